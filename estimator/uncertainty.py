@@ -104,6 +104,13 @@ Quantity: TypeAlias = Uncertain | Number
 """What formulas take: exact numbers and uncertain ones alike."""
 
 
+EXACTLY_ONE = Uncertain(1.0)
+"""One, without doubt [1]."""
+
+EXACTLY_ZERO = Uncertain(0.0)
+"""Zero, without doubt, in any unit."""
+
+
 def uncertain(value: Quantity) -> Uncertain:
     """Read an exact number as a quantity without doubt.
 

@@ -12,7 +12,14 @@ H_PER_YEAR = 8766.0
 J_PER_KWH = 3.6e6
 W_PER_KW = 1e3
 
-_PREFIXES = ((1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"))
+_PREFIXES: tuple[tuple[float, str], ...] = (
+    (1e24, "Y"),
+    (1e21, "Z"),
+    (1e18, "E"),
+    (1e15, "P"),
+    (1e12, "T"),
+    (1e9, "G"),
+)
 _PREFIXES += ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 
 _MINUTE, _HOUR, _DAY, _YEAR = 60.0, 3600.0, 86400.0, 3600.0 * H_PER_YEAR
