@@ -1,0 +1,1 @@
+"""How much work: parameter, FLOP and byte ledgers, term by term."""

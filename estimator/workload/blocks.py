@@ -1,0 +1,209 @@
+"""Which block of a transformer holds what, and its cost per token and per attended pair.
+
+A block answers with costs by part. A cost is exact integers: parameters, FLOPs for each token,
+and FLOPs for each (query, key) pair, which is where attention leaves the linear regime.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Costs = Mapping[str, "Cost"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Parameters held, parameters used by one token, FLOPs per token and per attended pair."""
+
+    params: int = 0
+    active_params: int = 0
+    flop_per_token: int = 0
+    flop_per_pair: int = 0
+
+
+def held(params: int) -> Cost:
+    """Parameters that multiply nothing: tables, norms, biases.
+
+    >>> held(768)
+    Cost(params=768, active_params=768, flop_per_token=0, flop_per_pair=0)
+    """
+    return Cost(params=params, active_params=params)
+
+
+def linear(inputs: int, outputs: int, bias: bool = False) -> Cost:
+    """A dense layer: inputs x outputs weights, two FLOPs each per token.
+
+    >>> linear(768, 3072, bias=True)
+    Cost(params=2362368, active_params=2362368, flop_per_token=4718592, flop_per_pair=0)
+    """
+    params = outputs * (inputs + bias)
+    return Cost(params=params, active_params=params, flop_per_token=2 * inputs * outputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """Multi-head, grouped-query or multi-query attention [1]_.
+
+    Parameters
+    ----------
+    hidden, heads, kv_heads, head_dim : int
+        Model width; query heads; key and value heads; width of one head. [1]
+    qkv_bias, output_bias : bool
+        Biases of the projections.
+    norm_params : int
+        Parameters of query and key norms, and of attention sinks. [1]
+    window : int or None
+        Keys each query may see, the whole sequence if None. [token]
+
+    References
+    ----------
+    .. [1] J. Ainslie et al., "GQA", 2023, arXiv:2305.13245, sec. 2.2.
+    """
+
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    qkv_bias: bool = False
+    output_bias: bool = False
+    norm_params: int = 0
+    window: int | None = None
+
+    @property
+    def cache_values_per_token(self) -> int:
+        """Keys and values kept per token [1]."""
+        return 2 * self.kv_heads * self.head_dim
+
+    def costs(self) -> Costs:
+        """Costs by part."""
+        width, kv_width = self.heads * self.head_dim, self.kv_heads * self.head_dim
+        product = Cost(flop_per_pair=2 * width)
+        return {
+            "attention/query": linear(self.hidden, width, self.qkv_bias),
+            "attention/key": linear(self.hidden, kv_width, self.qkv_bias),
+            "attention/value": linear(self.hidden, kv_width, self.qkv_bias),
+            "attention/norm": held(self.norm_params),
+            "attention/scores": product,
+            "attention/reduce": product,
+            "attention/output": linear(width, self.hidden, self.output_bias),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentAttention:
+    """Multi-head latent attention, keys and values rebuilt from a latent per token [1]_.
+
+    Parameters
+    ----------
+    hidden, heads : int
+        Model width; heads. [1]
+    query_rank : int or None
+        Width of the query's latent; None projects queries directly. [1]
+    kv_rank : int
+        Width of the latent that keys and values share, and that the cache keeps. [1]
+    nope_dim, rope_dim, value_dim : int
+        Widths of a head: key without position, key with rotary position, value. [1]
+    bias : bool
+        Biases of the down projections and of the output.
+
+    References
+    ----------
+    .. [1] DeepSeek-AI, "DeepSeek-V2", 2024, arXiv:2405.04434, sec. 2.1.
+    """
+
+    hidden: int
+    heads: int
+    query_rank: int | None
+    kv_rank: int
+    nope_dim: int
+    rope_dim: int
+    value_dim: int
+    bias: bool = False
+    window: int | None = None
+
+    @property
+    def cache_values_per_token(self) -> int:
+        """The latent and the one rotary key that all heads share [1]."""
+        return self.kv_rank + self.rope_dim
+
+    def costs(self) -> Costs:
+        """Costs by part, keys and values rebuilt for every token (training, prefill)."""
+        key_width = self.heads * (self.nope_dim + self.rope_dim)
+        value_width = self.heads * self.value_dim
+        if self.query_rank is None:
+            query = {"attention/query": linear(self.hidden, key_width)}
+        else:
+            query = {
+                "attention/query_down": linear(self.hidden, self.query_rank, self.bias),
+                "attention/query_up": linear(self.query_rank, key_width),
+            }
+        return {
+            **query,
+            "attention/kv_down": linear(self.hidden, self.kv_rank + self.rope_dim, self.bias),
+            "attention/kv_up": linear(self.kv_rank, self.heads * self.nope_dim + value_width),
+            "attention/norm": held(self.kv_rank + (self.query_rank or 0)),
+            "attention/scores": Cost(flop_per_pair=2 * key_width),
+            "attention/reduce": Cost(flop_per_pair=2 * value_width),
+            "attention/output": linear(value_width, self.hidden, self.bias),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mlp:
+    """Feed-forward block; `gated` adds the third matrix of GLU variants (arXiv:2002.05202)."""
+
+    hidden: int
+    width: int
+    gated: bool = False
+    bias: bool = False
+
+    def costs(self) -> Costs:
+        """Costs by part."""
+        up = linear(self.hidden, self.width, self.bias)
+        gate = {"mlp/gate": up} if self.gated else {}
+        return {**gate, "mlp/up": up, "mlp/down": linear(self.width, self.hidden, self.bias)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experts:
+    """Mixture of experts: a router sends each token to a few of many MLPs [1]_.
+
+    Parameters
+    ----------
+    expert : Mlp
+        One routed expert.
+    experts, active : int
+        Experts held; experts that each token visits. [1]
+    router_bias : bool
+        Bias of the router.
+    shared : Mlp or None
+        Expert that every token visits; several shared experts are one of their joint width.
+    shared_gate : bool
+        One learned gate on the shared expert's output.
+
+    References
+    ----------
+    .. [1] N. Shazeer et al., "Outrageously large neural networks", 2017, arXiv:1701.06538, sec. 2.
+    """
+
+    expert: Mlp
+    experts: int
+    active: int
+    router_bias: bool = False
+    shared: Mlp | None = None
+    shared_gate: bool = False
+
+    def costs(self) -> Costs:
+        """Costs by part; no expert capacity, no dropped tokens."""
+        costs = {"moe/router": linear(self.expert.hidden, self.experts, self.router_bias)}
+        for part, cost in self.expert.costs().items():
+            costs[part.replace("mlp", "moe/expert")] = Cost(
+                params=self.experts * cost.params,
+                active_params=self.active * cost.params,
+                flop_per_token=self.active * cost.flop_per_token,
+            )
+        if self.shared is not None:
+            for part, cost in self.shared.costs().items():
+                costs[part.replace("mlp", "moe/shared")] = cost
+        if self.shared_gate:
+            costs["moe/shared_gate"] = linear(self.expert.hidden, 1)
+        return costs

@@ -1,0 +1,1 @@
+"""Which architecture a config of each family describes."""

@@ -1,0 +1,131 @@
+"""How much work the model behind a Hugging Face `config.json` is.
+
+A config names its family in `model_type`; a family is one function from checked fields to an
+architecture, listed in the module that holds it under `FAMILIES`. To add a family, write that
+function and name its module in `FAMILIES` below.
+"""
+
+import difflib
+import json
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from estimator.workload.families import classic, rotary
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Architecture, Inputs, Ledger, Quantity
+
+MAX_CONFIG_BYTES = 10_000_000
+
+FAMILIES: Mapping[str, Callable[[Fields], Architecture]] = {
+    **classic.FAMILIES,
+    **rotary.FAMILIES,
+}
+"""Family readers by `model_type`."""
+
+
+def read_config(path: str | PathLike[str]) -> dict[str, Any]:
+    """Config file as a dictionary.
+
+    Parameters
+    ----------
+    path : str or path
+        A `config.json`.
+
+    Raises
+    ------
+    ValueError
+        The file is missing, a directory, larger than 10 MB, not UTF-8, not JSON, or not a JSON
+        object.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise ValueError(f"{file} is a directory: pass the config.json inside it")
+    if not file.is_file():
+        raise ValueError(f"{file} does not exist: pass the path of a config.json")
+    size = file.stat().st_size
+    if size > MAX_CONFIG_BYTES:
+        raise ValueError(
+            f"{file} is {size / 1e6:.0f} MB, a config.json is a few kB: did you pass the weights?"
+        )
+    try:
+        config = json.loads(file.read_bytes().decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is not UTF-8 text: did you pass the weights?") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is not JSON ({error}): is it cut off?") from None
+    if not isinstance(config, dict):
+        raise ValueError(
+            f"{file} holds a {type(config).__name__}, not an object: not a config.json"
+        )
+    return config
+
+
+def architecture(config: Mapping[str, Any]) -> Architecture:
+    """Architecture that a config describes.
+
+    Raises
+    ------
+    ValueError
+        The family is unknown, or a size is missing or out of bounds; the message names the key.
+    """
+    model_type = Fields(config).text("model_type")
+    reader = FAMILIES.get(model_type)
+    if reader is None:
+        raise ValueError(_unknown(model_type))
+    return reader(Fields(config))
+
+
+def model_ledger(
+    config: Mapping[str, Any],
+    *,
+    batch: Quantity = 1,
+    seq_len: Quantity | None = None,
+    image_size: Quantity | None = None,
+    causal: bool = False,
+    windowed: bool = False,
+) -> Ledger:
+    """Ledger of one forward pass of the model in a config.
+
+    Parameters
+    ----------
+    config : mapping
+        A parsed `config.json`.
+    batch : float or array, positive
+        Sequences or images. [1]
+    seq_len : float, array or None, positive
+        Tokens per sequence; None takes 2048, or all that the model holds if that is less. [token]
+    image_size : float, array or None, positive
+        Side of the image for models that see; None takes the config's. [pixel]
+    causal : bool
+        Halve the score terms. The primary figure is full attention.
+    windowed : bool
+        Count sliding-window layers inside their window. The primary figure is full attention.
+
+    Returns
+    -------
+    Ledger
+        Its FLOPs broadcast over `batch` and `seq_len`.
+
+    Raises
+    ------
+    ValueError
+        As `architecture`, or a quantity that is not positive and finite.
+
+    >>> gpt2 = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12}
+    >>> ledger = model_ledger(gpt2, seq_len=1024)
+    >>> ledger.params_total, ledger.forward_flop
+    (124439808, 291648307200.0)
+    """
+    inputs = Inputs(
+        batch=batch, seq_len=seq_len, image_size=image_size, causal=causal, windowed=windowed
+    )
+    return architecture(config).ledger(inputs)
+
+
+def _unknown(model_type: str) -> str:
+    near = difflib.get_close_matches(model_type, FAMILIES, n=3, cutoff=0.5)
+    return f"model_type {model_type!r} is not known" + (
+        f": did you mean {', '.join(near)}?" if near else ""
+    )

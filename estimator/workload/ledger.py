@@ -1,0 +1,193 @@
+"""How much work a network is, term by term.
+
+A ledger lists the terms of a network in the order of the forward pass. Each term carries its
+parameters and its forward FLOPs, and every total is a sum of terms, so a reader sees where the
+cost is. A multiply-add counts as two FLOPs; only matrix products, convolutions and attention
+products count (no norms, softmax, activations or table look-ups).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Quantity = float | NDArray[np.float64]
+"""A float, or an array that broadcasts with the others."""
+
+BYTES_16_BIT = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What passes through the network once, and which attention figure is wanted.
+
+    Parameters
+    ----------
+    batch : float or array, positive
+        Sequences or images per pass. [1]
+    seq_len : float, array or None, positive
+        Tokens per sequence; None takes the default of the architecture. [token]
+    image_size : float, array or None, positive
+        Side of a square image; None takes the size in the config. [pixel]
+    causal : bool
+        Halve the score terms, as a kernel that skips the masked half does.
+    windowed : bool
+        Count sliding-window layers inside their window instead of over the full sequence.
+    """
+
+    batch: Quantity = 1.0
+    seq_len: Quantity | None = None
+    image_size: Quantity | None = None
+    causal: bool = False
+    windowed: bool = False
+
+
+class Architecture(Protocol):
+    """Anything that turns inputs into a ledger: what a family's config reader returns."""
+
+    def ledger(self, inputs: Inputs) -> "Ledger":
+        """Ledger of one forward pass over `inputs`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """One line of a ledger.
+
+    Parameters
+    ----------
+    params, active_params : int
+        Parameters held; parameters that take part for one token (less than `params` only where
+        a router picks experts). Weights shared with an earlier term count there, and 0 here. [1]
+    flop : float or array
+        Forward FLOPs of the whole pass. [flop]
+    backward_ratio : float
+        Backward over forward FLOPs: 2, or 1 for a first layer that needs no input gradient.
+    """
+
+    params: int = 0
+    active_params: int = 0
+    flop: Quantity = 0.0
+    backward_ratio: float = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheLayers:
+    """What some equal layers keep per token while generating: values, and within which window."""
+
+    layers: int
+    values_per_token: int
+    window: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """Parameters and forward FLOPs of a network, term by term.
+
+    Parameters
+    ----------
+    terms : mapping of str to Term
+        Ordered as the forward pass; a name reads ``block/part``.
+    tokens : float or array
+        Tokens (text), patches (vision) or frames (speech) in the counted pass. [token]
+    model_type, name : str
+        Family as in the config; name of the model, the family's when the config has none.
+    params_embedding : int
+        Parameters of the input tables, token and position, which multiply nothing. [1]
+    cache : tuple of CacheLayers
+        Key-value cache, empty where the model does not generate token by token.
+    warnings : tuple of str
+        What a reader must know before trusting the numbers.
+
+    >>> ledger = Ledger(terms={"head": Term(params=6, active_params=6, flop=24.0)}, tokens=2.0)
+    >>> ledger.params_total, ledger.forward_flop, ledger.training_flop, ledger.weights_bytes()
+    (6, 24.0, 72.0, 12)
+    """
+
+    terms: Mapping[str, Term]
+    tokens: Quantity
+    model_type: str = ""
+    name: str = ""
+    params_embedding: int = 0
+    cache: tuple[CacheLayers, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def params_total(self) -> int:
+        """Parameters, shared weights counted once [1]."""
+        return sum(term.params for term in self.terms.values())
+
+    @property
+    def params_active(self) -> int:
+        """Parameters that take part in the pass of one token [1]."""
+        return sum(term.active_params for term in self.terms.values())
+
+    @property
+    def forward_flop(self) -> Any:
+        """Float or array: forward FLOPs of the whole pass [flop]."""
+        return sum((term.flop for term in self.terms.values()), start=0.0)
+
+    @property
+    def training_flop(self) -> Any:
+        """Float or array: forward and backward FLOPs, nothing recomputed [flop]."""
+        return sum(
+            ((1.0 + term.backward_ratio) * term.flop for term in self.terms.values()), start=0.0
+        )
+
+    @property
+    def forward_flop_per_token(self) -> Any:
+        """Float or array: forward FLOPs over the tokens of the pass [flop/token]."""
+        return self.forward_flop / self.tokens
+
+    def weights_bytes(self, bytes_per_param: float = BYTES_16_BIT) -> float:
+        """Bytes of the weights at `bytes_per_param`, exact for whole bytes [byte]."""
+        return self.params_total * bytes_per_param
+
+    def kv_cache_bytes_per_token(self, bytes_per_value: float = BYTES_16_BIT) -> float:
+        """Bytes that one more token adds to the cache while it is inside every window [byte]."""
+        return sum(part.layers * part.values_per_token for part in self.cache) * bytes_per_value
+
+    def kv_cache_bytes(
+        self, context: ArrayLike, batch: ArrayLike = 1.0, bytes_per_value: float = BYTES_16_BIT
+    ) -> Any:
+        """Bytes of the whole cache; a sliding-window layer stops growing at its window.
+
+        Parameters
+        ----------
+        context : float or array
+            Tokens kept per sequence. [token]
+        batch : float or array
+            Sequences. [1]
+        bytes_per_value : float
+            2 for 16 bit. [byte]
+
+        Returns
+        -------
+        float or array, `context` and `batch` broadcast together. [byte]
+        """
+        tokens = np.asarray(context, dtype=float)
+        values = sum(
+            (
+                part.layers * part.values_per_token * np.minimum(tokens, part.window or np.inf)
+                for part in self.cache
+            ),
+            start=np.zeros_like(tokens),
+        )
+        return (values * np.asarray(batch, dtype=float) * bytes_per_value)[()]
+
+
+def quantity(name: str, value: ArrayLike) -> Quantity:
+    """`value` as float or float array, refused unless finite and positive everywhere.
+
+    >>> quantity("batch", 8)
+    8.0
+    >>> quantity("batch", -1)
+    Traceback (most recent call last):
+    ValueError: batch must be positive and finite, got -1
+    """
+    numbers = np.asarray(value, dtype=float)
+    if not (np.all(np.isfinite(numbers)) and np.all(numbers > 0)):
+        raise ValueError(f"{name} must be positive and finite, got {value!r}")
+    return numbers if numbers.ndim else float(numbers)
