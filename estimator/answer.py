@@ -1,0 +1,153 @@
+"""Answer a scenario: look up what it names, say what is assumed, and estimate."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from estimator.catalog import Catalog, Device, Preset
+from estimator.chain import Estimate, Run, estimate
+from estimator.hardware import Hardware
+from estimator.lookup import (
+    choose_precision,
+    find_hardware,
+    find_price,
+    find_site,
+    find_utilization,
+)
+from estimator.scenario import Scenario, link
+from estimator.site import Site
+from estimator.trail import Input, Trail
+from estimator.uncertainty import CENTRAL, Uncertain, z_score
+from estimator.work_lookup import Work, find_work
+from estimator.workload.work import Workload
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An estimate with the question, every input as resolved, and what to know about it.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        As asked.
+    device : Device
+        The profile behind the hardware.
+    precision : str
+        Number format of the run.
+    workload, hardware, site, run
+        What the core was given.
+    estimate : Estimate
+        What it gave.
+    inputs : mapping of str to Input
+        Each number used, with its unit, basis, source and date.
+    warnings : tuple of str
+        What was assumed, and what could not be had.
+    """
+
+    scenario: Scenario
+    device: Device
+    precision: str
+    workload: Workload
+    hardware: Hardware
+    site: Site
+    run: Run
+    estimate: Estimate
+    inputs: Mapping[str, Input]
+    warnings: tuple[str, ...]
+
+    @property
+    def level(self) -> float:
+        """Probability inside the intervals [1]."""
+        return CENTRAL if self.scenario.interval is None else self.scenario.interval
+
+    @property
+    def link(self) -> str:
+        """Query string that opens this scenario in the app; a config goes as its FLOPs."""
+        flop = self.workload.training_flop
+        if self.scenario.config is None or flop is None:
+            return link(self.scenario)
+        dropped = dict.fromkeys(("config", "tokens", "samples", "seq_len", "finetune"))
+        return link(replace(self.scenario, **dropped, flop=float(flop.mid)))
+
+
+def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
+    """Answer one scenario.
+
+    Raises
+    ------
+    ValueError
+        One line: what is missing or not admissible, why, and what to say instead.
+    """
+    if scenario.interval is not None:
+        z_score(scenario.interval)
+    trail = Trail()
+    work = find_work(scenario, catalog, trail)
+    device = _device(scenario, work.preset, catalog, trail)
+    precision = choose_precision(device, _precision(scenario, work.preset, device))
+    hardware = find_hardware(device, precision, catalog, trail)
+    site = find_site(scenario, catalog, trail)
+    run = Run(
+        devices=_devices(scenario, work.preset, device, trail),
+        utilization=_utilization(scenario, work, device, catalog, trail),
+        network_share=trail.prior(catalog, "power.network_share", "network"),
+        price_usd_per_h=find_price(scenario, device, catalog, trail),
+        own=scenario.pay == "own",
+    )
+    result = estimate(work.workload, hardware, site, run)
+    for reason in result.absent.values():
+        trail.warn(reason)
+    return Answer(
+        scenario=scenario,
+        device=device,
+        precision=precision,
+        workload=work.workload,
+        hardware=hardware,
+        site=site,
+        run=run,
+        estimate=result,
+        inputs=trail.inputs,
+        warnings=tuple(trail.warnings),
+    )
+
+
+def _device(scenario: Scenario, preset: Preset | None, catalog: Catalog, trail: Trail) -> Device:
+    """Device as named; a preset brings the one it ran on."""
+    if scenario.hardware is not None:
+        return catalog.device(scenario.hardware)
+    if preset is None or preset.hardware is None:
+        raise ValueError("no device given: say --hardware h100; `profiles list` shows all")
+    trail.warn(f"no device given: {preset.hardware}, which {preset.name} ran on, is taken")
+    return catalog.device(preset.hardware)
+
+
+def _precision(scenario: Scenario, preset: Preset | None, device: Device) -> str | None:
+    """Format as asked; on the hardware a preset ran on, the one it used."""
+    if scenario.precision is not None or preset is None or preset.precision not in device.peaks:
+        return scenario.precision
+    return preset.precision if device.id == preset.hardware else None
+
+
+def _devices(scenario: Scenario, preset: Preset | None, device: Device, trail: Trail) -> float:
+    """Count as given; a preset on its own hardware brings the count it ran on; else one."""
+    if scenario.devices is not None:
+        if scenario.devices >= 1 and scenario.devices != int(scenario.devices):
+            raise ValueError(f"devices must be a whole number, got {scenario.devices:g}")
+        trail.given("devices", scenario.devices, "1")
+        return scenario.devices
+    if preset is not None and "devices" in preset.as_run and device.id == preset.hardware:
+        trail.record("devices", preset.as_run["devices"], "devices")
+        return preset.as_run["devices"].value
+    trail.warn("one device assumed: --devices sets how many share the work")
+    return 1.0
+
+
+def _utilization(
+    scenario: Scenario, work: Work, device: Device, catalog: Catalog, trail: Trail
+) -> Uncertain | None:
+    """Utilization as given, or predicted; none is needed for a run already timed."""
+    if scenario.utilization is not None:
+        return trail.given("utilization", scenario.utilization, "1")
+    flop = work.workload.training_flop
+    if work.workload.device_hours is not None:
+        return None
+    amount = None if flop is None else float(flop.mid)
+    return find_utilization(work.kind, amount, device, catalog, trail)

@@ -1,0 +1,258 @@
+"""Which numbers does a scenario name: device, price, site and utilization out of the profiles."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from estimator.catalog import Catalog, Device, Place, Price, Record
+from estimator.hardware import Hardware
+from estimator.scenario import Scenario
+from estimator.site import Site
+from estimator.trail import Trail
+from estimator.uncertainty import Uncertain, spread_between, total
+from estimator.units import H_PER_YEAR
+
+TRAINING_PRECISIONS = ("bf16", "fp16", "tf32", "fp32", "equivalent", "fp64")
+"""Formats that training uses by default: the fastest of the device is taken."""
+
+PROCESSORS = ("cpu", "soc", "npu-phone", "edge")
+"""Kinds of device for which no published training runs are at hand."""
+
+LARGE_RUN_FLOP = 1e20
+"""From here on a language run counts as large [FLOP]."""
+
+FRESH_YEARS = 1.5
+"""Rental offers this much older than the newest one are history [year]."""
+
+
+def choose_precision(device: Device, asked: str | None) -> str:
+    """Number format of the run: as asked, or the fastest one of the device that trains.
+
+    Raises
+    ------
+    ValueError
+        If the device lacks it; the message names the ones it has.
+    """
+    if asked is not None:
+        if asked not in device.peaks:
+            raise ValueError(
+                f"{device.name} has no {asked} peak: it has {', '.join(sorted(device.peaks))}"
+            )
+        return asked
+    trainable = [name for name in TRAINING_PRECISIONS if name in device.peaks]
+    if not trainable:
+        has = ", ".join(sorted(device.peaks)) or "none"
+        raise ValueError(f"{device.name} has no format for training (it has {has}): set precision")
+    return max(trainable, key=lambda name: device.peaks[name].value)
+
+
+def read_hardware(name: str, precision: str | None = None) -> Hardware:
+    """Device out of the shipped profiles, by id, alias or NVML name.
+
+    Raises
+    ------
+    ValueError
+        If it is not known (the nearest names are told), or lacks the precision.
+
+    Examples
+    --------
+    >>> read_hardware("v100", "fp16").peak_flop_per_s.mid
+    125000000000000.0
+    """
+    catalog = Catalog.open()
+    device = catalog.device(name)
+    return find_hardware(device, choose_precision(device, precision), catalog, Trail())
+
+
+def read_site(name: str) -> Site:
+    """Country, cloud region, operator or place out of the shipped profiles.
+
+    >>> read_site("fr").name
+    'France'
+    """
+    return find_site(Scenario(site=name), Catalog.open(), Trail())
+
+
+def find_hardware(device: Device, precision: str, catalog: Catalog, trail: Trail) -> Hardware:
+    """The numbers of a device at one precision, the missing ones from priors of its kind."""
+    kind = device.kind
+    peak = trail.record(f"peak_flop_per_s.{precision}", device.peaks[precision], "peak")
+    power: dict[str, Uncertain] = {}
+    if "tdp_w" in device.records:
+        power["tdp_w"] = trail.record("tdp_w", device.records["tdp_w"], "power limit")
+        power["idle_w"] = _idle_w(device, power["tdp_w"], catalog, trail)
+    years = trail.prior(catalog, "ownership.lifetime_years", "lifetime")
+    busy = trail.prior(catalog, "ownership.busy_share", "lifetime")
+    making = _embodied_co2e_kg(device, catalog, trail)
+    optional = {} if making is None else {"embodied_co2e_kg": making}
+    if "launch_price_usd" in device.records:
+        launch = trail.record("launch_price_usd", device.records["launch_price_usd"], "price")
+        server = trail.prior(catalog, "ownership.server_price_factor", "price")
+        optional["price_usd"] = launch * server
+    return Hardware(
+        name=device.name,
+        peak_flop_per_s=peak,
+        load=trail.prior(catalog, f"power.load.{kind}", "power"),
+        host_factor=trail.prior(catalog, f"power.host_factor.{kind}", "host"),
+        lifetime_h=years * busy * H_PER_YEAR,
+        **power,
+        **optional,
+    )
+
+
+def _idle_w(device: Device, tdp_w: Uncertain, catalog: Catalog, trail: Trail) -> Uncertain:
+    if "idle_w" in device.records:
+        return trail.record("idle_w", device.records["idle_w"], "idle power")
+    return tdp_w * trail.prior(catalog, "power.idle_share", "idle power")
+
+
+def _embodied_co2e_kg(device: Device, catalog: Catalog, trail: Trail) -> Uncertain | None:
+    """Making the device and its share of the server; None where not even the kind has a figure."""
+    priors = catalog.priors()
+    fallback = f"embodied.device.{device.kind}"
+    if "embodied_co2e_kg" in device.records:
+        own = trail.record("embodied_co2e_kg", device.records["embodied_co2e_kg"], "embodied")
+    elif fallback in priors:
+        own = trail.prior(catalog, fallback, "embodied")
+    else:
+        return None
+    share = f"embodied.server_share.{device.kind}"
+    return total((own, trail.prior(catalog, share, "embodied"))) if share in priors else own
+
+
+def find_utilization(
+    kind: str, flop: float | None, device: Device, catalog: Catalog, trail: Trail
+) -> Uncertain:
+    """Share of the peak that such runs reach: the first sourced prior, by kind of work."""
+    if device.kind == "brain":
+        record = Record(
+            value=1.0,
+            unit="1",
+            basis="assumed",
+            source="carlsmith-2020",
+            note="the equivalent rate is already what a brain delivers",
+        )
+        return trail.record("utilization", record, "utilization")
+    return trail.record(
+        "utilization", catalog.prior(utilization_key(kind, flop, device)), "utilization"
+    )
+
+
+def utilization_key(kind: str, flop: float | None, device: Device) -> str:
+    """Key of the prior for this work on this device."""
+    if device.kind in PROCESSORS:
+        return "utilization.processor"
+    if kind != "language":
+        return f"utilization.{kind}"
+    large = flop is not None and flop >= LARGE_RUN_FLOP
+    return "utilization.language-large" if large else "utilization.language-small"
+
+
+def find_price(
+    scenario: Scenario, device: Device, catalog: Catalog, trail: Trail
+) -> Uncertain | None:
+    """Rent per device-hour: as given, or the newest offers; None where there are none."""
+    if scenario.price is not None:
+        return trail.given("price_usd_per_h", scenario.price, "USD/h")
+    if scenario.pay == "own":
+        return None
+    kind = scenario.price_kind or "on-demand"
+    offers = [price for price in catalog.prices(device.id) if price.kind == kind]
+    if not offers:
+        return None
+    record = price_record(offers, catalog)
+    return trail.record("price_usd_per_h", record, "price")
+
+
+def price_record(offers: Sequence[Price], catalog: Catalog) -> Record:
+    """Median of the newest offers, with their range as the spread."""
+    newest = max(price.date_to for price in offers)
+    fresh = [price for price in offers if _years_before(price.date_to, newest) <= FRESH_YEARS]
+    amounts = sorted(price.price_usd_per_h for price in fresh)
+    middle = median(amounts)
+    single = catalog.prior("price.single_quote_spread")
+    low = min(amounts[0], middle * (single.low or 1.0))
+    high = max(amounts[-1], middle * (single.high or 1.0))
+    providers = ", ".join(sorted({price.provider for price in fresh}))
+    return Record(
+        value=middle,
+        unit="USD/h",
+        basis="published" if len(fresh) > 1 else fresh[0].basis,
+        source=fresh[0].source,
+        sources=tuple(sorted({price.source for price in fresh} - {fresh[0].source})),
+        low=low,
+        high=high,
+        date=newest,
+        note=f"median of {len(fresh)} {fresh[0].kind} offers: {providers}",
+    )
+
+
+def _years_before(earlier: str, later: str) -> float:
+    return _year(later) - _year(earlier)
+
+
+def _year(text: str) -> float:
+    """Year with its fraction, of a date that may end at the year or the month."""
+    parts = [int(part) for part in text.split("-")]
+    return parts[0] + (parts[1] if len(parts) > 1 else 6.5) / 12
+
+
+def find_site(scenario: Scenario, catalog: Catalog, trail: Trail) -> Site:
+    """The place with its grid; what is not known of it is assumed, and said."""
+    place = None if scenario.site is None else catalog.place(scenario.site)
+    name = "an unnamed site" if place is None else place.name
+    optional = {}
+    if scenario.wue is not None:
+        optional["wue_l_per_kwh"] = trail.given("wue_l_per_kwh", scenario.wue, "L/kWh")
+    elif place is not None and "wue_l_per_kwh" in place.records:
+        record = place.records["wue_l_per_kwh"]
+        optional["wue_l_per_kwh"] = trail.record("wue_l_per_kwh", record, "water")
+    return Site(
+        name=name,
+        pue=_pue(scenario.pue, place, catalog, trail),
+        co2e_kg_per_kwh=_carbon_intensity(scenario.carbon_intensity, place, catalog, trail),
+        electricity_usd_per_kwh=_electricity(scenario.electricity_price, place, catalog, trail),
+        **optional,
+    )
+
+
+def _pue(given: float | None, place: Place | None, catalog: Catalog, trail: Trail) -> Uncertain:
+    if given is not None:
+        return trail.given("pue", given, "1")
+    if place is not None and "pue" in place.records:
+        return trail.record("pue", place.records["pue"], "PUE")
+    record = catalog.prior("site.pue")
+    trail.warn(f"PUE is not known here: {record.value:g} assumed; --pue or a cloud region sets it")
+    return trail.record("pue", record, "PUE")
+
+
+def _carbon_intensity(
+    given: float | None, place: Place | None, catalog: Catalog, trail: Trail
+) -> Uncertain:
+    key, doubt = "co2e_kg_per_kwh", "carbon intensity"
+    if given is not None:
+        return trail.given(key, given, "kgCO2e/kWh")
+    if place is None or key not in place.records:
+        record = catalog.prior("site.co2e_kg_per_kwh")
+        where = "no site given" if place is None else f"no carbon intensity for {place.name}"
+        trail.warn(
+            f"{where}: the world average, {record.value:g} kgCO2e/kWh, is assumed; "
+            "--site fr or --carbon-intensity sets it"
+        )
+        return trail.record(key, record, doubt)
+    record = place.records[key]
+    quantity = trail.record(key, record, doubt)
+    if quantity.loadings:
+        return quantity
+    spread = catalog.prior("site.grid_spread")
+    return quantity * spread_between(spread.low or 1.0, spread.high or 1.0, doubt, mid=1.0)
+
+
+def _electricity(
+    given: float | None, place: Place | None, catalog: Catalog, trail: Trail
+) -> Uncertain:
+    key, doubt = "electricity_usd_per_kwh", "electricity price"
+    if given is not None:
+        return trail.given(key, given, "USD/kWh")
+    if place is not None and "price_usd_per_kwh" in place.records:
+        return trail.record(key, place.records["price_usd_per_kwh"], doubt)
+    return trail.record(key, catalog.prior(f"site.{key}"), doubt)

@@ -1,0 +1,148 @@
+"""How is an answer told: as JSON for scripts and as a few lines for people."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from estimator.answer import Answer
+from estimator.trail import GIVEN
+from estimator.uncertainty import Uncertain
+from estimator.units import digits, human, human_duration, human_mass
+
+RESULTS = (
+    "training_flop",
+    "utilization",
+    "device_hours",
+    "wall_hours",
+    "power_w",
+    "energy_kwh",
+    "cost_usd",
+    "co2e_kg",
+    "water_l",
+    "brain_years",
+)
+"""Quantities in the order in which they are told."""
+
+LABELS: Mapping[str, str] = {
+    "training_flop": "training compute",
+    "utilization": "utilization",
+    "device_hours": "device time",
+    "wall_hours": "wall time",
+    "power_w": "power, site included",
+    "energy_kwh": "energy",
+    "cost_usd": "cost",
+    "co2e_kg": "CO2e",
+    "water_l": "water on site",
+    "brain_years": "one brain at 20 W",
+}
+
+
+def as_json(answer: Answer) -> dict[str, Any]:
+    """One object with inputs, results, spread, warnings and link; keys end in their units."""
+    known = answer.estimate.quantities
+    results = {name: bounds(known[name], answer.level) for name in RESULTS if name in known}
+    if "utilization" in results:
+        results["utilization"]["basis"] = utilization_basis(answer)
+        results["utilization"]["high"] = min(results["utilization"]["high"], 1.0)
+    if "co2e_kg" in results:
+        for part in ("operational", "embodied"):
+            if f"{part}_co2e_kg" in known:
+                results["co2e_kg"][f"{part}_mid"] = float(known[f"{part}_co2e_kg"].mid)
+    return {
+        "inputs": {
+            **{name: value for name, value in answer.scenario.said().items()},
+            "hardware": answer.device.id,
+            "precision": answer.precision,
+            "interval": answer.level,
+            "resolved": {name: _compact(asdict(item)) for name, item in answer.inputs.items()},
+        },
+        "results": results,
+        "spread": spread(answer),
+        "warnings": list(answer.warnings),
+        "link": answer.link,
+    }
+
+
+def bounds(quantity: Uncertain, level: float) -> dict[str, Any]:
+    """Low, mid and high of a single quantity."""
+    low, high = quantity.interval(level)
+    return {"low": float(low), "mid": float(quantity.mid), "high": float(high)}
+
+
+def utilization_basis(answer: Answer) -> str:
+    """Where the utilization comes from: given, prior, or derived from a timed run."""
+    if "utilization" not in answer.inputs:
+        return "derived"
+    return "given" if answer.inputs["utilization"].basis == GIVEN else "prior"
+
+
+def spread(answer: Answer) -> dict[str, float]:
+    """Share of each doubt in the log-variance of the energy, the largest first [1]."""
+    quantities = answer.estimate.quantities
+    widest = quantities.get("energy_kwh", quantities["device_hours"])
+    shares = {name: float(share) for name, share in widest.shares().items()}
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def rows(answer: Answer) -> Iterator[tuple[str, str, str]]:
+    """Label, median and interval of each result, as people read them."""
+    for name in RESULTS:
+        if name in answer.estimate:
+            quantity = answer.estimate[name]
+            low, high = (float(bound) for bound in quantity.interval(answer.level))
+            exact = low == high
+            yield (
+                LABELS[name],
+                said(name, float(quantity.mid)),
+                "exact" if exact else f"{said(name, low)} to {said(name, high)}",
+            )
+
+
+def said(name: str, value: float) -> str:
+    """One result as people say it: unit chosen, three digits.
+
+    >>> said("wall_hours", 3115079), said("energy_kwh", 1.287e6), said("cost_usd", 4.67e6)
+    ('355 years', '1.29 GWh', '4.67 M$')
+    """
+    if name == "wall_hours":
+        return human_duration(value * 3600)
+    if name == "device_hours":
+        return f"{digits(value)} device-hours"
+    if name == "utilization":
+        return f"{min(value, 1.0) * 100:.3g} %"
+    if name == "co2e_kg":
+        return human_mass(value)
+    if name == "brain_years":
+        return human_duration(value * 3600 * 8766)
+    scale, unit = {
+        "training_flop": (1.0, "FLOP"),
+        "power_w": (1.0, "W"),
+        "energy_kwh": (1e3, "Wh"),
+        "cost_usd": (1.0, "$"),
+        "water_l": (1.0, "L"),
+    }[name]
+    return human(value * scale, unit)
+
+
+def headline(answer: Answer) -> str:
+    """The answer in one sentence: '355 years on one V100, 4.67 M$ ...'."""
+    known = answer.estimate
+    pieces = [f"{said('wall_hours', float(known['wall_hours'].mid))} on {fleet(answer)}"]
+    pieces += [
+        said(name, float(known[name].mid))
+        for name in ("energy_kwh", "cost_usd", "co2e_kg")
+        if name in known
+    ]
+    pieces[-1] += " of CO2e" if "co2e_kg" in known else ""
+    return ", ".join(pieces)
+
+
+def fleet(answer: Answer) -> str:
+    """How many of which: 'one NVIDIA V100' or '1,024 x NVIDIA H100'."""
+    count = float(answer.run.devices)
+    return f"one {answer.device.name}" if count == 1 else f"{count:,.0f} x {answer.device.name}"
+
+
+def _compact(record: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is not known."""
+    return {key: value for key, value in record.items() if value not in (None, "")}

@@ -1,0 +1,160 @@
+"""What does the user ask: one scenario, in the words of the command line and of the link.
+
+The command line, the page and a link fill the same dataclass; `estimator.answer.answer_scenario` answers it.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+from urllib.parse import urlencode
+
+from estimator.uncertainty import CENTRAL
+
+KINDS = ("language", "vision", "diffusion", "speech", "multimodal", "other")
+"""Kinds of work that published runs tell apart by the utilization they reach."""
+
+LINK_VERSION = "1"
+
+
+def _say(
+    help_text: str, *, unit: str = "", example: str = "", choices: tuple[str, ...] = ()
+) -> Any:
+    """Describe an optional answer of the user: its meaning, unit, an example, the choices."""
+    return field(
+        default=None,
+        metadata={"help": help_text, "unit": unit, "example": example, "choices": choices},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """One question; a field left None was not said, and what is then assumed is told.
+
+    Numbers are in the unit of the field's metadata; names are looked up in the profiles.
+    """
+
+    preset: str | None = _say("a published run or model by name", example="gpt-3")
+    flop: float | None = _say("FLOPs of the whole training run", unit="FLOP", example="3.14e23")
+    params: float | None = _say("parameters of the model", unit="parameters", example="7e9")
+    active_params: float | None = _say(
+        "parameters that work on one token, for a mixture of experts",
+        unit="parameters",
+        example="37e9",
+    )
+    tokens: float | None = _say("tokens seen in training, epochs included", example="2e12")
+    samples: float | None = _say("sequences, images or clips seen, with --config", example="1e8")
+    seq_len: float | None = _say("tokens in a sequence, for --config", example="4096")
+    config: str | None = _say("a Hugging Face config.json", example="config.json")
+    device_hours: float | None = _say(
+        "the run is already timed: energy, cost and CO2 follow", unit="h", example="1.08e6"
+    )
+    kind: str | None = _say("kind of work, which sets the utilization expected", choices=KINDS)
+    finetune: str | None = _say(
+        "adapt an existing model instead of training it", choices=("full", "lora")
+    )
+    attempts: float | None = _say(
+        "all runs over the final one: failed runs and experiments included", example="1.5"
+    )
+    hardware: str | None = _say("device by id, alias or NVML name", example="h100")
+    devices: float | None = _say("number of devices", example="64")
+    precision: str | None = _say(
+        "number format of the matrix work",
+        choices=("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8", "equivalent"),
+    )
+    utilization: float | None = _say(
+        "share of the dense peak reached (MFU) in (0, 1]; predicted if not given", example="0.4"
+    )
+    site: str | None = _say("country, cloud region, operator or place", example="fr")
+    carbon_intensity: float | None = _say(
+        "carbon intensity of the electricity", unit="kgCO2e/kWh", example="0.429"
+    )
+    pue: float | None = _say("power usage effectiveness of the site, from 1", example="1.1")
+    wue: float | None = _say("water usage effectiveness of the site", unit="L/kWh", example="0.2")
+    electricity_price: float | None = _say(
+        "price of electricity, for --pay own", unit="USD/kWh", example="0.12"
+    )
+    price: float | None = _say("rent of one device", unit="USD/h", example="2.5")
+    price_kind: str | None = _say(
+        "which rental offers to take", choices=("on-demand", "spot", "reserved")
+    )
+    pay: str | None = _say(
+        "rent the devices, or own them (amortised price and electricity)", choices=("rent", "own")
+    )
+    interval: float | None = _say(
+        f"probability inside low..high in (0, 1), {CENTRAL:g} if not given", example="0.9"
+    )
+
+    def said(self) -> dict[str, float | str]:
+        """Return what the user said, in the order of the fields."""
+        answers = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: answer for name, answer in answers.items() if answer is not None}
+
+
+NUMBERS = frozenset(item.name for item in fields(Scenario) if "float" in str(item.type))
+"""Fields that hold a number."""
+
+
+def read_number(name: str, text: str) -> float:
+    """Read one number as people write it; unlike `float`, refuse what is not finite.
+
+    Raises
+    ------
+    ValueError
+        Name, text and what would be read.
+
+    Examples
+    --------
+    >>> read_number("params", "175e9"), read_number("tokens", "300B"), read_number("devices", "10k")
+    (175000000000.0, 300000000000.0, 10000.0)
+    """
+    cleaned = text.strip().replace("_", "").replace(",", "")
+    factors = {"k": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
+    factor = factors.get(cleaned[-1:], 1.0)
+    try:
+        number = float(cleaned[:-1] if factor != 1.0 else cleaned) * factor
+    except ValueError:
+        raise ValueError(f"{name} is not a number: {text!r}; write it like 7e9 or 7B") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be a finite number, got {text}")
+    return number
+
+
+def link(scenario: Scenario) -> str:
+    """Query string that opens the same scenario in the app: all that was said, and a version.
+
+    >>> link(Scenario(preset="gpt-3", hardware="h100", devices=1024.0))
+    '?v=1&preset=gpt-3&hardware=h100&devices=1024'
+    """
+    said = {name: _written(value) for name, value in scenario.said().items()}
+    said.pop("config", None)
+    return "?" + urlencode({"v": LINK_VERSION, **said})
+
+
+def from_link(query: Mapping[str, str]) -> tuple[Scenario, list[str]]:
+    """Read a link; what cannot be read is left out and told, never guessed.
+
+    >>> from_link({"v": "1", "hardware": "h100", "devices": "many"})[1]
+    ["devices is not a number: 'many'; write it like 7e9 or 7B"]
+    """
+    said: dict[str, Any] = {}
+    notices: list[str] = []
+    if query.get("v", LINK_VERSION) != LINK_VERSION:
+        notices.append(f"this link is of version {query['v']}, not {LINK_VERSION}: check it")
+    for item in fields(Scenario):
+        if item.name not in query or item.name == "config":
+            continue
+        text, choices = query[item.name], item.metadata["choices"]
+        if choices and text not in choices:
+            notices.append(f"{item.name} {text!r} is none of {', '.join(choices)}")
+            continue
+        try:
+            said[item.name] = read_number(item.name, text) if item.name in NUMBERS else text
+        except ValueError as error:
+            notices.append(str(error))
+    return Scenario(**said), notices
+
+
+def _written(value: float | str) -> str:
+    """Write a number shortly and exactly, without a plus sign."""
+    return value if isinstance(value, str) else f"{value:.15g}".replace("e+", "e")

@@ -1,0 +1,81 @@
+"""Where did each number come from: unit, basis, source and date, and what was assumed."""
+
+from dataclasses import dataclass, field
+
+from estimator.catalog import Catalog, Record
+from estimator.uncertainty import Uncertain, spread_between
+
+GIVEN = "given"
+"""Basis of a number that the user said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One number that an estimate rests on.
+
+    Parameters
+    ----------
+    value, low, high : float
+        Median and central 80 %, in `unit`; equal if the number is taken as exact.
+    unit : str
+        As in the profiles; "1" for shares and counts.
+    basis : str
+        given | datasheet | measured | published | derived | assumed.
+    source : str
+        Id in the profiles' sources; empty if the user gave the number.
+    date, note : str
+        When the number was stated, and what to know about it; may be empty.
+    """
+
+    value: float
+    unit: str
+    basis: str
+    source: str = ""
+    low: float | None = None
+    high: float | None = None
+    date: str = ""
+    note: str = ""
+
+
+@dataclass
+class Trail:
+    """What one answer rests on, collected as it is looked up."""
+
+    inputs: dict[str, Input] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def given(self, name: str, value: float, unit: str) -> Uncertain:
+        """Note a number that the user said; it is exact."""
+        self.inputs[name] = Input(value=value, unit=unit, basis=GIVEN)
+        return Uncertain(value)
+
+    def record(self, name: str, record: Record, doubt: str) -> Uncertain:
+        """Note a number from the profiles, with its range as the doubt of that name."""
+        quantity = uncertain_record(record, doubt)
+        self.inputs[name] = Input(
+            value=record.value,
+            unit=record.unit,
+            basis=record.basis,
+            source=record.source,
+            low=record.low,
+            high=record.high,
+            date=record.date or "",
+            note=record.note or "",
+        )
+        return quantity
+
+    def prior(self, catalog: Catalog, key: str, doubt: str) -> Uncertain:
+        """Note one of the product's own assumptions."""
+        return self.record(key, catalog.prior(key), doubt)
+
+    def warn(self, message: str) -> None:
+        """Say loudly what was assumed or left out, once."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+
+
+def uncertain_record(record: Record, doubt: str) -> Uncertain:
+    """Read a record; without both bounds, or with equal ones, it is taken as exact."""
+    if record.low is None or record.high is None or record.low == record.high:
+        return Uncertain(record.value)
+    return spread_between(record.low, record.high, doubt, mid=record.value)

@@ -1,0 +1,194 @@
+"""How much work does a scenario name: FLOPs, a size, a config, a preset or device time."""
+
+from dataclasses import dataclass
+
+from estimator.catalog import Catalog, Preset
+from estimator.checks import within_limits
+from estimator.scenario import Scenario
+from estimator.trail import Trail
+from estimator.uncertainty import EXACTLY_ONE, Uncertain
+from estimator.workload.work import Workload
+
+FLOP_PER_PARAM_AND_TOKEN = 6.0
+"""Forward 2, backward 4 per parameter and token [FLOP]; Kaplan et al. 2020, sec. 2.1."""
+
+LORA_SHARE = 4.0 / 6.0
+"""Adapters on frozen weights: forward and input gradients, no weight gradients [1]."""
+
+PRESET_KINDS = {"games": "other"}
+"""Preset kinds that share the utilization of another kind of work."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What was found of the work.
+
+    Parameters
+    ----------
+    workload : Workload
+        For the core.
+    kind : str
+        Kind of work, which sets the utilization expected.
+    preset : Preset, optional
+        The preset that was named.
+    """
+
+    workload: Workload
+    kind: str
+    preset: Preset | None = None
+
+
+def find_work(scenario: Scenario, catalog: Catalog, trail: Trail) -> Work:
+    """Find the work of a scenario.
+
+    Raises
+    ------
+    ValueError
+        If it names no work, or work in two ways that exclude each other.
+    """
+    _refuse_contradictions(scenario)
+    preset = None if scenario.preset is None else catalog.preset(scenario.preset)
+    flop = _training_flop(scenario, preset, catalog, trail)
+    device_hours = _device_hours(scenario, preset, flop, trail)
+    if flop is None and device_hours is None:
+        raise ValueError(_no_work(scenario, preset))
+    attempts = EXACTLY_ONE
+    if scenario.attempts is not None:
+        attempts = trail.given("attempts", scenario.attempts, "1")
+    if flop is not None and scenario.finetune == "lora":
+        flop = flop * LORA_SHARE
+        trail.warn(
+            "LoRA: the base is frozen, so a third of the work, its weight gradients, is saved"
+        )
+    return Work(
+        workload=Workload(training_flop=flop, device_hours=device_hours, attempts=attempts),
+        kind=_kind(scenario, preset, trail),
+        preset=preset,
+    )
+
+
+def _refuse_contradictions(scenario: Scenario) -> None:
+    ways = [name for name in ("flop", "params", "config") if getattr(scenario, name) is not None]
+    if len(ways) > 1:
+        given = " and ".join(f"--{way}" for way in ways)
+        raise ValueError(f"{given} both say how much work it is: give one of them")
+    if scenario.preset is not None and ways:
+        raise ValueError(f"--preset already says how much work it is: drop it or --{ways[0]}")
+    if scenario.finetune is not None and scenario.tokens is None and scenario.samples is None:
+        raise ValueError("fine-tuning needs its own --tokens (or --samples with --config)")
+    if scenario.finetune is not None and scenario.flop is not None:
+        raise ValueError("--flop is already the whole work: --finetune goes with a model's size")
+    if scenario.active_params is not None and scenario.params is None:
+        raise ValueError("--active-params needs --params, the size of the whole model")
+    active = scenario.active_params
+    if active is not None and scenario.params is not None and active > scenario.params:
+        raise ValueError(f"active_params must be at most params, got {active:g}")
+
+
+def _training_flop(
+    scenario: Scenario, preset: Preset | None, catalog: Catalog, trail: Trail
+) -> Uncertain | None:
+    if scenario.flop is not None:
+        return trail.given("training_flop", scenario.flop, "FLOP")
+    if scenario.config is not None:
+        return _flop_of_config(scenario.config, scenario, trail)
+    if scenario.params is not None:
+        return _flop_of_size(scenario, catalog, trail)
+    return None if preset is None else _flop_of_preset(scenario, preset, catalog, trail)
+
+
+def _flop_of_size(scenario: Scenario, catalog: Catalog, trail: Trail) -> Uncertain | None:
+    """6 N D, with the active parameters of a mixture of experts."""
+    params = trail.given("params", scenario.params or 0.0, "parameters")
+    within_limits("params", params)
+    if scenario.active_params is not None:
+        within_limits("active_params", scenario.active_params)
+        params = trail.given("active_params", scenario.active_params, "parameters")
+    if scenario.tokens is None:
+        return None
+    within_limits("tokens", scenario.tokens)
+    tokens = trail.given("tokens", scenario.tokens, "tokens")
+    formula = trail.prior(catalog, "work.formula", "work")
+    return FLOP_PER_PARAM_AND_TOKEN * params * tokens * formula
+
+
+def _flop_of_config(path: str, scenario: Scenario, trail: Trail) -> Uncertain | None:
+    """Exact ledger of a config.json, times the tokens or the samples."""
+    from estimator.workload.huggingface import model_ledger, read_config
+
+    for name in ("seq_len", "tokens", "samples"):
+        value = getattr(scenario, name)
+        if value is not None:
+            within_limits(name, value)
+    ledger = model_ledger(read_config(path), seq_len=scenario.seq_len)
+    for warning in ledger.warnings:
+        trail.warn(warning)
+    trail.given("params", ledger.params_total, "parameters")
+    if scenario.tokens is not None:
+        tokens = trail.given("tokens", scenario.tokens, "tokens")
+        return tokens * float(ledger.training_flop / ledger.tokens)
+    if scenario.samples is not None:
+        return trail.given("samples", scenario.samples, "samples") * float(ledger.training_flop)
+    return None
+
+
+def _flop_of_preset(
+    scenario: Scenario, preset: Preset, catalog: Catalog, trail: Trail
+) -> Uncertain | None:
+    """FLOPs as published; another number of tokens than the published one scales them."""
+    records = preset.records
+    if "training_flop" in records:
+        flop = trail.record("training_flop", records["training_flop"], "work")
+        if scenario.tokens is None:
+            return flop
+        if "tokens" in records:
+            return flop * (
+                trail.given("tokens", scenario.tokens, "tokens") / records["tokens"].value
+            )
+    active = records.get("active_params", records.get("params"))
+    if active is None or (scenario.tokens is None and "tokens" not in records):
+        return None
+    params = trail.record("params", active, "work")
+    if scenario.tokens is not None:
+        tokens = trail.given("tokens", scenario.tokens, "tokens")
+    else:
+        tokens = trail.record("tokens", records["tokens"], "work")
+    formula = trail.prior(catalog, "work.formula", "work")
+    return FLOP_PER_PARAM_AND_TOKEN * params * tokens * formula
+
+
+def _device_hours(
+    scenario: Scenario, preset: Preset | None, flop: Uncertain | None, trail: Trail
+) -> Uncertain | None:
+    """Device time as given; or that of a preset whose work nobody published in FLOPs."""
+    if scenario.device_hours is not None:
+        return trail.given("device_hours", scenario.device_hours, "h")
+    if preset is None or flop is not None or "device_hours" not in preset.records:
+        return None
+    trail.warn(
+        f"{preset.name} is published as device time on {preset.hardware or 'its own hardware'}, "
+        "not as FLOPs: its hours are taken as they are, on whatever device"
+    )
+    return trail.record("device_hours", preset.records["device_hours"], "work")
+
+
+def _kind(scenario: Scenario, preset: Preset | None, trail: Trail) -> str:
+    if scenario.kind is not None:
+        return scenario.kind
+    if preset is not None:
+        return PRESET_KINDS.get(preset.kind, preset.kind)
+    if scenario.flop is not None and scenario.utilization is None:
+        trail.warn("work of kind language assumed for the utilization: --kind sets another")
+    return "language"
+
+
+def _no_work(scenario: Scenario, preset: Preset | None) -> str:
+    if scenario.params is not None:
+        return "--params needs --tokens, the tokens seen in training"
+    if scenario.config is not None:
+        return "--config needs --tokens or --samples, what is seen in training"
+    if preset is not None:
+        return f"{preset.name} has neither FLOPs nor tokens on record: add --tokens"
+    return "no work given: say --preset gpt-3, --params 7e9 --tokens 2e12, --flop, --config or " + (
+        "--device-hours"
+    )
