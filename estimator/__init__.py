@@ -36,7 +36,23 @@ _HOME = {
     "stack": "hardware",
 }
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "Answer",
+    "Catalog",
+    "Estimate",
+    "Hardware",
+    "Run",
+    "Scenario",
+    "Site",
+    "Uncertain",
+    "Workload",
+    "answer_scenario",
+    "estimate",
+    "read_hardware",
+    "read_site",
+    "spread_between",
+    "stack",
+]
 __version__ = "0.1.0"
 
 

@@ -1,6 +1,6 @@
 """What does the user ask: one scenario, in the words of the command line and of the link.
 
-The command line, the page and a link fill the same dataclass; `estimator.answer.answer_scenario` answers it.
+The command line, the page and a link fill the same dataclass; `answer_scenario` answers it.
 """
 
 import math

@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from estimator.workload.families import classic, rotary
+from estimator.workload.families import classic, mixture, rotary
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Ledger, Quantity
 
@@ -21,6 +21,7 @@ MAX_CONFIG_BYTES = 10_000_000
 FAMILIES: Mapping[str, Callable[[Fields], Architecture]] = {
     **classic.FAMILIES,
     **rotary.FAMILIES,
+    **mixture.FAMILIES,
 }
 """Family readers by `model_type`."""
 

@@ -1,7 +1,10 @@
 """Which keys the older decoders use, each its own: GPT-2 and its generation.
 
-Defaults are those of transformers 5.23.
+Defaults are those of transformers 5.23. These families differ in a handful of facts, so each is
+a short function that states its facts and leaves the assembly to one helper.
 """
+
+from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import Attention, Mlp
 from estimator.workload.families.rotary import output_head
@@ -14,37 +17,318 @@ LAYERS = ("num_hidden_layers", "n_layer")
 POSITIONS = ("max_position_embeddings", "n_positions")
 
 
-def gpt2(fields: Fields) -> Decoder:
-    """GPT-2: learned positions, biases everywhere, tied head."""
-    hidden, heads = fields.size(*WIDTH), fields.size(*HEADS)
-    positions = fields.size(*POSITIONS, default=1024)
-    layer = Layer(
-        attention=Attention(
-            hidden=hidden,
-            heads=heads,
-            kv_heads=heads,
-            head_dim=fields.share(HEADS[1], hidden, heads),
-            qkv_bias=True,
-            output_bias=True,
-        ),
-        feed_forward=Mlp(
-            hidden=hidden, width=fields.size_or_none("n_inner") or 4 * hidden, bias=True
-        ),
-        norm_params=4 * hidden,
-    )
-    head, warnings = output_head(fields, 50257, tied=True)
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What sets one config apart.
+
+    Parameters
+    ----------
+    vocab, positions : int
+        Rows of the token table; longest sequence. [1]
+    position_rows : int
+        Rows of a learned position table, 0 without one. [1]
+    norms, outer_norms : int
+        Norms per layer, and outside the layers. [1]
+    norm_params : int
+        Parameters per channel of a norm: 2 with bias, 1 without, 0 without weights.
+    embedding_width : int or None
+        Width of the token table where it differs from the model's.
+    tied, head_bias : bool
+        Default of `tie_word_embeddings`; bias of the output layer.
+    """
+
+    vocab: int
+    positions: int
+    position_rows: int = 0
+    norms: int = 2
+    outer_norms: int = 1
+    norm_params: int = 2
+    embedding_width: int | None = None
+    tied: bool = True
+    head_bias: bool = False
+
+
+def assemble(
+    fields: Fields, attentions: tuple[Attention, ...], feed_forward: Mlp, facts: Facts
+) -> Decoder:
+    """Decoder with one `Layer` per attention, the same MLP in all."""
+    hidden = feed_forward.hidden
+    norm_params = facts.norms * facts.norm_params * hidden
+    head, warnings = output_head(fields, facts.vocab, facts.tied, facts.head_bias)
     return Decoder(
         hidden=hidden,
-        vocab=fields.size("vocab_size", default=50257),
-        layers=(layer,) * fields.layers(*LAYERS),
+        vocab=facts.vocab,
+        layers=tuple(
+            Layer(attention=attention, feed_forward=feed_forward, norm_params=norm_params)
+            for attention in attentions
+        ),
         head=head,
-        max_positions=positions,
-        position_rows=positions,
-        outer_norm_params=2 * hidden,
+        max_positions=facts.positions,
+        position_rows=facts.position_rows,
+        embedding_width=facts.embedding_width,
+        outer_norm_params=facts.outer_norms * facts.norm_params * hidden,
         model_type=fields.text("model_type"),
         name=fields.text("_name_or_path"),
         warnings=warnings,
     )
 
 
-FAMILIES = {"gpt2": gpt2}
+def attention(
+    fields: Fields,
+    width: tuple[str, ...] = WIDTH,
+    heads: tuple[str, ...] = HEADS,
+    kv_heads: int | None = None,
+    qkv_bias: bool = True,
+    output_bias: bool = True,
+) -> Attention:
+    """Attention whose heads share the model's width."""
+    hidden, head_count = fields.size(*width), fields.size(*heads)
+    fields.share("num_kv_heads", head_count, kv_heads or head_count)
+    return Attention(
+        hidden=hidden,
+        heads=head_count,
+        kv_heads=kv_heads or head_count,
+        head_dim=fields.share(fields.key(*heads), hidden, head_count),
+        qkv_bias=qkv_bias,
+        output_bias=output_bias,
+    )
+
+
+def gpt2(fields: Fields) -> Decoder:
+    """GPT-2: learned positions, biases everywhere, tied head."""
+    block = attention(fields)
+    return _gpt(fields, block, default_vocab=50257, outer_norms=1)
+
+
+def openai_gpt(fields: Fields) -> Decoder:
+    """The first GPT: as GPT-2, norms after the blocks and none at the end."""
+    block = attention(fields)
+    positions = fields.size(*POSITIONS, default=512)
+    facts = Facts(
+        vocab=fields.size("vocab_size", default=40478),
+        positions=positions,
+        position_rows=positions,
+        outer_norms=0,
+    )
+    mlp = Mlp(hidden=block.hidden, width=4 * block.hidden, bias=True)
+    return assemble(fields, (block,) * fields.layers(*LAYERS), mlp, facts)
+
+
+def gpt_bigcode(fields: Fields) -> Decoder:
+    """StarCoder: GPT-2 with one key-value head."""
+    kv_heads = 1 if fields.flag("multi_query", default=True) else None
+    return _gpt(fields, attention(fields, kv_heads=kv_heads), default_vocab=50257, outer_norms=1)
+
+
+def _gpt(fields: Fields, block: Attention, default_vocab: int, outer_norms: int) -> Decoder:
+    positions = fields.size(*POSITIONS, default=1024)
+    facts = Facts(
+        vocab=fields.size("vocab_size", default=default_vocab),
+        positions=positions,
+        position_rows=positions,
+        outer_norms=outer_norms,
+    )
+    return assemble(fields, (block,) * fields.layers(*LAYERS), _mlp(fields, block), facts)
+
+
+def _mlp(fields: Fields, block: Attention, *names: str, bias: bool = True) -> Mlp:
+    """Two matrices, four times the model's width where the config has none or null."""
+    width = fields.size_or_none(*(names or ("n_inner",))) or 4 * block.hidden
+    return Mlp(hidden=block.hidden, width=width, bias=bias)
+
+
+def gpt_neo(fields: Fields) -> Decoder:
+    """GPT-Neo: layers with a local window in turn, no bias on queries, keys and values."""
+    block = attention(fields, heads=("num_attention_heads", "num_heads"), qkv_bias=False)
+    layers = fields.layers("num_hidden_layers", "num_layers")
+    window = fields.size("window_size", default=256)
+    positions = fields.size("max_position_embeddings", default=2048)
+    facts = Facts(
+        vocab=fields.size("vocab_size", default=50257),
+        positions=positions,
+        position_rows=positions,
+    )
+    attentions = tuple(
+        replace(block, window=window if kind == "local" else None)
+        for kind in _attention_kinds(fields, layers)
+    )
+    return assemble(fields, attentions, _mlp(fields, block, "intermediate_size"), facts)
+
+
+def _attention_kinds(fields: Fields, layers: int) -> list[str]:
+    """``[[["global", "local"], 12]]`` written out, one kind per layer."""
+    stated = fields.items("attention_types")
+    if stated is None:
+        return [("global", "local")[layer % 2] for layer in range(layers)]
+    kinds: list[str] = []
+    for item in stated:
+        if not (isinstance(item, list) and len(item) == 2 and isinstance(item[0], list)):
+            raise ValueError(f"attention_types must hold [[kinds], repeats] pairs, got {item!r}")
+        repeats = Fields({"attention_types": item[1]}).layers("attention_types")
+        kinds.extend([str(kind) for kind in item[0]] * repeats)
+    if len(kinds) != layers:
+        raise ValueError(f"attention_types must name {layers} layers, got {len(kinds)}")
+    return kinds
+
+
+def gptj(fields: Fields) -> Decoder:
+    """GPT-J and CodeGen: parallel residual, rotary, biases on the MLP and the head only."""
+    block = attention(fields, qkv_bias=False, output_bias=False)
+    facts = Facts(
+        vocab=fields.size("vocab_size", default=50400),
+        positions=fields.size(*POSITIONS, default=2048),
+        norms=1,
+        tied=False,
+        head_bias=True,
+    )
+    return assemble(fields, (block,) * fields.layers(*LAYERS), _mlp(fields, block), facts)
+
+
+def gpt_neox(fields: Fields) -> Decoder:
+    """GPT-NeoX and Pythia: two norms per layer even with a parallel residual."""
+    bias = fields.flag("attention_bias", default=True)
+    block = attention(fields, qkv_bias=bias, output_bias=bias)
+    facts = Facts(
+        vocab=fields.size("vocab_size", default=50432),
+        positions=fields.size("max_position_embeddings", default=2048),
+        tied=False,
+    )
+    width = fields.size("intermediate_size", default=24576)
+    mlp = Mlp(hidden=block.hidden, width=width, bias=True)
+    return assemble(fields, (block,) * fields.layers(*LAYERS), mlp, facts)
+
+
+def opt(fields: Fields) -> Decoder:
+    """OPT: learned positions with two spare rows; the 350m has a narrow token table."""
+    bias = fields.flag("enable_bias", default=True)
+    block = attention(fields, qkv_bias=bias, output_bias=bias)
+    positions = fields.size("max_position_embeddings", default=2048)
+    final_norm = fields.flag("do_layer_norm_before", default=True) and not fields.flag(
+        "_remove_final_layer_norm"
+    )
+    facts = Facts(
+        vocab=fields.size("vocab_size", default=50272),
+        positions=positions,
+        position_rows=positions + 2,
+        outer_norms=int(final_norm),
+        norm_params=2 * fields.flag("layer_norm_elementwise_affine", default=True),
+        embedding_width=fields.size_or_none("word_embed_proj_dim"),
+    )
+    mlp = Mlp(hidden=block.hidden, width=fields.size("ffn_dim", default=3072), bias=bias)
+    return assemble(fields, (block,) * fields.layers(*LAYERS), mlp, facts)
+
+
+def bloom(fields: Fields) -> Decoder:
+    """BLOOM: linear biases instead of positions, a norm after the token table."""
+    block = attention(fields, width=("hidden_size", "n_embed"))
+    facts = Facts(
+        vocab=fields.size("vocab_size", default=250880),
+        positions=fields.size("seq_length", default=2048),
+        outer_norms=2,
+    )
+    mlp = Mlp(hidden=block.hidden, width=4 * block.hidden, bias=True)
+    return assemble(fields, (block,) * fields.layers(*LAYERS), mlp, facts)
+
+
+def mpt(fields: Fields) -> Decoder:
+    """MPT: linear biases instead of positions, no biases, norms without bias."""
+    block = attention(
+        fields,
+        width=("hidden_size", "d_model"),
+        heads=("num_attention_heads", "n_heads"),
+        qkv_bias=False,
+        output_bias=False,
+    )
+    facts = Facts(
+        vocab=fields.size("vocab_size", default=50368),
+        positions=fields.size("max_seq_len", default=2048),
+        norm_params=1,
+    )
+    mlp = Mlp(hidden=block.hidden, width=4 * block.hidden)
+    layers = fields.layers("num_hidden_layers", "n_layers")
+    return assemble(fields, (block,) * layers, mlp, facts)
+
+
+def falcon(fields: Fields) -> Decoder:
+    """Falcon: one key-value head (7B), or groups of them in the new architecture (40B, 180B)."""
+    new = fields.flag("new_decoder_architecture")
+    bias = fields.flag("bias")
+    stated = fields.size_or_none("num_kv_heads")
+    kv_heads = stated if new else 1 if fields.flag("multi_query", default=True) else None
+    block = attention(
+        fields,
+        width=("hidden_size", "n_embed"),
+        kv_heads=kv_heads,
+        qkv_bias=bias,
+        output_bias=bias,
+    )
+    parallel = fields.flag("parallel_attn", default=True)
+    norms = fields.size_or_none("num_ln_in_parallel_attn") or (2 if new else 1)
+    facts = Facts(
+        vocab=fields.size("vocab_size", default=65024),
+        positions=fields.size("max_position_embeddings", default=2048),
+        norms=min(norms, 2) if parallel else 2,
+    )
+    mlp = _mlp(fields, block, "ffn_hidden_size", bias=bias)
+    return assemble(fields, (block,) * fields.layers(*LAYERS), mlp, facts)
+
+
+def persimmon(fields: Fields) -> Decoder:
+    """Persimmon: biases everywhere, LayerNorm on queries and keys."""
+    block = attention(fields)
+    if fields.flag("qk_layernorm", default=True):
+        block = replace(block, norm_params=4 * block.head_dim)
+    facts = Facts(
+        vocab=fields.size("vocab_size", default=262144),
+        positions=fields.size("max_position_embeddings", default=16384),
+        tied=False,
+    )
+    width = fields.size("intermediate_size", default=16384)
+    mlp = Mlp(hidden=block.hidden, width=width, bias=True)
+    return assemble(fields, (block,) * fields.layers(*LAYERS), mlp, facts)
+
+
+def xglm(fields: Fields) -> Decoder:
+    """XGLM: fixed sine positions, biases everywhere."""
+    block = attention(
+        fields, width=("hidden_size", "d_model"), heads=("num_attention_heads", "attention_heads")
+    )
+    facts = Facts(
+        vocab=fields.size("vocab_size", default=256008),
+        positions=fields.size("max_position_embeddings", default=2048),
+    )
+    mlp = Mlp(hidden=block.hidden, width=fields.size("ffn_dim", default=4096), bias=True)
+    layers = fields.layers("num_hidden_layers", "num_layers")
+    return assemble(fields, (block,) * layers, mlp, facts)
+
+
+def biogpt(fields: Fields) -> Decoder:
+    """BioGPT: learned positions with two spare rows."""
+    block = attention(fields)
+    positions = fields.size("max_position_embeddings", default=1024)
+    facts = Facts(
+        vocab=fields.size("vocab_size", default=42384),
+        positions=positions,
+        position_rows=positions + 2,
+    )
+    width = fields.size("intermediate_size", default=4096)
+    mlp = Mlp(hidden=block.hidden, width=width, bias=True)
+    return assemble(fields, (block,) * fields.layers(*LAYERS), mlp, facts)
+
+
+FAMILIES = {
+    "gpt2": gpt2,
+    "openai-gpt": openai_gpt,
+    "gpt_bigcode": gpt_bigcode,
+    "gpt_neo": gpt_neo,
+    "gptj": gptj,
+    "codegen": gptj,
+    "gpt_neox": gpt_neox,
+    "opt": opt,
+    "bloom": bloom,
+    "mpt": mpt,
+    "falcon": falcon,
+    "persimmon": persimmon,
+    "xglm": xglm,
+    "biogpt": biogpt,
+}

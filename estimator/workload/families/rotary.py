@@ -17,7 +17,6 @@ Windows = tuple[int | None, ...]
 FeedForwards = tuple[Mlp | Experts, ...]
 
 LAYERS = ("num_hidden_layers",)
-CAUSAL_HEADS = ("", "ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 
 
 def always(fields: Fields) -> bool:
@@ -94,6 +93,18 @@ def window_if_used(fields: Fields, layers: int) -> Windows:
     return windows(fields, layers, window, lambda layer: layer >= first)
 
 
+def window_without_rotary(fields: Fields, layers: int) -> Windows:
+    """SmolLM3: a window in the layers without rotary positions, where one is asked for."""
+    if not fields.flag("use_sliding_window"):
+        return full_attention(fields, layers)
+    rotary = fields.items("no_rope_layers", layers)
+    period = fields.size("no_rope_layer_interval", default=4)
+    window = fields.size_or_none("sliding_window")
+    if rotary is None:
+        return windows(fields, layers, window, lambda layer: (layer + 1) % period == 0)
+    return windows(fields, layers, window, lambda layer: not rotary[layer])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """What a family is, and what its configs may leave out.
@@ -102,6 +113,8 @@ class Family:
     ----------
     vocab, intermediate, positions : int
         Defaults of `vocab_size`, `intermediate_size`, `max_position_embeddings`. [1]
+    intermediate_key : str
+        Key of the MLP's width.
     kv_heads, head_dim : int or None
         Defaults; None takes the number of heads, and the width over the heads.
     tied : bool
@@ -125,6 +138,7 @@ class Family:
     vocab: int
     intermediate: int
     positions: int
+    intermediate_key: str = "intermediate_size"
     kv_heads: int | None = None
     head_dim: int | None = None
     tied: bool = False
@@ -195,7 +209,7 @@ def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
     """The same MLP in every layer."""
     mlp = Mlp(
         hidden=fields.size("hidden_size"),
-        width=fields.size("intermediate_size", default=family.intermediate),
+        width=fields.size(family.intermediate_key, default=family.intermediate),
         gated=family.gated,
         bias=family.mlp_bias(fields),
     )
@@ -359,6 +373,62 @@ ROWS: Mapping[str, Family] = {
             width_norm(fields, attention) if fields.flag("qk_layernorm") else 0
         ),
     ),
+    "smollm3": replace(
+        LLAMA,
+        vocab=128256,
+        positions=32768,
+        kv_heads=4,
+        tied=True,
+        windows=window_without_rotary,
+    ),
+    "nemotron": replace(
+        LLAMA, vocab=256000, intermediate=24576, positions=4096, gated=False, norm_params=2
+    ),
+    "exaone4": Family(
+        vocab=102400,
+        intermediate=16384,
+        positions=2048,
+        kv_heads=32,
+        qk_norm=head_norm,
+        windows=window_but_every(4, 4096, "sliding_window_pattern"),
+    ),
+    "ministral": MISTRAL,
+    "ministral3": replace(
+        MISTRAL, vocab=131072, positions=262144, head_dim=128, windows=window_everywhere(None)
+    ),
+    "ernie4_5": Family(
+        vocab=103424,
+        intermediate=3072,
+        positions=131072,
+        kv_heads=2,
+        head_dim=128,
+        tied=True,
+        qkv_bias=flag("use_bias"),
+        output_bias=flag("use_bias"),
+        mlp_bias=flag("use_bias"),
+    ),
+    "seed_oss": replace(
+        LLAMA,
+        vocab=155136,
+        intermediate=27648,
+        positions=524288,
+        kv_heads=8,
+        head_dim=128,
+        qkv_bias=flag("attention_bias", True),
+        output_bias=flag("attention_out_bias"),
+    ),
+    "arcee": replace(LLAMA, intermediate=18432, positions=4096, gated=False),
+    "helium": Family(
+        vocab=48000,
+        intermediate=7040,
+        positions=4096,
+        kv_heads=20,
+        head_dim=128,
+        qkv_bias=flag("attention_bias"),
+        mlp_bias=flag("mlp_bias"),
+    ),
+    "hunyuan_v1_dense": replace(LLAMA, vocab=290943, mlp_bias=never, qk_norm=head_norm),
+    "vaultgemma": replace(GEMMA2, norms=2),
     "glm": GLM,
     "glm4": replace(GLM, norms=4),
 }
