@@ -13,10 +13,11 @@ from estimator.lookup import (
     find_site,
     find_utilization,
 )
-from estimator.scenario import Scenario, link
+from estimator.scenario import Scenario, check_choices, link
 from estimator.site import Site
 from estimator.trail import Input, Trail
-from estimator.uncertainty import CENTRAL, Uncertain, z_score
+from estimator.uncertainty import Uncertain, z_score
+from estimator.units import CENTRAL
 from estimator.work_lookup import Work, find_work
 from estimator.workload.work import Workload
 
@@ -77,6 +78,7 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
     ValueError
         One line: what is missing or not admissible, why, and what to say instead.
     """
+    check_choices(scenario)
     if scenario.interval is not None:
         z_score(scenario.interval)
     trail = Trail()

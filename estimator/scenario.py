@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlencode
 
-from estimator.uncertainty import CENTRAL
+from estimator.units import CENTRAL
 
 KINDS = ("language", "vision", "diffusion", "speech", "multimodal", "other")
 """Kinds of work that published runs tell apart by the utilization they reach."""
@@ -89,6 +89,20 @@ class Scenario:
         """Return what the user said, in the order of the fields."""
         answers = {item.name: getattr(self, item.name) for item in fields(self)}
         return {name: answer for name, answer in answers.items() if answer is not None}
+
+
+def check_choices(scenario: Scenario) -> None:
+    """Refuse a word that is none of a field's choices; the precision is left to the device.
+
+    Raises
+    ------
+    ValueError
+        Field, word and the choices.
+    """
+    for item in fields(Scenario):
+        word, choices = getattr(scenario, item.name), item.metadata["choices"]
+        if word is not None and choices and item.name != "precision" and word not in choices:
+            raise ValueError(f"{item.name} must be one of {', '.join(choices)}, got {word!r}")
 
 
 NUMBERS = frozenset(item.name for item in fields(Scenario) if "float" in str(item.type))

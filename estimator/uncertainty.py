@@ -16,11 +16,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from estimator.units import CENTRAL
+
 Number: TypeAlias = float | npt.NDArray[np.float64]
 """A float or an array of them; all arrays of one call broadcast together."""
-
-CENTRAL = 0.8
-"""Ranges in the profiles and intervals by default hold the central 80 % of the probability."""
 
 _NO_LOADINGS: Mapping[str, Number] = MappingProxyType({})
 
