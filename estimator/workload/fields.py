@@ -122,7 +122,8 @@ class Fields:
     def share(self, name: str, whole: int, parts: int) -> int:
         """`whole` over `parts`, refused with a rest: heads that do not divide the width."""
         if whole % parts:
-            raise ValueError(f"{self.path}{name} must divide {whole}, got {parts}")
+            got = f"got {parts}" if self.states(name) else f"and is {parts} where absent: state it"
+            raise ValueError(f"{self.path}{name} must divide {whole}, {got}")
         return whole // parts
 
 

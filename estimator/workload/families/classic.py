@@ -4,11 +4,12 @@ Defaults are those of transformers 5.23. These families differ in a handful of f
 a short function that states its facts and leaves the assembly to one helper.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import Attention, Mlp
 from estimator.workload.families.rotary import output_head
-from estimator.workload.fields import Fields
+from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.transformer import Decoder, Layer
 
 WIDTH = ("hidden_size", "n_embd")
@@ -164,7 +165,9 @@ def _attention_kinds(fields: Fields, layers: int) -> list[str]:
     for item in stated:
         if not (isinstance(item, list) and len(item) == 2 and isinstance(item[0], list)):
             raise ValueError(f"attention_types must hold [[kinds], repeats] pairs, got {item!r}")
-        repeats = Fields({"attention_types": item[1]}).layers("attention_types")
+        repeats = Fields({"attention_types": item[1]}).size(
+            "attention_types", least=0, most=MAX_LAYERS
+        )
         kinds.extend([str(kind) for kind in item[0]] * repeats)
     if len(kinds) != layers:
         raise ValueError(f"attention_types must name {layers} layers, got {len(kinds)}")
@@ -316,7 +319,7 @@ def biogpt(fields: Fields) -> Decoder:
     return assemble(fields, (block,) * fields.layers(*LAYERS), mlp, facts)
 
 
-FAMILIES = {
+FAMILIES: Mapping[str, Callable[[Fields], Decoder]] = {
     "gpt2": gpt2,
     "openai-gpt": openai_gpt,
     "gpt_bigcode": gpt_bigcode,

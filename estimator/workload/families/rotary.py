@@ -113,8 +113,8 @@ class Family:
     ----------
     vocab, intermediate, positions : int
         Defaults of `vocab_size`, `intermediate_size`, `max_position_embeddings`. [1]
-    intermediate_key : str
-        Key of the MLP's width.
+    intermediate_key, head_dim_key : str
+        Keys of the MLP's and the head's width.
     kv_heads, head_dim : int or None
         Defaults; None takes the number of heads, and the width over the heads.
     tied : bool
@@ -141,6 +141,7 @@ class Family:
     intermediate_key: str = "intermediate_size"
     kv_heads: int | None = None
     head_dim: int | None = None
+    head_dim_key: str = "head_dim"
     tied: bool = False
     qkv_bias: Rule = never
     output_bias: Rule = never
@@ -193,7 +194,7 @@ def grouped_attention(family: Family, fields: Fields) -> Attention:
     heads = fields.size("num_attention_heads")
     kv_heads = fields.size_or_none("num_key_value_heads", default=family.kv_heads) or heads
     fields.share("num_key_value_heads", heads, kv_heads)
-    head_dim = fields.size_or_none("head_dim", default=family.head_dim)
+    head_dim = fields.size_or_none(family.head_dim_key, default=family.head_dim)
     attention = Attention(
         hidden=hidden,
         heads=heads,
@@ -366,6 +367,7 @@ ROWS: Mapping[str, Family] = {
         intermediate=6912,
         positions=4096,
         kv_heads=32,
+        head_dim_key="attention_head_dim",
         qkv_bias=flag("use_qkv_bias"),
         norms=lambda fields: 1 if fields.flag("use_parallel_residual") else 2,
         norm_params=2,
@@ -433,4 +435,6 @@ ROWS: Mapping[str, Family] = {
     "glm4": replace(GLM, norms=4),
 }
 
-FAMILIES = {model_type: partial(decoder, family) for model_type, family in ROWS.items()}
+FAMILIES: Mapping[str, Callable[[Fields], Decoder]] = {
+    model_type: partial(decoder, family) for model_type, family in ROWS.items()
+}
