@@ -146,3 +146,23 @@ def fleet(answer: Answer) -> str:
 def _compact(record: dict[str, Any]) -> dict[str, Any]:
     """Leave out what is not known."""
     return {key: value for key, value in record.items() if value not in (None, "")}
+
+
+def as_row(answer: Answer) -> dict[str, Any]:
+    """One flat row with `_low`, `_mid`, `_high` per result, as `batch` writes them."""
+    row: dict[str, Any] = {"hardware": answer.device.id, "precision": answer.precision}
+    row["devices"] = answer.run.devices
+    for name in RESULTS:
+        if name in answer.estimate:
+            for end, value in bounds(answer.estimate[name], answer.level).items():
+                row[f"{name}_{end}"] = value
+    row["warnings"] = "; ".join(answer.warnings)
+    return row
+
+
+def with_interval(answer: Answer, name: str) -> str:
+    """Median with its interval below it, for a table cell."""
+    quantity = answer.estimate[name]
+    low, high = (float(bound) for bound in quantity.interval(answer.level))
+    middle = said(name, float(quantity.mid))
+    return middle if low == high else f"{middle}\n{said(name, low)} to {said(name, high)}"

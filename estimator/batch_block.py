@@ -1,0 +1,299 @@
+"""One block of table rows as arrays: read the cells, find what they name, estimate by group."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.batch_finder import Finder, kind_of_domain
+from estimator.catalog import Device
+from estimator.chain import Estimate, Run, estimate
+from estimator.checks import LIMITS
+from estimator.lookup import utilization_key
+from estimator.site import Site
+from estimator.uncertainty import EXACTLY_ONE, Uncertain
+from estimator.work_lookup import FLOP_PER_PARAM_AND_TOKEN
+from estimator.workload.work import Workload
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+WORK_COLUMNS = (
+    "train_flops_reported",
+    "tokens_processed",
+    "samples_processed",
+    "accelerator_hours",
+)
+"""At least one of them says how much work a row is."""
+
+NUMBER_COLUMNS: Mapping[str, str] = {
+    "train_flops_reported": "training_flop",
+    "flops_per_sample_forward": "training_flop",
+    "samples_processed": "samples",
+    "params_total": "params",
+    "params_active": "active_params",
+    "tokens_processed": "tokens",
+    "layers": "devices",
+    "hidden": "devices",
+    "seq_len": "seq_len",
+    "accelerator_count": "devices",
+    "accelerator_hours": "device_hours",
+    "pue": "pue",
+    "grid_kg_per_kwh": "co2e_kg_per_kwh",
+    "price_usd_per_h": "price_usd_per_h",
+}
+"""Column -> the limits that its numbers must keep."""
+
+REFINEMENTS = ("layers", "hidden", "seq_len")
+"""Columns that only add the attention term; a row can be estimated without them."""
+
+TRAINING_OVER_FORWARD = 3.0
+"""Forward and backward pass over the forward pass [1]."""
+
+ATTENTION_FLOP = 12.0
+"""Training FLOPs of the attention scores per layer, width, token and token attended [FLOP]."""
+
+ONE_DEVICE = "one device assumed where accelerator_count is empty"
+
+NO_WORK = (
+    "no work: give train_flops_reported, or flops_per_sample_forward with samples_processed, or "
+    "params_total with tokens_processed, or accelerator_hours"
+)
+
+
+class Block:
+    """Rows of a table, parsed once.
+
+    Parameters
+    ----------
+    header : sequence of str
+        Names of the columns.
+    rows : sequence of sequence of str
+        Cells; a row with too many or too few is refused by itself.
+    finder : Finder
+        Looks up what the rows name.
+    """
+
+    def __init__(
+        self, header: Sequence[str], rows: Sequence[Sequence[str]], finder: Finder
+    ) -> None:
+        self.width = len(header)
+        self.rows = rows
+        self.finder = finder
+        self.errors = [""] * len(rows)
+        self.warnings: list[list[str]] = [[] for _ in rows]
+        self._refuse_broken_rows()
+        whole = [row if len(row) == self.width else [""] * self.width for row in rows]
+        self.columns = dict(zip(header, zip(*whole, strict=True), strict=True))
+        self.numbers = {name: self._number(name) for name in NUMBER_COLUMNS}
+
+    def results(self, names: Sequence[str], z: float) -> list[list[str]]:
+        """Input cells followed by the results of every row, as text."""
+        flop = self._training_flop()
+        written = np.full((len(self.rows), 1 + 3 * len(names)), np.nan)
+        written[:, 0] = flop
+        for key, members in self._groups(flop).items():
+            self._estimate_group(key, np.array(members), (flop, written), (names, z))
+        return self._as_text(written)
+
+    def _refuse_broken_rows(self) -> None:
+        for place, row in enumerate(self.rows):
+            if len(row) != self.width:
+                self.errors[place] = f"the row has {len(row)} cells, the header {self.width}"
+            elif not all(map(_is_text, row)):
+                self.errors[place] = "the row holds bytes that are not UTF-8: save it as UTF-8"
+
+    def _text(self, name: str) -> Sequence[str]:
+        return self.columns.get(name, [""] * len(self.rows))
+
+    def _number(self, name: str) -> Floats:
+        """One column as numbers, NaN where the cell is empty; a bad cell refuses its row."""
+        values = np.full(len(self.rows), np.nan)
+        least, most, _ = LIMITS[NUMBER_COLUMNS[name]]
+        for place, cell in enumerate(self.columns.get(name, ())):
+            if not cell or self.errors[place]:
+                continue
+            try:
+                value = float(cell)
+            except ValueError:
+                if cell.strip():
+                    self._say_unread(name, place, f"{name} is not a number: {cell[:40]!r}")
+                continue
+            if least <= value <= most and value == value:
+                values[place] = value
+            else:
+                self._refuse(place, f"{name} must be between {least:g} and {most:g}, got {cell}")
+        return values
+
+    def _say_unread(self, name: str, place: int, reason: str) -> None:
+        """Refuse the row of a cell that is needed; a refinement is left out, and said."""
+        if name in REFINEMENTS:
+            self.warnings[place].append(f"{reason}; left out")
+        else:
+            self._refuse(place, reason)
+
+    def _refuse(self, place: int, reason: str) -> None:
+        self.errors[place] = self.errors[place] or reason
+
+    def _training_flop(self) -> Floats:
+        """FLOPs of the run: as reported, by sample, or 6 N D with attention where it is known."""
+        number = self.numbers
+        params = np.where(
+            np.isnan(number["params_active"]), number["params_total"], number["params_active"]
+        )
+        width = number["layers"] * number["hidden"] * number["seq_len"]
+        attention = ATTENTION_FLOP * np.where(np.isnan(width), 0.0, width)
+        by_tokens = (FLOP_PER_PARAM_AND_TOKEN * params + attention) * number["tokens_processed"]
+        by_sample = (
+            TRAINING_OVER_FORWARD * number["flops_per_sample_forward"] * number["samples_processed"]
+        )
+        reported = number["train_flops_reported"]
+        flop = np.where(np.isnan(reported), by_sample, reported)
+        flop = np.where(np.isnan(flop), by_tokens, flop)
+        most = LIMITS["training_flop"][1]
+        for place in np.flatnonzero(flop > most):
+            self._refuse(int(place), f"the work is {flop[place]:.3g} FLOP, more than {most:g}")
+        return flop
+
+    def _groups(self, flop: Floats) -> dict[tuple[Any, ...], list[int]]:
+        """Rows that one call of the core can answer, by what they name."""
+        timed = ~np.isnan(self.numbers["accelerator_hours"])
+        priced = ~np.isnan(self.numbers["price_usd_per_h"])
+        groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        texts = [self._text(name) for name in ("accelerator", "precision", "region", "domain")]
+        for place, words in enumerate(zip(*texts, strict=True)):
+            if self.errors[place]:
+                continue
+            if not timed[place] and np.isnan(flop[place]):
+                self._refuse(place, NO_WORK)
+                continue
+            has_flop = not np.isnan(flop[place])
+            groups[*words, bool(timed[place]), has_flop, bool(priced[place])].append(place)
+        return groups
+
+    def _estimate_group(
+        self,
+        key: tuple[Any, ...],
+        members: npt.NDArray[np.intp],
+        arrays: tuple[Floats, Floats],
+        asked: tuple[Sequence[str], float],
+    ) -> None:
+        """Estimate the rows of one group and put their numbers into the written array."""
+        accelerator, precision, region, domain, timed, has_flop, priced = key
+        flop, written = arrays
+        try:
+            device, hardware, notes = self.finder.hardware(accelerator, precision)
+        except ValueError as error:
+            for place in members:
+                self._refuse(int(place), str(error))
+            return
+        site, told = self._site(region, members)
+        devices, counted = self._devices(members)
+        work = Workload(
+            training_flop=Uncertain(flop[members]) if has_flop else None,
+            device_hours=Uncertain(self.numbers["accelerator_hours"][members]) if timed else None,
+        )
+        utilization = None if timed else self._utilization(domain, flop[members], device)
+        run = Run(
+            devices=devices,
+            utilization=utilization,
+            network_share=self.finder.prior("power.network_share", "network"),
+            price_usd_per_h=(
+                Uncertain(self.numbers["price_usd_per_h"][members])
+                if priced
+                else self.finder.price(device)
+            ),
+        )
+        self._keep(estimate(work, hardware, site, run), members, written, asked)
+        for place in members:
+            self.warnings[place] += [*notes, *told, *counted]
+
+    def _keep(
+        self,
+        result: Estimate,
+        members: npt.NDArray[np.intp],
+        written: Floats,
+        asked: tuple[Sequence[str], float],
+    ) -> None:
+        names, z = asked
+        for column, name in enumerate(names):
+            if name not in result:
+                reason = result.absent[name]
+                for place in members:
+                    self.warnings[place].append(reason)
+                continue
+            quantity = result[name]
+            spread = np.exp(z * quantity.log_sd)
+            first = 1 + 3 * column
+            written[members, first] = quantity.mid / spread
+            written[members, first + 1] = quantity.mid
+            written[members, first + 2] = quantity.mid * spread
+            if name == "utilization":
+                written[members, first + 2] = np.minimum(written[members, first + 2], 1.0)
+
+    def _site(self, region: str, members: npt.NDArray[np.intp]) -> tuple[Site, list[str]]:
+        """Site of a region, with the PUE and the carbon intensity that rows give themselves."""
+        site, notes = self.finder.site(region)
+        pue, carbon = self.numbers["pue"][members], self.numbers["grid_kg_per_kwh"][members]
+        told = [
+            note
+            for note in notes
+            if not (note.startswith("PUE") and not np.isnan(pue).any())
+            and not (not note.startswith("PUE") and not np.isnan(carbon).any())
+        ]
+        known = site.co2e_kg_per_kwh
+        grid = None if known is None else _filled(carbon, known)
+        return replace(
+            site,
+            pue=_filled(pue, site.pue),
+            co2e_kg_per_kwh=grid,
+        ), told
+
+    def _devices(self, members: npt.NDArray[np.intp]) -> tuple[Floats, list[str]]:
+        count = self.numbers["accelerator_count"][members]
+        if not np.isnan(count).any():
+            return count, []
+        return np.where(np.isnan(count), 1.0, count), [ONE_DEVICE]
+
+    def _utilization(self, domain: str, flop: Floats, device: Device) -> Uncertain:
+        """Prior of each row: by kind of work, and for language by the size of the run."""
+        if device.kind == "brain":
+            return EXACTLY_ONE
+        kind = kind_of_domain(domain)
+        keys = [utilization_key(kind, amount, device) for amount in flop]
+        priors = {key: self.finder.prior(key, "utilization") for key in set(keys)}
+        mid = np.array([priors[key].mid for key in keys])
+        return Uncertain(mid, {"utilization": np.array([priors[key].log_sd for key in keys])})
+
+    def _as_text(self, written: Floats) -> list[list[str]]:
+        texts = []
+        for place, row in enumerate(self.rows):
+            cells = [*row[: self.width], *[""] * (self.width - len(row))]
+            if self.errors[place]:
+                numbers = [""] * written.shape[1]
+            else:
+                numbers = [
+                    "" if value != value else f"{value:.7g}" for value in written[place].tolist()
+                ]
+            noted = "" if self.errors[place] else "; ".join(dict.fromkeys(self.warnings[place]))
+            texts.append([*cells, *numbers, noted, self.errors[place]])
+        return texts
+
+
+def _is_text(cell: str) -> bool:
+    """Tell whether the cell was valid UTF-8; bytes that were not are kept as lone surrogates."""
+    return cell.isascii() or not any("\udc80" <= char <= "\udcff" for char in cell)
+
+
+def _filled(given: Floats, assumed: Uncertain) -> Uncertain:
+    """Numbers that rows give are exact; where they give none, the assumed one with its doubt."""
+    missing = np.isnan(given)
+    if not missing.any():
+        return Uncertain(given)
+    if missing.all():
+        return assumed
+    loadings = {name: np.where(missing, load, 0.0) for name, load in assumed.loadings.items()}
+    return Uncertain(np.where(missing, assumed.mid, given), loadings)

@@ -1,0 +1,124 @@
+"""What do the cells of a table name: device, precision, place; each looked up once."""
+
+import re
+from collections.abc import Callable, Hashable
+from typing import TypeVar, cast
+
+from estimator.catalog import Catalog, Device
+from estimator.hardware import Hardware
+from estimator.lookup import (
+    TRAINING_PRECISIONS,
+    choose_precision,
+    find_hardware,
+    find_price,
+    find_site,
+)
+from estimator.scenario import Scenario
+from estimator.site import Site
+from estimator.trail import Trail, uncertain_record
+from estimator.uncertainty import Uncertain
+
+Found = TypeVar("Found")
+
+DOMAINS = (
+    (("language", "code"), "language"),
+    (("vision: generative", "image", "video"), "diffusion"),
+    (("vision-language", "vision: vision-language", "multimodal"), "multimodal"),
+    (("vision",), "vision"),
+    (("speech", "audio"), "speech"),
+)
+"""Beginnings of a domain -> kind of work; an empty domain is language, anything else is other."""
+
+
+FORMATS = "nvfp4|mxfp8|fp64|fp32|tf32|fp16|bf16|fp8|fp4|int8|mixed|amp"
+"""What a free text may name as a precision."""
+
+
+def kind_of_domain(domain: str) -> str:
+    """Kind of work of a free-text domain.
+
+    >>> kind_of_domain("vision: ImageNet classification"), kind_of_domain("games (RL)")
+    ('vision', 'other')
+    """
+    text = domain.strip().lower()
+    if not text:
+        return "language"
+    for beginnings, kind in DOMAINS:
+        if text.startswith(beginnings):
+            return kind
+    return "other"
+
+
+def named_precision(text: str, device: Device) -> str | None:
+    """Precision that a free text names; None where it says nothing or only "mixed".
+
+    Mixed precision is the fastest 16-bit or TF32 format of the device; of several formats named,
+    the fastest that the device has. The text is not read for more than the formats in it.
+    """
+    words: list[str] = re.findall(FORMATS, text.lower())
+    formats = [{"nvfp4": "fp4", "mxfp8": "fp8"}.get(word, word) for word in words]
+    plain = [word for word in formats if word not in ("mixed", "amp")]
+    has = [word for word in plain if word in device.peaks]
+    mixed = len(plain) < len(formats)
+    if mixed and not has:
+        has = [word for word in ("bf16", "fp16", "tf32") if word in device.peaks]
+    if has:
+        return max(has, key=lambda word: device.peaks[word].value)
+    return plain[0] if plain else None
+
+
+class Finder:
+    """Look-ups of a table, remembered by the text that named them."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._known: dict[Hashable, object] = {}
+
+    def hardware(self, accelerator: str, precision: str) -> tuple[Device, Hardware, list[str]]:
+        """Device and its numbers, with a note if the precision was assumed."""
+        return self._once(
+            ("hardware", accelerator, precision), lambda: self._hardware(accelerator, precision)
+        )
+
+    def site(self, region: str) -> tuple[Site, list[str]]:
+        """Site of a region with notes; an unknown region is the world, and said."""
+        return self._once(("site", region), lambda: self._site(region.strip()))
+
+    def price(self, device: Device) -> Uncertain | None:
+        """Rent of a device-hour, where any offer is on record."""
+        return self._once(
+            ("price", device.id), lambda: find_price(Scenario(), device, self.catalog, Trail())
+        )
+
+    def prior(self, key: str, doubt: str) -> Uncertain:
+        """One of the product's assumptions."""
+        return self._once(("prior", key), lambda: uncertain_record(self.catalog.prior(key), doubt))
+
+    def _hardware(self, accelerator: str, precision: str) -> tuple[Device, Hardware, list[str]]:
+        if not accelerator.strip():
+            raise ValueError("accelerator is empty: name the device")
+        device = self.catalog.device(accelerator.strip())
+        chosen = choose_precision(device, named_precision(precision, device))
+        named = any(word in precision.lower() for word in (*TRAINING_PRECISIONS, chosen))
+        notes = [] if named else [f"precision {chosen} assumed, the fastest of the device"]
+        return device, find_hardware(device, chosen, self.catalog, Trail()), notes
+
+    def _site(self, region: str) -> tuple[Site, list[str]]:
+        trail = Trail()
+        try:
+            return find_site(Scenario(site=region or None), self.catalog, trail), trail.warnings
+        except ValueError:
+            world = find_site(Scenario(), self.catalog, Trail())
+            return world, [f"region {region!r} is not known: world averages assumed"]
+
+    def _once(self, key: Hashable, find: Callable[[], Found]) -> Found:
+        """Look something up the first time it is named; a refusal is remembered, too."""
+        if key not in self._known:
+            try:
+                self._known[key] = find()
+            except ValueError as error:
+                self._known[key] = error
+        found = self._known[key]
+        if isinstance(found, ValueError):
+            raise found
+        return cast(Found, found)

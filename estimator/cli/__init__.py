@@ -1,0 +1,57 @@
+"""The command line: parse, call one function, print.
+
+Data goes to stdout, everything else to stderr. Exit 0, 1 (one line says what went wrong) or 2
+(usage).
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from estimator import __version__
+from estimator.cli import app, batch, compare, estimate, model, profiles
+
+COMMANDS = (estimate, compare, batch, model, profiles, app)
+"""Each module adds one parser, whose `run` answers with the exit code."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of all commands; nothing but the standard library is imported for it."""
+    parser = argparse.ArgumentParser(
+        prog="twenty-watts",
+        description="What will it take to train or run this network: how long, how much money, "
+        "how much energy, how much CO2, and how sure are you?",
+        epilog="Start with: twenty-watts estimate --preset gpt-3 --hardware v100 --devices 10000",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"twenty-watts {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = build_parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except ValueError as error:
+        return _complain(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{where}{error.strerror or error}")
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        return 130
+    return code
+
+
+def _complain(message: str) -> int:
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    return 1

@@ -1,0 +1,88 @@
+"""`app`: starts the web app."""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+DEFAULT_PORT = 8501
+
+EXAMPLES = """examples:
+  twenty-watts app
+  twenty-watts app --port 8080 --no-browser
+  twenty-watts app --open '?v=1&preset=gpt-3&hardware=h100&devices=1024'
+The server listens on this machine only; --host 0.0.0.0 opens it to the network.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "app",
+        help="starts the web app",
+        description="Starts the web app and opens it in the browser. Ctrl-C stops it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="default: %(default)s")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--open", metavar="LINK", default="", help="scenario to open, '?v=1&...'")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    parser.add_argument(
+        "--profiles", metavar="DIR", help="your own profiles, laid over ours for this server"
+    )
+    parser.set_defaults(run=run)
+
+
+def script_path() -> Path:
+    """Path of the Streamlit script: beside the package in a checkout, inside it when installed."""
+    package = Path(__file__).parents[1]
+    installed = package / "app.py"
+    return installed if installed.exists() else package.parent / "app.py"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run Streamlit until it is stopped."""
+    if not 1 <= options.port <= 65535:
+        raise ValueError(f"port must be between 1 and 65535, got {options.port}")
+    if options.open and not options.open.startswith("?"):
+        raise ValueError("--open takes the query part of a link, from '?' on")
+    environment = dict(os.environ)
+    if options.profiles:
+        from estimator.catalog import Catalog
+
+        Catalog.open(options.profiles)
+        environment["TWENTY_WATTS_PROFILES"] = str(Path(options.profiles).resolve())
+    command = [sys.executable, "-m", "streamlit", "run", str(script_path())]
+    command += [f"--server.port={options.port}", f"--server.address={options.host}"]
+    sys.stderr.write(f"Twenty Watts on http://localhost:{options.port}/{options.open}\n")
+    process = subprocess.Popen(command, env=environment, cwd=script_path().parent)
+    try:
+        if not options.no_browser:
+            _open_when_ready(process, f"http://localhost:{options.port}", options.open)
+        return process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        return 0
+
+
+def _open_when_ready(process: "subprocess.Popen[bytes]", address: str, link: str) -> None:
+    """Open the browser as soon as the server answers; a machine without one is no error."""
+    import time
+    import urllib.error
+    import urllib.request
+    import webbrowser
+
+    for _ in range(300):
+        if process.poll() is not None:
+            return
+        try:
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+            continue
+        webbrowser.open(f"{address}/{link}")
+        return

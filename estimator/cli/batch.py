@@ -1,0 +1,132 @@
+"""`batch`: a table of scenarios, one result row per input row."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from estimator.cli.options import add_profiles, catalog_of
+from estimator.cli.output import note
+from estimator.scenario import read_number
+from estimator.units import CENTRAL
+
+if TYPE_CHECKING:
+    from estimator.batch import Tally
+
+EXAMPLES = """examples:
+  twenty-watts batch runs.csv -o estimates.csv
+  twenty-watts batch runs.csv -o - --interval 0.9 | head
+columns, all optional but a device and a workload:
+  name year domain params_total params_active layers hidden heads seq_len tokens_processed
+  samples_processed flops_per_sample_forward train_flops_reported precision accelerator
+  accelerator_count accelerator_hours pue grid_kg_per_kwh region price_usd_per_h
+Other columns pass through. A filled accelerator_hours is taken as it is. A row that cannot be
+estimated carries its reason in the column `error`; the others are not disturbed.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "batch",
+        help="a table of scenarios, one result row per input row",
+        description="Estimate every row of a CSV table, in bounded memory.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("table", metavar="IN.csv", help="input table, UTF-8 with a header row")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT.csv", required=True, help="output table, or - for stdout"
+    )
+    parser.add_argument("--interval", metavar="P", help="probability in low..high (default: 0.8)")
+    parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="the summary as JSON on stdout")
+    shape.add_argument("--csv", action="store_true", help="the table as CSV (it always is)")
+    add_profiles(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Estimate every row; the output appears only when it is whole."""
+    from estimator.batch import estimate_table
+    from estimator.cli.output import print_json
+
+    level = CENTRAL if options.interval is None else read_number("interval", options.interval)
+    source = Path(options.table)
+    if options.output == "-" and options.json:
+        raise ValueError("-o - puts the table on stdout: drop --json or name a file")
+    with _opened(source) as lines, _written_whole(options.output, source) as out:
+        show = not options.quiet and sys.stderr.isatty()
+        with _progress(source, lines, show=show) as seen:
+            tally = estimate_table(seen, out, catalog_of(options), level=level)
+    if options.json:
+        print_json(vars(tally))
+    note(_summary(tally), quiet=options.quiet or options.json)
+    return 0
+
+
+def _summary(tally: "Tally") -> str:
+    text = f"{tally.rows} rows: {tally.answered} answered, {tally.refused} refused"
+    return text + (" (see the column `error`)" if tally.refused else "")
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[TextIO]:
+    """Open the table; bytes that are not UTF-8 are kept, and refused row by row."""
+    if source.is_dir():
+        raise ValueError(f"{source} is a directory: give a CSV file")
+    with source.open("rb") as raw:
+        if raw.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            raise ValueError(f"{source} is UTF-16: save it as UTF-8 CSV")
+    with source.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+        yield lines
+
+
+@contextmanager
+def _written_whole(output: str, source: Path) -> Iterator[TextIO]:
+    """Write beside the target and put it in place at the end, or leave nothing behind."""
+    if output == "-":
+        yield sys.stdout
+        return
+    target = Path(output)
+    if target.exists() and source.exists() and target.samefile(source):
+        raise ValueError(f"{output} is the input: name another file for the output")
+    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with draft.open("w", encoding="utf-8", errors="surrogateescape", newline="") as out:
+            yield out
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _progress(source: Path, lines: TextIO, *, show: bool) -> Iterator[Iterator[str]]:
+    """Pass the lines on, with a bar on a terminal: share of the bytes read and time left."""
+    if not show:
+        yield iter(lines)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn(source.name),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=source.stat().st_size)
+
+        def advanced() -> Iterator[str]:
+            for number, line in enumerate(lines):
+                bar.advance(task, len(line))
+                yield line
+                if number % 100_000 == 0:
+                    bar.refresh()
+
+        yield advanced()

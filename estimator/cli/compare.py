@@ -1,0 +1,120 @@
+"""`compare`: one workload on several devices, counts and sites."""
+
+import argparse
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.options import add_output, add_scenario, catalog_of, scenario_of
+from estimator.cli.output import note, print_csv, print_json, print_table
+from estimator.scenario import Scenario, read_number
+
+if TYPE_CHECKING:
+    from estimator.answer import Answer
+
+DEFAULT_HARDWARE = "v100,a100,h100,b200,tpu-v4,human-brain"
+SHOWN = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
+
+EXAMPLES = """examples:
+  twenty-watts compare --preset gpt-3
+  twenty-watts compare --preset llama-2-7b --hardware a100,h100 --devices 64,256 --site us,fr
+  twenty-watts compare --flop 1e21 --hardware v100,h100 --csv
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "compare",
+        help="one workload on several devices, counts, sites",
+        description="One workload on every combination of the devices, counts and sites named, "
+        "separated by commas.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_scenario(parser, without=("hardware", "devices", "site"))
+    group = parser.add_argument_group("what to compare, separated by commas")
+    group.add_argument("--hardware", metavar="NAMES", help=f"default: {DEFAULT_HARDWARE}")
+    group.add_argument("--devices", metavar="COUNTS", help="e.g. 1,8,64 (default: 1)")
+    group.add_argument("--site", metavar="NAMES", help="e.g. us,fr,gcp-europe-west4")
+    add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Answer every combination; one that cannot be answered carries its reason."""
+    from estimator import report
+    from estimator.answer import answer_scenario
+
+    scenarios = _combinations(options)
+    catalog = catalog_of(options)
+    rows: list[dict[str, Any]] = []
+    answers: list[tuple[Scenario, Answer | str]] = []
+    for scenario in scenarios:
+        try:
+            answers.append((scenario, answer_scenario(scenario, catalog)))
+        except ValueError as error:
+            answers.append((scenario, str(error)))
+    refused = [reason for _, reason in answers if isinstance(reason, str)]
+    if len(refused) == len(answers):
+        raise ValueError(refused[0])
+    if options.json:
+        print_json([_json_row(scenario, found) for scenario, found in answers])
+    elif options.csv:
+        for scenario, found in answers:
+            named = {"hardware": scenario.hardware, "devices": scenario.devices}
+            told = {"error": found} if isinstance(found, str) else report.as_row(found)
+            rows.append({**named, "site": scenario.site or "", **told})
+        print_csv(rows)
+    else:
+        _print_for_people(answers)
+    kept = dict.fromkeys(
+        warning for _, found in answers if not isinstance(found, str) for warning in found.warnings
+    )
+    for warning in kept:
+        note(warning, quiet=options.quiet)
+    return 0
+
+
+def _combinations(options: argparse.Namespace) -> list[Scenario]:
+    """Every device with every count at every site."""
+    names = _listed(options.hardware or DEFAULT_HARDWARE)
+    counts = [read_number("devices", text) for text in _listed(options.devices or "1")]
+    sites: list[str | None] = [*_listed(options.site)] if options.site else [None]
+    plain = argparse.Namespace(**{**vars(options), "hardware": None, "devices": None, "site": None})
+    base = scenario_of(plain)
+    return [
+        replace(base, hardware=name, devices=count, site=site)
+        for name, count, site in itertools.product(names, counts, sites)
+    ]
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _json_row(scenario: Scenario, found: "Answer | str") -> dict[str, Any]:
+    from estimator import report
+
+    if isinstance(found, str):
+        return {"inputs": scenario.said(), "error": found}
+    return report.as_json(found)
+
+
+def _print_for_people(answers: list[tuple[Scenario, "Answer | str"]]) -> None:
+    from estimator import report
+
+    several = len({scenario.site for scenario, _ in answers}) > 1
+    table = []
+    for scenario, found in answers:
+        site = [scenario.site or ""] if several else []
+        if isinstance(found, str):
+            table.append([str(scenario.hardware), *site, found])
+            continue
+        cells = [
+            report.with_interval(found, name) if name in found.estimate else "not known"
+            for name in SHOWN
+        ]
+        table.append([report.fleet(found), *site, *cells])
+    header = ["", *(["site"] if several else []), *(report.LABELS[name] for name in SHOWN)]
+    print_table(header, table)

@@ -1,0 +1,62 @@
+"""`estimate`: one scenario to time, energy, cost and CO2 with intervals."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.options import add_output, add_scenario, catalog_of, scenario_of
+from estimator.cli.output import note, print_csv, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from estimator.answer import Answer
+
+EXAMPLES = """examples:
+  twenty-watts estimate --preset gpt-3 --hardware v100 --devices 1
+  twenty-watts estimate --params 7e9 --tokens 2e12 --hardware h100 --devices 64 --site fr
+  twenty-watts estimate --flop 3.14e23 --hardware v100 --utilization 0.224 --price 1.5 --json
+  twenty-watts estimate --config config.json --tokens 1e10 --finetune lora --hardware rtx-4090
+Numbers may be written 7e9, 7B, 300k. What you leave out is assumed, and said.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "estimate",
+        help="one scenario -> time, energy, cost, CO2 with intervals",
+        description="Time, energy, cost and CO2 of one training run, with intervals.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_scenario(parser)
+    add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Answer one scenario."""
+    from estimator import report
+    from estimator.answer import answer_scenario
+
+    answer = answer_scenario(scenario_of(options), catalog_of(options))
+    if options.json:
+        print_json(report.as_json(answer))
+        return 0
+    if options.csv:
+        print_csv([report.as_row(answer)])
+    else:
+        _print_for_people(answer)
+    for warning in answer.warnings:
+        note(warning, quiet=options.quiet)
+    return 0
+
+
+def _print_for_people(answer: "Answer") -> None:
+    from estimator import report
+
+    print_line(report.headline(answer))
+    print_table(("", "median", f"{answer.level * 100:g} % interval"), report.rows(answer))
+    shares = report.spread(answer)
+    if shares:
+        told = ", ".join(f"{name} {share * 100:.0f} %" for name, share in shares.items())
+        print_line(f"What makes the energy uncertain: {told}")
+    print_line(f"The same in the app: twenty-watts app --open '{answer.link}'")

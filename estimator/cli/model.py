@@ -1,0 +1,95 @@
+"""`model`: parameters, FLOPs and memory of a Hugging Face config.json, or of a preset."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.options import add_profiles
+from estimator.cli.output import note, print_csv, print_json, print_line, print_table
+from estimator.scenario import read_number
+
+if TYPE_CHECKING:
+    from estimator.workload.ledger import Ledger
+
+EXAMPLES = """examples:
+  twenty-watts model config.json
+  twenty-watts model config.json --batch 8 --seq-len 4096 --causal
+  twenty-watts model gpt-2 --json
+FLOPs count matrix products, convolutions and attention products, a multiply-add as two, with full
+attention; --causal halves the score terms.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "model",
+        help="parameters, FLOPs, memory of a config.json or a preset",
+        description="Parameters, FLOPs and memory of a network, term by term.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", metavar="CONFIG.json|PRESET", help="a file, or a preset by name")
+    parser.add_argument(
+        "--batch", metavar="N", default="1", help="sequences or images (default: 1)"
+    )
+    parser.add_argument("--seq-len", metavar="N", help="tokens in a sequence")
+    parser.add_argument("--image-size", metavar="N", help="pixels on a side, for vision models")
+    parser.add_argument("--causal", action="store_true", help="halve the attention score terms")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="one JSON object, keys with units")
+    shape.add_argument("--csv", action="store_true", help="the ledger as a CSV table")
+    parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
+    add_profiles(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the architecture and print its ledger."""
+    from estimator.ledger_report import ledger_json, ledger_rows
+    from estimator.workload.huggingface import model_ledger
+
+    config, name = _config(options)
+    ledger = model_ledger(
+        config,
+        batch=read_number("batch", options.batch),
+        seq_len=_optional("seq_len", options.seq_len),
+        image_size=_optional("image_size", options.image_size),
+        causal=options.causal,
+    )
+    if options.json:
+        print_json({"model": name, **ledger_json(ledger)})
+    elif options.csv:
+        print_csv(ledger_rows(ledger))
+    else:
+        _print_for_people(name, ledger)
+    for warning in ledger.warnings:
+        note(warning, quiet=options.quiet)
+    return 0
+
+
+def _optional(name: str, text: str | None) -> float | None:
+    return None if text is None else read_number(name, text)
+
+
+def _config(options: argparse.Namespace) -> tuple[Any, str]:
+    """Config of a file if there is one of that name, else of a preset."""
+    from estimator.cli.options import catalog_of
+    from estimator.workload.huggingface import read_config
+
+    if Path(options.model).exists() or options.model.endswith(".json"):
+        return read_config(options.model), options.model
+    preset = catalog_of(options).preset(options.model)
+    if not preset.config:
+        raise ValueError(
+            f"no architecture of {preset.name} is on record: give its config.json instead"
+        )
+    return preset.config, preset.name
+
+
+def _print_for_people(name: str, ledger: "Ledger") -> None:
+    from estimator.ledger_report import ledger_summary, ledger_table
+
+    print_line(f"{name} ({ledger.model_type})")
+    print_table(("", ""), ledger_summary(ledger))
+    print_table(("term", "parameters", "share", "forward", "share"), ledger_table(ledger))

@@ -1,0 +1,194 @@
+"""`profiles`: the data behind every figure."""
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.options import add_profiles, catalog_of
+from estimator.cli.output import print_csv, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from estimator.catalog import Catalog, Record
+
+SHELVES = ("hardware", "workloads", "sites", "prices", "priors", "sources")
+
+EXAMPLES = """examples:
+  twenty-watts profiles list hardware --search h100
+  twenty-watts profiles show h100
+  twenty-watts profiles show fr --json
+  twenty-watts profiles check --profiles my-profiles
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command with its three verbs."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "profiles",
+        help="the data behind every figure: list, show, check",
+        description="Devices, workloads, sites, prices: each number with unit, source and date.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(title="verbs", metavar="list|show|check", required=True)
+    lists = verbs.add_parser("list", help="what there is", description="What there is.")
+    lists.add_argument("shelf", nargs="?", choices=SHELVES, default="hardware")
+    lists.add_argument("--search", metavar="TEXT", help="only names that hold this text")
+    shows = verbs.add_parser(
+        "show", help="one profile with its sources", description="One profile with its sources."
+    )
+    shows.add_argument("name", help="device, preset, site or source, by id or alias")
+    checks = verbs.add_parser(
+        "check", help="visit every number", description="Visit every number of all profiles."
+    )
+    for verb, function in ((lists, run_list), (shows, run_show), (checks, run_check)):
+        shape = verb.add_mutually_exclusive_group()
+        shape.add_argument("--json", action="store_true", help="as JSON")
+        shape.add_argument("--csv", action="store_true", help="as a CSV table")
+        verb.add_argument("--quiet", action="store_true", help="no notes on stderr")
+        add_profiles(verb)
+        verb.set_defaults(run=function)
+
+
+def run_list(options: argparse.Namespace) -> int:
+    """Print one shelf."""
+    rows = [
+        row
+        for row in _shelf(catalog_of(options), options.shelf)
+        if not options.search or options.search.lower() in " ".join(map(str, row.values())).lower()
+    ]
+    if not rows:
+        raise ValueError(f"no {options.shelf} with {options.search!r}: try `profiles list`")
+    if options.json:
+        print_json(rows)
+    elif options.csv:
+        print_csv(rows)
+    else:
+        print_table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows])
+    return 0
+
+
+def run_show(options: argparse.Namespace) -> int:
+    """Print one profile, every number with its source."""
+    catalog = catalog_of(options)
+    head, records = _profile(catalog, options.name)
+    if options.json:
+        told = {key: _known(asdict(record)) for key, record in records.items()}
+        print_json({**head, "records": told})
+        return 0
+    rows = [_record_row(catalog, key, record) for key, record in records.items()]
+    if options.csv:
+        print_csv(rows)
+        return 0
+    for key, value in head.items():
+        print_line(f"{key}: {value}")
+    if rows:
+        print_table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows])
+    return 0
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """Visit every number; one line per problem."""
+    catalog = catalog_of(options)
+    problems = catalog.check()
+    counts = {
+        "hardware": len(catalog.devices()),
+        "workloads": len(catalog.presets()),
+        "sites": len(catalog.places()),
+        "prices": len(catalog.prices()),
+        "priors": len(catalog.priors()),
+        "sources": len(catalog.sources()),
+        "problems": len(problems),
+    }
+    if options.json:
+        print_json({**counts, "list": [asdict(problem) for problem in problems]})
+    elif options.csv:
+        print_csv([asdict(problem) for problem in problems] or [counts])
+    else:
+        for problem in problems:
+            print_line(str(problem))
+        print_line(", ".join(f"{count} {name}" for name, count in counts.items()))
+    return 1 if problems else 0
+
+
+def _shelf(catalog: "Catalog", name: str) -> list[dict[str, Any]]:
+    if name == "hardware":
+        return [
+            {"id": d.id, "name": d.name, "kind": d.kind, "released": d.released or ""}
+            for d in catalog.devices()
+        ]
+    if name == "workloads":
+        return [
+            {"id": p.id, "name": p.name, "kind": p.kind, "year": p.year} for p in catalog.presets()
+        ]
+    if name == "sites":
+        return [
+            {"id": p.id, "name": p.name, "kind": p.kind, "year": p.year or ""}
+            for p in catalog.places()
+        ]
+    if name == "prices":
+        columns = ("device", "provider", "kind", "price_usd_per_h", "date_to", "source")
+        return [{column: getattr(p, column) for column in columns} for p in catalog.prices()]
+    if name == "priors":
+        return [_record_row(catalog, key, record) for key, record in catalog.priors().items()]
+    return [
+        {"id": s.id, "title": s.title, "date": s.date, "licence": s.licence}
+        for s in catalog.sources()
+    ]
+
+
+def _profile(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:
+    """Head and records of whatever has this name: device, preset, place or source."""
+    refusals = []
+    for look in (_device, _preset, _place, _source):
+        try:
+            return look(catalog, name)
+        except ValueError as error:
+            if type(error) is not ValueError:
+                raise
+            refusals.append(str(error))
+    raise ValueError(refusals[0])
+
+
+def _device(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:
+    device = catalog.device(name)
+    head = _known(asdict(device))
+    head.pop("peaks", None), head.pop("records", None)
+    peaks = {f"peak_flop_per_s.{key}": record for key, record in device.peaks.items()}
+    return head, {**peaks, **device.records}
+
+
+def _preset(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:
+    preset = catalog.preset(name)
+    head = _known(asdict(preset))
+    head.pop("as_run", None), head.pop("records", None)
+    ran = {f"as_run.{key}": record for key, record in preset.as_run.items()}
+    return head, {**preset.records, **ran}
+
+
+def _place(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:
+    place = catalog.place(name)
+    head = _known(asdict(place))
+    head.pop("records", None)
+    return head, dict(place.records)
+
+
+def _source(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:
+    return _known(asdict(catalog.source(name))), {}
+
+
+def _record_row(catalog: "Catalog", key: str, record: "Record") -> dict[str, Any]:
+    span = "" if record.low is None else f"{record.low:.6g} to {record.high:.6g}"
+    source = catalog.source(record.source)
+    return {
+        "number": key,
+        "value": f"{record.value:.6g}",
+        "unit": record.unit,
+        "range": span,
+        "basis": record.basis,
+        "source": source.title,
+        "date": record.date or source.date,
+    }
+
+
+def _known(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if value not in (None, "", ())}
