@@ -1,0 +1,264 @@
+"""What is a number worth: records with unit, basis and source, and the things made of them."""
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from estimator.catalog.schema import BASES, RECORD_KEYS, RECORD_NEEDS, UNITS, Field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Something wrong in a profile, and what to type instead."""
+
+    file: str
+    key: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.key}: {self.message}; {self.remedy}"
+
+
+class ProfileError(ValueError):
+    """A profile that cannot be used: the file, the key and the remedy in one line.
+
+    >>> raise ProfileError(file="a.toml", key="tdp_w", message="unit is kW", remedy="write W")
+    Traceback (most recent call last):
+    estimator.catalog.records.ProfileError: a.toml: tdp_w: unit is kW; write W
+    """
+
+    def __init__(self, *, file: str, key: str, message: str, remedy: str) -> None:
+        self.problem = Problem(file=file, key=key, message=message, remedy=remedy)
+        super().__init__(str(self.problem))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One number with its unit, its basis and its source.
+
+    ``low`` and ``high`` bound the central 80 % or the range the sources span; ``sources`` are
+    further sources that agree with ``source``.
+    """
+
+    value: float
+    unit: str
+    basis: str
+    source: str
+    low: float | None = None
+    high: float | None = None
+    date: str | None = None
+    where: str | None = None
+    note: str | None = None
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """A device: peaks by precision, and the records of the other keys. An absent key is unknown."""
+
+    id: str
+    name: str
+    vendor: str
+    kind: str
+    aliases: tuple[str, ...]
+    released: str | None
+    note: str | None
+    peaks: Mapping[str, Record]
+    records: Mapping[str, Record]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A workload by name; ``as_run`` is what was reported about the run that made it."""
+
+    id: str
+    name: str
+    kind: str
+    aliases: tuple[str, ...]
+    year: int
+    note: str | None
+    records: Mapping[str, Record]
+    hardware: str | None
+    precision: str | None
+    as_run: Mapping[str, Record]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A country, cloud-region, operator or named place (``kind``) and what is known of it."""
+
+    id: str
+    name: str
+    kind: str
+    aliases: tuple[str, ...]
+    iso2: str | None
+    year: int | None
+    note: str | None
+    records: Mapping[str, Record]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """What one accelerator-hour was offered for, by whom and when."""
+
+    device: str
+    provider: str
+    instance: str
+    kind: str
+    price_usd_per_h: float
+    date_from: str
+    date_to: str
+    basis: str
+    source: str
+    note: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A source as it was seen; ``url`` is None where only a copy or a quotation was seen."""
+
+    id: str
+    title: str
+    publisher: str
+    date: str
+    licence: str
+    url: str | None
+    note: str | None
+
+
+def name_key(name: str) -> str:
+    """Strip a device or preset name of case, spaces, dashes and underscores.
+
+    >>> name_key("Tesla V100-SXM2_16 GB")
+    'teslav100sxm216gb'
+    """
+    return name.casefold().translate(str.maketrans("", "", " -_\t"))
+
+
+def place_key(name: str) -> str:
+    """Strip a place name of case; dashes stay, for us-east-1 and us-east1 are two places.
+
+    >>> place_key("GCP us-east1") == place_key("gcp_us-east1"), place_key("US-East-1")
+    (True, 'us-east-1')
+    """
+    return "-".join(name.casefold().replace("_", " ").split())
+
+
+def nearest(word: str, known: Iterable[str], count: int = 4) -> list[str]:
+    """Return the known words that begin with, contain or resemble a word, best first.
+
+    >>> nearest("h10", ["h100-sxm", "a100-sxm-80", "h100-pcie"])
+    ['h100-sxm', 'h100-pcie']
+    """
+    words = list(dict.fromkeys(known))
+    begins = [other for other in words if word and other.startswith(word)]
+    if begins:
+        return begins[:count]
+    similar = difflib.get_close_matches(word, words, n=count, cutoff=0.5)
+    holds = [other for other in words if word and word in other]
+    return list(dict.fromkeys(similar + holds))[:count]
+
+
+def offer(word: str, known: Iterable[str]) -> str:
+    """Turn the nearest known words, or all if they are few, into a remedy.
+
+    >>> offer("tdp", ["tdp_w", "idle_w"]), offer("zzz", ["on-demand", "spot"])
+    ('did you mean tdp_w?', 'use one of on-demand, spot')
+    """
+    words = list(known)
+    close = nearest(word, words)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return "use one of " + ", ".join(words) if len(words) <= 20 else "add it, or use a known one"
+
+
+def text_of(value: object) -> str:
+    """Write a TOML scalar, dates included, as text."""
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def is_date(text: str) -> bool:
+    """Tell whether a text is a year, a month or a day that exists and is not in the future.
+
+    >>> is_date("2020-05"), is_date("2020-13"), is_date("2999")
+    (True, False, False)
+    """
+    if not re.fullmatch(r"\d{4}(-\d{2}(-\d{2})?)?", text):
+        return False
+    try:
+        return date.fromisoformat((text + "-01-01")[:10]) <= date.today()
+    except ValueError:
+        return False
+
+
+def record_problems(file: str, key: str, table: object, field: Field | None) -> Iterator[Problem]:
+    """Say what is wrong with one record; ``field`` is None where any known unit may stand."""
+    if not isinstance(table, Mapping):
+        remedy = f"write [{key}] with value, unit, basis and source"
+        yield Problem(file=file, key=key, message="not a record", remedy=remedy)
+        return
+    for part, message, remedy in _text_problems(table, field):
+        yield Problem(file=file, key=f"{key}.{part}", message=message, remedy=remedy)
+    for part, message, remedy in _number_problems(table, field):
+        yield Problem(file=file, key=f"{key}.{part}", message=message, remedy=remedy)
+
+
+def _text_problems(table: Mapping[str, Any], field: Field | None) -> Iterator[tuple[str, str, str]]:
+    """Yield part, message and remedy for the keys, unit, basis and date of a record."""
+    for part in table:
+        if part not in RECORD_KEYS:
+            yield part, "unknown key", offer(part, RECORD_KEYS)
+    for part in RECORD_NEEDS:
+        if part not in table:
+            yield part, "missing", f"add {part} = ... there"
+    unit = str(table.get("unit", field.unit if field else "1"))
+    if field is not None and unit != field.unit:
+        yield "unit", f"unit is {unit!r}", f'convert the value and write unit = "{field.unit}"'
+    elif unit not in UNITS:
+        yield "unit", f"unknown unit {unit!r}", offer(unit, sorted(UNITS))
+    if table.get("basis", BASES[0]) not in BASES:
+        yield "basis", f"unknown basis {table['basis']!r}", offer(str(table["basis"]), BASES)
+    if "date" in table and not is_date(text_of(table["date"])):
+        yield "date", f"no past date: {table['date']!r}", "write 2020, 2020-05 or 2020-05-14"
+
+
+def _number_problems(
+    table: Mapping[str, Any], field: Field | None
+) -> Iterator[tuple[str, str, str]]:
+    """Yield part, message and remedy for value, low and high of a record."""
+    numbers: list[float] = []
+    for part in ("low", "value", "high"):
+        number = table.get(part)
+        if number is None:
+            continue
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            yield part, f"{number!r} is not a number", "write a number, no quotes and no unit"
+        elif not math.isfinite(number) or number < 0:
+            yield part, f"{number} is not finite and positive", "leave out what is unknown"
+        else:
+            numbers.append(number)
+            if part == "value" and field and not field.smallest <= number <= field.largest:
+                span = f"{field.smallest:g} to {field.largest:g}"
+                message = f"{number:g} {field.unit} is outside {span}"
+                yield part, message, f"convert it to {field.unit}"
+    if numbers != sorted(numbers):
+        yield "value", "low <= value <= high does not hold", "put the range around the value"
+
+
+def read_record(file: str, key: str, table: object, field: Field | None) -> Record:
+    """Build a record, or refuse it by file and key."""
+    for problem in record_problems(file, key, table, field):
+        raise ProfileError(**vars(problem))
+    parts: dict[str, Any] = dict(table) if isinstance(table, Mapping) else {}
+    for part in ("value", "low", "high"):
+        if part in parts:
+            parts[part] = float(parts[part])
+    if "date" in parts:
+        parts["date"] = text_of(parts["date"])
+    parts["sources"] = tuple(parts.get("sources", ()))
+    return Record(**parts)
