@@ -24,6 +24,8 @@ class Fields:
         A config, or a part of one.
     path : str
         Where the part sits, for messages (``text_config.``).
+    notes : tuple of str
+        Reservations about the reading, for the architecture to carry as warnings.
 
     >>> fields = Fields({"n_embd": 768, "n_inner": None})
     >>> fields.size("hidden_size", "n_embd"), fields.size_or_none("n_inner")
@@ -35,6 +37,7 @@ class Fields:
 
     values: Mapping[str, Any]
     path: str = ""
+    notes: tuple[str, ...] = ()
 
     def key(self, *names: str) -> str:
         """The last of `names` that the config states, else the first."""
@@ -117,13 +120,13 @@ class Fields:
             value = {}
         if not isinstance(value, Mapping):
             raise ValueError(f"{self.path}{name} must be an object, got {_shown(value)}")
-        return Fields(value, path=f"{self.path}{name}.")
+        return Fields(value, path=f"{self.path}{name}.", notes=self.notes)
 
-    def share(self, name: str, whole: int, parts: int) -> int:
+    def share(self, whole_key: str, whole: int, key: str, parts: int) -> int:
         """`whole` over `parts`, refused with a rest: heads that do not divide the width."""
         if whole % parts:
-            got = f"got {parts}" if self.states(name) else f"and is {parts} where absent: state it"
-            raise ValueError(f"{self.path}{name} must divide {whole}, {got}")
+            got = f"got {parts}" if self.states(key) else f"and is {parts} where absent: state it"
+            raise ValueError(f"{self.path}{key} must divide {whole_key} = {whole}, {got}")
         return whole // parts
 
 

@@ -8,11 +8,12 @@ function and name its module in `FAMILIES` below.
 import difflib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from estimator.workload.families import classic, mixture, rotary
+from estimator.workload.families import classic, mixture, rotary, unknown
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Ledger, Quantity
 
@@ -66,16 +67,35 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
 def architecture(config: Mapping[str, Any]) -> Architecture:
     """Architecture that a config describes.
 
+    A family that is not known is read as a Llama-like decoder if the config states all the sizes
+    of one, and the ledger warns. A config that wraps a known language model is read as that
+    model alone, and the ledger warns.
+
+    Parameters
+    ----------
+    config : mapping
+        A parsed `config.json`.
+
     Raises
     ------
     ValueError
         The family is unknown, or a size is missing or out of bounds; the message names the key.
     """
-    model_type = Fields(config).text("model_type")
-    reader = FAMILIES.get(model_type)
-    if reader is None:
-        raise ValueError(_unknown(model_type))
-    return reader(Fields(config))
+    if not isinstance(config, Mapping):
+        raise ValueError(f"config must be a mapping, got {type(config).__name__}")
+    fields = Fields(config)
+    model_type = fields.text("model_type")
+    if model_type in FAMILIES:
+        return FAMILIES[model_type](fields)
+    if fields.states("text_config"):
+        return _language_part(fields, model_type)
+    if _looks_like_a_decoder(fields):
+        near = difflib.get_close_matches(model_type, FAMILIES, n=3, cutoff=0.5)
+        nearest = f" (nearest: {', '.join(near)})" if near else ""
+        shown = f"{model_type!r} is not known{nearest}" if model_type else "is missing"
+        note = f"model_type {shown}: read as a Llama-like decoder, check the parameter count"
+        return unknown.decoder(replace(fields, notes=(note,)))
+    raise ValueError(_unknown(model_type))
 
 
 def model_ledger(
@@ -125,8 +145,36 @@ def model_ledger(
     return architecture(config).ledger(inputs)
 
 
-def _unknown(model_type: str) -> str:
-    near = difflib.get_close_matches(model_type, FAMILIES, n=3, cutoff=0.5)
-    return f"model_type {model_type!r} is not known" + (
-        f": did you mean {', '.join(near)}?" if near else ""
+def _language_part(fields: Fields, model_type: str) -> Architecture:
+    """The language model inside a wrapper, which alone decides whether its head is tied."""
+    note = f"only the language model inside {model_type or 'the config'} is counted"
+    part = fields.part("text_config")
+    inner = part.text("model_type") or f"{model_type}_text"
+    if inner not in FAMILIES:
+        raise ValueError(_unknown(inner))
+    values = {**part.values, "model_type": inner}
+    if fields.states("tie_word_embeddings"):
+        values["tie_word_embeddings"] = fields.flag("tie_word_embeddings")
+    return FAMILIES[inner](Fields(values, path=part.path, notes=(note,)))
+
+
+def _looks_like_a_decoder(fields: Fields) -> bool:
+    """Whether the config states all sizes of a decoder, and nothing that speaks against one."""
+    name = rotary.class_name(fields)
+    return (
+        all(fields.states(key) for key in unknown.FAMILIAR)
+        and not fields.flag("is_encoder_decoder")
+        and (name == "" or name.endswith(rotary.GENERATIVE))
+        and not any(fields.states(key) for key in unknown.FOREIGN)
     )
+
+
+def _unknown(model_type: str) -> str:
+    """What to say about a family that is not known."""
+    if not model_type:
+        return "model_type is missing: a config.json names its family there"
+    near = difflib.get_close_matches(model_type, FAMILIES, n=3, cutoff=0.5)
+    hint = (
+        f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(sorted(FAMILIES))}"
+    )
+    return f"model_type {model_type!r} is not known: {hint}"

@@ -84,12 +84,12 @@ def attention(
 ) -> Attention:
     """Attention whose heads share the model's width."""
     hidden, head_count = fields.size(*width), fields.size(*heads)
-    fields.share("num_kv_heads", head_count, kv_heads or head_count)
+    fields.share(fields.key(*heads), head_count, "num_kv_heads", kv_heads or head_count)
     return Attention(
         hidden=hidden,
         heads=head_count,
         kv_heads=kv_heads or head_count,
-        head_dim=fields.share(fields.key(*heads), hidden, head_count),
+        head_dim=fields.share(fields.key(*width), hidden, fields.key(*heads), head_count),
         qkv_bias=qkv_bias,
         output_bias=output_bias,
     )

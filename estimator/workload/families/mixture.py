@@ -134,19 +134,20 @@ def qwen2_moe_windows(fields: Fields, layers: int) -> Windows:
     if not fields.flag("use_sliding_window"):
         return full_attention(fields, layers)
     last = fields.size("max_window_layers", default=28, least=0)
-    window = fields.size_or_none("sliding_window")
+    window = fields.size_or_none("sliding_window", default=4096)
     return windows(fields, layers, window, lambda layer: layer % 2 == 0 and layer < last)
 
 
 def qwen3_moe_windows(fields: Fields, layers: int) -> Windows:
     """Every layer, where `use_sliding_window` asks."""
-    used = fields.flag("use_sliding_window")
-    return (fields.size_or_none("sliding_window") if used else None,) * layers
+    if not fields.flag("use_sliding_window"):
+        return full_attention(fields, layers)
+    return (fields.size_or_none("sliding_window", default=4096),) * layers
 
 
 def llama4_windows(fields: Fields, layers: int) -> Windows:
     """Chunks of `attention_chunk_size` in the layers with rotary positions."""
-    rotary = fields.items("no_rope_layers")
+    rotary = fields.items("no_rope_layers", layers) if fields.values.get("no_rope_layers") else None
     period = fields.size("no_rope_layer_interval", default=4)
     chunk = fields.size_or_none("attention_chunk_size", default=8192)
     if rotary:
@@ -180,14 +181,14 @@ def dbrx(fields: Fields) -> Decoder:
     heads = fields.size("num_attention_heads", "n_heads")
     part, moe = fields.part("attn_config"), fields.part("ffn_config")
     kv_heads = part.size("kv_n_heads", default=1)
-    part.share("kv_n_heads", heads, kv_heads)
+    part.share("n_heads", heads, "kv_n_heads", kv_heads)
     count = moe.size("moe_num_experts", default=4)
     layer = Layer(
         attention=Attention(
             hidden=hidden,
             heads=heads,
             kv_heads=kv_heads,
-            head_dim=fields.share(fields.key("num_attention_heads", "n_heads"), hidden, heads),
+            head_dim=fields.share("d_model", hidden, "n_heads", heads),
         ),
         feed_forward=Experts(
             expert=Mlp(hidden=hidden, width=moe.size("ffn_hidden_size", default=3584), gated=True),

@@ -17,6 +17,7 @@ Windows = tuple[int | None, ...]
 FeedForwards = tuple[Mlp | Experts, ...]
 
 LAYERS = ("num_hidden_layers",)
+GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 
 
 def always(fields: Fields) -> bool:
@@ -73,6 +74,12 @@ def window_everywhere(default: int | None) -> Callable[[Fields, int], Windows]:
     return rule
 
 
+def window_unless_full(fields: Fields, layers: int) -> Windows:
+    """Ministral: every layer slides, except those that `layer_types` calls full."""
+    window = fields.size_or_none("sliding_window", default=4096)
+    return windows(fields, layers, window, lambda layer: True)
+
+
 def window_but_every(period: int, default: int, key: str = "") -> Callable[[Fields, int], Windows]:
     """Every `period`-th layer sees the whole sequence, the others slide."""
 
@@ -89,7 +96,7 @@ def window_if_used(fields: Fields, layers: int) -> Windows:
     if not fields.flag("use_sliding_window"):
         return full_attention(fields, layers)
     first = fields.size("max_window_layers", default=28, least=0)
-    window = fields.size_or_none("sliding_window")
+    window = fields.size_or_none("sliding_window", default=4096)
     return windows(fields, layers, window, lambda layer: layer >= first)
 
 
@@ -193,13 +200,13 @@ def grouped_attention(family: Family, fields: Fields) -> Attention:
     hidden = fields.size("hidden_size")
     heads = fields.size("num_attention_heads")
     kv_heads = fields.size_or_none("num_key_value_heads", default=family.kv_heads) or heads
-    fields.share("num_key_value_heads", heads, kv_heads)
+    fields.share("num_attention_heads", heads, "num_key_value_heads", kv_heads)
     head_dim = fields.size_or_none(family.head_dim_key, default=family.head_dim)
     attention = Attention(
         hidden=hidden,
         heads=heads,
         kv_heads=kv_heads,
-        head_dim=head_dim or fields.share("num_attention_heads", hidden, heads),
+        head_dim=head_dim or fields.share("hidden_size", hidden, "num_attention_heads", heads),
         qkv_bias=family.qkv_bias(fields),
         output_bias=family.output_bias(fields),
     )
@@ -221,25 +228,35 @@ def output_head(
     fields: Fields, vocab: int, tied: bool, bias: bool = False
 ) -> tuple[Head | None, tuple[str, ...]]:
     """Head of the class in `architectures`, a causal language model if absent; warnings."""
-    names = fields.items("architectures") or [""]
-    name = str(names[0])
-    labels = fields.values.get("id2label")
-    label_count = fields.size("num_labels", default=len(labels) if labels else 2)
+    name = class_name(fields)
     if name.endswith("ForSequenceClassification"):
-        return Head(outputs=label_count), ()
+        return Head(outputs=label_count(fields)), fields.notes
     if name.endswith("ForTokenClassification"):
-        return Head(outputs=label_count, bias=True), ()
+        return Head(outputs=label_count(fields), bias=True), fields.notes
     if name.endswith("ForQuestionAnswering"):
-        return Head(outputs=2, bias=True), ()
+        return Head(outputs=2, bias=True), fields.notes
     if name.endswith("Model") and not name.endswith("LMHeadModel"):
-        return None, ()
+        return None, fields.notes
     head = Head(
         outputs=fields.size("vocab_size", default=vocab),
         bias=bias,
         tied=fields.flag("tie_word_embeddings", default=tied),
     )
-    known = name == "" or name.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration"))
-    return head, () if known else (f"{name} is counted as a causal language model",)
+    known = name == "" or name.endswith(GENERATIVE)
+    note = () if known else (f"{name} is counted as a causal language model",)
+    return head, fields.notes + note
+
+
+def class_name(fields: Fields) -> str:
+    """The class the weights belong to, empty where the config does not say."""
+    names = fields.items("architectures") or [""]
+    return str(names[0])
+
+
+def label_count(fields: Fields) -> int:
+    """Classes of a classifier: `num_labels`, the length of `id2label`, or 2."""
+    labels = fields.part("id2label").values
+    return fields.size("num_labels", default=len(labels) or 2)
 
 
 LLAMA = Family(
@@ -394,7 +411,7 @@ ROWS: Mapping[str, Family] = {
         qk_norm=head_norm,
         windows=window_but_every(4, 4096, "sliding_window_pattern"),
     ),
-    "ministral": MISTRAL,
+    "ministral": replace(MISTRAL, windows=window_unless_full),
     "ministral3": replace(
         MISTRAL, vocab=131072, positions=262144, head_dim=128, windows=window_everywhere(None)
     ),

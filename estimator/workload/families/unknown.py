@@ -1,0 +1,55 @@
+"""What to make of a decoder whose family is not known.
+
+Most new decoders are Llama with other sizes. A config that states every familiar size is read
+so: RMSNorm, gated MLP, no biases unless stated, experts in every layer if it has experts. The
+norms and biases that this misses are a small share of the parameters; the reader is warned.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+from estimator.workload.families import rotary
+from estimator.workload.families.mixture import Mixture, after_first, feed_forwards, shared_experts
+from estimator.workload.fields import Fields
+from estimator.workload.transformer import Decoder
+
+FAMILIAR = (
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "vocab_size",
+)
+"""Sizes without which an unknown family is refused."""
+
+FOREIGN = (
+    "conv_kernel",
+    "encoder_layers",
+    "image_size",
+    "kv_lora_rank",
+    "linear_num_value_heads",
+    "num_decoder_layers",
+    "patch_size",
+    "ssm_state_size",
+    "state_size",
+    "type_vocab_size",
+)
+"""Keys of networks that are not plain attention decoders."""
+
+EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
+
+
+def decoder(fields: Fields) -> Decoder:
+    """Llama-like decoder of the stated sizes."""
+    family = replace(rotary.LLAMA, positions=131072)
+    if fields.states(*EXPERTS):
+        width = "moe_intermediate_size"
+        mixture = Mixture(
+            experts=(EXPERTS, 1),
+            active=("num_experts_per_tok", None),
+            width=(width if fields.states(width) else "intermediate_size", 1),
+            shared=shared_experts(0),
+            sparse=after_first(0),
+        )
+        family = replace(family, feed_forwards=partial(feed_forwards, mixture))
+    return rotary.decoder(family, fields)

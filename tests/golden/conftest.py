@@ -1,0 +1,3 @@
+"""The scripts that make golden files need torch: not collected."""
+
+collect_ignore_glob = ["make_*.py"]
