@@ -1,0 +1,34 @@
+"""python -m estimator: see that the packages are there, then run the command line."""
+
+import sys
+
+OLDEST_PYTHON = (3, 11)
+
+
+def main() -> int:
+    """Run the command that was typed and return its exit code.
+
+    Help needs no packages, so that it is there at once on a bare Python.
+    """
+    if sys.version_info < OLDEST_PYTHON:
+        version = ".".join(str(part) for part in sys.version_info[:3])
+        sys.stderr.write(f"error: Python 3.11 or newer is needed, and this is {version}\n")
+        return 1
+    if not {"-h", "--help", "--version"} & set(sys.argv[1:]) and sys.argv[1:]:
+        from estimator import environment
+
+        try:
+            environment.enter(environment.APP)
+        except environment.SetupError as error:
+            sys.stderr.write(f"error: {error}\n")
+            return 1
+        except KeyboardInterrupt:
+            sys.stderr.write("stopped; the next start sets up from the beginning\n")
+            return 130
+    from estimator.cli import main as run
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

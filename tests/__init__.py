@@ -1,0 +1,1 @@
+"""Tests of Twenty Watts: python -m tests."""
