@@ -64,21 +64,27 @@ def _directory_problems(catalog: Catalog) -> Iterator[Problem]:
 
 
 def _file_problems(catalog: Catalog) -> Iterator[Problem]:
-    """Read every file of every layer."""
-    yield from _tried(catalog.sources)
+    """Read every file of every layer; names are looked up only if every head can be read."""
+    heads = [
+        problem
+        for layer in catalog.layers
+        for folder in FOLDERS.values()
+        for path in sorted((layer / folder).glob("*.toml"))
+        for problem in _tried(partial(files.read_head, path))
+    ]
+    yield from heads
     for layer in catalog.layers:
-        for path in sorted(layer.glob("*/*.toml")):
-            if path.parent.name in FOLDERS.values():
-                yield from _tried(partial(files.read_toml, path))
         for kind, name in PLACE_FILES.items():
             yield from _row_problems(layer / name, partial(_read_place, kind))
         yield from _row_problems(layer / "prices.csv", rows.price_from_row)
-    for name in catalog.device_names():
-        yield from _tried(partial(catalog.device, name))
-    for name in catalog.preset_names():
-        yield from _tried(partial(catalog.preset, name))
-    for read in (catalog.priors, catalog.places, catalog.prices, catalog.electricity_prices):
-        yield from _tried(read)
+    yield from _tried(catalog.sources)
+    if not heads:
+        for read in (catalog.priors, catalog.places, catalog.electricity_prices):
+            yield from _tried(read)
+        for name in catalog.device_names():
+            yield from _tried(partial(catalog.device, name))
+        for name in catalog.preset_names():
+            yield from _tried(partial(catalog.preset, name))
 
 
 def _read_place(kind: str, path: Path, line: int, row: rows.Row, guard: files.Guard) -> Place:
