@@ -10,17 +10,21 @@
 Every number may be an array; all broadcast together.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from estimator.blockwise import BLOCK, by_blocks, common_length, part_of
 from estimator.brain import brain_years, power_in_brains
 from estimator.checks import is_share, within_limits
 from estimator.hardware import Hardware
-from estimator.power import REFERENCE_UTILIZATION, power_parts
+from estimator.power import REFERENCE_UTILIZATION, node_power
 from estimator.site import Site
 from estimator.uncertainty import EXACTLY_ZERO, Number, Uncertain, total
 from estimator.units import S_PER_H, W_PER_KW
 from estimator.workload.work import Workload
+
+Parts = Mapping[str, Number]
+"""Part -> its median."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +69,19 @@ class Estimate:
         Quantity, its name ending in its unit -> value. What cannot be had is not in it.
     absent : mapping of str to str
         Quantity that cannot be had -> why, and what to give.
-    parts : mapping of str to mapping of str to float or array
-        Quantity -> part -> amount, medians in the unit of the quantity, adding up to it.
+    breakdown : mapping of str to function
+        Quantity -> what works out its parts; empty where more than 131,072 scenarios are asked at
+        once.
     """
 
     quantities: Mapping[str, Uncertain]
-    absent: Mapping[str, str]
-    parts: Mapping[str, Mapping[str, Number]]
+    absent: Mapping[str, str] = field(default_factory=dict)
+    breakdown: Mapping[str, Callable[[], Parts]] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> dict[str, Parts]:
+        """Quantity -> part -> median in the unit of the quantity, adding up to its median."""
+        return {name: work_out() for name, work_out in self.breakdown.items()}
 
     def __getitem__(self, name: str) -> Uncertain:
         """Return one quantity; a ValueError tells why if it cannot be had."""
@@ -111,6 +121,21 @@ def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Es
     ValueError
         If the utilization is needed and not given.
     """
+    length = common_length(workload, hardware, site, run)
+    if length <= 2 * BLOCK:
+        return _estimate(workload, hardware, site, run)
+    reasons: dict[str, str] = {}
+
+    def quantities(block: slice) -> Mapping[str, Uncertain]:
+        cut = [part_of(item, block) for item in (workload, hardware, site, run)]
+        result = _estimate(*cut)
+        reasons.update(result.absent)
+        return result.quantities
+
+    return Estimate(quantities=by_blocks(quantities, length), absent=reasons)
+
+
+def _estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Estimate:
     time = _time(workload, hardware, run)
     spent_h = time["device_hours"] * workload.attempts
     energy = _energy(spent_h, time.quantities.get("utilization"), hardware, site, run)
@@ -141,7 +166,7 @@ def _time(workload: Workload, hardware: Hardware, run: Run) -> Estimate:
     else:
         absent["utilization"] = "the run is given as device time: add its FLOPs or its size"
     known |= {"device_hours": device_h, "wall_hours": device_h / run.devices}
-    return Estimate(quantities=known, absent=absent, parts={})
+    return Estimate(quantities=known, absent=absent)
 
 
 def _energy(
@@ -151,19 +176,22 @@ def _energy(
     if hardware.tdp_w is None or hardware.idle_w is None:
         reason = f"the power of {hardware.name} is not known: give its tdp_w in a profile"
         names = ("energy_kwh", "it_energy_kwh", "power_w", "brain_years", "power_in_brains")
-        return Estimate(quantities={}, absent=dict.fromkeys(names, reason), parts={})
-    parts_w = power_parts(
+        return Estimate(quantities={}, absent=dict.fromkeys(names, reason))
+    power = node_power(
         hardware,
         utilization=REFERENCE_UTILIZATION if utilization is None else utilization,
         devices=run.devices,
         network_share=run.network_share,
     )
-    node_w = total(parts_w.values())
-    it_kwh = node_w * spent_h / W_PER_KW
+    it_kwh = power.whole_w * spent_h / W_PER_KW
     energy_kwh = site.pue * it_kwh
-    power_w = site.pue * node_w * run.devices
-    parts_kwh = {name: part.mid * spent_h.mid / W_PER_KW for name, part in parts_w.items()}
-    parts_kwh["cooling and supply"] = energy_kwh.mid - it_kwh.mid
+    power_w = site.pue * power.whole_w * run.devices
+
+    def parts_kwh() -> Parts:
+        hours = spent_h.mid / W_PER_KW
+        parts = {name: part * hours for name, part in power.parts_w().items()}
+        return parts | {"cooling and supply": energy_kwh.mid - it_kwh.mid}
+
     return Estimate(
         quantities={
             "power_w": power_w,
@@ -172,8 +200,7 @@ def _energy(
             "brain_years": brain_years(energy_kwh),
             "power_in_brains": power_in_brains(power_w),
         },
-        absent={},
-        parts={"energy_kwh": parts_kwh},
+        breakdown={"energy_kwh": parts_kwh},
     )
 
 
@@ -186,7 +213,7 @@ def _cost(
             return _without("cost_usd", f"no rental price of {hardware.name}: give --price")
         rent = run.price_usd_per_h * spent_h
         return Estimate(
-            quantities={"cost_usd": rent}, absent={}, parts={"cost_usd": {"rent": rent.mid}}
+            quantities={"cost_usd": rent}, breakdown={"cost_usd": lambda: {"rent": rent.mid}}
         )
     if hardware.price_usd is None:
         return _without("cost_usd", f"no purchase price of {hardware.name} is known")
@@ -198,8 +225,9 @@ def _cost(
     electricity = site.electricity_usd_per_kwh * energy["energy_kwh"]
     return Estimate(
         quantities={"cost_usd": total((wear, electricity))},
-        absent={},
-        parts={"cost_usd": {"amortised hardware": wear.mid, "electricity": electricity.mid}},
+        breakdown={
+            "cost_usd": lambda: {"amortised hardware": wear.mid, "electricity": electricity.mid}
+        },
     )
 
 
@@ -210,7 +238,7 @@ def _emissions(spent_h: Uncertain, energy: Estimate, hardware: Hardware, site: S
     if "energy_kwh" not in energy:
         reason = energy.absent["energy_kwh"]
         names = ("operational_co2e_kg", "embodied_co2e_kg", "co2e_kg", "water_l")
-        return Estimate(quantities={}, absent=dict.fromkeys(names, reason), parts={})
+        return Estimate(quantities={}, absent=dict.fromkeys(names, reason))
     if site.wue_l_per_kwh is not None:
         known["water_l"] = site.wue_l_per_kwh * energy["it_energy_kwh"]
     else:
@@ -225,26 +253,28 @@ def _emissions(spent_h: Uncertain, energy: Estimate, hardware: Hardware, site: S
         pieces = ("operational_co2e_kg", "embodied_co2e_kg")
         present = {name.split("_")[0]: known[name] for name in pieces if name in known}
         known["co2e_kg"] = total(present.values())
-        parts = {"co2e_kg": {name: piece.mid for name, piece in present.items()}}
-        return Estimate(quantities=known, absent=absent, parts=parts)
+        return Estimate(
+            quantities=known,
+            absent=absent,
+            breakdown={"co2e_kg": lambda: {name: piece.mid for name, piece in present.items()}},
+        )
     reason = f"the carbon intensity at {site.name} is not known: give --carbon-intensity"
     return Estimate(
         quantities=known,
         absent=absent | {"operational_co2e_kg": reason, "co2e_kg": reason},
-        parts={},
     )
 
 
 def _without(name: str, reason: str) -> Estimate:
-    return Estimate(quantities={}, absent={name: reason}, parts={})
+    return Estimate(quantities={}, absent={name: reason})
 
 
 def _joined(*pieces: Estimate) -> Estimate:
     quantities: dict[str, Uncertain] = {}
     absent: dict[str, str] = {}
-    parts: dict[str, Mapping[str, Number]] = {}
+    breakdown: dict[str, Callable[[], Parts]] = {}
     for piece in pieces:
         quantities |= piece.quantities
         absent |= piece.absent
-        parts |= piece.parts
-    return Estimate(quantities=quantities, absent=absent, parts=parts)
+        breakdown |= piece.breakdown
+    return Estimate(quantities=quantities, absent=absent, breakdown=breakdown)

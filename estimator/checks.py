@@ -47,6 +47,8 @@ def within_limits(name: str, value: Quantity) -> None:
     """
     least, most, meaning = LIMITS[name]
     numbers = _numbers(value)
+    if numbers.size == 0 or (least <= numbers.min() and numbers.max() <= most):
+        return
     _refuse(name, numbers, ~np.isfinite(numbers), "must be a finite number")
     rule = "must be positive" if least < 1 and least > 0 else f"must be at least {least:g}"
     if least == 1.0 and np.any(numbers <= 0):
@@ -64,6 +66,8 @@ def is_share(name: str, value: Quantity) -> None:
     ValueError: utilization must be in (0, 1], got 1.5
     """
     numbers = _numbers(value)
+    if numbers.size == 0 or (numbers.min() > 0 and numbers.max() <= 1):
+        return
     valid = (numbers > 0) & (numbers <= 1)
     _refuse(name, numbers, ~valid, "must be in (0, 1]")
 

@@ -5,6 +5,8 @@ utilization slowly: a device at half the utilization draws far more than half th
 memory, clocks and leakage go on.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from estimator.hardware import Hardware
@@ -25,10 +27,37 @@ DEVICES_PER_NODE = 8
 """Up to this many devices share a node and need no network outside it [1]."""
 
 
-def power_parts(
+@dataclass(frozen=True, kw_only=True)
+class Power:
+    """Mean power of one device and its share of node and network.
+
+    Parameters
+    ----------
+    idle_w, device_w, node_w, whole_w : Uncertain
+        Idle device, working device, device with its share of the node, and of the network, each
+        containing the one before [W].
+    """
+
+    idle_w: Uncertain
+    device_w: Uncertain
+    node_w: Uncertain
+    whole_w: Uncertain
+
+    def parts_w(self) -> dict[str, Number]:
+        """Part -> median, adding up to the median of the whole [W]."""
+        idle, device, node = self.idle_w.mid, self.device_w.mid, self.node_w.mid
+        return {
+            "device, idle": idle,
+            "device, working": device - idle,
+            "host": node - device,
+            "network": self.whole_w.mid - node,
+        }
+
+
+def node_power(
     hardware: Hardware, *, utilization: Quantity, devices: Number, network_share: Uncertain
-) -> dict[str, Uncertain]:
-    """Mean power of one device and its share of the node and the network, by part [W].
+) -> Power:
+    """Mean power of a working device with its share of the node and the network.
 
     Parameters
     ----------
@@ -55,13 +84,7 @@ def power_parts(
     reach = Uncertain(np.maximum(hardware.tdp_w.mid - idle.mid, 0.0), hardware.tdp_w.loadings)
     working = load * reach
     device = total((idle, working))
-    host = device * _beyond_one(hardware.host_factor)
-    network = total((device, host)) * network_share * np.where(devices > DEVICES_PER_NODE, 1.0, 0.0)
-    return {"device, idle": idle, "device, working": working, "host": host, "network": network}
-
-
-def _beyond_one(factor: Uncertain) -> Uncertain:
-    """Factor less one; the doubt of the factor is now that of the excess, to first order."""
-    excess = np.maximum(factor.mid - 1.0, 0.0)
-    scale = np.where(excess > 0, factor.mid / np.where(excess > 0, excess, 1.0), 0.0)[()]
-    return Uncertain(excess, {name: load * scale for name, load in factor.loadings.items()})
+    node = device * hardware.host_factor
+    beyond_node = np.where(np.asarray(devices) > DEVICES_PER_NODE, network_share.mid, 0.0)[()]
+    whole = node * total((1.0, Uncertain(beyond_node, network_share.loadings)))
+    return Power(idle_w=idle, device_w=device, node_w=node, whole_w=whole)

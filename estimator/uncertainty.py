@@ -9,6 +9,8 @@ shared. Sums are taken to first order: each term's loadings weighted by its shar
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from statistics import NormalDist
 from types import MappingProxyType
 from typing import TypeAlias
@@ -21,7 +23,10 @@ from estimator.units import CENTRAL
 Number: TypeAlias = float | npt.NDArray[np.float64]
 """A float or an array of them; all arrays of one call broadcast together."""
 
-_NO_LOADINGS: Mapping[str, Number] = MappingProxyType({})
+Loadings: TypeAlias = Mapping[str, Number]
+"""Source of doubt -> shift of the logarithm for one standard deviation of that source [1]."""
+
+_NO_LOADINGS: Loadings = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,20 +51,20 @@ class Uncertain:
     """
 
     mid: Number
-    loadings: Mapping[str, Number] = field(default_factory=lambda: _NO_LOADINGS)
+    loadings: Loadings = field(default_factory=lambda: _NO_LOADINGS)
 
     __array_ufunc__ = None  # an array on the left leaves the operation to this class
 
     def __mul__(self, other: "Quantity") -> "Uncertain":
         if isinstance(other, Uncertain):
-            return Uncertain(self.mid * other.mid, _added(self.loadings, other.loadings, 1.0))
+            return Uncertain(self.mid * other.mid, _sum(self.loadings, other.loadings))
         return Uncertain(self.mid * other, self.loadings)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: "Quantity") -> "Uncertain":
         if isinstance(other, Uncertain):
-            return Uncertain(self.mid / other.mid, _added(self.loadings, other.loadings, -1.0))
+            return Uncertain(self.mid / other.mid, _difference(self.loadings, other.loadings))
         return Uncertain(self.mid / other, self.loadings)
 
     def __rtruediv__(self, other: Number) -> "Uncertain":
@@ -82,7 +87,8 @@ class Uncertain:
     @property
     def log_variance(self) -> Number:
         """Variance of the natural logarithm [1]."""
-        return sum((load * load for load in self.loadings.values()), start=0.0)
+        squares = [load * load for load in self.loadings.values()]
+        return reduce(add, squares) if squares else 0.0
 
     def interval(self, level: float = CENTRAL) -> tuple[Number, Number]:
         """Bounds of the central interval that holds the share `level` of the probability."""
@@ -154,15 +160,16 @@ def total(terms: Iterable[Quantity]) -> Uncertain:
     (200.0, {'power': 0.1})
     """
     quantities = [uncertain(term) for term in terms]
-    whole = sum((quantity.mid for quantity in quantities), start=0.0)
-    nonzero = np.where(whole == 0, 1.0, whole)[()] if np.any(whole == 0) else whole
+    whole = reduce(add, (quantity.mid for quantity in quantities))
+    nonzero = whole if np.all(whole) else np.where(whole == 0, 1.0, whole)[()]
     loadings: dict[str, Number] = {}
     for quantity in quantities:
         if not quantity.loadings:
             continue
         share = quantity.mid / nonzero
         for name, load in quantity.loadings.items():
-            loadings[name] = loadings.get(name, 0.0) + share * load
+            weighted = share * load
+            loadings[name] = loadings[name] + weighted if name in loadings else weighted
     return Uncertain(whole, loadings)
 
 
@@ -184,13 +191,21 @@ def z_score(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
-def _added(
-    left: Mapping[str, Number], right: Mapping[str, Number], sign: float
-) -> Mapping[str, Number]:
-    """Loadings of a product (sign 1) or a quotient (sign -1)."""
+def _sum(left: Loadings, right: Loadings) -> Loadings:
+    """Loadings of a product."""
     if not right:
         return left
     merged = dict(left)
     for name, load in right.items():
-        merged[name] = merged.get(name, 0.0) + sign * load
+        merged[name] = merged[name] + load if name in merged else load
+    return merged
+
+
+def _difference(left: Loadings, right: Loadings) -> Loadings:
+    """Loadings of a quotient."""
+    if not right:
+        return left
+    merged = dict(left)
+    for name, load in right.items():
+        merged[name] = merged[name] - load if name in merged else -load
     return merged

@@ -1,0 +1,112 @@
+"""Long arrays by the cache-full: the same function, block after block.
+
+A chain of numpy operations over a million scenarios spends its time on moving temporaries through
+main memory; in blocks that fit the cache the same operations run several times faster.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.uncertainty import Number, Uncertain
+
+BLOCK = 65_536
+"""Scenarios in a block [1]: half a megabyte an array, so that a chain of them fits the cache."""
+
+Key = tuple[str, str]
+"""A quantity and one of its doubts."""
+
+
+def common_length(*inputs: Any) -> int:
+    """Length of the arrays in some dataclasses if all are of one dimension and length, else 0.
+
+    >>> common_length(Uncertain(np.ones(5), {"x": 0.1}), Uncertain(2.0))
+    5
+    """
+    shapes = {np.shape(number) for item in inputs for number in _numbers(item)} - {()}
+    if len(shapes) != 1:
+        return 0
+    (shape,) = shapes
+    return int(shape[0]) if len(shape) == 1 else 0
+
+
+def part_of(item: Any, block: slice) -> Any:
+    """Same dataclass with every array cut to the block."""
+    if isinstance(item, np.ndarray):
+        return item[block] if item.ndim else item
+    if isinstance(item, Uncertain):
+        loadings = {name: part_of(load, block) for name, load in item.loadings.items()}
+        return Uncertain(part_of(item.mid, block), loadings)
+    if is_dataclass(item) and not isinstance(item, type):
+        cut = {field.name: part_of(getattr(item, field.name), block) for field in fields(item)}
+        return replace(item, **cut)
+    return item
+
+
+def by_blocks(
+    function: Callable[[slice], Mapping[str, Uncertain]], length: int
+) -> dict[str, Uncertain]:
+    """Call a function on every block and join its quantities again.
+
+    Parameters
+    ----------
+    function : callable
+        Block -> quantities, the same names for every block.
+    length : int
+        Scenarios in all [1].
+    """
+    blocks = [slice(start, min(start + BLOCK, length)) for start in range(0, length, BLOCK)]
+    first = function(blocks[0])
+    long, copied = _laid_out(first, length)
+    for block in blocks:
+        numbers = _by_key(function(block) if block.start else first)
+        for key in copied:
+            long[key][block] = numbers[key]
+    return {
+        name: Uncertain(
+            long.get((name, ""), value.mid),
+            {source: long.get((name, source), load) for source, load in value.loadings.items()},
+        )
+        for name, value in first.items()
+    }
+
+
+def _laid_out(
+    first: Mapping[str, Uncertain], length: int
+) -> tuple[dict[Key, npt.NDArray[np.float64]], list[Key]]:
+    """Memory for every array of a result, and the keys to copy.
+
+    Quantities that share an array in one block (a doubt of the power is one of the energy, too)
+    share it in the whole.
+    """
+    long: dict[Key, npt.NDArray[np.float64]] = {}
+    owners: dict[int, Key] = {}
+    for key, number in _by_key(first).items():
+        if np.ndim(number):
+            owner = owners.setdefault(id(number), key)
+            long[key] = np.empty(length) if owner == key else long[owner]
+    return long, list(owners.values())
+
+
+def _by_key(quantities: Mapping[str, Uncertain]) -> dict[Key, Number]:
+    """Every number of a result by quantity and doubt; the medians under the empty doubt."""
+    numbers: dict[Key, Number] = {}
+    for name, quantity in quantities.items():
+        numbers[name, ""] = quantity.mid
+        for source, load in quantity.loadings.items():
+            numbers[name, source] = load
+    return numbers
+
+
+def _numbers(item: Any) -> list[Number]:
+    """All numbers in a dataclass, a quantity or an array."""
+    if isinstance(item, Uncertain):
+        return [item.mid, *item.loadings.values()]
+    if isinstance(item, np.ndarray | float | int):
+        return [item]
+    if is_dataclass(item) and not isinstance(item, type):
+        return [number for field in fields(item) for number in _numbers(getattr(item, field.name))]
+    return []
