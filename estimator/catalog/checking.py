@@ -88,7 +88,7 @@ def _file_problems(catalog: Catalog) -> Iterator[Problem]:
 
 
 def _read_place(kind: str, path: Path, line: int, row: rows.Row, guard: files.Guard) -> Place:
-    return rows.place_from_row(kind, path, line, row, guard)
+    return rows.read_place(rows.PlaceRow(kind=kind, path=path, line=line, row=row), guard)
 
 
 def _row_problems(

@@ -109,7 +109,7 @@ class Catalog:
         key = place_key(name)
         if key not in self._place_names:
             raise _unknown("place", name, key, self._place_names)
-        return self._places[self._place_names[key]]
+        return self._entries(self._place_names[key])
 
     def devices(self) -> list[Device]:
         """Return all devices, by id."""
@@ -121,23 +121,29 @@ class Catalog:
 
     def places(self, kind: str | None = None) -> list[Place]:
         """Return the newest entry of all places, or of those of one kind."""
-        newest = [entries[-1] for entries in self._places.values()]
+        newest = [self._entries(place_id)[-1] for place_id in self._drafts]
         return [place for place in newest if kind in (None, place.kind)]
 
     def device_names(self) -> dict[str, str]:
         """Return id -> name of all devices, without reading their numbers."""
-        heads = self._heads["hardware"]
+        heads = self._heads("hardware")
         return {item: str(heads[item].get("name", item)) for item in sorted(heads)}
 
     def preset_names(self) -> dict[str, str]:
         """Return id -> name of all presets, without reading their numbers."""
-        heads = self._heads["preset"]
+        heads = self._heads("preset")
         return {item: str(heads[item].get("name", item)) for item in sorted(heads)}
 
     def prices(self, name: str | None = None) -> list[Price]:
         """Return the prices of a device, or of all, newest first."""
         wanted = None if name is None else self._find("hardware", name)
-        return [price for price in self._prices if wanted in (None, price.device)]
+        prices: dict[tuple[str, ...], Price] = {}
+        for path, line, row in self._price_rows:
+            if wanted in (None, row.get("device")):
+                price = rows.price_from_row(path, line, row, self._guard)
+                offered = (price.device, price.provider, price.instance, price.kind)
+                prices[*offered, price.date_from] = price
+        return sorted(prices.values(), key=lambda price: price.date_to, reverse=True)
 
     def source(self, source_id: str) -> Source:
         """Return a source by its id; ValueError if there is none."""
@@ -196,14 +202,29 @@ class Catalog:
         return problems(self)
 
     def _find(self, shelf: str, name: str) -> str:
-        """Return the id a name stands for: a file of that name, else the heads of all files."""
-        slug = place_key(name)
+        """Return the id a name stands for: a file of that name, else one that holds the alias."""
+        slug, key = place_key(name), name_key(name)
         if slug and "/" not in slug and self._files(shelf, slug):
             return slug
-        key, names = name_key(name), self._names[shelf]
-        if key not in names:
-            raise _unknown(shelf, name, key, names)
-        return names[key]
+        for item, head in self._heads_with(shelf, f'"{key}"').items():
+            if key in {name_key(str(other)) for other in (head.get("name"), *head["aliases"])}:
+                return item
+        if key not in self._names(shelf):
+            raise _unknown(shelf, name, key, self._names(shelf))
+        return self._names(shelf)[key]
+
+    def _heads_with(self, shelf: str, text: str) -> dict[str, dict[str, Any]]:
+        """Parse the heads that hold a text once names are stripped: few, so a look-up is quick."""
+        found: dict[str, dict[str, Any]] = {}
+        for path in self._shelf(shelf):
+            if text in name_key(files.read_text(path).partition("\n[")[0]):
+                found[path.stem] = {"aliases": (), **files.read_head(path)}
+        return found
+
+    def _shelf(self, shelf: str) -> list[Path]:
+        """Return all files of devices or presets, ours first."""
+        folders = [layer / FOLDERS[shelf] for layer in self.layers]
+        return [path for folder in folders for path in sorted(folder.glob("*.toml"))]
 
     def _files(self, shelf: str, item: str) -> list[Path]:
         """Return the files of one device or preset, ours first."""
@@ -232,7 +253,7 @@ class Catalog:
 
     def _guard(self, path: Path, key: str, record: Record) -> None:
         """Refuse an unknown source in a user's file; ours are visited by `check`."""
-        if path.is_relative_to(self.layers[0]):
+        if str(path).startswith(str(self.layers[0])):
             return
         for source in (record.source, *record.sources):
             if source not in self._sources and not source.startswith("run:"):
@@ -245,28 +266,24 @@ class Catalog:
                     + (f", or did you mean {close}?" if close else ""),
                 )
 
-    @cached_property
-    def _heads(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """Read shelf -> id -> the keys that stand before the first table of its files."""
-        heads: dict[str, dict[str, dict[str, Any]]] = {}
-        for shelf, folder in FOLDERS.items():
-            known = heads.setdefault(shelf, {})
-            for layer in self.layers:
-                for path in (layer / folder).glob("*.toml"):
-                    known.setdefault(path.stem, {}).update(files.read_head(path))
+    def _heads(self, shelf: str) -> dict[str, dict[str, Any]]:
+        """Read id -> the keys that stand before the first table of its files."""
+        key = f"heads/{shelf}"
+        if key not in self._cache:
+            known: dict[str, dict[str, Any]] = {}
+            for path in self._shelf(shelf):
+                known.setdefault(path.stem, {}).update(files.read_head(path))
+            self._cache[key] = known
+        heads: dict[str, dict[str, Any]] = self._cache[key]
         return heads
 
-    @cached_property
-    def _names(self) -> dict[str, dict[str, str]]:
-        """Map shelf -> every alias, name and id, stripped -> id; an id wins over an alias."""
-        tables: dict[str, dict[str, str]] = {}
-        for shelf, heads in self._heads.items():
-            names = tables.setdefault(shelf, {})
-            for item, head in heads.items():
-                names |= {name_key(str(name)): item for name in head.get("aliases", ())}
-                names[name_key(str(head.get("name", item)))] = item
-            names |= {name_key(item): item for item in heads}
-        return tables
+    def _names(self, shelf: str) -> dict[str, str]:
+        """Map every alias, name and id, stripped -> id; an id wins over an alias."""
+        names: dict[str, str] = {}
+        for item, head in self._heads(shelf).items():
+            names |= {name_key(str(name)): item for name in head.get("aliases", ())}
+            names[name_key(str(head.get("name", item)))] = item
+        return names | {name_key(item): item for item in self._heads(shelf)}
 
     @cached_property
     def _sources(self) -> dict[str, Source]:
@@ -283,37 +300,45 @@ class Catalog:
         return priors
 
     @cached_property
-    def _places(self) -> dict[str, list[Place]]:
-        """Read id -> entries by year; a later layer replaces a place with all its years."""
-        places: dict[str, list[Place]] = {}
+    def _drafts(self) -> dict[str, list[rows.PlaceRow | Place]]:
+        """Map id -> rows, or places of places.toml; a later layer replaces all years of a place."""
+        drafts: dict[str, list[rows.PlaceRow | Place]] = {}
         for layer in self.layers:
-            read: dict[str, list[Place]] = {}
-            for place in rows.read_layer(layer, self._guard):
-                read.setdefault(place.id, []).append(place)
-            places |= read
-        return {
-            place_id: sorted(entries, key=lambda place: place.year or 0)
-            for place_id, entries in places.items()
-        }
+            read: dict[str, list[rows.PlaceRow | Place]] = {}
+            for draft in rows.read_place_rows(layer):
+                read.setdefault(draft.id, []).append(draft)
+            for place in files.read_places(layer / "sites" / "places.toml", self._guard):
+                read[place.id] = [place]
+            drafts |= read
+        return drafts
+
+    def _entries(self, place_id: str) -> list[Place]:
+        """Build a place year by year, oldest first."""
+        key = f"place/{place_id}"
+        if key not in self._cache:
+            built = [
+                draft if isinstance(draft, Place) else rows.read_place(draft, self._guard)
+                for draft in self._drafts[place_id]
+            ]
+            self._cache[key] = sorted(built, key=lambda place: place.year or 0)
+        entries: list[Place] = self._cache[key]
+        return entries
 
     @cached_property
     def _place_names(self) -> dict[str, str]:
         """Map every alias, name and id, stripped -> id; an id wins over an alias."""
         names: dict[str, str] = {}
-        for place_id, entries in self._places.items():
-            for name in (*entries[-1].aliases, entries[-1].name):
+        for place_id, drafts in self._drafts.items():
+            last = drafts[-1]
+            known = (*last.aliases, last.name) if isinstance(last, Place) else last.names
+            for name in known:
                 names.setdefault(place_key(name), place_id)
-        return names | {place_id: place_id for place_id in self._places}
+        return names | {place_id: place_id for place_id in self._drafts}
 
     @cached_property
-    def _prices(self) -> list[Price]:
-        prices: dict[tuple[str, ...], Price] = {}
-        for path in (layer / "prices.csv" for layer in self.layers):
-            for line, row in rows.read_rows(path) if path.is_file() else ():
-                price = rows.price_from_row(path, line, row, self._guard)
-                offered = (price.device, price.provider, price.instance, price.kind)
-                prices[*offered, price.date_from] = price
-        return sorted(prices.values(), key=lambda price: price.date_to, reverse=True)
+    def _price_rows(self) -> list[tuple[Path, int, rows.Row]]:
+        paths = [layer / "prices.csv" for layer in self.layers]
+        return [(path, *row) for path in paths if path.is_file() for row in rows.read_rows(path)]
 
     @cached_property
     def _electricity(self) -> dict[tuple[str, str], Record]:

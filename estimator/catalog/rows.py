@@ -2,10 +2,11 @@
 
 import csv
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from estimator.catalog.files import Guard, read_places, read_text, unknown
+from estimator.catalog.files import Guard, read_text, unknown
 from estimator.catalog.records import (
     Place,
     Price,
@@ -66,18 +67,42 @@ def _number(cell: str) -> float | str:
         return cell
 
 
-def read_layer(layer: Path, guard: Guard) -> Iterator[Place]:
-    """Yield all places of one directory."""
+@dataclass(frozen=True, kw_only=True)
+class PlaceRow:
+    """A row that will be a place once somebody asks for it."""
+
+    kind: str
+    path: Path
+    line: int
+    row: Row
+
+    @property
+    def id(self) -> str:
+        """Return the id of the place."""
+        column = "iso2" if self.kind == "country" else "id"
+        return place_key(_filled(self.path, self.line, self.row, column))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return what else the place answers to."""
+        row = self.row
+        aliases = [row.get("iso3", ""), row.get("region", ""), *row.get("aliases", "").split(";")]
+        aliases += [row.get("country", ""), row.get("name", "")]
+        return tuple(alias.strip() for alias in aliases if alias.strip())
+
+
+def read_place_rows(layer: Path) -> Iterator[PlaceRow]:
+    """Yield the rows of all places of one directory."""
     for kind, name in PLACE_FILES.items():
         path = layer / name
         if path.is_file():
             for line, row in read_rows(path):
-                yield place_from_row(kind, path, line, row, guard)
-    yield from read_places(layer / "sites" / "places.toml", guard)
+                yield PlaceRow(kind=kind, path=path, line=line, row=row)
 
 
-def place_from_row(kind: str, path: Path, line: int, row: Row, guard: Guard) -> Place:
+def read_place(draft: PlaceRow, guard: Guard) -> Place:
     """Build a country, cloud region or operator from its row."""
+    kind, path, line, row = draft.kind, draft.path, draft.line, draft.row
     records: dict[str, Record] = {}
     for column, field in PLACE_FIELDS.items():
         if row.get(column):
@@ -87,13 +112,12 @@ def place_from_row(kind: str, path: Path, line: int, row: Row, guard: Guard) -> 
         remedy = "fill a column, or drop the row"
         raise _refused(path, line, "row", "no number in the row", remedy)
     year = row.get("year", "")
-    place_id = place_key(_filled(path, line, row, "iso2" if kind == "country" else "id"))
-    aliases = [row.get("iso3", ""), row.get("region", ""), *row.get("aliases", "").split(";")]
+    name = _place_name(kind, path, line, row)
     return Place(
-        id=place_id,
-        name=_place_name(kind, path, line, row),
+        id=draft.id,
+        name=name,
         kind=kind,
-        aliases=tuple(alias.strip() for alias in aliases if alias.strip()),
+        aliases=tuple(alias for alias in draft.names if alias != name),
         iso2=row.get("iso2") or None,
         year=int(year[:4]) if year else None,
         note=row.get("note") or None,
