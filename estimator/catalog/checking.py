@@ -16,7 +16,7 @@ from estimator.catalog.records import (
     Problem,
     ProfileError,
     Record,
-    is_date,
+    is_past,
     name_key,
     offer,
     place_key,
@@ -156,6 +156,9 @@ def _source_problems(catalog: Catalog) -> Iterator[Problem]:
                 message = f"unknown source {name!r}"
                 remedy = offer(name, sorted(known))
                 yield Problem(file=file, key=f"{key}.source", message=message, remedy=remedy)
+        if record.date is not None and not is_past(record.date):
+            message, remedy = f"{record.date} has not come", "write the date of the source"
+            yield Problem(file=file, key=f"{key}.date", message=message, remedy=remedy)
         if (record.source == "unconfirmed") > (record.basis == "assumed"):
             message = f"unconfirmed, yet the basis is {record.basis}"
             yield Problem(file=file, key=key, message=message, remedy='write basis = "assumed"')
@@ -164,7 +167,7 @@ def _source_problems(catalog: Catalog) -> Iterator[Problem]:
         if source.id not in used:
             remedy = "name it in a record, or remove it"
             yield Problem(file="sources.toml", key=source.id, message="unused", remedy=remedy)
-        if not is_date(source.date):
+        if not is_past(source.date):
             message, remedy = f"no past date: {source.date}", "write 2020, 2020-05 or 2020-05-14"
             yield Problem(file="sources.toml", key=source.id, message=message, remedy=remedy)
 
@@ -196,7 +199,7 @@ def _device_problems(device: Device) -> Iterator[Problem]:
         file = f"hardware/{device.id}.toml"
         return Problem(file=file, key=key, message=message, remedy=remedy)
 
-    if device.released and not is_date(device.released):
+    if device.released and not is_past(device.released):
         yield problem("released", f"no past date: {device.released}", "write 2020 or 2020-05-14")
     watts = {key: record.value for key, record in device.records.items() if record.unit == "W"}
     if watts.get("idle_w", 0) >= watts.get("tdp_w", float("inf")):
@@ -257,7 +260,7 @@ def _price_problems(catalog: Catalog, price: Price) -> Iterator[Problem]:
     if price.source not in {source.id for source in catalog.sources()}:
         message, remedy = f"unknown source {price.source!r}", "add it to sources.toml"
         yield Problem(file="prices.csv", key=key, message=message, remedy=remedy)
-    dated = is_date(price.date_from) and is_date(price.date_to)
+    dated = is_past(price.date_from) and is_past(price.date_to)
     if not dated or price.date_from > price.date_to:
         message = f"dates {price.date_from} to {price.date_to}"
         remedy = "write past dates, the earlier first"

@@ -183,17 +183,27 @@ def text_of(value: object) -> str:
 
 
 def is_date(text: str) -> bool:
-    """Tell whether a text is a year, a month or a day that exists and is not in the future.
+    """Tell whether a text is a year, a month or a day that exists.
 
-    >>> is_date("2020-05"), is_date("2020-13"), is_date("2999")
-    (True, False, False)
+    >>> is_date("2020"), is_date("2020-05"), is_date("2020-13"), is_date("May 2020")
+    (True, True, False, False)
     """
     if not re.fullmatch(r"\d{4}(-\d{2}(-\d{2})?)?", text):
         return False
     try:
-        return date.fromisoformat((text + "-01-01")[:10]) <= date.today()
+        date.fromisoformat((text + "-01-01")[:10])
     except ValueError:
         return False
+    return True
+
+
+def is_past(text: str) -> bool:
+    """Tell whether a text is a date that has come, by the clock of this machine.
+
+    >>> is_past("2020-05"), is_past("2999"), is_past("2020-13")
+    (True, False, False)
+    """
+    return is_date(text) and text <= date.today().isoformat()
 
 
 def record_problems(file: str, key: str, table: object, field: Field | None) -> Iterator[Problem]:
@@ -224,7 +234,7 @@ def _text_problems(table: Mapping[str, Any], field: Field | None) -> Iterator[tu
     if table.get("basis", BASES[0]) not in BASES:
         yield "basis", f"unknown basis {table['basis']!r}", offer(str(table["basis"]), BASES)
     if "date" in table and not is_date(text_of(table["date"])):
-        yield "date", f"no past date: {table['date']!r}", "write 2020, 2020-05 or 2020-05-14"
+        yield "date", f"no date: {table['date']!r}", "write 2020, 2020-05 or 2020-05-14"
 
 
 def _number_problems(
