@@ -13,7 +13,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from estimator.workload.families import classic, mixture, rotary, unknown
+from estimator.workload.families import classic, dense, rotary, sparse, unknown
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Ledger, Quantity
 
@@ -21,8 +21,8 @@ MAX_CONFIG_BYTES = 10_000_000
 
 FAMILIES: Mapping[str, Callable[[Fields], Architecture]] = {
     **classic.FAMILIES,
-    **rotary.FAMILIES,
-    **mixture.FAMILIES,
+    **dense.FAMILIES,
+    **sparse.FAMILIES,
 }
 """Family readers by `model_type`."""
 

@@ -1,19 +1,18 @@
-"""Which dense decoders of the Llama line there are, and what their configs leave out.
+"""How a config of the Llama line becomes a decoder.
 
-Rotary positions, one attention and one MLP per layer. A family is a row of defaults, those of
-transformers 5.23: what a config of that family means by the keys it does not state.
+One attention and one feed-forward block per layer, positions that hold no parameters. A family
+is a row of defaults: what a config of that family means by the keys it does not state.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 from estimator.workload.blocks import Attention, Experts, LatentAttention, Mlp
+from estimator.workload.families.windows import Windows, full_attention
 from estimator.workload.fields import Fields
 from estimator.workload.transformer import Decoder, Head, Layer
 
 Rule = Callable[[Fields], bool]
-Windows = tuple[int | None, ...]
 FeedForwards = tuple[Mlp | Experts, ...]
 
 LAYERS = ("num_hidden_layers",)
@@ -48,68 +47,6 @@ def head_norm(fields: Fields, attention: Attention) -> int:
 def width_norm(fields: Fields, attention: Attention) -> int:
     """Query and key norms over all heads, a weight per channel."""
     return (attention.heads + attention.kv_heads) * attention.head_dim
-
-
-def full_attention(fields: Fields, layers: int) -> Windows:
-    """Every layer sees the whole sequence."""
-    return (None,) * layers
-
-
-def windows(
-    fields: Fields, layers: int, window: int | None, slides: Callable[[int], bool]
-) -> Windows:
-    """`window` for the sliding layers: those of `layer_types`, else those `slides` names."""
-    kinds = fields.items("layer_types", layers)
-    if kinds is None:
-        return tuple(window if slides(layer) else None for layer in range(layers))
-    return tuple(None if kind == "full_attention" else window for kind in kinds)
-
-
-def window_everywhere(default: int | None) -> Callable[[Fields, int], Windows]:
-    """Every layer slides, unless `sliding_window` is null."""
-
-    def rule(fields: Fields, layers: int) -> Windows:
-        return (fields.size_or_none("sliding_window", default=default),) * layers
-
-    return rule
-
-
-def window_unless_full(fields: Fields, layers: int) -> Windows:
-    """Ministral: every layer slides, except those that `layer_types` calls full."""
-    window = fields.size_or_none("sliding_window", default=4096)
-    return windows(fields, layers, window, lambda layer: True)
-
-
-def window_but_every(period: int, default: int, key: str = "") -> Callable[[Fields, int], Windows]:
-    """Every `period`-th layer sees the whole sequence, the others slide."""
-
-    def rule(fields: Fields, layers: int) -> Windows:
-        window = fields.size_or_none("sliding_window", default=default)
-        cycle = fields.size(key, default=period) if key else period
-        return windows(fields, layers, window, lambda layer: (layer + 1) % cycle != 0)
-
-    return rule
-
-
-def window_if_used(fields: Fields, layers: int) -> Windows:
-    """Qwen: a window only where `use_sliding_window` asks, from `max_window_layers` on."""
-    if not fields.flag("use_sliding_window"):
-        return full_attention(fields, layers)
-    first = fields.size("max_window_layers", default=28, least=0)
-    window = fields.size_or_none("sliding_window", default=4096)
-    return windows(fields, layers, window, lambda layer: layer >= first)
-
-
-def window_without_rotary(fields: Fields, layers: int) -> Windows:
-    """SmolLM3: a window in the layers without rotary positions, where one is asked for."""
-    if not fields.flag("use_sliding_window"):
-        return full_attention(fields, layers)
-    rotary = fields.items("no_rope_layers", layers)
-    period = fields.size("no_rope_layer_interval", default=4)
-    window = fields.size_or_none("sliding_window")
-    if rotary is None:
-        return windows(fields, layers, window, lambda layer: (layer + 1) % period == 0)
-    return windows(fields, layers, window, lambda layer: not rotary[layer])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +150,31 @@ def grouped_attention(family: Family, fields: Fields) -> Attention:
     return replace(attention, norm_params=family.qk_norm(fields, attention))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Latent:
+    """Defaults of latent attention: ranks of queries and of keys and values, widths of a head."""
+
+    query_rank: int = 1536
+    kv_rank: int = 512
+    nope_dim: int = 128
+    rope_dim: int = 64
+    value_dim: int = 128
+
+
+def latent_attention(defaults: Latent, fields: Fields) -> LatentAttention:
+    """Latent attention of a config; a null `q_lora_rank` projects queries directly."""
+    return LatentAttention(
+        hidden=fields.size("hidden_size"),
+        heads=fields.size("num_attention_heads"),
+        query_rank=fields.size_or_none("q_lora_rank", default=defaults.query_rank),
+        kv_rank=fields.size("kv_lora_rank", default=defaults.kv_rank),
+        nope_dim=fields.size("qk_nope_head_dim", default=defaults.nope_dim),
+        rope_dim=fields.size("qk_rope_head_dim", default=defaults.rope_dim),
+        value_dim=fields.size("v_head_dim", default=defaults.value_dim),
+        bias=fields.flag("attention_bias"),
+    )
+
+
 def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
     """The same MLP in every layer."""
     mlp = Mlp(
@@ -257,201 +219,3 @@ def label_count(fields: Fields) -> int:
     """Classes of a classifier: `num_labels`, the length of `id2label`, or 2."""
     labels = fields.part("id2label").values
     return fields.size("num_labels", default=len(labels) or 2)
-
-
-LLAMA = Family(
-    vocab=32000,
-    intermediate=11008,
-    positions=2048,
-    qkv_bias=flag("attention_bias"),
-    output_bias=flag("attention_bias"),
-    mlp_bias=flag("mlp_bias"),
-)
-MISTRAL = Family(
-    vocab=32000,
-    intermediate=14336,
-    positions=131072,
-    kv_heads=8,
-    windows=window_everywhere(4096),
-)
-QWEN2 = Family(
-    vocab=151936,
-    intermediate=22016,
-    positions=32768,
-    kv_heads=32,
-    qkv_bias=always,
-    windows=window_if_used,
-)
-GEMMA = Family(
-    vocab=256000,
-    intermediate=24576,
-    positions=8192,
-    kv_heads=16,
-    head_dim=256,
-    tied=True,
-    qkv_bias=flag("attention_bias"),
-    output_bias=flag("attention_bias"),
-)
-GEMMA2 = replace(GEMMA, intermediate=9216, kv_heads=4, norms=4, windows=window_but_every(2, 4096))
-OLMO = Family(
-    vocab=50304,
-    intermediate=11008,
-    positions=2048,
-    qkv_bias=flag("attention_bias"),
-    output_bias=flag("attention_bias"),
-    norm_params=0,
-)
-COHERE = Family(
-    vocab=256000,
-    intermediate=22528,
-    positions=8192,
-    tied=True,
-    qkv_bias=flag("attention_bias"),
-    output_bias=flag("attention_bias"),
-    norms=1,
-)
-GLM = Family(
-    vocab=151552,
-    intermediate=13696,
-    positions=131072,
-    kv_heads=2,
-    head_dim=128,
-    qkv_bias=flag("attention_bias", True),
-)
-
-ROWS: Mapping[str, Family] = {
-    "llama": LLAMA,
-    "mistral": MISTRAL,
-    "qwen2": QWEN2,
-    "qwen3": replace(
-        QWEN2,
-        head_dim=128,
-        qkv_bias=flag("attention_bias"),
-        output_bias=flag("attention_bias"),
-        qk_norm=head_norm,
-    ),
-    "gemma": GEMMA,
-    "gemma2": GEMMA2,
-    "gemma3_text": replace(
-        GEMMA2,
-        vocab=262208,
-        positions=131072,
-        qk_norm=head_norm,
-        windows=window_but_every(6, 4096, "sliding_window_pattern"),
-    ),
-    "olmo": OLMO,
-    "olmo2": replace(OLMO, norm_params=1, qk_norm=width_norm),
-    "olmo3": replace(OLMO, norm_params=1, qk_norm=width_norm, windows=window_but_every(4, 4096)),
-    "phi": Family(
-        vocab=51200,
-        intermediate=8192,
-        positions=2048,
-        qkv_bias=always,
-        output_bias=always,
-        mlp_bias=always,
-        head_bias=always,
-        gated=False,
-        norms=1,
-        norm_params=2,
-        qk_norm=lambda fields, attention: (
-            4 * attention.head_dim if fields.flag("qk_layernorm") else 0
-        ),
-    ),
-    "phi3": Family(vocab=32064, intermediate=8192, positions=4096, windows=window_everywhere(None)),
-    "starcoder2": Family(
-        vocab=49152,
-        intermediate=12288,
-        positions=4096,
-        kv_heads=2,
-        tied=True,
-        qkv_bias=flag("use_bias", True),
-        output_bias=flag("use_bias", True),
-        mlp_bias=flag("use_bias", True),
-        gated=False,
-        norm_params=2,
-        windows=window_everywhere(None),
-    ),
-    "granite": LLAMA,
-    "cohere": replace(
-        COHERE,
-        qk_norm=lambda fields, attention: (
-            width_norm(fields, attention) if fields.flag("use_qk_norm") else 0
-        ),
-    ),
-    "cohere2": replace(COHERE, windows=window_but_every(4, 4096, "sliding_window_pattern")),
-    "stablelm": Family(
-        vocab=50304,
-        intermediate=6912,
-        positions=4096,
-        kv_heads=32,
-        head_dim_key="attention_head_dim",
-        qkv_bias=flag("use_qkv_bias"),
-        norms=lambda fields: 1 if fields.flag("use_parallel_residual") else 2,
-        norm_params=2,
-        qk_norm=lambda fields, attention: (
-            width_norm(fields, attention) if fields.flag("qk_layernorm") else 0
-        ),
-    ),
-    "smollm3": replace(
-        LLAMA,
-        vocab=128256,
-        positions=32768,
-        kv_heads=4,
-        tied=True,
-        windows=window_without_rotary,
-    ),
-    "nemotron": replace(
-        LLAMA, vocab=256000, intermediate=24576, positions=4096, gated=False, norm_params=2
-    ),
-    "exaone4": Family(
-        vocab=102400,
-        intermediate=16384,
-        positions=2048,
-        kv_heads=32,
-        qk_norm=head_norm,
-        windows=window_but_every(4, 4096, "sliding_window_pattern"),
-    ),
-    "ministral": replace(MISTRAL, windows=window_unless_full),
-    "ministral3": replace(
-        MISTRAL, vocab=131072, positions=262144, head_dim=128, windows=window_everywhere(None)
-    ),
-    "ernie4_5": Family(
-        vocab=103424,
-        intermediate=3072,
-        positions=131072,
-        kv_heads=2,
-        head_dim=128,
-        tied=True,
-        qkv_bias=flag("use_bias"),
-        output_bias=flag("use_bias"),
-        mlp_bias=flag("use_bias"),
-    ),
-    "seed_oss": replace(
-        LLAMA,
-        vocab=155136,
-        intermediate=27648,
-        positions=524288,
-        kv_heads=8,
-        head_dim=128,
-        qkv_bias=flag("attention_bias", True),
-        output_bias=flag("attention_out_bias"),
-    ),
-    "arcee": replace(LLAMA, intermediate=18432, positions=4096, gated=False),
-    "helium": Family(
-        vocab=48000,
-        intermediate=7040,
-        positions=4096,
-        kv_heads=20,
-        head_dim=128,
-        qkv_bias=flag("attention_bias"),
-        mlp_bias=flag("mlp_bias"),
-    ),
-    "hunyuan_v1_dense": replace(LLAMA, vocab=290943, mlp_bias=never, qk_norm=head_norm),
-    "vaultgemma": replace(GEMMA2, norms=2),
-    "glm": GLM,
-    "glm4": replace(GLM, norms=4),
-}
-
-FAMILIES: Mapping[str, Callable[[Fields], Decoder]] = {
-    model_type: partial(decoder, family) for model_type, family in ROWS.items()
-}

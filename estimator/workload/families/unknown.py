@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from estimator.workload.families import rotary
+from estimator.workload.families.dense import LLAMA
 from estimator.workload.families.mixture import Mixture, after_first, feed_forwards, shared_experts
 from estimator.workload.fields import Fields
 from estimator.workload.transformer import Decoder
@@ -41,7 +42,7 @@ EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
 
 def decoder(fields: Fields) -> Decoder:
     """Llama-like decoder of the stated sizes."""
-    family = replace(rotary.LLAMA, positions=131072)
+    family = replace(LLAMA, positions=131072)
     if fields.states(*EXPERTS):
         width = "moe_intermediate_size"
         mixture = Mixture(
