@@ -213,6 +213,19 @@ def test_arrays_equal_a_loop_over_scalars(decoder, lengths, flag):
             assert np.broadcast_to(table, (2, len(lengths)))[row, column] == one.forward_flop
 
 
+@pytest.mark.parametrize(("seq_len", "error"), [(2048, 0.06), (8192, 0.22), (32768, 0.55)])
+def test_the_error_of_6nd_is_as_the_formulas_say(seq_len, error):
+    errors = []
+    for name in (name for name in NAMES if is_dense(name)):
+        decoder = architecture(config(name))
+        if decoder.head is not None and decoder.head.outputs == decoder.vocab:
+            ledger = decoder.ledger(Inputs(seq_len=seq_len))
+            closed = training_flop(params=ledger.params_total, tokens=seq_len)
+            errors.append(abs(closed / ledger.training_flop - 1))
+    assert len(errors) == 93
+    assert round(float(np.median(errors)), 2) == error
+
+
 def test_formulas_by_hand():
     """GPT-3: arXiv:2005.14165, table D.1, 3.14e23 FLOPs for 174.6e9 parameters and 300e9 tokens."""
     assert training_flop(params=174.6e9, tokens=300e9) == pytest.approx(3.14e23, rel=1e-3)

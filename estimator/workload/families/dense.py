@@ -246,7 +246,7 @@ ROWS: Mapping[str, Family] = {
         tied=True,
         attention=partial(
             latent_attention,
-            Latent(query_rank=768, kv_rank=256, nope_dim=64, rope_dim=32, value_dim=64),
+            Latent(query_rank=768, kv_rank=256, nope_dim=64, rope_dim=32, value_dim=None),
         ),
     ),
     "youtu": Family(

@@ -152,25 +152,30 @@ def grouped_attention(family: Family, fields: Fields) -> Attention:
 
 @dataclass(frozen=True, kw_only=True)
 class Latent:
-    """Defaults of latent attention: ranks of queries and of keys and values, widths of a head."""
+    """Defaults of latent attention: ranks of queries and of keys and values, widths of a head.
+
+    A value without a width of its own takes the model's width over the heads.
+    """
 
     query_rank: int = 1536
     kv_rank: int = 512
     nope_dim: int = 128
     rope_dim: int = 64
-    value_dim: int = 128
+    value_dim: int | None = 128
 
 
 def latent_attention(defaults: Latent, fields: Fields) -> LatentAttention:
     """Latent attention of a config; a null `q_lora_rank` projects queries directly."""
+    hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
+    value_dim = fields.size_or_none("v_head_dim", default=defaults.value_dim)
     return LatentAttention(
-        hidden=fields.size("hidden_size"),
-        heads=fields.size("num_attention_heads"),
+        hidden=hidden,
+        heads=heads,
         query_rank=fields.size_or_none("q_lora_rank", default=defaults.query_rank),
         kv_rank=fields.size("kv_lora_rank", default=defaults.kv_rank),
         nope_dim=fields.size("qk_nope_head_dim", default=defaults.nope_dim),
         rope_dim=fields.size("qk_rope_head_dim", default=defaults.rope_dim),
-        value_dim=fields.size("v_head_dim", default=defaults.value_dim),
+        value_dim=value_dim or fields.share("hidden_size", hidden, "num_attention_heads", heads),
         bias=fields.flag("attention_bias"),
     )
 
