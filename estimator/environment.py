@@ -38,6 +38,7 @@ LOCK = "twenty-watts.lock"
 NO_SETUP = "TWENTY_WATTS_NO_SETUP"
 """Name of the environment variable that forbids setting anything up."""
 
+FAST_PIP = 26
 POLL_S = 0.2
 SHOWN_LINES = 5
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -98,11 +99,10 @@ def enter(needs: Needs) -> None:
     if not missing:
         return
     names = ", ".join(missing)
-    install = " ".join(f"-r {needs.root / name}" for name in needs.requirements)
     if os.environ.get(NO_SETUP):
         raise SetupError(
             f"{names} not installed for {sys.executable} and {NO_SETUP} is set; "
-            f"install with: python -m pip install {install}"
+            f"install with: python -m pip install {sources_of(needs)}"
         )
     if not all((needs.root / name).is_file() for name in (*needs.requirements, "pyproject.toml")):
         raise SetupError(
@@ -112,6 +112,11 @@ def enter(needs: Needs) -> None:
     if not is_ready(needs):
         set_up(needs, missing)
     run_again(python_of(needs.root / FOLDER))
+
+
+def sources_of(needs: Needs) -> str:
+    """The requirement files as words of a pip command."""
+    return " ".join(f"-r {needs.root / name}" for name in needs.requirements)
 
 
 def missing_modules(modules: Mapping[str, str], path: Sequence[str] | None = None) -> list[str]:
@@ -159,7 +164,7 @@ def set_up(needs: Needs, missing: Sequence[str]) -> None:
     if is_foreign(folder):
         raise SetupError(
             f"{folder} is not of this command's making and lacks packages; remove it, or run: "
-            f"{python_of(folder)} -m pip install -r {needs.root / needs.requirements[-1]}"
+            f"{python_of(folder)} -m pip install {sources_of(needs)}"
         )
     try:
         folder.mkdir(exist_ok=True)
@@ -219,21 +224,30 @@ def make_venv(folder: Path) -> None:
 
 
 def install(needs: Needs, lock: TextIO, log: list[str]) -> None:
-    """Run pip, which holds the lock too, so that it is never overtaken if we are killed."""
+    """Install the requirement files, after a pip that is twice as fast as those of old Pythons."""
+    sources = [word for name in needs.requirements for word in ("-r", name)]
+    pips = [
+        pip.name for s in site_of(needs.root / FOLDER) for pip in Path(s).glob("pip-*.dist-info")
+    ]
+    if all(int(name.split("-")[1].split(".")[0]) < FAST_PIP for name in pips):
+        run_pip(needs, lock, ["--retries=0", f"pip>={FAST_PIP}"], [])
+    if run_pip(needs, lock, sources, log):
+        raise SetupError(f"{reason(log)}\n{tail(log)}")
+
+
+def run_pip(needs: Needs, lock: TextIO, what: Sequence[str], log: list[str]) -> int:
+    """Run pip, which holds the lock too: it is not overtaken by another start if we are killed."""
     command = [str(python_of(needs.root / FOLDER)), "-I", "-m", "pip", "install", "--no-user"]
     command += ["--no-input", "--no-compile", "--disable-pip-version-check", "--progress-bar=off"]
-    for name in needs.requirements:
-        command += ["-r", name]
-    inherited = () if sys.platform == "win32" else (lock.fileno(),)
     with subprocess.Popen(
-        command,
+        [*command, *what],
         cwd=needs.root,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        pass_fds=inherited,
+        pass_fds=() if sys.platform == "win32" else (lock.fileno(),),
     ) as pip:
         try:
             for line in pip.stdout or ():
@@ -244,8 +258,7 @@ def install(needs: Needs, lock: TextIO, log: list[str]) -> None:
             raise
         finally:
             show_progress([])
-    if pip.returncode:
-        raise SetupError(f"{reason(log)}\n{tail(log)}")
+    return pip.returncode
 
 
 def reason(log: Sequence[str]) -> str:

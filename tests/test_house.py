@@ -1,0 +1,290 @@
+"""The rules of the house: who imports what, who opens files, what is public, what is shipped."""
+
+import ast
+import importlib
+import importlib.metadata
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import estimator
+from estimator.environment import APP
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "estimator"
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+RIM = {
+    "__main__",
+    "answer",
+    "batch",
+    "batch_block",
+    "batch_finder",
+    "catalog",
+    "charts",
+    "cli",
+    "environment",
+    "ledger_report",
+    "lookup",
+    "measure",
+    "report",
+    "scenario",
+    "tables",
+    "trail",
+    "web",
+    "work_lookup",
+}
+"""Modules and packages round the core; every other one is the core: numpy and nothing else."""
+
+ALLOWED = {
+    "numpy": None,
+    "pandas": {"tables", "batch", "batch_block", "charts", "web"},
+    "altair": {"charts"},
+    "streamlit": {"web", "app.py"},
+    "rich": {"cli"},
+    "pynvml": {"measure"},
+    "codecarbon": {"measure"},
+}
+"""Package -> the modules that may import it; None: all."""
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+if (ROOT / "app.py").exists():
+    SOURCES.append(ROOT / "app.py")
+NAMES = [path.relative_to(ROOT).as_posix() for path in SOURCES]
+
+
+def part_of(path):
+    """Name the module or package right under estimator, or app.py."""
+    if path.parent == ROOT:
+        return path.name
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def run_python(*words, cwd=ROOT, **variables):
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=cwd,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_a_module_imports_only_the_packages_it_may(path):
+    part = part_of(path)
+    for name in imports_of(path):
+        package = name.split(".")[0]
+        if package in sys.stdlib_module_names or package == "estimator":
+            continue
+        assert package in ALLOWED, f"{name} is no dependency"
+        may = ALLOWED[package]
+        assert may is None or part in may, f"{name} may be imported in {may} only"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_the_core_imports_nothing_of_the_rim(path):
+    if part_of(path) in RIM | {"__init__", "app.py"}:
+        return
+    inner = [name.split(".")[1] for name in imports_of(path) if name.startswith("estimator.")]
+    assert not RIM & set(inner)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_only_the_web_imports_the_web_and_only_the_command_line_the_command_line(path):
+    parts = {name.split(".")[1] for name in imports_of(path) if name.startswith("estimator.")}
+    assert "web" not in parts or part_of(path) in {"web", "app.py"}
+    assert "cli" not in parts or part_of(path) in {"cli", "__main__"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_only_the_catalog_opens_profiles(path):
+    if part_of(path) == "catalog":
+        return
+    assert "tomllib" not in imports_of(path)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            joined = getattr(node.right, "value", "")
+            assert not (isinstance(joined, str) and joined.startswith("profiles"))
+
+
+def modules_after(*words):
+    script = (
+        "import runpy, sys\n"
+        "sys.argv = sys.argv[1:]\n"
+        "try:\n    runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "sys.stderr.write(' '.join(sys.modules))"
+    )
+    done = run_python("-c", script, *words)
+    assert done.returncode == 0, done.stderr
+    return {name.split(".")[0] for name in done.stderr.split()}
+
+
+def test_importing_the_package_pulls_in_no_dependency():
+    done = run_python("-c", "import estimator, sys; print(*sys.modules)")
+    assert done.returncode == 0, done.stderr
+    assert not set(done.stdout.split()) & set(ALLOWED)
+
+
+@pytest.mark.parametrize("command", ["estimate", "compare", "batch", "model", "profiles", "app"])
+def test_help_of_a_command_imports_no_dependency(command):
+    assert not modules_after("estimator", command, "--help") & set(ALLOWED)
+
+
+def test_an_estimate_imports_no_pandas_altair_or_streamlit():
+    words = ["estimate", "--preset", "gpt-3", "--hardware", "v100", "--devices", "8"]
+    loaded = modules_after("estimator", *words)
+    assert "numpy" in loaded
+    assert not loaded & {"pandas", "altair", "streamlit"}
+
+
+def test_the_public_names_are_exactly_those_that_type_checkers_see():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    seen = {
+        name.name: node.module
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    assert sorted(seen) == sorted(estimator.__all__)
+    assert dir(estimator) == sorted([*estimator.__all__, "__version__"])
+    for name, module in seen.items():
+        assert getattr(estimator, name) is getattr(importlib.import_module(module), name)
+
+
+def test_an_unknown_public_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        getattr(estimator, "no_such" + "_name")
+
+
+def tracked_files():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+HOSTS = "|".join(["files.pythonhosted", r"pypi\.org/simple", r"registry\.npmjs", r"deb\.debian"])
+FOLDERS = "|".join(["work", "root", "home", "Users"])
+TRACES = re.compile(rf"(?<![\w.\-/:*~)}}\]])/(?:{FOLDERS})/\w|{HOSTS}")
+
+
+def test_the_search_for_traces_finds_them():
+    assert TRACES.search('open("/' + 'work/main")')
+    assert TRACES.search("cd /" + "home/someone/x")
+    assert not TRACES.search("https://example.org/" + "work/paper.pdf")
+
+
+def test_no_tracked_file_holds_a_path_of_somebodys_machine_or_a_registry_host():
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}"
+        for path in tracked_files()
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_text("utf-8", errors="ignore").splitlines(), 1)
+        if TRACES.search(line)
+    ]
+    assert not found
+
+
+def lines_of(name):
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def pins():
+    """Distribution -> version, of the lines that hold for this Python and system."""
+    wanted = [Requirement(line) for line in lines_of("requirements.txt")]
+    wanted += [Requirement(line) for line in lines_of(".ci/requirements.txt")]
+    held = [pin for pin in wanted if pin.marker is None or pin.marker.evaluate()]
+    names = [canonicalize_name(pin.name) for pin in held]
+    assert len(names) == len(set(names)), "pinned twice"
+    return {canonicalize_name(pin.name): str(pin.specifier) for pin in held}
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", ".ci/requirements.txt"])
+def test_every_requirement_is_one_exact_version(name):
+    for line in lines_of(name):
+        assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; .+)?", line), line
+
+
+def test_the_pins_are_within_the_ranges_of_the_package():
+    pinned = pins()
+    direct = [Requirement(line) for line in PYPROJECT["project"]["dependencies"]]
+    for wanted in direct:
+        version = pinned[canonicalize_name(wanted.name)].removeprefix("==")
+        assert wanted.specifier.contains(version), f"{wanted} but {version} is pinned"
+    assert {wanted.name for wanted in direct} == set(APP.modules)
+
+
+def test_the_pins_are_complete():
+    pinned = pins()
+    here = {**default_environment(), "extra": ""}
+    for name in pinned:
+        try:
+            needs = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for need in map(Requirement, needs):
+            if need.marker is None or need.marker.evaluate(here):
+                assert canonicalize_name(need.name) in pinned, f"{name} needs {need}"
+
+
+def test_the_forsaken_distribution_of_nvml_is_nowhere():
+    assert "pynvml" not in pins()
+    assert "pynvml" not in {Requirement(line).name for line in PYPROJECT["project"]["dependencies"]}
+
+
+def test_the_app_starts_without_a_collection_after_every_run_and_without_telemetry():
+    script = (
+        "from streamlit.config import get_option\n"
+        "print(get_option('runner.postScriptGC'), get_option('browser.gatherUsageStats'))"
+    )
+    done = run_python("-c", script)
+    assert done.stdout.split() == ["False", "False"], done.stderr
+
+
+def test_the_console_script_is_the_main_function():
+    module, name = PYPROJECT["project"]["scripts"]["twenty-watts"].split(":")
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_an_installed_package_brings_its_profiles_app_and_settings(tmp_path):
+    script = "import hatchling.build, sys; print(hatchling.build.build_wheel(sys.argv[1]))"
+    built = run_python("-c", script, str(tmp_path))
+    assert built.returncode == 0, built.stderr
+    place = tmp_path / "installed"
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        wheel.extractall(place)
+    assert (place / "estimator" / "app.py").exists()
+    assert (place / "estimator" / ".streamlit" / "config.toml").exists()
+    words = ["estimate", "--preset", "gpt-3", "--hardware", "v100", "--devices", "8", "--json"]
+    done = run_python("-m", "estimator", *words, cwd=tmp_path, PYTHONPATH=str(place))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
