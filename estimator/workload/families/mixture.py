@@ -26,7 +26,7 @@ class Mixture:
         Width of the shared expert, 0 without one, from the fields and the width of an expert.
     sparse : function
         Whether a layer is a mixture.
-    bias, shared_bias, router_bias, shared_gate : bool
+    bias, router_bias, shared_gate : bool
         Biases of experts and router; a learned gate on the shared expert.
     """
 
