@@ -8,6 +8,8 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from io import StringIO
 from itertools import islice
 from typing import TextIO
 
@@ -70,24 +72,25 @@ def estimate_table(lines: Iterator[str], out: TextIO, catalog: Catalog, *, level
         If the table has no header, no device column, no work column, or a column twice.
     """
     z = z_score(level)
-    reader = csv.reader(lines)
-    header = _header(reader)
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*header, *RESULT_COLUMNS])
+    records = _records(lines)
+    first = next(records, ("", []))
+    header = _header(first[1])
+    out.write(f"{first[0]},{','.join(RESULT_COLUMNS)}\n")
     rows = refused = 0
     finder = Finder(catalog)
-    for cells in _blocks(reader):
-        block = Block(header, cells, finder)
-        results = block.results(RESULTS, z)
-        writer.writerows(results)
-        rows += len(cells)
-        refused += sum(1 for row in results if row[-1])
+    while block := list(islice(records, BLOCK_ROWS)):
+        results = Block(header, [cells for _, cells in block], finder).results(RESULTS, z)
+        for (text, cells), (numbers, warnings, error) in zip(block, results, strict=True):
+            whole = text if len(cells) == len(header) else _fitted(cells, len(header))
+            out.write(f"{whole},{numbers},{_cell(warnings)},{_cell(error)}\n")
+            refused += bool(error)
+        rows += len(block)
     return Tally(rows=rows, answered=rows - refused, refused=refused)
 
 
-def _header(reader: Iterator[Sequence[str]]) -> list[str]:
+def _header(cells: Sequence[str]) -> list[str]:
     """First row, or a refusal of the whole table."""
-    header = [name.strip() for name in next(reader, [])]
+    header = [name.strip() for name in cells]
     if not any(header):
         raise ValueError("the table is empty: its first line must name the columns")
     if len(header) == 1 and ";" in header[0]:
@@ -106,22 +109,43 @@ def _header(reader: Iterator[Sequence[str]]) -> list[str]:
     return header
 
 
-def _blocks(reader: Iterator[list[str]]) -> Iterator[list[list[str]]]:
-    """Rows by the block; blank lines are left out, a broken line is refused by its number."""
-    numbered = _readable(reader)
-    while block := list(islice(numbered, BLOCK_ROWS)):
-        yield block
+def _records(lines: Iterator[str]) -> Iterator[tuple[str, list[str]]]:
+    """Every record as it stands and as cells, so that the input is written back to the byte.
 
+    Blank lines are left out; a line that is no CSV is refused by its number.
+    """
+    taken: list[str] = []
 
-def _readable(reader: Iterator[list[str]]) -> Iterator[list[str]]:
-    number = 1
+    def noted() -> Iterator[str]:
+        for line in lines:
+            taken.append(line)
+            yield line
+
+    reader = csv.reader(noted())
     while True:
         try:
-            row = next(reader)
+            cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            raise ValueError(f"line {number + 1} of the table cannot be read: {error}") from None
-        number += 1
-        if row:
-            yield row
+            raise ValueError(f"line {reader.line_num} cannot be read as CSV: {error}") from None
+        text = "".join(taken).rstrip("\r\n")
+        taken.clear()
+        if text:
+            yield text, cells
+
+
+def _fitted(cells: Sequence[str], width: int) -> str:
+    """Cells of a ragged row as CSV, cut or filled up to the header."""
+    return _row([*cells[:width], *[""] * (width - len(cells))])
+
+
+@cache
+def _cell(text: str) -> str:
+    return _row([text]) if text else ""
+
+
+def _row(cells: Sequence[str]) -> str:
+    out = StringIO()
+    csv.writer(out, lineterminator="").writerow(cells)
+    return out.getvalue()

@@ -90,8 +90,16 @@ class Block:
         self.columns = dict(zip(header, zip(*whole, strict=True), strict=True))
         self.numbers = {name: self._number(name) for name in NUMBER_COLUMNS}
 
-    def results(self, names: Sequence[str], z: float) -> list[list[str]]:
-        """Input cells followed by the results of every row, as text."""
+    def results(self, names: Sequence[str], z: float) -> list[tuple[str, str, str]]:
+        """Numbers, warnings and error of every row, as text.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Quantities to write with `_low`, `_mid` and `_high`, after the FLOPs.
+        z : float
+            Half-width of the interval in standard deviations [1].
+        """
         flop = self._training_flop()
         written = np.full((len(self.rows), 1 + 3 * len(names)), np.nan)
         written[:, 0] = flop
@@ -103,7 +111,7 @@ class Block:
         for place, row in enumerate(self.rows):
             if len(row) != self.width:
                 self.errors[place] = f"the row has {len(row)} cells, the header {self.width}"
-            elif not all(map(_is_text, row)):
+            elif not _is_text("".join(row)):
                 self.errors[place] = "the row holds bytes that are not UTF-8: save it as UTF-8"
 
     def _text(self, name: str) -> Sequence[str]:
@@ -111,22 +119,32 @@ class Block:
 
     def _number(self, name: str) -> Floats:
         """One column as numbers, NaN where the cell is empty; a bad cell refuses its row."""
-        values = np.full(len(self.rows), np.nan)
+        cells = self._text(name)
+        said = np.array([bool(cell) for cell in cells])
+        try:
+            values = np.array([float(cell) if cell else np.nan for cell in cells])
+        except ValueError:
+            values = np.full(len(cells), np.nan)
+        if np.isnan(values[said]).any():
+            values = np.array([self._cell(name, place, cell) for place, cell in enumerate(cells)])
         least, most, _ = LIMITS[NUMBER_COLUMNS[name]]
-        for place, cell in enumerate(self.columns.get(name, ())):
-            if not cell or self.errors[place]:
-                continue
-            try:
-                value = float(cell)
-            except ValueError:
-                if cell.strip():
-                    self._say_unread(name, place, f"{name} is not a number: {cell[:40]!r}")
-                continue
-            if least <= value <= most and value == value:
-                values[place] = value
-            else:
-                self._refuse(place, f"{name} must be between {least:g} and {most:g}, got {cell}")
+        known = ~np.isnan(values)
+        for place in np.flatnonzero(known & ~((values >= least) & (values <= most))):
+            reason = f"{name} must be between {least:g} and {most:g}, got {cells[int(place)]}"
+            self._say_unread(name, int(place), reason)
+            values[place] = np.nan
         return values
+
+    def _cell(self, name: str, place: int, cell: str) -> float:
+        """One cell as a number; what is none is said, and NaN."""
+        try:
+            value = float(cell) if cell.strip() else np.nan
+        except ValueError:
+            self._say_unread(name, place, f"{name} is not a number: {cell[:40]!r}")
+            return np.nan
+        if cell.strip() and value != value:
+            self._say_unread(name, place, f"{name} is not a number: {cell[:40]!r}")
+        return value
 
     def _say_unread(self, name: str, place: int, reason: str) -> None:
         """Refuse the row of a cell that is needed; a refinement is left out, and said."""
@@ -268,18 +286,17 @@ class Block:
         mid = np.array([priors[key].mid for key in keys])
         return Uncertain(mid, {"utilization": np.array([priors[key].log_sd for key in keys])})
 
-    def _as_text(self, written: Floats) -> list[list[str]]:
+    def _as_text(self, written: Floats) -> list[tuple[str, str, str]]:
+        """Numbers joined by commas, warnings and error of every row; no number where refused."""
+        pattern = ",".join(["%.7g"] * written.shape[1])
+        nothing = "," * (written.shape[1] - 1)
         texts = []
-        for place, row in enumerate(self.rows):
-            cells = [*row[: self.width], *[""] * (self.width - len(row))]
-            if self.errors[place]:
-                numbers = [""] * written.shape[1]
+        for row, noted, error in zip(written.tolist(), self.warnings, self.errors, strict=True):
+            if error:
+                texts.append((nothing, "", error))
             else:
-                numbers = [
-                    "" if value != value else f"{value:.7g}" for value in written[place].tolist()
-                ]
-            noted = "" if self.errors[place] else "; ".join(dict.fromkeys(self.warnings[place]))
-            texts.append([*cells, *numbers, noted, self.errors[place]])
+                numbers = (pattern % tuple(row)).replace("nan", "")
+                texts.append((numbers, "; ".join(dict.fromkeys(noted)), ""))
         return texts
 
 

@@ -22,6 +22,7 @@ from estimator.catalog.records import (
     place_key,
 )
 from estimator.catalog.schema import FOLDERS, PLACE_FILES, PRECISIONS
+from estimator.workload.huggingface import model_ledger
 
 # Dense 16-bit FLOP/s per watt that no chip of the year or before exceeds. A sparse figure is twice
 # the dense one and lies above: an H100 has 1.4e12 (SXM) to 2.2e12 (PCIe), with sparsity 2.8e12.
@@ -29,6 +30,8 @@ CEILING_FLOP_PER_S_PER_W = {2016: 1.2e11, 2019: 1e12, 2021: 1.6e12, 2023: 2.3e12
 FLOOR_FLOP_PER_S_PER_W = 5e9
 CHIPS = ("gpu-datacenter", "gpu-consumer", "gpu-workstation", "superchip", "tpu", "asic")
 REGIONS = ("europe", "north-america", "south-america", "asia", "africa", "oceania", "eu", "world")
+CONFIG_TOLERANCE = 0.05
+"""Papers round the number of parameters, and leave embeddings out or in [1]."""
 
 
 def problems(catalog: Catalog) -> list[Problem]:
@@ -145,6 +148,24 @@ def _named(
         yield file, f"{prefix}{key}", record
 
 
+def _config_problems(file: str, preset: Preset, sources: set[str]) -> Iterator[Problem]:
+    """Read the architecture of a preset and set its size against the one on record."""
+    source = str(preset.config.get("source", ""))
+    if source not in sources:
+        remedy = offer(source, sorted(sources))
+        yield Problem(file=file, key="config.source", message="unknown source", remedy=remedy)
+    try:
+        params = model_ledger(preset.config).params_total
+    except ValueError as error:
+        yield Problem(file=file, key="config", message=str(error), remedy="mend the architecture")
+        return
+    if "params" in preset.records:
+        stated = preset.records["params"].value
+        if abs(params / stated - 1) > CONFIG_TOLERANCE:
+            message = f"the architecture has {params:,} parameters, the record {stated:,.0f}"
+            yield Problem(file=file, key="config", message=message, remedy="mend one of them")
+
+
 def _source_problems(catalog: Catalog) -> Iterator[Problem]:
     """Match the sources named with the sources described, both ways."""
     known = {source.id for source in catalog.sources()}
@@ -244,6 +265,8 @@ def _preset_problems(catalog: Catalog, preset: Preset) -> Iterator[Problem]:
         message = f"unknown precision {preset.precision!r}"
         remedy = offer(str(preset.precision), PRECISIONS)
         yield Problem(file=file, key="as_run.precision", message=message, remedy=remedy)
+    if preset.config:
+        yield from _config_problems(file, preset, {source.id for source in catalog.sources()})
     values = {key: record.value for key, record in preset.records.items()}
     if values.get("active_params", 0) > values.get("params", float("inf")):
         remedy = "exchange them"

@@ -183,9 +183,13 @@ def read_preset(preset_id: str, paths: list[Path], guard: Guard) -> Preset:
     run: dict[str, Any] = {}
     records: dict[str, Record] = {}
     as_run: dict[str, Record] = {}
+    config: Mapping[str, Any] = {}
     for path in paths:
-        top, tables = _split(path, read_toml(path), PRESET_HEAD, ["as_run", *PRESET_FIELDS])
+        top, tables = _split(
+            path, read_toml(path), PRESET_HEAD, ["as_run", "config", *PRESET_FIELDS]
+        )
         head.update(top)
+        config = tables.pop("config", config)
         reported = dict(tables.pop("as_run", {}))
         run.update({key: reported.pop(key) for key in ("hardware", "precision") if key in reported})
         as_run.update(_records(path, "as_run.", reported, AS_RUN_FIELDS, guard))
@@ -210,6 +214,7 @@ def read_preset(preset_id: str, paths: list[Path], guard: Guard) -> Preset:
         hardware=run.get("hardware"),
         precision=run.get("precision"),
         as_run=as_run,
+        config=config,
     )
 
 

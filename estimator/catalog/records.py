@@ -74,7 +74,12 @@ class Device:
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A workload by name; ``as_run`` is what was reported about the run that made it."""
+    """A workload by name.
+
+    ``as_run`` is what was reported about the run that made it; ``config`` the architecture in the
+    words of a Hugging Face config.json, with the id of its ``source``, empty where none is on
+    record.
+    """
 
     id: str
     name: str
@@ -86,6 +91,7 @@ class Preset:
     hardware: str | None
     precision: str | None
     as_run: Mapping[str, Record]
+    config: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,204 @@
+"""Whole scenarios out of the shipped profiles: golden runs, what is assumed, what is refused."""
+
+import json
+
+import pytest
+
+from estimator import report
+from estimator.answer import answer_scenario
+from estimator.catalog import Catalog
+from estimator.scenario import Scenario
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return Catalog.open()
+
+
+def ask(catalog, **said):
+    return answer_scenario(Scenario(**said), catalog)
+
+
+def test_gpt_3_on_one_v100_takes_355_years_and_4_67_million_dollars(catalog):
+    told = report.as_json(
+        ask(
+            catalog,
+            flop=3.14e23,
+            hardware="v100",
+            devices=1.0,
+            utilization=0.224,
+            precision="fp16",
+            price=1.5,
+        )
+    )["results"]
+    assert told["wall_hours"]["mid"] / 8766 == pytest.approx(355, abs=2)
+    assert told["cost_usd"]["mid"] == pytest.approx(4.67e6, rel=0.01)
+    assert told["utilization"] == {"low": 0.224, "mid": 0.224, "high": 0.224, "basis": "given"}
+
+
+def test_gpt_3_as_it_was_run(catalog):
+    # D. Patterson et al., arXiv:2104.10350, table 4: 14.8 days, 1,287 MWh, 552 t.
+    told = report.as_json(
+        ask(
+            catalog,
+            preset="gpt-3",
+            hardware="v100",
+            devices=10_000.0,
+            utilization=24.6 / 125,
+            pue=1.10,
+            carbon_intensity=0.429,
+        )
+    )["results"]
+    assert told["wall_hours"]["mid"] / 24 == pytest.approx(14.8, rel=0.03)
+    assert told["energy_kwh"]["low"] < 1_287_000 < told["energy_kwh"]["high"]
+    assert told["co2e_kg"]["low"] < 552_000 < told["co2e_kg"]["high"]
+
+
+def test_every_preset_on_its_own_hardware_is_answered(catalog):
+    for preset in catalog.presets():
+        hardware = preset.hardware or "v100"
+        answer = ask(catalog, preset=preset.id, hardware=hardware)
+        assert answer.estimate["wall_hours"].mid > 0, preset.id
+        json.dumps(report.as_json(answer), allow_nan=False)
+
+
+def test_every_device_answers_or_says_why_not(catalog):
+    for device in catalog.devices():
+        try:
+            answer = ask(catalog, flop=1e18, hardware=device.id, devices=1.0)
+        except ValueError as error:
+            assert "no format for training" in str(error), device.id
+        else:
+            missing = {"energy_kwh", "cost_usd", "co2e_kg"} - set(answer.estimate.quantities)
+            for name in missing:
+                assert answer.estimate.absent[name] in answer.warnings, (device.id, name)
+
+
+def test_every_input_carries_a_unit_a_basis_and_a_known_source(catalog):
+    answer = ask(catalog, preset="llama-2-7b", hardware="a100", devices=8.0, site="fr")
+    assert len(answer.inputs) > 10
+    for name, item in answer.inputs.items():
+        assert item.unit, name
+        if item.basis == "given":
+            assert not item.source
+        else:
+            assert catalog.source(item.source).title, name
+
+
+def test_what_is_not_said_is_assumed_loudly(catalog):
+    warnings = "\n".join(ask(catalog, flop=1e20, hardware="h100").warnings)
+    for said in ("PUE", "carbon", "--kind", "one device assumed"):
+        assert said in warnings
+
+
+def test_what_is_said_leaves_nothing_to_warn_about(catalog):
+    answer = ask(
+        catalog,
+        flop=1e20,
+        kind="vision",
+        hardware="h100",
+        devices=8.0,
+        utilization=0.3,
+        carbon_intensity=0.1,
+        pue=1.1,
+        wue=0.2,
+        price=2.0,
+    )
+    assert answer.warnings == ()
+
+
+def test_a_given_quantity_has_no_width_and_no_share_of_the_spread(catalog):
+    answer = ask(
+        catalog, flop=1e20, hardware="v100", utilization=0.3, pue=1.1, price=1.0, site="fr"
+    )
+    told = report.as_json(answer)
+    for name in ("training_flop", "device_hours", "wall_hours", "cost_usd"):
+        assert told["results"][name]["low"] == told["results"][name]["high"]
+    assert "utilization" not in told["spread"]
+    assert sum(told["spread"].values()) == pytest.approx(1.0)
+
+
+def test_a_higher_level_widens_the_interval(catalog):
+    narrow, wide = (
+        report.as_json(ask(catalog, flop=1e20, hardware="v100", interval=level))["results"]
+        for level in (0.5, 0.95)
+    )
+    assert wide["energy_kwh"]["low"] < narrow["energy_kwh"]["low"]
+    assert narrow["energy_kwh"]["high"] < wide["energy_kwh"]["high"]
+
+
+def test_a_device_out_of_a_users_directory_answers(catalog, tmp_path):
+    (tmp_path / "hardware").mkdir()
+    (tmp_path / "sources.toml").write_text(
+        '[own-bench]\ntitle = "Own bench"\npublisher = "us"\ndate = 2026-01-01\nlicence = "own"\n'
+    )
+    (tmp_path / "hardware" / "abacus.toml").write_text(
+        'name = "Abacus"\nvendor = "us"\nkind = "cpu"\naliases = ["beads"]\n'
+        '[peak_flop_per_s.fp32]\nvalue = 2e9\nunit = "FLOP/s"\nbasis = "measured"\n'
+        'source = "own-bench"\n'
+        '[tdp_w]\nvalue = 20\nunit = "W"\nbasis = "measured"\nsource = "own-bench"\n'
+    )
+    answer = ask(Catalog.open(tmp_path), flop=1e12, hardware="beads", utilization=0.5)
+    assert answer.estimate["wall_hours"].mid * 3600 == pytest.approx(1000)
+    assert "cost_usd" in answer.estimate.absent
+
+
+def test_lora_saves_the_weight_gradients(catalog):
+    said = {"params": 7e9, "tokens": 1e9, "hardware": "a100"}
+    full = ask(catalog, finetune="full", **said).estimate["training_flop"].mid
+    lora = ask(catalog, finetune="lora", **said).estimate["training_flop"].mid
+    assert lora == pytest.approx(full * 2 / 3)
+
+
+def test_a_mixture_of_experts_works_with_its_active_parameters(catalog):
+    answer = ask(catalog, params=671e9, active_params=37e9, tokens=14.8e12, hardware="h100")
+    assert answer.estimate["training_flop"].mid == pytest.approx(6 * 37e9 * 14.8e12)
+
+
+def test_spot_is_cheaper_than_on_demand_and_owning_needs_no_offer(catalog):
+    said = {"flop": 1e20, "hardware": "v100", "devices": 8.0}
+    spot = ask(catalog, price_kind="spot", **said).estimate["cost_usd"].mid
+    assert spot < ask(catalog, **said).estimate["cost_usd"].mid
+    assert ask(catalog, pay="own", **said).estimate["cost_usd"].mid > 0
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({}, "no work given"),
+        ({"flop": 1e20}, "no device given"),
+        ({"flop": 1e20, "hardware": "h10"}, "unknown hardware 'h10': did you mean h100"),
+        ({"flop": 1e20, "hardware": "v100", "precision": "fp8"}, "has no fp8 peak: it has fp16"),
+        ({"flop": 0.0, "hardware": "v100"}, "training_flop must be positive, got 0"),
+        ({"flop": -1.0, "hardware": "v100"}, "training_flop must be positive"),
+        ({"flop": 1e40, "hardware": "v100"}, "training_flop must be at most 1e"),
+        ({"flop": 1e20, "hardware": "v100", "devices": 0.0}, "devices must be positive, got 0"),
+        ({"flop": 1e20, "hardware": "v100", "devices": 1.5}, "devices must be a whole number"),
+        ({"flop": 1e20, "hardware": "v100", "utilization": 1.5}, r"utilization must be in \(0, 1"),
+        ({"flop": 1e20, "hardware": "v100", "pue": 0.9}, "pue must be at least 1"),
+        ({"flop": 1e20, "hardware": "v100", "interval": 80.0}, "interval must be between 0 and 1"),
+        ({"flop": 1e20, "hardware": "v100", "site": "atlantis"}, "unknown place 'atlantis'"),
+        ({"flop": 1e20, "params": 1e9, "hardware": "v100"}, "--flop and --params both say"),
+        ({"params": 1e9, "hardware": "v100"}, "--params needs --tokens"),
+        ({"params": 1e9, "tokens": 0.0, "hardware": "v100"}, "tokens must be positive"),
+        ({"params": 1e9, "active_params": 2e9, "tokens": 1e9, "hardware": "v100"}, "at most"),
+        ({"preset": "gpt-33", "hardware": "v100"}, "unknown preset 'gpt-33': did you mean"),
+        ({"preset": "gpt-3", "flop": 1e20, "hardware": "v100"}, "--preset already says"),
+        ({"flop": 1e20, "finetune": "lora", "hardware": "v100"}, "fine-tuning needs its own"),
+        ({"flop": 1e18, "hardware": "edge-tpu"}, "no format for training"),
+        ({"flop": 1e18, "hardware": "v100", "pay": "barter"}, "pay must be one of rent, own"),
+        ({"flop": 1e18, "hardware": "v100", "carbon_intensity": -0.1}, "co2e_kg_per_kwh must be"),
+        ({"device_hours": 0.0, "hardware": "v100"}, "device_hours must be positive"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_in_one_line(catalog, said, reason):
+    with pytest.raises(ValueError, match=reason) as refusal:
+        ask(catalog, **said)
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_brain_is_a_range_and_draws_twenty_watts(catalog):
+    answer = ask(catalog, flop=3.14e23, hardware="human brain", pue=1.0)
+    low, high = answer.estimate["wall_hours"].interval()
+    assert high / low == pytest.approx(1e4, rel=0.01)
+    assert answer.estimate["power_w"].mid == pytest.approx(20.0)

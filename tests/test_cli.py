@@ -1,0 +1,227 @@
+"""The command line as a stranger uses it: in a process of its own, by its output and exit code."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+COMMANDS = ("estimate", "compare", "batch", "model", "profiles", "app")
+
+
+def run(*arguments, text_in=None, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "estimator", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        input=text_in,
+        env={**os.environ, **environment},
+        timeout=120,
+        check=False,
+    )
+
+
+def refusal(*arguments, **environment):
+    """One line on stderr, nothing on stdout, exit 1."""
+    found = run(*arguments, **environment)
+    assert found.returncode == 1, found
+    assert found.stdout == ""
+    lines = found.stderr.strip().splitlines()
+    assert len(lines) == 1, found.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches_with_an_example(command):
+    found = run(command, "--help")
+    assert found.returncode == 0
+    assert f"twenty-watts {command}" in found.stdout.split("examples:")[1]
+
+
+def test_estimate_prints_the_object_of_the_interface():
+    found = run(
+        *("estimate", "--flop", "3.14e23", "--hardware", "v100", "--devices", "1"),
+        *("--utilization", "0.224", "--precision", "fp16", "--price", "1.5", "--json"),
+    )
+    assert (found.returncode, found.stderr) == (0, "")
+    told = json.loads(found.stdout)
+    assert set(told) == {"inputs", "results", "spread", "warnings", "link"}
+    for name in ("training_flop", "utilization", "device_hours", "wall_hours", "energy_kwh"):
+        assert {"low", "mid", "high"} <= set(told["results"][name])
+    assert {"operational_mid", "embodied_mid"} <= set(told["results"]["co2e_kg"])
+    assert told["results"]["wall_hours"]["mid"] / 8766 == pytest.approx(355, abs=2)
+    assert told["link"].startswith("?v=1&")
+
+
+def test_estimate_says_it_in_plain_words():
+    found = run("estimate", "--flop", "3.14e23", "--hardware", "v100", "--utilization", "0.224")
+    assert "355 years on one NVIDIA" in found.stdout
+    assert "note: " in found.stderr
+    assert run("estimate", "--flop", "1e20", "--hardware", "v100", "--quiet").stderr == ""
+
+
+def test_estimate_as_csv_is_one_row():
+    found = run("estimate", "--preset", "gpt-3", "--hardware", "h100", "--csv", "--quiet")
+    (row,) = csv.DictReader(io.StringIO(found.stdout))
+    assert (
+        float(row["energy_kwh_low"]) < float(row["energy_kwh_mid"]) < float(row["energy_kwh_high"])
+    )
+
+
+def test_compare_answers_every_combination():
+    found = run(
+        *("compare", "--preset", "gpt-3", "--hardware", "v100,h100", "--devices", "8,64"),
+        *("--site", "us,fr", "--json"),
+    )
+    told = json.loads(found.stdout)
+    assert len(told) == 8
+    assert {entry["inputs"]["hardware"] for entry in told} == {"v100-sxm2-16", "h100-sxm"}
+
+
+def test_compare_keeps_what_can_be_answered():
+    told = json.loads(run("compare", "--flop", "1e20", "--hardware", "v100,h10", "--json").stdout)
+    assert "results" in told[0]
+    assert "unknown hardware 'h10'" in told[1]["error"]
+    assert "unknown hardware" in refusal("compare", "--flop", "1e20", "--hardware", "h10,h11")
+
+
+def test_compare_without_devices_takes_a_few_well_known_ones():
+    found = run("compare", "--preset", "gpt-3")
+    assert found.returncode == 0
+    assert "Human brain" in found.stdout
+
+
+def test_profiles_list_show_and_check():
+    assert run("profiles", "check").returncode == 0
+    assert "h100-sxm" in run("profiles", "list", "hardware", "--search", "h100").stdout
+    shown = json.loads(run("profiles", "show", "v100", "--json").stdout)
+    assert shown["records"]["peak_flop_per_s.fp16"]["value"] == 125e12
+    assert "did you mean" in refusal("profiles", "show", "h10")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--flop", "0", "--hardware", "v100"), "training_flop must be positive, got 0"),
+        (("--flop", "nan", "--hardware", "v100"), "flop must be a finite number, got nan"),
+        (("--flop", "1e999", "--hardware", "v100"), "flop must be a finite number"),
+        (("--flop", "many", "--hardware", "v100"), "flop is not a number: 'many'"),
+        (("--flop", "1e20", "--hardware", "h10"), "did you mean h100"),
+        (("--flop", "1e20", "--hardware", "v100", "--precision", "fp8"), "it has fp16, fp32, fp64"),
+        (("--config", "absent.json", "--tokens", "1e9", "--hardware", "v100"), "absent.json"),
+        (("--preset", "gpt-33"), "unknown preset"),
+        (("--flop", "1e20", "--hardware", "v100", "--profiles", "absent"), "absent"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(arguments, reason):
+    assert reason in refusal("estimate", *arguments)
+
+
+def test_usage_errors_exit_with_two():
+    assert run("estimate", "--no-such-option").returncode == 2
+    assert run().returncode == 2
+
+
+def test_batch_writes_whole_or_nothing(tmp_path):
+    table, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    table.write_text("accelerator,accelerator_hours\nv100,100\nnone,1\n")
+    found = run("batch", table, "-o", out)
+    assert found.returncode == 0
+    assert "2 rows: 1 answered, 1 refused" in found.stderr
+    assert len(out.read_text().splitlines()) == 3
+    table.write_text("nothing,of,use\n")
+    assert "no column 'accelerator'" in refusal("batch", table, "-o", tmp_path / "other.csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.csv"]
+
+
+def test_batch_streams_to_stdout_and_keeps_foreign_bytes(tmp_path):
+    table = tmp_path / "in.csv"
+    table.write_bytes(b"name,accelerator,accelerator_hours\ncaf\xe9,v100,1\nok,v100,1\n")
+    found = subprocess.run(
+        [sys.executable, "-m", "estimator", "batch", str(table), "-o", "-", "--quiet"],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    lines = found.stdout.splitlines()
+    assert lines[1].startswith(b"caf\xe9,v100,1,")
+    assert b"not UTF-8" in lines[1]
+    assert not lines[2].endswith(b"UTF-8")
+
+
+def test_batch_refuses_what_is_no_table(tmp_path):
+    assert "is a directory" in refusal("batch", tmp_path, "-o", tmp_path / "out.csv")
+    wide = tmp_path / "wide.csv"
+    wide.write_text("accelerator,accelerator_hours\nv100,1\n", encoding="utf-16")
+    assert "UTF-16" in refusal("batch", wide, "-o", tmp_path / "out.csv")
+    table = tmp_path / "table.csv"
+    table.write_text("accelerator,accelerator_hours\nv100,1\n")
+    assert "is the input" in refusal("batch", table, "-o", table)
+    assert "No such file" in refusal("batch", tmp_path / "absent.csv", "-o", tmp_path / "o.csv")
+
+
+def test_model_reads_a_config_and_a_preset(tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text(
+        json.dumps(
+            {"model_type": "gpt2", "n_embd": 768, "n_head": 12, "n_layer": 12, "vocab_size": 50257}
+        )
+    )
+    told = json.loads(run("model", config, "--seq-len", "1024", "--json").stdout)
+    assert told["params_total"] == 124_439_808
+    assert told["forward_flop"] == 291_648_307_200  # nanoGPT, transformer_sizing.ipynb
+    assert "mlp" in run("model", config).stdout
+    preset = json.loads(run("model", "gpt-2", "--json").stdout)
+    assert preset["params_total"] == 1_557_611_200
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "absent"),
+        ('{"model_type": "gpt2", "n_la', "not"),
+        ("[]", "object"),
+        ('{"model_type": "gtp2"}', "gpt2"),
+        ('{"model_type": "gpt2", "n_embd": 8, "n_head": 2, "n_layer": -3}', "n_layer"),
+    ],
+)
+def test_a_bad_config_is_told_in_one_line(tmp_path, text, reason):
+    config = tmp_path / "config.json"
+    if text:
+        config.write_text(text)
+    else:
+        config = tmp_path / "absent.json"
+    assert reason in refusal("model", config)
+
+
+def test_a_users_profiles_come_by_option_and_by_environment(tmp_path):
+    (tmp_path / "hardware").mkdir()
+    device = tmp_path / "hardware" / "abacus.toml"
+    device.write_text(
+        'name = "Abacus"\nvendor = "us"\nkind = "cpu"\naliases = []\n'
+        '[peak_flop_per_s.fp32]\nvalue = 2e9\nunit = "FLOP/s"\nbasis = "assumed"\n'
+        'source = "twenty-watts-assumption"\n'
+    )
+    arguments = ("estimate", "--flop", "1e12", "--hardware", "abacus", "--json")
+    assert run(*arguments, "--profiles", tmp_path).returncode == 0
+    assert run(*arguments, TWENTY_WATTS_PROFILES=str(tmp_path)).returncode == 0
+    device.write_text(device.read_text().replace("value =", "vlaue ="))
+    told = refusal(*arguments, "--profiles", tmp_path)
+    assert "abacus.toml" in told
+    assert "vlaue" in told
+    assert "value" in told
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom estimator.cli import main\n"
+        "try:\n    main(['estimate', '--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'numpy', 'pandas', 'streamlit', 'altair', 'rich'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert found.returncode == 0, found.stderr
