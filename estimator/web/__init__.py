@@ -1,0 +1,1 @@
+"""The web front end: pages are functions, all their state is in the URL."""
