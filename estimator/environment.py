@@ -40,14 +40,10 @@ NO_SETUP = "TWENTY_WATTS_NO_SETUP"
 
 FAST_PIP = 26
 POLL_S = 0.2
-SHOWN_LINES = 5
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-SIGNS_OF_NO_NETWORK = (
-    "NewConnectionError",
-    "Max retries exceeded",
-    "ProxyError",
-    "(from versions: none)",
-)
+SIGNS_OF_NO_NETWORK = ("connection broken", "Max retries exceeded")
+NAMED = 3
+SHOWN_LINES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +94,7 @@ def enter(needs: Needs) -> None:
     missing = missing_modules(needs.modules)
     if not missing:
         return
-    names = ", ".join(missing)
+    names = few(missing)
     if os.environ.get(NO_SETUP):
         raise SetupError(
             f"{names} not installed for {sys.executable} and {NO_SETUP} is set; "
@@ -112,6 +108,16 @@ def enter(needs: Needs) -> None:
     if not is_ready(needs):
         set_up(needs, missing)
     run_again(python_of(needs.root / FOLDER))
+
+
+def few(names: Sequence[str]) -> str:
+    """Name the first few, and tell how many more there are.
+
+    >>> few(["numpy", "pandas", "altair", "streamlit", "rich"])
+    'numpy, pandas, altair and 2 more'
+    """
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def sources_of(needs: Needs) -> str:
@@ -171,7 +177,7 @@ def set_up(needs: Needs, missing: Sequence[str]) -> None:
         with locked(folder / LOCK) as lock:
             if is_ready(needs):
                 return
-            say(f"setting up {folder} once, because {', '.join(missing)} are not installed here")
+            say(f"setting up {folder} once, because {few(missing)} cannot be imported here")
             started_s = time.monotonic()
             build(needs, lock)
             say(f"ready after {time.monotonic() - started_s:.0f} s")
@@ -274,6 +280,8 @@ def reason(log: Sequence[str]) -> str:
         return (
             "pip reached no package index; connect or set a proxy, and run the same command again"
         )
+    if "No matching distribution" in text:
+        return "pip found no such package for this Python and system; is its index complete?"
     return "pip failed; run the same command again when its complaint is dealt with"
 
 

@@ -32,7 +32,6 @@ environment:
 
 TOOLS = {
     "pytest": "pytest",
-    "pytest-xdist": "xdist",
     "hypothesis": "hypothesis",
     "hatchling": "hatchling",
     "mypy": "mypy",

@@ -95,6 +95,10 @@ def made(tmp_path_factory):
     return root, answers
 
 
+def copy_of(made, tmp_path):
+    return shutil.copytree(made[0], tmp_path / "checkout", symlinks=True)
+
+
 def test_both_of_two_starts_at_once_run_in_the_new_environment(made):
     _, answers = made
     assert [out.strip() for out, _ in answers] == [f"1.0 {FOLDER}"] * 2
@@ -103,7 +107,7 @@ def test_both_of_two_starts_at_once_run_in_the_new_environment(made):
 def test_one_of_two_starts_at_once_sets_up_and_says_why(made):
     _, answers = made
     errors = sorted((err for _, err in answers), key=len)
-    assert "because tiny are not installed" in errors[1]
+    assert "because tiny cannot be imported" in errors[1]
     assert "setting up" not in errors[0].replace("another start is setting up", "")
 
 
@@ -120,31 +124,28 @@ def test_the_next_start_is_silent_and_changes_nothing(made):
     assert (root / FOLDER / STAMP).stat().st_mtime_ns == before
 
 
-def test_changed_requirements_update_the_environment_in_place(made):
-    root, _ = made
+def test_changed_requirements_update_the_environment_in_place(made, tmp_path):
+    root = copy_of(made, tmp_path)
     (root / FOLDER / "kept").touch()
     require(root, "2.0")
-    code, out, _ = start(root)
-    assert (code, out) == (0, f"2.0 {FOLDER}")
+    assert start(root)[:2] == (0, f"2.0 {FOLDER}")
     assert (root / FOLDER / "kept").exists()
-    require(root, "1.0")
-    assert start(root)[:2] == (0, f"1.0 {FOLDER}")
+    assert start(root) == (0, f"2.0 {FOLDER}", "")
 
 
-def test_an_update_that_cannot_be_had_leaves_the_environment_as_it_was(made):
-    root, _ = made
+def test_an_update_that_cannot_be_had_leaves_the_environment_as_it_was(made, tmp_path):
+    root = copy_of(made, tmp_path)
     require(root, "3.0")
     code, _, err = start(root)
     assert code == 1
-    assert "error: pip reached no package index; connect" in err or "error: pip failed" in err
+    assert "error: pip found no such package" in err
     assert "tiny==3.0" in err
     require(root, "1.0")
     assert start(root) == (0, f"1.0 {FOLDER}", "")
 
 
 def test_a_complete_environment_of_somebody_else_is_used(made, tmp_path):
-    root = checkout(tmp_path / "checkout")
-    shutil.copytree(made[0] / FOLDER, root / FOLDER, symlinks=True)
+    root = copy_of(made, tmp_path)
     (root / FOLDER / LOCK).unlink()
     (root / FOLDER / STAMP).unlink()
     assert start(root) == (0, f"1.0 {FOLDER}", "")
@@ -152,8 +153,7 @@ def test_a_complete_environment_of_somebody_else_is_used(made, tmp_path):
 
 
 def test_an_environment_of_another_python_is_not_ready(made, tmp_path):
-    root = checkout(tmp_path / "checkout")
-    shutil.copytree(made[0] / FOLDER, root / FOLDER, symlinks=True)
+    root = copy_of(made, tmp_path)
     needs = Needs(root=root, requirements=("requirements.txt",), modules={"tiny": "tiny"})
     assert is_ready(needs)
     stamp = json.loads((root / FOLDER / STAMP).read_text(encoding="utf-8"))
@@ -162,8 +162,7 @@ def test_an_environment_of_another_python_is_not_ready(made, tmp_path):
 
 
 def test_an_environment_whose_python_went_away_is_not_ready(made, tmp_path):
-    root = checkout(tmp_path / "checkout")
-    shutil.copytree(made[0] / FOLDER, root / FOLDER, symlinks=True)
+    root = copy_of(made, tmp_path)
     python_of(root / FOLDER).unlink()
     needs = Needs(root=root, requirements=("requirements.txt",), modules={"tiny": "tiny"})
     assert not is_ready(needs)
@@ -230,7 +229,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     ("line", "remedy"),
     [
         ("OSError: [Errno 28] No space left on device", "make room"),
-        ("WARNING: Retrying: NewConnectionError('...')", "connect or set a proxy"),
+        (
+            "WARNING: Retrying after connection broken by 'NewConnectionError()'",
+            "connect or set a proxy",
+        ),
+        ("ERROR: No matching distribution found for tiny==3.0", "index"),
         ("ERROR: something else", "complaint"),
     ],
 )
