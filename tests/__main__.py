@@ -149,7 +149,8 @@ def install_browser():
         packages = ["chromium", "fonts-liberation"]
         answers(["apt-get", "update"], quiet)
         answers(["apt-get", "install", "-y", "--no-install-recommends", *packages], quiet)
-        if browser := find_browser():
+        browser = find_browser()
+        if browser:
             return browser
     answers([sys.executable, "-m", "playwright", "install", "chromium"])
     return find_browser()

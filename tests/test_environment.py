@@ -246,7 +246,7 @@ def test_a_failing_pip_is_told_with_a_remedy(line, remedy):
     ["estimator/__init__.py", "estimator/__main__.py", "tests/__init__.py", "tests/__main__.py"],
 )
 def test_a_python_that_is_too_old_can_read_what_tells_it_so(path):
-    ast.parse((ROOT / path).read_text(encoding="utf-8"), feature_version=(3, 8))
+    ast.parse((ROOT / path).read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
 def test_help_needs_no_package():
