@@ -29,7 +29,7 @@ DARK = {
 
 FONT = "Source Sans, Source Sans Pro, sans-serif"
 TEXT_PX = 16
-ROW_PX = 52
+ROW_PX = 49
 """Height of a row with its label above the mark [px]."""
 
 FIT = alt.AutoSizeParams(type="fit-x", contains="padding")

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import combinations
-from urllib.parse import parse_qsl, urlencode
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import streamlit as st
 
@@ -92,22 +93,25 @@ def as_query(answer: Answer, state: State) -> dict[str, str]:
 
 def address_of(query: Mapping[str, str], **more: str) -> str:
     """Full URL of the page with a query."""
-    base = (st.context.url or "").partition("?")[0]
-    return f"{base}?{urlencode({**more, **query})}"
+    url = urlsplit(st.context.url or "")
+    return url._replace(path=url.path or "/", query=urlencode({**more, **query})).geturl()
 
 
 def repaired(scenario: Scenario, catalog: Catalog) -> tuple[Scenario, list[str]]:
-    """A scenario that can be answered, as near as possible, and what had to be left out."""
+    """A scenario that can be answered, as near as possible, and why some of it was left out."""
     reason = refusal(scenario, catalog)
     if reason is None:
         return complete(scenario, catalog), []
-    said = scenario.said()
+    said: dict[str, Any] = {**scenario.said()}
     for count in (1, 2):
         for names in combinations(said, count):
             rest = replace(scenario, **dict.fromkeys(names))
             if refusal(rest, catalog) is None:
-                return complete(rest, catalog), [f"{reason} (left out: {', '.join(names)})"]
-    return DEFAULT, [f"{reason} (the default is shown)"]
+                return complete(rest, catalog), [
+                    refusal(replace(rest, **{name: said[name]}), catalog) or reason
+                    for name in names
+                ]
+    return DEFAULT, [reason, "nothing of it could be used: the default is shown"]
 
 
 def refusal(scenario: Scenario, catalog: Catalog) -> str | None:

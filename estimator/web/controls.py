@@ -1,5 +1,6 @@
 """The controls of a scenario, as drawn: one widget per field, its key the field's name."""
 
+import re
 from collections.abc import Callable
 from dataclasses import fields
 
@@ -92,9 +93,16 @@ def spoken(text: str) -> str:
     >>> spoken("PUE is not known here: 1.25 assumed; --pue sets it")
     'PUE is not known here: 1.25 assumed; “PUE” sets it'
     """
-    for field, label in sorted(LABELS.items(), key=lambda item: -len(item[0])):
-        text = text.replace(f"--{field.replace('_', '-')}", f"“{label.partition(' [')[0]}”")
-    return text
+    text = text.replace(" `profiles list` shows all", "")
+    return _FLAG.sub(lambda flag: _label(flag["name"].replace("-", "_")), text)
+
+
+_FLAG = re.compile(r"--(?P<name>[a-z]+(-[a-z]+)*)( (fr|gpt-3|h100|[0-9.]+(e[0-9]+)?)\b)?")
+"""An option of the command line, with its example."""
+
+
+def _label(field: str) -> str:
+    return f"“{LABELS.get(field, field).partition(' [')[0]}”"
 
 
 def _preset(answer: Answer, asked: Asked) -> None:

@@ -39,11 +39,13 @@ SHORT = {"wall_hours": "Time", "energy_kwh": "Energy", "cost_usd": "Cost", "co2e
 def page() -> None:
     """Draw the page: answer what the URL or the widgets ask, then the results and the controls."""
     state, catalog, view = st.session_state, open_catalog(), address.view()
-    style.write_stylesheet(view.scale)
+    style.write_stylesheet(view.scale, slide=bool(view.show))
     asked = address.arrive(state, catalog)
     answer, refusal = _answered(asked, state, catalog)
     _notices(state, refusal)
-    _figures(answer, asked, catalog)
+    style.sentence(words.sentence(answer, catalog))
+    if view.show in ("", "figures"):
+        _figures(answer, asked)
     _sections(answer, view, catalog)
     with st.expander("Change the inputs") if view.embedded else st.sidebar:
         controls.draw(answer, asked)
@@ -81,20 +83,22 @@ def _answered(asked: Asked, state: State, catalog: Catalog) -> tuple[Answer, str
 
 def _notices(state: State, refusal: str) -> None:
     """Say what in a link or in the widgets could not be used."""
-    for notice in state["_notices"]:
-        st.warning(f"In the link: {controls.spoken(notice)}")
+    if state["_notices"]:
+        told = "; ".join(controls.spoken(notice) for notice in state["_notices"])
+        st.warning(f"Not all of the link could be used: {told}.")
     if refusal:
         st.error(f"{controls.spoken(refusal)}. Below is the last result that could be had.")
 
 
-def _figures(answer: Answer, asked: Asked, catalog: Catalog) -> None:
-    """Draw the sentence, the four figures, and what was assumed."""
-    style.sentence(words.sentence(answer, catalog))
+def _figures(answer: Answer, asked: Asked) -> None:
+    """Draw the four figures, and what was assumed."""
     if float(answer.estimate["wall_hours"].mid) > LONGEST_H:
         style.badge("longer than 100 years: no machine lasts; more devices, or less work")
     style.figures(_card(answer, name) for name in LABELS)
     style.caption(f"Intervals hold {answer.level * 100:.3g} % of the probability.")
-    style.assumptions(controls.spoken(text) for text in (*asked.notes, *answer.warnings))
+    on_cards = {answer.estimate.absent.get(name) for name in LABELS}
+    told = [text for text in words.assumed(answer) if text not in on_cards]
+    style.assumptions(controls.spoken(text) for text in (*asked.notes, *told))
 
 
 def _card(answer: Answer, name: str) -> str:

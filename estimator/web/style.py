@@ -9,7 +9,7 @@ ROOT_PX = 16
 
 CSS = """
 html { font-size: %(root)spx; }
-[data-testid="stMainBlockContainer"] { padding: 2.6rem 2.2rem 3rem; max-width: 84rem; }
+[data-testid="stMainBlockContainer"] { padding: %(top)srem 2.2rem 3rem; max-width: 84rem; }
 [data-testid="stSidebarHeader"] { height: 2.2rem; padding-bottom: 0; margin-bottom: -2rem; }
 [data-testid="stSidebarUserContent"] { padding-top: 0.9rem; padding-bottom: 2rem; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
@@ -79,9 +79,10 @@ html { font-size: %(root)spx; }
 """
 
 
-def write_stylesheet(scale: float) -> None:
+def write_stylesheet(scale: float, *, slide: bool) -> None:
     """Dress the page; the text size of everything follows the root."""
-    st.html(f"<style>{CSS % {'root': f'{ROOT_PX * scale:g}'}}</style>")
+    sizes = {"root": f"{ROOT_PX * scale:g}", "top": "1" if slide else "2.6"}
+    st.html(f"<style>{CSS % sizes}</style>")
 
 
 def sentence(html: str) -> None:

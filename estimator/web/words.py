@@ -8,6 +8,7 @@ import pandas as pd
 from estimator.answer import Answer
 from estimator.brain import BRAIN_POWER_W
 from estimator.catalog import Catalog
+from estimator.lookup import TRAINING_PRECISIONS
 from estimator.report import fleet, said
 from estimator.tables import amount, between
 from estimator.units import human_count
@@ -16,11 +17,11 @@ from estimator.units import human_count
 def sentence(answer: Answer, catalog: Catalog) -> str:
     """Tell the answer in one sentence, as HTML."""
     known = answer.estimate
-    took = f"takes <b>{escape(said('wall_hours', _mid(answer, 'wall_hours')))}</b>"
+    took = f"takes <b>{_unbroken(answer, 'wall_hours')}</b>"
     told = f"{_subject(answer, catalog)} on <b>{escape(machines(answer))}</b> {took}"
     if "brain_years" not in known:
         return f"{told}; how much energy that needs is not known."
-    years = escape(said("brain_years", _mid(answer, "brain_years")))
+    years = _unbroken(answer, "brain_years")
     return f"{told} and as much energy as a {BRAIN_POWER_W:g} W brain uses in <b>{years}</b>."
 
 
@@ -67,6 +68,15 @@ def notes(answer: Answer, quantity: str) -> Iterator[str]:
     elif "embodied_co2e_kg" in known:
         yield f"{said('co2e_kg', _mid(answer, 'operational_co2e_kg'))} from electricity"
         yield f"{said('co2e_kg', _mid(answer, 'embodied_co2e_kg'))} from making the hardware"
+    else:
+        yield "from electricity alone"
+
+
+def assumed(answer: Answer) -> Iterator[str]:
+    """What was assumed or left out."""
+    if not any(name in TRAINING_PRECISIONS for name in answer.device.peaks):
+        yield f"{answer.device.name} trains in none of its formats: its {answer.precision} is taken"
+    yield from answer.warnings
 
 
 def alt_of_parts(table: pd.DataFrame, answer: Answer) -> str:
@@ -91,6 +101,11 @@ def alt_of_devices(table: pd.DataFrame, quantity: str) -> str:
 def _price(answer: Answer) -> str:
     price = answer.run.price_usd_per_h
     return "" if price is None else amount(float(price.mid), "USD/h")
+
+
+def _unbroken(answer: Answer, name: str) -> str:
+    """A result that no line break tears from its unit."""
+    return escape(said(name, _mid(answer, name))).replace(" ", "&nbsp;")
 
 
 def _mid(answer: Answer, name: str) -> float:

@@ -1,0 +1,153 @@
+"""The Estimate page in a real browser: figures, links, history, phone, dark, frame."""
+
+import re
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+
+pytestmark = pytest.mark.browser
+HEADLINES = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
+LINK = "?v=1&params=7000000000&tokens=2000000000000&hardware=h100-sxm&devices=64&site=fr"
+CHARTS = "[data-testid=stVegaLiteChart]"
+
+
+def figures(page):
+    return [page.locator(f'[data-quantity="{name}"]').inner_text() for name in HEADLINES]
+
+
+def wait_for(page, part):
+    """Wait until the page shows a scenario that says so."""
+    shown = re.compile(rf"[?&]{re.escape(part)}(&|$)")
+    expect(page.locator("[data-scenario]")).to_have_attribute("data-scenario", shown)
+
+
+def set_devices(page, count):
+    box = page.get_by_role("spinbutton", name="Devices")
+    box.fill(str(count))
+    box.press("Enter")
+
+
+def test_the_page_opens_with_figures_and_no_blank_chart(visit):
+    page = visit()
+    for name in HEADLINES:
+        assert re.search(r"\d", page.locator(f'[data-quantity="{name}"]').inner_text())
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(3)
+    for chart in page.locator(CHARTS).all():
+        chart.locator("svg [class*=mark-] path, svg [class*=mark-] line").first.wait_for()
+        assert chart.locator("svg [class*=role-mark] > *").count() > 1
+        assert chart.locator("svg").first.bounding_box()["height"] > 100
+
+
+def test_no_text_of_a_chart_leaves_it(visit):
+    for width in (1280, 390):
+        page = visit(width=width, height=844)
+        expect(page.locator(f"{CHARTS} svg")).to_have_count(3)
+        for chart in page.locator(f"{CHARTS} svg").all():
+            frame = chart.bounding_box()
+            for text in chart.locator("text").all():
+                box = text.bounding_box()
+                if box and box["width"]:
+                    assert box["x"] >= frame["x"] - 2
+                    assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 2
+
+
+def test_a_control_changes_the_figures_and_the_address(visit):
+    page = visit()
+    before = figures(page)
+    set_devices(page, 128)
+    wait_for(page, "devices=128")
+    page.wait_for_url("**devices=128**")
+    assert figures(page) != before
+    assert "hardware=h100-sxm" in page.url and "view=energy_kwh" in page.url
+
+
+def test_a_copied_link_opens_the_same_figures(visit):
+    page = visit(LINK)
+    set_devices(page, 96)
+    wait_for(page, "devices=96")
+    page.wait_for_url("**devices=96**")
+    copied = page.get_by_test_id("stCode").first.inner_text().replace("\n", "").strip()
+    assert copied == page.url
+    assert figures(visit(copied)) == figures(page)
+
+
+def test_back_undoes_and_forward_does_again(visit):
+    page = visit(LINK)
+    wait_for(page, "devices=64")
+    first = figures(page)
+    set_devices(page, 128)
+    wait_for(page, "devices=128")
+    page.wait_for_url("**devices=128**")
+    second = figures(page)
+    page.go_back()
+    wait_for(page, "devices=64")
+    assert figures(page) == first
+    page.go_forward()
+    wait_for(page, "devices=128")
+    assert figures(page) == second
+
+
+def test_a_reload_shows_the_same(visit):
+    page = visit(LINK)
+    set_devices(page, 32)
+    wait_for(page, "devices=32")
+    page.wait_for_url("**devices=32**")
+    before = figures(page)
+    page.reload()
+    wait_for(page, "devices=32")
+    assert figures(page) == before
+
+
+def test_quick_changes_end_at_the_last_one(visit):
+    page = visit(LINK)
+    box = page.get_by_role("spinbutton", name="Devices")
+    for _ in range(6):
+        box.press("ArrowUp")
+    wait_for(page, "devices=70")
+    page.wait_for_timeout(500)
+    wait_for(page, "devices=70")
+
+
+def test_a_device_is_found_by_typing(visit):
+    page = visit(LINK)
+    box = page.get_by_role("combobox", name="Device", exact=False).first
+    box.click()
+    box.fill("4090")
+    box.press("Enter")
+    wait_for(page, "hardware=rtx-4090")
+
+
+def test_a_bad_link_says_so(visit):
+    page = visit("?params=lots&tokens=2e12&hardware=h100")
+    expect(page.get_by_role("alert")).to_contain_text("params is not a number")
+    assert len(figures(page)) == 4
+
+
+def test_on_a_phone_nothing_is_cut_and_the_inputs_are_at_hand(visit):
+    page = visit(LINK, width=390, height=844)
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for name in HEADLINES:
+        box = page.locator(f'[data-quantity="{name}"] .tw-value').bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    page.get_by_test_id("stExpandSidebarButton").click()
+    set_devices(page, 16)
+    wait_for(page, "devices=16")
+
+
+def test_in_the_dark_the_charts_have_light_ink(visit):
+    page = visit(LINK, scheme="dark")
+    label = page.locator(f"{CHARTS} svg .role-mark text").first
+    expect(label).to_have_attribute("fill", "#F5F5F5")
+
+
+def test_in_a_frame_the_address_is_read_and_never_written(visit):
+    page = visit(f"{LINK}&embed=true&show=figures")
+    before = page.url
+    page.get_by_text("Change the inputs").click()
+    set_devices(page, 128)
+    wait_for(page, "devices=128")
+    page.wait_for_timeout(300)
+    assert page.url == before

@@ -1,0 +1,358 @@
+"""The Estimate page as a visitor without a browser sees it: states, links, no exception."""
+
+import html
+import json
+import re
+import tomllib
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
+
+from estimator.answer import answer_scenario
+from estimator.catalog import Catalog
+from estimator.report import said
+from estimator.scenario import Scenario, from_link, link, read_number
+from estimator.web.controls import LABELS, spoken
+from estimator.web.inputs import DEFAULT, short
+
+APP = Path(__file__).parents[1] / "app.py"
+CATALOG = Catalog.open()
+HEADLINES = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
+GPT2 = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12}
+
+
+def opened(query: str = "") -> AppTest:
+    """Page as a link opens it."""
+    page = AppTest.from_file(str(APP), default_timeout=60)
+    for name, value in parse_qsl(query.lstrip("?")):
+        page.query_params[name] = value
+    return healthy(page.run())
+
+
+def healthy(page: AppTest) -> AppTest:
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def body(page: AppTest) -> str:
+    """All HTML of the page, without its stylesheet."""
+    blocks = [element.proto.body for element in page.get("html")]
+    return "\n".join(block for block in blocks if not block.startswith("<style>"))
+
+
+def figure(page: AppTest, quantity: str) -> str:
+    """Headline figure as text: its value, range and notes, a line each."""
+    found = re.search(rf'data-quantity="{quantity}">(.*?)</dd>', body(page), re.DOTALL)
+    assert found, quantity
+    value = found[1].replace("<small>", " ")
+    return html.unescape(re.sub(r"<[^>]+>", "\n", value))
+
+
+def marker(page: AppTest) -> str:
+    found = re.search(r'data-scenario="([^"]*)"', body(page))
+    assert found
+    return html.unescape(found[1])
+
+
+def expected(scenario: Scenario, quantity: str) -> str:
+    return said(quantity, float(answer_scenario(scenario, CATALOG).estimate[quantity].mid))
+
+
+def alts(page: AppTest) -> list[str]:
+    return [chart.proto.alt for chart in page.get("vega_lite_chart")]
+
+
+def test_the_page_opens_with_an_answer():
+    page = opened()
+    for quantity in HEADLINES:
+        assert expected(DEFAULT, quantity) in figure(page, quantity)
+        assert " – " in figure(page, quantity)
+    assert "20 W brain" in body(page)
+    assert "one brain for" in figure(page, "energy_kwh")
+
+
+def test_the_bare_address_stays_bare_until_a_control_moves():
+    page = opened()
+    assert dict(page.query_params) == {}
+    page.number_input(key="devices").set_value(128).run()
+    assert page.query_params["devices"] == "128"
+    assert page.query_params["hardware"] == "h100-sxm"
+
+
+def test_each_chart_says_its_answer_in_words():
+    told = alts(opened())
+    assert len(told) == 3
+    assert any("cooling" in text for text in told)
+    assert any("utilization" in text for text in told)
+    assert any("Human brain" in text and "yours" in text for text in told)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "params=7e9&tokens=2e12&hardware=h100&devices=64&site=fr",
+        "params=671e9&active_params=37e9&tokens=14.8e12&hardware=h800-sxm&devices=2048",
+        "preset=gpt-3&hardware=v100&devices=1024&site=us&utilization=0.2",
+        "preset=llama-2-7b&finetune=lora&tokens=1e9&hardware=rtx-4090",
+        "flop=3.14e23&kind=vision&hardware=tpu-v4&devices=512",
+        "device_hours=1e6&hardware=a100-sxm-80&devices=512&site=fr&pay=own",
+        "preset=gpt-3&device_hours=3e6&hardware=v100&devices=1024",
+        "flop=1e15&hardware=human-brain&precision=equivalent",
+        "flop=1e15&hardware=apple-a17-pro-npu&precision=int8&price=0.01",
+        "params=1e9&tokens=2e10&hardware=h100&price=3&pue=1.1&carbon_intensity=0.05&interval=0.5",
+        "params=1e9&tokens=2e10&hardware=h100&price_kind=spot&attempts=2.5&wue=0.3",
+    ],
+)
+def test_a_link_opens_what_the_command_line_answers(query):
+    page = opened(query)
+    scenario, notices = from_link(dict(parse_qsl(query)))
+    assert not notices and not page.warning and not page.error
+    answer = answer_scenario(scenario, CATALOG)
+    for quantity in HEADLINES:
+        if quantity in answer.estimate:
+            assert said(quantity, float(answer.estimate[quantity].mid)) in figure(page, quantity)
+        else:
+            assert "unknown" in figure(page, quantity)
+
+
+@pytest.mark.parametrize("hardware", ["human-brain", "edge-tpu", "h100-sxm"])
+def test_no_preset_fails_on_any_device(hardware):
+    page = opened(f"hardware={hardware}")
+    for preset in CATALOG.preset_names():
+        page.query_params.clear()
+        page.query_params["preset"], page.query_params["hardware"] = preset, hardware
+        healthy(page.run())
+        assert f"preset={preset}&" in marker(page)
+        assert not page.warning and not page.error
+
+
+scenarios = st.builds(
+    Scenario,
+    params=st.floats(1e3, 1e13),
+    tokens=st.floats(1e3, 1e14),
+    hardware=st.sampled_from(["h100-sxm", "v100-sxm2-16", "rtx-4090", "tpu-v4", "human-brain"]),
+    devices=st.integers(1, 100_000).map(float),
+    utilization=st.none() | st.floats(0.01, 1.0),
+    site=st.none() | st.sampled_from(["fr", "us", "de", "aws-us-east-1", "my-room"]),
+    pue=st.none() | st.floats(1.0, 2.0),
+    carbon_intensity=st.none() | st.floats(0.0, 1.0),
+    price=st.none() | st.floats(0.01, 50.0),
+    attempts=st.none() | st.floats(1.0, 10.0),
+    finetune=st.none() | st.sampled_from(["full", "lora"]),
+    price_kind=st.none() | st.sampled_from(["on-demand", "spot", "reserved"]),
+    pay=st.none() | st.sampled_from(["rent", "own"]),
+    interval=st.none() | st.floats(0.1, 0.99),
+)
+
+
+@given(scenario=scenarios)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_copied_link_opens_the_same_page(scenario):
+    first = opened(link(scenario))
+    again = opened(marker(first))
+    assert marker(again) == marker(first)
+    assert [figure(again, name) for name in HEADLINES] == [
+        figure(first, name) for name in HEADLINES
+    ]
+
+
+def test_a_copied_link_leaves_nothing_to_defaults():
+    query = dict(parse_qsl(marker(opened())[1:]))
+    shown = {"params", "tokens", "hardware", "devices", "precision", "site", "attempts"}
+    assert shown | {"v", "price_kind", "pay", "interval"} <= set(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("params=lots&tokens=2e12&hardware=h100", "params is not a number"),
+        ("params=7e9&tokens=2e12&hardware=h1000", "h1000"),
+        ("params=7e9&tokens=2e12&hardware=h100&site=atlantis", "atlantis"),
+        ("params=7e9&tokens=2e12&hardware=h100&pue=0.5", "pue must be at least 1"),
+        ("params=7e9&tokens=2e12&hardware=v100&precision=fp8", "fp8"),
+        ("params=7e9&tokens=2e12&hardware=h100&devices=2.5", "whole number"),
+        ("params=7e9&tokens=2e12&hardware=h100&pue=0.5&utilization=2", "utilization must be"),
+        ("params=7e9&flop=1e20&tokens=2e12&hardware=h100", "give one of them"),
+        ("params=nan&tokens=inf&interval=2", "finite"),
+        ("v=9&params=7e9&tokens=2e12&hardware=h100", "version 9"),
+        ("params=7e9&tokens=2e12&hardware=h100&colour=blue", "colour"),
+        ("pay=barter&params=7e9&tokens=2e12&hardware=h100", "barter"),
+    ],
+)
+def test_a_bad_link_is_told_and_still_answered(query, told):
+    page = opened(query)
+    assert told in page.warning[0].value
+    assert "data-quantity" in body(page)
+    page.number_input(key="devices").set_value(7).run()
+    assert not page.warning
+
+
+def test_a_text_that_is_no_number_keeps_the_last_result():
+    page = opened()
+    before = figure(page, "energy_kwh")
+    page.text_input(key="params").set_value("seven").run()
+    healthy(page)
+    assert figure(page, "energy_kwh") == before
+    assert "params is not a number" in html.unescape(body(page))
+    assert page.text_input(key="params").value == "seven"
+
+
+def test_a_number_that_cannot_be_keeps_the_last_result_and_the_address():
+    page = opened()
+    page.number_input(key="devices").set_value(8).run()
+    before, address = figure(page, "energy_kwh"), dict(page.query_params)
+    page.text_input(key="pue").set_value("0.5").run()
+    healthy(page)
+    assert "pue must be at least 1, got 0.5" in page.error[0].value
+    assert figure(page, "energy_kwh") == before
+    assert dict(page.query_params) == address
+
+
+def test_going_back_undoes():
+    page = opened()
+    page.number_input(key="devices").set_value(8).run()
+    before = dict(page.query_params)
+    page.number_input(key="devices").set_value(16).run()
+    for name, value in before.items():
+        page.query_params[name] = value
+    page.run()
+    assert page.number_input(key="devices").value == 8
+
+
+def test_a_request_sent_before_the_address_was_written_does_not_undo():
+    page = opened()
+    page.number_input(key="devices").set_value(8).run()
+    page.query_params.clear()
+    page.number_input(key="devices").set_value(16).run()
+    assert page.number_input(key="devices").value == 16
+    assert page.query_params["devices"] == "16"
+
+
+def test_the_way_to_say_the_work_keeps_the_work():
+    page = opened("params=7e9&tokens=2e12&hardware=h100&devices=64")
+    flop = answer_scenario(DEFAULT, CATALOG).estimate["training_flop"].mid
+    page.pills(key="way").set_value("flop").run()
+    assert float(page.text_input(key="flop").value) == pytest.approx(float(flop), rel=1e-2)
+    page.pills(key="way").set_value("hours").run()
+    assert page.text_input(key="device_hours").value
+    page.pills(key="way").set_value("preset").run()
+    assert page.selectbox(key="hardware").value == "v100-sxm2-32"
+    assert page.number_input(key="devices").value == 10_000
+    healthy(page)
+
+
+def test_a_preset_brings_its_device_and_count():
+    page = opened("preset=gpt-3&hardware=h100")
+    page.selectbox(key="preset").set_value("bloom-176b").run()
+    healthy(page)
+    preset = CATALOG.preset("bloom-176b")
+    assert page.selectbox(key="hardware").value == preset.hardware
+    assert page.number_input(key="devices").value == preset.as_run["devices"].value
+
+
+def test_a_new_device_brings_its_own_precision_and_price():
+    page = opened("params=7e9&tokens=2e12&hardware=h100&price=2")
+    page.selectbox(key="hardware").set_value("v100-sxm2-16").run()
+    healthy(page)
+    assert page.selectbox(key="precision").value == "fp16"
+    assert page.text_input(key="price").value == ""
+
+
+def test_every_precision_offered_belongs_to_the_device():
+    page = opened("flop=1e18&hardware=gtx-1080")
+    offered = {option.partition(",")[0] for option in page.selectbox(key="precision").options}
+    assert offered == set(CATALOG.device("gtx-1080").peaks)
+
+
+def test_a_pasted_config_counts_its_work_and_travels_as_flops():
+    page = opened()
+    page.pills(key="way").set_value("config").run()
+    assert "paste or upload" in body(healthy(page))
+    page.text_area(key="config_text").set_value(json.dumps(GPT2)).run()
+    page.text_input(key="config_tokens").set_value("10B").run()
+    healthy(page)
+    query = dict(parse_qsl(marker(page)[1:]))
+    assert "config" not in query and float(query["flop"]) > 6 * 124e6 * 10e9
+    assert figure(opened(marker(page)), "energy_kwh") == figure(page, "energy_kwh")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"model_type": "llamma"}', "\x00"])
+def test_a_config_that_cannot_be_read_is_told(text):
+    page = opened()
+    page.pills(key="way").set_value("config").run()
+    page.text_input(key="config_tokens").set_value("10B").run()
+    page.text_area(key="config_text").set_value(text).run()
+    healthy(page)
+    told = re.findall(r'role="alert">([^<]*)<', body(page))
+    assert told and "/tmp" not in told[0]
+    assert "data-quantity" in body(page)
+
+
+def test_without_a_price_the_reason_stands_where_the_price_would():
+    text = figure(opened("flop=1e15&hardware=edge-tpu"), "cost_usd")
+    assert "unknown" in text and "no rental price" in text
+
+
+def test_an_impossible_run_keeps_its_result_and_says_so():
+    page = opened("preset=gpt-3&hardware=v100&devices=1")
+    assert "longer than 100 years" in body(page)
+    assert "years" in figure(page, "wall_hours")
+
+
+def test_owning_costs_otherwise_than_renting():
+    query = "params=7e9&tokens=2e12&hardware=h100&devices=64&pay="
+    assert figure(opened(query + "own"), "cost_usd") != figure(opened(query + "rent"), "cost_usd")
+
+
+def test_a_run_given_as_hours_has_an_exact_time_and_no_comparison():
+    page = opened("device_hours=1000&hardware=a100-sxm-80&devices=8")
+    assert "exactly, as given" in figure(page, "wall_hours")
+    assert "cannot be moved" in body(page)
+
+
+def test_the_comparison_chosen_is_in_the_link():
+    page = opened()
+    page.segmented_control(key="view").set_value("cost_usd").run()
+    assert page.query_params["view"] == "cost_usd"
+    assert any("$" in text for text in alts(healthy(page)))
+
+
+def test_a_link_can_ask_for_one_chart_in_large_type():
+    page = opened("show=doubts&fs=1.4")
+    assert len(alts(page)) == 1
+    assert any("font-size: 22.4px" in block.proto.body for block in page.get("html"))
+    assert "data-quantity" not in body(page)
+
+
+def test_reset_says_the_default_again():
+    page = opened("preset=gpt-3&hardware=v100&devices=7")
+    page.button(key="reset").click().run()
+    assert expected(DEFAULT, "energy_kwh") in figure(healthy(page), "energy_kwh")
+
+
+def test_every_number_names_its_source_one_click_away():
+    text = body(opened())
+    inputs = answer_scenario(DEFAULT, CATALOG).inputs
+    assert all(f'data-input="{name}"' in text for name in inputs)
+    url = CATALOG.source(inputs["tdp_w"].source).url
+    assert f'href="{url}"' in text
+
+
+def test_messages_speak_of_controls_and_not_of_options():
+    for query in ("preset=gpt-3&hardware=v100", "flop=1e15&hardware=edge-tpu"):
+        assert "--" not in body(opened(query))
+    assert "--" not in spoken(" ".join(f"--{name.replace('_', '-')}" for name in LABELS))
+
+
+@given(st.floats(1e-12, 1e30))
+def test_numbers_are_shown_as_they_can_be_typed_again(value):
+    assert read_number("", short(value)) == value
+
+
+def test_the_collector_does_not_run_after_every_script():
+    config = tomllib.loads((APP.parent / ".streamlit/config.toml").read_text())
+    assert config["runner"]["postScriptGC"] is False
