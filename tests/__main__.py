@@ -10,6 +10,9 @@ BROWSER = "TWENTY_WATTS_BROWSER"
 """Name of the environment variable that tells the tests which Chromium to drive."""
 
 NAMES = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
+PACKAGES = ("chromium", "fonts-liberation", "libatomic1")
+"""What Debian and Ubuntu need for the browser tests; the last is for Playwright's driver."""
+
 HELP = f"""usage: python -m tests [--no-browser] [PYTEST ARGUMENTS]
 
 Checks everything: ruff format, ruff check, mypy and pytest with doctests, pytest last.
@@ -146,9 +149,8 @@ def install_browser():
     sys.stderr.write("Twenty Watts: no Chromium found, installing one for the browser tests\n")
     if sys.platform == "linux" and os.geteuid() == 0 and shutil.which("apt-get"):
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        packages = ["chromium", "fonts-liberation"]
         answers(["apt-get", "update"], quiet)
-        answers(["apt-get", "install", "-y", "--no-install-recommends", *packages], quiet)
+        answers(["apt-get", "install", "-y", "--no-install-recommends", *PACKAGES], quiet)
         browser = find_browser()
         if browser:
             return browser
