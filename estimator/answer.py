@@ -5,19 +5,21 @@ from dataclasses import dataclass, replace
 
 from estimator.catalog import Catalog, Device, Preset
 from estimator.chain import Estimate, Run, estimate
+from estimator.checks import within_limits
 from estimator.hardware import Hardware
 from estimator.lookup import (
     choose_precision,
     find_hardware,
     find_price,
     find_site,
-    find_utilization,
+    fixed_utilization,
 )
 from estimator.scenario import Scenario, check_choices, link
 from estimator.site import Site
 from estimator.trail import Input, Trail
 from estimator.uncertainty import Uncertain, z_score
 from estimator.units import CENTRAL
+from estimator.utilization_lookup import RunFacts, predicted_utilization
 from estimator.work_lookup import Work, find_work
 from estimator.workload.work import Workload
 
@@ -87,9 +89,10 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
     precision = choose_precision(device, _precision(scenario, work.preset, device))
     hardware = find_hardware(device, precision, catalog, trail)
     site = find_site(scenario, catalog, trail)
+    devices = _devices(scenario, work.preset, device, trail)
     run = Run(
-        devices=_devices(scenario, work.preset, device, trail),
-        utilization=_utilization(scenario, work, device, catalog, trail),
+        devices=devices,
+        utilization=_utilization(scenario, work, (device, precision, devices), catalog, trail),
         network_share=trail.prior(catalog, "power.network_share", "network"),
         price_usd_per_h=find_price(scenario, device, catalog, trail),
         own=scenario.pay == "own",
@@ -131,7 +134,8 @@ def _precision(scenario: Scenario, preset: Preset | None, device: Device) -> str
 def _devices(scenario: Scenario, preset: Preset | None, device: Device, trail: Trail) -> float:
     """Count as given; a preset on its own hardware brings the count it ran on; else one."""
     if scenario.devices is not None:
-        if scenario.devices >= 1 and scenario.devices != int(scenario.devices):
+        within_limits("devices", scenario.devices)
+        if scenario.devices != int(scenario.devices):
             raise ValueError(f"devices must be a whole number, got {scenario.devices:g}")
         trail.given("devices", scenario.devices, "1")
         return scenario.devices
@@ -143,7 +147,11 @@ def _devices(scenario: Scenario, preset: Preset | None, device: Device, trail: T
 
 
 def _utilization(
-    scenario: Scenario, work: Work, device: Device, catalog: Catalog, trail: Trail
+    scenario: Scenario,
+    work: Work,
+    where: tuple[Device, str, float],
+    catalog: Catalog,
+    trail: Trail,
 ) -> Uncertain | None:
     """Utilization as given, or predicted; none is needed for a run already timed."""
     if scenario.utilization is not None:
@@ -151,5 +159,24 @@ def _utilization(
     flop = work.workload.training_flop
     if work.workload.device_hours is not None:
         return None
-    amount = None if flop is None else float(flop.mid)
-    return find_utilization(work.kind, amount, device, catalog, trail)
+    device, precision, devices = where
+    fixed = fixed_utilization(device, catalog, trail)
+    if fixed is not None or flop is None:
+        return fixed
+    facts = RunFacts(
+        kind=work.kind,
+        arch=work.arch,
+        name="" if work.preset is None else work.preset.name,
+        flop=float(flop.mid),
+        devices=devices,
+        params=work.params,
+        hidden=work.hidden,
+        seq_len=work.seq_len,
+        year=_year(work.preset, device),
+    )
+    return predicted_utilization(facts, device, precision, catalog, trail)
+
+
+def _year(preset: Preset | None, device: Device) -> float | None:
+    """Year of the run: that of a preset on the hardware it ran on, else the present."""
+    return float(preset.year) if preset is not None and device.id == preset.hardware else None

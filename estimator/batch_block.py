@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from estimator.batch_finder import Finder, kind_of_domain
-from estimator.catalog import Device
+from estimator.batch_finder import Finder
 from estimator.chain import Estimate, Run, estimate
 from estimator.checks import LIMITS
-from estimator.lookup import utilization_key
+from estimator.lookup import value_bytes
+from estimator.run_traits import kinds_of_rows, training_flop, traits_of_rows
 from estimator.site import Site
-from estimator.uncertainty import EXACTLY_ONE, Uncertain
-from estimator.work_lookup import FLOP_PER_PARAM_AND_TOKEN
+from estimator.uncertainty import Uncertain
+from estimator.utilization import expected_utilization
 from estimator.workload.work import Workload
 
 Floats = npt.NDArray[np.float64]
@@ -39,6 +39,7 @@ NUMBER_COLUMNS: Mapping[str, str] = {
     "layers": "devices",
     "hidden": "devices",
     "seq_len": "seq_len",
+    "year": "year",
     "accelerator_count": "devices",
     "accelerator_hours": "device_hours",
     "pue": "pue",
@@ -47,14 +48,11 @@ NUMBER_COLUMNS: Mapping[str, str] = {
 }
 """Column -> the limits that its numbers must keep."""
 
-REFINEMENTS = ("layers", "hidden", "seq_len")
-"""Columns that only add the attention term; a row can be estimated without them."""
+REFINEMENTS = ("layers", "hidden", "seq_len", "year")
+"""Columns that sharpen an estimate; a row can be estimated without them."""
 
-TRAINING_OVER_FORWARD = 3.0
-"""Forward and backward pass over the forward pass [1]."""
-
-ATTENTION_FLOP = 12.0
-"""Training FLOPs of the attention scores per layer, width, token and token attended [FLOP]."""
+TRAIT_COLUMNS = ("hidden", "seq_len", "params_total", "year")
+"""Columns that the utilization depends on."""
 
 ONE_DEVICE = "one device assumed where accelerator_count is empty"
 
@@ -89,6 +87,8 @@ class Block:
         whole = [row if len(row) == self.width else [""] * self.width for row in rows]
         self.columns = dict(zip(header, zip(*whole, strict=True), strict=True))
         self.numbers = {name: self._number(name) for name in NUMBER_COLUMNS}
+        words = (self._text(name) for name in ("domain", "arch", "name"))
+        self.kinds = kinds_of_rows(*words)
 
     def results(self, names: Sequence[str], z: float) -> list[tuple[str, str, str]]:
         """Numbers, warnings and error of every row, as text.
@@ -157,20 +157,8 @@ class Block:
         self.errors[place] = self.errors[place] or reason
 
     def _training_flop(self) -> Floats:
-        """FLOPs of the run: as reported, by sample, or 6 N D with attention where it is known."""
-        number = self.numbers
-        params = np.where(
-            np.isnan(number["params_active"]), number["params_total"], number["params_active"]
-        )
-        width = number["layers"] * number["hidden"] * number["seq_len"]
-        attention = ATTENTION_FLOP * np.where(np.isnan(width), 0.0, width)
-        by_tokens = (FLOP_PER_PARAM_AND_TOKEN * params + attention) * number["tokens_processed"]
-        by_sample = (
-            TRAINING_OVER_FORWARD * number["flops_per_sample_forward"] * number["samples_processed"]
-        )
-        reported = number["train_flops_reported"]
-        flop = np.where(np.isnan(reported), by_sample, reported)
-        flop = np.where(np.isnan(flop), by_tokens, flop)
+        """FLOPs of every run, NaN where there is nothing to work them out from."""
+        flop = training_flop(self.numbers, self.kinds)
         most = LIMITS["training_flop"][1]
         for place in np.flatnonzero(flop > most):
             self._refuse(int(place), f"the work is {flop[place]:.3g} FLOP, more than {most:g}")
@@ -181,7 +169,7 @@ class Block:
         timed = ~np.isnan(self.numbers["accelerator_hours"])
         priced = ~np.isnan(self.numbers["price_usd_per_h"])
         groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
-        texts = [self._text(name) for name in ("accelerator", "precision", "region", "domain")]
+        texts = [self._text(name) for name in ("accelerator", "precision", "region")]
         for place, words in enumerate(zip(*texts, strict=True)):
             if self.errors[place]:
                 continue
@@ -200,7 +188,7 @@ class Block:
         asked: tuple[Sequence[str], float],
     ) -> None:
         """Estimate the rows of one group and put their numbers into the written array."""
-        accelerator, precision, region, domain, timed, has_flop, priced = key
+        accelerator, precision, region, timed, has_flop, priced = key
         flop, written = arrays
         try:
             device, hardware, notes = self.finder.hardware(accelerator, precision)
@@ -214,7 +202,7 @@ class Block:
             training_flop=Uncertain(flop[members]) if has_flop else None,
             device_hours=Uncertain(self.numbers["accelerator_hours"][members]) if timed else None,
         )
-        utilization = None if timed else self._utilization(domain, flop[members], device)
+        utilization = None if timed else self._utilization(key, members, flop, devices)
         run = Run(
             devices=devices,
             utilization=utilization,
@@ -276,15 +264,25 @@ class Block:
             return count, []
         return np.where(np.isnan(count), 1.0, count), [ONE_DEVICE]
 
-    def _utilization(self, domain: str, flop: Floats, device: Device) -> Uncertain:
-        """Prior of each row: by kind of work, and for language by the size of the run."""
-        if device.kind == "brain":
-            return EXACTLY_ONE
-        kind = kind_of_domain(domain)
-        keys = [utilization_key(kind, amount, device) for amount in flop]
-        priors = {key: self.finder.prior(key, "utilization") for key in set(keys)}
-        mid = np.array([priors[key].mid for key in keys])
-        return Uncertain(mid, {"utilization": np.array([priors[key].log_sd for key in keys])})
+    def _utilization(
+        self, key: tuple[Any, ...], members: npt.NDArray[np.intp], flop: Floats, devices: Floats
+    ) -> Uncertain:
+        """Utilization that the model expects of each row."""
+        device, precision, machine = self.finder.machine(key[0], key[1])
+        given = self.finder.given_utilization(device)
+        if given is not None:
+            return given
+        numbers = {name: self.numbers[name][members] for name in TRAIT_COLUMNS}
+        traits = traits_of_rows(
+            numbers,
+            [self.kinds[place] for place in members],
+            flop=flop[members],
+            value_bytes=value_bytes(precision),
+            spreads=self.finder.spreads,
+        )
+        return expected_utilization(
+            self.finder.model, traits, machine, flop=flop[members], devices=devices
+        )
 
     def _as_text(self, written: Floats) -> list[tuple[str, str, str]]:
         """Numbers joined by commas, warnings and error of every row; no number where refused."""

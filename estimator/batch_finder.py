@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Hashable
+from functools import cached_property
 from typing import TypeVar, cast
 
 from estimator.catalog import Catalog, Device
@@ -10,43 +11,22 @@ from estimator.lookup import (
     TRAINING_PRECISIONS,
     choose_precision,
     find_hardware,
+    find_machine,
     find_price,
     find_site,
+    fixed_utilization,
 )
+from estimator.run_traits import fitted_model, shipped_spreads
 from estimator.scenario import Scenario
 from estimator.site import Site
 from estimator.trail import Trail, uncertain_record
 from estimator.uncertainty import Uncertain
+from estimator.utilization import Machine, UtilizationModel
 
 Found = TypeVar("Found")
 
-DOMAINS = (
-    (("language", "code"), "language"),
-    (("vision: generative", "image", "video"), "diffusion"),
-    (("vision-language", "vision: vision-language", "multimodal"), "multimodal"),
-    (("vision",), "vision"),
-    (("speech", "audio"), "speech"),
-)
-"""Beginnings of a domain -> kind of work; an empty domain is language, anything else is other."""
-
-
 FORMATS = "nvfp4|mxfp8|fp64|fp32|tf32|fp16|bf16|fp8|fp4|int8|mixed|amp"
 """What a free text may name as a precision."""
-
-
-def kind_of_domain(domain: str) -> str:
-    """Kind of work of a free-text domain.
-
-    >>> kind_of_domain("vision: ImageNet classification"), kind_of_domain("games (RL)")
-    ('vision', 'other')
-    """
-    text = domain.strip().lower()
-    if not text:
-        return "language"
-    for beginnings, kind in DOMAINS:
-        if text.startswith(beginnings):
-            return kind
-    return "other"
 
 
 def named_precision(text: str, device: Device) -> str | None:
@@ -78,6 +58,28 @@ class Finder:
         """Device and its numbers, with a note if the precision was assumed."""
         return self._once(
             ("hardware", accelerator, precision), lambda: self._hardware(accelerator, precision)
+        )
+
+    def machine(self, accelerator: str, precision: str) -> tuple[Device, str, Machine]:
+        """Device, the precision it runs at, and what the utilization depends on."""
+        device, _, _ = self.hardware(accelerator, precision)
+        chosen = choose_precision(device, named_precision(precision, device))
+        return device, chosen, find_machine(device, chosen)
+
+    @cached_property
+    def model(self) -> UtilizationModel:
+        """Fitted parameters of the utilization."""
+        return fitted_model(self.catalog)
+
+    @cached_property
+    def spreads(self) -> dict[str, float]:
+        """Group of networks -> doubt of its utilization [1]."""
+        return shipped_spreads(self.catalog)
+
+    def given_utilization(self, device: Device) -> Uncertain | None:
+        """Utilization of devices that the model does not cover; None for all others."""
+        return self._once(
+            ("given", device.kind), lambda: fixed_utilization(device, self.catalog, Trail())
         )
 
     def site(self, region: str) -> tuple[Site, list[str]]:

@@ -16,6 +16,7 @@ LIMITS: dict[str, tuple[float, float, str]] = {
     "tokens": (1.0, 1e20, "a million times the largest corpus known"),
     "samples": (1.0, 1e20, "a million times the largest corpus known"),
     "seq_len": (1.0, 1e9, "a thousand times the longest context known"),
+    "year": (1950.0, 2100.0, "the year of the run"),
     "device_hours": (1e-9, 1e15, "more than all devices on Earth in a million years"),
     "devices": (1.0, 1e9, "more accelerators than exist"),
     "pue": (1.0, 10.0, "the energy of the whole site over that of its computers"),

@@ -10,15 +10,16 @@ from estimator.site import Site
 from estimator.trail import Trail
 from estimator.uncertainty import Uncertain, spread_between, total
 from estimator.units import H_PER_YEAR
+from estimator.utilization import REFERENCE_BALANCE, Machine
 
 TRAINING_PRECISIONS = ("bf16", "fp16", "tf32", "fp32", "equivalent", "fp64")
 """Formats that training uses by default: the fastest of the device is taken."""
 
+HALF = ("bf16", "fp16", "tf32", "fp32")
+"""Formats of 16 bit or more, for what does not run at fewer bits."""
+
 PROCESSORS = ("cpu", "soc", "npu-phone", "edge")
 """Kinds of device for which no published training runs are at hand."""
-
-LARGE_RUN_FLOP = 1e20
-"""From here on a language run counts as large [FLOP]."""
 
 FRESH_YEARS = 1.5
 """Rental offers this much older than the newest one are history [year]."""
@@ -99,6 +100,23 @@ def find_hardware(device: Device, precision: str, catalog: Catalog, trail: Trail
     )
 
 
+def find_machine(device: Device, precision: str) -> Machine:
+    """What the utilization depends on; without a bandwidth, that of a balanced machine is meant."""
+    peak = device.peaks[precision].value
+    sixteen = max((device.peaks[name].value for name in HALF if name in device.peaks), default=peak)
+    bandwidth = device.records.get("memory_bytes_per_s")
+    return Machine(
+        peak_flop_per_s=peak,
+        peak_16_bit_flop_per_s=min(sixteen, peak),
+        memory_bytes_per_s=peak / REFERENCE_BALANCE if bandwidth is None else bandwidth.value,
+    )
+
+
+def value_bytes(precision: str) -> float:
+    """Bytes of a value in memory at a number format: 2 up to 16 bit, else 4 [B]."""
+    return 4.0 if precision in ("fp32", "tf32", "fp64") else 2.0
+
+
 def _idle_w(device: Device, tdp_w: Uncertain, catalog: Catalog, trail: Trail) -> Uncertain:
     if "idle_w" in device.records:
         return trail.record("idle_w", device.records["idle_w"], "idle power")
@@ -119,10 +137,8 @@ def _embodied_co2e_kg(device: Device, catalog: Catalog, trail: Trail) -> Uncerta
     return total((own, trail.prior(catalog, share, "embodied"))) if share in priors else own
 
 
-def find_utilization(
-    kind: str, flop: float | None, device: Device, catalog: Catalog, trail: Trail
-) -> Uncertain:
-    """Share of the peak that such runs reach: the first sourced prior, by kind of work."""
+def fixed_utilization(device: Device, catalog: Catalog, trail: Trail) -> Uncertain | None:
+    """Utilization of a brain or a processor, for which no runs are published; None for others."""
     if device.kind == "brain":
         record = Record(
             value=1.0,
@@ -132,19 +148,9 @@ def find_utilization(
             note="the equivalent rate is already what a brain delivers",
         )
         return trail.record("utilization", record, "utilization")
-    return trail.record(
-        "utilization", catalog.prior(utilization_key(kind, flop, device)), "utilization"
-    )
-
-
-def utilization_key(kind: str, flop: float | None, device: Device) -> str:
-    """Key of the prior for this work on this device."""
     if device.kind in PROCESSORS:
-        return "utilization.processor"
-    if kind != "language":
-        return f"utilization.{kind}"
-    large = flop is not None and flop >= LARGE_RUN_FLOP
-    return "utilization.language-large" if large else "utilization.language-small"
+        return trail.record("utilization", catalog.prior("utilization.processor"), "utilization")
+    return None
 
 
 def find_price(

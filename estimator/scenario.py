@@ -9,10 +9,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlencode
 
+from estimator.network_kind import KINDS
 from estimator.units import CENTRAL
-
-KINDS = ("language", "vision", "diffusion", "speech", "multimodal", "other")
-"""Kinds of work that published runs tell apart by the utilization they reach."""
 
 LINK_VERSION = "1"
 

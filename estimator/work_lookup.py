@@ -1,19 +1,16 @@
 """How much work does a scenario name: FLOPs, a size, a config, a preset or device time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from estimator.catalog import Catalog, Preset
 from estimator.checks import within_limits
+from estimator.run_traits import FLOP_PER_PARAM_AND_TOKEN, LORA_SHARE
 from estimator.scenario import Scenario
 from estimator.trail import Trail
 from estimator.uncertainty import EXACTLY_ONE, Uncertain
 from estimator.workload.work import Workload
-
-FLOP_PER_PARAM_AND_TOKEN = 6.0
-"""Forward 2, backward 4 per parameter and token [FLOP]; Kaplan et al. 2020, sec. 2.1."""
-
-LORA_SHARE = 4.0 / 6.0
-"""Adapters on frozen weights: forward and input gradients, no weight gradients [1]."""
 
 PRESET_KINDS = {"games": "other"}
 """Preset kinds that share the utilization of another kind of work."""
@@ -29,13 +26,21 @@ class Work:
         For the core.
     kind : str
         Kind of work, which sets the utilization expected.
+    arch : str
+        Architecture in free words; may be empty.
     preset : Preset, optional
         The preset that was named.
+    params, hidden, seq_len : float, optional
+        Parameters [1], width [1] and tokens in a sequence [token], where they are known.
     """
 
     workload: Workload
     kind: str
+    arch: str = ""
     preset: Preset | None = None
+    params: float | None = None
+    hidden: float | None = None
+    seq_len: float | None = None
 
 
 def find_work(scenario: Scenario, catalog: Catalog, trail: Trail) -> Work:
@@ -63,8 +68,31 @@ def find_work(scenario: Scenario, catalog: Catalog, trail: Trail) -> Work:
     return Work(
         workload=Workload(training_flop=flop, device_hours=device_hours, attempts=attempts),
         kind=_kind(scenario, preset, trail),
+        arch=_arch(scenario, preset),
         preset=preset,
+        params=trail.inputs["params"].value if "params" in trail.inputs else None,
+        hidden=None if preset is None else _width(preset.config),
+        seq_len=_seq_len(scenario, preset),
     )
+
+
+def _arch(scenario: Scenario, preset: Preset | None) -> str:
+    """Architecture in the words of a preset; a size with active parameters has experts."""
+    if preset is not None:
+        return preset.arch
+    return "MoE" if scenario.active_params is not None else ""
+
+
+def _width(config: Mapping[str, Any]) -> float | None:
+    """Width of the network in a config.json, whatever its family calls it."""
+    known = [config[key] for key in ("hidden_size", "n_embd", "d_model") if key in config]
+    return float(known[0]) if known else None
+
+
+def _seq_len(scenario: Scenario, preset: Preset | None) -> float | None:
+    if scenario.seq_len is not None or preset is None or "seq_len" not in preset.records:
+        return scenario.seq_len
+    return preset.records["seq_len"].value
 
 
 def _refuse_contradictions(scenario: Scenario) -> None:

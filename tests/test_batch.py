@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from estimator.answer import answer_scenario
 from estimator.batch import RESULT_COLUMNS, estimate_table
-from estimator.batch_finder import kind_of_domain, named_precision
+from estimator.batch_finder import named_precision
 from estimator.catalog import Catalog
+from estimator.network_kind import kind_of_domain
 from estimator.scenario import Scenario
 
 HEADER = "name,accelerator,accelerator_count,precision,train_flops_reported,accelerator_hours"

@@ -208,6 +208,7 @@ def read_preset(preset_id: str, paths: list[Path], guard: Guard) -> Preset:
         name=need(paths[-1], head, "name"),
         kind=need(paths[-1], head, "kind", PRESET_KINDS),
         aliases=_aliases(paths[-1], head),
+        arch=str(head.get("arch", "")),
         year=_year(paths[-1], head),
         note=head.get("note"),
         records=records,

@@ -1,5 +1,6 @@
 """Which number answers to this name: profiles read from disk, as few files as a question needs."""
 
+import csv
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -194,6 +195,11 @@ class Catalog:
     def electricity_prices(self) -> dict[tuple[str, str], Record]:
         """Return all electricity prices by place and sector."""
         return dict(self._electricity)
+
+    def published_runs(self) -> list[dict[str, str]]:
+        """Return the published runs as they stand in ``runs/published_runs.csv``, ours only."""
+        with (self.layers[0] / "runs" / "published_runs.csv").open(encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
 
     def check(self) -> list[Problem]:
         """Visit every number of every layer and list what is wrong with it."""

@@ -78,13 +78,14 @@ class Preset:
 
     ``as_run`` is what was reported about the run that made it; ``config`` the architecture in the
     words of a Hugging Face config.json, with the id of its ``source``, empty where none is on
-    record.
+    record. ``arch`` says in free words what kind of network it is; it may be empty.
     """
 
     id: str
     name: str
     kind: str
     aliases: tuple[str, ...]
+    arch: str
     year: int
     note: str | None
     records: Mapping[str, Record]

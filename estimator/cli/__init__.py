@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 
 from estimator import __version__
-from estimator.cli import app, batch, compare, estimate, model, profiles
+from estimator.cli import app, batch, compare, estimate, model, profiles, validate
 
-COMMANDS = (estimate, compare, batch, model, profiles, app)
+COMMANDS = (estimate, compare, batch, model, profiles, validate, app)
 """Each module adds one parser, whose `run` answers with the exit code."""
 
 

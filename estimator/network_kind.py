@@ -1,0 +1,124 @@
+"""What kind of network is it: read from a domain, an architecture and a name in free words."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+KINDS = ("language", "vision", "diffusion", "speech", "multimodal", "other")
+"""Kinds of work that a user can name."""
+
+DOMAINS = (
+    (("language", "code"), "language"),
+    (("vision: generative", "image", "video"), "diffusion"),
+    (("vision-language", "vision: vision-language", "multimodal"), "multimodal"),
+    (("vision",), "vision"),
+    (("speech", "audio"), "speech"),
+)
+"""Beginnings of a domain -> kind of work; an empty domain is language, anything else is other."""
+
+DEPTHWISE = ("efficientnet", "efficientdet", "mobilenet", "mnasnet", "mixnet", "depthwise")
+"""Names of networks that spend their time in depthwise convolutions."""
+
+NOT_DEPTHWISE = ("efficientnetv2", "efficientnet-v2", "efficientnet v2")
+"""Networks that replaced most of them by dense ones."""
+
+RECURRENT = ("ssm", "hyena", "mamba", "rwkv", "rnn", "lstm", "gru", "recurrent", "linear attention")
+TRANSFORMERS = ("transformer", "decoder", "encoder", "vit", "bert", "attention", "swin", "moe")
+CONVOLUTIONS = ("cnn", "conv", "resnet", "resnext", "vgg", "unet 3d", "u-net 3d")
+UNETS = ("u-net", "unet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkKind:
+    """Kind of a network as flags, and how sure published runs let us be of such networks.
+
+    Parameters
+    ----------
+    group : str
+        Runs of one group share their doubt: decoder, transformer, convolution, depthwise, unet,
+        recurrent, or other.
+    transformer, convolution, depthwise, unet : bool
+        What its elementwise work is like; `other` counts as a transformer.
+    encoder, contrastive, sparse, recurrent : bool
+        What slows it down.
+    lora : bool
+        Only adapters are trained.
+    """
+
+    group: str
+    convolution: bool = False
+    depthwise: bool = False
+    unet: bool = False
+    encoder: bool = False
+    contrastive: bool = False
+    sparse: bool = False
+    recurrent: bool = False
+    lora: bool = False
+
+    @property
+    def transformer(self) -> bool:
+        """Whether attention terms make sense for it."""
+        return self.group in ("decoder", "transformer")
+
+
+def kind_of_domain(domain: str) -> str:
+    """Kind of work of a free-text domain.
+
+    >>> kind_of_domain("vision: ImageNet classification"), kind_of_domain("games (RL)")
+    ('vision', 'other')
+    """
+    text = domain.strip().lower()
+    if not text:
+        return "language"
+    for beginnings, kind in DOMAINS:
+        if text.startswith(beginnings):
+            return kind
+    return "other"
+
+
+@lru_cache(maxsize=4096)
+def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
+    """Kind of a network from the kind of work, an architecture and a name in free words.
+
+    Parameters
+    ----------
+    work : str
+        One of `KINDS`.
+    arch, name : str
+        As in a table of runs; may be empty, and then the usual network of the kind is meant.
+
+    Examples
+    --------
+    >>> network_kind("vision", "CNN", "EfficientNet-B0").group
+    'depthwise'
+    >>> network_kind("language", "MoE", "Mixtral").sparse
+    True
+    """
+    words, told = arch.lower(), f"{name} {arch}".lower()
+    lora = "lora" in told
+    if _has(told, DEPTHWISE) and not _has(told, NOT_DEPTHWISE):
+        return NetworkKind(group="depthwise", depthwise=True, lora=lora)
+    if _has(words, UNETS) or (work == "diffusion" and not words):
+        return NetworkKind(group="unet", unet=True, lora=lora)
+    if _has(words, RECURRENT):
+        return NetworkKind(group="recurrent", recurrent=True, lora=lora)
+    contrastive = "contrastive" in words or "+ text" in words
+    if _has(words, CONVOLUTIONS) and "transformer" not in words:
+        return NetworkKind(
+            group="convolution", convolution=True, contrastive=contrastive, lora=lora
+        )
+    if not words and work == "vision":
+        return NetworkKind(group="convolution", convolution=True, lora=lora)
+    if (not words and work in ("other", "multimodal")) or (words and not _has(words, TRANSFORMERS)):
+        return NetworkKind(group="other", lora=lora)
+    encoder = "encoder" in words or work in ("vision", "speech") or "vit" in words
+    return NetworkKind(
+        group="transformer" if encoder or contrastive or work != "language" else "decoder",
+        encoder=encoder,
+        contrastive=contrastive,
+        sparse="moe" in words or "mixture of experts" in words or "switch" in words,
+        lora=lora,
+    )
+
+
+def _has(text: str, words: tuple[str, ...]) -> bool:
+    return any(word in text for word in words)

@@ -1,0 +1,146 @@
+"""Published runs as arrays: the same reading of a row that `batch` does, for fit and validation."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.batch_finder import Finder
+from estimator.catalog import Catalog
+from estimator.lookup import value_bytes
+from estimator.run_traits import kinds_of_rows, training_flop, traits_of_rows
+from estimator.utilization import Machine
+from estimator.utilization_fit import Runs
+
+NUMBERS = (
+    *("train_flops_reported", "flops_per_sample_forward", "samples_processed", "params_total"),
+    *("params_active", "tokens_processed", "layers", "hidden", "seq_len", "year"),
+    *("accelerator_count", "accelerator_hours"),
+)
+"""Columns that hold what fit and prediction need."""
+
+USABLE_TIERS = ("A", "B")
+"""Tiers of runs whose time and hardware can be trusted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedRuns:
+    """Usable published runs, with what is needed to tell them apart.
+
+    Parameters
+    ----------
+    runs : Runs
+        For the fit.
+    rows : sequence of dict
+        The rows behind them, as in the table.
+    groups, devices : array of str
+        Kind of network and device of each run.
+    left_out : dict
+        Reason -> how many rows of the table were not usable.
+    """
+
+    runs: Runs
+    rows: Sequence[dict[str, str]]
+    groups: npt.NDArray[np.str_]
+    devices: npt.NDArray[np.str_]
+    left_out: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    """A row whose device is known."""
+
+    row: dict[str, str]
+    device: str
+    machine: Machine
+    value_bytes: float
+
+
+def usable_runs(catalog: Catalog) -> PublishedRuns:
+    """Runs whose time, hardware and FLOPs were stated, the FLOPs independently of the time."""
+    finder = Finder(catalog)
+    left_out: Counter[str] = Counter()
+    candidates: list[_Candidate] = []
+    for row in catalog.published_runs():
+        reason = _unusable(row)
+        if not reason:
+            try:
+                device, precision, machine = finder.machine(row["accelerator"], row["precision"])
+            except ValueError:
+                reason = "device or precision not on record"
+        if reason:
+            left_out[reason] += 1
+        else:
+            bytes_ = value_bytes(precision)
+            candidates.append(
+                _Candidate(row=row, device=device.id, machine=machine, value_bytes=bytes_)
+            )
+    return _as_arrays(candidates, left_out)
+
+
+def _unusable(row: dict[str, str]) -> str:
+    if row["validation_tier"] not in USABLE_TIERS:
+        return "tier C, D or X: time or hardware not trusted"
+    if row["flops_independent_of_time"] == "no":
+        return "circular: its FLOPs were worked out from its time"
+    if row["flops_independent_of_time"] != "yes":
+        return "not known whether its FLOPs were worked out from its time"
+    if not row["accelerator_hours"]:
+        return "no device time"
+    return ""
+
+
+def _as_arrays(candidates: Sequence[_Candidate], left_out: Counter[str]) -> PublishedRuns:
+    """Rows with known work as arrays; the others are counted as left out."""
+    rows = [candidate.row for candidate in candidates]
+    numbers = {name: _column(rows, name) for name in NUMBERS}
+    kinds = kinds_of_rows(*([row[name] for row in rows] for name in ("domain", "arch", "name")))
+    flop = training_flop(numbers, kinds)
+    known = ~np.isnan(flop)
+    left_out["no FLOPs, and nothing to work them out from"] += int(np.sum(~known))
+    traits = traits_of_rows(
+        numbers,
+        kinds,
+        flop=flop,
+        value_bytes=np.array([candidate.value_bytes for candidate in candidates]),
+        spreads=defaultdict(lambda: 1.0),
+    )
+    count = numbers["accelerator_count"]
+    runs = Runs(
+        flop=flop,
+        devices=np.where(np.isnan(count), 1.0, count),
+        device_hours=numbers["accelerator_hours"],
+        machine=_stacked([candidate.machine for candidate in candidates]),
+        traits=traits,
+        family=np.array([row["family"] for row in rows]),
+    ).part(known)
+    return PublishedRuns(
+        runs=runs,
+        rows=[row for row, has in zip(rows, known, strict=True) if has],
+        groups=np.array([kind.group for kind in kinds])[known],
+        devices=np.array([candidate.device for candidate in candidates])[known],
+        left_out=dict(left_out),
+    )
+
+
+def _stacked(machines: Sequence[Machine]) -> Machine:
+    return Machine(
+        **{
+            field.name: np.array([getattr(machine, field.name) for machine in machines])
+            for field in fields(Machine)
+        }
+    )
+
+
+def _column(rows: Sequence[dict[str, str]], name: str) -> npt.NDArray[np.float64]:
+    """One column as numbers, NaN where the cell is empty or no number."""
+    return np.array([_number(row[name]) for row in rows])
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")

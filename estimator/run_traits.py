@@ -1,0 +1,171 @@
+"""What does a run tell about itself: work and traits out of a table's columns, all rows at once."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.network_kind import NetworkKind, kind_of_domain, network_kind
+from estimator.trail import uncertain_record
+from estimator.uncertainty import Number, Uncertain
+from estimator.utilization import (
+    PARAMETERS,
+    REFERENCE_SEQ_LEN,
+    Traits,
+    UtilizationModel,
+)
+
+Floats = npt.NDArray[np.float64]
+
+PRESENT_YEAR = 2025.0
+"""Software of runs that do not say when they were made, the newest that the fit knows [year]."""
+
+FLOP_PER_PARAM_AND_TOKEN = 6.0
+"""Forward 2, backward 4 per parameter and token [FLOP]; Kaplan et al. 2020, sec. 2.1."""
+
+ATTENTION_FLOP = 12.0
+"""Training FLOPs of the attention scores per layer, width, token and token attended [FLOP]."""
+
+LAYER_PARAMS = 12.0
+"""Parameters of a transformer layer over its squared width [1]; Kaplan et al. 2020, sec. 2.1."""
+
+LAYERS_PER_WIDTH = 1.0 / 128.0
+"""Usual depth over width of a transformer [1], where only its parameters are known."""
+
+TOKENS_PER_PARAM = 20.0
+"""Tokens per parameter of a balanced run [1]; Hoffmann et al. 2022, arXiv:2203.15556."""
+
+TRAINING_OVER_FORWARD = 3.0
+"""Forward and backward pass over the forward pass [1]."""
+
+LORA_SHARE = 4.0 / 6.0
+"""Adapters on frozen weights: forward and input gradients, no weight gradients [1]."""
+
+
+def kinds_of_rows(
+    domains: Sequence[str], archs: Sequence[str], names: Sequence[str]
+) -> list[NetworkKind]:
+    """Kind of network of each row, from its free words."""
+    return [
+        network_kind(kind_of_domain(domain), arch, name)
+        for domain, arch, name in zip(domains, archs, names, strict=True)
+    ]
+
+
+def training_flop(numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind]) -> Floats:
+    """FLOPs of each run: as reported, by sample, or by parameters and tokens; NaN where unknown.
+
+    Parameters
+    ----------
+    numbers : mapping of str to array
+        Columns of the table, NaN where a cell is empty.
+    kinds : sequence of NetworkKind
+        One a row.
+
+    Returns
+    -------
+    array [FLOP]
+    """
+    transformer = np.array([kind.transformer for kind in kinds], dtype=bool)
+    share = np.array([LORA_SHARE if kind.lora else 1.0 for kind in kinds])
+    total, active = numbers["params_total"], numbers["params_active"]
+    params = np.where(np.isnan(active), total, active)
+    layers, hidden = numbers["layers"], numbers["hidden"]
+    in_layers = LAYER_PARAMS * layers * hidden**2
+    shared_layers = transformer & (in_layers > 2 * total)
+    computed = np.where(shared_layers, in_layers, params)
+    width = layers * hidden * numbers["seq_len"]
+    attention = ATTENTION_FLOP * np.where(transformer & ~np.isnan(width), width, 0.0)
+    by_tokens = (FLOP_PER_PARAM_AND_TOKEN * computed + attention) * numbers["tokens_processed"]
+    by_sample = (
+        TRAINING_OVER_FORWARD * numbers["flops_per_sample_forward"] * numbers["samples_processed"]
+    )
+    reported = numbers["train_flops_reported"]
+    flop = np.where(np.isnan(reported), by_sample, reported)
+    return np.where(np.isnan(flop), by_tokens * share, flop)
+
+
+def traits_of_rows(
+    numbers: Mapping[str, Floats],
+    kinds: Sequence[NetworkKind],
+    *,
+    flop: Floats,
+    value_bytes: Number,
+    spreads: Mapping[str, float],
+) -> Traits:
+    """Traits of runs; what a row leaves out takes the usual value of such runs.
+
+    Parameters
+    ----------
+    numbers : mapping of str to array
+        hidden, seq_len, params_total and year, NaN where a cell is empty.
+    kinds : sequence of NetworkKind
+        One a row.
+    flop : array
+        FLOPs of each run [FLOP].
+    value_bytes : float or array
+        Bytes of a value in memory [B].
+    spreads : mapping of str to float
+        Group of networks -> standard deviation of the logarithm of their utilization [1].
+    """
+
+    def flags(name: str) -> Floats:
+        return np.array([float(getattr(kind, name)) for kind in kinds])
+
+    year = numbers["year"]
+    return Traits(
+        hidden=usual_width(numbers["hidden"], numbers["params_total"], flop),
+        seq_len=np.where(
+            np.isnan(numbers["seq_len"]) | (flags("transformer") == 0),
+            REFERENCE_SEQ_LEN,
+            numbers["seq_len"],
+        ),
+        year=np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR),
+        value_bytes=value_bytes,
+        log_sd=np.array([spreads[kind.group] for kind in kinds]),
+        **{
+            name: flags(name)
+            for name in (
+                *("convolution", "depthwise", "unet"),
+                *("encoder", "contrastive", "sparse", "recurrent"),
+            )
+        },
+    )
+
+
+def usual_width(hidden: Floats, params: Floats, flop: Floats) -> Floats:
+    """Width as stated, else of a transformer of that size, else of one trained with that work [1].
+
+    >>> usual_width(np.array([np.nan]), np.array([6.7e9]), np.array([1e22])).round(-2)
+    array([4200.])
+    """
+    balanced = np.sqrt(flop / (FLOP_PER_PARAM_AND_TOKEN * TOKENS_PER_PARAM))
+    size = np.where(np.isnan(params), balanced, params)
+    width = np.cbrt(size / (LAYER_PARAMS * LAYERS_PER_WIDTH))
+    return np.where(np.isnan(hidden), width, hidden)
+
+
+def fitted_model(catalog: Catalog) -> UtilizationModel:
+    """Parameters of the utilization as shipped, fitted to the published runs."""
+    return UtilizationModel(
+        **{name: catalog.prior(f"utilization.fitted.{name}").value for name in PARAMETERS}
+    )
+
+
+def prior_model(catalog: Catalog) -> dict[str, Uncertain]:
+    """Parameters of the utilization before any run was seen."""
+    return {
+        name: uncertain_record(catalog.prior(f"utilization.prior.{name}"), name)
+        for name in PARAMETERS
+    }
+
+
+def shipped_spreads(catalog: Catalog) -> dict[str, float]:
+    """Group of networks -> standard deviation of the logarithm of its utilization [1]."""
+    prefix = "utilization.spread."
+    return {
+        key.removeprefix(prefix): float(uncertain_record(record, "").log_sd)
+        for key, record in catalog.priors().items()
+        if key.startswith(prefix)
+    }

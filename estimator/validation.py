@@ -1,0 +1,156 @@
+"""How right are we: published runs against predictions that have never seen their family.
+
+The utilization model is fitted to all families but one, predicts that one, and so on; the score
+counts what it predicts, never what it was fitted to. Nothing here prints or reads a file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.uncertainty import Uncertain, z_score
+from estimator.units import CENTRAL
+from estimator.utilization import log_utilization
+from estimator.utilization_fit import Runs, fitted_model
+
+Floats = npt.NDArray[np.float64]
+
+SMALL_GROUP = 8
+"""Fewer runs of a group than this borrow their doubt from all runs [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """How far predictions are from what was reported.
+
+    Parameters
+    ----------
+    count, families : int
+        Runs scored, and families they belong to [1].
+    median_error, family_median_error : float
+        Median of |predicted / reported - 1|; with one vote a run, and with one vote a family [1].
+    bias : float
+        Median of predicted over reported [1].
+    within_125, within_2 : float
+        Share of predictions within a factor of 1.25 and of 2 [1].
+    coverage : float
+        Share of reported values inside the 80 % interval [1].
+    """
+
+    count: int
+    families: int
+    median_error: float
+    family_median_error: float
+    bias: float
+    within_125: float
+    within_2: float
+    coverage: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blind:
+    """Predictions for runs whose family was held out, and the doubt told with them.
+
+    Parameters
+    ----------
+    log_ratio : array
+        Logarithm of predicted over reported device-hours [1].
+    log_sd : array
+        Standard deviation told with the prediction [1].
+    """
+
+    log_ratio: Floats
+    log_sd: Floats
+
+
+def blind_predictions(
+    prior: Mapping[str, Uncertain], runs: Runs, groups: npt.NDArray[np.str_]
+) -> Blind:
+    """Hold out each family in turn, fit to the others, and predict it.
+
+    Parameters
+    ----------
+    prior : mapping of str to Uncertain
+        Parameters before any run was seen.
+    runs : Runs
+        Published runs.
+    groups : array of str
+        Kind of network of each run; runs of one kind share their doubt.
+    """
+    ratio = np.empty(len(runs.flop))
+    doubt = np.empty(len(runs.flop))
+    for family in np.unique(runs.family):
+        out = runs.family == family
+        rest = runs.part(~out)
+        ratio[out] = log_hours_ratio(prior, rest, runs.part(out))
+    for family in np.unique(runs.family):
+        out = runs.family == family
+        for group in np.unique(groups[out]):
+            doubt[out & (groups == group)] = spread_of(ratio[~out], groups[~out], str(group))
+    return Blind(log_ratio=ratio, log_sd=doubt)
+
+
+def log_hours_ratio(prior: Mapping[str, Uncertain], fitted_on: Runs, scored: Runs) -> Floats:
+    """Logarithm of predicted over reported device-hours of runs that the fit has not seen [1]."""
+    model = fitted_model(prior, fitted_on)
+    expected = log_utilization(
+        model, scored.traits, scored.machine, flop=scored.flop, devices=scored.devices
+    )
+    return np.asarray(scored.log_utilization() - expected, dtype=np.float64)
+
+
+def spread_of(log_ratio: Floats, groups: npt.NDArray[np.str_], group: str) -> float:
+    """Standard deviation that makes the 80 % interval hold 80 % of a group's errors [1].
+
+    A small group is drawn towards all runs.
+    """
+    own = np.abs(log_ratio[groups == group])
+    every = float(np.quantile(np.abs(log_ratio), CENTRAL)) / z_score(CENTRAL)
+    if len(own) == 0:
+        return every
+    alone = float(np.quantile(own, CENTRAL)) / z_score(CENTRAL)
+    trust = len(own) / (len(own) + SMALL_GROUP)
+    return float(np.sqrt(trust * alone**2 + (1 - trust) * every**2))
+
+
+def score(blind: Blind, family: npt.NDArray[np.str_]) -> Score:
+    """Score some predictions; raises ValueError if there are none."""
+    if len(blind.log_ratio) == 0:
+        raise ValueError("no runs to score")
+    error = np.abs(np.exp(blind.log_ratio) - 1)
+    size = np.abs(blind.log_ratio)
+    _, places, counts = np.unique(family, return_inverse=True, return_counts=True)
+    return Score(
+        count=len(error),
+        families=len(counts),
+        median_error=float(np.median(error)),
+        family_median_error=weighted_median(error, 1.0 / counts[places]),
+        bias=float(np.exp(np.median(blind.log_ratio))),
+        within_125=float(np.mean(size <= np.log(1.25))),
+        within_2=float(np.mean(size <= np.log(2.0))),
+        coverage=float(np.mean(size <= z_score(CENTRAL) * blind.log_sd)),
+    )
+
+
+def constant_utilization(runs: Runs, utilization: float, log_sd: float) -> Blind:
+    """What a calculator with one utilization for everything predicts."""
+    ratio = runs.log_utilization() - np.log(utilization)
+    return Blind(log_ratio=ratio, log_sd=np.full(len(ratio), log_sd))
+
+
+def part_of(blind: Blind, chosen: npt.NDArray[np.bool_]) -> Blind:
+    """Return the predictions where `chosen` holds."""
+    return replace(blind, log_ratio=blind.log_ratio[chosen], log_sd=blind.log_sd[chosen])
+
+
+def weighted_median(values: Floats, weights: Floats) -> float:
+    """Smallest value at which half of the weight is reached.
+
+    >>> weighted_median(np.array([1.0, 2.0, 9.0]), np.array([1.0, 1.0, 3.0]))
+    9.0
+    """
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])

@@ -1,0 +1,191 @@
+"""The mechanism behind the utilization, its fit, and the shipped parameters."""
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.catalog import Catalog
+from estimator.network_kind import network_kind
+from estimator.published import usable_runs
+from estimator.run_traits import (
+    fitted_model,
+    kinds_of_rows,
+    prior_model,
+    shipped_spreads,
+    training_flop,
+)
+from estimator.utilization import PARAMETERS, Machine, Traits, log_utilization
+from estimator.utilization_fit import Runs
+from estimator.utilization_fit import fitted_model as fit
+
+A100 = Machine(peak_flop_per_s=312e12, peak_16_bit_flop_per_s=312e12, memory_bytes_per_s=2.039e12)
+DECODER = Traits(hidden=4096.0, seq_len=2048.0, year=2023.0, value_bytes=2.0, log_sd=0.4)
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return Catalog.open()
+
+
+@pytest.fixture(scope="module")
+def model(catalog):
+    return fitted_model(catalog)
+
+
+def reached(model, traits=DECODER, machine=A100, flop=1e22, devices=64.0):
+    return float(np.exp(log_utilization(model, traits, machine, flop=flop, devices=devices)))
+
+
+@given(
+    st.floats(64, 20_000),
+    st.floats(128, 1e6),
+    st.floats(1e12, 1e29),
+    st.integers(1, 100_000),
+    st.floats(1e11, 1e14),
+)
+def test_a_utilization_is_a_share(model, hidden, seq_len, flop, devices, bandwidth):
+    traits = replace(DECODER, hidden=hidden, seq_len=seq_len)
+    machine = replace(A100, memory_bytes_per_s=bandwidth)
+    assert 0 < reached(model, traits, machine, flop, float(devices)) <= 1
+
+
+@given(st.floats(128, 10_000), st.floats(1.1, 4))
+def test_wider_networks_and_faster_memories_never_hurt(model, hidden, factor):
+    narrow = reached(model, replace(DECODER, hidden=hidden))
+    assert reached(model, replace(DECODER, hidden=hidden * factor)) >= narrow
+    faster = replace(A100, memory_bytes_per_s=A100.memory_bytes_per_s * factor)
+    assert reached(model, machine=faster) >= reached(model)
+
+
+@given(st.floats(1e18, 1e24), st.integers(1, 1000))
+def test_little_work_on_many_devices_is_wasteful(model, flop, devices):
+    assert reached(model, flop=flop, devices=2.0 * devices) <= reached(
+        model, flop=flop, devices=float(devices)
+    )
+
+
+def test_the_same_resnet_reaches_more_of_the_fp32_peak_than_of_the_tensor_peak(model):
+    resnet = replace(DECODER, convolution=1.0, year=2019.0)
+    fp32 = Machine(
+        peak_flop_per_s=15.7e12, peak_16_bit_flop_per_s=15.7e12, memory_bytes_per_s=897e9
+    )
+    tensor = Machine(
+        peak_flop_per_s=125e12, peak_16_bit_flop_per_s=125e12, memory_bytes_per_s=897e9
+    )
+    slow = reached(model, replace(resnet, value_bytes=4.0), fp32, 1e18, 8.0)
+    fast = reached(model, resnet, tensor, 1e18, 8.0)
+    assert slow > 1.5 * fast
+
+
+def test_the_fit_recovers_the_parameters_that_made_the_runs(model, catalog):
+    """Runs made by a known model, on the devices and networks of the real ones, give it back."""
+    real = usable_runs(catalog).runs
+    prior = prior_model(catalog)
+    truth = replace(model, matrix_slowdown=2.2, convolution_values=0.009, startup_s=8.0)
+    expected = log_utilization(
+        truth, real.traits, real.machine, flop=real.flop, devices=real.devices
+    )
+    rng = np.random.default_rng(4)
+    noise = rng.normal(0.0, 0.05, len(real.flop))
+    hours = real.flop / real.machine.peak_flop_per_s / 3600 / np.exp(expected + noise)
+    found = fit(prior, replace(real, device_hours=hours))
+    again = log_utilization(found, real.traits, real.machine, flop=real.flop, devices=real.devices)
+    assert np.median(np.abs(again - expected)) < 0.03
+    for name in ("convolution_values", "speedup_per_year"):
+        assert getattr(found, name) == pytest.approx(getattr(truth, name), rel=0.25), name
+
+
+def test_without_runs_the_prior_stands(catalog):
+    prior = prior_model(catalog)
+    runs = usable_runs(catalog).runs
+    found = fit(prior, runs.part(np.zeros(len(runs.flop), dtype=bool)))
+    for name in PARAMETERS:
+        assert getattr(found, name) == pytest.approx(float(prior[name].mid)), name
+
+
+def test_the_shipped_parameters_are_those_of_the_fit(catalog):
+    again = fit(prior_model(catalog), usable_runs(catalog).runs)
+    shipped = asdict(fitted_model(catalog))
+    for name, value in asdict(again).items():
+        assert shipped[name] == pytest.approx(value, rel=1e-3), name
+
+
+def test_every_group_of_networks_has_a_spread(catalog):
+    spreads = shipped_spreads(catalog)
+    groups = {
+        network_kind(work, arch).group
+        for work in ("language", "vision", "diffusion", "speech", "multimodal", "other")
+        for arch in ("", "CNN", "dense decoder", "MoE", "U-Net", "LSTM", "EfficientNet", "GNN")
+    }
+    assert groups <= set(spreads)
+    assert all(0.2 < spread < 1.0 for spread in spreads.values())
+
+
+@pytest.mark.parametrize(
+    ("work", "arch", "name", "group", "flags"),
+    [
+        ("language", "dense decoder", "Llama", "decoder", ()),
+        ("language", "", "", "decoder", ()),
+        ("language", "MoE", "Mixtral", "decoder", ("sparse",)),
+        ("language", "dense transformer encoder", "BERT", "transformer", ("encoder",)),
+        ("vision", "CNN", "ResNet-50", "convolution", ("convolution",)),
+        ("vision", "", "", "convolution", ("convolution",)),
+        ("vision", "CNN", "EfficientNet-B4", "depthwise", ("depthwise",)),
+        ("vision", "CNN", "EfficientNetV2-XL", "convolution", ("convolution",)),
+        ("vision", "dense transformer encoder (ViT)", "DeiT-B", "transformer", ("encoder",)),
+        ("multimodal", "contrastive ViT", "CLIP", "transformer", ("encoder", "contrastive")),
+        ("diffusion", "diffusion U-Net", "DDPM", "unet", ("unet",)),
+        ("other", "SSM (Hyena)", "HyenaDNA", "recurrent", ("recurrent",)),
+        ("language", "dense decoder (LoRA r16)", "llama2 lora", "decoder", ("lora",)),
+        ("other", "", "", "other", ()),
+    ],
+)
+def test_free_words_name_a_kind_of_network(work, arch, name, group, flags):
+    kind = network_kind(work, arch, name)
+    assert kind.group == group
+    on = {flag for flag, value in asdict(kind).items() if value is True}
+    assert on == set(flags)
+
+
+def test_work_by_tokens_counts_attention_experts_adapters_and_shared_layers():
+    empty = np.array([np.nan])
+    base = {
+        name: empty
+        for name in (
+            *("train_flops_reported", "flops_per_sample_forward", "samples_processed"),
+            *("params_total", "params_active", "tokens_processed", "layers", "hidden", "seq_len"),
+        )
+    }
+
+    def flop(arch, **given):
+        numbers = base | {name: np.array([value]) for name, value in given.items()}
+        return float(training_flop(numbers, kinds_of_rows(["language"], [arch], ["x"]))[0])
+
+    plain = {"params_total": 1e9, "tokens_processed": 1e10}
+    assert flop("dense decoder", **plain) == 6e19
+    assert flop("MoE", **plain, params_active=2e8) == pytest.approx(1.2e19)
+    assert flop("dense decoder (LoRA)", **plain) == pytest.approx(4e19)
+    sized = plain | {"layers": 16.0, "hidden": 2048.0, "seq_len": 2048.0}
+    attention = 12 * 16 * 2048 * 2048 * 1e10
+    assert flop("dense decoder", **sized) == pytest.approx(6e19 + attention)
+    assert flop("SSM", **sized) == 6e19
+    albert = {"params_total": 2.35e8, "tokens_processed": 1.0, "layers": 12.0, "hidden": 4096.0}
+    assert flop("encoder", **albert) == pytest.approx(6 * 12 * 12 * 4096**2)
+    assert np.isnan(flop("dense decoder"))
+
+
+def test_runs_can_be_cut():
+    runs = Runs(
+        flop=np.array([1e18, 1e19]),
+        devices=np.array([1.0, 2.0]),
+        device_hours=np.array([1.0, 2.0]),
+        machine=A100,
+        traits=DECODER,
+        family=np.array(["a", "b"]),
+    )
+    cut = runs.part(np.array([False, True]))
+    assert cut.flop.tolist() == [1e19]
+    assert cut.machine == A100

@@ -1,0 +1,98 @@
+"""The blind score: computed, never typed in; no family sees itself; the baselines beside it."""
+
+import numpy as np
+import pytest
+
+from estimator.catalog import Catalog
+from estimator.published import usable_runs
+from estimator.run_traits import prior_model, shipped_spreads
+from estimator.validation import (
+    Blind,
+    blind_predictions,
+    constant_utilization,
+    log_hours_ratio,
+    part_of,
+    score,
+    spread_of,
+)
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return Catalog.open()
+
+
+@pytest.fixture(scope="module")
+def published(catalog):
+    return usable_runs(catalog)
+
+
+@pytest.fixture(scope="module")
+def blind(catalog, published):
+    return blind_predictions(prior_model(catalog), published.runs, published.groups)
+
+
+def large_language(published):
+    domains = np.array([row["domain"] for row in published.rows])
+    language = np.char.startswith(domains, "language") | np.char.startswith(domains, "code")
+    return language & (published.runs.flop >= 1e20)
+
+
+def test_the_blind_error_is_below_the_constant_baseline(published, blind):
+    ours = score(blind, published.runs.family)
+    constant = score(constant_utilization(published.runs, 0.30, 0.5), published.runs.family)
+    assert ours.count > 200
+    assert ours.median_error <= 0.30
+    assert ours.median_error <= 0.75 * constant.median_error
+    assert ours.family_median_error < constant.family_median_error
+    assert 0.74 <= ours.coverage <= 0.86
+
+
+def test_large_language_runs_are_predicted_better_than_by_a_constant(published, blind):
+    chosen = large_language(published)
+    family = published.runs.family[chosen]
+    ours = score(part_of(blind, chosen), family)
+    baseline = part_of(constant_utilization(published.runs, 0.30, 0.5), chosen)
+    assert ours.median_error <= 0.25
+    assert ours.median_error < 0.8 * score(baseline, family).median_error
+    assert 0.65 <= ours.coverage <= 0.92
+
+
+def test_a_family_never_sees_itself(catalog, published, blind):
+    """Fitting without a family gives the error that was told for it."""
+    runs, prior = published.runs, prior_model(catalog)
+    own = runs.family == "llama"
+    again = log_hours_ratio(prior, runs.part(~own), runs.part(own))
+    assert again == pytest.approx(blind.log_ratio[own])
+
+
+def test_circular_rows_are_left_out_and_counted(published):
+    assert any(reason.startswith("circular") for reason in published.left_out)
+    for row in published.rows:
+        assert row["validation_tier"] in ("A", "B")
+        assert row["flops_independent_of_time"] == "yes"
+
+
+def test_the_shipped_spreads_are_those_of_the_blind_errors(catalog, published, blind):
+    for group, spread in shipped_spreads(catalog).items():
+        again = spread_of(blind.log_ratio, published.groups, group)
+        assert spread == pytest.approx(again, rel=2e-3), group
+
+
+def test_a_perfect_prediction_scores_perfectly():
+    perfect = Blind(log_ratio=np.zeros(4), log_sd=np.full(4, 0.1))
+    told = score(perfect, np.array(["a", "a", "b", "c"]))
+    assert (told.median_error, told.bias, told.coverage, told.within_125) == (0, 1, 1, 1)
+    assert told.families == 3
+
+
+def test_one_vote_a_family_is_not_one_vote_a_run():
+    off = np.log(np.array([2.0, 2.0, 2.0, 1.1, 1.1]))
+    told = score(Blind(log_ratio=off, log_sd=np.ones(5)), np.array(["a", "a", "a", "b", "c"]))
+    assert told.median_error == pytest.approx(1.0)
+    assert told.family_median_error == pytest.approx(0.1)
+
+
+def test_nothing_cannot_be_scored():
+    with pytest.raises(ValueError, match="no runs to score"):
+        score(Blind(log_ratio=np.array([]), log_sd=np.array([])), np.array([]))
