@@ -356,3 +356,13 @@ def test_numbers_are_shown_as_they_can_be_typed_again(value):
 def test_the_collector_does_not_run_after_every_script():
     config = tomllib.loads((APP.parent / ".streamlit/config.toml").read_text())
     assert config["runner"]["postScriptGC"] is False
+
+
+def test_an_uploaded_config_is_read_like_a_pasted_one():
+    page = opened()
+    page.pills(key="way").set_value("config").run()
+    page.text_input(key="config_tokens").set_value("10B").run()
+    file = ("config.json", json.dumps(GPT2).encode(), "application/json")
+    page.file_uploader(key="config_file").upload(*file).run()
+    assert json.loads(healthy(page).text_area(key="config_text").value) == GPT2
+    assert "flop=" in marker(page)

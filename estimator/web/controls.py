@@ -57,6 +57,9 @@ RESOLVED = {
 """Field -> name of the input that it overrides, where the two differ."""
 
 HELP = {item.name: str(item.metadata["help"]) for item in fields(Scenario)}
+MAX_CONFIG_MB = 10
+"""A config.json is a few kB; what is larger is something else [MB]."""
+
 INTERVALS = (0.5, 0.8, 0.9, 0.95)
 
 
@@ -133,7 +136,13 @@ def _config(answer: Answer, asked: Asked) -> None:
         height=120,
         placeholder='{"model_type": "llama", "hidden_size": 4096, ...}',
     )
-    st.file_uploader("or as a file", type="json", key="config_file", on_change=_changed_file)
+    st.file_uploader(
+        "or as a file",
+        type="json",
+        max_upload_size=MAX_CONFIG_MB,
+        key="config_file",
+        on_change=_changed_file,
+    )
     left, right = st.columns(2)
     left.text_input("Training tokens", key="config_tokens", placeholder="2T")
     right.text_input("Tokens in a sequence", key="config_seq_len", placeholder="2048")

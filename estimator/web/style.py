@@ -63,7 +63,7 @@ html { font-size: %(root)spx; }
 .tw-inputs small { display: block; font-size: 0.85rem; color: var(--soft); }
 .tw-inputs a { color: inherit; text-decoration: underline; text-underline-offset: 0.15em; }
 @media (max-width: 640px) {
-  [data-testid="stMainBlockContainer"] { padding: 3.6rem 1rem 2rem; }
+  [data-testid="stMainBlockContainer"] { padding: 3.9rem 1rem 2rem; }
   [data-testid="stExpandSidebarButton"]::after { content: "Change the inputs"; font-size: 1rem;
     font-weight: 600; margin-left: 0.3rem; white-space: nowrap; }
   [data-testid="stExpandSidebarButton"] { width: auto; padding: 0 0.6rem; }
@@ -73,6 +73,7 @@ html { font-size: %(root)spx; }
   .tw-value small { font-size: 1rem; }
   .tw-step { grid-template-columns: 1fr; }
   .tw-inputs thead { display: none; }
+  .tw-inputs td:first-child { font-weight: 600; }
   .tw-inputs tr { display: block; border-bottom: 1px solid var(--line); padding: 0.5rem 0; }
   .tw-inputs td:nth-child(n) { display: block; border: 0; padding: 0.05rem 0; width: auto; }
 }
@@ -81,7 +82,7 @@ html { font-size: %(root)spx; }
 
 def write_stylesheet(scale: float, *, slide: bool) -> None:
     """Dress the page; the text size of everything follows the root."""
-    sizes = {"root": f"{ROOT_PX * scale:g}", "top": "1" if slide else "2.6"}
+    sizes = {"root": f"{ROOT_PX * scale:g}", "top": "1" if slide else "4.2"}
     st.html(f"<style>{CSS % sizes}</style>")
 
 
