@@ -177,7 +177,10 @@ def set_up(needs: Needs, missing: Sequence[str]) -> None:
         with locked(folder / LOCK) as lock:
             if is_ready(needs):
                 return
-            say(f"setting up {folder} once, because {few(missing)} cannot be imported here")
+            if read_stamp(folder).get("python") == PYTHON:
+                say(f"updating {folder} to {' and '.join(needs.requirements)}")
+            else:
+                say(f"setting up {folder} once, because {few(missing)} cannot be imported here")
             started_s = time.monotonic()
             build(needs, lock)
             say(f"ready after {time.monotonic() - started_s:.0f} s")
