@@ -14,6 +14,7 @@ from estimator.lookup import (
     find_site,
     fixed_utilization,
 )
+from estimator.memory_answer import fit_warning
 from estimator.scenario import Scenario, check_choices, link
 from estimator.site import Site
 from estimator.trail import Input, Trail
@@ -97,6 +98,8 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
         price_usd_per_h=find_price(scenario, device, catalog, trail),
         own=scenario.pay == "own",
     )
+    for line in fit_warning(scenario, work.preset, device, devices, catalog):
+        trail.warn(line)
     result = estimate(work.workload, hardware, site, run)
     for reason in result.absent.values():
         trail.warn(reason)

@@ -1,0 +1,300 @@
+"""What is there to hold: a model, its formats and overheads, out of a config or the profiles."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from estimator.catalog import Catalog
+from estimator.checks import within_limits
+from estimator.memory import Overhead
+from estimator.memory_layers import (
+    FUSED_VALUES,
+    NOTHING_KEPT,
+    OP_BY_OP_VALUES,
+    Style,
+    adapter_params,
+    decoder_kept,
+    typical_decoder,
+)
+from estimator.memory_plan import Model, Parameters
+from estimator.trail import Trail
+from estimator.workload.blocks import Attention
+from estimator.workload.ledger import Inputs, Ledger
+from estimator.workload.transformer import Decoder
+
+OPTIMIZERS = ("adamw", "sgd", "sgd-momentum", "adafactor", "muon", "adam-8bit")
+TRAINING = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0, "tf32": 4.0, "fp8": 2.0}
+"""Bytes of a weight and of an activation by format of the matrix work; with fp8 both stay in 16
+bit and are cast on the way, as Transformer Engine does [byte]."""
+
+INFERENCE = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0, "fp8": 1.0, "int8": 1.0}
+"""Bytes of a weight by format; fp4, with its scales, stands in the priors [byte]."""
+
+MASTER_BYTES = 4.0
+"""An fp32 copy of 16-bit weights for the optimizer [byte]; Micikevicius et al. 2018,
+arXiv:1710.03740, sec. 3.1."""
+
+WRITTEN_OUT = ("gelu_new", "gelu_fast")
+"""Activations that Transformers computes in elementary operations."""
+
+WRITTEN_OUT_BY_DEFAULT = ("gpt2", "gptj", "gpt_neo", "codegen")
+"""Families whose activation is one of those where the config is silent."""
+
+OUTER_SHARE = 0.25
+"""Most that each of the token table and the head takes where only the size is known [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One question about memory; None was not said, and what is then assumed is told.
+
+    Parameters
+    ----------
+    model : str, optional
+        A config.json or a preset.
+    params : float, optional
+        Parameters, where there is no architecture. [1]
+    hardware : str, optional
+        Device by id or alias; without one only the need is told.
+    devices, tensor_parallel, pipeline_parallel, zero, batch, seq_len
+        As in `Plan`; `tensor_parallel` is all devices of a stage when serving.
+    context : float, optional
+        Tokens kept per sequence when serving. [token]
+    precision, optimizer, recompute, attention, finetune : str
+        By name.
+    lora_rank : float
+        Rank of the adapters. [1]
+    inference, sequence_parallel, fp32_gradients : bool
+        Serve instead of train; share the norms too; accumulate gradients in fp32.
+    """
+
+    model: str | None = None
+    params: float | None = None
+    hardware: str | None = None
+    devices: float = 1.0
+    precision: str = "bf16"
+    optimizer: str = "adamw"
+    batch: float = 1.0
+    seq_len: float | None = None
+    context: float | None = None
+    recompute: str = "none"
+    attention: str = "fused"
+    zero: float | None = None
+    tensor_parallel: float | None = None
+    pipeline_parallel: float = 1.0
+    finetune: str | None = None
+    lora_rank: float = 16.0
+    inference: bool = False
+    sequence_parallel: bool = False
+    fp32_gradients: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A model as found: its name, ledger, decoder if it is one, and its parameters by place."""
+
+    name: str
+    ledger: Ledger | None
+    decoder: Decoder | None
+    layers: float
+    embedding: float
+    head: float
+    typical: bool = False
+    plain_values: int = FUSED_VALUES
+
+    @property
+    def params(self) -> float:
+        """All parameters [1]."""
+        return self.layers + self.embedding + self.head
+
+    @property
+    def tied(self) -> bool:
+        """Whether the head is the token table."""
+        return self.decoder is not None and self.decoder.head is not None and self.decoder.head.tied
+
+    @property
+    def cache_splits(self) -> float:
+        """Ranks that can share the key-value cache: the fewest key and value heads of a layer."""
+        parts = [] if self.decoder is None else [layer.attention for layer in self.decoder.layers]
+        return float(min((p.kv_heads if isinstance(p, Attention) else 1 for p in parts), default=1))
+
+
+def find_network(question: Question, catalog: Catalog, trail: Trail) -> Network:
+    """Find the model of a question.
+
+    Raises
+    ------
+    ValueError
+        If it names none, or two.
+    """
+    if (question.model is None) == (question.params is None):
+        raise ValueError("give one model: a config.json, a preset by name, or --params 7e9")
+    if question.params is not None:
+        return _typical("a decoder", question.params, catalog, trail)
+    name = str(question.model)
+    if Path(name).exists() or name.endswith(".json"):
+        from estimator.workload.huggingface import read_config
+
+        return _configured(name, read_config(name), trail)
+    preset = catalog.preset(name)
+    if preset.config:
+        return _configured(preset.name, preset.config, trail)
+    if "params" not in preset.records:
+        raise ValueError(f"no size of {preset.name} is on record: give a config.json or --params")
+    return _typical(preset.name, preset.records["params"].value, catalog, trail)
+
+
+def training_model(question: Question, network: Network, catalog: Catalog, trail: Trail) -> Model:
+    """What training holds, in the formats and with the optimizer asked for."""
+    size = TRAINING[question.precision]
+    loss = trail.prior(catalog, "memory.loss_bytes_per_token_and_word", "logits")
+    if network.decoder is None:
+        trail.warn(f"activations of {network.name} are not modelled: they come on top")
+    eager = question.attention == "eager" and question.recompute == "none"
+    style = Style(value_bytes=size, eager=eager, plain_values=network.plain_values)
+    decoder = network.decoder
+    return Model(
+        parameters=_groups(question, network, catalog, trail),
+        layers=1.0 if decoder is None else len(decoder.layers),
+        kept=NOTHING_KEPT if decoder is None else decoder_kept(decoder, style),
+        checkpoint_bytes=0.0 if decoder is None else decoder.hidden * size,
+        vocab=_outputs(decoder),
+        tied=network.tied,
+        loss_bytes=float(loss.mid),
+    )
+
+
+def inference_model(question: Question, network: Network, catalog: Catalog, trail: Trail) -> Model:
+    """What serving holds; below 8 bit the tables and the head stay in 16 bit."""
+    if question.precision == "fp4":
+        size = float(trail.prior(catalog, "memory.fp4_bytes_per_param", "weights").mid)
+    else:
+        size = INFERENCE[question.precision]
+    outer = max(size, 2.0)
+    style = Style(value_bytes=outer, plain_values=network.plain_values)
+    decoder = network.decoder
+    return Model(
+        parameters=(
+            Parameters(layers=network.layers, weights_bytes=size),
+            Parameters(
+                layers=0.0, embedding=network.embedding, head=network.head, weights_bytes=outer
+            ),
+        ),
+        layers=1.0 if decoder is None else len(decoder.layers),
+        kept=NOTHING_KEPT if decoder is None else decoder_kept(decoder, style),
+        vocab=_outputs(decoder),
+        tied=network.tied,
+    )
+
+
+def find_overhead(question: Question, network: Network, catalog: Catalog, trail: Trail) -> Overhead:
+    """Doubts of the activations, and what is held beside the tensors."""
+    kind = "lora" if question.finetune in ("lora", "qlora") else "decoder"
+    if network.typical:
+        kind = "typical"
+    loss = trail.prior(catalog, "memory.loss_bytes_per_token_and_word", "logits")
+    return Overhead(
+        activations=trail.prior(catalog, f"memory.activations.{kind}", "activations"),
+        working=loss / loss.mid,
+        context_bytes=trail.prior(catalog, "memory.context_bytes", "context"),
+        fragmentation=trail.prior(catalog, "memory.fragmentation", "fragmentation"),
+    )
+
+
+def trained(
+    question: Question, catalog: Catalog, trail: Trail
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Bytes per trained parameter: in the matrices of the layers, and outside of them."""
+    size = TRAINING[question.precision]
+    key = "memory.optimizer_bytes_per_param."
+    state = trail.prior(catalog, key + question.optimizer, "optimizer")
+    outside = trail.prior(catalog, key + "adamw", "optimizer")
+    common = {
+        "weights_bytes": size,
+        "gradients_bytes": MASTER_BYTES if question.fp32_gradients else size,
+        "master_bytes": MASTER_BYTES if size < MASTER_BYTES else 0.0,
+    }
+    other = outside if question.optimizer == "muon" else state
+    return (
+        {**common, "optimizer_bytes": float(state.mid)},
+        {**common, "optimizer_bytes": float(other.mid)},
+    )
+
+
+def _groups(
+    question: Question, network: Network, catalog: Catalog, trail: Trail
+) -> tuple[Parameters, ...]:
+    inner, outer = trained(question, catalog, trail)
+    ends = {"embedding": network.embedding, "head": network.head}
+    if question.finetune not in ("lora", "qlora"):
+        return (
+            Parameters(layers=network.layers, **inner),
+            Parameters(layers=0.0, **ends, **outer),
+        )
+    if network.decoder is None:
+        raise ValueError(f"adapters of {network.name} are not modelled: its layers are not known")
+    size = TRAINING[question.precision]
+    base = size
+    if question.finetune == "qlora":
+        base = float(trail.prior(catalog, "memory.nf4_bytes_per_param", "weights").mid)
+    return (
+        Parameters(layers=network.layers, weights_bytes=base),
+        Parameters(layers=0.0, **ends, weights_bytes=size),
+        Parameters(layers=adapter_params(network.decoder, question.lora_rank), **inner),
+    )
+
+
+def _typical(name: str, params: float, catalog: Catalog, trail: Trail) -> Network:
+    """Where only the size is known: a Llama-like decoder of that size."""
+    within_limits("params", params)
+    trail.given("params", params, "parameter")
+    vocab = trail.prior(catalog, "memory.vocab", "logits")
+    decoder = typical_decoder(params, round(float(vocab.mid)))
+    outer = min(decoder.params_embedding, OUTER_SHARE * params)
+    trail.warn(
+        f"no architecture given: {len(decoder.layers)} layers of width {decoder.hidden:,} and "
+        f"{decoder.vocab:,} words are assumed for activations and cache; a config.json is exact"
+    )
+    return Network(
+        name=name,
+        ledger=decoder.ledger(Inputs()),
+        decoder=decoder,
+        layers=params - 2 * outer,
+        embedding=outer,
+        head=outer,
+        typical=True,
+    )
+
+
+def _configured(name: str, config: Mapping[str, Any], trail: Trail) -> Network:
+    from estimator.workload.huggingface import architecture
+
+    found = architecture(config)
+    ledger = found.ledger(Inputs())
+    for warning in ledger.warnings:
+        trail.warn(warning)
+    trail.given("params", ledger.params_total, "parameter")
+    head = ledger.terms["head/logits"].params if "head/logits" in ledger.terms else 0
+    return Network(
+        name=name,
+        ledger=ledger,
+        decoder=found if isinstance(found, Decoder) else None,
+        layers=float(ledger.params_total - ledger.params_embedding - head),
+        embedding=float(ledger.params_embedding),
+        head=float(head),
+        plain_values=_plain_values(config),
+    )
+
+
+def _plain_values(config: Mapping[str, Any]) -> int:
+    """Values that the activation of a plain MLP keeps, by its name."""
+    given = config.get("activation_function") or config.get("hidden_act")
+    silent = given is None and config.get("model_type") in WRITTEN_OUT_BY_DEFAULT
+    if silent or given in WRITTEN_OUT:
+        return OP_BY_OP_VALUES
+    return 1 if given == "relu" else FUSED_VALUES
+
+
+def _outputs(decoder: Decoder | None) -> float:
+    return 0.0 if decoder is None or decoder.head is None else float(decoder.head.outputs)
