@@ -11,10 +11,8 @@ from estimator.checks import within_limits
 from estimator.memory import Memory, inference_memory, training_memory, with_overhead
 from estimator.memory_lookup import (
     INFERENCE,
-    OPTIMIZERS,
     TRAINING,
     Network,
-    Question,
     find_network,
     find_overhead,
     inference_model,
@@ -22,17 +20,12 @@ from estimator.memory_lookup import (
     training_model,
 )
 from estimator.memory_plan import Plan, Serving, check_plan
+from estimator.memory_question import CHOICES, Question
 from estimator.scenario import Scenario
 from estimator.trail import Input, Trail
 from estimator.units import human, human_count
 from estimator.workload.transformer import DEFAULT_SEQ_LEN
 
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "optimizer": OPTIMIZERS,
-    "recompute": ("none", "selective", "full"),
-    "attention": ("fused", "eager"),
-    "finetune": ("full", "lora", "qlora"),
-}
 MOST_RANKS = 65_536
 """More data-parallel or tensor-parallel ranks than this are not searched [1]."""
 
@@ -225,7 +218,7 @@ def _plan(question: Question, network: Network, catalog: Catalog, trail: Trail) 
 def _memory(
     question: Question, network: Network, plan: Plan, catalog: Catalog, trail: Trail
 ) -> Memory:
-    overhead = find_overhead(question, network, catalog, trail)
+    overhead = find_overhead(question, network, plan.devices, catalog, trail)
     if not question.inference:
         model = training_model(question, network, catalog, trail)
         return with_overhead(training_memory(model, plan), overhead)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from estimator.catalog import Catalog
 from estimator.checks import within_limits
 from estimator.memory import Overhead
@@ -18,12 +20,13 @@ from estimator.memory_layers import (
     typical_decoder,
 )
 from estimator.memory_plan import Model, Parameters
+from estimator.memory_question import Question
 from estimator.trail import Trail
+from estimator.uncertainty import Number, Uncertain
 from estimator.workload.blocks import Attention
 from estimator.workload.ledger import Inputs, Ledger
 from estimator.workload.transformer import Decoder
 
-OPTIMIZERS = ("adamw", "sgd", "sgd-momentum", "adafactor", "muon", "adam-8bit")
 TRAINING = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0, "tf32": 4.0, "fp8": 2.0}
 """Bytes of a weight and of an activation by format of the matrix work; with fp8 both stay in 16
 bit and are cast on the way, as Transformer Engine does [byte]."""
@@ -43,51 +46,6 @@ WRITTEN_OUT_BY_DEFAULT = ("gpt2", "gptj", "gpt_neo", "codegen")
 
 OUTER_SHARE = 0.25
 """Most that each of the token table and the head takes where only the size is known [1]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """One question about memory; None was not said, and what is then assumed is told.
-
-    Parameters
-    ----------
-    model : str, optional
-        A config.json or a preset.
-    params : float, optional
-        Parameters, where there is no architecture. [1]
-    hardware : str, optional
-        Device by id or alias; without one only the need is told.
-    devices, tensor_parallel, pipeline_parallel, zero, batch, seq_len
-        As in `Plan`; `tensor_parallel` is all devices of a stage when serving.
-    context : float, optional
-        Tokens kept per sequence when serving. [token]
-    precision, optimizer, recompute, attention, finetune : str
-        By name.
-    lora_rank : float
-        Rank of the adapters. [1]
-    inference, sequence_parallel, fp32_gradients : bool
-        Serve instead of train; share the norms too; accumulate gradients in fp32.
-    """
-
-    model: str | None = None
-    params: float | None = None
-    hardware: str | None = None
-    devices: float = 1.0
-    precision: str = "bf16"
-    optimizer: str = "adamw"
-    batch: float = 1.0
-    seq_len: float | None = None
-    context: float | None = None
-    recompute: str = "none"
-    attention: str = "fused"
-    zero: float | None = None
-    tensor_parallel: float | None = None
-    pipeline_parallel: float = 1.0
-    finetune: str | None = None
-    lora_rank: float = 16.0
-    inference: bool = False
-    sequence_parallel: bool = False
-    fp32_gradients: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,16 +146,22 @@ def inference_model(question: Question, network: Network, catalog: Catalog, trai
     )
 
 
-def find_overhead(question: Question, network: Network, catalog: Catalog, trail: Trail) -> Overhead:
+def find_overhead(
+    question: Question, network: Network, devices: Number, catalog: Catalog, trail: Trail
+) -> Overhead:
     """Doubts of the activations, and what is held beside the tensors."""
     kind = "lora" if question.finetune in ("lora", "qlora") else "decoder"
     if network.typical:
         kind = "typical"
     loss = trail.prior(catalog, "memory.loss_bytes_per_token_and_word", "logits")
+    one = trail.prior(catalog, "memory.context_bytes.one", "context")
+    several = trail.prior(catalog, "memory.context_bytes.several", "context")
+    context = np.where(np.asarray(devices) > 1, several.mid, one.mid)[()]
+    spread = several if np.any(np.asarray(devices) > 1) else one
     return Overhead(
         activations=trail.prior(catalog, f"memory.activations.{kind}", "activations"),
         working=loss / loss.mid,
-        context_bytes=trail.prior(catalog, "memory.context_bytes", "context"),
+        context_bytes=Uncertain(context, spread.loadings),
         fragmentation=trail.prior(catalog, "memory.fragmentation", "fragmentation"),
     )
 

@@ -81,7 +81,10 @@ def verdict(answer: MemoryAnswer, level: float) -> str:
     found = bounds(answer.memory.total_bytes, level)
     need = human(found["mid"], "B")
     if answer.device is None or answer.capacity_bytes is None:
-        return f"needs {need} on each of {answer.plan.devices:,.0f} devices"
+        count = answer.plan.devices
+        return f"needs {need} on " + (
+            "one device" if count == 1 else f"each of {count:,.0f} devices"
+        )
     capacity = answer.capacity_bytes
     held = f"{human(capacity, 'B')} ({capacity / GIB:,.4g} GiB)"
     of = f"{need} of {held}, {100 * found['mid'] / capacity:.0f} %"

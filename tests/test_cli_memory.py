@@ -74,7 +74,7 @@ def test_csv_is_one_row_with_the_same_figures(capsys):
 
 
 def test_people_read_a_table_and_a_verdict(capsys):
-    _, out, err = run(capsys, "llama-2-7b", "--hardware", "v100")
+    _, out, err = run(capsys, "llama-2-7b", "--hardware", "h100")
     assert "optimizer state" in out
     assert "does not fit: " in out
     assert "needs at least " in out.splitlines()[-1]

@@ -23,8 +23,9 @@ from estimator.memory_layers import (
     layer_kept,
     typical_decoder,
 )
-from estimator.memory_lookup import Question, find_network, training_model
+from estimator.memory_lookup import find_network, training_model
 from estimator.memory_plan import Model, Parameters, Plan, Serving
+from estimator.memory_question import Question
 from estimator.scenario import Scenario
 from estimator.trail import Trail
 from estimator.uncertainty import Uncertain, spread_between
@@ -305,6 +306,21 @@ def test_quantised_fine_tuning_holds_half_a_byte_a_parameter():
     found = ask(model=path, finetune="qlora", recompute="full", seq_len=512, hardware="a40")
     assert found.memory.weights_bytes / 1e9 == pytest.approx(34.5, rel=0.03)
     assert found.fits
+
+
+def test_quantised_fine_tuning_of_7_billion_takes_less_than_10_gb():
+    """PyTorch's torchtune tutorial on QLoRA: Llama 2 7B, "in <10 GB of memory"."""
+    found = ask(model="llama-2-7b", finetune="qlora", lora_rank=8, batch=2, recompute="full")
+    assert 7 < total_gb(found.memory) < 10
+
+
+def test_a_published_peak_of_adapters_on_long_sequences():
+    """Chen et al. 2023, LongLoRA, arXiv:2309.12307, table 12: 25.7 GB with plain LoRA, ZeRO-2."""
+    said = {"finetune": "lora", "lora_rank": 8, "zero": 2, "recompute": "full", "devices": 8}
+    found = ask(model="llama-2-7b", seq_len=8192, **said)
+    low, high = found.memory.total_bytes.interval(0.9)
+    assert low <= 25.7e9 <= high
+    assert total_gb(found.memory) == pytest.approx(25.7, rel=0.12)
 
 
 def test_a_typical_decoder_is_of_the_size_asked_for():

@@ -10,7 +10,7 @@ from estimator.units import CENTRAL
 
 if TYPE_CHECKING:
     from estimator.memory_answer import MemoryAnswer
-    from estimator.memory_lookup import Question
+    from estimator.memory_question import Question
 
 EXAMPLES = """examples:
   twenty-watts memory llama-2-7b --hardware h100 --devices 8
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _question(options: argparse.Namespace) -> "Question":
-    from estimator.memory_lookup import Question
+    from estimator.memory_question import Question
 
     said: dict[str, Any] = {name: getattr(options, name) for name, _ in FLAGS}
     for name, _ in NUMBERS:
