@@ -63,5 +63,5 @@ def __getattr__(name: str) -> object:
     return getattr(import_module(f"estimator.{_HOME[name]}"), name)
 
 
-def __dir__() -> list[str]:
+def __dir__() -> "list[str]":
     return sorted([*__all__, "__version__"])

@@ -18,11 +18,14 @@ from estimator.memory_answer import fit_warning
 from estimator.scenario import Scenario, check_choices, link
 from estimator.site import Site
 from estimator.trail import Input, Trail
-from estimator.uncertainty import Uncertain, z_score
+from estimator.uncertainty import EXACTLY_ZERO, Uncertain, z_score
 from estimator.units import CENTRAL
 from estimator.utilization_lookup import RunFacts, predicted_utilization
 from estimator.work_lookup import Work, find_work
 from estimator.workload.work import Workload
+
+SELF_CONTAINED = ("brain",)
+"""Kinds of device that need neither cooling nor a network beyond themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +92,12 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
     device = _device(scenario, work.preset, catalog, trail)
     precision = choose_precision(device, _precision(scenario, work.preset, device))
     hardware = find_hardware(device, precision, catalog, trail)
-    site = find_site(scenario, catalog, trail)
+    site = find_site(scenario, catalog, trail, bare=device.kind in SELF_CONTAINED)
     devices = _devices(scenario, work.preset, device, trail)
     run = Run(
         devices=devices,
         utilization=_utilization(scenario, work, (device, precision, devices), catalog, trail),
-        network_share=trail.prior(catalog, "power.network_share", "network"),
+        network_share=_network_share(device, catalog, trail),
         price_usd_per_h=find_price(scenario, device, catalog, trail),
         own=scenario.pay == "own",
     )
@@ -178,6 +181,12 @@ def _utilization(
         year=_year(work.preset, device),
     )
     return predicted_utilization(facts, device, precision, catalog, trail)
+
+
+def _network_share(device: Device, catalog: Catalog, trail: Trail) -> Uncertain:
+    if device.kind in SELF_CONTAINED:
+        return EXACTLY_ZERO
+    return trail.prior(catalog, "power.network_share", "network")
 
 
 def _year(preset: Preset | None, device: Device) -> float | None:

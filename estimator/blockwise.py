@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from estimator.uncertainty import Number, Uncertain
 
-BLOCK = 65_536
-"""Scenarios in a block [1]: half a megabyte an array, so that a chain of them fits the cache."""
+BLOCK = 15_000
+"""Scenarios in a block [1]: 120 kB an array, so that a chain of them fits the cache, and below the
+128 kB from which the C library maps fresh pages for every array."""
 
 Key = tuple[str, str]
 """A quantity and one of its doubts."""
@@ -80,12 +81,15 @@ def _laid_out(
     """Memory for every array of a result, and the keys to copy.
 
     Quantities that share an array in one block (a doubt of the power is one of the energy, too)
-    share it in the whole.
+    share it in the whole; a part of an array that was given is that array, and not copied.
     """
     long: dict[Key, npt.NDArray[np.float64]] = {}
     owners: dict[int, Key] = {}
     for key, number in _by_key(first).items():
-        if np.ndim(number):
+        given = getattr(number, "base", None)
+        if given is not None and np.shape(given) == (length,):
+            long[key] = given
+        elif np.ndim(number):
             owner = owners.setdefault(id(number), key)
             long[key] = np.empty(length) if owner == key else long[owner]
     return long, list(owners.values())

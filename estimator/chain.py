@@ -70,7 +70,7 @@ class Estimate:
     absent : mapping of str to str
         Quantity that cannot be had -> why, and what to give.
     breakdown : mapping of str to function
-        Quantity -> what works out its parts; empty where more than 131,072 scenarios are asked at
+        Quantity -> what works out its parts; empty where more than 30,000 scenarios are asked at
         once.
     """
 

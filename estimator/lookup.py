@@ -202,8 +202,11 @@ def _year(text: str) -> float:
     return parts[0] + (parts[1] if len(parts) > 1 else 6.5) / 12
 
 
-def find_site(scenario: Scenario, catalog: Catalog, trail: Trail) -> Site:
-    """The place with its grid; what is not known of it is assumed, and said."""
+def find_site(scenario: Scenario, catalog: Catalog, trail: Trail, *, bare: bool = False) -> Site:
+    """The place with its grid; what is not known of it is assumed, and said.
+
+    A bare device, which needs no cooling, has a PUE of one unless another is given.
+    """
     place = None if scenario.site is None else catalog.place(scenario.site)
     name = "an unnamed site" if place is None else place.name
     optional = {}
@@ -214,7 +217,9 @@ def find_site(scenario: Scenario, catalog: Catalog, trail: Trail) -> Site:
         optional["wue_l_per_kwh"] = trail.record("wue_l_per_kwh", record, "water")
     return Site(
         name=name,
-        pue=_pue(scenario.pue, place, catalog, trail),
+        pue=_bare_pue(trail)
+        if bare and scenario.pue is None
+        else _pue(scenario.pue, place, catalog, trail),
         co2e_kg_per_kwh=_carbon_intensity(scenario.carbon_intensity, place, catalog, trail),
         electricity_usd_per_kwh=_electricity(scenario.electricity_price, place, catalog, trail),
         **optional,
@@ -228,6 +233,14 @@ def _pue(given: float | None, place: Place | None, catalog: Catalog, trail: Trai
         return trail.record("pue", place.records["pue"], "PUE")
     record = catalog.prior("site.pue")
     trail.warn(f"PUE is not known here: {record.value:g} assumed; --pue or a cloud region sets it")
+    return trail.record("pue", record, "PUE")
+
+
+def _bare_pue(trail: Trail) -> Uncertain:
+    note = "no cooling and no losses outside the device"
+    record = Record(
+        value=1.0, unit="1", basis="assumed", source="twenty-watts-assumption", note=note
+    )
     return trail.record("pue", record, "PUE")
 
 

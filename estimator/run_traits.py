@@ -138,7 +138,7 @@ def usual_width(hidden: Floats, params: Floats, flop: Floats) -> Floats:
     """Width as stated, else of a transformer of that size, else of one trained with that work [1].
 
     >>> usual_width(np.array([np.nan]), np.array([6.7e9]), np.array([1e22])).round(-2)
-    array([4200.])
+    array([4100.])
     """
     balanced = np.sqrt(flop / (FLOP_PER_PARAM_AND_TOKEN * TOKENS_PER_PARAM))
     size = np.where(np.isnan(params), balanced, params)

@@ -6,6 +6,7 @@ The command line, the page and a link fill the same dataclass; `answer_scenario`
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -169,4 +170,7 @@ def from_link(query: Mapping[str, str]) -> tuple[Scenario, list[str]]:
 
 def _written(value: float | str) -> str:
     """Write a number shortly and exactly, without a plus sign."""
-    return value if isinstance(value, str) else f"{value:.15g}".replace("e+", "e")
+    if isinstance(value, str):
+        return value
+    exact = Decimal(repr(value)).normalize()
+    return min(f"{exact:f}", str(exact).lower().replace("e+", "e"), key=len)

@@ -223,8 +223,8 @@ def _device_problems(device: Device) -> Iterator[Problem]:
     if device.released and not is_past(device.released):
         yield problem("released", f"no past date: {device.released}", "write 2020 or 2020-05-14")
     watts = {key: record.value for key, record in device.records.items() if record.unit == "W"}
-    if watts.get("idle_w", 0) >= watts.get("tdp_w", float("inf")):
-        yield problem("idle_w", "not below tdp_w", "exchange them")
+    if watts.get("idle_w", 0) > watts.get("tdp_w", float("inf")):
+        yield problem("idle_w", "above tdp_w", "exchange them")
     if (
         "tdp_w" in watts
         and not 0.3 <= watts.get("system_power_w", watts["tdp_w"]) / watts["tdp_w"] <= 3

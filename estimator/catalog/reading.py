@@ -138,6 +138,13 @@ class Catalog:
     def prices(self, name: str | None = None) -> list[Price]:
         """Return the prices of a device, or of all, newest first."""
         wanted = None if name is None else self._find("hardware", name)
+        key = f"prices {wanted}"
+        if key not in self._cache:
+            self._cache[key] = self._read_prices(wanted)
+        prices: list[Price] = self._cache[key]
+        return prices
+
+    def _read_prices(self, wanted: str | None) -> list[Price]:
         prices: dict[tuple[str, ...], Price] = {}
         for path, line, row in self._price_rows:
             if wanted in (None, row.get("device")):
@@ -222,10 +229,21 @@ class Catalog:
     def _heads_with(self, shelf: str, text: str) -> dict[str, dict[str, Any]]:
         """Parse the heads that hold a text once names are stripped: few, so a look-up is quick."""
         found: dict[str, dict[str, Any]] = {}
-        for path in self._shelf(shelf):
-            if text in name_key(files.read_text(path).partition("\n[")[0]):
+        for path, head in self._stripped_heads(shelf):
+            if text in head:
                 found[path.stem] = {"aliases": (), **files.read_head(path)}
         return found
+
+    def _stripped_heads(self, shelf: str) -> list[tuple[Path, str]]:
+        """Return every file of a shelf with its head, read once and stripped like a name."""
+        key = f"{shelf} heads"
+        if key not in self._cache:
+            self._cache[key] = [
+                (path, name_key(files.read_text(path).partition("\n[")[0]))
+                for path in self._shelf(shelf)
+            ]
+        heads: list[tuple[Path, str]] = self._cache[key]
+        return heads
 
     def _shelf(self, shelf: str) -> list[Path]:
         """Return all files of devices or presets, ours first."""

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -59,14 +60,21 @@ def run(options: argparse.Namespace) -> int:
     command += [f"--server.port={options.port}", f"--server.address={options.host}"]
     sys.stderr.write(f"Twenty Watts on http://localhost:{options.port}/{options.open}\n")
     process = subprocess.Popen(command, env=environment, cwd=script_path().parent)
+    signal.signal(signal.SIGTERM, _stop)
     try:
         if not options.no_browser:
             _open_when_ready(process, f"http://localhost:{options.port}", options.open)
         return process.wait()
     except KeyboardInterrupt:
+        return 0
+    finally:
         process.terminate()
         process.wait()
-        return 0
+
+
+def _stop(_number: int, _frame: object) -> None:
+    """Treat a request to end like Ctrl-C, so that the server ends with us."""
+    raise KeyboardInterrupt
 
 
 def _open_when_ready(process: "subprocess.Popen[bytes]", address: str, link: str) -> None:

@@ -57,6 +57,8 @@ def _print_for_people(answer: "Answer") -> None:
     print_table(("", "median", f"{answer.level * 100:g} % interval"), report.rows(answer))
     shares = report.spread(answer)
     if shares:
-        told = ", ".join(f"{name} {share * 100:.0f} %" for name, share in shares.items())
+        told = ", ".join(
+            f"{name} {share * 100:.0f} %" for name, share in shares.items() if share >= 0.005
+        )
         print_line(f"What makes the energy uncertain: {told}")
     print_line(f"The same in the app: twenty-watts app --open '{answer.link}'")

@@ -7,7 +7,8 @@ from dataclasses import fields
 import streamlit as st
 
 from estimator.answer import Answer, answer_scenario
-from estimator.scenario import KINDS, Scenario
+from estimator.network_kind import KINDS
+from estimator.scenario import Scenario
 from estimator.units import digits
 from estimator.web import inputs, style
 from estimator.web.inputs import Asked

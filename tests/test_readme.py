@@ -1,0 +1,73 @@
+"""What the documents show is what the commands print."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def shown():
+    """Command and output of every console block."""
+    for block in re.findall(r"```console\n(.*?)```", README, flags=re.S):
+        for piece in re.split(r"(?m)^\$ ", block)[1:]:
+            command, _, output = piece.partition("\n")
+            yield command, output.strip("\n")
+
+
+def told(command):
+    """What the command prints, stdout then stderr, without trailing blanks."""
+    words = shlex.split(command)
+    assert words[:3] == ["python3", "-m", "estimator"], command
+    found = subprocess.run(
+        [sys.executable, *words[1:]],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "80"},
+        timeout=120,
+        check=True,
+    )
+    lines = [line.rstrip() for line in found.stdout.splitlines()]
+    return "\n".join([*lines, *found.stderr.splitlines()]).strip("\n")
+
+
+@pytest.mark.parametrize(("command", "output"), list(shown()), ids=[c for c, _ in shown()])
+def test_the_readme_shows_what_the_command_prints(command, output):
+    squeezed = [line for line in told(command).splitlines() if line]
+    assert squeezed == [line.rstrip() for line in output.splitlines() if line]
+
+
+def test_the_python_example_runs():
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    names = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert names["low"] < 1_287_000 * 1.1 < names["high"] * 1.5
+
+
+def test_every_command_stands_in_the_readme():
+    from estimator.cli import COMMANDS
+
+    for module in COMMANDS:
+        assert f"`{module.__name__.rsplit('.', 1)[-1]}" in README
+
+
+def test_the_two_commands_stand_in_the_readme():
+    assert "python3 -m estimator app\npython3 -m tests\n" in README
+    assert "python3 -m tests" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_changelog_quotes_the_score_that_is_computed(tmp_path):
+    changelog = " ".join((ROOT / "CHANGELOG.md").read_text().split())
+    line = next(text for command, text in shown() if "validate" in command).splitlines()[0]
+    percent = re.findall(r"(\d+)\s?%", line)
+    ours, baseline, _, coverage = percent
+    assert f"median error of the device-hours is {ours} %" in changelog
+    assert f"against {baseline} % for a constant utilization" in changelog
+    assert f"holds {coverage} %" in changelog
