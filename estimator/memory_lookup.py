@@ -100,7 +100,13 @@ def find_network(question: Question, catalog: Catalog, trail: Trail) -> Network:
         return _configured(preset.name, preset.config, trail)
     if "params" not in preset.records:
         raise ValueError(f"no size of {preset.name} is on record: give a config.json or --params")
-    return _typical(preset.name, preset.records["params"].value, catalog, trail)
+    params = preset.records["params"].value
+    if preset.kind == "language":
+        return _typical(preset.name, params, catalog, trail)
+    trail.record("params", preset.records["params"], "")
+    return Network(
+        name=preset.name, ledger=None, decoder=None, layers=params, embedding=0.0, head=0.0
+    )
 
 
 def training_model(question: Question, network: Network, catalog: Catalog, trail: Trail) -> Model:
@@ -124,7 +130,9 @@ def training_model(question: Question, network: Network, catalog: Catalog, trail
 
 
 def inference_model(question: Question, network: Network, catalog: Catalog, trail: Trail) -> Model:
-    """What serving holds; below 8 bit the tables and the head stay in 16 bit."""
+    """What serving holds; up to 8 bit the tables and the head stay in 16 bit."""
+    if network.decoder is None:
+        trail.warn(f"working memory of {network.name} is not modelled: it comes on top")
     if question.precision == "fp4":
         size = float(trail.prior(catalog, "memory.fp4_bytes_per_param", "weights").mid)
     else:

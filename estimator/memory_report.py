@@ -78,6 +78,13 @@ def memory_rows(answer: MemoryAnswer, level: float) -> Iterator[tuple[str, str, 
 
 def verdict(answer: MemoryAnswer, level: float) -> str:
     """Whether it fits, in one line."""
+    if answer.network.decoder is None:
+        return f"without activations, which are not modelled: {_compared(answer, level)}"
+    return _compared(answer, level)
+
+
+def _compared(answer: MemoryAnswer, level: float) -> str:
+    """The need against what a device holds."""
     found = bounds(answer.memory.total_bytes, level)
     need = human(found["mid"], "B")
     if answer.device is None or answer.capacity_bytes is None:

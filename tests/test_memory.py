@@ -26,6 +26,7 @@ from estimator.memory_layers import (
 from estimator.memory_lookup import find_network, training_model
 from estimator.memory_plan import Model, Parameters, Plan, Serving
 from estimator.memory_question import Question
+from estimator.memory_report import verdict
 from estimator.scenario import Scenario
 from estimator.trail import Trail
 from estimator.uncertainty import Uncertain, spread_between
@@ -328,6 +329,17 @@ def test_a_typical_decoder_is_of_the_size_asked_for():
         decoder = typical_decoder(params, vocab=32_000)
         config_free = decoder.ledger(Inputs()).params_total
         assert config_free == pytest.approx(params, rel=0.35)
+
+
+def test_of_a_network_that_is_no_decoder_the_states_are_told_and_the_rest_is_said_to_be_missing():
+    found = ask(model="resnet-50", precision="fp32")
+    assert float(found.memory.activations_bytes.mid) == 0
+    assert any("activations of ResNet-50" in line for line in found.warnings)
+    params = CATALOG.preset("resnet-50").records["params"].value
+    assert found.memory.optimizer_bytes == 8 * params
+    assert verdict(found, 0.8).startswith("without activations, which are not modelled: needs ")
+    with pytest.raises(ValueError, match="adapters of ResNet-50"):
+        ask(model="resnet-50", finetune="lora")
 
 
 def test_optimizers_in_the_order_of_their_state():
