@@ -13,7 +13,20 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from estimator.workload.families import classic, dense, rotary, sparse, unknown
+from estimator.workload.families import (
+    bert,
+    classic,
+    convnets,
+    deberta,
+    dense,
+    encoder_decoder,
+    mobile,
+    modern_encoder,
+    rotary,
+    sparse,
+    t5,
+    unknown,
+)
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Ledger, Quantity
 
@@ -23,6 +36,13 @@ FAMILIES: Mapping[str, Callable[[Fields], Architecture]] = {
     **classic.FAMILIES,
     **dense.FAMILIES,
     **sparse.FAMILIES,
+    **bert.FAMILIES,
+    **deberta.FAMILIES,
+    **modern_encoder.FAMILIES,
+    **encoder_decoder.FAMILIES,
+    **t5.FAMILIES,
+    **convnets.FAMILIES,
+    **mobile.FAMILIES,
 }
 """Family readers by `model_type`."""
 
