@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.batch_finder import Finder
+from estimator.catalog import Device
 from estimator.chain import Estimate, Run, estimate
 from estimator.checks import LIMITS
 from estimator.lookup import value_bytes
@@ -210,7 +211,7 @@ class Block:
             price_usd_per_h=(
                 Uncertain(self.numbers["price_usd_per_h"][members])
                 if priced
-                else self.finder.price(device)
+                else self._price(device, members)
             ),
         )
         self._keep(estimate(work, hardware, site, run), members, written, asked)
@@ -263,6 +264,18 @@ class Block:
         if not np.isnan(count).any():
             return count, []
         return np.where(np.isnan(count), 1.0, count), [ONE_DEVICE]
+
+    def _price(self, device: Device, members: npt.NDArray[np.intp]) -> Uncertain | None:
+        """Rent at the time of each row; rows without a year take the newest offers."""
+        years = self.numbers["year"][members]
+        known = [None if year != year else float(year) for year in years]
+        prices = {year: self.finder.price(device, year) for year in set(known)}
+        quantities = [prices[year] for year in known]
+        if any(quantity is None for quantity in quantities):
+            return None
+        mids = np.array([quantity.mid for quantity in quantities if quantity is not None])
+        doubts = np.array([quantity.log_sd for quantity in quantities if quantity is not None])
+        return Uncertain(mids, {"price": doubts})
 
     def _utilization(
         self, key: tuple[Any, ...], members: npt.NDArray[np.intp], flop: Floats, devices: Floats

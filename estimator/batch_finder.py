@@ -86,10 +86,11 @@ class Finder:
         """Site of a region with notes; an unknown region is the world, and said."""
         return self._once(("site", region), lambda: self._site(region.strip()))
 
-    def price(self, device: Device) -> Uncertain | None:
-        """Rent of a device-hour, where any offer is on record."""
+    def price(self, device: Device, year: float | None = None) -> Uncertain | None:
+        """Rent of a device-hour at the time of the run, where any offer is on record."""
         return self._once(
-            ("price", device.id), lambda: find_price(Scenario(), device, self.catalog, Trail())
+            ("price", device.id, year),
+            lambda: find_price(Scenario(), device, self.catalog, Trail(), year=year),
         )
 
     def prior(self, key: str, doubt: str) -> Uncertain:

@@ -21,6 +21,9 @@ HALF = ("bf16", "fp16", "tf32", "fp32")
 PROCESSORS = ("cpu", "soc", "npu-phone", "edge")
 """Kinds of device for which no published training runs are at hand."""
 
+SAME_TIME = 0.5
+"""Offers count as of one time within this [year]."""
+
 FRESH_YEARS = 1.5
 """Rental offers this much older than the newest one are history [year]."""
 
@@ -154,9 +157,17 @@ def fixed_utilization(device: Device, catalog: Catalog, trail: Trail) -> Uncerta
 
 
 def find_price(
-    scenario: Scenario, device: Device, catalog: Catalog, trail: Trail
+    scenario: Scenario,
+    device: Device,
+    catalog: Catalog,
+    trail: Trail,
+    *,
+    year: float | None = None,
 ) -> Uncertain | None:
-    """Rent per device-hour: as given, or the newest offers; None where there are none."""
+    """Rent per device-hour: as given, or the newest offers; None where there are none.
+
+    With a year, the offers of that time count instead of the newest.
+    """
     if scenario.price is not None:
         return trail.given("price_usd_per_h", scenario.price, "USD/h")
     if scenario.pay == "own":
@@ -165,14 +176,18 @@ def find_price(
     offers = [price for price in catalog.prices(device.id) if price.kind == kind]
     if not offers:
         return None
-    record = price_record(offers, catalog)
+    record = price_record(offers, catalog, year=year)
     return trail.record("price_usd_per_h", record, "price")
 
 
-def price_record(offers: Sequence[Price], catalog: Catalog) -> Record:
-    """Median of the newest offers, with their range as the spread."""
+def price_record(offers: Sequence[Price], catalog: Catalog, *, year: float | None = None) -> Record:
+    """Median of the newest offers, or of those nearest to a year, with their range as spread."""
     newest = max(price.date_to for price in offers)
-    fresh = [price for price in offers if _years_before(price.date_to, newest) <= FRESH_YEARS]
+    if year is None:
+        fresh = [price for price in offers if _year(newest) - _year(price.date_to) <= FRESH_YEARS]
+    else:
+        nearest = min(_years_from(price, year) for price in offers)
+        fresh = [price for price in offers if _years_from(price, year) <= nearest + SAME_TIME]
     amounts = sorted(price.price_usd_per_h for price in fresh)
     middle = median(amounts)
     single = catalog.prior("price.single_quote_spread")
@@ -192,8 +207,10 @@ def price_record(offers: Sequence[Price], catalog: Catalog) -> Record:
     )
 
 
-def _years_before(earlier: str, later: str) -> float:
-    return _year(later) - _year(earlier)
+def _years_from(price: Price, year: float) -> float:
+    """Years between the middle of a year and the time an offer stood; 0 within it."""
+    middle = year + 0.5
+    return max(_year(price.date_from) - middle, middle - _year(price.date_to), 0.0)
 
 
 def _year(text: str) -> float:

@@ -136,11 +136,12 @@ def _stacked(machines: Sequence[Machine]) -> Machine:
 
 def _column(rows: Sequence[dict[str, str]], name: str) -> npt.NDArray[np.float64]:
     """One column as numbers, NaN where the cell is empty or no number."""
-    return np.array([_number(row[name]) for row in rows])
+    return np.array([row_number(row, name) for row in rows])
 
 
-def _number(cell: str) -> float:
+def row_number(row: dict[str, str], name: str, default: float = float("nan")) -> float:
+    """Return one cell as a number; the default where it is empty or no number."""
     try:
-        return float(cell)
+        return float(row[name])
     except ValueError:
-        return float("nan")
+        return default

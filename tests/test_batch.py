@@ -195,3 +195,10 @@ def test_a_free_text_names_a_precision(catalog, text, device, precision):
 )
 def test_a_domain_has_a_kind(domain, kind):
     assert kind_of_domain(domain) == kind
+
+
+def test_a_row_with_a_year_is_charged_the_price_of_its_time(catalog):
+    header = "accelerator,accelerator_hours,year"
+    then, now = run_rows(["v100,100,2019", "v100,100,"], catalog, header)
+    assert float(then["cost_usd_mid"]) == pytest.approx(306, rel=0.15)  # AWS p3, 3.06 USD/h
+    assert float(now["cost_usd_mid"]) < 0.7 * float(then["cost_usd_mid"])

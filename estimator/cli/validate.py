@@ -1,12 +1,15 @@
 """`validate`: published runs against predictions, error and interval coverage."""
 
 import argparse
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_profiles, catalog_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 
 if TYPE_CHECKING:
+    from estimator.catalog import Catalog
+    from estimator.validation import Score
     from estimator.validation_report import Report
 
 RUN_HEADER = ("run", "device", "predicted hours", "reported hours", "ratio")
@@ -44,14 +47,46 @@ def run(options: argparse.Namespace) -> int:
     from estimator.validation_report import validation_report
 
     note("fitting once per family of runs, some ten seconds", quiet=options.quiet)
-    report = validation_report(catalog_of(options))
+    catalog = catalog_of(options)
+    report = validation_report(catalog)
     if options.json:
-        print_json(report.as_json(with_runs=options.runs))
+        energy = {name: asdict(told) for name, told in _energy(catalog).items()}
+        print_json({**report.as_json(with_runs=options.runs), "energy_given_hours": energy})
     elif options.csv:
         print_csv(report.run_rows() if options.runs else report.group_rows())
     else:
         _print_for_people(report, with_runs=options.runs)
+        if not options.runs:
+            _print_energy(_energy(catalog))
     return 0
+
+
+def _energy(catalog: "Catalog") -> "dict[str, Score]":
+    """Score of the energy where it was measured: of all runs, and of those no prior has seen."""
+    from estimator.energy_validation import energy_score, measured_power
+
+    runs = measured_power(catalog)
+    unseen = [run for run in runs if not run.seen]
+    return {"measured": energy_score(runs), "measured, not seen by a prior": energy_score(unseen)}
+
+
+def _print_energy(scores: "dict[str, Score]") -> None:
+    print_line()
+    print_line("Energy of runs with a meter, their hours given:")
+    header = ("", "runs", "families", "median error", "bias", "within 1.25x", "in 80 %")
+    rows = [
+        (
+            name,
+            str(told.count),
+            str(told.families),
+            f"{told.median_error:.0%}",
+            f"x {told.bias:.2f}",
+            f"{told.within_125:.0%}",
+            f"{told.coverage:.0%}",
+        )
+        for name, told in scores.items()
+    ]
+    print_table(header, rows)
 
 
 def _print_for_people(report: "Report", *, with_runs: bool) -> None:
