@@ -26,6 +26,8 @@ from estimator.workload.families import (
     sparse,
     t5,
     unknown,
+    vision,
+    windowed,
 )
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Ledger, Quantity
@@ -43,6 +45,8 @@ FAMILIES: Mapping[str, Callable[[Fields], Architecture]] = {
     **t5.FAMILIES,
     **convnets.FAMILIES,
     **mobile.FAMILIES,
+    **vision.FAMILIES,
+    **windowed.FAMILIES,
 }
 """Family readers by `model_type`."""
 
