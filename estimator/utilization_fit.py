@@ -32,7 +32,17 @@ FAMILY_EXPONENT = -0.25
 """Power of the family's size that weighs a run: between one vote a run and one a family [1]."""
 
 STEPS = 60
-"""Most steps of the fit; it stops when a step moves no parameter by more than 1e-9."""
+SMALLEST_STEP = 1e-9
+"""Most steps of the fit; it stops where a step would move no parameter by more than this."""
+
+SLOPE_STEP = 1e-5
+"""Step of the differences that stand for derivatives [1]."""
+
+DAMPING = 1e-2
+"""Share by which the curvature is first raised, to keep a step short [1]."""
+
+ROUNDING = 1e-12
+"""Growth of the loss that is rounding, and no step in the wrong direction [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +83,27 @@ class Runs:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """Where a fit ended: where one to almost the same runs can start.
+
+    Parameters
+    ----------
+    logs : array of shape (n,)
+        Logarithms of the parameters, in the order of `PARAMETERS` [1].
+    curvature : array of shape (n, n)
+        Second derivatives of half the loss there, roughly [1].
+    """
+
+    logs: Floats
+    curvature: Floats
+
+    @property
+    def model(self) -> UtilizationModel:
+        """The parameters themselves."""
+        return model_of(self.logs.tolist())
+
+
 def fitted_model(prior: Mapping[str, Uncertain], runs: Runs) -> UtilizationModel:
     """Parameters that the runs and the prior together make most likely.
 
@@ -87,24 +118,28 @@ def fitted_model(prior: Mapping[str, Uncertain], runs: Runs) -> UtilizationModel
     -------
     UtilizationModel
     """
+    return fit(prior, runs).model
+
+
+def fit(prior: Mapping[str, Uncertain], runs: Runs, start: Fit | None = None) -> Fit:
+    """Fit like `fitted_model`, from the end of a fit to almost the same runs if there is one."""
     centre = np.array([np.log(float(prior[name].mid)) for name in PARAMETERS])
     spread = np.array([float(prior[name].log_sd) for name in PARAMETERS])
-    weight = family_weight(runs.family)
+    weight = family_weight(runs.family) / ERROR_SCALE
     seen = runs.log_utilization()
 
     def residuals(logs: Floats) -> Floats:
-        model = model_of(logs)
         expected = log_utilization(
-            model, runs.traits, runs.machine, flop=runs.flop, devices=runs.devices
+            model_of(logs), runs.traits, runs.machine, flop=runs.flop, devices=runs.devices
         )
-        return (expected - seen) * weight / ERROR_SCALE
+        return np.asarray((expected - seen) * weight, dtype=np.float64)
 
-    return model_of(_minimised(residuals, centre, spread))
+    return _minimised(_Objective(residuals=residuals, centre=centre, spread=spread), start)
 
 
-def model_of(logs: Sequence[float] | Floats) -> UtilizationModel:
-    """Parameters from their logarithms, in the order of `PARAMETERS`."""
-    return UtilizationModel(**dict(zip(PARAMETERS, np.exp(logs).tolist(), strict=True)))
+def model_of(logs: Floats | Sequence[float]) -> UtilizationModel:
+    """Parameters from their logarithms, in the order of `PARAMETERS`; columns of shape (n, 1)."""
+    return UtilizationModel(**dict(zip(PARAMETERS, np.exp(logs), strict=True)))
 
 
 def family_weight(family: npt.NDArray[np.str_]) -> Floats:
@@ -113,40 +148,63 @@ def family_weight(family: npt.NDArray[np.str_]) -> Floats:
     return np.asarray(counts[places] ** FAMILY_EXPONENT, dtype=np.float64)
 
 
-def _minimised(residuals: Residuals, centre: Floats, spread: Floats) -> Floats:
-    """Levenberg-Marquardt on the soft-L1 loss of the residuals plus the prior."""
-    logs, damping = centre.copy(), 1e-2
-    error = residuals(logs)
-    loss = _loss(error, (logs - centre) / spread)
-    for _ in range(STEPS):
-        jacobian = _jacobian(residuals, logs, error)
+@dataclass(frozen=True, kw_only=True)
+class _Objective:
+    """The soft-L1 loss of the residuals plus the prior, with its slopes by central differences."""
+
+    residuals: Residuals
+    centre: Floats
+    spread: Floats
+
+    def loss(self, logs: Floats) -> float:
+        error, pull = self.residuals(logs), (logs - self.centre) / self.spread
+        return float(2 * np.sum(np.sqrt(1 + error**2) - 1) + np.sum(pull**2))
+
+    def slopes(self, logs: Floats) -> tuple[Floats, Floats]:
+        """Half the gradient, and the curvature of the residuals taken as straight lines."""
+        moves = SLOPE_STEP * np.eye(len(logs))
+        sides = np.concatenate([logs + moves, logs - moves]).T[:, :, np.newaxis]
+        ahead, behind = np.split(self.residuals(sides), 2)
+        jacobian = (ahead - behind) / (2 * SLOPE_STEP)
+        error = self.residuals(logs)
         soft = 1.0 / np.sqrt(1.0 + error**2)
-        gradient = jacobian.T @ (soft * error) + (logs - centre) / spread**2
-        curvature = (jacobian.T * soft) @ jacobian + np.diag(1.0 / spread**2)
+        gradient: Floats = jacobian @ (soft * error) + (logs - self.centre) / self.spread**2
+        straight: Floats = (jacobian * soft) @ jacobian.T + np.diag(1.0 / self.spread**2)
+        return gradient, straight
+
+
+def _minimised(objective: _Objective, start: Fit | None) -> Fit:
+    """Damped quasi-Newton steps; the curvature learns from the gradients on the way (BFGS)."""
+    logs = objective.centre if start is None else start.logs
+    damping = DAMPING if start is None else 0.0
+    loss = objective.loss(logs)
+    gradient, straight = objective.slopes(logs)
+    curvature = straight if start is None else start.curvature
+    for _ in range(STEPS):
         step = -np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), gradient)
-        moved = logs + step
-        moved_error = residuals(moved)
-        moved_loss = _loss(moved_error, (moved - centre) / spread)
-        if moved_loss < loss:
-            logs, error, loss, damping = moved, moved_error, moved_loss, damping / 3
-            if np.max(np.abs(step)) < 1e-9:
-                break
-        else:
-            damping *= 5
-    return logs
+        if np.max(np.abs(step)) < SMALLEST_STEP:
+            break
+        moved_loss = objective.loss(logs + step)
+        if moved_loss > loss + ROUNDING:
+            damping = max(5 * damping, DAMPING)
+            continue
+        logs, loss, damping = logs + step, moved_loss, damping / 3
+        before, (gradient, _) = gradient, objective.slopes(logs)
+        curvature = _learned(curvature, step, gradient - before)
+    return Fit(logs=logs, curvature=curvature)
 
 
-def _loss(error: Floats, pull: Floats) -> float:
-    return float(2 * np.sum(np.sqrt(1 + error**2) - 1) + np.sum(pull**2))
-
-
-def _jacobian(residuals: Residuals, logs: Floats, error: Floats, step: float = 1e-5) -> Floats:
-    columns = []
-    for place in range(len(logs)):
-        moved = logs.copy()
-        moved[place] += step
-        columns.append((residuals(moved) - error) / step)
-    return np.stack(columns, axis=1)
+def _learned(curvature: Floats, step: Floats, change: Floats) -> Floats:
+    """Curvature that explains how a step changed the gradient, where it bends upwards."""
+    if change @ step <= 0:
+        return curvature
+    along = curvature @ step
+    learned: Floats = (
+        curvature
+        - np.outer(along, along) / (step @ along)
+        + np.outer(change, change) / (change @ step)
+    )
+    return learned
 
 
 def _cut(item: Cut, chosen: npt.NDArray[np.bool_]) -> Cut:
