@@ -181,7 +181,8 @@ def _minimised(objective: _Objective, start: Fit | None) -> Fit:
     gradient, straight = objective.slopes(logs)
     curvature = straight if start is None else start.curvature
     for _ in range(STEPS):
-        step = -np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), gradient)
+        raised = curvature + damping * np.diag(np.diag(curvature))
+        step = np.asarray(np.linalg.solve(raised, -gradient), dtype=np.float64)
         if np.max(np.abs(step)) < SMALLEST_STEP:
             break
         moved_loss = objective.loss(logs + step)
