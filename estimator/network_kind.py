@@ -75,6 +75,36 @@ def kind_of_domain(domain: str) -> str:
     return "other"
 
 
+CONFIGURED = (
+    (("mamba", "rwkv"), "language", "SSM"),
+    (("efficientnet", "mobilenet"), "vision", "CNN, depthwise"),
+    (("resnet", "convnext", "regnet", "alexnet", "vgg", "densenet"), "vision", "CNN"),
+    (("unet", "autoencoder"), "diffusion", "U-Net"),
+    (("dit", "sd3", "flux"), "diffusion", "diffusion transformer"),
+    (("clip", "siglip"), "multimodal", "contrastive ViT"),
+    (("llava", "gemma3_mm"), "multimodal", "vision encoder and decoder"),
+    (("vit", "deit", "beit", "swin", "dino", "segformer", "sam"), "vision", "ViT encoder"),
+    (("whisper",), "speech", "encoder-decoder transformer"),
+    (("wav2vec2", "hubert", "wavlm", "data2vec"), "speech", "encoder"),
+    (("t5", "bart", "pegasus", "marian", "switch"), "language", "encoder-decoder transformer"),
+    (("bert", "electra", "deberta", "mpnet", "longformer", "big_bird"), "language", "encoder"),
+)
+"""Beginnings or parts of a config's `model_type` -> kind of work and architecture in words."""
+
+
+def configured_kind(model_type: str, *, sparse: bool) -> tuple[str, str]:
+    """Kind of work and architecture in words of a Hugging Face `model_type`.
+
+    >>> configured_kind("modernbert", sparse=False), configured_kind("mixtral", sparse=True)
+    (('language', 'encoder'), ('language', 'MoE decoder'))
+    """
+    words = model_type.lower()
+    for parts, work, arch in CONFIGURED:
+        if _has(words, parts):
+            return work, arch
+    return "language", "MoE decoder" if sparse else "dense decoder"
+
+
 @lru_cache(maxsize=4096)
 def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
     """Kind of a network from the kind of work, an architecture and a name in free words.

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from estimator.catalog import Catalog, Preset
 from estimator.checks import within_limits
+from estimator.network_kind import configured_kind
 from estimator.run_traits import FLOP_PER_PARAM_AND_TOKEN, LORA_SHARE
 from estimator.scenario import Scenario
 from estimator.trail import Trail
 from estimator.uncertainty import EXACTLY_ONE, Uncertain
 from estimator.workload.work import Workload
+
+if TYPE_CHECKING:
+    from estimator.workload.ledger import Ledger
 
 PRESET_KINDS = {"games": "other"}
 """Preset kinds that share the utilization of another kind of work."""
@@ -53,7 +57,8 @@ def find_work(scenario: Scenario, catalog: Catalog, trail: Trail) -> Work:
     """
     _refuse_contradictions(scenario)
     preset = None if scenario.preset is None else catalog.preset(scenario.preset)
-    flop = _training_flop(scenario, preset, catalog, trail)
+    network = None if scenario.config is None else _read_network(scenario.config, scenario)
+    flop = _training_flop(scenario, (preset, network), catalog, trail)
     device_hours = _device_hours(scenario, preset, flop, trail)
     if flop is None and device_hours is None:
         raise ValueError(_no_work(scenario, preset))
@@ -67,20 +72,53 @@ def find_work(scenario: Scenario, catalog: Catalog, trail: Trail) -> Work:
         )
     return Work(
         workload=Workload(training_flop=flop, device_hours=device_hours, attempts=attempts),
-        kind=_kind(scenario, preset, trail),
-        arch=_arch(scenario, preset),
+        kind=_kind(scenario, (preset, network), trail),
+        arch=_arch(scenario, preset, network),
         preset=preset,
         params=trail.inputs["params"].value if "params" in trail.inputs else None,
-        hidden=None if preset is None else _width(preset.config),
+        hidden=_width(_config(preset, network)),
         seq_len=_seq_len(scenario, preset),
     )
 
 
-def _arch(scenario: Scenario, preset: Preset | None) -> str:
-    """Architecture in the words of a preset; a size with active parameters has experts."""
+@dataclass(frozen=True, kw_only=True)
+class _Network:
+    """A config.json, read and counted."""
+
+    config: Mapping[str, Any]
+    ledger: "Ledger"
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """Kind of work, and the architecture in words."""
+        sparse = self.ledger.params_active < self.ledger.params_total
+        return configured_kind(self.ledger.model_type, sparse=sparse)
+
+
+def _read_network(path: str, scenario: Scenario) -> _Network:
+    from estimator.workload.huggingface import model_ledger, read_config
+
+    for name in ("seq_len", "tokens", "samples"):
+        value = getattr(scenario, name)
+        if value is not None:
+            within_limits(name, value)
+    config = read_config(path)
+    return _Network(config=config, ledger=model_ledger(config, seq_len=scenario.seq_len))
+
+
+def _config(preset: Preset | None, network: _Network | None) -> Mapping[str, Any]:
+    if network is not None:
+        return network.config
+    return {} if preset is None else preset.config
+
+
+def _arch(scenario: Scenario, preset: Preset | None, network: _Network | None) -> str:
+    """Architecture of a preset or a config; a size with active parameters has experts."""
+    if network is not None:
+        return network.kind[1]
     if preset is not None:
         return preset.arch
-    return "MoE" if scenario.active_params is not None else ""
+    return "MoE decoder" if scenario.active_params is not None else ""
 
 
 def _width(config: Mapping[str, Any]) -> float | None:
@@ -114,12 +152,16 @@ def _refuse_contradictions(scenario: Scenario) -> None:
 
 
 def _training_flop(
-    scenario: Scenario, preset: Preset | None, catalog: Catalog, trail: Trail
+    scenario: Scenario,
+    named: tuple[Preset | None, _Network | None],
+    catalog: Catalog,
+    trail: Trail,
 ) -> Uncertain | None:
+    preset, network = named
     if scenario.flop is not None:
         return trail.given("training_flop", scenario.flop, "FLOP")
-    if scenario.config is not None:
-        return _flop_of_config(scenario.config, scenario, trail)
+    if network is not None:
+        return _flop_of_network(network.ledger, scenario, trail)
     if scenario.params is not None:
         return _flop_of_size(scenario, catalog, trail)
     return None if preset is None else _flop_of_preset(scenario, preset, catalog, trail)
@@ -140,15 +182,8 @@ def _flop_of_size(scenario: Scenario, catalog: Catalog, trail: Trail) -> Uncerta
     return FLOP_PER_PARAM_AND_TOKEN * params * tokens * formula
 
 
-def _flop_of_config(path: str, scenario: Scenario, trail: Trail) -> Uncertain | None:
+def _flop_of_network(ledger: "Ledger", scenario: Scenario, trail: Trail) -> Uncertain | None:
     """Exact ledger of a config.json, times the tokens or the samples."""
-    from estimator.workload.huggingface import model_ledger, read_config
-
-    for name in ("seq_len", "tokens", "samples"):
-        value = getattr(scenario, name)
-        if value is not None:
-            within_limits(name, value)
-    ledger = model_ledger(read_config(path), seq_len=scenario.seq_len)
     for warning in ledger.warnings:
         trail.warn(warning)
     trail.given("params", ledger.params_total, "parameters")
@@ -200,9 +235,12 @@ def _device_hours(
     return trail.record("device_hours", preset.records["device_hours"], "work")
 
 
-def _kind(scenario: Scenario, preset: Preset | None, trail: Trail) -> str:
+def _kind(scenario: Scenario, named: tuple[Preset | None, _Network | None], trail: Trail) -> str:
+    preset, network = named
     if scenario.kind is not None:
         return scenario.kind
+    if network is not None:
+        return network.kind[0]
     if preset is not None:
         return PRESET_KINDS.get(preset.kind, preset.kind)
     if scenario.flop is not None and scenario.utilization is None:

@@ -202,3 +202,18 @@ def test_the_brain_is_a_range_and_draws_twenty_watts(catalog):
     low, high = answer.estimate["wall_hours"].interval()
     assert high / low == pytest.approx(1e4, rel=0.01)
     assert answer.estimate["power_w"].mid == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize(
+    ("config", "group"),
+    [
+        ({"model_type": "gpt2", "n_embd": 768, "n_head": 12, "n_layer": 12}, "decoder"),
+        ({"model_type": "resnet", "depths": [3, 4, 6, 3], "num_labels": 1000}, "convolution"),
+    ],
+)
+def test_a_config_says_what_kind_of_network_it_is(catalog, tmp_path, config, group):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    answer = ask(catalog, config=str(path), samples=1e6, hardware="v100", devices=8.0)
+    assert f"for a {group}" in answer.inputs["utilization"].note
+    assert "--kind" not in " ".join(answer.warnings)
