@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -270,12 +271,16 @@ class Block:
         years = self.numbers["year"][members]
         known = [None if year != year else float(year) for year in years]
         prices = {year: self.finder.price(device, year) for year in set(known)}
-        quantities = [prices[year] for year in known]
-        if any(quantity is None for quantity in quantities):
+        if any(quantity is None for quantity in prices.values()):
             return None
-        mids = np.array([quantity.mid for quantity in quantities if quantity is not None])
-        doubts = np.array([quantity.log_sd for quantity in quantities if quantity is not None])
-        return Uncertain(mids, {"price": doubts})
+        mids = {year: quantity.mid for year, quantity in prices.items() if quantity is not None}
+        doubts = {
+            year: quantity.log_sd for year, quantity in prices.items() if quantity is not None
+        }
+        return Uncertain(
+            np.array([mids[year] for year in known]),
+            {"price": np.array([doubts[year] for year in known])},
+        )
 
     def _utilization(
         self, key: tuple[Any, ...], members: npt.NDArray[np.intp], flop: Floats, devices: Floats
@@ -307,8 +312,14 @@ class Block:
                 texts.append((nothing, "", error))
             else:
                 numbers = (pattern % tuple(row)).replace("nan", "")
-                texts.append((numbers, "; ".join(dict.fromkeys(noted)), ""))
+                texts.append((numbers, _joined(tuple(noted)), ""))
         return texts
+
+
+@lru_cache(maxsize=4096)
+def _joined(notes: tuple[str, ...]) -> str:
+    """Notes of a row, each once; most rows share theirs with many."""
+    return "; ".join(dict.fromkeys(notes))
 
 
 def _is_text(cell: str) -> bool:
