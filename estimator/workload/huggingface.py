@@ -16,17 +16,23 @@ from typing import Any
 from estimator.workload.families import (
     bert,
     classic,
+    clip,
     convnets,
     deberta,
     dense,
     encoder_decoder,
     mobile,
     modern_encoder,
+    multimodal,
     rotary,
+    sam,
     sparse,
+    speech,
+    state_space,
     t5,
     unknown,
     vision,
+    whisper,
     windowed,
 )
 from estimator.workload.fields import Fields
@@ -47,6 +53,12 @@ FAMILIES: Mapping[str, Callable[[Fields], Architecture]] = {
     **mobile.FAMILIES,
     **vision.FAMILIES,
     **windowed.FAMILIES,
+    **speech.FAMILIES,
+    **whisper.FAMILIES,
+    **state_space.FAMILIES,
+    **clip.FAMILIES,
+    **multimodal.FAMILIES,
+    **sam.FAMILIES,
 }
 """Family readers by `model_type`."""
 

@@ -1,0 +1,198 @@
+"""Which model of images and texts a config describes: CLIP, SigLIP, and each tower alone.
+
+Defaults are those of transformers 5.23. A pass holds `batch` images and as many texts of
+`seq_len` tokens; the ledger's tokens are those of both towers.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from estimator.workload.blocks import Attention, Cost, Mlp, held, linear
+from estimator.workload.convolution import image
+from estimator.workload.families.encoder import Encoder, Group, Sizes, bert_sizes, block, task
+from estimator.workload.families.rotary import class_name, label_count
+from estimator.workload.families.vision import Vision, trunk
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs
+from estimator.workload.network import Network, Pass, Reach, lines, prefixed, sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two towers, and the products of their embeddings.
+
+    Parameters
+    ----------
+    text, sight : Encoder, Vision
+        The towers.
+    width : int
+        Width of the embeddings that are compared. [1]
+    scales : int
+        Learned numbers on the comparison. [1]
+    """
+
+    text: Encoder
+    sight: Vision
+    width: int
+    scales: int
+
+    def run(self, inputs: Inputs) -> Pass:
+        """Pass over `batch` images and as many texts."""
+        batch, pixels = image(inputs, self.sight.side)
+        _, seq_len = sequence(inputs, self.text.longest)
+        done = [*prefixed(self.text.lines(batch, seq_len, inputs), "text/")]
+        done += prefixed(self.sight.lines(batch, pixels), "vision/")
+        costs = {
+            "head/compare": Cost(
+                params=self.scales, active_params=self.scales, flop_per_token=2 * self.width
+            )
+        }
+        done += lines(costs, Reach(tokens=batch * batch))
+        positions = self.sight.positions(pixels)[1]
+        return Pass(lines=done, tokens=batch * (seq_len + positions))
+
+
+def clip_text(fields: Fields, projection: int | None = None) -> Encoder:
+    """CLIP's text tower: causal, norms before the blocks."""
+    usual = Sizes(hidden=512, heads=8, width=2048, vocab=49408, positions=77, types=0)
+    return _text(fields, usual, projection, causal=True)
+
+
+def _text(fields: Fields, usual: Sizes, projection: int | None, causal: bool) -> Encoder:
+    sizes = replace(bert_sizes(fields, usual), types=0)
+    once = (
+        {} if projection is None else {"head/project": linear(sizes.hidden, projection, not causal)}
+    )
+    return Encoder(
+        before={
+            "embedding/token": held(sizes.vocab * sizes.hidden),
+            "embedding/position": held(sizes.positions * sizes.hidden),
+            "norm/outer": held(2 * sizes.hidden),
+        },
+        stack=(Group(costs=block(fields, sizes), times=sizes.layers),),
+        after={},
+        once=once,
+        longest=sizes.positions,
+        causal=causal,
+    )
+
+
+def clip_sight(fields: Fields, projection: int | None = None) -> Vision:
+    """CLIP's image tower: a class token, norms before and after the layers."""
+    vision = trunk(fields, patch=32)
+    once = {} if projection is None else {"head/project": linear(vision.hidden, projection)}
+    tables = {**vision.tables, "norm/outer": held(4 * vision.hidden)}
+    return replace(vision, tables=tables, once=once, patch_bias=False)
+
+
+def siglip_text(fields: Fields) -> Encoder:
+    """SigLIP's text tower, which sees both ways and ends in a dense layer."""
+    usual = Sizes(vocab=32000, positions=64, types=0)
+    hidden = fields.size("hidden_size", default=usual.hidden)
+    width = fields.size_or_none("projection_size") or hidden
+    return _text(fields, usual, width, causal=False)
+
+
+def siglip_sight(fields: Fields) -> Vision:
+    """SigLIP's image tower: no class token; a learned query gathers the patches."""
+    vision = trunk(fields)
+    hidden = vision.hidden
+    rows = (vision.side // vision.patch) ** 2
+    tables = {"embedding/position": held(rows * hidden), "norm/outer": held(2 * hidden)}
+    vision = replace(vision, prefix=0, tables=tables)
+    return _with_probe(fields, vision) if fields.flag("vision_use_head", default=True) else vision
+
+
+def _with_probe(fields: Fields, vision: Vision) -> Vision:
+    """A query that attends to all patches, then an MLP."""
+    hidden = vision.hidden
+    heads = fields.size("num_attention_heads", default=12)
+    attention = Attention(
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=hidden // heads,
+        qkv_bias=True,
+        output_bias=True,
+    ).costs()
+    mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=3072), bias=True)
+    after: dict[str, Cost] = {
+        "pooler/key": attention["attention/key"],
+        "pooler/value": attention["attention/value"],
+        "pooler/scores": Cost(flop_per_token=2 * hidden),
+        "pooler/reduce": Cost(flop_per_token=2 * hidden),
+    }
+    once: dict[str, Cost] = {
+        "pooler/probe": held(hidden),
+        "pooler/query": attention["attention/query"],
+        "pooler/output": attention["attention/output"],
+        "pooler/norm": held(2 * hidden),
+        **{f"pooler/{part.partition('/')[2]}": cost for part, cost in mlp.costs().items()},
+    }
+    return replace(vision, after=after, once=once)
+
+
+def _network(fields: Fields, run: Callable[[Inputs], Pass]) -> Network:
+    return Network(
+        run=run,
+        model_type=fields.text("model_type"),
+        name=fields.text("_name_or_path"),
+        warnings=fields.notes,
+    )
+
+
+def clip(fields: Fields) -> Network:
+    """CLIP: both towers, or the image tower under a classifier (arXiv:2103.00020)."""
+    vision = fields.part("vision_config")
+    if task(fields) == "ImageClassification":
+        return _classifier(fields, clip_sight(vision))
+    width = fields.size("projection_dim", default=512)
+    pair = Pair(
+        text=clip_text(fields.part("text_config"), width),
+        sight=clip_sight(vision, width),
+        width=width,
+        scales=1,
+    )
+    return _network(fields, pair.run)
+
+
+def siglip(fields: Fields) -> Network:
+    """SigLIP: as CLIP, each pair scored by itself (arXiv:2303.15343)."""
+    vision = fields.part("vision_config")
+    if task(fields) == "ImageClassification":
+        sight = siglip_sight(Fields({**vision.values, "vision_use_head": False}, vision.path))
+        return _classifier(fields, sight)
+    sight = siglip_sight(vision)
+    pair = Pair(
+        text=siglip_text(fields.part("text_config")), sight=sight, width=sight.hidden, scales=2
+    )
+    return _network(fields, pair.run)
+
+
+def _classifier(fields: Fields, vision: Vision) -> Network:
+    """The image tower under a classifier."""
+    part = linear(vision.hidden, label_count(fields), bias=True)
+    return _network(fields, replace(vision, once={"head/classifier": part}).run)
+
+
+def _tower(read: Callable[[Fields], Vision | Encoder], fields: Fields) -> Network:
+    """One tower alone."""
+    return _network(fields, read(fields).run)
+
+
+def _projected(read: Callable[[Fields, int | None], Vision | Encoder], fields: Fields) -> Network:
+    """One tower of CLIP alone, with its projection where the class has it."""
+    projects = class_name(fields).endswith("WithProjection")
+    width = fields.size("projection_dim", default=512) if projects else None
+    return _network(fields, read(fields, width).run)
+
+
+FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
+    "clip": clip,
+    "clip_text_model": partial(_projected, clip_text),
+    "clip_vision_model": partial(_projected, clip_sight),
+    "siglip": siglip,
+    "siglip_text_model": partial(_tower, siglip_text),
+    "siglip_vision_model": partial(_tower, siglip_sight),
+}

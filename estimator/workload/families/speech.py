@@ -1,0 +1,236 @@
+"""Which encoder of raw audio a config describes: wav2vec 2.0, HuBERT, WavLM, data2vec.
+
+Defaults are those of transformers 5.23. `seq_len` is audio samples at 16 kHz, ten seconds by
+default, and the ledger's tokens are frames.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
+from estimator.workload.convolution import sizes, windows
+from estimator.workload.families.encoder import task
+from estimator.workload.families.rotary import class_name, label_count
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs, quantity
+from estimator.workload.network import (
+    Line,
+    Network,
+    Pass,
+    Reach,
+    lines,
+)
+
+DEFAULT_SAMPLES = 160_000
+"""Ten seconds at 16 kHz. [sample]"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """A convolution over audio: costs per output, kernel and stride in inputs."""
+
+    costs: Costs
+    kernel: int
+    stride: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """An encoder of raw audio.
+
+    Parameters
+    ----------
+    filters : tuple of Filter
+        From samples to frames.
+    before, after : mapping
+        Costs per frame round the layers: projection, head.
+    positions, spare_frame : mapping, int
+        Costs per frame of the position convolution; an even kernel makes one frame too many.
+    layer : mapping
+        Costs of one layer.
+    layers : int
+        Layers. [1]
+    once : mapping
+        Parameters that multiply nothing, and heads per recording.
+    """
+
+    filters: tuple[Filter, ...]
+    before: Costs
+    positions: Costs
+    spare_frame: int
+    layer: Costs
+    layers: int
+    after: Costs
+    once: Costs
+
+    def run(self, inputs: Inputs) -> Pass:
+        """Pass over `batch` recordings of `seq_len` samples."""
+        batch = quantity("batch", inputs.batch)
+        samples = DEFAULT_SAMPLES if inputs.seq_len is None else inputs.seq_len
+        length = quantity("seq_len", samples)
+        done: list[Line] = []
+        for place, part in enumerate(self.filters):
+            length = windows(length, part.kernel, part.stride)
+            done += lines(part.costs, Reach(tokens=batch * length, first=place == 0))
+        frames = batch * length
+        done += lines(self.before, Reach(tokens=frames))
+        done += lines(self.positions, Reach(tokens=batch * (length + self.spare_frame)))
+        reach = Reach(tokens=frames, pairs=frames * length, times=self.layers)
+        done += lines(self.layer, reach)
+        done += lines(self.after, Reach(tokens=frames))
+        done += lines(self.once, Reach(tokens=batch))
+        return Pass(lines=done, tokens=frames)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What sets one family of the wav2vec line apart.
+
+    Parameters
+    ----------
+    gated_bias : bool
+        WavLM: biases by distance, gated by the query (arXiv:2110.13900, sec. 3.1).
+    stacked_positions : bool
+        data2vec: several position convolutions, and norms after all filters.
+    optional_norm : bool
+        HuBERT: the norm before the projection may be left out.
+    """
+
+    gated_bias: bool = False
+    stacked_positions: bool = False
+    optional_norm: bool = False
+
+
+def wav2vec2(facts: Facts, fields: Fields) -> Network:
+    """wav2vec 2.0: filters over samples, then a transformer (arXiv:2006.11477)."""
+    hidden = fields.size("hidden_size", default=768)
+    filters, width = _filters(facts, fields)
+    layer, layers = _layer(facts, fields, hidden)
+    positions, spare = _positions(facts, fields, hidden)
+    normed = not facts.optional_norm or fields.flag("feat_proj_layer_norm", default=True)
+    masks = _positive(fields, "mask_time_prob", 0.05) or _positive(fields, "mask_feature_prob", 0.0)
+    heads = fields.size("num_attention_heads", default=12)
+    tables = fields.size("num_buckets", default=320) * heads if facts.gated_bias else 0
+    after, once, notes = _heads(fields, hidden, layers)
+    model = Listener(
+        filters=filters,
+        before={
+            "norm/features": held(2 * width * normed),
+            "features/project": linear(width, hidden, bias=True),
+            "norm/outer": held(2 * hidden),
+        },
+        positions=positions,
+        spare_frame=spare,
+        layer=layer,
+        layers=layers,
+        after=after,
+        once={
+            "embedding/mask": held(hidden * masks),
+            "attention/relative_bias": held(tables),
+            **once,
+        },
+    )
+    return Network(
+        run=model.run,
+        model_type=fields.text("model_type"),
+        name=fields.text("_name_or_path"),
+        warnings=fields.notes + notes,
+    )
+
+
+def _filters(facts: Facts, fields: Fields) -> tuple[tuple[Filter, ...], int]:
+    """Convolutions over samples, and the channels of the last."""
+    widths = sizes(fields, "conv_dim", (512,) * 7)
+    kernels = sizes(fields, "conv_kernel", (10, 3, 3, 3, 3, 2, 2), len(widths))
+    strides = sizes(fields, "conv_stride", (5, 2, 2, 2, 2, 2, 2), len(widths))
+    bias = fields.flag("conv_bias")
+    all_normed = (
+        facts.stacked_positions or fields.text("feat_extract_norm", default="group") == "layer"
+    )
+    inputs = [1, *widths]
+    filters = []
+    for place, width in enumerate(widths):
+        norm = 2 * (all_normed or place == 0)
+        weights = inputs[place] * width * kernels[place]
+        params = weights + width * (bias + norm)
+        name = "features/first" if place == 0 else "features/convolution"
+        cost = Cost(params=params, active_params=params, flop_per_token=2 * weights)
+        filters.append(Filter(costs={name: cost}, kernel=kernels[place], stride=strides[place]))
+    return tuple(filters), widths[-1]
+
+
+def _positions(facts: Facts, fields: Fields, hidden: int) -> tuple[Costs, int]:
+    """Grouped convolutions that stand in for positions, and the frame too many of an even one."""
+    groups = fields.size("num_conv_pos_embedding_groups", default=16)
+    if facts.stacked_positions:
+        kernel = fields.size("conv_pos_kernel_size", default=19)
+        depth = fields.size("num_conv_pos_embeddings", default=5)
+        weights = hidden * (hidden // groups) * kernel
+        params = depth * (weights + hidden)
+        flop = 2 * depth * weights
+    else:
+        kernel = fields.size("num_conv_pos_embeddings", default=128)
+        weights = hidden * (hidden // groups) * kernel
+        batch_norm = fields.flag("conv_pos_batch_norm")
+        params = weights + hidden + (2 * hidden if batch_norm else kernel)
+        flop = 2 * weights
+    cost = Cost(params=params, active_params=params, flop_per_token=flop)
+    return {"embedding/position_filter": cost}, 1 - kernel % 2
+
+
+def _layer(facts: Facts, fields: Fields, hidden: int) -> tuple[Costs, int]:
+    """Costs of a layer, and their number."""
+    heads = fields.size("num_attention_heads", default=12)
+    head_dim = fields.share("hidden_size", hidden, "num_attention_heads", heads)
+    attention = Attention(
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=head_dim,
+        qkv_bias=True,
+        output_bias=True,
+    )
+    mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=3072), bias=True)
+    costs = {**attention.costs(), **mlp.costs(), "norm/layers": held(4 * hidden)}
+    if facts.gated_bias:
+        gate = linear(head_dim, 8, bias=True)
+        costs["attention/gate"] = replace(gate, flop_per_token=heads * gate.flop_per_token)
+        costs["attention/gate_scale"] = held(heads)
+    adapter = fields.size_or_none("adapter_attn_dim")
+    if adapter and fields.flag("do_stable_layer_norm"):
+        costs["adapter/down"] = linear(hidden, adapter, bias=True)
+        costs["adapter/up"] = linear(adapter, hidden, bias=True)
+        costs["norm/adapter"] = held(2 * hidden)
+    return costs, fields.layers("num_hidden_layers", default=12)
+
+
+def _positive(fields: Fields, name: str, default: float) -> bool:
+    value = fields.values.get(name, default)
+    return type(value) in (int, float) and value > 0
+
+
+def _heads(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs, tuple[str, ...]]:
+    """Heads over frames, over recordings, and a warning for those that are not counted."""
+    kind = task(fields)
+    if not kind:
+        return {}, {}, ()
+    if kind == "CTC":
+        vocab = fields.size("vocab_size", default=32)
+        return {"head/logits": linear(hidden, vocab, bias=True)}, {}, ()
+    mix = {"head/layer_weights": held((layers + 1) * fields.flag("use_weighted_layer_sum"))}
+    if kind == "SequenceClassification":
+        width = fields.size("classifier_proj_size", default=256)
+        once = {**mix, "head/classifier": linear(width, label_count(fields), bias=True)}
+        return {"head/project": linear(hidden, width, bias=True)}, once, ()
+    if kind == "AudioFrameClassification":
+        return {"head/classifier": linear(hidden, label_count(fields), bias=True)}, mix, ()
+    return {}, {}, (f"the head of {class_name(fields)} is not counted",)
+
+
+FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
+    "wav2vec2": partial(wav2vec2, Facts()),
+    "hubert": partial(wav2vec2, Facts(optional_norm=True)),
+    "wavlm": partial(wav2vec2, Facts(gated_bias=True)),
+    "data2vec-audio": partial(wav2vec2, Facts(stacked_positions=True)),
+}
