@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from estimator.cap_lookup import under_cap
 from estimator.catalog import Catalog, Device, Preset
 from estimator.chain import Estimate, Run, estimate
 from estimator.checks import within_limits
@@ -94,9 +95,14 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
     hardware = find_hardware(device, precision, catalog, trail)
     site = find_site(scenario, catalog, trail, bare=device.kind in SELF_CONTAINED)
     devices = _devices(scenario, work.preset, device, trail)
+    utilization = _utilization(scenario, work, (device, precision, devices), catalog, trail)
+    if scenario.power_cap is not None:
+        hardware, utilization = under_cap(
+            scenario.power_cap, work.workload, hardware, utilization, catalog, trail
+        )
     run = Run(
         devices=devices,
-        utilization=_utilization(scenario, work, (device, precision, devices), catalog, trail),
+        utilization=utilization,
         network_share=_network_share(device, catalog, trail),
         price_usd_per_h=find_price(scenario, device, catalog, trail),
         own=scenario.pay == "own",

@@ -28,6 +28,7 @@ LIMITS: dict[str, tuple[float, float, str]] = {
     "lora_rank": (1.0, 1e6, "the rank of the adapters"),
     "peak_flop_per_s": (1.0, 1e24, "a million exascale machines"),
     "tdp_w": (1e-6, 1e12, "half the electricity of the world"),
+    "power_cap": (1e-6, 1e12, "half the electricity of the world"),
 }
 
 

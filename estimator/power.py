@@ -5,12 +5,22 @@ utilization slowly: a device at half the utilization draws far more than half th
 memory, clocks and leakage go on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
+from estimator.checks import within_limits
 from estimator.hardware import Hardware
-from estimator.uncertainty import Number, Quantity, Uncertain, total, uncertain
+from estimator.uncertainty import (
+    Loadings,
+    Number,
+    Quantity,
+    Uncertain,
+    total,
+    uncertain,
+    z_score,
+)
 
 REFERENCE_UTILIZATION = 0.3
 """Utilization at which `Hardware.load` is stated [1]."""
@@ -22,6 +32,9 @@ Fitted by eye to nine MLPerf Training v4.0 runs on H100 with measured wall power
 utilizations of 0.11 to 0.37 (MLCommons results repository, power submissions, 2024) and to the
 V100 of GPT-3 at 0.20 (Patterson et al. 2021, arXiv:2104.10350, table 4).
 """
+
+MOST_CAP = 3.0
+"""A cap above so many power limits is a slip of the pen [1]."""
 
 DEVICES_PER_NODE = 8
 """Up to this many devices share a node and need no network outside it [1]."""
@@ -75,16 +88,110 @@ def node_power(
     ValueError
         If the power of the device is not known.
     """
-    if hardware.tdp_w is None or hardware.idle_w is None:
-        raise ValueError(f"the power of {hardware.name} is not known: give its tdp_w in a profile")
-    relative = uncertain(utilization) / REFERENCE_UTILIZATION
-    load = hardware.load * relative**LOAD_EXPONENT
-    load = Uncertain(np.minimum(load.mid, 1.0), load.loadings)
-    idle = hardware.idle_w
-    reach = Uncertain(np.maximum(hardware.tdp_w.mid - idle.mid, 0.0), hardware.tdp_w.loadings)
-    working = load * reach
-    device = total((idle, working))
+    idle, reach = _idle_and_reach(hardware)
+    device = total((idle, _load(hardware, utilization) * reach))
     node = device * hardware.host_factor
     beyond_node = np.where(np.asarray(devices) > DEVICES_PER_NODE, network_share.mid, 0.0)[()]
     whole = node * total((1.0, Uncertain(beyond_node, network_share.loadings)))
     return Power(idle_w=idle, device_w=device, node_w=node, whole_w=whole)
+
+
+def capped(
+    hardware: Hardware,
+    utilization: Uncertain,
+    cap_w: Number,
+    exponent: Uncertain,
+    *,
+    slows: bool = True,
+) -> tuple[Hardware, Uncertain]:
+    """Device under a power cap, and the utilization that it then reaches.
+
+    Where the run would draw more than the cap, the device draws the cap, and its throughput falls
+    with the dynamic power left: (cap - idle) / (draw - idle) to the power of the exponent. Dynamic
+    power goes with the clock times the voltage squared, and the voltage with the clock, so the
+    exponent of compute-bound work is near 1/3. Elsewhere nothing changes.
+
+    Parameters
+    ----------
+    hardware : Hardware
+        With `tdp_w` and `idle_w` known.
+    utilization : Uncertain
+        Share of the peak that the run reaches without the cap [1].
+    cap_w : float or array
+        Power limit set on each device [W].
+    exponent : Uncertain
+        Elasticity of the throughput to the dynamic power [1].
+    slows : bool
+        False for a run timed under the cap: the utilization is what it reached.
+
+    Returns
+    -------
+    Hardware, Uncertain
+        With the load under the cap; the utilization reached [1].
+
+    Raises
+    ------
+    ValueError
+        If the power of the device is not known, or the cap is not above idle, or absurdly high.
+    """
+    idle, reach = _idle_and_reach(hardware)
+    _check_cap(hardware, cap_w)
+    left = Uncertain(cap_w - idle.mid, _scaled(idle.loadings, -idle.mid / (cap_w - idle.mid)))
+    working = _load(hardware, utilization) * reach
+    binds = np.asarray(left.mid < working.mid)
+    reached = utilization
+    if slows:
+        reached = _where(binds, utilization * _slower(left / working, exponent), utilization)
+    load = left / (reach * (reached / REFERENCE_UTILIZATION) ** LOAD_EXPONENT)
+    return replace(hardware, load=_where(binds, load, hardware.load)), reached
+
+
+def _idle_and_reach(hardware: Hardware) -> tuple[Uncertain, Uncertain]:
+    """Idle power, and the way from there to the power limit [W]."""
+    if hardware.tdp_w is None or hardware.idle_w is None:
+        raise ValueError(f"the power of {hardware.name} is not known: give its tdp_w in a profile")
+    tdp, idle = hardware.tdp_w, hardware.idle_w
+    return idle, Uncertain(np.maximum(tdp.mid - idle.mid, 0.0), tdp.loadings)
+
+
+def _load(hardware: Hardware, utilization: Quantity) -> Uncertain:
+    """Share of that way at a utilization [1]."""
+    load = hardware.load * (uncertain(utilization) / REFERENCE_UTILIZATION) ** LOAD_EXPONENT
+    return Uncertain(np.minimum(load.mid, 1.0), load.loadings)
+
+
+def _slower(share: Uncertain, exponent: Uncertain) -> Uncertain:
+    """Throughput over that without the cap, its doubt no wider than that it is slower at 95 %."""
+    log_mid = np.log(np.minimum(share.mid, 1.0)) * exponent.mid
+    elastic = Uncertain(np.exp(log_mid), _scaled(share.loadings, exponent.mid))
+    slower = elastic * Uncertain(1.0, _scaled(exponent.loadings, log_mid))
+    bounds = np.maximum(z_score(0.95) * slower.log_sd, -log_mid)
+    kept = np.where(bounds > 0, -log_mid / np.where(bounds > 0, bounds, 1.0), 0.0)[()]
+    return Uncertain(slower.mid, _scaled(slower.loadings, kept))
+
+
+def _check_cap(hardware: Hardware, cap_w: Number) -> None:
+    """Refuse a cap that no device could keep, or that is a slip of the pen."""
+    within_limits("power_cap", cap_w)
+    idle, reach = _idle_and_reach(hardware)
+    cap_w, idle_w, limit_w = np.broadcast_arrays(cap_w, idle.mid, idle.mid + reach.mid)
+    for bad, bound, said in (
+        (cap_w <= idle_w, idle_w, "more than the idle power of its device"),
+        (cap_w > MOST_CAP * limit_w, MOST_CAP * limit_w, f"at most {MOST_CAP:g} power limits"),
+    ):
+        if np.any(bad):
+            worst, edge = float(cap_w[bad].flat[0]), float(bound[bad].flat[0])
+            raise ValueError(f"power_cap must be {said}, {edge:.4g} W, got {worst:.10g}")
+
+
+def _scaled(loadings: Loadings, factor: Number) -> Loadings:
+    return {name: load * factor for name, load in loadings.items()}
+
+
+def _where(chosen: npt.NDArray[np.bool_], yes: Uncertain, no: Uncertain) -> Uncertain:
+    """Take one or the other element by element, each with its own doubts."""
+    loadings = {
+        name: np.where(chosen, yes.loadings.get(name, 0.0), no.loadings.get(name, 0.0))[()]
+        for name in {**yes.loadings, **no.loadings}
+    }
+    return Uncertain(np.where(chosen, yes.mid, no.mid)[()], loadings)

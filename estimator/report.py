@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from estimator.answer import Answer
+from estimator.cap_lookup import EXPONENT
 from estimator.trail import GIVEN
 from estimator.uncertainty import Uncertain
 from estimator.units import digits, human, human_duration, human_mass
@@ -70,8 +71,8 @@ def bounds(quantity: Uncertain, level: float) -> dict[str, Any]:
 
 
 def utilization_basis(answer: Answer) -> str:
-    """Where the utilization comes from: given, prior, or derived from a timed run."""
-    if "utilization" not in answer.inputs:
+    """Where the utilization comes from: given, prior, or derived, from a timed run or a cap."""
+    if "utilization" not in answer.inputs or EXPONENT in answer.inputs:
         return "derived"
     return "given" if answer.inputs["utilization"].basis == GIVEN else "prior"
 

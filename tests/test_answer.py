@@ -189,6 +189,8 @@ def test_spot_is_cheaper_than_on_demand_and_owning_needs_no_offer(catalog):
         ({"flop": 1e18, "hardware": "v100", "pay": "barter"}, "pay must be one of rent, own"),
         ({"flop": 1e18, "hardware": "v100", "carbon_intensity": -0.1}, "co2e_kg_per_kwh must be"),
         ({"device_hours": 0.0, "hardware": "v100"}, "device_hours must be positive"),
+        ({"flop": 1e18, "hardware": "v100", "power_cap": 20.0}, "power_cap must be more than the"),
+        ({"flop": 1e18, "hardware": "v100", "power_cap": 2e3}, "at most 3 power limits, 900 W"),
     ],
 )
 def test_what_cannot_be_answered_is_refused_in_one_line(catalog, said, reason):
@@ -217,3 +219,28 @@ def test_a_config_says_what_kind_of_network_it_is(catalog, tmp_path, config, gro
     answer = ask(catalog, config=str(path), samples=1e6, hardware="v100", devices=8.0)
     assert f"for a {group}" in answer.inputs["utilization"].note
     assert "--kind" not in " ".join(answer.warnings)
+
+
+def test_a_power_cap_saves_power_costs_time_and_says_so(catalog):
+    said = {"flop": 1e21, "hardware": "a100", "devices": 8.0, "utilization": 0.45, "site": "fr"}
+    free, bound = ask(catalog, **said), ask(catalog, power_cap=240.0, **said)
+    assert bound.estimate["power_w"].mid < 0.85 * free.estimate["power_w"].mid
+    slower = bound.estimate["wall_hours"].mid / free.estimate["wall_hours"].mid
+    assert 1.05 < slower < 1.3
+    assert any("power cap of 240 W makes the run" in line for line in bound.warnings)
+    told = report.as_json(bound)["results"]["utilization"]
+    assert told["basis"] == "derived"
+    assert told["high"] < 0.45
+    timed = ask(catalog, device_hours=100.0, hardware="a100", power_cap=240.0)
+    assert timed.estimate["device_hours"].mid == 100.0
+    assert (
+        timed.estimate["power_w"].mid
+        < ask(catalog, device_hours=100.0, hardware="a100").estimate["power_w"].mid
+    )
+
+
+def test_a_power_cap_above_the_draw_is_told_to_do_nothing(catalog):
+    said = {"flop": 1e21, "hardware": "a100", "devices": 8.0, "utilization": 0.45}
+    free, bound = ask(catalog, **said), ask(catalog, power_cap=400.0, **said)
+    assert report.as_json(bound)["results"] == report.as_json(free)["results"]
+    assert any("no effect" in line for line in bound.warnings)

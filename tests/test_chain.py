@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from estimator.chain import Run, estimate
 from estimator.hardware import Hardware, stack
+from estimator.power import capped, node_power
 from estimator.site import Site
 from estimator.uncertainty import Uncertain, spread_between
 from estimator.workload.work import Workload
@@ -208,3 +209,86 @@ def test_work_in_flop_needs_a_utilization():
 def test_a_workload_needs_some_work():
     with pytest.raises(ValueError, match="needs training_flop or device_hours"):
         Workload()
+
+
+EXPONENT = spread_between(0.18, 0.6, "power cap", mid=0.33)
+
+
+def under(cap_w, utilization=UTILIZATION, **said):
+    hardware, reached = capped(V100, utilization, cap_w, EXPONENT, **said)
+    return hardware, reached, answered(hardware=hardware, utilization=reached)
+
+
+def test_a_capped_device_draws_the_cap_and_slows_by_the_dynamic_power_left():
+    # By hand: load sqrt(0.65 x 0.95) = 0.7858 at 0.3; draw 35 + 0.7858 x 265 = 243.2 W;
+    # (150 - 35) / (243.2 - 35) = 0.5523, to the power 0.33: 0.8221.
+    hardware, reached, _ = under(150.0, Uncertain(0.3))
+    assert reached.mid == pytest.approx(0.3 * 0.8221, rel=1e-3)
+    power = node_power(hardware, utilization=reached, devices=1.0, network_share=NETWORK)
+    assert power.device_w.mid == pytest.approx(150.0)
+    assert power.device_w.log_sd == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_exponent_is_that_of_language_models_on_a_v100_at_60_percent():
+    # J. McDonald et al., arXiv:2205.09646: 150 W of 250 W, energy x 0.863, time x 1.068.
+    draw_w = 150 * 1.068 / 0.863
+    measured = np.log(1 / 1.068) / np.log((150 - 35) / (draw_w - 35))
+    low, high = EXPONENT.interval()
+    assert low < measured < high
+
+
+@given(st.floats(36.0, 900.0), st.floats(0.01, 1.0))
+def test_a_cap_never_makes_a_run_faster_nor_draw_more(cap_w, share):
+    free = answered(utilization=Uncertain(share))
+    _, reached, bound = under(cap_w, Uncertain(share))
+    assert bound["power_w"].mid <= free["power_w"].mid * (1 + 1e-12)
+    assert bound["wall_hours"].mid >= free["wall_hours"].mid * (1 - 1e-12)
+    assert bound["wall_hours"].interval(0.95)[0] >= free["wall_hours"].mid * (1 - 1e-9)
+    assert reached.mid <= share
+
+
+@given(st.floats(40.0, 300.0), st.floats(1.0, 2.0))
+def test_a_tighter_cap_is_never_faster(cap_w, looser):
+    tight, loose = under(cap_w)[2], under(cap_w * looser)[2]
+    assert tight["wall_hours"].mid >= loose["wall_hours"].mid * (1 - 1e-12)
+    assert tight["power_w"].mid <= loose["power_w"].mid * (1 + 1e-12)
+
+
+@given(st.floats(300.0, 900.0), st.floats(0.01, 1.0))
+def test_a_cap_above_the_draw_changes_nothing(cap_w, share):
+    _, _, bound = under(cap_w, Uncertain(share))
+    free = answered(utilization=Uncertain(share))
+    for name, quantity in free.quantities.items():
+        assert bound[name].interval() == quantity.interval(), name
+
+
+def test_a_timed_run_under_a_cap_keeps_its_utilization():
+    hardware, reached, _ = under(150.0, Uncertain(0.3), slows=False)
+    power = node_power(hardware, utilization=reached, devices=1.0, network_share=NETWORK)
+    assert (reached.mid, reached.log_sd) == (0.3, 0.0)
+    assert power.device_w.mid == pytest.approx(150.0)
+
+
+def test_caps_as_an_array_equal_a_loop_over_them():
+    caps = np.array([60.0, 150.0, 240.0, 299.0, 600.0])
+    hardware, reached, _ = under(caps)
+    for place, cap_w in enumerate(caps):
+        alone, one, _ = under(cap_w)
+        assert reached.mid[place] == pytest.approx(one.mid)
+        assert reached.log_sd[place] == pytest.approx(one.log_sd)
+        assert hardware.load.mid[place] == pytest.approx(alone.load.mid)
+
+
+@pytest.mark.parametrize(
+    ("cap_w", "reason"),
+    [
+        (35.0, "more than the idle power of its device, 35 W, got 35"),
+        (np.array([200.0, 20.0]), "more than the idle power of its device, 35 W, got 20"),
+        (901.0, "at most 3 power limits, 900 W, got 901"),
+        (float("nan"), "power_cap must be a finite number"),
+        (-5.0, "power_cap must be positive"),
+    ],
+)
+def test_a_cap_that_no_device_keeps_is_refused(cap_w, reason):
+    with pytest.raises(ValueError, match=reason):
+        under(cap_w)

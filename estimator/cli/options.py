@@ -15,7 +15,7 @@ GROUPS = (
         ("preset", "params", "tokens", "active_params", "flop", "config", "samples", "seq_len"),
     ),
     ("more on the work", ("device_hours", "kind", "finetune", "attempts")),
-    ("hardware", ("hardware", "devices", "precision", "utilization")),
+    ("hardware", ("hardware", "devices", "precision", "utilization", "power_cap")),
     ("place", ("site", "carbon_intensity", "pue", "wue")),
     ("money", ("price", "price_kind", "pay", "electricity_price")),
 )

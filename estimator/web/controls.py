@@ -34,6 +34,7 @@ LABELS = {
     "devices": "Devices",
     "precision": "Number format",
     "utilization": "Utilization (share of the peak)",
+    "power_cap": "Power cap of a device [W]",
     "site": "Country, cloud region or operator",
     "pue": "PUE",
     "carbon_intensity": "Carbon intensity [kgCO2e/kWh]",
@@ -170,6 +171,7 @@ def _assumptions(answer: Answer, asked: Asked) -> None:
         _select("finetune", _FINETUNE, placeholder="no: trained from scratch")
     if way not in ("hours", "config"):
         _number("device_hours", answer, asked, placeholder="not timed yet")
+    _number("power_cap", answer, asked, placeholder="none")
     _select("pay", {"rent": "rent", "own": "own: purchase price and electricity"})
     _select("price_kind", {kind: kind for kind in ("on-demand", "spot", "reserved")})
     for name in ("price", "electricity_price", "pue", "carbon_intensity", "wue"):
