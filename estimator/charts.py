@@ -202,6 +202,13 @@ def frozen(chart: alt.Chart | alt.LayerChart) -> dict[str, Any]:
     return spec
 
 
+def theme(look: Look) -> dict[str, Any]:
+    """Return the one theme as the configuration of a specification."""
+    empty = alt.Chart(pd.DataFrame()).mark_point()
+    config: dict[str, Any] = frozen(_dressed(empty, look))["config"]
+    return config
+
+
 def _rows(column: str) -> alt.Y:
     """One row per value in the order of the table, its name written above the mark."""
     return alt.Y(field=column, type="nominal", sort=None, axis=None, scale=alt.Scale(padding=0.2))

@@ -1,7 +1,7 @@
 """How is the blind score told: by group of runs, beside the baselines, with the worst misses."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,9 @@ from estimator.validation import (
 
 BASELINES = {"constant_0.30": 0.30, "constant_0.375": 0.375}
 """Utilizations that calculators take for every run [1]: a rule of thumb, and Epoch AI's."""
+
+BASELINE_LOG_SD = 0.5
+"""Doubt ascribed to a constant utilization, which tells none [1]."""
 
 LARGE_RUN_FLOP = 1e20
 """From here on a language run counts as large [FLOP]."""
@@ -56,6 +59,24 @@ class Report:
     def left_out(self) -> Mapping[str, int]:
         """Reason -> rows of the table that could not be scored [1]."""
         return self.published.left_out
+
+    def part(self, chosen: npt.NDArray[np.bool_]) -> "Report":
+        """Return the same predictions, scored on the runs where `chosen` holds.
+
+        Raises
+        ------
+        ValueError
+            If no run is chosen.
+        """
+        whole = self.published
+        published = replace(
+            whole,
+            runs=whole.runs.part(chosen),
+            rows=[row for row, kept in zip(whole.rows, chosen, strict=True) if kept],
+            groups=whole.groups[chosen],
+            devices=whole.devices[chosen],
+        )
+        return _report(published, part_of(self.blind, chosen))
 
     def headline(self) -> str:
         """The score in one sentence."""
@@ -141,13 +162,19 @@ def validation_report(catalog: Catalog) -> Report:
     """Predict every usable published run without its family, and score the predictions."""
     published = usable_runs(catalog)
     blind = blind_predictions(prior_model(catalog), published.runs, published.groups)
+    return _report(published, blind)
+
+
+def _report(published: PublishedRuns, blind: Blind) -> Report:
+    """Score predictions by group; all of them together however few they are."""
     baselines = {
-        name: constant_utilization(published.runs, value, 0.5) for name, value in BASELINES.items()
+        name: constant_utilization(published.runs, value, BASELINE_LOG_SD)
+        for name, value in BASELINES.items()
     }
     scores = {}
     for name, chosen in _groups(published).items():
         family = published.runs.family[chosen]
-        if chosen.sum() >= FEWEST:
+        if chosen.sum() >= FEWEST or name == "all":
             scores[name] = (
                 score(part_of(blind, chosen), family),
                 {

@@ -1,0 +1,151 @@
+"""Charts of the page "How right are we?": specifications built once per look, then fed."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from estimator import charts
+from estimator.charts import Look
+from estimator.web.accuracy_groups import CLASSES, CONSTANT, OURS
+
+Spec = dict[str, Any]
+
+SHAPES = ("circle", "diamond", "square", "triangle-up", "cross")
+"""Shape of each of `CLASSES`: colour never stands alone."""
+
+HEIGHT_PX = 430
+HOURS = "datum.value < 1000 ? format(datum.value, '~f') : format(datum.value, '~s')"
+"""Vega expression that writes a tick of hours."""
+
+TOOLTIP = {
+    "run": "run",
+    "device": "on",
+    "told": "device time",
+    "ratio": "predicted over reported",
+    "interval": "80 % interval",
+    "class": "kind of work",
+    "source": "source",
+}
+"""Column -> what the tooltip calls it."""
+
+
+def draw_runs(table: pd.DataFrame, look: Look, alt: str) -> None:
+    """Draw predicted against reported device-hours."""
+    st.vega_lite_chart(table, _runs(look), theme=None, key="chart_runs", alt=alt)
+
+
+def draw_errors(table: pd.DataFrame, look: Look, alt: str) -> None:
+    """Draw the median errors of groups."""
+    spec = {**_errors(look), "height": table["group"].nunique() * look.row_px}
+    st.vega_lite_chart(table, spec, theme=None, key="chart_errors", alt=alt)
+
+
+@cache
+def _runs(look: Look) -> Spec:
+    """Specification of the scatter: diagonal, factor-2 band, a mark a run."""
+    colours = look.colours
+    x = _hours("reported_h", "reported device-hours (logarithmic)")
+    y = _hours("predicted_h", "predicted device-hours (logarithmic)")
+    band = {"x": x, "y": y | {"field": "half_h"}, "y2": {"field": "double_h"}}
+    points = {
+        "x": x,
+        "y": y,
+        "color": _told_apart("class", CLASSES, colours["series"]),
+        "shape": _told_apart("class", CLASSES, SHAPES),
+        "tooltip": _tooltip(),
+    }
+    size = 75 * look.scale**2
+    return _whole(
+        look,
+        HEIGHT_PX * look.scale,
+        {
+            "mark": {"type": "area", "color": colours["muted"], "opacity": 0.16},
+            "encoding": band,
+        },
+        {
+            "mark": {"type": "line", "color": colours["ink"], "strokeWidth": 1.2},
+            "encoding": {"x": x, "y": y | {"field": "reported_h"}},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": size, "opacity": 0.8},
+            "encoding": points,
+        },
+    )
+
+
+@cache
+def _errors(look: Look) -> Spec:
+    """Specification of the errors: ours and a constant's on one row, joined."""
+    colours = look.colours
+    y = {"field": "group", "type": "nominal", "sort": None, "axis": None, "scale": {"padding": 0.2}}
+    axis = {"format": "~%", "tickCount": 6, "grid": True}
+    x = {"field": "error", "type": "quantitative", "title": "median error", "axis": axis}
+    x |= {"scale": {"zero": True}}
+    text = {"type": "text", "align": "left", "baseline": "bottom", "dy": -11 * look.scale}
+    text |= {"fontSize": look.text_px, "font": charts.FONT, "color": colours["ink"]}
+    who = (OURS, CONSTANT)
+    return _whole(
+        look,
+        4 * look.row_px,
+        {
+            "mark": {"type": "rule", "strokeWidth": 2, "color": colours["muted"], "opacity": 0.7},
+            "encoding": {"x": x, "x2": {"field": "other"}, "y": y},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 210 * look.scale**2, "opacity": 1},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "color": _told_apart("who", who, colours["series"]),
+                "shape": _told_apart("who", who, SHAPES),
+            },
+        },
+        {
+            "mark": text,
+            "encoding": {"x": {"value": 2}, "y": y, "text": {"field": "label", "type": "nominal"}},
+        },
+    )
+
+
+def _whole(look: Look, height: float, *layers: Spec) -> Spec:
+    """Put layers on a plot as wide as the page allows."""
+    return {
+        "width": "container",
+        "height": height,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "layer": list(layers),
+        "config": charts.theme(look),
+    }
+
+
+def _hours(field: str, title: str) -> Spec:
+    """Return a logarithmic axis of device-hours."""
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": title,
+        "scale": {"type": "log", "nice": False, "padding": 8},
+        "axis": {"labelExpr": HOURS, "tickCount": 6, "labelOverlap": "parity", "grid": True},
+    }
+
+
+def _told_apart(field: str, names: Sequence[str], marks: Sequence[str]) -> Spec:
+    """Return a scale of colours or shapes, with one legend for both."""
+    return {
+        "field": field,
+        "type": "nominal",
+        "scale": {"domain": list(names), "range": list(marks[: len(names)])},
+        "legend": {"orient": "bottom", "title": None, "columns": 2, "symbolOpacity": 1},
+    }
+
+
+def _tooltip() -> list[Spec]:
+    """Return what is told of a run under the pointer."""
+    return [
+        {"field": field, "title": title}
+        | ({"type": "quantitative", "format": ".2~f"} if field == "ratio" else {"type": "nominal"})
+        for field, title in TOOLTIP.items()
+    ]
