@@ -4,6 +4,7 @@ The command line, the page and a link fill the same dataclass; `answer_scenario`
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
@@ -124,7 +125,9 @@ def read_number(name: str, text: str) -> float:
     >>> read_number("params", "175e9"), read_number("tokens", "300B"), read_number("devices", "10k")
     (175000000000.0, 300000000000.0, 10000.0)
     """
-    cleaned = text.strip().replace("_", "").replace(",", "")
+    cleaned = text.strip()
+    if re.fullmatch(r"\d{1,3}([,_]\d{3})+(\.\d*)?[kMBGT]?", cleaned):
+        cleaned = cleaned.replace(",", "").replace("_", "")
     factors = {"k": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
     factor = factors.get(cleaned[-1:], 1.0)
     try:

@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = build_parser().parse_args(arguments)
     try:
+        if sys.stdout is None:
+            return _complain("stdout is closed: there is nowhere to put the answer")
         code: int = options.run(options)
         sys.stdout.flush()
     except ValueError as error:
@@ -53,5 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str) -> int:
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    line = " ".join(message.split())
+    shown = "".join(char if char.isprintable() else "?" for char in line)
+    if sys.stderr is not None:
+        sys.stderr.write(f"error: {shown}\n")
     return 1

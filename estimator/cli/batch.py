@@ -2,9 +2,11 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -15,6 +17,9 @@ from estimator.units import CENTRAL
 
 if TYPE_CHECKING:
     from estimator.batch import Tally
+
+TABLE_TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+"""How tables are written: bytes that were no UTF-8 come out as they went in."""
 
 EXAMPLES = """examples:
   twenty-watts batch runs.csv -o estimates.csv
@@ -80,28 +85,56 @@ def _opened(source: Path) -> Iterator[TextIO]:
     if source.is_dir():
         raise ValueError(f"{source} is a directory: give a CSV file")
     with source.open("rb") as raw:
-        if raw.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+        if raw.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise ValueError(f"{source} is UTF-16: save it as UTF-8 CSV")
-    with source.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        yield lines
+        yield TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 @contextmanager
 def _written_whole(output: str, source: Path) -> Iterator[TextIO]:
-    """Write beside the target and put it in place at the end, or leave nothing behind."""
+    """Write beside the target and put it in place at the end, or leave nothing behind.
+
+    What is no regular file (a pipe, a device) is written to as it is.
+    """
     if output == "-":
         yield sys.stdout
         return
-    target = Path(output)
+    target = Path(output).resolve()
     if target.exists() and source.exists() and target.samefile(source):
         raise ValueError(f"{output} is the input: name another file for the output")
-    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with draft.open("w", encoding="utf-8", errors="surrogateescape", newline="") as out:
+    if target.is_dir():
+        raise ValueError(f"{output} is a directory: name a file for the output")
+    if target.exists() and not target.is_file():
+        with target.open("w", **TABLE_TEXT) as out:
             yield out
+        return
+    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        with _at(output), draft.open("w", **TABLE_TEXT) as out:
+            yield out
+        if target.exists():
+            draft.chmod(target.stat().st_mode & 0o777)
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _at(output: str) -> Iterator[None]:
+    """Name the file that was asked for in errors of the draft beside it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or str(error.filename).endswith(".part"):
+            raise ValueError(f"{output}: {error.strerror or error}") from None
+        raise
+
+
+def _stop(_number: int, _frame: object) -> None:
+    """Treat a request to end like Ctrl-C, so that nothing half-written stays."""
+    raise KeyboardInterrupt
 
 
 @contextmanager

@@ -78,9 +78,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _combinations(options: argparse.Namespace) -> list[Scenario]:
     """Every device with every count at every site."""
-    names = _listed(options.hardware or DEFAULT_HARDWARE)
-    counts = [read_number("devices", text) for text in _listed(options.devices or "1")]
-    sites: list[str | None] = [*_listed(options.site)] if options.site else [None]
+    names = _listed("--hardware", options.hardware or DEFAULT_HARDWARE)
+    counts = [read_number("devices", text) for text in _listed("--devices", options.devices or "1")]
+    sites: list[str | None] = [*_listed("--site", options.site)] if options.site else [None]
     plain = argparse.Namespace(**{**vars(options), "hardware": None, "devices": None, "site": None})
     base = scenario_of(plain)
     return [
@@ -89,8 +89,11 @@ def _combinations(options: argparse.Namespace) -> list[Scenario]:
     ]
 
 
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def _listed(option: str, text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise ValueError(f"{option} names nothing: give one or several, separated by commas")
+    return parts
 
 
 def _json_row(scenario: Scenario, found: "Answer | str") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`model`: parameters, FLOPs and memory of a Hugging Face config.json, or of a preset."""
+"""`model`: parameters, FLOPs and memory of a config.json, a preset, or a network by name."""
 
 import argparse
 from pathlib import Path
@@ -9,12 +9,13 @@ from estimator.cli.output import note, print_csv, print_json, print_line, print_
 from estimator.scenario import read_number
 
 if TYPE_CHECKING:
-    from estimator.workload.ledger import Ledger
+    from estimator.workload.ledger import Architecture, Ledger
 
 EXAMPLES = """examples:
   twenty-watts model config.json
   twenty-watts model config.json --batch 8 --seq-len 4096 --causal
   twenty-watts model gpt-2 --json
+  twenty-watts model resnet50 --batch 256
 FLOPs count matrix products, convolutions and attention products, a multiply-add as two, with full
 attention; --causal halves the score terms.
 """
@@ -29,7 +30,11 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="CONFIG.json|PRESET", help="a file, or a preset by name")
+    parser.add_argument(
+        "model",
+        metavar="CONFIG.json|PRESET|NAME",
+        help="a file, a preset, or a network of torchvision or timm by name",
+    )
     parser.add_argument(
         "--batch", metavar="N", default="1", help="sequences or images (default: 1)"
     )
@@ -47,16 +52,16 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read the architecture and print its ledger."""
     from estimator.ledger_report import ledger_json, ledger_rows
-    from estimator.workload.huggingface import model_ledger
+    from estimator.workload.ledger import Inputs
 
-    config, name = _config(options)
-    ledger = model_ledger(
-        config,
+    network, name = _network(options)
+    inputs = Inputs(
         batch=read_number("batch", options.batch),
         seq_len=_optional("seq_len", options.seq_len),
         image_size=_optional("image_size", options.image_size),
         causal=options.causal,
     )
+    ledger = network.ledger(inputs)
     if options.json:
         print_json({"model": name, **ledger_json(ledger)})
     elif options.csv:
@@ -72,19 +77,22 @@ def _optional(name: str, text: str | None) -> float | None:
     return None if text is None else read_number(name, text)
 
 
-def _config(options: argparse.Namespace) -> tuple[Any, str]:
-    """Config of a file if there is one of that name, else of a preset."""
+def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
+    """Network of a file if there is one of that name, else of a preset or of torchvision."""
     from estimator.cli.options import catalog_of
-    from estimator.workload.huggingface import read_config
+    from estimator.workload.families.named import is_named, named_architecture
+    from estimator.workload.huggingface import architecture, read_config
 
     if Path(options.model).exists() or options.model.endswith(".json"):
-        return read_config(options.model), options.model
+        return architecture(read_config(options.model)), options.model
+    if is_named(options.model):
+        return named_architecture(options.model), options.model
     preset = catalog_of(options).preset(options.model)
     if not preset.config:
         raise ValueError(
             f"no architecture of {preset.name} is on record: give its config.json instead"
         )
-    return preset.config, preset.name
+    return architecture(preset.config), preset.name
 
 
 def _print_for_people(name: str, ledger: "Ledger") -> None:
