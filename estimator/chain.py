@@ -5,7 +5,7 @@
     energy       = PUE x (device + host + network power) x device time x attempts
     cost         = price x device time x attempts, or amortised price + electricity
     CO2          = carbon intensity x energy + making the devices x time / lifetime
-    water        = WUE x energy of the computers
+    water        = WUE x energy of the computers + water of generation x energy
 
 Every number may be an array; all broadcast together.
 """
@@ -141,7 +141,7 @@ def _estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> E
     energy = _energy(spent_h, time.quantities.get("utilization"), hardware, site, run)
     cost = _cost(spent_h, energy, hardware, site, run)
     emissions = _emissions(spent_h, energy, hardware, site)
-    return _joined(time, energy, cost, emissions)
+    return _joined(time, energy, cost, emissions, _water(energy, site))
 
 
 def _time(workload: Workload, hardware: Hardware, run: Run) -> Estimate:
@@ -232,17 +232,13 @@ def _cost(
 
 
 def _emissions(spent_h: Uncertain, energy: Estimate, hardware: Hardware, site: Site) -> Estimate:
-    """Operational and embodied CO2, and water on site."""
+    """Operational and embodied CO2."""
     known: dict[str, Uncertain] = {}
     absent: dict[str, str] = {}
     if "energy_kwh" not in energy:
         reason = energy.absent["energy_kwh"]
-        names = ("operational_co2e_kg", "embodied_co2e_kg", "co2e_kg", "water_l")
+        names = ("operational_co2e_kg", "embodied_co2e_kg", "co2e_kg")
         return Estimate(quantities={}, absent=dict.fromkeys(names, reason))
-    if site.wue_l_per_kwh is not None:
-        known["water_l"] = site.wue_l_per_kwh * energy["it_energy_kwh"]
-    else:
-        absent["water_l"] = f"the water use (WUE) of {site.name} is not known: give --wue"
     if hardware.embodied_co2e_kg is not None:
         making = hardware.embodied_co2e_kg * spent_h / hardware.lifetime_h
         known["embodied_co2e_kg"] = making
@@ -262,6 +258,31 @@ def _emissions(spent_h: Uncertain, energy: Estimate, hardware: Hardware, site: S
     return Estimate(
         quantities=known,
         absent=absent | {"operational_co2e_kg": reason, "co2e_kg": reason},
+    )
+
+
+def _water(energy: Estimate, site: Site) -> Estimate:
+    """Water of the cooling and of the power stations, as far as both are known."""
+    if "energy_kwh" not in energy:
+        return _without("water_l", energy.absent["energy_kwh"])
+    offsite = None if site.offsite_l_per_kwh is None else site.pue * site.offsite_l_per_kwh
+    rates = {"onsite": site.wue_l_per_kwh, "offsite": offsite}
+    known = {place: rate for place, rate in rates.items() if rate is not None}
+    why = f"the water use on site (WUE) of {site.name} is not known: --wue sets it"
+    absent = (
+        {} if "onsite" in known else {"onsite_water_l": f"the water is that off site alone: {why}"}
+    )
+    if "offsite" not in known:
+        absent["offsite_water_l"] = f"the water is that on site alone: no factor at {site.name}"
+    if not known:
+        return _without("water_l", why)
+    it_kwh = energy["it_energy_kwh"]
+    return Estimate(
+        quantities={"water_l": total(known.values()) * it_kwh},
+        absent=absent,
+        breakdown={
+            "water_l": lambda: {place: rate.mid * it_kwh.mid for place, rate in known.items()}
+        },
     )
 
 

@@ -22,6 +22,7 @@ LIMITS: dict[str, tuple[float, float, str]] = {
     "pue": (1.0, 10.0, "the energy of the whole site over that of its computers"),
     "co2e_kg_per_kwh": (0.0, 5.0, "several times the dirtiest grid"),
     "wue_l_per_kwh": (0.0, 100.0, "many times the thirstiest site"),
+    "offsite_l_per_kwh": (0.0, 1e3, "many times the thirstiest grid"),
     "price_usd_per_h": (0.0, 1e6, "per device and hour"),
     "electricity_usd_per_kwh": (0.0, 100.0, "hundreds of times the usual price"),
     "attempts": (1.0, 1e6, "all runs over the final one"),

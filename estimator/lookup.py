@@ -11,12 +11,16 @@ from estimator.trail import Trail
 from estimator.uncertainty import Uncertain, spread_between, total
 from estimator.units import H_PER_YEAR
 from estimator.utilization import REFERENCE_BALANCE, Machine
+from estimator.water_lookup import find_offsite_water, find_wue
 
 TRAINING_PRECISIONS = ("bf16", "fp16", "tf32", "fp32", "equivalent", "fp64")
 """Formats that training uses by default: the fastest of the device is taken."""
 
 HALF = ("bf16", "fp16", "tf32", "fp32")
 """Formats of 16 bit or more, for what does not run at fewer bits."""
+
+SELF_CONTAINED = ("brain",)
+"""Kinds of device that need neither cooling nor a network beyond themselves."""
 
 PROCESSORS = ("cpu", "soc", "npu-phone", "edge")
 """Kinds of device for which no published training runs are at hand."""
@@ -226,20 +230,15 @@ def find_site(scenario: Scenario, catalog: Catalog, trail: Trail, *, bare: bool 
     """
     place = None if scenario.site is None else catalog.place(scenario.site)
     name = "an unnamed site" if place is None else place.name
-    optional = {}
-    if scenario.wue is not None:
-        optional["wue_l_per_kwh"] = trail.given("wue_l_per_kwh", scenario.wue, "L/kWh")
-    elif place is not None and "wue_l_per_kwh" in place.records:
-        record = place.records["wue_l_per_kwh"]
-        optional["wue_l_per_kwh"] = trail.record("wue_l_per_kwh", record, "water")
     return Site(
         name=name,
         pue=_bare_pue(trail)
         if bare and scenario.pue is None
         else _pue(scenario.pue, place, catalog, trail),
         co2e_kg_per_kwh=_carbon_intensity(scenario.carbon_intensity, place, catalog, trail),
+        wue_l_per_kwh=find_wue(scenario.wue, place, trail, bare=bare),
+        offsite_l_per_kwh=find_offsite_water(place, catalog, trail),
         electricity_usd_per_kwh=_electricity(scenario.electricity_price, place, catalog, trail),
-        **optional,
     )
 
 

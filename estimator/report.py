@@ -33,7 +33,7 @@ LABELS: Mapping[str, str] = {
     "energy_kwh": "energy",
     "cost_usd": "cost",
     "co2e_kg": "CO2e",
-    "water_l": "water on site",
+    "water_l": "water",
     "brain_years": "one brain at 20 W",
 }
 
@@ -49,6 +49,9 @@ def as_json(answer: Answer) -> dict[str, Any]:
         for part in ("operational", "embodied"):
             if f"{part}_co2e_kg" in known:
                 results["co2e_kg"][f"{part}_mid"] = float(known[f"{part}_co2e_kg"].mid)
+    if "water_l" in results:
+        for place, amount in answer.estimate.breakdown["water_l"]().items():
+            results["water_l"][f"{place}_mid"] = float(amount)
     return {
         "inputs": {
             **{name: value for name, value in answer.scenario.said().items()},

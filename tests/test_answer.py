@@ -244,3 +244,30 @@ def test_a_power_cap_above_the_draw_is_told_to_do_nothing(catalog):
     free, bound = ask(catalog, **said), ask(catalog, power_cap=400.0, **said)
     assert report.as_json(bound)["results"] == report.as_json(free)["results"]
     assert any("no effect" in line for line in bound.warnings)
+
+
+def test_the_water_of_the_electricity_is_known_everywhere(catalog):
+    said = {"flop": 1e20, "hardware": "h100", "devices": 8.0, "pue": 1.2}
+    for site, litres in (
+        ("fr", 3.6737),
+        ("us", 3.1321),
+        ("gcp-us-central1", 3.1321),
+        (None, 3.908),
+    ):
+        answer = ask(catalog, site=site, **said)
+        told = report.as_json(answer)["results"]
+        water = told["water_l"]
+        assert water["offsite_mid"] == pytest.approx(litres * told["energy_kwh"]["mid"]), site
+        parts = water["offsite_mid"] + water.get("onsite_mid", 0.0)
+        assert parts == pytest.approx(water["mid"])
+        missing = [line for line in answer.warnings if "WUE" in line]
+        assert len(missing) == ("onsite_mid" not in water)
+
+
+def test_water_on_site_as_said_and_none_for_what_needs_no_cooling(catalog):
+    said = {"flop": 1e20, "hardware": "h100", "site": "fr", "pue": 1.2}
+    told = report.as_json(ask(catalog, wue=0.3, **said))["results"]
+    on_site = 0.3 * told["energy_kwh"]["mid"] / 1.2
+    assert told["water_l"]["onsite_mid"] == pytest.approx(on_site)
+    brain = report.as_json(ask(catalog, flop=1e20, hardware="human-brain"))["results"]
+    assert brain["water_l"]["onsite_mid"] == 0

@@ -1,5 +1,7 @@
 """The chain from work to CO2: golden runs from print, and laws."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -292,3 +294,32 @@ def test_caps_as_an_array_equal_a_loop_over_them():
 def test_a_cap_that_no_device_keeps_is_refused(cap_w, reason):
     with pytest.raises(ValueError, match=reason):
         under(cap_w)
+
+
+def watered(**factors):
+    site = replace(SITE, wue_l_per_kwh=None, **factors)
+    work = Workload(training_flop=Uncertain(1e21))
+    return estimate(work, V100, site, Run(devices=8.0, utilization=UTILIZATION))
+
+
+def test_water_is_that_of_the_cooling_and_of_the_power_stations():
+    # By hand: 0.5 L per kWh of the computers, 3 L per kWh of the site, PUE 1.1.
+    result = watered(offsite_l_per_kwh=spread_between(1.5, 6.0, "water of electricity"))
+    parts = result.parts["water_l"]
+    assert parts == {"offsite": pytest.approx(3.0 * result["energy_kwh"].mid)}
+    both = estimate(
+        Workload(training_flop=Uncertain(1e21)),
+        V100,
+        replace(SITE, offsite_l_per_kwh=Uncertain(3.0)),
+        Run(devices=8.0, utilization=UTILIZATION),
+    )
+    it_kwh = both["energy_kwh"].mid / 1.1
+    assert both["water_l"].mid == pytest.approx((0.5 + 1.1 * 3.0) * it_kwh)
+    assert sum(both.parts["water_l"].values()) == pytest.approx(both["water_l"].mid)
+
+
+def test_a_part_of_the_water_that_is_not_known_is_told():
+    assert "WUE" in watered(offsite_l_per_kwh=Uncertain(3.0)).absent["onsite_water_l"]
+    assert "offsite_water_l" in answered().absent
+    assert "--wue" in watered().absent["water_l"]
+    assert "water_l" not in watered()
