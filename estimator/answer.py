@@ -9,6 +9,7 @@ from estimator.chain import Estimate, Run, estimate
 from estimator.checks import within_limits
 from estimator.hardware import Hardware
 from estimator.lookup import (
+    SELF_CONTAINED,
     choose_precision,
     find_hardware,
     find_price,
@@ -16,6 +17,7 @@ from estimator.lookup import (
     fixed_utilization,
 )
 from estimator.memory_answer import fit_warning
+from estimator.ownership_lookup import owned
 from estimator.scenario import Scenario, check_choices, link
 from estimator.site import Site
 from estimator.trail import Input, Trail
@@ -24,9 +26,6 @@ from estimator.units import CENTRAL
 from estimator.utilization_lookup import RunFacts, predicted_utilization
 from estimator.work_lookup import Work, find_work
 from estimator.workload.work import Workload
-
-SELF_CONTAINED = ("brain",)
-"""Kinds of device that need neither cooling nor a network beyond themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +95,7 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
     site = find_site(scenario, catalog, trail, bare=device.kind in SELF_CONTAINED)
     devices = _devices(scenario, work.preset, device, trail)
     utilization = _utilization(scenario, work, (device, precision, devices), catalog, trail)
+    hardware = owned(scenario, device, hardware, devices, catalog, trail)
     if scenario.power_cap is not None:
         hardware, utilization = under_cap(
             scenario.power_cap, work.workload, hardware, utilization, catalog, trail

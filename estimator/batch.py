@@ -8,7 +8,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from io import StringIO
 from itertools import islice
 from typing import TextIO
@@ -140,7 +140,7 @@ def _fitted(cells: Sequence[str], width: int) -> str:
     return _row([*cells[:width], *[""] * (width - len(cells))])
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _cell(text: str) -> str:
     return _row([text]) if text else ""
 

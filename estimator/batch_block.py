@@ -13,10 +13,10 @@ from estimator.batch_finder import Finder
 from estimator.catalog import Device
 from estimator.chain import Estimate, Run, estimate
 from estimator.checks import LIMITS
-from estimator.lookup import value_bytes
+from estimator.lookup import SELF_CONTAINED, value_bytes
 from estimator.run_traits import kinds_of_rows, training_flop, traits_of_rows
 from estimator.site import Site
-from estimator.uncertainty import Uncertain
+from estimator.uncertainty import EXACTLY_ZERO, Uncertain
 from estimator.utilization import expected_utilization
 from estimator.workload.work import Workload
 
@@ -56,6 +56,8 @@ REFINEMENTS = ("layers", "hidden", "seq_len", "year")
 TRAIT_COLUMNS = ("hidden", "seq_len", "params_total", "year")
 """Columns that the utilization depends on."""
 
+IMPOSSIBLE = "these FLOPs do not fit into these hours: more than the peak would be needed"
+
 ONE_DEVICE = "one device assumed where accelerator_count is empty"
 
 NO_WORK = (
@@ -89,6 +91,10 @@ class Block:
         whole = [row if len(row) == self.width else [""] * self.width for row in rows]
         self.columns = dict(zip(header, zip(*whole, strict=True), strict=True))
         self.numbers = {name: self._number(name) for name in NUMBER_COLUMNS}
+        count = self.numbers["accelerator_count"]
+        for place in np.flatnonzero(count != np.where(np.isnan(count), count, np.floor(count))):
+            if count[place] == count[place]:
+                self._refuse(int(place), f"accelerator_count must be whole, got {count[place]:g}")
         words = (self._text(name) for name in ("domain", "arch", "name"))
         self.kinds = kinds_of_rows(*words)
 
@@ -198,7 +204,7 @@ class Block:
             for place in members:
                 self._refuse(int(place), str(error))
             return
-        site, told = self._site(region, members)
+        site, told = self._site(region, members, device)
         devices, counted = self._devices(members)
         work = Workload(
             training_flop=Uncertain(flop[members]) if has_flop else None,
@@ -208,7 +214,9 @@ class Block:
         run = Run(
             devices=devices,
             utilization=utilization,
-            network_share=self.finder.prior("power.network_share", "network"),
+            network_share=EXACTLY_ZERO
+            if device.kind in SELF_CONTAINED
+            else self.finder.prior("power.network_share", "network"),
             price_usd_per_h=(
                 Uncertain(self.numbers["price_usd_per_h"][members])
                 if priced
@@ -216,8 +224,11 @@ class Block:
             ),
         )
         self._keep(estimate(work, hardware, site, run), members, written, asked)
-        for place in members:
-            self.warnings[place] += [*notes, *told, *counted]
+        for row, place in enumerate(members):
+            self.warnings[place] += notes
+            self.warnings[place] += [note for note, rows in told if rows[row]]
+            if counted[row]:
+                self.warnings[place].append(ONE_DEVICE)
 
     def _keep(
         self,
@@ -240,31 +251,27 @@ class Block:
             written[members, first + 1] = quantity.mid
             written[members, first + 2] = quantity.mid * spread
             if name == "utilization":
-                written[members, first + 2] = np.minimum(written[members, first + 2], 1.0)
+                for place in members[np.broadcast_to(quantity.mid > 1, members.shape)]:
+                    self.warnings[place].append(IMPOSSIBLE)
 
-    def _site(self, region: str, members: npt.NDArray[np.intp]) -> tuple[Site, list[str]]:
-        """Site of a region, with the PUE and the carbon intensity that rows give themselves."""
-        site, notes = self.finder.site(region)
+    def _site(
+        self, region: str, members: npt.NDArray[np.intp], device: Device
+    ) -> tuple[Site, list[tuple[str, Bools]]]:
+        """Site of a region, with the PUE and the grid that rows give; notes with their rows."""
+        site, notes = self.finder.site(region, bare=device.kind in SELF_CONTAINED)
         pue, carbon = self.numbers["pue"][members], self.numbers["grid_kg_per_kwh"][members]
         told = [
-            note
-            for note in notes
-            if not (note.startswith("PUE") and not np.isnan(pue).any())
-            and not (not note.startswith("PUE") and not np.isnan(carbon).any())
+            (note, np.isnan(pue) if note.startswith("PUE") else np.isnan(carbon)) for note in notes
         ]
         known = site.co2e_kg_per_kwh
         grid = None if known is None else _filled(carbon, known)
-        return replace(
-            site,
-            pue=_filled(pue, site.pue),
-            co2e_kg_per_kwh=grid,
-        ), told
+        return replace(site, pue=_filled(pue, site.pue), co2e_kg_per_kwh=grid), told
 
-    def _devices(self, members: npt.NDArray[np.intp]) -> tuple[Floats, list[str]]:
+    def _devices(self, members: npt.NDArray[np.intp]) -> tuple[Floats, Bools]:
+        """Devices of each row, and where one had to be assumed."""
         count = self.numbers["accelerator_count"][members]
-        if not np.isnan(count).any():
-            return count, []
-        return np.where(np.isnan(count), 1.0, count), [ONE_DEVICE]
+        missing = np.isnan(count)
+        return np.where(missing, 1.0, count), missing
 
     def _price(self, device: Device, members: npt.NDArray[np.intp]) -> Uncertain | None:
         """Rent at the time of each row; rows without a year take the newest offers."""

@@ -8,7 +8,6 @@ from typing import TypeVar, cast
 from estimator.catalog import Catalog, Device
 from estimator.hardware import Hardware
 from estimator.lookup import (
-    TRAINING_PRECISIONS,
     choose_precision,
     find_hardware,
     find_machine,
@@ -24,6 +23,9 @@ from estimator.uncertainty import Uncertain
 from estimator.utilization import Machine, UtilizationModel
 
 Found = TypeVar("Found")
+
+MOST_REMEMBERED = 5_000
+"""Look-ups remembered at a time, so that a table of any length runs in bounded memory [1]."""
 
 FORMATS = "nvfp4|mxfp8|fp64|fp32|tf32|fp16|bf16|fp8|fp4|int8|mixed|amp"
 """What a free text may name as a precision."""
@@ -82,9 +84,9 @@ class Finder:
             ("given", device.kind), lambda: fixed_utilization(device, self.catalog, Trail())
         )
 
-    def site(self, region: str) -> tuple[Site, list[str]]:
+    def site(self, region: str, *, bare: bool = False) -> tuple[Site, list[str]]:
         """Site of a region with notes; an unknown region is the world, and said."""
-        return self._once(("site", region), lambda: self._site(region.strip()))
+        return self._once(("site", region, bare), lambda: self._site(region.strip(), bare=bare))
 
     def price(self, device: Device, year: float | None = None) -> Uncertain | None:
         """Rent of a device-hour at the time of the run, where any offer is on record."""
@@ -102,20 +104,33 @@ class Finder:
             raise ValueError("accelerator is empty: name the device")
         device = self.catalog.device(accelerator.strip())
         chosen = choose_precision(device, named_precision(precision, device))
-        named = any(word in precision.lower() for word in (*TRAINING_PRECISIONS, chosen))
+        words = precision.strip().lower()
+        if words and not re.search(FORMATS, words):
+            raise ValueError(f"precision {precision[:40]!r} is none: write fp32, bf16, mixed ...")
+        named = re.search(FORMATS.replace("|mixed|amp", ""), words)
         notes = [] if named else [f"precision {chosen} assumed, the fastest of the device"]
         return device, find_hardware(device, chosen, self.catalog, Trail()), notes
 
-    def _site(self, region: str) -> tuple[Site, list[str]]:
-        trail = Trail()
-        try:
-            return find_site(Scenario(site=region or None), self.catalog, trail), trail.warnings
-        except ValueError:
-            world = find_site(Scenario(), self.catalog, Trail())
-            return world, [f"region {region!r} is not known: world averages assumed"]
+    def _site(self, region: str, *, bare: bool) -> tuple[Site, list[str]]:
+        for name in (
+            region,
+            *re.findall(r"\(([^()]+)\)", region),
+            region.partition("(")[0].strip(),
+        ):
+            trail = Trail()
+            try:
+                return find_site(
+                    Scenario(site=name or None), self.catalog, trail, bare=bare
+                ), _for_a_table(trail)
+            except ValueError:
+                continue
+        world = find_site(Scenario(), self.catalog, Trail(), bare=bare)
+        return world, [f"region {region[:40]!r} is not known: world averages assumed"]
 
     def _once(self, key: Hashable, find: Callable[[], Found]) -> Found:
         """Look something up the first time it is named; a refusal is remembered, too."""
+        if len(self._known) > MOST_REMEMBERED:
+            self._known.clear()
         if key not in self._known:
             try:
                 self._known[key] = find()
@@ -125,3 +140,14 @@ class Finder:
         if isinstance(found, ValueError):
             raise found
         return cast(Found, found)
+
+
+def _for_a_table(trail: Trail) -> list[str]:
+    """Notes of a look-up with the columns of a table in place of the options of a command."""
+    options = (("--pue or a cloud region", "the column pue or a cloud region"),)
+    options += (("--site fr or --carbon-intensity sets", "region or grid_kg_per_kwh set"),)
+    options += (("give --wue", "no column gives it"),)
+    notes = list(trail.warnings)
+    for option, column in options:
+        notes = [note.replace(option, column) for note in notes]
+    return notes

@@ -5,6 +5,7 @@ from statistics import median
 
 from estimator.catalog import Catalog, Device, Place, Price, Record
 from estimator.hardware import Hardware
+from estimator.ownership_lookup import used_up_price
 from estimator.scenario import Scenario
 from estimator.site import Site
 from estimator.trail import Trail
@@ -92,10 +93,8 @@ def find_hardware(device: Device, precision: str, catalog: Catalog, trail: Trail
     busy = trail.prior(catalog, "ownership.busy_share", "lifetime")
     making = _embodied_co2e_kg(device, catalog, trail)
     optional = {} if making is None else {"embodied_co2e_kg": making}
-    if "launch_price_usd" in device.records:
-        launch = trail.record("launch_price_usd", device.records["launch_price_usd"], "price")
-        server = trail.prior(catalog, "ownership.server_price_factor", "price")
-        optional["price_usd"] = launch * server
+    price = used_up_price(device, catalog, trail)
+    optional |= {} if price is None else {"price_usd": price}
     return Hardware(
         name=device.name,
         peak_flop_per_s=peak,
@@ -266,6 +265,8 @@ def _carbon_intensity(
     key, doubt = "co2e_kg_per_kwh", "carbon intensity"
     if given is not None:
         return trail.given(key, given, "kgCO2e/kWh")
+    if place is not None and key not in place.records and place.iso2 is not None:
+        place = catalog.place(place.iso2)
     if place is None or key not in place.records:
         record = catalog.prior("site.co2e_kg_per_kwh")
         where = "no site given" if place is None else f"no carbon intensity for {place.name}"
@@ -290,4 +291,9 @@ def _electricity(
         return trail.given(key, given, "USD/kWh")
     if place is not None and "price_usd_per_kwh" in place.records:
         return trail.record(key, place.records["price_usd_per_kwh"], doubt)
+    offered = catalog.electricity_prices()
+    for sector in ("business", "industry", "household"):
+        country = "" if place is None or place.iso2 is None else place.iso2.lower()
+        if (country, sector) in offered:
+            return trail.record(key, offered[country, sector], doubt)
     return trail.record(key, catalog.prior(f"site.{key}"), doubt)

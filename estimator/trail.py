@@ -75,7 +75,15 @@ class Trail:
 
 
 def uncertain_record(record: Record, doubt: str) -> Uncertain:
-    """Read a record; without both bounds, or with equal ones, it is taken as exact."""
-    if record.low is None or record.high is None or record.low == record.high:
+    """Read a record; without bounds, or with equal ones, it is taken as exact.
+
+    A bound on one side alone counts for the other side, too: doubt is a factor.
+    """
+    low, high = record.low, record.high
+    if low is None and high is None:
         return Uncertain(record.value)
-    return spread_between(record.low, record.high, doubt, mid=record.value)
+    low = record.value**2 / high if low is None and high is not None else low
+    high = record.value**2 / low if high is None and low is not None else high
+    if low is None or high is None or low == high:
+        return Uncertain(record.value)
+    return spread_between(low, high, doubt, mid=record.value)

@@ -131,7 +131,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("co2e_kg_per_kwh", "low", "high"),
         *_TAIL,
     ),
-    "operators.csv": ("id", "name", "scope", "year", "pue", "low", "high", *_TAIL),
+    "operators.csv": ("id", "name", "iso2", "scope", "year", "pue", "low", "high", *_TAIL),
     "electricity_prices.csv": (
         *("iso2_or_region", "sector", "price_usd_per_kwh", "low", "high", "year"),
         *_TAIL,
