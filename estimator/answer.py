@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from estimator.cap_lookup import under_cap
 from estimator.catalog import Catalog, Device, Preset
 from estimator.chain import Estimate, Run, estimate
-from estimator.checks import within_limits
+from estimator.checks import LIMITS, within_limits
 from estimator.hardware import Hardware
 from estimator.lookup import (
     SELF_CONTAINED,
@@ -18,7 +20,7 @@ from estimator.lookup import (
 )
 from estimator.memory_answer import fit_warning
 from estimator.ownership_lookup import owned
-from estimator.scenario import Scenario, check_choices, link
+from estimator.scenario import FIELD_LIMITS, NUMBERS, Scenario, check_choices, link
 from estimator.site import Site
 from estimator.trail import Input, Trail
 from estimator.uncertainty import EXACTLY_ZERO, Uncertain, z_score
@@ -40,7 +42,9 @@ class Answer:
         The profile behind the hardware.
     precision : str
         Number format of the run.
-    workload, hardware, site, run
+    work : Work
+        What was found of the work.
+    hardware, site, run
         What the core was given.
     estimate : Estimate
         What it gave.
@@ -53,7 +57,7 @@ class Answer:
     scenario: Scenario
     device: Device
     precision: str
-    workload: Workload
+    work: Work
     hardware: Hardware
     site: Site
     run: Run
@@ -67,13 +71,21 @@ class Answer:
         return CENTRAL if self.scenario.interval is None else self.scenario.interval
 
     @property
+    def workload(self) -> Workload:
+        """What the core was given to do."""
+        return self.work.workload
+
+    @property
     def link(self) -> str:
         """Query string that opens this scenario in the app; a config goes as its FLOPs."""
-        flop = self.workload.training_flop
+        flop, facts = self.workload.training_flop, self.work
         if self.scenario.config is None or flop is None:
             return link(self.scenario)
-        dropped = dict.fromkeys(("config", "tokens", "samples", "seq_len", "finetune"))
-        return link(replace(self.scenario, **dropped, flop=float(flop.mid)))
+        dropped = dict.fromkeys(("config", "tokens", "samples", "finetune"))
+        told = {"params": facts.params, "width": facts.hidden, "kind": facts.kind}
+        return link(
+            replace(self.scenario, **dropped, **told, arch=facts.arch or None, flop=float(flop.mid))
+        )
 
 
 def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
@@ -85,6 +97,7 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
         One line: what is missing or not admissible, why, and what to say instead.
     """
     check_choices(scenario)
+    _check_numbers(scenario)
     if scenario.interval is not None:
         z_score(scenario.interval)
     trail = Trail()
@@ -92,7 +105,8 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
     device = _device(scenario, work.preset, catalog, trail)
     precision = choose_precision(device, _precision(scenario, work.preset, device))
     hardware = find_hardware(device, precision, catalog, trail)
-    site = find_site(scenario, catalog, trail, bare=device.kind in SELF_CONTAINED)
+    asked = _as_reported(scenario, work.preset, device, trail)
+    site = find_site(asked, catalog, trail, bare=device.kind in SELF_CONTAINED)
     devices = _devices(scenario, work.preset, device, trail)
     utilization = _utilization(scenario, work, (device, precision, devices), catalog, trail)
     hardware = owned(scenario, device, hardware, devices, catalog, trail)
@@ -112,11 +126,12 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
     result = estimate(work.workload, hardware, site, run)
     for reason in result.absent.values():
         trail.warn(reason)
+    _say_what_does_not_fit(scenario, result, trail)
     return Answer(
         scenario=scenario,
         device=device,
         precision=precision,
-        workload=work.workload,
+        work=work,
         hardware=hardware,
         site=site,
         run=run,
@@ -124,6 +139,32 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
         inputs=trail.inputs,
         warnings=tuple(trail.warnings),
     )
+
+
+def _check_numbers(scenario: Scenario) -> None:
+    """Refuse a number that cannot be, whether or not this scenario would use it."""
+    for name in NUMBERS - {"utilization", "interval"}:
+        value = getattr(scenario, name)
+        limits = FIELD_LIMITS.get(name, name)
+        if value is not None and limits in LIMITS:
+            within_limits(limits, value)
+
+
+def _say_what_does_not_fit(scenario: Scenario, result: Estimate, trail: Trail) -> None:
+    """Warn of what cannot be true together, and of options that had no effect."""
+    if "utilization" in result and np.any(result["utilization"].mid > 1):
+        share = float(np.max(result["utilization"].mid))
+        trail.warn(f"these FLOPs do not fit into these hours: {share:.0%} of the peak is needed")
+    timed = scenario.device_hours is not None
+    idle = {
+        "--utilization": timed and scenario.utilization is not None,
+        "--price": scenario.pay == "own" and scenario.price is not None,
+        "--price-kind": scenario.pay == "own" and scenario.price_kind is not None,
+        "--electricity-price": scenario.pay != "own" and scenario.electricity_price is not None,
+    }
+    for option, has_no_effect in idle.items():
+        if has_no_effect:
+            trail.warn(f"{option} has no effect here")
 
 
 def _device(scenario: Scenario, preset: Preset | None, catalog: Catalog, trail: Trail) -> Device:
@@ -134,6 +175,23 @@ def _device(scenario: Scenario, preset: Preset | None, catalog: Catalog, trail: 
         raise ValueError("no device given: say --hardware h100; `profiles list` shows all")
     trail.warn(f"no device given: {preset.hardware}, which {preset.name} ran on, is taken")
     return catalog.device(preset.hardware)
+
+
+def _as_reported(
+    scenario: Scenario, preset: Preset | None, device: Device, trail: Trail
+) -> Scenario:
+    """A preset on its own hardware, at no other place, ran where it says it ran."""
+    said = (scenario.site, scenario.pue, scenario.carbon_intensity)
+    if preset is None or device.id != preset.hardware or any(item is not None for item in said):
+        return scenario
+    reported = {
+        field: preset.as_run[key].value
+        for field, key in (("pue", "pue"), ("carbon_intensity", "co2e_kg_per_kwh"))
+        if key in preset.as_run
+    }
+    if reported:
+        trail.warn("PUE and grid as reported for this run are taken: --site sets another place")
+    return replace(scenario, **reported)
 
 
 def _precision(scenario: Scenario, preset: Preset | None, device: Device) -> str | None:

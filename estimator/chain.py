@@ -216,7 +216,9 @@ def _cost(
             quantities={"cost_usd": rent}, breakdown={"cost_usd": lambda: {"rent": rent.mid}}
         )
     if hardware.price_usd is None:
-        return _without("cost_usd", f"no purchase price of {hardware.name} is known")
+        return _without(
+            "cost_usd", f"no price to buy {hardware.name} is known: --device-price"
+        )
     if "energy_kwh" not in energy:
         return _without("cost_usd", energy.absent["energy_kwh"])
     if site.electricity_usd_per_kwh is None:

@@ -33,7 +33,8 @@ class Hardware:
     host_factor : Uncertain
         Power of the whole node over that of its devices [1].
     price_usd : Uncertain, optional
-        Purchase price of the device with its share of the server [USD].
+        What its life takes off the purchase price of the device, its share of server and network
+        included [USD].
     embodied_co2e_kg : Uncertain, optional
         Emissions of making the device and its share of the server [kgCO2e].
     lifetime_h : Uncertain

@@ -44,7 +44,9 @@ class Scenario:
     )
     tokens: float | None = _say("tokens seen in training, epochs included", example="2e12")
     samples: float | None = _say("sequences, images or clips seen, with --config", example="1e8")
-    seq_len: float | None = _say("tokens in a sequence, for --config", example="4096")
+    seq_len: float | None = _say("tokens in a sequence", example="4096")
+    width: float | None = _say("width of the network, its hidden size", example="4096")
+    arch: str | None = _say("architecture in free words", example="'MoE decoder', CNN, encoder")
     config: str | None = _say("a Hugging Face config.json", example="config.json")
     device_hours: float | None = _say(
         "the run is already timed: energy, cost and CO2 follow", unit="h", example="1.08e6"
@@ -80,6 +82,9 @@ class Scenario:
     price: float | None = _say("rent of one device", unit="USD/h", example="2.5")
     price_kind: str | None = _say(
         "which rental offers to take", choices=("on-demand", "spot", "reserved")
+    )
+    device_price: float | None = _say(
+        "purchase price of one device, for --pay own", unit="USD", example="27000"
     )
     pay: str | None = _say(
         "rent the devices, or own them (amortised price and electricity)", choices=("rent", "own")
@@ -137,6 +142,17 @@ def read_number(name: str, text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{name} must be a finite number, got {text}")
     return number
+
+
+FIELD_LIMITS = {
+    "flop": "training_flop",
+    "width": "width",
+    "carbon_intensity": "co2e_kg_per_kwh",
+    "wue": "wue_l_per_kwh",
+    "price": "price_usd_per_h",
+    "electricity_price": "electricity_usd_per_kwh",
+}
+"""Field -> its limits, where they go by another name."""
 
 
 def link(scenario: Scenario) -> str:

@@ -3,11 +3,15 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from estimator import report
 from estimator.answer import answer_scenario
 from estimator.catalog import Catalog
+from estimator.ownership_lookup import value_lost
 from estimator.scenario import Scenario
+from estimator.uncertainty import Uncertain
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +193,7 @@ def test_spot_is_cheaper_than_on_demand_and_owning_needs_no_offer(catalog):
         ({"flop": 1e18, "hardware": "v100", "pay": "barter"}, "pay must be one of rent, own"),
         ({"flop": 1e18, "hardware": "v100", "carbon_intensity": -0.1}, "co2e_kg_per_kwh must be"),
         ({"device_hours": 0.0, "hardware": "v100"}, "device_hours must be positive"),
+        ({"flop": 1e18, "hardware": "v100", "device_price": 0.0}, "device_price must be positive"),
         ({"flop": 1e18, "hardware": "v100", "power_cap": 20.0}, "power_cap must be more than the"),
         ({"flop": 1e18, "hardware": "v100", "power_cap": 2e3}, "at most 3 power limits, 900 W"),
     ],
@@ -271,3 +276,52 @@ def test_water_on_site_as_said_and_none_for_what_needs_no_cooling(catalog):
     assert told["water_l"]["onsite_mid"] == pytest.approx(on_site)
     brain = report.as_json(ask(catalog, flop=1e20, hardware="human-brain"))["results"]
     assert brain["water_l"]["onsite_mid"] == 0
+
+
+def test_owning_uses_up_the_value_lost_over_the_life_and_electricity(catalog):
+    # By hand: 27,000 USD x 1.4 for the server x 1.235 for the network, of which 1 - 0.72^4 is
+    # lost in 4 years, 85 % of them at work.
+    said = {"device_hours": 1000.0, "hardware": "h100", "electricity_price": 0.1, "pay": "own"}
+    answer = ask(catalog, devices=64.0, device_price=27e3, **said)
+    wear = 27e3 * 1.4 * 1.235 * (1 - 0.72**4) / (4 * 0.85 * 8766) * 1000
+    parts = answer.estimate.parts["cost_usd"]
+    assert parts["amortised hardware"] == pytest.approx(wear, rel=1e-3)
+    assert parts["electricity"] == pytest.approx(0.1 * answer.estimate["energy_kwh"].mid)
+    assert any("staff" in line and "left out" in line for line in answer.warnings)
+    node = ask(catalog, devices=8.0, device_price=27e3, **said).estimate.parts["cost_usd"]
+    assert node["amortised hardware"] == pytest.approx(wear / 1.235, rel=1e-3)
+
+
+def test_a_purchase_price_makes_any_device_ownable(catalog):
+    without = next(
+        device
+        for device in catalog.devices()
+        if device.kind == "gpu-datacenter" and "launch_price_usd" not in device.records
+    )
+    said = {"device_hours": 10.0, "hardware": without.id, "pay": "own"}
+    bare = ask(catalog, **said)
+    assert "--device-price" in bare.estimate.absent["cost_usd"]
+    cheap, dear = (
+        ask(catalog, device_price=price, **said).estimate.parts["cost_usd"] for price in (1e4, 2e4)
+    )
+    assert dear["amortised hardware"] == pytest.approx(2 * cheap["amortised hardware"])
+
+
+def test_a_purchase_price_for_a_rented_device_is_told_to_be_unused(catalog):
+    said = {"device_hours": 10.0, "hardware": "h100"}
+    rented, named = ask(catalog, **said), ask(catalog, device_price=1e4, **said)
+    assert named.estimate["cost_usd"].mid == rented.estimate["cost_usd"].mid
+    assert any("--pay own" in line for line in named.warnings)
+
+
+@given(st.floats(0.05, 0.9), st.floats(0.5, 20.0), st.floats(1.01, 3.0))
+def test_a_longer_life_uses_up_more_in_all_and_less_each_year(per_year, years, longer):
+    decline = Uncertain(per_year, {"decline": 0.2})
+    short = value_lost(Uncertain(years, {"life": 0.3}), decline)
+    long = value_lost(Uncertain(years * longer, {"life": 0.3}), decline)
+    assert short.mid <= long.mid <= 1.0
+    assert long.mid / (years * longer) <= short.mid / years
+    step = value_lost(Uncertain(years * 1.0001), decline).mid / short.mid
+    assert short.loadings["life"] == pytest.approx(0.3 * (step - 1) / 1e-4, rel=0.01, abs=1e-5)
+    step = value_lost(Uncertain(years), Uncertain(per_year * 1.0001)).mid / short.mid
+    assert short.loadings["decline"] == pytest.approx(0.2 * (step - 1) / 1e-4, rel=0.01, abs=1e-5)

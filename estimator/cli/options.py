@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 GROUPS = (
     (
         "work, one of --preset, --params with --tokens, --flop, --config, --device-hours",
-        ("preset", "params", "tokens", "active_params", "flop", "config", "samples", "seq_len"),
+        ("preset", "params", "tokens", "active_params", "flop", "config", "samples"),
     ),
-    ("more on the work", ("device_hours", "kind", "finetune", "attempts")),
+    (
+        "more on the work",
+        ("device_hours", "kind", "arch", "width", "seq_len", "finetune", "attempts"),
+    ),
     ("hardware", ("hardware", "devices", "precision", "utilization", "power_cap")),
     ("place", ("site", "carbon_intensity", "pue", "wue")),
-    ("money", ("price", "price_kind", "pay", "electricity_price")),
+    ("money", ("price", "price_kind", "pay", "device_price", "electricity_price")),
 )
 """Fields of the scenario by heading, in the order of the help."""
 

@@ -41,6 +41,7 @@ LABELS = {
     "wue": "Water (WUE) [L/kWh]",
     "price": "Rent [USD per device-hour]",
     "price_kind": "Rental offers",
+    "device_price": "Purchase price of a device [USD]",
     "pay": "Pay",
     "electricity_price": "Electricity [USD/kWh]",
     "interval": "Probability inside the intervals",
@@ -55,6 +56,7 @@ RESOLVED = {
     "wue": "wue_l_per_kwh",
     "electricity_price": "electricity_usd_per_kwh",
     "price": "price_usd_per_h",
+    "device_price": "launch_price_usd",
 }
 """Field -> name of the input that it overrides, where the two differ."""
 
@@ -174,7 +176,7 @@ def _assumptions(answer: Answer, asked: Asked) -> None:
     _number("power_cap", answer, asked, placeholder="none")
     _select("pay", {"rent": "rent", "own": "own: purchase price and electricity"})
     _select("price_kind", {kind: kind for kind in ("on-demand", "spot", "reserved")})
-    for name in ("price", "electricity_price", "pue", "carbon_intensity", "wue"):
+    for name in ("price", "device_price", "electricity_price", "pue", "carbon_intensity", "wue"):
         _number(name, answer, asked)
     levels = sorted({*INTERVALS, answer.level})
     _select("interval", {level: f"{level * 100:.3g} %" for level in levels})

@@ -65,6 +65,7 @@ OF_ALL = (
     "electricity_price",
     "price",
     "price_kind",
+    "device_price",
     "pay",
     "interval",
 )
@@ -83,6 +84,7 @@ TYPED = frozenset(
         "wue",
         "electricity_price",
         "price",
+        "device_price",
     )
 )
 """Numbers that are typed as text, such as 7B."""
@@ -246,7 +248,7 @@ def take_preset(state: State, catalog: Catalog) -> None:
 def take_hardware(state: State, catalog: Catalog, preset: Preset | None = None) -> None:
     """Choose the usual precision of a new device, and forget the price of the old one."""
     state["precision"] = usual_precision(catalog.device(state["hardware"]), preset)
-    state["price"] = ""
+    state["price"] = state["device_price"] = ""
 
 
 def _usual_devices(preset: Preset | None, device_id: str) -> float:
