@@ -29,6 +29,9 @@ from estimator.utilization_lookup import RunFacts, predicted_utilization
 from estimator.work_lookup import Work, find_work
 from estimator.workload.work import Workload
 
+REPORTED_PLACE = ("pue", "co2e_kg_per_kwh")
+"""What a published run tells of the place it ran at."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -81,11 +84,15 @@ class Answer:
         flop, facts = self.workload.training_flop, self.work
         if self.scenario.config is None or flop is None:
             return link(self.scenario)
-        dropped = dict.fromkeys(("config", "tokens", "samples", "finetune"))
-        told = {"params": facts.params, "width": facts.hidden, "kind": facts.kind}
-        return link(
-            replace(self.scenario, **dropped, **told, arch=facts.arch or None, flop=float(flop.mid))
+        found = replace(
+            self.scenario,
+            flop=float(flop.mid),
+            params=facts.params,
+            width=facts.hidden,
+            kind=facts.kind,
+            arch=facts.arch or None,
         )
+        return link(replace(found, config=None, tokens=None, samples=None, finetune=None))
 
 
 def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
@@ -184,14 +191,10 @@ def _as_reported(
     said = (scenario.site, scenario.pue, scenario.carbon_intensity)
     if preset is None or device.id != preset.hardware or any(item is not None for item in said):
         return scenario
-    reported = {
-        field: preset.as_run[key].value
-        for field, key in (("pue", "pue"), ("carbon_intensity", "co2e_kg_per_kwh"))
-        if key in preset.as_run
-    }
-    if reported:
+    ran = {key: preset.as_run[key].value for key in REPORTED_PLACE if key in preset.as_run}
+    if ran:
         trail.warn("PUE and grid as reported for this run are taken: --site sets another place")
-    return replace(scenario, **reported)
+    return replace(scenario, pue=ran.get("pue"), carbon_intensity=ran.get("co2e_kg_per_kwh"))
 
 
 def _precision(scenario: Scenario, preset: Preset | None, device: Device) -> str | None:

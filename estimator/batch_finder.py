@@ -144,9 +144,11 @@ class Finder:
 
 def _for_a_table(trail: Trail) -> list[str]:
     """Notes of a look-up with the columns of a table in place of the options of a command."""
-    options = (("--pue or a cloud region", "the column pue or a cloud region"),)
-    options += (("--site fr or --carbon-intensity sets", "region or grid_kg_per_kwh set"),)
-    options += (("give --wue", "no column gives it"),)
+    options = (
+        ("--pue or a cloud region", "the column pue or a cloud region"),
+        ("--site fr or --carbon-intensity sets", "region or grid_kg_per_kwh set"),
+        ("give --wue", "no column gives it"),
+    )
     notes = list(trail.warnings)
     for option, column in options:
         notes = [note.replace(option, column) for note in notes]

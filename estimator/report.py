@@ -44,7 +44,6 @@ def as_json(answer: Answer) -> dict[str, Any]:
     results = {name: bounds(known[name], answer.level) for name in RESULTS if name in known}
     if "utilization" in results:
         results["utilization"]["basis"] = utilization_basis(answer)
-        results["utilization"]["high"] = min(results["utilization"]["high"], 1.0)
     if "co2e_kg" in results:
         for part in ("operational", "embodied"):
             if f"{part}_co2e_kg" in known:
@@ -113,7 +112,7 @@ def said(name: str, value: float) -> str:
     if name == "device_hours":
         return f"{digits(value)} device-hours"
     if name == "utilization":
-        return f"{min(value, 1.0) * 100:.3g} %"
+        return f"{value * 100:.3g} %"
     if name == "co2e_kg":
         return human_mass(value)
     if name == "brain_years":

@@ -51,6 +51,8 @@ def human(value: float, unit: str) -> str:
     if value == 0:
         return f"0 {unit}"
     rounded = float(f"{value:.3g}")
+    if unit == "$" and abs(rounded) < 1e3:
+        return f"{digits(rounded)} $"
     for factor, prefix in _PREFIXES:
         if abs(rounded) >= factor:
             return f"{digits(rounded / factor)} {prefix}{unit}"

@@ -17,13 +17,17 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from estimator.uncertainty import Number, Uncertain
+from estimator.uncertainty import Number, Uncertain, z_score
+from estimator.units import CENTRAL
 
 REFERENCE_YEAR = 2021.0
 """Year at which software counts as neither young nor mature [year]."""
 
 REFERENCE_SEQ_LEN = 2048.0
 """Sequence length at which attention neither slows nor speeds the run [token]."""
+
+MOST_EXPECTED = 0.85
+"""No training run is expected to reach more of the peak [1]; the best published ones reach 0.7."""
 
 REFERENCE_BALANCE = 200.0
 """Peak over memory bandwidth at which a device counts as balanced [FLOP/B]."""
@@ -169,9 +173,14 @@ def log_utilization(
 def expected_utilization(
     model: UtilizationModel, traits: Traits, machine: Machine, *, flop: Number, devices: Number
 ) -> Uncertain:
-    """Utilization with the doubt of such runs [1]; arguments as for `log_utilization`."""
-    mid = np.exp(log_utilization(model, traits, machine, flop=flop, devices=devices))
-    return Uncertain(mid, {"utilization": traits.log_sd})
+    """Utilization with the doubt of such runs [1]; arguments as for `log_utilization`.
+
+    The 80 % interval ends at the peak at the latest.
+    """
+    expected = log_utilization(model, traits, machine, flop=flop, devices=devices)
+    expected = np.minimum(expected, np.log(MOST_EXPECTED))
+    doubt = np.minimum(traits.log_sd, -expected / z_score(CENTRAL))
+    return Uncertain(np.exp(expected), {"utilization": doubt})
 
 
 def _values_per_flop(model: UtilizationModel, traits: Traits) -> Number:

@@ -14,6 +14,12 @@ from estimator.utilization import expected_utilization
 
 UNKNOWN = float("nan")
 
+KNOWN_KINDS = ("gpu-datacenter", "gpu-consumer", "gpu-workstation", "superchip", "tpu")
+"""Kinds of device that published runs were made on, with single runs on others."""
+
+MOST_DEVICES = 25_000
+"""Published runs end about here [1]."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
@@ -74,6 +80,13 @@ def predicted_utilization(
         float(np.squeeze(expected.mid)),
         {name: float(np.squeeze(load)) for name, load in expected.loadings.items()},
     )
+    if device.kind not in KNOWN_KINDS:
+        trail.warn(
+            f"no published training run on a device of kind {device.kind}: the utilization is "
+            "an extrapolation, and its interval too narrow"
+        )
+    if facts.devices > MOST_DEVICES:
+        trail.warn(f"no published run on more than {MOST_DEVICES:,} devices: an extrapolation")
     if "memory_bytes_per_s" not in device.records:
         trail.warn(f"the memory bandwidth of {device.name} is not known: a usual one is assumed")
     low, high = single.interval()

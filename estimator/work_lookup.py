@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from estimator.catalog import Catalog, Preset
 from estimator.checks import within_limits
 from estimator.network_kind import configured_kind
-from estimator.run_traits import FLOP_PER_PARAM_AND_TOKEN, LORA_SHARE
+from estimator.run_traits import FLOP_PER_PARAM_AND_TOKEN, LORA_SHARE, usual_width
 from estimator.scenario import Scenario
 from estimator.trail import Trail
 from estimator.uncertainty import EXACTLY_ONE, Uncertain
@@ -76,7 +78,7 @@ def find_work(scenario: Scenario, catalog: Catalog, trail: Trail) -> Work:
         arch=_arch(scenario, preset, network),
         preset=preset,
         params=trail.inputs["params"].value if "params" in trail.inputs else None,
-        hidden=_width(_config(preset, network)),
+        hidden=scenario.width or _width(_config(preset, network)),
         seq_len=_seq_len(scenario, preset),
     )
 
@@ -114,6 +116,8 @@ def _config(preset: Preset | None, network: _Network | None) -> Mapping[str, Any
 
 def _arch(scenario: Scenario, preset: Preset | None, network: _Network | None) -> str:
     """Architecture of a preset or a config; a size with active parameters has experts."""
+    if scenario.arch is not None:
+        return scenario.arch
     if network is not None:
         return network.kind[1]
     if preset is not None:
@@ -135,6 +139,8 @@ def _seq_len(scenario: Scenario, preset: Preset | None) -> float | None:
 
 def _refuse_contradictions(scenario: Scenario) -> None:
     ways = [name for name in ("flop", "params", "config") if getattr(scenario, name) is not None]
+    if ways == ["flop", "params"] and scenario.tokens is None:
+        ways = ["flop"]
     if len(ways) > 1:
         given = " and ".join(f"--{way}" for way in ways)
         raise ValueError(f"{given} both say how much work it is: give one of them")
@@ -159,6 +165,8 @@ def _training_flop(
 ) -> Uncertain | None:
     preset, network = named
     if scenario.flop is not None:
+        if scenario.params is not None:
+            trail.given("params", scenario.params, "parameters")
         return trail.given("training_flop", scenario.flop, "FLOP")
     if network is not None:
         return _flop_of_network(network.ledger, scenario, trail)
@@ -179,7 +187,19 @@ def _flop_of_size(scenario: Scenario, catalog: Catalog, trail: Trail) -> Uncerta
     within_limits("tokens", scenario.tokens)
     tokens = trail.given("tokens", scenario.tokens, "tokens")
     formula = trail.prior(catalog, "work.formula", "work")
-    return FLOP_PER_PARAM_AND_TOKEN * params * tokens * formula
+    return FLOP_PER_PARAM_AND_TOKEN * params * tokens * formula * _attention_factor(scenario, trail)
+
+
+def _attention_factor(scenario: Scenario, trail: Trail) -> float:
+    """Work with attention over that without, for a sequence length and a usual or given width."""
+    if scenario.seq_len is None or scenario.params is None:
+        return 1.0
+    size = scenario.active_params or scenario.params
+    known = np.array([np.nan if scenario.width is None else scenario.width])
+    width = float(usual_width(known, np.array([size]), np.array([np.nan]))[0])
+    factor = 1.0 + scenario.seq_len / (FLOP_PER_PARAM_AND_TOKEN * width)
+    trail.warn(f"attention over {scenario.seq_len:,.0f} tokens adds {factor - 1:.0%} to 6 N D")
+    return factor
 
 
 def _flop_of_network(ledger: "Ledger", scenario: Scenario, trail: Trail) -> Uncertain | None:
@@ -224,6 +244,8 @@ def _device_hours(
     scenario: Scenario, preset: Preset | None, flop: Uncertain | None, trail: Trail
 ) -> Uncertain | None:
     """Device time as given; or that of a preset whose work nobody published in FLOPs."""
+    if scenario.finetune is not None and flop is None:
+        raise ValueError("fine-tuning needs the size of the model: its work is not on record")
     if scenario.device_hours is not None:
         return trail.given("device_hours", scenario.device_hours, "h")
     if preset is None or flop is not None or "device_hours" not in preset.records:
