@@ -32,7 +32,7 @@ class Conv:
         Parameters per output channel: one, and scale and shift of a norm.
 
     >>> stem = Conv(inputs=3, outputs=64, kernel=7, stride=2)
-    >>> stem.cost().params, stem.side(224.0)
+    >>> stem.cost().params, float(stem.side(224.0))
     (9536, 112.0)
     """
 

@@ -14,18 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from estimator.workload.families import (
+    autoencoder,
+    bart,
     bert,
     classic,
     clip,
     convnets,
     deberta,
     dense,
-    encoder_decoder,
+    diffusion,
+    diffusion_transformer,
     mobile,
     modern_encoder,
     multimodal,
+    named,
     rotary,
     sam,
+    segformer,
     sparse,
     speech,
     state_space,
@@ -47,12 +52,13 @@ FAMILIES: Mapping[str, Callable[[Fields], Architecture]] = {
     **bert.FAMILIES,
     **deberta.FAMILIES,
     **modern_encoder.FAMILIES,
-    **encoder_decoder.FAMILIES,
+    **bart.FAMILIES,
     **t5.FAMILIES,
     **convnets.FAMILIES,
     **mobile.FAMILIES,
     **vision.FAMILIES,
     **windowed.FAMILIES,
+    **segformer.FAMILIES,
     **speech.FAMILIES,
     **whisper.FAMILIES,
     **state_space.FAMILIES,
@@ -61,6 +67,13 @@ FAMILIES: Mapping[str, Callable[[Fields], Architecture]] = {
     **sam.FAMILIES,
 }
 """Family readers by `model_type`."""
+
+CLASSES: Mapping[str, Callable[[Fields], Architecture]] = {
+    **diffusion.CLASSES,
+    **autoencoder.CLASSES,
+    **diffusion_transformer.CLASSES,
+}
+"""Readers of configs of diffusers, by `_class_name`."""
 
 
 def read_config(path: str | PathLike[str]) -> dict[str, Any]:
@@ -123,6 +136,10 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     model_type = fields.text("model_type")
     if model_type in FAMILIES:
         return FAMILIES[model_type](fields)
+    if fields.text("_class_name") in CLASSES:
+        return CLASSES[fields.text("_class_name")](fields)
+    if not model_type and fields.states("architecture"):
+        return named.hub_architecture(fields)
     if fields.states("text_config"):
         return _language_part(fields, model_type)
     if _looks_like_a_decoder(fields):

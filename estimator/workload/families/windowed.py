@@ -1,4 +1,4 @@
-"""Which vision transformer of stages a config describes: Swin, Swin v2, SegFormer.
+"""Which vision transformer of windows and stages a config describes: Swin, Swin v2.
 
 Defaults are those of transformers 5.23. The ledger's tokens are the patches of the first stage.
 """
@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from estimator.workload.blocks import Attention, Costs, Mlp, held, linear
-from estimator.workload.convolution import Conv, Flow, image, ratio, sizes, square, windows
+from estimator.workload.convolution import Conv, image, ratio, sizes, square
 from estimator.workload.families.encoder import task
 from estimator.workload.families.rotary import class_name, label_count
 from estimator.workload.fields import Fields
@@ -158,17 +158,19 @@ def swin(version: int, fields: Fields) -> Network:
             "norm/outer": held(2 * last),
         },
         after={"head/pixels": linear(last, pixels, bias=True)} if masked else {},
-        once=_classifier(fields, last),
+        once=classifier(fields, last),
     )
-    return _network(fields, model.run, not kind or masked or bool(model.once))
+    return named_network(fields, model.run, not kind or masked or bool(model.once))
 
 
-def _classifier(fields: Fields, width: int) -> Costs:
+def classifier(fields: Fields, width: int) -> Costs:
+    """A dense layer on the pooled map, where the class has one."""
     classifies = task(fields) == "ImageClassification"
     return {"head/classifier": linear(width, label_count(fields), bias=True)} if classifies else {}
 
 
-def _network(fields: Fields, run: Callable[[Inputs], Pass], counted: bool) -> Network:
+def named_network(fields: Fields, run: Callable[[Inputs], Pass], counted: bool) -> Network:
+    """The network under its name, with a warning if its head is not counted."""
     note = () if counted else (f"the head of {class_name(fields)} is not counted",)
     return Network(
         run=run,
@@ -178,136 +180,7 @@ def _network(fields: Fields, run: Callable[[Inputs], Pass], counted: bool) -> Ne
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """A stage of SegFormer: its patches, its width, and how far keys and values are reduced."""
-
-    inputs: int
-    hidden: int
-    kernel: int
-    stride: int
-    depth: int
-    heads: int
-    reduction: int
-    mlp: int
-
-
-def segformer(fields: Fields) -> Network:
-    """SegFormer: overlapping patches, keys and values on a coarser map (arXiv:2105.15203)."""
-    widths = sizes(fields, "hidden_sizes", (32, 64, 160, 256))
-    count = len(widths)
-    depths = sizes(fields, "depths", (2, 2, 2, 2), count)
-    kernels = sizes(fields, "patch_sizes", (7, 3, 3, 3), count)
-    strides = sizes(fields, "strides", (4, 2, 2, 2), count)
-    heads = sizes(fields, "num_attention_heads", (1, 2, 5, 8), count)
-    reductions = sizes(fields, "sr_ratios", (8, 4, 2, 1), count)
-    ratios = sizes(fields, "mlp_ratios", (4, 4, 4, 4), count)
-    inputs = [fields.size("num_channels", default=3), *widths]
-    for width, head in zip(widths, heads, strict=True):
-        fields.share("hidden_sizes", width, "num_attention_heads", head)
-    stages = tuple(
-        Stage(
-            inputs=inputs[place],
-            hidden=width,
-            kernel=kernels[place],
-            stride=strides[place],
-            depth=depths[place],
-            heads=heads[place],
-            reduction=reductions[place],
-            mlp=width * ratios[place],
-        )
-        for place, width in enumerate(widths)
-    )
-    segments = task(fields) == "SemanticSegmentation"
-    decoder = _decoder(fields, widths) if segments else ({}, {})
-    once = _classifier(fields, widths[-1])
-    run = partial(_run_segformer, stages, decoder, once, square(fields, "image_size", 224))
-    return _network(fields, run, not task(fields) or segments or bool(once))
-
-
-def _decoder(fields: Fields, widths: list[int]) -> tuple[Costs, Costs]:
-    """Costs over the positions of each stage, and over those of the first."""
-    width = fields.size("decoder_hidden_size", default=256)
-    each = {
-        f"head/stage{stage + 1}": linear(hidden, width, bias=True)
-        for stage, hidden in enumerate(widths)
-    }
-    joined = {
-        "head/fuse": linear(width * len(widths), width),
-        "norm/head": held(2 * width),
-        "head/classifier": linear(width, label_count(fields), bias=True),
-    }
-    return each, joined
-
-
-def _run_segformer(
-    stages: tuple[Stage, ...],
-    decoder: tuple[Costs, Costs],
-    once: Costs,
-    side: int,
-    inputs: Inputs,
-) -> Pass:
-    batch, pixels = image(inputs, side)
-    flow = Flow(batch=batch, side=pixels)
-    grids: list[Quantity] = []
-    each, joined = decoder
-    for place, stage in enumerate(stages):
-        name = f"stage{place + 1}/"
-        conv = Conv(
-            inputs=stage.inputs,
-            outputs=stage.hidden,
-            kernel=stage.kernel,
-            stride=stage.stride,
-            padding=stage.kernel // 2,
-            bias=True,
-        )
-        flow = flow.conv(f"{name}patch", conv, first=place == 0)
-        flow = _segformer_layers(flow, name, stage)
-        grids.append(flow.positions)
-        if each:
-            part = f"head/stage{place + 1}"
-            flow = flow.dense({part: each[part]}, flow.positions)
-    flow = flow.dense(joined, grids[0]).dense(once)
-    return Pass(lines=flow.lines, tokens=batch * grids[0])
-
-
-def _segformer_layers(flow: Flow, name: str, stage: Stage) -> Flow:
-    """Layers of a stage, and the norm behind it."""
-    hidden, positions = stage.hidden, flow.positions
-    attention = Attention(
-        hidden=hidden,
-        heads=stage.heads,
-        kv_heads=stage.heads,
-        head_dim=hidden // stage.heads,
-        qkv_bias=True,
-        output_bias=True,
-    )
-    coarse = windows(flow.side, stage.reduction, stage.reduction)
-    keys = coarse * coarse if stage.reduction > 1 else positions
-    done: list[Line] = []
-    for part, cost in attention.costs().items():
-        tokens = keys if part in ("attention/key", "attention/value") else positions
-        reach = Reach(
-            tokens=flow.batch * tokens, pairs=flow.batch * positions * keys, times=stage.depth
-        )
-        done += lines({part: cost}, reach, name)
-    if stage.reduction > 1:
-        conv = Conv(inputs=hidden, outputs=hidden, kernel=stage.reduction, bias=True)
-        reach = Reach(tokens=flow.batch * keys, times=stage.depth)
-        done += lines({"attention/reduction": conv.cost()}, reach, name)
-    depthwise = Conv(inputs=stage.mlp, outputs=stage.mlp, groups=stage.mlp, bias=True, norm=False)
-    costs = {
-        **Mlp(hidden=hidden, width=stage.mlp, bias=True).costs(),
-        "mlp/depthwise": depthwise.cost(),
-        "norm/layers": held(4 * hidden),
-    }
-    done += lines(costs, Reach(tokens=flow.batch * positions, times=stage.depth), name)
-    norm = lines({"norm/stage": held(2 * hidden)}, Reach(tokens=1.0), name)
-    return Flow(batch=flow.batch, side=flow.side, lines=(*flow.lines, *done, *norm))
-
-
 FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
     "swin": partial(swin, 1),
     "swinv2": partial(swin, 2),
-    "segformer": segformer,
 }

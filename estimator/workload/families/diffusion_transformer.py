@@ -1,0 +1,258 @@
+"""How much work a diffusion transformer is, read from a config of diffusers.
+
+Defaults are those of diffusers 0.42. `image_size` is the side of the latent map that the network
+gets, in Flux after it is folded by two; `seq_len` the text tokens. The ledger's tokens are patches.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
+from estimator.workload.convolution import image, square
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs, quantity
+from estimator.workload.network import Network, Pass, Reach, lines
+
+SINE_WIDTH = 256
+"""Width of the sines that a time step is turned into before its embedding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joint:
+    """Layers over patches, or over patches and text together.
+
+    Parameters
+    ----------
+    side, patch, text_tokens : int
+        Latent and patch sides; tokens of text where the caller gives none, 0 without text. [1]
+    per_image, per_patch, per_text, per_both : mapping
+        Costs of all layers together, by what they run over; pairs are those that attend.
+    inside : mapping
+        Costs per pair of patches, of layers in which patches see only patches.
+    """
+
+    side: int
+    patch: int
+    text_tokens: int
+    first: Costs
+    per_image: Costs
+    per_patch: Costs
+    per_text: Costs
+    per_both: Costs
+    inside: Costs
+
+    def run(self, inputs: Inputs) -> Pass:
+        """Pass over `batch` noisy images."""
+        batch, side = image(inputs, self.side)
+        grid = np.floor_divide(side, self.patch)
+        patches = grid * grid
+        given = self.text_tokens if inputs.seq_len is None else inputs.seq_len
+        text = quantity("seq_len", given) if self.text_tokens else 0.0
+        both = patches + text
+        done = [*lines(self.first, Reach(tokens=batch * patches, first=True))]
+        done += lines(self.per_image, Reach(tokens=batch))
+        done += lines(self.per_patch, Reach(tokens=batch * patches))
+        done += lines(self.per_text, Reach(tokens=batch * text))
+        done += lines(self.per_both, Reach(tokens=batch * both, pairs=batch * both * both))
+        done += lines(self.inside, Reach(tokens=batch * patches, pairs=batch * patches * patches))
+        return Pass(lines=done, tokens=batch * patches)
+
+
+def _times(costs: Costs, count: int) -> Costs:
+    """`count` layers of the same costs."""
+    return {
+        part: Cost(
+            params=count * cost.params,
+            active_params=count * cost.active_params,
+            flop_per_token=count * cost.flop_per_token,
+            flop_per_pair=count * cost.flop_per_pair,
+        )
+        for part, cost in costs.items()
+    }
+
+
+def _network(fields: Fields, run: Callable[[Inputs], Pass]) -> Network:
+    return Network(
+        run=run,
+        model_type=fields.text("_class_name"),
+        name=fields.text("_name_or_path"),
+        warnings=fields.notes,
+    )
+
+
+def _attention(width: int, heads: int, head_dim: int, bias: bool = True) -> Costs:
+    return Attention(
+        hidden=width,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=head_dim,
+        qkv_bias=bias,
+        output_bias=True,
+    ).costs()
+
+
+def _split(costs: Costs) -> tuple[Costs, Costs]:
+    """Projections, and the products that pairs pay."""
+    pairs = {part: cost for part, cost in costs.items() if cost.flop_per_pair}
+    return {part: cost for part, cost in costs.items() if part not in pairs}, pairs
+
+
+def _embedding(inputs: int, width: int) -> Cost:
+    """Two dense layers."""
+    first, second = linear(inputs, width, bias=True), linear(width, width, bias=True)
+    return replace(
+        first,
+        params=first.params + second.params,
+        active_params=first.params + second.params,
+        flop_per_token=first.flop_per_token + second.flop_per_token,
+    )
+
+
+def dit(fields: Fields) -> Network:
+    """DiT: each layer embeds time and class by itself (arXiv:2212.09748, sec. 3.2)."""
+    heads = fields.size("num_attention_heads", default=16)
+    head_dim = fields.size("attention_head_dim", default=72)
+    width, layers = heads * head_dim, fields.layers("num_layers", default=28)
+    patch = fields.size("patch_size", default=2)
+    channels = fields.size("in_channels", default=4)
+    outputs = fields.size_or_none("out_channels") or channels
+    classes = fields.size("num_embeds_ada_norm", default=1000)
+    bias = fields.flag("attention_bias", default=True)
+    mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
+    affine = fields.flag("norm_elementwise_affine")
+    layer = {
+        **_attention(width, heads, head_dim, bias),
+        **mlp,
+        "norm/layers": held(2 * width * affine),
+    }
+    model = Joint(
+        side=square(fields, "sample_size", 32),
+        patch=patch,
+        text_tokens=0,
+        first={"embedding/patch": linear(channels * patch * patch, width, bias=True)},
+        per_image={
+            **_times(
+                {
+                    "time/embedding": _embedding(SINE_WIDTH, width),
+                    "time/class": held((classes + 1) * width),
+                    "time/modulation": linear(width, 6 * width, bias=True),
+                },
+                layers,
+            ),
+            "head/time": Cost(flop_per_token=_embedding(SINE_WIDTH, width).flop_per_token),
+            "head/modulation": linear(width, 2 * width, bias=True),
+        },
+        per_patch={"head/pixels": linear(width, patch * patch * outputs, bias=True)},
+        per_text={},
+        per_both={},
+        inside=_times(layer, layers),
+    )
+    return _network(fields, model.run)
+
+
+def flux(fields: Fields) -> Network:
+    """Flux: layers with two streams that attend together, then layers with one."""
+    heads = fields.size("num_attention_heads", default=24)
+    head_dim = fields.size("attention_head_dim", default=128)
+    width = heads * head_dim
+    double = fields.layers("num_layers", default=19)
+    single = fields.layers("num_single_layers", default=38)
+    channels = fields.size("in_channels", default=64)
+    patch = fields.size("patch_size", default=1)
+    outputs = fields.size_or_none("out_channels") or channels
+    project, pairs = _split(_attention(width, heads, head_dim))
+    mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
+    stream = _times({**project, **mlp, "norm/heads": held(2 * head_dim)}, double)
+    one = {
+        "single/query_key_value": linear(width, 3 * width, bias=True),
+        "single/up": linear(width, 4 * width, bias=True),
+        "single/out": linear(5 * width, width, bias=True),
+        "norm/single": held(2 * head_dim),
+    }
+    pooled = fields.size("pooled_projection_dim", default=768)
+    guided = fields.flag("guidance_embeds")
+    modulation = double * 12 + single * 3 + 2
+    model = Joint(
+        side=64,
+        patch=1,
+        text_tokens=512,
+        first={"embedding/patch": linear(channels, width, bias=True)},
+        per_image={
+            "time/embedding": _embedding(SINE_WIDTH, width),
+            "time/guidance": _times({"a": _embedding(SINE_WIDTH, width)}, int(guided))["a"],
+            "time/text": _embedding(pooled, width),
+            "time/modulation": linear(width, modulation * width, bias=True),
+        },
+        per_patch={
+            **stream,
+            "head/pixels": linear(width, patch * patch * outputs, bias=True),
+        },
+        per_text={
+            "text/project": linear(
+                fields.size("joint_attention_dim", default=4096), width, bias=True
+            ),
+            **{f"text/{part}": cost for part, cost in stream.items()},
+        },
+        per_both={**_times(one, single), **_times(pairs, double + single)},
+        inside={},
+    )
+    return _network(fields, model.run)
+
+
+def sd3(fields: Fields) -> Network:
+    """Stable Diffusion 3: text and patches as two streams (arXiv:2403.03206, sec. 4)."""
+    heads = fields.size("num_attention_heads", default=18)
+    head_dim = fields.size("attention_head_dim", default=64)
+    width, layers = heads * head_dim, fields.layers("num_layers", default=18)
+    patch = fields.size("patch_size", default=2)
+    channels = fields.size("in_channels", default=16)
+    outputs = fields.size_or_none("out_channels", default=16) or channels
+    normed = 2 * head_dim * fields.states("qk_norm")
+    dual = len(fields.items("dual_attention_layers") or [])
+    attention = _attention(width, heads, head_dim)
+    project, pairs = _split(attention)
+    mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
+    stream = {**project, **mlp, "norm/heads": held(normed)}
+    last = {part: cost for part, cost in project.items() if part != "attention/output"}
+    words = _times(stream, layers - 1)
+    text = {f"text/{part}": cost for part, cost in words.items()}
+    text |= {f"text/last_{part}": cost for part, cost in last.items()}
+    context = fields.size("caption_projection_dim", default=1152)
+    modulation = 6 * layers + 6 * (layers - 1) + 2 + 2 + 3 * dual
+    again = {f"second_{part}": cost for part, cost in _times(attention, dual).items()}
+    again["norm/second"] = held(dual * normed)
+    model = Joint(
+        side=square(fields, "sample_size", 128),
+        patch=patch,
+        text_tokens=333,
+        first={"embedding/patch": linear(channels * patch * patch, width, bias=True)},
+        per_image={
+            "time/embedding": _embedding(SINE_WIDTH, width),
+            "time/text": _embedding(fields.size("pooled_projection_dim", default=2048), width),
+            "time/modulation": linear(width, modulation * width, bias=True),
+        },
+        per_patch={
+            **_times(stream, layers),
+            "head/pixels": linear(width, patch * patch * outputs, bias=True),
+        },
+        per_text={
+            "text/project": linear(
+                fields.size("joint_attention_dim", default=4096), context, bias=True
+            ),
+            **text,
+            "text/norm/last": held(normed),
+        },
+        per_both=_times(pairs, layers),
+        inside=again,
+    )
+    return _network(fields, model.run)
+
+
+CLASSES: Mapping[str, Callable[[Fields], Network]] = {
+    "DiTTransformer2DModel": dit,
+    "FluxTransformer2DModel": flux,
+    "SD3Transformer2DModel": sd3,
+}
+"""Readers by `_class_name`."""

@@ -1,0 +1,209 @@
+"""Which architecture a name of torchvision or timm stands for: resnet50, vit_b_16, alexnet.
+
+Sizes are those of the papers, as torchvision 0.20 and timm 1.0 build them; where both have a
+model under one name they agree.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from estimator.workload.families import convnets, mobile, plain_nets, vision, windowed
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Architecture
+
+IMAGENET_CLASSES = 1000
+
+Build = Callable[[int], Architecture]
+Config = Mapping[str, Any]
+
+
+def _resnets() -> dict[str, Config]:
+    depths = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3]}
+    depths |= {101: [3, 4, 23, 3], 152: [3, 8, 36, 3]}
+    return {
+        f"resnet{number}": {
+            "model_type": "resnet",
+            "depths": stages,
+            "hidden_sizes": [64, 128, 256, 512] if number < 50 else [256, 512, 1024, 2048],
+            "layer_type": "basic" if number < 50 else "bottleneck",
+        }
+        for number, stages in depths.items()
+    }
+
+
+VIT_SIZES = {
+    "tiny": (192, 12, 3),
+    "small": (384, 12, 6),
+    "base": (768, 12, 12),
+    "large": (1024, 24, 16),
+    "huge": (1280, 32, 16),
+}
+"""Width, layers, heads (arXiv:2010.11929, table 1; the small ones arXiv:2012.12877, table 1)."""
+
+
+def _vits() -> dict[str, Config]:
+    made: dict[str, Config] = {}
+    for size, (hidden, layers, heads) in VIT_SIZES.items():
+        for patch in (14, 16, 32):
+            config = {
+                "model_type": "vit",
+                "hidden_size": hidden,
+                "num_hidden_layers": layers,
+                "num_attention_heads": heads,
+                "intermediate_size": 4 * hidden,
+                "patch_size": patch,
+            }
+            made[f"vit_{size[0]}_{patch}"] = config
+            made[f"vit_{size}_patch{patch}_224"] = config
+            made[f"vit_{size}_patch{patch}_384"] = {**config, "image_size": 384}
+            made[f"deit_{size}_patch{patch}_224"] = config
+    return {name: config for name, config in made.items() if not name.startswith("vit_t_")}
+
+
+def _swins() -> dict[str, Config]:
+    sizes = {
+        "tiny": (96, [2, 2, 6, 2], [3, 6, 12, 24]),
+        "small": (96, [2, 2, 18, 2], [3, 6, 12, 24]),
+        "base": (128, [2, 2, 18, 2], [4, 8, 16, 32]),
+        "large": (192, [2, 2, 18, 2], [6, 12, 24, 48]),
+    }
+    made: dict[str, Config] = {}
+    for size, (width, depths, heads) in sizes.items():
+        config = {
+            "model_type": "swin",
+            "embed_dim": width,
+            "depths": depths,
+            "num_heads": heads,
+        }
+        made |= {f"swin_{size[0]}": config, f"swin_{size}_patch4_window7_224": config}
+    return made
+
+
+def _convnexts() -> dict[str, Config]:
+    sizes = {
+        "tiny": ([3, 3, 9, 3], 96),
+        "small": ([3, 3, 27, 3], 96),
+        "base": ([3, 3, 27, 3], 128),
+        "large": ([3, 3, 27, 3], 192),
+    }
+    return {
+        f"convnext_{size}": {
+            "model_type": "convnext",
+            "depths": depths,
+            "hidden_sizes": [width, 2 * width, 4 * width, 8 * width],
+        }
+        for size, (depths, width) in sizes.items()
+    }
+
+
+def _efficientnets() -> dict[str, Config]:
+    scales = [(1.0, 1.0, 224), (1.0, 1.1, 240), (1.1, 1.2, 260), (1.2, 1.4, 300)]
+    scales += [(1.4, 1.8, 380), (1.6, 2.2, 456), (1.8, 2.6, 528), (2.0, 3.1, 600)]
+    return {
+        f"efficientnet_b{place}": {
+            "model_type": "efficientnet",
+            "width_coefficient": width,
+            "depth_coefficient": depth,
+            "image_size": side,
+            "hidden_dim": mobile.divisible(1280 * width, 8, 8),
+        }
+        for place, (width, depth, side) in enumerate(scales)
+    }
+
+
+READERS: Mapping[str, Callable[[Fields], Architecture]] = {
+    **convnets.FAMILIES,
+    **mobile.FAMILIES,
+    **vision.FAMILIES,
+    **windowed.FAMILIES,
+}
+
+CONFIGS: Mapping[str, Config] = {
+    **_resnets(),
+    **_vits(),
+    **_swins(),
+    **_convnexts(),
+    **_efficientnets(),
+    "mobilenet_v2": {"model_type": "mobilenet_v2"},
+    "mobilenetv2_100": {"model_type": "mobilenet_v2"},
+    "mobilenetv1_100": {"model_type": "mobilenet_v1"},
+}
+"""Names of networks that have a config."""
+
+NETS: Mapping[str, Build] = {
+    "alexnet": plain_nets.alexnet,
+    **{f"vgg{depth}": partial(plain_nets.vgg, depth, False) for depth in plain_nets.VGG_STAGES},
+    **{f"vgg{depth}_bn": partial(plain_nets.vgg, depth, True) for depth in plain_nets.VGG_STAGES},
+    **{
+        f"densenet{depth}": partial(plain_nets.densenet, depth) for depth in plain_nets.DENSE_BLOCKS
+    },
+    "resnext50_32x4d": partial(plain_nets.grouped_resnet, (3, 4, 6, 3), 32, 4),
+    "resnext101_32x8d": partial(plain_nets.grouped_resnet, (3, 4, 23, 3), 32, 8),
+    "resnext101_64x4d": partial(plain_nets.grouped_resnet, (3, 4, 23, 3), 64, 4),
+    "wide_resnet50_2": partial(plain_nets.grouped_resnet, (3, 4, 6, 3), 1, 128),
+    "wide_resnet101_2": partial(plain_nets.grouped_resnet, (3, 4, 23, 3), 1, 128),
+}
+"""Names of networks that have none."""
+
+
+def is_named(name: str) -> bool:
+    """Whether a name stands for an architecture.
+
+    >>> is_named("resnet50"), is_named("ResNet-50"), is_named("gpt-3")
+    (True, True, False)
+    """
+    return _plain(name) in _INDEX
+
+
+def named_architecture(name: str, classes: int = IMAGENET_CLASSES) -> Architecture:
+    """Architecture behind a name of torchvision or timm.
+
+    Parameters
+    ----------
+    name : str
+        Case, dashes and underscores do not matter; a tag of weights behind a dot is left out.
+    classes : int, positive
+        Outputs of the classifier. [1]
+
+    Raises
+    ------
+    ValueError
+        No such name, or no positive number of classes.
+
+    >>> from estimator.workload.ledger import Inputs
+    >>> named_architecture("resnet50").ledger(Inputs()).params_total
+    25557032
+    """
+    count = Fields({"num_classes": classes}).size("num_classes")
+    key = _INDEX.get(_plain(name), "")
+    if key in NETS:
+        return NETS[key](count)
+    if key not in CONFIGS:
+        near = difflib.get_close_matches(_plain(name), list(_INDEX), n=3, cutoff=0.6)
+        hint = ", ".join(_INDEX[part] for part in near) or ", ".join(sorted({*NETS, *CONFIGS}))
+        raise ValueError(f"{name!r} is no known architecture: known are {hint}")
+    config = CONFIGS[key]
+    values = {
+        **config,
+        "num_labels": count,
+        "architectures": ["ForImageClassification"],
+        "_name_or_path": key,
+    }
+    return READERS[config["model_type"]](Fields(values))
+
+
+def hub_architecture(fields: Fields) -> Architecture:
+    """Architecture of a config of timm's, which names one under `architecture`."""
+    classes = fields.size("num_classes", default=IMAGENET_CLASSES)
+    return named_architecture(fields.text("architecture"), classes)
+
+
+def _plain(name: str) -> str:
+    """A name without its weights' tag, case and separators."""
+    return re.sub(r"[-_ ]", "", name.partition(".")[0].lower())
+
+
+_INDEX = {_plain(name): name for name in (*NETS, *CONFIGS)}
