@@ -225,3 +225,26 @@ def test_help_imports_nothing_heavy():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("hardware/my-card.tml", "", "odd name"),
+        ("hardware/mine.toml", "name = 'Mine", "TOML"),
+        ("priors.toml", "[site.peu]\nvalue = 2\n", "site.peu"),
+        ("workloads/run.toml", 'name = "Run"\nkin = "language"\n', "kin"),
+        ("prices.csv", "device,provider\nnone,us\n", "prices.csv"),
+        (
+            "hardware/mine.toml",
+            'name = "Mine"\nvendor = "us"\nkind = "cpu"\naliases = ["H100"]\n',
+            "'H100' already means h100-sxm",
+        ),
+    ],
+)
+def test_a_typo_in_a_users_profiles_is_refused_whatever_is_asked(tmp_path, file, text, told):
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    arguments = ("estimate", "--flop", "1e18", "--hardware", "v100", "--profiles", tmp_path)
+    assert told in refusal(*arguments)

@@ -55,6 +55,43 @@ def problems(catalog: Catalog) -> list[Problem]:
     ]
 
 
+def own_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Visit a user's own directories, which lie over ours: their files, rows, priors and names.
+
+    Ours are taken as sound; so this is quick enough to run whenever such a directory is opened.
+    """
+    ours, mine = catalog.layers[0], catalog.layers[1:]
+    yield from _directory_problems(Catalog(mine))
+    for layer in mine:
+        for path in sorted((layer / FOLDERS["hardware"]).glob("*.toml")):
+            yield from _tried(partial(catalog.device, path.stem))
+        for path in sorted((layer / FOLDERS["preset"]).glob("*.toml")):
+            yield from _tried(partial(catalog.preset, path.stem))
+        for kind, name in PLACE_FILES.items():
+            yield from _row_problems(layer / name, partial(_read_place, kind))
+        yield from _row_problems(layer / "prices.csv", rows.price_from_row)
+    yield from _tried(catalog.priors)
+    known = Catalog((ours,)).priors()
+    for key in files.prior_keys([layer / "priors.toml" for layer in mine]):
+        if key not in known:
+            remedy = offer(key, sorted(known))
+            yield Problem(file="priors.toml", key=key, message="unknown prior", remedy=remedy)
+    yield from _clashes(Catalog((ours,)), catalog, mine)
+
+
+def _clashes(ours: Catalog, both: Catalog, mine: tuple[Path, ...]) -> Iterator[Problem]:
+    """Look for a name of one's own device that already means another one of ours."""
+    for layer in mine:
+        for path in sorted((layer / FOLDERS["hardware"]).glob("*.toml")):
+            device = both.device(path.stem)
+            for name in (device.name, *device.aliases):
+                taken = ours.find_device(name)
+                if taken not in (None, device.id):
+                    message = f"{name!r} already means {taken}"
+                    remedy = "drop it, or override that device by its id"
+                    yield Problem(file=str(path), key="aliases", message=message, remedy=remedy)
+
+
 def _directory_problems(catalog: Catalog) -> Iterator[Problem]:
     """Look for files and folders that nothing reads, and for ids that are no file name."""
     for layer in catalog.layers:

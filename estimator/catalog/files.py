@@ -265,6 +265,11 @@ def read_priors(path: Path, guard: Guard) -> dict[str, Record]:
     return priors
 
 
+def prior_keys(paths: Sequence[Path]) -> list[str]:
+    """Return the dotted keys of the priors in some files, without looking at their sources."""
+    return [key for path in paths for key in read_priors(path, lambda *_: None)]
+
+
 def read_places(path: Path, guard: Guard) -> list[Place]:
     """Read places.toml; a directory without one has none."""
     places: list[Place] = []

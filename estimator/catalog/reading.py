@@ -84,6 +84,28 @@ class Catalog:
             files.look_at_directory(directory)
         return cls((shipped_directory(), *extra))
 
+    def sound(self) -> "Catalog":
+        """Return the catalog if every file of a user's own directories is sound.
+
+        Raises
+        ------
+        ProfileError
+            The first thing that is wrong with them, whether or not it would be asked for.
+        """
+        if len(self.layers) > 1:
+            from estimator.catalog.checking import own_problems
+
+            for problem in own_problems(self):
+                raise ProfileError(**vars(problem))
+        return self
+
+    def find_device(self, name: str) -> str | None:
+        """Return the id of the device of this id, alias or name; None if there is none."""
+        try:
+            return self._find("hardware", name)
+        except ValueError:
+            return None
+
     def device(self, name: str) -> Device:
         """Return the device of this id, alias or name.
 

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     if options.profiles:
         from estimator.catalog import Catalog
 
-        Catalog.open(options.profiles)
+        Catalog.open(options.profiles).sound()
         environment["TWENTY_WATTS_PROFILES"] = str(Path(options.profiles).resolve())
     command = [sys.executable, "-m", "streamlit", "run", str(script_path())]
     command += [f"--server.port={options.port}", f"--server.address={options.host}"]

@@ -14,6 +14,9 @@ EXAMPLES = """examples:
   twenty-watts estimate --params 7e9 --tokens 2e12 --hardware h100 --devices 64 --site fr
   twenty-watts estimate --flop 3.14e23 --hardware v100 --utilization 0.224 --price 1.5 --json
   twenty-watts estimate --config config.json --tokens 1e10 --finetune lora --hardware rtx-4090
+  twenty-watts estimate --preset gpt-3 --hardware h100 --devices 512 --power-cap 500
+  twenty-watts estimate --flop 1e21 --hardware h100 --devices 8 --pay own --device-price 27000
+  twenty-watts estimate --flop 1e20 --hardware a100 --carbon-profile grid.csv --start 18
 Numbers may be written 7e9, 7B, 300k. What you leave out is assumed, and said.
 """
 
@@ -55,6 +58,8 @@ def _print_for_people(answer: "Answer") -> None:
 
     print_line(report.headline(answer))
     print_table(("", "median", f"{answer.level * 100:g} % interval"), report.rows(answer))
+    if answer.plan is not None:
+        print_line(report.schedule_line(answer, answer.plan))
     shares = report.spread(answer)
     if shares:
         told = ", ".join(

@@ -19,7 +19,7 @@ GROUPS = (
         ("device_hours", "kind", "arch", "width", "seq_len", "finetune", "attempts"),
     ),
     ("hardware", ("hardware", "devices", "precision", "utilization", "power_cap")),
-    ("place", ("site", "carbon_intensity", "pue", "wue")),
+    ("place", ("site", "carbon_intensity", "carbon_profile", "start", "pue", "wue")),
     ("money", ("price", "price_kind", "pay", "device_price", "electricity_price")),
 )
 """Fields of the scenario by heading, in the order of the help."""
@@ -77,9 +77,16 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
 
 
 def catalog_of(options: argparse.Namespace) -> "Catalog":
-    """Open the profiles, the user's own laid over ours."""
+    """Open the profiles, the user's own laid over ours and checked."""
+    return open_catalog(options).sound()
+
+
+def open_catalog(options: argparse.Namespace) -> "Catalog":
+    """Open the profiles as they are, for a command that tells what is wrong with them."""
     from estimator.catalog import Catalog
 
+    if options.profiles == "":
+        raise ValueError("--profiles names no directory")
     return Catalog.open(options.profiles)
 
 

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_profiles, catalog_of
+from estimator.cli.options import add_profiles, catalog_of, open_catalog
 from estimator.cli.output import print_csv, print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def run_show(options: argparse.Namespace) -> int:
 
 def run_check(options: argparse.Namespace) -> int:
     """Visit every number; one line per problem."""
-    catalog = catalog_of(options)
+    catalog = open_catalog(options)
     problems = catalog.check()
     counts = {
         "hardware": len(catalog.devices()),
