@@ -95,11 +95,12 @@ def find_hardware(device: Device, precision: str, catalog: Catalog, trail: Trail
     optional = {} if making is None else {"embodied_co2e_kg": making}
     price = used_up_price(device, catalog, trail)
     optional |= {} if price is None else {"price_usd": price}
+    load = trail.prior(catalog, f"power.load.{kind}", "power")
     return Hardware(
         name=device.name,
         peak_flop_per_s=peak,
-        load=trail.prior(catalog, f"power.load.{kind}", "power"),
-        host_factor=trail.prior(catalog, f"power.host_factor.{kind}", "host"),
+        load=load,
+        host_factor=_host_factor(device, load, catalog, trail),
         lifetime_h=years * busy * H_PER_YEAR,
         **power,
         **optional,
@@ -121,6 +122,22 @@ def find_machine(device: Device, precision: str) -> Machine:
 def value_bytes(precision: str) -> float:
     """Bytes of a value in memory at a number format: 2 up to 16 bit, else 4 [B]."""
     return 4.0 if precision in ("fp32", "tf32", "fp64") else 2.0
+
+
+def _host_factor(device: Device, load: Uncertain, catalog: Catalog, trail: Trail) -> Uncertain:
+    """Node over device; for a TPU what makes its system power come out, where that was measured.
+
+    Only system power was ever measured on TPUs, and what their ratings hold differs.
+    """
+    records = device.records
+    if device.kind != "tpu" or not {"system_power_w", "tdp_w"} <= set(records):
+        return trail.prior(catalog, f"power.host_factor.{device.kind}", "host")
+    system = trail.record("system_power_w", records["system_power_w"], "host")
+    tdp_w = Uncertain(records["tdp_w"].value)
+    idle_w = float(_idle_w(device, tdp_w, catalog, trail).mid)
+    chip_w = idle_w + float(load.mid) * (float(tdp_w.mid) - idle_w)
+    spread = {} if system.loadings else trail.prior(catalog, "power.system_spread", "host").loadings
+    return Uncertain(float(system.mid) / chip_w, system.loadings or spread)
 
 
 def _idle_w(device: Device, tdp_w: Uncertain, catalog: Catalog, trail: Trail) -> Uncertain:
