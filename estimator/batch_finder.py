@@ -24,6 +24,9 @@ from estimator.utilization import Machine, UtilizationModel
 
 Found = TypeVar("Found")
 
+MOST_SUGGESTIONS = 100
+"""Unknown devices for which near names are looked for, which takes longer than an estimate [1]."""
+
 MOST_REMEMBERED = 5_000
 """Look-ups remembered at a time, so that a table of any length runs in bounded memory [1]."""
 
@@ -55,6 +58,7 @@ class Finder:
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self._known: dict[Hashable, object] = {}
+        self._unknown = 0
 
     def hardware(self, accelerator: str, precision: str) -> tuple[Device, Hardware, list[str]]:
         """Device and its numbers, with a note if the precision was assumed."""
@@ -102,7 +106,13 @@ class Finder:
     def _hardware(self, accelerator: str, precision: str) -> tuple[Device, Hardware, list[str]]:
         if not accelerator.strip():
             raise ValueError("accelerator is empty: name the device")
-        device = self.catalog.device(accelerator.strip())
+        if self._unknown > MOST_SUGGESTIONS and self.catalog.find_device(accelerator) is None:
+            raise ValueError(f"unknown hardware {accelerator[:40]!r}: `profiles list` shows all")
+        try:
+            device = self.catalog.device(accelerator.strip())
+        except ValueError:
+            self._unknown += 1
+            raise
         chosen = choose_precision(device, named_precision(precision, device))
         words = precision.strip().lower()
         if words and not re.search(FORMATS, words):
@@ -117,13 +127,11 @@ class Finder:
             *re.findall(r"\(([^()]+)\)", region),
             region.partition("(")[0].strip(),
         ):
-            trail = Trail()
-            try:
-                return find_site(
-                    Scenario(site=name or None), self.catalog, trail, bare=bare
-                ), _for_a_table(trail)
-            except ValueError:
+            if name and not self.catalog.knows_place(name):
                 continue
+            trail = Trail()
+            site = find_site(Scenario(site=name or None), self.catalog, trail, bare=bare)
+            return site, _for_a_table(trail)
         world = find_site(Scenario(), self.catalog, Trail(), bare=bare)
         return world, [f"region {region[:40]!r} is not known: world averages assumed"]
 

@@ -101,10 +101,11 @@ class Catalog:
 
     def find_device(self, name: str) -> str | None:
         """Return the id of the device of this id, alias or name; None if there is none."""
-        try:
-            return self._find("hardware", name)
-        except ValueError:
-            return None
+        return self._look_up("hardware", name)
+
+    def knows_place(self, name: str) -> bool:
+        """Tell whether a name stands for a place, without looking for near ones."""
+        return place_key(name) in self._place_names
 
     def device(self, name: str) -> Device:
         """Return the device of this id, alias or name.
@@ -237,6 +238,13 @@ class Catalog:
         return problems(self)
 
     def _find(self, shelf: str, name: str) -> str:
+        """Return the id a name stands for; ValueError with the nearest names if for none."""
+        found = self._look_up(shelf, name)
+        if found is None:
+            raise _unknown(shelf, name, name_key(name), self._names(shelf))
+        return found
+
+    def _look_up(self, shelf: str, name: str) -> str | None:
         """Return the id a name stands for: a file of that name, else one that holds the alias."""
         slug, key = place_key(name), name_key(name)
         if slug and "/" not in slug and self._files(shelf, slug):
@@ -244,9 +252,7 @@ class Catalog:
         for item, head in self._heads_with(shelf, f'"{key}"').items():
             if key in {name_key(str(other)) for other in (head.get("name"), *head["aliases"])}:
                 return item
-        if key not in self._names(shelf):
-            raise _unknown(shelf, name, key, self._names(shelf))
-        return self._names(shelf)[key]
+        return self._names(shelf).get(key)
 
     def _heads_with(self, shelf: str, text: str) -> dict[str, dict[str, Any]]:
         """Parse the heads that hold a text once names are stripped: few, so a look-up is quick."""
