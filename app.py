@@ -20,5 +20,5 @@ st.navigation(
         st.Page(estimate_page.page, title="Estimate", url_path="estimate", default=True),
         st.Page(accuracy_page.page, title="How right are we?", url_path="accuracy"),
     ],
-    position="top",
+    position="hidden" if st.context.is_embedded or "show" in st.query_params else "top",
 ).run()

@@ -1,5 +1,6 @@
 """Charts of the page "How right are we?": specifications built once per look, then fed."""
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -16,7 +17,13 @@ Spec = dict[str, Any]
 SHAPES = ("circle", "diamond", "square", "triangle-up", "cross")
 """Shape of each of `CLASSES`: colour never stands alone."""
 
-HEIGHT_PX = 430
+HEIGHT_PX, SLIDE_PX = 430, 300
+LEGEND = {"expr": "width < 500 ? 2 : 5"}
+"""Columns of a legend: on a phone, and elsewhere."""
+
+DECADES = 4
+"""Over more decades than this, a tick a decade is enough."""
+
 HOURS = "datum.value < 1000 ? format(datum.value, '~f') : format(datum.value, '~s')"
 """Vega expression that writes a tick of hours."""
 
@@ -32,9 +39,10 @@ TOOLTIP = {
 """Column -> what the tooltip calls it."""
 
 
-def draw_runs(table: pd.DataFrame, look: Look, alt: str) -> None:
-    """Draw predicted against reported device-hours."""
-    st.vega_lite_chart(table, _runs(look), theme=None, key="chart_runs", alt=alt)
+def draw_runs(table: pd.DataFrame, look: Look, alt: str, *, slide: bool) -> None:
+    """Draw predicted against reported device-hours; lower on a slide, to leave nothing below."""
+    spec = {**_runs(look, _ticks(table)), "height": SLIDE_PX if slide else HEIGHT_PX}
+    st.vega_lite_chart(table, spec, theme=None, key="chart_runs", alt=alt)
 
 
 def draw_errors(table: pd.DataFrame, look: Look, alt: str) -> None:
@@ -44,11 +52,11 @@ def draw_errors(table: pd.DataFrame, look: Look, alt: str) -> None:
 
 
 @cache
-def _runs(look: Look) -> Spec:
+def _runs(look: Look, ticks: tuple[float, ...]) -> Spec:
     """Specification of the scatter: diagonal, factor-2 band, a mark a run."""
     colours = look.colours
-    x = _hours("reported_h", "reported device-hours (logarithmic)")
-    y = _hours("predicted_h", "predicted device-hours (logarithmic)")
+    x = _hours("reported_h", "reported device-hours (logarithmic)", ticks)
+    y = _hours("predicted_h", "predicted device-hours (logarithmic)", ticks)
     band = {"x": x, "y": y | {"field": "half_h"}, "y2": {"field": "double_h"}}
     points = {
         "x": x,
@@ -60,7 +68,7 @@ def _runs(look: Look) -> Spec:
     size = 75 * look.scale**2
     return _whole(
         look,
-        HEIGHT_PX * look.scale,
+        HEIGHT_PX,
         {
             "mark": {"type": "area", "color": colours["muted"], "opacity": 0.16},
             "encoding": band,
@@ -110,6 +118,14 @@ def _errors(look: Look) -> Spec:
     )
 
 
+def _ticks(table: pd.DataFrame) -> tuple[float, ...]:
+    """Ticks for the hours of a table: powers of ten, and 2 and 5 times these where they are few."""
+    low = math.floor(math.log10(table["half_h"].min()))
+    high = math.ceil(math.log10(table["double_h"].max()))
+    steps = (1.0,) if high - low > DECADES else (1.0, 2.0, 5.0)
+    return tuple(step * 10.0**power for power in range(low, high + 1) for step in steps)
+
+
 def _whole(look: Look, height: float, *layers: Spec) -> Spec:
     """Put layers on a plot as wide as the page allows."""
     return {
@@ -121,14 +137,20 @@ def _whole(look: Look, height: float, *layers: Spec) -> Spec:
     }
 
 
-def _hours(field: str, title: str) -> Spec:
+def _hours(field: str, title: str, ticks: Sequence[float]) -> Spec:
     """Return a logarithmic axis of device-hours."""
     return {
         "field": field,
         "type": "quantitative",
         "title": title,
         "scale": {"type": "log", "nice": False, "padding": 8},
-        "axis": {"labelExpr": HOURS, "tickCount": 6, "labelOverlap": "parity", "grid": True},
+        "axis": {
+            "labelExpr": HOURS,
+            "values": list(ticks),
+            "labelOverlap": "parity",
+            "labelSeparation": 8,
+            "grid": True,
+        },
     }
 
 
@@ -138,7 +160,7 @@ def _told_apart(field: str, names: Sequence[str], marks: Sequence[str]) -> Spec:
         "field": field,
         "type": "nominal",
         "scale": {"domain": list(names), "range": list(marks[: len(names)])},
-        "legend": {"orient": "bottom", "title": None, "columns": 2, "symbolOpacity": 1},
+        "legend": {"orient": "bottom", "title": None, "columns": LEGEND, "symbolOpacity": 1},
     }
 
 

@@ -20,7 +20,7 @@ from estimator.validation_report import (
 
 Chosen = npt.NDArray[np.bool_]
 
-LARGE, SMALL = "language, 10²⁰ FLOP or more", "language, less"
+LARGE, SMALL = "language, large", "language, small"
 CLASSES = (LARGE, SMALL, "vision", "multimodal", "other")
 """Kinds of work that the scatter tells apart: as many as there are colours."""
 
@@ -36,7 +36,7 @@ GENERATIONS: Mapping[str, tuple[str, ...]] = {
 
 OTHER_DEVICES = "other devices"
 PERIODS = ((2012, 2018), (2019, 2021), (2022, 2023), (2024, 2026))
-TIERS = {"A": "time stated (tier A)", "B": "time rounded or derived (tier B)"}
+TIERS = {"A": "tier A, time stated", "B": "tier B, time derived"}
 
 DIMENSIONS = {"work": "Kind of work", "device": "Device", "year": "Year", "tier": "Quality of row"}
 """What runs are grouped by."""
@@ -93,7 +93,9 @@ def groups_of(report: Report) -> dict[str, dict[str, Chosen]]:
 
 
 def groups_table(report: Report) -> pd.DataFrame:
-    """One row per group of at least `FEWEST` runs, all runs first; shares and errors in [1].
+    """One row per group, all runs first; shares and errors in [1].
+
+    Groups of fewer than `FEWEST` runs, and those of all runs again, are left out.
 
     Columns: dimension, group, those of `Score`, and for each baseline its median error with one
     vote a run and, ending in `_family`, with one vote a family.
@@ -107,7 +109,7 @@ def groups_table(report: Report) -> pd.DataFrame:
     rows = []
     for dimension, groups in (every | groups_of(report)).items():
         for name, chosen in groups.items():
-            if chosen.sum() >= FEWEST or not dimension:
+            if not dimension or (chosen.sum() >= FEWEST and not chosen.all()):
                 scores = {
                     who: score(part_of(blind, chosen), runs.family[chosen])
                     for who, blind in predicted.items()
@@ -125,9 +127,7 @@ def errors_table(groups: pd.DataFrame, dimension: str) -> pd.DataFrame:
     rows = []
     for row in chosen.to_dict("records"):
         ours, constant = row["median_error"], row["constant_0.30"]
-        label = (
-            f"{row['group']}: {percent(ours)}, constant {percent(constant)}; {row['count']} runs"
-        )
+        label = f"{row['group']}: {percent(ours)} against {percent(constant)}; {row['count']} runs"
         named = {"group": row["group"]}
         rows.append(named | {"who": OURS, "error": ours, "other": constant, "label": label})
         rows.append(named | {"who": CONSTANT, "error": constant, "other": constant, "label": ""})

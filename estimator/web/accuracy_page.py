@@ -61,7 +61,8 @@ _computed = cast(
 def _score(report: Report, filters: Filters, view: View, show: str) -> None:
     """Draw the sentence, the figures and the sections, or the one that the link asks for."""
     table = groups.groups_table(report)
-    style.sentence(words.sentence(report, filters))
+    usual = address.every(open_report())
+    style.sentence(words.sentence(report, filters, (usual.first, usual.last)))
     if show:
         SECTIONS[show](report, table, filters, view)
         return
@@ -76,7 +77,8 @@ def _runs(report: Report, table: pd.DataFrame, filters: Filters, view: View) -> 
     """Draw predicted against reported device-hours."""
     st.subheader("Predicted against reported", anchor=False)
     rows = groups.runs_table(report, open_catalog())
-    charts.draw_runs(rows, figures.look(view.scale), words.alt_of_runs(report))
+    look, alt = figures.look(view.scale), words.alt_of_runs(report)
+    charts.draw_runs(rows, look, alt, slide="show" in st.query_params)
     style.caption(
         "On the line: right. In the band: within a factor of 2. Point at a run for its name, "
         "device, ratio and source."
@@ -113,7 +115,8 @@ def _groups(report: Report, table: pd.DataFrame, filters: Filters, view: View) -
 def _worst(report: Report, table: pd.DataFrame, filters: Filters, view: View) -> None:
     """Draw the worst misses."""
     st.subheader("The worst misses", anchor=False)
-    tables.draw_worst(report, open_catalog())
+    whole = open_report()
+    tables.draw_worst(whole, address.chosen(whole, filters), open_catalog())
 
 
 SECTIONS: Mapping[str, Callable[[Report, pd.DataFrame, Filters, View], None]] = {

@@ -11,7 +11,7 @@ from estimator.catalog import Catalog
 from estimator.charts import Look
 from estimator.units import digits
 from estimator.validation_report import WORST, Report
-from estimator.web.accuracy_groups import DIMENSIONS, devices_told, percent
+from estimator.web.accuracy_groups import DIMENSIONS, Chosen, devices_told, percent
 from estimator.web.accuracy_words import note, reasons
 
 CSS = """
@@ -83,9 +83,10 @@ def draw_groups(table: pd.DataFrame) -> None:
     _draw(f'<table class="tw tw-scores"><thead>{head}<tr>{second}</tr></thead>{body}</table>')
 
 
-def draw_worst(report: Report, catalog: Catalog) -> None:
-    """Draw the runs that were missed by most, each with what its row tells about it."""
-    places = np.argsort(-np.abs(report.blind.log_ratio))[:WORST]
+def draw_worst(report: Report, chosen: Chosen, catalog: Catalog) -> None:
+    """Draw the runs chosen that were missed by most, each with what its row tells about it."""
+    order = np.argsort(-np.abs(report.blind.log_ratio))
+    places = order[chosen[order]][:WORST]
     rows = "".join(_miss(report, int(place), catalog) for place in places)
     names = ("Run", "Ratio", "Device-hours", "What its row tells about it")
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
@@ -153,7 +154,7 @@ def _miss(report: Report, place: int, catalog: Catalog) -> str:
         f'<tr data-run="{escape(row["name"], quote=True)}">'
         f"<td>{escape(row['name'])}<small>{escape(row['year'])}, {escape(device)}</small></td>"
         f"<td>{escape(_times(ratio))}</td>"
-        f"<td>{digits(reported * ratio)} predicted<small>{digits(reported)} reported</small></td>"
+        f"<td>{digits(reported * ratio)} h predicted<small>{digits(reported)} h reported</small></td>"
         f"<td>{escape(told[:1].upper() + told[1:])}.{remark}</td></tr>"
     )
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from estimator.units import digits, human_count
 from estimator.validation import SMALL_GROUP
-from estimator.validation_report import FEWEST, Report
+from estimator.validation_report import FEWEST, LARGE_RUN_FLOP, Report
 from estimator.web.accuracy_address import ALL, DEVICES, Filters
 from estimator.web.accuracy_groups import DIMENSIONS, percent
 
@@ -47,23 +47,25 @@ REMARKS = ("CHECK:", "FLAG:")
 """Beginnings of what the collectors of the table wrote to each other in its notes."""
 
 
-def sentence(report: Report, filters: Filters) -> str:
-    """Tell the score in one sentence, as HTML."""
+def sentence(report: Report, filters: Filters, all_years: tuple[int, int]) -> str:
+    """Tell the score in one sentence, as HTML; `all_years` are those without a filter."""
     ours, baselines = report.scores["all"]
     runs = "run" if ours.count == 1 else "runs"
+    which = escape(_selected(filters, all_years))
     return (
-        f"Device-hours of <b>{ours.count} published {runs}</b>{escape(_selected(filters))}, each "
-        "predicted by a model fitted without its family, are off by "
+        f"Device-hours of <b>{ours.count} published {runs}</b>{which}, each predicted by "
+        "a model fitted without its family, are off by "
         f"<b>{_unbroken(percent(ours.median_error))}</b> in the median, against "
         f"{_unbroken(percent(baselines['constant_0.30']))} for a constant utilization of 0.30; the "
         f"80&nbsp;% interval holds <b>{_unbroken(percent(ours.coverage))}</b> of them."
     )
 
 
-def _selected(filters: Filters) -> str:
+def _selected(filters: Filters, all_years: tuple[int, int]) -> str:
     work = "" if filters.work == ALL else f" of {filters.work}"
     device = "" if filters.device == ALL else f" on {DEVICES[filters.device]}"
-    return work + device
+    years = f" from {filters.first} to {filters.last}"
+    return work + device + ("" if (filters.first, filters.last) == all_years else years)
 
 
 def cards(groups: pd.DataFrame) -> Iterator[tuple[str, str, str, str, tuple[str, ...]]]:
@@ -106,7 +108,7 @@ def better(groups: pd.DataFrame) -> str:
 
 
 def reasons(report: Report, place: int) -> Iterator[str]:
-    """What a row of the table itself tells about why it was missed."""
+    """What a row tells about why it was missed; the report is that of all runs."""
     row, runs = report.published.rows[place], report.published.runs
     longer = report.blind.log_ratio[place] > 0
     others = runs.family != runs.family[place]
@@ -160,8 +162,16 @@ def alt_of_errors(table: pd.DataFrame, by: str) -> str:
 
 
 def few() -> str:
-    """Say why a group may be missing."""
-    return f"Groups of fewer than {FEWEST} runs are not told apart."
+    """Say what the names of groups mean, and why one may be missing."""
+    return (
+        f"A large language run takes 10{_power(LARGE_RUN_FLOP)} FLOP or more. Groups of fewer than "
+        f"{FEWEST} runs are not told apart."
+    )
+
+
+def _power(value: float) -> str:
+    """Exponent of a power of ten, raised."""
+    return f"{np.log10(value):.0f}".translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,0 +1,160 @@
+"""The page "How right are we?" in a real browser: charts, filters, history, phone, dark, frame."""
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+
+pytestmark = pytest.mark.browser
+CHARTS = "[data-testid=stVegaLiteChart]"
+
+
+def by_navigation(visit, **look):
+    """Open the page like a visitor who came to the first one."""
+    page = visit(**look)
+    page.get_by_role("link", name="How right are we?").click()
+    shown(page, "work=all")
+    return page
+
+
+def shown(page, part):
+    """Wait until the page shows filters that say so."""
+    pattern = re.compile(rf"[?&]{re.escape(part)}(&|$)")
+    expect(page.locator("[data-scenario]")).to_have_attribute("data-scenario", pattern)
+
+
+@pytest.fixture
+def linked(chromium, address):
+    """Open the page by its own address; nothing may go elsewhere, no script may fail.
+
+    A page below the root first looks for its server below itself, and is told that it is not there.
+    """
+    wrong, contexts = [], []
+
+    def watch(request):
+        if urlsplit(request.url).hostname not in ("localhost", "127.0.0.1", None):
+            wrong.append(request.url)
+
+    def open_page(query, **look):
+        context = chromium.new_context(
+            viewport={"width": look.get("width", 1280), "height": look.get("height", 720)},
+            color_scheme=look.get("scheme", "light"),
+            reduced_motion="reduce",
+            locale="en-GB",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("request", watch)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(f"{address}/accuracy{query}")
+        page.locator("[data-scenario]").wait_for(state="attached")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def test_the_page_opens_with_its_score_and_no_blank_chart(visit):
+    page = by_navigation(visit)
+    assert re.search(r"\d", page.locator('[data-quantity="median_error"]').inner_text())
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(2)
+    for chart in page.locator(CHARTS).all():
+        chart.locator("svg .mark-symbol path").first.wait_for()
+        assert chart.locator("svg").first.bounding_box()["height"] > 150
+    marks = page.locator(f"{CHARTS} svg .mark-symbol.role-mark path").count()
+    assert 100 < marks <= 300
+    assert page.locator("[data-run]").count() == 10
+
+
+def test_no_text_of_a_chart_leaves_it(visit):
+    for width in (1280, 390):
+        page = visit(width=1280, height=844)
+        page.get_by_role("link", name="How right are we?").click()
+        shown(page, "work=all")
+        page.set_viewport_size({"width": width, "height": 844})
+        expect(page.locator(f"{CHARTS} svg")).to_have_count(2)
+        page.wait_for_timeout(800)
+        for chart in page.locator(f"{CHARTS} svg").all():
+            frame = chart.bounding_box()
+            for text in chart.locator("text").all():
+                box = text.bounding_box()
+                if box and box["width"]:
+                    assert box["x"] >= frame["x"] - 3
+                    assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 3
+
+
+def test_a_filter_changes_the_score_and_the_address_and_back_undoes(visit):
+    page = by_navigation(visit)
+    before = page.locator('[data-quantity="median_error"]').inner_text()
+    box = page.get_by_role("combobox", name="Kind of work", exact=False)
+    box.click()
+    box.fill("vision")
+    box.press("Enter")
+    shown(page, "work=vision")
+    page.wait_for_url("**work=vision**")
+    after = page.locator('[data-quantity="median_error"]').inner_text()
+    assert after != before
+    box = page.get_by_role("combobox", name="Device", exact=False)
+    box.click()
+    box.fill("V100")
+    box.press("Enter")
+    shown(page, "device=v100")
+    page.wait_for_url("**device=v100**")
+    page.go_back()
+    shown(page, "device=all")
+    assert page.locator('[data-quantity="median_error"]').inner_text() == after
+
+
+def test_the_filters_outlast_a_look_at_the_other_page(visit):
+    page = by_navigation(visit)
+    page.get_by_role("radio", name="Year").click()
+    shown(page, "by=year")
+    page.get_by_role("link", name="Estimate").click()
+    page.locator('[data-quantity="energy_kwh"]').wait_for()
+    page.get_by_role("link", name="How right are we?").click()
+    shown(page, "by=year")
+
+
+def test_a_link_of_its_own_opens_the_same(linked):
+    page = linked("?work=vision&device=v100&from=2016&to=2022&by=device")
+    shown(page, "device=v100")
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(2)
+    copied = page.get_by_test_id("stCode").first.inner_text().replace("\n", "").strip()
+    assert copied == page.url
+
+
+def test_a_run_under_the_pointer_tells_what_it_is(visit):
+    page = by_navigation(visit, height=1400)
+    chart = page.locator(CHARTS).first
+    mark = chart.locator("svg .mark-symbol.role-mark path").first
+    mark.wait_for()
+    mark.hover(force=True)
+    tip = page.locator("#vg-tooltip-element")
+    expect(tip).to_contain_text("predicted over reported")
+    expect(tip).to_contain_text("source")
+
+
+def test_on_a_phone_nothing_is_cut(linked):
+    page = linked("", width=390, height=844)
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(2)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_in_the_dark_the_charts_have_light_ink(linked):
+    page = linked("", scheme="dark")
+    label = page.locator(f"{CHARTS} svg .role-mark text").first
+    expect(label).to_have_attribute("fill", "#F5F5F5")
+
+
+def test_on_a_slide_one_chart_stands_alone(linked):
+    page = linked("?show=runs&embed=true&fs=1.4")
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(1)
+    assert page.get_by_role("link", name="Estimate").count() == 0
+    box = page.locator(f"{CHARTS} svg").first.bounding_box()
+    assert box["y"] + box["height"] <= 720
