@@ -21,6 +21,8 @@ from estimator.lookup import (
 from estimator.memory_answer import fit_warning
 from estimator.ownership_lookup import owned
 from estimator.scenario import FIELD_LIMITS, NUMBERS, Scenario, check_choices, link
+from estimator.schedule import Schedule
+from estimator.schedule_lookup import on_schedule, with_profile
 from estimator.site import Site
 from estimator.trail import Input, Trail
 from estimator.uncertainty import EXACTLY_ZERO, Uncertain, z_score
@@ -55,6 +57,8 @@ class Answer:
         Each number used, with its unit, basis, source and date.
     warnings : tuple of str
         What was assumed, and what could not be had.
+    plan : Schedule, optional
+        When the run starts and when it should, where a carbon profile was given.
     """
 
     scenario: Scenario
@@ -67,6 +71,7 @@ class Answer:
     estimate: Estimate
     inputs: Mapping[str, Input]
     warnings: tuple[str, ...]
+    plan: Schedule | None = None
 
     @property
     def level(self) -> float:
@@ -81,11 +86,13 @@ class Answer:
     @property
     def link(self) -> str:
         """Query string that opens this scenario in the app; a config goes as its FLOPs."""
-        flop, facts = self.workload.training_flop, self.work
-        if self.scenario.config is None or flop is None:
-            return link(self.scenario)
+        flop, facts, scenario = self.workload.training_flop, self.work, self.scenario
+        if self.plan is not None:
+            scenario = replace(scenario, carbon_intensity=self.plan.co2e_kg_per_kwh)
+        if scenario.config is None or flop is None:
+            return link(scenario)
         found = replace(
-            self.scenario,
+            scenario,
             flop=float(flop.mid),
             params=facts.params,
             width=facts.hidden,
@@ -112,25 +119,16 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
     device = _device(scenario, work.preset, catalog, trail)
     precision = choose_precision(device, _precision(scenario, work.preset, device))
     hardware = find_hardware(device, precision, catalog, trail)
-    asked = _as_reported(scenario, work.preset, device, trail)
-    site = find_site(asked, catalog, trail, bare=device.kind in SELF_CONTAINED)
-    devices = _devices(scenario, work.preset, device, trail)
-    utilization = _utilization(scenario, work, (device, precision, devices), catalog, trail)
-    hardware = owned(scenario, device, hardware, devices, catalog, trail)
-    if scenario.power_cap is not None:
-        hardware, utilization = under_cap(
-            scenario.power_cap, work.workload, hardware, utilization, catalog, trail
-        )
-    run = Run(
-        devices=devices,
-        utilization=utilization,
-        network_share=_network_share(device, catalog, trail),
-        price_usd_per_h=find_price(scenario, device, catalog, trail),
-        own=scenario.pay == "own",
-    )
-    for line in fit_warning(scenario, work.preset, device, devices, catalog):
+    placed, hourly = with_profile(scenario)
+    placed = _as_reported(placed, work.preset, device, trail)
+    site = find_site(placed, catalog, trail, bare=device.kind in SELF_CONTAINED)
+    hardware, run = _run(scenario, work, (device, precision, hardware), catalog, trail)
+    for line in fit_warning(scenario, work.preset, device, float(run.devices), catalog):
         trail.warn(line)
     result = estimate(work.workload, hardware, site, run)
+    site, plan = on_schedule(scenario, hourly, result["wall_hours"], site, trail)
+    if plan is not None:
+        result = estimate(work.workload, hardware, site, run)
     for reason in result.absent.values():
         trail.warn(reason)
     _say_what_does_not_fit(scenario, result, trail)
@@ -145,6 +143,32 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
         estimate=result,
         inputs=trail.inputs,
         warnings=tuple(trail.warnings),
+        plan=plan,
+    )
+
+
+def _run(
+    scenario: Scenario,
+    work: Work,
+    machine: tuple[Device, str, Hardware],
+    catalog: Catalog,
+    trail: Trail,
+) -> tuple[Hardware, Run]:
+    """How the work is run and paid, and the device as it is owned and capped."""
+    device, precision, hardware = machine
+    devices = _devices(scenario, work.preset, device, trail)
+    utilization = _utilization(scenario, work, (device, precision, devices), catalog, trail)
+    hardware = owned(scenario, device, hardware, devices, catalog, trail)
+    if scenario.power_cap is not None:
+        hardware, utilization = under_cap(
+            scenario.power_cap, work.workload, hardware, utilization, catalog, trail
+        )
+    return hardware, Run(
+        devices=devices,
+        utilization=utilization,
+        network_share=_network_share(device, catalog, trail),
+        price_usd_per_h=find_price(scenario, device, catalog, trail),
+        own=scenario.pay == "own",
     )
 
 

@@ -216,9 +216,7 @@ def _cost(
             quantities={"cost_usd": rent}, breakdown={"cost_usd": lambda: {"rent": rent.mid}}
         )
     if hardware.price_usd is None:
-        return _without(
-            "cost_usd", f"no price to buy {hardware.name} is known: --device-price"
-        )
+        return _without("cost_usd", f"no price to buy {hardware.name} is known: --device-price")
     if "energy_kwh" not in energy:
         return _without("cost_usd", energy.absent["energy_kwh"])
     if site.electricity_usd_per_kwh is None:
@@ -271,17 +269,16 @@ def _water(energy: Estimate, site: Site) -> Estimate:
     rates = {"onsite": site.wue_l_per_kwh, "offsite": offsite}
     known = {place: rate for place, rate in rates.items() if rate is not None}
     why = f"the water use on site (WUE) of {site.name} is not known: --wue sets it"
-    absent = (
-        {} if "onsite" in known else {"onsite_water_l": f"the water is that off site alone: {why}"}
-    )
-    if "offsite" not in known:
-        absent["offsite_water_l"] = f"the water is that on site alone: no factor at {site.name}"
     if not known:
         return _without("water_l", why)
+    absent = {
+        "onsite_water_l": f"the water is that off site alone: {why}",
+        "offsite_water_l": f"the water is that on site alone: no factor of {site.name} is known",
+    }
     it_kwh = energy["it_energy_kwh"]
     return Estimate(
         quantities={"water_l": total(known.values()) * it_kwh},
-        absent=absent,
+        absent={name: why for name, why in absent.items() if name.split("_")[0] not in known},
         breakdown={
             "water_l": lambda: {place: rate.mid * it_kwh.mid for place, rate in known.items()}
         },

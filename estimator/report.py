@@ -6,6 +6,7 @@ from typing import Any
 
 from estimator.answer import Answer
 from estimator.cap_lookup import EXPONENT
+from estimator.schedule import Schedule
 from estimator.trail import GIVEN
 from estimator.uncertainty import Uncertain
 from estimator.units import digits, human, human_duration, human_mass
@@ -23,6 +24,9 @@ RESULTS = (
     "brain_years",
 )
 """Quantities in the order in which they are told."""
+
+LEAST_SAVING = 1e-4
+"""A smaller share saved by another start is none [1]."""
 
 LABELS: Mapping[str, str] = {
     "training_flop": "training compute",
@@ -51,6 +55,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
     if "water_l" in results:
         for place, amount in answer.estimate.breakdown["water_l"]().items():
             results["water_l"][f"{place}_mid"] = float(amount)
+    planned = {} if answer.plan is None else {"schedule": as_schedule(answer, answer.plan)}
     return {
         "inputs": {
             **{name: value for name, value in answer.scenario.said().items()},
@@ -60,10 +65,37 @@ def as_json(answer: Answer) -> dict[str, Any]:
             "resolved": {name: _compact(asdict(item)) for name, item in answer.inputs.items()},
         },
         "results": results,
+        **planned,
         "spread": spread(answer),
         "warnings": list(answer.warnings),
         "link": answer.link,
     }
+
+
+def as_schedule(answer: Answer, plan: Schedule) -> dict[str, float]:
+    """When the run starts and when it should, and what that saves of the operational CO2."""
+    emitted = answer.estimate.quantities.get("operational_co2e_kg")
+    saved = {} if emitted is None else {"saving_kg": plan.saving_share * float(emitted.mid)}
+    return {
+        "start": plan.start_h,
+        "best_start": plan.best_start_h,
+        "co2e_kg_per_kwh": plan.co2e_kg_per_kwh,
+        "best_co2e_kg_per_kwh": plan.best_co2e_kg_per_kwh,
+        "saving_share": plan.saving_share,
+        **saved,
+    }
+
+
+def schedule_line(answer: Answer, plan: Schedule) -> str:
+    """What another start would save, in a sentence."""
+    told = as_schedule(answer, plan)
+    if plan.saving_share < LEAST_SAVING:
+        return f"Starting at hour {told['start']:g} is as good for the CO2e as any other hour."
+    amount = f", {human_mass(told['saving_kg'])}" if "saving_kg" in told else ""
+    return (
+        f"Starting at hour {told['best_start']:g} instead of {told['start']:g} would save "
+        f"{plan.saving_share * 100:.2g} % of the CO2e of the electricity{amount}."
+    )
 
 
 def bounds(quantity: Uncertain, level: float) -> dict[str, Any]:

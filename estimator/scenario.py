@@ -16,6 +16,9 @@ from estimator.units import CENTRAL
 
 LINK_VERSION = "1"
 
+FILES = ("config", "carbon_profile", "start")
+"""Fields that are a file of the user, or mean nothing without it: no link carries them."""
+
 
 def _say(
     help_text: str, *, unit: str = "", example: str = "", choices: tuple[str, ...] = ()
@@ -73,6 +76,16 @@ class Scenario:
     site: str | None = _say("country, cloud region, operator or place", example="fr")
     carbon_intensity: float | None = _say(
         "carbon intensity of the electricity", unit="kgCO2e/kWh", example="0.429"
+    )
+    carbon_profile: str | None = _say(
+        "CSV file of hourly carbon intensities that repeat: time or hour, and co2e_kg_per_kwh or "
+        "co2e_g_per_kwh; 24 to 8784 rows",
+        example="grid.csv",
+    )
+    start: float | None = _say(
+        "hour of the --carbon-profile at which the run starts, 0 if not given",
+        unit="h",
+        example="18",
     )
     pue: float | None = _say("power usage effectiveness of the site, from 1", example="1.1")
     wue: float | None = _say("water usage effectiveness of the site", unit="L/kWh", example="0.2")
@@ -162,7 +175,8 @@ def link(scenario: Scenario) -> str:
     '?v=1&preset=gpt-3&hardware=h100&devices=1024'
     """
     said = {name: _written(value) for name, value in scenario.said().items()}
-    said.pop("config", None)
+    for name in FILES:
+        said.pop(name, None)
     return "?" + urlencode({"v": LINK_VERSION, **said})
 
 
@@ -177,7 +191,7 @@ def from_link(query: Mapping[str, str]) -> tuple[Scenario, list[str]]:
     if query.get("v", LINK_VERSION) != LINK_VERSION:
         notices.append(f"this link is of version {query['v']}, not {LINK_VERSION}: check it")
     for item in fields(Scenario):
-        if item.name not in query or item.name == "config":
+        if item.name not in query or item.name in FILES:
             continue
         text, choices = query[item.name], item.metadata["choices"]
         if choices and text not in choices:
