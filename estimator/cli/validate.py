@@ -9,8 +9,12 @@ from estimator.cli.output import note, print_csv, print_json, print_line, print_
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
+    from estimator.money_validation import Judgement
     from estimator.validation import Score
     from estimator.validation_report import Report
+
+MONEY = {"cost": "cost at listed prices", "co2e": "CO2e behind a meter, grid given"}
+"""What is scored, for people."""
 
 RUN_HEADER = ("run", "device", "predicted hours", "reported hours", "ratio")
 
@@ -20,6 +24,8 @@ EXAMPLES = """examples:
   twenty-watts validate --runs --csv > predicted.csv
 Each family of runs is predicted by a model fitted to all the other families, so that no run helps
 to predict itself. Rows whose FLOPs were worked out from their time are left out, and counted.
+Energy, cost and CO2 are scored with the hours given: energy and CO2 where a meter read the energy,
+cost where the price was listed; hours times a power limit or an assumed price are left out.
 """
 
 
@@ -51,13 +57,15 @@ def run(options: argparse.Namespace) -> int:
     report = validation_report(catalog)
     if options.json:
         energy = {name: asdict(told) for name, told in _energy(catalog).items()}
-        print_json({**report.as_json(with_runs=options.runs), "energy_given_hours": energy})
+        given = {"energy_given_hours": energy, **_money_as_json(catalog)}
+        print_json({**report.as_json(with_runs=options.runs), **given})
     elif options.csv:
         print_csv(report.run_rows() if options.runs else report.group_rows())
     else:
         _print_for_people(report, with_runs=options.runs)
         if not options.runs:
-            _print_energy(_energy(catalog))
+            _print_scores("Energy of runs with a meter, their hours given:", _energy(catalog))
+            _print_money(catalog)
     return 0
 
 
@@ -70,9 +78,33 @@ def _energy(catalog: "Catalog") -> "dict[str, Score]":
     return {"measured": energy_score(runs), "measured, not seen by a prior": energy_score(unseen)}
 
 
-def _print_energy(scores: "dict[str, Score]") -> None:
+def _money(catalog: "Catalog") -> "dict[str, Judgement]":
+    """Cost and CO2 of published runs that report them, as far as they test anything."""
+    from estimator.money_validation import judged_costs, judged_emissions
+
+    found = {"cost": judged_costs(catalog), "co2e": judged_emissions(catalog)}
+    return {name: judgement for name, judgement in found.items() if judgement.runs}
+
+
+def _money_as_json(catalog: "Catalog") -> dict[str, Any]:
+    return {
+        f"{name}_given_hours": {"score": asdict(told.score), "left_out": told.left_out}
+        for name, told in _money(catalog).items()
+    }
+
+
+def _print_money(catalog: "Catalog") -> None:
+    judged = _money(catalog)
+    scores = {MONEY[name]: told.score for name, told in judged.items()}
+    _print_scores("Cost and CO2e of runs, their hours given:", scores)
+    for name, told in judged.items():
+        for reason, count in told.left_out.items():
+            print_line(f"left out of {MONEY[name]}: {count} rows, {reason}")
+
+
+def _print_scores(title: str, scores: "dict[str, Score]") -> None:
     print_line()
-    print_line("Energy of runs with a meter, their hours given:")
+    print_line(title)
     header = ("", "runs", "families", "median error", "bias", "within 1.25x", "in 80 %")
     rows = [
         (
