@@ -336,7 +336,7 @@ def test_of_a_network_that_is_no_decoder_the_states_are_told_and_the_rest_is_sai
     assert float(found.memory.activations_bytes.mid) == 0
     assert any("activations of ResNet-50" in line for line in found.warnings)
     params = CATALOG.preset("resnet-50").records["params"].value
-    assert found.memory.optimizer_bytes == 8 * params
+    assert found.memory.optimizer_bytes == pytest.approx(8 * params, rel=0.01)
     assert verdict(found, 0.8).startswith("without activations, which are not modelled: needs ")
     with pytest.raises(ValueError, match="adapters of ResNet-50"):
         ask(model="resnet-50", finetune="lora")
