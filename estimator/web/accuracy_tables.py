@@ -154,7 +154,8 @@ def _miss(report: Report, place: int, catalog: Catalog) -> str:
         f'<tr data-run="{escape(row["name"], quote=True)}">'
         f"<td>{escape(row['name'])}<small>{escape(row['year'])}, {escape(device)}</small></td>"
         f"<td>{escape(_times(ratio))}</td>"
-        f"<td>{digits(reported * ratio)} h predicted<small>{digits(reported)} h reported</small></td>"
+        f"<td>{digits(reported * ratio)} h predicted"
+        f"<small>{digits(reported)} h reported</small></td>"
         f"<td>{escape(told[:1].upper() + told[1:])}.{remark}</td></tr>"
     )
 
