@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     """Predict every published run blindly and print the score."""
     from estimator.validation_report import validation_report
 
-    note("fitting once per family of runs, some ten seconds", quiet=options.quiet)
+    note("fitting once per family of runs: a second or two", quiet=options.quiet)
     catalog = catalog_of(options)
     report = validation_report(catalog)
     if options.json:
