@@ -109,7 +109,8 @@ def capped(
     Where the run would draw more than the cap, the device draws the cap, and its throughput falls
     with the dynamic power left: (cap - idle) / (draw - idle) to the power of the exponent. Dynamic
     power goes with the clock times the voltage squared, and the voltage with the clock, so the
-    exponent of compute-bound work is near 1/3. Elsewhere nothing changes.
+    exponent of compute-bound work is near 1/3. The host draws what it drew. Elsewhere nothing
+    changes.
 
     Parameters
     ----------
@@ -127,7 +128,7 @@ def capped(
     Returns
     -------
     Hardware, Uncertain
-        With the load under the cap; the utilization reached [1].
+        With load and host factor under the cap; the utilization reached [1].
 
     Raises
     ------
@@ -143,7 +144,20 @@ def capped(
     if slows:
         reached = _where(binds, utilization * _slower(left / working, exponent), utilization)
     load = left / (reach * (reached / REFERENCE_UTILIZATION) ** LOAD_EXPONENT)
-    return replace(hardware, load=_where(binds, load, hardware.load)), reached
+    host = _host_factor_of(hardware.host_factor, total((idle, working)), cap_w)
+    return replace(
+        hardware,
+        load=_where(binds, load, hardware.load),
+        host_factor=_where(binds, host, hardware.host_factor),
+    ), reached
+
+
+def _host_factor_of(factor: Uncertain, draw: Uncertain, cap_w: Number) -> Uncertain:
+    """Node over device where the device draws the cap, and the host what it drew before [1]."""
+    times = draw.mid / cap_w
+    capped_factor = 1.0 + (factor.mid - 1.0) * times
+    own = Uncertain(capped_factor, _scaled(factor.loadings, factor.mid * times / capped_factor))
+    return own * Uncertain(1.0, _scaled(draw.loadings, 1.0 - 1.0 / capped_factor))
 
 
 def _idle_and_reach(hardware: Hardware) -> tuple[Uncertain, Uncertain]:

@@ -71,7 +71,9 @@ class Scenario:
         "share of the dense peak reached (MFU) in (0, 1]; predicted if not given", example="0.4"
     )
     power_cap: float | None = _say(
-        "power limit set on each device: less power, more time", unit="W", example="250"
+        "power limit set on each device: less power, more time; the utilization is without it",
+        unit="W",
+        example="250",
     )
     site: str | None = _say("country, cloud region, operator or place", example="fr")
     carbon_intensity: float | None = _say(

@@ -229,6 +229,8 @@ def test_a_capped_device_draws_the_cap_and_slows_by_the_dynamic_power_left():
     power = node_power(hardware, utilization=reached, devices=1.0, network_share=NETWORK)
     assert power.device_w.mid == pytest.approx(150.0)
     assert power.device_w.log_sd == pytest.approx(0.0, abs=1e-12)
+    host_w = (V100.host_factor.mid - 1) * 243.2
+    assert power.node_w.mid == pytest.approx(150.0 + host_w, rel=1e-3)
 
 
 def test_the_exponent_is_that_of_language_models_on_a_v100_at_60_percent():

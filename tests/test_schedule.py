@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from estimator import report
 from estimator.answer import answer_scenario
 from estimator.catalog import Catalog
+from estimator.cli import main
 from estimator.scenario import Scenario, from_link
 from estimator.schedule import mean_intensity, schedule
 from estimator.schedule_lookup import read_profile
@@ -180,3 +181,25 @@ def test_a_schedule_that_cannot_be_is_refused(catalog, tmp_path):
         ask(catalog, start=3.0)
     with pytest.raises(ValueError, match="both say the grid"):
         ask(catalog, carbon_profile=path, carbon_intensity=0.1)
+
+
+def test_the_command_line_tells_what_another_start_saves(tmp_path, capsys):
+    path = written(tmp_path)
+    words = ["estimate", "--device-hours", "32", "--hardware", "v100", "--devices", "8"]
+    assert main([*words, "--carbon-profile", path, "--start", "2"]) == 0
+    assert "Starting at hour 8 instead of 2 would save 75 %" in capsys.readouterr().out
+    assert main([*words, "--carbon-profile", path, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["schedule"]["best_start"] == 8.0
+    assert main([*words, "--carbon-profile", str(tmp_path / "none.csv")]) == 1
+    refusal = capsys.readouterr().err.strip()
+    assert refusal.startswith("error: ")
+    assert "\n" not in refusal
+
+
+def test_the_command_line_takes_a_cap_and_a_purchase_price(capsys):
+    words = ["estimate", "--flop", "1e21", "--hardware", "h100", "--devices", "8", "--json"]
+    assert main([*words, "--power-cap", "350", "--pay", "own", "--device-price", "27000"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["inputs"]["power_cap"] == 350
+    assert told["inputs"]["resolved"]["launch_price_usd"]["value"] == 27000
+    assert {"power_cap=350", "device_price=27000"} <= set(told["link"].split("&"))
