@@ -161,8 +161,7 @@ def siglip(fields: Fields) -> Network:
     """SigLIP: as CLIP, each pair scored by itself (arXiv:2303.15343)."""
     vision = fields.part("vision_config")
     if task(fields) == "ImageClassification":
-        sight = siglip_sight(Fields({**vision.values, "vision_use_head": False}, vision.path))
-        return _classifier(fields, sight)
+        return _classifier(fields, siglip_sight(vision))
     sight = siglip_sight(vision)
     pair = Pair(
         text=siglip_text(fields.part("text_config")), sight=sight, width=sight.hidden, scales=2
@@ -172,8 +171,8 @@ def siglip(fields: Fields) -> Network:
 
 def _classifier(fields: Fields, vision: Vision) -> Network:
     """The image tower under a classifier."""
-    part = linear(vision.hidden, label_count(fields), bias=True)
-    return _network(fields, replace(vision, once={"head/classifier": part}).run)
+    part = {"head/classifier": linear(vision.hidden, label_count(fields), bias=True)}
+    return _network(fields, replace(vision, once={**vision.once, **part}).run)
 
 
 def _tower(read: Callable[[Fields], Vision | Encoder], fields: Fields) -> Network:

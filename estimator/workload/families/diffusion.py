@@ -143,7 +143,7 @@ def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> 
 
 
 def attended(flow: Flow, name: str, level: Level, text: Quantity) -> Flow:
-    """Transformer layers over the positions of the map: to themselves, to the text, an MLP."""
+    """Transformer layers over the map: to itself, to the text, which gets no gradient, an MLP."""
     if not level.depth:
         return flow
     width = level.channels
@@ -167,7 +167,7 @@ def attended(flow: Flow, name: str, level: Level, text: Quantity) -> Flow:
     }
     done += lines(cross, Reach(tokens=here, pairs=here * text, times=level.depth))
     read = {f"{name}/text": linear(level.context, 2 * width)}
-    done += lines(read, Reach(tokens=words, times=level.depth))
+    done += lines(read, Reach(tokens=words, times=level.depth, first=True))
     return replace(flow, lines=(*flow.lines, *done))
 
 

@@ -1,0 +1,180 @@
+"""Regenerate networks.csv: what transformers and diffusers build, and what PyTorch counts.
+
+Needs torch, transformers and diffusers, which neither users nor CI need. Run from the repository
+root:
+
+    python tests/golden/make_networks.py
+
+To add a network that is no decoder, put its config into networks/. Models are built on the meta
+device. `forward_flop` stays empty where the counter cannot count there. The backward pass of a
+grouped convolution is counted as what it multiplies, which PyTorch's own count does not.
+"""
+
+import csv
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
+from transformers import masking_utils
+
+HERE = Path(__file__).parent
+COLUMNS = ["config", "class", "params_total", "seq_len", "forward_flop", "training_flop"]
+TEXT_LEN, CLIP_LEN, LATENT_TEXT, FLUX_TEXT = 256, 64, 77, 512
+SAMPLES = 16_000
+UNCOUNTED = {
+    "deberta": "reads values of tensors",
+    "deberta-v2": "reads values of tensors",
+    "megatron-bert": "reads values of tensors",
+    "switch_transformers": "its experts are picked by value",
+    "gemma3": "image tokens are found by value",
+    "llava": "image tokens are found by value",
+}
+UNTRAINED = {"mamba", "falcon_mamba", "mamba2", "rwkv", "sam"}
+"""Their backward pass cannot be counted, or is not that of the kernels for training."""
+
+OWN_HEAD = "T5ForConditionalGeneration"
+"""transformers 5 ties its head even where the weights have one of their own."""
+
+
+def conv_backward(
+    grad_out: torch.Size, x: torch.Size, w: torch.Size, *rest: Any, out_shape: Any = None
+) -> int:
+    """FLOPs of the gradients that are asked for, groups taken into account."""
+    transposed, mask = rest[4], rest[7]
+    once = conv_flop_count(list(x), list(w), list(grad_out), transposed=transposed)
+    return once * (bool(mask[0]) + bool(mask[1]))
+
+
+COUNTED = {torch.ops.aten.convolution_backward: conv_backward}
+
+
+def build(config: dict) -> torch.nn.Module:
+    """Return the model of a config, on the meta device."""
+    keys = dict(config)
+    if "_class_name" in keys:
+        with torch.device("meta"):
+            return getattr(diffusers, keys.pop("_class_name")).from_config(keys)
+    parsed = transformers.CONFIG_MAPPING[keys.pop("model_type")](**keys)
+    parsed._attn_implementation = "eager"
+    with torch.device("meta"):
+        model = getattr(transformers, config["architectures"][0])(parsed)
+    model.tie_weights()
+    return model.eval()
+
+
+def params_total(model: torch.nn.Module, config: dict) -> int:
+    """Return the parameters, with the head that a checkpoint of Flan-T5 brings."""
+    count = sum(parameter.numel() for parameter in model.parameters())
+    untied = config.get("tie_word_embeddings") is False
+    if type(model).__name__ == OWN_HEAD and untied:
+        count += model.config.vocab_size * model.config.d_model
+    return count
+
+
+def empty(*shape: int) -> torch.Tensor:
+    """Return a tensor on the meta device."""
+    return torch.empty(shape, device="meta")
+
+
+def tokens(length: int) -> torch.Tensor:
+    """Return one sequence of tokens."""
+    return torch.ones((1, length), dtype=torch.long, device="meta")
+
+
+def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
+    """Return what the model gets, and the length of its sequence, empty for images alone."""
+    names = inspect.signature(model.forward).parameters
+    config = model.config
+    made: dict = {"use_cache": False} if "use_cache" in names else {}
+    length: int | str = ""
+    if "pixel_values" in names:
+        vision = getattr(config, "vision_config", config)
+        side = getattr(vision, "image_size", 224)
+        made["pixel_values"] = empty(1, vision.num_channels, side, side)
+    if "input_values" in names:
+        made["input_values"], length = empty(1, SAMPLES), SAMPLES
+    if "input_features" in names:
+        made["input_features"] = empty(1, config.num_mel_bins, 2 * config.max_source_positions)
+        length = CLIP_LEN
+    elif "input_ids" in names:
+        length = (
+            CLIP_LEN if "clip" in config.model_type or "siglip" in config.model_type else TEXT_LEN
+        )
+        made["input_ids"] = tokens(length)
+    if "decoder_input_ids" in names:
+        made["decoder_input_ids"] = tokens(int(length))
+    return made, length
+
+
+def latents_of(model: torch.nn.Module, config: dict) -> tuple[tuple, dict, int | str]:
+    """Return what a model of diffusers gets, and the length of the text."""
+    kind, time = config["_class_name"], torch.ones(1, device="meta")
+    keys = model.config
+    if kind == "AutoencoderKL":
+        return (empty(1, 3, keys.sample_size, keys.sample_size),), {}, ""
+    if kind == "FluxTransformer2DModel":
+        names = ("encoder_hidden_states", "pooled_projections", "img_ids", "txt_ids")
+        values = (empty(1, FLUX_TEXT, 4096), empty(1, 768), empty(4096, 3), empty(FLUX_TEXT, 3))
+        extra = dict(zip(names, values, strict=True)) | {"timestep": time, "guidance": time}
+        return (empty(1, 4096, 64),), extra, FLUX_TEXT
+    noise = empty(1, keys.in_channels, keys.sample_size, keys.sample_size)
+    if kind == "DiTTransformer2DModel":
+        return (noise,), {"timestep": time.long(), "class_labels": time.long()}, ""
+    if kind == "SD3Transformer2DModel":
+        text = {"encoder_hidden_states": empty(1, LATENT_TEXT, 4096), "timestep": time}
+        return (noise,), text | {"pooled_projections": empty(1, 2048)}, LATENT_TEXT
+    text = empty(1, LATENT_TEXT, keys.cross_attention_dim)
+    added = {"text_embeds": empty(1, 1280), "time_ids": empty(1, 6)}
+    extra = {"added_cond_kwargs": added} if keys.addition_embed_type else {}
+    return (noise, time, text), extra, LATENT_TEXT
+
+
+def count_flop(model: torch.nn.Module, given: tuple, named: dict) -> tuple[int, int | str]:
+    """Return the FLOPs of a forward pass, and of one with the backward pass."""
+    model.requires_grad_(False)
+    with FlopCounterMode(display=False, custom_mapping=COUNTED) as counter, torch.no_grad():
+        model(*given, **named)
+    model.requires_grad_(True)
+    forward = counter.get_total_flops()
+    if getattr(model.config, "model_type", "") in UNTRAINED:
+        return forward, ""
+    with FlopCounterMode(display=False, custom_mapping=COUNTED) as counter:
+        out = model(*given, **named)
+        parts = out.to_tuple() if hasattr(out, "to_tuple") else out
+        sum(part.float().sum() for part in parts if torch.is_tensor(part)).backward()
+    return forward, counter.get_total_flops()
+
+
+def row_of(path: Path) -> list:
+    """Return the row of a config."""
+    config = json.loads(path.read_text())
+    model = build(config)
+    name = config.get("_class_name") or config["architectures"][0]
+    params = params_total(model, config)
+    if "_class_name" in config:
+        given, named, length = latents_of(model, config)
+    else:
+        given, (named, length) = (), inputs_of(model)
+    if config.get("model_type") in UNCOUNTED:
+        return [path.stem, name, params, length, "", ""]
+    return [path.stem, name, params, length, *count_flop(model, given, named)]
+
+
+def main() -> None:
+    """Write one row per config."""
+    masking_utils.find_packed_sequence_indices = lambda position_ids: None
+    with (HERE / "networks.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for path in sorted((HERE / "networks").glob("*.json")):
+            writer.writerow(row_of(path))
+            file.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""Ledgers of all that is no decoder against reference counts, laws, and refusals."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from estimator.workload.families.named import CONFIGS, NETS, is_named, named_architecture
+from estimator.workload.huggingface import CLASSES, FAMILIES, architecture, model_ledger
+from estimator.workload.ledger import Inputs
+
+GOLDEN = Path(__file__).parent / "golden"
+ROWS = list(csv.DictReader((GOLDEN / "networks.csv").read_text().splitlines()))
+COUNTED = [row for row in ROWS if row["forward_flop"]]
+TRAINED = [row for row in ROWS if row["training_flop"]]
+CONFIGS_READ = {
+    row["config"]: json.loads((GOLDEN / "networks" / f"{row['config']}.json").read_text())
+    for row in ROWS
+}
+BERT = {"model_type": "bert", "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2}
+CHUNK_EDGE = 2e-5
+"""Padding of causal convolutions that the counter counts and no kernel computes."""
+
+
+def name_of(row):
+    return row["config"]
+
+
+def ledger(name, **inputs):
+    return model_ledger(CONFIGS_READ[name], **inputs)
+
+
+def length(row):
+    return int(row["seq_len"]) if row["seq_len"] else None
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+def test_parameters_equal_those_of_the_reference_model(row):
+    assert ledger(row["config"]).params_total == int(row["params_total"])
+
+
+@pytest.mark.parametrize("row", COUNTED, ids=name_of)
+def test_forward_flop_equal_those_of_the_reference_counter(row):
+    counted = ledger(row["config"], seq_len=length(row)).forward_flop
+    assert counted == pytest.approx(int(row["forward_flop"]), rel=CHUNK_EDGE)
+
+
+@pytest.mark.parametrize("row", TRAINED, ids=name_of)
+def test_training_flop_equal_those_of_the_corrected_counter(row):
+    """Gradients of what has no parameters, as masks and sines, are counted on one side only."""
+    counted = ledger(row["config"], seq_len=length(row)).training_flop
+    assert counted == pytest.approx(int(row["training_flop"]), rel=2e-3)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+def test_arrays_equal_a_loop_over_scalars(row):
+    text = row["seq_len"] != ""
+    sizes = np.array([16_000, 24_000] if row["seq_len"] == "16000" else [32, 64])
+    batches = np.array([[1.0], [3.0]])
+    if text:
+        table = ledger(row["config"], batch=batches, seq_len=sizes).training_flop
+        alone = ledger(row["config"], batch=3, seq_len=int(sizes[1])).training_flop
+    else:
+        sizes = np.array([128, 224])
+        table = ledger(row["config"], batch=batches, image_size=sizes).training_flop
+        alone = ledger(row["config"], batch=3, image_size=224).training_flop
+    assert np.broadcast_to(table, (2, 2))[1, 1] == alone
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+def test_laws_of_a_ledger(row):
+    once, causal = ledger(row["config"]), ledger(row["config"], causal=True)
+    assert 0 < once.params_active <= once.params_total
+    assert type(once.params_total) is int
+    assert 0 <= once.params_embedding < once.params_total
+    assert 2 < once.training_flop / once.forward_flop <= 3
+    assert causal.forward_flop <= once.forward_flop
+    assert once.warnings == ()
+    assert np.all(np.asarray(once.tokens) > 0)
+
+
+def test_every_family_has_a_golden_config():
+    read = {config.get("model_type", config.get("_class_name")) for config in CONFIGS_READ.values()}
+    decoders = {
+        json.loads(path.read_text())["model_type"] for path in (GOLDEN / "configs").glob("*.json")
+    }
+    assert read | decoders | {"kimi_k2"} >= {*FAMILIES, *CLASSES}
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "multiply_adds"),
+    [  # pytorch.org/vision: weights' meta data
+        ("alexnet", 61_100_840, 0.714e9),
+        ("vgg16", 138_357_544, 15.47e9),
+        ("vgg19_bn", 143_678_248, 19.63e9),
+        ("densenet121", 7_978_856, 2.83e9),
+        ("resnet18", 11_689_512, 1.81e9),
+        ("resnet50", 25_557_032, 4.09e9),
+        ("resnext50_32x4d", 25_028_904, 4.23e9),
+        ("wide_resnet50_2", 68_883_240, 11.4e9),
+        ("mobilenet_v2", 3_504_872, 0.301e9),
+        ("efficientnet_b0", 5_288_548, 0.386e9),
+        ("efficientnet_b7", 66_347_960, 37.75e9),
+        ("convnext_base", 88_591_464, 15.36e9),
+        ("swin_t", 28_288_354, 4.49e9),
+        ("vit_b_16", 86_567_656, 17.56e9),
+        ("vit_h_14", 632_045_800, 167.29e9),
+    ],
+)
+def test_networks_by_name_are_as_torchvision_publishes_them(name, params, multiply_adds):
+    built = named_architecture(name).ledger(Inputs())
+    assert built.params_total == params
+    tolerance = 0.07 if name == "efficientnet_b7" else 5e-3
+    assert built.forward_flop == pytest.approx(2 * multiply_adds, rel=tolerance)
+
+
+@pytest.mark.parametrize("name", [*NETS, *CONFIGS])
+def test_every_name_builds_and_its_first_layer_has_no_input_gradient(name):
+    built = named_architecture(name, classes=10).ledger(Inputs(batch=2))
+    assert 2.89 < built.training_flop / built.forward_flop < 3
+
+
+def test_names_are_read_without_case_separators_and_tags():
+    assert is_named("ResNet-50") and is_named("vit_base_patch16_224.augreg_in21k")
+    assert not is_named("gpt-3") and not is_named("")
+    with pytest.raises(ValueError, match="'resnet51' is no known architecture: known are resnet50"):
+        named_architecture("resnet51")
+    with pytest.raises(ValueError, match="num_classes must be a positive integer"):
+        named_architecture("resnet50", classes=0)
+
+
+def test_a_config_of_timm_is_read_by_the_architecture_it_names():
+    config = {"architecture": "resnet50", "num_classes": 10}
+    assert model_ledger(config).params_total == 25_557_032 - 990 * 2049
+
+
+def test_albert_holds_its_layer_once_and_runs_it_twelve_times():
+    shared = ledger("albert-base-v2")
+    assert shared.terms["mlp/up"].params == 768 * 3072 + 3072
+    assert shared.terms["mlp/up"].flop == 12 * 2 * 768 * 3072 * 512
+
+
+def test_causality_and_windows_touch_what_is_masked_only():
+    assert ledger("bert-base-uncased", causal=True) == ledger("bert-base-uncased")
+    full, causal = ledger("t5-3b"), ledger("t5-3b", causal=True)
+    halved = [part for part in full.terms if full.terms[part] != causal.terms[part]]
+    assert halved == ["decoder/attention/scores", "decoder/attention/reduce"]
+    assert causal.terms[halved[0]].flop == full.terms[halved[0]].flop / 2
+    wide, narrow = (ledger("modernbert-base", windowed=flag) for flag in (False, True))
+    assert wide.terms["attention/scores"].flop > 2 * narrow.terms["attention/scores"].flop
+
+
+def test_the_head_of_flan_t5_is_its_own_and_that_of_t5_is_not():
+    assert ledger("flan-t5-base").params_total == 247_577_856  # its published checkpoint
+    tied = {**CONFIGS_READ["flan-t5-base"], "tie_word_embeddings": True}
+    assert 247_577_856 - model_ledger(tied).params_total == 32128 * 768
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens"),
+    [
+        ("bert-base-uncased", 512),
+        ("roberta-base", 512),
+        ("t5-11b", 1024),
+        ("bart-base", 2048),
+        ("whisper-base", 1500 + 448),
+        ("wav2vec2-base", 499),  # ten seconds
+        ("vit-base-p16-224", 197),
+        ("deit-base-distilled", 198),
+        ("resnet-18", 1),
+        ("swin-tiny", 56 * 56),
+        ("clip-vit-base-p32", 77 + 50),
+        ("llava-1.5-7b", 2048),
+        ("mamba-130m", 2048),
+        ("sd1-unet", 1),
+        ("dit-xl-2", 256),
+    ],
+)
+def test_default_inputs(name, tokens):
+    assert ledger(name).tokens == tokens
+
+
+def test_a_decoder_with_a_cross_attention_caches_its_own_keys_and_values():
+    assert ledger("whisper-base").kv_cache_bytes_per_token() == 6 * 2 * 512 * 2
+    assert ledger("llava-1.5-7b").kv_cache_bytes_per_token() == 32 * 2 * 4096 * 2
+    assert ledger("mamba-130m").kv_cache_bytes_per_token() == 0
+
+
+def test_a_sequence_beyond_the_model_is_warned_about():
+    (warning,) = ledger("bert-base-uncased", seq_len=1024).warnings
+    assert warning == "seq_len 1024 is beyond the model's 512 positions"
+
+
+def test_an_unknown_head_is_warned_about():
+    read = model_ledger({**BERT, "architectures": ["BertForPoetry"]})
+    assert read.warnings == ("the head of BertForPoetry is not counted",)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({**BERT, "num_attention_heads": 5}, "num_attention_heads must divide hidden_size = 64"),
+        ({**BERT, "hidden_size": -1}, "hidden_size must be a positive integer"),
+        ({"model_type": "t5", "num_layers": "6"}, "num_layers must be a positive integer"),
+        ({"model_type": "resnet", "depths": [3, 4]}, "depths must have 4 items, one per stage"),
+        ({"model_type": "resnet", "depths": 3}, "depths must be a list"),
+        ({"model_type": "vit", "image_size": [224, 192]}, "image_size must be a positive integer"),
+        ({"model_type": "swin", "mlp_ratio": "4"}, "mlp_ratio must be a positive number"),
+        ({"model_type": "mamba2", "hidden_size": 64}, "num_heads times head_dim must be"),
+        ({"model_type": "clip", "text_config": {"hidden_size": 0}}, "text_config.hidden_size"),
+        ({"model_type": "llava", "vision_config": {"model_type": "x"}}, "not a known image tower"),
+        (
+            {"_class_name": "UNet2DConditionModel", "down_block_types": ["A", "B", "C", "D"]},
+            "block type 'A' is not known",
+        ),
+    ],
+)
+def test_a_bad_config_is_refused_by_key(config, message):
+    with pytest.raises(ValueError, match=message) as refusal:
+        architecture(config)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf")])
+def test_a_bad_quantity_is_refused(bad):
+    with pytest.raises(ValueError, match="image_size must be positive and finite"):
+        ledger("resnet-18", image_size=bad)
+    with pytest.raises(ValueError, match="batch must be positive and finite"):
+        ledger("wav2vec2-base", batch=bad)
+    with pytest.raises(ValueError, match="seq_len must be positive and finite"):
+        ledger("t5-3b", seq_len=bad)
