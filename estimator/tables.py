@@ -36,6 +36,10 @@ DOUBT_NAMES: Mapping[str, str] = {
     "idle power": "idle power of the device",
     "host": "power of the host",
     "network": "power of the network",
+    "power cap": "speed under the power cap",
+    "water of electricity": "water of electricity",
+    "server price": "price of the server",
+    "value decline": "loss of value",
 }
 
 INPUT_NAMES: Mapping[str, str] = {
@@ -64,6 +68,13 @@ INPUT_NAMES: Mapping[str, str] = {
     "co2e_kg_per_kwh": "carbon intensity",
     "electricity_usd_per_kwh": "price of electricity",
     "price_usd_per_h": "rent of one device",
+    "offsite_l_per_kwh": "water of making the electricity",
+    "power_cap": "power cap of one device",
+    "power.cap_exponent": "speed over power under a cap",
+    "power.system_spread": "spread of the system power",
+    "system_power_w": "measured power with the host",
+    "ownership.value_lost_per_year": "value lost in a year",
+    "ownership.network_price_share": "network price over device price",
 }
 """Names for people; a longer key takes the name of the longest beginning listed here."""
 

@@ -17,6 +17,9 @@ from estimator.utilization_fit import Fit, Runs, fit
 
 Floats = npt.NDArray[np.float64]
 
+NEUTRAL_AT_ONE = ("_slowdown", "_per_year")
+"""Endings of parameters that are factors, without effect at one."""
+
 SMALL_GROUP = 8
 """Fewer runs of a group than this borrow their doubt from all runs [1]."""
 
@@ -90,6 +93,15 @@ def blind_predictions(
         for group in np.unique(groups[out]):
             doubt[out & (groups == group)] = spread_of(ratio[~out], groups[~out], str(group))
     return Blind(log_ratio=ratio, log_sd=doubt)
+
+
+def ablated(prior: Mapping[str, Uncertain], parameter: str) -> dict[str, Uncertain]:
+    """Prior that switches one parameter of the mechanism off, for the ablation.
+
+    A factor is held at one; values moved, start-up and exponents are held near zero.
+    """
+    neutral = 1.0 if parameter.endswith(NEUTRAL_AT_ONE) else 1e-9
+    return {**prior, parameter: Uncertain(neutral, {parameter: 1e-6})}
 
 
 def log_hours_ratio(

@@ -185,12 +185,18 @@ def _report(published: PublishedRuns, blind: Blind) -> Report:
     return Report(published=published, blind=blind, scores=scores)
 
 
+def large_language(published: PublishedRuns) -> npt.NDArray[np.bool_]:
+    """Tell which runs are language runs of `LARGE_RUN_FLOP` or more."""
+    kinds = np.array([kind_of_domain(row["domain"]) for row in published.rows])
+    return np.asarray((kinds == "language") & (published.runs.flop >= LARGE_RUN_FLOP), dtype=bool)
+
+
 def _groups(published: PublishedRuns) -> dict[str, npt.NDArray[np.bool_]]:
     """Groups of runs by kind of work, size, device generation and year."""
     kinds = np.array([kind_of_domain(row["domain"]) for row in published.rows])
     years = np.array([float(row["year"]) for row in published.rows])
     tiers = np.array([row["validation_tier"] for row in published.rows])
-    large = (kinds == "language") & (published.runs.flop >= LARGE_RUN_FLOP)
+    large = large_language(published)
     groups = {"all": np.ones(len(kinds), dtype=bool), "language, 1e20 FLOP or more": large}
     groups["language, less"] = (kinds == "language") & ~large
     groups |= {kind: kinds == kind for kind in np.unique(kinds) if kind != "language"}

@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   twenty-watts validate
   twenty-watts validate --json
   twenty-watts validate --runs --csv > predicted.csv
+  twenty-watts validate --ablation
 Each family of runs is predicted by a model fitted to all the other families, so that no run helps
 to predict itself. Rows whose FLOPs were worked out from their time are left out, and counted.
 Energy, cost and CO2 are scored with the hours given: energy and CO2 where a meter read the energy,
@@ -39,7 +40,11 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--runs", action="store_true", help="one row per run instead of groups")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--runs", action="store_true", help="one row per run instead of groups")
+    what.add_argument(
+        "--ablation", action="store_true", help="the score without each term of the mechanism"
+    )
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="one JSON object")
     shape.add_argument("--csv", action="store_true", help="one CSV table")
@@ -50,6 +55,8 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Predict every published run blindly and print the score."""
+    if options.ablation:
+        return _run_ablation(options)
     from estimator.validation_report import validation_report
 
     note("fitting once per family of runs: a second or two", quiet=options.quiet)
@@ -66,6 +73,22 @@ def run(options: argparse.Namespace) -> int:
         if not options.runs:
             _print_scores("Energy of runs with a meter, their hours given:", _energy(catalog))
             _print_money(catalog)
+    return 0
+
+
+def _run_ablation(options: argparse.Namespace) -> int:
+    """Print the blind score without each term of the mechanism."""
+    from estimator.ablation_report import ablation_rows, ablation_table
+
+    note("fitting every model without one of its terms: some twenty seconds", quiet=options.quiet)
+    catalog = catalog_of(options)
+    if options.json:
+        print_json(list(ablation_rows(catalog)))
+    elif options.csv:
+        print_csv(ablation_rows(catalog))
+    else:
+        header = ("without", "median error", "a family a vote", "large language", "within 2x")
+        print_table(header, ablation_table(catalog))
     return 0
 
 

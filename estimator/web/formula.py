@@ -125,7 +125,7 @@ def _cost(answer: Answer) -> Iterator[Step]:
         life_h = float(answer.hardware.lifetime_h.mid)
         yield Step(
             name="cost",
-            words="purchase price ÷ hours of its life × device time"
+            words="value lost over its life ÷ hours of its life × device time"
             + _words_of_attempts(answer)
             + " + price of electricity × energy",
             numbers=f"{amount(float(price.mid), 'USD')} ÷ {digits(life_h)} h × "
