@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from estimator.cli import main
 from estimator.workload.families.named import CONFIGS, NETS, is_named, named_architecture
 from estimator.workload.huggingface import CLASSES, FAMILIES, architecture, model_ledger
 from estimator.workload.ledger import Inputs
@@ -122,6 +123,19 @@ def test_every_name_builds_and_its_first_layer_has_no_input_gradient(name):
     assert 2.89 < built.training_flop / built.forward_flop < 3
 
 
+def test_the_command_takes_names_files_and_presets(capsys):
+    def told(*words):
+        assert main(["model", *words, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    by_name, preset = told("resnet50", "--batch", "4"), told("resnet-50", "--batch", "4")
+    assert by_name["params_total"] == preset["params_total"] == 25_557_032
+    assert by_name["forward_flop"] == preset["forward_flop"] == 4 * 8178368512
+    path = GOLDEN / "networks" / "whisper-base.json"
+    assert told(str(path))["params_total"] == 72_593_920
+    assert told("vgg16", "--image-size", "64")["training_flop"] > 0
+
+
 def test_names_are_read_without_case_separators_and_tags():
     assert is_named("ResNet-50") and is_named("vit_base_patch16_224.augreg_in21k")
     assert not is_named("gpt-3") and not is_named("")
@@ -231,3 +245,18 @@ def test_a_bad_quantity_is_refused(bad):
         ledger("wav2vec2-base", batch=bad)
     with pytest.raises(ValueError, match="seq_len must be positive and finite"):
         ledger("t5-3b", seq_len=bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [
+        ("wav2vec2-base", {"seq_len": 100}),
+        ("vit-base-p16-224", {"image_size": 8}),
+        ("sam-vit-base", {"image_size": 8}),
+        ("segformer-mit-b0", {"image_size": 16}),
+        ("dit-xl-2", {"image_size": 1}),
+    ],
+)
+def test_an_input_too_small_to_pass_is_refused(name, inputs):
+    with pytest.raises(ValueError, match="the input is too small for the network"):
+        ledger(name, **inputs)

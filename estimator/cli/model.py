@@ -38,7 +38,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--batch", metavar="N", default="1", help="sequences or images (default: 1)"
     )
-    parser.add_argument("--seq-len", metavar="N", help="tokens in a sequence")
+    parser.add_argument(
+        "--seq-len",
+        metavar="N",
+        help="tokens in a sequence, on each side of an encoder-decoder; samples of raw audio",
+    )
     parser.add_argument("--image-size", metavar="N", help="pixels on a side, for vision models")
     parser.add_argument("--causal", action="store_true", help="halve the attention score terms")
     shape = parser.add_mutually_exclusive_group()

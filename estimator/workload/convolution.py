@@ -60,12 +60,15 @@ class Conv:
 
 
 def windows(side: Quantity, kernel: int, stride: int, padding: int = 0) -> Quantity:
-    """Positions of a window along a side.
+    """Positions of a window along a side, refused where there is none.
 
     >>> float(windows(224.0, 3, 2, 1))
     112.0
     """
-    return np.floor((side + 2.0 * padding - kernel) / stride) + 1.0
+    count: Quantity = np.floor((side + 2.0 * padding - kernel) / stride) + 1.0
+    if np.any(np.asarray(count) < 1):
+        raise ValueError(f"the input is too small for the network: a window of {kernel} finds none")
+    return count
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -123,7 +123,8 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     Parameters
     ----------
     config : mapping
-        A parsed `config.json`.
+        A parsed `config.json` of transformers, diffusers (by `_class_name`) or timm (by
+        `architecture`).
 
     Raises
     ------
@@ -169,9 +170,12 @@ def model_ledger(
     batch : float or array, positive
         Sequences or images. [1]
     seq_len : float, array or None, positive
-        Tokens per sequence; None takes 2048, or all that the model holds if that is less. [token]
+        Tokens per sequence; None takes 2048, or all that the model holds if that is less. For an
+        encoder-decoder the tokens on each side (for Whisper those written), for encoders of raw
+        audio samples at 16 kHz, 160,000 by default. [token]
     image_size : float, array or None, positive
-        Side of the image for models that see; None takes the config's. [pixel]
+        Side of the image for models that see; None takes the config's. For models of diffusers
+        the side of the map that they get, latents as a rule. [pixel]
     causal : bool
         Halve the score terms. The primary figure is full attention.
     windowed : bool

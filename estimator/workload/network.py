@@ -57,8 +57,10 @@ class Network:
     cache: tuple[CacheLayers, ...] = ()
 
     def ledger(self, inputs: Inputs) -> Ledger:
-        """Ledger of one forward pass."""
+        """Ledger of one forward pass, refused for inputs too small to pass."""
         done = self.run(inputs)
+        if not np.all(np.asarray(done.tokens) > 0):
+            raise ValueError("the input is too small for the network: not one token of it is left")
         terms = added(done.lines)
         tables = (term for name, term in terms.items() if name.endswith(TABLES))
         return Ledger(

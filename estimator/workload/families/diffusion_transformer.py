@@ -160,19 +160,14 @@ def flux(fields: Fields) -> Network:
     double = fields.layers("num_layers", default=19)
     single = fields.layers("num_single_layers", default=38)
     channels = fields.size("in_channels", default=64)
-    patch = fields.size("patch_size", default=1)
     outputs = fields.size_or_none("out_channels") or channels
+    pixels = outputs * fields.size("patch_size", default=1) ** 2
     project, pairs = _split(_attention(width, heads, head_dim))
     mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
     stream = _times({**project, **mlp, "norm/heads": held(2 * head_dim)}, double)
-    one = {
-        "single/query_key_value": linear(width, 3 * width, bias=True),
-        "single/up": linear(width, 4 * width, bias=True),
-        "single/out": linear(5 * width, width, bias=True),
-        "norm/single": held(2 * head_dim),
-    }
     pooled = fields.size("pooled_projection_dim", default=768)
-    guided = fields.flag("guidance_embeds")
+    words = fields.size("joint_attention_dim", default=4096)
+    guided = {"time/guidance": _embedding(SINE_WIDTH, width)}
     modulation = double * 12 + single * 3 + 2
     model = Joint(
         side=64,
@@ -181,24 +176,32 @@ def flux(fields: Fields) -> Network:
         first={"embedding/patch": linear(channels, width, bias=True)},
         per_image={
             "time/embedding": _embedding(SINE_WIDTH, width),
-            "time/guidance": _times({"a": _embedding(SINE_WIDTH, width)}, int(guided))["a"],
+            **(guided if fields.flag("guidance_embeds") else {}),
             "time/text": _embedding(pooled, width),
             "time/modulation": linear(width, modulation * width, bias=True),
         },
         per_patch={
             **stream,
-            "head/pixels": linear(width, patch * patch * outputs, bias=True),
+            "head/pixels": linear(width, pixels, bias=True),
         },
         per_text={
-            "text/project": linear(
-                fields.size("joint_attention_dim", default=4096), width, bias=True
-            ),
+            "text/project": linear(words, width, bias=True),
             **{f"text/{part}": cost for part, cost in stream.items()},
         },
-        per_both={**_times(one, single), **_times(pairs, double + single)},
+        per_both={**_times(_single(width, head_dim), single), **_times(pairs, double + single)},
         inside={},
     )
     return _network(fields, model.run)
+
+
+def _single(width: int, head_dim: int) -> Costs:
+    """A layer of one stream, whose MLP runs beside its attention."""
+    return {
+        "single/query_key_value": linear(width, 3 * width, bias=True),
+        "single/up": linear(width, 4 * width, bias=True),
+        "single/out": linear(5 * width, width, bias=True),
+        "norm/single": held(2 * head_dim),
+    }
 
 
 def sd3(fields: Fields) -> Network:
@@ -215,11 +218,8 @@ def sd3(fields: Fields) -> Network:
     project, pairs = _split(attention)
     mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
     stream = {**project, **mlp, "norm/heads": held(normed)}
-    last = {part: cost for part, cost in project.items() if part != "attention/output"}
-    words = _times(stream, layers - 1)
-    text = {f"text/{part}": cost for part, cost in words.items()}
-    text |= {f"text/last_{part}": cost for part, cost in last.items()}
     context = fields.size("caption_projection_dim", default=1152)
+    words = fields.size("joint_attention_dim", default=4096)
     modulation = 6 * layers + 6 * (layers - 1) + 2 + 2 + 3 * dual
     again = {f"second_{part}": cost for part, cost in _times(attention, dual).items()}
     again["norm/second"] = held(dual * normed)
@@ -238,16 +238,24 @@ def sd3(fields: Fields) -> Network:
             "head/pixels": linear(width, patch * patch * outputs, bias=True),
         },
         per_text={
-            "text/project": linear(
-                fields.size("joint_attention_dim", default=4096), context, bias=True
-            ),
-            **text,
-            "text/norm/last": held(normed),
+            "text/project": linear(words, context, bias=True),
+            **_text_stream(stream, layers),
         },
         per_both=_times(pairs, layers),
         inside=again,
     )
     return _network(fields, model.run)
+
+
+def _text_stream(stream: Costs, layers: int) -> Costs:
+    """The text's side of Stable Diffusion 3, which ends with the keys and values of its last."""
+    last = {
+        f"text/last_{part}": cost
+        for part, cost in stream.items()
+        if part != "attention/output" and not part.startswith("mlp/")
+    }
+    whole = _times(stream, layers - 1)
+    return {**{f"text/{part}": cost for part, cost in whole.items()}, **last}
 
 
 CLASSES: Mapping[str, Callable[[Fields], Network]] = {

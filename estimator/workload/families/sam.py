@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
-from estimator.workload.convolution import Conv, image, ratio, square
+from estimator.workload.convolution import Conv, image, ratio, square, windows
 from estimator.workload.families.encoder import Group
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
@@ -43,7 +43,7 @@ class Sight:
 
     def lines(self, batch: Quantity, pixels: Quantity) -> list[Line]:
         """Lines of one pass."""
-        grid = np.floor_divide(pixels, self.patch)
+        grid = windows(pixels, self.patch, self.patch)
         patches = batch * grid * grid
         done = [*lines(self.before, Reach(tokens=patches, first=True))]
         for group in self.stack:
@@ -231,7 +231,7 @@ def sam(fields: Fields) -> Network:
 
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, encoder.side)
-        grid = np.floor_divide(pixels, encoder.patch)
+        grid = windows(pixels, encoder.patch, encoder.patch)
         patches = batch * grid * grid
         done = encoder.lines(batch, pixels)
         done += lines(extra, Reach(tokens=grid * grid))
@@ -249,7 +249,7 @@ def sam_vision(fields: Fields) -> Network:
 
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, encoder.side)
-        grid = np.floor_divide(pixels, encoder.patch)
+        grid = windows(pixels, encoder.patch, encoder.patch)
         return Pass(lines=encoder.lines(batch, pixels), tokens=batch * grid * grid)
 
     return _network(fields, run)

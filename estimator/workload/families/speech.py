@@ -218,6 +218,8 @@ def _heads(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs, tupl
     if kind == "CTC":
         vocab = fields.size("vocab_size", default=32)
         return {"head/logits": linear(hidden, vocab, bias=True)}, {}, ()
+    if kind == "PreTraining":
+        return _quantizer(fields, hidden), {}, ()
     mix = {"head/layer_weights": held((layers + 1) * fields.flag("use_weighted_layer_sum"))}
     if kind == "SequenceClassification":
         width = fields.size("classifier_proj_size", default=256)
@@ -226,6 +228,21 @@ def _heads(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs, tupl
     if kind == "AudioFrameClassification":
         return {"head/classifier": linear(hidden, label_count(fields), bias=True)}, mix, ()
     return {}, {}, (f"the head of {class_name(fields)} is not counted",)
+
+
+def _quantizer(fields: Fields, hidden: int) -> Costs:
+    """Features to entries of a code book, and the two sides that are compared (sec. 2)."""
+    groups = fields.size("num_codevector_groups", default=2)
+    entries = fields.size("num_codevectors_per_group", default=320)
+    width = fields.size("codevector_dim", default=256)
+    compared = fields.size("proj_codevector_dim", default=256)
+    features = sizes(fields, "conv_dim", (512,) * 7)[-1]
+    return {
+        "quantizer/choice": linear(features, groups * entries, bias=True),
+        "quantizer/codes": held(entries * width),
+        "head/states": linear(hidden, compared, bias=True),
+        "head/codes": linear(width, compared, bias=True),
+    }
 
 
 FAMILIES: Mapping[str, Callable[[Fields], Network]] = {

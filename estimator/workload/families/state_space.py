@@ -136,10 +136,8 @@ def mamba2(fields: Fields) -> Network:
     heads = fields.size("num_heads", default=128)
     head_dim = fields.size("head_dim", default=64)
     if heads * head_dim != inner:
-        raise ValueError(
-            f"num_heads times head_dim must be expand * hidden_size = {inner}, "
-            f"got {heads} times {head_dim}"
-        )
+        rule = f"must be expand * hidden_size = {inner}"
+        raise ValueError(f"num_heads times head_dim {rule}, got {heads} times {head_dim}")
     state = fields.size("state_size", default=128)
     chunk = fields.size("chunk_size", default=256)
     channels = inner + 2 * fields.size("n_groups", default=8) * state

@@ -8,10 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-
 from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
-from estimator.workload.convolution import Conv, image, ratio, square
+from estimator.workload.convolution import Conv, image, ratio, square, windows
 from estimator.workload.families.encoder import task
 from estimator.workload.families.rotary import class_name, label_count
 from estimator.workload.fields import Fields
@@ -55,7 +53,7 @@ class Vision:
 
     def positions(self, pixels: Quantity) -> tuple[Quantity, Quantity]:
         """Patches of an image, and all positions that pass the layers."""
-        grid = np.floor_divide(pixels, self.patch)
+        grid = windows(pixels, self.patch, self.patch)
         return grid * grid, grid * grid + self.prefix
 
     def lines(self, batch: Quantity, pixels: Quantity) -> list[Line]:
