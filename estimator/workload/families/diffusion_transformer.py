@@ -209,8 +209,7 @@ def sd3(fields: Fields) -> Network:
     heads = fields.size("num_attention_heads", default=18)
     head_dim = fields.size("attention_head_dim", default=64)
     width, layers = heads * head_dim, fields.layers("num_layers", default=18)
-    patch = fields.size("patch_size", default=2)
-    channels = fields.size("in_channels", default=16)
+    patch, channels = fields.size("patch_size", default=2), fields.size("in_channels", default=16)
     outputs = fields.size_or_none("out_channels", default=16) or channels
     normed = 2 * head_dim * fields.states("qk_norm")
     dual = len(fields.items("dual_attention_layers") or [])
