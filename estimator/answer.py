@@ -8,7 +8,7 @@ import numpy as np
 from estimator.cap_lookup import under_cap
 from estimator.catalog import Catalog, Device, Preset
 from estimator.chain import Estimate, Run, estimate
-from estimator.checks import LIMITS, within_limits
+from estimator.checks import LIMITS, is_share, within_limits
 from estimator.hardware import Hardware
 from estimator.lookup import (
     SELF_CONTAINED,
@@ -174,7 +174,9 @@ def _run(
 
 def _check_numbers(scenario: Scenario) -> None:
     """Refuse a number that cannot be, whether or not this scenario would use it."""
-    for name in NUMBERS - {"utilization", "interval"}:
+    if scenario.utilization is not None:
+        is_share("utilization", scenario.utilization)
+    for name in NUMBERS - {"interval"}:
         value = getattr(scenario, name)
         limits = FIELD_LIMITS.get(name, name)
         if value is not None and limits in LIMITS:

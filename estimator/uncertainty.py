@@ -109,6 +109,9 @@ Quantity: TypeAlias = Uncertain | Number
 """What formulas take: exact numbers and uncertain ones alike."""
 
 
+LEAST_LEVEL = 1e-6
+"""Least probability inside or outside an interval that means anything [1]."""
+
 EXACTLY_ONE = Uncertain(1.0)
 """One, without doubt [1]."""
 
@@ -188,6 +191,8 @@ def z_score(level: float) -> float:
     """
     if not 0 < level < 1:
         raise ValueError(f"interval must be between 0 and 1, got {level:g}: try 0.8")
+    if not LEAST_LEVEL <= level <= 1 - LEAST_LEVEL:
+        raise ValueError(f"interval must be {LEAST_LEVEL:g} away from 0 and 1, got {level:.10g}")
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 

@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
 
     network, name = _network(options)
     inputs = Inputs(
-        batch=read_number("batch", options.batch),
+        batch=_limited("batch", options.batch),
         seq_len=_optional("seq_len", options.seq_len),
         image_size=_optional("image_size", options.image_size),
         causal=options.causal,
@@ -78,7 +78,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _optional(name: str, text: str | None) -> float | None:
-    return None if text is None else read_number(name, text)
+    return None if text is None else _limited(name, text)
+
+
+def _limited(name: str, text: str) -> float:
+    """Read a number that must keep its limits."""
+    from estimator.checks import within_limits
+
+    number = read_number(name, text)
+    within_limits(name, number)
+    return number
 
 
 def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
