@@ -15,17 +15,17 @@ from estimator.utilization import (
     Traits,
     UtilizationModel,
 )
+from estimator.workload import formulas
+from estimator.workload.formulas import (
+    FLOP_PER_PARAM_AND_TOKEN,
+    TRAINING_OVER_FORWARD,
+    attention_training_flop,
+)
 
 Floats = npt.NDArray[np.float64]
 
 PRESENT_YEAR = 2025.0
 """Software of runs that do not say when they were made, the newest that the fit knows [year]."""
-
-FLOP_PER_PARAM_AND_TOKEN = 6.0
-"""Forward 2, backward 4 per parameter and token [FLOP]; Kaplan et al. 2020, sec. 2.1."""
-
-ATTENTION_FLOP = 12.0
-"""Training FLOPs of the attention scores per layer, width, token and token attended [FLOP]."""
 
 LAYER_PARAMS = 12.0
 """Parameters of a transformer layer over its squared width [1]; Kaplan et al. 2020, sec. 2.1."""
@@ -35,9 +35,6 @@ LAYERS_PER_WIDTH = 1.0 / 128.0
 
 TOKENS_PER_PARAM = 20.0
 """Tokens per parameter of a balanced run [1]; Hoffmann et al. 2022, arXiv:2203.15556."""
-
-TRAINING_OVER_FORWARD = 3.0
-"""Forward and backward pass over the forward pass [1]."""
 
 LORA_SHARE = 4.0 / 6.0
 """Adapters on frozen weights: forward and input gradients, no weight gradients [1]."""
@@ -75,9 +72,12 @@ def training_flop(numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind]) -
     in_layers = LAYER_PARAMS * layers * hidden**2
     shared_layers = transformer & (in_layers > 2 * total)
     computed = np.where(shared_layers, in_layers, params)
-    width = layers * hidden * numbers["seq_len"]
-    attention = ATTENTION_FLOP * np.where(transformer & ~np.isnan(width), width, 0.0)
-    by_tokens = (FLOP_PER_PARAM_AND_TOKEN * computed + attention) * numbers["tokens_processed"]
+    tokens = numbers["tokens_processed"]
+    attention = attention_training_flop(
+        layers=layers, attention_width=hidden, seq_len=numbers["seq_len"], tokens=tokens
+    )
+    scores = np.where(transformer & ~np.isnan(attention), attention, 0.0)
+    by_tokens = formulas.training_flop(params=computed, tokens=tokens) + scores
     by_sample = (
         TRAINING_OVER_FORWARD * numbers["flops_per_sample_forward"] * numbers["samples_processed"]
     )

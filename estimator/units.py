@@ -9,7 +9,6 @@ import math
 S_PER_H = 3600.0
 H_PER_YEAR = 8766.0
 """Hours in a Julian year of 365.25 days [h]."""
-J_PER_KWH = 3.6e6
 W_PER_KW = 1e3
 CENTRAL = 0.8
 """Ranges in the profiles and intervals by default hold the central 80 % of the probability [1]."""

@@ -9,10 +9,11 @@ import numpy as np
 from estimator.catalog import Catalog, Preset
 from estimator.checks import within_limits
 from estimator.network_kind import configured_kind
-from estimator.run_traits import FLOP_PER_PARAM_AND_TOKEN, LORA_SHARE, usual_width
+from estimator.run_traits import LORA_SHARE, usual_width
 from estimator.scenario import Scenario
 from estimator.trail import Trail
 from estimator.uncertainty import EXACTLY_ONE, Uncertain
+from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN, training_flop
 from estimator.workload.work import Workload
 
 if TYPE_CHECKING:
@@ -191,7 +192,9 @@ def _flop_of_size(scenario: Scenario, catalog: Catalog, trail: Trail) -> Uncerta
     within_limits("tokens", scenario.tokens)
     tokens = trail.given("tokens", scenario.tokens, "tokens")
     formula = trail.prior(catalog, "work.formula", "work")
-    return FLOP_PER_PARAM_AND_TOKEN * params * tokens * formula * _attention_factor(scenario, trail)
+    return (
+        training_flop(params=params, tokens=tokens) * formula * _attention_factor(scenario, trail)
+    )
 
 
 def _attention_factor(scenario: Scenario, trail: Trail) -> float:
@@ -240,8 +243,8 @@ def _flop_of_preset(
         tokens = trail.given("tokens", scenario.tokens, "tokens")
     else:
         tokens = trail.record("tokens", records["tokens"], "work")
-    formula = trail.prior(catalog, "work.formula", "work")
-    return FLOP_PER_PARAM_AND_TOKEN * params * tokens * formula
+    doubt = trail.prior(catalog, "work.formula", "work")
+    return doubt * training_flop(params=params, tokens=tokens)
 
 
 def _device_hours(

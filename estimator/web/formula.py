@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from estimator.answer import Answer
 from estimator.power import LOAD_EXPONENT, REFERENCE_UTILIZATION
 from estimator.report import said
-from estimator.run_traits import FLOP_PER_PARAM_AND_TOKEN
 from estimator.tables import amount
 from estimator.units import digits, human, human_count
+from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,9 @@ FLOP_PER_MULTIPLY_ADD = 2.0
 TRAINING_OVER_FORWARD = 3.0
 """The backward pass multiplies each weight twice: gradients of the inputs, of the weights."""
 
+FLOP_PER_PARAM_AND_TOKEN = TRAINING_OVER_FORWARD * FLOP_PER_MULTIPLY_ADD
+"""Training compute per parameter and token [FLOP]: the 6 of 6 N D."""
+
 
 def forward_flop(*, params: Any, tokens: Any) -> Any:
     """Forward compute of a transformer without the attention term [1]_.

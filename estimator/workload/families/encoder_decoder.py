@@ -25,8 +25,6 @@ from estimator.workload.network import (
 )
 from estimator.workload.transformer import attended_pairs
 
-BOTH_SIDES = ("", "ConditionalGeneration", "SequenceClassification", "QuestionAnswering")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
