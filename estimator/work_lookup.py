@@ -244,7 +244,8 @@ def _flop_of_preset(
     else:
         tokens = trail.record("tokens", records["tokens"], "work")
     doubt = trail.prior(catalog, "work.formula", "work")
-    return doubt * training_flop(params=params, tokens=tokens)
+    flop: Uncertain = doubt * training_flop(params=params, tokens=tokens)
+    return flop
 
 
 def _device_hours(
