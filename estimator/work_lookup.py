@@ -191,10 +191,13 @@ def _flop_of_size(scenario: Scenario, catalog: Catalog, trail: Trail) -> Uncerta
         return None
     within_limits("tokens", scenario.tokens)
     tokens = trail.given("tokens", scenario.tokens, "tokens")
-    formula = trail.prior(catalog, "work.formula", "work")
-    return (
-        training_flop(params=params, tokens=tokens) * formula * _attention_factor(scenario, trail)
-    )
+    return _six_n_d(params, tokens, catalog, trail) * _attention_factor(scenario, trail)
+
+
+def _six_n_d(params: Uncertain, tokens: Uncertain, catalog: Catalog, trail: Trail) -> Uncertain:
+    """Work of a size and tokens, with the doubt of that formula."""
+    exact: Uncertain = training_flop(params=params, tokens=tokens)
+    return exact * trail.prior(catalog, "work.formula", "work")
 
 
 def _attention_factor(scenario: Scenario, trail: Trail) -> float:
@@ -243,9 +246,7 @@ def _flop_of_preset(
         tokens = trail.given("tokens", scenario.tokens, "tokens")
     else:
         tokens = trail.record("tokens", records["tokens"], "work")
-    doubt = trail.prior(catalog, "work.formula", "work")
-    flop: Uncertain = doubt * training_flop(params=params, tokens=tokens)
-    return flop
+    return _six_n_d(params, tokens, catalog, trail)
 
 
 def _device_hours(
