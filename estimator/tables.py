@@ -247,6 +247,8 @@ def _moved(answer: Answer, hardware: str, catalog: Catalog) -> Scenario:
         utilization=None,
         device_hours=None,
         price=None,
+        power_cap=None,
+        device_price=None,
     )
 
 

@@ -128,8 +128,8 @@ def _open(query: Mapping[str, str], state: State, catalog: Catalog) -> None:
     said, notices = from_link(query)
     known = {"v", "view", "show", "fs", *(item.name for item in fields(Scenario))}
     notices += [f"{name} is nothing that this page knows" for name in query if name not in known]
-    if said.samples is not None or said.seq_len is not None:
-        notices.append("samples and seq_len go with a config.json only")
+    if said.samples is not None:
+        notices.append("samples are for the command line only: they are left out")
     scenario, more = (DEFAULT, []) if said == Scenario() else repaired(said, catalog)
     state["_scenario"], state["_notices"] = scenario, (*notices, *more)
     state["_seen"] = dict(query)

@@ -11,10 +11,15 @@ from estimator.work_lookup import find_work
 FILE = "config.json"
 
 
-def flop_of_config(
+def work_of_config(
     text: str, tokens: str, seq_len: str, catalog: Catalog
-) -> tuple[float, tuple[str, ...]]:
-    """FLOPs of training the model of a config on so many tokens, and what to know about them.
+) -> tuple[dict[str, float | str | None], tuple[str, ...]]:
+    """Work of training the model of a config on so many tokens, and what to know about it.
+
+    Returns
+    -------
+    dict, tuple of str
+        Fields of the scenario that say the same work without the config; notes.
 
     Raises
     ------
@@ -35,9 +40,18 @@ def flop_of_config(
             seq_len=read_number("seq_len", seq_len) if seq_len.strip() else None,
         )
         try:
-            flop = find_work(scenario, catalog, trail).workload.training_flop
+            work = find_work(scenario, catalog, trail)
         except ValueError as error:
             raise ValueError(str(error).replace(str(path), FILE)) from None
+    flop = work.workload.training_flop
     if flop is None:
         raise ValueError(f"{FILE} does not say how much work it is")
-    return float(f"{float(flop.mid):.6g}"), tuple(trail.warnings)
+    found = {
+        "flop": float(f"{float(flop.mid):.6g}"),
+        "params": work.params,
+        "width": work.hidden,
+        "seq_len": work.seq_len,
+        "kind": work.kind,
+        "arch": work.arch or None,
+    }
+    return found, tuple(trail.warnings)

@@ -29,6 +29,8 @@ LABELS = {
     "device_hours": "Device-hours already spent",
     "finetune": "Fine-tuning",
     "kind": "Kind of work",
+    "arch": "Architecture in words",
+    "width": "Width (hidden size)",
     "attempts": "All runs over the final one",
     "hardware": "Device",
     "devices": "Devices",
@@ -127,6 +129,7 @@ def _size(answer: Answer, asked: Asked) -> None:
 
 def _flop(answer: Answer, asked: Asked) -> None:
     _number("flop", answer, asked, placeholder="3.14e23")
+    _number("params", answer, asked, placeholder="not needed")
 
 
 def _hours(answer: Answer, asked: Asked) -> None:
@@ -167,6 +170,9 @@ def _assumptions(answer: Answer, asked: Asked) -> None:
     way = st.session_state["way"]
     _number("attempts", answer, asked)
     _select("kind", {kind: kind for kind in KINDS}, placeholder="as the work says")
+    st.text_input(LABELS["arch"], key="arch", help=HELP["arch"], placeholder="as the kind says")
+    for name in ("width", "seq_len"):
+        _number(name, answer, asked, placeholder="as usual")
     if way == "size":
         _number("active_params", answer, asked, placeholder="all of them")
     if "finetune" in inputs.OF_WAY[way]:

@@ -13,7 +13,7 @@ from estimator.answer import Answer
 from estimator.catalog import Catalog, Preset
 from estimator.scenario import Scenario, read_number
 from estimator.units import CENTRAL
-from estimator.web.config_text import flop_of_config
+from estimator.web.config_text import work_of_config
 from estimator.web.profiles import usual_precision
 
 State = MutableMapping[Any, Any]
@@ -44,7 +44,7 @@ WAYS = {
 OF_WAY = {
     "size": ("params", "tokens", "active_params", "finetune", "device_hours"),
     "preset": ("preset", "tokens", "finetune", "device_hours"),
-    "flop": ("flop", "device_hours"),
+    "flop": ("flop", "params", "device_hours"),
     "hours": ("device_hours",),
     "config": (),
 }
@@ -52,6 +52,9 @@ OF_WAY = {
 
 OF_ALL = (
     "kind",
+    "arch",
+    "width",
+    "seq_len",
     "attempts",
     "hardware",
     "devices",
@@ -72,6 +75,8 @@ OF_ALL = (
 TYPED = frozenset(
     (
         "params",
+        "width",
+        "seq_len",
         "active_params",
         "tokens",
         "flop",
@@ -149,7 +154,6 @@ def complete(scenario: Scenario, catalog: Catalog) -> Scenario:
         pay=scenario.pay or DEFAULT.pay,
         interval=scenario.interval or DEFAULT.interval,
         samples=None,
-        seq_len=None,
     )
 
 
@@ -196,7 +200,7 @@ def gather(state: State, last: Scenario, catalog: Catalog) -> Asked:
         if name == "devices":
             said[name] = None if value is None else float(value)
         elif name not in TYPED:
-            said[name] = value
+            said[name] = value or None
         elif value:
             try:
                 said[name] = read_number(name, value)
@@ -207,7 +211,8 @@ def gather(state: State, last: Scenario, catalog: Catalog) -> Asked:
     if state["way"] == "config":
         try:
             text, tokens, seq_len = (state[name] for name in OF_CONFIG)
-            said["flop"], notes = flop_of_config(text, tokens, seq_len, catalog)
+            found, notes = work_of_config(text, tokens, seq_len, catalog)
+            said |= {name: value for name, value in found.items() if said.get(name) is None}
         except ValueError as error:
             problems["config_text"] = str(error)
             said |= {name: getattr(last, name) for name in OF_WAY[way_of(last)]}
