@@ -182,7 +182,10 @@ def test_spot_is_cheaper_than_on_demand_and_owning_needs_no_offer(catalog):
         ({"flop": 1e20, "hardware": "v100", "pue": 0.9}, "pue must be at least 1"),
         ({"flop": 1e20, "hardware": "v100", "interval": 80.0}, "interval must be between 0 and 1"),
         ({"flop": 1e20, "hardware": "v100", "site": "atlantis"}, "unknown place 'atlantis'"),
-        ({"flop": 1e20, "params": 1e9, "tokens": 1e9, "hardware": "v100"}, "--flop and --params both"),
+        (
+            {"flop": 1e20, "params": 1e9, "tokens": 1e9, "hardware": "v100"},
+            "--flop and --params both",
+        ),
         ({"params": 1e9, "hardware": "v100"}, "--params needs --tokens"),
         ({"params": 1e9, "tokens": 0.0, "hardware": "v100"}, "tokens must be positive"),
         ({"params": 1e9, "active_params": 2e9, "tokens": 1e9, "hardware": "v100"}, "at most"),

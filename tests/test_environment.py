@@ -59,12 +59,16 @@ def checkout(root):
     return root
 
 
+HEARS_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""A job in the background is deaf to Ctrl-C, and so would be what it starts."""
+
+
 def begin(root, *hidden, **variables):
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(root), "PIP_CONFIG_FILE": os.devnull}
     environment = {**os.environ, **offline, "PYTHONPATH": str(ROOT), **variables}
     environment = {name: text for name, text in environment.items() if text is not None}
     return subprocess.Popen(
-        [sys.executable, "-c", START, str(root), *hidden],
+        [sys.executable, "-c", HEARS_CTRL_C + START, str(root), *hidden],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
