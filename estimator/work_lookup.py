@@ -68,6 +68,7 @@ def find_work(scenario: Scenario, catalog: Catalog, trail: Trail) -> Work:
     attempts = EXACTLY_ONE
     if scenario.attempts is not None:
         attempts = trail.given("attempts", scenario.attempts, "1")
+    if scenario.attempts is not None and scenario.attempts > 1:
         trail.warn(
             f"energy, cost and CO2 are those of all runs, {scenario.attempts:g} times the final "
             "one; the time is that of the final run"
