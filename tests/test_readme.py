@@ -71,3 +71,20 @@ def test_the_changelog_quotes_the_score_that_is_computed(tmp_path):
     assert f"median error of the device-hours is {ours} %" in changelog
     assert f"against {baseline} % for a constant utilization" in changelog
     assert f"holds {coverage} %" in changelog
+
+
+def test_the_readme_counts_the_golden_architectures():
+    rows = sum(
+        len((ROOT / "tests" / "golden" / name).read_text().splitlines()) - 1
+        for name in ("models.csv", "networks.csv")
+    )
+    assert f"FLOPs of {rows} published architectures" in " ".join(README.split())
+
+
+def test_the_readme_counts_devices_and_regions():
+    from estimator.catalog import Catalog
+
+    catalog = Catalog.open()
+    words = " ".join(README.split())
+    assert f"on {len(catalog.devices())} devices" in words
+    assert f"{len(catalog.places('cloud-region'))} cloud regions" in words
