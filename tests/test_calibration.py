@@ -1,0 +1,211 @@
+"""The fit of measured runs: closed form against another route, and its laws."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.calibration import (
+    REFERENCE_STEP_S,
+    Circumstances,
+    Evidence,
+    Shares,
+    step_size,
+)
+
+SHARES = Shares(
+    machine=0.2,
+    precision=0.1,
+    kind=0.2,
+    both=0.1,
+    size=0.25,
+    run=0.15,
+    slope=0.12,
+    length=2.0,
+    step_sd=0.04,
+)
+PRIOR_SD = 0.4
+
+
+def runs(*rows):
+    """Circumstances of rows of machine, precision, kind and size."""
+    machine, precision, kind, size = zip(*rows, strict=True)
+    return Circumstances(
+        machine=np.array(machine),
+        precision=np.array(precision),
+        kind=np.array(kind),
+        size=np.array(size, dtype=float),
+    )
+
+
+def evidence(where, log_ratio, noise_sd=0.0):
+    count = len(where.size)
+    return Evidence(
+        where=where,
+        log_ratio=np.broadcast_to(np.asarray(log_ratio, dtype=float), count).copy(),
+        prior_sd=np.full(count, PRIOR_SD),
+        noise_sd=np.full(count, float(noise_sd)),
+        shares=SHARES,
+    )
+
+
+def expected(known, *rows, whole_run=True):
+    """Shift and spread of one run or several after what is known."""
+    found = known.posterior(runs(*rows), np.full(len(rows), PRIOR_SD), whole_run=whole_run)
+    return found.log_shift, found.log_sd
+
+
+def nothing():
+    empty = np.array([], dtype=str)
+    where = Circumstances(machine=empty, precision=empty, kind=empty, size=np.array([]))
+    return evidence(where, 0.0)
+
+
+GPT = ("box", "bf16", "decoder", 0.0)
+words = st.sampled_from(["a", "b"])
+row = st.tuples(words, words, words, st.floats(-3, 3) | st.just(float("nan")))
+measured = st.lists(st.tuples(row, st.floats(-1.5, 1.5), st.floats(0, 0.5)), min_size=1, max_size=6)
+
+
+def made(rows):
+    where, ratio, noise = zip(*rows, strict=True)
+    return Evidence(
+        where=runs(*where),
+        log_ratio=np.array(ratio),
+        prior_sd=np.full(len(rows), PRIOR_SD),
+        noise_sd=np.array(noise),
+        shares=SHARES,
+    )
+
+
+def test_without_measured_runs_the_prior_stays():
+    shift, sd = expected(nothing(), GPT)
+    assert shift == [0.0]
+    assert sd == [PRIOR_SD]
+
+
+def test_shares_that_do_not_sum_to_one_are_refused():
+    with pytest.raises(ValueError, match=r"must sum to 1, got 1\.1"):
+        Shares(**{**vars(SHARES), "run": 0.25})
+
+
+def test_arrays_of_unequal_length_are_refused():
+    with pytest.raises(ValueError, match="arrays of one length"):
+        Evidence(
+            where=runs(GPT),
+            log_ratio=np.zeros(2),
+            prior_sd=np.ones(1),
+            noise_sd=np.zeros(1),
+            shares=SHARES,
+        )
+
+
+def test_one_run_of_the_same_kind_moves_the_expectation_by_its_share():
+    known = evidence(runs(GPT), 0.3)
+    shift, sd = expected(known, GPT)
+    variance = PRIOR_SD**2
+    common = 0.85 * variance
+    heard = common / (common + 0.04**2)
+    assert shift[0] == pytest.approx(0.3 * heard)
+    assert sd[0] ** 2 == pytest.approx(variance - common * heard)
+
+
+def test_the_less_in_common_the_less_is_learned():
+    known = evidence(runs(GPT), 0.3)
+    order = (
+        GPT,
+        ("box", "bf16", "decoder", 1.0),
+        ("box", "fp16", "decoder", 0.0),
+        ("box", "fp16", "convolution", 0.0),
+        ("other", "bf16", "decoder", 0.0),
+    )
+    shift, sd = expected(known, *order)
+    assert all(np.diff(sd) > 0)
+    assert all(np.diff(shift) < 0)
+    assert shift[-1] == 0.0
+    assert sd[-1] == PRIOR_SD
+
+
+def test_a_run_of_unknown_step_size_is_less_sure():
+    known = evidence(runs(GPT, ("box", "bf16", "decoder", -3.0)), [0.0, -0.5])
+    _, sd = expected(known, GPT, ("box", "bf16", "decoder", float("nan")))
+    assert sd[0] < sd[1] < PRIOR_SD
+
+
+def test_a_disturbed_run_counts_less():
+    clean, disturbed = evidence(runs(GPT), 0.3), evidence(runs(GPT), 0.3, noise_sd=0.5)
+    assert expected(disturbed, GPT)[0] < expected(clean, GPT)[0]
+    assert expected(disturbed, GPT)[1] > expected(clean, GPT)[1]
+
+
+def test_the_trend_with_the_size_of_steps_is_learned():
+    """Steps whose time grows with the work to the power of 0.9: utilization rises by 0.1."""
+    sizes = np.array([-3.0, -2.0, -1.0, 0.0])
+    known = evidence(runs(*(("box", "fp32", "decoder", size) for size in sizes)), 0.1 * sizes)
+    shift, sd = expected(known, ("box", "fp32", "decoder", -1.5), ("box", "fp32", "decoder", 1.0))
+    assert shift[0] == pytest.approx(-0.15, abs=0.03)
+    assert shift[1] == pytest.approx(0.1, abs=0.08)
+    assert sd[0] < sd[1]
+
+
+@given(measured, row)
+def test_measured_runs_never_widen(rows, target):
+    _, sd = expected(made(rows), target)
+    assert 0 < sd[0] <= PRIOR_SD
+
+
+@given(measured, row, row)
+def test_one_more_run_never_widens_what_is_of_known_size(rows, more, target):
+    target = (*target[:3], 0.7)
+    before = made(rows)
+    after = before.with_run(runs(more), np.full(1, PRIOR_SD))
+    assert expected(after, target)[1][0] <= expected(before, target)[1][0] + 1e-9
+
+
+@given(measured, row)
+def test_the_order_of_runs_does_not_matter(rows, target):
+    forward, back = expected(made(rows), target), expected(made(rows[::-1]), target)
+    assert np.allclose(forward, back, atol=1e-9)
+
+
+@given(measured)
+def test_a_run_left_out_is_predicted_as_if_it_had_not_been_measured(rows):
+    rows = [((*where[:3], 0.5 * at), ratio, 0.0) for at, (where, ratio, _) in enumerate(rows)]
+    found = made(rows).left_out()
+    for at, (where, _, _) in enumerate(rows):
+        others = rows[:at] + rows[at + 1 :]
+        known = made(others) if others else nothing()
+        shift = expected(known, where, whole_run=False)[0]
+        assert found.log_shift[at] == pytest.approx(shift[0], abs=1e-9)
+
+
+def test_conditioning_agrees_with_a_million_drawn_worlds():
+    """The other route: draw each part from its normal, keep the worlds that fit what was seen."""
+    random = np.random.default_rng(7)
+    count = 1_000_000
+    part = {
+        name: PRIOR_SD * np.sqrt(getattr(SHARES, name)) * random.standard_normal(count)
+        for name in ("machine", "precision", "kind", "both", "size")
+    }
+    seen = sum(part.values()) + 0.04 * random.standard_normal(count)
+    other = part["machine"] + part["kind"]
+    other = other + PRIOR_SD * np.sqrt(0.6) * random.standard_normal(count)
+    kept = np.abs(seen - 0.3) < 0.01
+    shift, sd = expected(evidence(runs(GPT), 0.3), ("box", "fp16", "decoder", 0.0))
+    assert shift[0] == pytest.approx(other[kept].mean(), abs=0.01)
+    assert sd[0] == pytest.approx(other[kept].std(), rel=0.02)
+
+
+@given(st.floats(-1.0, 1.0), st.integers(0, 1000))
+def test_the_device_that_made_the_runs_is_recovered(true_shift, seed):
+    random = np.random.default_rng(seed)
+    rows = [("box", "bf16", kind, 0.0) for kind in ("decoder", "convolution", "unet") * 8]
+    known = evidence(runs(*rows), true_shift + 0.04 * random.standard_normal(len(rows)))
+    shift, sd = expected(known, *rows[:3], whole_run=False)
+    assert np.all(np.abs(shift - true_shift) < 4 * sd)
+    assert np.all(sd < 0.1)
+
+
+def test_the_size_of_a_step_is_measured_from_the_usual_one():
+    assert step_size(REFERENCE_STEP_S) == 0.0
+    assert step_size(REFERENCE_STEP_S * np.e) == pytest.approx(1.0)
