@@ -13,7 +13,7 @@ References
    eq. 2.23 and 2.24 (conditioning), eq. 5.12 (leave one out).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -39,16 +39,18 @@ class Shares:
 
     Parameters
     ----------
-    machine : float
-        Of all runs on one device of one host [1].
+    device : float
+        Of all runs on one device [1].
     precision, kind, both : float
         Of those in one number format, of one kind of network, of both the same [1].
     size : float
         Of those of the same kind and format whose steps are of about the same size [1].
     run : float
         Of no other run [1].
+    elsewhere : float
+        What a run on another host tells, over what it would tell on the same one [1].
     slope : float
-        Change of the error with the logarithm of the size, of the machine and of the kind: its
+        Change of the error with the logarithm of the size, of the device and of the kind: its
         standard deviation over that of the error [1].
     length : float
         Distance in the logarithm of the size at which runs begin to differ [1].
@@ -56,18 +58,19 @@ class Shares:
         Standard deviation between two measurements of the same steps [1].
     """
 
-    machine: float
+    device: float
     precision: float
     kind: float
     both: float
     size: float
     run: float
+    elsewhere: float
     slope: float
     length: float
     step_sd: float
 
     def __post_init__(self) -> None:
-        total = self.machine + self.precision + self.kind + self.both + self.size + self.run
+        total = self.device + self.precision + self.kind + self.both + self.size + self.run
         if abs(total - 1.0) > 1e-6:
             raise ValueError(f"the shares of the variance must sum to 1, got {total:.4g}")
 
@@ -78,15 +81,16 @@ class Circumstances:
 
     Parameters
     ----------
-    machine : array of str
-        Device and host; another name is another machine.
+    device, host : array of str
+        What it ran on, and on whose machine.
     precision, kind : array of str
         Number format, and kind of network.
     size : array
         Logarithm of the time of a step at the peak over `REFERENCE_STEP_S`; NaN if unknown [1].
     """
 
-    machine: Words
+    device: Words
+    host: Words
     precision: Words
     kind: Words
     size: Floats
@@ -94,7 +98,8 @@ class Circumstances:
     def part(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int_]) -> "Circumstances":
         """Return those where `chosen` holds."""
         return Circumstances(
-            machine=self.machine[chosen],
+            device=self.device[chosen],
+            host=self.host[chosen],
             precision=self.precision[chosen],
             kind=self.kind[chosen],
             size=self.size[chosen],
@@ -196,12 +201,7 @@ class Evidence:
     def _slope_doubt(self, where: Circumstances, prior_sd: Floats) -> Floats:
         """Variance of runs whose steps are of unknown size: the slope, as far as it is known."""
         moved = [
-            Circumstances(
-                machine=where.machine,
-                precision=where.precision,
-                kind=where.kind,
-                size=np.full(len(prior_sd), side * UNKNOWN_SIZE_SD),
-            )
+            replace(where, size=np.full(len(prior_sd), side * UNKNOWN_SIZE_SD))
             for side in (-1.0, 1.0)
         ]
         low, high = (
@@ -210,7 +210,7 @@ class Evidence:
         )
         learned = ((high - low) @ self.log_ratio / 2) ** 2
         doubt: Floats = learned + 2 * (self.shares.slope * prior_sd * UNKNOWN_SIZE_SD) ** 2
-        return np.where(np.isin(where.machine, self.where.machine), doubt, 0.0)
+        return np.where(np.isin(where.device, self.where.device), doubt, 0.0)
 
     def left_out(self) -> Posterior:
         """Each measured run as the others alone would predict its steps.
@@ -227,14 +227,12 @@ class Evidence:
         The doubt that it leaves does not depend on what it will find.
         """
         expected = self.posterior(where, prior_sd).log_shift
-        both = Circumstances(
-            machine=np.concatenate([self.where.machine, where.machine]),
-            precision=np.concatenate([self.where.precision, where.precision]),
-            kind=np.concatenate([self.where.kind, where.kind]),
-            size=np.concatenate([self.where.size, where.size]),
-        )
+        joined = {
+            part.name: np.concatenate([getattr(self.where, part.name), getattr(where, part.name)])
+            for part in fields(Circumstances)
+        }
         return Evidence(
-            where=both,
+            where=Circumstances(**joined),
             log_ratio=np.concatenate([self.log_ratio, expected]),
             prior_sd=np.concatenate([self.prior_sd, prior_sd]),
             noise_sd=np.concatenate([self.noise_sd, np.zeros(len(prior_sd))]),
@@ -247,22 +245,24 @@ def _covariance(
 ) -> Floats:
     """Covariance of the model's errors between two sets of runs, shape (n, m)."""
     (here, here_sd), (there, there_sd) = one, other
-    machine = here.machine[:, np.newaxis] == there.machine
-    precision = machine & (here.precision[:, np.newaxis] == there.precision)
-    kind = machine & (here.kind[:, np.newaxis] == there.kind)
+    device = here.device[:, np.newaxis] == there.device
+    host = here.host[:, np.newaxis] == there.host
+    precision = device & (here.precision[:, np.newaxis] == there.precision)
+    kind = device & (here.kind[:, np.newaxis] == there.kind)
     both = precision & kind
     distance = (here.size[:, np.newaxis] - there.size) / shares.length
     near = np.where(np.isnan(distance), 0.0, np.exp(-0.5 * distance**2))
     common: Floats = (
-        shares.machine * machine
+        shares.device * device
         + shares.precision * precision
         + shares.kind * kind
         + shares.both * both
         + shares.size * both * near
     )
     slopes = _known_size(here)[:, np.newaxis] * _known_size(there)
-    common += shares.slope**2 * slopes * (machine * 1.0 + kind * 1.0)
-    covariance: Floats = common * (here_sd[:, np.newaxis] * there_sd)
+    common += shares.slope**2 * slopes * (device * 1.0 + kind * 1.0)
+    heard = np.where(host, 1.0, shares.elsewhere)
+    covariance: Floats = common * heard * (here_sd[:, np.newaxis] * there_sd)
     return covariance
 
 

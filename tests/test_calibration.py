@@ -14,12 +14,13 @@ from estimator.calibration import (
 )
 
 SHARES = Shares(
-    machine=0.2,
+    device=0.2,
     precision=0.1,
     kind=0.2,
     both=0.1,
     size=0.25,
     run=0.15,
+    elsewhere=0.5,
     slope=0.12,
     length=2.0,
     step_sd=0.04,
@@ -28,10 +29,11 @@ PRIOR_SD = 0.4
 
 
 def runs(*rows):
-    """Circumstances of rows of machine, precision, kind and size."""
-    machine, precision, kind, size = zip(*rows, strict=True)
+    """Circumstances of rows of device and host, precision, kind and size."""
+    where, precision, kind, size = zip(*rows, strict=True)
     return Circumstances(
-        machine=np.array(machine),
+        device=np.array([name.split("@")[0] for name in where]),
+        host=np.array(["".join(name.split("@")[1:]) for name in where]),
         precision=np.array(precision),
         kind=np.array(kind),
         size=np.array(size, dtype=float),
@@ -57,13 +59,14 @@ def expected(known, *rows, whole_run=True):
 
 def nothing():
     empty = np.array([], dtype=str)
-    where = Circumstances(machine=empty, precision=empty, kind=empty, size=np.array([]))
+    where = Circumstances(device=empty, host=empty, precision=empty, kind=empty, size=np.array([]))
     return evidence(where, 0.0)
 
 
-GPT = ("box", "bf16", "decoder", 0.0)
+GPT = ("gpu", "bf16", "decoder", 0.0)
 words = st.sampled_from(["a", "b"])
-row = st.tuples(words, words, words, st.floats(-3, 3) | st.just(float("nan")))
+places = st.sampled_from(["a", "b", "a@far", "b@far"])
+row = st.tuples(places, words, words, st.floats(-3, 3) | st.just(float("nan")))
 measured = st.lists(st.tuples(row, st.floats(-1.5, 1.5), st.floats(0, 0.5)), min_size=1, max_size=6)
 
 
@@ -114,10 +117,10 @@ def test_the_less_in_common_the_less_is_learned():
     known = evidence(runs(GPT), 0.3)
     order = (
         GPT,
-        ("box", "bf16", "decoder", 1.0),
-        ("box", "fp16", "decoder", 0.0),
-        ("box", "fp16", "convolution", 0.0),
-        ("other", "bf16", "decoder", 0.0),
+        ("gpu", "bf16", "decoder", 1.0),
+        ("gpu", "fp16", "decoder", 0.0),
+        ("gpu", "fp16", "convolution", 0.0),
+        ("another", "bf16", "decoder", 0.0),
     )
     shift, sd = expected(known, *order)
     assert all(np.diff(sd) > 0)
@@ -127,9 +130,15 @@ def test_the_less_in_common_the_less_is_learned():
 
 
 def test_a_run_of_unknown_step_size_is_less_sure():
-    known = evidence(runs(GPT, ("box", "bf16", "decoder", -3.0)), [0.0, -0.5])
-    _, sd = expected(known, GPT, ("box", "bf16", "decoder", float("nan")))
+    known = evidence(runs(GPT, ("gpu", "bf16", "decoder", -3.0)), [0.0, -0.5])
+    _, sd = expected(known, GPT, ("gpu", "bf16", "decoder", float("nan")))
     assert sd[0] < sd[1] < PRIOR_SD
+
+
+def test_a_run_on_another_host_tells_half():
+    here, far = evidence(runs(GPT), 0.3), evidence(runs(("gpu@far", *GPT[1:])), 0.3)
+    assert expected(far, GPT)[0] == pytest.approx(expected(here, GPT)[0] / 2)
+    assert expected(far, GPT)[1] > expected(here, GPT)[1]
 
 
 def test_a_disturbed_run_counts_less():
@@ -141,8 +150,8 @@ def test_a_disturbed_run_counts_less():
 def test_the_trend_with_the_size_of_steps_is_learned():
     """Steps whose time grows with the work to the power of 0.9: utilization rises by 0.1."""
     sizes = np.array([-3.0, -2.0, -1.0, 0.0])
-    known = evidence(runs(*(("box", "fp32", "decoder", size) for size in sizes)), 0.1 * sizes)
-    shift, sd = expected(known, ("box", "fp32", "decoder", -1.5), ("box", "fp32", "decoder", 1.0))
+    known = evidence(runs(*(("gpu", "fp32", "decoder", size) for size in sizes)), 0.1 * sizes)
+    shift, sd = expected(known, ("gpu", "fp32", "decoder", -1.5), ("gpu", "fp32", "decoder", 1.0))
     assert shift[0] == pytest.approx(-0.15, abs=0.03)
     assert shift[1] == pytest.approx(0.1, abs=0.08)
     assert sd[0] < sd[1]
@@ -185,13 +194,13 @@ def test_conditioning_agrees_with_a_million_drawn_worlds():
     count = 1_000_000
     part = {
         name: PRIOR_SD * np.sqrt(getattr(SHARES, name)) * random.standard_normal(count)
-        for name in ("machine", "precision", "kind", "both", "size")
+        for name in ("device", "precision", "kind", "both", "size")
     }
     seen = sum(part.values()) + 0.04 * random.standard_normal(count)
-    other = part["machine"] + part["kind"]
+    other = part["device"] + part["kind"]
     other = other + PRIOR_SD * np.sqrt(0.6) * random.standard_normal(count)
     kept = np.abs(seen - 0.3) < 0.01
-    shift, sd = expected(evidence(runs(GPT), 0.3), ("box", "fp16", "decoder", 0.0))
+    shift, sd = expected(evidence(runs(GPT), 0.3), ("gpu", "fp16", "decoder", 0.0))
     assert shift[0] == pytest.approx(other[kept].mean(), abs=0.01)
     assert sd[0] == pytest.approx(other[kept].std(), rel=0.02)
 
@@ -199,7 +208,7 @@ def test_conditioning_agrees_with_a_million_drawn_worlds():
 @given(st.floats(-1.0, 1.0), st.integers(0, 1000))
 def test_the_device_that_made_the_runs_is_recovered(true_shift, seed):
     random = np.random.default_rng(seed)
-    rows = [("box", "bf16", kind, 0.0) for kind in ("decoder", "convolution", "unet") * 8]
+    rows = [("gpu", "bf16", kind, 0.0) for kind in ("decoder", "convolution", "unet") * 8]
     known = evidence(runs(*rows), true_shift + 0.04 * random.standard_normal(len(rows)))
     shift, sd = expected(known, *rows[:3], whole_run=False)
     assert np.all(np.abs(shift - true_shift) < 4 * sd)
