@@ -1,0 +1,388 @@
+"""What does a device reach with PyTorch: products, sums of vectors, and real steps of training.
+
+PyTorch is not a dependency: where it is installed, it is used. The networks are small versions of
+what people train, with the usual optimizer, in eager mode.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from estimator.measure.job import (
+    ADAM_BYTES_PER_PARAM,
+    Job,
+    matrix_flop,
+    perceptron_flop,
+)
+
+MATRIX_SIZES = (256, 512, 1024, 2048, 4096, 8192, 16384)
+VECTOR_SIZES = (100_000, 1_000_000, 20_000_000, 200_000_000)
+
+DECODERS = (
+    # layers, width, sequence length, batch
+    *((2, 64, 64, 8), (2, 128, 64, 8), (2, 128, 128, 8), (4, 192, 128, 8), (4, 256, 256, 8)),
+    *((6, 384, 256, 8), (8, 512, 512, 8), (12, 768, 512, 8), (12, 768, 1024, 16)),
+    *((16, 1024, 1024, 16), (24, 1536, 1024, 16), (24, 2048, 2048, 16)),
+)
+VOCABULARY = 2048
+HEAD_WIDTH = 64
+
+CONVOLUTIONS = (
+    # channels of the first stage, edge of the picture, batch
+    *((8, 32, 8), (16, 32, 8), (16, 32, 16), (32, 32, 16), (32, 48, 16), (64, 48, 16)),
+    *((64, 64, 32), (64, 128, 32), (64, 224, 32), (64, 224, 128), (128, 224, 128)),
+)
+BLOCKS_OF_A_STAGE, STAGES, CLASSES = 2, 4, 100
+
+PERCEPTRONS = (
+    # width, batch of the perceptrons of four layers
+    *((256, 64), (256, 256), (512, 512), (1024, 1024), (2048, 2048), (4096, 4096)),
+    *((8192, 8192), (16384, 8192)),
+)
+DEPTH = 4
+
+ADAM_AND_GRADIENT_BYTES = 16.0
+"""Held per parameter in training: weight, gradient and two moments in fp32 [B]."""
+
+ACTIVATIONS = 24.0
+"""Values held per value of the stream and layer, roughly; for the question whether it fits [1]."""
+
+Factory = Callable[[], Callable[[], object]]
+
+
+def installed() -> bool:
+    """Whether PyTorch is there; it is not imported for the question."""
+    return importlib.util.find_spec("torch") is not None
+
+
+class TorchEngine:
+    """Runs jobs on one device through PyTorch.
+
+    Parameters
+    ----------
+    place : str
+        "cpu", or "cuda:0" and so on, as PyTorch counts.
+    component : str
+        Key of the device, as in `MeasuredDevice`.
+    """
+
+    def __init__(self, place: str, component: str, seed: int = 0) -> None:
+        self._torch: Any = importlib.import_module("torch")
+        self._torch.manual_seed(seed)
+        self.place = place
+        self.component = component
+        self.name = f"torch {self._torch.__version__}"
+
+    def matrix(self) -> list[Job]:
+        """Matrix products, by precision, from small to large."""
+        return [
+            Job(
+                what="matrix",
+                label=f"product of {size} x {size}",
+                precision=precision,
+                prepare=partial(self._product, size, precision),
+                flop=matrix_flop(size),
+                held_bytes=3.0 * size**2 * 4,
+            )
+            for precision in self._precisions(products=True)
+            for size in MATRIX_SIZES
+        ]
+
+    def copies(self) -> list[Job]:
+        """Sums of two vectors, from what fits in the caches to what does not."""
+        return [
+            Job(
+                what="copy",
+                label=f"sum of two vectors of {size:,} numbers",
+                precision="fp32",
+                prepare=partial(self._sum, size),
+                moved_bytes=3.0 * size * 4,
+                held_bytes=3.0 * size * 4,
+            )
+            for size in VECTOR_SIZES
+        ]
+
+    def training(self) -> list[Job]:
+        """Steps of training, by precision and family, from small to large."""
+        return [
+            job
+            for precision in self._precisions(products=False)
+            for family in (self._decoders, self._convolutions, self._perceptrons)
+            for job in family(precision)
+        ]
+
+    def finish(self) -> None:
+        """Wait until the device is done."""
+        if self.place != "cpu":
+            self._torch.cuda.synchronize(self.place)
+
+    def _precisions(self, *, products: bool) -> list[str]:
+        if self.place == "cpu":
+            return ["fp32", "bf16"]
+        major, minor = self._torch.cuda.get_device_capability(self.place)
+        found = ["fp32"]
+        if major >= 8:
+            found += ["tf32", "bf16"]
+        found += ["fp16"] if major >= 7 else []
+        return found + (["fp8"] if products and (major, minor) >= (8, 9) else [])
+
+    def _product(self, size: int, precision: str) -> Callable[[], object]:
+        torch = self._torch
+        if precision == "fp8":
+            return self._eight_bit_product(size)
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+        left, right = (torch.randn(size, size, device=self.place, dtype=dtype) for _ in range(2))
+
+        def work() -> object:
+            self._allow_tf32(precision)
+            return left @ right
+
+        return work
+
+    def _eight_bit_product(self, size: int) -> Callable[[], object]:
+        torch = self._torch
+        left, right = (torch.randn(size, size, device=self.place) for _ in range(2))
+        left, right = (one.to(torch.float8_e4m3fn) for one in (left, right))
+        one = torch.tensor(1.0, device=self.place)
+        return lambda: torch._scaled_mm(
+            left, right.t(), scale_a=one, scale_b=one, out_dtype=torch.bfloat16
+        )
+
+    def _sum(self, size: int) -> Callable[[], object]:
+        torch = self._torch
+        left, right = (torch.randn(size, device=self.place) for _ in range(2))
+        out = torch.empty_like(left)
+        return lambda: torch.add(left, right, out=out)
+
+    def _allow_tf32(self, precision: str) -> None:
+        if self.place != "cpu":
+            self._torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+            self._torch.backends.cudnn.allow_tf32 = precision == "tf32"
+
+    def _decoders(self, precision: str) -> Iterator[Job]:
+        for layers, width, length, batch in DECODERS:
+            params = 12.0 * layers * width**2 + (4.0 * layers + 2 + length + 2 * VOCABULARY) * width
+            tokens = float(batch * length)
+            yield Job(
+                what="training",
+                label=f"decoder of {layers} layers, width {width}, {batch} x {length} tokens",
+                precision=precision,
+                prepare=self._step(
+                    partial(_decoder, self._torch, layers, width, length),
+                    partial(self._words, batch, length),
+                    precision,
+                ),
+                flop=decoder_flop(layers=layers, width=width, length=length, batch=batch),
+                moved_bytes=ADAM_BYTES_PER_PARAM * params,
+                held_bytes=ADAM_AND_GRADIENT_BYTES * params
+                + 4.0 * tokens * (ACTIVATIONS * layers * width + 3 * VOCABULARY),
+                kind="language",
+                arch="dense decoder",
+                params=params,
+                hidden=float(width),
+                seq_len=float(length),
+                tokens=tokens,
+            )
+
+    def _convolutions(self, precision: str) -> Iterator[Job]:
+        for channels, edge, batch in CONVOLUTIONS:
+            flop, params = convolution_work(channels=channels, edge=edge, batch=batch)
+            yield Job(
+                what="training",
+                label=f"residual network of {channels} channels, {batch} pictures of {edge} x "
+                f"{edge}",
+                precision=precision,
+                prepare=self._step(
+                    partial(_residual_network, self._torch, channels),
+                    partial(self._pictures, batch, edge),
+                    precision,
+                ),
+                flop=flop,
+                moved_bytes=ADAM_BYTES_PER_PARAM * params,
+                held_bytes=ADAM_AND_GRADIENT_BYTES * params
+                + 4.0 * 16 * STAGES * batch * channels * edge**2,
+                kind="vision",
+                arch="CNN",
+                params=params,
+                samples=float(batch),
+            )
+
+    def _perceptrons(self, precision: str) -> Iterator[Job]:
+        for width, batch in PERCEPTRONS:
+            params = float(DEPTH * width**2)
+            yield Job(
+                what="training",
+                label=f"perceptron of {DEPTH} layers, width {width}, batch {batch}",
+                precision=precision,
+                prepare=self._step(
+                    partial(_perceptron, self._torch, width),
+                    partial(self._vectors, batch, width),
+                    precision,
+                ),
+                flop=perceptron_flop(width, DEPTH, batch),
+                moved_bytes=ADAM_BYTES_PER_PARAM * params,
+                held_bytes=ADAM_AND_GRADIENT_BYTES * params + 4.0 * 4 * DEPTH * batch * width,
+                kind="other",
+                arch="perceptron",
+                params=params,
+                hidden=float(width),
+                samples=float(batch),
+            )
+
+    def _step(
+        self, network: Callable[[], Any], data: Callable[[], tuple[Any, Any]], precision: str
+    ) -> Factory:
+        """Prepare a step of training: forward, loss, backward, AdamW."""
+        torch = self._torch
+        cast = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+        device = self.place.partition(":")[0]
+
+        def prepare() -> Callable[[], object]:
+            model = network().to(self.place)
+            fused = device == "cuda"
+            optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=fused)
+            given, wanted = data()
+
+            def step() -> object:
+                self._allow_tf32(precision)
+                with torch.autocast(device, dtype=cast, enabled=cast is not None):
+                    loss = _loss(torch, model(given), wanted)
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                return loss.detach()
+
+            return step
+
+        return prepare
+
+    def _words(self, batch: int, length: int) -> tuple[Any, Any]:
+        shape = (batch, length)
+        draw = self._torch.randint
+        return tuple(draw(VOCABULARY, shape, device=self.place) for _ in range(2))
+
+    def _pictures(self, batch: int, edge: int) -> tuple[Any, Any]:
+        torch = self._torch
+        given = torch.randn(batch, 3, edge, edge, device=self.place)
+        return given, torch.randint(CLASSES, (batch,), device=self.place)
+
+    def _vectors(self, batch: int, width: int) -> tuple[Any, Any]:
+        return tuple(self._torch.randn(batch, width, device=self.place) for _ in range(2))
+
+
+def decoder_flop(*, layers: int, width: int, length: int, batch: int) -> float:
+    """FLOPs of one step of training the decoder, attention in full [FLOP].
+
+    >>> decoder_flop(layers=1, width=64, length=1, batch=1) == 6 * 12 * 64**2 + 12 * 64 + 6 * 131072
+    True
+    """
+    tokens = float(batch * length)
+    per_token = 12 * layers * width**2 + 2 * layers * width * length + VOCABULARY * width
+    return 6.0 * tokens * per_token
+
+
+def convolution_work(*, channels: int, edge: int, batch: int) -> tuple[float, float]:
+    """FLOPs of one step of training the residual network [FLOP], and its parameters [1].
+
+    The first convolution needs no gradient of the pictures.
+    """
+    forward = first = 2.0 * 27 * channels * edge**2
+    params = 27.0 * channels + 2 * channels
+    before = channels
+    for stage in range(STAGES):
+        width, pixels = channels * 2**stage, (-(-edge // 2**stage)) ** 2
+        for block in range(BLOCKS_OF_A_STAGE):
+            entering = before if block == 0 else width
+            weights = 9.0 * entering * width + 9.0 * width**2
+            weights += entering * width if entering != width else 0
+            forward += 2.0 * weights * pixels
+            params += weights + (4 if entering == width else 6) * width
+        before = width
+    forward += 2.0 * before * CLASSES
+    params += before * CLASSES + CLASSES
+    return batch * (3.0 * forward - first), params
+
+
+def _loss(torch: Any, found: Any, wanted: Any) -> Any:
+    """Cross entropy of classes, mean squared error of vectors."""
+    if wanted.dtype == torch.int64:
+        return torch.nn.functional.cross_entropy(found.flatten(0, -2), wanted.flatten())
+    return torch.nn.functional.mse_loss(found, wanted)
+
+
+def _perceptron(torch: Any, width: int) -> Any:
+    layers: list[Any] = []
+    for _ in range(DEPTH):
+        layers += [torch.nn.Linear(width, width, bias=False), torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def _decoder(torch: Any, layers: int, width: int, length: int) -> Any:
+    """GPT-2 without biases: learned places, norms before attention and before the perceptron."""
+    nn = torch.nn
+
+    class Block(nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.heads = max(1, width // HEAD_WIDTH)
+            self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.mixed = nn.Linear(width, 3 * width, bias=False)
+            self.out = nn.Linear(width, width, bias=False)
+            self.up = nn.Linear(width, 4 * width, bias=False)
+            self.down = nn.Linear(4 * width, width, bias=False)
+
+        def forward(self, stream: Any) -> Any:
+            parts = self.mixed(self.before(stream)).chunk(3, dim=-1)
+            query, key, value = (
+                part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts
+            )
+            seen = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+            stream = stream + self.out(seen.transpose(1, 2).flatten(2))
+            return stream + self.down(nn.functional.gelu(self.up(self.between(stream))))
+
+    class Decoder(nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.words = nn.Embedding(VOCABULARY, width)
+            self.places = nn.Parameter(torch.zeros(length, width))
+            self.blocks = nn.Sequential(*(Block() for _ in range(layers)))
+            self.after = nn.LayerNorm(width)
+            self.head = nn.Linear(width, VOCABULARY, bias=False)
+
+        def forward(self, words: Any) -> Any:
+            return self.head(self.after(self.blocks(self.words(words) + self.places)))
+
+    return Decoder()
+
+
+def _residual_network(torch: Any, channels: int) -> Any:
+    """Stages of two residual blocks each, every stage at half the edge and twice the channels."""
+    nn = torch.nn
+
+    def convolved(before: int, after: int, size: int, stride: int) -> list[Any]:
+        layer = nn.Conv2d(before, after, size, stride, padding=size // 2, bias=False)
+        return [layer, nn.BatchNorm2d(after)]
+
+    class Block(nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self, before: int, after: int, stride: int) -> None:
+            super().__init__()
+            self.deep = nn.Sequential(
+                *convolved(before, after, 3, stride), nn.ReLU(), *convolved(after, after, 3, 1)
+            )
+            same = before == after and stride == 1
+            short = [] if same else convolved(before, after, 1, stride)
+            self.short = nn.Sequential(*short)
+
+        def forward(self, values: Any) -> Any:
+            return nn.functional.relu(self.deep(values) + self.short(values))
+
+    layers, before = [*convolved(3, channels, 3, 1), nn.ReLU()], channels
+    for stage in range(STAGES):
+        after = channels * 2**stage
+        for block in range(BLOCKS_OF_A_STAGE):
+            layers.append(Block(before, after, 2 if stage and not block else 1))
+            before = after
+    pooled = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, CLASSES)]
+    return nn.Sequential(*layers, *pooled)
