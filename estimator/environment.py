@@ -68,6 +68,8 @@ APP = Needs(
             "rich": "rich",
             "nvidia-ml-py": "pynvml",
             "codecarbon": "codecarbon",
+            "platformdirs": "platformdirs",
+            "tomli-w": "tomli_w",
         }
     ),
 )

@@ -1,6 +1,14 @@
-"""Settings of the whole suite: nothing in it depends on how fast the machine is."""
+"""Settings of the whole suite: how fast the machine is and what its user measured change nothing."""
+
+import atexit
+import os
+import tempfile
 
 from hypothesis import settings
 
 settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
+
+DATA = tempfile.TemporaryDirectory(prefix="twenty-watts-data-")
+atexit.register(DATA.cleanup)
+os.environ["TWENTY_WATTS_DATA"] = DATA.name

@@ -29,12 +29,14 @@ RIM = {
     "catalog",
     "charts",
     "cli",
+    "data_folder",
     "energy_validation",
     "environment",
     "measure",
     "money_validation",
     "published",
     "run_traits",
+    "runs",
     "scenario",
     "tables",
     "trail",
@@ -51,6 +53,8 @@ ALLOWED = {
     "rich": {"cli"},
     "pynvml": {"measure"},
     "codecarbon": {"measure"},
+    "platformdirs": {"data_folder"},
+    "tomli_w": {"catalog"},
 }
 """Package -> the modules that may import it; None: all."""
 
