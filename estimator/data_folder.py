@@ -1,4 +1,4 @@
-"""Where are the user's own data: measured runs, and profiles measured on this machine."""
+"""Where are the user's own data: measured runs and profiles."""
 
 import os
 from pathlib import Path
@@ -19,8 +19,3 @@ def data_directory() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("twenty-watts", appauthor=False))
-
-
-def measured_profiles() -> Path:
-    """Return the folder of the profiles measured here, laid out like ours; it need not exist."""
-    return data_directory() / "profiles"

@@ -1,4 +1,4 @@
-"""Settings of the whole suite: how fast the machine is and what its user measured change nothing."""
+"""Settings of the whole suite: neither the speed of the machine nor its user's data count."""
 
 import atexit
 import os
