@@ -1,0 +1,233 @@
+"""What do the measured runs say of a device: evidence for its utilization and its power."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.calibration import Circumstances, Evidence, Posterior, Shares, step_size
+from estimator.catalog import Catalog, Device
+from estimator.measure.job import SMALLEST_STEP_FLOP
+from estimator.measure.record import Condition, MeasuredRun, Timing
+from estimator.network_kind import network_kind
+from estimator.uncertainty import Uncertain
+from estimator.utilization_lookup import KNOWN_KINDS
+
+THROTTLED_WEIGHT = 0.5
+"""Doubt that a run throttled all the time brings, as a standard deviation of the logarithm [1]."""
+
+SHARED_WEIGHT = 1.0
+"""Doubt per share of the device that others used, likewise [1]."""
+
+CAPPED_WEIGHT = 1.0 / 3.0
+"""Doubt per logarithm of a lowered power limit: as much as the clock follows it, likewise [1]."""
+
+WORTH_A_WORD = 0.02
+"""A disturbance that brings less doubt is not told [1]."""
+
+UNKNOWN_SIZE = float("nan")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The runs that a calibration may rest on, and where it will be used.
+
+    Parameters
+    ----------
+    runs : sequence of MeasuredRun
+        Shipped, imported and measured here.
+    host : str
+        Id of this host; runs on others tell less.
+    """
+
+    runs: Sequence[MeasuredRun] = ()
+    host: str = ""
+
+
+NOTHING_MEASURED = Measured()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """One timing of a measured run that speaks for a device.
+
+    Parameters
+    ----------
+    run : MeasuredRun
+    timing : Timing
+    reached : float
+        Share of the peak [1].
+    expected : Uncertain
+        What the prior expected [1].
+    size : float
+        Of its steps; NaN if unknown [1].
+    disturbance : float
+        Standard deviation of the logarithm that its conditions add [1].
+    reasons : tuple of str
+        What disturbed it.
+    """
+
+    run: MeasuredRun
+    timing: Timing
+    reached: float
+    expected: Uncertain
+    size: float
+    disturbance: float
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A run to predict, as far as its calibration depends on it.
+
+    Parameters
+    ----------
+    precision, kind, arch, name : str
+        Number format, kind of work, architecture and name in words.
+    step_flop : float, optional
+        Work of one step and device [FLOP]; None if unknown.
+    """
+
+    precision: str
+    kind: str
+    arch: str = ""
+    name: str = ""
+    step_flop: float | None = None
+
+
+Expected = Callable[[Timing], Uncertain]
+"""What the prior expects of the utilization of steady steps."""
+
+
+def lessons(measured: Measured, device: Device, expected: Expected) -> list[Lesson]:
+    """What measured runs say of the utilization of a device."""
+    return [
+        lesson
+        for run in measured.runs
+        if not run.simulated
+        for lesson in _lessons_of(run, device, expected)
+    ]
+
+
+def _lessons_of(run: MeasuredRun, device: Device, expected: Expected) -> Iterator[Lesson]:
+    ours = {one.key for one in run.devices if one.hardware == device.id}
+    for timing in run.timings:
+        peak = device.peaks.get(timing.precision or "")
+        work = timing.flop
+        if timing.what != "training" or timing.component not in ours or peak is None:
+            continue
+        if work is None or work < SMALLEST_STEP_FLOP * timing.devices:
+            continue
+        ideal_s = work / (timing.devices * peak.value)
+        disturbance, reasons = _disturbance(run, timing.component)
+        yield Lesson(
+            run=run,
+            timing=timing,
+            reached=ideal_s / timing.time_s,
+            expected=expected(timing),
+            size=float(step_size(ideal_s)) if timing.repetitions > 1 else UNKNOWN_SIZE,
+            disturbance=disturbance,
+            reasons=reasons,
+        )
+
+
+def _disturbance(run: MeasuredRun, component: str) -> tuple[float, tuple[str, ...]]:
+    """How far the conditions of a run differ from those of a quiet device, and in what."""
+    told: dict[str, float] = {}
+    for condition in run.conditions:
+        if condition.component == component:
+            told |= _condition_doubts(condition)
+    for one in run.devices:
+        limit, usual = one.power_limit_w, one.default_limit_w
+        if one.key == component and limit and usual and limit < usual:
+            told[f"power limit {limit:.0f} of {usual:.0f} W"] = CAPPED_WEIGHT * np.log(
+                usual / limit
+            )
+    strong = {reason: doubt for reason, doubt in told.items() if doubt >= WORTH_A_WORD}
+    return float(np.sqrt(sum(doubt**2 for doubt in strong.values()))), tuple(strong)
+
+
+def _condition_doubts(condition: Condition) -> dict[str, float]:
+    throttled, others = condition.throttled or 0.0, condition.others or 0.0
+    return {
+        f"throttled {throttled:.0%} of the time": THROTTLED_WEIGHT * throttled,
+        f"others used {others:.0%} of it": SHARED_WEIGHT * others,
+    }
+
+
+def evidence_of(found: Sequence[Lesson], device: Device, shares: Shares) -> Evidence:
+    """Lessons as arrays for the fit."""
+    return Evidence(
+        where=Circumstances(
+            device=_words(device.id for _ in found),
+            host=_words(one.run.host.id for one in found),
+            precision=_words(one.timing.precision or "" for one in found),
+            kind=_words(_group(one.timing.kind, one.timing.arch) for one in found),
+            size=np.array([one.size for one in found], dtype=np.float64),
+        ),
+        log_ratio=np.array([np.log(one.reached / one.expected.mid) for one in found], dtype=float),
+        prior_sd=np.array([float(one.expected.log_sd) for one in found], dtype=float),
+        noise_sd=np.array([_noise(one) for one in found], dtype=float),
+        shares=shares,
+    )
+
+
+def _noise(lesson: Lesson) -> float:
+    """Doubt of one measurement beside that between two of the same steps [1]."""
+    spread = lesson.timing.log_sd or 0.0
+    return float(np.hypot(spread / np.sqrt(lesson.timing.repetitions), lesson.disturbance))
+
+
+def posterior_of(
+    evidence: Evidence,
+    device: Device,
+    target: Target,
+    host: str,
+    prior: Uncertain,
+    *,
+    whole_run: bool = True,
+) -> Posterior:
+    """What is expected of one run after the evidence."""
+    size = UNKNOWN_SIZE
+    if target.step_flop is not None:
+        size = float(step_size(target.step_flop / device.peaks[target.precision].value))
+    where = Circumstances(
+        device=_words([device.id]),
+        host=_words([host]),
+        precision=_words([target.precision]),
+        kind=_words([network_kind(target.kind, target.arch, target.name).group]),
+        size=np.array([size]),
+    )
+    sd = np.array([float(prior.log_sd)])
+    return evidence.posterior(where, sd, whole_run=whole_run)
+
+
+def corrected(prior: Uncertain, posterior: Posterior) -> Uncertain:
+    """Quantity after the evidence: moved, and each of its doubts smaller by the same factor."""
+    sd = float(prior.log_sd)
+    left = float(posterior.log_sd[0]) / sd if sd > 0 else 1.0
+    return Uncertain(
+        prior.mid * np.exp(float(posterior.log_shift[0])),
+        {name: load * left for name, load in prior.loadings.items()},
+    )
+
+
+def shares_of(catalog: Catalog, device: Device) -> Shares:
+    """Which part of the model's errors is common to whom, for such a device."""
+    kind = "accelerator" if device.kind in KNOWN_KINDS else "processor"
+    prefix = f"calibration.{kind}."
+    return Shares(
+        **{
+            key.removeprefix(prefix): record.value
+            for key, record in catalog.priors().items()
+            if key.startswith(prefix)
+        }
+    )
+
+
+def _group(kind: str | None, arch: str | None) -> str:
+    return network_kind(kind or "other", arch or "").group
+
+
+def _words(texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
+    return np.array(list(texts), dtype=np.str_)
