@@ -155,6 +155,20 @@ def test_no_gap_is_counted_as_covered_however_high_the_power_beside_it(gap_s):
     assert says(summary, "1 gaps")
 
 
+def test_a_rate_that_sinks_in_a_long_run_makes_no_gaps():
+    times = at_times([0.1] * 600 + [0.1 * 1.004**step for step in range(570)] + [1.0] * 300)
+    summary = told(powers(times, [200.0 + at % 2 for at in range(len(times))]))
+    assert summary.energy.coverage == pytest.approx(1)
+    assert not summary.notes
+
+
+@pytest.mark.parametrize("where", [0, 1, 30, 59])
+def test_a_gap_is_found_wherever_it_is(where):
+    lengths = [0.1] * 60
+    lengths[where] = 2.0
+    assert says(told(powers(at_times(lengths), [200.0] * 61)), "1 gaps in the power readings, 2 s")
+
+
 def test_a_counter_covers_a_gap_in_the_power_and_the_check_is_of_what_both_saw():
     samples = [
         one

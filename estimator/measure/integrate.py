@@ -18,6 +18,9 @@ from estimator.measure.record import Condition, Energy, Trust
 GAP_PERIODS = 3.0
 """An interval without power readings of more than so many sample periods is a gap [1]."""
 
+NEIGHBOURS = 5
+"""The period is the median of an interval and so many on each side: rates change in long runs."""
+
 FEW_READINGS, LONG_S = 5, 5.0
 """Fewer power readings than this, over longer than this [s], are said: the rest is guessed."""
 
@@ -188,7 +191,8 @@ def _integral(samples: Sequence[Sample], sane_w: float, found: list[str]) -> _Pa
     forward = length_s > 0
     if not forward.any():
         return None
-    gap = length_s > GAP_PERIODS * _period_s(length_s[forward])
+    gap = np.zeros(len(length_s), dtype=bool)
+    gap[forward] = length_s[forward] > GAP_PERIODS * _period_s(length_s[forward])
     if gap.any():
         found.append(
             f"{int(gap.sum())} gaps in the power readings, {length_s[gap].sum():.3g} s in all"
@@ -205,9 +209,13 @@ def _integral(samples: Sequence[Sample], sane_w: float, found: list[str]) -> _Pa
     )
 
 
-def _period_s(length_s: Numbers) -> float:
-    """Time between samples; the shortest where there are too few for a median."""
-    return float(np.median(length_s) if len(length_s) >= FEW_READINGS else length_s.min())
+def _period_s(length_s: Numbers) -> Numbers:
+    """Usual time between samples around each interval; the shortest if there are only a few."""
+    if len(length_s) < FEW_READINGS:
+        return np.full(len(length_s), length_s.min())
+    around = np.pad(length_s, NEIGHBOURS, mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(around, 2 * NEIGHBOURS + 1)
+    return np.asarray(np.median(windows, axis=1), dtype=np.float64)
 
 
 def _counter(samples: Sequence[Sample], sane_w: float, found: list[str]) -> _Part | None:

@@ -1,0 +1,187 @@
+"""How are meters read beside a job: again and again, at uneven times, never in its way.
+
+The waits are jittered: even ones beat with training steps that take a multiple of the period, and
+the readings then see always the same part of a step.
+"""
+
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
+
+from estimator.measure.meter import DeviceLost, Meter, MeterError, Sample
+
+JITTER = 0.25
+"""A wait is so much shorter or longer than the period, evenly spread [1]."""
+
+FULL_RATE_SAMPLES = 6000
+"""After so many samples the rate sinks, for a run of hours needs no more to be known well."""
+
+SLOWEST_S = 1.0
+"""It sinks to one sample in so long, unless less was asked for [s]."""
+
+FAILURES_IN_A_ROW = 10
+"""A meter that fails so often in a row is not read again."""
+
+PATIENCE_S = 2.0
+"""A meter that does not answer for so long at the end is left behind [s]."""
+
+
+class Sampler:
+    """Reads meters in a thread of its own.
+
+    Parameters
+    ----------
+    meters : sequence of Meter
+        One per component.
+    rate_hz : float
+        Rounds of readings, positive [1/s].
+    counter_every_s : float
+        Energy counters are read at both ends and no more often than this between: some fall short
+        when read often [s].
+    on_samples : callable, optional
+        Is handed what was read, once per `counter_every_s` and at the end, from the thread.
+
+    Attributes
+    ----------
+    cpu_s : float
+        Processor time that the thread used; known after `stop` [s].
+
+    Raises
+    ------
+    ValueError
+        If the rate is not positive, or two meters read one component.
+
+    Examples
+    --------
+    >>> sampler = Sampler([])
+    >>> sampler.start()
+    >>> sampler.stop()
+    {}
+    """
+
+    def __init__(
+        self,
+        meters: Sequence[Meter],
+        *,
+        rate_hz: float = 10.0,
+        counter_every_s: float = 1.0,
+        on_samples: Callable[[Sequence[tuple[str, Sample]]], None] | None = None,
+    ) -> None:
+        if not rate_hz > 0:
+            raise ValueError(f"rate_hz must be positive, got {rate_hz}")
+        components = [meter.component for meter in meters]
+        if len(set(components)) < len(components):
+            raise ValueError(f"one meter per component, got {', '.join(components)}")
+        self.cpu_s = 0.0
+        self._period_s = 1 / rate_hz
+        self._counter_every_s = counter_every_s
+        self._on_samples = on_samples
+        self._live = list(meters)
+        self._samples: dict[str, list[Sample]] = {component: [] for component in components}
+        self._failed = dict.fromkeys(components, 0)
+        self._failed_in_a_row = dict.fromkeys(components, 0)
+        self._last_failure: dict[str, str] = {}
+        self._notes: list[str] = []
+        self._waiting: list[tuple[str, Sample]] = []
+        self._reading = ""
+        self._first_round = threading.Event()
+        self._stopping = threading.Event()
+        self._finished = False
+        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What went wrong so far, each beginning with the component where it is one's."""
+        failures = MappingProxyType(self._last_failure)
+        failed = [
+            f"{component}: {self._failed[component]} readings failed, the last because {why}"
+            for component, why in failures.items()
+            if self._failed[component]
+        ]
+        return (*self._notes, *failed)
+
+    def start(self) -> None:
+        """Begin; returns when every meter was read once, or does not answer."""
+        self._thread.start()
+        self._first_round.wait(PATIENCE_S)
+
+    def stop(self) -> dict[str, list[Sample]]:
+        """Read everything a last time and end; at once, but for a meter that does not answer.
+
+        Returns
+        -------
+        dict of str to list of Sample
+            Component -> its samples, in order; empty where none succeeded.
+        """
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(PATIENCE_S)
+        if self._thread.is_alive():
+            self._notes.append(f"{self._reading}: the meter does not answer and is left behind")
+        elif not self._finished and self._thread.ident is not None:
+            self._notes.append("the sampling broke off before the end: readings are missing")
+        return {component: list(samples) for component, samples in self._samples.items()}
+
+    def _run(self) -> None:
+        dice = random.Random()
+        started_s = counted_s = time.monotonic()
+        self._round(with_counter=True)
+        self._first_round.set()
+        while not self._stopping.wait(
+            self._wait_s(started_s) * dice.uniform(1 - JITTER, 1 + JITTER)
+        ):
+            now_s = time.monotonic()
+            due = now_s - counted_s >= self._counter_every_s
+            self._round(with_counter=due)
+            if due:
+                counted_s = now_s
+                self._hand_over()
+        self._round(with_counter=True)
+        self._hand_over()
+        self.cpu_s = time.thread_time()
+        self._finished = True
+
+    def _wait_s(self, started_s: float) -> float:
+        """Time until the next round: the longer the run, the more."""
+        sinking_s = (time.monotonic() - started_s) / FULL_RATE_SAMPLES
+        return max(self._period_s, min(sinking_s, SLOWEST_S))
+
+    def _round(self, *, with_counter: bool) -> None:
+        """Read every meter that still answers."""
+        for meter in tuple(self._live):
+            self._reading = meter.component
+            try:
+                sample = meter.read(with_counter=with_counter)
+            except (MeterError, OSError) as error:
+                self._fail(meter, error)
+                continue
+            self._failed_in_a_row[meter.component] = 0
+            self._samples[meter.component].append(sample)
+            if self._on_samples is not None:
+                self._waiting.append((meter.component, sample))
+
+    def _fail(self, meter: Meter, error: Exception) -> None:
+        """Count a failure, and give a meter up that is lost or keeps failing."""
+        component = meter.component
+        self._failed[component] += 1
+        self._failed_in_a_row[component] += 1
+        self._last_failure[component] = str(error)
+        in_a_row = self._failed_in_a_row[component]
+        if isinstance(error, DeviceLost) or in_a_row >= FAILURES_IN_A_ROW:
+            self._live.remove(meter)
+            self._notes.append(f"{component}: no longer read: {error}")
+            del self._last_failure[component]
+
+    def _hand_over(self) -> None:
+        """Hand on what was read; if that fails, keep it in memory only and say so."""
+        if self._on_samples is None or not self._waiting:
+            return
+        try:
+            self._on_samples(tuple(self._waiting))
+        except (OSError, sqlite3.Error) as error:
+            self._on_samples = None
+            self._notes.append(f"from here on, readings are not saved as they come: {error}")
+        self._waiting.clear()
