@@ -5,7 +5,6 @@ the readings then see always the same part of a step.
 """
 
 import random
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -42,7 +41,8 @@ class Sampler:
         Energy counters are read at both ends and no more often than this between: some fall short
         when read often [s].
     on_samples : callable, optional
-        Is handed what was read, once per `counter_every_s` and at the end, from the thread.
+        Is handed what was read, once per `counter_every_s` and at the end, from the thread; an
+        OSError of it, a full disk perhaps, is said once and the next batch tried all the same.
 
     Attributes
     ----------
@@ -86,6 +86,7 @@ class Sampler:
         self._last_failure: dict[str, str] = {}
         self._notes: list[str] = []
         self._waiting: list[tuple[str, Sample]] = []
+        self._refused = False
         self._reading = ""
         self._first_round = threading.Event()
         self._stopping = threading.Event()
@@ -176,12 +177,13 @@ class Sampler:
             del self._last_failure[component]
 
     def _hand_over(self) -> None:
-        """Hand on what was read; if that fails, keep it in memory only and say so."""
+        """Hand on what was read; that this failed is said once."""
         if self._on_samples is None or not self._waiting:
             return
         try:
             self._on_samples(tuple(self._waiting))
-        except (OSError, sqlite3.Error) as error:
-            self._on_samples = None
-            self._notes.append(f"from here on, readings are not saved as they come: {error}")
+        except OSError as error:
+            if not self._refused:
+                self._notes.append(f"readings could not be saved as they came: {error}")
+            self._refused = True
         self._waiting.clear()
