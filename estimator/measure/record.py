@@ -282,7 +282,7 @@ def read_run(plain: object) -> MeasuredRun:
     ...
     ValueError: run.id: must be str, got 7
     """
-    return _read(MeasuredRun, plain, "run")
+    return read_part(MeasuredRun, plain, "run")
 
 
 def _without_unknown(value: Any) -> Any:
@@ -293,8 +293,8 @@ def _without_unknown(value: Any) -> Any:
     return value
 
 
-def _read(shape: type[Part], plain: object, where: str) -> Part:
-    """Read one dataclass, key by key."""
+def read_part(shape: type[Part], plain: object, where: str) -> Part:
+    """Read one dataclass of this module, key by key; errors as for `read_run`."""
     if not isinstance(plain, Mapping):
         raise ValueError(f"{where}: must be a table, got {plain!r}")
     hints = get_type_hints(shape)
@@ -328,7 +328,7 @@ def _value(hint: Any, plain: Any, where: str) -> Any:
         return float(_checked(plain, number and abs(plain) < float("inf"), where, "a number"))
     if hint in (str, int, bool):
         return _checked(plain, type(plain) is hint, where, hint.__name__)
-    return _read(hint, plain, where)
+    return read_part(hint, plain, where)
 
 
 def _checked(plain: Any, holds: bool, where: str, rule: str) -> Any:
