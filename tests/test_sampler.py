@@ -117,6 +117,20 @@ def test_the_waits_are_uneven():
     assert min(waits) >= 0.74 / 100
 
 
+class RareMeter(SteadyMeter):
+    """Tells its counter when that is asked for, and nothing else."""
+
+    def read(self, *, with_counter):
+        sample = super().read(with_counter=with_counter)
+        return Sample(time_s=sample.time_s, energy_j=sample.energy_j)
+
+
+def test_a_reading_that_tells_nothing_is_not_kept():
+    meter = RareMeter()
+    _, samples = sampled([meter], meter.read_often, counter_every_s=3600.0)
+    assert [one.energy_j is not None for one in samples["gpu:0"]] == [True, True]
+
+
 def test_a_reading_that_fails_now_and_then_is_counted_and_the_meter_kept():
     meter = SteadyMeter(fails_at={3, 5})
     sampler, samples = sampled([meter], meter.read_often)

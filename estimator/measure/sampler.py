@@ -160,6 +160,8 @@ class Sampler:
                 self._fail(meter, error)
                 continue
             self._failed_in_a_row[meter.component] = 0
+            if sample == Sample(time_s=sample.time_s):
+                continue
             self._samples[meter.component].append(sample)
             if self._on_samples is not None:
                 self._waiting.append((meter.component, sample))
