@@ -1,0 +1,7 @@
+"""Which runs were measured here: a store of them, open to several programs at once."""
+
+from estimator.data_folder import data_directory
+from estimator.runs.connection import StoreError
+from estimator.runs.store import Store, new_run_id, open_store, read_runs
+
+__all__ = ["Store", "StoreError", "data_directory", "new_run_id", "open_store", "read_runs"]

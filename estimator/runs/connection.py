@@ -1,0 +1,263 @@
+"""How is the file of the store opened, shared and guarded against what can go wrong with it."""
+
+import errno
+import os
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from estimator.environment import try_lock
+from estimator.runs.schema import VERSION, ForeignFile, migrate, version_of
+
+POLL_S = 0.05
+"""How long SQLite itself waits for a lock before we look at the clock [s]."""
+
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+SIDES = ("-wal", "-shm", "")
+"""The files of one store, in the order in which they are moved."""
+
+Found = TypeVar("Found")
+
+
+class StoreError(OSError):
+    """The store cannot be read or written: why, and what to do, in one line."""
+
+
+class StoreBusy(StoreError):
+    """Another program holds the store for too long."""
+
+
+class StoreDamaged(StoreError):
+    """The file was damaged; it is set aside and a new one is open."""
+
+
+class Connection:
+    """One open file; every thread may use it, one at a time.
+
+    Parameters
+    ----------
+    path : Path
+    wait_s : float
+        How long to wait for another program that writes [s].
+
+    Attributes
+    ----------
+    notes : list of str
+        What happened to the file and the user should know.
+    """
+
+    def __init__(self, path: Path, wait_s: float) -> None:
+        self.path = path
+        self.wait_s = wait_s
+        self.notes: list[str] = []
+        self._turn = threading.RLock()
+        self._database = self._opened()
+
+    def close(self) -> None:
+        """Close the file; closing twice is no error."""
+        with self._turn:
+            self._database.close()
+
+    @contextmanager
+    def writing(self, wait_s: float | None = None) -> Iterator[sqlite3.Connection]:
+        """Do some changes as one: all of them are kept, or none.
+
+        Raises
+        ------
+        StoreError
+            If they cannot be written.
+        """
+        with self._turn, self._told():
+            self._patiently(lambda: self._database.execute("BEGIN IMMEDIATE"), wait_s)
+            try:
+                yield self._database
+                self._patiently(lambda: self._database.execute("COMMIT"), wait_s)
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+    def read(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        """Return the rows that answer a query.
+
+        Raises
+        ------
+        StoreError
+            If they cannot be read.
+        """
+        with self._turn, self._told():
+            return self._patiently(lambda: self._database.execute(query, values).fetchall())
+
+    def shrink(self) -> None:
+        """Give back the room of what was deleted, unless others are at work just now."""
+        with self._turn, suppress(sqlite3.OperationalError):
+            self._database.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def _patiently(self, action: Callable[[], Found], wait_s: float | None = None) -> Found:
+        """Do it again while others hold the file, until the time is up."""
+        until_s = time.monotonic() + (self.wait_s if wait_s is None else wait_s)
+        while True:
+            try:
+                return action()
+            except sqlite3.OperationalError as error:
+                if _code(error) not in BUSY or time.monotonic() >= until_s:
+                    raise
+                time.sleep(random.uniform(0.2, 1.0) * POLL_S)
+
+    def _opened(self) -> sqlite3.Connection:
+        """Open the file, made if need be; one that is damaged is set aside."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"{self.path.parent}: no folder for the measured runs can be made there "
+                f"({error.strerror}): name another in TWENTY_WATTS_DATA"
+            ) from error
+        for _ in range(3):
+            try:
+                return self._prepared()
+            except sqlite3.DatabaseError as error:
+                if _code(error) not in DAMAGED:
+                    raise self._refusal(error) from error
+                self._set_aside()
+            except ForeignFile as error:
+                raise StoreError(f"{self.path} {error}") from error
+        raise StoreError(f"{self.path}: damaged again and again; is the disk failing?")
+
+    def _prepared(self) -> sqlite3.Connection:
+        database = sqlite3.connect(
+            self.path, timeout=POLL_S, isolation_level=None, check_same_thread=False
+        )
+        self._inode = _inode(self.path)
+        try:
+            version = self._patiently(lambda: version_of(database))
+            if not version:
+                self._patiently(lambda: database.execute("PRAGMA auto_vacuum = INCREMENTAL"))
+            self._patiently(lambda: database.execute("PRAGMA journal_mode = WAL").fetchall())
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute("PRAGMA foreign_keys = ON")
+            if version < VERSION:
+                self._patiently(lambda: database.execute("BEGIN IMMEDIATE"))
+                migrate(database)
+                self._patiently(lambda: database.execute("COMMIT"))
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what SQLite complains of into one line; after damage go on with a new file."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            refusal = self._refusal(error)
+            if _code(error) in DAMAGED:
+                self._database.close()
+                self._set_aside()
+                refusal = StoreDamaged(self.notes[-1])
+                self._database = self._opened()
+            raise refusal from error
+
+    def _refusal(self, error: sqlite3.Error) -> StoreError:
+        """Say why the file cannot be used, and what to do."""
+        code, extended = _code(error), getattr(error, "sqlite_errorcode", 0)
+        if code in BUSY:
+            return StoreBusy(
+                f"{self.path}: in use by another program for more than {self.wait_s:g} s: try "
+                "again later"
+            )
+        if code == sqlite3.SQLITE_FULL or extended == sqlite3.SQLITE_IOERR_WRITE:
+            return StoreError(
+                f"{self.path}: no room to write there: make room, or name a folder elsewhere in "
+                "TWENTY_WATTS_DATA"
+            )
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+            return StoreError(
+                f"{self.path}: cannot be opened and written ({error}): name another folder in "
+                "TWENTY_WATTS_DATA"
+            )
+        return StoreError(f"{self.path}: {error}")
+
+    def _set_aside(self) -> None:
+        """Rename the damaged file, so that nothing of it is lost; others may have done so."""
+        try:
+            aside = set_aside(self.path, self._inode)
+        except OSError as error:
+            raise StoreError(
+                f"{self.path} is damaged and cannot be renamed ({error.strerror}): move it away"
+            ) from error
+        name = aside.name if aside else "another name by another program"
+        self.notes.append(f"{self.path} is damaged: it is kept as {name}, and a new one begun")
+
+
+def set_aside(path: Path, inode: int) -> Path | None:
+    """Rename a damaged store; None if the file there is no longer the one that was damaged."""
+    with path.with_name(path.name + ".lock").open("a", encoding="utf-8") as lock:
+        while not try_lock(lock):
+            time.sleep(POLL_S)
+        if _inode(path) != inode:
+            return None
+        stamp = f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}"
+        aside = path.with_name(f"{path.name}.corrupt-{stamp}")
+        number = 1
+        while aside.exists():
+            number += 1
+            aside = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
+        for side in SIDES:
+            with suppress(FileNotFoundError):
+                os.rename(f"{path}{side}", f"{aside}{side}")
+        return aside
+
+
+def open_for_reading(path: Path, wait_s: float) -> sqlite3.Connection:
+    """Open the file without changing it, in a folder that cannot be written to, too.
+
+    Raises
+    ------
+    sqlite3.Error
+        If it cannot be read.
+    """
+    last = sqlite3.OperationalError(os.strerror(errno.EACCES))
+    ways = ["mode=ro"]
+    if not _size(path.with_name(path.name + "-wal")):
+        ways.append("mode=ro&immutable=1")
+    for way in ways:
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?{way}", uri=True, timeout=wait_s)
+        try:
+            database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError as error:
+            database.close()
+            last = error
+            continue
+        except BaseException:
+            database.close()
+            raise
+        return database
+    raise last
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return the kind of an error, without its details."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

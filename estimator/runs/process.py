@@ -1,0 +1,97 @@
+"""Is the program that measures a run still there, or was it killed.
+
+A process number alone tells little, for numbers are used again: the start of the machine and the
+start of the process go with it. Where the process cannot be looked up, because it runs on another
+machine, in another container, or on a system without /proc, a run counts as interrupted once
+nothing was heard of it for an hour; one that is heard of again afterwards is put right.
+"""
+
+import hashlib
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+SILENCE_S = 3600.0
+"""After this time without a sample a run whose process cannot be looked up is given up [s]."""
+
+ENDED = ("Z", "X")
+"""States of a process that ended but still has its number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process, told apart from all others there were; empty where the system does not say.
+
+    Parameters
+    ----------
+    machine : str
+        Digest of what tells machines apart.
+    boot : str
+        Which start of the machine.
+    space : str
+        In which set of process numbers: a container has its own.
+    pid : int
+    born : str
+        When it started, in ticks after the start of the machine.
+    """
+
+    machine: str
+    boot: str
+    space: str
+    pid: int
+    born: str
+
+
+def this_process(root: Path = Path("/")) -> Process:
+    """Describe the process that asks; `root` is where proc and etc are found."""
+    proc = root / "proc"
+    name = _read(root / "etc" / "machine-id") or platform.node()
+    return Process(
+        machine=hashlib.sha256(name.encode()).hexdigest()[:16],
+        boot=_read(proc / "sys" / "kernel" / "random" / "boot_id"),
+        space=_space(proc),
+        pid=os.getpid(),
+        born=_born(proc, os.getpid()),
+    )
+
+
+def is_gone(process: Process, silent_s: float, root: Path = Path("/")) -> bool:
+    """Tell whether a process has ended, as far as can be told.
+
+    Parameters
+    ----------
+    process : Process
+    silent_s : float
+        Time since anything was heard of it [s].
+    root : Path
+        Where proc and etc are found.
+    """
+    here = this_process(root)
+    if process.machine != here.machine or not here.boot:
+        return silent_s > SILENCE_S
+    if process.boot != here.boot:
+        return True
+    if process.space != here.space:
+        return silent_s > SILENCE_S
+    return _born(root / "proc", process.pid) != process.born
+
+
+def _born(proc: Path, pid: int) -> str:
+    """Tell when a process started; empty if there is none of that number."""
+    fields = _read(proc / str(pid) / "stat").rpartition(")")[2].split()
+    return fields[19] if len(fields) > 19 and fields[0] not in ENDED else ""
+
+
+def _space(proc: Path) -> str:
+    try:
+        return os.readlink(proc / "self" / "ns" / "pid")
+    except OSError:
+        return ""
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""

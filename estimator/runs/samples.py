@@ -1,0 +1,125 @@
+"""How are samples kept: all while a run goes on, afterwards as many as a picture needs."""
+
+import sqlite3
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from estimator.measure.meter import Sample
+
+KEPT = 20_000
+"""Samples of a run that is over."""
+
+KEPT_EVERY_S = 1.0
+"""And no closer than this, by component [s]."""
+
+THIN_EVERY = 100_000
+"""After so many samples, a run that goes on is thinned to one a second."""
+
+WHOLE_S = 60.0
+"""Except for the last of them [s]."""
+
+QUERY = """
+    SELECT component, time_s, power_w, energy_j, temperature_c, clock_hz, busy, memory_busy,
+        throttled_by, others
+    FROM sample JOIN run ON run = key WHERE id = ? ORDER BY component, time_s
+"""
+
+THIN = """
+    DELETE FROM sample WHERE run = :run AND time_s < :before_s AND rowid NOT IN (
+        SELECT rowid FROM (
+            SELECT
+                rowid,
+                row_number() OVER (
+                    PARTITION BY component, CAST(time_s / :step_s AS INTEGER)
+                    ORDER BY energy_j IS NULL, time_s
+                ) AS place,
+                row_number() OVER (PARTITION BY component ORDER BY time_s) AS first,
+                row_number() OVER (PARTITION BY component ORDER BY time_s DESC) AS last
+            FROM sample WHERE run = :run
+        ) WHERE 1 IN (place, first, last)
+    )
+"""
+"""Of each step of each component one is kept, with a counter if any has one; the ends, always."""
+
+
+def write(
+    database: sqlite3.Connection, run_id: str, readings: Iterable[tuple[str, Sample]]
+) -> None:
+    """Add samples to a run, within a transaction; of one that was forgotten they are dropped."""
+    key = _key(database, run_id)
+    if key is None:
+        return
+    database.executemany(
+        "INSERT INTO sample VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(key, component, *_values(sample)) for component, sample in readings],
+    )
+    database.execute("UPDATE run SET heard_s = ? WHERE key = ?", (time.time(), key))
+
+
+def read(rows: Iterable[Any]) -> dict[str, list[Sample]]:
+    """Build the samples by component from the rows of `QUERY`."""
+    found: dict[str, list[Sample]] = {}
+    for component, time_s, power_w, energy_j, temperature_c, clock_hz, *rest in rows:
+        busy, memory_busy, throttled_by, others = rest
+        sample = Sample(
+            time_s=time_s,
+            power_w=power_w,
+            energy_j=energy_j,
+            temperature_c=temperature_c,
+            clock_hz=clock_hz,
+            busy=busy,
+            memory_busy=memory_busy,
+            throttled_by=tuple(throttled_by.split("\n")) if throttled_by else (),
+            others=others,
+        )
+        found.setdefault(component, []).append(sample)
+    return found
+
+
+def step_for_keeping(database: sqlite3.Connection, run_id: str) -> float:
+    """Return how far apart the samples of a run may be kept so that they are few enough [s]."""
+    spans = database.execute(
+        "SELECT max(time_s) - min(time_s) FROM sample WHERE run = ? GROUP BY component",
+        (_key(database, run_id),),
+    ).fetchall()
+    return max(KEPT_EVERY_S, sum(float(span) for (span,) in spans) / KEPT)
+
+
+def thin(
+    database: sqlite3.Connection,
+    run_id: str,
+    *,
+    step_s: float = KEPT_EVERY_S,
+    before_s: float = float("inf"),
+) -> None:
+    """Keep one sample of each step of each component, and the first and last of it."""
+    key = _key(database, run_id)
+    database.execute(THIN, {"run": key, "step_s": step_s, "before_s": before_s})
+    database.execute("UPDATE run SET thinned = 1 WHERE key = ?", (key,))
+
+
+def even_out(database: sqlite3.Connection, run_id: str) -> None:
+    """Thin the rest of a run of which only the last samples are whole, for they must not differ."""
+    found = database.execute("SELECT thinned FROM run WHERE id = ?", (run_id,)).fetchone()
+    if found and found[0]:
+        thin(database, run_id)
+
+
+def _key(database: sqlite3.Connection, run_id: str) -> int | None:
+    found = database.execute("SELECT key FROM run WHERE id = ?", (run_id,)).fetchone()
+    return None if found is None else int(found[0])
+
+
+def _values(sample: Sample) -> tuple[object, ...]:
+    return (
+        sample.time_s,
+        sample.power_w,
+        sample.energy_j,
+        sample.temperature_c,
+        sample.clock_hz,
+        sample.busy,
+        sample.memory_busy,
+        "\n".join(sample.throttled_by) or None,
+        sample.others,
+    )

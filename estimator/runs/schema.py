@@ -1,0 +1,94 @@
+"""How do the tables of the store look, and how does an older file become a newer one.
+
+Every entry of `MIGRATIONS` takes a file one version further; a new file goes through all of them.
+They are never edited once released: a change of the tables is one more entry.
+"""
+
+import sqlite3
+
+APPLICATION = 0x57617474
+"""What marks a file as ours in its header: "Watt"."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE run (
+            key INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            started TEXT NOT NULL,
+            state TEXT NOT NULL,
+            document TEXT NOT NULL,
+            machine TEXT,
+            boot TEXT,
+            space TEXT,
+            pid INTEGER,
+            born TEXT,
+            heard_s REAL
+        )
+        """,
+        """
+        CREATE TABLE sample (
+            run INTEGER NOT NULL REFERENCES run (key) ON DELETE CASCADE,
+            component TEXT NOT NULL,
+            time_s REAL NOT NULL,
+            power_w REAL,
+            energy_j REAL,
+            temperature_c REAL,
+            clock_hz REAL,
+            busy REAL,
+            memory_busy REAL,
+            throttled_by TEXT,
+            others REAL
+        )
+        """,
+        "CREATE INDEX sample_of_run ON sample (run, component, time_s)",
+    ),
+    (
+        """
+        CREATE TABLE meter (
+            run INTEGER NOT NULL REFERENCES run (key) ON DELETE CASCADE,
+            component TEXT NOT NULL,
+            name TEXT NOT NULL,
+            trust TEXT NOT NULL,
+            PRIMARY KEY (run, component)
+        )
+        """,
+        "ALTER TABLE run ADD COLUMN thinned INTEGER NOT NULL DEFAULT 0",
+    ),
+)
+
+VERSION = len(MIGRATIONS)
+
+
+class ForeignFile(ValueError):
+    """A file of a newer version, or of another program: it must not be touched."""
+
+
+def version_of(database: sqlite3.Connection) -> int:
+    """Return the version of the tables; 0 of a new file.
+
+    Raises
+    ------
+    ForeignFile
+        If they are not ours, or of a version that is not known yet.
+    """
+    version: int = database.execute("PRAGMA user_version").fetchone()[0]
+    mark = database.execute("PRAGMA application_id").fetchone()[0]
+    holds_tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if mark != APPLICATION and (mark or version or holds_tables):
+        raise ForeignFile("is a database of another program: name another folder")
+    if version > VERSION:
+        raise ForeignFile(
+            f"was written by a newer Twenty Watts (version {version} of the tables, this one knows "
+            f"{VERSION}): update this one"
+        )
+    return version
+
+
+def migrate(database: sqlite3.Connection) -> None:
+    """Bring the tables to the newest version; to be called within a transaction for writing."""
+    for number, statements in enumerate(MIGRATIONS[version_of(database) :], version_of(database)):
+        for statement in statements:
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version = {number + 1}")
+    database.execute(f"PRAGMA application_id = {APPLICATION}")

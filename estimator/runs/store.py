@@ -1,0 +1,326 @@
+"""Which runs were measured here: begun, sampled, finished, looked at and forgotten.
+
+A run is in the store from its beginning on, and so are its samples, a second at a time; what was
+measured when the program or the machine is stopped is there the next time that the store is opened.
+"""
+
+import json
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from estimator.data_folder import data_directory
+from estimator.measure.meter import Meter, Sample
+from estimator.measure.record import MeasuredRun, read_run
+from estimator.runs import documents, interrupted, samples
+from estimator.runs.connection import Connection, StoreBusy, StoreDamaged, open_for_reading
+from estimator.runs.process import Process, is_gone, this_process
+from estimator.runs.schema import ForeignFile, version_of
+
+FILE = "runs.sqlite"
+WAIT_S = 10.0
+"""How long to wait for another program that writes [s]."""
+
+BRIEF_S = 0.5
+"""The same while samples come in: those not written yet are written later [s]."""
+
+BATCH_S = 1.0
+"""How often samples are written; a kill loses no more than these [s]."""
+
+BUFFER = 100_000
+"""So many samples are held when they cannot be written."""
+
+Reading = tuple[str, Sample]
+"""Component and what was read of it."""
+
+
+@dataclass
+class _Buffer:
+    """Samples of a run that are still to be written."""
+
+    readings: list[Reading] = field(default_factory=list)
+    written_s: float = 0.0
+    since_thinned: int = 0
+
+
+def open_store(path: Path | None = None, *, wait_s: float = WAIT_S) -> "Store":
+    """Open the store of measured runs, made if need be.
+
+    Parameters
+    ----------
+    path : Path, optional
+        Its file; by default runs.sqlite in `data_directory`.
+    wait_s : float
+        How long to wait for another program that writes [s].
+
+    Raises
+    ------
+    StoreError
+        If it cannot be had: no right, no room, locked for too long, or of a newer version.
+    """
+    store = Store(Connection(path or data_directory() / FILE, wait_s))
+    try:
+        with suppress(StoreDamaged):
+            store.mark_interrupted()
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def read_runs(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
+    """Read all runs, oldest first, without making or changing anything.
+
+    Returns
+    -------
+    runs : list of MeasuredRun
+        None if there is no store.
+    notes : list of str
+        One line for each run that cannot be read, or for the store.
+    """
+    path = path or data_directory() / FILE
+    if not path.exists():
+        return [], []
+    try:
+        database = open_for_reading(path, BRIEF_S)
+        try:
+            known = version_of(database)
+            rows = database.execute("SELECT id, document FROM run ORDER BY started, key")
+            return documents.read_all(path, rows.fetchall() if known else [])
+        finally:
+            database.close()
+    except ForeignFile as error:
+        return [], [f"measured runs are left out: {path} {error}"]
+    except (sqlite3.Error, OSError) as error:
+        return [], [f"measured runs are left out: {path}: {error}"]
+
+
+def new_run_id() -> str:
+    """Make an id for a run: when it began, in UTC, and something random."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+class Store:
+    """The runs of one file. Threads may share it; other programs open it for themselves.
+
+    Attributes
+    ----------
+    notes : list of str
+        What the user should know of the file: one line each.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._buffers: dict[str, _Buffer] = {}
+        self._turn = threading.RLock()
+        self.notes = connection.notes
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what is held and close the file; closing twice is no error."""
+        try:
+            for run_id in list(self._buffers):
+                self._flush(run_id)
+        finally:
+            self._buffers.clear()
+            self._connection.close()
+
+    def begin(self, run: MeasuredRun, meters: Sequence[Meter] = ()) -> None:
+        """Put in a run that goes on, as one of this process.
+
+        Parameters
+        ----------
+        run : MeasuredRun
+            With the state "running".
+        meters : sequence of Meter
+            What will be sampled: should the run be cut off, its summary names them.
+
+        Raises
+        ------
+        ValueError
+            If it is not running, or its id is taken.
+        StoreError
+            If it cannot be written.
+        """
+        if run.state != "running":
+            raise ValueError(f"a run that begins must be running, got {run.state!r}")
+        with self._connection.writing() as database:
+            if not documents.insert(database, run, this_process()):
+                raise ValueError(f"a run {run.id} is in the store already")
+            database.executemany(
+                "INSERT INTO meter SELECT key, ?, ?, ? FROM run WHERE id = ?",
+                [(meter.component, meter.name, meter.trust, run.id) for meter in meters],
+            )
+        self._buffers[run.id] = _Buffer(written_s=time.monotonic())
+
+    def append(self, run_id: str, readings: Iterable[Reading]) -> None:
+        """Add samples to a run that goes on; they are written a second at a time.
+
+        While another program holds the file they are kept and written later.
+
+        Raises
+        ------
+        StoreError
+            If they cannot be written. They are kept, up to a number, and tried again.
+        """
+        with self._turn:
+            buffer = self._buffers.setdefault(run_id, _Buffer(written_s=time.monotonic()))
+            buffer.readings.extend(readings)
+            if time.monotonic() - buffer.written_s < BATCH_S:
+                return
+            buffer.written_s = time.monotonic()
+            del buffer.readings[:-BUFFER]
+            self._flush(run_id, BRIEF_S)
+
+    def update(self, run: MeasuredRun) -> None:
+        """Replace what is known of a run that goes on, so that a kill does not lose it."""
+        with self._connection.writing() as database:
+            documents.replace_or_insert(database, run)
+
+    def finish(self, run: MeasuredRun) -> None:
+        """Put in the result of a run, and thin its samples to what a picture needs.
+
+        Raises
+        ------
+        ValueError
+            If it is still running.
+        StoreError
+            If it cannot be written.
+        """
+        if run.state == "running":
+            raise ValueError("a run that is finished must not be running")
+        self._flush(run.id)
+        with self._connection.writing() as database:
+            documents.replace_or_insert(database, run)
+            samples.thin(database, run.id, step_s=samples.step_for_keeping(database, run.id))
+        self._buffers.pop(run.id, None)
+        self._connection.shrink()
+
+    def add(self, run: MeasuredRun) -> bool:
+        """Put in a run that is over; False if a run of its id is there already."""
+        return bool(self.add_all([run]))
+
+    def add_all(self, runs: Iterable[MeasuredRun]) -> int:
+        """Put in runs that are over, all or none; return how many were not there already."""
+        with self._connection.writing() as database:
+            return sum(documents.insert(database, run, None) for run in runs)
+
+    def runs(self) -> list[MeasuredRun]:
+        """Return all runs, oldest first; one that cannot be read is named in `notes`."""
+        rows = self._connection.read("SELECT id, document FROM run ORDER BY started, key")
+        found, notes = documents.read_all(self._connection.path, rows)
+        self.notes.extend(note for note in notes if note not in self.notes)
+        return found
+
+    def run(self, run_id: str) -> MeasuredRun:
+        """Return one run; ValueError if there is none of this id."""
+        rows = self._connection.read("SELECT document FROM run WHERE id = ?", (run_id,))
+        if not rows:
+            raise ValueError(f"no run {run_id!r} in {self._connection.path}")
+        return read_run(json.loads(str(rows[0][0])))
+
+    def samples(self, run_id: str) -> dict[str, list[Sample]]:
+        """Return the samples of a run by component, oldest first."""
+        self._flush(run_id)
+        return samples.read(self._connection.read(samples.QUERY, (run_id,)))
+
+    def forget(self, run_ids: Iterable[str]) -> int:
+        """Take runs out with their samples, all or none; return how many.
+
+        Raises
+        ------
+        ValueError
+            If one is not there, or goes on just now.
+        """
+        wanted = list(dict.fromkeys(run_ids))
+        self.mark_interrupted()
+        with self._connection.writing() as database:
+            for run_id in wanted:
+                found = database.execute("SELECT state FROM run WHERE id = ?", (run_id,))
+                state = found.fetchone()
+                if state is None:
+                    raise ValueError(f"no run {run_id!r} in {self._connection.path}")
+                if state[0] == "running":
+                    raise ValueError(f"run {run_id} goes on just now: stop it first")
+                database.execute("DELETE FROM run WHERE id = ?", (run_id,))
+        self._connection.shrink()
+        return len(wanted)
+
+    def mark_interrupted(self) -> list[str]:
+        """Find the runs whose process is gone, and make their summaries from the samples.
+
+        Returns
+        -------
+        list of str
+            Their ids.
+        """
+        rows = self._connection.read(
+            "SELECT id, document, machine, boot, space, pid, born, heard_s FROM run "
+            "WHERE state = 'running'"
+        )
+        marked = [str(row[0]) for row in rows if row[2] is None or _is_over(row)]
+        for run_id in marked:
+            self._mark_interrupted(run_id)
+        return marked
+
+    def _mark_interrupted(self, run_id: str) -> None:
+        with self._connection.writing() as database:
+            samples.even_out(database, run_id)
+        query = "SELECT component, name, trust FROM meter JOIN run ON run = key WHERE id = ?"
+        rows: list[Any] = self._connection.read(query, (run_id,))
+        meters = {component: (name, trust) for component, name, trust in rows}
+        rows = self._connection.read("SELECT id, document FROM run WHERE id = ?", (run_id,))
+        found, notes = documents.read_all(self._connection.path, rows)
+        self.notes.extend(note for note in notes if note not in self.notes)
+        for run in found:
+            whole = interrupted.with_summary(run, self.samples(run_id), meters)
+            with self._connection.writing() as database:
+                documents.replace_or_insert(database, whole, only_running=True)
+
+    def _flush(self, run_id: str, brief_s: float | None = None) -> None:
+        """Write the samples held of a run; if time is brief, a lock is no reason to complain."""
+        with self._turn:
+            buffer = self._buffers.get(run_id)
+            if buffer is None or not buffer.readings:
+                return
+            try:
+                with self._connection.writing(brief_s) as database:
+                    self._write(database, run_id, buffer)
+            except StoreBusy:
+                if brief_s is None:
+                    raise
+            else:
+                buffer.readings.clear()
+
+    def _write(self, database: sqlite3.Connection, run_id: str, buffer: _Buffer) -> None:
+        samples.write(database, run_id, buffer.readings)
+        buffer.since_thinned += len(buffer.readings)
+        if buffer.since_thinned > samples.THIN_EVERY:
+            newest_s = buffer.readings[-1][1].time_s
+            samples.thin(database, run_id, before_s=newest_s - samples.WHOLE_S)
+            buffer.since_thinned = 0
+
+
+def _is_over(row: Sequence[Any]) -> bool:
+    """Tell whether the process of a run is gone."""
+    machine, boot, space, pid, born, heard_s = row[2:]
+    process = Process(machine=machine, boot=boot, space=space, pid=pid, born=born)
+    return is_gone(process, time.time() - heard_s)
