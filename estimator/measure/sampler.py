@@ -109,6 +109,10 @@ class Sampler:
         self._thread.start()
         self._first_round.wait(PATIENCE_S)
 
+    def so_far(self) -> dict[str, list[Sample]]:
+        """Component -> what was read of it so far, in order."""
+        return {component: list(samples) for component, samples in self._samples.items()}
+
     def stop(self) -> dict[str, list[Sample]]:
         """Read everything a last time and end; at once, but for a meter that does not answer.
 
@@ -124,7 +128,7 @@ class Sampler:
             self._notes.append(f"{self._reading}: the meter does not answer and is left behind")
         elif not self._finished and self._thread.ident is not None:
             self._notes.append("the sampling broke off before the end: readings are missing")
-        return {component: list(samples) for component, samples in self._samples.items()}
+        return self.so_far()
 
     def _run(self) -> None:
         dice = random.Random()
