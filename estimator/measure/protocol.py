@@ -30,8 +30,8 @@ MEDIAN_OVER_MEAN = 1.25
 class Contention(Protocol):
     """Who else uses the machine."""
 
-    def read(self) -> float:
-        """Share of the machine that others used since the last reading [1]."""
+    def read(self) -> float | None:
+        """Share of the machine that others used since the last reading; None if unknown [1]."""
         ...
 
 
@@ -184,7 +184,8 @@ def _trial(
         took = time.monotonic() - begun
         others = contention.read()
         done += many
-        yield _Slice(repetition_s=took / many, repetitions=many, disturbed=others > OTHERS_ALLOWED)
+        disturbed = others is not None and others > OTHERS_ALLOWED
+        yield _Slice(repetition_s=took / many, repetitions=many, disturbed=disturbed)
         spent = time.monotonic() - started
         enough = done >= effort.repetitions and spent >= 4 * SLICE_S
         if enough or spent >= effort.window_s:

@@ -1,0 +1,73 @@
+"""How much of the machine may this process use, where Linux confines it to a control group?
+
+Both generations of control groups; the tightest limit of the group and those above it holds.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+MOUNT = "sys/fs/cgroup"
+NS_PER_S, US_PER_S = 1e9, 1e6
+
+
+def quota_cores(root: Path = Path("/")) -> float | None:
+    """Processors' worth of time that the group may use; None where nothing limits it [1]."""
+    quotas = []
+    for group in _groups(root, "cpu"):
+        quota, _, period = _text(group / "cpu.max").partition(" ")
+        if not period:
+            quota, period = _text(group / "cpu.cfs_quota_us"), _text(group / "cpu.cfs_period_us")
+        if quota.isdigit() and period.isdigit():
+            quotas.append(int(quota) / int(period))
+    return min(quotas, default=None)
+
+
+def memory_limit_bytes(root: Path = Path("/")) -> float | None:
+    """Memory that the group may use; None where nothing limits it [B]."""
+    limits = [
+        float(limit)
+        for group in _groups(root, "memory")
+        for name in ("memory.max", "memory.limit_in_bytes")
+        if (limit := _text(group / name)).isdigit()
+    ]
+    return min(limits, default=None)
+
+
+def used_cpu_s(root: Path = Path("/")) -> float | None:
+    """Processor time that the group has used since it began; None where it does not tell [s]."""
+    for group in _groups(root, "cpuacct"):
+        for line in _text(group / "cpu.stat").splitlines():
+            if line.startswith("usage_usec "):
+                return int(line.split()[1]) / US_PER_S
+        if (usage := _text(group / "cpuacct.usage")).isdigit():
+            return int(usage) / NS_PER_S
+    return None
+
+
+def _groups(root: Path, controller: str) -> Iterator[Path]:
+    """The folders of the group of this process and those above it, from the inside out.
+
+    A container often shows its own group as the root, whatever the group's path says.
+    """
+    for line in _text(root / "proc" / "self" / "cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            mounts = [root / MOUNT, root / MOUNT / "unified"]
+        elif controller in controllers.split(","):
+            mounts = [root / MOUNT / controllers, root / MOUNT / controller]
+        else:
+            continue
+        parts = [part for part in path.split("/") if part and part != ".."]
+        for mount in mounts:
+            for depth in range(len(parts), -1, -1):
+                folder = mount.joinpath(*parts[:depth])
+                if folder.is_dir():
+                    yield folder
+
+
+def _text(path: Path) -> str:
+    """Content of a small file; empty if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,311 @@
+"""What machine is this, and who else uses it?
+
+What a system does not tell is left out: outside Linux that is more. Nothing here names a person,
+a machine or a path.
+"""
+
+import ctypes
+import hashlib
+import importlib.metadata
+import math
+import os
+import platform
+import re
+import secrets
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from estimator.data_folder import data_directory
+from estimator.measure.cgroup import memory_limit_bytes, quota_cores, used_cpu_s
+from estimator.measure.record import Host
+
+SALT = "twenty-watts host"
+ID_FILE = "host-id"
+CONTAINER_SIGNS = (".dockerenv", "run/.containerenv", "run/systemd/container")
+GUEST_SIGNS = ("sys/hypervisor/type", "proc/device-tree/hypervisor")
+ASKED_S = 2.0
+"""A command of the system is given so long to answer [s]."""
+
+SMALLEST_LAPSE_S = 1e-3
+"""Two readings closer than this tell nothing of who used the machine [s]."""
+
+
+def this_host(root: Path = Path("/")) -> Host:
+    """Describe this machine and what is installed beside us.
+
+    Parameters
+    ----------
+    root : Path
+        Of the file system.
+
+    Returns
+    -------
+    Host
+    """
+    cpu = _cpu(root)
+    return Host(
+        id=_host_id(root),
+        cpu=cpu,
+        cores=math.ceil(usable_cores(root)),
+        system=_system(),
+        memory_bytes=_memory_bytes(root),
+        virtual=_virtual(root),
+        software=_software(),
+    )
+
+
+def usable_cores(root: Path = Path("/")) -> float:
+    """Processors' worth of time that this process may use: by affinity and by quota [1]."""
+    quota = quota_cores(root)
+    return float(len(_affinity())) if quota is None else min(float(len(_affinity())), quota)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """Processor time used until some moment.
+
+    Parameters
+    ----------
+    time_s : float
+        The moment, on the monotonic clock [s].
+    all_s : float
+        By everyone, on the processors that we may use [s].
+    own_s : float
+        By this process and those it started that have ended [s].
+    group_s : float, optional
+        By our control group [s].
+    """
+
+    time_s: float
+    all_s: float
+    own_s: float
+    group_s: float | None = None
+
+
+class Contention:
+    """Share of what this process may use of the machine that others used, between readings.
+
+    Own is what this process used, and those that it started, once they have ended.
+
+    Parameters
+    ----------
+    root : Path
+        Of the file system.
+    """
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._root = root
+        self._quota = quota_cores(root)
+        self._before = _use(root)
+
+    def read(self) -> float | None:
+        """Share that others used since the last reading, or the beginning [1].
+
+        Returns
+        -------
+        float or None
+            None where the system does not tell.
+        """
+        before, after = self._before, _use(self._root)
+        self._before = after
+        if before is None or after is None or after.time_s - before.time_s < SMALLEST_LAPSE_S:
+            return None
+        return others_share(before, after, cores=len(_affinity()), quota=self._quota)
+
+
+def others_share(before: Use, after: Use, *, cores: int, quota: float | None) -> float:
+    """Share of what we may use of the machine that others used between two moments [1].
+
+    Where a quota confines us, those outside our control group take something from us only once
+    the rest of the machine is full.
+
+    Examples
+    --------
+    >>> before = Use(time_s=0, all_s=0, own_s=0)
+    >>> others_share(before, Use(time_s=10, all_s=20, own_s=15), cores=4, quota=None)
+    0.125
+    """
+    lapse_s = after.time_s - before.time_s
+    own = (after.own_s - before.own_s) / lapse_s
+    others = max(0.0, (after.all_s - before.all_s) / lapse_s - own)
+    if quota is None or quota >= cores:
+        return min(1.0, others / cores)
+    inside = 0.0
+    if before.group_s is not None and after.group_s is not None:
+        inside = max(0.0, (after.group_s - before.group_s) / lapse_s - own)
+    outside = max(0.0, others - inside - (cores - quota))
+    return min(1.0, (inside + outside) / quota)
+
+
+def own_cpu_s() -> float:
+    """Processor time of this process and of those it started that have ended [s]."""
+    spent = os.times()
+    return time.process_time() + spent.children_user + spent.children_system
+
+
+def _use(root: Path) -> Use | None:
+    """Time that was used of the processors that we may use; None where it is not told.
+
+    What the host of a virtual machine gave to others counts as used.
+    """
+    mine = {f"cpu{number}" for number in _affinity()}
+    ticks, found = 0, False
+    for line in _text(root / "proc" / "stat").splitlines():
+        name, *counts = line.split()
+        if name in mine and len(counts) >= 8:
+            user, nice, system, _idle, _iowait, interrupt, soft, stolen = map(int, counts[:8])
+            ticks += user + nice + system + interrupt + soft + stolen
+            found = True
+    if not found:
+        return None
+    return Use(
+        time_s=time.monotonic(),
+        all_s=ticks / os.sysconf("SC_CLK_TCK"),
+        own_s=own_cpu_s(),
+        group_s=used_cpu_s(root),
+    )
+
+
+def _affinity() -> set[int]:
+    """Numbers of the processors that this process may run on."""
+    if sys.platform == "linux":
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _host_id(root: Path) -> str:
+    """Digest of the machine's random number, or a random number of our own that is kept."""
+    for place in ("etc/machine-id", "var/lib/dbus/machine-id"):
+        if re.fullmatch("[0-9a-f]{32}", number := _text(root / place)):
+            return hashlib.sha256(f"{SALT} {number}".encode()).hexdigest()[:16]
+    kept = data_directory() / ID_FILE
+    if number := _text(kept):
+        return number
+    number = secrets.token_hex(8)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with kept.open("x", encoding="ascii") as file:
+            file.write(number)
+    except FileExistsError:
+        return _text(kept) or number
+    except OSError:
+        return number
+    return number
+
+
+def _cpu(root: Path) -> str:
+    """Name of the processor as it tells; that of its makers' codes on Arm."""
+    facts = _cpu_facts(root)
+    if name := facts.get("model name") or facts.get("Model"):
+        return name
+    if "CPU part" in facts:
+        return f"Arm, implementer {facts.get('CPU implementer', '?')}, part {facts['CPU part']}"
+    if sys.platform == "darwin" and (name := _asked("sysctl", "-n", "machdep.cpu.brand_string")):
+        return name
+    return platform.processor() or platform.machine() or "unknown processor"
+
+
+def _cpu_facts(root: Path) -> dict[str, str]:
+    """What Linux tells of the processor; the first value of each key."""
+    facts: dict[str, str] = {}
+    for line in _text(root / "proc" / "cpuinfo").splitlines():
+        key, _, value = line.partition(":")
+        facts.setdefault(key.strip(), value.strip())
+    return facts
+
+
+def _memory_bytes(root: Path) -> float | None:
+    """Main memory, or what the control group may use of it [B]."""
+    found = re.search(r"^MemTotal:\s+(\d+) kB", _text(root / "proc" / "meminfo"), re.MULTILINE)
+    total = 1024.0 * int(found[1]) if found else None
+    if (
+        total is None
+        and sys.platform == "darwin"
+        and (told := _asked("sysctl", "-n", "hw.memsize"))
+    ):
+        total = float(told) if told.isdigit() else None
+    known = [one for one in (total, memory_limit_bytes(root)) if one is not None]
+    return min(known, default=None)
+
+
+def _virtual(root: Path) -> bool | None:
+    """Whether this is a virtual machine or a container; None where nothing tells."""
+    if any((root / sign).exists() for sign in (*CONTAINER_SIGNS, *GUEST_SIGNS)):
+        return True
+    facts = _cpu_facts(root)
+    if "flags" in facts:
+        return "hypervisor" in facts["flags"].split()
+    if sys.platform == "darwin":
+        return {"1": True, "0": False}.get(_asked("sysctl", "-n", "kern.hv_vmm_present"))
+    return None
+
+
+def _system() -> str:
+    """Operating system, the numbers of its version, and instruction set.
+
+    The rest of a kernel's version may hold names of people and machines.
+    """
+    numbers = re.match(r"[\d.]+", platform.release())
+    version = numbers[0].strip(".") if numbers else ""
+    return " ".join(word for word in (platform.system(), version, platform.machine()) if word)
+
+
+def _software() -> dict[str, str]:
+    """Versions of what our own interpreter would compute with; none of it is imported for that."""
+    found = {"python": platform.python_version(), "numpy": np.__version__, "blas": _blas()}
+    for name in ("torch", "cupy", "codecarbon", "nvidia-ml-py"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _blas() -> str:
+    """Name and version of numpy's BLAS; its kernels and threads in use where it tells them."""
+    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    name = f"{built.get('name', 'unknown')} {built.get('version', '')}".strip()
+    for path in sorted(set(re.findall(r"\S*openblas\S*", _text(Path("/proc/self/maps"))))):
+        if told := _openblas(path):
+            return f"{name}, {told}"
+    return name
+
+
+def _openblas(path: str) -> str | None:
+    """Kernels and threads of a loaded OpenBLAS, whose names differ from build to build."""
+    try:
+        library = ctypes.CDLL(path)
+    except OSError:
+        return None
+    for before in ("scipy_", ""):
+        for after in ("64_", ""):
+            try:
+                kernels = library[f"{before}openblas_get_corename{after}"]
+                threads = library[f"{before}openblas_get_num_threads{after}"]
+            except AttributeError:
+                continue
+            kernels.restype = ctypes.c_char_p
+            return f"{kernels().decode('ascii', 'replace')} kernels, {threads()} threads"
+    return None
+
+
+def _asked(*command: str) -> str:
+    """What a command of the system answers; empty if it does not."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ASKED_S, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _text(path: Path) -> str:
+    """Content of a small file; empty if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""

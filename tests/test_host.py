@@ -1,0 +1,244 @@
+"""What machine this is and who else uses it, from trees of files like those of Linux."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.measure.cgroup import memory_limit_bytes, quota_cores, used_cpu_s
+from estimator.measure.host import (
+    Contention,
+    Use,
+    others_share,
+    own_cpu_s,
+    this_host,
+    usable_cores,
+)
+
+MACHINE_ID = "0123456789abcdef0123456789abcdef"
+XEON = """processor\t: 0
+model name\t: Intel(R) Xeon(R) Platinum 8480C
+flags\t\t: fpu vme avx512f amx_bf16
+processor\t: 1
+model name\t: another
+"""
+GRAVITON = """processor\t: 0
+CPU implementer\t: 0x41
+CPU part\t: 0xd40
+"""
+
+
+def put(root, files):
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def own_data(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path_factory.mktemp("data")))
+
+
+@pytest.fixture
+def server(tmp_path):
+    return put(
+        tmp_path,
+        {
+            "etc/machine-id": f"{MACHINE_ID}\n",
+            "proc/cpuinfo": XEON,
+            "proc/meminfo": "MemTotal:       65536000 kB\nMemFree:  1 kB\n",
+        },
+    )
+
+
+def test_a_server_tells_its_processor_memory_and_that_it_is_no_guest(server):
+    host = this_host(server)
+    assert host.cpu == "Intel(R) Xeon(R) Platinum 8480C"
+    assert host.memory_bytes == 65536000 * 1024
+    assert host.virtual is False
+
+
+def test_the_id_is_stable_and_holds_nothing_of_the_machines_number(server, tmp_path_factory):
+    other = put(tmp_path_factory.mktemp("other"), {"etc/machine-id": "f" * 32})
+    host_id = this_host(server).id
+    assert host_id == this_host(server).id != this_host(other).id
+    assert re.fullmatch("[0-9a-f]{16}", host_id)
+    assert not set(re.findall("....", host_id)) & set(re.findall("....", MACHINE_ID))
+
+
+@pytest.mark.parametrize("content", [None, "", "uninitialized\n"])
+def test_a_machine_without_a_number_gets_one_of_its_own_and_keeps_it(tmp_path, content):
+    if content is not None:
+        put(tmp_path, {"etc/machine-id": content})
+    first = this_host(tmp_path).id
+    assert re.fullmatch("[0-9a-f]{16}", first)
+    assert this_host(tmp_path).id == first
+
+
+def test_nothing_names_the_machine_or_its_user():
+    told = repr(this_host())
+    node = os.uname().nodename if hasattr(os, "uname") else os.environ["COMPUTERNAME"]
+    for name in (node, os.path.expanduser("~") + os.sep):
+        assert len(name) < 6 or name == "localhost" or name not in told
+
+
+def test_the_kernel_is_told_by_its_numbers_only():
+    assert re.fullmatch(r"\w+ [\d.]+ \w+", this_host().system)
+
+
+@pytest.mark.parametrize(
+    "sign", [".dockerenv", "run/.containerenv", "run/systemd/container", "sys/hypervisor/type"]
+)
+def test_a_container_or_guest_is_known_by_its_signs(server, sign):
+    assert this_host(put(server, {sign: ""})).virtual is True
+
+
+def test_a_virtual_machine_is_known_by_the_flag_of_its_processor(server):
+    put(server, {"proc/cpuinfo": XEON.replace("avx512f", "avx512f hypervisor")})
+    assert this_host(server).virtual is True
+
+
+def test_an_arm_processor_is_named_by_its_codes_and_does_not_say_whether_it_is_a_guest(tmp_path):
+    host = this_host(put(tmp_path, {"proc/cpuinfo": GRAVITON}))
+    assert host.cpu == "Arm, implementer 0x41, part 0xd40"
+    if sys.platform == "linux":
+        assert host.virtual is None
+
+
+def test_a_system_without_files_of_linux_is_described_as_far_as_it_goes(tmp_path):
+    host = this_host(tmp_path)
+    assert host.cores >= 1
+    assert host.cpu
+    assert host.software["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert Contention(tmp_path).read() is None
+
+
+def test_this_very_machine_names_its_blas_and_does_not_import_torch_for_its_version():
+    script = (
+        "import sys; from estimator.measure.host import this_host\n"
+        "host = this_host(); print(host.software['blas'], '|', host.software['numpy'])\n"
+        "assert not {'torch', 'codecarbon', 'pynvml', 'pandas'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"[\w-]+ [\d.]+", done.stdout)
+    if sys.platform == "linux" and "openblas" in done.stdout:
+        assert re.search(r", \w+ kernels, \d+ threads", done.stdout)
+
+
+V2 = {"proc/self/cgroup": "0::/job\n", "sys/fs/cgroup/job/cpu.max": "150000 100000\n"}
+
+
+def test_a_quota_of_the_second_generation_limits_the_cores(tmp_path):
+    assert quota_cores(put(tmp_path, V2)) == 1.5
+    assert usable_cores(tmp_path) <= 1.5
+    assert this_host(tmp_path).cores <= 2
+
+
+def test_the_tightest_group_above_holds(tmp_path):
+    put(tmp_path, {"proc/self/cgroup": "0::/slice/job\n"})
+    put(tmp_path, {"sys/fs/cgroup/slice/job/cpu.max": "max 100000\n"})
+    put(tmp_path, {"sys/fs/cgroup/slice/cpu.max": "50000 100000\n"})
+    put(tmp_path, {"sys/fs/cgroup/slice/job/memory.max": "8000\n"})
+    put(tmp_path, {"sys/fs/cgroup/slice/memory.max": "max\n"})
+    assert quota_cores(tmp_path) == 0.5
+    assert memory_limit_bytes(tmp_path) == 8000
+    assert this_host(tmp_path).cores == 1
+
+
+def test_a_container_that_shows_its_group_as_the_root_is_understood(tmp_path):
+    put(tmp_path, {"proc/self/cgroup": "0::/docker/abc\n"})
+    put(tmp_path, {"sys/fs/cgroup/cpu.max": "200000 100000\n"})
+    put(tmp_path, {"sys/fs/cgroup/cpu.stat": "usage_usec 2500000\nuser_usec 1\n"})
+    assert quota_cores(tmp_path) == 2
+    assert used_cpu_s(tmp_path) == 2.5
+
+
+def test_groups_of_the_first_generation_are_understood(server):
+    put(
+        server,
+        {
+            "proc/self/cgroup": "4:memory:/job\n3:cpu,cpuacct:/job\n0::/\n",
+            "sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us": "300000\n",
+            "sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_period_us": "100000\n",
+            "sys/fs/cgroup/cpu,cpuacct/job/cpuacct.usage": "7000000000\n",
+            "sys/fs/cgroup/memory/job/memory.limit_in_bytes": "4000000000\n",
+        },
+    )
+    assert quota_cores(server) == 3
+    assert used_cpu_s(server) == 7
+    assert this_host(server).memory_bytes == 4e9
+
+
+def test_a_group_without_limits_limits_nothing(server):
+    put(
+        server,
+        {
+            "proc/self/cgroup": "2:cpu:/\n1:memory:/\n0::/\n",
+            "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n",
+            "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+        },
+    )
+    assert quota_cores(server) is None
+    assert used_cpu_s(server) is None
+    assert this_host(server).memory_bytes == 65536000 * 1024
+
+
+def share(*, all_s, own_s, group_s=None, cores=8, quota=None):
+    before = Use(time_s=0.0, all_s=0.0, own_s=0.0, group_s=None if group_s is None else 0.0)
+    after = Use(time_s=1.0, all_s=all_s, own_s=own_s, group_s=group_s)
+    return others_share(before, after, cores=cores, quota=quota)
+
+
+def test_others_outside_a_quota_count_only_once_the_machine_is_full():
+    assert share(all_s=7, own_s=4, group_s=4, quota=4) == 0
+    assert share(all_s=8, own_s=2, group_s=2, quota=4) == pytest.approx(0.5)
+
+
+def test_others_inside_our_group_count_at_once():
+    assert share(all_s=3, own_s=2, group_s=3, quota=4) == pytest.approx(0.25)
+
+
+@given(st.floats(0, 8), st.floats(0, 8), st.floats(0, 8), st.floats(0.1, 8))
+def test_the_share_of_others_is_a_share_and_grows_with_them(own_s, first_s, more_s, quota):
+    shares = [
+        share(all_s=own_s + others, own_s=own_s, group_s=own_s, quota=quota)
+        for others in (first_s, first_s + more_s)
+    ]
+    assert 0 <= shares[0] <= shares[1] <= 1
+    assert share(all_s=own_s, own_s=own_s, group_s=own_s, quota=quota) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_contention_reads_the_time_of_the_processors_that_we_may_use(tmp_path):
+    stat = tmp_path / "proc" / "stat"
+    idle = "cpu{} 0 0 0 5 5 0 0 {} 0 0\n"
+    mine, foreign = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0)) + 1
+    put(tmp_path, {"proc/stat": idle.format(mine, 0) + idle.format(foreign, 0)})
+    contention = Contention(tmp_path)
+    before = own_cpu_s()
+    while own_cpu_s() - before < 0.02:
+        pass
+    stat.write_text(idle.format(mine, 0) + idle.format(foreign, 10**6))
+    assert contention.read() == 0
+    while own_cpu_s() - before < 0.04:
+        pass
+    stat.write_text(idle.format(mine, 10**6) + idle.format(foreign, 10**6))
+    assert contention.read() == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell of children")
+def test_the_time_of_children_is_ours_once_they_have_ended():
+    before = own_cpu_s()
+    script = "import time\nwhile time.process_time() < 0.3: pass"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert own_cpu_s() - before >= 0.29
