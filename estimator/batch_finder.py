@@ -7,20 +7,21 @@ from typing import TypeVar, cast
 
 from estimator.catalog import Catalog, Device
 from estimator.hardware import Hardware
+from estimator.layout import Machine
 from estimator.lookup import (
     choose_precision,
     find_hardware,
-    find_machine,
     find_price,
     find_site,
     fixed_utilization,
 )
-from estimator.run_traits import fitted_model, shipped_spreads
+from estimator.machine_lookup import find_machine
+from estimator.run_traits import Doubts, fitted_model, shipped_doubts
 from estimator.scenario import Scenario
 from estimator.site import Site
 from estimator.trail import Trail, uncertain_record
 from estimator.uncertainty import Uncertain
-from estimator.utilization import Machine, UtilizationModel
+from estimator.utilization import UtilizationModel
 
 Found = TypeVar("Found")
 
@@ -78,9 +79,9 @@ class Finder:
         return fitted_model(self.catalog)
 
     @cached_property
-    def spreads(self) -> dict[str, float]:
-        """Group of networks -> doubt of its utilization [1]."""
-        return shipped_spreads(self.catalog)
+    def spreads(self) -> Doubts:
+        """Doubt of the utilization: by group of networks, and of what a row leaves out."""
+        return shipped_doubts(self.catalog)
 
     def given_utilization(self, device: Device) -> Uncertain | None:
         """Utilization of devices that the model does not cover; None for all others."""

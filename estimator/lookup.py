@@ -11,14 +11,10 @@ from estimator.site import Site
 from estimator.trail import Trail
 from estimator.uncertainty import Uncertain, spread_between, total
 from estimator.units import H_PER_YEAR
-from estimator.utilization import REFERENCE_BALANCE, Machine
 from estimator.water_lookup import find_offsite_water, find_wue
 
 TRAINING_PRECISIONS = ("bf16", "fp16", "tf32", "fp32", "equivalent", "fp64")
 """Formats that training uses by default: the fastest of the device is taken."""
-
-HALF = ("bf16", "fp16", "tf32", "fp32")
-"""Formats of 16 bit or more, for what does not run at fewer bits."""
 
 SELF_CONTAINED = ("brain",)
 """Kinds of device that need neither cooling nor a network beyond themselves."""
@@ -104,18 +100,6 @@ def find_hardware(device: Device, precision: str, catalog: Catalog, trail: Trail
         lifetime_h=years * busy * H_PER_YEAR,
         **power,
         **optional,
-    )
-
-
-def find_machine(device: Device, precision: str) -> Machine:
-    """What the utilization depends on; without a bandwidth, that of a balanced machine is meant."""
-    peak = device.peaks[precision].value
-    sixteen = max((device.peaks[name].value for name in HALF if name in device.peaks), default=peak)
-    bandwidth = device.records.get("memory_bytes_per_s")
-    return Machine(
-        peak_flop_per_s=peak,
-        peak_16_bit_flop_per_s=min(sixteen, peak),
-        memory_bytes_per_s=peak / REFERENCE_BALANCE if bandwidth is None else bandwidth.value,
     )
 
 

@@ -1,6 +1,6 @@
 """Published runs as arrays: the same reading of a row that `batch` does, for fit and validation."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -9,9 +9,15 @@ import numpy.typing as npt
 
 from estimator.batch_finder import Finder
 from estimator.catalog import Catalog
+from estimator.layout import Machine
 from estimator.lookup import value_bytes
-from estimator.run_traits import kinds_of_rows, training_flop, traits_of_rows
-from estimator.utilization import Machine
+from estimator.run_traits import (
+    kinds_of_rows,
+    shipped_doubts,
+    training_flop,
+    traits_of_rows,
+)
+from estimator.throughput_lookup import steady_rows
 from estimator.utilization_fit import Runs
 
 NUMBERS = (
@@ -33,6 +39,8 @@ class PublishedRuns:
     ----------
     runs : Runs
         For the fit.
+    tables : Runs
+        Rows of throughput tables, for the fit beside them; never scored.
     rows : sequence of dict
         The rows behind them, as in the table.
     groups, devices : array of str
@@ -42,6 +50,7 @@ class PublishedRuns:
     """
 
     runs: Runs
+    tables: Runs
     rows: Sequence[dict[str, str]]
     groups: npt.NDArray[np.str_]
     devices: npt.NDArray[np.str_]
@@ -77,7 +86,7 @@ def usable_runs(catalog: Catalog) -> PublishedRuns:
             candidates.append(
                 _Candidate(row=row, device=device.id, machine=machine, value_bytes=bytes_)
             )
-    return _as_arrays(candidates, left_out)
+    return _as_arrays(candidates, left_out, catalog)
 
 
 def _unusable(row: dict[str, str]) -> str:
@@ -92,8 +101,11 @@ def _unusable(row: dict[str, str]) -> str:
     return ""
 
 
-def _as_arrays(candidates: Sequence[_Candidate], left_out: Counter[str]) -> PublishedRuns:
+def _as_arrays(
+    candidates: Sequence[_Candidate], left_out: Counter[str], catalog: Catalog
+) -> PublishedRuns:
     """Rows with known work as arrays; the others are counted as left out."""
+    doubts = shipped_doubts(catalog)
     rows = [candidate.row for candidate in candidates]
     numbers = {name: _column(rows, name) for name in NUMBERS}
     kinds = kinds_of_rows(*([row[name] for row in rows] for name in ("domain", "arch", "name")))
@@ -105,7 +117,7 @@ def _as_arrays(candidates: Sequence[_Candidate], left_out: Counter[str]) -> Publ
         kinds,
         flop=flop,
         value_bytes=np.array([candidate.value_bytes for candidate in candidates]),
-        spreads=defaultdict(lambda: 1.0),
+        spreads=doubts,
     )
     count = numbers["accelerator_count"]
     runs = Runs(
@@ -118,6 +130,7 @@ def _as_arrays(candidates: Sequence[_Candidate], left_out: Counter[str]) -> Publ
     ).part(known)
     return PublishedRuns(
         runs=runs,
+        tables=steady_rows(catalog, doubts),
         rows=[row for row, has in zip(rows, known, strict=True) if has],
         groups=np.array([kind.group for kind in kinds])[known],
         devices=np.array([candidate.device for candidate in candidates])[known],

@@ -1,11 +1,13 @@
 """What does a run tell about itself: work and traits out of a table's columns, all rows at once."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.layout import Layout
 from estimator.network_kind import NetworkKind, kind_of_domain, network_kind
 from estimator.trail import uncertain_record
 from estimator.uncertainty import Number, Uncertain
@@ -14,6 +16,7 @@ from estimator.utilization import (
     REFERENCE_SEQ_LEN,
     Traits,
     UtilizationModel,
+    thinness,
 )
 from estimator.workload import formulas
 from estimator.workload.formulas import (
@@ -36,8 +39,48 @@ LAYERS_PER_WIDTH = 1.0 / 128.0
 TOKENS_PER_PARAM = 20.0
 """Tokens per parameter of a balanced run [1]; Hoffmann et al. 2022, arXiv:2203.15556."""
 
+USUAL_BATCH_TOKENS = 1e6
+"""Tokens of a step of a run of `USUAL_BATCH_FLOP` [token]; GPT-3, LLaMA, BLOOM: 2 to 4e6."""
+
+USUAL_BATCH_FLOP = 1e21
+BATCH_EXPONENT = 0.2
+"""Work of such a run [FLOP], and how the batch grows with it [1]."""
+
+USUAL_RECOMPUTATION = 0.5
+"""Share of runs that compute activations again, where it is not told [1]."""
+
+MOST_EXPERTS = 50.0
+"""Parameters over active ones at most [1]."""
+
 LORA_SHARE = 4.0 / 6.0
 """Adapters on frozen weights: forward and input gradients, no weight gradients [1]."""
+
+
+TOLD = {
+    "recomputation": ("recomputation",),
+    "batch": ("batch_tokens",),
+    "layout": ("tensor_parallel", "pipeline_parallel", "expert_parallel"),
+}
+"""What published runs seldom tell: the doubt is smaller where a run does."""
+
+UNTOLD = {"width": ("hidden",), "sequence": ("seq_len",)}
+"""What they tell: the doubt is larger where a run does not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubts:
+    """How unsure the utilization is.
+
+    Parameters
+    ----------
+    groups : mapping of str to float
+        Group of networks -> standard deviation of the logarithm of their utilization [1].
+    choices : mapping of str to float
+        Key of `TOLD` or `UNTOLD` -> what not knowing it moves the logarithm [1].
+    """
+
+    groups: Mapping[str, float]
+    choices: Mapping[str, float]
 
 
 def kinds_of_rows(
@@ -92,38 +135,51 @@ def traits_of_rows(
     *,
     flop: Floats,
     value_bytes: Number,
-    spreads: Mapping[str, float],
+    spreads: Doubts,
 ) -> Traits:
     """Traits of runs; what a row leaves out takes the usual value of such runs.
 
     Parameters
     ----------
     numbers : mapping of str to array
-        hidden, seq_len, params_total and year, NaN where a cell is empty.
+        hidden, seq_len, params_total and year, NaN where a cell is empty; params_active,
+        batch_tokens, recomputation, tensor_parallel, pipeline_parallel, expert_parallel and
+        micro_batches where the table has them.
     kinds : sequence of NetworkKind
         One a row.
     flop : array
         FLOPs of each run [FLOP].
     value_bytes : float or array
         Bytes of a value in memory [B].
-    spreads : mapping of str to float
-        Group of networks -> standard deviation of the logarithm of their utilization [1].
+    spreads : Doubts
+        Doubt by group of networks, and of what a row leaves out.
     """
 
     def flags(name: str) -> Floats:
         return np.array([float(getattr(kind, name)) for kind in kinds])
 
     year = numbers["year"]
+    hidden = usual_width(numbers["hidden"], numbers["params_total"], flop)
+    transformer = flags("transformer") > 0
+    elementwise = flags("convolution") + flags("depthwise") + flags("unet")
+    groups = np.array([spreads.groups[kind.group] for kind in kinds])
+    known_year = np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR)
     return Traits(
-        hidden=usual_width(numbers["hidden"], numbers["params_total"], flop),
+        hidden=hidden,
         seq_len=np.where(
-            np.isnan(numbers["seq_len"]) | (flags("transformer") == 0),
+            np.isnan(numbers["seq_len"]) | ~transformer,
             REFERENCE_SEQ_LEN,
             numbers["seq_len"],
         ),
-        year=np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR),
+        year=known_year,
         value_bytes=value_bytes,
-        log_sd=np.array([spreads[kind.group] for kind in kinds]),
+        layout=layout_of_rows(numbers, hidden, flop),
+        log_sd=_doubt(
+            numbers,
+            groups * thinness(flop, known_year, elementwise == 0),
+            transformer,
+            spreads.choices,
+        ),
         **{
             name: flags(name)
             for name in (
@@ -132,6 +188,54 @@ def traits_of_rows(
             )
         },
     )
+
+
+def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) -> Layout:
+    """How runs share their work; what a row leaves out is usual, or left to the mechanism.
+
+    Parameters
+    ----------
+    numbers : mapping of str to array
+        As for `traits_of_rows`.
+    hidden, flop : array
+        Width [1] and work [FLOP] of each run.
+    """
+    unknown = np.full(len(flop), np.nan)
+    total = numbers["params_total"]
+    params = np.where(np.isnan(total), LAYER_PARAMS * LAYERS_PER_WIDTH * hidden**3, total)
+    active = numbers.get("params_active", unknown)
+    batch = numbers.get("batch_tokens", unknown)
+    again = numbers.get("recomputation", unknown)
+    usual = USUAL_BATCH_TOKENS * (flop / USUAL_BATCH_FLOP) ** BATCH_EXPONENT
+    return Layout(
+        params=params,
+        active_params=np.clip(
+            np.where(np.isnan(active), params, active), params / MOST_EXPERTS, params
+        ),
+        batch_tokens=np.where(np.isnan(batch), usual, batch),
+        recomputation=np.where(np.isnan(again), USUAL_RECOMPUTATION, again),
+        **{name: numbers.get(name, unknown) for name in (*TOLD["layout"], "micro_batches")},
+    )
+
+
+def _doubt(
+    numbers: Mapping[str, Floats],
+    spread: Floats,
+    transformer: npt.NDArray[np.bool_],
+    choices: Mapping[str, float],
+) -> Floats:
+    """Doubt of runs: that of their like, less what they tell beyond, and more what they do not."""
+
+    def known(names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+        told = [~np.isnan(numbers[name]) for name in names if name in numbers]
+        return np.asarray(np.any(told, axis=0), dtype=np.bool_)
+
+    variance = spread**2
+    for key, names in TOLD.items():
+        variance = variance - choices[key] ** 2 * (known(names) & transformer)
+    for key, names in UNTOLD.items():
+        variance = variance + choices[key] ** 2 * (~known(names) & transformer)
+    return np.asarray(np.sqrt(variance), dtype=np.float64)
 
 
 def usual_width(hidden: Floats, params: Floats, flop: Floats) -> Floats:
@@ -161,11 +265,12 @@ def prior_model(catalog: Catalog) -> dict[str, Uncertain]:
     }
 
 
-def shipped_spreads(catalog: Catalog) -> dict[str, float]:
-    """Group of networks -> standard deviation of the logarithm of its utilization [1]."""
-    prefix = "utilization.spread."
-    return {
-        key.removeprefix(prefix): float(uncertain_record(record, "").log_sd)
-        for key, record in catalog.priors().items()
-        if key.startswith(prefix)
-    }
+def shipped_doubts(catalog: Catalog) -> Doubts:
+    """Doubt of the utilization: by group of networks, and of what a run does not tell."""
+    spreads: dict[str, dict[str, float]] = {"spread": {}, "untold": {}}
+    for key, record in catalog.priors().items():
+        head, _, rest = key.partition(".")
+        kind, _, name = rest.partition(".")
+        if head == "utilization" and kind in spreads:
+            spreads[kind][name] = float(uncertain_record(record, "").log_sd)
+    return Doubts(groups=spreads["spread"], choices=spreads["untold"])

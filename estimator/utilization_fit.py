@@ -2,20 +2,21 @@
 
 Each parameter has a log-normal prior from physical reasoning; the data move it as far as they can.
 The loss is the pseudo-Huber ("soft L1") loss, so that no single run pulls far, and runs of one
-family share their weight: their errors are not independent.
+family share their weight: their errors are not independent. Rows of a table of steady throughput
+share the weight of a single run, for one hand made them on one machine.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from estimator.uncertainty import Uncertain
+from estimator.layout import Layout, Machine
+from estimator.uncertainty import Number, Uncertain
 from estimator.utilization import (
     PARAMETERS,
-    Machine,
     Traits,
     UtilizationModel,
     log_utilization,
@@ -23,13 +24,16 @@ from estimator.utilization import (
 
 Floats = npt.NDArray[np.float64]
 Residuals = Callable[[Floats], Floats]
-Cut = TypeVar("Cut", Machine, Traits)
+Cut = TypeVar("Cut", Layout, Machine, Traits)
 
-ERROR_SCALE = 0.3
+ERROR_SCALE = 0.2
 """Error of the logarithm beyond which a run counts as unusual [1]."""
 
 FAMILY_EXPONENT = -0.25
 """Power of the family's size that weighs a run: between one vote a run and one a family [1]."""
+
+TABLE_EXPONENT = -0.5
+"""The same for rows of tables: one vote a family [1]."""
 
 STEPS = 60
 SMALLEST_STEP = 1e-9
@@ -125,7 +129,7 @@ def fit(prior: Mapping[str, Uncertain], runs: Runs, start: Fit | None = None) ->
     """Fit like `fitted_model`, from the end of a fit to almost the same runs if there is one."""
     centre = np.array([np.log(float(prior[name].mid)) for name in PARAMETERS])
     spread = np.array([float(prior[name].log_sd) for name in PARAMETERS])
-    weight = family_weight(runs.family) / ERROR_SCALE
+    weight = row_weight(runs) / ERROR_SCALE
     seen = runs.log_utilization()
 
     def residuals(logs: Floats) -> Floats:
@@ -142,10 +146,27 @@ def model_of(logs: Floats | Sequence[float]) -> UtilizationModel:
     return UtilizationModel(**dict(zip(PARAMETERS, np.exp(logs), strict=True)))
 
 
-def family_weight(family: npt.NDArray[np.str_]) -> Floats:
-    """Weight of each run by the size of its family [1]."""
-    _, places, counts = np.unique(family, return_inverse=True, return_counts=True)
-    return np.asarray(counts[places] ** FAMILY_EXPONENT, dtype=np.float64)
+def row_weight(runs: Runs) -> Floats:
+    """Weight of each run or row of a table, by the size of its family among its like [1]."""
+    steady = np.broadcast_to(np.asarray(runs.traits.steady) > 0, runs.flop.shape)
+    weight = np.empty(len(runs.flop))
+    for like, exponent in ((~steady, FAMILY_EXPONENT), (steady, TABLE_EXPONENT)):
+        _, places, counts = np.unique(runs.family[like], return_inverse=True, return_counts=True)
+        weight[like] = counts[places] ** exponent
+    return weight
+
+
+def joined(runs: Runs, more: Runs) -> Runs:
+    """Return the runs of both, the first first."""
+    sizes = len(runs.flop), len(more.flop)
+    return Runs(
+        flop=np.concatenate([runs.flop, more.flop]),
+        devices=np.concatenate([runs.devices, more.devices]),
+        device_hours=np.concatenate([runs.device_hours, more.device_hours]),
+        machine=_joined(runs.machine, more.machine, sizes),
+        traits=_joined(runs.traits, more.traits, sizes),
+        family=np.concatenate([runs.family, more.family]),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,9 +231,24 @@ def _learned(curvature: Floats, step: Floats, change: Floats) -> Floats:
 
 def _cut(item: Cut, chosen: npt.NDArray[np.bool_]) -> Cut:
     """Cut every array of a dataclass."""
-    changed = {
-        field.name: np.asarray(getattr(item, field.name))[chosen]
-        for field in fields(item)
-        if np.ndim(getattr(item, field.name))
-    }
-    return replace(item, **changed)
+    return _each(item, item, lambda value, _: value[chosen] if np.ndim(value) else value)
+
+
+def _joined(one: Cut, other: Cut, sizes: tuple[int, int]) -> Cut:
+    """Join every field of two dataclasses as arrays."""
+
+    def both(value: Number, more: Number) -> Number:
+        parts = np.broadcast_to(value, sizes[0]), np.broadcast_to(more, sizes[1])
+        return np.concatenate(parts)
+
+    return _each(one, other, both)
+
+
+def _each(one: Cut, other: Cut, change: Callable[[Any, Any], Number]) -> Cut:
+    """Change every number of a dataclass, those of a layout inside it, too."""
+    changed: dict[str, Any] = {}
+    for field in fields(one):
+        pair = getattr(one, field.name), getattr(other, field.name)
+        inside = isinstance(pair[0], Layout)
+        changed[field.name] = _each(*pair, change) if inside else change(*pair)
+    return replace(one, **changed)

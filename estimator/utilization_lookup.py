@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator.catalog import Catalog, Device
-from estimator.lookup import find_machine, value_bytes
+from estimator.lookup import value_bytes
+from estimator.machine_lookup import find_machine
 from estimator.network_kind import network_kind
-from estimator.run_traits import fitted_model, shipped_spreads, traits_of_rows
+from estimator.run_traits import fitted_model, shipped_doubts, traits_of_rows
 from estimator.trail import Input, Trail
 from estimator.uncertainty import Uncertain
 from estimator.utilization import expected_utilization
@@ -67,7 +68,7 @@ def predicted_utilization(
         [kind],
         flop=np.array([facts.flop]),
         value_bytes=value_bytes(precision),
-        spreads=shipped_spreads(catalog),
+        spreads=shipped_doubts(catalog),
     )
     expected = expected_utilization(
         fitted_model(catalog),

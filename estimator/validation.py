@@ -1,7 +1,8 @@
 """How right are we: published runs against predictions that have never seen their family.
 
 The utilization model is fitted to all families but one, predicts that one, and so on; the score
-counts what it predicts, never what it was fitted to. Nothing here prints or reads a file.
+counts what it predicts, never what it was fitted to. Tables of throughput help the fit, those of
+the family held out excepted, and are not scored. Nothing here prints or reads a file.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,8 @@ import numpy.typing as npt
 
 from estimator.uncertainty import Uncertain, z_score
 from estimator.units import CENTRAL
-from estimator.utilization import log_utilization
-from estimator.utilization_fit import Fit, Runs, fit
+from estimator.utilization import log_utilization, thinness, transformer_share
+from estimator.utilization_fit import Fit, Runs, fit, joined
 
 Floats = npt.NDArray[np.float64]
 
@@ -69,7 +70,7 @@ class Blind:
 
 
 def blind_predictions(
-    prior: Mapping[str, Uncertain], runs: Runs, groups: npt.NDArray[np.str_]
+    prior: Mapping[str, Uncertain], runs: Runs, tables: Runs, groups: npt.NDArray[np.str_]
 ) -> Blind:
     """Hold out each family in turn, fit to the others, and predict it.
 
@@ -77,21 +78,26 @@ def blind_predictions(
     ----------
     prior : mapping of str to Uncertain
         Parameters before any run was seen.
-    runs : Runs
-        Published runs.
+    runs, tables : Runs
+        Published runs, and rows of throughput tables.
     groups : array of str
         Kind of network of each run; runs of one kind share their doubt.
     """
     ratio = np.empty(len(runs.flop))
     doubt = np.empty(len(runs.flop))
-    near = fit(prior, runs)
+    near = fit(prior, joined(runs, tables))
     for family in np.unique(runs.family):
         out = runs.family == family
-        ratio[out] = log_hours_ratio(prior, runs.part(~out), runs.part(out), near)
+        others = joined(runs.part(~out), tables.part(tables.family != family))
+        ratio[out] = log_hours_ratio(prior, others, runs.part(out), near)
+    thin = thinness(runs.flop, runs.traits.year, transformer_share(runs.traits))
+    even = ratio / thin
     for family in np.unique(runs.family):
         out = runs.family == family
         for group in np.unique(groups[out]):
-            doubt[out & (groups == group)] = spread_of(ratio[~out], groups[~out], str(group))
+            chosen = out & (groups == group)
+            spread = spread_of(even[~out], groups[~out], runs.family[~out], str(group))
+            doubt[chosen] = thin[chosen] * spread
     return Blind(log_ratio=ratio, log_sd=doubt)
 
 
@@ -118,18 +124,34 @@ def log_hours_ratio(
     return np.asarray(scored.log_utilization() - expected, dtype=np.float64)
 
 
-def spread_of(log_ratio: Floats, groups: npt.NDArray[np.str_], group: str) -> float:
+def spread_of(
+    log_ratio: Floats, groups: npt.NDArray[np.str_], family: npt.NDArray[np.str_], group: str
+) -> float:
     """Standard deviation that makes the 80 % interval hold 80 % of a group's errors [1].
 
-    A small group is drawn towards all runs.
+    Errors are told as if all runs were well known: over the `thinness` of each. A family to come
+    falls outside more often than those at hand, the more so the fewer they are [1]_. A small group
+    is drawn towards all runs.
+
+    References
+    ----------
+    .. [1] V. Vovk, A. Gammerman, G. Shafer, "Algorithmic learning in a random world", 2005,
+       sec. 2.2: of n errors the (n + 1) p-th bounds the next one with probability p.
     """
-    own = np.abs(log_ratio[groups == group])
-    every = float(np.quantile(np.abs(log_ratio), CENTRAL)) / z_score(CENTRAL)
-    if len(own) == 0:
+    own = groups == group
+    every = _spread(log_ratio, family)
+    if not own.any():
         return every
-    alone = float(np.quantile(own, CENTRAL)) / z_score(CENTRAL)
-    trust = len(own) / (len(own) + SMALL_GROUP)
+    alone = _spread(log_ratio[own], family[own])
+    trust = own.sum() / (own.sum() + SMALL_GROUP)
     return float(np.sqrt(trust * alone**2 + (1 - trust) * every**2))
+
+
+def _spread(log_ratio: Floats, family: npt.NDArray[np.str_]) -> float:
+    """Standard deviation by the size below which most errors lie [1]."""
+    count = len(np.unique(family))
+    level = min(CENTRAL * (1.0 + 1.0 / count), 1.0)
+    return float(np.quantile(np.abs(log_ratio), level)) / z_score(CENTRAL)
 
 
 def score(blind: Blind, family: npt.NDArray[np.str_]) -> Score:

@@ -161,7 +161,9 @@ class Report:
 def validation_report(catalog: Catalog) -> Report:
     """Predict every usable published run without its family, and score the predictions."""
     published = usable_runs(catalog)
-    blind = blind_predictions(prior_model(catalog), published.runs, published.groups)
+    blind = blind_predictions(
+        prior_model(catalog), published.runs, published.tables, published.groups
+    )
     return _report(published, blind)
 
 

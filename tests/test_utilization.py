@@ -8,21 +8,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
+from estimator.layout import Layout, Machine
 from estimator.network_kind import network_kind
 from estimator.published import usable_runs
 from estimator.run_traits import (
     fitted_model,
     kinds_of_rows,
     prior_model,
-    shipped_spreads,
+    shipped_doubts,
     training_flop,
 )
-from estimator.utilization import PARAMETERS, Machine, Traits, log_utilization
-from estimator.utilization_fit import Runs
+from estimator.utilization import PARAMETERS, Traits, log_utilization
+from estimator.utilization_fit import Runs, joined
 from estimator.utilization_fit import fitted_model as fit
 
-A100 = Machine(peak_flop_per_s=312e12, peak_16_bit_flop_per_s=312e12, memory_bytes_per_s=2.039e12)
-DECODER = Traits(hidden=4096.0, seq_len=2048.0, year=2023.0, value_bytes=2.0, log_sd=0.4)
+A100 = Machine(
+    peak_flop_per_s=312e12,
+    peak_16_bit_flop_per_s=312e12,
+    memory_bytes_per_s=2.039e12,
+    memory_bytes=80 * 2**30,
+    link_bytes_per_s=600e9,
+    network_bytes_per_s=25e9,
+)
+USUAL = Layout(params=7e9, active_params=7e9, batch_tokens=4e6, recomputation=0.5)
+DECODER = Traits(
+    hidden=4096.0, seq_len=2048.0, year=2023.0, value_bytes=2.0, layout=USUAL, log_sd=0.4
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +80,10 @@ def test_little_work_on_many_devices_is_wasteful(model, flop, devices):
 
 def test_the_same_resnet_reaches_more_of_the_fp32_peak_than_of_the_tensor_peak(model):
     resnet = replace(DECODER, convolution=1.0, year=2019.0)
-    fp32 = Machine(
-        peak_flop_per_s=15.7e12, peak_16_bit_flop_per_s=15.7e12, memory_bytes_per_s=897e9
+    tensor = replace(
+        A100, peak_flop_per_s=125e12, peak_16_bit_flop_per_s=125e12, memory_bytes_per_s=897e9
     )
-    tensor = Machine(
-        peak_flop_per_s=125e12, peak_16_bit_flop_per_s=125e12, memory_bytes_per_s=897e9
-    )
+    fp32 = replace(tensor, peak_flop_per_s=15.7e12, peak_16_bit_flop_per_s=15.7e12)
     slow = reached(model, replace(resnet, value_bytes=4.0), fp32, 1e18, 8.0)
     fast = reached(model, resnet, tensor, 1e18, 8.0)
     assert slow > 1.5 * fast
@@ -107,14 +116,15 @@ def test_without_runs_the_prior_stands(catalog):
 
 
 def test_the_shipped_parameters_are_those_of_the_fit(catalog):
-    again = fit(prior_model(catalog), usable_runs(catalog).runs)
+    published = usable_runs(catalog)
+    again = fit(prior_model(catalog), joined(published.runs, published.tables))
     shipped = asdict(fitted_model(catalog))
     for name, value in asdict(again).items():
         assert shipped[name] == pytest.approx(value, rel=1e-3), name
 
 
 def test_every_group_of_networks_has_a_spread(catalog):
-    spreads = shipped_spreads(catalog)
+    spreads = shipped_doubts(catalog).groups
     groups = {
         network_kind(work, arch).group
         for work in ("language", "vision", "diffusion", "speech", "multimodal", "other")

@@ -231,6 +231,12 @@ class Catalog:
         with (self.layers[0] / "runs" / "published_runs.csv").open(encoding="utf-8") as lines:
             return list(csv.DictReader(lines))
 
+    def published_throughput(self) -> list[dict[str, str]]:
+        """Return the rows of ``runs/published_throughput.csv``, ours only."""
+        path = self.layers[0] / "runs" / "published_throughput.csv"
+        with path.open(encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
+
     def check(self) -> list[Problem]:
         """Visit every number of every layer and list what is wrong with it."""
         from estimator.catalog.checking import problems
