@@ -20,8 +20,10 @@ def ledger_json(ledger: Ledger) -> dict[str, Any]:
         "forward_flop_per_token": float(ledger.forward_flop_per_token),
         "weights_bytes": ledger.weights_bytes(),
     }
-    if ledger.cache:
+    if ledger.kv_cache_bytes_per_token():
         told["kv_cache_bytes_per_token"] = ledger.kv_cache_bytes_per_token()
+    if ledger.state_bytes():
+        told["state_bytes"] = ledger.state_bytes()
     told["ledger"] = {
         name: {"params": term.params, "active_params": term.active_params, "flop": float(term.flop)}
         for name, term in ledger.terms.items()
@@ -53,8 +55,10 @@ def ledger_summary(ledger: Ledger) -> Iterator[tuple[str, str]]:
     yield "forward per token", human(float(ledger.forward_flop_per_token), "FLOP")
     yield "training step", human(float(ledger.training_flop), "FLOP")
     yield "weights at 16 bit", human(ledger.weights_bytes(), "B")
-    if ledger.cache:
+    if ledger.kv_cache_bytes_per_token():
         yield "KV cache per token", human(ledger.kv_cache_bytes_per_token(), "B")
+    if ledger.state_bytes():
+        yield "state per sequence", human(ledger.state_bytes(), "B")
 
 
 def ledger_table(ledger: Ledger) -> Iterator[tuple[str, str, str, str, str]]:

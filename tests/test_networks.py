@@ -260,3 +260,30 @@ def test_a_bad_quantity_is_refused(bad):
 def test_an_input_too_small_to_pass_is_refused(name, inputs):
     with pytest.raises(ValueError, match="the input is too small for the network"):
         ledger(name, **inputs)
+
+
+def test_the_cache_of_jamba_at_256k_tokens_is_the_published_4_gb():
+    """A. Lieber et al., "Jamba", 2024, arXiv:2403.19887, table 1."""
+    found = ledger("jamba-v0.1")
+    assert found.kv_cache_bytes_per_token() * 2**18 == 4 * 2**30
+
+
+def test_a_recurrent_state_does_not_grow_with_the_sequence():
+    mamba = ledger("mamba-130m")
+    assert mamba.kv_cache_bytes_per_token() == 0
+    assert mamba.kv_cache_bytes(10) == mamba.kv_cache_bytes(10_000) == mamba.state_bytes()
+    assert mamba.state_bytes() == 24 * 1536 * (16 + 4) * 2
+    assert mamba.kv_cache_bytes(10, batch=3) == 3 * mamba.state_bytes()
+
+
+def test_a_hybrid_caches_tokens_in_its_attention_layers_and_states_in_the_others():
+    found = ledger("bamba-9b")
+    per_token, state = found.kv_cache_bytes_per_token(), found.state_bytes()
+    assert per_token == 3 * 2 * 8 * 128 * 2
+    assert state == 29 * (8192 * 128 + (8192 + 2 * 128) * 4) * 2
+    assert found.kv_cache_bytes(1000) == 1000 * per_token + state
+
+
+def test_the_shared_block_of_zamba2_is_held_once_and_cached_at_each_of_its_places():
+    found = ledger("zamba2-2.7b")
+    assert found.kv_cache_bytes_per_token() == 9 * 2 * 32 * 160 * 2

@@ -24,6 +24,7 @@ from estimator.workload.families import (
     dense,
     diffusion,
     diffusion_transformer,
+    hybrid,
     mobile,
     modern_encoder,
     multimodal,
@@ -39,6 +40,7 @@ from estimator.workload.families import (
     vision,
     whisper,
     windowed,
+    zamba,
 )
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Ledger, Quantity
@@ -62,6 +64,8 @@ FAMILIES: Mapping[str, Callable[[Fields], Architecture]] = {
     **speech.FAMILIES,
     **whisper.FAMILIES,
     **state_space.FAMILIES,
+    **hybrid.FAMILIES,
+    **zamba.FAMILIES,
     **clip.FAMILIES,
     **multimodal.FAMILIES,
     **sam.FAMILIES,

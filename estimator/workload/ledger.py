@@ -75,11 +75,22 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheLayers:
-    """What some equal layers keep per token while generating: values, and within which window."""
+    """What some equal layers keep while generating.
+
+    Parameters
+    ----------
+    layers, values_per_token : int
+        Layers; values that each keeps per token. [1]
+    window : int or None
+        Tokens kept at most, all if None. [token]
+    state_values : int
+        Values that each keeps per sequence whatever its length: the state of a recurrence. [1]
+    """
 
     layers: int
     values_per_token: int
     window: int | None = None
+    state_values: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,10 +160,14 @@ class Ledger:
         """Bytes that one more token adds to the cache while it is inside every window [byte]."""
         return sum(part.layers * part.values_per_token for part in self.cache) * bytes_per_value
 
+    def state_bytes(self, bytes_per_value: float = BYTES_16_BIT) -> float:
+        """Bytes of recurrent states per sequence, whatever its length [byte]."""
+        return sum(part.layers * part.state_values for part in self.cache) * bytes_per_value
+
     def kv_cache_bytes(
         self, context: ArrayLike, batch: ArrayLike = 1.0, bytes_per_value: float = BYTES_16_BIT
     ) -> Any:
-        """Bytes of the whole cache; a sliding-window layer stops growing at its window.
+        """Bytes of the whole cache and of recurrent states; a window stops growing when full.
 
         Parameters
         ----------
@@ -170,7 +185,11 @@ class Ledger:
         tokens = np.asarray(context, dtype=float)
         values = sum(
             (
-                part.layers * part.values_per_token * np.minimum(tokens, part.window or np.inf)
+                part.layers
+                * (
+                    part.values_per_token * np.minimum(tokens, part.window or np.inf)
+                    + part.state_values
+                )
                 for part in self.cache
             ),
             start=np.zeros_like(tokens),

@@ -33,6 +33,7 @@ UNCOUNTED = {
     "switch_transformers": "its experts are picked by value",
     "gemma3": "image tokens are found by value",
     "llava": "image tokens are found by value",
+    "zamba": "its loop over tokens takes many minutes",
 }
 UNTRAINED = {"mamba", "falcon_mamba", "mamba2", "rwkv", "sam"}
 """Their backward pass cannot be counted, or is not that of the kernels for training."""
@@ -61,6 +62,7 @@ def build(config: dict) -> torch.nn.Module:
             return getattr(diffusers, keys.pop("_class_name")).from_config(keys)
     parsed = transformers.CONFIG_MAPPING[keys.pop("model_type")](**keys)
     parsed._attn_implementation = "eager"
+    parsed._experts_implementation = "batched_mm"
     with torch.device("meta"):
         model = getattr(transformers, config["architectures"][0])(parsed)
     model.tie_weights()

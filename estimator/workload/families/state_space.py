@@ -13,9 +13,10 @@ import numpy as np
 
 from estimator.workload.blocks import Cost, Costs, held, linear
 from estimator.workload.convolution import ratio
+from estimator.workload.families.mixers import depthwise
 from estimator.workload.families.rotary import output_head
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs
+from estimator.workload.ledger import CacheLayers, Inputs
 from estimator.workload.network import Network, Pass, Reach, lines, sequence
 
 UNBOUNDED = 10**9
@@ -32,6 +33,8 @@ class Recurrent:
         Costs per token: tables, one layer, norms and head.
     layers : int
         Layers. [1]
+    state_values : int
+        Values that one layer keeps per sequence while generating. [1]
     scan, carry, chunk : mapping, mapping, int
         Costs per token of a scan in chunks, padded to whole ones, and per pair of states carried
         between chunks; tokens of a chunk.
@@ -41,6 +44,7 @@ class Recurrent:
     layer: Costs
     after: Costs
     layers: int
+    state_values: int
     scan: Costs | None = None
     carry: Costs | None = None
     chunk: int = 1
@@ -65,9 +69,11 @@ def _network(
 ) -> Network:
     """The model under its name, with the head of its class."""
     head, warnings = output_head(fields, vocab, tied)
-    after = {} if head is None else {"head/logits": head.cost(hidden)}
+    stack = model({} if head is None else {"head/logits": head.cost(hidden)})
+    state = CacheLayers(layers=stack.layers, values_per_token=0, state_values=stack.state_values)
     return Network(
-        run=model(after).run,
+        run=stack.run,
+        cache=(state,),
         model_type=fields.text("model_type"),
         name=fields.text("_name_or_path"),
         warnings=warnings,
@@ -90,7 +96,7 @@ def mamba(fields: Fields) -> Network:
     layer = {
         "norm/layers": held(hidden),
         "mixer/in": linear(hidden, 2 * inner, bias),
-        "mixer/convolution": depthwise(fields, inner),
+        "mixer/convolution": convolution(fields, inner),
         "mixer/select": linear(inner, rank + 2 * state),
         "mixer/time_step": linear(rank, inner, bias=True),
         "mixer/state": held(inner * (state + 1)),
@@ -104,6 +110,7 @@ def mamba(fields: Fields) -> Network:
             layer=layer,
             after={"norm/outer": held(hidden), **head},
             layers=fields.layers("num_hidden_layers", default=32),
+            state_values=inner * (state + fields.size("conv_kernel", default=4)),
         )
 
     return _network(fields, hidden, vocab, model)
@@ -121,11 +128,10 @@ def _rank(fields: Fields, hidden: int) -> int:
     return fields.size("time_step_rank")
 
 
-def depthwise(fields: Fields, channels: int) -> Cost:
-    """A short convolution along the sequence, one kernel per channel."""
+def convolution(fields: Fields, channels: int) -> Cost:
+    """The short convolution under the keys of both Mambas."""
     kernel = fields.size("conv_kernel", default=4)
-    params = channels * (kernel + fields.flag("use_conv_bias", default=True))
-    return Cost(params=params, active_params=params, flop_per_token=2 * kernel * channels)
+    return depthwise(channels, kernel, fields.flag("use_conv_bias", default=True))
 
 
 def mamba2(fields: Fields) -> Network:
@@ -145,7 +151,7 @@ def mamba2(fields: Fields) -> Network:
     layer = {
         "norm/layers": held(hidden + inner),
         "mixer/in": linear(hidden, inner + channels + heads, bias),
-        "mixer/convolution": depthwise(fields, channels),
+        "mixer/convolution": convolution(fields, channels),
         "mixer/state": held(3 * heads),
         "mixer/out": linear(inner, hidden, bias),
     }
@@ -156,6 +162,7 @@ def mamba2(fields: Fields) -> Network:
             layer=layer,
             after={"norm/outer": held(hidden), **head},
             layers=fields.layers("num_hidden_layers", default=64),
+            state_values=inner * state + channels * fields.size("conv_kernel", default=4),
             scan={
                 "mixer/inside_chunks": Cost(
                     flop_per_token=2 * inner * chunk + 2 * heads * state * chunk
@@ -194,6 +201,7 @@ def rwkv(fields: Fields) -> Network:
             layer=layer,
             after={"norm/outer": held(4 * hidden), **head},
             layers=fields.layers("num_hidden_layers", default=32),
+            state_values=2 * hidden + 3 * inner,
         )
 
     return _network(fields, hidden, vocab, model, tied=False)

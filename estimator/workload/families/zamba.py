@@ -1,0 +1,125 @@
+"""Which of the Zamba models, with attention blocks shared over the depth, a config describes.
+
+Defaults are those of transformers 5.23.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from estimator.workload.blocks import Attention, Costs, Mlp, held, linear
+from estimator.workload.convolution import ratio
+from estimator.workload.families.hybrid import Hybrid
+from estimator.workload.families.mixers import Mamba, Mamba2, Mixer, Strata
+from estimator.workload.fields import Fields
+from estimator.workload.network import Network
+
+
+def _shared(fields: Fields, bias: bool) -> Mixer:
+    """The shared block: attention on the states beside the first embedding, then an MLP."""
+    hidden = fields.size("hidden_size")
+    wide = fields.size_or_none("attention_hidden_size") or 2 * hidden
+    heads = fields.size("num_attention_heads")
+    attention = Attention(
+        hidden=wide,
+        heads=heads,
+        kv_heads=fields.size_or_none("num_key_value_heads") or heads,
+        head_dim=fields.size_or_none("attention_head_dim") or 2 * hidden // heads,
+    )
+    width = fields.size_or_none("intermediate_size") or 4 * hidden
+    out = linear(heads * attention.head_dim, hidden)
+    return Mixer(
+        costs={
+            **attention.costs(),
+            "attention/output": out,
+            **Mlp(hidden=hidden, width=width, gated=True, bias=bias).costs(),
+            "norm/shared": held(wide + hidden),
+        },
+        cache_values=attention.cache_values_per_token,
+    )
+
+
+def _network(
+    fields: Fields, scan: Mixer, shared: tuple[Mixer, int], own: Costs, usual: list[str]
+) -> Network:
+    """Scans in every layer; in the hybrid ones a shared block and what belongs to them alone."""
+    hidden = fields.size("hidden_size")
+    listed = fields.items("layers_block_type")
+    kinds = usual if listed is None else [str(kind) for kind in listed]
+    hybrid = kinds.count("hybrid")
+    normed = replace(scan, costs={**scan.costs, "norm/layers": held(hidden)})
+    strata = [Strata(mixer=normed, times=len(kinds))]
+    if hybrid:
+        block, blocks = shared
+        strata.append(Strata(mixer=block, times=blocks, reuse=hybrid / blocks))
+        bridge = {"hybrid/bridge": linear(hidden, hidden), **own}
+        strata.append(Strata(mixer=Mixer(costs=bridge), times=hybrid))
+    return Hybrid(
+        hidden=hidden,
+        vocab=fields.size("vocab_size", default=32000),
+        positions=fields.size("max_position_embeddings", default=4096),
+        strata=tuple(strata),
+        tied=True,
+    ).network(fields)
+
+
+def zamba(fields: Fields) -> Network:
+    """Zamba: Mamba layers and one shared attention block (arXiv:2405.16712, sec. 2)."""
+    hidden = fields.size("hidden_size", default=3712)
+    rank = fields.values.get("mamba_dt_rank", "auto")
+    scan = Mamba(
+        hidden=hidden,
+        inner=int(ratio(fields, "mamba_expand", 2) * hidden),
+        state=fields.size("mamba_d_state", default=16),
+        rank=-(-hidden // 16) if rank == "auto" else fields.size("mamba_dt_rank"),
+        kernel=fields.size("mamba_d_conv", default=4),
+        heads=fields.size("n_mamba_heads", default=2),
+        conv_bias=fields.flag("mamba_conv_bias", default=True),
+        bias=fields.flag("mamba_proj_bias"),
+    ).mixer()
+    period = fields.size("attn_layer_period", default=6)
+    offset = fields.size("attn_layer_offset", default=4, least=0)
+    layers = fields.layers("num_hidden_layers", default=76)
+    later = ["hybrid" if at % period == offset else "mamba" for at in range(layers - 3)]
+    usual = ["mamba", "mamba", "hybrid", *later]
+    return _network(fields, scan, (_shared(fields, False), 1), {}, usual)
+
+
+def zamba2(fields: Fields) -> Network:
+    """Zamba2: Mamba-2 layers, shared attention blocks with adapters of their own [1]_.
+
+    References
+    ----------
+    .. [1] P. Glorioso et al., "The Zamba2 suite", 2024, arXiv:2411.15242, sec. 2.
+    """
+    hidden = fields.size("hidden_size", default=2560)
+    bias = fields.flag("add_bias_linear")
+    scan = Mamba2(
+        hidden=hidden,
+        inner=int(ratio(fields, "mamba_expand", 2) * hidden),
+        heads=fields.size("n_mamba_heads", default=8),
+        groups=fields.size("mamba_ngroups", default=1),
+        state=fields.size("mamba_d_state", default=64),
+        kernel=fields.size("mamba_d_conv", default=4),
+        chunk=fields.size("chunk_size", default=256),
+        bias=bias,
+    ).mixer()
+    rank = fields.size("adapter_rank", default=128)
+    width = fields.size_or_none("intermediate_size") or 4 * hidden
+    adapters: Costs = {
+        "adapter/mlp_down": linear(hidden, rank),
+        "adapter/mlp_up": linear(rank, 2 * width),
+    }
+    if fields.flag("use_shared_attention_adapter"):
+        wide = fields.size_or_none("attention_hidden_size") or 2 * hidden
+        adapters = {
+            **adapters,
+            "adapter/attention_down": linear(wide, 3 * rank),
+            "adapter/attention_up": linear(rank, 3 * wide),
+        }
+    tail = ["mamba"] * 4 + ["hybrid"] + ["mamba"] * 3 + ["hybrid"] + ["mamba"] * 2
+    usual = ["mamba"] + (["mamba"] * 5 + ["hybrid"]) * 7 + tail
+    blocks = fields.size("num_mem_blocks", default=1)
+    return _network(fields, scan, (_shared(fields, bias), blocks), adapters, usual)
+
+
+FAMILIES: Mapping[str, Callable[[Fields], Network]] = {"zamba": zamba, "zamba2": zamba2}
