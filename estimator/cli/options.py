@@ -1,6 +1,7 @@
 """Options that commands share: the fields of a scenario, the output format, the profiles."""
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -27,15 +28,18 @@ GROUPS = (
 
 def add_scenario(parser: argparse.ArgumentParser, without: tuple[str, ...] = ()) -> None:
     """Add one option per field of the scenario; numbers stay text until the command runs."""
-    described = {item.name: item for item in fields(Scenario)}
     for title, names in GROUPS:
-        group = parser.add_argument_group(title)
-        for name in names:
-            if name not in without:
-                meta = described[name].metadata
-                group.add_argument(
-                    _flag(name), metavar=_metavar(meta, name), help=_explained(meta), dest=name
-                )
+        add_fields(parser.add_argument_group(title), [one for one in names if one not in without])
+
+
+def add_fields(group: Any, names: Iterable[str]) -> None:
+    """Add the options of some fields of the scenario."""
+    described = {item.name: item for item in fields(Scenario)}
+    for name in names:
+        meta = described[name].metadata
+        group.add_argument(
+            _flag(name), metavar=_metavar(meta, name), help=_explained(meta), dest=name
+        )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

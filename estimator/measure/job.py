@@ -52,18 +52,17 @@ class Job:
 
 
 class Engine(Protocol):
-    """What runs jobs on one device.
+    """What runs jobs on one device."""
 
-    Attributes
-    ----------
-    component : str
-        Key of the device, as in `MeasuredDevice`.
-    name : str
-        Library and its version, for people.
-    """
+    @property
+    def component(self) -> str:
+        """Key of the device, as in `MeasuredDevice`."""
+        ...
 
-    component: str
-    name: str
+    @property
+    def name(self) -> str:
+        """Library and its version, for people."""
+        ...
 
     def matrix(self) -> Sequence[Job]:
         """Matrix products, by precision, from small to large."""

@@ -4,8 +4,10 @@ One shape for all origins: a benchmark, a wrapped command, a script that measure
 of a cluster. It goes to JSON and TOML and back without loss; what is not known is absent there.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -18,6 +20,8 @@ State = Literal["running", "finished", "failed", "interrupted"]
 Origin = Literal["bench", "run", "script", "prometheus", "slurm"]
 
 Part = TypeVar("Part")
+
+J_PER_KWH = 3.6e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +119,11 @@ class Energy:
     check_j: float | None = None
     coverage: float = 1.0
     note: str | None = None
+
+    @property
+    def energy_kwh(self) -> float:
+        """The energy as all other parts of the product count it [kWh]."""
+        return self.energy_j / J_PER_KWH
 
     @property
     def mean_w(self) -> float:
@@ -297,7 +306,8 @@ def read_part(shape: type[Part], plain: object, where: str) -> Part:
     """Read one dataclass of this module, key by key; errors as for `read_run`."""
     if not isinstance(plain, Mapping):
         raise ValueError(f"{where}: must be a table, got {plain!r}")
-    hints = get_type_hints(shape)
+    known: type = shape
+    hints = _hints(known)
     unknown = sorted(set(plain) - set(hints))
     if unknown:
         raise ValueError(f"{where}.{unknown[0]}: unknown key")
@@ -308,6 +318,11 @@ def read_part(shape: type[Part], plain: object, where: str) -> Part:
         elif item.default is MISSING:
             raise ValueError(f"{where}.{item.name}: missing")
     return shape(**found)
+
+
+@cache
+def _hints(shape: type) -> dict[str, Any]:
+    return get_type_hints(shape)
 
 
 def _value(hint: Any, plain: Any, where: str) -> Any:
@@ -325,7 +340,8 @@ def _value(hint: Any, plain: Any, where: str) -> Any:
         return {str(key): _value(inner[1], one, f"{where}.{key}") for key, one in plain.items()}
     if hint is float:
         number = isinstance(plain, int | float) and not isinstance(plain, bool)
-        return float(_checked(plain, number and abs(plain) < float("inf"), where, "a number"))
+        finite = number and abs(plain) <= sys.float_info.max
+        return float(_checked(plain, finite, where, "a number"))
     if hint in (str, int, bool):
         return _checked(plain, type(plain) is hint, where, hint.__name__)
     return read_part(hint, plain, where)

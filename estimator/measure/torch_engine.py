@@ -6,7 +6,7 @@ what people train, with the usual optimizer, in eager mode.
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from estimator.measure.job import (
     matrix_flop,
     perceptron_flop,
 )
+from estimator.measure.record import MeasuredDevice
 
 MATRIX_SIZES = (256, 512, 1024, 2048, 4096, 8192, 16384)
 VECTOR_SIZES = (100_000, 1_000_000, 20_000_000, 200_000_000)
@@ -55,6 +56,22 @@ Factory = Callable[[], Callable[[], object]]
 def installed() -> bool:
     """Whether PyTorch is there; it is not imported for the question."""
     return importlib.util.find_spec("torch") is not None
+
+
+def boards(devices: Sequence[MeasuredDevice]) -> dict[str, str]:
+    """Key of each board of NVIDIA that PyTorch can use -> its place in PyTorch's count.
+
+    PyTorch counts the visible boards, the driver all of them: the UUID tells which is which.
+    """
+    cuda: Any = importlib.import_module("torch").cuda
+    if not cuda.is_available():
+        return {}
+    known = {str(one.uuid).removeprefix("GPU-"): one.key for one in devices if one.uuid}
+    found: dict[str, str] = {}
+    for at in range(cuda.device_count()):
+        uuid = str(cuda.get_device_properties(at).uuid)
+        found[known.get(uuid, f"gpu:{at}")] = f"cuda:{at}"
+    return found
 
 
 class TorchEngine:
