@@ -208,6 +208,31 @@ def test_a_full_disk_does_not_stop_the_sampling_and_is_said_once():
     )
 
 
+class TalkingMeter(SteadyMeter):
+    """Has something to say of its readings."""
+
+    notes = ("gpu:0: the whole board",)
+
+
+def test_what_a_meter_says_of_its_readings_is_among_the_notes():
+    meter = TalkingMeter(fails_at={2})
+    sampler, _ = sampled([meter], meter.read_often)
+    assert sampler.notes == (
+        "gpu:0: 1 readings failed, the last because busy",
+        "gpu:0: the whole board",
+    )
+
+
+def test_what_was_read_so_far_can_be_seen_while_it_goes_on():
+    meter = SteadyMeter()
+    sampler = Sampler([meter], rate_hz=500.0)
+    sampler.start()
+    assert meter.read_often.wait(60)
+    so_far = sampler.so_far()["gpu:0"]
+    assert len(so_far) >= 20
+    assert sampler.stop()["gpu:0"][: len(so_far)] == so_far
+
+
 def test_the_longer_a_run_the_lower_the_rate_but_never_below_one_a_second():
     sampler = Sampler([], rate_hz=10.0)
     now_s = time.monotonic()

@@ -1,7 +1,7 @@
 """What is a meter: something that is read again and again, and says what a component draws."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from estimator.measure.record import MeasuredDevice, Trust
 
@@ -80,4 +80,20 @@ class Meter(Protocol):
 
     def close(self) -> None:
         """Let it go; closing twice is no error."""
+        ...
+
+
+@runtime_checkable
+class Annotated(Protocol):
+    """A meter that has something to say of its readings, once it was read.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        Each beginning with the component.
+    """
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of its readings."""
         ...

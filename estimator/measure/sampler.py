@@ -8,9 +8,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from types import MappingProxyType
 
-from estimator.measure.meter import DeviceLost, Meter, MeterError, Sample
+from estimator.measure.meter import Annotated, DeviceLost, Meter, MeterError, Sample
 
 JITTER = 0.25
 """A wait is so much shorter or longer than the period, evenly spread [1]."""
@@ -79,6 +78,7 @@ class Sampler:
         self._period_s = 1 / rate_hz
         self._counter_every_s = counter_every_s
         self._on_samples = on_samples
+        self._meters = tuple(meters)
         self._live = list(meters)
         self._samples: dict[str, list[Sample]] = {component: [] for component in components}
         self._failed = dict.fromkeys(components, 0)
@@ -95,14 +95,13 @@ class Sampler:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What went wrong so far, each beginning with the component where it is one's."""
-        failures = MappingProxyType(self._last_failure)
+        """What went wrong so far, and what meters say of their readings."""
         failed = [
             f"{component}: {self._failed[component]} readings failed, the last because {why}"
-            for component, why in failures.items()
-            if self._failed[component]
+            for component, why in tuple(self._last_failure.items())
         ]
-        return (*self._notes, *failed)
+        said = [note for one in self._meters if isinstance(one, Annotated) for note in one.notes]
+        return (*self._notes, *failed, *said)
 
     def start(self) -> None:
         """Begin; returns when every meter was read once, or does not answer."""
