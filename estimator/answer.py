@@ -20,14 +20,14 @@ from estimator.lookup import (
 )
 from estimator.memory_answer import fit_warning
 from estimator.ownership_lookup import owned
-from estimator.scenario import FIELD_LIMITS, NUMBERS, Scenario, check_choices, link
+from estimator.scenario import FIELD_LIMITS, NUMBERS, SHARING, Scenario, check_choices, link
 from estimator.schedule import Schedule
 from estimator.schedule_lookup import on_schedule, with_profile
 from estimator.site import Site
 from estimator.trail import Input, Trail
 from estimator.uncertainty import EXACTLY_ZERO, Uncertain, z_score
 from estimator.units import CENTRAL
-from estimator.utilization_lookup import RunFacts, predicted_utilization
+from estimator.utilization_lookup import RunFacts, predicted_utilization, told_sharing
 from estimator.work_lookup import Work, find_work
 from estimator.workload.work import Workload
 
@@ -191,6 +191,11 @@ def _say_what_does_not_fit(scenario: Scenario, result: Estimate, trail: Trail) -
     timed = scenario.device_hours is not None
     idle = {
         "--utilization": timed and scenario.utilization is not None,
+        **{
+            f"--{name.replace('_', '-')}": (timed or scenario.utilization is not None)
+            and getattr(scenario, name) is not None
+            for name in ("batch_tokens", "recomputation", *SHARING)
+        },
         "--price": scenario.pay == "own" and scenario.price is not None,
         "--price-kind": scenario.pay == "own" and scenario.price_kind is not None,
         "--electricity-price": scenario.pay != "own" and scenario.electricity_price is not None,
@@ -272,6 +277,7 @@ def _utilization(
         hidden=work.hidden,
         seq_len=work.seq_len,
         year=_year(work.preset, device),
+        told=told_sharing(scenario, work.preset, devices, trail),
     )
     return predicted_utilization(facts, device, precision, catalog, trail)
 

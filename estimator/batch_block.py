@@ -42,6 +42,12 @@ NUMBER_COLUMNS: Mapping[str, str] = {
     "hidden": "devices",
     "seq_len": "seq_len",
     "year": "year",
+    "batch_tokens": "tokens",
+    "recomputation": "recomputation",
+    "tensor_parallel": "devices",
+    "pipeline_parallel": "devices",
+    "expert_parallel": "devices",
+    "micro_batches": "devices",
     "accelerator_count": "devices",
     "accelerator_hours": "device_hours",
     "pue": "pue",
@@ -50,10 +56,16 @@ NUMBER_COLUMNS: Mapping[str, str] = {
 }
 """Column -> the limits that its numbers must keep."""
 
-REFINEMENTS = ("layers", "hidden", "seq_len", "year")
+SHARED = (
+    *("batch_tokens", "recomputation", "tensor_parallel", "pipeline_parallel"),
+    *("expert_parallel", "micro_batches"),
+)
+"""Columns that tell how the devices share the work; recomputation is a share from 0 to 1."""
+
+REFINEMENTS = ("layers", "hidden", "seq_len", "year", *SHARED)
 """Columns that sharpen an estimate; a row can be estimated without them."""
 
-TRAIT_COLUMNS = ("hidden", "seq_len", "params_total", "year")
+TRAIT_COLUMNS = ("hidden", "seq_len", "params_total", "params_active", "year", *SHARED)
 """Columns that the utilization depends on."""
 
 IMPOSSIBLE = "these FLOPs do not fit into these hours: more than the peak would be needed"

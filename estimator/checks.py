@@ -24,6 +24,7 @@ LIMITS: dict[str, tuple[float, float, str]] = {
     "device_hours": (1e-9, 1e15, "more than all devices on Earth in a million years"),
     "devices": (1.0, 1e9, "more accelerators than exist"),
     "start": (0.0, 8784.0, "the hours of a leap year"),
+    "recomputation": (0.0, 1.0, "the share of the forward pass that is computed again"),
     "pue": (1.0, 10.0, "the energy of the whole site over that of its computers"),
     "co2e_kg_per_kwh": (0.0, 5.0, "several times the dirtiest grid"),
     "wue_l_per_kwh": (0.0, 100.0, "many times the thirstiest site"),

@@ -6,6 +6,9 @@ from functools import lru_cache
 KINDS = ("language", "vision", "diffusion", "speech", "multimodal", "other")
 """Kinds of work that a user can name."""
 
+GROUPS = ("decoder", "transformer", "convolution", "depthwise", "unet", "recurrent", "other")
+"""Kinds of network that share their doubt."""
+
 DOMAINS = (
     (("language", "code"), "language"),
     (("vision: generative", "image", "video"), "diffusion"),
@@ -34,8 +37,7 @@ class NetworkKind:
     Parameters
     ----------
     group : str
-        Runs of one group share their doubt: decoder, transformer, convolution, depthwise, unet,
-        recurrent, or other.
+        One of `GROUPS`: runs of one group share their doubt.
     transformer, convolution, depthwise, unet : bool
         What its elementwise work is like; `other` counts as a transformer.
     encoder, contrastive, sparse, recurrent : bool

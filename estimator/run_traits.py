@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from estimator.catalog import Catalog
+from estimator.catalog import Catalog, Record
 from estimator.layout import Layout
-from estimator.network_kind import NetworkKind, kind_of_domain, network_kind
+from estimator.network_kind import GROUPS, NetworkKind, kind_of_domain, network_kind
 from estimator.trail import uncertain_record
-from estimator.uncertainty import Number, Uncertain
+from estimator.uncertainty import Number, Uncertain, z_score
+from estimator.units import CENTRAL
 from estimator.utilization import (
     PARAMETERS,
     REFERENCE_SEQ_LEN,
@@ -225,17 +226,21 @@ def _doubt(
     choices: Mapping[str, float],
 ) -> Floats:
     """Doubt of runs: that of their like, less what they tell beyond, and more what they do not."""
-
-    def known(names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
-        told = [~np.isnan(numbers[name]) for name in names if name in numbers]
-        return np.asarray(np.any(told, axis=0), dtype=np.bool_)
-
     variance = spread**2
     for key, names in TOLD.items():
-        variance = variance - choices[key] ** 2 * (known(names) & transformer)
+        variance = variance - choices[key] ** 2 * (transformer & _told(numbers, names))
     for key, names in UNTOLD.items():
-        variance = variance + choices[key] ** 2 * (~known(names) & transformer)
+        variance = variance + choices[key] ** 2 * (transformer & ~_told(numbers, names))
     return np.asarray(np.sqrt(variance), dtype=np.float64)
+
+
+def _told(numbers: Mapping[str, Floats], names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+    """Whether a row tells any of these."""
+    told = np.zeros(len(numbers["year"]), dtype=np.bool_)
+    for name in names:
+        if name in numbers:
+            told |= ~np.isnan(numbers[name])
+    return told
 
 
 def usual_width(hidden: Floats, params: Floats, flop: Floats) -> Floats:
@@ -267,10 +272,16 @@ def prior_model(catalog: Catalog) -> dict[str, Uncertain]:
 
 def shipped_doubts(catalog: Catalog) -> Doubts:
     """Doubt of the utilization: by group of networks, and of what a run does not tell."""
-    spreads: dict[str, dict[str, float]] = {"spread": {}, "untold": {}}
-    for key, record in catalog.priors().items():
-        head, _, rest = key.partition(".")
-        kind, _, name = rest.partition(".")
-        if head == "utilization" and kind in spreads:
-            spreads[kind][name] = float(uncertain_record(record, "").log_sd)
-    return Doubts(groups=spreads["spread"], choices=spreads["untold"])
+    return Doubts(
+        groups={name: _log_sd(catalog.prior(f"utilization.spread.{name}")) for name in GROUPS},
+        choices={
+            name: _log_sd(catalog.prior(f"utilization.untold.{name}")) for name in (*TOLD, *UNTOLD)
+        },
+    )
+
+
+def _log_sd(record: Record) -> float:
+    """Standard deviation of the logarithm, of a record that is all spread [1]."""
+    if record.low is None or record.high is None:
+        raise ValueError(f"a spread of the utilization needs low and high, got {record}")
+    return float(np.log(record.high / record.low)) / (2 * z_score(CENTRAL))

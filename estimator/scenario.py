@@ -14,6 +14,9 @@ from urllib.parse import urlencode
 from estimator.network_kind import KINDS
 from estimator.units import CENTRAL
 
+SHARING = ("tensor_parallel", "pipeline_parallel", "expert_parallel", "micro_batches")
+"""Fields that say how the devices share the work."""
+
 LINK_VERSION = "1"
 
 FILES = ("config", "carbon_profile", "start")
@@ -69,6 +72,19 @@ class Scenario:
     )
     utilization: float | None = _say(
         "share of the dense peak reached (MFU) in (0, 1]; predicted if not given", example="0.4"
+    )
+    batch_tokens: float | None = _say(
+        "tokens of one step of the optimizer", unit="tokens", example="4e6"
+    )
+    recomputation: str | None = _say(
+        "activations that are computed again on the way back, to save memory",
+        choices=("none", "selective", "full"),
+    )
+    tensor_parallel: float | None = _say("devices that share each layer", example="8")
+    pipeline_parallel: float | None = _say("stages that share the layers", example="4")
+    expert_parallel: float | None = _say("devices that share the experts of a mixture", example="8")
+    micro_batches: float | None = _say(
+        "parts of a batch that follow each other through the stages", example="32"
     )
     power_cap: float | None = _say(
         "power limit set on each device: less power, more time; the utilization is without it",
@@ -160,6 +176,8 @@ def read_number(name: str, text: str) -> float:
 
 
 FIELD_LIMITS = {
+    **dict.fromkeys(SHARING, "devices"),
+    "batch_tokens": "tokens",
     "flop": "training_flop",
     "width": "width",
     "carbon_intensity": "co2e_kg_per_kwh",

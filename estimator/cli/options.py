@@ -20,6 +20,13 @@ GROUPS = (
         ("device_hours", "kind", "arch", "width", "seq_len", "finetune", "attempts"),
     ),
     ("hardware", ("hardware", "devices", "precision", "utilization", "power_cap")),
+    (
+        "how the devices share the work, where it is known",
+        (
+            *("batch_tokens", "recomputation", "tensor_parallel", "pipeline_parallel"),
+            *("expert_parallel", "micro_batches"),
+        ),
+    ),
     ("place", ("site", "carbon_intensity", "carbon_profile", "start", "pue", "wue")),
     ("money", ("price", "price_kind", "pay", "device_price", "electricity_price")),
 )

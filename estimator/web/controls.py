@@ -8,7 +8,7 @@ import streamlit as st
 
 from estimator.answer import Answer, answer_scenario
 from estimator.network_kind import KINDS
-from estimator.scenario import Scenario
+from estimator.scenario import SHARING, Scenario
 from estimator.units import digits
 from estimator.web import inputs, style
 from estimator.web.inputs import Asked
@@ -37,6 +37,12 @@ LABELS = {
     "precision": "Number format",
     "utilization": "Utilization (share of the peak)",
     "power_cap": "Power cap of a device [W]",
+    "batch_tokens": "Tokens of a step",
+    "recomputation": "Activations computed again",
+    "tensor_parallel": "Devices that share a layer",
+    "pipeline_parallel": "Stages of layers",
+    "expert_parallel": "Devices that share the experts",
+    "micro_batches": "Parts of a batch",
     "site": "Country, cloud region or operator",
     "pue": "PUE",
     "carbon_intensity": "Carbon intensity [kgCO2e/kWh]",
@@ -179,6 +185,9 @@ def _assumptions(answer: Answer, asked: Asked) -> None:
         _select("finetune", _FINETUNE, placeholder="no: trained from scratch")
     if way not in ("hours", "config"):
         _number("device_hours", answer, asked, placeholder="not timed yet")
+    for name in ("batch_tokens", *SHARING):
+        _number(name, answer, asked, placeholder="not told")
+    _select("recomputation", _RECOMPUTATION, placeholder="not told")
     _number("power_cap", answer, asked, placeholder="none")
     _select("pay", {"rent": "rent", "own": "own: purchase price and electricity"})
     _select("price_kind", {kind: kind for kind in ("on-demand", "spot", "reserved")})
@@ -187,6 +196,12 @@ def _assumptions(answer: Answer, asked: Asked) -> None:
     levels = sorted({*INTERVALS, answer.level})
     _select("interval", {level: f"{level * 100:.3g} %" for level in levels})
 
+
+_RECOMPUTATION = {
+    "none": "none",
+    "selective": "selective: the attention scores",
+    "full": "full: every layer",
+}
 
 _FINETUNE = {"full": "full: all weights", "lora": "LoRA: adapters only"}
 
