@@ -74,7 +74,7 @@ class NumpyEngine:
 
     def training(self) -> list[Job]:
         """Steps of training a perceptron, from small to large."""
-        return [self._perceptron_job(width, batch) for width, batch in PERCEPTRONS]
+        return [self.perceptron(width, DEPTH, batch) for width, batch in PERCEPTRONS]
 
     def finish(self) -> None:
         """Numpy is done when it returns."""
@@ -89,16 +89,17 @@ class NumpyEngine:
         out = np.empty_like(left)
         return lambda: np.add(left, right, out=out)
 
-    def _perceptron_job(self, width: int, batch: int) -> Job:
-        params = float(DEPTH * width**2)
+    def perceptron(self, width: int, depth: int, batch: int) -> Job:
+        """Step of training a perceptron of square layers."""
+        params = float(depth * width**2)
         return Job(
             what="training",
-            label=f"perceptron of {DEPTH} layers, width {width}, batch {batch}",
+            label=f"perceptron of {depth} layers, width {width}, batch {batch}",
             precision="fp32",
-            prepare=partial(perceptron, width=width, depth=DEPTH, batch=batch, random=self._random),
-            flop=perceptron_flop(width, DEPTH, batch),
+            prepare=partial(perceptron, width=width, depth=depth, batch=batch, random=self._random),
+            flop=perceptron_flop(width, depth, batch),
             moved_bytes=ADAM_BYTES_PER_PARAM * params,
-            held_bytes=4.0 * (4 * params + 3 * DEPTH * batch * width),
+            held_bytes=4.0 * (4 * params + 3 * depth * batch * width),
             kind="other",
             arch="perceptron",
             params=params,

@@ -6,7 +6,7 @@ what people train, with the usual optimizer, in eager mode.
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -123,12 +123,12 @@ class TorchEngine:
 
     def training(self) -> list[Job]:
         """Steps of training, by precision and family, from small to large."""
-        return [
-            job
-            for precision in self._precisions(products=False)
-            for family in (self._decoders, self._convolutions, self._perceptrons)
-            for job in family(precision)
-        ]
+        jobs: list[Job] = []
+        for precision in self._precisions(products=False):
+            jobs += [self.decoder(*shape, precision) for shape in DECODERS]
+            jobs += [self.convolution(*shape, precision) for shape in CONVOLUTIONS]
+            jobs += [self.perceptron(*shape, precision) for shape in PERCEPTRONS]
+        return jobs
 
     def finish(self) -> None:
         """Wait until the device is done."""
@@ -178,75 +178,74 @@ class TorchEngine:
             self._torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
             self._torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
-    def _decoders(self, precision: str) -> Iterator[Job]:
-        for layers, width, length, batch in DECODERS:
-            params = 12.0 * layers * width**2 + (4.0 * layers + 2 + length + 2 * VOCABULARY) * width
-            tokens = float(batch * length)
-            yield Job(
-                what="training",
-                label=f"decoder of {layers} layers, width {width}, {batch} x {length} tokens",
-                precision=precision,
-                prepare=self._step(
-                    partial(_decoder, self._torch, layers, width, length),
-                    partial(self._words, batch, length),
-                    precision,
-                ),
-                flop=decoder_flop(layers=layers, width=width, length=length, batch=batch),
-                moved_bytes=ADAM_BYTES_PER_PARAM * params,
-                held_bytes=ADAM_AND_GRADIENT_BYTES * params
-                + 4.0 * tokens * (ACTIVATIONS * layers * width + 3 * VOCABULARY),
-                kind="language",
-                arch="dense decoder",
-                params=params,
-                hidden=float(width),
-                seq_len=float(length),
-                tokens=tokens,
-            )
+    def decoder(self, layers: int, width: int, length: int, batch: int, precision: str) -> Job:
+        """Step of training a decoder on so many sequences of so many tokens."""
+        params = 12.0 * layers * width**2 + (4.0 * layers + 2 + length + 2 * VOCABULARY) * width
+        tokens = float(batch * length)
+        return Job(
+            what="training",
+            label=f"decoder of {layers} layers, width {width}, {batch} x {length} tokens",
+            precision=precision,
+            prepare=self._step(
+                partial(_decoder, self._torch, layers, width, length),
+                partial(self._words, batch, length),
+                precision,
+            ),
+            flop=decoder_flop(layers=layers, width=width, length=length, batch=batch),
+            moved_bytes=ADAM_BYTES_PER_PARAM * params,
+            held_bytes=ADAM_AND_GRADIENT_BYTES * params
+            + 4.0 * tokens * (ACTIVATIONS * layers * width + 3 * VOCABULARY),
+            kind="language",
+            arch="dense decoder",
+            params=params,
+            hidden=float(width),
+            seq_len=float(length),
+            tokens=tokens,
+        )
 
-    def _convolutions(self, precision: str) -> Iterator[Job]:
-        for channels, edge, batch in CONVOLUTIONS:
-            flop, params = convolution_work(channels=channels, edge=edge, batch=batch)
-            yield Job(
-                what="training",
-                label=f"residual network of {channels} channels, {batch} pictures of {edge} x "
-                f"{edge}",
-                precision=precision,
-                prepare=self._step(
-                    partial(_residual_network, self._torch, channels),
-                    partial(self._pictures, batch, edge),
-                    precision,
-                ),
-                flop=flop,
-                moved_bytes=ADAM_BYTES_PER_PARAM * params,
-                held_bytes=ADAM_AND_GRADIENT_BYTES * params
-                + 4.0 * 16 * STAGES * batch * channels * edge**2,
-                kind="vision",
-                arch="CNN",
-                params=params,
-                samples=float(batch),
-            )
+    def convolution(self, channels: int, edge: int, batch: int, precision: str) -> Job:
+        """Step of training a residual network on so many square pictures."""
+        flop, params = convolution_work(channels=channels, edge=edge, batch=batch)
+        return Job(
+            what="training",
+            label=f"residual network of {channels} channels, {batch} pictures of {edge} x {edge}",
+            precision=precision,
+            prepare=self._step(
+                partial(_residual_network, self._torch, channels),
+                partial(self._pictures, batch, edge),
+                precision,
+            ),
+            flop=flop,
+            moved_bytes=ADAM_BYTES_PER_PARAM * params,
+            held_bytes=ADAM_AND_GRADIENT_BYTES * params
+            + 4.0 * 16 * STAGES * batch * channels * edge**2,
+            kind="vision",
+            arch="CNN",
+            params=params,
+            samples=float(batch),
+        )
 
-    def _perceptrons(self, precision: str) -> Iterator[Job]:
-        for width, batch in PERCEPTRONS:
-            params = float(DEPTH * width**2)
-            yield Job(
-                what="training",
-                label=f"perceptron of {DEPTH} layers, width {width}, batch {batch}",
-                precision=precision,
-                prepare=self._step(
-                    partial(_perceptron, self._torch, width),
-                    partial(self._vectors, batch, width),
-                    precision,
-                ),
-                flop=perceptron_flop(width, DEPTH, batch),
-                moved_bytes=ADAM_BYTES_PER_PARAM * params,
-                held_bytes=ADAM_AND_GRADIENT_BYTES * params + 4.0 * 4 * DEPTH * batch * width,
-                kind="other",
-                arch="perceptron",
-                params=params,
-                hidden=float(width),
-                samples=float(batch),
-            )
+    def perceptron(self, width: int, batch: int, precision: str) -> Job:
+        """Step of training a perceptron of square layers."""
+        params = float(DEPTH * width**2)
+        return Job(
+            what="training",
+            label=f"perceptron of {DEPTH} layers, width {width}, batch {batch}",
+            precision=precision,
+            prepare=self._step(
+                partial(_perceptron, self._torch, width),
+                partial(self._vectors, batch, width),
+                precision,
+            ),
+            flop=perceptron_flop(width, DEPTH, batch),
+            moved_bytes=ADAM_BYTES_PER_PARAM * params,
+            held_bytes=ADAM_AND_GRADIENT_BYTES * params + 4.0 * 4 * DEPTH * batch * width,
+            kind="other",
+            arch="perceptron",
+            params=params,
+            hidden=float(width),
+            samples=float(batch),
+        )
 
     def _step(
         self, network: Callable[[], Any], data: Callable[[], tuple[Any, Any]], precision: str
