@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-COMMANDS = ("estimate", "compare", "batch", "model", "profiles", "validate", "app")
+COMMANDS = ("estimate", "compare", "batch", "model", "calibrate", "profiles", "validate", "app")
 
 
 def run(*arguments, text_in=None, **environment):

@@ -155,7 +155,9 @@ def test_importing_the_package_pulls_in_no_dependency():
     assert not set(done.stdout.split()) & set(ALLOWED)
 
 
-@pytest.mark.parametrize("command", ["estimate", "compare", "batch", "model", "profiles", "app"])
+@pytest.mark.parametrize(
+    "command", ["estimate", "compare", "batch", "model", "profiles", "calibrate", "app"]
+)
 def test_help_of_a_command_imports_no_dependency(command):
     assert not modules_after("estimator", command, "--help") & set(ALLOWED)
 

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from estimator.catalog import files, rows
+from estimator.catalog.calibration_checks import calibration_problems
+from estimator.catalog.overlay import read_overlay
 from estimator.catalog.reading import Catalog
 from estimator.catalog.records import (
     Device,
@@ -21,7 +23,7 @@ from estimator.catalog.records import (
     offer,
     place_key,
 )
-from estimator.catalog.schema import FOLDERS, PLACE_FILES, PRECISIONS
+from estimator.catalog.schema import CALIBRATIONS, FOLDERS, PLACE_FILES, PRECISIONS
 from estimator.workload.huggingface import model_ledger
 
 # Dense 16-bit FLOP/s per watt that no chip of the year or before exceeds. A sparse figure is twice
@@ -52,6 +54,7 @@ def problems(catalog: Catalog) -> list[Problem]:
         *(problem for price in catalog.prices() for problem in _price_problems(catalog, price)),
         *(problem for place in catalog.places() for problem in _place_problems(catalog, place)),
         *_electricity_problems(catalog),
+        *calibration_problems(catalog),
     ]
 
 
@@ -70,6 +73,8 @@ def own_problems(catalog: Catalog) -> Iterator[Problem]:
         for kind, name in PLACE_FILES.items():
             yield from _row_problems(layer / name, partial(_read_place, kind))
         yield from _row_problems(layer / "prices.csv", rows.price_from_row)
+        for path in sorted((layer / CALIBRATIONS).glob("*.toml")):
+            yield from _tried(partial(read_overlay, path, [one.id for one in catalog.sources()]))
     yield from _tried(catalog.priors)
     known = Catalog((ours,)).priors()
     for key in files.prior_keys([layer / "priors.toml" for layer in mine]):
@@ -96,7 +101,7 @@ def _directory_problems(catalog: Catalog) -> Iterator[Problem]:
     """Look for files and folders that nothing reads, and for ids that are no file name."""
     for layer in catalog.layers:
         yield from _tried(partial(files.look_at_directory, layer))
-        for folder in FOLDERS.values():
+        for folder in (*FOLDERS.values(), CALIBRATIONS):
             for path in sorted((layer / folder).glob("*")):
                 if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*\.toml", path.name):
                     remedy = "name it in small letters, digits, dots and dashes, ending in .toml"
@@ -119,6 +124,8 @@ def _file_problems(catalog: Catalog) -> Iterator[Problem]:
         yield from _row_problems(layer / "prices.csv", rows.price_from_row)
     yield from _tried(catalog.sources)
     if not heads:
+        for path in catalog.calibration_files():
+            yield from _tried(partial(read_overlay, path, [one.id for one in catalog.sources()]))
         for read in (catalog.priors, catalog.places, catalog.electricity_prices):
             yield from _tried(read)
         for name in catalog.device_names():

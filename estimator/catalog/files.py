@@ -87,7 +87,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ProfileError(
             file=str(path), key="TOML", message=str(error), remedy="mend the syntax there"
         ) from error
@@ -147,12 +147,20 @@ def _aliases(path: Path, head: Mapping[str, Any]) -> tuple[str, ...]:
 
 def read_device(device_id: str, paths: list[Path], guard: Guard) -> Device:
     """Read a device; of several files the later add to the earlier or override single records."""
+    return device_from(device_id, [(path, read_toml(path)) for path in paths], guard)
+
+
+def device_from(
+    device_id: str, contents: Sequence[tuple[Path, dict[str, Any]]], guard: Guard
+) -> Device:
+    """Build a device out of the contents of its files."""
     head: dict[str, Any] = {}
     peaks: dict[str, Record] = {}
     records: dict[str, Record] = {}
     allowed = ["peak_flop_per_s", *DEVICE_FIELDS]
-    for path in paths:
-        top, tables = _split(path, read_toml(path), DEVICE_HEAD, allowed)
+    paths = [path for path, _ in contents]
+    for path, content in contents:
+        top, tables = _split(path, content, DEVICE_HEAD, allowed)
         head.update(top)
         peak = tables.pop("peak_flop_per_s", {})
         if not isinstance(peak, dict) or "value" in peak:
@@ -231,11 +239,18 @@ def _year(path: Path, head: Mapping[str, Any]) -> int:
 
 def read_sources(path: Path) -> dict[str, Source]:
     """Read sources.toml; a directory without one has none."""
+    return sources_from(path, read_toml(path) if path.is_file() else {})
+
+
+def sources_from(path: Path, content: Mapping[str, Any], prefix: str = "") -> dict[str, Source]:
+    """Build sources out of tables; ``prefix`` goes before their keys in a refusal."""
     sources: dict[str, Source] = {}
-    for source_id, table in (read_toml(path) if path.is_file() else {}).items():
+    for source_id, table in content.items():
+        if not isinstance(table, Mapping):
+            raise unknown(path, f"{prefix}{source_id}", "not a table of a source", SOURCE_KEYS)
         for key in table:
             if key not in SOURCE_KEYS:
-                raise unknown(path, f"{source_id}.{key}", "unknown key", SOURCE_KEYS)
+                raise unknown(path, f"{prefix}{source_id}.{key}", "unknown key", SOURCE_KEYS)
         sources[source_id] = Source(
             id=source_id,
             title=need(path, table, "title"),

@@ -2,13 +2,15 @@
 
 import csv
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from estimator.catalog import files, rows
+from estimator.catalog.measured import measured_directory
 from estimator.catalog.records import (
     Device,
     Place,
@@ -22,7 +24,10 @@ from estimator.catalog.records import (
     nearest,
     place_key,
 )
-from estimator.catalog.schema import FOLDERS, PLACE_FIELDS
+from estimator.catalog.schema import CALIBRATIONS, FOLDERS, PLACE_FIELDS
+
+if TYPE_CHECKING:
+    from estimator.catalog.overlay import SharedRun
 
 ENVIRONMENT = "TWENTY_WATTS_PROFILES"
 SEE = {
@@ -64,7 +69,10 @@ class Catalog:
 
     @classmethod
     def open(cls, profiles_dir: str | os.PathLike[str] | None = None) -> "Catalog":
-        """Open our profiles, those that TWENTY_WATTS_PROFILES names, and a directory of one's own.
+        """Open our profiles, those measured here, and those that their user names.
+
+        Over ours lies the folder of the profiles measured here, if there is one, over it those that
+        TWENTY_WATTS_PROFILES names, and last a directory of one's own.
 
         Parameters
         ----------
@@ -79,7 +87,8 @@ class Catalog:
         named = [part for part in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if part]
         if profiles_dir is not None:
             named.append(os.fspath(profiles_dir))
-        extra = tuple(Path(part) for part in named)
+        measured = measured_directory()
+        extra = (*((measured,) if measured.is_dir() else ()), *(Path(part) for part in named))
         for directory in extra:
             files.look_at_directory(directory)
         return cls((shipped_directory(), *extra))
@@ -177,7 +186,9 @@ class Catalog:
         return sorted(prices.values(), key=lambda price: price.date_to, reverse=True)
 
     def source(self, source_id: str) -> Source:
-        """Return a source by its id; ValueError if there is none."""
+        """Return a source by its id, a measured run by ``run:ID``; ValueError if there is none."""
+        if source_id.startswith("run:"):
+            return _measured_run(source_id)
         if source_id not in self._sources:
             raise _unknown("source", source_id, source_id, {one: one for one in self._sources})
         return self._sources[source_id]
@@ -236,6 +247,30 @@ class Catalog:
         path = self.layers[0] / "runs" / "published_throughput.csv"
         with path.open(encoding="utf-8") as lines:
             return list(csv.DictReader(lines))
+
+    def calibrations(self) -> "tuple[SharedRun, ...]":
+        """Return the measured runs of ``calibrations/*.toml`` of all layers, with their files.
+
+        Raises
+        ------
+        ProfileError
+            If one of these files is not sound.
+        """
+        from estimator.catalog.overlay import SharedRun, read_overlay
+
+        if CALIBRATIONS not in self._cache:
+            self._cache[CALIBRATIONS] = tuple(
+                SharedRun(run=run, source=f"{CALIBRATIONS}/{path.name}")
+                for path in self.calibration_files()
+                for run in read_overlay(path, self._sources).runs
+            )
+        runs: tuple[SharedRun, ...] = self._cache[CALIBRATIONS]
+        return runs
+
+    def calibration_files(self) -> list[Path]:
+        """Return the files of measured runs, ours first."""
+        folders = [layer / CALIBRATIONS for layer in self.layers]
+        return [path for folder in folders for path in sorted(folder.glob("*.toml"))]
 
     def check(self) -> list[Problem]:
         """Visit every number of every layer and list what is wrong with it."""
@@ -408,6 +443,21 @@ class Catalog:
                 self._guard(path, f"line {line}, {column}", record)
                 known[place_key(row["iso2_or_region"]), row["sector"]] = record
         return known
+
+
+def _measured_run(source_id: str) -> Source:
+    """Describe a measured run as a source; ids that the store makes begin with the date."""
+    name = source_id.removeprefix("run:")
+    dated = re.match(r"(\d{4})(\d{2})(\d{2})T", name)
+    return Source(
+        id=source_id,
+        title=f"measured run {name}",
+        publisher="own measurement",
+        date="-".join(dated.groups()) if dated else "n.d.",
+        licence="of whoever measured",
+        url=None,
+        note=None,
+    )
 
 
 def _unknown(shelf: str, name: str, key: str, names: Mapping[str, str]) -> ValueError:

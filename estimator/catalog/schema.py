@@ -92,6 +92,7 @@ PRESET_HEAD = ("name", "aliases", "kind", "arch", "year", "note")
 PLACE_HEAD = ("name", "aliases", "iso2", "note")
 
 FOLDERS = {"hardware": "hardware", "preset": "workloads"}
+CALIBRATIONS = "calibrations"
 PLACE_FILES = {
     "country": "sites/countries.csv",
     "cloud-region": "sites/cloud_regions.csv",
@@ -107,6 +108,7 @@ ENTRIES = {
         "sources.toml",
         "priors.toml",
         "claims.toml",
+        "calibrations",
     ),
     "sites": (
         "countries.csv",

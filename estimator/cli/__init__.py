@@ -10,9 +10,19 @@ import sys
 from collections.abc import Sequence
 
 from estimator import __version__
-from estimator.cli import app, batch, compare, estimate, memory, model, profiles, validate
+from estimator.cli import (
+    app,
+    batch,
+    calibrate,
+    compare,
+    estimate,
+    memory,
+    model,
+    profiles,
+    validate,
+)
 
-COMMANDS = (estimate, compare, batch, model, memory, profiles, validate, app)
+COMMANDS = (estimate, compare, batch, model, memory, calibrate, profiles, validate, app)
 """Each module adds one parser, whose `run` answers with the exit code."""
 
 

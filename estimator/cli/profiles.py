@@ -97,6 +97,7 @@ def run_check(options: argparse.Namespace) -> int:
         "prices": len(catalog.prices()),
         "priors": len(catalog.priors()),
         "sources": len(catalog.sources()),
+        "calibrations": len(catalog.calibrations()),
         "problems": len(problems),
     }
     if options.json:

@@ -2,6 +2,14 @@
 
 from estimator.data_folder import data_directory
 from estimator.runs.connection import StoreError
-from estimator.runs.store import Store, new_run_id, open_store, read_runs
+from estimator.runs.store import Store, new_run_id, open_store, read_runs, store_path
 
-__all__ = ["Store", "StoreError", "data_directory", "new_run_id", "open_store", "read_runs"]
+__all__ = [
+    "Store",
+    "StoreError",
+    "data_directory",
+    "new_run_id",
+    "open_store",
+    "read_runs",
+    "store_path",
+]

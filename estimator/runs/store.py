@@ -51,6 +51,11 @@ class _Buffer:
     since_thinned: int = 0
 
 
+def store_path() -> Path:
+    """Return where the store is, or would be."""
+    return data_directory() / FILE
+
+
 def open_store(path: Path | None = None, *, wait_s: float = WAIT_S) -> "Store":
     """Open the store of measured runs, made if need be.
 
@@ -66,7 +71,7 @@ def open_store(path: Path | None = None, *, wait_s: float = WAIT_S) -> "Store":
     StoreError
         If it cannot be had: no right, no room, locked for too long, or of a newer version.
     """
-    store = Store(Connection(path or data_directory() / FILE, wait_s))
+    store = Store(Connection(path or store_path(), wait_s))
     try:
         with suppress(StoreDamaged):
             store.mark_interrupted()
@@ -86,7 +91,7 @@ def read_runs(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
     notes : list of str
         One line for each run that cannot be read, or for the store.
     """
-    path = path or data_directory() / FILE
+    path = path or store_path()
     if not path.exists():
         return [], []
     try:

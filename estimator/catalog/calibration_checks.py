@@ -1,0 +1,58 @@
+"""Do the measured runs that come with the profiles fit to these: names, dates, formats."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from estimator.catalog.overlay import read_overlay
+from estimator.catalog.reading import Catalog
+from estimator.catalog.records import Problem, is_past, offer
+from estimator.catalog.schema import CALIBRATIONS, PRECISIONS
+from estimator.measure.record import MeasuredRun
+
+
+def calibration_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Visit every measured run of every layer; that its file can be read is taken as sound."""
+    devices = catalog.device_names()
+    sources = [source.id for source in catalog.sources()]
+    seen: dict[str, str] = {}
+    for path in catalog.calibration_files():
+        file = f"{CALIBRATIONS}/{path.name}"
+        problem = partial(Problem, file=file)
+        overlay = read_overlay(path, sources)
+        for name in overlay.hardware:
+            remedy = f"move it to hardware/{name}.toml, for it is not read here"
+            yield problem(key=f"hardware.{name}", message="a profile", remedy=remedy)
+        for run in overlay.runs:
+            if run.id in seen:
+                message = f"is in {seen[run.id]}, too"
+                yield problem(key=run.id, message=message, remedy="drop it from one of them")
+            seen[run.id] = file
+            yield from _run_problems(file, run, devices)
+
+
+def _run_problems(file: str, run: MeasuredRun, devices: dict[str, str]) -> Iterator[Problem]:
+    """Compare one run with the devices, the number formats and the calendar."""
+    problem = partial(Problem, file=file)
+    if not is_past(run.started[:10]):
+        message = f"{run.started} has not come"
+        yield problem(key=f"{run.id} started", message=message, remedy="mend the date")
+    if run.simulated:
+        message = "made with a stub of a device"
+        yield problem(
+            key=f"{run.id} simulated", message=message, remedy="drop it: it proves nothing"
+        )
+    keys = {device.key for device in run.devices}
+    for device in run.devices:
+        if device.hardware is not None and device.hardware not in devices:
+            message = f"unknown device {device.hardware!r}"
+            remedy = offer(device.hardware, devices)
+            yield problem(key=f"{run.id} {device.key}", message=message, remedy=remedy)
+    for timing in run.timings:
+        if timing.component not in keys:
+            message = f"no device {timing.component!r} in this run"
+            remedy = offer(timing.component, keys)
+            yield problem(key=f"{run.id} timings", message=message, remedy=remedy)
+        if timing.precision not in (None, *PRECISIONS):
+            message = f"unknown precision {timing.precision!r}"
+            remedy = offer(str(timing.precision), PRECISIONS)
+            yield problem(key=f"{run.id} timings", message=message, remedy=remedy)

@@ -1,0 +1,185 @@
+"""`calibrate show`: what was measured of each device, and in which runs."""
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.options import add_profiles, catalog_of
+from estimator.cli.output import note, print_csv, print_json, print_line, print_table
+from estimator.units import digits, human, human_duration
+
+if TYPE_CHECKING:
+    from estimator.calibration_report import DeviceReport, Span, WorkReport
+    from estimator.measure.record import MeasuredRun
+
+EXAMPLES = """examples:
+  twenty-watts calibrate show
+  twenty-watts calibrate show --hardware h100 --json
+  twenty-watts calibrate show --runs --csv
+low and high are the lowest and the highest measured, mid the median.
+"""
+
+QUANTITIES = ("utilization", "power_w", "idle_w")
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "show",
+        help="measured devices and runs",
+        description="What was measured of each device, and in which runs.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--hardware", metavar="NAME", help="only runs on this device")
+    parser.add_argument("--runs", action="store_true", help="only the list of runs")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="one JSON object, keys with units")
+    shape.add_argument("--csv", action="store_true", help="one CSV table, columns with units")
+    parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
+    add_profiles(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print devices and runs."""
+    from estimator.calibration_report import device_reports, runs_of
+    from estimator.runs import open_store, read_runs, store_path
+
+    catalog = catalog_of(options)
+    notes: list[str] = []
+    if store_path().exists():
+        try:
+            with open_store() as store:
+                runs, notes = store.runs(), store.notes
+        except OSError:
+            runs, notes = read_runs()
+    else:
+        runs = []
+    for line in notes:
+        note(line, quiet=options.quiet)
+    if options.hardware is not None:
+        runs = list(filter(runs_of(options.hardware, catalog), runs))
+    reports = device_reports(runs, catalog)
+    if options.json:
+        listed = [_run_json(one) for one in runs]
+        devices = {} if options.runs else {"devices": [_device_json(one) for one in reports]}
+        print_json({**devices, "runs": listed})
+    elif options.csv:
+        print_csv([_run_row(one) for one in runs] if options.runs else map(_device_row, reports))
+    else:
+        _print_for_people(runs, [] if options.runs else reports, options.hardware)
+    return 0
+
+
+def _print_for_people(
+    runs: "list[MeasuredRun]", reports: "list[DeviceReport]", hardware: str | None
+) -> None:
+    if not runs:
+        print_line("Nothing measured yet" + (f" on {hardware}." if hardware else "."))
+        return
+    if reports:
+        header = ["device", "runs", "newest", "utilization", "power", "idle"]
+        print_table(header, [[_printable(cell) for cell in _device_cells(one)] for one in reports])
+        header = ["device", "work", "format", "kind", "runs", "utilization", "power"]
+        cells = [_work_cells(one.hardware, work) for one in reports for work in one.work]
+        rows = [[_printable(cell) for cell in row] for row in cells]
+        if rows:
+            print_table(header, rows)
+    header = ["run", "state", "origin", "devices", "time", "energy", "label"]
+    print_table(header, [[_printable(cell) for cell in _run_cells(one)] for one in runs])
+
+
+def _device_json(report: "DeviceReport") -> dict[str, Any]:
+    told = asdict(report)
+    work = [_known(one) for one in told.pop("work")]
+    return {**_known(told), "work": work}
+
+
+def _known(told: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if value is not None and value != ""}
+
+
+def _device_row(report: "DeviceReport") -> dict[str, Any]:
+    told = asdict(report)
+    told.pop("work")
+    for quantity in QUANTITIES:
+        span = told.pop(quantity) or {"low": "", "mid": "", "high": ""}
+        told |= {f"{quantity}_{bound}": value for bound, value in span.items()}
+    return told
+
+
+def _run_json(run: "MeasuredRun") -> dict[str, Any]:
+    told = {
+        "id": run.id,
+        "started": run.started,
+        "state": run.state,
+        "origin": run.origin,
+        "hardware": _names(run),
+        "wall_s": run.wall_s,
+        "energy_kwh": {one.component: one.energy_kwh for one in run.energy},
+        "timings": len(run.timings),
+        "simulated": run.simulated,
+        "label": run.label,
+        "notes": list(run.notes),
+    }
+    return _known(told)
+
+
+def _run_row(run: "MeasuredRun") -> dict[str, Any]:
+    told = _run_json(run)
+    told |= {key: "; ".join(told[key]) for key in ("hardware", "notes")}
+    energy = told.pop("energy_kwh")
+    return {**told, **{f"energy_kwh_{component}": value for component, value in energy.items()}}
+
+
+def _names(run: "MeasuredRun") -> list[str]:
+    return list(dict.fromkeys(one.hardware or one.name for one in run.devices))
+
+
+def _run_cells(run: "MeasuredRun") -> list[str]:
+    energy = ", ".join(
+        f"{one.component} {human(1000.0 * one.energy_kwh, 'Wh')}" for one in run.energy
+    )
+    state = f"{run.state}, simulated" if run.simulated else run.state
+    time = human_duration(run.wall_s)
+    return [run.id, state, run.origin, ", ".join(_names(run)), time, energy, run.label or ""]
+
+
+def _device_cells(report: "DeviceReport") -> list[str]:
+    age = "today" if report.age_days < 1 else f"{human_duration(report.age_days * 86400.0)} ago"
+    name = f"{report.hardware} (simulated)" if report.simulated else report.hardware
+    return [
+        name,
+        str(report.runs),
+        age,
+        _share(report.utilization),
+        _watts(report.power_w),
+        _watts(report.idle_w),
+    ]
+
+
+def _work_cells(hardware: str, work: "WorkReport") -> list[str]:
+    spans = [_share(work.utilization), _watts(work.power_w)]
+    return [hardware, work.what, work.precision, work.kind, str(work.runs), *spans]
+
+
+def _share(span: "Span | None") -> str:
+    return _ranged(span, lambda value: f"{digits(100 * value)} %")
+
+
+def _watts(span: "Span | None") -> str:
+    return _ranged(span, lambda value: human(value, "W"))
+
+
+def _ranged(span: "Span | None", said: Any) -> str:
+    if span is None:
+        return ""
+    middle = said(span.mid)
+    low, high = said(span.low), said(span.high)
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def _printable(cell: str) -> str:
+    """Take out what would steer a terminal: a label may be a stranger's."""
+    return "".join(letter if letter.isprintable() else "?" for letter in cell)
