@@ -572,7 +572,8 @@ def test_a_run_that_a_later_version_wrote_is_left_out_and_said_and_kept(path):
 READ_ONLY = """
     import ctypes, os
     CAP_DAC_OVERRIDE = 1
-    ctypes.CDLL(None).prctl(24, CAP_DAC_OVERRIDE, 0, 0, 0)
+    if ctypes.CDLL(None).prctl(24, CAP_DAC_OVERRIDE, 0, 0, 0):
+        sys.exit(77)
     os.execv(sys.executable, [sys.executable, "-c", sys.argv[2], sys.argv[1]])
 """
 
@@ -583,6 +584,8 @@ def ended_without_rights(text, path):
         return ended(start(text, path))
     words = [sys.executable, "-c", script(READ_ONLY), str(path), script(text)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode == 77:
+        pytest.skip("root, and cannot give up its right to write everywhere")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
