@@ -31,12 +31,21 @@ UNCOUNTED = {
     "deberta-v2": "reads values of tensors",
     "megatron-bert": "reads values of tensors",
     "switch_transformers": "its experts are picked by value",
-    "gemma3": "image tokens are found by value",
-    "llava": "image tokens are found by value",
+    **dict.fromkeys(
+        (
+            *("gemma3", "llava", "llava_next", "internvl", "mistral3", "paligemma", "smolvlm"),
+            *("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "idefics3"),
+            "llava_onevision",
+        ),
+        "image tokens are found by value",
+    ),
     "zamba": "its loop over tokens takes many minutes",
 }
 UNTRAINED = {"mamba", "falcon_mamba", "mamba2", "rwkv", "sam"}
 """Their backward pass cannot be counted, or is not that of the kernels for training."""
+
+READ_BY_VALUE = {"big_bird", "layoutlm", "longformer", "xlnet"}
+"""These read values of tensors, so they are built in full."""
 
 OWN_HEAD = "T5ForConditionalGeneration"
 """transformers 5 ties its head even where the weights have one of their own."""
@@ -63,7 +72,7 @@ def build(config: dict) -> torch.nn.Module:
     parsed = transformers.CONFIG_MAPPING[keys.pop("model_type")](**keys)
     parsed._attn_implementation = "eager"
     parsed._experts_implementation = "batched_mm"
-    with torch.device("meta"):
+    with torch.device("cpu" if config["model_type"] in READ_BY_VALUE else "meta"):
         model = getattr(transformers, config["architectures"][0])(parsed)
     model.tie_weights()
     return model.eval()
@@ -83,9 +92,9 @@ def empty(*shape: int) -> torch.Tensor:
     return torch.empty(shape, device="meta")
 
 
-def tokens(length: int) -> torch.Tensor:
+def tokens(length: int, device: torch.device) -> torch.Tensor:
     """Return one sequence of tokens."""
-    return torch.ones((1, length), dtype=torch.long, device="meta")
+    return torch.full((1, length), 5, dtype=torch.long, device=device)
 
 
 def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
@@ -97,7 +106,8 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
     if "pixel_values" in names:
         vision = getattr(config, "vision_config", config)
         side = getattr(vision, "image_size", 224)
-        made["pixel_values"] = empty(1, vision.num_channels, side, side)
+        side = side[0] if isinstance(side, list | tuple) else side
+        made["pixel_values"] = empty(1, getattr(vision, "num_channels", 3), side, side)
     if "input_values" in names:
         made["input_values"], length = empty(1, SAMPLES), SAMPLES
     if "input_features" in names:
@@ -107,9 +117,9 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
         length = (
             CLIP_LEN if "clip" in config.model_type or "siglip" in config.model_type else TEXT_LEN
         )
-        made["input_ids"] = tokens(length)
+        made["input_ids"] = tokens(length, model.device)
     if "decoder_input_ids" in names:
-        made["decoder_input_ids"] = tokens(int(length))
+        made["decoder_input_ids"] = tokens(int(length), model.device)
     return made, length
 
 

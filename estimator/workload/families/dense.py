@@ -103,6 +103,8 @@ ROWS: Mapping[str, Family] = {
         output_bias=flag("attention_bias"),
         qk_norm=head_norm,
     ),
+    "qwen2_vl_text": QWEN2,
+    "qwen2_5_vl_text": QWEN2,
     "gemma": GEMMA,
     "gemma2": GEMMA2,
     "gemma3_text": replace(
@@ -261,5 +263,6 @@ ROWS: Mapping[str, Family] = {
 }
 
 FAMILIES: Mapping[str, Callable[[Fields], Decoder]] = {
-    model_type: partial(decoder, family) for model_type, family in ROWS.items()
+    "qwen3_vl_text": partial(decoder, ROWS["qwen3"]),
+    **{model_type: partial(decoder, family) for model_type, family in ROWS.items()},
 }

@@ -36,12 +36,15 @@ class Seeing:
         Costs per image token.
     image_tokens : int or None
         Tokens of an image on the text side; None takes one per patch. [token]
+    merged : int
+        Patches that are merged into one token of the image. [1]
     """
 
     text: Decoder
     sight: Vision
     bridge: Costs
     image_tokens: int | None
+    merged: int = 1
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` sequences with an image each."""
@@ -50,14 +53,16 @@ class Seeing:
         pixels = quantity("image_size", side)
         spoken = self.text.ledger(inputs)
         patches = self.sight.positions(pixels)[0]
-        tokens: Quantity = patches if self.image_tokens is None else float(self.image_tokens)
+        tokens: Quantity = (
+            patches / self.merged if self.image_tokens is None else float(self.image_tokens)
+        )
         done = [*prefixed(self.sight.lines(batch, pixels), "vision/")]
         done += lines(self.bridge, Reach(tokens=batch * tokens))
         done += spoken.terms.items()
         return Pass(lines=done, tokens=spoken.tokens, warnings=spoken.warnings)
 
 
-def _text(fields: Fields, usual: str, tied: bool) -> Decoder:
+def text_part(fields: Fields, usual: str, tied: bool) -> Decoder:
     """The language model inside; the wrapper alone decides whether its head is tied."""
     part = fields.part("text_config")
     inner = part.text("model_type", default=usual)
@@ -69,7 +74,7 @@ def _text(fields: Fields, usual: str, tied: bool) -> Decoder:
     return DECODERS[inner](Fields(values, path=part.path, notes=fields.notes))
 
 
-def _network(fields: Fields, model: Seeing) -> Network:
+def network(fields: Fields, model: Seeing) -> Network:
     """The model under its name, with the cache of its text side."""
     return Network(
         run=model.run,
@@ -109,30 +114,32 @@ def llava(fields: Fields) -> Network:
     if tower not in ("clip_vision_model", "siglip_vision_model"):
         raise ValueError(f"vision_config.model_type {tower!r} is not a known image tower")
     sight = clip_sight(vision) if tower == "clip_vision_model" else siglip_sight(vision)
+    newline = "next" in fields.text("model_type") or "onevision" in fields.text("model_type")
     inner = fields.part("text_config").flag("tie_word_embeddings")
-    text = _text(fields, "llama", fields.flag("tie_word_embeddings") or inner)
+    text = text_part(fields, "llama", fields.flag("tie_word_embeddings") or inner)
     bias = fields.flag("multimodal_projector_bias", default=True)
     layers = fields.values.get("vision_feature_layer", -2)
     taken = len(layers) if isinstance(layers, list) else 1
     bridge = {
         "bridge/in": linear(taken * sight.hidden, text.hidden, bias),
         "bridge/out": linear(text.hidden, text.hidden, bias),
+        "bridge/newline": held(newline * text.hidden),
     }
     whole = fields.text("vision_feature_select_strategy", default="default") == "full"
     tokens = (sight.side // sight.patch) ** 2 + sight.prefix if whole else None
-    return _network(fields, Seeing(text=text, sight=sight, bridge=bridge, image_tokens=tokens))
+    return network(fields, Seeing(text=text, sight=sight, bridge=bridge, image_tokens=tokens))
 
 
 def gemma3(fields: Fields) -> Network:
     """Gemma 3: SigLIP's tower pooled to a few tokens, one matrix (arXiv:2503.19786, sec. 2.1)."""
     sight = siglip_sight(fields.part("vision_config"))
-    text = _text(fields, "gemma3_text", fields.flag("tie_word_embeddings", default=True))
+    text = text_part(fields, "gemma3_text", fields.flag("tie_word_embeddings", default=True))
     bridge = {
         "bridge/project": linear(sight.hidden, text.hidden),
         "bridge/norm": held(sight.hidden),
     }
     tokens = fields.size("mm_tokens_per_image", default=256)
-    return _network(fields, Seeing(text=text, sight=sight, bridge=bridge, image_tokens=tokens))
+    return network(fields, Seeing(text=text, sight=sight, bridge=bridge, image_tokens=tokens))
 
 
 FAMILIES: Mapping[str, Callable[[Fields], Network]] = {"llava": llava, "gemma3": gemma3}

@@ -305,5 +305,6 @@ ROWS = {
 FAMILIES: Mapping[str, Callable[[Fields], Decoder]] = {
     "dbrx": dbrx,
     "kimi_k2": partial(decoder, ROWS["deepseek_v3"]),
+    "qwen3_vl_moe_text": partial(decoder, ROWS["qwen3_moe"]),
     **{model_type: partial(decoder, family) for model_type, family in ROWS.items()},
 }
