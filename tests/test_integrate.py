@@ -106,6 +106,12 @@ def test_a_modelled_figure_stays_modelled_though_it_comes_as_a_counter():
     assert (energy.meter, energy.trust, energy.energy_j) == ("codecarbon", "modelled", 152.0)
 
 
+@pytest.mark.parametrize("trust", ["sampled", "modelled"])
+def test_a_meter_that_adds_up_itself_is_trusted_no_more_for_it(trust):
+    samples = [Sample(time_s=float(at), energy_j=8.0 * at) for at in range(20)]
+    assert told(samples, name="codecarbon", trust=trust).energy.trust == trust
+
+
 def test_a_meter_without_power_has_the_peak_of_its_counter_over_whole_seconds():
     samples = [Sample(time_s=float(at), energy_j=e) for at, e in enumerate([0, 50, 150, 180])]
     samples.append(Sample(time_s=3.001, energy_j=181))

@@ -39,6 +39,9 @@ STUCK_S, STUCK_READINGS = 10.0, 50
 COVERED_ENOUGH = 0.95
 """Readings that cover less of the run than this are said [1]."""
 
+POWER = " power"
+"""Meters of power whose counter is read, too, end with this."""
+
 Numbers = npt.NDArray[np.float64]
 
 
@@ -93,7 +96,8 @@ def summarise(
     Parameters
     ----------
     component, meter_name : str
-        As in `Energy`; the name is that of the power readings.
+        As in `Energy`; the name of one that reads power ends with " power", and where its counter
+        is used the energy is by the counter.
     trust : str
         Of the meter; "modelled" stays so whatever is read.
     samples : sequence of Sample
@@ -135,7 +139,7 @@ def summarise(
         energy = Energy(
             component=component,
             meter=_name(meter_name, counted=counter is not None),
-            trust=_trust(trust, counted=counter is not None),
+            trust=_trust(meter_name, trust, counted=counter is not None),
             energy_j=used.total_j,
             duration_s=used.covered_s,
             peak_w=used.peak_w if power is None else power.peak_w,
@@ -153,11 +157,12 @@ def summarise(
 
 def _name(meter: str, *, counted: bool) -> str:
     """Name the counter of a meter that is named for its power."""
-    return f"{meter.removesuffix(' power')} counter" if counted and " power" in meter else meter
+    return f"{meter.removesuffix(POWER)} counter" if counted and meter.endswith(POWER) else meter
 
 
-def _trust(trust: Trust, *, counted: bool) -> Trust:
-    if trust == "modelled":
+def _trust(meter: str, trust: Trust, *, counted: bool) -> Trust:
+    """Trust in what was used of the meter, the counter or the power."""
+    if trust == "modelled" or (counted and not meter.endswith(POWER)):
         return trust
     return "counter" if counted else "sampled"
 
