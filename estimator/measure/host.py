@@ -47,9 +47,9 @@ def this_host(root: Path = Path("/")) -> Host:
     -------
     Host
     """
-    cpu = _cpu(root)
+    cpu = processor_name(root)
     return Host(
-        id=_host_id(root),
+        id=host_id(root),
         cpu=cpu,
         cores=math.ceil(usable_cores(root)),
         system=_system(),
@@ -178,7 +178,7 @@ def _affinity() -> set[int]:
     return set(range(os.cpu_count() or 1))
 
 
-def _host_id(root: Path) -> str:
+def host_id(root: Path = Path("/")) -> str:
     """Digest of the machine's random number, or a random number of our own that is kept."""
     for place in ("etc/machine-id", "var/lib/dbus/machine-id"):
         if re.fullmatch("[0-9a-f]{32}", number := _text(root / place)):
@@ -198,7 +198,7 @@ def _host_id(root: Path) -> str:
     return number
 
 
-def _cpu(root: Path) -> str:
+def processor_name(root: Path = Path("/")) -> str:
     """Name of the processor as it tells; that of its makers' codes on Arm."""
     facts = _cpu_facts(root)
     if name := facts.get("model name") or facts.get("Model"):
