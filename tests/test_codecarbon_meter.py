@@ -327,7 +327,7 @@ def test_a_killed_process_is_a_lost_meter_and_leaves_nothing(stub, opened):
 
 def test_a_full_disk_is_a_meter_that_cannot_be_had(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    with pytest.raises(MeterError, match="CodeCarbon cannot be started: .*No such file"):
+    with pytest.raises(MeterError, match=r"CodeCarbon cannot be started: .*No such file"):
         Tracker()
 
 
