@@ -192,15 +192,7 @@ def log_utilization(
     matrix = model.matrix_slowdown * (1 + model.share_at_16_bit * (fewer_bits - 1))
     balance = peak / machine.memory_bytes_per_s
     memory = balance * traits.value_bytes * _values_per_flop(model, traits)
-    slowdown = (
-        (traits.seq_len / REFERENCE_SEQ_LEN) ** model.long_context_exponent
-        * (balance / REFERENCE_BALANCE) ** model.balance_exponent
-        * model.encoder_slowdown**traits.encoder
-        * model.contrastive_slowdown**traits.contrastive
-        * model.sparse_slowdown**traits.sparse
-        * model.recurrent_slowdown**traits.recurrent
-        / model.speedup_per_year ** (traits.year - REFERENCE_YEAR)
-    )
+    slowdown = np.exp(_log_slowdown(model, traits, balance))
     passed = traffic(
         traits.layout,
         machine,
@@ -262,17 +254,32 @@ def _values_per_flop(model: UtilizationModel, traits: Traits) -> Number:
     )
 
 
+def _log_slowdown(model: UtilizationModel, traits: Traits, balance: Number) -> Number:
+    """Logarithm of the factors on the time of matrix work and memory [1]."""
+    again = transformer_share(traits) * traits.layout.recomputation
+    slowdown: Number = (
+        model.long_context_exponent * np.log(traits.seq_len / REFERENCE_SEQ_LEN)
+        + model.balance_exponent * np.log(balance / REFERENCE_BALANCE)
+        + np.log(model.encoder_slowdown) * traits.encoder
+        + np.log(model.contrastive_slowdown) * traits.contrastive
+        + np.log(model.sparse_slowdown) * traits.sparse
+        + np.log(model.recurrent_slowdown) * traits.recurrent
+        + np.log(model.recomputation_slowdown) * again
+        - np.log(model.speedup_per_year) * (traits.year - REFERENCE_YEAR)
+    )
+    return slowdown
+
+
 def _step(model: UtilizationModel, traits: Traits, busy: Number, passed: Traffic) -> Number:
     """Time of a step over its ideal: work, waiting for the pipeline, and what is passed around."""
     transformer = transformer_share(traits)
-    again = model.recomputation_slowdown ** (transformer * traits.layout.recomputation)
     exchange = (
         model.exposed_gradient_share * passed.gradients
         + model.exposed_layer_share * passed.layers
         + model.update_bytes * passed.updates_per_byte
     )
     waiting = 1.0 + model.bubble_share * passed.bubble
-    return busy * again * waiting + transformer * exchange
+    return busy * waiting + transformer * exchange
 
 
 def _upkeep(

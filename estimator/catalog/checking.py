@@ -24,6 +24,7 @@ from estimator.catalog.records import (
     place_key,
 )
 from estimator.catalog.schema import CALIBRATIONS, FOLDERS, PLACE_FILES, PRECISIONS
+from estimator.catalog.throughput_checks import throughput_problems
 from estimator.workload.huggingface import model_ledger
 
 # Dense 16-bit FLOP/s per watt that no chip of the year or before exceeds. A sparse figure is twice
@@ -54,6 +55,7 @@ def problems(catalog: Catalog) -> list[Problem]:
         *(problem for price in catalog.prices() for problem in _price_problems(catalog, price)),
         *(problem for place in catalog.places() for problem in _place_problems(catalog, place)),
         *_electricity_problems(catalog),
+        *throughput_problems(catalog),
         *calibration_problems(catalog),
     ]
 
@@ -228,6 +230,7 @@ def _source_problems(catalog: Catalog) -> Iterator[Problem]:
             message = f"unconfirmed, yet the basis is {record.basis}"
             yield Problem(file=file, key=key, message=message, remedy='write basis = "assumed"')
     used |= {price.source for price in catalog.prices()}
+    used |= {row["source"] for row in catalog.published_throughput()}
     for source in catalog.sources():
         if source.id not in used:
             remedy = "name it in a record, or remove it"

@@ -1,0 +1,74 @@
+"""Is every row of the throughput tables sound: its source, device and numbers."""
+
+from collections.abc import Iterator, Mapping
+
+from estimator.catalog.reading import Catalog
+from estimator.catalog.records import Problem, offer
+
+FILE = "runs/published_throughput.csv"
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "year": (2012.0, 2100.0),
+    "params_total": (1e6, 1e14),
+    "params_active": (1e6, 1e14),
+    "seq_len": (1.0, 1e7),
+    "chips": (1.0, 1e6),
+    "global_batch_sequences": (1.0, 1e7),
+    "micro_batch": (1.0, 1e6),
+    "tokens_per_s_per_chip": (1e-3, 1e8),
+    "tflops_per_chip_reported": (1.0, 1e4),
+    "mfu_reported": (0.01, 0.9),
+    "mfu_reported_peak_tflops": (10.0, 1e5),
+}
+"""Column -> the range outside which a number is a slip of the pen."""
+
+FLOP_PER_PARAM = 6.0
+"""Training FLOPs of a parameter for one token [FLOP]."""
+
+SLACK = 1.06
+"""Rounding of the numbers in print: FLOPs by size and tokens over those reported [1]."""
+
+
+def throughput_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Visit every row; what is not fit for use says why in its column `fit`."""
+    known = {source.id for source in catalog.sources()}
+    for line, row in enumerate(catalog.published_throughput(), start=2):
+        for key, message, remedy in _row_problems(row, catalog, known):
+            yield Problem(file=FILE, key=f"line {line}, {key}", message=message, remedy=remedy)
+
+
+def _row_problems(
+    row: Mapping[str, str], catalog: Catalog, known: set[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield column, message and remedy."""
+    if row["source"] not in known:
+        yield "source", f"unknown source {row['source']!r}", offer(row["source"], sorted(known))
+    if catalog.find_device(row["accelerator"]) is None:
+        yield "accelerator", f"unknown device {row['accelerator']!r}", "name one on record"
+    if row["fit"] != "yes" and not row["fit"].startswith("no: "):
+        yield "fit", f"neither yes nor a reason: {row['fit']!r}", "write yes, or no: and why"
+    unsound = [name for name in RANGES if row[name] and not _within(row[name], *RANGES[name])]
+    for name in unsound:
+        yield name, f"not a number within {RANGES[name]}: {row[name]!r}", "mend it"
+    if not unsound and row["fit"] == "yes":
+        yield from _contradictions(row)
+
+
+def _contradictions(row: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Compare the FLOPs that a source counts with those of its parameters and tokens."""
+    tokens, counted = row["tokens_per_s_per_chip"], row["tflops_per_chip_reported"]
+    if not (tokens or counted or row["mfu_reported"]):
+        yield "row", "no rate", "give one, or write why it is not fit"
+    if tokens and counted and not row["counts_recomputation"]:
+        params = float(row["params_active"] or row["params_total"])
+        least = FLOP_PER_PARAM * params * float(tokens) / 1e12
+        if least > SLACK * float(counted):
+            message = f"its parameters and tokens make {least:.0f} TFLOP/s, more than reported"
+            yield "tflops_per_chip_reported", message, "mend one of them"
+
+
+def _within(text: str, least: float, most: float) -> bool:
+    try:
+        return least <= float(text) <= most
+    except ValueError:
+        return False

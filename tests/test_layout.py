@@ -1,0 +1,136 @@
+"""What devices pass to each other: hand-worked cases, laws, and what telling it buys."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.answer import answer_scenario
+from estimator.catalog import Catalog
+from estimator.layout import Layout, Machine, traffic
+from estimator.scenario import Scenario
+
+A100 = Machine(
+    peak_flop_per_s=312e12,
+    peak_16_bit_flop_per_s=312e12,
+    memory_bytes_per_s=2.039e12,
+    memory_bytes=80 * 2**30,
+    link_bytes_per_s=600e9,
+    network_bytes_per_s=25e9,
+)
+COPIES = Layout(
+    params=1e9,
+    active_params=1e9,
+    batch_tokens=1e6,
+    recomputation=0.0,
+    tensor_parallel=1.0,
+    pipeline_parallel=1.0,
+)
+SHARED = replace(COPIES, params=175e9, active_params=175e9, tensor_parallel=8.0)
+SAID = {"params": 7e10, "tokens": 1e12, "hardware": "h100", "devices": 512.0}
+
+
+def passed(layout, devices, hidden=4096.0):
+    return traffic(layout, A100, hidden=hidden, value_bytes=2.0, devices=devices)
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return Catalog.open()
+
+
+def utilization(catalog, **said):
+    answer = answer_scenario(Scenario(**(SAID | said)), catalog)
+    return answer.inputs["utilization"]
+
+
+def test_gradients_take_the_time_of_a_ring_all_reduce():
+    devices = 64
+    ring_s = 2 * (devices - 1) / devices * 1e9 * 2 / 25e9
+    work_s = 6 * 1e9 * 1e6 / (devices * 312e12)
+    assert float(passed(COPIES, devices).gradients) == pytest.approx(ring_s / work_s)
+
+
+def test_inside_a_node_the_gradients_take_the_fast_link():
+    slow = replace(A100, network_bytes_per_s=1e6)
+    told = traffic(COPIES, slow, hidden=4096.0, value_bytes=2.0, devices=8)
+    assert float(told.gradients) == float(passed(COPIES, 8).gradients)
+
+
+def test_partial_results_of_a_layer_are_four_all_reduces():
+    hidden, tokens, sharing = 12288.0, 2048.0, 8
+    ring_s = 4 * 2 * (sharing - 1) / sharing * tokens * hidden * 2 / 600e9
+    work_s = 72 * hidden**2 * tokens / sharing / 312e12
+    told = passed(SHARED, 64, hidden)
+    assert float(told.layers) == pytest.approx(ring_s / work_s)
+
+
+@pytest.mark.parametrize(("stages", "parts", "idle"), [(8.0, 64.0, 7 / 64), (4.0, 4.0, 0.75)])
+def test_a_pipeline_idles_for_the_other_stages(stages, parts, idle):
+    told = replace(COPIES, pipeline_parallel=stages, micro_batches=parts)
+    assert float(passed(told, 64).bubble) == pytest.approx(idle)
+
+
+def test_one_device_passes_nothing():
+    alone = passed(replace(COPIES, tensor_parallel=np.nan), 1)
+    assert (float(alone.gradients), float(alone.layers), float(alone.bubble)) == (0, 0, 0)
+
+
+@given(st.floats(1e7, 1e12), st.integers(2, 10_000), st.floats(1.1, 10))
+def test_a_larger_batch_hides_more(params, devices, factor):
+    small = replace(COPIES, params=params, active_params=params, batch_tokens=512.0 * devices)
+    large = replace(small, batch_tokens=small.batch_tokens * factor)
+    assert passed(large, devices).gradients < passed(small, devices).gradients
+    assert passed(large, devices).updates_per_byte < passed(small, devices).updates_per_byte
+
+
+@given(st.floats(1e8, 1e12), st.floats(1.5, 40))
+def test_experts_pass_more_for_the_same_work(params, sparsity):
+    dense = replace(COPIES, params=params, active_params=params)
+    sparse = replace(dense, active_params=params / sparsity, expert_parallel=8.0)
+    assert passed(sparse, 64).layers > passed(dense, 64).layers
+    assert passed(sparse, 64).gradients > passed(dense, 64).gradients
+
+
+def test_what_is_told_narrows_the_interval(catalog):
+    width = {}
+    for told in (
+        {},
+        {"recomputation": "full"},
+        {"recomputation": "full", "batch_tokens": 4e6},
+        {"recomputation": "full", "batch_tokens": 4e6, "tensor_parallel": 8.0},
+        {"recomputation": "full", "batch_tokens": 4e6, "tensor_parallel": 8.0, "width": 8192.0},
+    ):
+        item = utilization(catalog, **told)
+        width[len(told)] = np.log(item.high / item.low)
+    assert sorted(width.values(), reverse=True) == [width[count] for count in sorted(width)]
+    assert width[4] < 0.95 * width[0]
+
+
+def test_recomputation_and_bubbles_cost_time(catalog):
+    none, full = (utilization(catalog, recomputation=word).value for word in ("none", "full"))
+    assert 1.1 < none / full < 4 / 3
+    told = {"pipeline_parallel": 8.0, "tensor_parallel": 8.0}
+    many, few = (utilization(catalog, micro_batches=count, **told).value for count in (64.0, 8.0))
+    assert many > 1.3 * few
+
+
+def test_more_sharing_than_devices_is_refused(catalog):
+    with pytest.raises(ValueError, match="shared by 1024 devices, and there are 512"):
+        utilization(catalog, tensor_parallel=8.0, pipeline_parallel=128.0)
+    with pytest.raises(ValueError, match=r"tensor_parallel must be a whole number, got 1\.5"):
+        utilization(catalog, tensor_parallel=1.5)
+
+
+def test_sharing_that_does_nothing_is_named(catalog):
+    said = Scenario(**SAID, utilization=0.4, tensor_parallel=8.0)
+    assert "--tensor-parallel has no effect here" in answer_scenario(said, catalog).warnings
+
+
+def test_thin_evidence_is_told(catalog):
+    little = Scenario(flop=1e15, hardware="a100", devices=1.0, kind="diffusion")
+    warnings = " ".join(answer_scenario(little, catalog).warnings)
+    assert "few runs of less than 1e+17 FLOP" in warnings
+    assert "few runs of networks of this kind (unet)" in warnings
