@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from estimator.calibration_answer import calibrated_utilization
+from estimator.calibration_lookup import Target
 from estimator.cap_lookup import under_cap
 from estimator.catalog import Catalog, Device, Preset
 from estimator.chain import Estimate, Run, estimate
@@ -29,6 +31,7 @@ from estimator.uncertainty import EXACTLY_ZERO, Uncertain, z_score
 from estimator.units import CENTRAL
 from estimator.utilization_lookup import RunFacts, predicted_utilization, told_sharing
 from estimator.work_lookup import Work, find_work
+from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN
 from estimator.workload.work import Workload
 
 REPORTED_PLACE = ("pue", "co2e_kg_per_kwh")
@@ -257,13 +260,42 @@ def _utilization(
     catalog: Catalog,
     trail: Trail,
 ) -> Uncertain | None:
-    """Utilization as given, or predicted; none is needed for a run already timed."""
+    """Utilization as given, or predicted and calibrated; none is needed for a run already timed."""
     if scenario.utilization is not None:
         return trail.given("utilization", scenario.utilization, "1")
-    flop = work.workload.training_flop
     if work.workload.device_hours is not None:
         return None
+    prior = _prior_utilization(scenario, work, where, catalog, trail)
+    if prior is None or scenario.calibration == "ignore":
+        return prior
     device, precision, devices = where
+    target = Target(
+        precision=precision,
+        kind=work.kind,
+        arch=work.arch,
+        name="" if work.preset is None else work.preset.name,
+        step_flop=_step_flop(scenario, work, devices),
+    )
+    return calibrated_utilization(prior, device, target, catalog, trail)
+
+
+def _step_flop(scenario: Scenario, work: Work, devices: float) -> float | None:
+    """Work of one step and device, where the batch is told [FLOP]."""
+    if scenario.batch_tokens is None or work.params is None:
+        return None
+    return FLOP_PER_PARAM_AND_TOKEN * work.params * scenario.batch_tokens / devices
+
+
+def _prior_utilization(
+    scenario: Scenario,
+    work: Work,
+    where: tuple[Device, str, float],
+    catalog: Catalog,
+    trail: Trail,
+) -> Uncertain | None:
+    """What published runs let expect; None where the work is not known."""
+    device, precision, devices = where
+    flop = work.workload.training_flop
     fixed = fixed_utilization(device, catalog, trail)
     if fixed is not None or flop is None:
         return fixed

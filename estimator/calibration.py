@@ -243,7 +243,10 @@ class Evidence:
 def _covariance(
     one: tuple[Circumstances, Floats], other: tuple[Circumstances, Floats], shares: Shares
 ) -> Floats:
-    """Covariance of the model's errors between two sets of runs, shape (n, m)."""
+    """Covariance of the model's errors between two sets of runs, shape (n, m).
+
+    Where one is less sure than the other, what it doubts beyond is its own.
+    """
     (here, here_sd), (there, there_sd) = one, other
     device = here.device[:, np.newaxis] == there.device
     host = here.host[:, np.newaxis] == there.host
@@ -262,7 +265,8 @@ def _covariance(
     slopes = _known_size(here)[:, np.newaxis] * _known_size(there)
     common += shares.slope**2 * slopes * (device * 1.0 + kind * 1.0)
     heard = np.where(host, 1.0, shares.elsewhere)
-    covariance: Floats = common * heard * (here_sd[:, np.newaxis] * there_sd)
+    variance = np.minimum(here_sd[:, np.newaxis], there_sd) ** 2
+    covariance: Floats = common * heard * variance
     return covariance
 
 

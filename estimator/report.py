@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from estimator.answer import Answer
+from estimator.calibration_answer import CALIBRATED
 from estimator.cap_lookup import EXPONENT
 from estimator.schedule import Schedule
 from estimator.trail import GIVEN
@@ -105,10 +106,11 @@ def bounds(quantity: Uncertain, level: float) -> dict[str, Any]:
 
 
 def utilization_basis(answer: Answer) -> str:
-    """Where the utilization comes from: given, prior, or derived, from a timed run or a cap."""
+    """Where the utilization comes from: given, prior, calibrated, derived."""
     if "utilization" not in answer.inputs or EXPONENT in answer.inputs:
         return "derived"
-    return "given" if answer.inputs["utilization"].basis == GIVEN else "prior"
+    basis = answer.inputs["utilization"].basis
+    return basis if basis in (GIVEN, CALIBRATED) else "prior"
 
 
 def spread(answer: Answer) -> dict[str, float]:

@@ -73,6 +73,10 @@ class Scenario:
     utilization: float | None = _say(
         "share of the dense peak reached (MFU) in (0, 1]; predicted if not given", example="0.4"
     )
+    calibration: str | None = _say(
+        "measured runs of such a device: heard, or ignored as if there were none",
+        choices=("use", "ignore"),
+    )
     batch_tokens: float | None = _say(
         "tokens of one step of the optimizer", unit="tokens", example="4e6"
     )

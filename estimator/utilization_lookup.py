@@ -1,7 +1,7 @@
 """Which utilization is expected of a scenario: its facts, the fitted model, its doubt."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -48,6 +48,8 @@ class RunFacts:
         Work [FLOP] and devices [1].
     params, hidden, seq_len, year : float, optional
         Parameters [1], width [1], sequence length [token] and year of the run.
+    steady : bool
+        A rate in steady state is asked, without start and upkeep.
     told : mapping of str to float
         How the work is shared, by column, as far as it is told: `told_sharing`.
     """
@@ -61,6 +63,7 @@ class RunFacts:
     hidden: float | None = None
     seq_len: float | None = None
     year: float | None = None
+    steady: bool = False
     told: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -126,6 +129,8 @@ def predicted_utilization(
         value_bytes=value_bytes(precision),
         spreads=shipped_doubts(catalog),
     )
+    if facts.steady:
+        traits = replace(traits, steady=1.0)
     expected = expected_utilization(
         fitted_model(catalog),
         traits,

@@ -2,7 +2,6 @@
 
 import random
 import time
-import tomllib
 
 import numpy as np
 import pytest
@@ -10,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
+from estimator.catalog.measured import keep_profile
 from estimator.measure import numpy_engine, protocol
 from estimator.measure.benchmark import Bench, Effort
 from estimator.measure.job import Job, matrix_flop, perceptron_flop, spread_out
 from estimator.measure.numpy_engine import NumpyEngine, perceptron
-from estimator.measure.profile import processor_id, profile_of, write_profile
+from estimator.measure.profile import processor_id, profile_of, source_id, source_of
 from estimator.measure.protocol import Thoroughness, timed
 from estimator.measure.record import Host, MeasuredDevice, MeasuredRun, Timing
 
@@ -275,9 +275,11 @@ RUN = measured_run(
 )
 
 
-def test_a_processor_gets_the_profile_that_was_measured(tmp_path):
-    write_profile(tmp_path, RUN, RUN.devices[0])
-    device = Catalog.open(tmp_path).sound().device(processor_id(HOST))
+def test_a_processor_gets_the_profile_that_was_measured(tmp_path, monkeypatch):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
+    sources = {source_id(HOST): source_of(HOST, "2026-11-21")}
+    keep_profile(processor_id(HOST), profile_of(RUN, RUN.devices[0]), sources)
+    device = Catalog.open().sound().device(processor_id(HOST))
     assert {name: record.value for name, record in device.peaks.items()} == {
         "fp32": 2e11,
         "fp64": 5e10,
@@ -294,15 +296,6 @@ def test_power_that_was_not_measured_is_not_in_the_profile():
     table = profile_of(run, run.devices[0])
     assert "tdp_w" not in table
     assert "memory_bytes" not in table
-
-
-def test_a_second_benchmark_keeps_the_sources_of_others(tmp_path):
-    (tmp_path / "sources.toml").write_text(
-        '[mine]\ntitle = "t"\npublisher = "p"\ndate = "2026"\nlicence = "l"\n', encoding="utf-8"
-    )
-    write_profile(tmp_path, RUN, RUN.devices[0])
-    known = tomllib.loads((tmp_path / "sources.toml").read_text(encoding="utf-8"))
-    assert set(known) == {"mine", "measured-abc"}
 
 
 def test_without_a_product_there_is_no_peak_and_no_profile():

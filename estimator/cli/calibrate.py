@@ -1,14 +1,16 @@
-"""`calibrate`: what was measured on this machine, looked at, shared and dropped."""
+"""`calibrate`: measure this machine and its runs; look at, share and drop what was measured."""
 
 import argparse
 from typing import Any
 
-from estimator.cli import calibrate_share, calibrate_show
+from estimator.cli import calibrate_bench, calibrate_run, calibrate_share, calibrate_show
 
-VERBS = (calibrate_show, calibrate_share)
+VERBS = (calibrate_bench, calibrate_run, calibrate_show, calibrate_share)
 """Each module adds a verb or more, whose `run` answers with the exit code."""
 
 EXAMPLES = """examples:
+  twenty-watts calibrate bench --quick
+  twenty-watts calibrate run --params 124e6 --tokens 5e8 --precision bf16 -- python train.py
   twenty-watts calibrate show
   twenty-watts calibrate export --hardware h100 -o h100.toml
   twenty-watts calibrate import h100.toml
@@ -21,7 +23,7 @@ def add_parser(commands: Any) -> None:
     """Add the command with its verbs."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "calibrate",
-        help="measured runs: show, export, import, forget",
+        help="measure this machine and its runs: bench, run, show, export, import, forget",
         description="Measured runs correct every prediction for the devices that they ran on.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

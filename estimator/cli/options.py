@@ -19,7 +19,7 @@ GROUPS = (
         "more on the work",
         ("device_hours", "kind", "arch", "width", "seq_len", "finetune", "attempts"),
     ),
-    ("hardware", ("hardware", "devices", "precision", "utilization", "power_cap")),
+    ("hardware", ("hardware", "devices", "precision", "utilization", "calibration", "power_cap")),
     (
         "how the devices share the work, where it is known",
         (

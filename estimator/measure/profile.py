@@ -6,13 +6,9 @@ matrices that were measured, and the utilization of training is told against the
 """
 
 import re
-import tomllib
 from collections.abc import Iterable
-from pathlib import Path
 from statistics import median
 from typing import Any
-
-import tomli_w
 
 from estimator.measure.record import Host, MeasuredDevice, MeasuredRun, Timing
 
@@ -95,33 +91,6 @@ def source_of(host: Host, date: str) -> Table:
         "date": date,
         "licence": "whoever measured it decides",
     }
-
-
-def write_profile(directory: Path, run: MeasuredRun, device: MeasuredDevice) -> None:
-    """Write the profile of a processor, and its source, into a directory of profiles.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    ValueError
-        As for `profile_of`; or if the sources there cannot be read.
-    """
-    profile = profile_of(run, device)
-    hardware = directory / "hardware"
-    hardware.mkdir(parents=True, exist_ok=True)
-    sources = directory / "sources.toml"
-    known = tomllib.loads(sources.read_text(encoding="utf-8")) if sources.exists() else {}
-    known[source_id(run.host)] = source_of(run.host, run.started[:10])
-    _replace(sources, known)
-    _replace(hardware / f"{processor_id(run.host)}.toml", profile)
-
-
-def _replace(path: Path, table: Table) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_suffix(".part")
-    beside.write_text(tomli_w.dumps(table), encoding="utf-8")
-    beside.replace(path)
 
 
 def _peaks(timings: Iterable[Timing]) -> dict[str, float]:

@@ -39,6 +39,7 @@ LABELS = {
     "power_cap": "Power cap of a device [W]",
     "batch_tokens": "Tokens of a step",
     "recomputation": "Activations computed again",
+    "calibration": "Measured runs of such a device",
     "tensor_parallel": "Devices that share a layer",
     "pipeline_parallel": "Stages of layers",
     "expert_parallel": "Devices that share the experts",
@@ -188,6 +189,7 @@ def _assumptions(answer: Answer, asked: Asked) -> None:
     for name in ("batch_tokens", *SHARING):
         _number(name, answer, asked, placeholder="not told")
     _select("recomputation", _RECOMPUTATION, placeholder="not told")
+    _select("calibration", _CALIBRATION)
     _number("power_cap", answer, asked, placeholder="none")
     _select("pay", {"rent": "rent", "own": "own: purchase price and electricity"})
     _select("price_kind", {kind: kind for kind in ("on-demand", "spot", "reserved")})
@@ -202,6 +204,8 @@ _RECOMPUTATION = {
     "selective": "selective: the attention scores",
     "full": "full: every layer",
 }
+
+_CALIBRATION = {"use": "correct the utilization", "ignore": "are ignored"}
 
 _FINETUNE = {"full": "full: all weights", "lora": "LoRA: adapters only"}
 

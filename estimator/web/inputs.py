@@ -60,6 +60,7 @@ OF_ALL = (
     "devices",
     "precision",
     "utilization",
+    "calibration",
     "batch_tokens",
     "recomputation",
     "tensor_parallel",

@@ -1,0 +1,179 @@
+"""How does a benchmark become a stored run, and a processor's profile with it?"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from estimator.catalog.measured import keep_profile
+from estimator.measure import torch_engine
+from estimator.measure.benchmark import FAST, FULL, Bench, Progress
+from estimator.measure.host import Contention
+from estimator.measure.job import Engine, Job
+from estimator.measure.numpy_engine import NumpyEngine
+from estimator.measure.profile import processor_id, profile_of, source_id, source_of
+from estimator.measure.record import MeasuredDevice, MeasuredRun, State, Timing
+from estimator.measure.recording import Recording, SampledPower
+from estimator.measure.torch_engine import TorchEngine
+from estimator.runs import open_store
+
+MEMORY_IF_UNKNOWN = 4e9
+"""Memory of a device that does not tell, so that a job surely fits [B]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchQuestion:
+    """What is to be measured, and how.
+
+    Parameters
+    ----------
+    device : str, optional
+        "cpu", or "gpu:0" and so on; None: the first board that PyTorch sees, or the processor.
+    engine : str, optional
+        "torch" or "numpy"; None: torch where it is installed.
+    precisions : sequence of str, optional
+        Number formats; None: all that the engine has.
+    quick : bool
+        Fewer sizes and shorter trials.
+    """
+
+    device: str | None = None
+    engine: str | None = None
+    precisions: Sequence[str] | None = None
+    quick: bool = False
+
+
+def benchmark(
+    question: BenchQuestion, report: Callable[[Progress], None]
+) -> tuple[MeasuredRun, str]:
+    """Measure one device, store the run, and write the profile of a processor.
+
+    Parameters
+    ----------
+    question : BenchQuestion
+    report : callable
+        Is told of every job.
+
+    Returns
+    -------
+    MeasuredRun, str
+        The run, interrupted if Ctrl-C was pressed; the id or name of the device for `estimate`.
+
+    Raises
+    ------
+    ValueError
+        If the device, the engine or a number format is not to be had.
+    StoreError
+        If the result could not be kept: better known before ten minutes than after.
+    """
+    with open_store() as store:
+        recording = Recording(origin="bench", store=store, notes=list(store.notes))
+        recording.label = "quick benchmark" if question.quick else "benchmark"
+        recording.start()
+        try:
+            engine = _engine(question, recording.devices)
+        except ValueError:
+            recording.drop()
+            raise
+        timings: list[Timing] = []
+        state: State = "finished"
+        try:
+            for progress in _bench(question, engine, recording).measure():
+                timings.append(progress.timing)
+                recording.notes += progress.notes
+                recording.update(timings)
+                report(progress)
+        except KeyboardInterrupt:
+            state = "interrupted"
+            recording.notes.append("stopped by Ctrl-C: what was measured until then is kept")
+        measured = recording.end(state=state, timings=lambda run: timings)
+    return measured, _known_as(measured, engine)
+
+
+def _engine(question: BenchQuestion, devices: Sequence[MeasuredDevice]) -> Engine:
+    """What runs the work, as asked or as installed."""
+    has_torch = torch_engine.installed()
+    engine = question.engine or ("torch" if has_torch else "numpy")
+    if engine == "torch" and not has_torch:
+        raise ValueError("PyTorch is not installed: pip install torch, or --engine numpy")
+    boards = torch_engine.boards(devices) if engine == "torch" else {}
+    key = question.device or next(iter(boards), "cpu")
+    if key != "cpu" and key not in boards:
+        has = ", ".join(["cpu", *boards])
+        hint = "" if has_torch else "; boards need PyTorch: pip install torch"
+        raise ValueError(f"no device {key!r} to measure: there is {has}{hint}")
+    found: Engine = TorchEngine(boards[key], key) if key in boards else _on_processor(engine)
+    formats = {job.precision for job in found.matrix()}
+    for precision in question.precisions or ():
+        if precision not in formats:
+            raise ValueError(
+                f"{found.name} has no {precision} on {key}: it has {', '.join(sorted(formats))}"
+            )
+    return found
+
+
+def _on_processor(engine: str) -> Engine:
+    """Numpy on the processor, and PyTorch where it is wanted."""
+    return (
+        BothEngines(NumpyEngine(), TorchEngine("cpu", "cpu"))
+        if engine == "torch"
+        else NumpyEngine()
+    )
+
+
+@dataclass(frozen=True)
+class BothEngines:
+    """Numpy and PyTorch on the processor; perceptrons only by numpy.
+
+    Parameters
+    ----------
+    numpy, torch : Engine
+    """
+
+    numpy: Engine
+    torch: Engine
+    component: str = "cpu"
+
+    @property
+    def name(self) -> str:
+        """Both libraries and their versions."""
+        return f"{self.numpy.name} and {self.torch.name}"
+
+    def matrix(self) -> list[Job]:
+        """Matrix products of both."""
+        return [*self.numpy.matrix(), *self.torch.matrix()]
+
+    def copies(self) -> list[Job]:
+        """Sums of two vectors, by numpy."""
+        return list(self.numpy.copies())
+
+    def training(self) -> list[Job]:
+        """Steps of training: perceptrons by numpy, networks by PyTorch."""
+        networks = [job for job in self.torch.training() if job.kind != "other"]
+        return [*self.numpy.training(), *networks]
+
+    def finish(self) -> None:
+        """Both are done when they return."""
+
+
+def _bench(question: BenchQuestion, engine: Engine, recording: Recording) -> Bench:
+    """The benchmark of a device with the meters of a recording."""
+    device = recording.device(engine.component)
+    meter = SampledPower(recording=recording, component=engine.component)
+    return Bench(
+        engine=engine,
+        contention=Contention(),
+        memory_bytes=device.memory_bytes or MEMORY_IF_UNKNOWN,
+        meter=meter if meter.measures() else None,
+        effort=FAST if question.quick else FULL,
+        precisions=question.precisions,
+    )
+
+
+def _known_as(measured: MeasuredRun, engine: Engine) -> str:
+    """Id of the device for `estimate`; a processor's profile is written for it."""
+    device = next(one for one in measured.devices if one.key == engine.component)
+    if device.kind == "gpu":
+        return device.hardware or device.name
+    if any(one.what == "matrix" for one in measured.timings):
+        sources = {source_id(measured.host): source_of(measured.host, measured.started[:10])}
+        keep_profile(processor_id(measured.host), profile_of(measured, device), sources)
+    return processor_id(measured.host)

@@ -1,0 +1,311 @@
+"""How does a run become a record: meters are read, samples go to disk, and it is summed up.
+
+Nothing here may stop or slow the job that is measured: what fails is noted.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from estimator.catalog import Catalog
+from estimator.measure.host import Contention, this_host
+from estimator.measure.integrate import summarise
+from estimator.measure.meter import Meter, Sample
+from estimator.measure.meters import open_meters
+from estimator.measure.profile import processor_id
+from estimator.measure.record import (
+    Condition,
+    Energy,
+    Host,
+    MeasuredDevice,
+    MeasuredRun,
+    Origin,
+    State,
+    Timing,
+    Trust,
+)
+from estimator.measure.sampler import Sampler
+from estimator.measure.session import Session
+from estimator.runs import Store, StoreError, new_run_id, open_store
+
+SHORT_S = 2.0
+"""A run shorter than this says little of anything [s]."""
+
+IN_USE = 0.05
+"""A device busy for less than this share of the time is taken as not used by the run [1]."""
+
+
+@dataclass(kw_only=True)
+class Recording:
+    """A run in the making.
+
+    Parameters
+    ----------
+    origin : str
+        As in `MeasuredRun`.
+    label : str, optional
+        For people.
+    rate_hz : float
+        Samples of each meter [1/s].
+    store : Store, optional
+        Where samples and result go; None: only in memory.
+    """
+
+    origin: Origin
+    label: str | None = None
+    rate_hz: float = 10.0
+    store: Store | None = None
+    notes: list[str] = field(default_factory=list)
+    meters: list[Meter] = field(default_factory=list, init=False)
+    _sampler: Sampler | None = field(default=None, init=False)
+    _contention: Contention = field(default_factory=Contention, init=False)
+    _begun: MeasuredRun | None = field(default=None, init=False)
+    _started_s: float = field(default=0.0, init=False)
+
+    @property
+    def run_id(self) -> str:
+        """Id of the run; there is one once it has started."""
+        return "" if self._begun is None else self._begun.id
+
+    def start(self) -> None:
+        """Open the meters and begin to sample."""
+        self.meters, missing = open_meters()
+        self.notes += missing
+        host = this_host()
+        processor = MeasuredDevice(
+            key="cpu", kind="cpu", name=host.cpu, memory_bytes=host.memory_bytes
+        )
+        boards = [
+            meter.device
+            for meter in self.meters
+            if meter.device is not None and meter.device.key != "cpu"
+        ]
+        self._begun = MeasuredRun(
+            id=new_run_id(),
+            origin=self.origin,
+            started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            wall_s=0.0,
+            state="running",
+            label=self.label,
+            host=host,
+            devices=(processor, *boards),
+            simulated=any(meter.simulated for meter in self.meters),
+        )
+        begun = self._begun
+        self._write(lambda store: store.begin(begun, self.meters))
+        self._sampler = Sampler(self.meters, rate_hz=self.rate_hz, on_samples=self._keep)
+        self._contention.read()
+        self._sampler.start()
+        self._started_s = time.monotonic()
+
+    @property
+    def devices(self) -> tuple[MeasuredDevice, ...]:
+        """The devices of this machine that are seen."""
+        return () if self._begun is None else self._begun.devices
+
+    def device(self, key: str) -> MeasuredDevice:
+        """Device of this key; ValueError if no meter knows it."""
+        known = self.devices
+        for one in known:
+            if one.key == key:
+                return one
+        raise ValueError(f"no device {key!r} is known here: {', '.join(one.key for one in known)}")
+
+    def samples(self) -> dict[str, list[Sample]]:
+        """What was read so far."""
+        return {} if self._sampler is None else self._sampler.so_far()
+
+    def update(self, timings: Sequence[Timing]) -> None:
+        """Keep on disk what was timed so far, so that a kill does not lose it."""
+        if self._begun is not None:
+            now = replace(self._begun, timings=tuple(timings), wall_s=self._age_s())
+            self._write(lambda store: store.update(now))
+
+    def drop(self) -> None:
+        """End without a result: nothing has run."""
+        if self._sampler is not None:
+            self._sampler.stop()
+        for meter in self.meters:
+            meter.close()
+        if self._begun is not None:
+            nothing = replace(self._begun, state="failed")
+            self._write(lambda store: store.finish(nothing))
+            self._write(lambda store: store.forget([nothing.id]))
+
+    def end(
+        self,
+        *,
+        state: State,
+        exit_code: int | None = None,
+        timings: Callable[[MeasuredRun], Sequence[Timing]] = lambda run: (),
+    ) -> MeasuredRun:
+        """Stop sampling, sum up, and put the result into the store.
+
+        Parameters
+        ----------
+        state, exit_code
+            As in `MeasuredRun`.
+        timings : callable
+            Is handed the record with devices, energy and conditions, and says what was timed.
+        """
+        if self._begun is None or self._sampler is None:
+            raise RuntimeError("a recording ends after it has started")
+        wall_s = self._age_s()
+        samples = self._sampler.stop()
+        others = self._contention.read()
+        energy, conditions = self._summed_up(samples, wall_s)
+        told = next((one for one in conditions if one.component == "cpu"), None)
+        conditions = [one for one in conditions if one.component != "cpu"]
+        conditions.append(replace(told or Condition(component="cpu"), others=others))
+        run = replace(
+            self._begun,
+            wall_s=wall_s,
+            state=state,
+            exit_code=exit_code,
+            devices=with_profiles(self._begun.devices, self._begun.host),
+            energy=tuple(energy),
+            conditions=tuple(conditions),
+            notes=tuple(dict.fromkeys((*self.notes, *self._sampler.notes))),
+        )
+        run = replace(run, timings=tuple(timings(run)))
+        self._write(lambda store: store.finish(run))
+        run = replace(run, notes=tuple(dict.fromkeys((*run.notes, *self.notes))))
+        for meter in self.meters:
+            meter.close()
+        return run
+
+    def _age_s(self) -> float:
+        return time.monotonic() - self._started_s
+
+    def _keep(self, readings: Sequence[tuple[str, Sample]]) -> None:
+        """Hand samples to the store; what it cannot write it keeps and tries again."""
+        self._write(lambda store: store.append(self.run_id, readings))
+
+    def _write(self, change: Callable[[Store], object]) -> None:
+        """Change the store, and note a failure once: the job goes on."""
+        if self.store is None:
+            return
+        try:
+            change(self.store)
+        except StoreError as error:
+            if str(error) not in self.notes:
+                self.notes.append(str(error))
+
+    def _summed_up(
+        self, samples: dict[str, list[Sample]], wall_s: float
+    ) -> tuple[list[Energy], list[Condition]]:
+        energy: list[Energy] = []
+        conditions: list[Condition] = []
+        if wall_s < SHORT_S:
+            self.notes.append(f"a run of {wall_s:.1f} s says little: run it for longer")
+        for meter in self.meters:
+            summary = summarise(
+                meter.component,
+                meter.name,
+                meter.trust,
+                samples.get(meter.component, []),
+                duration_s=max(wall_s, 1e-6),
+                limit_w=None if meter.device is None else meter.device.power_limit_w,
+            )
+            self.notes += summary.notes
+            energy += [] if summary.energy is None else [summary.energy]
+            conditions += [] if summary.condition is None else [summary.condition]
+        return energy, conditions
+
+
+def with_profiles(devices: Sequence[MeasuredDevice], host: Host) -> tuple[MeasuredDevice, ...]:
+    """Devices with the ids of their profiles: that of a board by name, a processor's own."""
+    catalog = Catalog.open()
+    return tuple(
+        replace(one, hardware=one.hardware or catalog.find_device(one.name))
+        if one.kind == "gpu"
+        else replace(one, hardware=processor_id(host))
+        for one in devices
+    )
+
+
+def used_devices(run: MeasuredRun) -> list[str]:
+    """Keys of the devices that a run used: the busy accelerators, or the processor."""
+    boards = {one.key for one in run.devices if one.kind == "gpu"}
+    told = {one.component: one.busy for one in run.conditions if one.busy is not None}
+    busy = sorted(key for key in boards if told.get(key, 0.0) >= IN_USE)
+    return busy or ["cpu"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampledPower:
+    """Power of one component of a recording, for the benchmark.
+
+    Parameters
+    ----------
+    recording : Recording
+    component : str
+    """
+
+    recording: Recording
+    component: str
+
+    def measures(self) -> bool:
+        """Whether there is a meter that truly measures."""
+        return self._meter() is not None
+
+    def _meter(self) -> Meter | None:
+        for one in self.recording.meters:
+            if one.component == self.component and one.trust != "modelled":
+                return one
+        return None
+
+    def power_w(self, windows: Sequence[tuple[float, float]]) -> tuple[float, Trust] | None:
+        """Mean power in windows that have passed [W], with its trust; None if not measured."""
+        meter = self._meter()
+        if meter is None:
+            return None
+        samples = self.recording.samples().get(self.component, [])
+        energy_j = time_s = 0.0
+        trust: Trust = meter.trust
+        for begin, end in windows:
+            inside = [one for one in samples if begin <= one.time_s <= end]
+            told = summarise(
+                self.component, meter.name, meter.trust, inside, duration_s=end - begin
+            ).energy
+            if told is not None:
+                energy_j, time_s, trust = (
+                    energy_j + told.energy_j,
+                    time_s + told.duration_s,
+                    told.trust,
+                )
+        return (energy_j / time_s, trust) if time_s > 0 else None
+
+    def temperature_c(self) -> float | None:
+        """Last temperature read [degC]; None if none was."""
+        samples = self.recording.samples().get(self.component, [])
+        known = [one.temperature_c for one in samples if one.temperature_c is not None]
+        return known[-1] if known else None
+
+
+@contextmanager
+def recorded(session: Session, *, rate_hz: float = 10.0) -> Iterator[Recording]:
+    """Record what runs inside a with block, with the steps that a session was told of."""
+    try:
+        store: Store | None = open_store()
+        notes: list[str] = []
+    except StoreError as error:
+        store, notes = None, [str(error)]
+    recording = Recording(
+        origin="script", label=session.label, rate_hz=rate_hz, store=store, notes=notes
+    )
+    recording.start()
+    state: State = "failed"
+    try:
+        yield recording
+        state = "finished"
+    except KeyboardInterrupt:
+        state = "interrupted"
+        raise
+    finally:
+        timing = session.timing()
+        recording.end(state=state, timings=lambda run: () if timing is None else (timing,))
+        if store is not None:
+            store.close()
