@@ -167,7 +167,10 @@ def _check(question: Question) -> None:
         raise ValueError(
             f"precision must be one of {', '.join(formats)} for {use}, got {question.precision!r}"
         )
-    within_limits("lora_rank", question.lora_rank)
+    if question.lora_rank is not None:
+        within_limits("lora_rank", question.lora_rank)
+        if question.finetune not in ("lora", "qlora"):
+            raise ValueError("--lora-rank goes with --finetune lora or qlora")
     within_limits("devices", question.devices)
     check_plan(
         Plan(

@@ -10,6 +10,7 @@ import numpy as np
 from estimator.catalog import Catalog
 from estimator.checks import within_limits
 from estimator.memory import Overhead
+from estimator.memory_encoder import encoder_stack
 from estimator.memory_layers import (
     FUSED_VALUES,
     NOTHING_KEPT,
@@ -20,7 +21,7 @@ from estimator.memory_layers import (
     typical_decoder,
 )
 from estimator.memory_plan import Model, Parameters
-from estimator.memory_question import Question
+from estimator.memory_question import LORA_RANK, Question
 from estimator.trail import Trail
 from estimator.uncertainty import Number, Uncertain
 from estimator.workload.blocks import Attention
@@ -114,7 +115,11 @@ def training_model(question: Question, network: Network, catalog: Catalog, trail
     size = TRAINING[question.precision]
     loss = trail.prior(catalog, "memory.loss_bytes_per_token_and_word", "logits")
     if network.decoder is None:
-        trail.warn(f"activations of {network.name} are not modelled: they come on top")
+        trail.warn(
+            f"activations of {network.name} are not modelled: they come on top; only those of "
+            "decoders and of encoders like BERT and ViT are, other ledgers list products and not "
+            "the tensors between them"
+        )
     eager = question.attention == "eager" and question.recompute == "none"
     style = Style(value_bytes=size, eager=eager, plain_values=network.plain_values)
     decoder = network.decoder
@@ -213,7 +218,9 @@ def _groups(
     return (
         Parameters(layers=network.layers, weights_bytes=base),
         Parameters(layers=0.0, **ends, weights_bytes=size),
-        Parameters(layers=adapter_params(network.decoder, question.lora_rank), **inner),
+        Parameters(
+            layers=adapter_params(network.decoder, question.lora_rank or LORA_RANK), **inner
+        ),
     )
 
 
@@ -251,7 +258,7 @@ def _configured(name: str, config: Mapping[str, Any], trail: Trail) -> Network:
     return Network(
         name=name,
         ledger=ledger,
-        decoder=found if isinstance(found, Decoder) else None,
+        decoder=found if isinstance(found, Decoder) else encoder_stack(config),
         layers=float(ledger.params_total - ledger.params_embedding - head),
         embedding=float(ledger.params_embedding),
         head=float(head),

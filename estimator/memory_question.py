@@ -11,6 +11,10 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 """Words that a question may use."""
 
+LORA_RANK = 16.0
+"""Rank of adapters where none is said [1]; in the range of E. Hu et al., "LoRA", 2021,
+arXiv:2106.09685, table 6."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
@@ -30,8 +34,8 @@ class Question:
         Tokens kept per sequence when serving. [token]
     precision, optimizer, recompute, attention, finetune : str
         By name.
-    lora_rank : float
-        Rank of the adapters. [1]
+    lora_rank : float, optional
+        Rank of the adapters, 16 if not said. [1]
     inference, sequence_parallel, fp32_gradients : bool
         Serve instead of train; share the norms too; accumulate gradients in fp32.
     """
@@ -51,7 +55,7 @@ class Question:
     tensor_parallel: float | None = None
     pipeline_parallel: float = 1.0
     finetune: str | None = None
-    lora_rank: float = 16.0
+    lora_rank: float | None = None
     inference: bool = False
     sequence_parallel: bool = False
     fp32_gradients: bool = False

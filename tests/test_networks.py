@@ -287,3 +287,10 @@ def test_a_hybrid_caches_tokens_in_its_attention_layers_and_states_in_the_others
 def test_the_shared_block_of_zamba2_is_held_once_and_cached_at_each_of_its_places():
     found = ledger("zamba2-2.7b")
     assert found.kv_cache_bytes_per_token() == 9 * 2 * 32 * 160 * 2
+
+
+def test_an_image_size_is_refused_where_no_image_is_seen(capsys):
+    text, sight = (str(GOLDEN / "networks" / f"{n}.json") for n in ("bert-base-mlm", "resnet-18"))
+    assert main(["model", text, "--image-size", "384"]) == 1
+    assert "--image-size is for models that see" in capsys.readouterr().err
+    assert main(["model", sight, "--image-size", "384"]) == 0

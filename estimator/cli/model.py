@@ -20,6 +20,9 @@ FLOPs count matrix products, convolutions and attention products, a multiply-add
 attention; --causal halves the score terms.
 """
 
+SIDES = (448.0, 896.0)
+"""Sides of two images that every model can see. [pixel]"""
+
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
@@ -59,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
     from estimator.workload.ledger import Inputs
 
     network, name = _network(options)
+    if options.image_size is not None and not _sees(network):
+        raise ValueError(f"--image-size is for models that see: {name} does not, drop it")
     inputs = Inputs(
         batch=_limited("batch", options.batch),
         seq_len=_optional("seq_len", options.seq_len),
@@ -75,6 +80,14 @@ def run(options: argparse.Namespace) -> int:
     for warning in ledger.warnings:
         note(warning, quiet=options.quiet)
     return 0
+
+
+def _sees(network: "Architecture") -> bool:
+    """Whether another image makes another pass."""
+    from estimator.workload.ledger import Inputs
+
+    small, large = (network.ledger(Inputs(image_size=side)) for side in SIDES)
+    return bool(small.forward_flop != large.forward_flop)
 
 
 def _optional(name: str, text: str | None) -> float | None:
