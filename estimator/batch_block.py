@@ -65,7 +65,10 @@ SHARED = (
 REFINEMENTS = ("layers", "hidden", "seq_len", "year", *SHARED)
 """Columns that sharpen an estimate; a row can be estimated without them."""
 
-TRAIT_COLUMNS = ("hidden", "seq_len", "params_total", "params_active", "year", *SHARED)
+TRAIT_COLUMNS = (
+    *("hidden", "seq_len", "params_total", "params_active", "year", "accelerator_count"),
+    *SHARED,
+)
 """Columns that the utilization depends on."""
 
 IMPOSSIBLE = "these FLOPs do not fit into these hours: more than the peak would be needed"

@@ -64,7 +64,11 @@ TOLD = {
 }
 """What published runs seldom tell: the doubt is smaller where a run does."""
 
-UNTOLD = {"width": ("hidden",), "sequence": ("seq_len",)}
+UNTOLD = {
+    "width": ("hidden",),
+    "sequence": ("seq_len",),
+    "devices": ("accelerator_count",),
+}
 """What they tell: the doubt is larger where a run does not."""
 
 
@@ -144,8 +148,8 @@ def traits_of_rows(
     ----------
     numbers : mapping of str to array
         hidden, seq_len, params_total and year, NaN where a cell is empty; params_active,
-        batch_tokens, recomputation, tensor_parallel, pipeline_parallel, expert_parallel and
-        micro_batches where the table has them.
+        accelerator_count, batch_tokens, recomputation, tensor_parallel, pipeline_parallel,
+        expert_parallel and micro_batches where the table has them.
     kinds : sequence of NetworkKind
         One a row.
     flop : array
@@ -230,7 +234,8 @@ def _doubt(
     for key, names in TOLD.items():
         variance = variance - choices[key] ** 2 * (transformer & _told(numbers, names))
     for key, names in UNTOLD.items():
-        variance = variance + choices[key] ** 2 * (transformer & ~_told(numbers, names))
+        if names[0] in numbers:
+            variance = variance + choices[key] ** 2 * (transformer & ~_told(numbers, names))
     return np.asarray(np.sqrt(variance), dtype=np.float64)
 
 

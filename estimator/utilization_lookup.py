@@ -77,7 +77,7 @@ def told_sharing(
     ValueError
         If the devices do not suffice, or a count is not whole.
     """
-    told = {}
+    told = {"accelerator_count": devices if "devices" in trail.inputs else UNKNOWN}
     if preset is not None and "active_params" in preset.records and scenario.params is None:
         told["params_total"] = preset.records["params"].value
         told["params_active"] = preset.records["active_params"].value

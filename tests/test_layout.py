@@ -109,6 +109,16 @@ def test_what_is_told_narrows_the_interval(catalog):
     assert width[4] < 0.95 * width[0]
 
 
+def test_size_and_tokens_alone_leave_more_doubt(catalog):
+    """What is not said widens the interval instead of being assumed in silence."""
+    said = {"params": 7e10, "tokens": 1e12, "hardware": "h100"}
+    widths = []
+    for more in ({}, {"devices": 512.0}, {"devices": 512.0, "seq_len": 4096.0, "width": 8192.0}):
+        item = answer_scenario(Scenario(**said, **more), catalog).inputs["utilization"]
+        widths.append(np.log(item.high / item.low))
+    assert widths[0] > 1.03 * widths[1] > 1.03 * widths[2]
+
+
 def test_recomputation_and_bubbles_cost_time(catalog):
     none, full = (utilization(catalog, recomputation=word).value for word in ("none", "full"))
     assert 1.1 < none / full < 4 / 3
