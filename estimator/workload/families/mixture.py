@@ -106,3 +106,9 @@ def interleaved(fields: Fields, layer: int) -> bool:
     listed = fields.items("moe_layers")
     step = fields.size("interleave_moe_layer_step", default=1)
     return (layer + 1) % step == 0 if listed is None else layer in listed
+
+
+def listed_sparse(fields: Fields, layer: int) -> bool:
+    """As `mlp_layer_types` lists, else sparse after the first `first_k_dense_replace` layers."""
+    kinds = fields.items("mlp_layer_types")
+    return after_first(1)(fields, layer) if kinds is None else kinds[layer] == "sparse"

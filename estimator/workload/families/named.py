@@ -140,6 +140,10 @@ NETS: Mapping[str, Build] = {
     **{
         f"densenet{depth}": partial(plain_nets.densenet, depth) for depth in plain_nets.DENSE_BLOCKS
     },
+    "mobilenet_v3_large": partial(plain_nets.mobilenet_v3, "large"),
+    "mobilenet_v3_small": partial(plain_nets.mobilenet_v3, "small"),
+    "mobilenetv3_large_100": partial(plain_nets.mobilenet_v3, "large"),
+    "mobilenetv3_small_100": partial(plain_nets.mobilenet_v3, "small"),
     "resnext50_32x4d": partial(plain_nets.grouped_resnet, (3, 4, 6, 3), 32, 4),
     "resnext101_32x8d": partial(plain_nets.grouped_resnet, (3, 4, 23, 3), 32, 8),
     "resnext101_64x4d": partial(plain_nets.grouped_resnet, (3, 4, 23, 3), 64, 4),

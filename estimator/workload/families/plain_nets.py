@@ -1,4 +1,4 @@
-"""Conv nets that have no config: AlexNet, VGG, DenseNet, and wider kinds of ResNet.
+"""Conv nets that have no config: AlexNet, VGG, DenseNet, MobileNetV3, wider kinds of ResNet.
 
 As torchvision builds them, with 1000 classes unless told otherwise.
 """
@@ -8,6 +8,7 @@ from functools import partial
 from estimator.workload.blocks import held, linear
 from estimator.workload.convolution import BATCH_NORM, Conv, Flow, image
 from estimator.workload.families.convnets import DEFAULT_SIDE, Body, staged
+from estimator.workload.families.mobile import depthwise, divisible
 from estimator.workload.ledger import Inputs
 from estimator.workload.network import Network, Pass
 
@@ -19,6 +20,26 @@ DENSE_BLOCKS = {
     169: (6, 12, 32, 32),
     201: (6, 12, 48, 32),
 }
+
+SQUEEZED, PLAIN = True, False
+MOBILE_BLOCKS = {
+    "large": (
+        *((3, 16, 16, PLAIN, 1), (3, 64, 24, PLAIN, 2), (3, 72, 24, PLAIN, 1)),
+        *((5, 72, 40, SQUEEZED, 2), (5, 120, 40, SQUEEZED, 1), (5, 120, 40, SQUEEZED, 1)),
+        *((3, 240, 80, PLAIN, 2), (3, 200, 80, PLAIN, 1), (3, 184, 80, PLAIN, 1)),
+        *((3, 184, 80, PLAIN, 1), (3, 480, 112, SQUEEZED, 1), (3, 672, 112, SQUEEZED, 1)),
+        *((5, 672, 160, SQUEEZED, 2), (5, 960, 160, SQUEEZED, 1), (5, 960, 160, SQUEEZED, 1)),
+    ),
+    "small": (
+        *((3, 16, 16, SQUEEZED, 2), (3, 72, 24, PLAIN, 2), (3, 88, 24, PLAIN, 1)),
+        *((5, 96, 40, SQUEEZED, 2), (5, 240, 40, SQUEEZED, 1), (5, 240, 40, SQUEEZED, 1)),
+        *((5, 120, 48, SQUEEZED, 1), (5, 144, 48, SQUEEZED, 1), (5, 288, 96, SQUEEZED, 2)),
+        *((5, 576, 96, SQUEEZED, 1), (5, 576, 96, SQUEEZED, 1)),
+    ),
+}
+"""Kernel, expanded width, width, squeeze, stride (arXiv:1905.02244, tables 1 and 2)."""
+
+MOBILE_HEADS = {"large": 1280, "small": 1024}
 
 
 def net(name: str, body: Body) -> Network:
@@ -102,6 +123,36 @@ def densenet(depth: int, classes: int) -> Network:
 
 def _normed(flow: Flow, name: str, channels: int) -> Flow:
     return flow.dense({f"{name}/norm": held(BATCH_NORM * channels)})
+
+
+def mobilenet_v3(size: str, classes: int) -> Network:
+    """MobileNetV3: inverted blocks, some squeezed and excited (arXiv:1905.02244, sec. 5)."""
+
+    def body(flow: Flow) -> Flow:
+        flow = flow.conv("stem/convolution", Conv(inputs=3, outputs=16, stride=2), first=True)
+        inputs = 16
+        for kernel, wide, outputs, squeezed, stride in MOBILE_BLOCKS[size]:
+            if wide != inputs:
+                flow = flow.conv("layers/expand", Conv(inputs=inputs, outputs=wide, kernel=1))
+            flow = flow.conv("layers/depthwise", depthwise(wide, kernel, stride))
+            if squeezed:
+                narrow = divisible(wide / 4, 8, 8)
+                costs = {
+                    "layers/squeeze": linear(wide, narrow, bias=True),
+                    "layers/excite": linear(narrow, wide, bias=True),
+                }
+                flow = flow.dense(costs)
+            flow = flow.conv("layers/project", Conv(inputs=wide, outputs=outputs, kernel=1))
+            inputs = outputs
+        flow = flow.conv("head/expand", Conv(inputs=inputs, outputs=6 * inputs, kernel=1))
+        return flow.dense(
+            {
+                "head/first": linear(6 * inputs, MOBILE_HEADS[size], bias=True),
+                "head/classifier": linear(MOBILE_HEADS[size], classes, bias=True),
+            }
+        )
+
+    return net(f"mobilenet_v3_{size}", body)
 
 
 def grouped_resnet(depths: tuple[int, ...], groups: int, base: int, classes: int) -> Network:

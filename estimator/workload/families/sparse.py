@@ -16,6 +16,7 @@ from estimator.workload.families.mixture import (
     every_step,
     feed_forwards,
     interleaved,
+    listed_sparse,
     routed,
     shared_experts,
 )
@@ -270,6 +271,24 @@ ROWS = {
             width=("moe_intermediate_size", 1408),
             shared=shared_experts(0),
             sparse=after_first(0),
+        ),
+    ),
+    "glm4_moe_lite": _mix(
+        Family(
+            vocab=154880,
+            intermediate=10240,
+            positions=202752,
+            attention=partial(
+                latent_attention,
+                Latent(query_rank=768, kv_rank=512, nope_dim=192, rope_dim=64, value_dim=256),
+            ),
+        ),
+        replace(
+            DEEPSEEK_V3,
+            experts=(DEEPSEEK_EXPERTS, 64),
+            active=("num_experts_per_tok", 4),
+            width=("moe_intermediate_size", 1536),
+            sparse=listed_sparse,
         ),
     ),
     "granitemoe": _mix(replace(LLAMA, mlp_bias=never), GRANITE_MOE),
