@@ -21,7 +21,9 @@ def ablation_rows(catalog: Catalog) -> Iterator[dict[str, Any]]:
     large = large_language(published)
     for name in (WHOLE, *PARAMETERS):
         without = prior if name == WHOLE else ablated(prior, name)
-        blind = blind_predictions(without, runs, published.tables, published.groups)
+        blind = blind_predictions(
+            without, runs, published.tables, published.groups, published.untold
+        )
         yield {
             "without": name,
             **asdict(score(blind, runs.family)),

@@ -18,6 +18,7 @@ from estimator.run_traits import (
     traits_of_rows,
 )
 from estimator.throughput_lookup import steady_rows
+from estimator.utilization import thinness, transformer_share
 from estimator.utilization_fit import Runs
 
 NUMBERS = (
@@ -43,6 +44,8 @@ class PublishedRuns:
         Rows of throughput tables, for the fit beside them; never scored.
     rows : sequence of dict
         The rows behind them, as in the table.
+    untold : array
+        Variance that what a run does not tell adds to that of its like [1].
     groups, devices : array of str
         Kind of network and device of each run.
     left_out : dict
@@ -52,6 +55,7 @@ class PublishedRuns:
     runs: Runs
     tables: Runs
     rows: Sequence[dict[str, str]]
+    untold: npt.NDArray[np.float64]
     groups: npt.NDArray[np.str_]
     devices: npt.NDArray[np.str_]
     left_out: dict[str, int]
@@ -128,8 +132,11 @@ def _as_arrays(
         traits=traits,
         family=np.array([row["family"] for row in rows]),
     ).part(known)
+    like = np.array([doubts.groups[kind.group] for kind in kinds])
+    like *= thinness(flop, traits.year, transformer_share(traits))
     return PublishedRuns(
         runs=runs,
+        untold=(traits.log_sd**2 - like**2)[known],
         tables=steady_rows(catalog, doubts),
         rows=[row for row, has in zip(rows, known, strict=True) if has],
         groups=np.array([kind.group for kind in kinds])[known],

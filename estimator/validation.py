@@ -70,7 +70,11 @@ class Blind:
 
 
 def blind_predictions(
-    prior: Mapping[str, Uncertain], runs: Runs, tables: Runs, groups: npt.NDArray[np.str_]
+    prior: Mapping[str, Uncertain],
+    runs: Runs,
+    tables: Runs,
+    groups: npt.NDArray[np.str_],
+    untold: Floats,
 ) -> Blind:
     """Hold out each family in turn, fit to the others, and predict it.
 
@@ -82,6 +86,8 @@ def blind_predictions(
         Published runs, and rows of throughput tables.
     groups : array of str
         Kind of network of each run; runs of one kind share their doubt.
+    untold : array
+        Variance that what a run does not tell adds to that of its like [1].
     """
     ratio = np.empty(len(runs.flop))
     doubt = np.empty(len(runs.flop))
@@ -97,7 +103,7 @@ def blind_predictions(
         for group in np.unique(groups[out]):
             chosen = out & (groups == group)
             spread = spread_of(even[~out], groups[~out], runs.family[~out], str(group))
-            doubt[chosen] = thin[chosen] * spread
+            doubt[chosen] = np.sqrt((thin[chosen] * spread) ** 2 + untold[chosen])
     return Blind(log_ratio=ratio, log_sd=doubt)
 
 

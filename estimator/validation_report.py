@@ -75,6 +75,7 @@ class Report:
             rows=[row for row, kept in zip(whole.rows, chosen, strict=True) if kept],
             groups=whole.groups[chosen],
             devices=whole.devices[chosen],
+            untold=whole.untold[chosen],
         )
         return _report(published, part_of(self.blind, chosen))
 
@@ -162,7 +163,7 @@ def validation_report(catalog: Catalog) -> Report:
     """Predict every usable published run without its family, and score the predictions."""
     published = usable_runs(catalog)
     blind = blind_predictions(
-        prior_model(catalog), published.runs, published.tables, published.groups
+        prior_model(catalog), published.runs, published.tables, published.groups, published.untold
     )
     return _report(published, blind)
 

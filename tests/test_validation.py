@@ -33,7 +33,7 @@ def published(catalog):
 @pytest.fixture(scope="module")
 def blind(catalog, published):
     return blind_predictions(
-        prior_model(catalog), published.runs, published.tables, published.groups
+        prior_model(catalog), published.runs, published.tables, published.groups, published.untold
     )
 
 
