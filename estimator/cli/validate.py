@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         return _run_ablation(options)
     from estimator.validation_report import validation_report
 
-    note("fitting once per family of runs: a second or two", quiet=options.quiet)
+    note("fitting once per family of runs: a few seconds", quiet=options.quiet)
     catalog = catalog_of(options)
     report = validation_report(catalog)
     if options.json:
