@@ -18,7 +18,8 @@ def main() -> int:
         from estimator import environment
 
         try:
-            environment.enter(environment.APP)
+            measures = sys.argv[1] == "calibrate"
+            environment.enter(environment.MEASURE if measures else environment.APP)
         except environment.SetupError as error:
             sys.stderr.write(f"error: {error}\n")
             return 1

@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import MappingProxyType
@@ -55,6 +55,9 @@ class Needs:
     modules: Mapping[str, str]
     """Distribution -> the module it installs."""
 
+    instead_of: tuple[str, ...] = ()
+    """Modules whose presence means that the running Python is meant, and no other will do."""
+
 
 APP = Needs(
     root=Path(__file__).resolve().parent.parent,
@@ -74,6 +77,19 @@ APP = Needs(
     ),
 )
 """What the command line, the app and the measuring need."""
+
+
+MEASURE = replace(
+    APP,
+    modules=MappingProxyType(
+        {
+            name: APP.modules[name]
+            for name in ("numpy", "rich", "nvidia-ml-py", "platformdirs", "tomli-w")
+        }
+    ),
+    instead_of=("torch",),
+)
+"""What the measuring cannot do without; a Python with PyTorch is measured as it is."""
 
 
 class SetupError(RuntimeError):
@@ -97,6 +113,12 @@ def enter(needs: Needs) -> None:
     if not missing:
         return
     names = few(missing)
+    meant = [name for name in needs.instead_of if not missing_modules({name: name})]
+    if meant:
+        raise SetupError(
+            f"{sys.executable} has {few(meant)}, to be measured with, but lacks {names}; "
+            f"install with: {sys.executable} -m pip install {' '.join(missing)}"
+        )
     if os.environ.get(NO_SETUP):
         raise SetupError(
             f"{names} not installed for {sys.executable} and {NO_SETUP} is set; "

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from estimator import environment
 from estimator.environment import FOLDER, LOCK, NO_SETUP, STAMP, Needs, is_ready, python_of, reason
 
 ROOT = Path(__file__).parents[1]
@@ -258,3 +260,12 @@ def test_help_needs_no_package():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "--hardware" in done.stdout
+
+
+def test_a_python_with_pytorch_is_not_left_for_another(tmp_path, monkeypatch):
+    """Its speed is what the measuring is about: an environment without PyTorch has another."""
+    (tmp_path / "torch.py").write_text("", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    needs = replace(environment.MEASURE, modules={"no-such": "no_such_module"})
+    with pytest.raises(environment.SetupError, match=r"has torch.*pip install no-such"):
+        environment.enter(needs)
