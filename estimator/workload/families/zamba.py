@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from estimator.workload.blocks import Attention, Costs, Mlp, held, linear
 from estimator.workload.convolution import ratio
-from estimator.workload.families.hybrid import Hybrid
+from estimator.workload.families.hybrid_stack import Hybrid
 from estimator.workload.families.mixers import Mamba, Mamba2, Mixer, Strata
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network

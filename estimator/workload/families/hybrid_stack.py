@@ -1,0 +1,134 @@
+"""What language models of unlike layers are built of: attention beside recurrent layers.
+
+Defaults are those of transformers 5.23.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from estimator.workload.blocks import Costs, Mlp, held
+from estimator.workload.families.mixers import (
+    Mixer,
+    Strata,
+)
+from estimator.workload.families.rotary import (
+    Family,
+    flag,
+    grouped_attention,
+    output_head,
+)
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs
+from estimator.workload.network import Network, Pass, Reach, length_warning, lines, sequence
+
+ATTENTION_KINDS = ("attention", "full_attention", "hybrid")
+"""What the configs call a layer that attends."""
+
+PLAIN = Family(
+    vocab=32000,
+    intermediate=14336,
+    positions=262144,
+    kv_heads=8,
+    qkv_bias=flag("attention_bias"),
+    output_bias=flag("attention_bias"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hybrid:
+    """A stack of unlike layers between a token table and a head.
+
+    Parameters
+    ----------
+    hidden, vocab, positions : int
+        Model width; rows of the token table; longest sequence. [1]
+    strata : tuple of Strata
+        The layers by kind.
+    tied : bool
+        Default of `tie_word_embeddings`.
+    """
+
+    hidden: int
+    vocab: int
+    positions: int
+    strata: tuple[Strata, ...]
+    tied: bool = False
+
+    def network(self, fields: Fields) -> Network:
+        """The model under its name, with the head of its class."""
+        head, warnings = output_head(fields, self.vocab, self.tied)
+        after: Costs = {} if head is None else {"head/logits": head.cost(self.hidden)}
+
+        def run(inputs: Inputs) -> Pass:
+            batch, seq_len = sequence(inputs, self.positions)
+            done = [
+                *lines(
+                    {"embedding/token": held(self.vocab * self.hidden)},
+                    Reach(tokens=batch * seq_len),
+                )
+            ]
+            for part in self.strata:
+                done += part.lines(batch, seq_len, inputs)
+            done += lines({"norm/outer": held(self.hidden), **after}, Reach(tokens=batch * seq_len))
+            warned = length_warning(seq_len, self.positions)
+            return Pass(lines=done, tokens=batch * seq_len, warnings=warned)
+
+        return Network(
+            run=run,
+            model_type=fields.text("model_type"),
+            name=fields.text("_name_or_path"),
+            warnings=warnings,
+            cache=tuple(
+                part.cache
+                for part in self.strata
+                if part.mixer.cache_values or part.mixer.state_values
+            ),
+        )
+
+
+def stacked(fields: Fields, family: Family, layers: Iterable[Mixer]) -> Network:
+    """The model of layers from input to output; equal ones are the same object."""
+    found = list(layers)
+    counts = Counter(id(layer) for layer in found)
+    kinds = {id(layer): layer for layer in found}
+    strata = tuple(Strata(mixer=kinds[key], times=times) for key, times in counts.items())
+    return stacked_strata(fields, family, strata)
+
+
+def stacked_strata(fields: Fields, family: Family, strata: tuple[Strata, ...]) -> Network:
+    """The model of layers that are already counted by kind."""
+    return Hybrid(
+        hidden=fields.size("hidden_size"),
+        vocab=fields.size("vocab_size", default=family.vocab),
+        positions=fields.size("max_position_embeddings", default=family.positions),
+        strata=strata,
+        tied=family.tied,
+    ).network(fields)
+
+
+def with_costs(mixer: Mixer, costs: Costs, norms: int, hidden: int) -> Mixer:
+    """A mixer with further costs per token and with RMS norms."""
+    return replace(mixer, costs={**mixer.costs, **costs, "norm/layers": held(norms * hidden)})
+
+
+def attention_mixer(family: Family, fields: Fields, window: int | None = None) -> Mixer:
+    """Attention of a config as a mixer."""
+    part = grouped_attention(family, fields)
+    return Mixer(costs=part.costs(), window=window, cache_values=part.cache_values_per_token)
+
+
+def gated_mlp(fields: Fields, default: int, bias: bool = False) -> Costs:
+    """Costs of a gated MLP of the stated width, or of the default."""
+    width = fields.size("intermediate_size", default=default)
+    hidden = fields.size("hidden_size")
+    return Mlp(hidden=hidden, width=width, gated=True, bias=bias).costs()
+
+
+def layer_kinds(fields: Fields, *keys: str) -> list[str] | None:
+    """The kind of each layer where one of `keys` lists them."""
+    for key in keys:
+        listed = fields.items(key)
+        if listed is not None:
+            return [str(kind) for kind in listed]
+    return None
