@@ -27,6 +27,9 @@ Korthikanti et al. 2022, arXiv:2205.05198, sec. 5."""
 FEW_FLOP = 1e17
 """Below, hardly any run is published [FLOP]."""
 
+FEW_TOKENS = 4096.0
+"""Tokens of a step and device below which the batch sets the utilization [token]."""
+
 FEW_RUNS = ("depthwise", "unet", "recurrent", "other")
 """Kinds of network of which few runs are published."""
 
@@ -149,6 +152,13 @@ def predicted_utilization(
         )
     if facts.devices > MOST_DEVICES:
         trail.warn(f"no published run on more than {MOST_DEVICES:,} devices: an extrapolation")
+    batch = float(np.squeeze(traits.layout.batch_tokens))
+    told = "batch_tokens" in facts.told or facts.steady
+    if kind.transformer and not told and batch < FEW_TOKENS * facts.devices:
+        trail.warn(
+            f"a batch of {batch:.2g} tokens is assumed, which leaves each device little to do: "
+            "--batch-tokens sets it, and it matters here"
+        )
     if facts.flop < FEW_FLOP:
         trail.warn(
             f"few runs of less than {FEW_FLOP:g} FLOP are published, and they scatter: the "

@@ -139,6 +139,15 @@ def test_sharing_that_does_nothing_is_named(catalog):
     assert "--tensor-parallel has no effect here" in answer_scenario(said, catalog).warnings
 
 
+def test_a_batch_that_matters_is_not_assumed_in_silence(catalog):
+    def warnings(**more):
+        return " ".join(answer_scenario(Scenario(**(SAID | more)), catalog).warnings)
+
+    assert "--batch-tokens sets it" in warnings(devices=4096.0)
+    assert "--batch-tokens sets it" not in warnings(devices=4096.0, batch_tokens=1.6e7)
+    assert "--batch-tokens sets it" not in warnings(devices=64.0)
+
+
 def test_thin_evidence_is_told(catalog):
     little = Scenario(flop=1e15, hardware="a100", devices=1.0, kind="diffusion")
     warnings = " ".join(answer_scenario(little, catalog).warnings)
