@@ -8,12 +8,12 @@ import numpy as np
 from estimator.catalog import Catalog, Device, Preset
 from estimator.lookup import value_bytes
 from estimator.machine_lookup import find_machine
-from estimator.network_kind import network_kind
+from estimator.network_kind import NetworkKind, network_kind
 from estimator.run_traits import fitted_model, shipped_doubts, traits_of_rows
 from estimator.scenario import SHARING, Scenario
 from estimator.trail import Input, Trail
 from estimator.uncertainty import Uncertain
-from estimator.utilization import expected_utilization
+from estimator.utilization import Traits, expected_utilization
 
 UNKNOWN = float("nan")
 
@@ -116,6 +116,42 @@ def predicted_utilization(
 ) -> Uncertain:
     """Share of the peak that the fitted model expects, with the doubt of such networks."""
     kind = network_kind(facts.kind, facts.arch, facts.name)
+    traits = _traits(facts, kind, precision, catalog)
+    expected = expected_utilization(
+        fitted_model(catalog),
+        traits,
+        find_machine(device, precision),
+        flop=facts.flop,
+        devices=facts.devices,
+    )
+    single = Uncertain(
+        float(np.squeeze(expected.mid)),
+        {name: float(np.squeeze(load)) for name, load in expected.loadings.items()},
+    )
+    _warn_of_thin_evidence(facts, device, kind, trail)
+    batch = float(np.squeeze(traits.layout.batch_tokens))
+    told = "batch_tokens" in facts.told or facts.steady
+    if kind.transformer and not told and batch < FEW_TOKENS * facts.devices:
+        trail.warn(
+            f"a batch of {batch:.2g} tokens is assumed, which leaves each device little to do: "
+            "--batch-tokens sets it, and it matters here"
+        )
+    low, high = single.interval()
+    source = catalog.prior("utilization.fitted.matrix_slowdown").source
+    trail.inputs["utilization"] = Input(
+        value=float(single.mid),
+        unit="1",
+        basis="derived",
+        source=source,
+        low=float(low),
+        high=float(min(high, 1.0)),
+        note=f"model fitted to published runs, for a {kind.group}; `validate` shows its errors",
+    )
+    return single
+
+
+def _traits(facts: RunFacts, kind: NetworkKind, precision: str, catalog: Catalog) -> Traits:
+    """Traits of one run."""
     numbers = {
         name: np.array([UNKNOWN if value is None else value])
         for name, value in (
@@ -132,19 +168,13 @@ def predicted_utilization(
         value_bytes=value_bytes(precision),
         spreads=shipped_doubts(catalog),
     )
-    if facts.steady:
-        traits = replace(traits, steady=1.0)
-    expected = expected_utilization(
-        fitted_model(catalog),
-        traits,
-        find_machine(device, precision),
-        flop=facts.flop,
-        devices=facts.devices,
-    )
-    single = Uncertain(
-        float(np.squeeze(expected.mid)),
-        {name: float(np.squeeze(load)) for name, load in expected.loadings.items()},
-    )
+    return replace(traits, steady=1.0) if facts.steady else traits
+
+
+def _warn_of_thin_evidence(
+    facts: RunFacts, device: Device, kind: NetworkKind, trail: Trail
+) -> None:
+    """Say where published runs are few or none."""
     if device.kind not in KNOWN_KINDS:
         trail.warn(
             f"no published training run on a device of kind {device.kind}: the utilization is "
@@ -152,13 +182,6 @@ def predicted_utilization(
         )
     if facts.devices > MOST_DEVICES:
         trail.warn(f"no published run on more than {MOST_DEVICES:,} devices: an extrapolation")
-    batch = float(np.squeeze(traits.layout.batch_tokens))
-    told = "batch_tokens" in facts.told or facts.steady
-    if kind.transformer and not told and batch < FEW_TOKENS * facts.devices:
-        trail.warn(
-            f"a batch of {batch:.2g} tokens is assumed, which leaves each device little to do: "
-            "--batch-tokens sets it, and it matters here"
-        )
     if facts.flop < FEW_FLOP:
         trail.warn(
             f"few runs of less than {FEW_FLOP:g} FLOP are published, and they scatter: the "
@@ -171,15 +194,3 @@ def predicted_utilization(
         )
     if "memory_bytes_per_s" not in device.records:
         trail.warn(f"the memory bandwidth of {device.name} is not known: a usual one is assumed")
-    low, high = single.interval()
-    source = catalog.prior("utilization.fitted.matrix_slowdown").source
-    trail.inputs["utilization"] = Input(
-        value=float(single.mid),
-        unit="1",
-        basis="derived",
-        source=source,
-        low=float(low),
-        high=float(min(high, 1.0)),
-        note=f"model fitted to published runs, for a {kind.group}; `validate` shows its errors",
-    )
-    return single
