@@ -14,7 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from estimator.chain import Run, estimate
-from estimator.lookup import read_hardware, read_site
+from estimator.lookup import read_hardware
+from estimator.site_lookup import read_site
 from estimator.uncertainty import Uncertain, spread_between
 from estimator.workload.work import Workload
 

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from estimator.catalog import Catalog
     from estimator.chain import Estimate, Run, estimate
     from estimator.hardware import Hardware, stack
-    from estimator.lookup import read_hardware, read_site
+    from estimator.lookup import read_hardware
     from estimator.scenario import Scenario
     from estimator.site import Site
+    from estimator.site_lookup import read_site
     from estimator.uncertainty import Uncertain, spread_between
     from estimator.workload.work import Workload
 
@@ -31,7 +32,7 @@ _HOME = {
     "answer_scenario": "answer",
     "estimate": "chain",
     "read_hardware": "lookup",
-    "read_site": "lookup",
+    "read_site": "site_lookup",
     "spread_between": "uncertainty",
     "stack": "hardware",
 }

@@ -17,7 +17,6 @@ from estimator.lookup import (
     choose_precision,
     find_hardware,
     find_price,
-    find_site,
     fixed_utilization,
 )
 from estimator.memory_answer import fit_warning
@@ -26,6 +25,7 @@ from estimator.scenario import FIELD_LIMITS, NUMBERS, SHARING, Scenario, check_c
 from estimator.schedule import Schedule
 from estimator.schedule_lookup import on_schedule, with_profile
 from estimator.site import Site
+from estimator.site_lookup import find_site
 from estimator.trail import Input, Trail
 from estimator.uncertainty import EXACTLY_ZERO, Uncertain, z_score
 from estimator.units import CENTRAL
@@ -124,7 +124,8 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
     hardware = find_hardware(device, precision, catalog, trail)
     placed, hourly = with_profile(scenario)
     placed = _as_reported(placed, work.preset, device, trail)
-    site = find_site(placed, catalog, trail, bare=device.kind in SELF_CONTAINED)
+    year = _year(scenario, work.preset, device, trail)
+    site = find_site(placed, catalog, trail, bare=device.kind in SELF_CONTAINED, year=year)
     hardware, run = _run(scenario, work, (device, precision, hardware), catalog, trail)
     for line in fit_warning(scenario, work.preset, device, float(run.devices), catalog):
         trail.warn(line)
@@ -170,7 +171,7 @@ def _run(
         devices=devices,
         utilization=utilization,
         network_share=_network_share(device, catalog, trail),
-        price_usd_per_h=find_price(scenario, device, catalog, trail),
+        price_usd_per_h=find_price(scenario, device, catalog, trail, year=scenario.year),
         own=scenario.pay == "own",
     )
 
@@ -308,7 +309,7 @@ def _prior_utilization(
         params=work.params,
         hidden=work.hidden,
         seq_len=work.seq_len,
-        year=_year(work.preset, device),
+        year=_year(scenario, work.preset, device, trail),
         told=told_sharing(scenario, work.preset, devices, trail),
     )
     return predicted_utilization(facts, device, precision, catalog, trail)
@@ -320,6 +321,9 @@ def _network_share(device: Device, catalog: Catalog, trail: Trail) -> Uncertain:
     return trail.prior(catalog, "power.network_share", "network")
 
 
-def _year(preset: Preset | None, device: Device) -> float | None:
-    """Year of the run: that of a preset on the hardware it ran on, else the present."""
+def _year(scenario: Scenario, preset: Preset | None, device: Device, trail: Trail) -> float | None:
+    """Year of the run: as said, or of a preset on the hardware it ran on; else the present."""
+    if scenario.year is not None:
+        trail.given("year", scenario.year, "year")
+        return scenario.year
     return float(preset.year) if preset is not None and device.id == preset.hardware else None

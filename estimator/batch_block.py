@@ -272,15 +272,29 @@ class Block:
     def _site(
         self, region: str, members: npt.NDArray[np.intp], device: Device
     ) -> tuple[Site, list[tuple[str, Bools]]]:
-        """Site of a region, with the PUE and the grid that rows give; notes with their rows."""
-        site, notes = self.finder.site(region, bare=device.kind in SELF_CONTAINED)
+        """Site of a region at the time of each row, with the PUE and the grid that rows give.
+
+        Notes come with the rows that they are about.
+        """
+        bare = device.kind in SELF_CONTAINED
+        years, at = np.unique(np.floor(self.numbers["year"][members]), return_inverse=True)
+        found = [
+            self.finder.site(region, bare=bare, year=None if year != year else int(year))
+            for year in years
+        ]
         pue, carbon = self.numbers["pue"][members], self.numbers["grid_kg_per_kwh"][members]
         told = [
-            (note, np.isnan(pue) if note.startswith("PUE") else np.isnan(carbon)) for note in notes
+            (note, (at == place) & np.isnan(pue if note.startswith("PUE") else carbon))
+            for place, (_, notes) in enumerate(found)
+            for note in notes
         ]
-        known = site.co2e_kg_per_kwh
-        grid = None if known is None else _filled(carbon, known)
-        return replace(site, pue=_filled(pue, site.pue), co2e_kg_per_kwh=grid), told
+        sites = [site for site, _ in found]
+        grids = [site.co2e_kg_per_kwh for site in sites if site.co2e_kg_per_kwh is not None]
+        return replace(
+            sites[0],
+            pue=_filled(pue, _by_row([site.pue for site in sites], at)),
+            co2e_kg_per_kwh=_filled(carbon, _by_row(grids, at)) if grids else None,
+        ), told
 
     def _devices(self, members: npt.NDArray[np.intp]) -> tuple[Floats, Bools]:
         """Devices of each row, and where one had to be assumed."""
@@ -347,6 +361,20 @@ def _joined(notes: tuple[str, ...]) -> str:
 def _is_text(cell: str) -> bool:
     """Tell whether the cell was valid UTF-8; bytes that were not are kept as lone surrogates."""
     return cell.isascii() or not any("\udc80" <= char <= "\udcff" for char in cell)
+
+
+def _by_row(quantities: Sequence[Uncertain], at: npt.NDArray[np.intp]) -> Uncertain:
+    """Quantity of each row out of a few; `at` says which."""
+    if len(quantities) == 1:
+        return quantities[0]
+    names = {name for quantity in quantities for name in quantity.loadings}
+    return Uncertain(
+        np.array([quantity.mid for quantity in quantities])[at],
+        {
+            name: np.array([quantity.loadings.get(name, 0.0) for quantity in quantities])[at]
+            for name in names
+        },
+    )
 
 
 def _filled(given: Floats, assumed: Uncertain) -> Uncertain:

@@ -12,13 +12,13 @@ from estimator.lookup import (
     choose_precision,
     find_hardware,
     find_price,
-    find_site,
     fixed_utilization,
 )
 from estimator.machine_lookup import find_machine
 from estimator.run_traits import Doubts, fitted_model, shipped_doubts
 from estimator.scenario import Scenario
 from estimator.site import Site
+from estimator.site_lookup import find_site
 from estimator.trail import Trail, uncertain_record
 from estimator.uncertainty import Uncertain
 from estimator.utilization import UtilizationModel
@@ -89,9 +89,13 @@ class Finder:
             ("given", device.kind), lambda: fixed_utilization(device, self.catalog, Trail())
         )
 
-    def site(self, region: str, *, bare: bool = False) -> tuple[Site, list[str]]:
-        """Site of a region with notes; an unknown region is the world, and said."""
-        return self._once(("site", region, bare), lambda: self._site(region.strip(), bare=bare))
+    def site(
+        self, region: str, *, bare: bool = False, year: int | None = None
+    ) -> tuple[Site, list[str]]:
+        """Site of a region at a time, with notes; an unknown region is the world, and said."""
+        return self._once(
+            ("site", region, bare, year), lambda: self._site(region.strip(), bare=bare, year=year)
+        )
 
     def price(self, device: Device, year: float | None = None) -> Uncertain | None:
         """Rent of a device-hour at the time of the run, where any offer is on record."""
@@ -122,7 +126,7 @@ class Finder:
         notes = [] if named else [f"precision {chosen} assumed, the fastest of the device"]
         return device, find_hardware(device, chosen, self.catalog, Trail()), notes
 
-    def _site(self, region: str, *, bare: bool) -> tuple[Site, list[str]]:
+    def _site(self, region: str, *, bare: bool, year: int | None) -> tuple[Site, list[str]]:
         for name in (
             region,
             *re.findall(r"\(([^()]+)\)", region),
@@ -131,9 +135,10 @@ class Finder:
             if name and not self.catalog.knows_place(name):
                 continue
             trail = Trail()
-            site = find_site(Scenario(site=name or None), self.catalog, trail, bare=bare)
+            named = Scenario(site=name or None)
+            site = find_site(named, self.catalog, trail, bare=bare, year=year)
             return site, _for_a_table(trail)
-        world = find_site(Scenario(), self.catalog, Trail(), bare=bare)
+        world = find_site(Scenario(), self.catalog, Trail(), bare=bare, year=year)
         return world, [f"region {region[:40]!r} is not known: world averages assumed"]
 
     def _once(self, key: Hashable, find: Callable[[], Found]) -> Found:

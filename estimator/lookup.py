@@ -1,17 +1,15 @@
-"""Which numbers does a scenario name: device, price, site and utilization out of the profiles."""
+"""Which numbers does a scenario name: device, price and utilization out of the profiles."""
 
 from collections.abc import Sequence
 from statistics import median
 
-from estimator.catalog import Catalog, Device, Place, Price, Record
+from estimator.catalog import Catalog, Device, Price, Record
 from estimator.hardware import Hardware
 from estimator.ownership_lookup import used_up_price
 from estimator.scenario import Scenario
-from estimator.site import Site
 from estimator.trail import Trail
-from estimator.uncertainty import Uncertain, spread_between, total
+from estimator.uncertainty import Uncertain, total
 from estimator.units import H_PER_YEAR
-from estimator.water_lookup import find_offsite_water, find_wue
 
 TRAINING_PRECISIONS = ("bf16", "fp16", "tf32", "fp32", "equivalent", "fp64")
 """Formats that training uses by default: the fastest of the device is taken."""
@@ -66,15 +64,6 @@ def read_hardware(name: str, precision: str | None = None) -> Hardware:
     catalog = Catalog.open()
     device = catalog.device(name)
     return find_hardware(device, choose_precision(device, precision), catalog, Trail())
-
-
-def read_site(name: str) -> Site:
-    """Country, cloud region, operator or place out of the shipped profiles.
-
-    >>> read_site("fr").name
-    'France'
-    """
-    return find_site(Scenario(site=name), Catalog.open(), Trail())
 
 
 def find_hardware(device: Device, precision: str, catalog: Catalog, trail: Trail) -> Hardware:
@@ -221,80 +210,3 @@ def _year(text: str) -> float:
     """Year with its fraction, of a date that may end at the year or the month."""
     parts = [int(part) for part in text.split("-")]
     return parts[0] + (parts[1] if len(parts) > 1 else 6.5) / 12
-
-
-def find_site(scenario: Scenario, catalog: Catalog, trail: Trail, *, bare: bool = False) -> Site:
-    """The place with its grid; what is not known of it is assumed, and said.
-
-    A bare device, which needs no cooling, has a PUE of one unless another is given.
-    """
-    place = None if scenario.site is None else catalog.place(scenario.site)
-    name = "an unnamed site" if place is None else place.name
-    return Site(
-        name=name,
-        pue=_bare_pue(trail)
-        if bare and scenario.pue is None
-        else _pue(scenario.pue, place, catalog, trail),
-        co2e_kg_per_kwh=_carbon_intensity(scenario.carbon_intensity, place, catalog, trail),
-        wue_l_per_kwh=find_wue(scenario.wue, place, trail, bare=bare),
-        offsite_l_per_kwh=find_offsite_water(place, catalog, trail),
-        electricity_usd_per_kwh=_electricity(scenario.electricity_price, place, catalog, trail),
-    )
-
-
-def _pue(given: float | None, place: Place | None, catalog: Catalog, trail: Trail) -> Uncertain:
-    if given is not None:
-        return trail.given("pue", given, "1")
-    if place is not None and "pue" in place.records:
-        return trail.record("pue", place.records["pue"], "PUE")
-    record = catalog.prior("site.pue")
-    trail.warn(f"PUE is not known here: {record.value:g} assumed; --pue or a cloud region sets it")
-    return trail.record("pue", record, "PUE")
-
-
-def _bare_pue(trail: Trail) -> Uncertain:
-    note = "no cooling and no losses outside the device"
-    record = Record(
-        value=1.0, unit="1", basis="assumed", source="twenty-watts-assumption", note=note
-    )
-    return trail.record("pue", record, "PUE")
-
-
-def _carbon_intensity(
-    given: float | None, place: Place | None, catalog: Catalog, trail: Trail
-) -> Uncertain:
-    key, doubt = "co2e_kg_per_kwh", "carbon intensity"
-    if given is not None:
-        return trail.given(key, given, "kgCO2e/kWh")
-    if place is not None and key not in place.records and place.iso2 is not None:
-        place = catalog.place(place.iso2)
-    if place is None or key not in place.records:
-        record = catalog.prior("site.co2e_kg_per_kwh")
-        where = "no site given" if place is None else f"no carbon intensity for {place.name}"
-        trail.warn(
-            f"{where}: the world average, {record.value:g} kgCO2e/kWh, is assumed; "
-            "--site fr or --carbon-intensity sets it"
-        )
-        return trail.record(key, record, doubt)
-    record = place.records[key]
-    quantity = trail.record(key, record, doubt)
-    if quantity.loadings:
-        return quantity
-    spread = catalog.prior("site.grid_spread")
-    return quantity * spread_between(spread.low or 1.0, spread.high or 1.0, doubt, mid=1.0)
-
-
-def _electricity(
-    given: float | None, place: Place | None, catalog: Catalog, trail: Trail
-) -> Uncertain:
-    key, doubt = "electricity_usd_per_kwh", "electricity price"
-    if given is not None:
-        return trail.given(key, given, "USD/kWh")
-    if place is not None and "price_usd_per_kwh" in place.records:
-        return trail.record(key, place.records["price_usd_per_kwh"], doubt)
-    offered = catalog.electricity_prices()
-    for sector in ("business", "industry", "household"):
-        country = "" if place is None or place.iso2 is None else place.iso2.lower()
-        if (country, sector) in offered:
-            return trail.record(key, offered[country, sector], doubt)
-    return trail.record(key, catalog.prior(f"site.{key}"), doubt)

@@ -96,6 +96,10 @@ class Scenario:
         example="250",
     )
     site: str | None = _say("country, cloud region, operator or place", example="fr")
+    year: float | None = _say(
+        "year of the run: its grid, PUE and rents; the newest on record if not given",
+        example="2020",
+    )
     carbon_intensity: float | None = _say(
         "carbon intensity of the electricity", unit="kgCO2e/kWh", example="0.429"
     )

@@ -27,7 +27,7 @@ GROUPS = (
             *("expert_parallel", "micro_batches"),
         ),
     ),
-    ("place", ("site", "carbon_intensity", "carbon_profile", "start", "pue", "wue")),
+    ("place", ("site", "year", "carbon_intensity", "carbon_profile", "start", "pue", "wue")),
     ("money", ("price", "price_kind", "pay", "device_price", "electricity_price")),
 )
 """Fields of the scenario by heading, in the order of the help."""
