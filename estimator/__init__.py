@@ -49,6 +49,7 @@ __all__ = [
     "Workload",
     "answer_scenario",
     "estimate",
+    "measure",
     "read_hardware",
     "read_site",
     "spread_between",
@@ -59,6 +60,8 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> object:
     """Import a public name from its module when it is first asked for."""
+    if name == "measure":
+        return import_module("estimator.measure")
     if name not in _HOME:
         raise AttributeError(f"module 'estimator' has no attribute {name!r}")
     return getattr(import_module(f"estimator.{_HOME[name]}"), name)

@@ -1,1 +1,30 @@
-"""What does this machine draw and do: the only package that touches live devices and telemetry."""
+"""What does this machine draw and do: the only package that touches live devices and telemetry.
+
+The package can be called like a function: ``estimator.measure(...)`` is
+`estimator.measure.session.measure`.
+"""
+
+import sys
+from contextlib import AbstractContextManager
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from estimator.measure.session import Session
+
+
+def measure(**told: Any) -> "AbstractContextManager[Session]":
+    """Measure the training steps inside a with block; see `estimator.measure.session.measure`."""
+    from estimator.measure import session
+
+    return session.measure(**told)
+
+
+class _Callable(ModuleType):
+    """A package that is a function, too."""
+
+    def __call__(self, **told: Any) -> "AbstractContextManager[Session]":
+        return measure(**told)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -1,0 +1,302 @@
+"""`calibrate run`: real commands, wrapped by the real command line, in processes of their own."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from estimator.measure.session import Session, measure
+from estimator.measure.wrap import Command, CommandError
+from estimator.runs import open_store
+
+ROOT = Path(__file__).parents[1]
+WRAP = (sys.executable, "-m", "estimator", "calibrate", "run")
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """The folder of a user who has measured nothing yet."""
+    folder = tmp_path / "data"
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(folder))
+    return folder
+
+
+def script(tmp_path, text):
+    path = tmp_path / "job.py"
+    path.write_text(text, encoding="utf-8")
+    return (sys.executable, str(path))
+
+
+def wrapped(*words, options=(), **told):
+    return subprocess.run(
+        [*WRAP, *options, "--", *words],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=90,
+        **told,
+    )
+
+
+def start(*words, options=(), **told):
+    return subprocess.Popen(
+        [*WRAP, *options, "--", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        **told,
+    )
+
+
+def only_run():
+    with open_store() as store:
+        runs = store.runs()
+    assert len(runs) == 1
+    return runs[0]
+
+
+def test_input_output_and_exit_code_are_those_of_the_command(data, tmp_path):
+    job = script(
+        tmp_path,
+        "import sys\nprint(sys.stdin.read().upper(), end='')\n"
+        "print('oops', file=sys.stderr)\nsys.exit(7)\n",
+    )
+    done = wrapped(*job, input="hello", options=("--quiet",))
+    assert (done.returncode, done.stdout, done.stderr) == (7, "HELLO", "oops\n")
+    run = only_run()
+    assert (run.state, run.exit_code, run.origin) == ("failed", 7, "run")
+    assert run.wall_s > 0
+
+
+def test_a_command_of_a_tenth_of_a_second_is_kept_and_said_to_say_little(data):
+    done = wrapped("true")
+    assert done.returncode == 0
+    assert "says little" in done.stderr
+    assert only_run().state == "finished"
+
+
+def test_the_work_of_the_command_becomes_a_timing(data, tmp_path):
+    job = script(tmp_path, "import time\ntime.sleep(0.5)\n")
+    work = ("--flop", "1e12", "--kind", "vision", "--arch", "CNN", "--precision", "fp32")
+    done = wrapped(*job, options=(*work, "--label", "mine", "--record", str(tmp_path / "r.json")))
+    assert done.returncode == 0
+    (timing,) = only_run().timings
+    assert (timing.flop, timing.kind, timing.arch, timing.repetitions) == (1e12, "vision", "CNN", 1)
+    assert 0.5 <= timing.time_s < 10
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["label"] == "mine"
+
+
+def test_tokens_and_parameters_count_six_flops_each(data):
+    wrapped("true", options=("--params", "1e6", "--tokens", "1e4", "--precision", "bf16"))
+    (timing,) = only_run().timings
+    assert timing.flop == pytest.approx(6e10, rel=1e-6)
+    assert timing.precision == "bf16"
+
+
+def test_a_failed_command_teaches_no_speed(data):
+    wrapped("false", options=("--flop", "1e12", "--precision", "fp32"))
+    assert only_run().timings == ()
+
+
+def test_work_that_cannot_be_is_refused_before_anything_runs(data, tmp_path):
+    mark = tmp_path / "ran"
+    done = wrapped("touch", str(mark), options=("--flop", "-3"))
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(("no-such-command-here",), 127), (("/etc/hostname",), 126)]
+)
+def test_a_command_that_cannot_be_run_leaves_no_run(data, words, code):
+    done = wrapped(*words)
+    assert done.returncode == code
+    assert done.stderr.startswith(f"error: {words[0]}")
+    with open_store() as store:
+        assert store.runs() == []
+
+
+def test_without_a_command_the_way_to_say_one_is_told(data):
+    done = subprocess.run(WRAP, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.returncode == 1
+    assert "calibrate run -- python train.py" in done.stderr
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_signals_reach_the_command(data, tmp_path, sent):
+    job = script(
+        tmp_path,
+        "import signal, sys, time\n"
+        f"signal.signal({int(sent)}, lambda *_: sys.exit(42))\n"
+        "print('ready', flush=True)\ntime.sleep(60)\n",
+    )
+    process = start(*job)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(sent)
+    process.communicate(timeout=60)
+    assert process.returncode == 42
+    assert only_run().exit_code == 42
+
+
+def test_a_command_ended_by_a_signal_is_told_as_shells_do(data, tmp_path):
+    job = script(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    assert wrapped(*job).returncode == 128 + signal.SIGKILL
+    assert only_run().state == "interrupted"
+
+
+def test_ctrl_c_on_a_terminal_reaches_the_command_once_and_twice(data, tmp_path):
+    """The command may take its time: only what it does at the second Ctrl-C ends it."""
+    job = script(
+        tmp_path,
+        "import time\nseen = 0\nprint('ready', flush=True)\n"
+        "while seen < 2:\n"
+        "    try:\n        time.sleep(60)\n"
+        "    except KeyboardInterrupt:\n        seen += 1\n"
+        "        print('seen', seen, flush=True)\n"
+        "raise SystemExit(5)\n",
+    )
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(ROOT)
+        os.execv(sys.executable, [*WRAP, "--", *job])
+    told = ""
+    for wanted, key in (("ready", b"\x03"), ("seen 1", b"\x03"), ("seen 2", b"")):
+        while wanted not in told:
+            told += os.read(terminal, 1000).decode()
+        os.write(terminal, key)
+    while _reads(terminal):
+        pass
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 5
+    assert only_run().exit_code == 5
+
+
+def _reads(terminal):
+    try:
+        return os.read(terminal, 1000)
+    except OSError:
+        return b""
+
+
+def test_the_command_has_the_terminal(data):
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(ROOT)
+        asks = "import sys; print(sys.stdin.isatty(), sys.stdout.isatty())"
+        os.execv(sys.executable, [*WRAP, "--quiet", "--", sys.executable, "-c", asks])
+    told = b""
+    while part := _reads(terminal):
+        told += part
+    os.waitpid(child, 0)
+    assert told.split() == [b"True", b"True"]
+
+
+def test_a_run_whose_measuring_is_killed_is_kept(data, tmp_path):
+    """kill -9 of us, not of the command, which goes on."""
+    mark = tmp_path / "went-on"
+    job = script(
+        tmp_path,
+        f"import time, pathlib\nprint('ready', flush=True)\ntime.sleep(3)\n"
+        f"pathlib.Path({str(mark)!r}).touch()\n",
+    )
+    process = start(*job)
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(2)
+    process.kill()
+    process.wait(timeout=30)
+    process.stdout.close()
+    process.stderr.close()
+    run = only_run()
+    assert run.state == "interrupted"
+    for _ in range(100):
+        if mark.exists():
+            break
+        time.sleep(0.1)
+    assert mark.exists()
+
+
+def test_where_nothing_can_be_stored_the_command_runs_all_the_same(data):
+    data.parent.mkdir(exist_ok=True)
+    data.write_text("a file where the folder should be", encoding="utf-8")
+    done = wrapped("echo", "done")
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert str(data) in done.stderr
+
+
+def test_a_program_reports_its_steps(data, tmp_path):
+    job = script(
+        tmp_path,
+        "import time\nfrom estimator import measure\n"
+        "with measure(flop=2e6, precision='fp32', kind='other', label='steps') as run:\n"
+        "    for _ in range(30):\n        time.sleep(0.01)\n        run.step()\n",
+    )
+    done = wrapped(*job, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    (timing,) = only_run().timings
+    assert timing.repetitions == 28
+    assert timing.flop == 2e6
+    assert 0.01 <= timing.time_s < 0.03
+
+
+def test_two_runs_at_once_are_both_kept(data, tmp_path):
+    job = script(tmp_path, "import time\ntime.sleep(1)\n")
+    both = [start(*job), start(*job)]
+    for process in both:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    with open_store() as store:
+        assert [run.state for run in store.runs()] == ["finished", "finished"]
+
+
+def test_a_script_measures_and_stores_itself(data):
+    with measure(flop=1e6, precision="fp32", kind="other") as run:
+        for _ in range(5):
+            time.sleep(0.01)
+            run.step()
+    stored = only_run()
+    assert (stored.origin, stored.state) == ("script", "finished")
+    assert stored.timings[0].repetitions == 3
+
+
+def test_a_script_that_fails_is_stored_as_failed_and_fails(data):
+    with pytest.raises(ZeroDivisionError), measure(flop=1e6):
+        raise ZeroDivisionError
+    assert only_run().state == "failed"
+
+
+def test_the_first_steps_do_not_count():
+    session = Session(flop=1.0)
+    session._began_s, session._ends_s = 0.0, [5.0, 7.0, 8.0, 9.0, 10.0]
+    timing = session.timing()
+    assert (timing.time_s, timing.repetitions) == (1.0, 3)
+
+
+def test_a_forecast_is_what_is_seen_and_what_is_ahead():
+    session = Session()
+    session._began_s, session._ends_s = 0.0, [5.0, 6.0] + [6.0 + at for at in range(1, 21)]
+    forecast = session.forecast(steps=122)
+    assert forecast.mid_s == 26.0 + 100.0
+    assert forecast.low_s < 126.0 < forecast.high_s
+    assert forecast.high_s - 26.0 < 1.05 * 100
+    assert session.forecast(steps=22).low_s == session.forecast(steps=22).high_s == 26.0
+
+
+def test_a_forecast_needs_steps():
+    with pytest.raises(ValueError, match="needs 3 steps, got 0"):
+        Session().forecast(steps=10)
+
+
+def test_a_missing_command_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with pytest.raises(CommandError, match="no-such: command not found"):
+        Command(["no-such"])
+    assert list(tmp_path.iterdir()) == []
