@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from estimator import measure
     from estimator.answer import Answer, answer_scenario
     from estimator.catalog import Catalog
     from estimator.chain import Estimate, Run, estimate
