@@ -4,7 +4,7 @@ A chain of numpy operations over a million scenarios spends its time on moving t
 main memory; in blocks that fit the cache the same operations run several times faster.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ def common_length(*inputs: Any) -> int:
     >>> common_length(Uncertain(np.ones(5), {"x": 0.1}), Uncertain(2.0))
     5
     """
-    shapes = {np.shape(number) for item in inputs for number in _numbers(item)} - {()}
+    shapes = {array.shape for item in inputs for array in _arrays(item)} - {()}
     if len(shapes) != 1:
         return 0
     (shape,) = shapes
@@ -108,12 +108,14 @@ def _by_key(quantities: Mapping[str, Uncertain]) -> dict[Key, Number]:
     return numbers
 
 
-def _numbers(item: Any) -> list[Number]:
-    """All numbers in a dataclass, a quantity or an array."""
-    if isinstance(item, Uncertain):
-        return [item.mid, *item.loadings.values()]
-    if isinstance(item, np.ndarray | float | int):
-        return [item]
-    if is_dataclass(item) and not isinstance(item, type):
-        return [number for field in fields(item) for number in _numbers(getattr(item, field.name))]
-    return []
+def _arrays(item: Any) -> Iterator[npt.NDArray[np.float64]]:
+    """All arrays in a dataclass or a quantity."""
+    if isinstance(item, np.ndarray):
+        yield item
+    elif isinstance(item, Uncertain):
+        for number in (item.mid, *item.loadings.values()):
+            if isinstance(number, np.ndarray):
+                yield number
+    elif is_dataclass(item):
+        for value in vars(item).values():
+            yield from _arrays(value)

@@ -1,6 +1,7 @@
 """Which numbers does a scenario name: device, price and utilization out of the profiles."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import median
 
 from estimator.catalog import Catalog, Device, Price, Record
@@ -206,6 +207,7 @@ def _years_from(price: Price, year: float) -> float:
     return max(_year(price.date_from) - middle, middle - _year(price.date_to), 0.0)
 
 
+@lru_cache(maxsize=4096)
 def _year(text: str) -> float:
     """Year with its fraction, of a date that may end at the year or the month."""
     parts = [int(part) for part in text.split("-")]

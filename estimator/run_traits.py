@@ -262,8 +262,11 @@ def usual_width(hidden: Floats, params: Floats, flop: Floats) -> Floats:
 
 def fitted_model(catalog: Catalog) -> UtilizationModel:
     """Parameters of the utilization as shipped, fitted to the published runs."""
-    return UtilizationModel(
-        **{name: catalog.prior(f"utilization.fitted.{name}").value for name in PARAMETERS}
+    return catalog.once(
+        "fitted model",
+        lambda: UtilizationModel(
+            **{name: catalog.prior(f"utilization.fitted.{name}").value for name in PARAMETERS}
+        ),
     )
 
 
@@ -277,11 +280,15 @@ def prior_model(catalog: Catalog) -> dict[str, Uncertain]:
 
 def shipped_doubts(catalog: Catalog) -> Doubts:
     """Doubt of the utilization: by group of networks, and of what a run does not tell."""
-    return Doubts(
-        groups={name: _log_sd(catalog.prior(f"utilization.spread.{name}")) for name in GROUPS},
-        choices={
-            name: _log_sd(catalog.prior(f"utilization.untold.{name}")) for name in (*TOLD, *UNTOLD)
-        },
+    return catalog.once(
+        "doubts",
+        lambda: Doubts(
+            groups={name: _log_sd(catalog.prior(f"utilization.spread.{name}")) for name in GROUPS},
+            choices={
+                name: _log_sd(catalog.prior(f"utilization.untold.{name}"))
+                for name in (*TOLD, *UNTOLD)
+            },
+        ),
     )
 
 

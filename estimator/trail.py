@@ -1,6 +1,7 @@
 """Where did each number come from: unit, basis, source and date, and what was assumed."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from estimator.catalog import Catalog, Record
 from estimator.uncertainty import Uncertain, spread_between
@@ -74,6 +75,7 @@ class Trail:
             self.warnings.append(message)
 
 
+@lru_cache(maxsize=4096)
 def uncertain_record(record: Record, doubt: str) -> Uncertain:
     """Read a record; without bounds, or with equal ones, it is taken as exact.
 

@@ -9,7 +9,7 @@ shared. Sums are taken to first order: each term's loadings weighted by its shar
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import add
 from statistics import NormalDist
 from types import MappingProxyType
@@ -152,7 +152,7 @@ def spread_between(
     """
     centre = np.sqrt(low) * np.sqrt(high) if mid is None else mid
     log_sd = np.log(high / low) / (2 * z_score(level))
-    return Uncertain(centre, {source: log_sd} if np.any(log_sd > 0) else {})
+    return Uncertain(centre, {source: log_sd} if (log_sd > 0).any() else {})
 
 
 def total(terms: Iterable[Quantity]) -> Uncertain:
@@ -164,7 +164,7 @@ def total(terms: Iterable[Quantity]) -> Uncertain:
     """
     quantities = [uncertain(term) for term in terms]
     whole = reduce(add, (quantity.mid for quantity in quantities))
-    nonzero = whole if np.all(whole) else np.where(whole == 0, 1.0, whole)[()]
+    nonzero = whole if np.asarray(whole).all() else np.where(whole == 0, 1.0, whole)[()]
     loadings: dict[str, Number] = {}
     for quantity in quantities:
         if not quantity.loadings:
@@ -176,6 +176,7 @@ def total(terms: Iterable[Quantity]) -> Uncertain:
     return Uncertain(whole, loadings)
 
 
+@lru_cache(maxsize=64)
 def z_score(level: float) -> float:
     """Half-width of the central interval of a standard normal distribution [1].
 

@@ -3,11 +3,11 @@
 import csv
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from estimator.catalog import files, rows
 from estimator.catalog.measured import measured_directory
@@ -28,6 +28,8 @@ from estimator.catalog.schema import CALIBRATIONS, FOLDERS, PLACE_FIELDS
 
 if TYPE_CHECKING:
     from estimator.catalog.overlay import SharedRun
+
+Found = TypeVar("Found")
 
 ENVIRONMENT = "TWENTY_WATTS_PROFILES"
 SEE = {
@@ -272,6 +274,13 @@ class Catalog:
         folders = [layer / CALIBRATIONS for layer in self.layers]
         return [path for folder in folders for path in sorted(folder.glob("*.toml"))]
 
+    def once(self, name: str, work_out: Callable[[], Found]) -> Found:
+        """Return what follows from the profiles alone, worked out when it is first asked for."""
+        key = f"once {name}"
+        if key not in self._cache:
+            self._cache[key] = work_out()
+        return cast(Found, self._cache[key])
+
     def check(self) -> list[Problem]:
         """Visit every number of every layer and list what is wrong with it."""
         from estimator.catalog.checking import problems
@@ -288,6 +297,16 @@ class Catalog:
     def _look_up(self, shelf: str, name: str) -> str | None:
         """Return the id a name stands for: a file of that name, else one that holds the alias."""
         slug, key = place_key(name), name_key(name)
+        known = f"{shelf} named {slug}/{key}"
+        if known not in self._cache:
+            found = self._named(shelf, slug, key)
+            if found is None:
+                return None
+            self._cache[known] = found
+        named: str = self._cache[known]
+        return named
+
+    def _named(self, shelf: str, slug: str, key: str) -> str | None:
         if slug and "/" not in slug and self._files(shelf, slug):
             return slug
         for item, head in self._heads_with(shelf, f'"{key}"').items():
