@@ -19,7 +19,13 @@ from estimator.measure.protocol import Thoroughness, timed
 from estimator.measure.record import Host, MeasuredDevice, MeasuredRun, Timing
 
 BRIEF = Thoroughness(
-    warm_up_s=0.0, window_s=0.1, repetitions=1, trials=2, most_trials=3, pause_s=0.001
+    warm_up_s=0.0,
+    window_s=0.1,
+    repetitions=1,
+    trials=2,
+    most_trials=3,
+    pause_s=0.001,
+    patience_s=0.0,
 )
 HOST = Host(id="abc", cpu="Test(R) CPU @ 2GHz", cores=3, system="Linux", software={})
 

@@ -229,7 +229,7 @@ class Bench:
             precision=job.precision,
             kind=job.kind,
             arch=job.arch,
-            label=f"{job.label}, {self.engine.name}",
+            label=job.label,
             flop=job.flop,
             moved_bytes=job.moved_bytes,
             time_s=found.time_s,

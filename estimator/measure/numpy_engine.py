@@ -48,7 +48,7 @@ class NumpyEngine:
         return [
             Job(
                 what="matrix",
-                label=f"product of {size} x {size}",
+                label=f"product of {size} x {size}, numpy",
                 precision=precision,
                 prepare=partial(self._product, size, dtype),
                 flop=matrix_flop(size),
@@ -63,7 +63,7 @@ class NumpyEngine:
         return [
             Job(
                 what="copy",
-                label=f"sum of two vectors of {size:,} numbers",
+                label=f"sum of two vectors of {size:,} numbers, numpy",
                 precision="fp32",
                 prepare=partial(self._sum, size),
                 moved_bytes=3.0 * size * 4,
@@ -94,7 +94,7 @@ class NumpyEngine:
         params = float(depth * width**2)
         return Job(
             what="training",
-            label=f"perceptron of {depth} layers, width {width}, batch {batch}",
+            label=f"perceptron of {depth} layers, width {width}, batch {batch}, numpy",
             precision="fp32",
             prepare=partial(perceptron, width=width, depth=depth, batch=batch, random=self._random),
             flop=perceptron_flop(width, depth, batch),

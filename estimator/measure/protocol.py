@@ -49,6 +49,8 @@ class Thoroughness:
         How many are made, and how many at most while the spread is large.
     pause_s : float
         Mean pause between trials [s].
+    patience_s : float
+        How long to wait before a trial while others use the machine [s].
     """
 
     warm_up_s: float = 2.0
@@ -57,6 +59,7 @@ class Thoroughness:
     trials: int = 4
     most_trials: int = 8
     pause_s: float = 0.5
+    patience_s: float = 20.0
 
     def expected_s(self, repetition_s: float) -> float:
         """Usual time that a piece of work takes, whose repetition takes so long [s]."""
@@ -65,7 +68,9 @@ class Thoroughness:
 
 
 THOROUGH = Thoroughness()
-QUICK = Thoroughness(warm_up_s=0.5, window_s=1.0, repetitions=8, trials=2, most_trials=3)
+QUICK = Thoroughness(
+    warm_up_s=0.5, window_s=1.0, repetitions=8, trials=2, most_trials=3, patience_s=2.0
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +142,7 @@ def timed(
         if trial >= effort.trials and _settled(slices):
             break
         time.sleep(effort.pause_s * dice.uniform(0.5, 1.5))
+        _wait_for_calm(contention, effort.patience_s)
         started = time.monotonic()
         slices.extend(_trial(work, finish, many, contention, effort))
         windows.append((started, time.monotonic()))
@@ -164,6 +170,17 @@ def _repetitions_of_a_slice(
         fastest = min(fastest, max(time.monotonic() - begun, 1e-7))
         count += 1
     return max(1, math.ceil(SLICE_S / fastest))
+
+
+def _wait_for_calm(contention: Contention, patience_s: float) -> None:
+    """Wait while others use the machine, but not for ever."""
+    until = time.monotonic() + patience_s
+    contention.read()
+    while time.monotonic() < until:
+        time.sleep(min(SLICE_S, patience_s))
+        others = contention.read()
+        if others is None or others <= OTHERS_ALLOWED:
+            return
 
 
 def _trial(

@@ -97,7 +97,7 @@ class TorchEngine:
         return [
             Job(
                 what="matrix",
-                label=f"product of {size} x {size}",
+                label=f"product of {size} x {size}, PyTorch",
                 precision=precision,
                 prepare=partial(self._product, size, precision),
                 flop=matrix_flop(size),
@@ -112,7 +112,7 @@ class TorchEngine:
         return [
             Job(
                 what="copy",
-                label=f"sum of two vectors of {size:,} numbers",
+                label=f"sum of two vectors of {size:,} numbers, PyTorch",
                 precision="fp32",
                 prepare=partial(self._sum, size),
                 moved_bytes=3.0 * size * 4,
@@ -184,7 +184,7 @@ class TorchEngine:
         tokens = float(batch * length)
         return Job(
             what="training",
-            label=f"decoder of {layers} layers, width {width}, {batch} x {length} tokens",
+            label=f"decoder of {layers} layers, width {width}, {batch} x {length} tokens, PyTorch",
             precision=precision,
             prepare=self._step(
                 partial(_decoder, self._torch, layers, width, length),
@@ -208,7 +208,7 @@ class TorchEngine:
         flop, params = convolution_work(channels=channels, edge=edge, batch=batch)
         return Job(
             what="training",
-            label=f"residual network of {channels} channels, {batch} pictures of {edge} x {edge}",
+            label=f"residual network of {channels} channels, {batch} pictures of {edge} x {edge}, PyTorch",
             precision=precision,
             prepare=self._step(
                 partial(_residual_network, self._torch, channels),
@@ -230,7 +230,7 @@ class TorchEngine:
         params = float(DEPTH * width**2)
         return Job(
             what="training",
-            label=f"perceptron of {DEPTH} layers, width {width}, batch {batch}",
+            label=f"perceptron of {DEPTH} layers, width {width}, batch {batch}, PyTorch",
             precision=precision,
             prepare=self._step(
                 partial(_perceptron, self._torch, width),
