@@ -208,7 +208,7 @@ class TorchEngine:
         flop, params = convolution_work(channels=channels, edge=edge, batch=batch)
         return Job(
             what="training",
-            label=f"residual network of {channels} channels, {batch} pictures of {edge} x {edge}, PyTorch",
+            label=f"residual network of {channels} channels, {batch} x {edge} x {edge}, PyTorch",
             precision=precision,
             prepare=self._step(
                 partial(_residual_network, self._torch, channels),
