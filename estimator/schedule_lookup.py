@@ -1,7 +1,7 @@
 """What does a run emit by its schedule: the user's profile of the grid, read and checked."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -41,11 +41,16 @@ def with_profile(scenario: Scenario) -> tuple[Scenario, Floats | None]:
     if scenario.carbon_intensity is not None:
         raise ValueError("--carbon-intensity and --carbon-profile both say the grid: give one")
     hourly = read_profile(scenario.carbon_profile)
-    if not 0 <= (scenario.start or 0.0) < len(hourly):
-        raise ValueError(
-            f"start must be an hour of the profile, 0 to {len(hourly) - 1}, got {scenario.start:g}"
-        )
+    check_start(scenario.start or 0.0, hourly)
     return replace(scenario, carbon_intensity=float(hourly.mean())), hourly
+
+
+def check_start(start_h: float, hourly: Floats) -> None:
+    """Refuse a start that is no hour of the profile."""
+    if not 0 <= start_h < len(hourly):
+        raise ValueError(
+            f"start must be an hour of the profile, 0 to {len(hourly) - 1}, got {start_h:g}"
+        )
 
 
 def on_schedule(
@@ -60,7 +65,16 @@ def on_schedule(
 
 
 def read_profile(path: str) -> Floats:
-    """Hourly carbon intensities of a CSV file [kgCO2e/kWh].
+    """Hourly carbon intensities of a CSV file [kgCO2e/kWh]; see `profile_of`."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            return profile_of(path, file)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+
+
+def profile_of(path: str, text: Iterable[str]) -> Floats:
+    """Hourly carbon intensities of the lines of a CSV file of that name [kgCO2e/kWh].
 
     Columns: `co2e_kg_per_kwh` or `co2e_g_per_kwh`, and `time` (ISO 8601) or `hour` (0, 1, 2 ...);
     24 to 8,784 rows an hour apart.
@@ -70,7 +84,7 @@ def read_profile(path: str) -> Floats:
     ValueError
         File, line and what should stand there.
     """
-    lines = _lines(path)
+    lines = _lines(path, text)
     header = [name.strip() for name in lines[0][1]] if lines else []
     amounts = [name for name in header if name in INTENSITIES]
     times = [name for name in header if name in TIMES]
@@ -90,15 +104,12 @@ def read_profile(path: str) -> Floats:
     return np.array([factor * _intensity(path, line, row[place], factor) for line, row in rows])
 
 
-def _lines(path: str) -> Sequence[tuple[int, list[str]]]:
+def _lines(path: str, text: Iterable[str]) -> Sequence[tuple[int, list[str]]]:
     """Numbered rows of the file that are not blank, up to one more than may be."""
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            filled = ((reader.line_num, cells) for cells in reader if any(map(str.strip, cells)))
-            return list(islice(filled, MOST + 2))
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from None
+        reader = csv.reader(text, strict=True)
+        filled = ((reader.line_num, cells) for cells in reader if any(map(str.strip, cells)))
+        return list(islice(filled, MOST + 2))
     except (UnicodeDecodeError, csv.Error):
         raise ValueError(f"{path} is no CSV file in UTF-8") from None
 

@@ -366,3 +366,51 @@ def test_an_uploaded_config_is_read_like_a_pasted_one():
     page.file_uploader(key="config_file").upload(*file).run()
     assert json.loads(healthy(page).text_area(key="config_text").value) == GPT2
     assert "flop=" in marker(page)
+
+
+def hourly(values) -> bytes:
+    """CSV file of hourly intensities."""
+    rows = "".join(f"{hour},{value}\n" for hour, value in enumerate(values))
+    return f"hour,co2e_kg_per_kwh\n{rows}".encode()
+
+
+def test_an_uploaded_profile_of_the_grid_says_when_to_start():
+    # By hand: sixteen hours at 0.4 and eight at 0.1; a run of four hours saves three quarters.
+    day = hourly([0.4] * 8 + [0.1] * 8 + [0.4] * 8)
+    page = opened("?device_hours=32&hardware=v100&devices=8&site=us")
+    before = figure(page, "co2e_kg")
+    page.file_uploader(key="carbon_file").upload("grid.csv", day, "text/csv").run()
+    told = "\n".join(element.value for element in healthy(page).markdown)
+    assert "Starting at hour 8 instead of 0 would save 75 % of the CO2e" in told
+    assert "at 0.4 kgCO2e/kWh" in told
+    page.number_input(key="carbon_start").set_value(8).run()
+    told = "\n".join(element.value for element in healthy(page).markdown)
+    assert "Starting at hour 8 is as good" in told
+    assert "at 0.1 kgCO2e/kWh" in told
+    assert figure(page, "co2e_kg") == before
+    assert "carbon" not in marker(page)
+
+
+@pytest.mark.parametrize(
+    ("content", "start", "refusal"),
+    [
+        (hourly([0.4] * 23), 0, "grid.csv: 24 to 8784 rows an hour apart are needed, got 23"),
+        (hourly([0.4] * 24), 24, "start must be an hour of the profile, 0 to 23, got 24"),
+        (b"hour,co2e_kg_per_kwh\n\xff", 0, "grid.csv is no CSV file in UTF-8"),
+        (b"", 0, "grid.csv: the columns must be"),
+    ],
+)
+def test_a_profile_that_cannot_be_read_is_refused_in_one_line(content, start, refusal):
+    page = opened("?device_hours=32&hardware=v100&devices=8&site=us")
+    page.number_input(key="carbon_start").set_value(start).run()
+    page.file_uploader(key="carbon_file").upload("grid.csv", content, "text/csv").run()
+    assert refusal in body(healthy(page))
+
+
+def test_the_year_of_the_run_is_a_control_and_part_of_the_link():
+    page = opened("?device_hours=32&hardware=v100&devices=8&site=us")
+    now = figure(page, "co2e_kg")
+    page.text_input(key="year").set_value("2012").run()
+    assert "year=2012" in marker(healthy(page))
+    assert figure(page, "co2e_kg") != now
+    assert figure(opened(marker(page)), "co2e_kg") == figure(page, "co2e_kg")

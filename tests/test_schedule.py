@@ -14,6 +14,7 @@ from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.scenario import Scenario, from_link
 from estimator.schedule import mean_intensity, schedule
+from estimator.schedule_answer import on_profile
 from estimator.schedule_lookup import read_profile
 
 DAY = np.array([0.4] * 8 + [0.1] * 8 + [0.4] * 8)
@@ -203,3 +204,15 @@ def test_the_command_line_takes_a_cap_and_a_purchase_price(capsys):
     assert told["inputs"]["power_cap"] == 350
     assert told["inputs"]["resolved"]["launch_price_usd"]["value"] == 27000
     assert {"power_cap=350", "device_price=27000"} <= set(told["link"].split("&"))
+
+
+def test_an_answer_put_on_a_profile_is_the_answer_that_was_asked_with_it(catalog, tmp_path):
+    path = written(tmp_path)
+    asked = ask(catalog, carbon_profile=path, start=6.0)
+    later = on_profile(ask(catalog), read_profile(path), 6.0)
+    assert later.plan == asked.plan
+    for name in asked.estimate.quantities:
+        assert later.estimate[name].interval() == asked.estimate[name].interval(), name
+    assert later.inputs["co2e_kg_per_kwh"] == asked.inputs["co2e_kg_per_kwh"]
+    with pytest.raises(ValueError, match="0 to 23, got 24"):
+        on_profile(ask(catalog), read_profile(path), 24.0)

@@ -45,6 +45,9 @@ LABELS = {
     "expert_parallel": "Devices that share the experts",
     "micro_batches": "Parts of a batch",
     "site": "Country, cloud region or operator",
+    "year": "Year of the run",
+    "carbon_profile": "Hourly carbon intensity of your grid",
+    "start": "Starts at hour",
     "pue": "PUE",
     "carbon_intensity": "Carbon intensity [kgCO2e/kWh]",
     "wue": "Water (WUE) [L/kWh]",
@@ -191,6 +194,7 @@ def _assumptions(answer: Answer, asked: Asked) -> None:
     _select("recomputation", _RECOMPUTATION, placeholder="not told")
     _select("calibration", _CALIBRATION)
     _number("power_cap", answer, asked, placeholder="none")
+    _number("year", answer, asked, placeholder="now: the newest on record")
     _select("pay", {"rent": "rent", "own": "own: purchase price and electricity"})
     _select("price_kind", {kind: kind for kind in ("on-demand", "spot", "reserved")})
     for name in ("price", "device_price", "electricity_price", "pue", "carbon_intensity", "wue"):

@@ -21,6 +21,7 @@ from estimator.web import address, controls, figures, style, words
 from estimator.web.address import View
 from estimator.web.inputs import Asked, State
 from estimator.web.profiles import open_catalog
+from estimator.web.schedule import draw_schedule
 from estimator.web.share import draw_share
 from estimator.web.sources import draw_formula, draw_sources
 
@@ -67,6 +68,7 @@ def _sections(answer: Answer, view: View, catalog: Catalog) -> None:
     with right:
         _doubts(answer, view, catalog)
     _devices(answer, view, catalog)
+    draw_schedule(answer)
     _formula(answer, view, catalog)
 
 
