@@ -1,5 +1,6 @@
 """Which meters has this machine?"""
 
+import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +40,7 @@ def open_meters(
         What cannot be had, and how it could be.
     """
     notes: list[str] = []
-    meters = _processor_meters(root, notes)
+    meters = _nvidia_meters(environment, notes) + _processor_meters(root, notes)
     missing = [one for one in ("cpu", "dram") if one not in {meter.component for meter in meters}]
     gpus = amd_boards(root, environment, notes)
     if missing or gpus:
@@ -77,6 +78,16 @@ def amd_boards(root: Path, environment: Mapping[str, str], notes: list[str]) -> 
         )
         return []
     return [int(word) for word in dict.fromkeys(words)]
+
+
+def _nvidia_meters(environment: Mapping[str, str], notes: list[str]) -> list[Meter]:
+    """Boards of NVIDIA; the library is loaded for them only, and may be missing."""
+    try:
+        nvml = importlib.import_module("estimator.measure.nvml")
+        return list(nvml.open_nvml(environment))
+    except (MeterError, ImportError) as error:
+        notes.append(f"gpu: {error}")
+        return []
 
 
 def _processor_meters(root: Path, notes: list[str]) -> list[Meter]:
