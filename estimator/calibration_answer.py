@@ -11,6 +11,7 @@ from estimator.calibration_lookup import (
     Target,
     corrected,
     evidence_of,
+    is_of_steps,
     lessons,
     posterior_of,
     shares_of,
@@ -26,6 +27,9 @@ from estimator.utilization_lookup import RunFacts, predicted_utilization
 
 CALIBRATED = "calibrated"
 """Basis of a number that measured runs corrected."""
+
+MOST_MEASURED = 0.95
+"""No run is expected to reach more of the peak, whatever was measured [1]."""
 
 STORE = ("runs.sqlite", "runs.sqlite-wal")
 """Files of the store, whose change means that there may be new runs."""
@@ -109,7 +113,7 @@ def steady_prior(timing: Timing, device: Device, catalog: Catalog) -> Uncertain:
         params=timing.params,
         hidden=timing.hidden,
         seq_len=timing.seq_len,
-        steady=timing.repetitions > 1,
+        steady=is_of_steps(timing),
         told={} if timing.tokens is None else {"batch_tokens": timing.tokens},
     )
     return predicted_utilization(facts, device, precision, catalog, trail)
@@ -138,7 +142,7 @@ def calibrated_utilization(
     if not found or not prior.loadings:
         return prior
     posterior = posterior_of(evidence, device, target, known.measured.host, prior)
-    now = corrected(prior, posterior)
+    now = _below_peak(corrected(prior, posterior), device, trail)
     low, high = now.interval()
     before = trail.inputs.get("utilization")
     trail.inputs["utilization"] = Input(
@@ -155,6 +159,17 @@ def calibrated_utilization(
         trail.inputs["utilization.prior"] = replace(before, note=f"before the runs: {before.note}")
     _say_what_disturbed(found, trail)
     return now
+
+
+def _below_peak(now: Uncertain, device: Device, trail: Trail) -> Uncertain:
+    """Utilization that does not reach the peak; what does so is said."""
+    if now.mid <= MOST_MEASURED:
+        return now
+    trail.warn(
+        f"measured runs reach {float(now.mid):.0%} of the peak of {device.name} in its profile: "
+        f"{MOST_MEASURED:.0%} is taken; measure it again on a quiet machine"
+    )
+    return Uncertain(MOST_MEASURED, now.loadings)
 
 
 def _source(found: list[Lesson]) -> str:

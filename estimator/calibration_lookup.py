@@ -19,6 +19,9 @@ THROTTLED_WEIGHT = 0.5
 SHARED_WEIGHT = 1.0
 """Doubt per share of the device that others used, likewise [1]."""
 
+ALWAYS_SHARED = 0.3
+"""Doubt of a timing in all of whose repetitions others used the machine, likewise [1]."""
+
 CAPPED_WEIGHT = 1.0 / 3.0
 """Doubt per logarithm of a lowered power limit: as much as the clock follows it, likewise [1]."""
 
@@ -119,27 +122,37 @@ def _lessons_of(run: MeasuredRun, device: Device, expected: Expected) -> Iterato
         if work is None or work < SMALLEST_STEP_FLOP * timing.devices:
             continue
         ideal_s = work / (timing.devices * peak.value)
-        disturbance, reasons = _disturbance(run, timing.component)
+        disturbance, reasons = _disturbance(run, timing)
         yield Lesson(
             run=run,
             timing=timing,
             reached=ideal_s / timing.time_s,
             expected=expected(timing),
-            size=float(step_size(ideal_s)) if timing.repetitions > 1 else UNKNOWN_SIZE,
+            size=float(step_size(ideal_s)) if is_of_steps(timing) else UNKNOWN_SIZE,
             disturbance=disturbance,
             reasons=reasons,
         )
 
 
-def _disturbance(run: MeasuredRun, component: str) -> tuple[float, tuple[str, ...]]:
-    """How far the conditions of a run differ from those of a quiet device, and in what."""
+def is_of_steps(timing: Timing) -> bool:
+    """Whether it is of repeated steps, and not of one whole run."""
+    return timing.repetitions + timing.rejected > 1
+
+
+def _disturbance(run: MeasuredRun, timing: Timing) -> tuple[float, tuple[str, ...]]:
+    """How far the conditions of a timing differ from those of a quiet device, and in what.
+
+    A benchmark leaves out by itself what others disturbed, unless that was all.
+    """
     told: dict[str, float] = {}
     for condition in run.conditions:
-        if condition.component == component:
-            told |= _condition_doubts(condition)
+        if condition.component == timing.component:
+            told |= _condition_doubts(condition, shared=run.origin != "bench")
+    if not timing.repetitions:
+        told["others used the machine in every repetition"] = ALWAYS_SHARED
     for one in run.devices:
         limit, usual = one.power_limit_w, one.default_limit_w
-        if one.key == component and limit and usual and limit < usual:
+        if one.key == timing.component and limit and usual and limit < usual:
             told[f"power limit {limit:.0f} of {usual:.0f} W"] = CAPPED_WEIGHT * np.log(
                 usual / limit
             )
@@ -147,8 +160,9 @@ def _disturbance(run: MeasuredRun, component: str) -> tuple[float, tuple[str, ..
     return float(np.sqrt(sum(doubt**2 for doubt in strong.values()))), tuple(strong)
 
 
-def _condition_doubts(condition: Condition) -> dict[str, float]:
-    throttled, others = condition.throttled or 0.0, condition.others or 0.0
+def _condition_doubts(condition: Condition, *, shared: bool) -> dict[str, float]:
+    throttled = condition.throttled or 0.0
+    others = (condition.others or 0.0) if shared else 0.0
     return {
         f"throttled {throttled:.0%} of the time": THROTTLED_WEIGHT * throttled,
         f"others used {others:.0%} of it": SHARED_WEIGHT * others,
@@ -175,7 +189,8 @@ def evidence_of(found: Sequence[Lesson], device: Device, shares: Shares) -> Evid
 def _noise(lesson: Lesson) -> float:
     """Doubt of one measurement beside that between two of the same steps [1]."""
     spread = lesson.timing.log_sd or 0.0
-    return float(np.hypot(spread / np.sqrt(lesson.timing.repetitions), lesson.disturbance))
+    count = max(1, lesson.timing.repetitions)
+    return float(np.hypot(spread / np.sqrt(count), lesson.disturbance))
 
 
 def posterior_of(

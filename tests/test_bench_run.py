@@ -1,0 +1,145 @@
+"""A whole benchmark of this processor, with few small jobs: stored, kept on Ctrl-C, then used."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from estimator.answer import answer_scenario
+from estimator.calibration_answer import CALIBRATED
+from estimator.catalog import Catalog
+from estimator.measure import bench_run, numpy_engine, protocol
+from estimator.measure.bench_run import BenchQuestion, benchmark
+from estimator.measure.benchmark import Effort
+from estimator.measure.protocol import Thoroughness
+from estimator.report import as_json
+from estimator.runs import open_store
+from estimator.scenario import Scenario
+
+ROOT = Path(__file__).parents[1]
+BRIEF = Thoroughness(
+    warm_up_s=0.0,
+    window_s=0.05,
+    repetitions=1,
+    trials=1,
+    most_trials=1,
+    pause_s=0.001,
+    patience_s=0.0,
+)
+NUMPY = BenchQuestion(engine="numpy", quick=True)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch, tmp_path):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(protocol, "SLICE_S", 0.01)
+    monkeypatch.setattr(bench_run, "FAST", Effort(job=BRIEF, sizes=2, idle_s=0.0, cool_s=0.0))
+    monkeypatch.setattr(numpy_engine, "MATRIX_SIZES", (64, 256))
+    monkeypatch.setattr(numpy_engine, "VECTOR_SIZES", (100_000, 200_000))
+    monkeypatch.setattr(numpy_engine, "PERCEPTRONS", ((512, 256), (768, 384)))
+
+
+def test_a_benchmark_is_stored_and_makes_a_profile_that_estimates_use():
+    seen = []
+    run, hardware = benchmark(NUMPY, seen.append)
+    assert run.state == "finished"
+    assert len(seen) == len(run.timings) >= 7
+    with open_store() as store:
+        assert store.runs() == [run]
+    catalog = Catalog.open().sound()
+    fastest = max(
+        one.flop / one.time_s
+        for one in run.timings
+        if one.what == "matrix" and one.precision == "fp32"
+    )
+    assert catalog.device(hardware).peaks["fp32"].value == pytest.approx(fastest, rel=1e-3)
+
+    work = {"flop": 1e15, "hardware": hardware, "kind": "other", "precision": "fp32"}
+    plain = answer_scenario(Scenario(**work, calibration="ignore"), catalog)
+    taught = answer_scenario(Scenario(**work), catalog)
+    before, after = (as_json(one)["results"]["device_hours"] for one in (plain, taught))
+    assert after["high"] / after["low"] < 0.7 * before["high"] / before["low"]
+    assert as_json(plain)["results"]["utilization"]["basis"] == "prior"
+    assert as_json(taught)["results"]["utilization"]["basis"] == CALIBRATED
+    note = taught.inputs["utilization"].note
+    assert "of 1 measured run;" in note
+    assert taught.inputs["utilization"].date == run.started[:10]
+
+
+def test_the_calibrated_utilization_is_that_of_the_measured_steps():
+    run, hardware = benchmark(NUMPY, lambda progress: None)
+    catalog = Catalog.open()
+    peak = catalog.device(hardware).peaks["fp32"].value
+    steps = [one for one in run.timings if one.what == "training"]
+    reached = [one.flop / one.time_s / peak for one in steps]
+    answer = answer_scenario(
+        Scenario(flop=1e15, hardware=hardware, kind="other", precision="fp32"), catalog
+    )
+    told = answer.inputs["utilization"]
+    assert told.low < max(reached)
+    assert min(reached) < told.high
+
+
+def test_ctrl_c_keeps_what_was_measured():
+    def stop(progress):
+        if progress.timing.what == "copy":
+            raise KeyboardInterrupt
+
+    run, hardware = benchmark(NUMPY, stop)
+    assert run.state == "interrupted"
+    assert any("Ctrl-C" in note for note in run.notes)
+    assert {one.what for one in run.timings} == {"matrix", "copy"}
+    assert Catalog.open().device(hardware).peaks
+    with open_store() as store:
+        assert [one.state for one in store.runs()] == ["interrupted"]
+
+
+def test_what_was_timed_is_on_disk_before_the_end():
+    """A kill -9 in the middle loses nothing that was finished."""
+    counts = []
+
+    def look(progress):
+        with open_store() as store:
+            counts.append(len(store.runs()[0].timings))
+
+    benchmark(NUMPY, look)
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"device": "gpu:7"}, "no device 'gpu:7' to measure: there is cpu"),
+        ({"precisions": ["fp8"]}, "has no fp8 on cpu: it has fp32, fp64"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_and_leaves_no_run(changed, told):
+    with pytest.raises(ValueError, match=told):
+        benchmark(dataclasses.replace(NUMPY, **changed), lambda progress: None)
+    with open_store() as store:
+        assert store.runs() == []
+
+
+def test_a_run_on_a_stub_teaches_nothing():
+    run, hardware = benchmark(NUMPY, lambda progress: None)
+    with open_store() as store:
+        store.forget([run.id])
+        store.add(dataclasses.replace(run, simulated=True))
+    answer = answer_scenario(
+        Scenario(flop=1e15, hardware=hardware, kind="other", precision="fp32"), Catalog.open()
+    )
+    assert answer.inputs["utilization"].basis != CALIBRATED
+
+
+def test_bench_teaches_by_its_help():
+    done = subprocess.run(
+        [sys.executable, "-m", "estimator", "calibrate", "bench", "--help"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0
+    assert "--quick" in done.stdout
+    assert "Ctrl-C keeps what was measured" in done.stdout
