@@ -1,6 +1,7 @@
 """Which numbers does a scenario name: device, price and utilization out of the profiles."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from statistics import median
 
@@ -125,13 +126,23 @@ def _embodied_co2e_kg(device: Device, catalog: Catalog, trail: Trail) -> Uncerta
     priors = catalog.priors()
     fallback = f"embodied.device.{device.kind}"
     if "embodied_co2e_kg" in device.records:
-        own = trail.record("embodied_co2e_kg", device.records["embodied_co2e_kg"], "embodied")
+        record = _of_all_sources(device.records["embodied_co2e_kg"], catalog)
+        own = trail.record("embodied_co2e_kg", record, "embodied")
     elif fallback in priors:
         own = trail.prior(catalog, fallback, "embodied")
     else:
         return None
     share = f"embodied.server_share.{device.kind}"
     return total((own, trail.prior(catalog, share, "embodied"))) if share in priors else own
+
+
+def _of_all_sources(record: Record, catalog: Catalog) -> Record:
+    """Record with the range that sources span; where one tells, as far as they differ elsewhere."""
+    if record.low is not None or record.high is not None:
+        return record
+    spread = catalog.prior("embodied.single_source_spread")
+    low, high = spread.low or 1.0, spread.high or 1.0
+    return replace(record, low=record.value * low, high=record.value * high)
 
 
 def fixed_utilization(device: Device, catalog: Catalog, trail: Trail) -> Uncertain | None:

@@ -20,6 +20,9 @@ Figures of one grid that lie 1, 2, 4, 7 and 10 years apart differ by 9, 13, 19, 
 standard deviation, by the 80 % quantile; 46 countries of `countries.csv`, 2012 to 2025).
 """
 
+OPERATORS = {"aws": "aws", "gcp": "google", "azure": "microsoft", "oci": "oracle"}
+"""First part of the id of a cloud region -> whose it is."""
+
 WORLD = "world"
 """Place whose grid stands for one that is not known."""
 
@@ -120,12 +123,26 @@ def _pue(
     if given is not None:
         return trail.given("pue", given, "1")
     entry = nearest_entry(history, "pue", year)
+    drift = catalog.prior("site.pue_drift")
     if entry is not None:
-        drift = catalog.prior("site.pue_drift")
         return trail.record("pue", _of_time(entry, "pue", "PUE", year, drift, trail), "PUE")
+    fleet = _fleet(history, year, catalog)
+    if fleet is not None:
+        trail.warn(f"PUE of {history[-1].name} is not known: that of all of {fleet.name} is taken")
+        record = _of_time(fleet, "pue", "PUE", year, drift, trail)
+        record = widened(record, [_log_sd(catalog.prior("site.pue_region"))])
+        return trail.record("pue", record, "PUE")
     record = catalog.prior("site.pue")
     trail.warn(f"PUE is not known here: {record.value:g} assumed; --pue or a cloud region sets it")
     return trail.record("pue", record, "PUE")
+
+
+def _fleet(history: Sequence[Place], year: int | None, catalog: Catalog) -> Place | None:
+    """Operator of a cloud region, where it tells the PUE of all its centres."""
+    if not history or history[-1].kind != "cloud-region":
+        return None
+    operator = OPERATORS.get(history[-1].id.partition("-")[0])
+    return None if operator is None else nearest_entry(catalog.history(operator), "pue", year)
 
 
 def _bare_pue(trail: Trail) -> Uncertain:

@@ -15,9 +15,10 @@ from estimator.answer import answer_scenario
 from estimator.batch import estimate_table
 from estimator.catalog import Catalog, Record
 from estimator.cli import main
+from estimator.lookup import find_hardware
 from estimator.scenario import Scenario, from_link, link
-from estimator.site_lookup import DRIFT_EXPONENT, nearest_entry, widened
-from estimator.trail import uncertain_record
+from estimator.site_lookup import DRIFT_EXPONENT, OPERATORS, nearest_entry, widened
+from estimator.trail import Trail, uncertain_record
 
 CATALOG = Catalog.open()
 GRID = "co2e_kg_per_kwh"
@@ -240,3 +241,49 @@ def test_places_of_ones_own_stand_for_every_year(tmp_path):
     mine = Catalog.open(tmp_path)
     asked = Scenario(device_hours=1.0, hardware="v100", site="us", year=2015.0)
     assert answer_scenario(asked, mine).inputs[GRID].value == 0.1
+
+
+def test_a_cloud_region_without_a_pue_takes_that_of_its_operator():
+    without = [
+        place
+        for place in CATALOG.places("cloud-region")
+        if "pue" not in place.records and place.id.startswith(("aws-", "gcp-", "azure-"))
+    ]
+    assert len(without) > 40
+    answer = ask(site=without[0].id)
+    assert f"PUE of {without[0].name} is not known: that of all of AWS is taken" in answer.warnings
+    used = answer.inputs["pue"]
+    assert used.value == CATALOG.place("aws").records["pue"].value
+    assert used.low < used.value < used.high
+    assert "PUE of 2019 taken for a run of 2016" in told(site=without[0].id, year=2016.0)[0]
+    assert ask(site=without[0].id, pue=1.3).inputs["pue"].value == 1.3
+
+
+def test_the_doubt_of_a_region_holds_eight_in_ten_regions_that_tell_both():
+    spread = CATALOG.prior("site.pue_region")
+    ratios = [
+        place.records["pue"].value / CATALOG.history(OPERATORS[vendor])[-1].records["pue"].value
+        for place in CATALOG.places("cloud-region")
+        if (vendor := place.id.partition("-")[0]) != "oci" and "pue" in place.records
+    ]
+    assert len(ratios) == 47
+    assert 0.7 <= np.mean([spread.low <= ratio <= spread.high for ratio in ratios]) <= 0.9
+
+
+def test_making_a_device_is_in_doubt_as_far_as_its_sources_differ():
+    # NVIDIA 164 kg and BoaviztAPI 575.1 kg of one H100; one study alone of a TPU v5p.
+    assert embodied("h100") == (164.0, 164.0, 575.1)
+    value, low, high = embodied("tpu-v5p")
+    assert (value, low, high) == (1101.0, 1101.0, pytest.approx(3.5 * 1101.0))
+    for device in CATALOG.devices():
+        if "embodied_co2e_kg" in device.records and device.peaks:
+            value, low, high = embodied(device.id)
+            assert low <= value < high, device.id
+
+
+def embodied(name):
+    device = CATALOG.device(name)
+    trail = Trail()
+    find_hardware(device, next(iter(device.peaks)), CATALOG, trail)
+    used = trail.inputs["embodied_co2e_kg"]
+    return used.value, used.low, used.high
