@@ -182,6 +182,9 @@ def find_price(
     if not offers:
         return None
     record = price_record(offers, catalog, year=year)
+    off = 0.0 if year is None else min(_years_from(offer, year) for offer in offers)
+    if off > FRESH_YEARS:
+        trail.warn(f"the rents on record for {device.name} are {off:.0f} years off {year:g}")
     return trail.record("price_usd_per_h", record, "price")
 
 
@@ -207,7 +210,7 @@ def price_record(offers: Sequence[Price], catalog: Catalog, *, year: float | Non
         sources=tuple(sorted({price.source for price in fresh} - {fresh[0].source})),
         low=low,
         high=high,
-        date=newest,
+        date=max(price.date_to for price in fresh),
         note=f"median of {len(fresh)} {fresh[0].kind} offers: {providers}",
     )
 

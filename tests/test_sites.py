@@ -287,3 +287,14 @@ def embodied(name):
     find_hardware(device, next(iter(device.peaks)), CATALOG, trail)
     used = trail.inputs["embodied_co2e_kg"]
     return used.value, used.low, used.high
+
+
+def test_rents_far_from_the_year_of_the_run_are_said():
+    far = "the rents on record for NVIDIA Tesla V100 SXM2 16GB are 5 years off 2017"
+    assert far in ask(site="us", year=2017.0).warnings
+    assert far not in ask(site="us", year=2017.0, price=1.0).warnings
+    for year in (2024.0, None):
+        assert "the rents on record" not in " ".join(ask(site="us", year=year).warnings)
+    then, now = (ask(site="us", year=year).inputs["price_usd_per_h"] for year in (2017.0, None))
+    assert then.date <= now.date
+    assert then.value > now.value
