@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from estimator.calibration_answer import calibrated_utilization
+from estimator.calibration_answer import calibrated_power, calibrated_utilization
 from estimator.calibration_lookup import Target
 from estimator.cap_lookup import under_cap
 from estimator.catalog import Catalog, Device, Preset
@@ -162,6 +162,9 @@ def _run(
     device, precision, hardware = machine
     devices = _devices(scenario, work.preset, device, trail)
     utilization = _utilization(scenario, work, (device, precision, devices), catalog, trail)
+    if scenario.calibration != "ignore":
+        target = _target(scenario, work, precision, devices)
+        hardware = calibrated_power(hardware, utilization, (device, target), catalog, trail)
     hardware = owned(scenario, device, hardware, devices, catalog, trail)
     if scenario.power_cap is not None:
         hardware, utilization = under_cap(
@@ -270,14 +273,19 @@ def _utilization(
     if prior is None or scenario.calibration == "ignore":
         return prior
     device, precision, devices = where
-    target = Target(
+    target = _target(scenario, work, precision, devices)
+    return calibrated_utilization(prior, device, target, catalog, trail)
+
+
+def _target(scenario: Scenario, work: Work, precision: str, devices: float) -> Target:
+    """The run as far as its calibration depends on it."""
+    return Target(
         precision=precision,
         kind=work.kind,
         arch=work.arch,
         name="" if work.preset is None else work.preset.name,
         step_flop=_step_flop(scenario, work, devices),
     )
-    return calibrated_utilization(prior, device, target, catalog, trail)
 
 
 def _step_flop(scenario: Scenario, work: Work, devices: float) -> float | None:

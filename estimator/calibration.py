@@ -253,8 +253,7 @@ def _covariance(
     precision = device & (here.precision[:, np.newaxis] == there.precision)
     kind = device & (here.kind[:, np.newaxis] == there.kind)
     both = precision & kind
-    distance = (here.size[:, np.newaxis] - there.size) / shares.length
-    near = np.where(np.isnan(distance), 0.0, np.exp(-0.5 * distance**2))
+    near = _nearness(here.size[:, np.newaxis], there.size, shares.length)
     common: Floats = (
         shares.device * device
         + shares.precision * precision
@@ -268,6 +267,18 @@ def _covariance(
     variance = np.minimum(here_sd[:, np.newaxis], there_sd) ** 2
     covariance: Floats = common * heard * variance
     return covariance
+
+
+def _nearness(one: Floats, other: Floats, length: float) -> Floats:
+    """How alike runs are by the size of their steps [1]; of an unknown size, on the average.
+
+    The squared-exponential kernel, and its mean over the normal that stands for an unknown size.
+    """
+    unknown = np.isnan(one) * 1.0 + np.isnan(other)
+    spread = length**2 + unknown * UNKNOWN_SIZE_SD**2
+    distance = np.nan_to_num(one) - np.nan_to_num(other)
+    near: Floats = length / np.sqrt(spread) * np.exp(-0.5 * distance**2 / spread)
+    return near
 
 
 def _known_size(where: Circumstances) -> Floats:

@@ -14,12 +14,17 @@ from estimator.calibration_lookup import (
     is_of_steps,
     lessons,
     posterior_of,
+    power_shares,
     shares_of,
 )
 from estimator.catalog import Catalog, Device
 from estimator.data_folder import data_directory
-from estimator.lookup import fixed_utilization
+from estimator.hardware import Hardware
+from estimator.lookup import find_hardware, fixed_utilization
 from estimator.measure.record import Timing
+from estimator.power import REFERENCE_UTILIZATION
+from estimator.power_correction import corrected_power, device_power_w
+from estimator.power_lesson_lookup import PowerLesson, power_evidence_of, power_lessons
 from estimator.trail import Input, Trail
 from estimator.uncertainty import Uncertain
 from estimator.utilization import WELL_KNOWN_FLOP
@@ -51,6 +56,7 @@ class Known:
     measured: Measured
     notes: tuple[str, ...] = ()
     _found: dict[str, tuple[list[Lesson], Evidence]] = field(default_factory=dict)
+    _power: dict[str, tuple[list[PowerLesson], Evidence]] = field(default_factory=dict)
 
     def of(self, device: Device) -> tuple[list[Lesson], Evidence]:
         """Lessons on the utilization of a device, and the evidence that they make."""
@@ -61,6 +67,25 @@ class Known:
             shares = shares_of(self.catalog, device)
             self._found[device.id] = found, evidence_of(found, device, shares)
         return self._found[device.id]
+
+    def power_of(self, device: Device) -> tuple[list[PowerLesson], Evidence]:
+        """Lessons on the power of a device, and the evidence that they make."""
+        if device.id not in self._power:
+            told = power_lessons(
+                self.measured,
+                device,
+                self.of(device)[0],
+                lambda utilization: _expected_w(utilization, device, self.catalog),
+            )
+            shares = power_shares(self.catalog)
+            self._power[device.id] = told, power_evidence_of(told, device, shares)
+        return self._power[device.id]
+
+
+def _expected_w(utilization: float, device: Device, catalog: Catalog) -> Uncertain | None:
+    """Power that was expected of a device at a utilization [W]; None if unknown."""
+    hardware = find_hardware(device, next(iter(device.peaks)), catalog, Trail())
+    return None if hardware.tdp_w is None else device_power_w(hardware, utilization)
 
 
 def known_runs(catalog: Catalog) -> Known:
@@ -158,6 +183,54 @@ def calibrated_utilization(
     if before is not None:
         trail.inputs["utilization.prior"] = replace(before, note=f"before the runs: {before.note}")
     _say_what_disturbed(found, trail)
+    return now
+
+
+def calibrated_power(
+    hardware: Hardware,
+    utilization: Uncertain | None,
+    where: tuple[Device, Target],
+    catalog: Catalog,
+    trail: Trail,
+) -> Hardware:
+    """Device whose power the measured runs have corrected; as it was where there are none.
+
+    Parameters
+    ----------
+    hardware : Hardware
+    utilization : Uncertain, optional
+        Of the run [1]; the reference utilization where it is not known.
+    where : Device, Target
+        Its profile, and the run in question.
+    catalog : Catalog
+    trail : Trail
+        Where it is noted.
+    """
+    device, target = where
+    known = known_runs(catalog)
+    found, evidence = known.power_of(device)
+    if not found or hardware.tdp_w is None:
+        return hardware
+    at = REFERENCE_UTILIZATION if utilization is None else float(utilization.mid)
+    prior = device_power_w(hardware, at)
+    posterior = posterior_of(evidence, device, target, known.measured.host, prior)
+    left = float(posterior.log_sd[0]) / float(prior.log_sd)
+    shift = float(posterior.log_shift[0])
+    now = corrected_power(hardware, at, log_shift=shift, left=left)
+    power_w = device_power_w(now, at)
+    low, high = power_w.interval()
+    runs = sorted({one.run.id for one in found})
+    trail.inputs["device_power_w"] = Input(
+        value=float(power_w.mid),
+        unit="W",
+        basis=CALIBRATED,
+        source=runs[0] if len(runs) == 1 else f"{len(runs)} measured runs",
+        low=float(low),
+        high=float(high),
+        date=max(one.run.started[:10] for one in found),
+        note=f"mean power of the device alone; expected before: {float(prior.mid):.4g} W; interval "
+        f"now {left:.0%} as wide",
+    )
     return now
 
 

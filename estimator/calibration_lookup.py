@@ -113,7 +113,7 @@ def lessons(measured: Measured, device: Device, expected: Expected) -> list[Less
 
 
 def _lessons_of(run: MeasuredRun, device: Device, expected: Expected) -> Iterator[Lesson]:
-    ours = {one.key for one in run.devices if one.hardware == device.id}
+    ours = keys_of(run, device)
     for timing in run.timings:
         peak = device.peaks.get(timing.precision or "")
         work = timing.flop
@@ -122,7 +122,7 @@ def _lessons_of(run: MeasuredRun, device: Device, expected: Expected) -> Iterato
         if work is None or work < SMALLEST_STEP_FLOP * timing.devices:
             continue
         ideal_s = work / (timing.devices * peak.value)
-        disturbance, reasons = _disturbance(run, timing)
+        disturbance, reasons = disturbance_of(run, timing)
         yield Lesson(
             run=run,
             timing=timing,
@@ -134,12 +134,17 @@ def _lessons_of(run: MeasuredRun, device: Device, expected: Expected) -> Iterato
         )
 
 
+def keys_of(run: MeasuredRun, device: Device) -> set[str]:
+    """Keys of a run's devices that this profile describes."""
+    return {one.key for one in run.devices if one.hardware == device.id}
+
+
 def is_of_steps(timing: Timing) -> bool:
     """Whether it is of repeated steps, and not of one whole run."""
     return timing.repetitions + timing.rejected > 1
 
 
-def _disturbance(run: MeasuredRun, timing: Timing) -> tuple[float, tuple[str, ...]]:
+def disturbance_of(run: MeasuredRun, timing: Timing) -> tuple[float, tuple[str, ...]]:
     """How far the conditions of a timing differ from those of a quiet device, and in what.
 
     A benchmark leaves out by itself what others disturbed, unless that was all.
@@ -173,10 +178,10 @@ def evidence_of(found: Sequence[Lesson], device: Device, shares: Shares) -> Evid
     """Lessons as arrays for the fit."""
     return Evidence(
         where=Circumstances(
-            device=_words(device.id for _ in found),
-            host=_words(one.run.host.id for one in found),
-            precision=_words(one.timing.precision or "" for one in found),
-            kind=_words(_group(one.timing.kind, one.timing.arch) for one in found),
+            device=text_array(device.id for _ in found),
+            host=text_array(one.run.host.id for one in found),
+            precision=text_array(one.timing.precision or "" for one in found),
+            kind=text_array(network_group(one.timing.kind, one.timing.arch) for one in found),
             size=np.array([one.size for one in found], dtype=np.float64),
         ),
         log_ratio=np.array([np.log(one.reached / one.expected.mid) for one in found], dtype=float),
@@ -207,10 +212,10 @@ def posterior_of(
     if target.step_flop is not None:
         size = float(step_size(target.step_flop / device.peaks[target.precision].value))
     where = Circumstances(
-        device=_words([device.id]),
-        host=_words([host]),
-        precision=_words([target.precision]),
-        kind=_words([network_kind(target.kind, target.arch, target.name).group]),
+        device=text_array([device.id]),
+        host=text_array([host]),
+        precision=text_array([target.precision]),
+        kind=text_array([network_kind(target.kind, target.arch, target.name).group]),
         size=np.array([size]),
     )
     sd = np.array([float(prior.log_sd)])
@@ -229,8 +234,16 @@ def corrected(prior: Uncertain, posterior: Posterior) -> Uncertain:
 
 def shares_of(catalog: Catalog, device: Device) -> Shares:
     """Which part of the model's errors is common to whom, for such a device."""
-    kind = "accelerator" if device.kind in KNOWN_KINDS else "processor"
-    prefix = f"calibration.{kind}."
+    return _shares(catalog, "accelerator" if device.kind in KNOWN_KINDS else "processor")
+
+
+def power_shares(catalog: Catalog) -> Shares:
+    """The same for the power."""
+    return _shares(catalog, "power")
+
+
+def _shares(catalog: Catalog, name: str) -> Shares:
+    prefix = f"calibration.{name}."
     return Shares(
         **{
             key.removeprefix(prefix): record.value
@@ -240,9 +253,11 @@ def shares_of(catalog: Catalog, device: Device) -> Shares:
     )
 
 
-def _group(kind: str | None, arch: str | None) -> str:
+def network_group(kind: str | None, arch: str | None) -> str:
+    """Group of networks whose errors go together, from kind of work and architecture in words."""
     return network_kind(kind or "other", arch or "").group
 
 
-def _words(texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
+def text_array(texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
+    """Texts as an array; an empty one keeps its type."""
     return np.array(list(texts), dtype=np.str_)

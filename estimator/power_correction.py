@@ -1,0 +1,79 @@
+"""What does a device draw once its power was measured: the load moved, the doubts smaller."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from estimator.hardware import Hardware
+from estimator.power import node_power
+from estimator.uncertainty import EXACTLY_ZERO, Number, Quantity, Uncertain
+
+SMALLEST_W = 1e-3
+"""A device at work draws at least so much more than at rest [W]."""
+
+
+def device_power_w(hardware: Hardware, utilization: Quantity) -> Uncertain:
+    """Mean power of the device alone at a utilization [W].
+
+    Raises
+    ------
+    ValueError
+        If the power of the device is not known.
+    """
+    power = node_power(hardware, utilization=utilization, devices=1.0, network_share=EXACTLY_ZERO)
+    return power.device_w
+
+
+def corrected_power(
+    hardware: Hardware, utilization: Quantity, *, log_shift: float, left: float
+) -> Hardware:
+    """Device whose mean power at a utilization is moved, and less in doubt.
+
+    Only the load moves: what the device may draw, and what it draws at rest, are as they were.
+
+    Parameters
+    ----------
+    hardware : Hardware
+        With `tdp_w` and `idle_w` known.
+    utilization : float or Uncertain
+        Share of the peak at which the power was measured, roughly [1].
+    log_shift : float
+        Logarithm of the power measured over the power expected [1].
+    left : float
+        Share of the doubt that is left, in [0, 1].
+
+    Returns
+    -------
+    Hardware
+
+    Raises
+    ------
+    ValueError
+        If the power of the device is not known.
+
+    Examples
+    --------
+    >>> from estimator.lookup import read_hardware
+    >>> v100 = read_hardware("v100")
+    >>> moved = corrected_power(v100, 0.3, log_shift=-0.1, left=0.5)
+    >>> ratio = device_power_w(moved, 0.3) / device_power_w(v100, 0.3)
+    >>> bool(abs(np.log(ratio.mid) + 0.1) < 1e-9)
+    True
+    """
+    drawn = device_power_w(hardware, utilization)
+    idle, limit = hardware.idle_w, hardware.tdp_w
+    if idle is None or limit is None:
+        raise ValueError(f"the power of {hardware.name} is not known: give its tdp_w in a profile")
+    working = np.maximum(drawn.mid - idle.mid, SMALLEST_W)
+    wanted = np.maximum(drawn.mid * np.exp(log_shift) - idle.mid, SMALLEST_W)
+    return replace(
+        hardware,
+        load=_less_doubted(hardware.load, left, wanted / working),
+        idle_w=_less_doubted(idle, left),
+        tdp_w=_less_doubted(limit, left),
+    )
+
+
+def _less_doubted(quantity: Uncertain, left: float, factor: Number = 1.0) -> Uncertain:
+    doubts = {name: load * left for name, load in quantity.loadings.items()}
+    return Uncertain(quantity.mid * factor, doubts)
