@@ -172,6 +172,22 @@ class Session:
             file.write(json.dumps(known) + "\n")
 
 
+def trainer_callback(session: Session) -> Any:
+    """Callback for the Trainer of Hugging Face that tells a session of each step.
+
+    >>> trainer.add_callback(trainer_callback(run))  # doctest: +SKIP
+    """
+    transformers: Any = import_module("transformers")
+
+    class Steps(transformers.TrainerCallback):  # type: ignore[misc]
+        """Says that a step has ended."""
+
+        def on_step_end(self, *told: Any, **more: Any) -> None:
+            session.step()
+
+    return Steps()
+
+
 @contextmanager
 def measure(**told: Any) -> Iterator[Session]:
     """Measure the training steps inside a with block, and store the run.
