@@ -1,5 +1,6 @@
 """What is a meter: something that is read again and again, and says what a component draws."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -97,3 +98,16 @@ class Annotated(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What to know of its readings."""
         ...
+
+
+@runtime_checkable
+class Driven(Protocol):
+    """A meter that asks a driver, on whose version its readings may depend.
+
+    Attributes
+    ----------
+    software : mapping of str to str
+        Name -> version, as in `Host.software`.
+    """
+
+    software: Mapping[str, str]

@@ -1,6 +1,5 @@
 """Which meters has this machine?"""
 
-import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from estimator.measure.codecarbon import open_codecarbon
 from estimator.measure.cpu import open_rapl
 from estimator.measure.host import processor_name
 from estimator.measure.meter import Meter, MeterError
+from estimator.measure.nvml import open_nvml
 
 AMD_NODES = "sys/class/kfd/kfd/topology/nodes"
 """Where Linux lists what AMD's driver computes with, processors among them, under the root."""
@@ -40,7 +40,7 @@ def open_meters(
         What cannot be had, and how it could be.
     """
     notes: list[str] = []
-    meters = _nvidia_meters(environment, notes) + _processor_meters(root, notes)
+    meters = _nvidia_meters(root, environment, notes) + _processor_meters(root, notes)
     missing = [one for one in ("cpu", "dram") if one not in {meter.component for meter in meters}]
     gpus = amd_boards(root, environment, notes)
     if missing or gpus:
@@ -80,14 +80,15 @@ def amd_boards(root: Path, environment: Mapping[str, str], notes: list[str]) -> 
     return [int(word) for word in dict.fromkeys(words)]
 
 
-def _nvidia_meters(environment: Mapping[str, str], notes: list[str]) -> list[Meter]:
-    """Boards of NVIDIA; the library is loaded for them only, and may be missing."""
+def _nvidia_meters(root: Path, environment: Mapping[str, str], notes: list[str]) -> list[Meter]:
+    """Boards of NVIDIA."""
     try:
-        nvml = importlib.import_module("estimator.measure.nvml")
-        return list(nvml.open_nvml(environment))
-    except (MeterError, ImportError) as error:
+        meters, left_out = open_nvml(environment, root=root)
+    except MeterError as error:
         notes.append(f"gpu: {error}")
         return []
+    notes += left_out
+    return list(meters)
 
 
 def _processor_meters(root: Path, notes: list[str]) -> list[Meter]:

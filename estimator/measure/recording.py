@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from estimator.catalog import Catalog
 from estimator.measure.host import Contention, this_host
 from estimator.measure.integrate import summarise
-from estimator.measure.meter import Meter, Sample
+from estimator.measure.meter import Driven, Meter, Sample
 from estimator.measure.meters import open_meters
 from estimator.measure.profile import processor_id
 from estimator.measure.record import (
@@ -73,7 +73,7 @@ class Recording:
         """Open the meters and begin to sample."""
         self.meters, missing = open_meters()
         self.notes += missing
-        host = this_host()
+        host = with_drivers(this_host(), self.meters)
         processor = MeasuredDevice(
             key="cpu", kind="cpu", name=host.cpu, memory_bytes=host.memory_bytes
         )
@@ -213,6 +213,15 @@ class Recording:
             energy += [] if summary.energy is None else [summary.energy]
             conditions += [] if summary.condition is None else [summary.condition]
         return energy, conditions
+
+
+def with_drivers(host: Host, meters: Sequence[Meter]) -> Host:
+    """The host with the versions of the drivers that meters ask."""
+    software = dict(host.software)
+    for meter in meters:
+        if isinstance(meter, Driven):
+            software.update(meter.software)
+    return replace(host, software=software)
 
 
 def with_profiles(devices: Sequence[MeasuredDevice], host: Host) -> tuple[MeasuredDevice, ...]:
