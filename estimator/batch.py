@@ -5,20 +5,25 @@ that share a device, a precision and a place are one call of the core.
 """
 
 import csv
+import gc
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from io import StringIO
 from itertools import islice
+from operator import itemgetter
 from typing import TextIO
 
-from estimator.batch_block import WORK_COLUMNS, Block
+from estimator.batch_block import Block
+from estimator.batch_cells import READ_COLUMNS, WORK_COLUMNS, Cells
 from estimator.batch_finder import Finder
 from estimator.catalog import Catalog
 from estimator.uncertainty import z_score
 
-BLOCK_ROWS = 50_000
+BLOCK_ROWS = 5_000
 """Rows estimated together [1]."""
 
 RESULTS = (
@@ -37,6 +42,9 @@ RESULT_COLUMNS = (
     "warnings",
     "error",
 )
+
+NO_UTF_8 = re.compile("[\udc80-\udcff]")
+"""Bytes that were not UTF-8, kept as lone surrogates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +86,48 @@ def estimate_table(lines: Iterator[str], out: TextIO, catalog: Catalog, *, level
     out.write(f"{first[0]},{','.join(RESULT_COLUMNS)}\n")
     rows = refused = 0
     finder = Finder(catalog)
-    while block := list(islice(records, BLOCK_ROWS)):
-        results = Block(header, [cells for _, cells in block], finder).results(RESULTS, z)
-        for (text, cells), (numbers, warnings, error) in zip(block, results, strict=True):
-            whole = text if len(cells) == len(header) else _fitted(cells, len(header))
-            out.write(f"{whole},{numbers},{_cell(warnings)},{_cell(error)}\n")
-            refused += bool(error)
-        rows += len(block)
+    told = [name for name in header if name in READ_COLUMNS]
+    table = _rows(records, header, told)
+    with _no_search_for_cycles():
+        while block := list(islice(table, BLOCK_ROWS)):
+            texts, cells, reasons = zip(*block, strict=True)
+            results = Block(Cells(told, cells, reasons), finder).results(RESULTS, z)
+            for text, (numbers, warnings, error) in zip(texts, results, strict=True):
+                out.write(f"{text},{numbers},{_cell(warnings)},{_cell(error)}\n")
+                refused += bool(error)
+            rows += len(block)
     return Tally(rows=rows, answered=rows - refused, refused=refused)
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Let reference counts alone free the rows: they hold no cycles, and the search takes time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _rows(
+    records: Iterator[tuple[str, list[str]]], header: Sequence[str], told: Sequence[str]
+) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Every row as it is written back, its cells that are read, and why it is refused, if it is.
+
+    The other cells are let go at once: a block of them would not fit the cache.
+    """
+    width, blank = len(header), ("",) * len(told)
+    pick = itemgetter(*(header.index(name) for name in told))
+    for text, cells in records:
+        if len(cells) != width:
+            reason = f"the row has {len(cells)} cells, the header {width}"
+            yield _fitted(cells, width), blank, reason
+        elif not text.isascii() and NO_UTF_8.search(text):
+            yield text, blank, "the row holds bytes that are not UTF-8: save it as UTF-8"
+        else:
+            yield text, pick(cells), ""
 
 
 def _header(cells: Sequence[str]) -> list[str]:

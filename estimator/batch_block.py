@@ -1,18 +1,23 @@
-"""One block of table rows as arrays: read the cells, find what they name, estimate by group."""
+"""One block of table rows, estimated together: what they name is looked up once, as arrays.
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import lru_cache
+Rows share a call of the core unless different results cannot be had of their devices.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import fields, replace
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from estimator.batch_finder import Finder
-from estimator.catalog import Device
+from estimator.batch_cells import SHARED, Cells, Floats
+from estimator.batch_finder import Finder, Named
+from estimator.blockwise import part_of
 from estimator.chain import Estimate, Run, estimate
 from estimator.checks import LIMITS
+from estimator.hardware import Hardware, stack
+from estimator.layout import Machine
 from estimator.lookup import SELF_CONTAINED, value_bytes
 from estimator.run_traits import kinds_of_rows, training_flop, traits_of_rows
 from estimator.site import Site
@@ -20,50 +25,8 @@ from estimator.uncertainty import EXACTLY_ZERO, Uncertain
 from estimator.utilization import expected_utilization
 from estimator.workload.work import Workload
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-
-WORK_COLUMNS = (
-    "train_flops_reported",
-    "tokens_processed",
-    "samples_processed",
-    "accelerator_hours",
-)
-"""At least one of them says how much work a row is."""
-
-NUMBER_COLUMNS: Mapping[str, str] = {
-    "train_flops_reported": "training_flop",
-    "flops_per_sample_forward": "training_flop",
-    "samples_processed": "samples",
-    "params_total": "params",
-    "params_active": "active_params",
-    "tokens_processed": "tokens",
-    "layers": "devices",
-    "hidden": "devices",
-    "seq_len": "seq_len",
-    "year": "year",
-    "batch_tokens": "tokens",
-    "recomputation": "recomputation",
-    "tensor_parallel": "devices",
-    "pipeline_parallel": "devices",
-    "expert_parallel": "devices",
-    "micro_batches": "devices",
-    "accelerator_count": "devices",
-    "accelerator_hours": "device_hours",
-    "pue": "pue",
-    "grid_kg_per_kwh": "co2e_kg_per_kwh",
-    "price_usd_per_h": "price_usd_per_h",
-}
-"""Column -> the limits that its numbers must keep."""
-
-SHARED = (
-    *("batch_tokens", "recomputation", "tensor_parallel", "pipeline_parallel"),
-    *("expert_parallel", "micro_batches"),
-)
-"""Columns that tell how the devices share the work; recomputation is a share from 0 to 1."""
-
-REFINEMENTS = ("layers", "hidden", "seq_len", "year", *SHARED)
-"""Columns that sharpen an estimate; a row can be estimated without them."""
+Places = npt.NDArray[np.intp]
+"""Places of rows in the block, or of something else by row."""
 
 TRAIT_COLUMNS = (
     *("hidden", "seq_len", "params_total", "params_active", "year", "accelerator_count"),
@@ -75,6 +38,9 @@ IMPOSSIBLE = "these FLOPs do not fit into these hours: more than the peak would 
 
 ONE_DEVICE = "one device assumed where accelerator_count is empty"
 
+EACH = "{device}"
+"""Name of several devices as one, in whose place a note names the device of its row."""
+
 NO_WORK = (
     "no work: give train_flops_reported, or flops_per_sample_forward with samples_processed, or "
     "params_total with tokens_processed, or accelerator_hours"
@@ -82,39 +48,31 @@ NO_WORK = (
 
 
 class Block:
-    """Rows of a table, parsed once.
+    """Rows of a table, to be estimated together.
 
     Parameters
     ----------
-    header : sequence of str
-        Names of the columns.
-    rows : sequence of sequence of str
-        Cells; a row with too many or too few is refused by itself.
+    cells : Cells
+        The rows as read; errors and notes are added to them.
     finder : Finder
         Looks up what the rows name.
     """
 
-    def __init__(
-        self, header: Sequence[str], rows: Sequence[Sequence[str]], finder: Finder
-    ) -> None:
-        self.width = len(header)
-        self.rows = rows
+    def __init__(self, cells: Cells, finder: Finder) -> None:
+        self.cells = cells
+        self.numbers = cells.numbers
         self.finder = finder
-        self.errors = [""] * len(rows)
-        self.warnings: list[list[str]] = [[] for _ in rows]
-        self._refuse_broken_rows()
-        whole = [row if len(row) == self.width else [""] * self.width for row in rows]
-        self.columns = dict(zip(header, zip(*whole, strict=True), strict=True))
-        self.numbers = {name: self._number(name) for name in NUMBER_COLUMNS}
-        count = self.numbers["accelerator_count"]
-        for place in np.flatnonzero(count != np.where(np.isnan(count), count, np.floor(count))):
-            if count[place] == count[place]:
-                self._refuse(int(place), f"accelerator_count must be whole, got {count[place]:g}")
-        words = (self._text(name) for name in ("domain", "arch", "name"))
-        self.kinds = kinds_of_rows(*words)
+        self.kinds = kinds_of_rows(*(cells.words(name) for name in ("domain", "arch", "name")))
+        self.flop = self._training_flop()
+        self.timed = ~np.isnan(self.numbers["accelerator_hours"])
+        for place in np.flatnonzero(~self.timed & np.isnan(self.flop)).tolist():
+            cells.refuse(place, NO_WORK)
+        self.regions, region_at = _numbered(cells.words("region"))
+        self.places, self.place_at = _in_years(region_at, np.floor(self.numbers["year"]))
+        self.named, self.named_at = self._named()
 
     def results(self, names: Sequence[str], z: float) -> list[tuple[str, str, str]]:
-        """Numbers, warnings and error of every row, as text.
+        """Numbers, notes and error of every row, as text.
 
         Parameters
         ----------
@@ -123,233 +81,195 @@ class Block:
         z : float
             Half-width of the interval in standard deviations [1].
         """
-        flop = self._training_flop()
-        written = np.full((len(self.rows), 1 + 3 * len(names)), np.nan)
-        written[:, 0] = flop
-        for key, members in self._groups(flop).items():
-            self._estimate_group(key, np.array(members), (flop, written), (names, z))
+        written = np.full((self.cells.count, 1 + 3 * len(names)), np.nan)
+        written[:, 0] = self.flop
+        for members in self._groups():
+            result = self._estimate(members)
+            for column, name in enumerate(names):
+                self._write(result, name, members, written[:, 1 + 3 * column : 4 + 3 * column], z)
+            self._note(members)
         return self._as_text(written)
-
-    def _refuse_broken_rows(self) -> None:
-        for place, row in enumerate(self.rows):
-            if len(row) != self.width:
-                self.errors[place] = f"the row has {len(row)} cells, the header {self.width}"
-            elif not _is_text("".join(row)):
-                self.errors[place] = "the row holds bytes that are not UTF-8: save it as UTF-8"
-
-    def _text(self, name: str) -> Sequence[str]:
-        return self.columns.get(name, [""] * len(self.rows))
-
-    def _number(self, name: str) -> Floats:
-        """One column as numbers, NaN where the cell is empty; a bad cell refuses its row."""
-        cells = self._text(name)
-        said = np.array([bool(cell) for cell in cells])
-        try:
-            values = np.array([float(cell) if cell else np.nan for cell in cells])
-        except ValueError:
-            values = np.full(len(cells), np.nan)
-        if np.isnan(values[said]).any():
-            values = np.array([self._cell(name, place, cell) for place, cell in enumerate(cells)])
-        least, most, _ = LIMITS[NUMBER_COLUMNS[name]]
-        known = ~np.isnan(values)
-        for place in np.flatnonzero(known & ~((values >= least) & (values <= most))):
-            reason = f"{name} must be between {least:g} and {most:g}, got {cells[int(place)]}"
-            self._say_unread(name, int(place), reason)
-            values[place] = np.nan
-        return values
-
-    def _cell(self, name: str, place: int, cell: str) -> float:
-        """One cell as a number; what is none is said, and NaN."""
-        try:
-            value = float(cell) if cell.strip() else np.nan
-        except ValueError:
-            self._say_unread(name, place, f"{name} is not a number: {cell[:40]!r}")
-            return np.nan
-        if cell.strip() and value != value:
-            self._say_unread(name, place, f"{name} is not a number: {cell[:40]!r}")
-        return value
-
-    def _say_unread(self, name: str, place: int, reason: str) -> None:
-        """Refuse the row of a cell that is needed; a refinement is left out, and said."""
-        if name in REFINEMENTS:
-            self.warnings[place].append(f"{reason}; left out")
-        else:
-            self._refuse(place, reason)
-
-    def _refuse(self, place: int, reason: str) -> None:
-        self.errors[place] = self.errors[place] or reason
 
     def _training_flop(self) -> Floats:
         """FLOPs of every run, NaN where there is nothing to work them out from."""
         flop = training_flop(self.numbers, self.kinds)
         most = LIMITS["training_flop"][1]
-        for place in np.flatnonzero(flop > most):
-            self._refuse(int(place), f"the work is {flop[place]:.3g} FLOP, more than {most:g}")
+        for place in np.flatnonzero(flop > most).tolist():
+            self.cells.refuse(place, f"the work is {flop[place]:.3g} FLOP, more than {most:g}")
         return flop
 
-    def _groups(self, flop: Floats) -> dict[tuple[Any, ...], list[int]]:
-        """Rows that one call of the core can answer, by what they name."""
-        timed = ~np.isnan(self.numbers["accelerator_hours"])
-        priced = ~np.isnan(self.numbers["price_usd_per_h"])
-        groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
-        texts = [self._text(name) for name in ("accelerator", "precision", "region")]
-        for place, words in enumerate(zip(*texts, strict=True)):
-            if self.errors[place]:
-                continue
-            if not timed[place] and np.isnan(flop[place]):
-                self._refuse(place, NO_WORK)
-                continue
-            has_flop = not np.isnan(flop[place])
-            groups[*words, bool(timed[place]), has_flop, bool(priced[place])].append(place)
-        return groups
+    def _named(self) -> tuple[list[Named], Places]:
+        """What the rows name as device and precision, and which each does; -1 where refused."""
+        words = (self.cells.words(name) for name in ("accelerator", "precision"))
+        said, said_at = _numbered(zip(*words, strict=True))
+        asked = np.array([not error for error in self.cells.errors])
+        named: list[Named] = []
+        numbers = np.full(len(said), -1)
+        for number in np.unique(said_at[asked]).tolist():
+            try:
+                named.append(self.finder.named(*said[number]))
+                numbers[number] = len(named) - 1
+            except ValueError as reason:
+                for place in np.flatnonzero(asked & (said_at == number)).tolist():
+                    self.cells.refuse(place, str(reason))
+        return named, np.where(asked, numbers[said_at], -1)
 
-    def _estimate_group(
-        self,
-        key: tuple[Any, ...],
-        members: npt.NDArray[np.intp],
-        arrays: tuple[Floats, Floats],
-        asked: tuple[Sequence[str], float],
-    ) -> None:
-        """Estimate the rows of one group and put their numbers into the written array."""
-        accelerator, precision, region, timed, has_flop, priced = key
-        flop, written = arrays
-        try:
-            device, hardware, notes = self.finder.hardware(accelerator, precision)
-        except ValueError as error:
-            for place in members:
-                self._refuse(int(place), str(error))
+    def _groups(self) -> Iterator[Places]:
+        """Rows that one call of the core can answer."""
+        known = np.flatnonzero(self.named_at >= 0)
+        if not known.size:
             return
-        site, told = self._site(region, members, device)
-        devices, counted = self._devices(members)
-        work = Workload(
-            training_flop=Uncertain(flop[members]) if has_flop else None,
-            device_hours=Uncertain(self.numbers["accelerator_hours"][members]) if timed else None,
-        )
-        utilization = None if timed else self._utilization(key, members, flop, devices)
-        run = Run(
-            devices=devices,
-            utilization=utilization,
-            network_share=EXACTLY_ZERO
-            if device.kind in SELF_CONTAINED
-            else self.finder.prior("power.network_share", "network"),
-            price_usd_per_h=(
-                Uncertain(self.numbers["price_usd_per_h"][members])
-                if priced
-                else self._price(device, members)
+        _, like = _numbered([one.like for one in self.named])
+        key = like[self.named_at[known]]
+        for told in (self.timed, ~np.isnan(self.flop), ~np.isnan(self.numbers["price_usd_per_h"])):
+            key = 2 * key + told[known]
+        for one in np.unique(key):
+            yield known[key == one]
+
+    def _estimate(self, members: Places) -> Estimate:
+        """Estimate the rows of one group."""
+        first = members[0]
+        flop, timed = self.flop[members], self.timed[first]
+        return estimate(
+            Workload(
+                training_flop=None if np.isnan(flop[0]) else self._doubted(members),
+                device_hours=Uncertain(self.numbers["accelerator_hours"][members])
+                if timed
+                else None,
+            ),
+            self._hardware(members),
+            self._site(members),
+            Run(
+                devices=self._devices(members),
+                utilization=None if timed else self._utilization(members),
+                network_share=EXACTLY_ZERO
+                if self._is_bare(members)
+                else self.finder.prior("power.network_share", "network"),
+                price_usd_per_h=self._price(members),
             ),
         )
-        self._keep(estimate(work, hardware, site, run), members, written, asked)
-        for row, place in enumerate(members):
-            self.warnings[place] += notes
-            self.warnings[place] += [note for note, rows in told if rows[row]]
-            if counted[row]:
-                self.warnings[place].append(ONE_DEVICE)
 
-    def _keep(
-        self,
-        result: Estimate,
-        members: npt.NDArray[np.intp],
-        written: Floats,
-        asked: tuple[Sequence[str], float],
-    ) -> None:
-        names, z = asked
-        for column, name in enumerate(names):
-            if name not in result:
-                reason = result.absent[name]
-                for place in members:
-                    self.warnings[place].append(reason)
-                continue
-            quantity = result[name]
-            spread = np.exp(z * quantity.log_sd)
-            first = 1 + 3 * column
-            written[members, first] = quantity.mid / spread
-            written[members, first + 1] = quantity.mid
-            written[members, first + 2] = quantity.mid * spread
-            if name == "utilization":
-                for place in members[np.broadcast_to(quantity.mid > 1, members.shape)]:
-                    self.warnings[place].append(IMPOSSIBLE)
+    def _doubted(self, members: Places) -> Uncertain:
+        """Work of each row; the formula of parameters and tokens is doubted, as in an estimate."""
+        return Uncertain(self.flop[members])
 
-    def _site(
-        self, region: str, members: npt.NDArray[np.intp], device: Device
-    ) -> tuple[Site, list[tuple[str, Bools]]]:
-        """Site of a region at the time of each row, with the PUE and the grid that rows give.
+    def _is_bare(self, members: Places) -> bool:
+        """Whether the devices of a group need neither cooling nor a network."""
+        return self.named[self.named_at[members[0]]].device.kind in SELF_CONTAINED
 
-        Notes come with the rows that they are about.
-        """
-        bare = device.kind in SELF_CONTAINED
-        years, at = np.unique(np.floor(self.numbers["year"][members]), return_inverse=True)
-        found = [
-            self.finder.site(region, bare=bare, year=None if year != year else int(year))
-            for year in years
-        ]
-        pue, carbon = self.numbers["pue"][members], self.numbers["grid_kg_per_kwh"][members]
-        told = [
-            (note, (at == place) & np.isnan(pue if note.startswith("PUE") else carbon))
-            for place, (_, notes) in enumerate(found)
-            for note in notes
-        ]
-        sites = [site for site, _ in found]
+    def _hardware(self, members: Places) -> Hardware:
+        """Device of each row; several go by the name `EACH`."""
+        which, at = np.unique(self.named_at[members], return_inverse=True)
+        several: list[Hardware] = [self.named[one].hardware for one in which.tolist()]
+        if len(several) == 1:
+            return several[0]
+        by_row: Hardware = part_of(stack(several), (at, 0))
+        return replace(by_row, name=EACH)
+
+    def _site(self, members: Places) -> Site:
+        """Place of each row at its time, with the PUE and the grid that the row gives."""
+        which, at = np.unique(self.place_at[members], return_inverse=True)
+        bare = self._is_bare(members)
+        sites = [self._found_site(place, bare=bare)[0] for place in which.tolist()]
         grids = [site.co2e_kg_per_kwh for site in sites if site.co2e_kg_per_kwh is not None]
-        return replace(
-            sites[0],
+        pue, carbon = (self.numbers[name][members] for name in ("pue", "grid_kg_per_kwh"))
+        return Site(
+            name=sites[0].name,
             pue=_filled(pue, _by_row([site.pue for site in sites], at)),
             co2e_kg_per_kwh=_filled(carbon, _by_row(grids, at)) if grids else None,
-        ), told
-
-    def _devices(self, members: npt.NDArray[np.intp]) -> tuple[Floats, Bools]:
-        """Devices of each row, and where one had to be assumed."""
-        count = self.numbers["accelerator_count"][members]
-        missing = np.isnan(count)
-        return np.where(missing, 1.0, count), missing
-
-    def _price(self, device: Device, members: npt.NDArray[np.intp]) -> Uncertain | None:
-        """Rent at the time of each row; rows without a year take the newest offers."""
-        years = self.numbers["year"][members]
-        known = [None if year != year else float(year) for year in years]
-        prices = {year: self.finder.price(device, year) for year in set(known)}
-        if any(quantity is None for quantity in prices.values()):
-            return None
-        mids = {year: quantity.mid for year, quantity in prices.items() if quantity is not None}
-        doubts = {
-            year: quantity.log_sd for year, quantity in prices.items() if quantity is not None
-        }
-        return Uncertain(
-            np.array([mids[year] for year in known]),
-            {"price": np.array([doubts[year] for year in known])},
         )
 
-    def _utilization(
-        self, key: tuple[Any, ...], members: npt.NDArray[np.intp], flop: Floats, devices: Floats
-    ) -> Uncertain:
+    def _found_site(self, place: int, *, bare: bool) -> tuple[Site, list[str]]:
+        region, year = self.places[place]
+        time = None if year is None else int(year)
+        return self.finder.site(self.regions[region], bare=bare, year=time)
+
+    def _devices(self, members: Places) -> Floats:
+        """Devices of each row; one where the row does not say."""
+        count = self.numbers["accelerator_count"][members]
+        return np.where(np.isnan(count), 1.0, count)
+
+    def _price(self, members: Places) -> Uncertain | None:
+        """Rent as given, or at the time of each row; without a year the newest offers count."""
+        given = self.numbers["price_usd_per_h"][members]
+        if not np.isnan(given[0]):
+            return Uncertain(given)
+        pairs, at = _in_years(self.named_at[members], self.numbers["year"][members])
+        prices = [self.finder.price(self.named[one].device, year) for one, year in pairs]
+        known = [price for price in prices if price is not None]
+        return _by_row(known, at) if known else None
+
+    def _utilization(self, members: Places) -> Uncertain:
         """Utilization that the model expects of each row."""
-        device, precision, machine = self.finder.machine(key[0], key[1])
-        given = self.finder.given_utilization(device)
-        if given is not None:
-            return given
-        numbers = {name: self.numbers[name][members] for name in TRAIT_COLUMNS}
+        which, at = np.unique(self.named_at[members], return_inverse=True)
+        several: list[Named] = [self.named[one] for one in which.tolist()]
+        if several[0].fixed_utilization is not None:
+            return several[0].fixed_utilization
+        machines = [one.machine for one in several]
+        machine = Machine(
+            **{
+                name: np.array([getattr(one, name) for one in machines])[at]
+                for name in (field.name for field in fields(Machine))
+            }
+        )
+        flop = self.flop[members]
         traits = traits_of_rows(
-            numbers,
-            [self.kinds[place] for place in members],
-            flop=flop[members],
-            value_bytes=value_bytes(precision),
+            {name: self.numbers[name][members] for name in TRAIT_COLUMNS},
+            [self.kinds[place] for place in members.tolist()],
+            flop=flop,
+            value_bytes=np.array([value_bytes(one.precision) for one in several])[at],
             spreads=self.finder.spreads,
         )
-        return expected_utilization(
-            self.finder.model, traits, machine, flop=flop[members], devices=devices
-        )
+        devices = self._devices(members)
+        return expected_utilization(self.finder.model, traits, machine, flop=flop, devices=devices)
+
+    def _write(self, result: Estimate, name: str, members: Places, ends: Floats, z: float) -> None:
+        """Put low, mid and high of one quantity into its columns, or note why it is absent."""
+        notes = self.cells.notes
+        if name not in result:
+            for place in members.tolist():
+                device = self.named[self.named_at[place]].device.name
+                notes[place].append(result.absent[name].replace(EACH, device))
+            return
+        quantity = result[name]
+        spread = np.exp(z * quantity.log_sd)
+        for column, end in enumerate((quantity.mid / spread, quantity.mid, quantity.mid * spread)):
+            ends[members, column] = end
+        if name == "utilization":
+            for place in members[np.broadcast_to(quantity.mid > 1, members.shape)].tolist():
+                notes[place].append(IMPOSSIBLE)
+
+    def _note(self, members: Places) -> None:
+        """Note what was assumed for each row of a group."""
+        bare = self._is_bare(members)
+
+        @cache
+        def assumed(named: int, place: int, *missing: bool) -> list[str]:
+            no_pue, no_grid, no_count = missing
+            _, told = self._found_site(place, bare=bare)
+            return [
+                *self.named[named].notes,
+                *(note for note in told if (no_pue if note.startswith("PUE") else no_grid)),
+                *([ONE_DEVICE] if no_count else []),
+            ]
+
+        columns = ("pue", "grid_kg_per_kwh", "accelerator_count")
+        missing = [np.isnan(self.numbers[name][members]).tolist() for name in columns]
+        which = self.named_at[members].tolist(), self.place_at[members].tolist()
+        for row, *key in zip(members.tolist(), *which, *missing, strict=True):
+            self.cells.notes[row] += assumed(*key)
 
     def _as_text(self, written: Floats) -> list[tuple[str, str, str]]:
-        """Numbers joined by commas, warnings and error of every row; no number where refused."""
+        """Numbers joined by commas, notes and error of every row; no number where refused."""
         pattern = ",".join(["%.7g"] * written.shape[1])
         nothing = "," * (written.shape[1] - 1)
-        texts = []
-        for row, noted, error in zip(written.tolist(), self.warnings, self.errors, strict=True):
-            if error:
-                texts.append((nothing, "", error))
-            else:
-                numbers = (pattern % tuple(row)).replace("nan", "")
-                texts.append((numbers, _joined(tuple(noted)), ""))
-        return texts
+        rows = zip(written.tolist(), self.cells.notes, self.cells.errors, strict=True)
+        return [
+            (nothing, "", error)
+            if error
+            else ((pattern % tuple(row)).replace("nan", ""), _joined(tuple(noted)), "")
+            for row, noted, error in rows
+        ]
 
 
 @lru_cache(maxsize=4096)
@@ -358,16 +278,26 @@ def _joined(notes: tuple[str, ...]) -> str:
     return "; ".join(dict.fromkeys(notes))
 
 
-def _is_text(cell: str) -> bool:
-    """Tell whether the cell was valid UTF-8; bytes that were not are kept as lone surrogates."""
-    return cell.isascii() or not any("\udc80" <= char <= "\udcff" for char in cell)
+def _numbered(words: Iterable[Hashable]) -> tuple[list[Any], Places]:
+    """Distinct words, and which of them each one is."""
+    numbers: dict[Hashable, int] = {}
+    at = [numbers.setdefault(word, len(numbers)) for word in words]
+    return list(numbers), np.array(at, dtype=np.intp)
 
 
-def _by_row(quantities: Sequence[Uncertain], at: npt.NDArray[np.intp]) -> Uncertain:
+def _in_years(items: Places, years: Floats) -> tuple[list[tuple[int, float | None]], Places]:
+    """Distinct pairs of an item and a year, None where it is not told; which of them each is."""
+    known, year_at = np.unique(years, return_inverse=True)
+    pairs, at = np.unique(items * known.size + year_at, return_inverse=True)
+    told = [None if year != year else year for year in known.tolist()]
+    return [(pair // known.size, told[pair % known.size]) for pair in pairs.tolist()], at
+
+
+def _by_row(quantities: Sequence[Uncertain], at: Places) -> Uncertain:
     """Quantity of each row out of a few; `at` says which."""
     if len(quantities) == 1:
         return quantities[0]
-    names = {name for quantity in quantities for name in quantity.loadings}
+    names = dict.fromkeys(name for quantity in quantities for name in quantity.loadings)
     return Uncertain(
         np.array([quantity.mid for quantity in quantities])[at],
         {

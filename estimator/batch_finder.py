@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar, cast
 
@@ -53,6 +54,45 @@ def named_precision(text: str, device: Device) -> str | None:
     return plain[0] if plain else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """What a device and a precision in free words stand for.
+
+    Parameters
+    ----------
+    device : Device
+        The profile.
+    precision : str
+        Number format of the run.
+    hardware : Hardware
+        Numbers of the device at it.
+    machine : Machine
+        What the utilization depends on.
+    fixed_utilization : Uncertain, optional
+        Utilization of a device that the model does not cover [1].
+    is_priced : bool
+        Whether any rent is on record.
+    notes : tuple of str
+        What was assumed.
+    """
+
+    device: Device
+    precision: str
+    hardware: Hardware
+    machine: Machine
+    fixed_utilization: Uncertain | None
+    is_priced: bool
+    notes: tuple[str, ...]
+
+    @property
+    def like(self) -> Hashable:
+        """What devices share that one call can answer: what is known of them."""
+        hardware = self.hardware
+        optional = (hardware.tdp_w, hardware.idle_w, hardware.embodied_co2e_kg)
+        kind = "" if self.fixed_utilization is None else self.device.kind
+        return kind, self.is_priced, *(number is not None for number in optional)
+
+
 class Finder:
     """Look-ups of a table, remembered by the text that named them."""
 
@@ -61,17 +101,11 @@ class Finder:
         self._known: dict[Hashable, object] = {}
         self._unknown = 0
 
-    def hardware(self, accelerator: str, precision: str) -> tuple[Device, Hardware, list[str]]:
-        """Device and its numbers, with a note if the precision was assumed."""
+    def named(self, accelerator: str, precision: str) -> Named:
+        """What two cells name."""
         return self._once(
-            ("hardware", accelerator, precision), lambda: self._hardware(accelerator, precision)
+            ("named", accelerator, precision), lambda: self._named(accelerator, precision)
         )
-
-    def machine(self, accelerator: str, precision: str) -> tuple[Device, str, Machine]:
-        """Device, the precision it runs at, and what the utilization depends on."""
-        device, _, _ = self.hardware(accelerator, precision)
-        chosen = choose_precision(device, named_precision(precision, device))
-        return device, chosen, find_machine(device, chosen)
 
     @cached_property
     def model(self) -> UtilizationModel:
@@ -82,12 +116,6 @@ class Finder:
     def spreads(self) -> Doubts:
         """Doubt of the utilization: by group of networks, and of what a row leaves out."""
         return shipped_doubts(self.catalog)
-
-    def given_utilization(self, device: Device) -> Uncertain | None:
-        """Utilization of devices that the model does not cover; None for all others."""
-        return self._once(
-            ("given", device.kind), lambda: fixed_utilization(device, self.catalog, Trail())
-        )
 
     def site(
         self, region: str, *, bare: bool = False, year: int | None = None
@@ -108,7 +136,7 @@ class Finder:
         """One of the product's assumptions."""
         return self._once(("prior", key), lambda: uncertain_record(self.catalog.prior(key), doubt))
 
-    def _hardware(self, accelerator: str, precision: str) -> tuple[Device, Hardware, list[str]]:
+    def _named(self, accelerator: str, precision: str) -> Named:
         if not accelerator.strip():
             raise ValueError("accelerator is empty: name the device")
         if self._unknown > MOST_SUGGESTIONS and self.catalog.find_device(accelerator) is None:
@@ -123,8 +151,16 @@ class Finder:
         if words and not re.search(FORMATS, words):
             raise ValueError(f"precision {precision[:40]!r} is none: write fp32, bf16, mixed ...")
         named = re.search(FORMATS.replace("|mixed|amp", ""), words)
-        notes = [] if named else [f"precision {chosen} assumed, the fastest of the device"]
-        return device, find_hardware(device, chosen, self.catalog, Trail()), notes
+        assumed = f"precision {chosen} assumed, the fastest of the device"
+        return Named(
+            device=device,
+            precision=chosen,
+            hardware=find_hardware(device, chosen, self.catalog, Trail()),
+            machine=find_machine(device, chosen),
+            fixed_utilization=fixed_utilization(device, self.catalog, Trail()),
+            is_priced=self.price(device) is not None,
+            notes=() if named else (assumed,),
+        )
 
     def _site(self, region: str, *, bare: bool, year: int | None) -> tuple[Site, list[str]]:
         for name in (
@@ -138,7 +174,7 @@ class Finder:
             named = Scenario(site=name or None)
             site = find_site(named, self.catalog, trail, bare=bare, year=year)
             return site, _for_a_table(trail)
-        world = find_site(Scenario(), self.catalog, Trail(), bare=bare, year=year)
+        world, _ = self.site("", bare=bare, year=year)
         return world, [f"region {region[:40]!r} is not known: world averages assumed"]
 
     def _once(self, key: Hashable, find: Callable[[], Found]) -> Found:

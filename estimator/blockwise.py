@@ -34,8 +34,8 @@ def common_length(*inputs: Any) -> int:
     return int(shape[0]) if len(shape) == 1 else 0
 
 
-def part_of(item: Any, block: slice) -> Any:
-    """Same dataclass with every array cut to the block."""
+def part_of(item: Any, block: Any) -> Any:
+    """Same dataclass with every array cut to the block: a slice, or whatever else indexes them."""
     if isinstance(item, np.ndarray):
         return item[block] if item.ndim else item
     if isinstance(item, Uncertain):

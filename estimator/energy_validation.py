@@ -74,13 +74,12 @@ def _measured(row: dict[str, str], finder: Finder) -> Iterator[MeasuredPower]:
     if watts is None:
         return
     try:
-        device, hardware, _ = finder.hardware(row["accelerator"], row["precision"])
-        _, _, machine = finder.machine(row["accelerator"], row["precision"])
+        named = finder.named(row["accelerator"], row["precision"])
     except ValueError:
         return
     power = node_power(
-        hardware,
-        utilization=_utilization(row, float(machine.peak_flop_per_s)),
+        named.hardware,
+        utilization=_utilization(row, float(named.machine.peak_flop_per_s)),
         devices=row_number(row, "accelerator_count", default=1.0),
         network_share=finder.prior("power.network_share", "network"),
     )
@@ -88,7 +87,7 @@ def _measured(row: dict[str, str], finder: Finder) -> Iterator[MeasuredPower]:
     yield MeasuredPower(
         name=row["name"],
         family=row["family"],
-        device=device.id,
+        device=named.device.id,
         measured_w=watts,
         predicted_w=power.device_w if alone else power.node_w,
         seen=row["name"].startswith(SEEN_BY_THE_PRIORS),

@@ -62,6 +62,7 @@ class NetworkKind:
         return self.group in ("decoder", "transformer")
 
 
+@lru_cache(maxsize=4096)
 def kind_of_domain(domain: str) -> str:
     """Kind of work of a free-text domain.
 

@@ -80,15 +80,19 @@ def usable_runs(catalog: Catalog) -> PublishedRuns:
         reason = _unusable(row)
         if not reason:
             try:
-                device, precision, machine = finder.machine(row["accelerator"], row["precision"])
+                named = finder.named(row["accelerator"], row["precision"])
             except ValueError:
                 reason = "device or precision not on record"
         if reason:
             left_out[reason] += 1
         else:
-            bytes_ = value_bytes(precision)
             candidates.append(
-                _Candidate(row=row, device=device.id, machine=machine, value_bytes=bytes_)
+                _Candidate(
+                    row=row,
+                    device=named.device.id,
+                    machine=named.machine,
+                    value_bytes=value_bytes(named.precision),
+                )
             )
     return _as_arrays(candidates, left_out, catalog)
 

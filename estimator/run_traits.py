@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +57,13 @@ MOST_EXPERTS = 50.0
 LORA_SHARE = 4.0 / 6.0
 """Adapters on frozen weights: forward and input gradients, no weight gradients [1]."""
 
+FLAGS = (
+    *("transformer", "convolution", "depthwise", "unet"),
+    *("encoder", "contrastive", "sparse", "recurrent"),
+)
+"""What of the kind of a network is among its traits."""
+
+FLAGS_OF = attrgetter(*FLAGS)
 
 TOLD = {
     "recomputation": ("recomputation",),
@@ -159,14 +167,12 @@ def traits_of_rows(
     spreads : Doubts
         Doubt by group of networks, and of what a row leaves out.
     """
-
-    def flags(name: str) -> Floats:
-        return np.array([float(getattr(kind, name)) for kind in kinds])
-
+    of_kind = np.array([FLAGS_OF(kind) for kind in kinds], dtype=np.float64).T
+    flags = dict(zip(FLAGS, of_kind, strict=True))
     year = numbers["year"]
     hidden = usual_width(numbers["hidden"], numbers["params_total"], flop)
-    transformer = flags("transformer") > 0
-    elementwise = flags("convolution") + flags("depthwise") + flags("unet")
+    transformer = flags.pop("transformer") > 0
+    elementwise = flags["convolution"] + flags["depthwise"] + flags["unet"]
     groups = np.array([spreads.groups[kind.group] for kind in kinds])
     known_year = np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR)
     return Traits(
@@ -185,13 +191,7 @@ def traits_of_rows(
             transformer,
             spreads.choices,
         ),
-        **{
-            name: flags(name)
-            for name in (
-                *("convolution", "depthwise", "unet"),
-                *("encoder", "contrastive", "sparse", "recurrent"),
-            )
-        },
+        **flags,
     )
 
 

@@ -51,7 +51,7 @@ def steady_rows(catalog: Catalog, doubts: Doubts) -> Runs:
     """
     finder = Finder(catalog)
     rows = [row for row in catalog.published_throughput() if row["fit"] == "yes"]
-    machines = [finder.machine(row["accelerator"], row["precision"])[2] for row in rows]
+    machines = [finder.named(row["accelerator"], row["precision"]).machine for row in rows]
     chips = np.array([float(row["chips"]) for row in rows])
     flop = np.array([rate(row) for row in rows]) * chips * S_PER_H
     numbers = _numbers(rows, chips)
