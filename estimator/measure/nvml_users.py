@@ -11,6 +11,10 @@ from estimator.measure.nvml_driver import Code, Driver, NotTold
 HOSTS_OWN = "pid:[4026531836]"
 """Name of the host's own process numbers: the kernel numbers the first such space always so."""
 
+LISTS = ("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2")
+"""The binding refuses older drivers unless the version of the list is named."""
+
+NOT_LISTED = "who else computes on the board is not known: the driver does not tell"
 HIDDEN = (
     "who else computes on the board is not known: this container or system does not show the "
     "host's process numbers"
@@ -38,7 +42,11 @@ class Users:
         self._ours = {os.getpid()}
         self._asked_us = 0
         self._most = 0
-        self._why_unknown = "" if self._numbers_are_the_hosts() else HIDDEN
+        told = (name for name in LISTS if driver.tells(name, handle) is not None)
+        self._list = next(told, "")
+        self._why_unknown = "" if self._list else NOT_LISTED
+        if not self._numbers_are_the_hosts():
+            self._why_unknown = HIDDEN
         self._guessed = False
 
     @property
@@ -64,12 +72,8 @@ class Users:
         """
         if self._why_unknown:
             return None
-        try:
-            listed = self._driver.ask("nvmlDeviceGetComputeRunningProcesses", self._handle)
-        except DeviceLost:
-            raise
-        except MeterError as error:
-            self._why_unknown = f"who else computes on the board is not told: {error}"
+        listed = self._driver.tells(self._list, self._handle)
+        if listed is None:
             return None
         pids = {int(one.pid) for one in listed}
         others = sorted(pid for pid in pids if not self._is_ours(pid))
