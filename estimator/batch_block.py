@@ -13,13 +13,14 @@ import numpy.typing as npt
 
 from estimator.batch_cells import SHARED, Cells, Floats
 from estimator.batch_finder import Finder, Named
+from estimator.batch_work import work_of_rows
 from estimator.blockwise import part_of
 from estimator.chain import Estimate, Run, estimate
 from estimator.checks import LIMITS
 from estimator.hardware import Hardware, stack
 from estimator.layout import Machine
 from estimator.lookup import SELF_CONTAINED, value_bytes
-from estimator.run_traits import kinds_of_rows, training_flop, traits_of_rows
+from estimator.run_traits import kinds_of_rows, traits_of_rows
 from estimator.site import Site
 from estimator.uncertainty import EXACTLY_ZERO, Uncertain
 from estimator.utilization import expected_utilization
@@ -63,7 +64,8 @@ class Block:
         self.numbers = cells.numbers
         self.finder = finder
         self.kinds = kinds_of_rows(*(cells.words(name) for name in ("domain", "arch", "name")))
-        self.flop = self._training_flop()
+        self.work = self._work()
+        self.flop: Floats = np.asarray(self.work.mid)
         self.timed = ~np.isnan(self.numbers["accelerator_hours"])
         for place in np.flatnonzero(~self.timed & np.isnan(self.flop)).tolist():
             cells.refuse(place, NO_WORK)
@@ -90,13 +92,14 @@ class Block:
             self._note(members)
         return self._as_text(written)
 
-    def _training_flop(self) -> Floats:
-        """FLOPs of every run, NaN where there is nothing to work them out from."""
-        flop = training_flop(self.numbers, self.kinds)
-        most = LIMITS["training_flop"][1]
+    def _work(self) -> Uncertain:
+        """Work of every row; one of more than any machine could do is refused."""
+        formula = self.finder.prior("work.formula", "work")
+        work = work_of_rows(self.numbers, self.kinds, formula)
+        flop, most = np.asarray(work.mid), LIMITS["training_flop"][1]
         for place in np.flatnonzero(flop > most).tolist():
             self.cells.refuse(place, f"the work is {flop[place]:.3g} FLOP, more than {most:g}")
-        return flop
+        return work
 
     def _named(self) -> tuple[list[Named], Places]:
         """What the rows name as device and precision, and which each does; -1 where refused."""
@@ -132,7 +135,7 @@ class Block:
         flop, timed = self.flop[members], self.timed[first]
         return estimate(
             Workload(
-                training_flop=None if np.isnan(flop[0]) else self._doubted(members),
+                training_flop=None if np.isnan(flop[0]) else part_of(self.work, members),
                 device_hours=Uncertain(self.numbers["accelerator_hours"][members])
                 if timed
                 else None,
@@ -148,10 +151,6 @@ class Block:
                 price_usd_per_h=self._price(members),
             ),
         )
-
-    def _doubted(self, members: Places) -> Uncertain:
-        """Work of each row; the formula of parameters and tokens is doubted, as in an estimate."""
-        return Uncertain(self.flop[members])
 
     def _is_bare(self, members: Places) -> bool:
         """Whether the devices of a group need neither cooling nor a network."""

@@ -134,12 +134,29 @@ def training_flop(numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind]) -
     )
     scores = np.where(transformer & ~np.isnan(attention), attention, 0.0)
     by_tokens = formulas.training_flop(params=computed, tokens=tokens) + scores
+    stated = stated_flop(numbers)
+    return np.where(np.isnan(stated), by_tokens * share, stated)
+
+
+def attention_share(seq_len: Floats, hidden: Floats, params: Floats) -> Floats:
+    """Work of attention over that of the parameters [1], where the number of layers is not told.
+
+    The width is the stated one, or else the usual one of a transformer of that size.
+
+    >>> attention_share(np.array([2048.0]), np.array([12288.0]), np.array([175e9])).round(4)
+    array([0.0278])
+    """
+    width = usual_width(hidden, params, np.full(np.shape(params), np.nan))
+    return seq_len / (FLOP_PER_PARAM_AND_TOKEN * width)
+
+
+def stated_flop(numbers: Mapping[str, Floats]) -> Floats:
+    """FLOPs of each run as reported or by sample, NaN where a row tells neither [FLOP]."""
     by_sample = (
         TRAINING_OVER_FORWARD * numbers["flops_per_sample_forward"] * numbers["samples_processed"]
     )
     reported = numbers["train_flops_reported"]
-    flop = np.where(np.isnan(reported), by_sample, reported)
-    return np.where(np.isnan(flop), by_tokens * share, flop)
+    return np.where(np.isnan(reported), by_sample, reported)
 
 
 def traits_of_rows(

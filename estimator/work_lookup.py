@@ -8,12 +8,12 @@ import numpy as np
 
 from estimator.catalog import Catalog, Preset
 from estimator.checks import within_limits
-from estimator.network_kind import configured_kind
-from estimator.run_traits import LORA_SHARE, usual_width
+from estimator.network_kind import configured_kind, network_kind
+from estimator.run_traits import LORA_SHARE, attention_share
 from estimator.scenario import Scenario
 from estimator.trail import Trail
 from estimator.uncertainty import EXACTLY_ONE, Uncertain
-from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN, training_flop
+from estimator.workload.formulas import training_flop
 from estimator.workload.work import Workload
 
 if TYPE_CHECKING:
@@ -205,10 +205,11 @@ def _attention_factor(scenario: Scenario, trail: Trail) -> float:
     """Work with attention over that without, for a sequence length and a usual or given width."""
     if scenario.seq_len is None or scenario.params is None:
         return 1.0
-    size = scenario.active_params or scenario.params
-    known = np.array([np.nan if scenario.width is None else scenario.width])
-    width = float(usual_width(known, np.array([size]), np.array([np.nan]))[0])
-    factor = 1.0 + scenario.seq_len / (FLOP_PER_PARAM_AND_TOKEN * width)
+    if not network_kind(scenario.kind or "language", scenario.arch or "").transformer:
+        return 1.0
+    told = (scenario.seq_len, scenario.width, scenario.active_params or scenario.params)
+    lengths, widths, sizes = (np.array([item], dtype=np.float64) for item in told)
+    factor = 1.0 + float(attention_share(lengths, widths, sizes)[0])
     trail.warn(f"attention over {scenario.seq_len:,.0f} tokens adds {factor - 1:.0%} to 6 N D")
     return factor
 

@@ -154,6 +154,15 @@ def test_lora_saves_the_weight_gradients(catalog):
     assert lora == pytest.approx(full * 2 / 3)
 
 
+def test_a_network_without_attention_has_no_work_for_it(catalog):
+    said = {"params": 7e9, "tokens": 1e9, "hardware": "a100", "width": 4096.0, "seq_len": 8192.0}
+    plain = 6 * 7e9 * 1e9
+    decoder = ask(catalog, **said).estimate["training_flop"].mid
+    assert decoder == pytest.approx(plain * (1 + 8192 / (6 * 4096)))
+    recurrent = ask(catalog, arch="SSM (Mamba)", **said).estimate["training_flop"].mid
+    assert recurrent == pytest.approx(plain)
+
+
 def test_a_mixture_of_experts_works_with_its_active_parameters(catalog):
     answer = ask(catalog, params=671e9, active_params=37e9, tokens=14.8e12, hardware="h100")
     assert answer.estimate["training_flop"].mid == pytest.approx(6 * 37e9 * 14.8e12)

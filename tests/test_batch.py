@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.answer import answer_scenario
-from estimator.batch import RESULT_COLUMNS, estimate_table
+from estimator.batch import RESULT_COLUMNS, RESULTS, estimate_table
 from estimator.batch_finder import named_precision
 from estimator.catalog import Catalog
-from estimator.network_kind import kind_of_domain
+from estimator.network_kind import kind_of_domain, network_kind
 from estimator.scenario import Scenario
 
 HEADER = "name,accelerator,accelerator_count,precision,train_flops_reported,accelerator_hours"
@@ -47,6 +47,90 @@ def test_a_row_gives_what_the_single_estimate_gives(catalog):
     assert row["error"] == ""
 
 
+FIELDS = {
+    "train_flops_reported": "flop",
+    "params_total": "params",
+    "params_active": "active_params",
+    "hidden": "width",
+    "seq_len": "seq_len",
+    "tokens_processed": "tokens",
+    "accelerator_count": "devices",
+    "accelerator_hours": "device_hours",
+    "year": "year",
+    "pue": "pue",
+    "grid_kg_per_kwh": "carbon_intensity",
+}
+"""Column -> field of a scenario that says the same."""
+
+
+def asked(row, catalog):
+    """Return the scenario that says what a row says."""
+    said = {field: float(row[name]) for name, field in FIELDS.items() if row[name]}
+    if "flop" in said:
+        said.pop("tokens", None)
+    if "params" not in said:
+        said.pop("active_params", None)
+    kind = kind_of_domain(row["domain"])
+    lora = "flop" not in said and network_kind(kind, row["arch"]).lora
+    return Scenario(
+        **said,
+        hardware=row["accelerator"],
+        precision=named_precision(row["precision"], catalog.device(row["accelerator"])),
+        kind=kind,
+        arch=row["arch"],
+        site=row["region"] or None,
+        finetune="lora" if lora else None,
+        calibration="ignore",
+    )
+
+
+@pytest.mark.parametrize("left_out", [None, "accelerator_hours", "train_flops_reported"])
+def test_published_rows_have_the_intervals_of_single_estimates(catalog, left_out):
+    columns = [*FIELDS, "accelerator", "precision", "region", "domain", "arch"]
+    table = io.StringIO()
+    writer = csv.DictWriter(table, columns, extrasaction="ignore")
+    writer.writeheader()
+    for row in catalog.published_runs():
+        place = row["region"] if catalog.knows_place(row["region"]) else ""
+        writer.writerow(row | {"region": place} | ({left_out: ""} if left_out else {}))
+    compared = 0
+    for row in run_table(table.getvalue(), catalog)[1]:
+        if row["error"]:
+            continue
+        alone = answer_scenario(asked(row, catalog), catalog).estimate
+        for name in RESULTS:
+            told = [row[f"{name}_{end}"] for end in ("low", "mid", "high")]
+            if name not in alone:
+                assert told == ["", "", ""]
+                continue
+            low, high = alone[name].interval()
+            expected = [float(end) for end in (low, alone[name].mid, high)]
+            assert [float(end) for end in told] == pytest.approx(expected, rel=1e-6), row
+        compared += 1
+    assert compared > 200
+
+
+def test_work_of_a_size_is_doubted_and_stated_work_is_not(catalog):
+    header = "accelerator,train_flops_reported,params_total,tokens_processed,accelerator_hours"
+    stated, sized = run_rows(["v100,1.2e20,,,1000", "v100,,1e9,2e10,1000"], catalog, header)
+    assert stated["utilization_mid"] == sized["utilization_mid"]
+    assert stated["utilization_low"] == stated["utilization_high"]
+    assert float(sized["utilization_high"]) > 1.1 * float(sized["utilization_low"])
+
+
+def test_rows_of_many_devices_and_places_are_those_of_each_alone(catalog):
+    header = "accelerator,region,year,params_total,tokens_processed,accelerator_count"
+    devices = [*list(catalog.device_names())[::9], "brain", "GTX 580", "no such device"]
+    places = ["fr", "", "us-west1", "Atlantis", "google"]
+    rows = [
+        f"{device},{places[number % 5]},{(2018, '', 2024.5)[number % 3]},1e9,2e10,{number % 7}"
+        for number, device in enumerate(devices)
+    ]
+    together = run_rows(rows, catalog, header)
+    assert together == [run_rows([row], catalog, header)[0] for row in rows]
+    assert sum(not row["error"] for row in together) > 10
+
+
 def test_hours_that_are_filled_in_are_kept(catalog):
     (row,) = run_rows(["x,h100,8,bf16,1e20,123.5"], catalog)
     assert {row[f"device_hours_{end}"] for end in ("low", "mid", "high")} == {"123.5"}
@@ -68,11 +152,13 @@ def test_work_comes_from_flops_samples_or_tokens(catalog):
             "v100,,,,1e9,,2e10,,,",
             "v100,,,,8e9,1e9,2e10,,,",
             "v100,,,,1e9,,2e10,10,1000,2048",
+            "v100,,,,1e9,,2e10,,1000,2048",
         ],
         catalog,
         header,
     )
     expected = [1e20, 1.2e18, 1.2e20, 1.2e20, 1.2e20 + 12 * 10 * 1000 * 2048 * 2e10]
+    expected.append(1.2e20 * (1 + 2048 / (6 * 1000)))
     assert [float(row["training_flop"]) for row in rows] == pytest.approx(expected)
 
 
