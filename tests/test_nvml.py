@@ -18,7 +18,7 @@ import pynvml
 import pytest
 
 from estimator.measure.integrate import summarise
-from estimator.measure.meter import DeviceLost, MeterError
+from estimator.measure.meter import DeviceLost, MeterError, Sample
 from estimator.measure.meters import open_meters
 from estimator.measure.nvml import NvmlMeter, devices, open_nvml
 from estimator.measure.sampler import Sampler
@@ -143,8 +143,11 @@ def test_a_board_is_read_in_our_units(stub, board):
     assert sample.throttled_by == ("power limit", "heat")
 
 
-def test_the_counter_is_read_only_when_asked_for(stub, board):
-    assert board().read(with_counter=False).energy_j is None
+def test_between_readings_of_the_counter_only_power_is_asked_for(stub, board):
+    meter = board()
+    before = stub.calls.value
+    assert meter.read(with_counter=False) == Sample(time_s=1000, power_w=300)
+    assert stub.calls.value == before + 1
 
 
 @pytest.mark.parametrize("kind", [1, 3])
@@ -163,10 +166,10 @@ def test_a_field_of_an_unknown_type_gives_way_to_the_plain_reading(stub, board):
 def test_idling_and_settings_are_no_throttling_but_a_held_clock_is_said(stub, board):
     stub.set(REASONS="0x1")
     meter = board()
-    assert meter.read(with_counter=False).throttled_by == ()
-    assert meter.notes[1:] == ()
+    assert meter.read(with_counter=True).throttled_by == ()
+    assert not says(meter, "held at a setting")
     stub.set(REASONS="0x3")
-    assert meter.read(with_counter=False).throttled_by == ()
+    assert meter.read(with_counter=True).throttled_by == ()
     assert says(meter, "gpu:0: the clock is held at a setting")
 
 
@@ -233,6 +236,18 @@ def test_a_counter_that_falls_back_costs_that_second_only(stub, board, how):
     assert summary.energy.mean_w == pytest.approx(300, rel=0.01)
     assert summary.energy.duration_s == pytest.approx(19, abs=1.3)
     assert any("went backwards" in note for note in summary.notes)
+
+
+def test_the_state_is_told_of_the_whole_run_though_it_is_read_seldom(stub, board):
+    stub.set(REASONS="0x4")
+    meter = board()
+    samples = readings(stub, meter, 10)
+    stub.set(REASONS="0")
+    samples += readings(stub, meter, 10)
+    state = told(meter, samples).condition
+    assert (state.clock_hz, state.temperature_c, state.busy) == (1.755e9, 62, pytest.approx(0.8))
+    assert state.reasons == ("power limit",)
+    assert state.throttled == pytest.approx(0.5, abs=0.05)
 
 
 def test_a_power_reading_that_is_stuck_is_said_and_the_counter_holds(stub, board):
@@ -372,7 +387,7 @@ def test_what_is_not_told_is_not_asked_for_again(stub, board):
     before = stub.calls.value
     poorer.read(with_counter=True)
     assert stub.calls.value - before == calls - 1
-    assert poorer.read(with_counter=False).temperature_c == 61
+    assert poorer.read(with_counter=True).temperature_c == 61
 
 
 def test_an_old_driver_is_read_by_the_names_it_knows(old, board):
@@ -450,7 +465,7 @@ def test_a_partitioned_board_is_one_meter_of_the_whole_and_said(stub, tmp_path):
     assert notes == []
     assert (meter.component, meter.device.shares_board) == ("gpu:0", "MIG")
     assert says(meter, "board shared out (MIG): it is measured as a whole")
-    assert meter.read(with_counter=False).busy is None
+    assert meter.read(with_counter=True).busy is None
     meter.close()
 
 
@@ -503,7 +518,7 @@ def test_the_sampler_gives_a_lost_board_up_and_goes_on_with_the_other(stub):
 def test_an_unknown_error_of_power_means_a_lost_board_and_of_the_clock_does_not(stub, board):
     meter = board()
     stub.set(FAIL="nvmlDeviceGetClockInfo=999")
-    sample = meter.read(with_counter=False)
+    sample = meter.read(with_counter=True)
     assert (sample.power_w, sample.clock_hz) == (300, None)
     assert says(meter, "gpu:0: clock: 1 of 1 readings failed, the last because Unknown Error")
     stub.set(FAIL="field186=999")

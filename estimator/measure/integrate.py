@@ -312,7 +312,8 @@ def _condition(component: str, samples: Sequence[Sample]) -> Condition | None:
     warm = _known(samples, lambda one: one.temperature_c)
     clocks = _known(samples, lambda one: one.clock_hz)
     reasons = sorted({reason for one in samples for reason in one.throttled_by})
-    held = sum(bool(one.throttled_by) for one in samples)
+    telling = [one for one in samples if _tells_state(one)]
+    held = sum(bool(one.throttled_by) for one in telling)
     state = Condition(
         component=component,
         temperature_c=_mean(warm),
@@ -320,11 +321,17 @@ def _condition(component: str, samples: Sequence[Sample]) -> Condition | None:
         clock_hz=_mean(clocks),
         busy=_mean(_known(samples, lambda one: one.busy)),
         memory_busy=_mean(_known(samples, lambda one: one.memory_busy)),
-        throttled=held / len(samples) if reasons or clocks else None,
+        throttled=held / len(telling) if reasons or clocks else None,
         reasons=tuple(reasons),
         others=_mean(_known(samples, lambda one: one.others)),
     )
     return None if state == Condition(component=component) else state
+
+
+def _tells_state(sample: Sample) -> bool:
+    """Whether more than power and energy was read."""
+    values = (sample.temperature_c, sample.clock_hz, sample.busy)
+    return bool(sample.throttled_by) or any(value is not None for value in values)
 
 
 def _known(samples: Sequence[Sample], value: Callable[[Sample], float | None]) -> list[float]:

@@ -114,7 +114,7 @@ class NvmlMeter:
         )
 
     def read(self, *, with_counter: bool) -> Sample:
-        """Power, state, and where asked the energy counter and who else uses the board.
+        """Power; where the counter is asked for, also the state and who else uses the board.
 
         Raises
         ------
@@ -131,20 +131,23 @@ class NvmlMeter:
         if power_w is None and energy_j is None and ("power" in self._ways or with_counter):
             failures = [self._last_failure[what] for what in VITAL if what in self._last_failure]
             raise MeterError("; ".join(dict.fromkeys(failures)))
+        sample = Sample(time_s=time_s, power_w=power_w, energy_j=energy_j)
+        return self._with_state(sample) if with_counter else sample
+
+    def _with_state(self, sample: Sample) -> Sample:
+        """Add what changes slowly, and what it costs more time to ask for."""
         busy, memory_busy = self._told("utilisation") or (None, None)
         bits = self._told("throttle reasons") or 0
         if bits & USER_CLOCKS and (said := "the clock is held at a setting") not in self._said:
             self._said.append(said)
-        return Sample(
-            time_s=time_s,
-            power_w=power_w,
-            energy_j=energy_j,
+        return replace(
+            sample,
             temperature_c=self._told("temperature"),
             clock_hz=self._told("clock"),
             busy=busy,
             memory_busy=memory_busy,
             throttled_by=tuple(word for bit, word in HELD_DOWN_BY.items() if bits & bit),
-            others=self._users.share(busy) if with_counter else None,
+            others=self._users.share(busy),
         )
 
     def close(self) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 from estimator.measure.meter import DeviceLost, MeterError
 from estimator.measure.nvml_driver import Code, Driver, NotTold
 
+FROM_THE_FIRST, OF_LATE_US = 0, 1_000_000
+"""Use by process is kept for a while: all of it is asked for, and its last second counts [us]."""
+
 HOSTS_OWN = "pid:[4026531836]"
 """Name of the host's own process numbers: the kernel numbers the first such space always so."""
 
@@ -40,7 +43,6 @@ class Users:
         self._handle = handle
         self._proc = root / "proc"
         self._ours = {os.getpid()}
-        self._asked_us = 0
         self._most = 0
         told = (name for name in LISTS if driver.tells(name, handle) is not None)
         self._list = next(told, "")
@@ -87,17 +89,18 @@ class Users:
         return told
 
     def _told_share(self, pids: Sequence[int]) -> float | None:
-        """Share of time that the driver says these used since last asked; None if it does not."""
+        """Share of the last second that the driver says these used; None if it does not."""
         try:
-            told = self._driver.ask("nvmlDeviceGetProcessUtilization", self._handle, self._asked_us)
+            told = self._driver.ask("nvmlDeviceGetProcessUtilization", self._handle, FROM_THE_FIRST)
         except DeviceLost:
             raise
         except NotTold as error:
             return 0.0 if error.code in (Code.SUCCESS, Code.NOT_FOUND) else None
         except MeterError:
             return None
-        self._asked_us = max((int(one.timeStamp) for one in told), default=self._asked_us)
-        percents = {pid: [int(one.smUtil) for one in told if one.pid == pid] for pid in pids}
+        newest_us = max((int(one.timeStamp) for one in told), default=0)
+        late = [one for one in told if newest_us - one.timeStamp <= OF_LATE_US]
+        percents = {pid: [int(one.smUtil) for one in late if one.pid == pid] for pid in pids}
         return min(1.0, sum(sum(one) / len(one) for one in percents.values() if one) / 100)
 
     def _numbers_are_the_hosts(self) -> bool:

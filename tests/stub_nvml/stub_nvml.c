@@ -195,10 +195,9 @@ int nvmlDeviceGetProcessUtilization(int *board, Share *into, uint *count, u64 si
     CHECK(board);
     u64 at_us = (u64)(1e6 * now_s());
     if (at_us <= since_us) return 6;
-    while (listed((int)found, &pid, &percent)) {
-        if (into && found < *count) into[found] = (Share){pid, at_us, percent, 0, 0, 0};
-        found++;
-    }
+    for (int at = 0; listed(at, &pid, &percent); at++)
+        for (int late = 0; late < 2; late++, found++)    /* all were busy half a minute ago */
+            if (into && found < *count) into[found] = (Share){pid, late ? at_us : at_us - 30000000, late ? percent : 100, 0, 0, 0};
     *count = found;
     return into || found == 0 ? 0 : 7;
 }
