@@ -1,7 +1,8 @@
 """Run all benchmarks: `python -m benchmarks`."""
 
-from benchmarks import batch, core, startup
+from benchmarks import answer, batch, core, startup
 
 core.main()
+answer.main()
 batch.main()
 startup.main()

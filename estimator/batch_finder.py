@@ -26,7 +26,7 @@ from estimator.utilization import UtilizationModel
 
 Found = TypeVar("Found")
 
-MOST_SUGGESTIONS = 100
+MOST_SUGGESTIONS = 30
 """Unknown devices for which near names are looked for, which takes longer than an estimate [1]."""
 
 MOST_REMEMBERED = 5_000

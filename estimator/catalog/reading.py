@@ -391,6 +391,9 @@ class Catalog:
 
     def _names(self, shelf: str) -> dict[str, str]:
         """Map every alias, name and id, stripped -> id; an id wins over an alias."""
+        return self.once(f"{shelf} names", lambda: self._all_names(shelf))
+
+    def _all_names(self, shelf: str) -> dict[str, str]:
         names: dict[str, str] = {}
         for item, head in self._heads(shelf).items():
             names |= {name_key(str(name)): item for name in head.get("aliases", ())}
