@@ -108,7 +108,6 @@ def configured_kind(model_type: str, *, sparse: bool) -> tuple[str, str]:
     return "language", "MoE decoder" if sparse else "dense decoder"
 
 
-@lru_cache(maxsize=4096)
 def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
     """Kind of a network from the kind of work, an architecture and a name in free words.
 
@@ -126,10 +125,15 @@ def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
     >>> network_kind("language", "MoE", "Mixtral").sparse
     True
     """
-    words, told = arch.lower(), f"{name} {arch}".lower()
-    lora = "lora" in told
+    told = f"{name} {arch}".lower()
     if _has(told, DEPTHWISE) and not _has(told, NOT_DEPTHWISE):
-        return NetworkKind(group="depthwise", depthwise=True, lora=lora)
+        return NetworkKind(group="depthwise", depthwise=True, lora="lora" in told)
+    return _other_kind(work, arch.lower(), lora="lora" in told)
+
+
+@lru_cache(maxsize=4096)
+def _other_kind(work: str, words: str, *, lora: bool) -> NetworkKind:
+    """Kind of a network that is not depthwise, by the words of its architecture."""
     if _has(words, UNETS) or (work == "diffusion" and not words):
         return NetworkKind(group="unet", unet=True, lora=lora)
     if _has(words, RECURRENT):
