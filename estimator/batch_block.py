@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from estimator.batch_calibration import Rows, taught_hardware, taught_utilization
 from estimator.batch_cells import SHARED, Cells, Floats
 from estimator.batch_finder import Finder, Named
 from estimator.batch_work import work_of_rows
@@ -24,6 +25,7 @@ from estimator.run_traits import kinds_of_rows, traits_of_rows
 from estimator.site import Site
 from estimator.uncertainty import EXACTLY_ZERO, Uncertain
 from estimator.utilization import expected_utilization
+from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN
 from estimator.workload.work import Workload
 
 Places = npt.NDArray[np.intp]
@@ -46,6 +48,9 @@ NO_WORK = (
     "no work: give train_flops_reported, or flops_per_sample_forward with samples_processed, or "
     "params_total with tokens_processed, or accelerator_hours"
 )
+
+STEP_COLUMNS = ("params_total", "params_active", "batch_tokens")
+"""Columns that tell the work of one step."""
 
 
 class Block:
@@ -133,6 +138,10 @@ class Block:
         """Estimate the rows of one group."""
         first = members[0]
         flop, timed = self.flop[members], self.timed[first]
+        utilization = None if timed else self._utilization(members)
+        hardware = taught_hardware(
+            self._hardware(members), utilization, self._rows(members), self.finder.measured
+        )
         return estimate(
             Workload(
                 training_flop=None if np.isnan(flop[0]) else part_of(self.work, members),
@@ -140,11 +149,11 @@ class Block:
                 if timed
                 else None,
             ),
-            self._hardware(members),
+            hardware,
             self._site(members),
             Run(
                 devices=self._devices(members),
-                utilization=None if timed else self._utilization(members),
+                utilization=utilization,
                 network_share=EXACTLY_ZERO
                 if self._is_bare(members)
                 else self.finder.prior("power.network_share", "network"),
@@ -202,8 +211,9 @@ class Block:
         """Utilization that the model expects of each row."""
         which, at = np.unique(self.named_at[members], return_inverse=True)
         several: list[Named] = [self.named[one] for one in which.tolist()]
-        if several[0].fixed_utilization is not None:
-            return several[0].fixed_utilization
+        fixed = several[0].fixed_utilization
+        if fixed is not None:
+            return taught_utilization(fixed, self._rows(members), self.finder.measured)
         machines = [one.machine for one in several]
         machine = Machine(
             **{
@@ -220,7 +230,26 @@ class Block:
             spreads=self.finder.spreads,
         )
         devices = self._devices(members)
-        return expected_utilization(self.finder.model, traits, machine, flop=flop, devices=devices)
+        expected = expected_utilization(
+            self.finder.model, traits, machine, flop=flop, devices=devices
+        )
+        return taught_utilization(expected, self._rows(members), self.finder.measured)
+
+    def _rows(self, members: Places) -> Rows:
+        """The rows of a group as their calibration needs them."""
+        which, at = np.unique(self.named_at[members], return_inverse=True)
+        several = [self.named[one] for one in which.tolist()]
+        columns = {name: self.numbers[name][members] for name in STEP_COLUMNS}
+        active = columns["params_active"]
+        params = np.where(np.isnan(active), columns["params_total"], active)
+        work = FLOP_PER_PARAM_AND_TOKEN * params * columns["batch_tokens"]
+        return Rows(
+            devices=[one.device for one in several],
+            precisions=[one.precision for one in several],
+            at=at,
+            groups=[self.kinds[place].group for place in members.tolist()],
+            step_flop=work / self._devices(members),
+        )
 
     def _write(self, result: Estimate, name: str, members: Places, ends: Floats, z: float) -> None:
         """Put low, mid and high of one quantity into its columns, or note why it is absent."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar, cast
 
+from estimator.calibration_answer import Known, known_runs
 from estimator.catalog import Catalog, Device
 from estimator.hardware import Hardware
 from estimator.layout import Machine
@@ -93,6 +94,13 @@ class Named:
         return kind, self.is_priced, *(number is not None for number in optional)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Refusal:
+    """Why something was not found; the error itself would hold on to the rows that asked."""
+
+    reason: str
+
+
 class Finder:
     """Look-ups of a table, remembered by the text that named them."""
 
@@ -111,6 +119,11 @@ class Finder:
     def model(self) -> UtilizationModel:
         """Fitted parameters of the utilization."""
         return fitted_model(self.catalog)
+
+    @cached_property
+    def measured(self) -> Known:
+        """The measured runs, which correct what is expected."""
+        return known_runs(self.catalog)
 
     @cached_property
     def spreads(self) -> Doubts:
@@ -185,10 +198,10 @@ class Finder:
             try:
                 self._known[key] = find()
             except ValueError as error:
-                self._known[key] = error
+                self._known[key] = _Refusal(reason=str(error))
         found = self._known[key]
-        if isinstance(found, ValueError):
-            raise found
+        if isinstance(found, _Refusal):
+            raise ValueError(found.reason)
         return cast(Found, found)
 
 

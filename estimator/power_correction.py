@@ -25,7 +25,7 @@ def device_power_w(hardware: Hardware, utilization: Quantity) -> Uncertain:
 
 
 def corrected_power(
-    hardware: Hardware, utilization: Quantity, *, log_shift: float, left: float
+    hardware: Hardware, utilization: Quantity, *, log_shift: Number, left: Number
 ) -> Hardware:
     """Device whose mean power at a utilization is moved, and less in doubt.
 
@@ -37,9 +37,9 @@ def corrected_power(
         With `tdp_w` and `idle_w` known.
     utilization : float or Uncertain
         Share of the peak at which the power was measured, roughly [1].
-    log_shift : float
+    log_shift : float or array
         Logarithm of the power measured over the power expected [1].
-    left : float
+    left : float or array
         Share of the doubt that is left, in [0, 1].
 
     Returns
@@ -74,6 +74,6 @@ def corrected_power(
     )
 
 
-def _less_doubted(quantity: Uncertain, left: float, factor: Number = 1.0) -> Uncertain:
+def _less_doubted(quantity: Uncertain, left: Number, factor: Number = 1.0) -> Uncertain:
     doubts = {name: load * left for name, load in quantity.loadings.items()}
     return Uncertain(quantity.mid * factor, doubts)

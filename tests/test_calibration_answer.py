@@ -1,6 +1,8 @@
 """Estimates with measured runs in the store: what they move, by how much, and what they say."""
 
+import csv
 import dataclasses
+import io
 import json
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from estimator.answer import answer_scenario
+from estimator.batch import estimate_table
 from estimator.calibration_answer import CALIBRATED, known_runs
 from estimator.catalog import Catalog
 from estimator.measure.host import host_id
@@ -291,3 +294,42 @@ def test_new_runs_are_seen_by_a_program_that_goes_on():
     assert answer_scenario(QUESTION, catalog).inputs["utilization"].basis != CALIBRATED
     store(run(1))
     assert answer_scenario(QUESTION, catalog).inputs["utilization"].basis == CALIBRATED
+
+
+def table(*rows):
+    """Rows of a table, answered by `batch`."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [",".join(names) + "\n"]
+    lines += [",".join(str(row.get(name, "")) for name in names) + "\n" for row in rows]
+    out = io.StringIO()
+    estimate_table(iter(lines), out, Catalog.open(), level=0.8)
+    return list(csv.DictReader(io.StringIO(out.getvalue())))
+
+
+@pytest.mark.parametrize("batch_tokens", [None, 4e6])
+def test_batch_hears_the_measured_runs_as_estimate_does(batch_tokens):
+    store(*(run(number, power_w=380.0) for number in range(1, 4)))
+    row = {
+        "params_total": 7e9,
+        "tokens_processed": 1e12,
+        "accelerator": "a100-sxm-80",
+        "accelerator_count": 8,
+        "precision": "bf16",
+        "region": "fr",
+        "batch_tokens": batch_tokens or "",
+    }
+    other = {**row, "accelerator": "h100-sxm"}
+    timed = {**row, "accelerator_hours": 1e5}
+    found = table(row, other, timed)
+    scenario = dataclasses.replace(QUESTION, batch_tokens=batch_tokens)
+    asked = (
+        scenario,
+        dataclasses.replace(scenario, hardware="h100-sxm"),
+        dataclasses.replace(scenario, device_hours=1e5),
+    )
+    for line, one in zip(found, asked, strict=True):
+        told = as_json(answer_scenario(one, Catalog.open()))["results"]
+        for name in ("device_hours", "energy_kwh"):
+            for end in ("low", "mid", "high"):
+                assert float(line[f"{name}_{end}"]) == pytest.approx(told[name][end], rel=1e-4)
+    assert float(found[0]["utilization_mid"]) > middle(answer(calibration="ignore"), "utilization")
