@@ -157,13 +157,13 @@ def _records(lines: Iterator[str]) -> Iterator[tuple[str, list[str]]]:
     A line without quotes is its own record; blank lines are left out; what is no CSV is refused by
     the number of its line.
     """
-    number = 0
+    number, most = 0, csv.field_size_limit()
     for line in lines:
         number += 1
         text = line.rstrip("\r\n")
         if '"' not in text:
-            if len(text) > csv.field_size_limit():
-                raise ValueError(f"line {number} is longer than {csv.field_size_limit():,} letters")
+            if len(text) > most:
+                raise ValueError(f"line {number} is longer than {most:,} letters")
             if text:
                 yield text, text.split(",")
             continue

@@ -96,7 +96,7 @@ class Named:
 
 @dataclass(frozen=True, kw_only=True)
 class _Refusal:
-    """Why something was not found; the error itself would hold on to the rows that asked."""
+    """Why something was not found; an error kept and raised again would grow its traceback."""
 
     reason: str
 

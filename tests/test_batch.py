@@ -2,11 +2,15 @@
 
 import csv
 import io
+import os
+import tracemalloc
+from itertools import chain
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estimator import batch
 from estimator.answer import answer_scenario
 from estimator.batch import RESULT_COLUMNS, RESULTS, estimate_table
 from estimator.batch_finder import named_precision
@@ -129,6 +133,25 @@ def test_rows_of_many_devices_and_places_are_those_of_each_alone(catalog):
     together = run_rows(rows, catalog, header)
     assert together == [run_rows([row], catalog, header)[0] for row in rows]
     assert sum(not row["error"] for row in together) > 10
+
+
+def peak_bytes(rows, catalog):
+    """Return the most memory that a table of so many rows takes, some of them refused."""
+    cells = ("v100,fr,1e20", "no such device,nowhere,1e20", "h100,,")
+    lines = (f"run {number},{cells[number % 3]}\n" for number in range(rows))
+    header = iter(["name,accelerator,region,train_flops_reported\n"])
+    tracemalloc.start()
+    with open(os.devnull, "w", encoding="utf-8") as out:
+        estimate_table(chain(header, lines), out, catalog, level=0.8)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+def test_a_longer_table_takes_no_more_memory(catalog, monkeypatch):
+    monkeypatch.setattr(batch, "BLOCK_ROWS", 300)
+    peak_bytes(600, catalog)  # reads the profiles
+    assert peak_bytes(6_000, catalog) < 1.3 * peak_bytes(1_500, catalog)
 
 
 def test_hours_that_are_filled_in_are_kept(catalog):
