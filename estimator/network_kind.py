@@ -1,7 +1,7 @@
 """What kind of network is it: read from a domain, an architecture and a name in free words."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 KINDS = ("language", "vision", "diffusion", "speech", "multimodal", "other")
 """Kinds of work that a user can name."""
@@ -56,7 +56,7 @@ class NetworkKind:
     recurrent: bool = False
     lora: bool = False
 
-    @property
+    @cached_property
     def transformer(self) -> bool:
         """Whether attention terms make sense for it."""
         return self.group in ("decoder", "transformer")
@@ -108,6 +108,7 @@ def configured_kind(model_type: str, *, sparse: bool) -> tuple[str, str]:
     return "language", "MoE decoder" if sparse else "dense decoder"
 
 
+@lru_cache(maxsize=4096)
 def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
     """Kind of a network from the kind of work, an architecture and a name in free words.
 
@@ -158,4 +159,4 @@ def _other_kind(work: str, words: str, *, lora: bool) -> NetworkKind:
 
 
 def _has(text: str, words: tuple[str, ...]) -> bool:
-    return any(word in text for word in words)
+    return any(map(text.__contains__, words))
