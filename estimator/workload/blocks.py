@@ -49,6 +49,8 @@ class Attention:
         Model width; query heads; key and value heads; width of one head. [1]
     qkv_bias, output_bias : bool
         Biases of the projections.
+    gate : bool
+        A matrix that gates the heads' outputs.
     norm_params : int
         Parameters of query and key norms, and of attention sinks. [1]
     window : int or None
@@ -65,6 +67,7 @@ class Attention:
     head_dim: int
     qkv_bias: bool = False
     output_bias: bool = False
+    gate: bool = False
     norm_params: int = 0
     window: int | None = None
 
@@ -77,7 +80,9 @@ class Attention:
         """Costs by part."""
         width, kv_width = self.heads * self.head_dim, self.kv_heads * self.head_dim
         product = Cost(flop_per_pair=2 * width)
+        gate = {"attention/gate": linear(self.hidden, width)} if self.gate else {}
         return {
+            **gate,
             "attention/query": linear(self.hidden, width, self.qkv_bias),
             "attention/key": linear(self.hidden, kv_width, self.qkv_bias),
             "attention/value": linear(self.hidden, kv_width, self.qkv_bias),
@@ -104,10 +109,14 @@ class LatentAttention:
         Widths of a head: key without position, key with rotary position, value. [1]
     bias : bool
         Biases of the down projections and of the output.
+    index_heads, index_dim : int
+        Heads and their width of the indexer that picks the keys a query attends to, 0 without
+        one [2]_; the primary figure still counts every pair. [1]
 
     References
     ----------
     .. [1] DeepSeek-AI, "DeepSeek-V2", 2024, arXiv:2405.04434, sec. 2.1.
+    .. [2] DeepSeek-AI, "DeepSeek-V3.2", 2025, arXiv:2512.02556, sec. 2.1.
     """
 
     hidden: int
@@ -119,11 +128,13 @@ class LatentAttention:
     value_dim: int
     bias: bool = False
     window: int | None = None
+    index_heads: int = 0
+    index_dim: int = 0
 
     @property
     def cache_values_per_token(self) -> int:
-        """The latent and the one rotary key that all heads share [1]."""
-        return self.kv_rank + self.rope_dim
+        """The latent, the one rotary key that all heads share, and the indexer's key [1]."""
+        return self.kv_rank + self.rope_dim + self.index_dim
 
     def costs(self) -> Costs:
         """Costs by part, keys and values rebuilt for every token (training, prefill)."""
@@ -144,6 +155,20 @@ class LatentAttention:
             "attention/scores": Cost(flop_per_pair=2 * key_width),
             "attention/reduce": Cost(flop_per_pair=2 * value_width),
             "attention/output": linear(value_width, self.hidden, self.bias),
+            **self._indexer(),
+        }
+
+    def _indexer(self) -> Costs:
+        """A few light heads that score all keys, weighted per query."""
+        if not self.index_heads:
+            return {}
+        width = self.index_heads * self.index_dim
+        return {
+            "indexer/query": linear(self.query_rank or self.hidden, width),
+            "indexer/key": linear(self.hidden, self.index_dim),
+            "indexer/weights": linear(self.hidden, self.index_heads),
+            "indexer/norm": held(2 * self.index_dim),
+            "indexer/scores": Cost(flop_per_pair=2 * width),
         }
 
 

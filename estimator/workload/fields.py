@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MAX_SIZE = 10_000_000
+MAX_SIZE = 100_000_000
 """Above every published width, vocabulary and context: a larger value is a slip of the pen."""
 
 MAX_LAYERS = 10_000

@@ -30,12 +30,13 @@ UNCOUNTED = {
     "deberta": "reads values of tensors",
     "deberta-v2": "reads values of tensors",
     "megatron-bert": "reads values of tensors",
+    "jetmoe": "its experts are picked by value",
     "switch_transformers": "its experts are picked by value",
     **dict.fromkeys(
         (
             *("gemma3", "llava", "llava_next", "internvl", "mistral3", "paligemma", "smolvlm"),
             *("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "idefics3"),
-            "llava_onevision",
+            *("llava_onevision", "llama4", "qwen3_5", "qwen3_5_moe"),
         ),
         "image tokens are found by value",
     ),
@@ -108,6 +109,11 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
         side = getattr(vision, "image_size", 224)
         side = side[0] if isinstance(side, list | tuple) else side
         made["pixel_values"] = empty(1, getattr(vision, "num_channels", 3), side, side)
+    if config.model_type == "mllama":
+        tiles, side = vision.max_num_tiles, vision.image_size
+        made["pixel_values"] = empty(1, 1, tiles, vision.num_channels, side, side)
+        made["aspect_ratio_ids"] = torch.ones(1, 1, dtype=torch.long, device="meta")
+        made["aspect_ratio_mask"] = torch.ones(1, 1, tiles, dtype=torch.long, device="meta")
     if "input_values" in names:
         made["input_values"], length = empty(1, SAMPLES), SAMPLES
     if "input_features" in names:

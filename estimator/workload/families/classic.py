@@ -115,6 +115,17 @@ def openai_gpt(fields: Fields) -> Decoder:
     return assemble(fields, (block,) * fields.layers(*LAYERS), mlp, facts)
 
 
+def ctrl(fields: Fields) -> Decoder:
+    """CTRL: fixed positions, a tied head with a bias (arXiv:1909.05858, sec. 3)."""
+    names = {"n_embd": 1280, "n_layer": 48, "n_head": 16, "n_positions": 256, "n_inner": 8192}
+    values = {**names, **fields.values}
+    values["n_inner"] = values.get("dff", values["n_inner"])
+    fields = replace(fields, values=values)
+    made = _gpt(fields, attention(fields), default_vocab=246534, outer_norms=1)
+    head = None if made.head is None else replace(made.head, bias=True)
+    return replace(made, head=head, position_rows=0)
+
+
 def gpt_bigcode(fields: Fields) -> Decoder:
     """StarCoder: GPT-2 with one key-value head."""
     kv_heads = 1 if fields.flag("multi_query", default=True) else None
@@ -321,6 +332,7 @@ def biogpt(fields: Fields) -> Decoder:
 
 FAMILIES: Mapping[str, Callable[[Fields], Decoder]] = {
     "gpt2": gpt2,
+    "ctrl": ctrl,
     "openai-gpt": openai_gpt,
     "gpt_bigcode": gpt_bigcode,
     "gpt_neo": gpt_neo,

@@ -258,6 +258,18 @@ ROWS: Mapping[str, Family] = {
         tied=True,
         attention=partial(latent_attention, Latent()),
     ),
+    "bitnet": replace(
+        LLAMA,
+        vocab=128256,
+        intermediate=6912,
+        mlp_bias=never,
+        qk_norm=lambda fields, attention: (
+            attention.hidden + fields.size("intermediate_size", default=6912)
+        ),
+    ),
+    "nanochat": replace(
+        LLAMA, vocab=50304, intermediate=8192, mlp_bias=never, gated=False, norm_params=0
+    ),
     "glm": GLM,
     "glm4": replace(GLM, norms=4),
 }

@@ -108,7 +108,13 @@ def interleaved(fields: Fields, layer: int) -> bool:
     return (layer + 1) % step == 0 if listed is None else layer in listed
 
 
-def listed_sparse(fields: Fields, layer: int) -> bool:
-    """As `mlp_layer_types` lists, else sparse after the first `first_k_dense_replace` layers."""
-    kinds = fields.items("mlp_layer_types")
-    return after_first(1)(fields, layer) if kinds is None else kinds[layer] == "sparse"
+def listed_sparse(default: int) -> Callable[[Fields, int], bool]:
+    """As `mlp_layer_types` lists, else sparse from layer `first_k_dense_replace` on."""
+
+    def rule(fields: Fields, layer: int) -> bool:
+        kinds = fields.items("mlp_layer_types")
+        if kinds is None:
+            return after_first(default)(fields, layer)
+        return layer < len(kinds) and kinds[layer] == "sparse"
+
+    return rule

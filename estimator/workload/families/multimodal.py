@@ -8,20 +8,41 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import Costs, held, linear
-from estimator.workload.families import classic, dense, sparse
+from estimator.workload.families import (
+    classic,
+    dense,
+    hybrid,
+    latent,
+    per_layer,
+    recurrent,
+    sparse,
+    sparse_shared,
+)
 from estimator.workload.families.clip import clip_sight, siglip_sight
 from estimator.workload.families.rotary import class_name
 from estimator.workload.families.vision import Vision
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, Quantity, quantity
+from estimator.workload.ledger import Architecture, Inputs, Quantity, quantity
 from estimator.workload.network import Network, Pass, Reach, lines, prefixed
-from estimator.workload.transformer import Decoder
 
-DECODERS: Mapping[str, Callable[[Fields], Decoder]] = {
+DECODERS: Mapping[str, Callable[[Fields], Architecture]] = {
     **classic.FAMILIES,
     **dense.FAMILIES,
     **sparse.FAMILIES,
+    **sparse_shared.FAMILIES,
+    **latent.FAMILIES,
+    **hybrid.FAMILIES,
+    **recurrent.FAMILIES,
+    **per_layer.FAMILIES,
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """The language model inside, and its width [1]."""
+
+    model: Architecture
+    hidden: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +51,7 @@ class Seeing:
 
     Parameters
     ----------
-    text, sight : Decoder, Vision
+    text, sight : Text, Vision
         The parts.
     bridge : mapping
         Costs per image token.
@@ -40,7 +61,7 @@ class Seeing:
         Patches that are merged into one token of the image. [1]
     """
 
-    text: Decoder
+    text: Text
     sight: Vision
     bridge: Costs
     image_tokens: int | None
@@ -51,7 +72,7 @@ class Seeing:
         batch = quantity("batch", inputs.batch)
         side = self.sight.side if inputs.image_size is None else inputs.image_size
         pixels = quantity("image_size", side)
-        spoken = self.text.ledger(inputs)
+        spoken = self.text.model.ledger(inputs)
         patches = self.sight.positions(pixels)[0]
         tokens: Quantity = (
             patches / self.merged if self.image_tokens is None else float(self.image_tokens)
@@ -62,7 +83,7 @@ class Seeing:
         return Pass(lines=done, tokens=spoken.tokens, warnings=spoken.warnings)
 
 
-def text_part(fields: Fields, usual: str, tied: bool) -> Decoder:
+def text_part(fields: Fields, usual: str, tied: bool) -> Text:
     """The language model inside; the wrapper alone decides whether its head is tied."""
     part = fields.part("text_config")
     inner = part.text("model_type", default=usual)
@@ -71,7 +92,8 @@ def text_part(fields: Fields, usual: str, tied: bool) -> Decoder:
     values = {**part.values, "model_type": inner, "tie_word_embeddings": tied}
     name = class_name(fields)
     values["architectures"] = [] if "For" in name or not name else ["Model"]
-    return DECODERS[inner](Fields(values, path=part.path, notes=fields.notes))
+    part = Fields(values, path=part.path, notes=fields.notes)
+    return Text(model=DECODERS[inner](part), hidden=part.size("hidden_size", "n_embd", "d_model"))
 
 
 def network(fields: Fields, model: Seeing) -> Network:
@@ -80,7 +102,7 @@ def network(fields: Fields, model: Seeing) -> Network:
         run=model.run,
         model_type=fields.text("model_type"),
         name=fields.text("_name_or_path"),
-        cache=model.text.ledger(Inputs()).cache,
+        cache=model.text.model.ledger(Inputs()).cache,
     )
 
 

@@ -144,6 +144,27 @@ def lfm2(fields: Fields) -> Network:
         factor = ratio(fields, "block_ffn_dim_multiplier", 1.0)
         width = -(-int(factor * (2 * width // 3)) // step) * step
     mlp = Mlp(hidden=hidden, width=width, gated=True).costs()
+    return _convolving(fields, hidden, lambda layer: mlp)
+
+
+def lfm2_moe(fields: Fields) -> Network:
+    """LFM2 with experts in all but the first layers."""
+    hidden = fields.size("hidden_size", default=2048)
+    count = fields.size("num_experts", default=32)
+    plain = gated_mlp(fields, 7168)
+    sparse = Experts(
+        expert=Mlp(
+            hidden=hidden, width=fields.size("moe_intermediate_size", default=1792), gated=True
+        ),
+        experts=count,
+        active=routed(fields, ("num_experts_per_tok", 4), ("num_experts",), count),
+    ).costs()
+    dense = fields.size("num_dense_layers", default=2, least=0)
+    return _convolving(fields, hidden, lambda layer: plain if layer < dense else sparse)
+
+
+def _convolving(fields: Fields, hidden: int, block: Callable[[int], Costs]) -> Network:
+    """The stack of LFM2, with the MLP or experts of each layer."""
     bias = fields.flag("conv_bias")
     kernel = fields.size("conv_L_cache", default=3)
     short = Mixer(
@@ -163,12 +184,13 @@ def lfm2(fields: Fields) -> Network:
     listed = fields.items("full_attn_idxs")
     chosen = range(layers) if listed is None else listed
     usual = ["full_attention" if at in chosen else "conv" for at in range(layers)]
-    attends = with_costs(attention_mixer(family, fields), mlp, 2, hidden)
-    convolves = with_costs(short, mlp, 2, hidden)
+    attends = attention_mixer(family, fields)
     kinds = layer_kinds(fields, "layer_types") or usual
-    return stacked(
-        fields, family, (attends if kind in ATTENTION_KINDS else convolves for kind in kinds)
-    )
+    parts = [
+        (attends if kind in ATTENTION_KINDS else short, block(at)) for at, kind in enumerate(kinds)
+    ]
+    made = {(id(mixer), id(costs)): with_costs(mixer, costs, 2, hidden) for mixer, costs in parts}
+    return stacked(fields, family, (made[id(mixer), id(costs)] for mixer, costs in parts))
 
 
 def recurrent_gemma(fields: Fields) -> Network:
@@ -216,6 +238,7 @@ def recurrent_gemma(fields: Fields) -> Network:
 FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
     "olmo_hybrid": olmo_hybrid,
     "lfm2": lfm2,
+    "lfm2_moe": lfm2_moe,
     "recurrent_gemma": recurrent_gemma,
     "qwen3_next": partial(
         gated_delta,

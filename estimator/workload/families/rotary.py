@@ -67,6 +67,8 @@ class Family:
         Which matrices have a bias.
     gated : bool
         Three MLP matrices instead of two.
+    gate : bool
+        A matrix that gates what attention puts out.
     norms : int
         Norms per layer. [1]
     norm_params : int
@@ -92,6 +94,7 @@ class Family:
     mlp_bias: Rule = never
     head_bias: Rule = never
     gated: bool = True
+    gate: bool = False
     norms: int | Callable[[Fields], int] = 2
     norm_params: int = 1
     qk_norm: Callable[[Fields, Attention], int] = no_norm
@@ -146,6 +149,7 @@ def grouped_attention(family: Family, fields: Fields) -> Attention:
         head_dim=head_dim or fields.share("hidden_size", hidden, "num_attention_heads", heads),
         qkv_bias=family.qkv_bias(fields),
         output_bias=family.output_bias(fields),
+        gate=family.gate,
     )
     return replace(attention, norm_params=family.qk_norm(fields, attention))
 
@@ -154,7 +158,8 @@ def grouped_attention(family: Family, fields: Fields) -> Attention:
 class Latent:
     """Defaults of latent attention: ranks of queries and of keys and values, widths of a head.
 
-    A value without a width of its own takes the model's width over the heads.
+    A value without a width of its own takes the model's width over the heads. Heads of an indexer
+    that picks the keys to attend to, 0 without one.
     """
 
     query_rank: int = 1536
@@ -162,6 +167,7 @@ class Latent:
     nope_dim: int = 128
     rope_dim: int = 64
     value_dim: int | None = 128
+    index_heads: int = 0
 
 
 def latent_attention(defaults: Latent, fields: Fields) -> LatentAttention:
@@ -177,6 +183,10 @@ def latent_attention(defaults: Latent, fields: Fields) -> LatentAttention:
         rope_dim=fields.size("qk_rope_head_dim", default=defaults.rope_dim),
         value_dim=value_dim or fields.share("hidden_size", hidden, "num_attention_heads", heads),
         bias=fields.flag("attention_bias"),
+        index_heads=fields.size("index_n_heads", default=defaults.index_heads)
+        if defaults.index_heads
+        else 0,
+        index_dim=fields.size("index_head_dim", default=128) if defaults.index_heads else 0,
     )
 
 

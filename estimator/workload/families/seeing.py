@@ -230,12 +230,15 @@ def internvl(fields: Fields) -> Network:
 QWEN2 = Tower(patch=14, width=5120, hidden=1280, hidden_key="embed_dim", out_key="hidden_size")
 QWEN25 = Tower(patch=14, width=3420, hidden=3584, gated=True, norm_params=1)
 QWEN3 = Tower(patch=16, width=4304, hidden=1152, patch_bias=True, rows=2304, deep=3)
+QWEN35 = replace(QWEN3, deep=0)
 
 FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
     "qwen2_vl": partial(qwen_vl, QWEN2, "qwen2"),
     "qwen2_5_vl": partial(qwen_vl, QWEN25, "qwen2"),
     "qwen3_vl": partial(qwen_vl, QWEN3, "qwen3_vl_text"),
     "qwen3_vl_moe": partial(qwen_vl, QWEN3, "qwen3_vl_moe_text"),
+    "qwen3_5": partial(qwen_vl, QWEN35, "qwen3_5_text"),
+    "qwen3_5_moe": partial(qwen_vl, QWEN35, "qwen3_5_moe_text"),
     "mistral3": mistral3,
     "paligemma": paligemma,
     "idefics3": partial(idefics3, 224),

@@ -16,17 +16,14 @@ from estimator.workload.families.mixture import (
     every_step,
     feed_forwards,
     interleaved,
-    listed_sparse,
     routed,
     shared_experts,
 )
 from estimator.workload.families.rotary import (
     Family,
-    Latent,
     decoder,
     flag,
     head_norm,
-    latent_attention,
     never,
     output_head,
     width_norm,
@@ -84,7 +81,8 @@ def dbrx(fields: Fields) -> Decoder:
     )
 
 
-def _mix(family: Family, mixture: Mixture) -> Family:
+def mix(family: Family, mixture: Mixture) -> Family:
+    """The family with experts for its MLPs."""
     return replace(family, feed_forwards=partial(feed_forwards, mixture))
 
 
@@ -111,7 +109,7 @@ GRANITE_MOE = Mixture(
 )
 
 ROWS = {
-    "mixtral": _mix(
+    "mixtral": mix(
         replace(MISTRAL, windows=window_everywhere(None)),
         Mixture(
             experts=(EXPERTS, 8),
@@ -119,7 +117,7 @@ ROWS = {
             width=("intermediate_size", 14336),
         ),
     ),
-    "qwen2_moe": _mix(
+    "qwen2_moe": mix(
         replace(
             QWEN2,
             intermediate=5632,
@@ -129,7 +127,7 @@ ROWS = {
         ),
         QWEN2_MOE,
     ),
-    "qwen3_moe": _mix(
+    "qwen3_moe": mix(
         replace(
             QWEN2,
             intermediate=6144,
@@ -146,7 +144,7 @@ ROWS = {
             sparse=every_step,
         ),
     ),
-    "olmoe": _mix(
+    "olmoe": mix(
         replace(OLMO, norm_params=1, intermediate=2048, positions=4096, qk_norm=width_norm),
         Mixture(
             experts=(EXPERTS, 64),
@@ -154,7 +152,7 @@ ROWS = {
             width=("intermediate_size", 2048),
         ),
     ),
-    "phimoe": _mix(
+    "phimoe": mix(
         replace(
             LLAMA,
             vocab=32064,
@@ -172,7 +170,7 @@ ROWS = {
             width=("intermediate_size", 6400),
         ),
     ),
-    "gpt_oss": _mix(
+    "gpt_oss": mix(
         Family(
             vocab=201088,
             intermediate=2880,
@@ -192,26 +190,7 @@ ROWS = {
             router_bias=True,
         ),
     ),
-    "deepseek_v2": _mix(
-        replace(LLAMA, vocab=102400, attention=partial(latent_attention, Latent())),
-        Mixture(
-            experts=(DEEPSEEK_EXPERTS, 64),
-            active=("num_experts_per_tok", None),
-            width=("moe_intermediate_size", 1407),
-            shared=shared_experts(2),
-            sparse=after_first(0),
-        ),
-    ),
-    "deepseek_v3": _mix(
-        Family(
-            vocab=129280,
-            intermediate=18432,
-            positions=4096,
-            attention=partial(latent_attention, Latent()),
-        ),
-        DEEPSEEK_V3,
-    ),
-    "llama4_text": _mix(
+    "llama4_text": mix(
         Family(
             vocab=202048,
             intermediate=16384,
@@ -231,7 +210,7 @@ ROWS = {
             sparse=interleaved,
         ),
     ),
-    "flex_olmo": _mix(
+    "flex_olmo": mix(
         replace(OLMO, vocab=100352, norm_params=1, positions=4096, qk_norm=width_norm),
         Mixture(
             experts=(EXPERTS, 7),
@@ -239,7 +218,7 @@ ROWS = {
             width=("intermediate_size", 11008),
         ),
     ),
-    "minimax_m2": _mix(
+    "minimax_m2": mix(
         Family(
             vocab=200064,
             intermediate=1536,
@@ -254,7 +233,7 @@ ROWS = {
             width=("intermediate_size", 1536),
         ),
     ),
-    "dots1": _mix(
+    "dots1": mix(
         Family(
             vocab=152064,
             intermediate=10944,
@@ -273,26 +252,8 @@ ROWS = {
             sparse=after_first(0),
         ),
     ),
-    "glm4_moe_lite": _mix(
-        Family(
-            vocab=154880,
-            intermediate=10240,
-            positions=202752,
-            attention=partial(
-                latent_attention,
-                Latent(query_rank=768, kv_rank=512, nope_dim=192, rope_dim=64, value_dim=256),
-            ),
-        ),
-        replace(
-            DEEPSEEK_V3,
-            experts=(DEEPSEEK_EXPERTS, 64),
-            active=("num_experts_per_tok", 4),
-            width=("moe_intermediate_size", 1536),
-            sparse=listed_sparse,
-        ),
-    ),
-    "granitemoe": _mix(replace(LLAMA, mlp_bias=never), GRANITE_MOE),
-    "granitemoeshared": _mix(
+    "granitemoe": mix(replace(LLAMA, mlp_bias=never), GRANITE_MOE),
+    "granitemoeshared": mix(
         replace(LLAMA, mlp_bias=never),
         replace(
             GRANITE_MOE,
@@ -301,7 +262,7 @@ ROWS = {
             ),
         ),
     ),
-    "glm4_moe": _mix(
+    "glm4_moe": mix(
         Family(
             vocab=151552,
             intermediate=10944,
@@ -323,7 +284,6 @@ ROWS = {
 
 FAMILIES: Mapping[str, Callable[[Fields], Decoder]] = {
     "dbrx": dbrx,
-    "kimi_k2": partial(decoder, ROWS["deepseek_v3"]),
     "qwen3_vl_moe_text": partial(decoder, ROWS["qwen3_moe"]),
     **{model_type: partial(decoder, family) for model_type, family in ROWS.items()},
 }
