@@ -36,7 +36,9 @@ from estimator.measure.torch_engine import TorchEngine, installed
 from estimator.runs import open_store
 
 INSIDE, BEYOND = "inside", "beyond"
-EFFORT = Thoroughness(warm_up_s=1.0, window_s=3.0, repetitions=16, trials=3, most_trials=6)
+EFFORT = Thoroughness(
+    warm_up_s=1.0, window_s=3.0, repetitions=16, trials=3, most_trials=6, patience_s=5.0
+)
 STEPS, SEEN = 80, 20
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.calibration import Circumstances, Evidence, Posterior, step_size
-from estimator.calibration_answer import MOST_MEASURED, Known
+from estimator.calibration_answer import MOST_MEASURED, Known, bounded
 from estimator.calibration_lookup import text_array
 from estimator.catalog import Device
 from estimator.hardware import Hardware
@@ -64,7 +64,12 @@ def taught_utilization(prior: Uncertain, rows: Rows, known: Known) -> Uncertain:
     mid = np.broadcast_to(prior.mid, taught.shape) * np.exp(found.log_shift)
     mid = np.where(taught, np.minimum(mid, MOST_MEASURED), mid)
     left = found.log_sd / _log_sd(prior, rows)
-    return Uncertain(mid, {name: load * left for name, load in prior.loadings.items()})
+    now = Uncertain(mid, {name: load * left for name, load in prior.loadings.items()})
+    kept = bounded(now)
+    return Uncertain(
+        mid,
+        {name: np.where(taught, kept.loadings[name], load) for name, load in now.loadings.items()},
+    )
 
 
 def taught_hardware(

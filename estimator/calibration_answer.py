@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+import numpy as np
+
 from estimator.calibration import Evidence
 from estimator.calibration_lookup import (
     Lesson,
@@ -26,7 +28,8 @@ from estimator.power import REFERENCE_UTILIZATION
 from estimator.power_correction import corrected_power, device_power_w
 from estimator.power_lesson_lookup import PowerLesson, power_evidence_of, power_lessons
 from estimator.trail import Input, Trail
-from estimator.uncertainty import Uncertain
+from estimator.uncertainty import Uncertain, z_score
+from estimator.units import CENTRAL
 from estimator.utilization import WELL_KNOWN_FLOP
 from estimator.utilization_lookup import RunFacts, predicted_utilization
 
@@ -235,14 +238,22 @@ def calibrated_power(
 
 
 def _below_peak(now: Uncertain, device: Device, trail: Trail) -> Uncertain:
-    """Utilization that does not reach the peak; what does so is said."""
+    """Utilization that does not reach the peak, nor its 80 % interval; what does so is said."""
     if now.mid <= MOST_MEASURED:
-        return now
+        return bounded(now)
     trail.warn(
         f"measured runs reach {float(now.mid):.0%} of the peak of {device.name} in its profile: "
         f"{MOST_MEASURED:.0%} is taken; measure it again on a quiet machine"
     )
-    return Uncertain(MOST_MEASURED, now.loadings)
+    return bounded(Uncertain(MOST_MEASURED, now.loadings))
+
+
+def bounded(now: Uncertain) -> Uncertain:
+    """Utilization whose 80 % interval ends at the peak at the latest; arrays broadcast."""
+    most = -np.log(now.mid) / z_score(CENTRAL)
+    sd = now.log_sd
+    kept = np.where(sd > most, most / np.where(sd > 0, sd, 1.0), 1.0)[()]
+    return Uncertain(now.mid, {name: load * kept for name, load in now.loadings.items()})
 
 
 def _source(found: list[Lesson]) -> str:

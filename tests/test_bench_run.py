@@ -36,7 +36,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(protocol, "SLICE_S", 0.01)
     monkeypatch.setattr(bench_run, "FAST", Effort(job=BRIEF, sizes=2, idle_s=0.0, cool_s=0.0))
-    monkeypatch.setattr(numpy_engine, "MATRIX_SIZES", (64, 256))
+    monkeypatch.setattr(numpy_engine, "MATRIX_SIZES", (256, 512))
     monkeypatch.setattr(numpy_engine, "VECTOR_SIZES", (100_000, 200_000))
     monkeypatch.setattr(numpy_engine, "PERCEPTRONS", ((512, 256), (768, 384)))
 

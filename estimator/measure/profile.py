@@ -16,14 +16,16 @@ Table = dict[str, Any]
 
 
 def processor_id(host: Host) -> str:
-    """Id of the profile of a processor with so many cores in use.
+    """Id of the profile of a processor with so many cores in use, on one host.
 
-    >>> processor_id(Host(id="a", cpu="Intel(R) Xeon(R) CPU", cores=2, system="", software={}))
-    'intel-xeon-cpu-2-cores'
+    Virtual machines call very different processors by one name, so the host counts.
+
+    >>> processor_id(Host(id="c0ffee", cpu="Intel(R) Xeon(R)", cores=2, system="", software={}))
+    'intel-xeon-2-cores-c0ff'
     """
     plain = re.sub(r"\((r|tm|c)\)", "", host.cpu.lower())
     words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "processor"
-    return f"{words}-{host.cores}-cores"
+    return f"{words}-{host.cores}-cores-{host.id[:4]}"
 
 
 def source_id(host: Host) -> str:
@@ -59,7 +61,7 @@ def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
         }
 
     table: Table = {
-        "name": f"{device.name}, {host.cores} cores, as measured",
+        "name": f"{device.name}, {host.cores} cores, as measured on {host.id[:4]}",
         "vendor": device.name.split("(")[0].split()[0],
         "kind": "cpu",
         "aliases": [],
