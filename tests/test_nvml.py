@@ -707,28 +707,57 @@ def python(libraries, *words, **settings):
     )
 
 
+def wrapped(libraries, tmp_path, script, **settings):
+    """Record of a script that `calibrate run` wraps."""
+    record = tmp_path / "record.json"
+    words = ["-m", "estimator", "calibrate", "run", "--record", str(record), "--"]
+    job = [sys.executable, "-c", script]
+    data = str(tmp_path / "data")
+    done = python(libraries, *words, *job, TWENTY_WATTS_DATA=data, **settings)
+    assert done.returncode == 0, done.stderr
+    return json.loads(record.read_text(encoding="utf-8"))
+
+
+def of(run, part, component):
+    (one,) = [one for one in run[part] if one.get("component", one.get("key")) == component]
+    return one
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="how Linux finds libraries")
 def test_a_wrapped_command_has_its_boards_measured_and_is_marked_as_simulated(libraries, tmp_path):
-    record = tmp_path / "record.json"
-    wrapped = ["-m", "estimator", "calibrate", "run", "--record", str(record), "--"]
-    job = [sys.executable, "-c", "import time; time.sleep(3)"]
-    done = python(
+    run = wrapped(
         libraries,
-        *wrapped,
-        *job,
-        TWENTY_WATTS_DATA=str(tmp_path / "data"),
+        tmp_path,
+        "import time; time.sleep(3)",
         CUDA_VISIBLE_DEVICES=UUIDS[1],
         FAKE_NVML_COUNT="2",
         FAKE_NVML_TRACE="constant:100,constant:250",
+        FAKE_NVML_REASONS="0x4",
     )
-    assert done.returncode == 0, done.stderr
-    run = json.loads(record.read_text(encoding="utf-8"))
-    (energy,) = [one for one in run["energy"] if one["component"].startswith("gpu")]
-    assert (energy["component"], energy["meter"]) == ("gpu:1", "nvml counter")
+    assert [one["key"] for one in run["devices"]] == ["cpu", "gpu:1"]
+    device, energy = of(run, "devices", "gpu:1"), of(run, "energy", "gpu:1")
+    assert (device["name"], device["uuid"]) == ("NVIDIA H100 80GB HBM3", UUIDS[1])
+    assert (device["power_limit_w"], device["default_limit_w"]) == (500, 700)
+    assert (energy["meter"], energy["trust"]) == ("nvml counter", "counter")
     assert energy["energy_j"] / energy["duration_s"] == pytest.approx(250, rel=0.001)
     assert energy["check_j"] == pytest.approx(energy["energy_j"], rel=0.01)
+    state = of(run, "conditions", "gpu:1")
+    assert (state["temperature_c"], state["clock_hz"], state["throttled"]) == (62, 1.755e9, 1)
+    assert (state["busy"], state["reasons"]) == (pytest.approx(0.8), ["power limit"])
     assert run["simulated"]
     assert run["host"]["software"]["nvidia-driver"] == "550.54.15"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how Linux finds libraries")
+def test_a_command_whose_board_is_lost_ends_well_and_keeps_what_was_read(libraries, tmp_path):
+    lost = tmp_path / "lost"
+    script = f"import time; time.sleep(1.5); open({str(lost)!r}, 'w').close(); time.sleep(1.5)"
+    run = wrapped(libraries, tmp_path, script, FAKE_NVML_LOST_WHEN=str(lost))
+    assert (run["state"], run["exit_code"]) == ("finished", 0)
+    energy = of(run, "energy", "gpu:0")
+    assert energy["energy_j"] / energy["duration_s"] == pytest.approx(300, rel=0.01)
+    assert energy["coverage"] < 0.9
+    assert "gpu:0: no longer read: the board is lost: GPU is lost" in run["notes"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="how Linux finds libraries")

@@ -4,6 +4,7 @@
    FAKE_NVML_COUNTER    right | stuck | back:S (falls to 0 at S) | wrap:J | coarse:S (told every S)
    FAKE_NVML_FAIL       FUNCTION=CODE,... ; FUNCTION@BOARD=CODE ; field186=CODE, field186.1=CODE (scope)
    FAKE_NVML_FAIL_AFTER, FAKE_NVML_LOST_AFTER   seconds after the start until the failures, the loss
+   FAKE_NVML_LOST_WHEN  boards are lost once this file is there
    FAKE_NVML_COUNT _NAME (; between) _MIG _VIRTUAL _REASONS _ARCH _PIDS (PID:PERCENT,...)
    Compiled with -DOLD_DRIVER it lacks what old drivers lack. */
 #include <math.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 typedef unsigned int uint;
 typedef unsigned long long u64;
@@ -68,7 +70,7 @@ static int check(const char *what, int *board) {
     if (fake_nvml_users == 0) { fake_nvml_calls_after_end++; return 1; }
     if (code) return code;
     if (board && getenv("FAKE_NVML_LOST_AFTER") && now_s() - started_s > number("FAKE_NVML_LOST_AFTER", 0)) return 15;
-    return 0;
+    return board && !access(told("FAKE_NVML_LOST_WHEN", ""), F_OK) ? 15 : 0;
 }
 #define CHECK(board) do { int code_ = check(__func__, board); if (code_) return code_; } while (0)
 #define SET(type, value) do { CHECK(board); *(type *)into = (value); return 0; } while (0)
