@@ -30,6 +30,7 @@ UNCOUNTED = {
     "deberta": "reads values of tensors",
     "deberta-v2": "reads values of tensors",
     "megatron-bert": "reads values of tensors",
+    "rembert": "reads values of tensors",
     "jetmoe": "its experts are picked by value",
     "switch_transformers": "its experts are picked by value",
     **dict.fromkeys(
@@ -45,7 +46,10 @@ UNCOUNTED = {
 UNTRAINED = {"mamba", "falcon_mamba", "mamba2", "rwkv", "sam"}
 """Their backward pass cannot be counted, or is not that of the kernels for training."""
 
-READ_BY_VALUE = {"big_bird", "layoutlm", "longformer", "xlnet"}
+READ_BY_VALUE = {
+    *("big_bird", "convbert", "layoutlm", "longformer", "roformer", "splinter", "squeezebert"),
+    "xlnet",
+}
 """These read values of tensors, so they are built in full."""
 
 OWN_HEAD = "T5ForConditionalGeneration"
@@ -109,12 +113,16 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
         side = getattr(vision, "image_size", 224)
         side = side[0] if isinstance(side, list | tuple) else side
         made["pixel_values"] = empty(1, getattr(vision, "num_channels", 3), side, side)
+    if hasattr(config, "num_frames"):
+        made["pixel_values"] = empty(1, config.num_frames, config.num_channels, side, side)
     if config.model_type == "mllama":
         tiles, side = vision.max_num_tiles, vision.image_size
         made["pixel_values"] = empty(1, 1, tiles, vision.num_channels, side, side)
         made["aspect_ratio_ids"] = torch.ones(1, 1, dtype=torch.long, device="meta")
         made["aspect_ratio_mask"] = torch.ones(1, 1, tiles, dtype=torch.long, device="meta")
-    if "input_values" in names:
+    if hasattr(config, "frequency_stride"):
+        made["input_values"] = empty(1, config.max_length, config.num_mel_bins)
+    elif "input_values" in names:
         made["input_values"], length = empty(1, SAMPLES), SAMPLES
     if "input_features" in names:
         made["input_features"] = empty(1, config.num_mel_bins, 2 * config.max_source_positions)

@@ -217,6 +217,18 @@ FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
     ),
     "roberta": partial(bert, replace(ROBERTA, sizes=Sizes(vocab=50265))),
     "xlm-roberta": partial(bert, ROBERTA),
+    "xlm-roberta-xl": partial(
+        bert,
+        replace(
+            ROBERTA,
+            sizes=Sizes(
+                hidden=2560, layers=36, heads=32, width=10240, vocab=250880, positions=514, types=1
+            ),
+            embedding_norm=False,
+            extra=outer_norm,
+        ),
+    ),
+    "splinter": partial(bert, replace(BERT, pooled=())),
     "camembert": partial(bert, ROBERTA),
     "data2vec-text": partial(bert, ROBERTA),
     "roberta-prelayernorm": partial(

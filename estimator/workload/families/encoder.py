@@ -3,6 +3,7 @@
 The class in `architectures` decides the head; the bare trunk is counted where there is none.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -111,7 +112,8 @@ def task(fields: Fields) -> str:
     name = class_name(fields)
     if name.endswith("LMHeadModel"):
         return "CausalLM"
-    return name.partition("For")[2] if "For" in name else ""
+    found = re.search(r"For([A-Z]\w*)$", name)
+    return found.group(1) if found else ""
 
 
 @dataclass(frozen=True, kw_only=True)

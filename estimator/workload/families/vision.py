@@ -37,6 +37,8 @@ class Vision:
         Heads over every patch, and per image.
     patch_bias : bool
         The patch convolution has a bias.
+    steps : int
+        Patches in time, more than one for videos. [1]
     """
 
     side: int
@@ -50,11 +52,13 @@ class Vision:
     after: Costs
     once: Costs
     patch_bias: bool = True
+    steps: int = 1
 
     def positions(self, pixels: Quantity) -> tuple[Quantity, Quantity]:
         """Patches of an image, and all positions that pass the layers."""
         grid = windows(pixels, self.patch, self.patch)
-        return grid * grid, grid * grid + self.prefix
+        patches = self.steps * grid * grid
+        return patches, patches + self.prefix
 
     def lines(self, batch: Quantity, pixels: Quantity) -> list[Line]:
         """Lines of one pass over square images of `pixels` a side."""
