@@ -115,6 +115,20 @@ def test_a_config_is_a_mapping():
         architecture([LLAMA])
 
 
+def test_a_wrapper_of_an_unknown_decoder_is_read_as_llama_and_doubly_warned_about():
+    inner = {**LLAMA, "model_type": "new_text", "moe_num_experts": 4, "moe_topk": 2}
+    read = model_ledger({"model_type": "new", "text_config": inner, "vision_config": {}})
+    known = model_ledger(MIXTRAL)
+    assert read.params_total == known.params_total
+    assert read.params_active == known.params_active
+    assert "only the language model inside new is counted" in read.warnings[0]
+    assert "'new_text' is not known" in read.warnings[1]
+
+
+def test_ten_million_positions_are_a_size_that_is_published():
+    assert model_ledger({**LLAMA, "max_position_embeddings": 10_485_760}).warnings == ()
+
+
 def test_an_unknown_family_is_refused_with_the_nearest():
     with pytest.raises(ValueError, match=r"'qwen33' is not known: did you mean .*qwen3"):
         model_ledger({"model_type": "qwen33"})

@@ -300,3 +300,19 @@ def test_an_image_size_is_refused_where_no_image_is_seen(capsys):
     assert main(["model", text, "--image-size", "384"]) == 1
     assert "--image-size is for models that see" in capsys.readouterr().err
     assert main(["model", sight, "--image-size", "384"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("gemma-3n-e4b-text", 20 * 2 * 2 * 256),
+        ("gemma-4-e2b-text", 12 * 2 * 256 + 3 * 2 * 512),
+        ("gemma-4-31b-text", 50 * 2 * 16 * 256 + 10 * 2 * 4 * 512),
+        ("minimax-text-01", 10 * 2 * 8 * 128),
+        ("llama-3.2-11b-vision", 32 * 2 * 8 * 128),
+    ],
+)
+def test_layers_without_keys_of_their_own_keep_none(name, values):
+    path = Path(__file__).parent / "golden" / "networks" / f"{name}.json"
+    ledger = model_ledger(json.loads(path.read_text()))
+    assert ledger.kv_cache_bytes_per_token(1) == values

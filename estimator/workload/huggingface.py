@@ -170,11 +170,7 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     if fields.states("text_config"):
         return _language_part(fields, model_type)
     if _looks_like_a_decoder(fields):
-        near = difflib.get_close_matches(model_type, FAMILIES, n=3, cutoff=0.5)
-        nearest = f" (nearest: {', '.join(near)})" if near else ""
-        shown = f"{model_type!r} is not known{nearest}" if model_type else "is missing"
-        note = f"model_type {shown}: read as a Llama-like decoder, check the parameter count"
-        return unknown.decoder(replace(fields, notes=(note,)))
+        return _best_effort(fields, model_type)
     raise ValueError(_unknown(model_type))
 
 
@@ -233,12 +229,24 @@ def _language_part(fields: Fields, model_type: str) -> Architecture:
     note = f"only the language model inside {model_type or 'the config'} is counted"
     part = fields.part("text_config")
     inner = part.text("model_type") or f"{model_type}_text"
-    if inner not in FAMILIES:
-        raise ValueError(_unknown(inner))
     values = {**part.values, "model_type": inner}
     if fields.states("tie_word_embeddings"):
         values["tie_word_embeddings"] = fields.flag("tie_word_embeddings")
+    if inner not in FAMILIES:
+        alone = Fields(values, path=part.path, notes=(note,))
+        if not _looks_like_a_decoder(alone):
+            raise ValueError(_unknown(inner))
+        return _best_effort(alone, inner)
     return FAMILIES[inner](Fields(values, path=part.path, notes=(note,)))
+
+
+def _best_effort(fields: Fields, model_type: str) -> Architecture:
+    """A decoder of an unknown family, with a warning that names the nearest known ones."""
+    near = difflib.get_close_matches(model_type, FAMILIES, n=3, cutoff=0.5)
+    nearest = f" (nearest: {', '.join(near)})" if near else ""
+    shown = f"{model_type!r} is not known{nearest}" if model_type else "is missing"
+    note = f"model_type {shown}: read as a Llama-like decoder, check the parameter count"
+    return unknown.decoder(replace(fields, notes=(*fields.notes, note)))
 
 
 def _looks_like_a_decoder(fields: Fields) -> bool:

@@ -47,7 +47,16 @@ UNTRAINED = {"mamba", "falcon_mamba", "mamba2", "rwkv", "sam"}
 """Their backward pass cannot be counted, or is not that of the kernels for training."""
 
 READ_BY_VALUE = {
-    *("big_bird", "convbert", "layoutlm", "longformer", "roformer", "splinter", "squeezebert"),
+    *(
+        "big_bird",
+        "convbert",
+        "ibert",
+        "layoutlm",
+        "longformer",
+        "roformer",
+        "splinter",
+        "squeezebert",
+    ),
     "xlnet",
 }
 """These read values of tensors, so they are built in full."""

@@ -228,6 +228,7 @@ FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
             extra=outer_norm,
         ),
     ),
+    "ibert": partial(bert, replace(ROBERTA, sizes=Sizes())),
     "splinter": partial(bert, replace(BERT, pooled=())),
     "camembert": partial(bert, ROBERTA),
     "data2vec-text": partial(bert, ROBERTA),

@@ -247,6 +247,8 @@ def _quantizer(fields: Fields, hidden: int) -> Costs:
 
 FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
     "wav2vec2": partial(wav2vec2, Facts()),
+    "unispeech": partial(wav2vec2, Facts()),
+    "unispeech-sat": partial(wav2vec2, Facts()),
     "hubert": partial(wav2vec2, Facts(optional_norm=True)),
     "wavlm": partial(wav2vec2, Facts(gated_bias=True)),
     "data2vec-audio": partial(wav2vec2, Facts(stacked_positions=True)),

@@ -37,11 +37,15 @@ FOREIGN = (
 )
 """Keys of networks that are not plain attention decoders."""
 
-EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
+EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+ACTIVE = ("moe_topk", "moe_top_k", "moe_k", "top_k_experts", "num_experts_per_token")
+SHARED = ("num_shared_experts", "num_shared_expert", "moe_num_shared_experts")
+"""Other names of `num_experts_per_tok` and `n_shared_experts`."""
 
 
 def decoder(fields: Fields) -> Decoder:
     """Llama-like decoder of the stated sizes."""
+    fields = _renamed(_renamed(fields, "num_experts_per_tok", ACTIVE), "n_shared_experts", SHARED)
     family = replace(LLAMA, positions=131072)
     if fields.states(*EXPERTS):
         width = "moe_intermediate_size"
@@ -54,3 +58,11 @@ def decoder(fields: Fields) -> Decoder:
         )
         family = replace(family, feed_forwards=partial(feed_forwards, mixture))
     return rotary.decoder(family, fields)
+
+
+def _renamed(fields: Fields, key: str, others: tuple[str, ...]) -> Fields:
+    """The fields with the first of `others` under `key`, which they may lack."""
+    stated = [other for other in others if fields.states(other)]
+    if fields.states(key) or not stated:
+        return fields
+    return replace(fields, values={**fields.values, key: fields.values[stated[0]]})

@@ -37,6 +37,8 @@ class Whisper:
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` recordings, `seq_len` tokens written for each."""
         batch, seq_len = sequence(inputs, self.model.longest)
+        if self.model.source is None:
+            return self.model.run(inputs)
         done = [*lines(self.filters[0], Reach(tokens=batch * 2.0 * self.frames, first=True))]
         done += lines(self.filters[1], Reach(tokens=batch * self.frames))
         frames: Quantity = float(self.frames)
@@ -56,13 +58,13 @@ def whisper(fields: Fields) -> Network:
     bins = fields.size("num_mel_bins", default=80)
     frames = fields.size("max_source_positions", default=1500)
     longest = fields.size("max_target_positions", default=448)
-    classifies = task(fields) == "AudioClassification"
+    classifies, writes = (task(fields) == kind for kind in ("AudioClassification", "CausalLM"))
     target, attention, layers = _whisper_side(fields, hidden, "decoder", longest)
     source, _, depth = _whisper_side(fields, hidden, "encoder", frames)
     after, once = _whisper_heads(fields, hidden, vocab, depth)
     model = EncoderDecoder(
         table=0 if classifies else vocab * hidden,
-        source=source,
+        source=None if writes else source,
         target=None if classifies else target,
         cross=attention,
         after=after,
@@ -118,7 +120,7 @@ def _whisper_side(
 
 def _whisper_heads(fields: Fields, hidden: int, vocab: int, depth: int) -> tuple[Costs, Costs]:
     """Heads over written tokens, or over frames and recordings."""
-    if task(fields) == "ConditionalGeneration":
+    if task(fields) in ("ConditionalGeneration", "CausalLM"):
         params = 0 if fields.flag("tie_word_embeddings", default=True) else hidden * vocab
         logits = Cost(params=params, active_params=params, flop_per_token=2 * hidden * vocab)
         return {"head/logits": logits}, {}
