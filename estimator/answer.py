@@ -318,7 +318,7 @@ def _prior_utilization(
         hidden=work.hidden,
         seq_len=work.seq_len,
         year=_year(scenario, work.preset, device, trail),
-        told=told_sharing(scenario, work.preset, devices, trail),
+        told={**work.counted, **told_sharing(scenario, work.preset, devices, trail)},
     )
     return predicted_utilization(facts, device, precision, catalog, trail)
 

@@ -1,7 +1,7 @@
 """How much work does a scenario name: FLOPs, a size, a config, a preset or device time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +39,8 @@ class Work:
         The preset that was named.
     params, hidden, seq_len : float, optional
         Parameters [1], width [1] and tokens in a sequence [token], where they are known.
+    counted : mapping
+        Parameters, all and active [1], by column, where a config with experts was counted.
     """
 
     workload: Workload
@@ -48,6 +50,7 @@ class Work:
     params: float | None = None
     hidden: float | None = None
     seq_len: float | None = None
+    counted: Mapping[str, float] = field(default_factory=dict)
 
 
 def find_work(scenario: Scenario, catalog: Catalog, trail: Trail) -> Work:
@@ -86,6 +89,7 @@ def find_work(scenario: Scenario, catalog: Catalog, trail: Trail) -> Work:
         params=trail.inputs["params"].value if "params" in trail.inputs else None,
         hidden=scenario.width or _width(_config(preset, network)),
         seq_len=_seq_len(scenario, preset),
+        counted={} if network is None else network.counted,
     )
 
 
@@ -101,6 +105,12 @@ class _Network:
         """Kind of work, and the architecture in words."""
         sparse = self.ledger.params_active < self.ledger.params_total
         return configured_kind(self.ledger.model_type, sparse=sparse)
+
+    @property
+    def counted(self) -> Mapping[str, float]:
+        """Parameters, all and active, by column, if they differ."""
+        total, active = self.ledger.params_total, self.ledger.params_active
+        return {"params_total": total, "params_active": active} if active < total else {}
 
 
 def _read_network(path: str, scenario: Scenario) -> _Network:

@@ -238,6 +238,22 @@ def test_a_config_says_what_kind_of_network_it_is(catalog, tmp_path, config, gro
     assert "--kind" not in " ".join(answer.warnings)
 
 
+def test_the_experts_of_a_config_count_as_the_active_parameters_that_one_says(catalog, tmp_path):
+    config = {"model_type": "mixtral", "hidden_size": 4096, "num_hidden_layers": 32}
+    config |= {"num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    where = {"tokens": 1e12, "hardware": "h100", "devices": 512.0}
+    counted = ask(catalog, config=str(path), **where)
+    told = ask(catalog, params=46.7e9, active_params=12.88e9, width=4096.0, **where)
+    dense = ask(catalog, params=12.88e9, width=4096.0, arch="MoE decoder", **where)
+    expected = told.estimate["device_hours"].mid / told.estimate["training_flop"].mid
+    found = counted.estimate["device_hours"].mid / counted.estimate["training_flop"].mid
+    assert found == pytest.approx(expected, rel=0.002)
+    spent = dense.estimate["device_hours"].mid / dense.estimate["training_flop"].mid
+    assert spent < found
+
+
 def test_a_power_cap_saves_power_costs_time_and_says_so(catalog):
     said = {"flop": 1e21, "hardware": "a100", "devices": 8.0, "utilization": 0.45, "site": "fr"}
     free, bound = ask(catalog, **said), ask(catalog, power_cap=240.0, **said)
