@@ -82,6 +82,52 @@ def _swins() -> dict[str, Config]:
     return made
 
 
+REGNETS = {
+    "y_400mf": ("y", [1, 3, 6, 6], [48, 104, 208, 440], 8, "y_004"),
+    "y_3_2gf": ("y", [2, 5, 13, 1], [72, 216, 576, 1512], 24, "y_032"),
+    "y_16gf": ("y", [2, 4, 11, 1], [224, 448, 1232, 3024], 112, "y_160"),
+    "x_3_2gf": ("x", [2, 6, 15, 2], [96, 192, 432, 1008], 48, "x_032"),
+}
+"""Kind of layer, depths, widths, width of a group, timm's name (arXiv:2003.13678, table 5)."""
+
+CONVNEXT_V2 = {
+    "atto": ([2, 2, 6, 2], 40),
+    "femto": ([2, 2, 6, 2], 48),
+    "pico": ([2, 2, 6, 2], 64),
+    "nano": ([2, 2, 8, 2], 80),
+    "tiny": ([3, 3, 9, 3], 96),
+    "base": ([3, 3, 27, 3], 128),
+    "large": ([3, 3, 27, 3], 192),
+    "huge": ([3, 3, 27, 3], 352),
+}
+"""Depths and first width (arXiv:2301.00808, appendix A)."""
+
+
+def _regnets() -> dict[str, Config]:
+    made: dict[str, Config] = {}
+    for name, (kind, depths, widths, group, other) in REGNETS.items():
+        config: Config = {
+            "model_type": "regnet",
+            "layer_type": kind,
+            "depths": depths,
+            "hidden_sizes": widths,
+            "groups_width": group,
+        }
+        made |= {f"regnet_{name}": config, f"regnet{other}": config}
+    return made
+
+
+def _convnexts_v2() -> dict[str, Config]:
+    return {
+        f"convnextv2_{size}": {
+            "model_type": "convnextv2",
+            "depths": depths,
+            "hidden_sizes": [width, 2 * width, 4 * width, 8 * width],
+        }
+        for size, (depths, width) in CONVNEXT_V2.items()
+    }
+
+
 def _convnexts() -> dict[str, Config]:
     sizes = {
         "tiny": ([3, 3, 9, 3], 96),
@@ -126,6 +172,8 @@ CONFIGS: Mapping[str, Config] = {
     **_vits(),
     **_swins(),
     **_convnexts(),
+    **_convnexts_v2(),
+    **_regnets(),
     **_efficientnets(),
     "mobilenet_v2": {"model_type": "mobilenet_v2"},
     "mobilenetv2_100": {"model_type": "mobilenet_v2"},
