@@ -26,6 +26,7 @@ from estimator.workload.families import (
     diffusion_transformer,
     hybrid,
     latent,
+    later_classic,
     llama_sight,
     long_encoder,
     mobile,
@@ -60,6 +61,7 @@ MAX_CONFIG_BYTES = 10_000_000
 
 FAMILIES: Mapping[str, Callable[[Fields], Architecture]] = {
     **classic.FAMILIES,
+    **later_classic.FAMILIES,
     **dense.FAMILIES,
     **sparse.FAMILIES,
     **sparse_shared.FAMILIES,

@@ -140,10 +140,10 @@ def _gpt(fields: Fields, block: Attention, default_vocab: int, outer_norms: int)
         position_rows=positions,
         outer_norms=outer_norms,
     )
-    return assemble(fields, (block,) * fields.layers(*LAYERS), _mlp(fields, block), facts)
+    return assemble(fields, (block,) * fields.layers(*LAYERS), plain_mlp(fields, block), facts)
 
 
-def _mlp(fields: Fields, block: Attention, *names: str, bias: bool = True) -> Mlp:
+def plain_mlp(fields: Fields, block: Attention, *names: str, bias: bool = True) -> Mlp:
     """Two matrices, four times the model's width where the config has none or null."""
     width = fields.size_or_none(*(names or ("n_inner",))) or 4 * block.hidden
     return Mlp(hidden=block.hidden, width=width, bias=bias)
@@ -164,7 +164,7 @@ def gpt_neo(fields: Fields) -> Decoder:
         replace(block, window=window if kind == "local" else None)
         for kind in _attention_kinds(fields, layers)
     )
-    return assemble(fields, attentions, _mlp(fields, block, "intermediate_size"), facts)
+    return assemble(fields, attentions, plain_mlp(fields, block, "intermediate_size"), facts)
 
 
 def _attention_kinds(fields: Fields, layers: int) -> list[str]:
@@ -195,7 +195,7 @@ def gptj(fields: Fields) -> Decoder:
         tied=False,
         head_bias=True,
     )
-    return assemble(fields, (block,) * fields.layers(*LAYERS), _mlp(fields, block), facts)
+    return assemble(fields, (block,) * fields.layers(*LAYERS), plain_mlp(fields, block), facts)
 
 
 def gpt_neox(fields: Fields) -> Decoder:
@@ -232,104 +232,6 @@ def opt(fields: Fields) -> Decoder:
     return assemble(fields, (block,) * fields.layers(*LAYERS), mlp, facts)
 
 
-def bloom(fields: Fields) -> Decoder:
-    """BLOOM: linear biases instead of positions, a norm after the token table."""
-    block = attention(fields, width=("hidden_size", "n_embed"))
-    facts = Facts(
-        vocab=fields.size("vocab_size", default=250880),
-        positions=fields.size("seq_length", default=2048),
-        outer_norms=2,
-    )
-    mlp = Mlp(hidden=block.hidden, width=4 * block.hidden, bias=True)
-    return assemble(fields, (block,) * fields.layers(*LAYERS), mlp, facts)
-
-
-def mpt(fields: Fields) -> Decoder:
-    """MPT: linear biases instead of positions, no biases, norms without bias."""
-    block = attention(
-        fields,
-        width=("hidden_size", "d_model"),
-        heads=("num_attention_heads", "n_heads"),
-        qkv_bias=False,
-        output_bias=False,
-    )
-    facts = Facts(
-        vocab=fields.size("vocab_size", default=50368),
-        positions=fields.size("max_seq_len", default=2048),
-        norm_params=1,
-    )
-    mlp = Mlp(hidden=block.hidden, width=4 * block.hidden)
-    layers = fields.layers("num_hidden_layers", "n_layers")
-    return assemble(fields, (block,) * layers, mlp, facts)
-
-
-def falcon(fields: Fields) -> Decoder:
-    """Falcon: one key-value head (7B), or groups of them in the new architecture (40B, 180B)."""
-    new = fields.flag("new_decoder_architecture")
-    bias = fields.flag("bias")
-    stated = fields.size_or_none("num_kv_heads")
-    kv_heads = stated if new else 1 if fields.flag("multi_query", default=True) else None
-    block = attention(
-        fields,
-        width=("hidden_size", "n_embed"),
-        kv_heads=kv_heads,
-        qkv_bias=bias,
-        output_bias=bias,
-    )
-    parallel = fields.flag("parallel_attn", default=True)
-    norms = fields.size_or_none("num_ln_in_parallel_attn") or (2 if new else 1)
-    facts = Facts(
-        vocab=fields.size("vocab_size", default=65024),
-        positions=fields.size("max_position_embeddings", default=2048),
-        norms=min(norms, 2) if parallel else 2,
-    )
-    mlp = _mlp(fields, block, "ffn_hidden_size", bias=bias)
-    return assemble(fields, (block,) * fields.layers(*LAYERS), mlp, facts)
-
-
-def persimmon(fields: Fields) -> Decoder:
-    """Persimmon: biases everywhere, LayerNorm on queries and keys."""
-    block = attention(fields)
-    if fields.flag("qk_layernorm", default=True):
-        block = replace(block, norm_params=4 * block.head_dim)
-    facts = Facts(
-        vocab=fields.size("vocab_size", default=262144),
-        positions=fields.size("max_position_embeddings", default=16384),
-        tied=False,
-    )
-    width = fields.size("intermediate_size", default=16384)
-    mlp = Mlp(hidden=block.hidden, width=width, bias=True)
-    return assemble(fields, (block,) * fields.layers(*LAYERS), mlp, facts)
-
-
-def xglm(fields: Fields) -> Decoder:
-    """XGLM: fixed sine positions, biases everywhere."""
-    block = attention(
-        fields, width=("hidden_size", "d_model"), heads=("num_attention_heads", "attention_heads")
-    )
-    facts = Facts(
-        vocab=fields.size("vocab_size", default=256008),
-        positions=fields.size("max_position_embeddings", default=2048),
-    )
-    mlp = Mlp(hidden=block.hidden, width=fields.size("ffn_dim", default=4096), bias=True)
-    layers = fields.layers("num_hidden_layers", "num_layers")
-    return assemble(fields, (block,) * layers, mlp, facts)
-
-
-def biogpt(fields: Fields) -> Decoder:
-    """BioGPT: learned positions with two spare rows."""
-    block = attention(fields)
-    positions = fields.size("max_position_embeddings", default=1024)
-    facts = Facts(
-        vocab=fields.size("vocab_size", default=42384),
-        positions=positions,
-        position_rows=positions + 2,
-    )
-    width = fields.size("intermediate_size", default=4096)
-    mlp = Mlp(hidden=block.hidden, width=width, bias=True)
-    return assemble(fields, (block,) * fields.layers(*LAYERS), mlp, facts)
-
-
 FAMILIES: Mapping[str, Callable[[Fields], Decoder]] = {
     "gpt2": gpt2,
     "ctrl": ctrl,
@@ -340,10 +242,4 @@ FAMILIES: Mapping[str, Callable[[Fields], Decoder]] = {
     "codegen": gptj,
     "gpt_neox": gpt_neox,
     "opt": opt,
-    "bloom": bloom,
-    "mpt": mpt,
-    "falcon": falcon,
-    "persimmon": persimmon,
-    "xglm": xglm,
-    "biogpt": biogpt,
 }

@@ -13,6 +13,7 @@ from estimator.workload.families import (
     dense,
     hybrid,
     latent,
+    later_classic,
     per_layer,
     recurrent,
     sparse,
@@ -27,6 +28,7 @@ from estimator.workload.network import Network, Pass, Reach, lines, prefixed
 
 DECODERS: Mapping[str, Callable[[Fields], Architecture]] = {
     **classic.FAMILIES,
+    **later_classic.FAMILIES,
     **dense.FAMILIES,
     **sparse.FAMILIES,
     **sparse_shared.FAMILIES,
