@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from estimator.workload.blocks import Attention, Costs, Mlp, held, linear
 from estimator.workload.convolution import ratio
 from estimator.workload.families.dense import LLAMA
+from estimator.workload.families.encoder import task
 from estimator.workload.families.multimodal import Seeing, network, text_part
 from estimator.workload.families.rotary import decoder
 from estimator.workload.families.vision import trunk
@@ -237,6 +238,8 @@ def mllama(fields: Fields) -> Network:
     """Llama 3.2 Vision (arXiv:2407.21783, sec. 7); the language model alone by its class."""
     if fields.text("model_type") == "mllama_text_model":
         return _crossing(fields, fields, None)
+    if task(fields) == "CausalLM":
+        return _crossing(fields, fields.part("text_config"), None)
     return _crossing(fields, fields.part("text_config"), fields.part("vision_config"))
 
 
