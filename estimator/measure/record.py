@@ -34,7 +34,7 @@ class Host:
         Random-looking and stable: tells hosts apart, names none.
     cpu : str
         Processor as it names itself.
-    cores : int
+    cores : int, optional
         Processors that the run could use.
     memory_bytes : float, optional
         Main memory [B].
@@ -48,7 +48,7 @@ class Host:
 
     id: str
     cpu: str
-    cores: int
+    cores: int | None = None
     system: str
     memory_bytes: float | None = None
     virtual: bool | None = None
