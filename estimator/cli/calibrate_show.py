@@ -44,18 +44,10 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print devices and runs."""
     from estimator.calibration_report import device_reports, runs_of
-    from estimator.runs import open_store, read_runs, store_path
+    from estimator.runs import look_up
 
     catalog = catalog_of(options)
-    notes: list[str] = []
-    if store_path().exists():
-        try:
-            with open_store() as store:
-                runs, notes = store.runs(), store.notes
-        except OSError:
-            runs, notes = read_runs()
-    else:
-        runs = []
+    runs, notes = look_up()
     for line in notes:
         note(line, quiet=options.quiet)
     if options.hardware is not None:

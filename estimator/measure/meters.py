@@ -18,7 +18,7 @@ AMD_VISIBLE = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVI
 
 
 def open_meters(
-    *, root: Path = Path("/"), environment: Mapping[str, str] = os.environ
+    *, root: Path = Path("/"), environment: Mapping[str, str] = os.environ, modelled: bool = True
 ) -> tuple[list[Meter], list[str]]:
     """Open all meters that can be had.
 
@@ -31,6 +31,8 @@ def open_meters(
         Of the file system.
     environment : mapping of str to str
         Where boards may be hidden.
+    modelled : bool
+        Whether what no meter measures may be modelled from the load.
 
     Returns
     -------
@@ -41,7 +43,8 @@ def open_meters(
     """
     notes: list[str] = []
     meters = _nvidia_meters(root, environment, notes) + _processor_meters(root, notes)
-    missing = [one for one in ("cpu", "dram") if one not in {meter.component for meter in meters}]
+    known = {meter.component for meter in meters}
+    missing = [one for one in ("cpu", "dram") if modelled and one not in known]
     gpus = amd_boards(root, environment, notes)
     if missing or gpus:
         try:

@@ -2,12 +2,13 @@
 
 from estimator.data_folder import data_directory
 from estimator.runs.connection import StoreError
-from estimator.runs.store import Store, new_run_id, open_store, read_runs, store_path
+from estimator.runs.store import Store, look_up, new_run_id, open_store, read_runs, store_path
 
 __all__ = [
     "Store",
     "StoreError",
     "data_directory",
+    "look_up",
     "new_run_id",
     "open_store",
     "read_runs",

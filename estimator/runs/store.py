@@ -19,7 +19,7 @@ from typing import Any
 
 from estimator.data_folder import data_directory
 from estimator.measure.meter import Meter, Sample
-from estimator.measure.record import MeasuredRun, read_run
+from estimator.measure.record import MeasuredRun, Trust, read_run
 from estimator.runs import documents, interrupted, samples
 from estimator.runs.connection import Connection, StoreBusy, StoreDamaged, open_for_reading
 from estimator.runs.process import Process, is_gone, this_process
@@ -106,6 +106,28 @@ def read_runs(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
         return [], [f"measured runs are left out: {path} {error}"]
     except (sqlite3.Error, OSError) as error:
         return [], [f"measured runs are left out: {path}: {error}"]
+
+
+def look_up(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
+    """Read all runs, oldest first, and mark those that were cut off, where that can be written.
+
+    Returns
+    -------
+    runs : list of MeasuredRun
+        None if there is no store; none is made.
+    notes : list of str
+        One line for each run that cannot be read, or for the store.
+    """
+    path = path or store_path()
+    if not path.exists():
+        return [], []
+    try:
+        with open_store(path) as store:
+            return store.runs(), list(store.notes)
+    except StoreDamaged as error:
+        return [], [str(error)]
+    except OSError:
+        return read_runs(path)
 
 
 def new_run_id() -> str:
@@ -247,6 +269,12 @@ class Store:
         self._flush(run_id)
         return samples.read(self._connection.read(samples.QUERY, (run_id,)))
 
+    def meters(self, run_id: str) -> dict[str, tuple[str, Trust]]:
+        """Return the meters of a run that was begun here: component -> name and trust."""
+        query = "SELECT component, name, trust FROM meter JOIN run ON run = key WHERE id = ?"
+        rows: list[Any] = self._connection.read(query, (run_id,))
+        return {component: (name, trust) for component, name, trust in rows}
+
     def forget(self, run_ids: Iterable[str]) -> int:
         """Take runs out with their samples, all or none; return how many.
 
@@ -289,14 +317,11 @@ class Store:
     def _mark_interrupted(self, run_id: str) -> None:
         with self._connection.writing() as database:
             samples.even_out(database, run_id)
-        query = "SELECT component, name, trust FROM meter JOIN run ON run = key WHERE id = ?"
-        rows: list[Any] = self._connection.read(query, (run_id,))
-        meters = {component: (name, trust) for component, name, trust in rows}
         rows = self._connection.read("SELECT id, document FROM run WHERE id = ?", (run_id,))
         found, notes = documents.read_all(self._connection.path, rows)
         self.notes.extend(note for note in notes if note not in self.notes)
         for run in found:
-            whole = interrupted.with_summary(run, self.samples(run_id), meters)
+            whole = interrupted.with_summary(run, self.samples(run_id), self.meters(run_id))
             with self._connection.writing() as database:
                 documents.replace_or_insert(database, whole, only_running=True)
 
