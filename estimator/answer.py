@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from estimator.busy_lookup import full_utilization
 from estimator.calibration_answer import calibrated_power, calibrated_utilization
 from estimator.calibration_lookup import Target
 from estimator.cap_lookup import under_cap
@@ -13,6 +14,7 @@ from estimator.chain import Estimate, Run, estimate
 from estimator.checks import LIMITS, is_share, within_limits
 from estimator.hardware import Hardware
 from estimator.lookup import (
+    BUSY_SHARE,
     SELF_CONTAINED,
     choose_precision,
     find_hardware,
@@ -85,6 +87,11 @@ class Answer:
     def workload(self) -> Workload:
         """What the core was given to do."""
         return self.work.workload
+
+    @property
+    def target(self) -> Target:
+        """The run as far as its calibration depends on it."""
+        return _target(self.scenario, self.work, self.precision, float(self.run.devices))
 
     @property
     def link(self) -> str:
@@ -162,8 +169,17 @@ def _run(
     device, precision, hardware = machine
     devices = _devices(scenario, work.preset, device, trail)
     utilization = _utilization(scenario, work, (device, precision, devices), catalog, trail)
-    if scenario.calibration != "ignore":
-        target = _target(scenario, work, precision, devices)
+    target = _target(scenario, work, precision, devices)
+    taught = scenario.calibration != "ignore"
+    whole = replace(scenario, **dict.fromkeys(SHARING))
+    facts = _facts(whole, work, (device, precision, devices), Trail())
+    full = full_utilization(facts, (device, target), catalog, taught=taught)
+    if utilization is None and facts is None and hardware.unknown_busy.loadings:
+        trail.prior(catalog, BUSY_SHARE, "busy share")
+    if utilization is not None and scenario.utilization is None:
+        full = Uncertain(full.mid, utilization.loadings)
+    hardware = replace(hardware, full_utilization=full)
+    if taught:
         hardware = calibrated_power(hardware, utilization, (device, target), catalog, trail)
     hardware = owned(scenario, device, hardware, devices, catalog, trail)
     if scenario.power_cap is not None:
@@ -303,12 +319,25 @@ def _prior_utilization(
     trail: Trail,
 ) -> Uncertain | None:
     """What published runs let expect; None where the work is not known."""
-    device, precision, devices = where
-    flop = work.workload.training_flop
+    device, precision, _ = where
     fixed = fixed_utilization(device, catalog, trail)
-    if fixed is not None or flop is None:
+    if fixed is not None:
         return fixed
-    facts = RunFacts(
+    facts = _facts(scenario, work, where, trail)
+    return (
+        None if facts is None else predicted_utilization(facts, device, precision, catalog, trail)
+    )
+
+
+def _facts(
+    scenario: Scenario, work: Work, where: tuple[Device, str, float], trail: Trail
+) -> RunFacts | None:
+    """What is told of the run; None where its work is not known."""
+    device, _, devices = where
+    flop = work.workload.training_flop
+    if flop is None:
+        return None
+    return RunFacts(
         kind=work.kind,
         arch=work.arch,
         name="" if work.preset is None else work.preset.name,
@@ -320,7 +349,6 @@ def _prior_utilization(
         year=_year(scenario, work.preset, device, trail),
         told={**work.counted, **told_sharing(scenario, work.preset, devices, trail)},
     )
-    return predicted_utilization(facts, device, precision, catalog, trail)
 
 
 def _network_share(device: Device, catalog: Catalog, trail: Trail) -> Uncertain:

@@ -16,9 +16,10 @@ from estimator.batch_cells import SHARED, Cells, Floats
 from estimator.batch_finder import Finder, Named
 from estimator.batch_work import work_of_rows
 from estimator.blockwise import part_of
+from estimator.busy_lookup import alone
 from estimator.chain import Estimate, Run, estimate
 from estimator.checks import LIMITS
-from estimator.hardware import Hardware, stack
+from estimator.hardware import REFERENCE_UTILIZATION, Hardware, stack
 from estimator.layout import Machine
 from estimator.lookup import SELF_CONTAINED, value_bytes
 from estimator.run_traits import kinds_of_rows, traits_of_rows
@@ -138,9 +139,15 @@ class Block:
         """Estimate the rows of one group."""
         first = members[0]
         flop, timed = self.flop[members], self.timed[first]
-        utilization = None if timed else self._utilization(members)
+        utilization, full = None, REFERENCE_UTILIZATION
+        if not np.isnan(flop[0]):
+            expected, full = self._utilization(members)
+            utilization = None if timed else expected
         hardware = taught_hardware(
-            self._hardware(members), utilization, self._rows(members), self.finder.measured
+            replace(self._hardware(members), full_utilization=full),
+            utilization,
+            self._rows(members),
+            self.finder.measured,
         )
         return estimate(
             Workload(
@@ -207,13 +214,13 @@ class Block:
         known = [price for price in prices if price is not None]
         return _by_row(known, at) if known else None
 
-    def _utilization(self, members: Places) -> Uncertain:
-        """Utilization that the model expects of each row."""
+    def _utilization(self, members: Places) -> tuple[Uncertain, Uncertain]:
+        """Utilization that the model expects of each row, and that where nothing waits."""
         which, at = np.unique(self.named_at[members], return_inverse=True)
         several: list[Named] = [self.named[one] for one in which.tolist()]
         fixed = several[0].fixed_utilization
         if fixed is not None:
-            return taught_utilization(fixed, self._rows(members), self.finder.measured)
+            return self._taught(fixed, members), REFERENCE_UTILIZATION
         machines = [one.machine for one in several]
         machine = Machine(
             **{
@@ -229,11 +236,19 @@ class Block:
             value_bytes=np.array([value_bytes(one.precision) for one in several])[at],
             spreads=self.finder.spreads,
         )
-        devices = self._devices(members)
-        expected = expected_utilization(
-            self.finder.model, traits, machine, flop=flop, devices=devices
+        model, devices = self.finder.model, self._devices(members)
+        expected, full = (
+            self._taught(
+                expected_utilization(model, one, machine, flop=flop, devices=count), members
+            )
+            for one, count in ((traits, devices), (alone(traits), 1.0))
         )
-        return taught_utilization(expected, self._rows(members), self.finder.measured)
+        doubts = {} if self.timed[members[0]] else expected.loadings
+        return expected, Uncertain(full.mid, doubts)
+
+    def _taught(self, prior: Uncertain, members: Places) -> Uncertain:
+        """Utilization of each row after the measured runs."""
+        return taught_utilization(prior, self._rows(members), self.finder.measured)
 
     def _rows(self, members: Places) -> Rows:
         """The rows of a group as their calibration needs them."""

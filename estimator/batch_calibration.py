@@ -11,7 +11,6 @@ from estimator.calibration_answer import MOST_MEASURED, Known, bounded
 from estimator.calibration_lookup import text_array
 from estimator.catalog import Device
 from estimator.hardware import Hardware
-from estimator.power import REFERENCE_UTILIZATION
 from estimator.power_correction import corrected_power, device_power_w
 from estimator.uncertainty import Uncertain
 
@@ -81,7 +80,7 @@ def taught_hardware(
     evidence = [known.power_of(device)[1] for device in rows.devices]
     if not any(len(one.log_ratio) for one in evidence):
         return hardware
-    at = REFERENCE_UTILIZATION if utilization is None else utilization.mid
+    at = None if utilization is None else utilization.mid
     sd = _log_sd(device_power_w(hardware, at), rows)
     found = _posterior(evidence, rows, known, sd)
     if found is None:

@@ -24,7 +24,6 @@ from estimator.data_folder import data_directory
 from estimator.hardware import Hardware
 from estimator.lookup import find_hardware, fixed_utilization
 from estimator.measure.record import Timing
-from estimator.power import REFERENCE_UTILIZATION
 from estimator.power_correction import corrected_power, device_power_w
 from estimator.power_lesson_lookup import PowerLesson, power_evidence_of, power_lessons
 from estimator.trail import Input, Trail
@@ -78,17 +77,19 @@ class Known:
                 self.measured,
                 device,
                 self.of(device)[0],
-                lambda utilization: _expected_w(utilization, device, self.catalog),
+                lambda busy: _expected_w(busy, device, self.catalog),
             )
             shares = power_shares(self.catalog)
             self._power[device.id] = told, power_evidence_of(told, device, shares)
         return self._power[device.id]
 
 
-def _expected_w(utilization: float, device: Device, catalog: Catalog) -> Uncertain | None:
-    """Power that was expected of a device at a utilization [W]; None if unknown."""
+def _expected_w(busy: float | None, device: Device, catalog: Catalog) -> Uncertain | None:
+    """Power expected of a device busy for such a share of the time [W]; None if unknown."""
     hardware = find_hardware(device, next(iter(device.peaks)), catalog, Trail())
-    return None if hardware.tdp_w is None else device_power_w(hardware, utilization)
+    if hardware.tdp_w is None:
+        return None
+    return device_power_w(hardware, None if busy is None else busy * hardware.full_utilization)
 
 
 def known_runs(catalog: Catalog) -> Known:
@@ -202,7 +203,7 @@ def calibrated_power(
     ----------
     hardware : Hardware
     utilization : Uncertain, optional
-        Of the run [1]; the reference utilization where it is not known.
+        Of the run [1]; None where it is not known.
     where : Device, Target
         Its profile, and the run in question.
     catalog : Catalog
@@ -214,7 +215,7 @@ def calibrated_power(
     found, evidence = known.power_of(device)
     if not found or hardware.tdp_w is None:
         return hardware
-    at = REFERENCE_UTILIZATION if utilization is None else float(utilization.mid)
+    at = None if utilization is None else float(utilization.mid)
     prior = device_power_w(hardware, at)
     posterior = posterior_of(evidence, device, target, known.measured.host, prior)
     left = float(posterior.log_sd[0]) / float(prior.log_sd)

@@ -2,7 +2,7 @@
 
 from estimator.catalog import Catalog
 from estimator.hardware import Hardware
-from estimator.power import REFERENCE_UTILIZATION, capped
+from estimator.power import capped
 from estimator.trail import Trail
 from estimator.uncertainty import Uncertain
 from estimator.units import S_PER_H, digits
@@ -46,7 +46,7 @@ def under_cap(
 
 
 def _reached(workload: Workload, hardware: Hardware) -> Uncertain:
-    """Utilization that a timed run reached, the reference where its work is not known [1]."""
+    """Utilization that a timed run reached; that of a busy device where its work is unknown [1]."""
     if workload.training_flop is None or workload.device_hours is None:
-        return Uncertain(REFERENCE_UTILIZATION)
+        return hardware.full_utilization
     return workload.training_flop / (hardware.peak_flop_per_s * workload.device_hours * S_PER_H)

@@ -17,7 +17,7 @@ from estimator.blockwise import BLOCK, by_blocks, common_length, part_of
 from estimator.brain import brain_years, power_in_brains
 from estimator.checks import is_share, within_limits
 from estimator.hardware import Hardware
-from estimator.power import REFERENCE_UTILIZATION, node_power
+from estimator.power import node_power
 from estimator.site import Site
 from estimator.uncertainty import EXACTLY_ZERO, Number, Uncertain, total
 from estimator.units import S_PER_H, W_PER_KW
@@ -179,7 +179,7 @@ def _energy(
         return Estimate(quantities={}, absent=dict.fromkeys(names, reason))
     power = node_power(
         hardware,
-        utilization=REFERENCE_UTILIZATION if utilization is None else utilization,
+        utilization=utilization,
         devices=run.devices,
         network_share=run.network_share,
     )

@@ -1,113 +1,159 @@
-"""How right is the power: runs whose energy was measured, predicted from their hours alone.
+"""How right is the power: runs whose energy was measured, predicted from their hours.
 
-Only what a meter read counts: power of the system or of the devices alone. Energy worked out as
-hours times the power limit tests nothing and is left out.
+Only what a meter read counts: power of the system, of the devices, or of the devices with
+processors and memory. Energy worked out as hours times the power limit tests nothing and is left
+out. Each family of runs is predicted by a model fitted to all the other families, and its interval
+is as wide as their errors, so that no run helps to predict itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from estimator.batch_finder import Finder
 from estimator.catalog import Catalog
-from estimator.power import REFERENCE_UTILIZATION, node_power
-from estimator.published import NUMBERS, row_number
-from estimator.run_traits import kinds_of_rows, training_flop
-from estimator.uncertainty import Uncertain
-from estimator.units import S_PER_H, W_PER_KW
+from estimator.power_fit import (
+    NODE,
+    Meters,
+    PowerModel,
+    expected_power,
+    fitted_power,
+)
+from estimator.power_rows_lookup import Reading, meters, power_prior, readings
+from estimator.uncertainty import Uncertain, z_score
+from estimator.units import CENTRAL
 from estimator.validation import Blind, Score, score
 
-DEVICES_ALONE = "GPU only (measured)"
-AT_THE_METER = ("measured system power", "power measured", "system (GPU+CPU+DRAM)", "system x PUE")
-WALL_POWER = "AC power measured"
-"""How the table says what was measured: devices, systems behind a PUE, nodes at the wall."""
+Floats = npt.NDArray[np.float64]
 
-SEEN_BY_THE_PRIORS = ("MLPerf", "GPT-3")
-"""Runs that the load and the host factor were set by; the score is told without them, too."""
+WORK_KNOWN, HOURS_ALONE = "work known", "hours alone"
+"""Runs whose work tells how busy the devices were, and others: the errors of these are larger."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredPower:
-    """One run with a meter.
+    """One run with a meter, and what the model says that has not seen its family.
 
     Parameters
     ----------
-    name, family, device : str
-        What ran where.
-    measured_w : float
-        Mean power per device that was read, without the site's PUE [W].
+    reading : Reading
+        What was measured.
     predicted_w : Uncertain
-        What the power model says [W].
-    seen : bool
-        Whether the priors of the power were set with this run in view.
+        Mean power for each device, as that meter would see it [W].
     """
 
-    name: str
-    family: str
-    device: str
-    measured_w: float
+    reading: Reading
     predicted_w: Uncertain
-    seen: bool
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups that it is scored with."""
+        domain = self.reading.domain.partition(":")[0]
+        return ("measured", domain, self.reading.scope, work_group(self.reading))
 
 
 def measured_power(catalog: Catalog) -> list[MeasuredPower]:
-    """Published runs with measured power, each with the prediction."""
-    finder = Finder(catalog)
+    """Published runs with measured power, each with its blind prediction."""
+    found = readings(catalog)
+    blind = blind_power(found, power_prior(catalog), catalog.prior("power.load.tpu").value)
     return [
-        run
-        for row in catalog.published_runs()
-        for run in _measured(row, finder)
-        if row["validation_tier"] in ("A", "B")
+        MeasuredPower(
+            reading=one,
+            predicted_w=Uncertain(one.measured_w * np.exp(float(ratio)), {"power": float(sd)}),
+        )
+        for one, ratio, sd in zip(found, blind.log_ratio, blind.log_sd, strict=True)
+        if one.scored
     ]
 
 
-def energy_score(runs: list[MeasuredPower]) -> Score:
+def energy_scores(runs: Sequence[MeasuredPower]) -> dict[str, Score]:
+    """Score of the predictions by group, the hours given; groups of a few runs are left out."""
+    names = dict.fromkeys(name for run in runs for name in run.groups)
+    grouped = {name: [run for run in runs if name in run.groups] for name in names}
+    return {name: energy_score(of) for name, of in grouped.items() if len(of) >= 5}
+
+
+def energy_score(runs: Sequence[MeasuredPower]) -> Score:
     """Score of the predictions, the hours given."""
-    ratio = np.array([np.log(float(run.predicted_w.mid) / run.measured_w) for run in runs])
+    ratio = np.array([np.log(float(run.predicted_w.mid) / run.reading.measured_w) for run in runs])
     doubt = np.array([float(run.predicted_w.log_sd) for run in runs])
-    return score(Blind(log_ratio=ratio, log_sd=doubt), np.array([run.family for run in runs]))
+    family = np.array([run.reading.family for run in runs])
+    return score(Blind(log_ratio=ratio, log_sd=doubt), family)
 
 
-def _measured(row: dict[str, str], finder: Finder) -> Iterator[MeasuredPower]:
-    watts = _measured_w(row)
-    if watts is None:
-        return
-    try:
-        named = finder.named(row["accelerator"], row["precision"])
-    except ValueError:
-        return
-    power = node_power(
-        named.hardware,
-        utilization=_utilization(row, float(named.machine.peak_flop_per_s)),
-        devices=row_number(row, "accelerator_count", default=1.0),
-        network_share=finder.prior("power.network_share", "network"),
+def blind_power(found: Sequence[Reading], prior: Mapping[str, Uncertain], tpu_load: float) -> Blind:
+    """Hold out each family in turn, fit to the others, and predict it.
+
+    Parameters
+    ----------
+    found : sequence of Reading
+        What was measured.
+    prior : mapping of str to Uncertain
+        Parameters before any meter was read.
+    tpu_load : float
+        Share of the way from idle to the power limit of a busy TPU [1].
+    """
+    every = meters(found)
+    fitted = np.array([one.kind != "tpu" for one in found])
+    expected = np.empty(len(found))
+    for family in np.unique(every.family):
+        out = every.family == family
+        model = fitted_power(prior, every.part(~out & fitted))
+        expected[out & fitted] = expected_power(model, every.part(out & fitted))
+        for place in np.flatnonzero(out & ~fitted).tolist():
+            expected[place] = _system_power(found, place, model, tpu_load)
+    ratio = np.log(expected / every.measured_w)
+    return Blind(log_ratio=ratio, log_sd=_spread(ratio, found))
+
+
+def work_group(reading: Reading) -> str:
+    """Whether the work of a run tells how busy its devices were."""
+    return HOURS_ALONE if np.isnan(reading.busy) else WORK_KNOWN
+
+
+def _spread(ratio: Floats, found: Sequence[Reading]) -> Floats:
+    """Doubt of each: from the errors of runs of other families of which as much is known [1]."""
+    group = np.array([work_group(one) for one in found])
+    family = np.array([one.family for one in found])
+    scored = np.array([one.scored for one in found])
+    return np.array(
+        [
+            power_spread(ratio[scored & (family != one.family) & (group == of)])
+            for one, of in zip(found, group.tolist(), strict=True)
+        ]
     )
-    alone = row["energy_scope"] == DEVICES_ALONE
-    yield MeasuredPower(
-        name=row["name"],
-        family=row["family"],
-        device=named.device.id,
-        measured_w=watts,
-        predicted_w=power.device_w if alone else power.node_w,
-        seen=row["name"].startswith(SEEN_BY_THE_PRIORS),
+
+
+def power_spread(log_ratio: Floats) -> float:
+    """Standard deviation that makes the 80 % interval hold 80 % of such errors, one more in [1]."""
+    level = min(CENTRAL * (1.0 + 1.0 / len(log_ratio)), 1.0)
+    return float(np.quantile(np.abs(log_ratio), level)) / z_score(CENTRAL)
+
+
+def _system_power(
+    found: Sequence[Reading], place: int, model: PowerModel, tpu_load: float
+) -> float:
+    """System power of a TPU: the median on that chip in other families, as busy as it was [W]."""
+    one = found[place]
+    others = [
+        other.measured_w
+        for other in found
+        if other.device == one.device and other.family != one.family and other.scope == NODE
+    ]
+    if not others:
+        raise ValueError(f"no other system power of {one.device} is on record to predict it by")
+    shares = np.array([1.0 if np.isnan(one.busy) else one.busy, 1.0])
+    both = Meters(
+        idle_w=np.full(2, one.idle_w),
+        limit_w=np.full(2, one.limit_w),
+        busy=shares,
+        scope=np.full(2, NODE),
+        measured_w=np.full(2, np.nan),
+        family=np.full(2, one.family),
     )
-
-
-def _measured_w(row: dict[str, str]) -> float | None:
-    """Mean measured power per device, the PUE taken out; None where nothing was measured."""
-    if WALL_POWER in row["name"]:
-        return row_number(row, "avg_chip_power_w")
-    metered = row["energy_scope"] == DEVICES_ALONE or row["energy_scope"].startswith(AT_THE_METER)
-    if not metered or not row["energy_kwh"] or not row["accelerator_hours"]:
-        return None
-    kwh = row_number(row, "energy_kwh") / row_number(row, "pue", default=1.0)
-    return kwh * W_PER_KW / row_number(row, "accelerator_hours")
-
-
-def _utilization(row: dict[str, str], peak_flop_per_s: float) -> float:
-    """Utilization that the run reached, or the reference where its work is not known [1]."""
-    numbers = {name: np.array([row_number(row, name)]) for name in NUMBERS}
-    flop = training_flop(numbers, kinds_of_rows([row["domain"]], [row["arch"]], [row["name"]]))[0]
-    reached = flop / (peak_flop_per_s * S_PER_H * row_number(row, "accelerator_hours"))
-    return REFERENCE_UTILIZATION if np.isnan(reached) else float(min(reached, 1.0))
+    chip = PowerModel(
+        load=tpu_load, load_exponent=model.load_exponent, parts_share=1.0, host_share=1.0
+    )
+    now, busy = expected_power(chip, both)
+    return float(np.median(others) * now / busy)

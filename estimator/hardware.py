@@ -10,7 +10,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from estimator.checks import within_limits
-from estimator.uncertainty import Uncertain
+from estimator.uncertainty import EXACTLY_ONE, Uncertain
+
+REFERENCE_UTILIZATION = Uncertain(0.3)
+"""Utilization of a device that never waits, where nothing is known of the network [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +32,7 @@ class Hardware:
     tdp_w, idle_w : Uncertain, optional
         Power limit and idle power of the device alone [W].
     load : Uncertain
-        Share of the way from idle to the power limit at the reference utilization [1].
+        Share of the way from idle to the power limit of a device that never waits [1].
     host_factor : Uncertain
         Power of the whole node over that of its devices [1].
     price_usd : Uncertain, optional
@@ -39,6 +42,11 @@ class Hardware:
         Emissions of making the device and its share of the server [kgCO2e].
     lifetime_h : Uncertain
         Hours of use over which price and making are spread [h].
+    full_utilization : Uncertain
+        Share of the peak that such a network reaches on it without waiting for others: work bound
+        by the memory keeps a device busy at a low one [1].
+    unknown_busy : Uncertain
+        Busy share of the time of a run of which only the hours are known [1].
     """
 
     name: str
@@ -50,6 +58,8 @@ class Hardware:
     idle_w: Uncertain | None = None
     price_usd: Uncertain | None = None
     embodied_co2e_kg: Uncertain | None = None
+    full_utilization: Uncertain = REFERENCE_UTILIZATION
+    unknown_busy: Uncertain = EXACTLY_ONE
 
     def __post_init__(self) -> None:
         within_limits("peak_flop_per_s", self.peak_flop_per_s)

@@ -9,7 +9,7 @@ from estimator.catalog import Catalog, Device, Price, Record
 from estimator.hardware import Hardware
 from estimator.ownership_lookup import used_up_price
 from estimator.scenario import Scenario
-from estimator.trail import Trail
+from estimator.trail import Trail, uncertain_record
 from estimator.uncertainty import Uncertain, total
 from estimator.units import H_PER_YEAR
 
@@ -21,6 +21,13 @@ SELF_CONTAINED = ("brain",)
 
 PROCESSORS = ("cpu", "soc", "npu-phone", "edge")
 """Kinds of device for which no published training runs are at hand."""
+
+METERED_KINDS = ("gpu-datacenter", "gpu-workstation", "gpu-consumer", "superchip", "asic")
+"""Kinds of device whose power is much in doubt where only the hours are known: those of which
+meters were read in small and large runs, and what is taken like them."""
+
+BUSY_SHARE = "power.busy_share"
+"""Prior: busy share of the time where only the hours are known."""
 
 SAME_TIME = 0.5
 """Offers count as of one time within this [year]."""
@@ -83,6 +90,8 @@ def find_hardware(device: Device, precision: str, catalog: Catalog, trail: Trail
     price = used_up_price(device, catalog, trail)
     optional |= {} if price is None else {"price_usd": price}
     load = trail.prior(catalog, f"power.load.{kind}", "power")
+    if kind in METERED_KINDS:
+        optional["unknown_busy"] = uncertain_record(catalog.prior(BUSY_SHARE), "busy share")
     return Hardware(
         name=device.name,
         peak_flop_per_s=peak,

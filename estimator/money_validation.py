@@ -87,7 +87,7 @@ def judged_costs(catalog: Catalog) -> Judgement:
 
 def judged_emissions(catalog: Catalog) -> Judgement:
     """Operational CO2 behind a meter against the predicted power, hours, PUE and grid given."""
-    measured = {run.name: run for run in measured_power(catalog)}
+    measured = {run.reading.name: run for run in measured_power(catalog)}
     runs: list[Judged] = []
     left_out: Counter[str] = Counter()
     for row in _reporting(catalog, "co2e_t"):
@@ -105,7 +105,7 @@ def judged_emissions(catalog: Catalog) -> Judgement:
             Judged(
                 name=row["name"],
                 family=row["family"],
-                device=power.device,
+                device=power.reading.device,
                 reported=row_number(row, "co2e_t") * KG_PER_T,
                 predicted=it_kwh * row_number(row, "pue", default=1.0) * grid,
             )

@@ -1,8 +1,10 @@
 """What does a device draw while it works, with its host and its network.
 
 Power is idle plus load. The load, a share of the way from idle to the power limit, follows the
-utilization slowly: a device at half the utilization draws far more than half the power, because
-memory, clocks and leakage go on.
+share of the time that the device is busy: the utilization over that which the same network reaches
+where nothing waits. A network bound by the memory keeps a device as busy at a tenth of the peak as
+another at four tenths, and draws as much; one that waits for others draws less, but far more than
+in proportion, because memory, clocks and leakage go on.
 """
 
 from dataclasses import dataclass, replace
@@ -22,16 +24,9 @@ from estimator.uncertainty import (
     z_score,
 )
 
-REFERENCE_UTILIZATION = 0.3
-"""Utilization at which `Hardware.load` is stated [1]."""
-
-LOAD_EXPONENT = 0.2
-"""Elasticity of the load to the utilization [1].
-
-Fitted by eye to nine MLPerf Training v4.0 runs on H100 with measured wall power at implied
-utilizations of 0.11 to 0.37 (MLCommons results repository, power submissions, 2024) and to the
-V100 of GPT-3 at 0.20 (Patterson et al. 2021, arXiv:2104.10350, table 4).
-"""
+LOAD_EXPONENT = 0.35
+"""Elasticity of the load to the share of the time that a device is busy [1], fitted to runs with a
+meter (`estimator.power_fit`; a test fits it again)."""
 
 MOST_CAP = 3.0
 """A cap above so many power limits is a slip of the pen [1]."""
@@ -68,7 +63,7 @@ class Power:
 
 
 def node_power(
-    hardware: Hardware, *, utilization: Quantity, devices: Number, network_share: Uncertain
+    hardware: Hardware, *, utilization: Quantity | None, devices: Number, network_share: Uncertain
 ) -> Power:
     """Mean power of a working device with its share of the node and the network.
 
@@ -76,8 +71,8 @@ def node_power(
     ----------
     hardware : Hardware
         With `tdp_w` and `idle_w` known.
-    utilization : float, array or Uncertain
-        Share of the peak that the run reaches [1].
+    utilization : float, array or Uncertain, optional
+        Share of the peak that the run reaches [1]; without it, the device is busy, more or less.
     devices : float or array
         Number of devices of the run [1].
     network_share : Uncertain
@@ -143,7 +138,7 @@ def capped(
     reached = utilization
     if slows:
         reached = _where(binds, utilization * _slower(left / working, exponent), utilization)
-    load = left / (reach * (reached / REFERENCE_UTILIZATION) ** LOAD_EXPONENT)
+    load = left / (reach * _activity(hardware, reached))
     host = _host_factor_of(hardware.host_factor, total((idle, working)), cap_w)
     return replace(
         hardware,
@@ -168,10 +163,18 @@ def _idle_and_reach(hardware: Hardware) -> tuple[Uncertain, Uncertain]:
     return idle, Uncertain(np.maximum(tdp.mid - idle.mid, 0.0), tdp.loadings)
 
 
-def _load(hardware: Hardware, utilization: Quantity) -> Uncertain:
+def _load(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
     """Share of that way at a utilization [1]."""
-    load = hardware.load * (uncertain(utilization) / REFERENCE_UTILIZATION) ** LOAD_EXPONENT
+    load = hardware.load * _activity(hardware, utilization)
     return Uncertain(np.minimum(load.mid, 1.0), load.loadings)
+
+
+def _activity(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
+    """Load over that of a device that never waits [1]; no run keeps it busier than that."""
+    if utilization is None:
+        return hardware.unknown_busy**LOAD_EXPONENT
+    busy = uncertain(utilization) / hardware.full_utilization
+    return Uncertain(np.minimum(busy.mid, 1.0), busy.loadings) ** LOAD_EXPONENT
 
 
 def _slower(share: Uncertain, exponent: Uncertain) -> Uncertain:

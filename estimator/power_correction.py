@@ -12,8 +12,8 @@ SMALLEST_W = 1e-3
 """A device at work draws at least so much more than at rest [W]."""
 
 
-def device_power_w(hardware: Hardware, utilization: Quantity) -> Uncertain:
-    """Mean power of the device alone at a utilization [W].
+def device_power_w(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
+    """Mean power of the device alone at a utilization, or where that is not known [W].
 
     Raises
     ------
@@ -25,7 +25,7 @@ def device_power_w(hardware: Hardware, utilization: Quantity) -> Uncertain:
 
 
 def corrected_power(
-    hardware: Hardware, utilization: Quantity, *, log_shift: Number, left: Number
+    hardware: Hardware, utilization: Quantity | None, *, log_shift: Number, left: Number
 ) -> Hardware:
     """Device whose mean power at a utilization is moved, and less in doubt.
 
@@ -35,12 +35,12 @@ def corrected_power(
     ----------
     hardware : Hardware
         With `tdp_w` and `idle_w` known.
-    utilization : float or Uncertain
-        Share of the peak at which the power was measured, roughly [1].
+    utilization : float or Uncertain, optional
+        Share of the peak at which the power was measured, roughly [1]; None where it is not known.
     log_shift : float or array
         Logarithm of the power measured over the power expected [1].
     left : float or array
-        Share of the doubt that is left, in [0, 1].
+        Share of the doubt of the mean power that is left, in [0, 1].
 
     Returns
     -------
@@ -66,14 +66,18 @@ def corrected_power(
         raise ValueError(f"the power of {hardware.name} is not known: give its tdp_w in a profile")
     working = np.maximum(drawn.mid - idle.mid, SMALLEST_W)
     wanted = np.maximum(drawn.mid * np.exp(log_shift) - idle.mid, SMALLEST_W)
+    moved = replace(hardware, load=hardware.load * (wanted / working))
+    wider = device_power_w(moved, utilization).log_sd / np.where(drawn.log_sd > 0, drawn.log_sd, 1)
+    kept = left / np.where(wider > 0, wider, 1.0)[()]
     return replace(
-        hardware,
-        load=_less_doubted(hardware.load, left, wanted / working),
-        idle_w=_less_doubted(idle, left),
-        tdp_w=_less_doubted(limit, left),
+        moved,
+        load=_less_doubted(moved.load, kept),
+        idle_w=_less_doubted(idle, kept),
+        tdp_w=_less_doubted(limit, kept),
+        unknown_busy=_less_doubted(hardware.unknown_busy, kept),
     )
 
 
-def _less_doubted(quantity: Uncertain, left: Number, factor: Number = 1.0) -> Uncertain:
+def _less_doubted(quantity: Uncertain, left: Number) -> Uncertain:
     doubts = {name: load * left for name, load in quantity.loadings.items()}
-    return Uncertain(quantity.mid * factor, doubts)
+    return Uncertain(quantity.mid, doubts)

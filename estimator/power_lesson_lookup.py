@@ -17,15 +17,13 @@ from estimator.calibration_lookup import (
 )
 from estimator.catalog import Device
 from estimator.measure.record import MeasuredRun, Timing
-from estimator.power import REFERENCE_UTILIZATION
 from estimator.uncertainty import Uncertain
 
 BUSY_ENOUGH = 0.5
 """A device that ran something for less of the time does not tell its power at work [1]."""
 
 UNKNOWN_WORK_SD = 0.15
-"""Doubt of the power of a run whose utilization is not known: the load goes with its power of 0.2,
-and utilizations of 0.1 to 0.6 are usual [1]."""
+"""Doubt of the power of a run whose work is not known, its device being seen busy [1]."""
 
 COVERED = 0.8
 """Readings that cover less of a run do not tell its mean power [1]."""
@@ -59,7 +57,7 @@ def power_lessons(
     measured: Measured,
     device: Device,
     found: Sequence[Lesson],
-    expected_w: Callable[[float], Uncertain | None],
+    expected_w: Callable[[float | None], Uncertain | None],
 ) -> list[PowerLesson]:
     """What measured runs say of the power of a device: by a counter or by samples, never modelled.
 
@@ -70,18 +68,19 @@ def power_lessons(
     found : sequence of Lesson
         On its utilization.
     expected_w : callable
-        What the prior expects at a utilization [W]; None where it expects nothing.
+        What the prior expects where the device is busy for such a share of the time, None where
+        that is not known [W]; None where it expects nothing.
     """
     told: list[PowerLesson] = []
     for one in found:
-        lesson = _lesson(one.run, one.timing, expected_w(min(one.reached, 1.0)))
+        lesson = _lesson(one.run, one.timing, expected_w(one.reached / float(one.expected.mid)))
         told += [] if lesson is None else [lesson]
     explained = {one.run.id for one in found}
     for run in measured.runs:
         if run.simulated or run.id in explained:
             continue
         for timing in _unexplained(run, device):
-            lesson = _lesson(run, timing, expected_w(REFERENCE_UTILIZATION))
+            lesson = _lesson(run, timing, expected_w(None))
             told += [] if lesson is None else [replace(lesson, noise_sd=UNKNOWN_WORK_SD)]
     return told
 

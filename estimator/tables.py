@@ -53,6 +53,7 @@ INPUT_NAMES: Mapping[str, str] = {
     "tdp_w": "power limit of the device",
     "idle_w": "idle power of the device",
     "power.load": "load, idle to power limit",
+    "power.busy_share": "busy share of the time",
     "power.host_factor": "node power over device power",
     "power.idle_share": "idle power over power limit",
     "power.network_share": "network power over node power",

@@ -256,15 +256,15 @@ def test_the_experts_of_a_config_count_as_the_active_parameters_that_one_says(ca
 
 def test_a_power_cap_saves_power_costs_time_and_says_so(catalog):
     said = {"flop": 1e21, "hardware": "a100", "devices": 8.0, "utilization": 0.45, "site": "fr"}
-    free, bound = ask(catalog, **said), ask(catalog, power_cap=240.0, **said)
+    free, bound = ask(catalog, **said), ask(catalog, power_cap=180.0, **said)
     assert bound.estimate["power_w"].mid < 0.85 * free.estimate["power_w"].mid
     slower = bound.estimate["wall_hours"].mid / free.estimate["wall_hours"].mid
     assert 1.05 < slower < 1.3
-    assert any("power cap of 240 W makes the run" in line for line in bound.warnings)
+    assert any("power cap of 180 W makes the run" in line for line in bound.warnings)
     told = report.as_json(bound)["results"]["utilization"]
     assert told["basis"] == "derived"
     assert told["high"] < 0.45
-    timed = ask(catalog, device_hours=100.0, hardware="a100", power_cap=240.0)
+    timed = ask(catalog, device_hours=100.0, hardware="a100", power_cap=180.0)
     assert timed.estimate["device_hours"].mid == 100.0
     assert (
         timed.estimate["power_w"].mid

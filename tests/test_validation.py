@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.energy_validation import energy_score, measured_power
 from estimator.published import usable_runs
 from estimator.run_traits import prior_model, shipped_doubts
 from estimator.utilization import thinness, transformer_share
@@ -105,20 +104,3 @@ def test_one_vote_a_family_is_not_one_vote_a_run():
 def test_nothing_cannot_be_scored():
     with pytest.raises(ValueError, match="no runs to score"):
         score(Blind(log_ratio=np.array([]), log_sd=np.array([])), np.array([]))
-
-
-def test_measured_power_is_predicted_within_a_seventh(catalog):
-    runs = measured_power(catalog)
-    told = energy_score(runs)
-    assert told.count >= 20
-    assert told.median_error <= 0.14
-    assert 0.74 <= told.coverage <= 0.86
-
-
-def test_power_worked_out_from_the_limit_is_no_measurement(catalog):
-    names = {run.name for run in measured_power(catalog)}
-    rows = {row["name"]: row for row in catalog.published_runs()}
-    assert "GPT-3 175B" in names
-    for name in ("BLOOM-176B", "LLaMA-1 7B", "Llama 2 7B", "Gopher 280B", "LaMDA 137B"):
-        assert name in rows
-        assert name not in names

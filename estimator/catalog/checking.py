@@ -9,6 +9,7 @@ from pathlib import Path
 from estimator.catalog import files, rows
 from estimator.catalog.calibration_checks import calibration_problems
 from estimator.catalog.overlay import read_overlay
+from estimator.catalog.power_checks import power_fact_problems
 from estimator.catalog.reading import Catalog
 from estimator.catalog.records import (
     Device,
@@ -56,6 +57,7 @@ def problems(catalog: Catalog) -> list[Problem]:
         *(problem for place in catalog.places() for problem in _place_problems(catalog, place)),
         *_electricity_problems(catalog),
         *throughput_problems(catalog),
+        *power_fact_problems(catalog),
         *calibration_problems(catalog),
     ]
 
@@ -231,6 +233,7 @@ def _source_problems(catalog: Catalog) -> Iterator[Problem]:
             yield Problem(file=file, key=key, message=message, remedy='write basis = "assumed"')
     used |= {price.source for price in catalog.prices()}
     used |= {row["source"] for row in catalog.published_throughput()}
+    used |= {row["source"] for row in catalog.power_facts()}
     for source in catalog.sources():
         if source.id not in used:
             remedy = "name it in a record, or remove it"

@@ -250,6 +250,11 @@ class Catalog:
         with path.open(encoding="utf-8") as lines:
             return list(csv.DictReader(lines))
 
+    def power_facts(self) -> list[dict[str, str]]:
+        """Return the rows of ``runs/power_facts.csv``, ours only."""
+        with (self.layers[0] / "runs" / "power_facts.csv").open(encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
+
     def calibrations(self) -> "tuple[SharedRun, ...]":
         """Return the measured runs of ``calibrations/*.toml`` of all layers, with their files.
 

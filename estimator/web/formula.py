@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from estimator.answer import Answer
-from estimator.power import LOAD_EXPONENT, REFERENCE_UTILIZATION
+from estimator.power import LOAD_EXPONENT
 from estimator.report import said
 from estimator.tables import amount
 from estimator.units import digits, human, human_count
@@ -86,16 +86,17 @@ def _energy(answer: Answer) -> Iterator[Step]:
         return
     known = answer.estimate.quantities
     share = known.get("utilization")
-    used = REFERENCE_UTILIZATION if share is None else float(share.mid)
+    full = float(hardware.full_utilization.mid)
+    used = full if share is None else min(float(share.mid), full)
     network = float(run.network_share.mid) if run.devices > 8 else 0.0
     power_w = float(known["power_w"].mid) / float(answer.site.pue.mid) / float(run.devices)
     yield Step(
         name="power of a device",
-        words="(idle + load × (limit − idle) × (utilization ÷ "
-        f"{REFERENCE_UTILIZATION:g})^{LOAD_EXPONENT:g}) × node factor × (1 + network)",
+        words="(idle + load × (limit − idle) × (utilization ÷ that without waiting)^"
+        f"{LOAD_EXPONENT:g}) × node factor × (1 + network)",
         numbers=f"({digits(float(hardware.idle_w.mid))} W + {digits(float(hardware.load.mid))} × "
         f"({digits(float(hardware.tdp_w.mid))} W − {digits(float(hardware.idle_w.mid))} W) × "
-        f"({digits(used)} ÷ {REFERENCE_UTILIZATION:g})^{LOAD_EXPONENT:g}) × "
+        f"({digits(used)} ÷ {digits(full)})^{LOAD_EXPONENT:g}) × "
         f"{digits(float(hardware.host_factor.mid))} × {digits(1 + network)}",
         result=human(power_w, "W"),
     )
