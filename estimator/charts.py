@@ -223,7 +223,12 @@ def _log_axis(column: str, quantity: str, *, grid: bool) -> alt.X:
         title=title,
         scale=alt.Scale(type="log", nice=False, padding=14),
         axis=alt.Axis(
-            labelExpr=label, labelOverlap="parity", labelSeparation=10, grid=grid, **ticks
+            labelExpr=label,
+            labelOverlap="parity",
+            labelSeparation=10,
+            labelBound=True,
+            grid=grid,
+            **ticks,
         ),
     )
 
