@@ -1,19 +1,23 @@
-"""What do the runs measured here say of each device, in figures: the measured ones, not the fit."""
+"""What do the runs measured here say of each device, in figures: as measured, and by the fit."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 
-from estimator.catalog import Catalog
+from estimator.calibration_answer import Known
+from estimator.calibration_lookup import Measured, network_group
+from estimator.catalog import Catalog, Device
 from estimator.measure.record import Energy, MeasuredDevice, MeasuredRun, Timing
+from estimator.posterior_report import cells, main_cell
+from estimator.uncertainty import Uncertain
 
 S_PER_DAY = 86400.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """Lowest, middle and highest of some measurements: the median and the range."""
+    """Median and range of some measurements, or middle and bounds of an 80 % interval."""
 
     low: float
     mid: float
@@ -33,7 +37,10 @@ class WorkReport:
     runs : int
         Runs that timed it.
     utilization : Span, optional
-        Share of the peak of the profile [1]; None without a peak or an amount of work.
+        Share of the peak of the profile, as measured [1]; None without a peak or an amount of work.
+    expected, expected_before : Span, optional
+        Utilization that is expected of a whole run of the kind now, and from published runs alone
+        [1]; None where it is no training, or teaches nothing.
     power_w : Span, optional
         Of one device meanwhile [W]; None where none was measured.
     """
@@ -44,6 +51,8 @@ class WorkReport:
     runs: int
     utilization: Span | None
     power_w: Span | None
+    expected: Span | None = None
+    expected_before: Span | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +72,13 @@ class DeviceReport:
         When the first and the last of them began.
     age_days : float
         Time since the last of them [day].
-    utilization : Span, optional
-        In training [1]; None where no training was timed.
+    utilization, utilization_before : Span, optional
+        Expected of a run of the kind and format that were timed most, now and from published runs
+        alone [1]; None where no timing teaches anything.
+    utilization_of : str
+        That kind of network and format; empty where there is none.
+    utilization_measured : Span, optional
+        In all training, as measured [1]; None where none was timed.
     power_w : Span, optional
         Mean power of the runs [W], idle benchmarks and modelled power left out.
     idle_w : Span, optional
@@ -80,6 +94,9 @@ class DeviceReport:
     newest: str
     age_days: float
     utilization: Span | None
+    utilization_before: Span | None
+    utilization_of: str
+    utilization_measured: Span | None
     power_w: Span | None
     idle_w: Span | None
     work: tuple[WorkReport, ...]
@@ -102,34 +119,46 @@ class _Part:
 
 
 def device_reports(
-    runs: Iterable[MeasuredRun], catalog: Catalog, now: datetime | None = None
+    runs: Sequence[MeasuredRun],
+    catalog: Catalog,
+    now: datetime | None = None,
+    known: Known | None = None,
 ) -> list[DeviceReport]:
     """Report every device of some runs, by name.
 
     Parameters
     ----------
-    runs : iterable of MeasuredRun
+    runs : sequence of MeasuredRun
     catalog : Catalog
         Whose profiles tell the peaks.
     now : datetime, optional
         Against which the age is told.
+    known : Known, optional
+        Runs that the fit rests on; by default those that are reported.
     """
+    taught = known or Known(catalog, Measured(runs=[run for run in runs if run.state != "running"]))
     groups: dict[tuple[str, bool], list[_Part]] = {}
     for run in runs:
         for device in run.devices:
             key = (device.hardware or device.name, run.simulated)
             groups.setdefault(key, []).append(_Part(run=run, device=device))
     moment = now or datetime.now(UTC)
-    return [_report(*key, groups[key], catalog, moment) for key in sorted(groups)]
+    return [
+        _report(name, simulated, groups[name, simulated], taught, moment)
+        for name, simulated in sorted(groups)
+    ]
 
 
 def _report(
-    hardware: str, simulated: bool, parts: Sequence[_Part], catalog: Catalog, now: datetime
+    hardware: str, simulated: bool, parts: Sequence[_Part], known: Known, now: datetime
 ) -> DeviceReport:
     started = sorted(part.run.started for part in parts)
     newest = datetime.fromisoformat(started[-1])
     newest = newest if newest.tzinfo else newest.replace(tzinfo=UTC)
-    peaks = _peaks(hardware, catalog)
+    found = None if simulated else known.catalog.find_device(hardware)
+    peaks = _peaks(hardware, known.catalog)
+    device = None if found is None else known.catalog.device(found)
+    cell = None if device is None else main_cell(known, device)
     training = [one for part in parts for one in part.timings if one.what == "training"]
     idle = [one for part in parts for one in part.timings if one.what == "idle"]
     return DeviceReport(
@@ -140,14 +169,17 @@ def _report(
         oldest=started[0],
         newest=started[-1],
         age_days=max(0.0, (now - newest).total_seconds() / S_PER_DAY),
-        utilization=_span(_utilization(one, peaks) for one in training),
+        utilization=None if cell is None else _interval(cell.now),
+        utilization_before=None if cell is None else _interval(cell.before),
+        utilization_of="" if cell is None else f"{cell.group}, {cell.precision}",
+        utilization_measured=_span(_utilization(one, peaks) for one in training),
         power_w=_span(_power_w(training)) or _span(_mean_power_w(parts)),
         idle_w=_span(_power_w(idle)),
-        work=tuple(_work(parts, peaks)),
+        work=tuple(_work(parts, peaks, _Fit(known, device))),
     )
 
 
-def _work(parts: Sequence[_Part], peaks: dict[str, float]) -> list[WorkReport]:
+def _work(parts: Sequence[_Part], peaks: dict[str, float], fit: "_Fit") -> list[WorkReport]:
     """Report every kind of work by itself, idleness aside."""
     groups: dict[tuple[str, str, str], list[tuple[str, Timing]]] = {}
     for part in parts:
@@ -163,9 +195,33 @@ def _work(parts: Sequence[_Part], peaks: dict[str, float]) -> list[WorkReport]:
             runs=len({run_id for run_id, _ in found}),
             utilization=_span(_utilization(one, peaks) for _, one in found),
             power_w=_span(_power_w([one for _, one in found])),
+            **fit.of(what, precision, [one for _, one in found]),
         )
         for (what, precision, kind), found in sorted(groups.items())
     ]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Expectation of the kinds of training of a device; none without a profile."""
+
+    known: Known
+    device: Device | None
+
+    def of(self, what: str, precision: str, timings: Sequence[Timing]) -> dict[str, Span]:
+        """Expectation now and before, where a timing teaches it."""
+        if self.device is None or what != "training" or precision not in self.device.peaks:
+            return {}
+        group = network_group(timings[0].kind, timings[0].arch)
+        for cell in cells(self.known, self.device, precision):
+            if cell.group == group and cell.lessons:
+                return {"expected": _interval(cell.now), "expected_before": _interval(cell.before)}
+        return {}
+
+
+def _interval(quantity: Uncertain) -> Span:
+    low, high = quantity.interval()
+    return Span(low=float(low), mid=float(quantity.mid), high=float(high))
 
 
 def _peaks(hardware: str, catalog: Catalog) -> dict[str, float]:

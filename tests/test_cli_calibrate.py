@@ -113,19 +113,29 @@ def test_show_lists_devices_as_the_interface_says(data):
     told = json.loads(calibrate("show", "--json").stdout)
     device, stub = told["devices"]
     assert device["hardware"] == "h100-sxm"
-    assert device["utilization"] == pytest.approx({"low": 0.3, "mid": 0.4, "high": 0.5})
+    assert device["utilization_measured"] == pytest.approx({"low": 0.3, "mid": 0.4, "high": 0.5})
+    assert device["utilization_of"] == "decoder, bf16"
+    now, before = device["utilization"], device["utilization_before"]
+    assert now["low"] < now["mid"] < now["high"]
+    assert now["high"] / now["low"] < before["high"] / before["low"]
+    assert abs(now["mid"] - 0.4) < abs(before["mid"] - 0.4)
     assert device["power_w"] == {"low": 600.0, "mid": 600.0, "high": 650.0}
     assert device["idle_w"] == {"low": 70.0, "mid": 70.0, "high": 70.0}
     assert (device["runs"], device["newest"]) == (2, "2026-11-02T10:00:00Z")
     assert device["age_days"] >= 0
     (work,) = device["work"]
     assert (work["precision"], work["kind"], work["runs"]) == ("bf16", "language", 2)
+    assert work["utilization"] == device["utilization_measured"]
+    assert (work["expected"], work["expected_before"]) == (now, before)
     assert stub["simulated"]
+    assert "utilization" not in stub, "a stub teaches nothing of a device"
     assert "power_w" not in stub, "a modelled power is no measured one"
     assert [run["id"] for run in told["runs"]] == ["a", "c", "b"]
     for row in csv.DictReader(io.StringIO(calibrate("show", "--csv").stdout)):
         assert row["hardware"] == "h100-sxm"
-        assert float(row["utilization_low"]) <= float(row["utilization_high"])
+        low, high = row["utilization_measured_low"], row["utilization_measured_high"]
+        assert float(low) <= float(high)
+        assert bool(row["utilization_low"]) is (row["simulated"] == "False")
 
 
 def test_show_says_it_for_people_and_filters(data):

@@ -16,10 +16,18 @@ EXAMPLES = """examples:
   twenty-watts calibrate show
   twenty-watts calibrate show --hardware h100 --json
   twenty-watts calibrate show --runs --csv
-low and high are the lowest and the highest measured, mid the median.
+utilization is what is expected of a run of the kind and format that were timed most, with its 80 %
+interval, after the measured runs; utilization_before the same from published runs alone. The others
+are measured: mid is the median, low and high the range.
 """
 
-QUANTITIES = ("utilization", "power_w", "idle_w")
+QUANTITIES = (
+    "utilization",
+    "utilization_before",
+    "utilization_measured",
+    "power_w",
+    "idle_w",
+)
 
 
 def add_parser(verbs: Any) -> None:
@@ -43,6 +51,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print devices and runs."""
+    from estimator.calibration_answer import known_runs
     from estimator.calibration_report import device_reports, runs_of
     from estimator.runs import look_up
 
@@ -52,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         note(line, quiet=options.quiet)
     if options.hardware is not None:
         runs = list(filter(runs_of(options.hardware, catalog), runs))
-    reports = device_reports(runs, catalog)
+    reports = device_reports(runs, catalog, known=known_runs(catalog))
     if options.json:
         listed = [_run_json(one) for one in runs]
         devices = {} if options.runs else {"devices": [_device_json(one) for one in reports]}
@@ -71,9 +80,9 @@ def _print_for_people(
         print_line("Nothing measured yet" + (f" on {hardware}." if hardware else "."))
         return
     if reports:
-        header = ["device", "runs", "newest", "utilization", "power", "idle"]
+        header = ["device", "runs", "newest", "of", "expected", "before", "power", "idle"]
         print_table(header, [[_printable(cell) for cell in _device_cells(one)] for one in reports])
-        header = ["device", "work", "format", "kind", "runs", "utilization", "power"]
+        header = ["device", "work", "format", "kind", "runs", "measured", "expected", "power"]
         cells = [_work_cells(one.hardware, work) for one in reports for work in one.work]
         rows = [[_printable(cell) for cell in row] for row in cells]
         if rows:
@@ -145,14 +154,16 @@ def _device_cells(report: "DeviceReport") -> list[str]:
         name,
         str(report.runs),
         age,
+        report.utilization_of,
         _share(report.utilization),
+        _share(report.utilization_before),
         _watts(report.power_w),
         _watts(report.idle_w),
     ]
 
 
 def _work_cells(hardware: str, work: "WorkReport") -> list[str]:
-    spans = [_share(work.utilization), _watts(work.power_w)]
+    spans = [_share(work.utilization), _share(work.expected), _watts(work.power_w)]
     return [hardware, work.what, work.precision, work.kind, str(work.runs), *spans]
 
 
