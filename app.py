@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from estimator.web import accuracy_page, estimate_page
+from estimator.web import accuracy_page, calibrate_page, estimate_page
 
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="16" r="15" '
@@ -19,6 +19,7 @@ st.navigation(
     [
         st.Page(estimate_page.page, title="Estimate", url_path="estimate", default=True),
         st.Page(accuracy_page.page, title="How right are we?", url_path="accuracy"),
+        st.Page(calibrate_page.page, title="Calibrate", url_path="calibrate"),
     ],
     position="hidden" if st.context.is_embedded or "show" in st.query_params else "top",
 ).run()

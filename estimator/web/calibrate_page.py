@@ -1,0 +1,304 @@
+"""The third page: what was measured, what it changed, and what to measure next."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from estimator.answer import Answer, answer_scenario
+from estimator.calibration_answer import Known, known_runs
+from estimator.calibration_report import DeviceReport, device_reports
+from estimator.catalog import Device
+from estimator.measure.record import MeasuredRun
+from estimator.next_run_lookup import best_of_each_way, next_runs
+from estimator.posterior_report import cells, main_cell, precisions_told, residuals
+from estimator.web import calibrate_address as address
+from estimator.web import calibrate_figures as charts
+from estimator.web import calibrate_live as live
+from estimator.web import calibrate_tables as tables
+from estimator.web import calibrate_words as words
+from estimator.web import figures, style
+from estimator.web.address import View, address_of
+from estimator.web.address import view as view_of
+from estimator.web.calibrate_address import Choice
+from estimator.web.calibrate_now import draw_now
+from estimator.web.profiles import hardware_names, open_catalog
+
+FEW = 4
+"""So many things to measure next are told."""
+
+COMMANDS = (
+    ("Measure this machine, about ten minutes:", "twenty-watts calibrate bench"),
+    (
+        "Or measure a training run that you have anyway; it is left untouched:",
+        "twenty-watts calibrate run --params 124e6 --tokens 5e8 --precision bf16 -- "
+        "python train.py",
+    ),
+    ("Then look at this page again, or at:", "twenty-watts calibrate show"),
+)
+"""How to measure, in three lines."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What the page is about.
+
+    Parameters
+    ----------
+    known : Known
+        All runs that correct predictions.
+    runs : list of MeasuredRun
+        Those of the store, and those that came with the profiles.
+    own : list of MeasuredRun
+        Those of the store.
+    device : Device
+    choice : Choice
+    view : View
+    slide : bool
+        One section alone.
+    """
+
+    known: Known
+    runs: list[MeasuredRun]
+    own: list[MeasuredRun]
+    device: Device
+    choice: Choice
+    view: View
+    slide: bool
+
+
+def page() -> None:
+    """Draw the page: live readings, then what the measured runs of a device say."""
+    state, view = st.session_state, view_of()
+    show = st.query_params.get("show", "")
+    style.write_stylesheet(view.scale, slide=show in SECTIONS)
+    own, notes = live.stored()
+    known = known_runs(open_catalog())
+    choice = address.arrive(state, known)
+    _notices(notes)
+    shipped = [one.run for one in open_catalog().calibrations()]
+    kept = {run.id: run for run in (*shipped, *own)}
+    seen = Seen(
+        known=known,
+        runs=list(kept.values()),
+        own=own,
+        device=open_catalog().device(choice.device),
+        choice=choice,
+        view=view,
+        slide=show in SECTIONS,
+    )
+    _head(seen)
+    for section in [SECTIONS[show]] if seen.slide else SECTIONS.values():
+        section(seen)
+    if not seen.slide:
+        _share(choice)
+    with st.expander("Choose the device") if view.embedded else st.sidebar:
+        _controls()
+    address.leave(choice, state, embedded=view.embedded)
+    style.marker("?" + "&".join("=".join(item) for item in address.as_query(choice).items()))
+
+
+def _notices(notes: list[str]) -> None:
+    """Say what of the link could not be used, and what is wrong with the store."""
+    state = st.session_state
+    told = state.setdefault("_calibrate_store", [])
+    told += [note for note in notes if note not in told]
+    if state["_calibrate_notices"]:
+        st.warning(f"Not all of the link could be used: {'; '.join(state['_calibrate_notices'])}.")
+    if told and not live.allowed():
+        st.warning("Not all measured runs could be read: whoever runs this server is told why.")
+        return
+    for note in told:
+        st.warning(note)
+
+
+def _head(seen: Seen) -> None:
+    """Draw the sentence, the figures, and how to measure where nothing was."""
+    if st.query_params.get("show") in ("live", "runs"):
+        return
+    if not seen.own and not seen.slide:
+        _teach()
+    lessons, _ = seen.known.of(seen.device)
+    cell = main_cell(seen.known, seen.device)
+    if cell is None or cell.precision != seen.choice.precision:
+        told = cells(seen.known, seen.device, seen.choice.precision)
+        told = sorted(told, key=lambda one: -len(one.lessons))
+        cell = told[0] if told else None
+    runs = {one.run.id: one.run for one in lessons}
+    style.sentence(words.sentence(seen.device, cell, len(runs), len(lessons)))
+    if cell is None or not lessons or seen.slide:
+        return
+    style.figures(style.figure(*card) for card in words.cards(cell, _report(seen)))
+    example = ""
+    if not any(run.id in runs for run in seen.own):
+        example = " They came with the program."
+        if all(run.host.id != seen.known.measured.host for run in runs.values()):
+            example = " They came with the program, from another machine: they tell less of yours."
+    newest = max(run.started[:10] for run in runs.values())
+    style.caption(
+        "Utilizations are shares of the dense peak in the profile, of a whole run whose steps are "
+        f"like the middle ones measured; intervals hold 80 %. Newest run: {newest}.{example}"
+    )
+
+
+def _report(seen: Seen) -> DeviceReport | None:
+    """What was measured of the device, in figures."""
+    told = [run for run in seen.runs if not run.simulated and run.state != "running"]
+    found = [one for one in device_reports(told, seen.known.catalog)]
+    return next((one for one in found if one.hardware == seen.device.id), None)
+
+
+def _teach() -> None:
+    """Say in three lines how to measure."""
+    st.subheader("Nothing measured here yet", anchor=False)
+    for line, command in COMMANDS:
+        st.markdown(line)
+        st.code(command, language=None, wrap_lines=True)
+    if open_catalog().calibrations():
+        style.caption(
+            "Below is what it looks like: shipped examples, measured on other machines and marked "
+            "as such in the list of runs."
+        )
+
+
+def _live(seen: Seen) -> None:
+    """Draw what goes on just now."""
+    st.subheader("Just now", anchor=False)
+    draw_now(seen.view.scale)
+
+
+def _picture(seen: Seen) -> None:
+    """Draw what was expected before and is now."""
+    st.subheader("Before and after measuring", anchor=False)
+    found = cells(seen.known, seen.device, seen.choice.precision)
+    if not found:
+        style.caption("The utilization of this device is beyond doubt: there is nothing to learn.")
+        return
+    if seen.slide:
+        found = [one for one in found if one.lessons] or found
+    else:
+        st.segmented_control(
+            "Number format",
+            precisions_told(seen.known, seen.device),
+            required=True,
+            key=address.KEYS["precision"],
+            label_visibility="collapsed",
+        )
+    look, alt = figures.look(seen.view.scale), words.alt_of_cells(found)
+    charts.draw_cells(tables.cells_table(found), look, alt, slide=seen.slide)
+    style.caption(
+        f"{seen.device.name} in {seen.choice.precision}. A measured row tells steps like the "
+        "middle ones measured; what was measured in another format or kind of work tells it less."
+    )
+
+
+def _residuals(seen: Seen) -> None:
+    """Draw each timing against what the others alone predict."""
+    st.subheader("Each timing, predicted by the others", anchor=False)
+    found = residuals(seen.known, seen.device)
+    if not found:
+        style.caption("This takes at least two timings of training on one device.")
+        return
+    table = tables.residuals_table(found)
+    look, alt = figures.look(seen.view.scale), words.alt_of_residuals(table)
+    charts.draw_residuals(table, look, alt, slide=seen.slide)
+    style.caption(words.misses(found))
+
+
+def _next(seen: Seen) -> None:
+    """Say what to measure next, with the command to type."""
+    st.subheader("What to measure next", anchor=False)
+    answer = _open_answer(seen)
+    target = seen.choice.precision if answer is None else answer.target
+    found = best_of_each_way(next_runs(seen.known, seen.device, target), FEW)
+    found = [one for one in found if one.narrower >= 0.005]
+    if not found:
+        style.caption("No further run would narrow the interval by much.")
+        return
+    aim = f"for training of all kinds in {seen.choice.precision} on this device"
+    if answer is not None:
+        aim = "for the run that is open on the page Estimate"
+    style.caption(
+        f"What would narrow the interval of the utilization most, {aim}. Factors are the upper "
+        "bound over the middle; type the command yourself, no page starts one."
+    )
+    for one in found:
+        st.markdown(words.worth(one))
+        st.code(one.plan.command, language=None, wrap_lines=True)
+
+
+def _open_answer(seen: Seen) -> Answer | None:
+    """Answer to the scenario of the Estimate page, if it is one for this device."""
+    scenario = st.session_state.get("_scenario")
+    if scenario is None or scenario.utilization is not None or scenario.device_hours is not None:
+        return None
+    answer = answer_scenario(scenario, seen.known.catalog)
+    return answer if answer.device.id == seen.device.id else None
+
+
+def _runs(seen: Seen) -> None:
+    """Draw the table of runs."""
+    st.subheader("The runs", anchor=False)
+    if not seen.runs:
+        style.caption("None yet.")
+        return
+    own = [run.id for run in seen.own]
+    table = tables.runs_table(seen.runs, own, seen.known.measured.host)
+    if not live.allowed():
+        table = table.drop(columns="label")
+    st.dataframe(table, column_config=COLUMNS, hide_index=True, key="calibrate_runs")
+    told = "A click on a column sorts it. "
+    if any(run.simulated for run in seen.runs):
+        told += (
+            "Simulated runs were made with a stub in the place of a device: they teach nothing. "
+        )
+    style.caption(
+        told + "Energy is that of the components measured, or of those modelled from the load "
+        "where none was; the column of meters tells which."
+    )
+
+
+COLUMNS = {
+    "started": st.column_config.DatetimeColumn("started", format="YYYY-MM-DD HH:mm"),
+    "wall_min": st.column_config.NumberColumn("time [min]", format="%.1f"),
+    "energy_wh": st.column_config.NumberColumn("energy [Wh]", format="%.3g"),
+    "meters": st.column_config.TextColumn("meters and their trust"),
+    "disturbed": st.column_config.TextColumn("disturbed by"),
+    "work": st.column_config.TextColumn("kind of work"),
+}
+"""How the columns of the runs are called and written."""
+
+SECTIONS: Mapping[str, Callable[[Seen], None]] = {
+    "live": _live,
+    "picture": _picture,
+    "residuals": _residuals,
+    "next": _next,
+    "runs": _runs,
+}
+"""What `show` in a link can restrict the page to."""
+
+
+def _share(choice: Choice) -> None:
+    """Draw the link."""
+    st.subheader("Take it along", anchor=False)
+    st.markdown("This link opens the same page; `&show=picture` or another section makes a slide:")
+    st.code(address_of(address.as_query(choice)), language=None, wrap_lines=True)
+    st.markdown("The runs themselves, as a file for colleagues:")
+    st.code("twenty-watts calibrate export -o mine.toml", language=None, wrap_lines=True)
+
+
+def _controls() -> None:
+    """Draw the choice of the device."""
+    style.brand("Twenty Watts", "what training takes, beside a brain")
+    st.subheader("Which device", anchor=False)
+    names = {name: open_catalog().device(name).name for name in _offered()}
+    st.selectbox("Device", list(names), format_func=names.__getitem__, key=address.KEYS["device"])
+    st.caption("Measured devices come first.")
+
+
+def _offered() -> list[str]:
+    """Ids of devices to choose from: the measured ones, then all that train."""
+    known = known_runs(open_catalog())
+    first = address.measured_devices(known)
+    rest = (name for name in hardware_names() if precisions_told(known, known.catalog.device(name)))
+    return list(dict.fromkeys([*first, st.session_state[address.KEYS["device"]], *rest]))
