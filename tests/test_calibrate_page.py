@@ -122,7 +122,7 @@ def test_several_runs_are_told_as_the_fit_tells_them():
     found = {one.group: one for one in cells(known, device, "bf16")}
     assert "On NVIDIA H100" in text(page)
     assert (
-        f"11 timings of 2 measured runs let expect {percent(float(found['decoder'].now.mid))}"
+        f"11 timings from 2 measured runs point to {percent(float(found['decoder'].now.mid))}"
         in (text(page).replace("\N{NO-BREAK SPACE}", " "))
     )
     picture, scatter = alts(page)

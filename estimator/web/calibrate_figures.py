@@ -13,7 +13,7 @@ from estimator.web.calibrate_tables import BEFORE, GROUP_NAMES, MEASURED, NOW
 
 Spec = dict[str, Any]
 
-HEIGHT_PX, SLIDE_PX, LIVE_PX = 380, 320, 220
+HEIGHT_PX, SLIDE_PX, LIVE_PX = 380, 320, 190
 ROWS_OVER_USUAL = 1.75
 """Height of a row of the picture over that of other charts: a label and two marks [1]."""
 

@@ -27,17 +27,6 @@ from estimator.web.profiles import hardware_names, open_catalog
 FEW = 4
 """So many things to measure next are told."""
 
-COMMANDS = (
-    ("Measure this machine, about ten minutes:", "twenty-watts calibrate bench"),
-    (
-        "Or measure a training run that you have anyway; it is left untouched:",
-        "twenty-watts calibrate run --params 124e6 --tokens 5e8 --precision bf16 -- "
-        "python train.py",
-    ),
-    ("Then look at this page again, or at:", "twenty-watts calibrate show"),
-)
-"""How to measure, in three lines."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
@@ -151,7 +140,7 @@ def _report(seen: Seen) -> DeviceReport | None:
 def _teach() -> None:
     """Say in three lines how to measure."""
     st.subheader("Nothing measured here yet", anchor=False)
-    for line, command in COMMANDS:
+    for line, command in words.COMMANDS:
         st.markdown(line)
         st.code(command, language=None, wrap_lines=True)
     if open_catalog().calibrations():

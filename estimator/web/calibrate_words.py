@@ -26,6 +26,17 @@ WORK_NAMES = {
     "other": "another network",
 }
 
+COMMANDS = (
+    ("Measure this machine, about ten minutes:", "twenty-watts calibrate bench"),
+    (
+        "Or measure a training run that you have anyway; it is left untouched:",
+        "twenty-watts calibrate run --params 124e6 --tokens 5e8 --precision bf16 -- "
+        "python train.py",
+    ),
+    ("Then look at this page again, or at:", "twenty-watts calibrate show"),
+)
+"""How to measure, in three lines."""
+
 Card = tuple[str, str, str, str, tuple[str, ...]]
 """Name, label, value, range and notes of a headline figure."""
 
@@ -39,13 +50,15 @@ def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
     before, now = (_unbroken(float(one.mid)) for one in (cell.before, cell.now))
     if not timings:
         return (
-            f"Nothing is measured on {name} yet: published runs let expect <b>{before}</b> of the "
+            f"Nothing is measured on {name} yet: published runs point to <b>{before}</b> of the "
             f"peak for {work}."
         )
-    told = f"<b>{timings} timing{'s' * (timings > 1)}</b> of {runs} measured run{'s' * (runs > 1)}"
+    told = (
+        f"<b>{timings} timing{'s' * (timings > 1)}</b> from {runs} measured run{'s' * (runs > 1)}"
+    )
     return (
-        f"On {name}, {told} let expect <b>{now}</b> of the peak for {work}; published runs alone "
-        f"let expect {before}."
+        f"On {name}, {told} point to <b>{now}</b> of the peak for {work}; published runs alone "
+        f"point to {before}."
     )
 
 

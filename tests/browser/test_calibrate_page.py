@@ -1,0 +1,128 @@
+"""The page "Calibrate" in a real browser: a running run, charts, choice, phone, slide."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.browser.conftest import ROOT, WAIT_S, free_port, healthy
+from tests.measured_runs import begin, several, store
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+
+pytestmark = pytest.mark.browser
+CHARTS = "[data-testid=stVegaLiteChart]"
+
+
+@pytest.fixture(scope="module")
+def measured_here(tmp_path_factory):
+    """Address of an app whose store holds some runs and one that goes on."""
+    folder = tmp_path_factory.mktemp("data")
+    before = os.environ["TWENTY_WATTS_DATA"]
+    os.environ["TWENTY_WATTS_DATA"] = str(folder)
+    url = f"http://localhost:{free_port()}"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    command += ["--server.port", url.rpartition(":")[2]]
+    log = folder / "log.txt"
+    store(*several())
+    with begin(seconds=360.0), log.open("wb") as out:
+        server = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+        try:
+            end = time.monotonic() + WAIT_S
+            while not healthy(url):
+                assert server.poll() is None and time.monotonic() < end, log.read_text()
+                time.sleep(0.1)
+            yield url
+        finally:
+            server.terminate()
+            server.wait(timeout=10)
+            os.environ["TWENTY_WATTS_DATA"] = before
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture
+def linked(chromium, measured_here):
+    """Open the page by its own address; nothing may go elsewhere, no script may fail."""
+    wrong, contexts = [], []
+
+    def watch(request):
+        if urlsplit(request.url).hostname not in ("localhost", "127.0.0.1", None):
+            wrong.append(request.url)
+
+    def open_page(query="", *, width=1280, height=720, scheme="light"):
+        context = chromium.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+            locale="en-GB",
+            timezone_id="UTC",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(WAIT_S * 1000)
+        page.on("request", watch)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(f"{measured_here}/calibrate{query}")
+        page.locator("[data-scenario]").wait_for(state="attached")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def shown(page, part):
+    """Wait until the page shows a choice that says so."""
+    pattern = re.compile(rf"[?&]{re.escape(part)}(&|$)")
+    expect(page.locator("[data-scenario]")).to_have_attribute("data-scenario", pattern)
+
+
+def test_the_run_that_goes_on_and_what_was_measured_are_seen_and_a_choice_is_kept(linked):
+    page = linked()
+    live = page.locator('[data-quantity="gpu:0"]')
+    expect(live).to_contain_text("98 % busy, 64 °C")
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(3)
+    for chart in page.locator(CHARTS).all():
+        chart.locator("svg .role-mark path").first.wait_for(state="attached")
+        assert chart.locator("svg").first.bounding_box()["height"] > 150
+    expect(page.get_by_test_id("stDataFrame")).to_have_count(1)
+    page.get_by_role("radio", name="tf32").click()
+    shown(page, "precision=tf32")
+    page.wait_for_url("**precision=tf32**")
+    page.go_back()
+    shown(page, "precision=bf16")
+
+
+def test_no_text_of_a_chart_leaves_it_and_nothing_is_cut_on_a_phone(linked):
+    page = linked(width=390, height=844)
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(3)
+    page.wait_for_timeout(800)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for chart in page.locator(f"{CHARTS} svg").all():
+        frame = chart.bounding_box()
+        for text in chart.locator("text").all():
+            box = text.bounding_box()
+            if box and box["width"]:
+                assert box["x"] >= frame["x"] - 3
+                assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 3
+
+
+def test_in_the_dark_the_charts_have_light_ink(linked):
+    page = linked("?show=picture", scheme="dark")
+    label = page.locator(f"{CHARTS} svg .role-mark text").first
+    expect(label).to_have_attribute("fill", "#F5F5F5")
+
+
+@pytest.mark.parametrize("section", ["live", "picture", "residuals"])
+def test_on_a_slide_one_chart_stands_alone(linked, section):
+    page = linked(f"?show={section}&embed=true&fs=1.4")
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(1)
+    assert page.get_by_role("link", name="Estimate").count() == 0
+    box = page.locator(f"{CHARTS} svg").first.bounding_box()
+    assert box["y"] + box["height"] <= 720
