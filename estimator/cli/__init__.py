@@ -21,7 +21,6 @@ from estimator.cli import (
     profiles,
     validate,
 )
-from estimator.measure.meter import MeterError
 
 COMMANDS = (estimate, compare, batch, model, memory, calibrate, profiles, validate, app)
 """Each module adds one parser, whose `run` answers with the exit code."""
@@ -51,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _complain("stdout is closed: there is nowhere to put the answer")
         code: int = options.run(options)
         sys.stdout.flush()
-    except (ValueError, MeterError) as error:
+    except ValueError as error:
         return _complain(str(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
