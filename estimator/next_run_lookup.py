@@ -53,7 +53,8 @@ class Plan:
     Parameters
     ----------
     way : str
-        "bench", "run" (a wrapped command) or "script" (steps told by the program itself).
+        "bench", "run" (a wrapped command), "script" (steps told by the program itself), or "own" (a
+        part of the run to be predicted).
     told : str
         What it is, for people.
     command : str
@@ -105,6 +106,9 @@ def next_runs(known: Known, device: Device, target: Target | str) -> list[Worth]
     """
     plans = list(_plans(known, device))
     wanted = _wanted(known, device, target)
+    if plans and isinstance(target, Target):
+        own = _own(target, wanted)
+        plans = [own, *(one for one in plans if one.command != own.command)]
     _, evidence = known.of(device)
     now, z = doubt(evidence, wanted), z_score(CENTRAL)
     if now == 0 or not plans:
@@ -137,11 +141,10 @@ def formats(device: Device) -> list[str]:
 def _plans(known: Known, device: Device) -> Iterator[Plan]:
     yield from _benchmarks(known, device)
     for (kind, arch), precision in product(WORKS, formats(device)):
-        options = f'--kind {kind} --arch "{arch}" --precision {precision}'
         yield Plan(
             way="run",
             told=f"a training run of your own, {kind} ({arch}), in {precision}",
-            command=f"twenty-watts calibrate run --flop N {options} -- python train.py",
+            command=_wrapped(kind, arch, precision),
             runs=runs_of(known, device, [(kind, arch, precision, UNKNOWN_SIZE)]),
         )
         for step_s in STEPS_S:
@@ -150,10 +153,37 @@ def _plans(known: Known, device: Device) -> Iterator[Plan]:
                 way="script",
                 told=f"steps of your own training, {kind} ({arch}), in {precision}, each of about "
                 f"{flop} FLOP a device",
-                command=f'with measure(flop={flop}, kind="{kind}", arch="{arch}", '
-                f'precision="{precision}") as run: ... run.step()',
+                command=_scripted(flop, kind, arch, precision),
                 runs=runs_of(known, device, [(kind, arch, precision, float(step_size(step_s)))]),
             )
+
+
+def _own(target: Target, wanted: Runs) -> Plan:
+    """A part of the run to be predicted; the size of its steps is known where it tells them."""
+    kind, arch, precision = target.kind, target.arch, target.precision
+    step_flop = target.step_flop
+    return Plan(
+        way="own",
+        told="a few minutes of the very run that is to be predicted, on one device or a few",
+        command=_wrapped(kind, arch, precision)
+        if step_flop is None
+        else _scripted(f"{step_flop:.2e}".replace("e+", "e"), kind, arch, precision),
+        runs=wanted,
+    )
+
+
+def _wrapped(kind: str, arch: str, precision: str) -> str:
+    options = f'--kind {kind} --arch "{arch}"' if arch else f"--kind {kind}"
+    return (
+        f"twenty-watts calibrate run --flop N {options} --precision {precision} -- python train.py"
+    )
+
+
+def _scripted(flop: str, kind: str, arch: str, precision: str) -> str:
+    return (
+        f'with measure(flop={flop}, kind="{kind}", arch="{arch}", precision="{precision}") as run: '
+        "... run.step()"
+    )
 
 
 def _benchmarks(known: Known, device: Device) -> Iterator[Plan]:

@@ -101,13 +101,26 @@ def test_what_is_expected_to_be_left_is_what_a_run_that_meets_the_expectation_le
     assert doubts_left(held, [plan], aim)[0] == pytest.approx(doubt(after, aim))
 
 
-def test_on_a_device_that_nobody_measured_the_very_work_comes_first():
-    target = Target(precision="bf16", kind="vision", arch="CNN", step_flop=0.1 * H100_PEAK)
-    best = next_runs(known(), H100, target)[0].plan
-    assert (best.way, set(best.runs.where.kind), set(best.runs.where.precision)) in (
-        ("script", {"convolution"}, {"bf16"}),
-        ("bench", {"decoder", "convolution", "other"}, {"bf16"}),
+@pytest.mark.parametrize("step_flop", [None, 0.1 * H100_PEAK])
+@pytest.mark.parametrize("runs_before", [(), tuple(several())])
+def test_a_part_of_the_very_run_teaches_most_but_for_many_steps_of_a_benchmark(
+    step_flop, runs_before
+):
+    target = Target(precision="bf16", kind="vision", arch="CNN", step_flop=step_flop)
+    found = next_runs(known(*runs_before), H100, target)
+    own = next(one for one in found if one.plan.way == "own")
+    wrapped = (
+        'calibrate run --flop N --kind vision --arch "CNN" --precision bf16 -- python train.py'
     )
+    if step_flop is None:
+        assert own.plan.command == f"twenty-watts {wrapped}"
+    else:
+        assert own.plan.command.startswith("with measure(flop=9.89e13, ")
+        single = [one.narrower for one in found if one.plan.way != "bench"]
+        assert own.narrower == pytest.approx(max(single), abs=1e-9)
+    assert own.narrower > (0.0 if runs_before else 0.3)
+    commands = [one.plan.command for one in found]
+    assert len(commands) == len(set(commands))
 
 
 def test_plans_are_sorted_and_tell_by_how_much_the_interval_narrows():

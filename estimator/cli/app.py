@@ -14,8 +14,9 @@ EXAMPLES = """examples:
   twenty-watts app
   twenty-watts app --port 8080 --no-browser
   twenty-watts app --open '?v=1&preset=gpt-3&hardware=h100&devices=1024'
-The server listens on this machine only; --host 0.0.0.0 opens it to the network. What the devices draw
-just now is shown to visitors on this machine alone; TWENTY_WATTS_LIVE=on or off decides for all.
+The server listens on this machine only; --host 0.0.0.0 opens it to the network. What the devices
+draw just now is shown to visitors on this machine alone; TWENTY_WATTS_LIVE=on or off decides for
+all.
 """
 
 
