@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from estimator.runs import StoreError, data_directory, new_run_id, open_store, r
 from estimator.runs.process import Process, is_gone, this_process
 from estimator.runs.samples import KEPT
 from estimator.runs.schema import APPLICATION, VERSION
+from estimator.runs.store import BATCH_S
 
 GOLDEN = Path(__file__).parent / "golden" / "runs_version_1.sql"
 HOST = Host(id="h1", cpu="Some CPU", cores=8, system="Linux", software={"python": "3.11"})
@@ -193,10 +195,13 @@ def test_a_long_run_keeps_a_second_apart_and_few_enough_and_its_ends_and_counter
         assert 0.9 * KEPT < len(store.samples("b")["gpu:0"]) <= KEPT + 3
 
 
-def test_an_endless_run_does_not_fill_the_disk_and_its_summary_is_still_right(path):
+@pytest.mark.parametrize("pause_s", [0.0, 1.5 * BATCH_S])
+def test_an_endless_run_does_not_fill_the_disk_and_its_summary_is_still_right(path, pause_s):
+    many = [reading(step / 10, 200.0) for step in range(120_000)]
     with open_store(path) as store:
         store.begin(measured(state="running"), METERS)
-        store.append("a", [reading(step / 10, 200.0) for step in range(120_000)])
+        time.sleep(pause_s)
+        store.append("a", many)
         store.samples("a")
         store.append("a", [reading(12_000 + step / 10, 200.0) for step in range(600)])
         count = len(store.samples("a")["gpu:0"])

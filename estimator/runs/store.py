@@ -214,8 +214,10 @@ class Store:
             if time.monotonic() - buffer.written_s < BATCH_S:
                 return
             buffer.written_s = time.monotonic()
-            del buffer.readings[:-BUFFER]
-            self._flush(run_id, BRIEF_S)
+            try:
+                self._flush(run_id, BRIEF_S)
+            finally:
+                del buffer.readings[:-BUFFER]
 
     def update(self, run: MeasuredRun) -> None:
         """Replace what is known of a run that goes on, so that a kill does not lose it."""
