@@ -17,7 +17,7 @@ HELP = f"""usage: python -m tests [--no-browser] [PYTEST ARGUMENTS]
 
 Checks everything: ruff format, ruff check, mypy and pytest with doctests, pytest last.
 The first run makes .venv with pinned tools; the browser tests drive a Chromium that is
-found, or else installed.
+found, or else installed; the tests of Prometheus start one that is found, or else fetched.
 
   --no-browser     leave out the tests that drive a browser
   -h, --help       this text; for pytest's own: python -m tests --pytest-help
@@ -29,6 +29,7 @@ examples:
 
 environment:
   {BROWSER}      the Chromium to drive
+  TWENTY_WATTS_PROMETHEUS   the folder of the programs prometheus and promtool to start
   TWENTY_WATTS_NO_SETUP     set: install nothing, fail if something is missing
   CI                        true: no browser is a failure, not a skip
 """
@@ -97,6 +98,7 @@ def check(arguments):
             "\n*** NO BROWSER TESTS: no Chromium found, and none could be installed.\n"
             f"*** Install one (apt-get install chromium) or name one in {BROWSER}.\n\n"
         )
+    provide_prometheus()
     if not browser and "-m" not in arguments:
         arguments = ["-m", "not browser", *arguments]
     failed = [name for name, command in CHECKS.items() if not passes(name, command)]
@@ -105,6 +107,20 @@ def check(arguments):
     if failed:
         sys.stderr.write(f"FAILED: {', '.join(failed)}\n")
     return 1 if failed else 0
+
+
+def provide_prometheus():
+    """Fetch Prometheus for its tests if it is not here; they skip where it cannot be had."""
+    from tests import prometheus_server
+
+    if prometheus_server.find():
+        return
+    sys.stderr.write("Twenty Watts: no Prometheus found, fetching one for its tests\n")
+    if not prometheus_server.fetch():
+        sys.stderr.write(
+            "\n*** NO TESTS AGAINST A PROMETHEUS SERVER: none found, and none could be fetched.\n"
+            f"*** Name the folder of prometheus and promtool in {prometheus_server.FOLDER}.\n\n"
+        )
 
 
 def passes(name, command):

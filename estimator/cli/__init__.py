@@ -21,6 +21,7 @@ from estimator.cli import (
     profiles,
     validate,
 )
+from estimator.measure.meter import MeterError
 
 COMMANDS = (estimate, compare, batch, model, memory, calibrate, profiles, validate, app)
 """Each module adds one parser, whose `run` answers with the exit code."""
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _complain("stdout is closed: there is nowhere to put the answer")
         code: int = options.run(options)
         sys.stdout.flush()
-    except ValueError as error:
+    except (ValueError, MeterError) as error:
         return _complain(str(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

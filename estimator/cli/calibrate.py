@@ -3,9 +3,15 @@
 import argparse
 from typing import Any
 
-from estimator.cli import calibrate_bench, calibrate_run, calibrate_share, calibrate_show
+from estimator.cli import (
+    calibrate_bench,
+    calibrate_import,
+    calibrate_run,
+    calibrate_share,
+    calibrate_show,
+)
 
-VERBS = (calibrate_bench, calibrate_run, calibrate_show, calibrate_share)
+VERBS = (calibrate_bench, calibrate_run, calibrate_show, calibrate_import, calibrate_share)
 """Each module adds a verb or more, whose `run` answers with the exit code."""
 
 EXAMPLES = """examples:
@@ -14,6 +20,7 @@ EXAMPLES = """examples:
   twenty-watts calibrate show
   twenty-watts calibrate export --hardware h100 -o h100.toml
   twenty-watts calibrate import h100.toml
+  twenty-watts calibrate import --slurm-job 4711 --params 7e9 --tokens 1e9 --precision bf16
   twenty-watts calibrate forget 20261121T050924Z-7f3a9c01
 What was measured lies in runs.sqlite in your data folder; TWENTY_WATTS_DATA names another folder.
 """

@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     rate_hz = read_number("rate", options.rate)
     if not 0.01 <= rate_hz <= 100:
         raise ValueError(f"rate must be between 0.01 and 100 a second, got {options.rate}")
-    work = _work(options)
+    work = work_of(options)
     try:
         store = open_store()
         notes: list[str] = list(store.notes)
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     return ended.exit_code
 
 
-def _work(options: argparse.Namespace) -> "dict[str, Any]":
+def work_of(options: argparse.Namespace) -> "dict[str, Any]":
     """What the command does, as parts of a `Timing`; checked before anything runs."""
     from estimator.catalog import Catalog
     from estimator.trail import Trail

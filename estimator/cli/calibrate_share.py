@@ -1,4 +1,4 @@
-"""`calibrate export`, `import` and `forget`: measured runs in and out of the store."""
+"""`calibrate export` and `forget`: measured runs out of the store."""
 
 import argparse
 import os
@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_profiles, catalog_of
-from estimator.cli.output import note, print_json
+from estimator.cli.output import note
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
-    from estimator.catalog.overlay import Overlay
     from estimator.measure.record import MeasuredRun
     from estimator.runs import Store
 
@@ -22,10 +21,6 @@ EXPORT = """examples:
   twenty-watts calibrate export --hardware h100 > h100.toml
 The file holds what each run measured, the host in general words, and the profiles of devices that
 were measured and not shipped. Look at its labels and notes before you share it.
-"""
-IMPORT = """examples:
-  twenty-watts calibrate import h100.toml
-The file is checked whole before any of it is stored; runs that are there already are skipped.
 """
 FORGET = """examples:
   twenty-watts calibrate forget 20261121T050924Z-7f3a9c01
@@ -36,13 +31,10 @@ back.
 
 
 def add_parser(verbs: Any) -> None:
-    """Add the three verbs."""
+    """Add the two verbs."""
     exports = _verb(verbs, "export", "measured runs as a file to share", EXPORT, run_export)
     exports.add_argument("--hardware", metavar="NAME", help="only runs on this device")
     exports.add_argument("-o", "--output", metavar="FILE.toml", default="-", help="default: stdout")
-    imports = _verb(verbs, "import", "the measured runs of a file", IMPORT, run_import)
-    imports.add_argument("file", metavar="FILE.toml", help="as `calibrate export` writes it")
-    imports.add_argument("--json", action="store_true", help="the summary as JSON on stdout")
     forgets = _verb(verbs, "forget", "drop measured runs", FORGET, run_forget)
     which = forgets.add_mutually_exclusive_group(required=True)
     which.add_argument("ids", metavar="ID", nargs="*", default=[], help="runs, by id")
@@ -85,30 +77,6 @@ def run_export(options: argparse.Namespace) -> int:
     going = len(chosen) - len(over)
     left = f"; {going} left out, for they go on just now" if going else ""
     note(f"{_count(len(over), 'run')} exported{left}", quiet=options.quiet)
-    return 0
-
-
-def run_import(options: argparse.Namespace) -> int:
-    """Check a file whole, then store its runs and profiles."""
-    from estimator.catalog.overlay import read_overlay
-    from estimator.runs import open_store
-
-    catalog = catalog_of(options)
-    overlay = read_overlay(Path(options.file), [source.id for source in catalog.sources()])
-    kept, skipped = _new_profiles(overlay, catalog)
-    with open_store() as store:
-        added = store.add_all(overlay.runs)
-        notes = list(store.notes)
-    _keep_profiles(overlay, kept)
-    there = len(overlay.runs) - added
-    if options.json:
-        print_json({"added": added, "duplicates": there, "profiles": kept, "skipped": skipped})
-    for line in notes:
-        note(line, quiet=options.quiet)
-    said = f"{_count(added, 'run')} added" + (f", {there} there already" if there else "")
-    said += f", profile of {', '.join(kept)} added" if kept else ""
-    said += f", profile of {', '.join(skipped)} known already" if skipped else ""
-    note(said, quiet=options.quiet)
     return 0
 
 
@@ -187,27 +155,6 @@ def _overlay_text(runs: "Sequence[MeasuredRun]") -> str:
     }
     sources = {name: table for name, table in kept_sources().items() if name in named}
     return overlay_text(runs, profiles, sources)
-
-
-def _new_profiles(overlay: "Overlay", catalog: "Catalog") -> tuple[list[str], list[str]]:
-    """Split the profiles of a file into those of new devices and those that are known."""
-    known = [
-        name
-        for name, device in overlay.devices.items()
-        if any(catalog.find_device(one) for one in (name, device.name, *device.aliases))
-    ]
-    return [name for name in overlay.devices if name not in known], known
-
-
-def _keep_profiles(overlay: "Overlay", names: Sequence[str]) -> None:
-    from estimator.catalog.measured import keep_profile, kept_sources
-
-    for name in names:
-        device = overlay.devices[name]
-        records = (*device.peaks.values(), *device.records.values())
-        named = {source for record in records for source in (record.source, *record.sources)}
-        fresh = {key: table for key, table in overlay.sources.items() if key in named}
-        keep_profile(name, overlay.hardware[name], {**fresh, **kept_sources()})
 
 
 def _write_whole(path: Path, text: str) -> None:
