@@ -235,7 +235,9 @@ def _runs(seen: Seen) -> None:
     table = tables.runs_table(seen.runs, own, seen.known.measured.host)
     if not live.allowed():
         table = table.drop(columns="label")
-    st.dataframe(table, column_config=COLUMNS, hide_index=True, key="calibrate_runs")
+    st.dataframe(
+        table, column_config=COLUMNS, hide_index=True, key="calibrate_runs", placeholder=""
+    )
     told = "A click on a column sorts it. "
     if any(run.simulated for run in seen.runs):
         told += (
