@@ -17,7 +17,8 @@ DRIFT_EXPONENT = 0.65
 """The doubt of a figure grows with this power of the years between it and the run [1].
 
 Figures of one grid that lie 1, 2, 4, 7 and 10 years apart differ by 9, 13, 19, 30 and 42 % (one
-standard deviation, by the 80 % quantile; 46 countries of `countries.csv`, 2012 to 2025).
+standard deviation, by the 80 % quantile; 45 countries and the world of `countries.csv`, 2012 to
+2025).
 """
 
 OPERATORS = {"aws": "aws", "gcp": "google", "azure": "microsoft", "oci": "oracle"}

@@ -1,7 +1,7 @@
 """What does a device reach with PyTorch: products, sums of vectors, and real steps of training.
 
-PyTorch is not a dependency: where it is installed, it is used. The networks are small versions of
-what people train, with the usual optimizer, in eager mode.
+PyTorch is not a dependency: where it is installed, it is used. Networks (`small_networks`) have the
+usual optimizer, in eager mode.
 """
 
 import importlib
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from estimator.measure import small_networks
 from estimator.measure.job import (
     ADAM_BYTES_PER_PARAM,
     Job,
@@ -17,6 +18,14 @@ from estimator.measure.job import (
     perceptron_flop,
 )
 from estimator.measure.record import MeasuredDevice
+from estimator.measure.small_networks import (
+    CLASSES,
+    DEPTH,
+    STAGES,
+    VOCABULARY,
+    convolution_work,
+    decoder_flop,
+)
 
 MATRIX_SIZES = (256, 512, 1024, 2048, 4096, 8192, 16384)
 VECTOR_SIZES = (100_000, 1_000_000, 20_000_000, 200_000_000)
@@ -27,22 +36,18 @@ DECODERS = (
     *((6, 384, 256, 8), (8, 512, 512, 8), (12, 768, 512, 8), (12, 768, 1024, 16)),
     *((16, 1024, 1024, 16), (24, 1536, 1024, 16), (24, 2048, 2048, 16)),
 )
-VOCABULARY = 2048
-HEAD_WIDTH = 64
 
 CONVOLUTIONS = (
     # channels of the first stage, edge of the picture, batch
     *((8, 32, 8), (16, 32, 8), (16, 32, 16), (32, 32, 16), (32, 48, 16), (64, 48, 16)),
     *((64, 64, 32), (64, 128, 32), (64, 224, 32), (64, 224, 128), (128, 224, 128)),
 )
-BLOCKS_OF_A_STAGE, STAGES, CLASSES = 2, 4, 100
 
 PERCEPTRONS = (
     # width, batch of the perceptrons of four layers
     *((256, 64), (256, 256), (512, 512), (1024, 1024), (2048, 2048), (4096, 4096)),
     *((8192, 8192), (16384, 8192)),
 )
-DEPTH = 4
 
 ADAM_AND_GRADIENT_BYTES = 16.0
 """Held per parameter in training: weight, gradient and two moments in fp32 [B]."""
@@ -187,7 +192,7 @@ class TorchEngine:
             label=f"decoder of {layers} layers, width {width}, {batch} x {length} tokens, PyTorch",
             precision=precision,
             prepare=self._step(
-                partial(_decoder, self._torch, layers, width, length),
+                partial(small_networks.decoder, self._torch, layers, width, length),
                 partial(self._words, batch, length),
                 precision,
             ),
@@ -211,7 +216,7 @@ class TorchEngine:
             label=f"residual network of {channels} channels, {batch} x {edge} x {edge}, PyTorch",
             precision=precision,
             prepare=self._step(
-                partial(_residual_network, self._torch, channels),
+                partial(small_networks.residual_network, self._torch, channels),
                 partial(self._pictures, batch, edge),
                 precision,
             ),
@@ -233,7 +238,7 @@ class TorchEngine:
             label=f"perceptron of {DEPTH} layers, width {width}, batch {batch}, PyTorch",
             precision=precision,
             prepare=self._step(
-                partial(_perceptron, self._torch, width),
+                partial(small_networks.perceptron, self._torch, width),
                 partial(self._vectors, batch, width),
                 precision,
             ),
@@ -288,117 +293,8 @@ class TorchEngine:
         return tuple(self._torch.randn(batch, width, device=self.place) for _ in range(2))
 
 
-def decoder_flop(*, layers: int, width: int, length: int, batch: int) -> float:
-    """FLOPs of one step of training the decoder, attention in full [FLOP].
-
-    >>> decoder_flop(layers=1, width=64, length=1, batch=1) == 6 * 12 * 64**2 + 12 * 64 + 6 * 131072
-    True
-    """
-    tokens = float(batch * length)
-    per_token = 12 * layers * width**2 + 2 * layers * width * length + VOCABULARY * width
-    return 6.0 * tokens * per_token
-
-
-def convolution_work(*, channels: int, edge: int, batch: int) -> tuple[float, float]:
-    """FLOPs of one step of training the residual network [FLOP], and its parameters [1].
-
-    The first convolution needs no gradient of the pictures.
-    """
-    forward = first = 2.0 * 27 * channels * edge**2
-    params = 27.0 * channels + 2 * channels
-    before = channels
-    for stage in range(STAGES):
-        width, pixels = channels * 2**stage, (-(-edge // 2**stage)) ** 2
-        for block in range(BLOCKS_OF_A_STAGE):
-            entering = before if block == 0 else width
-            weights = 9.0 * entering * width + 9.0 * width**2
-            weights += entering * width if entering != width else 0
-            forward += 2.0 * weights * pixels
-            params += weights + (4 if entering == width else 6) * width
-        before = width
-    forward += 2.0 * before * CLASSES
-    params += before * CLASSES + CLASSES
-    return batch * (3.0 * forward - first), params
-
-
 def _loss(torch: Any, found: Any, wanted: Any) -> Any:
     """Cross entropy of classes, mean squared error of vectors."""
     if wanted.dtype == torch.int64:
         return torch.nn.functional.cross_entropy(found.flatten(0, -2), wanted.flatten())
     return torch.nn.functional.mse_loss(found, wanted)
-
-
-def _perceptron(torch: Any, width: int) -> Any:
-    layers: list[Any] = []
-    for _ in range(DEPTH):
-        layers += [torch.nn.Linear(width, width, bias=False), torch.nn.ReLU()]
-    return torch.nn.Sequential(*layers[:-1])
-
-
-def _decoder(torch: Any, layers: int, width: int, length: int) -> Any:
-    """GPT-2 without biases: learned places, norms before attention and before the perceptron."""
-    nn = torch.nn
-
-    class Block(nn.Module):  # type: ignore[name-defined, misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.heads = max(1, width // HEAD_WIDTH)
-            self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
-            self.mixed = nn.Linear(width, 3 * width, bias=False)
-            self.out = nn.Linear(width, width, bias=False)
-            self.up = nn.Linear(width, 4 * width, bias=False)
-            self.down = nn.Linear(4 * width, width, bias=False)
-
-        def forward(self, stream: Any) -> Any:
-            parts = self.mixed(self.before(stream)).chunk(3, dim=-1)
-            query, key, value = (
-                part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts
-            )
-            seen = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-            stream = stream + self.out(seen.transpose(1, 2).flatten(2))
-            return stream + self.down(nn.functional.gelu(self.up(self.between(stream))))
-
-    class Decoder(nn.Module):  # type: ignore[name-defined, misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.words = nn.Embedding(VOCABULARY, width)
-            self.places = nn.Parameter(torch.zeros(length, width))
-            self.blocks = nn.Sequential(*(Block() for _ in range(layers)))
-            self.after = nn.LayerNorm(width)
-            self.head = nn.Linear(width, VOCABULARY, bias=False)
-
-        def forward(self, words: Any) -> Any:
-            return self.head(self.after(self.blocks(self.words(words) + self.places)))
-
-    return Decoder()
-
-
-def _residual_network(torch: Any, channels: int) -> Any:
-    """Stages of two residual blocks each, every stage at half the edge and twice the channels."""
-    nn = torch.nn
-
-    def convolved(before: int, after: int, size: int, stride: int) -> list[Any]:
-        layer = nn.Conv2d(before, after, size, stride, padding=size // 2, bias=False)
-        return [layer, nn.BatchNorm2d(after)]
-
-    class Block(nn.Module):  # type: ignore[name-defined, misc]
-        def __init__(self, before: int, after: int, stride: int) -> None:
-            super().__init__()
-            self.deep = nn.Sequential(
-                *convolved(before, after, 3, stride), nn.ReLU(), *convolved(after, after, 3, 1)
-            )
-            same = before == after and stride == 1
-            short = [] if same else convolved(before, after, 1, stride)
-            self.short = nn.Sequential(*short)
-
-        def forward(self, values: Any) -> Any:
-            return nn.functional.relu(self.deep(values) + self.short(values))
-
-    layers, before = [*convolved(3, channels, 3, 1), nn.ReLU()], channels
-    for stage in range(STAGES):
-        after = channels * 2**stage
-        for block in range(BLOCKS_OF_A_STAGE):
-            layers.append(Block(before, after, 2 if stage and not block else 1))
-            before = after
-    pooled = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, CLASSES)]
-    return nn.Sequential(*layers, *pooled)
