@@ -62,6 +62,7 @@ def unseen() -> list[Job]:
     """Shapes that the benchmark does not have."""
     engine = NumpyEngine()
     shapes = [(320, 3, 200), (768, 2, 300), (640, 6, 640), (1536, 3, 512), (3072, 3, 768)]
+    shapes += [(4096, 3, 2048)]
     jobs = [engine.perceptron(*shape) for shape in shapes]
     if not installed():
         return jobs

@@ -29,6 +29,15 @@ GPT-3 on its 10,000 V100: 3.2e6 tokens x 6 x 1.75e11 FLOP / (10,000 x 125e12 FLO
 ResNet-50 at 256 images on a V100: 0.05 s.
 """
 
+SATURATED_S = (0.005, 0.05, 0.5)
+"""Times at the peak at which steps begin to outweigh what does not grow with them [s].
+
+A cost of a fixed time lowers what is reached by the factor 1 / (1 + fixed / step): launches of
+kernels and small products (milliseconds), caches and threads, optimizer and data (tenths of a
+second). How much of each a device has, its measured runs tell; beyond all of them what is reached
+no longer rises, so a trend of small steps does not run on to shares above the peak.
+"""
+
 UNKNOWN_SIZE_SD = 1.5
 """Standard deviation of the size of large runs where it is not told [1]: a factor of 4.5."""
 
@@ -50,8 +59,8 @@ class Shares:
     elsewhere : float
         What a run on another host tells, over what it would tell on the same one [1].
     slope : float
-        Change of the error with the logarithm of the size, of the device and of the kind: its
-        standard deviation over that of the error [1].
+        Change of the error with the logarithm of the size where steps are small, of the device and
+        of the kind: its standard deviation over that of the error [1]. It ends by `SATURATED_S`.
     length : float
         Distance in the logarithm of the size at which runs begin to differ [1].
     step_sd : float
@@ -167,8 +176,8 @@ class Evidence:
 
     def _of_unknown_size(self) -> Floats:
         """Variance that comes from not knowing the size of a step."""
-        slope = 2 * (self.shares.slope * self.prior_sd * UNKNOWN_SIZE_SD) ** 2
-        return np.where(np.isnan(self.where.size), slope, 0.0)
+        variance = _trend_of_unknown_size(self.shares) * self.prior_sd**2
+        return np.where(np.isnan(self.where.size), variance, 0.0)
 
     def posterior(
         self, where: Circumstances, prior_sd: Floats, *, whole_run: bool = True
@@ -189,9 +198,10 @@ class Evidence:
         cross = _covariance((where, prior_sd), (self.where, self.prior_sd), self.shares)
         weights = cross @ self._inverse
         shift = weights @ self.log_ratio
-        size, steps = _known_size(where), self.shares.step_sd**2
+        steps = self.shares.step_sd**2
         of_run = self.shares.run * prior_sd**2 if whole_run else steps
-        own = (1.0 - self.shares.run + 2 * (self.shares.slope * size) ** 2) * prior_sd**2
+        trend = 2 * self.shares.slope**2 * np.sum(_bends(where.size) ** 2, axis=1)
+        own = (1.0 - self.shares.run + trend) * prior_sd**2
         unknown = np.where(np.isnan(where.size), self._slope_doubt(where, prior_sd), 0.0)
         left = own - np.sum(weights * cross, axis=1) + unknown + of_run
         return Posterior(
@@ -199,7 +209,7 @@ class Evidence:
         )
 
     def _slope_doubt(self, where: Circumstances, prior_sd: Floats) -> Floats:
-        """Variance of runs whose steps are of unknown size: the slope, as far as it is known."""
+        """Variance of runs whose steps are of unknown size: the trend, as far as it is known."""
         moved = [
             replace(where, size=np.full(len(prior_sd), side * UNKNOWN_SIZE_SD))
             for side in (-1.0, 1.0)
@@ -209,7 +219,7 @@ class Evidence:
             for side in moved
         )
         learned = ((high - low) @ self.log_ratio / 2) ** 2
-        doubt: Floats = learned + 2 * (self.shares.slope * prior_sd * UNKNOWN_SIZE_SD) ** 2
+        doubt: Floats = learned + _trend_of_unknown_size(self.shares) * prior_sd**2
         return np.where(np.isin(where.device, self.where.device), doubt, 0.0)
 
     def left_out(self) -> Posterior:
@@ -261,8 +271,8 @@ def _covariance(
         + shares.both * both
         + shares.size * both * near
     )
-    slopes = _known_size(here)[:, np.newaxis] * _known_size(there)
-    common += shares.slope**2 * slopes * (device * 1.0 + kind * 1.0)
+    trend = _bends(here.size) @ _bends(there.size).T
+    common += shares.slope**2 * trend * (device * 1.0 + kind * 1.0)
     heard = np.where(host, 1.0, shares.elsewhere)
     variance = np.minimum(here_sd[:, np.newaxis], there_sd) ** 2
     covariance: Floats = common * heard * variance
@@ -281,5 +291,19 @@ def _nearness(one: Floats, other: Floats, length: float) -> Floats:
     return near
 
 
-def _known_size(where: Circumstances) -> Floats:
-    return np.where(np.isnan(where.size), 0.0, where.size)
+def _bends(size: Floats) -> Floats:
+    """How far each fixed cost of a step is outgrown, from that at size zero: shape (n, scales).
+
+    Its squares sum to that of the size where steps are small; an unknown size counts as zero.
+    """
+    scales = step_size(SATURATED_S)
+    known = np.nan_to_num(size)[:, np.newaxis]
+    outgrown: Floats = np.logaddexp(0.0, scales) - np.logaddexp(0.0, scales - known)
+    outgrown /= np.sqrt(len(scales))
+    return outgrown
+
+
+def _trend_of_unknown_size(shares: Shares) -> float:
+    """Variance that the trends of device and kind have over sizes that are not told [1]."""
+    sides = np.array([-UNKNOWN_SIZE_SD, UNKNOWN_SIZE_SD])
+    return float(2 * shares.slope**2 * np.mean(np.sum(_bends(sides) ** 2, axis=1)))

@@ -157,6 +157,38 @@ def test_the_trend_with_the_size_of_steps_is_learned():
     assert sd[0] < sd[1]
 
 
+@pytest.mark.parametrize("fixed_s", [0.004, 0.04, 0.4])
+def test_a_fixed_cost_of_each_step_is_outgrown(fixed_s):
+    """Steps that take a share 0.5 of the peak and a fixed time: large ones reach the share."""
+    ideal_s = np.array([0.01, 0.02, 0.04, 0.08, 0.16, 0.32])
+    sizes = step_size(ideal_s)
+    rows = [("cpu", "fp32", "decoder", float(size)) for size in sizes]
+    steep = Shares(**{**vars(SHARES), "slope": 0.5})
+    known = Evidence(
+        where=runs(*rows),
+        log_ratio=-np.log1p(fixed_s / ideal_s),
+        prior_sd=np.full(len(rows), 0.73),
+        noise_sd=np.zeros(len(rows)),
+        shares=steep,
+    )
+    large_s = 30.0
+    large = runs(("cpu", "fp32", "decoder", float(step_size(large_s))))
+    found = known.posterior(large, np.array([0.73]), whole_run=False)
+    off = float(found.log_shift[0]) + np.log1p(fixed_s / large_s)
+    trend = np.polyfit(sizes, known.log_ratio, 1)
+    straight = np.polyval(trend, step_size(large_s)) + np.log1p(fixed_s / large_s)
+    assert abs(off) < 1.2816 * float(found.log_sd[0])
+    assert abs(off) < 0.5 * abs(straight)
+
+
+def test_the_trend_of_small_steps_does_not_run_on_for_ever():
+    sizes = np.array([-5.0, -4.0, -3.0])
+    known = evidence(runs(*(("gpu", "fp32", "decoder", size) for size in sizes)), 0.3 * sizes)
+    far = [("gpu", "fp32", "decoder", size) for size in (4.0, 8.0)]
+    shift, _ = expected(known, *far)
+    assert shift[1] == pytest.approx(shift[0], abs=0.02)
+
+
 @given(measured, row)
 def test_measured_runs_never_widen(rows, target):
     _, sd = expected(made(rows), target)

@@ -18,7 +18,7 @@ from estimator.measure.record import Timing, Trust
 SHARE_OF_PRODUCT = 0.3
 """Usual throughput of training over that of a product, to foresee how long a step takes [1]."""
 
-SHORTEST_STEP_S, LONGEST_STEP_S = 0.003, 2.0
+SHORTEST_STEP_S, LONGEST_STEP_S = 0.003, 5.0
 """Steps foreseen to take less or more are left out [s]."""
 
 FORESEEN_S = 0.1
