@@ -3,7 +3,7 @@
 import csv
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +20,11 @@ from estimator.catalog.records import (
     ProfileError,
     Record,
     Source,
-    name_key,
     nearest,
     place_key,
 )
 from estimator.catalog.schema import CALIBRATIONS, FOLDERS, PLACE_FIELDS
+from estimator.catalog.shelf import Shelf, unknown
 
 if TYPE_CHECKING:
     from estimator.catalog.overlay import SharedRun
@@ -32,13 +32,6 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 ENVIRONMENT = "TWENTY_WATTS_PROFILES"
-SEE = {
-    "hardware": "`profiles list` shows all",
-    "preset": "`profiles list` shows all",
-    "place": "a country code, a cloud region, an operator or a named place will do",
-    "prior": "they stand in priors.toml",
-    "source": "they stand in sources.toml",
-}
 
 
 def shipped_directory() -> Path:
@@ -112,7 +105,7 @@ class Catalog:
 
     def find_device(self, name: str) -> str | None:
         """Return the id of the device of this id, alias or name; None if there is none."""
-        return self._look_up("hardware", name)
+        return self._hardware.look_up(name)
 
     def knows_place(self, name: str) -> bool:
         """Tell whether a name stands for a place, without looking for near ones."""
@@ -126,11 +119,11 @@ class Catalog:
         ValueError
             If no device answers to the name; the message offers the nearest.
         """
-        return self._device(self._find("hardware", name))
+        return self._device(self._hardware.find(name))
 
     def preset(self, name: str) -> Preset:
         """Return the preset of this id, alias or name; ValueError as in `device`."""
-        return self._preset(self._find("preset", name))
+        return self._preset(self._presets.find(name))
 
     def place(self, name: str) -> Place:
         """Return the country, cloud region, operator or named place; ValueError as in `device`.
@@ -143,7 +136,7 @@ class Catalog:
         """Return a place year by year, oldest first."""
         key = place_key(name)
         if key not in self._place_names:
-            raise _unknown("place", name, key, self._place_names)
+            raise unknown("place", name, key, self._place_names)
         return self._entries(self._place_names[key])
 
     def devices(self) -> list[Device]:
@@ -161,22 +154,16 @@ class Catalog:
 
     def device_names(self) -> dict[str, str]:
         """Return id -> name of all devices, without reading their numbers."""
-        heads = self._heads("hardware")
-        return {item: str(heads[item].get("name", item)) for item in sorted(heads)}
+        return self._hardware.names()
 
     def preset_names(self) -> dict[str, str]:
         """Return id -> name of all presets, without reading their numbers."""
-        heads = self._heads("preset")
-        return {item: str(heads[item].get("name", item)) for item in sorted(heads)}
+        return self._presets.names()
 
     def prices(self, name: str | None = None) -> list[Price]:
         """Return the prices of a device, or of all, newest first."""
-        wanted = None if name is None else self._find("hardware", name)
-        key = f"prices {wanted}"
-        if key not in self._cache:
-            self._cache[key] = self._read_prices(wanted)
-        prices: list[Price] = self._cache[key]
-        return prices
+        wanted = None if name is None else self._hardware.find(name)
+        return self.once(f"prices {wanted}", lambda: self._read_prices(wanted))
 
     def _read_prices(self, wanted: str | None) -> list[Price]:
         prices: dict[tuple[str, ...], Price] = {}
@@ -192,7 +179,7 @@ class Catalog:
         if source_id.startswith("run:"):
             return _measured_run(source_id)
         if source_id not in self._sources:
-            raise _unknown("source", source_id, source_id, {one: one for one in self._sources})
+            raise unknown("source", source_id, source_id, {one: one for one in self._sources})
         return self._sources[source_id]
 
     def sources(self) -> list[Source]:
@@ -202,7 +189,7 @@ class Catalog:
     def prior(self, key: str) -> Record:
         """Return a prior by its dotted key, such as ``power.host_factor.gpu-datacenter``."""
         if key not in self._priors:
-            raise _unknown("prior", key, key, {known: known for known in self._priors})
+            raise unknown("prior", key, key, {known: known for known in self._priors})
         return self._priors[key]
 
     def priors(self) -> dict[str, Record]:
@@ -265,14 +252,14 @@ class Catalog:
         """
         from estimator.catalog.overlay import SharedRun, read_overlay
 
-        if CALIBRATIONS not in self._cache:
-            self._cache[CALIBRATIONS] = tuple(
+        return self.once(
+            CALIBRATIONS,
+            lambda: tuple(
                 SharedRun(run=run, source=f"{CALIBRATIONS}/{path.name}")
                 for path in self.calibration_files()
                 for run in read_overlay(path, self._sources).runs
-            )
-        runs: tuple[SharedRun, ...] = self._cache[CALIBRATIONS]
-        return runs
+            ),
+        )
 
     def calibration_files(self) -> list[Path]:
         """Return the files of measured runs, ours first."""
@@ -281,10 +268,9 @@ class Catalog:
 
     def once(self, name: str, work_out: Callable[[], Found]) -> Found:
         """Return what follows from the profiles alone, worked out when it is first asked for."""
-        key = f"once {name}"
-        if key not in self._cache:
-            self._cache[key] = work_out()
-        return cast(Found, self._cache[key])
+        if name not in self._cache:
+            self._cache[name] = work_out()
+        return cast(Found, self._cache[name])
 
     def check(self) -> list[Problem]:
         """Visit every number of every layer and list what is wrong with it."""
@@ -292,81 +278,34 @@ class Catalog:
 
         return problems(self)
 
-    def _find(self, shelf: str, name: str) -> str:
-        """Return the id a name stands for; ValueError with the nearest names if for none."""
-        found = self._look_up(shelf, name)
-        if found is None:
-            raise _unknown(shelf, name, name_key(name), self._names(shelf))
-        return found
+    @cached_property
+    def _hardware(self) -> Shelf:
+        return self._shelf("hardware")
 
-    def _look_up(self, shelf: str, name: str) -> str | None:
-        """Return the id a name stands for: a file of that name, else one that holds the alias."""
-        slug, key = place_key(name), name_key(name)
-        known = f"{shelf} named {slug}/{key}"
-        if known not in self._cache:
-            found = self._named(shelf, slug, key)
-            if found is None:
-                return None
-            self._cache[known] = found
-        named: str = self._cache[known]
-        return named
+    @cached_property
+    def _presets(self) -> Shelf:
+        return self._shelf("preset")
 
-    def _named(self, shelf: str, slug: str, key: str) -> str | None:
-        if slug and "/" not in slug and self._files(shelf, slug):
-            return slug
-        for item, head in self._heads_with(shelf, f'"{key}"').items():
-            if key in {name_key(str(other)) for other in (head.get("name"), *head["aliases"])}:
-                return item
-        return self._names(shelf).get(key)
-
-    def _heads_with(self, shelf: str, text: str) -> dict[str, dict[str, Any]]:
-        """Parse the heads that hold a text once names are stripped: few, so a look-up is quick."""
-        found: dict[str, dict[str, Any]] = {}
-        for path, head in self._stripped_heads(shelf):
-            if text in head:
-                found[path.stem] = {"aliases": (), **files.read_head(path)}
-        return found
-
-    def _stripped_heads(self, shelf: str) -> list[tuple[Path, str]]:
-        """Return every file of a shelf with its head, read once and stripped like a name."""
-        key = f"{shelf} heads"
-        if key not in self._cache:
-            self._cache[key] = [
-                (path, name_key(files.read_text(path).partition("\n[")[0]))
-                for path in self._shelf(shelf)
-            ]
-        heads: list[tuple[Path, str]] = self._cache[key]
-        return heads
-
-    def _shelf(self, shelf: str) -> list[Path]:
-        """Return all files of devices or presets, ours first."""
-        folders = [layer / FOLDERS[shelf] for layer in self.layers]
-        return [path for folder in folders for path in sorted(folder.glob("*.toml"))]
-
-    def _files(self, shelf: str, item: str) -> list[Path]:
-        """Return the files of one device or preset, ours first."""
-        paths = [layer / FOLDERS[shelf] / f"{item}.toml" for layer in self.layers]
-        return [path for path in paths if path.is_file()]
+    def _shelf(self, what: str) -> Shelf:
+        return Shelf(what, tuple(layer / FOLDERS[what] for layer in self.layers))
 
     @cached_property
     def _cache(self) -> dict[str, Any]:
         return {}
 
     def _device(self, device_id: str) -> Device:
-        key = f"hardware/{device_id}"
-        if key not in self._cache:
-            paths = self._files("hardware", device_id)
-            self._cache[key] = files.read_device(device_id, paths, self._guard)
-        device: Device = self._cache[key]
-        return device
+        paths = self._hardware.files
+        return self.once(
+            f"device {device_id}",
+            lambda: files.read_device(device_id, paths(device_id), self._guard),
+        )
 
     def _preset(self, preset_id: str) -> Preset:
-        key = f"preset/{preset_id}"
-        if key not in self._cache:
-            paths = self._files("preset", preset_id)
-            self._cache[key] = files.read_preset(preset_id, paths, self._guard)
-        preset: Preset = self._cache[key]
-        return preset
+        paths = self._presets.files
+        return self.once(
+            f"preset {preset_id}",
+            lambda: files.read_preset(preset_id, paths(preset_id), self._guard),
+        )
 
     def _guard(self, path: Path, key: str, record: Record) -> None:
         """Refuse an unknown source in a user's file; ours are visited by `check`."""
@@ -382,28 +321,6 @@ class Catalog:
                     remedy=f"add [{source}] to {path.parent.name}/../sources.toml"
                     + (f", or did you mean {close}?" if close else ""),
                 )
-
-    def _heads(self, shelf: str) -> dict[str, dict[str, Any]]:
-        """Read id -> the keys that stand before the first table of its files."""
-        key = f"heads/{shelf}"
-        if key not in self._cache:
-            known: dict[str, dict[str, Any]] = {}
-            for path in self._shelf(shelf):
-                known.setdefault(path.stem, {}).update(files.read_head(path))
-            self._cache[key] = known
-        heads: dict[str, dict[str, Any]] = self._cache[key]
-        return heads
-
-    def _names(self, shelf: str) -> dict[str, str]:
-        """Map every alias, name and id, stripped -> id; an id wins over an alias."""
-        return self.once(f"{shelf} names", lambda: self._all_names(shelf))
-
-    def _all_names(self, shelf: str) -> dict[str, str]:
-        names: dict[str, str] = {}
-        for item, head in self._heads(shelf).items():
-            names |= {name_key(str(name)): item for name in head.get("aliases", ())}
-            names[name_key(str(head.get("name", item)))] = item
-        return names | {name_key(item): item for item in self._heads(shelf)}
 
     @cached_property
     def _sources(self) -> dict[str, Source]:
@@ -434,15 +351,14 @@ class Catalog:
 
     def _entries(self, place_id: str) -> list[Place]:
         """Build a place year by year, oldest first."""
-        key = f"place/{place_id}"
-        if key not in self._cache:
-            built = [
-                draft if isinstance(draft, Place) else rows.read_place(draft, self._guard)
-                for draft in self._drafts[place_id]
-            ]
-            self._cache[key] = sorted(built, key=lambda place: place.year or 0)
-        entries: list[Place] = self._cache[key]
-        return entries
+        return self.once(f"place {place_id}", lambda: self._built(place_id))
+
+    def _built(self, place_id: str) -> list[Place]:
+        built = [
+            draft if isinstance(draft, Place) else rows.read_place(draft, self._guard)
+            for draft in self._drafts[place_id]
+        ]
+        return sorted(built, key=lambda place: place.year or 0)
 
     @cached_property
     def _place_names(self) -> dict[str, str]:
@@ -485,10 +401,3 @@ def _measured_run(source_id: str) -> Source:
         url=None,
         note=None,
     )
-
-
-def _unknown(shelf: str, name: str, key: str, names: Mapping[str, str]) -> ValueError:
-    """Say what is unknown, what is nearest, and where all are."""
-    close = list(dict.fromkeys(names[other] for other in nearest(key, names, count=12)))[:4]
-    proposal = f"did you mean {', '.join(close)}? " if close else ""
-    return ValueError(f"unknown {shelf} {name!r}: {proposal}{SEE[shelf]}")
