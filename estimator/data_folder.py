@@ -1,10 +1,14 @@
 """Where are the user's own data: measured runs and profiles."""
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 ENVIRONMENT = "TWENTY_WATTS_DATA"
 """Name of the environment variable that names another folder."""
+
+DEPENDS_ON = ("HOME", "XDG_DATA_HOME")
+"""Names of the environment variables that move the system's folder while a program runs."""
 
 
 def data_directory() -> Path:
@@ -16,6 +20,12 @@ def data_directory() -> Path:
     named = os.environ.get(ENVIRONMENT)
     if named:
         return Path(named).expanduser().absolute()
+    return _of_system(*(os.environ.get(name) for name in DEPENDS_ON))
+
+
+@lru_cache(maxsize=8)
+def _of_system(*_environment: str | None) -> Path:
+    """Where the system keeps it; each estimate asks, and to work it out takes a tenth of one."""
     import platformdirs
 
     return Path(platformdirs.user_data_dir("twenty-watts", appauthor=False))
