@@ -56,6 +56,9 @@ def within_limits(name: str, value: Quantity) -> None:
     ValueError: pue must be at least 1, got 0.9
     """
     least, most, meaning = LIMITS[name]
+    single = value.mid if isinstance(value, Uncertain) else value
+    if isinstance(single, float) and least <= single <= most:
+        return
     numbers = _numbers(value)
     if numbers.size == 0 or (least <= numbers.min() and numbers.max() <= most):
         return
