@@ -4,7 +4,7 @@ A chain of numpy operations over a million scenarios spends its time on moving t
 main memory; in blocks that fit the cache the same operations run several times faster.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -16,6 +16,8 @@ from estimator.uncertainty import Number, Uncertain
 BLOCK = 15_000
 """Scenarios in a block [1]: 120 kB an array, so that a chain of them fits the cache, and below the
 128 kB from which the C library maps fresh pages for every array."""
+
+PLAIN = (float, int, str, type(None))
 
 Key = tuple[str, str]
 """A quantity and one of its doubts."""
@@ -108,14 +110,16 @@ def _by_key(quantities: Mapping[str, Uncertain]) -> dict[Key, Number]:
     return numbers
 
 
-def _arrays(item: Any) -> Iterator[npt.NDArray[np.float64]]:
+def _arrays(item: Any) -> list[npt.NDArray[np.float64]]:
     """All arrays in a dataclass or a quantity."""
-    if isinstance(item, np.ndarray):
-        yield item
-    elif isinstance(item, Uncertain):
-        for number in (item.mid, *item.loadings.values()):
-            if isinstance(number, np.ndarray):
-                yield number
-    elif is_dataclass(item):
-        for value in vars(item).values():
-            yield from _arrays(value)
+    found: list[npt.NDArray[np.float64]] = []
+    left = [item]
+    while left:
+        one = left.pop()
+        if isinstance(one, np.ndarray):
+            found.append(one)
+        elif isinstance(one, Uncertain):
+            left += (one.mid, *one.loadings.values())
+        elif not isinstance(one, PLAIN) and is_dataclass(one):
+            left += vars(one).values()
+    return found

@@ -166,6 +166,7 @@ def traits_of_rows(
     flop: Floats,
     value_bytes: Number,
     spreads: Doubts,
+    steady: float = 0.0,
 ) -> Traits:
     """Traits of runs; what a row leaves out takes the usual value of such runs.
 
@@ -183,6 +184,8 @@ def traits_of_rows(
         Bytes of a value in memory [B].
     spreads : Doubts
         Doubt by group of networks, and of what a row leaves out.
+    steady : float
+        Flag: rates in steady state, as in `Traits`.
     """
     of_kind = np.array([FLAGS_OF(kind) for kind in kinds], dtype=np.float64).T
     flags = dict(zip(FLAGS, of_kind, strict=True))
@@ -201,6 +204,7 @@ def traits_of_rows(
         ),
         year=known_year,
         value_bytes=value_bytes,
+        steady=steady,
         layout=layout_of_rows(numbers, hidden, flop),
         log_sd=_doubt(
             numbers,

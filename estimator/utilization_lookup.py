@@ -1,7 +1,7 @@
 """Which utilization is expected of a scenario: its facts, the fitted model, its doubt."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -161,14 +161,14 @@ def _traits(facts: RunFacts, kind: NetworkKind, precision: str, catalog: Catalog
             ("year", facts.year),
         )
     } | {name: np.array([value]) for name, value in facts.told.items()}
-    traits = traits_of_rows(
+    return traits_of_rows(
         numbers,
         [kind],
         flop=np.array([facts.flop]),
         value_bytes=value_bytes(precision),
         spreads=shipped_doubts(catalog),
+        steady=float(facts.steady),
     )
-    return replace(traits, steady=1.0) if facts.steady else traits
 
 
 def _warn_of_thin_evidence(
