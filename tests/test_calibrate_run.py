@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from estimator.measure.session import Session, measure
-from estimator.measure.wrap import Command, CommandError
+from estimator.measure.wrap import Command, CommandError, Ended
 from estimator.runs import open_store
 
 ROOT = Path(__file__).parents[1]
@@ -150,6 +150,25 @@ def test_a_command_ended_by_a_signal_is_told_as_shells_do(data, tmp_path):
     job = script(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     assert wrapped(*job).returncode == 128 + signal.SIGKILL
     assert only_run().state == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [(0, "finished"), (1, "failed"), (128, "failed"), (143, "interrupted"), (255, "failed")],
+)
+def test_only_an_exit_code_of_a_signal_is_called_cut_off(code, state):
+    """Many a program ends with -1, which is 255."""
+    assert Ended(exit_code=code, wall_s=1.0).state == state
+
+
+def test_files_that_a_shell_opened_for_the_command_are_open_to_it(data):
+    """As in `calibrate run -- cat <(echo told)`."""
+    ours, theirs = os.pipe()
+    os.write(theirs, b"told")
+    os.close(theirs)
+    done = wrapped("cat", f"/dev/fd/{ours}", options=("--quiet",), pass_fds=(ours,))
+    os.close(ours)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "told", "")
 
 
 def test_ctrl_c_on_a_terminal_reaches_the_command_once_and_twice(data, tmp_path):

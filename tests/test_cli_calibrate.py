@@ -270,6 +270,14 @@ unit = "W"
 basis = "measured"
 source = "run:a"
 """
+TIMING = """
+[[runs.timings]]
+what = "matrix"
+component = "cpu"
+time_s = 1.0
+repetitions = 0
+rejected = 3
+"""
 HOSTILE = {
     "": "format: missing",
     "format = 1\nformat = 2": "TOML",
@@ -292,6 +300,8 @@ HOSTILE = {
     "format = 1" + RUN.replace('id = "a"', 'id = "../a"'): "runs[0].id: must be up to 100 letters",
     "format = 1" + RUN.replace("2026-11", "yesterday"): "runs[0].started: must be a time",
     "format = 1" + RUN.replace('"run"', f'"{"x" * 10_000}"'): "runs[0].origin",
+    "format = 1" + RUN + TIMING.replace("= 0", "= -1"): "repetitions: must not be negative",
+    "format = 1" + RUN + TIMING.replace("= 3", "= 0"): "repetitions: must be positive where none",
     "format = 1\nnote = " + "[" * 5000: "TOML",
     "format = 1" + RUN + CARD.replace("my-card", "'../../evil'"): "hardware.../../evil: odd id",
     "format = 1" + RUN + CARD.replace("run:a", "run:b"): "my-card.tdp_w.source: unknown source",
@@ -312,6 +322,16 @@ def test_a_file_that_is_not_sound_is_one_line_by_key_and_nothing_of_it_is_taken(
     assert line.startswith(f"{file}: ")
     assert HOSTILE[text] in line
     assert "\n" not in line and len(line) < 1000
+
+
+def test_a_timing_whose_repetitions_were_all_disturbed_travels_like_any_other(tmp_path):
+    file = tmp_path / "busy.toml"
+    file.write_text("format = 1" + RUN + TIMING, encoding="utf-8")
+    (run,) = read_overlay(file).runs
+    assert (run.timings[0].repetitions, run.timings[0].rejected) == (0, 3)
+    again = tmp_path / "again.toml"
+    again.write_text(overlay_text([run]), encoding="utf-8")
+    assert read_overlay(again).runs == (run,)
 
 
 def test_a_file_that_is_not_sound_is_not_imported(data, tmp_path):

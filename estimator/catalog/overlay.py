@@ -26,7 +26,7 @@ SHOWN = 200
 
 NAME = r"[a-z0-9]+([.-][a-z0-9]+)*"
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}"
-POSITIVE = ("time_s", "duration_s", "repetitions", "devices", "cores", "flop", "moved_bytes")
+POSITIVE = ("time_s", "duration_s", "devices", "cores", "flop", "moved_bytes")
 SHARES = ("coverage", "busy", "memory_busy", "tensor_busy", "throttled", "others")
 ANY_SIGN = ("temperature_c", "peak_temperature_c", "exit_code")
 ROUNDING = 1e-6
@@ -161,6 +161,9 @@ def _implausible(run: MeasuredRun) -> Iterator[tuple[str, str]]:
         yield "started", f"must be a time like 2026-11-21T05:00:00Z, got {run.started!r}"
     if run.state == "running":
         yield "state", "must be over, got 'running'"
+    for at, timing in enumerate(run.timings):
+        if not timing.repetitions + timing.rejected:
+            yield f"timings[{at}].repetitions", "must be positive where none was rejected, got 0"
     for key, value in _numbers("", as_plain(run)):
         name = key.rpartition(".")[2]
         if name in POSITIVE and value <= 0:

@@ -1,7 +1,7 @@
 """What does a command take while it runs: it is started, left alone, and measured from beside.
 
-Its input, output, terminal and exit code are its own. Signals sent to us go on to it; those that
-the terminal sends to all, Ctrl-C among them, reach it by themselves, and we wait.
+Its input, output, open files, terminal and exit code are its own. Signals sent to us go on to it;
+those that the terminal sends to all, Ctrl-C among them, reach it by themselves, and we wait.
 """
 
 import json
@@ -65,7 +65,8 @@ class Ended:
         """State of the run."""
         if self.exit_code == 0:
             return "finished"
-        return "interrupted" if self.exit_code > OF_SIGNALS else "failed"
+        cut_off = self.exit_code - OF_SIGNALS in signal.valid_signals()
+        return "interrupted" if cut_off else "failed"
 
 
 @dataclass
@@ -85,7 +86,7 @@ class Command:
         self._started_s = time.monotonic()
         try:
             self._process = subprocess.Popen(
-                list(self.words), env={**os.environ, REPORT: str(self._report)}
+                list(self.words), env={**os.environ, REPORT: str(self._report)}, close_fds=False
             )
         except FileNotFoundError:
             self._clear()
