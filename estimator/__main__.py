@@ -16,11 +16,12 @@ def main() -> int:
         return 1
     if not {"-h", "--help", "--version"} & set(sys.argv[1:]) and sys.argv[1:]:
         from estimator import environment
+        from estimator.pip_install import SetupError
 
         try:
             measures = sys.argv[1] == "calibrate"
             environment.enter(environment.MEASURE if measures else environment.APP)
-        except environment.SetupError as error:
+        except SetupError as error:
             sys.stderr.write(f"error: {error}\n")
             return 1
         except KeyboardInterrupt:

@@ -10,7 +10,6 @@ right stamp starts at once. A lock in `.venv` lets one start at a time set up, a
 as ours: a `.venv` that somebody else made is used if it is complete and never changed.
 """
 
-import errno
 import hashlib
 import importlib.util
 import json
@@ -27,10 +26,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TextIO
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from estimator.file_lock import try_lock
+from estimator.pip_install import SetupError, install, make_venv, python_of, site_of
 
 FOLDER = ".venv"
 STAMP = "twenty-watts.json"
@@ -38,12 +35,9 @@ LOCK = "twenty-watts.lock"
 NO_SETUP = "TWENTY_WATTS_NO_SETUP"
 """Name of the environment variable that forbids setting anything up."""
 
-FAST_PIP = 26
 POLL_S = 0.2
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-SIGNS_OF_NO_NETWORK = ("connection broken", "Max retries exceeded")
 NAMED = 3
-SHOWN_LINES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,10 +84,6 @@ MEASURE = replace(
     instead_of=("torch",),
 )
 """What the measuring cannot do without; a Python with PyTorch is measured as it is."""
-
-
-class SetupError(RuntimeError):
-    """The environment cannot be made here: what is in the way, and the remedy."""
 
 
 def enter(needs: Needs) -> None:
@@ -227,7 +217,7 @@ def build(needs: Needs, lock: TextIO) -> None:
         if not whole:
             clear(folder)
             make_venv(folder)
-        install(needs, lock, log)
+        install(folder, [needs.root / name for name in needs.requirements], lock, log)
         done = True
     finally:
         if done:
@@ -239,97 +229,6 @@ def build(needs: Needs, lock: TextIO) -> None:
     importlib.invalidate_caches()
     if left := missing_modules(needs.modules, site_of(folder)):
         raise SetupError(f"{' and '.join(needs.requirements)} do not install {', '.join(left)}")
-
-
-def make_venv(folder: Path) -> None:
-    """Make an empty environment with pip, from the Python that the running one is based on."""
-    if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
-        raise SetupError(
-            f"this Python ({sys.executable}) comes without venv or ensurepip; on Debian and Ubuntu "
-            "run: apt-get install python3-venv"
-        )
-    base = getattr(sys, "_base_executable", sys.executable)
-    command = [base, "-I", "-m", "venv", str(folder)]
-    venv = subprocess.run(command, capture_output=True, text=True, check=False)
-    if venv.returncode:
-        lines = [*venv.stdout.splitlines(), *venv.stderr.splitlines()]
-        raise SetupError(f"cannot make a virtual environment:\n{tail(lines)}")
-
-
-def install(needs: Needs, lock: TextIO, log: list[str]) -> None:
-    """Install the requirement files, after a pip that is twice as fast as those of old Pythons."""
-    sources = [word for name in needs.requirements for word in ("-r", name)]
-    pips = [
-        pip.name for s in site_of(needs.root / FOLDER) for pip in Path(s).glob("pip-*.dist-info")
-    ]
-    if all(int(name.split("-")[1].split(".")[0]) < FAST_PIP for name in pips):
-        run_pip(needs, lock, ["--retries=0", f"pip>={FAST_PIP}"], [])
-    if run_pip(needs, lock, sources, log):
-        raise SetupError(f"{reason(log)}\n{tail(log)}")
-
-
-def run_pip(needs: Needs, lock: TextIO, what: Sequence[str], log: list[str]) -> int:
-    """Run pip, which holds the lock too: it is not overtaken by another start if we are killed."""
-    command = [str(python_of(needs.root / FOLDER)), "-I", "-m", "pip", "install", "--no-user"]
-    command += ["--no-input", "--no-compile", "--disable-pip-version-check", "--progress-bar=off"]
-    with subprocess.Popen(
-        [*command, *what],
-        cwd=needs.root,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        pass_fds=() if sys.platform == "win32" else (lock.fileno(),),
-    ) as pip:
-        try:
-            for line in pip.stdout or ():
-                log.append(line.rstrip())
-                show_progress(log)
-        except KeyboardInterrupt:
-            pip.kill()
-            raise
-        finally:
-            show_progress([])
-    return pip.returncode
-
-
-def reason(log: Sequence[str]) -> str:
-    """Say why pip failed, as far as its output tells, and what to do.
-
-    >>> reason(["ERROR: [Errno 28] No space left on device"])
-    'the disk is full; make room and run the same command again'
-    """
-    text = "\n".join(log)
-    if "No space left" in text:
-        return "the disk is full; make room and run the same command again"
-    if any(sign in text for sign in SIGNS_OF_NO_NETWORK):
-        return (
-            "pip reached no package index; connect or set a proxy, and run the same command again"
-        )
-    if "No matching distribution" in text:
-        return "pip found no such package for this Python and system; is its index complete?"
-    return "pip failed; run the same command again when its complaint is dealt with"
-
-
-def tail(log: Sequence[str]) -> str:
-    """Give the last lines worth reading, indented."""
-    lines = [line for line in log if line.strip() and not line.startswith("WARNING")]
-    return "\n".join(f"  {line.strip()}" for line in lines[-SHOWN_LINES:])
-
-
-def show_progress(log: Sequence[str]) -> None:
-    """Show on a terminal how far pip is, in one line that is overwritten."""
-    if not sys.stderr.isatty():
-        return
-    text = ""
-    if log:
-        found = sum(line.startswith("Collecting ") for line in log)
-        text = f"  {found} packages found, fetching"
-        if log[-1].startswith("Installing collected"):
-            text = f"  {found} packages fetched, installing (the longest part)"
-    sys.stderr.write(f"\r\033[K{text}")
-    sys.stderr.flush()
 
 
 def wanted_stamp(needs: Needs) -> dict[str, str]:
@@ -382,33 +281,6 @@ def locked(path: Path) -> Iterator[TextIO]:
             while not try_lock(lock):
                 time.sleep(POLL_S)
         yield lock
-
-
-def try_lock(lock: TextIO) -> bool:
-    """Take the lock if it is free; a file system without locks counts as free."""
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
-            return True
-        if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-            return False
-        raise
-    return True
-
-
-def python_of(folder: Path) -> Path:
-    """Where the environment's Python is."""
-    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-
-
-def site_of(folder: Path) -> list[str]:
-    """Where the environment's packages are."""
-    sites = [*folder.glob("lib/python3*/site-packages"), *folder.glob("Lib/site-packages")]
-    return [str(site) for site in sites]
 
 
 def run_again(python: Path) -> None:

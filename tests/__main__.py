@@ -60,6 +60,7 @@ def main() -> int:
         sys.stdout.write(HELP)
         return 0
     from estimator import environment
+    from estimator.pip_install import SetupError
 
     app = environment.APP
     needs = environment.Needs(
@@ -71,7 +72,7 @@ def main() -> int:
         environment.enter(needs)
         os.chdir(app.root)
         return check(arguments)
-    except environment.SetupError as error:
+    except SetupError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     except KeyboardInterrupt:

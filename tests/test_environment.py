@@ -15,13 +15,15 @@ from pathlib import Path
 import pytest
 
 from estimator import environment
-from estimator.environment import FOLDER, LOCK, NO_SETUP, STAMP, Needs, is_ready, python_of, reason
+from estimator.environment import FOLDER, LOCK, NO_SETUP, STAMP, Needs, is_ready
+from estimator.pip_install import SetupError, python_of, reason
 
 ROOT = Path(__file__).parents[1]
 START = """
 import sys
 from pathlib import Path
-from estimator.environment import Needs, SetupError, enter
+from estimator.environment import Needs, enter
+from estimator.pip_install import SetupError
 hidden = sys.argv[2:]
 for name in hidden:
     sys.modules[name] = None
@@ -267,5 +269,5 @@ def test_a_python_with_pytorch_is_not_left_for_another(tmp_path, monkeypatch):
     (tmp_path / "torch.py").write_text("", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     needs = replace(environment.MEASURE, modules={"no-such": "no_such_module"})
-    with pytest.raises(environment.SetupError, match=r"has torch.*pip install no-such"):
+    with pytest.raises(SetupError, match=r"has torch.*pip install no-such"):
         environment.enter(needs)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from estimator.environment import try_lock
+from estimator.file_lock import try_lock
 from estimator.runs.schema import VERSION, ForeignFile, migrate, version_of
 
 POLL_S = 0.05

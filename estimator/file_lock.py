@@ -1,0 +1,26 @@
+"""Does another program hold this file? A lock that the system takes back when its holder ends."""
+
+import errno
+import sys
+from typing import TextIO
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+
+def try_lock(lock: TextIO) -> bool:
+    """Take the lock if it is free; a file system without locks counts as free."""
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
+            return True
+        if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            return False
+        raise
+    return True
