@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from estimator.busy_lookup import full_utilization
-from estimator.calibration_answer import calibrated_power, calibrated_utilization
+from estimator.calibration_answer import calibrated_power
 from estimator.calibration_lookup import Target
 from estimator.cap_lookup import under_cap
 from estimator.catalog import Catalog, Device, Preset
@@ -19,7 +18,6 @@ from estimator.lookup import (
     choose_precision,
     find_hardware,
     find_price,
-    fixed_utilization,
 )
 from estimator.memory_answer import fit_warning
 from estimator.ownership_lookup import owned
@@ -31,9 +29,8 @@ from estimator.site_lookup import find_site
 from estimator.trail import Input, Trail
 from estimator.uncertainty import EXACTLY_ZERO, Uncertain, z_score
 from estimator.units import CENTRAL
-from estimator.utilization_lookup import RunFacts, predicted_utilization, told_sharing
+from estimator.utilization_answer import Asked, find_full_utilization, find_utilization
 from estimator.work_lookup import Work, find_work
-from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN
 from estimator.workload.work import Workload
 
 REPORTED_PLACE = ("pue", "co2e_kg_per_kwh")
@@ -54,6 +51,8 @@ class Answer:
         Number format of the run.
     work : Work
         What was found of the work.
+    target : Target
+        The run as far as its calibration depends on it.
     hardware, site, run
         What the core was given.
     estimate : Estimate
@@ -70,6 +69,7 @@ class Answer:
     device: Device
     precision: str
     work: Work
+    target: Target
     hardware: Hardware
     site: Site
     run: Run
@@ -87,11 +87,6 @@ class Answer:
     def workload(self) -> Workload:
         """What the core was given to do."""
         return self.work.workload
-
-    @property
-    def target(self) -> Target:
-        """The run as far as its calibration depends on it."""
-        return _target(self.scenario, self.work, self.precision, float(self.run.devices))
 
     @property
     def link(self) -> str:
@@ -133,7 +128,15 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
     placed = _as_reported(placed, work.preset, device, trail)
     year = _year(scenario, work.preset, device, trail)
     site = find_site(placed, catalog, trail, bare=device.kind in SELF_CONTAINED, year=year)
-    hardware, run = _run(scenario, work, (device, precision, hardware), catalog, trail)
+    asked = Asked(
+        scenario=scenario,
+        work=work,
+        device=device,
+        precision=precision,
+        devices=_devices(scenario, work.preset, device, trail),
+        year=year,
+    )
+    hardware, run = _run(asked, hardware, catalog, trail)
     for line in fit_warning(scenario, work.preset, device, float(run.devices), catalog):
         trail.warn(line)
     result = estimate(work.workload, hardware, site, run)
@@ -148,6 +151,7 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
         device=device,
         precision=precision,
         work=work,
+        target=asked.target,
         hardware=hardware,
         site=site,
         run=run,
@@ -158,36 +162,26 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
     )
 
 
-def _run(
-    scenario: Scenario,
-    work: Work,
-    machine: tuple[Device, str, Hardware],
-    catalog: Catalog,
-    trail: Trail,
-) -> tuple[Hardware, Run]:
+def _run(asked: Asked, hardware: Hardware, catalog: Catalog, trail: Trail) -> tuple[Hardware, Run]:
     """How the work is run and paid, and the device as it is owned and capped."""
-    device, precision, hardware = machine
-    devices = _devices(scenario, work.preset, device, trail)
-    utilization = _utilization(scenario, work, (device, precision, devices), catalog, trail)
-    target = _target(scenario, work, precision, devices)
-    taught = scenario.calibration != "ignore"
-    whole = replace(scenario, **dict.fromkeys(SHARING))
-    facts = _facts(whole, work, (device, precision, devices), Trail())
-    full = full_utilization(facts, (device, target), catalog, taught=taught)
-    if utilization is None and facts is None and hardware.unknown_busy.loadings:
+    scenario, work, device = asked.scenario, asked.work, asked.device
+    utilization = find_utilization(asked, catalog, trail)
+    full = find_full_utilization(asked, catalog)
+    known = utilization is not None or work.workload.training_flop is not None
+    if not known and hardware.unknown_busy.loadings:
         trail.prior(catalog, BUSY_SHARE, "busy share")
     if utilization is not None and scenario.utilization is None:
         full = Uncertain(full.mid, utilization.loadings)
     hardware = replace(hardware, full_utilization=full)
-    if taught:
-        hardware = calibrated_power(hardware, utilization, (device, target), catalog, trail)
-    hardware = owned(scenario, device, hardware, devices, catalog, trail)
+    if asked.taught:
+        hardware = calibrated_power(hardware, utilization, (device, asked.target), catalog, trail)
+    hardware = owned(scenario, device, hardware, asked.devices, catalog, trail)
     if scenario.power_cap is not None:
         hardware, utilization = under_cap(
             scenario.power_cap, work.workload, hardware, utilization, catalog, trail
         )
     return hardware, Run(
-        devices=devices,
+        devices=asked.devices,
         utilization=utilization,
         network_share=_network_share(device, catalog, trail),
         price_usd_per_h=find_price(scenario, device, catalog, trail, year=scenario.year),
@@ -271,84 +265,6 @@ def _devices(scenario: Scenario, preset: Preset | None, device: Device, trail: T
         return preset.as_run["devices"].value
     trail.warn("one device assumed: --devices sets how many share the work")
     return 1.0
-
-
-def _utilization(
-    scenario: Scenario,
-    work: Work,
-    where: tuple[Device, str, float],
-    catalog: Catalog,
-    trail: Trail,
-) -> Uncertain | None:
-    """Utilization as given, or predicted and calibrated; none is needed for a run already timed."""
-    if scenario.utilization is not None:
-        return trail.given("utilization", scenario.utilization, "1")
-    if work.workload.device_hours is not None:
-        return None
-    prior = _prior_utilization(scenario, work, where, catalog, trail)
-    if prior is None or scenario.calibration == "ignore":
-        return prior
-    device, precision, devices = where
-    target = _target(scenario, work, precision, devices)
-    return calibrated_utilization(prior, device, target, catalog, trail)
-
-
-def _target(scenario: Scenario, work: Work, precision: str, devices: float) -> Target:
-    """The run as far as its calibration depends on it."""
-    return Target(
-        precision=precision,
-        kind=work.kind,
-        arch=work.arch,
-        name="" if work.preset is None else work.preset.name,
-        step_flop=_step_flop(scenario, work, devices),
-    )
-
-
-def _step_flop(scenario: Scenario, work: Work, devices: float) -> float | None:
-    """Work of one step and device, where the batch is told [FLOP]."""
-    if scenario.batch_tokens is None or work.params is None:
-        return None
-    return FLOP_PER_PARAM_AND_TOKEN * work.params * scenario.batch_tokens / devices
-
-
-def _prior_utilization(
-    scenario: Scenario,
-    work: Work,
-    where: tuple[Device, str, float],
-    catalog: Catalog,
-    trail: Trail,
-) -> Uncertain | None:
-    """What published runs let expect; None where the work is not known."""
-    device, precision, _ = where
-    fixed = fixed_utilization(device, catalog, trail)
-    if fixed is not None:
-        return fixed
-    facts = _facts(scenario, work, where, trail)
-    return (
-        None if facts is None else predicted_utilization(facts, device, precision, catalog, trail)
-    )
-
-
-def _facts(
-    scenario: Scenario, work: Work, where: tuple[Device, str, float], trail: Trail
-) -> RunFacts | None:
-    """What is told of the run; None where its work is not known."""
-    device, _, devices = where
-    flop = work.workload.training_flop
-    if flop is None:
-        return None
-    return RunFacts(
-        kind=work.kind,
-        arch=work.arch,
-        name="" if work.preset is None else work.preset.name,
-        flop=float(flop.mid),
-        devices=devices,
-        params=work.params,
-        hidden=work.hidden,
-        seq_len=work.seq_len,
-        year=_year(scenario, work.preset, device, trail),
-        told={**work.counted, **told_sharing(scenario, work.preset, devices, trail)},
-    )
 
 
 def _network_share(device: Device, catalog: Catalog, trail: Trail) -> Uncertain:
