@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from estimator.answer import Answer, answer_scenario
-from estimator.catalog import Catalog
+from estimator.calibration_answer import CALIBRATED
+from estimator.catalog import Catalog, Source
 from estimator.report import RESULTS, bounds, said
 from estimator.scenario import Scenario
 from estimator.trail import GIVEN, Input
@@ -50,6 +51,8 @@ INPUT_NAMES: Mapping[str, str] = {
     "attempts": "all runs over the final one",
     "work.formula": "6 N D over an exact count",
     "peak_flop_per_s": "dense peak",
+    "utilization.prior": "utilization before the runs",
+    "device_power_w": "power of the device at work",
     "tdp_w": "power limit of the device",
     "idle_w": "idle power of the device",
     "power.load": "load, idle to power limit",
@@ -189,11 +192,11 @@ def inputs_table(answer: Answer, catalog: Catalog) -> pd.DataFrame:
 def credit(answer: Answer, catalog: Catalog, beginnings: Iterable[str]) -> str:
     """Sources behind some of the inputs in a few words: publishers and years."""
     wanted = tuple(beginnings)
-    ids = [item.source for name, item in answer.inputs.items() if name.startswith(wanted)]
-    sources = [catalog.source(source) for source in dict.fromkeys(ids) if source]
+    used = [item for name, item in answer.inputs.items() if name.startswith(wanted)]
+    found = [source for item in used if (source := _source_of(item, catalog)) is not None]
     told = [
         f"{source.publisher if source.publisher != 'various' else source.title} ({source.date[:4]})"
-        for source in sources
+        for source in found
     ]
     return ", ".join(dict.fromkeys(told))
 
@@ -268,8 +271,26 @@ def _percent(share: float) -> str:
     return "under 1 %" if share < 0.01 else f"{share * 100:.0f} %"
 
 
+def _source_of(item: Input, catalog: Catalog) -> Source | None:
+    """Source of a number; what measured runs corrected rests on these."""
+    if not item.source:
+        return None
+    if item.basis != CALIBRATED:
+        return catalog.source(item.source)
+    one = not item.source.endswith("measured runs")
+    return Source(
+        id=item.source,
+        title=f"measured run {item.source}" if one else item.source,
+        publisher="measured runs",
+        date=item.date,
+        licence="",
+        url=None,
+        note=None,
+    )
+
+
 def _input_row(name: str, item: Input, catalog: Catalog) -> dict[str, str | float | None]:
-    source = catalog.source(item.source) if item.source else None
+    source = _source_of(item, catalog)
     ranged = item.low is not None and item.high is not None and item.low != item.high
     return {
         "key": name,

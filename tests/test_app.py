@@ -18,6 +18,7 @@ from estimator.report import said
 from estimator.scenario import Scenario, from_link, link, read_number
 from estimator.web.controls import LABELS, spoken
 from estimator.web.inputs import DEFAULT, short
+from tests.measured_runs import several, store
 
 APP = Path(__file__).parents[1] / "app.py"
 CATALOG = Catalog.open()
@@ -414,3 +415,20 @@ def test_the_year_of_the_run_is_a_control_and_part_of_the_link():
     assert "year=2012" in marker(healthy(page))
     assert figure(page, "co2e_kg") != now
     assert figure(opened(marker(page)), "co2e_kg") == figure(page, "co2e_kg")
+
+
+@pytest.fixture
+def measured_here(tmp_path, monkeypatch):
+    """A store with runs on an H100, the device that the page opens with."""
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    store(*several())
+
+
+def test_a_device_that_was_measured_names_the_runs_as_source(measured_here):
+    page = opened()
+    assert "2 measured runs" in body(page) and "calibrated" in body(page)
+
+
+def test_a_device_whose_runs_came_with_the_program_is_answered():
+    page = opened("hardware=amd-epyc-2-cores&params=1e6&tokens=1e7")
+    assert "measured run" in body(page)

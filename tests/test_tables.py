@@ -16,6 +16,7 @@ from estimator.tables import (
     parts_table,
     results_table,
 )
+from tests.measured_runs import several, store
 
 CATALOG = Catalog.open()
 SCENARIO = Scenario(params=7e9, tokens=2e12, hardware="h100-sxm", devices=64.0, site="us")
@@ -104,3 +105,17 @@ def test_every_input_that_was_not_said_names_its_source(answer):
 
 def test_credit_names_publishers_with_years(answer):
     assert "(20" in credit(answer, CATALOG, ("tdp_w", "power."))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_measured_runs_corrected_names_these_as_its_source(tmp_path, monkeypatch, count):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    store(*several()[:count])
+    calibrated = answer_scenario(SCENARIO, CATALOG)
+    table = inputs_table(calibrated, CATALOG).set_index("key")
+    told = {1: "measured run r-bench", 2: "2 measured runs"}[count]
+    for key in ("utilization", "device_power_w"):
+        assert table.loc[key, "basis"] == "calibrated"
+        assert table.loc[key, "title"] == told
+    assert table.loc["utilization.prior", "input"] == "utilization before the runs"
+    assert "measured runs (2026)" in credit(calibrated, CATALOG, ("utilization",))
