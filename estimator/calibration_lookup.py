@@ -8,6 +8,7 @@ import numpy as np
 from estimator.calibration import Circumstances, Evidence, Posterior, Shares, step_size
 from estimator.catalog import Catalog, Device
 from estimator.measure.job import SMALLEST_STEP_FLOP
+from estimator.measure.placing import MOST_OF_PEAK
 from estimator.measure.record import Condition, MeasuredRun, Timing
 from estimator.network_kind import network_kind
 from estimator.uncertainty import Uncertain
@@ -122,6 +123,8 @@ def _lessons_of(run: MeasuredRun, device: Device, expected: Expected) -> Iterato
         if work is None or work < SMALLEST_STEP_FLOP * timing.devices:
             continue
         ideal_s = work / (timing.devices * peak.value)
+        if ideal_s > MOST_OF_PEAK * timing.time_s:
+            continue
         disturbance, reasons = disturbance_of(run, timing)
         yield Lesson(
             run=run,
@@ -135,8 +138,9 @@ def _lessons_of(run: MeasuredRun, device: Device, expected: Expected) -> Iterato
 
 
 def keys_of(run: MeasuredRun, device: Device) -> set[str]:
-    """Keys of a run's devices that this profile describes."""
-    return {one.key for one in run.devices if one.hardware == device.id}
+    """Keys of a run's devices that this profile describes; of a divided board it does not."""
+    whole = [one for one in run.devices if one.shares_board is None]
+    return {one.key for one in whole if one.hardware == device.id}
 
 
 def is_of_steps(timing: Timing) -> bool:

@@ -21,7 +21,9 @@ from estimator.measure.integrate import summarise
 from estimator.measure.meter import DeviceLost, MeterError, Sample
 from estimator.measure.meters import open_meters
 from estimator.measure.nvml import NvmlMeter, devices, open_nvml
+from estimator.measure.record import as_plain
 from estimator.measure.sampler import Sampler
+from estimator.runs import read_runs
 from tests.stub_nvml import build_stub
 
 ROOT = Path(__file__).parents[1]
@@ -746,6 +748,43 @@ def test_a_wrapped_command_has_its_boards_measured_and_is_marked_as_simulated(li
     assert (state["busy"], state["reasons"]) == (pytest.approx(0.8), ["power limit"])
     assert run["simulated"]
     assert run["host"]["software"]["nvidia-driver"] == "550.54.15"
+
+
+STEPS = """
+import time
+from estimator import measure
+time.sleep(1.5)
+with measure(flop=1e12, precision="bf16", kind="language") as run:
+    for _ in range(20):
+        time.sleep(0.1)
+        run.step()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how Linux finds libraries")
+@pytest.mark.parametrize("by_itself", [False, True])
+def test_the_steps_of_a_program_are_those_of_the_board_that_was_busy(
+    libraries, tmp_path, by_itself
+):
+    """The program does not say where it computes: the second board is seen busy."""
+    settings = {
+        "CUDA_VISIBLE_DEVICES": UUIDS[1],
+        "FAKE_NVML_COUNT": "2",
+        "FAKE_NVML_TRACE": "constant:100,constant:250",
+        "PYTHONPATH": str(ROOT),
+    }
+    if by_itself:
+        data = str(tmp_path / "data")
+        done = python(libraries, "-c", STEPS, TWENTY_WATTS_DATA=data, **settings)
+        assert done.returncode == 0, done.stderr
+        (stored,), _ = read_runs(tmp_path / "data" / "runs.sqlite")
+        run = as_plain(stored)
+    else:
+        run = wrapped(libraries, tmp_path, STEPS, **settings)
+    (timing,) = run["timings"]
+    assert (timing["component"], timing["devices"], timing["repetitions"]) == ("gpu:1", 1, 18)
+    assert timing["power_w"] == pytest.approx(250, rel=0.01)
+    assert timing["trust"] in ("counter", "sampled")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="how Linux finds libraries")

@@ -9,7 +9,8 @@ from estimator.cli.options import add_fields, scenario_of
 from estimator.cli.output import note
 
 if TYPE_CHECKING:
-    from estimator.measure.record import MeasuredRun, Timing
+    from estimator.measure.record import MeasuredRun
+    from estimator.measure.session import Reported
     from estimator.measure.wrap import Ended
 
 WORK = (
@@ -85,7 +86,9 @@ def run(options: argparse.Namespace) -> int:
     measured = recording.end(
         state=ended.state,
         exit_code=ended.exit_code,
-        timings=lambda run: ended.reported or _whole(work, ended, run),
+        timings=lambda run: recording.placed(
+            run, ended.reported or _whole(work, ended, options.label)
+        ),
     )
     if store is not None:
         store.close()
@@ -96,10 +99,16 @@ def run(options: argparse.Namespace) -> int:
 def work_of(options: argparse.Namespace) -> "dict[str, Any]":
     """What the command does, as parts of a `Timing`; checked before anything runs."""
     from estimator.catalog import Catalog
+    from estimator.catalog.schema import PRECISIONS
+    from estimator.scenario import check_choices
     from estimator.trail import Trail
     from estimator.work_lookup import find_work
 
     scenario = scenario_of(options)
+    check_choices(scenario)
+    if scenario.precision is not None and scenario.precision not in PRECISIONS:
+        known = ", ".join(PRECISIONS)
+        raise ValueError(f"precision must be one of {known}, got {scenario.precision!r}")
     told = set(scenario.said()) - {"precision", "kind", "arch"}
     common = {"precision": scenario.precision, "kind": scenario.kind, "arch": scenario.arch}
     if not told:
@@ -120,25 +129,22 @@ def work_of(options: argparse.Namespace) -> "dict[str, Any]":
     }
 
 
-def _whole(work: "dict[str, Any]", ended: "Ended", run: "MeasuredRun") -> "tuple[Timing, ...]":
+def _whole(work: "dict[str, Any]", ended: "Ended", label: str | None) -> "tuple[Reported, ...]":
     """The whole command as one repetition, if it is known what it did and it did it."""
     from estimator.measure.record import Timing
-    from estimator.measure.recording import used_devices
+    from estimator.measure.session import Reported
 
     if work.get("flop") is None or ended.exit_code != 0:
         return ()
-    used = used_devices(run)
-    return (
-        Timing(
-            what="training",
-            component=used[0],
-            devices=len(used),
-            time_s=ended.wall_s,
-            repetitions=1,
-            label=run.label,
-            **work,
-        ),
+    timing = Timing(
+        what="training",
+        component="",
+        time_s=ended.wall_s,
+        repetitions=1,
+        label=label,
+        **work,
     )
+    return (Reported(timing=timing, began_s=ended.began_s, ended_s=ended.began_s + ended.wall_s),)
 
 
 def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:

@@ -273,7 +273,7 @@ class MeasuredRun:
 
 def as_plain(run: MeasuredRun) -> dict[str, Any]:
     """Turn a run into plain values for JSON and TOML; what is not known is left out."""
-    plain: dict[str, Any] = _without_unknown(asdict(run))
+    plain: dict[str, Any] = without_unknown(asdict(run))
     return plain
 
 
@@ -295,11 +295,12 @@ def read_run(plain: object) -> MeasuredRun:
     return read_part(MeasuredRun, plain, "run")
 
 
-def _without_unknown(value: Any) -> Any:
+def without_unknown(value: Any) -> Any:
+    """Leave out what is None, at any depth."""
     if isinstance(value, Mapping):
-        return {key: _without_unknown(item) for key, item in value.items() if item is not None}
+        return {key: without_unknown(item) for key, item in value.items() if item is not None}
     if isinstance(value, tuple | list):
-        return [_without_unknown(item) for item in value]
+        return [without_unknown(item) for item in value]
     return value
 
 

@@ -14,6 +14,7 @@ from estimator.measure.host import Contention, this_host
 from estimator.measure.integrate import summarise
 from estimator.measure.meter import Driven, Meter, Sample
 from estimator.measure.meters import open_meters
+from estimator.measure.placing import doubts, mean_power_w, placed
 from estimator.measure.profile import processor_id
 from estimator.measure.record import (
     Condition,
@@ -27,14 +28,11 @@ from estimator.measure.record import (
     Trust,
 )
 from estimator.measure.sampler import Sampler
-from estimator.measure.session import Session
+from estimator.measure.session import Reported, Session
 from estimator.runs import Store, StoreError, new_run_id, open_store
 
 SHORT_S = 2.0
 """A run shorter than this says little of anything [s]."""
-
-IN_USE = 0.05
-"""A device busy for less than this share of the time is taken as not used by the run [1]."""
 
 
 @dataclass(kw_only=True)
@@ -170,11 +168,23 @@ class Recording:
             notes=tuple(dict.fromkeys((*self.notes, *self._sampler.notes))),
         )
         run = replace(run, timings=tuple(timings(run)))
+        self.notes += doubts(run)
+        run = replace(run, notes=tuple(dict.fromkeys((*run.notes, *self.notes))))
         self._write(lambda store: store.finish(run))
         run = replace(run, notes=tuple(dict.fromkeys((*run.notes, *self.notes))))
         for meter in self.meters:
             meter.close()
         return run
+
+    def placed(self, run: MeasuredRun, told: Sequence[Reported]) -> list[Timing]:
+        """Steps that a program told of, by the devices that did them, with their power."""
+        samples = self.samples()
+        timings = []
+        for one in told:
+            timing, why_not = placed(one, run, self.meters, samples)
+            timings += [] if timing is None else [timing]
+            self.notes += why_not
+        return timings
 
     def _age_s(self) -> float:
         return time.monotonic() - self._started_s
@@ -235,14 +245,6 @@ def with_profiles(devices: Sequence[MeasuredDevice], host: Host) -> tuple[Measur
     )
 
 
-def used_devices(run: MeasuredRun) -> list[str]:
-    """Keys of the devices that a run used: the busy accelerators, or the processor."""
-    boards = {one.key for one in run.devices if one.kind == "gpu"}
-    told = {one.component: one.busy for one in run.conditions if one.busy is not None}
-    busy = sorted(key for key in boards if told.get(key, 0.0) >= IN_USE)
-    return busy or ["cpu"]
-
-
 @dataclass(frozen=True, kw_only=True)
 class SampledPower:
     """Power of one component of a recording, for the benchmark.
@@ -271,21 +273,7 @@ class SampledPower:
         meter = self._meter()
         if meter is None:
             return None
-        samples = self.recording.samples().get(self.component, [])
-        energy_j = time_s = 0.0
-        trust: Trust = meter.trust
-        for begin, end in windows:
-            inside = [one for one in samples if begin <= one.time_s <= end]
-            told = summarise(
-                self.component, meter.name, meter.trust, inside, duration_s=end - begin
-            ).energy
-            if told is not None:
-                energy_j, time_s, trust = (
-                    energy_j + told.energy_j,
-                    time_s + told.duration_s,
-                    told.trust,
-                )
-        return (energy_j / time_s, trust) if time_s > 0 else None
+        return mean_power_w(meter, self.recording.samples().get(self.component, []), windows)
 
     def temperature_c(self) -> float | None:
         """Last temperature read [degC]; None if none was."""
@@ -295,8 +283,17 @@ class SampledPower:
 
 
 @contextmanager
-def recorded(session: Session, *, rate_hz: float = 10.0) -> Iterator[Recording]:
-    """Record what runs inside a with block, with the steps that a session was told of."""
+def recorded(session: Session, *, tells: bool = True, rate_hz: float = 10.0) -> Iterator[Recording]:
+    """Record what runs inside a with block, with the steps that a session was told of.
+
+    Parameters
+    ----------
+    session : Session
+    tells : bool
+        Whether its steps are kept: another process of the same run may tell of them.
+    rate_hz : float
+        Samples of each meter [1/s].
+    """
     try:
         store: Store | None = open_store()
         notes: list[str] = []
@@ -314,7 +311,9 @@ def recorded(session: Session, *, rate_hz: float = 10.0) -> Iterator[Recording]:
         state = "interrupted"
         raise
     finally:
-        timing = session.timing()
-        recording.end(state=state, timings=lambda run: () if timing is None else (timing,))
+        told = session.told() if tells else None
+        recording.end(
+            state=state, timings=lambda run: recording.placed(run, (told,) if told else ())
+        )
         if store is not None:
             store.close()

@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from estimator.measure.record import Timing
+from estimator.measure.record import Timing, without_unknown
 
 WARM_UP_STEPS = 2
 """Steps that do not count: the first takes up to four times as long as the others [1]."""
@@ -34,6 +34,30 @@ ENOUGH_STEPS = 20
 
 REPORT = "TWENTY_WATTS_REPORT"
 """Environment variable that names the file into which a wrapped program reports its steps."""
+
+
+RANK, LOCAL_RANK, WORLD_SIZE = "RANK", "LOCAL_RANK", "WORLD_SIZE"
+"""Environment variables by which torchrun and its like tell a process which of how many it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """Steps that a program told of; on which devices they ran is known from the meters, too.
+
+    Parameters
+    ----------
+    timing : Timing
+        Its component is empty where the program did not say it.
+    devices : int, optional
+        How many shared the work; None where the program did not say it.
+    began_s, ended_s : float
+        From the end of the warm-up to the last step, on the monotonic clock [s].
+    """
+
+    timing: Timing
+    devices: int | None = None
+    began_s: float
+    ended_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +81,11 @@ class Session:
         Of the network, and tokens or samples of one step.
     precision, kind, arch, label : str, optional
         As in `Timing`.
-    devices : int
-        How many share the work.
-    component : str
-        Key of the device, the first of them: "gpu:0"; "cpu" for the processor.
+    devices : int, optional
+        How many share the work; by default what torchrun tells, or those that the meters see busy.
+    component : str, optional
+        Key of the device, the first of them: "gpu:0"; "cpu" for the processor; by default the
+        first that the meters see busy.
     """
 
     flop: float | None = None
@@ -73,8 +98,8 @@ class Session:
     kind: str | None = None
     arch: str | None = None
     label: str | None = None
-    devices: int = 1
-    component: str = "cpu"
+    devices: int | None = None
+    component: str | None = None
     _ends_s: list[float] = field(default_factory=list, init=False, repr=False)
     _began_s: float = field(default_factory=time.monotonic, init=False, repr=False)
 
@@ -95,8 +120,8 @@ class Session:
             return None
         return Timing(
             what="training",
-            component=self.component,
-            devices=self.devices,
+            component=self.component or "",
+            devices=self.devices or 1,
             precision=self.precision,
             kind=self.kind,
             arch=self.arch,
@@ -159,38 +184,31 @@ class Session:
         counted = float(counter.get_total_flops())
         if counted <= 0:
             raise ValueError("the counter saw no product of matrices in this step")
-        self.flop = counted * self.devices
+        self.flop = counted * (self.devices or 1)
         return self.flop
+
+    def told(self) -> Reported | None:
+        """What there is to tell of the steps; None before there is anything."""
+        timing = self.timing()
+        if timing is None:
+            return None
+        began_s, ended_s = self._ends_s[WARM_UP_STEPS - 1], self._ends_s[-1]
+        return Reported(timing=timing, devices=self.devices, began_s=began_s, ended_s=ended_s)
 
     def report(self, path: Path) -> None:
         """Hand the time of the steps to the command around this program."""
-        timing = self.timing()
-        if timing is None:
-            return
-        known = {name: value for name, value in asdict(timing).items() if value is not None}
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(known) + "\n")
-
-
-def trainer_callback(session: Session) -> Any:
-    """Callback for the Trainer of Hugging Face that tells a session of each step.
-
-    >>> trainer.add_callback(trainer_callback(run))  # doctest: +SKIP
-    """
-    transformers: Any = import_module("transformers")
-
-    class Steps(transformers.TrainerCallback):  # type: ignore[misc]
-        """Says that a step has ended."""
-
-        def on_step_end(self, *told: Any, **more: Any) -> None:
-            session.step()
-
-    return Steps()
+        told = self.told()
+        if told is not None:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(without_unknown(asdict(told))) + "\n")
 
 
 @contextmanager
 def measure(**told: Any) -> Iterator[Session]:
     """Measure the training steps inside a with block, and store the run.
+
+    Where torchrun or its like starts several processes, each runs this: the first of all tells of
+    the steps, which all take alike, and the first of each machine measures its devices.
 
     Parameters
     ----------
@@ -209,18 +227,28 @@ def measure(**told: Any) -> Iterator[Session]:
     ...         train(batch)
     ...         run.step()
     """
-    session = Session(**told)
+    world = _number(WORLD_SIZE)
+    session = Session(**({"devices": world} if world > 1 else {}) | told)
     wrapped = os.environ.get(REPORT)
-    if wrapped:
+    if _number(LOCAL_RANK):
+        yield session
+    elif wrapped:
         try:
             yield session
         finally:
-            session.report(Path(wrapped))
-        return
-    from estimator.measure.recording import recorded
+            if not _number(RANK):
+                session.report(Path(wrapped))
+    else:
+        from estimator.measure.recording import recorded
 
-    with recorded(session):
-        yield session
+        with recorded(session, tells=not _number(RANK)):
+            yield session
+
+
+def _number(name: str) -> int:
+    """Return a number of the environment; 0 where there is none."""
+    text = os.environ.get(name, "")
+    return int(text) if text.isdecimal() else 0
 
 
 def _spread(ends: list[float]) -> float | None:

@@ -7,9 +7,9 @@ from estimator.catalog import Catalog
 from estimator.measure import fleet
 from estimator.measure.dcgm import devices_of
 from estimator.measure.meter import MeterError
+from estimator.measure.placing import IN_USE
 from estimator.measure.prometheus import Prometheus, Window, moment
 from estimator.measure.record import Condition, MeasuredDevice, MeasuredRun
-from estimator.measure.recording import IN_USE
 from estimator.measure.telemetry_reader import Place, Progress, Reader, Steps, Wanted
 
 SHORTEST_S = 30.0

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from estimator.measure.record import State, Timing, read_part
-from estimator.measure.session import REPORT
+from estimator.measure.record import State, read_part
+from estimator.measure.session import REPORT, Reported
 
 NOT_FOUND, NOT_ALLOWED = 127, 126
 """Exit codes of a command that is missing or cannot be run, as shells have them."""
@@ -50,14 +50,17 @@ class Ended:
         Its own, or 128 plus the number of the signal that ended it.
     wall_s : float
         From its start to its end [s].
-    reported : tuple of Timing
+    began_s : float
+        Its start on the monotonic clock [s].
+    reported : tuple of Reported
         Steps that the program itself reported.
     notes : tuple of str
     """
 
     exit_code: int
     wall_s: float
-    reported: tuple[Timing, ...] = ()
+    began_s: float = 0.0
+    reported: tuple[Reported, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -105,6 +108,7 @@ class Command:
         return Ended(
             exit_code=code if code >= 0 else OF_SIGNALS - code,
             wall_s=wall_s,
+            began_s=self._started_s,
             reported=reported,
             notes=notes,
         )
@@ -147,15 +151,15 @@ def _in_foreground() -> bool:
         os.close(terminal)
 
 
-def _read_report(path: Path) -> tuple[tuple[Timing, ...], tuple[str, ...]]:
+def _read_report(path: Path) -> tuple[tuple[Reported, ...], tuple[str, ...]]:
     """Steps that the program reported; a broken line is left out and said."""
     if not path.exists():
         return (), ()
-    found: list[Timing] = []
+    found: list[Reported] = []
     notes: list[str] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            found.append(read_part(Timing, json.loads(line), "timing"))
+            found.append(read_part(Reported, json.loads(line), "steps"))
         except ValueError as error:
             notes.append(f"a report of the program could not be read: {error}")
     return tuple(found), tuple(notes)

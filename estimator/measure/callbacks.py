@@ -1,0 +1,66 @@
+"""How does the loop of a training library tell a session of its steps: a callback for each."""
+
+from importlib import import_module
+from typing import Any
+
+from estimator.measure.session import Session
+
+LIGHTNING = ("lightning.pytorch", "pytorch_lightning")
+"""Its package, and the one that it was first."""
+
+
+def trainer_callback(session: Session) -> Any:
+    """Callback for the Trainer of Hugging Face that tells a session of each optimizer step.
+
+    >>> trainer.add_callback(trainer_callback(run))  # doctest: +SKIP
+    """
+    transformers: Any = import_module("transformers")
+
+    class Steps(transformers.TrainerCallback):  # type: ignore[misc]
+        """Says that a step has ended."""
+
+        def on_step_end(self, *told: Any, **more: Any) -> None:
+            session.step()
+
+    return Steps()
+
+
+def lightning_callback(session: Session) -> Any:
+    """Callback for the Trainer of Lightning that tells a session of each optimizer step.
+
+    Batches whose gradients are only added up make one step together, as with Hugging Face.
+
+    Raises
+    ------
+    ImportError
+        Without Lightning.
+
+    >>> trainer = Trainer(callbacks=[lightning_callback(run)])  # doctest: +SKIP
+    """
+    lightning: Any = _first_of(LIGHTNING)
+
+    class Steps(lightning.Callback):  # type: ignore[misc]
+        """Says that a step has ended."""
+
+        def __init__(self) -> None:
+            self.seen = 0
+
+        def on_train_start(self, trainer: Any, *told: Any) -> None:
+            self.seen = trainer.global_step
+
+        def on_train_batch_end(self, trainer: Any, *told: Any) -> None:
+            if trainer.global_step != self.seen:
+                self.seen = trainer.global_step
+                session.step()
+
+    return Steps()
+
+
+def _first_of(names: tuple[str, ...]) -> Any:
+    """Import the first of these packages that is installed."""
+    for name in names[:-1]:
+        try:
+            return import_module(name)
+        except ModuleNotFoundError:
+            continue
+    return import_module(names[-1])

@@ -1,0 +1,139 @@
+"""Which devices did the work that was told of, what did they draw meanwhile, and can it be true?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from estimator.catalog import Catalog
+from estimator.measure.integrate import summarise
+from estimator.measure.meter import Meter, Sample
+from estimator.measure.record import MeasuredRun, Timing, Trust
+from estimator.measure.session import Reported
+from estimator.units import human
+
+IN_USE = 0.05
+"""A device busy for less than this share of the time is taken as not used by the run [1]."""
+
+MOST_OF_PEAK = 1.5
+"""Work told that takes more than so many times the peak is a slip; peaks that were measured may be
+somewhat low [1]."""
+
+PARTS = "parts of divided boards did the work: no utilization is told"
+UNKNOWN = (
+    "which devices did the work is not known, for not all tell how busy they are: no utilization "
+    "is told"
+)
+
+
+def used_devices(run: MeasuredRun) -> list[str]:
+    """Keys of the devices that a run used: the accelerators busy with it, or the processor.
+
+    Empty where no board is seen busy, and one does not tell.
+    """
+    boards = [one.key for one in run.devices if one.kind == "gpu"]
+    busy = {
+        one.component: one.busy - (one.others or 0.0)
+        for one in run.conditions
+        if one.busy is not None
+    }
+    used = [key for key in boards if busy.get(key, 0.0) >= IN_USE]
+    return used or ([] if set(boards) - set(busy) else ["cpu"])
+
+
+def placed(
+    told: Reported,
+    run: MeasuredRun,
+    meters: Sequence[Meter] = (),
+    samples: Mapping[str, Sequence[Sample]] | None = None,
+) -> tuple[Timing | None, list[str]]:
+    """Timing of some steps on the devices that did them.
+
+    Parameters
+    ----------
+    told : Reported
+    run : MeasuredRun
+        With devices and conditions.
+    meters : sequence of Meter
+    samples : mapping, optional
+        Component -> what was read of it.
+
+    Returns
+    -------
+    Timing or None
+        None where it is not known which devices did the work.
+    list of str
+        Why not.
+    """
+    component = told.timing.component
+    used = [component] if component else used_devices(run)
+    if not used:
+        return None, [UNKNOWN]
+    if any(one.key in used and one.shares_board for one in run.devices):
+        return None, [PARTS]
+    timing = replace(
+        told.timing, component=used[0], devices=told.devices or len(used), power_w=None, trust=None
+    )
+    window = (told.began_s, told.ended_s)
+    powers = [
+        mean_power_w(meter, (samples or {}).get(meter.component, ()), [window])
+        for meter in meters
+        if meter.component in used and meter.trust != "modelled"
+    ]
+    known = [one for one in powers if one is not None]
+    if len(known) < len(used):
+        return timing, []
+    counted = all(trust == "counter" for _, trust in known)
+    mean_w = sum(power_w for power_w, _ in known) / len(known)
+    return replace(timing, power_w=mean_w, trust="counter" if counted else "sampled"), []
+
+
+def mean_power_w(
+    meter: Meter, samples: Sequence[Sample], windows: Sequence[tuple[float, float]]
+) -> tuple[float, Trust] | None:
+    """Mean power by a meter in some windows [W], with its trust; None if it was not read there."""
+    energy_j = time_s = 0.0
+    trust: Trust = meter.trust
+    for begin, end in windows:
+        inside = [one for one in samples if begin <= one.time_s <= end]
+        if not inside or end <= begin:
+            continue
+        told = summarise(
+            meter.component, meter.name, meter.trust, inside, duration_s=end - begin
+        ).energy
+        if told is not None:
+            energy_j, time_s, trust = energy_j + told.energy_j, time_s + told.duration_s, told.trust
+    return (energy_j / time_s, trust) if time_s > 0 else None
+
+
+def doubts(run: MeasuredRun) -> list[str]:
+    """Say of which timings nothing can be learnt, and why."""
+    catalog = Catalog.open()
+    devices = {one.key: one for one in run.devices}
+    found = []
+    for timing in run.timings:
+        if timing.what != "training" or timing.flop is None:
+            continue
+        device = devices.get(timing.component)
+        if timing.precision is None:
+            found.append(
+                f"{timing.component}: the number format of the work is not known, so it tells no "
+                "utilization: say --precision, or precision in measure()"
+            )
+        elif device is not None and device.hardware is not None:
+            found += _too_fast(timing, device.hardware, catalog)
+    return found
+
+
+def _too_fast(timing: Timing, hardware: str, catalog: Catalog) -> list[str]:
+    """Say that the work told is more than the device can do."""
+    known = catalog.find_device(hardware)
+    peak = None if known is None else catalog.device(known).peaks.get(timing.precision or "")
+    if peak is None or timing.flop is None:
+        return []
+    reached = timing.flop / timing.time_s / timing.devices
+    if reached <= MOST_OF_PEAK * peak.value:
+        return []
+    return [
+        f"{timing.component}: {human(reached, 'FLOP/s')} would be {reached / peak.value:.3g} times "
+        f"the peak of {known} in {timing.precision}, so nothing is learnt from it: are the work, "
+        "the number format and the number of devices right?"
+    ]
