@@ -14,6 +14,7 @@ from estimator.catalog import Catalog
 from estimator.measure import bench_run, numpy_engine, protocol
 from estimator.measure.bench_run import BenchQuestion, benchmark
 from estimator.measure.benchmark import Effort
+from estimator.measure.profile import merged
 from estimator.measure.protocol import Thoroughness
 from estimator.report import as_json
 from estimator.runs import open_store
@@ -98,6 +99,25 @@ def test_ctrl_c_keeps_what_was_measured():
         assert [one.state for one in store.runs()] == ["interrupted"]
 
 
+def test_a_later_benchmark_of_less_takes_nothing_from_the_profile():
+    """One number format only, and stopped after its smallest product."""
+
+    def stop(progress):
+        if progress.timing.what == "matrix":
+            raise KeyboardInterrupt
+
+    _, hardware = benchmark(NUMPY, lambda progress: None)
+    before = Catalog.open().device(hardware)
+    less, _ = benchmark(dataclasses.replace(NUMPY, precisions=["fp32"]), stop)
+    after = Catalog.open().device(hardware)
+    assert {one.precision for one in less.timings} == {"fp32"}
+    assert set(after.peaks) == set(before.peaks) == {"fp32", "fp64"}
+    assert after.records["memory_bytes_per_s"] == before.records["memory_bytes_per_s"]
+    fastest = max(one.flop / one.time_s for one in less.timings)
+    peak = max(before.peaks["fp32"].value, fastest)
+    assert after.peaks["fp32"].value == pytest.approx(peak, rel=1e-3)
+
+
 def test_what_was_timed_is_on_disk_before_the_end():
     """A kill -9 in the middle loses nothing that was finished."""
     counts = []
@@ -145,3 +165,25 @@ def test_bench_teaches_by_its_help():
     assert done.returncode == 0
     assert "--quick" in done.stdout
     assert "Ctrl-C keeps what was measured" in done.stdout
+
+
+def record(value, where):
+    return {"value": value, "unit": "W", "where": where}
+
+
+def test_of_two_benchmarks_the_higher_peak_and_the_newer_idle_power_hold():
+    before = {
+        "peak_flop_per_s": {"fp32": record(9.0, "old"), "bf16": record(5.0, "old")},
+        "tdp_w": record(200.0, "old"),
+        "idle_w": record(50.0, "old"),
+    }
+    fresh = {
+        "peak_flop_per_s": {"fp32": record(8.0, "new"), "fp64": record(4.0, "new")},
+        "tdp_w": record(210.0, "new"),
+        "idle_w": record(40.0, "new"),
+    }
+    found = merged(fresh, before)
+    peaks = {name: one["where"] for name, one in found["peak_flop_per_s"].items()}
+    assert peaks == {"fp32": "old", "bf16": "old", "fp64": "new"}
+    assert (found["tdp_w"]["value"], found["idle_w"]["value"]) == (210.0, 40.0)
+    assert merged(fresh, {}) == fresh

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from estimator.catalog.measured import keep_profile
+from estimator.catalog.measured import keep_profile, kept_profiles
 from estimator.measure import torch_engine
 from estimator.measure.benchmark import FAST, FULL, Bench, Progress
 from estimator.measure.host import Contention
 from estimator.measure.job import Engine, Job
 from estimator.measure.numpy_engine import NumpyEngine
-from estimator.measure.profile import processor_id, profile_of, source_id, source_of
+from estimator.measure.profile import merged, processor_id, profile_of, source_id, source_of
 from estimator.measure.record import MeasuredDevice, MeasuredRun, State, Timing
 from estimator.measure.recording import Recording, SampledPower
 from estimator.measure.torch_engine import TorchEngine
@@ -175,5 +175,7 @@ def _known_as(measured: MeasuredRun, engine: Engine) -> str:
         return device.hardware or device.name
     if any(one.what == "matrix" for one in measured.timings):
         sources = {source_id(measured.host): source_of(measured.host, measured.started[:10])}
-        keep_profile(processor_id(measured.host), profile_of(measured, device), sources)
+        name = processor_id(measured.host)
+        profile = merged(profile_of(measured, device), kept_profiles().get(name, {}))
+        keep_profile(name, profile, sources)
     return processor_id(measured.host)

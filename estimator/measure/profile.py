@@ -85,6 +85,29 @@ def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
     return table
 
 
+def merged(fresh: Table, before: Table) -> Table:
+    """Profile of a processor after one more benchmark of it.
+
+    A benchmark of some number formats, or one that was stopped, or disturbed, takes nothing away:
+    of peaks, bandwidth and full power the highest that was measured holds, of the rest the newest.
+    """
+    peaks = {**before.get("peak_flop_per_s", {}), **fresh["peak_flop_per_s"]}
+    highest = {
+        precision: _higher(record, before.get("peak_flop_per_s", {}).get(precision))
+        for precision, record in peaks.items()
+    }
+    found = {**before, **fresh, "peak_flop_per_s": highest}
+    for key in ("memory_bytes_per_s", "tdp_w"):
+        if key in fresh:
+            found[key] = _higher(fresh[key], before.get(key))
+    return found
+
+
+def _higher(fresh: Table, before: Table | None) -> Table:
+    """Return the record of the higher value; the fresh one if they are the same."""
+    return fresh if before is None or fresh["value"] >= before["value"] else before
+
+
 def source_of(host: Host, date: str) -> Table:
     """Entry of sources.toml for the measurements of a host."""
     return {
