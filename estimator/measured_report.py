@@ -26,11 +26,14 @@ def lines(run: MeasuredRun) -> Iterator[str]:
     if len(silent) > MANY:
         yield f"{len(silent)} devices: no meter of their own, their energy is not known"
     else:
-        yield from (f"{device}: no meter, its energy is not known" for device in silent)
+        yield from (
+            f"{device}: no reading of a meter, its energy is not known" for device in silent
+        )
     for timing in run.timings:
         if timing.flop is not None:
             reached = human(timing.flop / timing.time_s / timing.devices, "FLOP/s")
-            yield f"{timing.component}: {reached} reached by each of {timing.devices}"
+            each = f" by each of {timing.devices} devices" if timing.devices > 1 else ""
+            yield f"{timing.component}: {reached} reached{each}"
     yield from run.notes
 
 

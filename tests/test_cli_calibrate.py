@@ -158,6 +158,23 @@ def test_show_says_it_for_people_and_filters(data):
     assert "Nothing measured yet on v100" in calibrate("show", "--hardware", "v100").stdout
 
 
+def test_energy_that_is_modelled_is_never_shown_as_measured(data):
+    told = {"duration_s": 3600.0, "energy_j": 2.16e6}
+    energy = (
+        Energy(component="gpu:0", meter="nvml counter", trust="counter", coverage=0.5, **told),
+        Energy(component="dram", meter="codecarbon", trust="modelled", **told),
+    )
+    stored(measured("20261101T100000Z-7f3a9c01", energy=energy, label="a long name " * 9))
+    shown = calibrate("show", "--runs").stdout
+    assert "20261101T100000Z-7f3a9c01" in shown, "an id is for copying"
+    assert shown.count("modelled") == 1
+    (run,) = json.loads(calibrate("show", "--json").stdout)["runs"]
+    assert run["meters"]["gpu:0"] == {"meter": "nvml counter", "trust": "counter", "coverage": 0.5}
+    assert run["meters"]["dram"]["trust"] == "modelled"
+    (row,) = csv.DictReader(io.StringIO(calibrate("show", "--runs", "--csv").stdout))
+    assert (row["trust_gpu:0"], row["trust_dram"]) == ("counter", "modelled")
+
+
 def test_a_label_of_a_stranger_does_not_steer_the_terminal(data):
     stored(measured("a", label="\x1b[31mred\x07"))
     told = calibrate("show").stdout

@@ -10,7 +10,7 @@ from estimator.units import digits, human, human_duration
 
 if TYPE_CHECKING:
     from estimator.calibration_report import DeviceReport, Span, WorkReport
-    from estimator.measure.record import MeasuredRun
+    from estimator.measure.record import Energy, MeasuredRun
 
 EXAMPLES = """examples:
   twenty-watts calibrate show
@@ -18,7 +18,8 @@ EXAMPLES = """examples:
   twenty-watts calibrate show --runs --csv
 utilization is what is expected of a run of the kind and format that were timed most, with its 80 %
 interval, after the measured runs; utilization_before the same from published runs alone. The others
-are measured: mid is the median, low and high the range.
+are measured: mid is the median, low and high the range. Energy that is modelled from the load is no
+measurement, and is said to be modelled.
 """
 
 QUANTITIES = (
@@ -88,7 +89,8 @@ def _print_for_people(
         if rows:
             print_table(header, rows)
     header = ["run", "state", "origin", "devices", "time", "energy", "label"]
-    print_table(header, [[_printable(cell) for cell in _run_cells(one)] for one in runs])
+    rows = [[_printable(cell) for cell in _run_cells(one)] for one in runs]
+    print_table(header, rows, whole=("run",))
 
 
 def _device_json(report: "DeviceReport") -> dict[str, Any]:
@@ -119,6 +121,10 @@ def _run_json(run: "MeasuredRun") -> dict[str, Any]:
         "hardware": _names(run),
         "wall_s": run.wall_s,
         "energy_kwh": {one.component: one.energy_kwh for one in run.energy},
+        "meters": {
+            one.component: {"meter": one.meter, "trust": one.trust, "coverage": one.coverage}
+            for one in run.energy
+        },
         "timings": len(run.timings),
         "simulated": run.simulated,
         "label": run.label,
@@ -130,8 +136,12 @@ def _run_json(run: "MeasuredRun") -> dict[str, Any]:
 def _run_row(run: "MeasuredRun") -> dict[str, Any]:
     told = _run_json(run)
     told |= {key: "; ".join(told[key]) for key in ("hardware", "notes")}
-    energy = told.pop("energy_kwh")
-    return {**told, **{f"energy_kwh_{component}": value for component, value in energy.items()}}
+    energy, meters = told.pop("energy_kwh"), told.pop("meters")
+    return {
+        **told,
+        **{f"energy_kwh_{component}": value for component, value in energy.items()},
+        **{f"trust_{component}": one["trust"] for component, one in meters.items()},
+    }
 
 
 def _names(run: "MeasuredRun") -> list[str]:
@@ -139,12 +149,15 @@ def _names(run: "MeasuredRun") -> list[str]:
 
 
 def _run_cells(run: "MeasuredRun") -> list[str]:
-    energy = ", ".join(
-        f"{one.component} {human(1000.0 * one.energy_kwh, 'Wh')}" for one in run.energy
-    )
+    energy = ", ".join(map(_energy, run.energy))
     state = f"{run.state}, simulated" if run.simulated else run.state
     time = human_duration(run.wall_s)
     return [run.id, state, run.origin, ", ".join(_names(run)), time, energy, run.label or ""]
+
+
+def _energy(one: "Energy") -> str:
+    told = f"{one.component} {human(1000.0 * one.energy_kwh, 'Wh')}"
+    return f"{told} modelled" if one.trust == "modelled" else told
 
 
 def _device_cells(report: "DeviceReport") -> list[str]:

@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 
 def print_json(value: object) -> None:
@@ -21,15 +21,22 @@ def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
     writer.writerows(listed)
 
 
-def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
-    """Print a table for people; the first column left, the others right."""
+def print_table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    title: str = "",
+    *,
+    whole: Sequence[str] = (),
+) -> None:
+    """Print a table for people; the first column left, the others right, `whole` ones unbroken."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
     for place, name in enumerate(header):
-        table.add_column(name, justify="right" if place else "left", overflow="fold")
+        side: Literal["left", "right"] = "right" if place else "left"
+        table.add_column(name, justify=side, overflow="fold", no_wrap=name in whole)
     for row in rows:
         table.add_row(*row)
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False)
