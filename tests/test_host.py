@@ -2,14 +2,17 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.measure.cgroup import memory_limit_bytes, quota_cores, used_cpu_s
+from estimator.measure.children import running_children_s
 from estimator.measure.host import (
     Contention,
     Use,
@@ -242,3 +245,46 @@ def test_the_time_of_children_is_ours_once_they_have_ended():
     script = "import time\nwhile time.process_time() < 0.3: pass"
     subprocess.run([sys.executable, "-c", script], check=True)
     assert own_cpu_s() - before >= 0.29
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_the_time_of_children_that_still_run_is_ours_where_that_is_asked_for(tmp_path):
+    """A loader of data, and what it started, work on while the run ends."""
+    script = (
+        "import subprocess, sys, time\n"
+        "work = 'import time\\nwhile time.process_time() < 0.2: pass\\nprint(1, flush=True)\\n'\n"
+        "child = subprocess.Popen([sys.executable, '-c', work + 'time.sleep(60)'])\n"
+        "exec(work)\ntime.sleep(60)"
+    )
+    before_s, own_s = running_children_s(), own_cpu_s()
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        assert child.stdout.readline() + child.stdout.readline() == b"1\n1\n"
+        assert running_children_s() - before_s >= 0.38
+        assert running_children_s(tmp_path) == 0.0
+        assert own_cpu_s() - own_s < 0.38
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+    assert running_children_s() - before_s < 0.38
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_what_a_running_child_uses_is_not_called_another_ones(tmp_path):
+    child, tick = 2**22 + 1, os.sysconf("SC_CLK_TCK")
+    idle = "cpu{} {} 0 0 5 5 0 0 0 0 0\n"
+    mine = min(os.sched_getaffinity(0))
+    stat = f"{child} (a b) c) S {os.getpid()} {{}}" + " 0" * 9 + " {} 0 0 0 20\n"
+    put(tmp_path, {"proc/stat": idle.format(mine, 0), f"proc/{child}/stat": stat.format(1, 0)})
+    hearing, deaf = Contention(tmp_path, running_children=True), Contention(tmp_path)
+    began_s = time.monotonic()
+    while time.monotonic() - began_s < 0.05:
+        pass
+    ticks = 1000 * tick
+    put(tmp_path, {"proc/stat": idle.format(mine, ticks)})
+    put(tmp_path, {f"proc/{child}/stat": stat.format(1, ticks)})
+    assert hearing.read() == 0
+    assert deaf.read() == 1

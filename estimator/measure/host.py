@@ -15,13 +15,14 @@ import secrets
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from estimator.data_folder import data_directory
 from estimator.measure.cgroup import memory_limit_bytes, quota_cores, used_cpu_s
+from estimator.measure.children import running_children_s
 from estimator.measure.record import Host
 
 SALT = "twenty-watts host"
@@ -96,12 +97,16 @@ class Contention:
     ----------
     root : Path
         Of the file system.
+    running_children : bool
+        Whether those that it started and that still run are its own, too: to find them takes
+        milliseconds.
     """
 
-    def __init__(self, root: Path = Path("/")) -> None:
+    def __init__(self, root: Path = Path("/"), *, running_children: bool = False) -> None:
         self._root = root
         self._quota = quota_cores(root)
-        self._before = _use(root)
+        self._running_children = running_children
+        self._before = self._use()
 
     def read(self) -> float | None:
         """Share that others used since the last reading, or the beginning [1].
@@ -111,11 +116,17 @@ class Contention:
         float or None
             None where the system does not tell.
         """
-        before, after = self._before, _use(self._root)
+        before, after = self._before, self._use()
         self._before = after
         if before is None or after is None or after.time_s - before.time_s < SMALLEST_LAPSE_S:
             return None
         return others_share(before, after, cores=len(_affinity()), quota=self._quota)
+
+    def _use(self) -> Use | None:
+        use = _use(self._root)
+        if use is None or not self._running_children:
+            return use
+        return replace(use, own_s=use.own_s + running_children_s(self._root))
 
 
 def others_share(before: Use, after: Use, *, cores: int, quota: float | None) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from estimator.catalog import Catalog
 from estimator.measure.host import Contention, this_host
@@ -58,7 +59,9 @@ class Recording:
     notes: list[str] = field(default_factory=list)
     meters: list[Meter] = field(default_factory=list, init=False)
     _sampler: Sampler | None = field(default=None, init=False)
-    _contention: Contention = field(default_factory=Contention, init=False)
+    _contention: Contention = field(
+        default_factory=partial(Contention, running_children=True), init=False
+    )
     _begun: MeasuredRun | None = field(default=None, init=False)
     _started_s: float = field(default=0.0, init=False)
 
