@@ -8,7 +8,7 @@ import numpy as np
 from estimator.calibration import Circumstances, Evidence, Posterior, Shares, step_size
 from estimator.catalog import Catalog, Device
 from estimator.measure.job import SMALLEST_STEP_FLOP
-from estimator.measure.placing import MOST_OF_PEAK
+from estimator.measure.placing import can_be
 from estimator.measure.record import Condition, MeasuredRun, Timing
 from estimator.network_kind import network_kind
 from estimator.uncertainty import Uncertain
@@ -123,7 +123,7 @@ def _lessons_of(run: MeasuredRun, device: Device, expected: Expected) -> Iterato
         if work is None or work < SMALLEST_STEP_FLOP * timing.devices:
             continue
         ideal_s = work / (timing.devices * peak.value)
-        if ideal_s > MOST_OF_PEAK * timing.time_s:
+        if not can_be(work / timing.devices / timing.time_s, peak):
             continue
         disturbance, reasons = disturbance_of(run, timing)
         yield Lesson(

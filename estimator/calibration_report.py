@@ -273,7 +273,7 @@ def runs_of(hardware: str, catalog: Catalog) -> Keep:
     if not hardware.strip():
         raise ValueError("hardware names no device")
     found = catalog.find_device(hardware)
-    names = {hardware.casefold(), found}
+    names = {hardware.casefold(), hardware if found is None else found}
 
     def used(run: MeasuredRun) -> bool:
         return any(one.hardware in names or one.name.casefold() in names for one in run.devices)

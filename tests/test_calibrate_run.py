@@ -233,6 +233,7 @@ def test_a_run_whose_measuring_is_killed_is_kept(data, tmp_path):
     process.stderr.close()
     run = only_run()
     assert run.state == "interrupted"
+    assert run.devices[0].hardware, "what is left must find its device"
     for _ in range(100):
         if mark.exists():
             break
@@ -246,6 +247,25 @@ def test_where_nothing_can_be_stored_the_command_runs_all_the_same(data):
     done = wrapped("echo", "done")
     assert (done.returncode, done.stdout) == (0, "done\n")
     assert str(data) in done.stderr
+
+
+@pytest.mark.parametrize("content", [None, "x = ["])
+def test_profiles_that_cannot_be_read_stop_no_command_and_lose_no_run(data, tmp_path, content):
+    profiles = tmp_path / "profiles"
+    if content is not None:
+        (profiles / "hardware").mkdir(parents=True)
+        (profiles / "hardware" / "mine.toml").write_text(content, encoding="utf-8")
+    report = (
+        "from estimator import measure\n"
+        "with measure(flop=1e12, precision='fp32') as run:\n    [run.step() for _ in range(9)]\n"
+        "raise SystemExit(4)"
+    )
+    environment = {"TWENTY_WATTS_PROFILES": str(profiles), "PYTHONPATH": str(ROOT)}
+    done = wrapped(sys.executable, "-c", report, env={**os.environ, **environment})
+    assert done.returncode == 4, done.stderr
+    run = only_run()
+    assert (run.state, len(run.timings)) == ("failed", 1)
+    assert run.devices[0].hardware
 
 
 def test_a_program_reports_its_steps(data, tmp_path):

@@ -243,6 +243,16 @@ def test_forgotten_runs_come_back(data):
     assert "no such run" in refusal("forget", "--all", "--yes")
 
 
+def test_a_name_of_no_device_chooses_no_run_of_an_unknown_one(data):
+    """A slip in --hardware must not drop what has no profile."""
+    unknown = dataclasses.replace(H100, hardware=None, name="Strange Card 9")
+    stored(measured("a", devices=(unknown,)))
+    assert "no measured run" in refusal("export", "--hardware", "h1OO")
+    assert "no such run" in refusal("forget", "--yes", "--hardware", "h1OO")
+    assert [run.id for run in read_runs()[0]] == ["a"]
+    assert calibrate("forget", "--hardware", "strange card 9", "--yes").returncode == 0
+
+
 @pytest.mark.parametrize(("answer", "left"), [("y\n", []), ("\n", ["a"]), ("no\n", ["a"])])
 def test_forget_asks_on_a_terminal(data, answer, left):
     stored(measured("a"))

@@ -7,8 +7,17 @@ import pytest
 
 from estimator.calibration_lookup import Measured, lessons
 from estimator.catalog import Catalog
+from estimator.catalog.records import Record
 from estimator.measure.meter import Sample
-from estimator.measure.placing import MOST_OF_PEAK, PARTS, UNKNOWN, doubts, placed, used_devices
+from estimator.measure.placing import (
+    MOST_OF_PEAK,
+    PARTS,
+    UNKNOWN,
+    can_be,
+    doubts,
+    placed,
+    used_devices,
+)
 from estimator.measure.record import Condition, Host, MeasuredDevice, MeasuredRun, Timing
 from estimator.measure.recording import Recording
 from estimator.measure.session import Reported, Session, measure
@@ -139,6 +148,13 @@ def test_what_a_device_cannot_have_done_is_said_and_teaches_nothing():
     assert "say --precision" in line
     divided = dataclasses.replace(run(0.5), devices=(board(0, shares_board="vGPU"),))
     assert learnt(divided) == []
+
+
+def test_a_peak_that_was_measured_may_be_low_and_is_allowed_more():
+    sheet = Record(value=1e12, unit="FLOP/s", basis="datasheet", source="s")
+    measured = Record(value=1e12, unit="FLOP/s", basis="measured", source="s")
+    told = [(can_be(share * 1e12, sheet), can_be(share * 1e12, measured)) for share in (1, 2, 6)]
+    assert told == [(True, True), (False, True), (False, False)]
 
 
 @pytest.fixture

@@ -51,7 +51,11 @@ def run(options: argparse.Namespace) -> int:
     """Measure, store, and say what was found."""
     from estimator.measure.bench_run import BenchQuestion, benchmark
 
-    wanted = options.precision.split(",") if options.precision else None
+    wanted = None
+    if options.precision is not None:
+        wanted = [one.strip() for one in options.precision.split(",") if one.strip()]
+        if not wanted:
+            raise ValueError("precision names no number format: write --precision bf16,fp8")
     question = BenchQuestion(
         device=options.device, engine=options.engine, precisions=wanted, quick=options.quick
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from estimator.catalog import Catalog
+from estimator.catalog import Catalog, ProfileError
 from estimator.measure.host import Contention, this_host
 from estimator.measure.integrate import summarise
 from estimator.measure.meter import Driven, Meter, Sample
@@ -83,6 +83,8 @@ class Recording:
             for meter in self.meters
             if meter.device is not None and meter.device.key != "cpu"
         ]
+        devices, unknown = with_profiles((processor, *boards), host)
+        self.notes += unknown
         self._begun = MeasuredRun(
             id=new_run_id(),
             origin=self.origin,
@@ -91,7 +93,7 @@ class Recording:
             state="running",
             label=self.label,
             host=host,
-            devices=(processor, *boards),
+            devices=devices,
             simulated=any(meter.simulated for meter in self.meters),
         )
         begun = self._begun
@@ -165,7 +167,6 @@ class Recording:
             wall_s=wall_s,
             state=state,
             exit_code=exit_code,
-            devices=with_profiles(self._begun.devices, self._begun.host),
             energy=tuple(energy),
             conditions=tuple(conditions),
             notes=tuple(dict.fromkeys((*self.notes, *self._sampler.notes))),
@@ -237,15 +238,24 @@ def with_drivers(host: Host, meters: Sequence[Meter]) -> Host:
     return replace(host, software=software)
 
 
-def with_profiles(devices: Sequence[MeasuredDevice], host: Host) -> tuple[MeasuredDevice, ...]:
-    """Devices with the ids of their profiles: that of a board by name, a processor's own."""
-    catalog = Catalog.open()
-    return tuple(
-        replace(one, hardware=one.hardware or catalog.find_device(one.name))
-        if one.kind == "gpu"
-        else replace(one, hardware=processor_id(host))
-        for one in devices
-    )
+def with_profiles(
+    devices: Sequence[MeasuredDevice], host: Host
+) -> tuple[tuple[MeasuredDevice, ...], list[str]]:
+    """Devices with the ids of their profiles, that of a board by name, a processor's own.
+
+    Profiles that cannot be read are said, and stop nobody.
+    """
+    found = [replace(one, hardware=processor_id(host)) for one in devices if one.kind == "cpu"]
+    boards = [one for one in devices if one.kind == "gpu"]
+    try:
+        catalog = Catalog.open()
+        known = [one.hardware or catalog.find_device(one.name) for one in boards]
+    except ProfileError as error:
+        return (*found, *boards), [f"no profile of the boards is known: {error}"] if boards else []
+    return (
+        *found,
+        *(replace(one, hardware=name) for one, name in zip(boards, known, strict=True)),
+    ), []
 
 
 @dataclass(frozen=True, kw_only=True)
