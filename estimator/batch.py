@@ -49,14 +49,21 @@ NO_UTF_8 = re.compile("[\udc80-\udcff]")
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """How many rows were read, answered and refused [1]."""
+    """How many rows were read, answered and refused [1].
+
+    Also of which devices measured runs told, and why some of them could not be read.
+    """
 
     rows: int
     answered: int
     refused: int
+    calibrated: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def estimate_table(lines: Iterator[str], out: TextIO, catalog: Catalog, *, level: float) -> Tally:
+def estimate_table(
+    lines: Iterator[str], out: TextIO, catalog: Catalog, *, level: float, calibrated: bool = True
+) -> Tally:
     """Estimate every row of a CSV table.
 
     Parameters
@@ -69,6 +76,8 @@ def estimate_table(lines: Iterator[str], out: TextIO, catalog: Catalog, *, level
         The profiles.
     level : float
         Probability inside the intervals [1].
+    calibrated : bool
+        Whether the measured runs are heard.
 
     Returns
     -------
@@ -85,7 +94,7 @@ def estimate_table(lines: Iterator[str], out: TextIO, catalog: Catalog, *, level
     header = _header(first[1])
     out.write(f"{first[0]},{','.join(RESULT_COLUMNS)}\n")
     rows = refused = 0
-    finder = Finder(catalog)
+    finder = Finder(catalog, calibrated=calibrated)
     told = [name for name in header if name in READ_COLUMNS]
     table = _rows(records, header, told)
     with _no_search_for_cycles():
@@ -96,7 +105,13 @@ def estimate_table(lines: Iterator[str], out: TextIO, catalog: Catalog, *, level
                 out.write(f"{text},{numbers},{_cell(warnings)},{_cell(error)}\n")
                 refused += bool(error)
             rows += len(block)
-    return Tally(rows=rows, answered=rows - refused, refused=refused)
+    return Tally(
+        rows=rows,
+        answered=rows - refused,
+        refused=refused,
+        calibrated=tuple(finder.measured.taught()),
+        notes=finder.measured.notes,
+    )
 
 
 @contextmanager

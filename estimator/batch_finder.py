@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TypeVar, cast
 
 from estimator.calibration_answer import Known, known_runs
+from estimator.calibration_lookup import NOTHING_MEASURED
 from estimator.catalog import Catalog, Device
 from estimator.hardware import Hardware
 from estimator.layout import Machine
@@ -102,10 +103,18 @@ class _Refusal:
 
 
 class Finder:
-    """Look-ups of a table, remembered by the text that named them."""
+    """Look-ups of a table, remembered by the text that named them.
 
-    def __init__(self, catalog: Catalog) -> None:
+    Parameters
+    ----------
+    catalog : Catalog
+    calibrated : bool
+        Whether the measured runs are heard.
+    """
+
+    def __init__(self, catalog: Catalog, *, calibrated: bool = True) -> None:
         self.catalog = catalog
+        self._calibrated = calibrated
         self._known: dict[Hashable, object] = {}
         self._unknown = 0
 
@@ -123,6 +132,8 @@ class Finder:
     @cached_property
     def measured(self) -> Known:
         """The measured runs, which correct what is expected."""
+        if not self._calibrated:
+            return Known(self.catalog, NOTHING_MEASURED)
         return known_runs(self.catalog)
 
     @cached_property

@@ -70,6 +70,11 @@ class Known:
             self._found[device.id] = found, evidence_of(found, device, shares)
         return self._found[device.id]
 
+    def taught(self) -> list[str]:
+        """Ids of the devices asked for so far of which measured runs tell anything."""
+        heard = (*self._found.items(), *self._power.items())
+        return sorted({device for device, (found, _) in heard if found})
+
     def power_of(self, device: Device) -> tuple[list[PowerLesson], Evidence]:
         """Lessons on the power of a device, and the evidence that they make."""
         if device.id not in self._power:

@@ -305,6 +305,28 @@ def table(*rows):
     return list(csv.DictReader(io.StringIO(out.getvalue())))
 
 
+def test_batch_says_that_it_is_calibrated_and_can_be_told_not_to(tmp_path):
+    store(run(1))
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text(
+        "params_total,tokens_processed,accelerator\n7e9,1e12,a100-sxm-80\n7e9,1e12,v100\n",
+        encoding="utf-8",
+    )
+    words = [sys.executable, "-m", "estimator", "batch", str(source), "-o", str(target)]
+    middles = []
+    for extra in ((), ("--calibration", "ignore")):
+        done = subprocess.run([*words, *extra], capture_output=True, text=True, cwd=ROOT)
+        assert ("measured runs of a100-sxm-80 are heard" in done.stderr) is (not extra)
+        rows = list(csv.DictReader(io.StringIO(target.read_text(encoding="utf-8"))))
+        middles.append([float(row["utilization_mid"]) for row in rows])
+    (taught, same), (plain, also) = middles
+    assert taught != plain
+    assert same == also
+    (tmp_path / "data" / "runs.sqlite").write_bytes(b"rubbish" * 1000)
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    assert "measured runs are left out" in done.stderr
+
+
 @pytest.mark.parametrize("batch_tokens", [None, 4e6])
 def test_batch_hears_the_measured_runs_as_estimate_does(batch_tokens):
     store(*(run(number, power_w=380.0) for number in range(1, 4)))

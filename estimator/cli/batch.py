@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 TABLE_TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 """How tables are written: bytes that were no UTF-8 come out as they went in."""
 
+SHOWN = 5
+"""So many devices are named in the summary."""
+
 EXAMPLES = """examples:
   twenty-watts batch runs.csv -o estimates.csv
   twenty-watts batch runs.csv -o - --interval 0.9 | head
@@ -47,6 +50,12 @@ def add_parser(commands: Any) -> None:
         "-o", "--output", metavar="OUT.csv", required=True, help="output table, or - for stdout"
     )
     parser.add_argument("--interval", metavar="P", help="probability in low..high (default: 0.8)")
+    parser.add_argument(
+        "--calibration",
+        choices=("use", "ignore"),
+        default="use",
+        help="measured runs of such devices: heard, or ignored as if there were none",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="the summary as JSON on stdout")
@@ -67,16 +76,26 @@ def run(options: argparse.Namespace) -> int:
     with _opened(source) as lines, _written_whole(options.output, source) as out:
         show = not options.quiet and sys.stderr.isatty()
         with _progress(source, lines, show=show) as seen:
-            tally = estimate_table(seen, out, catalog_of(options), level=level)
+            calibrated = options.calibration == "use"
+            tally = estimate_table(
+                seen, out, catalog_of(options), level=level, calibrated=calibrated
+            )
     if options.json:
         print_json(vars(tally))
-    note(_summary(tally), quiet=options.quiet or options.json)
+    for line in (*tally.notes, _summary(tally)):
+        note(line, quiet=options.quiet or options.json)
     return 0
 
 
 def _summary(tally: "Tally") -> str:
     text = f"{tally.rows} rows: {tally.answered} answered, {tally.refused} refused"
-    return text + (" (see the column `error`)" if tally.refused else "")
+    text += " (see the column `error`)" if tally.refused else ""
+    if tally.calibrated:
+        some = ", ".join(tally.calibrated[:SHOWN]) + (
+            " ..." if len(tally.calibrated) > SHOWN else ""
+        )
+        text += f"; measured runs of {some} are heard: --calibration ignore leaves them out"
+    return text
 
 
 @contextmanager
