@@ -4,6 +4,7 @@ import html
 import json
 import re
 import tomllib
+from datetime import date
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -18,6 +19,7 @@ from estimator.report import said
 from estimator.scenario import Scenario, from_link, link, read_number
 from estimator.web.controls import LABELS, spoken
 from estimator.web.inputs import DEFAULT, short
+from estimator.web.measured import heard, told
 from tests.measured_runs import several, store
 
 APP = Path(__file__).parents[1] / "app.py"
@@ -72,7 +74,7 @@ def test_the_page_opens_with_an_answer():
     for quantity in HEADLINES:
         assert expected(DEFAULT, quantity) in figure(page, quantity)
         assert " – " in figure(page, quantity)
-    assert "20 W brain" in body(page)
+    assert "20 W brain" in html.unescape(body(page)).replace("\N{NO-BREAK SPACE}", " ")
     assert "one brain for" in figure(page, "energy_kwh")
 
 
@@ -432,3 +434,32 @@ def test_a_device_that_was_measured_names_the_runs_as_source(measured_here):
 def test_a_device_whose_runs_came_with_the_program_is_answered():
     page = opened("hardware=amd-epyc-2-cores&params=1e6&tokens=1e7")
     assert "measured run" in body(page)
+
+
+def test_what_measured_runs_changed_stands_beside_what_it_was_and_can_be_switched_off(
+    measured_here,
+):
+    page = opened()
+    plain = Scenario(**{**DEFAULT.said(), "calibration": "ignore"})
+    before = expected(plain, "wall_hours")
+    assert before != expected(DEFAULT, "wall_hours")
+    assert f"published runs alone: {before} (" in figure(page, "wall_hours")
+    assert "Calibrated by 3 measured runs on NVIDIA H100" in body(page)
+    assert ", the newest of " in body(page)
+    page.selectbox(key="calibration").select("ignore").run()
+    assert page.query_params["calibration"] == "ignore"
+    assert before in figure(page, "wall_hours").partition("with the measured runs:")[0]
+    assert "Ignored 3 measured runs" in body(page)
+    assert before in figure(opened(marker(page)), "wall_hours").partition("with the")[0]
+
+
+def test_without_measured_runs_nothing_is_said_of_them():
+    page = opened()
+    assert "data-measured" not in body(page)
+    assert page.selectbox(key="calibration").value == "use"
+
+
+def test_the_age_of_the_newest_run_is_told_in_days(measured_here):
+    found = heard(answer_scenario(DEFAULT, CATALOG), CATALOG)
+    assert "the newest of 2026-11-20, 2 days old" in told(found, date(2026, 11, 22))
+    assert "the newest of today" in told(found, date(2026, 11, 20))

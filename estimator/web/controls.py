@@ -39,7 +39,7 @@ LABELS = {
     "power_cap": "Power cap of a device [W]",
     "batch_tokens": "Tokens of a step",
     "recomputation": "Activations computed again",
-    "calibration": "Measured runs of such a device",
+    "calibration": "Measured runs of this device",
     "tensor_parallel": "Devices that share a layer",
     "pipeline_parallel": "Stages of layers",
     "expert_parallel": "Devices that share the experts",
@@ -79,8 +79,11 @@ MAX_CONFIG_MB = 10
 INTERVALS = (0.5, 0.8, 0.9, 0.95)
 
 
-def draw(answer: Answer, asked: Asked) -> None:
-    """Draw all controls, with what was taken where nothing was said."""
+def draw(answer: Answer, asked: Asked, *, measured: bool) -> None:
+    """Draw all controls, with what was taken where nothing was said.
+
+    That of the measured runs of the device stands in sight where there are any.
+    """
     style.brand("Twenty Watts", "what training takes, beside a brain")
     st.subheader("Work", anchor=False)
     st.pills(
@@ -100,10 +103,14 @@ def draw(answer: Answer, asked: Asked) -> None:
     with right:
         _select("precision", precisions(answer.device))
     _number("utilization", answer, asked)
+    if measured:
+        _select("calibration", _CALIBRATION)
     st.subheader("Place", anchor=False)
     _select("site", place_names(), placeholder="not said: world average")
     with st.expander("Assumptions"):
         _assumptions(answer, asked)
+        if not measured:
+            _select("calibration", _CALIBRATION)
 
 
 def spoken(text: str) -> str:
@@ -192,7 +199,6 @@ def _assumptions(answer: Answer, asked: Asked) -> None:
     for name in ("batch_tokens", *SHARING):
         _number(name, answer, asked, placeholder="not told")
     _select("recomputation", _RECOMPUTATION, placeholder="not told")
-    _select("calibration", _CALIBRATION)
     _number("power_cap", answer, asked, placeholder="none")
     _number("year", answer, asked, placeholder="now: the newest on record")
     _select("pay", {"rent": "rent", "own": "own: purchase price and electricity"})
@@ -209,7 +215,7 @@ _RECOMPUTATION = {
     "full": "full: every layer",
 }
 
-_CALIBRATION = {"use": "correct the utilization", "ignore": "are ignored"}
+_CALIBRATION = {"use": "correct the prediction", "ignore": "are ignored"}
 
 _FINETUNE = {"full": "full: all weights", "lora": "LoRA: adapters only"}
 

@@ -17,9 +17,10 @@ from estimator.tables import (
     other_devices,
     parts_table,
 )
-from estimator.web import address, controls, figures, style, words
+from estimator.web import address, controls, figures, measured, style, words
 from estimator.web.address import View
 from estimator.web.inputs import Asked, State
+from estimator.web.measured import Heard
 from estimator.web.profiles import open_catalog
 from estimator.web.schedule import draw_schedule
 from estimator.web.share import draw_share
@@ -45,11 +46,12 @@ def page() -> None:
     answer, refusal = _answered(asked, state, catalog)
     _notices(state, refusal)
     style.sentence(words.sentence(answer, catalog))
+    heard = measured.heard(answer, catalog)
     if view.show in ("", "figures"):
-        _figures(answer, asked)
+        _figures(answer, asked, heard, view)
     _sections(answer, view, catalog)
     with st.expander("Change the inputs") if view.embedded else st.sidebar:
-        controls.draw(answer, asked)
+        controls.draw(answer, asked, measured=heard is not None)
     if not view.embedded and not view.show:
         draw_share(answer, address.as_query(answer, state))
     address.leave(answer, state, embedded=view.embedded)
@@ -92,20 +94,23 @@ def _notices(state: State, refusal: str) -> None:
         st.error(f"{controls.spoken(refusal)}. Below is the last result that could be had.")
 
 
-def _figures(answer: Answer, asked: Asked) -> None:
-    """Draw the four figures, and what was assumed."""
+def _figures(answer: Answer, asked: Asked, heard: Heard | None, view: View) -> None:
+    """Draw the four figures, what measured runs changed, and what was assumed."""
     if float(answer.estimate["wall_hours"].mid) > LONGEST_H:
         style.badge("longer than 100 years: no machine lasts; more devices, or less work")
-    style.figures(_card(answer, name) for name in LABELS)
+    style.figures(_card(answer, name, heard) for name in LABELS)
     style.caption(f"Intervals hold {answer.level * 100:.3g} % of the probability.")
+    if heard is not None:
+        measured.draw(heard, linked=not view.embedded)
     on_cards = {answer.estimate.absent.get(name) for name in LABELS}
     told = [text for text in words.assumed(answer) if text not in on_cards]
     style.assumptions(controls.spoken(text) for text in (*asked.notes, *told))
 
 
-def _card(answer: Answer, name: str) -> str:
+def _card(answer: Answer, name: str, heard: Heard | None) -> str:
     """One headline figure with its interval; a dash where it is not known."""
     notes = [controls.spoken(note) for note in words.notes(answer, name)]
+    notes += measured.note(heard, name)
     if name not in answer.estimate:
         return style.figure(name, LABELS[name], "– unknown", "", notes)
     quantity = answer.estimate[name]

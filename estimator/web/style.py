@@ -39,6 +39,7 @@ html { font-size: %(root)spx; }
 .tw-assumed { margin: 0; padding: 0 0 0 0.8rem; font-size: 1rem;
               border-left: 3px solid var(--line); color: var(--soft); }
 .tw-assumed p { margin: 0.1rem 0; }
+.tw-assumed a { color: inherit; text-decoration: underline; text-underline-offset: 0.15em; }
 .tw-problem { font-size: 0.95rem; font-weight: 600; margin: -0.6rem 0 0; }
 .tw-step { display: grid; grid-template-columns: 10rem 1fr 9rem; gap: 0 1.2rem;
            padding: 0.5rem 0; border-top: 1px solid var(--line); line-height: 1.45;

@@ -22,7 +22,7 @@ def sentence(answer: Answer, catalog: Catalog) -> str:
     if "brain_years" not in known:
         return f"{told}; how much energy that needs is not known."
     years = _unbroken(answer, "brain_years")
-    return f"{told} and as much energy as a {BRAIN_POWER_W:g} W brain uses in <b>{years}</b>."
+    return f"{told} and as much energy as a {BRAIN_POWER_W:g}&nbsp;W brain uses in <b>{years}</b>."
 
 
 def machines(answer: Answer) -> str:
