@@ -1,11 +1,12 @@
 """What do the measured runs say of a device: evidence for its utilization and its power."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.calibration import Circumstances, Evidence, Posterior, Shares, step_size
+from estimator.calibration import Circumstances, Evidence, Floats, Posterior, Shares, step_size
 from estimator.catalog import Catalog, Device
 from estimator.measure.job import SMALLEST_STEP_FLOP
 from estimator.measure.placing import can_be
@@ -190,16 +191,44 @@ def evidence_of(found: Sequence[Lesson], device: Device, shares: Shares) -> Evid
         ),
         log_ratio=np.array([np.log(one.reached / one.expected.mid) for one in found], dtype=float),
         prior_sd=np.array([float(one.expected.log_sd) for one in found], dtype=float),
-        noise_sd=np.array([_noise(one) for one in found], dtype=float),
+        noise_sd=_noise(found, shares),
         shares=shares,
     )
 
 
-def _noise(lesson: Lesson) -> float:
-    """Doubt of one measurement beside that between two of the same steps [1]."""
-    spread = lesson.timing.log_sd or 0.0
-    count = max(1, lesson.timing.repetitions)
-    return float(np.hypot(spread / np.sqrt(count), lesson.disturbance))
+def _noise(found: Sequence[Lesson], shares: Shares) -> Floats:
+    """Doubt of each measurement beside that between two of the same steps [1]."""
+    spread = np.array([one.timing.log_sd or 0.0 for one in found])
+    count = np.array([max(1, one.timing.repetitions) for one in found])
+    places = [(one.run, one.timing, one.disturbance) for one in found]
+    prior_sd = np.array([float(one.expected.log_sd) for one in found])
+    noise: Floats = np.hypot(spread / np.sqrt(count), common_noise(places, prior_sd, shares))
+    return noise
+
+
+def common_noise(
+    found: Sequence[tuple[MeasuredRun, Timing, float]], prior_sd: Floats, shares: Shares
+) -> Floats:
+    """Doubt that many measurements of a run do not take away, and that of whole runs [1].
+
+    What disturbed a run disturbed all its timings alike: n of them together are in as much doubt
+    as one. A whole run holds what befell it alone, which the steps of a run leave out.
+
+    Parameters
+    ----------
+    found : sequence of MeasuredRun, Timing, float
+        Each with the doubt that its conditions add [1].
+    prior_sd : array
+        Standard deviation of the logarithm that the prior stated [1].
+    shares : Shares
+    """
+    alike = Counter((run.id, timing.component) for run, timing, _ in found)
+    times = np.array([alike[run.id, timing.component] for run, timing, _ in found], dtype=float)
+    disturbed = np.array([disturbance for _, _, disturbance in found], dtype=float)
+    whole = np.array([not is_of_steps(timing) for _, timing, _ in found], dtype=bool)
+    alone = np.where(whole, np.sqrt(shares.run) * prior_sd, 0.0)
+    noise: Floats = np.hypot(disturbed * np.sqrt(times), alone)
+    return noise
 
 
 def posterior_of(

@@ -10,6 +10,7 @@ from estimator.calibration_lookup import (
     UNKNOWN_SIZE,
     Lesson,
     Measured,
+    common_noise,
     disturbance_of,
     keys_of,
     network_group,
@@ -113,6 +114,9 @@ def measured_power_w(run: MeasuredRun, timing: Timing) -> float | None:
 
 def power_evidence_of(found: Sequence[PowerLesson], device: Device, shares: Shares) -> Evidence:
     """Lessons on the power as arrays for the fit."""
+    prior_sd = np.array([float(one.expected_w.log_sd) for one in found], dtype=float)
+    places = [(one.run, one.timing, disturbance_of(one.run, one.timing)[0]) for one in found]
+    unexplained = np.array([one.noise_sd for one in found], dtype=float)
     return Evidence(
         where=Circumstances(
             device=text_array(device.id for _ in found),
@@ -124,10 +128,7 @@ def power_evidence_of(found: Sequence[PowerLesson], device: Device, shares: Shar
         log_ratio=np.array(
             [np.log(one.power_w / one.expected_w.mid) for one in found], dtype=float
         ),
-        prior_sd=np.array([float(one.expected_w.log_sd) for one in found], dtype=float),
-        noise_sd=np.array(
-            [np.hypot(one.noise_sd, disturbance_of(one.run, one.timing)[0]) for one in found],
-            dtype=float,
-        ),
+        prior_sd=prior_sd,
+        noise_sd=np.hypot(unexplained, common_noise(places, prior_sd, shares)),
         shares=shares,
     )

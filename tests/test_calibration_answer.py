@@ -133,6 +133,43 @@ def test_one_run_moves_and_narrows_ten_narrow_more():
     assert as_json(ten)["results"]["utilization"]["basis"] == "calibrated"
 
 
+def test_many_timings_of_a_disturbed_run_are_in_as_much_doubt_as_one():
+    """Heat held the clock down in all of them alike: repetition in one run proves nothing."""
+    hot = {"conditions": (Condition(component="gpu:0", busy=0.99, throttled=1.0),)}
+    moved = []
+    for count, conditions in ((1, {}), (1, hot), (16, hot)):
+        one = run(1, **conditions)
+        store(dataclasses.replace(one, timings=one.timings * count))
+        moved.append((middle(answer(), "utilization"), factor(answer(), "device_hours")))
+        with open_store() as kept:
+            kept.forget([one.id])
+    (clean, narrow), (once, wide), (often, as_wide) = moved
+    assert once < clean
+    assert often == pytest.approx(once, rel=0.02)
+    assert narrow < wide
+    assert as_wide == pytest.approx(wide, rel=0.03)
+
+
+def test_a_whole_run_tells_less_than_steps_and_ten_of_them_more_than_one():
+    """It holds what befell it alone: start, evaluations, what was broken that day."""
+    plain = factor(answer(), "device_hours")
+
+    def whole(number):
+        steps = run(number)
+        return dataclasses.replace(steps, timings=timing_of(steps, repetitions=1))
+
+    store(run(1))
+    steps = factor(answer(), "device_hours")
+    with open_store() as kept:
+        kept.forget(["r1"])
+    store(whole(1))
+    one = factor(answer(), "device_hours")
+    store(*(whole(number) for number in range(2, 11)))
+    ten = factor(answer(), "device_hours")
+    assert steps < one < plain
+    assert ten < 0.97 * one
+
+
 def test_a_run_that_reaches_what_is_expected_narrows_and_moves_nothing():
     plain = answer()
     assert known_runs(Catalog.open()).of(Catalog.open().device("a100-sxm-80"))[0] == []
