@@ -18,6 +18,7 @@ from estimator.calibration_lookup import (
 from estimator.catalog import Device
 from estimator.network_kind import GROUPS
 from estimator.next_run_lookup import formats, nominal
+from estimator.power_lesson_lookup import PowerLesson
 from estimator.uncertainty import Uncertain, z_score
 from estimator.units import CENTRAL
 
@@ -57,6 +58,27 @@ class Cell:
     precision: str
     lessons: tuple[Lesson, ...]
     step_s: float
+    before: Uncertain
+    now: Uncertain
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerCell:
+    """Power of one device at work on one kind of network in one number format.
+
+    Parameters
+    ----------
+    group : str
+        Kind of network.
+    lessons : tuple of PowerLesson
+        What meters said of it; never empty.
+    before, now : Uncertain
+        Mean power of the device alone that its profile lets expect at the utilization of the middle
+        one, and after the measured runs [W].
+    """
+
+    group: str
+    lessons: tuple[PowerLesson, ...]
     before: Uncertain
     now: Uncertain
 
@@ -127,6 +149,38 @@ def cell(
         step_s=float(np.exp(size) * REFERENCE_STEP_S),
         before=bounded(before),
         now=bounded(Uncertain(min(float(after.mid), MOST_MEASURED), after.loadings)),
+    )
+
+
+def power_cells(known: Known, device: Device, precision: str) -> list[PowerCell]:
+    """Every kind of network whose power a meter measured in one number format.
+
+    Runs of which nobody said what they did count as other networks in every format.
+    """
+    groups: dict[str, list[PowerLesson]] = {}
+    for one in known.power_of(device)[0]:
+        if one.timing.precision in (precision, None):
+            groups.setdefault(network_group(one.timing.kind, one.timing.arch), []).append(one)
+    return [_power_cell(known, device, name, groups[name]) for name in GROUPS if name in groups]
+
+
+def _power_cell(
+    known: Known, device: Device, group: str, lessons: Sequence[PowerLesson]
+) -> PowerCell:
+    """What is expected of the power where it was measured, by the middle lesson."""
+    ordered = sorted(lessons, key=lambda one: float(one.expected_w.mid))
+    middle = ordered[(len(ordered) - 1) // 2]
+    where = Circumstances(
+        device=text_array([device.id]),
+        host=text_array([known.measured.host]),
+        precision=text_array([middle.timing.precision or ""]),
+        kind=text_array([group]),
+        size=np.array([UNKNOWN_SIZE]),
+    )
+    before = middle.expected_w
+    after = known.power_of(device)[1].posterior(where, np.array([float(before.log_sd)]))
+    return PowerCell(
+        group=group, lessons=tuple(lessons), before=before, now=corrected(before, after)
     )
 
 

@@ -17,7 +17,7 @@ from estimator.calibration_answer import known_runs
 from estimator.catalog import Catalog
 from estimator.charts import DARK, LIGHT, Look
 from estimator.measure.host import host_id
-from estimator.posterior_report import cells, residuals
+from estimator.posterior_report import cells, power_cells, residuals
 from estimator.runs import open_store, store_path
 from estimator.scenario import Scenario
 from estimator.web import calibrate_figures, calibrate_live, calibrate_tables
@@ -26,7 +26,7 @@ from tests.measured_runs import begin, measured, several, steps, store
 
 APP = Path(__file__).parents[1] / "app.py"
 CATALOG = Catalog.open()
-SECTIONS = ("live", "picture", "residuals", "next", "runs")
+SECTIONS = ("live", "picture", "power", "residuals", "next", "runs")
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +125,9 @@ def test_several_runs_are_told_as_the_fit_tells_them():
         f"11 timings from 2 measured runs point to {percent(float(found['decoder'].now.mid))}"
         in (text(page).replace("\N{NO-BREAK SPACE}", " "))
     )
-    picture, scatter = alts(page)
+    picture, power, scatter = alts(page)
+    for one in power_cells(known, device, "bf16"):
+        assert calibrate_tables.power_label(one) in power
     for one in found.values():
         assert calibrate_tables.cell_label(one) in picture
     assert scatter.startswith("11 timings")
@@ -288,14 +290,14 @@ def test_a_bad_link_is_told_and_still_answered(query, told):
     store(*several())
     page = opened(query)
     assert told in page.warning[0].value
-    assert len(alts(page)) == 2
+    assert len(alts(page)) == 3
 
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_a_link_can_ask_for_one_section(section):
     store(*several())
     page = opened(f"show={section}&fs=1.4")
-    assert len(alts(page)) == {"picture": 1, "residuals": 1}.get(section, 0)
+    assert len(alts(page)) == {"picture": 1, "power": 1, "residuals": 1}.get(section, 0)
     assert "Take it along" not in [title.value for title in page.subheader]
     assert len(page.dataframe) == (section == "runs")
 
@@ -341,17 +343,39 @@ def test_the_scatter_holds_every_timing():
     assert list(disturbed["timing"]) == ["GPT of 124 million parameters"]
 
 
+def test_power_is_told_before_and_after_by_what_meters_measured():
+    store(*several())
+    known, device = h100()
+    found = {one.group: one for one in power_cells(known, device, "bf16")}
+    assert set(found) == {"decoder", "convolution", "other"}
+    decoder = found["decoder"]
+    before, now = (abs(float(one.mid) - 640.0) for one in (decoder.before, decoder.now))
+    assert now < before / 5
+    assert float(decoder.now.log_sd) < float(decoder.before.log_sd)
+    assert [one.run.id for one in found["other"].lessons] == ["r-cut"], "nobody said what it did"
+    table = calibrate_tables.power_table(list(found.values()))
+    assert set(table[table["what"] == MEASURED]["mid"]) == {640.0}
+
+
+def test_a_modelled_power_does_not_count():
+    store(measured("r-1", steps(0.4, trust="modelled"), energy=()))
+    known, device = h100()
+    assert power_cells(known, device, "bf16") == []
+    assert "No meter has measured the power of NVIDIA H100" in text(opened("show=power"))
+
+
 @pytest.mark.parametrize("look", [Look(), Look(dark=True), Look(scale=1.4)])
 def test_the_specifications_are_valid_and_in_the_theme(look):
     specs = (
-        calibrate_figures._cells(look),
+        calibrate_figures._cells(look, "share"),
+        calibrate_figures._cells(look, "power"),
         calibrate_figures._residuals(look, tuple(GROUP_NAMES.values())),
         calibrate_figures._courses(look, ("gpu:0", "cpu")),
     )
     for spec in specs:
         alt.LayerChart.from_dict({**spec, "data": {"values": []}})
         assert (DARK if look.dark else LIGHT)["muted"] in json.dumps(spec)
-    points = specs[1]["layer"][-1]["encoding"]
+    points = specs[2]["layer"][-1]["encoding"]
     assert len(set(points["shape"]["scale"]["range"])) == len(GROUP_NAMES)
 
 

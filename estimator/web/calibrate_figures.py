@@ -35,10 +35,20 @@ TOOLTIP = {
 
 def draw_cells(table: pd.DataFrame, look: Look, alt: str, *, slide: bool) -> None:
     """Draw what was expected before and is now, a row for each kind of network."""
-    height = table["row"].nunique() * look.row_px * ROWS_OVER_USUAL
-    height = min(height, SLIDE_PX) if slide else height
-    spec = {**_cells(look), "height": height}
+    spec = {**_cells(look, "share"), "height": _height(table, look, slide=slide)}
     st.vega_lite_chart(table, spec, theme=None, key="chart_cells", alt=alt)
+
+
+def draw_power(table: pd.DataFrame, look: Look, alt: str, *, slide: bool) -> None:
+    """Draw what power was expected before and is now, a row for each kind of network."""
+    spec = {**_cells(look, "power"), "height": _height(table, look, slide=slide)}
+    st.vega_lite_chart(table, spec, theme=None, key="chart_power", alt=alt)
+
+
+def _height(table: pd.DataFrame, look: Look, *, slide: bool) -> float:
+    """Height of a picture of before and now [px]."""
+    height = float(table["row"].nunique() * look.row_px * ROWS_OVER_USUAL)
+    return min(height, SLIDE_PX) if slide else height
 
 
 def draw_residuals(table: pd.DataFrame, look: Look, alt: str, *, slide: bool) -> None:
@@ -56,14 +66,14 @@ def draw_courses(table: pd.DataFrame, look: Look, alt: str, key: str) -> None:
 
 
 @cache
-def _cells(look: Look) -> Spec:
+def _cells(look: Look, of: str) -> Spec:
     """Specification of prior against posterior: two bars and the timings in every row."""
     colours = look.colours
     kinds = (BEFORE, NOW, MEASURED)
     y = {"field": "row", "type": "nominal", "sort": None, "axis": None, "scale": {"padding": 0.12}}
     slots = {"domain": ["label", BEFORE, NOW], "paddingInner": 0.0, "paddingOuter": 0.0}
     offset = {"field": "slot", "type": "nominal", "scale": slots, "sort": None}
-    x = _share("mid", "share of the peak", {"domain": [0, 1], "nice": False})
+    x = AXES[of]
     colour = {
         "field": "what",
         "type": "nominal",
@@ -79,7 +89,7 @@ def _cells(look: Look) -> Spec:
     }
     told = [{"field": "told", "type": "nominal", "title": " "}]
     where = {"y": y, "yOffset": offset, "tooltip": told}
-    bars = {"x": _share("low", "share of the peak", x["scale"]), "x2": {"field": "high"}}
+    bars = {"x": x | {"field": "low"}, "x2": {"field": "high"}}
     text: Spec = {"type": "text", "align": "left", "baseline": "middle"}
     text |= {"fontSize": look.text_px, "font": charts.FONT, "color": colours["ink"]}
     return _whole(
@@ -200,6 +210,19 @@ def _share(field: str, title: str, scale: Spec, *, log: bool = False) -> Spec:
         "scale": scale,
         "axis": {"format": "~%", "grid": True, "labelOverlap": "parity", **ticks},
     }
+
+
+AXES: dict[str, Spec] = {
+    "share": _share("mid", "share of the peak", {"domain": [0, 1], "nice": False}),
+    "power": {
+        "field": "mid",
+        "type": "quantitative",
+        "title": "mean power of the device [W]",
+        "scale": {"zero": True},
+        "axis": {"tickCount": 5, "grid": True},
+    },
+}
+"""Axis of before and now, by what it tells."""
 
 
 def _told_apart(field: str, names: Sequence[str], marks: Sequence[Any]) -> Spec:

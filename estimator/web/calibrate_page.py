@@ -5,13 +5,17 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from estimator.answer import Answer, answer_scenario
 from estimator.calibration_answer import Known, known_runs
 from estimator.calibration_report import DeviceReport, device_reports
 from estimator.catalog import Device
 from estimator.measure.record import MeasuredRun
-from estimator.next_run_lookup import best_of_each_way, next_runs
-from estimator.posterior_report import cells, main_cell, precisions_told, residuals
+from estimator.posterior_report import (
+    cells,
+    main_cell,
+    power_cells,
+    precisions_told,
+    residuals,
+)
 from estimator.web import calibrate_address as address
 from estimator.web import calibrate_figures as charts
 from estimator.web import calibrate_live as live
@@ -21,11 +25,9 @@ from estimator.web import figures, style
 from estimator.web.address import View, address_of
 from estimator.web.address import view as view_of
 from estimator.web.calibrate_address import Choice
+from estimator.web.calibrate_next import draw_next
 from estimator.web.calibrate_now import draw_now
 from estimator.web.profiles import hardware_names, open_catalog
-
-FEW = 4
-"""So many things to measure next are told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +116,11 @@ def _head(seen: Seen) -> None:
         told = sorted(told, key=lambda one: -len(one.lessons))
         cell = told[0] if told else None
     runs = {one.run.id: one.run for one in lessons}
+    measured = power_cells(seen.known, seen.device, seen.choice.precision)
+    if st.query_params.get("show") == "power" and measured:
+        most = max(measured, key=lambda one: len(one.lessons))
+        style.sentence(words.power_sentence(seen.device, most))
+        return
     style.sentence(words.sentence(seen.device, cell, len(runs), len(lessons)))
     if cell is None or not lessons or seen.slide:
         return
@@ -132,7 +139,13 @@ def _head(seen: Seen) -> None:
 
 def _report(seen: Seen) -> DeviceReport | None:
     """What was measured of the device, in figures."""
-    told = [run for run in seen.runs if not run.simulated and run.state != "running"]
+    told = [
+        run
+        for run in seen.runs
+        if not run.simulated
+        and run.state != "running"
+        and any(one.hardware == seen.device.id for one in run.devices)
+    ]
     found = [one for one in device_reports(told, seen.known.catalog)]
     return next((one for one in found if one.hardware == seen.device.id), None)
 
@@ -181,6 +194,24 @@ def _picture(seen: Seen) -> None:
     )
 
 
+def _power(seen: Seen) -> None:
+    """Draw what power was expected before and is now."""
+    st.subheader("Power before and after measuring", anchor=False)
+    found = power_cells(seen.known, seen.device, seen.choice.precision)
+    if not found:
+        style.caption(
+            f"No meter has measured the power of {seen.device.name} at work in "
+            f"{seen.choice.precision}: what is modelled from the load does not count."
+        )
+        return
+    look, alt = figures.look(seen.view.scale), words.alt_of_power(found)
+    charts.draw_power(tables.power_table(found), look, alt, slide=seen.slide)
+    style.caption(
+        f"{seen.device.name} alone, without its host, at the utilization of the middle timing in "
+        f"{seen.choice.precision}; bars hold 80 %. Before: by its profile and published runs."
+    )
+
+
 def _residuals(seen: Seen) -> None:
     """Draw each timing against what the others alone predict."""
     st.subheader("Each timing, predicted by the others", anchor=False)
@@ -197,32 +228,7 @@ def _residuals(seen: Seen) -> None:
 def _next(seen: Seen) -> None:
     """Say what to measure next, with the command to type."""
     st.subheader("What to measure next", anchor=False)
-    answer = _open_answer(seen)
-    target = seen.choice.precision if answer is None else answer.target
-    found = best_of_each_way(next_runs(seen.known, seen.device, target), FEW)
-    found = [one for one in found if one.narrower >= 0.005]
-    if not found:
-        style.caption("No further run would narrow the interval by much.")
-        return
-    aim = f"for training of all kinds in {seen.choice.precision} on this device"
-    if answer is not None:
-        aim = "for the run that is open on the page Estimate"
-    style.caption(
-        f"What would narrow the interval of the utilization most, {aim}. Factors are the upper "
-        "bound over the middle; type the command yourself, no page starts one."
-    )
-    for one in found:
-        st.markdown(words.worth(one))
-        st.code(one.plan.command, language=None, wrap_lines=True)
-
-
-def _open_answer(seen: Seen) -> Answer | None:
-    """Answer to the scenario of the Estimate page, if it is one for this device."""
-    scenario = st.session_state.get("_scenario")
-    if scenario is None or scenario.utilization is not None or scenario.device_hours is not None:
-        return None
-    answer = answer_scenario(scenario, seen.known.catalog)
-    return answer if answer.device.id == seen.device.id else None
+    draw_next(seen.known, seen.device, seen.choice.precision)
 
 
 def _runs(seen: Seen) -> None:
@@ -262,6 +268,7 @@ COLUMNS = {
 SECTIONS: Mapping[str, Callable[[Seen], None]] = {
     "live": _live,
     "picture": _picture,
+    "power": _power,
     "residuals": _residuals,
     "next": _next,
     "runs": _runs,

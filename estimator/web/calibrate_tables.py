@@ -8,11 +8,11 @@ from estimator.calibration_lookup import disturbance_of, network_group
 from estimator.measure.live import Course
 from estimator.measure.record import Energy, MeasuredRun, Timing
 from estimator.measured_report import TRUST
-from estimator.posterior_report import Cell, Residual
+from estimator.posterior_report import Cell, PowerCell, Residual
 from estimator.uncertainty import Uncertain
 from estimator.units import human
 
-BEFORE, NOW, MEASURED = "expected before", "expected now", "measured timings"
+BEFORE, NOW, MEASURED = "expected before", "expected now", "measured"
 """What the picture tells apart."""
 
 GROUP_NAMES = {
@@ -25,7 +25,11 @@ GROUP_NAMES = {
     "other": "other networks",
 }
 
+POWER_NAMES = {**GROUP_NAMES, "other": "other or untold work"}
+"""The same for power, which also runs tell of which nobody said what they did."""
+
 HERE, ELSEWHERE, SHIPPED = "here", "elsewhere", "shipped example"
+CELL_COLUMNS = ["row", "what", "slot", "low", "mid", "high", "label", "told"]
 POINTS = 150
 """Points of a line: enough for its width."""
 
@@ -36,7 +40,6 @@ def cells_table(cells: Sequence[Cell]) -> pd.DataFrame:
     Columns: row, what (one of `BEFORE`, `NOW`, `MEASURED`), slot (where in the row), low, mid,
     high (shares of the peak [1]), label (at the first entry of a row), told.
     """
-    columns = ["row", "what", "slot", "low", "mid", "high", "label", "told"]
     rows: list[tuple[str, str, str, float, float, float, str, str]] = []
     for cell in cells:
         name = GROUP_NAMES[cell.group]
@@ -48,7 +51,7 @@ def cells_table(cells: Sequence[Cell]) -> pd.DataFrame:
         for one in cell.lessons:
             at, told = one.reached, f"{one.timing.label or one.run.id}: {percent(one.reached)}"
             rows.append((name, MEASURED, NOW, at, at, at, "", told))
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=CELL_COLUMNS)
 
 
 def cell_label(cell: Cell) -> str:
@@ -58,6 +61,45 @@ def cell_label(cell: Cell) -> str:
     return (
         f"{GROUP_NAMES[cell.group]}: {percent(float(cell.now.mid))} ({span(cell.now)}), {timings}"
     )
+
+
+def power_table(cells: Sequence[PowerCell]) -> pd.DataFrame:
+    """Before, now and every reading of the power of each kind of network [W].
+
+    Columns as of `cells_table`.
+    """
+    rows: list[tuple[str, str, str, float, float, float, str, str]] = []
+    for cell in cells:
+        name = POWER_NAMES[cell.group]
+        for what, quantity in ((BEFORE, cell.before), (NOW, cell.now)):
+            low, high = (float(bound) for bound in quantity.interval())
+            mid, label = float(quantity.mid), power_label(cell) if what == BEFORE else ""
+            told = f"{what}: {human(mid, 'W')} ({power_span(quantity)})"
+            rows.append((name, what, what, low, mid, high, label, told))
+        for one in cell.lessons:
+            at, run = one.power_w, one.timing.label or one.run.id
+            rows.append((name, MEASURED, NOW, at, at, at, "", f"{run}: {human(at, 'W')}"))
+    return pd.DataFrame(rows, columns=CELL_COLUMNS)
+
+
+def power_label(cell: PowerCell) -> str:
+    """Say a row of the picture of power in words."""
+    count = len(cell.lessons)
+    return (
+        f"{POWER_NAMES[cell.group]}: {human(float(cell.now.mid), 'W')} ({power_span(cell.now)}), "
+        f"{count} reading{'s' * (count > 1)}"
+    )
+
+
+def power_span(quantity: Uncertain) -> str:
+    """Write the interval of a power.
+
+    >>> power_span(Uncertain(500.0, {"load": 0.1}))
+    '440 – 568 W'
+    """
+    low, high = (human(float(bound), "W") for bound in quantity.interval())
+    number, _, unit = low.partition(" ")
+    return f"{number if unit == high.partition(' ')[2] else low} – {high}"
 
 
 def residuals_table(residuals: Iterable[Residual]) -> pd.DataFrame:

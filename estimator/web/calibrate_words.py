@@ -11,10 +11,17 @@ from estimator.catalog import Device
 from estimator.measure.live import Course
 from estimator.measured_report import TRUST
 from estimator.next_run_lookup import Worth, told_factor
-from estimator.posterior_report import Cell, Residual
+from estimator.posterior_report import Cell, PowerCell, Residual
 from estimator.uncertainty import Uncertain
 from estimator.units import digits, human, human_duration
-from estimator.web.calibrate_tables import GROUP_NAMES, cell_label, percent, span
+from estimator.web.calibrate_tables import (
+    GROUP_NAMES,
+    cell_label,
+    percent,
+    power_label,
+    power_span,
+    span,
+)
 
 WORK_NAMES = {
     "decoder": "a decoder",
@@ -25,6 +32,8 @@ WORK_NAMES = {
     "recurrent": "a recurrent network",
     "other": "another network",
 }
+
+POWER_WORK_NAMES = {**WORK_NAMES, "other": "other or untold work"}
 
 COMMANDS = (
     ("Measure this machine, about ten minutes:", "twenty-watts calibrate bench"),
@@ -62,6 +71,19 @@ def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
     )
 
 
+def power_sentence(device: Device, cell: PowerCell) -> str:
+    """Tell in one sentence what is known of the power of a device, as HTML."""
+    count = len(cell.lessons)
+    before, now = (
+        human(float(one.mid), "W").replace(" ", "&nbsp;") for one in (cell.before, cell.now)
+    )
+    return (
+        f"On <b>{escape(device.name)}</b>, <b>{count} reading{'s' * (count > 1)}</b> of the power "
+        f"at work on {POWER_WORK_NAMES[cell.group]} point to <b>{now}</b>; its profile alone "
+        f"points to {before}."
+    )
+
+
 def cards(cell: Cell, report: DeviceReport | None) -> Iterator[Card]:
     """Headline figures of a device."""
     yield (
@@ -95,13 +117,6 @@ def _width(quantity: Uncertain) -> str:
 def _span(span: Span) -> str:
     low, high = human(span.low, "W"), human(span.high, "W")
     return "in every timing" if low == high else f"{low} – {high} measured"
-
-
-def age(report: DeviceReport | None) -> str:
-    """How old the newest run is."""
-    if report is None:
-        return ""
-    return "today" if report.age_days < 1 else f"{human_duration(report.age_days * 86400.0)} ago"
 
 
 def misses(residuals: Sequence[Residual]) -> str:
@@ -146,6 +161,15 @@ def alt_of_cells(cells: Sequence[Cell]) -> str:
     """Say the picture in words."""
     told = [f"{cell_label(one)}, before {percent(float(one.before.mid))}" for one in cells]
     return "Share of the peak expected now: " + "; ".join(told)
+
+
+def alt_of_power(cells: Sequence[PowerCell]) -> str:
+    """Say the picture of power in words."""
+    told = [
+        f"{power_label(one)}, before {human(float(one.before.mid), 'W')} ({power_span(one.before)})"
+        for one in cells
+    ]
+    return "Mean power of the device at work, expected now: " + "; ".join(told)
 
 
 def alt_of_residuals(table: pd.DataFrame) -> str:

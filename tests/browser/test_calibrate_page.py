@@ -87,7 +87,7 @@ def test_the_run_that_goes_on_and_what_was_measured_are_seen_and_a_choice_is_kep
     page = linked()
     live = page.locator('[data-quantity="gpu:0"]')
     expect(live).to_contain_text("98 % busy, 64 °C")
-    expect(page.locator(f"{CHARTS} svg")).to_have_count(3)
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(4)
     for chart in page.locator(CHARTS).all():
         chart.locator("svg .role-mark path").first.wait_for(state="attached")
         assert chart.locator("svg").first.bounding_box()["height"] > 150
@@ -101,7 +101,7 @@ def test_the_run_that_goes_on_and_what_was_measured_are_seen_and_a_choice_is_kep
 
 def test_no_text_of_a_chart_leaves_it_and_nothing_is_cut_on_a_phone(linked):
     page = linked(width=390, height=844)
-    expect(page.locator(f"{CHARTS} svg")).to_have_count(3)
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(4)
     page.wait_for_timeout(800)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     for chart in page.locator(f"{CHARTS} svg").all():
@@ -119,7 +119,7 @@ def test_in_the_dark_the_charts_have_light_ink(linked):
     expect(label).to_have_attribute("fill", "#F5F5F5")
 
 
-@pytest.mark.parametrize("section", ["live", "picture", "residuals"])
+@pytest.mark.parametrize("section", ["live", "picture", "power", "residuals"])
 def test_on_a_slide_one_chart_stands_alone(linked, section):
     page = linked(f"?show={section}&embed=true&fs=1.4")
     expect(page.locator(f"{CHARTS} svg")).to_have_count(1)
