@@ -38,8 +38,8 @@ def lines(run: MeasuredRun) -> Iterator[str]:
 
 
 def _energy(one: Energy) -> str:
-    told = f"{one.component}: {human(one.energy_kwh * 1e3, 'Wh')}, mean {one.mean_w:.4g} W"
-    peak = "" if one.peak_w is None else f", peak {one.peak_w:.4g} W"
+    told = f"{one.component}: {human(one.energy_kwh * 1e3, 'Wh')}, mean {human(one.mean_w, 'W')}"
+    peak = "" if one.peak_w is None else f", peak {human(one.peak_w, 'W')}"
     covered = "" if one.coverage > 0.99 else f", covering {one.coverage:.0%} of the run"
     return f"{told}{peak} ({TRUST[one.trust]}, {one.meter}{covered})"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from estimator.measure.session import Session, measure
+from estimator.measure.session import REPORT, Session, measure
 from estimator.measure.wrap import Command, CommandError, Ended
 from estimator.runs import open_store
 
@@ -24,6 +24,8 @@ def data(tmp_path, monkeypatch):
     """The folder of a user who has measured nothing yet."""
     folder = tmp_path / "data"
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(folder))
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", REPORT):
+        monkeypatch.delenv(name, raising=False)
     return folder
 
 
@@ -291,6 +293,15 @@ def test_two_runs_at_once_are_both_kept(data, tmp_path):
         assert process.returncode == 0
     with open_store() as store:
         assert [run.state for run in store.runs()] == ["finished", "finished"]
+
+
+def test_a_run_within_a_run_is_kept_too_and_says_whose_energy_it_is(data):
+    done = wrapped(*WRAP, "--", sys.executable, "-c", "raise SystemExit(3)")
+    assert done.returncode == 3
+    with open_store() as store:
+        runs = store.runs()
+    assert [run.exit_code for run in runs] == [3, 3]
+    assert sum("never add them up" in note for run in runs for note in run.notes) == 1
 
 
 def test_a_script_measures_and_stores_itself(data):

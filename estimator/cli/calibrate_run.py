@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command, measured; its exit code is ours."""
     from estimator.measure.recording import Recording
+    from estimator.measure.session import REPORT
     from estimator.measure.wrap import Command, CommandError
     from estimator.runs import StoreError, open_store
     from estimator.scenario import read_number
@@ -72,6 +74,8 @@ def run(options: argparse.Namespace) -> int:
         notes: list[str] = list(store.notes)
     except StoreError as error:
         store, notes = None, [str(error)]
+    if os.environ.get(REPORT):
+        notes.append("another calibrate run holds the energy of this one, too: never add them up")
     recording = Recording(
         origin="run", label=options.label, rate_hz=rate_hz, store=store, notes=notes
     )
