@@ -24,7 +24,7 @@ def data(tmp_path, monkeypatch):
     """The folder of a user who has measured nothing yet."""
     folder = tmp_path / "data"
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(folder))
-    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", REPORT):
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", REPORT):
         monkeypatch.delenv(name, raising=False)
     return folder
 

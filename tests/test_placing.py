@@ -102,6 +102,14 @@ def test_what_the_program_says_of_its_devices_holds():
     assert placed(told(devices=1, component="cpu"), run)[0].component == "cpu"
 
 
+def test_ranks_are_boards_and_a_processor_is_one_however_many_it_has():
+    ranks = dataclasses.replace(told(), ranks=16, machines=2)
+    on_boards, on_processors = run_of(TWO, [busy(2, 0.9), busy(10, 0.8)]), run_of([])
+    assert placed(ranks, on_boards)[0].devices == 16
+    assert placed(ranks, on_processors)[0].devices == 2
+    assert placed(dataclasses.replace(ranks, devices=8), on_boards)[0].devices == 8
+
+
 def test_a_part_of_a_divided_board_tells_nothing_of_the_board():
     run = run_of([board(0, shares_board="MIG")], [busy(0, 0.9)])
     assert placed(told(), run) == (None, [PARTS])
@@ -159,7 +167,7 @@ def test_a_peak_that_was_measured_may_be_low_and_is_allowed_more():
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", REPORT):
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", REPORT):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
     return tmp_path / "data"
@@ -177,9 +185,10 @@ def test_of_the_ranks_of_a_machine_one_measures_and_of_all_ranks_one_tells(data,
         monkeypatch.setenv("RANK", str(rank))
         monkeypatch.setenv("LOCAL_RANK", str(local))
         monkeypatch.setenv("WORLD_SIZE", "4")
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
         assert five_steps().steps == 5
     first, third = read_runs()[0]
-    assert [one.devices for one in first.timings] == [4]
+    assert [(one.component, one.devices) for one in first.timings] == [("cpu", 2)]
     assert third.timings == ()
 
 

@@ -70,9 +70,8 @@ def placed(
         return None, [UNKNOWN]
     if any(one.key in used and one.shares_board for one in run.devices):
         return None, [PARTS]
-    timing = replace(
-        told.timing, component=used[0], devices=told.devices or len(used), power_w=None, trust=None
-    )
+    devices = told.devices or _devices(told, used)
+    timing = replace(told.timing, component=used[0], devices=devices, power_w=None, trust=None)
     window = (told.began_s, told.ended_s)
     powers = [
         mean_power_w(meter, (samples or {}).get(meter.component, ()), [window])
@@ -85,6 +84,13 @@ def placed(
     counted = all(trust == "counter" for _, trust in known)
     mean_w = sum(power_w for power_w, _ in known) / len(known)
     return replace(timing, power_w=mean_w, trust="counter" if counted else "sampled"), []
+
+
+def _devices(told: Reported, used: Sequence[str]) -> int:
+    """How many devices shared the work: a processor counts once for all its ranks."""
+    if used == ["cpu"]:
+        return told.machines
+    return told.ranks if told.ranks > 1 else len(used)
 
 
 def mean_power_w(

@@ -36,7 +36,7 @@ REPORT = "TWENTY_WATTS_REPORT"
 """Environment variable that names the file into which a wrapped program reports its steps."""
 
 
-RANK, LOCAL_RANK, WORLD_SIZE = "RANK", "LOCAL_RANK", "WORLD_SIZE"
+RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_SIZE = "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"
 """Environment variables by which torchrun and its like tell a process which of how many it is."""
 
 
@@ -50,12 +50,16 @@ class Reported:
         Its component is empty where the program did not say it.
     devices : int, optional
         How many shared the work; None where the program did not say it.
+    ranks, machines : int
+        How many processes share it, as torchrun starts them, and on how many machines.
     began_s, ended_s : float
         From the end of the warm-up to the last step, on the monotonic clock [s].
     """
 
     timing: Timing
     devices: int | None = None
+    ranks: int = 1
+    machines: int = 1
     began_s: float
     ended_s: float
 
@@ -86,6 +90,11 @@ class Session:
     component : str, optional
         Key of the device, the first of them: "gpu:0"; "cpu" for the processor; by default the
         first that the meters see busy.
+
+    Attributes
+    ----------
+    ranks, machines : int
+        As in `Reported`.
     """
 
     flop: float | None = None
@@ -100,6 +109,8 @@ class Session:
     label: str | None = None
     devices: int | None = None
     component: str | None = None
+    ranks: int = field(default=1, init=False)
+    machines: int = field(default=1, init=False)
     _ends_s: list[float] = field(default_factory=list, init=False, repr=False)
     _began_s: float = field(default_factory=time.monotonic, init=False, repr=False)
 
@@ -184,7 +195,7 @@ class Session:
         counted = float(counter.get_total_flops())
         if counted <= 0:
             raise ValueError("the counter saw no product of matrices in this step")
-        self.flop = counted * (self.devices or 1)
+        self.flop = counted * (self.devices or self.ranks)
         return self.flop
 
     def told(self) -> Reported | None:
@@ -193,7 +204,14 @@ class Session:
         if timing is None:
             return None
         began_s, ended_s = self._ends_s[WARM_UP_STEPS - 1], self._ends_s[-1]
-        return Reported(timing=timing, devices=self.devices, began_s=began_s, ended_s=ended_s)
+        return Reported(
+            timing=timing,
+            devices=self.devices,
+            ranks=self.ranks,
+            machines=self.machines,
+            began_s=began_s,
+            ended_s=ended_s,
+        )
 
     def report(self, path: Path) -> None:
         """Hand the time of the steps to the command around this program."""
@@ -227,8 +245,9 @@ def measure(**told: Any) -> Iterator[Session]:
     ...         train(batch)
     ...         run.step()
     """
-    world = _number(WORLD_SIZE)
-    session = Session(**({"devices": world} if world > 1 else {}) | told)
+    session = Session(**told)
+    session.ranks = max(1, _number(WORLD_SIZE))
+    session.machines = max(1, session.ranks // max(1, _number(LOCAL_SIZE)))
     wrapped = os.environ.get(REPORT)
     if _number(LOCAL_RANK):
         yield session
