@@ -11,13 +11,14 @@ import streamlit as st
 from estimator import charts
 from estimator.charts import Look
 from estimator.web.accuracy_groups import CLASSES, CONSTANT, OURS
+from estimator.web.figures import SLIDE_PX, rows_px
 
 Spec = dict[str, Any]
 
 SHAPES = ("circle", "diamond", "square", "triangle-up", "cross")
 """Shape of each of `CLASSES`: colour never stands alone."""
 
-HEIGHT_PX, SLIDE_PX = 430, 300
+HEIGHT_PX = 430
 LEGEND = {"expr": "width < 500 ? 2 : 5"}
 """Columns of a legend: on a phone, and elsewhere."""
 
@@ -45,9 +46,10 @@ def draw_runs(table: pd.DataFrame, look: Look, alt: str, *, slide: bool) -> None
     st.vega_lite_chart(table, spec, theme=None, key="chart_runs", alt=alt)
 
 
-def draw_errors(table: pd.DataFrame, look: Look, alt: str) -> None:
+def draw_errors(table: pd.DataFrame, look: Look, alt: str, *, slide: bool) -> None:
     """Draw the median errors of groups."""
-    spec = {**_errors(look), "height": table["group"].nunique() * look.row_px}
+    height = rows_px(table["group"].nunique(), look, slide=slide)
+    spec = {**_errors(look), "height": height}
     st.vega_lite_chart(table, spec, theme=None, key="chart_errors", alt=alt)
 
 

@@ -97,7 +97,8 @@ def _errors(report: Report, table: pd.DataFrame, filters: Filters, view: View) -
         label_visibility="collapsed",
     )
     rows = groups.errors_table(table, filters.by)
-    charts.draw_errors(rows, figures.look(view.scale), words.alt_of_errors(rows, filters.by))
+    look, alt = figures.look(view.scale), words.alt_of_errors(rows, filters.by)
+    charts.draw_errors(rows, look, alt, slide="show" in st.query_params)
     style.caption(words.better(table))
 
 

@@ -111,6 +111,10 @@ def draw(answer: Answer, asked: Asked, *, measured: bool) -> None:
         _assumptions(answer, asked)
         if not measured:
             _select("calibration", _CALIBRATION)
+    if st.context.is_embedded:
+        st.button("Reset to the slide", key="reset", on_click=_reopen)
+    else:
+        st.button("Reset", key="reset", on_click=_reset, help="All inputs; going back undoes it")
 
 
 def spoken(text: str) -> str:
@@ -282,6 +286,16 @@ def _changed_preset() -> None:
 
 def _changed_hardware() -> None:
     inputs.take_hardware(st.session_state, open_catalog())
+
+
+def _reset() -> None:
+    """Say the default again; the step can be undone by going back."""
+    inputs.load(inputs.DEFAULT, st.session_state)
+
+
+def _reopen() -> None:
+    """Say again what the address of the frame says, which is never written."""
+    del st.session_state["_scenario"]
 
 
 def _changed_file() -> None:

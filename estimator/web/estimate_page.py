@@ -139,9 +139,8 @@ def _doubts(answer: Answer, view: View, catalog: Catalog) -> None:
     if table.empty:
         style.caption("Nothing: every number was given, and is taken as exact.")
         return
-    figures.draw_doubts(
-        table, figures.look(view.scale), doubted(answer), words.alt_of_doubts(table)
-    )
+    look, alt = figures.look(view.scale), words.alt_of_doubts(table)
+    figures.draw_doubts(table, look, doubted(answer), alt, slide=bool(view.show))
     told = "energy" if doubted(answer) == "energy_kwh" else "device time"
     style.caption(f"How far each doubt alone moves the {told}, and its share of the log-variance.")
 
@@ -162,8 +161,8 @@ def _devices(answer: Answer, view: View, catalog: Catalog) -> None:
     if len(table) < 2:
         style.caption("A run known only by its device-hours cannot be moved: give its work, too.")
         return
-    look = figures.look(view.scale)
-    figures.draw_devices(table, look, quantity, words.alt_of_devices(table, quantity))
+    look, alt = figures.look(view.scale), words.alt_of_devices(table, quantity)
+    figures.draw_devices(table, look, quantity, alt, slide=bool(view.show))
     style.caption(
         f"{answer.run.devices:,.0f} of each, at the utilization predicted for each; bars hold "
         f"{answer.level * 100:.3g} %. Sources: "

@@ -9,6 +9,10 @@ import streamlit as st
 from estimator import charts
 from estimator.charts import Look
 
+SLIDE_PX, ALONE_PX = 276, 330
+"""Height of a chart on a slide at most, under a choice and without one, so that its axis stays on a
+projector of 720 lines."""
+
 
 def look(scale: float) -> Look:
     """Look of the visitor's theme."""
@@ -20,15 +24,24 @@ def draw_parts(table: pd.DataFrame, look: Look, alt: str) -> None:
     st.vega_lite_chart(table, _parts(look), theme=None, key="chart_parts", alt=alt)
 
 
-def draw_doubts(table: pd.DataFrame, look: Look, quantity: str, alt: str) -> None:
+def rows_px(rows: int, look: Look, *, slide: bool, most: float = SLIDE_PX) -> float:
+    """Height of a chart of so many rows; lower on a slide, to leave nothing below."""
+    height = rows * look.row_px
+    return min(height, most) if slide else height
+
+
+def draw_doubts(table: pd.DataFrame, look: Look, quantity: str, alt: str, *, slide: bool) -> None:
     """Draw what makes the interval wide."""
-    spec = {**_doubts(look, quantity), "height": len(table) * look.row_px}
+    spec = {
+        **_doubts(look, quantity),
+        "height": rows_px(len(table), look, slide=slide, most=ALONE_PX),
+    }
     st.vega_lite_chart(table, spec, theme=None, key="chart_doubts", alt=alt)
 
 
-def draw_devices(table: pd.DataFrame, look: Look, quantity: str, alt: str) -> None:
+def draw_devices(table: pd.DataFrame, look: Look, quantity: str, alt: str, *, slide: bool) -> None:
     """Draw the comparison of devices."""
-    spec = {**_devices(look, quantity), "height": len(table) * look.row_px}
+    spec = {**_devices(look, quantity), "height": rows_px(len(table), look, slide=slide)}
     st.vega_lite_chart(table, spec, theme=None, key="chart_devices", alt=alt)
 
 

@@ -9,7 +9,6 @@ import streamlit as st
 from estimator.answer import Answer
 from estimator.report import as_json, headline
 from estimator.tables import results_table
-from estimator.web import inputs
 from estimator.web.address import address_of
 
 FRAME = (
@@ -39,7 +38,6 @@ def draw_share(answer: Answer, query: Mapping[str, str]) -> None:
             mime="text/csv",
             on_click="ignore",
         )
-        st.button("Reset", key="reset", on_click=_reset)
     with st.expander("Put it on a slide or a web page"):
         st.markdown(
             "Add `show=parts`, `doubts`, `devices` or `formula` for one chart, "
@@ -51,8 +49,3 @@ def draw_share(answer: Answer, query: Mapping[str, str]) -> None:
             height=FRAME_PX,
         )
         st.code(frame, language="html", wrap_lines=True)
-
-
-def _reset() -> None:
-    """Say the default again; the step can be undone by going back."""
-    inputs.load(inputs.DEFAULT, st.session_state)

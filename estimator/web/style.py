@@ -14,8 +14,9 @@ html { font-size: %(root)spx; }
 [data-testid="stSidebarUserContent"] { padding-top: 0.9rem; padding-bottom: 2rem; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
 [data-testid="stSidebarUserContent"] h3 { font-size: 1.05rem; padding: 0.5rem 0 0.6rem; }
-[data-testid="stMainBlockContainer"] h3 { font-size: 1.35rem; padding: 1rem 0 0;
+[data-testid="stMainBlockContainer"] h3 { font-size: 1.35rem; padding: 1rem 0 0.4rem;
                                           letter-spacing: -0.01em; }
+[data-testid="stTopNavLink"]:focus-visible { outline: 2px solid currentColor; outline-offset: 1px; }
 .tw { --soft: color-mix(in srgb, currentColor 72%%, transparent);
       --line: color-mix(in srgb, currentColor 18%%, transparent); }
 .tw-sentence { font-size: 1.5rem; line-height: 1.35; letter-spacing: -0.01em; margin: 0;
@@ -64,7 +65,7 @@ html { font-size: %(root)spx; }
 .tw-inputs small { display: block; font-size: 0.85rem; color: var(--soft); }
 .tw-inputs a { color: inherit; text-decoration: underline; text-underline-offset: 0.15em; }
 @media (max-width: 640px) {
-  [data-testid="stMainBlockContainer"] { padding: 3.9rem 1rem 2rem; }
+  [data-testid="stMainBlockContainer"] { padding: %(top_small)srem 1rem 2rem; }
   [data-testid="stExpandSidebarButton"]::after { content: "Change the inputs"; font-size: 1rem;
     font-weight: 600; margin-left: 0.3rem; white-space: nowrap; }
   [data-testid="stExpandSidebarButton"] { width: auto; padding: 0 0.6rem; }
@@ -84,6 +85,7 @@ html { font-size: %(root)spx; }
 def write_stylesheet(scale: float, *, slide: bool) -> None:
     """Dress the page; the text size of everything follows the root."""
     sizes = {"root": f"{ROOT_PX * scale:g}", "top": "1" if slide else "4.2"}
+    sizes["top_small"] = "1" if slide else "3.9"
     st.html(f"<style>{CSS % sizes}</style>")
 
 

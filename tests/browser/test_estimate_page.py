@@ -151,3 +151,30 @@ def test_in_a_frame_the_address_is_read_and_never_written(visit):
     wait_for(page, "devices=128")
     page.wait_for_timeout(300)
     assert page.url == before
+    page.get_by_role("button", name="Reset to the slide").click()
+    wait_for(page, "devices=64")
+    wait_for(page, "site=fr")
+
+
+@pytest.mark.parametrize("section", ["parts", "doubts", "devices"])
+def test_on_a_slide_one_chart_stands_alone_with_its_axis(visit, section):
+    page = visit(f"{LINK}&embed=true&fs=1.4&show={section}")
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(1)
+    page.locator(f"{CHARTS} svg .role-mark > *").first.wait_for(state="attached")
+    box = page.locator(f"{CHARTS} svg").first.bounding_box()
+    assert box["y"] + box["height"] <= 720
+
+
+def test_by_keyboard_every_stop_is_seen_and_a_link_of_the_navigation_opens(visit):
+    page = visit(LINK)
+    page.get_by_role("button", name="Size").or_(page.get_by_role("radio", name="Size")).focus()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        name = page.evaluate("document.activeElement.innerText")
+        if name == "Calibrate":
+            break
+    assert name == "Calibrate"
+    style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert style == "solid"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/calibrate*")
