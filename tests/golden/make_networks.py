@@ -41,23 +41,19 @@ UNCOUNTED = {
         ),
         "image tokens are found by value",
     ),
+    "bros": "asks for boxes",
+    "mra": "its attention runs in kernels that PyTorch does not count",
     "zamba": "its loop over tokens takes many minutes",
 }
-UNTRAINED = {"mamba", "falcon_mamba", "mamba2", "rwkv", "sam"}
+UNTRAINED = {"mamba", "falcon_mamba", "mamba2", "rwkv", "sam", "lilt"}
 """Their backward pass cannot be counted, or is not that of the kernels for training."""
 
 READ_BY_VALUE = {
     *(
-        "big_bird",
-        "convbert",
-        "ibert",
-        "layoutlm",
-        "longformer",
-        "roformer",
-        "splinter",
-        "squeezebert",
+        *("big_bird", "convbert", "ibert", "layoutlm", "longformer", "roformer", "splinter"),
+        *("squeezebert", "xlnet", "lilt", "yoso", "mra", "nystromformer", "tapas", "markuplm"),
+        *("xlm", "flaubert", "luke", "dpr"),
     ),
-    "xlnet",
 }
 """These read values of tensors, so they are built in full."""
 

@@ -9,6 +9,7 @@ from functools import partial
 
 from estimator.workload.blocks import Costs, held, linear
 from estimator.workload.families.encoder import (
+    LAYER_NORM,
     Encoder,
     Group,
     Heads,
@@ -25,6 +26,7 @@ from estimator.workload.fields import Fields
 from estimator.workload.network import Network
 
 BERT_SIZES = Sizes()
+SPANS = ("QuestionAnswering", "PreTraining")
 BERT_POOLED = ("", "NextSentencePrediction", "MultipleChoice", "PreTraining")
 
 
@@ -75,6 +77,8 @@ def bert(facts: Facts, fields: Fields) -> Network:
             twin_bias=facts.twin_bias,
         ),
     )
+    if fields.text("model_type") == "splinter" and task(fields) in SPANS:
+        after, once = _span_selection(sizes.hidden), {}
     before = {
         **tables(sizes, sizes.hidden, facts.embedding_norm),
         **facts.extra(fields, sizes),
@@ -87,6 +91,16 @@ def bert(facts: Facts, fields: Fields) -> Network:
         longest=max(sizes.positions - facts.spare_positions, 1),
     )
     return network(fields, encoder, notes)
+
+
+def _span_selection(hidden: int) -> Costs:
+    """Splinter: spans scored against questions (arXiv:2101.00438, sec. 3)."""
+    return {
+        "head/question": linear(hidden, 2 * hidden, bias=True),
+        "head/span": linear(hidden, 2 * hidden, bias=True),
+        "norm/head": held(4 * LAYER_NORM * hidden),
+        "head/classifier": linear(hidden, 2 * hidden),
+    }
 
 
 def outer_norm(fields: Fields, sizes: Sizes) -> Costs:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import Attention, Mlp
-from estimator.workload.families.rotary import output_head
+from estimator.workload.families.rotary import class_name, output_head
 from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.transformer import Decoder, Layer
 
@@ -122,7 +122,8 @@ def ctrl(fields: Fields) -> Decoder:
     values["n_inner"] = values.get("dff", values["n_inner"])
     fields = replace(fields, values=values)
     made = _gpt(fields, attention(fields), default_vocab=246534, outer_norms=1)
-    head = None if made.head is None else replace(made.head, bias=True)
+    writes = not class_name(fields).endswith("ForSequenceClassification")
+    head = None if made.head is None else replace(made.head, bias=writes)
     return replace(made, head=head, position_rows=0)
 
 

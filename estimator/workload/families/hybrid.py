@@ -91,9 +91,11 @@ def falcon_h1(fields: Fields) -> Network:
         fields = replace(fields, values={**fields.values, "mamba_d_ssm": 1024})
     family = replace(PLAIN, vocab=128000, positions=8192)
     attends, scans = attention_mixer(family, fields), _bamba_mixer(fields)
+    inner = fields.size("mamba_d_ssm")
+    out = {"mixer/out": linear(inner, hidden, bias=fields.flag("projectors_bias"))}
     both = replace(
         scans,
-        costs={**scans.costs, **attends.costs},
+        costs={**scans.costs, **out, **attends.costs},
         cache_values=attends.cache_values,
     )
     layer = with_costs(both, gated_mlp(fields, 14336, fields.flag("mlp_bias")), 2, hidden)

@@ -39,7 +39,7 @@ def llama4(fields: Fields) -> Network:
     fold = round(1 / ratio(part, "pixel_shuffle_ratio", 0.5)) ** 2
     wide = part.size("projector_input_dim", default=4096)
     bridge = {
-        "bridge/in": linear(fold * hidden, wide),
+        "bridge/in": linear(part.size("intermediate_size", default=fold * hidden), wide),
         "bridge/out": linear(wide, part.size("projector_output_dim", default=4096)),
         "bridge/project": linear(part.size("vision_output_dim", default=7680), text.hidden),
     }

@@ -97,7 +97,6 @@ def _heads_of(fields: Fields, sizes: Sizes, pooler: tuple[str, ...]) -> Heads:
         table_width=sizes.hidden,
         pooler=pooler,
         classifier_dense=True,
-        twin_bias=False,
     )
 
 
@@ -157,6 +156,8 @@ def big_bird(fields: Fields) -> Network:
         once = {part: cost for part, cost in once.items() if part != "pooler"} | {
             "pooler": held(sizes.hidden * (sizes.hidden + 1))
         }
+    if task(fields) == "QuestionAnswering":
+        once, after = {}, {**after, **_deep_span(sizes)}
     layer = dict(block(fields, sizes))
     for part in ("query", "key", "value"):
         bias = fields.flag("use_bias", default=True)
@@ -171,6 +172,15 @@ def big_bird(fields: Fields) -> Network:
         longest=sizes.positions,
     )
     return _blocked(fields, model, notes)
+
+
+def _deep_span(sizes: Sizes) -> Costs:
+    """BigBird's MLP before the span of an answer."""
+    return {
+        "head/up": linear(sizes.hidden, sizes.width, bias=True),
+        "head/down": linear(sizes.width, sizes.hidden, bias=True),
+        "norm/head": held(2 * sizes.hidden),
+    }
 
 
 def layout_tables(fields: Fields, sizes: Sizes) -> Costs:

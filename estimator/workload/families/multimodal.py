@@ -20,7 +20,7 @@ from estimator.workload.families import (
     sparse_shared,
 )
 from estimator.workload.families.clip import clip_sight, siglip_sight
-from estimator.workload.families.rotary import class_name
+from estimator.workload.families.rotary import class_name, label_count
 from estimator.workload.families.vision import Vision
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Quantity, quantity
@@ -94,6 +94,9 @@ def text_part(fields: Fields, usual: str, tied: bool) -> Text:
     values = {**part.values, "model_type": inner, "tie_word_embeddings": tied}
     name = class_name(fields)
     values["architectures"] = [] if "For" in name or not name else ["Model"]
+    if name.endswith(("ForSequenceClassification", "ForTokenClassification")):
+        labels = {"num_labels": label_count(fields), "id2label": None}
+        values |= {"architectures": [name], **labels}
     part = Fields(values, path=part.path, notes=fields.notes)
     return Text(model=DECODERS[inner](part), hidden=part.size("hidden_size", "n_embd", "d_model"))
 

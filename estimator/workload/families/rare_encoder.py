@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
+from estimator.workload.families.bert import BERT_POOLED
 from estimator.workload.families.dense import LLAMA
 from estimator.workload.families.encoder import (
     Encoder,
@@ -77,10 +78,10 @@ def eurobert(fields: Fields) -> Network:
         )
     once: dict[str, Cost] = {}
     if kind == "SequenceClassification":
-        once["head/dense"] = linear(trunk.hidden, trunk.hidden)
-        once["head/classifier"] = linear(trunk.hidden, label_count(fields))
+        once["head/dense"] = linear(trunk.hidden, trunk.hidden, bias=True)
+        once["head/classifier"] = linear(trunk.hidden, label_count(fields), bias=True)
     if kind == "TokenClassification":
-        own["head/classifier"] = linear(trunk.hidden, label_count(fields))
+        own["head/classifier"] = linear(trunk.hidden, label_count(fields), bias=True)
     layer = trunk.layers[0]
     encoder = Encoder(
         before={
@@ -100,7 +101,11 @@ def roformer(fields: Fields) -> Network:
     sizes = bert_sizes(fields, Sizes(vocab=50000, positions=1536))
     narrow = fields.size_or_none("embedding_size") or sizes.hidden
     facts = Heads(
-        hidden=sizes.hidden, vocab=sizes.vocab, table_width=narrow, pooler=(), classifier_dense=True
+        hidden=sizes.hidden,
+        vocab=sizes.vocab,
+        table_width=narrow,
+        pooler=(),
+        classifier_dense=task(fields) != "MultipleChoice",
     )
     after, once, notes = heads(fields, facts)
     bridge = {"embedding/project_in": linear(narrow, sizes.hidden, bias=True)}
@@ -153,7 +158,8 @@ def convbert(fields: Fields) -> Network:
         vocab=sizes.vocab,
         table_width=narrow,
         pooler=(),
-        classifier_dense=True,
+        classifier_dense=task(fields) != "MultipleChoice",
+        twin_bias=False,
     )
     after, once, notes = heads(fields, facts)
     bridge = {"embedding/project_in": linear(narrow, hidden, bias=True)}
@@ -234,12 +240,15 @@ def mobilebert(fields: Fields) -> Network:
             "norm/layers": held(2 * (inner * (stacks + 3) + hidden)),
         },
     )
+    active = fields.flag("classifier_activation", default=True)
     facts = Heads(
-        hidden=hidden, vocab=sizes.vocab, table_width=hidden, pooler=("",), twin_bias=False
+        hidden=hidden,
+        vocab=sizes.vocab,
+        table_width=hidden,
+        pooler=("SequenceClassification", *BERT_POOLED) if active else (),
+        twin_bias=False,
     )
     after, once, notes = heads(fields, facts)
-    if not fields.flag("classifier_activation", default=True):
-        once = {}
     if task(fields) in LOGITS:
         rest = (hidden - table) * sizes.vocab
         full = linear(hidden, sizes.vocab)

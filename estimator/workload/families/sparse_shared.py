@@ -74,6 +74,7 @@ ROWS: Mapping[str, Family] = {
             qkv_bias=flag("use_bias"),
             output_bias=flag("use_bias"),
             mlp_bias=flag("use_bias"),
+            head_bias=flag("use_bias"),
         ),
         Mixture(
             experts=(("moe_num_experts",), 64),

@@ -131,11 +131,13 @@ def wav2vec2(facts: Facts, fields: Fields) -> Network:
             **once,
         },
     )
+    adapts = fields.flag("add_adapter") and facts == Facts()
+    adapter = ("the adapter behind the layers is not counted",) if adapts else ()
     return Network(
         run=model.run,
         model_type=fields.text("model_type"),
         name=fields.text("_name_or_path"),
-        warnings=fields.notes + notes,
+        warnings=fields.notes + notes + adapter,
     )
 
 
@@ -219,7 +221,7 @@ def _heads(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs, tupl
         vocab = fields.size("vocab_size", default=32)
         return {"head/logits": linear(hidden, vocab, bias=True)}, {}, ()
     if kind == "PreTraining":
-        return _quantizer(fields, hidden), {}, ()
+        return {**_quantizer(fields, hidden), **_further(fields, hidden)}, {}, ()
     mix = {"head/layer_weights": held((layers + 1) * fields.flag("use_weighted_layer_sum"))}
     if kind == "SequenceClassification":
         width = fields.size("classifier_proj_size", default=256)
@@ -236,13 +238,33 @@ def _quantizer(fields: Fields, hidden: int) -> Costs:
     entries = fields.size("num_codevectors_per_group", default=320)
     width = fields.size("codevector_dim", default=256)
     compared = fields.size("proj_codevector_dim", default=256)
-    features = sizes(fields, "conv_dim", (512,) * 7)[-1]
+    speakers = fields.text("model_type") == "unispeech-sat"
+    features = hidden if speakers else sizes(fields, "conv_dim", (512,) * 7)[-1]
     return {
         "quantizer/choice": linear(features, groups * entries, bias=True),
         "quantizer/codes": held(entries * width),
         "head/states": linear(hidden, compared, bias=True),
         "head/codes": linear(width, compared, bias=True),
     }
+
+
+def _further(fields: Fields, hidden: int) -> Costs:
+    """UniSpeech: states made from codes, and phonemes; with speakers: their classes."""
+    width = fields.size("codevector_dim", default=256)
+    if fields.text("model_type") == "unispeech":
+        compared = fields.size("proj_codevector_dim", default=256)
+        phonemes = fields.size("num_ctc_classes", default=80)
+        return {
+            "head/states": linear(compared, hidden, bias=True),
+            "head/phonemes": linear(hidden, phonemes, bias=True),
+        }
+    if fields.text("model_type") == "unispeech-sat":
+        return {
+            "head/speakers": linear(hidden, width, bias=True),
+            "head/clusters": held(fields.size("num_clusters", default=504) * width),
+            "norm/head": held(2 * hidden),
+        }
+    return {}
 
 
 FAMILIES: Mapping[str, Callable[[Fields], Network]] = {

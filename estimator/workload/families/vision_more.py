@@ -70,7 +70,7 @@ def vit_mae(fields: Fields) -> Network:
         heads=heads,
         kv_heads=heads,
         head_dim=fields.share("decoder_hidden_size", width, "decoder_num_attention_heads", heads),
-        qkv_bias=True,
+        qkv_bias=fields.flag("qkv_bias", default=True),
         output_bias=True,
     )
     mlp = Mlp(hidden=width, width=fields.size("decoder_intermediate_size", default=2048), bias=True)
