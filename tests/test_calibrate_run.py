@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from estimator.measure.session import REPORT, Session, measure
-from estimator.measure.wrap import Command, CommandError, Ended
+from estimator.measure.wrap import Command, CommandError, Ended, undisturbed
 from estimator.runs import open_store
 
 ROOT = Path(__file__).parents[1]
@@ -196,6 +196,13 @@ def test_ctrl_c_on_a_terminal_reaches_the_command_once_and_twice(data, tmp_path)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 5
     assert only_run().exit_code == 5
+
+
+def test_ctrl_c_once_more_when_the_command_is_over_is_not_heard_and_then_heard_again():
+    with undisturbed():
+        os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def _reads(terminal):

@@ -11,6 +11,7 @@ from estimator.cli.output import note
 
 if TYPE_CHECKING:
     from estimator.measure.record import MeasuredRun
+    from estimator.measure.recording import Recording
     from estimator.measure.session import Reported
     from estimator.measure.wrap import Ended
 
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the command, measured; its exit code is ours."""
     from estimator.measure.recording import Recording
     from estimator.measure.session import REPORT
-    from estimator.measure.wrap import Command, CommandError
+    from estimator.measure.wrap import Command, CommandError, undisturbed
     from estimator.runs import StoreError, open_store
     from estimator.scenario import read_number
 
@@ -86,6 +87,17 @@ def run(options: argparse.Namespace) -> int:
         recording.drop()
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
+    with undisturbed():
+        _keep(recording, ended, work, options)
+        if store is not None:
+            store.close()
+    return ended.exit_code
+
+
+def _keep(
+    recording: "Recording", ended: "Ended", work: "dict[str, Any]", options: argparse.Namespace
+) -> None:
+    """Sum up, store and tell of the run."""
     recording.notes += ended.notes
     measured = recording.end(
         state=ended.state,
@@ -94,10 +106,7 @@ def run(options: argparse.Namespace) -> int:
             run, ended.reported or _whole(work, ended, options.label)
         ),
     )
-    if store is not None:
-        store.close()
     _say(measured, options)
-    return ended.exit_code
 
 
 def work_of(options: argparse.Namespace) -> "dict[str, Any]":

@@ -137,6 +137,16 @@ def _passing_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Pay no heed to Ctrl-C: what is pressed once more, when the command is over, costs nothing."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _in_foreground() -> bool:
     """Whether we belong to the foreground of a terminal, which signals the command itself."""
     try:
