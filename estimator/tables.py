@@ -49,7 +49,7 @@ INPUT_NAMES: Mapping[str, str] = {
     "active_params": "active parameters",
     "device_hours": "device time",
     "attempts": "all runs over the final one",
-    "work.formula": "6 N D over an exact count",
+    "work.formula": "6 × parameters × tokens, over an exact count",
     "peak_flop_per_s": "dense peak",
     "utilization.prior": "utilization before the runs",
     "device_power_w": "power of the device at work",
@@ -218,6 +218,8 @@ def amount(value: float, unit: str) -> str:
     ('989 TFLOP/s', '0.277', '7 billion')
     >>> amount(2.5, "USD/h"), amount(0.38355, "kgCO2e/kWh")
     ('$2.5/h', '0.384 kgCO2e/kWh')
+    >>> amount(4.0, "year")
+    '4 years'
     """
     if unit == "1":
         return digits(value)
@@ -227,7 +229,8 @@ def amount(value: float, unit: str) -> str:
         return f"${digits(value)}{unit.removeprefix('USD')}"
     if unit in ("FLOP", "FLOP/s", "OP/s", "B", "B/s"):
         return human(value, unit)
-    return f"{digits(value)} {unit}"
+    text = digits(value)
+    return f"{text} {unit}{'s' if unit == 'year' and text != '1' else ''}"
 
 
 def between(quantity: str, low: float, high: float) -> str:

@@ -405,8 +405,9 @@ def test_an_uploaded_profile_of_the_grid_says_when_to_start():
 )
 def test_a_profile_that_cannot_be_read_is_refused_in_one_line(content, start, refusal):
     page = opened("?device_hours=32&hardware=v100&devices=8&site=us")
-    page.number_input(key="carbon_start").set_value(start).run()
+    assert page.number_input(key="carbon_start").disabled, "without a profile it changes nothing"
     page.file_uploader(key="carbon_file").upload("grid.csv", content, "text/csv").run()
+    page.number_input(key="carbon_start").set_value(start).run()
     assert refusal in body(healthy(page))
 
 

@@ -142,7 +142,10 @@ def _doubts(answer: Answer, view: View, catalog: Catalog) -> None:
     look, alt = figures.look(view.scale), words.alt_of_doubts(table)
     figures.draw_doubts(table, look, doubted(answer), alt, slide=bool(view.show))
     told = "energy" if doubted(answer) == "energy_kwh" else "device time"
-    style.caption(f"How far each doubt alone moves the {told}, and its share of the log-variance.")
+    style.caption(
+        f"How far each doubt alone moves the {told}, and its share of the whole doubt (of the "
+        "variance of the logarithm)."
+    )
 
 
 def _devices(answer: Answer, view: View, catalog: Catalog) -> None:

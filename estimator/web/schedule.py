@@ -27,7 +27,13 @@ def draw_schedule(answer: Answer) -> None:
         "rows, which repeat. The file stays in this session: no link carries it.",
     )
     start_h = right.number_input(
-        "Starts at hour", min_value=0, max_value=MOST - 1, step=1, key="carbon_start"
+        "Starts at hour",
+        min_value=0,
+        max_value=MOST - 1,
+        step=1,
+        key="carbon_start",
+        disabled=upload is None,
+        help="Takes effect once a profile is there.",
     )
     if upload is None:
         style.caption("The figures above take one intensity for the whole run.")

@@ -40,8 +40,9 @@ def draw_share(answer: Answer, query: Mapping[str, str]) -> None:
         )
     with st.expander("Put it on a slide or a web page"):
         st.markdown(
-            "Add `show=parts`, `doubts`, `devices` or `formula` for one chart, "
-            "`fs=1.4` for larger text."
+            "Add `show=figures`, `parts`, `doubts`, `devices` or `formula` for one part of the "
+            "page, `fs=1.4` for larger text. Where there will be no server, the tools that appear "
+            "at the top right of a chart save it as a picture (PNG)."
         )
         frame = FRAME.format(
             address=escape(address_of(query, embed="true", show="devices"), quote=True),
