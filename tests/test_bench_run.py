@@ -12,10 +12,11 @@ from estimator.answer import answer_scenario
 from estimator.calibration_answer import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.measure import bench_run, numpy_engine, protocol
-from estimator.measure.bench_run import BenchQuestion, benchmark
+from estimator.measure.bench_run import BenchQuestion, benchmark, left_aside
 from estimator.measure.benchmark import Effort
 from estimator.measure.profile import merged
 from estimator.measure.protocol import Thoroughness
+from estimator.measure.record import MeasuredDevice
 from estimator.report import as_json
 from estimator.runs import open_store
 from estimator.scenario import Scenario
@@ -142,6 +143,16 @@ def test_what_cannot_be_measured_is_refused_and_leaves_no_run(changed, told):
         benchmark(dataclasses.replace(NUMPY, **changed), lambda progress: None)
     with open_store() as store:
         assert store.runs() == []
+
+
+def test_boards_that_are_not_measured_are_said():
+    cpu = MeasuredDevice(key="cpu", kind="cpu", name="c")
+    boards = [MeasuredDevice(key=f"gpu:{at}", kind="gpu", name="NVIDIA H100") for at in (0, 1)]
+    assert left_aside("cpu", [cpu]) == left_aside("gpu:0", [cpu, boards[0]]) == []
+    (line,) = left_aside("cpu", [cpu, *boards])
+    assert line.startswith("only cpu is measured, gpu:0, gpu:1 not: boards need a PyTorch")
+    (line,) = left_aside("gpu:0", [cpu, *boards])
+    assert line.endswith("gpu:1 not: each by itself: --device gpu:1")
 
 
 def test_a_run_on_a_stub_teaches_nothing():

@@ -73,6 +73,8 @@ def benchmark(
         except ValueError:
             recording.drop()
             raise
+        if question.device is None:
+            recording.notes += left_aside(engine.component, recording.devices)
         timings: list[Timing] = []
         state: State = "finished"
         try:
@@ -108,6 +110,26 @@ def _engine(question: BenchQuestion, devices: Sequence[MeasuredDevice]) -> Engin
                 f"{found.name} has no {precision} on {key}: it has {', '.join(sorted(formats))}"
             )
     return found
+
+
+def left_aside(component: str, devices: Sequence[MeasuredDevice]) -> list[str]:
+    """Say which other boards there are, where nobody chose what to measure.
+
+    Parameters
+    ----------
+    component : str
+        Key of the device that is measured.
+    devices : sequence of MeasuredDevice
+        All that are seen.
+    """
+    others = [one.key for one in devices if one.kind == "gpu" and one.key != component]
+    if not others:
+        return []
+    if component == "cpu":
+        remedy = "boards need a PyTorch that can use them: pip install torch"
+    else:
+        remedy = f"each by itself: --device {others[0]}"
+    return [f"only {component} is measured, {', '.join(others)} not: {remedy}"]
 
 
 def _on_processor(engine: str) -> Engine:
