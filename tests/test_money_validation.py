@@ -36,7 +36,7 @@ def test_emissions_behind_a_meter_are_met_within_a_sixth(emissions):
     assert told.count >= 8
     assert told.median_error <= 1 / 6
     assert told.within_2 == 1.0
-    assert told.coverage >= 0.65
+    assert told.coverage >= 0.6
 
 
 def test_every_row_with_an_amount_is_scored_or_counted(catalog, costs, emissions):
