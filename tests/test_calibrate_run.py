@@ -311,6 +311,53 @@ def test_a_run_within_a_run_is_kept_too_and_says_whose_energy_it_is(data):
     assert sum("never add them up" in note for run in runs for note in run.notes) == 1
 
 
+@pytest.mark.parametrize(
+    ("mischief", "words"),
+    [
+        ("rm -r ${TWENTY_WATTS_REPORT%/*}", "was cleared: no steps are known"),
+        ("mkdir $TWENTY_WATTS_REPORT", "report of the program could not be read"),
+        ("touch ${TWENTY_WATTS_REPORT%/*}/more", "says little"),
+        ("echo '{\"timing\": 3}' > $TWENTY_WATTS_REPORT", "steps.timing: must be a table, got 3"),
+        ("printf '\\377\\n' > $TWENTY_WATTS_REPORT", "report of the program could not be read"),
+    ],
+)
+def test_whatever_becomes_of_the_report_the_exit_code_and_the_run_are_kept(data, mischief, words):
+    done = wrapped("sh", "-c", f"{mischief}; exit 6")
+    assert done.returncode == 6, done.stderr
+    assert words in " ".join(only_run().notes)
+
+
+def test_without_room_for_a_report_the_command_runs_all_the_same(data, tmp_path):
+    """No folder for temporary files can be written to: not even root has room in /proc."""
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+    )
+    assert done.returncode == 6, done.stderr
+    assert done.stdout == "ran\n"
+
+
+NO_ROOM = """
+import sys, tempfile
+from estimator.cli import main
+tempfile.tempdir = "/proc/no-room-here"
+job = 'echo ran; test -z "$TWENTY_WATTS_REPORT" && exit 6'
+words = ["calibrate", "run", "--", "sh", "-c", job]
+sys.exit(main(words))
+"""
+
+
+def test_a_report_that_cannot_be_written_does_not_stop_the_program(data, tmp_path, monkeypatch):
+    monkeypatch.setenv(REPORT, str(tmp_path / "gone" / "steps.jsonl"))
+    with measure(flop=1e9) as run:
+        for _ in range(5):
+            run.step()
+    assert run.steps == 5
+
+
 def test_a_script_measures_and_stores_itself(data):
     with measure(flop=1e6, precision="fp32", kind="other") as run:
         for _ in range(5):

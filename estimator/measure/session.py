@@ -11,7 +11,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from itertools import pairwise
@@ -214,10 +214,13 @@ class Session:
         )
 
     def report(self, path: Path) -> None:
-        """Hand the time of the steps to the command around this program."""
+        """Hand the time of the steps to the command around this program.
+
+        Where that cannot be written the program goes on: the command says that it knows no steps.
+        """
         told = self.told()
         if told is not None:
-            with path.open("a", encoding="utf-8") as file:
+            with suppress(OSError), path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(without_unknown(asdict(told))) + "\n")
 
 

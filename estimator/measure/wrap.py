@@ -6,6 +6,7 @@ those that the terminal sends to all, Ctrl-C among them, reach it by themselves,
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -85,12 +86,13 @@ class Command:
     words: Sequence[str]
 
     def __post_init__(self) -> None:
-        self._report = Path(tempfile.mkdtemp(prefix="twenty-watts-")) / "steps.jsonl"
+        self._report = _place_of_report()
+        environment = {name: value for name, value in os.environ.items() if name != REPORT}
+        if self._report is not None:
+            environment[REPORT] = str(self._report)
         self._started_s = time.monotonic()
         try:
-            self._process = subprocess.Popen(
-                list(self.words), env={**os.environ, REPORT: str(self._report)}, close_fds=False
-            )
+            self._process = subprocess.Popen(list(self.words), env=environment, close_fds=False)
         except FileNotFoundError:
             self._clear()
             raise CommandError(f"{self.words[0]}: command not found", NOT_FOUND) from None
@@ -115,8 +117,16 @@ class Command:
 
     def _clear(self) -> None:
         """Take the report and its folder away."""
-        self._report.unlink(missing_ok=True)
-        self._report.parent.rmdir()
+        if self._report is not None:
+            shutil.rmtree(self._report.parent, ignore_errors=True)
+
+
+def _place_of_report() -> Path | None:
+    """Where a program may report its steps; None where there is no room for that."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="twenty-watts-")) / "steps.jsonl"
+    except OSError:
+        return None
 
 
 @contextmanager
@@ -161,13 +171,19 @@ def _in_foreground() -> bool:
         os.close(terminal)
 
 
-def _read_report(path: Path) -> tuple[tuple[Reported, ...], tuple[str, ...]]:
+def _read_report(path: Path | None) -> tuple[tuple[Reported, ...], tuple[str, ...]]:
     """Steps that the program reported; a broken line is left out and said."""
-    if not path.exists():
-        return (), ()
+    if path is None or not path.parent.exists():
+        return (), ("the folder for temporary files is full or was cleared: no steps are known",)
     found: list[Reported] = []
     notes: list[str] = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return (), ()
+    except OSError as error:
+        return (), (f"a report of the program could not be read: {error.strerror}",)
+    for line in text.splitlines():
         try:
             found.append(read_part(Reported, json.loads(line), "steps"))
         except ValueError as error:
