@@ -464,3 +464,10 @@ def test_the_age_of_the_newest_run_is_told_in_days(measured_here):
     found = heard(answer_scenario(DEFAULT, CATALOG), CATALOG)
     assert "the newest of 2026-11-20, 2 days old" in told(found, date(2026, 11, 22))
     assert "the newest of today" in told(found, date(2026, 11, 20))
+
+
+def test_what_is_to_be_known_of_a_known_run_is_told_with_it():
+    page = opened("preset=alphago&hardware=v100&devices=50")
+    told = html.unescape(body(page))
+    assert "AlphaGo (Nature 2016, training): policy and value networks" in told
+    assert "The type of GPU was not published" in told

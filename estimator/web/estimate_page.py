@@ -103,7 +103,7 @@ def _figures(answer: Answer, asked: Asked, heard: Heard | None, view: View) -> N
     if heard is not None:
         measured.draw(heard, linked=not view.embedded)
     on_cards = {answer.estimate.absent.get(name) for name in LABELS}
-    told = [text for text in words.assumed(answer) if text not in on_cards]
+    told = [text for text in words.assumed(answer, open_catalog()) if text not in on_cards]
     style.assumptions(controls.spoken(text) for text in (*asked.notes, *told))
 
 

@@ -49,4 +49,4 @@ def draw_share(answer: Answer, query: Mapping[str, str]) -> None:
             title=escape(headline(answer), quote=True),
             height=FRAME_PX,
         )
-        st.code(frame, language="html", wrap_lines=True)
+        st.code(frame, language=None, wrap_lines=True)

@@ -72,8 +72,12 @@ def notes(answer: Answer, quantity: str) -> Iterator[str]:
         yield "from electricity alone"
 
 
-def assumed(answer: Answer) -> Iterator[str]:
-    """What was assumed or left out."""
+def assumed(answer: Answer, catalog: Catalog) -> Iterator[str]:
+    """What is to be known of a known run, and what was assumed or left out."""
+    if answer.scenario.preset is not None:
+        preset = catalog.preset(answer.scenario.preset)
+        if preset.note:
+            yield f"{preset.name}: {preset.note[:1].lower()}{preset.note[1:]}".rstrip(".")
     if not any(name in TRAINING_PRECISIONS for name in answer.device.peaks):
         yield f"{answer.device.name} trains in none of its formats: its {answer.precision} is taken"
     yield from answer.warnings
