@@ -224,6 +224,21 @@ def test_export_and_import_bring_every_run_and_nothing_twice(data, tmp_path, mon
     assert "0 runs added, " in calibrate("import", file).stderr
 
 
+def test_an_export_names_no_folder_of_its_user(data, tmp_path, monkeypatch):
+    """A store that was full is named in the notes by its path, which holds a name of somebody."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home" / "alice"))
+    notes = (f"{data}/runs.sqlite: no room", f"{tmp_path}/home/alice/x: gone", "gpu:0: a gap / two")
+    stored(measured("a", notes=notes))
+    text = calibrate("export").stdout
+    assert "alice" not in text
+    assert str(tmp_path) not in text
+    (told,) = tomllib.loads(text)["runs"]
+    assert told["notes"] == ["$TWENTY_WATTS_DATA/runs.sqlite: no room", "~/x: gone", notes[2]]
+    calibrate("forget", "a", "--yes")
+    calibrate("import", *data.glob("forgotten-*"))
+    assert read_runs()[0][0].notes == notes, "what is brought back is what it was"
+
+
 def test_forgotten_runs_come_back(data):
     runs = [measured("a", trained(0.3)), measured("b"), measured("c")]
     stored(*runs)

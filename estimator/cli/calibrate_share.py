@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,7 +70,7 @@ def run_export(options: argparse.Namespace) -> int:
     over = [run for run in chosen if run.state != "running"]
     if not over:
         raise ValueError("no measured run to export: `calibrate show` lists all")
-    text = _overlay_text(over)
+    text = _overlay_text([_without_paths(run) for run in over])
     if options.output == "-":
         sys.stdout.write(text)
     else:
@@ -155,6 +156,20 @@ def _overlay_text(runs: "Sequence[MeasuredRun]") -> str:
     }
     sources = {name: table for name, table in kept_sources().items() if name in named}
     return overlay_text(runs, profiles, sources)
+
+
+def _without_paths(run: "MeasuredRun") -> "MeasuredRun":
+    """The run with notes that name no folder of its user, and so not the user."""
+    from estimator.runs import data_directory
+
+    places = {str(data_directory()): "$TWENTY_WATTS_DATA", str(Path.home()): "~"}
+    notes = []
+    for line in run.notes:
+        for place, word in places.items():
+            if len(place) > 1:
+                line = line.replace(place, word)
+        notes.append(line)
+    return replace(run, notes=tuple(notes))
 
 
 def _write_whole(path: Path, text: str) -> None:
