@@ -471,3 +471,8 @@ def test_what_is_to_be_known_of_a_known_run_is_told_with_it():
     told = html.unescape(body(page))
     assert "AlphaGo (Nature 2016, training): policy and value networks" in told
     assert "The type of GPU was not published" in told
+
+
+def test_one_brain_is_one_and_a_question_needs_no_full_stop():
+    assert "like one brain" in figure(opened("preset=gpt-3&hardware=human-brain"), "energy_kwh")
+    assert opened("hardware=h1000&params=1e9&tokens=2e10").warning[0].value.endswith("?")

@@ -89,9 +89,15 @@ def _notices(state: State, refusal: str) -> None:
     """Say what in a link or in the widgets could not be used."""
     if state["_notices"]:
         told = "; ".join(controls.spoken(notice) for notice in state["_notices"])
-        st.warning(f"Not all of the link could be used: {told}.")
+        st.warning(_ended(f"Not all of the link could be used: {told}"))
     if refusal:
-        st.error(f"{controls.spoken(refusal)}. Below is the last result that could be had.")
+        told = _ended(controls.spoken(refusal))
+        st.error(f"{told} Below is the last result that could be had.")
+
+
+def _ended(text: str) -> str:
+    """End a sentence, unless it ends with a question."""
+    return text if text.endswith("?") else f"{text}."
 
 
 def _figures(answer: Answer, asked: Asked, heard: Heard | None, view: View) -> None:

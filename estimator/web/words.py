@@ -60,7 +60,8 @@ def notes(answer: Answer, quantity: str) -> Iterator[str]:
     elif quantity == "energy_kwh":
         yield f"one brain for {said('brain_years', _mid(answer, 'brain_years'))}"
         brains = human_count(_mid(answer, "power_in_brains"))
-        yield f"drawing {said('power_w', _mid(answer, 'power_w'))}, like {brains} brains"
+        like = "one brain" if brains == "1" else f"{brains} brains"
+        yield f"drawing {said('power_w', _mid(answer, 'power_w'))}, like {like}"
     elif quantity == "cost_usd":
         price = answer.run.price_usd_per_h
         rented = not answer.run.own and price is not None
