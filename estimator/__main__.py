@@ -14,12 +14,14 @@ def main() -> int:
         version = ".".join(str(part) for part in sys.version_info[:3])
         sys.stderr.write(f"error: Python 3.11 or newer is needed, and this is {version}\n")
         return 1
-    if not {"-h", "--help", "--version"} & set(sys.argv[1:]) and sys.argv[1:]:
+    words = sys.argv[1:]
+    ours = words[: words.index("--")] if "--" in words else words
+    if not {"-h", "--help", "--version"} & set(ours) and words:
         from estimator import environment
         from estimator.pip_install import SetupError
 
         try:
-            measures = sys.argv[1] == "calibrate"
+            measures = words[0] == "calibrate"
             environment.enter(environment.MEASURE if measures else environment.APP)
         except SetupError as error:
             sys.stderr.write(f"error: {error}\n")

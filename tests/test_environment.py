@@ -264,6 +264,18 @@ def test_help_needs_no_package():
     assert "--hardware" in done.stdout
 
 
+def test_a_wrapped_command_that_asks_for_help_does_not_ask_us():
+    """`calibrate run -- train.py --help` needs our packages: without them that is one line."""
+    wrap = ["-S", "-m", "estimator", "calibrate", "run"]
+    bare = {**os.environ, "TWENTY_WATTS_NO_SETUP": "1"}
+    told = []
+    for words in (["--", "echo", "--help"], ["--help", "--", "echo"]):
+        command = [sys.executable, *wrap, *words]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=bare)
+        told.append((done.returncode, len(done.stderr.splitlines())))
+    assert told == [(1, 1), (0, 0)]
+
+
 def test_a_python_with_pytorch_is_not_left_for_another(tmp_path, monkeypatch):
     """Its speed is what the measuring is about: an environment without PyTorch has another."""
     (tmp_path / "torch.py").write_text("", encoding="utf-8")
