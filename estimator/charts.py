@@ -160,7 +160,7 @@ def quantity_by_device(table: pd.DataFrame, look: Look, quantity: str) -> alt.La
     """Dots on stems with interval marks, on a logarithmic axis; one's own is a diamond."""
     colours = look.colours
     low, mid, high = (f"{quantity}_{bound}" for bound in ("low", "mid", "high"))
-    base = alt.Chart(table).encode(y=_rows("device"), tooltip=_tooltip())
+    base = alt.Chart(table).encode(y=_rows("device"), tooltip=_tooltip("told"))
     whose = ["other", "yours"]
     colour = alt.Color(
         field="whose",
@@ -246,8 +246,8 @@ def _labels(base: alt.Chart, look: Look) -> alt.Chart:
     return text
 
 
-def _tooltip() -> list[alt.Tooltip]:
-    return [alt.Tooltip(field="label", type="nominal", title=" ")]
+def _tooltip(field: str = "label") -> list[alt.Tooltip]:
+    return [alt.Tooltip(field=field, type="nominal", title=" ")]
 
 
 def _dressed(chart: Any, look: Look) -> Any:

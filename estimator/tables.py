@@ -163,7 +163,8 @@ def devices_table(answers: Sequence[Answer], quantity: str) -> pd.DataFrame:
     """Compare one quantity on several devices; the first answer is the user's own.
 
     Columns: device, whose ("yours" or "other"), the bounds, base (where a stem may start on a
-    logarithmic axis) and a label; sorted by the median. A device without the quantity is left out.
+    logarithmic axis), a label, and told, the same with its interval; sorted by the median. A device
+    without the quantity is left out.
     """
     rows = []
     for place, answer in enumerate(answers):
@@ -171,13 +172,15 @@ def devices_table(answers: Sequence[Answer], quantity: str) -> pd.DataFrame:
             continue
         value = bounds(answer.estimate[quantity], answer.level)
         label = f"{answer.device.name}: {said(quantity, value['mid'])}"
+        label += ", yours" if place == 0 else ""
         whose = "yours" if place == 0 else "other"
+        told = f"{label} ({between(quantity, value['low'], value['high'])})"
         rows.append(
             {"device": answer.device.name, "whose": whose, **_named(quantity, value)}
-            | {"label": label + (", yours" if place == 0 else "")}
+            | {"label": label, "told": told}
         )
     named = [f"{quantity}_{bound}" for bound in ("low", "mid", "high")]
-    table = pd.DataFrame(rows, columns=["device", "whose", *named, "label"])
+    table = pd.DataFrame(rows, columns=["device", "whose", *named, "label", "told"])
     lowest = 10.0 ** np.floor(np.log10(table[named[0]].min())) if len(table) else 1.0
     table["base"] = lowest
     return table.sort_values(named[1], kind="stable", ignore_index=True)

@@ -7,6 +7,7 @@ from estimator.catalog import Catalog
 from estimator.scenario import Scenario
 from estimator.tables import (
     COMPARED,
+    between,
     credit,
     devices_table,
     doubted,
@@ -94,6 +95,9 @@ def test_devices_are_sorted_with_one_own(answer, quantity):
     assert list(table[f"{quantity}_mid"]) == sorted(table[f"{quantity}_mid"])
     assert list(table["whose"]).count("yours") == 1
     assert (table["base"] <= table[f"{quantity}_low"]).all() and (table["base"] > 0).all()
+    for row in table.to_dict("records"):
+        span = between(quantity, row[f"{quantity}_low"], row[f"{quantity}_high"])
+        assert row["told"] == f"{row['label']} ({span})", "the pointer tells the interval"
 
 
 def test_every_input_that_was_not_said_names_its_source(answer):

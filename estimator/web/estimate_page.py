@@ -170,7 +170,7 @@ def _devices(answer: Answer, view: View, catalog: Catalog) -> None:
     if len(table) < 2:
         style.caption("A run known only by its device-hours cannot be moved: give its work, too.")
         return
-    look, alt = figures.look(view.scale), words.alt_of_devices(table, quantity)
+    look, alt = figures.look(view.scale), words.alt_of_devices(table)
     figures.draw_devices(table, look, quantity, alt, slide=bool(view.show))
     style.caption(
         f"{answer.run.devices:,.0f} of each, at the utilization predicted for each; bars hold "

@@ -10,7 +10,7 @@ from estimator.brain import BRAIN_POWER_W
 from estimator.catalog import Catalog
 from estimator.lookup import TRAINING_PRECISIONS
 from estimator.report import fleet, said
-from estimator.tables import amount, between
+from estimator.tables import amount
 from estimator.units import human_count
 
 
@@ -95,12 +95,9 @@ def alt_of_doubts(table: pd.DataFrame) -> str:
     return "Each doubt alone, the widest first: " + "; ".join(table["label"])
 
 
-def alt_of_devices(table: pd.DataFrame, quantity: str) -> str:
+def alt_of_devices(table: pd.DataFrame) -> str:
     """Say the comparison in words, with the intervals."""
-    lows, highs = table[f"{quantity}_low"], table[f"{quantity}_high"]
-    spans = [between(quantity, low, high) for low, high in zip(lows, highs, strict=True)]
-    told = [f"{text} ({span})" for text, span in zip(table["label"], spans, strict=True)]
-    return "From least to most: " + "; ".join(told)
+    return "From least to most: " + "; ".join(table["told"])
 
 
 def _price(answer: Answer) -> str:
