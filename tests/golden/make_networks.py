@@ -27,6 +27,8 @@ COLUMNS = ["config", "class", "params_total", "seq_len", "forward_flop", "traini
 TEXT_LEN, CLIP_LEN, LATENT_TEXT, FLUX_TEXT = 256, 64, 77, 512
 SAMPLES = 16_000
 UNCOUNTED = {
+    "altclip": "reads values of tensors",
+    "chinese_clip": "reads values of tensors",
     "deberta": "reads values of tensors",
     "deberta-v2": "reads values of tensors",
     "megatron-bert": "reads values of tensors",
@@ -42,6 +44,7 @@ UNCOUNTED = {
         "image tokens are found by value",
     ),
     "bros": "asks for boxes",
+    "siglip2": "its patches are cut outside of it",
     "mra": "its attention runs in kernels that PyTorch does not count",
     "zamba": "its loop over tokens takes many minutes",
 }
@@ -52,7 +55,7 @@ READ_BY_VALUE = {
     *(
         *("big_bird", "convbert", "ibert", "layoutlm", "longformer", "roformer", "splinter"),
         *("squeezebert", "xlnet", "lilt", "yoso", "mra", "nystromformer", "tapas", "markuplm"),
-        *("xlm", "flaubert", "luke", "dpr"),
+        *("xlm", "flaubert", "luke", "dpr", "led", "bigbird_pegasus"),
     ),
 }
 """These read values of tensors, so they are built in full."""

@@ -4,7 +4,7 @@ Defaults are those of transformers 5.23.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from estimator.workload.blocks import Attention, Mlp, held
@@ -133,8 +133,15 @@ def _side(fields: Fields, facts: Facts, hidden: int, side: str) -> Side:
     )
 
 
+def mvp(fields: Fields) -> Network:
+    """MVP: BART, whose prompts are not counted (arXiv:2206.12131)."""
+    note = ("the prompts are not counted",) * fields.flag("use_prompt")
+    return bart(Facts(vocab=50267), replace(fields, notes=(*fields.notes, *note)))
+
+
 FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
     "bart": partial(bart, BART),
+    "mvp": mvp,
     "mbart": partial(bart, MBART),
     "plbart": partial(
         bart, Facts(vocab=50005, hidden=768, layers=(6, 6), heads=(12, 12), ffn=(3072, 3072))

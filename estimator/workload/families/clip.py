@@ -10,7 +10,15 @@ from functools import partial
 
 from estimator.workload.blocks import Attention, Cost, Mlp, held, linear
 from estimator.workload.convolution import image
-from estimator.workload.families.encoder import Encoder, Group, Sizes, bert_sizes, block, task
+from estimator.workload.families.encoder import (
+    Encoder,
+    Group,
+    Sizes,
+    bert_sizes,
+    block,
+    tables,
+    task,
+)
 from estimator.workload.families.rotary import class_name, label_count
 from estimator.workload.families.vision import Vision, trunk
 from estimator.workload.fields import Fields
@@ -187,10 +195,71 @@ def _projected(read: Callable[[Fields, int | None], Vision | Encoder], fields: F
     return _network(fields, read(fields, width).run)
 
 
+def siglip2(fields: Fields) -> Network:
+    """SigLIP 2: a table of patches instead of an image size (arXiv:2502.14786, sec. 2.4)."""
+    return siglip(
+        replace(
+            fields,
+            values={
+                **fields.values,
+                "vision_config": _patched(fields.part("vision_config")).values,
+            },
+        )
+    )
+
+
+def _patched(fields: Fields) -> Fields:
+    """The tower of SigLIP 2 with the side of the image that its patches cover."""
+    patches = fields.size("num_patches", default=256)
+    side = round(patches**0.5)
+    if side * side != patches:
+        raise ValueError(f"{fields.path}num_patches must be a square, got {patches}")
+    size = side * fields.size("patch_size", default=16)
+    return replace(fields, values={**fields.values, "image_size": size})
+
+
+def clipseg(fields: Fields) -> Network:
+    """CLIPSeg: CLIP, whose decoder of masks is not counted (arXiv:2112.10003)."""
+    masks = task(fields) == "ImageSegmentation"
+    note = ("the decoder of CLIPSegForImageSegmentation is not counted",) * masks
+    return clip(replace(fields, notes=(*fields.notes, *note)))
+
+
+def bilingual(usual: Sizes, deep: bool, fields: Fields) -> Network:
+    """CLIP's image tower beside a BERT: Chinese CLIP and AltCLIP (arXiv:2211.01335, 2211.06679)."""
+    part, vision = fields.part("text_config"), fields.part("vision_config")
+    width = fields.size("projection_dim", default=768 if deep else 512)
+    sizes = bert_sizes(part, usual)
+    hidden, after = sizes.hidden, {}
+    if deep:
+        hidden = part.size("project_dim", default=768)
+        after = {
+            "norm/outer": held(2 * sizes.hidden),
+            "head/transform": linear(sizes.hidden, hidden, bias=True),
+        }
+    text = Encoder(
+        before=tables(sizes, sizes.hidden),
+        stack=(Group(costs=block(part, sizes), times=sizes.layers),),
+        after=after,
+        once={"head/project": linear(hidden, width)},
+        longest=max(sizes.positions - 2 * deep, 1),
+    )
+    pair = Pair(text=text, sight=clip_sight(vision, width), width=width, scales=1)
+    return _network(fields, pair.run)
+
+
+CHINESE = Sizes()
+ALT = Sizes(hidden=1024, layers=24, heads=16, width=4096, vocab=250002, positions=514, types=1)
+
 FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
     "clip": clip,
     "clip_text_model": partial(_projected, clip_text),
     "clip_vision_model": partial(_projected, clip_sight),
+    "metaclip_2": clip,
+    "clipseg": clipseg,
+    "chinese_clip": partial(bilingual, CHINESE, False),
+    "altclip": partial(bilingual, ALT, True),
+    "siglip2": siglip2,
     "siglip": siglip,
     "siglip_text_model": partial(_tower, siglip_text),
     "siglip_vision_model": partial(_tower, siglip_sight),

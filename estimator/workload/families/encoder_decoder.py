@@ -25,6 +25,9 @@ from estimator.workload.network import (
 )
 from estimator.workload.transformer import attended_pairs
 
+Near = Callable[[str, Quantity], tuple[Quantity, Quantity]]
+"""From a part and a length to positions and pairs of one sequence."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
@@ -50,6 +53,9 @@ class EncoderDecoder:
         Heads over every decoded position, and per sequence.
     longest : int
         Longest sequence the model was made for. [token]
+    near : function or None
+        From a part of an encoder layer and the length to the positions that it passes and the
+        pairs that it scores, where not every token sees every other.
     """
 
     table: int
@@ -59,6 +65,7 @@ class EncoderDecoder:
     after: Costs
     once: Costs
     longest: int
+    near: Near | None = None
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` pairs of sequences of `seq_len` tokens."""
@@ -76,7 +83,9 @@ class EncoderDecoder:
         """Lines of one pass over sequences of two lengths."""
         source, target = lengths
         done = [*lines({"embedding/token": held(self.table)}, Reach(tokens=batch))]
-        if self.source is not None:
+        if self.source is not None and self.near is not None:
+            done += _near_lines(self.source, self.near, batch, source)
+        elif self.source is not None:
             done += side_lines(self.source, "encoder/", batch * source, batch * source * source)
         if self.target is not None:
             pairs = batch * attended_pairs(target, None, inputs)
@@ -87,6 +96,17 @@ class EncoderDecoder:
                 done += cross_lines(self.cross, layers, batch, seen)
         done += lines(self.after, Reach(tokens=batch * (source if self.target is None else target)))
         return [*done, *lines(self.once, Reach(tokens=batch))]
+
+
+def _near_lines(side: Side, near: Near, batch: Quantity, length: Quantity) -> list[Line]:
+    """Lines of an encoder whose parts reach as far as `near` says."""
+    done = [*lines(side.before, Reach(tokens=batch * length), "encoder/")]
+    for group in side.stack:
+        for part, cost in group.costs.items():
+            tokens, pairs = near(part, length)
+            reach = Reach(tokens=batch * tokens, pairs=batch * pairs, times=group.times)
+            done += lines({part: cost}, reach, "encoder/")
+    return done
 
 
 def side_lines(side: Side, prefix: str, tokens: Quantity, pairs: Quantity) -> list[Line]:

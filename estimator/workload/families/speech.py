@@ -26,6 +26,15 @@ DEFAULT_SAMPLES = 160_000
 """Ten seconds at 16 kHz. [sample]"""
 
 
+FILTERS = ((512,) * 7, (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2))
+SEW_FILTERS = (
+    (64, 128, 128, 128, 128, 256, 256, 256, 256, 512, 512, 512, 512),
+    (10, 3, 1, 3, 1, 3, 1, 3, 1, 2, 1, 2, 1),
+    (5, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1),
+)
+"""Default widths, kernels and strides."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Filter:
     """A convolution over audio: costs per output, kernel and stride in inputs."""
@@ -95,11 +104,14 @@ class Facts:
         data2vec: several position convolutions, and norms after all filters.
     optional_norm : bool
         HuBERT: the norm before the projection may be left out.
+    squeezed : bool
+        SEW: layers at a fraction of the frames (arXiv:2109.06870, sec. 4).
     """
 
     gated_bias: bool = False
     stacked_positions: bool = False
     optional_norm: bool = False
+    squeezed: bool = False
 
 
 def wav2vec2(facts: Facts, fields: Fields) -> Network:
@@ -113,11 +125,21 @@ def wav2vec2(facts: Facts, fields: Fields) -> Network:
     heads = fields.size("num_attention_heads", default=12)
     tables = fields.size("num_buckets", default=320) * heads if facts.gated_bias else 0
     after, once, notes = _heads(fields, hidden, layers)
+    project: Costs = {"features/project": linear(width, hidden, bias=True)}
+    if facts.squeezed:
+        fold = fields.size("squeeze_factor", default=2)
+        bridge = {} if width == hidden else project
+        filters, project = _squeezed(filters, bridge, fold), {}
+        stretched = {
+            part: replace(cost, flop_per_token=fold * cost.flop_per_token)
+            for part, cost in after.items()
+        }
+        after = {"features/upsample": linear(hidden, fold * hidden, bias=True), **stretched}
     model = Listener(
         filters=filters,
         before={
             "norm/features": held(2 * width * normed),
-            "features/project": linear(width, hidden, bias=True),
+            **project,
             "norm/outer": held(2 * hidden),
         },
         positions=positions,
@@ -141,11 +163,18 @@ def wav2vec2(facts: Facts, fields: Fields) -> Network:
     )
 
 
+def _squeezed(filters: tuple[Filter, ...], bridge: Costs, fold: int) -> tuple[Filter, ...]:
+    """Filters, the bridge at their frames, then every `fold` frames pooled to one."""
+    last = replace(filters[-1], costs={**filters[-1].costs, **bridge})
+    return (*filters[:-1], last, Filter(costs={}, kernel=fold, stride=fold))
+
+
 def _filters(facts: Facts, fields: Fields) -> tuple[tuple[Filter, ...], int]:
     """Convolutions over samples, and the channels of the last."""
-    widths = sizes(fields, "conv_dim", (512,) * 7)
-    kernels = sizes(fields, "conv_kernel", (10, 3, 3, 3, 3, 2, 2), len(widths))
-    strides = sizes(fields, "conv_stride", (5, 2, 2, 2, 2, 2, 2), len(widths))
+    usual = SEW_FILTERS if facts.squeezed else FILTERS
+    widths = sizes(fields, "conv_dim", usual[0])
+    kernels = sizes(fields, "conv_kernel", usual[1], len(widths))
+    strides = sizes(fields, "conv_stride", usual[2], len(widths))
     bias = fields.flag("conv_bias")
     all_normed = (
         facts.stacked_positions or fields.text("feat_extract_norm", default="group") == "layer"
@@ -271,6 +300,7 @@ FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
     "wav2vec2": partial(wav2vec2, Facts()),
     "unispeech": partial(wav2vec2, Facts()),
     "unispeech-sat": partial(wav2vec2, Facts()),
+    "sew": partial(wav2vec2, Facts(squeezed=True)),
     "hubert": partial(wav2vec2, Facts(optional_norm=True)),
     "wavlm": partial(wav2vec2, Facts(gated_bias=True)),
     "data2vec-audio": partial(wav2vec2, Facts(stacked_positions=True)),

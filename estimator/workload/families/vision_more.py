@@ -189,10 +189,47 @@ def spectrogram(fields: Fields) -> Network:
     )
 
 
+def timesformer(fields: Fields) -> Network:
+    """TimeSformer: attention over time, then over space (arXiv:2102.05095, sec. 3)."""
+    kind = fields.text("attention_type", default="divided_space_time")
+    if kind != "divided_space_time":
+        raise ValueError(f"attention_type {kind!r} is not known: only divided_space_time is")
+    vision = trunk(fields)
+    hidden, steps = vision.hidden, fields.size("num_frames", default=8)
+    attends = {k: cost for k, cost in vision.layer.items() if k.startswith("attention/")}
+    rest = {k: cost for k, cost in vision.layer.items() if not k.startswith("attention/")}
+    time = {f"time/{part}": cost for part, cost in attends.items()}
+    time |= {"time/dense": linear(hidden, hidden, bias=True), "norm/time": held(2 * hidden)}
+    tables = {**vision.tables, "embedding/time": held(steps * hidden)}
+    classifies = task(fields) == "VideoClassification"
+    head = {"head/classifier": linear(hidden, label_count(fields), bias=True)} if classifies else {}
+    bare = replace(vision, steps=steps, tables=tables, layers=0, once=head)
+
+    def run(inputs: Inputs) -> Pass:
+        batch, pixels = image(inputs, vision.side)
+        patches = bare.positions(pixels)[0]
+        frame = patches / steps
+        seen, times = batch * steps * (frame + 1.0), vision.layers
+        done = [*bare.lines(batch, pixels)]
+        reach = Reach(tokens=batch * patches, pairs=batch * patches * steps, times=times)
+        done += lines(time, reach)
+        done += lines(attends, Reach(tokens=seen, pairs=seen * (frame + 1.0), times=times))
+        done += lines(rest, Reach(tokens=batch * (patches + 1.0), times=times))
+        return Pass(lines=done, tokens=batch * (patches + 1.0))
+
+    return Network(
+        run=run,
+        model_type=fields.text("model_type"),
+        name=fields.text("_name_or_path"),
+        warnings=fields.notes,
+    )
+
+
 FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
     "vit_mae": vit_mae,
     "videomae": videomae,
     "vivit": vivit,
+    "timesformer": timesformer,
     "ijepa": ijepa,
     "audio-spectrogram-transformer": spectrogram,
 }
