@@ -10,6 +10,7 @@ import pytest
 from estimator.measure.cpu import ZONES, open_rapl
 from estimator.measure.integrate import summarise
 from estimator.measure.meter import MeterError
+from estimator.measure.placing import mean_power_w
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="Windows has no such names of folders"
@@ -247,3 +248,22 @@ def test_a_zone_that_vanishes_is_a_failed_reading(machine):
         read_j(meter)
     meter.close()
     meter.close()
+
+
+def test_the_power_of_a_trial_of_a_second_needs_more_than_a_reading_a_second(machine, monkeypatch):
+    """Why a benchmark reads this counter in every round: it tells nothing else."""
+    machine.zone("intel-rapl:0", "package-0", 0)
+    meter = meters_of(machine)["cpu"]
+
+    def power_w(every_s):
+        samples = []
+        for at in range(round(3 / every_s)):
+            now_s = 0.05 + at * every_s
+            monkeypatch.setattr("estimator.measure.cpu.time.monotonic", lambda now_s=now_s: now_s)
+            machine.set("intel-rapl:0", 250 * now_s)
+            samples.append(meter.read(with_counter=True))
+        return mean_power_w(meter, samples, [(1.1, 2.0)])
+
+    assert power_w(1.0) is None
+    mean_w, trust = power_w(0.1)
+    assert (mean_w, trust) == (pytest.approx(250), "counter")

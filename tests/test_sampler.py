@@ -91,6 +91,13 @@ def test_the_counter_is_read_again_when_it_is_due():
     assert all(meter.reads)
 
 
+def test_a_counter_that_is_all_there_is_can_be_read_in_every_round():
+    packages, board = SteadyMeter("cpu"), SteadyMeter("gpu:0")
+    sampled([packages, board], board.read_often, counter_every_s=3600.0, often={"cpu"})
+    assert all(packages.reads)
+    assert sum(board.reads) == 2
+
+
 def test_a_run_too_short_for_the_rate_still_has_both_ends():
     meter = SteadyMeter()
     sampler = Sampler([meter], rate_hz=0.001)

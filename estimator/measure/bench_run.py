@@ -8,10 +8,12 @@ from estimator.measure import torch_engine
 from estimator.measure.benchmark import FAST, FULL, Bench, Progress
 from estimator.measure.host import Contention
 from estimator.measure.job import Engine, Job
+from estimator.measure.meter import Meter
 from estimator.measure.numpy_engine import NumpyEngine
+from estimator.measure.placing import mean_power_w
 from estimator.measure.profile import merged, processor_id, profile_of, source_id, source_of
-from estimator.measure.record import MeasuredDevice, MeasuredRun, State, Timing
-from estimator.measure.recording import Recording, SampledPower
+from estimator.measure.record import MeasuredDevice, MeasuredRun, State, Timing, Trust
+from estimator.measure.recording import Recording
 from estimator.measure.torch_engine import TorchEngine
 from estimator.runs import open_store
 
@@ -174,6 +176,43 @@ class BothEngines:
 
     def finish(self) -> None:
         """Both are done when they return."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampledPower:
+    """Power of one component of a recording, for the benchmark.
+
+    Parameters
+    ----------
+    recording : Recording
+    component : str
+    """
+
+    recording: Recording
+    component: str
+
+    def measures(self) -> bool:
+        """Whether there is a meter that truly measures."""
+        return self._meter() is not None
+
+    def _meter(self) -> Meter | None:
+        for one in self.recording.meters:
+            if one.component == self.component and one.trust != "modelled":
+                return one
+        return None
+
+    def power_w(self, windows: Sequence[tuple[float, float]]) -> tuple[float, Trust] | None:
+        """Mean power in windows that have passed [W], with its trust; None if not measured."""
+        meter = self._meter()
+        if meter is None:
+            return None
+        return mean_power_w(meter, self.recording.samples().get(self.component, []), windows)
+
+    def temperature_c(self) -> float | None:
+        """Last temperature read [degC]; None if none was."""
+        samples = self.recording.samples().get(self.component, [])
+        known = [one.temperature_c for one in samples if one.temperature_c is not None]
+        return known[-1] if known else None
 
 
 def _bench(question: BenchQuestion, engine: Engine, recording: Recording) -> Bench:

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from functools import partial
 
 from estimator.catalog import Catalog, ProfileError
+from estimator.measure.cpu import RaplMeter
 from estimator.measure.host import Contention, this_host
 from estimator.measure.integrate import summarise
 from estimator.measure.meter import Driven, Meter, Sample
 from estimator.measure.meters import open_meters
-from estimator.measure.placing import doubts, mean_power_w, placed
+from estimator.measure.placing import doubts, placed
 from estimator.measure.profile import processor_id
 from estimator.measure.record import (
     Condition,
@@ -26,11 +27,13 @@ from estimator.measure.record import (
     Origin,
     State,
     Timing,
-    Trust,
 )
 from estimator.measure.sampler import Sampler
 from estimator.measure.session import Reported, Session
 from estimator.runs import Store, StoreError, new_run_id, open_store
+
+RAPL = RaplMeter.name
+"""Meters whose counter a benchmark, whose trials may last a second, reads often."""
 
 SHORT_S = 2.0
 """A run shorter than this says little of anything [s]."""
@@ -98,7 +101,13 @@ class Recording:
         )
         begun = self._begun
         self._write(lambda store: store.begin(begun, self.meters))
-        self._sampler = Sampler(self.meters, rate_hz=self.rate_hz, on_samples=self._keep)
+        often = [one.component for one in self.meters if one.name == RAPL]
+        self._sampler = Sampler(
+            self.meters,
+            rate_hz=self.rate_hz,
+            often=often if self.origin == "bench" else (),
+            on_samples=self._keep,
+        )
         self._contention.read()
         self._sampler.start()
         self._started_s = time.monotonic()
@@ -256,43 +265,6 @@ def with_profiles(
         *found,
         *(replace(one, hardware=name) for one, name in zip(boards, known, strict=True)),
     ), []
-
-
-@dataclass(frozen=True, kw_only=True)
-class SampledPower:
-    """Power of one component of a recording, for the benchmark.
-
-    Parameters
-    ----------
-    recording : Recording
-    component : str
-    """
-
-    recording: Recording
-    component: str
-
-    def measures(self) -> bool:
-        """Whether there is a meter that truly measures."""
-        return self._meter() is not None
-
-    def _meter(self) -> Meter | None:
-        for one in self.recording.meters:
-            if one.component == self.component and one.trust != "modelled":
-                return one
-        return None
-
-    def power_w(self, windows: Sequence[tuple[float, float]]) -> tuple[float, Trust] | None:
-        """Mean power in windows that have passed [W], with its trust; None if not measured."""
-        meter = self._meter()
-        if meter is None:
-            return None
-        return mean_power_w(meter, self.recording.samples().get(self.component, []), windows)
-
-    def temperature_c(self) -> float | None:
-        """Last temperature read [degC]; None if none was."""
-        samples = self.recording.samples().get(self.component, [])
-        known = [one.temperature_c for one in samples if one.temperature_c is not None]
-        return known[-1] if known else None
 
 
 @contextmanager

@@ -7,7 +7,7 @@ the readings then see always the same part of a step.
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from estimator.measure.meter import Annotated, DeviceLost, Meter, MeterError, Sample
 
@@ -39,6 +39,9 @@ class Sampler:
     counter_every_s : float
         Energy counters are read at both ends and no more often than this between: some fall short
         when read often [s].
+    often : collection of str
+        Components whose counter is read in every round all the same: those of RAPL have nothing
+        else to tell of a second.
     on_samples : callable, optional
         Is handed what was read, once per `counter_every_s` and at the end, from the thread; an
         OSError of it, a full disk perhaps, is said once and the next batch tried all the same.
@@ -67,6 +70,7 @@ class Sampler:
         *,
         rate_hz: float = 10.0,
         counter_every_s: float = 1.0,
+        often: Collection[str] = (),
         on_samples: Callable[[Sequence[tuple[str, Sample]]], None] | None = None,
     ) -> None:
         if not rate_hz > 0:
@@ -77,6 +81,7 @@ class Sampler:
         self.cpu_s = 0.0
         self._period_s = 1 / rate_hz
         self._counter_every_s = counter_every_s
+        self._often = frozenset(often)
         self._on_samples = on_samples
         self._meters = tuple(meters)
         self._live = list(meters)
@@ -158,7 +163,8 @@ class Sampler:
         for meter in tuple(self._live):
             self._reading = meter.component
             try:
-                sample = meter.read(with_counter=with_counter)
+                counted = with_counter or meter.component in self._often
+                sample = meter.read(with_counter=counted)
             except (MeterError, OSError) as error:
                 self._fail(meter, error)
                 continue
