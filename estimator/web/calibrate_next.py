@@ -36,7 +36,7 @@ def draw_next(known: Known, device: Device, precision: str) -> None:
 
 
 @st.cache_resource(
-    show_spinner=False,
+    show_spinner="Working out what to measure next …",
     max_entries=64,
     hash_funcs={
         Known: lambda known: (

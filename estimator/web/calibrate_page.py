@@ -146,8 +146,18 @@ def _report(seen: Seen) -> DeviceReport | None:
         and run.state != "running"
         and any(one.hardware == seen.device.id for one in run.devices)
     ]
-    found = [one for one in device_reports(told, seen.known.catalog)]
-    return next((one for one in found if one.hardware == seen.device.id), None)
+    return _reported(told, seen.device.id)
+
+
+@st.cache_resource(
+    show_spinner=False,
+    max_entries=16,
+    hash_funcs={MeasuredRun: lambda run: (run.id, run.state, len(run.timings))},
+)
+def _reported(runs: list[MeasuredRun], device: str) -> DeviceReport | None:
+    """Return the report of a device, worked out once until a run is added."""
+    found = device_reports(runs, open_catalog())
+    return next((one for one in found if one.hardware == device), None)
 
 
 def _teach() -> None:
