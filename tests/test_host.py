@@ -262,14 +262,14 @@ def test_the_time_of_children_that_still_run_is_ours_where_that_is_asked_for(tmp
     )
     try:
         assert child.stdout.readline() + child.stdout.readline() == b"1\n1\n"
-        assert running_children_s() - before_s >= 0.38
+        assert running_children_s() - before_s >= 0.3, "two of 0.2 s, each rounded down to ticks"
         assert running_children_s(tmp_path) == 0.0
-        assert own_cpu_s() - own_s < 0.38
+        assert own_cpu_s() - own_s < 0.3
     finally:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         child.stdout.close()
-    assert running_children_s() - before_s < 0.38
+    assert running_children_s() - before_s < 0.3
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
