@@ -476,3 +476,9 @@ def test_what_is_to_be_known_of_a_known_run_is_told_with_it():
 def test_one_brain_is_one_and_a_question_needs_no_full_stop():
     assert "like one brain" in figure(opened("preset=gpt-3&hardware=human-brain"), "energy_kwh")
     assert opened("hardware=h1000&params=1e9&tokens=2e10").warning[0].value.endswith("?")
+
+
+def test_an_unknown_power_is_told_without_the_name_of_a_field():
+    told = body(opened("hardware=amd-epyc-2-cores&params=2e6&tokens=1e9&precision=fp32"))
+    assert "a profile with its power limit tells it" in told
+    assert "tdp_w in a profile" not in told

@@ -124,6 +124,7 @@ def spoken(text: str) -> str:
     'PUE is not known here: 1.25 assumed; “PUE” sets it'
     """
     text = text.replace(" `profiles list` shows all", "")
+    text = text.replace("give its tdp_w in a profile", "a profile with its power limit tells it")
     return _FLAG.sub(lambda flag: _label(flag["name"].replace("-", "_")), text)
 
 
