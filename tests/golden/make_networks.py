@@ -44,6 +44,7 @@ UNCOUNTED = {
         "image tokens are found by value",
     ),
     "bros": "asks for boxes",
+    "wav2vec2-bert": "its mel frames are made outside of it",
     "siglip2": "its patches are cut outside of it",
     "mra": "its attention runs in kernels that PyTorch does not count",
     "zamba": "its loop over tokens takes many minutes",
@@ -132,7 +133,7 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
         made["input_values"] = empty(1, config.max_length, config.num_mel_bins)
     elif "input_values" in names:
         made["input_values"], length = empty(1, SAMPLES), SAMPLES
-    if "input_features" in names:
+    if "input_features" in names and hasattr(config, "num_mel_bins"):
         made["input_features"] = empty(1, config.num_mel_bins, 2 * config.max_source_positions)
         length = CLIP_LEN
     elif "input_ids" in names:

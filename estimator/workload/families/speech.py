@@ -114,17 +114,20 @@ class Facts:
     squeezed: bool = False
 
 
+PLAIN = Facts()
+
+
 def wav2vec2(facts: Facts, fields: Fields) -> Network:
     """wav2vec 2.0: filters over samples, then a transformer (arXiv:2006.11477)."""
     hidden = fields.size("hidden_size", default=768)
-    filters, width = _filters(facts, fields)
+    filters, width = audio_filters(fields, facts)
     layer, layers = _layer(facts, fields, hidden)
     positions, spare = _positions(facts, fields, hidden)
     normed = not facts.optional_norm or fields.flag("feat_proj_layer_norm", default=True)
-    masks = _positive(fields, "mask_time_prob", 0.05) or _positive(fields, "mask_feature_prob", 0.0)
+    masks = masks_frames(fields)
     heads = fields.size("num_attention_heads", default=12)
     tables = fields.size("num_buckets", default=320) * heads if facts.gated_bias else 0
-    after, once, notes = _heads(fields, hidden, layers)
+    after, once, notes = audio_heads(fields, hidden, layers)
     project: Costs = {"features/project": linear(width, hidden, bias=True)}
     if facts.squeezed:
         fold = fields.size("squeeze_factor", default=2)
@@ -153,14 +156,24 @@ def wav2vec2(facts: Facts, fields: Fields) -> Network:
             **once,
         },
     )
-    adapts = fields.flag("add_adapter") and facts == Facts()
+    adapts = fields.flag("add_adapter") and facts == PLAIN
     adapter = ("the adapter behind the layers is not counted",) if adapts else ()
+    return audio_network(fields, model, notes + adapter)
+
+
+def audio_network(fields: Fields, model: Listener, notes: tuple[str, ...]) -> Network:
+    """The model under its name."""
     return Network(
         run=model.run,
         model_type=fields.text("model_type"),
         name=fields.text("_name_or_path"),
-        warnings=fields.notes + notes + adapter,
+        warnings=fields.notes + notes,
     )
+
+
+def position_filter(fields: Fields, hidden: int) -> Costs:
+    """The position convolution of wav2vec 2.0."""
+    return _positions(PLAIN, fields, hidden)[0]
 
 
 def _squeezed(filters: tuple[Filter, ...], bridge: Costs, fold: int) -> tuple[Filter, ...]:
@@ -169,7 +182,7 @@ def _squeezed(filters: tuple[Filter, ...], bridge: Costs, fold: int) -> tuple[Fi
     return (*filters[:-1], last, Filter(costs={}, kernel=fold, stride=fold))
 
 
-def _filters(facts: Facts, fields: Fields) -> tuple[tuple[Filter, ...], int]:
+def audio_filters(fields: Fields, facts: Facts = PLAIN) -> tuple[tuple[Filter, ...], int]:
     """Convolutions over samples, and the channels of the last."""
     usual = SEW_FILTERS if facts.squeezed else FILTERS
     widths = sizes(fields, "conv_dim", usual[0])
@@ -236,12 +249,17 @@ def _layer(facts: Facts, fields: Fields, hidden: int) -> tuple[Costs, int]:
     return costs, fields.layers("num_hidden_layers", default=12)
 
 
+def masks_frames(fields: Fields) -> bool:
+    """Whether a learned vector stands for masked frames."""
+    return _positive(fields, "mask_time_prob", 0.05) or _positive(fields, "mask_feature_prob", 0.0)
+
+
 def _positive(fields: Fields, name: str, default: float) -> bool:
     value = fields.values.get(name, default)
     return type(value) in (int, float) and value > 0
 
 
-def _heads(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs, tuple[str, ...]]:
+def audio_heads(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs, tuple[str, ...]]:
     """Heads over frames, over recordings, and a warning for those that are not counted."""
     kind = task(fields)
     if not kind:

@@ -1,0 +1,164 @@
+"""Which conformer over sound a config describes: wav2vec 2.0 Conformer, wav2vec 2.0 BERT.
+
+Defaults are those of transformers 5.23. `seq_len` is audio samples at 16 kHz, ten seconds by
+default, and the ledger's tokens are frames.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
+from estimator.workload.families.encoder import task
+from estimator.workload.families.mixers import depthwise
+from estimator.workload.families.rotary import label_count
+from estimator.workload.families.speech import (
+    Filter,
+    Listener,
+    audio_filters,
+    audio_heads,
+    audio_network,
+    masks_frames,
+    position_filter,
+)
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs
+from estimator.workload.network import Network, Pass, merged
+
+MEL_WINDOW, MEL_STEP = 400, 160
+"""Samples of a mel frame and between two: 25 ms and 10 ms at 16 kHz. [sample]"""
+
+
+def _layer(fields: Fields, hidden: int, usual: int, relative: Costs) -> Costs:
+    """Two half MLPs round attention and a convolution (arXiv:2005.08100, sec. 2.1)."""
+    heads = fields.size("num_attention_heads", default=hidden // 64)
+    attention = Attention(
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=fields.share("hidden_size", hidden, "num_attention_heads", heads),
+        qkv_bias=True,
+        output_bias=True,
+    ).costs()
+    mlp = Mlp(
+        hidden=hidden, width=fields.size("intermediate_size", default=usual), bias=True
+    ).costs()
+    kernel = fields.size("conv_depthwise_kernel_size", default=31)
+    convolution: Costs = {
+        "convolution/in": linear(hidden, 2 * hidden),
+        "convolution/depth": depthwise(hidden, kernel, bias=False),
+        "convolution/out": linear(hidden, hidden),
+        "norm/layers": held(12 * hidden),
+    }
+    return merged(attention, mlp, mlp, convolution, relative)
+
+
+def wav2vec2_conformer(fields: Fields) -> Network:
+    """wav2vec 2.0 with conformer layers, positions relative, rotary or none."""
+    hidden = fields.size("hidden_size", default=768)
+    layers = fields.layers("num_hidden_layers", default=12)
+    filters, width = audio_filters(fields)
+    kind = fields.text("position_embeddings_type", default="relative")
+    relative: dict[str, Cost] = {}
+    once: dict[str, Cost] = {}
+    if kind == "relative":
+        relative["attention/positions"] = linear(hidden, hidden)
+        relative["attention/position_bias"] = held(2 * hidden)
+        relative["attention/relative"] = Cost(flop_per_token=-2 * hidden, flop_per_pair=4 * hidden)
+        twice = Cost(flop_per_token=2 * hidden * hidden)
+        relative = dict(merged(relative, {"attention/positions": twice}))
+        once["attention/positions"] = Cost(flop_per_token=-2 * layers * hidden * hidden)
+    after, heads_once, notes = audio_heads(fields, hidden, layers)
+    unused = sum(cost.params for cost in position_filter(fields, hidden).values())
+    model = Listener(
+        filters=filters,
+        before={
+            "norm/features": held(2 * width),
+            "features/project": linear(width, hidden, bias=True),
+            "norm/outer": held(2 * hidden),
+        },
+        positions={},
+        spare_frame=0,
+        layer=_layer(fields, hidden, 3072, relative),
+        layers=layers,
+        after=after,
+        once={
+            "embedding/mask": held(hidden * masks_frames(fields)),
+            "embedding/position_filter": held(unused),
+            **once,
+            **heads_once,
+        },
+    )
+
+    def run(inputs: Inputs) -> Pass:
+        """The sines behind the relative positions need no gradient."""
+        done = model.run(inputs)
+        constant = "attention/positions"
+        kept = [
+            (name, replace(term, backward_ratio=1.0) if name == constant else term)
+            for name, term in done.lines
+        ]
+        return replace(done, lines=kept)
+
+    return replace(audio_network(fields, model, notes), run=run)
+
+
+def wav2vec2_bert(fields: Fields) -> Network:
+    """w2v-BERT 2.0: conformer layers over pairs of mel frames (arXiv:2312.05187, sec. 3.2)."""
+    hidden = fields.size("hidden_size", default=1024)
+    layers = fields.layers("num_hidden_layers", default=24)
+    width = fields.size("feature_projection_input_dim", default=160)
+    kind = fields.text("position_embeddings_type", default="relative_key")
+    if kind not in ("relative_key", "rotary"):
+        raise ValueError(f"position_embeddings_type {kind!r} is not known")
+    relative: Costs = {}
+    if kind == "relative_key":
+        left = fields.size("left_max_position_embeddings", default=64)
+        rows = left + fields.size("right_max_position_embeddings", default=8) + 1
+        heads = fields.size("num_attention_heads", default=16)
+        relative = {
+            "attention/distances": held(rows * (hidden // heads)),
+            "attention/relative": Cost(flop_per_pair=2 * hidden),
+        }
+    after, once, notes = _bert_heads(fields, hidden, layers)
+    further = {
+        "add_adapter": "the adapter behind the layers is not counted",
+        "use_intermediate_ffn_before_adapter": "the MLP before the adapter is not counted",
+    }
+    notes = (*notes, *(note for key, note in further.items() if fields.flag(key)))
+    frames = (
+        Filter(costs={}, kernel=MEL_WINDOW, stride=MEL_STEP),
+        Filter(costs={}, kernel=2, stride=2),
+    )
+    model = Listener(
+        filters=frames,
+        before={
+            "norm/features": held(2 * width),
+            "features/project": linear(width, hidden, bias=True),
+        },
+        positions={},
+        spare_frame=0,
+        layer=_layer(fields, hidden, 4096, relative),
+        layers=layers,
+        after=after,
+        once={"embedding/mask": held(hidden * masks_frames(fields)), **once},
+    )
+    return audio_network(fields, model, notes)
+
+
+def _bert_heads(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs, tuple[str, ...]]:
+    """Heads as those of wav2vec 2.0, with a wider classifier."""
+    if task(fields) != "SequenceClassification":
+        return audio_heads(fields, hidden, layers)
+    width = fields.size("classifier_proj_size", default=768)
+    mix = held((layers + 1) * fields.flag("use_weighted_layer_sum"))
+    once = {
+        "head/layer_weights": mix,
+        "head/classifier": linear(width, label_count(fields), bias=True),
+    }
+    return {"head/project": linear(hidden, width, bias=True)}, once, ()
+
+
+FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
+    "wav2vec2-conformer": wav2vec2_conformer,
+    "wav2vec2-bert": wav2vec2_bert,
+}
