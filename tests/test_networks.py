@@ -320,3 +320,36 @@ def test_layers_without_keys_of_their_own_keep_none(name, values):
     path = Path(__file__).parent / "golden" / "networks" / f"{name}.json"
     ledger = model_ledger(json.loads(path.read_text()))
     assert ledger.kv_cache_bytes_per_token(1) == values
+
+
+@pytest.mark.parametrize(
+    ("model_type", "class_name", "params"),
+    [  # transformers 5.23 on its default configs
+        ("unispeech", "UniSpeechForPreTraining", 95_106_640),
+        ("unispeech-sat", "UniSpeechSatForPreTraining", 95_535_872),
+        ("splinter", "SplinterForPreTraining", 112_439_808),
+        ("mobilebert", "MobileBertForPreTraining", 36_860_220),
+        ("big_bird", "BigBirdForQuestionAnswering", 131_603_714),
+        ("roformer", "RoFormerForMultipleChoice", 123_556_609),
+        ("convbert", "ConvBertForMultipleChoice", 105_681_289),
+    ],
+)
+def test_heads_beyond_the_golden_ones_are_those_of_the_reference(model_type, class_name, params):
+    built = model_ledger({"model_type": model_type, "architectures": [class_name]})
+    assert (built.params_total, built.warnings) == (params, ())
+
+
+def test_what_a_ledger_leaves_out_is_said():
+    backbone = {"model_type": "swin", "architectures": ["SwinBackbone"]}
+    assert "another class of its family" in model_ledger(backbone).warnings[0]
+    adapted = {"model_type": "wav2vec2", "architectures": ["Wav2Vec2Model"], "add_adapter": True}
+    assert "adapter" in model_ledger(adapted).warnings[0]
+    masks = {"model_type": "clipseg", "architectures": ["CLIPSegForImageSegmentation"]}
+    assert "decoder" in model_ledger(masks).warnings[0]
+
+
+def test_attention_that_is_not_known_is_refused():
+    with pytest.raises(ValueError, match="encoder_attention_type 'sparse' is not known"):
+        model_ledger({"model_type": "longt5", "encoder_attention_type": "sparse"})
+    with pytest.raises(ValueError, match="attention_type 'space_only' is not known"):
+        model_ledger({"model_type": "timesformer", "attention_type": "space_only"})

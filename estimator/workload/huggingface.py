@@ -64,6 +64,9 @@ from estimator.workload.ledger import Architecture, Inputs, Ledger, Quantity
 
 MAX_CONFIG_BYTES = 10_000_000
 
+PARTLY = ("Backbone", "DoubleHeadsModel")
+"""Ends of class names whose own norms and heads no family counts."""
+
 FAMILIES: Mapping[str, Callable[[Fields], Architecture]] = {
     **classic.FAMILIES,
     **later_classic.FAMILIES,
@@ -171,7 +174,7 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     """
     if not isinstance(config, Mapping):
         raise ValueError(f"config must be a mapping, got {type(config).__name__}")
-    fields = Fields(config)
+    fields = Fields(config, notes=_partly(Fields(config)))
     model_type = fields.text("model_type")
     if model_type in FAMILIES:
         return FAMILIES[model_type](fields)
@@ -234,6 +237,12 @@ def model_ledger(
         batch=batch, seq_len=seq_len, image_size=image_size, causal=causal, windowed=windowed
     )
     return architecture(config).ledger(inputs)
+
+
+def _partly(fields: Fields) -> tuple[str, ...]:
+    """A warning for classes that add to a trunk, or take from it, what no family counts."""
+    name = rotary.class_name(fields)
+    return (f"{name} is counted as another class of its family",) * name.endswith(PARTLY)
 
 
 def _language_part(fields: Fields, model_type: str) -> Architecture:

@@ -47,7 +47,7 @@ def decoder(fields: Fields) -> Decoder:
     """Llama-like decoder of the stated sizes."""
     fields = _renamed(_renamed(fields, "num_experts_per_tok", ACTIVE), "n_shared_experts", SHARED)
     family = replace(LLAMA, positions=131072)
-    if fields.states(*EXPERTS):
+    if fields.states(*EXPERTS) and fields.flag("is_moe", default=True):
         width = "moe_intermediate_size"
         mixture = Mixture(
             experts=(EXPERTS, 1),
