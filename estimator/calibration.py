@@ -175,9 +175,14 @@ class Evidence:
         return np.asarray(np.linalg.inv(signal + np.diag(noise)), dtype=np.float64)
 
     def _of_unknown_size(self) -> Floats:
-        """Variance that comes from not knowing the size of a step."""
-        variance = _trend_of_unknown_size(self.shares) * self.prior_sd**2
-        return np.where(np.isnan(self.where.size), variance, 0.0)
+        """Variance that comes from not knowing the size of a step: its trend, and its own part.
+
+        Two runs of unknown size are alike on the average only; each is wholly like itself.
+        """
+        unknown = np.array([np.nan])
+        strange = 1.0 - float(_nearness(unknown, unknown, self.shares.length)[0])
+        share = _trend_of_unknown_size(self.shares) + self.shares.size * strange
+        return np.where(np.isnan(self.where.size), share * self.prior_sd**2, 0.0)
 
     def posterior(
         self, where: Circumstances, prior_sd: Floats, *, whole_run: bool = True

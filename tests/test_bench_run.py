@@ -12,8 +12,9 @@ from estimator.answer import answer_scenario
 from estimator.calibration_answer import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.measure import bench_run, numpy_engine, protocol
-from estimator.measure.bench_run import BenchQuestion, benchmark, left_aside
+from estimator.measure.bench_run import BenchQuestion, OthersOnDevice, benchmark, left_aside
 from estimator.measure.benchmark import Effort
+from estimator.measure.meter import Sample
 from estimator.measure.profile import merged
 from estimator.measure.protocol import Thoroughness
 from estimator.measure.record import MeasuredDevice
@@ -164,6 +165,31 @@ def test_a_run_on_a_stub_teaches_nothing():
         Scenario(flop=1e15, hardware=hardware, kind="other", precision="fp32"), Catalog.open()
     )
     assert answer.inputs["utilization"].basis != CALIBRATED
+
+
+class Read:
+    """A recording of a board whose driver tells who else uses it once a second."""
+
+    def __init__(self, *shares):
+        self.shares = shares
+
+    def samples(self):
+        found = [Sample(time_s=at / 10, others=one) for at, one in enumerate(self.shares)]
+        return {"gpu:0": found}
+
+
+class Quiet:
+    def read(self):
+        return 0.01
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [((0.4, None, None), 0.4), ((0.4, 0.0, None), 0.01), ((None,), 0.01), ((), 0.01)],
+)
+def test_others_on_the_board_disturb_as_those_on_the_processor_do(shares, expected):
+    seen = OthersOnDevice(host=Quiet(), recording=Read(*shares), component="gpu:0")
+    assert seen.read() == expected
 
 
 def test_bench_teaches_by_its_help():

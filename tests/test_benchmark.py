@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from estimator.catalog import Catalog
 from estimator.catalog.measured import keep_profile
 from estimator.measure import numpy_engine, protocol
-from estimator.measure.benchmark import Bench, Effort
+from estimator.measure.benchmark import Bench, Effort, for_part_load
 from estimator.measure.job import Job, matrix_flop, perceptron_flop, spread_out
 from estimator.measure.numpy_engine import NumpyEngine, perceptron
 from estimator.measure.profile import processor_id, profile_of, source_id, source_of
@@ -239,6 +239,25 @@ def test_with_a_meter_it_measures_rest_and_part_load_too():
     assert found[0].what == "idle"
     assert [one.what for one in found].count("load") == 3
     assert {one.power_w for one in found} == {42.0}
+
+
+@pytest.mark.parametrize(
+    ("times_s", "chosen"), [((1e-4, 2e-3, 1.4), 2e-3), ((1.4, 1e-4, 0.2), 1e-4), ((0.5, 1.4), 0.5)]
+)
+def test_part_load_is_made_of_products_that_fit_into_its_turns(times_s, chosen):
+    """A product of 1.4 s in turns of 0.23 s would be full load, whatever it is called."""
+    jobs = [Job(what="matrix", label="", precision="fp32", prepare=nothing) for _ in times_s]
+    found = for_part_load(list(zip(times_s, jobs, strict=True)))
+    assert found is jobs[times_s.index(chosen)]
+
+
+def test_the_spread_of_one_trial_is_not_known():
+    once = Thoroughness(
+        warm_up_s=0.0, window_s=0.01, repetitions=1, trials=1, most_trials=1, pause_s=0.01
+    )
+    found = timed(lambda: time.sleep(0.3), nothing, contention=Calm(), effort=once)
+    assert found.log_sd is None
+    assert not found.settled
 
 
 def test_number_formats_can_be_chosen():

@@ -135,6 +135,16 @@ def test_a_run_of_unknown_step_size_is_less_sure():
     assert sd[0] < sd[1] < PRIOR_SD
 
 
+def test_what_was_measured_at_an_unknown_size_tells_less_of_a_known_one_and_is_not_counted_twice():
+    """Its own part of the size is wholly its own: the variance of what was seen stays whole."""
+    unknown = ("gpu", "bf16", "decoder", float("nan"))
+    known = evidence(runs(unknown), 0.3)
+    variance = np.linalg.inv(known._inverse)[0, 0]
+    trend = variance - PRIOR_SD**2 * (1 - SHARES.run) - SHARES.step_sd**2
+    assert trend > 0
+    assert expected(known, GPT)[0] < expected(evidence(runs(GPT), 0.3), GPT)[0]
+
+
 def test_a_run_on_another_host_tells_half():
     here, far = evidence(runs(GPT), 0.3), evidence(runs(("gpu@far", *GPT[1:])), 0.3)
     assert expected(far, GPT)[0] == pytest.approx(expected(here, GPT)[0] / 2)

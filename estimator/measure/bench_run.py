@@ -215,13 +215,40 @@ class SampledPower:
         return known[-1] if known else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class OthersOnDevice:
+    """Who else uses the machine, or the board that is measured.
+
+    Parameters
+    ----------
+    host : Contention
+        Of the processor.
+    recording : Recording
+        Whose meters tell of the board.
+    component : str
+    """
+
+    host: Contention
+    recording: Recording
+    component: str
+
+    def read(self) -> float | None:
+        """The larger of the processor's share and the board's newest; None if none is known [1]."""
+        samples = self.recording.samples().get(self.component, [])
+        told = (one.others for one in reversed(samples) if one.others is not None)
+        known = [share for share in (self.host.read(), next(told, None)) if share is not None]
+        return max(known, default=None)
+
+
 def _bench(question: BenchQuestion, engine: Engine, recording: Recording) -> Bench:
     """The benchmark of a device with the meters of a recording."""
     device = recording.device(engine.component)
     meter = SampledPower(recording=recording, component=engine.component)
     return Bench(
         engine=engine,
-        contention=Contention(),
+        contention=OthersOnDevice(
+            host=Contention(), recording=recording, component=engine.component
+        ),
         memory_bytes=device.memory_bytes or MEMORY_IF_UNKNOWN,
         meter=meter if meter.measures() else None,
         effort=FAST if question.quick else FULL,

@@ -36,6 +36,9 @@ DUTIES = (0.25, 0.5, 0.75)
 DUTY_PERIOD_S = 0.23
 """Time of one turn of work and rest; no multiple of the meters' periods [s]."""
 
+WHOLE_PRODUCTS = 5
+"""So many products at least fit into the work of a turn: one that is begun is ended [1]."""
+
 
 class PowerMeter(Protocol):
     """What tells the power of a device over a window that has passed."""
@@ -142,7 +145,7 @@ class Bench:
             yield self._so_far(self._idle())
         first = self._chosen(self.engine.matrix()) + self._fitting(self.engine.copies())
         self._left = [FORESEEN_S] * (len(first) + self._foreseen_trainings())
-        largest: Job | None = None
+        products: list[tuple[float, Job]] = []
         for job in first:
             self._left.pop()
             if self._best and self._step_s(job) * SHARE_OF_PRODUCT > LONGEST_STEP_S:
@@ -151,11 +154,11 @@ class Bench:
             if job.what == "matrix" and job.flop is not None:
                 reached = job.flop / timing.time_s
                 self._best[job.precision] = max(self._best.get(job.precision, 0.0), reached)
-                largest = job
+                products.append((timing.time_s, job))
             yield self._so_far(timing, notes)
-        if self.meter is not None and largest is not None:
+        if self.meter is not None and products:
             for duty in DUTIES:
-                yield self._so_far(self._part_load(largest, duty))
+                yield self._so_far(self._part_load(for_part_load(products), duty))
         jobs = self._trainings()
         self._left = [self._step_s(job) for job in jobs[::-1]]
         for job in jobs:
@@ -280,10 +283,26 @@ class Bench:
         )
 
 
+def for_part_load(products: Sequence[tuple[float, Job]]) -> Job:
+    """The longest product of which several fit into the shortest work of a turn, or the shortest.
+
+    Parameters
+    ----------
+    products : sequence of (float, Job)
+        Each with its time [s].
+    """
+    limit_s = min(DUTIES) * DUTY_PERIOD_S / WHOLE_PRODUCTS
+    ordered = sorted(products, key=lambda one: one[0])
+    short = [job for time_s, job in ordered if time_s <= limit_s]
+    return short[-1] if short else ordered[0][1]
+
+
 def _notes(job: Job, found: Timed) -> tuple[str, ...]:
     """What to know about one timing."""
     if not found.repetitions:
         return (f"{job.label}: others used the machine in every repetition; taken all the same",)
+    if found.log_sd is None:
+        return (f"{job.label}: one undisturbed trial only, so its spread is not known",)
     if not found.settled:
         return (f"{job.label}: still spread by {found.log_sd:.0%} after the last trial",)
     return ()

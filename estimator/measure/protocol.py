@@ -81,8 +81,8 @@ class Timed:
     ----------
     time_s : float
         Median over the slices that count [s].
-    log_sd : float
-        Standard deviation of the logarithm over them [1].
+    log_sd : float, optional
+        Standard deviation of the logarithm over them [1]; None of a single one.
     repetitions, rejected : int
         How many counted, and in how many others disturbed.
     windows : tuple of (float, float)
@@ -92,7 +92,7 @@ class Timed:
     """
 
     time_s: float
-    log_sd: float
+    log_sd: float | None
     repetitions: int
     rejected: int
     windows: tuple[tuple[float, float], ...]
@@ -212,12 +212,13 @@ def _trial(
 def _settled(slices: list[_Slice]) -> bool:
     """Whether the undisturbed slices tell the median well."""
     calm = [one for one in slices if not one.disturbed]
-    if len(calm) < 3:
+    spread = _log_sd(calm)
+    if spread is None or len(calm) < 3:
         return False
-    return MEDIAN_OVER_MEAN * _log_sd(calm) / math.sqrt(len(calm)) <= WELL_KNOWN
+    return MEDIAN_OVER_MEAN * spread / math.sqrt(len(calm)) <= WELL_KNOWN
 
 
-def _log_sd(slices: list[_Slice]) -> float:
+def _log_sd(slices: list[_Slice]) -> float | None:
     if len(slices) < 2:
-        return 0.0
+        return None
     return statistics.stdev(math.log(one.repetition_s) for one in slices)
