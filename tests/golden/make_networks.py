@@ -56,7 +56,7 @@ READ_BY_VALUE = {
     *(
         *("big_bird", "convbert", "ibert", "layoutlm", "longformer", "roformer", "splinter"),
         *("squeezebert", "xlnet", "lilt", "yoso", "mra", "nystromformer", "tapas", "markuplm"),
-        *("xlm", "flaubert", "luke", "dpr", "led", "bigbird_pegasus"),
+        *("xlm", "flaubert", "luke", "dpr", "led", "bigbird_pegasus", "fsmt"),
     ),
 }
 """These read values of tensors, so they are built in full."""

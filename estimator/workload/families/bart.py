@@ -47,6 +47,9 @@ class Facts:
     final_norm: bool = False
 
 
+APART = ("marian", "fsmt")
+"""Families whose sides may have tables of their own."""
+
 BART = Facts()
 MBART = Facts(final_norm=True)
 PEGASUS = Facts(spare_positions=0, embedding_norm=False, final_norm=True)
@@ -77,13 +80,13 @@ def bart(facts: Facts, fields: Fields) -> Network:
 def _decoded_vocab(fields: Fields, vocab: int) -> int:
     """Rows of the decoder's table, which only Marian may keep apart."""
     shared = fields.flag("share_encoder_decoder_embeddings", default=True)
-    apart = fields.text("model_type") == "marian" and not shared
+    apart = fields.text("model_type") in APART and not shared
     return (fields.size_or_none("decoder_vocab_size") or vocab) if apart else vocab
 
 
 def _tables(fields: Fields, vocab: int, hidden: int, decoder_only: bool) -> int:
     """Parameters of the token tables; Marian may have two that differ."""
-    apart = fields.text("model_type") == "marian" and not fields.flag(
+    apart = fields.text("model_type") in APART and not fields.flag(
         "share_encoder_decoder_embeddings", default=True
     )
     if not apart:
@@ -133,6 +136,18 @@ def _side(fields: Fields, facts: Facts, hidden: int, side: str) -> Side:
     )
 
 
+def fsmt(fields: Fields) -> Network:
+    """FSMT, the translators of WMT 2019: tables of two languages (arXiv:1907.06616)."""
+    values = {
+        "tie_word_embeddings": False,
+        **fields.values,
+        "vocab_size": fields.size("src_vocab_size", default=42024),
+        "decoder_vocab_size": fields.size("tgt_vocab_size", default=42024),
+        "share_encoder_decoder_embeddings": False,
+    }
+    return bart(Facts(embedding_norm=False), replace(fields, values=values))
+
+
 def mvp(fields: Fields) -> Network:
     """MVP: BART, whose prompts are not counted (arXiv:2206.12131)."""
     note = ("the prompts are not counted",) * fields.flag("use_prompt")
@@ -141,6 +156,7 @@ def mvp(fields: Fields) -> Network:
 
 FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
     "bart": partial(bart, BART),
+    "fsmt": fsmt,
     "mvp": mvp,
     "mbart": partial(bart, MBART),
     "plbart": partial(
