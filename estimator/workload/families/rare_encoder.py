@@ -240,6 +240,13 @@ def mobilebert(fields: Fields) -> Network:
             "norm/layers": held(2 * (inner * (stacks + 3) + hidden)),
         },
     )
+    usual_build = (
+        fields.flag("use_bottleneck", default=True)
+        and fields.flag("key_query_shared_bottleneck", default=True)
+        and not fields.flag("use_bottleneck_attention")
+        and fields.flag("tie_word_embeddings", default=True)
+    )
+    built = ("bottlenecks and heads are counted as in the published model",) * (not usual_build)
     active = fields.flag("classifier_activation", default=True)
     facts = Heads(
         hidden=hidden,
@@ -268,7 +275,7 @@ def mobilebert(fields: Fields) -> Network:
         once=once,
         longest=sizes.positions,
     )
-    return network(fields, encoder, notes)
+    return network(fields, encoder, (*notes, *built))
 
 
 FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
