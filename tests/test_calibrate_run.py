@@ -391,6 +391,20 @@ def test_a_forecast_is_what_is_seen_and_what_is_ahead():
     assert session.forecast(steps=22).low_s == session.forecast(steps=22).high_s == 26.0
 
 
+def test_a_forecast_from_uneven_steps_is_less_sure():
+    def width(*times_s):
+        session, ends = Session(), [5.0, 6.0]
+        for time_s in times_s:
+            ends.append(ends[-1] + time_s)
+        session._began_s, session._ends_s = 0.0, ends
+        found = session.forecast(steps=1000)
+        return (found.high_s - ends[-1]) / (found.low_s - ends[-1])
+
+    even = width(*[1.0] * 20)
+    assert even == pytest.approx(width(*[1.0] * 40))
+    assert width(*[0.8, 0.8, 1.2, 1.2] * 5) > 1.02 * even
+
+
 def test_a_forecast_needs_steps():
     with pytest.raises(ValueError, match="needs 3 steps, got 0"):
         Session().forecast(steps=10)

@@ -161,7 +161,12 @@ class Session:
             raise ValueError(f"a forecast needs {WARM_UP_STEPS + 1} steps, got {self.steps}")
         seen_s = self._ends_s[-1] - self._began_s
         ahead_s = max(0, steps - self.steps) * timing.time_s
-        noise = STEP_ERROR * math.sqrt(max(1.0, ENOUGH_STEPS / timing.repetitions))
+        seen = timing.repetitions
+        parts = SLICES if seen >= 2 * SLICES else seen
+        noise = math.hypot(
+            STEP_ERROR * math.sqrt(max(1.0, ENOUGH_STEPS / seen)),
+            (timing.log_sd or 0.0) / math.sqrt(parts),
+        )
         factor = math.exp(statistics.NormalDist().inv_cdf(0.9) * noise)
         return Forecast(
             low_s=seen_s + ahead_s / factor,
