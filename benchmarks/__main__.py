@@ -1,8 +1,9 @@
 """Run all benchmarks: `python -m benchmarks`."""
 
-from benchmarks import answer, batch, core, startup
+from benchmarks import answer, batch, core, serving, startup
 
 core.main()
 answer.main()
 batch.main()
+serving.main()
 startup.main()

@@ -7,9 +7,9 @@ calls, and the least of several such means.
 import sys
 import time
 
-from estimator.answer import answer_scenario
 from estimator.catalog import Catalog
-from estimator.scenario import Scenario
+from estimator.estimation.answer import answer_scenario
+from estimator.scenario.scenario import Scenario
 
 CALLS = 100
 REPEATS = 15

@@ -13,10 +13,10 @@ import sys
 import time
 from tempfile import TemporaryFile
 
-from estimator.batch import estimate_table
 from estimator.catalog import Catalog
-from estimator.catalog.reading import shipped_directory
+from estimator.catalog.catalog import shipped_directory
 from estimator.cli.batch import TABLE_TEXT
+from estimator.estimation.csv_stream import estimate_csv
 
 ROWS = 100_000
 REPEATS = 5
@@ -52,7 +52,7 @@ def main() -> None:
         for _ in range(REPEATS):
             with TemporaryFile("w", **TABLE_TEXT) as out:
                 start = time.process_time()
-                tally = estimate_table(iter(lines), out, catalog, level=0.8)
+                tally = estimate_csv(iter(lines), out, catalog, level=0.8)
                 times.append(time.process_time() - start)
         taken = min(times)
         sys.stdout.write(

@@ -1,196 +1,222 @@
-"""How well does a calibration foretell steps of training that it has not seen?
+"""How true are predictions after a calibration? Programs that the benchmark does not contain.
 
-`python -m benchmarks.calibration RUN` takes a stored benchmark of this processor (an id of
-`calibrate show`, or a file of JSON), times networks of other shapes, and sets the predictions of
-the calibrated and of the plain profile against them. Then it foretells whole runs from their first
-twenty steps.
+    python -m benchmarks.calibration measure -o FILE [--minutes 6]
+    python -m benchmarks.calibration table FILE
+
+The first runs `calibrate bench` in a data folder of its own, then every program of
+`benchmarks.training` for some seconds; on a quiet machine, with PyTorch, that takes twelve minutes.
+The second asks for each program what a user would ask: before any measurement, after the benchmark,
+and after the benchmark and all other programs; with and without the size of a step.
 """
 
+import argparse
 import json
-import random
-import sys
+import os
+import statistics
+import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from estimator.calibration_answer import steady_prior
-from estimator.calibration_lookup import (
-    Measured,
-    Target,
-    corrected,
-    evidence_of,
-    lessons,
-    posterior_of,
-    shares_of,
-)
-from estimator.catalog import Catalog, Device
-from estimator.measure.host import Contention
-from estimator.measure.job import Job
-from estimator.measure.numpy_engine import NumpyEngine
-from estimator.measure.protocol import Thoroughness, timed
-from estimator.measure.record import MeasuredRun, Timing, read_run
+from benchmarks.training.programs import Program, programs
+from estimator.catalog import Catalog
+from estimator.estimation.answer import answer_scenario
+from estimator.measure.bench.run import BenchQuestion, benchmark, keep_processor
 from estimator.measure.session import Session
-from estimator.measure.torch_engine import TorchEngine, installed
-from estimator.runs import open_store
+from estimator.runs import open_store, store_path
+from estimator.runs.record import MeasuredRun, Timing, as_plain, read_run
+from estimator.scenario.scenario import Scenario
 
-INSIDE, BEYOND = "inside", "beyond"
-EFFORT = Thoroughness(
-    warm_up_s=1.0, window_s=3.0, repetitions=16, trials=3, most_trials=6, patience_s=5.0
-)
-STEPS, SEEN = 80, 20
+SEEN = 20
+"""Steps from which a whole run is extrapolated."""
+
+STEPS, LONGEST_S = 60, 6.0
+"""A program runs for so many steps, or for so long after the first ones [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """One unseen kind of step, measured and foretold."""
+class Trial:
+    """One program as it ran here."""
 
-    label: str
+    name: str
+    kind: str
+    arch: str
     precision: str
-    family: str
-    where: str
-    measured_s: float
-    calibrated_s: float
-    low_s: float
-    high_s: float
-    plain_s: float
-    undisturbed: bool
+    flop: float
+    step_s: float
+    steps: int
+    run_s: float
+    forecast_s: tuple[float, float, float]
 
 
-def unseen() -> list[Job]:
-    """Shapes that the benchmark does not have."""
-    engine = NumpyEngine()
-    shapes = [(320, 3, 200), (768, 2, 300), (640, 6, 640), (1536, 3, 512), (3072, 3, 768)]
-    shapes += [(4096, 3, 2048)]
-    jobs = [engine.perceptron(*shape) for shape in shapes]
-    if not installed():
-        return jobs
-    torch = TorchEngine("cpu", "cpu")
-    for precision in ("fp32", "bf16"):
-        decoders = [(3, 96, 96, 8), (3, 160, 128, 8), (6, 192, 192, 8), (5, 320, 256, 6)]
-        decoders += [(8, 256, 384, 8), (10, 512, 384, 8)]
-        convolutions = [(12, 32, 12), (24, 32, 16), (24, 56, 16), (40, 48, 24), (48, 80, 16)]
-        convolutions += [(56, 96, 32)]
-        jobs += [torch.decoder(*shape, precision) for shape in decoders]
-        jobs += [torch.convolution(*shape, precision) for shape in convolutions]
-    return jobs
+def ran(program: Program) -> Trial:
+    """Run a program, and extrapolate it from its first steps."""
+    step, flop = program.prepared()
+    session, begun = Session(flop=flop), time.monotonic()
+    foretold = None
+    while session.steps < STEPS and (foretold is None or time.monotonic() - begun < LONGEST_S):
+        step()
+        session.step()
+        if session.steps == SEEN:
+            foretold = session.forecast(STEPS)
+    assert foretold is not None
+    run_s = time.monotonic() - begun
+    timing = session.timing()
+    assert timing is not None
+    ahead = (session.steps - SEEN) / (STEPS - SEEN)
+    seen_s = foretold.seen_s
+    spans = (foretold.low_s, foretold.mid_s, foretold.high_s)
+    return Trial(
+        name=program.name,
+        kind=program.kind,
+        arch=program.arch,
+        precision=program.precision,
+        flop=flop,
+        step_s=timing.time_s,
+        steps=session.steps,
+        run_s=run_s,
+        forecast_s=tuple(seen_s + ahead * (one - seen_s) for one in spans),  # type: ignore[arg-type]
+    )
 
 
-def outcome(job: Job, run: MeasuredRun, device: Device, catalog: Catalog) -> Outcome:
-    """Measure one job and foretell it from a benchmark."""
-    found = timed(job.prepare(), lambda: None, contention=Contention(), effort=EFFORT)
-    assert job.flop is not None and job.kind is not None
-    told = Timing(
+def measure(path: Path, minutes: float) -> None:
+    """Run the benchmark and every program, and keep the figures."""
+    bench, _ = benchmark(
+        BenchQuestion(minutes=minutes),
+        lambda progress: print(
+            f"{progress.left_s:.0f} s left: {progress.timing.label}", flush=True
+        ),
+    )
+    trials = []
+    for program in programs():
+        try:
+            trials.append(ran(program))
+        except RuntimeError as error:
+            print(f"{program.name}: cannot run here ({error})")
+            continue
+        print(f"{program.name}: {trials[-1].step_s * 1e3:.1f} ms a step", flush=True)
+    found = {"bench": as_plain(bench), "trials": list(map(asdict, trials))}
+    path.write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+def as_run(trial: Trial, bench: MeasuredRun, number: int) -> MeasuredRun:
+    """What `measure()` would have stored of a program."""
+    timing = Timing(
         what="training",
         component="cpu",
-        precision=job.precision,
-        kind=job.kind,
-        arch=job.arch,
-        flop=job.flop,
-        time_s=found.time_s,
-        repetitions=2,
+        precision=trial.precision,
+        kind=trial.kind,
+        arch=trial.arch,
+        label=trial.name,
+        flop=trial.flop,
+        time_s=trial.step_s,
+        repetitions=trial.steps,
     )
-    known = lessons(
-        Measured(runs=(run,), host=run.host.id),
-        device,
-        lambda timing: steady_prior(timing, device, catalog),
-    )
-    evidence = evidence_of(known, device, shares_of(catalog, device))
-    prior = steady_prior(told, device, catalog)
-    target = Target(precision=job.precision, kind=job.kind, arch=job.arch or "", step_flop=job.flop)
-    posterior = posterior_of(evidence, device, target, run.host.id, prior, whole_run=False)
-    now = corrected(prior, posterior)
-    low, high = now.interval()
-    ideal_s = job.flop / device.peaks[job.precision].value
-    sizes = [
-        one.timing.flop or 0.0
-        for one in known
-        if (one.timing.kind, one.timing.precision) == (job.kind, job.precision)
-    ]
-    inside = bool(sizes) and min(sizes) <= job.flop <= max(sizes)
-    return Outcome(
-        label=job.label,
-        precision=job.precision,
-        family=job.arch or job.kind,
-        where=INSIDE if inside else BEYOND,
-        measured_s=found.time_s,
-        calibrated_s=ideal_s / float(now.mid),
-        low_s=ideal_s / float(high),
-        high_s=ideal_s / float(low),
-        plain_s=ideal_s / float(prior.mid),
-        undisturbed=found.repetitions > 0,
+    name = f"{bench.id}-{number}"
+    return replace(
+        bench,
+        id=name,
+        origin="script",
+        label=trial.name,
+        timings=(timing,),
+        notes=(),
+        conditions=(),
     )
 
 
-def in_place(job: Job) -> tuple[float, bool]:
-    """Error of a whole run foretold from its first steps [1], and whether its interval held it."""
-    step = job.prepare()
-    session = Session(flop=job.flop)
-    begun = time.monotonic()
-    for _ in range(SEEN):
-        step()
-        session.step()
-    foretold = session.forecast(STEPS)
-    for _ in range(STEPS - SEEN):
-        step()
-        session.step()
-    taken_s = time.monotonic() - begun
-    return abs(foretold.mid_s / taken_s - 1.0), foretold.low_s <= taken_s <= foretold.high_s
+def asked(
+    trial: Trial, hardware: str, *, size: bool, use: bool = True
+) -> tuple[float, float, float]:
+    """Time of the whole run that `estimate` answers: low, middle, high [s]."""
+    scenario = Scenario(
+        flop=trial.flop * trial.steps,
+        kind=trial.kind,
+        arch=trial.arch,
+        precision=trial.precision,
+        hardware=hardware,
+        devices=1.0,
+        calibration="use" if use else "ignore",
+        step_flop=trial.flop if size else None,
+    )
+    hours = answer_scenario(scenario, Catalog.open()).estimate.quantities["wall_hours"]
+    low, high = hours.interval()
+    return 3600.0 * float(low), 3600.0 * float(hours.mid), 3600.0 * float(high)
 
 
-def summary(found: list[Outcome], name: str) -> str:
-    """One line on some outcomes."""
-    if not found:
-        return f"{name}: none"
-    error = np.array([abs(one.calibrated_s / one.measured_s - 1) for one in found])
-    plain = np.array([abs(np.log(one.plain_s / one.measured_s)) for one in found])
-    covered = np.mean([one.low_s <= one.measured_s <= one.high_s for one in found])
+def line(name: str, answers: Iterable[tuple[float, float, float]], true_s: list[float]) -> str:
+    """Errors and coverage of some answers."""
+    low, mid, high = np.array(list(answers)).T
+    true = np.array(true_s)
+    error = np.abs(mid / true - 1.0)
+    inside = int(np.sum((low <= true) & (true <= high)))
     return (
-        f"{name}: {len(found)} kinds of step, median error {np.median(error):.1%}, "
-        f"p90 {np.quantile(error, 0.9):.1%}, 80 % interval holds {covered:.0%}; "
-        f"uncalibrated off by a factor of {np.exp(np.median(plain)):.2f}, p90 "
-        f"{np.exp(np.quantile(plain, 0.9)):.2f}"
+        f"{name:42} {np.median(error):7.1%} {np.quantile(error, 0.9):7.1%} "
+        f"x {statistics.median(mid / true):4.2f}  {inside:2}/{len(true)} ({inside / len(true):.0%})"
     )
 
 
-def the_run(name: str) -> MeasuredRun:
-    """The benchmark, out of the store or a file."""
-    if Path(name).is_file():
-        return read_run(json.loads(Path(name).read_text(encoding="utf-8")))
-    with open_store() as store:
-        return store.run(name)
+def table(path: Path) -> None:
+    """Print how far off each state is, over all programs."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    bench = read_run(found["bench"])
+    hardware = keep_processor(bench)
+    trials = [Trial(**one) for one in found["trials"]]
+    runs = [as_run(one, bench, number) for number, one in enumerate(trials)]
+    steady = [one.step_s * one.steps for one in trials]
+    print(f"{'state':42} {'median':>7} {'p90':>7} {'bias':>6}  inside the 80 % interval")
+    for size in (False, True):
+        known = ", step size given" if size else ""
+        answers = [asked(one, hardware, size=size, use=False) for one in trials]
+        print(line(f"before{known}", answers, steady))
+        with _store([bench]):
+            answers = [asked(one, hardware, size=size) for one in trials]
+        print(line(f"after bench{known}", answers, steady))
+        for one, answer in zip(trials, answers, strict=True):
+            if os.environ.get("EACH"):
+                print(f"  {one.name:22} {one.precision} {answer[1] / one.steps / one.step_s:.2f}")
+        answers = []
+        for number, one in enumerate(trials):
+            with _store([bench, *runs[:number], *runs[number + 1 :]]):
+                answers.append(asked(one, hardware, size=size))
+        print(line(f"after bench and {len(runs) - 1} others{known}", answers, steady))
+    forecasts = [one.forecast_s for one in trials]
+    print(line(f"{SEEN} steps extrapolated", forecasts, [one.run_s for one in trials]))
+
+
+class _store:
+    """A store of some runs for a while, in the data folder of this program."""
+
+    def __init__(self, runs: list[MeasuredRun]) -> None:
+        self.runs = runs
+
+    def __enter__(self) -> None:
+        for side in ("", "-wal", "-shm"):
+            Path(f"{store_path()}{side}").unlink(missing_ok=True)
+        with open_store() as store:
+            store.add_all(self.runs)
+
+    def __exit__(self, *told: object) -> None:
+        return None
 
 
 def main() -> None:
-    """Print every outcome, then the figures."""
-    run, catalog = the_run(sys.argv[1]), Catalog.open()
-    device = catalog.device(next(one.hardware or "" for one in run.devices if one.key == "cpu"))
-    jobs = [job for job in unseen() if job.precision in device.peaks]
-    random.Random(0).shuffle(jobs)
-    found: list[Outcome] = []
-    for job in jobs:
-        one = outcome(job, run, device, catalog)
-        found.append(one)
-        print(
-            f"{one.label}, {one.precision} ({one.where}"
-            f"{'' if one.undisturbed else ', disturbed'}): measured {one.measured_s * 1e3:.1f} ms, "
-            f"calibrated {one.calibrated_s * 1e3:.1f} ({one.low_s * 1e3:.1f} to "
-            f"{one.high_s * 1e3:.1f}), plain {one.plain_s * 1e3:.1f}",
-            flush=True,
-        )
-    for where in (INSIDE, BEYOND):
-        print(summary([one for one in found if one.where == where], where))
-    for family in sorted({one.family for one in found}):
-        inside = [one for one in found if (one.family, one.where) == (family, INSIDE)]
-        print(summary(inside, f"{INSIDE}, {family}"))
-    runs = [in_place(job) for job in jobs if 5e8 < (job.flop or 0.0) < 2e10]
-    errors = [error for error, _ in runs]
-    print(
-        f"in place, {STEPS} steps from {SEEN}: {len(runs)} runs, median error "
-        f"{np.median(errors):.1%}, largest {max(errors):.1%}, 80 % interval holds "
-        f"{np.mean([held for _, held in runs]):.0%}"
-    )
+    """Measure, or print the table of what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("verb", choices=("measure", "table"))
+    parser.add_argument("file", nargs="?", type=Path, default=Path("calibration.json"))
+    parser.add_argument("-o", dest="file", type=Path, default=argparse.SUPPRESS)
+    parser.add_argument("--minutes", type=float, default=6.0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.setdefault("TWENTY_WATTS_DATA", folder)
+        if options.verb == "measure":
+            measure(options.file, options.minutes)
+        else:
+            table(options.file)
 
 
 if __name__ == "__main__":

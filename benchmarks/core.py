@@ -13,11 +13,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from estimator.chain import Run, estimate
-from estimator.lookup import read_hardware
-from estimator.site_lookup import read_site
-from estimator.uncertainty import Uncertain, spread_between
-from estimator.workload.work import Workload
+from estimator.core.estimate import Run, estimate
+from estimator.core.uncertainty import Uncertain, spread_between
+from estimator.core.work import Workload
+from estimator.scenario.hardware import read_hardware
+from estimator.scenario.site import read_site
 
 SCENARIOS = 1_000_000
 REPEATS = 7

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from estimator.measure.meters import open_meters
+from estimator.measure.meters.open import open_meters
 from estimator.measure.sampler import Sampler
 
 PAIRS = 20

@@ -9,33 +9,36 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from estimator import measure
-    from estimator.answer import Answer, answer_scenario
     from estimator.catalog import Catalog
-    from estimator.chain import Estimate, Run, estimate
-    from estimator.hardware import Hardware, stack
-    from estimator.lookup import read_hardware
-    from estimator.scenario import Scenario
-    from estimator.site import Site
-    from estimator.site_lookup import read_site
-    from estimator.uncertainty import Uncertain, spread_between
-    from estimator.workload.work import Workload
+    from estimator.core.estimate import Estimate, Run, estimate
+    from estimator.core.hardware import Hardware, stack
+    from estimator.core.site import Site
+    from estimator.core.uncertainty import Uncertain, spread_between
+    from estimator.core.work import Workload
+    from estimator.estimation.answer import Answer, answer_scenario
+    from estimator.measure.callbacks import lightning_callback, trainer_callback
+    from estimator.scenario.hardware import read_hardware
+    from estimator.scenario.scenario import Scenario
+    from estimator.scenario.site import read_site
 
 _HOME = {
-    "Answer": "answer",
+    "Answer": "estimation.answer",
     "Catalog": "catalog",
-    "Estimate": "chain",
-    "Hardware": "hardware",
-    "Run": "chain",
-    "Scenario": "scenario",
-    "Site": "site",
-    "Uncertain": "uncertainty",
-    "Workload": "workload.work",
-    "answer_scenario": "answer",
-    "estimate": "chain",
-    "read_hardware": "lookup",
-    "read_site": "site_lookup",
-    "spread_between": "uncertainty",
-    "stack": "hardware",
+    "Estimate": "core.estimate",
+    "Hardware": "core.hardware",
+    "Run": "core.estimate",
+    "Scenario": "scenario.scenario",
+    "Site": "core.site",
+    "Uncertain": "core.uncertainty",
+    "Workload": "core.work",
+    "answer_scenario": "estimation.answer",
+    "estimate": "core.estimate",
+    "lightning_callback": "measure.callbacks",
+    "read_hardware": "scenario.hardware",
+    "read_site": "scenario.site",
+    "spread_between": "core.uncertainty",
+    "stack": "core.hardware",
+    "trainer_callback": "measure.callbacks",
 }
 
 __all__ = [
@@ -50,11 +53,13 @@ __all__ = [
     "Workload",
     "answer_scenario",
     "estimate",
+    "lightning_callback",
     "measure",
     "read_hardware",
     "read_site",
     "spread_between",
     "stack",
+    "trainer_callback",
 ]
 __version__ = "0.1.0"
 

@@ -17,8 +17,8 @@ def main() -> int:
     words = sys.argv[1:]
     ours = words[: words.index("--")] if "--" in words else words
     if not {"-h", "--help", "--version"} & set(ours) and words:
-        from estimator import environment
-        from estimator.pip_install import SetupError
+        from estimator.system import environment
+        from estimator.system.pip_install import SetupError
 
         try:
             measures = words[0] == "calibrate"

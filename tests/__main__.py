@@ -36,12 +36,16 @@ environment:
 
 TOOLS = {
     "pytest": "pytest",
+    "pytest-xdist": "xdist",
     "hypothesis": "hypothesis",
     "hatchling": "hatchling",
     "mypy": "mypy",
     "playwright": "playwright",
     "ruff": "ruff",
 }
+PARALLEL = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+"""How a whole run shares the processors: file by file."""
+
 CHECKS = {
     "format": ["ruff", "format", "--check", "--quiet"],
     "lint": ["ruff", "check", "--quiet"],
@@ -59,8 +63,8 @@ def main() -> int:
     if {"-h", "--help"} & set(arguments):
         sys.stdout.write(HELP)
         return 0
-    from estimator import environment
-    from estimator.pip_install import SetupError
+    from estimator.system import environment
+    from estimator.system.pip_install import SetupError
 
     app = environment.APP
     needs = environment.Needs(
@@ -99,6 +103,7 @@ def check(arguments):
             "\n*** NO BROWSER TESTS: no Chromium found, and none could be installed.\n"
             f"*** Install one (apt-get install chromium) or name one in {BROWSER}.\n\n"
         )
+    arguments = arguments or PARALLEL
     provide_prometheus()
     if not browser and "-m" not in arguments:
         arguments = ["-m", "not browser", *arguments]

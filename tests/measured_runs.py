@@ -5,8 +5,9 @@ import time
 from datetime import UTC, datetime
 
 from estimator.measure.host import host_id
-from estimator.measure.meter import Sample
-from estimator.measure.record import (
+from estimator.runs import open_store
+from estimator.runs.meter import Sample
+from estimator.runs.record import (
     Condition,
     Energy,
     Host,
@@ -14,7 +15,6 @@ from estimator.measure.record import (
     MeasuredRun,
     Timing,
 )
-from estimator.runs import open_store
 
 H100_PEAK = 989.4e12
 """Dense peak of an H100 SXM at 16 bit [FLOP/s]; NVIDIA H100 data sheet, 2023."""

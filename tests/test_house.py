@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -18,65 +19,69 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import estimator
-from estimator.environment import APP
+from estimator.system.environment import APP
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "estimator"
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
-RIM = {
-    "__main__",
-    "catalog",
-    "charts",
-    "cli",
-    "data_folder",
-    "energy_validation",
-    "environment",
-    "file_lock",
-    "measure",
-    "money_validation",
-    "pip_install",
-    "published",
-    "run_traits",
+ROOMS = (
+    "system",
+    "core",
+    "workload",
     "runs",
+    "catalog",
+    "measure",
     "scenario",
-    "tables",
-    "trail",
+    "utilization",
+    "memory",
+    "calibration",
+    "estimation",
+    "serving",
+    "levers",
+    "scaling",
+    "trends",
+    "depth",
+    "search",
+    "claims",
+    "validation",
     "web",
-}
-RIM_WORDS = {"answer", "batch", "lookup", "report"}
-"""Round the core are the modules of these names and those with such a word in theirs."""
+    "cli",
+)
+"""The rooms in the one order of their imports: each imports only rooms before it."""
 
 ALLOWED = {
     "numpy": None,
-    "pandas": {"tables", "batch", "batch_block", "charts", "web"},
-    "altair": {"charts"},
+    "pandas": {"web"},
+    "altair": {"web"},
+    "vl_convert": {"web"},
     "streamlit": {"web", "app.py"},
     "rich": {"cli"},
     "pynvml": {"measure"},
     "codecarbon": {"measure"},
-    "platformdirs": {"data_folder"},
+    "platformdirs": {"system"},
     "tomli_w": {"catalog"},
+    "pyarrow": {"search"},
 }
-"""Package -> the modules that may import it; None: all."""
+"""Package -> the rooms that may import it; None: all."""
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 if (ROOT / "app.py").exists():
     SOURCES.append(ROOT / "app.py")
-NAMES = [path.relative_to(ROOT).as_posix() for path in SOURCES]
 
 
 def part_of(path):
-    """Name the module or package right under estimator, or app.py."""
+    """Name the room of a module, the module right under estimator, or app.py."""
     if path.parent == ROOT:
         return path.name
     first = path.relative_to(PACKAGE).parts[0]
     return first.removesuffix(".py")
 
 
-def is_rim(part):
-    """Whether a module is round the core; every other one is the core: numpy and nothing else."""
-    return part in RIM or bool(RIM_WORDS & set(part.split("_")))
+def rooms_of(path):
+    """Name the rooms that a module imports."""
+    parts = {name.split(".")[1] for name in imports_of(path) if name.startswith("estimator.")}
+    return parts & set(ROOMS)
 
 
 def imports_of(path):
@@ -87,6 +92,29 @@ def imports_of(path):
             assert node.level == 0, f"{path}: relative import"
             yield node.module
             yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def dotted(path):
+    """Name of a module as it is imported."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def modules_imported(path):
+    """Modules of ours that a module needs when it is imported, itself and its packages left out."""
+    known = {dotted(one) for one in SOURCES if one.parent != ROOT}
+    own = dotted(path)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            inner = {f"{node.module}.{name.name}" for name in node.names}
+            modules = inner & known
+            found |= modules
+            found |= {node.module} if len(modules) < len(inner) else set()
+    return {name for name in found & known if not f"{own}.".startswith(f"{name}.")}
 
 
 def run_python(*words, cwd=ROOT, **variables):
@@ -100,42 +128,54 @@ def run_python(*words, cwd=ROOT, **variables):
     )
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
-def test_a_module_imports_only_the_packages_it_may(path):
-    part = part_of(path)
-    for name in imports_of(path):
-        package = name.split(".")[0]
-        if package in sys.stdlib_module_names or package == "estimator":
-            continue
-        assert package in ALLOWED, f"{name} is no dependency"
-        may = ALLOWED[package]
-        assert may is None or part in may, f"{name} may be imported in {may} only"
+def test_every_module_imports_only_the_packages_its_room_may():
+    found = []
+    for path in SOURCES:
+        for name in imports_of(path):
+            package = name.split(".")[0]
+            if package in sys.stdlib_module_names or package == "estimator":
+                continue
+            may = ALLOWED.get(package, set())
+            if may is not None and part_of(path) not in may:
+                found.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert not found
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
-def test_the_core_imports_nothing_of_the_rim(path):
-    if is_rim(part_of(path)) or part_of(path) in {"__init__", "app.py"}:
-        return
-    parts = {name.split(".")[1] for name in imports_of(path) if name.startswith("estimator.")}
-    assert not {part for part in parts if is_rim(part)}, "if this is no core module, name it in RIM"
+def test_every_module_has_a_room():
+    parts = {part_of(path) for path in SOURCES}
+    assert parts - set(ROOMS) == {"__init__", "__main__", "app.py"}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
-def test_only_the_web_imports_the_web_and_only_the_command_line_the_command_line(path):
-    parts = {name.split(".")[1] for name in imports_of(path) if name.startswith("estimator.")}
-    assert "web" not in parts or part_of(path) in {"web", "app.py"}
-    assert "cli" not in parts or part_of(path) in {"cli", "__main__"}
+def test_imports_between_rooms_run_one_way():
+    for path in SOURCES:
+        room = part_of(path)
+        if room in ROOMS:
+            later = set(ROOMS[ROOMS.index(room) + 1 :])
+            found = rooms_of(path) & later
+            assert not found, f"{path.relative_to(ROOT)} imports {', '.join(found)}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
-def test_only_the_catalog_opens_profiles(path):
-    if part_of(path) == "catalog":
-        return
-    assert "tomllib" not in imports_of(path)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-            joined = getattr(node.right, "value", "")
-            assert not (isinstance(joined, str) and joined.startswith("profiles"))
+def test_no_module_imports_itself_by_way_of_others():
+    graph = {dotted(path): modules_imported(path) for path in SOURCES if path.parent != ROOT}
+    sorter = TopologicalSorter(graph)
+    sorter.prepare()
+
+
+def opens_profiles(path):
+    """Whether a module reads TOML or joins a path to the profiles."""
+    joined = [
+        getattr(node.right, "value", "")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+    ]
+    named = any(isinstance(name, str) and name.startswith("profiles") for name in joined)
+    return named or "tomllib" in imports_of(path)
+
+
+def test_only_the_catalog_opens_profiles():
+    spaces = PACKAGE / "search" / "space.py"  # reads a user's own file, never a profile
+    readers = {part_of(path) for path in SOURCES if path != spaces and opens_profiles(path)}
+    assert readers == {"catalog"}
 
 
 def modules_after(*words):

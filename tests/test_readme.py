@@ -1,5 +1,6 @@
-"""What the documents show is what the commands print."""
+"""What the documents show is what the commands print: python -m tests.test_readme renews them."""
 
+import csv
 import os
 import re
 import shlex
@@ -23,6 +24,7 @@ def shown():
 
 def told(command):
     """What the command prints, stdout then stderr, without trailing blanks."""
+    command, _, most = command.partition(" | head -")
     words = shlex.split(command)
     assert words[:3] == ["python3", "-m", "estimator"], command
     found = subprocess.run(
@@ -35,7 +37,8 @@ def told(command):
         check=True,
     )
     lines = [line.rstrip() for line in found.stdout.splitlines()]
-    return "\n".join([*lines, *found.stderr.splitlines()]).strip("\n")
+    shown = "\n".join([*lines, *found.stderr.splitlines()]).strip("\n").splitlines()
+    return "\n".join(shown[: int(most)] if most else shown)
 
 
 @pytest.mark.parametrize(("command", "output"), list(shown()), ids=[c for c, _ in shown()])
@@ -44,22 +47,23 @@ def test_the_readme_shows_what_the_command_prints(command, output):
     assert squeezed == [line.rstrip() for line in output.splitlines() if line]
 
 
-def test_the_python_example_runs():
-    example, measured = re.findall(r"```python\n(.*?)```", README, flags=re.S)
-    if "measure" in example:
-        example, measured = measured, example
+def test_the_python_examples_run():
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    measured, callback, example = blocks
     names = {"batches": range(5), "train": lambda batch: None}
-    exec(compile(example, "README.md", "exec"), names)
-    exec(compile(measured, "README.md", "exec"), names)
+    for block in (example, measured):
+        exec(compile(block, "README.md", "exec"), names)
     assert names["run"].steps == 5
     assert names["low"] < 1_287_000 * 1.1 < names["high"] * 1.5
+    compile(callback, "README.md", "exec")  # runs where a trainer is: tests/measure/test_callbacks
 
 
 def test_every_command_stands_in_the_readme():
     from estimator.cli import COMMANDS
 
     for module in COMMANDS:
-        assert f"`{module.__name__.rsplit('.', 1)[-1]}" in README
+        name = module.__name__.rsplit(".", 1)[-1].replace("_", "-")
+        assert f"`{name}" in README
 
 
 def test_the_two_commands_stand_in_the_readme():
@@ -78,11 +82,14 @@ def test_the_changelog_quotes_the_score_that_is_computed(tmp_path):
 
 
 def test_the_readme_counts_the_golden_architectures():
-    rows = sum(
-        len((ROOT / "tests" / "golden" / name).read_text().splitlines()) - 1
-        for name in ("models.csv", "networks.csv")
-    )
-    assert f"FLOPs of {rows} published architectures" in " ".join(README.split())
+    rows = []
+    for name in ("models.csv", "networks.csv"):
+        with (ROOT / "tests" / "golden" / name).open(encoding="utf-8", newline="") as file:
+            rows += csv.DictReader(file)
+    counted = sum(bool(row["forward_flop"]) for row in rows)
+    words = " ".join(README.split())
+    assert f"The parameter counts of {len(rows)} published architectures" in words
+    assert f"the forward FLOPs of {counted} of them" in words
 
 
 def test_the_readme_counts_devices_and_regions():
@@ -92,3 +99,16 @@ def test_the_readme_counts_devices_and_regions():
     words = " ".join(README.split())
     assert f"on {len(catalog.devices())} devices" in words
     assert f"{len(catalog.places('cloud-region'))} cloud regions" in words
+
+
+def renew():
+    """Write what the commands print now into the README."""
+    text = README
+    for command, output in shown():
+        now = "\n".join(line for line in told(command).splitlines())
+        text = text.replace(f"$ {command}\n{output}", f"$ {command}\n{now}", 1)
+    (ROOT / "README.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    renew()

@@ -1,6 +1,6 @@
 """Where does a number come from: the profiles on disk, read, checked and looked up by name."""
 
-from estimator.catalog.reading import Catalog
+from estimator.catalog.catalog import Catalog
 from estimator.catalog.records import (
     Device,
     Place,

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from functools import partial
 
-from estimator.catalog.overlay import read_overlay
-from estimator.catalog.reading import Catalog
+from estimator.catalog.catalog import Catalog
 from estimator.catalog.records import Problem, is_past, offer
 from estimator.catalog.schema import CALIBRATIONS, PRECISIONS
-from estimator.measure.record import MeasuredRun
+from estimator.catalog.shared_runs import read_overlay
+from estimator.runs.record import MeasuredRun
 
 
 def calibration_problems(catalog: Catalog) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from estimator.catalog.reading import Catalog
+from estimator.catalog.catalog import Catalog
 from estimator.catalog.records import Problem, offer
 
 FILE = "runs/power_facts.csv"

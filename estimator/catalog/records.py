@@ -1,6 +1,5 @@
 """What is a number worth: records with unit, basis and source, and the things made of them."""
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,6 +8,10 @@ from datetime import date
 from typing import Any
 
 from estimator.catalog.schema import BASES, RECORD_KEYS, RECORD_NEEDS, UNITS, Field
+from estimator.catalog.suggestions import Suggestions
+
+TEXTS = ("source", "where", "note")
+"""Keys of a record that are texts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +97,12 @@ class Preset:
     as_run: Mapping[str, Record]
     config: Mapping[str, Any]
 
+    @property
+    def has_work(self) -> bool:
+        """Whether it says how much work its training was."""
+        known = set(self.records)
+        return bool({"training_flop", "device_hours"} & known) or {"params", "tokens"} <= known
+
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
@@ -157,18 +166,12 @@ def place_key(name: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str], count: int = 4) -> list[str]:
-    """Return the known words that begin with, contain or resemble a word, best first.
+    """Return the known words that begin with or resemble a word, best first.
 
     >>> nearest("h10", ["h100-sxm", "a100-sxm-80", "h100-pcie"])
     ['h100-sxm', 'h100-pcie']
     """
-    words = list(dict.fromkeys(known))
-    begins = [other for other in words if word and other.startswith(word)]
-    if begins:
-        return begins[:count]
-    similar = difflib.get_close_matches(word, words, n=count, cutoff=0.5)
-    holds = [other for other in words if word and word in other]
-    return list(dict.fromkeys(similar + holds))[:count]
+    return Suggestions(known).nearest(word, count)
 
 
 def offer(word: str, known: Iterable[str]) -> str:
@@ -221,8 +224,20 @@ def record_problems(file: str, key: str, table: object, field: Field | None) -> 
         return
     for part, message, remedy in _text_problems(table, field):
         yield Problem(file=file, key=f"{key}.{part}", message=message, remedy=remedy)
+    for part, message, remedy in _type_problems(table):
+        yield Problem(file=file, key=f"{key}.{part}", message=message, remedy=remedy)
     for part, message, remedy in _number_problems(table, field):
         yield Problem(file=file, key=f"{key}.{part}", message=message, remedy=remedy)
+
+
+def _type_problems(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield part, message and remedy for what must be a text and is none."""
+    for part in TEXTS:
+        if not isinstance(table.get(part, ""), str):
+            yield part, f"{table[part]!r} is not a text", f'write {part} = "..."'
+    several = table.get("sources", [])
+    if not isinstance(several, list) or not all(isinstance(one, str) for one in several):
+        yield "sources", f"{several!r} is not a list of texts", 'write sources = ["..."]'
 
 
 def _text_problems(table: Mapping[str, Any], field: Field | None) -> Iterator[tuple[str, str, str]]:
@@ -238,7 +253,7 @@ def _text_problems(table: Mapping[str, Any], field: Field | None) -> Iterator[tu
         yield "unit", f"unit is {unit!r}", f'convert the value and write unit = "{field.unit}"'
     elif unit not in UNITS:
         yield "unit", f"unknown unit {unit!r}", offer(unit, sorted(UNITS))
-    if table.get("basis", BASES[0]) not in BASES:
+    if str(table.get("basis", BASES[0])) not in BASES:
         yield "basis", f"unknown basis {table['basis']!r}", offer(str(table["basis"]), BASES)
     if "date" in table and not is_date(text_of(table["date"])):
         yield "date", f"no date: {table['date']!r}", "write 2020, 2020-05 or 2020-05-14"

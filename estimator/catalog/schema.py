@@ -82,7 +82,12 @@ UNITS = frozenset(
     field.unit
     for fields in (PEAK_FIELDS, DEVICE_FIELDS, PRESET_FIELDS, AS_RUN_FIELDS, PLACE_FIELDS)
     for field in fields.values()
-) | frozenset(("USD/h", "h/year", "year", "K", "J", "s", "kWh/GB", "kcal", "TWh", "FLOP/s/W"))
+) | frozenset(
+    (
+        *("USD/h", "h/year", "year", "K", "J", "s", "kWh/GB", "kcal", "TWh", "FLOP/s/W"),
+        *("day", "Hz", "nat", "USD", "PFLOP/s-day"),
+    )
+)
 
 RECORD_NEEDS = ("value", "unit", "basis", "source")
 RECORD_KEYS = (*RECORD_NEEDS, "low", "high", "date", "where", "note", "sources")
@@ -108,7 +113,11 @@ ENTRIES = {
         "sources.toml",
         "priors.toml",
         "claims.toml",
+        "scaling.toml",
+        "compression.csv",
+        "quantum_volume.csv",
         "calibrations",
+        "architectures.json",
     ),
     "sites": (
         "countries.csv",

@@ -14,16 +14,25 @@ from estimator.cli import (
     app,
     batch,
     calibrate,
+    claims,
     compare,
     estimate,
+    figure,
     memory,
     model,
+    plan,
     profiles,
+    serve_cost,
+    sweep,
     validate,
 )
-from estimator.measure.meter import MeterError
+from estimator.cli.output import told
+from estimator.runs.meter import MeterError
 
-COMMANDS = (estimate, compare, batch, model, memory, calibrate, profiles, validate, app)
+COMMANDS = (
+    *(estimate, compare, batch, sweep, plan, model, serve_cost, memory, calibrate),
+    *(claims, profiles, validate, figure, app),
+)
 """Each module adds one parser, whose `run` answers with the exit code."""
 
 
@@ -45,14 +54,23 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if any(not _is_text(word) for word in words):
+        return _complain("an argument holds bytes that are not UTF-8")
+    ours = words[: words.index("--")] if "--" in words else words
+    for word in ours:
+        if word.startswith("-") and word.endswith("=--"):
+            return _complain(f"{word.removesuffix('=--')} needs a value, got '--'")
     options = build_parser().parse_args(arguments)
     try:
         if sys.stdout is None:
             return _complain("stdout is closed: there is nowhere to put the answer")
         code: int = options.run(options)
         sys.stdout.flush()
-    except (ValueError, MeterError) as error:
+    except MeterError as error:
         return _complain(str(error))
+    except ValueError as error:
+        return _complain(told(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -63,6 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("stopped\n")
         return 130
     return code
+
+
+def _is_text(word: str) -> bool:
+    """Whether a word has no lone surrogates, which stand for bytes that are no UTF-8."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 def _complain(message: str) -> int:

@@ -1,14 +1,24 @@
 """`app`: starts the web app."""
 
 import argparse
+import ipaddress
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 DEFAULT_PORT = 8501
+
+EVERY = ("0.0.0.0", "::", "")
+"""Addresses that mean all of this machine."""
+
+OPEN = (
+    "Open to the network: whoever reaches this machine can use the app, without a password and "
+    "without encryption.\n"
+)
 
 EXAMPLES = """examples:
   twenty-watts app
@@ -46,6 +56,37 @@ def script_path() -> Path:
     return installed if installed.exists() else package.parent / "app.py"
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a server on this address is for this machine alone.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def reachable(host: str) -> str:
+    """Name or address under which others reach a server on this address.
+
+    >>> reachable("127.0.0.1"), reachable("192.0.2.7"), reachable("::1")
+    ('localhost', '192.0.2.7', 'localhost')
+    """
+    if is_loopback(host):
+        return "localhost"
+    if host not in EVERY:
+        return f"[{host}]" if ":" in host else host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return socket.gethostname()
+        address: str = probe.getsockname()[0]
+        return address
+
+
 def run(options: argparse.Namespace) -> int:
     """Run Streamlit until it is stopped."""
     if not 1 <= options.port <= 65535:
@@ -58,14 +99,17 @@ def run(options: argparse.Namespace) -> int:
 
         Catalog.open(options.profiles).sound()
         environment["TWENTY_WATTS_PROFILES"] = str(Path(options.profiles).resolve())
-    command = [sys.executable, "-m", "streamlit", "run", str(script_path())]
+    command = [sys.executable, "-m", "estimator.web.server", "run", str(script_path())]
     command += [f"--server.port={options.port}", f"--server.address={options.host}"]
-    sys.stderr.write(f"Twenty Watts on http://localhost:{options.port}/{options.open}\n")
+    address = f"http://{reachable(options.host)}:{options.port}"
+    sys.stderr.write(f"Twenty Watts on {address}/{options.open}\n")
+    if not is_loopback(options.host):
+        sys.stderr.write(OPEN)
     process = subprocess.Popen(command, env=environment, cwd=script_path().parent)
     signal.signal(signal.SIGTERM, _stop)
     try:
         if not options.no_browser:
-            _open_when_ready(process, f"http://localhost:{options.port}", options.open)
+            _open_when_ready(process, address, options.open)
         return process.wait()
     except KeyboardInterrupt:
         return 0

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from estimator.cli.options import add_profiles, catalog_of
 from estimator.cli.output import note
-from estimator.scenario import read_number
-from estimator.units import CENTRAL
+from estimator.core.units import CENTRAL
+from estimator.scenario.scenario import read_number
 
 if TYPE_CHECKING:
-    from estimator.batch import Tally
+    from estimator.estimation.csv_stream import Summary
+    from estimator.serving.csv_stream import ServingTally
 
 TABLE_TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 """How tables are written: bytes that were no UTF-8 come out as they went in."""
@@ -27,10 +28,18 @@ SHOWN = 5
 EXAMPLES = """examples:
   twenty-watts batch runs.csv -o estimates.csv
   twenty-watts batch runs.csv -o - --interval 0.9 | head
+  twenty-watts batch servers.csv -o served.csv --task serving
 columns, all optional but a device and a workload:
   name year domain params_total params_active layers hidden heads seq_len tokens_processed
   samples_processed flops_per_sample_forward train_flops_reported precision accelerator
   accelerator_count accelerator_hours pue grid_kg_per_kwh region price_usd_per_h
+  preset kind finetune attempts utilization power_cap software rate batch_tokens batch step_flop
+  recomputation tensor_parallel pipeline_parallel expert_parallel micro_batches virtual_stages
+  wue pay device_price electricity_price price_kind calibration
+columns with --task serving, all optional but a device and a model:
+  name model config params_total params_active hardware devices precision kv_precision concurrency
+  request_rate input_tokens output_tokens tensor_parallel expert_parallel data_parallel software
+  region pue price_usd_per_h
 Other columns pass through. A filled accelerator_hours is taken as it is. A row that cannot be
 estimated carries its reason in the column `error`; the others are not disturbed.
 """
@@ -49,12 +58,24 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "-o", "--output", metavar="OUT.csv", required=True, help="output table, or - for stdout"
     )
+    parser.add_argument(
+        "--task",
+        choices=("training", "serving"),
+        default="training",
+        help="what the rows ask about (default: training)",
+    )
     parser.add_argument("--interval", metavar="P", help="probability in low..high (default: 0.8)")
     parser.add_argument(
         "--calibration",
         choices=("use", "ignore"),
         default="use",
-        help="measured runs of such devices: heard, or ignored as if there were none",
+        help="use or ignore measured runs on such devices",
+    )
+    parser.add_argument(
+        "--carbon-profile",
+        metavar="FILE",
+        help="CSV file of hourly carbon intensities for rows without grid_kg_per_kwh; runs start "
+        "in its first hour",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
     shape = parser.add_mutually_exclusive_group()
@@ -66,8 +87,9 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Estimate every row; the output appears only when it is whole."""
-    from estimator.batch import estimate_table
     from estimator.cli.output import print_json
+    from estimator.estimation.csv_stream import estimate_csv
+    from estimator.serving.csv_stream import answer_table
 
     level = CENTRAL if options.interval is None else read_number("interval", options.interval)
     source = Path(options.table)
@@ -76,9 +98,17 @@ def run(options: argparse.Namespace) -> int:
     with _opened(source) as lines, _written_whole(options.output, source) as out:
         show = not options.quiet and sys.stderr.isatty()
         with _progress(source, lines, show=show) as seen:
+            catalog = catalog_of(options)
+            if options.task == "serving":
+                return _report_serving(answer_table(seen, out, catalog, level=level), options)
             calibrated = options.calibration == "use"
-            tally = estimate_table(
-                seen, out, catalog_of(options), level=level, calibrated=calibrated
+            tally = estimate_csv(
+                seen,
+                out,
+                catalog,
+                level=level,
+                calibrated=calibrated,
+                carbon_profile=options.carbon_profile or "",
             )
     if options.json:
         print_json(vars(tally))
@@ -87,14 +117,26 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _summary(tally: "Tally") -> str:
+def _report_serving(tally: "ServingTally", options: argparse.Namespace) -> int:
+    """Print how many rows about serving were answered."""
+    from estimator.cli.output import print_json
+
+    if options.json:
+        print_json(vars(tally))
+    text = f"{tally.rows} rows: {tally.answered} answered, {tally.refused} refused"
+    text += " (see the column `error`)" if tally.refused else ""
+    note(text, quiet=options.quiet or options.json)
+    return 0
+
+
+def _summary(tally: "Summary") -> str:
     text = f"{tally.rows} rows: {tally.answered} answered, {tally.refused} refused"
     text += " (see the column `error`)" if tally.refused else ""
     if tally.calibrated:
         some = ", ".join(tally.calibrated[:SHOWN]) + (
             " ..." if len(tally.calibrated) > SHOWN else ""
         )
-        text += f"; measured runs of {some} are heard: --calibration ignore leaves them out"
+        text += f"; measured runs of {some} are used: --calibration ignore leaves them out"
     return text
 
 
@@ -159,8 +201,10 @@ def _stop(_number: int, _frame: object) -> None:
 @contextmanager
 def _progress(source: Path, lines: TextIO, *, show: bool) -> Iterator[Iterator[str]]:
     """Pass the lines on, with a bar on a terminal: share of the bytes read and time left."""
+    from estimator.estimation.csv_stream import lines_of
+
     if not show:
-        yield iter(lines)
+        yield lines_of(lines)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -175,7 +219,7 @@ def _progress(source: Path, lines: TextIO, *, show: bool) -> Iterator[Iterator[s
         task = bar.add_task("", total=source.stat().st_size)
 
         def advanced() -> Iterator[str]:
-            for number, line in enumerate(lines):
+            for number, line in enumerate(lines_of(lines)):
                 bar.advance(task, len(line))
                 yield line
                 if number % 100_000 == 0:

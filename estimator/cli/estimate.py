@@ -5,19 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, add_scenario, catalog_of, scenario_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
+from estimator.scenario.scenario import option_of
 
 if TYPE_CHECKING:
-    from estimator.answer import Answer
+    from estimator.estimation.answer import Answer
 
 EXAMPLES = """examples:
   twenty-watts estimate --preset gpt-3 --hardware v100 --devices 1
   twenty-watts estimate --params 7e9 --tokens 2e12 --hardware h100 --devices 64 --site fr
   twenty-watts estimate --flop 3.14e23 --hardware v100 --utilization 0.224 --price 1.5 --json
   twenty-watts estimate --config config.json --tokens 1e10 --finetune lora --hardware rtx-4090
-  twenty-watts estimate --preset gpt-3 --hardware h100 --devices 512 --power-cap 500
+  twenty-watts estimate --preset gpt-3 --hardware h100 --devices 512 --power-limit 500
   twenty-watts estimate --flop 1e21 --hardware h100 --devices 8 --pay own --device-price 27000
   twenty-watts estimate --flop 1e20 --hardware a100 --carbon-profile grid.csv --start 18
-Numbers may be written 7e9, 7B, 300k. What you leave out is assumed, and said.
+Numbers may be written 7e9, 7B, 300k. Omitted inputs are assumed, and every assumption is listed.
 """
 
 
@@ -37,24 +38,25 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Answer one scenario."""
-    from estimator import report
-    from estimator.answer import answer_scenario
+    from estimator.core.messages import rendered
+    from estimator.estimation import summary as report
+    from estimator.estimation.answer import answer_scenario
 
     answer = answer_scenario(scenario_of(options), catalog_of(options))
     if options.json:
-        print_json(report.as_json(answer))
+        print_json(report.as_json(answer, option_of))
         return 0
     if options.csv:
-        print_csv([report.as_row(answer)])
+        print_csv([report.as_row(answer, option_of)])
     else:
         _print_for_people(answer)
-    for warning in answer.warnings:
+    for warning in rendered(answer.notices, option_of):
         note(warning, quiet=options.quiet)
     return 0
 
 
 def _print_for_people(answer: "Answer") -> None:
-    from estimator import report
+    from estimator.estimation import summary as report
 
     print_line(report.headline(answer))
     print_table(("", "median", f"{answer.level * 100:g} % interval"), report.rows(answer))
@@ -65,5 +67,6 @@ def _print_for_people(answer: "Answer") -> None:
         told = ", ".join(
             f"{name} {share * 100:.0f} %" for name, share in shares.items() if share >= 0.005
         )
-        print_line(f"What makes the energy uncertain: {told}")
+        what = "energy" if "energy_kwh" in answer.estimate else "time"
+        print_line(f"What makes the {what} uncertain: {told}")
     print_line(f"The same in the app: twenty-watts app --open '{answer.link}'")

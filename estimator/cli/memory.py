@@ -5,21 +5,23 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, catalog_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
-from estimator.scenario import read_number
-from estimator.units import CENTRAL
+from estimator.core.units import CENTRAL
+from estimator.scenario.scenario import read_number
 
 if TYPE_CHECKING:
-    from estimator.memory_answer import MemoryAnswer
-    from estimator.memory_question import Question
+    from estimator.memory.answer import MemoryAnswer
+    from estimator.memory.request import Question
 
 EXAMPLES = """examples:
   twenty-watts memory llama-2-7b --hardware h100 --devices 8
   twenty-watts memory config.json --hardware a100 --devices 8 --seq-len 4096 --recompute full
   twenty-watts memory --params 70e9 --hardware h100 --devices 64 --tensor-parallel 8
   twenty-watts memory llama-2-7b --hardware rtx-4090 --finetune qlora --lora-rank 64
+  twenty-watts memory Qwen/Qwen3-14B --finetune full --precision bf16-true --counted reserved
   twenty-watts memory llama-2-7b --hardware a10g --inference --context 4096 --batch 8
-Per device, of the fullest pipeline stage. Numbers may be written 7e9, 7B, 300k. What you leave out
-is assumed, and said.
+  twenty-watts memory llama-2-13b --inference --precision "GPTQ 4 bit" --counted allocated
+Per device, of the fullest pipeline stage. Numbers may be written 7e9, 7B, 300k. Omitted inputs are
+assumed, and every assumption is listed.
 """
 
 NUMBERS = (
@@ -28,24 +30,45 @@ NUMBERS = (
     ("batch", "sequences at a time on one data-parallel rank, or one replica (default: 1)"),
     ("seq_len", "tokens in a sequence of training (default: up to 2048)"),
     ("context", "tokens kept per sequence, with --inference (default: up to 2048)"),
-    ("zero", "ZeRO stage, 0 to 3; 3 is FSDP (default: 3)"),
+    ("zero", "ZeRO stage, 0 to 3 (default: 3)"),
     ("tensor_parallel", "devices that share each layer (default: 1; with --inference: all)"),
     ("pipeline_parallel", "stages that share the layers (default: 1)"),
     ("lora_rank", "rank of the adapters, on all matrices of the layers (default: 16)"),
 )
 WORDS = (
     ("hardware", "device by id, alias or NVML name (e.g. h100)"),
-    ("precision", "bf16, fp16, fp32, tf32, fp8; with --inference int8 and fp4 too (default: bf16)"),
-    ("optimizer", "adamw, sgd, sgd-momentum, adafactor, muon, adam-8bit (default: adamw)"),
-    ("recompute", "activations recomputed: none, selective (scores), full (default: none)"),
+    (
+        "precision",
+        "bf16, fp16, fp32, tf32, fp8; bf16-true, bf16 AMP; with --inference or adapters nf4, int8, "
+        '"GPTQ 4 bit" and the like (default: bf16)',
+    ),
+    ("optimizer", "adamw, sgd, sgd-momentum, adafactor, muon, adam-8bit, adam-4bit"),
+    ("sharding", 'fsdp, zero2, "zero3 8", "tp 4", "fsdp 2 + CPU offload", none'),
+    ("recompute", "activations recomputed: none, selective, full (default: none)"),
     ("attention", "fused, or eager, which keeps its scores (default: fused)"),
     ("finetune", "adapt an existing model: full, lora, qlora (a base in 4 bit)"),
+    ("weights", "format of served or frozen weights: nf4, nf4-dq, int4, int8"),
+    ("states", "gradients and optimizer: pure (format of the weights), mixed (with fp32 copies)"),
+    ("loss", "plain, or chunked: the logits are never held at once"),
+    ("kv_precision", "format of the key-value cache: bf16, fp16, fp8, int8, fp32"),
+    ("counted", "what the total counts: allocated, reserved, nvidia-smi (default: all)"),
 )
 FLAGS = (
     ("inference", "serve instead of train: weights and key-value cache"),
     ("sequence_parallel", "tensor-parallel devices share the norms too"),
     ("fp32_gradients", "accumulate gradients in fp32, as Megatron does"),
+    ("dropout", "masks of dropout are kept, as in GPT-2 and GPT-3"),
+    ("train_embeddings", "adapters with trained token table and head"),
+    ("offload", "weights and states in the memory of the host"),
+    ("offload_activations", "kept activations in the memory of the host"),
+    ("fused_backward", "the optimizer steps within the backward pass"),
 )
+ALSO = {
+    "batch": ("--micro-batch",),
+    "recompute": ("--recomputation",),
+    "attention": ("--flash-attention",),
+}
+"""Other spellings of an option, those of published tables."""
 
 
 def add_parser(commands: Any) -> None:
@@ -63,7 +86,8 @@ def add_parser(commands: Any) -> None:
     )
     for names, metavar in ((NUMBERS, "N"), (WORDS, "WORD")):
         for name, explained in names:
-            parser.add_argument(_flag(name), metavar=metavar, help=explained, dest=name)
+            flags = (_flag(name), *ALSO.get(name, ()))
+            parser.add_argument(*flags, metavar=metavar, help=explained, dest=name)
     for name, explained in FLAGS:
         parser.add_argument(_flag(name), action="store_true", help=explained, dest=name)
     add_output(parser)
@@ -72,9 +96,9 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Answer one question about memory."""
-    from estimator.memory_answer import answer_memory
-    from estimator.memory_report import memory_csv, memory_json
-    from estimator.uncertainty import z_score
+    from estimator.cli.memory_table import memory_csv, memory_json
+    from estimator.core.uncertainty import z_score
+    from estimator.memory.answer import answer_memory
 
     level = CENTRAL if options.interval is None else read_number("interval", options.interval)
     z_score(level)
@@ -92,20 +116,21 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _question(options: argparse.Namespace) -> "Question":
-    from estimator.memory_question import Question
+    from estimator.memory.request import Question, as_written
 
-    said: dict[str, Any] = {name: getattr(options, name) for name, _ in FLAGS}
+    words = {name: getattr(options, name) for name, _ in WORDS}
+    said: dict[str, Any] = {name: True for name, _ in FLAGS if getattr(options, name)}
     for name, _ in NUMBERS:
         if getattr(options, name) is not None:
             said[name] = read_number(name, getattr(options, name))
-    for name in ("model", *(name for name, _ in WORDS)):
-        if getattr(options, name) is not None:
-            said[name] = getattr(options, name)
-    return Question(**said)
+    if options.model is not None:
+        said["model"] = options.model
+    written = {name: word for name, word in words.items() if word is not None}
+    return Question(**as_written(written, said))
 
 
 def _print_for_people(answer: "MemoryAnswer", level: float) -> None:
-    from estimator.memory_report import memory_rows, verdict
+    from estimator.cli.memory_table import memory_rows, verdict
 
     told = "serving" if answer.question.inference else "training"
     count = answer.plan.devices

@@ -6,22 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_profiles
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
-from estimator.scenario import read_number
+from estimator.scenario.scenario import read_number
 
 if TYPE_CHECKING:
-    from estimator.workload.ledger import Architecture, Ledger
+    from estimator.workload.ledger import Architecture, Inputs, Ledger
 
 EXAMPLES = """examples:
   twenty-watts model config.json
   twenty-watts model config.json --batch 8 --seq-len 4096 --causal
   twenty-watts model gpt-2 --json
   twenty-watts model resnet50 --batch 256
+  twenty-watts model config.json --count
 FLOPs count matrix products, convolutions and attention products, a multiply-add as two, with full
 attention; --causal halves the score terms.
 """
 
-SIDES = (448.0, 896.0)
-"""Sides of two images that every model can see. [pixel]"""
+CHANGED = {"image_size": (448.0, 896.0), "seq_len": (16_000.0, 32_000.0)}
+"""Two values of an input that every model that takes it can pass. [pixel], [token]"""
+
+TAKEN_BY = {
+    "image_size": "models that see",
+    "seq_len": "models of text or sound",
+}
 
 
 def add_parser(commands: Any) -> None:
@@ -47,6 +53,12 @@ def add_parser(commands: Any) -> None:
         help="tokens in a sequence, on each side of an encoder-decoder; samples of raw audio",
     )
     parser.add_argument("--image-size", metavar="N", help="pixels on a side, for vision models")
+    parser.add_argument(
+        "--count",
+        action="store_true",
+        help="count on PyTorch's meta device, for an architecture that is not known here "
+        "(needs torch and transformers)",
+    )
     parser.add_argument("--causal", action="store_true", help="halve the attention score terms")
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="one JSON object, keys with units")
@@ -58,19 +70,16 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read the architecture and print its ledger."""
-    from estimator.ledger_report import ledger_json, ledger_rows
+    from estimator.cli.ledger_table import ledger_json, ledger_rows
     from estimator.workload.ledger import Inputs
 
-    network, name = _network(options)
-    if options.image_size is not None and not _sees(network):
-        raise ValueError(f"--image-size is for models that see: {name} does not, drop it")
     inputs = Inputs(
         batch=_limited("batch", options.batch),
         seq_len=_optional("seq_len", options.seq_len),
         image_size=_optional("image_size", options.image_size),
         causal=options.causal,
     )
-    ledger = network.ledger(inputs)
+    ledger, name = _counted(options, inputs) if options.count else _read(options, inputs)
     if options.json:
         print_json({"model": name, **ledger_json(ledger)})
     elif options.csv:
@@ -82,12 +91,36 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _sees(network: "Architecture") -> bool:
-    """Whether another image makes another pass."""
+def _read(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
+    """Ledger of a known architecture; an input that changes nothing is refused."""
+    network, name = _network(options)
+    for field, takers in TAKEN_BY.items():
+        if getattr(inputs, field) is not None and not _takes(network, field):
+            flag = f"--{field.replace('_', '-')}"
+            raise ValueError(f"{flag} is for {takers}: {name} ignores it, drop it")
+    return network.ledger(inputs), name
+
+
+def _counted(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
+    """Ledger of a config.json as PyTorch counts it."""
+    from estimator.workload.huggingface import read_config
+    from estimator.workload.meta_device import counted_ledger
+
+    if options.causal:
+        raise ValueError("--causal cannot be counted: PyTorch runs attention in full, drop it")
+    return counted_ledger(read_config(options.model), inputs), options.model
+
+
+def _takes(network: "Architecture", field: str) -> bool:
+    """Whether another value of an input makes another pass."""
     from estimator.workload.ledger import Inputs
 
-    small, large = (network.ledger(Inputs(image_size=side)) for side in SIDES)
-    return bool(small.forward_flop != large.forward_flop)
+    image = field == "image_size"
+    small, large = (
+        network.ledger(Inputs(image_size=value) if image else Inputs(seq_len=value)).forward_flop
+        for value in CHANGED[field]
+    )
+    return bool(small != large)
 
 
 def _optional(name: str, text: str | None) -> float | None:
@@ -96,7 +129,7 @@ def _optional(name: str, text: str | None) -> float | None:
 
 def _limited(name: str, text: str) -> float:
     """Read a number that must keep its limits."""
-    from estimator.checks import within_limits
+    from estimator.core.limits import within_limits
 
     number = read_number(name, text)
     within_limits(name, number)
@@ -106,11 +139,19 @@ def _limited(name: str, text: str) -> float:
 def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
     """Network of a file if there is one of that name, else of a preset or of torchvision."""
     from estimator.cli.options import catalog_of
-    from estimator.workload.families.named import is_named, named_architecture
-    from estimator.workload.huggingface import architecture, read_config
+    from estimator.workload.families.torchvision import is_named, named_architecture
+    from estimator.workload.huggingface import (
+        UnknownArchitectureError,
+        architecture,
+        read_config,
+    )
 
     if Path(options.model).exists() or options.model.endswith(".json"):
-        return architecture(read_config(options.model)), options.model
+        config = read_config(options.model)
+        try:
+            return architecture(config), options.model
+        except UnknownArchitectureError as error:
+            raise ValueError(f"{error}; --count builds and counts it with PyTorch") from None
     if is_named(options.model):
         return named_architecture(options.model), options.model
     preset = catalog_of(options).preset(options.model)
@@ -122,7 +163,7 @@ def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
 
 
 def _print_for_people(name: str, ledger: "Ledger") -> None:
-    from estimator.ledger_report import ledger_summary, ledger_table
+    from estimator.cli.ledger_table import ledger_summary, ledger_table
 
     print_line(f"{name} ({ledger.model_type})")
     print_table(("", ""), ledger_summary(ledger))

@@ -2,51 +2,40 @@
 
 import argparse
 from collections.abc import Iterable
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from estimator.scenario import NUMBERS, Scenario, read_number
+from estimator.scenario.scenario import (
+    GROUPS,
+    INPUTS,
+    NUMBERS,
+    Description,
+    Scenario,
+    option_of,
+    read_number,
+)
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
 
-GROUPS = (
-    (
-        "work, one of --preset, --params with --tokens, --flop, --config, --device-hours",
-        ("preset", "params", "tokens", "active_params", "flop", "config", "samples"),
-    ),
-    (
-        "more on the work",
-        ("device_hours", "kind", "arch", "width", "seq_len", "finetune", "attempts"),
-    ),
-    ("hardware", ("hardware", "devices", "precision", "utilization", "calibration", "power_cap")),
-    (
-        "how the devices share the work, where it is known",
-        (
-            *("batch_tokens", "recomputation", "tensor_parallel", "pipeline_parallel"),
-            *("expert_parallel", "micro_batches"),
-        ),
-    ),
-    ("place", ("site", "year", "carbon_intensity", "carbon_profile", "start", "pue", "wue")),
-    ("money", ("price", "price_kind", "pay", "device_price", "electricity_price")),
-)
-"""Fields of the scenario by heading, in the order of the help."""
-
 
 def add_scenario(parser: argparse.ArgumentParser, without: tuple[str, ...] = ()) -> None:
     """Add one option per field of the scenario; numbers stay text until the command runs."""
-    for title, names in GROUPS:
-        add_fields(parser.add_argument_group(title), [one for one in names if one not in without])
+    for group, title in GROUPS.items():
+        names = [one for one, described in INPUTS.items() if described.group == group]
+        shown = [one for one in names if one not in (*without, "interval")]
+        if shown:
+            add_fields(parser.add_argument_group(title), shown)
 
 
 def add_fields(group: Any, names: Iterable[str]) -> None:
     """Add the options of some fields of the scenario."""
-    described = {item.name: item for item in fields(Scenario)}
     for name in names:
-        meta = described[name].metadata
+        described = INPUTS[name]
         group.add_argument(
-            _flag(name), metavar=_metavar(meta, name), help=_explained(meta), dest=name
+            option_of(name), metavar=_metavar(name), help=_explained(described), dest=name
         )
+        if described.option:
+            group.add_argument(_flag(name), dest=name, help=argparse.SUPPRESS)
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -80,10 +69,10 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
         If a number is none.
     """
     said: dict[str, Any] = {}
-    for item in fields(Scenario):
-        text = getattr(options, item.name, None)
+    for name in INPUTS:
+        text = getattr(options, name, None)
         if text is not None:
-            said[item.name] = read_number(item.name, text) if item.name in NUMBERS else text
+            said[name] = read_number(name, text) if name in NUMBERS else text
     return Scenario(**said)
 
 
@@ -105,14 +94,14 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _metavar(meta: Any, name: str) -> str:
-    return "N" if name in NUMBERS else "WORD" if meta["choices"] else "NAME"
+def _metavar(name: str) -> str:
+    return "N" if name in NUMBERS else "WORD" if INPUTS[name].choices else "NAME"
 
 
-def _explained(meta: Any) -> str:
-    text: str = meta["help"]
-    if meta["unit"]:
-        text += f" [{meta['unit']}]"
-    if meta["choices"]:
-        text += ": " + ", ".join(meta["choices"])
-    return text + (f" (e.g. {meta['example']})" if meta["example"] else "")
+def _explained(described: Description) -> str:
+    text = described.help
+    if described.unit:
+        text += f" [{described.unit}]"
+    if described.choices:
+        text += ": " + ", ".join(described.choices)
+    return text + (f" (e.g. {described.example})" if described.example else "")

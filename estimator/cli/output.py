@@ -52,3 +52,11 @@ def note(text: str, *, quiet: bool = False) -> None:
     """Tell something beside the answer, on stderr."""
     if not quiet:
         sys.stderr.write(f"note: {text}\n")
+
+
+def told(error: ValueError) -> str:
+    """Say an error in the words of the command line."""
+    from estimator.core.messages import reason, render
+    from estimator.scenario.scenario import option_of
+
+    return render(reason(error), option_of)

@@ -1,6 +1,7 @@
 """`profiles`: the data behind every figure."""
 
 import argparse
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +33,15 @@ def add_parser(commands: Any) -> None:
     verbs = parser.add_subparsers(title="verbs", metavar="list|show|check", required=True)
     lists = verbs.add_parser("list", help="what there is", description="What there is.")
     lists.add_argument("shelf", nargs="?", choices=SHELVES, default="hardware")
-    lists.add_argument("--search", metavar="TEXT", help="only names that hold this text")
+    lists.add_argument(
+        "--search", metavar="TEXT", help="only what these words find, the closest first"
+    )
     shows = verbs.add_parser(
         "show", help="one profile with its sources", description="One profile with its sources."
     )
     shows.add_argument("name", help="device, preset, site or source, by id or alias")
     checks = verbs.add_parser(
-        "check", help="visit every number", description="Visit every number of all profiles."
+        "check", help="validate every profile", description="Validate every number of all profiles."
     )
     for verb, function in ((lists, run_list), (shows, run_show), (checks, run_check)):
         shape = verb.add_mutually_exclusive_group()
@@ -51,13 +54,10 @@ def add_parser(commands: Any) -> None:
 
 def run_list(options: argparse.Namespace) -> int:
     """Print one shelf."""
-    rows = [
-        row
-        for row in _shelf(catalog_of(options), options.shelf)
-        if not options.search or options.search.lower() in " ".join(map(str, row.values())).lower()
-    ]
+    rows = _searched(catalog_of(options), options.shelf, options.search)
     if not rows:
         raise ValueError(f"no {options.shelf} with {options.search!r}: try `profiles list`")
+    rows = [{key: value for key, value in row.items() if key != "aliases"} for row in rows]
     if options.json:
         print_json(rows)
     elif options.csv:
@@ -69,7 +69,11 @@ def run_list(options: argparse.Namespace) -> int:
 
 def run_show(options: argparse.Namespace) -> int:
     """Print one profile, every number with its source."""
-    catalog = catalog_of(options)
+    return show(catalog_of(options), options)
+
+
+def show(catalog: "Catalog", options: argparse.Namespace) -> int:
+    """Print one profile of a catalog, as the options say."""
     head, records = _profile(catalog, options.name)
     if options.json:
         told = {key: _known(asdict(record)) for key, record in records.items()}
@@ -80,7 +84,7 @@ def run_show(options: argparse.Namespace) -> int:
         print_csv(rows)
         return 0
     for key, value in head.items():
-        print_line(f"{key}: {value}")
+        print_line(f"{key}: {_written(value)}")
     if rows:
         print_table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows])
     return 0
@@ -111,19 +115,50 @@ def run_check(options: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
+def _searched(catalog: "Catalog", name: str, text: str | None) -> list[dict[str, Any]]:
+    """Rows of a shelf that a text finds, the closest first; all of them without one."""
+    from estimator.catalog.search import search
+
+    rows = _shelf(catalog, name)
+    if not text:
+        return rows
+    words = [
+        [
+            str(word)
+            for value in row.values()
+            for word in (value if type(value) is tuple else [value])
+        ]
+        for row in rows
+    ]
+    return [rows[number] for number in search(text, words)]
+
+
 def _shelf(catalog: "Catalog", name: str) -> list[dict[str, Any]]:
     if name == "hardware":
         return [
-            {"id": d.id, "name": d.name, "kind": d.kind, "released": d.released or ""}
+            {
+                "id": d.id,
+                "name": d.name,
+                "kind": d.kind,
+                "released": d.released or "",
+                "aliases": d.aliases,
+            }
             for d in catalog.devices()
         ]
     if name == "workloads":
         return [
-            {"id": p.id, "name": p.name, "kind": p.kind, "year": p.year} for p in catalog.presets()
+            {"id": p.id, "name": p.name, "kind": p.kind, "year": p.year, "aliases": p.aliases}
+            for p in catalog.presets()
         ]
     if name == "sites":
         return [
-            {"id": p.id, "name": p.name, "kind": p.kind, "year": p.year or ""}
+            {
+                "id": p.id,
+                "name": p.name,
+                "kind": p.kind,
+                "year": p.year or "",
+                "aliases": p.aliases,
+            }
             for p in catalog.places()
         ]
     if name == "prices":
@@ -178,17 +213,33 @@ def _source(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "R
 
 
 def _record_row(catalog: "Catalog", key: str, record: "Record") -> dict[str, Any]:
-    span = "" if record.low is None else f"{record.low:.6g} to {record.high:.6g}"
     source = catalog.source(record.source)
     return {
         "number": key,
         "value": f"{record.value:.6g}",
         "unit": record.unit,
-        "range": span,
+        "range": _range(record),
         "basis": record.basis,
         "source": source.title,
         "date": record.date or source.date,
     }
+
+
+def _written(value: object) -> str:
+    """Write a head entry for people: names with commas, an architecture as JSON."""
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def _range(record: "Record") -> str:
+    """Range of a record; the end that it does not give is open."""
+    low, high = record.low, record.high
+    if low is None and high is None:
+        return ""
+    if low is None:
+        return f"up to {high:.6g}"
+    return f"from {low:.6g}" if high is None else f"{low:.6g} to {high:.6g}"
 
 
 def _known(record: dict[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from estimator.cli.output import note, print_csv, print_json, print_line, print_
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
-    from estimator.money_validation import Judgement
-    from estimator.validation import Score
-    from estimator.validation_report import Report
+    from estimator.validation.cost_and_carbon import Judgement
+    from estimator.validation.cross_validation import Score
+    from estimator.validation.report import Report
 
 MONEY = {"cost": "cost at listed prices", "co2e": "CO2e behind a meter, grid given"}
 """What is scored, for people."""
+
+EARLIER = "The model of 2026-11-21 (fitted to a third of these runs) and the present one:"
 
 RUN_HEADER = ("run", "device", "predicted hours", "reported hours", "ratio")
 
@@ -23,10 +25,13 @@ EXAMPLES = """examples:
   twenty-watts validate --json
   twenty-watts validate --runs --csv > predicted.csv
   twenty-watts validate --ablation
+  twenty-watts validate --task serving
+  twenty-watts validate --task memory
 Each family of runs is predicted by a model fitted to all the other families, so that no run helps
-to predict itself. Rows whose FLOPs were worked out from their time are left out, and counted.
-Energy, cost and CO2 are scored with the hours given: energy and CO2 where a meter read the energy,
-cost where the price was listed; hours times a power limit or an assumed price are left out.
+to predict itself; "by stack" holds out a whole benchmark, software collection or model line.
+Rows whose FLOPs were worked out from their time are left out, and counted. Energy, cost and CO2 are
+scored with the hours given: energy and CO2 where a meter read the energy, cost where the price was
+listed; hours times a power limit or an assumed price are left out.
 """
 
 
@@ -48,6 +53,12 @@ def add_parser(commands: Any) -> None:
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="one JSON object")
     shape.add_argument("--csv", action="store_true", help="one CSV table")
+    parser.add_argument(
+        "--task",
+        choices=("training", "serving", "memory"),
+        default="training",
+        help="what is validated (default: training)",
+    )
     parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
     add_profiles(parser)
     parser.set_defaults(run=run)
@@ -55,9 +66,14 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Predict every published run blindly and print the score."""
+    if options.task == "serving":
+        return _run_serving(options)
+    if options.task == "memory":
+        return _run_memory(options)
     if options.ablation:
         return _run_ablation(options)
-    from estimator.validation_report import validation_report
+    from estimator.validation.report import earlier_scores, validation_report
+    from estimator.validation.whole_chain import whole_chain_scores
 
     note("fitting once per family of runs: a few seconds", quiet=options.quiet)
     catalog = catalog_of(options)
@@ -65,20 +81,104 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         energy = {name: asdict(told) for name, told in _energy(catalog).items()}
         given = {"energy_given_hours": energy, **_money_as_json(catalog)}
-        print_json({**report.as_json(with_runs=options.runs), **given})
+        before = {"earlier_model": earlier_scores(catalog)}
+        whole = whole_chain_scores(catalog, report)
+        before["hours_predicted"] = {name: asdict(told) for name, told in whole.items()}
+        before["steady_rate"] = {name: asdict(told) for name, told in _steady(catalog).items()}
+        print_json({**report.as_json(with_runs=options.runs), **before, **given})
     elif options.csv:
         print_csv(report.run_rows() if options.runs else report.group_rows())
     else:
         _print_for_people(report, with_runs=options.runs)
         if not options.runs:
+            _print_change(report, catalog)
             _print_scores("Energy of runs with a meter, their hours given:", _energy(catalog))
+            _print_scores(
+                "Energy, cost and CO2e from the work alone, the hours predicted:",
+                whole_chain_scores(catalog, report),
+            )
             _print_money(catalog)
+            _print_scores(
+                "Steady rate of published throughput tables, each family held out:",
+                _steady(catalog),
+            )
+    return 0
+
+
+def _steady(catalog: "Catalog") -> "dict[str, Score]":
+    from estimator.validation.steady_rate import steady_rates
+
+    return steady_rates(catalog).scores()
+
+
+def _run_memory(options: argparse.Namespace) -> int:
+    """Print the score of the memory need, with the priors and with whole sources held out."""
+    from estimator.validation.memory import left_out, memory_cases, memory_groups
+
+    catalog = catalog_of(options)
+    cases = memory_cases(catalog)
+    groups = {name: asdict(score) for name, score in memory_groups(cases).items()}
+    if options.runs:
+        columns = ("predicted_gib", "low_gib", "high_gib", "held_out_gib")
+        rows = [{**case.row, **{name: getattr(case, name) for name in columns}} for case in cases]
+        print_json(rows) if options.json else print_csv(rows)
+        return 0
+    if options.json:
+        print_json({"groups": groups, "left_out": left_out(catalog)})
+        return 0
+    if options.csv:
+        print_csv([{"group": name, **score} for name, score in groups.items()])
+        return 0
+    header = ("", "peaks", "error", "held out", "bias", "in 80 %", "15 % too low")
+    shares = ("error", "held_out_error", "bias", "coverage", "too_low")
+    print_table(
+        header,
+        [
+            (name, str(score["cases"]), *(f"{score[share]:.0%}" for share in shares))
+            for name, score in groups.items()
+        ],
+    )
+    for why, count in left_out(catalog).items():
+        print_line(f"left out: {count} rows, {why}")
+    return 0
+
+
+def _run_serving(options: argparse.Namespace) -> int:
+    """Print the score of serving, held out by line of models and by system."""
+    from estimator.validation.serving_report import serving_report
+
+    note("fitting once per line of models and per system: half a minute", quiet=options.quiet)
+    report = serving_report(catalog_of(options))
+    if options.json:
+        print_json(report.as_json())
+        return 0
+    if options.csv:
+        print_csv([asdict(score) for score in report.scores])
+        return 0
+    header = ("", "rows", "median error", "bias", "within 1.5x", "in 80 %", "weights only")
+    for quantity in dict.fromkeys(score.quantity for score in report.scores):
+        rows = [
+            (
+                f"{score.by}: {score.group}",
+                str(score.rows),
+                f"{score.median_error:.0%}",
+                f"x {score.bias:.2f}",
+                f"{score.within_1_5:.0%}",
+                f"{score.coverage:.0%}",
+                "" if score.roofline_error is None else f"{score.roofline_error:.0%}",
+            )
+            for score in report.scores
+            if score.quantity == quantity
+        ]
+        print_table(header, rows, title=quantity)
+    for reason, count in report.left_out.items():
+        print_line(f"left out: {count} configurations, {reason}")
     return 0
 
 
 def _run_ablation(options: argparse.Namespace) -> int:
     """Print the blind score without each term of the mechanism."""
-    from estimator.ablation_report import ablation_rows, ablation_table
+    from estimator.validation.ablation import ablation_rows, ablation_table
 
     note("fitting every model without one of its terms: some twenty seconds", quiet=options.quiet)
     catalog = catalog_of(options)
@@ -92,16 +192,27 @@ def _run_ablation(options: argparse.Namespace) -> int:
     return 0
 
 
+def _print_change(report: "Report", catalog: "Catalog") -> None:
+    """Print the earlier model and the present one side by side."""
+    from estimator.validation.report import change_table, earlier_scores
+
+    print_line()
+    print_line(EARLIER)
+    header = ("", "runs", "error before", "now", "by stack", "bias before", "now")
+    rows = change_table(report, earlier_scores(catalog))
+    print_table((*header, "in 80 % before", "now"), rows)
+
+
 def _energy(catalog: "Catalog") -> "dict[str, Score]":
     """Score of the energy where it was measured, by group, each family held out."""
-    from estimator.energy_validation import energy_scores, measured_power
+    from estimator.validation.energy import energy_scores, measured_power
 
     return energy_scores(measured_power(catalog))
 
 
 def _money(catalog: "Catalog") -> "dict[str, Judgement]":
     """Cost and CO2 of published runs that report them, as far as they test anything."""
-    from estimator.money_validation import judged_costs, judged_emissions
+    from estimator.validation.cost_and_carbon import judged_costs, judged_emissions
 
     found = {"cost": judged_costs(catalog), "co2e": judged_emissions(catalog)}
     return {name: judgement for name, judgement in found.items() if judgement.runs}
@@ -147,7 +258,8 @@ def _print_for_people(report: "Report", *, with_runs: bool) -> None:
         print_table(RUN_HEADER, report.run_table())
         return
     print_line(report.headline())
-    header = ("", "runs", "families", "median error", "a family a vote", "within 2x", "in 80 %")
+    print_line(report.strict_headline())
+    header = ("", "runs", "families", "median error", "by stack", "bias", "within 2x", "in 80 %")
     print_table((*header, "constant 0.30", "constant 0.375"), report.group_table())
     print_line("Furthest off:")
     print_table(RUN_HEADER, report.worst_table())

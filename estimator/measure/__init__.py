@@ -20,6 +20,20 @@ def measure(**told: Any) -> "AbstractContextManager[Session]":
     return session.measure(**told)
 
 
+def trainer_callback(session: "Session") -> Any:
+    """Callback for the Trainer of Hugging Face; see `estimator.measure.callbacks`."""
+    from estimator.measure import callbacks
+
+    return callbacks.trainer_callback(session)
+
+
+def lightning_callback(session: "Session") -> Any:
+    """Callback for the Trainer of Lightning; see `estimator.measure.callbacks`."""
+    from estimator.measure import callbacks
+
+    return callbacks.lightning_callback(session)
+
+
 class _Callable(ModuleType):
     """A package that is a function, too."""
 

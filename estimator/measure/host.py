@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from estimator.data_folder import data_directory
 from estimator.measure.cgroup import memory_limit_bytes, quota_cores, used_cpu_s
 from estimator.measure.children import running_children_s
-from estimator.measure.record import Host
+from estimator.runs.record import Host
+from estimator.system.data_folder import data_directory
 
 SALT = "twenty-watts host"
 ID_FILE = "host-id"

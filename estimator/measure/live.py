@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from estimator.measure.integrate import summarise
-from estimator.measure.meter import DeviceLost, Meter, MeterError, Sample
-from estimator.measure.record import MeasuredDevice, MeasuredRun, Trust
+from estimator.runs.energy import summarise
+from estimator.runs.meter import DeviceLost, Meter, MeterError, Sample
+from estimator.runs.record import MeasuredDevice, MeasuredRun, Trust
 
 SOONEST_S = 1.0
 """Meters are read no more often, however many look: counters fall short when read often [s]."""

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from estimator.measure.meter import Annotated, DeviceLost, Meter, MeterError, Sample
+from estimator.runs.meter import Annotated, DeviceLost, Meter, MeterError, Sample
 
 JITTER = 0.25
 """A wait is so much shorter or longer than the period, evenly spread [1]."""

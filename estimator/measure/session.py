@@ -9,32 +9,42 @@ import json
 import math
 import os
 import statistics
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from estimator.measure.record import Timing, without_unknown
+from estimator.measure.steady import steady
+from estimator.runs.record import Timing, without_unknown
 
-WARM_UP_STEPS = 2
-"""Steps that do not count: the first takes up to four times as long as the others [1]."""
+STEP_ERROR = 0.02
+"""Steps seen against all steps of a run, standard deviation of the logarithm, over a window of
+`LONG_WINDOW_S` [1]: 20 steps predicted runs of 40 to 120 to 3.7 % at worst in quiet trials."""
 
-SLICES = 10
-"""Into so many parts the steps are cut to see how much their time varies."""
+LONG_WINDOW_S = 5.0
+LEAST_WINDOW_S = 0.05
+"""Over a shorter window the machine may be in another state than later: the error grows with the
+root of the time that is missing, down to this window [s]."""
 
-STEP_ERROR = 0.03
-"""Steps seen against all steps of a run, standard deviation of the logarithm, at `ENOUGH_STEPS`
-steps [1]: 20 steps foretold runs of 40 to 120 to 3.7 % at worst in trials on a processor."""
+PAUSE_SD = 0.7
+"""Uncertainty of one pause, for the next ones: standard deviation of the logarithm [1]."""
 
-ENOUGH_STEPS = 20
+FEWEST_STEPS = 3
+"""Steps without which nothing is extrapolated: one of warm-up and two more."""
+
+SYNCHRONISED_EVERY = 16
+"""A board finishes its work at steps 1, 2, 4, 8, and every so many."""
 
 REPORT = "TWENTY_WATTS_REPORT"
 """Environment variable that names the file into which a wrapped program reports its steps."""
 
+
+STAMPS = "TWENTY_WATTS_STAMPS"
+"""Environment variable that names the file into which steps are stamped as they end."""
 
 RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_SIZE = "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"
 """Environment variables by which torchrun and its like tell a process which of how many it is."""
@@ -54,6 +64,10 @@ class Reported:
         How many processes share it, as torchrun starts them, and on how many machines.
     began_s, ended_s : float
         From the end of the warm-up to the last step, on the monotonic clock [s].
+    warm_up : int
+        Steps that did not count.
+    pauses, pause_s
+        Steps that held a pause, and the time of all of them [s].
     """
 
     timing: Timing
@@ -62,15 +76,27 @@ class Reported:
     machines: int = 1
     began_s: float
     ended_s: float
+    warm_up: int = 0
+    pauses: int = 0
+    pause_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """Time of a whole run from the steps seen [s]: central 80 % and median."""
+    """Time of a whole run from the steps seen: central 80 % and median.
+
+    Parameters
+    ----------
+    low_s, mid_s, high_s : float
+        Of the whole run [s].
+    seen_s : float
+        Of the steps seen, which is in it [s].
+    """
 
     low_s: float
     mid_s: float
     high_s: float
+    seen_s: float
 
 
 @dataclass(kw_only=True)
@@ -112,22 +138,56 @@ class Session:
     ranks: int = field(default=1, init=False)
     machines: int = field(default=1, init=False)
     _ends_s: list[float] = field(default_factory=list, init=False, repr=False)
+    _synchronised: list[int] = field(default_factory=list, init=False, repr=False)
     _began_s: float = field(default_factory=time.monotonic, init=False, repr=False)
 
     def step(self) -> None:
-        """Say that a step has ended."""
+        """Say that a step has ended.
+
+        At the ends of short windows boards finish what they were given: steps are timed when they
+        are done, not when they are queued.
+        """
+        count = len(self._ends_s) + 1
+        if (count & (count - 1) == 0 or count % SYNCHRONISED_EVERY == 0) and synchronise():
+            self._synchronised.append(count)
         self._ends_s.append(time.monotonic())
+        if STAMPS in os.environ:
+            self._stamp("M" if self._synchronised[-1:] == [count] else "m")
+
+    def _stamp(self, mark: str) -> None:
+        """Write the time of the last step for the command that watches this program."""
+        with suppress(OSError), open(os.environ[STAMPS], "a", encoding="utf-8") as file:
+            if self.steps == 1:
+                file.write(f"told {json.dumps(self._told())}\n")
+            file.write(f"{mark} {self._ends_s[-1]!r}\n")
+
+    def _told(self) -> dict[str, Any]:
+        """What the program says of its steps, as fields of `Timing`."""
+        names = ("precision", "kind", "arch", "params", "hidden", "seq_len", "tokens", "samples")
+        said = {"flop": self._step_flop(), **{name: getattr(self, name) for name in names}}
+        return {name: value for name, value in said.items() if value is not None}
 
     @property
     def steps(self) -> int:
         """Steps that have ended."""
         return len(self._ends_s)
 
+    @property
+    def times_s(self) -> list[float]:
+        """Time of each step; on boards the mean over the window between two waits for them [s]."""
+        ends = [self._began_s, *self._ends_s]
+        if not self._synchronised:
+            return [after - before for before, after in pairwise(ends)]
+        return [
+            (ends[last] - ends[first]) / (last - first)
+            for first, last in pairwise((0, *self._synchronised))
+            for _ in range(first, last)
+        ]
+
     def timing(self) -> Timing | None:
         """Time of one step after the warm-up; None before there is one."""
-        ends = self._ends_s[WARM_UP_STEPS - 1 :]
-        count = len(ends) - 1
-        if count < 1:
+        found = steady(self.times_s)
+        if found is None:
             return None
         return Timing(
             what="training",
@@ -138,9 +198,9 @@ class Session:
             arch=self.arch,
             label=self.label,
             flop=self._step_flop(),
-            time_s=(ends[-1] - ends[0]) / count,
-            log_sd=_spread(ends),
-            repetitions=count,
+            time_s=found.step_s,
+            log_sd=found.log_sd,
+            repetitions=found.steps,
             params=self.params,
             hidden=self.hidden,
             seq_len=self.seq_len,
@@ -149,30 +209,16 @@ class Session:
         )
 
     def forecast(self, steps: int) -> Forecast:
-        """Time of a run of so many steps, those seen included.
+        """Time of a run of so many steps, those seen included; pauses go on as they came.
 
         Raises
         ------
         ValueError
-            Before enough steps were seen: two of warm-up and one more.
+            Before enough steps were seen.
         """
-        timing = self.timing()
-        if timing is None:
-            raise ValueError(f"a forecast needs {WARM_UP_STEPS + 1} steps, got {self.steps}")
-        seen_s = self._ends_s[-1] - self._began_s
-        ahead_s = max(0, steps - self.steps) * timing.time_s
-        seen = timing.repetitions
-        parts = SLICES if seen >= 2 * SLICES else seen
-        noise = math.hypot(
-            STEP_ERROR * math.sqrt(max(1.0, ENOUGH_STEPS / seen)),
-            (timing.log_sd or 0.0) / math.sqrt(parts),
-        )
-        factor = math.exp(statistics.NormalDist().inv_cdf(0.9) * noise)
-        return Forecast(
-            low_s=seen_s + ahead_s / factor,
-            mid_s=seen_s + ahead_s,
-            high_s=seen_s + ahead_s * factor,
-        )
+        if self.steps < FEWEST_STEPS:
+            raise ValueError(f"a forecast needs {FEWEST_STEPS} steps, got {self.steps}")
+        return forecast(self.times_s, steps)
 
     def _step_flop(self) -> float | None:
         """Work of a step as told, or by the rule of six from parameters and tokens."""
@@ -183,34 +229,25 @@ class Session:
     def count_flop(self, step: Callable[[], Any]) -> float:
         """Run one step under PyTorch's counter and keep its FLOPs for all of them [FLOP].
 
-        Attention is counted by its plain form: the counter does not know every fast one.
-
-        Raises
-        ------
-        ImportError
-            Without PyTorch.
-        ValueError
-            If it counted nothing.
+        Attention and recurrent layers run in their plain form meanwhile; errors as for
+        `counted_flop`.
         """
-        attention: Any = import_module("torch.nn.attention")
-        counting: Any = import_module("torch.utils.flop_counter")
-        plain = attention.sdpa_kernel(attention.SDPBackend.MATH)
-        with counting.FlopCounterMode(display=False) as counter, plain:
-            step()
-        counted = float(counter.get_total_flops())
-        if counted <= 0:
-            raise ValueError("the counter saw no product of matrices in this step")
-        self.flop = counted * (self.devices or self.ranks)
+        from estimator.measure.flop_counter import counted_flop
+
+        self.flop = counted_flop(step) * (self.devices or self.ranks)
         return self.flop
 
     def told(self) -> Reported | None:
         """What there is to tell of the steps; None before there is anything."""
-        timing = self.timing()
-        if timing is None:
+        timing, found = self.timing(), steady(self.times_s)
+        if timing is None or found is None:
             return None
-        began_s, ended_s = self._ends_s[WARM_UP_STEPS - 1], self._ends_s[-1]
+        began_s, ended_s = self._ends_s[found.warm_up - 1], self._ends_s[-1]
         return Reported(
             timing=timing,
+            warm_up=found.warm_up,
+            pauses=found.pauses,
+            pause_s=found.pause_s,
             devices=self.devices,
             ranks=self.ranks,
             machines=self.machines,
@@ -264,12 +301,65 @@ def measure(**told: Any) -> Iterator[Session]:
             yield session
         finally:
             if not _number(RANK):
-                session.report(Path(wrapped))
+                try:
+                    session.report(Path(wrapped))
+                except Exception as error:  # noqa: BLE001 - as in `_out_of_the_way`
+                    _say_failed(error)
     else:
-        from estimator.measure.recording import recorded
+        from estimator.measure.recorder import recorded
 
-        with recorded(session, tells=not _number(RANK)):
+        with _out_of_the_way(lambda: recorded(session, tells=not _number(RANK))):
             yield session
+
+
+@contextmanager
+def _out_of_the_way(make: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
+    """Measure around a training, which no failure of the measuring may stop or fail.
+
+    This is the one place that catches whatever may go wrong: meters, drivers, disks, and slips of
+    our own. What the training raises goes through untouched.
+    """
+    inner: AbstractContextManager[object] | None = None
+    try:
+        inner = make()
+        inner.__enter__()
+    except Exception as error:  # noqa: BLE001 - see above
+        inner = None
+        _say_failed(error)
+    raised: BaseException | None = None
+    try:
+        yield
+    except BaseException as error:
+        raised = error
+        raise
+    finally:
+        try:
+            if inner is not None:
+                inner.__exit__(type(raised) if raised else None, raised, None)
+        except Exception as error:  # noqa: BLE001 - see above
+            if error is not raised:
+                _say_failed(error)
+
+
+def _say_failed(error: Exception) -> None:
+    """Say that measuring failed, on stderr: the training is not affected."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(
+            f"twenty-watts: measuring failed ({type(error).__name__}: {error}); the training goes "
+            "on unmeasured\n"
+        )
+
+
+def synchronise() -> bool:
+    """Wait until the boards that PyTorch uses here are done; False where it uses none."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "cuda") or not torch.cuda.is_initialized():
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _number(name: str) -> int:
@@ -278,13 +368,29 @@ def _number(name: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _spread(ends: list[float]) -> float | None:
-    """Standard deviation of the logarithm of the time of slices of the steps; None of too few."""
-    count = len(ends) - 1
-    cuts = [round(at * count / SLICES) for at in range(SLICES + 1)] if count >= 2 * SLICES else []
-    if not cuts:
-        cuts = list(range(count + 1))
-    times = [(ends[after] - ends[before]) / (after - before) for before, after in pairwise(cuts)]
-    if len(times) < 2 or min(times) <= 0:
-        return None
-    return statistics.stdev(math.log(one) for one in times)
+def forecast(times_s: Sequence[float], steps: int) -> Forecast:
+    """Time of a run of so many steps from the times of the first ones [s]."""
+    found = steady(times_s)
+    if found is None:
+        raise ValueError(f"a forecast needs {FEWEST_STEPS} steps, got {len(times_s)}")
+    ahead = max(0, steps - len(times_s))
+    steady_s = found.steps * found.step_s
+    missing = LONG_WINDOW_S / max(LEAST_WINDOW_S, min(steady_s, LONG_WINDOW_S))
+    noise = math.hypot(
+        STEP_ERROR * math.sqrt(missing), (found.log_sd or 0.0) / math.sqrt(found.steps)
+    )
+    each_pause_s = found.pause_s / (found.steps + found.pauses)
+    ahead_s, pauses_s = ahead * found.step_s, ahead * each_pause_s
+    total_s = ahead_s + pauses_s
+    if total_s:
+        noise = math.hypot(
+            noise * ahead_s / total_s, PAUSE_SD / math.sqrt(found.pauses or 1) * pauses_s / total_s
+        )
+    factor = math.exp(statistics.NormalDist().inv_cdf(0.9) * noise)
+    seen_s = float(sum(times_s))
+    return Forecast(
+        low_s=seen_s + total_s / factor,
+        mid_s=seen_s + total_s,
+        high_s=seen_s + total_s * factor,
+        seen_s=seen_s,
+    )

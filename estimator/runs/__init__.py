@@ -1,8 +1,17 @@
 """Which runs were measured here: a store of them, open to several programs at once."""
 
-from estimator.data_folder import data_directory
 from estimator.runs.connection import StoreError
-from estimator.runs.store import Store, look_up, new_run_id, open_store, read_runs, store_path
+from estimator.runs.store import (
+    Store,
+    look_up,
+    new_run_id,
+    open_store,
+    read_observations,
+    read_runs,
+    readable,
+    store_path,
+)
+from estimator.system.data_folder import data_directory
 
 __all__ = [
     "Store",
@@ -11,6 +20,8 @@ __all__ = [
     "look_up",
     "new_run_id",
     "open_store",
+    "read_observations",
     "read_runs",
+    "readable",
     "store_path",
 ]

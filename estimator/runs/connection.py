@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from estimator.file_lock import try_lock
+from estimator.runs.documents import observe_all
 from estimator.runs.schema import VERSION, ForeignFile, migrate, version_of
+from estimator.system.file_lock import try_lock
 
 POLL_S = 0.05
 """How long SQLite itself waits for a lock before we look at the clock [s]."""
@@ -146,6 +147,7 @@ class Connection:
             if version < VERSION:
                 self._patiently(lambda: database.execute("BEGIN IMMEDIATE"))
                 migrate(database)
+                observe_all(database)
                 self._patiently(lambda: database.execute("COMMIT"))
         except BaseException:
             database.close()

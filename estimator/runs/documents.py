@@ -7,11 +7,16 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from estimator.measure.record import MeasuredRun, as_plain, read_run
+from estimator.runs import observations
 from estimator.runs.process import Process, this_process
+from estimator.runs.record import MeasuredRun, as_plain, read_run
+
+FORMAT = 1
+"""Of the documents: what stands in them and how; one without a number is of the first."""
 
 
 def insert(database: sqlite3.Connection, run: MeasuredRun, process: Process | None) -> bool:
@@ -23,6 +28,8 @@ def insert(database: sqlite3.Connection, run: MeasuredRun, process: Process | No
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
         (run.id, run.started, run.state, _text(run), *map(whose.get, keys), time.time()),
     )
+    if done.rowcount:
+        observations.insert(database, run)
     return done.rowcount > 0
 
 
@@ -35,12 +42,32 @@ def replace_or_insert(
     done = database.execute(
         f"UPDATE run SET started = ?, state = ?, document = ? WHERE id = ?{sure}", text
     )
-    if not done.rowcount and not only_running:
+    if done.rowcount:
+        observations.insert(database, run)
+    elif not only_running:
         insert(database, run, this_process())
 
 
+def observe_all(database: sqlite3.Connection) -> None:
+    """Write the observations of runs that an older version put in; to be called for writing."""
+    rows = database.execute("SELECT document FROM run").fetchall()
+    for (document,) in rows:
+        with suppress(ValueError):
+            observations.insert(database, read_document(document))
+
+
 def _text(run: MeasuredRun) -> str:
-    return json.dumps(as_plain(run), allow_nan=False, separators=(",", ":"))
+    plain = {"format": FORMAT, **as_plain(run)}
+    return json.dumps(plain, allow_nan=False, separators=(",", ":"))
+
+
+def read_document(text: str) -> MeasuredRun:
+    """Read a run back from its document; ValueError if it is broken or of a newer format."""
+    plain = json.loads(text)
+    number = plain.pop("format", FORMAT) if isinstance(plain, dict) else FORMAT
+    if type(number) is not int or not 1 <= number <= FORMAT:
+        raise ValueError(f"format must be 1 to {FORMAT}, got {number!r}: update Twenty Watts")
+    return read_run(plain)
 
 
 def read_all(path: Path, rows: Iterable[Any]) -> tuple[list[MeasuredRun], list[str]]:
@@ -48,7 +75,7 @@ def read_all(path: Path, rows: Iterable[Any]) -> tuple[list[MeasuredRun], list[s
     found, notes = [], []
     for run_id, document in rows:
         try:
-            found.append(read_run(json.loads(document)))
+            found.append(read_document(document))
         except ValueError as error:
             notes.append(f"{path}: run {run_id} is left out, it cannot be read: {error}")
     return found, notes

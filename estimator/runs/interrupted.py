@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from estimator.measure.meter import Sample
-from estimator.measure.record import Condition, Energy, MeasuredRun, Trust
+from estimator.runs.meter import Sample
+from estimator.runs.record import Condition, Energy, MeasuredRun, Trust
 
 NOTE = "cut off while it was measured"
 
@@ -30,7 +30,7 @@ def with_summary(
     MeasuredRun
         Its `wall_s` is at least the time that the samples span.
     """
-    from estimator.measure.integrate import summarise
+    from estimator.runs.energy import summarise
 
     times_s = [sample.time_s for readings in samples.values() for sample in readings]
     span_s = max(times_s) - min(times_s) if times_s else 0.0

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from estimator.measure.meter import Sample
+from estimator.runs.meter import Sample
 
 KEPT = 20_000
 """Samples of a run that is over."""

@@ -6,6 +6,8 @@ They are never edited once released: a change of the tables is one more entry.
 
 import sqlite3
 
+from estimator.runs import observations
+
 APPLICATION = 0x57617474
 """What marks a file as ours in its header: "Watt"."""
 
@@ -55,9 +57,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "ALTER TABLE run ADD COLUMN thinned INTEGER NOT NULL DEFAULT 0",
     ),
+    observations.TABLES,
 )
 
 VERSION = len(MIGRATIONS)
+
+OBSERVED_SINCE = 3
+"""Version from which on observations stand beside the runs."""
 
 
 class ForeignFile(ValueError):

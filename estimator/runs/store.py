@@ -4,12 +4,11 @@ A run is in the store from its beginning on, and so are its samples, a second at
 measured when the program or the machine is stopped is there the next time that the store is opened.
 """
 
-import json
 import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,13 +16,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from estimator.data_folder import data_directory
-from estimator.measure.meter import Meter, Sample
-from estimator.measure.record import MeasuredRun, Trust, read_run
 from estimator.runs import documents, interrupted, samples
 from estimator.runs.connection import Connection, StoreBusy, StoreDamaged, open_for_reading
+from estimator.runs.meter import Meter, Sample
+from estimator.runs.observations import Observation, in_memory, observed
 from estimator.runs.process import Process, is_gone, this_process
-from estimator.runs.schema import ForeignFile, version_of
+from estimator.runs.record import MeasuredRun, Trust
+from estimator.runs.schema import OBSERVED_SINCE, ForeignFile, version_of
+from estimator.system.data_folder import data_directory
 
 FILE = "runs.sqlite"
 WAIT_S = 10.0
@@ -108,6 +108,51 @@ def read_runs(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
         return [], [f"measured runs are left out: {path}: {error}"]
 
 
+def read_observations(
+    hardware: str,
+    most: Mapping[str, float],
+    *,
+    path: Path | None = None,
+) -> list[Observation]:
+    """Like timings on a device in the store, as one each; none where it cannot be read.
+
+    Arguments as for `estimator.runs.observations.observed`; `readable` says why it cannot.
+    """
+    path = path or store_path()
+    if not path.exists():
+        return []
+    try:
+        database = open_for_reading(path, BRIEF_S)
+        try:
+            version = version_of(database)
+            if version >= OBSERVED_SINCE:
+                return observed(database, hardware, most)
+        finally:
+            database.close()
+    except (ForeignFile, sqlite3.Error, OSError):
+        return []
+    return observed(in_memory(read_runs(path)[0]), hardware, most)
+
+
+def readable(path: Path | None = None) -> list[str]:
+    """Say why the store cannot be read, in one line; empty where it can, or where there is none."""
+    path = path or store_path()
+    if not path.exists():
+        return []
+    try:
+        database = open_for_reading(path, BRIEF_S)
+        try:
+            if version_of(database):
+                database.execute("SELECT count(*) FROM run WHERE key = 0").fetchone()
+        finally:
+            database.close()
+    except ForeignFile as error:
+        return [f"measured runs are left out: {path} {error}"]
+    except (sqlite3.Error, OSError) as error:
+        return [f"measured runs are left out: {path}: {error}"]
+    return []
+
+
 def look_up(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
     """Read all runs, oldest first, and mark those that were cut off, where that can be written.
 
@@ -189,14 +234,17 @@ class Store:
         """
         if run.state != "running":
             raise ValueError(f"a run that begins must be running, got {run.state!r}")
+        is_new = run.id not in self._buffers
+        self._buffers.setdefault(run.id, _Buffer(written_s=time.monotonic()))
         with self._connection.writing() as database:
             if not documents.insert(database, run, this_process()):
+                if is_new:
+                    del self._buffers[run.id]
                 raise ValueError(f"a run {run.id} is in the store already")
             database.executemany(
                 "INSERT INTO meter SELECT key, ?, ?, ? FROM run WHERE id = ?",
                 [(meter.component, meter.name, meter.trust, run.id) for meter in meters],
             )
-        self._buffers[run.id] = _Buffer(written_s=time.monotonic())
 
     def append(self, run_id: str, readings: Iterable[Reading]) -> None:
         """Add samples to a run that goes on; they are written a second at a time.
@@ -205,10 +253,14 @@ class Store:
 
         Raises
         ------
+        ValueError
+            If no run of this id goes on.
         StoreError
             If they cannot be written. They are kept, up to a number, and tried again.
         """
         with self._turn:
+            if run_id not in self._buffers and self._state(run_id) != "running":
+                raise ValueError(f"no run {run_id!r} goes on in {self._connection.path}")
             buffer = self._buffers.setdefault(run_id, _Buffer(written_s=time.monotonic()))
             buffer.readings.extend(readings)
             if time.monotonic() - buffer.written_s < BATCH_S:
@@ -230,12 +282,15 @@ class Store:
         Raises
         ------
         ValueError
-            If it is still running.
+            If it is still running, or has a result already. One that was taken for cut off may
+            have its result late.
         StoreError
             If it cannot be written.
         """
         if run.state == "running":
             raise ValueError("a run that is finished must not be running")
+        if self._state(run.id) in ("finished", "failed"):
+            raise ValueError(f"run {run.id} has a result already")
         self._flush(run.id)
         with self._connection.writing() as database:
             documents.replace_or_insert(database, run)
@@ -264,7 +319,12 @@ class Store:
         rows = self._connection.read("SELECT document FROM run WHERE id = ?", (run_id,))
         if not rows:
             raise ValueError(f"no run {run_id!r} in {self._connection.path}")
-        return read_run(json.loads(str(rows[0][0])))
+        return documents.read_document(str(rows[0][0]))
+
+    def _state(self, run_id: str) -> str | None:
+        """State of a run as stored; None if there is none of this id."""
+        rows = self._connection.read("SELECT state FROM run WHERE id = ?", (run_id,))
+        return str(rows[0][0]) if rows else None
 
     def samples(self, run_id: str) -> dict[str, list[Sample]]:
         """Return the samples of a run by component, oldest first."""

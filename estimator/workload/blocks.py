@@ -7,36 +7,94 @@ and FLOPs for each (query, key) pair, which is where attention leaves the linear
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from estimator.workload.fields import Fields
+
 Costs = Mapping[str, "Cost"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Parameters held, parameters used by one token, FLOPs per token and per attended pair."""
+    """Parameters held, parameters used by one token, FLOPs per token and per attended pair.
+
+    An embedding is a table that inputs look up: tokens, positions, types.
+    """
 
     params: int = 0
     active_params: int = 0
     flop_per_token: int = 0
     flop_per_pair: int = 0
+    is_embedding: bool = False
+
+    def times(self, count: int) -> "Cost":
+        """Cost of `count` equal parts, each with its own parameters."""
+        return Cost(
+            params=count * self.params,
+            active_params=count * self.active_params,
+            flop_per_token=count * self.flop_per_token,
+            flop_per_pair=count * self.flop_per_pair,
+            is_embedding=self.is_embedding,
+        )
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            params=self.params + other.params,
+            active_params=self.active_params + other.active_params,
+            flop_per_token=self.flop_per_token + other.flop_per_token,
+            flop_per_pair=self.flop_per_pair + other.flop_per_pair,
+            is_embedding=self.is_embedding or other.is_embedding,
+        )
 
 
 def held(params: int) -> Cost:
-    """Parameters that multiply nothing: tables, norms, biases.
+    """Parameters that multiply nothing: norms, biases, learned scales.
 
-    >>> held(768)
-    Cost(params=768, active_params=768, flop_per_token=0, flop_per_pair=0)
+    >>> held(768).params, held(768).flop_per_token
+    (768, 0)
     """
     return Cost(params=params, active_params=params)
+
+
+def table(rows: int, width: int) -> Cost:
+    """An input embedding: rows that are looked up and multiply nothing."""
+    return Cost(params=rows * width, active_params=rows * width, is_embedding=True)
 
 
 def linear(inputs: int, outputs: int, bias: bool = False) -> Cost:
     """A dense layer: inputs x outputs weights, two FLOPs each per token.
 
-    >>> linear(768, 3072, bias=True)
-    Cost(params=2362368, active_params=2362368, flop_per_token=4718592, flop_per_pair=0)
+    >>> layer = linear(768, 3072, bias=True)
+    >>> layer.params, layer.flop_per_token
+    (2362368, 4718592)
     """
-    params = outputs * (inputs + bias)
-    return Cost(params=params, active_params=params, flop_per_token=2 * inputs * outputs)
+    return product(outputs * (inputs + bias), 2 * inputs * outputs)
+
+
+def product(params: int, flop_per_token: int) -> Cost:
+    """Weights that every token meets, and what they cost it."""
+    return Cost(params=params, active_params=params, flop_per_token=flop_per_token)
+
+
+def vocabulary_head(width: int, vocab: int, *, own: bool, biases: int = 0) -> Cost:
+    """Logits over a vocabulary, from a matrix of its own or the token table's."""
+    return product(width * vocab * own + vocab * biases, 2 * width * vocab)
+
+
+def merged(*parts: Costs) -> Costs:
+    """Costs of one name in several parts added up: the layers of a short block.
+
+    >>> merged({"norm": held(2)}, {"norm": held(3)})["norm"].params
+    5
+    """
+    total: dict[str, Cost] = {}
+    for part in parts:
+        for name, cost in part.items():
+            total[name] = total.get(name, Cost()) + cost
+    return total
+
+
+def scaled(costs: Costs, count: int, prefix: str = "") -> Costs:
+    """`count` layers of the same costs, names behind `prefix`."""
+    return {prefix + part: cost.times(count) for part, cost in costs.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +149,27 @@ class Attention:
             "attention/reduce": product,
             "attention/output": linear(width, self.hidden, self.output_bias),
         }
+
+
+def equal_heads(
+    fields: Fields,
+    hidden: int,
+    heads: int,
+    keys: tuple[str, str] = ("hidden_size", "num_attention_heads"),
+    bias: bool = True,
+) -> Attention:
+    """Attention with as many key-value heads as heads, which share the width; refused with a rest.
+
+    `keys` name the width and the heads in the config, for the message.
+    """
+    return Attention(
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=fields.share(keys[0], hidden, keys[1], heads),
+        qkv_bias=bias,
+        output_bias=bias,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

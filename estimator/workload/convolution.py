@@ -73,14 +73,19 @@ def windows(side: Quantity, kernel: int, stride: int, padding: int = 0) -> Quant
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """Feature maps on their way through a network: their side, and the lines so far."""
+    """Feature maps on their way through a network: their side, and the lines so far.
+
+    Where norms are frozen, they are no parameters.
+    """
 
     batch: Quantity
     side: Quantity
     lines: tuple[Line, ...] = ()
+    frozen: bool = False
 
     def conv(self, name: str, conv: Conv, first: bool = False) -> "Flow":
         """After a convolution."""
+        conv = replace(conv, norm=conv.norm and not self.frozen)
         side = conv.side(self.side)
         reach = Reach(tokens=self.batch * side * side, first=first)
         done = (*self.lines, *lines({name: conv.cost()}, reach))
@@ -135,7 +140,7 @@ def sizes(fields: Fields, name: str, default: tuple[int, ...], length: int = 0) 
     """A list of whole numbers, `length` of them if given."""
     stated = fields.items(name)
     if stated is None:
-        return list(default)
+        stated = list(default)
     if length and len(stated) != length:
         raise ValueError(
             f"{fields.path}{name} must have {length} items, one per stage, got {len(stated)}"

@@ -7,12 +7,29 @@ left out of N and `attention_training_flop` added, the two agree to 0.1 % for ea
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
 FLOP_PER_MULTIPLY_ADD = 2.0
 TRAINING_OVER_FORWARD = 3.0
 """The backward pass multiplies each weight twice: gradients of the inputs, of the weights."""
 
 FLOP_PER_PARAM_AND_TOKEN = TRAINING_OVER_FORWARD * FLOP_PER_MULTIPLY_ADD
 """Training compute per parameter and token [FLOP]: the 6 of 6 N D."""
+
+LAYER_PARAMS = 12.0
+"""Parameters of a transformer layer over its squared width [1]; Kaplan et al. 2020, sec. 2.1."""
+
+LAYERS_PER_WIDTH = 1.0 / 128.0
+"""Usual depth over width of a transformer [1], where only its parameters are known."""
+
+TOKENS_PER_PARAM = 20.0
+"""Tokens per parameter of a balanced run [1]; Hoffmann et al. 2022, arXiv:2203.15556."""
+
+LORA_SHARE = 4.0 / 6.0
+"""Adapters on frozen weights: forward and input gradients, no weight gradients [1]."""
 
 
 def forward_flop(*, params: Any, tokens: Any) -> Any:
@@ -137,3 +154,27 @@ def attention_training_flop(
         tokens=tokens,
         causal=causal,
     )
+
+
+def attention_share(seq_len: Floats, hidden: Floats, params: Floats) -> Floats:
+    """Work of attention over that of the parameters [1], where the number of layers is unspecified.
+
+    The width is the stated one, or else the usual one of a transformer of that size.
+
+    >>> attention_share(np.array([2048.0]), np.array([12288.0]), np.array([175e9])).round(4)
+    array([0.0278])
+    """
+    width = usual_width(hidden, params, np.full(np.shape(params), np.nan))
+    return seq_len / (FLOP_PER_PARAM_AND_TOKEN * width)
+
+
+def usual_width(hidden: Floats, params: Floats, flop: Floats) -> Floats:
+    """Width as stated, else of a transformer of that size, else of one trained with that work [1].
+
+    >>> usual_width(np.array([np.nan]), np.array([6.7e9]), np.array([1e22])).round(-2)
+    array([4100.])
+    """
+    balanced = np.sqrt(flop / (FLOP_PER_PARAM_AND_TOKEN * TOKENS_PER_PARAM))
+    size = np.where(np.isnan(params), balanced, params)
+    width = np.cbrt(size / (LAYER_PARAMS * LAYERS_PER_WIDTH))
+    return np.where(np.isnan(hidden), width, hidden)

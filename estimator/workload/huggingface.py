@@ -1,120 +1,44 @@
 """How much work the model behind a Hugging Face `config.json` is.
 
 A config names its family in `model_type`; a family is one function from checked fields to an
-architecture, listed in the module that holds it under `FAMILIES`. To add a family, write that
-function and name its module in `FAMILIES` below.
+architecture. To add a family, write that function in a module of `families` and register it there
+(`registry.family`, or a row of facts with `registry.families`).
 """
 
 import difflib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from estimator.workload.families import (
-    autoencoder,
-    bart,
-    bert,
-    classic,
-    clip,
-    conformer,
-    convnets,
-    deberta,
-    dense,
-    diffusion,
-    diffusion_transformer,
-    estimated_encoder,
-    further_encoder,
-    hybrid,
-    latent,
-    later_classic,
-    later_decoder,
-    llama_sight,
-    long_encoder,
-    long_encoder_decoder,
-    mobile,
-    modern_encoder,
-    multimodal,
-    named,
-    per_layer,
-    pyramid,
-    rare,
-    rare_encoder,
-    recurrent,
-    rotary,
-    sam,
-    seeing,
-    segformer,
-    sparse,
-    sparse_shared,
-    speech,
-    state_space,
-    t5,
-    unknown,
-    vision,
-    vision_more,
-    whisper,
-    windowed,
-    zamba,
-)
+from estimator.workload.families.decoder import GENERATIVE
+from estimator.workload.families.torchvision import hub_architecture
+from estimator.workload.families.unknown_decoder import FAMILIAR, FOREIGN, llama_like
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Ledger, Quantity
+from estimator.workload.model_class import class_name
+from estimator.workload.registry import CLASSES, FAMILIES, known_families
 
 MAX_CONFIG_BYTES = 10_000_000
+
+JSON_KINDS = {
+    list: "a list",
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+}
+"""What a JSON document can be that is no object."""
 
 PARTLY = ("Backbone", "DoubleHeadsModel")
 """Ends of class names whose own norms and heads no family counts."""
 
-FAMILIES: Mapping[str, Callable[[Fields], Architecture]] = {
-    **classic.FAMILIES,
-    **later_classic.FAMILIES,
-    **dense.FAMILIES,
-    **sparse.FAMILIES,
-    **sparse_shared.FAMILIES,
-    **later_decoder.FAMILIES,
-    **rare.FAMILIES,
-    **latent.FAMILIES,
-    **bert.FAMILIES,
-    **deberta.FAMILIES,
-    **long_encoder.FAMILIES,
-    **modern_encoder.FAMILIES,
-    **rare_encoder.FAMILIES,
-    **further_encoder.FAMILIES,
-    **estimated_encoder.FAMILIES,
-    **bart.FAMILIES,
-    **t5.FAMILIES,
-    **long_encoder_decoder.FAMILIES,
-    **convnets.FAMILIES,
-    **mobile.FAMILIES,
-    **vision.FAMILIES,
-    **vision_more.FAMILIES,
-    **pyramid.FAMILIES,
-    **windowed.FAMILIES,
-    **segformer.FAMILIES,
-    **speech.FAMILIES,
-    **conformer.FAMILIES,
-    **whisper.FAMILIES,
-    **state_space.FAMILIES,
-    **hybrid.FAMILIES,
-    **recurrent.FAMILIES,
-    **zamba.FAMILIES,
-    **per_layer.FAMILIES,
-    **llama_sight.FAMILIES,
-    **clip.FAMILIES,
-    **multimodal.FAMILIES,
-    **seeing.FAMILIES,
-    **sam.FAMILIES,
-}
-"""Family readers by `model_type`."""
 
-CLASSES: Mapping[str, Callable[[Fields], Architecture]] = {
-    **diffusion.CLASSES,
-    **autoencoder.CLASSES,
-    **diffusion_transformer.CLASSES,
-}
-"""Readers of configs of diffusers, by `_class_name`."""
+class UnknownArchitectureError(ValueError):
+    """No reader knows the architecture of a config."""
 
 
 def read_config(path: str | PathLike[str]) -> dict[str, Any]:
@@ -149,7 +73,7 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
         raise ValueError(f"{file} is not JSON ({error}): is it cut off?") from None
     if not isinstance(config, dict):
         raise ValueError(
-            f"{file} holds a {type(config).__name__}, not an object: not a config.json"
+            f"{file} holds {JSON_KINDS[type(config)]}, not an object: not a config.json"
         )
     return config
 
@@ -169,24 +93,26 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
 
     Raises
     ------
+    UnknownArchitectureError
+        The family is unknown.
     ValueError
-        The family is unknown, or a size is missing or out of bounds; the message names the key.
+        A size is missing or out of bounds; the message names the key.
     """
     if not isinstance(config, Mapping):
         raise ValueError(f"config must be a mapping, got {type(config).__name__}")
     fields = Fields(config, notes=_partly(Fields(config)))
     model_type = fields.text("model_type")
-    if model_type in FAMILIES:
+    if model_type in known_families():
         return FAMILIES[model_type](fields)
     if fields.text("_class_name") in CLASSES:
         return CLASSES[fields.text("_class_name")](fields)
     if not model_type and fields.states("architecture"):
-        return named.hub_architecture(fields)
+        return hub_architecture(fields)
     if fields.states("text_config"):
         return _language_part(fields, model_type)
     if _looks_like_a_decoder(fields):
         return _best_effort(fields, model_type)
-    raise ValueError(_unknown(model_type))
+    raise UnknownArchitectureError(_unknown(model_type))
 
 
 def model_ledger(
@@ -241,7 +167,7 @@ def model_ledger(
 
 def _partly(fields: Fields) -> tuple[str, ...]:
     """A warning for classes that add to a trunk, or take from it, what no family counts."""
-    name = rotary.class_name(fields)
+    name = class_name(fields)
     return (f"{name} is counted as another class of its family",) * name.endswith(PARTLY)
 
 
@@ -256,7 +182,7 @@ def _language_part(fields: Fields, model_type: str) -> Architecture:
     if inner not in FAMILIES:
         alone = Fields(values, path=part.path, notes=(note,))
         if not _looks_like_a_decoder(alone):
-            raise ValueError(_unknown(inner))
+            raise UnknownArchitectureError(_unknown(inner))
         return _best_effort(alone, inner)
     return FAMILIES[inner](Fields(values, path=part.path, notes=(note,)))
 
@@ -267,17 +193,17 @@ def _best_effort(fields: Fields, model_type: str) -> Architecture:
     nearest = f" (nearest: {', '.join(near)})" if near else ""
     shown = f"{model_type!r} is not known{nearest}" if model_type else "is missing"
     note = f"model_type {shown}: read as a Llama-like decoder, check the parameter count"
-    return unknown.decoder(replace(fields, notes=(*fields.notes, note)))
+    return llama_like(replace(fields, notes=(*fields.notes, note)))
 
 
 def _looks_like_a_decoder(fields: Fields) -> bool:
     """Whether the config states all sizes of a decoder, and nothing that speaks against one."""
-    name = rotary.class_name(fields)
+    name = class_name(fields)
     return (
-        all(fields.states(key) for key in unknown.FAMILIAR)
+        all(fields.states(key) for key in FAMILIAR)
         and not fields.flag("is_encoder_decoder")
-        and (name == "" or name.endswith(rotary.GENERATIVE))
-        and not any(fields.states(key) for key in unknown.FOREIGN)
+        and (name == "" or name.endswith(GENERATIVE))
+        and not any(fields.states(key) for key in FOREIGN)
     )
 
 

@@ -18,6 +18,9 @@ Quantity = float | NDArray[np.float64]
 
 BYTES_16_BIT = 2
 
+ITEM_UNITS = ("token", "image", "frame", "latent")
+"""What a pass is counted in: tokens of text or of images, images, audio frames, latent maps."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
@@ -47,6 +50,11 @@ class Inputs:
 class Architecture(Protocol):
     """Anything that turns inputs into a ledger: what a family's config reader returns."""
 
+    @property
+    def cache(self) -> tuple["CacheLayers", ...]:
+        """Key-value cache, empty where it does not generate token by token."""
+        ...
+
     def ledger(self, inputs: Inputs) -> "Ledger":
         """Ledger of one forward pass over `inputs`."""
         ...
@@ -65,12 +73,24 @@ class Term:
         Forward FLOPs of the whole pass. [flop]
     backward_ratio : float
         Backward over forward FLOPs: 2, or 1 for a first layer that needs no input gradient.
+    is_embedding : bool
+        A table that inputs look up: tokens, positions, types.
     """
 
     params: int = 0
     active_params: int = 0
     flop: Quantity = 0.0
     backward_ratio: float = 2.0
+    is_embedding: bool = False
+
+    def __add__(self, other: "Term") -> "Term":
+        return Term(
+            params=self.params + other.params,
+            active_params=self.active_params + other.active_params,
+            flop=self.flop + other.flop,
+            backward_ratio=other.backward_ratio,
+            is_embedding=self.is_embedding or other.is_embedding,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,27 +121,27 @@ class Ledger:
     ----------
     terms : mapping of str to Term
         Ordered as the forward pass; a name reads ``block/part``.
-    tokens : float or array
-        Tokens (text), patches (vision) or frames (speech) in the counted pass. [token]
+    items : float or array
+        What passes through the network: text tokens, images, audio frames. [item_unit]
+    item_unit : str
+        One of `ITEM_UNITS`.
     model_type, name : str
         Family as in the config; name of the model, the family's when the config has none.
-    params_embedding : int
-        Parameters of the input tables, token and position, which multiply nothing. [1]
     cache : tuple of CacheLayers
         Key-value cache, empty where the model does not generate token by token.
     warnings : tuple of str
         What a reader must know before trusting the numbers.
 
-    >>> ledger = Ledger(terms={"head": Term(params=6, active_params=6, flop=24.0)}, tokens=2.0)
+    >>> ledger = Ledger(terms={"head": Term(params=6, active_params=6, flop=24.0)}, items=2.0)
     >>> ledger.params_total, ledger.forward_flop, ledger.training_flop, ledger.weights_bytes()
     (6, 24.0, 72.0, 12)
     """
 
     terms: Mapping[str, Term]
-    tokens: Quantity
+    items: Quantity
+    item_unit: str = "token"
     model_type: str = ""
     name: str = ""
-    params_embedding: int = 0
     cache: tuple[CacheLayers, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -136,6 +156,11 @@ class Ledger:
         return sum(term.active_params for term in self.terms.values())
 
     @property
+    def params_embedding(self) -> int:
+        """Parameters of the tables that inputs look up, which multiply nothing [1]."""
+        return sum(term.params for term in self.terms.values() if term.is_embedding)
+
+    @property
     def forward_flop(self) -> Any:
         """Float or array: forward FLOPs of the whole pass [flop]."""
         return sum((term.flop for term in self.terms.values()), start=0.0)
@@ -148,9 +173,9 @@ class Ledger:
         )
 
     @property
-    def forward_flop_per_token(self) -> Any:
-        """Float or array: forward FLOPs over the tokens of the pass [flop/token]."""
-        return self.forward_flop / self.tokens
+    def forward_flop_per_item(self) -> Any:
+        """Float or array: forward FLOPs over the items of the pass [flop/item]."""
+        return self.forward_flop / self.items
 
     def weights_bytes(self, bytes_per_param: float = BYTES_16_BIT) -> float:
         """Bytes of the weights at `bytes_per_param`, exact for whole bytes [byte]."""

@@ -1,8 +1,8 @@
-"""How much work any network is that is not one stack of decoder layers.
+"""How much work a network is: the lines of its forward pass, added up to a ledger.
 
 A network answers with the lines of its forward pass: names and terms, in order. Lines of one
-name are added up, so a layer that repeats is one line of the ledger. Encoders, speech and vision
-models, conv nets, state spaces and diffusion models are all read this way.
+name are added up, so a layer that repeats is one line of the ledger. All networks are read this
+way: decoders, encoders, speech and vision models, conv nets, state spaces, diffusion models.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.workload.blocks import Cost, Costs
+from estimator.workload.blocks import Costs
+from estimator.workload.fields import Fields
 from estimator.workload.ledger import CacheLayers, Inputs, Ledger, Quantity, Term, quantity
 
 Line = tuple[str, Term]
@@ -18,16 +19,13 @@ Line = tuple[str, Term]
 DEFAULT_TOKENS = 2048
 """Tokens of a sequence when the caller gives none, or fewer if the model holds fewer."""
 
-TABLES = ("embedding/token", "embedding/position", "embedding/type")
-"""Terms of the input tables, which multiply nothing."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
-    """One forward pass: its lines, its tokens, and what it warns about."""
+    """One forward pass: its lines, its items, and what it warns about."""
 
     lines: Iterable[Line]
-    tokens: Quantity
+    items: Quantity
     warnings: tuple[str, ...] = ()
 
 
@@ -43,9 +41,11 @@ class Network:
         Passed on to the ledger.
     cache : tuple of CacheLayers
         Key-value cache, empty where the network does not generate token by token.
+    item_unit : str
+        What the items of the pass are.
 
     >>> net = Network(run=lambda inputs: Pass(lines=[("a", Term(params=2)), ("a", Term(params=3))],
-    ...                                       tokens=inputs.batch))
+    ...                                       items=inputs.batch))
     >>> net.ledger(Inputs()).params_total
     5
     """
@@ -55,23 +55,43 @@ class Network:
     name: str = ""
     warnings: tuple[str, ...] = ()
     cache: tuple[CacheLayers, ...] = ()
+    item_unit: str = "token"
 
     def ledger(self, inputs: Inputs) -> Ledger:
         """Ledger of one forward pass, refused for inputs too small to pass."""
         done = self.run(inputs)
-        if not np.all(np.asarray(done.tokens) > 0):
-            raise ValueError("the input is too small for the network: not one token of it is left")
-        terms = added(done.lines)
-        tables = (term for name, term in terms.items() if name.endswith(TABLES))
+        if not np.all(np.asarray(done.items) > 0):
+            raise ValueError(
+                f"the input is too small for the network: not one {self.item_unit} of it is left"
+            )
         return Ledger(
-            terms=terms,
-            tokens=done.tokens,
+            terms=added(done.lines),
+            items=done.items,
+            item_unit=self.item_unit,
             model_type=self.model_type,
             name=self.name or self.model_type,
-            params_embedding=sum(table.params for table in tables),
             cache=self.cache,
             warnings=self.warnings + done.warnings,
         )
+
+
+def network(
+    fields: Fields,
+    run: Callable[[Inputs], Pass],
+    notes: tuple[str, ...] = (),
+    *,
+    cache: tuple[CacheLayers, ...] = (),
+    item_unit: str = "token",
+) -> Network:
+    """The network of a config, under its name and with the reservations about its reading."""
+    return Network(
+        run=run,
+        model_type=fields.text("model_type") or fields.text("_class_name"),
+        name=fields.text("_name_or_path"),
+        warnings=fields.notes + notes,
+        cache=cache,
+        item_unit=item_unit,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +120,8 @@ def lines(costs: Costs, reach: Reach, prefix: str = "") -> Iterator[Line]:
     """Lines of `costs` paid as far as `reach` says, names behind `prefix`.
 
     >>> from estimator.workload.blocks import linear
-    >>> dict(lines({"head": linear(2, 3)}, Reach(tokens=4.0), prefix="text/"))
-    {'text/head': Term(params=6, active_params=6, flop=48.0, backward_ratio=2.0)}
+    >>> dict(lines({"head": linear(2, 3)}, Reach(tokens=4.0), prefix="text/"))["text/head"].flop
+    48.0
     """
     for part, cost in costs.items():
         flop = cost.flop_per_token * reach.tokens + cost.flop_per_pair * reach.pairs
@@ -112,6 +132,7 @@ def lines(costs: Costs, reach: Reach, prefix: str = "") -> Iterator[Line]:
                 active_params=reach.times * cost.active_params,
                 flop=reach.times * flop,
                 backward_ratio=1.0 if reach.first else 2.0,
+                is_embedding=cost.is_embedding,
             ),
         )
 
@@ -125,13 +146,7 @@ def added(all_lines: Iterable[Line]) -> dict[str, Term]:
     """Lines of one name added up, empty ones dropped; a name keeps one backward ratio."""
     terms: dict[str, Term] = {}
     for name, line in all_lines:
-        held = terms.get(name, Term(backward_ratio=line.backward_ratio))
-        terms[name] = Term(
-            params=held.params + line.params,
-            active_params=held.active_params + line.active_params,
-            flop=held.flop + line.flop,
-            backward_ratio=line.backward_ratio,
-        )
+        terms[name] = terms[name] + line if name in terms else line
     return {name: term for name, term in terms.items() if _counts(term)}
 
 
@@ -149,26 +164,24 @@ def length_warning(seq_len: Quantity, longest: int) -> tuple[str, ...]:
     return (f"seq_len {float(np.max(seq_len)):.0f} is beyond the model's {longest} positions",)
 
 
-def merged(*parts: Costs) -> Costs:
-    """Costs of one name in several parts added up: the layers of a short block.
-
-    >>> from estimator.workload.blocks import held
-    >>> merged({"norm": held(2)}, {"norm": held(3)})["norm"].params
-    5
-    """
-    total: dict[str, Cost] = {}
-    for part in parts:
-        for name, cost in part.items():
-            held = total.get(name, Cost())
-            total[name] = Cost(
-                params=held.params + cost.params,
-                active_params=held.active_params + cost.active_params,
-                flop_per_token=held.flop_per_token + cost.flop_per_token,
-                flop_per_pair=held.flop_per_pair + cost.flop_per_pair,
-            )
-    return total
-
-
 def _counts(term: Term) -> bool:
     """Whether the term holds or costs anything."""
     return term.params > 0 or bool(np.any(np.asarray(term.flop) > 0))
+
+
+def attended_pairs(seq_len: Quantity, window: int | None, inputs: Inputs) -> Quantity:
+    """(query, key) pairs of one sequence in one layer.
+
+    Full attention counts S x S, a window of W in the band below the diagonal S W - W^2 / 2,
+    doubled where the causal half is not asked for, so that W = S gives S x S again.
+
+    >>> attended_pairs(8.0, None, Inputs()), attended_pairs(8.0, 2, Inputs())
+    (64.0, 64.0)
+    >>> float(attended_pairs(8.0, 2, Inputs(windowed=True, causal=True)))
+    14.0
+    """
+    pairs = seq_len * seq_len
+    if inputs.windowed and window is not None:
+        width = np.minimum(seq_len, float(window))
+        pairs = 2.0 * seq_len * width - width * width
+    return 0.5 * pairs if inputs.causal else pairs

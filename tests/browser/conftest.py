@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,8 +26,13 @@ FLAGS = [
     "--disable-sync",
     "--force-color-profile=srgb",
     "--font-render-hinting=none",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
 WAIT_S = 60
+sync_api.expect.set_options(timeout=WAIT_S * 1000)
+DRAWN = """[...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(
+    (chart) => chart.querySelector('svg .mark-group'))"""
+"""Whether every chart of the page is drawn."""
 
 
 def find_executable():
@@ -72,6 +78,7 @@ def address(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def chromium():
+    """A browser that knows no host but this machine, and keeps scripts from page to page."""
     executable = find_executable()
     if executable is None:
         if os.environ.get("CI"):
@@ -79,42 +86,70 @@ def chromium():
         pytest.skip("no Chromium found: name one in TWENTY_WATTS_BROWSER")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield browser
+        yield browser.new_context(reduced_motion="reduce", locale="en-GB", timezone_id="UTC")
         browser.close()
+
+
+@contextmanager
+def watched(chromium):
+    """Open tabs; any request to elsewhere and any error of a page fails the test."""
+    wrong, tabs = [], []
+
+    def complain(note):
+        """A page below the root first looks for its server below itself, and finds it above."""
+        if not ("404" in note.text and "/_stcore/" in note.location["url"]):
+            wrong.append(note.text)
+
+    def watch(url):
+        if urlsplit(url).hostname not in ("localhost", "127.0.0.1", None):
+            wrong.append(f"request to {url}")
+
+    def open_tab(*, width=1280, height=720, scheme="light"):
+        page = chromium.new_page()
+        tabs.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
+        page.set_default_timeout(WAIT_S * 1000)
+        page.on("request", lambda request: watch(request.url))
+        page.on("websocket", lambda socket: watch(socket.url))
+        page.on("pageerror", lambda error: wrong.append(f"page error {error}"))
+        page.on("console", lambda note: note.type == "error" and complain(note))
+        return page
+
+    yield open_tab
+    for page in tabs:
+        page.close()
+    assert wrong == []
+
+
+def go(page, url):
+    """Open a page of the app and wait until it is drawn, its charts included."""
+    page.goto(url)
+    page.locator("[data-scenario]").wait_for(state="attached")
+    page.wait_for_function(DRAWN)
+    return page
+
+
+def choose_in_menu(page, group, title):
+    """Open a page by the navigation, like a visitor."""
+    page.get_by_test_id("stTopNavSection").filter(has_text=group).click()
+    page.get_by_role("menuitem", name=title).click()
 
 
 @pytest.fixture
 def visit(chromium, address):
-    """Open the app; any request to elsewhere and any error of the page fails the test."""
-    wrong = []
-    contexts = []
+    """Open the app in a new tab."""
+    with watched(chromium) as open_tab:
 
-    def refuse(route):
-        if urlsplit(route.request.url).hostname not in ("localhost", "127.0.0.1", None):
-            wrong.append(f"request to {route.request.url}")
-            route.abort()
-        else:
-            route.continue_()
+        def open_page(query="", **look):
+            return go(open_tab(**look), query if "://" in query else f"{address}/{query}")
 
-    def open_page(query="", *, width=1280, height=720, scheme="light"):
-        context = chromium.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,
-            reduced_motion="reduce",
-            locale="en-GB",
-            timezone_id="UTC",
-        )
-        contexts.append(context)
-        context.route("**/*", refuse)
-        page = context.new_page()
-        page.set_default_timeout(WAIT_S * 1000)
-        page.on("pageerror", lambda error: wrong.append(f"page error {error}"))
-        page.on("console", lambda note: note.type == "error" and wrong.append(note.text))
-        page.goto(query if query.startswith("http") else f"{address}/{query}")
-        page.locator("[data-scenario]").wait_for(state="attached")
-        return page
+        yield open_page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert wrong == []
+
+@pytest.fixture(scope="module")
+def projector(chromium, address):
+    """One tab of the size of a projector, to show one slide after another."""
+    with watched(chromium) as open_tab:
+        page = open_tab()
+        yield lambda query: go(page, f"{address}/{query}")

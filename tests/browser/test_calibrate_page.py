@@ -5,11 +5,10 @@ import re
 import subprocess
 import sys
 import time
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser.conftest import ROOT, WAIT_S, free_port, healthy
+from tests.browser.conftest import ROOT, WAIT_S, free_port, go, healthy, watched
 from tests.measured_runs import begin, several, store
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -47,34 +46,9 @@ def measured_here(tmp_path_factory):
 
 @pytest.fixture
 def linked(chromium, measured_here):
-    """Open the page by its own address; nothing may go elsewhere, no script may fail."""
-    wrong, contexts = [], []
-
-    def watch(request):
-        if urlsplit(request.url).hostname not in ("localhost", "127.0.0.1", None):
-            wrong.append(request.url)
-
-    def open_page(query="", *, width=1280, height=720, scheme="light"):
-        context = chromium.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,
-            reduced_motion="reduce",
-            locale="en-GB",
-            timezone_id="UTC",
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(WAIT_S * 1000)
-        page.on("request", watch)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.goto(f"{measured_here}/calibrate{query}")
-        page.locator("[data-scenario]").wait_for(state="attached")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert wrong == []
+    """Open the page by its own address."""
+    with watched(chromium) as open_tab:
+        yield lambda query="", **look: go(open_tab(**look), f"{measured_here}/calibrate{query}")
 
 
 def shown(page, part):

@@ -11,6 +11,18 @@ pytestmark = pytest.mark.browser
 HEADLINES = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
 LINK = "?v=1&params=7000000000&tokens=2000000000000&hardware=h100-sxm&devices=64&site=fr"
 CHARTS = "[data-testid=stVegaLiteChart]"
+PICTURES = {
+    "Where the energy goes": "parts",
+    "What makes it uncertain": "doubts",
+    "Other devices": "devices",
+}
+"""What the choice of a picture calls it -> its name in the link; the last is shown at first."""
+CHANGED = """(before) => {
+    const svg = document.querySelector('[data-testid=stVegaLiteChart] svg');
+    return svg && svg.innerHTML !== before
+        && svg.querySelector('[class*=mark-] path, [class*=mark-] line');
+}"""
+"""Whether another chart is drawn."""
 
 
 def figures(page):
@@ -29,28 +41,46 @@ def set_devices(page, count):
     box.press("Enter")
 
 
-def test_the_page_opens_with_figures_and_no_blank_chart(visit):
-    page = visit()
+def inside(chart):
+    """Every text of a chart that shows is within its frame."""
+    return chart.evaluate(
+        """(svg) => {
+            const frame = svg.getBoundingClientRect();
+            const texts = [...svg.querySelectorAll('text')].filter(
+                (text) => text.getAttribute('opacity') !== '0'
+                    && text.getBoundingClientRect().width);
+            return texts.length > 0 && texts.every((text) => {
+                const box = text.getBoundingClientRect();
+                return box.left >= frame.left - 2 && box.right <= frame.right + 2;
+            });
+        }"""
+    )
+
+
+def each_picture(page):
+    """Choose one picture after the other, and look at the chart of each."""
+    chart = page.locator(f"{CHARTS} svg")
+    for label, name in PICTURES.items():
+        before = chart.inner_html()
+        page.get_by_role("radio", name=label, exact=True).click()
+        page.wait_for_url(f"**picture={name}**")
+        page.wait_for_function(CHANGED, arg=before)
+        expect(chart).to_have_count(1)
+        yield chart
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_picture_is_drawn_and_none_of_its_text_is_cut(visit, width):
+    page = visit(LINK, width=width, height=844)
     for name in HEADLINES:
         assert re.search(r"\d", page.locator(f'[data-quantity="{name}"]').inner_text())
-    expect(page.locator(f"{CHARTS} svg")).to_have_count(3)
-    for chart in page.locator(CHARTS).all():
-        chart.locator("svg [class*=mark-] path, svg [class*=mark-] line").first.wait_for()
-        assert chart.locator("svg [class*=role-mark] > *").count() > 1
-        assert chart.locator("svg").first.bounding_box()["height"] > 100
-
-
-def test_no_text_of_a_chart_leaves_it(visit):
-    for width in (1280, 390):
-        page = visit(width=width, height=844)
-        expect(page.locator(f"{CHARTS} svg")).to_have_count(3)
-        for chart in page.locator(f"{CHARTS} svg").all():
-            frame = chart.bounding_box()
-            for text in chart.locator("text").all():
-                box = text.bounding_box()
-                if box and box["width"] and text.get_attribute("opacity") != "0":
-                    assert box["x"] >= frame["x"] - 2
-                    assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 2
+    seen = set()
+    for chart in each_picture(page):
+        assert chart.locator("[class*=role-mark] > *").count() > 1
+        assert chart.bounding_box()["height"] > 100
+        assert inside(chart)
+        seen.add(chart.inner_html())
+    assert len(seen) == len(PICTURES)
 
 
 def test_a_control_changes_the_figures_and_the_address(visit):
@@ -68,6 +98,7 @@ def test_a_copied_link_opens_the_same_figures(visit):
     set_devices(page, 96)
     wait_for(page, "devices=96")
     page.wait_for_url("**devices=96**")
+    page.get_by_test_id("stExpander").filter(has_text="Share and export").locator("summary").click()
     copied = page.get_by_test_id("stCode").first.inner_text().replace("\n", "").strip()
     assert copied == page.url
     assert figures(visit(copied)) == figures(page)
@@ -121,13 +152,13 @@ def test_a_device_is_found_by_typing(visit):
 
 def test_a_bad_link_says_so(visit):
     page = visit("?params=lots&tokens=2e12&hardware=h100")
-    expect(page.get_by_role("alert")).to_contain_text("params is not a number")
+    expect(page.get_by_role("alert")).to_contain_text("Params is not a number")
     assert len(figures(page)) == 4
 
 
 def test_on_a_phone_nothing_is_cut_and_the_inputs_are_at_hand(visit):
     page = visit(LINK, width=390, height=844)
-    expect(page.locator(f"{CHARTS} svg")).to_have_count(3)
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     for name in HEADLINES:
         box = page.locator(f'[data-quantity="{name}"] .tw-value').bounding_box()
@@ -165,16 +196,29 @@ def test_on_a_slide_one_chart_stands_alone_with_its_axis(visit, section):
     assert box["y"] + box["height"] <= 720
 
 
+def outline(page):
+    return page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+
+
 def test_by_keyboard_every_stop_is_seen_and_a_link_of_the_navigation_opens(visit):
     page = visit(LINK)
-    page.get_by_role("button", name="Size").or_(page.get_by_role("radio", name="Size")).focus()
-    for _ in range(40):
+    page.get_by_role("link", name="Estimate").first.focus()
+    stops = []
+    for _ in range(12):
         page.keyboard.press("Tab")
-        name = page.evaluate("document.activeElement.innerText")
-        if name == "Calibrate":
+        stops.append(page.evaluate("document.activeElement.innerText").strip())
+        assert outline(page) == "solid", stops
+        if stops[-1] == "Trust":
             break
-    assert name == "Calibrate"
-    style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert style == "solid"
+    assert stops == ["Compare", "Serve", "The limits", "Trust"]
+    page.keyboard.press("Enter")
+    page.get_by_role("menuitem", name="Calibrate").wait_for()
+    entries = []
+    while "Calibrate" not in entries and len(entries) < 4:
+        entries.append(page.evaluate("document.activeElement.innerText").strip())
+        assert outline(page) == "solid", entries
+        if entries[-1] != "Calibrate":
+            page.keyboard.press("ArrowDown")
+    assert entries == ["How right are we?", "How it works", "Calibrate"]
     page.keyboard.press("Enter")
     page.wait_for_url("**/calibrate*")

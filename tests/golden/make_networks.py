@@ -39,13 +39,15 @@ UNCOUNTED = {
         (
             *("gemma3", "llava", "llava_next", "internvl", "mistral3", "paligemma", "smolvlm"),
             *("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "idefics3"),
-            *("llava_onevision", "llama4", "qwen3_5", "qwen3_5_moe"),
+            *("llava_onevision", "llama4", "qwen3_5", "qwen3_5_moe", "glm4v", "glm4v_moe"),
+            *("llava_next_video", "vipllava", "qwen2_audio", "voxtral"),
         ),
-        "image tokens are found by value",
+        "tokens of images and of sound are found by value",
     ),
     "bros": "asks for boxes",
     "wav2vec2-bert": "its mel frames are made outside of it",
     "siglip2": "its patches are cut outside of it",
+    "siglip2_vision_model": "its patches are cut outside of it",
     "mra": "its attention runs in kernels that PyTorch does not count",
     "zamba": "its loop over tokens takes many minutes",
 }
@@ -56,10 +58,13 @@ READ_BY_VALUE = {
     *(
         *("big_bird", "convbert", "ibert", "layoutlm", "longformer", "roformer", "splinter"),
         *("squeezebert", "xlnet", "lilt", "yoso", "mra", "nystromformer", "tapas", "markuplm"),
-        *("xlm", "flaubert", "luke", "dpr", "led", "bigbird_pegasus", "fsmt"),
+        *("xlm", "flaubert", "luke", "dpr", "led", "bigbird_pegasus", "fsmt", "detr", "layoutlmv3"),
     ),
 }
 """These read values of tensors, so they are built in full."""
+
+SIDES = {"detr": 800, "depth_anything": 518}
+"""Sides of the images of models whose configs state none."""
 
 OWN_HEAD = "T5ForConditionalGeneration"
 """transformers 5 ties its head even where the weights have one of their own."""
@@ -101,9 +106,9 @@ def params_total(model: torch.nn.Module, config: dict) -> int:
     return count
 
 
-def empty(*shape: int) -> torch.Tensor:
-    """Return a tensor on the meta device."""
-    return torch.empty(shape, device="meta")
+def empty(*shape: int, device: str | torch.device = "meta") -> torch.Tensor:
+    """Return a tensor, of shape alone on the meta device."""
+    return torch.zeros(shape, device=device)
 
 
 def tokens(length: int, device: torch.device) -> torch.Tensor:
@@ -120,8 +125,10 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
     if "pixel_values" in names:
         vision = getattr(config, "vision_config", config)
         side = getattr(vision, "image_size", 224)
-        side = side[0] if isinstance(side, list | tuple) else side
-        made["pixel_values"] = empty(1, getattr(vision, "num_channels", 3), side, side)
+        side = SIDES.get(config.model_type, side)
+        high, wide = side if isinstance(side, list | tuple) else (side, side)
+        channels = getattr(vision, "num_channels", 3)
+        made["pixel_values"] = empty(1, channels, high, wide, device=model.device)
     if hasattr(config, "num_frames"):
         made["pixel_values"] = empty(1, config.num_frames, config.num_channels, side, side)
     if config.model_type == "mllama":

@@ -3,25 +3,25 @@
 Defaults are those of transformers 5.23.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
-from estimator.workload.blocks import Attention, Mlp, held
-from estimator.workload.families.encoder import Group, task
+from estimator.workload.blocks import Attention, Mlp, held, table
 from estimator.workload.families.encoder_decoder import (
     EncoderDecoder,
     Side,
+    cached_network,
     head,
-    network,
-    tables,
+    token_tables,
 )
+from estimator.workload.families.text_encoder import Group
 from estimator.workload.fields import Fields
+from estimator.workload.model_class import task
 from estimator.workload.network import Network
+from estimator.workload.registry import families, family
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class BartFacts:
     """What sets one family of BART's line apart.
 
     Parameters
@@ -50,12 +50,12 @@ class Facts:
 APART = ("marian", "fsmt")
 """Families whose sides may have tables of their own."""
 
-BART = Facts()
-MBART = Facts(final_norm=True)
-PEGASUS = Facts(spare_positions=0, embedding_norm=False, final_norm=True)
+BART = BartFacts()
+MBART = BartFacts(final_norm=True)
+PEGASUS = BartFacts(spare_positions=0, embedding_norm=False, final_norm=True)
 
 
-def bart(facts: Facts, fields: Fields) -> Network:
+def bart(facts: BartFacts, fields: Fields) -> Network:
     """BART: learned positions, biases everywhere, one token table."""
     hidden = fields.size("hidden_size", "d_model", default=facts.hidden)
     vocab = fields.size("vocab_size", default=facts.vocab)
@@ -74,7 +74,7 @@ def bart(facts: Facts, fields: Fields) -> Network:
         once=once,
         longest=fields.size("max_position_embeddings", default=facts.positions),
     )
-    return network(fields, model.run, cross, layers)
+    return cached_network(fields, model.run, cross, layers)
 
 
 def _decoded_vocab(fields: Fields, vocab: int) -> int:
@@ -93,11 +93,11 @@ def _tables(fields: Fields, vocab: int, hidden: int, decoder_only: bool) -> int:
         spare = (fields.size_or_none("decoder_vocab_size") or vocab) - vocab
         tied = fields.flag("tie_word_embeddings", default=True)
         own = 0 if tied or decoder_only else spare * hidden
-        return tables(vocab * hidden, fields, decoder_only) + own
+        return token_tables(vocab * hidden, fields, decoder_only) + own
     return (_decoded_vocab(fields, vocab) + vocab * (not decoder_only)) * hidden
 
 
-def _attention(fields: Fields, facts: Facts, hidden: int, side: str) -> Attention:
+def _attention(fields: Fields, facts: BartFacts, hidden: int, side: str) -> Attention:
     default = facts.heads[side == "decoder"]
     key = f"{side}_attention_heads"
     keys = (key,) if side == "decoder" else ("num_attention_heads", key)
@@ -112,7 +112,7 @@ def _attention(fields: Fields, facts: Facts, hidden: int, side: str) -> Attentio
     )
 
 
-def _side(fields: Fields, facts: Facts, hidden: int, side: str) -> Side:
+def _side(fields: Fields, facts: BartFacts, hidden: int, side: str) -> Side:
     """One side: positions, norms, layers."""
     decodes = side == "decoder"
     positions = fields.size("max_position_embeddings", default=facts.positions)
@@ -124,7 +124,7 @@ def _side(fields: Fields, facts: Facts, hidden: int, side: str) -> Side:
     keys = (f"{side}_layers",) if decodes else ("num_hidden_layers", f"{side}_layers")
     return Side(
         before={
-            "embedding/position": held(rows * hidden),
+            "embedding/position": table(rows, hidden),
             "norm/outer": held((facts.embedding_norm + facts.final_norm) * 2 * hidden),
         },
         stack=(
@@ -136,6 +136,7 @@ def _side(fields: Fields, facts: Facts, hidden: int, side: str) -> Side:
     )
 
 
+@family("fsmt")
 def fsmt(fields: Fields) -> Network:
     """FSMT, the translators of WMT 2019: tables of two languages (arXiv:1907.06616)."""
     values = {
@@ -145,28 +146,27 @@ def fsmt(fields: Fields) -> Network:
         "decoder_vocab_size": fields.size("tgt_vocab_size", default=42024),
         "share_encoder_decoder_embeddings": False,
     }
-    return bart(Facts(embedding_norm=False), replace(fields, values=values))
+    return bart(BartFacts(embedding_norm=False), replace(fields, values=values))
 
 
+@family("mvp")
 def mvp(fields: Fields) -> Network:
     """MVP: BART, whose prompts are not counted (arXiv:2206.12131)."""
     note = ("the prompts are not counted",) * fields.flag("use_prompt")
-    return bart(Facts(vocab=50267), replace(fields, notes=(*fields.notes, *note)))
+    return bart(BartFacts(vocab=50267), replace(fields, notes=(*fields.notes, *note)))
 
 
-FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
-    "bart": partial(bart, BART),
-    "fsmt": fsmt,
-    "mvp": mvp,
-    "mbart": partial(bart, MBART),
-    "plbart": partial(
-        bart, Facts(vocab=50005, hidden=768, layers=(6, 6), heads=(12, 12), ffn=(3072, 3072))
-    ),
-    "pegasus": partial(bart, PEGASUS),
-    "marian": partial(bart, Facts(vocab=58101, spare_positions=0, embedding_norm=False)),
-    "blenderbot": partial(
-        bart,
-        Facts(
+families(
+    bart,
+    {
+        "bart": BART,
+        "mbart": MBART,
+        "plbart": BartFacts(
+            vocab=50005, hidden=768, layers=(6, 6), heads=(12, 12), ffn=(3072, 3072)
+        ),
+        "pegasus": PEGASUS,
+        "marian": BartFacts(vocab=58101, spare_positions=0, embedding_norm=False),
+        "blenderbot": BartFacts(
             vocab=8008,
             hidden=2560,
             layers=(2, 24),
@@ -177,10 +177,7 @@ FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
             embedding_norm=False,
             final_norm=True,
         ),
-    ),
-    "blenderbot-small": partial(
-        bart,
-        Facts(
+        "blenderbot-small": BartFacts(
             hidden=512,
             layers=(8, 8),
             heads=(16, 16),
@@ -188,8 +185,8 @@ FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
             positions=512,
             spare_positions=0,
         ),
-    ),
-    "m2m_100": partial(
-        bart, Facts(vocab=128112, spare_positions=None, embedding_norm=False, final_norm=True)
-    ),
-}
+        "m2m_100": BartFacts(
+            vocab=128112, spare_positions=None, embedding_norm=False, final_norm=True
+        ),
+    },
+)

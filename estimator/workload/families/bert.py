@@ -1,111 +1,39 @@
-"""Which text encoder a config describes: BERT and the models that differ from it in a few facts.
+"""Which text encoder of BERT's line a config describes: BERT, RoBERTa, DistilBERT, ELECTRA, ALBERT.
 
 Defaults are those of transformers 5.23.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 
-from estimator.workload.blocks import Costs, held, linear
-from estimator.workload.families.encoder import (
+from estimator.workload.blocks import Costs, held, linear, vocabulary_head
+from estimator.workload.families.text_encoder import (
+    LANGUAGE_TASKS,
     LAYER_NORM,
-    Encoder,
     Group,
-    Heads,
+    HeadCosts,
     Sizes,
+    TextFacts,
     bert_sizes,
     block,
+    encoder_of,
     heads,
-    network,
-    tables,
-    task,
+    narrow_width,
+    text_encoder,
 )
-from estimator.workload.families.rotary import label_count
 from estimator.workload.fields import Fields
-from estimator.workload.network import Network
+from estimator.workload.model_class import class_name, label_count, task
+from estimator.workload.network import Network, network
+from estimator.workload.registry import families, family
 
-BERT_SIZES = Sizes()
 SPANS = ("QuestionAnswering", "PreTraining")
-BERT_POOLED = ("", "NextSentencePrediction", "MultipleChoice", "PreTraining")
 
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What sets one family of the line apart.
-
-    Parameters
-    ----------
-    sizes : Sizes
-        Defaults of its configs.
-    spare_positions : int
-        Rows of the position table that no token uses. [1]
-    pooled : tuple of str
-        Tasks whose trunk ends in a pooler.
-    classifier_dense, twin_bias : bool
-        As in `Heads`.
-    extra : function
-        Further costs round the stack.
-    embedding_norm : bool
-        A norm on the sum of the tables.
-    """
-
-    sizes: Sizes = BERT_SIZES
-    spare_positions: int = 0
-    pooled: tuple[str, ...] = ("SequenceClassification", *BERT_POOLED)
-    classifier_dense: bool = False
-    twin_bias: bool = True
-    extra: Callable[[Fields, Sizes], Costs] = lambda fields, sizes: {}
-    embedding_norm: bool = True
-
-
-BERT = Facts()
-ROBERTA = Facts(spare_positions=2, pooled=("", "MultipleChoice"), classifier_dense=True)
-
-
-def bert(facts: Facts, fields: Fields) -> Network:
-    """BERT: learned positions and types, norms after the blocks, biases everywhere."""
-    sizes = bert_sizes(fields, facts.sizes)
-    after, once, notes = heads(
-        fields,
-        Heads(
-            hidden=sizes.hidden,
-            vocab=sizes.vocab,
-            table_width=sizes.hidden,
-            pooler=facts.pooled,
-            classifier_dense=facts.classifier_dense,
-            twin_bias=facts.twin_bias,
-        ),
-    )
-    if fields.text("model_type") == "splinter" and task(fields) in SPANS:
-        after, once = _span_selection(sizes.hidden), {}
-    before = {
-        **tables(sizes, sizes.hidden, facts.embedding_norm),
-        **facts.extra(fields, sizes),
-    }
-    encoder = Encoder(
-        before=before,
-        stack=(Group(costs=block(fields, sizes), times=sizes.layers),),
-        after=after,
-        once=once,
-        longest=max(sizes.positions - facts.spare_positions, 1),
-    )
-    return network(fields, encoder, notes)
-
-
-def _span_selection(hidden: int) -> Costs:
-    """Splinter: spans scored against questions (arXiv:2101.00438, sec. 3)."""
-    return {
-        "head/question": linear(hidden, 2 * hidden, bias=True),
-        "head/span": linear(hidden, 2 * hidden, bias=True),
-        "norm/head": held(4 * LAYER_NORM * hidden),
-        "head/classifier": linear(hidden, 2 * hidden),
-    }
+BERT = TextFacts()
+ROBERTA = TextFacts(spare_positions=2, pooled=("", "MultipleChoice"), classifier_dense=True)
 
 
 def outer_norm(fields: Fields, sizes: Sizes) -> Costs:
     """A norm after the last layer."""
-    return {"norm/outer": held(2 * sizes.hidden)}
+    return {"norm/outer": held(LAYER_NORM * sizes.hidden)}
 
 
 def relative_bias(fields: Fields, sizes: Sizes) -> Costs:
@@ -121,60 +49,113 @@ def task_types(fields: Fields, sizes: Sizes) -> Costs:
     return {"embedding/task": held(used * rows * sizes.hidden)}
 
 
-def distilbert(fields: Fields) -> Network:
-    """DistilBERT: no types, no pooler, a dense layer before the classifier."""
-    sizes = replace(bert_sizes(fields, Sizes(layers=6)), types=0)
-    facts = Heads(
-        hidden=sizes.hidden,
-        vocab=sizes.vocab,
-        table_width=sizes.hidden,
-        pooler=(),
-        classifier_dense=True,
-        twin_bias=False,
-    )
-    after, once, notes = heads(fields, facts)
-    encoder = Encoder(
-        before=tables(sizes, sizes.hidden),
-        stack=(Group(costs=block(fields, sizes), times=sizes.layers),),
-        after=after,
-        once=once,
-        longest=sizes.positions,
-    )
-    return network(fields, encoder, notes)
+def span_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+    """Splinter: spans scored against questions (arXiv:2101.00438, sec. 3)."""
+    if task(fields) not in SPANS:
+        return heads(fields, sizes, facts)
+    hidden = sizes.hidden
+    after = {
+        "head/question": linear(hidden, 2 * hidden, bias=True),
+        "head/span": linear(hidden, 2 * hidden, bias=True),
+        "norm/head": held(4 * LAYER_NORM * hidden),
+        "head/classifier": linear(hidden, 2 * hidden),
+    }
+    return after, {}, ()
 
 
-def electra(fields: Fields) -> Network:
-    """ELECTRA: a narrow token table; the discriminator scores every position."""
-    sizes = bert_sizes(fields, Sizes(hidden=256, heads=4, width=1024))
-    narrow = fields.size("embedding_size", default=128)
-    facts = Heads(
-        hidden=sizes.hidden,
-        vocab=sizes.vocab,
-        table_width=narrow,
-        pooler=(),
-        classifier_dense=True,
-        twin_bias=False,
-    )
-    if task(fields) == "PreTraining":
-        after: Costs = {
-            "head/dense": linear(sizes.hidden, sizes.hidden, bias=True),
-            "head/replaced": linear(sizes.hidden, 1, bias=True),
-        }
-        once: Costs = {}
-        notes: tuple[str, ...] = ()
-    else:
-        after, once, notes = heads(fields, facts)
-    bridge = {"embedding/project_in": linear(narrow, sizes.hidden, bias=True)}
-    encoder = Encoder(
-        before={**tables(sizes, narrow), **(bridge if narrow != sizes.hidden else {})},
-        stack=(Group(costs=block(fields, sizes), times=sizes.layers),),
-        after=after,
-        once=once,
-        longest=sizes.positions,
-    )
-    return network(fields, encoder, notes)
+def replaced_token_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+    """ELECTRA: the discriminator scores every position (arXiv:2003.10555, sec. 2)."""
+    if task(fields) != "PreTraining":
+        return heads(fields, sizes, facts)
+    after = {
+        "head/dense": linear(sizes.hidden, sizes.hidden, bias=True),
+        "head/replaced": linear(sizes.hidden, 1, bias=True),
+    }
+    return after, {}, ()
 
 
+def rembert_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+    """RemBERT: a wide table of its own to write with (arXiv:2010.12821, sec. 4)."""
+    wide = fields.size("output_embedding_size", default=1664)
+    width = replace(facts, table_width=lambda fields, sizes: wide)
+    after, once, notes = heads(fields, sizes, width)
+    if task(fields) in LANGUAGE_TASKS:
+        after = {**after, "head/logits": linear(wide, sizes.vocab, bias=True)}
+    return after, once, notes
+
+
+def generation_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+    """BERT for generation: a bare head, tied or not."""
+    if not class_name(fields).endswith("Decoder"):
+        return {}, {}, ()
+    own = not fields.flag("tie_word_embeddings", default=True)
+    logits = vocabulary_head(sizes.hidden, sizes.vocab, own=own, biases=1 + own)
+    return {"head/logits": logits}, {}, ()
+
+
+LARGE = Sizes(hidden=1024, layers=24, heads=16, width=4096)
+
+families(
+    text_encoder,
+    {
+        "bert": BERT,
+        "ernie": replace(BERT, extra=task_types),
+        "megatron-bert": TextFacts(
+            sizes=replace(LARGE, vocab=29056), embedding_norm=False, extra=outer_norm
+        ),
+        "roberta": replace(ROBERTA, sizes=Sizes(vocab=50265)),
+        "xlm-roberta": ROBERTA,
+        "xlm-roberta-xl": replace(
+            ROBERTA,
+            sizes=Sizes(
+                hidden=2560, layers=36, heads=32, width=10240, vocab=250880, positions=514, types=1
+            ),
+            embedding_norm=False,
+            extra=outer_norm,
+        ),
+        "ibert": ROBERTA,
+        "camembert": ROBERTA,
+        "data2vec-text": ROBERTA,
+        "roberta-prelayernorm": replace(ROBERTA, sizes=Sizes(vocab=50265), extra=outer_norm),
+        "mpnet": replace(ROBERTA, sizes=Sizes(vocab=30527), has_types=False, extra=relative_bias),
+        "splinter": replace(BERT, pooled=(), heads=span_heads),
+        "distilbert": TextFacts(
+            sizes=Sizes(layers=6),
+            has_types=False,
+            pooled=(),
+            classifier_dense=True,
+            twin_bias=False,
+        ),
+        "electra": TextFacts(
+            sizes=Sizes(hidden=256, heads=4, width=1024),
+            table_width=narrow_width(128),
+            pooled=(),
+            classifier_dense=True,
+            twin_bias=False,
+            heads=replaced_token_heads,
+        ),
+        "rembert": TextFacts(
+            sizes=Sizes(hidden=1152, layers=32, heads=18, width=4608, vocab=250300),
+            table_width=lambda fields, sizes: fields.size("input_embedding_size", default=256),
+            bridged=True,
+            pooled=("", "SequenceClassification", "MultipleChoice"),
+            heads=rembert_heads,
+        ),
+    },
+)
+
+
+@family("bert-generation")
+def bert_generation(fields: Fields) -> Network:
+    """BERT for generation: no types, no pooler (arXiv:1907.12461)."""
+    sizes = replace(LARGE, vocab=50358)
+    facts = TextFacts(sizes=sizes, has_types=False, heads=generation_heads)
+    encoder, notes = encoder_of(facts, fields)
+    encoder = replace(encoder, causal=class_name(fields).endswith("Decoder"))
+    return network(fields, encoder.run, notes)
+
+
+@family("albert")
 def albert(fields: Fields) -> Network:
     """ALBERT: a narrow token table, and layers that share their weights [1]_.
 
@@ -182,29 +163,22 @@ def albert(fields: Fields) -> Network:
     ----------
     .. [1] Z. Lan et al., "ALBERT", 2019, arXiv:1909.11942, sec. 3.1.
     """
-    usual = Sizes(hidden=4096, layers=12, heads=64, width=16384, vocab=30000)
-    sizes = bert_sizes(fields, usual)
-    narrow = fields.size("embedding_size", default=128)
-    facts = Heads(
-        hidden=sizes.hidden,
-        vocab=sizes.vocab,
-        table_width=narrow,
-        pooler=BERT_POOLED,
+    facts = TextFacts(
+        sizes=Sizes(hidden=4096, layers=12, heads=64, width=16384, vocab=30000),
+        table_width=narrow_width(128),
+        bridged=True,
+        heads=_sentence_order,
     )
-    after, once, notes = heads(fields, facts)
+    encoder, notes = encoder_of(facts, fields)
+    sizes = bert_sizes(fields, facts.sizes)
+    return network(fields, replace(encoder, stack=_shared(fields, sizes)).run, notes)
+
+
+def _sentence_order(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+    after, once, notes = heads(fields, sizes, facts)
     if task(fields) == "PreTraining":
         once = {**once, "head/sentence_order": linear(sizes.hidden, label_count(fields), bias=True)}
-    if task(fields) == "SequenceClassification":
-        once = {"pooler": linear(sizes.hidden, sizes.hidden, bias=True), **once}
-    bridge = {"embedding/project_in": linear(narrow, sizes.hidden, bias=True)}
-    encoder = Encoder(
-        before={**tables(sizes, narrow), **bridge},
-        stack=_shared(fields, sizes),
-        after=after,
-        once=once,
-        longest=sizes.positions,
-    )
-    return network(fields, encoder, notes)
+    return after, once, notes
 
 
 def _shared(fields: Fields, sizes: Sizes) -> tuple[Group, ...]:
@@ -218,41 +192,14 @@ def _shared(fields: Fields, sizes: Sizes) -> tuple[Group, ...]:
     return tuple(Group(costs=costs, times=inner, reuse=run) for run in runs)
 
 
-FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
-    "bert": partial(bert, BERT),
-    "ernie": partial(bert, replace(BERT, extra=task_types)),
-    "megatron-bert": partial(
-        bert,
-        Facts(
-            sizes=Sizes(hidden=1024, layers=24, heads=16, width=4096, vocab=29056),
-            embedding_norm=False,
-            extra=outer_norm,
-        ),
-    ),
-    "roberta": partial(bert, replace(ROBERTA, sizes=Sizes(vocab=50265))),
-    "xlm-roberta": partial(bert, ROBERTA),
-    "xlm-roberta-xl": partial(
-        bert,
-        replace(
-            ROBERTA,
-            sizes=Sizes(
-                hidden=2560, layers=36, heads=32, width=10240, vocab=250880, positions=514, types=1
-            ),
-            embedding_norm=False,
-            extra=outer_norm,
-        ),
-    ),
-    "ibert": partial(bert, replace(ROBERTA, sizes=Sizes())),
-    "splinter": partial(bert, replace(BERT, pooled=())),
-    "camembert": partial(bert, ROBERTA),
-    "data2vec-text": partial(bert, ROBERTA),
-    "roberta-prelayernorm": partial(
-        bert, replace(ROBERTA, sizes=Sizes(vocab=50265), extra=outer_norm)
-    ),
-    "mpnet": partial(
-        bert, replace(ROBERTA, sizes=Sizes(vocab=30527, types=0), extra=relative_bias)
-    ),
-    "distilbert": distilbert,
-    "electra": electra,
-    "albert": albert,
-}
+@family("dpr")
+def dpr(fields: Fields) -> Network:
+    """DPR: a BERT without pooler, perhaps projected (arXiv:2004.04906)."""
+    width = fields.size("projection_dim", default=0, least=0)
+    hidden = fields.size("hidden_size", default=768)
+    head: Costs = {"head/project": linear(hidden, width, bias=True)} if width else {}
+    if class_name(fields).endswith("Reader"):
+        span = linear(width or hidden, 2, bias=True)
+        head = {**head, "head/span": span, "head/relevance": linear(width or hidden, 1, bias=True)}
+    bare = replace(fields, values={**fields.values, "architectures": ["DPRModel"]})
+    return text_encoder(replace(BERT, pooled=(), extra=lambda *_: head), bare)

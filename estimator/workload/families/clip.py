@@ -1,29 +1,29 @@
 """Which model of images and texts a config describes: CLIP, SigLIP, and each tower alone.
 
 Defaults are those of transformers 5.23. A pass holds `batch` images and as many texts of
-`seq_len` tokens; the ledger's tokens are those of both towers.
+`seq_len` tokens; the items of a pass are those of both towers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from estimator.workload.blocks import Attention, Cost, Mlp, held, linear
+from estimator.workload.blocks import Attention, Cost, Mlp, held, linear, table
 from estimator.workload.convolution import image
-from estimator.workload.families.encoder import (
+from estimator.workload.families.text_encoder import (
     Encoder,
     Group,
     Sizes,
     bert_sizes,
     block,
     tables,
-    task,
 )
-from estimator.workload.families.rotary import class_name, label_count
-from estimator.workload.families.vision import Vision, trunk
+from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
-from estimator.workload.network import Network, Pass, Reach, lines, prefixed, sequence
+from estimator.workload.model_class import class_name, label_count, task
+from estimator.workload.network import Network, Pass, Reach, lines, network, prefixed, sequence
+from estimator.workload.registry import families, family
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Pair:
         }
         done += lines(costs, Reach(tokens=batch * batch))
         positions = self.sight.positions(pixels)[1]
-        return Pass(lines=done, tokens=batch * (seq_len + positions))
+        return Pass(lines=done, items=batch * (seq_len + positions))
 
 
 def clip_text(fields: Fields, projection: int | None = None) -> Encoder:
@@ -74,8 +74,8 @@ def _text(fields: Fields, usual: Sizes, projection: int | None, causal: bool) ->
     )
     return Encoder(
         before={
-            "embedding/token": held(sizes.vocab * sizes.hidden),
-            "embedding/position": held(sizes.positions * sizes.hidden),
+            "embedding/token": table(sizes.vocab, sizes.hidden),
+            "embedding/position": table(sizes.positions, sizes.hidden),
             "norm/outer": held(2 * sizes.hidden),
         },
         stack=(Group(costs=block(fields, sizes), times=sizes.layers),),
@@ -107,7 +107,7 @@ def siglip_sight(fields: Fields) -> Vision:
     vision = trunk(fields)
     hidden = vision.hidden
     rows = (vision.side // vision.patch) ** 2
-    tables = {"embedding/position": held(rows * hidden), "norm/outer": held(2 * hidden)}
+    tables = {"embedding/position": table(rows, hidden), "norm/outer": held(2 * hidden)}
     vision = replace(vision, prefix=0, tables=tables)
     return _with_probe(fields, vision) if fields.flag("vision_use_head", default=True) else vision
 
@@ -141,15 +141,7 @@ def _with_probe(fields: Fields, vision: Vision) -> Vision:
     return replace(vision, after=after, once=once)
 
 
-def _network(fields: Fields, run: Callable[[Inputs], Pass]) -> Network:
-    return Network(
-        run=run,
-        model_type=fields.text("model_type"),
-        name=fields.text("_name_or_path"),
-        warnings=fields.notes,
-    )
-
-
+@family("clip", "metaclip_2")
 def clip(fields: Fields) -> Network:
     """CLIP: both towers, or the image tower under a classifier (arXiv:2103.00020)."""
     vision = fields.part("vision_config")
@@ -162,9 +154,10 @@ def clip(fields: Fields) -> Network:
         width=width,
         scales=1,
     )
-    return _network(fields, pair.run)
+    return network(fields, pair.run)
 
 
+@family("siglip")
 def siglip(fields: Fields) -> Network:
     """SigLIP: as CLIP, each pair scored by itself (arXiv:2303.15343)."""
     vision = fields.part("vision_config")
@@ -174,27 +167,28 @@ def siglip(fields: Fields) -> Network:
     pair = Pair(
         text=siglip_text(fields.part("text_config")), sight=sight, width=sight.hidden, scales=2
     )
-    return _network(fields, pair.run)
+    return network(fields, pair.run)
 
 
 def _classifier(fields: Fields, vision: Vision) -> Network:
     """The image tower under a classifier."""
     part = {"head/classifier": linear(vision.hidden, label_count(fields), bias=True)}
-    return _network(fields, replace(vision, once={**vision.once, **part}).run)
+    return network(fields, replace(vision, once={**vision.once, **part}).run)
 
 
 def _tower(read: Callable[[Fields], Vision | Encoder], fields: Fields) -> Network:
     """One tower alone."""
-    return _network(fields, read(fields).run)
+    return network(fields, read(fields).run)
 
 
 def _projected(read: Callable[[Fields, int | None], Vision | Encoder], fields: Fields) -> Network:
     """One tower of CLIP alone, with its projection where the class has it."""
     projects = class_name(fields).endswith("WithProjection")
     width = fields.size("projection_dim", default=512) if projects else None
-    return _network(fields, read(fields, width).run)
+    return network(fields, read(fields, width).run)
 
 
+@family("siglip2")
 def siglip2(fields: Fields) -> Network:
     """SigLIP 2: a table of patches instead of an image size (arXiv:2502.14786, sec. 2.4)."""
     return siglip(
@@ -218,6 +212,7 @@ def _patched(fields: Fields) -> Fields:
     return replace(fields, values={**fields.values, "image_size": size})
 
 
+@family("clipseg")
 def clipseg(fields: Fields) -> Network:
     """CLIPSeg: CLIP, whose decoder of masks is not counted (arXiv:2112.10003)."""
     masks = task(fields) == "ImageSegmentation"
@@ -245,22 +240,32 @@ def bilingual(usual: Sizes, deep: bool, fields: Fields) -> Network:
         longest=max(sizes.positions - 2 * deep, 1),
     )
     pair = Pair(text=text, sight=clip_sight(vision, width), width=width, scales=1)
-    return _network(fields, pair.run)
+    return network(fields, pair.run)
 
 
 CHINESE = Sizes()
 ALT = Sizes(hidden=1024, layers=24, heads=16, width=4096, vocab=250002, positions=514, types=1)
 
-FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
-    "clip": clip,
-    "clip_text_model": partial(_projected, clip_text),
-    "clip_vision_model": partial(_projected, clip_sight),
-    "metaclip_2": clip,
-    "clipseg": clipseg,
-    "chinese_clip": partial(bilingual, CHINESE, False),
-    "altclip": partial(bilingual, ALT, True),
-    "siglip2": siglip2,
-    "siglip": siglip,
-    "siglip_text_model": partial(_tower, siglip_text),
-    "siglip_vision_model": partial(_tower, siglip_sight),
-}
+families(
+    _projected,
+    {
+        "clip_text_model": clip_text,
+        "clip_vision_model": clip_sight,
+        "metaclip_2_text_model": clip_text,
+        "metaclip_2_vision_model": clip_sight,
+        "clipseg_text_model": clip_text,
+        "clipseg_vision_model": clip_sight,
+        "chinese_clip_vision_model": clip_sight,
+    },
+)
+families(
+    _tower,
+    {
+        "siglip_text_model": siglip_text,
+        "siglip_vision_model": siglip_sight,
+        "siglip2_text_model": siglip_text,
+        "siglip2_vision_model": lambda fields: siglip_sight(_patched(fields)),
+    },
+)
+family("chinese_clip")(partial(bilingual, CHINESE, False))
+family("altclip")(partial(bilingual, ALT, True))

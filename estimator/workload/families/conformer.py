@@ -1,28 +1,26 @@
 """Which conformer over sound a config describes: wav2vec 2.0 Conformer, wav2vec 2.0 BERT.
 
 Defaults are those of transformers 5.23. `seq_len` is audio samples at 16 kHz, ten seconds by
-default, and the ledger's tokens are frames.
+default, and the items of a pass are frames.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
-from estimator.workload.families.encoder import task
+from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, linear, merged
 from estimator.workload.families.mixers import depthwise
-from estimator.workload.families.rotary import label_count
-from estimator.workload.families.speech import (
+from estimator.workload.families.wav2vec2 import (
     Filter,
     Listener,
     audio_filters,
     audio_heads,
-    audio_network,
     masks_frames,
     position_filter,
 )
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
-from estimator.workload.network import Network, Pass, merged
+from estimator.workload.model_class import label_count, task
+from estimator.workload.network import Network, Pass, network
+from estimator.workload.registry import family
 
 MEL_WINDOW, MEL_STEP = 400, 160
 """Samples of a mel frame and between two: 25 ms and 10 ms at 16 kHz. [sample]"""
@@ -31,14 +29,7 @@ MEL_WINDOW, MEL_STEP = 400, 160
 def _layer(fields: Fields, hidden: int, usual: int, relative: Costs) -> Costs:
     """Two half MLPs round attention and a convolution (arXiv:2005.08100, sec. 2.1)."""
     heads = fields.size("num_attention_heads", default=hidden // 64)
-    attention = Attention(
-        hidden=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=fields.share("hidden_size", hidden, "num_attention_heads", heads),
-        qkv_bias=True,
-        output_bias=True,
-    ).costs()
+    attention = equal_heads(fields, hidden, heads).costs()
     mlp = Mlp(
         hidden=hidden, width=fields.size("intermediate_size", default=usual), bias=True
     ).costs()
@@ -52,6 +43,7 @@ def _layer(fields: Fields, hidden: int, usual: int, relative: Costs) -> Costs:
     return merged(attention, mlp, mlp, convolution, relative)
 
 
+@family("wav2vec2-conformer")
 def wav2vec2_conformer(fields: Fields) -> Network:
     """wav2vec 2.0 with conformer layers, positions relative, rotary or none."""
     hidden = fields.size("hidden_size", default=768)
@@ -99,9 +91,10 @@ def wav2vec2_conformer(fields: Fields) -> Network:
         ]
         return replace(done, lines=kept)
 
-    return replace(audio_network(fields, model, notes), run=run)
+    return network(fields, run, notes, item_unit="frame")
 
 
+@family("wav2vec2-bert")
 def wav2vec2_bert(fields: Fields) -> Network:
     """w2v-BERT 2.0: conformer layers over pairs of mel frames (arXiv:2312.05187, sec. 3.2)."""
     hidden = fields.size("hidden_size", default=1024)
@@ -142,7 +135,7 @@ def wav2vec2_bert(fields: Fields) -> Network:
         after=after,
         once={"embedding/mask": held(hidden * masks_frames(fields)), **once},
     )
-    return audio_network(fields, model, notes)
+    return network(fields, model.run, notes, item_unit="frame")
 
 
 def _bert_heads(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs, tuple[str, ...]]:
@@ -156,9 +149,3 @@ def _bert_heads(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs,
         "head/classifier": linear(width, label_count(fields), bias=True),
     }
     return {"head/project": linear(hidden, width, bias=True)}, once, ()
-
-
-FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
-    "wav2vec2-conformer": wav2vec2_conformer,
-    "wav2vec2-bert": wav2vec2_bert,
-}

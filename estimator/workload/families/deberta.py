@@ -7,30 +7,31 @@ References
 .. [1] P. He et al., "DeBERTa", 2020, arXiv:2006.03654, sec. 3.1; version 3 arXiv:2111.09543.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from estimator.workload.blocks import Cost, Costs, held, linear
-from estimator.workload.families.encoder import (
+from estimator.workload.blocks import Cost, Costs, held, linear, product, table
+from estimator.workload.families.text_encoder import (
     Encoder,
     Group,
-    Heads,
+    HeadCosts,
     Sizes,
+    TextFacts,
     bert_sizes,
     block,
     heads,
-    network,
-    task,
 )
-from estimator.workload.families.rotary import label_count
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Quantity
-from estimator.workload.network import Network
+from estimator.workload.model_class import label_count, task
+from estimator.workload.network import Network, network
+from estimator.workload.registry import family
 
 
+@family("deberta")
 def deberta(fields: Fields) -> Network:
     """DeBERTa: a joint projection, position projections of its own in every layer."""
     sizes = bert_sizes(fields, Sizes(vocab=50265, types=0))
@@ -40,22 +41,26 @@ def deberta(fields: Fields) -> Network:
         layer[f"attention/{part}"] = linear(hidden, hidden, bias=part != "key")
     kinds = _kinds(fields)
     rows: dict[str, Cost] = {}
-    table: Costs = {}
+    distances: Costs = {}
     span = _span(fields, sizes)
     if fields.flag("relative_attention"):
-        table = {"embedding/relative": held(2 * span * hidden)}
-        product = Cost(flop_per_pair=2 * hidden)
+        distances = {"embedding/relative": held(2 * span * hidden)}
+        pairs = Cost(flop_per_pair=2 * hidden)
         if "c2p" in kinds:
             rows["attention/position_key"] = linear(hidden, hidden)
-            rows["attention/position_scores"] = product
+            rows["attention/position_scores"] = pairs
         if "p2c" in kinds:
             rows["attention/position_query"] = linear(hidden, hidden, bias=True)
-            rows["attention/score_positions"] = product
+            rows["attention/score_positions"] = pairs
     return _assembled(
-        fields, sizes, layer, (table, rows, lambda seq_len: 2 * np.minimum(seq_len, float(span)))
+        fields,
+        sizes,
+        layer,
+        (distances, rows, lambda seq_len: 2 * np.minimum(seq_len, float(span))),
     )
 
 
+@family("deberta-v2")
 def deberta_v2(fields: Fields) -> Network:
     """DeBERTa v2 and v3: buckets of distances, position projections shared or not."""
     usual = Sizes(hidden=1536, layers=24, heads=24, width=6144, vocab=128100, types=0)
@@ -65,21 +70,18 @@ def deberta_v2(fields: Fields) -> Network:
     span = buckets if type(buckets) is int and buckets > 0 else _span(fields, sizes)
     relative = fields.flag("relative_attention")
     norm = "layer_norm" in fields.text("norm_rel_ebd", default="none").lower()
-    table: dict[str, Cost] = {"norm/relative": held(2 * hidden * norm)}
+    distances: dict[str, Cost] = {"norm/relative": held(2 * hidden * norm)}
     rows: dict[str, Cost] = {}
     if relative:
-        table["embedding/relative"] = held(2 * span * hidden)
+        distances["embedding/relative"] = held(2 * span * hidden)
         rows = _bucket_costs(hidden, _kinds(fields), fields.flag("share_att_key"))
     kernel = fields.size("conv_kernel_size", default=0, least=0)
     if kernel:
         weights = hidden * hidden * kernel // fields.size("conv_groups", default=1)
-        params = weights + hidden
-        table["convolution/first_layer"] = Cost(
-            params=params, active_params=params, flop_per_token=2 * weights
-        )
-        table["norm/convolution"] = held(2 * hidden)
+        distances["convolution/first_layer"] = product(weights + hidden, 2 * weights)
+        distances["norm/convolution"] = held(2 * hidden)
     layer = block(fields, sizes)
-    return _assembled(fields, sizes, layer, (table, rows, lambda seq_len: 2.0 * span))
+    return _assembled(fields, sizes, layer, (distances, rows, lambda seq_len: 2.0 * span))
 
 
 def _bucket_costs(hidden: int, kinds: list[Any], shared: bool) -> dict[str, Cost]:
@@ -87,16 +89,16 @@ def _bucket_costs(hidden: int, kinds: list[Any], shared: bool) -> dict[str, Cost
     full = linear(hidden, hidden, bias=True)
     params = 0 if shared else full.params
     project = replace(full, params=params, active_params=params)
-    product = Cost(flop_per_pair=2 * hidden)
+    pairs = Cost(flop_per_pair=2 * hidden)
     rows = {}
     if shared or "c2p" in kinds:
         rows["attention/position_key"] = project
     if shared or "p2c" in kinds:
         rows["attention/position_query"] = project
     if "c2p" in kinds:
-        rows["attention/position_scores"] = product
+        rows["attention/position_scores"] = pairs
     if "p2c" in kinds:
-        rows["attention/score_positions"] = product
+        rows["attention/score_positions"] = pairs
     return rows
 
 
@@ -111,9 +113,9 @@ def _assembled(fields: Fields, sizes: Sizes, layer: Costs, relative: Relative) -
     width = fields.size("embedding_size", default=hidden)
     positions = sizes.positions * fields.flag("position_biased_input", default=True)
     before = {
-        "embedding/token": held(sizes.vocab * width),
-        "embedding/position": held(positions * width),
-        "embedding/type": held(sizes.types * width),
+        "embedding/token": table(sizes.vocab, width),
+        "embedding/position": table(positions, width),
+        "embedding/type": table(sizes.types, width),
         "norm/embedding": held(2 * hidden),
         **extra,
     }
@@ -129,29 +131,24 @@ def _assembled(fields: Fields, sizes: Sizes, layer: Costs, relative: Relative) -
         rows=rows,
         row_count=row_count,
     )
-    return network(fields, encoder, notes)
+    return network(fields, encoder.run, notes)
 
 
-def _heads(fields: Fields, sizes: Sizes, width: int) -> tuple[Costs, Costs, tuple[str, ...]]:
+def _heads(fields: Fields, sizes: Sizes, width: int) -> HeadCosts:
     """A pooler of its own before the classifier; a head that may be tied without saying so."""
-    hidden = sizes.hidden
-    if task(fields) in ("SequenceClassification", "MultipleChoice"):
+    hidden, kind = sizes.hidden, task(fields)
+    if kind in ("SequenceClassification", "MultipleChoice"):
         pooled = fields.size_or_none("pooler_hidden_size") or hidden
-        outputs = label_count(fields) if task(fields) == "SequenceClassification" else 1
-        return (
-            {},
-            {
-                "pooler": linear(pooled, pooled, bias=True),
-                "head/classifier": linear(pooled, outputs, bias=True),
-            },
-            (),
-        )
-    legacy = fields.flag("legacy", default=True)
-    facts = Heads(hidden=hidden, vocab=sizes.vocab, table_width=width, pooler=())
-    if legacy or task(fields) != "MaskedLM":
-        return heads(fields, facts)
-    always_tied = replace(fields, values={**fields.values, "tie_word_embeddings": True})
-    return heads(always_tied, replace(facts, table_width=hidden))
+        outputs = label_count(fields) if kind == "SequenceClassification" else 1
+        once = {
+            "pooler": linear(pooled, pooled, bias=True),
+            "head/classifier": linear(pooled, outputs, bias=True),
+        }
+        return {}, once, ()
+    if fields.flag("legacy", default=True) or kind != "MaskedLM":
+        return heads(fields, sizes, TextFacts(table_width=lambda *_: width, pooled=()))
+    tied = replace(fields, values={**fields.values, "tie_word_embeddings": True})
+    return heads(tied, sizes, TextFacts(pooled=()))
 
 
 def _kinds(fields: Fields) -> list[Any]:
@@ -163,12 +160,6 @@ def _kinds(fields: Fields) -> list[Any]:
 
 
 def _span(fields: Fields, sizes: Sizes) -> int:
-    """Longest distance that is told apart: `max_relative_positions`, or all positions."""
+    """Longest distance with an embedding of its own: `max_relative_positions`, or all positions."""
     stated = fields.values.get("max_relative_positions")
     return stated if type(stated) is int and stated > 0 else sizes.positions
-
-
-FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
-    "deberta": deberta,
-    "deberta-v2": deberta_v2,
-}

@@ -1,10 +1,9 @@
 """How much work a diffusion transformer is, read from a config of diffusers.
 
 Defaults are those of diffusers 0.42. `image_size` is the side of the latent map that the network
-gets, in Flux after it is folded by two; `seq_len` the text tokens. The ledger's tokens are patches.
+gets, in Flux after it is folded by two; `seq_len` the text tokens. The items of a pass are patches.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +12,8 @@ from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
 from estimator.workload.convolution import image, square
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
-from estimator.workload.network import Network, Pass, Reach, lines
+from estimator.workload.network import Network, Pass, Reach, lines, network
+from estimator.workload.registry import diffusers_class
 
 SINE_WIDTH = 256
 """Width of the sines that a time step is turned into before its embedding."""
@@ -57,7 +57,7 @@ class Joint:
         done += lines(self.per_text, Reach(tokens=batch * text))
         done += lines(self.per_both, Reach(tokens=batch * both, pairs=batch * both * both))
         done += lines(self.inside, Reach(tokens=batch * patches, pairs=batch * patches * patches))
-        return Pass(lines=done, tokens=batch * patches)
+        return Pass(lines=done, items=batch * patches)
 
 
 def _times(costs: Costs, count: int) -> Costs:
@@ -71,15 +71,6 @@ def _times(costs: Costs, count: int) -> Costs:
         )
         for part, cost in costs.items()
     }
-
-
-def _network(fields: Fields, run: Callable[[Inputs], Pass]) -> Network:
-    return Network(
-        run=run,
-        model_type=fields.text("_class_name"),
-        name=fields.text("_name_or_path"),
-        warnings=fields.notes,
-    )
 
 
 def _attention(width: int, heads: int, head_dim: int, bias: bool = True) -> Costs:
@@ -110,6 +101,7 @@ def _embedding(inputs: int, width: int) -> Cost:
     )
 
 
+@diffusers_class("DiTTransformer2DModel")
 def dit(fields: Fields) -> Network:
     """DiT: each layer embeds time and class by itself (arXiv:2212.09748, sec. 3.2)."""
     heads = fields.size("num_attention_heads", default=16)
@@ -149,9 +141,10 @@ def dit(fields: Fields) -> Network:
         per_both={},
         inside=_times(layer, layers),
     )
-    return _network(fields, model.run)
+    return network(fields, model.run)
 
 
+@diffusers_class("FluxTransformer2DModel")
 def flux(fields: Fields) -> Network:
     """Flux: layers with two streams that attend together, then layers with one."""
     heads = fields.size("num_attention_heads", default=24)
@@ -180,10 +173,7 @@ def flux(fields: Fields) -> Network:
             "time/text": _embedding(pooled, width),
             "time/modulation": linear(width, modulation * width, bias=True),
         },
-        per_patch={
-            **stream,
-            "head/pixels": linear(width, pixels, bias=True),
-        },
+        per_patch={**stream, "head/pixels": linear(width, pixels, bias=True)},
         per_text={
             "text/project": linear(words, width, bias=True),
             **{f"text/{part}": cost for part, cost in stream.items()},
@@ -191,7 +181,7 @@ def flux(fields: Fields) -> Network:
         per_both={**_times(_single(width, head_dim), single), **_times(pairs, double + single)},
         inside={},
     )
-    return _network(fields, model.run)
+    return network(fields, model.run)
 
 
 def _single(width: int, head_dim: int) -> Costs:
@@ -204,6 +194,7 @@ def _single(width: int, head_dim: int) -> Costs:
     }
 
 
+@diffusers_class("SD3Transformer2DModel")
 def sd3(fields: Fields) -> Network:
     """Stable Diffusion 3: text and patches as two streams (arXiv:2403.03206, sec. 4)."""
     heads = fields.size("num_attention_heads", default=18)
@@ -243,7 +234,7 @@ def sd3(fields: Fields) -> Network:
         per_both=_times(pairs, layers),
         inside=again,
     )
-    return _network(fields, model.run)
+    return network(fields, model.run)
 
 
 def _text_stream(stream: Costs, layers: int) -> Costs:
@@ -255,11 +246,3 @@ def _text_stream(stream: Costs, layers: int) -> Costs:
     }
     whole = _times(stream, layers - 1)
     return {**{f"text/{part}": cost for part, cost in whole.items()}, **last}
-
-
-CLASSES: Mapping[str, Callable[[Fields], Network]] = {
-    "DiTTransformer2DModel": dit,
-    "FluxTransformer2DModel": flux,
-    "SD3Transformer2DModel": sd3,
-}
-"""Readers by `_class_name`."""

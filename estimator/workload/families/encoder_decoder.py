@@ -1,7 +1,7 @@
 """What encoder-decoders are built of: two sides, attention between them, heads.
 
 Both sides run over `seq_len` tokens where the caller states it. Every token passes one side, so
-the ledger's tokens are those of both.
+the items of a pass are those of both.
 """
 
 from collections.abc import Callable
@@ -9,21 +9,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.workload.blocks import Attention, Cost, Costs, held, linear
-from estimator.workload.families.encoder import Group, task
-from estimator.workload.families.rotary import class_name, label_count
+from estimator.workload.blocks import Attention, Costs, linear, table, vocabulary_head
+from estimator.workload.families.text_encoder import Group
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
+from estimator.workload.model_class import class_name, label_count, task
 from estimator.workload.network import (
     Line,
     Network,
     Pass,
     Reach,
+    attended_pairs,
     length_warning,
     lines,
+    network,
     sequence,
 )
-from estimator.workload.transformer import attended_pairs
 
 Near = Callable[[str, Quantity], tuple[Quantity, Quantity]]
 """From a part and a length to positions and pairs of one sequence."""
@@ -73,7 +74,7 @@ class EncoderDecoder:
         sides = (self.source is not None) + (self.target is not None)
         return Pass(
             lines=self.lines(batch, (seq_len, seq_len), inputs),
-            tokens=sides * batch * seq_len,
+            items=sides * batch * seq_len,
             warnings=length_warning(seq_len, self.longest),
         )
 
@@ -82,7 +83,7 @@ class EncoderDecoder:
     ) -> list[Line]:
         """Lines of one pass over sequences of two lengths."""
         source, target = lengths
-        done = [*lines({"embedding/token": held(self.table)}, Reach(tokens=batch))]
+        done = [*lines({"embedding/token": table(self.table, 1)}, Reach(tokens=batch))]
         if self.source is not None and self.near is not None:
             done += _near_lines(self.source, self.near, batch, source)
         elif self.source is not None:
@@ -131,7 +132,7 @@ def cross_lines(
     return done
 
 
-def tables(params: int, fields: Fields, decoder_only: bool = False) -> int:
+def token_tables(params: int, fields: Fields, decoder_only: bool = False) -> int:
     """Parameters of the token tables: one, or where nothing is tied one more on each side."""
     tied = fields.flag("tie_word_embeddings", default=True) or decoder_only
     return params if tied else 3 * params
@@ -147,9 +148,7 @@ def head(fields: Fields, hidden: int, vocab: int, tied: bool) -> tuple[Costs, Co
     """Heads over every position and per sequence."""
     kind = task(fields)
     if kind in ("ConditionalGeneration", "CausalLM") or class_name(fields).endswith("MTModel"):
-        params = 0 if tied else hidden * vocab
-        logits = Cost(params=params, active_params=params, flop_per_token=2 * hidden * vocab)
-        return {"head/logits": logits}, {}
+        return {"head/logits": vocabulary_head(hidden, vocab, own=not tied)}, {}
     if kind == "SequenceClassification":
         return {}, {
             "head/dense": linear(hidden, hidden, bias=True),
@@ -163,15 +162,9 @@ def head(fields: Fields, hidden: int, vocab: int, tied: bool) -> tuple[Costs, Co
     return {}, {}
 
 
-def network(
+def cached_network(
     fields: Fields, run: Callable[[Inputs], Pass], attention: Attention, layers: int
 ) -> Network:
     """The model under its name, with the cache of its decoder's own attention."""
     values = attention.cache_values_per_token
-    return Network(
-        run=run,
-        model_type=fields.text("model_type"),
-        name=fields.text("_name_or_path"),
-        warnings=fields.notes,
-        cache=(CacheLayers(layers=layers, values_per_token=values),),
-    )
+    return network(fields, run, cache=(CacheLayers(layers=layers, values_per_token=values),))

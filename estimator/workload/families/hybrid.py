@@ -3,11 +3,12 @@
 Defaults are those of transformers 5.23.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from estimator.workload.blocks import Costs, Experts, Mlp, linear
 from estimator.workload.convolution import ratio
+from estimator.workload.families.decoder import never
+from estimator.workload.families.experts import EXPERTS, routed
 from estimator.workload.families.hybrid_stack import (
     ATTENTION_KINDS,
     PLAIN,
@@ -17,14 +18,10 @@ from estimator.workload.families.hybrid_stack import (
     stacked,
     with_costs,
 )
-from estimator.workload.families.mixers import (
-    Mamba,
-    Mamba2,
-    Mixer,
-)
-from estimator.workload.families.mixture import EXPERTS, routed
+from estimator.workload.families.mixers import Mamba, Mamba2, Mixer
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
+from estimator.workload.registry import family
 
 
 def _bamba_mixer(fields: Fields, groups: int = 1, state: int = 256) -> Mixer:
@@ -45,6 +42,7 @@ def _bamba_mixer(fields: Fields, groups: int = 1, state: int = 256) -> Mixer:
     ).mixer()
 
 
+@family("bamba")
 def bamba(fields: Fields) -> Network:
     """Bamba: Mamba-2 with some layers of attention, an MLP in each."""
     hidden = fields.size("hidden_size")
@@ -57,6 +55,7 @@ def bamba(fields: Fields) -> Network:
     return stacked(fields, family, (attends if at in chosen else scans for at in range(layers)))
 
 
+@family("granitemoehybrid")
 def granite(fields: Fields) -> Network:
     """Granite 4: Mamba-2 or attention, then a shared MLP beside routed experts, if any."""
     hidden = fields.size("hidden_size")
@@ -83,6 +82,7 @@ def granite(fields: Fields) -> Network:
     )
 
 
+@family("falcon_h1")
 def falcon_h1(fields: Fields) -> Network:
     """Falcon-H1: attention and Mamba-2 side by side in every layer (arXiv:2507.22448, sec. 2)."""
     hidden = fields.size("hidden_size")
@@ -94,14 +94,13 @@ def falcon_h1(fields: Fields) -> Network:
     inner = fields.size("mamba_d_ssm")
     out = {"mixer/out": linear(inner, hidden, bias=fields.flag("projectors_bias"))}
     both = replace(
-        scans,
-        costs={**scans.costs, **out, **attends.costs},
-        cache_values=attends.cache_values,
+        scans, costs={**scans.costs, **out, **attends.costs}, cache_values=attends.cache_values
     )
     layer = with_costs(both, gated_mlp(fields, 14336, fields.flag("mlp_bias")), 2, hidden)
     return stacked(fields, family, [layer] * fields.layers("num_hidden_layers", default=32))
 
 
+@family("jamba")
 def jamba(fields: Fields) -> Network:
     """Jamba: Mamba with some layers of attention and of experts (arXiv:2403.19887, sec. 2)."""
     hidden = fields.size("hidden_size")
@@ -116,7 +115,7 @@ def jamba(fields: Fields) -> Network:
         bias=fields.flag("mamba_proj_bias"),
         normed=True,
     ).mixer()
-    family = replace(PLAIN, vocab=65536, qkv_bias=lambda _: False, output_bias=lambda _: False)
+    family = replace(PLAIN, vocab=65536, attention_bias=never)
     count = fields.size("num_experts", default=16)
     width = fields.size("intermediate_size", default=14336)
     expert = Mlp(hidden=hidden, width=width, gated=True)
@@ -144,6 +143,7 @@ def jamba(fields: Fields) -> Network:
 NEMOTRON_LETTERS = {"M": "mamba", "E": "moe", "*": "attention", "-": "mlp"}
 
 
+@family("nemotron_h")
 def nemotron_h(fields: Fields) -> Network:
     """Nemotron-H: each layer is one of Mamba-2, attention, MLP, experts (arXiv:2504.03624)."""
     hidden = fields.size("hidden_size", default=4096)
@@ -197,12 +197,3 @@ def _nemotron_experts(fields: Fields, hidden: int) -> Costs:
     if narrow is not None:
         bridges = {"moe/narrow": linear(hidden, narrow), "moe/widen": linear(narrow, hidden)}
     return {**costs, "moe/router": linear(hidden, count), **bridges}
-
-
-FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
-    "bamba": bamba,
-    "granitemoehybrid": granite,
-    "falcon_h1": falcon_h1,
-    "jamba": jamba,
-    "nemotron_h": nemotron_h,
-}

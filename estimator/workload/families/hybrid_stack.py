@@ -7,20 +7,20 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from estimator.workload.blocks import Costs, Mlp, held
-from estimator.workload.families.mixers import (
-    Mixer,
-    Strata,
-)
-from estimator.workload.families.rotary import (
-    Family,
-    flag,
-    grouped_attention,
-    output_head,
-)
+from estimator.workload.blocks import Costs, Mlp, held, table
+from estimator.workload.families.decoder import Family, flag, grouped_attention, output_head
+from estimator.workload.families.mixers import Mixer, Strata
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
-from estimator.workload.network import Network, Pass, Reach, length_warning, lines, sequence
+from estimator.workload.network import (
+    Network,
+    Pass,
+    Reach,
+    length_warning,
+    lines,
+    network,
+    sequence,
+)
 
 ATTENTION_KINDS = ("attention", "full_attention", "hybrid")
 """What the configs call a layer that attends."""
@@ -30,8 +30,7 @@ PLAIN = Family(
     intermediate=14336,
     positions=262144,
     kv_heads=8,
-    qkv_bias=flag("attention_bias"),
-    output_bias=flag("attention_bias"),
+    attention_bias=flag("attention_bias"),
 )
 
 
@@ -47,6 +46,8 @@ class Hybrid:
         The layers by kind.
     tied : bool
         Default of `tie_word_embeddings`.
+    outer_norm_params : int or None
+        Parameters of the norms outside the layers; None takes one RMS norm. [1]
     """
 
     hidden: int
@@ -54,37 +55,28 @@ class Hybrid:
     positions: int
     strata: tuple[Strata, ...]
     tied: bool = False
+    outer_norm_params: int | None = None
 
     def network(self, fields: Fields) -> Network:
         """The model under its name, with the head of its class."""
-        head, warnings = output_head(fields, self.vocab, self.tied)
+        head, notes = output_head(fields, self.vocab, self.tied)
+        norm = held(self.hidden if self.outer_norm_params is None else self.outer_norm_params)
         after: Costs = {} if head is None else {"head/logits": head.cost(self.hidden)}
 
         def run(inputs: Inputs) -> Pass:
             batch, seq_len = sequence(inputs, self.positions)
-            done = [
-                *lines(
-                    {"embedding/token": held(self.vocab * self.hidden)},
-                    Reach(tokens=batch * seq_len),
-                )
-            ]
+            every = Reach(tokens=batch * seq_len)
+            done = [*lines({"embedding/token": table(self.vocab, self.hidden)}, every)]
             for part in self.strata:
                 done += part.lines(batch, seq_len, inputs)
-            done += lines({"norm/outer": held(self.hidden), **after}, Reach(tokens=batch * seq_len))
+            done += lines({"norm/outer": norm, **after}, every)
             warned = length_warning(seq_len, self.positions)
-            return Pass(lines=done, tokens=batch * seq_len, warnings=warned)
+            return Pass(lines=done, items=batch * seq_len, warnings=warned)
 
-        return Network(
-            run=run,
-            model_type=fields.text("model_type"),
-            name=fields.text("_name_or_path"),
-            warnings=warnings,
-            cache=tuple(
-                part.cache
-                for part in self.strata
-                if part.mixer.cache_values or part.mixer.state_values
-            ),
+        kept = tuple(
+            part.cache for part in self.strata if part.mixer.cache_values or part.mixer.state_values
         )
+        return network(fields, run, notes, cache=kept)
 
 
 def stacked(fields: Fields, family: Family, layers: Iterable[Mixer]) -> Network:

@@ -5,24 +5,23 @@ scores are counted in blocks, padding included; LED without global tokens. Their
 of BART, Pegasus and T5.
 """
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
 
-from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held
-from estimator.workload.families.encoder import Group, task
+from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, table
 from estimator.workload.families.encoder_decoder import (
     EncoderDecoder,
     Near,
     Side,
+    cached_network,
     head,
-    network,
 )
-from estimator.workload.families.rotary import class_name
 from estimator.workload.families.t5 import DEFAULT_POSITIONS
+from estimator.workload.families.text_encoder import Group
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Quantity
+from estimator.workload.model_class import class_name, task
 from estimator.workload.network import Network
+from estimator.workload.registry import family
 
 SCORES, REDUCE = "attention/scores", "attention/reduce"
 PROJECTED = ("attention/query", "attention/key", "attention/value", "attention/output")
@@ -51,6 +50,7 @@ def _layers(fields: Fields, side: str, attention: Attention, extra: Costs, usual
     return Group(costs=costs, times=fields.layers(f"{side}_layers", default=usual))
 
 
+@family("led")
 def led(fields: Fields) -> Network:
     """LED: sliding windows in BART's encoder (arXiv:2004.05150, sec. 7)."""
     hidden = fields.size("hidden_size", "d_model", default=1024)
@@ -74,11 +74,10 @@ def led(fields: Fields) -> Network:
     model = EncoderDecoder(
         table=vocab * hidden,
         source=Side(
-            before={"embedding/position": held(rows * hidden), "norm/outer": norm},
-            stack=(encodes,),
+            before={"embedding/position": table(rows, hidden), "norm/outer": norm}, stack=(encodes,)
         ),
         target=Side(
-            before={"embedding/position": held(written * hidden), "norm/outer": norm},
+            before={"embedding/position": table(written, hidden), "norm/outer": norm},
             stack=(decodes,),
         ),
         cross=target,
@@ -87,7 +86,7 @@ def led(fields: Fields) -> Network:
         longest=rows,
         near=_sliding(window),
     )
-    return network(fields, model.run, target, decodes.times)
+    return cached_network(fields, model.run, target, decodes.times)
 
 
 def _sliding(window: int) -> Near:
@@ -102,6 +101,7 @@ def _sliding(window: int) -> Near:
     return near
 
 
+@family("pegasus_x")
 def pegasus_x(fields: Fields) -> Network:
     """Pegasus-X: staggered blocks and global tokens (arXiv:2208.04347, sec. 4)."""
     hidden = fields.size("hidden_size", "d_model", default=1024)
@@ -123,10 +123,10 @@ def pegasus_x(fields: Fields) -> Network:
         tokens = (local if part in PROJECTED else padded) + spread
         return tokens, local * (side + spread) + spread * (local + spread)
 
-    table = {"embedding/position": held(spread * hidden), "norm/outer": norm}
+    outer: Costs = {"embedding/position": table(spread, hidden), "norm/outer": norm}
     model = EncoderDecoder(
         table=vocab * hidden,
-        source=Side(before=table, stack=(encodes,)),
+        source=Side(before=outer, stack=(encodes,)),
         target=Side(before={"norm/outer": norm}, stack=(decodes,)),
         cross=target,
         after=after,
@@ -134,9 +134,10 @@ def pegasus_x(fields: Fields) -> Network:
         longest=fields.size("max_position_embeddings", default=16384),
         near=near,
     )
-    return network(fields, model.run, target, decodes.times)
+    return cached_network(fields, model.run, target, decodes.times)
 
 
+@family("bigbird_pegasus")
 def bigbird_pegasus(fields: Fields) -> Network:
     """BigBird-Pegasus: windows, random and global blocks (arXiv:2007.14062, sec. 4)."""
     hidden = fields.size("hidden_size", "d_model", default=1024)
@@ -161,7 +162,7 @@ def bigbird_pegasus(fields: Fields) -> Network:
     writes = task(fields) == "CausalLM"
     tied = fields.flag("tie_word_embeddings", default=True) and not writes
     after, once = head(fields, hidden, vocab, tied)
-    outer: Costs = {"embedding/position": held(rows * hidden), "norm/outer": held(2 * hidden)}
+    outer: Costs = {"embedding/position": table(rows, hidden), "norm/outer": held(2 * hidden)}
     model = EncoderDecoder(
         table=vocab * hidden,
         source=None if writes else Side(before=outer, stack=(encodes,)),
@@ -172,9 +173,10 @@ def bigbird_pegasus(fields: Fields) -> Network:
         longest=rows,
         near=near,
     )
-    return network(fields, model.run, target, decodes.times)
+    return cached_network(fields, model.run, target, decodes.times)
 
 
+@family("longt5")
 def longt5(fields: Fields) -> Network:
     """LongT5: local windows, perhaps with averages of blocks beside them (arXiv:2112.07916)."""
     hidden = fields.size("hidden_size", "d_model", default=512)
@@ -215,7 +217,7 @@ def longt5(fields: Fields) -> Network:
         longest=fields.size("n_positions", default=DEFAULT_POSITIONS),
         near=near,
     )
-    return network(fields, model.run, attention, 0 if encodes else written)
+    return cached_network(fields, model.run, attention, 0 if encodes else written)
 
 
 def _windowed(block: int, every: int) -> Near:
@@ -230,11 +232,3 @@ def _windowed(block: int, every: int) -> Near:
         return length + beside, padded * (3.0 * block + averages)
 
     return near
-
-
-FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
-    "led": led,
-    "pegasus_x": pegasus_x,
-    "bigbird_pegasus": bigbird_pegasus,
-    "longt5": longt5,
-}

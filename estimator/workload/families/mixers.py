@@ -11,8 +11,7 @@ import numpy as np
 
 from estimator.workload.blocks import Cost, Costs, held, linear
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
-from estimator.workload.network import Line, Reach, lines
-from estimator.workload.transformer import attended_pairs
+from estimator.workload.network import Line, Reach, attended_pairs, lines
 
 NO_COSTS: Mapping[str, Cost] = {}
 

@@ -1,20 +1,20 @@
 """How much work Segment Anything is: an image encoder, and a small decoder of masks.
 
 Defaults are those of transformers 5.23. A pass segments each image once, without prompts, as the
-class does when it is given an image alone. The ledger's tokens are patches.
+class does when it is given an image alone. The items of a pass are patches.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
+from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear, merged, table
 from estimator.workload.convolution import Conv, image, ratio, square, windows
-from estimator.workload.families.encoder import Group
+from estimator.workload.families.text_encoder import Group
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
-from estimator.workload.network import Line, Network, Pass, Reach, lines, merged
+from estimator.workload.network import Line, Network, Pass, Reach, lines, network
+from estimator.workload.registry import family
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def sight(fields: Fields) -> Sight:
         hidden=hidden,
         before={
             "embedding/patch": conv.cost(),
-            "embedding/position": held(grid * grid * hidden * absolute),
+            "embedding/position": table(grid * grid * hidden, absolute),
         },
         stack=tuple(
             Group(
@@ -210,6 +210,7 @@ def _sum(*costs: Cost) -> Cost:
     return merged(*({"all": cost} for cost in costs)).get("all", Cost())
 
 
+@family("sam")
 def sam(fields: Fields) -> Network:
     """Segment Anything (arXiv:2304.02643)."""
     vision = fields.part("vision_config")
@@ -238,11 +239,12 @@ def sam(fields: Fields) -> Network:
         done += lines(decoder.per_token, Reach(tokens=batch * decoder.tokens))
         done += lines(decoder.per_patch, Reach(tokens=patches))
         done += lines(decoder.once, Reach(tokens=batch))
-        return Pass(lines=done, tokens=patches)
+        return Pass(lines=done, items=patches)
 
-    return _network(fields, run)
+    return network(fields, run)
 
 
+@family("sam_vision_model")
 def sam_vision(fields: Fields) -> Network:
     """The image encoder alone."""
     encoder = sight(fields)
@@ -250,18 +252,6 @@ def sam_vision(fields: Fields) -> Network:
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, encoder.side)
         grid = windows(pixels, encoder.patch, encoder.patch)
-        return Pass(lines=encoder.lines(batch, pixels), tokens=batch * grid * grid)
+        return Pass(lines=encoder.lines(batch, pixels), items=batch * grid * grid)
 
-    return _network(fields, run)
-
-
-def _network(fields: Fields, run: Callable[[Inputs], Pass]) -> Network:
-    return Network(
-        run=run,
-        model_type=fields.text("model_type"),
-        name=fields.text("_name_or_path"),
-        warnings=fields.notes,
-    )
-
-
-FAMILIES: Mapping[str, Callable[[Fields], Network]] = {"sam": sam, "sam_vision_model": sam_vision}
+    return network(fields, run)

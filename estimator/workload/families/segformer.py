@@ -1,20 +1,19 @@
 """How much work SegFormer is, read from its config.
 
-Defaults are those of transformers 5.23. The ledger's tokens are the patches of the first stage.
+Defaults are those of transformers 5.23. The items of a pass are the patches of the first stage.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from estimator.workload.blocks import Attention, Costs, Mlp, held, linear
 from estimator.workload.convolution import Conv, Flow, image, sizes, square, windows
-from estimator.workload.families.encoder import task
-from estimator.workload.families.rotary import label_count
-from estimator.workload.families.windowed import classifier, named_network
+from estimator.workload.families.swin import classifier
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
-from estimator.workload.network import Line, Network, Pass, Reach, lines
+from estimator.workload.model_class import head_note, label_count, task
+from estimator.workload.network import Line, Network, Pass, Reach, lines, network
+from estimator.workload.registry import family
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +30,7 @@ class Stage:
     mlp: int
 
 
+@family("segformer")
 def segformer(fields: Fields) -> Network:
     """SegFormer: overlapping patches, keys and values on a coarser map (arXiv:2105.15203)."""
     widths = sizes(fields, "hidden_sizes", (32, 64, 160, 256))
@@ -61,7 +61,7 @@ def segformer(fields: Fields) -> Network:
     decoder = _decoder(fields, widths) if segments else ({}, {})
     once = classifier(fields, widths[-1])
     run = partial(_run_segformer, stages, decoder, once, square(fields, "image_size", 224))
-    return named_network(fields, run, not task(fields) or segments or bool(once))
+    return network(fields, run, head_note(fields, not task(fields) or segments or bool(once)))
 
 
 def _decoder(fields: Fields, widths: list[int]) -> tuple[Costs, Costs]:
@@ -80,11 +80,7 @@ def _decoder(fields: Fields, widths: list[int]) -> tuple[Costs, Costs]:
 
 
 def _run_segformer(
-    stages: tuple[Stage, ...],
-    decoder: tuple[Costs, Costs],
-    once: Costs,
-    side: int,
-    inputs: Inputs,
+    stages: tuple[Stage, ...], decoder: tuple[Costs, Costs], once: Costs, side: int, inputs: Inputs
 ) -> Pass:
     batch, pixels = image(inputs, side)
     flow = Flow(batch=batch, side=pixels)
@@ -107,7 +103,7 @@ def _run_segformer(
             part = f"head/stage{place + 1}"
             flow = flow.dense({part: each[part]}, flow.positions)
     flow = flow.dense(joined, grids[0]).dense(once)
-    return Pass(lines=flow.lines, tokens=batch * grids[0])
+    return Pass(lines=flow.lines, items=batch * grids[0])
 
 
 def _segformer_layers(flow: Flow, name: str, stage: Stage) -> Flow:
@@ -134,15 +130,12 @@ def _segformer_layers(flow: Flow, name: str, stage: Stage) -> Flow:
         conv = Conv(inputs=hidden, outputs=hidden, kernel=stage.reduction, bias=True)
         reach = Reach(tokens=flow.batch * keys, times=stage.depth)
         done += lines({"attention/reduction": conv.cost()}, reach, name)
-    depthwise = Conv(inputs=stage.mlp, outputs=stage.mlp, groups=stage.mlp, bias=True, norm=False)
+    beside = Conv(inputs=stage.mlp, outputs=stage.mlp, groups=stage.mlp, bias=True, norm=False)
     costs = {
         **Mlp(hidden=hidden, width=stage.mlp, bias=True).costs(),
-        "mlp/depthwise": depthwise.cost(),
+        "mlp/depthwise": beside.cost(),
         "norm/layers": held(4 * hidden),
     }
     done += lines(costs, Reach(tokens=flow.batch * positions, times=stage.depth), name)
     norm = lines({"norm/stage": held(2 * hidden)}, Reach(tokens=1.0), name)
     return Flow(batch=flow.batch, side=flow.side, lines=(*flow.lines, *done, *norm))
-
-
-FAMILIES: Mapping[str, Callable[[Fields], Network]] = {"segformer": segformer}

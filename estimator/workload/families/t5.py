@@ -5,23 +5,22 @@ Defaults are those of transformers 5.23, with one exception: a config that says
 transformers 5 ties it all the same.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from estimator.workload.blocks import Attention, Costs, Experts, Mlp, held
-from estimator.workload.families.encoder import Group, task
-from estimator.workload.families.encoder_decoder import EncoderDecoder, Side, head, network
-from estimator.workload.families.rotary import class_name
+from estimator.workload.families.encoder_decoder import EncoderDecoder, Side, cached_network, head
+from estimator.workload.families.text_encoder import Group
 from estimator.workload.fields import Fields
+from estimator.workload.model_class import class_name, task
 from estimator.workload.network import Network
+from estimator.workload.registry import families
 
 DEFAULT_POSITIONS = 512
 """Tokens of either side in pre-training (arXiv:1910.10683, sec. 3.1.2); positions are relative."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class T5Facts:
     """Defaults of a family, and whether each layer has distance biases of its own."""
 
     vocab: int = 32128
@@ -35,11 +34,11 @@ class Facts:
     decoder_layers: int | None = None
 
 
-MT5 = Facts(vocab=250112, ffn=1024, layers=8, heads=6, feed_forward="gated-gelu")
-SWITCH = Facts(hidden=768, layers=12, heads=12, expert_layers=3, decoder_layers=12)
+MT5 = T5Facts(vocab=250112, ffn=1024, layers=8, heads=6, feed_forward="gated-gelu")
+SWITCH = T5Facts(hidden=768, layers=12, heads=12, expert_layers=3, decoder_layers=12)
 
 
-def t5(facts: Facts, fields: Fields) -> Network:
+def t5(facts: T5Facts, fields: Fields) -> Network:
     """T5: biases by distance in the first layer, norms without bias, no other biases."""
     hidden = fields.size("hidden_size", "d_model", default=facts.hidden)
     vocab = fields.size("vocab_size", default=facts.vocab)
@@ -67,10 +66,10 @@ def t5(facts: Facts, fields: Fields) -> Network:
         once=once,
         longest=fields.size("n_positions", default=DEFAULT_POSITIONS),
     )
-    return network(fields, model.run, attention, 0 if encoder_only else decoded)
+    return cached_network(fields, model.run, attention, 0 if encoder_only else decoded)
 
 
-def _tables(fields: Fields, facts: Facts, params: int, encoder_only: bool) -> int:
+def _tables(fields: Fields, facts: T5Facts, params: int, encoder_only: bool) -> int:
     """One token table; Switch Transformers untied have one more on each side."""
     if facts.expert_layers is None or fields.flag("tie_word_embeddings", default=True):
         return params
@@ -78,7 +77,7 @@ def _tables(fields: Fields, facts: Facts, params: int, encoder_only: bool) -> in
 
 
 def _side(
-    fields: Fields, facts: Facts, attention: Attention, layers: int, decodes: bool = False
+    fields: Fields, facts: T5Facts, attention: Attention, layers: int, decodes: bool = False
 ) -> Side:
     """One side: tables of distances, final norm, layers."""
     buckets = fields.size("relative_attention_num_buckets", default=32)
@@ -98,7 +97,7 @@ def _side(
 
 
 def _feed_forwards(
-    fields: Fields, facts: Facts, hidden: int, layers: int, decodes: bool
+    fields: Fields, facts: T5Facts, hidden: int, layers: int, decodes: bool
 ) -> list[tuple[Costs, int]]:
     """Blocks and in how many layers each sits."""
     width = fields.size("intermediate_size", "d_ff", default=facts.ffn)
@@ -117,19 +116,19 @@ def _feed_forwards(
     return [(mlp.costs(), layers - sparse), (experts.costs(), sparse)]
 
 
-def _sparse_step(fields: Fields, facts: Facts, layers: int, decodes: bool) -> int:
+def _sparse_step(fields: Fields, facts: T5Facts, layers: int, decodes: bool) -> int:
     """Every how many layers the experts come."""
     side = "decoder" if decodes else "encoder"
     count = fields.size(f"num_sparse_{side}_layers", default=facts.expert_layers or 0, least=0)
     return layers // count if count else layers
 
 
-FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
-    "t5": partial(t5, Facts()),
-    "mt5": partial(t5, MT5),
-    "umt5": partial(
-        t5,
-        Facts(
+families(
+    t5,
+    {
+        "t5": T5Facts(),
+        "mt5": MT5,
+        "umt5": T5Facts(
             vocab=250112,
             ffn=1024,
             layers=8,
@@ -137,6 +136,6 @@ FAMILIES: Mapping[str, Callable[[Fields], Network]] = {
             feed_forward="gated-gelu",
             bias_everywhere=True,
         ),
-    ),
-    "switch_transformers": partial(t5, SWITCH),
-}
+        "switch_transformers": SWITCH,
+    },
+)

@@ -1,19 +1,19 @@
 """Which Whisper a config describes: an encoder of sound and a decoder of text.
 
 Defaults are those of transformers 5.23. Whisper always hears thirty seconds; `seq_len` is the
-tokens that it writes, and the ledger's tokens are frames of the encoder and tokens written.
+tokens that it writes, and the items of a pass are frames of the encoder and tokens written.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
-from estimator.workload.families.encoder import Group, task
-from estimator.workload.families.encoder_decoder import EncoderDecoder, Side, network
-from estimator.workload.families.rotary import label_count
+from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear, table
+from estimator.workload.families.encoder_decoder import EncoderDecoder, Side, cached_network
+from estimator.workload.families.text_encoder import Group
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
+from estimator.workload.model_class import label_count, task
 from estimator.workload.network import Network, Pass, Reach, length_warning, lines, sequence
+from estimator.workload.registry import family
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +46,12 @@ class Whisper:
         written = seq_len if self.model.target is not None else 0.0
         return Pass(
             lines=done,
-            tokens=batch * (frames + written),
+            items=batch * (frames + written),
             warnings=length_warning(seq_len, self.model.longest),
         )
 
 
+@family("whisper")
 def whisper(fields: Fields) -> Network:
     """Whisper: an encoder-decoder without biases on its keys (arXiv:2212.04356)."""
     hidden = fields.size("hidden_size", "d_model", default=384)
@@ -83,7 +84,7 @@ def whisper(fields: Fields) -> Network:
         for part in filters
     )
     run = Whisper(filters=(biased[0], biased[1]), model=model, frames=frames).run
-    return network(fields, run, attention, layers)
+    return cached_network(fields, run, attention, layers)
 
 
 def _whisper_side(
@@ -111,10 +112,7 @@ def _whisper_side(
     if decodes:
         costs["norm/layers"] = held(6 * hidden - hidden)
     layers = fields.layers(f"{side}_layers", default=4)
-    before = {
-        "embedding/position": held(positions * hidden),
-        "norm/outer": held(2 * hidden),
-    }
+    before = {"embedding/position": table(positions, hidden), "norm/outer": held(2 * hidden)}
     return Side(before=before, stack=(Group(costs=costs, times=layers),)), attention, layers
 
 
@@ -133,6 +131,3 @@ def _whisper_heads(fields: Fields, hidden: int, vocab: int, depth: int) -> tuple
         }
         return {"head/project": linear(hidden, width, bias=True)}, once
     return {}, {}
-
-
-FAMILIES: Mapping[str, Callable[[Fields], Network]] = {"whisper": whisper}

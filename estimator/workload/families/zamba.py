@@ -3,7 +3,6 @@
 Defaults are those of transformers 5.23.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from estimator.workload.blocks import Attention, Costs, Mlp, held, linear
@@ -12,6 +11,7 @@ from estimator.workload.families.hybrid_stack import Hybrid
 from estimator.workload.families.mixers import Mamba, Mamba2, Mixer, Strata
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
+from estimator.workload.registry import family
 
 
 def _shared(fields: Fields, bias: bool) -> Mixer:
@@ -62,6 +62,7 @@ def _network(
     ).network(fields)
 
 
+@family("zamba")
 def zamba(fields: Fields) -> Network:
     """Zamba: Mamba layers and one shared attention block (arXiv:2405.16712, sec. 2)."""
     hidden = fields.size("hidden_size", default=3712)
@@ -84,6 +85,7 @@ def zamba(fields: Fields) -> Network:
     return _network(fields, scan, (_shared(fields, False), 1), {}, usual)
 
 
+@family("zamba2")
 def zamba2(fields: Fields) -> Network:
     """Zamba2: Mamba-2 layers, shared attention blocks with adapters of their own [1]_.
 
@@ -120,6 +122,3 @@ def zamba2(fields: Fields) -> Network:
     usual = ["mamba"] + (["mamba"] * 5 + ["hybrid"]) * 7 + tail
     blocks = fields.size("num_mem_blocks", default=1)
     return _network(fields, scan, (_shared(fields, bias), blocks), adapters, usual)
-
-
-FAMILIES: Mapping[str, Callable[[Fields], Network]] = {"zamba": zamba, "zamba2": zamba2}

@@ -1,0 +1,1 @@
+"""Training programs that `calibrate bench` does not contain, written as people write them."""

@@ -1,0 +1,1 @@
+"""Measured runs correct utilization and power; what to measure next."""

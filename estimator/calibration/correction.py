@@ -1,0 +1,434 @@
+"""What is expected of runs once measured runs are used: the prior, corrected, all rows at once."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.calibration.gaussian_process import Circumstances, Evidence, Posterior, step_size
+from estimator.calibration.power_evidence import PowerLesson, power_evidence_of, power_lessons
+from estimator.calibration.utilization_evidence import (
+    Lesson,
+    Measured,
+    components_of,
+    counted,
+    evidence_of,
+    lessons,
+    power_components,
+    text_array,
+)
+from estimator.catalog import Catalog, Device
+from estimator.core.hardware import Hardware
+from estimator.core.notice import Notice
+from estimator.core.power_correction import corrected_power, device_power_w
+from estimator.core.rows import rows_of
+from estimator.core.uncertainty import Uncertain, z_score
+from estimator.core.units import CENTRAL
+from estimator.runs import readable
+from estimator.runs.observations import is_of_steps
+from estimator.runs.record import Timing
+from estimator.scenario.hardware import find_hardware, fixed_utilization, value_bytes
+from estimator.scenario.provenance import Input
+from estimator.system.data_folder import data_directory
+from estimator.utilization.machine import find_machine
+from estimator.utilization.mechanism import WELL_KNOWN_FLOP
+from estimator.utilization.predict import Runs, predicted_utilization
+from estimator.workload.network_class import network_kind
+
+Floats = npt.NDArray[np.float64]
+
+CALIBRATED = "calibrated"
+"""Basis of a number that measured runs corrected."""
+
+MOST_MEASURED = 0.95
+"""No run is expected to reach more of the peak, whatever was measured [1]."""
+
+STORE = ("runs.sqlite", "runs.sqlite-wal")
+"""Files of the store, whose change means that there may be new runs."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Evidence by device, worked out when it is first asked for.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    measured : Measured
+    notes : tuple of str
+        What could not be read.
+    """
+
+    catalog: Catalog
+    measured: Measured
+    notes: tuple[str, ...] = ()
+    _found: dict[str, tuple[list[Lesson], Evidence]] = field(default_factory=dict)
+    _power: dict[str, tuple[list[PowerLesson], Evidence]] = field(default_factory=dict)
+
+    def of(self, device: Device) -> tuple[list[Lesson], Evidence]:
+        """Lessons on the utilization of a device, and the evidence that they make."""
+        if device.id not in self._found:
+            found = lessons(
+                self.measured, device, lambda timing: steady_prior(timing, device, self.catalog)
+            )
+            components = components_of(self.catalog, device)
+            self._found[device.id] = found, evidence_of(found, device, components)
+        return self._found[device.id]
+
+    def taught(self) -> list[str]:
+        """Ids of the devices asked for so far of which measured runs tell anything."""
+        heard = (*self._found.items(), *self._power.items())
+        return sorted({device for device, (found, _) in heard if found})
+
+    def power_of(self, device: Device) -> tuple[list[PowerLesson], Evidence]:
+        """Lessons on the power of a device, and the evidence that they make."""
+        if device.id not in self._power:
+            told = power_lessons(
+                self.measured,
+                device,
+                self.of(device)[0],
+                lambda busy: _expected_w(busy, device, self.catalog),
+            )
+            components = power_components(self.catalog)
+            self._power[device.id] = told, power_evidence_of(told, device, components)
+        return self._power[device.id]
+
+
+def _expected_w(busy: float | None, device: Device, catalog: Catalog) -> Uncertain | None:
+    """Power expected of a device busy for such a share of the time [W]; None if unknown."""
+    hardware = find_hardware(device, next(iter(device.peaks)), catalog).value
+    if hardware.tdp_w is None:
+        return None
+    return device_power_w(hardware, None if busy is None else busy * hardware.full_utilization)
+
+
+def known_runs(catalog: Catalog) -> Known:
+    """Return the measured runs that came with the profiles or lie in the user's store.
+
+    Those of the store are read again when it has changed.
+    """
+    folder = data_directory()
+    stamps = tuple(_stamp(os.path.join(folder, name)) for name in STORE)
+    return _read(catalog, str(folder), stamps)
+
+
+@lru_cache(maxsize=8)
+def _read(catalog: Catalog, folder: str, stamps: tuple[tuple[int, int] | None, ...]) -> Known:
+    """Read the runs of a state of the store."""
+    shipped = tuple(one.run for one in catalog.calibrations())
+    if stamps[0] is None:
+        return Known(catalog, Measured(given=shipped))
+    from estimator.measure.host import host_id
+
+    store = Path(folder) / STORE[0]
+    notes = tuple(readable(store))
+    return Known(catalog, Measured(given=shipped, host=host_id(), store=store), notes)
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    """When a file was last changed, and its size; None if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def steady_prior(timing: Timing, device: Device, catalog: Catalog) -> Uncertain:
+    """What was expected of steps before they were measured [1].
+
+    How much work the whole run is does not matter to its steps: that of a usual run is taken.
+    """
+    precision = timing.precision or ""
+    fixed = fixed_utilization(device, catalog)
+    if fixed is not None:
+        return fixed.value
+    devices = float(timing.devices)
+    known = {
+        "hidden": timing.hidden,
+        "seq_len": timing.seq_len,
+        "params_total": timing.params,
+        "year": None,
+        "batch_tokens": timing.tokens,
+    }
+    columns = {
+        name: np.array([np.nan if value is None else value], dtype=np.float64)
+        for name, value in known.items()
+    }
+    runs = Runs(
+        numbers=columns,
+        kinds=[network_kind(timing.kind or "other", timing.arch or "")],
+        machine=find_machine(device, precision),
+        flop=np.array([WELL_KNOWN_FLOP]),
+        devices=devices,
+        value_bytes=value_bytes(precision),
+        steady=float(is_of_steps(timing)),
+    )
+    expected, _, _ = predicted_utilization(runs, catalog)
+    single: Uncertain = rows_of(Uncertain(np.atleast_1d(expected.mid), expected.loadings), 0)
+    return single
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Rows of a table, as far as their calibration depends on them.
+
+    Parameters
+    ----------
+    devices, precisions : sequence
+        Distinct devices with their number formats.
+    at : array of int
+        Which of them each row is on.
+    groups : sequence of str
+        Group of networks of each row.
+    step_flop : array
+        Work of one step and device; NaN where unknown [FLOP].
+    """
+
+    devices: Sequence[Device]
+    precisions: Sequence[str]
+    at: npt.NDArray[np.intp]
+    groups: Sequence[str]
+    step_flop: Floats
+
+    def on(self, number: int, host: str) -> tuple[npt.NDArray[np.bool_], Circumstances]:
+        """Rows on one of the devices, and what counts of them."""
+        chosen = self.at == number
+        count = int(chosen.sum())
+        device, precision = self.devices[number], self.precisions[number]
+        return chosen, Circumstances(
+            device=text_array([device.id] * count),
+            host=text_array([host] * count),
+            precision=text_array([precision] * count),
+            kind=text_array(self.groups[row] for row in np.flatnonzero(chosen).tolist()),
+            size=step_size(self.step_flop[chosen] / device.peaks[precision].value),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corrected:
+    """Utilization of some rows after the measured runs.
+
+    Parameters
+    ----------
+    utilization : Uncertain
+        Arrays or numbers [1].
+    measured : array of bool
+        Which rows the runs of their device say anything of.
+    reached : array
+        Share of the peak that the runs let expect, before it is kept below the peak [1].
+    """
+
+    utilization: Uncertain
+    measured: npt.NDArray[np.bool_]
+    reached: Floats
+
+
+def calibrated_utilization(prior: Uncertain, rows: Rows, known: Known) -> Corrected:
+    """Utilization of each row after the measured runs of its device; else the prior."""
+    evidence = [known.of(device)[1] for device in rows.devices]
+    sd = _log_sd(prior, rows)
+    reached = np.array(np.broadcast_to(prior.mid, rows.at.shape), dtype=np.float64)
+    found = _posterior(evidence, rows, known, prior)
+    if found is None:
+        return Corrected(
+            utilization=prior, measured=np.zeros(rows.at.shape, dtype=np.bool_), reached=reached
+        )
+    measured = np.array([bool(known.of(device)[0]) for device in rows.devices])[rows.at] & (sd > 0)
+    reached = reached * np.exp(found.log_shift)
+    mid = np.where(measured, np.minimum(reached, MOST_MEASURED), reached)
+    left = found.log_sd / np.where(sd > 0, sd, 1.0)
+    now = Uncertain(mid, {name: load * left for name, load in prior.loadings.items()})
+    kept = bounded(now)
+    loadings = {
+        name: np.where(measured, kept.loadings[name], load) for name, load in now.loadings.items()
+    }
+    return Corrected(utilization=Uncertain(mid, loadings), measured=measured, reached=reached)
+
+
+def calibrated_power(
+    hardware: Hardware, utilization: Uncertain | None, rows: Rows, known: Known
+) -> tuple[Hardware, Floats | None]:
+    """Device of each row with the power that measured runs let expect.
+
+    Returns
+    -------
+    Hardware, array or None
+        The device, and the share of its uncertainty that is left, where runs were measured [1].
+    """
+    if hardware.tdp_w is None:
+        return hardware, None
+    evidence = [known.power_of(device)[1] for device in rows.devices]
+    if not any(len(one.log_ratio) for one in evidence):
+        return hardware, None
+    at = None if utilization is None else utilization.mid
+    sd = _log_sd(device_power_w(hardware, at), rows)
+    found = _posterior(evidence, rows, known, device_power_w(hardware, at))
+    if found is None:
+        return hardware, None
+    left = found.log_sd / sd
+    return corrected_power(hardware, at, log_shift=found.log_shift, left=left), left
+
+
+def _log_sd(quantity: Uncertain, rows: Rows) -> Floats:
+    return np.array(np.broadcast_to(quantity.log_sd, rows.at.shape), dtype=np.float64)
+
+
+def _posterior(
+    evidence: Sequence[Evidence], rows: Rows, known: Known, prior: Uncertain
+) -> Posterior | None:
+    """What is expected of each row; None where no device was measured."""
+    if not any(len(one.log_ratio) for one in evidence):
+        return None
+    prior_sd = _log_sd(prior, rows)
+    log_prior = np.log(np.broadcast_to(prior.mid, rows.at.shape))
+    shift, left = np.zeros(len(rows.at)), prior_sd.copy()
+    for number, one in enumerate(evidence):
+        chosen, where = rows.on(number, known.measured.host)
+        if len(one.log_ratio) and chosen.any():
+            found = one.posterior(where, prior_sd[chosen], log_prior=log_prior[chosen])
+            shift[chosen], left[chosen] = found.log_shift, found.log_sd
+    return Posterior(log_shift=shift, log_sd=left)
+
+
+def utilization_input(found: Sequence[Lesson], before: Uncertain, now: Uncertain) -> Input:
+    """Calibrated utilization of one run, with its provenance."""
+    low, high = now.interval()
+    left = float(now.log_sd) / float(before.log_sd)
+    return Input(
+        value=float(now.mid),
+        unit="1",
+        basis=CALIBRATED,
+        source=found[0].run.id if counted(found)[0] == 1 else f"{counted(found)[0]} measured runs",
+        low=float(low),
+        high=float(min(high, 1.0)),
+        date=max(one.run.started[:10] for one in found),
+        note=_note(found, before, left=left),
+    )
+
+
+def power_input(
+    found: Sequence[PowerLesson], before: Uncertain, now: Uncertain, *, left: float
+) -> Input:
+    """Calibrated power of one run's device, with its provenance."""
+    low, high = now.interval()
+    return Input(
+        value=float(now.mid),
+        unit="W",
+        basis=CALIBRATED,
+        source=_source([one.run.id for one in found]),
+        low=float(low),
+        high=float(high),
+        date=max(one.run.started[:10] for one in found),
+        note=f"mean power of the device alone; expected before: {float(before.mid):.4g} W; "
+        f"interval now {left:.0%} as wide",
+    )
+
+
+def calibration_notices(known: Known, device: Device) -> tuple[Notice, ...]:
+    """Say on which runs of a device the answer rests, and which of them count less, and why."""
+    found, evidence = known.of(device)
+    ours = [one for one in found if one.run.host == known.measured.host]
+    others = [one for one in found if one.run.host != known.measured.host]
+    return (
+        *_resting_on(ours, "on this machine"),
+        *_resting_on(others, "on another machine"),
+        *less_counted(found, evidence),
+    )
+
+
+def _resting_on(found: Sequence[Lesson], where: str) -> tuple[Notice, ...]:
+    """Say how many runs there are, how old, and what they reached of what was expected."""
+    if not found:
+        return ()
+    times = float(np.median([one.reached / float(one.expected.mid) for one in found]))
+    values = {
+        "count": float(counted(found)[0]),
+        "where": where,
+        "age": age_in_words(max(one.run.started for one in found)),
+        "times": times,
+    }
+    return (Notice("calibrated", "calibration", values),)
+
+
+def age_in_words(started: str) -> str:
+    """How long ago a time in ISO 8601 was, in days.
+
+    >>> age_in_words(datetime.now(UTC).isoformat())
+    'today'
+    """
+    days = (datetime.now(UTC).date() - datetime.fromisoformat(started).date()).days
+    return "today" if days < 1 else f"{days} day{'s' * (days > 1)} old"
+
+
+def less_counted(found: Sequence[Lesson], evidence: Evidence) -> tuple[Notice, ...]:
+    """Say which runs count less, and why: disturbed, or far off all the others.
+
+    Where there are too many kinds of timings to keep apart, none is called far off.
+    """
+    weights = evidence.weights if len(evidence.weights) == len(found) else np.ones(len(found))
+    reasons: dict[str, dict[str, None]] = {}
+    for one, weight in zip(found, weights.tolist(), strict=True):
+        far_off = () if weight == 1.0 else (f"far off all the others, weight {weight:.0%}",)
+        if one.reasons or far_off:
+            reasons.setdefault(one.run.id, {}).update(dict.fromkeys((*one.reasons, *far_off)))
+    return tuple(
+        Notice("run_counts_less", "", {"run": run, "reasons": tuple(why)})
+        for run, why in reasons.items()
+    )
+
+
+WORTH_SAYING = 0.05
+"""An interval that would be narrower by less than this share is not worth a word [1]."""
+
+
+def size_notices(known: Known, device: Device, precision: str, group: str) -> tuple[Notice, ...]:
+    """Say what it would buy to give the size of a step, where that is not given."""
+    evidence = known.of(device)[1]
+    if not len(evidence.log_ratio):
+        return ()
+    usual = evidence.components.usual_size
+    where = Circumstances(
+        device=text_array([device.id] * 2),
+        host=text_array([known.measured.host] * 2),
+        precision=text_array([precision] * 2),
+        kind=text_array([group] * 2),
+        size=np.array([np.nan, usual]),
+    )
+    sd = np.full(2, float(np.median(evidence.prior_sd)))
+    left = evidence.posterior(where, sd).log_sd
+    narrower = float(1.0 - left[1] / left[0])
+    if narrower < WORTH_SAYING:
+        return ()
+    return (Notice("step_size_unspecified", "step_flop", {"narrower": narrower}),)
+
+
+def above_peak(device: Device, reached: float) -> Notice:
+    """Say that measured runs reach more of the peak than can be."""
+    values = {"share": reached, "device": device.name, "most": MOST_MEASURED}
+    return Notice("measured_above_peak", "hardware", values)
+
+
+def bounded(now: Uncertain) -> Uncertain:
+    """Utilization whose 80 % interval ends at the peak at the latest; arrays broadcast."""
+    most = -np.log(now.mid) / z_score(CENTRAL)
+    sd = now.log_sd
+    kept = np.where(sd > most, most / np.where(sd > 0, sd, 1.0), 1.0)[()]
+    return Uncertain(now.mid, {name: load * kept for name, load in now.loadings.items()})
+
+
+def _source(ids: Sequence[str]) -> str:
+    runs = sorted(set(ids))
+    return runs[0] if len(runs) == 1 else f"{len(runs)} measured runs"
+
+
+def _note(found: Sequence[Lesson], before: Uncertain, *, left: float) -> str:
+    """How many runs, on what, and what they changed."""
+    runs, timings = counted(found)
+    words = f"{timings} timing{'s' * (timings > 1)} of {runs} measured run{'s' * (runs > 1)}"
+    return f"{words}; expected before: {float(before.mid):.3g}; interval now {left:.0%} as wide"

@@ -1,0 +1,533 @@
+"""What do measured runs say of the next one: variance components, conditioned in closed form.
+
+What the model gets wrong about a run, the logarithm of what was reached over what was expected, is
+a sum of parts: one of the device, one of its number format, one of the kind of network, one of both
+together, one that changes with the size of a step, one of the program (how it is written), and one
+of the run alone. Each part is normal and shared by all runs that have it in common, so that the
+errors of measured runs say what to expect of the next one: Gaussian conditioning [1]_. Two programs
+of one kind never share how they are written: that spread stays in the interval of a program that
+was not measured, and its size is estimated from the measured programs themselves (empirical Bayes
+[2]_). Far from what was measured the prior is all that is left. The same holds for the power.
+
+References
+----------
+.. [1] C. E. Rasmussen, C. K. I. Williams, "Gaussian Processes for Machine Learning", 2006,
+   eq. 2.23 and 2.24 (conditioning), eq. 5.8 (marginal likelihood), eq. 5.12 (leave one out).
+.. [2] S. R. Searle, G. Casella, C. E. McCulloch, "Variance Components", 1992, ch. 9.
+"""
+
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Words = npt.NDArray[np.str_]
+
+REFERENCE_STEP_S = 0.5
+"""Time of a step at the peak that has size zero: that of usual large runs [s].
+
+GPT-3 on its 10,000 V100: 3.2e6 tokens x 6 x 1.75e11 FLOP / (10,000 x 125e12 FLOP/s) = 2.7 s;
+ResNet-50 at 256 images on a V100: 0.05 s.
+"""
+
+SATURATED_S = (0.005, 0.05, 0.5)
+"""Times at the peak at which steps begin to outweigh what does not grow with them [s].
+
+A cost of a fixed time lowers what is reached by the factor 1 / (1 + fixed / step): launches of
+kernels and small products (milliseconds), caches and threads, optimizer and data (tenths of a
+second). How much of each a device has, its measured runs tell; beyond all of them what is reached
+no longer rises, so a trend of small steps does not run on to shares above the peak.
+"""
+
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
+"""Gauss-Hermite quadrature over the size of a step that is unspecified."""
+
+FACTORS = np.exp(np.linspace(-1.0, 1.0, 9))
+"""Factors on the spread between programs and kinds among which the measured runs choose [1]."""
+
+FACTOR_SD = 0.4
+"""How far that spread is expected to differ from machine to machine, in the logarithm [1]."""
+
+MOST_FOR_FACTORS = 160
+"""So many observations suffice to choose the factors; of more a regular sample is taken."""
+
+PROGRAM_TREND = 0.25
+"""Variance of the trend of one program with the size of its steps, over that of its kind [1]: its
+own fixed costs, half of what kinds differ by."""
+
+DEGREES = 4.0
+"""Degrees of freedom of Student's t, by which an observation far off all others counts less [1]."""
+
+FAR_OFF = 3.0
+"""Standard deviations from what the others predict at which an observation is called far off."""
+
+LEAST_DEVICE_SHARE = 0.1
+"""Share of the prior's variance that is at least the device's own [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Components:
+    """Standard deviations of the parts of the model's errors, in the logarithm.
+
+    The part of the device is what these leave of the variance that the prior states.
+
+    Parameters
+    ----------
+    precision, kind, both : float
+        Of runs in one number format, of one kind of network, of both the same [1].
+    size : float
+        Of those of the same kind and format whose steps are of about the same size [1].
+    style : float
+        Of one program: how it is written [1].
+    run : float
+        Of no other run [1].
+    elsewhere : float
+        Share of what a run tells on the same host that it tells on another one [1].
+    portable : float
+        Share of a program's part that it keeps on another device [1].
+    slope : float
+        Change of the error with the logarithm of the size where steps are small, of the device and
+        of the kind [1]. It ends by `SATURATED_S`.
+    length : float
+        Distance in the logarithm of the size at which runs begin to differ [1].
+    step_sd : float
+        Between two measurements of the same steps [1].
+    usual_step_s, usual_step_sd : float
+        Median time at the peak of the steps that people run [s], and the standard deviation of its
+        logarithm [1]: what an unspecified size may be.
+    level, level_sd : float, optional
+        Expected value of devices of which published runs say nothing, and the standard deviation of
+        its logarithm [1]; None where the prior of each run is used.
+    """
+
+    precision: float
+    kind: float
+    both: float
+    size: float
+    style: float
+    run: float
+    elsewhere: float
+    portable: float
+    slope: float
+    length: float
+    step_sd: float
+    usual_step_s: float
+    usual_step_sd: float
+    level: float | None = None
+    level_sd: float | None = None
+
+    @property
+    def within(self) -> float:
+        """Variance between runs on one device [1]."""
+        parts = (self.precision, self.kind, self.both, self.size, self.style, self.run)
+        return float(sum(part**2 for part in parts))
+
+    @property
+    def usual_size(self) -> float:
+        """Size of the steps that people run [1]."""
+        return float(step_size(self.usual_step_s))
+
+    def prior(self, log_prior: Floats, prior_sd: Floats) -> tuple[Floats, Floats]:
+        """Expected logarithm and its standard deviation before any measured run [1]."""
+        if self.level is None or self.level_sd is None:
+            return log_prior, prior_sd
+        return np.full(len(log_prior), np.log(self.level)), np.full(len(log_prior), self.level_sd)
+
+    def amplitudes(self, prior_sd: Floats) -> tuple[Floats, Floats]:
+        """Standard deviation of the device's part [1], and the factor on all others [1]."""
+        room = (1.0 - LEAST_DEVICE_SHARE) * prior_sd**2
+        inner = np.minimum(1.0, np.sqrt(room / self.within)) if self.within else np.ones(len(room))
+        return np.sqrt(prior_sd**2 - inner**2 * self.within), inner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """Where and on what some runs were made, arrays of one length.
+
+    Parameters
+    ----------
+    device, host : array of str
+        What it ran on, and on whose machine.
+    precision, kind : array of str
+        Number format, and kind of network.
+    size : array
+        Logarithm of the time of a step at the peak over `REFERENCE_STEP_S`; NaN if unknown [1].
+    program : array of str, optional
+        What tells programs of one kind apart; empty, or left out, where that is unknown.
+    """
+
+    device: Words
+    host: Words
+    precision: Words
+    kind: Words
+    size: Floats
+    program: Words | None = None
+
+    @property
+    def programs(self) -> Words:
+        """Program of each run; empty where unknown."""
+        return np.full(len(self.size), "") if self.program is None else self.program
+
+    def part(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int_]) -> "Circumstances":
+        """Return those where `chosen` holds."""
+        return Circumstances(
+            device=self.device[chosen],
+            host=self.host[chosen],
+            precision=self.precision[chosen],
+            kind=self.kind[chosen],
+            size=self.size[chosen],
+            program=self.programs[chosen],
+        )
+
+
+def step_size(ideal_s: npt.ArrayLike) -> Floats:
+    """Size of a step from its time at the peak [s].
+
+    >>> float(step_size(0.5))
+    0.0
+    """
+    return np.log(np.asarray(ideal_s, dtype=np.float64) / REFERENCE_STEP_S)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posterior:
+    """What is expected after the measured runs, arrays of one length.
+
+    Parameters
+    ----------
+    log_shift : array
+        Logarithm of what is expected now over what the prior expects [1].
+    log_sd : array
+        Standard deviation of the logarithm that is left [1].
+    """
+
+    log_shift: Floats
+    log_sd: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Measured runs against what the model expected of them, arrays of one length.
+
+    Parameters
+    ----------
+    where : Circumstances
+    log_ratio : array
+        Logarithm of what was reached over what was expected before any measured run [1].
+    prior_sd : array
+        Standard deviation of the logarithm of that expectation [1].
+    noise_sd : array
+        Standard deviation of the measurement: that between two of the same steps, its spread, and
+        how far conditions differed [1].
+    components : Components
+    """
+
+    where: Circumstances
+    log_ratio: Floats
+    prior_sd: Floats
+    noise_sd: Floats
+    components: Components = field(repr=False)
+
+    def __post_init__(self) -> None:
+        counts = {len(self.log_ratio), len(self.prior_sd), len(self.noise_sd)}
+        if counts != {len(self.where.size)}:
+            raise ValueError(f"measured runs need arrays of one length, got {sorted(counts)}")
+
+    @cached_property
+    def spread(self) -> Components:
+        """Components whose spread between programs, and between kinds, the runs have corrected.
+
+        The factors that make the measured runs likeliest, under a log-normal prior around one.
+        """
+        count = len(self.log_ratio)
+        if count < 2:
+            return self.components
+        step = max(1, count // MOST_FOR_FACTORS)
+        some = self._part(np.arange(0, count, step))
+        scores = np.array([[some._score(one, two) for two in FACTORS] for one in FACTORS])
+        program, kind = np.unravel_index(int(np.argmax(scores)), scores.shape)
+        return _scaled(self.components, float(FACTORS[program]), float(FACTORS[kind]))
+
+    def _part(self, chosen: npt.NDArray[np.int_]) -> "Evidence":
+        return Evidence(
+            where=self.where.part(chosen),
+            log_ratio=self.log_ratio[chosen],
+            prior_sd=self.prior_sd[chosen],
+            noise_sd=self.noise_sd[chosen],
+            components=self.components,
+        )
+
+    def _score(self, program: float, kind: float) -> float:
+        """Log-likelihood of the runs plus the log-prior of the factors, up to a constant."""
+        matrix = self._total(_scaled(self.components, program, kind), self._noise)
+        lower = np.linalg.cholesky(matrix)
+        white = np.linalg.solve(lower, self.log_ratio)
+        likelihood = -0.5 * float(white @ white) - float(np.sum(np.log(np.diag(lower))))
+        return likelihood - 0.5 * float(np.log(program) ** 2 + np.log(kind) ** 2) / FACTOR_SD**2
+
+    @property
+    def _noise(self) -> Floats:
+        """Variance of each measurement."""
+        noise: Floats = self.noise_sd**2
+        return noise
+
+    def _total(self, components: Components, noise: Floats) -> Floats:
+        """Covariance of what was measured."""
+        signal = _covariance((self.where, self.prior_sd), (self.where, self.prior_sd), components)
+        own = _own_variance(self.where, self.prior_sd, components, whole_run=False)
+        total: Floats = signal + np.diag(noise + own - np.diag(signal))
+        return total
+
+    @cached_property
+    def weights(self) -> Floats:
+        """How much each observation counts [1]: below one if it is far off all the others.
+
+        One pass of reweighting by Student's t on the leave-one-out residuals.
+        """
+        if len(self.log_ratio) < 3:
+            return np.ones(len(self.log_ratio))
+        inverse = np.linalg.inv(self._total(self.spread, self._noise))
+        distance = inverse @ self.log_ratio / np.sqrt(np.diag(inverse))
+        found: Floats = np.minimum(1.0, (DEGREES + 1.0) / (DEGREES + distance**2))
+        return np.where(np.abs(distance) > FAR_OFF, found, 1.0)
+
+    @cached_property
+    def _inverse(self) -> Floats:
+        """Inverse of the covariance of what was measured, those far off counting less."""
+        total = self._total(self.spread, self._noise)
+        total += np.diag(np.diag(total) * (1.0 / self.weights - 1.0))
+        return np.asarray(np.linalg.inv(total), dtype=np.float64)
+
+    def posterior(
+        self,
+        where: Circumstances,
+        prior_sd: Floats,
+        *,
+        log_prior: Floats | None = None,
+        whole_run: bool = True,
+    ) -> Posterior:
+        """What to expect of further runs.
+
+        Parameters
+        ----------
+        where : Circumstances
+            Of the runs to predict, n of them.
+        prior_sd : array of shape (n,)
+            Standard deviation of the logarithm that the prior states for them [1].
+        log_prior : array of shape (n,), optional
+            Logarithm of what the prior expects of them; needed where `components` have a level.
+        whole_run : bool
+            False for the mean time of a few steps: what befalls a whole run alone is left out.
+        """
+        if not len(self.log_ratio):
+            return Posterior(log_shift=np.zeros(len(prior_sd)), log_sd=prior_sd.copy())
+        given = np.log(self.components.level or 1.0) if log_prior is None else log_prior
+        stated = np.broadcast_to(np.asarray(given, dtype=np.float64), prior_sd.shape)
+        expected, sd = self.components.prior(stated, prior_sd)
+        unknown = np.isnan(where.size)
+        shift, variance = self._conditioned(where, sd, whole_run=whole_run)
+        if unknown.any():
+            shift[unknown], variance[unknown] = self._over_sizes(
+                where.part(unknown), sd[unknown], whole_run=whole_run
+            )
+        log_sd = np.minimum(np.sqrt(variance), sd)
+        heard = np.isin(where.device, self.where.device) | np.isin(where.programs, self._programs)
+        return Posterior(
+            log_shift=np.where(heard, shift + expected - stated, 0.0),
+            log_sd=np.where(heard, log_sd, prior_sd),
+        )
+
+    @cached_property
+    def _programs(self) -> Words:
+        return np.array([name for name in self.where.programs if name], dtype=np.str_)
+
+    def _conditioned(
+        self, where: Circumstances, prior_sd: Floats, *, whole_run: bool
+    ) -> tuple[Floats, Floats]:
+        """Mean and variance of the error of runs of known size; of unknown, of their mean."""
+        cross = _covariance((where, prior_sd), (self.where, self.prior_sd), self.spread)
+        weights = cross @ self._inverse
+        own = _own_variance(where, prior_sd, self.spread, whole_run=whole_run)
+        left = own - np.sum(weights * cross, axis=1)
+        return weights @ self.log_ratio, np.maximum(left, self.components.step_sd**2)
+
+    def _over_sizes(
+        self, where: Circumstances, prior_sd: Floats, *, whole_run: bool
+    ) -> tuple[Floats, Floats]:
+        """Mean and variance over the sizes that people run, by the law of total variance."""
+        shares = WEIGHTS / WEIGHTS.sum()
+        usual, spread = self.components.usual_size, self.components.usual_step_sd
+        parts = [
+            self._conditioned(
+                replace(where, size=np.full(len(prior_sd), usual + spread * float(node))),
+                prior_sd,
+                whole_run=whole_run,
+            )
+            for node in NODES
+        ]
+        means = np.array([mean for mean, _ in parts])
+        mean = shares @ means
+        total: Floats = shares @ np.array([variance for _, variance in parts])
+        return mean, total + shares @ (means - mean) ** 2
+
+    def left_out(self) -> Posterior:
+        """Each measured run as the others alone would predict its steps.
+
+        `log_shift` is the prediction of its `log_ratio`, `log_sd` that of the measurement.
+        """
+        diagonal = np.diag(self._inverse)
+        predicted = self.log_ratio - self._inverse @ self.log_ratio / diagonal
+        return Posterior(log_shift=predicted, log_sd=np.sqrt(1.0 / diagonal))
+
+    def with_run(self, where: Circumstances, prior_sd: Floats) -> "Evidence":
+        """Evidence after one more run that reaches what is expected: what it would be worth.
+
+        The uncertainty that it leaves does not depend on what it will find.
+        """
+        expected, sd = self.components.prior(np.zeros(len(prior_sd)), prior_sd)
+        shift = self.posterior(where, sd, log_prior=expected).log_shift
+        whole = replace(self.where, program=self.where.programs)
+        more = replace(where, program=where.programs)
+        joined = {
+            part.name: np.concatenate([getattr(whole, part.name), getattr(more, part.name)])
+            for part in fields(Circumstances)
+        }
+        found = Evidence(
+            where=Circumstances(**joined),
+            log_ratio=np.concatenate([self.log_ratio, shift]),
+            prior_sd=np.concatenate([self.prior_sd, sd]),
+            noise_sd=np.append(self.noise_sd, np.full(len(prior_sd), self.components.step_sd)),
+            components=self.components,
+        )
+        found.__dict__["spread"] = self.spread
+        found.__dict__["weights"] = np.concatenate([self.weights, np.ones(len(prior_sd))])
+        return found
+
+
+def condensed(evidence: Evidence, most: int) -> Evidence:
+    """Evidence in which programs alike count as one, where there are more than so many.
+
+    Those of one host, format, kind and size of step (to a factor of e) become their mean, whose
+    noise holds what programs differ by: it shrinks with their number.
+    """
+    if len(evidence.log_ratio) <= most:
+        return evidence
+    where, own = evidence.where, evidence.components
+    rounded = np.where(np.isnan(where.size), -99.0, np.round(where.size)).astype(np.int64)
+    names = [where.device, where.host, where.precision, where.kind, rounded.astype(str)]
+    _, first, member = np.unique(np.array(names).T, axis=0, return_index=True, return_inverse=True)
+    count = np.bincount(member.ravel()).astype(np.float64)
+
+    def mean(values: Floats) -> Floats:
+        found: Floats = np.bincount(member.ravel(), weights=values) / count
+        return found
+
+    noise = mean(evidence.noise_sd**2) / count + own.style**2 * np.where(count > 1, 1 / count, 0.0)
+    kept = where.part(first)
+    return Evidence(
+        where=replace(kept, size=mean(where.size), program=np.where(count > 1, "", kept.programs)),
+        log_ratio=mean(evidence.log_ratio),
+        prior_sd=mean(evidence.prior_sd),
+        noise_sd=np.sqrt(noise),
+        components=own,
+    )
+
+
+def _scaled(components: Components, program: float, kind: float) -> Components:
+    """Components of another spread between programs, and between kinds and formats."""
+    return replace(
+        components,
+        style=components.style * program,
+        precision=components.precision * kind,
+        kind=components.kind * kind,
+        both=components.both * kind,
+    )
+
+
+def _covariance(
+    one: tuple[Circumstances, Floats], other: tuple[Circumstances, Floats], shared: Components
+) -> Floats:
+    """Covariance of the model's errors between two sets of runs, shape (n, m).
+
+    Where one is less sure than the other, what it doubts beyond is its own.
+    """
+    (here, here_sd), (there, there_sd) = one, other
+    (of_here, inner_here), (of_there, inner_there) = map(shared.amplitudes, (here_sd, there_sd))
+    device = here.device[:, np.newaxis] == there.device
+    host = here.host[:, np.newaxis] == there.host
+    precision = device & (here.precision[:, np.newaxis] == there.precision)
+    alike = here.kind[:, np.newaxis] == there.kind
+    kind, both = device & alike, precision & alike
+    same = alike & (here.programs[:, np.newaxis] == there.programs)
+    same &= here.programs[:, np.newaxis] != ""
+    near = _nearness(here.size, there.size, shared)
+    features = _bends(here.size, shared)[0] @ _bends(there.size, shared)[0].T
+    common: Floats = (
+        shared.precision**2 * precision
+        + shared.kind**2 * kind
+        + shared.both**2 * both
+        + shared.size**2 * both * near
+        + shared.slope**2 * features * (device * 1.0 + kind * 1.0)
+    )
+    heard = np.where(host, 1.0, shared.elsewhere)
+    written = shared.style**2 + PROGRAM_TREND * shared.slope**2 * features
+    carried = written * same * np.where(device, heard, shared.portable)
+    inner = np.outer(inner_here, inner_there)
+    covariance: Floats = np.outer(of_here, of_there) * device * heard
+    covariance += inner * (common * heard + carried)
+    return covariance
+
+
+def _own_variance(
+    where: Circumstances, prior_sd: Floats, shared: Components, *, whole_run: bool
+) -> Floats:
+    """Variance of the error of each run before any is measured."""
+    of_device, inner = shared.amplitudes(prior_sd)
+    mean, extra = _bends(where.size, shared)
+    trend = (2.0 + PROGRAM_TREND) * shared.slope**2 * (np.sum(mean**2, axis=1) + extra)
+    steady = shared.within - shared.run**2 + trend
+    alone = shared.run**2 * inner**2 if whole_run else 0.0
+    variance: Floats = of_device**2 + inner**2 * steady + alone
+    return variance
+
+
+def _nearness(one: Floats, other: Floats, shared: Components) -> Floats:
+    """How alike runs are by the size of their steps, shape (n, m); of unknown ones, on the average.
+
+    The squared-exponential kernel, and its mean over the normal that stands for an unknown size.
+    """
+    here, there = one[:, np.newaxis], other[np.newaxis]
+    unknown = np.isnan(here) * 1.0 + np.isnan(there)
+    spread = shared.length**2 + unknown * shared.usual_step_sd**2
+    distance = np.where(np.isnan(here), shared.usual_size, here) - np.where(
+        np.isnan(there), shared.usual_size, there
+    )
+    near: Floats = shared.length / np.sqrt(spread) * np.exp(-0.5 * distance**2 / spread)
+    return near
+
+
+def _bends(size: Floats, shared: Components) -> tuple[Floats, Floats]:
+    """How far each fixed cost of a step is outgrown, from that at size zero: shape (n, scales).
+
+    Of an unknown size the mean over those that people run, and the sum of its variances beside it.
+    """
+    unknown = np.isnan(size)
+    found = _outgrown(np.where(unknown, shared.usual_size, size))
+    extra = np.zeros(len(size))
+    if unknown.any():
+        shares = WEIGHTS / WEIGHTS.sum()
+        nodes = _outgrown(shared.usual_size + shared.usual_step_sd * NODES)
+        mean = shares @ nodes
+        found[unknown] = mean
+        extra[unknown] = np.sum(shares @ (nodes - mean) ** 2)
+    return found, extra
+
+
+def _outgrown(size: Floats) -> Floats:
+    """Its squares sum to that of the size where steps are small."""
+    scales = step_size(SATURATED_S)
+    outgrown: Floats = np.logaddexp(0.0, scales) - np.logaddexp(0.0, scales - size[:, np.newaxis])
+    outgrown /= np.sqrt(len(scales))
+    return outgrown

@@ -1,0 +1,55 @@
+"""Which run should be measured next: the one that leaves the least doubt of what is asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.calibration.gaussian_process import Circumstances, Evidence, Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """Runs that could be measured, or that are to be predicted, n of them.
+
+    Parameters
+    ----------
+    where : Circumstances
+    prior_sd : array of shape (n,)
+        Standard deviation of the logarithm that the prior states for each [1].
+    """
+
+    where: Circumstances
+    prior_sd: Floats
+
+
+def doubt(evidence: Evidence, wanted: Runs) -> float:
+    """Doubt of some runs after the evidence: the root mean square over them [1].
+
+    It is a standard deviation of the logarithm, as in `Posterior`.
+    """
+    log_sd = evidence.posterior(wanted.where, wanted.prior_sd).log_sd
+    return float(np.sqrt(np.mean(log_sd**2)))
+
+
+def doubts_left(evidence: Evidence, plans: Sequence[Runs], wanted: Runs) -> Floats:
+    """Doubt of the wanted runs after each plan alone, were it measured now.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        What was measured so far; may be empty.
+    plans : sequence of Runs
+        What could be measured next, m of them; a plan may be of several runs.
+    wanted : Runs
+        What is to be predicted.
+
+    Returns
+    -------
+    array of shape (m,)
+        Standard deviations of the logarithm [1].
+    """
+    return np.array(
+        [doubt(evidence.with_run(one.where, one.prior_sd), wanted) for one in plans],
+        dtype=np.float64,
+    )

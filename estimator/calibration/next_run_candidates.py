@@ -1,0 +1,277 @@
+"""What could be measured next on a device, by which command, and what each would teach."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+
+from estimator.calibration.correction import Known, steady_prior
+from estimator.calibration.gaussian_process import Circumstances, step_size
+from estimator.calibration.next_run import Runs, doubt, doubts_left
+from estimator.calibration.utilization_evidence import (
+    UNKNOWN_SIZE,
+    Target,
+    network_group,
+    text_array,
+)
+from estimator.catalog import Catalog, Device
+from estimator.core.uncertainty import z_score
+from estimator.core.units import CENTRAL, digits
+from estimator.runs.record import Timing
+from estimator.scenario.hardware import TRAINING_PRECISIONS
+from estimator.workload.network_class import network_kind
+
+WORKS = (
+    ("language", "dense decoder"),
+    ("language", "encoder"),
+    ("vision", "CNN"),
+    ("diffusion", "U-Net"),
+)
+"""Kinds of work and architectures that one may train, one of each group of networks."""
+
+BENCHED_WORKS = (
+    ("language", "dense decoder"),
+    ("language", "encoder"),
+    ("language", "LSTM"),
+    ("vision", "CNN"),
+    ("vision", "CNN, depthwise"),
+    ("diffusion", "U-Net"),
+    ("other", "perceptron"),
+)
+"""Families whose steps `calibrate bench` times."""
+
+BENCHED_FORMATS = {"cpu": ("fp32", "bf16"), "gpu": ("fp32", "tf32", "bf16", "fp16")}
+"""Number formats in which it times them, by kind of device."""
+
+BENCHED_KINDS = {
+    "cpu": "cpu",
+    "gpu-datacenter": "gpu",
+    "gpu-consumer": "gpu",
+    "gpu-workstation": "gpu",
+    "superchip": "gpu",
+}
+"""Kinds of device that it can run on."""
+
+THIS_PROGRAM = "the program in question"
+"""Stands for the run to be predicted: a part of it is the same program."""
+
+BENCHED_STEPS_S = (0.002, 0.02, 0.2)
+STEPS_S = (0.01, 0.1, 1.0)
+"""Times of a step at the peak: of the steps of the benchmark, and of one's own [s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Something to measure.
+
+    Parameters
+    ----------
+    way : str
+        "bench", "run" (a wrapped command), "script" (steps told by the program itself), or "own" (a
+        part of the run to be predicted).
+    told : str
+        What it is, for people.
+    command : str
+        What to type.
+    runs : Runs
+        What it would measure.
+    """
+
+    way: str
+    told: str
+    command: str
+    runs: Runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worth:
+    """What a plan would leave of the doubt.
+
+    Parameters
+    ----------
+    plan : Plan
+    factor_now, factor_left : float
+        Bounds of the interval over its middle, before and after [1].
+    narrower : float
+        Share of the logarithmic width that goes [1].
+    """
+
+    plan: Plan
+    factor_now: float
+    factor_left: float
+    narrower: float
+
+
+def next_runs(known: Known, device: Device, target: Target | str) -> list[Worth]:
+    """What to measure next, what teaches most first.
+
+    Parameters
+    ----------
+    known : Known
+        What was measured so far.
+    device : Device
+    target : Target or str
+        The run to be predicted, or a number format: all kinds of `WORKS` in it.
+
+    Returns
+    -------
+    list of Worth
+        Empty for a device that trains in no format, or whose utilization is beyond doubt.
+    """
+    plans = list(_plans(known, device))
+    wanted = _wanted(known, device, target)
+    if plans and isinstance(target, Target):
+        own = _own(target, wanted)
+        plans = [own, *(one for one in plans if one.command != own.command)]
+    _, evidence = known.of(device)
+    now, z = doubt(evidence, wanted), z_score(CENTRAL)
+    if now == 0 or not plans:
+        return []
+    left = doubts_left(evidence, [one.runs for one in plans], wanted)
+    return [
+        Worth(
+            plan=plans[place],
+            factor_now=float(np.exp(z * now)),
+            factor_left=float(np.exp(z * left[place])),
+            narrower=float(1.0 - left[place] / now),
+        )
+        for place in np.argsort(left, kind="stable")
+    ]
+
+
+def best_of_each_way(found: Sequence[Worth], count: int) -> list[Worth]:
+    """Shorten a list to the best few, the best of each way among them."""
+    first = {one.plan.way: one for one in reversed(found)}
+    rest = [one for one in found if one is not first[one.plan.way]]
+    kept = [*first.values(), *rest[: max(0, count - len(first))]]
+    return sorted(kept, key=lambda one: -one.narrower)
+
+
+def formats(device: Device) -> list[str]:
+    """Number formats in which a device trains, as far as its profile knows a peak."""
+    return [name for name in TRAINING_PRECISIONS if name in device.peaks]
+
+
+def _plans(known: Known, device: Device) -> Iterator[Plan]:
+    yield from _benchmarks(known, device)
+    for (kind, arch), precision in product(WORKS, formats(device)):
+        yield Plan(
+            way="run",
+            told=f"a training run of your own, {kind} ({arch}), in {precision}",
+            command=_wrapped(kind, arch, precision),
+            runs=runs_of(known, device, [(kind, arch, precision, UNKNOWN_SIZE)]),
+        )
+        for step_s in STEPS_S:
+            flop = f"{device.peaks[precision].value * step_s:.0e}".replace("e+", "e")
+            yield Plan(
+                way="script",
+                told=f"steps of your own training, {kind} ({arch}), in {precision}, each of about "
+                f"{flop} FLOP a device",
+                command=_scripted(flop, kind, arch, precision),
+                runs=runs_of(known, device, [(kind, arch, precision, float(step_size(step_s)))]),
+            )
+
+
+def _own(target: Target, wanted: Runs) -> Plan:
+    """A part of the run to be predicted; the size of its steps is known where it tells them."""
+    kind, arch, precision = target.kind, target.arch, target.precision
+    step_flop = target.step_flop
+    return Plan(
+        way="own",
+        told="a few minutes of the very run that is to be predicted, on one device or a few",
+        command=_wrapped(kind, arch, precision)
+        if step_flop is None
+        else _scripted(f"{step_flop:.2e}".replace("e+", "e"), kind, arch, precision),
+        runs=wanted,
+    )
+
+
+def _wrapped(kind: str, arch: str, precision: str) -> str:
+    options = f'--kind {kind} --arch "{arch}"' if arch else f"--kind {kind}"
+    return (
+        f"twenty-watts calibrate run --flop N {options} --precision {precision} -- python train.py"
+    )
+
+
+def _scripted(flop: str, kind: str, arch: str, precision: str) -> str:
+    return (
+        f'with measure(flop={flop}, kind="{kind}", arch="{arch}", precision="{precision}") as run: '
+        "... run.step()"
+    )
+
+
+def _benchmarks(known: Known, device: Device) -> Iterator[Plan]:
+    place = BENCHED_KINDS.get(device.kind)
+    for precision in BENCHED_FORMATS.get(place or "", ()):
+        if precision not in device.peaks:
+            continue
+        told = product(BENCHED_WORKS, BENCHED_STEPS_S)
+        steps = [(kind, arch, precision, float(step_size(s))) for (kind, arch), s in told]
+        where = " --device cpu" if place == "cpu" else ""
+        yield Plan(
+            way="bench",
+            told=f"the benchmark in {precision}: steps of {len(BENCHED_WORKS)} families, small to "
+            "large, eight minutes",
+            command=f"twenty-watts calibrate bench --precision {precision}{where}",
+            runs=runs_of(known, device, steps),
+        )
+
+
+Steps = tuple[str, str, str, float]
+"""Kind of work, architecture, number format, and size [1]."""
+
+
+def runs_of(known: Known, device: Device, steps: Sequence[Steps]) -> Runs:
+    """Steps that could be measured on a device here."""
+    return Runs(
+        where=Circumstances(
+            device=text_array(device.id for _ in steps),
+            host=text_array(known.measured.host for _ in steps),
+            precision=text_array(precision for _, _, precision, _ in steps),
+            kind=text_array(network_group(kind, arch) for kind, arch, _, _ in steps),
+            size=np.array([size for _, _, _, size in steps], dtype=np.float64),
+        ),
+        prior_sd=np.array([_prior_sd(known.catalog, device.id, step[:3]) for step in steps]),
+    )
+
+
+def nominal(kind: str, arch: str, precision: str) -> Timing:
+    """Steps of which no more is known than their kind and format."""
+    return Timing(
+        what="training",
+        component="",
+        precision=precision,
+        kind=kind,
+        arch=arch,
+        time_s=1.0,
+        repetitions=2,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _prior_sd(catalog: Catalog, device: str, what: tuple[str, str, str]) -> float:
+    return float(steady_prior(nominal(*what), catalog.device(device), catalog).log_sd)
+
+
+def _wanted(known: Known, device: Device, target: Target | str) -> Runs:
+    """Runs to be predicted: the one asked for, or all kinds of work in one format."""
+    if isinstance(target, str):
+        return runs_of(known, device, [(*work, target, UNKNOWN_SIZE) for work in WORKS])
+    size = UNKNOWN_SIZE
+    if target.step_flop is not None:
+        size = float(step_size(target.step_flop / device.peaks[target.precision].value))
+    alike = runs_of(known, device, [(target.kind, target.arch, target.precision, size)])
+    group = network_kind(target.kind, target.arch, target.name).group
+    where = replace(alike.where, kind=text_array([group]), program=text_array([THIS_PROGRAM]))
+    return replace(alike, where=where)
+
+
+def told_factor(factor: float) -> str:
+    """Write how wide an interval is: its upper bound over its middle.
+
+    >>> told_factor(1.4142)
+    '× 1.41'
+    """
+    return f"× {digits(factor)}"

@@ -1,0 +1,216 @@
+"""What is expected of a device before and after its measured runs, by kind of work and format."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.calibration.correction import MOST_MEASURED, Known, bounded, steady_prior
+from estimator.calibration.gaussian_process import REFERENCE_STEP_S, Circumstances
+from estimator.calibration.next_run_candidates import formats, nominal
+from estimator.calibration.power_evidence import PowerLesson
+from estimator.calibration.utilization_evidence import (
+    UNKNOWN_SIZE,
+    Lesson,
+    after_runs,
+    network_group,
+    text_array,
+)
+from estimator.catalog import Device
+from estimator.core.uncertainty import Uncertain, z_score
+from estimator.core.units import CENTRAL
+from estimator.workload.network_class import GROUPS
+
+USUAL_WORKS = {
+    "decoder": ("language", "dense decoder"),
+    "transformer": ("vision", "ViT encoder"),
+    "convolution": ("vision", "CNN"),
+    "depthwise": ("vision", "CNN, depthwise"),
+    "unet": ("diffusion", "U-Net"),
+    "recurrent": ("language", "SSM"),
+    "other": ("other", ""),
+}
+"""Group of networks -> kind of work and architecture that stand for it."""
+
+ALWAYS_SHOWN = ("decoder", "transformer", "convolution", "unet")
+"""Groups that are told whether measured or not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One kind of network in one number format on one device.
+
+    Parameters
+    ----------
+    group, precision : str
+        Kind of network and number format.
+    lessons : tuple of Lesson
+        Timings of it; none where it was not measured.
+    step_s : float
+        Time at the peak of the steps that are predicted: the middle one of those measured; NaN
+        where none was, and where it is not known [s].
+    before, now : Uncertain
+        Utilization that published runs let expect of such a run, and after the measured runs [1].
+    """
+
+    group: str
+    precision: str
+    lessons: tuple[Lesson, ...]
+    step_s: float
+    before: Uncertain
+    now: Uncertain
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerCell:
+    """Power of one device at work on one kind of network in one number format.
+
+    Parameters
+    ----------
+    group : str
+        Kind of network.
+    lessons : tuple of PowerLesson
+        What meters said of it; never empty.
+    before, now : Uncertain
+        Mean power of the device alone that its profile lets expect at the utilization of the middle
+        one, and after the measured runs [W].
+    """
+
+    group: str
+    lessons: tuple[PowerLesson, ...]
+    before: Uncertain
+    now: Uncertain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residual:
+    """One measured timing against what the others alone predict.
+
+    Parameters
+    ----------
+    lesson : Lesson
+    low, mid, high : float
+        Utilization by the others [1]; the middle one is not held below the peak.
+    """
+
+    lesson: Lesson
+    low: float
+    mid: float
+    high: float
+
+    @property
+    def inside(self) -> bool:
+        """Whether the interval holds what was reached."""
+        return self.low <= self.lesson.reached <= self.high
+
+
+def precisions_told(known: Known, device: Device) -> list[str]:
+    """Formats of a device worth a look: the measured ones, most timings first, then the others."""
+    counts = Counter(one.timing.precision or "" for one in known.of(device)[0])
+    rest = [name for name in formats(device) if name not in counts]
+    return [name for name, _ in counts.most_common()] + rest
+
+
+def cells(known: Known, device: Device, precision: str) -> list[Cell]:
+    """Every kind of network in one number format that was measured or is usual.
+
+    A device whose utilization is given by its profile alone, a brain, has none.
+    """
+    groups: dict[str, list[Lesson]] = {}
+    for one in known.of(device)[0]:
+        if one.timing.precision == precision:
+            groups.setdefault(network_group(one.timing.kind, one.timing.arch), []).append(one)
+    told = [name for name in GROUPS if name in groups or name in ALWAYS_SHOWN]
+    found = [cell(known, device, name, precision, groups.get(name, ())) for name in told]
+    return [one for one in found if one.before.loadings]
+
+
+def cell(
+    known: Known, device: Device, group: str, precision: str, lessons: Sequence[Lesson]
+) -> Cell:
+    """What is expected of runs like the middle one of those measured."""
+    before, size = _middle(lessons)
+    if before is None:
+        before = steady_prior(nominal(*USUAL_WORKS[group], precision), device, known.catalog)
+    where = Circumstances(
+        device=text_array([device.id]),
+        host=text_array([known.measured.host]),
+        precision=text_array([precision]),
+        kind=text_array([group]),
+        size=np.array([size]),
+    )
+    evidence = known.of(device)[1]
+    after = after_runs(before, evidence, where)
+    return Cell(
+        group=group,
+        precision=precision,
+        lessons=tuple(lessons),
+        step_s=float(np.exp(size) * REFERENCE_STEP_S),
+        before=bounded(before),
+        now=bounded(Uncertain(min(float(after.mid), MOST_MEASURED), after.loadings)),
+    )
+
+
+def power_cells(known: Known, device: Device, precision: str) -> list[PowerCell]:
+    """Every kind of network whose power a meter measured in one number format.
+
+    Runs of which nobody said what they did count as other networks in every format.
+    """
+    groups: dict[str, list[PowerLesson]] = {}
+    for one in known.power_of(device)[0]:
+        if one.timing.precision in (precision, None):
+            groups.setdefault(network_group(one.timing.kind, one.timing.arch), []).append(one)
+    return [_power_cell(known, device, name, groups[name]) for name in GROUPS if name in groups]
+
+
+def _power_cell(
+    known: Known, device: Device, group: str, lessons: Sequence[PowerLesson]
+) -> PowerCell:
+    """What is expected of the power where it was measured, by the middle lesson."""
+    ordered = sorted(lessons, key=lambda one: float(one.expected_w.mid))
+    middle = ordered[(len(ordered) - 1) // 2]
+    where = Circumstances(
+        device=text_array([device.id]),
+        host=text_array([known.measured.host]),
+        precision=text_array([middle.timing.precision or ""]),
+        kind=text_array([group]),
+        size=np.array([UNKNOWN_SIZE]),
+    )
+    before = middle.expected_w
+    after = after_runs(before, known.power_of(device)[1], where)
+    return PowerCell(group=group, lessons=tuple(lessons), before=before, now=after)
+
+
+def main_cell(known: Known, device: Device) -> Cell | None:
+    """Return the cell with most timings; None where nothing was measured."""
+    names = dict.fromkeys(one.timing.precision or "" for one in known.of(device)[0])
+    measured = [one for name in names for one in cells(known, device, name) if one.lessons]
+    return max(measured, key=lambda one: len(one.lessons)) if measured else None
+
+
+def residuals(known: Known, device: Device) -> list[Residual]:
+    """Each timing against what the others alone predict; none where there is only one."""
+    found, evidence = known.of(device)
+    if len(found) < 2:
+        return []
+    others, z = evidence.left_out(), z_score(CENTRAL)
+    mids = [
+        float(one.expected.mid * np.exp(shift))
+        for one, shift in zip(found, others.log_shift, strict=True)
+    ]
+    spans = np.exp(z * others.log_sd)
+    return [
+        Residual(lesson=one, low=mid / float(span), mid=mid, high=mid * float(span))
+        for one, mid, span in zip(found, mids, spans, strict=True)
+    ]
+
+
+def _middle(lessons: Sequence[Lesson]) -> tuple[Uncertain | None, float]:
+    """Expectation and size of the lesson whose steps are of middle size."""
+    if not lessons:
+        return None, UNKNOWN_SIZE
+    ordered = sorted(lessons, key=lambda one: (np.isnan(one.size), one.size))
+    known = sum(not np.isnan(one.size) for one in ordered) or len(ordered)
+    middle = ordered[(known - 1) // 2]
+    return middle.expected, middle.size

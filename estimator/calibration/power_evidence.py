@@ -1,0 +1,136 @@
+"""What do the measured runs say of the power of a device: evidence from counters and samples."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.calibration.gaussian_process import Circumstances, Components, Evidence, condensed
+from estimator.calibration.utilization_evidence import (
+    MOST_OBSERVED,
+    UNKNOWN_SIZE,
+    Lesson,
+    Measured,
+    Source,
+    most_logs,
+    network_group,
+    text_array,
+)
+from estimator.catalog import Device
+from estimator.core.uncertainty import Uncertain
+from estimator.runs.observations import is_of_steps
+from estimator.runs.record import Timing
+
+UNKNOWN_WORK_SD = 0.15
+"""Uncertainty of the power of a run whose work is unknown, its device being seen busy [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerLesson:
+    """Like measurements of the power of a device under load.
+
+    Parameters
+    ----------
+    run : Source
+        Newest run that they come from.
+    timing : Timing
+        What it worked on.
+    runs : float
+        How many.
+    power_w : float
+        Mean power of the device alone [W].
+    expected_w : Uncertain
+        What the prior expected at the utilization reached [W].
+    noise_sd : float
+        Uncertainty of conditions, and of not knowing that utilization: standard deviation of the
+        logarithm [1].
+    """
+
+    run: Source
+    timing: Timing
+    runs: float = 1.0
+    power_w: float
+    expected_w: Uncertain
+    noise_sd: float = 0.0
+
+
+def power_lessons(
+    measured: Measured,
+    device: Device,
+    found: Sequence[Lesson],
+    expected_w: Callable[[float | None], Uncertain | None],
+) -> list[PowerLesson]:
+    """What measured runs say of the power of a device: by a counter or by samples, never modelled.
+
+    Parameters
+    ----------
+    measured : Measured
+    device : Device
+    found : sequence of Lesson
+        On its utilization.
+    expected_w : callable
+        What the prior expects where the device is busy for such a share of the time, None where
+        that is not known [W]; None where it expects nothing.
+    """
+    explained = [
+        (one.run, one.timing, one.runs, one.power_w, one.noise_sd, _busy(one)) for one in found
+    ]
+    unexplained = [
+        (
+            Source(id=one.run, started=one.started, host=one.host),
+            one.timing,
+            one.runs,
+            one.power_w,
+            UNKNOWN_WORK_SD,
+            None,
+        )
+        for one in measured.observed(device.id, most_logs(device))
+        if one.timing.flop is None
+    ]
+    lessons = []
+    for run, timing, runs, power_w, noise_sd, busy in (*explained, *unexplained):
+        expected = None if power_w is None else expected_w(busy)
+        if power_w is None or expected is None or not expected.loadings:
+            continue
+        lessons.append(
+            PowerLesson(
+                run=run,
+                timing=timing,
+                runs=runs,
+                power_w=power_w,
+                expected_w=expected,
+                noise_sd=noise_sd,
+            )
+        )
+    return lessons
+
+
+def _busy(one: Lesson) -> float:
+    """Share of the time that the device was busy: what it reached over what was expected [1]."""
+    return one.reached / float(one.expected.mid)
+
+
+def power_evidence_of(
+    found: Sequence[PowerLesson], device: Device, components: Components
+) -> Evidence:
+    """Lessons on the power as arrays for the fit."""
+    runs = np.array([one.runs for one in found], dtype=float)
+    whole = np.array([not is_of_steps(one.timing) for one in found], dtype=bool)
+    own = components.step_sd**2 + np.where(whole, components.run**2, 0.0)
+    noise_sd = np.array([one.noise_sd for one in found], dtype=float)
+    evidence = Evidence(
+        where=Circumstances(
+            device=text_array(device.id for _ in found),
+            host=text_array(one.run.host for one in found),
+            precision=text_array(one.timing.precision or "" for one in found),
+            kind=text_array(network_group(one.timing.kind, one.timing.arch) for one in found),
+            size=np.full(len(found), UNKNOWN_SIZE),
+        ),
+        log_ratio=np.array(
+            [np.log(one.power_w / one.expected_w.mid) for one in found], dtype=float
+        ),
+        prior_sd=np.array([float(one.expected_w.log_sd) for one in found], dtype=float),
+        noise_sd=np.sqrt(noise_sd**2 + own / runs),
+        components=components,
+    )
+    return condensed(evidence, MOST_OBSERVED)

@@ -1,0 +1,343 @@
+"""What do the measured runs say of a device: evidence for its utilization and its power."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from estimator.calibration.gaussian_process import (
+    REFERENCE_STEP_S,
+    Circumstances,
+    Components,
+    Evidence,
+    Floats,
+    Posterior,
+    condensed,
+    step_size,
+)
+from estimator.catalog import Catalog, Device
+from estimator.core.uncertainty import Uncertain
+from estimator.measure.attribution import most_possible
+from estimator.runs import read_observations, read_runs
+from estimator.runs.observations import (
+    Observation,
+    in_memory,
+    is_of_steps,
+    observed,
+    program_key,
+)
+from estimator.runs.record import MeasuredRun, Timing
+from estimator.utilization.predict import KNOWN_KINDS
+from estimator.workload.network_class import network_kind
+
+UNKNOWN_SIZE = float("nan")
+
+OWN_SIZES = 3.0
+"""So many own programs tell as much of the usual size of a step as was assumed before [1]."""
+
+MOST_OBSERVED = 300
+"""Beyond so many observations of a device, those of different programs alike are one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The runs that a calibration may rest on, and where it will be used.
+
+    Parameters
+    ----------
+    given : sequence of MeasuredRun
+        Shipped or imported; those of the store count by themselves.
+    host : str
+        Id of this host; runs on others tell less.
+    store : Path, optional
+        File of the user's own runs.
+    """
+
+    given: Sequence[MeasuredRun] = ()
+    host: str = ""
+    store: Path | None = None
+
+    @cached_property
+    def runs(self) -> tuple[MeasuredRun, ...]:
+        """Every run that is over, for pages and lists; a calibration does without."""
+        own = read_runs(self.store)[0] if self.store is not None else []
+        runs = {run.id: run for run in (*self.given, *own) if run.state != "running"}
+        return tuple(runs.values())
+
+    @cached_property
+    def _given(self) -> sqlite3.Connection:
+        return in_memory(run for run in self.given if run.state != "running")
+
+    def observed(self, hardware: str, most: Mapping[str, float]) -> list[Observation]:
+        """Like timings on a device as one; arguments as for `runs.observations.observed`."""
+        found = observed(self._given, hardware, most)
+        if self.store is not None:
+            found += read_observations(hardware, most, path=self.store)
+        return found
+
+
+NOTHING_MEASURED = Measured()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Newest run that an observation comes from.
+
+    Parameters
+    ----------
+    id, started, host : str
+        Its id, when it began, and the id of its host.
+    """
+
+    id: str
+    started: str
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """Like timings of measured runs that speak for a device.
+
+    Parameters
+    ----------
+    run : Source
+        Newest of them.
+    timing : Timing
+        Their mean.
+    program : str
+        What tells programs of one kind apart; empty where nothing does.
+    own : bool
+        Whether these are programs of the user, and not those of a benchmark.
+    many : bool
+        Whether these are of many programs alike.
+    runs : float
+        How many have such timings.
+    whole : float
+        The same, each run counted once over all observations of the device.
+    timings : int
+        How many.
+    reached : float
+        Share of the peak [1].
+    expected : Uncertain
+        What the prior expected [1].
+    size : float
+        Of its steps; NaN if unknown [1].
+    noise_sd : float
+        Standard deviation of the logarithm of the measurement [1].
+    reasons : tuple of str
+        What disturbed it.
+    power_w : float, optional
+        Mean power of the device alone, where a meter measured it [W].
+    """
+
+    run: Source
+    timing: Timing
+    program: str = ""
+    own: bool = True
+    many: bool = False
+    runs: float = 1.0
+    whole: float = 1.0
+    timings: int = 1
+    reached: float
+    expected: Uncertain
+    size: float
+    noise_sd: float
+    reasons: tuple[str, ...]
+    power_w: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A run to predict, as far as its calibration depends on it.
+
+    Parameters
+    ----------
+    precision, kind, arch, name : str
+        Number format, kind of work, architecture and name in words.
+    step_flop : float, optional
+        Work of one step and device [FLOP]; None if unknown.
+    params : float, optional
+        Parameters, by which measured runs of the same program are found [1].
+    """
+
+    precision: str
+    kind: str
+    arch: str = ""
+    name: str = ""
+    step_flop: float | None = None
+    params: float | None = None
+
+
+Expected = Callable[[Timing], Uncertain]
+"""What the prior expects of the utilization of steady steps."""
+
+
+def lessons(measured: Measured, device: Device, expected: Expected) -> list[Lesson]:
+    """What measured runs say of the utilization of a device."""
+    found = measured.observed(device.id, most_logs(device))
+    return [
+        _lesson(one, device, expected)
+        for one in found
+        if one.timing.flop is not None and one.timing.precision in device.peaks
+    ]
+
+
+def most_logs(device: Device) -> dict[str, float]:
+    """Number format -> logarithm of the highest rate that can be [FLOP/s]."""
+    return {name: float(np.log(most_possible(peak))) for name, peak in device.peaks.items()}
+
+
+def _lesson(one: Observation, device: Device, expected: Expected) -> Lesson:
+    timing = one.timing
+    ideal_s = (timing.flop or 0.0) / (timing.devices * device.peaks[timing.precision or ""].value)
+    return Lesson(
+        run=Source(id=one.run, started=one.started, host=one.host),
+        timing=timing,
+        program=one.program,
+        own=one.own,
+        many=one.many,
+        runs=one.runs,
+        whole=one.whole,
+        timings=one.timings,
+        reached=ideal_s / timing.time_s,
+        expected=expected(timing),
+        size=float(step_size(ideal_s)) if is_of_steps(timing) else UNKNOWN_SIZE,
+        noise_sd=one.noise_sd,
+        reasons=one.reasons,
+        power_w=one.power_w,
+    )
+
+
+def evidence_of(found: Sequence[Lesson], device: Device, components: Components) -> Evidence:
+    """Lessons as arrays for the fit."""
+    used = usual_sizes(found, components)
+    where = Circumstances(
+        device=text_array(device.id for _ in found),
+        host=text_array(one.run.host for one in found),
+        precision=text_array(one.timing.precision or "" for one in found),
+        kind=text_array(network_group(one.timing.kind, one.timing.arch) for one in found),
+        size=np.array([one.size for one in found], dtype=np.float64),
+        program=text_array(one.program for one in found),
+    )
+    log_prior = np.array([np.log(one.expected.mid) for one in found], dtype=float)
+    stated = np.array([float(one.expected.log_sd) for one in found], dtype=float)
+    expected, prior_sd = used.prior(log_prior, stated)
+    reached = np.array([np.log(one.reached) for one in found], dtype=float)
+    evidence = Evidence(
+        where=where,
+        log_ratio=reached - expected,
+        prior_sd=prior_sd,
+        noise_sd=_noise(found, used),
+        components=used,
+    )
+    return condensed(evidence, MOST_OBSERVED)
+
+
+def usual_sizes(found: Sequence[Lesson], components: Components) -> Components:
+    """Sizes of step that are usual here: those of the user's own programs weigh in."""
+    own = np.array([one.size for one in found if one.own and not np.isnan(one.size)])
+    if not len(own):
+        return components
+    share = len(own) / (len(own) + OWN_SIZES)
+    middle = share * float(np.mean(own)) + (1 - share) * components.usual_size
+    apart = share * (1 - share) * (float(np.mean(own)) - components.usual_size) ** 2
+    variance = share * float(np.var(own)) + (1 - share) * components.usual_step_sd**2 + apart
+    return replace(
+        components,
+        usual_step_s=float(np.exp(middle)) * REFERENCE_STEP_S,
+        usual_step_sd=float(np.sqrt(variance)),
+    )
+
+
+def _noise(found: Sequence[Lesson], components: Components) -> Floats:
+    """Standard deviation of each measurement; a whole run holds what befell it alone [1]."""
+    runs = np.array([one.runs for one in found], dtype=float)
+    whole = np.array([not is_of_steps(one.timing) for one in found], dtype=bool)
+    own = components.step_sd**2 + np.where(whole, components.run**2, 0.0)
+    measured = np.array([one.noise_sd for one in found], dtype=float)
+    own = own + np.where([one.many for one in found], components.style**2, 0.0)
+    noise: Floats = np.sqrt(measured**2 + own / runs)
+    return noise
+
+
+def posterior_of(
+    evidence: Evidence,
+    device: Device,
+    target: Target,
+    host: str,
+    prior: Uncertain,
+    *,
+    whole_run: bool = True,
+) -> Posterior:
+    """What is expected of one run after the evidence."""
+    size = UNKNOWN_SIZE
+    if target.step_flop is not None:
+        size = float(step_size(target.step_flop / device.peaks[target.precision].value))
+    where = Circumstances(
+        device=text_array([device.id]),
+        host=text_array([host]),
+        precision=text_array([target.precision]),
+        kind=text_array([network_kind(target.kind, target.arch, target.name).group]),
+        size=np.array([size]),
+        program=text_array([program_key(target.params)]),
+    )
+    sd = np.array([float(prior.log_sd)])
+    log_prior = np.array([float(np.log(prior.mid))])
+    return evidence.posterior(where, sd, log_prior=log_prior, whole_run=whole_run)
+
+
+def corrected(prior: Uncertain, posterior: Posterior) -> Uncertain:
+    """Quantity after the evidence: moved, and each of its doubts smaller by the same factor."""
+    sd = float(prior.log_sd)
+    left = float(posterior.log_sd[0]) / sd if sd > 0 else 1.0
+    return Uncertain(
+        prior.mid * np.exp(float(posterior.log_shift[0])),
+        {name: load * left for name, load in prior.loadings.items()},
+    )
+
+
+def after_runs(prior: Uncertain, evidence: Evidence, where: Circumstances) -> Uncertain:
+    """Quantity of one run after the evidence."""
+    sd = np.array([float(prior.log_sd)])
+    log_prior = np.array([float(np.log(prior.mid))])
+    return corrected(prior, evidence.posterior(where, sd, log_prior=log_prior))
+
+
+def components_of(catalog: Catalog, device: Device) -> Components:
+    """Variance components of the model's errors for such a device."""
+    return _components(catalog, "accelerator" if device.kind in KNOWN_KINDS else "processor")
+
+
+def power_components(catalog: Catalog) -> Components:
+    """The same for the power."""
+    return _components(catalog, "power")
+
+
+def _components(catalog: Catalog, name: str) -> Components:
+    prefix = f"calibration.{name}."
+    return Components(
+        **{
+            key.removeprefix(prefix): record.value
+            for key, record in catalog.priors().items()
+            if key.startswith(prefix)
+        }
+    )
+
+
+def counted(found: Sequence[Lesson]) -> tuple[int, int]:
+    """How many runs and timings lessons come from."""
+    runs = round(sum(one.whole for one in found))
+    return max(runs, min(1, len(found))), sum(one.timings for one in found)
+
+
+def network_group(kind: str | None, arch: str | None) -> str:
+    """Group of networks whose errors go together, from kind of work and architecture in words."""
+    return network_kind(kind or "other", arch or "").group
+
+
+def text_array(texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
+    """Texts as an array; an empty one keeps its type."""
+    return np.array(list(texts), dtype=np.str_)

@@ -1,0 +1,490 @@
+"""Which number answers to this name: profiles read from disk, as few files as a question needs."""
+
+import csv
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from estimator.catalog import csv_tables as rows
+from estimator.catalog import toml_files as files
+from estimator.catalog.architectures import FILE as ARCHITECTURES
+from estimator.catalog.architectures import hub_names, read_architectures
+from estimator.catalog.claim_records import ClaimRecord, read_claims
+from estimator.catalog.measured_profiles import measured_directory
+from estimator.catalog.name_index import NameIndex, unknown
+from estimator.catalog.records import (
+    Device,
+    Place,
+    Preset,
+    Price,
+    Problem,
+    ProfileError,
+    Record,
+    Source,
+    name_key,
+    nearest,
+    place_key,
+)
+from estimator.catalog.schema import CALIBRATIONS, FOLDERS, PLACE_FIELDS
+from estimator.catalog.suggestions import Suggestions
+
+if TYPE_CHECKING:
+    from estimator.catalog.shared_runs import SharedRun
+
+Found = TypeVar("Found")
+
+ENVIRONMENT = "TWENTY_WATTS_PROFILES"
+
+
+def shipped_directory() -> Path:
+    """Return the profiles that came with the package: inside it, or at the repository root."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "profiles"
+    return inside if inside.is_dir() else package.parent / "profiles"
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Every profile, the later directories over the earlier ones. Nothing is read before asked.
+
+    Parameters
+    ----------
+    layers : tuple of Path
+        Directories laid out like ``profiles``. The first is ours; each further one adds devices,
+        presets, prices and places to it, or overrides single records of them, by id.
+
+    Examples
+    --------
+    >>> catalog = Catalog.open()
+    >>> catalog.device("V100").peaks["fp16"].value
+    125000000000000.0
+    >>> catalog.place("fr").records["co2e_kg_per_kwh"].unit
+    'kgCO2e/kWh'
+    """
+
+    layers: tuple[Path, ...]
+
+    @classmethod
+    def open(cls, profiles_dir: str | os.PathLike[str] | None = None) -> "Catalog":
+        """Open our profiles, those measured here, and those that their user names.
+
+        Over ours lies the folder of the profiles measured here, if there is one, over it those that
+        TWENTY_WATTS_PROFILES names, and last a directory of one's own.
+
+        Parameters
+        ----------
+        profiles_dir : path, optional
+            Read last, so it wins.
+
+        Raises
+        ------
+        ProfileError
+            If a directory cannot be read or holds something that is no profile.
+        """
+        named = [part for part in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if part]
+        if profiles_dir is not None:
+            named.append(os.fspath(profiles_dir))
+        measured = measured_directory()
+        extra = (*((measured,) if measured.is_dir() else ()), *(Path(part) for part in named))
+        for directory in extra:
+            files.look_at_directory(directory)
+        return cls((shipped_directory(), *extra))
+
+    def sound(self) -> "Catalog":
+        """Return the catalog if every file of a user's own directories is sound.
+
+        Raises
+        ------
+        ProfileError
+            The first thing that is wrong with them, whether or not it would be asked for.
+        """
+        if len(self.layers) > 1:
+            from estimator.catalog.checks import own_problems
+
+            for problem in own_problems(self):
+                raise ProfileError(**vars(problem))
+        return self
+
+    @cached_property
+    def data_version(self) -> str:
+        """Seven digits that change with any number of our profiles; a user's own do not count."""
+        return files.digest(self.layers[0])
+
+    def find_device(self, name: str) -> str | None:
+        """Return the id of the device of this id, alias or name; None if there is none."""
+        return self._hardware.look_up(name)
+
+    def knows_place(self, name: str) -> bool:
+        """Tell whether a name stands for a place, without looking for near ones."""
+        return place_key(name) in self._place_names
+
+    def device(self, name: str) -> Device:
+        """Return the device of this id, alias or name.
+
+        Raises
+        ------
+        ValueError
+            If no device answers to the name; the message offers the nearest.
+        """
+        return self._device(self._hardware.find(name))
+
+    def preset(self, name: str) -> Preset:
+        """Return the workload or model of this id, alias, name or name on the hub."""
+        found = self._presets.look_up(name)
+        if found is not None:
+            return self._preset(found)
+        key = name_key(name)
+        if key not in self._model_names:
+            known = self._preset_suggestions
+            near = [known[other] for other in Suggestions(known).nearest(key, count=12)]
+            raise unknown("preset", name, near)
+        return self._models[self._model_names[key]]
+
+    def place(self, name: str) -> Place:
+        """Return the country, cloud region, operator or named place; ValueError as in `device`.
+
+        Of an operator with several years the latest is returned; `history` has them all.
+        """
+        return self.history(name)[-1]
+
+    def history(self, name: str) -> list[Place]:
+        """Return a place year by year, oldest first."""
+        key = place_key(name)
+        if key not in self._place_names:
+            near = self._place_suggestions.nearest(key, count=12)
+            raise unknown("place", name, [self._place_names[other] for other in near])
+        return self._entries(self._place_names[key])
+
+    def devices(self) -> list[Device]:
+        """Return all devices, by id."""
+        return [self._device(device_id) for device_id in self.device_names()]
+
+    def presets(self) -> list[Preset]:
+        """Return all presets, by id."""
+        files = self._presets.names()
+        return [
+            self._preset(preset_id) if preset_id in files else self._models[preset_id]
+            for preset_id in self.preset_names()
+        ]
+
+    def places(self, kind: str | None = None) -> list[Place]:
+        """Return the newest entry of all places, or of those of one kind."""
+        newest = [self._entries(place_id)[-1] for place_id in self._drafts]
+        return [place for place in newest if kind in (None, place.kind)]
+
+    def device_names(self) -> dict[str, str]:
+        """Return id -> name of all devices, without reading their numbers."""
+        return self._hardware.names()
+
+    def preset_names(self) -> dict[str, str]:
+        """Return id -> name of all presets, without reading their numbers."""
+        models = {item: model.name for item, model in self._models.items()}
+        return dict(sorted((models | self._presets.names()).items()))
+
+    def prices(self, name: str | None = None) -> list[Price]:
+        """Return the prices of a device, or of all, newest first."""
+        wanted = None if name is None else self._hardware.find(name)
+        return self.once(f"prices {wanted}", lambda: self._read_prices(wanted))
+
+    def _read_prices(self, wanted: str | None) -> list[Price]:
+        prices: dict[tuple[str, ...], Price] = {}
+        for path, line, row in self._price_rows:
+            if wanted in (None, row.get("device")):
+                price = rows.price_from_row(path, line, row, self._guard)
+                offered = (price.device, price.provider, price.instance, price.kind)
+                prices[*offered, price.date_from] = price
+        return sorted(prices.values(), key=lambda price: price.date_to, reverse=True)
+
+    def source(self, source_id: str) -> Source:
+        """Return a source by its id, a measured run by ``run:ID``; ValueError if there is none."""
+        if source_id.startswith("run:"):
+            return _measured_run(source_id)
+        if source_id not in self._sources:
+            raise unknown("source", source_id, nearest(source_id, self._sources))
+        return self._sources[source_id]
+
+    def sources(self) -> list[Source]:
+        """Return all sources, by id."""
+        return [self._sources[source_id] for source_id in sorted(self._sources)]
+
+    def prior(self, key: str) -> Record:
+        """Return a prior by its dotted key, such as ``power.host_factor.gpu-datacenter``."""
+        if key not in self._priors:
+            raise unknown("prior", key, nearest(key, self._priors))
+        return self._priors[key]
+
+    def priors(self) -> dict[str, Record]:
+        """Return all priors by dotted key."""
+        return dict(self._priors)
+
+    def electricity_price(self, where: str, sector: str = "business") -> Record:
+        """Return what a kWh costs in a country or region.
+
+        Parameters
+        ----------
+        where : str
+            A country by code or name, or a region of ``electricity_prices.csv`` (world, europe,
+            asia). A country without a price of its own is refused, not replaced by its region.
+        sector : str
+            household, business or industry.
+
+        Returns
+        -------
+        Record
+            With its year as ``date``. [USD/kWh]
+        """
+        key = place_key(where)
+        key = self._place_names.get(key, key)
+        if (key, sector) in self._electricity:
+            return self._electricity[key, sector]
+        sectors = [other for place, other in self._electricity if place == key]
+        if sectors:
+            raise ValueError(f"no {sector} price for {where!r}: known are {', '.join(sectors)}")
+        known = ", ".join(sorted({place for place, _ in self._electricity}))
+        raise ValueError(f"no electricity price for {where!r}: known are {known}")
+
+    def electricity_prices(self) -> dict[tuple[str, str], Record]:
+        """Return all electricity prices by place and sector."""
+        return dict(self._electricity)
+
+    def published_runs(self) -> list[dict[str, str]]:
+        """Return the published runs as they stand in ``runs/published_runs.csv``, ours only."""
+        with (self.layers[0] / "runs" / "published_runs.csv").open(encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
+
+    def published_throughput(self) -> list[dict[str, str]]:
+        """Return the rows of ``runs/published_throughput.csv``, ours only."""
+        path = self.layers[0] / "runs" / "published_throughput.csv"
+        with path.open(encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
+
+    def serving_measured(self) -> list[dict[str, str]]:
+        """Return the rows of ``runs/serving_measured.csv``, ours only."""
+        path = self.layers[0] / "runs" / "serving_measured.csv"
+        with path.open(encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
+
+    def memory_cases(self) -> list[dict[str, str]]:
+        """Return the rows of ``runs/memory_cases.csv``, ours only."""
+        path = self.layers[0] / "runs" / "memory_cases.csv"
+        with path.open(encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
+
+    def power_facts(self) -> list[dict[str, str]]:
+        """Return the rows of ``runs/power_facts.csv``, ours only."""
+        with (self.layers[0] / "runs" / "power_facts.csv").open(encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
+
+    def compression(self) -> list[dict[str, str]]:
+        """Return the published results of compression, ``compression.csv``, ours only."""
+        with (self.layers[0] / "compression.csv").open(encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
+
+    def quantum_volumes(self) -> list[dict[str, str]]:
+        """Return the quantum volumes reached, ``quantum_volume.csv``, ours only."""
+        with (self.layers[0] / "quantum_volume.csv").open(encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
+
+    def scaling(self) -> dict[str, Record]:
+        """Return the coefficients of the scaling laws by dotted key, such as ``hoffmann.alpha``."""
+        path = self.layers[0] / "scaling.toml"
+        return self.once("scaling", lambda: files.read_priors(path, self._guard))
+
+    def claims(self) -> dict[str, ClaimRecord]:
+        """Return the claims as told, by id, ours only."""
+        path = self.layers[0] / "claims.toml"
+        return self.once("claims", lambda: read_claims(path, self._guard))
+
+    def calibrations(self) -> "tuple[SharedRun, ...]":
+        """Return the measured runs of ``calibrations/*.toml`` of all layers, with their files.
+
+        Raises
+        ------
+        ProfileError
+            If one of these files is not sound.
+        """
+        from estimator.catalog.shared_runs import SharedRun, read_overlay
+
+        return self.once(
+            CALIBRATIONS,
+            lambda: tuple(
+                SharedRun(run=run, source=f"{CALIBRATIONS}/{path.name}")
+                for path in self.calibration_files()
+                for run in read_overlay(path, self._sources).runs
+            ),
+        )
+
+    def calibration_files(self) -> list[Path]:
+        """Return the files of measured runs, ours first."""
+        folders = [layer / CALIBRATIONS for layer in self.layers]
+        return [path for folder in folders for path in sorted(folder.glob("*.toml"))]
+
+    def once(self, name: str, work_out: Callable[[], Found]) -> Found:
+        """Return what follows from the profiles alone, worked out when it is first asked for."""
+        if name not in self._cache:
+            self._cache[name] = work_out()
+        return cast(Found, self._cache[name])
+
+    def check(self) -> list[Problem]:
+        """Visit every number of every layer and list what is wrong with it."""
+        from estimator.catalog.checks import problems
+
+        return problems(self)
+
+    @cached_property
+    def _hardware(self) -> NameIndex:
+        return self._index("hardware")
+
+    @cached_property
+    def _presets(self) -> NameIndex:
+        return self._index("preset")
+
+    @cached_property
+    def _models(self) -> dict[str, Preset]:
+        """Map id -> model of the tables of architectures, the later table over the earlier."""
+        models: dict[str, Preset] = {}
+        for layer in self.layers:
+            models |= read_architectures(layer / ARCHITECTURES)
+        for model in models.values():
+            for key, record in model.records.items():
+                self._guard(self.layers[0] / ARCHITECTURES, key, record)
+        return models
+
+    @cached_property
+    def _model_names(self) -> dict[str, str]:
+        """Map every name of a model, stripped -> its id; the first that bears a name has it."""
+        names: dict[str, str] = {}
+        for item, model in self._models.items():
+            for name in hub_names(model):
+                names.setdefault(name, item)
+        return names | {name_key(item): item for item in self._models}
+
+    @cached_property
+    def _preset_suggestions(self) -> dict[str, str]:
+        """Map what may be offered for an unknown preset -> its id."""
+        files = {name_key(item): item for item in self._presets.names()}
+        return self._model_names | files
+
+    def _index(self, what: str) -> NameIndex:
+        return NameIndex(what, tuple(layer / FOLDERS[what] for layer in self.layers))
+
+    @cached_property
+    def _cache(self) -> dict[str, Any]:
+        return {}
+
+    def _device(self, device_id: str) -> Device:
+        paths = self._hardware.files
+        return self.once(
+            f"device {device_id}",
+            lambda: files.read_device(device_id, paths(device_id), self._guard),
+        )
+
+    def _preset(self, preset_id: str) -> Preset:
+        paths = self._presets.files
+        return self.once(
+            f"preset {preset_id}",
+            lambda: files.read_preset(preset_id, paths(preset_id), self._guard),
+        )
+
+    def _guard(self, path: Path, key: str, record: Record) -> None:
+        """Refuse an unknown source in a user's file; ours are visited by `check`."""
+        if str(path).startswith(str(self.layers[0])):
+            return
+        for source in (record.source, *record.sources):
+            if source not in self._sources and not source.startswith("run:"):
+                close = " or ".join(nearest(source, self._sources))
+                raise ProfileError(
+                    file=str(path),
+                    key=f"{key}.source",
+                    message=f"unknown source {source!r}",
+                    remedy=f"add [{source}] to {path.parent.name}/../sources.toml"
+                    + (f", or did you mean {close}?" if close else ""),
+                )
+
+    @cached_property
+    def _sources(self) -> dict[str, Source]:
+        sources: dict[str, Source] = {}
+        for layer in self.layers:
+            sources |= files.read_sources(layer / "sources.toml")
+        return sources
+
+    @cached_property
+    def _priors(self) -> dict[str, Record]:
+        priors: dict[str, Record] = {}
+        for layer in self.layers:
+            priors |= files.read_priors(layer / "priors.toml", self._guard)
+        return priors
+
+    @cached_property
+    def _drafts(self) -> dict[str, list[rows.PlaceRow | Place]]:
+        """Map id -> rows, or places of places.toml; a later layer replaces all years of a place."""
+        drafts: dict[str, list[rows.PlaceRow | Place]] = {}
+        for layer in self.layers:
+            read: dict[str, list[rows.PlaceRow | Place]] = {}
+            for draft in rows.read_place_rows(layer):
+                read.setdefault(draft.id, []).append(draft)
+            for place in files.read_places(layer / "sites" / "places.toml", self._guard):
+                read[place.id] = [place]
+            drafts |= read
+        return drafts
+
+    def _entries(self, place_id: str) -> list[Place]:
+        """Build a place year by year, oldest first."""
+        return self.once(f"place {place_id}", lambda: self._built(place_id))
+
+    def _built(self, place_id: str) -> list[Place]:
+        built = [
+            draft if isinstance(draft, Place) else rows.read_place(draft, self._guard)
+            for draft in self._drafts[place_id]
+        ]
+        return sorted(built, key=lambda place: place.year or 0)
+
+    @cached_property
+    def _place_names(self) -> dict[str, str]:
+        """Map every alias, name and id, stripped -> id; an id wins over an alias."""
+        names: dict[str, str] = {}
+        for place_id, drafts in self._drafts.items():
+            last = drafts[-1]
+            known = (*last.aliases, last.name) if isinstance(last, Place) else last.names
+            for name in known:
+                names.setdefault(place_key(name), place_id)
+        return names | {place_id: place_id for place_id in self._drafts}
+
+    @cached_property
+    def _place_suggestions(self) -> Suggestions:
+        return Suggestions(self._place_names)
+
+    @cached_property
+    def _price_rows(self) -> list[tuple[Path, int, rows.Row]]:
+        paths = [layer / "prices.csv" for layer in self.layers]
+        return [(path, *row) for path in paths if path.is_file() for row in rows.read_rows(path)]
+
+    @cached_property
+    def _electricity(self) -> dict[tuple[str, str], Record]:
+        known: dict[tuple[str, str], Record] = {}
+        column = "price_usd_per_kwh"
+        for path in (layer / "sites" / "electricity_prices.csv" for layer in self.layers):
+            for line, row in rows.read_rows(path) if path.is_file() else ():
+                record = rows.record_from_row(path, line, row, column, PLACE_FIELDS[column])
+                self._guard(path, f"line {line}, {column}", record)
+                known[place_key(row["iso2_or_region"]), row["sector"]] = record
+        return known
+
+
+def _measured_run(source_id: str) -> Source:
+    """Describe a measured run as a source; ids that the store makes begin with the date."""
+    name = source_id.removeprefix("run:")
+    dated = re.match(r"(\d{4})(\d{2})(\d{2})T", name)
+    return Source(
+        id=source_id,
+        title=f"measured run {name}",
+        publisher="own measurement",
+        date="-".join(dated.groups()) if dated else "n.d.",
+        licence="of whoever measured",
+        url=None,
+        note=None,
+    )

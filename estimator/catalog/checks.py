@@ -1,0 +1,399 @@
+"""Is every number in the profiles sound: what `profiles check` and the tests visit."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from estimator.catalog import csv_tables as rows
+from estimator.catalog import toml_files as files
+from estimator.catalog.architectures import FILE as ARCHITECTURES
+from estimator.catalog.architectures import SOURCE as ARCHITECTURE_SOURCE
+from estimator.catalog.architectures import read_architectures
+from estimator.catalog.calibration_checks import calibration_problems
+from estimator.catalog.catalog import Catalog
+from estimator.catalog.claim_records import claim_problems
+from estimator.catalog.memory_checks import memory_case_problems
+from estimator.catalog.power_checks import power_fact_problems
+from estimator.catalog.records import (
+    Device,
+    Place,
+    Preset,
+    Price,
+    Problem,
+    ProfileError,
+    Record,
+    is_past,
+    name_key,
+    offer,
+    place_key,
+)
+from estimator.catalog.result_checks import result_problems
+from estimator.catalog.schema import CALIBRATIONS, FOLDERS, PLACE_FILES, PRECISIONS
+from estimator.catalog.serving_checks import serving_problems
+from estimator.catalog.shared_runs import read_overlay
+from estimator.catalog.throughput_checks import throughput_problems
+from estimator.workload.huggingface import model_ledger
+
+# Dense 16-bit FLOP/s per watt that no chip of the year or before exceeds. A sparse figure is twice
+# the dense one and lies above: an H100 has 1.4e12 (SXM) to 2.2e12 (PCIe), with sparsity 2.8e12.
+CEILING_FLOP_PER_S_PER_W = {2016: 1.2e11, 2019: 1e12, 2021: 1.6e12, 2023: 2.3e12, 9999: 3e12}
+FLOOR_FLOP_PER_S_PER_W = 5e9
+CHIPS = ("gpu-datacenter", "gpu-consumer", "gpu-workstation", "superchip", "tpu", "asic")
+REGIONS = ("europe", "north-america", "south-america", "asia", "africa", "oceania", "eu", "world")
+CONFIG_TOLERANCE = 0.05
+"""Papers round the number of parameters, and leave embeddings out or in [1]."""
+
+
+def problems(catalog: Catalog) -> list[Problem]:
+    """Visit every number of every layer of a catalog and list what is wrong with it.
+
+    An empty list means: every file parses, every key and unit is known, every value is finite,
+    plausible and inside its range, every source exists and is used, every date is past, and no
+    name means two things. Of a broken file the first fault is listed, of a table each bad row.
+    """
+    unreadable = [*_directory_problems(catalog), *_file_problems(catalog)]
+    if unreadable:
+        return unreadable
+    return [
+        *_source_problems(catalog),
+        *_name_problems(catalog),
+        *(problem for device in catalog.devices() for problem in _device_problems(device)),
+        *(problem for preset in catalog.presets() for problem in _preset_problems(catalog, preset)),
+        *(problem for price in catalog.prices() for problem in _price_problems(catalog, price)),
+        *(problem for place in catalog.places() for problem in _place_problems(catalog, place)),
+        *_electricity_problems(catalog),
+        *throughput_problems(catalog),
+        *power_fact_problems(catalog),
+        *memory_case_problems(catalog),
+        *serving_problems(catalog),
+        *claim_problems(catalog.claims(), {source.id for source in catalog.sources()}),
+        *result_problems(catalog),
+        *calibration_problems(catalog),
+    ]
+
+
+def own_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Visit a user's own directories, which lie over ours: their files, rows, priors and names.
+
+    Ours are taken as sound; so this is quick enough to run whenever such a directory is opened.
+    """
+    ours, mine = catalog.layers[0], catalog.layers[1:]
+    yield from _directory_problems(Catalog(mine))
+    for layer in mine:
+        for path in sorted((layer / FOLDERS["hardware"]).glob("*.toml")):
+            yield from _tried(partial(catalog.device, path.stem))
+        for path in sorted((layer / FOLDERS["preset"]).glob("*.toml")):
+            yield from _tried(partial(catalog.preset, path.stem))
+        yield from _tried(partial(read_architectures, layer / ARCHITECTURES))
+        for kind, name in PLACE_FILES.items():
+            yield from _row_problems(layer / name, partial(_read_place, kind))
+        yield from _row_problems(layer / "prices.csv", rows.price_from_row)
+        for path in sorted((layer / CALIBRATIONS).glob("*.toml")):
+            yield from _tried(partial(read_overlay, path, [one.id for one in catalog.sources()]))
+    yield from _tried(catalog.priors)
+    known = Catalog((ours,)).priors()
+    for key in files.prior_keys([layer / "priors.toml" for layer in mine]):
+        if key not in known:
+            remedy = offer(key, sorted(known))
+            yield Problem(file="priors.toml", key=key, message="unknown prior", remedy=remedy)
+    yield from _clashes(Catalog((ours,)), catalog, mine)
+
+
+def _clashes(ours: Catalog, both: Catalog, mine: tuple[Path, ...]) -> Iterator[Problem]:
+    """Look for a name of one's own device that already means another one of ours."""
+    for layer in mine:
+        for path in sorted((layer / FOLDERS["hardware"]).glob("*.toml")):
+            if _tried(partial(both.device, path.stem)):
+                continue
+            device = both.device(path.stem)
+            for name in (device.name, *device.aliases):
+                taken = ours.find_device(name)
+                if taken not in (None, device.id):
+                    message = f"{name!r} already means {taken}"
+                    remedy = "drop it, or override that device by its id"
+                    yield Problem(file=str(path), key="aliases", message=message, remedy=remedy)
+
+
+def _directory_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Look for files and folders that nothing reads, and for ids that are no file name."""
+    for layer in catalog.layers:
+        yield from _tried(partial(files.look_at_directory, layer))
+        for folder in (*FOLDERS.values(), CALIBRATIONS):
+            for path in sorted((layer / folder).glob("*")):
+                if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*\.toml", path.name):
+                    remedy = "name it in small letters, digits, dots and dashes, ending in .toml"
+                    yield Problem(file=str(path), key="file", message="odd name", remedy=remedy)
+
+
+def _file_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Read every file of every layer; names are looked up only if every head can be read."""
+    heads = [
+        problem
+        for layer in catalog.layers
+        for folder in FOLDERS.values()
+        for path in sorted((layer / folder).glob("*.toml"))
+        for problem in _tried(partial(files.read_head, path))
+    ]
+    tables = [
+        problem
+        for layer in catalog.layers
+        for problem in _tried(partial(read_architectures, layer / ARCHITECTURES))
+    ]
+    heads += tables
+    yield from heads
+    for layer in catalog.layers:
+        for kind, name in PLACE_FILES.items():
+            yield from _row_problems(layer / name, partial(_read_place, kind))
+        yield from _row_problems(layer / "prices.csv", rows.price_from_row)
+    yield from _tried(catalog.sources)
+    if not heads:
+        for path in catalog.calibration_files():
+            yield from _tried(partial(read_overlay, path, [one.id for one in catalog.sources()]))
+        for read in (
+            *(catalog.priors, catalog.places, catalog.electricity_prices),
+            *(catalog.claims, catalog.scaling),
+        ):
+            yield from _tried(read)
+        for name in catalog.device_names():
+            yield from _tried(partial(catalog.device, name))
+        for name in catalog.preset_names():
+            yield from _tried(partial(catalog.preset, name))
+
+
+def _read_place(kind: str, path: Path, line: int, row: rows.Row, guard: files.Guard) -> Place:
+    return rows.read_place(rows.PlaceRow(kind=kind, path=path, line=line, row=row), guard)
+
+
+def _row_problems(
+    path: Path, read: Callable[[Path, int, rows.Row, files.Guard], object]
+) -> Iterator[Problem]:
+    """Read every row of a table by itself."""
+    try:
+        for line, row in rows.read_rows(path) if path.is_file() else ():
+            yield from _tried(partial(read, path, line, row, _no_guard))
+    except ProfileError as error:
+        yield error.problem
+
+
+def _no_guard(_path: Path, _key: str, _record: Record) -> None:
+    """Let any source pass: `_source_problems` looks at them all."""
+
+
+def _tried(action: Callable[[], object]) -> list[Problem]:
+    """Do it, and turn a refusal into a problem."""
+    try:
+        action()
+    except ProfileError as error:
+        return [error.problem]
+    return []
+
+
+def every_record(catalog: Catalog) -> Iterator[tuple[str, str, Record]]:
+    """Yield file, key and record of every number but the prices.
+
+    >>> catalog = Catalog.open()
+    >>> sum(1 for _ in every_record(catalog)) > 1500
+    True
+    """
+    for device in catalog.devices():
+        peaks = {f"peak_flop_per_s.{key}": record for key, record in device.peaks.items()}
+        yield from _named(f"hardware/{device.id}.toml", "", {**peaks, **device.records})
+    for preset in catalog.presets():
+        reported = {f"as_run.{key}": record for key, record in preset.as_run.items()}
+        listed = _preset_file(preset)
+        prefix = f"{preset.id}." if listed == ARCHITECTURES else ""
+        yield from _named(listed, prefix, {**preset.records, **reported})
+    for newest in catalog.places():
+        for place in catalog.history(newest.id):
+            file = PLACE_FILES.get(place.kind, "sites/places.toml")
+            yield from _named(file, f"{place.id} ", place.records)
+    yield from _named("priors.toml", "", catalog.priors())
+    yield from _named("scaling.toml", "", catalog.scaling())
+    for claim in catalog.claims().values():
+        facts = {f"facts.{key}": fact for key, fact in claim.facts.items()}
+        yield from _named("claims.toml", f"{claim.id}.", {"told": claim.told, **facts})
+    for (where, sector), record in catalog.electricity_prices().items():
+        yield "sites/electricity_prices.csv", f"{where} {sector}", record
+
+
+def _named(
+    file: str, prefix: str, records: Mapping[str, Record]
+) -> Iterator[tuple[str, str, Record]]:
+    """Yield file, key and record of some records."""
+    for key, record in records.items():
+        yield file, f"{prefix}{key}", record
+
+
+def _config_problems(file: str, preset: Preset, sources: set[str]) -> Iterator[Problem]:
+    """Read the architecture of a preset and set its size against the one on record."""
+    source = str(preset.config.get("source", ""))
+    if source not in sources:
+        remedy = offer(source, sorted(sources))
+        yield Problem(file=file, key="config.source", message="unknown source", remedy=remedy)
+    try:
+        params = model_ledger(preset.config).params_total
+    except ValueError as error:
+        yield Problem(file=file, key="config", message=str(error), remedy="mend the architecture")
+        return
+    if "params" in preset.records:
+        stated = preset.records["params"].value
+        if abs(params / stated - 1) > CONFIG_TOLERANCE:
+            message = f"the architecture has {params:,} parameters, the record {stated:,.0f}"
+            yield Problem(file=file, key="config", message=message, remedy="mend one of them")
+
+
+def _source_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Match the sources named with the sources described, both ways."""
+    known = {source.id for source in catalog.sources()}
+    used: set[str] = set()
+    for file, key, record in every_record(catalog):
+        for name in (record.source, *record.sources):
+            used.add(name)
+            if name not in known and not name.startswith("run:"):
+                message = f"unknown source {name!r}"
+                remedy = offer(name, sorted(known))
+                yield Problem(file=file, key=f"{key}.source", message=message, remedy=remedy)
+        if record.date is not None and not is_past(record.date):
+            message, remedy = f"{record.date} has not come", "write the date of the source"
+            yield Problem(file=file, key=f"{key}.date", message=message, remedy=remedy)
+        if (record.source == "unconfirmed") > (record.basis == "assumed"):
+            message = f"unconfirmed, yet the basis is {record.basis}"
+            yield Problem(file=file, key=key, message=message, remedy='write basis = "assumed"')
+    used |= {price.source for price in catalog.prices()}
+    used |= {row["source"] for row in catalog.published_throughput()}
+    used |= {row["source"] for row in catalog.power_facts()}
+    used |= {row["source"] for row in catalog.memory_cases()}
+    used |= {row["source"] for row in (*catalog.compression(), *catalog.quantum_volumes())}
+    used |= {name for claim in catalog.claims().values() for name in claim.told_by + claim.sources}
+    for source in catalog.sources():
+        if source.id not in used:
+            remedy = "name it in a record, or remove it"
+            yield Problem(file="sources.toml", key=source.id, message="unused", remedy=remedy)
+        if not is_past(source.date):
+            message, remedy = f"no past date: {source.date}", "write 2020, 2020-05 or 2020-05-14"
+            yield Problem(file="sources.toml", key=source.id, message=message, remedy=remedy)
+
+
+def _name_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Look for a name that stands for two things."""
+    shelves: dict[str, Counter[str]] = {"hardware": Counter(), "workloads": Counter()}
+    for device in catalog.devices():
+        names = (device.id, device.name, *device.aliases)
+        shelves["hardware"].update({name_key(name) for name in names})
+    for preset in catalog.presets():
+        names = (preset.id, preset.name, *preset.aliases)
+        shelves["workloads"].update({name_key(name) for name in names})
+    shelves["sites"] = Counter()
+    for place in catalog.places():
+        names = (place.id, place.name, *place.aliases)
+        shelves["sites"].update({place_key(name) for name in names})
+    for folder, counts in shelves.items():
+        for name, count in counts.items():
+            if count > 1:
+                message, remedy = f"{name!r} means {count} things", "drop it from all but one"
+                yield Problem(file=folder, key="aliases", message=message, remedy=remedy)
+
+
+def _device_problems(device: Device) -> Iterator[Problem]:
+    """Compare the numbers of a device with each other."""
+
+    def problem(key: str, message: str, remedy: str) -> Problem:
+        file = f"hardware/{device.id}.toml"
+        return Problem(file=file, key=key, message=message, remedy=remedy)
+
+    if device.released and not is_past(device.released):
+        yield problem("released", f"no past date: {device.released}", "write 2020 or 2020-05-14")
+    watts = {key: record.value for key, record in device.records.items() if record.unit == "W"}
+    if watts.get("idle_w", 0) > watts.get("tdp_w", float("inf")):
+        yield problem("idle_w", "above tdp_w", "exchange them")
+    if (
+        "tdp_w" in watts
+        and not 0.3 <= watts.get("system_power_w", watts["tdp_w"]) / watts["tdp_w"] <= 3
+    ):
+        yield problem("system_power_w", "not within 0.3 to 3 times tdp_w", "give it per device")
+    if device.kind in CHIPS and "tdp_w" in watts:
+        yield from _efficiency_problems(device, watts["tdp_w"], problem)
+
+
+def _efficiency_problems(
+    device: Device, tdp_w: float, problem: Callable[[str, str, str], Problem]
+) -> Iterator[Problem]:
+    """Find sparse figures and slips of a power of ten by the peak per watt."""
+    year = int(device.released[:4]) if device.released else 9999
+    ceiling = next(top for last, top in CEILING_FLOP_PER_S_PER_W.items() if year <= last)
+    for precision in ("tf32", "fp16", "bf16"):
+        if precision in device.peaks and device.peaks[precision].value > ceiling * tdp_w:
+            message = f"{device.peaks[precision].value / tdp_w:.2g} FLOP/s/W, above {ceiling:.2g}"
+            yield problem(f"peak_flop_per_s.{precision}", message, "give the dense peak")
+    values = {key: record.value for key, record in device.peaks.items() if key != "equivalent"}
+    best = max((values.get(key, 0) for key in ("fp32", "fp16", "bf16")), default=0)
+    if values and max(values.values()) < FLOOR_FLOP_PER_S_PER_W * tdp_w:
+        yield problem("tdp_w", "less than 5e9 FLOP/s per W", "check W and FLOP/s")
+    for precision, most in (("fp8", 4), ("int8", 4.1), ("fp4", 8.1)):
+        if best and values.get(precision, 0) > most * best:
+            message = f"more than {most} times the 16-bit peak"
+            yield problem(f"peak_flop_per_s.{precision}", message, "give the dense peak")
+
+
+def _preset_file(preset: Preset) -> str:
+    """Name the file that holds a preset."""
+    listed = preset.config.get("source") == ARCHITECTURE_SOURCE
+    return ARCHITECTURES if listed else f"workloads/{preset.id}.toml"
+
+
+def _preset_problems(catalog: Catalog, preset: Preset) -> Iterator[Problem]:
+    """Compare a preset with the devices and with itself."""
+    file = _preset_file(preset)
+    if preset.hardware is not None and preset.hardware not in catalog.device_names():
+        message = f"unknown device {preset.hardware!r}"
+        remedy = offer(preset.hardware, catalog.device_names())
+        yield Problem(file=file, key="as_run.hardware", message=message, remedy=remedy)
+    if preset.precision not in (None, *PRECISIONS):
+        message = f"unknown precision {preset.precision!r}"
+        remedy = offer(str(preset.precision), PRECISIONS)
+        yield Problem(file=file, key="as_run.precision", message=message, remedy=remedy)
+    if preset.config:
+        yield from _config_problems(file, preset, {source.id for source in catalog.sources()})
+    values = {key: record.value for key, record in preset.records.items()}
+    if values.get("active_params", 0) > values.get("params", float("inf")):
+        remedy = "exchange them"
+        yield Problem(file=file, key="active_params", message="more than params", remedy=remedy)
+
+
+def _price_problems(catalog: Catalog, price: Price) -> Iterator[Problem]:
+    """Compare a price with the devices, the sources and the calendar."""
+    key = f"{price.device} {price.provider} {price.instance}"
+    ids = catalog.device_names()
+    if price.device not in ids:
+        message, remedy = f"unknown device {price.device!r}", offer(price.device, ids)
+        yield Problem(file="prices.csv", key=key, message=message, remedy=remedy)
+    if price.source not in {source.id for source in catalog.sources()}:
+        message, remedy = f"unknown source {price.source!r}", "add it to sources.toml"
+        yield Problem(file="prices.csv", key=key, message=message, remedy=remedy)
+    dated = is_past(price.date_from) and is_past(price.date_to)
+    if not dated or price.date_from > price.date_to:
+        message = f"dates {price.date_from} to {price.date_to}"
+        remedy = "write past dates, the earlier first"
+        yield Problem(file="prices.csv", key=key, message=message, remedy=remedy)
+
+
+def _place_problems(catalog: Catalog, place: Place) -> Iterator[Problem]:
+    """Compare the country of a place with the countries."""
+    codes = {country.id for country in catalog.places("country")}
+    if place.iso2 is not None and place.iso2.casefold() not in codes:
+        file = PLACE_FILES.get(place.kind, "sites/places.toml")
+        message = f"unknown country {place.iso2!r}"
+        remedy = "write an ISO 3166 code of countries.csv"
+        yield Problem(file=file, key=f"{place.id} iso2", message=message, remedy=remedy)
+
+
+def _electricity_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Compare the places of the electricity prices with the countries and regions."""
+    codes = {country.id for country in catalog.places("country")}
+    for where, sector in catalog.electricity_prices():
+        if where not in codes and where not in REGIONS:
+            message, remedy = f"unknown place {where!r}", offer(where, REGIONS)
+            file = "sites/electricity_prices.csv"
+            yield Problem(file=file, key=f"{where} {sector}", message=message, remedy=remedy)

@@ -1,0 +1,256 @@
+"""Which board does a name mean: vendor, memory, form factor and model, however they are written."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+VENDORS = {
+    "nvidia": "NVIDIA",
+    "tesla": "NVIDIA",
+    "geforce": "NVIDIA",
+    "amd": "AMD",
+    "radeon": "AMD",
+    "instinct": "AMD",
+    "intel": "Intel",
+    "habana": "Intel",
+    "google": "Google",
+    "cloud": "Google",
+    "aws": "AWS",
+    "amazon": "AWS",
+    "apple": "Apple",
+    "huawei": "Huawei",
+    "cerebras": "Cerebras",
+    "graphcore": "Graphcore",
+    "groq": "Groq",
+    "qualcomm": "Qualcomm",
+    "microsoft": "Microsoft",
+    "azure": "Microsoft",
+    "meta": "Meta",
+}
+"""Words before a model that name its vendor or a brand of it."""
+
+FILLERS = frozenset(
+    (
+        *("gpu", "gpus", "card", "accelerator", "graphics", "chip", "tensor", "core", "processor"),
+        *("cpu", "generation", "ac", "r", "tm", "hbm2", "hbm2e", "hbm3", "hbm3e", "gddr5"),
+        *("gddr6", "gddr6x", "gddr7", "lpddr5", "lpddr5x", "desktop"),
+    )
+)
+"""Words that tell no two boards apart."""
+
+MOBILE = frozenset(("laptop", "mobile", "maxq", "notebook"))
+COMPUTERS = r"\bmac ?(studio|mini|book( ?(pro|air))?|pro)\b|\bimac\b|\bipad( ?pro)?\b"
+"""Computers that Apple's chips are sold in."""
+
+CONDITIONS = r",? *\b\d+ threads\b|\bd?ddr[45]-\d+\b|, *(hot )?(peak|steady state)$"
+"""What a benchmark says of a run, not of the device."""
+
+REMARK = r"\((node of|per |idle|including|chip\b|reported|on-demand|cloud)[^()]*\)"
+"""A parenthesis that describes the measurement, not the device."""
+
+INSTANCE = (
+    r"\b[a-z]\w*-(standard|highcpu|highmem|\w+gpu)-\d+|\b[a-z]+\d\w*\.(\d+x)?large|\bstandard_n"
+)
+"""Instance types of Google, AWS and Azure: whole machines with parts of several devices."""
+
+TOLERANCE = 0.03
+"""A vendor's GB is 1e9 or 2^30 bytes, and rounded [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceName:
+    """A name, taken apart.
+
+    Parameters
+    ----------
+    model : str
+        What is left of the name: letters and digits of the model.
+    vendor : str or None
+        As in ``Device.vendor``; None where the name gives none.
+    memory_gb : float or None
+        As written, in units of 1e9 or of 2^30 bytes.
+    form : str or None
+        ``sxm``, ``sxm4``, ``pcie``, ``nvl``, ``oam``.
+    gpu_cores : int or None
+        Of an Apple chip.
+    mobile : bool
+        The laptop part of that name.
+    """
+
+    model: str
+    vendor: str | None = None
+    memory_gb: float | None = None
+    form: str | None = None
+    gpu_cores: int | None = None
+    mobile: bool = False
+
+
+def plain(name: str) -> str:
+    """Fold case, width and the many dashes of a name.
+
+    >>> plain("M1 Max 32\u2011Core GPU")
+    'm1 max 32-core gpu'
+    """
+    text = unicodedata.normalize("NFKC", name).casefold()
+    return re.sub(r"\s+", " ", re.sub("[\u2010-\u2015\u2212]", "-", text)).strip()
+
+
+def take_apart(name: str) -> DeviceName:
+    """Take a name apart.
+
+    >>> take_apart("NVIDIA A100-SXM4-40GB")
+    DeviceName(model='a100', vendor='NVIDIA', memory_gb=40.0, form='sxm4', gpu_cores=None, \
+mobile=False)
+    >>> take_apart("Cloud TPU v3-8").model, take_apart("M2 Ultra 76-Core GPU 192GB").gpu_cores
+    ('tpuv3', 76)
+    """
+    text = re.sub(r"^1 ?[x\u00d7] ", "", plain(name))
+    text = re.sub(REMARK, " ", text)
+    text = re.sub(CONDITIONS, " ", text)
+    text = re.sub(r"max-q", "maxq", text)
+    cores = re.search(r"\b(\d+)(?:[- ]core|c)? gpu\b|-(\d+)-core$", text)
+    if cores:
+        text = text.replace(cores[0], " ")
+    if re.search(r"\bm\d", text):
+        text = re.sub(COMPUTERS + r"|\b\d+[- ]core\b", " ", text)
+    text = _without_pod(text)
+    memory = re.search(r"(?<![\w.])(\d+(?:\.\d+)?)[ -]?(?:gb|gib|g)(?!\w)", text)
+    if memory:
+        text = text.replace(memory[0], " ", 1)
+    words = re.findall(r"[^\s\-_/(),\[\]]+", text)
+    vendors = [VENDORS[word] for word in words if word in VENDORS]
+    forms = [word for word in words if re.fullmatch(r"sxm\d?|pcie|nvl|oam", word)]
+    dropped = FILLERS | MOBILE | set(forms) | set(VENDORS)
+    return DeviceName(
+        model="".join(word for word in words if word not in dropped),
+        vendor=vendors[0] if vendors else None,
+        memory_gb=float(memory[1]) if memory else None,
+        form=forms[0] if forms else None,
+        gpu_cores=int(cores[1] or cores[2]) if cores else None,
+        mobile=any(word in MOBILE for word in words),
+    )
+
+
+def readings(name: str) -> list[str]:
+    """Return the parts of a name that may be the device, the likelier first.
+
+    A list of machines writes the host before its card: ``Intel 265K (Nvidia RTX 4090) [GPU]``.
+
+    >>> readings("Pi 5 - 8GB (AMD RX 7600) [GPU]")
+    ['AMD RX 7600']
+    """
+    tagged = re.fullmatch(r"(.*?)\s*\[([CGPNU/]+)\]", name.strip(), re.IGNORECASE)
+    if not tagged:
+        return [name]
+    inside = re.search(r"\(([^()]*)\)", tagged[1])
+    outside = re.sub(r"\([^()]*\)", " ", tagged[1]).strip()
+    held = take_apart(inside[1]) if inside else DeviceName(model="")
+    card = [inside[1]] if inside and (held.vendor or re.search("[a-z]", held.model)) else []
+    if card and "c" not in tagged[2].casefold():
+        return card
+    return card + ([outside] if outside else [])
+
+
+def refusal(name: str) -> str | None:
+    """Say why a name cannot be one device; None where nothing speaks against it.
+
+    >>> refusal("8x A100 40GB")
+    "gives a number of devices; name 'A100 40GB' and set the number of devices to 8"
+    >>> refusal("TPUv1 (self-play) + TPUv2 (training)")
+    'names several devices; give one at a time'
+    """
+    text = re.sub(r"\[[^\]]*\]", "", plain(name))
+    if re.search(r"(^|\W)\+ |\d\w*/[a-z]*\d|^mixed\b|\bcluster\b", text):
+        return "names several devices; give one at a time"
+    if re.fullmatch(r"(\d+ ?x )?(\d+ ?(gb|gib)? ?|unspecified )?(gpus?( ?\(.*\))?)?", text):
+        return "names no model of device" if text else None
+    if re.search(INSTANCE, text):
+        return "names a cloud instance; name the device in it"
+    counted = re.match(r"(\d+) ?[x\u00d7] ?(?=\S)", text)
+    if counted and int(counted[1]) > 1:
+        rest = unicodedata.normalize("NFKC", name).strip()[counted.end() :].strip()
+        return (
+            f"gives a number of devices; name {rest[:40]!r} and set the number of devices "
+            f"to {int(counted[1])}"
+        )
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """What tells a device on record from others of its model.
+
+    Parameters
+    ----------
+    id, vendor : str
+        As in ``Device``.
+    names : tuple of DeviceName
+        Its id, name and aliases, taken apart.
+    memory_bytes : float or None
+        Of its record. [B]
+    any_memory : bool
+        Sold with several sizes of memory, up to the one on record.
+    """
+
+    id: str
+    vendor: str
+    names: tuple[DeviceName, ...]
+    memory_bytes: float | None
+    any_memory: bool
+
+
+def matching(asked: DeviceName, boards: Iterable[Board]) -> list[Board]:
+    """Return the boards that nothing in a name contradicts; the one of the bare name alone."""
+    left = [board for board in boards if _agrees(asked, board)]
+    bare = [
+        board
+        for board in left
+        if any(
+            name.model == asked.model and not (name.memory_gb or name.form or name.gpu_cores)
+            for name in board.names
+        )
+    ]
+    return bare if len(left) > 1 and len(bare) == 1 else left
+
+
+def holds(memory_gb: float, board: Board) -> bool:
+    """Tell whether a board has so much memory, in either meaning of GB."""
+    named = {name.memory_gb for name in board.names} - {None}
+    if memory_gb in named:
+        return True
+    if board.memory_bytes is None:
+        return False
+    sizes = (board.memory_bytes / 1e9, board.memory_bytes / 2**30)
+    if board.any_memory:
+        return memory_gb <= max(sizes) * (1 + TOLERANCE)
+    return any(abs(memory_gb / size - 1) <= TOLERANCE for size in sizes)
+
+
+def _agrees(asked: DeviceName, board: Board) -> bool:
+    """Tell whether vendor, laptop, cores, form and memory of a name are those of a board."""
+    forms = {name.form for name in board.names if name.form}
+    cores = {name.gpu_cores for name in board.names if name.gpu_cores}
+    return (
+        asked.vendor in (None, board.vendor)
+        and asked.mobile == any(name.mobile for name in board.names)
+        and (asked.gpu_cores is None or asked.gpu_cores in cores)
+        and (asked.form is None or _fits(asked.form, forms or {"pcie"}))
+        and (asked.memory_gb is None or holds(asked.memory_gb, board))
+    )
+
+
+def _fits(form: str, forms: set[str]) -> bool:
+    """Tell whether a form factor is one of a board's; sxm without a number is any of them."""
+    return any(
+        form in (one, one.rstrip("0123456789")) or form.rstrip("0123456789") == one for one in forms
+    )
+
+
+def _without_pod(text: str) -> str:
+    """Drop the size of a pod slice from the name of a TPU: v3-8, v5litepod-16."""
+    if not re.search(r"\btpu|^(cloud |google )*v\d", text):
+        return text
+    text = re.sub(r"\bv5 ?lite(pod)?\b", "v5e", text)
+    slice_of = r"\b(?:tpu[ -]?)?v(\d[a-z]?)-\d+$"
+    return re.sub(slice_of, r"tpu v\1", text)

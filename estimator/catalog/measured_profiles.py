@@ -1,0 +1,79 @@
+"""Where is the profile of a device kept that was measured, not shipped: a layer over ours.
+
+It lies in the user's data folder, laid out like ours, between our profiles and the user's own.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from estimator.catalog import toml_files as files
+from estimator.catalog.schema import FOLDERS
+from estimator.system.data_folder import data_directory
+
+Tables = Mapping[str, Mapping[str, Any]]
+
+
+def measured_directory() -> Path:
+    """Return the folder of the profiles measured here; it need not exist."""
+    return data_directory() / "profiles"
+
+
+def keep_profile(device_id: str, profile: Mapping[str, Any], sources: Tables) -> Path:
+    """Write the profile of a device that was measured, over an older one of it.
+
+    Parameters
+    ----------
+    device_id : str
+    profile : mapping
+        As a file of profiles/hardware holds it.
+    sources : mapping
+        Id -> entry of sources.toml, for the sources that it names; one that is there is renewed.
+
+    Returns
+    -------
+    Path
+        Of the file.
+
+    Raises
+    ------
+    ProfileError
+        If it would not be read back: nothing is written then.
+    OSError
+        If it cannot be written.
+    """
+    folder = measured_directory()
+    path = folder / FOLDERS["hardware"] / f"{device_id}.toml"
+    files.device_from(device_id, [(path, dict(profile))], lambda *_: None)
+    files.sources_from(folder / "sources.toml", sources)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    known = kept_sources()
+    if {**known, **sources} != known:
+        _write(folder / "sources.toml", {**known, **sources})
+    _write(path, profile)
+    return path
+
+
+def kept_profiles() -> dict[str, dict[str, Any]]:
+    """Return id -> content of the profiles measured here."""
+    paths = sorted((measured_directory() / FOLDERS["hardware"]).glob("*.toml"))
+    return {path.stem: files.read_toml(path) for path in paths}
+
+
+def kept_sources() -> dict[str, dict[str, Any]]:
+    """Return id -> entry of the sources of the profiles measured here."""
+    path = measured_directory() / "sources.toml"
+    return files.read_toml(path) if path.is_file() else {}
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file in one step: there is never half of it."""
+    import tomli_w
+
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        draft.write_text(tomli_w.dumps(content), encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,248 @@
+"""Which files of devices or presets answer to a name, read as little as the question needs."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from estimator.catalog import toml_files as files
+from estimator.catalog.device_names import (
+    Board,
+    DeviceName,
+    holds,
+    matching,
+    readings,
+    refusal,
+    take_apart,
+)
+from estimator.catalog.records import name_key, place_key
+from estimator.catalog.suggestions import Suggestions
+
+SEE = {
+    "hardware": "`profiles list` shows all",
+    "preset": "`profiles list` shows all",
+    "place": "a country code, a cloud region, an operator or a named place will do",
+    "prior": "they stand in priors.toml",
+    "source": "they stand in sources.toml",
+}
+SHOWN = 60
+"""So many letters of an unknown name are repeated."""
+
+CONFIGURABLE = ("soc", "cpu", "npu-phone")
+"""Kinds of device whose memory its buyer chooses."""
+
+
+@dataclass(frozen=True)
+class NameIndex:
+    """The folders of one sort of profile, one file an item and folder.
+
+    Names are matched with what the folders list; no path is ever built from one.
+
+    Parameters
+    ----------
+    what : str
+        Whose folders they are, for people: "hardware" or "preset".
+    folders : tuple of Path
+        The later over the earlier.
+    """
+
+    what: str
+    folders: tuple[Path, ...]
+
+    def find(self, name: str) -> str:
+        """Return the id a name stands for; ValueError with the nearest names if for none."""
+        found = self.look_up(name)
+        if found is None:
+            raise self._unknown(name)
+        return found
+
+    def look_up(self, name: str) -> str | None:
+        """Return the id a name stands for: its own id or alias, else what its parts single out."""
+        slug, key = place_key(name), name_key(name)
+        if (slug, key) not in self._known:
+            found = self._named(slug, key) or self._singled_out(name)
+            if found is None:
+                return None
+            self._known[slug, key] = found
+        return self._known[slug, key]
+
+    def files(self, item: str) -> list[Path]:
+        """Return the files of one item, ours first; none for what no folder lists."""
+        return self._paths.get(item, [])
+
+    def names(self) -> dict[str, str]:
+        """Return id -> name of all items, without reading their numbers."""
+        return {item: str(self._heads[item].get("name", item)) for item in sorted(self._heads)}
+
+    def heads(self) -> dict[str, dict[str, Any]]:
+        """Return id -> name, aliases and what else stands before the first number."""
+        return self._heads
+
+    def _named(self, slug: str, key: str) -> str | None:
+        if slug in self._paths:
+            return slug
+        if "_ids" in self.__dict__:
+            return self._ids.get(key)
+        for item, head in self._heads_with(f'"{key}"').items():
+            if key in {name_key(str(other)) for other in (head.get("name"), *head["aliases"])}:
+                return item
+        return self._ids.get(key)
+
+    def _singled_out(self, name: str) -> str | None:
+        """Return the one device that agrees with every part of a name; None for none or many."""
+        if self.what != "hardware" or refusal(name) is not None:
+            return None
+        for reading in readings(name):
+            exact = self._ids.get(name_key(reading))
+            if exact is not None:
+                return exact
+            asked = take_apart(reading)
+            found = matching(asked, self._boards(asked.model))
+            if len(found) == 1:
+                return found[0].id
+        return None
+
+    def _boards(self, model: str) -> list[Board]:
+        """Return the devices that are sold under the name of a model."""
+        return [self._board(item) for item in self._models.get(model, ())]
+
+    def _board(self, item: str) -> Board:
+        """Read what tells a device from others of its model."""
+        if item not in self._boards_read:
+            tables: dict[str, Any] = {}
+            for path in self._paths[item]:
+                tables |= files.read_toml(path)
+            memory = tables.get("memory_bytes", {})
+            size = memory.get("value") if isinstance(memory, Mapping) else None
+            self._boards_read[item] = Board(
+                id=item,
+                vendor=str(tables.get("vendor", "")),
+                names=self._parts[item],
+                memory_bytes=float(size) if isinstance(size, int | float) else None,
+                any_memory=tables.get("kind") in CONFIGURABLE,
+            )
+        return self._boards_read[item]
+
+    def _unknown(self, name: str) -> ValueError:
+        """Say why a name stands for nothing, and which do."""
+        key = name_key(name)
+        why = refusal(name) if self.what == "hardware" else None
+        if why is not None:
+            return ValueError(f"{self.what} {shown(name)} {why}")
+        same_model = self._of_model(name) if self.what == "hardware" else []
+        if same_model:
+            offered = ", ".join(same_model)
+            return ValueError(f"unknown {self.what} {shown(name)}: known boards are {offered}")
+        near = [self._ids[other] for other in self._suggestions.nearest(key, count=12)]
+        size = take_apart(name).memory_gb if self.what == "hardware" else None
+        fitting = [one for one in near if size is None or holds(size, self._board(one))]
+        return unknown(self.what, name, fitting)
+
+    def _of_model(self, name: str) -> list[str]:
+        """Return the boards of the model that a name gives, those of its memory if there are."""
+        for reading in readings(name):
+            asked = take_apart(reading)
+            boards = self._boards(asked.model)
+            size = asked.memory_gb
+            fitting = [board for board in boards if size is None or holds(size, board)]
+            if boards:
+                return [board.id for board in fitting or boards][:6]
+        return []
+
+    def _heads_with(self, text: str) -> dict[str, dict[str, Any]]:
+        """Parse the heads that hold a text once names are stripped: few, so a look-up is quick."""
+        return {
+            path.stem: {"aliases": (), **files.read_head(path)}
+            for path, head in self._stripped_heads
+            if text in head
+        }
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, str], str]:
+        return {}
+
+    @cached_property
+    def _boards_read(self) -> dict[str, Board]:
+        return {}
+
+    @cached_property
+    def _all_files(self) -> list[Path]:
+        return [path for folder in self.folders for path in sorted(folder.glob("*.toml"))]
+
+    @cached_property
+    def _paths(self) -> dict[str, list[Path]]:
+        """Map id -> its files, ours first."""
+        paths: dict[str, list[Path]] = {}
+        for path in self._all_files:
+            paths.setdefault(path.stem, []).append(path)
+        return paths
+
+    @cached_property
+    def _stripped_heads(self) -> list[tuple[Path, str]]:
+        """Every file with its head, read once and stripped like a name."""
+        return [
+            (path, name_key(files.read_text(path).partition("\n[")[0])) for path in self._all_files
+        ]
+
+    @cached_property
+    def _heads(self) -> dict[str, dict[str, Any]]:
+        """Map id -> the keys that stand before the first table of its files."""
+        known: dict[str, dict[str, Any]] = {}
+        for path in self._all_files:
+            known.setdefault(path.stem, {}).update(files.read_head(path))
+        return known
+
+    @cached_property
+    def _ids(self) -> dict[str, str]:
+        """Map every alias, name and id, stripped -> id; an id wins over an alias."""
+        names: dict[str, str] = {}
+        for item, head in self._heads.items():
+            names |= {name_key(str(name)): item for name in head.get("aliases", ())}
+            names[name_key(str(head.get("name", item)))] = item
+        return names | {name_key(item): item for item in self._heads}
+
+    @cached_property
+    def _parts(self) -> dict[str, tuple[DeviceName, ...]]:
+        """Map id -> its names, taken apart."""
+        return {
+            item: tuple(
+                take_apart(str(name))
+                for name in (item, head.get("name", item), *head.get("aliases", ()))
+            )
+            for item, head in self._heads.items()
+        }
+
+    @cached_property
+    def _models(self) -> dict[str, list[str]]:
+        """Map the bare name of a model -> the devices that have it, GeForce by its number too."""
+        models: dict[str, list[str]] = {}
+        for item, parts in self._parts.items():
+            names = {part.model for part in parts}
+            if self._heads[item].get("kind") == "gpu-consumer":
+                numbers = (re.fullmatch(r"[rg]tx(\d{3,4}\w*)", name) for name in names)
+                names |= {number[1] for number in numbers if number}
+            for name in names - {""}:
+                models.setdefault(name, []).append(item)
+        return models
+
+    @cached_property
+    def _suggestions(self) -> Suggestions:
+        return Suggestions(self._ids)
+
+
+def shown(name: str) -> str:
+    """Quote a name in a message, cut short where it is endless.
+
+    >>> shown("a" * 300)[-6:]
+    "aa...'"
+    """
+    return repr(name if len(name) <= SHOWN else name[:SHOWN] + "...")
+
+
+def unknown(what: str, name: str, near: Iterable[str]) -> ValueError:
+    """Say what is unknown, and what resembles it or else where all are."""
+    close = list(dict.fromkeys(near))[:4]
+    where = f"did you mean {', '.join(close)}?" if close else SEE[what]
+    return ValueError(f"unknown {what} {shown(name)}: {where}")

@@ -1,0 +1,63 @@
+"""What is there about a word: entries whose names hold it, the closest first."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from estimator.catalog.device_names import plain
+from estimator.catalog.records import name_key
+
+SYNONYMS = {
+    "gcp": "google cloud",
+    "aws": "amazon web services",
+    "azure": "microsoft",
+    "cloud-region": "cloud region",
+}
+"""What people call that which ids abbreviate."""
+
+
+def search(text: str, entries: Iterable[Sequence[str]]) -> list[int]:
+    """Return the numbers of the entries that a text finds, the closest first.
+
+    An entry that bears the text as a name goes before those whose name begins with it, before
+    those where every word of the text begins a word, before those where it stands inside one.
+
+    Parameters
+    ----------
+    text : str
+        Words; each has to be found.
+    entries : iterable of sequences of str
+        Names and other words of each entry, its id first.
+
+    Examples
+    --------
+    >>> names = [["maia-100", "Microsoft Maia 100"], ["dgx-a100", "DGX A100"], ["a100-sxm", "A100"]]
+    >>> search("a100", names), search("google region", [["gcp-us", "cloud-region"]])
+    ([2, 1], [0])
+    """
+    scored = [
+        (rank, number) for number, entry in enumerate(entries) if (rank := _rank(text, entry))
+    ]
+    return [number for _, number in sorted(scored)]
+
+
+def _rank(text: str, entry: Sequence[str]) -> int:
+    """How close an entry is: 1 the closest, 0 not at all."""
+    key = name_key(plain(text))
+    keys = [name_key(plain(name)) for name in entry]
+    asked = _words(text)
+    if not asked:
+        return 0
+    if key in keys:
+        return 1
+    if any(name.startswith(key) for name in keys):
+        return 2
+    words = {word for name in entry for word in _words(name)}
+    words |= {word for name in set(words) for word in _words(SYNONYMS.get(name, ""))}
+    if all(any(word.startswith(one) for word in words) for one in asked):
+        return 3
+    return 4 if all(any(one in word for word in words) for one in asked) else 0
+
+
+def _words(text: str) -> list[str]:
+    """Words of a name, without what joins them."""
+    return re.findall(r"[^\s\-_/(),;:\[\]]+", plain(text))

@@ -1,0 +1,119 @@
+"""Is every measured row of serving sound: its device, numbers, unit, source and date."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from estimator.catalog.catalog import Catalog
+from estimator.catalog.records import Problem, is_past
+
+FILE = "runs/serving_measured.csv"
+GRADES = "ABC"
+
+UNITS: Mapping[str, tuple[float, float]] = {
+    "token/s": (1e-3, 1e7),
+    "Tokens/s": (1e-3, 1e7),
+    "token/s/GPU": (1e-3, 1e6),
+    "Samples/s": (1e-3, 1e8),
+    "Queries/s": (1e-3, 1e8),
+    "image/s": (1e-4, 1e6),
+    "video/s": (1e-6, 1e4),
+    "ms": (1e-3, 1e6),
+    "Latency (ms)": (1e-3, 1e6),
+    "W": (0.1, 1e6),
+    "Watts": (0.1, 1e6),
+    "J/token": (1e-4, 1e5),
+    "J/image": (1e-2, 1e6),
+    "J/video": (1.0, 1e8),
+    "J/sample": (1e-6, 1e5),
+    "J/query": (1e-3, 1e7),
+    "millijoules": (1e-3, 1e7),
+    "Wh": (1e-5, 1e4),
+    "kWh": (1e-6, 1e4),
+}
+"""Unit -> the range outside which a value is a slip of the pen."""
+
+WITHOUT_PROFILE = (
+    "Raspberry Pi CM5 Cluster (10x 16GB) [CPU]",
+    "NVIDIA V100/A100 shards of 8-32",
+    "GCP c3-highcpu-44 (Sapphire Rapids), 22 threads",
+)
+"""A cluster, a mixture of devices and a part of a processor, of which there is no profile."""
+
+RANGES = {"params": (1e6, 1e14), "active_params": (1e6, 1e14)}
+
+POWER, RATE, ENERGY = (
+    "mean power, all boards",
+    "output throughput, all devices",
+    "energy per output token",
+)
+TOLERANCE = 0.05
+"""Energy of a token times tokens per second, over the power of the same run [1]."""
+
+CONDITIONS = (
+    "model",
+    "hardware",
+    "devices",
+    "precision",
+    "framework",
+    "batch_or_concurrency",
+    "output_tokens",
+    "source",
+    "date",
+)
+
+
+def serving_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Visit every row of ours."""
+    yield from measured_row_problems(catalog.serving_measured(), catalog)
+
+
+def measured_row_problems(rows: Iterable[Mapping[str, str]], catalog: Catalog) -> Iterator[Problem]:
+    """Visit every row, and the power of a run against its energy and throughput."""
+    runs: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
+    for line, row in enumerate(rows, start=2):
+        unsound = list(_row_problems(row, catalog))
+        for key, message, remedy in unsound:
+            yield Problem(file=FILE, key=f"line {line}, {key}", message=message, remedy=remedy)
+        if unsound or row["metric"] not in (POWER, RATE, ENERGY):
+            continue
+        run = runs[tuple(row[name] for name in CONDITIONS)]
+        run[row["metric"]] = float(row["value"])
+        if len(run) == 3 and abs(run[ENERGY] * run[RATE] / run[POWER] - 1.0) > TOLERANCE:
+            message = f"{run[ENERGY] * run[RATE]:.4g} W by energy and rate, {run[POWER]:.4g} W read"
+            yield Problem(file=FILE, key=f"line {line}", message=message, remedy="read it again")
+
+
+def _row_problems(row: Mapping[str, str], catalog: Catalog) -> Iterator[tuple[str, str, str]]:
+    """Yield column, message and remedy."""
+    for name in ("model", "hardware", "metric", "source"):
+        if not row[name]:
+            yield name, "empty", "fill it in"
+    known = row["hardware"] in WITHOUT_PROFILE or catalog.find_device(row["hardware"]) is not None
+    if row["hardware"] and not known:
+        yield "hardware", f"unknown device {row['hardware']!r}", "name one on record"
+    yield from _number_problems(row)
+    if not row["url"].startswith("https://"):
+        yield "url", f"no address: {row['url']!r}", "give the page it was read on"
+    if not is_past(row["date"].partition(" ")[0]):
+        yield "date", f"no past date: {row['date']!r}", "write it as 2026-01-31, 2026-01 or 2026"
+    if row["confidence"][:1] not in GRADES or not row["confidence"]:
+        yield "confidence", f"no grade: {row['confidence']!r}", "begin with A, B or C and say why"
+
+
+def _number_problems(row: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield column, message and remedy of the numbers and their unit."""
+    if row["unit"] not in UNITS:
+        yield "unit", f"unknown unit {row['unit']!r}", "use one of the other rows"
+    elif not _within(row["value"], *UNITS[row["unit"]]):
+        yield "value", f"not within {UNITS[row['unit']]} {row['unit']}: {row['value']!r}", "mend it"
+    for name, limits in RANGES.items():
+        if row[name] and not _within(row[name], *limits):
+            yield name, f"not a number within {limits}: {row[name]!r}", "mend it"
+
+
+def _within(cell: str, least: float, most: float) -> bool:
+    """Tell whether a cell is a number in a range."""
+    try:
+        return least <= float(cell) <= most
+    except ValueError:
+        return False

@@ -1,0 +1,260 @@
+"""How are measured runs shared: one TOML file, with the profiles of the devices not known to all.
+
+Such a file is read whole and checked whole; one value out of place, and none of it is taken.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from estimator import __version__
+from estimator.catalog import toml_files as files
+from estimator.catalog.records import Device, ProfileError, Record
+from estimator.runs.record import MeasuredRun, as_plain, read_run
+
+FORMAT = 1
+HEAD = ("format", "product", "exported", "note")
+TABLES = ("runs", "hardware", "sources")
+LARGEST_BYTES = 64 * 2**20
+"""A file above this is none of ours [B]."""
+
+LONGEST_TEXT = 2000
+"""A label, name or note above this is none of ours [1]."""
+
+LARGEST = {
+    **dict.fromkeys(("time_s", "duration_s", "wall_s"), 1e10),
+    **dict.fromkeys(("repetitions", "rejected", "devices", "cores"), 1e12),
+}
+"""Largest values by name: three hundred years, and counts that no run has [s] [1]."""
+
+LARGEST_NUMBER = 1e40
+"""Largest value of any other name, in its unit."""
+
+SHOWN = 200
+"""So many letters of a complaint are shown."""
+
+NAME = r"[a-z0-9]+([.-][a-z0-9]+)*"
+RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}"
+POSITIVE = ("time_s", "duration_s", "devices", "cores", "flop", "moved_bytes")
+SHARES = ("coverage", "busy", "memory_busy", "tensor_busy", "throttled", "others")
+ANY_SIGN = ("temperature_c", "peak_temperature_c", "exit_code")
+ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlay:
+    """What one file shares.
+
+    Parameters
+    ----------
+    runs : tuple of MeasuredRun
+    hardware : mapping
+        Id -> profile as a file of profiles/hardware holds it.
+    sources : mapping
+        Id -> source of these profiles, as in sources.toml.
+    devices : mapping
+        The profiles, read.
+    """
+
+    runs: tuple[MeasuredRun, ...]
+    hardware: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    devices: Mapping[str, Device] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedRun:
+    """A measured run that came with the profiles.
+
+    Parameters
+    ----------
+    run : MeasuredRun
+    source : str
+        The file that holds it, relative to its directory of profiles.
+    """
+
+    run: MeasuredRun
+    source: str
+
+
+def overlay_text(
+    runs: Iterable[MeasuredRun],
+    hardware: Mapping[str, Mapping[str, Any]] | None = None,
+    sources: Mapping[str, Mapping[str, Any]] | None = None,
+) -> str:
+    """Write runs, profiles and their sources as one TOML text; what is unknown is absent.
+
+    A letter that is none, as a damaged name may hold, becomes a question mark.
+    """
+    import tomli_w
+
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "product": f"twenty-watts {__version__}",
+        "exported": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "runs": [as_plain(run) for run in runs],
+    }
+    content |= {"sources": sources} if sources else {}
+    content |= {"hardware": hardware} if hardware else {}
+    return tomli_w.dumps(content).encode("utf-8", "replace").decode("utf-8")
+
+
+def read_overlay(path: Path, known_sources: Iterable[str] = ()) -> Overlay:
+    """Read a file of measured runs, checked whole.
+
+    Parameters
+    ----------
+    path : Path
+    known_sources : iterable of str
+        Ids that its profiles may name beside the sources and runs that it holds itself.
+
+    Raises
+    ------
+    ProfileError
+        By file and key: what cannot be read, is unknown or cannot be true.
+    """
+    content = _content(path)
+    tables = content.get("sources", {})
+    sources = files.sources_from(path, _mapping(path, "sources", tables), "sources.")
+    runs = tuple(_runs(path, content.get("runs", [])))
+    ids = {*sources, *known_sources, *(f"run:{run.id}" for run in runs)}
+    hardware = _mapping(path, "hardware", content.get("hardware", {}))
+    devices = {name: _device(path, name, table, ids) for name, table in hardware.items()}
+    return Overlay(runs=runs, hardware=hardware, sources=tables, devices=devices)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Parse the file and look at its head."""
+    if path.exists() and not path.is_file():
+        raise _refused(path, "file", "cannot be read: no regular file", "name an exported file")
+    if path.is_file() and path.stat().st_size > LARGEST_BYTES:
+        remedy = "share fewer runs"
+        raise _refused(path, "file", f"larger than {LARGEST_BYTES} bytes", remedy)
+    content = files.read_toml(path)
+    for key in content:
+        if key not in HEAD and key not in TABLES:
+            raise files.unknown(path, key, "unknown key", [*HEAD, *TABLES])
+    version = content.get("format")
+    if type(version) is not int or not 1 <= version <= FORMAT:
+        message = f"must be 1 to {FORMAT}, got {_short(version)}" if version else "missing"
+        remedy = "export with this version, or update"
+        raise _refused(path, "format", message, remedy)
+    return content
+
+
+def _runs(path: Path, tables: object) -> Iterator[MeasuredRun]:
+    """Read the runs, each checked."""
+    if not isinstance(tables, list):
+        raise _refused(path, "runs", "must be a list of tables", "write [[runs]]")
+    seen: set[str] = set()
+    for at, table in enumerate(tables):
+        try:
+            run = read_run(table)
+            for key, rule in _implausible(run):
+                raise ValueError(f"run.{key}: {rule}")
+            if run.id in seen:
+                raise ValueError(f"run.id: {run.id!r} is in this file twice")
+        except (ValueError, OverflowError) as error:
+            key, _, message = str(error).partition(": ")
+            key = f"runs[{at}]{key.removeprefix('run')}"
+            raise _refused(path, key, _short(message), "mend it, or drop this run") from error
+        seen.add(run.id)
+        yield run
+
+
+def _implausible(run: MeasuredRun) -> Iterator[tuple[str, str]]:
+    """Name what no measurement can have said."""
+    if not re.fullmatch(RUN_NAME, run.id):
+        yield "id", "must be up to 100 letters, digits, dots, colons and dashes"
+    try:
+        datetime.fromisoformat(run.started)
+    except ValueError:
+        yield "started", f"must be a time like 2026-11-21T05:00:00Z, got {run.started!r}"
+    if run.state == "running":
+        yield "state", "must be over, got 'running'"
+    for at, timing in enumerate(run.timings):
+        if not timing.repetitions + timing.rejected:
+            yield f"timings[{at}].repetitions", "must be positive where none was rejected, got 0"
+    plain = as_plain(run)
+    for key, value in _numbers("", plain):
+        rule = _broken_rule(key.rpartition(".")[2], value)
+        if rule:
+            yield key, rule
+    for key, text in _texts("", plain):
+        if len(text) > LONGEST_TEXT:
+            yield key, f"must be at most {LONGEST_TEXT} letters, got {len(text)}"
+
+
+def _broken_rule(name: str, value: float) -> str | None:
+    """Which rule a number of this name breaks; None if none."""
+    if name in POSITIVE and value <= 0:
+        return f"must be positive, got {value}"
+    if value < 0 and name not in ANY_SIGN:
+        return f"must not be negative, got {value}"
+    if name in SHARES and value > 1 + ROUNDING:
+        return f"must be at most 1, got {value}"
+    most = LARGEST.get(name, LARGEST_NUMBER)
+    return f"must be at most {most:g}, got {value:g}" if abs(value) > most else None
+
+
+def _numbers(prefix: str, value: object) -> Iterator[tuple[str, float]]:
+    """Yield key and value of all numbers."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _numbers(f"{prefix}.{key}" if prefix else key, inner)
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from _numbers(f"{prefix}[{at}]", inner)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield prefix, value
+
+
+def _texts(prefix: str, value: object) -> Iterator[tuple[str, str]]:
+    """Yield key and value of all texts."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _texts(f"{prefix}.{key}" if prefix else key, inner)
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from _texts(f"{prefix}[{at}]", inner)
+    elif isinstance(value, str):
+        yield prefix, value
+
+
+def _device(path: Path, name: str, table: object, sources: set[str]) -> Device:
+    """Read a profile, which may name no source beyond these."""
+    if not re.fullmatch(NAME, name) or len(name) > 100:
+        remedy = "name it in small letters, digits, dots and dashes"
+        raise _refused(path, f"hardware.{_short(name)}", "odd id", remedy)
+    content = dict(_mapping(path, f"hardware.{name}", table))
+
+    def guard(_path: Path, key: str, record: Record) -> None:
+        for source in (record.source, *record.sources):
+            if source not in sources:
+                message = f"unknown source {_short(source)}"
+                remedy = "name a run of this file as run:ID, or add it to [sources]"
+                raise _refused(path, f"hardware.{name}.{key}.source", message, remedy)
+
+    return files.device_from(name, [(path, content)], guard)
+
+
+def _mapping(path: Path, key: str, table: object) -> Mapping[str, Any]:
+    if not isinstance(table, Mapping):
+        raise _refused(path, key, "must be a table", f"write [{key}...]")
+    return table
+
+
+def _refused(path: Path, key: str, message: str, remedy: str) -> ProfileError:
+    return ProfileError(file=str(path), key=key, message=message, remedy=remedy)
+
+
+def _short(value: object) -> str:
+    """Show a value in a complaint, cut where it is long."""
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except ValueError:
+        text = "a number too long to show"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -1,0 +1,79 @@
+"""Which known names resemble one that is not known: by shared pairs of letters, at once."""
+
+import itertools
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
+from functools import cached_property
+
+LEAST = 0.5
+"""Share of the pairs of letters that two names must have in common to be offered [1]."""
+
+LONGEST = 80
+"""So many letters of a name are looked at; no known one is longer."""
+
+
+class Suggestions:
+    """The known names, indexed by their pairs of letters.
+
+    Parameters
+    ----------
+    names : iterable of str
+        What may be offered.
+
+    Examples
+    --------
+    >>> known = Suggestions(["h100-sxm", "a100-sxm-80", "h100-pcie", "al"])
+    >>> known.nearest("h10"), known.nearest("h100-sxn"), known.nearest("atlantis")
+    (['h100-sxm', 'h100-pcie'], ['h100-sxm', 'a100-sxm-80', 'h100-pcie'], [])
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = list(dict.fromkeys(names))
+
+    def nearest(self, word: str, count: int = 4) -> list[str]:
+        """Return the known names that begin with or resemble a word, best first."""
+        word = word[:LONGEST]
+        if len(word) < 2:
+            return []
+        start = bisect_left(self._sorted, word)
+        begins = set(itertools.takewhile(lambda name: name.startswith(word), self._sorted[start:]))
+        if begins:
+            return sorted(begins, key=lambda name: (len(name), self.names.index(name)))[:count]
+        return self._similar(word)[:count]
+
+    def _similar(self, word: str) -> list[str]:
+        """Names by the Dice coefficient of their sets of pairs of letters."""
+        pairs = _pairs(word)
+        shared: Counter[int] = Counter()
+        for pair in pairs:
+            shared.update(self._index.get(pair, ()))
+        scored = (
+            (2 * both / (len(pairs) + self._sizes[number]), number)
+            for number, both in shared.items()
+            if 4 * both >= len(pairs)
+        )
+        good = sorted((-score, number) for score, number in scored if score >= LEAST)
+        return [self.names[number] for _, number in good]
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self.names)
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        return [len(_pairs(name)) for name in self.names]
+
+    @cached_property
+    def _index(self) -> dict[str, list[int]]:
+        """Map a pair of letters -> the numbers of the names that hold it."""
+        index: dict[str, list[int]] = {}
+        for number, name in enumerate(self.names):
+            for pair in _pairs(name):
+                index.setdefault(pair, []).append(number)
+        return index
+
+
+def _pairs(text: str) -> set[str]:
+    """Pairs of neighbouring letters."""
+    return {text[at : at + 2] for at in range(len(text) - 1)}

@@ -1,0 +1,334 @@
+"""How does a TOML file become a device, a preset, a place: each refuses what it does not know."""
+
+import hashlib
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from estimator.catalog.records import (
+    Device,
+    Place,
+    Preset,
+    ProfileError,
+    Record,
+    Source,
+    offer,
+    read_record,
+    text_of,
+)
+from estimator.catalog.schema import (
+    AS_RUN_FIELDS,
+    DEVICE_FIELDS,
+    DEVICE_HEAD,
+    DEVICE_KINDS,
+    ENTRIES,
+    PEAK_FIELDS,
+    PLACE_FIELDS,
+    PLACE_HEAD,
+    PRESET_FIELDS,
+    PRESET_HEAD,
+    PRESET_KINDS,
+    SOURCE_KEYS,
+    Field,
+)
+
+Guard = Callable[[Path, str, Record], None]
+
+
+def look_at_directory(directory: Path) -> None:
+    """Refuse a directory that cannot be read, or that holds something misspelt."""
+    for folder, known in ((directory, ENTRIES["."]), (directory / "sites", ENTRIES["sites"])):
+        if folder != directory and not folder.is_dir():
+            continue
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            raise ProfileError(
+                file=str(folder),
+                key="directory",
+                message=error.strerror or "unreadable",
+                remedy="name a readable directory laid out like profiles/",
+            ) from error
+        for entry in entries:
+            data = entry.is_dir() or entry.suffix in (".toml", ".csv")
+            if data and entry.name not in known and not entry.name.startswith("."):
+                raise unknown(folder, entry.name, "no profile", known)
+
+
+def digest(directory: Path) -> str:
+    """Seven hexadecimal digits of the content of all files of a directory."""
+    content = hashlib.sha256()
+    for path in sorted(directory.rglob("*")):
+        if path.suffix in (".toml", ".csv"):
+            content.update(path.relative_to(directory).as_posix().encode())
+            content.update(path.read_bytes().replace(b"\r\n", b"\n"))
+    return content.hexdigest()[:7]
+
+
+def unknown(path: Path, key: str, message: str, known: Sequence[str]) -> ProfileError:
+    """Build the refusal of a word that is not known, with the nearest that is."""
+    word = key.rpartition(".")[2] if path.suffix == ".toml" else key.rpartition(", ")[2]
+    return ProfileError(file=str(path), key=key, message=message, remedy=offer(word, known))
+
+
+def read_text(path: Path) -> str:
+    """Read a file, or refuse it with the reason the system gives."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(
+            file=str(path),
+            key="file",
+            message=f"cannot be read ({error})",
+            remedy="make it a readable UTF-8 file",
+        ) from error
+
+
+def read_head(path: Path) -> dict[str, Any]:
+    """Read the keys before the first table: names and aliases, no numbers."""
+    return _parse(path, read_text(path).partition("\n[")[0])
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file whole, or refuse it by line."""
+    return _parse(path, read_text(path))
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ProfileError(
+            file=str(path), key="TOML", message=str(error), remedy="mend the syntax there"
+        ) from error
+
+
+def _records(
+    path: Path, prefix: str, tables: Mapping[str, Any], fields: Mapping[str, Field], guard: Guard
+) -> dict[str, Record]:
+    """Read records, refusing a key that is not in ``fields``."""
+    records: dict[str, Record] = {}
+    for key, table in tables.items():
+        if key not in fields:
+            raise unknown(path, prefix + key, "unknown key", list(fields))
+        records[key] = read_record(str(path), prefix + key, table, fields[key])
+        guard(path, prefix + key, records[key])
+    return records
+
+
+def _text(head: Mapping[str, Any], key: str) -> str | None:
+    """Return a text of the head; None where it has none."""
+    return text_of(head[key]) if key in head else None
+
+
+def _table(path: Path, key: str, value: object) -> dict[str, Any]:
+    """Return a table, refusing what is none."""
+    if isinstance(value, dict):
+        return value
+    message, remedy = f"{value!r} is not a table", f"write [{key}]"
+    raise ProfileError(file=str(path), key=key, message=message, remedy=remedy)
+
+
+def _split(
+    path: Path, content: dict[str, Any], head: Sequence[str], tables: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split a file into head and tables, refusing a key that belongs to neither."""
+    for key, value in content.items():
+        if key not in head and key not in tables:
+            raise unknown(path, key, "unknown key", [*head, *tables])
+        if key in head and key != "aliases" and isinstance(value, dict | list):
+            message, remedy = f"{key} is not a text", f'write {key} = "..."'
+            raise ProfileError(file=str(path), key=key, message=message, remedy=remedy)
+    return (
+        {key: value for key, value in content.items() if key in head},
+        {key: value for key, value in content.items() if key in tables},
+    )
+
+
+def need(path: Path, head: Mapping[str, Any], key: str, known: Sequence[str] = ()) -> str:
+    """Return a text of the head, refusing its absence or a word that is not known."""
+    if key not in head:
+        raise ProfileError(
+            file=str(path), key=key, message="missing", remedy=f"add {key} = ... at the top"
+        )
+    text = text_of(head[key])
+    if known and text not in known:
+        message = f"unknown {key} {text!r}"
+        raise ProfileError(file=str(path), key=key, message=message, remedy=offer(text, known))
+    return text
+
+
+def _aliases(path: Path, head: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the aliases, refusing what is not a list of texts."""
+    aliases = head.get("aliases", [])
+    if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
+        raise ProfileError(
+            file=str(path),
+            key="aliases",
+            message="is not a list of texts",
+            remedy='write aliases = ["A100", "a100 sxm"]',
+        )
+    return tuple(aliases)
+
+
+def read_device(device_id: str, paths: list[Path], guard: Guard) -> Device:
+    """Read a device; of several files the later add to the earlier or override single records."""
+    return device_from(device_id, [(path, read_toml(path)) for path in paths], guard)
+
+
+def device_from(
+    device_id: str, contents: Sequence[tuple[Path, dict[str, Any]]], guard: Guard
+) -> Device:
+    """Build a device out of the contents of its files."""
+    head: dict[str, Any] = {}
+    peaks: dict[str, Record] = {}
+    records: dict[str, Record] = {}
+    allowed = ["peak_flop_per_s", *DEVICE_FIELDS]
+    paths = [path for path, _ in contents]
+    for path, content in contents:
+        top, tables = _split(path, content, DEVICE_HEAD, allowed)
+        head.update(top)
+        peak = tables.pop("peak_flop_per_s", {})
+        if not isinstance(peak, dict) or "value" in peak:
+            raise ProfileError(
+                file=str(path),
+                key="peak_flop_per_s",
+                message="no precision named",
+                remedy="write [peak_flop_per_s.fp16] or another precision",
+            )
+        peaks.update(_records(path, "peak_flop_per_s.", peak, PEAK_FIELDS, guard))
+        records.update(_records(path, "", tables, DEVICE_FIELDS, guard))
+    return Device(
+        id=device_id,
+        name=need(paths[-1], head, "name"),
+        vendor=need(paths[-1], head, "vendor"),
+        kind=need(paths[-1], head, "kind", DEVICE_KINDS),
+        aliases=_aliases(paths[-1], head),
+        released=_text(head, "released"),
+        note=_text(head, "note"),
+        peaks=peaks,
+        records=records,
+    )
+
+
+def read_preset(preset_id: str, paths: list[Path], guard: Guard) -> Preset:
+    """Read a workload; of several files the later add to the earlier or override single records."""
+    head: dict[str, Any] = {}
+    run: dict[str, Any] = {}
+    records: dict[str, Record] = {}
+    as_run: dict[str, Record] = {}
+    config: dict[str, Any] = {}
+    for path in paths:
+        top, tables = _split(
+            path, read_toml(path), PRESET_HEAD, ["as_run", "config", *PRESET_FIELDS]
+        )
+        head.update(top)
+        config = _table(path, "config", tables.pop("config", config))
+        reported = dict(_table(path, "as_run", tables.pop("as_run", {})))
+        run.update(
+            {key: need(path, reported, key) for key in ("hardware", "precision") if key in reported}
+        )
+        reported = {key: value for key, value in reported.items() if key not in run}
+        as_run.update(_records(path, "as_run.", reported, AS_RUN_FIELDS, guard))
+        records.update(_records(path, "", tables, PRESET_FIELDS, guard))
+    preset = Preset(
+        id=preset_id,
+        name=need(paths[-1], head, "name"),
+        kind=need(paths[-1], head, "kind", PRESET_KINDS),
+        aliases=_aliases(paths[-1], head),
+        arch=str(head.get("arch", "")),
+        year=_year(paths[-1], head),
+        note=_text(head, "note"),
+        records=records,
+        hardware=run.get("hardware"),
+        precision=run.get("precision"),
+        as_run=as_run,
+        config=config,
+    )
+    if not (preset.has_work or config):
+        raise ProfileError(
+            file=str(paths[-1]),
+            key="training_flop",
+            message="no amount of work",
+            remedy="add [training_flop], [device_hours], or [params] and [tokens]",
+        )
+    return preset
+
+
+def _year(path: Path, head: Mapping[str, Any]) -> int:
+    """Return the year, refusing what is none."""
+    text = need(path, head, "year")
+    if not text.isdigit():
+        raise ProfileError(
+            file=str(path), key="year", message=f"year is {text!r}", remedy="write year = 2024"
+        )
+    return int(text)
+
+
+def read_sources(path: Path) -> dict[str, Source]:
+    """Read sources.toml; a directory without one has none."""
+    return sources_from(path, read_toml(path) if path.is_file() else {})
+
+
+def sources_from(path: Path, content: Mapping[str, Any], prefix: str = "") -> dict[str, Source]:
+    """Build sources out of tables; ``prefix`` goes before their keys in a refusal."""
+    sources: dict[str, Source] = {}
+    for source_id, table in content.items():
+        if not isinstance(table, Mapping):
+            raise unknown(path, f"{prefix}{source_id}", "not a table of a source", SOURCE_KEYS)
+        for key in table:
+            if key not in SOURCE_KEYS:
+                raise unknown(path, f"{prefix}{source_id}.{key}", "unknown key", SOURCE_KEYS)
+        sources[source_id] = Source(
+            id=source_id,
+            title=need(path, table, "title"),
+            publisher=need(path, table, "publisher"),
+            date=need(path, table, "date"),
+            licence=need(path, table, "licence"),
+            url=_text(table, "url"),
+            note=_text(table, "note"),
+        )
+    return sources
+
+
+def read_priors(path: Path, guard: Guard) -> dict[str, Record]:
+    """Read dotted tables of records; any known unit may stand, and a note beside the tables."""
+    priors: dict[str, Record] = {}
+
+    def walk(prefix: str, table: Mapping[str, Any]) -> None:
+        for key, inner in table.items():
+            dotted = f"{prefix}{key}"
+            if isinstance(inner, dict) and "value" not in inner:
+                walk(f"{dotted}.", inner)
+            elif not (key == "note" and isinstance(inner, str)):
+                priors[dotted] = read_record(str(path), dotted, inner, None)
+                guard(path, dotted, priors[dotted])
+
+    walk("", read_toml(path) if path.is_file() else {})
+    return priors
+
+
+def prior_keys(paths: Sequence[Path]) -> list[str]:
+    """Return the dotted keys of the priors in some files, without looking at their sources."""
+    return [key for path in paths for key in read_priors(path, lambda *_: None)]
+
+
+def read_places(path: Path, guard: Guard) -> list[Place]:
+    """Read places.toml; a directory without one has none."""
+    places: list[Place] = []
+    for place_id, table in (read_toml(path) if path.is_file() else {}).items():
+        head, tables = _split(path, _table(path, place_id, table), PLACE_HEAD, list(PLACE_FIELDS))
+        places.append(
+            Place(
+                id=place_id,
+                name=need(path, head, "name"),
+                kind="place",
+                aliases=_aliases(path, head),
+                iso2=_text(head, "iso2"),
+                year=None,
+                note=_text(head, "note"),
+                records=_records(path, f"{place_id}.", tables, PLACE_FIELDS, guard),
+            )
+        )
+    return places

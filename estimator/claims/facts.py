@@ -1,0 +1,55 @@
+"""The numbers of a claim: its records as quantities with their ranges."""
+
+from dataclasses import dataclass
+
+from estimator.catalog import Catalog, Record
+from estimator.catalog.claim_records import ClaimRecord
+from estimator.core.uncertainty import Uncertain, spread_between
+from estimator.core.units import digits
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a recomputation may use: the claim's own numbers, and the catalog."""
+
+    claim: ClaimRecord
+    catalog: Catalog
+
+    def __getitem__(self, key: str) -> float:
+        """Return the value of one fact, in its own unit."""
+        return self.claim.facts[key].value
+
+    def most(self, key: str) -> float:
+        """Return the upper end of the range of one fact."""
+        record = self.claim.facts[key]
+        return record.value if record.high is None else record.high
+
+    def uncertain(self, key: str) -> Uncertain:
+        """Return one fact with its range as an interval."""
+        return as_uncertain(self.claim.facts[key], key)
+
+    @property
+    def told(self) -> float:
+        """The figure as told, in the unit of the claim."""
+        return self.claim.told.value
+
+
+def as_uncertain(record: Record, source: str) -> Uncertain:
+    """Read a record with the range around its value; a side that is not told is the value."""
+    low = record.value if record.low is None else record.low
+    high = record.value if record.high is None else record.high
+    if low == high:
+        return Uncertain(record.value)
+    if record.low is None or record.high is None:
+        return spread_between(low, high, source)
+    return spread_between(low, high, source, mid=record.value)
+
+
+def short(value: float) -> str:
+    """Write a number with three significant digits."""
+    return digits(float(value))
+
+
+def percent(share: float) -> str:
+    """Write a share in percent."""
+    return f"{digits(100 * float(share))} %"

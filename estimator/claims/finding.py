@@ -1,0 +1,185 @@
+"""What a recomputation finds, and the claim it belongs to with its verdict."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+
+from estimator.catalog import Source
+from estimator.catalog.claim_records import ClaimRecord
+from estimator.claims.verdict import OFF, UNCHECKED, Interval, verdict
+from estimator.core.phrase import Phrase
+from estimator.core.uncertainty import Uncertain
+from estimator.scenario.scenario import Scenario, link
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assumption:
+    """Something a claim takes for granted, and whether it is so."""
+
+    text: Phrase
+    met: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A further figure of a case.
+
+    Parameters
+    ----------
+    name, unit : str
+        What it is, in which unit.
+    value : Uncertain
+        Its median and uncertainty.
+    """
+
+    name: str
+    unit: str
+    value: Uncertain
+
+    @property
+    def interval(self) -> Interval:
+        """Its central 80 %."""
+        return interval_of(self.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """What the linked scenario answers: a quantity of `estimate`, and the factor to the claim's."""
+
+    quantity: str
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a recomputation finds.
+
+    Parameters
+    ----------
+    value : Uncertain
+        The figure, in the unit of the claim.
+    formula : Phrase
+        The formula with its numbers put in.
+    why : tuple of Phrase
+        What explains the verdict, the most important first.
+    assumptions : tuple of Assumption
+        What the claim takes for granted.
+    figures : tuple of Figure
+        Further figures of the case.
+    scenario : Scenario, optional
+        The same case as a scenario.
+    promise : Promise, optional
+        Which of its results is the figure.
+    page, query : str, mapping
+        The page that shows the case, where it is no scenario.
+    refusal : Phrase, optional
+        Why the claim cannot be checked.
+    """
+
+    value: Uncertain
+    formula: Phrase
+    why: tuple[Phrase, ...]
+    assumptions: tuple[Assumption, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    scenario: Scenario | None = None
+    promise: Promise | None = None
+    page: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    refusal: Phrase | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A claim as told, with what its recomputation finds, its tellers and primary sources."""
+
+    record: ClaimRecord
+    finding: Finding
+    told_by: tuple[Source, ...]
+    sources: tuple[Source, ...]
+
+    @cached_property
+    def interval(self) -> Interval:
+        """The recomputed figure with its central 80 %."""
+        return interval_of(self.finding.value)
+
+    @property
+    def factor(self) -> float:
+        """The recomputed figure over the one as told [1]."""
+        return self.interval.mid / self.record.told.value
+
+    @cached_property
+    def verdict(self) -> str:
+        """What the figures say."""
+        if self.finding.refusal is not None:
+            return UNCHECKED
+        met = all(assumption.met for assumption in self.finding.assumptions)
+        told = self.record.told.value
+        return verdict(told, self.record.relation, self.interval, assumptions_met=met)
+
+    @property
+    def verdict_text(self) -> str:
+        """The verdict, with the factor where it is off."""
+        if self.verdict != OFF:
+            return self.verdict
+        apart = max(self.factor, 1 / self.factor)
+        return f"off by ×{apart:.3g}"
+
+    @property
+    def link(self) -> str:
+        """Query string, or page and query string, that opens the same case in the app."""
+        if self.finding.scenario is not None:
+            return link(self.finding.scenario)
+        return f"{self.finding.page}?{urlencode(self.finding.query)}"
+
+    def reasons(self) -> tuple[Phrase, ...]:
+        """Why the verdict is what it is: the refusal, what is not met, and the explanation."""
+        refusal = () if self.finding.refusal is None else (self.finding.refusal,)
+        unmet = tuple(one.text for one in self.finding.assumptions if not one.met)
+        return (*refusal, *unmet, *self.finding.why)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything under keys that others script against."""
+        record, finding = self.record, self.finding
+        return {
+            "id": record.id,
+            "title": record.title,
+            "as_told": record.as_told,
+            "source": [source.title for source in self.told_by],
+            "told": {
+                "value": record.told.value,
+                "unit": record.unit,
+                "relation": record.relation,
+                "basis": record.told.basis,
+            },
+            "recomputed": {
+                "quantity": record.quantity,
+                "unit": record.unit,
+                **vars(self.interval),
+            },
+            "verdict": self.verdict,
+            "factor": self.factor,
+            "why": " ".join(str(phrase) for phrase in self.reasons()),
+            "assumptions": [{"text": str(one.text), "met": one.met} for one in finding.assumptions],
+            "formula": str(finding.formula),
+            "also": [
+                {"name": one.name, "unit": one.unit, **vars(one.interval)}
+                for one in finding.figures
+            ],
+            "primary_sources": [
+                {"id": one.id, "title": one.title, "date": one.date, "url": one.url or ""}
+                for one in self.sources
+            ],
+            "link": self.link,
+        }
+
+
+def interval_of(value: Uncertain) -> Interval:
+    """Median and central 80 % of a quantity."""
+    low, high = value.interval()
+    return Interval(
+        low=float(np.asarray(low)), mid=float(np.asarray(value.mid)), high=float(np.asarray(high))
+    )

@@ -1,0 +1,65 @@
+"""Every claim recomputed: the records of claims.toml and the function that judges each."""
+
+from collections.abc import Callable, Mapping
+
+from estimator.catalog import Catalog
+from estimator.catalog.records import offer
+from estimator.claims import limits, networks, runs, shrinking
+from estimator.claims.facts import Facts
+from estimator.claims.finding import Claim, Finding
+
+RECOMPUTED: Mapping[str, Callable[[Facts], Finding]] = {
+    "gpt3-v100": runs.gpt3_v100,
+    "alphago-lee": runs.alphago_lee,
+    "world-electricity": runs.world_electricity,
+    "dqn-atari": runs.dqn_atari,
+    "alphastar": runs.alphastar,
+    "memory-wall": limits.memory_wall,
+    "exponential-compute": limits.exponential_compute,
+    "inference-edge": shrinking.inference_edge,
+    "quantization": shrinking.quantization,
+    "pruning": shrinking.pruning,
+    "distillation": shrinking.distillation,
+    "low-rank": shrinking.low_rank,
+    "transfer-learning": shrinking.transfer_learning,
+    "datasets": shrinking.datasets,
+    "imagenet-5pct": limits.imagenet_5pct,
+    "diminishing-returns": limits.diminishing_returns,
+    "gpt3-vs-gpt2": limits.gpt3_vs_gpt2,
+    "quantum-volume": limits.quantum_volume_doubles,
+    "depth-paths": networks.depth_paths,
+    "gradient-bound": networks.gradient_bound,
+    "ode-memory": networks.ode_memory,
+    "brain-20w": runs.brain_20w,
+}
+"""Id of a claim -> what recomputes it, in the order in which they are shown."""
+
+
+def claim(claim_id: str, catalog: Catalog) -> Claim:
+    """Recompute one claim.
+
+    Raises
+    ------
+    ValueError
+        If there is no claim of this id.
+
+    Examples
+    --------
+    >>> told = claim("dqn-atari", Catalog.open())
+    >>> told.verdict, round(told.interval.mid, 1)
+    ('holds', 38.6)
+    """
+    if claim_id not in RECOMPUTED:
+        raise ValueError(f"no claim {claim_id!r}: {offer(claim_id, list(RECOMPUTED))}")
+    record = catalog.claims()[claim_id]
+    return Claim(
+        record=record,
+        finding=RECOMPUTED[claim_id](Facts(record, catalog)),
+        told_by=tuple(catalog.source(name) for name in record.told_by),
+        sources=tuple(catalog.source(name) for name in record.sources),
+    )
+
+
+def claims(catalog: Catalog) -> list[Claim]:
+    """Recompute all claims."""
+    return [claim(claim_id, catalog) for claim_id in RECOMPUTED]

@@ -1,0 +1,370 @@
+"""Claims about growth and its limits: scaling laws, trends, the memory wall, quantum volume."""
+
+import numpy as np
+
+from estimator.claims.facts import Facts, percent, short
+from estimator.claims.finding import Assumption, Figure, Finding, Promise
+from estimator.core.phrase import say
+from estimator.core.uncertainty import Uncertain, spread_between
+from estimator.core.units import human
+from estimator.estimation.answer import answer_scenario
+from estimator.scaling.coefficients import (
+    LAWS,
+    error_law,
+    fitted_range_flop,
+    kaplan_law,
+    scaling_law,
+)
+from estimator.scenario.scenario import Scenario
+from estimator.trends.growth import Growth
+from estimator.trends.memory_wall import faster, holders, wall
+from estimator.trends.records import (
+    device_efficiency,
+    device_per_dollar,
+    quantum_volume,
+    training_compute,
+)
+
+WH_PER_KWH = 1e3
+TEN = 10.0
+MONTHS = 12.0
+YEARS_AHEAD = 10.0
+
+
+def imagenet_5pct(facts: Facts) -> Finding:
+    """10^5 times the compute for 5 % error."""
+    law = error_law(facts.catalog)
+    target = facts["target_error"]
+    factor, flop = law.factor(target), law.flop(target)
+    scenario = Scenario(flop=float(flop.mid), hardware="h100", devices=10000.0)
+    now = answer_scenario(scenario, facts.catalog).estimate
+    _, high = factor.interval()
+    later = device_efficiency(facts.catalog).trend().factor(YEARS_AHEAD)
+    later_kwh = (
+        now["energy_kwh"] * factor / factor.mid / spread_between(later[0], later[2], "trend")
+    )
+    return Finding(
+        value=factor,
+        formula=say(
+            "({today} / {target})^{exponent} = {factor}",
+            today=percent(law.today_error),
+            target=percent(target),
+            exponent=short(law.exponent),
+            factor=f"{float(factor.mid):.1e}",
+        ),
+        why=(
+            say(
+                "The exponent is fitted on the three points that the authors print, each rounded "
+                "to a power of ten. Their gentler fit of 2021 gives {low}; the interval reaches "
+                "{high}.",
+                low=f"{float((law.today_error / target) ** 9):.1e}",
+                high=f"{float(high):.1e}",
+            ),
+            say(
+                "{flop} on H100 today: {energy}, {cost}, {co2e} kg of CO2e.",
+                flop=human(float(flop.mid), "FLOP"),
+                energy=human(float(now["energy_kwh"].mid) * WH_PER_KWH, "Wh"),
+                cost=human(float(now["cost_usd"].mid), "$"),
+                co2e=f"{float(now['co2e_kg'].mid):.1e}",
+            ),
+        ),
+        assumptions=(
+            Assumption(
+                text=say(
+                    "It holds if the law goes on: {target} lies outside the fitted range, whose "
+                    "best network had {today}.",
+                    target=percent(target),
+                    today=percent(law.today_error),
+                ),
+                met=not law.extrapolates(target),
+            ),
+        ),
+        figures=(
+            Figure(name="compute", unit="FLOP", value=flop),
+            Figure(
+                name="energy on H100", unit="kWh", value=now["energy_kwh"] * factor / factor.mid
+            ),
+            Figure(name="energy on hardware of ten years on", unit="kWh", value=later_kwh),
+            Figure(name="cost on H100", unit="USD", value=now["cost_usd"] * factor / factor.mid),
+            Figure(
+                name="emissions on H100", unit="kgCO2e", value=now["co2e_kg"] * factor / factor.mid
+            ),
+        ),
+        scenario=scenario,
+        promise=Promise(quantity="training_flop", factor=1 / law.today_flop),
+    )
+
+
+def diminishing_returns(facts: Facts) -> Finding:
+    """Ten times the compute for modest gains."""
+    budget, catalog = facts["budget_flop"], facts.catalog
+    laws = {name: scaling_law(catalog, name) for name in LAWS}
+    saved = {
+        name: 1 - float(law.loss_at(TEN * budget) / law.loss_at(budget))
+        for name, law in laws.items()
+    }
+    kaplan = kaplan_law(catalog)
+    saved["kaplan"] = 1 - float(kaplan.loss_at(TEN * budget) / kaplan.loss_at(budget))
+    law = laws["besiroglu"]
+    loss = float(law.loss_at(budget))
+    percent_factor = float(law.flop_for(0.99 * loss) / budget)
+    before = answer_scenario(Scenario(flop=budget, hardware="h100", devices=1024.0), catalog)
+    after = answer_scenario(Scenario(flop=TEN * budget, hardware="h100", devices=1024.0), catalog)
+    more = float(after.estimate["cost_usd"].mid) - float(before.estimate["cost_usd"].mid)
+    least, most = fitted_range_flop(catalog)
+    return Finding(
+        value=spread_between(
+            min(saved.values()), max(saved.values()), "law", mid=saved["besiroglu"]
+        ),
+        formula=say(
+            "1 - L(10 C) / L(C) at C = {flop}: Chinchilla, corrected {corrected}; Kaplan {kaplan}",
+            flop=human(budget, "FLOP"),
+            corrected=percent(saved["besiroglu"]),
+            kaplan=percent(saved["kaplan"]),
+        ),
+        why=(
+            say(
+                "From the compute of GPT-3 on, ten times as much costs {cost} more on H100 and "
+                "saves {share} of the loss; the next 1 % alone takes {factor} times the compute.",
+                cost=human(more, "$"),
+                share=percent(saved["besiroglu"]),
+                factor=short(percent_factor),
+            ),
+            say(
+                "Most of the loss is the text's own entropy, {floor} nat of {loss}, which no "
+                "compute removes; and a small step in loss may be a large one in what a model "
+                "can do.",
+                floor=short(law.E),
+                loss=short(loss),
+            ),
+        ),
+        assumptions=(
+            Assumption(
+                text=say(
+                    "The fits rest on runs of {least} to {most}: this is beyond them.",
+                    least=human(least, "FLOP"),
+                    most=human(most, "FLOP"),
+                ),
+                met=budget <= most,
+            ),
+        ),
+        figures=(
+            Figure(name="compute for the next 1 %", unit="1", value=Uncertain(percent_factor)),
+            Figure(
+                name="cost of ten times the compute", unit="USD", value=after.estimate["cost_usd"]
+            ),
+            Figure(
+                name="energy of ten times the compute",
+                unit="kWh",
+                value=after.estimate["energy_kwh"],
+            ),
+        ),
+        page="scaling",
+        query={"amount": f"{budget:g}", "unit": "flop"},
+    )
+
+
+def gpt3_vs_gpt2(facts: Facts) -> Finding:
+    """Better by scale."""
+    catalog = facts.catalog
+    family = {name: catalog.preset(name).records for name in ("gpt-1", "gpt-2", "gpt-3")}
+    gain = float(np.log(facts["gpt2_perplexity"] / facts["gpt3_perplexity"]))
+    expected = []
+    for tokens in ("low", "value", "high"):
+        seen = getattr(family["gpt-2"]["tokens"], tokens)
+        for name in LAWS:
+            law = scaling_law(catalog, name)
+            small = law.loss(family["gpt-2"]["params"].value, seen)
+            large = law.loss(family["gpt-3"]["params"].value, family["gpt-3"]["tokens"].value)
+            expected.append(float(small - large))
+    shares = np.array(expected) / gain
+    mid = float(np.median(shares))
+    answers = {
+        name: answer_scenario(Scenario(preset=name, hardware="v100", devices=1.0), catalog).estimate
+        for name in family
+    }
+    flop = {name: answer["training_flop"] for name, answer in answers.items()}
+    return Finding(
+        value=spread_between(float(shares.min()), float(shares.max()), "law and tokens", mid=mid),
+        formula=say(
+            "(L(GPT-2) - L(GPT-3)) / ln({old} / {new}) = {expected} nat / {gain} nat",
+            old=short(facts["gpt2_perplexity"]),
+            new=short(facts["gpt3_perplexity"]),
+            expected=short(mid * gain),
+            gain=short(gain),
+        ),
+        why=(
+            say(
+                "GPT-3 took {factor} times the compute of GPT-2, whose number of tokens was never "
+                "published. On the Penn Treebank its loss fell by {gain} nat a word; the laws "
+                "expect {expected} nat a token of size and data alone.",
+                factor=short(float((flop["gpt-3"] / flop["gpt-2"]).mid)),
+                gain=short(gain),
+                expected=short(mid * gain),
+            ),
+        ),
+        assumptions=(
+            Assumption(
+                text=say(
+                    "The laws were fitted on another corpus and count tokens, the benchmark counts "
+                    "words: no run of one size with the other's recipe was published."
+                ),
+                met=False,
+            ),
+        ),
+        figures=tuple(
+            Figure(name=f"{label} of {name.upper()}", unit=unit, value=answers[name][quantity])
+            for name in family
+            for label, quantity, unit in (
+                ("compute", "training_flop", "FLOP"),
+                ("energy on V100", "energy_kwh", "kWh"),
+                ("cost on V100", "cost_usd", "USD"),
+            )
+        ),
+        scenario=Scenario(preset="gpt-3", hardware="v100", devices=1.0),
+    )
+
+
+def memory_wall(facts: Facts) -> Finding:
+    """Compute outgrows memory."""
+    grown = wall(facts.catalog)
+    peak, bandwidth = grown["FLOP/s of a device"], grown["bandwidth of the memory"]
+    held = holders(facts.catalog)
+    first, last = held[0], held[-1]
+    return Finding(
+        value=faster(peak, bandwidth),
+        formula=say(
+            "{peak} / {bandwidth} in two years, over {devices} accelerators",
+            peak=_times(peak),
+            bandwidth=_times(bandwidth),
+            devices=short(peak.records),
+        ),
+        why=(
+            say(
+                "In two years, by the records here: training compute {compute}, parameters "
+                "{params}, FLOP/s of a device {peak}, its memory {memory}, its bandwidth "
+                "{bandwidth}.",
+                compute=_times(grown["training compute"]),
+                params=_times(grown["parameters"]),
+                peak=_times(peak),
+                memory=_times(grown["memory of a device"]),
+                bandwidth=_times(bandwidth),
+            ),
+            say(
+                "To hold nothing but the 16-bit weights of the largest model took {before} device "
+                "in {first} and {after} in {last}.",
+                before=short(first.devices),
+                first=str(first.year),
+                after=short(last.devices),
+                last=str(last.year),
+            ),
+        ),
+        figures=tuple(
+            Figure(name=f"growth in two years: {name}", unit="1", value=_growth(one))
+            for name, one in grown.items()
+        ),
+        page="trends",
+        query={"view": "memory-wall"},
+    )
+
+
+def exponential_compute(facts: Facts) -> Finding:
+    """Out of the reach of universities."""
+    compute = training_compute(facts.catalog).front()
+    trend, cheaper = compute.trend(), device_per_dollar(facts.catalog).trend()
+    low, mid, high = trend.doubling_years()
+    budget = facts["budget_usd"]
+    answer = answer_scenario(
+        Scenario(flop=float(compute.values[-1]), hardware="h100", devices=1024.0), facts.catalog
+    ).estimate["cost_usd"]
+    return Finding(
+        value=faster(trend, cheaper, years=1.0),
+        formula=say(
+            "{compute} a year / {cheaper} a year",
+            compute=_times(trend, 1.0),
+            cheaper=_times(cheaper, 1.0),
+        ),
+        why=(
+            say(
+                "The largest published runs doubled every {mid} months ({low} to {high}); the "
+                "FLOP/s that a dollar buys, every {dollar} months.",
+                mid=short(mid * MONTHS),
+                low=short(low * MONTHS),
+                high=short(high * MONTHS),
+                dollar=short(cheaper.doubling_years()[1] * MONTHS),
+            ),
+            say(
+                "{name} on H100 today: {cost}, {times} times what a group may spend on a run "
+                "(assumed: {budget}).",
+                name=compute.labels[-1],
+                cost=human(float(answer.mid), "$"),
+                times=short(float(answer.mid) / budget),
+                budget=human(budget, "$"),
+            ),
+        ),
+        figures=(
+            Figure(
+                name="doubling time of the largest runs",
+                unit="month",
+                value=spread_between(low * MONTHS, high * MONTHS, "fit", mid=mid * MONTHS),
+            ),
+            Figure(name="cost of the largest run on H100", unit="USD", value=answer),
+        ),
+        page="trends",
+        query={"view": "compute"},
+    )
+
+
+def quantum_volume_doubles(facts: Facts) -> Finding:
+    """Doubling every year."""
+    ibm = quantum_volume(facts.catalog, "IBM").trend()
+    best = quantum_volume(facts.catalog).front()
+    low, mid, high = ibm.doubling_years()
+    return Finding(
+        value=spread_between(low, high, "fit", mid=mid),
+        formula=say(
+            "1 / slope of log2 QV over {records} machines of IBM",
+            records=short(ibm.records),
+        ),
+        why=(
+            say(
+                "IBM's machines did double about every {ibm} years; the best of all makers reached "
+                "{best} with {machine}, doubling every {front} years.",
+                ibm=short(mid),
+                best=f"{best.values[-1]:,.0f}",
+                machine=best.labels[-1],
+                front=short(best.trend().doubling_years()[1]),
+            ),
+        ),
+        refusal=say(
+            "A quantum volume of 2^n says that random circuits of n qubits and n layers run with "
+            "tolerable errors. It counts no operations and no time, so it cannot be turned into "
+            "FLOP/s: what it would do for deep learning cannot be computed."
+        ),
+        figures=(
+            Figure(
+                name="doubling time, best of all makers",
+                unit="year",
+                value=_doubling(best.trend()),
+            ),
+            Figure(
+                name="best quantum volume on record", unit="1", value=Uncertain(best.values[-1])
+            ),
+        ),
+        page="trends",
+        query={"view": "quantum"},
+    )
+
+
+def _times(trend: Growth, years: float = 2.0) -> str:
+    return f"×{short(trend.factor(years)[1])}"
+
+
+def _growth(trend: Growth) -> Uncertain:
+    low, mid, high = trend.factor(2.0)
+    return spread_between(low, high, "fit", mid=mid)
+
+
+def _doubling(trend: Growth) -> Uncertain:
+    low, mid, high = trend.doubling_years()
+    return spread_between(low, high, "fit", mid=mid)

@@ -1,0 +1,157 @@
+"""Claims about networks themselves: paths, gradients, stored activations."""
+
+import math
+
+import numpy as np
+
+from estimator.claims.facts import Facts, percent, short
+from estimator.claims.finding import Assumption, Figure, Finding
+from estimator.core.phrase import say
+from estimator.core.uncertainty import Uncertain, spread_between
+from estimator.depth.activations import checkpoints, everything, retraced_error, reversed_in_time
+from estimator.depth.gradients import simulated_gradient
+from estimator.depth.paths import Network, counted_paths
+
+TRIALS = 20
+
+
+def depth_paths(facts: Facts) -> Finding:
+    """O(L n^2) parameters, O(n^L) paths."""
+    layers, width = int(facts["layers"]), int(facts["width"])
+    network = Network(layers=float(layers), width=float(width))
+    counted = counted_paths(layers, width)
+    ratio = math.exp(math.log(counted) - layers * math.log(width))
+    double = Network(layers=2.0 * layers, width=float(width))
+    return Finding(
+        value=Uncertain(ratio),
+        formula=say(
+            "paths = n^L = {width}^{layers} = 10^{paths}; parameters = (L - 1) n² = {params}",
+            width=short(width),
+            layers=short(layers),
+            paths=short(float(network.log10_paths())),
+            params=short(float(network.params())),
+        ),
+        why=(
+            say(
+                "Counted by walking through {layers} layers of {width} neurons: 10^{paths} paths "
+                "over {params} weights. Twice the depth squares the paths and makes the weights "
+                "{times} times as many.",
+                layers=short(layers),
+                width=short(width),
+                paths=short(math.log10(counted)),
+                params=short(float(network.params())),
+                times=short(float(double.params() / network.params())),
+            ),
+            say("The paths share their weights: a path costs no memory and no time of its own."),
+        ),
+        figures=(
+            Figure(name="parameters", unit="parameter", value=Uncertain(float(network.params()))),
+            Figure(
+                name="forward pass of one example",
+                unit="FLOP",
+                value=Uncertain(float(network.forward_flop())),
+            ),
+        ),
+        page="depth",
+        query={"view": "paths", "layers": short(layers), "width": short(width)},
+    )
+
+
+def gradient_bound(facts: Facts) -> Finding:
+    """The gradient is bounded by a product."""
+    layers, width = int(facts["layers"]), int(facts["width"])
+    plain = [simulated_gradient(layers, width, seed=seed) for seed in range(TRIALS)]
+    added = [simulated_gradient(layers, width, residual=True, seed=seed) for seed in range(TRIALS)]
+    ratios = np.array([norm / bound for norm, bound in plain])
+    norms = np.array([norm for norm, _ in plain])
+    kept = np.array([norm for norm, _ in added])
+    return Finding(
+        value=_sampled(ratios),
+        formula=say(
+            "||dL/dx_0|| / Π c_l c_σ over {layers} layers, {trials} random networks: "
+            "{norm} / {bound}",
+            layers=short(layers),
+            trials=short(TRIALS),
+            norm=f"{np.median(norms):.1e}",
+            bound=f"{np.median([bound for _, bound in plain]):.1e}",
+        ),
+        why=(
+            say(
+                "In every one of {trials} random networks the gradient lies below its bound, by "
+                "far: the bound is right and loose.",
+                trials=short(TRIALS),
+            ),
+            say(
+                "Through {layers} logistic layers a gradient of 1 shrinks to {plain}; with "
+                "residual connections {residual} is left.",
+                layers=short(layers),
+                plain=f"{np.median(norms):.1e}",
+                residual=short(float(np.median(kept))),
+            ),
+        ),
+        figures=(
+            Figure(name="gradient left, plain", unit="1", value=_sampled(norms)),
+            Figure(name="gradient left, residual", unit="1", value=_sampled(kept)),
+        ),
+        page="depth",
+        query={"view": "gradient", "layers": short(layers), "width": short(width)},
+    )
+
+
+def ode_memory(facts: Facts) -> Finding:
+    """O(L) against O(1)."""
+    layers = facts["layers"]
+    few, many = reversed_in_time(layers), reversed_in_time(10 * layers)
+    growth = float(many.layers_stored / few.layers_stored)
+    stored = float(everything(10 * layers).layers_stored / everything(layers).layers_stored)
+    root = checkpoints(layers)
+    error = retraced_error(int(layers))
+    return Finding(
+        value=Uncertain(growth),
+        formula=say(
+            "stored({many}) / stored({few}): residual {plain}, ODE {ode}",
+            many=short(10 * layers),
+            few=short(layers),
+            plain=short(stored),
+            ode=short(growth),
+        ),
+        why=(
+            say(
+                "The memory is paid for in compute: a step takes {factor} times as much, the same "
+                "price as that of checkpoints, which store {root} of {layers} layers.",
+                factor=short(float(few.compute_factor())),
+                root=short(float(root.layers_stored)),
+                layers=short(layers),
+            ),
+        ),
+        assumptions=(
+            Assumption(
+                text=say(
+                    "It holds if the way back meets the way there: with {layers} Euler steps the "
+                    "input comes back with an error of {error}.",
+                    layers=short(layers),
+                    error=percent(error),
+                ),
+                met=error < 1e-6,
+            ),
+        ),
+        figures=(
+            Figure(
+                name="compute of a step over that with all stored",
+                unit="1",
+                value=Uncertain(float(few.compute_factor())),
+            ),
+            Figure(
+                name="layers stored with checkpoints",
+                unit="1",
+                value=Uncertain(float(root.layers_stored)),
+            ),
+        ),
+        page="depth",
+        query={"view": "activations", "layers": short(layers)},
+    )
+
+
+def _sampled(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Uncertain:
+    low, mid, high = np.quantile(values, [0.1, 0.5, 0.9])
+    return spread_between(float(low), float(high), "sampling", mid=float(mid))

@@ -1,0 +1,354 @@
+"""Claims about runs and machines: GPT-3, AlphaGo, DQN, AlphaStar, the brain."""
+
+import numpy as np
+
+from estimator.claims.facts import Facts, short
+from estimator.claims.finding import Assumption, Figure, Finding, Promise
+from estimator.core.phrase import say
+from estimator.core.uncertainty import Uncertain, spread_between
+from estimator.core.units import (
+    H_PER_YEAR,
+    S_PER_H,
+    W_PER_KW,
+    human,
+    human_duration,
+)
+from estimator.estimation.answer import answer_scenario
+from estimator.scenario.scenario import Scenario
+
+H_PER_DAY = 24.0
+KCAL_J = 4184.0
+"""Thermochemical calorie [J/kcal]."""
+W_PER_TW = 1e12
+BYTES_PER_PARAM = 2.0
+J_PER_WH = 3600.0
+WH_PER_KWH = 1e3
+
+
+def gpt3_v100(facts: Facts) -> Finding:
+    """355 years and 4.6 M$ on one V100."""
+    flop, rate, price = (
+        facts[key] for key in ("training_flop", "rate_flop_per_s", "price_usd_per_h")
+    )
+    catalog = facts.catalog
+    v100 = catalog.device("v100")
+    peak, memory = v100.peaks["fp16"].value, v100.records["memory_bytes"].value
+    measured = facts["measured_rate_flop_per_s"]
+    reached = spread_between(measured, rate * rate / measured, "rate", mid=rate)
+    years = flop / reached / (S_PER_H * H_PER_YEAR)
+    scenario = Scenario(
+        flop=flop,
+        hardware="v100",
+        devices=1.0,
+        precision="fp16",
+        utilization=rate / peak,
+        price=facts["price_usd_per_h"],
+    )
+    params = catalog.preset("gpt-3").records["params"].value
+    weights = params * BYTES_PER_PARAM
+    fleet_days = flop / (facts["fleet"] * measured) / S_PER_H / H_PER_DAY
+    today = answer_scenario(Scenario(preset="gpt-3", hardware="b200", devices=1.0), catalog)
+    return Finding(
+        value=years,
+        formula=say(
+            "{flop} / {rate} = {time}; × {price} an hour = {cost}",
+            flop=human(flop, "FLOP"),
+            rate=human(rate, "FLOP/s"),
+            time=human_duration(float(years.mid) * H_PER_YEAR * S_PER_H),
+            price=human(price, "$"),
+            cost=human(float(years.mid) * H_PER_YEAR * price, "$"),
+        ),
+        why=(
+            say(
+                "The arithmetic is right. {rate} is {share} of the {peak} that a V100 has with its "
+                "tensor cores; {measured} was measured on {fleet} of them, so the real run took "
+                "{days} days.",
+                rate=human(rate, "FLOP/s"),
+                share=f"{100 * rate / peak:.0f} %",
+                peak=human(peak, "FLOP/s"),
+                measured=human(measured, "FLOP/s"),
+                fleet=short(facts["fleet"]),
+                days=short(fleet_days),
+            ),
+            say(
+                "{tokens} tokens were processed, out of a corpus of about 500 billion.",
+                tokens=f"{facts['tokens'] / 1e9:.0f} billion",
+            ),
+        ),
+        assumptions=(
+            Assumption(
+                text=say(
+                    "One V100 cannot hold the model: its weights alone are {weights}, its memory "
+                    "{memory}.",
+                    weights=human(weights, "B"),
+                    memory=human(memory, "B"),
+                ),
+                met=weights <= memory,
+            ),
+        ),
+        figures=(
+            Figure(name="cost on one V100", unit="USD", value=years * (H_PER_YEAR * price)),
+            Figure(
+                name="time on one B200",
+                unit="year",
+                value=today.estimate["wall_hours"] / H_PER_YEAR,
+            ),
+            Figure(name="time on 10,000 V100 as measured", unit="day", value=Uncertain(fleet_days)),
+            Figure(
+                name="energy of that run", unit="kWh", value=facts.uncertain("fleet_energy_kwh")
+            ),
+            Figure(
+                name="emissions of that run", unit="tCO2e", value=facts.uncertain("fleet_co2e_t")
+            ),
+        ),
+        scenario=scenario,
+        promise=Promise(quantity="wall_hours", factor=1 / H_PER_YEAR),
+    )
+
+
+def alphago_lee(facts: Facts) -> Finding:
+    """1 MW against 20 W."""
+    scenario = Scenario(
+        device_hours=facts["game_h"], hardware="alphago-lee", devices=1.0, pue=facts["pue"]
+    )
+    power = answer_scenario(scenario, facts.catalog).estimate["power_w"]
+    brain, hours = facts["brain_w"], facts.uncertain("game_h")
+    machine_kwh = power * hours / W_PER_KW
+    human_kwh = brain * hours / W_PER_KW
+    human_kcal = human_kwh * (WH_PER_KWH * J_PER_WH / KCAL_J)
+    low, high = power.interval()
+    return Finding(
+        value=power,
+        formula=say(
+            "PUE {pue} × (1,202 CPUs + 176 GPUs at their ratings, with hosts) = {power}",
+            pue=short(facts["pue"]),
+            power=human(float(power.mid), "W"),
+        ),
+        why=(
+            say(
+                "Nature gives the counts and no types or power. Chips of that time at their "
+                "ratings, with cooling, draw {low} to {high}: 1 MW is not in the paper, and would "
+                "take {each} for each of the 1,378 chips.",
+                low=human(float(low), "W"),
+                high=human(float(high), "W"),
+                each=human(facts.told / 1378, "W"),
+            ),
+            say(
+                "The contrast stays: about {ratio} brains. A game of {hours} took the machine "
+                "{machine} and the brain {brain}, {kcal} kcal; a cup of black coffee has "
+                "{coffee} kcal.",
+                ratio=short(float(power.mid) / brain),
+                hours=human_duration(float(hours.mid) * S_PER_H),
+                machine=human(float(machine_kwh.mid) * WH_PER_KWH, "Wh"),
+                brain=human(float(human_kwh.mid) * WH_PER_KWH, "Wh"),
+                kcal=short(float(human_kcal.mid)),
+                coffee=short(facts["coffee_kcal"]),
+            ),
+        ),
+        figures=(
+            Figure(name="brains that draw as much", unit="1", value=power / brain),
+            Figure(name="energy of a game, machine", unit="kWh", value=machine_kwh),
+            Figure(name="energy of a game, brain", unit="kWh", value=human_kwh),
+            Figure(name="the same in kcal", unit="kcal", value=human_kcal),
+            Figure(name="a cup of black coffee", unit="kcal", value=facts.uncertain("coffee_kcal")),
+            Figure(name="a cappuccino", unit="kcal", value=facts.uncertain("cappuccino_kcal")),
+        ),
+        scenario=scenario,
+        promise=Promise(quantity="power_w"),
+    )
+
+
+def world_electricity(facts: Facts) -> Finding:
+    """25 TW, 25 million AlphaGos."""
+    twh = facts["generation_twh"]
+    power = Uncertain(twh * W_PER_TW / H_PER_YEAR)
+    many = Scenario(device_hours=1.0, hardware="alphago-lee", devices=1e6, pue=1.12)
+    one = answer_scenario(many, facts.catalog).estimate["power_w"] / 1e6
+    machines = power / one
+    whole = float(np.round(machines.mid))
+    return Finding(
+        value=power,
+        formula=say(
+            "{twh} TWh a year / {hours} h = {power}",
+            twh=f"{twh:,.0f}",
+            hours=f"{H_PER_YEAR:,.0f}",
+            power=human(float(power.mid), "W"),
+        ),
+        why=(
+            say(
+                "The figure seems to be the TWh of a year read as TW: the world generated {twh} "
+                "TWh in 2023, on average {power}.",
+                twh=f"{twh:,.0f}",
+                power=human(float(power.mid), "W"),
+            ),
+            say(
+                "At the claimed 1 MW that is {claimed} million AlphaGos; at the recomputed power "
+                "{found} million, so the two errors of the slide nearly cancel.",
+                claimed=short(float(power.mid) / facts["alphago_w"] / 1e6),
+                found=short(float(machines.mid) / 1e6),
+            ),
+        ),
+        figures=(
+            Figure(name="AlphaGos at the claimed 1 MW", unit="1", value=power / facts["alphago_w"]),
+            Figure(name="AlphaGos at the recomputed power", unit="1", value=machines),
+        ),
+        scenario=Scenario(
+            device_hours=whole * H_PER_YEAR, hardware="alphago-lee", devices=whole, pue=1.12
+        ),
+        promise=Promise(quantity="power_w"),
+    )
+
+
+def dqn_atari(facts: Facts) -> Finding:
+    """38 days of play."""
+    seconds = facts["frames"] / facts["frame_rate_hz"]
+    days = seconds / S_PER_H / H_PER_DAY
+    scenario = Scenario(preset="dqn-atari", hardware="k40", devices=1.0)
+    answer = answer_scenario(scenario, facts.catalog)
+    machine_kwh = answer.estimate["energy_kwh"]
+    human_kwh = 20.0 * facts["human_h"] / W_PER_KW
+    times = seconds / S_PER_H / facts["human_h"]
+    return Finding(
+        value=Uncertain(days),
+        formula=say(
+            "{frames} frames / {rate} Hz = {days} days",
+            frames=short(facts["frames"]),
+            rate=short(facts["frame_rate_hz"]),
+            days=short(days),
+        ),
+        why=(
+            say(
+                "It is time of play, not of computing. The human tester practised about "
+                "{human}: {times} times less.",
+                human=human_duration(facts["human_h"] * S_PER_H),
+                times=short(times),
+            ),
+            say(
+                "In energy the gap is smaller: {machine} of computing against {brain} of brain.",
+                machine=human(float(machine_kwh.mid) * WH_PER_KWH, "Wh"),
+                brain=human(human_kwh * WH_PER_KWH, "Wh"),
+            ),
+        ),
+        figures=(
+            Figure(
+                name="play of the machine over that of a human", unit="1", value=Uncertain(times)
+            ),
+            Figure(name="energy of the updates on a K40", unit="kWh", value=machine_kwh),
+            Figure(name="energy of the brain", unit="kWh", value=Uncertain(human_kwh)),
+        ),
+        scenario=scenario,
+    )
+
+
+def alphastar(facts: Facts) -> Finding:
+    """200 years of play in 14 days."""
+    hours = facts["days"] * facts["devices"] * H_PER_DAY
+    scenario = Scenario(preset="alphastar", hardware="tpu-v3", devices=facts["devices"])
+    one = answer_scenario(scenario, facts.catalog).estimate
+    league = facts["final_device_h"] * facts["final_agents"]
+    final = answer_scenario(
+        Scenario(device_hours=league, hardware="tpu-v3", devices=32.0), facts.catalog
+    ).estimate
+    speed = facts["play_years"] * H_PER_YEAR / H_PER_DAY / facts["days"]
+    return Finding(
+        value=Uncertain(hours),
+        formula=say(
+            "{days} days × {devices} TPUs × 24 h = {hours} h",
+            days=short(facts["days"]),
+            devices=short(facts["devices"]),
+            hours=short(hours),
+        ),
+        why=(
+            say(
+                "{years} years of play in {days} days is {speed} times real time. Each agent cost "
+                "{energy} and {cost}.",
+                years=short(facts["play_years"]),
+                days=short(facts["days"]),
+                speed=short(speed),
+                energy=human(float(one["energy_kwh"].mid) * WH_PER_KWH, "Wh"),
+                cost=human(float(one["cost_usd"].mid), "$"),
+            ),
+        ),
+        assumptions=(
+            Assumption(
+                text=say(
+                    "It holds for the agents of January 2019. Those of the final league, in "
+                    "Nature, took {final} TPU-hours each, {times} times as much.",
+                    final=short(facts["final_device_h"]),
+                    times=short(facts["final_device_h"] / hours),
+                ),
+                met=facts["final_device_h"] <= hours,
+            ),
+        ),
+        figures=(
+            Figure(name="speed of play over real time", unit="1", value=Uncertain(speed)),
+            Figure(
+                name="chip-hours of an agent, if a TPU is a board of four chips",
+                unit="h",
+                value=Uncertain(hours * facts.most("chips_per_tpu")),
+            ),
+            Figure(name="energy of an agent", unit="kWh", value=one["energy_kwh"]),
+            Figure(name="cost of an agent", unit="USD", value=one["cost_usd"]),
+            Figure(name="emissions of an agent", unit="kgCO2e", value=one["co2e_kg"]),
+            Figure(name="device time of the final league", unit="h", value=Uncertain(league)),
+            Figure(name="energy of the final league", unit="kWh", value=final["energy_kwh"]),
+            Figure(name="cost of the final league", unit="USD", value=final["cost_usd"]),
+            Figure(name="emissions of the final league", unit="kgCO2e", value=final["co2e_kg"]),
+        ),
+        scenario=scenario,
+        promise=Promise(quantity="device_hours"),
+    )
+
+
+def brain_20w(facts: Facts) -> Finding:
+    """20 W."""
+    by_oxygen = facts.uncertain("oxygen_ml_per_min") * facts.uncertain("joule_per_ml") / 60.0
+    by_share = facts.uncertain("body_w") * facts["brain_share"]
+    low, high = by_oxygen.interval()[0], by_share.interval()[1]
+    power = spread_between(float(low), float(high), "metabolism")
+    scenario = Scenario(
+        device_hours=facts["childhood_years"] * H_PER_YEAR, hardware="human-brain", devices=1.0
+    )
+    childhood_kwh = facts.told * facts["childhood_years"] * H_PER_YEAR / W_PER_KW
+    gpt3_kwh = facts.catalog.preset("gpt-3").as_run["energy_kwh"].value
+    equivalent = facts.catalog.device("human-brain").peaks["equivalent"]
+    low_rate, high_rate = equivalent.low or 0.0, equivalent.high or 0.0
+    return Finding(
+        value=power,
+        formula=say(
+            "{oxygen} ml O2/min × {heat} J/ml = {first}; {share} of a body at {body} = {second}",
+            oxygen=short(facts["oxygen_ml_per_min"]),
+            heat=short(facts["joule_per_ml"]),
+            first=human(float(by_oxygen.mid), "W"),
+            share=f"{100 * facts['brain_share']:.0f} %",
+            body=human(facts["body_w"], "W"),
+            second=human(float(by_share.mid), "W"),
+        ),
+        why=(
+            say(
+                "Twenty years of childhood at 20 W are {childhood}; the training of GPT-3 took "
+                "{gpt3}, {times} times as much.",
+                childhood=human(childhood_kwh * WH_PER_KWH, "Wh"),
+                gpt3=human(gpt3_kwh * WH_PER_KWH, "Wh"),
+                times=short(gpt3_kwh / childhood_kwh),
+            ),
+            say(
+                "What a brain computes is known to four powers of ten only: the equivalent of "
+                "{low} to {high}.",
+                low=f"{low_rate:.0e} FLOP/s",
+                high=f"{high_rate:.0e} FLOP/s",
+            ),
+        ),
+        figures=(
+            Figure(name="energy of childhood", unit="kWh", value=Uncertain(childhood_kwh)),
+            Figure(
+                name="GPT-3 over a childhood", unit="1", value=Uncertain(gpt3_kwh / childhood_kwh)
+            ),
+            Figure(
+                name="operations per joule",
+                unit="FLOP/J",
+                value=spread_between(low_rate / 20.0, high_rate / 20.0, "equivalence"),
+            ),
+        ),
+        scenario=scenario,
+    )

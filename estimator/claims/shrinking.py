@@ -1,0 +1,438 @@
+"""Claims about making networks cheaper: compression, transfer, the edge, data sets."""
+
+import numpy as np
+
+from estimator.claims.facts import Facts, percent, short
+from estimator.claims.finding import Assumption, Figure, Finding
+from estimator.core.phrase import say
+from estimator.core.uncertainty import Uncertain, spread_between
+from estimator.core.units import human, human_duration
+from estimator.estimation.answer import answer_scenario
+from estimator.levers.break_even import break_even, low_rank_params, paying_rank
+from estimator.levers.inference import Load, Network, Roof, step
+from estimator.levers.results import Result, Spread, lost_accuracy, measured, results
+from estimator.scenario.scenario import Scenario
+
+WH_PER_KWH = 1e3
+J_PER_KWH = 3.6e6
+FORWARD_FLOP = 2.0
+QUANTIZED = ("quantization-weights", "quantization-weights-activations")
+
+
+def quantization(facts: Facts) -> Finding:
+    """32 bits down to 8, even 1 or 2."""
+    found = results(facts.catalog, *QUANTIZED)
+    eight, four = (lost_accuracy([one for one in found if one.bits == bits]) for bits in (8, 4))
+    few = lost_accuracy([one for one in found if one.bits is not None and one.bits <= 2])
+    energy = [one for one in found if one.energy_ratio is not None]
+    risen = [one for one in energy if (one.energy_ratio or 0.0) > 1]
+    return Finding(
+        value=_spread(eight),
+        formula=say(
+            "median of 1 - accuracy(after) / accuracy(before): 8 bits {eight} ({n8} results), "
+            "4 bits {four} ({n4}), 2 bits or less {few} ({n2})",
+            eight=percent(eight.mid),
+            four=percent(four.mid),
+            few=percent(few.mid),
+            n8=short(eight.results),
+            n4=short(four.results),
+            n2=short(few.results),
+        ),
+        why=(
+            say(
+                "8 bits cost {eight} of the accuracy in the median of published results, 4 bits "
+                "{four}.",
+                eight=percent(eight.mid),
+                four=percent(four.mid),
+            ),
+            say(
+                "Fewer bits always save memory. They save time where the device reads more than "
+                "it computes, and not always energy: in {risen} of {all} measurements on models "
+                "of up to 8 billion parameters it rose, by up to {most}.",
+                risen=short(len(risen)),
+                all=short(len(energy)),
+                most=percent(max(one.energy_ratio or 1.0 for one in risen) - 1),
+            ),
+        ),
+        assumptions=(
+            Assumption(
+                text=say(
+                    "It holds at 8 bits. At 2 bits or less {few} is lost ({low} to {high}; thin "
+                    "evidence, sources: {sources}), unless the network is trained in them.",
+                    few=percent(few.mid),
+                    low=percent(few.low),
+                    high=percent(few.high),
+                    sources=short(few.sources),
+                ),
+                met=few.high <= facts.told,
+            ),
+        ),
+        figures=(
+            Figure(name="accuracy lost at 4 bits", unit="1", value=_spread(four)),
+            Figure(name="accuracy lost at 2 bits or less", unit="1", value=_spread(few)),
+            Figure(
+                name="energy over that of 16 bits, small models", unit="1", value=_ratio(energy)
+            ),
+        ),
+        page="levers",
+        query={"weights": "8"},
+    )
+
+
+def pruning(facts: Facts) -> Finding:
+    """Up to 90 % removed."""
+    found = results(facts.catalog, "pruning-unstructured")
+    sparse = lost_accuracy([one for one in found if (one.kept_share or 1.0) <= 0.1])
+    pattern = measured(results(facts.catalog, "pruning-2:4"), "speedup")
+    return Finding(
+        value=_spread(sparse),
+        formula=say(
+            "median of 1 - accuracy(after) / accuracy(before) over {results} published results "
+            "with a tenth of the weights or less (sources: {sources})",
+            results=short(sparse.results),
+            sources=short(sparse.sources),
+        ),
+        why=(
+            say(
+                "Nine of ten weights can go, at {lost} of the accuracy in the median and after "
+                "training again.",
+                lost=percent(sparse.mid),
+            ),
+            say(
+                "Zeros in no pattern save nothing on a GPU: it stores and multiplies them. The 2:4 "
+                "pattern, half of the weights, ran {speed} times as fast where it was measured; "
+                "whole channels or layers save what they are.",
+                speed=short(pattern.mid),
+            ),
+        ),
+        assumptions=(
+            Assumption(
+                text=say("Hardware gains nothing from zeros in no pattern."),
+                met=False,
+            ),
+        ),
+        figures=(Figure(name="measured speed of 2:4 sparsity", unit="1", value=_spread(pattern)),),
+        page="levers",
+        query={"weights": "16", "zeros": "0.1"},
+    )
+
+
+def distillation(facts: Facts) -> Finding:
+    """A shallower student."""
+    found = [
+        one
+        for one in results(facts.catalog, "distillation")
+        if one.quality and one.kept_share is not None
+    ]
+    kept = [1 - one.lost_share() for one in found]
+    low, mid, high = np.quantile(kept, [0.1, 0.5, 0.9])
+    hours = facts["student_device_h"]
+    scenario = Scenario(device_hours=hours, hardware="v100", devices=8.0)
+    spent = answer_scenario(scenario, facts.catalog).estimate["energy_kwh"]
+    saved_flop = (
+        FORWARD_FLOP * (facts["teacher_params"] - facts["student_params"]) * facts["query_tokens"]
+    )
+    each = answer_scenario(
+        Scenario(flop=max(saved_flop * 1e9, 1.0), hardware="v100", devices=1.0), facts.catalog
+    ).estimate["energy_kwh"]
+    queries = float(break_even(float(spent.mid), float(each.mid) / 1e9))
+    return Finding(
+        value=spread_between(float(low), float(high), "results", mid=float(mid)),
+        formula=say(
+            "median of score(student) / score(teacher) over {results} published students",
+            results=short(len(kept)),
+        ),
+        why=(
+            say(
+                "Students with {least} to {most} of the parameters keep {kept} of the teacher's "
+                "score in the median; small and linguistic tasks lose most.",
+                least=percent(min(one.kept_share or 1.0 for one in found)),
+                most=percent(max(one.kept_share or 1.0 for one in found)),
+                kept=percent(float(mid)),
+            ),
+            say(
+                "The distillation of DistilBERT took {hours} V100-hours, {energy}; it is repaid "
+                "after about {queries} queries of {tokens} tokens.",
+                hours=short(hours),
+                energy=human(float(spent.mid) * WH_PER_KWH, "Wh"),
+                queries=f"{queries:.1e}",
+                tokens=short(facts["query_tokens"]),
+            ),
+        ),
+        figures=(
+            Figure(name="energy of the distillation", unit="kWh", value=spent),
+            Figure(name="queries that repay it", unit="1", value=Uncertain(queries)),
+        ),
+        scenario=scenario,
+    )
+
+
+def low_rank(facts: Facts) -> Finding:
+    """Low-rank factors."""
+    width, rank = facts["width"], facts["rank"]
+    pays = float(paying_rank(width, width))
+    smaller = float(low_rank_params(width, width, rank) / width**2)
+    found = results(facts.catalog, "low-rank")
+    fifth = [one.lost_share() for one in found if one.kept_share == 0.8]
+    lost = float(np.median(fifth))
+    return Finding(
+        value=Uncertain(pays / width),
+        formula=say(
+            "r (m + n) < m n: r < {pays} = {share} of {width}",
+            pays=f"{pays:,.0f}",
+            share=percent(pays / width),
+            width=f"{width:,.0f}",
+        ),
+        why=(
+            say(
+                "Two factors are smaller than the matrix only below half its width. At rank {rank} "
+                "they have {share} of its parameters and FLOPs.",
+                rank=short(rank),
+                share=percent(smaller),
+            ),
+            say(
+                "Trained networks are not of low rank: taking away a fifth of the parameters "
+                "raised the perplexity by {lost} in the median of {results} results. What does "
+                "work is a change of low rank: LoRA trains {trained} of a matrix.",
+                lost=percent(lost),
+                results=short(len(fifth)),
+                trained=percent(float(low_rank_params(width, width, 8.0) / width**2)),
+            ),
+        ),
+        assumptions=(
+            Assumption(
+                text=say("It holds below that rank, and for networks trained to be of low rank."),
+                met=lost <= 0.05,
+            ),
+        ),
+        figures=(
+            Figure(name="parameters over those of the matrix", unit="1", value=Uncertain(smaller)),
+            Figure(name="perplexity risen with a fifth less", unit="1", value=Uncertain(lost)),
+        ),
+        page="levers",
+        query={"weights": "16", "low-rank": f"{max(smaller, 0.05):g}"},
+    )
+
+
+def transfer_learning(facts: Facts) -> Finding:
+    """Start from an existing model."""
+    preset = facts.catalog.preset("bert-large")
+    params = preset.records["params"].value
+    tokens = facts["examples"] * facts["epochs"] * facts.uncertain("seq_len")
+    tuning = Scenario(
+        params=params,
+        tokens=float(np.round(tokens.mid)),
+        finetune="full",
+        hardware="v100",
+        devices=1.0,
+        kind="language",
+    )
+    both = {
+        "tuning": answer_scenario(tuning, facts.catalog).estimate,
+        "training": answer_scenario(
+            Scenario(preset="bert-large", hardware="v100", devices=1.0), facts.catalog
+        ).estimate,
+    }
+    ratio = both["training"]["training_flop"] / (
+        both["tuning"]["training_flop"] * tokens / tokens.mid
+    )
+    return Finding(
+        value=ratio,
+        formula=say(
+            "{training} / {tuning}",
+            training=human(float(both["training"]["training_flop"].mid), "FLOP"),
+            tuning=human(float(both["tuning"]["training_flop"].mid), "FLOP"),
+        ),
+        why=(
+            say(
+                "BERT large learns to answer SQuAD's questions with {tuning} on one V100, where "
+                "the training before it would take {training}.",
+                tuning=human_duration(float(both["tuning"]["wall_hours"].mid) * 3600),
+                training=human_duration(float(both["training"]["wall_hours"].mid) * 3600),
+            ),
+            say("The pre-training is paid once, by someone: the saving is that of sharing it."),
+        ),
+        figures=(
+            Figure(
+                name="energy of the fine-tuning", unit="kWh", value=both["tuning"]["energy_kwh"]
+            ),
+            Figure(
+                name="energy of the pre-training", unit="kWh", value=both["training"]["energy_kwh"]
+            ),
+            Figure(name="cost of the fine-tuning", unit="USD", value=both["tuning"]["cost_usd"]),
+            Figure(name="cost of the pre-training", unit="USD", value=both["training"]["cost_usd"]),
+        ),
+        scenario=tuning,
+    )
+
+
+def datasets(facts: Facts) -> Finding:
+    """The size of data sets."""
+    sets = {
+        "ImageNet": ("imagenet_images", "imagenet_told", "images"),
+        "Open Images": ("openimages_images", "openimages_told", "images"),
+        "WMT 2014": ("translation_sentences", "translation_told", "sentences"),
+        "LibriSpeech": ("librispeech_h", "librispeech_told", "hours"),
+    }
+    apart = {
+        name: max(facts[counted] / facts[told], facts[told] / facts[counted])
+        for name, (counted, told, _) in sets.items()
+    }
+    worst = max(apart, key=lambda name: apart[name])
+    counted, told, unit = sets[worst]
+    right = [name for name in sets if apart[name] <= facts.told]
+    scenario = Scenario(preset="imagenet", hardware="v100", devices=8.0)
+    one_pass = answer_scenario(scenario, facts.catalog).estimate
+    return Finding(
+        value=Uncertain(apart[worst]),
+        formula=say(
+            "{worst}: {counted} / {told} {unit} = {factor}",
+            worst=worst,
+            counted=_millions(facts[counted]),
+            told=_millions(facts[told]),
+            unit=unit,
+            factor=short(apart[worst]),
+        ),
+        why=(
+            say("{right} are as told, within a tenth.", right=", ".join(right)),
+            say(
+                "For translation no corpus of 30 million is meant for sure: English to French has "
+                "{french}, English to German {german}.",
+                french=_millions(facts["translation_sentences"]),
+                german=_millions(
+                    facts.claim.facts["translation_sentences"].low or facts["translation_sentences"]
+                ),
+            ),
+            say(
+                "One pass of ResNet-50 over all of ImageNet on eight V100: {time}, {energy}.",
+                time=human_duration(float(one_pass["wall_hours"].mid) * 3600),
+                energy=human(float(one_pass["energy_kwh"].mid) * WH_PER_KWH, "Wh"),
+            ),
+        ),
+        figures=(
+            *(
+                Figure(name=f"{name} over its size as told", unit="1", value=Uncertain(factor))
+                for name, factor in apart.items()
+            ),
+            Figure(
+                name="one pass over ImageNet on 8 V100", unit="kWh", value=one_pass["energy_kwh"]
+            ),
+        ),
+        scenario=scenario,
+    )
+
+
+def inference_edge(facts: Facts) -> Finding:
+    """Hard on the phone."""
+    share = facts.uncertain("bandwidth_share")
+    cloud = facts.catalog.device("h100")
+    small = Network(params=facts["params"], weight_bits=8 * facts["edge_bytes_per_param"])
+    large = Network(params=facts["params"], weight_bits=8 * facts["cloud_bytes_per_param"])
+    phone_s = _answer_s(facts, small, _roof(45e12, facts["phone_bytes_per_s"]), 1.0)
+    cloud_s = _answer_s(
+        facts,
+        large,
+        _roof(cloud.peaks["fp16"].value, cloud.records["memory_bytes_per_s"].value),
+        facts["cloud_batch"],
+    )
+    ratio = Uncertain(phone_s / cloud_s) * share / share.mid
+    phone_kwh = facts.uncertain("phone_w") * phone_s / J_PER_KWH
+    device_h = cloud_s / 3600 / facts.uncertain("cloud_batch")
+    hour = answer_scenario(
+        Scenario(device_hours=1.0, hardware="h100", devices=1.0), facts.catalog
+    ).estimate["energy_kwh"]
+    network_kwh = facts.uncertain("network_kwh_per_gb") * facts["answer_gb"]
+    cloud_kwh = hour * device_h + network_kwh
+    image_s = facts["image_flop"] / (
+        facts.catalog.device("snapdragon-8-gen-3").peaks["int8"].value
+        * facts.uncertain("image_utilization")
+    )
+    battery = phone_kwh / facts["battery_kwh"]
+    others = {
+        name: _device_answer(facts, small, name)
+        for name in ("jetson-agx-orin-64", "raspberry-pi-5")
+    }
+    return Finding(
+        value=ratio,
+        formula=say(
+            "{tokens} tokens × {bytes} / ({share} × {bandwidth}) = {phone} on the phone; "
+            "{cloud} in the cloud",
+            tokens=short(facts["output_tokens"]),
+            bytes=human(float(small.weight_bytes()), "B"),
+            share=percent(float(share.mid)),
+            bandwidth=human(facts["phone_bytes_per_s"], "B/s"),
+            phone=human_duration(phone_s),
+            cloud=human_duration(cloud_s),
+        ),
+        why=(
+            say(
+                "A language model of 7 billion parameters in 4 bits answers on a phone in {phone} "
+                "and takes {battery} of its battery; a picture goes through ResNet-50 in {image}.",
+                phone=human_duration(phone_s),
+                battery=percent(float(battery.mid)),
+                image=human(float(image_s.mid), "s"),
+            ),
+            say(
+                "In energy the cloud is at {cloud} an answer, network included, and the phone at "
+                "{edge}: what speaks for the cloud is time and memory.",
+                cloud=human(float(cloud_kwh.mid) * WH_PER_KWH, "Wh"),
+                edge=human(float(phone_kwh.mid) * WH_PER_KWH, "Wh"),
+            ),
+        ),
+        assumptions=(
+            Assumption(
+                text=say(
+                    "It holds for large language models: pictures are classified on the phone in "
+                    "{image}.",
+                    image=human(float(image_s.mid), "s"),
+                ),
+                met=float(image_s.mid) > 0.1,
+            ),
+        ),
+        figures=(
+            Figure(
+                name="time of an answer on a phone", unit="s", value=phone_s * share.mid / share
+            ),
+            Figure(name="time of an answer on an H100", unit="s", value=Uncertain(cloud_s)),
+            *(
+                Figure(name=f"time of an answer on {name}", unit="s", value=Uncertain(seconds))
+                for name, seconds in others.items()
+            ),
+            Figure(name="energy of an answer on a phone", unit="kWh", value=phone_kwh),
+            Figure(name="energy of an answer in the cloud", unit="kWh", value=cloud_kwh),
+            Figure(name="of it the network", unit="kWh", value=network_kwh),
+            Figure(name="share of the battery", unit="1", value=battery),
+        ),
+        page="levers",
+        query={"weights": "4", "hardware": "jetson-agx-orin-64"},
+    )
+
+
+def _answer_s(facts: Facts, network: Network, roof: Roof, batch: float) -> float:
+    """Time in which an answer is written, token by token [s]."""
+    load = Load(batch=batch, context=facts["output_tokens"])
+    return float(step(network, load, roof).time_s) * facts["output_tokens"]
+
+
+def _device_answer(facts: Facts, network: Network, name: str) -> float:
+    """Time of an answer on a device of the catalog [s]."""
+    device = facts.catalog.device(name)
+    peak = max(record.value for record in device.peaks.values())
+    return _answer_s(facts, network, _roof(peak, device.records["memory_bytes_per_s"].value), 1.0)
+
+
+def _roof(peak: float, bytes_per_s: float) -> Roof:
+    return Roof(peak_flop_per_s=peak, bytes_per_s=bytes_per_s)
+
+
+def _spread(found: Spread) -> Uncertain:
+    return spread_between(found.low, found.high, "results", mid=found.mid)
+
+
+def _ratio(found: list[Result]) -> Uncertain:
+    return _spread(measured(found, "energy_ratio"))
+
+
+def _millions(value: float) -> str:
+    """Write a large count in millions, a small one as it is."""
+    return f"{short(value / 1e6)} million" if value >= 1e6 else short(value)

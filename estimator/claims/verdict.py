@@ -1,0 +1,64 @@
+"""Does a claim hold: a verdict computed from figures alone.
+
+    holds              the figure as told is met, and so is every assumption behind it
+    holds-if           it is met, but an assumption behind it is not; or the interval spans both
+    off                it is not met anywhere in the interval
+    cannot-be-checked  there is nothing to set it against
+
+A figure told as equal is met where it lies in the interval widened by a tenth, for figures in a
+lecture are rounded. One told as at least or at most is met where the interval lies on that side.
+"""
+
+from dataclasses import dataclass
+
+ROUNDING = 1.1
+"""Factor by which a figure in a lecture may be rounded [1]."""
+
+HOLDS, HOLDS_IF, OFF, UNCHECKED = "holds", "holds-if", "off", "cannot-be-checked"
+VERDICTS = (HOLDS, HOLDS_IF, OFF, UNCHECKED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A recomputed figure: its median and the central 80 %."""
+
+    low: float
+    mid: float
+    high: float
+
+
+def verdict(told: float, relation: str, found: Interval, *, assumptions_met: bool) -> str:
+    """Judge a claim that can be checked.
+
+    Parameters
+    ----------
+    told : float
+        The figure as told, in the unit of the interval.
+    relation : str
+        "equal", "at least" or "at most".
+    found : Interval
+        The recomputed figure.
+    assumptions_met : bool
+        Whether everything that the claim takes for granted is so.
+
+    Examples
+    --------
+    >>> verdict(355.0, "equal", Interval(low=340.0, mid=355.4, high=370.0), assumptions_met=True)
+    'holds'
+    >>> verdict(1e6, "equal", Interval(low=3e4, mid=8e4, high=2e5), assumptions_met=True)
+    'off'
+    >>> verdict(0.05, "at most", Interval(low=0.03, mid=0.06, high=0.2), assumptions_met=True)
+    'holds-if'
+    """
+    if relation == "equal":
+        met = found.low / ROUNDING <= told <= found.high * ROUNDING
+        sure = met
+    elif relation == "at least":
+        met, sure = found.high >= told / ROUNDING, found.low >= told / ROUNDING
+    elif relation == "at most":
+        met, sure = found.low <= told * ROUNDING, found.high <= told * ROUNDING
+    else:
+        raise ValueError(f"relation must be equal, at least or at most, got {relation!r}")
+    if not met:
+        return OFF
+    return HOLDS if sure and assumptions_met else HOLDS_IF

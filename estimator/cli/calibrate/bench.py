@@ -1,0 +1,120 @@
+"""`calibrate bench`: measure what this machine reaches and draws, and keep it."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.output import note, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from estimator.measure.bench.benchmark import Progress
+    from estimator.runs.record import Timing
+
+EXAMPLES = """examples:
+  twenty-watts calibrate bench --quick
+  twenty-watts calibrate bench --device gpu:0 --precision bf16,fp8
+  twenty-watts calibrate bench --engine numpy --json
+What it measures: power at rest, products of matrices by size, memory, power at part load, and real
+steps of training by family, number format and size; each in several trials, those disturbed by
+others left out and counted. Ctrl-C keeps what was measured until then. PyTorch is used where it is
+installed, numpy for the processor else.
+"""
+
+ENGINES = ("torch", "numpy")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "bench",
+        help="measure this machine: eight minutes, --quick for two",
+        description="Measure what a device of this machine reaches and draws, and store it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--minutes", metavar="N", help="time for all, most informative first (default: 8)"
+    )
+    parser.add_argument("--quick", action="store_true", help="shorter trials, two minutes")
+    parser.add_argument(
+        "--device", metavar="KEY", help="cpu, or gpu:0 and so on (default: the first board, or cpu)"
+    )
+    parser.add_argument(
+        "--engine", choices=ENGINES, help="what runs the work (default: torch if installed)"
+    )
+    parser.add_argument(
+        "--precision", metavar="LIST", help="number formats, with commas between (default: all)"
+    )
+    parser.add_argument("--json", action="store_true", help="the record as one JSON object")
+    parser.add_argument("--quiet", action="store_true", help="no progress and no notes on stderr")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, store, and say what was found."""
+    from estimator.measure.bench.run import BenchQuestion, benchmark
+    from estimator.scenario.scenario import read_number
+
+    wanted = None
+    if options.precision is not None:
+        wanted = [one.strip() for one in options.precision.split(",") if one.strip()]
+        if not wanted:
+            raise ValueError("precision names no number format: write --precision bf16,fp8")
+    question = BenchQuestion(
+        device=options.device,
+        engine=options.engine,
+        precisions=wanted,
+        quick=options.quick,
+        minutes=None if options.minutes is None else read_number("minutes", options.minutes),
+    )
+    measured, hardware = benchmark(question, _Progress(quiet=options.quiet or options.json))
+    if options.json:
+        from estimator.runs.record import as_plain
+
+        print_json(as_plain(measured))
+    else:
+        rows = [_row(timing) for timing in measured.timings]
+        print_table(("", "format", "time", "reached", "spread", "rejected", "power"), rows)
+        print_line(f"Use it: twenty-watts estimate --hardware {hardware} ...")
+    for line in measured.notes:
+        note(line, quiet=options.quiet)
+    return 0 if measured.state == "finished" else 130
+
+
+def _row(timing: "Timing") -> tuple[str, ...]:
+    from estimator.core.units import human
+
+    reached = ""
+    if timing.flop is not None:
+        reached = human(timing.flop / timing.time_s, "FLOP/s")
+    elif timing.moved_bytes is not None:
+        reached = human(timing.moved_bytes / timing.time_s, "B/s")
+    return (
+        timing.label or timing.what,
+        timing.precision or "",
+        human(timing.time_s, "s"),
+        reached,
+        "" if timing.log_sd is None else f"{timing.log_sd * 100:.1f} %",
+        f"{timing.rejected} of {timing.rejected + timing.repetitions}" if timing.rejected else "",
+        "" if timing.power_w is None else human(timing.power_w, "W"),
+    )
+
+
+class _Progress:
+    """A line on the terminal that is written over; plain lines where stderr is none."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._live = sys.stderr.isatty()
+
+    def __call__(self, progress: "Progress") -> None:
+        from estimator.core.units import human_duration
+
+        if self._quiet:
+            return
+        left = f"about {human_duration(progress.left_s)} left"
+        line = f"{progress.done} measured, {left}: {progress.timing.label or progress.timing.what}"
+        sys.stderr.write(f"\r\033[K{line}" if self._live else f"{line}\n")
+        if self._live and not progress.left:
+            sys.stderr.write("\n")
+        sys.stderr.flush()

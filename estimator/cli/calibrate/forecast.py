@@ -1,0 +1,157 @@
+"""`calibrate forecast`: run a training command for a minute, and say what the whole run takes."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.options import add_fields, add_profiles, catalog_of
+from estimator.cli.output import note, print_json, print_line, print_table
+from estimator.core.units import human, human_duration
+
+if TYPE_CHECKING:
+    from estimator.estimation.run_forecast import RunForecast
+
+EXAMPLES = """examples:
+  twenty-watts calibrate forecast -- python train.py
+  twenty-watts calibrate forecast --for 60s --total-steps 20000 -- python train.py
+  twenty-watts calibrate forecast --steps 200 --keep-going --kind vision -- python train.py
+Steps are found by themselves: those that measure() in the script is told of, else the steps of
+PyTorch's optimizers, and with them those of Hugging Face's Trainer, Lightning and Accelerate. After
+the minute the command is stopped, unless --keep-going lets it run on.
+"""
+
+BESIDES = ("kind", "arch", "precision", "step_flop", "site")
+"""Fields that tell of the steps and of the place."""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "forecast",
+        help="run a minute of a training command and forecast the whole run",
+        description="Run a training command for a while; forecast time, energy, cost and CO2 of "
+        "the whole run, here and on other hardware.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    how = parser.add_argument_group("how long it is watched")
+    how.add_argument(
+        "--for", dest="for_s", metavar="TIME", help="watch the steps for so long (default: 60s)"
+    )
+    how.add_argument("--steps", metavar="N", help="watch so many steps")
+    how.add_argument(
+        "--total-steps", metavar="N", help="steps of the whole run, where no Trainer says it"
+    )
+    how.add_argument("--keep-going", action="store_true", help="let the command run on to its end")
+    add_fields(parser.add_argument_group("what the command does, if you know it"), BESIDES)
+    parser.add_argument(
+        "--on", metavar="LIST", help="other hardware, with commas between (default: a few)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object, keys with units")
+    parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
+    add_profiles(parser)
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Watch the command, then answer; its own exit code where it failed before."""
+    from estimator.cli.options import scenario_of
+    from estimator.estimation.run_forecast import RunQuestion, forecast_run
+    from estimator.measure.command import CommandError
+    from estimator.measure.forecast import Watch, recorded_watch
+    from estimator.scenario.scenario import read_number
+
+    words = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not words:
+        raise ValueError("no command given: twenty-watts calibrate forecast -- python train.py")
+    scenario = scenario_of(options)
+    steps = None if options.steps is None else int(read_number("steps", options.steps))
+    for_s = None if options.for_s is None else seconds(options.for_s)
+    if for_s is None and steps is None:
+        for_s = 60.0
+    total = None
+    if options.total_steps is not None:
+        total = int(read_number("total-steps", options.total_steps))
+    catalog = catalog_of(options)
+    told = {
+        "kind": scenario.kind,
+        "arch": scenario.arch,
+        "precision": scenario.precision,
+        "flop": scenario.step_flop,
+    }
+    watch = Watch(for_s=for_s, steps=steps, goes_on=options.keep_going)
+    try:
+        measured, ended = recorded_watch(watch, words, told)
+    except CommandError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    for line in measured.notes:
+        note(line, quiet=options.quiet)
+    if watch.seen is None or watch.seen.steps < 4:
+        raise ValueError(
+            "too few steps were seen: the command ended before, or steps neither by measure() nor "
+            "by a PyTorch optimizer"
+        )
+    names = None if options.on is None else [one.strip() for one in options.on.split(",")]
+    answer = forecast_run(
+        RunQuestion(seen=watch.seen, measured=measured, scenario=scenario, total=total, on=names),
+        catalog,
+    )
+    if options.json:
+        print_json(answer.as_plain())
+    else:
+        _print(answer, quiet=options.quiet)
+    return ended.exit_code if not watch.enough else 0
+
+
+def seconds(text: str) -> float:
+    """Read a time like 60, 60s, 2m or 1h [s].
+
+    >>> seconds("90"), seconds("1.5m")
+    (90.0, 90.0)
+    """
+    from estimator.scenario.scenario import read_number
+
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    factor = units.get(text[-1:], 0.0)
+    found = read_number("for", text[:-1] if factor else text) * (factor or 1.0)
+    if not 0 < found <= 86400.0 * 366:
+        raise ValueError(f"for must be a time like 60s, 5m or 1h, got {text!r}")
+    return found
+
+
+def _print(answer: "RunForecast", *, quiet: bool) -> None:
+    """Say it to people."""
+    step = human(answer.step_s, "s")
+    print_line(f"{answer.seen_steps} steps seen, {step} each once steady")
+    if answer.total_steps is None:
+        print_line("how many steps the whole run has is unknown: set --total-steps")
+    else:
+        left = answer.left_s
+        print_line(
+            f"whole run of {answer.total_steps} steps: {human_duration(left.mid)} left "
+            f"({human_duration(left.low)} to {human_duration(left.high)}, 80 % interval)"
+        )
+    for name, span, unit in (
+        ("energy", answer.energy_kwh, "kWh"),
+        ("cost of electricity", answer.cost_usd, "USD"),
+        ("CO2", answer.co2e_kg, "kg"),
+    ):
+        if span is not None:
+            mid, low, high = (f"{value:.3g}" for value in (span.mid, span.low, span.high))
+            print_line(f"{name}: {mid} {unit} ({low} to {high})")
+    for line in answer.notes:
+        note(line, quiet=quiet)
+    if answer.elsewhere:
+        rows = [
+            [
+                one.name,
+                f"{human_duration(one.time_s.mid)} ({human_duration(one.time_s.low)} to "
+                f"{human_duration(one.time_s.high)})",
+                "" if one.energy_kwh is None else f"{one.energy_kwh.mid:.3g} kWh",
+                "" if one.cost_usd is None else f"{one.cost_usd.mid:.3g} $",
+            ]
+            for one in answer.elsewhere
+        ]
+        print_table(["the same run on one", "time", "energy", "cost"], rows)

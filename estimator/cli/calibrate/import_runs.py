@@ -1,0 +1,193 @@
+"""`calibrate import`: measured runs of a file, and runs on a cluster by its telemetry."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.calibrate.cluster import import_prometheus, import_slurm
+from estimator.cli.calibrate.run import WORK
+from estimator.cli.options import add_fields, add_profiles, catalog_of
+from estimator.cli.output import note, print_json
+
+if TYPE_CHECKING:
+    from estimator.catalog import Catalog
+    from estimator.catalog.shared_runs import Overlay
+
+EXAMPLES = """examples:
+  twenty-watts calibrate import h100.toml
+  twenty-watts calibrate import --prometheus http://prometheus:9090 --selector 'hpc_job="4711"' \\
+      --start 2026-11-01T10:00Z --end 2026-11-01T22:00Z --params 7e9 --tokens 2e10 --precision bf16
+  twenty-watts calibrate import --slurm-job 4711 --exclusive --flop 8e20 --precision bf16
+  sacct -P --noconvert -j 4711 --format=JobID,State,ExitCode,Start,End,ElapsedRaw,NNodes,NodeList,\\
+AllocTRES,ConsumedEnergyRaw | twenty-watts calibrate import --slurm - --hardware h100
+A file is checked whole before any of it is stored; runs that are there already are skipped.
+
+From Prometheus: power and energy of the boards by NVIDIA's dcgm-exporter (DCGM_FI_DEV_POWER_USAGE,
+DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION) with their load, heat and clock; of the nodes by
+ipmi_exporter, node_exporter (ACPI, RAPL) or Kepler. Samples are read as they were scraped, so that
+a gap is seen as a gap. Times without a zone are UTC. A bearer token, or user:password, is taken
+from the environment variable TWENTY_WATTS_PROMETHEUS_TOKEN.
+From Slurm: how long a job ran on what, and its energy, which is that of whole nodes: the job's only
+if it had them for itself.
+With what the run did said (--params, --flop and so on), it teaches the utilization, too; without,
+only power. Names of nodes are not kept.
+"""
+
+SOURCES = {
+    "file": "file",
+    "prometheus": "prometheus",
+    "slurm": "slurm",
+    "slurm_job": "slurm",
+}
+"""Option -> the source that it names."""
+
+OPTIONS = {
+    "prometheus": ("window_start", "window_end", "hosts", "selector", "kepler_measures"),
+    "slurm": ("board", "exclusive", "node_gpus", "gathers"),
+}
+FLAGS = {
+    "window_start": "--start",
+    "window_end": "--end",
+    "board": "--hardware",
+    "gathers": "--slurm-energy",
+}
+"""Flags of another name than their option's."""
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "import",
+        help="the measured runs of a file, or a run on a cluster by Prometheus or Slurm",
+        description="Store measured runs of a file, or one run by the telemetry of its cluster.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "file", metavar="FILE.toml", nargs="?", help="as `calibrate export` writes it"
+    )
+    _add_prometheus(parser.add_argument_group("from Prometheus"))
+    _add_slurm(parser.add_argument_group("from Slurm"))
+    group = parser.add_argument_group("what the run on a cluster did, if you know it")
+    add_fields(group, WORK)
+    group.add_argument("--label", metavar="TEXT", help="name of the run, for people")
+    parser.add_argument("--json", action="store_true", help="the summary as JSON on stdout")
+    parser.add_argument("--quiet", action="store_true", help="no progress and notes on stderr")
+    add_profiles(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_prometheus(group: Any) -> None:
+    group.add_argument("--prometheus", metavar="URL", help="address of the server")
+    group.add_argument("--start", metavar="TIME", dest="window_start", help="when the run began")
+    group.add_argument("--end", metavar="TIME", dest="window_end", help="when it ended")
+    group.add_argument("--hosts", metavar="LIST", help="its nodes, with commas between")
+    group.add_argument(
+        "--selector", metavar="LABELS", help="labels of its boards, e.g. 'hpc_job=\"4711\"'"
+    )
+    group.add_argument(
+        "--kepler-measures",
+        action="store_true",
+        help="Kepler reads counters on these nodes: else its figures count as modelled",
+    )
+
+
+def _add_slurm(group: Any) -> None:
+    group.add_argument(
+        "--slurm", metavar="FILE", help="output of sacct with its header; - is stdin"
+    )
+    group.add_argument(
+        "--slurm-job", metavar="ID", help="the job; without --slurm, sacct is run for it"
+    )
+    group.add_argument(
+        "--hardware", metavar="NAME", dest="board", help="boards it ran on (default: their type)"
+    )
+    group.add_argument("--exclusive", action="store_true", help="the job had its nodes for itself")
+    group.add_argument("--node-gpus", metavar="N", help="boards of a node")
+    group.add_argument(
+        "--slurm-energy",
+        dest="gathers",
+        choices=("node", "cpu", "gpu"),
+        help="what AcctGatherEnergyType counts: ipmi, xcc, pm_counters the node, rapl the "
+        "processors, gpu the boards (default: node)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Import from the one source that is named."""
+    named = {of for name, of in SOURCES.items() if getattr(options, name) is not None}
+    if len(named) != 1:
+        raise ValueError(
+            "name one source: FILE.toml, --prometheus URL, --slurm FILE or --slurm-job ID"
+        )
+    source = named.pop()
+    _refuse_idle_options(options, source)
+    if source == "prometheus":
+        return import_prometheus(options)
+    return import_slurm(options) if source == "slurm" else _import_file(options)
+
+
+def _refuse_idle_options(options: argparse.Namespace, source: str) -> None:
+    """Refuse what says nothing of this source."""
+    for of, names in OPTIONS.items():
+        for name in names:
+            if of != source and getattr(options, name) not in (None, False):
+                raise ValueError(f"{_flag(name)} goes with --{of} only")
+    if source == "file":
+        for name in (*WORK, "label"):
+            if getattr(options, name) is not None:
+                raise ValueError(f"{_flag(name)} cannot be combined with a file")
+
+
+def _flag(name: str) -> str:
+    return FLAGS.get(name, f"--{name.replace('_', '-')}")
+
+
+def _import_file(options: argparse.Namespace) -> int:
+    """Check a file whole, then store its runs and profiles."""
+    from estimator.catalog.shared_runs import read_overlay
+    from estimator.runs import open_store
+
+    catalog = catalog_of(options)
+    overlay = read_overlay(Path(options.file), [source.id for source in catalog.sources()])
+    kept, skipped = _new_profiles(overlay, catalog)
+    with open_store() as store:
+        added = store.add_all(overlay.runs)
+        notes = list(store.notes)
+    _keep_profiles(overlay, kept)
+    there = len(overlay.runs) - added
+    if options.json:
+        print_json({"added": added, "duplicates": there, "profiles": kept, "skipped": skipped})
+    for line in notes:
+        note(line, quiet=options.quiet)
+    said = f"{_count(added, 'run')} added" + (f", {there} there already" if there else "")
+    said += f", profile of {', '.join(kept)} added" if kept else ""
+    said += f", profile of {', '.join(skipped)} known already" if skipped else ""
+    note(said, quiet=options.quiet)
+    return 0
+
+
+def _new_profiles(overlay: "Overlay", catalog: "Catalog") -> tuple[list[str], list[str]]:
+    """Split the profiles of a file into those of new devices and those that are known."""
+    known = [
+        name
+        for name, device in overlay.devices.items()
+        if any(catalog.find_device(one) for one in (name, device.name, *device.aliases))
+    ]
+    return [name for name in overlay.devices if name not in known], known
+
+
+def _keep_profiles(overlay: "Overlay", names: Sequence[str]) -> None:
+    from estimator.catalog.measured_profiles import keep_profile, kept_sources
+
+    for name in names:
+        device = overlay.devices[name]
+        records = (*device.peaks.values(), *device.records.values())
+        named = {source for record in records for source in (record.source, *record.sources)}
+        fresh = {key: table for key, table in overlay.sources.items() if key in named}
+        keep_profile(name, overlay.hardware[name], {**fresh, **kept_sources()})
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -1,0 +1,182 @@
+"""`calibrate run`: wrap a training command, touch nothing, and keep what it took."""
+
+import argparse
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.options import add_fields, scenario_of
+from estimator.cli.output import note
+
+if TYPE_CHECKING:
+    from estimator.measure.command import Ended
+    from estimator.measure.recorder import Recording
+    from estimator.measure.session import Reported
+    from estimator.runs.record import MeasuredRun
+
+WORK = (
+    *("flop", "params", "active_params", "tokens", "config", "samples", "seq_len", "preset"),
+    *("width", "arch", "kind", "finetune", "precision"),
+)
+"""Fields that say what the command does."""
+
+EXAMPLES = """examples:
+  twenty-watts calibrate run -- python train.py
+  twenty-watts calibrate run --params 124e6 --tokens 5e8 --precision bf16 -- torchrun train.py
+  twenty-watts calibrate run --flop 3e15 --kind vision --arch CNN --precision fp32 -- ./train.sh
+The command keeps its input, output, terminal, signals and exit code. With what it does said, the
+run also teaches the utilization; without, only power. A program that can be edited says its steps:
+  from estimator import measure
+  with measure(params=124e6, tokens=16384, precision="bf16", kind="language") as run:
+      ...; run.step()
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "run",
+        help="wrap a training command and measure it",
+        description="Run a command untouched, sample power meanwhile, and store one measured run.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    group = parser.add_argument_group("what the command does, if you know it")
+    add_fields(group, WORK)
+    group.add_argument("--label", metavar="TEXT", help="name of the run, for people")
+    how = parser.add_argument_group("how it is measured")
+    how.add_argument(
+        "--rate",
+        metavar="HZ",
+        default="10",
+        dest="sampling_hz",
+        help="samples a second of each meter (default: 10)",
+    )
+    how.add_argument("--record", metavar="FILE", help="write the record as JSON, too")
+    how.add_argument("--quiet", action="store_true", help="no notes on stderr")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command, measured; its exit code is ours."""
+    from estimator.measure.command import Command, CommandError, undisturbed
+    from estimator.measure.recorder import Recording
+    from estimator.measure.session import REPORT
+    from estimator.runs import StoreError, open_store
+    from estimator.scenario.scenario import read_number
+
+    words = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not words:
+        raise ValueError("no command given: twenty-watts calibrate run -- python train.py")
+    rate_hz = read_number("rate", options.sampling_hz)
+    if not 0.01 <= rate_hz <= 100:
+        raise ValueError(f"rate must be between 0.01 and 100 a second, got {options.sampling_hz}")
+    work = work_of(options)
+    try:
+        store = open_store()
+        notes: list[str] = list(store.notes)
+    except StoreError as error:
+        store, notes = None, [str(error)]
+        note(f"the run is not stored: {error}", quiet=not options.quiet)
+    if os.environ.get(REPORT):
+        notes.append("another calibrate run holds the energy of this one, too: never add them up")
+    recording = Recording(
+        origin="run", label=options.label, rate_hz=rate_hz, store=store, notes=notes
+    )
+    recording.start()
+    try:
+        ended = Command(words).wait()
+    except CommandError as error:
+        recording.drop()
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    with undisturbed():
+        _keep(recording, ended, work, options)
+        if store is not None:
+            store.close()
+    return ended.exit_code
+
+
+def _keep(
+    recording: "Recording", ended: "Ended", work: "dict[str, Any]", options: argparse.Namespace
+) -> None:
+    """Sum up, store and tell of the run."""
+    recording.notes += ended.notes
+    measured = recording.end(
+        state=ended.state,
+        exit_code=ended.exit_code,
+        timings=lambda run: recording.placed(
+            run, ended.reported or _whole(work, ended, options.label)
+        ),
+    )
+    _say(measured, options)
+    for line in recording.lost if options.quiet else ():
+        note(f"the run is not stored: {line}", quiet=False)
+
+
+def work_of(options: argparse.Namespace) -> "dict[str, Any]":
+    """What the command does, as parts of a `Timing`; checked before anything runs."""
+    from estimator.catalog import Catalog
+    from estimator.catalog.schema import PRECISIONS
+    from estimator.core.messages import rendered
+    from estimator.scenario.scenario import check_choices, option_of
+    from estimator.scenario.workload import find_work
+
+    scenario = scenario_of(options)
+    check_choices(scenario)
+    if scenario.precision is not None and scenario.precision not in PRECISIONS:
+        known = ", ".join(PRECISIONS)
+        raise ValueError(f"precision must be one of {known}, got {scenario.precision!r}")
+    told = set(scenario.said()) - {"precision", "kind", "arch"}
+    common = {"precision": scenario.precision, "kind": scenario.kind, "arch": scenario.arch}
+    if not told:
+        return common
+    work, notices = find_work(scenario, Catalog.open())
+    for warning in rendered(notices, option_of):
+        note(warning, quiet=options.quiet)
+    flop = work.workload.training_flop
+    return {
+        **common,
+        "kind": work.kind,
+        "arch": work.arch or None,
+        "flop": None if flop is None else float(flop.mid),
+        "params": work.params,
+        "hidden": work.hidden,
+        "seq_len": work.seq_len,
+    }
+
+
+def _whole(work: "dict[str, Any]", ended: "Ended", label: str | None) -> "tuple[Reported, ...]":
+    """The whole command as one repetition, if it is known what it did and it did it."""
+    from estimator.measure.session import Reported
+    from estimator.runs.record import Timing
+
+    if work.get("flop") is None or ended.exit_code != 0:
+        return ()
+    timing = Timing(
+        what="training",
+        component="",
+        time_s=ended.wall_s,
+        repetitions=1,
+        label=label,
+        **work,
+    )
+    return (Reported(timing=timing, began_s=ended.began_s, ended_s=ended.began_s + ended.wall_s),)
+
+
+def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
+    """Sum up on stderr: stdout is the command's."""
+    from estimator.runs.record import as_plain
+    from estimator.runs.summary import lines
+
+    for line in lines(measured):
+        note(line, quiet=options.quiet)
+    if options.record:
+        text = json.dumps(as_plain(measured), indent=2) + "\n"
+        try:
+            with open(options.record, "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            note(f"the record was not written to {options.record}: {error.strerror}", quiet=False)

@@ -1,0 +1,190 @@
+"""`calibrate export` and `forget`: measured runs out of the store."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.options import add_profiles, catalog_of
+from estimator.cli.output import note
+
+if TYPE_CHECKING:
+    from estimator.catalog import Catalog
+    from estimator.runs import Store
+    from estimator.runs.record import MeasuredRun
+
+EXPORT = """examples:
+  twenty-watts calibrate export -o mine.toml
+  twenty-watts calibrate export --hardware h100 > h100.toml
+The file holds what each run measured, the host in general words, and the profiles of devices that
+were measured and not shipped. Look at its labels and notes before you share it.
+"""
+FORGET = """examples:
+  twenty-watts calibrate forget 20261121T050924Z-7f3a9c01
+  twenty-watts calibrate forget --hardware h100 --yes
+The runs, without their single samples, go to a file first: `calibrate import` of it brings them
+back.
+"""
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the two verbs."""
+    exports = _verb(verbs, "export", "measured runs as a file to share", EXPORT, run_export)
+    exports.add_argument("--hardware", metavar="NAME", help="only runs on this device")
+    exports.add_argument("-o", "--output", metavar="FILE.toml", default="-", help="default: stdout")
+    forgets = _verb(verbs, "forget", "drop measured runs", FORGET, run_forget)
+    which = forgets.add_mutually_exclusive_group(required=True)
+    which.add_argument("ids", metavar="ID", nargs="*", default=[], help="runs, by id")
+    which.add_argument("--hardware", metavar="NAME", help="all runs on this device")
+    which.add_argument("--all", action="store_true", help="all runs")
+    forgets.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _verb(verbs: Any, name: str, what: str, examples: str, run: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
+    add_profiles(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run_export(options: argparse.Namespace) -> int:
+    """Write runs that are over as one TOML text."""
+    from estimator.runs import read_runs
+
+    catalog = catalog_of(options)
+    runs, notes = read_runs()
+    for line in notes:
+        note(line, quiet=options.quiet)
+    chosen = _chosen(runs, options.hardware, catalog)
+    over = [run for run in chosen if run.state != "running"]
+    if not over:
+        raise ValueError("no measured run to export: `calibrate show` lists all")
+    text = _overlay_text([_without_paths(run) for run in over])
+    if options.output == "-":
+        sys.stdout.write(text)
+    else:
+        _write_whole(Path(options.output), text)
+    going = len(chosen) - len(over)
+    left = f"; {going} left out, for they go on just now" if going else ""
+    note(f"{_count(len(over), 'run')} exported{left}", quiet=options.quiet)
+    return 0
+
+
+def run_forget(options: argparse.Namespace) -> int:
+    """Drop runs, once they are written to a file that brings them back."""
+    from estimator.runs import data_directory, open_store, store_path
+
+    catalog = catalog_of(options)
+    if not store_path().exists():
+        raise ValueError("nothing measured yet, so nothing to forget")
+    with open_store() as store:
+        runs = _to_forget(store, options, catalog)
+        _ask(runs, sure=options.yes)
+        undo = (
+            data_directory() / f"forgotten-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}-{os.getpid()}.toml"
+        )
+        _write_whole(undo, _overlay_text(runs))
+        try:
+            count = store.forget(run.id for run in runs)
+        except BaseException:
+            undo.unlink()
+            raise
+        notes = list(store.notes)
+    for line in notes:
+        note(line, quiet=options.quiet)
+    bring_back = f"bring back with: twenty-watts calibrate import {undo}"
+    note(f"{_count(count, 'run')} forgotten; {bring_back}", quiet=options.quiet)
+    return 0
+
+
+def _to_forget(
+    store: "Store", options: argparse.Namespace, catalog: "Catalog"
+) -> "list[MeasuredRun]":
+    if options.ids:
+        return [store.run(run_id) for run_id in dict.fromkeys(options.ids)]
+    runs = _chosen(store.runs(), options.hardware, catalog)
+    if not runs:
+        raise ValueError("no such run: `calibrate show` lists all")
+    return runs
+
+
+def _chosen(
+    runs: "Sequence[MeasuredRun]", hardware: str | None, catalog: "Catalog"
+) -> "list[MeasuredRun]":
+    from estimator.calibration.devices import runs_of
+
+    return list(runs if hardware is None else filter(runs_of(hardware, catalog), runs))
+
+
+def _ask(runs: "Sequence[MeasuredRun]", *, sure: bool) -> None:
+    """Ask on a terminal; elsewhere only what was said beforehand counts."""
+    what = _count(len(runs), "run")
+    if sure:
+        return
+    if not sys.stdin.isatty():
+        raise ValueError(f"{what} would be forgotten: say so with --yes")
+    sys.stderr.write(f"Forget {what}? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise ValueError("nothing forgotten")
+
+
+def _overlay_text(runs: "Sequence[MeasuredRun]") -> str:
+    """Write runs with the measured profiles of their devices."""
+    from estimator.catalog.measured_profiles import kept_profiles, kept_sources
+    from estimator.catalog.shared_runs import overlay_text
+
+    used = {device.hardware for run in runs for device in run.devices}
+    profiles = {name: table for name, table in kept_profiles().items() if name in used}
+    named = {
+        source
+        for table in profiles.values()
+        for record in (*table.values(), *table.get("peak_flop_per_s", {}).values())
+        if isinstance(record, dict)
+        for source in (record.get("source"), *record.get("sources", ()))
+    }
+    sources = {name: table for name, table in kept_sources().items() if name in named}
+    return overlay_text(runs, profiles, sources)
+
+
+def _without_paths(run: "MeasuredRun") -> "MeasuredRun":
+    """The run with notes that name no folder of its user, and so not the user."""
+    from estimator.runs import data_directory
+
+    places = {str(data_directory()): "$TWENTY_WATTS_DATA", str(Path.home()): "~"}
+    notes = []
+    for line in run.notes:
+        for place, word in places.items():
+            if len(place) > 1:
+                line = line.replace(place, word)
+        notes.append(line)
+    return replace(run, notes=tuple(notes))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file in one step: there is never half of it."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a directory: name a file")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror or error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -1,0 +1,256 @@
+"""`calibrate show`: what was measured of each device, and in which runs."""
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.options import add_profiles, catalog_of
+from estimator.cli.output import note, print_csv, print_json, print_line, print_table
+from estimator.core.units import digits, human, human_duration
+
+if TYPE_CHECKING:
+    from estimator.calibration.correction import Known
+    from estimator.calibration.devices import DeviceReport, Span, WorkReport
+    from estimator.runs.record import Energy, MeasuredRun
+
+EXAMPLES = """examples:
+  twenty-watts calibrate show
+  twenty-watts calibrate show --hardware h100 --json
+  twenty-watts calibrate show --runs --csv
+utilization (expected) is what `estimate` answers for a run of the kind and format that were timed
+most, with its 80 % interval, the size of a step unspecified; utilization_before the same from
+published runs alone; utilization_steady (steady) what is expected of steps like the middle one of
+those measured. The others are measured: mid is the median, low and high the range. Energy that is
+modelled from the load is no measurement, and is said to be modelled. Runs are listed newest first.
+"""
+
+SHOWN = 30
+"""Runs listed for people, unless another number is given; files list them all."""
+
+QUANTITIES = (
+    "utilization",
+    "utilization_before",
+    "utilization_steady",
+    "utilization_measured",
+    "power_w",
+    "idle_w",
+)
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "show",
+        help="measured devices and runs",
+        description="What was measured of each device, and in which runs.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--hardware", metavar="NAME", help="only runs on this device")
+    parser.add_argument("--runs", action="store_true", help="only the list of runs")
+    parser.add_argument(
+        "--most",
+        metavar="N",
+        help=f"list the newest N runs (default: {SHOWN}; all with --json and --csv)",
+    )
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="one JSON object, keys with units")
+    shape.add_argument("--csv", action="store_true", help="one CSV table, columns with units")
+    parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
+    add_profiles(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print devices and runs."""
+    from estimator.calibration.correction import known_runs
+    from estimator.calibration.devices import device_reports, runs_of
+    from estimator.estimation.usual_run import usual_utilization
+    from estimator.runs import look_up
+
+    most = _most(options)
+    catalog = catalog_of(options)
+    runs, notes = look_up()
+    for line in notes:
+        note(line, quiet=options.quiet)
+    if options.hardware is not None:
+        runs = list(filter(runs_of(options.hardware, catalog), runs))
+    known = known_runs(catalog)
+    reports = device_reports(
+        [] if options.runs else runs,
+        catalog,
+        known=known,
+        ask=lambda device, group, precision: usual_utilization(device, group, precision, catalog),
+    )
+    for report in reports:
+        for line in _less_counted(report.hardware, known):
+            note(line, quiet=options.quiet)
+    older = 0 if most is None else max(0, len(runs) - most)
+    runs = runs[older:][::-1]
+    if options.json:
+        listed = [_run_json(one) for one in runs]
+        devices = {} if options.runs else {"devices": [_device_json(one) for one in reports]}
+        print_json({**devices, "runs": listed})
+    elif options.csv:
+        print_csv([_run_row(one) for one in runs] if options.runs else map(_device_row, reports))
+    else:
+        _print_for_people(runs, reports, options.hardware)
+    if older:
+        number = "1 older run is" if older == 1 else f"{older:,} older runs are"
+        note(f"{number} not listed: --most {older + len(runs)}", quiet=options.quiet)
+    return 0
+
+
+def _less_counted(hardware: str, known: "Known") -> tuple[str, ...]:
+    """Say which runs of a device count less, and why."""
+    from estimator.calibration.correction import less_counted
+    from estimator.core.messages import rendered
+    from estimator.scenario.scenario import option_of
+
+    name = known.catalog.find_device(hardware)
+    if name is None:
+        return ()
+    return rendered(less_counted(*known.of(known.catalog.device(name))), option_of)
+
+
+def _most(options: argparse.Namespace) -> int | None:
+    """How many runs to list; None for all."""
+    from estimator.scenario.scenario import read_number
+
+    if options.most is None:
+        return None if options.json or options.csv else SHOWN
+    most = read_number("most", options.most)
+    if most < 1 or most % 1:
+        raise ValueError(f"most must be a whole number of runs from 1 on, got {options.most}")
+    return int(most)
+
+
+def _print_for_people(
+    runs: "list[MeasuredRun]", reports: "list[DeviceReport]", hardware: str | None
+) -> None:
+    if not runs:
+        print_line("Nothing measured yet" + (f" on {hardware}." if hardware else "."))
+        return
+    if reports:
+        shares = ["expected", "before", "steady"]
+        header = ["device", "runs", "newest", "of", *shares, "power", "idle"]
+        print_table(header, [[_printable(cell) for cell in _device_cells(one)] for one in reports])
+        shares = ["expected", "steady"]
+        header = ["device", "work", "format", "kind", "runs", "measured", *shares, "power"]
+        cells = [_work_cells(one.hardware, work) for one in reports for work in one.work]
+        rows = [[_printable(cell) for cell in row] for row in cells]
+        if rows:
+            print_table(header, rows)
+    header = ["run", "state", "origin", "devices", "time", "energy", "label"]
+    rows = [[_printable(cell) for cell in _run_cells(one)] for one in runs]
+    print_table(header, rows, whole=("run",))
+
+
+def _device_json(report: "DeviceReport") -> dict[str, Any]:
+    told = asdict(report)
+    work = [_known(one) for one in told.pop("work")]
+    return {**_known(told), "work": work}
+
+
+def _known(told: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if value is not None and value != ""}
+
+
+def _device_row(report: "DeviceReport") -> dict[str, Any]:
+    told = asdict(report)
+    told.pop("work")
+    for quantity in QUANTITIES:
+        span = told.pop(quantity) or {"low": "", "mid": "", "high": ""}
+        told |= {f"{quantity}_{bound}": value for bound, value in span.items()}
+    return told
+
+
+def _run_json(run: "MeasuredRun") -> dict[str, Any]:
+    told = {
+        "id": run.id,
+        "started": run.started,
+        "state": run.state,
+        "origin": run.origin,
+        "hardware": _names(run),
+        "wall_s": run.wall_s,
+        "energy_kwh": {one.component: one.energy_kwh for one in run.energy},
+        "meters": {
+            one.component: {"meter": one.meter, "trust": one.trust, "coverage": one.coverage}
+            for one in run.energy
+        },
+        "timings": len(run.timings),
+        "simulated": run.simulated,
+        "label": run.label,
+        "notes": list(run.notes),
+    }
+    return _known(told)
+
+
+def _run_row(run: "MeasuredRun") -> dict[str, Any]:
+    told = _run_json(run)
+    told |= {key: "; ".join(told[key]) for key in ("hardware", "notes")}
+    energy, meters = told.pop("energy_kwh"), told.pop("meters")
+    return {
+        **told,
+        **{f"energy_kwh_{component}": value for component, value in energy.items()},
+        **{f"trust_{component}": one["trust"] for component, one in meters.items()},
+    }
+
+
+def _names(run: "MeasuredRun") -> list[str]:
+    return list(dict.fromkeys(one.hardware or one.name for one in run.devices))
+
+
+def _run_cells(run: "MeasuredRun") -> list[str]:
+    energy = ", ".join(map(_energy, run.energy))
+    state = f"{run.state}, simulated" if run.simulated else run.state
+    time = human_duration(run.wall_s)
+    return [run.id, state, run.origin, ", ".join(_names(run)), time, energy, run.label or ""]
+
+
+def _energy(one: "Energy") -> str:
+    told = f"{one.component} {human(1000.0 * one.energy_kwh, 'Wh')}"
+    return f"{told} modelled" if one.trust == "modelled" else told
+
+
+def _device_cells(report: "DeviceReport") -> list[str]:
+    age = "today" if report.age_days < 1 else f"{human_duration(report.age_days * 86400.0)} ago"
+    name = f"{report.hardware} (simulated)" if report.simulated else report.hardware
+    return [
+        name,
+        str(report.runs),
+        age,
+        report.utilization_of,
+        _share(report.utilization),
+        _share(report.utilization_before),
+        _share(report.utilization_steady),
+        _watts(report.power_w),
+        _watts(report.idle_w),
+    ]
+
+
+def _work_cells(hardware: str, work: "WorkReport") -> list[str]:
+    shares = map(_share, (work.utilization, work.expected, work.expected_steady))
+    spans = [*shares, _watts(work.power_w)]
+    return [hardware, work.what, work.precision, work.kind, str(work.runs), *spans]
+
+
+def _share(span: "Span | None") -> str:
+    return _ranged(span, lambda value: f"{digits(100 * value)} %")
+
+
+def _watts(span: "Span | None") -> str:
+    return _ranged(span, lambda value: human(value, "W"))
+
+
+def _ranged(span: "Span | None", said: Any) -> str:
+    if span is None:
+        return ""
+    middle = said(span.mid)
+    low, high = said(span.low), said(span.high)
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def _printable(cell: str) -> str:
+    """Take out what would steer a terminal: a label may be a stranger's."""
+    return "".join(letter if letter.isprintable() else "?" for letter in cell)

@@ -1,0 +1,147 @@
+"""`claims`: what is said of the limits of deep learning, recomputed."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.options import add_profiles, catalog_of
+from estimator.cli.output import print_csv, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from estimator.claims.finding import Claim
+
+EXAMPLES = """examples:
+  twenty-watts claims
+  twenty-watts claims gpt3-v100
+  twenty-watts claims alphago-lee --json
+  twenty-watts claims --csv
+"""
+
+VERDICTS = {
+    "holds": "holds",
+    "holds-if": "holds under an assumption",
+    "cannot-be-checked": "cannot be checked",
+}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "claims",
+        help="claims on the limits of deep learning, recomputed",
+        description="What lectures say of the limits of deep learning, recomputed with sources, "
+        "intervals and a verdict computed from the figures.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("id", nargs="?", metavar="ID", help="one claim, with its formula")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="as JSON, keys with units")
+    shape.add_argument("--csv", action="store_true", help="as a CSV table")
+    parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
+    add_profiles(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Recompute one claim, or all."""
+    from estimator.claims.ledger import claim, claims
+
+    catalog = catalog_of(options)
+    found = claims(catalog) if options.id is None else [claim(options.id, catalog)]
+    if options.json:
+        rows = [one.as_json() for one in found]
+        print_json(rows if options.id is None else rows[0])
+    elif options.csv:
+        print_csv([_row(one) for one in found])
+    elif options.id is None:
+        header = ("claim", "as told", "recomputed", "80 % interval", "verdict")
+        print_table(header, [_cells(one) for one in found], whole=("claim", "verdict"))
+        print_line("One of them with its formula and sources: twenty-watts claims ID")
+    else:
+        _print_one(found[0])
+    return 0
+
+
+def _row(one: "Claim") -> dict[str, Any]:
+    """One line of the table for machines."""
+    record, interval = one.record, one.interval
+    return {
+        "id": record.id,
+        "as_told": record.as_told,
+        "told": record.told.value,
+        "relation": record.relation,
+        "quantity": record.quantity,
+        "unit": record.unit,
+        **vars(interval),
+        "verdict": one.verdict,
+        "factor": one.factor,
+        "why": " ".join(str(phrase) for phrase in one.reasons()),
+        "primary_sources": ", ".join(record.sources),
+        "link": one.link,
+    }
+
+
+def _cells(one: "Claim") -> tuple[str, ...]:
+    """One line of the table for people."""
+    unit = one.record.unit
+    low, mid, high = (
+        _shown(value, unit) for value in (one.interval.low, one.interval.mid, one.interval.high)
+    )
+    told = _shown(one.record.told.value, unit)
+    prefix = {"equal": "", "at least": "≥ ", "at most": "≤ "}[one.record.relation]
+    interval = "exact" if low == high else f"{low} to {high}"
+    return one.record.id, prefix + told, mid, interval, _verdict(one)
+
+
+def _print_one(one: "Claim") -> None:
+    """Print the whole argument."""
+    record = one.record
+    tellers = "; ".join(source.title for source in one.told_by)
+    print_line(f"{record.title}: {_verdict(one)}")
+    print_line()
+    print_line(f"As told: {record.as_told}. ({tellers})")
+    _, told, mid, interval, _ = _cells(one)
+    print_line(f"Compared: {record.quantity}: told {told}, recomputed {mid} ({interval})")
+    print_line(f"Formula: {one.finding.formula}")
+    print_line()
+    for phrase in one.reasons():
+        print_line(str(phrase))
+    rows = [
+        (figure.name, _shown(figure.interval.mid, figure.unit), _range(figure))
+        for figure in one.finding.figures
+    ]
+    if rows:
+        print_table(("", "median", "80 % interval"), rows)
+    for source in one.sources:
+        print_line(f"Source: {source.title}{', ' + source.url if source.url else ''}")
+    print_line(f"The same in the app: twenty-watts app --open '{one.link}'")
+
+
+def _range(figure: Any) -> str:
+    low, high = (
+        _shown(bound, figure.unit) for bound in (figure.interval.low, figure.interval.high)
+    )
+    return "exact" if low == high else f"{low} to {high}"
+
+
+def _verdict(one: "Claim") -> str:
+    """The verdict in words."""
+    return VERDICTS.get(one.verdict, one.verdict_text)
+
+
+def _shown(value: float, unit: str) -> str:
+    """Write a value in the unit that a person would choose."""
+    from estimator.core.units import digits, human, human_count, human_duration, human_mass
+
+    if unit == "kWh":
+        return human(value * 1e3, "Wh")
+    if unit in ("W", "FLOP", "B", "FLOP/J", "FLOP/s"):
+        return human(value, unit)
+    if unit in ("USD", "kgCO2e", "tCO2e"):
+        tonnes = value * 1e3 if unit == "tCO2e" else value
+        return human(value, "$") if unit == "USD" else human_mass(tonnes)
+    if unit == "s":
+        return human_duration(value)
+    amount = human_count(value) if value >= 1e6 else digits(value)
+    plural = "s" if unit in ("year", "day", "month") and amount != "1" else ""
+    return amount if unit == "1" else f"{amount} {unit}{plural}"

@@ -1,0 +1,71 @@
+"""`figure`: a figure for a slide or a paper, as one file that needs no server and no network."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from estimator.cli.options import add_profiles, add_scenario, catalog_of, scenario_of
+from estimator.cli.output import note
+
+NAMES = {
+    "scenario": "time, energy, cost and CO2 with sliders that recompute them",
+    "devices": "the same work on other devices",
+    "parts": "where the energy goes",
+    "uncertainty": "what makes the energy uncertain",
+}
+
+SUFFIXES = (".html", ".svg", ".png", ".pdf", ".csv", ".json", ".bib", ".tex", ".md")
+
+EXAMPLES = """examples:
+  twenty-watts figure scenario --preset gpt-3 --hardware v100 --devices 1024 -o gpt-3.html
+  twenty-watts figure devices --params 7e9 --tokens 2e12 --hardware h100 --devices 64 -o devices.svg
+  twenty-watts figure parts --params 7e9 --tokens 2e12 --hardware h100 --devices 64 -o parts.pdf
+  twenty-watts figure scenario --params 7e9 --tokens 2e12 --hardware h100 --devices 64 -o card.md
+The end of the file's name decides: .html with sliders, .svg, .png or .pdf for print, .csv or .json
+for the numbers, .tex and .bib for a paper, .md for the head of a model card.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "figure",
+        help="a figure with sliders for a slide, or for print, that needs no server",
+        description="A figure as one file that needs no server and no network.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    names = "; ".join(f"{name}: {text}" for name, text in NAMES.items())
+    parser.add_argument("name", choices=list(NAMES), metavar="NAME", help=names)
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write")
+    parser.add_argument("--dark", action="store_true", help="on a dark background")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, metavar="X", help="size of the text (default: 1)"
+    )
+    parser.add_argument("--view", default="energy_kwh", help="quantity that devices show")
+    parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
+    parser.add_argument("--interval", metavar="P", help="probability inside the intervals")
+    add_profiles(parser)
+    add_scenario(parser, without=("interval",))
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the figure."""
+    path = Path(options.output)
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"{path}: the name must end in one of {', '.join(SUFFIXES)}")
+    if not 0.5 <= options.scale <= 4:
+        raise ValueError(f"--scale must be between 0.5 and 4, got {options.scale:g}")
+    from estimator.core.messages import rendered
+    from estimator.estimation.answer import answer_scenario
+    from estimator.scenario.scenario import option_of
+    from estimator.web.offline.export import Wish, content_of
+
+    catalog = catalog_of(options)
+    answer = answer_scenario(scenario_of(options), catalog)
+    wish = Wish(name=options.name, view=options.view, dark=options.dark, scale=options.scale)
+    path.write_bytes(content_of(path.suffix, wish, answer, catalog))
+    for warning in rendered(answer.notices, option_of):
+        note(warning, quiet=options.quiet)
+    return 0

@@ -1,0 +1,117 @@
+"""How is a memory need told: as JSON, as rows, as a table and a verdict for people."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from estimator.core.uncertainty import Quantity, uncertain
+from estimator.core.units import human
+from estimator.memory.answer import MemoryAnswer
+from estimator.memory.plan import GIB
+
+LABELS = {
+    "weights_bytes": "weights",
+    "gradients_bytes": "gradients",
+    "master_weights_bytes": "fp32 master weights",
+    "optimizer_bytes": "optimizer state",
+    "gathered_bytes": "layers gathered",
+    "activations_bytes": "activations",
+    "logits_bytes": "logits",
+    "working_bytes": "loss and working space",
+    "kv_cache_bytes": "KV cache",
+    "context_bytes": "device context, buffers",
+    "fragmentation_bytes": "fragmentation",
+    "total_bytes": "total",
+}
+
+
+def memory_json(answer: MemoryAnswer, level: float) -> dict[str, Any]:
+    """Inputs, bytes per device by component, and whether they fit; keys end in their units."""
+    said = {name: value for name, value in asdict(answer.question).items() if value is not None}
+    told: dict[str, Any] = {
+        "inputs": {
+            **said,
+            "params": answer.network.params,
+            "seq_len": answer.plan.seq_len,
+            "tensor_parallel": answer.plan.tensor_parallel,
+            "zero": answer.plan.zero,
+            "what_is_counted": answer.question.counted or "nvidia-smi",
+            "resolved": {
+                name: {key: value for key, value in asdict(item).items() if value not in (None, "")}
+                for name, item in answer.inputs.items()
+            },
+        },
+        "results": {name: bounds(value, level) for name, value in _parts(answer)},
+    }
+    if answer.device is not None and answer.capacity_bytes is not None:
+        told["inputs"]["hardware"] = answer.device.id
+        told["memory_bytes"] = answer.capacity_bytes
+        told["fits"] = answer.fits
+        told["least_devices"] = answer.least_devices
+    return told | {"verdict": verdict(answer, level), "warnings": list(answer.warnings)}
+
+
+def memory_csv(answer: MemoryAnswer, level: float) -> list[dict[str, Any]]:
+    """One flat row with `_low`, `_mid`, `_high` per component."""
+    row: dict[str, Any] = {
+        "hardware": "" if answer.device is None else answer.device.id,
+        "devices": answer.plan.devices,
+    }
+    for name, value in _parts(answer):
+        row |= {f"{name}_{end}": bound for end, bound in bounds(value, level).items()}
+    row["memory_bytes"] = "" if answer.capacity_bytes is None else answer.capacity_bytes
+    row["fits"] = "" if answer.fits is None else answer.fits
+    row["least_devices"] = "" if answer.least_devices is None else answer.least_devices
+    return [row | {"warnings": "; ".join(answer.warnings)}]
+
+
+def memory_rows(answer: MemoryAnswer, level: float) -> Iterator[tuple[str, str, str, str]]:
+    """Label, median, interval and share of each component that is there."""
+    whole = float(answer.memory.total_bytes.mid)
+    for name, value in _parts(answer):
+        found = bounds(value, level)
+        if found["mid"] > 0:
+            low, high = human(found["low"], "B"), human(found["high"], "B")
+            told = "exact" if found["low"] == found["high"] else f"{low} to {high}"
+            share = f"{100 * found['mid'] / whole:.1f} %"
+            yield LABELS[name], human(found["mid"], "B"), told, share
+
+
+def verdict(answer: MemoryAnswer, level: float) -> str:
+    """Whether it fits, in one line."""
+    if answer.network.decoder is None:
+        return f"without activations, which are not modelled: {_compared(answer, level)}"
+    return _compared(answer, level)
+
+
+def _compared(answer: MemoryAnswer, level: float) -> str:
+    """The need against what a device holds."""
+    found = bounds(answer.memory.total_bytes, level)
+    need = human(found["mid"], "B")
+    if answer.device is None or answer.capacity_bytes is None:
+        count = answer.plan.devices
+        return f"needs {need} on " + (
+            "one device" if count == 1 else f"each of {count:,.0f} devices"
+        )
+    capacity = answer.capacity_bytes
+    held = f"{human(capacity, 'B')} ({capacity / GIB:,.4g} GiB)"
+    of = f"{need} of {held}, {100 * found['mid'] / capacity:.0f} %"
+    if answer.fits:
+        if found["high"] <= capacity:
+            return f"fits: {of}, on each {answer.device.name}"
+        return f"probably fits, but tightly: {of}, and up to {human(found['high'], 'B')}"
+    if answer.least_devices is None:
+        way = f": {answer.remedy}" if answer.remedy else ""
+        return f"does not fit: {of}; no number of devices holds it so{way}"
+    return f"does not fit: {of}; needs at least {answer.least_devices:,.0f} devices"
+
+
+def bounds(value: Quantity, level: float) -> dict[str, float]:
+    """Low, mid and high of a component."""
+    low, high = uncertain(value).interval(level)
+    return {"low": float(low), "mid": float(uncertain(value).mid), "high": float(high)}
+
+
+def _parts(answer: MemoryAnswer) -> Iterator[tuple[str, Quantity]]:
+    yield from answer.memory.components.items()
+    yield "total_bytes", answer.memory.total_bytes

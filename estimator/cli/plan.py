@@ -1,0 +1,237 @@
+"""`plan`: the best designs under a budget, a deadline, a cap on energy or on carbon."""
+
+import argparse
+import math
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.options import add_output, add_scenario, catalog_of, scenario_of
+from estimator.cli.output import note, print_csv, print_json, print_line, print_table
+from estimator.core.units import S_PER_H, W_PER_KW
+from estimator.scenario.scenario import NUMBERS, option_of, read_number
+
+if TYPE_CHECKING:
+    from estimator.catalog import Catalog
+    from estimator.search.plan import Plan, PlanAnswer
+    from estimator.search.space import Space
+
+LIMITS = {
+    "budget": ("cost_usd", "USD", "spend at most"),
+    "deadline": ("wall_hours", "HOURS", "finish within"),
+    "carbon_cap": ("co2e_kg", "KG", "emit at most, CO2e"),
+    "energy_cap": ("energy_kwh", "KWH", "use at most"),
+}
+"""Option -> quantity, unit, help."""
+
+CHOICES = (
+    *("hardware", "devices", "precision", "site", "price_kind", "start"),
+    *("tensor_parallel", "pipeline_parallel", "micro_batches", "recomputation"),
+)
+"""Inputs over which a plan searches; each takes several values, separated by commas."""
+
+EXAMPLES = """examples:
+  twenty-watts plan --params 7e9 --tokens 140e9 --budget 5000 --deadline 336 --carbon-cap 1000
+  twenty-watts plan --preset llama-2-7b --hardware h100,a100 --deadline 168 --site us,fr,se
+  twenty-watts plan --params 1e9 --tokens 20e9 --minimize co2e --budget 2000 --confidence 0.9
+  twenty-watts plan --flop 1e22 --hardware h100 --devices 8,16,32 --price-kind on-demand,spot
+Options with commas are what the plan chooses from. Without --hardware it looks at the data-centre
+devices with rental offers on record; without --devices at powers of two up to 4096. All limits hold
+together with the probability --confidence. A limit binds if relaxing it by 10 % buys something.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "plan",
+        help="the best designs under a budget, deadline, energy or carbon limit",
+        description="Find the cheapest, fastest or cleanest way to do a run within limits.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    group = parser.add_argument_group("limits and aim")
+    for name, (_, unit, text) in LIMITS.items():
+        group.add_argument("--" + name.replace("_", "-"), metavar=unit, help=text)
+    group.add_argument(
+        "--minimize", choices=("cost", "time", "co2e", "energy"), default="cost", help="the aim"
+    )
+    group.add_argument(
+        "--confidence",
+        metavar="P",
+        default="0.8",
+        help="probability that all limits hold (default: 0.8)",
+    )
+    group.add_argument(
+        "--plans", metavar="N", default="5", help="show at most so many (default: 5)"
+    )
+    add_scenario(parser)
+    add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Plan a run."""
+    from estimator.search.limits import Limits
+    from estimator.search.plan import Request, best_plans
+
+    catalog = catalog_of(options)
+    most = {
+        quantity: read_number(name, getattr(options, name))
+        for name, (quantity, _, _) in LIMITS.items()
+        if getattr(options, name) is not None
+    }
+    request = Request(
+        space=_space(options, catalog),
+        limits=Limits(most=most, confidence=read_number("confidence", options.confidence)),
+        minimize=options.minimize,
+        count=_count(options.plans),
+    )
+    answer = best_plans(request, catalog)
+    level = 0.8 if options.interval is None else read_number("interval", options.interval)
+    if options.json:
+        print_json(_as_json(answer, level))
+    elif options.csv:
+        print_csv([_row(plan, level) for plan in answer.plans])
+    else:
+        _print_for_people(answer, options)
+    note(
+        f"{answer.designs:,} designs looked at: {answer.too_large:,} do not fit in memory, "
+        f"{answer.refused:,} cannot be estimated",
+        quiet=options.quiet,
+    )
+    return 0
+
+
+def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
+    """What is fixed, and what the plan chooses from."""
+    from dataclasses import fields
+
+    from estimator.search.plan import PLANNED_COUNTS, planned_devices
+    from estimator.search.space import Space
+
+    listed = {name: getattr(options, name) for name in CHOICES if getattr(options, name, None)}
+    plain = {name: None for name in listed} | {"interval": None}
+    fixed = scenario_of(argparse.Namespace(**{**vars(options), **plain}))
+    values: dict[str, tuple[float | str, ...]] = {
+        item.name: (value,)
+        for item in fields(fixed)
+        if (value := getattr(fixed, item.name)) is not None
+    }
+    values["hardware"] = planned_devices(catalog)
+    values["devices"] = PLANNED_COUNTS
+    for name, text in listed.items():
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        if not parts:
+            raise ValueError(f"{option_of(name)} names nothing: give values, separated by commas")
+        values[name] = tuple(
+            read_number(name, part) if name in NUMBERS else part for part in dict.fromkeys(parts)
+        )
+    return Space(values=values)
+
+
+def _count(text: str) -> int:
+    count = read_number("plans", text)
+    if count < 1 or count % 1:
+        raise ValueError(f"plans must be a whole number from 1, got {text}")
+    return int(count)
+
+
+def _row(plan: "Plan", level: float) -> dict[str, Any]:
+    """One plan as a row with units in its keys."""
+    row: dict[str, Any] = dict(plan.scenario.said())
+    row["probability"] = plan.probability
+    for name, quantity in plan.quantities.items():
+        low, high = quantity.interval(level)
+        row |= {
+            f"{name}_low": float(low),
+            f"{name}_mid": float(quantity.mid),
+            f"{name}_high": float(high),
+        }
+    return row
+
+
+def _as_json(answer: "PlanAnswer", level: float) -> dict[str, Any]:
+    """The whole answer."""
+    from estimator.scenario.scenario import link
+
+    def told(plan: "Plan") -> dict[str, Any]:
+        return {
+            "inputs": plan.scenario.said(),
+            "probability": plan.probability,
+            "limits_hold": dict(plan.holds),
+            "results": {
+                name: dict(zip(("low", "high"), map(float, one.interval(level)), strict=True))
+                | {"mid": float(one.mid)}
+                for name, one in plan.quantities.items()
+            },
+            "link": link(plan.scenario),
+        }
+
+    gains = {
+        name: {"gain": None if math.isinf(gain) else gain, "first_plan": math.isinf(gain)}
+        for name, gain in answer.gains.items()
+    }
+    return {
+        "plans": [told(plan) for plan in answer.plans],
+        "nearest": told(answer.nearest) if answer.nearest else None,
+        "relaxing_by_a_tenth": gains,
+        "designs": answer.designs,
+        "too_large": answer.too_large,
+        "refused": answer.refused,
+    }
+
+
+def _print_for_people(answer: "PlanAnswer", options: argparse.Namespace) -> None:
+    """The answer in one sentence, the plans as a table, what binds."""
+    from estimator.scenario.scenario import link
+
+    shown = answer.plans or ((answer.nearest,) if answer.nearest else ())
+    if not shown:
+        print_line("No plan: no design fits in the memory of its devices.")
+        return
+    first = shown[0]
+    if answer.plans:
+        print_line(f"{_sentence(first)}; all limits hold with {first.probability:.0%}")
+    else:
+        print_line(
+            f"No plan keeps all limits with {read_number('confidence', options.confidence):.0%}; "
+            f"the nearest does with {first.probability:.0%}: {_sentence(first)}"
+        )
+    swept = [name for name in CHOICES if len({getattr(one.scenario, name) for one in shown}) > 1]
+    swept = [name for name in swept if name not in ("hardware", "devices")]
+    header = ["", *swept, "time", "cost", "energy", "CO2e", "limits hold"]
+    print_table(header, [_cells(plan, swept) for plan in shown])
+    for name, gain in answer.gains.items():
+        limit = next(key for key, (quantity, _, _) in LIMITS.items() if quantity == name)
+        bought = "makes a plan possible" if math.isinf(gain) else f"saves {gain:.1%}"
+        aim = "" if math.isinf(gain) else f" of the {_AIMS[options.minimize]}"
+        print_line(f"--{limit.replace('_', '-')} binds: 10 % more {bought}{aim}")
+    print_line(f"The best in the app: twenty-watts app --open '{link(first.scenario)}'")
+
+
+_AIMS = {"cost": "cost", "time": "time", "co2e": "CO2e", "energy": "energy"}
+
+
+def _sentence(plan: "Plan") -> str:
+    """A plan in one sentence."""
+    cells = _cells(plan, [])
+    where = f" in {plan.scenario.site}" if plan.scenario.site else ""
+    return f"{cells[0]}{where}: {', '.join(cells[1:-1])}"
+
+
+def _cells(plan: "Plan", swept: list[str]) -> list[str]:
+    """A plan as cells for people."""
+    from estimator.core.units import human, human_count, human_duration, human_mass
+
+    readers = (
+        ("wall_hours", lambda hours: human_duration(S_PER_H * hours)),
+        ("cost_usd", lambda usd: human(usd, "$")),
+        ("energy_kwh", lambda kwh: human(W_PER_KW * kwh, "Wh")),
+        ("co2e_kg", human_mass),
+    )
+    taken, scenario = plan.quantities, plan.scenario
+    return [
+        f"{human_count(scenario.devices or 1)} x {scenario.hardware}",
+        *(str(getattr(scenario, name)) for name in swept),
+        *(read(float(taken[name].mid)) if name in taken else "unknown" for name, read in readers),
+        f"{plan.probability:.0%}",
+    ]

@@ -1,0 +1,262 @@
+"""`serve-cost`: what a token costs to serve, in time, energy, money and CO2."""
+
+import argparse
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.options import add_output, catalog_of
+from estimator.cli.output import note, print_csv, print_json
+from estimator.cli.serving_tables import print_items, print_serving, print_serving_comparison
+from estimator.core.units import CENTRAL
+
+if TYPE_CHECKING:
+    from estimator.serving.answer import ServingAnswer
+    from estimator.serving.question import ServingQuestion
+
+EXAMPLES = """examples:
+  twenty-watts serve-cost --preset llama-3-8b --hardware h100 --concurrency 64
+  twenty-watts serve-cost --preset llama-2-70b --hardware h100 --devices 4 --precision fp8 \\
+      --input-tokens 500 --output-tokens 300 --request-rate 5 --site fr
+  twenty-watts serve-cost --params 8B --hardware apple-m2-ultra --precision Q4_K_M
+  twenty-watts serve-cost --preset flux-dev --hardware h100 --steps 50 --image-size 1024
+  twenty-watts serve-cost --preset bert-base --hardware t4 --positions 128 --concurrency 64
+  twenty-watts serve-cost --preset llama-3-8b --hardware h100 --latency-goal 0.02 --api-price 0.6
+Omitted inputs are assumed, and every assumption is listed. Numbers may be written 7e9, 7B, 300k.
+"""
+
+OPTIONS = {
+    "model and numbers": {
+        "preset": ("model", "NAME", "preset or hub name (e.g. llama-3-8b, Qwen/Qwen3-14B)"),
+        "config": ("config", "FILE", "a Hugging Face config.json"),
+        "params": ("params_total", "N", "parameters, where there is no preset (e.g. 8B)"),
+        "active-params": ("params_active", "N", "parameters that a token uses of a mixture"),
+        "precision": ("precision", "NAME", "weights: bf16, fp8, int4, awq, mxfp4, Q4_K_M ..."),
+        "kv-precision": ("kv_precision", "NAME", "cache: bf16, fp8 (default: as usual)"),
+    },
+    "machines": {
+        "hardware": ("hardware", "NAME", "device by id or name (e.g. h100, 'RTX 4090')"),
+        "devices": ("devices", "N", "number of devices (default: as few as hold it)"),
+        "tensor-parallel": ("tensor_parallel", "N", "devices that share each layer"),
+        "expert-parallel": ("expert_parallel", "N", "devices that share the experts"),
+        "data-parallel": ("data_parallel", "N", "replicas of the attention layers"),
+        "software": ("software", "NAME", "vendor, typical, research, or vllm, llama.cpp ..."),
+    },
+    "traffic": {
+        "concurrency": ("concurrency", "N", "sequences in flight on all devices"),
+        "request-rate": ("request_rate", "N", "requests per second instead"),
+        "input-tokens": ("input_tokens", "N", "tokens of a prompt"),
+        "output-tokens": ("output_tokens", "N", "tokens of an answer"),
+        "cached-share": ("cached_share", "P", "share of prompts that a prefix cache holds"),
+        "draft-tokens": ("draft_tokens", "N", "drafts of speculative decoding"),
+        "draft-acceptance": ("draft_acceptance", "P", "probability that a draft is accepted"),
+        "draft-params": ("draft_params", "N", "parameters of the model that drafts"),
+        "duty-cycle": ("duty_cycle", "P", "share of the time that reserved machines serve"),
+    },
+    "place and money": {
+        "site": ("region", "NAME", "country, cloud region or operator (e.g. fr)"),
+        "pue": ("pue", "N", "energy of the site over that of its computers"),
+        "price": ("price_usd_per_h", "USD", "price of a device-hour"),
+    },
+}
+"""Options by heading: name -> field of the question, placeholder, help."""
+
+ITEM_OPTIONS = {
+    "steps": ("N", "steps of a diffusion model (default: 1)"),
+    "guidance": ("N", "passes per step: 2 with classifier-free guidance (default: 1)"),
+    "image-size": ("N", "side of the image in pixels"),
+    "positions": ("N", "tokens, patches or frames of an item, where there is no image size"),
+}
+"""Options that ask for items: placeholder, help."""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "serve-cost",
+        help="inference: latency, throughput, energy and cost per token or answer",
+        description="Serving a language model: latency, throughput, energy, cost and CO2 of a "
+        "token, with intervals.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_serving(parser)
+    group = parser.add_argument_group("items instead of tokens: images, videos, labels, texts")
+    for name, (placeholder, help_) in ITEM_OPTIONS.items():
+        group.add_argument(f"--{name}", metavar=placeholder, help=help_)
+    group = parser.add_argument_group("comparisons")
+    group.add_argument("--latency-goal", metavar="S", help="seconds per output token at most")
+    group.add_argument("--api-price", metavar="USD", help="price of an API per million tokens")
+    group.add_argument("--training-kwh", metavar="KWH", help="energy that training took")
+    group.add_argument("--tokens-per-day", metavar="N", help="output tokens of a day, with it")
+    add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def add_serving(parser: argparse.ArgumentParser, without: tuple[str, ...] = ()) -> None:
+    """Add one option per field of a question about serving."""
+    for title, options in OPTIONS.items():
+        group = parser.add_argument_group(title)
+        for name, (field, placeholder, help_) in options.items():
+            if name not in without:
+                group.add_argument(f"--{name}", dest=field, metavar=placeholder, help=help_)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Answer one question about serving."""
+    from estimator.serving.answer import answer_serving
+    from estimator.serving.engines import fitted
+    from estimator.serving.summary import (
+        inputs,
+        memory,
+        request_times,
+        results,
+        roofline,
+        single,
+    )
+
+    level = _number("interval", options.interval) or CENTRAL
+    catalog = catalog_of(options)
+    if any(getattr(options, name.replace("-", "_")) for name in ITEM_OPTIONS):
+        return _run_items(options, level)
+    answer = answer_serving([question_from(options)], catalog)
+    single(answer)
+    parameters = fitted(catalog)
+    beside = {**memory(answer, parameters), **request_times(answer, parameters)}
+    beside |= {**_goal(options, answer, parameters), **_against_api(options, answer)}
+    beside |= _over_life(options, answer)
+    if options.json:
+        given = {"inputs": inputs(answer), "results": results(answer, level)}
+        print_json({**given, "step": roofline(answer), **beside, "warnings": list(answer.notes[0])})
+        return 0
+    if options.csv:
+        found = results(answer, level).items()
+        ends = {f"{name}_{end}": value for name, one in found for end, value in one.items()}
+        print_csv([{**inputs(answer), **ends, **beside}])
+    else:
+        print_serving(answer, level, beside)
+    for line in answer.notes[0]:
+        note(line, quiet=options.quiet)
+    return 0
+
+
+def _run_items(options: argparse.Namespace, level: float) -> int:
+    """Answer one question about items that are not written token by token."""
+    from estimator.serving.items import Item, answer_item
+
+    steps, guidance, side, positions = (
+        _number(name, getattr(options, name.replace("-", "_"))) for name in ITEM_OPTIONS
+    )
+    item = Item(passes=(steps or 1.0) * (guidance or 1.0), image_size=side, positions=positions)
+    found = answer_item(question_from(options), item, catalog_of(options))
+    ranges = {}
+    for name, one in found.items():
+        if not math.isfinite(one.mid[0]):
+            continue
+        low, high = one.bounds(level)
+        ranges[name] = {"low": float(low[0]), "mid": float(one.mid[0]), "high": float(high[0])}
+    if options.json:
+        print_json({"results": ranges})
+    elif options.csv:
+        flat = {f"{name}_{end}": one[end] for name, one in ranges.items() for end in one}
+        print_csv([flat])
+    else:
+        print_items(ranges, level)
+    return 0
+
+
+def question_from(options: argparse.Namespace, **instead: str) -> "ServingQuestion":
+    """Question of parsed options."""
+    from estimator.serving.question import COLUMNS, question_of
+
+    cells = {name: getattr(options, name, None) or "" for name in COLUMNS}
+    return question_of({**cells, **instead})
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print one model served on several devices, counts and sites."""
+    from estimator.serving.answer import answer_serving
+    from estimator.serving.csv_stream import RESULT_COLUMNS, result_rows
+
+    level = _number("interval", options.interval) or CENTRAL
+    names = (options.hardware or "h100,h200-sxm,b200,rtx-4090,apple-m2-ultra").split(",")
+    counts = (options.devices or "").split(",")
+    sites = (options.site or "").split(",")
+    cases = [
+        {"hardware": hardware.strip(), "devices": count.strip(), "region": site.strip()}
+        for hardware, count, site in itertools.product(names, counts, sites)
+    ]
+    renamed = {"model": options.preset, "params_total": options.params}
+    renamed |= {"params_active": options.active_params, "price_usd_per_h": options.price}
+    shared = {name: value for name, value in renamed.items() if value}
+    questions = [question_from(options, **shared, **one) for one in cases]
+    answer = answer_serving(questions, catalog_of(options))
+    if all(isinstance(row, str) for row in answer.rows):
+        raise ValueError(str(answer.rows[0]))
+    rows = [
+        {**one, **dict(zip(RESULT_COLUMNS, cells, strict=True))}
+        for one, cells in zip(cases, result_rows(answer, level), strict=True)
+    ]
+    if options.json:
+        print_json(rows)
+    elif options.csv:
+        print_csv(rows)
+    else:
+        print_serving_comparison(rows, level)
+    return 0
+
+
+def _goal(
+    options: argparse.Namespace, answer: "ServingAnswer", parameters: Any
+) -> dict[str, float]:
+    from estimator.serving.summary import most_within
+
+    goal = _number("latency_goal", options.latency_goal)
+    if goal is None:
+        return {}
+    found = most_within(answer, parameters, goal)
+    if found is None:
+        raise ValueError(f"no concurrency reaches {goal:g} s per token on these devices")
+    return {"concurrency_within_goal": found}
+
+
+def _against_api(options: argparse.Namespace, answer: "ServingAnswer") -> dict[str, float]:
+    from estimator.serving.lifetime import tokens_to_break_even
+    from estimator.serving.summary import single
+
+    price = _number("api_price", options.api_price)
+    if price is None:
+        return {}
+    row, _ = single(answer)
+    rent = row.money.price_usd_per_h
+    if rent is None:
+        raise ValueError(f"price of {row.device.device.name} unknown; set --price")
+    most = float(answer.ranges["output_tokens_per_s"].mid[0]) * 86400.0
+    daily = rent.mid * 24.0 * row.devices
+    found = tokens_to_break_even(daily, price, most)
+    if found is None:
+        return {"own_cost_over_api": daily / (price * most / 1e6)}
+    return {"break_even_tokens_per_day": found, "break_even_share": found / most}
+
+
+def _over_life(options: argparse.Namespace, answer: "ServingAnswer") -> dict[str, float]:
+    from estimator.serving.lifetime import lifetime
+
+    training = _number("training_kwh", options.training_kwh)
+    tokens = _number("tokens_per_day", options.tokens_per_day)
+    if training is None and tokens is None:
+        return {}
+    if training is None or tokens is None:
+        raise ValueError("--training-kwh and --tokens-per-day belong together")
+    joule = float(answer.ranges["energy_per_output_token_j"].mid[0])
+    life = lifetime(training, joule, tokens, 1.0)
+    return {
+        "serving_kwh_per_day": life.serving_kwh,
+        "days_to_overtake_training": life.days_to_overtake,
+    }
+
+
+def _number(name: str, text: str | None) -> float | None:
+    from estimator.serving.question import read_number
+
+    return None if text is None else read_number(name, text)

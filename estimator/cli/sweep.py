@@ -1,0 +1,167 @@
+"""`sweep`: every design of a space, as one table with its Pareto front."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.options import add_profiles, catalog_of
+from estimator.cli.output import note, print_json, print_line
+
+if TYPE_CHECKING:
+    from estimator.search.designs import Evaluation
+    from estimator.search.sweep import Runner, Swept
+
+EVERY_S = 1.0
+"""How often progress is shown [s]."""
+
+EXAMPLES = """examples:
+  twenty-watts sweep space.toml -o designs.parquet --pareto time,cost,co2e
+  twenty-watts sweep space.toml -o designs.csv
+  twenty-watts sweep space.toml -o designs.parquet --dask tcp://scheduler:8786
+space.toml names inputs of `estimate`, each with one value, a list, or a range:
+  params = "7B"
+  tokens = "140B"
+  hardware = ["h100", "a100", "v100"]
+  devices = { from = 8, to = 1024, scale = "log2" }
+  pue = { from = 1.05, to = 1.6, steps = 12 }
+  utilization = { from = 0.2, to = 0.6, step = 0.1 }
+A sweep that was stopped goes on where it was when the same command is given again. Designs whose
+devices cannot hold the model are left out and counted.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "sweep",
+        help="every design of a space of inputs, with its Pareto front",
+        description="Estimate every combination of inputs, in bounded memory, into one table.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("space", metavar="SPACE.toml", help="the inputs and their values")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        required=True,
+        help="the table, .parquet or .csv: the swept inputs, then each result as low, mid, high",
+    )
+    parser.add_argument(
+        "--pareto",
+        metavar="COSTS",
+        help="mark the designs that none beats in these: time,cost,energy,co2e,memory",
+    )
+    parser.add_argument("--dask", metavar="ADDRESS", help="let the workers of a cluster do it")
+    parser.add_argument(
+        "--keep-too-large", action="store_true", help="keep designs that do not fit in memory"
+    )
+    parser.add_argument(
+        "--calibration",
+        choices=("use", "ignore"),
+        default="use",
+        help="use or ignore measured runs on such devices",
+    )
+    parser.add_argument("--interval", metavar="P", help="probability in low..high (default: 0.8)")
+    parser.add_argument("--json", action="store_true", help="the summary as one JSON object")
+    parser.add_argument("--quiet", action="store_true", help="no progress, no notes")
+    add_profiles(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Sweep a space."""
+    from dataclasses import asdict
+
+    from estimator.core.uncertainty import z_score
+    from estimator.core.units import CENTRAL
+    from estimator.scenario.scenario import read_number
+    from estimator.search.designs import Evaluation
+    from estimator.search.parts import Parts
+    from estimator.search.space import read_space
+    from estimator.search.sweep import sweep
+
+    space = read_space(Path(options.space))
+    level = CENTRAL if options.interval is None else read_number("interval", options.interval)
+    z_score(level)
+    catalog_of(options)
+    evaluation = Evaluation(
+        level=level,
+        profiles=options.profiles or "",
+        calibrated=options.calibration == "use",
+        keep_too_large=options.keep_too_large,
+    )
+    costs = [part.strip() for part in (options.pareto or "").split(",") if part.strip()]
+    belongs = {"space": space.fingerprint, **asdict(evaluation)}
+    progress = _Progress(space.size) if not options.quiet else _silent
+    swept = sweep(
+        space,
+        Parts(out=Path(options.output), belongs=belongs),
+        _runner(options.dask, evaluation),
+        costs=costs,
+        progress=progress,
+    )
+    _tell(swept, options)
+    return 0
+
+
+def _runner(address: str | None, evaluation: "Evaluation") -> "Runner":
+    from estimator.search.sweep import in_process
+
+    if address is None:
+        return in_process(evaluation)
+    from estimator.search.cluster import on_cluster
+
+    return on_cluster(address, evaluation)
+
+
+def _tell(swept: "Swept", options: argparse.Namespace) -> None:
+    """Say what became of the sweep, and why designs were left out."""
+    if options.json:
+        print_json({"output": options.output, **vars(swept)})
+    else:
+        front = f", {swept.front:,} on the Pareto front" if options.pareto else ""
+        print_line(
+            f"{swept.designs:,} designs: {swept.rows:,} in {options.output}{front}, "
+            f"{swept.designs - swept.rows:,} left out"
+        )
+    for reason, count in sorted(swept.left_out.items(), key=lambda item: -item[1])[:SHOWN]:
+        note(f"{count:,} left out: {reason}", quiet=options.quiet)
+    more = len(swept.left_out) - SHOWN
+    if more > 0:
+        note(f"{more:,} more reasons are not shown", quiet=options.quiet)
+
+
+SHOWN = 5
+"""So many reasons are shown."""
+
+
+class _Progress:
+    """One line on a terminal, rewritten once a second: parts done, and the time left."""
+
+    def __init__(self, designs: int) -> None:
+        self.designs = designs
+        self.began_s: float | None = None
+        self.before = 0
+        self.shown_s = 0.0
+
+    def __call__(self, done: int, of: int) -> None:
+        now_s = time.monotonic()
+        if self.began_s is None:
+            self.began_s, self.before = now_s, done
+        last = done == of
+        if not sys.stderr.isatty() or (now_s - self.shown_s < EVERY_S and not last):
+            return
+        self.shown_s = now_s
+        made = done - self.before
+        left_s = (now_s - self.began_s) / made * (of - done) if made else None
+        left = "" if left_s is None else f", {left_s:,.0f} s left"
+        sys.stderr.write(f"\r{done / of:4.0%} of {self.designs:,} designs{left}\x1b[K")
+        sys.stderr.write("\n" if last else "")
+        sys.stderr.flush()
+
+
+def _silent(done: int, of: int) -> None:
+    """Show no progress."""

@@ -1,0 +1,100 @@
+"""When is the grid clean: carbon intensity of a run by its start, and what another start saves.
+
+The profile holds one intensity an hour and repeats: a day of 24 hours, or a year of 8,784. A run
+draws its power evenly, so its intensity is the mean over the hours that it covers; with the
+profile's cumulative sums that is one subtraction for every start.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.core.uncertainty import Number
+
+Floats = npt.NDArray[np.float64]
+
+SAME = 1e-9
+"""Starts whose intensity differs by less are equally good; the earliest is taken [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """A run at one start against the same run at the best one.
+
+    Parameters
+    ----------
+    start_h, best_start_h : float
+        Hour of the profile at which the run starts, and should; it waits whole hours [h].
+    co2e_kg_per_kwh, best_co2e_kg_per_kwh : float
+        Mean carbon intensity over the run from either start [kgCO2e/kWh].
+    """
+
+    start_h: float
+    best_start_h: float
+    co2e_kg_per_kwh: float
+    best_co2e_kg_per_kwh: float
+
+    @property
+    def saving_share(self) -> float:
+        """Share of the operational CO2 that the best start saves [1]."""
+        if self.co2e_kg_per_kwh == 0:
+            return 0.0
+        return 1 - self.best_co2e_kg_per_kwh / self.co2e_kg_per_kwh
+
+
+def mean_intensity(hourly: Floats, start_h: Number, duration_h: Number) -> Number:
+    """Mean carbon intensity over a run, by its start.
+
+    Parameters
+    ----------
+    hourly : array
+        Intensity of each hour of a profile that repeats [kgCO2e/kWh].
+    start_h, duration_h : float or array
+        Start of the run in hours of the profile, and its length [h].
+
+    Returns
+    -------
+    float or array, both broadcast together. [kgCO2e/kWh]
+
+    Examples
+    --------
+    >>> day = np.array([0.1, 0.2, 0.6])
+    >>> float(mean_intensity(day, 0.0, 2.0).round(12)), float(mean_intensity(day, 2.5, 1.0))
+    (0.15, 0.35)
+    """
+    sums = np.concatenate(([0.0], np.cumsum(hourly)))
+
+    def summed(hour: Number) -> Floats:
+        rounds, rest = np.divmod(hour, len(hourly))
+        return np.asarray(rounds * sums[-1] + np.interp(rest, np.arange(len(sums)), sums))
+
+    covered: Floats = summed(np.add(start_h, duration_h)) - summed(start_h)
+    return covered / duration_h
+
+
+def schedule(hourly: Floats, start_h: float, duration_h: float) -> Schedule:
+    """The run as it starts, and after the shortest wait in whole hours that is best for the CO2.
+
+    Parameters
+    ----------
+    hourly : array
+        Intensity of each hour of a profile that repeats [kgCO2e/kWh].
+    start_h, duration_h : float
+        Start of the run in hours of the profile, and its length [h].
+
+    Examples
+    --------
+    >>> plan = schedule(np.array([0.4, 0.4, 0.1, 0.1]), 0.0, 2.0)
+    >>> plan.best_start_h, round(plan.saving_share, 12)
+    (2.0, 0.75)
+    """
+    starts = start_h + np.arange(len(hourly), dtype=np.float64)
+    means = np.asarray(mean_intensity(hourly, starts, duration_h))
+    best = int(np.argmax(means <= means.min() + SAME * means.max()))
+    return Schedule(
+        start_h=start_h,
+        best_start_h=float(starts[best] % len(hourly)),
+        co2e_kg_per_kwh=float(means[0]),
+        best_co2e_kg_per_kwh=float(min(means[best], means[0])),
+    )

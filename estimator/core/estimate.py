@@ -1,0 +1,288 @@
+"""The model on one page: work, hardware and site to time, energy, cost and CO2.
+
+    device time  = training FLOP / (peak FLOP/s x utilization)
+    wall time    = device time / devices
+    energy       = PUE x (device + host + network power) x device time x attempts
+    cost         = price x device time x attempts, or amortised price + electricity
+    CO2          = carbon intensity x energy + making the devices x time / lifetime
+    water        = WUE x energy of the computers + water of generation x energy
+
+Every number may be an array; all broadcast together.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from estimator.core.brain import brain_years, power_in_brains
+from estimator.core.hardware import Hardware
+from estimator.core.limits import is_share, within_limits
+from estimator.core.messages import message
+from estimator.core.notice import Notice
+from estimator.core.power import node_power
+from estimator.core.site import Site
+from estimator.core.uncertainty import EXACTLY_ZERO, Number, Uncertain, total
+from estimator.core.units import S_PER_H, W_PER_KW
+from estimator.core.work import Workload
+
+Parts = Mapping[str, Number]
+"""Part -> its median."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How the work is run and paid.
+
+    Parameters
+    ----------
+    devices : float or array
+        Number of devices [1].
+    utilization : Uncertain, optional
+        Share of the peak reached over the whole run [1]; not needed for a timed workload.
+    network_share : Uncertain
+        Power of the network over that of the nodes, beyond one node [1].
+    price_usd_per_h : Uncertain, optional
+        Rent of one device for an hour [USD/h]. Without it, `own` decides.
+    own : bool
+        Pay by amortised purchase price and electricity instead of rent.
+    """
+
+    devices: Number = 1.0
+    utilization: Uncertain | None = None
+    network_share: Uncertain = EXACTLY_ZERO
+    price_usd_per_h: Uncertain | None = None
+    own: bool = False
+
+    def __post_init__(self) -> None:
+        within_limits("devices", self.devices)
+        if self.utilization is not None:
+            is_share("utilization", self.utilization)
+        if self.price_usd_per_h is not None:
+            within_limits("price_usd_per_h", self.price_usd_per_h)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a run takes.
+
+    Parameters
+    ----------
+    quantities : mapping of str to Uncertain
+        Quantity, its name ending in its unit -> value. What cannot be had is not in it.
+    absent : mapping of str to Notice
+        Quantity that cannot be had -> why, and what to give.
+    breakdown : mapping of str to function
+        Quantity -> what works out its parts.
+    """
+
+    quantities: Mapping[str, Uncertain]
+    absent: Mapping[str, Notice] = field(default_factory=dict)
+    breakdown: Mapping[str, Callable[[], Parts]] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> dict[str, Parts]:
+        """Quantity -> part -> median in the unit of the quantity, adding up to its median."""
+        return {name: work_out() for name, work_out in self.breakdown.items()}
+
+    def __getitem__(self, name: str) -> Uncertain:
+        """Return one quantity; a ValueError tells why if it cannot be had."""
+        if name not in self.quantities:
+            if name in self.absent:
+                raise ValueError(f"{name} is not known: {message(self.absent[name])}")
+            raise ValueError(f"{name} is none of {', '.join(self.quantities)}")
+        return self.quantities[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.quantities
+
+
+def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Estimate:
+    """Time, energy, cost, CO2 and water of a training run, with their doubts.
+
+    Parameters
+    ----------
+    workload : Workload
+        What is to be done.
+    hardware : Hardware
+        The device it runs on.
+    site : Site
+        The place it runs at.
+    run : Run
+        How many devices, how well used, how paid.
+
+    Returns
+    -------
+    Estimate
+        training_flop [FLOP], utilization [1], device_hours [h], wall_hours [h],
+        power_w of the whole run with its site [W], energy_kwh [kWh], cost_usd [USD],
+        co2e_kg, operational_co2e_kg and embodied_co2e_kg [kgCO2e], water_l [L],
+        brain_years [year] and power_in_brains [1].
+
+    Raises
+    ------
+    ValueError
+        If the utilization is needed and not given.
+    """
+    time = _time(workload, hardware, run)
+    spent_h = time["device_hours"] * workload.attempts
+    energy = _energy(spent_h, time.quantities.get("utilization"), hardware, site, run)
+    cost = _cost(spent_h, energy, hardware, site, run)
+    emissions = _emissions(spent_h, energy, hardware, site)
+    return _joined(time, energy, cost, emissions, _water(energy, site))
+
+
+def _time(workload: Workload, hardware: Hardware, run: Run) -> Estimate:
+    """From work to device time; or, for a timed workload, from both to the utilization."""
+    flop, utilization = workload.training_flop, run.utilization
+    known: dict[str, Uncertain] = {}
+    absent: dict[str, Notice] = {}
+    if workload.device_hours is not None:
+        device_h = workload.device_hours
+        if flop is not None:
+            utilization = flop / (hardware.peak_flop_per_s * device_h * S_PER_H)
+    elif flop is None or utilization is None:
+        raise ValueError("a workload in FLOPs needs a utilization: give Run(utilization=...)")
+    else:
+        device_h = flop / (hardware.peak_flop_per_s * utilization) / S_PER_H
+    if flop is not None:
+        known["training_flop"] = flop
+    else:
+        absent["training_flop"] = Notice("work_unknown", "flop")
+    if utilization is not None:
+        known["utilization"] = utilization
+    else:
+        absent["utilization"] = Notice("work_unknown", "flop")
+    known |= {"device_hours": device_h, "wall_hours": device_h / run.devices}
+    return Estimate(quantities=known, absent=absent)
+
+
+def _energy(
+    spent_h: Uncertain, utilization: Uncertain | None, hardware: Hardware, site: Site, run: Run
+) -> Estimate:
+    """From device time to energy at the meter of the site, and what a brain makes of it."""
+    if hardware.tdp_w is None or hardware.idle_w is None:
+        reason = Notice("power_unknown", "", {"device": hardware.name})
+        names = ("energy_kwh", "it_energy_kwh", "power_w", "brain_years", "power_in_brains")
+        return Estimate(quantities={}, absent=dict.fromkeys(names, reason))
+    power = node_power(
+        hardware,
+        utilization=utilization,
+        devices=run.devices,
+        network_share=run.network_share,
+    )
+    it_kwh = power.whole_w * spent_h / W_PER_KW
+    energy_kwh = site.pue * it_kwh
+    power_w = site.pue * power.whole_w * run.devices
+
+    def parts_kwh() -> Parts:
+        hours = spent_h.mid / W_PER_KW
+        parts = {name: part * hours for name, part in power.parts_w().items()}
+        return parts | {"cooling and supply": energy_kwh.mid - it_kwh.mid}
+
+    return Estimate(
+        quantities={
+            "power_w": power_w,
+            "it_energy_kwh": it_kwh,
+            "energy_kwh": energy_kwh,
+            "brain_years": brain_years(energy_kwh),
+            "power_in_brains": power_in_brains(power_w),
+        },
+        breakdown={"energy_kwh": parts_kwh},
+    )
+
+
+def _cost(
+    spent_h: Uncertain, energy: Estimate, hardware: Hardware, site: Site, run: Run
+) -> Estimate:
+    """Rent, or the amortised price with electricity."""
+    if not run.own:
+        if run.price_usd_per_h is None:
+            return _without("cost_usd", Notice("rent_unknown", "price", {"device": hardware.name}))
+        rent = run.price_usd_per_h * spent_h
+        return Estimate(
+            quantities={"cost_usd": rent}, breakdown={"cost_usd": lambda: {"rent": rent.mid}}
+        )
+    if hardware.price_usd is None:
+        unknown = Notice("price_unknown", "device_price", {"device": hardware.name})
+        return _without("cost_usd", unknown)
+    if "energy_kwh" not in energy:
+        return _without("cost_usd", energy.absent["energy_kwh"])
+    if site.electricity_usd_per_kwh is None:
+        unknown = Notice("electricity_unknown", "electricity_price", {"place": site.name})
+        return _without("cost_usd", unknown)
+    wear = hardware.price_usd * spent_h / hardware.lifetime_h
+    electricity = site.electricity_usd_per_kwh * energy["energy_kwh"]
+    return Estimate(
+        quantities={"cost_usd": total((wear, electricity))},
+        breakdown={
+            "cost_usd": lambda: {"amortised hardware": wear.mid, "electricity": electricity.mid}
+        },
+    )
+
+
+def _emissions(spent_h: Uncertain, energy: Estimate, hardware: Hardware, site: Site) -> Estimate:
+    """Operational and embodied CO2."""
+    known: dict[str, Uncertain] = {}
+    absent: dict[str, Notice] = {}
+    if "energy_kwh" not in energy:
+        reason = energy.absent["energy_kwh"]
+        names = ("operational_co2e_kg", "embodied_co2e_kg", "co2e_kg")
+        return Estimate(quantities={}, absent=dict.fromkeys(names, reason))
+    if hardware.embodied_co2e_kg is not None:
+        making = hardware.embodied_co2e_kg * spent_h / hardware.lifetime_h
+        known["embodied_co2e_kg"] = making
+    else:
+        absent["embodied_co2e_kg"] = Notice("embodied_unknown", "", {"device": hardware.name})
+    if site.co2e_kg_per_kwh is not None:
+        known["operational_co2e_kg"] = site.co2e_kg_per_kwh * energy["energy_kwh"]
+        pieces = ("operational_co2e_kg", "embodied_co2e_kg")
+        present = {name.split("_")[0]: known[name] for name in pieces if name in known}
+        known["co2e_kg"] = total(present.values())
+        return Estimate(
+            quantities=known,
+            absent=absent,
+            breakdown={"co2e_kg": lambda: {name: piece.mid for name, piece in present.items()}},
+        )
+    reason = Notice("grid_unknown", "carbon_intensity", {"place": site.name})
+    return Estimate(
+        quantities=known,
+        absent=absent | {"operational_co2e_kg": reason, "co2e_kg": reason},
+    )
+
+
+def _water(energy: Estimate, site: Site) -> Estimate:
+    """Water of the cooling and of the power stations, as far as both are known."""
+    if "energy_kwh" not in energy:
+        return _without("water_l", energy.absent["energy_kwh"])
+    offsite = None if site.offsite_l_per_kwh is None else site.pue * site.offsite_l_per_kwh
+    rates = {"onsite": site.wue_l_per_kwh, "offsite": offsite}
+    known = {place: rate for place, rate in rates.items() if rate is not None}
+    where = {"place": site.name}
+    if not known:
+        return _without("water_l", Notice("water_unknown", "wue", where))
+    absent = {
+        "onsite_water_l": Notice("onsite_water_unknown", "wue", where),
+        "offsite_water_l": Notice("offsite_water_unknown", "", where),
+    }
+    it_kwh = energy["it_energy_kwh"]
+    return Estimate(
+        quantities={"water_l": total(known.values()) * it_kwh},
+        absent={name: why for name, why in absent.items() if name.split("_")[0] not in known},
+        breakdown={
+            "water_l": lambda: {place: rate.mid * it_kwh.mid for place, rate in known.items()}
+        },
+    )
+
+
+def _without(name: str, reason: Notice) -> Estimate:
+    return Estimate(quantities={}, absent={name: reason})
+
+
+def _joined(*pieces: Estimate) -> Estimate:
+    quantities: dict[str, Uncertain] = {}
+    absent: dict[str, Notice] = {}
+    breakdown: dict[str, Callable[[], Parts]] = {}
+    for piece in pieces:
+        quantities |= piece.quantities
+        absent |= piece.absent
+        breakdown |= piece.breakdown
+    return Estimate(quantities=quantities, absent=absent, breakdown=breakdown)

@@ -1,0 +1,250 @@
+"""What each notice says: one sentence per code, in one place, so that a catalogue can translate it.
+
+A sentence names inputs through `set`, which each rim fills with its own names: `{set[pue]}` is
+`--pue` on the command line, `“PUE”` on the page, `pue` in a table and in Python. `{field}` is the
+input that the notice is about; a value whose name ends in `_input` is an input, too. A pair of
+sentences is singular and plural, chosen by `count`.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from estimator.core.notice import Notice, Refusal, Value
+
+Names = Callable[[str], str]
+"""Field of the scenario -> what a rim calls it."""
+
+MESSAGES: Mapping[str, str | tuple[str, str]] = {
+    "text": "{text}",
+    # how the question is put
+    "no_choice": "{field} must be one of {choices}, got {word!r}",
+    "not_whole": "{field} must be a whole number, got {value:g}",
+    "unread": "{reason}",
+    "left_out": "{reason}; left out",
+    "link_version": "this link is of version {version}, not {known}: check it",
+    "config_in_link": "a link cannot name a file: {field} is left out",
+    "config_not_json": "{field} is not a JSON object: pass the content of a config.json",
+    "mutually_exclusive": (
+        "{field} and {second_input} are mutually exclusive: both specify the amount of work"
+    ),
+    "preset_says_work": "{set[preset]} already specifies the work: drop it or {field}",
+    "finetune_needs_tokens": (
+        "fine-tuning needs its own {set[tokens]} (or {set[samples]} with {set[config]})"
+    ),
+    "finetune_with_flop": (
+        "{set[flop]} is already the whole work: {set[finetune]} goes with a model's size"
+    ),
+    "finetune_needs_size": "fine-tuning needs the size of the model: its work is not on record",
+    "active_needs_params": "{set[active_params]} needs {set[params]}, the size of the whole model",
+    "active_above_params": "{set[active_params]} must be at most {set[params]}, got {value:g}",
+    "params_need_tokens": "{set[params]} needs {set[tokens]}, the tokens seen in training",
+    "config_needs_tokens": (
+        "{set[config]} needs {set[tokens]} or {set[samples]}, what is seen in training"
+    ),
+    "preset_needs_tokens": "{preset} has neither FLOPs nor tokens on record: add {set[tokens]}",
+    "no_work": (
+        "no work given: set {set[preset]}, {set[params]} with {set[tokens]}, {set[flop]}, "
+        "{set[config]} or {set[device_hours]}"
+    ),
+    "too_much_work": "the work is {flop:.3g} FLOP, more than {most:g}",
+    "no_device": "no device given: set {set[hardware]}",
+    "no_precision": "{field} {word!r} is unknown: write fp32, bf16, mixed ...",
+    "start_without_profile": "{set[start]} is an hour of a {set[carbon_profile]}, which is missing",
+    "two_intensities": "{set[carbon_intensity]} and {set[carbon_profile]} are mutually exclusive",
+    "parallelism_exceeds_devices": (
+        "the parallelism needs {needed:g} devices, and there are {devices:g}: set {set[devices]}, "
+        "or less of {set[tensor_parallel]}, {set[pipeline_parallel]}, {set[expert_parallel]}"
+    ),
+    "hours_of_other_device": (
+        "{preset} is published as device-hours on {device}: on another device it cannot be "
+        "compared; its FLOPs are not known ({set[flop]}, or {set[hardware]} {id})"
+    ),
+    "hours_of_unknown_device": (
+        "{preset} is published as device-hours on {device}: a device that was not sold by {year} "
+        "cannot be compared; its FLOPs are not known, set {set[flop]}"
+    ),
+    "work_exceeds_hours": (
+        "reaching this work in these hours would take {times} times the peak of {device}"
+    ),
+    # what was assumed of the work
+    "attempts_counted": (
+        "energy, cost and CO2 are those of all runs, {times:g} times the final one; the time is "
+        "that of the final run"
+    ),
+    "lora_saves": (
+        "LoRA: the base is frozen, so a third of the work, its weight gradients, is saved"
+    ),
+    "attention_added": "attention over {tokens:,.0f} tokens adds {share:.0%} to 6 N D",
+    "kind_assumed": "assuming a language model for the utilization; set {set[kind]}",
+    "hours_of_preset": (
+        "{preset} is published as device time on {device}, not as FLOPs: its hours are taken as "
+        "they are"
+    ),
+    # of the device
+    "device_of_preset": "no device given: assuming {device}, which {preset} ran on",
+    "devices_assumed": "assuming one device; set {set[devices]}",
+    "precision_assumed": "assuming {precision}, the fastest training format of {device}",
+    "as_reported": "PUE and grid as reported for this run; set {set[site]} for another place",
+    "no_effect": "{field} has no effect here",
+    "no_effect_yet": "{field} is recorded, but does not change the estimate",
+    "impossible_rate": (
+        "reaching this work in these hours would take {share:.0%} of the device's peak"
+    ),
+    "does_not_fit": (
+        "does not fit on {fleet}: {what} of {params} parameters take {needed} of {held}; they need "
+        "at least {count:,.0f} device, activations not included",
+        "does not fit on {fleet}: {what} of {params} parameters take {needed} of {held}; they need "
+        "at least {count:,.0f} devices, activations not included",
+    ),
+    "power_limit_idle": "the power limit of {limit} W is above what the run draws: no effect",
+    "power_limit_slows": (
+        "the power limit of {limit} W makes the run {longer:.2g} % longer: the utilization falls "
+        "from {before} to {after}"
+    ),
+    "power_limit_too_low": (
+        "{field} must be more than the idle power of its device, {edge:.4g} W, got {value:.10g}"
+    ),
+    "power_limit_too_high": (
+        "{field} must be at most {times:g} power limits of the device, {edge:.4g} W, "
+        "got {value:.10g}"
+    ),
+    "power_unknown": "power of {device} unknown: a profile with its power limit sets it",
+    # of the utilization
+    "kind_of_device_unpublished": (
+        "no published training run on a device of kind {kind}: the utilization is an "
+        "extrapolation, and its interval too narrow"
+    ),
+    "beyond_published_devices": (
+        "no published run on more than {most:,.0f} devices: an extrapolation"
+    ),
+    "little_work": (
+        "few runs of less than {flop:g} FLOP are published, and they scatter: the interval of the "
+        "utilization is wide"
+    ),
+    "few_runs_of_kind": (
+        "few runs of networks of this kind ({group}) are published: the utilization rests on little"
+    ),
+    "bandwidth_unknown": "memory bandwidth of {device} unknown: a usual one is assumed",
+    "small_batch_assumed": (
+        "assuming a batch of {tokens:.2g} tokens, which leaves each device little to do; set "
+        "{set[batch_tokens]}, it matters here"
+    ),
+    "measured_above_peak": (
+        "measured runs reach {share:.0%} of the peak of {device} in its profile: {most:.0%} is "
+        "taken; measure it again on a quiet machine"
+    ),
+    "run_counts_less": "run {run} counts less: {reasons}",
+    "calibrated": (
+        "calibrated: {count:.0f} run {where}, newest {age}; its steps reach {times:.2g} times what "
+        "published runs let expect",
+        "calibrated: {count:.0f} runs {where}, newest {age}; their steps reach {times:.2g} times "
+        "what published runs let expect",
+    ),
+    "step_size_unspecified": (
+        "size of a step unspecified: the interval covers the sizes people run; {set[step_flop]} "
+        "narrows it by about {narrower:.0%}"
+    ),
+    # of the place
+    "site_unknown": "region {name!r} is unknown: assuming world averages",
+    "other_year": "{what} of {year} taken for a run of {wanted}: the nearest on record for {place}",
+    "pue_of_fleet": "PUE of {place} unknown: assuming that of all of {fleet}",
+    "pue_assumed": "PUE unknown here: assuming {value:g}; set {set[pue]} or a cloud region",
+    "grid_assumed": (
+        "no carbon intensity for {place}: assuming the world average, {value:.3g} kgCO2e/kWh; set "
+        "{set[site]} or {set[carbon_intensity]}"
+    ),
+    "grid_assumed_without_site": (
+        "no site given: assuming the world average, {value:.3g} kgCO2e/kWh; set {set[site]} or "
+        "{set[carbon_intensity]}"
+    ),
+    "grid_unknown": "carbon intensity at {place} unknown; set {set[carbon_intensity]}",
+    # of money, carbon and water
+    "old_rents": (
+        "the rents on record for {device} are {count:.0f} year off {year:g}",
+        "the rents on record for {device} are {count:.0f} years off {year:g}",
+    ),
+    "owning_left_out": (
+        "owning counts the value lost over the life, server, network and electricity; staff, "
+        "building, repairs and interest are left out"
+    ),
+    "device_price_unused": "the purchase price is not used; set {set[pay]} to own to count it",
+    "rent_unknown": "{device} has no rental price on record; set {set[price]}",
+    "price_unknown": "purchase price of {device} unknown; set {set[device_price]}",
+    "electricity_unknown": "price of electricity at {place} unknown; set {set[electricity_price]}",
+    "embodied_unknown": "embodied emissions of {device} unknown",
+    "work_unknown": "the run is given as device time: add its FLOPs or its size",
+    "water_unknown": "on-site water use of {place} unknown; set {set[wue]}",
+    "onsite_water_unknown": (
+        "on-site water use of {place} unknown, so only off-site water is counted; set {set[wue]}"
+    ),
+    "offsite_water_unknown": (
+        "water use of the electricity at {place} unknown, so only on-site water is counted"
+    ),
+}
+"""Code of a notice -> its sentence, or its singular and plural."""
+
+
+class _Set(dict[str, str]):
+    """Names of inputs, asked of a rim one by one."""
+
+    def __init__(self, names: Names) -> None:
+        super().__init__()
+        self._names = names
+
+    def __missing__(self, field: str) -> str:
+        return self._names(field)
+
+
+def render(notice: Notice, names: Names) -> str:
+    """Sentence of a notice, with the names that a rim gives to the inputs.
+
+    >>> render(Notice("devices_assumed", "devices"), lambda field: f"--{field}")
+    'assuming one device; set --devices'
+    """
+    template = MESSAGES[notice.code]
+    if isinstance(template, tuple):
+        template = template[notice.values["count"] != 1]
+    shown = {
+        name: names(str(value)) if name.endswith("_input") else _joined(value)
+        for name, value in notice.values.items()
+    }
+    return template.format(**shown, set=_Set(names), field=names(notice.field))
+
+
+def in_python(field: str) -> str:
+    """Name of an input in Python: that of its field."""
+    return field
+
+
+def message(notice: Notice) -> str:
+    """Sentence of a notice with the names of Python."""
+    return render(notice, in_python)
+
+
+def refuse(code: str, field: str = "", **values: Value) -> Refusal:
+    """Why a question is refused, to be raised.
+
+    >>> str(refuse("not_whole", "devices", value=1.5))
+    'devices must be a whole number, got 1.5'
+    """
+    return refusal(Notice(code, field, values))
+
+
+def refusal(notice: Notice) -> Refusal:
+    """Refusal that carries a notice."""
+    return Refusal(notice, message(notice))
+
+
+def reason(error: ValueError) -> Notice:
+    """Notice of an error, whoever raised it."""
+    return error.notice if isinstance(error, Refusal) else Notice("text", "", {"text": str(error)})
+
+
+def _joined(value: Value) -> Value:
+    return ", ".join(value) if isinstance(value, tuple) else value
+
+
+@lru_cache(maxsize=4096)
+def rendered(notices: tuple[Notice, ...], names: Names) -> tuple[str, ...]:
+    """Sentences of some notices, each once; rows of a table share most of theirs."""
+    return tuple(dict.fromkeys(render(notice, names) for notice in notices))

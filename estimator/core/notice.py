@@ -1,0 +1,54 @@
+"""What an answer has to say beside its numbers: data until a rim shows it.
+
+A notice names what happened (`code`), the input that it is about (`field`) and the values in it.
+The command line, a page and a table each render it with their own names for the inputs; the
+sentences stand once, in `estimator.core.messages`.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+Value = float | str | tuple[str, ...]
+"""A number in the unit that its name states, a word, or several words."""
+
+_NO_VALUES: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclasses.dataclass(frozen=True)
+class Notice:
+    """One thing that was assumed, left out, or could not be had.
+
+    Parameters
+    ----------
+    code : str
+        What happened: a key of `estimator.core.messages.MESSAGES`.
+    field : str
+        Input of the scenario that it is about, or that changes it; may be empty.
+    values : mapping of str to Value
+        What the sentence tells; `count`, if there is one, chooses singular or plural.
+
+    Examples
+    --------
+    >>> Notice("devices_assumed", "devices").code
+    'devices_assumed'
+    """
+
+    code: str
+    field: str = ""
+    values: Mapping[str, Any] = dataclasses.field(default_factory=lambda: _NO_VALUES)
+
+    def __hash__(self) -> int:
+        return hash((self.code, self.field, *self.values.items()))
+
+
+class Refusal(ValueError):
+    """A question that cannot be answered, and why, as a notice.
+
+    Its text names the inputs as Python does; a rim that calls them otherwise renders the notice.
+    """
+
+    def __init__(self, notice: Notice, text: str) -> None:
+        super().__init__(text)
+        self.notice = notice

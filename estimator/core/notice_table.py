@@ -1,0 +1,67 @@
+"""What each row of a table has to say, without a list for each row."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.core.notice import Notice
+
+Places = npt.NDArray[np.intp]
+"""Which of several things each row is of."""
+
+
+class NoticeTable:
+    """Notices of the rows of a table: for each group of notices, which rows it holds for.
+
+    Parameters
+    ----------
+    count : int
+        Rows.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._layers: list[tuple[Sequence[tuple[Notice, ...]], Places]] = []
+
+    def coded(self, bundles: Sequence[tuple[Notice, ...]], codes: Places) -> None:
+        """Add notices of several things, and which of these each row is of; -1: none."""
+        if any(bundles):
+            self._layers.append((bundles, codes))
+
+    def where(self, rows: npt.NDArray[np.bool_], notice: Notice) -> None:
+        """Add one notice for the rows of a mask."""
+        if rows.any():
+            self._layers.append((((notice,),), np.where(rows, 0, -1)))
+
+    def each(self, rows: Places, notices: Sequence[tuple[Notice, ...]]) -> None:
+        """Add notices of their own for some rows."""
+        if len(rows):
+            codes = np.full(self.count, -1, dtype=np.intp)
+            codes[rows] = np.arange(len(rows))
+            self._layers.append((notices, codes))
+
+    def of(self, row: int) -> tuple[Notice, ...]:
+        """Return the notices of a row, each once."""
+        return tuple(dict.fromkeys(self._all(row)))
+
+    def distinct(self) -> tuple[list[tuple[Notice, ...]], Places]:
+        """Return the different sets of notices that rows have, and which each has."""
+        key = np.zeros(self.count, dtype=np.int64)
+        size = 1
+        for bundles, codes in self._layers:
+            if size > 2**62 // (len(bundles) + 1):
+                _, key = np.unique(key, return_inverse=True)
+                size = self.count
+            key = key * (len(bundles) + 1) + codes + 1
+            size *= len(bundles) + 1
+        _, first, at = np.unique(key, return_index=True, return_inverse=True)
+        return [tuple(self._all(row)) for row in first.tolist()], at
+
+    def _all(self, row: int) -> list[Notice]:
+        """Notices of a row as they were added."""
+        found: list[Notice] = []
+        for bundles, codes in self._layers:
+            if codes[row] >= 0:
+                found += bundles[codes[row]]
+        return found

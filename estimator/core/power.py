@@ -1,0 +1,214 @@
+"""What does a device draw while it works, with its host and its network.
+
+Power is idle plus load. The load, a share of the way from idle to the power limit, follows the
+share of the time that the device is busy: the utilization over that which the same network reaches
+where nothing waits. A network bound by the memory keeps a device as busy at a tenth of the peak as
+another at four tenths, and draws as much; one that waits for others draws less, but far more than
+in proportion, because memory, clocks and leakage go on.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.core.hardware import Hardware
+from estimator.core.limits import within_limits
+from estimator.core.uncertainty import (
+    Loadings,
+    Number,
+    Quantity,
+    Uncertain,
+    total,
+    uncertain,
+    z_score,
+)
+
+LOAD_EXPONENT = 0.334
+"""Elasticity of the load to the share of the time that a device is busy [1], fitted to runs with a
+meter (`estimator.validation.power_fit`; a test fits it again)."""
+
+MOST_CAP = 3.0
+"""A cap above so many power limits is a slip of the pen [1]."""
+
+DEVICES_PER_NODE = 8
+"""Up to this many devices share a node and need no network outside it [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Power:
+    """Mean power of one device and its share of node and network.
+
+    Parameters
+    ----------
+    idle_w, device_w, node_w, whole_w : Uncertain
+        Idle device, working device, device with its share of the node, and of the network, each
+        containing the one before [W].
+    """
+
+    idle_w: Uncertain
+    device_w: Uncertain
+    node_w: Uncertain
+    whole_w: Uncertain
+
+    def parts_w(self) -> dict[str, Number]:
+        """Part -> median, adding up to the median of the whole [W]."""
+        idle, device, node = self.idle_w.mid, self.device_w.mid, self.node_w.mid
+        return {
+            "device, idle": idle,
+            "device, working": device - idle,
+            "host": node - device,
+            "network": self.whole_w.mid - node,
+        }
+
+
+def node_power(
+    hardware: Hardware, *, utilization: Quantity | None, devices: Number, network_share: Uncertain
+) -> Power:
+    """Mean power of a working device with its share of the node and the network.
+
+    Parameters
+    ----------
+    hardware : Hardware
+        With `tdp_w` and `idle_w` known.
+    utilization : float, array or Uncertain, optional
+        Share of the peak that the run reaches [1]; without it, the device is busy, more or less.
+    devices : float or array
+        Number of devices of the run [1].
+    network_share : Uncertain
+        Power of the network over that of the nodes, for runs that need more than one [1].
+
+    Raises
+    ------
+    ValueError
+        If the power of the device is not known.
+    """
+    idle, reach = _idle_and_reach(hardware)
+    device = total((idle, _load(hardware, utilization) * reach))
+    node = device * hardware.host_factor
+    beyond_node = np.where(devices > DEVICES_PER_NODE, network_share.mid, 0.0)[()]
+    whole = node * total((1.0, Uncertain(beyond_node, network_share.loadings)))
+    return Power(idle_w=idle, device_w=device, node_w=node, whole_w=whole)
+
+
+def capped(
+    hardware: Hardware,
+    utilization: Uncertain,
+    cap_w: Number,
+    exponent: Uncertain,
+    *,
+    slows: bool = True,
+) -> tuple[Hardware, Uncertain]:
+    """Device under a power cap, and the utilization that it then reaches.
+
+    Where the run would draw more than the cap, the device draws the cap, and its throughput falls
+    with the dynamic power left: (cap - idle) / (draw - idle) to the power of the exponent. Dynamic
+    power goes with the clock times the voltage squared, and the voltage with the clock, so the
+    exponent of compute-bound work is near 1/3. The host draws what it drew. Elsewhere nothing
+    changes.
+
+    Parameters
+    ----------
+    hardware : Hardware
+        With `tdp_w` and `idle_w` known.
+    utilization : Uncertain
+        Share of the peak that the run reaches without the cap [1].
+    cap_w : float or array
+        Power limit set on each device [W].
+    exponent : Uncertain
+        Elasticity of the throughput to the dynamic power [1].
+    slows : bool
+        False for a run timed under the cap: the utilization is what it reached.
+
+    Returns
+    -------
+    Hardware, Uncertain
+        With load and host factor under the cap; the utilization reached [1].
+
+    Raises
+    ------
+    ValueError
+        If the power of the device is not known, or the cap is not above idle, or absurdly high.
+    """
+    idle, reach = _idle_and_reach(hardware)
+    _check_cap(hardware, cap_w)
+    left = Uncertain(cap_w - idle.mid, _scaled(idle.loadings, -idle.mid / (cap_w - idle.mid)))
+    working = _load(hardware, utilization) * reach
+    binds = np.asarray(left.mid < working.mid)
+    reached = utilization
+    if slows:
+        reached = _where(binds, utilization * _slower(left / working, exponent), utilization)
+    load = left / (reach * _activity(hardware, reached))
+    host = _host_factor_of(hardware.host_factor, total((idle, working)), cap_w)
+    return replace(
+        hardware,
+        load=_where(binds, load, hardware.load),
+        host_factor=_where(binds, host, hardware.host_factor),
+    ), reached
+
+
+def _host_factor_of(factor: Uncertain, draw: Uncertain, cap_w: Number) -> Uncertain:
+    """Node over device where the device draws the cap, and the host what it drew before [1]."""
+    times = draw.mid / cap_w
+    capped_factor = 1.0 + (factor.mid - 1.0) * times
+    own = Uncertain(capped_factor, _scaled(factor.loadings, factor.mid * times / capped_factor))
+    return own * Uncertain(1.0, _scaled(draw.loadings, 1.0 - 1.0 / capped_factor))
+
+
+def _idle_and_reach(hardware: Hardware) -> tuple[Uncertain, Uncertain]:
+    """Idle power, and the way from there to the power limit [W]."""
+    if hardware.tdp_w is None or hardware.idle_w is None:
+        raise ValueError(f"the power of {hardware.name} is not known: give its tdp_w in a profile")
+    tdp, idle = hardware.tdp_w, hardware.idle_w
+    return idle, Uncertain(np.maximum(tdp.mid - idle.mid, 0.0), tdp.loadings)
+
+
+def _load(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
+    """Share of that way at a utilization [1]."""
+    load = hardware.load * _activity(hardware, utilization)
+    return Uncertain(np.minimum(load.mid, 1.0), load.loadings)
+
+
+def _activity(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
+    """Load over that of a device that never waits [1]; no run keeps it busier than that."""
+    if utilization is None:
+        return hardware.unknown_busy**LOAD_EXPONENT
+    busy = uncertain(utilization) / hardware.full_utilization
+    return Uncertain(np.minimum(busy.mid, 1.0), busy.loadings) ** LOAD_EXPONENT
+
+
+def _slower(share: Uncertain, exponent: Uncertain) -> Uncertain:
+    """Throughput over that without the cap, its doubt no wider than that it is slower at 95 %."""
+    log_mid = np.log(np.minimum(share.mid, 1.0)) * exponent.mid
+    elastic = Uncertain(np.exp(log_mid), _scaled(share.loadings, exponent.mid))
+    slower = elastic * Uncertain(1.0, _scaled(exponent.loadings, log_mid))
+    bounds = np.maximum(z_score(0.95) * slower.log_sd, -log_mid)
+    kept = np.where(bounds > 0, -log_mid / np.where(bounds > 0, bounds, 1.0), 0.0)[()]
+    return Uncertain(slower.mid, _scaled(slower.loadings, kept))
+
+
+def _check_cap(hardware: Hardware, cap_w: Number) -> None:
+    """Refuse a cap that no device could keep, or that is a slip of the pen."""
+    within_limits("power_cap", cap_w)
+    idle, reach = _idle_and_reach(hardware)
+    cap_w, idle_w, limit_w = np.broadcast_arrays(cap_w, idle.mid, idle.mid + reach.mid)
+    for bad, bound, said in (
+        (cap_w <= idle_w, idle_w, "more than the idle power of its device"),
+        (cap_w > MOST_CAP * limit_w, MOST_CAP * limit_w, f"at most {MOST_CAP:g} power limits"),
+    ):
+        if np.any(bad):
+            worst, edge = float(cap_w[bad].flat[0]), float(bound[bad].flat[0])
+            raise ValueError(f"power_cap must be {said}, {edge:.4g} W, got {worst:.10g}")
+
+
+def _scaled(loadings: Loadings, factor: Number) -> Loadings:
+    return {name: load * factor for name, load in loadings.items()}
+
+
+def _where(chosen: npt.NDArray[np.bool_], yes: Uncertain, no: Uncertain) -> Uncertain:
+    """Take one or the other element by element, each with its own doubts."""
+    loadings = {
+        name: np.where(chosen, yes.loadings.get(name, 0.0), no.loadings.get(name, 0.0))[()]
+        for name in {**yes.loadings, **no.loadings}
+    }
+    return Uncertain(np.where(chosen, yes.mid, no.mid)[()], loadings)

@@ -1,0 +1,83 @@
+"""What does a device draw once its power was measured: the load moved, the doubts smaller."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from estimator.core.hardware import Hardware
+from estimator.core.power import node_power
+from estimator.core.uncertainty import EXACTLY_ZERO, Number, Quantity, Uncertain
+
+SMALLEST_W = 1e-3
+"""A device at work draws at least so much more than at rest [W]."""
+
+
+def device_power_w(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
+    """Mean power of the device alone at a utilization, or where that is not known [W].
+
+    Raises
+    ------
+    ValueError
+        If the power of the device is not known.
+    """
+    power = node_power(hardware, utilization=utilization, devices=1.0, network_share=EXACTLY_ZERO)
+    return power.device_w
+
+
+def corrected_power(
+    hardware: Hardware, utilization: Quantity | None, *, log_shift: Number, left: Number
+) -> Hardware:
+    """Device whose mean power at a utilization is moved, and less in doubt.
+
+    Only the load moves: what the device may draw, and what it draws at rest, are as they were.
+
+    Parameters
+    ----------
+    hardware : Hardware
+        With `tdp_w` and `idle_w` known.
+    utilization : float or Uncertain, optional
+        Share of the peak at which the power was measured, roughly [1]; None where it is not known.
+    log_shift : float or array
+        Logarithm of the power measured over the power expected [1].
+    left : float or array
+        Share of the doubt of the mean power that is left, in [0, 1].
+
+    Returns
+    -------
+    Hardware
+
+    Raises
+    ------
+    ValueError
+        If the power of the device is not known.
+
+    Examples
+    --------
+    >>> from estimator.scenario.hardware import read_hardware
+    >>> v100 = read_hardware("v100")
+    >>> moved = corrected_power(v100, 0.3, log_shift=-0.1, left=0.5)
+    >>> ratio = device_power_w(moved, 0.3) / device_power_w(v100, 0.3)
+    >>> bool(abs(np.log(ratio.mid) + 0.1) < 1e-9)
+    True
+    """
+    drawn = device_power_w(hardware, utilization)
+    idle, limit = hardware.idle_w, hardware.tdp_w
+    if idle is None or limit is None:
+        raise ValueError(f"the power of {hardware.name} is not known: give its tdp_w in a profile")
+    working = np.maximum(drawn.mid - idle.mid, SMALLEST_W)
+    wanted = np.maximum(drawn.mid * np.exp(log_shift) - idle.mid, SMALLEST_W)
+    moved = replace(hardware, load=hardware.load * (wanted / working))
+    wider = device_power_w(moved, utilization).log_sd / np.where(drawn.log_sd > 0, drawn.log_sd, 1)
+    kept = left / np.where(wider > 0, wider, 1.0)[()]
+    return replace(
+        moved,
+        load=_less_doubted(moved.load, kept),
+        idle_w=_less_doubted(idle, kept),
+        tdp_w=_less_doubted(limit, kept),
+        unknown_busy=_less_doubted(hardware.unknown_busy, kept),
+    )
+
+
+def _less_doubted(quantity: Uncertain, left: Number) -> Uncertain:
+    doubts = {name: load * left for name, load in quantity.loadings.items()}
+    return Uncertain(quantity.mid, doubts)

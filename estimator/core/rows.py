@@ -1,0 +1,106 @@
+"""Numbers by row: some rows out of arrays, and arrays out of the few things that rows name."""
+
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.core.uncertainty import Number, Uncertain
+
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
+"""Which row, or which of several things for each row."""
+
+
+def rows_of(item: Any, rows: Any) -> Any:
+    """Same dataclass with every array cut to some rows: a slice, places, a mask, or one place.
+
+    >>> rows_of(Uncertain(np.array([1.0, 2.0, 4.0]), {"x": 0.1}), 2)
+    Uncertain(mid=np.float64(4.0), loadings={'x': 0.1})
+    """
+    if isinstance(item, np.ndarray):
+        return item[rows] if item.ndim else item
+    if isinstance(item, Uncertain):
+        loadings = {name: rows_of(load, rows) for name, load in item.loadings.items()}
+        return Uncertain(rows_of(item.mid, rows), loadings)
+    if is_dataclass(item) and not isinstance(item, type):
+        cut = {field.name: rows_of(getattr(item, field.name), rows) for field in fields(item)}
+        return replace(item, **cut)
+    return item
+
+
+def few(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Places]:
+    """Distinct values, and which of them each row has; one row alone is not sorted."""
+    if values.size == 1:
+        return values, np.zeros(1, dtype=np.intp)
+    return np.unique(values, return_inverse=True)
+
+
+def distinct(*keys: Places) -> tuple[list[tuple[int, ...]], Places]:
+    """Distinct combinations of codes, and which of them each row has."""
+    combinations, _, at = distinct_rows(*keys)
+    return combinations, at
+
+
+def distinct_rows(*keys: Places) -> tuple[list[tuple[int, ...]], Places, Places]:
+    """Distinct combinations of codes, the first row of each, and which of them each row has."""
+    if keys[0].size == 1:
+        none = np.zeros(1, dtype=np.intp)
+        return [tuple(int(codes[0]) for codes in keys)], none, none
+    key = np.zeros(keys[0].shape, dtype=np.int64)
+    for codes in keys:
+        key = key * (int(codes.max(initial=0)) + 2) + codes + 1
+    _, first, at = np.unique(key, return_index=True, return_inverse=True)
+    return [tuple(int(codes[row]) for codes in keys) for row in first.tolist()], first, at
+
+
+def by_row(quantities: Sequence[Uncertain], at: Places) -> Uncertain:
+    """Quantity of each row out of a few; `at` says which."""
+    if len(quantities) == 1:
+        return quantities[0]
+    if at.size == 1:
+        return quantities[int(at[0])]
+    names = dict.fromkeys(name for quantity in quantities for name in quantity.loadings)
+    return Uncertain(
+        np.array([quantity.mid for quantity in quantities])[at],
+        {
+            name: np.array([quantity.loadings.get(name, 0.0) for quantity in quantities])[at]
+            for name in names
+        },
+    )
+
+
+def one_of(quantity: Uncertain, place: int) -> Uncertain:
+    """One element of a quantity whose numbers may be arrays."""
+
+    def number(value: Number) -> float:
+        return float(value[place] if isinstance(value, np.ndarray) and value.ndim else value)
+
+    loadings = {name: number(load) for name, load in quantity.loadings.items()}
+    return Uncertain(number(quantity.mid), loadings)
+
+
+def first_known(*columns: Floats) -> Floats:
+    """Of some columns the first that is known, row by row."""
+    found = columns[0]
+    for column in columns[1:]:
+        found = np.where(np.isnan(found), column, found)
+    return found
+
+
+def squeezed(values: Floats) -> Number:
+    """Array, or its number if there is one alone."""
+    return float(values[0]) if values.size == 1 else values
+
+
+def filled(given: Floats, assumed: Uncertain) -> Uncertain:
+    """Numbers that rows give are exact; where they give none, the assumed one, uncertain."""
+    missing = np.isnan(given)
+    if not missing.any():
+        return Uncertain(squeezed(given))
+    if missing.all():
+        return assumed
+    loadings = {name: np.where(missing, load, 0.0) for name, load in assumed.loadings.items()}
+    return Uncertain(np.where(missing, assumed.mid, given), loadings)

@@ -1,0 +1,44 @@
+"""Where does it run: PUE, carbon intensity, water and the price of electricity."""
+
+from dataclasses import dataclass
+
+from estimator.core.limits import within_limits
+from estimator.core.uncertainty import Uncertain
+
+OPTIONAL = ("co2e_kg_per_kwh", "wue_l_per_kwh", "offsite_l_per_kwh", "electricity_usd_per_kwh")
+"""Fields that may not be known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A place with its grid.
+
+    Parameters
+    ----------
+    name : str
+        For people.
+    pue : Uncertain
+        Power usage effectiveness: energy of the site over that of its computers [1].
+    co2e_kg_per_kwh : Uncertain, optional
+        Carbon intensity of the electricity, location based [kgCO2e/kWh].
+    wue_l_per_kwh : Uncertain, optional
+        Water used on site per energy of the computers [L/kWh].
+    offsite_l_per_kwh : Uncertain, optional
+        Water used in generating the electricity of the whole site [L/kWh].
+    electricity_usd_per_kwh : Uncertain, optional
+        Price of electricity [USD/kWh].
+    """
+
+    name: str
+    pue: Uncertain
+    co2e_kg_per_kwh: Uncertain | None = None
+    wue_l_per_kwh: Uncertain | None = None
+    offsite_l_per_kwh: Uncertain | None = None
+    electricity_usd_per_kwh: Uncertain | None = None
+
+    def __post_init__(self) -> None:
+        within_limits("pue", self.pue)
+        for name in OPTIONAL:
+            value = getattr(self, name)
+            if value is not None:
+                within_limits(name, value)

@@ -1,0 +1,132 @@
+"""Which unit does each quantity have, and how does a person read it.
+
+One unit per quantity in the whole package; a name ends in its unit. The factors here are exact by
+definition (SI brochure, 9th edition, 2019; Julian year of the IAU).
+"""
+
+import math
+
+S_PER_H = 3600.0
+H_PER_YEAR = 8766.0
+"""Hours in a Julian year of 365.25 days [h]."""
+W_PER_KW = 1e3
+CENTRAL = 0.8
+"""Ranges in the profiles and intervals by default hold the central 80 % of the probability [1]."""
+
+_PREFIXES: tuple[tuple[float, str], ...] = (
+    (1e24, "Y"),
+    (1e21, "Z"),
+    (1e18, "E"),
+    (1e15, "P"),
+    (1e12, "T"),
+    (1e9, "G"),
+)
+_PREFIXES += ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+
+_LEAST = 1e-4
+"""Smallest number of dollars or of percent that is written out; less is nothing to anybody."""
+
+_MINUTE, _HOUR, _DAY, _YEAR = 60.0, 3600.0, 86400.0, 3600.0 * H_PER_YEAR
+_DURATIONS = (
+    (_YEAR, "year", "years"),
+    (_DAY, "day", "days"),
+    (_HOUR, "hour", "hours"),
+    (_MINUTE, "minute", "minutes"),
+)
+
+
+def human(value: float, unit: str) -> str:
+    """Three significant digits with an SI prefix, for people; code never parses it.
+
+    Parameters
+    ----------
+    value : float
+        In `unit`, without prefix.
+    unit : str
+        "W", "Wh", "FLOP", "FLOP/s", "B", "$", "g" ...
+
+    Examples
+    --------
+    >>> human(3.14e23, "FLOP"), human(1.287e9, "Wh"), human(4.67e6, "$"), human(0, "W")
+    ('314 ZFLOP', '1.29 GWh', '4.67 M$', '0 W')
+    >>> human(6.2e-8, "$"), human(1e-12, "Wh")
+    ('below 0.0001 $', 'below 1 nWh')
+    """
+    if value == 0:
+        return f"0 {unit}"
+    rounded = float(f"{value:.3g}")
+    if unit == "$" and 0 < rounded < _LEAST:
+        return f"below {_LEAST:g} $"
+    if unit == "$" and abs(rounded) < 1e3:
+        return f"{digits(rounded)} $"
+    for factor, prefix in _PREFIXES:
+        if abs(rounded) >= factor:
+            return f"{digits(rounded / factor)} {prefix}{unit}"
+    return f"below 1 n{unit}" if rounded > 0 else f"{rounded:.3g} {unit}"
+
+
+def human_percent(share: float) -> str:
+    """Share in percent, without an exponent.
+
+    >>> human_percent(0.4213), human_percent(0.9999), human_percent(2.4e-13), human_percent(0)
+    ('42.1 %', '100 %', 'below 0.0001 %', '0 %')
+    """
+    percent = 100 * share
+    return f"below {_LEAST:g} %" if 0 < percent < _LEAST else f"{digits(percent)} %"
+
+
+def digits(value: float) -> str:
+    """Three significant digits without an exponent where that stays readable.
+
+    >>> digits(355.4), digits(1234567.0), digits(14.8), digits(0.0123), digits(3.1e12)
+    ('355', '1,230,000', '14.8', '0.0123', '3.1e+12')
+    """
+    if value == 0:
+        return "0"
+    if not 1e-4 <= abs(value) < 1e9:
+        return f"{value:.3g}"
+    rounded = float(f"{value:.3g}")
+    decimals = max(0, 2 - math.floor(math.log10(abs(rounded))))
+    text = f"{rounded:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def human_duration(seconds: float) -> str:
+    """Render a duration in the unit a person would choose.
+
+    >>> human_duration(1.1214e16), human_duration(14.8 * 86400), human_duration(90)
+    ('355 million years', '14.8 days', '1.5 minutes')
+    >>> human_duration(355.4 * 31557600)
+    '355 years'
+    """
+    for size, one, many in _DURATIONS:
+        if seconds >= size:
+            amount = seconds / size
+            if one == "year" and amount >= 1e6:
+                return human_count(amount) + " years"
+            text = digits(amount)
+            return f"{text} {one if text == '1' else many}"
+    return human(seconds, "s")
+
+
+def human_count(value: float) -> str:
+    """Name a large count in words.
+
+    >>> human_count(355e6), human_count(1.2e9), human_count(4200)
+    ('355 million', '1.2 billion', '4,200')
+    """
+    for factor, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if abs(value) >= factor:
+            return f"{digits(value / factor)} {word}"
+    return digits(value)
+
+
+def human_mass(kilograms: float) -> str:
+    """Mass of CO2 equivalent: grams and kilograms below a tonne, tonnes above.
+
+    >>> human_mass(552e3), human_mass(1.5), human_mass(0.02), human_mass(3.2e9)
+    ('552 t', '1.5 kg', '20 g', '3.2 Mt')
+    """
+    if kilograms >= 1e3:
+        return human(kilograms / 1e3, "t")
+    return human(kilograms * 1e3, "g")

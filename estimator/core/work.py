@@ -1,0 +1,39 @@
+"""How much work is a run: an amount of FLOPs, or device time already spent."""
+
+from dataclasses import dataclass
+
+from estimator.core.limits import within_limits
+from estimator.core.uncertainty import EXACTLY_ONE, Uncertain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """A training run, from its work.
+
+    Parameters
+    ----------
+    training_flop : Uncertain, optional
+        FLOPs of the model for the whole final run, a multiply-add counted as two [FLOP].
+    device_hours : Uncertain, optional
+        Device time of the final run, if it is already known [h]; energy, cost and CO2 follow from
+        it and the utilization is only told.
+    attempts : Uncertain
+        All runs over the final one: failed runs, searches, ablations [1].
+
+    Raises
+    ------
+    ValueError
+        If neither is given, or a number is not admissible.
+    """
+
+    training_flop: Uncertain | None = None
+    device_hours: Uncertain | None = None
+    attempts: Uncertain = EXACTLY_ONE
+
+    def __post_init__(self) -> None:
+        if self.training_flop is None and self.device_hours is None:
+            raise ValueError("a workload needs training_flop or device_hours, got neither")
+        for name in ("training_flop", "device_hours", "attempts"):
+            value = getattr(self, name)
+            if value is not None:
+                within_limits(name, value)

@@ -1,0 +1,1 @@
+"""What does depth cost: parameters, paths, gradients and activations."""

@@ -1,0 +1,76 @@
+"""How does the gradient fare through depth: the bound by products of norms, and what it does.
+
+    ||dL/dx_0|| <= ||dL/dx_L|| prod_l c_l c_sigma                plain
+    ||dL/dx_0|| <= ||dL/dx_L|| prod_l (1 + c_l c_sigma)          with residual connections
+
+c_l is the largest singular value of the weights of layer l, c_sigma the steepest slope of the
+activation function.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.core.uncertainty import Number
+
+Values = npt.NDArray[np.float64]
+
+SLOPES = {"logistic": 0.25, "tanh": 1.0, "relu": 1.0}
+"""Activation -> its steepest slope [1]."""
+
+
+def log10_bound(layers: Number, norm: float, slope: float, *, residual: bool = False) -> Number:
+    """Logarithm to base ten of the bound after so many equal layers [1].
+
+    >>> round(float(log10_bound(10, norm=2.0, slope=0.25)), 2)
+    -3.01
+    """
+    gain = norm * slope
+    bound: Number = layers * np.log10(1 + gain if residual else gain)
+    return bound
+
+
+def simulated_gradient(
+    layers: int, width: int, *, residual: bool = False, gain: float = 1.0, seed: int = 0
+) -> tuple[float, float]:
+    """Pass a gradient back through a random logistic network, and compare it with its bound.
+
+    Weights are normal with variance gain^2 / n; the starting gradient has norm 1.
+
+    Parameters
+    ----------
+    layers, width : int
+        L and n [1].
+    residual : bool
+        Whether each layer adds to its input.
+    gain : float
+        Scale of the weights [1].
+    seed : int
+        Of the random numbers.
+
+    Returns
+    -------
+    tuple of float
+        Norm of the gradient at the input, and the bound [1].
+    """
+    random = np.random.default_rng(seed)
+    weights = random.normal(0.0, gain / np.sqrt(width), (layers, width, width))
+    slopes = _slopes(weights, random.normal(size=width), residual=residual)
+    gradient = random.normal(size=width)
+    gradient /= np.linalg.norm(gradient)
+    bound = 1.0
+    for matrix, slope in zip(weights[::-1], slopes[::-1], strict=True):
+        through = matrix.T @ (slope * gradient)
+        gradient = gradient + through if residual else through
+        step = float(np.linalg.norm(matrix, 2)) * SLOPES["logistic"]
+        bound *= 1 + step if residual else step
+    return float(np.linalg.norm(gradient)), bound
+
+
+def _slopes(weights: Values, state: Values, *, residual: bool) -> Values:
+    """Slope of the logistic function at each neuron of each layer."""
+    found = []
+    for matrix in weights:
+        out = 1 / (1 + np.exp(-matrix @ state))
+        found.append(out * (1 - out))
+        state = state + out if residual else out
+    return np.array(found)

@@ -1,0 +1,45 @@
+"""How do parameters and paths grow with depth: L n^2 against n^L."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.core.uncertainty import Number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A fully connected network of L layers of n neurons.
+
+    Parameters
+    ----------
+    layers, width : float or array
+        L and n [1].
+    """
+
+    layers: Number
+    width: Number
+
+    def params(self) -> Number:
+        """Weights of the L - 1 connections between L layers, without biases [parameter]."""
+        return (self.layers - 1) * self.width * self.width
+
+    def log10_paths(self) -> Number:
+        """Logarithm to base ten of the paths that pass one neuron of every layer, n^L [1]."""
+        return self.layers * np.log10(self.width)
+
+    def forward_flop(self) -> Number:
+        """Compute of one pass on one example, a multiply-add as two [FLOP]."""
+        return 2 * self.params()
+
+
+def counted_paths(layers: int, width: int) -> int:
+    """Count the paths by walking: a product of matrices of ones, exact in whole numbers.
+
+    >>> counted_paths(3, 2), counted_paths(10, 100) == 100**10
+    (8, True)
+    """
+    arriving = [1] * width
+    for _ in range(layers - 1):
+        arriving = [sum(arriving)] * width
+    return sum(arriving)

@@ -1,0 +1,1 @@
+"""The answer: from a scenario to time, energy, cost and CO2."""

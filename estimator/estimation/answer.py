@@ -1,0 +1,314 @@
+"""One question and its answer, with every number that it rests on: a table of one row."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from estimator.calibration.correction import power_input, utilization_input
+from estimator.calibration.utilization_evidence import Target
+from estimator.catalog import Catalog, Device
+from estimator.core.carbon_schedule import Schedule
+from estimator.core.estimate import Estimate, Run, estimate
+from estimator.core.hardware import Hardware
+from estimator.core.messages import message, refusal
+from estimator.core.notice import Notice
+from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.power_correction import device_power_w
+from estimator.core.rows import rows_of
+from estimator.core.site import Site
+from estimator.core.units import CENTRAL
+from estimator.core.work import Workload
+from estimator.estimation.power_limit import EXPONENT
+from estimator.estimation.table import Group, TableResult, estimate_table
+from estimator.scenario.hardware import BUSY_SHARE
+from estimator.scenario.ownership import used_up_price
+from estimator.scenario.provenance import GIVEN, Input, given, input_of, prior, recorded
+from estimator.scenario.scenario import INPUTS, SHARING, Scenario, link
+from estimator.scenario.table import RECOMPUTED_SHARE, ScenarioTable
+from estimator.scenario.workload import Work, compact_config
+from estimator.utilization.predict import predicted_input
+
+ECHOED = ("batch_tokens", "batch", "step_flop", *SHARING, "power_cap", "year")
+"""Numbers of a question that are inputs of its answer as they stand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An estimate with the question, every input as resolved, and what to know about it.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        As asked.
+    device : Device
+        The profile behind the hardware.
+    precision : str
+        Number format of the run.
+    work : Work
+        What was found of the work.
+    target : Target
+        The run as far as its calibration depends on it.
+    hardware, site, run
+        What the core was given.
+    estimate : Estimate
+        What it gave.
+    inputs : mapping of str to Input
+        Each number used, with its unit, basis, source and date.
+    notices : tuple of Notice
+        What was assumed, and what could not be had.
+    plan : Schedule, optional
+        When the run starts and when it should, where a carbon profile was given.
+    """
+
+    scenario: Scenario
+    device: Device
+    precision: str
+    work: Work
+    target: Target
+    hardware: Hardware
+    site: Site
+    run: Run
+    estimate: Estimate
+    inputs: Mapping[str, Input]
+    notices: tuple[Notice, ...]
+    plan: Schedule | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The notices as sentences, inputs named as in Python."""
+        return tuple(dict.fromkeys(map(message, self.notices)))
+
+    @property
+    def level(self) -> float:
+        """Probability inside the intervals [1]."""
+        return CENTRAL if self.scenario.interval is None else self.scenario.interval
+
+    @property
+    def workload(self) -> Workload:
+        """What the core was given to do."""
+        return self.work.workload
+
+    @property
+    def link(self) -> str:
+        """Query string that opens this scenario in the app; a config goes with what counts of it.
+
+        Of a carbon profile the mean over the run stays.
+        """
+        scenario = self.scenario
+        if self.plan is not None:
+            scenario = replace(scenario, carbon_intensity=self.plan.co2e_kg_per_kwh)
+        if scenario.config is not None:
+            scenario = replace(scenario, config=compact_config(scenario.config))
+        return link(scenario)
+
+
+def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
+    """Answer one scenario.
+
+    Raises
+    ------
+    ValueError
+        One line: what is missing or not admissible, why, and what to say instead. A `Refusal`
+        carries it as a notice, too.
+    """
+    return answer_of(estimate_table(ScenarioTable.of([scenario]), catalog), 0, scenario)
+
+
+def answer_scenarios(scenarios: Sequence[Scenario], catalog: Catalog) -> list[Answer | ValueError]:
+    """Answer several scenarios in one call; one that cannot be answered is why not."""
+    result = estimate_table(ScenarioTable.of(scenarios), catalog)
+    answers: list[Answer | ValueError] = []
+    for row, scenario in enumerate(scenarios):
+        try:
+            answers.append(answer_of(result, row, scenario))
+        except ValueError as error:
+            answers.append(error)
+    return answers
+
+
+def answer_of(result: TableResult, row: int, scenario: Scenario | None = None) -> Answer:
+    """Answer of one row of a table.
+
+    Parameters
+    ----------
+    result : TableResult
+    row : int
+    scenario : Scenario, optional
+        The question of that row, if it is at hand.
+
+    Raises
+    ------
+    ValueError
+        Why the row is refused.
+    """
+    if row in result.errors:
+        raise refusal(result.errors[row])
+    asked = result.questions
+    scenario = asked.table.row(row) if scenario is None else scenario
+    group, place = result.group_of(row)
+    named = asked.device(row)
+    hardware, site, run = group.hardware, group.site, group.run
+    workload, estimated = group.workload, group.estimate
+    if group.rows.size > 1:
+        hardware, site, run, workload = (
+            rows_of(part, place) for part in (hardware, site, run, workload)
+        )
+        place_name = asked.sites[asked.site_at[row]].value.name
+        hardware, site = replace(hardware, name=named.device.name), replace(site, name=place_name)
+        estimated = estimate(workload, hardware, site, run)
+    work = asked.work.work(row, workload)
+    step = float(asked.step_flop[row]) / float(asked.devices[row])
+    return Answer(
+        scenario=scenario,
+        device=named.device,
+        precision=named.precision,
+        work=work,
+        target=Target(
+            precision=named.precision,
+            kind=work.kind,
+            arch=work.arch,
+            name=work.name,
+            step_flop=step if step == step else None,
+        ),
+        hardware=hardware,
+        site=site,
+        run=run,
+        estimate=estimated,
+        inputs=_inputs(result, row, scenario, (group, place)),
+        notices=result.notices.of(row),
+        plan=result.plans.get(row),
+    )
+
+
+def _inputs(
+    result: TableResult, row: int, scenario: Scenario, where: tuple[Group, int]
+) -> dict[str, Input]:
+    """Every number that the answer of a row rests on, with its provenance."""
+    asked = result.questions
+    catalog, named = asked.catalog, asked.device(row)
+    found = {**asked.work.inputs(row), **named.found.inputs}
+    found |= _inputs_of_site(result, row, scenario)
+    for name in ECHOED:
+        value = getattr(scenario, name)
+        if value is not None:
+            unit = INPUTS[name].unit or ("year" if name == "year" else "1")
+            found |= given(INPUTS[name].resolved or name, value, unit).inputs
+    if scenario.recomputation is not None:
+        found |= given("recomputation", RECOMPUTED_SHARE[scenario.recomputation], "1").inputs
+    found |= _inputs_of_devices(result, row, scenario)
+    found |= _inputs_of_utilization(result, row, scenario, where)
+    found |= _inputs_of_power(result, row, where)
+    found |= _inputs_of_money(result, row, scenario, where[0])
+    if not asked.bare[row]:
+        found |= prior(catalog, "power.network_share", "network").inputs
+    if scenario.power_cap is not None and _binds(result, row):
+        found |= prior(catalog, EXPONENT, "power cap").inputs
+    return found
+
+
+def _inputs_of_money(
+    result: TableResult, row: int, scenario: Scenario, group: Group
+) -> dict[str, Input]:
+    """Rent, or the price of a device that is owned."""
+    asked = result.questions
+    if group.run.own:
+        many = bool(asked.devices[row] > DEVICES_PER_NODE)
+        device = asked.device(row).device
+        price = used_up_price(device, asked.catalog, paid=scenario.device_price, many=many)
+        return {} if price is None else price.inputs
+    if scenario.price is not None:
+        return given("price_usd_per_h", scenario.price, "USD/h").inputs
+    rent = asked.rents[asked.rent_at[row]]
+    return {} if rent is None else rent.inputs
+
+
+def _inputs_of_site(result: TableResult, row: int, scenario: Scenario) -> dict[str, Input]:
+    """Numbers of the place, those of the row itself over them."""
+    asked = result.questions
+    found = dict(asked.sites[asked.site_at[row]].inputs)
+    intensity = float(asked.intensity[row])
+    if row in result.plans:
+        intensity = result.plans[row].co2e_kg_per_kwh
+    for name, value, unit in (
+        ("pue", float(asked.pue[row]), "1"),
+        ("co2e_kg_per_kwh", intensity, "kgCO2e/kWh"),
+        ("wue_l_per_kwh", scenario.wue, "L/kWh"),
+        ("electricity_usd_per_kwh", scenario.electricity_price, "USD/kWh"),
+    ):
+        if value is not None and value == value:
+            found |= given(name, value, unit).inputs
+    return found
+
+
+def _inputs_of_devices(result: TableResult, row: int, scenario: Scenario) -> Mapping[str, Input]:
+    """Count of the devices, where it is not merely assumed."""
+    asked = result.questions
+    if scenario.devices is not None:
+        return given("devices", scenario.devices, "1").inputs
+    preset = asked.work.preset(row)
+    if preset is not None and asked.devices_known[row]:
+        return recorded("devices", preset.as_run["devices"], "devices").inputs
+    return {}
+
+
+def _inputs_of_utilization(
+    result: TableResult, row: int, scenario: Scenario, where: tuple[Group, int]
+) -> dict[str, Input]:
+    """Utilization as given, fixed, predicted or calibrated; or what stands for it."""
+    asked, (group, place) = result.questions, where
+    if scenario.utilization is not None:
+        return dict(given("utilization", scenario.utilization, "1").inputs)
+    if group.expected is None or asked.timed[row]:
+        timed = group.workload.training_flop is None and group.hardware.unknown_busy.loadings
+        busy = asked.catalog.prior(BUSY_SHARE)
+        return {BUSY_SHARE: input_of(busy)} if timed else {}
+    named, expected = asked.device(row), group.expected.of(place)
+    if named.fixed is not None:
+        before = dict(named.fixed.inputs)
+    else:
+        kind = asked.work.kinds[row].group
+        before = {"utilization": predicted_input(expected.predicted, kind, asked.catalog)}
+    if not expected.measured:
+        return before
+    known = asked.finder.measured.of(named.device)[0]
+    was = before["utilization"]
+    return {
+        "utilization": utilization_input(known, expected.predicted, expected.calibrated),
+        "utilization.prior": replace(was, note=f"before the runs: {was.note}"),
+    }
+
+
+def _inputs_of_power(result: TableResult, row: int, where: tuple[Group, int]) -> dict[str, Input]:
+    """Power of the device after the measured runs."""
+    asked, (group, place) = result.questions, where
+    named = asked.device(row)
+    found = asked.finder.measured.power_of(named.device)[0]
+    if not found or group.left is None or group.uncorrected is None:
+        return {}
+    before, now = (
+        rows_of(hardware, place) if group.rows.size > 1 else hardware
+        for hardware in group.uncorrected
+    )
+    at = group.run.utilization
+    reached = (
+        None if at is None else float(rows_of(at.mid, place) if group.rows.size > 1 else at.mid)
+    )
+    power = power_input(
+        found,
+        device_power_w(before, reached),
+        device_power_w(now, reached),
+        left=float(group.left[place]),
+    )
+    return {"device_power_w": power}
+
+
+def _binds(result: TableResult, row: int) -> bool:
+    """Whether a power limit holds a run back."""
+    return all(notice.code != "power_limit_idle" for notice in result.notices.of(row))
+
+
+def utilization_basis(answer: Answer) -> str:
+    """Where the utilization comes from: given, prior, calibrated, derived."""
+    if "utilization" not in answer.inputs or EXPONENT in answer.inputs:
+        return "derived"
+    basis = answer.inputs["utilization"].basis
+    return basis if basis in (GIVEN, "calibrated") else "prior"

@@ -1,0 +1,170 @@
+"""What is said of the rows of a table: what is unknown, measured, without effect, or too large."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.calibration.correction import (
+    MOST_MEASURED,
+    Corrected,
+    above_peak,
+    calibration_notices,
+    size_notices,
+)
+from estimator.core.estimate import Estimate
+from estimator.core.notice import Notice
+from estimator.core.rows import Places, distinct_rows
+from estimator.estimation.questions import Questions
+from estimator.memory.answer import does_not_fit, memory_of, too_large
+from estimator.scenario.scenario import SHARING
+from estimator.utilization.features import of_each_kind
+from estimator.utilization.predict import device_notices
+
+Mask = npt.NDArray[np.bool_]
+
+WITHOUT_EFFECT = ("heads", "kv_heads")
+"""Inputs that are kept with a run and change no number yet."""
+
+OF_UTILIZATION = (
+    *("batch_tokens", "batch", "step_flop", "recomputation", *SHARING),
+    *("virtual_stages", "software", "framework", "rate", "calibration"),
+)
+"""Inputs that change the utilization expected, and nothing else."""
+
+
+def note_absent(asked: Questions, rows: Places, result: Estimate) -> None:
+    """Say what cannot be had of the rows, and what cannot be true together."""
+    for notice in dict.fromkeys(result.absent.values()):
+        if "device" in notice.values:
+            named = [one.device.name for one in asked.named]
+            say_by(asked, rows, asked.named_at, [_about(notice, "device", one) for one in named])
+        elif "place" in notice.values:
+            places = [found.value.name for found in asked.sites]
+            say_by(asked, rows, asked.site_at, [_about(notice, "place", one) for one in places])
+        else:
+            say_by(asked, rows, np.zeros(asked.table.count, dtype=np.intp), [(notice,)])
+    if "utilization" in result and asked.timed[rows[0]]:
+        share = np.broadcast_to(result["utilization"].mid, rows.shape)
+        high = share > 1
+        told = [
+            (Notice("impossible_rate", "device_hours", {"share": one}),)
+            for one in share[high].tolist()
+        ]
+        asked.notices.each(rows[high], told)
+
+
+def say_by(
+    asked: Questions, rows: Places, at: Places, bundles: Sequence[tuple[Notice, ...]]
+) -> None:
+    """Say of some rows what holds for the thing that each of them names."""
+    codes = np.full(asked.table.count, -1, dtype=np.intp)
+    codes[rows] = at[rows]
+    asked.notices.coded(bundles, codes)
+
+
+def say_of_devices(asked: Questions, rows: Places) -> None:
+    """Say what is not known of the devices of some rows of a group."""
+    if rows.size:
+        which = np.unique(asked.named_at[rows])
+        every: list[tuple[Notice, ...]] = [()] * len(asked.named)
+        for one in which.tolist():
+            every[one] = device_notices(asked.named[one].device)
+        say_by(asked, rows, asked.named_at, every)
+
+
+def say_of_measured(asked: Questions, rows: Places, corrected: Corrected, asks: Mask) -> None:
+    """Say what about the measured runs of the devices matters to some rows."""
+    for line in asked.finder.measured.notes:
+        notice = Notice("text", "", {"text": line})
+        say_by(asked, rows[asks], np.zeros(asked.table.count, dtype=np.intp), [(notice,)])
+    if not corrected.measured.any():
+        return
+    every: list[tuple[Notice, ...]] = [()] * len(asked.named)
+    for one in np.unique(asked.named_at[rows]).tolist():
+        every[one] = calibration_notices(asked.finder.measured, asked.named[one].device)
+    say_by(asked, rows[asks], asked.named_at, every)
+    say_of_sizes(asked, rows[corrected.measured & asks])
+    high = corrected.measured & asks & (corrected.reached > MOST_MEASURED)
+    reached = corrected.reached[high].tolist()
+    told = [
+        (above_peak(asked.device(row).device, share),)
+        for row, share in zip(rows[high].tolist(), reached, strict=True)
+    ]
+    asked.notices.each(rows[high], told)
+
+
+def say_of_sizes(asked: Questions, rows: Places) -> None:
+    """Say what it would buy to give the size of a step, where that is not given."""
+    unknown = rows[np.isnan(asked.step_flop[rows])]
+    found: dict[tuple[int, str], tuple[Notice, ...]] = {}
+    told = []
+    for row in unknown.tolist():
+        at, group = int(asked.named_at[row]), asked.work.kinds[row].group
+        if (at, group) not in found:
+            named, known = asked.named[at], asked.finder.measured
+            found[at, group] = size_notices(known, named.device, named.precision, group)
+        told.append(found[at, group])
+    asked.notices.each(unknown, told)
+
+
+def say_what_has_no_effect(asked: Questions) -> None:
+    """Say which inputs change nothing where they stand."""
+    table = asked.table
+    settled = asked.timed | ~np.isnan(asked.given_utilization)
+    idle = {
+        "utilization": asked.timed,
+        **dict.fromkeys(OF_UTILIZATION, settled),
+        "price": asked.owned,
+        "price_kind": asked.owned | ~np.isnan(asked.given_rent),
+        "electricity_price": ~asked.owned,
+    }
+    for name, rows in idle.items():
+        if name in table.numbers or name in table.words:
+            asked.notices.where(rows & table.says(name), Notice("no_effect", name))
+    for name in WITHOUT_EFFECT:
+        if name in table.numbers or name in table.words:
+            asked.notices.where(table.says(name), Notice("no_effect_yet", name))
+
+
+def say_what_does_not_fit(asked: Questions) -> None:
+    """Say where weights and optimizer alone exceed the devices, however they are sharded."""
+    rows = np.flatnonzero(~np.isnan(asked.work.numbers["params"]) & (asked.named_at >= 0))
+    if not rows.size:
+        return
+    lora = asked.table.says_word("finetune", "lora")[rows]
+    lora |= of_each_kind(asked.work.kinds, lambda kind: kind.lora)[rows]
+    held = np.array([memory_of(one.device) for one in asked.named])
+    exceeding, needed = too_large(
+        asked.work.numbers["params"][rows],
+        held[asked.named_at[rows]] * asked.devices[rows],
+        lora=lora,
+        catalog=asked.catalog,
+    )
+    over = np.flatnonzero(exceeding)
+    if not over.size:
+        return
+    fewer = asked.devices[rows[over]], asked.work.numbers["params"][rows[over]]
+    counts, sizes = (np.unique(values, return_inverse=True)[1] for values in fewer)
+    keys = (asked.named_at[rows[over]], counts, sizes, lora[over].astype(np.intp))
+    _, first, at = distinct_rows(*keys)
+    bundles = [
+        (
+            does_not_fit(
+                asked.device(int(rows[place])).device,
+                devices=float(asked.devices[rows[place]]),
+                params=float(asked.work.numbers["params"][rows[place]]),
+                needed_bytes=float(needed[place]),
+                lora=bool(lora[place]),
+            ),
+        )
+        for place in over[first].tolist()
+    ]
+    codes = np.full(asked.table.count, -1, dtype=np.intp)
+    codes[rows[over]] = at
+    asked.notices.coded(bundles, codes)
+
+
+def _about(notice: Notice, key: str, name: str) -> tuple[Notice, ...]:
+    """Notice of a group as that of one thing in it."""
+    return (Notice(notice.code, notice.field, {**notice.values, key: name}),)

@@ -1,0 +1,80 @@
+"""What does a power limit do to runs: less power, more time, and what to say about it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.core.hardware import Hardware
+from estimator.core.notice import Notice
+from estimator.core.power import MOST_CAP, capped
+from estimator.core.uncertainty import Number, Uncertain
+from estimator.core.units import S_PER_H, digits
+from estimator.core.work import Workload
+
+EXPONENT = "power.cap_exponent"
+"""Prior: elasticity of the throughput to the dynamic power that a limit leaves."""
+
+
+def under_limit(
+    limit_w: Number,
+    workload: Workload,
+    hardware: Hardware,
+    utilization: Uncertain | None,
+    exponent: Uncertain,
+) -> tuple[Hardware, Uncertain | None, list[tuple[Notice, ...]]]:
+    """Devices and utilization under the limit, and what to say of each run.
+
+    A run already timed keeps its time.
+    """
+    timed = workload.device_hours is not None
+    before = _reached(workload, hardware) if utilization is None else utilization
+    after, reached = capped(hardware, before, limit_w, exponent, slows=not timed)
+    binds = np.atleast_1d(after.load.mid != hardware.load.mid)
+    columns = (binds, limit_w, before.mid, reached.mid)
+    told = [
+        _told(*(float(value) for value in row))
+        for row in zip(*_of_one_length(columns), strict=True)
+    ]
+    return after, None if utilization is None else reached, told
+
+
+def limit_error(limit_w: float, hardware: Hardware) -> Notice | None:
+    """Why a device cannot keep a limit: not above idle, a slip of the pen, or power unknown."""
+    if hardware.tdp_w is None or hardware.idle_w is None:
+        return Notice("power_unknown", "power_cap", {"device": hardware.name})
+    idle, most = float(hardware.idle_w.mid), MOST_CAP * float(hardware.tdp_w.mid)
+    if limit_w <= idle:
+        return Notice("power_limit_too_low", "power_cap", {"edge": idle, "value": limit_w})
+    if limit_w > max(most, MOST_CAP * idle):
+        values = {"times": MOST_CAP, "edge": most, "value": limit_w}
+        return Notice("power_limit_too_high", "power_cap", values)
+    return None
+
+
+def _told(binds: float, limit_w: float, before: float, after: float) -> tuple[Notice, ...]:
+    """What a limit does to one run."""
+    if not binds:
+        return (Notice("power_limit_idle", "power_cap", {"limit": digits(limit_w)}),)
+    longer = (before / after - 1) * 100
+    if not longer:
+        return ()
+    values = {
+        "limit": digits(limit_w),
+        "longer": longer,
+        "before": digits(before),
+        "after": digits(after),
+    }
+    return (Notice("power_limit_slows", "power_cap", values),)
+
+
+def _of_one_length(columns: Sequence[npt.ArrayLike]) -> list[npt.NDArray[np.float64]]:
+    arrays = [np.atleast_1d(np.asarray(one, dtype=np.float64)) for one in columns]
+    return list(np.broadcast_arrays(*arrays))
+
+
+def _reached(workload: Workload, hardware: Hardware) -> Uncertain:
+    """Utilization that a timed run reached; that of a busy device where its work is unknown [1]."""
+    if workload.training_flop is None or workload.device_hours is None:
+        return hardware.full_utilization
+    return workload.training_flop / (hardware.peak_flop_per_s * workload.device_hours * S_PER_H)

@@ -1,0 +1,170 @@
+"""What do words name: device with its precision, and its rent; each looked up once."""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar, cast
+
+from estimator.calibration.correction import Known, known_runs
+from estimator.calibration.utilization_evidence import NOTHING_MEASURED
+from estimator.catalog import Catalog, Device
+from estimator.core.hardware import Hardware
+from estimator.core.messages import reason, refusal
+from estimator.core.notice import Notice
+from estimator.core.uncertainty import Uncertain
+from estimator.scenario.hardware import (
+    choose_precision,
+    find_hardware,
+    find_price,
+    fixed_utilization,
+    named_precision,
+)
+from estimator.scenario.provenance import Found
+from estimator.utilization.features import Doubts, fitted_model, shipped_doubts
+from estimator.utilization.machine import find_machine
+from estimator.utilization.mechanism import UtilizationModel
+from estimator.utilization.parallelism import Machine
+
+Answer = TypeVar("Answer")
+
+MOST_SUGGESTIONS = 30
+"""Unknown devices for which near names are looked for, which takes longer than an estimate [1]."""
+
+MOST_REMEMBERED = 5_000
+"""Look-ups remembered at a time, so that a table of any length runs in bounded memory [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """What a device and a precision in words stand for.
+
+    Parameters
+    ----------
+    device : Device
+        The profile.
+    precision : str
+        Number format of the run.
+    found : Found of Hardware
+        Numbers of the device at it.
+    machine : Machine
+        What the utilization depends on.
+    fixed : Found of Uncertain, optional
+        Utilization of a device that the model does not cover [1].
+    notices : tuple of Notice
+        What was assumed.
+    """
+
+    device: Device
+    precision: str
+    found: Found[Hardware]
+    machine: Machine
+    fixed: Found[Uncertain] | None
+    notices: tuple[Notice, ...]
+
+    @property
+    def hardware(self) -> Hardware:
+        """Numbers of the device."""
+        return self.found.value
+
+    @cached_property
+    def like(self) -> Hashable:
+        """What devices share that one call can answer: what is known of them."""
+        hardware = self.hardware
+        optional = (hardware.tdp_w, hardware.idle_w, hardware.embodied_co2e_kg)
+        kind = "" if self.fixed is None else self.device.kind
+        return kind, *(number is not None for number in optional)
+
+
+class Finder:
+    """Look-ups by the text that names something, remembered; refusals, too.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    calibrated : bool
+        Whether measured runs are used.
+    """
+
+    def __init__(self, catalog: Catalog, *, calibrated: bool = True) -> None:
+        self.catalog = catalog
+        self._calibrated = calibrated
+        self._found: dict[Hashable, object] = {}
+        self._unknown = 0
+
+    def named(self, accelerator: str, precision: str) -> Named:
+        """What a device and a precision in words stand for.
+
+        Raises
+        ------
+        ValueError
+            If the device is not known, or lacks the precision.
+        """
+        key = "named", accelerator, precision
+        return self._once(key, lambda: self._named(accelerator, precision))
+
+    @cached_property
+    def model(self) -> UtilizationModel:
+        """Fitted parameters of the utilization."""
+        return fitted_model(self.catalog)
+
+    @cached_property
+    def measured(self) -> Known:
+        """The measured runs, which correct what is expected."""
+        if not self._calibrated:
+            return Known(self.catalog, NOTHING_MEASURED)
+        return known_runs(self.catalog)
+
+    @cached_property
+    def spreads(self) -> Doubts:
+        """Uncertainty of the utilization: by group of networks, and of what a row leaves out."""
+        return shipped_doubts(self.catalog)
+
+    def price(self, device: Device, year: float | None = None) -> Uncertain | None:
+        """Rent of a device-hour at the time of the run, where any offer is on record."""
+        found = self.rent(device, "", year)
+        return None if found is None else found.value
+
+    def rent(self, device: Device, kind: str, year: float | None) -> Found[Uncertain] | None:
+        """Rent with its provenance, by the kind of offer."""
+        key = "rent", device.id, kind, year
+        return self._once(key, lambda: find_price(device, self.catalog, kind=kind, year=year))
+
+    def _named(self, accelerator: str, precision: str) -> Named:
+        if not accelerator.strip():
+            raise ValueError("accelerator is empty: name the device")
+        if self._unknown > MOST_SUGGESTIONS and self.catalog.find_device(accelerator) is None:
+            raise ValueError(f"unknown hardware {accelerator[:40]!r}: `profiles list` shows all")
+        try:
+            device = self.catalog.device(accelerator.strip())
+        except ValueError:
+            self._unknown += 1
+            raise
+        return self._at_precision(device, precision)
+
+    def _at_precision(self, device: Device, precision: str) -> Named:
+        asked = named_precision(precision, device)
+        chosen = choose_precision(device, asked)
+        values = {"precision": chosen, "device": device.name}
+        exact = asked is not None and asked in precision.lower()
+        return Named(
+            device=device,
+            precision=chosen,
+            found=find_hardware(device, chosen, self.catalog),
+            machine=find_machine(device, chosen),
+            fixed=fixed_utilization(device, self.catalog),
+            notices=() if exact else (Notice("precision_assumed", "precision", values),),
+        )
+
+    def _once(self, key: Hashable, find: Callable[[], Answer]) -> Answer:
+        """Look something up the first time it is named; a refusal is remembered, too."""
+        if len(self._found) > MOST_REMEMBERED:
+            self._found.clear()
+        if key not in self._found:
+            try:
+                self._found[key] = find()
+            except ValueError as error:
+                self._found[key] = reason(error)
+        found = self._found[key]
+        if isinstance(found, Notice):
+            raise refusal(found)
+        return cast(Answer, found)

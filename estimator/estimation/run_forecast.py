@@ -1,0 +1,281 @@
+"""What does the whole of a run take whose first steps were watched: here, and on other hardware?
+
+Time is extrapolated from the steps; energy from the power that meters measured meanwhile; CO2 and
+the cost of electricity follow from the place. On other hardware the same work is estimated as any
+run: its FLOPs are those given, else those that this machine does in a step as far as its
+calibration knows, which the interval then holds.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import S_PER_H
+from estimator.estimation.answer import Answer, answer_scenario, answer_scenarios
+from estimator.measure.forecast import Stamped
+from estimator.runs.record import J_PER_KWH, MeasuredRun
+from estimator.scenario.scenario import Scenario
+from estimator.scenario.site import find_site
+
+OTHERS = ("rtx-4090", "l40s", "a100-sxm-80", "h100-sxm", "b200", "tpu-v5e")
+"""Hardware that a run is compared with unless other is named."""
+
+METER_SD = 0.05
+"""Error of a board's meter, random by board [1]; Yang, Adamek, Armour 2024, arXiv:2312.02741."""
+
+
+MODELLED_SD = 0.7
+"""Uncertainty of a power that is modelled from the load: 8 W were modelled where the data sheet has
+tens; a factor of 2.5 either way, standard deviation of the logarithm [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Median and central 80 % interval."""
+
+    low: float
+    mid: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunQuestion:
+    """A run that was watched for a while.
+
+    Parameters
+    ----------
+    seen : Stamped
+        Its steps so far.
+    measured : MeasuredRun
+        What was recorded meanwhile.
+    scenario : Scenario
+        What the user says of it: kind, arch, precision, step_flop, place.
+    total : int, optional
+        Steps of the whole run; None: what its Trainer plans, if anything.
+    on : sequence of str, optional
+        Other hardware; None: `OTHERS`.
+    """
+
+    seen: Stamped
+    measured: MeasuredRun
+    scenario: Scenario
+    total: int | None = None
+    on: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnOther:
+    """The same run on one device of other hardware.
+
+    Parameters
+    ----------
+    hardware, name : str
+    time_s, energy_kwh, cost_usd, co2e_kg : Span, optional
+        None where that cannot be had.
+    """
+
+    hardware: str
+    name: str
+    time_s: Span
+    energy_kwh: Span | None
+    cost_usd: Span | None
+    co2e_kg: Span | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunForecast:
+    """What the whole run takes.
+
+    Parameters
+    ----------
+    seen_steps : int
+    total_steps : int, optional
+        None where nobody says it: only the time of a step is known then.
+    step_s : float
+        Time of a step once steady [s].
+    left_s, wall_s : Span
+        Time left, and of all steps [s]; of none where the total is unknown.
+    energy_kwh, cost_usd, co2e_kg : Span, optional
+        Of the whole run; the cost is that of the electricity.
+    elsewhere : tuple of OnOther
+        The same run on one device of other hardware.
+    notes : tuple of str
+    """
+
+    seen_steps: int
+    total_steps: int | None
+    step_s: float
+    left_s: Span
+    wall_s: Span
+    energy_kwh: Span | None
+    cost_usd: Span | None
+    co2e_kg: Span | None
+    elsewhere: tuple[OnOther, ...]
+    notes: tuple[str, ...]
+
+    def as_plain(self) -> dict[str, Any]:
+        """As JSON; what is unknown is absent."""
+        found = {name: value for name, value in asdict(self).items() if value is not None}
+        if self.total_steps is None:
+            found = {name: found[name] for name in ("seen_steps", "step_s", "notes")}
+        found["elsewhere"] = [
+            {name: value for name, value in one.items() if value is not None}
+            for one in found.get("elsewhere", ())
+        ]
+        return found
+
+
+def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
+    """Forecast a run from its first steps.
+
+    Raises
+    ------
+    ValueError
+        If other hardware is unknown, or fewer steps are planned than were seen.
+    """
+    seen = question.seen
+    total = question.total or seen.planned
+    if total is not None and total < seen.steps:
+        raise ValueError(f"total_steps must be {seen.steps} at least, so many were seen: {total}")
+    found = seen.forecast(total or seen.steps)
+    step_s = seen.forecast(seen.steps + 1).mid_s - seen.forecast(seen.steps).mid_s
+    wall = Span(low=found.low_s, mid=found.mid_s, high=found.high_s)
+    left = Span(**{name: one - found.seen_s for name, one in asdict(wall).items()})
+    log_sd = math.log(wall.high / wall.mid) / 1.2816
+    energy, notes = _energy(question, Uncertain(wall.mid, {"time": log_sd}), catalog)
+    elsewhere: tuple[OnOther, ...] = ()
+    if total is not None:
+        elsewhere, more = _elsewhere(question, total, step_s, catalog)
+        notes += more
+    return RunForecast(
+        seen_steps=seen.steps,
+        total_steps=total,
+        step_s=step_s,
+        left_s=left,
+        wall_s=wall,
+        **{name: energy.get(name) for name in ("energy_kwh", "cost_usd", "co2e_kg")},
+        elsewhere=elsewhere,
+        notes=tuple(notes),
+    )
+
+
+def _energy(
+    question: RunQuestion, time_s: Uncertain, catalog: Catalog
+) -> tuple[dict[str, Span], list[str]]:
+    """Energy, CO2 and cost of the electricity, by the power of the meters."""
+    meters = question.measured.energy
+    measured = [one for one in meters if one.trust != "modelled"] or list(meters)
+    if not measured:
+        return {}, ["no meter of the power here: energy, cost and CO2 are unknown"]
+    modelled = measured[0].trust == "modelled"
+    notes = ["power is modelled from the load, not measured: a rough figure"] if modelled else []
+    silent = {one.key for one in question.measured.devices} - {one.component for one in measured}
+    if silent:
+        notes.append(f"energy without {', '.join(sorted(silent))}: no meter there")
+    site = find_site(question.scenario.site or "", catalog).value
+    meter_sd = MODELLED_SD if modelled else METER_SD
+    power_w = Uncertain(sum(one.mean_w for one in measured), {"power": meter_sd})
+    energy_kwh = power_w * time_s * site.pue / J_PER_KWH
+    found = {"energy_kwh": _span(energy_kwh)}
+    if site.co2e_kg_per_kwh is not None:
+        found["co2e_kg"] = _span(energy_kwh * site.co2e_kg_per_kwh)
+    if site.electricity_usd_per_kwh is not None:
+        found["cost_usd"] = _span(energy_kwh * site.electricity_usd_per_kwh)
+    return found, notes
+
+
+def _elsewhere(
+    question: RunQuestion, total: int, step_s: float, catalog: Catalog
+) -> tuple[tuple[OnOther, ...], list[str]]:
+    """The same run on one device of other hardware each, and what is assumed."""
+    step_flop, doubt, notes = _step_flop(question, step_s, catalog)
+    if step_flop is None:
+        return (), notes
+    names = list(OTHERS if question.on is None else question.on)
+    if not names:
+        return (), notes
+    common = Scenario(
+        flop=step_flop * total,
+        step_flop=step_flop,
+        kind=question.scenario.kind,
+        arch=question.scenario.arch,
+        site=question.scenario.site,
+        devices=1.0,
+    )
+    asked = [replace(common, hardware=name, precision=_format(question)) for name in names]
+    rows = []
+    for name, answer in zip(names, answer_scenarios(asked, catalog), strict=True):
+        if isinstance(answer, ValueError):
+            if question.on is not None:
+                raise answer
+            continue
+        rows.append(_on_other(name, answer, doubt))
+    return tuple(rows), notes
+
+
+def _format(question: RunQuestion) -> str | None:
+    """Number format as given, or as the program reported it."""
+    timings = question.measured.timings
+    return question.scenario.precision or (timings[0].precision if timings else None)
+
+
+def _on_other(name: str, answer: Answer, doubt: Uncertain) -> OnOther:
+    result = answer.estimate.quantities
+    spans = {
+        field: _span(result[field] * doubt) if field in result else None
+        for field in ("energy_kwh", "cost_usd", "co2e_kg")
+    }
+    return OnOther(
+        hardware=name,
+        name=answer.device.name,
+        time_s=_span(result["wall_hours"] * S_PER_H * doubt),
+        **spans,
+    )
+
+
+def _step_flop(
+    question: RunQuestion, step_s: float, catalog: Catalog
+) -> tuple[float | None, Uncertain, list[str]]:
+    """FLOPs of a step as given or reported; else as this machine's calibration lets expect."""
+    certain = Uncertain(1.0, {})
+    reported = [one.flop for one in question.measured.timings if one.flop is not None]
+    given = question.scenario.step_flop or (reported[0] if reported else None)
+    if given is not None:
+        return float(given), certain, []
+    used = [one.hardware for one in question.measured.devices if one.hardware is not None]
+    unknown = "the work of a step is unknown: set --step-flop to compare with other hardware"
+    if not used or catalog.find_device(used[-1]) is None:
+        return None, certain, [unknown]
+    try:
+        here = answer_scenario(
+            Scenario(
+                flop=1e12,
+                hardware=used[-1],
+                devices=1.0,
+                kind=question.scenario.kind,
+                arch=question.scenario.arch,
+                precision=_format(question),
+            ),
+            catalog,
+        )
+    except ValueError:
+        return None, certain, [unknown]
+    rate = here.inputs["utilization"]
+    peak = catalog.device(used[-1]).peaks[here.precision].value
+    sd = math.log(rate.high / rate.value) / 1.2816 if rate.high else 0.0
+    return (
+        rate.value * peak * step_s,
+        Uncertain(1.0, {"work of a step": sd}),
+        [
+            f"the work of a step is assumed as {rate.value:.0%} of the peak of this machine, "
+            "give or take what the interval holds: --step-flop makes it known"
+        ],
+    )
+
+
+def _span(quantity: Uncertain) -> Span:
+    low, high = quantity.interval()
+    return Span(low=float(low), mid=float(quantity.mid), high=float(high))

@@ -1,0 +1,39 @@
+"""What does an answered run emit if it starts at an hour of a profile of the grid?"""
+
+from dataclasses import replace
+
+from estimator.core.carbon_schedule import schedule
+from estimator.core.estimate import estimate
+from estimator.estimation.answer import Answer
+from estimator.scenario.carbon_profile import Floats, check_start
+from estimator.scenario.provenance import given
+
+
+def on_profile(answer: Answer, hourly: Floats, start_h: float) -> Answer:
+    """The same run by the hours that it covers, with the best start as its plan.
+
+    Parameters
+    ----------
+    answer : Answer
+    hourly : array
+        Intensity of each hour of a profile that repeats [kgCO2e/kWh].
+    start_h : float
+        Hour of the profile at which the run starts [h].
+
+    Raises
+    ------
+    ValueError
+        If the start is no hour of the profile.
+    """
+    check_start(start_h, hourly)
+    plan = schedule(hourly, start_h, float(answer.estimate["wall_hours"].mid))
+    found = given("co2e_kg_per_kwh", plan.co2e_kg_per_kwh, "kgCO2e/kWh")
+    site = replace(answer.site, co2e_kg_per_kwh=found.value)
+    return replace(
+        answer,
+        scenario=replace(answer.scenario, start=start_h),
+        site=site,
+        plan=plan,
+        inputs={**answer.inputs, **found.inputs},
+        estimate=estimate(answer.workload, answer.hardware, site, answer.run),
+    )

@@ -1,0 +1,384 @@
+"""Many scenarios at once: what they name is looked up once, then one call of the core a group.
+
+Rows share a call of the core unless different results can be had of them: the device's power may
+be unknown, the run timed, the devices owned. This is the one path from a question to its answer: a
+single question is a table of one row, a file of any length goes through it in chunks, and a sweep
+of ten million designs does too.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from estimator.calibration.correction import calibrated_power
+from estimator.catalog import Catalog
+from estimator.core.carbon_schedule import Schedule, schedule
+from estimator.core.estimate import Estimate, Run, estimate
+from estimator.core.hardware import REFERENCE_UTILIZATION, Hardware, stack
+from estimator.core.notice import Notice
+from estimator.core.notice_table import NoticeTable
+from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.rows import Floats, Places, by_row, few, filled, rows_of, squeezed
+from estimator.core.site import Site
+from estimator.core.uncertainty import EXACTLY_ZERO, Uncertain
+from estimator.core.work import Workload
+from estimator.estimation.notices import note_absent, say_what_does_not_fit, say_what_has_no_effect
+from estimator.estimation.power_limit import EXPONENT, under_limit
+from estimator.estimation.questions import Questions
+from estimator.estimation.resolver import Finder
+from estimator.estimation.utilization import (
+    Devices,
+    Expected,
+    devices_of,
+    expected_of,
+    utilization_of,
+)
+from estimator.scenario.ownership import used_up_price
+from estimator.scenario.provenance import uncertain_record
+from estimator.scenario.table import ScenarioTable
+
+SEVERAL = "several devices"
+"""Name of the devices of a group; a notice names that of its row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Rows that one call of the core answered.
+
+    Parameters
+    ----------
+    rows : array of int
+        Which rows of the table; one row alone has numbers instead of arrays.
+    workload, hardware, site, run
+        What the core was given.
+    estimate : Estimate
+        What it gave.
+    expected : Expected, optional
+        What was expected of the utilization.
+    left : array, optional
+        Share of the uncertainty of the power that measured runs leave [1].
+    uncorrected : (Hardware, Hardware), optional
+        Devices before and after the measured runs corrected their power, if they did.
+    """
+
+    rows: Places
+    workload: Workload
+    hardware: Hardware
+    site: Site
+    run: Run
+    estimate: Estimate
+    expected: "Expected | None"
+    left: Floats | None
+    uncorrected: tuple[Hardware, Hardware] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableResult:
+    """Answers to a table of scenarios.
+
+    Parameters
+    ----------
+    questions : Questions
+        The table with all that its rows name, for the provenance of single rows.
+    groups : tuple of Group
+        The answered rows.
+    errors : mapping of int to Notice
+        Row -> why it is refused.
+    notices : NoticeTable
+        What was assumed in each row.
+    plans : mapping of int to Schedule
+        Row -> when it starts and should, where a carbon profile is given.
+
+    Examples
+    --------
+    >>> from estimator.catalog import Catalog
+    >>> table = ScenarioTable.of_columns(
+    ...     hardware=["v100", "h100"], flop=1e21, devices=8.0, site="fr"
+    ... )
+    >>> result = estimate_table(table, Catalog.open())
+    >>> energy = result["energy_kwh"]
+    >>> bool(energy.mid[0] > energy.mid[1]), result.errors
+    (True, {})
+    """
+
+    questions: "Questions"
+    groups: tuple[Group, ...]
+    errors: Mapping[int, Notice]
+    notices: NoticeTable
+    plans: Mapping[int, Schedule]
+
+    @property
+    def count(self) -> int:
+        """Rows."""
+        return self.questions.table.count
+
+    def group_of(self, row: int) -> tuple[Group, int]:
+        """Group of an answered row, and its place there."""
+        for group in self.groups:
+            place = int(np.searchsorted(group.rows, row))
+            if place < group.rows.size and group.rows[place] == row:
+                return group, place
+        raise ValueError(f"row {row} has no answer")
+
+    def __getitem__(self, name: str) -> Uncertain:
+        """Return one quantity of all rows: NaN where it cannot be had, and its loadings."""
+        having = [group for group in self.groups if name in group.estimate]
+        mid = np.full(self.count, np.nan)
+        sources = dict.fromkeys(
+            source for group in having for source in group.estimate[name].loadings
+        )
+        loadings = {source: np.zeros(self.count) for source in sources}
+        for group in having:
+            quantity = group.estimate[name]
+            mid[group.rows] = quantity.mid
+            for source, load in quantity.loadings.items():
+                loadings[source][group.rows] = load
+        return Uncertain(mid, dict(loadings))
+
+    def bounds(self, name: str, z: float) -> Floats:
+        """Low, median and high of one quantity of all rows, of shape (count, 3).
+
+        Parameters
+        ----------
+        name : str
+        z : float
+            Half-width of the interval in standard deviations [1].
+        """
+        ends = np.full((self.count, 3), np.nan)
+        for group in self.groups:
+            if name in group.estimate:
+                quantity = group.estimate[name]
+                spread = np.exp(z * quantity.log_sd)
+                for column, end in enumerate(
+                    (quantity.mid / spread, quantity.mid, quantity.mid * spread)
+                ):
+                    ends[group.rows, column] = end
+        return ends
+
+
+def estimate_table(
+    table: ScenarioTable, catalog: Catalog, *, finder: Finder | None = None
+) -> TableResult:
+    """Time, energy, cost, CO2 and water of every row of a table.
+
+    Parameters
+    ----------
+    table : ScenarioTable
+        Any number of rows; by the hundred thousand, chunks of about 5,000 rows use the cache best.
+    catalog : Catalog
+        The profiles.
+    finder : Finder, optional
+        Look-ups to go on with, for the next chunk of the same table.
+
+    Returns
+    -------
+    TableResult
+        By row: quantities with their uncertainty, notices, and errors. No row disturbs another.
+    """
+    questions = Questions(table, finder or Finder(catalog))
+    return _Answers(questions).result()
+
+
+class _Answers:
+    """The rows of a table, answered group by group."""
+
+    def __init__(self, questions: Questions) -> None:
+        self.asked, self.table = questions, questions.table
+        self.catalog, self.finder = questions.catalog, questions.finder
+        self.notices, self.known = questions.notices, questions.finder.measured
+        self.plans: dict[int, Schedule] = {}
+
+    def result(self) -> TableResult:
+        """Answer every row that can be."""
+        groups = tuple(self._answered(rows) for rows in self._groups())
+        say_what_has_no_effect(self.asked)
+        say_what_does_not_fit(self.asked)
+        return TableResult(
+            questions=self.asked,
+            groups=groups,
+            errors=self.asked.errors,
+            notices=self.notices,
+            plans=self.plans,
+        )
+
+    def _groups(self) -> Iterator[Places]:
+        """Rows that one call of the core can answer."""
+        asked, rows = self.asked, self.asked.answerable()
+        if rows.size < 2:
+            yield from [rows] * rows.size
+            return
+        likes: dict[Hashable, int] = {}
+        like = [likes.setdefault(named.like, len(likes)) for named in asked.named]
+        bought = [named.hardware.price_usd is not None for named in asked.named]
+        key = np.array(like)[asked.named_at[rows]]
+        for told in (
+            asked.timed,
+            ~np.isnan(asked.flop),
+            ~np.isnan(self.asked.given_utilization),
+            asked.rent_known,
+            asked.owned,
+            asked.owned & np.array(bought)[asked.named_at],
+            self.table.says("device_price"),
+            self.table.says("power_cap"),
+            asked.profiled,
+            asked.wue_known,
+            self.asked.ignore,
+        ):
+            key = 2 * key + told[rows]
+        for one in np.unique(key):
+            yield rows[key == one]
+
+    def _answered(self, rows: Places) -> Group:
+        """Answer the rows of one group."""
+        asked, first = self.asked, int(rows[0])
+        cut = first if rows.size == 1 else rows
+        known = not np.isnan(asked.flop[first])
+        attempts = self.table.numbers.get("attempts")
+        once = 1.0 if attempts is None else np.where(np.isnan(attempts), 1.0, attempts)[cut]
+        workload = Workload(
+            training_flop=rows_of(asked.work.flop, cut) if known else None,
+            device_hours=rows_of(asked.work.device_hours, cut) if asked.timed[first] else None,
+            attempts=Uncertain(once),
+        )
+        devices = devices_of(asked, rows)
+        expected = expected_of(asked, rows, devices) if known else None
+        utilization = utilization_of(asked, rows, expected)
+        hardware = self._hardware(rows, devices, expected, utilization)
+        uncorrected, left = None, None
+        if not self.asked.ignore[first]:
+            before = hardware
+            hardware, left = calibrated_power(before, utilization, devices.rows, self.known)
+            hardware = hardware if rows.size > 1 or left is None else rows_of(hardware, 0)
+            uncorrected = None if left is None else (before, hardware)
+        hardware = self._owned(hardware, rows, devices)
+        hardware, utilization = self._limited(workload, hardware, utilization, rows)
+        site = self._site(rows)
+        run = Run(
+            devices=asked.devices[cut],
+            utilization=utilization,
+            network_share=EXACTLY_ZERO if asked.bare[first] else self._network_share,
+            price_usd_per_h=self._price(rows),
+            own=bool(asked.owned[first]),
+        )
+        result = estimate(workload, hardware, site, run)
+        if asked.profiled[first]:
+            site = self._scheduled(rows, result, site)
+            result = estimate(workload, hardware, site, run)
+        note_absent(asked, rows, result)
+        return Group(
+            rows=rows,
+            workload=workload,
+            hardware=hardware,
+            site=site,
+            run=run,
+            estimate=result,
+            expected=expected,
+            left=left,
+            uncorrected=uncorrected,
+        )
+
+    @cached_property
+    def _network_share(self) -> Uncertain:
+        return uncertain_record(self.catalog.prior("power.network_share"), "network")
+
+    def _hardware(
+        self,
+        rows: Places,
+        devices: Devices,
+        expected: Expected | None,
+        utilization: Uncertain | None,
+    ) -> Hardware:
+        """Device of each row; its uncertainty of the utilization is that of the run."""
+        full = REFERENCE_UTILIZATION
+        if expected is not None:
+            mid = np.broadcast_to(expected.full, rows.shape)
+            predicted = utilization is not None and np.isnan(self.asked.given_utilization[rows[0]])
+            loadings = utilization.loadings if predicted and utilization is not None else {}
+            full = Uncertain(squeezed(mid), loadings)
+        several: list[Hardware] = [one.hardware for one in devices.named]
+        if len(several) == 1:
+            return replace(several[0], full_utilization=full)
+        by_device: Hardware = rows_of(stack(several), (devices.at, 0))
+        return replace(by_device, name=SEVERAL, full_utilization=full)
+
+    def _owned(self, hardware: Hardware, rows: Places, devices: Devices) -> Hardware:
+        """Device at what its life takes off its price, where it is owned."""
+        if not self.asked.owned[rows[0]]:
+            return hardware
+        paid = self.table.number("device_price")[rows]
+        many = self.asked.devices[rows] > DEVICES_PER_NODE
+        unit = None if np.isnan(paid[0]) else 1.0
+        prices = [
+            used_up_price(one.device, self.catalog, paid=unit, many=more)
+            for one in devices.named
+            for more in (False, True)
+        ]
+        known = [price.value for price in prices if price is not None]
+        if len(known) < len(prices):
+            return replace(hardware, price_usd=None)
+        price = by_row(known, 2 * devices.at + many)
+        return replace(hardware, price_usd=price if unit is None else price * squeezed(paid))
+
+    def _limited(
+        self,
+        workload: Workload,
+        hardware: Hardware,
+        utilization: Uncertain | None,
+        rows: Places,
+    ) -> tuple[Hardware, Uncertain | None]:
+        """Device and utilization under the power limit, where there is one."""
+        limit = self.table.number("power_cap")[rows]
+        if np.isnan(limit[0]):
+            return hardware, utilization
+        exponent = uncertain_record(self.catalog.prior(EXPONENT), "power cap")
+        hardware, utilization, told = under_limit(
+            squeezed(limit), workload, hardware, utilization, exponent
+        )
+        self.notices.each(rows, told)
+        return hardware, utilization
+
+    def _site(self, rows: Places) -> Site:
+        """Place of each row at its time, with what the row itself gives of it."""
+        asked = self.asked
+        which, at = few(asked.site_at[rows])
+        sites = [asked.sites[one].value for one in which.tolist()]
+
+        def of_sites(name: str) -> Uncertain:
+            return by_row([getattr(site, name) or EXACTLY_ZERO for site in sites], at)
+
+        electricity = self.table.number("electricity_price")
+        wue = None
+        if asked.wue_known[rows[0]]:
+            wue = filled(asked.given_wue[rows], of_sites("wue_l_per_kwh"))
+        return Site(
+            name=sites[0].name,
+            pue=filled(asked.pue[rows], of_sites("pue")),
+            co2e_kg_per_kwh=filled(asked.intensity[rows], of_sites("co2e_kg_per_kwh")),
+            wue_l_per_kwh=wue,
+            offsite_l_per_kwh=of_sites("offsite_l_per_kwh"),
+            electricity_usd_per_kwh=filled(electricity[rows], of_sites("electricity_usd_per_kwh"))
+            if asked.owned[rows[0]]
+            else None,
+        )
+
+    def _price(self, rows: Places) -> Uncertain | None:
+        """Rent as given, or by the offers on record; None if unknown, or for owned devices."""
+        asked = self.asked
+        if asked.owned[rows[0]] or not asked.rent_known[rows[0]]:
+            return None
+        which, at = few(asked.rent_at[rows])
+        rents = [asked.rents[one] for one in which.tolist()]
+        offered = [EXACTLY_ZERO if rent is None else rent.value for rent in rents]
+        return filled(asked.given_rent[rows], by_row(offered, at))
+
+    def _scheduled(self, rows: Places, result: Estimate, site: Site) -> Site:
+        """Site with the carbon intensity of the hours that each run covers."""
+        start = np.nan_to_num(self.table.number("start"))
+        hours = np.broadcast_to(result["wall_hours"].mid, rows.shape)
+        for row, wall_hours in zip(rows.tolist(), hours.tolist(), strict=True):
+            hourly = self.asked.profiles[self.asked.profile_at[row]]
+            self.plans[row] = schedule(hourly, float(start[row]), wall_hours)
+        covered = np.array([self.plans[row].co2e_kg_per_kwh for row in rows.tolist()])
+        return replace(site, co2e_kg_per_kwh=Uncertain(squeezed(covered)))

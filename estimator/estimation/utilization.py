@@ -1,0 +1,157 @@
+"""Which utilization is expected of the rows of a group, before and after the measured runs?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.calibration.correction import Corrected, Rows, calibrated_utilization
+from estimator.core.hardware import REFERENCE_UTILIZATION
+from estimator.core.rows import Places, few, one_of, squeezed
+from estimator.core.uncertainty import Number, Uncertain
+from estimator.estimation.notices import say_of_devices, say_of_measured
+from estimator.estimation.questions import Questions
+from estimator.estimation.resolver import Named
+from estimator.scenario.hardware import value_bytes
+from estimator.scenario.scenario import SHARING, column_of
+from estimator.utilization.predict import (
+    Runs,
+    machines_of,
+    predicted_utilization,
+    say_thin_evidence,
+)
+
+Mask = npt.NDArray[np.bool_]
+
+FEATURES = ("width", "seq_len", "params", "active_params")
+OF_STEP = ("batch", "step_flop")
+LAYOUT = ("recomputation", *SHARING, "virtual_stages")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """Utilization of one row on its way: predicted, then calibrated.
+
+    Parameters
+    ----------
+    predicted, calibrated : Uncertain
+        Before and after the measured runs [1].
+    measured : bool
+        Whether measured runs say anything of it.
+    """
+
+    predicted: Uncertain
+    calibrated: Uncertain
+    measured: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """Utilization of a group before and after the measured runs, and of a device alone [1].
+
+    Parameters
+    ----------
+    prior : Uncertain
+        What published runs let expect.
+    corrected : Corrected
+        The same after the measured runs.
+    full : float or array
+        What steady steps reach on one device that waits for no other.
+    """
+
+    prior: Uncertain
+    corrected: Corrected
+    full: Number
+
+    def of(self, place: int) -> Prediction:
+        """What is expected of one row of the group."""
+        return Prediction(
+            predicted=one_of(self.prior, place),
+            calibrated=one_of(self.corrected.utilization, place),
+            measured=bool(self.corrected.measured[place]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Devices:
+    """Distinct devices of a group, which of them each row is on, and what calibrates them."""
+
+    named: list[Named]
+    at: Places
+    rows: Rows
+
+
+def devices_of(asked: Questions, rows: Places) -> Devices:
+    """Devices of a group as its calibration needs them."""
+    which, at = few(asked.named_at[rows])
+    named = [asked.named[one] for one in which.tolist()]
+    return Devices(
+        named=named,
+        at=at,
+        rows=Rows(
+            devices=[one.device for one in named],
+            precisions=[one.precision for one in named],
+            at=at,
+            groups=[asked.work.kinds[row].group for row in rows.tolist()],
+            step_flop=asked.step_flop[rows] / asked.devices[rows],
+        ),
+    )
+
+
+def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
+    """Utilization expected of the rows, whether or not they ask for it."""
+    fixed, lone = devices.named[0].fixed, REFERENCE_UTILIZATION
+    asks = ~asked.timed[rows] & np.isnan(asked.given_utilization[rows])
+    if fixed is not None:
+        prior = fixed.value
+    else:
+        runs = _runs(asked, rows, devices)
+        prior, lone, traits = predicted_utilization(runs, asked.catalog)
+        say_thin_evidence(asked.notices, rows, runs, traits, asks)
+        say_of_devices(asked, rows[asks])
+    if asked.ignore[rows[0]]:
+        nothing = np.zeros(rows.shape, dtype=np.bool_)
+        same = Corrected(utilization=prior, measured=nothing, reached=np.zeros(rows.shape))
+        return Expected(prior=prior, corrected=same, full=lone.mid)
+    corrected = calibrated_utilization(prior, devices.rows, asked.finder.measured)
+    if fixed is None and corrected.measured.any():
+        lone = calibrated_utilization(lone, devices.rows, asked.finder.measured).utilization
+    say_of_measured(asked, rows, corrected, asks)
+    return Expected(prior=prior, corrected=corrected, full=lone.mid)
+
+
+def _runs(asked: Questions, rows: Places, devices: Devices) -> Runs:
+    """The rows as the model of the utilization sees them."""
+    table = asked.table
+    numbers = {column_of(name): asked.work.numbers[name][rows] for name in FEATURES}
+    numbers |= {name: table.numbers[name][rows] for name in LAYOUT if name in table.numbers}
+    counted = np.where(asked.devices_known, asked.devices, np.nan)
+    numbers |= {
+        "year": asked.year[rows],
+        "accelerator_count": counted[rows],
+        "batch_tokens": asked.batch_tokens[rows],
+    }
+    numbers |= {column_of(name): asked.work.numbers[name][rows] for name in ("samples", "tokens")}
+    numbers |= {name: table.numbers[name][rows] for name in OF_STEP if name in table.numbers}
+    numbers["software"] = asked.software[rows]
+    sizes = np.array([value_bytes(one.precision) for one in devices.named])
+    return Runs(
+        numbers=numbers,
+        kinds=[asked.work.kinds[row] for row in rows.tolist()],
+        machine=machines_of([one.machine for one in devices.named], devices.at),
+        flop=asked.flop[rows],
+        devices=asked.devices[rows],
+        value_bytes=sizes[devices.at],
+        steady=asked.steady[rows].astype(np.float64) if asked.steady.any() else 0.0,
+    )
+
+
+def utilization_of(asked: Questions, rows: Places, expected: Expected | None) -> Uncertain | None:
+    """Utilization of the rows as given or as expected; None where the run is timed."""
+    first = int(rows[0])
+    if not np.isnan(asked.given_utilization[first]):
+        return Uncertain(squeezed(asked.given_utilization[rows]))
+    if expected is None or asked.timed[first]:
+        return None
+    found = expected.corrected.utilization
+    return found if rows.size > 1 else one_of(found, 0)

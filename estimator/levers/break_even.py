@@ -1,0 +1,35 @@
+"""When has a lever paid for itself: what it takes to apply over what every query then saves."""
+
+import numpy as np
+
+from estimator.core.uncertainty import Number
+
+
+def break_even(cost: Number, saved_per_query: Number) -> Number:
+    """Queries after which the saving has repaid the cost, both in one unit; infinite if never [1].
+
+    >>> break_even(1000.0, 0.01), float(break_even(1.0, -0.1))
+    (np.float64(100000.0), inf)
+    """
+    saved = np.asarray(saved_per_query, dtype=np.float64)
+    paid: Number = np.where(saved > 0, cost / np.where(saved > 0, saved, 1.0), np.inf)[()]
+    return paid
+
+
+def distillation_flop(student_params: Number, teacher_params: Number, tokens: Number) -> Number:
+    """Compute of a distillation: the student learns, the teacher answers [FLOP]."""
+    return 6.0 * student_params * tokens + 2.0 * teacher_params * tokens
+
+
+def low_rank_params(rows: Number, columns: Number, rank: Number) -> Number:
+    """Parameters of two factors in place of a matrix [parameter]."""
+    return rank * (rows + columns)
+
+
+def paying_rank(rows: Number, columns: Number) -> Number:
+    """Rank at which two factors are as large as the matrix: r = m n / (m + n) [1].
+
+    >>> paying_rank(4096.0, 4096.0)
+    2048.0
+    """
+    return rows * columns / (rows + columns)

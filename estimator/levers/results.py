@@ -1,0 +1,163 @@
+"""What did compression cost in accuracy, and gain in time and energy, where it was measured."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.catalog import Catalog
+
+THIN = 3
+"""Fewer sources than this are thin evidence."""
+
+ACCURACIES = ("accuracy", "accuracy %", "top-1 %", "top-1", "test accuracy", "acc_norm", "F1")
+"""Metrics whose relative loss can be set side by side."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One published result.
+
+    Parameters
+    ----------
+    lever, variant, model, task, metric, setting, source, hardware, extra_training, note : str
+        As published; empty where not stated.
+    row : str
+        Where it stands in the profiles.
+    params : float
+        Size of the network before [parameter].
+    quality : bool
+        Whether it is a quality; a speed or an energy otherwise.
+    before, after : float
+        The metric without and with the lever.
+    higher_is_better : bool
+        Direction of the metric.
+    bits, kept_share, memory_ratio, speedup, energy_ratio : float, optional
+        Bits of a weight, share of the parameters kept, and memory, speed and energy over those
+        before [1].
+    failed : bool
+        Whether its authors call it a failure.
+    """
+
+    lever: str
+    variant: str
+    model: str
+    task: str
+    metric: str
+    setting: str
+    source: str
+    hardware: str
+    extra_training: str
+    note: str
+    row: str
+    params: float
+    quality: bool
+    before: float
+    after: float
+    higher_is_better: bool
+    bits: float | None
+    kept_share: float | None
+    memory_ratio: float | None
+    speedup: float | None
+    energy_ratio: float | None
+    failed: bool
+
+    def lost_share(self) -> float:
+        """Share of the quality lost; below zero where it rose [1]."""
+        change = self.after / self.before - 1
+        return -change if self.higher_is_better else change
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether the metric is an accuracy."""
+        return self.quality and self.metric in ACCURACIES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Several results in one line.
+
+    Parameters
+    ----------
+    low, mid, high : float
+        Tenth, fiftieth and ninetieth percentile.
+    results, sources : int
+        How many results of how many sources.
+    """
+
+    low: float
+    mid: float
+    high: float
+    results: int
+    sources: int
+
+    @property
+    def thin(self) -> bool:
+        """Whether too few sources stand behind it."""
+        return self.sources < THIN
+
+
+def results(catalog: Catalog, *levers: str) -> list[Result]:
+    """Return the published results of some levers, or of all."""
+    rows = enumerate(catalog.compression(), start=2)
+    return [_result(line, row) for line, row in rows if not levers or row["lever"] in levers]
+
+
+def spread(values: Sequence[float], sources: Sequence[str]) -> Spread:
+    """Summarise results; ValueError if there is none.
+
+    >>> spread([0.0, 0.1, 0.2], ["a", "a", "b"]).mid
+    0.1
+    """
+    if not values:
+        raise ValueError("no published result of this kind")
+    low, mid, high = np.quantile(np.asarray(values, dtype=np.float64), [0.1, 0.5, 0.9])
+    return Spread(
+        low=float(low),
+        mid=float(mid),
+        high=float(high),
+        results=len(values),
+        sources=len(set(sources)),
+    )
+
+
+def lost_accuracy(found: Sequence[Result]) -> Spread:
+    """Summarise the share of the accuracy lost in some results [1]."""
+    chosen = [result for result in found if result.is_accuracy]
+    return spread([result.lost_share() for result in chosen], [one.source for one in chosen])
+
+
+def measured(found: Sequence[Result], name: str) -> Spread:
+    """Summarise a measured ratio, "speedup", "memory_ratio" or "energy_ratio" [1]."""
+    chosen = [result for result in found if getattr(result, name) is not None]
+    return spread([getattr(result, name) for result in chosen], [one.source for one in chosen])
+
+
+def _result(line: int, row: Mapping[str, str]) -> Result:
+    def number(name: str) -> float | None:
+        return float(row[name]) if row[name] else None
+
+    return Result(
+        lever=row["lever"],
+        variant=row["variant"],
+        model=row["model"],
+        task=row["task"],
+        metric=row["metric"],
+        setting=row["setting"],
+        source=row["source"],
+        hardware=row["hardware"],
+        extra_training=row["extra_training"],
+        note=row["note"],
+        row=f"compression.csv, line {line}",
+        params=float(row["params"]),
+        quality=row["kind"] == "quality",
+        before=float(row["before"]),
+        after=float(row["after"]),
+        higher_is_better=row["better"] == "higher",
+        bits=number("bits"),
+        kept_share=number("kept_share"),
+        memory_ratio=number("memory_ratio"),
+        speedup=number("speedup"),
+        energy_ratio=number("energy_ratio"),
+        failed=row["failed"] == "yes",
+    )

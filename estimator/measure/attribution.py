@@ -1,0 +1,154 @@
+"""Which devices did the work that was told of, what did they draw meanwhile, and can it be true?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from estimator.catalog import Catalog, ProfileError
+from estimator.catalog.records import Record
+from estimator.core.units import human
+from estimator.measure.session import Reported
+from estimator.runs.energy import summarise
+from estimator.runs.meter import Meter, Sample
+from estimator.runs.record import MeasuredRun, Timing, Trust
+
+IN_USE = 0.05
+"""A device busy for less than this share of the time is taken as not used by the run [1]."""
+
+MOST_OF_PEAK = 1.02
+"""Work said to be done at more than so many times the peak is a slip [1]: the peak of a processor
+is the fastest that its benchmark saw of products and of steps of training, measured to 2 %."""
+
+PARTS = "the work ran on partitions of GPUs: no utilization is derived"
+UNKNOWN = (
+    "which devices did the work is not known, for not all tell how busy they are: no utilization "
+    "is told"
+)
+
+
+def used_devices(run: MeasuredRun) -> list[str]:
+    """Keys of the devices that a run used: the accelerators busy with it, or the processor.
+
+    Empty where no board is seen busy, and one does not tell.
+    """
+    boards = [one.key for one in run.devices if one.kind == "gpu"]
+    busy = {
+        one.component: one.busy - (one.others or 0.0)
+        for one in run.conditions
+        if one.busy is not None
+    }
+    used = [key for key in boards if busy.get(key, 0.0) >= IN_USE]
+    return used or ([] if set(boards) - set(busy) else ["cpu"])
+
+
+def placed(
+    told: Reported,
+    run: MeasuredRun,
+    meters: Sequence[Meter] = (),
+    samples: Mapping[str, Sequence[Sample]] | None = None,
+) -> tuple[Timing | None, list[str]]:
+    """Timing of some steps on the devices that did them.
+
+    Parameters
+    ----------
+    told : Reported
+    run : MeasuredRun
+        With devices and conditions.
+    meters : sequence of Meter
+    samples : mapping, optional
+        Component -> what was read of it.
+
+    Returns
+    -------
+    Timing or None
+        None where it is not known which devices did the work.
+    list of str
+        Why not.
+    """
+    component = told.timing.component
+    used = [component] if component else used_devices(run)
+    if not used:
+        return None, [UNKNOWN]
+    if any(one.key in used and one.shares_board for one in run.devices):
+        return None, [PARTS]
+    devices = told.devices or _devices(told, used)
+    timing = replace(told.timing, component=used[0], devices=devices, power_w=None, trust=None)
+    window = (told.began_s, told.ended_s)
+    powers = [
+        mean_power_w(meter, (samples or {}).get(meter.component, ()), [window])
+        for meter in meters
+        if meter.component in used and meter.trust != "modelled"
+    ]
+    known = [one for one in powers if one is not None]
+    if len(known) < len(used):
+        return timing, []
+    counted = all(trust == "counter" for _, trust in known)
+    mean_w = sum(power_w for power_w, _ in known) / len(known)
+    return replace(timing, power_w=mean_w, trust="counter" if counted else "sampled"), []
+
+
+def _devices(told: Reported, used: Sequence[str]) -> int:
+    """How many devices shared the work: a processor counts once for all its ranks."""
+    if used == ["cpu"]:
+        return told.machines
+    return told.ranks if told.ranks > 1 else len(used)
+
+
+def mean_power_w(
+    meter: Meter, samples: Sequence[Sample], windows: Sequence[tuple[float, float]]
+) -> tuple[float, Trust] | None:
+    """Mean power by a meter in some windows [W], with its trust; None if it was not read there."""
+    energy_j = time_s = 0.0
+    trust: Trust = meter.trust
+    for begin, end in windows:
+        inside = [one for one in samples if begin <= one.time_s <= end]
+        if not inside or end <= begin:
+            continue
+        told = summarise(
+            meter.component, meter.name, meter.trust, inside, duration_s=end - begin
+        ).energy
+        if told is not None:
+            energy_j, time_s, trust = energy_j + told.energy_j, time_s + told.duration_s, told.trust
+    return (energy_j / time_s, trust) if time_s > 0 else None
+
+
+def most_possible(peak: Record) -> float:
+    """Highest rate that a device of this peak can have reached [FLOP/s]."""
+    return MOST_OF_PEAK * peak.value
+
+
+def doubts(run: MeasuredRun) -> list[str]:
+    """Say of which timings nothing can be learnt, and why, as far as the profiles can be read."""
+    devices = {one.key: one for one in run.devices}
+    found = []
+    for timing in run.timings:
+        if timing.what != "training" or timing.flop is None:
+            continue
+        device = devices.get(timing.component)
+        if timing.precision is None:
+            found.append(
+                f"{timing.component}: the number format of the work is not known, so it tells no "
+                "utilization: say --precision, or precision in measure()"
+            )
+        elif device is not None and device.hardware is not None:
+            found += _too_fast(timing, device.hardware)
+    return found
+
+
+def _too_fast(timing: Timing, hardware: str) -> list[str]:
+    """Say that the work told is more than the device can do."""
+    try:
+        catalog = Catalog.open()
+        known = catalog.find_device(hardware)
+        peak = None if known is None else catalog.device(known).peaks.get(timing.precision or "")
+    except ProfileError:
+        return []
+    if peak is None or timing.flop is None:
+        return []
+    reached = timing.flop / timing.time_s / timing.devices
+    if reached <= most_possible(peak):
+        return []
+    return [
+        f"{timing.component}: {human(reached, 'FLOP/s')} would be {reached / peak.value:.3g} times "
+        f"the peak of {known} in {timing.precision}, so nothing is learnt from it: are the work, "
+        "the number format and the number of devices right?"
+    ]

@@ -1,0 +1,1 @@
+"""The benchmark that calibrates this machine: small workloads, timed."""

@@ -1,0 +1,360 @@
+"""What does this device reach: idle, products, memory, and real steps of training, by a protocol.
+
+A product of matrices alone says too much: steps of training reach between a third and two thirds of
+it, and not by one factor. So a few real steps of each family, number format and size are timed, and
+the product only tells the peak, and which sizes fit into the time.
+"""
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+from estimator.measure.bench.timing import (
+    BRIEF,
+    QUICK,
+    THOROUGH,
+    Contention,
+    Thoroughness,
+    Timed,
+    timed,
+)
+from estimator.measure.bench.workloads import Engine, Job, spread_out
+from estimator.runs.observations import SMALLEST_STEP_FLOP
+from estimator.runs.record import Timing, Trust
+
+SHARE_OF_PRODUCT = 0.3
+"""Usual throughput of training over that of a product, to foresee how long a step takes [1]."""
+
+SHORTEST_STEP_S, LONGEST_STEP_S = 0.003, 1.0
+"""Steps foreseen to take less or more are left out [s]."""
+
+LONGEST_PRODUCT_S = 0.3
+"""Products foreseen to take longer are left out: smaller ones have shown the peak [s]."""
+
+SIZES = 4
+"""Sizes of a style in one number format; the first ones measured are the middle and the ends."""
+
+MINUTES, QUICK_MINUTES = 8.0, 2.0
+"""Time of a benchmark, unless another is given [min]."""
+
+MEMORY_SHARE = 0.4
+"""Share of the memory that a job may take [1]."""
+
+DUTIES = (0.25, 0.5, 0.75)
+"""Shares of time at work for the power at part load [1]."""
+
+DUTY_PERIOD_S = 0.23
+"""Time of one turn of work and rest; no multiple of the meters' periods [s]."""
+
+WHOLE_PRODUCTS = 5
+"""So many products at least fit into the work of a turn: one that is begun is ended [1]."""
+
+
+class PowerMeter(Protocol):
+    """What tells the power of a device over a window that has passed."""
+
+    def power_w(self, windows: Sequence[tuple[float, float]]) -> tuple[float, Trust] | None:
+        """Mean power in some windows on the monotonic clock [W], with its trust; None if unknown.
+
+        A modelled power counts as unknown.
+        """
+        ...
+
+    def temperature_c(self) -> float | None:
+        """Temperature of the device now [degC]; None if unknown."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How thorough a benchmark is.
+
+    Parameters
+    ----------
+    job, brief : Thoroughness
+        Of one step of training, and of one product or sum.
+    minutes : float
+        Time for all, the most informative first [min].
+    sizes : int
+        Sizes of a style in one number format.
+    idle_s, cool_s : float
+        Time of the idle window, and of waiting at most for the device to cool [s].
+    """
+
+    job: Thoroughness = THOROUGH
+    brief: Thoroughness = BRIEF
+    minutes: float = MINUTES
+    sizes: int = SIZES
+    idle_s: float = 10.0
+    cool_s: float = 60.0
+
+
+FULL = Effort()
+FAST = Effort(job=QUICK, minutes=QUICK_MINUTES, idle_s=3.0, cool_s=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a benchmark is.
+
+    Parameters
+    ----------
+    timing : Timing
+        What was just measured.
+    done, left : int
+        Jobs measured and to be measured, as foreseen now.
+    left_s : float
+        Time that they will take, roughly [s].
+    notes : tuple of str
+        What to know about this one.
+    """
+
+    timing: Timing
+    done: int
+    left: int
+    left_s: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """A benchmark of one device, step by step, so that it can be stopped and keeps what it has.
+
+    Parameters
+    ----------
+    engine : Engine
+        What runs the jobs.
+    contention : Contention
+        Who else uses the machine.
+    meter : PowerMeter, optional
+        None where the power cannot be measured.
+    effort : Effort
+    memory_bytes : float
+        Memory of the device [B].
+    precisions : sequence of str, optional
+        Number formats to measure; None: all that the engine has.
+
+    Attributes
+    ----------
+    notes : list of str
+        What was left out, and why.
+    """
+
+    engine: Engine
+    contention: Contention
+    memory_bytes: float
+    meter: PowerMeter | None = None
+    effort: Effort = FULL
+    precisions: Sequence[str] | None = None
+    dice: random.Random = field(default_factory=random.Random)
+    notes: list[str] = field(default_factory=list, init=False)
+    _best: dict[str, float] = field(default_factory=dict, init=False)
+    _until_s: float = field(default=0.0, init=False)
+    _skipped: int = field(default=0, init=False)
+    _left: list[float] | None = field(default=None, init=False)
+    _done: int = field(default=0, init=False)
+
+    def measure(self) -> Iterator[Progress]:
+        """Measure job by job: idle, products, memory, part load, training.
+
+        Yields
+        ------
+        Progress
+            After each job.
+        """
+        self._until_s = time.monotonic() + 60.0 * self.effort.minutes
+        self._cool()
+        if self.meter is not None:
+            yield self._so_far(self._idle())
+        products: list[tuple[float, Job]] = []
+        for job in self._chosen(self.engine.matrix()) + self._fitting(self.engine.copies()):
+            if self._best and self._step_s(job) * SHARE_OF_PRODUCT > LONGEST_PRODUCT_S:
+                continue
+            measured = self._measured(job, self.effort.brief)
+            if measured is None:
+                continue
+            timing, notes = measured
+            if job.what == "matrix" and job.flop is not None:
+                reached = job.flop / timing.time_s
+                self._best[job.precision] = max(self._best.get(job.precision, 0.0), reached)
+                products.append((timing.time_s, job))
+            yield self._so_far(timing, notes)
+        if self.meter is not None and products:
+            for duty in DUTIES:
+                yield self._so_far(self._part_load(for_part_load(products), duty))
+        yield from self._training_steps()
+
+    def _training_steps(self) -> Iterator[Progress]:
+        """Steps of training, the most informative first, until the time is up."""
+        jobs = self._trainings()
+        for at, job in enumerate(jobs):
+            self._left = [self._step_s(later) for later in jobs[at + 1 :]]
+            if self.effort.job.expected_s(self._step_s(job)) > self._until_s - time.monotonic():
+                self._skipped += 1
+                continue
+            measured = self._measured(job, self.effort.job)
+            if measured is not None:
+                yield self._so_far(*measured)
+        if self._skipped:
+            self.notes.append(
+                f"{self._skipped} of {len(jobs)} training steps were left out for want of time: "
+                f"--minutes {2 * self.effort.minutes:g} measures more of them"
+            )
+
+    def _so_far(self, timing: Timing, notes: tuple[str, ...] = ()) -> Progress:
+        self._done += 1
+        left_s, left = max(0.0, self._until_s - time.monotonic()), 0
+        if self._left is not None:
+            foreseen_s = sum(self.effort.job.expected_s(step_s) for step_s in self._left)
+            left_s, left = min(foreseen_s, left_s), len(self._left)
+        return Progress(timing=timing, done=self._done, left=left, left_s=left_s, notes=notes)
+
+    def _cool(self) -> None:
+        """Wait until the temperature no longer falls, or time is up."""
+        if self.meter is None:
+            return
+        until, before = time.monotonic() + self.effort.cool_s, self.meter.temperature_c()
+        while before is not None and time.monotonic() < until:
+            time.sleep(5.0)
+            now = self.meter.temperature_c()
+            if now is None or now > before - 0.5:
+                return
+            before = now
+
+    def _chosen(self, jobs: Sequence[Job]) -> list[Job]:
+        """Jobs of the number formats asked for that fit into the memory."""
+        return [
+            job
+            for job in self._fitting(jobs)
+            if self.precisions is None or job.precision in self.precisions
+        ]
+
+    def _fitting(self, jobs: Sequence[Job]) -> list[Job]:
+        return [job for job in jobs if job.held_bytes <= MEMORY_SHARE * self.memory_bytes]
+
+    def _trainings(self) -> list[Job]:
+        """Some sizes of each style and number format that take neither too short nor too long.
+
+        In the order of what they tell: the middle size of every style, then the ends, then the
+        rest; of each the first number format first.
+        """
+        styles: dict[tuple[str, str | None], list[Job]] = {}
+        for job in self._chosen(self.engine.training()):
+            step_s = self._step_s(job)
+            large_enough = job.flop is not None and job.flop >= SMALLEST_STEP_FLOP
+            if large_enough and SHORTEST_STEP_S <= step_s <= LONGEST_STEP_S:
+                styles.setdefault((job.precision, job.style or job.kind), []).append(job)
+        ordered = [told_first(spread_out(some, self.effort.sizes)) for some in styles.values()]
+        rounds = max(map(len, ordered), default=0)
+        return [some[at] for at in range(rounds) for some in ordered if at < len(some)]
+
+    def _step_s(self, job: Job) -> float:
+        """Time that a step is foreseen to take [s]."""
+        fastest = self._best.get(job.precision) or max(self._best.values(), default=1e9)
+        return (job.flop or 0.0) / (SHARE_OF_PRODUCT * fastest)
+
+    def _measured(self, job: Job, effort: Thoroughness) -> tuple[Timing, tuple[str, ...]] | None:
+        """Prepare, time and let go of one job; None of one that the library cannot run here."""
+        try:
+            found = timed(
+                job.prepare(),
+                self.engine.finish,
+                contention=self.contention,
+                effort=effort,
+                dice=self.dice,
+            )
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0][:100]
+            self.notes.append(f"{job.label}, {job.precision}: cannot run here ({reason})")
+            return None
+        power = None if self.meter is None else self.meter.power_w(found.windows)
+        timing = Timing(
+            what=job.what,
+            component=self.engine.component,
+            precision=job.precision,
+            kind=job.kind,
+            arch=job.arch,
+            label=job.label,
+            style=job.style,
+            flop=job.flop,
+            moved_bytes=job.moved_bytes,
+            time_s=found.time_s,
+            log_sd=found.log_sd,
+            repetitions=found.repetitions,
+            rejected=found.rejected,
+            power_w=None if power is None else power[0],
+            trust=None if power is None else power[1],
+            params=job.params,
+            hidden=job.hidden,
+            seq_len=job.seq_len,
+            tokens=job.tokens,
+            samples=job.samples,
+        )
+        return timing, _notes(job, found)
+
+    def _idle(self) -> Timing:
+        """Power with nothing of ours going on."""
+        started = time.monotonic()
+        time.sleep(self.effort.idle_s)
+        return self._resting("idle", started)
+
+    def _part_load(self, job: Job, duty: float) -> Timing:
+        """Power while a product runs a share of the time."""
+        work = job.prepare()
+        started = time.monotonic()
+        until = started + self.effort.job.window_s
+        while (begun := time.monotonic()) < until:
+            while time.monotonic() < begun + duty * DUTY_PERIOD_S:
+                work()
+                self.engine.finish()
+            time.sleep(max(0.0, begun + DUTY_PERIOD_S - time.monotonic()))
+        timing = self._resting("load", started)
+        return replace(
+            timing, precision=job.precision, label=f"{job.label}, {duty:.0%} of the time"
+        )
+
+    def _resting(self, what: Literal["idle", "load"], started: float) -> Timing:
+        ended = time.monotonic()
+        power = None if self.meter is None else self.meter.power_w([(started, ended)])
+        return Timing(
+            what=what,
+            component=self.engine.component,
+            time_s=ended - started,
+            repetitions=1,
+            power_w=None if power is None else power[0],
+            trust=None if power is None else power[1],
+        )
+
+
+def told_first(jobs: Sequence[Job]) -> list[Job]:
+    """Jobs from small to large in the order of what they tell: the middle, the ends, the rest."""
+    middle = (len(jobs) - 1) // 2
+    first = list(dict.fromkeys([middle, 0, len(jobs) - 1]))[: len(jobs)]
+    return [jobs[at] for at in (*first, *(at for at in range(len(jobs)) if at not in first))]
+
+
+def for_part_load(products: Sequence[tuple[float, Job]]) -> Job:
+    """The longest product of which several fit into the shortest work of a turn, or the shortest.
+
+    Parameters
+    ----------
+    products : sequence of (float, Job)
+        Each with its time [s].
+    """
+    limit_s = min(DUTIES) * DUTY_PERIOD_S / WHOLE_PRODUCTS
+    ordered = sorted(products, key=lambda one: one[0])
+    short = [job for time_s, job in ordered if time_s <= limit_s]
+    return short[-1] if short else ordered[0][1]
+
+
+def _notes(job: Job, found: Timed) -> tuple[str, ...]:
+    """What to know about one timing."""
+    if not found.repetitions:
+        return (f"{job.label}: others used the machine in every repetition; taken all the same",)
+    if found.log_sd is None:
+        return (f"{job.label}: one undisturbed trial only, so its spread is not known",)
+    if not found.settled:
+        return (f"{job.label}: still spread by {found.log_sd:.0%} after the last trial",)
+    return ()

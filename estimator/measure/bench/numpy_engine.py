@@ -1,0 +1,165 @@
+"""What does the processor reach with numpy's BLAS: products, sums of vectors, a perceptron."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.measure.bench.workloads import (
+    ADAM_BYTES_PER_PARAM,
+    Job,
+    matrix_flop,
+    perceptron_flop,
+)
+
+DTYPES: dict[str, type[np.floating[Any]]] = {"fp32": np.float32, "fp64": np.float64}
+"""Number formats that BLAS has."""
+
+MATRIX_SIZES = (256, 512, 1024, 2048, 4096)
+VECTOR_SIZES = (100_000, 1_000_000, 20_000_000)
+
+PERCEPTRONS = (
+    # width, batch of the perceptrons of four layers
+    *((128, 64), (256, 64), (256, 256), (512, 128), (512, 512), (1024, 256)),
+    *((1024, 1024), (2048, 512), (2048, 2048), (4096, 1024), (4096, 4096)),
+)
+DEPTH = 4
+
+RATE, FIRST, SECOND, TINY = 1e-3, 0.9, 0.999, 1e-8
+"""Adam: learning rate, decay of both moments, and what keeps the division sound [1]."""
+
+Array = npt.NDArray[Any]
+
+
+class NumpyEngine:
+    """Runs jobs on the processor through numpy."""
+
+    component = "cpu"
+
+    def __init__(self, seed: int = 0) -> None:
+        self.name = f"numpy {np.__version__}"
+        self._random = np.random.default_rng(seed)
+
+    def matrix(self) -> list[Job]:
+        """Matrix products, by precision, from small to large."""
+        return [
+            Job(
+                what="matrix",
+                label=f"product of {size} x {size}, numpy",
+                precision=precision,
+                prepare=partial(self._product, size, dtype),
+                flop=matrix_flop(size),
+                held_bytes=3.0 * size**2 * np.dtype(dtype).itemsize,
+            )
+            for precision, dtype in DTYPES.items()
+            for size in MATRIX_SIZES
+        ]
+
+    def copies(self) -> list[Job]:
+        """Sums of two vectors, from what fits in the caches to what does not."""
+        return [
+            Job(
+                what="copy",
+                label=f"sum of two vectors of {size:,} numbers, numpy",
+                precision="fp32",
+                prepare=partial(self._sum, size),
+                moved_bytes=3.0 * size * 4,
+                held_bytes=3.0 * size * 4,
+            )
+            for size in VECTOR_SIZES
+        ]
+
+    def training(self) -> list[Job]:
+        """Steps of training a perceptron, from small to large."""
+        return [self.perceptron(width, DEPTH, batch) for width, batch in PERCEPTRONS]
+
+    def finish(self) -> None:
+        """Numpy is done when it returns."""
+
+    def _product(self, size: int, dtype: type[np.floating[Any]]) -> Callable[[], object]:
+        left, right = (self._random.random((size, size)).astype(dtype) for _ in range(2))
+        out = np.empty_like(left)
+        return lambda: np.matmul(left, right, out=out)
+
+    def _sum(self, size: int) -> Callable[[], object]:
+        left, right = (self._random.random(size, dtype=np.float32) for _ in range(2))
+        out = np.empty_like(left)
+        return lambda: np.add(left, right, out=out)
+
+    def perceptron(self, width: int, depth: int, batch: int) -> Job:
+        """Step of training a perceptron of square layers."""
+        params = float(depth * width**2)
+        return Job(
+            what="training",
+            label=f"perceptron of {depth} layers, width {width}, batch {batch}, numpy",
+            precision="fp32",
+            prepare=partial(perceptron, width=width, depth=depth, batch=batch, random=self._random),
+            flop=perceptron_flop(width, depth, batch),
+            moved_bytes=ADAM_BYTES_PER_PARAM * params,
+            held_bytes=4.0 * (4 * params + 3 * depth * batch * width),
+            kind="other",
+            arch="perceptron",
+            style="perceptron in numpy",
+            params=params,
+            hidden=float(width),
+            samples=float(batch),
+        )
+
+
+@dataclass(kw_only=True)
+class _Layer:
+    """Weights of a layer, with their moments."""
+
+    weight: Array
+    mean: Array
+    square: Array
+
+
+def perceptron(
+    *, width: int, depth: int, batch: int, random: np.random.Generator
+) -> Callable[[], float]:
+    """Step of training a perceptron of square layers on fixed data; it returns the loss.
+
+    Mean squared error, rectifiers between the layers, Adam; all in single precision.
+    """
+    scale = np.float32(np.sqrt(2.0 / width))
+    layers = []
+    for _ in range(depth):
+        weight = scale * random.standard_normal((width, width), dtype=np.float32)
+        layers.append(
+            _Layer(weight=weight, mean=np.zeros_like(weight), square=np.zeros_like(weight))
+        )
+    given = random.standard_normal((batch, width), dtype=np.float32)
+    wanted = random.standard_normal((batch, width), dtype=np.float32)
+    count = 0
+
+    def step() -> float:
+        nonlocal count
+        count += 1
+        values = [given]
+        for at, layer in enumerate(layers):
+            out = values[-1] @ layer.weight
+            values.append(out if at == depth - 1 else np.maximum(out, 0, out=out))
+        error = values[-1] - wanted
+        slope = error * np.float32(2.0 / error.size)
+        for at in reversed(range(depth)):
+            gradient = values[at].T @ slope
+            if at:
+                slope = (slope @ layers[at].weight.T) * (values[at] > 0)
+            _adam(layers[at], gradient, count)
+        return float(np.mean(error**2))
+
+    return step
+
+
+def _adam(layer: _Layer, gradient: Array, count: int) -> None:
+    """Update the weights in place; Kingma and Ba 2015, arXiv:1412.6980, algorithm 1."""
+    layer.mean *= np.float32(FIRST)
+    layer.mean += np.float32(1 - FIRST) * gradient
+    layer.square *= np.float32(SECOND)
+    layer.square += np.float32(1 - SECOND) * gradient**2
+    rate = np.float32(RATE * np.sqrt(1 - SECOND**count) / (1 - FIRST**count))
+    layer.weight -= rate * layer.mean / (np.sqrt(layer.square) + np.float32(TINY))

@@ -1,0 +1,315 @@
+"""How does a benchmark become a stored run, and a processor's profile with it?"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from estimator.catalog.measured_profiles import keep_profile, kept_profiles
+from estimator.measure.attribution import mean_power_w
+from estimator.measure.bench import torch_engine
+from estimator.measure.bench.benchmark import FAST, FULL, Bench, Effort, Progress
+from estimator.measure.bench.cpu_profile import (
+    merged,
+    processor_id,
+    profile_of,
+    source_id,
+    source_of,
+)
+from estimator.measure.bench.numpy_engine import NumpyEngine
+from estimator.measure.bench.torch_engine import TorchEngine
+from estimator.measure.bench.workloads import Engine, Job
+from estimator.measure.host import Contention
+from estimator.measure.recorder import Recording
+from estimator.runs import open_store
+from estimator.runs.meter import Meter
+from estimator.runs.record import MeasuredDevice, MeasuredRun, State, Timing, Trust
+
+SPREADS = 0.1
+"""Timings whose logarithm has a larger standard deviation are named as spread [1]."""
+
+MEMORY_IF_UNKNOWN = 4e9
+"""Memory of a device that does not tell, so that a job surely fits [B]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchQuestion:
+    """What is to be measured, and how.
+
+    Parameters
+    ----------
+    device : str, optional
+        "cpu", or "gpu:0" and so on; None: the first board that PyTorch sees, or the processor.
+    engine : str, optional
+        "torch" or "numpy"; None: torch where it is installed.
+    precisions : sequence of str, optional
+        Number formats; None: all that the engine has.
+    quick : bool
+        Shorter trials, and two minutes.
+    minutes : float, optional
+        Time for all [min]; None: eight, or two if quick.
+    """
+
+    device: str | None = None
+    engine: str | None = None
+    precisions: Sequence[str] | None = None
+    quick: bool = False
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.minutes is not None and not 0.5 <= self.minutes <= 600:
+            raise ValueError(f"minutes must be between 0.5 and 600, got {self.minutes:g}")
+
+
+def benchmark(
+    question: BenchQuestion, report: Callable[[Progress], None]
+) -> tuple[MeasuredRun, str]:
+    """Measure one device, store the run, and write the profile of a processor.
+
+    Parameters
+    ----------
+    question : BenchQuestion
+    report : callable
+        Is told of every job.
+
+    Returns
+    -------
+    MeasuredRun, str
+        The run, interrupted if Ctrl-C was pressed; the id or name of the device for `estimate`.
+
+    Raises
+    ------
+    ValueError
+        If the device, the engine or a number format is not to be had.
+    StoreError
+        If the result could not be kept: better known before ten minutes than after.
+    """
+    with open_store() as store:
+        recording = Recording(origin="bench", store=store, notes=list(store.notes))
+        recording.label = "quick benchmark" if question.quick else "benchmark"
+        recording.start()
+        try:
+            engine = _engine(question, recording.devices)
+        except ValueError:
+            recording.drop()
+            raise
+        if question.device is None:
+            recording.notes += left_aside(engine.component, recording.devices)
+        timings: list[Timing] = []
+        state: State = "finished"
+        try:
+            bench = _bench(question, engine, recording)
+            for progress in bench.measure():
+                timings.append(progress.timing)
+                recording.notes += progress.notes
+                recording.update(timings)
+                report(progress)
+        except KeyboardInterrupt:
+            state = "interrupted"
+            recording.notes.append("stopped by Ctrl-C: what was measured until then is kept")
+        recording.notes += bench.notes + summary(timings)
+        measured = recording.end(state=state, timings=lambda run: timings)
+    return measured, _known_as(measured, engine)
+
+
+def _engine(question: BenchQuestion, devices: Sequence[MeasuredDevice]) -> Engine:
+    """What runs the work, as asked or as installed."""
+    has_torch = torch_engine.installed()
+    engine = question.engine or ("torch" if has_torch else "numpy")
+    if engine == "torch" and not has_torch:
+        raise ValueError("PyTorch is not installed: pip install torch, or --engine numpy")
+    boards = torch_engine.boards(devices) if engine == "torch" else {}
+    key = question.device or next(iter(boards), "cpu")
+    if key != "cpu" and key not in boards:
+        has = ", ".join(["cpu", *boards])
+        hint = "" if has_torch else "; boards need PyTorch: pip install torch"
+        raise ValueError(f"no device {key!r} to measure: there is {has}{hint}")
+    found: Engine = TorchEngine(boards[key], key) if key in boards else _on_processor(engine)
+    formats = {job.precision for job in found.matrix()}
+    for precision in question.precisions or ():
+        if precision not in formats:
+            raise ValueError(
+                f"{found.name} has no {precision} on {key}: it has {', '.join(sorted(formats))}"
+            )
+    return found
+
+
+def left_aside(component: str, devices: Sequence[MeasuredDevice]) -> list[str]:
+    """Say which other boards there are, where nobody chose what to measure.
+
+    Parameters
+    ----------
+    component : str
+        Key of the device that is measured.
+    devices : sequence of MeasuredDevice
+        All that are seen.
+    """
+    others = [one.key for one in devices if one.kind == "gpu" and one.key != component]
+    if not others:
+        return []
+    if component == "cpu":
+        remedy = "boards need a PyTorch that can use them: pip install torch"
+    else:
+        remedy = f"each by itself: --device {others[0]}"
+    return [f"only {component} is measured, {', '.join(others)} not: {remedy}"]
+
+
+def _on_processor(engine: str) -> Engine:
+    """Numpy on the processor, and PyTorch where it is wanted."""
+    return (
+        BothEngines(NumpyEngine(), TorchEngine("cpu", "cpu"))
+        if engine == "torch"
+        else NumpyEngine()
+    )
+
+
+@dataclass(frozen=True)
+class BothEngines:
+    """Numpy and PyTorch on the processor: perceptrons by both, as two styles.
+
+    Parameters
+    ----------
+    numpy, torch : Engine
+    """
+
+    numpy: Engine
+    torch: Engine
+    component: str = "cpu"
+
+    @property
+    def name(self) -> str:
+        """Both libraries and their versions."""
+        return f"{self.numpy.name} and {self.torch.name}"
+
+    def matrix(self) -> list[Job]:
+        """Matrix products of both."""
+        return [*self.numpy.matrix(), *self.torch.matrix()]
+
+    def copies(self) -> list[Job]:
+        """Sums of two vectors, by numpy."""
+        return list(self.numpy.copies())
+
+    def training(self) -> list[Job]:
+        """Steps of training: networks by PyTorch, perceptrons by both."""
+        return [*self.torch.training(), *self.numpy.training()]
+
+    def finish(self) -> None:
+        """Both are done when they return."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampledPower:
+    """Power of one component of a recording, for the benchmark.
+
+    Parameters
+    ----------
+    recording : Recording
+    component : str
+    """
+
+    recording: Recording
+    component: str
+
+    def measures(self) -> bool:
+        """Whether there is a meter that truly measures."""
+        return self._meter() is not None
+
+    def _meter(self) -> Meter | None:
+        for one in self.recording.meters:
+            if one.component == self.component and one.trust != "modelled":
+                return one
+        return None
+
+    def power_w(self, windows: Sequence[tuple[float, float]]) -> tuple[float, Trust] | None:
+        """Mean power in windows that have passed [W], with its trust; None if not measured."""
+        meter = self._meter()
+        if meter is None:
+            return None
+        return mean_power_w(meter, self.recording.samples().get(self.component, []), windows)
+
+    def temperature_c(self) -> float | None:
+        """Last temperature read [degC]; None if none was."""
+        samples = self.recording.samples().get(self.component, [])
+        known = [one.temperature_c for one in samples if one.temperature_c is not None]
+        return known[-1] if known else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OthersOnDevice:
+    """Who else uses the machine, or the board that is measured.
+
+    Parameters
+    ----------
+    host : Contention
+        Of the processor.
+    recording : Recording
+        Whose meters tell of the board.
+    component : str
+    """
+
+    host: Contention
+    recording: Recording
+    component: str
+
+    def read(self) -> float | None:
+        """The larger of the processor's share and the board's newest; None if none is known [1]."""
+        samples = self.recording.samples().get(self.component, [])
+        told = (one.others for one in reversed(samples) if one.others is not None)
+        known = [share for share in (self.host.read(), next(told, None)) if share is not None]
+        return max(known, default=None)
+
+
+def effort_of(question: BenchQuestion) -> Effort:
+    """How thorough a benchmark is, and how long it takes."""
+    effort = FAST if question.quick else FULL
+    return effort if question.minutes is None else replace(effort, minutes=question.minutes)
+
+
+def summary(timings: Sequence[Timing]) -> list[str]:
+    """Say how much was rejected, what still spreads, and what to do about it."""
+    lines = []
+    rejected = sum(one.rejected for one in timings)
+    every = rejected + sum(one.repetitions for one in timings)
+    if rejected:
+        lines.append(f"{rejected / every:.0%} of the repetitions rejected: others used the machine")
+    wide = [one for one in timings if (one.log_sd or 0.0) > SPREADS]
+    if wide:
+        lines.append(
+            f"{len(wide)} of {len(timings)} timings spread by more than {SPREADS:.0%}: close other "
+            "programs and measure again, the better timing counts more"
+        )
+    return lines
+
+
+def _bench(question: BenchQuestion, engine: Engine, recording: Recording) -> Bench:
+    """The benchmark of a device with the meters of a recording."""
+    device = recording.device(engine.component)
+    meter = SampledPower(recording=recording, component=engine.component)
+    return Bench(
+        engine=engine,
+        contention=OthersOnDevice(
+            host=Contention(), recording=recording, component=engine.component
+        ),
+        memory_bytes=device.memory_bytes or MEMORY_IF_UNKNOWN,
+        meter=meter if meter.measures() else None,
+        effort=effort_of(question),
+        precisions=question.precisions,
+    )
+
+
+def _known_as(measured: MeasuredRun, engine: Engine) -> str:
+    """Id of the device for `estimate`; a processor's profile is written for it."""
+    device = next(one for one in measured.devices if one.key == engine.component)
+    if device.kind == "gpu":
+        return device.hardware or device.name
+    if any(one.what == "matrix" for one in measured.timings):
+        return keep_processor(measured)
+    return processor_id(measured.host)
+
+
+def keep_processor(measured: MeasuredRun) -> str:
+    """Write the profile of the processor of a benchmark; return its id."""
+    device = next(one for one in measured.devices if one.key == "cpu")
+    sources = {source_id(measured.host): source_of(measured.host, measured.started[:10])}
+    name = processor_id(measured.host)
+    profile = merged(profile_of(measured, device), kept_profiles().get(name, {}))
+    keep_profile(name, profile, sources)
+    return name

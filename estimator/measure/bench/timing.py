@@ -1,0 +1,257 @@
+"""How long does one piece of work take: a protocol that is not fooled by start-up, noise or others.
+
+Warm up; then trials with pauses of uneven length between them, each a window of several slices. A
+slice is as many repetitions as last long enough for the system to tell who used the machine; one
+in which others used more than a little of it is rejected and counted. Trials go on until the
+median is known well enough, or time is up, and that is then said.
+"""
+
+import math
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+SLICE_S = 0.25
+"""Least time of a slice: the clocks of the system count in hundredths of a second [s]."""
+
+OTHERS_ALLOWED = 0.05
+"""Share of the machine that others may use without a slice being rejected [1]."""
+
+WELL_KNOWN = 0.01
+"""Standard error of the median's logarithm at which no more trials are needed [1]."""
+
+MEDIAN_OVER_MEAN = 1.25
+"""Standard error of a median over that of a mean, for normal errors [1]."""
+
+
+class Contention(Protocol):
+    """Who else uses the machine."""
+
+    def read(self) -> float | None:
+        """Share of the machine that others used since the last reading; None if unknown [1]."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thoroughness:
+    """How much time to spend on one piece of work.
+
+    Parameters
+    ----------
+    warm_up_s, window_s : float
+        Time of warming up, and of one trial [s].
+    repetitions : int
+        A trial of so many repetitions is long enough, too.
+    trials, most_trials : int
+        How many are made, and how many at most while the spread is large.
+    pause_s : float
+        Mean pause between trials [s].
+    patience_s : float
+        How long to wait before a trial while others use the machine [s].
+    """
+
+    warm_up_s: float = 2.0
+    window_s: float = 5.0
+    repetitions: int = 32
+    trials: int = 4
+    most_trials: int = 8
+    pause_s: float = 0.5
+    patience_s: float = 20.0
+
+    def expected_s(self, repetition_s: float) -> float:
+        """Usual time that a piece of work takes, whose repetition takes so long [s].
+
+        A trial lasts four slices at least, and waits one for others to be calm.
+        """
+        slice_s = SLICE_S + repetition_s
+        trial_s = max(min(self.window_s, self.repetitions * repetition_s), 4 * slice_s)
+        calm_s = min(SLICE_S, self.patience_s)
+        return max(self.warm_up_s, 2 * repetition_s) + self.trials * (
+            trial_s + self.pause_s + calm_s
+        )
+
+
+THOROUGH = Thoroughness(
+    warm_up_s=0.7,
+    window_s=1.5,
+    repetitions=16,
+    trials=3,
+    most_trials=4,
+    pause_s=0.2,
+    patience_s=1.0,
+)
+"""For a step of training: some six seconds."""
+
+QUICK = Thoroughness(
+    warm_up_s=0.4,
+    window_s=0.8,
+    repetitions=6,
+    trials=2,
+    most_trials=3,
+    pause_s=0.1,
+    patience_s=0.5,
+)
+BRIEF = Thoroughness(
+    warm_up_s=0.1,
+    window_s=0.5,
+    repetitions=8,
+    trials=1,
+    most_trials=2,
+    pause_s=0.1,
+    patience_s=0.3,
+)
+"""For a product of matrices or a sum of vectors, of which there are many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """Time of one repetition.
+
+    Parameters
+    ----------
+    time_s : float
+        Median over the slices that count [s].
+    log_sd : float, optional
+        Standard deviation of the logarithm over them [1]; None of a single one.
+    repetitions, rejected : int
+        How many counted, and in how many others disturbed.
+    windows : tuple of (float, float)
+        Start and end of each trial on the monotonic clock [s].
+    settled : bool
+        Whether the median is known to `WELL_KNOWN`.
+    """
+
+    time_s: float
+    log_sd: float | None
+    repetitions: int
+    rejected: int
+    windows: tuple[tuple[float, float], ...]
+    settled: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Slice:
+    """Some repetitions in a row."""
+
+    repetition_s: float
+    repetitions: int
+    disturbed: bool
+
+
+def timed(
+    work: Callable[[], object],
+    finish: Callable[[], object],
+    *,
+    contention: Contention,
+    effort: Thoroughness = THOROUGH,
+    dice: random.Random | None = None,
+) -> Timed:
+    """Time of one repetition of some work.
+
+    Parameters
+    ----------
+    work : callable
+        Does it once, or hands it to the device.
+    finish : callable
+        Waits until the device is done.
+    contention : Contention
+    effort : Thoroughness
+    dice : random.Random, optional
+        Where the uneven pauses come from.
+
+    Returns
+    -------
+    Timed
+        Of the undisturbed slices; of all of them, with `settled` false, where none was.
+    """
+    dice = random.Random() if dice is None else dice
+    many = _repetitions_of_a_slice(work, finish, effort)
+    slices: list[_Slice] = []
+    windows: list[tuple[float, float]] = []
+    for trial in range(effort.most_trials):
+        if trial >= effort.trials and _settled(slices):
+            break
+        time.sleep(effort.pause_s * dice.uniform(0.5, 1.5))
+        _wait_for_calm(contention, effort.patience_s)
+        started = time.monotonic()
+        slices.extend(_trial(work, finish, many, contention, effort))
+        windows.append((started, time.monotonic()))
+    calm = [one for one in slices if not one.disturbed]
+    counted = calm or slices
+    return Timed(
+        time_s=statistics.median(one.repetition_s for one in counted),
+        log_sd=_log_sd(counted),
+        repetitions=sum(one.repetitions for one in calm),
+        rejected=sum(one.repetitions for one in slices if one.disturbed),
+        windows=tuple(windows),
+        settled=_settled(slices),
+    )
+
+
+def _repetitions_of_a_slice(
+    work: Callable[[], object], finish: Callable[[], object], effort: Thoroughness
+) -> int:
+    """Warm up, and find how many repetitions fill a slice."""
+    started, count, fastest = time.monotonic(), 0, math.inf
+    while count < 2 or time.monotonic() - started < effort.warm_up_s:
+        begun = time.monotonic()
+        work()
+        finish()
+        fastest = min(fastest, max(time.monotonic() - begun, 1e-7))
+        count += 1
+    return max(1, math.ceil(SLICE_S / fastest))
+
+
+def _wait_for_calm(contention: Contention, patience_s: float) -> None:
+    """Wait while others use the machine, but not for ever."""
+    until = time.monotonic() + patience_s
+    contention.read()
+    while time.monotonic() < until:
+        time.sleep(min(SLICE_S, patience_s))
+        others = contention.read()
+        if others is None or others <= OTHERS_ALLOWED:
+            return
+
+
+def _trial(
+    work: Callable[[], object],
+    finish: Callable[[], object],
+    many: int,
+    contention: Contention,
+    effort: Thoroughness,
+) -> Iterator[_Slice]:
+    """Slices until the window is full or the repetitions are enough."""
+    started, done = time.monotonic(), 0
+    contention.read()
+    while True:
+        begun = time.monotonic()
+        for _ in range(many):
+            work()
+        finish()
+        took = time.monotonic() - begun
+        others = contention.read()
+        done += many
+        disturbed = others is not None and others > OTHERS_ALLOWED
+        yield _Slice(repetition_s=took / many, repetitions=many, disturbed=disturbed)
+        spent = time.monotonic() - started
+        enough = done >= effort.repetitions and spent >= 4 * SLICE_S
+        if enough or spent >= effort.window_s:
+            return
+
+
+def _settled(slices: list[_Slice]) -> bool:
+    """Whether the undisturbed slices tell the median well."""
+    calm = [one for one in slices if not one.disturbed]
+    spread = _log_sd(calm)
+    if spread is None or len(calm) < 3:
+        return False
+    return MEDIAN_OVER_MEAN * spread / math.sqrt(len(calm)) <= WELL_KNOWN
+
+
+def _log_sd(slices: list[_Slice]) -> float | None:
+    if len(slices) < 2:
+        return None
+    return statistics.stdev(math.log(one.repetition_s) for one in slices)

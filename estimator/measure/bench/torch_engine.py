@@ -1,0 +1,337 @@
+"""What does a device reach with PyTorch: products, sums of vectors, and real steps of training.
+
+PyTorch is not a dependency: where it is installed, it is used. Networks (`small_networks`) have the
+usual optimizer, in eager mode.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from estimator.measure.bench import small_networks
+from estimator.measure.bench.network_styles import STYLES, Style
+from estimator.measure.bench.small_networks import (
+    CLASSES,
+    DEPTH,
+    STAGES,
+    VOCABULARY,
+    convolution_work,
+    decoder_flop,
+)
+from estimator.measure.bench.workloads import (
+    ADAM_BYTES_PER_PARAM,
+    Job,
+    matrix_flop,
+    perceptron_flop,
+)
+from estimator.runs.record import MeasuredDevice
+
+MATRIX_SIZES = (256, 512, 1024, 2048, 4096, 8192, 16384)
+VECTOR_SIZES = (100_000, 1_000_000, 20_000_000, 200_000_000)
+
+DECODERS = (
+    # layers, width, sequence length, batch
+    *((2, 64, 64, 8), (2, 128, 64, 8), (2, 128, 128, 8), (4, 192, 128, 8), (4, 256, 256, 8)),
+    *((6, 384, 256, 8), (8, 512, 512, 8), (12, 768, 512, 8), (12, 768, 1024, 16)),
+    *((16, 1024, 1024, 16), (24, 1536, 1024, 16), (24, 2048, 2048, 16)),
+)
+
+CONVOLUTIONS = (
+    # channels of the first stage, edge of the picture, batch
+    *((8, 32, 8), (16, 32, 8), (16, 32, 16), (32, 32, 16), (32, 48, 16), (64, 48, 16)),
+    *((64, 64, 32), (64, 128, 32), (64, 224, 32), (64, 224, 128), (128, 224, 128)),
+)
+
+PERCEPTRONS = (
+    # width, batch of the perceptrons of four layers
+    *((256, 64), (256, 256), (512, 512), (1024, 1024), (2048, 2048), (4096, 4096)),
+    *((8192, 8192), (16384, 8192)),
+)
+
+ADAM_AND_GRADIENT_BYTES = 16.0
+"""Held per parameter in training: weight, gradient and two moments in fp32 [B]."""
+
+ACTIVATIONS = 24.0
+"""Values held per value of the stream and layer, roughly; for the question whether it fits [1]."""
+
+Factory = Callable[[], Callable[[], object]]
+
+
+def installed() -> bool:
+    """Whether PyTorch is there; it is not imported for the question."""
+    return importlib.util.find_spec("torch") is not None
+
+
+def boards(devices: Sequence[MeasuredDevice]) -> dict[str, str]:
+    """Key of each board of NVIDIA that PyTorch can use -> its place in PyTorch's count.
+
+    PyTorch counts the visible boards, the driver all of them: the UUID tells which is which.
+    """
+    cuda: Any = importlib.import_module("torch").cuda
+    if not cuda.is_available():
+        return {}
+    known = {str(one.uuid).removeprefix("GPU-"): one.key for one in devices if one.uuid}
+    found: dict[str, str] = {}
+    for at in range(cuda.device_count()):
+        uuid = str(cuda.get_device_properties(at).uuid)
+        found[known.get(uuid, f"gpu:{at}")] = f"cuda:{at}"
+    return found
+
+
+class TorchEngine:
+    """Runs jobs on one device through PyTorch.
+
+    Parameters
+    ----------
+    place : str
+        "cpu", or "cuda:0" and so on, as PyTorch counts.
+    component : str
+        Key of the device, as in `MeasuredDevice`.
+    """
+
+    def __init__(self, place: str, component: str, seed: int = 0) -> None:
+        self._torch: Any = importlib.import_module("torch")
+        self._torch.manual_seed(seed)
+        self.place = place
+        self.component = component
+        self.name = f"torch {self._torch.__version__}"
+
+    def matrix(self) -> list[Job]:
+        """Matrix products, by precision, from small to large."""
+        return [
+            Job(
+                what="matrix",
+                label=f"product of {size} x {size}, PyTorch",
+                precision=precision,
+                prepare=partial(self._product, size, precision),
+                flop=matrix_flop(size),
+                held_bytes=3.0 * size**2 * 4,
+            )
+            for precision in self._precisions(products=True)
+            for size in MATRIX_SIZES
+        ]
+
+    def copies(self) -> list[Job]:
+        """Sums of two vectors, from what fits in the caches to what does not."""
+        return [
+            Job(
+                what="copy",
+                label=f"sum of two vectors of {size:,} numbers, PyTorch",
+                precision="fp32",
+                prepare=partial(self._sum, size),
+                moved_bytes=3.0 * size * 4,
+                held_bytes=3.0 * size * 4,
+            )
+            for size in VECTOR_SIZES
+        ]
+
+    def training(self) -> list[Job]:
+        """Steps of training, by precision and family, from small to large."""
+        jobs: list[Job] = []
+        for precision in self._precisions(products=False):
+            jobs += [self.decoder(*shape, precision) for shape in DECODERS]
+            jobs += [self.convolution(*shape, precision) for shape in CONVOLUTIONS]
+            jobs += [self.perceptron(*shape, precision) for shape in PERCEPTRONS]
+            jobs += [self.styled(one, shape, precision) for one in STYLES for shape in one.shapes]
+        return jobs
+
+    def finish(self) -> None:
+        """Wait until the device is done."""
+        if self.place != "cpu":
+            self._torch.cuda.synchronize(self.place)
+
+    def _precisions(self, *, products: bool) -> list[str]:
+        if self.place == "cpu":
+            return ["fp32", "bf16"]
+        major, minor = self._torch.cuda.get_device_capability(self.place)
+        found = ["fp32"]
+        if major >= 8:
+            found += ["tf32", "bf16"]
+        found += ["fp16"] if major >= 7 else []
+        return found + (["fp8"] if products and (major, minor) >= (8, 9) else [])
+
+    def _product(self, size: int, precision: str) -> Callable[[], object]:
+        torch = self._torch
+        if precision == "fp8":
+            return self._eight_bit_product(size)
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+        left, right = (torch.randn(size, size, device=self.place, dtype=dtype) for _ in range(2))
+
+        def work() -> object:
+            self._allow_tf32(precision)
+            return left @ right
+
+        return work
+
+    def _eight_bit_product(self, size: int) -> Callable[[], object]:
+        torch = self._torch
+        left, right = (torch.randn(size, size, device=self.place) for _ in range(2))
+        left, right = (one.to(torch.float8_e4m3fn) for one in (left, right))
+        one = torch.tensor(1.0, device=self.place)
+        return lambda: torch._scaled_mm(
+            left, right.t(), scale_a=one, scale_b=one, out_dtype=torch.bfloat16
+        )
+
+    def _sum(self, size: int) -> Callable[[], object]:
+        torch = self._torch
+        left, right = (torch.randn(size, device=self.place) for _ in range(2))
+        out = torch.empty_like(left)
+        return lambda: torch.add(left, right, out=out)
+
+    def _allow_tf32(self, precision: str) -> None:
+        if self.place != "cpu":
+            self._torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+            self._torch.backends.cudnn.allow_tf32 = precision == "tf32"
+
+    def decoder(self, layers: int, width: int, length: int, batch: int, precision: str) -> Job:
+        """Step of training a decoder on so many sequences of so many tokens."""
+        params = 12.0 * layers * width**2 + (4.0 * layers + 2 + length + 2 * VOCABULARY) * width
+        tokens = float(batch * length)
+        return Job(
+            what="training",
+            label=f"decoder of {layers} layers, width {width}, {batch} x {length} tokens, PyTorch",
+            precision=precision,
+            prepare=self._step(
+                partial(small_networks.decoder, self._torch, layers, width, length),
+                partial(self._words, batch, length),
+                precision,
+            ),
+            flop=decoder_flop(layers=layers, width=width, length=length, batch=batch),
+            moved_bytes=ADAM_BYTES_PER_PARAM * params,
+            held_bytes=ADAM_AND_GRADIENT_BYTES * params
+            + 4.0 * tokens * (ACTIVATIONS * layers * width + 3 * VOCABULARY),
+            kind="language",
+            arch="dense decoder",
+            style="decoder, fused attention",
+            params=params,
+            hidden=float(width),
+            seq_len=float(length),
+            tokens=tokens,
+        )
+
+    def convolution(self, channels: int, edge: int, batch: int, precision: str) -> Job:
+        """Step of training a residual network on so many square pictures."""
+        flop, params = convolution_work(channels=channels, edge=edge, batch=batch)
+        return Job(
+            what="training",
+            label=f"residual network of {channels} channels, {batch} x {edge} x {edge}, PyTorch",
+            precision=precision,
+            prepare=self._step(
+                partial(small_networks.residual_network, self._torch, channels),
+                partial(self._pictures, batch, edge),
+                precision,
+            ),
+            flop=flop,
+            moved_bytes=ADAM_BYTES_PER_PARAM * params,
+            held_bytes=ADAM_AND_GRADIENT_BYTES * params
+            + 4.0 * 16 * STAGES * batch * channels * edge**2,
+            kind="vision",
+            arch="CNN",
+            style="residual blocks",
+            params=params,
+            samples=float(batch),
+        )
+
+    def perceptron(self, width: int, batch: int, precision: str) -> Job:
+        """Step of training a perceptron of square layers."""
+        params = float(DEPTH * width**2)
+        return Job(
+            what="training",
+            label=f"perceptron of {DEPTH} layers, width {width}, batch {batch}, PyTorch",
+            precision=precision,
+            prepare=self._step(
+                partial(small_networks.perceptron, self._torch, width),
+                partial(self._vectors, batch, width),
+                precision,
+            ),
+            flop=perceptron_flop(width, DEPTH, batch),
+            moved_bytes=ADAM_BYTES_PER_PARAM * params,
+            held_bytes=ADAM_AND_GRADIENT_BYTES * params + 4.0 * 4 * DEPTH * batch * width,
+            kind="other",
+            arch="perceptron",
+            style="plain perceptron",
+            params=params,
+            hidden=float(width),
+            samples=float(batch),
+        )
+
+    def styled(self, style: Style, shape: tuple[int, ...], precision: str) -> Job:
+        """Step of training a network in another style."""
+        *size, batch = shape
+        sequence = style.data == "words"
+        data = {
+            "words": partial(self._words, batch, size[-1]),
+            "pictures": partial(self._pictures, batch, size[-1]),
+            "images": partial(self._images, batch, size[-1]),
+            "vectors": partial(self._vectors, batch, size[0]),
+        }
+        return Job(
+            what="training",
+            label=f"{style.name}, {' x '.join(map(str, size))}, batch {batch}, PyTorch",
+            precision=precision,
+            prepare=self._step(
+                partial(style.build, self._torch, *size), data[style.data], precision
+            ),
+            flop=style.flop(shape),
+            held_bytes=style.held_bytes(shape),
+            kind=style.kind,
+            arch=style.arch,
+            style=style.name,
+            hidden=float(size[1]) if sequence else None,
+            seq_len=float(size[-1]) if sequence else None,
+            tokens=float(batch * size[-1]) if sequence else None,
+            samples=None if sequence else float(batch),
+        )
+
+    def _step(
+        self, network: Callable[[], Any], data: Callable[[], tuple[Any, Any]], precision: str
+    ) -> Factory:
+        """Prepare a step of training: forward, loss, backward, AdamW."""
+        torch = self._torch
+        cast = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+        device = self.place.partition(":")[0]
+
+        def prepare() -> Callable[[], object]:
+            model = network().to(self.place)
+            fused = device == "cuda"
+            optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=fused)
+            given, wanted = data()
+
+            def step() -> object:
+                self._allow_tf32(precision)
+                with torch.autocast(device, dtype=cast, enabled=cast is not None):
+                    loss = _loss(torch, model(given), wanted)
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                return loss.detach()
+
+            return step
+
+        return prepare
+
+    def _words(self, batch: int, length: int) -> tuple[Any, Any]:
+        shape = (batch, length)
+        draw = self._torch.randint
+        return tuple(draw(VOCABULARY, shape, device=self.place) for _ in range(2))
+
+    def _pictures(self, batch: int, edge: int) -> tuple[Any, Any]:
+        torch = self._torch
+        given = torch.randn(batch, 3, edge, edge, device=self.place)
+        return given, torch.randint(CLASSES, (batch,), device=self.place)
+
+    def _images(self, batch: int, edge: int) -> tuple[Any, Any]:
+        torch = self._torch
+        return tuple(torch.randn(batch, 3, edge, edge, device=self.place) for _ in range(2))
+
+    def _vectors(self, batch: int, width: int) -> tuple[Any, Any]:
+        return tuple(self._torch.randn(batch, width, device=self.place) for _ in range(2))
+
+
+def _loss(torch: Any, found: Any, wanted: Any) -> Any:
+    """Cross entropy of classes, mean squared error of vectors."""
+    if wanted.dtype == torch.int64:
+        return torch.nn.functional.cross_entropy(found.flatten(0, -2), wanted.flatten())
+    return torch.nn.functional.mse_loss(found.float(), wanted)

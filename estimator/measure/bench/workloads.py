@@ -1,0 +1,111 @@
+"""What can a benchmark run: pieces of work whose FLOPs are known, and the engines that run them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+ADAM_BYTES_PER_PARAM = 28.0
+"""Read and written by a step of Adam in fp32: weight, gradient, two moments; three go back [B]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One piece of work that is repeated and timed.
+
+    Parameters
+    ----------
+    what : str
+        "training", "matrix" or "copy".
+    label : str
+        For people.
+    precision : str
+        Number format.
+    prepare : callable
+        Makes the data, and returns what does the work once.
+    flop, moved_bytes : float, optional
+        Of one repetition [FLOP] [B].
+    held_bytes : float
+        Memory that it takes, roughly [B].
+    kind, arch : str, optional
+        As in `Timing`.
+    style : str, optional
+        How the network is written, as in `Timing`.
+    params, hidden, seq_len, tokens, samples : float, optional
+        As in `Timing`.
+    """
+
+    what: Literal["training", "matrix", "copy"]
+    label: str
+    precision: str
+    prepare: Callable[[], Callable[[], object]]
+    flop: float | None = None
+    moved_bytes: float | None = None
+    held_bytes: float = 0.0
+    kind: str | None = None
+    arch: str | None = None
+    style: str | None = None
+    params: float | None = None
+    hidden: float | None = None
+    seq_len: float | None = None
+    tokens: float | None = None
+    samples: float | None = None
+
+
+class Engine(Protocol):
+    """What runs jobs on one device."""
+
+    @property
+    def component(self) -> str:
+        """Key of the device, as in `MeasuredDevice`."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Library and its version, for people."""
+        ...
+
+    def matrix(self) -> Sequence[Job]:
+        """Matrix products, by precision, from small to large."""
+        ...
+
+    def copies(self) -> Sequence[Job]:
+        """Sums of two vectors, from what fits in the caches to what does not."""
+        ...
+
+    def training(self) -> Sequence[Job]:
+        """Steps of training, by precision and family, from small to large."""
+        ...
+
+    def finish(self) -> None:
+        """Wait until the device is done."""
+        ...
+
+
+def matrix_flop(size: int) -> float:
+    """FLOPs of a product of two square matrices [FLOP].
+
+    >>> matrix_flop(1024)
+    2147483648.0
+    """
+    return 2.0 * size**3
+
+
+def perceptron_flop(width: int, depth: int, batch: int) -> float:
+    """FLOPs of one step of training a perceptron of square layers [FLOP].
+
+    Forward, gradient of the weights and gradient of the values, but for the first layer, whose
+    values need none.
+
+    >>> perceptron_flop(width=2, depth=1, batch=3)
+    48.0
+    """
+    product = 2.0 * batch * width**2
+    return product * (3 * depth - 1)
+
+
+def spread_out(jobs: Sequence[Job], most: int) -> list[Job]:
+    """Pick so many jobs over the whole range, the first and the last among them."""
+    if len(jobs) <= most:
+        return list(jobs)
+    step = (len(jobs) - 1) / (most - 1)
+    return [jobs[round(at * step)] for at in range(most)]

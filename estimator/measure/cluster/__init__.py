@@ -1,0 +1,1 @@
+"""Telemetry of clusters: Prometheus and Slurm."""

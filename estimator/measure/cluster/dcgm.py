@@ -1,0 +1,229 @@
+"""What do the series of NVIDIA's DCGM exporter tell of the boards of a cluster?
+
+Names and units are those of dcgm-exporter's list of counters (etc/default-counters.csv of
+github.com/NVIDIA/dcgm-exporter). A board divided by MIG repeats its power for every part.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from estimator.catalog import Catalog
+from estimator.measure.cluster.nodes import in_order, short_name
+from estimator.measure.cluster.prometheus import Labels, Series, Window
+from estimator.measure.cluster.series import inside, merged, samples_of, without_resets
+from estimator.runs.energy import Summary, summarise
+from estimator.runs.meter import MeterError
+from estimator.runs.record import Condition, MeasuredDevice
+
+POWER, COUNTER = "DCGM_FI_DEV_POWER_USAGE", "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION"
+TEMPERATURE, CLOCK = "DCGM_FI_DEV_GPU_TEMP", "DCGM_FI_DEV_SM_CLOCK"
+BUSY, ENGINE = "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_PROF_GR_ENGINE_ACTIVE"
+MEMORY, COPIES = "DCGM_FI_PROF_DRAM_ACTIVE", "DCGM_FI_DEV_MEM_COPY_UTIL"
+TENSOR = "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE"
+
+SCALE: Mapping[str, float] = {
+    POWER: 1.0,
+    COUNTER: 1e-3,
+    TEMPERATURE: 1.0,
+    CLOCK: 1e6,
+    BUSY: 1e-2,
+    ENGINE: 1.0,
+    MEMORY: 1.0,
+    COPIES: 1e-2,
+    TENSOR: 1.0,
+}
+"""Metric -> factor to W, J, degC, Hz or a share [1]."""
+
+PROFILING = (TENSOR, MEMORY)
+"""Metrics that an exporter may leave out."""
+
+BLANK = 2.0**47
+"""Values from here on stand for "not known": DCGM_FP64_BLANK of dcgm_structs.h, as is."""
+
+NODE_LABELS = (
+    *("Hostname", "node_name", "nodename", "node", "hostname", "kubernetes_node"),
+    *("exported_instance", "instance"),
+)
+"""Labels that name the node, the most telling first."""
+
+UNKNOWN_BOARD_LIMIT_W = 2000.0
+"""No board draws more; where the profile of one is not known, this bounds its readings [W]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """One board, by its labels.
+
+    Parameters
+    ----------
+    node : str
+        Name of its node, short.
+    id : str
+        Its UUID, or its index where the exporter tells no UUID.
+    index : str
+        Of the driver; empty if not told.
+    name : str
+        As the driver names it.
+    """
+
+    node: str
+    id: str
+    index: str
+    name: str
+
+
+def node_of(labels: Labels) -> tuple[str, str]:
+    """Label that names the node of a series, and the name that it has there.
+
+    Raises
+    ------
+    MeterError
+        If no label does.
+    """
+    known = dict(labels)
+    for label in NODE_LABELS:
+        if known.get(label):
+            return label, known[label]
+    raise MeterError(
+        f"series of {known.get('__name__', 'a metric')} have no label that names their node: "
+        f"{', '.join(NODE_LABELS)}"
+    )
+
+
+def board_of(labels: Labels) -> Board:
+    """Board that a series is of; errors as for `node_of`."""
+    known = dict(labels)
+    index = known.get("gpu") or known.get("device", "").removeprefix("nvidia")
+    board = Board(
+        node=short_name(node_of(labels)[1]),
+        id=known.get("UUID", "") or index,
+        index=index,
+        name=known.get("modelName", "") or "NVIDIA board",
+    )
+    if not board.id:
+        raise MeterError("series of boards have neither a label UUID nor gpu: which is which?")
+    return board
+
+
+def is_part(labels: Labels) -> bool:
+    """Whether a series is of a part of a divided board."""
+    return bool(dict(labels).get("GPU_I_ID"))
+
+
+def devices_of(found: Iterable[Labels], catalog: Catalog) -> dict[tuple[str, str], MeasuredDevice]:
+    """Describe the boards of some series: (node, id) -> device, in the order of nodes and boards.
+
+    Parameters
+    ----------
+    found : iterable of Labels
+    catalog : Catalog
+        Whose profiles are looked up by name.
+    """
+    boards: dict[tuple[str, str], Board] = {}
+    divided: set[tuple[str, str]] = set()
+    for labels in found:
+        board = board_of(labels)
+        boards[board.node, board.id] = board
+        divided |= {(board.node, board.id)} if is_part(labels) else set()
+    numbers = {node: at for at, node in enumerate(in_order(one.node for one in boards.values()))}
+
+    def place(board: Board) -> tuple[int, int, str, str]:
+        number = int(board.index) if board.index.isdecimal() else len(boards)
+        return numbers[board.node], number, board.index, board.id
+
+    ordered = sorted(boards.values(), key=place)
+    keys = [f"node{numbers[one.node]}/gpu:{one.index or at}" for at, one in enumerate(ordered)]
+    return {
+        (board.node, board.id): MeasuredDevice(
+            key=key if keys.count(key) == 1 else f"{key}:{board.id[-8:]}",
+            kind="gpu",
+            name=board.name,
+            hardware=catalog.find_device(board.name),
+            uuid=board.id if board.id != board.index else None,
+            shares_board="MIG" if (board.node, board.id) in divided else None,
+        )
+        for key, board in zip(keys, ordered, strict=True)
+    }
+
+
+def limit_w(device: MeasuredDevice, catalog: Catalog) -> float:
+    """Power that a board may draw by its profile [W]."""
+    if device.hardware is not None:
+        record = catalog.device(device.hardware).records.get("tdp_w")
+        if record is not None:
+            return record.value
+    return UNKNOWN_BOARD_LIMIT_W
+
+
+def scaled(metric: str, series: Sequence[Series]) -> Series:
+    """One series of a board in our units, without what stands for "not known"."""
+    one = merged(series)
+    known = (one.value >= 0) & (one.value < BLANK)
+    return Series(time_s=one.time_s[known], value=one.value[known] * SCALE[metric])
+
+
+def board_summary(
+    device: MeasuredDevice, told: Mapping[str, Series], window: Window, limit_w: float
+) -> Summary:
+    """Energy of a board, by its counter where there is one, with the integral of its power beside.
+
+    Parameters
+    ----------
+    device : MeasuredDevice
+    told : mapping
+        `POWER` and `COUNTER` in W and J, each if there are such series.
+    window : Window
+    limit_w : float
+        Its power limit [W].
+    """
+    counter, resets = None, 0
+    if COUNTER in told:
+        counter, resets = without_resets(told[COUNTER], limit_w)
+        counter = inside(counter, window)
+    power = inside(told[POWER], window) if POWER in told else None
+    summary = summarise(
+        device.key,
+        "dcgm power",
+        "sampled",
+        samples_of(power, counter),
+        duration_s=window.length_s,
+        limit_w=limit_w,
+    )
+    if not resets:
+        return summary
+    note = f"{device.key}: the energy counter began anew {resets} times; what it had is kept"
+    return replace(summary, notes=(*summary.notes, note))
+
+
+def condition_of(device: MeasuredDevice, told: Mapping[str, tuple[float, float]]) -> Condition:
+    """State of a board from the mean and the highest value of its other metrics.
+
+    Those of a divided board tell of its parts, and are left out but for heat and clock.
+    """
+    whole = device.shares_board is None
+
+    def mean(*metrics: str) -> float | None:
+        return next((told[one][0] for one in metrics if one in told), None)
+
+    def share(*metrics: str) -> float | None:
+        value = mean(*metrics)
+        return min(1.0, value) if value is not None and whole else None
+
+    return Condition(
+        component=device.key,
+        temperature_c=mean(TEMPERATURE),
+        peak_temperature_c=told[TEMPERATURE][1] if TEMPERATURE in told else None,
+        clock_hz=mean(CLOCK),
+        busy=share(BUSY, ENGINE),
+        memory_busy=share(MEMORY, COPIES),
+        tensor_busy=share(TENSOR),
+    )
+
+
+def mean_and_peak(series: Series) -> tuple[float, float] | None:
+    """Mean over time and highest value; None without samples."""
+    if not len(series.value):
+        return None
+    return float(np.mean(series.value)), float(np.max(series.value))

@@ -1,0 +1,170 @@
+"""What do exporters tell of the energy of whole nodes, their processors and their memory?
+
+Of each component the most direct source is taken, never the sum of two: a node's own power meter
+(IPMI, ACPI) before Kepler's platform, the counters of RAPL before Kepler's. Kepler models them on
+virtual machines, so its figures count as modelled unless the user knows better.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from estimator.measure.cluster.dcgm import node_of
+from estimator.measure.cluster.nodes import short_name
+from estimator.measure.cluster.prometheus import Labels, Series, Window
+from estimator.measure.cluster.series import (
+    RANGES_J,
+    inside,
+    merged,
+    samples_of,
+    summed,
+    without_mirrors,
+    without_resets,
+)
+from estimator.runs.energy import Summary, summarise
+from estimator.runs.record import Trust
+
+Part = Literal["host", "cpu", "dram"]
+
+LIMIT_W: Mapping[Part, float] = {"host": 20_000.0, "cpu": 4_000.0, "dram": 1_000.0}
+"""Above what any node draws: one of eight boards needs 14 kW; eight processors of 500 W [W]."""
+
+KEPLER = "kepler"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A metric that tells of the energy of a part of a node.
+
+    Parameters
+    ----------
+    part : str
+        "host", "cpu" or "dram".
+    metric : str
+    meter : str
+        As in `Energy`.
+    trust : str
+    where : mapping of str to str
+        Label -> text that its value must hold.
+    counts : bool
+        Whether it is a counter [J], and no power [W].
+    """
+
+    part: Part
+    metric: str
+    meter: str
+    trust: Trust
+    where: Mapping[str, str]
+    counts: bool
+
+
+def _power(metric: str, meter: str, **where: str) -> Source:
+    return Source(
+        part="host", metric=metric, meter=meter, trust="sampled", where=where, counts=False
+    )
+
+
+def _counter(part: Part, metric: str, meter: str, trust: Trust, **where: str) -> Source:
+    return Source(part=part, metric=metric, meter=meter, trust=trust, where=where, counts=True)
+
+
+SOURCES = (
+    _power("ipmi_dcmi_power_consumption_watts", "ipmi"),
+    _power("node_hwmon_power_average_watt", "acpi power meter", chip="acpi000d"),
+    _counter("host", "kepler_node_platform_joules_total", KEPLER, "modelled"),
+    _counter("cpu", "node_rapl_package_joules_total", "rapl", "counter"),
+    _counter("cpu", "kepler_node_cpu_joules_total", KEPLER, "modelled", zone="package"),
+    _counter("cpu", "kepler_node_package_joules_total", KEPLER, "modelled"),
+    _counter("dram", "node_rapl_dram_joules_total", "rapl", "counter"),
+    _counter("dram", "kepler_node_cpu_joules_total", KEPLER, "modelled", zone="dram"),
+    _counter("dram", "kepler_node_dram_joules_total", KEPLER, "modelled"),
+)
+"""The most direct of each part first. Names of ipmi_exporter, node_exporter (hwmon and rapl),
+Kepler 0.10 and later (kepler_node_cpu_joules_total) and before it."""
+
+METRICS = tuple(dict.fromkeys(source.metric for source in SOURCES))
+
+
+def chosen(
+    found: Sequence[Labels], nodes: Sequence[str]
+) -> dict[tuple[str, Part], tuple[Source, list[Labels]]]:
+    """The best source of each part of each node, with its series.
+
+    Parameters
+    ----------
+    found : sequence of Labels
+        Of all series of `METRICS`.
+    nodes : sequence of str
+        Short names of the nodes that are meant.
+    """
+    best: dict[tuple[str, Part], tuple[Source, list[Labels]]] = {}
+    for source in SOURCES:
+        for node in nodes:
+            mine = [one for one in found if _is_of(one, source, node)]
+            if mine:
+                best.setdefault((node, source.part), (source, mine))
+    return best
+
+
+def _is_of(labels: Labels, source: Source, node: str) -> bool:
+    known = dict(labels)
+    return (
+        known.get("__name__") == source.metric
+        and all(text in known.get(label, "").lower() for label, text in source.where.items())
+        and not (source.meter == "rapl" and "mmio" in known.get("path", ""))
+        and short_name(node_of(labels)[1]) == node
+    )
+
+
+def node_summary(
+    component: str,
+    source: Source,
+    series: Mapping[Labels, Series],
+    window: Window,
+    *,
+    trusted: bool,
+) -> Summary:
+    """Energy of a part of a node over a window.
+
+    Parameters
+    ----------
+    component : str
+        As in `Energy`.
+    source : Source
+    series : mapping
+        Of this part of this node: one for each package, or each mode.
+    window : Window
+    trusted : bool
+        Whether Kepler is known to read counters here, and to model nothing.
+    """
+    limit_w = LIMIT_W[source.part]
+    trust: Trust = "counter" if trusted and source.meter == KEPLER else source.trust
+    if not source.counts:
+        samples = samples_of(inside(merged(list(series.values())), window), None)
+        resets = 0
+    else:
+        alone = without_mirrors(_one_of_each(series))
+        ranges_j = RANGES_J if source.meter == "rapl" else ()
+        running = [without_resets(one, limit_w, ranges_j) for one in alone]
+        samples = samples_of(None, inside(summed([one for one, _ in running]), window))
+        resets = sum(count for _, count in running)
+    summary = summarise(
+        component, source.meter, trust, samples, duration_s=window.length_s, limit_w=limit_w
+    )
+    if not resets:
+        return summary
+    note = f"{component}: the energy counter began anew {resets} times; what it had is kept"
+    return replace(summary, notes=(*summary.notes, note))
+
+
+SAME_COUNTER = ("index", "path", "zone", "mode", "source", "chip", "sensor")
+"""Labels that tell counters of one node apart; in others, such as job and instance, one scraped
+twice may differ from itself."""
+
+
+def _one_of_each(series: Mapping[Labels, Series]) -> list[Series]:
+    groups: dict[tuple[str | None, ...], list[Series]] = {}
+    for labels, one in series.items():
+        known = dict(labels)
+        groups.setdefault(tuple(known.get(name) for name in SAME_COUNTER), []).append(one)
+    return [merged(group) for group in groups.values()]

@@ -1,0 +1,144 @@
+"""What is common to all runs that are imported from a cluster: its host, its work, its notes.
+
+No name of a node is kept: a record may be shared. Nodes are numbered in the order of their names.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from estimator.runs.energy import COVERED_ENOUGH
+from estimator.runs.record import Energy, Host, MeasuredDevice, Timing, Trust
+
+SALT = "twenty-watts cluster"
+
+NAMED = 3
+"""So many components are named in a note before the rest is counted."""
+
+
+def host_of(nodes: Iterable[str], *, cores: int | None = None, driver: str | None = None) -> Host:
+    """The nodes of one cluster as a host: those whose names differ in numbers alone are one.
+
+    Parameters
+    ----------
+    nodes : iterable of str
+        Their names.
+    cores : int, optional
+        Processors that the run could use.
+    driver : str, optional
+        Version of NVIDIA's.
+    """
+    stems = sorted({re.sub(r"\d+", "", short_name(node)) for node in nodes})
+    return Host(
+        id=digest(SALT, *stems)[:16],
+        cpu="unknown processor",
+        cores=cores,
+        system="Linux",
+        software={} if driver is None else {"nvidia-driver": driver},
+    )
+
+
+def digest(*words: str) -> str:
+    """Number that stands for some words, and tells none of them."""
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+
+def short_name(node: str) -> str:
+    """Name of a node without port and domain, in small letters.
+
+    >>> [short_name(one) for one in ("GPU-07.hpc.example:9400", "10.0.0.7:9100")]
+    ['gpu-07', '10.0.0.7']
+    """
+    name = re.sub(r":\d+$", "", node.strip()).lower()
+    return name if re.fullmatch(r"[\d.]+", name) else name.partition(".")[0]
+
+
+def in_order(nodes: Iterable[str]) -> list[str]:
+    """Names of nodes in the order in which people count: node9 before node10."""
+
+    def key(node: str) -> list[tuple[int, int, str]]:
+        parts = re.findall(r"\d+|\D+", node)
+        return [(0, int(one), "") if one.isdigit() else (1, 0, one) for one in parts]
+
+    return sorted(set(nodes), key=key)
+
+
+def training(
+    work: Mapping[str, Any],
+    devices: Sequence[MeasuredDevice],
+    energy: Sequence[Energy],
+    *,
+    wall_s: float,
+    label: str | None,
+) -> tuple[tuple[Timing, ...], list[str]]:
+    """The whole run as one repetition of its work, if it is known what it was.
+
+    Parameters
+    ----------
+    work : mapping
+        Fields of `Timing` that tell it; without ``flop`` nothing is timed.
+    devices : sequence of MeasuredDevice
+        Those that shared the work.
+    energy : sequence of Energy
+    wall_s : float
+        Of the run [s].
+    label : str, optional
+
+    Returns
+    -------
+    tuple of Timing
+        One or none.
+    list of str
+        Why there is none although the work is known.
+    """
+    if work.get("flop") is None or not devices:
+        return (), []
+    if len({one.hardware or one.name for one in devices}) > 1:
+        return (), ["devices of several kinds shared the work: no utilization is derived"]
+    if any(one.shares_board for one in devices):
+        return (), ["the work ran on partitions of GPUs: no utilization is derived"]
+    power = mean_power_w(energy, [one.key for one in devices])
+    timing = Timing(
+        what="training",
+        component=devices[0].key,
+        devices=len(devices),
+        time_s=wall_s,
+        repetitions=1,
+        label=label,
+        power_w=None if power is None else power[0],
+        trust=None if power is None else power[1],
+        **work,
+    )
+    return (timing,), []
+
+
+def mean_power_w(energy: Sequence[Energy], keys: Sequence[str]) -> tuple[float, Trust] | None:
+    """Mean power of one of some devices, if that of each was measured for most of the time [W]."""
+    told = [one for one in energy if one.component in set(keys)]
+    sound = [one for one in told if one.trust != "modelled" and one.coverage >= COVERED_ENOUGH]
+    if not keys or len(sound) < len(keys):
+        return None
+    counted = all(one.trust == "counter" for one in sound)
+    mean_w = sum(one.mean_w for one in sound) / len(sound)
+    return mean_w, "counter" if counted else "sampled"
+
+
+def gathered(notes: Iterable[str]) -> list[str]:
+    """Tell once what is told of several components.
+
+    >>> gathered(["gpu:0: 2 gaps", "gpu:1: 2 gaps", "a note"])
+    ['gpu:0, gpu:1: 2 gaps', 'a note']
+    """
+    groups: dict[str, list[str]] = {}
+    for note in notes:
+        component, colon, rest = note.partition(": ")
+        alike = rest if colon and " " not in component else note
+        groups.setdefault(alike, []).append(component if alike == rest else "")
+    return [f"{_listed(names)}: {rest}" if names[0] else rest for rest, names in groups.items()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    named = list(dict.fromkeys(names))
+    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+    return ", ".join(named[:NAMED]) + more

@@ -1,0 +1,350 @@
+"""What did a Prometheus server record: raw samples of chosen series, as they were scraped.
+
+Samples are asked for with an instant query on a range selector, ``metric{...}[W]``, piece by piece.
+A range query (``query_range``) would fill gaps with the last value, up to five minutes long.
+"""
+
+import base64
+import http.client
+import json
+import os
+import re
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.runs.meter import MeterError
+
+TOKEN = "TWENTY_WATTS_PROMETHEUS_TOKEN"
+"""Name of the environment variable that holds a bearer token, or user:password."""
+
+PATIENCE_S = 60.0
+"""The server is given so long for each answer [s]."""
+
+LARGEST_BYTES = 256 * 2**20
+"""An answer above this is refused [B]."""
+
+SAMPLES_A_PIECE = 100_000
+MOST_SAMPLES = 50_000_000
+"""So many samples of one metric are kept in memory at most."""
+
+FIRST_PIECE_S, LONGEST_PIECE_S = 300.0, 86_400.0
+
+SHOWN = 200
+
+Labels = frozenset[tuple[str, str]]
+Numbers = npt.NDArray[np.float64]
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Samples of one series.
+
+    Parameters
+    ----------
+    time_s : array
+        When it was scraped, rising [s since 1970].
+    value : array
+        As the exporter tells it.
+    """
+
+    time_s: Numbers
+    value: Numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """From when to when, both included [s since 1970]."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def length_s(self) -> float:
+        """From start to end [s]."""
+        return self.end_s - self.start_s
+
+    def __str__(self) -> str:
+        return f"{moment(self.start_s)} to {moment(self.end_s)}"
+
+
+def moment(time_s: float) -> str:
+    """Write a time as ISO 8601, UTC, to the second.
+
+    >>> moment(1793527200)
+    '2026-11-01T10:00:00Z'
+    """
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirection is mostly one to a login page, and a token must not follow it."""
+
+    def redirect_request(self, *_args: Any, **_more: Any) -> None:
+        """Follow none."""
+
+
+@dataclass(kw_only=True)
+class Prometheus:
+    """A server that answers as Prometheus does.
+
+    Parameters
+    ----------
+    address : str
+        As a browser would open it, with the path before ``/api/v1`` if there is one.
+    token : str, optional
+        Bearer token, or user:password. It is never shown.
+    patience_s : float
+        For each answer [s].
+
+    Attributes
+    ----------
+    warnings : list of str
+        What the server had to say beside its answers, each once.
+
+    Raises
+    ------
+    MeterError
+        If address or token are none; so do all that asks the server, when it does not answer.
+    """
+
+    address: str
+    token: str | None = field(default=None, repr=False)
+    patience_s: float = PATIENCE_S
+    warnings: list[str] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.address = self.address.rstrip("/")
+        try:
+            parts = urllib.parse.urlsplit(self.address)
+            port_is_sound = parts.port is None or parts.port > 0
+        except ValueError as error:
+            raise MeterError(f"{_short(self.address)} is no address: {error}") from error
+        if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_sound:
+            raise MeterError(
+                f"{_short(self.address)} is no address of a server: write http://prometheus:9090"
+            )
+        if parts.username is not None:
+            raise MeterError(
+                f"the address holds a user or password, which others may see: put user:password "
+                f"into the environment variable {TOKEN}"
+            )
+        if self.token is not None and not re.fullmatch(r"[\x21-\x7e]+", self.token):
+            raise MeterError(f"{TOKEN} is empty or holds a character that no token has")
+
+    @classmethod
+    def at(cls, address: str, environment: Mapping[str, str] = os.environ) -> "Prometheus":
+        """Name a server; the token is that of the environment, if there is one."""
+        token = environment.get(TOKEN, "").strip()
+        return cls(address=address, token=token or None)
+
+    def now_s(self) -> float:
+        """Time by the clock of the server [s since 1970]."""
+        try:
+            return float(self._asked("query", {"query": "time()"})["result"][0])
+        except (KeyError, TypeError, IndexError, ValueError) as error:
+            raise self._strange() from error
+
+    def series(self, names: Sequence[str], selector: str, window: Window | None) -> list[Labels]:
+        """Labels, the name among them as ``__name__``, of the series of these names.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Of metrics.
+        selector : str
+            More matchers, as PromQL writes them between braces; may be empty.
+        window : Window, optional
+            Only those with samples there; None: of all times.
+        """
+        pattern = "|".join(map(re.escape, names))
+        matchers = ",".join(one for one in (f"__name__=~{quoted(pattern)}", selector) if one)
+        asked = {"match[]": f"{{{matchers}}}"}
+        if window is not None:
+            asked |= {"start": f"{window.start_s:.3f}", "end": f"{window.end_s:.3f}"}
+        found = self._asked("series", asked)
+        if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+            raise self._strange()
+        return [labels_of(one) for one in found]
+
+    def raw(
+        self, name: str, selector: str, window: Window, progress: Progress = lambda _share: None
+    ) -> dict[Labels, Series]:
+        """Raw samples of all series of a metric.
+
+        Parameters
+        ----------
+        name, selector : str
+            As for `series`.
+        window : Window
+        progress : callable
+            Is told the share that is done, now and then [1].
+        """
+        pieces: dict[Labels, list[Numbers]] = {}
+        count = 0
+        piece_s, at_s = min(FIRST_PIECE_S, window.length_s), window.start_s
+        while at_s < window.end_s:
+            end_s = min(at_s + piece_s, window.end_s)
+            found = self._piece(name, selector, Window(start_s=at_s, end_s=end_s))
+            for labels, samples in found:
+                pieces.setdefault(labels, []).append(samples)
+            fresh = sum(len(samples) for _, samples in found)
+            count += fresh
+            done = (end_s - window.start_s) / window.length_s
+            _refuse_if_too_many(name, count / done)
+            progress(done)
+            at_s = end_s
+            growth = SAMPLES_A_PIECE / fresh if fresh else 4.0
+            piece_s = float(np.clip(piece_s * min(growth, 4.0), 1.0, LONGEST_PIECE_S))
+        return {labels: _joined(some) for labels, some in pieces.items()}
+
+    def _piece(self, name: str, selector: str, window: Window) -> list[tuple[Labels, Numbers]]:
+        asked = {
+            "query": f"{name}{{{selector}}}[{max(1, round(window.length_s * 1e3))}ms]",
+            "time": f"{window.end_s:.3f}",
+            "timeout": f"{self.patience_s:.0f}s",
+        }
+        found = self._asked("query", asked)
+        try:
+            return [(labels_of(one["metric"]), _samples(one)) for one in found["result"]]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._strange() from error
+
+    def _asked(self, what: str, form: Mapping[str, str]) -> Any:
+        """Answer of the server to one question, unpacked."""
+        body, code = self._answer(f"{self.address}/api/v1/{what}", form)
+        try:
+            told = json.loads(body)
+            success = told["status"] == "success"
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise (self._refused(code) if code >= 400 else self._strange()) from error
+        for warning in told.get("warnings") or ():
+            line = f"the server warns: {_short(str(warning))}"
+            if line not in self.warnings:
+                self.warnings.append(line)
+        if success and "data" in told:
+            return told["data"]
+        raise MeterError(
+            f"{self.address} refuses the question ({told.get('errorType', code)}): "
+            f"{_short(str(told.get('error', 'no reason given')))}"
+        )
+
+    def _answer(self, url: str, form: Mapping[str, str]) -> tuple[bytes, int]:
+        """Content and status code of one answer."""
+        request = urllib.request.Request(
+            url, data=urllib.parse.urlencode(form).encode(), headers=self._headers()
+        )
+        opener = urllib.request.build_opener(_NoRedirect())
+        try:
+            with opener.open(request, timeout=self.patience_s) as answer:
+                body = answer.read(LARGEST_BYTES + 1)
+                code = answer.status
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code in (401, 403) or 300 <= error.code < 400:
+                    raise self._refused(error.code, error.headers.get("Location")) from None
+                body, code = error.read(LARGEST_BYTES), error.code
+        except (OSError, http.client.HTTPException) as error:
+            raise self._silent(error) from error
+        if len(body) > LARGEST_BYTES:
+            raise MeterError(f"{self.address} sends too much at once: choose fewer hosts")
+        return body, code
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept": "application/json"}
+        if self.token is not None:
+            if ":" in self.token:
+                basic = base64.b64encode(self.token.encode()).decode()
+                headers["Authorization"] = f"Basic {basic}"
+            else:
+                headers["Authorization"] = f"Bearer {self.token}"
+        return headers
+
+    def _silent(self, error: Exception) -> MeterError:
+        """Say why there is no answer."""
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, TimeoutError):
+            return MeterError(f"{self.address} did not answer within {self.patience_s:.3g} s")
+        if isinstance(reason, ssl.SSLError):
+            return MeterError(f"{self.address}: no secure connection: {_short(str(reason))}")
+        why = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+        return MeterError(f"no answer from {self.address}: {_short(why)}; is the server up?")
+
+    def _refused(self, code: int, elsewhere: str | None = None) -> MeterError:
+        """Say what a status code means."""
+        if code in (401, 403):
+            remedy = "another token or user:password" if self.token else "a token or user:password"
+            return MeterError(
+                f"{self.address} lets nobody in without a login ({code}): put {remedy} into the "
+                f"environment variable {TOKEN}"
+            )
+        if 300 <= code < 400:
+            place = (elsewhere or "nowhere").partition("?")[0]
+            return MeterError(
+                f"{self.address} sends us on to {_short(place)}: if that is no login page, give "
+                f"that address"
+            )
+        return MeterError(f"{self.address} answers with status {code}: is that a Prometheus?")
+
+    def _strange(self) -> MeterError:
+        return MeterError(f"{self.address} does not answer as a Prometheus does: is it one?")
+
+
+def labels_of(plain: Mapping[str, Any]) -> Labels:
+    """Labels of a series, to be compared and looked up."""
+    return frozenset((str(name), str(value)) for name, value in plain.items())
+
+
+def quoted(text: str) -> str:
+    r"""Write a text as PromQL does.
+
+    >>> print(quoted('a "b" \\ c'))
+    "a \"b\" \\ c"
+    """
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def one_of(label: str, values: Sequence[str]) -> str:
+    r"""Write that a label has one of these values.
+
+    >>> print(one_of("Hostname", ["n1.hpc", "n2"]))
+    Hostname=~"n1\\.hpc|n2"
+    """
+    return f"{label}=~{quoted('|'.join(map(re.escape, values)))}"
+
+
+def _samples(plain: Mapping[str, Any]) -> Numbers:
+    """Pairs of time and value of one series; what is no number is left out."""
+    pairs = [(float(time_s), float(value)) for time_s, value in plain.get("values", ())]
+    table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    return table[np.isfinite(table).all(axis=1)]
+
+
+def _joined(pieces: Sequence[Numbers]) -> Series:
+    """Join pieces; a sample at a border may be in two of them."""
+    table = np.concatenate(pieces)
+    time_s, first = np.unique(table[:, 0], return_index=True)
+    return Series(time_s=time_s, value=table[first, 1])
+
+
+def _refuse_if_too_many(name: str, samples: float) -> None:
+    if samples > MOST_SAMPLES:
+        raise MeterError(
+            f"{name} has about {samples:.1e} samples there: choose some of the hosts, or a "
+            f"shorter window"
+        )
+
+
+def _short(text: str) -> str:
+    """Cut a text that somebody else wrote."""
+    plain = " ".join(text.split())
+    return plain if len(plain) <= SHOWN else plain[:SHOWN] + "..."

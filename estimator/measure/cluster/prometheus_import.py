@@ -1,0 +1,126 @@
+"""What did a run on a cluster take, by the telemetry that Prometheus kept of it?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from estimator.catalog import Catalog
+from estimator.measure.attribution import IN_USE
+from estimator.measure.cluster import nodes as fleet
+from estimator.measure.cluster.dcgm import devices_of
+from estimator.measure.cluster.prometheus import Prometheus, Window, moment
+from estimator.measure.cluster.prometheus_series import Place, Progress, Reader, Steps, Wanted
+from estimator.runs.meter import MeterError
+from estimator.runs.record import Condition, MeasuredDevice, MeasuredRun
+
+SHORTEST_S = 30.0
+"""A window below this holds a sample or two of a usual server [s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """A run, and the names of its nodes, which the record does not hold.
+
+    Parameters
+    ----------
+    run : MeasuredRun
+    nodes : tuple of str
+        The first is node0, and so on.
+    """
+
+    run: MeasuredRun
+    nodes: tuple[str, ...]
+
+
+def import_run(
+    server: Prometheus,
+    wanted: Wanted,
+    catalog: Catalog,
+    progress: Progress = lambda _share, _what: None,
+) -> Imported:
+    """Read one run from a server.
+
+    Parameters
+    ----------
+    server : Prometheus
+    wanted : Wanted
+    catalog : Catalog
+        Whose profiles are looked up by the names of the boards.
+    progress : callable
+        Is told the share that is done [1] and what is being read.
+
+    Raises
+    ------
+    MeterError
+        If the server does not answer, or has nothing of the run.
+    """
+    _refuse_odd_windows(wanted.window, server)
+    job = Reader(server=server, wanted=wanted, catalog=catalog)
+    boards = job.boards()
+    devices = devices_of(boards, catalog)
+    nodes = fleet.in_order({node for node, _ in devices} | (wanted.nodes if not devices else set()))
+    hosts = job.sources_of_nodes(nodes, devices)
+    if not devices and (wanted.selector or not hosts):
+        raise job.nothing()
+    steps = Steps(tell=progress, count=job.metrics(boards, hosts))
+    energy, conditions = job.of_boards(boards, devices, steps)
+    energy += job.of_nodes(hosts, nodes, steps)
+    if not energy:
+        raise MeterError(f"no energy can be told of {wanted.window}: {'; '.join(job.notes)}")
+    drivers = {dict(one).get("DCGM_FI_DRIVER_VERSION") for one in boards} - {None}
+    used = _used(list(devices.values()), conditions)
+    timings, why_not = fleet.training(
+        wanted.work, used, energy, wall_s=wanted.window.length_s, label=wanted.label
+    )
+    run = MeasuredRun(
+        id=_id(wanted, nodes, devices),
+        origin="prometheus",
+        started=moment(wanted.start_s),
+        wall_s=wanted.window.length_s,
+        state="finished",
+        label=wanted.label,
+        host=fleet.host_of(nodes, driver=drivers.pop() if len(drivers) == 1 else None),
+        devices=tuple(devices.values()),
+        energy=tuple(energy),
+        conditions=tuple(conditions),
+        timings=timings,
+        notes=tuple(fleet.gathered((*job.notes, *why_not, *server.warnings))),
+    )
+    return Imported(run=run, nodes=tuple(nodes))
+
+
+def _refuse_odd_windows(window: Window, server: Prometheus) -> None:
+    """Refuse a window that is none, or too short, or has not passed by the server's clock."""
+    if not window.length_s > 0:
+        raise MeterError(f"the window ends before it begins: {window}")
+    if window.length_s < SHORTEST_S:
+        raise MeterError(
+            f"a window of {window.length_s:.3g} s is too short for telemetry that is read every "
+            f"15 s or so: {SHORTEST_S:.0f} s at least"
+        )
+    now_s = server.now_s()
+    if window.end_s > now_s:
+        raise MeterError(
+            f"the window ends at {moment(window.end_s)}, and it is {moment(now_s)} by the clock of "
+            f"the server: choose an end that has passed (times are UTC unless they say otherwise)"
+        )
+
+
+def _used(
+    devices: Sequence[MeasuredDevice], conditions: Sequence[Condition]
+) -> list[MeasuredDevice]:
+    """Boards that worked, as far as is told."""
+    busy = {one.component: one.busy for one in conditions}
+    return [one for one in devices if _known(busy.get(one.key)) >= IN_USE]
+
+
+def _known(share: float | None) -> float:
+    return 1.0 if share is None else share
+
+
+def _id(wanted: Wanted, nodes: Sequence[str], devices: Mapping[Place, MeasuredDevice]) -> str:
+    """The same for the same window of the same devices: what is imported twice is there once."""
+    what = fleet.digest(
+        moment(wanted.start_s), moment(wanted.end_s), *nodes, *(id for _, id in devices)
+    )
+    began = moment(wanted.start_s).replace("-", "").replace(":", "")
+    return f"{began}-{what[:8]}"

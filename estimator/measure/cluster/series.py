@@ -1,0 +1,161 @@
+"""How do scraped series become samples of one component: merged, resets undone, cut to a window."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+
+import numpy as np
+
+from estimator.measure.cluster.prometheus import Numbers, Series, Window
+from estimator.runs.energy import GAP_PERIODS, SANE_TIMES_LIMIT
+from estimator.runs.meter import Sample
+
+RANGES_J = (65_532.610987, 65_712.999613, 262_143.328850)
+"""At which counters of RAPL wrap: 32 bits of 15.259, 15.3 and 61.035 uJ, as powercap tells [J]."""
+
+MIRRORED_J = 10.0
+"""Counters of two packages that never differ by more show the same one twice [J]."""
+
+
+def merged(series: Sequence[Series]) -> Series:
+    """One series of several that show the same: the largest value where they have one moment.
+
+    A divided board repeats its power for each part, and labels change as jobs come and go.
+
+    >>> first = Series(time_s=np.array([0.0, 15.0]), value=np.array([50.0, 52.0]))
+    >>> later = Series(time_s=np.array([15.0, 30.0]), value=np.array([52.0, 54.0]))
+    >>> merged([first, later]).value
+    array([50., 52., 54.])
+    """
+    time_s = np.concatenate([one.time_s for one in series])
+    value = np.concatenate([one.value for one in series])
+    order = np.lexsort((-value, time_s))
+    time_s, first = np.unique(time_s[order], return_index=True)
+    return Series(time_s=time_s, value=value[order][first])
+
+
+def summed(series: Sequence[Series]) -> Series:
+    """Sum of several series at the moments that all of them have."""
+    common_s = reduce(np.intersect1d, [one.time_s for one in series])
+    parts = [one.value[np.isin(one.time_s, common_s)] for one in series]
+    return Series(time_s=common_s, value=np.sum(parts, axis=0))
+
+
+def without_mirrors(series: Sequence[Series]) -> list[Series]:
+    """Leave out the counters that repeat another one, as some dies of one package do."""
+    kept: list[Series] = []
+    for one in series:
+        if not any(_is_mirror(one, other) for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _is_mirror(one: Series, other: Series) -> bool:
+    common_s = np.intersect1d(one.time_s, other.time_s)
+    if len(common_s) < 2:
+        return False
+    ours = one.value[np.isin(one.time_s, common_s)]
+    others = other.value[np.isin(other.time_s, common_s)]
+    return bool(np.ptp(ours) > MIRRORED_J and np.abs(ours - others).max() <= MIRRORED_J)
+
+
+def without_resets(
+    counter: Series, limit_w: float, ranges_j: Sequence[float] = ()
+) -> tuple[Series, int]:
+    """Counter that runs on where it began anew.
+
+    What it shows after a reset was gained since; what it gained before, since its last reading, is
+    lost. A step back in a gap, or to more than can be gained so fast, is left as it is: no energy
+    can be told across it.
+
+    Parameters
+    ----------
+    counter : Series
+        Of energy [J].
+    limit_w : float
+        Power limit of what it counts [W].
+    ranges_j : sequence of float
+        At which it may wrap [J].
+
+    Returns
+    -------
+    Series
+    int
+        How many resets were undone; wraps are none.
+
+    Examples
+    --------
+    >>> told = Series(time_s=np.arange(4) * 15.0, value=np.array([900.0, 1000.0, 20.0, 120.0]))
+    >>> on, resets = without_resets(told, limit_w=10)
+    >>> on.value, resets
+    (array([ 900., 1000., 1020., 1120.]), 1)
+    """
+    if len(counter.time_s) < 2:
+        return counter, 0
+    length_s = np.diff(counter.time_s)
+    most_j = SANE_TIMES_LIMIT * limit_w * length_s
+    before_j, after_j = counter.value[:-1], counter.value[1:]
+    back = after_j < before_j
+    lifted_j = _wraps_j(before_j, after_j, length_s, most_j, ranges_j)
+    wrapped = lifted_j > 0
+    near = length_s <= GAP_PERIODS * np.median(length_s)
+    reset = back & ~wrapped & near & (after_j <= most_j)
+    lifted_j[reset] = before_j[reset]
+    value = counter.value + np.concatenate([[0.0], np.cumsum(lifted_j)])
+    return Series(time_s=counter.time_s, value=value), int(reset.sum())
+
+
+def _wraps_j(
+    before_j: Numbers,
+    after_j: Numbers,
+    length_s: Numbers,
+    most_j: Numbers,
+    ranges_j: Sequence[float],
+) -> Numbers:
+    """What each wrap took away [J]: of the ranges that fit, the nearest to the usual gain."""
+    back = after_j < before_j
+    taken_j, strange_j = np.zeros(len(length_s)), np.full(len(length_s), np.inf)
+    usual_w = np.median((after_j - before_j)[~back] / length_s[~back]) if (~back).any() else 0.0
+    for range_j in ranges_j:
+        gained_j = after_j + range_j - before_j
+        off_j = np.abs(gained_j - usual_w * length_s)
+        fits = back & (gained_j >= 0) & (gained_j <= most_j) & (before_j <= range_j)
+        nearest = fits & (off_j < strange_j)
+        taken_j[nearest], strange_j[nearest] = range_j, off_j[nearest]
+    return taken_j
+
+
+def inside(series: Series, window: Window) -> Series:
+    """Part of a series in a window, with values at its edges where samples lie on both sides."""
+    time_s, value = series.time_s, series.value
+    edges = list(_edges(time_s, window))
+    kept = (time_s >= window.start_s) & (time_s <= window.end_s)
+    all_s = np.concatenate([time_s[kept], edges])
+    all_values = np.concatenate([value[kept], np.interp(edges, time_s, value) if edges else []])
+    order = np.argsort(all_s, kind="stable")
+    return Series(time_s=all_s[order], value=all_values[order])
+
+
+def _edges(time_s: Numbers, window: Window) -> Iterator[float]:
+    """Edges of the window that lie between two samples with no gap there."""
+    if len(time_s) < 2:
+        return
+    length_s = np.diff(time_s)
+    usual_s = GAP_PERIODS * np.median(length_s)
+    for edge_s in (window.start_s, window.end_s):
+        after = int(np.searchsorted(time_s, edge_s))
+        between = 0 < after < len(time_s) and time_s[after] != edge_s
+        if between and length_s[after - 1] <= usual_s:
+            yield edge_s
+
+
+def samples_of(power: Series | None, energy: Series | None) -> list[Sample]:
+    """Samples of power [W] and of an energy counter [J], in the order of time."""
+    found = [*_samples(power, "power_w"), *_samples(energy, "energy_j")]
+    return sorted(found, key=lambda one: one.time_s)
+
+
+def _samples(series: Series | None, name: str) -> Iterable[Sample]:
+    if series is None:
+        return []
+    pairs = zip(series.time_s.tolist(), series.value.tolist(), strict=True)
+    return [Sample(**{"time_s": time_s, name: value}) for time_s, value in pairs]

@@ -1,0 +1,195 @@
+"""What does a command take while it runs: it is started, left alone, and measured from beside.
+
+Its input, output, open files, terminal and exit code are its own. Signals sent to us go on to it;
+those that the terminal sends to all, Ctrl-C among them, reach it by themselves, and we wait.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from estimator.measure.session import REPORT, Reported
+from estimator.runs.record import State, read_part
+
+NOT_FOUND, NOT_ALLOWED = 127, 126
+"""Exit codes of a command that is missing or cannot be run, as shells have them."""
+
+OF_SIGNALS = 128
+"""A command ended by a signal has this plus its number as exit code, as shells have it."""
+
+PASSED_ON = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+"""Signals that go on to the command."""
+
+FROM_TERMINAL = ("SIGINT", "SIGQUIT")
+"""Signals that a terminal sends to all processes in its foreground."""
+
+
+class CommandError(OSError):
+    """A command that cannot be run: why, in one line, and the exit code for it."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a command ended.
+
+    Parameters
+    ----------
+    exit_code : int
+        Its own, or 128 plus the number of the signal that ended it.
+    wall_s : float
+        From its start to its end [s].
+    began_s : float
+        Its start on the monotonic clock [s].
+    reported : tuple of Reported
+        Steps that the program itself reported.
+    notes : tuple of str
+    """
+
+    exit_code: int
+    wall_s: float
+    began_s: float = 0.0
+    reported: tuple[Reported, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> State:
+        """State of the run."""
+        if self.exit_code == 0:
+            return "finished"
+        cut_off = self.exit_code - OF_SIGNALS in signal.valid_signals()
+        return "interrupted" if cut_off else "failed"
+
+
+@dataclass
+class Command:
+    """A command that runs.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The command and its arguments, which no shell reads.
+    extra : mapping of str to str
+        Environment variables that it gets besides ours.
+    """
+
+    words: Sequence[str]
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._report = _place_of_report()
+        environment = {name: value for name, value in os.environ.items() if name != REPORT}
+        if self._report is not None:
+            environment[REPORT] = str(self._report)
+        environment |= self.extra
+        self._started_s = time.monotonic()
+        try:
+            self.process = subprocess.Popen(list(self.words), env=environment, close_fds=False)
+        except FileNotFoundError:
+            self._clear()
+            raise CommandError(f"{self.words[0]}: command not found", NOT_FOUND) from None
+        except OSError as error:
+            self._clear()
+            raise CommandError(f"{self.words[0]}: {error.strerror}", NOT_ALLOWED) from None
+
+    def wait(self) -> Ended:
+        """Wait for the end, and hand on the signals that come meanwhile."""
+        with _passing_on(self.process):
+            code = self.process.wait()
+        wall_s = time.monotonic() - self._started_s
+        reported, notes = _read_report(self._report)
+        self._clear()
+        return Ended(
+            exit_code=code if code >= 0 else OF_SIGNALS - code,
+            wall_s=wall_s,
+            began_s=self._started_s,
+            reported=reported,
+            notes=notes,
+        )
+
+    def _clear(self) -> None:
+        """Take the report and its folder away."""
+        if self._report is not None:
+            shutil.rmtree(self._report.parent, ignore_errors=True)
+
+
+def _place_of_report() -> Path | None:
+    """Where a program may report its steps; None where there is no room for that."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="twenty-watts-")) / "steps.jsonl"
+    except OSError:
+        return None
+
+
+@contextmanager
+def _passing_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Hand signals on to a command."""
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        name = signal.Signals(number).name
+        if process.poll() is None and not (name in FROM_TERMINAL and _in_foreground()):
+            process.send_signal(number)
+
+    known = [getattr(signal, name) for name in PASSED_ON if hasattr(signal, name)]
+    before = {number: signal.signal(number, pass_on) for number in known}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Pay no heed to Ctrl-C: what is pressed once more, when the command is over, costs nothing."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _in_foreground() -> bool:
+    """Whether we belong to the foreground of a terminal, which signals the command itself."""
+    try:
+        terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
+    except (OSError, AttributeError):
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+def _read_report(path: Path | None) -> tuple[tuple[Reported, ...], tuple[str, ...]]:
+    """Steps that the program reported; a broken line is left out and said."""
+    if path is None or not path.parent.exists():
+        return (), ("the folder for temporary files is full or was cleared: no steps are known",)
+    found: list[Reported] = []
+    notes: list[str] = []
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return (), ()
+    except OSError as error:
+        return (), (f"a report of the program could not be read: {error.strerror}",)
+    for line in text.splitlines():
+        try:
+            found.append(read_part(Reported, json.loads(line), "steps"))
+        except ValueError as error:
+            notes.append(f"a report of the program could not be read: {error}")
+    return tuple(found), tuple(notes)

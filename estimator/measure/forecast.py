@@ -1,0 +1,237 @@
+"""How long will the whole run take? A command runs for a while, and its steps are watched.
+
+The steps are found by themselves: those that `measure()` in the script is told of, else those of
+PyTorch's optimizers, through which the Trainer of Hugging Face, Lightning and Accelerate step, too.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from estimator.measure.command import Command, CommandError, Ended, undisturbed
+from estimator.measure.recorder import Recording
+from estimator.measure.session import STAMPS, Forecast, Reported, forecast
+from estimator.measure.steady import steady
+from estimator.runs import Store, StoreError, open_store
+from estimator.runs.record import MeasuredRun, State, Timing
+
+POLL_S = 0.05
+"""How often the stamps are read [s]."""
+
+PATIENCE_S = 5.0
+"""How long a command that was told to stop may take [s]."""
+
+HOOK = Path(__file__).parent / "step_hook"
+"""Folder of the module that Python loads at its start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stamped:
+    """Steps that were seen so far.
+
+    Parameters
+    ----------
+    times_s : tuple of float
+        Time of each step; on boards the mean over the window between two waits for them [s].
+    began_s, ended_s : float
+        First and last stamp on the monotonic clock [s].
+    planned : int, optional
+        Steps of the whole run, where the program's Trainer says it.
+    told : mapping
+        What `measure()` in the script says of its steps, as fields of `Timing`.
+    """
+
+    times_s: tuple[float, ...]
+    began_s: float
+    ended_s: float
+    planned: int | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> int:
+        """Steps seen: the first stamp ends the first of them."""
+        return len(self.times_s) + 1
+
+    def forecast(self, steps: int) -> Forecast:
+        """Time of so many steps, from the start of the second [s]."""
+        return forecast(self.times_s, steps - 1)
+
+
+def read_stamps(text: str) -> Stamped | None:
+    r"""Read the stamps of a program; None before there are two.
+
+    >>> read_stamps("o 1.0\no 1.5\ntotal 90\no 2.0\n").times_s
+    (0.5, 0.5)
+    >>> read_stamps("o 1.0\nm 1.1\no 2.0\nm 2.2\n").times_s
+    (1.1,)
+    """
+    rows = [line.split(" ") for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    planned = [int(row[1]) for row in rows if row[0] == "total"]
+    facts = [line[5:] for line in text.splitlines() if line.startswith("told ")]
+    own = [(row[0], float(row[1])) for row in rows if row[0] in ("m", "M")]
+    seen = own or [(row[0], float(row[1])) for row in rows if row[0] in ("o", "s")]
+    waited = [at for at, (mark, _) in enumerate(seen) if mark in ("s", "M")]
+    if waited:
+        seen = seen[: waited[-1] + 1]
+    if len(seen) < 2:
+        return None
+    edges = [0, *(at for at in waited if at)] if waited else list(range(len(seen)))
+    times = [
+        (seen[last][1] - seen[first][1]) / (last - first)
+        for first, last in pairwise(edges)
+        for _ in range(first, last)
+    ]
+    return Stamped(
+        times_s=tuple(times),
+        began_s=seen[0][1],
+        ended_s=seen[-1][1],
+        planned=planned[-1] if planned else None,
+        told=json.loads(facts[0]) if facts else {},
+    )
+
+
+@dataclass(kw_only=True)
+class Watch:
+    """Watches a command until enough of it was seen.
+
+    Parameters
+    ----------
+    for_s : float, optional
+        Time from the first step on after which enough is seen [s].
+    steps : int, optional
+        Steps after which enough is seen.
+    goes_on : bool
+        Leave the command alone then; else it is told to stop.
+    """
+
+    for_s: float | None = 60.0
+    steps: int | None = None
+    goes_on: bool = False
+    seen: Stamped | None = field(default=None, init=False)
+    enough: bool = field(default=False, init=False)
+
+    def run(self, words: Sequence[str]) -> Ended:
+        """Run the command; return how it ended, stopped by us or by itself.
+
+        Raises
+        ------
+        CommandError
+            If it cannot be run.
+        """
+        with tempfile.TemporaryDirectory(prefix="twenty-watts-") as folder:
+            stamps = Path(folder) / "stamps"
+            python = os.pathsep.join(filter(None, (str(HOOK), os.environ.get("PYTHONPATH"))))
+            command = Command(words, extra={STAMPS: str(stamps), "PYTHONPATH": python})
+            over = threading.Event()
+            watcher = threading.Thread(target=self._watch, args=(stamps, command, over))
+            watcher.start()
+            try:
+                ended = command.wait()
+            finally:
+                over.set()
+                watcher.join()
+            self._read(stamps)
+        return replace(ended, exit_code=0) if self.enough and not self.goes_on else ended
+
+    def _watch(self, stamps: Path, command: Command, over: threading.Event) -> None:
+        while not over.wait(POLL_S):
+            self._read(stamps)
+            if self.enough:
+                if not self.goes_on:
+                    _stop(command.process, over)
+                return
+
+    def _read(self, stamps: Path) -> None:
+        """Take what was stamped, until it is enough."""
+        if self.enough or not stamps.exists():
+            return
+        self.seen = read_stamps(stamps.read_text(encoding="utf-8", errors="replace"))
+        if self.seen is None:
+            return
+        long = self.for_s is not None and time.monotonic() - self.seen.began_s >= self.for_s
+        self.enough = long or (self.steps is not None and self.seen.steps >= self.steps)
+
+
+def _stop(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:
+    """Tell a command to stop, and end it if it does not."""
+    process.terminate()
+    if not over.wait(PATIENCE_S):
+        process.kill()
+
+
+def recorded_watch(
+    watch: Watch, words: Sequence[str], told: Mapping[str, Any]
+) -> tuple[MeasuredRun, Ended]:
+    """Watch a command with the meters on, and store what was measured as a run.
+
+    Parameters
+    ----------
+    watch : Watch
+    words : sequence of str
+        The command.
+    told : mapping
+        What is known of its steps: fields of `Timing`, `flop` and `precision` among them.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be run; nothing is stored then.
+    """
+    try:
+        store: Store | None = open_store()
+        notes: list[str] = list(store.notes) if store is not None else []
+    except StoreError as error:
+        store, notes = None, [str(error)]
+    recording = Recording(origin="run", label="forecast", store=store, notes=notes)
+    recording.start()
+    try:
+        ended = watch.run(words)
+    except CommandError:
+        recording.drop()
+        raise
+    with undisturbed():
+        recording.notes += ended.notes
+        reported = ended.reported or reported_steps(watch.seen, told)
+        state: State = "finished" if watch.enough else ended.state
+        measured = recording.end(
+            state=state,
+            exit_code=ended.exit_code,
+            timings=lambda run: recording.placed(run, reported),
+        )
+        if store is not None:
+            store.close()
+    return measured, ended
+
+
+def reported_steps(seen: Stamped | None, told: Mapping[str, Any]) -> tuple[Reported, ...]:
+    """The steps that were stamped, as if the program had told of them; none of too few."""
+    found = None if seen is None else steady(seen.times_s)
+    if seen is None or found is None:
+        return ()
+    timing = Timing(
+        what="training",
+        component="",
+        time_s=found.step_s,
+        log_sd=found.log_sd,
+        repetitions=found.steps,
+        **{**seen.told, **{name: value for name, value in told.items() if value is not None}},
+    )
+    warm_s = sum(seen.times_s[: found.warm_up])
+    return (
+        Reported(
+            timing=timing,
+            began_s=seen.began_s + warm_s,
+            ended_s=seen.ended_s,
+            warm_up=found.warm_up,
+            pauses=found.pauses,
+            pause_s=found.pause_s,
+        ),
+    )

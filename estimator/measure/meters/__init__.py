@@ -1,0 +1,1 @@
+"""Meters: cumulative joules of boards, packages and the host."""

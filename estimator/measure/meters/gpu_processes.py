@@ -1,0 +1,133 @@
+"""Who else computes on a board, and what share of its time do they take?"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from estimator.measure.meters.nvml_binding import Code, Driver, NotTold
+from estimator.runs.meter import DeviceLost, MeterError
+
+FROM_THE_FIRST, OF_LATE_US = 0, 1_000_000
+"""Use by process is kept for a while: all of it is asked for, and its last second counts [us]."""
+
+HOSTS_OWN = "pid:[4026531836]"
+"""Name of the host's own process numbers: the kernel numbers the first such space always so."""
+
+LISTS = ("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2")
+"""The binding refuses older drivers unless the version of the list is named."""
+
+NOT_LISTED = "who else computes on the board is not known: the driver does not tell"
+HIDDEN = (
+    "who else computes on the board is not known: this container or system does not show the "
+    "host's process numbers"
+)
+
+
+class Users:
+    """Processes on one board that do not belong to this process.
+
+    Ours are those that descend from it, and those of its process group: one job of a shell.
+
+    Parameters
+    ----------
+    driver : Driver
+    handle : object
+        Of the board.
+    root : Path
+        Of the file system.
+    """
+
+    def __init__(self, driver: Driver, handle: Any, root: Path) -> None:
+        self._driver = driver
+        self._handle = handle
+        self._proc = root / "proc"
+        self._ours = {os.getpid()}
+        self._most = 0
+        told = (name for name in LISTS if driver.tells(name, handle) is not None)
+        self._list = next(told, "")
+        self._why_unknown = "" if self._list else NOT_LISTED
+        if not self._numbers_are_the_hosts():
+            self._why_unknown = HIDDEN
+        self._guessed = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is known of them."""
+        found = [self._why_unknown] if self._why_unknown else []
+        if self._most:
+            guess = "; their share of its time is guessed as equal" if self._guessed else ""
+            found.append(f"up to {self._most} processes of others on the board{guess}")
+        return tuple(found)
+
+    def share(self, busy: float | None) -> float | None:
+        """Share of the board's time that others used of late [1]; None if it cannot be told.
+
+        Parameters
+        ----------
+        busy : float, optional
+            Share of time in which anything ran on it [1].
+
+        Raises
+        ------
+        DeviceLost
+        """
+        if self._why_unknown:
+            return None
+        listed = self._driver.tells(self._list, self._handle)
+        if listed is None:
+            return None
+        pids = {int(one.pid) for one in listed}
+        others = sorted(pid for pid in pids if not self._is_ours(pid))
+        self._most = max(self._most, len(others))
+        if not others:
+            return 0.0
+        told = self._told_share(others)
+        if told is None:
+            self._guessed = True
+            return len(others) / len(pids) * (1.0 if busy is None else busy)
+        return told
+
+    def _told_share(self, pids: Sequence[int]) -> float | None:
+        """Share of the last second that the driver says these used; None if it does not."""
+        try:
+            told = self._driver.ask("nvmlDeviceGetProcessUtilization", self._handle, FROM_THE_FIRST)
+        except DeviceLost:
+            raise
+        except NotTold as error:
+            return 0.0 if error.code in (Code.SUCCESS, Code.NOT_FOUND) else None
+        except MeterError:
+            return None
+        newest_us = max((int(one.timeStamp) for one in told), default=0)
+        late = [one for one in told if newest_us - one.timeStamp <= OF_LATE_US]
+        percents = {pid: [int(one.smUtil) for one in late if one.pid == pid] for pid in pids}
+        return min(1.0, sum(sum(one) / len(one) for one in percents.values() if one) / 100)
+
+    def _numbers_are_the_hosts(self) -> bool:
+        """Whether the driver and we count processes alike."""
+        try:
+            return os.readlink(self._proc / "self" / "ns" / "pid") == HOSTS_OWN
+        except OSError:
+            return False
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether a process is of our job; one that once was remains so."""
+        line = [pid]
+        parent, group = self._parent_and_group(pid)
+        while line[-1] not in self._ours and parent > 0:
+            line.append(parent)
+            parent, _ = self._parent_and_group(parent)
+        if line[-1] in self._ours:
+            self._ours.update(line)
+        elif group == os.getpgrp():
+            self._ours.add(pid)
+        return pid in self._ours
+
+    def _parent_and_group(self, pid: int) -> tuple[int, int]:
+        """Parent of a process, and its group; 0 for one that we cannot see."""
+        try:
+            stat = (self._proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return 0, 0
+        _state, parent, group, *_ = stat.rpartition(")")[2].split()
+        return int(parent), int(group)

@@ -1,0 +1,195 @@
+"""How is NVIDIA's driver asked, so that no call follows its end and every error is told?
+
+The only module that knows the binding, `pynvml` of the distribution nvidia-ml-py, which brings no
+types.
+"""
+
+import importlib
+import threading
+from enum import IntEnum
+from typing import Any
+
+from estimator.runs.meter import DeviceLost, MeterError
+
+SIMULATED = "twenty_watts_simulated_nvml"
+"""A library with this symbol is no driver but stands in for one."""
+
+PATIENCE_S = 2.0
+"""A call that does not return is waited for so long at the end; then the driver stays open [s]."""
+
+UNION_BY_TYPE = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
+"""Where the value of a field lies, by the type that comes with it."""
+
+
+class Code(IntEnum):
+    """Answers of the driver, as nvml.h numbers them."""
+
+    SUCCESS = 0
+    UNINITIALIZED = 1
+    INVALID_ARGUMENT = 2
+    NOT_SUPPORTED = 3
+    NO_PERMISSION = 4
+    NOT_FOUND = 6
+    DRIVER_NOT_LOADED = 9
+    LIBRARY_NOT_FOUND = 12
+    FUNCTION_NOT_FOUND = 13
+    GPU_IS_LOST = 15
+    RESET_REQUIRED = 16
+    OPERATING_SYSTEM = 17
+    LIB_RM_VERSION_MISMATCH = 18
+    ARGUMENT_VERSION_MISMATCH = 25
+    GPU_NOT_FOUND = 28
+    UNKNOWN = 999
+
+
+NOT_TOLD = {
+    Code.SUCCESS,
+    Code.INVALID_ARGUMENT,
+    Code.NOT_SUPPORTED,
+    Code.NO_PERMISSION,
+    Code.NOT_FOUND,
+    Code.FUNCTION_NOT_FOUND,
+    Code.ARGUMENT_VERSION_MISMATCH,
+}
+"""The board or the driver has no such value, or not for us. Success without a value is among them:
+the binding makes an error of it."""
+
+LOST = {Code.UNINITIALIZED, Code.GPU_IS_LOST, Code.RESET_REQUIRED, Code.GPU_NOT_FOUND}
+
+REMEDIES = {
+    Code.LIBRARY_NOT_FOUND: (
+        "no NVIDIA driver here (libnvidia-ml is missing); a container needs --gpus all"
+    ),
+    Code.DRIVER_NOT_LOADED: (
+        "the NVIDIA driver is installed but not loaded: sudo modprobe nvidia, or restart"
+    ),
+    Code.LIB_RM_VERSION_MISMATCH: (
+        "the NVIDIA driver was updated while the older one is still loaded: restart the machine"
+    ),
+    Code.NO_PERMISSION: (
+        "the NVIDIA driver does not let this user ask: look at the rights of /dev/nvidia*"
+    ),
+    Code.OPERATING_SYSTEM: (
+        "the system keeps this process from the NVIDIA driver: a container needs --gpus all"
+    ),
+    Code.FUNCTION_NOT_FOUND: "the NVIDIA driver is too old to be asked: update it",
+}
+
+SHADOWED = (
+    "an old distribution named pynvml hides nvidia-ml-py: "
+    "pip uninstall pynvml && pip install --force-reinstall nvidia-ml-py"
+)
+
+
+class NotTold(MeterError):
+    """A value that this board or driver does not have, or not for this user.
+
+    Parameters
+    ----------
+    message : str
+    code : int
+        Answer of the driver.
+    """
+
+    def __init__(self, message: str, code: int = Code.NOT_SUPPORTED) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Unclear(MeterError):
+    """The driver's "unknown error": a value that it does not have, or a board that is gone."""
+
+
+class Driver:
+    """The driver, open until it is closed; it counts by itself who has it open.
+
+    Raises
+    ------
+    MeterError
+        If there is none or it does not answer: with the remedy.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._nvml = _binding()
+        try:
+            self._nvml.nvmlInit()
+        except self._nvml.NVMLError as error:
+            unforeseen = f"the NVIDIA driver does not answer: {error}"
+            raise MeterError(REMEDIES.get(error.value, unforeseen)) from error
+        self._open = True
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a stub stands in for the driver."""
+        return hasattr(self._nvml.nvmlLib, SIMULATED)
+
+    def ask(self, name: str, *arguments: object) -> Any:
+        """Call a function of the binding.
+
+        Raises
+        ------
+        NotTold, Unclear, DeviceLost, MeterError
+            By what the driver answers; DeviceLost, too, once it is closed.
+        """
+        with self._lock:
+            if not self._open:
+                raise DeviceLost("the NVIDIA driver was let go")
+            try:
+                return getattr(self._nvml, name)(*arguments)
+            except self._nvml.NVMLError as error:
+                raise _told(error.value, str(error)) from error
+
+    def tells(self, name: str, *arguments: object) -> Any:
+        """Call a function; None where it has no answer for us, DeviceLost as for `ask`."""
+        try:
+            return self.ask(name, *arguments)
+        except DeviceLost:
+            raise
+        except MeterError:
+            return None
+
+    def field(self, handle: object, number: int, scope: int = 0) -> float:
+        """Read one field of a board, whose answer has a code and a type of its own; as `ask`."""
+        (field,) = self.ask("nvmlDeviceGetFieldValues", handle, [(number, scope)])
+        if field.nvmlReturn != Code.SUCCESS:
+            raise _told(field.nvmlReturn, str(self._nvml.NVMLError(field.nvmlReturn)))
+        if field.valueType >= len(UNION_BY_TYPE):
+            raise NotTold(f"a value of the unknown type {field.valueType}")
+        return float(getattr(field.value, UNION_BY_TYPE[field.valueType]))
+
+    def close(self) -> None:
+        """Let it go; closing twice is no error.
+
+        Where a call does not return, the driver stays open: the end of the process closes it.
+        """
+        if not self._lock.acquire(timeout=PATIENCE_S):
+            return
+        try:
+            if self._open:
+                self._open = False
+                self._nvml.nvmlShutdown()
+        except self._nvml.NVMLError:
+            return
+        finally:
+            self._lock.release()
+
+
+def _binding() -> Any:
+    """Import the binding; MeterError if it is missing or another one stands in its place."""
+    try:
+        nvml: Any = importlib.import_module("pynvml")
+    except ImportError as error:
+        raise MeterError("nvidia-ml-py is not installed: pip install nvidia-ml-py") from error
+    if not hasattr(nvml, "_nvmlGetFunctionPointer"):
+        raise MeterError(SHADOWED)
+    return nvml
+
+
+def _told(code: int, words: str) -> MeterError:
+    """Make an answer of the driver an error of ours."""
+    if code in LOST:
+        return DeviceLost(f"the board is lost: {words}")
+    if code in NOT_TOLD:
+        return NotTold(words, code)
+    return Unclear(words) if code == Code.UNKNOWN else MeterError(words)

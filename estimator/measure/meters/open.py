@@ -1,0 +1,105 @@
+"""Which meters has this machine?"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from estimator.measure.host import processor_name
+from estimator.measure.meters.codecarbon import open_codecarbon
+from estimator.measure.meters.nvml import open_nvml
+from estimator.measure.meters.rapl import open_rapl
+from estimator.runs.meter import Meter, MeterError
+
+AMD_NODES = "sys/class/kfd/kfd/topology/nodes"
+"""Where Linux lists what AMD's driver computes with, processors among them, under the root."""
+
+AMD_VISIBLE = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
+"""Variables that hide boards of AMD; the first that is set holds."""
+
+
+def open_meters(
+    *, root: Path = Path("/"), environment: Mapping[str, str] = os.environ, modelled: bool = True
+) -> tuple[list[Meter], list[str]]:
+    """Open all meters that can be had.
+
+    Boards by their driver; processor and memory by the processor's own counters; what then is
+    still missing of processor, memory and boards of AMD by CodeCarbon, mostly modelled.
+
+    Parameters
+    ----------
+    root : Path
+        Of the file system.
+    environment : mapping of str to str
+        Where boards may be hidden.
+    modelled : bool
+        Whether what no meter measures may be modelled from the load.
+
+    Returns
+    -------
+    list of Meter
+        At most one per component; `close` them.
+    list of str
+        What cannot be had, and how it could be.
+    """
+    notes: list[str] = []
+    meters = _nvidia_meters(root, environment, notes) + _processor_meters(root, notes)
+    known = {meter.component for meter in meters}
+    missing = [one for one in ("cpu", "dram") if modelled and one not in known]
+    gpus = amd_boards(root, environment, notes)
+    if missing or gpus:
+        try:
+            meters += open_codecarbon(missing, gpus=gpus, processor=processor_name(root))
+        except MeterError as error:
+            notes.append(str(error))
+    return meters, notes
+
+
+def amd_boards(root: Path, environment: Mapping[str, str], notes: list[str]) -> list[int]:
+    """Numbers of the boards of AMD that this process may use, as their driver counts.
+
+    Parameters
+    ----------
+    root : Path
+        Of the file system.
+    environment : mapping of str to str
+    notes : list of str
+        Gets a line where the boards cannot be told.
+    """
+    try:
+        nodes = sorted((root / AMD_NODES).iterdir(), key=lambda node: int(node.name))
+        boards = sum((node / "gpu_id").read_text(encoding="ascii").strip() != "0" for node in nodes)
+    except (OSError, ValueError):
+        return []
+    name = next((name for name in AMD_VISIBLE if name in environment), None)
+    if boards == 0 or name is None:
+        return list(range(boards))
+    words = [word.strip() for word in environment[name].split(",") if word.strip()]
+    if not all(word.isdigit() and int(word) < boards for word in words):
+        notes.append(
+            f"boards of AMD are not measured: {name} names them otherwise than by their numbers "
+            f"0 to {boards - 1}"
+        )
+        return []
+    return [int(word) for word in dict.fromkeys(words)]
+
+
+def _nvidia_meters(root: Path, environment: Mapping[str, str], notes: list[str]) -> list[Meter]:
+    """Boards of NVIDIA."""
+    try:
+        meters, left_out = open_nvml(environment, root=root)
+    except MeterError as error:
+        notes.append(f"gpu: {error}")
+        return []
+    notes += left_out
+    return list(meters)
+
+
+def _processor_meters(root: Path, notes: list[str]) -> list[Meter]:
+    """Counters of processor and memory, as far as they are there."""
+    try:
+        meters, left_out = open_rapl(root, processor=processor_name(root))
+    except MeterError as error:
+        notes.append(f"cpu: {error}")
+        return []
+    notes += left_out
+    return list(meters)

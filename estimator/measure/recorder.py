@@ -1,0 +1,328 @@
+"""How does a run become a record: meters are read, samples go to disk, and it is summed up.
+
+Nothing here may stop or slow the job that is measured: what fails is noted.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+
+from estimator.catalog import Catalog, ProfileError
+from estimator.measure.attribution import doubts, placed
+from estimator.measure.bench.cpu_profile import processor_id
+from estimator.measure.host import Contention, this_host
+from estimator.measure.meters.open import open_meters
+from estimator.measure.meters.rapl import RaplMeter
+from estimator.measure.sampler import Sampler
+from estimator.measure.session import Reported, Session
+from estimator.runs import Store, StoreError, new_run_id, open_store
+from estimator.runs.energy import summarise
+from estimator.runs.meter import Driven, Meter, Sample
+from estimator.runs.observations import is_of_steps
+from estimator.runs.record import (
+    Condition,
+    Energy,
+    Host,
+    MeasuredDevice,
+    MeasuredRun,
+    Origin,
+    State,
+    Timing,
+)
+
+RAPL = RaplMeter.name
+"""Meters whose counter a benchmark, whose trials may last a second, reads often."""
+
+SHORT_S = 2.0
+"""A run shorter than this says little of anything [s]."""
+
+LEAST_S = 0.2
+"""A run shorter than this is start-up alone: it is not stored, unless its steps were timed [s]."""
+
+
+@dataclass(kw_only=True)
+class Recording:
+    """A run in the making.
+
+    Parameters
+    ----------
+    origin : str
+        As in `MeasuredRun`.
+    label : str, optional
+        For people.
+    rate_hz : float
+        Samples of each meter [1/s].
+    store : Store, optional
+        Where samples and result go; None: only in memory.
+
+    Attributes
+    ----------
+    lost : list of str
+        Why something could not be stored: to be said however quiet it shall be.
+    """
+
+    origin: Origin
+    label: str | None = None
+    rate_hz: float = 10.0
+    store: Store | None = None
+    notes: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list, init=False)
+    meters: list[Meter] = field(default_factory=list, init=False)
+    _sampler: Sampler | None = field(default=None, init=False)
+    _contention: Contention = field(
+        default_factory=partial(Contention, running_children=True), init=False
+    )
+    _begun: MeasuredRun | None = field(default=None, init=False)
+    _started_s: float = field(default=0.0, init=False)
+
+    @property
+    def run_id(self) -> str:
+        """Id of the run; there is one once it has started."""
+        return "" if self._begun is None else self._begun.id
+
+    def start(self) -> None:
+        """Open the meters and begin to sample."""
+        self.meters, missing = open_meters()
+        self.notes += missing
+        host = with_drivers(this_host(), self.meters)
+        processor = MeasuredDevice(
+            key="cpu", kind="cpu", name=host.cpu, memory_bytes=host.memory_bytes
+        )
+        boards = [
+            meter.device
+            for meter in self.meters
+            if meter.device is not None and meter.device.key != "cpu"
+        ]
+        devices, unknown = with_profiles((processor, *boards), host)
+        self.notes += unknown
+        self._begun = MeasuredRun(
+            id=new_run_id(),
+            origin=self.origin,
+            started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            wall_s=0.0,
+            state="running",
+            label=self.label,
+            host=host,
+            devices=devices,
+            simulated=any(meter.simulated for meter in self.meters),
+        )
+        begun = self._begun
+        self._write(lambda store: store.begin(begun, self.meters))
+        often = [one.component for one in self.meters if one.name == RAPL]
+        self._sampler = Sampler(
+            self.meters,
+            rate_hz=self.rate_hz,
+            often=often if self.origin == "bench" else (),
+            on_samples=self._keep,
+        )
+        self._contention.read()
+        self._sampler.start()
+        self._started_s = time.monotonic()
+
+    @property
+    def devices(self) -> tuple[MeasuredDevice, ...]:
+        """The devices of this machine that are seen."""
+        return () if self._begun is None else self._begun.devices
+
+    def device(self, key: str) -> MeasuredDevice:
+        """Device of this key; ValueError if no meter knows it."""
+        known = self.devices
+        for one in known:
+            if one.key == key:
+                return one
+        raise ValueError(f"no device {key!r} is known here: {', '.join(one.key for one in known)}")
+
+    def samples(self) -> dict[str, list[Sample]]:
+        """What was read so far."""
+        return {} if self._sampler is None else self._sampler.so_far()
+
+    def update(self, timings: Sequence[Timing]) -> None:
+        """Keep on disk what was timed so far, so that a kill does not lose it."""
+        if self._begun is not None:
+            now = replace(self._begun, timings=tuple(timings), wall_s=self._age_s())
+            self._write(lambda store: store.update(now))
+
+    def drop(self) -> None:
+        """End without a result: nothing has run."""
+        if self._sampler is not None:
+            self._sampler.stop()
+        for meter in self.meters:
+            meter.close()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Take what has begun out of the store."""
+        if self._begun is not None:
+            nothing = replace(self._begun, state="failed")
+            self._write(lambda store: store.finish(nothing))
+            self._write(lambda store: store.forget([nothing.id]))
+
+    def end(
+        self,
+        *,
+        state: State,
+        exit_code: int | None = None,
+        timings: Callable[[MeasuredRun], Sequence[Timing]] = lambda run: (),
+    ) -> MeasuredRun:
+        """Stop sampling, sum up, and put the result into the store.
+
+        Parameters
+        ----------
+        state, exit_code
+            As in `MeasuredRun`.
+        timings : callable
+            Is handed the record with devices, energy and conditions, and says what was timed.
+        """
+        if self._begun is None or self._sampler is None:
+            raise RuntimeError("a recording ends after it has started")
+        wall_s = self._age_s()
+        samples = self._sampler.stop()
+        others = self._contention.read()
+        energy, conditions = self._summed_up(samples, wall_s)
+        told = next((one for one in conditions if one.component == "cpu"), None)
+        conditions = [one for one in conditions if one.component != "cpu"]
+        conditions.append(replace(told or Condition(component="cpu"), others=others))
+        run = replace(
+            self._begun,
+            wall_s=wall_s,
+            state=state,
+            exit_code=exit_code,
+            energy=tuple(energy),
+            conditions=tuple(conditions),
+            notes=tuple(dict.fromkeys((*self.notes, *self._sampler.notes))),
+        )
+        run = replace(run, timings=tuple(timings(run)))
+        self.notes += doubts(run)
+        run = replace(run, notes=tuple(dict.fromkeys((*run.notes, *self.notes))))
+        if useful(run):
+            self._write(lambda store: store.finish(run))
+        else:
+            self.notes.append(f"a run of {wall_s:.2g} s tells nothing of use: it is not stored")
+            self._forget()
+        run = replace(run, notes=tuple(dict.fromkeys((*run.notes, *self.notes))))
+        for meter in self.meters:
+            meter.close()
+        return run
+
+    def placed(self, run: MeasuredRun, told: Sequence[Reported]) -> list[Timing]:
+        """Steps that a program told of, by the devices that did them, with their power."""
+        samples = self.samples()
+        timings = []
+        for one in told:
+            timing, why_not = placed(one, run, self.meters, samples)
+            timings += [] if timing is None else [timing]
+            self.notes += why_not
+        return timings
+
+    def _age_s(self) -> float:
+        return time.monotonic() - self._started_s
+
+    def _keep(self, readings: Sequence[tuple[str, Sample]]) -> None:
+        """Hand samples to the store; what it cannot write it keeps and tries again."""
+        self._write(lambda store: store.append(self.run_id, readings))
+
+    def _write(self, change: Callable[[Store], object]) -> None:
+        """Change the store, and note a failure once: the job goes on."""
+        if self.store is None:
+            return
+        try:
+            change(self.store)
+        except StoreError as error:
+            if str(error) not in self.notes:
+                self.notes.append(str(error))
+                self.lost.append(str(error))
+
+    def _summed_up(
+        self, samples: dict[str, list[Sample]], wall_s: float
+    ) -> tuple[list[Energy], list[Condition]]:
+        energy: list[Energy] = []
+        conditions: list[Condition] = []
+        if wall_s < SHORT_S:
+            self.notes.append(f"a run of {wall_s:.1f} s says little: run it for longer")
+        for meter in self.meters:
+            summary = summarise(
+                meter.component,
+                meter.name,
+                meter.trust,
+                samples.get(meter.component, []),
+                duration_s=max(wall_s, 1e-6),
+                limit_w=None if meter.device is None else meter.device.power_limit_w,
+            )
+            self.notes += summary.notes
+            energy += [] if summary.energy is None else [summary.energy]
+            conditions += [] if summary.condition is None else [summary.condition]
+        return energy, conditions
+
+
+def useful(run: MeasuredRun) -> bool:
+    """Whether a run is worth a place in the store: long enough, or with steps that were timed."""
+    return run.wall_s >= LEAST_S or any(is_of_steps(one) for one in run.timings)
+
+
+def with_drivers(host: Host, meters: Sequence[Meter]) -> Host:
+    """The host with the versions of the drivers that meters ask."""
+    software = dict(host.software)
+    for meter in meters:
+        if isinstance(meter, Driven):
+            software.update(meter.software)
+    return replace(host, software=software)
+
+
+def with_profiles(
+    devices: Sequence[MeasuredDevice], host: Host
+) -> tuple[tuple[MeasuredDevice, ...], list[str]]:
+    """Devices with the ids of their profiles, that of a board by name, a processor's own.
+
+    Profiles that cannot be read are said, and stop nobody.
+    """
+    found = [replace(one, hardware=processor_id(host)) for one in devices if one.kind == "cpu"]
+    boards = [one for one in devices if one.kind == "gpu"]
+    try:
+        catalog = Catalog.open()
+        known = [one.hardware or catalog.find_device(one.name) for one in boards]
+    except ProfileError as error:
+        return (*found, *boards), [f"no profile of the boards is known: {error}"] if boards else []
+    return (
+        *found,
+        *(replace(one, hardware=name) for one, name in zip(boards, known, strict=True)),
+    ), []
+
+
+@contextmanager
+def recorded(session: Session, *, tells: bool = True, rate_hz: float = 10.0) -> Iterator[Recording]:
+    """Record what runs inside a with block, with the steps that a session was told of.
+
+    Parameters
+    ----------
+    session : Session
+    tells : bool
+        Whether its steps are kept: another process of the same run may tell of them.
+    rate_hz : float
+        Samples of each meter [1/s].
+    """
+    try:
+        store: Store | None = open_store()
+        notes: list[str] = []
+    except StoreError as error:
+        store, notes = None, [str(error)]
+    recording = Recording(
+        origin="script", label=session.label, rate_hz=rate_hz, store=store, notes=notes
+    )
+    recording.start()
+    state: State = "failed"
+    try:
+        yield recording
+        state = "finished"
+    except KeyboardInterrupt:
+        state = "interrupted"
+        raise
+    finally:
+        told = session.told() if tells else None
+        recording.end(
+            state=state, timings=lambda run: recording.placed(run, (told,) if told else ())
+        )
+        if store is not None:
+            store.close()

@@ -1,0 +1,137 @@
+"""From which step on is a run steady, what is one step's time, and which steps were pauses?
+
+The warm-up ends where the marginal standard error of the rest is least (MSER [1]_): a test on the
+times themselves, and not a number of steps. The time of a step is a trimmed mean, which stragglers
+do not move; steps that take several times as long, as those with an evaluation or a checkpoint, are
+told apart as pauses.
+
+References
+----------
+.. [1] K. P. White, "An effective truncation heuristic for bias reduction in simulation output",
+   Simulation 69(6), 1997, 323-334.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+LEAST_WARM_UP = 1
+"""The first step never counts: it takes up to four times as long as the others [1]."""
+
+MOST_WARM_UP = 0.6
+"""Largest share of the steps that may be warm-up [1]."""
+
+PAUSE = 3.0
+"""A step of so many times the median holds a pause [1]."""
+
+MOST_PAUSES = 0.1
+"""Where more steps than this share are so long they are no pauses: such are the steps [1]."""
+
+TRIMMED = 0.1
+"""Share of the steps left out at each end of the trimmed mean [1]."""
+
+MANY = 4096
+"""Of more steps than these neighbours are taken together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steady:
+    """The steady part of some steps.
+
+    Parameters
+    ----------
+    warm_up : int
+        Steps before it.
+    steps : int
+        Steps in it, without pauses.
+    step_s : float
+        Time of one of them [s].
+    log_sd : float, optional
+        Standard deviation of the logarithm of the time of a step, correlation in time included
+        [1]; None of too few.
+    pauses : int
+        Steps that held a pause.
+    pause_s : float
+        Time of all pauses together [s].
+    """
+
+    warm_up: int
+    steps: int
+    step_s: float
+    log_sd: float | None
+    pauses: int
+    pause_s: float
+
+
+def steady(times_s: Sequence[float]) -> Steady | None:
+    """Find the steady part of the times of some steps; None where there is but a first one.
+
+    >>> found = steady([0.9, 0.3] + [0.1] * 20 + [2.1] + [0.1] * 10)
+    >>> found.warm_up, round(found.step_s, 3), found.pauses, round(found.pause_s, 3)
+    (2, 0.1, 1, 2.0)
+    """
+    times = np.maximum(np.asarray(times_s, dtype=np.float64), 1e-9)
+    if len(times) <= LEAST_WARM_UP:
+        return None
+    warm_up = warm_up_steps(times)
+    rest = times[warm_up:]
+    median = float(np.median(rest))
+    long = rest > PAUSE * median
+    if np.mean(long) > MOST_PAUSES:
+        long = np.zeros(len(rest), dtype=bool)
+    plain = rest[~long]
+    return Steady(
+        warm_up=warm_up,
+        steps=len(plain),
+        step_s=trimmed_mean(plain),
+        log_sd=_spread(plain),
+        pauses=int(np.sum(long)),
+        pause_s=float(np.sum(rest[long] - median)),
+    )
+
+
+def warm_up_steps(times_s: Floats) -> int:
+    """Steps until the times are stationary: the cut after which their mean is known best.
+
+    Single stragglers are cut to the size of a pause before, so that one late step is no warm-up.
+    """
+    each = max(1, len(times_s) // MANY)
+    whole = len(times_s) // each * each
+    times = times_s[:whole].reshape(-1, each).mean(axis=1)
+    logs = np.log(np.minimum(times, PAUSE * np.median(times)))
+    if len(logs) < 4:
+        return LEAST_WARM_UP
+    counts = np.arange(len(logs), 0, -1)
+    sums, squares = (np.cumsum(one[::-1])[::-1] for one in (logs, logs**2))
+    errors = np.maximum(squares / counts - (sums / counts) ** 2, 0.0) / counts
+    most = max(1, int(MOST_WARM_UP * len(logs)))
+    found = int(np.argmin(errors[:most]))
+    return max(LEAST_WARM_UP, found * each)
+
+
+def trimmed_mean(times_s: Floats) -> float:
+    """Mean without the shortest and the longest tenth [s].
+
+    >>> trimmed_mean(np.array([1.0] * 9 + [100.0]))
+    1.0
+    """
+    cut = int(TRIMMED * len(times_s))
+    if len(times_s) > 2 and cut == 0 and len(times_s) < 10:
+        return float(np.median(times_s))
+    return float(np.mean(np.sort(times_s)[cut : len(times_s) - cut]))
+
+
+def _spread(times_s: Floats) -> float | None:
+    """Spread of single steps that has the error of the mean of batches of them (batch means)."""
+    count = len(times_s)
+    if count < 4:
+        return None
+    size = max(1, count // 10)
+    batches = times_s[: count // size * size].reshape(-1, size).mean(axis=1)
+    return float(statistics.stdev(np.log(batches).tolist())) * math.sqrt(size)

@@ -1,0 +1,1 @@
+"""What a run must hold in device memory, and whether it fits."""

@@ -1,0 +1,332 @@
+"""Does it fit: the memory that a question needs, on which device, and how many would hold it."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog, Device
+from estimator.core.limits import within_limits
+from estimator.core.notice import Notice
+from estimator.core.units import human, human_count
+from estimator.memory.network import (
+    CACHE,
+    INFERENCE,
+    TRAINING,
+    Network,
+    find_network,
+    find_overhead,
+    inference_model,
+    trained,
+    training_model,
+)
+from estimator.memory.plan import Plan, Serving, check_plan
+from estimator.memory.request import CHOICES, Question
+from estimator.memory.usage import Memory, inference_memory, training_memory, with_overhead
+from estimator.scenario.provenance import Input, Trail
+from estimator.workload.network import DEFAULT_TOKENS
+
+Floats = npt.NDArray[np.float64]
+
+MOST_RANKS = 65_536
+"""More data-parallel or tensor-parallel ranks than this are not searched [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryAnswer:
+    """The memory that a question needs, and the device it is set against.
+
+    Parameters
+    ----------
+    question : Question
+        As asked.
+    network : Network
+        The model as found.
+    plan : Plan
+        How it is shared out.
+    memory : Memory
+        Per device, by component.
+    device : Device or None
+        The device, if one was named.
+    capacity_bytes : float or None
+        What one device holds, if that is known. [byte]
+    least_devices : float or None
+        The least number of devices that hold it shared out in this way, None if none does. [1]
+    remedy : str
+        What would make it fit where no number of devices is enough; may be empty.
+    inputs, warnings
+        As in `Answer`.
+    """
+
+    question: Question
+    network: Network
+    plan: Plan
+    memory: Memory
+    device: Device | None
+    capacity_bytes: float | None
+    least_devices: float | None
+    remedy: str
+    inputs: Mapping[str, Input]
+    warnings: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the median need is within what a device holds; None where that is not known."""
+        if self.capacity_bytes is None:
+            return None
+        return bool(self.memory.total_bytes.mid <= self.capacity_bytes)
+
+
+def answer_memory(question: Question, catalog: Catalog) -> MemoryAnswer:
+    """Answer one question.
+
+    Raises
+    ------
+    ValueError
+        One line: what is missing or not admissible.
+
+    >>> found = answer_memory(Question(model="llama-2-7b", hardware="h100"), Catalog.open())
+    >>> found.fits, found.least_devices
+    (False, 2.0)
+    """
+    _check(question)
+    trail = Trail()
+    network = find_network(question, catalog, trail)
+    device = None if question.hardware is None else catalog.device(question.hardware)
+    plan = _plan(question, network, catalog, trail)
+    memory = _memory(question, network, plan, catalog, trail)
+    capacity = None
+    if device is not None and "memory_bytes" in device.records:
+        capacity = float(trail.record("memory_bytes", device.records["memory_bytes"], "").mid)
+    elif device is not None:
+        trail.warn(f"the memory of {device.name} is not on record: only the need is told")
+    least, remedy = None, ""
+    if capacity is not None:
+        least = _least(question, network, plan, catalog, capacity)
+        remedy = "" if least else _remedy(question, network, catalog, capacity)
+    return MemoryAnswer(
+        question=question,
+        network=network,
+        plan=plan,
+        memory=memory,
+        device=device,
+        capacity_bytes=capacity,
+        least_devices=least,
+        remedy=remedy,
+        inputs=trail.inputs,
+        warnings=tuple(trail.warnings),
+    )
+
+
+def memory_of(device: Device) -> float:
+    """What a device holds; without end where that is not known or no question [byte]."""
+    if device.kind == "brain" or "memory_bytes" not in device.records:
+        return math.inf
+    return device.records["memory_bytes"].value
+
+
+def too_large(
+    params: Floats, held_bytes: Floats, *, lora: npt.NDArray[np.bool_], catalog: Catalog
+) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """Whether the training state alone exceeds the devices, shared out as well as can be.
+
+    Weights, gradients and AdamW, or the frozen weights of LoRA, without activations: what this
+    refuses no setting can hold.
+
+    Parameters
+    ----------
+    params : array
+        All parameters, experts included [1].
+    held_bytes : array
+        What all devices of a run hold together [byte].
+    lora : array of bool
+        Whether the weights are frozen.
+    catalog : Catalog
+
+    Returns
+    -------
+    array of bool, array
+        Whether it exceeds them, and what it takes [byte].
+    """
+    whole = catalog.once(
+        "bytes of a trained parameter",
+        lambda: float(sum(trained(Question(), catalog, Trail())[0].values())),
+    )
+    needed = params * np.where(lora, TRAINING["bf16"], whole)
+    return needed > held_bytes, needed
+
+
+def does_not_fit(
+    device: Device, *, devices: float, params: float, needed_bytes: float, lora: bool
+) -> Notice:
+    """Say that a training state is too large for its devices, and how many would hold it."""
+    held = memory_of(device)
+    there = "one" if devices == 1 else f"{devices:,.0f} x"
+    values = {
+        "fleet": f"{there} {device.name}",
+        "what": "the frozen weights" if lora else "weights, gradients and AdamW",
+        "params": human_count(params),
+        "needed": human(needed_bytes, "B"),
+        "held": human(devices * held, "B"),
+        "count": float(math.ceil(needed_bytes / held)),
+    }
+    return Notice("does_not_fit", "devices", values)
+
+
+def _check(question: Question) -> None:
+    for name, choices in CHOICES.items():
+        word = getattr(question, name)
+        if word is not None and word not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(choices)}, got {word!r}")
+    formats = (*INFERENCE, "fp4") if question.inference else tuple(TRAINING)
+    if question.precision not in formats:
+        use = "serving" if question.inference else "training"
+        raise ValueError(
+            f"precision must be one of {', '.join(formats)} for {use}, got {question.precision!r}"
+        )
+    if question.lora_rank is not None:
+        within_limits("lora_rank", question.lora_rank)
+    for name, goes, where in _MISPLACED:
+        if getattr(question, name) not in (None, False) and not goes(question):
+            raise ValueError(f"--{name.replace('_', '-')} goes with {where}")
+    within_limits("devices", question.devices)
+    check_plan(
+        Plan(
+            devices=question.devices,
+            tensor_parallel=1.0 if question.tensor_parallel is None else question.tensor_parallel,
+            pipeline_parallel=question.pipeline_parallel,
+            zero=question.zero or 0.0,
+            batch=question.batch,
+        )
+    )
+    if question.inference and question.finetune is not None:
+        raise ValueError("--finetune is training: drop it or --inference")
+
+
+def _adapts(question: Question) -> bool:
+    return question.finetune in ("lora", "qlora")
+
+
+def _serves(question: Question) -> bool:
+    return question.inference
+
+
+def _trains(question: Question) -> bool:
+    return not question.inference
+
+
+_MISPLACED: tuple[tuple[str, Callable[[Question], bool], str], ...] = (
+    ("lora_rank", _adapts, "--finetune lora or qlora"),
+    ("train_embeddings", _adapts, "--finetune lora or qlora"),
+    ("weights", lambda question: _serves(question) or _adapts(question), "--inference or adapters"),
+    ("context", _serves, "--inference; in training it is --seq-len"),
+    ("kv_precision", _serves, "--inference"),
+    *(
+        (name, _trains, "training, not --inference")
+        for name in ("states", "loss", "dropout", "offload_activations", "fused_backward")
+    ),
+)
+"""Inputs that mean something in some questions only: field, which, and how they are called."""
+
+
+def _plan(question: Question, network: Network, catalog: Catalog, trail: Trail) -> Plan:
+    """How it is shared out; training is fully sharded and serving tensor-parallel unless said."""
+    length = question.seq_len
+    if question.inference and question.context is not None:
+        length = question.context
+    if length is None:
+        longest = network.decoder.max_positions if network.decoder is not None else DEFAULT_TOKENS
+        length = float(min(longest, DEFAULT_TOKENS))
+        option = "--context" if question.inference else "--seq-len"
+        trail.warn(f"{length:,.0f} tokens in a sequence assumed: {option} sets them")
+    within_limits("seq_len", length)
+    tensor = question.tensor_parallel
+    if tensor is None:
+        tensor = question.devices / question.pipeline_parallel if question.inference else 1.0
+    ranks = question.devices / (tensor * question.pipeline_parallel)
+    if question.zero is None and ranks > 1 and not question.inference:
+        trail.warn("weights, gradients and optimizer fully sharded (ZeRO 3, FSDP): --zero sets it")
+    if question.attention == "fused" and question.recompute == "selective":
+        trail.warn(
+            "selective recomputation of fused attention assumed to keep about half: frameworks "
+            "differ, from nothing saved to two thirds"
+        )
+    gathered = trail.prior(catalog, "memory.gathered_layers", "gathered")
+    return Plan(
+        devices=question.devices,
+        tensor_parallel=tensor,
+        pipeline_parallel=question.pipeline_parallel,
+        zero=3.0 if question.zero is None else question.zero,
+        batch=question.batch,
+        seq_len=length,
+        recompute_layers=question.recompute == "full",
+        sequence_parallel=question.sequence_parallel,
+        gathered_layers=float(gathered.mid),
+        offload=question.offload,
+        fused_backward=question.fused_backward,
+    )
+
+
+def _memory(
+    question: Question, network: Network, plan: Plan, catalog: Catalog, trail: Trail
+) -> Memory:
+    overhead = find_overhead(question, network, plan.devices, catalog, trail)
+    if not question.inference:
+        model = training_model(question, network, catalog, trail)
+        return with_overhead(training_memory(model, plan), overhead, question.counted)
+    cache = 0.0
+    if network.ledger is not None:
+        size = CACHE[question.kv_precision or ("fp32" if question.precision == "fp32" else "bf16")]
+        cache = network.ledger.kv_cache_bytes(plan.seq_len, plan.batch, size)
+    at_once = trail.prior(catalog, "memory.prefill_tokens", "working")
+    serving = Serving(
+        cache_bytes=cache,
+        cache_splits=network.cache_splits,
+        prefill_tokens=float(np.minimum(at_once.mid, plan.batch * plan.seq_len)),
+        cache_growth=float(trail.prior(catalog, "memory.inference.cache_growth", "working").mid),
+        prompt_logit_bytes=float(
+            trail.prior(catalog, "memory.inference.prompt_logit_bytes", "working").mid
+        ),
+    )
+    model = inference_model(question, network, catalog, trail)
+    return with_overhead(inference_memory(model, plan, serving), overhead, question.counted)
+
+
+def _least(
+    question: Question, network: Network, plan: Plan, catalog: Catalog, capacity_bytes: float
+) -> float | None:
+    """Least devices: more data-parallel ranks in training, more tensor ranks in serving."""
+    counts = np.arange(1.0, MOST_RANKS + 1)
+    if not question.inference:
+        wanted = counts * plan.tensor_parallel * plan.pipeline_parallel
+        wider = replace(plan, devices=wanted)
+    elif question.tensor_parallel is None:
+        wanted = counts * plan.pipeline_parallel
+        wider = replace(plan, devices=wanted, tensor_parallel=counts)
+    else:
+        wanted = np.array([plan.tensor_parallel * plan.pipeline_parallel])
+        wider = replace(plan, devices=wanted)
+    needed = _memory(question, network, wider, catalog, Trail()).total_bytes.mid
+    fitting = wanted[np.broadcast_to(needed, wanted.shape) <= capacity_bytes]
+    return float(fitting[0]) if fitting.size else None
+
+
+def _remedy(question: Question, network: Network, catalog: Catalog, capacity_bytes: float) -> str:
+    """The mildest thriftier setting that fits on some number of devices."""
+    if question.inference:
+        return ""
+    sharded = replace(question, zero=3.0)
+    recomputed = replace(sharded, recompute="full")
+    thriftier = {
+        "--zero 3": sharded,
+        "--zero 3 --recompute full": recomputed,
+        "--zero 3 --recompute full --batch 1": replace(recomputed, batch=1.0),
+    }
+    for words, asked in thriftier.items():
+        plan = _plan(asked, network, catalog, Trail())
+        least = _least(asked, network, plan, catalog, capacity_bytes)
+        if least is not None:
+            return f"with {words} from {least:,.0f} devices on"
+    return ""

@@ -1,0 +1,84 @@
+"""Which stack of plain layers an encoder is, for the memory of its activations.
+
+Encoders of the BERT and ViT lines keep per token what a decoder layer with LayerNorm and an MLP
+without gate keeps: 16 values per unit of width with fused attention. Nothing else is read so:
+conv nets, windows and diffusion models keep tensors that their ledgers do not list.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from estimator.workload.blocks import Attention, Mlp
+from estimator.workload.convolution import square
+from estimator.workload.families.text_encoder import Sizes, bert_sizes
+from estimator.workload.fields import Fields
+from estimator.workload.model_class import task
+from estimator.workload.transformer import Decoder, Head, Layer
+
+TEXT_ENCODERS = (
+    *("bert", "roberta", "xlm-roberta", "camembert", "data2vec-text", "ernie"),
+    *("megatron-bert", "mpnet", "roberta-prelayernorm", "electra", "distilbert", "esm", "layoutlm"),
+)
+IMAGE_ENCODERS: Mapping[str, int] = {"vit": 1, "deit": 2, "vit_msn": 1}
+"""Tokens before the patches, by family."""
+
+USUAL = {
+    "electra": Sizes(hidden=256, heads=4, width=1024),
+    "distilbert": Sizes(layers=6),
+    "esm": Sizes(vocab=33, positions=1026),
+    "megatron-bert": Sizes(hidden=1024, layers=24, heads=16, width=4096, vocab=29056),
+}
+"""Defaults of configs that differ from BERT's; those of transformers 5.23."""
+
+
+def encoder_stack(config: Mapping[str, Any]) -> Decoder | None:
+    """Layers of an encoder of the BERT or ViT line; None for every other network.
+
+    Parameters
+    ----------
+    config : mapping
+        A parsed `config.json`.
+
+    Returns
+    -------
+    Decoder or None
+        Its layers, its longest sequence and its language head; parameters are not read off it.
+
+    Raises
+    ------
+    ValueError
+        A size is out of bounds.
+
+    >>> found = encoder_stack({"model_type": "bert"})
+    >>> len(found.layers), found.max_positions
+    (12, 512)
+    """
+    fields = Fields(config)
+    kind = fields.text("model_type")
+    if kind not in TEXT_ENCODERS and kind not in IMAGE_ENCODERS:
+        return None
+    sizes = bert_sizes(fields, USUAL.get(kind, Sizes()))
+    attention = Attention(
+        hidden=sizes.hidden,
+        heads=sizes.heads,
+        kv_heads=sizes.heads,
+        head_dim=sizes.hidden // sizes.heads,
+    )
+    mlp = Mlp(hidden=sizes.hidden, width=sizes.width)
+    layer = Layer(attention=attention, feed_forward=mlp, norm_params=4 * sizes.hidden)
+    worded = kind in TEXT_ENCODERS and task(fields) in ("MaskedLM", "CausalLM", "PreTraining")
+    return Decoder(
+        hidden=sizes.hidden,
+        vocab=sizes.vocab,
+        layers=(layer,) * sizes.layers,
+        head=Head(outputs=sizes.vocab, tied=True) if worded and kind != "electra" else None,
+        max_positions=_positions(fields, kind, sizes),
+    )
+
+
+def _positions(fields: Fields, kind: str, sizes: Sizes) -> int:
+    """Longest text, or all the tokens of an image."""
+    if kind not in IMAGE_ENCODERS:
+        return sizes.positions
+    grid = square(fields, "image_size", 224) // square(fields, "patch_size", 16)
+    return grid * grid + IMAGE_ENCODERS[kind]

@@ -1,0 +1,410 @@
+"""What is there to hold: a model, its formats and overheads, out of a config or the profiles."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from estimator.catalog import Catalog
+from estimator.core.limits import within_limits
+from estimator.core.uncertainty import EXACTLY_ONE, Number, Uncertain
+from estimator.memory.activations import (
+    FUSED_VALUES,
+    NOTHING_KEPT,
+    OP_BY_OP_VALUES,
+    Style,
+    adapter_params,
+    decoder_kept,
+    typical_decoder,
+    widest_matrix,
+)
+from estimator.memory.encoders import encoder_stack
+from estimator.memory.plan import Model, Parameters
+from estimator.memory.request import LORA_RANK, Question
+from estimator.memory.usage import Overhead
+from estimator.scenario.provenance import Trail
+from estimator.workload.blocks import Attention
+from estimator.workload.ledger import Inputs, Ledger
+from estimator.workload.transformer import Decoder
+
+TRAINING = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0, "tf32": 4.0, "fp8": 2.0}
+"""Bytes of a weight and of an activation by format of the matrix work; with fp8 both stay in 16
+bit and are cast on the way, as Transformer Engine does [byte]."""
+
+QUANTIZED = {"nf4": "nf4", "nf4-dq": "nf4_dq", "int4": "int4", "int8": "int8"}
+"""Priors of the bytes of a quantized weight with its scales, by format."""
+
+INFERENCE = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0, "fp8": 1.0, "int8": 1.0}
+"""Bytes of a weight by format; fp4, with its scales, stands in the priors [byte]."""
+
+MASTER_BYTES = 4.0
+"""An fp32 copy of 16-bit weights for the optimizer [byte]; Micikevicius et al. 2018,
+arXiv:1710.03740, sec. 3.1."""
+
+CACHE = {"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp32": 4.0}
+"""Bytes of a value of the key-value cache by format [byte]."""
+
+HOSTED = 0.1
+"""Share of what is kept that stays on the device where it is offloaded to the host [1]."""
+
+CHUNK = 1 / 8
+"""Share of the logits that a chunked loss holds at a time [1]; 8 chunks are torchtune's default."""
+
+WRITTEN_OUT = ("gelu_new", "gelu_fast")
+"""Activations that Transformers computes in elementary operations."""
+
+WRITTEN_OUT_BY_DEFAULT = ("gpt2", "gptj", "gpt_neo", "codegen")
+"""Families whose activation is one of those where the config is silent."""
+
+OUTER_SHARE = 0.25
+"""Most that each of the token table and the head takes where only the size is known [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A model as found: its name, ledger, decoder if it is one, and its parameters by place."""
+
+    name: str
+    ledger: Ledger | None
+    decoder: Decoder | None
+    layers: float
+    embedding: float
+    head: float
+    typical: bool = False
+    plain_values: int = FUSED_VALUES
+
+    @property
+    def params(self) -> float:
+        """All parameters [1]."""
+        return self.layers + self.embedding + self.head
+
+    @property
+    def tied(self) -> bool:
+        """Whether the head is the token table."""
+        return self.decoder is not None and self.decoder.head is not None and self.decoder.head.tied
+
+    @property
+    def cache_splits(self) -> float:
+        """Ranks that can share the key-value cache: the fewest key and value heads of a layer."""
+        parts = [] if self.decoder is None else [layer.attention for layer in self.decoder.layers]
+        return float(min((p.kv_heads if isinstance(p, Attention) else 1 for p in parts), default=1))
+
+
+def find_network(question: Question, catalog: Catalog, trail: Trail) -> Network:
+    """Find the model of a question.
+
+    Raises
+    ------
+    ValueError
+        If it names none, or two.
+    """
+    if (question.model is None) == (question.params is None):
+        raise ValueError("give one model: a config.json, a preset by name, or --params 7e9")
+    if question.params is not None:
+        return _typical("a decoder", question.params, catalog, trail)
+    name = str(question.model)
+    if Path(name).exists() or name.endswith(".json"):
+        from estimator.workload.huggingface import read_config
+
+        return _configured(name, read_config(name), trail)
+    preset = catalog.preset(name)
+    if preset.config:
+        return _configured(preset.name, preset.config, trail)
+    if "params" not in preset.records:
+        raise ValueError(f"no size of {preset.name} is on record: give a config.json or --params")
+    params = preset.records["params"].value
+    if preset.kind == "language":
+        return _typical(preset.name, params, catalog, trail)
+    trail.record("params", preset.records["params"], "")
+    return Network(
+        name=preset.name, ledger=None, decoder=None, layers=params, embedding=0.0, head=0.0
+    )
+
+
+def training_model(question: Question, network: Network, catalog: Catalog, trail: Trail) -> Model:
+    """What training holds, in the formats and with the optimizer asked for."""
+    size = TRAINING[question.precision]
+    loss = trail.prior(catalog, "memory.loss_bytes_per_token_and_word", "logits")
+    if network.decoder is None:
+        trail.warn(
+            f"activations of {network.name} are not modelled and not included; only those of "
+            "decoders and of encoders like BERT and ViT are, other ledgers list products and not "
+            "the tensors between them"
+        )
+    eager = question.attention == "eager" and question.recompute == "none"
+    style = Style(
+        value_bytes=size,
+        eager=eager,
+        plain_values=network.plain_values,
+        dropout=question.dropout,
+    )
+    decoder = network.decoder
+    share = 1.0
+    if question.recompute == "selective" and question.attention == "fused":
+        share = float(trail.prior(catalog, "memory.selective_share", "activations").mid)
+    held = HOSTED if question.offload_activations else 1.0
+    at_once = CHUNK if question.loss == "chunked" else 1.0
+    return Model(
+        parameters=_groups(question, network, catalog, trail),
+        layers=1.0 if decoder is None else len(decoder.layers),
+        kept=NOTHING_KEPT if decoder is None else decoder_kept(decoder, style) * share,
+        checkpoint_bytes=0.0 if decoder is None else decoder.hidden * size * held,
+        vocab=_outputs(decoder) * at_once,
+        tied=network.tied,
+        loss_bytes=float(loss.mid),
+        dequantized_bytes=_dequantized(question, network),
+    )
+
+
+def inference_model(question: Question, network: Network, catalog: Catalog, trail: Trail) -> Model:
+    """What serving holds; up to 8 bit the tables and the head stay in 16 bit."""
+    if network.decoder is None:
+        trail.warn(f"working memory of {network.name} is not modelled and not included")
+    size = _served_bytes(question, catalog, trail)
+    outer = max(size, 2.0)
+    style = Style(value_bytes=outer, plain_values=network.plain_values)
+    decoder = network.decoder
+    share = trail.prior(catalog, "memory.inference.working_share", "working")
+    kept = NOTHING_KEPT if decoder is None else decoder_kept(decoder, style)
+    return Model(
+        parameters=(
+            Parameters(layers=network.layers, weights_bytes=size),
+            Parameters(
+                layers=0.0, embedding=network.embedding, head=network.head, weights_bytes=outer
+            ),
+        ),
+        layers=1.0 if decoder is None else len(decoder.layers),
+        kept=kept * float(share.mid),
+        vocab=_outputs(decoder),
+        tied=network.tied,
+        dequantized_bytes=_dequantized(question, network),
+    )
+
+
+def _served_bytes(question: Question, catalog: Catalog, trail: Trail) -> float:
+    """Bytes of a served weight [byte]."""
+    name = question.weights or ("int4" if question.precision == "fp4" else None)
+    if name is not None:
+        return _quantized(name, catalog, trail)
+    return INFERENCE[question.precision]
+
+
+def _quantized(name: str, catalog: Catalog, trail: Trail) -> float:
+    """Bytes of a quantized weight with its scales [byte]."""
+    key = f"memory.quantized_bytes_per_param.{QUANTIZED[name]}"
+    return float(trail.prior(catalog, key, "weights").mid)
+
+
+def _dequantized(question: Question, network: Network) -> float:
+    """The widest matrix of quantized weights in 16 bit, while it is multiplied [byte]."""
+    quantized = question.weights is not None or question.finetune == "qlora"
+    if not quantized or network.decoder is None:
+        return 0.0
+    return 2.0 * widest_matrix(network.decoder)
+
+
+def find_overhead(
+    question: Question, network: Network, devices: Number, catalog: Catalog, trail: Trail
+) -> Overhead:
+    """Uncertainty of the terms, and what is held beside the tensors."""
+    kind = "lora" if question.finetune in ("lora", "qlora") else "decoder"
+    if network.typical:
+        kind = "typical"
+    loss = trail.prior(catalog, "memory.loss_bytes_per_token_and_word", "logits")
+    use = "serving" if question.inference else "one"
+    one = trail.prior(catalog, f"memory.context_bytes.{use}", "context")
+    several = trail.prior(catalog, "memory.context_bytes.several", "context")
+    context = np.where(np.asarray(devices) > 1, several.mid, one.mid)[()]
+    spread = several if np.any(np.asarray(devices) > 1) else one
+    working = loss / loss.mid
+    if question.inference:
+        growth = trail.prior(catalog, "memory.inference.cache_growth", "working")
+        working = growth / growth.mid
+    return Overhead(
+        activations=_doubt_of_activations(question, kind, catalog, trail),
+        working=working,
+        framework=trail.prior(catalog, f"memory.framework.{_use(question)}", "framework"),
+        weights=_doubt_of_weights(question, catalog, trail),
+        states=_doubt_of_states(question, catalog, trail),
+        context_bytes=Uncertain(context, spread.loadings),
+        fragmentation=trail.prior(catalog, "memory.fragmentation", "fragmentation"),
+    )
+
+
+def _use(question: Question) -> str:
+    """Name the use of the device: what frameworks hold besides differs by it."""
+    if question.inference:
+        return "serving"
+    if question.finetune is None:
+        return "pretraining"
+    return "adapters" if question.finetune in ("lora", "qlora") else "finetuning"
+
+
+def _doubt_of_activations(
+    question: Question, kind: str, catalog: Catalog, trail: Trail
+) -> Uncertain:
+    """Factor on the activations; that of selective recomputation names no one thing."""
+    factor = trail.prior(catalog, f"memory.activations.{kind}", "activations")
+    if question.recompute == "selective" and question.attention == "fused":
+        share = trail.prior(catalog, "memory.selective_share", "selective")
+        factor = factor * (share / share.mid)
+    return factor
+
+
+def _doubt_of_weights(question: Question, catalog: Catalog, trail: Trail) -> Uncertain:
+    """Factor on the weights: exact in the format of the work, unsure where they are quantized."""
+    name = question.weights or ("nf4-dq" if question.finetune == "qlora" else None)
+    if name is None:
+        return EXACTLY_ONE
+    return trail.prior(catalog, f"memory.weights.{QUANTIZED[name]}", "weights")
+
+
+def _doubt_of_states(question: Question, catalog: Catalog, trail: Trail) -> Uncertain:
+    """Factor on gradients, master copy and optimizer: wide where their formats are unspecified."""
+    if question.inference:
+        return EXACTLY_ONE
+    told = "given" if question.states is not None else "unspecified"
+    if question.finetune is None and question.states is None:
+        told = "pretraining"
+    return trail.prior(catalog, f"memory.states.{told}", "states")
+
+
+def states_of(question: Question) -> str:
+    """How gradients and optimizer are held: as given, else as is usual for the task.
+
+    Pretraining and ZeRO keep fp32 copies; fine-tuning of all weights on one device or with FSDP
+    commonly runs in 16 bit throughout; adapters are small and kept in fp32.
+    """
+    if question.states is not None:
+        return question.states
+    sharded = question.zero not in (None, 0.0) and not question.fsdp
+    whole = question.finetune == "full" and not sharded
+    return "pure" if whole and TRAINING[question.precision] < MASTER_BYTES else "mixed"
+
+
+def trained(
+    question: Question, catalog: Catalog, trail: Trail
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Bytes per trained parameter: in the matrices of the layers, and outside of them."""
+    size = TRAINING[question.precision]
+    key = "memory.optimizer_bytes_per_param."
+    state = trail.prior(catalog, key + question.optimizer, "optimizer")
+    outside = trail.prior(catalog, key + "adamw", "optimizer")
+    pure = states_of(question) == "pure"
+    fp32 = question.fp32_gradients or (question.offload and not pure)
+    on_device = 0.0 if question.offload else 1.0
+    common = {
+        "weights_bytes": size,
+        "gradients_bytes": (MASTER_BYTES if fp32 else size) * on_device,
+        "master_bytes": MASTER_BYTES * on_device if size < MASTER_BYTES and not pure else 0.0,
+    }
+    shrunk = size / MASTER_BYTES if pure and not question.optimizer.endswith("bit") else 1.0
+    other = outside if question.optimizer == "muon" else state
+    return (
+        {**common, "optimizer_bytes": float(state.mid) * shrunk * on_device},
+        {**common, "optimizer_bytes": float(other.mid) * shrunk * on_device},
+    )
+
+
+def _groups(
+    question: Question, network: Network, catalog: Catalog, trail: Trail
+) -> tuple[Parameters, ...]:
+    inner, outer = trained(question, catalog, trail)
+    ends = {"embedding": network.embedding, "head": network.head}
+    if question.finetune not in ("lora", "qlora"):
+        return (
+            Parameters(layers=network.layers, **inner),
+            Parameters(layers=0.0, **ends, **outer),
+        )
+    if network.decoder is None:
+        raise ValueError(f"adapters of {network.name} are not modelled: its layers are not known")
+    size = TRAINING[question.precision]
+    base, tables = size, {"weights_bytes": size}
+    name = question.weights or ("nf4-dq" if question.finetune == "qlora" else None)
+    if name is not None:
+        base = _quantized(name, catalog, trail)
+        outer_bytes = trail.prior(catalog, "memory.qlora_table_bytes_per_param", "weights")
+        tables = {"weights_bytes": max(size, float(outer_bytes.mid))}
+    return (
+        Parameters(layers=network.layers, weights_bytes=base),
+        Parameters(layers=0.0, **ends, **(outer if question.train_embeddings else tables)),
+        Parameters(
+            layers=adapter_params(network.decoder, question.lora_rank or LORA_RANK), **inner
+        ),
+    )
+
+
+def _typical(name: str, params: float, catalog: Catalog, trail: Trail) -> Network:
+    """Where only the size is known: a Llama-like decoder of that size."""
+    within_limits("params", params)
+    trail.given("params", params, "parameter")
+    vocab = trail.prior(catalog, "memory.vocab", "logits")
+    decoder = typical_decoder(params, round(float(vocab.mid)))
+    ledger = decoder.ledger(Inputs())
+    outer = min(ledger.params_embedding, OUTER_SHARE * params)
+    trail.warn(
+        f"no architecture given: {len(decoder.layers)} layers of width {decoder.hidden:,} and "
+        f"{decoder.vocab:,} words are assumed for activations and cache; a config.json is exact"
+    )
+    return Network(
+        name=name,
+        ledger=ledger,
+        decoder=decoder,
+        layers=params - 2 * outer,
+        embedding=outer,
+        head=outer,
+        typical=True,
+    )
+
+
+def _configured(name: str, config: Mapping[str, Any], trail: Trail) -> Network:
+    from estimator.workload.huggingface import architecture
+
+    found = architecture(config)
+    ledger = found.ledger(Inputs())
+    for warning in ledger.warnings:
+        trail.warn(warning)
+    trail.given("params", ledger.params_total, "parameter")
+    head = ledger.terms["head/logits"].params if "head/logits" in ledger.terms else 0
+    return Network(
+        name=name,
+        ledger=ledger,
+        decoder=_decoder(found, config),
+        layers=float(ledger.params_total - ledger.params_embedding - head),
+        embedding=float(ledger.params_embedding),
+        head=float(head),
+        plain_values=_plain_values(config),
+    )
+
+
+def _decoder(found: object, config: Mapping[str, Any]) -> Decoder | None:
+    """Decoder of a network: itself, an encoder's layers, or the language part of several."""
+    from estimator.workload.huggingface import architecture
+
+    if isinstance(found, Decoder):
+        return found
+    text = config.get("text_config")
+    if isinstance(text, Mapping) and "hidden_size" in text:
+        inner = architecture({"model_type": _text_type(config), **text})
+        return inner if isinstance(inner, Decoder) else None
+    return encoder_stack(config)
+
+
+def _text_type(config: Mapping[str, Any]) -> str:
+    """Family of the language part where its config does not name one."""
+    return f"{config.get('model_type', '')}_text"
+
+
+def _plain_values(config: Mapping[str, Any]) -> int:
+    """Values that the activation of a plain MLP keeps, by its name."""
+    given = config.get("activation_function") or config.get("hidden_act")
+    silent = given is None and config.get("model_type") in WRITTEN_OUT_BY_DEFAULT
+    if silent or given in WRITTEN_OUT:
+        return OP_BY_OP_VALUES
+    return 1 if given == "relu" else FUSED_VALUES
+
+
+def _outputs(decoder: Decoder | None) -> float:
+    return 0.0 if decoder is None or decoder.head is None else float(decoder.head.outputs)

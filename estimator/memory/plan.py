@@ -1,0 +1,171 @@
+"""What is to be held, and how is it shared out: groups of parameters, layers, ranks and stages."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.core.uncertainty import Number
+from estimator.memory.activations import NOTHING_KEPT, Kept
+
+GIB = 2.0**30
+"""Bytes in which drivers and frameworks print memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """Parameters that are held alike, and the bytes that each of them needs.
+
+    Parameters
+    ----------
+    layers, embedding, head : float or array
+        Parameters in the layers, in the input tables, in the output head. [1]
+    weights_bytes, gradients_bytes, master_bytes, optimizer_bytes : float or array
+        Per parameter; frozen ones have weights only [1]_. [byte]
+
+    References
+    ----------
+    .. [1] S. Rajbhandari et al., "ZeRO", 2020, arXiv:1910.02054, sec. 3.1: 2 + 2 + 12 bytes for
+       Adam in mixed precision, 4 of the 12 for the master copy.
+    """
+
+    layers: Number
+    weights_bytes: Number
+    embedding: Number = 0.0
+    head: Number = 0.0
+    gradients_bytes: Number = 0.0
+    master_bytes: Number = 0.0
+    optimizer_bytes: Number = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What there is to hold, before it is shared out.
+
+    Parameters
+    ----------
+    parameters : tuple of Parameters
+        Groups that are held in different formats, such as a quantised base and its adapters.
+    layers : float or array
+        Layers. [1]
+    kept : Kept
+        What all layers together keep per token for the backward pass. [byte/token]
+    checkpoint_bytes : float or array
+        What one layer keeps per token if all of it is recomputed: its input. [byte/token]
+    vocab : float or array
+        Outputs of the head, 0 for a bare trunk. [1]
+    tied : bool
+        The head uses the token table, so that the last stage holds a copy of it.
+    loss_bytes : float or array
+        While the loss is differentiated: bytes per token and word beyond the logits. [byte]
+    dequantized_bytes : float or array
+        A quantized matrix in 16 bit, while it is multiplied. [byte]
+    """
+
+    parameters: tuple[Parameters, ...]
+    layers: Number
+    kept: Kept = NOTHING_KEPT
+    checkpoint_bytes: Number = 0.0
+    vocab: Number = 0.0
+    tied: bool = False
+    loss_bytes: Number = 0.0
+    dequantized_bytes: Number = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How the work is shared out; floats or arrays that broadcast.
+
+    Parameters
+    ----------
+    devices : float or array
+        All devices: data-parallel ranks times tensor times pipeline ranks. [1]
+    tensor_parallel, pipeline_parallel : float or array
+        Ranks that share each layer; stages that share the layers. [1]
+    zero : float or array
+        ZeRO stage: 1 shards optimizer and master weights, 2 gradients too, 3 (FSDP) weights too.
+    batch, seq_len : float or array
+        Sequences of a micro-batch on one data-parallel rank; tokens of a sequence. [1]
+    recompute_layers : bool
+        Keep only the input of each layer, and recompute the rest.
+    sequence_parallel : bool
+        Tensor-parallel ranks share the norms too, by sequence.
+    gathered_layers : float
+        Layers whose whole weights ZeRO-3 holds at a time. [1]
+    offload : bool
+        Sharded weights wait in the memory of the host.
+    fused_backward : bool
+        The optimizer steps within the backward pass: gradients of one layer at a time.
+    """
+
+    devices: Number = 1.0
+    tensor_parallel: Number = 1.0
+    pipeline_parallel: Number = 1.0
+    zero: Number = 0.0
+    batch: Number = 1.0
+    seq_len: Number = 1.0
+    recompute_layers: bool = False
+    sequence_parallel: bool = False
+    gathered_layers: float = 2.0
+    offload: bool = False
+    fused_backward: bool = False
+
+    @property
+    def ranks(self) -> Number:
+        """Data-parallel ranks [1]."""
+        return self.devices / (self.tensor_parallel * self.pipeline_parallel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """What serving holds beside the weights.
+
+    Parameters
+    ----------
+    cache_bytes : float or array
+        Key-value cache of all sequences of one replica. [byte]
+    cache_splits : float
+        Ranks that can share it: key and value heads; 1 for a latent. [1]
+    prefill_tokens : float or array
+        Tokens that pass through a layer at once. [token]
+    prompt_logit_bytes : float or array
+        Bytes per word that the tokens passing through at once hold at the head; servers compute
+        the last token's logits alone, which are counted apart. [byte]
+    cache_growth : float or array
+        Copies of the cache while it grows, over the cache; 0 where it is allocated ahead. [1]
+    """
+
+    cache_bytes: Number = 0.0
+    cache_splits: float = 1.0
+    prefill_tokens: Number = 1.0
+    prompt_logit_bytes: Number = 0.0
+    cache_growth: Number = 0.0
+
+
+def check_plan(plan: Plan) -> None:
+    """Refuse a plan that does not work out; one line names the number.
+
+    >>> check_plan(Plan(devices=8, tensor_parallel=3))
+    Traceback (most recent call last):
+    ValueError: devices must be a multiple of tensor_parallel x pipeline_parallel = 3, got 8
+    """
+    for name in ("devices", "tensor_parallel", "pipeline_parallel"):
+        _whole(name, getattr(plan, name), 1.0, np.inf)
+    _whole("zero", plan.zero, 0.0, 3.0)
+    for name in ("batch", "seq_len"):
+        value = np.asarray(getattr(plan, name), dtype=float)
+        if not np.all((value > 0) & np.isfinite(value)):
+            raise ValueError(f"{name} must be positive and finite, got {getattr(plan, name)}")
+    parts = np.asarray(plan.tensor_parallel * plan.pipeline_parallel, dtype=float)
+    if np.any(np.asarray(plan.devices) % parts):
+        raise ValueError(
+            "devices must be a multiple of tensor_parallel x pipeline_parallel = "
+            f"{float(parts.flat[0]):g}, got {float(np.asarray(plan.devices).flat[0]):g}"
+        )
+
+
+def _whole(name: str, value: Number, least: float, most: float) -> None:
+    numbers = np.asarray(value, dtype=float)
+    good = (numbers >= least) & (numbers <= most) & (numbers == np.floor(numbers))
+    if not np.all(good & np.isfinite(numbers)):
+        rule = f"of at least {least:g}" if most == np.inf else f"from {least:g} to {most:g}"
+        raise ValueError(f"{name} must be a whole number {rule}, got {value:g}")

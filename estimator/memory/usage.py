@@ -1,0 +1,255 @@
+"""What must a device hold, and how many devices hold it: weights to key-value cache.
+
+Parameters are held as weights, gradients, a master copy and optimizer state, which ZeRO shards
+over the data-parallel ranks; activations come on top, and logits, which the loss keeps in fp32.
+Everything is per device, of the fullest pipeline stage, and the sum is the convention: gradients
+and activations are counted as if both were there at once, as under gradient accumulation.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from estimator.core.uncertainty import (
+    EXACTLY_ONE,
+    EXACTLY_ZERO,
+    Number,
+    Quantity,
+    Uncertain,
+    total,
+    uncertain,
+)
+from estimator.memory.plan import Model, Plan, Serving, check_plan
+
+LOGIT_BYTES = 4.0
+"""The loss keeps one fp32 value per token and word, in 16 bit as well [byte]; Korthikanti et al.
+2022, arXiv:2205.05198, sec. 4.3."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Bytes on the fullest device, by what they hold; the components add up to the total.
+
+    ``framework`` is the uncertainty of the total beyond that of its components, with median 1.
+    """
+
+    weights_bytes: Quantity = 0.0
+    gradients_bytes: Quantity = 0.0
+    master_weights_bytes: Quantity = 0.0
+    optimizer_bytes: Quantity = 0.0
+    gathered_bytes: Quantity = 0.0
+    activations_bytes: Quantity = 0.0
+    logits_bytes: Quantity = 0.0
+    working_bytes: Quantity = 0.0
+    kv_cache_bytes: Quantity = 0.0
+    context_bytes: Quantity = 0.0
+    fragmentation_bytes: Quantity = 0.0
+    framework: Uncertain = EXACTLY_ONE
+
+    @property
+    def components(self) -> dict[str, Quantity]:
+        """Components by name."""
+        names = [item.name for item in fields(self) if item.name.endswith("_bytes")]
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def total_bytes(self) -> Uncertain:
+        """Sum of the components, with what a framework holds besides as its uncertainty [byte]."""
+        return self.framework * total(self.components.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overhead:
+    """What is not known exactly, or is held beside the tensors.
+
+    Parameters
+    ----------
+    activations, working, weights, states, framework : Uncertain
+        Factors: on the activations, on what is held for a moment, on weights with their scales,
+        on gradients, master copy and optimizer, and on all, for what a framework holds besides. [1]
+    context_bytes : Uncertain
+        Driver context, kernels, communication and library buffers. [byte]
+    fragmentation : Uncertain
+        What the allocator reserves beyond the tensors, over the tensors. [1]
+    """
+
+    activations: Uncertain = EXACTLY_ONE
+    working: Uncertain = EXACTLY_ONE
+    weights: Uncertain = EXACTLY_ONE
+    states: Uncertain = EXACTLY_ONE
+    framework: Uncertain = EXACTLY_ONE
+    context_bytes: Uncertain = EXACTLY_ZERO
+    fragmentation: Uncertain = EXACTLY_ZERO
+
+
+def training_memory(model: Model, plan: Plan) -> Memory:
+    """Memory of training on the fullest device, without overhead [1]_ [2]_.
+
+    Raises
+    ------
+    ValueError
+        If the plan does not work out.
+
+    References
+    ----------
+    .. [1] S. Rajbhandari et al., "ZeRO", 2020, arXiv:1910.02054, sec. 5 and table 1.
+    .. [2] V. Korthikanti et al., "Reducing activation recomputation in large transformer
+       models", 2022, arXiv:2205.05198, sec. 4.
+
+    >>> from estimator.memory.plan import Parameters
+    >>> adam = Parameters(
+    ...     layers=7.5e9, weights_bytes=2, gradients_bytes=2, master_bytes=4, optimizer_bytes=8
+    ... )
+    >>> held = Model(parameters=(adam,), layers=72)
+    >>> for stage in (0, 1, 2):
+    ...     needed = training_memory(held, Plan(devices=64, zero=stage))
+    ...     print(f"{needed.total_bytes.mid / 1e9:.1f}")
+    120.0
+    31.4
+    16.6
+    """
+    check_plan(plan)
+    alone = _where(plan.pipeline_parallel == 1)
+    first = _stage(model, plan, (1.0, alone), plan.pipeline_parallel)
+    last = _stage(model, plan, (np.maximum(alone, float(model.tied)), 1.0), 1.0)
+    return _fuller(first, last)
+
+
+def inference_memory(model: Model, plan: Plan, serving: Serving) -> Memory:
+    """Memory of serving on the fullest device, without overhead; ZeRO and batch play no part.
+
+    >>> from estimator.memory.plan import Parameters
+    >>> held = Model(parameters=(Parameters(layers=70e9, weights_bytes=2),), layers=80)
+    >>> float(inference_memory(held, Plan(), Serving(cache_bytes=1e9)).total_bytes.mid) / 1e9
+    141.0
+    """
+    check_plan(plan)
+    one_pass = replace(
+        plan, zero=0.0, batch=1.0, seq_len=serving.prefill_tokens, recompute_layers=True
+    )
+    held = training_memory(replace(model, checkpoint_bytes=0.0, vocab=0.0), one_pass)
+    shares = np.minimum(plan.tensor_parallel, serving.cache_splits) * plan.pipeline_parallel
+    cache = serving.cache_bytes / shares
+    words = model.vocab / plan.tensor_parallel
+    prompt = serving.prefill_tokens * serving.prompt_logit_bytes * words
+    return replace(
+        held,
+        kv_cache_bytes=cache,
+        logits_bytes=plan.batch * LOGIT_BYTES * words,
+        working_bytes=held.working_bytes + prompt + serving.cache_growth * cache,
+    )
+
+
+def with_overhead(memory: Memory, overhead: Overhead, counted: str | None = None) -> Memory:
+    """Memory with its uncertainty, and with what is held beside the tensors.
+
+    Parameters
+    ----------
+    memory : Memory
+        Tensors alone.
+    overhead : Overhead
+        Factors and additions.
+    counted : str, optional
+        ``allocated``: tensors alone, as the framework counts them; ``reserved``: with what its
+        allocator holds beyond; else all that the device shows as used.
+    """
+    factors = {
+        "weights_bytes": overhead.weights,
+        "gradients_bytes": overhead.states,
+        "master_weights_bytes": overhead.states,
+        "optimizer_bytes": overhead.states,
+        "activations_bytes": overhead.activations,
+        "working_bytes": overhead.working,
+    }
+    parts = memory.components
+    doubted = {name: _scaled(factor, parts[name]) for name, factor in factors.items()}
+    uncertain_parts = replace(memory, **doubted, framework=overhead.framework)
+    if counted == "allocated":
+        return uncertain_parts
+    reserved = replace(
+        uncertain_parts,
+        fragmentation_bytes=overhead.fragmentation * _moving(uncertain_parts),
+    )
+    return (
+        reserved
+        if counted == "reserved"
+        else replace(reserved, context_bytes=overhead.context_bytes)
+    )
+
+
+def _scaled(factor: Uncertain, part: Quantity) -> Quantity:
+    """Component times its factor; one that is exact stays a plain number."""
+    return factor * part if factor.loadings else factor.mid * part
+
+
+def _moving(memory: Memory) -> Number:
+    """What comes and goes while it runs, and so leaves gaps: all but weights and states [byte]."""
+    parts = ("gathered", "activations", "logits", "working", "kv_cache", "gradients")
+    return total(getattr(memory, f"{part}_bytes") for part in parts).mid
+
+
+def _stage(model: Model, plan: Plan, ends: tuple[Number, Number], in_flight: Number) -> Memory:
+    """Memory of one pipeline stage.
+
+    `ends` say whether it holds the input tables and the head; `in_flight` how many micro-batches
+    it keeps, on the first stage of a 1F1B schedule as many as there are stages.
+    """
+    held = _parameters(model, plan, ends)
+    tokens = plan.batch * plan.seq_len
+    by_sequence = plan.tensor_parallel if plan.sequence_parallel else 1.0
+    inner = model.kept.split_bytes + model.kept.pair_bytes * plan.seq_len
+    kept = model.kept.whole_bytes / by_sequence + inner / plan.tensor_parallel
+    one_layer = tokens * kept / model.layers * float(plan.recompute_layers)
+    if plan.recompute_layers:
+        kept = model.layers * model.checkpoint_bytes / by_sequence
+    words = tokens * model.vocab / plan.tensor_parallel * ends[1]
+    return replace(
+        held,
+        activations_bytes=tokens * kept * in_flight / plan.pipeline_parallel,
+        logits_bytes=LOGIT_BYTES * words,
+        working_bytes=np.maximum(model.loss_bytes * words, one_layer) + model.dequantized_bytes,
+    )
+
+
+def _parameters(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Memory:
+    """Weights to optimizer of one stage, sharded as ZeRO says."""
+    shards = [1.0 + (plan.ranks - 1.0) * _where(plan.zero >= stage) for stage in (1, 2, 3)]
+    held = []
+    for group in model.parameters:
+        outer = ends[0] * group.embedding + ends[1] * group.head
+        count = (group.layers / plan.pipeline_parallel + outer) / plan.tensor_parallel
+        units = plan.gathered_layers * group.layers / model.layers + outer
+        held.append((group, count, np.minimum(count, units / plan.tensor_parallel)))
+    here = 0.0 if plan.offload else 1.0
+    steps = model.layers / plan.gathered_layers if plan.fused_backward else 1.0
+    return Memory(
+        weights_bytes=_sum(n * group.weights_bytes for group, n, _ in held) / shards[2] * here,
+        gradients_bytes=_sum(n * group.gradients_bytes for group, n, _ in held)
+        / (shards[1] * np.maximum(steps, 1.0)),
+        master_weights_bytes=_sum(n * group.master_bytes for group, n, _ in held) / shards[0],
+        optimizer_bytes=_sum(n * group.optimizer_bytes for group, n, _ in held) / shards[0],
+        gathered_bytes=_sum(at_once * group.weights_bytes for group, _, at_once in held)
+        * (1.0 - here / shards[2]),
+    )
+
+
+def _sum(terms: Iterable[Number]) -> Number:
+    return sum(terms, start=np.float64(0.0))
+
+
+def _fuller(first: Memory, last: Memory) -> Memory:
+    """Components of the stage with the larger total, element by element."""
+    heavier = np.asarray(first.total_bytes.mid) >= np.asarray(last.total_bytes.mid)
+    other = last.components
+    larger: dict[str, Any] = {
+        name: np.where(heavier, uncertain(part).mid, uncertain(other[name]).mid)[()]
+        for name, part in first.components.items()
+    }
+    return replace(first, **larger)
+
+
+def _where(condition: object) -> Number:
+    """1.0 where it holds, else 0.0."""
+    return np.asarray(condition, dtype=float)[()]

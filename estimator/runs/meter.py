@@ -1,0 +1,113 @@
+"""What is a meter: something that is read again and again, and says what a component draws."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from estimator.runs.record import MeasuredDevice, Trust
+
+
+class MeterError(RuntimeError):
+    """A meter that cannot be had or read: what is missing, and how to get it, in one line."""
+
+
+class DeviceLost(MeterError):
+    """A device that is gone, in the middle of a run perhaps: no later reading can succeed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One reading of one component; what the meter does not tell is None.
+
+    Parameters
+    ----------
+    time_s : float
+        When it was read, on the monotonic clock [s].
+    power_w : float, optional
+        Power at that time [W].
+    energy_j : float, optional
+        Counter of energy since some start [J]; wraps are already undone.
+    temperature_c, clock_hz, busy, memory_busy : float, optional
+        As in `Condition`.
+    throttled_by : tuple of str
+        What holds the clock down just now.
+    others : float, optional
+        Share of the device, or of the time on it, that other processes use [1].
+    """
+
+    time_s: float
+    power_w: float | None = None
+    energy_j: float | None = None
+    temperature_c: float | None = None
+    clock_hz: float | None = None
+    busy: float | None = None
+    memory_busy: float | None = None
+    throttled_by: tuple[str, ...] = ()
+    others: float | None = None
+
+
+class Meter(Protocol):
+    """One component and how it is read.
+
+    Attributes
+    ----------
+    component : str
+        As in `Energy.component`.
+    name : str
+        As in `Energy.meter`, for samples of power; a counter may add its own word.
+    trust : str
+        Counter, sampled or modelled.
+    device : MeasuredDevice or None
+        The device it belongs to; None for "dram", "host" and the like.
+    simulated : bool
+        Whether a stub stands in for the device.
+    """
+
+    component: str
+    name: str
+    trust: Trust
+    device: MeasuredDevice | None
+    simulated: bool
+
+    def read(self, *, with_counter: bool) -> Sample:
+        """Read it now; the counter, which must not be read often, only where asked.
+
+        Raises
+        ------
+        MeterError
+            If this reading failed; DeviceLost if every later one will, too.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let it go; closing twice is no error."""
+        ...
+
+
+@runtime_checkable
+class Annotated(Protocol):
+    """A meter that has something to say of its readings, once it was read.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        Each beginning with the component.
+    """
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of its readings."""
+        ...
+
+
+@runtime_checkable
+class Driven(Protocol):
+    """A meter that asks a driver, on whose version its readings may depend.
+
+    Attributes
+    ----------
+    software : mapping of str to str
+        Name -> version, as in `Host.software`.
+    """
+
+    software: Mapping[str, str]

@@ -1,0 +1,417 @@
+"""What a calibration needs of the measured runs: sufficient statistics of like timings.
+
+Each timing adds to the sums of the timings like it (same device, host, number format, network,
+program, size of step, and pace to a factor), which stand in the store beside the runs. A
+calibration reads the sums alone, so ten thousand runs cost it as little as ten.
+"""
+
+import json
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from estimator.runs.record import Condition, MeasuredRun, Timing
+
+THROTTLED_WEIGHT = 0.5
+"""Uncertainty of a run throttled all the time, as a standard deviation of the logarithm [1]."""
+
+SHARED_WEIGHT = 1.0
+"""Uncertainty per share of the device that others used, likewise [1]."""
+
+ALWAYS_SHARED = 0.3
+"""Uncertainty of a timing in all of whose repetitions others used the machine, likewise [1]."""
+
+LIMITED_WEIGHT = 1.0 / 3.0
+"""Uncertainty per logarithm of a lowered power limit: as the clock follows it, likewise [1]."""
+
+WORTH_A_WORD = 0.02
+"""A disturbance that brings less uncertainty is left out [1]."""
+
+BUSY_ENOUGH = 0.5
+"""A device that ran something for less of the time does not show its power under load [1]."""
+
+COVERED = 0.8
+"""Readings that cover less of a run do not show its mean power [1]."""
+
+BUCKETS = 2.0
+"""Sizes of steps that differ by less than e to the power of one over this are alike [1]."""
+
+SMALLEST_STEP_FLOP = 1e7
+"""Below this a step of training is overhead more than work: no size to calibrate at [FLOP]."""
+
+EXPLAINED, UNEXPLAINED = "training", "unexplained"
+"""A timing of known work; a device at work of which nobody said what it did: power alone."""
+
+KEYS = (
+    "level",
+    "hardware",
+    "what",
+    "host",
+    "precision",
+    "kind",
+    "arch",
+    "program",
+    "own",
+    "steps",
+    "devices",
+    "bucket",
+    "pace",
+)
+"""What like timings have in common; `level` is 0 for single programs, 1 for many as one."""
+
+FIRST = ("params", "hidden", "seq_len", "tokens")
+"""What is taken from the first of them."""
+
+SUMS = ("runs", "whole", "log_flop", "log_time", "spread", "disturbed", "powered", "log_power")
+"""What is summed over them."""
+
+FINE, COARSE = 0, 1
+
+MOST_FINE = 300
+"""With more kinds of timings of a device than these, those of many programs count as one."""
+
+_CHANGE = """
+    CREATE TRIGGER observation_{name} AFTER {event} ON observation BEGIN
+        UPDATE alike SET count = count {sign} 1, {sums}, newest = {newest}
+        WHERE key IN ({row}.fine, {row}.coarse);
+        DELETE FROM alike WHERE key IN ({row}.fine, {row}.coarse) AND count <= 0;
+    END
+"""
+
+
+def _trigger(event: str, sign: str, row: str, newest: str) -> str:
+    sums = ", ".join(f"{name} = {name} {sign} {row}.{name}" for name in SUMS)
+    return _CHANGE.format(
+        name=event.lower(), event=event, sign=sign, sums=sums, row=row, newest=newest
+    )
+
+
+TABLES = (
+    f"""
+    CREATE TABLE alike (
+        key INTEGER PRIMARY KEY,
+        {", ".join(f"{name} NOT NULL" for name in KEYS)},
+        {", ".join(f"{name} REAL" for name in FIRST)},
+        {", ".join(f"{name} REAL NOT NULL DEFAULT 0" for name in SUMS)},
+        count INTEGER NOT NULL DEFAULT 0,
+        newest TEXT NOT NULL DEFAULT '',
+        UNIQUE ({", ".join(KEYS)})
+    )
+    """,
+    f"""
+    CREATE TABLE observation (
+        run INTEGER NOT NULL REFERENCES run (key) ON DELETE CASCADE,
+        fine INTEGER NOT NULL,
+        coarse INTEGER NOT NULL,
+        newest TEXT NOT NULL,
+        {", ".join(f"{name} REAL NOT NULL" for name in SUMS)}
+    )
+    """,
+    "CREATE INDEX alike_of_device ON alike (hardware, level)",
+    "CREATE INDEX observation_of_run ON observation (run)",
+    "CREATE INDEX observation_alike ON observation (fine, newest)",
+    _trigger("INSERT", "+", "NEW", "max(newest, NEW.newest)"),
+    _trigger(
+        "DELETE",
+        "-",
+        "OLD",
+        "coalesce((SELECT max(newest) FROM observation WHERE fine = alike.key), newest)",
+    ),
+)
+"""Tables of the store; `schema.MIGRATIONS` takes them in."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """Like timings of some runs on one device, as one.
+
+    Parameters
+    ----------
+    timing : Timing
+        Geometric mean of their time and work, mean of their features.
+    run, started : str
+        Id and start of the newest run.
+    host : str
+        Id of the host.
+    program : str
+        What tells programs of one kind apart; empty where nothing does.
+    many : bool
+        Whether these are of many programs alike.
+    own : bool
+        Whether these are programs of the user, and not those of a benchmark.
+    runs : float
+        How many have such timings.
+    whole : float
+        The same, each run counted once over all observations of the device.
+    timings : int
+        How many.
+    noise_sd : float
+        Standard deviation of the logarithm of their mean: spread and disturbances [1].
+    reasons : tuple of str
+        What disturbed the newest.
+    power_w : float, optional
+        Mean power of one device, where a meter measured it [W].
+    """
+
+    timing: Timing
+    run: str
+    started: str
+    host: str
+    program: str
+    many: bool
+    own: bool
+    runs: float
+    whole: float
+    timings: int
+    noise_sd: float
+    reasons: tuple[str, ...]
+    power_w: float | None
+
+
+def insert(database: sqlite3.Connection, run: MeasuredRun) -> None:
+    """Write the timings of a run that is over; those written of it before are replaced."""
+    (key,) = database.execute("SELECT key FROM run WHERE id = ?", (run.id,)).fetchone()
+    database.execute("DELETE FROM observation WHERE run = ?", (key,))
+    if run.state == "running" or run.simulated:
+        return
+    rows = list(_rows(run))
+    places = [(_alike(database, row), _alike(database, _coarse(row))) for row in rows]
+    beside = Counter(fine for fine, _ in places)
+    of_device = Counter(row["hardware"] for row in rows)
+    names = ", ".join(SUMS)
+    marks = ", ".join("?" * len(SUMS))
+    for (fine, coarse), row in zip(places, rows, strict=True):
+        row["runs"], row["whole"] = 1.0 / beside[fine], 1.0 / of_device[row["hardware"]]
+        database.execute(
+            f"INSERT INTO observation (run, fine, coarse, newest, {names}) "
+            f"VALUES (?, ?, ?, ?, {marks})",
+            (key, fine, coarse, row["newest"], *(row[name] for name in SUMS)),
+        )
+
+
+def _alike(database: sqlite3.Connection, row: Row) -> int:
+    """Key of the timings like one, begun if there are none yet."""
+    names = (*KEYS, *FIRST)
+    database.execute(
+        f"INSERT OR IGNORE INTO alike ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+        [row[name] for name in names],
+    )
+    where = " AND ".join(f"{name} = ?" for name in KEYS)
+    found = database.execute(f"SELECT key FROM alike WHERE {where}", [row[name] for name in KEYS])
+    return int(found.fetchone()[0])
+
+
+def _coarse(row: Row) -> Row:
+    """The same among programs of one kind whose steps differ in size by up to e squared."""
+    return {
+        **row,
+        "level": COARSE,
+        "program": "",
+        "bucket": round(row["bucket"] / 4),
+        "pace": round(row["pace"] / 2),
+    }
+
+
+def in_memory(runs: Iterable[MeasuredRun]) -> sqlite3.Connection:
+    """Make the same tables of runs that are in no store."""
+    database = sqlite3.connect(":memory:", check_same_thread=False)
+    database.execute("CREATE TABLE run (key INTEGER PRIMARY KEY, id TEXT UNIQUE)")
+    for statement in TABLES:
+        database.execute(statement)
+    for run in runs:
+        database.execute("INSERT OR IGNORE INTO run (id) VALUES (?)", (run.id,))
+        insert(database, run)
+    return database
+
+
+def observed(
+    database: sqlite3.Connection, hardware: str, most: Mapping[str, float]
+) -> list[Observation]:
+    """Like timings on a device, as one each.
+
+    Parameters
+    ----------
+    database : sqlite3.Connection
+        A store, or what `in_memory` makes.
+    hardware : str
+        Id of its profile.
+    most : mapping of str to float
+        Number format -> logarithm of the highest rate that one device can have reached [FLOP/s]:
+        what claims more is left out.
+    """
+    (fine,) = database.execute(
+        "SELECT count(*) FROM alike WHERE hardware = ? AND level = ?", (hardware, FINE)
+    ).fetchone()
+    level = FINE if fine <= MOST_FINE else COARSE
+    names = (*KEYS, *FIRST, *SUMS, "count", "newest")
+    rows = database.execute(
+        f"SELECT {', '.join(names)} FROM alike WHERE hardware = ? AND level = ?",
+        (hardware, level),
+    )
+    found = [dict(zip(names, row, strict=True)) for row in rows]
+    return [_observation(row) for row in found if _possible(row, most)]
+
+
+def _possible(row: Row, most: Mapping[str, float]) -> bool:
+    rate = (row["log_flop"] - row["log_time"]) / row["count"]
+    limit = most.get(row["precision"])
+    return bool(row["what"] == UNEXPLAINED or (limit is not None and rate <= limit))
+
+
+def _observation(row: Row) -> Observation:
+    count, devices = row["count"], int(row["devices"])
+    mean = {name: row[name] / count for name in ("log_flop", "log_time", "spread", "disturbed")}
+    started, run, label, reasons = json.loads(row["newest"])
+    explained = row["what"] == EXPLAINED
+    timing = Timing(
+        what="training",
+        component="",
+        devices=devices,
+        precision=row["precision"] or None,
+        kind=row["kind"] or None,
+        arch=row["arch"] or None,
+        label=label or None,
+        flop=math.exp(mean["log_flop"]) * devices if explained else None,
+        time_s=math.exp(mean["log_time"]),
+        repetitions=2 if row["steps"] else 1,
+        **{name: row[name] for name in FIRST},
+    )
+    return Observation(
+        timing=timing,
+        run=run,
+        started=started,
+        host=row["host"],
+        program=row["program"],
+        many=row["level"] == COARSE,
+        own=bool(row["own"]),
+        runs=row["runs"],
+        whole=row["whole"],
+        timings=count,
+        noise_sd=math.sqrt(max(0.0, mean["spread"] + mean["disturbed"]) / count),
+        reasons=tuple(reasons),
+        power_w=math.exp(row["log_power"] / row["powered"]) if row["powered"] > 0.5 else None,
+    )
+
+
+def _rows(run: MeasuredRun) -> Iterator[Row]:
+    """Every timing of training of a run, on whole boards; power alone where there is none."""
+    for device in run.devices:
+        if device.hardware is None or device.shares_board is not None:
+            continue
+        trained = [
+            one
+            for one in run.timings
+            if one.what == "training" and one.component == device.key and one.flop
+        ]
+        for timing in trained:
+            if timing.flop and timing.flop >= SMALLEST_STEP_FLOP * timing.devices:
+                yield _row(run, timing, device.hardware, EXPLAINED)
+        busy = {one.component: one.busy for one in run.conditions}
+        if not run.timings and (busy.get(device.key) or 0.0) >= BUSY_ENOUGH:
+            whole = Timing(what="training", component=device.key, time_s=run.wall_s, repetitions=1)
+            yield _row(run, whole, device.hardware, UNEXPLAINED)
+
+
+def _row(run: MeasuredRun, timing: Timing, hardware: str, what: str) -> Row:
+    noise_sd, reasons = disturbance_of(run, timing)
+    alike = sum(one.component == timing.component for one in run.timings) or 1
+    steps = is_of_steps(timing)
+    log_flop = math.log(timing.flop / timing.devices) if timing.flop else None
+    power_w = measured_power_w(run, timing)
+    spread = (timing.log_sd or 0.0) ** 2 / max(1, timing.repetitions)
+    bucket = round(BUCKETS * log_flop) if steps and log_flop is not None else 0
+    pace = round(BUCKETS * (log_flop - math.log(timing.time_s))) if log_flop is not None else 0
+    return {
+        "level": FINE,
+        "hardware": hardware,
+        "what": what,
+        "host": run.host.id,
+        "precision": timing.precision or "",
+        "kind": timing.kind or "",
+        "arch": timing.arch or "",
+        "program": program_of(timing, run.label),
+        "own": int(run.origin != "bench"),
+        "steps": int(steps),
+        "devices": timing.devices,
+        "bucket": bucket,
+        "pace": pace,
+        "newest": json.dumps([run.started, run.id, timing.label or run.label or "", reasons]),
+        "log_flop": log_flop or 0.0,
+        "log_time": math.log(timing.time_s),
+        "spread": spread,
+        "disturbed": noise_sd**2 * alike,
+        "powered": 1.0 if power_w else 0.0,
+        "log_power": math.log(power_w) if power_w else 0.0,
+        "params": timing.params,
+        "hidden": timing.hidden,
+        "seq_len": timing.seq_len,
+        "tokens": timing.tokens,
+    }
+
+
+def program_of(timing: Timing, label: str | None = None) -> str:
+    """What tells programs of one kind apart: the style, the parameters, or the label.
+
+    >>> step = Timing(what="training", component="cpu", time_s=1.0, repetitions=9, params=124.4e6)
+    >>> program_of(step)
+    '1.24e+08 parameters'
+    """
+    if timing.style:
+        return timing.style
+    return program_key(timing.params) or label or ""
+
+
+def program_key(params: float | None) -> str:
+    """Name of the program of a network of so many parameters; empty where they are unknown."""
+    return "" if not params else f"{params:.3g} parameters"
+
+
+def is_of_steps(timing: Timing) -> bool:
+    """Whether it is of repeated steps, and not of one whole run."""
+    return timing.repetitions + timing.rejected > 1
+
+
+def measured_power_w(run: MeasuredRun, timing: Timing) -> float | None:
+    """Mean power of the device of a timing, while it ran or over the run [W]; None if unknown."""
+    if timing.power_w is not None:
+        return None if timing.trust == "modelled" else timing.power_w
+    for one in run.energy:
+        measured = one.trust != "modelled" and one.coverage >= COVERED
+        if one.component == timing.component and measured and one.duration_s > 0:
+            return one.mean_w
+    return None
+
+
+def disturbance_of(run: MeasuredRun, timing: Timing) -> tuple[float, tuple[str, ...]]:
+    """How far the conditions of a timing differ from those of a quiet device, and in what.
+
+    A benchmark leaves out by itself what others disturbed, unless that was all.
+    """
+    found: dict[str, float] = {}
+    for condition in run.conditions:
+        if condition.component == timing.component:
+            found |= _condition_noise(condition, shared=run.origin != "bench")
+    if not timing.repetitions:
+        found["others used the machine in every repetition"] = ALWAYS_SHARED
+    for one in run.devices:
+        limit, usual = one.power_limit_w, one.default_limit_w
+        if one.key == timing.component and limit and usual and limit < usual:
+            found[f"power limit {limit:.0f} of {usual:.0f} W"] = LIMITED_WEIGHT * math.log(
+                usual / limit
+            )
+    strong = {reason: noise for reason, noise in found.items() if noise >= WORTH_A_WORD}
+    return math.sqrt(sum(noise**2 for noise in strong.values())), tuple(strong)
+
+
+def _condition_noise(condition: Condition, *, shared: bool) -> dict[str, float]:
+    throttled = condition.throttled or 0.0
+    others = (condition.others or 0.0) if shared else 0.0
+    return {
+        f"throttled {throttled:.0%} of the time": THROTTLED_WEIGHT * throttled,
+        f"others used {others:.0%} of it": SHARED_WEIGHT * others,
+    }

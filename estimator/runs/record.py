@@ -1,0 +1,358 @@
+"""What is a measured run: host, devices, what each meter said, what was timed, how far to trust it.
+
+One shape for all origins: a benchmark, a wrapped command, a script that measured itself, telemetry
+of a cluster. It goes to JSON and TOML and back without loss; what is not known is absent there.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+Trust = Literal["counter", "sampled", "modelled"]
+"""An energy counter, power samples integrated, or a formula of the load: no measurement at all."""
+
+State = Literal["running", "finished", "failed", "interrupted"]
+"""Of the run: failed is a command that ended with another code than 0; interrupted, one cut off."""
+
+Origin = Literal["bench", "run", "script", "prometheus", "slurm"]
+
+Part = TypeVar("Part")
+
+J_PER_KWH = 3.6e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """The machine that ran it; no name of a person, a machine or a path.
+
+    Parameters
+    ----------
+    id : str
+        Random-looking and stable: tells hosts apart, names none.
+    cpu : str
+        Processor as it names itself.
+    cores : int, optional
+        Processors that the run could use.
+    memory_bytes : float, optional
+        Main memory [B].
+    system : str
+        Operating system, its version and the instruction set.
+    virtual : bool, optional
+        Whether it is a virtual machine or a container; None where that is not known.
+    software : mapping of str to str
+        Name -> version: python, numpy, blas, torch, driver and so on.
+    """
+
+    id: str
+    cpu: str
+    cores: int | None = None
+    system: str
+    memory_bytes: float | None = None
+    virtual: bool | None = None
+    software: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredDevice:
+    """A device as its driver tells it.
+
+    Parameters
+    ----------
+    key : str
+        Within the run: "cpu", "gpu:0" (index of the driver), or "node/gpu:0" in a cluster.
+    kind : str
+        "cpu" or "gpu".
+    name : str
+        As the driver names it.
+    hardware : str, optional
+        Id of its profile; None where no profile is known.
+    uuid : str, optional
+    memory_bytes, power_limit_w, default_limit_w : float, optional
+        Memory [B], power limit in force and out of the box [W].
+    shares_board : str, optional
+        "MIG" or "vGPU": what it reads is the whole board's.
+    """
+
+    key: str
+    kind: Literal["cpu", "gpu"]
+    name: str
+    hardware: str | None = None
+    uuid: str | None = None
+    memory_bytes: float | None = None
+    power_limit_w: float | None = None
+    default_limit_w: float | None = None
+    shares_board: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Energy:
+    """Energy of one component over the run, by one meter.
+
+    Parameters
+    ----------
+    component : str
+        Key of a device, or "dram", "cpu", "host", with "node/" before it in a cluster; without, it
+        is that of all nodes together, and "gpu" that of all their boards.
+    meter : str
+        Which meter: "nvml counter", "nvml power", "rapl", "codecarbon", "dcgm", "slurm" and so on.
+    trust : str
+        Counter, sampled or modelled.
+    energy_j, duration_s : float
+        Energy [J] and the time that it covers [s].
+    peak_w : float, optional
+        Highest power sampled [W].
+    check_j : float, optional
+        The same by an independent route, where there is one [J].
+    coverage : float
+        Share of the run that the readings cover [1].
+    note : str, optional
+    """
+
+    component: str
+    meter: str
+    trust: Trust
+    energy_j: float
+    duration_s: float
+    peak_w: float | None = None
+    check_j: float | None = None
+    coverage: float = 1.0
+    note: str | None = None
+
+    @property
+    def energy_kwh(self) -> float:
+        """The energy as all other parts of the product count it [kWh]."""
+        return self.energy_j / J_PER_KWH
+
+    @property
+    def mean_w(self) -> float:
+        """Mean power over the time covered [W]."""
+        return self.energy_j / self.duration_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """In which state a device was during the run.
+
+    Parameters
+    ----------
+    component : str
+        Key of the device.
+    temperature_c, peak_temperature_c : float, optional
+        Mean and highest [degC].
+    clock_hz : float, optional
+        Mean clock of the processors [Hz].
+    busy : float, optional
+        Share of time in which anything ran on it: no share of the peak [1].
+    memory_busy : float, optional
+        Share of time in which its memory was read or written [1].
+    tensor_busy : float, optional
+        Share of time in which its matrix units were at work [1].
+    throttled : float, optional
+        Share of time in which heat or power held the clock down [1].
+    reasons : tuple of str
+        What held it down.
+    others : float, optional
+        Share of the device, or of the time on it, that others used [1].
+    """
+
+    component: str
+    temperature_c: float | None = None
+    peak_temperature_c: float | None = None
+    clock_hz: float | None = None
+    busy: float | None = None
+    memory_busy: float | None = None
+    tensor_busy: float | None = None
+    throttled: float | None = None
+    reasons: tuple[str, ...] = ()
+    others: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Time of one kind of work, and the power while it ran.
+
+    Parameters
+    ----------
+    what : str
+        "training" (steps of a real run), "matrix" (a product), "copy" (memory), "idle", or "load"
+        (power at a part load).
+    component : str
+        Key of the device, the first of them where several share the work.
+    devices : int
+        How many share the work.
+    precision : str, optional
+        Number format.
+    kind, arch : str, optional
+        Kind of work and architecture in words, as in `Scenario`.
+    label : str, optional
+        For people: "gpt, 12 layers, width 256".
+    style : str, optional
+        How the program is written; what tells programs of one kind apart.
+    flop, moved_bytes : float, optional
+        Work of one repetition over all devices [FLOP], and what it moves [B].
+    time_s : float
+        Median time of a repetition [s].
+    log_sd : float, optional
+        Spread of the repetitions: standard deviation of the logarithm of their time [1].
+    repetitions, rejected : int
+        How many count, and how many others disturbed.
+    power_w : float, optional
+        Mean power of one device meanwhile [W].
+    trust : str, optional
+        Of that power.
+    params, hidden, seq_len, tokens, samples : float, optional
+        Of the network, and tokens or samples of one repetition.
+    """
+
+    what: Literal["training", "matrix", "copy", "idle", "load"]
+    component: str
+    devices: int = 1
+    precision: str | None = None
+    kind: str | None = None
+    arch: str | None = None
+    label: str | None = None
+    style: str | None = None
+    flop: float | None = None
+    moved_bytes: float | None = None
+    time_s: float
+    log_sd: float | None = None
+    repetitions: int
+    rejected: int = 0
+    power_w: float | None = None
+    trust: Trust | None = None
+    params: float | None = None
+    hidden: float | None = None
+    seq_len: float | None = None
+    tokens: float | None = None
+    samples: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredRun:
+    """One measured run.
+
+    Parameters
+    ----------
+    id : str
+        Unique.
+    origin : str
+        How it came to be.
+    started : str
+        ISO 8601, UTC, to the second.
+    wall_s : float
+        From start to end on a monotonic clock [s].
+    state : str
+    exit_code : int, optional
+        Of the command.
+    label : str, optional
+        For people; never the command line, which may hold secrets.
+    host : Host
+    devices, energy, conditions, timings
+        What ran, drew, suffered and took how long.
+    simulated : bool
+        Made with a stub in the place of a device: proves nothing about one.
+    notes : tuple of str
+        What could not be measured, and what to know.
+    """
+
+    id: str
+    origin: Origin
+    started: str
+    wall_s: float
+    state: State
+    exit_code: int | None = None
+    label: str | None = None
+    host: Host
+    devices: tuple[MeasuredDevice, ...] = ()
+    energy: tuple[Energy, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    timings: tuple[Timing, ...] = ()
+    simulated: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def as_plain(run: MeasuredRun) -> dict[str, Any]:
+    """Turn a run into plain values for JSON and TOML; what is not known is left out."""
+    plain: dict[str, Any] = without_unknown(asdict(run))
+    return plain
+
+
+def read_run(plain: object) -> MeasuredRun:
+    """Read a run back from plain values.
+
+    Raises
+    ------
+    ValueError
+        Where and what is wrong: a key missing or unknown, a value of another type.
+
+    Examples
+    --------
+    >>> read_run({"id": 7})
+    Traceback (most recent call last):
+    ...
+    ValueError: run.id: must be str, got 7
+    """
+    return read_part(MeasuredRun, plain, "run")
+
+
+def without_unknown(value: Any) -> Any:
+    """Leave out what is None, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: without_unknown(item) for key, item in value.items() if item is not None}
+    if isinstance(value, tuple | list):
+        return [without_unknown(item) for item in value]
+    return value
+
+
+def read_part(shape: type[Part], plain: object, where: str) -> Part:
+    """Read one dataclass of this module, key by key; errors as for `read_run`."""
+    if not isinstance(plain, Mapping):
+        raise ValueError(f"{where}: must be a table, got {plain!r}")
+    known: type = shape
+    hints = _hints(known)
+    unknown = sorted(set(plain) - set(hints))
+    if unknown:
+        raise ValueError(f"{where}.{unknown[0]}: unknown key")
+    found: dict[str, Any] = {}
+    for item in fields(shape):  # type: ignore[arg-type]
+        if item.name in plain:
+            found[item.name] = _value(hints[item.name], plain[item.name], f"{where}.{item.name}")
+        elif item.default is MISSING:
+            raise ValueError(f"{where}.{item.name}: missing")
+    return shape(**found)
+
+
+@cache
+def _hints(shape: type) -> dict[str, Any]:
+    return get_type_hints(shape)
+
+
+def _value(hint: Any, plain: Any, where: str) -> Any:
+    """Read one value of a field by its type."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return _value(next(one for one in inner if one is not NoneType), plain, where)
+    if origin is Literal:
+        return _checked(plain, plain in inner, where, f"one of {', '.join(inner)}")
+    if origin is tuple:
+        _checked(plain, isinstance(plain, list | tuple), where, "a list")
+        return tuple(_value(inner[0], one, f"{where}[{at}]") for at, one in enumerate(plain))
+    if origin is not None:
+        _checked(plain, isinstance(plain, Mapping), where, "a table")
+        return {str(key): _value(inner[1], one, f"{where}.{key}") for key, one in plain.items()}
+    if hint is float:
+        number = isinstance(plain, int | float) and not isinstance(plain, bool)
+        finite = number and abs(plain) <= sys.float_info.max
+        return float(_checked(plain, finite, where, "a number"))
+    if hint in (str, int, bool):
+        return _checked(plain, type(plain) is hint, where, hint.__name__)
+    return read_part(hint, plain, where)
+
+
+def _checked(plain: Any, holds: bool, where: str, rule: str) -> Any:
+    if not holds:
+        raise ValueError(f"{where}: must be {rule}, got {plain!r}")
+    return plain

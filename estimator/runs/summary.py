@@ -1,0 +1,62 @@
+"""How is a measured run told to people: what it took, by which meter, and what disturbed it."""
+
+from collections.abc import Iterator, Sequence
+
+from estimator.core.units import human, human_duration
+from estimator.runs.record import Energy, MeasuredRun, Trust
+
+TRUST = {
+    "counter": "energy counter",
+    "sampled": "power sampled",
+    "modelled": "modelled from the load, not measured",
+}
+
+MANY = 8
+"""More components than this are told in groups."""
+
+
+def lines(run: MeasuredRun) -> Iterator[str]:
+    """Yield the summary line by line."""
+    yield f"run {run.id}: {run.state} after {human_duration(run.wall_s)}"
+    if len(run.energy) > MANY:
+        yield from _groups(run.energy)
+    else:
+        yield from map(_energy, run.energy)
+    silent = sorted({one.key for one in run.devices} - {one.component for one in run.energy})
+    if len(silent) > MANY:
+        yield f"{len(silent)} devices: no meter of their own, their energy is not known"
+    else:
+        yield from (
+            f"{device}: no reading of a meter, its energy is not known" for device in silent
+        )
+    for timing in run.timings:
+        if timing.flop is not None:
+            reached = human(timing.flop / timing.time_s / timing.devices, "FLOP/s")
+            each = f" by each of {timing.devices} devices" if timing.devices > 1 else ""
+            yield f"{timing.component}: {reached} reached{each}"
+    yield from run.notes
+
+
+def _energy(one: Energy) -> str:
+    told = f"{one.component}: {human(one.energy_kwh * 1e3, 'Wh')}, mean {human(one.mean_w, 'W')}"
+    peak = "" if one.peak_w is None else f", peak {human(one.peak_w, 'W')}"
+    covered = "" if one.coverage > 0.99 else f", covering {one.coverage:.0%} of the run"
+    return f"{told}{peak} ({TRUST[one.trust]}, {one.meter}{covered})"
+
+
+def _groups(energy: Sequence[Energy]) -> Iterator[str]:
+    """Tell components of one kind and one meter together."""
+    groups: dict[tuple[str, str, Trust], list[Energy]] = {}
+    for one in energy:
+        kind = one.component.rpartition("/")[2].partition(":")[0]
+        groups.setdefault((kind, one.meter, one.trust), []).append(one)
+    for (kind, meter, trust), some in groups.items():
+        if len(some) == 1:
+            yield _energy(some[0])
+            continue
+        total = human(sum(one.energy_kwh for one in some) * 1e3, "Wh")
+        powers = [one.mean_w for one in some]
+        mean = f"{sum(powers) / len(powers):.4g} W each ({min(powers):.4g} to {max(powers):.4g})"
+        least = min(one.coverage for one in some)
+        covered = "" if least > 0.99 else f", covering {least:.0%} of the run or more"
+        yield f"{len(some)} {kind}: {total}, mean {mean} ({TRUST[trust]}, {meter}{covered})"

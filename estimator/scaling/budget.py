@@ -1,0 +1,160 @@
+"""What does a budget buy: dollars, kilowatt hours, kilograms or days to the best size and data.
+
+The work that a budget allows is found by answering the scenario: time, energy, cost and CO2 are
+nearly proportional to the work, so a few steps of the secant in logarithms reach it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import Uncertain
+from estimator.estimation.answer import Answer, answer_scenario
+from estimator.scaling.coefficients import CORRECTED, fitted_range_flop, scaling_law
+from estimator.scaling.laws import ScalingLaw
+from estimator.scenario.scenario import Scenario
+
+CURRENCIES: Mapping[str, str] = {
+    "usd": "cost_usd",
+    "kwh": "energy_kwh",
+    "kg": "co2e_kg",
+    "days": "wall_hours",
+    "flop": "training_flop",
+}
+"""Unit of a budget -> the quantity it limits."""
+
+HOURS_PER_DAY = 24.0
+START_FLOP = 1e21
+STEPS = 30
+CLOSE = 1e-6
+LEAST_FLOP, MOST_FLOP = 1e6, 1e35
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bought:
+    """What a budget buys.
+
+    Parameters
+    ----------
+    flop, params, tokens, loss : float
+        Training compute, the best size and data for it, and the loss they reach
+        [FLOP, parameter, token, nat].
+    answer : Answer
+        The run on the hardware asked for.
+    extrapolated : bool
+        Whether the compute lies outside that of the runs behind the law.
+    """
+
+    flop: float
+    params: float
+    tokens: float
+    loss: float
+    answer: Answer
+    extrapolated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextStep:
+    """What it takes to lower the loss by a share.
+
+    Parameters
+    ----------
+    loss : float
+        The loss then [nat].
+    flop : float
+        Training compute it takes in all, at the best size [FLOP].
+    factor : float
+        Over the compute before [1].
+    quantities : mapping of str to Uncertain
+        Time, energy, cost and CO2 of that run, as `estimate` names them.
+    """
+
+    loss: float
+    flop: float
+    factor: float
+    quantities: Mapping[str, Uncertain]
+
+
+def bought(
+    amount: float, unit: str, scenario: Scenario, catalog: Catalog, law_name: str = CORRECTED
+) -> Bought:
+    """Best size and data for a budget on the hardware of a scenario.
+
+    Parameters
+    ----------
+    amount, unit : float, str
+        The budget: in usd, kwh, kg, days or flop.
+    scenario : Scenario
+        Hardware, devices, place and price; its work is left aside.
+    law_name : str
+        The fit to go by.
+
+    Raises
+    ------
+    ValueError
+        If the unit is unknown, the amount not positive, or the quantity cannot be had there.
+    """
+    if unit not in CURRENCIES:
+        raise ValueError(f"unit must be one of {', '.join(CURRENCIES)}, got {unit!r}")
+    if not (np.isfinite(amount) and amount > 0):
+        raise ValueError(f"budget must be positive, got {amount:g}")
+    law = scaling_law(catalog, law_name)
+    limit = amount * HOURS_PER_DAY if unit == "days" else amount
+    flop = _work_within(limit, CURRENCIES[unit], scenario, law, catalog)
+    params, tokens = law.optimum(flop)
+    least, most = fitted_range_flop(catalog)
+    return Bought(
+        flop=flop,
+        params=float(params),
+        tokens=float(tokens),
+        loss=float(law.loss_at(flop)),
+        answer=answer_scenario(optimal_run(law, flop, scenario), catalog),
+        extrapolated=not least <= flop <= most,
+    )
+
+
+def optimal_run(law: ScalingLaw, flop: float, scenario: Scenario) -> Scenario:
+    """Return the scenario with the best model for a training compute as its work."""
+    params, tokens = law.optimum(flop)
+    return replace(scenario, params=float(params), tokens=float(tokens), flop=None, preset=None)
+
+
+def next_step(
+    before: Bought, scenario: Scenario, catalog: Catalog, share: float = 0.01
+) -> NextStep:
+    """Price of a loss lower by a share, at the best size before and after.
+
+    Raises
+    ------
+    ValueError
+        If no compute reaches that loss.
+    """
+    law = scaling_law(catalog)
+    loss = before.loss * (1 - share)
+    flop = float(law.flop_for(loss))
+    answer = answer_scenario(optimal_run(law, flop, scenario), catalog)
+    return NextStep(
+        loss=loss,
+        flop=flop,
+        factor=flop / before.flop,
+        quantities=answer.estimate.quantities,
+    )
+
+
+def _work_within(
+    limit: float, quantity: str, scenario: Scenario, law: ScalingLaw, catalog: Catalog
+) -> float:
+    """Training compute at which a quantity reaches its limit [FLOP]."""
+    if quantity == "training_flop":
+        return limit
+    flop = START_FLOP
+    for _ in range(STEPS):
+        answer = answer_scenario(optimal_run(law, flop, scenario), catalog)
+        taken = float(np.asarray(answer.estimate[quantity].mid))
+        ratio = limit / taken
+        flop = float(np.clip(flop * ratio, LEAST_FLOP, MOST_FLOP))
+        if abs(ratio - 1) < CLOSE:
+            break
+    return flop

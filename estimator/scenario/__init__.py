@@ -1,0 +1,1 @@
+"""The question, and the numbers it names, each with its provenance."""

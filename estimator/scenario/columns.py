@@ -1,0 +1,182 @@
+"""What do the cells of rows of a table say: scenarios by column, and why some are refused."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from estimator.catalog import Catalog
+from estimator.core.limits import LIMITS
+from estimator.core.notice import Notice
+from estimator.core.rows import Floats, Places
+from estimator.scenario.scenario import INPUTS, NUMBERS, column_of
+from estimator.scenario.table import RECOMPUTED_SHARE, ScenarioTable, Words
+from estimator.workload.network_class import kind_of_domain
+
+NOT_READ = ("config", "carbon_profile", "start", "interval", "heads", "kv_heads")
+"""Inputs that no column gives: files, what goes with them, and what changes no number."""
+
+FIELDS: Mapping[str, str] = {
+    **{name: name for name in INPUTS if name not in NOT_READ},
+    **{column_of(name): name for name in INPUTS if name not in NOT_READ},
+}
+"""Column -> field of the scenario; every other column passes through."""
+
+STAGED = ("seq_len", "batch")
+"""Inputs that change in the course of a run: "128 then 512"."""
+
+PART = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
+
+
+def staged(cell: str) -> str:
+    """Cell with the geometric mean of its numbers where it lists several, else as it is.
+
+    >>> staged("128 then 512"), staged("2048"), staged("long")
+    ('256', '2048', 'long')
+    """
+    found = [float(number) for number in PART.findall(cell)]
+    if len(found) < 2 or min(found) <= 0:
+        return cell
+    return f"{math.exp(sum(map(math.log, found)) / len(found)):.6g}"
+
+
+WORK_COLUMNS = (
+    "train_flops_reported",
+    "tokens_processed",
+    "samples_processed",
+    "accelerator_hours",
+    "preset",
+)
+"""At least one of them says how much work a row is."""
+
+DEVICE_COLUMNS = ("accelerator", "hardware", "preset")
+"""At least one of them names the device."""
+
+
+class CellReader:
+    """Reads the cells of rows of one table; what they name is remembered from chunk to chunk.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns, out of `FIELDS`.
+    catalog : Catalog
+        Knows the places.
+    """
+
+    def __init__(self, names: Sequence[str], catalog: Catalog) -> None:
+        self.names, self.catalog = names, catalog
+
+    def table(
+        self, rows: Sequence[tuple[str, ...]], refused: Mapping[int, Notice]
+    ) -> ScenarioTable:
+        """Rows as scenarios.
+
+        Parameters
+        ----------
+        rows : sequence of tuple of str
+            A cell for each column.
+        refused : mapping of int to Notice
+            Rows that are not to be read, and why.
+        """
+        cells = dict(zip(self.names, zip(*rows, strict=True), strict=True))
+        reading = _Reading(len(rows), dict(refused))
+        numbers: dict[str, Floats] = {}
+        words: dict[str, Words] = {}
+        for column, texts in cells.items():
+            name = FIELDS[column]
+            if name in NUMBERS or name == "recomputation":
+                numbers[name] = reading.number(name, column, texts)
+            else:
+                words[name] = self._words(name, column, texts, reading)
+        return ScenarioTable(
+            count=len(rows),
+            numbers=numbers,
+            words=words,
+            errors=reading.errors,
+            notices={row: tuple(found) for row, found in reading.notices.items()},
+        ).checked()
+
+    def _words(self, name: str, column: str, texts: Sequence[str], reading: "_Reading") -> Words:
+        """One column of words, read as freely as people write them."""
+        said = Words.of(texts)
+        if column == "domain":
+            return _mapped(
+                said, [kind_of_domain(text) if text.strip() else "" for text in said.distinct]
+            )
+        if name == "site":
+            places = [self._place(text) for text in said.distinct]
+            for code, place in enumerate(places):
+                text = said.distinct[code].strip()
+                if not place and text:
+                    notice = Notice("site_unknown", "site", {"name": text[:40]})
+                    for row in np.flatnonzero(said.codes == code).tolist():
+                        reading.notices.setdefault(row, []).append(notice)
+            return _mapped(said, places)
+        return _mapped(said, [text.strip() for text in said.distinct])
+
+    def _place(self, region: str) -> str:
+        """Name of a place in a free text; empty where none is known."""
+        names = (
+            region.strip(),
+            *re.findall(r"\(([^()]+)\)", region),
+            region.partition("(")[0].strip(),
+        )
+        return next((name for name in names if name and self.catalog.knows_place(name)), "")
+
+
+class _Reading:
+    """Errors and notices of the rows that are being read."""
+
+    def __init__(self, count: int, errors: dict[int, Notice]) -> None:
+        self.count, self.errors = count, errors
+        self.notices: dict[int, list[Notice]] = {}
+
+    def number(self, name: str, column: str, texts: Sequence[str]) -> Floats:
+        """One column as numbers, NaN where a cell is empty; a bad cell refuses its row."""
+        empty = texts.count("")
+        if empty == self.count:
+            return np.full(self.count, np.nan)
+        try:
+            values = np.array([float(text) if text else np.nan for text in texts])
+        except ValueError:
+            values = np.full(self.count, np.nan)
+        if np.count_nonzero(np.isnan(values)) > empty:
+            values = np.array(
+                [self._cell(name, column, row, text) for row, text in enumerate(texts)]
+            )
+        least, most, _ = LIMITS["recomputation" if name == "recomputation" else INPUTS[name].limits]
+        for row in np.flatnonzero((values < least) | (values > most)).tolist():
+            reason = f"{column} must be between {least:g} and {most:g}, got {texts[row][:40]}"
+            self._unread(name, row, reason)
+            values[row] = np.nan
+        return values
+
+    def _cell(self, name: str, column: str, row: int, text: str) -> float:
+        """One cell as a number; what is none is said, and NaN."""
+        cleaned = staged(text.strip()) if name in STAGED else text.strip()
+        if name == "recomputation" and cleaned in RECOMPUTED_SHARE:
+            return RECOMPUTED_SHARE[cleaned]
+        try:
+            value = float(cleaned) if cleaned else np.nan
+        except ValueError:
+            value = np.nan
+        if cleaned and value != value:
+            self._unread(name, row, f"{column} is not a number: {text[:40]!r}")
+        return value
+
+    def _unread(self, name: str, row: int, reason: str) -> None:
+        """Refuse the row of a cell that is needed; a refinement is left out, and said."""
+        if INPUTS[name].refines:
+            notice = Notice("left_out", name, {"reason": reason})
+            self.notices.setdefault(row, []).append(notice)
+        else:
+            self.errors.setdefault(row, Notice("text", name, {"text": reason}))
+
+
+def _mapped(said: Words, into: Sequence[str]) -> Words:
+    """Column with other words in place of its distinct ones; empty: unspecified."""
+    column = Words.of(into)
+    codes: Places = np.append(column.codes, -1)[said.codes]
+    return Words(column.distinct, codes)

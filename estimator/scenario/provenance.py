@@ -1,0 +1,148 @@
+"""Where did each number come from: unit, basis, source and date, and what was assumed."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
+
+from estimator.catalog import Catalog, Record
+from estimator.core.notice import Notice
+from estimator.core.uncertainty import Uncertain, spread_between
+
+Thing = TypeVar("Thing")
+
+GIVEN = "given"
+"""Basis of a number that the user said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One number that an estimate rests on.
+
+    Parameters
+    ----------
+    value, low, high : float
+        Median and central 80 %, in `unit`; equal if the number is taken as exact.
+    unit : str
+        As in the profiles; "1" for shares and counts.
+    basis : str
+        given | datasheet | measured | published | derived | assumed.
+    source : str
+        Id in the profiles' sources; empty if the user gave the number.
+    date, note : str
+        When the number was stated, and what to know about it; may be empty.
+    """
+
+    value: float
+    unit: str
+    basis: str
+    source: str = ""
+    low: float | None = None
+    high: float | None = None
+    date: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found(Generic[Thing]):
+    """What was looked up, with the numbers that it rests on.
+
+    Parameters
+    ----------
+    value
+        The thing itself.
+    inputs : mapping of str to Input
+        Each number behind it, by name.
+    notices : tuple of Notice
+        What was assumed.
+    """
+
+    value: Thing
+    inputs: dict[str, Input] = field(default_factory=dict)
+    notices: tuple[Notice, ...] = ()
+
+
+def of_all(value: Thing, *parts: Found[Any]) -> Found[Thing]:
+    """Something made of several, with the inputs and the notices of all of them."""
+    inputs: dict[str, Input] = {}
+    notices: tuple[Notice, ...] = ()
+    for part in parts:
+        inputs |= part.inputs
+        notices = (*notices, *part.notices)
+    return Found(value=value, inputs=inputs, notices=notices)
+
+
+def given(name: str, value: float, unit: str) -> Found[Uncertain]:
+    """Number that the user specified; it is exact."""
+    return Found(value=Uncertain(value), inputs={name: Input(value=value, unit=unit, basis=GIVEN)})
+
+
+def recorded(
+    name: str, record: Record, source: str, *, notices: tuple[Notice, ...] = ()
+) -> Found[Uncertain]:
+    """Number from the profiles, its range an uncertainty of that source."""
+    return Found(
+        value=uncertain_record(record, source), inputs={name: input_of(record)}, notices=notices
+    )
+
+
+def prior(catalog: Catalog, key: str, source: str) -> Found[Uncertain]:
+    """One of the product's own assumptions."""
+    return recorded(key, catalog.prior(key), source)
+
+
+def input_of(record: Record) -> Input:
+    """Number from the profiles as an input."""
+    return Input(
+        value=record.value,
+        unit=record.unit,
+        basis=record.basis,
+        source=record.source,
+        low=record.low,
+        high=record.high,
+        date=record.date or "",
+        note=record.note or "",
+    )
+
+
+@dataclass
+class Trail:
+    """What one answer rests on, collected as it is looked up."""
+
+    inputs: dict[str, Input] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def given(self, name: str, value: float, unit: str) -> Uncertain:
+        """Note a number that the user said; it is exact."""
+        self.inputs[name] = Input(value=value, unit=unit, basis=GIVEN)
+        return Uncertain(value)
+
+    def record(self, name: str, record: Record, doubt: str) -> Uncertain:
+        """Note a number from the profiles, with its range as the doubt of that name."""
+        self.inputs[name] = input_of(record)
+        return uncertain_record(record, doubt)
+
+    def prior(self, catalog: Catalog, key: str, doubt: str) -> Uncertain:
+        """Note one of the product's own assumptions."""
+        return self.record(key, catalog.prior(key), doubt)
+
+    def warn(self, message: str) -> None:
+        """Say loudly what was assumed or left out, once."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+
+
+@lru_cache(maxsize=4096)
+def uncertain_record(record: Record, doubt: str) -> Uncertain:
+    """Read a record; without bounds, or with equal ones, it is taken as exact.
+
+    A bound on one side alone counts for the other side, too: doubt is a factor. Zero is no factor
+    of anything: a lower bound of zero is none, and a value of zero is exact.
+    """
+    low, high = record.low or None, record.high
+    if record.value == 0 or (low is None and high is None):
+        return Uncertain(record.value)
+    low = record.value**2 / high if low is None and high is not None else low
+    high = record.value**2 / low if high is None and low is not None else high
+    if low is None or high is None or low == high:
+        return Uncertain(record.value)
+    return spread_between(low, high, doubt, mid=record.value)

@@ -1,0 +1,695 @@
+"""What does the user ask: every input of a scenario, declared once.
+
+The command line, the page, a link, a row of a table and Python fill the same dataclass. Help, unit,
+example, choices, heading, label, limits, column and option of an input stand in the metadata of its
+field, and options, widgets, links, limits, columns and documentation are derived from there: to add
+an input, add a field here and use it where it has its effect.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlencode
+
+from estimator.core.messages import refuse
+from estimator.core.notice import Notice
+from estimator.core.units import CENTRAL
+from estimator.workload.network_class import KINDS
+
+LINK_VERSION = "1"
+
+GROUPS = {
+    "work": "work, one of --preset, --params with --tokens, --flop, --config, --device-hours",
+    "network": "more on the work",
+    "hardware": "hardware",
+    "parallelism": "how the devices share the work, where it is known",
+    "place": "place",
+    "money": "money",
+    "answer": "answer",
+}
+"""Heading -> its words in a help text; fields follow in their own order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """All that the rims need to know of one input.
+
+    Parameters
+    ----------
+    help : str
+        What it means, for a help text.
+    label : str
+        What a page calls it.
+    group : str
+        A key of `GROUPS`.
+    unit : str
+        Of its number; empty for counts, shares and words.
+    example : str
+        As people would write it.
+    choices : tuple of str
+        The words that it may be.
+    limits : str
+        A key of `core.limits.LIMITS` whose bounds its number keeps; empty: checked elsewhere.
+    column : str
+        Its name in a table of runs, where that differs from the field's.
+    option : str
+        Its documented option, where that is not the field's name; the field's stays an alias.
+    resolved : str
+        Name of the input that it overrides in an answer, where that differs from the field's.
+    whole : bool
+        Whether its number is a count.
+    refines : bool
+        Whether a row can be estimated without it where its cell cannot be read.
+    local : bool
+        A file of the user, or meaningless without one: no link carries it.
+    """
+
+    help: str
+    label: str
+    group: str
+    unit: str = ""
+    example: str = ""
+    choices: tuple[str, ...] = ()
+    limits: str = ""
+    column: str = ""
+    option: str = ""
+    resolved: str = ""
+    whole: bool = False
+    refines: bool = False
+    local: bool = False
+
+
+def _input(help_text: str, label: str, group: str, **more: Any) -> Any:
+    """Declare an optional input."""
+    described = Description(help=help_text, label=label, group=group, **more)
+    return field(default=None, metadata=vars(described))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """One question; a field left None is unspecified, and what is then assumed is listed.
+
+    Numbers are in the unit of the field's metadata; names are looked up in the profiles.
+    """
+
+    preset: str | None = _input(
+        "a published run or model by name", "Model or run", "work", example="gpt-3"
+    )
+    params: float | None = _input(
+        "parameters of the model",
+        "Parameters",
+        "work",
+        unit="parameters",
+        example="7e9",
+        limits="params",
+        column="params_total",
+    )
+    tokens: float | None = _input(
+        "tokens seen in training, epochs included",
+        "Training tokens",
+        "work",
+        example="2e12",
+        limits="tokens",
+        column="tokens_processed",
+    )
+    active_params: float | None = _input(
+        "parameters that work on one token, for a mixture of experts",
+        "Active parameters (mixture of experts)",
+        "work",
+        unit="parameters",
+        example="37e9",
+        limits="active_params",
+        column="params_active",
+    )
+    flop: float | None = _input(
+        "FLOPs of the whole training run",
+        "Training FLOPs",
+        "work",
+        unit="FLOP",
+        example="3.14e23",
+        limits="training_flop",
+        column="train_flops_reported",
+        resolved="training_flop",
+    )
+    config: str | None = _input(
+        "a Hugging Face config.json",
+        "config.json",
+        "work",
+        example="config.json",
+    )
+    samples: float | None = _input(
+        "sequences, images or clips seen, with --config or --sample-flop",
+        "Samples",
+        "work",
+        example="1e8",
+        limits="samples",
+        column="samples_processed",
+    )
+    sample_flop: float | None = _input(
+        "forward FLOPs of one sample, with --samples",
+        "Forward FLOPs of a sample",
+        "work",
+        unit="FLOP",
+        example="4.1e9",
+        limits="training_flop",
+        column="flops_per_sample_forward",
+    )
+    device_hours: float | None = _input(
+        "the run is already timed: energy, cost and CO2 follow",
+        "Device-hours already spent",
+        "network",
+        unit="h",
+        example="1.08e6",
+        limits="device_hours",
+        column="accelerator_hours",
+    )
+    kind: str | None = _input(
+        "kind of work, which sets the utilization expected",
+        "Kind of work",
+        "network",
+        choices=KINDS,
+        column="domain",
+    )
+    arch: str | None = _input(
+        "architecture in free words",
+        "Architecture in words",
+        "network",
+        example="'MoE decoder', CNN, encoder",
+    )
+    name: str | None = _input(
+        "name of the network, where it says what it is",
+        "Name of the network",
+        "network",
+        example="EfficientNet-B4",
+    )
+    width: float | None = _input(
+        "width of the network, its hidden size",
+        "Width (hidden size)",
+        "network",
+        example="4096",
+        limits="width",
+        column="hidden",
+        refines=True,
+    )
+    layers: float | None = _input(
+        "layers of a transformer: with the width and the sequence length, attention is exact",
+        "Layers",
+        "network",
+        example="32",
+        limits="layers",
+        whole=True,
+        refines=True,
+    )
+    heads: float | None = _input(
+        "attention heads",
+        "Attention heads",
+        "network",
+        example="32",
+        limits="layers",
+        whole=True,
+        refines=True,
+    )
+    kv_heads: float | None = _input(
+        "heads of keys and values, fewer than --heads in grouped-query attention",
+        "Key-value heads",
+        "network",
+        example="8",
+        limits="layers",
+        whole=True,
+        refines=True,
+    )
+    vocab: float | None = _input(
+        "words of the vocabulary: an encoder's table of them does not multiply",
+        "Vocabulary",
+        "network",
+        example="30522",
+        limits="width",
+        whole=True,
+        refines=True,
+    )
+    seq_len: float | None = _input(
+        "tokens in a sequence",
+        "Tokens in a sequence",
+        "network",
+        example="4096",
+        limits="seq_len",
+        refines=True,
+    )
+    finetune: str | None = _input(
+        "adapt an existing model instead of training it",
+        "Fine-tuning",
+        "network",
+        choices=("full", "lora"),
+    )
+    attempts: float | None = _input(
+        "development overhead: compute of all runs over that of the final one, failed runs and "
+        "experiments included",
+        "Development overhead (all runs / final run)",
+        "network",
+        example="1.5",
+        limits="attempts",
+        option="development-overhead",
+    )
+    hardware: str | None = _input(
+        "device by id, alias or NVML name",
+        "Device",
+        "hardware",
+        example="h100",
+        column="accelerator",
+    )
+    devices: float | None = _input(
+        "number of devices",
+        "Devices",
+        "hardware",
+        example="64",
+        limits="devices",
+        column="accelerator_count",
+        whole=True,
+    )
+    precision: str | None = _input(
+        "number format of the matrix work",
+        "Number format",
+        "hardware",
+        choices=(
+            *("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8", "equivalent"),
+            "mixed",
+        ),
+    )
+    utilization: float | None = _input(
+        "share of the dense peak reached (MFU) in (0, 1]; predicted if not given",
+        "Utilization (share of the peak)",
+        "hardware",
+        example="0.4",
+        limits="utilization",
+    )
+    calibration: str | None = _input(
+        "use or ignore measured runs on this device",
+        "Measured runs of this device",
+        "hardware",
+        choices=("use", "ignore"),
+    )
+    power_cap: float | None = _input(
+        "power limit set on each device: less power, more time; the utilization is without it",
+        "Power limit of a device [W]",
+        "hardware",
+        unit="W",
+        example="250",
+        limits="power_cap",
+        option="power-limit",
+    )
+    software: str | None = _input(
+        "how tuned the code is: a vendor's reference or a benchmark submission, a usual stack, "
+        "research code",
+        "Software",
+        "hardware",
+        choices=("vendor", "typical", "research"),
+    )
+    framework: str | None = _input(
+        "framework and its release, where it tells how tuned the code is",
+        "Framework",
+        "hardware",
+        example="'NGC PyTorch 24.10'",
+    )
+    rate: str | None = _input(
+        "speed of steps in steady state, or of the whole run with its overheads",
+        "Rate",
+        "hardware",
+        choices=("steady", "run"),
+    )
+    batch_tokens: float | None = _input(
+        "tokens of one step of the optimizer",
+        "Tokens of a step",
+        "parallelism",
+        unit="tokens",
+        example="4e6",
+        limits="tokens",
+        refines=True,
+    )
+    batch: float | None = _input(
+        "sequences, samples or images of one step of the optimizer",
+        "Batch (sequences or samples of a step)",
+        "parallelism",
+        example="1024",
+        limits="batch",
+        column="batch_per_step",
+        refines=True,
+    )
+    step_flop: float | None = _input(
+        "FLOPs of one step of the optimizer, all devices together",
+        "FLOPs of a step",
+        "parallelism",
+        unit="FLOP",
+        example="1.7e17",
+        limits="training_flop",
+        refines=True,
+    )
+    recomputation: str | None = _input(
+        "activations recomputed in the backward pass, to save memory",
+        "Activations recomputed",
+        "parallelism",
+        choices=("none", "selective", "full"),
+        refines=True,
+    )
+    tensor_parallel: float | None = _input(
+        "devices that share each layer",
+        "Tensor-parallel devices",
+        "parallelism",
+        example="8",
+        limits="devices",
+        whole=True,
+        refines=True,
+    )
+    pipeline_parallel: float | None = _input(
+        "pipeline stages that share the layers",
+        "Pipeline stages",
+        "parallelism",
+        example="4",
+        limits="devices",
+        whole=True,
+        refines=True,
+    )
+    expert_parallel: float | None = _input(
+        "devices that share the experts of a mixture",
+        "Expert-parallel devices",
+        "parallelism",
+        example="8",
+        limits="devices",
+        whole=True,
+        refines=True,
+    )
+    micro_batches: float | None = _input(
+        "micro-batches of a step that follow each other through the pipeline stages",
+        "Micro-batches",
+        "parallelism",
+        example="32",
+        limits="devices",
+        whole=True,
+        refines=True,
+    )
+    virtual_stages: float | None = _input(
+        "stages that each pipeline device holds (interleaving)",
+        "Virtual stages of a pipeline device",
+        "parallelism",
+        example="2",
+        limits="devices",
+        whole=True,
+        refines=True,
+    )
+    site: str | None = _input(
+        "country, cloud region, operator or place",
+        "Country, cloud region or operator",
+        "place",
+        example="fr",
+        column="region",
+    )
+    year: float | None = _input(
+        "year of the run: its grid, PUE and rents; the newest on record if not given",
+        "Year of the run",
+        "place",
+        example="2020",
+        limits="year",
+        refines=True,
+    )
+    carbon_intensity: float | None = _input(
+        "carbon intensity of the electricity",
+        "Carbon intensity [kgCO2e/kWh]",
+        "place",
+        unit="kgCO2e/kWh",
+        example="0.429",
+        limits="co2e_kg_per_kwh",
+        column="grid_kg_per_kwh",
+        resolved="co2e_kg_per_kwh",
+    )
+    carbon_profile: str | None = _input(
+        "CSV file of hourly carbon intensities that repeat: time or hour, and co2e_kg_per_kwh or "
+        "co2e_g_per_kwh; 24 to 8784 rows",
+        "Hourly carbon intensity of your grid",
+        "place",
+        example="grid.csv",
+        local=True,
+    )
+    start: float | None = _input(
+        "hour of the --carbon-profile at which the run starts, 0 if not given",
+        "Starts at hour",
+        "place",
+        unit="h",
+        example="18",
+        limits="start",
+        local=True,
+    )
+    pue: float | None = _input(
+        "power usage effectiveness of the site, from 1",
+        "PUE",
+        "place",
+        example="1.1",
+        limits="pue",
+    )
+    wue: float | None = _input(
+        "water usage effectiveness of the site",
+        "Water (WUE) [L/kWh]",
+        "place",
+        unit="L/kWh",
+        example="0.2",
+        limits="wue_l_per_kwh",
+        resolved="wue_l_per_kwh",
+    )
+    price: float | None = _input(
+        "rent of one device",
+        "Rent [USD per device-hour]",
+        "money",
+        unit="USD/h",
+        example="2.5",
+        limits="price_usd_per_h",
+        column="price_usd_per_h",
+        resolved="price_usd_per_h",
+    )
+    price_kind: str | None = _input(
+        "which rental offers to take",
+        "Rental offers",
+        "money",
+        choices=("on-demand", "spot", "reserved"),
+    )
+    pay: str | None = _input(
+        "rent the devices, or own them (amortised price and electricity)",
+        "Pay",
+        "money",
+        choices=("rent", "own"),
+    )
+    device_price: float | None = _input(
+        "purchase price of one device, for --pay own",
+        "Purchase price of a device [USD]",
+        "money",
+        unit="USD",
+        example="27000",
+        limits="device_price",
+        resolved="launch_price_usd",
+    )
+    electricity_price: float | None = _input(
+        "price of electricity, for --pay own",
+        "Electricity [USD/kWh]",
+        "money",
+        unit="USD/kWh",
+        example="0.12",
+        limits="electricity_usd_per_kwh",
+        resolved="electricity_usd_per_kwh",
+    )
+    interval: float | None = _input(
+        f"probability inside low..high in (0, 1), {CENTRAL:g} if not given",
+        "Probability inside the intervals",
+        "answer",
+        example="0.9",
+    )
+
+    def said(self) -> dict[str, float | str]:
+        """Return what is specified, in the order of the fields."""
+        answers = {name: getattr(self, name) for name in INPUTS}
+        return {name: answer for name, answer in answers.items() if answer is not None}
+
+
+INPUTS: Mapping[str, Description] = {
+    item.name: Description(**item.metadata) for item in fields(Scenario)
+}
+"""Field -> its declaration, in the order of the fields."""
+
+NUMBERS = frozenset(item.name for item in fields(Scenario) if "float" in str(item.type))
+"""Fields that hold a number."""
+
+LOCAL = tuple(name for name, one in INPUTS.items() if one.local)
+"""Fields that no link carries."""
+
+SHARING = ("tensor_parallel", "pipeline_parallel", "expert_parallel", "micro_batches")
+"""Fields that say how the devices share the work."""
+
+CHOICES = {name: one.choices for name, one in INPUTS.items() if one.choices}
+"""Field -> the words that it may be."""
+
+
+def option_of(name: str) -> str:
+    """Documented option of an input.
+
+    >>> option_of("seq_len"), option_of("attempts")
+    ('--seq-len', '--development-overhead')
+    """
+    described = INPUTS.get(name)
+    option = "" if described is None else described.option
+    return "--" + (option or name.replace("_", "-"))
+
+
+def column_of(name: str) -> str:
+    """Column of an input in a table.
+
+    >>> column_of("params"), column_of("pue")
+    ('params_total', 'pue')
+    """
+    described = INPUTS.get(name)
+    return (described.column if described is not None else "") or name
+
+
+def label_of(name: str) -> str:
+    """What a page calls an input, its unit left out.
+
+    >>> label_of("price"), label_of("pue")
+    ('“Rent”', '“PUE”')
+    """
+    described = INPUTS.get(name)
+    return f"“{(described.label if described is not None else name).partition(' [')[0]}”"
+
+
+def check_choices(scenario: Scenario) -> None:
+    """Refuse a word that is none of a field's choices; the precision is left to the device.
+
+    Raises
+    ------
+    ValueError
+        Field, word and the choices.
+    """
+    for name, choices in CHOICES.items():
+        word = getattr(scenario, name)
+        if word is not None and word not in choices and name != "precision":
+            raise refuse("no_choice", name, choices=choices, word=word)
+
+
+FACTORS = {
+    **dict.fromkeys(("k", "thousand"), 1e3),
+    **dict.fromkeys(("m", "mn", "million"), 1e6),
+    **dict.fromkeys(("b", "bn", "g", "billion"), 1e9),
+    **dict.fromkeys(("t", "tn", "trillion"), 1e12),
+}
+"""What may follow a number, in any case -> factor."""
+
+_NUMBER = re.compile(r"([+-]?[0-9._]*(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)")
+_GROUPED = re.compile(r"[+-]?\d{1,3}([,_]\d{3})+(\.\d*)?\s*[A-Za-z]*")
+
+
+def read_number(name: str, text: str) -> float:
+    """Read one number as people write it; unlike `float`, refuse what is not finite.
+
+    Raises
+    ------
+    ValueError
+        Name, text and what would be read.
+
+    Examples
+    --------
+    >>> read_number("params", "175e9"), read_number("tokens", "300B"), read_number("devices", "10k")
+    (175000000000.0, 300000000000.0, 10000.0)
+    >>> [read_number("params", text) for text in ("8b", "7bn", "7 billion")]
+    [8000000000.0, 7000000000.0, 7000000000.0]
+    """
+    cleaned = text.strip()
+    if _GROUPED.fullmatch(cleaned):
+        cleaned = cleaned.replace(",", "").replace("_", "")
+    try:
+        number = _read(cleaned)
+    except ValueError:
+        shown = cleaned if len(cleaned) <= 40 else cleaned[:40] + "..."
+        raise ValueError(f"{name} is not a number: {shown!r}; write it like 7e9 or 7B") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be a finite number, got {cleaned[:40]}")
+    return number
+
+
+def _read(text: str) -> float:
+    """Plain number, or one with a suffix out of `FACTORS`."""
+    parts = _NUMBER.fullmatch(text)
+    if parts is not None and parts[2].lower() in FACTORS:
+        return float(parts[1]) * FACTORS[parts[2].lower()]
+    return float(text)
+
+
+def link(scenario: Scenario) -> str:
+    """Query string that opens the same scenario in the app: all that is specified, and a version.
+
+    A config goes as the keys of it that count (`compact_config`); other files stay behind.
+
+    >>> link(Scenario(preset="gpt-3", hardware="h100", devices=1024.0))
+    '?v=1&preset=gpt-3&hardware=h100&devices=1024'
+    """
+    said = {name: _written(value) for name, value in scenario.said().items()}
+    for name in LOCAL:
+        said.pop(name, None)
+    return "?" + urlencode({"v": LINK_VERSION, **said})
+
+
+def from_link(query: Mapping[str, str]) -> tuple[Scenario, list[Notice]]:
+    """Read a link; what cannot be read is left out and told, never guessed.
+
+    >>> scenario, notices = from_link({"v": "1", "hardware": "h100", "devices": "many"})
+    >>> scenario.said(), [notice.code for notice in notices]
+    ({'hardware': 'h100'}, ['unread'])
+    """
+    said: dict[str, Any] = {}
+    notices: list[Notice] = []
+    if query.get("v", LINK_VERSION) != LINK_VERSION:
+        values = {"version": query["v"], "known": LINK_VERSION}
+        notices.append(Notice("link_version", "", values))
+    for name, described in INPUTS.items():
+        if name not in query or described.local:
+            continue
+        text = query[name]
+        if described.choices and text not in described.choices:
+            notices.append(Notice("no_choice", name, {"word": text, "choices": described.choices}))
+        elif name == "config" and not is_inline(text):
+            notices.append(Notice("config_in_link", name))
+        else:
+            try:
+                said[name] = read_number(name, text) if name in NUMBERS else text
+            except ValueError as error:
+                notices.append(Notice("unread", name, {"reason": str(error)}))
+    return Scenario(**said), notices
+
+
+def is_inline(config: str) -> bool:
+    """Whether a config is given as JSON text, not as the path of a file."""
+    return config.lstrip()[:1] == "{"
+
+
+@lru_cache(maxsize=64)
+def inline_config(text: str) -> dict[str, Any]:
+    """Keys and values of a config given as text.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON object.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise refuse("config_not_json", "config") from None
+    if not isinstance(found, dict):
+        raise refuse("config_not_json", "config")
+    return found
+
+
+def _written(value: float | str) -> str:
+    """Write a number shortly and exactly, without a plus sign."""
+    if isinstance(value, str):
+        return value
+    exact = Decimal(repr(value)).normalize()
+    return min(f"{exact:f}", str(exact).lower().replace("e+", "e"), key=len)

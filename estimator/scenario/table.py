@@ -1,0 +1,304 @@
+"""Many questions at once: a column per input, a row per scenario; one question is one row.
+
+A number is a column of floats, NaN where a row leaves it unspecified. A word is a column of codes
+into the distinct words, so that what they name is looked up once. Numbers are checked here, at the
+entrance, and nowhere after it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.core.limits import LIMITS, is_share, within_limits
+from estimator.core.messages import reason, refuse
+from estimator.core.notice import Notice
+from estimator.core.rows import Floats, Places
+from estimator.core.uncertainty import z_score
+from estimator.scenario.scenario import CHOICES, INPUTS, NUMBERS, Scenario
+
+RECOMPUTED_SHARE = {"none": 0.0, "selective": 0.1, "full": 1.0}
+"""Share of the forward pass that is computed again [1]; selective: the attention scores alone,
+Korthikanti et al. 2022, arXiv:2205.05198, sec. 5."""
+
+UNSPECIFIED = -1
+"""Code of a word that a row leaves out."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Column of words: the distinct ones, and which of them each row says.
+
+    Parameters
+    ----------
+    distinct : tuple of str
+    codes : array of int
+        `UNSPECIFIED` where a row says none.
+
+    Examples
+    --------
+    >>> column = Words.of(["h100", "v100", "h100", ""])
+    >>> column.distinct, column.codes.tolist(), column.rows()
+    (('h100', 'v100'), [0, 1, 0, -1], ['h100', 'v100', 'h100', ''])
+    """
+
+    distinct: tuple[str, ...]
+    codes: Places
+
+    @classmethod
+    def of(cls, cells: Iterable[str]) -> "Words":
+        """Factorise a column; an empty text is unspecified."""
+        cells = list(cells)
+        distinct = [cell for cell in dict.fromkeys(cells) if cell]
+        numbers = {"": UNSPECIFIED, **{cell: code for code, cell in enumerate(distinct)}}
+        codes = np.array([numbers[cell] for cell in cells], dtype=np.intp)
+        return cls(tuple(distinct), codes)
+
+    @classmethod
+    def none(cls, count: int) -> "Words":
+        """Return a column that no row fills."""
+        return cls((), np.full(count, UNSPECIFIED, dtype=np.intp))
+
+    def rows(self) -> list[str]:
+        """Word of each row, empty where there is none."""
+        words = (*self.distinct, "")
+        return [words[code] for code in self.codes.tolist()]
+
+    def take(self, rows: Places) -> "Words":
+        """Return the column of some rows."""
+        return Words(self.distinct, self.codes[rows])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioTable:
+    """Scenarios by column; each is a row.
+
+    Parameters
+    ----------
+    count : int
+        Rows.
+    numbers : mapping of str to array
+        Field of `Scenario` that is a number -> its column, NaN where unspecified; a column that is
+        missing is unspecified in every row. `recomputation` is the share computed again [1].
+    words : mapping of str to Words
+        The other fields.
+    errors : mapping of int to Notice
+        Row -> why it is refused already.
+    notices : mapping of int to tuple of Notice
+        Row -> what is to be said of it already.
+
+    Examples
+    --------
+    >>> table = ScenarioTable.of_columns(
+    ...     hardware=["v100", "h100", "b200"], flop=1e21, devices=[8.0, 8.0, 16.0], site="fr"
+    ... )
+    >>> table.count, table.row(2).devices, table.row(0).site
+    (3, 16.0, 'fr')
+    """
+
+    count: int
+    numbers: Mapping[str, Floats] = field(default_factory=dict)
+    words: Mapping[str, Words] = field(default_factory=dict)
+    errors: Mapping[int, Notice] = field(default_factory=dict)
+    notices: Mapping[int, tuple[Notice, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, scenarios: Sequence[Scenario]) -> "ScenarioTable":
+        """Scenarios as a table; one that cannot be is refused in its row."""
+        errors: dict[int, Notice] = {}
+        for row, scenario in enumerate(scenarios):
+            try:
+                check_scenario(scenario)
+            except ValueError as error:
+                errors[row] = reason(error)
+        said = [scenario.said() for scenario in scenarios]
+        names = said[0] if len(said) == 1 else dict.fromkeys(name for one in said for name in one)
+        numbers: dict[str, Floats] = {}
+        words: dict[str, Words] = {}
+        for name in names:
+            cells: list[Any] = [one.get(name) for one in said]
+            if name in NUMBERS or name == "recomputation":
+                cells = [None if row in errors else cell for row, cell in enumerate(cells)]
+            if name in NUMBERS:
+                numbers[name] = np.array(cells, dtype=np.float64)
+            elif name == "recomputation":
+                shares = [RECOMPUTED_SHARE.get(cell, np.nan) for cell in cells]
+                numbers[name] = np.array(shares)
+            else:
+                words[name] = Words.of(cell or "" for cell in cells)
+        return cls(count=len(said), numbers=numbers, words=words, errors=errors)
+
+    @classmethod
+    def of_columns(cls, **columns: Any) -> "ScenarioTable":
+        """Columns as a table: arrays or sequences of one length, and single values for all rows.
+
+        Raises
+        ------
+        ValueError
+            If a name is no field of `Scenario`, or the lengths differ.
+        """
+        lengths = {len(one) for one in columns.values() if np.ndim(one)}
+        if len(lengths) > 1:
+            raise ValueError(f"columns must be of one length, got {sorted(lengths)}")
+        unknown = [name for name in columns if name not in INPUTS]
+        if unknown:
+            raise ValueError(f"{unknown[0]} is no input of a scenario")
+        count = lengths.pop() if lengths else 1
+        numbers: dict[str, Floats] = {}
+        words: dict[str, Words] = {}
+        for name, given in columns.items():
+            cells = [given] if not np.ndim(given) else given
+            if name in NUMBERS or (name == "recomputation" and not isinstance(cells[0], str)):
+                numbers[name] = np.broadcast_to(np.asarray(cells, dtype=np.float64), (count,))
+            elif name == "recomputation":
+                shares = [RECOMPUTED_SHARE.get(cell, np.nan) for cell in cells]
+                numbers[name] = np.broadcast_to(np.array(shares), (count,))
+            else:
+                column = Words.of(str(cell) for cell in cells)
+                words[name] = Words(column.distinct, np.broadcast_to(column.codes, (count,)))
+        return cls(count=count, numbers=numbers, words=words).checked()
+
+    def checked(self) -> "ScenarioTable":
+        """Return the table with every row refused that holds a number or a word that cannot be."""
+        errors = dict(self.errors)
+        numbers = dict(self.numbers)
+        for name, column in self.numbers.items():
+            impossible = []
+            for row in _outside(name, column).tolist():
+                try:
+                    _check_number(name, float(column[row]))
+                except ValueError as error:
+                    errors.setdefault(row, reason(error))
+                    impossible.append(row)
+            if impossible:
+                numbers[name] = np.array(column)
+                numbers[name][impossible] = np.nan
+        for name in CHOICES.keys() & self.words.keys():
+            words = self.words[name]
+            choices = () if name == "precision" else CHOICES.get(name, ())
+            bad = [bool(choices) and word not in choices for word in words.distinct]
+            if any(bad):
+                for row in np.flatnonzero(np.array([*bad, False])[words.codes]).tolist():
+                    word = words.distinct[words.codes[row]]
+                    values = {"choices": choices, "word": word}
+                    errors.setdefault(row, Notice("no_choice", name, values))
+        return ScenarioTable(
+            count=self.count,
+            numbers=numbers,
+            words=self.words,
+            errors=errors,
+            notices=self.notices,
+        )
+
+    def number(self, name: str) -> Floats:
+        """Column of a number, NaN where a row leaves it out."""
+        column = self.numbers.get(name)
+        return self._unspecified if column is None else column
+
+    def word(self, name: str) -> Words:
+        """Column of a word."""
+        column = self.words.get(name)
+        return Words.none(self.count) if column is None else column
+
+    def says(self, name: str) -> npt.NDArray[np.bool_]:
+        """Whether each row specifies an input."""
+        if name in self.words:
+            return self.words[name].codes >= 0
+        return ~np.isnan(self.number(name))
+
+    def says_word(self, name: str, word: str) -> npt.NDArray[np.bool_]:
+        """Which rows specify a word for an input."""
+        column = self.words.get(name)
+        if column is None or word not in column.distinct:
+            return np.zeros(self.count, dtype=np.bool_)
+        return np.asarray(column.codes == column.distinct.index(word))
+
+    def row(self, row: int) -> Scenario:
+        """Return the scenario of a row."""
+        said: dict[str, Any] = {}
+        for name, column in self.numbers.items():
+            value = float(column[row])
+            if value == value:
+                said[name] = _word_of_share(value) if name == "recomputation" else value
+        for name, words in self.words.items():
+            if words.codes[row] >= 0:
+                said[name] = words.distinct[words.codes[row]]
+        return Scenario(**said)
+
+    @cached_property
+    def _unspecified(self) -> Floats:
+        return np.full(self.count, np.nan)
+
+
+def check_scenario(scenario: Scenario) -> None:
+    """Refuse a number or a word that cannot be, whether or not the answer would use it.
+
+    Raises
+    ------
+    ValueError
+        Input, rule and value in one line.
+    """
+    for name, value in scenario.said().items():
+        if not isinstance(value, str):
+            _check_number(name, value)
+        elif name in CHOICES and value not in CHOICES[name] and name != "precision":
+            raise refuse("no_choice", name, choices=CHOICES[name], word=value)
+    _check_work(scenario)
+
+
+def _check_work(scenario: Scenario) -> None:
+    """Refuse a question that says its work in ways that exclude each other."""
+    ways = [name for name in ("flop", "params", "config") if getattr(scenario, name) is not None]
+    if ways == ["flop", "params"] and scenario.tokens is None:
+        ways = ["flop"]
+    if len(ways) > 1:
+        raise refuse("mutually_exclusive", ways[0], second_input=ways[1])
+    if scenario.preset is not None and ways:
+        raise refuse("preset_says_work", ways[0])
+    if scenario.finetune is not None and scenario.tokens is None and scenario.samples is None:
+        raise refuse("finetune_needs_tokens", "tokens")
+    if scenario.finetune is not None and scenario.flop is not None:
+        raise refuse("finetune_with_flop", "finetune")
+    active = scenario.active_params
+    if active is not None and scenario.params is None:
+        raise refuse("active_needs_params", "params")
+    if active is not None and scenario.params is not None and active > scenario.params:
+        raise refuse("active_above_params", "active_params", value=active)
+
+
+def _check_number(name: str, value: float) -> None:
+    """Refuse a number outside its limits, or a count that is not whole."""
+    if name == "interval":
+        z_score(value)
+    elif name == "utilization":
+        is_share(name, value)
+    described = INPUTS[name]
+    if described.limits:
+        least, most, _ = LIMITS[described.limits]
+        if not least <= value <= most:
+            within_limits(described.limits, value)
+    if described.whole and value % 1:
+        raise refuse("not_whole", name, value=value)
+
+
+def _outside(name: str, column: Floats) -> Places:
+    """Rows whose number may be refused."""
+    if name == "interval":
+        return np.flatnonzero(~np.isnan(column))
+    described = INPUTS[name]
+    bad = np.zeros(column.shape, dtype=np.bool_)
+    limits = "recomputation" if name == "recomputation" else described.limits
+    if limits:
+        least, most, _ = LIMITS[limits]
+        bad |= (column < least) | (column > most)
+    if described.whole:
+        bad |= np.floor(column) < column
+    return np.flatnonzero(bad)
+
+
+def _word_of_share(share: float) -> str:
+    """Recomputation in words, the nearest."""
+    return min(RECOMPUTED_SHARE, key=lambda word: abs(RECOMPUTED_SHARE[word] - share))

@@ -1,0 +1,544 @@
+"""How much work does each scenario name: FLOPs, a size, a config, a preset or device time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from estimator.catalog import Catalog, Preset
+from estimator.core.limits import LIMITS
+from estimator.core.messages import reason, refusal
+from estimator.core.notice import Notice
+from estimator.core.notice_table import NoticeTable
+from estimator.core.rows import Floats, Places
+from estimator.core.uncertainty import Uncertain
+from estimator.core.work import Workload
+from estimator.scenario.provenance import Input, given, prior, recorded
+from estimator.scenario.scenario import (
+    INPUTS,
+    Scenario,
+    column_of,
+    inline_config,
+    is_inline,
+)
+from estimator.scenario.table import ScenarioTable
+from estimator.scenario.workload_columns import stated_flop, work_of_rows
+from estimator.workload.formulas import LORA_SHARE, attention_share, training_flop
+from estimator.workload.network_class import NetworkKind, configured_kind, network_kind
+
+if TYPE_CHECKING:
+    from estimator.workload.ledger import Ledger
+
+PRESET_KINDS = {"games": "other"}
+"""Preset kinds that share the utilization of another kind of work."""
+
+SIZE = ("params", "active_params", "width", "seq_len", "layers", "tokens", "samples")
+"""Numbers that a preset or a config brings where the row does not."""
+
+OF_WORK = (*SIZE, "flop", "sample_flop", "vocab")
+"""Numbers that the work follows from."""
+
+LENGTHS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "image_size")
+"""Keys of a config that bound what passes through it: kept, whether a ledger needs them or not."""
+
+UNITS = {"tokens": "tokens", "samples": "samples"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What was found of the work of one scenario.
+
+    Parameters
+    ----------
+    workload : Workload
+        For the core.
+    kind : str
+        Kind of work, which sets the utilization expected.
+    arch, name : str
+        Architecture and name in free words; may be empty.
+    preset : Preset, optional
+        The preset that was named.
+    params, hidden, seq_len : float, optional
+        Parameters [1], width [1] and tokens in a sequence [token], where they are known.
+    """
+
+    workload: Workload
+    kind: str
+    arch: str = ""
+    name: str = ""
+    preset: Preset | None = None
+    params: float | None = None
+    hidden: float | None = None
+    seq_len: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A config, read and counted.
+
+    Parameters
+    ----------
+    config : mapping
+        Its keys.
+    ledger : Ledger
+        Its terms, for one sequence or image.
+    """
+
+    config: Mapping[str, Any]
+    ledger: "Ledger"
+
+    @cached_property
+    def kind(self) -> tuple[str, str]:
+        """Kind of work, and the architecture in words."""
+        sparse = self.ledger.params_active < self.ledger.params_total
+        return configured_kind(self.ledger.model_type, sparse=sparse)
+
+    def flop(self, tokens: float, samples: float) -> float:
+        """Training FLOPs of so many tokens, or else samples; NaN where neither is known."""
+        whole = float(self.ledger.training_flop)
+        return samples * whole if tokens != tokens else tokens * (whole / float(self.ledger.items))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkTable:
+    """Work of every row of a table.
+
+    Parameters
+    ----------
+    flop, device_hours : Uncertain
+        Of the final run, arrays, NaN where unknown [FLOP], [h].
+    numbers : mapping of str to array
+        Fields of `SIZE`, with what presets and configs bring; NaN where unknown.
+    kinds : list of NetworkKind
+        One a row.
+    words : mapping of str to list of str
+        kind, arch and name of each row.
+    presets, networks : list
+        What a row names, by its code, and the codes.
+    errors : mapping of int to Notice
+    notices : NoticeTable
+    """
+
+    table: ScenarioTable
+    catalog: Catalog
+    flop: Uncertain
+    device_hours: Uncertain
+    numbers: Mapping[str, Floats]
+    kinds: list[NetworkKind]
+    words: Mapping[str, list[str]]
+    presets: list[Preset]
+    preset_at: Places
+    networks: list[Network]
+    network_at: Places
+    errors: Mapping[int, Notice]
+    notices: NoticeTable
+
+    def preset(self, row: int) -> Preset | None:
+        """Preset that a row names."""
+        return self.presets[self.preset_at[row]] if self.preset_at[row] >= 0 else None
+
+    def network(self, row: int) -> Network | None:
+        """Config that a row names."""
+        return self.networks[self.network_at[row]] if self.network_at[row] >= 0 else None
+
+    def inputs(self, row: int) -> dict[str, Input]:
+        """Numbers that the work of a row rests on, with their provenance."""
+        return _inputs(self.table.row(row), self.preset(row), self.network(row), self.catalog)
+
+    def work(self, row: int, workload: Workload) -> Work:
+        """What was found of one row."""
+
+        def known(name: str) -> float | None:
+            value = float(self.numbers[name][row])
+            return value if value == value else None
+
+        return Work(
+            workload=workload,
+            kind=self.words["kind"][row],
+            arch=self.words["arch"][row],
+            name=self.words["name"][row],
+            preset=self.preset(row),
+            params=known("params"),
+            hidden=known("width"),
+            seq_len=known("seq_len"),
+        )
+
+
+def find_work(scenario: Scenario, catalog: Catalog) -> tuple[Work, tuple[Notice, ...]]:
+    """Work of one scenario, and what was assumed.
+
+    Raises
+    ------
+    ValueError
+        If it names no work, or work in two ways that exclude each other.
+    """
+    found = work_table(ScenarioTable.of([scenario]), catalog)
+    if 0 in found.errors:
+        raise refusal(found.errors[0])
+    flop, hours = (float(np.asarray(one.mid)[0]) for one in (found.flop, found.device_hours))
+    workload = Workload(
+        training_flop=Uncertain(flop) if flop == flop else None,
+        device_hours=Uncertain(hours) if hours == hours else None,
+    )
+    return found.work(0, workload), found.notices.of(0)
+
+
+def work_table(table: ScenarioTable, catalog: Catalog) -> WorkTable:
+    """Find the work of every row; what is named is looked up once."""
+    return _Finder(table, catalog).found()
+
+
+class _Finder:
+    """Columns of the work, filled step by step: what rows state, then presets, then configs."""
+
+    def __init__(self, table: ScenarioTable, catalog: Catalog) -> None:
+        self.table, self.catalog = table, catalog
+        self.errors: dict[int, Notice] = dict(table.errors)
+        self.notices = NoticeTable(table.count)
+        if table.notices:
+            rows = np.array(list(table.notices), dtype=np.intp)
+            self.notices.each(rows, list(table.notices.values()))
+        self.numbers = {name: table.number(name) for name in OF_WORK}
+        self.words = {name: table.word(name).rows() for name in ("kind", "arch", "name")}
+        self.flop = np.full(table.count, np.nan)
+        self.load = np.zeros(table.count)
+        self.hours, self.hours_load = table.number("device_hours"), np.zeros(table.count)
+        self.presets: list[Preset] = []
+        self.networks: list[Network] = []
+        self.preset_at = self.network_at = np.full(table.count, -1, dtype=np.intp)
+        configs = table.word("config")
+        self.configs, self.config_at = list(configs.distinct), configs.codes
+
+    def found(self) -> WorkTable:
+        """Work of all rows."""
+        self._read_presets()
+        self._read_networks()
+        sparse = ~np.isnan(self.table.number("active_params"))
+        for row in np.flatnonzero(sparse).tolist():
+            self.words["arch"][row] = self.words["arch"][row] or "MoE decoder"
+        self._assume_kinds()
+        kinds = [
+            network_kind(kind, arch, name)
+            for kind, arch, name in zip(
+                self.words["kind"], self.words["arch"], self.words["name"], strict=True
+            )
+        ]
+        self._count_rows(kinds)
+        self._count_presets()
+        self._count_networks()
+        self._adapt(kinds)
+        self._refuse()
+        self._say(kinds)
+        return WorkTable(
+            table=self.table,
+            catalog=self.catalog,
+            flop=Uncertain(self.flop, {"work": self.load} if self.load.any() else {}),
+            device_hours=Uncertain(
+                self.hours, {"work": self.hours_load} if self.hours_load.any() else {}
+            ),
+            numbers=self.numbers,
+            kinds=kinds,
+            words=self.words,
+            presets=self.presets,
+            preset_at=self.preset_at,
+            networks=self.networks,
+            network_at=self.network_at,
+            errors=self.errors,
+            notices=self.notices,
+        )
+
+    def _fill(self, name: str, rows: Places, value: float | None) -> None:
+        """Fill in a number that the rows leave out."""
+        if value is not None:
+            column = self.numbers[name].copy()
+            column[rows] = np.where(np.isnan(column[rows]), value, column[rows])
+            self.numbers[name] = column
+
+    def _fill_words(self, rows: Places, kind: str, arch: str, name: str) -> None:
+        for row in rows.tolist():
+            for field_, word in (("kind", kind), ("arch", arch), ("name", name)):
+                self.words[field_][row] = self.words[field_][row] or word
+
+    def _read_presets(self) -> None:
+        column = self.table.word("preset")
+        if not column.distinct:
+            return
+        self.preset_at = self.preset_at.copy()
+        for code, name in enumerate(column.distinct):
+            rows = np.flatnonzero(column.codes == code)
+            try:
+                preset = self.catalog.preset(name)
+            except ValueError as error:
+                self._give_up(rows, reason(error))
+                continue
+            self.preset_at[rows] = len(self.presets)
+            self.presets.append(preset)
+            if preset.config and not preset.has_work:
+                self.config_at = np.where(column.codes == code, len(self.configs), self.config_at)
+                self.configs.append(compact_json(preset.config))
+                self._fill_words(rows, "", "", preset.name)
+                continue
+            kind = PRESET_KINDS.get(preset.kind, preset.kind)
+            self._fill_words(rows, kind, preset.arch, preset.name)
+            records = preset.records
+            for field_ in ("params", "active_params", "seq_len"):
+                self._fill(field_, rows, records[field_].value if field_ in records else None)
+            self._fill("width", rows, _width(preset.config))
+
+    def _read_networks(self) -> None:
+        lengths = self.table.number("seq_len")
+        if not self.configs:
+            return
+        self.network_at = self.network_at.copy()
+        pairs: dict[tuple[int, float | None], list[int]] = {}
+        for row in np.flatnonzero(self.config_at >= 0).tolist():
+            length = float(lengths[row])
+            pair = int(self.config_at[row]), length if length == length else None
+            pairs.setdefault(pair, []).append(row)
+        for (code, seq_len), listed in pairs.items():
+            rows = np.array(listed)
+            try:
+                network = read_network(self.configs[code], seq_len)
+            except ValueError as error:
+                self._give_up(rows, reason(error))
+                continue
+            self.network_at[rows] = len(self.networks)
+            self.networks.append(network)
+            self._fill_words(rows, *network.kind, "")
+            total, active = float(network.ledger.params_total), float(network.ledger.params_active)
+            self._fill("params", rows, total)
+            self._fill("active_params", rows, active if active < total else None)
+            self._fill("width", rows, _width(network.config))
+
+    def _assume_kinds(self) -> None:
+        """Take work on language where a row does not say; that matters to the utilization."""
+        unsaid = np.array([not kind for kind in self.words["kind"]], dtype=np.bool_)
+        bare = ~np.isnan(self.table.number("flop")) & np.isnan(self.table.number("utilization"))
+        self.notices.where(unsaid & bare, Notice("kind_assumed", "kind"))
+        self.words["kind"] = [kind or "language" for kind in self.words["kind"]]
+
+    def _count_rows(self, kinds: list[NetworkKind]) -> None:
+        """Count what the rows themselves state: FLOPs, FLOPs by sample, or parameters."""
+        formula = prior(self.catalog, "work.formula", "work").value
+        own = {column_of(name): self.numbers[name] for name in OF_WORK}
+        work = work_of_rows(own, kinds, formula)
+        rows = (self.preset_at < 0) & (self.network_at < 0)
+        self.flop = np.where(rows | self.table.says("flop"), work.mid, np.nan)
+        load = work.loadings.get("work", 0.0)
+        self.load = np.where(~np.isnan(self.flop), load, 0.0)
+
+    def _count_presets(self) -> None:
+        """Count presets: FLOPs as published, scaled by other tokens, or 6 N D."""
+        tokens, says = self.table.number("tokens"), self.table.says("tokens")
+        for code, preset in enumerate(self.presets):
+            every = (self.preset_at == code) & np.isnan(self.flop) & (self.network_at < 0)
+            for rows in (np.flatnonzero(every & mask) for mask in (says, ~says)):
+                if rows.size:
+                    self._count_preset(preset, rows, tokens[rows])
+
+    def _count_preset(self, preset: Preset, rows: Places, tokens: Floats) -> None:
+        """Count rows of a preset that all give its tokens, or that all leave them out."""
+        quantity = _flop_of_preset(preset, tokens, self.catalog)
+        if quantity is not None:
+            self.flop[rows] = quantity.mid
+            self.load[rows] = quantity.loadings.get("work", 0.0)
+        elif "device_hours" in preset.records:
+            timed = rows[np.isnan(self.hours[rows])]
+            found = recorded("device_hours", preset.records["device_hours"], "work").value
+            self.hours = self.hours.copy()
+            self.hours[timed] = found.mid
+            self.hours_load[timed] = found.loadings.get("work", 0.0)
+
+    def _count_networks(self) -> None:
+        """Count configs: the exact ledger, times the tokens or the samples."""
+        tokens, samples = self.table.number("tokens"), self.table.number("samples")
+        for row in np.flatnonzero((self.network_at >= 0) & np.isnan(self.flop)).tolist():
+            network = self.networks[self.network_at[row]]
+            self.flop[row] = network.flop(float(tokens[row]), float(samples[row]))
+
+    def _adapt(self, kinds: list[NetworkKind]) -> None:
+        """Spare LoRA the weight gradients of the frozen base."""
+        column = self.table.word("finetune")
+        if "lora" not in column.distinct:
+            return
+        stated = ~np.isnan(stated_flop({column_of(name): self.numbers[name] for name in OF_WORK}))
+        counted = np.array([kind.lora for kind in kinds]) & ~stated
+        lora = (column.codes == column.distinct.index("lora")) & ~counted
+        self.flop = np.where(lora, self.flop * LORA_SHARE, self.flop)
+        self.notices.where(lora, Notice("lora_saves", "finetune"))
+
+    def _refuse(self) -> None:
+        """Refuse rows without work, and of more than any machine could do."""
+        flop, most = self.flop, LIMITS["training_flop"][1]
+        with np.errstate(invalid="ignore"):
+            for row in np.flatnonzero(flop > most).tolist():
+                values = {"flop": float(flop[row]), "most": most}
+                self._give_up(np.array([row]), Notice("too_much_work", "", values))
+        for row in np.flatnonzero(np.isnan(flop) & np.isnan(self.hours)).tolist():
+            self._give_up(np.array([row]), self._no_work(row))
+
+    def _no_work(self, row: int) -> Notice:
+        scenario, preset = self.table.row(row), self.preset_at[row]
+        if scenario.finetune is not None and scenario.preset is not None:
+            return Notice("finetune_needs_size", "finetune")
+        if scenario.params is not None:
+            return Notice("params_need_tokens", "tokens")
+        if scenario.config is not None:
+            return Notice("config_needs_tokens", "tokens")
+        if preset >= 0:
+            return Notice("preset_needs_tokens", "tokens", {"preset": self.presets[preset].name})
+        return Notice("no_work")
+
+    def _say(self, kinds: list[NetworkKind]) -> None:
+        """Say what was assumed, and what follows from the architecture."""
+        table = self.table
+        attempts = table.number("attempts")
+        for times in np.unique(attempts[attempts > 1]).tolist():
+            notice = Notice("attempts_counted", "attempts", {"times": times})
+            self.notices.where(attempts == times, notice)
+        self.notices.coded(
+            [
+                tuple(Notice("text", "", {"text": text}) for text in network.ledger.warnings)
+                for network in self.networks
+            ],
+            self.network_at,
+        )
+        length, layers = table.number("seq_len"), self.numbers["layers"]
+        own = (self.preset_at < 0) & (self.network_at < 0) & np.isnan(table.number("flop"))
+        added = own & ~np.isnan(length) & ~np.isnan(self.flop) & table.says("params")
+        added &= np.isnan(layers * self.numbers["width"]) & ~table.says("sample_flop")
+        if added.any():
+            transformer = np.array([kind.transformer for kind in kinds])
+            rows = np.flatnonzero(added & transformer)
+            active = self.numbers["active_params"][rows]
+            size = np.where(np.isnan(active), self.numbers["params"][rows], active)
+            shares = attention_share(length[rows], self.numbers["width"][rows], size)
+            self.notices.each(
+                rows,
+                [
+                    (Notice("attention_added", "seq_len", {"tokens": tokens, "share": share}),)
+                    for tokens, share in zip(length[rows].tolist(), shares.tolist(), strict=True)
+                ],
+            )
+
+    def _give_up(self, rows: Places, notice: Notice) -> None:
+        for row in rows.tolist():
+            self.errors.setdefault(row, notice)
+
+
+def read_network(config: str, seq_len: float | None) -> Network:
+    """Read and count a config: its JSON text, or the path of a file.
+
+    Raises
+    ------
+    ValueError
+        The file or the text is no config of a known family.
+    """
+    if is_inline(config):
+        return _counted(config, seq_len)
+    from estimator.workload.huggingface import read_config
+
+    return _counted(compact_json(read_config(config)), seq_len)
+
+
+@lru_cache(maxsize=256)
+def _counted(text: str, seq_len: float | None) -> Network:
+    """Read and count a text once."""
+    from estimator.workload.huggingface import model_ledger
+
+    config = inline_config(text)
+    return Network(config=config, ledger=model_ledger(config, seq_len=seq_len))
+
+
+@lru_cache(maxsize=256)
+def compact_config(config: str) -> str:
+    """Keys of a config that its ledger needs, as compact JSON: what a link carries.
+
+    >>> compact_config('{"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "x": 1}')
+    '{"model_type":"gpt2","n_embd":768,"n_layer":12,"n_head":12}'
+    """
+    from estimator.workload.huggingface import model_ledger, read_config
+
+    keys = inline_config(config) if is_inline(config) else read_config(config)
+    whole = model_ledger(keys)
+    kept = dict(keys)
+    for name in [key for key in keys if key not in LENGTHS]:
+        rest = {key: value for key, value in kept.items() if key != name}
+        try:
+            same = bool(rest) and model_ledger(rest) == whole
+        except ValueError:
+            same = False
+        if same:
+            kept = rest
+    return compact_json(kept)
+
+
+def compact_json(config: Mapping[str, Any]) -> str:
+    """Text of a config without a needless letter."""
+    import json
+
+    return json.dumps(config, separators=(",", ":"), ensure_ascii=False)
+
+
+def _width(config: Mapping[str, Any]) -> float | None:
+    """Width of the network in a config.json, whatever its family calls it."""
+    known = [config[key] for key in ("hidden_size", "n_embd", "d_model") if key in config]
+    return float(known[0]) if known else None
+
+
+def _flop_of_preset(preset: Preset, tokens: Floats, catalog: Catalog) -> Uncertain | None:
+    """FLOPs as published; other tokens than the published ones scale them; NaN: as published."""
+    records, told = preset.records, not np.isnan(tokens[0])
+    if "training_flop" in records and ("tokens" in records or not told):
+        flop = recorded("training_flop", records["training_flop"], "work").value
+        return flop * (tokens / records["tokens"].value) if told else flop
+    active = records.get("active_params", records.get("params"))
+    if active is None or ("tokens" not in records and not told):
+        return None
+    params = recorded("params", active, "work").value
+    seen = Uncertain(tokens) if told else recorded("tokens", records["tokens"], "work").value
+    counted: Uncertain = training_flop(params=params, tokens=seen)
+    return counted * prior(catalog, "work.formula", "work").value
+
+
+def _inputs(
+    scenario: Scenario, preset: Preset | None, network: Network | None, catalog: Catalog
+) -> dict[str, Input]:
+    """Numbers that the work of one scenario rests on."""
+    found: dict[str, Input] = {}
+    known = scenario.said()
+    for name in ("flop", "device_hours", "attempts", "tokens", "samples", "sample_flop"):
+        if name in known:
+            unit = INPUTS[name].unit or UNITS.get(name, "1")
+            found |= given(INPUTS[name].resolved or name, float(known[name]), unit).inputs
+    for name in ("params", "active_params"):
+        if name in known:
+            found |= given(name, float(known[name]), "parameters").inputs
+    if scenario.flop is not None:
+        found.pop("tokens", None)
+        return found
+    if network is not None:
+        total = float(network.ledger.params_total)
+        return found | given("params", total, "parameters").inputs
+    if scenario.params is not None and scenario.tokens is not None:
+        return found | prior(catalog, "work.formula", "work").inputs
+    return found if preset is None else found | _inputs_of_preset(scenario, preset, catalog)
+
+
+def _inputs_of_preset(scenario: Scenario, preset: Preset, catalog: Catalog) -> dict[str, Input]:
+    """Published numbers of a preset that its work rests on."""
+    records = preset.records
+    scaled = scenario.tokens is None or "tokens" in records
+    if "training_flop" in records and scaled:
+        return dict(recorded("training_flop", records["training_flop"], "work").inputs)
+    active = records.get("active_params", records.get("params"))
+    if active is None or (scenario.tokens is None and "tokens" not in records):
+        if "device_hours" in records and scenario.device_hours is None:
+            return dict(recorded("device_hours", records["device_hours"], "work").inputs)
+        return {}
+    found = dict(recorded("params", active, "work").inputs)
+    if scenario.tokens is None:
+        found |= recorded("tokens", records["tokens"], "work").inputs
+    return found | prior(catalog, "work.formula", "work").inputs

@@ -1,0 +1,159 @@
+"""What does each design of a space take: a part of the space as a table of results.
+
+The designs are rows of a `ScenarioTable` and go through the one path of every other question.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from estimator.catalog import Catalog
+from estimator.core.messages import message
+from estimator.core.uncertainty import Uncertain, z_score
+from estimator.estimation.resolver import Finder
+from estimator.estimation.table import TableResult, estimate_table
+from estimator.memory.answer import memory_of, too_large
+from estimator.scenario.scenario import NUMBERS
+from estimator.scenario.table import RECOMPUTED_SHARE, ScenarioTable, Words
+from estimator.search.space import Space
+from estimator.search.sweep import with_left_out
+from estimator.utilization.features import of_each_kind
+
+QUANTITIES = ("wall_hours", "device_hours", "energy_kwh", "cost_usd", "co2e_kg", "water_l")
+"""What a table of designs tells of each, as low, mid and high."""
+
+CHUNK_DESIGNS = 10_000
+"""Designs estimated at once [1]; larger chunks leave the processor's cache."""
+
+NO_ROOM = "weights and optimizer states alone do not fit in the memory of the devices"
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Estimates designs; travels to other processes as it stands.
+
+    Parameters
+    ----------
+    level : float
+        Probability inside the intervals [1].
+    profiles : str
+        A directory of the user's over the shipped profiles; empty for none.
+    calibrated : bool
+        Whether measured runs correct the predictions.
+    keep_too_large : bool
+        Whether designs stay whose devices cannot hold the model.
+    """
+
+    level: float = 0.8
+    profiles: str = ""
+    calibrated: bool = True
+    keep_too_large: bool = False
+
+    def __call__(self, space: Space, start: int, stop: int) -> pa.Table:
+        """Designs from one number up to before another, those left out counted by reason."""
+        finder = Finder(_catalog(self.profiles), calibrated=self.calibrated)
+        stop = min(stop, space.size)
+        tables, left_out = [], Counter[str]()
+        for first in range(start, stop, CHUNK_DESIGNS):
+            table, reasons = self._chunk(space, first, min(first + CHUNK_DESIGNS, stop), finder)
+            tables.append(table)
+            left_out.update(reasons)
+        return with_left_out(pa.concat_tables(tables).unify_dictionaries(), left_out)
+
+    def _chunk(
+        self, space: Space, start: int, stop: int, finder: Finder
+    ) -> tuple[pa.Table, Counter[str]]:
+        """Results of a few designs, and why others have none."""
+        table = table_of(space, start, stop)
+        result = estimate_table(table, finder.catalog, finder=finder)
+        reasons = Counter(message(notice) for notice in result.errors.values())
+        kept = np.ones(table.count, dtype=np.bool_)
+        kept[list(result.errors)] = False
+        needed_bytes, held_bytes = memory(result)
+        fits = ~(needed_bytes > held_bytes)
+        if not self.keep_too_large:
+            reasons[NO_ROOM] += int(np.count_nonzero(kept & ~fits))
+            kept &= fits
+        rows = np.flatnonzero(kept)
+        columns: dict[str, pa.Array] = {"design": pa.array(start + rows)}
+        chosen = space.designs(start, stop)
+        for name in space.swept:
+            values = pa.array(list(space.values[name]))
+            columns[name] = pa.DictionaryArray.from_arrays(
+                pa.array(chosen[name][rows].astype(np.int32)), values
+            )
+        columns["memory_bytes_mid"] = _column(needed_bytes[rows])
+        z = z_score(self.level)
+        for name in QUANTITIES:
+            bounds = result.bounds(name, z)[rows]
+            for place, end in enumerate(("low", "mid", "high")):
+                columns[f"{name}_{end}"] = _column(bounds[:, place])
+        return pa.table(columns), +reasons
+
+
+def table_of(space: Space, start: int, stop: int) -> ScenarioTable:
+    """Designs of a space as scenarios, from one number up to before another."""
+    numbers: dict[str, Floats] = {}
+    words: dict[str, Words] = {}
+    for name, at in space.designs(start, stop).items():
+        values = space.values[name]
+        if name in NUMBERS:
+            numbers[name] = np.array(values, dtype=np.float64)[at]
+        elif name == "recomputation":
+            numbers[name] = np.array([RECOMPUTED_SHARE.get(str(one), np.nan) for one in values])[at]
+        else:
+            words[name] = Words(tuple(map(str, values)), at)
+    count = min(stop, space.size) - start
+    return ScenarioTable(count=count, numbers=numbers, words=words).checked()
+
+
+def memory(result: TableResult) -> tuple[Floats, Floats]:
+    """Least bytes that each design must hold, and those that its devices have; NaN where unknown.
+
+    Returns
+    -------
+    needed, held : array [B]
+        Weights, gradients and optimizer states, shared out as well as can be; activations and what
+        a framework reserves are not included.
+    """
+    asked = result.questions
+    params = asked.work.numbers["params"]
+    needed, held = np.full(result.count, np.nan), np.full(result.count, np.nan)
+    rows = np.flatnonzero(~np.isnan(params) & (asked.named_at >= 0))
+    if rows.size:
+        device_bytes = np.array([memory_of(one.device) for one in asked.named])
+        held[rows] = device_bytes[asked.named_at[rows]] * asked.devices[rows]
+        lora = of_each_kind(asked.work.kinds, lambda kind: kind.lora)[rows]
+        lora |= _adapters(asked.table)[rows]
+        _, needed[rows] = too_large(params[rows], held[rows], lora=lora, catalog=asked.catalog)
+    return needed, held
+
+
+def quantities(result: TableResult) -> Mapping[str, Uncertain]:
+    """Every quantity of a table of designs, with its sources of uncertainty."""
+    return {name: result[name] for name in QUANTITIES}
+
+
+def _adapters(table: ScenarioTable) -> Mask:
+    """Which designs fine-tune adapters on a frozen model."""
+    column = table.word("finetune")
+    adapters = [word == "lora" for word in column.distinct]
+    return np.array([*adapters, False], dtype=np.bool_)[column.codes]
+
+
+def _column(values: Floats) -> pa.Array:
+    """Numbers as a column, empty where unknown."""
+    return pa.array(values, from_pandas=True)
+
+
+@lru_cache(maxsize=4)
+def _catalog(profiles: str) -> Catalog:
+    return Catalog.open(profiles or None)

@@ -1,0 +1,160 @@
+"""How likely does a design keep its limits: a budget, a deadline, a cap on energy or on carbon.
+
+Quantities are log-normal and share their sources of uncertainty: a run that takes longer than
+expected also costs more. The probability that one limit holds is closed form; that several hold at
+once is the share of one fixed set of draws of the sources in which they do.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.core.rows import one_of
+from estimator.core.uncertainty import Uncertain
+
+Floats = npt.NDArray[np.float64]
+
+DRAWS = 8192
+"""Draws of the sources of uncertainty; half of them mirror the other half [1]."""
+
+SEED = 20
+"""Of the draws, so that the same question has the same answer."""
+
+_CDF = np.frompyfunc(NormalDist().cdf, 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a plan must keep, and how surely.
+
+    Parameters
+    ----------
+    most : mapping of str to float
+        Quantity -> its limit, positive, in the unit of its name.
+    confidence : float
+        Probability in (0, 1) that all of them hold [1].
+
+    Raises
+    ------
+    ValueError
+        If a limit is not positive, or the confidence not between 0 and 1.
+    """
+
+    most: Mapping[str, float]
+    confidence: float
+
+    def __post_init__(self) -> None:
+        for name, limit in self.most.items():
+            if not 0 < limit < math.inf:
+                raise ValueError(f"the limit of {name} must be positive, got {limit:g}")
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"confidence must be in (0, 1), got {self.confidence:g}")
+
+
+def probability_within(quantity: Uncertain, limit: float) -> Floats:
+    """Probability that a quantity is at most a limit [1].
+
+    Parameters
+    ----------
+    quantity : Uncertain
+        Positive, of any shape.
+    limit : float, positive
+        In the unit of the quantity.
+
+    Returns
+    -------
+    array
+        0 or 1 where the quantity is exact; NaN where it is unknown.
+
+    >>> float(probability_within(Uncertain(100.0, {"power": 0.2}), 100.0))
+    0.5
+    """
+    mid = np.asarray(quantity.mid, dtype=np.float64)
+    spread = np.broadcast_to(np.asarray(quantity.log_sd, dtype=np.float64), mid.shape)
+    slack = math.log(limit) - np.log(mid)
+    exact = np.where(slack >= 0, np.inf, -np.inf)
+    z = np.where(spread > 0, slack / np.where(spread > 0, spread, 1.0), exact)
+    return np.where(np.isnan(mid), np.nan, np.asarray(_CDF(z), dtype=np.float64))
+
+
+def probability_of_all(
+    quantities: Mapping[str, Uncertain], most: Mapping[str, float], place: int
+) -> float:
+    """Probability that one design keeps all limits at once [1]; closed form for a single one.
+
+    Parameters
+    ----------
+    quantities : mapping of str to Uncertain, shape (n,) each
+        Of all designs.
+    most : mapping of str to float
+        Quantity -> its limit.
+    place : int
+        Which design.
+    """
+    chosen = {name: one_of(quantities[name], place) for name in most}
+    if len(chosen) == 1:
+        (name, quantity), *_ = chosen.items()
+        return float(probability_within(quantity, most[name]))
+    sources = sorted({source for one in chosen.values() for source in one.loadings})
+    draws = _draws(len(sources))
+    kept = np.ones(DRAWS, dtype=np.bool_)
+    for name, quantity in chosen.items():
+        loads = np.array([float(quantity.loadings.get(source, 0.0)) for source in sources])
+        kept &= draws @ loads <= math.log(most[name]) - math.log(float(quantity.mid))
+    return float(kept.mean())
+
+
+def best_designs(
+    objective: Floats, quantities: Mapping[str, Uncertain], limits: Limits, count: int
+) -> list[int]:
+    """Designs of the smallest objective among those that keep all limits with the confidence asked.
+
+    Parameters
+    ----------
+    objective : array, shape (n,)
+        What is to be small; a design with NaN is left out.
+    quantities : mapping of str to Uncertain, shape (n,) each
+        What the limits are about; a design without a quantity that is limited is left out.
+    limits : Limits
+        The limits and the confidence.
+    count : int
+        Designs at most.
+
+    Returns
+    -------
+    list of int
+        The best first; among equals the one that comes first.
+
+    Notes
+    -----
+    All limits together hold at most as likely as each of them. So the closed form leaves most
+    designs out, and only the others, best first, are asked for the probability of all.
+    """
+    possible = ~np.isnan(objective)
+    for name, limit in limits.most.items():
+        possible &= probability_within(quantities[name], limit) >= limits.confidence
+    places = np.flatnonzero(possible)
+    chosen: list[int] = []
+    for place in places[np.argsort(objective[places], kind="stable")].tolist():
+        if len(chosen) == count:
+            break
+        if not limits.most or keeps(quantities, limits, place):
+            chosen.append(place)
+    return chosen
+
+
+def keeps(quantities: Mapping[str, Uncertain], limits: Limits, place: int) -> bool:
+    """Whether a design keeps all limits with the confidence asked."""
+    return probability_of_all(quantities, limits.most, place) >= limits.confidence
+
+
+@lru_cache(maxsize=32)
+def _draws(sources: int) -> Floats:
+    """Standard normal draws of so many sources, each with its mirror image, shape (DRAWS, n)."""
+    half = np.random.default_rng(SEED).standard_normal((DRAWS // 2, sources))
+    return np.concatenate((half, -half))

@@ -1,0 +1,70 @@
+"""Which designs are beaten by none: Pareto fronts of costs that are all to be small.
+
+References
+----------
+H. T. Kung, F. Luccio, F. P. Preparata, "On finding the maxima of a set of vectors", J. ACM 22(4),
+1975: after sorting by one cost, a point can be beaten only by points before it.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+def pareto_front(costs: Floats) -> Mask:
+    """Whether each design is beaten by no other: none is at most as dear in all and less in one.
+
+    Parameters
+    ----------
+    costs : array, shape (n, k)
+        Costs of n designs; a design with NaN among them is on no front.
+
+    Returns
+    -------
+    array of bool, shape (n,)
+        Of equal designs all are on the front, or none.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another.
+
+    >>> pareto_front(np.array([[1.0, 3.0], [2.0, 2.0], [2.0, 3.0], [3.0, 1.0]]))
+    array([ True,  True, False,  True])
+    """
+    costs = np.asarray(costs, dtype=np.float64)
+    if costs.ndim != 2 or costs.shape[1] == 0:
+        raise ValueError(f"costs must have shape (n, k) with k from 1, got {costs.shape}")
+    known = np.flatnonzero(~np.isnan(costs).any(axis=1))
+    points, where = np.unique(costs[known], axis=0, return_inverse=True)
+    on_front = _front_of_two(points) if costs.shape[1] <= 2 else _front_of_many(points)
+    front = np.zeros(len(costs), dtype=np.bool_)
+    front[known] = on_front[where.reshape(-1)]
+    return front
+
+
+def _front_of_two(points: Floats) -> Mask:
+    """Of points in lexicographic order and without duplicates: those that set a new low."""
+    last = points[:, -1]
+    before = np.minimum.accumulate(np.concatenate(([np.inf], last[:-1])))
+    if points.shape[1] == 1:
+        return np.asarray(np.arange(len(points)) == 0, dtype=np.bool_)
+    return np.asarray(last < before, dtype=np.bool_)
+
+
+def _front_of_many(points: Floats) -> Mask:
+    """Keep the point of the smallest sum of ranks, drop what it beats, and go on with the rest.
+
+    A point that beats another comes before it in each rank, ties too, for the points are in
+    lexicographic order: so the first of those left is beaten by none.
+    """
+    ranks = np.argsort(np.argsort(points, axis=0, kind="stable"), axis=0, kind="stable")
+    left = np.argsort(ranks.sum(axis=1), kind="stable")
+    front = np.zeros(len(points), dtype=np.bool_)
+    while left.size:
+        best, rest = left[0], left[1:]
+        front[best] = True
+        left = rest[(points[rest] < points[best]).any(axis=1)]
+    return front

@@ -1,0 +1,116 @@
+"""Where does a sweep lie while it goes on: parts on disk, each whole or absent, joined at the end.
+
+A sweep that was stopped goes on where it was: its parts lie in a folder beside the file that it
+will be, with the space and the settings they belong to.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+MANIFEST = "sweep.json"
+FORMATS = (".parquet", ".csv")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts of one sweep.
+
+    Parameters
+    ----------
+    out : Path
+        The file that the sweep will be, `.parquet` or `.csv`.
+    belongs : mapping
+        What the parts were made from; parts of anything else are refused.
+    """
+
+    out: Path
+    belongs: Mapping[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """Where the parts lie."""
+        return self.out.with_name(f"{self.out.name}.parts")
+
+    def open(self) -> None:
+        """Make the folder, or take up the one that lies there.
+
+        Raises
+        ------
+        ValueError
+            If the file has another ending, or the parts there are of another sweep.
+        OSError
+            If the folder cannot be made.
+        """
+        if self.out.suffix not in FORMATS:
+            raise ValueError(f"{self.out} must end in .parquet or .csv")
+        manifest = self.folder / MANIFEST
+        if manifest.exists():
+            if json.loads(manifest.read_text(encoding="utf-8")) != dict(self.belongs):
+                raise ValueError(
+                    f"{self.folder} holds parts of another sweep: delete it, or write elsewhere"
+                )
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write_whole(manifest, json.dumps(dict(self.belongs)).encode())
+
+    def done(self) -> set[int]:
+        """Numbers of the parts that are there."""
+        return {int(path.stem.rpartition("-")[2]) for path in self.folder.glob("part-*.arrow")}
+
+    def write(self, number: int, table: pa.Table) -> None:
+        """Write one part; it is there whole, or not at all."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        _write_whole(self.folder / f"part-{number}.arrow", sink.getvalue())
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Every part in the order of its number, one at a time."""
+        for number in sorted(self.done()):
+            with pa.memory_map(str(self.folder / f"part-{number}.arrow")) as source:
+                yield pa.ipc.open_file(source).read_all()
+
+    def join(self, tables: Iterator[pa.Table]) -> int:
+        """Write the tables as the one file, and let the parts go.
+
+        Returns
+        -------
+        int
+            Rows written.
+        """
+        unfinished = self.out.with_name(f".{self.out.name}.unfinished")
+        rows, writer = 0, None
+        try:
+            for table in tables:
+                writer = writer or _writer(self.out.suffix, unfinished, table.schema)
+                writer.write_table(table)
+                rows += table.num_rows
+        finally:
+            if writer is not None:
+                writer.close()
+        os.replace(unfinished, self.out)
+        shutil.rmtree(self.folder)
+        return rows
+
+
+def _writer(suffix: str, path: Path, schema: pa.Schema) -> Any:
+    """Writer of tables to one file."""
+    if suffix == ".parquet":
+        return pyarrow.parquet.ParquetWriter(path, schema)
+    return pyarrow.csv.CSVWriter(path, schema)
+
+
+def _write_whole(path: Path, content: Any) -> None:
+    """Write a file beside its place, and move it there when it is whole."""
+    beside = path.with_name(f".{path.name}.unfinished")
+    beside.write_bytes(content)
+    os.replace(beside, path)

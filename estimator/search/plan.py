@@ -1,0 +1,284 @@
+"""What is the best way to do this by Friday: the best designs under limits, what binds, what helps.
+
+Every design is estimated; of those that the devices can hold, the best few are kept that stay under
+all limits with the confidence asked. Each limit is then relaxed by a tenth, by itself, to see what
+that buys.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.core.messages import message
+from estimator.core.rows import one_of
+from estimator.core.uncertainty import Number, Uncertain
+from estimator.estimation.resolver import Finder
+from estimator.estimation.table import estimate_table
+from estimator.scenario.scenario import Scenario
+from estimator.search.designs import CHUNK_DESIGNS, memory, quantities, table_of
+from estimator.search.limits import Limits, best_designs, probability_of_all, probability_within
+from estimator.search.space import Space
+
+OBJECTIVES = {
+    "cost": "cost_usd",
+    "time": "wall_hours",
+    "co2e": "co2e_kg",
+    "energy": "energy_kwh",
+}
+"""What may be made small -> its quantity."""
+
+MOST_DESIGNS = 2_000_000
+"""Designs of a plan at most [1]: they are all estimated."""
+
+RELAXED = 1.1
+"""How far a limit is relaxed to see what that buys [1]."""
+
+PLANNED_KINDS = ("gpu-datacenter", "superchip", "tpu", "asic")
+"""Kinds of device that a plan looks at where none are named."""
+
+PLANNED_COUNTS = tuple(float(2**power) for power in range(13))
+"""Device counts that a plan looks at where none are given [1]."""
+
+LEAST_GAIN = 1e-9
+"""A smaller gain is rounding [1]."""
+
+Places = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be planned.
+
+    Parameters
+    ----------
+    space : Space
+        The workload and what is fixed, as inputs of one value, and the choices as lists.
+    limits : Limits
+        What must be kept, by quantity: `cost_usd`, `wall_hours`, `co2e_kg`, `energy_kwh`.
+    minimize : str
+        A key of `OBJECTIVES`.
+    count : int
+        Plans at most [1].
+    """
+
+    space: Space
+    limits: Limits
+    minimize: str = "cost"
+    count: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One design that keeps the limits, or comes nearest to that.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The design as a question of its own.
+    probability : float
+        That all limits hold at once [1].
+    holds : mapping of str to float
+        Quantity that is limited -> probability that this limit holds [1].
+    quantities : mapping of str to Uncertain
+        What the design takes.
+    """
+
+    scenario: Scenario
+    probability: float
+    holds: Mapping[str, float]
+    quantities: Mapping[str, Uncertain]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanAnswer:
+    """The best plans, and what stands in the way of better ones.
+
+    Parameters
+    ----------
+    plans : tuple of Plan
+        The best first; empty if no design keeps the limits.
+    nearest : Plan, optional
+        Where there are no plans: the design most likely to keep the limits.
+    gains : mapping of str to float
+        Limit -> by which share the objective of the best plan falls where this limit alone is
+        relaxed by a tenth [1]; a limit that binds has a gain, and infinity is a first plan at all.
+    designs, too_large, refused : int
+        How many were looked at, do not fit their devices, and cannot be estimated [1].
+    """
+
+    plans: tuple[Plan, ...]
+    nearest: Plan | None
+    gains: Mapping[str, float] = field(default_factory=dict)
+    designs: int = 0
+    too_large: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidates:
+    """Designs that may be among the best: their numbers and what they take."""
+
+    numbers: npt.NDArray[np.intp]
+    quantities: Mapping[str, Uncertain]
+
+    def plan(self, request: Request, place: int) -> Plan:
+        """One of them, as it is shown."""
+        taken = {name: one_of(quantity, place) for name, quantity in self.quantities.items()}
+        most = request.limits.most
+        return Plan(
+            scenario=request.space.scenario(int(self.numbers[place])),
+            probability=probability_of_all(self.quantities, most, place) if most else 1.0,
+            holds={name: float(probability_within(taken[name], most[name])) for name in most},
+            quantities={name: one for name, one in taken.items() if not np.isnan(one.mid)},
+        )
+
+
+def best_plans(request: Request, catalog: Catalog) -> PlanAnswer:
+    """Find the best plans among all designs of a space.
+
+    Raises
+    ------
+    ValueError
+        If the objective or a limited quantity is unknown, there are more than `MOST_DESIGNS`
+        designs, or not one of them can be estimated; the message gives the first reason.
+    """
+    _check(request)
+    finder = Finder(catalog)
+    kept: list[_Candidates] = []
+    nearest: list[_Candidates] = []
+    too_large, refused, reason = 0, 0, ""
+    for start in range(0, request.space.size, CHUNK_DESIGNS):
+        table = table_of(request.space, start, start + CHUNK_DESIGNS)
+        result = estimate_table(table, catalog, finder=finder)
+        refused += len(result.errors)
+        reason = reason or next(map(message, result.errors.values()), "")
+        needed_bytes, held_bytes = memory(result)
+        fits = ~(needed_bytes > held_bytes)
+        fits[list(result.errors)] = False
+        too_large += table.count - len(result.errors) - int(np.count_nonzero(fits))
+        every = _Candidates(
+            numbers=np.arange(start, start + table.count), quantities=quantities(result)
+        )
+        kept.append(_among(every, _possible(every, request, fits)))
+        nearest.append(_among(every, _nearest(every, request, fits)))
+    if refused == request.space.size:
+        raise ValueError(f"no design can be estimated: {reason}")
+    counts = {"designs": request.space.size, "too_large": too_large, "refused": refused}
+    return _answer(request, _joined(kept), _joined(nearest), counts)
+
+
+def planned_devices(catalog: Catalog) -> tuple[str, ...]:
+    """Ids of the data-centre devices with rental offers on record."""
+    offered = {price.device for price in catalog.prices()}
+    return tuple(
+        device.id
+        for device in catalog.devices()
+        if device.kind in PLANNED_KINDS and device.id in offered
+    )
+
+
+def share_of_limit(quantity: Uncertain, limit: float) -> tuple[float, float, float]:
+    """Low, median and high of a quantity as a share of its limit [1]."""
+    low, high = quantity.interval()
+    return float(low) / limit, float(quantity.mid) / limit, float(high) / limit
+
+
+def _check(request: Request) -> None:
+    """Refuse a request that cannot be planned."""
+    if request.minimize not in OBJECTIVES:
+        named = ", ".join(OBJECTIVES)
+        raise ValueError(f"minimize must be one of {named}, got {request.minimize!r}")
+    unknown = [name for name in request.limits.most if name not in OBJECTIVES.values()]
+    if unknown:
+        raise ValueError(f"a limit is of {', '.join(OBJECTIVES.values())}, not of {unknown[0]!r}")
+    if request.space.size > MOST_DESIGNS:
+        raise ValueError(
+            f"{request.space.size:,} designs are more than {MOST_DESIGNS:,}: give fewer choices"
+        )
+
+
+def _possible(every: _Candidates, request: Request, fits: Mask) -> Places:
+    """Designs that may be among the best, or would be if a limit were relaxed."""
+    objective = np.asarray(every.quantities[OBJECTIVES[request.minimize]].mid)
+    good = fits & ~np.isnan(objective)
+    for name, limit in request.limits.most.items():
+        relaxed = probability_within(every.quantities[name], RELAXED * limit)
+        good &= relaxed >= request.limits.confidence
+    places = np.flatnonzero(good)
+    if request.limits.most:
+        return places
+    return places[np.argsort(objective[places], kind="stable")[: request.count]]
+
+
+def _nearest(every: _Candidates, request: Request, fits: Mask) -> Places:
+    """Design whose least likely limit is the likeliest; none where nothing fits."""
+    least = np.where(fits, 1.0, np.nan)
+    for name, limit in request.limits.most.items():
+        least = np.minimum(least, probability_within(every.quantities[name], limit))
+    known = np.flatnonzero(~np.isnan(least))
+    return known[np.argmax(least[known])][None] if known.size else known
+
+
+def _answer(
+    request: Request, kept: _Candidates, nearest: _Candidates, counts: Mapping[str, int]
+) -> PlanAnswer:
+    """Choose among the candidates, under the limits and with each of them relaxed."""
+    objective = np.asarray(kept.quantities[OBJECTIVES[request.minimize]].mid)
+    limits = request.limits
+    best = best_designs(objective, kept.quantities, limits, request.count)
+    gains = {}
+    for name, limit in limits.most.items():
+        relaxed = Limits(most={**limits.most, name: RELAXED * limit}, confidence=limits.confidence)
+        found = best_designs(objective, kept.quantities, relaxed, 1)
+        if found and not best:
+            gains[name] = math.inf
+        elif found and objective[found[0]] < objective[best[0]] * (1 - LEAST_GAIN):
+            gains[name] = float(1 - objective[found[0]] / objective[best[0]])
+    closest = None
+    if not best and nearest.numbers.size:
+        (place, *_) = _nearest(nearest, request, np.ones(nearest.numbers.size, dtype=np.bool_))
+        closest = nearest.plan(request, int(place))
+    plans = tuple(kept.plan(request, place) for place in best)
+    return PlanAnswer(plans=plans, nearest=closest, gains=gains, **counts)
+
+
+def _among(every: _Candidates, places: Places) -> _Candidates:
+    """Some of the candidates."""
+    chosen = {
+        name: Uncertain(
+            np.asarray(quantity.mid)[places],
+            {source: np.asarray(load)[places] for source, load in quantity.loadings.items()},
+        )
+        for name, quantity in every.quantities.items()
+    }
+    return _Candidates(numbers=every.numbers[places], quantities=chosen)
+
+
+def _joined(parts: Sequence[_Candidates]) -> _Candidates:
+    """Candidates of all chunks."""
+    joined = {
+        name: _concatenated([part.quantities[name] for part in parts])
+        for name in parts[0].quantities
+    }
+    return _Candidates(numbers=np.concatenate([part.numbers for part in parts]), quantities=joined)
+
+
+def _concatenated(quantities: Sequence[Uncertain]) -> Uncertain:
+    """One quantity of all chunks; a source that a chunk lacks does not move it there."""
+
+    def loads(source: str) -> Number:
+        return np.concatenate(
+            [
+                np.broadcast_to(one.loadings.get(source, 0.0), np.shape(one.mid))
+                for one in quantities
+            ]
+        )
+
+    sources = dict.fromkeys(source for one in quantities for source in one.loadings)
+    mids = [np.asarray(one.mid) for one in quantities]
+    return Uncertain(np.concatenate(mids), {source: loads(source) for source in sources})

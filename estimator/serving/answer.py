@@ -1,0 +1,413 @@
+"""What comes out: every quantity of serving with its interval, for one set-up or many.
+
+The error of a prediction has parts that are independent: what the engine's model cannot know (the
+spread of held-out measurements), layers guessed from a size, traffic that was left open, and the
+factors of money, grid and site. Their variances of the logarithm add up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import z_score
+from estimator.core.units import S_PER_H, W_PER_KW
+from estimator.serving.capacity import devices_needed
+from estimator.serving.engines import ENGINES, SERVER, VENDOR, Parameters, fitted
+from estimator.serving.performance import Performance, performance
+from estimator.serving.place import Factor, factor
+from estimator.serving.question import ServingQuestion
+from estimator.serving.queueing import concurrency_of_rate
+from estimator.serving.table import OUTPUT_TOKENS, Resolved, Resolver, ServingTable, table_of
+
+Floats = npt.NDArray[np.float64]
+
+DELIVERED = (
+    "time_to_first_token_s",
+    "inter_token_s",
+    "output_tokens_per_s",
+    "device_power_w",
+    "device_energy_per_output_token_j",
+)
+"""Quantities of the devices alone."""
+
+QUANTITIES = (
+    *DELIVERED,
+    "energy_per_output_token_j",
+    "cost_per_million_output_tokens_usd",
+    "co2e_per_million_output_tokens_kg",
+    "water_per_million_output_tokens_l",
+    "energy_per_request_wh",
+    "cost_per_request_usd",
+)
+"""All quantities with an interval, in their order."""
+
+MILLION = 1e6
+J_PER_WH = 3600.0
+SHAPE_LOG_SD = 0.12
+"""How far layers guessed from a size move a latency [1]."""
+
+NODE_DEVICES = 8.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Median of a quantity and the standard deviation of its logarithm, one a row."""
+
+    mid: Floats
+    log_sd: Floats
+
+    def bounds(self, level: float) -> tuple[Floats, Floats]:
+        """Central interval of a probability."""
+        width = np.exp(z_score(level) * self.log_sd)
+        return self.mid / width, self.mid * width
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingAnswer:
+    """Answers to some questions.
+
+    Parameters
+    ----------
+    rows : sequence of Resolved or str
+        What each question named, or why it is refused.
+    ranges : mapping of str to Range
+        Quantity -> one value a question that is not refused, NaN where it cannot be had.
+    notes : sequence of tuple of str
+        What was assumed for each of them.
+    performance, table
+        Behind them, for the roofline and the memory; None if all are refused.
+    """
+
+    rows: Sequence[Resolved | str]
+    ranges: dict[str, Range]
+    notes: Sequence[tuple[str, ...]]
+    performance: Performance | None
+    table: ServingTable | None
+
+
+def answer_serving(
+    questions: Sequence[ServingQuestion | str],
+    catalog: Catalog,
+    *,
+    parameters: Parameters | None = None,
+    resolver: Resolver | None = None,
+) -> ServingAnswer:
+    """Answer questions about serving, refused ones with their reason.
+
+    Parameters
+    ----------
+    questions : sequence of ServingQuestion or str
+        A text is a question that could not be read: the reason.
+    catalog : Catalog
+    parameters, resolver
+        The fitted ones and a new one if not given.
+
+    Returns
+    -------
+    ServingAnswer
+    """
+    values = fitted(catalog) if parameters is None else parameters
+    known = Resolver(catalog, values) if resolver is None else resolver
+    rows: list[Resolved | str] = [_resolved(known, asked) for asked in questions]
+    kept = [row for row in rows if isinstance(row, Resolved)]
+    if kept:
+        refusals = iter(_unfit(table_of(kept), values))
+        rows = [next(refusals) or row if isinstance(row, Resolved) else row for row in rows]
+        kept = [row for row in rows if isinstance(row, Resolved)]
+    if not kept:
+        return ServingAnswer(rows=rows, ranges={}, notes=(), performance=None, table=None)
+    table = table_of(kept)
+    found = performance(table.setup(values), table.traffic(values))
+    ranges = _delivered(table, _expected(table, values, found), catalog)
+    ranges |= _priced(table, ranges, catalog)
+    most = table.most_sequences(_in_flight(table))
+    notes = [_notes(row, table, place, most) for place, row in enumerate(kept)]
+    return ServingAnswer(rows=rows, ranges=ranges, notes=notes, performance=found, table=table)
+
+
+def _resolved(resolver: Resolver, asked: ServingQuestion | str) -> Resolved | str:
+    if isinstance(asked, str):
+        return asked
+    try:
+        row = resolver.resolve(asked)
+        if asked.request_rate is None:
+            return row
+        row, flying = _in_flight_of_rate(resolver, asked, row)
+        busy = asked.duty_cycle if flying >= 1.0 or asked.duty_cycle else max(flying, 1e-4)
+        told = replace(asked, request_rate=None, concurrency=max(flying, 1.0), duty_cycle=busy)
+        return replace(row, question=told)
+    except (ValueError, OSError) as error:
+        return " ".join(str(error).split())
+
+
+def _in_flight_of_rate(
+    resolver: Resolver, asked: ServingQuestion, saturated: Resolved
+) -> tuple[Resolved, float]:
+    """Row laid out for the sequences that a rate of requests keeps in flight, and their number."""
+    rate = asked.request_rate or 0.0
+    flying = concurrency_of_rate(saturated, rate, resolver.parameters)
+    if saturated.data_parallel == (asked.data_parallel or 1.0):
+        return saturated, flying
+    split = resolver.resolve(
+        replace(asked, request_rate=None, concurrency=max(flying, 1.0), devices=saturated.devices)
+    )
+    if split.data_parallel == saturated.data_parallel:
+        return saturated, flying
+    try:
+        return split, concurrency_of_rate(split, rate, resolver.parameters)
+    except ValueError:
+        return saturated, flying
+
+
+def _unfit(table: ServingTable, parameters: Parameters) -> list[str]:
+    """Why a set-up cannot run, empty where it can."""
+    traffic = table.traffic(parameters)
+    tokens = np.asarray(traffic.input_tokens + 0.5 * traffic.output_tokens)
+    asked = np.where(np.isnan(table.given["concurrency"]), 1.0, table.given["concurrency"])
+    least = np.where(np.isnan(table.given["input_tokens"]), 0.5 * traffic.output_tokens, tokens)
+    most = table.most_sequences(least)
+    memory = np.asarray(table.machine.memory_bytes)
+    needed = np.asarray(devices_needed(table.model, table.layout, memory, asked, least))
+    longest = np.asarray(traffic.input_tokens + traffic.output_tokens)
+    reasons = []
+    for place, row in enumerate(table.rows):
+        reason = ""
+        context = row.model.longest_context
+        if most[place] < min(1.0, asked[place]) or most[place] < LEAST_FIT * asked[place]:
+            what = "the weights do" if most[place] <= 0 else f"{asked[place]:g} sequences do"
+            reason = (
+                f"{what} not fit in {row.devices:g} x {row.device.device.name}: "
+                f"{needed[place]:.0f} would hold them"
+            )
+        elif context is not None and longest[place] > context * CONTEXT_SLACK:
+            reason = f"{longest[place]:g} tokens exceed the {context:g} that {row.model.name} takes"
+        reasons.append(reason)
+    return reasons
+
+
+LEAST_FIT = 0.55
+"""Share of the sequences asked for that the memory must hold at half of their final length: what
+is in flight may be shorter, as measured rows are that run at the limit of their memory [1]."""
+
+CONTEXT_SLACK = 8.0
+"""Contexts are stretched by rotary scaling; beyond so many times the config's it is a slip [1]."""
+
+
+def _expected(
+    table: ServingTable, parameters: Parameters, found: Performance
+) -> dict[str, tuple[Floats, Floats]]:
+    """Median of each quantity, and the variance of its logarithm that open inputs make.
+
+    Where neither the program nor its load is stated, it may be a usual server or a vendor's build,
+    two standard deviations apart: throughput without a load is mostly a vendor's figure.
+    """
+    variance = _open_variance(table, parameters, found)
+    values = _values(found)
+    open_ = np.array([row.program_open for row in table.rows])
+    if not open_.any():
+        return {name: (values[name], variance[name]) for name in DELIVERED}
+    packed = open_ & (table.expert_bits <= 8.0)
+    cache_bytes = np.where(packed, 1.0, table.layout.cache_bytes)
+    tuned = replace(
+        table,
+        engines=np.where(open_, VENDOR, table.engines),
+        layout=replace(table.layout, cache_bytes=cache_bytes),
+    )
+    other = _values(performance(tuned.setup(parameters), tuned.traffic(parameters)))
+    apart = {name: np.log(other[name] / values[name]) for name in DELIVERED}
+    return {
+        name: (
+            values[name] * np.exp(TUNED_CHANCE * apart[name]),
+            variance[name] + 0.25 * apart[name] ** 2,
+        )
+        for name in DELIVERED
+    }
+
+
+TUNED_CHANCE = 2.0 / 3.0
+"""How likely throughput of an unstated program at an unstated load is a vendor's [1]."""
+
+
+def _open_variance(
+    table: ServingTable, parameters: Parameters, found: Performance
+) -> dict[str, Floats]:
+    """Variance of the logarithm of each quantity that open traffic and layouts make."""
+    setup, traffic = table.setup(parameters), table.traffic(parameters)
+    base = _values(found)
+    variance = {name: np.zeros(len(table.rows)) for name in DELIVERED}
+    other = table.other_layout()
+    if np.any(other.data_parallel != table.layout.data_parallel):
+        spread = replace(table, layout=other)
+        moved = _values(performance(spread.setup(parameters), spread.traffic(parameters)))
+        for name in DELIVERED:
+            variance[name] += np.square(LAYOUT_SHARE * np.log(moved[name] / base[name]))
+    for field, log_sd in table.open_log_sd().items():
+        if not log_sd.any():
+            continue
+        shifted = {}
+        for sign in (-1.0, 1.0):
+            value = np.asarray(getattr(traffic, field)) * np.exp(sign * log_sd)
+            if field == "sequences":
+                tokens = np.asarray(traffic.input_tokens + 0.5 * traffic.output_tokens)
+                held = np.maximum(table.most_sequences(tokens), np.asarray(traffic.sequences))
+                value = np.clip(value, 1.0, held)
+            moved = _values(performance(setup, replace(traffic, **{field: value})))
+            shifted[sign] = moved
+        for name in DELIVERED:
+            up = np.log(shifted[1.0][name] / base[name])
+            down = np.log(shifted[-1.0][name] / base[name])
+            variance[name] += 0.5 * (up * up + down * down)
+    return variance
+
+
+def _values(found: Performance) -> dict[str, Floats]:
+    return {
+        "time_to_first_token_s": np.asarray(found.pace.time_to_first_token_s),
+        "inter_token_s": np.asarray(found.pace.inter_token_s),
+        "output_tokens_per_s": np.asarray(found.output_tokens_per_s),
+        "device_power_w": np.asarray(found.device_power_w),
+        "device_energy_per_output_token_j": np.asarray(found.device_energy_per_output_token_j),
+    }
+
+
+def spread_of_rows(
+    table: ServingTable, parameters: Parameters, catalog: Catalog
+) -> dict[str, Floats]:
+    """Standard deviation of the logarithm of every delivered quantity, by row [1]."""
+    found = performance(table.setup(parameters), table.traffic(parameters))
+    expected = _expected(table, parameters, found)
+    return {name: _log_sd(table, name, expected[name][1], catalog) for name in DELIVERED}
+
+
+def spread_scale(table: ServingTable, quantity: str, catalog: Catalog) -> Floats:
+    """Spread of a row over that at the reference bandwidth [1].
+
+    The faster a server's device, the more of a step is the host's, which no table describes.
+    """
+    slope = catalog.prior(f"serving.spread.exponent.{quantity}").value
+    wide = np.asarray(table.machine.bytes_per_s) / REFERENCE_BYTES_PER_S
+    by_width = np.maximum(wide, LEAST_WIDTH) ** slope
+    return np.asarray(np.where(table.engines == SERVER, by_width, 1.0))
+
+
+LAYOUT_SHARE = 0.5
+"""Part of the way to the other choice, split layers or replicas, that one standard deviation of an
+unspecified layout goes [1]."""
+
+REFERENCE_BYTES_PER_S = 3.35e12
+"""Bandwidth of an H100, at which the spreads are stated [B/s]."""
+
+LEAST_WIDTH = 0.5
+"""Slower devices are predicted no better than at this share of that bandwidth [1]."""
+
+
+def _log_sd(table: ServingTable, quantity: str, variance: Floats, catalog: Catalog) -> Floats:
+    records = [catalog.prior(f"serving.spread.{engine}.{quantity}") for engine in ENGINES]
+    own = np.array([record.value for record in records])[table.engines]
+    own = own * spread_scale(table, quantity, catalog)
+    known = np.array([row.model.shape_known for row in table.rows])
+    shape = np.where(known | (quantity == "device_power_w"), 0.0, SHAPE_LOG_SD)
+    return np.asarray(np.sqrt(own**2 + shape**2 + variance), dtype=np.float64)
+
+
+def _delivered(
+    table: ServingTable, expected: dict[str, tuple[Floats, Floats]], catalog: Catalog
+) -> dict[str, Range]:
+    return {
+        name: Range(mid=mid, log_sd=_log_sd(table, name, variance, catalog))
+        for name, (mid, variance) in expected.items()
+    }
+
+
+def _priced(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> dict[str, Range]:
+    """Energy with host and site, money, CO2 and water of output tokens."""
+    rows = table.rows
+    idle = _idle_factor(table)
+    node = [node_factor(catalog, row) for row in rows]
+    pue = [row.place.pue for row in rows]
+    joule = ranges["device_energy_per_output_token_j"]
+    energy = _times(_times(Range(mid=joule.mid * idle, log_sd=joule.log_sd), node), pue)
+    rate = ranges["output_tokens_per_s"]
+    kwh = energy.mid * MILLION / (J_PER_WH * W_PER_KW)
+    per_kwh = Range(mid=kwh, log_sd=energy.log_sd)
+    busy = np.array([row.question.duty_cycle or 1.0 for row in rows])
+    hours = np.asarray(table.layout.devices) * MILLION / rate.mid / S_PER_H / busy
+    cost = _cost(rows, Range(mid=hours, log_sd=rate.log_sd), per_kwh)
+    carbon = _times(per_kwh, [row.place.co2e_kg_per_kwh for row in rows])
+    water = _times(per_kwh, [row.place.water_l_per_kwh for row in rows])
+    written = _output_tokens(table)
+    return {
+        "energy_per_output_token_j": energy,
+        "cost_per_million_output_tokens_usd": cost,
+        "co2e_per_million_output_tokens_kg": carbon,
+        "water_per_million_output_tokens_l": water,
+        "energy_per_request_wh": replace(energy, mid=energy.mid * written / J_PER_WH),
+        "cost_per_request_usd": replace(cost, mid=cost.mid * written / MILLION),
+    }
+
+
+def _output_tokens(table: ServingTable) -> Floats:
+    given = table.given["output_tokens"]
+    return np.where(np.isnan(given), OUTPUT_TOKENS, given)
+
+
+def _idle_factor(table: ServingTable) -> Floats:
+    """Energy with the idle time of reserved machines over that of serving alone [1]."""
+    busy = np.where(np.isnan(table.given["duty_cycle"]), 1.0, table.given["duty_cycle"])
+    share = table.idle_w / table.tdp_w
+    return 1.0 + np.where(busy < 1.0, (1.0 - busy) / busy * np.nan_to_num(share, nan=0.1), 0.0)
+
+
+def node_factor(catalog: Catalog, row: Resolved) -> Factor:
+    """Node over devices, and the network over nodes where one does not do."""
+    host = factor(catalog.prior(f"power.host_factor.{row.device.device.kind}"))
+    if row.devices <= NODE_DEVICES:
+        return host
+    network = factor(catalog.prior("power.network_share"))
+    return replace(host, mid=host.mid * (1.0 + network.mid))
+
+
+def _cost(rows: Sequence[Resolved], hours: Range, energy_kwh: Range) -> Range:
+    """Rent of the device-hours; of owned devices, what their life takes off, and electricity."""
+    prices = [row.money.price_usd_per_h or Factor(mid=np.nan) for row in rows]
+    rent = _times(hours, prices)
+    owned = np.array([row.money.owned for row in rows])
+    if not owned.any():
+        return rent
+    power = _times(energy_kwh, [row.place.electricity_usd_per_kwh for row in rows])
+    return replace(rent, mid=rent.mid + np.where(owned, power.mid, 0.0))
+
+
+def _in_flight(table: ServingTable) -> Floats:
+    """Mean tokens of a sequence in flight, unspecified inputs taken as short [token]."""
+    return np.nan_to_num(table.given["input_tokens"], nan=0.0) + 0.5 * _output_tokens(table)
+
+
+def _times(quantity: Range, factors: Sequence[Factor]) -> Range:
+    mids = np.array([one.mid for one in factors])
+    spreads = np.array([one.log_sd for one in factors])
+    return Range(mid=quantity.mid * mids, log_sd=np.hypot(quantity.log_sd, spreads))
+
+
+def _notes(row: Resolved, table: ServingTable, place: int, most: Floats) -> tuple[str, ...]:
+    """What was assumed for one row, and what it lacks."""
+    asked = row.question
+    notes = list(row.notes)
+    if asked.concurrency is None:
+        alone = "one sequence at a time"
+        notes.append(f"assuming {alone if table.local[place] else 'a saturated server'}")
+    elif most[place] < asked.concurrency:
+        notes.append("more sequences than the memory holds at their mean length: some will wait")
+    for name in ("input_tokens", "output_tokens"):
+        if getattr(asked, name) is None:
+            notes.append(f"{name} unspecified: assuming those of a chat")
+    if row.device.tdp_w is None:
+        notes.append(f"power limit of {row.device.device.name} unknown: no energy follows")
+    if row.money.price_usd_per_h is None:
+        notes.append(f"price of {row.device.device.name} unknown; set price_usd_per_h")
+    if row.device.memory_bytes is None:
+        notes.append(f"memory of {row.device.device.name} unknown: assuming that it fits")
+    return tuple(notes)

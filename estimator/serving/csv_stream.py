@@ -1,0 +1,123 @@
+"""A table of set-ups: rows read, answered by the thousand, written with their results."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TextIO
+
+import numpy as np
+
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import z_score
+from estimator.estimation.csv_stream import records_of
+from estimator.serving.answer import QUANTITIES, Range, ServingAnswer, answer_serving
+from estimator.serving.engines import fitted
+from estimator.serving.question import COLUMNS, ServingQuestion, question_of
+from estimator.serving.table import Resolver
+
+BLOCK_ROWS = 2_000
+"""Rows answered together [1]."""
+
+ENDS = ("low", "mid", "high")
+RESULT_COLUMNS = (
+    *(f"{name}_{end}" for name in QUANTITIES for end in ENDS),
+    "warnings",
+    "error",
+)
+MODELS = ("model", "config", "params_total")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingTally:
+    """How many rows were read, answered and refused [1]."""
+
+    rows: int
+    answered: int
+    refused: int
+
+
+def answer_table(
+    lines: Iterator[str], out: TextIO, catalog: Catalog, *, level: float
+) -> ServingTally:
+    """Answer every row of a CSV table, in bounded memory.
+
+    Parameters
+    ----------
+    lines : iterator of str
+        The table, with a header line.
+    out : text file
+        Takes the input columns, then `RESULT_COLUMNS`.
+    catalog : Catalog
+    level : float
+        Probability inside the intervals [1].
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a header, a device or a model column, has a column twice, or is no CSV.
+    """
+    z_score(level)
+    records = (cells for _, cells in records_of(lines))
+    header = _header(next(records, []))
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*header, *RESULT_COLUMNS])
+    resolver = Resolver(catalog, fitted(catalog))
+    rows = refused = 0
+    while block := list(islice(records, BLOCK_ROWS)):
+        asked = [_question(header, record) for record in block]
+        answer = answer_serving(asked, catalog, resolver=resolver)
+        for record, results in zip(block, result_rows(answer, level), strict=True):
+            fitted_record = [*record[: len(header)], *[""] * (len(header) - len(record))]
+            writer.writerow([*fitted_record, *results])
+            refused += bool(results[-1])
+        rows += len(block)
+    return ServingTally(rows=rows, answered=rows - refused, refused=refused)
+
+
+def result_rows(answer: ServingAnswer, level: float) -> Iterator[list[str]]:
+    """Cells of `RESULT_COLUMNS` for every question."""
+    columns = []
+    for name in QUANTITIES:
+        found = answer.ranges.get(name) or Range(mid=np.array([]), log_sd=np.array([]))
+        low, high = found.bounds(level)
+        columns += [low, found.mid, high]
+    cells = np.array(columns).T if answer.ranges else np.empty((0, len(columns)))
+    place = 0
+    for row in answer.rows:
+        if isinstance(row, str):
+            yield [*[""] * len(columns), "", row]
+            continue
+        numbers = [f"{value:.6g}" if np.isfinite(value) else "" for value in cells[place]]
+        yield [*numbers, "; ".join(answer.notes[place]), ""]
+        place += 1
+
+
+def _question(header: Sequence[str], record: Sequence[str]) -> ServingQuestion | str:
+    if len(record) != len(header):
+        return f"the row has {len(record)} cells, the header {len(header)}"
+    try:
+        return question_of(dict(zip(header, record, strict=True)))
+    except ValueError as error:
+        return str(error)
+
+
+def _header(cells: Sequence[str]) -> list[str]:
+    """First row, or a refusal of the whole table."""
+    header = [name.strip() for name in cells]
+    if not any(header):
+        raise ValueError("the table is empty: its first line must name the columns")
+    if len(header) == 1 and ";" in header[0]:
+        raise ValueError("the columns are separated by semicolons: save the table with commas")
+    twice = [name for name, count in Counter(header).items() if count > 1 and name]
+    if twice:
+        raise ValueError(f"the column {twice[0]!r} appears twice: rename one")
+    clash = [name for name in header if name in RESULT_COLUMNS]
+    if clash:
+        raise ValueError(f"the column {clash[0]!r} is one that batch writes: rename it")
+    if "hardware" not in header:
+        raise ValueError(f"the table has no column 'hardware'; known are {', '.join(COLUMNS)}")
+    if not any(name in header for name in MODELS):
+        raise ValueError(f"the table names no model: add one of {', '.join(MODELS)}")
+    return header

@@ -1,0 +1,64 @@
+"""Which device runs a model, and with what memory: names that state more than a profile's."""
+
+import re
+import unicodedata
+
+from estimator.catalog import Catalog, Device
+
+ADDITIONS = (
+    r"-cts\b|-nps\d|-spx|-\d+w\b",  # board variants of MLPerf submissions, partition modes, limits
+    r"\(metal only\)",
+    r"[\s-]*\b\d+ ?gi?b?\b",  # the memory of a chip that is sold with several
+    r"[\s-]*\b\d+(-core)? (gpu|cpu)\b",
+)
+"""What may follow the name of a device, in the order in which it is given up."""
+
+
+def find_named_device(catalog: Catalog, name: str) -> Device:
+    """Device of a name, its additions given up one by one.
+
+    Raises
+    ------
+    ValueError
+        If no device answers to the name.
+    """
+    try:
+        return catalog.device(name)
+    except ValueError as error:
+        for shorter in without_additions(name):
+            try:
+                return catalog.device(shorter)
+            except ValueError:
+                continue
+        raise error
+
+
+def without_additions(name: str) -> list[str]:
+    """Names without one more sort of addition each.
+
+    >>> without_additions("NVIDIA H200-SXM-141GB-CTS")[0]
+    'NVIDIA H200-SXM-141GB'
+    """
+    found, text = [], " ".join(unicodedata.normalize("NFKC", name).replace("\u2011", "-").split())
+    text = text.replace("\u2010", "-")
+    for pattern in ADDITIONS:
+        shorter = " ".join(re.sub(pattern, "", text, flags=re.IGNORECASE).split())
+        if shorter != text:
+            text = shorter
+            found.append(text)
+    return found
+
+
+def stated_memory_bytes(text: str) -> float | None:
+    """Memory that a name states, of the part that runs the model [B].
+
+    >>> stated_memory_bytes("M2 Ultra 76-Core GPU 192GB") == 192 * 2**30
+    True
+    >>> stated_memory_bytes("Pi 5 - 8GB (AMD RX 7600) [GPU]") is None
+    True
+    """
+    inner = re.search(r"\(([^()]*)\)\s*\[gpu\]", text, re.IGNORECASE)
+    card = inner is not None and re.search(r"nvidia|amd|intel|rtx|arc", inner.group(1), re.I)
+    part = inner.group(1) if inner is not None and card else text
+    found = re.search(r"\b(\d+) ?gi?b?\b(?! ?/s)", part, re.IGNORECASE)
+    return float(found.group(1)) * 2.0**30 if found else None

@@ -1,0 +1,143 @@
+"""What of a device does serving depend on: its memory, links, arithmetic, power, and its engine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from estimator.catalog import Catalog, Device
+from estimator.serving.device_names import find_named_device, stated_memory_bytes
+from estimator.serving.engines import CPU, CUDA, EAGER, METAL, OTHER_GPU, SERVER, VENDOR
+from estimator.serving.formats import WeightFormat
+
+BUS_BYTES_PER_S = 32e9
+"""Link of a device without one of its own: PCIe 3.0, 16 lanes, both ways [B/s]."""
+
+IDLE_SHARE = 0.1
+"""Idle power over the power limit, where only the limit is on record [1]."""
+
+SERVER_KINDS = ("gpu-datacenter", "superchip", "tpu", "asic", "wafer", "server")
+PROCESSOR_KINDS = ("cpu", "edge", "npu-phone")
+OUTSIDE = "--hardware names a device; `profiles list` shows all"
+
+SOFTWARE = MappingProxyType(
+    {
+        "vendor": VENDOR,
+        "tensorrt": VENDOR,
+        "trt": VENDOR,
+        "mlperf": VENDOR,
+        "nim": VENDOR,
+        "typical": SERVER,
+        "vllm": SERVER,
+        "sglang": SERVER,
+        "tgi": SERVER,
+        "lmdeploy": SERVER,
+        "mlc": SERVER,
+        "research": EAGER,
+        "transformers": EAGER,
+        "accelerate": EAGER,
+        "llama.cpp": CUDA,
+        "llamacpp": CUDA,
+        "llama-bench": CUDA,
+        "ollama": CUDA,
+        "lm studio": CUDA,
+        "koboldcpp": CUDA,
+        "mlx": METAL,
+        "exllama": CUDA,
+    }
+)
+"""Words in the name of a program -> engine; llama.cpp's is that of the device."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingDevice:
+    """A device with the numbers that serving needs.
+
+    Parameters
+    ----------
+    device : Device
+        Its profile.
+    bytes_per_s, memory_bytes, link_bytes_per_s : float
+        As in its profile; the memory as its name states it, where it does.
+    tdp_w, idle_w : float or None
+        Power limit and idle power, None if not known. [W]
+    """
+
+    device: Device
+    bytes_per_s: float
+    memory_bytes: float | None
+    link_bytes_per_s: float
+    tdp_w: float | None
+    idle_w: float | None
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it stands in a data centre and serves many at a time."""
+        return self.device.kind in SERVER_KINDS
+
+    def local_engine(self) -> int:
+        """Engine of llama.cpp and its like on this device."""
+        device = self.device
+        if device.kind in PROCESSOR_KINDS and device.vendor not in ("Apple", "NVIDIA"):
+            return CPU
+        if device.vendor == "Apple":
+            return METAL
+        return CUDA if device.vendor == "NVIDIA" else OTHER_GPU
+
+    def engine(self, software: str, weights: WeightFormat) -> int:
+        """Engine by the program's name, else by the format of the weights and the device."""
+        named = next((code for word, code in SOFTWARE.items() if word in software.casefold()), None)
+        local = self.local_engine()
+        if named in (CUDA, METAL) or (named is None and weights.packed_by):
+            return local
+        if named is not None:
+            return local if local == CPU and named != EAGER else named
+        return SERVER if self.is_server else local
+
+    def peak_flop_per_s(self, weights: WeightFormat) -> float:
+        """Peak at which such weights are multiplied [FLOP/s].
+
+        Raises
+        ------
+        ValueError
+            If the device states no format that multiplies them.
+        """
+        peaks: Mapping[str, object] = self.device.peaks
+        for name in weights.arithmetic:
+            if name in peaks:
+                return self.device.peaks[name].value
+        has = ", ".join(sorted(peaks)) or "none"
+        raise ValueError(f"{self.device.name} has no arithmetic for {weights.name} (it has {has})")
+
+
+def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:
+    """Device by the name people write.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown, or its memory bandwidth is.
+    """
+    if not name.strip():
+        raise ValueError(f"the device is missing: {OUTSIDE}")
+    device = find_named_device(catalog, name)
+    records = device.records
+    if "memory_bytes_per_s" not in records:
+        raise ValueError(
+            f"memory bandwidth of {device.name} unknown: add memory_bytes_per_s to its profile"
+        )
+
+    def value(key: str) -> float | None:
+        return records[key].value if key in records else None
+
+    tdp = value("tdp_w")
+    idle = value("idle_w")
+    memory = value("memory_bytes")
+    stated = stated_memory_bytes(name)
+    return ServingDevice(
+        device=device,
+        bytes_per_s=records["memory_bytes_per_s"].value,
+        memory_bytes=memory if stated is None else max(stated, memory or 0.0),
+        link_bytes_per_s=value("link_bytes_per_s") or BUS_BYTES_PER_S,
+        tdp_w=tdp,
+        idle_w=idle if idle is not None or tdp is None else IDLE_SHARE * tdp,
+    )

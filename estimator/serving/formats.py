@@ -1,0 +1,150 @@
+"""How many bytes is a weight: number formats of served models, under the names people write.
+
+The bits of llama.cpp's formats count their scales: file size over parameters of an 8 B model, as
+its documentation of `llama-quantize` lists them (2025-03); of the other 4-bit formats, the scales
+of their blocks: 16 bit per 128 weights for AWQ and GPTQ, 8 bit per 32 for MXFP4, 8 bit per 16 for
+NVFP4.
+"""
+
+import re
+from dataclasses import dataclass
+
+BITS_PER_BYTE = 8.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightFormat:
+    """How weights are kept and multiplied.
+
+    Parameters
+    ----------
+    name : str
+        As it is shown.
+    bits : float
+        Bits of a weight in memory, scales included. [bit]
+    arithmetic : tuple of str
+        Formats of a device that multiply it, the wanted one first.
+    outer_bits : float
+        Bits of what stays outside of the format: all but experts where only they are packed. [bit]
+    packed_by : str
+        "llama.cpp" for its own formats, "" for those of serving engines.
+    """
+
+    name: str
+    bits: float
+    arithmetic: tuple[str, ...]
+    outer_bits: float | None = None
+    packed_by: str = ""
+
+    @property
+    def expert_bytes(self) -> float:
+        """Bytes of a weight of a routed expert [B]."""
+        return self.bits / BITS_PER_BYTE
+
+    @property
+    def dense_bytes(self) -> float:
+        """Bytes of any other weight [B]."""
+        return (self.bits if self.outer_bits is None else self.outer_bits) / BITS_PER_BYTE
+
+
+HALF = ("bf16", "fp16", "fp32", "tf32")
+EIGHT = ("fp8", "int8", *HALF)
+
+LLAMA_CPP_BITS = {
+    "Q2_K": 3.16,
+    "Q3_K_S": 3.64,
+    "Q3_K_M": 4.00,
+    "Q3_K_L": 4.30,
+    "Q4_0": 4.64,
+    "Q4_1": 5.12,
+    "Q4_K_S": 4.67,
+    "Q4_K_M": 4.89,
+    "Q5_0": 5.60,
+    "Q5_1": 6.09,
+    "Q5_K_S": 5.57,
+    "Q5_K_M": 5.70,
+    "Q6_K": 6.56,
+    "Q8_0": 8.50,
+    "IQ2_XXS": 2.39,
+    "IQ2_XS": 2.59,
+    "IQ2_S": 2.73,
+    "IQ2_M": 2.94,
+    "IQ3_XXS": 3.26,
+    "IQ3_XS": 3.50,
+    "IQ3_S": 3.68,
+    "IQ3_M": 3.76,
+    "IQ4_XS": 4.46,
+    "IQ4_NL": 4.67,
+}
+"""Bits per weight by llama.cpp's format [bit]."""
+
+SIXTEEN = WeightFormat(name="bf16", bits=16.0, arithmetic=HALF)
+
+FORMATS = {
+    "fp32": WeightFormat(name="fp32", bits=32.0, arithmetic=("tf32", "fp32", "bf16", "fp16")),
+    "tf32": WeightFormat(name="tf32", bits=32.0, arithmetic=("tf32", "fp32")),
+    "bf16": SIXTEEN,
+    "fp16": WeightFormat(name="fp16", bits=16.0, arithmetic=("fp16", "bf16", "fp32", "tf32")),
+    "fp8": WeightFormat(name="fp8", bits=8.0, arithmetic=EIGHT),
+    "int8": WeightFormat(name="int8", bits=8.0, arithmetic=("int8", "fp8", *HALF)),
+    "int4": WeightFormat(name="int4", bits=4.25, arithmetic=HALF),
+    "nf4": WeightFormat(name="nf4", bits=4.5, arithmetic=HALF),
+    "fp4": WeightFormat(name="fp4", bits=4.5, arithmetic=("fp4", "fp8", *HALF)),
+    "mxfp4": WeightFormat(name="mxfp4", bits=4.25, arithmetic=HALF, outer_bits=16.0),
+    "f16": WeightFormat(name="F16", bits=16.0, arithmetic=HALF, packed_by="llama.cpp"),
+    "f32": WeightFormat(name="F32", bits=32.0, arithmetic=HALF, packed_by="llama.cpp"),
+} | {
+    name.casefold(): WeightFormat(name=name, bits=bits, arithmetic=HALF, packed_by="llama.cpp")
+    for name, bits in LLAMA_CPP_BITS.items()
+}
+"""Formats by their name in lower case; F16 and F32 are how llama.cpp spells its own."""
+
+ALIASES = {
+    "bfloat16": "bf16",
+    "float16": "fp16",
+    "half": "fp16",
+    "16-bit": "bf16",
+    "float32": "fp32",
+    "float8": "fp8",
+    "f8": "fp8",
+    "fp8-e4m3": "fp8",
+    "e4m3": "fp8",
+    "w8a8": "int8",
+    "w8a16": "int8",
+    "8-bit": "int8",
+    "w4a16": "int4",
+    "awq": "int4",
+    "gptq": "int4",
+    "gptq-int4": "int4",
+    "awq-int4": "int4",
+    "4-bit": "int4",
+    "nvfp4": "fp4",
+    "float4": "fp4",
+    "q4": "q4_k_m",
+    "q8": "q8_0",
+    "q4_k": "q4_k_m",
+    "q5_k": "q5_k_m",
+    "q3_k": "q3_k_m",
+    "gguf": "q4_k_m",
+}
+"""Other names people write -> name of the format."""
+
+
+def weight_format(text: str) -> WeightFormat:
+    """Format by name; words after it are a remark.
+
+    Raises
+    ------
+    ValueError
+        If no word of it is a format.
+
+    >>> weight_format("Q4_K_M").bits, weight_format("GPTQ int4").name
+    (4.89, 'int4')
+    """
+    words = re.split(r"[\s,;:/()]+", text.casefold().strip())
+    for candidate in ("-".join(words[:2]), *words):
+        name = ALIASES.get(candidate, candidate)
+        if name in FORMATS:
+            return FORMATS[name]
+    known = ", ".join(one.name for one in FORMATS.values())
+    raise ValueError(f"unknown weight format {text!r}: use one of {known}")

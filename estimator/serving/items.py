@@ -1,0 +1,185 @@
+"""What does an item take that is not written token by token: an image, a film, a label, an hour.
+
+An item goes through the network in one or more passes: the steps of a diffusion model, twice where
+guidance compares two prompts, or one pass of a classifier or an encoder. A pass multiplies every
+weight for all positions of all items of a batch, so large ones are bound by the arithmetic.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from estimator.catalog import Catalog
+from estimator.core.units import S_PER_H, W_PER_KW
+from estimator.serving.answer import J_PER_WH, Range, node_factor
+from estimator.serving.engines import fitted
+from estimator.serving.model_names import find_preset
+from estimator.serving.power import board_power_w
+from estimator.serving.question import ServingQuestion
+from estimator.serving.served_model import from_size
+from estimator.serving.step import Engine, Machine, Number
+from estimator.serving.table import Resolved, Resolver, table_of
+from estimator.workload.huggingface import model_ledger, read_config
+
+LATENT_SIDE = 8.0
+"""Pixels of an image per side of a latent, in Stable Diffusion, FLUX and their like [pixel]."""
+
+PACKED = ("Flux", "Qwen")
+"""Diffusion networks that get their latents in squares of two by two."""
+
+LAYERS = 40.0
+"""Layers of a network whose config does not count them: launches are a small part of a pass [1]."""
+
+ITEM_LOG_SD = 0.4
+"""Error of the time of an item: ratios of 17 rows of ML.ENERGY's image and film models, none of
+which was fitted, spread so [1]."""
+
+POWER_LOG_SD = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """What one item asks of a network.
+
+    Parameters
+    ----------
+    passes : float
+        Times that the network runs: steps, doubled by guidance. [1]
+    image_size : float or None
+        Side of the image [pixel].
+    positions : float or None
+        Tokens, patches or frames of an item, where there is no image [token].
+    name : str
+        What an item is called.
+    """
+
+    passes: float = 1.0
+    image_size: float | None = None
+    positions: float | None = None
+    name: str = "item"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemPace:
+    """Time of a batch [s], items per second and power of one device [W]."""
+
+    batch_s: Number
+    items_per_s: Number
+    board_w: Number
+
+
+def item_pass_s(
+    flop: Number, weight_bytes: Number, machine: Machine, engine: Engine, *, layers: Number
+) -> Number:
+    """Time of one pass of a batch on one device [s].
+
+    Parameters
+    ----------
+    flop : float or array
+        FLOPs of the pass, all items of the batch together. [flop]
+    weight_bytes : float or array
+        Bytes of the weights, read once a pass. [B]
+    machine, engine : Machine, Engine
+    layers : float or array
+        Launched one after another. [1]
+    """
+    compute_s = flop / (machine.peak_flop_per_s * engine.matrix_share)
+    read_s = weight_bytes / (machine.bytes_per_s * engine.read_share)
+    return np.maximum(compute_s, read_s) + layers * engine.layer_s + engine.step_s
+
+
+def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> dict[str, Range]:
+    """Latency, rate, energy, money and CO2 of items, with intervals.
+
+    Parameters
+    ----------
+    asked : ServingQuestion
+        `concurrency` is the batch.
+    item : Item
+    catalog : Catalog
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or the size of the item is missing.
+    """
+    flop, params, layers = _work(asked, item, catalog)
+    parameters = fitted(catalog)
+    sized = replace(asked, model="", config="", params_total=params, params_active=None)
+    sized = replace(sized, software=asked.software or "research")
+    row = Resolver(catalog, parameters).resolve(replace(sized, devices=asked.devices or 1.0))
+    table = table_of([row])
+    setup = table.setup(parameters)
+    batch = asked.concurrency or 1.0
+    held = params * row.weights.dense_bytes
+    pass_s = item_pass_s(flop * batch, held, setup.machine, setup.engine, layers=np.array([layers]))
+    batch_s = item.passes * pass_s
+    rate = row.devices * batch / batch_s
+    power = row.devices * board_power_w(
+        table.tdp_w,
+        table.idle_w,
+        parameters.draw,
+        memory_rate=held / pass_s / setup.machine.bytes_per_s,
+        arithmetic_rate=flop * batch / pass_s / setup.machine.peak_flop_per_s,
+    )
+    return _ranges(catalog, row, np.asarray(batch_s), np.asarray(rate), np.asarray(power))
+
+
+def _ranges(
+    catalog: Catalog, row: Resolved, batch_s: Any, rate: Any, power: Any
+) -> dict[str, Range]:
+    sd = np.array([ITEM_LOG_SD])
+    joule_sd = np.hypot(sd, POWER_LOG_SD)
+    factors = (node_factor(catalog, row), row.place.pue)
+    joule = power / rate * factors[0].mid * factors[1].mid
+    whole_sd = np.sqrt(joule_sd**2 + sum(one.log_sd**2 for one in factors))
+    carbon = row.place.co2e_kg_per_kwh
+    kwh = joule * 1000.0 / (J_PER_WH * W_PER_KW)
+    found = {
+        "item_s": Range(mid=batch_s, log_sd=sd),
+        "items_per_s": Range(mid=rate, log_sd=sd),
+        "device_power_w": Range(mid=power, log_sd=np.array([POWER_LOG_SD])),
+        "device_energy_per_item_j": Range(mid=power / rate, log_sd=joule_sd),
+        "energy_per_item_j": Range(mid=joule, log_sd=whole_sd),
+        "co2e_per_1000_items_kg": Range(
+            mid=kwh * carbon.mid, log_sd=np.hypot(whole_sd, carbon.log_sd)
+        ),
+    }
+    price = row.money.price_usd_per_h
+    if price is None:
+        return found
+    usd = 1000.0 * price.mid * row.devices / rate / S_PER_H
+    cost = Range(mid=usd, log_sd=np.hypot(sd, price.log_sd))
+    return found | {"cost_per_1000_items_usd": cost}
+
+
+def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> tuple[float, float, float]:
+    """FLOPs of one pass of one item, parameters, and layers launched one after another."""
+    config: Mapping[str, Any] | None = None
+    preset = find_preset(catalog, asked.model) if asked.model else None
+    if asked.config:
+        config = read_config(asked.config)
+    elif preset is not None and preset.config:
+        config = preset.config
+    if config is None:
+        if asked.params_total is None or item.positions is None:
+            raise ValueError(
+                "an item needs a preset or a config, or --params with the --positions of an item"
+            )
+        return _of_size(asked.params_total, item.positions)
+    side = item.image_size
+    if side is not None and "_class_name" in config:
+        packed = str(config["_class_name"]).startswith(PACKED)
+        side = side / LATENT_SIDE / (2.0 if packed else 1.0)
+    ledger = model_ledger(config, image_size=side, seq_len=item.positions)
+    layers = float(config.get("num_hidden_layers", config.get("num_layers", LAYERS)))
+    return float(ledger.forward_flop), float(ledger.params_total), layers
+
+
+def _of_size(params: float, positions: float) -> tuple[float, float, float]:
+    """The same of a transformer of which only the size is known, all positions seen by all."""
+    model = from_size(params).numbers
+    flop = 2.0 * params * positions + float(model.pair_flop) * positions * positions
+    return flop, params, float(model.layers)

@@ -1,0 +1,191 @@
+"""What does a serving set-up deliver: latency, throughput, power and energy of a token, at once.
+
+Everything broadcasts: one set-up, or a million.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from estimator.serving.batching import Pace, steady_pace
+from estimator.serving.power import Draw, board_power_w
+from estimator.serving.step import (
+    Engine,
+    Load,
+    Machine,
+    Number,
+    Served,
+    StepTime,
+    decode_step,
+    kept_values,
+    prefill_s,
+    visited_share,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How devices share a model, and in what numbers they keep it.
+
+    Parameters
+    ----------
+    devices, data_parallel, expert_shard, stages : float or array
+        All devices; replicas of the attention layers; devices over which experts are split;
+        pipeline stages of a replica. [1]
+    dense_bytes, expert_bytes, cache_bytes : float or array
+        Bytes of a dense weight, of an expert's weight, of a cached value. [B]
+    """
+
+    devices: Number = 1.0
+    data_parallel: Number = 1.0
+    expert_shard: Number = 1.0
+    stages: Number = 1.0
+    dense_bytes: Number = 2.0
+    expert_bytes: Number = 2.0
+    cache_bytes: Number = 2.0
+
+    @property
+    def dense_shard(self) -> Number:
+        """Devices over which the matrices of a layer are split [1]."""
+        return self.devices / (self.data_parallel * self.stages)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """What is asked of a set-up.
+
+    Parameters
+    ----------
+    sequences, input_tokens, output_tokens : float or array
+        Sequences in flight on all devices [1]; tokens read and written by each. [token]
+    cached_share : float or array
+        Share of the input that a prefix cache already holds [1].
+    tokens_per_pass, drafted : float or array
+        With speculative decoding: tokens that a pass yields, and drafts that it checks beside
+        the one token of plain decoding [token].
+    draft_share : float or array
+        Parameters of the draft model over those that a token visits [1].
+    """
+
+    sequences: Number
+    input_tokens: Number
+    output_tokens: Number
+    cached_share: Number = 0.0
+    tokens_per_pass: Number = 1.0
+    drafted: Number = 0.0
+    draft_share: Number = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Performance:
+    """Steady state of all devices together.
+
+    Parameters
+    ----------
+    pace : Pace
+        Latencies of a request and rates of one replica of the attention layers.
+    step : StepTime
+        Parts of a decode step.
+    prefill_s : float or array
+        Time to read one input [s].
+    output_tokens_per_s : float or array
+        Of all devices.
+    device_power_w, device_energy_per_output_token_j : float or array
+        Of all devices, boards alone.
+    """
+
+    pace: Pace
+    step: StepTime
+    prefill_s: Number
+    output_tokens_per_s: Number
+    device_power_w: Number
+    device_energy_per_output_token_j: Number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """Power limit and idle power of one device [W], and how the way between them is spent."""
+
+    tdp_w: Number
+    idle_w: Number
+    draw: Draw
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """A model on devices under an engine."""
+
+    model: Served
+    machine: Machine
+    engine: Engine
+    board: Board
+    layout: Layout
+    request_s: Number = 0.0
+
+
+def performance(setup: Setup, traffic: Traffic) -> Performance:
+    """Latency, throughput, power and energy of a set-up under its traffic.
+
+    Parameters
+    ----------
+    setup : Setup
+    traffic : Traffic
+        Their fields broadcast together.
+
+    Returns
+    -------
+    Performance
+    """
+    model, layout = setup.model, setup.layout
+    sequences = traffic.sequences / layout.data_parallel
+    load = Load(
+        sequences=np.maximum(sequences / np.minimum(layout.stages, sequences), 1.0)
+        * (1.0 + traffic.drafted),
+        context_tokens=traffic.input_tokens + 0.5 * traffic.output_tokens,
+        dense_shard=layout.dense_shard,
+        expert_shard=np.maximum(layout.expert_shard, layout.dense_shard),
+        stages=layout.stages,
+        dense_bytes=layout.dense_bytes,
+        expert_bytes=layout.expert_bytes,
+        cache_bytes=layout.cache_bytes,
+    )
+    step = decode_step(model, setup.machine, setup.engine, load)
+    fresh = traffic.input_tokens * (1.0 - traffic.cached_share)
+    reading_s = prefill_s(model, setup.machine, setup.engine, load, fresh)
+    drafting = 1.0 + traffic.drafted * traffic.draft_share
+    token_s = step.total_s * drafting / traffic.tokens_per_pass
+    pace = steady_pace(sequences, traffic.output_tokens, token_s, reading_s + setup.request_s)
+    rate = layout.data_parallel * pace.output_tokens_per_s
+    power_w = layout.devices * _board_w(setup, traffic, load, rate)
+    return Performance(
+        pace=pace,
+        step=step,
+        prefill_s=reading_s,
+        output_tokens_per_s=rate,
+        device_power_w=power_w,
+        device_energy_per_output_token_j=power_w / rate,
+    )
+
+
+def _board_w(setup: Setup, traffic: Traffic, load: Load, rate: Number) -> Number:
+    """Mean power of one board: bytes and FLOPs that each device gets through in a second."""
+    model, machine, layout = setup.model, setup.machine, setup.layout
+    steps_per_s = rate / traffic.sequences / traffic.tokens_per_pass
+    tokens = load.sequences * load.expert_shard / load.dense_shard
+    visited = visited_share(model.experts, model.experts_per_token, tokens)
+    weights = model.dense_params * load.dense_bytes / load.dense_shard
+    weights = weights + model.routed_params * visited * load.expert_bytes / load.expert_shard
+    cached = kept_values(model, load.context_tokens) * load.cache_bytes * traffic.sequences
+    per_step = weights / layout.stages * np.minimum(layout.stages, traffic.sequences)
+    read = (per_step + cached / layout.devices) * steps_per_s
+    fresh = traffic.input_tokens * (1.0 - traffic.cached_share) / traffic.output_tokens
+    written = (1.0 + traffic.drafted) / traffic.tokens_per_pass
+    flop_per_s = 2.0 * model.visited_params * (written + fresh) * rate / layout.devices
+    awake = setup.board.draw.awake * np.minimum(layout.stages, traffic.sequences) / layout.stages
+    return board_power_w(
+        setup.board.tdp_w,
+        setup.board.idle_w,
+        replace(setup.board.draw, awake=awake),
+        memory_rate=read / machine.bytes_per_s,
+        arithmetic_rate=flop_per_s / machine.peak_flop_per_s,
+    )

@@ -1,0 +1,166 @@
+"""What is asked about serving: one row of a table, as a user writes it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+WORDS = ("name", "model", "config", "hardware", "precision", "kv_precision", "software", "region")
+NUMBERS = (
+    "params_total",
+    "params_active",
+    "devices",
+    "concurrency",
+    "request_rate",
+    "input_tokens",
+    "output_tokens",
+    "tensor_parallel",
+    "expert_parallel",
+    "data_parallel",
+    "pue",
+    "price_usd_per_h",
+    "cached_share",
+    "draft_tokens",
+    "draft_acceptance",
+    "draft_params",
+    "duty_cycle",
+)
+
+LIMITS = {
+    "params_total": (1e3, 1e16),
+    "params_active": (1e3, 1e16),
+    "devices": (1.0, 1e6),
+    "concurrency": (0.01, 1e7),
+    "request_rate": (1e-9, 1e7),
+    "input_tokens": (0.0, 1e8),
+    "output_tokens": (1.0, 1e8),
+    "tensor_parallel": (1.0, 1e5),
+    "expert_parallel": (1.0, 1e5),
+    "data_parallel": (1.0, 1e5),
+    "pue": (1.0, 10.0),
+    "price_usd_per_h": (0.0, 1e6),
+    "cached_share": (0.0, 1.0),
+    "draft_tokens": (0.0, 64.0),
+    "draft_acceptance": (0.0, 1.0),
+    "draft_params": (1e3, 1e16),
+    "duty_cycle": (1e-4, 1.0),
+}
+"""Least and most of every number; what lies outside is a slip of the pen."""
+
+WHOLE = ("devices", "tensor_parallel", "expert_parallel", "data_parallel")
+"""Numbers that count things that cannot be shared."""
+
+MULTIPLES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingQuestion:
+    """One set-up to serve from; what is None or empty is unspecified.
+
+    Parameters
+    ----------
+    model, config : str
+        Preset or hub name; path of a `config.json`.
+    params_total, params_active : float
+        Parameters where there is no preset; those that a token uses of a mixture. [1]
+    hardware, devices, precision, kv_precision, software
+        Device, how many, weight and cache formats, and the program or how tuned it is.
+    concurrency, request_rate : float
+        Sequences in flight [1], or requests that arrive [1/s].
+    input_tokens, output_tokens : float
+        Tokens of a request. [token]
+    tensor_parallel, expert_parallel, data_parallel : float
+        How devices share the model. [1]
+    region, pue, price_usd_per_h
+        Place, its PUE [1] and the price of a device-hour [USD/h].
+    cached_share, draft_tokens, draft_acceptance, draft_params : float
+        Share of inputs that a prefix cache holds; drafts of speculative decoding, the probability
+        that one is accepted, and the parameters of the model that drafts. [1]
+    duty_cycle : float
+        Share of the time that the machines serve; they idle for the rest. [1]
+    """
+
+    name: str = ""
+    model: str = ""
+    config: str = ""
+    params_total: float | None = None
+    params_active: float | None = None
+    hardware: str = ""
+    devices: float | None = None
+    precision: str = ""
+    kv_precision: str = ""
+    software: str = ""
+    concurrency: float | None = None
+    request_rate: float | None = None
+    input_tokens: float | None = None
+    output_tokens: float | None = None
+    tensor_parallel: float | None = None
+    expert_parallel: float | None = None
+    data_parallel: float | None = None
+    region: str = ""
+    pue: float | None = None
+    price_usd_per_h: float | None = None
+    cached_share: float | None = None
+    draft_tokens: float | None = None
+    draft_acceptance: float | None = None
+    draft_params: float | None = None
+    duty_cycle: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in NUMBERS:
+            value = getattr(self, name)
+            if value is not None:
+                check_number(name, value)
+        if self.concurrency is not None and self.request_rate is not None:
+            raise ValueError("concurrency and request_rate are mutually exclusive")
+
+
+COLUMNS = tuple(item.name for item in fields(ServingQuestion))
+"""Columns of a table of set-ups."""
+
+
+def check_number(name: str, value: float) -> None:
+    """Refuse a number outside its limits.
+
+    >>> check_number("output_tokens", 0)
+    Traceback (most recent call last):
+    ...
+    ValueError: output_tokens must be between 1 and 1e+08, got 0
+    """
+    least, most = LIMITS[name]
+    if not (math.isfinite(value) and least <= value <= most):
+        raise ValueError(f"{name} must be between {least:g} and {most:g}, got {value:g}")
+    if name in WHOLE and value != int(value):
+        raise ValueError(f"{name} must be a whole number, got {value:g}")
+
+
+def read_number(name: str, text: str) -> float | None:
+    """Number as people write it, None for an empty cell.
+
+    >>> read_number("params_total", "7B"), read_number("input_tokens", "1_000")
+    (7000000000.0, 1000.0)
+    """
+    plain = text.strip().replace("_", "").replace(" ", "")
+    if not plain:
+        return None
+    factor = MULTIPLES.get(plain[-1].casefold(), 1.0)
+    body = plain[:-1] if factor != 1.0 else plain
+    try:
+        number = float(body) * factor
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):
+        raise ValueError(f"{name} must be a number, got {text.strip()[:40]!r}")
+    return number
+
+
+def question_of(cells: Mapping[str, str]) -> ServingQuestion:
+    """Question of one row of a table.
+
+    Raises
+    ------
+    ValueError
+        If a number is none, or outside its limits.
+    """
+    words = {name: (cells.get(name) or "").strip() for name in WORDS}
+    numbers = {name: read_number(name, cells.get(name) or "") for name in NUMBERS}
+    return ServingQuestion(**words, **numbers)  # type: ignore[arg-type]

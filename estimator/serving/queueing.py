@@ -1,0 +1,74 @@
+"""How many requests are in flight at a rate of arrivals, and how long do they wait.
+
+By Little's law [1]_, requests in flight are their rate times their time in service; that time grows
+with their number, so it is found by bisection. Waiting beyond a limit on the sequences follows
+Sakasegawa's approximation of a queue with many servers [2]_.
+
+References
+----------
+.. [1] J. Little, "A proof for the queuing formula L = lambda W", 1961, Operations Research 9(3).
+.. [2] H. Sakasegawa, "An approximation formula L_q", 1977, Ann. Inst. Statist. Math. 29.
+"""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from estimator.serving.performance import Setup, Traffic, performance
+
+if TYPE_CHECKING:
+    from estimator.serving.engines import Parameters
+    from estimator.serving.table import Resolved
+
+HALVINGS = 60
+
+
+def concurrency_of_rate(row: "Resolved", requests_per_s: float, parameters: "Parameters") -> float:
+    """Sequences in flight at which requests end as fast as they arrive [1].
+
+    Raises
+    ------
+    ValueError
+        If they arrive faster than the set-up can serve with all that its memory holds.
+    """
+    from estimator.serving.table import table_of
+
+    table = table_of([row])
+    setup, traffic = table.setup(parameters), table.traffic(parameters)
+    tokens = traffic.input_tokens + 0.5 * np.asarray(traffic.output_tokens)
+    most = float(np.minimum(table.most_sequences(tokens), 1e6)[0])
+    fastest = _served_per_s(setup, traffic, most)
+    if requests_per_s > fastest:
+        raise ValueError(
+            f"{requests_per_s:g} requests/s exceed the {fastest:.3g} that this set-up serves"
+        )
+    low, high = 1e-6, most
+    for _ in range(HALVINGS):
+        middle = np.sqrt(low * high)
+        slow = _served_per_s(setup, traffic, middle) < requests_per_s
+        low, high = (middle, high) if slow else (low, middle)
+    return float(high)
+
+
+def waiting_s(service_s: float, requests_per_s: float, sequences: float, quantile: float) -> float:
+    """Time that a request waits for one of some places, with a probability at most that [s].
+
+    >>> waiting_s(1.0, 5.0, 10.0, 0.5), waiting_s(1.0, 9.0, 10.0, 0.9) > 0.5
+    (0.0, True)
+    """
+    busy = min(requests_per_s * service_s / sequences, 1.0 - 1e-9)
+    mean = service_s * busy ** (np.sqrt(2.0 * (sequences + 1.0)) - 1.0)
+    mean = mean / (sequences * (1.0 - busy))
+    waits = busy ** np.sqrt(2.0 * (sequences + 1.0))
+    if waits <= 1.0 - quantile:
+        return 0.0
+    return float(mean / waits * np.log(waits / (1.0 - quantile)))
+
+
+def _served_per_s(setup: Setup, traffic: Traffic, sequences: float) -> float:
+    """Requests that end per second at some sequences in flight; less than one is idle in part."""
+    flying = max(sequences, 1.0)
+    found = performance(setup, replace(traffic, sequences=np.array([flying])))
+    rate = float(np.asarray(found.output_tokens_per_s / traffic.output_tokens)[0])
+    return rate * min(sequences, 1.0)

@@ -1,0 +1,170 @@
+"""What does a model read, hold and compute per token: out of its config, or its size alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from estimator.serving.step import Served
+from estimator.workload.blocks import Experts
+from estimator.workload.huggingface import architecture
+from estimator.workload.ledger import Inputs, Ledger
+
+ROUTED = "moe/expert"
+"""Terms of the ledger that routed experts hold."""
+
+TYPICAL_DEPTH_RATIO = 100.0
+"""Width over layers of usual decoders: 4096 / 32, 8192 / 80, 16384 / 126 [1]."""
+
+TYPICAL_CACHE_HEADS, TYPICAL_HEAD_WIDTH = 8.0, 128.0
+"""Key-value heads and their width in most decoders since Llama 2 70B [1]."""
+
+TYPICAL_VISITS = 8.0
+"""Experts that a token visits in most mixtures since 2024 [1]."""
+
+DENSE_SHARE_OF_ACTIVE = 0.35
+"""Share of attention, shared experts and output layer in the parameters that a token uses of a
+mixture: 0.2 to 0.5 in Qwen3, gpt-oss, DeepSeek-V3 and Mixtral [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """A model to serve, for people and for the formulas.
+
+    Parameters
+    ----------
+    name : str
+        As shown.
+    numbers : Served
+        What the formulas need.
+    longest_context : float or None
+        Tokens it was made for, None if not known. [token]
+    shape_known : bool
+        Whether its layers are read from a config, not guessed from its size.
+    """
+
+    name: str
+    numbers: Served
+    longest_context: float | None = None
+    shape_known: bool = True
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def params(self) -> float:
+        """All parameters [1]."""
+        numbers = self.numbers
+        return float(numbers.dense_params + numbers.routed_params + numbers.table_params)
+
+    @property
+    def sparse(self) -> bool:
+        """Whether tokens choose among experts."""
+        return bool(self.numbers.routed_params)
+
+
+def from_config(config: Mapping[str, Any], name: str = "") -> ServedModel:
+    """Model of a Hugging Face config that writes token by token.
+
+    Raises
+    ------
+    ValueError
+        If the config is none, or of a model that does not generate.
+    """
+    network = architecture(config)
+    one = network.ledger(Inputs(seq_len=1.0))
+    if not one.cache:
+        shown = name or one.name or one.model_type
+        raise ValueError(f"{shown} does not write token by token: say how large an item is")
+    layers = getattr(network, "layers", ())
+    experts, visits = _experts(layers)
+    numbers = _numbers(one, network.ledger(Inputs(seq_len=2.0)), experts, visits)
+    return ServedModel(
+        name=name or one.name,
+        numbers=Served(
+            layers=float(len(layers) or sum(part.layers for part in one.cache)),
+            hidden=float(getattr(network, "hidden", 0) or _usual_hidden(one.params_active)),
+            cache_heads=_cache_heads(layers),
+            experts=experts,
+            experts_per_token=visits,
+            **numbers,
+        ),
+        longest_context=getattr(network, "max_positions", None),
+        warnings=one.warnings,
+    )
+
+
+def from_size(params: float, active_params: float | None = None, name: str = "") -> ServedModel:
+    """Model of which only the size is known, with the layers that such a model usually has.
+
+    >>> model = from_size(70e9)
+    >>> round(float(model.numbers.layers)), model.sparse
+    (84, False)
+    """
+    if not params > 0 or (active_params is not None and not 0 < active_params <= params):
+        raise ValueError(f"parameters must be positive, active ones at most all: {params:g}")
+    active = params if active_params is None else active_params
+    hidden = _usual_hidden(active)
+    layers = hidden / TYPICAL_DEPTH_RATIO
+    cached = 2.0 * layers * TYPICAL_CACHE_HEADS * TYPICAL_HEAD_WIDTH
+    sparse = active < 0.9 * params
+    dense = DENSE_SHARE_OF_ACTIVE * active if sparse else params
+    visited = active - dense
+    experts = TYPICAL_VISITS * (params - dense) / visited if sparse else 1.0
+    numbers = Served(
+        dense_params=dense,
+        routed_params=params - dense if sparse else 0.0,
+        experts=experts,
+        experts_per_token=TYPICAL_VISITS if sparse else 1.0,
+        layers=layers,
+        hidden=hidden,
+        cache_heads=TYPICAL_CACHE_HEADS,
+        cache_values=cached,
+        pair_flop=4.0 * layers * hidden,
+    )
+    shown = name or f"a model of {params:.3g} parameters"
+    return ServedModel(name=shown, numbers=numbers, shape_known=False)
+
+
+def _numbers(one: Ledger, two: Ledger, experts: float, visits: float) -> dict[str, float]:
+    """Parameters by how they are read, values kept, and FLOPs per pair by second difference."""
+    routed = float(sum(term.params for name, term in one.terms.items() if name.startswith(ROUTED)))
+    head = one.terms.get("head/logits")
+    tied = head is not None and head.params == 0
+    table = 0.0 if tied else float(one.params_embedding)
+    full = [part for part in one.cache if part.window is None]
+    local = [part for part in one.cache if part.window is not None]
+    pair = max(float(two.forward_flop) - 2.0 * float(one.forward_flop), 0.0) / 2.0
+    whole_layers = sum(part.layers for part in one.cache if part.values_per_token)
+    inside = sum(part.layers for part in local if part.values_per_token)
+    share = inside / whole_layers if whole_layers else 0.0
+    return {
+        "dense_params": one.params_total - routed - table,
+        "routed_params": routed if experts > visits else 0.0,
+        "table_params": table,
+        "cache_values": float(sum(part.layers * part.values_per_token for part in full)),
+        "window_values": float(sum(part.layers * part.values_per_token for part in local)),
+        "window": float(max((part.window or 1 for part in local), default=1)),
+        "state_values": float(sum(part.layers * part.state_values for part in one.cache)),
+        "pair_flop": pair * (1.0 - share),
+        "window_pair_flop": pair * share,
+    }
+
+
+def _experts(layers: tuple[Any, ...]) -> tuple[float, float]:
+    """Routed experts of a layer and visits per token; 1 and 1 in a dense model."""
+    for layer in layers:
+        block = getattr(layer, "feed_forward", None)
+        if isinstance(block, Experts):
+            return float(block.experts), float(block.active)
+    return 1.0, 1.0
+
+
+def _cache_heads(layers: tuple[Any, ...]) -> float:
+    """Heads over which the cache can be split: one where a latent is shared by all."""
+    heads = [
+        getattr(layer.attention, "kv_heads", 1) for layer in layers if hasattr(layer, "attention")
+    ]
+    return float(max(heads, default=TYPICAL_CACHE_HEADS))
+
+
+def _usual_hidden(active_params: float) -> float:
+    """Width of a decoder of 12 width^2 parameters a layer and the usual depth [1]."""
+    return float((TYPICAL_DEPTH_RATIO * active_params / 12.0) ** (1.0 / 3.0))

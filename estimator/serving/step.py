@@ -1,0 +1,263 @@
+"""How long does one step of a serving engine take: a roofline of reading, computing and waiting.
+
+A decode step writes one token of every sequence in flight. It reads every weight once, however
+many sequences share it, of a mixture only the experts that some token visits, and the cache of
+every sequence. Reading and computing overlap, launches, scheduling and collectives do not [1]_.
+
+References
+----------
+.. [1] R. Pope et al., "Efficiently scaling transformer inference", 2022, arXiv:2211.05102, sec. 2.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Number = float | npt.NDArray[np.float64]
+"""A float, or an array that broadcasts with the others."""
+
+BYTES_OF_ACTIVATION = 2.0
+"""Bytes of a value that devices pass to each other [B]."""
+
+COLLECTIVES_PER_LAYER = 2.0
+"""All-reduces of a layer whose attention and feed-forward block are split [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """What a model holds, reads and computes while it generates.
+
+    Parameters
+    ----------
+    dense_params, routed_params, table_params : float or array
+        Parameters that every token multiplies; those of routed experts; those of input tables,
+        which are held but not read as a whole. [1]
+    experts, experts_per_token : float or array
+        Routed experts of a layer, and how many of them a token visits; 1 and 1 without. [1]
+    layers, hidden, cache_heads : float or array
+        Layers; width of the states that devices exchange; heads over which a cache can be split.
+    cache_values, window_values, window, state_values : float or array
+        Values kept per token in layers that see everything, and in layers that see a window; the
+        window [token]; values kept per sequence whatever its length. [1]
+    pair_flop, window_pair_flop : float or array
+        FLOPs of one query-key pair, summed over the layers of either kind. [flop]
+    """
+
+    dense_params: Number
+    layers: Number
+    hidden: Number
+    routed_params: Number = 0.0
+    table_params: Number = 0.0
+    experts: Number = 1.0
+    experts_per_token: Number = 1.0
+    cache_heads: Number = 8.0
+    cache_values: Number = 0.0
+    window_values: Number = 0.0
+    window: Number = 1.0
+    state_values: Number = 0.0
+    pair_flop: Number = 0.0
+    window_pair_flop: Number = 0.0
+
+    @property
+    def visited_params(self) -> Number:
+        """Parameters that one token multiplies [1]."""
+        return self.dense_params + self.routed_params * self.experts_per_token / self.experts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """One device as serving sees it.
+
+    Parameters
+    ----------
+    peak_flop_per_s, bytes_per_s, memory_bytes : float or array
+        Dense peak at the arithmetic of the weights; memory bandwidth; memory.
+    link_bytes_per_s : float or array
+        To the other devices, both ways together.
+    """
+
+    peak_flop_per_s: Number
+    bytes_per_s: Number
+    memory_bytes: Number
+    link_bytes_per_s: Number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """What a serving program makes of a device.
+
+    Parameters
+    ----------
+    read_share, cache_share, expert_share : float or array
+        Share of the memory bandwidth at which weights, caches and experts are read [1].
+    ceiling_bytes_per_s : float or array
+        Rate that small matrices do not pass on the widest memory [B/s].
+    matrix_share : float or array
+        Share of the peak that large matrix products reach [1].
+    half_rows : float or array
+        Rows at which a matrix product reaches half of that share [token].
+    layer_s, step_s, sequence_s : float or array
+        Floor of a step per layer, per step and per sequence: launches, scheduling, sampling [s].
+    collective_s, link_share : float or array
+        Latency of one collective [s]; share of the link that it reaches [1].
+    """
+
+    read_share: Number
+    cache_share: Number
+    expert_share: Number
+    ceiling_bytes_per_s: Number
+    matrix_share: Number
+    half_rows: Number
+    layer_s: Number
+    step_s: Number
+    sequence_s: Number
+    collective_s: Number
+    link_share: Number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What runs at once, and how devices share it.
+
+    Parameters
+    ----------
+    sequences : float or array
+        Sequences that one replica of the attention layers advances in a pass. [1]
+    context_tokens : float or array
+        Mean tokens that a sequence has in its cache. [token]
+    dense_shard, expert_shard, stages : float or array
+        Devices over which the dense weights, and the experts, are split; pipeline stages. [1]
+    dense_bytes, expert_bytes, cache_bytes : float or array
+        Bytes of a dense weight, of a weight of an expert, of a cached value. [B]
+    """
+
+    sequences: Number
+    context_tokens: Number
+    dense_shard: Number = 1.0
+    expert_shard: Number = 1.0
+    stages: Number = 1.0
+    dense_bytes: Number = 2.0
+    expert_bytes: Number = 2.0
+    cache_bytes: Number = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepTime:
+    """Parts of one pass on its busiest device: reading, computing, and what neither hides [s]."""
+
+    read_s: Number
+    compute_s: Number
+    overhead_s: Number
+
+    @property
+    def total_s(self) -> Number:
+        """Reading and computing overlap but for their rims; the rest comes on top [s]."""
+        longer = np.maximum(self.read_s, self.compute_s)
+        shorter = np.minimum(self.read_s, self.compute_s)
+        return longer + OVERLAP_RIM * shorter * shorter / longer + self.overhead_s
+
+
+OVERLAP_RIM = 0.5
+"""What the shorter of two equally long streams adds to the longer: half of it [1]."""
+
+
+def visited_share(experts: Number, experts_per_token: Number, tokens: Number) -> Number:
+    """Expected share of the experts that some of the tokens visit.
+
+    >>> float(visited_share(128.0, 8.0, 1.0)), round(float(visited_share(128.0, 8.0, 64.0)), 3)
+    (0.0625, 0.984)
+    """
+    missed = np.log1p(-np.minimum(experts_per_token / experts, 1.0 - 1e-12))
+    return -np.expm1(tokens * missed)
+
+
+def busiest(share: Number, experts: Number, shard: Number) -> Number:
+    """Visited experts of the busiest of some devices over the mean of all [1].
+
+    Each device holds some experts, each visited with the probability `share`; the largest of n
+    nearly normal numbers lies about sqrt(2 ln n) standard deviations above their mean.
+    """
+    mean = np.maximum(experts / shard * share, 1e-9)
+    above = np.sqrt(2.0 * np.log(shard) * (1.0 - share) / mean)
+    return np.minimum(1.0 + above, np.minimum(shard, 1.0 / np.maximum(share, 1e-9)))
+
+
+def kept_values(model: Served, tokens: Number) -> Number:
+    """Values that a sequence of some tokens keeps in the cache [1]."""
+    inside = np.minimum(tokens, model.window)
+    return model.cache_values * tokens + model.window_values * inside + model.state_values
+
+
+def decode_step(model: Served, machine: Machine, engine: Engine, load: Load) -> StepTime:
+    """Time of a step that writes one token of every sequence.
+
+    Parameters
+    ----------
+    model, machine, engine, load : Served, Machine, Engine, Load
+        Fields broadcast together.
+
+    Returns
+    -------
+    StepTime
+    """
+    rows = load.sequences
+    expert_rows = rows * load.expert_shard / load.dense_shard
+    visited = visited_share(model.experts, model.experts_per_token, expert_rows)
+    uneven = busiest(visited, model.experts, load.expert_shard)
+    dense = model.dense_params / load.dense_shard
+    routed = model.routed_params * visited * uneven / load.expert_shard
+    per_byte_s = 1.0 / (engine.read_share * machine.bytes_per_s) + 1.0 / engine.ceiling_bytes_per_s
+    read_bytes = dense * load.dense_bytes + routed * load.expert_bytes / engine.expert_share
+    cache_shard = np.minimum(load.dense_shard, model.cache_heads)
+    cache = rows * kept_values(model, load.context_tokens) * load.cache_bytes / cache_shard
+    read_s = read_bytes * per_byte_s + cache / (engine.cache_share * machine.bytes_per_s)
+    return StepTime(
+        read_s=read_s,
+        compute_s=_compute_s(model, machine, engine, load, routed),
+        overhead_s=_overhead_s(model, machine, engine, load, rows),
+    )
+
+
+def prefill_s(
+    model: Served, machine: Machine, engine: Engine, load: Load, input_tokens: Number
+) -> Number:
+    """Device time to read the input of one sequence, on the devices of one replica [s]."""
+    rows = input_tokens
+    seen = 0.5 * input_tokens
+    pairs = model.pair_flop * seen + model.window_pair_flop * np.minimum(seen, model.window)
+    flop = 2.0 * model.visited_params + pairs
+    padded = rows + engine.half_rows
+    products = padded * flop / load.dense_shard / (machine.peak_flop_per_s * engine.matrix_share)
+    return products + _exchange_s(model, machine, engine, load, rows)
+
+
+def _compute_s(
+    model: Served, machine: Machine, engine: Engine, load: Load, routed: Number
+) -> Number:
+    """Matrix products, each as if it had half_rows more rows, and attention over the cache."""
+    rows, rate = load.sequences, machine.peak_flop_per_s * engine.matrix_share
+    seen = np.minimum(load.context_tokens, model.window)
+    pairs = model.pair_flop * load.context_tokens + model.window_pair_flop * seen
+    visits = model.routed_params * model.experts_per_token / model.experts
+    dense = 2.0 * model.dense_params * (rows + engine.half_rows)
+    experts = 2.0 * (visits * rows / load.dense_shard + routed * engine.half_rows)
+    return ((dense + rows * pairs) / load.dense_shard + experts) / rate
+
+
+def _overhead_s(
+    model: Served, machine: Machine, engine: Engine, load: Load, rows: Number
+) -> Number:
+    launches = engine.step_s + model.layers * engine.layer_s + rows * engine.sequence_s
+    return launches + _exchange_s(model, machine, engine, load, rows)
+
+
+def _exchange_s(
+    model: Served, machine: Machine, engine: Engine, load: Load, rows: Number
+) -> Number:
+    """All-reduces in a ring, or the all-to-all of experts, which moves no more."""
+    devices = np.maximum(load.dense_shard, load.expert_shard)
+    sent = 2.0 * (devices - 1.0) / devices * rows * model.hidden * BYTES_OF_ACTIVATION
+    rate = machine.link_bytes_per_s / 2.0 * engine.link_share
+    latency = engine.collective_s * np.minimum(devices - 1.0, 1.0) * (1.0 + np.log2(devices)) / 2.0
+    return COLLECTIVES_PER_LAYER * model.layers * (sent / rate + latency)

@@ -1,0 +1,238 @@
+"""What is said about one set-up: its figures, what bounds them, and what fits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from estimator.serving.answer import QUANTITIES, ServingAnswer
+from estimator.serving.capacity import held_bytes, longest_context, weight_bytes
+from estimator.serving.engines import ENGINES, Parameters
+from estimator.serving.performance import performance
+from estimator.serving.queueing import waiting_s
+from estimator.serving.step import kept_values, visited_share
+from estimator.serving.table import Resolved, ServingTable
+
+MOST_PLACES = 4096.0
+"""Sequences that servers run at once at most [1]."""
+
+GOALS = 400
+"""Concurrencies among which one that meets a latency goal is looked for [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Latency and throughput over the concurrency, up to what the memory holds."""
+
+    concurrency: list[float]
+    inter_token_s: list[float]
+    output_tokens_per_s: list[float]
+    device_energy_per_output_token_j: list[float]
+
+
+def single(answer: ServingAnswer) -> tuple[Resolved, ServingTable]:
+    """Row and table of the answer to one question.
+
+    Raises
+    ------
+    ValueError
+        With the reason if it is refused.
+    """
+    row = answer.rows[0]
+    if isinstance(row, str) or answer.table is None:
+        raise ValueError(str(row))
+    return row, answer.table
+
+
+def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
+    """Quantity -> low, mid and high of the one set-up; what cannot be had is absent."""
+    found = {}
+    for name in QUANTITIES:
+        one = answer.ranges[name]
+        low, high = one.bounds(level)
+        if np.isfinite(one.mid[0]):
+            found[name] = {"low": float(low[0]), "mid": float(one.mid[0]), "high": float(high[0])}
+    return found
+
+
+def roofline(answer: ServingAnswer) -> dict[str, float]:
+    """What a decode step and an input spend their time on [s]."""
+    done = answer.performance
+    if done is None:
+        return {}
+    return {
+        "read_s": _first(done.step.read_s),
+        "compute_s": _first(done.step.compute_s),
+        "overhead_s": _first(done.step.overhead_s),
+        "decode_step_s": _first(done.step.total_s),
+        "prefill_s": _first(done.prefill_s),
+        "prefill_share": _first(done.pace.prefill_share),
+    }
+
+
+def memory(answer: ServingAnswer, parameters: Parameters) -> dict[str, float]:
+    """Bytes of the weights, most sequences and the longest context that fit."""
+    row, table = single(answer)
+    layout, bytes_each = table.layout, table.machine.memory_bytes
+    if not np.isfinite(np.asarray(bytes_each)).all():
+        return {"weights_bytes": _first(held_bytes(table.model, layout))}
+    traffic = table.traffic(parameters)
+    tokens = np.asarray(traffic.input_tokens) + np.asarray(traffic.output_tokens)
+    found = {
+        "weights_bytes": _first(held_bytes(table.model, layout)),
+        "memory_bytes": _first(np.asarray(bytes_each) * layout.devices),
+        "most_sequences": float(np.floor(table.most_sequences(tokens)[0])),
+    }
+    if _first(table.model.cache_values) > 0:
+        longest = longest_context(table.model, layout, bytes_each)
+        made_for = row.model.longest_context or np.inf
+        found["longest_context_tokens"] = min(_first(longest), made_for)
+    return found
+
+
+def request_times(answer: ServingAnswer, parameters: Parameters) -> dict[str, float]:
+    """Time of a whole answer, and of waiting for a place: median and 90 % quantile [s]."""
+    row, table = single(answer)
+    done, traffic = answer.performance, table.traffic(parameters)
+    if done is None:
+        return {}
+    written = _first(traffic.output_tokens)
+    service = _first(done.pace.time_to_first_token_s) + written * _first(done.pace.mean_step_s)
+    rate = _first(done.output_tokens_per_s) / written * (row.question.duty_cycle or 1.0)
+    tokens = np.asarray(traffic.input_tokens) + 0.5 * written
+    places = max(min(float(table.most_sequences(tokens)[0]), MOST_PLACES), 1.0)
+    return {
+        "request_s": service,
+        "waiting_p50_s": waiting_s(service, rate, places, 0.5),
+        "waiting_p90_s": waiting_s(service, rate, places, 0.9),
+    }
+
+
+def curve(answer: ServingAnswer, parameters: Parameters, points: int = 40) -> Curve:
+    """Latency and throughput at concurrencies from one to what the memory holds."""
+    _, table = single(answer)
+    setup, traffic = table.setup(parameters), table.traffic(parameters)
+    tokens = traffic.input_tokens + 0.5 * np.asarray(traffic.output_tokens)
+    most = float(np.clip(table.most_sequences(tokens)[0], 1.0, 4096.0))
+    flying = np.unique(np.round(np.geomspace(1.0, most, points)))
+    found = performance(setup, replace(traffic, sequences=flying))
+    return Curve(
+        concurrency=flying.tolist(),
+        inter_token_s=np.broadcast_to(found.pace.inter_token_s, flying.shape).tolist(),
+        output_tokens_per_s=np.broadcast_to(found.output_tokens_per_s, flying.shape).tolist(),
+        device_energy_per_output_token_j=np.broadcast_to(
+            found.device_energy_per_output_token_j, flying.shape
+        ).tolist(),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RooflinePoint:
+    """FLOPs per byte that a phase moves [FLOP/B], and the rate that it reaches [FLOP/s]."""
+
+    intensity: float
+    flop_per_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roofline:
+    """Roof of one device, and the phases under it.
+
+    Parameters
+    ----------
+    peak_flop_per_s, bytes_per_s : float
+        Of one device.
+    decode, prefill : RooflinePoint
+    """
+
+    peak_flop_per_s: float
+    bytes_per_s: float
+    decode: RooflinePoint
+    prefill: RooflinePoint
+
+
+def roofline_of(answer: ServingAnswer, parameters: Parameters) -> Roofline:
+    """Where decoding and reading the input stand under the roof of one device."""
+    _, table = single(answer)
+    done, traffic = answer.performance, table.traffic(parameters)
+    if done is None:
+        raise ValueError("nothing to draw")
+    model, layout = table.model, table.layout
+    each = 2.0 * _first(model.visited_params) / _first(layout.dense_shard)
+    rows = _first(traffic.sequences) / _first(layout.data_parallel)
+    share = _first(visited_share(model.experts, model.experts_per_token, rows))
+    weights = _first(model.dense_params) * _first(layout.dense_bytes)
+    weights += _first(model.routed_params) * share * _first(layout.expert_bytes)
+    tokens = _first(traffic.input_tokens) + 0.5 * _first(traffic.output_tokens)
+    cache = rows * _first(kept_values(model, tokens)) * _first(layout.cache_bytes)
+    moved = (weights + cache) / _first(layout.dense_shard)
+    whole = _first(weight_bytes(model, layout)) / _first(layout.dense_shard)
+    read = _first(traffic.input_tokens)
+    return Roofline(
+        peak_flop_per_s=_first(table.machine.peak_flop_per_s),
+        bytes_per_s=_first(table.machine.bytes_per_s),
+        decode=RooflinePoint(
+            intensity=each * rows / moved, flop_per_s=each * rows / _first(done.step.total_s)
+        ),
+        prefill=RooflinePoint(
+            intensity=each * read / whole, flop_per_s=each * read / _first(done.prefill_s)
+        ),
+    )
+
+
+def energy_parts(answer: ServingAnswer) -> dict[str, float]:
+    """Part -> energy per output token at the median, adding up to the whole [J]."""
+    row, table = single(answer)
+    device = float(answer.ranges["device_energy_per_output_token_j"].mid[0])
+    whole = float(answer.ranges["energy_per_output_token_j"].mid[0])
+    rate = float(answer.ranges["output_tokens_per_s"].mid[0])
+    idle = float(table.idle_w[0]) * row.devices / rate
+    site = whole * (1.0 - 1.0 / row.place.pue.mid)
+    return {
+        "devices, idle": min(idle, device),
+        "devices, working": max(device - idle, 0.0),
+        "host and network": whole - site - device,
+        "cooling and losses": site,
+    }
+
+
+def most_within(answer: ServingAnswer, parameters: Parameters, goal_s: float) -> float | None:
+    """Largest concurrency whose median inter-token latency meets a goal, None if none does [1]."""
+    found = curve(answer, parameters, GOALS)
+    met = [
+        flying
+        for flying, latency in zip(found.concurrency, found.inter_token_s, strict=True)
+        if latency <= goal_s
+    ]
+    return max(met) if met else None
+
+
+def inputs(answer: ServingAnswer) -> dict[str, Any]:
+    """What the set-up was resolved to, and what was assumed."""
+    row, table = single(answer)
+    numbers: Mapping[str, Any] = {
+        "model": row.model.name,
+        "params_total": row.model.params,
+        "params_active": float(row.model.numbers.visited_params),
+        "hardware": row.device.device.id,
+        "devices": row.devices,
+        "weights": row.weights.name,
+        "weight_bits": row.weights.bits,
+        "cache_bytes_per_value": row.cache_bytes,
+        "engine": ENGINES[row.engine],
+        "data_parallel": row.data_parallel,
+        "tensor_parallel": _first(table.layout.dense_shard),
+        "expert_parallel": row.expert_shard,
+        "pipeline_stages": row.stages,
+        "place": row.place.name,
+        "pue": row.place.pue.mid,
+        "co2e_kg_per_kwh": row.place.co2e_kg_per_kwh.mid,
+    }
+    money = row.money.price_usd_per_h
+    price = {} if money is None else {"price_usd_per_h": money.mid, "price_source": money.source}
+    return {**numbers, **price}
+
+
+def _first(value: Any) -> float:
+    return float(np.ravel(np.asarray(value))[0])

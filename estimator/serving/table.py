@@ -1,0 +1,469 @@
+"""Which numbers do set-ups name: questions resolved once per distinct word, then as arrays.
+
+What a question leaves open is assumed here, and every assumption is a note of its row.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.serving.capacity import devices_needed, most_sequences, weight_bytes
+from estimator.serving.devices import ServingDevice, find_serving_device
+from estimator.serving.engines import EAGER, ENGINES, LOCAL, SERVER, VENDOR, Parameters
+from estimator.serving.formats import FORMATS, WeightFormat, weight_format
+from estimator.serving.model_names import find_preset, stated_format, stated_size
+from estimator.serving.performance import Board, Layout, Setup, Traffic
+from estimator.serving.place import Money, Place, find_money, find_place
+from estimator.serving.question import NUMBERS, ServingQuestion
+from estimator.serving.replicas import REPLICA_SHARE, usual_replicas
+from estimator.serving.served_model import ServedModel, from_config, from_size
+from estimator.serving.step import Machine, Number, Served
+from estimator.workload.huggingface import read_config
+
+Floats = npt.NDArray[np.float64]
+
+LOCAL_INPUT_TOKENS = 64.0
+"""A prompt at one's own machine, where it is unspecified [token]."""
+
+OUTPUT_TOKENS = 400.0
+"""An answer of unspecified length: chats of the measured rows write 350 to 900 [token]."""
+
+NATIVE_MXFP4 = "gpt-oss"
+"""Models that are published in MXFP4: experts packed, the rest in 16 bit."""
+
+LOCAL_OUTER_BITS = 8.5
+"""llama.cpp keeps what is not an expert of such a model in Q8_0 [bit]."""
+
+DRAFT_ACCEPTANCE = 0.7
+"""Probability that a draft is accepted, where it is unspecified [1]: 0.6 to 0.9 in print."""
+
+HALF_AND_MORE = ("bf16", "fp16", "tf32", "fp32")
+"""Formats that every device has in one form or another."""
+
+SAME_SIZE = 0.3
+"""A preset whose size is off the given one by more, as a logarithm, is another model [1]."""
+
+INPUT_LOG_SD, OUTPUT_LOG_SD, SEQUENCES_LOG_SD, SATURATED_LOG_SD = 0.8, 0.7, 1.0, 0.35
+"""How unsure unspecified traffic is; a vendor's table states saturated throughput [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """One question with everything that it names, and what had to be assumed."""
+
+    question: ServingQuestion
+    model: ServedModel
+    device: ServingDevice
+    weights: WeightFormat
+    cache_bytes: float
+    engine: int
+    devices: float
+    data_parallel: float
+    expert_shard: float
+    stages: float
+    place: Place
+    money: Money
+    notes: tuple[str, ...] = ()
+
+    @property
+    def program_open(self) -> bool:
+        """Whether neither the program of a server nor its load is stated."""
+        asked = self.question
+        return self.engine == SERVER and not asked.software and asked.concurrency is None
+
+
+class Resolver:
+    """Looks up what questions name, each distinct word once.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    parameters : Parameters
+        Of the engines.
+    """
+
+    def __init__(self, catalog: Catalog, parameters: Parameters) -> None:
+        self.catalog = catalog
+        self.parameters = parameters
+        self._model = lru_cache(maxsize=4096)(self._find_model)
+        self._device = lru_cache(maxsize=4096)(lambda name: find_serving_device(catalog, name))
+        self._place = lru_cache(maxsize=4096)(
+            lambda name, pue, inside: find_place(catalog, name, pue=pue, in_data_centre=inside)
+        )
+        self._money = lru_cache(maxsize=4096)(
+            lambda name, price: find_money(catalog, self._device(name).device, price)
+        )
+
+    def resolve(self, asked: ServingQuestion) -> Resolved:
+        """Everything that one question names.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, or what is asked cannot be.
+        """
+        notes: list[str] = []
+        device = self._device(asked.hardware)
+        model = self._model(asked.model, asked.config, asked.params_total, asked.params_active)
+        notes += list(model.warnings)
+        if not model.shape_known:
+            notes.append("layers unknown: assuming those usual at this size")
+        weights = self._weights(asked, device, notes)
+        engine = device.engine(asked.software, weights)
+        weights = _native(weights, model, engine)
+        device.peak_flop_per_s(weights)
+        wanted = weights.arithmetic[0]
+        if wanted not in HALF_AND_MORE and wanted not in device.device.peaks:
+            notes.append(f"{device.device.name} has no {wanted} arithmetic: weights are unpacked")
+        cache_bytes = _cache_bytes(asked, weights, engine)
+        devices = _devices(asked, model, device, weights, notes)
+        replicas = self._replicas(asked, model, device, engine, (weights, cache_bytes, devices))
+        if replicas is not None:
+            notes.append(_layout_note(devices, replicas))
+        laid_out = asked if replicas is None else replace(asked, data_parallel=replicas)
+        layout = _layout(laid_out, model, engine, devices)
+        inside = device.is_server and engine not in LOCAL
+        place = self._place(asked.region, asked.pue, inside)
+        return Resolved(
+            question=asked,
+            model=model,
+            device=device,
+            weights=weights,
+            cache_bytes=cache_bytes,
+            engine=engine,
+            devices=layout[0],
+            data_parallel=layout[1],
+            expert_shard=layout[2],
+            stages=layout[3],
+            place=place,
+            money=self._money(asked.hardware, asked.price_usd_per_h),
+            notes=(*notes, *(f"assuming {what}" for what in place.assumed)),
+        )
+
+    def _find_model(
+        self, name: str, config: str, params: float | None, active: float | None
+    ) -> ServedModel:
+        if config:
+            return from_config(read_config(config), name or config)
+        preset = find_preset(self.catalog, name) if name else None
+        if preset is not None and preset.config:
+            try:
+                found = from_config(preset.config, name)
+                if params is None or abs(math.log(found.params / params)) < SAME_SIZE:
+                    return found
+            except ValueError:
+                if params is None:
+                    raise
+        if preset is not None and params is None and "params" in preset.records:
+            known = preset.records
+            active = known["active_params"].value if "active_params" in known else None
+            return from_size(known["params"].value, active, name)
+        if params is not None:
+            return from_size(params, active, name)
+        stated = stated_size(name)
+        if stated is None:
+            told = f"unknown model {name!r}" if name else "the model is missing"
+            raise ValueError(f"{told}: give a preset, a config or the number of parameters")
+        guessed = from_size(*stated, name)
+        note = f"{name} is not on record: assuming the {stated[0]:.3g} parameters that it states"
+        return replace(guessed, warnings=(note,))
+
+    def _replicas(
+        self,
+        asked: ServingQuestion,
+        model: ServedModel,
+        device: ServingDevice,
+        engine: int,
+        kept: tuple[WeightFormat, float, float],
+    ) -> float | None:
+        """Replicas where the layout is left open, None where it is given or there is no choice."""
+        weights, cache_bytes, devices = kept
+        fixed = asked.tensor_parallel or asked.data_parallel or asked.expert_parallel
+        alone = engine in LOCAL or engine == EAGER or devices <= 1.0
+        if fixed is not None or alone or device.memory_bytes is None:
+            return None
+        formats = Layout(
+            devices=devices,
+            dense_bytes=weights.dense_bytes,
+            expert_bytes=weights.expert_bytes,
+            cache_bytes=cache_bytes,
+        )
+        usual = self.parameters.of("input_tokens")
+        read = usual if asked.input_tokens is None else asked.input_tokens
+        tokens = read + 0.5 * (asked.output_tokens or OUTPUT_TOKENS)
+        memory = device.memory_bytes
+        return usual_replicas(model.numbers, formats, memory, asked.concurrency, tokens)
+
+    def _weights(
+        self, asked: ServingQuestion, device: ServingDevice, notes: list[str]
+    ) -> WeightFormat:
+        if asked.precision:
+            return weight_format(asked.precision)
+        stated = stated_format(asked.model)
+        if stated is not None:
+            return weight_format(stated)
+        if NATIVE_MXFP4 in asked.model.casefold():
+            return FORMATS["mxfp4"]
+        name = "bf16" if device.is_server else "q4_k_m"
+        notes.append(f"assuming weights in {FORMATS[name].name}; set the precision")
+        return FORMATS[name]
+
+
+def _native(weights: WeightFormat, model: ServedModel, engine: int) -> WeightFormat:
+    """Experts that are published packed stay so, whatever 4-bit format a file is named for."""
+    if NATIVE_MXFP4 not in model.name.casefold() or weights.bits > 6.0:
+        return weights
+    packed = FORMATS["mxfp4"]
+    return replace(packed, outer_bits=LOCAL_OUTER_BITS) if engine in LOCAL else packed
+
+
+def _cache_bytes(asked: ServingQuestion, weights: WeightFormat, engine: int) -> float:
+    """Bytes of a cached value: as asked; a vendor's 8-bit engines keep 8-bit caches [B]."""
+    if asked.kv_precision:
+        return weight_format(asked.kv_precision).bits / 8.0
+    return 1.0 if engine == VENDOR and weights.bits <= 8.0 else 2.0
+
+
+def _devices(
+    asked: ServingQuestion,
+    model: ServedModel,
+    device: ServingDevice,
+    weights: WeightFormat,
+    notes: list[str],
+) -> float:
+    if asked.devices is not None:
+        return asked.devices
+    product = (asked.tensor_parallel or 1.0) * (asked.data_parallel or 1.0)
+    product = max(product, asked.expert_parallel or 1.0)
+    if device.memory_bytes is not None:
+        layout = Layout(dense_bytes=weights.dense_bytes, expert_bytes=weights.expert_bytes)
+        asked_for = asked.concurrency or 1.0
+        tokens = (asked.input_tokens or 0.0) + (asked.output_tokens or OUTPUT_TOKENS)
+        least = devices_needed(model.numbers, layout, device.memory_bytes, asked_for, tokens)
+        product = max(product, float(least))
+    notes.append(
+        f"assuming {product:.0f} device{'s' if product > 1 else ''}, the fewest that hold it"
+    )
+    return product
+
+
+def _layout_note(devices: float, replicas: float) -> str:
+    """What was assumed of an unspecified layout."""
+    if replicas == 1.0:
+        return f"layout unspecified: assuming tensor parallelism over all {devices:.0f} devices"
+    group = devices / replicas
+    each = f"{group:.0f} device{'s' if group > 1 else ''} each"
+    return f"layout unspecified: assuming {replicas:.0f} data-parallel replicas of {each}"
+
+
+def _layout(
+    asked: ServingQuestion, model: ServedModel, engine: int, devices: float
+) -> tuple[float, float, float, float]:
+    """Devices, data-parallel replicas, devices over which experts are split, pipeline stages."""
+    experts = asked.expert_parallel or 1.0
+    replicas = asked.data_parallel or 1.0
+    tensor = asked.tensor_parallel
+    if experts > 1.0 and not model.sparse:
+        raise ValueError(f"expert_parallel is for mixtures of experts: {model.name} is dense")
+    if max(experts, (tensor or 1.0) * replicas) > devices:
+        wanted = max(experts, (tensor or 1.0) * replicas)
+        raise ValueError(
+            f"the parallel sizes need {wanted:.0f} devices, and {devices:.0f} are given"
+        )
+    if devices % replicas:
+        raise ValueError(f"{devices:.0f} devices cannot make {replicas:.0f} equal replicas")
+    group = devices / replicas
+    if engine in LOCAL or (engine == EAGER and tensor is None):
+        return devices, replicas, 1.0, group
+    if tensor is None or experts > 1.0:
+        return devices, replicas, max(experts, group), 1.0
+    if group % tensor:
+        raise ValueError(f"tensor_parallel {tensor:.0f} does not divide {group:.0f} devices")
+    return devices, replicas, tensor, group / tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingTable:
+    """Set-ups as arrays of one length.
+
+    Parameters
+    ----------
+    rows : sequence of Resolved
+    model, machine, layout : Served, Machine, Layout
+    tdp_w, idle_w : array
+        Of one device, NaN where unknown. [W]
+    engines : array of int
+        Codes of the engines.
+    expert_bits : array
+        Bits of a weight of an expert. [bit]
+    given : mapping of str to array
+        Numbers of the questions, NaN where unspecified.
+    """
+
+    rows: Sequence[Resolved]
+    model: Served
+    machine: Machine
+    layout: Layout
+    tdp_w: Floats
+    idle_w: Floats
+    engines: npt.NDArray[np.int64]
+    expert_bits: Floats
+    given: Mapping[str, Floats]
+
+    @property
+    def local(self) -> npt.NDArray[np.bool_]:
+        """Whether one user's own program runs it."""
+        return np.isin(self.engines, LOCAL)
+
+    def setup(self, parameters: Parameters) -> Setup:
+        """Set-ups under engines of some parameters."""
+        return Setup(
+            model=self.model,
+            machine=self.machine,
+            engine=parameters.engine(
+                self.engines,
+                sparse=np.asarray(self.model.routed_params) > 0,
+                expert_bits=self.expert_bits,
+                stages=self.layout.stages,
+            ),
+            board=Board(tdp_w=self.tdp_w, idle_w=self.idle_w, draw=parameters.draw),
+            layout=self.layout,
+            request_s=parameters.request_s(self.engines),
+        )
+
+    def traffic(self, parameters: Parameters) -> Traffic:
+        """Traffic, with what is usual where it is unspecified."""
+        given = self.given
+        usual = np.where(self.local, LOCAL_INPUT_TOKENS, parameters.of("input_tokens"))
+        read = np.maximum(_filled(given["input_tokens"], usual), 1.0)
+        written = _filled(given["output_tokens"], OUTPUT_TOKENS)
+        full = np.clip(
+            self.most_sequences(read + 0.5 * written),
+            1.0,
+            parameters.of("saturated_sequences") * np.asarray(self.layout.data_parallel),
+        )
+        drafted = _filled(given["draft_tokens"], 0.0)
+        accepted = _filled(given["draft_acceptance"], DRAFT_ACCEPTANCE)
+        return Traffic(
+            sequences=_filled(given["concurrency"], np.where(self.local, 1.0, full)),
+            input_tokens=read,
+            output_tokens=written,
+            cached_share=_filled(given["cached_share"], 0.0),
+            tokens_per_pass=tokens_per_pass(drafted, accepted),
+            drafted=drafted,
+            draft_share=_filled(given["draft_params"], 0.0) / np.asarray(self.model.visited_params),
+        )
+
+    def open_log_sd(self) -> dict[str, Floats]:
+        """Field of the traffic -> how unsure it is where unspecified, 0 where given [1]."""
+        saturated = np.where(self.engines == VENDOR, SATURATED_LOG_SD, SEQUENCES_LOG_SD)
+        open_ = {name: np.isnan(values) for name, values in self.given.items()}
+        return {
+            "input_tokens": np.where(open_["input_tokens"], INPUT_LOG_SD, 0.0),
+            "output_tokens": np.where(open_["output_tokens"], OUTPUT_LOG_SD, 0.0),
+            "sequences": np.where(open_["concurrency"] & ~self.local, saturated, 0.0),
+        }
+
+    def other_layout(self) -> Layout:
+        """Layouts with the other choice where the question left it open.
+
+        Split layers instead of replicas, and as many replicas as the weights allow instead of
+        split layers.
+        """
+        weights = np.asarray(weight_bytes(self.model, self.layout))
+        room = REPLICA_SHARE * np.asarray(self.machine.memory_bytes)
+        group = np.exp2(np.ceil(np.log2(np.maximum(weights / room, 1.0))))
+        layout, given = self.layout, self.given
+        open_ = (
+            np.isnan(given["tensor_parallel"])
+            & np.isnan(given["data_parallel"])
+            & np.isnan(given["expert_parallel"])
+            & ~self.local
+            & (np.asarray(layout.stages) == 1.0)
+        )
+        devices, chosen = np.asarray(layout.devices), np.asarray(layout.data_parallel)
+        most = np.maximum(np.floor(devices / np.minimum(group, devices)), 1.0)
+        replicas = np.where(open_, np.where(chosen > 1.0, 1.0, most), chosen)
+        shard = np.where(open_, devices / replicas, layout.expert_shard)
+        return replace(layout, data_parallel=replicas, expert_shard=shard)
+
+    def most_sequences(self, tokens: Number) -> Floats:
+        """Sequences of some tokens that the memory holds beside the weights [1]."""
+        memory = self.machine.memory_bytes
+        return np.asarray(most_sequences(self.model, self.layout, memory, tokens))
+
+
+def table_of(rows: Sequence[Resolved]) -> ServingTable:
+    """Resolved questions as arrays."""
+    return ServingTable(
+        rows=rows,
+        model=Served(**{name: _column(rows, _model_value(name)) for name in _SERVED}),
+        machine=Machine(
+            peak_flop_per_s=_column(rows, lambda row: row.device.peak_flop_per_s(row.weights)),
+            bytes_per_s=_column(rows, lambda row: row.device.bytes_per_s),
+            memory_bytes=_column(rows, lambda row: row.device.memory_bytes or np.inf),
+            link_bytes_per_s=_column(rows, lambda row: row.device.link_bytes_per_s),
+        ),
+        layout=Layout(
+            devices=_column(rows, lambda row: row.devices),
+            data_parallel=_column(rows, lambda row: row.data_parallel),
+            expert_shard=_column(rows, lambda row: row.expert_shard),
+            stages=_column(rows, lambda row: row.stages),
+            dense_bytes=_column(rows, lambda row: row.weights.dense_bytes),
+            expert_bytes=_column(rows, lambda row: row.weights.expert_bytes),
+            cache_bytes=_column(rows, lambda row: row.cache_bytes),
+        ),
+        tdp_w=_column(rows, lambda row: row.device.tdp_w or np.nan),
+        idle_w=_column(rows, lambda row: row.device.idle_w or np.nan),
+        engines=np.array([row.engine for row in rows], dtype=np.int64),
+        expert_bits=_column(rows, lambda row: row.weights.bits),
+        given={name: _column(rows, _given(name)) for name in NUMBERS},
+    )
+
+
+def tokens_per_pass(drafted: Floats, acceptance: Floats) -> Floats:
+    """Tokens that a pass yields with some drafts, each accepted with a probability [1]_.
+
+    References
+    ----------
+    .. [1] Y. Leviathan et al., "Fast inference from transformers via speculative decoding", 2023,
+       arXiv:2211.17192, eq. 1.
+
+    >>> round(float(tokens_per_pass(np.array(4.0), np.array(0.8))), 4)
+    3.3616
+    """
+    chance = np.minimum(acceptance, 1.0 - 1e-9)
+    return np.asarray((1.0 - chance ** (drafted + 1.0)) / (1.0 - chance))
+
+
+_SERVED = tuple(Served.__dataclass_fields__)
+
+
+def _model_value(name: str) -> Callable[[Resolved], float]:
+    return lambda row: float(getattr(row.model.numbers, name))
+
+
+def _column(rows: Sequence[Resolved], value: Callable[[Resolved], float]) -> Floats:
+    return np.array([value(row) for row in rows], dtype=np.float64)
+
+
+def _given(name: str) -> Callable[[Resolved], float]:
+    def value(row: Resolved) -> float:
+        number = getattr(row.question, name)
+        return np.nan if number is None else float(number)
+
+    return value
+
+
+def _filled(values: Floats, otherwise: Number) -> Floats:
+    return np.where(np.isnan(values), otherwise, values)
+
+
+def engine_name(code: int) -> str:
+    """Name of an engine."""
+    return ENGINES[code]

@@ -1,0 +1,299 @@
+"""Is everything that this command needs installed here? If not, set it up once, beside the code.
+
+In a source checkout whose packages are missing from the running Python, `enter` makes `.venv` in
+the checkout, installs the pinned packages into it and runs the same command line again inside it.
+Where the packages can be imported already, it does nothing. Standard library only.
+
+A stamp in `.venv` holds the Python version and a hash of each requirement file. It is written last
+and taken away first, so an environment without one is half-made and is made anew; one with the
+right stamp starts at once. A lock in `.venv` lets one start at a time set up, and marks the folder
+as ours: a `.venv` that somebody else made is used if it is complete and never changed.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import MappingProxyType
+from typing import TextIO
+
+from estimator.system.file_lock import try_lock
+from estimator.system.pip_install import SetupError, install, make_venv, python_of, site_of
+
+FOLDER = ".venv"
+STAMP = "twenty-watts.json"
+LOCK = "twenty-watts.lock"
+NO_SETUP = "TWENTY_WATTS_NO_SETUP"
+"""Name of the environment variable that forbids setting anything up."""
+
+POLL_S = 0.2
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+NAMED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What one command needs: where its checkout is, its requirement files, what it imports."""
+
+    root: Path
+    requirements: tuple[str, ...]
+    modules: Mapping[str, str]
+    """Distribution -> the module it installs."""
+
+    instead_of: tuple[str, ...] = ()
+    """Modules whose presence means that the running Python is meant, and no other will do."""
+
+
+APP = Needs(
+    root=Path(__file__).resolve().parents[2],
+    requirements=("requirements.txt",),
+    modules=MappingProxyType(
+        {
+            "numpy": "numpy",
+            "pandas": "pandas",
+            "altair": "altair",
+            "vl-convert-python": "vl_convert",
+            "streamlit": "streamlit",
+            "rich": "rich",
+            "nvidia-ml-py": "pynvml",
+            "codecarbon": "codecarbon",
+            "platformdirs": "platformdirs",
+            "tomli-w": "tomli_w",
+            "pyarrow": "pyarrow",
+        }
+    ),
+)
+"""What the command line, the app and the measuring need."""
+
+
+MEASURE = replace(
+    APP,
+    modules=MappingProxyType(
+        {
+            name: APP.modules[name]
+            for name in ("numpy", "rich", "nvidia-ml-py", "platformdirs", "tomli-w")
+        }
+    ),
+    instead_of=("torch",),
+)
+"""What the measuring cannot do without; a Python with PyTorch is measured as it is."""
+
+
+def enter(needs: Needs) -> None:
+    """Return if the needed packages can be imported here; else run this command where they can.
+
+    Parameters
+    ----------
+    needs : Needs
+        Checkout, requirement files relative to it, and modules.
+
+    Raises
+    ------
+    SetupError
+        The packages are missing and cannot be installed: one line with the remedy.
+    """
+    missing = missing_modules(needs.modules)
+    if not missing:
+        return
+    names = few(missing)
+    meant = [name for name in needs.instead_of if not missing_modules({name: name})]
+    if meant:
+        raise SetupError(
+            f"{sys.executable} has {few(meant)}, to be measured with, but lacks {names}; "
+            f"install with: {sys.executable} -m pip install {' '.join(missing)}"
+        )
+    if os.environ.get(NO_SETUP):
+        raise SetupError(
+            f"{names} not installed for {sys.executable} and {NO_SETUP} is set; "
+            f"install with: python -m pip install {sources_of(needs)}"
+        )
+    if not all((needs.root / name).is_file() for name in (*needs.requirements, "pyproject.toml")):
+        raise SetupError(
+            f"{names} not installed for {sys.executable}; "
+            f"install with: python -m pip install {' '.join(missing)}"
+        )
+    if not is_ready(needs):
+        set_up(needs, missing)
+    run_again(python_of(needs.root / FOLDER))
+
+
+def few(names: Sequence[str]) -> str:
+    """Name the first few, and tell how many more there are.
+
+    >>> few(["numpy", "pandas", "altair", "streamlit", "rich"])
+    'numpy, pandas, altair and 2 more'
+    """
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def sources_of(needs: Needs) -> str:
+    """The requirement files as words of a pip command."""
+    return " ".join(f"-r {needs.root / name}" for name in needs.requirements)
+
+
+def missing_modules(modules: Mapping[str, str], path: Sequence[str] | None = None) -> list[str]:
+    """Name the distributions whose module cannot be found, without importing any.
+
+    Parameters
+    ----------
+    modules : mapping
+        Distribution -> module.
+    path : sequence of str, optional
+        Folders to look in; the running interpreter's own by default.
+
+    >>> missing_modules({"python-dateless": "no_such_module", "stdlib": "json"})
+    ['python-dateless']
+    """
+    if path is None:
+        return [name for name, module in modules.items() if not importlib.util.find_spec(module)]
+    return [name for name, module in modules.items() if not PathFinder.find_spec(module, path)]
+
+
+def is_ready(needs: Needs) -> bool:
+    """Whether `.venv` holds what is needed, for the running Python version if we made it."""
+    folder = needs.root / FOLDER
+    if not python_of(folder).exists() or missing_modules(needs.modules, site_of(folder)):
+        return False
+    return is_foreign(folder) or wanted_stamp(needs).items() <= read_stamp(folder).items()
+
+
+def set_up(needs: Needs, missing: Sequence[str]) -> None:
+    """Make `.venv`, or bring it up to date; another start that does so is waited for.
+
+    Parameters
+    ----------
+    needs : Needs
+        What it must hold.
+    missing : sequence of str
+        The distributions that are not there, to say why.
+
+    Raises
+    ------
+    SetupError
+        No venv module, no network, no room or no right to write: with the remedy.
+    """
+    folder = needs.root / FOLDER
+    if is_foreign(folder):
+        raise SetupError(
+            f"{folder} is not of this command's making and lacks packages; remove it, or run: "
+            f"{python_of(folder)} -m pip install {sources_of(needs)}"
+        )
+    try:
+        folder.mkdir(exist_ok=True)
+        with locked(folder / LOCK) as lock:
+            if is_ready(needs):
+                return
+            if read_stamp(folder).get("python") == PYTHON:
+                say(f"updating {folder} to {' and '.join(needs.requirements)}")
+            else:
+                say(f"setting up {folder} once, because {few(missing)} cannot be imported here")
+            started_s = time.monotonic()
+            build(needs, lock)
+            say(f"ready after {time.monotonic() - started_s:.0f} s")
+    except OSError as error:
+        raise SetupError(
+            f"cannot write {error.filename or folder}: {error.strerror or error}; make room or use "
+            "a copy of the repository in a folder of your own"
+        ) from error
+
+
+def build(needs: Needs, lock: TextIO) -> None:
+    """Install the requirement files, into a new environment unless ours is whole but outdated."""
+    folder = needs.root / FOLDER
+    stamp = read_stamp(folder)
+    (folder / STAMP).unlink(missing_ok=True)
+    whole = stamp.get("python") == PYTHON and python_of(folder).exists()
+    log: list[str] = []
+    done = False
+    try:
+        if not whole:
+            clear(folder)
+            make_venv(folder)
+        install(folder, [needs.root / name for name in needs.requirements], lock, log)
+        done = True
+    finally:
+        if done:
+            write_stamp(folder, stamp | wanted_stamp(needs) if whole else wanted_stamp(needs))
+        elif whole and not any(line.startswith("Installing collected") for line in log):
+            write_stamp(folder, stamp)
+        else:
+            clear(folder)
+    importlib.invalidate_caches()
+    if left := missing_modules(needs.modules, site_of(folder)):
+        raise SetupError(f"{' and '.join(needs.requirements)} do not install {', '.join(left)}")
+
+
+def wanted_stamp(needs: Needs) -> dict[str, str]:
+    """Python version and requirement file -> hash of its content."""
+    digests = {
+        name: hashlib.sha256((needs.root / name).read_bytes()).hexdigest()
+        for name in needs.requirements
+    }
+    return {"python": PYTHON, **digests}
+
+
+def read_stamp(folder: Path) -> dict[str, str]:
+    """Read the stamp of a whole environment; empty if it is half-made."""
+    try:
+        stamp = json.loads((folder / STAMP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
+def write_stamp(folder: Path, stamp: Mapping[str, str]) -> None:
+    """Write the stamp in one step: there is never half a stamp."""
+    draft = folder / f"{STAMP}.draft"
+    draft.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
+    draft.replace(folder / STAMP)
+
+
+def is_foreign(folder: Path) -> bool:
+    """Whether somebody else made this environment: it holds files but not our lock."""
+    return folder.is_dir() and not (folder / LOCK).exists() and any(folder.iterdir())
+
+
+def clear(folder: Path) -> None:
+    """Remove everything in the environment but the lock."""
+    for entry in folder.iterdir():
+        if entry.name == LOCK:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[TextIO]:
+    """Hold the lock file; the system lets go of it when its last holder ends, however it ends."""
+    with path.open("a", encoding="utf-8") as lock:
+        if not try_lock(lock):
+            say("another start is setting up; waiting for it")
+            while not try_lock(lock):
+                time.sleep(POLL_S)
+        yield lock
+
+
+def run_again(python: Path) -> None:
+    """Become the same command line under another Python."""
+    command = [str(python), *sys.orig_argv[1:]]
+    if sys.platform == "win32":
+        sys.exit(subprocess.run(command, check=False).returncode)
+    os.execv(command[0], command)
+
+
+def say(message: str) -> None:
+    """Tell the person at the terminal what is being done."""
+    sys.stderr.write(f"Twenty Watts: {message}\n")
+    sys.stderr.flush()

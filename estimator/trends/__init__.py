@@ -1,0 +1,1 @@
+"""How fast does it grow: compute, memory, efficiency and budgets through the years."""

@@ -1,0 +1,1 @@
+"""What share of the peak a run reaches."""

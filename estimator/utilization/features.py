@@ -1,0 +1,325 @@
+"""What does a run tell about itself: work and traits out of a table's columns, all rows at once."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog, Record
+from estimator.core.uncertainty import Number, Uncertain, z_score
+from estimator.core.units import CENTRAL
+from estimator.scenario.provenance import uncertain_record
+from estimator.utilization.mechanism import (
+    PARAMETERS,
+    REFERENCE_SEQ_LEN,
+    Growth,
+    Traits,
+    UtilizationModel,
+    thinness,
+)
+from estimator.utilization.parallelism import Layout
+from estimator.workload.formulas import LAYER_PARAMS, LAYERS_PER_WIDTH, usual_width
+from estimator.workload.network_class import GROUPS, NetworkKind, kind_of_domain, network_kind
+
+Floats = npt.NDArray[np.float64]
+
+PRESENT_YEAR = 2025.0
+"""Software of runs that do not say when they were made, the newest that the fit knows [year]."""
+
+USUAL_BATCH_TOKENS = 1e6
+"""Tokens of a step of a run of `USUAL_BATCH_FLOP` [token]; GPT-3, LLaMA, BLOOM: 2 to 4e6."""
+
+USUAL_BATCH_FLOP = 1e21
+BATCH_EXPONENT = 0.2
+"""Work of such a run [FLOP], and how the batch grows with it [1]."""
+
+USUAL_RECOMPUTATION = 0.5
+"""Share of runs that compute activations again, where it is not told [1]."""
+
+SMALLEST_SD = 0.1
+"""No utilization is surer than this, however much a run tells [1]."""
+
+MOST_EXPERTS = 50.0
+"""Parameters over active ones at most [1]."""
+
+ENCODER_SEQ_LEN = 256.0
+"""Usual sequence of an encoder where it is not told [token]: sentences, image patches, frames."""
+
+SOFTWARE = {"vendor": 1.0, "typical": 0.0, "research": -1.0}
+"""How tuned the code is, in words -> as a number [1]."""
+
+VENDOR_WORDS = ("mlperf", "ngc", "nemo", "megatron", "nvidia release")
+"""Words in a framework or a name that say that a vendor tuned the code."""
+
+FLAGS = (
+    *("transformer", "convolution", "depthwise", "unet", "other"),
+    *("encoder", "contrastive", "sparse", "recurrent", "lora"),
+)
+"""What of the kind of a network is among its traits."""
+
+FLAGS_OF = attrgetter(*FLAGS)
+
+TOLD = {
+    "recomputation": ("recomputation",),
+    "batch": ("batch_tokens",),
+    "layout": ("tensor_parallel", "pipeline_parallel", "expert_parallel"),
+}
+"""What published runs seldom tell: the doubt is smaller where a run does."""
+
+UNTOLD = {
+    "width": ("hidden",),
+    "sequence": ("seq_len",),
+    "devices": ("accelerator_count",),
+}
+"""What they tell: the doubt is larger where a run does not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubts:
+    """How unsure the utilization is.
+
+    Parameters
+    ----------
+    groups : mapping of str to float
+        Group of networks -> standard deviation of the logarithm of their utilization [1].
+    choices : mapping of str to float
+        Key of `TOLD` or `UNTOLD`, or software -> what not knowing it moves the logarithm [1].
+    growth : Growth
+        How much wider where published runs scatter.
+    """
+
+    groups: Mapping[str, float]
+    choices: Mapping[str, float]
+    growth: Growth
+
+
+def kinds_of_rows(
+    domains: Sequence[str], archs: Sequence[str], names: Sequence[str]
+) -> list[NetworkKind]:
+    """Kind of network of each row, from its free words."""
+    return [
+        network_kind(kind_of_domain(domain), arch, name)
+        for domain, arch, name in zip(domains, archs, names, strict=True)
+    ]
+
+
+def of_each_kind(
+    kinds: Sequence[NetworkKind], trait: Callable[[NetworkKind], Any]
+) -> npt.NDArray[Any]:
+    """Trait of the kind of each row, worked out once for each kind: rows share their objects."""
+    known = {id(kind): kind for kind in kinds}
+    place = dict(zip(known, range(len(known)), strict=True))
+    at = [place[id(kind)] for kind in kinds]
+    return np.array([trait(kind) for kind in known.values()])[at]
+
+
+def traits_of_rows(
+    numbers: Mapping[str, Floats],
+    kinds: Sequence[NetworkKind],
+    *,
+    flop: Floats,
+    value_bytes: Number,
+    spreads: Doubts,
+    steady: Number = 0.0,
+) -> Traits:
+    """Traits of runs; what a row leaves out takes the usual value of such runs.
+
+    Parameters
+    ----------
+    numbers : mapping of str to array
+        hidden, seq_len, params_total and year, NaN where a cell is empty; params_active,
+        accelerator_count, software, batch, batch_tokens, step_flop, samples_processed,
+        tokens_processed, recomputation, tensor_parallel, pipeline_parallel, expert_parallel,
+        micro_batches and virtual_stages where the table has them.
+    kinds : sequence of NetworkKind
+        One a row.
+    flop : array
+        FLOPs of each run [FLOP].
+    value_bytes : float or array
+        Bytes of a value in memory [B].
+    spreads : Doubts
+        Doubt by group of networks, and of what a row leaves out.
+    steady : float or array
+        Flag: rates in steady state, as in `Traits`.
+    """
+    of_kind = of_each_kind(kinds, FLAGS_OF).astype(np.float64).T
+    flags = dict(zip(FLAGS, of_kind, strict=True))
+    numbers = {**numbers, "batch_tokens": _batch_tokens(numbers)}
+    year = numbers["year"]
+    hidden = usual_width(numbers["hidden"], numbers["params_total"], flop)
+    transformer = flags.pop("transformer") > 0
+    usual_seq_len = np.where(flags["encoder"] > 0, ENCODER_SEQ_LEN, REFERENCE_SEQ_LEN)
+    software = numbers.get("software", np.full(len(flop), np.nan))
+    elementwise = flags["convolution"] + flags["depthwise"] + flags["unet"]
+    groups = of_each_kind(kinds, lambda kind: spreads.groups[kind.group])
+    known_year = np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR)
+    return Traits(
+        hidden=hidden,
+        seq_len=np.select(
+            [~transformer, np.isnan(numbers["seq_len"])],
+            [REFERENCE_SEQ_LEN, usual_seq_len],
+            numbers["seq_len"],
+        ),
+        software=np.where(np.isnan(software), SOFTWARE["typical"], software),
+        steps=_steps(numbers, flop),
+        year=known_year,
+        value_bytes=value_bytes,
+        steady=steady,
+        layout=layout_of_rows(numbers, hidden, flop),
+        log_sd=_doubt(
+            numbers,
+            groups * thinness(flop, known_year, elementwise == 0, spreads.growth),
+            {"transformer": transformer, "encoder": flags["encoder"] > 0},
+            spreads.choices,
+        ),
+        **flags,
+    )
+
+
+def software_of_rows(
+    said: Sequence[str], frameworks: Sequence[str], names: Sequence[str]
+) -> Floats:
+    """How tuned the code of each row is: as said, or as its framework or name gives away [1].
+
+    Returns
+    -------
+    array
+        A value of `SOFTWARE`; NaN where nothing tells.
+
+    >>> software_of_rows(["research", "", ""], ["", "NGC PyTorch 23.04", "PyTorch"], ["", "", ""])
+    array([-1.,  1., nan])
+    """
+    tuned = {text: 1.0 for text in {*frameworks, *names} if _vendors(text.lower())}
+    return np.array(
+        [
+            SOFTWARE.get(word) if word else tuned.get(framework) or tuned.get(name)
+            for word, framework, name in zip(said, frameworks, names, strict=True)
+        ],
+        dtype=np.float64,
+    )
+
+
+_vendors = re.compile("|".join(VENDOR_WORDS)).search
+"""First of those words in a text in small letters."""
+
+
+def _batch_tokens(numbers: Mapping[str, Floats]) -> Floats:
+    """Tokens of a step: as given, or its sequences times their length; NaN where unknown."""
+    unknown = np.full(len(numbers["year"]), np.nan)
+    tokens = numbers.get("batch_tokens", unknown)
+    return np.where(np.isnan(tokens), numbers.get("batch", unknown) * numbers["seq_len"], tokens)
+
+
+def _steps(numbers: Mapping[str, Floats], flop: Floats) -> Floats:
+    """Steps of the optimizer, out of the size of one and of the whole; NaN where unknown [1]."""
+    unknown = np.full(len(flop), np.nan)
+    steps = flop / numbers.get("step_flop", unknown)
+    for whole, part in (("samples_processed", "batch"), ("tokens_processed", "batch_tokens")):
+        other = numbers.get(whole, unknown) / numbers.get(part, unknown)
+        steps = np.where(np.isnan(steps), other, steps)
+    return steps
+
+
+def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) -> Layout:
+    """How runs share their work; what a row leaves out is usual, or left to the mechanism.
+
+    Parameters
+    ----------
+    numbers : mapping of str to array
+        As for `traits_of_rows`.
+    hidden, flop : array
+        Width [1] and work [FLOP] of each run.
+    """
+    unknown = np.full(len(flop), np.nan)
+    total = numbers["params_total"]
+    params = np.where(np.isnan(total), LAYER_PARAMS * LAYERS_PER_WIDTH * hidden**3, total)
+    active = numbers.get("params_active", unknown)
+    batch = numbers.get("batch_tokens", unknown)
+    again = numbers.get("recomputation", unknown)
+    usual = USUAL_BATCH_TOKENS * (flop / USUAL_BATCH_FLOP) ** BATCH_EXPONENT
+    return Layout(
+        params=params,
+        active_params=np.clip(
+            np.where(np.isnan(active), params, active), params / MOST_EXPERTS, params
+        ),
+        batch_tokens=np.where(np.isnan(batch), usual, batch),
+        recomputation=np.where(np.isnan(again), USUAL_RECOMPUTATION, again),
+        **{
+            name: numbers.get(name, unknown)
+            for name in (*TOLD["layout"], "micro_batches", "virtual_stages")
+        },
+    )
+
+
+def _doubt(
+    numbers: Mapping[str, Floats],
+    spread: Floats,
+    kind: Mapping[str, npt.NDArray[np.bool_]],
+    choices: Mapping[str, float],
+) -> Floats:
+    """Doubt of runs: that of their like, less what they tell beyond, and more what they do not."""
+    transformer = kind["transformer"]
+    untuned = kind["encoder"] & ~_told(numbers, ("software",))
+    variance = spread**2 + choices["software"] ** 2 * untuned
+    for key, names in TOLD.items():
+        variance = variance - choices[key] ** 2 * (transformer & _told(numbers, names))
+    for key, names in UNTOLD.items():
+        if names[0] in numbers:
+            variance = variance + choices[key] ** 2 * (transformer & ~_told(numbers, names))
+    return np.asarray(np.sqrt(np.maximum(variance, SMALLEST_SD**2)), dtype=np.float64)
+
+
+def _told(numbers: Mapping[str, Floats], names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+    """Whether a row tells any of these."""
+    told = np.zeros(len(numbers["year"]), dtype=np.bool_)
+    for name in names:
+        if name in numbers:
+            told |= ~np.isnan(numbers[name])
+    return told
+
+
+def fitted_model(catalog: Catalog) -> UtilizationModel:
+    """Parameters of the utilization as shipped, fitted to the published runs."""
+    return catalog.once(
+        "fitted model",
+        lambda: UtilizationModel(
+            **{name: catalog.prior(f"utilization.fitted.{name}").value for name in PARAMETERS}
+        ),
+    )
+
+
+def prior_model(catalog: Catalog) -> dict[str, Uncertain]:
+    """Parameters of the utilization before any run was seen."""
+    return {
+        name: uncertain_record(catalog.prior(f"utilization.prior.{name}"), name)
+        for name in PARAMETERS
+    }
+
+
+def shipped_doubts(catalog: Catalog) -> Doubts:
+    """Doubt of the utilization: by group of networks, and of what a run does not tell."""
+    return catalog.once(
+        "doubts",
+        lambda: Doubts(
+            groups={name: _log_sd(catalog.prior(f"utilization.spread.{name}")) for name in GROUPS},
+            choices={
+                name: _log_sd(catalog.prior(f"utilization.untold.{name}"))
+                for name in (*TOLD, *UNTOLD, "software")
+            },
+            growth=Growth(
+                per_decade=catalog.prior("utilization.growth.per_decade").value,
+                per_year=catalog.prior("utilization.growth.per_year").value,
+            ),
+        ),
+    )
+
+
+def _log_sd(record: Record) -> float:
+    """Standard deviation of the logarithm, of a record that is all spread [1]."""
+    if record.low is None or record.high is None:
+        raise ValueError(f"a spread of the utilization needs low and high, got {record}")
+    return float(np.log(record.high / record.low)) / (2 * z_score(CENTRAL))

@@ -1,0 +1,70 @@
+"""What of a device does the utilization depend on: its peak, memory, link and network."""
+
+from estimator.catalog import Device
+from estimator.utilization.mechanism import REFERENCE_BALANCE
+from estimator.utilization.parallelism import NETWORK_SHARE, NODE_DEVICES, Machine
+
+HALF = ("bf16", "fp16", "tf32", "fp32")
+"""Formats of 16 bit or more, for what does not run at fewer bits."""
+
+USUAL_MEMORY_BYTES = 16e9
+"""Memory of a device that does not tell its own [B]."""
+
+BUS_BYTES_PER_S = 32e9
+"""Link of a device without one of its own: PCIe 3.0, 16 lanes, both ways [B/s]."""
+
+WHOLE_MACHINE = ("tpu",)
+"""Kinds of device whose link spans the whole machine, not one node."""
+
+RACK_DEVICES = {"gb200": 72.0, "gb300": 72.0}
+"""Device -> devices behind one fast link, where it is sold as a rack [1]; NVIDIA, GB200 NVL72."""
+
+COMPILED = ("tpu",)
+"""Kinds of device that run graphs compiled as a whole, their elementwise work fused."""
+
+VECTOR_FORMATS = ("fp32", "fp64")
+"""Formats for which GPUs have no matrix units, with the exceptions of `_has_matrix_units`."""
+
+PACKED = 2.2
+"""Without TF32, a 16-bit peak of at most so many times that of fp32 is vector work [1]: P100."""
+
+
+def find_machine(device: Device, precision: str) -> Machine:
+    """What the utilization depends on; without a bandwidth, that of a balanced machine is meant.
+
+    A device without a link on record passes its values over the bus.
+    """
+    peak = device.peaks[precision].value
+    sixteen = max((device.peaks[name].value for name in HALF if name in device.peaks), default=peak)
+
+    def value(key: str, otherwise: float) -> float:
+        return device.records[key].value if key in device.records else otherwise
+
+    link = value("link_bytes_per_s", BUS_BYTES_PER_S)
+    return Machine(
+        peak_flop_per_s=peak,
+        peak_16_bit_flop_per_s=min(sixteen, peak),
+        memory_bytes_per_s=value("memory_bytes_per_s", peak / REFERENCE_BALANCE),
+        memory_bytes=value("memory_bytes", USUAL_MEMORY_BYTES),
+        link_bytes_per_s=link,
+        network_bytes_per_s=link if device.kind in WHOLE_MACHINE else NETWORK_SHARE * link,
+        matrix_units=float(_has_matrix_units(device, precision)),
+        compiled=float(device.kind in COMPILED),
+        node_devices=RACK_DEVICES.get(device.id, NODE_DEVICES),
+    )
+
+
+def _has_matrix_units(device: Device, precision: str) -> bool:
+    """Whether a device has units for matrix products in a format.
+
+    GPUs multiply fp32 on vector units, and 16 bit, too, where its peak is hardly above that of
+    fp32; what is no GPU is built of matrix units.
+    """
+    if not (device.kind.startswith("gpu") or device.kind == "superchip"):
+        return True
+    peaks = device.peaks
+    if precision in VECTOR_FORMATS:
+        return False
+    if "tf32" in peaks or "fp32" not in peaks:
+        return True
+    return peaks[precision].value > PACKED * peaks["fp32"].value

@@ -1,0 +1,389 @@
+"""What share of the peak does a training run reach, and how sure is that.
+
+A mechanism with few parameters, each with a meaning. The time of one FLOP, in units of what the
+peak promises, is
+
+    ((matrix work + values moved / memory bandwidth) x slow-downs x recomputation x bubbles
+      + gradients + partial results + updates of the optimizer) x overheads of a large run
+    + (start-up + steps x synchronisation) / ideal time of the run
+
+and the utilization is its inverse. Matrix work is slower than the peak by a factor, which is
+smaller for formats without matrix units. Elementwise work is bound by the values that it moves,
+never by the matrix units, so it adds to their time: per FLOP it moves values that depend on the
+kind of network, and for transformers fall with the width. Encoders move more of them, and how many
+more depends on how well their kernels are fused: a vendor's reference code and compilers of whole
+graphs fuse most, research code little. Such compilers fuse the elementwise work of convolutions,
+too. Recurrences add a time of their own, bound by bandwidth and
+latency. Attention over long sequences, routing to experts and machines with little bandwidth for
+their peak slow a run down; every year of better software speeds it up, elementwise work most. What
+devices pass to each other is worked out in `estimator.utilization.parallelism`; it grows as the
+share of each device shrinks. The overheads - evaluation, checkpoints, restarts - are what sets
+whole runs apart from tables of steady throughput. All parameters are fitted to published runs and
+tables (`estimator.validation.utilization_fit`), and what they leave unexplained is the uncertainty.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.core.uncertainty import Number, Uncertain, z_score
+from estimator.core.units import CENTRAL, S_PER_H
+from estimator.utilization.parallelism import (
+    Layout,
+    Machine,
+    Traffic,
+    replicated_gradients_s,
+    traffic,
+)
+
+REFERENCE_YEAR = 2021.0
+"""Year at which software counts as neither young nor mature [year]."""
+
+REFERENCE_SEQ_LEN = 2048.0
+"""Sequence length at which attention neither slows nor speeds the run [token]."""
+
+MOST_EXPECTED = 0.85
+"""No training run is expected to reach more of the peak [1]; the best published ones reach 0.7."""
+
+REFERENCE_BALANCE = 200.0
+"""Peak over memory bandwidth at which a device counts as balanced [FLOP/B]."""
+
+USUAL_UTILIZATION = 0.4
+"""Utilization at which the size of a run is judged, to see how much upkeep it needs [1]."""
+
+SOFTWARE_OF_COMPILERS = 1.0
+"""How tuned the kernels are that compilers of whole graphs make: as a vendor's [1]."""
+
+ADAPTER_SHARE = 0.5
+"""A forward pass is one part in two of the work of adapters, one in three of full training: what
+recomputation costs beyond full training [1]."""
+
+LARGE_RUN_S = 3_000 * S_PER_H
+"""Device time of a run that has half the upkeep of the largest: 64 devices for two days [s]."""
+
+MANY_DEVICES = 10_000.0
+"""Devices for which the share lost to restarts is told [1]; it grows with their square root."""
+
+WELL_KNOWN_FLOP = 1e20
+"""Work from which on published runs are many [FLOP]; below, they scatter more."""
+
+WELL_KNOWN_YEAR = 2022.0
+"""Year from which on transformers ran on mature software; before, they scatter more."""
+
+MOST_DECADES = 6.0
+MOST_YEARS = 4.0
+"""Decades and years over which it grows [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """What a run tells about itself beside its FLOPs; flags are 0 or 1, and arrays broadcast.
+
+    Parameters
+    ----------
+    hidden : float or array
+        Width of a transformer [1].
+    seq_len : float or array
+        Tokens in a sequence [token].
+    year : float or array
+        When it was trained [year].
+    value_bytes : float or array
+        Bytes of a value in memory: 2 at 16 bit and below, 4 above [B].
+    convolution, depthwise, unet, other : float or array
+        Flags of networks whose elementwise work is not that of a transformer; other: embeddings of
+        recommenders, graphs and the like.
+    encoder, contrastive, sparse, recurrent : float or array
+        Flags: sees whole sequences at once, trains two towers against each other, routes tokens to
+        experts, computes step after step.
+    layout : Layout
+        How the work is shared.
+    log_sd : float or array
+        Doubt of such runs: standard deviation of the logarithm of the utilization [1].
+    lora : float or array
+        Flag: only adapters on frozen weights are trained.
+    software : float or array
+        How tuned the code is: 1 a vendor's reference or a benchmark submission, 0 typical, -1
+        research [1].
+    steps : float or array
+        Steps of the optimizer; NaN where unspecified [1].
+    steady : float or array
+        Flag of a rate in steady state, without start and overheads.
+    """
+
+    hidden: Number
+    seq_len: Number
+    year: Number
+    value_bytes: Number
+    layout: Layout
+    log_sd: Number
+    convolution: Number = 0.0
+    depthwise: Number = 0.0
+    unet: Number = 0.0
+    encoder: Number = 0.0
+    contrastive: Number = 0.0
+    sparse: Number = 0.0
+    recurrent: Number = 0.0
+    other: Number = 0.0
+    lora: Number = 0.0
+    software: Number = 0.0
+    steps: Number = float("nan")
+    steady: Number = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class UtilizationModel:
+    """Parameters of the mechanism, all positive.
+
+    Parameters
+    ----------
+    matrix_slowdown, vector_slowdown : float
+        Time of matrix work over that at the peak, on matrix units and in formats without them [1].
+    transformer_values, convolution_values, depthwise_values, unet_values, other_values : float
+        Values that elementwise work moves per FLOP [1/FLOP], for transformers times their width.
+    encoder_values : float
+        Values that an encoder of typical software moves beyond those of a decoder, times its width
+        [1/FLOP].
+    tuning : float
+        Factor on them from typical to research software, and from a vendor's to typical [1].
+    recurrent_time : float
+        Time that recurrences add on a balanced device [1].
+    share_at_16_bit : float
+        Share of matrix work that stays at 16 bit in runs of fewer bits [1].
+    startup_s : float
+        Time lost once per run [s].
+    synchronisation_s : float
+        Time that a step waits whenever its devices double [s].
+    speedup_per_year : float
+        Gain of software maturity in a year [1].
+    fusion_per_year : float
+        Gain of elementwise work beyond it, whose kernels are fused more and more [1].
+    contrastive_slowdown, sparse_slowdown : float
+        Time over that of a plain decoder [1].
+    long_context_exponent, balance_exponent : float
+        Growth of the time with the sequence length, and with the peak over the bandwidth [1].
+    recomputation_slowdown : float
+        Time over that without, where all activations are computed again [1].
+    exposed_gradient_share, exposed_layer_share : float
+        Share of the gradients' time, and of that of partial results, not hidden behind work [1].
+    update_bytes : float
+        Bytes that the update of one parameter moves [B].
+    bubble_share : float
+        Idle share of a pipeline over that of a plain schedule [1].
+    upkeep_share, restart_share : float
+        Time of evaluation and checkpoints of a large run over that of its steps, and of restarts on
+        `MANY_DEVICES` [1].
+    """
+
+    matrix_slowdown: float
+    vector_slowdown: float
+    transformer_values: float
+    encoder_values: float
+    tuning: float
+    convolution_values: float
+    depthwise_values: float
+    unet_values: float
+    other_values: float
+    recurrent_time: float
+    share_at_16_bit: float
+    startup_s: float
+    synchronisation_s: float
+    speedup_per_year: float
+    fusion_per_year: float
+    contrastive_slowdown: float
+    sparse_slowdown: float
+    long_context_exponent: float
+    balance_exponent: float
+    recomputation_slowdown: float
+    exposed_gradient_share: float
+    exposed_layer_share: float
+    update_bytes: float
+    bubble_share: float
+    upkeep_share: float
+    restart_share: float
+
+
+PARAMETERS = tuple(field.name for field in fields(UtilizationModel))
+"""Names of the parameters, in order."""
+
+
+def log_utilization(
+    model: UtilizationModel, traits: Traits, machine: Machine, *, flop: Number, devices: Number
+) -> Number:
+    """Natural logarithm of the utilization that the mechanism expects [1].
+
+    Parameters
+    ----------
+    model : UtilizationModel
+        Parameters.
+    traits, machine
+        The run and the device.
+    flop : float or array
+        FLOPs of the whole run [FLOP].
+    devices : float or array
+        Devices that share them [1].
+
+    Returns
+    -------
+    float or array, all broadcast together; at most 0.
+    """
+    peak = machine.peak_flop_per_s
+    fewer_bits = peak / machine.peak_16_bit_flop_per_s
+    plain = np.where(machine.matrix_units > 0, model.matrix_slowdown, model.vector_slowdown)
+    matrix = plain * (1 + model.share_at_16_bit * (fewer_bits - 1))
+    balance = peak / machine.memory_bytes_per_s
+    values = _values_per_flop(model, traits, machine.compiled)
+    fused = np.exp(np.log(model.fusion_per_year) * (traits.year - REFERENCE_YEAR))
+    memory = balance * traits.value_bytes * values / fused
+    serial = model.recurrent_time * traits.recurrent * balance / REFERENCE_BALANCE
+    slowdown = np.exp(_log_slowdown(model, traits, balance))
+    passed = traffic(
+        traits.layout,
+        machine,
+        hidden=traits.hidden,
+        value_bytes=traits.value_bytes,
+        devices=devices,
+    )
+    step = _step(model, traits, (matrix + memory + serial) * slowdown, passed)
+    time = step * (1.0 + _upkeep(model, traits, flop / peak, devices))
+    start_s = (1.0 - traits.steady) * model.startup_s
+    beside_s = start_s + _waiting_s(model, traits, machine, devices)
+    return np.minimum(-np.log(time + beside_s * devices * peak / flop), 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """How the uncertainty grows where published runs scatter.
+
+    Parameters
+    ----------
+    per_decade, per_year : float
+        Factor for every decade of less work, and for every earlier year of a transformer [1].
+    """
+
+    per_decade: float
+    per_year: float
+
+
+def thinness(
+    flop: Number, year: Number, transformer: Number, growth: Growth
+) -> npt.NDArray[np.float64]:
+    """How much wider the uncertainty is where published runs are few or scatter [1].
+
+    Parameters
+    ----------
+    flop : float or array
+        Work [FLOP].
+    year : float or array
+        When it was trained [year].
+    transformer : float or array
+        Flag.
+    growth : Growth
+
+    Returns
+    -------
+    array, all broadcast together; at least 1 where the growth is.
+
+    >>> growth = Growth(per_decade=1.2, per_year=1.1)
+    >>> thinness(1e22, 2024.0, 1.0, growth).item(), thinness(1e18, 2021.0, 1.0, growth).round(3)
+    (1.0, np.float64(1.584))
+    """
+    decades, years = thin_places(flop, year, transformer)
+    return np.asarray(growth.per_decade**decades * growth.per_year**years, dtype=np.float64)
+
+
+def thin_places(flop: Number, year: Number, transformer: Number) -> tuple[Number, Number]:
+    """Decades of work and years of a transformer before published runs are many [1]."""
+    decades = np.clip(np.log10(WELL_KNOWN_FLOP / flop), 0.0, MOST_DECADES)
+    return decades, np.clip(WELL_KNOWN_YEAR - year, 0.0, MOST_YEARS) * transformer
+
+
+def expected_utilization(
+    model: UtilizationModel, traits: Traits, machine: Machine, *, flop: Number, devices: Number
+) -> Uncertain:
+    """Utilization with the doubt of such runs [1]; arguments as for `log_utilization`.
+
+    The 80 % interval ends at the peak at the latest.
+    """
+    expected = log_utilization(model, traits, machine, flop=flop, devices=devices)
+    expected = np.minimum(expected, np.log(MOST_EXPECTED))
+    doubt = np.minimum(traits.log_sd, -expected / z_score(CENTRAL))
+    return Uncertain(np.exp(expected), {"utilization": doubt})
+
+
+def _values_per_flop(model: UtilizationModel, traits: Traits, compiled: Number) -> Number:
+    """Values that elementwise work moves per FLOP [1/FLOP]."""
+    fewer = -np.log(model.tuning)
+    tuned = np.where(np.asarray(compiled) > 0, SOFTWARE_OF_COMPILERS, traits.software)
+    beyond = model.encoder_values * traits.encoder * np.exp(fewer * tuned)
+    values: Number = (
+        transformer_share(traits) * (model.transformer_values + beyond) / traits.hidden
+        + traits.unet * model.unet_values
+        + traits.other * model.other_values
+        + np.exp(fewer * compiled)
+        * (
+            traits.convolution * model.convolution_values
+            + traits.depthwise * model.depthwise_values
+        )
+    )
+    return values
+
+
+def _waiting_s(
+    model: UtilizationModel, traits: Traits, machine: Machine, devices: Number
+) -> Number:
+    """Time that all steps wait for other devices, as far as their number is known [s].
+
+    The gradients of a transformer are in its traffic.
+    """
+    steps = np.where(np.isnan(traits.steps), 0.0, traits.steps)
+    exchange_s = replicated_gradients_s(
+        traits.layout.params, machine, value_bytes=traits.value_bytes, devices=devices
+    )
+    elsewhere = 1.0 - transformer_share(traits) - traits.other
+    exposed_s = model.exposed_gradient_share * elsewhere * exchange_s
+    return steps * (exposed_s + model.synchronisation_s * np.log2(np.maximum(devices, 1.0)))
+
+
+def _log_slowdown(model: UtilizationModel, traits: Traits, balance: Number) -> Number:
+    """Logarithm of the factors on the time of matrix work and memory [1]."""
+    again = transformer_share(traits) * traits.layout.recomputation
+    slowdown: Number = (
+        model.long_context_exponent * np.log(traits.seq_len / REFERENCE_SEQ_LEN)
+        + model.balance_exponent * np.log(balance / REFERENCE_BALANCE)
+        + np.log(model.contrastive_slowdown) * traits.contrastive
+        + np.log(model.sparse_slowdown) * traits.sparse
+        + np.log1p(
+            (model.recomputation_slowdown - 1.0) * again * (1.0 + ADAPTER_SHARE * traits.lora)
+        )
+        - np.log(model.speedup_per_year) * (traits.year - REFERENCE_YEAR)
+    )
+    return slowdown
+
+
+def _step(model: UtilizationModel, traits: Traits, busy: Number, passed: Traffic) -> Number:
+    """Time of a step over its ideal: work, waiting for the pipeline, and what is passed around."""
+    exchange = (
+        model.exposed_gradient_share * passed.gradients
+        + model.exposed_layer_share * passed.layers
+        + model.update_bytes * passed.updates_per_byte
+    )
+    waiting = 1.0 + model.bubble_share * passed.bubble
+    return busy * waiting + transformer_share(traits) * exchange
+
+
+def _upkeep(
+    model: UtilizationModel, traits: Traits, ideal_device_s: Number, devices: Number
+) -> Number:
+    """Time lost to evaluation, checkpoints and restarts over the time of the steps [1]."""
+    device_s = ideal_device_s / USUAL_UTILIZATION
+    large = device_s / (device_s + LARGE_RUN_S)
+    lost = model.upkeep_share + model.restart_share * np.sqrt(devices / MANY_DEVICES)
+    return transformer_share(traits) * (1.0 - traits.steady) * large * lost
+
+
+def transformer_share(traits: Traits) -> Number:
+    """Whether it is a transformer: 1, or 0 for networks of other elementwise work [1]."""
+    return 1.0 - (
+        traits.convolution + traits.depthwise + traits.unet + traits.other + traits.recurrent
+    )

@@ -1,0 +1,185 @@
+"""Which utilization is expected of runs: their features, the fitted model, its uncertainty."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog, Device
+from estimator.core.notice import Notice
+from estimator.core.notice_table import NoticeTable
+from estimator.core.uncertainty import Number, Uncertain
+from estimator.scenario.provenance import Input
+from estimator.utilization.features import (
+    fitted_model,
+    of_each_kind,
+    shipped_doubts,
+    traits_of_rows,
+)
+from estimator.utilization.mechanism import Traits, expected_utilization
+from estimator.utilization.parallelism import Machine
+from estimator.workload.network_class import NetworkKind
+
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
+
+KNOWN_KINDS = ("gpu-datacenter", "gpu-consumer", "gpu-workstation", "superchip", "tpu")
+"""Kinds of device that published runs were made on, with single runs on others."""
+
+FEW_FLOP = 1e17
+"""Below, hardly any run is published [FLOP]."""
+
+FEW_TOKENS = 4096.0
+"""Tokens of a step and device below which the batch sets the utilization [token]."""
+
+FEW_RUNS = ("depthwise", "unet", "recurrent", "other")
+"""Kinds of network of which few runs are published."""
+
+MOST_DEVICES = 25_000
+"""Published runs end about here [1]."""
+
+ALONE = {"tensor_parallel": 1.0, "pipeline_parallel": 1.0, "expert_parallel": 1.0}
+"""Nothing is shared [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """Runs whose utilization is asked, as arrays.
+
+    Parameters
+    ----------
+    numbers : mapping of str to array
+        Columns as for `traits_of_rows`; accelerator_count is NaN where it was only assumed.
+    kinds : sequence of NetworkKind
+        One a run.
+    machine : Machine
+        What the utilization depends on of the devices.
+    flop, devices : array
+        Work [FLOP] and devices [1].
+    value_bytes : float or array
+        Bytes of a value in memory [B].
+    steady : float or array
+        Flag: a rate in steady state is asked, without start and overheads.
+    """
+
+    numbers: Mapping[str, Floats]
+    kinds: Sequence[NetworkKind]
+    machine: Machine
+    flop: Floats
+    devices: Number
+    value_bytes: Number
+    steady: Number = 0.0
+
+
+def predicted_utilization(runs: Runs, catalog: Catalog) -> tuple[Uncertain, Uncertain, Traits]:
+    """Share of the peak that the fitted model expects, with the uncertainty of such networks.
+
+    Returns
+    -------
+    Uncertain, Uncertain, Traits
+        Utilization of the runs; that of steady steps on one device, which never waits for others;
+        their features [1].
+    """
+    model = fitted_model(catalog)
+    traits = traits_of_rows(
+        runs.numbers,
+        runs.kinds,
+        flop=runs.flop,
+        value_bytes=runs.value_bytes,
+        spreads=shipped_doubts(catalog),
+        steady=runs.steady,
+    )
+    expected = expected_utilization(
+        model, traits, runs.machine, flop=runs.flop, devices=runs.devices
+    )
+    lone = expected_utilization(model, alone(traits), runs.machine, flop=runs.flop, devices=1.0)
+    return expected, lone, traits
+
+
+def alone(traits: Traits) -> Traits:
+    """Traits of the same networks in steady steps on one device."""
+    return replace(traits, steady=1.0, layout=replace(traits.layout, **ALONE))
+
+
+def machines_of(several: Sequence[Machine], at: Places) -> Machine:
+    """Machine of each run out of a few; `at` says which."""
+    if len(several) == 1:
+        return several[0]
+    return Machine(
+        **{
+            field.name: np.array([getattr(one, field.name) for one in several])[at]
+            for field in fields(Machine)
+        }
+    )
+
+
+def say_thin_evidence(
+    notices: NoticeTable, rows: Places, runs: Runs, traits: Traits, asked: npt.NDArray[np.bool_]
+) -> None:
+    """Say of some rows of a table where published runs are few, or a batch was assumed.
+
+    Parameters
+    ----------
+    notices : NoticeTable
+        Of the whole table.
+    rows : array of int
+        Rows of the runs.
+    runs, traits
+        The runs and their features.
+    asked : array of bool
+        Which of the runs take the prediction.
+    """
+
+    def mark(which: npt.NDArray[np.bool_], notice: Notice) -> None:
+        if which.any():
+            mask = np.zeros(notices.count, dtype=np.bool_)
+            mask[rows[which & asked]] = True
+            notices.where(mask, notice)
+
+    devices = np.broadcast_to(runs.devices, rows.shape)
+    most = Notice("beyond_published_devices", "devices", {"most": float(MOST_DEVICES)})
+    mark(devices > MOST_DEVICES, most)
+    mark(runs.flop < FEW_FLOP, Notice("little_work", "", {"flop": FEW_FLOP}))
+    groups = [kind.group for kind in runs.kinds]
+    for group in set(groups) & set(FEW_RUNS):
+        mark(
+            np.array([one == group for one in groups]),
+            Notice("few_runs_of_kind", "kind", {"group": group}),
+        )
+    batch = np.broadcast_to(traits.layout.batch_tokens, rows.shape)
+    small = np.isnan(runs.numbers["batch_tokens"]) & (batch < FEW_TOKENS * devices) & asked
+    small &= np.broadcast_to(np.asarray(runs.steady) == 0, rows.shape)
+    if small.any():
+        small &= of_each_kind(runs.kinds, lambda kind: kind.transformer)
+        sizes, at = np.unique(batch[small], return_inverse=True)
+        codes = np.full(notices.count, -1, dtype=np.intp)
+        codes[rows[small]] = at
+        said = [
+            Notice("small_batch_assumed", "batch_tokens", {"tokens": n}) for n in sizes.tolist()
+        ]
+        notices.coded([(one,) for one in said], codes)
+
+
+def device_notices(device: Device) -> tuple[Notice, ...]:
+    """Say what is not known of a device whose utilization is predicted."""
+    found = []
+    if device.kind not in KNOWN_KINDS:
+        found.append(Notice("kind_of_device_unpublished", "hardware", {"kind": device.kind}))
+    if "memory_bytes_per_s" not in device.records:
+        found.append(Notice("bandwidth_unknown", "hardware", {"device": device.name}))
+    return tuple(found)
+
+
+def predicted_input(expected: Uncertain, group: str, catalog: Catalog) -> Input:
+    """Predicted utilization of one run, with its provenance."""
+    low, high = expected.interval()
+    return Input(
+        value=float(expected.mid),
+        unit="1",
+        basis="derived",
+        source=catalog.prior("utilization.fitted.matrix_slowdown").source,
+        low=float(low),
+        high=float(min(high, 1.0)),
+        note=f"model fitted to published runs, for a {group}; `validate` shows its errors",
+    )

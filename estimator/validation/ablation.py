@@ -1,0 +1,44 @@
+"""What does each term of the mechanism buy: the blind score without it."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from estimator.catalog import Catalog
+from estimator.utilization.features import prior_model
+from estimator.utilization.mechanism import PARAMETERS
+from estimator.validation.cross_validation import ablated, blind_predictions, part_of, score
+from estimator.validation.published_runs import usable_runs
+from estimator.validation.report import large_language
+
+WHOLE = "nothing left out"
+
+
+def ablation_rows(catalog: Catalog) -> Iterator[dict[str, Any]]:
+    """One row per term left out, with the blind score of all runs and of large language runs."""
+    published = usable_runs(catalog)
+    prior, runs = prior_model(catalog), published.runs
+    large = large_language(published)
+    for name in (WHOLE, *PARAMETERS):
+        without = prior if name == WHOLE else ablated(prior, name)
+        blind = blind_predictions(
+            without, runs, published.tables, published.groups, published.untold
+        )
+        yield {
+            "without": name,
+            **asdict(score(blind, runs.family)),
+            "large_language_median_error": score(
+                part_of(blind, large), runs.family[large]
+            ).median_error,
+        }
+
+
+def ablation_table(catalog: Catalog) -> Iterator[tuple[str, ...]]:
+    """Return the rows for people."""
+    for row in ablation_rows(catalog):
+        yield (
+            row["without"].replace("_", " "),
+            *(f"{row[key]:.1%}" for key in ("median_error", "family_median_error")),
+            f"{row['large_language_median_error']:.1%}",
+            f"{row['within_2']:.0%}",
+        )

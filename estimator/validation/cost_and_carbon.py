@@ -1,0 +1,147 @@
+"""How right are cost and CO2: published runs with both, predicted from their hours alone.
+
+A reported cost counts if it is a price that was listed at the time; one that is hours times a
+round price that somebody assumed tests nothing. A reported amount of CO2 counts if a meter read
+the energy behind it; hours times the power limit times a grid factor tests nothing either.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import W_PER_KW
+from estimator.estimation.resolver import Finder
+from estimator.validation.cross_validation import Blind, Score, score
+from estimator.validation.energy import measured_power
+from estimator.validation.published_runs import USABLE_TIERS, row_number
+
+KG_PER_T = 1e3
+
+LISTED = re.compile(r"^\$[\d.,]+/h\b")
+"""How the table says that a cost is hours times the price of an offer that could be rented."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """One run with a reported amount and the prediction.
+
+    Parameters
+    ----------
+    name, family, device : str
+        What ran where.
+    reported : float
+        Cost or CO2 as reported [USD or kgCO2e].
+    predicted : Uncertain
+        From the hours of the run, in the same unit.
+    """
+
+    name: str
+    family: str
+    device: str
+    reported: float
+    predicted: Uncertain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """Runs that can be scored, and why the others cannot.
+
+    Parameters
+    ----------
+    runs : sequence of Judged
+        Runs whose reported amount tests something.
+    left_out : dict of str to int
+        Reason -> how many rows with a reported amount were left out.
+    """
+
+    runs: Sequence[Judged]
+    left_out: dict[str, int]
+
+    @property
+    def score(self) -> Score:
+        """Error and coverage; a ValueError if there are no runs."""
+        ratio = np.array([np.log(float(run.predicted.mid) / run.reported) for run in self.runs])
+        doubt = np.array([float(run.predicted.log_sd) for run in self.runs])
+        families = np.array([run.family for run in self.runs])
+        return score(Blind(log_ratio=ratio, log_sd=doubt), families)
+
+
+def judged_costs(catalog: Catalog) -> Judgement:
+    """Costs at listed prices against the rent on record for the year of the run, hours given."""
+    finder = Finder(catalog)
+    runs: list[Judged] = []
+    left_out: Counter[str] = Counter()
+    for row in _reporting(catalog, "cost_usd"):
+        found = _cost(row, finder)
+        if isinstance(found, Judged):
+            runs.append(found)
+        else:
+            left_out[found] += 1
+    return Judgement(runs=runs, left_out=dict(left_out))
+
+
+def judged_emissions(catalog: Catalog) -> Judgement:
+    """Operational CO2 behind a meter against the predicted power, hours, PUE and grid given."""
+    measured = {run.reading.name: run for run in measured_power(catalog)}
+    runs: list[Judged] = []
+    left_out: Counter[str] = Counter()
+    for row in _reporting(catalog, "co2e_t"):
+        power, grid = measured.get(row["name"]), row_number(row, "grid_kg_per_kwh")
+        reason = _unusable(row)
+        if not reason and power is None:
+            reason = "circular: its energy was not measured"
+        if not reason and np.isnan(grid):
+            reason = "no carbon intensity stated"
+        if reason or power is None:
+            left_out[reason] += 1
+            continue
+        it_kwh = power.predicted_w * (row_number(row, "accelerator_hours") / W_PER_KW)
+        runs.append(
+            Judged(
+                name=row["name"],
+                family=row["family"],
+                device=power.reading.device,
+                reported=row_number(row, "co2e_t") * KG_PER_T,
+                predicted=it_kwh * row_number(row, "pue", default=1.0) * grid,
+            )
+        )
+    return Judgement(runs=runs, left_out=dict(left_out))
+
+
+def _reporting(catalog: Catalog, column: str) -> list[dict[str, str]]:
+    """Rows that report an amount."""
+    return [row for row in catalog.published_runs() if row_number(row, column, default=0.0) > 0]
+
+
+def _unusable(row: dict[str, str]) -> str:
+    if row["validation_tier"] not in USABLE_TIERS:
+        return "tier C, D or X: time or hardware not trusted"
+    return "" if row["accelerator_hours"] else "no device time"
+
+
+def _cost(row: dict[str, str], finder: Finder) -> Judged | str:
+    """One run with its rent, or why it cannot be scored."""
+    reason = _unusable(row)
+    if not reason and not LISTED.match(row["cost_basis"]):
+        reason = "circular: the price behind it was assumed, or is not stated"
+    if reason:
+        return reason
+    try:
+        device = finder.catalog.device(row["accelerator"])
+    except ValueError:
+        return "device not on record"
+    rent = finder.price(device, row_number(row, "year"))
+    if rent is None:
+        return "no rental price of the device on record"
+    return Judged(
+        name=row["name"],
+        family=row["family"],
+        device=device.id,
+        reported=row_number(row, "cost_usd"),
+        predicted=rent * row_number(row, "accelerator_hours"),
+    )

@@ -1,0 +1,323 @@
+"""How right are we: published runs against predictions that have never seen their family.
+
+The utilization model is fitted to all families but one, predicts that one, and so on; the score
+counts what it predicts, never what it was fitted to. Tables of throughput help the fit, those of
+the family held out excepted, and are not scored. Nothing here prints or reads a file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.core.uncertainty import Uncertain, z_score
+from estimator.core.units import CENTRAL
+from estimator.utilization.features import SMALLEST_SD
+from estimator.utilization.mechanism import (
+    MOST_EXPECTED,
+    Growth,
+    log_utilization,
+    thin_places,
+    thinness,
+    transformer_share,
+)
+from estimator.validation.utilization_fit import Runs, fitted_logs, joined, model_of
+
+Floats = npt.NDArray[np.float64]
+
+NEUTRAL_AT_ONE = ("_slowdown", "_per_year", "tuning")
+"""Endings of parameters that are factors, without effect at one."""
+
+SMALL_GROUP = 8
+"""Fewer runs of a group than this borrow their doubt from all runs [1]."""
+
+LARGE_FOLD = 15
+SMALL_FOLDS = 8
+"""Groups of so many runs are held out alone [1], the others in so many parts."""
+
+RESAMPLES = 400
+RESAMPLING_SEED = 7
+"""Drawings of the bootstrap, and where they start [1]."""
+
+VOTE_EXPONENT = -0.25
+"""Power of the size of a kin that weighs its errors: between one vote a run and one a kin [1]."""
+
+SMALLEST_SIZE = 0.02
+"""Smaller errors of the logarithm count as this where their sizes are compared [1]."""
+
+PULL = 10.0
+"""Runs' worth of evidence that errors are the same everywhere [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """How far predictions are from what was reported.
+
+    Parameters
+    ----------
+    count, families : int
+        Runs scored, and families they belong to [1].
+    median_error, family_median_error : float
+        Median of |predicted / reported - 1|; with one vote a run, and with one vote a family [1].
+    median_error_low, median_error_high : float
+        Central 80 % of the median error when families are drawn again (bootstrap) [1].
+    bias : float
+        Median of predicted over reported [1].
+    within_125, within_2 : float
+        Share of predictions within a factor of 1.25 and of 2 [1].
+    coverage : float
+        Share of reported values inside the 80 % interval [1].
+    """
+
+    count: int
+    families: int
+    median_error: float
+    family_median_error: float
+    median_error_low: float
+    median_error_high: float
+    bias: float
+    within_125: float
+    within_2: float
+    coverage: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blind:
+    """Predictions for runs whose family was held out, and the doubt told with them.
+
+    Parameters
+    ----------
+    log_ratio : array
+        Logarithm of predicted over reported device-hours [1].
+    log_sd : array
+        Standard deviation told with the prediction [1].
+    """
+
+    log_ratio: Floats
+    log_sd: Floats
+
+
+def blind_predictions(
+    prior: Mapping[str, Uncertain],
+    runs: Runs,
+    tables: Runs,
+    groups: npt.NDArray[np.str_],
+    untold: Floats,
+    *,
+    by: str = "family",
+) -> Blind:
+    """Hold out some families or stacks in turn, fit to the others, and predict them.
+
+    Parameters
+    ----------
+    prior : mapping of str to Uncertain
+        Parameters before any run was seen.
+    runs, tables : Runs
+        Published runs, and rows of throughput tables.
+    groups : array of str
+        Kind of network of each run; runs of one kind share their uncertainty.
+    untold : array
+        Variance that what a run does not tell adds to that of its like [1].
+    by : str
+        What is held out as a whole: `family` or `stack`.
+    """
+    held, tables_held = getattr(runs, by), getattr(tables, by)
+    ratio = np.empty(len(runs.flop))
+    near = fitted_logs(prior, joined(runs, tables))
+    parts = folds(held)
+    for part in parts:
+        out = np.isin(held, part)
+        others = joined(runs.part(~out), tables.part(~np.isin(tables_held, part)))
+        ratio[out] = log_hours_ratio(prior, others, runs.part(out), near)
+    uncertainty = np.empty(len(ratio))
+    for part in parts:
+        out = np.isin(held, part)
+        spread = spread_of(ratio[~out], runs.part(~out), groups[~out])
+        like = spread.of(runs.part(out), groups[out])
+        uncertainty[out] = np.sqrt(np.maximum(like**2 + untold[out], SMALLEST_SD**2))
+    return Blind(log_ratio=ratio, log_sd=uncertainty)
+
+
+def folds(held: npt.NDArray[np.str_]) -> list[list[str]]:
+    """Parts that are held out together: each large group alone, the small ones dealt out.
+
+    >>> [len(part) for part in folds(np.array(["a"] * 30 + [f"b{n}" for n in range(30)]))]
+    [1, 4, 4, 4, 4, 4, 4, 3, 3]
+    """
+    names, counts = np.unique(held, return_counts=True)
+    alone = [[str(name)] for name in names[counts >= LARGE_FOLD]]
+    small = names[counts < LARGE_FOLD]
+    dealt = [small[place::SMALL_FOLDS].tolist() for place in range(SMALL_FOLDS)]
+    return [*alone, *(part for part in dealt if part)]
+
+
+def ablated(prior: Mapping[str, Uncertain], parameter: str) -> dict[str, Uncertain]:
+    """Prior that switches one parameter of the mechanism off, for the ablation.
+
+    A factor is held at one; values moved, start-up and exponents are held near zero.
+    """
+    neutral = 1.0 if parameter.endswith(NEUTRAL_AT_ONE) else 1e-9
+    return {**prior, parameter: Uncertain(neutral, {parameter: 1e-6})}
+
+
+def log_hours_ratio(
+    prior: Mapping[str, Uncertain], fitted_on: Runs, scored: Runs, near: Floats | None = None
+) -> Floats:
+    """Logarithm of predicted over reported device-hours of runs that the fit has not seen [1].
+
+    `near` is where to start looking: it saves time, and the least loss is found from anywhere.
+    """
+    model = model_of(fitted_logs(prior, fitted_on, near).tolist())
+    expected = log_utilization(
+        model, scored.traits, scored.machine, flop=scored.flop, devices=scored.devices
+    )
+    expected = np.minimum(expected, np.log(MOST_EXPECTED))
+    return np.asarray(scored.log_utilization() - expected, dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """How far predictions of runs are off, by kind of network and by how well such runs are known.
+
+    Parameters
+    ----------
+    groups : mapping of str to float
+        Group of networks -> standard deviation of well-known runs [1].
+    every : float
+        That of all networks together [1].
+    growth : Growth
+        How much wider others are.
+    """
+
+    groups: Mapping[str, float]
+    every: float
+    growth: Growth
+
+    def of(self, runs: Runs, groups: npt.NDArray[np.str_]) -> Floats:
+        """Standard deviation of each run [1]."""
+        like = np.array([self.groups.get(group, self.every) for group in groups.tolist()])
+        return like * _thin(runs, self.growth)
+
+
+def spread_of(log_ratio: Floats, runs: Runs, groups: npt.NDArray[np.str_]) -> Spread:
+    """Spread that makes the 80 % interval hold 80 % of the errors of each group.
+
+    A group to come falls outside more often than those at hand, the more so the fewer they are
+    [1]_. A small group is drawn towards all runs; runs of one kin share their votes.
+
+    References
+    ----------
+    .. [1] V. Vovk, A. Gammerman, G. Shafer, "Algorithmic learning in a random world", 2005,
+       sec. 2.2: of n errors the (n + 1) p-th bounds the next one with probability p.
+    """
+    growth = growth_of(log_ratio, runs)
+    even = np.abs(log_ratio) / _thin(runs, growth)
+    _, places, counts = np.unique(runs.kin, return_inverse=True, return_counts=True)
+    votes = np.asarray(counts[places] ** VOTE_EXPONENT, dtype=np.float64)
+    every = spread_by_votes(even, votes)
+    of_group: dict[str, float] = {}
+    for group in np.unique(groups).tolist():
+        own = groups == group
+        alone = spread_by_votes(even[own], votes[own])
+        trust = own.sum() / (own.sum() + SMALL_GROUP)
+        of_group[group] = float(np.sqrt(trust * alone**2 + (1 - trust) * every**2))
+    return Spread(groups=of_group, every=every, growth=growth)
+
+
+def growth_of(log_ratio: Floats, runs: Runs) -> Growth:
+    """How much larger errors are for every decade of less work and every earlier year.
+
+    A straight line through the logarithms of their sizes, drawn a little towards none.
+    """
+    decades, years = thin_places(runs.flop, runs.traits.year, transformer_share(runs.traits))
+    columns = np.array([np.ones(len(log_ratio)), decades, years]).T
+    sizes = np.log(np.maximum(np.abs(log_ratio), SMALLEST_SIZE))
+    pulled = columns.T @ columns + np.diag([0.0, PULL, PULL])
+    _, decade, year = np.linalg.solve(pulled, columns.T @ sizes)
+    return Growth(per_decade=float(np.exp(max(decade, 0))), per_year=float(np.exp(max(year, 0))))
+
+
+def _thin(runs: Runs, growth: Growth) -> Floats:
+    return thinness(runs.flop, runs.traits.year, transformer_share(runs.traits), growth)
+
+
+def spread_by_votes(sizes: Floats, votes: Floats) -> float:
+    """Standard deviation by the size of an error below which most votes lie, one more in [1]."""
+    voters = votes.sum() ** 2 / (votes**2).sum()
+    level = min(CENTRAL * (1.0 + 1.0 / voters), 1.0)
+    order = np.argsort(sizes)
+    reached = np.cumsum(votes[order]) / votes.sum()
+    place = min(int(np.searchsorted(reached, level)), len(sizes) - 1)
+    return float(sizes[order][place]) / z_score(CENTRAL)
+
+
+def score(blind: Blind, family: npt.NDArray[np.str_]) -> Score:
+    """Score some predictions; raises ValueError if there are none."""
+    if len(blind.log_ratio) == 0:
+        raise ValueError("no runs to score")
+    error = np.abs(np.exp(blind.log_ratio) - 1)
+    size = np.abs(blind.log_ratio)
+    _, places, counts = np.unique(family, return_inverse=True, return_counts=True)
+    low, high = bootstrap_median(error, places)
+    return Score(
+        count=len(error),
+        families=len(counts),
+        median_error=float(np.median(error)),
+        family_median_error=weighted_median(error, 1.0 / counts[places]),
+        median_error_low=low,
+        median_error_high=high,
+        bias=float(np.exp(np.median(blind.log_ratio))),
+        within_125=float(np.mean(size <= np.log(1.25))),
+        within_2=float(np.mean(size <= np.log(2.0))),
+        coverage=float(np.mean(size <= z_score(CENTRAL) * blind.log_sd)),
+    )
+
+
+def bootstrap_median(values: Floats, members: npt.NDArray[np.intp]) -> tuple[float, float]:
+    """Central 80 % of the median when whole groups are drawn again, with replacement [1]_.
+
+    Parameters
+    ----------
+    values : array of shape (n,)
+        Errors.
+    members : array of shape (n,)
+        Number of the group of each, from zero.
+
+    References
+    ----------
+    .. [1] B. Efron, R. Tibshirani, "An introduction to the bootstrap", 1993, sec. 6.4.
+
+    >>> bootstrap_median(np.array([0.1, 0.1, 0.1]), np.array([0, 1, 2]))
+    (0.1, 0.1)
+    """
+    groups = int(members.max()) + 1
+    drawn = np.random.default_rng(RESAMPLING_SEED).integers(0, groups, (RESAMPLES, groups))
+    votes = np.array([np.bincount(one, minlength=groups) for one in drawn])
+    order = np.argsort(values)
+    reached = np.cumsum(votes[:, members[order]], axis=1)
+    middle = np.argmax(reached >= reached[:, -1:] / 2, axis=1)
+    low, high = np.quantile(values[order][middle], ((1 - CENTRAL) / 2, (1 + CENTRAL) / 2))
+    return float(low), float(high)
+
+
+def constant_utilization(runs: Runs, utilization: float, log_sd: float) -> Blind:
+    """What a calculator with one utilization for everything predicts."""
+    ratio = runs.log_utilization() - np.log(utilization)
+    return Blind(log_ratio=ratio, log_sd=np.full(len(ratio), log_sd))
+
+
+def part_of(blind: Blind, chosen: npt.NDArray[np.bool_]) -> Blind:
+    """Return the predictions where `chosen` holds."""
+    return replace(blind, log_ratio=blind.log_ratio[chosen], log_sd=blind.log_sd[chosen])
+
+
+def weighted_median(values: Floats, weights: Floats) -> float:
+    """Smallest value at which half of the weight is reached.
+
+    >>> weighted_median(np.array([1.0, 2.0, 9.0]), np.array([1.0, 1.0, 3.0]))
+    9.0
+    """
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])

@@ -1,0 +1,169 @@
+"""How right is the power: runs whose energy was measured, predicted from their hours.
+
+Only what a meter read counts: power of the system, of the devices, or of the devices with
+processors and memory. Energy worked out as hours times the power limit tests nothing and is left
+out. Each family of runs is predicted by a model fitted to all the other families, and its interval
+is as wide as their errors, so that no run helps to predict itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import Uncertain
+from estimator.validation.cross_validation import Blind, Score, score, spread_by_votes
+from estimator.validation.power_fit import (
+    FAMILY_EXPONENT,
+    NODE,
+    Meters,
+    PowerModel,
+    expected_power,
+    fitted_power,
+)
+from estimator.validation.power_readings import Reading, meters, power_prior, readings
+
+Floats = npt.NDArray[np.float64]
+
+WORK_KNOWN, HOURS_ALONE = "work known", "hours alone"
+"""Runs whose work tells how busy the devices were, and others: the errors of these are larger."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredPower:
+    """One run with a meter, and what the model says that has not seen its family.
+
+    Parameters
+    ----------
+    reading : Reading
+        What was measured.
+    predicted_w : Uncertain
+        Mean power for each device, as that meter would see it [W].
+    """
+
+    reading: Reading
+    predicted_w: Uncertain
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups that it is scored with."""
+        domain = self.reading.domain.partition(":")[0]
+        return ("measured", domain, self.reading.scope, work_group(self.reading))
+
+
+def measured_power(catalog: Catalog) -> list[MeasuredPower]:
+    """Published runs with measured power, each with its blind prediction."""
+    found = readings(catalog)
+    blind = blind_power(found, power_prior(catalog), catalog.prior("power.load.tpu").value)
+    return [
+        MeasuredPower(
+            reading=one,
+            predicted_w=Uncertain(one.measured_w * np.exp(float(ratio)), {"power": float(sd)}),
+        )
+        for one, ratio, sd in zip(found, blind.log_ratio, blind.log_sd, strict=True)
+        if one.scored
+    ]
+
+
+def energy_scores(runs: Sequence[MeasuredPower]) -> dict[str, Score]:
+    """Score of the predictions by group, the hours given; groups of a few runs are left out."""
+    names = dict.fromkeys(name for run in runs for name in run.groups)
+    grouped = {name: [run for run in runs if name in run.groups] for name in names}
+    return {name: energy_score(of) for name, of in grouped.items() if len(of) >= 5}
+
+
+def energy_score(runs: Sequence[MeasuredPower]) -> Score:
+    """Score of the predictions, the hours given."""
+    ratio = np.array([np.log(float(run.predicted_w.mid) / run.reading.measured_w) for run in runs])
+    doubt = np.array([float(run.predicted_w.log_sd) for run in runs])
+    family = np.array([run.reading.family for run in runs])
+    return score(Blind(log_ratio=ratio, log_sd=doubt), family)
+
+
+def blind_power(found: Sequence[Reading], prior: Mapping[str, Uncertain], tpu_load: float) -> Blind:
+    """Hold out each family in turn, fit to the others, and predict it.
+
+    Parameters
+    ----------
+    found : sequence of Reading
+        What was measured.
+    prior : mapping of str to Uncertain
+        Parameters before any meter was read.
+    tpu_load : float
+        Share of the way from idle to the power limit of a busy TPU [1].
+    """
+    every = meters(found)
+    fitted = np.array([one.kind != "tpu" for one in found])
+    expected = np.empty(len(found))
+    for family in np.unique(every.family):
+        out = every.family == family
+        model = fitted_power(prior, every.part(~out & fitted))
+        expected[out & fitted] = expected_power(model, every.part(out & fitted))
+        for place in np.flatnonzero(out & ~fitted).tolist():
+            expected[place] = _system_power(found, place, model, tpu_load)
+    ratio = np.log(expected / every.measured_w)
+    return Blind(log_ratio=ratio, log_sd=_spread(ratio, found))
+
+
+def work_group(reading: Reading) -> str:
+    """Whether the work of a run tells how busy its devices were."""
+    return HOURS_ALONE if np.isnan(reading.busy) else WORK_KNOWN
+
+
+def _spread(ratio: Floats, found: Sequence[Reading]) -> Floats:
+    """Doubt of each: from the errors of runs of other families of which as much is known [1]."""
+    group = np.array([work_group(one) for one in found])
+    family = np.array([one.family for one in found])
+    scored = np.array([one.scored for one in found])
+    return np.array(
+        [
+            _spread_elsewhere(ratio, family, scored & (family != one.family) & (group == of))
+            for one, of in zip(found, group.tolist(), strict=True)
+        ]
+    )
+
+
+def power_spread(log_ratio: Floats, family: npt.NDArray[np.str_]) -> float:
+    """Standard deviation that makes the 80 % interval hold 80 % of such errors, one more in [1].
+
+    Readings of one family share their votes.
+    """
+    _, places, counts = np.unique(family, return_inverse=True, return_counts=True)
+    votes = np.asarray(counts[places] ** FAMILY_EXPONENT, dtype=np.float64)
+    return spread_by_votes(np.abs(log_ratio), votes)
+
+
+def _spread_elsewhere(
+    ratio: Floats, family: npt.NDArray[np.str_], elsewhere: npt.NDArray[np.bool_]
+) -> float:
+    return power_spread(ratio[elsewhere], family[elsewhere])
+
+
+def _system_power(
+    found: Sequence[Reading], place: int, model: PowerModel, tpu_load: float
+) -> float:
+    """System power of a TPU: the median on that chip in other families, as busy as it was [W]."""
+    one = found[place]
+    others = [
+        other.measured_w
+        for other in found
+        if other.device == one.device and other.family != one.family and other.scope == NODE
+    ]
+    if not others:
+        raise ValueError(f"no other system power of {one.device} is on record to predict it by")
+    shares = np.array([1.0 if np.isnan(one.busy) else one.busy, 1.0])
+    both = Meters(
+        idle_w=np.full(2, one.idle_w),
+        limit_w=np.full(2, one.limit_w),
+        busy=shares,
+        scope=np.full(2, NODE),
+        measured_w=np.full(2, np.nan),
+        family=np.full(2, one.family),
+    )
+    chip = PowerModel(
+        load=tpu_load, load_exponent=model.load_exponent, parts_share=1.0, host_share=1.0
+    )
+    now, busy = expected_power(chip, both)
+    return float(np.median(others) * now / busy)

@@ -1,0 +1,224 @@
+"""How right is the memory need: measured peaks against predictions, whole sources held out.
+
+The terms of the need (weights, states, activations, logits, cache, context, gaps) are mechanisms;
+each has one factor whose median is a prior. For the held-out score these factors are fitted to all
+other sources, drawn towards the priors, so that no source helps to predict itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import uncertain
+from estimator.memory.answer import answer_memory
+from estimator.memory.plan import GIB
+from estimator.memory.request import Question, as_written
+from estimator.memory.usage import Memory
+
+Vector = npt.NDArray[np.float64]
+
+WORDS = ("precision", "optimizer", "sharding", "recompute", "attention", "loss", "counted")
+NUMBERS = ("batch", "devices", "lora_rank", "seq_len")
+FACTORS: Mapping[str, float] = {
+    "activations, adapters": 0.25,
+    "activations, all trained": 0.15,
+    "loss": 0.4,
+    "context, one device": 0.5,
+    "context, several": 0.5,
+    "gaps": 0.6,
+    "quantized weights": 0.1,
+    "working space of serving": 0.6,
+    "states": 0.2,
+}
+"""Factors of the terms that a fit moves, with the log-standard-deviation of their priors [1]."""
+
+TYPICAL_ERROR = 0.12
+"""Log-error of a case below which its weight in the fit is quadratic [1]."""
+
+TOO_LOW = 0.85
+"""A prediction below this share of the measured peak would have failed in practice [1]."""
+
+STEPS = 30
+"""Rounds of the descent along the factors; it settles in about ten [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryCase:
+    """A measured peak and what is predicted for it.
+
+    Parameters
+    ----------
+    row : mapping
+        Of ``runs/memory_cases.csv``.
+    question : Question
+        As the command line would ask it.
+    predicted_gib, low_gib, high_gib, held_out_gib : float
+        With the priors, its 80 % interval, and by factors fitted without its source. [GiB]
+    """
+
+    row: Mapping[str, str]
+    question: Question
+    predicted_gib: float
+    low_gib: float
+    high_gib: float
+    held_out_gib: float
+
+    @property
+    def peak_gib(self) -> float:
+        """Measured peak [GiB]."""
+        return float(self.row["peak_gib"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryScore:
+    """Error and coverage over some cases.
+
+    Parameters
+    ----------
+    cases : int
+        How many.
+    error, held_out_error : float
+        Median of the relative error, with the priors and held out. [1]
+    bias : float
+        Median of predicted over measured, less one. [1]
+    coverage : float
+        Share inside the 80 % interval. [1]
+    too_low : float
+        Share predicted more than 15 % too low. [1]
+    """
+
+    cases: int
+    error: float
+    held_out_error: float
+    bias: float
+    coverage: float
+    too_low: float
+
+
+def question_of(row: Mapping[str, str]) -> Question:
+    """Ask what the command line would ask for a row.
+
+    >>> row = {"model": "llama-2-7b", "task": "qlora", "precision": "nf4 weights, bf16 compute"}
+    >>> question_of(row | {"seq_len": "512", "batch": "1"}).weights
+    'nf4'
+    """
+    serves = row["task"] == "inference"
+    fixed: dict[str, object] = {"model": row["model"]}
+    if serves:
+        fixed["inference"] = True
+    elif row["task"] != "pretrain":
+        fixed["finetune"] = row["task"]
+    fixed |= {name: float(row[name]) for name in NUMBERS if row.get(name)}
+    if row.get("train_embeddings"):
+        fixed["train_embeddings"] = True
+    words = {name: row[name] for name in WORDS if row.get(name)}
+    return Question(**as_written(words, fixed))
+
+
+def memory_cases(catalog: Catalog) -> list[MemoryCase]:
+    """Predict every case that is used, with the priors and with its source held out."""
+    rows = [row for row in catalog.memory_cases() if row["use"] == "yes"]
+    asked = [question_of(row) for row in rows]
+    needs = [answer_memory(question, catalog).memory for question in asked]
+    terms = np.array([_terms(*pair) for pair in zip(needs, asked, strict=True)])
+    fixed = np.array([float(need.total_bytes.mid) for need in needs]) / GIB - terms.sum(axis=1)
+    peaks = np.log([float(row["peak_gib"]) for row in rows])
+    sources = np.array([row["source"] for row in rows])
+    held_out = np.empty(len(rows))
+    for source in np.unique(sources):
+        others = sources != source
+        factors = _fitted(terms[others], fixed[others], peaks[others], sources[others])
+        held_out[~others] = fixed[~others] + terms[~others] @ factors
+    cases = []
+    for row, question, need, blind in zip(rows, asked, needs, held_out, strict=True):
+        low, high = need.total_bytes.interval()
+        cases.append(
+            MemoryCase(
+                row=row,
+                question=question,
+                predicted_gib=float(need.total_bytes.mid) / GIB,
+                low_gib=float(low) / GIB,
+                high_gib=float(high) / GIB,
+                held_out_gib=float(blind),
+            )
+        )
+    return cases
+
+
+def memory_score(cases: Sequence[MemoryCase]) -> MemoryScore:
+    """Score some cases."""
+    peak, mid, blind, low, high = (
+        np.array([getattr(case, f"{name}_gib") for case in cases])
+        for name in ("peak", "predicted", "held_out", "low", "high")
+    )
+    return MemoryScore(
+        cases=len(cases),
+        error=float(np.median(np.abs(mid / peak - 1.0))),
+        held_out_error=float(np.median(np.abs(blind / peak - 1.0))),
+        bias=float(np.median(mid / peak) - 1.0),
+        coverage=float(np.mean((low <= peak) & (peak <= high))),
+        too_low=float(np.mean(mid < TOO_LOW * peak)),
+    )
+
+
+def memory_groups(cases: Sequence[MemoryCase]) -> dict[str, MemoryScore]:
+    """Scores over all cases, by task, by what is counted, and by source."""
+    groups = {"all": memory_score(cases)}
+    for key, unknown in (("task", ""), ("counted", "not stated"), ("source", "")):
+        for word in sorted({case.row[key] for case in cases}):
+            inside = [case for case in cases if case.row[key] == word]
+            groups[f"{key}: {word or unknown}"] = memory_score(inside)
+    return groups
+
+
+def left_out(catalog: Catalog) -> dict[str, int]:
+    """Rows that are not used, by the reason."""
+    reasons = [row["use"].removeprefix("no: ") for row in catalog.memory_cases()]
+    return {why: reasons.count(why) for why in sorted(set(reasons) - {"yes"})}
+
+
+def _terms(need: Memory, question: Question) -> list[float]:
+    """GiB of a need that each factor scales, in the order of `FACTORS`."""
+    part = {name: float(uncertain(value).mid) / GIB for name, value in need.components.items()}
+    adapts, serves = question.finetune in ("lora", "qlora"), question.inference
+    quantized = question.weights is not None or question.finetune == "qlora"
+    states = ("gradients_bytes", "master_weights_bytes", "optimizer_bytes")
+    several = question.devices > 1
+    return [
+        part["activations_bytes"] * adapts,
+        part["activations_bytes"] * (not adapts),
+        part["working_bytes"] * (not serves),
+        part["context_bytes"] * (not several),
+        part["context_bytes"] * several,
+        part["fragmentation_bytes"],
+        part["weights_bytes"] * quantized,
+        part["working_bytes"] * serves,
+        sum(part[name] for name in states) * (not adapts),
+    ]
+
+
+def _fitted(terms: Vector, fixed: Vector, peaks: Vector, sources: npt.NDArray[np.str_]) -> Vector:
+    """Factors with the least loss: robust log-errors, a source as much as its root of cases."""
+    _, group, counts = np.unique(sources, return_inverse=True, return_counts=True)
+    weight = 1.0 / np.sqrt(counts[group])
+    spread = np.array(list(FACTORS.values()))
+
+    def loss(logs: Vector) -> float:
+        error = (peaks - np.log(fixed + terms @ np.exp(logs))) / TYPICAL_ERROR
+        robust = 2.0 * (np.sqrt(1.0 + error**2) - 1.0)
+        return float(np.sum(weight * robust) + np.sum((logs / spread) ** 2))
+
+    logs, step = np.zeros(len(spread)), np.full(len(spread), 0.15)
+    best = loss(logs)
+    for _ in range(STEPS):
+        for place in range(len(spread)):
+            tried = [logs + sign * step[place] * np.eye(len(spread))[place] for sign in (1, -1)]
+            found = min(tried, key=loss)
+            if loss(found) < best:
+                logs, best = found, loss(found)
+            else:
+                step[place] *= 0.5
+    return np.exp(logs)

@@ -1,0 +1,156 @@
+"""What do runs with a meter say of the power: a maximum a posteriori fit of four parameters.
+
+Each parameter has a log-normal prior from physical reasoning. Every measurement informs what its
+meter saw and no more: counters of the devices the load, a meter at the node the host beside it,
+counters of devices, processors and memory what those two add. The loss is the pseudo-Huber loss,
+and measurements of one family share their weight, as in the fit of the utilization.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.core.uncertainty import Uncertain
+
+Floats = npt.NDArray[np.float64]
+Texts = npt.NDArray[np.str_]
+
+DEVICES, PARTS, NODE = "devices", "parts", "node"
+"""What a meter saw: the devices; with processors and memory; all of the node."""
+
+ERROR_SCALE = 0.15
+"""Error of the logarithm beyond which a measurement counts as unusual [1]."""
+
+FAMILY_EXPONENT = -0.25
+"""Power of the family's size that weighs a measurement: between one vote each and one a family."""
+
+STEPS = 60
+SMALLEST_STEP = 1e-9
+SLOPE_STEP = 1e-5
+"""Most steps of the fit, the step at which it ends, and that of its differences [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerModel:
+    """Parameters of the power of GPUs and their nodes, all positive.
+
+    Parameters
+    ----------
+    load : float
+        Share of the way from idle to the power limit of a device that never waits [1].
+    load_exponent : float
+        Elasticity of the load to the share of the time that the device is busy [1].
+    parts_share, host_share : float
+        Power of processors and memory, and of all of the node beside the devices, over that of the
+        devices [1].
+    """
+
+    load: float
+    load_exponent: float
+    parts_share: float
+    host_share: float
+
+
+PARAMETERS = tuple(field.name for field in fields(PowerModel))
+"""Names of the parameters, in order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meters:
+    """Measurements as arrays of one length.
+
+    Parameters
+    ----------
+    idle_w, limit_w : array
+        Idle power and power limit of the device [W].
+    busy : array
+        Utilization over that without waiting [1]; one where the work is not known.
+    scope : array of str
+        `DEVICES`, `PARTS` or `NODE`.
+    measured_w : array
+        Mean power for each device [W].
+    family : array of str
+        Measurements of one family are held out together.
+    """
+
+    idle_w: Floats
+    limit_w: Floats
+    busy: Floats
+    scope: Texts
+    measured_w: Floats
+    family: Texts
+
+    def part(self, chosen: npt.NDArray[np.bool_]) -> "Meters":
+        """Return the measurements where `chosen` holds."""
+        return Meters(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
+
+def expected_power(model: PowerModel, meters: Meters) -> Floats:
+    """Mean power for each device as such a meter would see it [W].
+
+    Parameters
+    ----------
+    model : PowerModel
+    meters : Meters
+        `measured_w` and `family` do not count.
+
+    Returns
+    -------
+    array of shape (n,) [W]
+    """
+    load = np.minimum(model.load * np.minimum(meters.busy, 1.0) ** model.load_exponent, 1.0)
+    device = meters.idle_w + load * (meters.limit_w - meters.idle_w)
+    beside = {DEVICES: 0.0, PARTS: model.parts_share, NODE: model.host_share}
+    return np.asarray(device * (1.0 + np.array([beside[one] for one in meters.scope.tolist()])))
+
+
+def fitted_power(prior: Mapping[str, Uncertain], meters: Meters) -> PowerModel:
+    """Parameters that measurements and prior together make most likely.
+
+    Parameters
+    ----------
+    prior : mapping of str to Uncertain
+        Parameter -> median and spread expected before any measurement.
+    meters : Meters
+        What was measured.
+
+    Returns
+    -------
+    PowerModel
+    """
+    centre = np.array([np.log(float(prior[name].mid)) for name in PARAMETERS])
+    precision = np.array([float(prior[name].log_sd) ** -2.0 for name in PARAMETERS])
+    weight = _weight(meters.family) / ERROR_SCALE
+
+    def errors(logs: Floats) -> Floats:
+        return np.asarray(
+            np.log(expected_power(_model_of(logs), meters) / meters.measured_w) * weight
+        )
+
+    logs = centre
+    for _ in range(STEPS):
+        error = errors(logs)
+        moves = SLOPE_STEP * np.eye(len(logs))
+        slopes = np.array(
+            [(errors(logs + move) - errors(logs - move)) / (2 * SLOPE_STEP) for move in moves]
+        )
+        soft = 1.0 / np.sqrt(1.0 + error**2)
+        gradient = slopes @ (soft * error) + precision * (logs - centre)
+        curvature = (slopes * soft) @ slopes.T + np.diag(precision)
+        step = np.asarray(np.linalg.solve(curvature, -gradient))
+        logs = logs + step
+        if np.max(np.abs(step)) < SMALLEST_STEP:
+            break
+    return _model_of(logs)
+
+
+def _model_of(logs: Floats) -> PowerModel:
+    return PowerModel(**dict(zip(PARAMETERS, np.exp(logs).tolist(), strict=True)))
+
+
+def _weight(family: Texts) -> Floats:
+    """Weight of each measurement, by the size of its family [1]."""
+    _, places, counts = np.unique(family, return_inverse=True, return_counts=True)
+    return np.asarray(counts[places] ** FAMILY_EXPONENT, dtype=np.float64)

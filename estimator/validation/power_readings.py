@@ -1,0 +1,182 @@
+"""Which power was measured: rows of published runs and facts, by what the meter saw."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import S_PER_H, W_PER_KW
+from estimator.estimation.resolver import Finder, Named
+from estimator.scenario.hardware import value_bytes
+from estimator.scenario.provenance import uncertain_record
+from estimator.scenario.workload_columns import training_flop
+from estimator.utilization.features import kinds_of_rows, traits_of_rows
+from estimator.utilization.mechanism import expected_utilization
+from estimator.utilization.parallelism import Machine
+from estimator.utilization.predict import alone
+from estimator.validation.power_fit import DEVICES, NODE, PARAMETERS, PARTS, Meters
+from estimator.validation.published_runs import NUMBERS, USABLE_TIERS, row_number
+
+SCOPES = {
+    "GPU only (measured)": DEVICES,
+    "system (GPU+CPU+DRAM)": PARTS,
+    "system x PUE": PARTS,
+    "measured system power": NODE,
+    "power measured": NODE,
+}
+"""How the table begins to say what was measured; Strubell et al. count the parts, with a PUE."""
+
+WALL_POWER = "AC power measured"
+"""What the name of a run says whose nodes were metered at the wall."""
+
+METERED_ELSEWHERE = re.compile(r"measured on \d+ ([^,]+)")
+"""How the table says that the power was read on another device than that of the run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One power that a meter read.
+
+    Parameters
+    ----------
+    name, family, domain, kind, device : str
+        What ran, of which kind of device it was read, and which device.
+    scope : str
+        What the meter saw.
+    measured_w : float
+        Mean power for each device, without the site's PUE [W].
+    idle_w, limit_w : float
+        Idle power and power limit of the device [W].
+    busy : float
+        Utilization over that without waiting [1]; NaN where the work is not known.
+    scored : bool
+        Whether it is a run of the table, or a fact for the fit alone.
+    """
+
+    name: str
+    family: str
+    domain: str
+    kind: str
+    device: str
+    scope: str
+    measured_w: float
+    idle_w: float
+    limit_w: float
+    busy: float
+    scored: bool
+
+
+def readings(catalog: Catalog) -> list[Reading]:
+    """Everything of which a meter read the power: runs of trusted tiers, then facts."""
+    finder = Finder(catalog)
+    metered: list[tuple[dict[str, str], str, float, Named]] = []
+    for row in catalog.published_runs():
+        found = _metered(row)
+        if found is not None and row["validation_tier"] in USABLE_TIERS:
+            metered.append((row, *found, finder.named(row["accelerator"], row["precision"])))
+    busy = _busy([row for row, *_ in metered], [named for *_, named in metered], finder)
+    told = [
+        _reading(row, scope, watts, _meter_device(row, named, finder), finder)
+        for row, scope, watts, named in metered
+    ]
+    return [
+        *(replace(one, busy=share) for one, share in zip(told, busy.tolist(), strict=True)),
+        *(_fact(row, finder) for row in catalog.power_facts()),
+    ]
+
+
+def meters(found: Sequence[Reading]) -> Meters:
+    """Readings as arrays; a device of which the work is not known counts as busy."""
+    busy = np.array([one.busy for one in found])
+    return Meters(
+        idle_w=np.array([one.idle_w for one in found]),
+        limit_w=np.array([one.limit_w for one in found]),
+        busy=np.where(np.isnan(busy), 1.0, busy),
+        scope=np.array([one.scope for one in found]),
+        measured_w=np.array([one.measured_w for one in found]),
+        family=np.array([one.family for one in found]),
+    )
+
+
+def power_prior(catalog: Catalog) -> dict[str, Uncertain]:
+    """Parameters of the power before any meter was read."""
+    return {
+        name: uncertain_record(catalog.prior(f"power.prior.{name}"), name) for name in PARAMETERS
+    }
+
+
+def _metered(row: dict[str, str]) -> tuple[str, float] | None:
+    """What the meter saw, and the mean power for each device without PUE; None without a meter."""
+    if WALL_POWER in row["name"]:
+        return NODE, row_number(row, "avg_chip_power_w")
+    scope = next((SCOPES[one] for one in SCOPES if row["energy_scope"].startswith(one)), None)
+    if scope is None or not row["energy_kwh"] or not row["accelerator_hours"]:
+        return None
+    kwh = row_number(row, "energy_kwh") / row_number(row, "pue", default=1.0)
+    return scope, kwh * W_PER_KW / row_number(row, "accelerator_hours")
+
+
+def _meter_device(row: dict[str, str], named: Named, finder: Finder) -> str:
+    """Device that the meter was on, by its id: that of the run unless the row names another."""
+    other = METERED_ELSEWHERE.search(row["energy_scope"])
+    found = None if other is None else finder.catalog.find_device(other[1])
+    return named.device.id if found is None else found
+
+
+def _reading(row: dict[str, str], scope: str, watts: float, device: str, finder: Finder) -> Reading:
+    named = finder.named(device, "")
+    tdp, idle = named.hardware.tdp_w, named.hardware.idle_w
+    if tdp is None or idle is None:
+        raise ValueError(f"the power limit of {named.device.name} is not known: give its tdp_w")
+    return Reading(
+        name=row["name"],
+        family=row["family"],
+        domain=row.get("domain", ""),
+        kind=named.device.kind,
+        device=named.device.id,
+        scope=scope,
+        measured_w=watts,
+        idle_w=float(idle.mid),
+        limit_w=float(tdp.mid),
+        busy=float("nan"),
+        scored="domain" in row,
+    )
+
+
+def _fact(row: dict[str, str], finder: Finder) -> Reading:
+    return _reading(row, row["scope"], float(row["power_w"]), row["hardware"], finder)
+
+
+def _busy(
+    rows: Sequence[dict[str, str]], named: Sequence[Named], finder: Finder
+) -> npt.NDArray[np.float64]:
+    """Utilization that each run reached over that of steady steps on one device [1]."""
+    numbers = {name: np.array([row_number(row, name) for row in rows]) for name in NUMBERS}
+    kinds = kinds_of_rows(*([row[name] for row in rows] for name in ("domain", "arch", "name")))
+    flop = training_flop(numbers, kinds)
+    known = np.flatnonzero(~np.isnan(flop))
+    flop = flop[known]
+    numbers = {name: column[known] for name, column in numbers.items()}
+    which = [named[place] for place in known.tolist()]
+    machine = Machine(
+        **{
+            field.name: np.array([getattr(one.machine, field.name) for one in which])
+            for field in fields(Machine)
+        }
+    )
+    traits = traits_of_rows(
+        numbers,
+        [kinds[place] for place in known.tolist()],
+        flop=flop,
+        value_bytes=np.array([value_bytes(one.precision) for one in which]),
+        spreads=finder.spreads,
+    )
+    full = expected_utilization(finder.model, alone(traits), machine, flop=flop, devices=1.0).mid
+    reached = flop / (machine.peak_flop_per_s * S_PER_H * numbers["accelerator_hours"])
+    busy = np.full(len(rows), np.nan)
+    busy[known] = reached / full
+    return busy

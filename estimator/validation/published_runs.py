@@ -1,0 +1,213 @@
+"""Published runs as arrays: the same reading of a row that `batch` does, for fit and validation."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.core.units import S_PER_H
+from estimator.estimation.resolver import Finder
+from estimator.scenario.columns import staged
+from estimator.scenario.hardware import value_bytes
+from estimator.scenario.workload_columns import training_flop
+from estimator.utilization.features import (
+    kinds_of_rows,
+    shipped_doubts,
+    software_of_rows,
+    traits_of_rows,
+)
+from estimator.utilization.mechanism import thinness, transformer_share
+from estimator.utilization.parallelism import Machine
+from estimator.validation.throughput import steady_rows
+from estimator.validation.utilization_fit import Runs
+
+NUMBERS = (
+    *("train_flops_reported", "flops_per_sample_forward", "samples_processed", "params_total"),
+    *("params_active", "tokens_processed", "layers", "hidden", "vocab", "seq_len", "year"),
+    *("accelerator_count", "accelerator_hours"),
+)
+
+BATCH = "batch_per_step"
+"""Column of sequences, samples or images of a step."""
+"""Columns that hold what fit and prediction need."""
+
+USABLE_TIERS = ("A", "B")
+"""Tiers of runs whose time and hardware can be trusted."""
+
+MOST_OF_PEAK = 0.8
+"""A run that would have reached more of the peak has a wrong label [1]."""
+
+BENCHMARK = re.compile(r"MLPerf (?:HPC )?v[\d.]+ (?:HPC )?(\w+)")
+"""How the name of a benchmark submission begins, up to the benchmark."""
+
+SINGLE_PAPERS = "individual_paper"
+"""Source group of runs that no collection of one software made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedRuns:
+    """Usable published runs, with what is needed to tell them apart.
+
+    Parameters
+    ----------
+    runs : Runs
+        For the fit.
+    tables : Runs
+        Rows of throughput tables, for the fit beside them; never scored.
+    rows : sequence of dict
+        The rows behind them, as in the table.
+    untold : array
+        Variance that what a run does not tell adds to that of its like [1].
+    stacks : array of str
+        Collection of one software, benchmark over all its submitters, or model line of each run.
+    groups, devices : array of str
+        Kind of network and device of each run.
+    left_out : dict
+        Reason -> how many rows of the table were not usable.
+    """
+
+    runs: Runs
+    tables: Runs
+    rows: Sequence[dict[str, str]]
+    untold: npt.NDArray[np.float64]
+    stacks: npt.NDArray[np.str_]
+    groups: npt.NDArray[np.str_]
+    devices: npt.NDArray[np.str_]
+    left_out: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    """A row whose device is known."""
+
+    row: dict[str, str]
+    device: str
+    machine: Machine
+    value_bytes: float
+
+
+def usable_runs(catalog: Catalog) -> PublishedRuns:
+    """Runs whose time, hardware and FLOPs were stated, the FLOPs independently of the time."""
+    finder = Finder(catalog)
+    left_out: Counter[str] = Counter()
+    candidates: list[_Candidate] = []
+    for row in catalog.published_runs():
+        reason = _unusable(row)
+        if not reason:
+            try:
+                named = finder.named(row["accelerator"], row["precision"])
+            except ValueError:
+                reason = "device or precision not on record"
+        if reason:
+            left_out[reason] += 1
+        else:
+            candidates.append(
+                _Candidate(
+                    row=row,
+                    device=named.device.id,
+                    machine=named.machine,
+                    value_bytes=value_bytes(named.precision),
+                )
+            )
+    return _as_arrays(candidates, left_out, catalog)
+
+
+def _unusable(row: dict[str, str]) -> str:
+    if row["validation_tier"] not in USABLE_TIERS:
+        return "tier C, D or X: time or hardware not trusted"
+    if row["flops_independent_of_time"] == "no":
+        return "circular: its FLOPs were worked out from its time"
+    if row["flops_independent_of_time"] != "yes":
+        return "not known whether its FLOPs were worked out from its time"
+    if not row["accelerator_hours"]:
+        return "no device time"
+    return ""
+
+
+def _as_arrays(
+    candidates: Sequence[_Candidate], left_out: Counter[str], catalog: Catalog
+) -> PublishedRuns:
+    """Rows with known work as arrays; the others are counted as left out."""
+    doubts = shipped_doubts(catalog)
+    rows = [candidate.row for candidate in candidates]
+    numbers = {name: _column(rows, name) for name in NUMBERS}
+    numbers["batch"] = _column(rows, BATCH)
+    words = ([row[name] for row in rows] for name in ("software", "framework", "name"))
+    numbers["software"] = software_of_rows(*words)
+    kinds = kinds_of_rows(*([row[name] for row in rows] for name in ("domain", "arch", "name")))
+    flop = training_flop(numbers, kinds)
+    known = ~np.isnan(flop)
+    left_out["no FLOPs, and nothing to work them out from"] += int(np.sum(~known))
+    machine = _stacked([candidate.machine for candidate in candidates])
+    ideal_h = flop / machine.peak_flop_per_s / S_PER_H
+    impossible = known & (ideal_h > MOST_OF_PEAK * numbers["accelerator_hours"])
+    left_out[f"more than {MOST_OF_PEAK:g} of the peak: a wrong label"] += int(np.sum(impossible))
+    known &= ~impossible
+    traits = traits_of_rows(
+        numbers,
+        kinds,
+        flop=flop,
+        value_bytes=np.array([candidate.value_bytes for candidate in candidates]),
+        spreads=doubts,
+    )
+    count = numbers["accelerator_count"]
+    runs = Runs(
+        flop=flop,
+        devices=np.where(np.isnan(count), 1.0, count),
+        device_hours=numbers["accelerator_hours"],
+        machine=machine,
+        traits=traits,
+        family=np.array([row["family"] for row in rows]),
+        stack=np.array([stack_of(row) for row in rows]),
+    ).part(known)
+    like = np.array([doubts.groups[kind.group] for kind in kinds])
+    like *= thinness(flop, traits.year, transformer_share(traits), doubts.growth)
+    return PublishedRuns(
+        runs=runs,
+        untold=(traits.log_sd**2 - like**2)[known],
+        tables=steady_rows(catalog, doubts),
+        rows=[row for row, has in zip(rows, known, strict=True) if has],
+        stacks=runs.stack,
+        groups=np.array([kind.group for kind in kinds])[known],
+        devices=np.array([candidate.device for candidate in candidates])[known],
+        left_out=dict(left_out),
+    )
+
+
+def stack_of(row: Mapping[str, str]) -> str:
+    """Benchmark over all submitters, collection of one software, or model line of a run.
+
+    >>> stack_of({"name": "MLPerf v4.0 bert HPE 8x H100", "source_group": "mlperf"})
+    'mlperf bert'
+    """
+    benchmark = BENCHMARK.match(row["name"])
+    if benchmark:
+        return f"mlperf {benchmark[1]}"
+    collection = row["source_group"]
+    return row["family"] if collection in ("", SINGLE_PAPERS) else collection
+
+
+def _stacked(machines: Sequence[Machine]) -> Machine:
+    return Machine(
+        **{
+            field.name: np.array([getattr(machine, field.name) for machine in machines])
+            for field in fields(Machine)
+        }
+    )
+
+
+def _column(rows: Sequence[dict[str, str]], name: str) -> npt.NDArray[np.float64]:
+    """One column as numbers, NaN where the cell is empty or no number; of several, the middle."""
+    return np.array([row_number({name: staged(row[name])}, name) for row in rows])
+
+
+def row_number(row: dict[str, str], name: str, default: float = float("nan")) -> float:
+    """Return one cell as a number; the default where it is empty or no number."""
+    try:
+        return float(row[name])
+    except ValueError:
+        return default

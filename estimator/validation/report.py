@@ -1,0 +1,318 @@
+"""How is the blind score told: by group of runs, beside the baselines, with the worst misses."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import z_score
+from estimator.core.units import CENTRAL, digits
+from estimator.utilization.features import prior_model
+from estimator.validation.cross_validation import (
+    Blind,
+    Score,
+    blind_predictions,
+    constant_utilization,
+    part_of,
+    score,
+)
+from estimator.validation.published_runs import PublishedRuns, usable_runs
+from estimator.workload.network_class import kind_of_domain
+
+BASELINES = {"constant_0.30": 0.30, "constant_0.375": 0.375}
+"""Utilizations that calculators take for every run [1]: a rule of thumb, and Epoch AI's."""
+
+BASELINE_LOG_SD = 0.5
+"""Doubt ascribed to a constant utilization, which tells none [1]."""
+
+LARGE_RUN_FLOP = 1e20
+"""From here on a language run counts as large [FLOP]."""
+
+KIND = "network: "
+"""Beginning of the names of groups by kind of network."""
+
+FEWEST_OF_A_KIND = 8
+"""Kinds of fewer runs do not count in the mean over kinds [1]."""
+
+FEWEST = 5
+"""Groups of fewer runs are not told apart [1]."""
+
+WORST = 10
+
+EARLIER = "earlier_scores.csv"
+"""Table of the scores of the model before the present one, in `runs`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The blind score of the device-hours.
+
+    Parameters
+    ----------
+    published : PublishedRuns
+        The runs scored.
+    blind : Blind
+        Predictions of models that have not seen the family.
+    by_stack : Blind
+        The same of models that have not seen the benchmark, software collection or model line.
+    scores : mapping of str to (Score, mapping of str to float)
+        Group -> our score, and the median error of each baseline on the same runs.
+    stack_scores : mapping of str to Score
+        Group -> the stricter score.
+    """
+
+    published: PublishedRuns
+    blind: Blind
+    by_stack: Blind
+    scores: Mapping[str, tuple[Score, Mapping[str, float]]]
+    stack_scores: Mapping[str, Score]
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Reason -> rows of the table that could not be scored [1]."""
+        return self.published.left_out
+
+    def part(self, chosen: npt.NDArray[np.bool_]) -> "Report":
+        """Return the same predictions, scored on the runs where `chosen` holds.
+
+        Raises
+        ------
+        ValueError
+            If no run is chosen.
+        """
+        whole = self.published
+        published = replace(
+            whole,
+            runs=whole.runs.part(chosen),
+            rows=[row for row, kept in zip(whole.rows, chosen, strict=True) if kept],
+            groups=whole.groups[chosen],
+            devices=whole.devices[chosen],
+            untold=whole.untold[chosen],
+            stacks=whole.stacks[chosen],
+        )
+        return _report(published, part_of(self.blind, chosen), part_of(self.by_stack, chosen))
+
+    @property
+    def mean_over_kinds(self) -> tuple[float, float]:
+        """Median errors averaged over kinds of network, held out by family and by stack [1].
+
+        It does not depend on how many runs of each kind were published.
+        """
+        kinds = [
+            name
+            for name, (ours, _) in self.scores.items()
+            if name.startswith(KIND) and ours.count >= FEWEST_OF_A_KIND
+        ] or ["all"]
+        return (
+            float(np.mean([self.scores[name][0].median_error for name in kinds])),
+            float(np.mean([self.stack_scores[name].median_error for name in kinds])),
+        )
+
+    def headline(self) -> str:
+        """The score in one sentence."""
+        ours, baselines = self.scores["all"]
+        return (
+            f"Device-hours of {ours.count} published runs, each predicted without its family: "
+            f"median error {ours.median_error:.0%}, against {baselines['constant_0.30']:.0%} for a "
+            f"constant utilization of 0.30; the 80 % interval holds {ours.coverage:.0%}."
+        )
+
+    def strict_headline(self) -> str:
+        """The stricter score, its range, and the one that does not depend on the mix."""
+        ours = self.stack_scores["all"]
+        by_family, by_stack = self.mean_over_kinds
+        return (
+            f"Without its benchmark, software collection or model line: {ours.median_error:.0%} "
+            f"({ours.median_error_low:.0%} to {ours.median_error_high:.0%} when these are drawn "
+            f"again), coverage {ours.coverage:.0%}. Mean over kinds of network: {by_family:.0%} by "
+            f"family, {by_stack:.0%} so."
+        )
+
+    def as_json(self, *, with_runs: bool) -> dict[str, Any]:
+        """One object: scores by group, baselines, rows left out, and the runs if asked."""
+        told: dict[str, Any] = {
+            "groups": {
+                name: asdict(ours)
+                | {"baselines": dict(baselines), "by_stack": asdict(self.stack_scores[name])}
+                for name, (ours, baselines) in self.scores.items()
+            },
+            "mean_over_kinds": dict(
+                zip(("by_family", "by_stack"), self.mean_over_kinds, strict=True)
+            ),
+            "left_out": dict(self.left_out),
+        }
+        return told | ({"runs": self.run_rows()} if with_runs else {})
+
+    def group_rows(self) -> list[dict[str, Any]]:
+        """One flat row per group."""
+        return [
+            {
+                "group": name,
+                **asdict(ours),
+                **{f"by_stack_{key}": of for key, of in asdict(self.stack_scores[name]).items()},
+                **baselines,
+            }
+            for name, (ours, baselines) in self.scores.items()
+        ]
+
+    def group_table(self) -> Iterator[Sequence[str]]:
+        """One row per group for people."""
+        for name, (ours, baselines) in self.scores.items():
+            yield (
+                name,
+                str(ours.count),
+                str(ours.families),
+                f"{ours.median_error:.0%}",
+                f"{self.stack_scores[name].median_error:.0%}",
+                f"x {ours.bias:.2f}",
+                f"{ours.within_2:.0%}",
+                f"{ours.coverage:.0%}",
+                *(f"{baselines[name]:.0%}" for name in BASELINES),
+            )
+
+    def run_rows(self) -> list[dict[str, Any]]:
+        """One flat row per run, the worst first."""
+        runs = self.published.runs
+        predicted = runs.device_hours * np.exp(self.blind.log_ratio)
+        spread = np.exp(z_score(CENTRAL) * self.blind.log_sd)
+        return [
+            {
+                "name": self.published.rows[place]["name"],
+                "family": str(runs.family[place]),
+                "hardware": str(self.published.devices[place]),
+                "group": str(self.published.groups[place]),
+                "training_flop": float(runs.flop[place]),
+                "device_hours_reported": float(runs.device_hours[place]),
+                "device_hours_low": float(predicted[place] / spread[place]),
+                "device_hours_mid": float(predicted[place]),
+                "device_hours_high": float(predicted[place] * spread[place]),
+                "source": self.published.rows[place]["source"],
+            }
+            for place in np.argsort(-np.abs(self.blind.log_ratio))
+        ]
+
+    def run_table(self) -> Iterator[Sequence[str]]:
+        """One row per run for people, the worst first."""
+        for row in self.run_rows():
+            ratio = row["device_hours_mid"] / row["device_hours_reported"]
+            yield (
+                row["name"],
+                row["hardware"],
+                digits(row["device_hours_mid"]),
+                digits(row["device_hours_reported"]),
+                f"x {ratio:.2g}",
+            )
+
+    def worst_table(self) -> Iterator[Sequence[str]]:
+        """Return the runs that were missed by most."""
+        for _, row in zip(range(WORST), self.run_table(), strict=False):
+            yield row
+
+
+def validation_report(catalog: Catalog) -> Report:
+    """Predict every usable published run without its family, and score the predictions."""
+    published = usable_runs(catalog)
+    runs, tables = published.runs, published.tables
+    blind, by_stack = (
+        blind_predictions(
+            prior_model(catalog), runs, tables, published.groups, published.untold, by=by
+        )
+        for by in ("family", "stack")
+    )
+    return _report(published, blind, by_stack)
+
+
+def _report(published: PublishedRuns, blind: Blind, by_stack: Blind) -> Report:
+    """Score predictions by group; all of them together however few they are."""
+    baselines = {
+        name: constant_utilization(published.runs, value, BASELINE_LOG_SD)
+        for name, value in BASELINES.items()
+    }
+    scores, stack_scores = {}, {}
+    for name, chosen in groups_of_runs(published).items():
+        if chosen.sum() < FEWEST and name != "all":
+            continue
+        family = published.runs.family[chosen]
+        others = {
+            key: score(part_of(other, chosen), family).median_error
+            for key, other in baselines.items()
+        }
+        scores[name] = score(part_of(blind, chosen), family), others
+        stack_scores[name] = score(part_of(by_stack, chosen), published.stacks[chosen])
+    return Report(
+        published=published,
+        blind=blind,
+        by_stack=by_stack,
+        scores=scores,
+        stack_scores=stack_scores,
+    )
+
+
+def earlier_scores(catalog: Catalog) -> dict[str, dict[str, float]]:
+    """Group -> count, median error, bias and coverage of the model before the present one [1].
+
+    That of 2026-11-21, as it was shipped, on the same runs as far as it could answer them; a third
+    of them it was fitted to, so its errors are kinder than those of the present one.
+    """
+    with (catalog.layers[0] / "runs" / EARLIER).open(encoding="utf-8") as lines:
+        return {
+            row.pop("group"): {name: float(value) for name, value in row.items()}
+            for row in csv.DictReader(lines)
+        }
+
+
+def change_table(report: Report, earlier: Mapping[str, Mapping[str, float]]) -> Iterator[list[str]]:
+    """One row per group for people: the earlier model and the present one side by side."""
+    for name, (ours, _) in report.scores.items():
+        if name in earlier:
+            before = earlier[name]
+            yield [
+                name,
+                f"{before['count']:.0f} / {ours.count}",
+                f"{before['median_error']:.0%}",
+                f"{ours.median_error:.0%}",
+                f"{report.stack_scores[name].median_error:.0%}",
+                f"x {before['bias']:.2f}",
+                f"x {ours.bias:.2f}",
+                f"{before['coverage']:.0%}",
+                f"{ours.coverage:.0%}",
+            ]
+
+
+def large_language(published: PublishedRuns) -> npt.NDArray[np.bool_]:
+    """Tell which runs are language runs of `LARGE_RUN_FLOP` or more."""
+    kinds = np.array([kind_of_domain(row["domain"]) for row in published.rows])
+    return np.asarray((kinds == "language") & (published.runs.flop >= LARGE_RUN_FLOP), dtype=bool)
+
+
+def groups_of_runs(published: PublishedRuns) -> dict[str, npt.NDArray[np.bool_]]:
+    """Groups of runs by kind of work, size, device generation and year."""
+    kinds = np.array([kind_of_domain(row["domain"]) for row in published.rows])
+    years = np.array([float(row["year"]) for row in published.rows])
+    tiers = np.array([row["validation_tier"] for row in published.rows])
+    large = large_language(published)
+    groups = {"all": np.ones(len(kinds), dtype=bool), "language, 1e20 FLOP or more": large}
+    groups["language, less"] = (kinds == "language") & ~large
+    groups |= {kind: kinds == kind for kind in np.unique(kinds) if kind != "language"}
+    groups |= {
+        f"{KIND}{kind}": published.groups == kind for kind in np.unique(published.groups).tolist()
+    }
+    groups |= {"benchmark submissions": np.char.startswith(published.stacks, "mlperf ")}
+    groups |= {f"on {device}": _on(published, device) for device in _GENERATIONS}
+    groups |= {
+        f"{first:.0f} to {last:.0f}": (years >= first) & (years <= last)
+        for first, last in ((2012, 2018), (2019, 2021), (2022, 2023), (2024, 2026))
+    }
+    return groups | {f"tier {tier}": tiers == tier for tier in ("A", "B")}
+
+
+_GENERATIONS = ("p100", "v100", "a100", "h100", "tpu")
+"""Beginnings of device ids that are scored together."""
+
+
+def _on(published: PublishedRuns, beginning: str) -> npt.NDArray[np.bool_]:
+    return np.char.startswith(published.devices, beginning)

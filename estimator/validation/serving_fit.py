@@ -1,0 +1,172 @@
+"""Which parameters of serving do measured rows speak for: a maximum a posteriori fit.
+
+Each parameter has a prior with a physical meaning (`serving.prior` in the profiles). Errors are
+logarithmic and heavy-tailed (Student's t), because machines were shared and settings differ in
+what no table states; rows of one configuration and of one source share their weight.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.serving.engines import NAMES, Parameters, from_line, prior
+from estimator.serving.performance import performance
+from estimator.serving.question import ServingQuestion
+from estimator.serving.table import Resolved, Resolver, ServingTable, table_of
+from estimator.validation.serving_rows import ServingCase, serving_cases
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Residuals = Callable[[Floats], Floats]
+
+QUANTITIES = {
+    "inter_token_s": 0.15,
+    "output_tokens_per_s": 0.15,
+    "device_power_w": 0.10,
+    "decode_tokens_per_s": 0.15,
+    "prefill_tokens_per_s": 0.30,
+}
+"""Quantity -> logarithmic error beyond which a row counts as unusual [1]."""
+
+FREEDOM = 3.0
+"""Degrees of freedom of the errors [1]."""
+
+STEPS, SLOPE_STEP, LONGEST_STEP, ENOUGH = 25, 1e-3, 0.7, 1e-2
+"""Most steps of the fit; step of the differences; longest step and least gain [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Measured configurations beside the same set-ups resolved.
+
+    Parameters
+    ----------
+    cases : sequence of ServingCase
+    table : ServingTable
+        One row per case.
+    values : mapping of str to array
+        Quantity -> what was measured, NaN where nothing was.
+    left_out : mapping of str to int
+        Reason -> configurations that cannot be asked.
+    """
+
+    cases: Sequence[ServingCase]
+    table: ServingTable
+    values: dict[str, Floats]
+    left_out: dict[str, int]
+
+    def labels(self, field: str) -> npt.NDArray[np.str_]:
+        """A field of every case."""
+        return np.array([str(getattr(case, field)) for case in self.cases])
+
+
+def measured_cases(catalog: Catalog, parameters: Parameters) -> Measured:
+    """Every configuration of the table that names a known model and device."""
+    resolver = Resolver(catalog, parameters)
+    rows: list[Resolved] = []
+    kept: list[ServingCase] = []
+    left_out: dict[str, int] = {}
+    for case in serving_cases(catalog.serving_measured()):
+        try:
+            rows.append(resolver.resolve(question_of_case(case)))
+            kept.append(case)
+        except ValueError as error:
+            reason = str(error).partition(":")[0]
+            left_out[reason] = left_out.get(reason, 0) + 1
+    names = (*QUANTITIES, "device_energy_per_output_token_j")
+    values = {name: np.array([case.measured.get(name, np.nan) for case in kept]) for name in names}
+    return Measured(cases=kept, table=table_of(rows), values=values, left_out=left_out)
+
+
+def question_of_case(case: ServingCase) -> ServingQuestion:
+    """Question that a user of `batch` would ask for a configuration."""
+    return ServingQuestion(
+        model=case.model,
+        params_total=case.params_total,
+        params_active=case.params_active,
+        hardware=case.hardware,
+        devices=case.devices,
+        precision=case.precision,
+        software=case.software,
+        concurrency=case.concurrency,
+        input_tokens=case.input_tokens,
+        output_tokens=case.output_tokens,
+        tensor_parallel=case.tensor_parallel,
+        expert_parallel=case.expert_parallel,
+        data_parallel=case.data_parallel,
+    )
+
+
+def predicted(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:
+    """Quantity -> prediction for every row."""
+    setup, traffic = table.setup(parameters), table.traffic(parameters)
+    found = performance(setup, traffic)
+    return {
+        "inter_token_s": np.asarray(found.pace.inter_token_s),
+        "output_tokens_per_s": np.asarray(found.output_tokens_per_s),
+        "device_power_w": np.asarray(found.device_power_w),
+        "decode_tokens_per_s": 1.0 / np.asarray(found.step.total_s),
+        "prefill_tokens_per_s": np.asarray(traffic.input_tokens / found.prefill_s),
+        "device_energy_per_output_token_j": np.asarray(found.device_energy_per_output_token_j),
+    }
+
+
+def fit(catalog: Catalog, measured: Measured, chosen: Flags | None = None) -> Parameters:
+    """Parameters that the chosen configurations and the priors make most likely."""
+    centre, spread = prior(catalog)
+    everything = np.ones(len(measured.cases), dtype=bool)
+    kept = everything if chosen is None else chosen
+    parts = {name: kept & ~np.isnan(measured.values[name]) for name in QUANTITIES}
+
+    def residuals(line: Floats) -> Floats:
+        found = predicted(measured.table, from_line(line))
+        return np.concatenate(
+            [
+                np.log(measured.values[name][rows] / found[name][rows]) / QUANTITIES[name]
+                for name, rows in parts.items()
+            ]
+        )
+
+    line, damping = centre.copy(), DAMPING
+    errors = residuals(line)
+    loss = _loss(errors, line, centre, spread)
+    for _ in range(STEPS):
+        slopes = _slopes(residuals, line, errors)
+        weight = (FREEDOM + 1.0) / (FREEDOM + errors * errors)
+        curvature = slopes.T @ (weight[:, None] * slopes) + np.diag(spread**-2.0)
+        gradient = slopes.T @ (weight * errors) + (line - centre) / spread**2
+        before = loss
+        while damping < MOST_DAMPING:
+            damped = curvature + damping * np.diag(np.diag(curvature))
+            step = np.clip(-np.linalg.solve(damped, gradient), -LONGEST_STEP, LONGEST_STEP)
+            tried = residuals(line + step)
+            loss = _loss(tried, line + step, centre, spread)
+            if loss < before:
+                line, errors, damping = line + step, tried, max(damping / 5.0, 1e-6)
+                break
+            damping *= 5.0
+        if before - loss < ENOUGH:
+            break
+    return from_line(line)
+
+
+DAMPING, MOST_DAMPING = 1e-2, 1e6
+"""Share by which the curvature is raised to keep a step short: at first, and at most [1]."""
+
+
+def _loss(errors: Floats, line: Floats, centre: Floats, spread: Floats) -> float:
+    data = 0.5 * (FREEDOM + 1.0) * np.log1p(errors * errors / FREEDOM).sum()
+    return float(data + 0.5 * np.square((line - centre) / spread).sum())
+
+
+def _slopes(residuals: Residuals, line: Floats, errors: Floats) -> Floats:
+    """Derivatives of the errors by every parameter."""
+    slopes = np.empty((errors.size, line.size))
+    for place in range(len(NAMES)):
+        moved = line.copy()
+        moved[place] += SLOPE_STEP
+        slopes[:, place] = (residuals(moved) - errors) / SLOPE_STEP
+    return slopes

@@ -1,0 +1,208 @@
+"""How right is serving: predictions of models and systems that the fit has not seen, by group.
+
+Every configuration is predicted twice: by a fit without its line of models, and by one without its
+system. Both errors count. Beside them stands a roofline of the weights alone: bytes of the weights
+over the bandwidth of the devices, for latency and, times the sequences, throughput.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import z_score
+from estimator.core.units import CENTRAL
+from estimator.serving.answer import spread_of_rows, spread_scale
+from estimator.serving.capacity import weight_bytes
+from estimator.serving.engines import ENGINES, fitted
+from estimator.validation.serving_fit import Floats, Measured, fit, measured_cases, predicted
+
+MOST_SYSTEMS = 6
+"""Systems of few rows are held out in so many groups [1]."""
+
+LARGE_SYSTEM = 100
+"""From so many configurations on, a system is held out alone [1]."""
+
+FEWEST = 5
+"""Groups of fewer rows are not told apart [1]."""
+
+SIZES = ((1e10, "below 10 B"), (5e10, "10 to 50 B"), (1.5e11, "50 to 150 B"), (1e30, "above 150 B"))
+LOADS = ((1.5, "one"), (32.0, "2 to 32"), (256.0, "33 to 256"), (1e9, "above 256"))
+
+AS_ANSWERED = {
+    "decode_tokens_per_s": "inter_token_s",
+    "prefill_tokens_per_s": "time_to_first_token_s",
+}
+"""Quantity of a row -> the quantity of an answer whose spread it has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingScore:
+    """Score of one group of rows.
+
+    Parameters
+    ----------
+    quantity, by, group : str
+        What is scored, by which property the rows are grouped, and the group.
+    rows : int
+        Predictions: two a configuration, without its models and without its system.
+    median_error, bias, within_1_5, coverage : float
+        Median of |predicted / measured - 1|; median of predicted / measured; share within a factor
+        of 1.5; share inside the 80 % interval. [1]
+    roofline_error : float or None
+        Median error of the weights-only roofline, where it says anything [1].
+    """
+
+    quantity: str
+    by: str
+    group: str
+    rows: int
+    median_error: float
+    bias: float
+    within_1_5: float
+    coverage: float
+    roofline_error: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingReport:
+    """Scores of all groups, and what could not be asked."""
+
+    scores: list[ServingScore]
+    configurations: int
+    left_out: dict[str, int]
+
+    def as_json(self) -> dict[str, object]:
+        """The report as JSON."""
+        return {
+            "configurations": self.configurations,
+            "left_out": self.left_out,
+            "scores": [asdict(score) for score in self.scores],
+        }
+
+
+def serving_report(catalog: Catalog) -> ServingReport:
+    """Score serving on everything measured, held out by model line and by system."""
+    measured = measured_cases(catalog, fitted(catalog))
+    blind = held_out(catalog, measured)
+    return ServingReport(
+        scores=list(_scores(catalog, measured, blind)),
+        configurations=len(measured.cases),
+        left_out=measured.left_out,
+    )
+
+
+def held_out(catalog: Catalog, measured: Measured) -> list[dict[str, Floats]]:
+    """Predictions without the line of models, and without the system."""
+    lines = measured.labels("line")
+    return [_blind(catalog, measured, groups) for groups in (lines, _systems(measured))]
+
+
+def _systems(measured: Measured) -> npt.NDArray[np.str_]:
+    """System of every case; those of few rows are put together by their names."""
+    names = np.array([row.device.device.id for row in measured.table.rows])
+    large = {name for name in names if (names == name).sum() >= LARGE_SYSTEM}
+    small = sorted(set(names) - large)
+    part = {name: f"group {place % MOST_SYSTEMS}" for place, name in enumerate(small)}
+    return np.array([part.get(name, name) for name in names])
+
+
+def _blind(catalog: Catalog, measured: Measured, groups: npt.NDArray[np.str_]) -> dict[str, Floats]:
+    found = {name: np.full(len(measured.cases), np.nan) for name in measured.values}
+    for group in np.unique(groups):
+        test = groups == group
+        without = predicted(measured.table, fit(catalog, measured, ~test))
+        for name, values in found.items():
+            values[test] = without[name][test]
+    return found
+
+
+def _scores(
+    catalog: Catalog, measured: Measured, blind: list[dict[str, Floats]]
+) -> Iterator[ServingScore]:
+    roofline = _roofline(measured)
+    spread = spread_of_rows(measured.table, fitted(catalog), catalog)
+    for quantity, values in measured.values.items():
+        seen = ~np.isnan(values)
+        log_sd = spread[AS_ANSWERED.get(quantity, quantity)]
+        errors = np.stack([np.log(one[quantity] / values) for one in blind])
+        inside = np.abs(errors) <= z_score(CENTRAL) * log_sd
+        bare = np.abs(roofline[quantity] / values - 1.0) if quantity in roofline else None
+        for by, labels in _groupings(measured).items():
+            for group in sorted(set(labels[seen])):
+                rows = seen & (labels == group)
+                if rows.sum() < FEWEST:
+                    continue
+                part = errors[:, rows]
+                yield ServingScore(
+                    quantity=quantity,
+                    by=by,
+                    group=str(group),
+                    rows=part.size,
+                    median_error=float(np.median(np.abs(np.expm1(part)))),
+                    bias=float(np.exp(np.median(part))),
+                    within_1_5=float(np.mean(np.abs(part) <= np.log(1.5))),
+                    coverage=float(inside[:, rows].mean()),
+                    roofline_error=_median_or_none(bare, rows),
+                )
+
+
+def _median_or_none(errors: Floats | None, rows: npt.NDArray[np.bool_]) -> float | None:
+    known = np.array([]) if errors is None else errors[rows & ~np.isnan(errors)]
+    return float(np.median(known)) if known.size else None
+
+
+def _groupings(measured: Measured) -> dict[str, npt.NDArray[np.str_]]:
+    rows = measured.table.rows
+    params = np.array([case.params_total for case in measured.cases])
+    load = np.array([case.concurrency or np.inf for case in measured.cases])
+    words = [
+        next(name for most, name in LOADS if one < most) if np.isfinite(one) else "unspecified"
+        for one in load
+    ]
+    kinds = np.array(["server GPUs" if row.device.is_server else "elsewhere" for row in rows])
+    return {
+        "all": kinds,
+        "hardware": np.array([row.device.device.name for row in rows]),
+        "framework": np.array([ENGINES[code] for code in measured.table.engines]),
+        "models": measured.labels("line"),
+        "size": np.array([next(name for most, name in SIZES if one < most) for one in params]),
+        "concurrency": np.array(words),
+    }
+
+
+def _roofline(measured: Measured) -> dict[str, Floats]:
+    """Weights over the bandwidth: all that several calculators count."""
+    table = measured.table
+    shared = np.asarray(table.layout.devices) / np.asarray(table.layout.stages)
+    active = np.asarray(table.model.visited_params) / (
+        np.asarray(table.model.dense_params) + np.asarray(table.model.routed_params)
+    )
+    step_s = active * weight_bytes(table.model, table.layout) / table.machine.bytes_per_s / shared
+    return {
+        "inter_token_s": step_s,
+        "decode_tokens_per_s": 1.0 / step_s,
+        "output_tokens_per_s": np.asarray(table.given["concurrency"]) / step_s,
+    }
+
+
+def fitted_spreads(catalog: Catalog, measured: Measured) -> dict[str, dict[str, float]]:
+    """Engine -> quantity -> spread of the held-out errors, at the reference bandwidth [1]."""
+    blind = held_out(catalog, measured)
+    engines = measured.table.engines
+    found: dict[str, dict[str, float]] = {}
+    for quantity, values in measured.values.items():
+        name = AS_ANSWERED.get(quantity, quantity)
+        scale = spread_scale(measured.table, name, catalog)
+        for code, engine in enumerate(ENGINES):
+            rows = ~np.isnan(values) & (engines == code)
+            if rows.sum() < FEWEST:
+                continue
+            errors = [np.log(one[quantity][rows] / values[rows]) / scale[rows] for one in blind]
+            size = np.abs(np.concatenate(errors))
+            spread = float(np.quantile(size, CENTRAL)) / z_score(CENTRAL)
+            held = found.setdefault(engine, {})
+            held.setdefault(name, spread)
+    return found

@@ -1,0 +1,143 @@
+"""Which measurements of serving can be set against predictions: one case per configuration."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+METRICS = {
+    "inter-token latency, median": ("inter_token_s", 1e-3),
+    "output throughput, all devices": ("output_tokens_per_s", 1.0),
+    "output throughput": ("output_tokens_per_s", 1.0),
+    "mean power, all boards": ("device_power_w", 1.0),
+    "energy per output token": ("device_energy_per_output_token_j", 1.0),
+    "decode speed": ("decode_tokens_per_s", 1.0),
+    "decode speed, 1024 tokens generated": ("decode_tokens_per_s", 1.0),
+    "decode speed tg128": ("decode_tokens_per_s", 1.0),
+    "prefill speed, 1024-token prompt": ("prefill_tokens_per_s", 1.0),
+    "prefill speed pp512": ("prefill_tokens_per_s", 1.0),
+}
+"""Metric of the table -> quantity, and the factor to its unit. Others are no test of a model:
+peaks of wall power are upper bounds, mixed tasks name no model."""
+
+TOKENS = {"prefill speed, 1024-token prompt": (1024.0, 1.0), "prefill speed pp512": (512.0, 1.0)}
+DECODED = {"decode speed, 1024 tokens generated": 1024.0, "decode speed tg128": 128.0}
+
+
+LINES = (
+    ("gpt-oss", "gpt-oss"),
+    ("deepseek", "DeepSeek"),
+    ("mixtral", "Mixtral"),
+    ("mistral", "Mistral"),
+    ("gemma", "Gemma"),
+    ("qwen3.*a\\d+b", "Qwen3 mixtures"),
+    ("qwen3", "Qwen3 dense"),
+    ("qwen2", "Qwen2"),
+    ("llama.?3", "Llama 3"),
+    ("llama.?2", "Llama 2"),
+    ("llama", "Llama 1"),
+)
+"""Model lines by what their names match: rows of one line are not independent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingCase:
+    """One measured configuration, as a user would ask for it.
+
+    Fields are texts as written in the table; `measured` maps a quantity to its value.
+    """
+
+    model: str
+    line: str
+    params_total: float
+    params_active: float
+    hardware: str
+    devices: float
+    precision: str
+    framework: str
+    source: str
+    concurrency: float | None
+    input_tokens: float | None
+    output_tokens: float | None
+    tensor_parallel: float | None
+    expert_parallel: float | None
+    data_parallel: float | None
+    measured: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def software(self) -> str:
+        """How tuned the program is, where its name says so."""
+        return "vendor" if "TensorRT" in self.framework else ""
+
+
+def serving_cases(rows: Iterable[Mapping[str, str]]) -> list[ServingCase]:
+    """Configurations of language models with what was measured of each, in their order."""
+    cases: dict[tuple[object, ...], ServingCase] = {}
+    for row in rows:
+        if row["metric"] not in METRICS or not row["params"] or not row["devices"].isdigit():
+            continue
+        if _looks_wrong(row):
+            continue
+        case = _case(row)
+        key = tuple(value for name, value in vars(case).items() if name != "measured")
+        quantity, factor = METRICS[row["metric"]]
+        cases.setdefault(key, case).measured[quantity] = float(row["value"]) * factor
+    return list(cases.values())
+
+
+def _looks_wrong(row: Mapping[str, str]) -> bool:
+    """Two prefill cells that their table's reader doubts: far below the 4-bit ones beside them."""
+    doubted = row["hardware"].startswith(("A100 SXM", "L40S"))
+    return doubted and row["precision"] == "F16" and row["metric"].startswith("prefill")
+
+
+def _case(row: Mapping[str, str]) -> ServingCase:
+    batch = row["batch_or_concurrency"]
+    running = re.search(r"([\d.]+) running", batch)
+    alone = re.fullmatch(r"\d+", batch.strip())
+    given_in, given_out = TOKENS.get(row["metric"], (None, None))
+    decoded = DECODED.get(row["metric"])
+    return ServingCase(
+        model=row["model"],
+        line=model_line(row["model"]),
+        params_total=float(row["params"]),
+        params_active=float(row["active_params"] or row["params"]),
+        hardware=row["hardware"],
+        devices=float(row["devices"]),
+        precision=row["precision"],
+        framework=row["framework"],
+        source=row["source"],
+        concurrency=float(running.group(1)) if running else float(batch) if alone else None,
+        input_tokens=given_in if given_in else 1.0 if decoded else _tokens(row["input_tokens"]),
+        output_tokens=given_out or decoded or _tokens(row["output_tokens"]),
+        tensor_parallel=_tensor_parallel(row),
+        expert_parallel=_parallel("EP", batch),
+        data_parallel=_parallel("DP", batch),
+    )
+
+
+def model_line(name: str) -> str:
+    """Line of models that a name belongs to.
+
+    >>> model_line("Qwen/Qwen3-30B-A3B-Instruct-2507"), model_line("Llama 3.2:3b")
+    ('Qwen3 mixtures', 'Llama 3')
+    """
+    folded = name.casefold()
+    return next((line for pattern, line in LINES if re.search(pattern, folded)), name)
+
+
+def _tensor_parallel(row: Mapping[str, str]) -> float | None:
+    """Devices that share a layer; the columns of TensorRT-LLM's overview are tensor-parallel."""
+    if row["source"].startswith("TensorRT-LLM"):
+        return float(row["devices"])
+    return _parallel("TP", row["batch_or_concurrency"])
+
+
+def _parallel(name: str, text: str) -> float | None:
+    found = re.search(rf"{name}(\d+)", text)
+    return float(found.group(1)) if found else None
+
+
+def _tokens(text: str) -> float | None:
+    """First number of a cell such as `615 mean`, None where there is none or it is zero."""
+    found = re.search(r"(?<![\w.])(\d+(\.\d+)?)", text)
+    return float(found.group(1)) or None if found else None

@@ -1,0 +1,110 @@
+"""How right is the steady rate: steps of published throughput tables, each family held out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.utilization.features import prior_model, shipped_doubts
+from estimator.validation.cross_validation import Blind, Score, log_hours_ratio, part_of, score
+from estimator.validation.published_runs import usable_runs
+from estimator.validation.throughput import kind_of_row, rows_with, runs_of_rows
+from estimator.validation.utilization_fit import Runs, fitted_logs, joined
+
+KEPT_APART = "no: kept apart, to score the steady rate"
+"""What the cell `fit` says of rows that no fit has seen."""
+
+LAYOUT = ("tensor_parallel", "pipeline_parallel", "expert_parallel")
+LAYOUT_NUMBERS = (*LAYOUT, "micro_batches", "virtual_stages")
+"""How a run is laid out over its devices."""
+
+FEWEST = 5
+"""Groups of fewer rows are not scored apart [1]."""
+
+GIVEN, NOT_GIVEN = "layout given", "the same without their layout"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteadyRates:
+    """Rows of throughput tables and their predictions by models that have not seen the family.
+
+    Parameters
+    ----------
+    runs : Runs
+        Rows as runs of one hour.
+    rows : list of dict
+        The rows as in the table.
+    blind, without_layout : Blind
+        Predictions, and the same where the layout is kept from the model.
+    """
+
+    runs: Runs
+    rows: list[dict[str, str]]
+    blind: Blind
+    without_layout: Blind
+
+    def groups(self) -> dict[str, npt.NDArray[np.bool_]]:
+        """Name of a group -> which rows are of it."""
+        apart = np.array([row["fit"] == KEPT_APART for row in self.rows])
+        kinds = np.array([kind_of_row(row).group for row in self.rows])
+        devices = np.array([row["accelerator"] for row in self.rows])
+        return {
+            "all": np.ones(len(self.rows), dtype=np.bool_),
+            "never in a fit": apart,
+            **{f"network: {kind}": kinds == kind for kind in np.unique(kinds).tolist()},
+            **{f"on {device}": devices == device for device in np.unique(devices).tolist()},
+        }
+
+    def scores(self) -> dict[str, Score]:
+        """Group -> score; groups of few rows are left out."""
+        told = {
+            name: score(part_of(self.blind, of), self.runs.family[of])
+            for name, of in self.groups().items()
+            if of.sum() >= FEWEST
+        }
+        laid_out = layout_given(self.runs)
+        for name, blind in ((GIVEN, self.blind), (NOT_GIVEN, self.without_layout)):
+            told[name] = score(part_of(blind, laid_out), self.runs.family[laid_out])
+        return told
+
+
+def steady_rates(catalog: Catalog) -> SteadyRates:
+    """Predict every row of the throughput tables by a fit to the other families and the runs."""
+    published = usable_runs(catalog)
+    rows = rows_with(catalog, "yes", KEPT_APART)
+    runs = runs_of_rows(rows, catalog, shipped_doubts(catalog))
+    ratios = {name: np.empty(len(rows)) for name in (GIVEN, NOT_GIVEN)}
+    prior = prior_model(catalog)
+    near = fitted_logs(prior, joined(published.runs, published.tables))
+    for family in np.unique(runs.family):
+        out = runs.family == family
+        scored = runs.part(out)
+        others = _without(published.runs, published.tables, family)
+        ratios[GIVEN][out] = log_hours_ratio(prior, others, scored, near)
+        ratios[NOT_GIVEN][out] = log_hours_ratio(prior, others, without_layout(scored), near)
+    blinds: Mapping[str, Blind] = {
+        name: Blind(log_ratio=ratio, log_sd=np.asarray(runs.traits.log_sd))
+        for name, ratio in ratios.items()
+    }
+    return SteadyRates(runs=runs, rows=rows, blind=blinds[GIVEN], without_layout=blinds[NOT_GIVEN])
+
+
+def layout_given(runs: Runs) -> npt.NDArray[np.bool_]:
+    """Rows that say how layers, stages or experts are shared."""
+    given = [~np.isnan(getattr(runs.traits.layout, name)) for name in LAYOUT]
+    return np.asarray(np.any(given, axis=0))
+
+
+def without_layout(runs: Runs) -> Runs:
+    """Return the same runs as if they did not say how they are laid out."""
+    unknown = np.full(len(runs.flop), np.nan)
+    silent = replace(runs.traits.layout, **dict.fromkeys(LAYOUT_NUMBERS, unknown))
+    return replace(runs, traits=replace(runs.traits, layout=silent))
+
+
+def _without(runs: Runs, tables: Runs, family: str) -> Runs:
+    """Runs and tables that are neither of a family nor of a software collection of its name."""
+    others = runs.part((runs.family != family) & (runs.stack != family))
+    return joined(others, tables.part(tables.family != family))

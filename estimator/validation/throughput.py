@@ -1,0 +1,165 @@
+"""How fast were steps in steady state: published tables of throughput as rows for the fit."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.core.units import S_PER_H
+from estimator.estimation.resolver import Finder
+from estimator.scenario.hardware import value_bytes
+from estimator.utilization.features import Doubts, software_of_rows, traits_of_rows
+from estimator.utilization.parallelism import Machine
+from estimator.validation.utilization_fit import Runs
+from estimator.workload.formulas import LORA_SHARE, TRAINING_OVER_FORWARD, training_flop
+from estimator.workload.network_class import NetworkKind, kind_of_domain, network_kind
+
+Floats = npt.NDArray[np.float64]
+
+USUAL_TOKENS_PER_CHIP = 32_768.0
+"""Tokens of a step that a chip is given where a table does not tell [token]."""
+
+RECOMPUTED = 4.0 / 3.0
+"""FLOPs with one more forward pass over those without [1]."""
+
+RECOMPUTATION = {"True": 1.0, "False": 0.0}
+"""Cells of the table -> share of the layers that are computed again [1]."""
+
+OTHER_AXES = ("PP",)
+"""Where the sharing of layers is told and these are not, they are one."""
+
+WHOLE_MODEL = ("FSDP", "ZeRO")
+"""Words of a layout in which every device computes whole layers."""
+
+
+def steady_rows(catalog: Catalog, doubts: Doubts) -> Runs:
+    """Rows of the throughput tables that can be used, as if each had run for one hour.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        The profiles.
+    doubts : Doubts
+        As for runs.
+
+    Returns
+    -------
+    Runs
+        With `steady` traits.
+    """
+    return runs_of_rows(rows_with(catalog, "yes"), catalog, doubts)
+
+
+def rows_with(catalog: Catalog, *uses: str) -> list[dict[str, str]]:
+    """Rows of the tables whose cell `fit` says one of these."""
+    return [row for row in catalog.published_throughput() if row["fit"] in uses]
+
+
+def runs_of_rows(rows: Sequence[dict[str, str]], catalog: Catalog, doubts: Doubts) -> Runs:
+    """Rows of the tables as runs of one hour in steady state."""
+    finder = Finder(catalog)
+    named = [finder.named(row["accelerator"], row["precision"]) for row in rows]
+    machines = [one.machine for one in named]
+    chips = np.array([float(row["chips"]) for row in rows])
+    flop = np.array([rate(row) for row in rows]) * chips * S_PER_H
+    traits = traits_of_rows(
+        _numbers(rows, chips),
+        [kind_of_row(row) for row in rows],
+        flop=flop,
+        value_bytes=np.array([value_bytes(one.precision) for one in named]),
+        spreads=doubts,
+    )
+    return Runs(
+        flop=flop,
+        devices=chips,
+        device_hours=chips,
+        machine=Machine(
+            **{
+                field.name: np.array([getattr(machine, field.name) for machine in machines])
+                for field in fields(Machine)
+            }
+        ),
+        traits=replace(traits, steady=np.ones(len(rows))),
+        family=np.array([row["family"] for row in rows]),
+        stack=np.array([row["family"] for row in rows]),
+    )
+
+
+def kind_of_row(row: Mapping[str, str]) -> NetworkKind:
+    """Kind of network of a row; a row that does not say is a decoder, sparse if so counted."""
+    active, total = row["params_active"], row["params_total"]
+    sparse = bool(active and total) and float(active) < float(total)
+    usual = "MoE decoder" if sparse else "decoder"
+    return network_kind(kind_of_domain(row["domain"]), row["arch"] or usual, row["model"])
+
+
+def rate(row: Mapping[str, str]) -> float:
+    """Model FLOPs that a chip did per second, as its source counts them [FLOP/s].
+
+    >>> rate({"tflops_per_chip_reported": "408", "counts_recomputation": ""})
+    408000000000000.0
+    """
+    if row["tflops_per_chip_reported"]:
+        counted = float(row["tflops_per_chip_reported"]) * 1e12
+        return counted / RECOMPUTED if row["counts_recomputation"] else counted
+    if row["mfu_reported"]:
+        return float(row["mfu_reported"]) * float(row["mfu_reported_peak_tflops"]) * 1e12
+    share = LORA_SHARE if kind_of_row(row).lora else 1.0
+    if row["flops_per_sample_forward"]:
+        forward = float(row["flops_per_sample_forward"]) * float(row["samples_per_s_per_chip"])
+        return TRAINING_OVER_FORWARD * forward * share
+    params = float(row["params_active"] or row["params_total"])
+    return share * float(training_flop(params=params, tokens=float(row["tokens_per_s_per_chip"])))
+
+
+def _numbers(rows: Sequence[Mapping[str, str]], chips: Floats) -> dict[str, Floats]:
+    """Columns as the traits of runs want them, NaN where a cell is empty."""
+
+    def column(name: str) -> Floats:
+        return np.array([float(row[name]) if row[name] else np.nan for row in rows])
+
+    tensor, stages, virtual, experts = (
+        np.array([degree(row["parallelism"], axis) for row in rows])
+        for axis in ("TP", "PP", "VP", "EP")
+    )
+    seq_len, batch = column("seq_len"), column("global_batch_sequences")
+    batch_tokens = batch * seq_len
+    copies = chips / (tensor * stages)
+    pieces = batch / copies / column("micro_batch")
+    again = [
+        "True" if row["counts_recomputation"] else row["activation_checkpointing"] for row in rows
+    ]
+    words = ("software", "framework", "source")
+    return {
+        "software": software_of_rows(*([row[name] for row in rows] for name in words)),
+        "hidden": column("hidden"),
+        "seq_len": seq_len,
+        "year": column("year"),
+        "params_total": column("params_total"),
+        "params_active": column("params_active"),
+        "batch_tokens": np.where(
+            np.isnan(batch_tokens), USUAL_TOKENS_PER_CHIP * chips, batch_tokens
+        ),
+        "recomputation": np.array([RECOMPUTATION.get(cell, np.nan) for cell in again]),
+        "tensor_parallel": tensor,
+        "pipeline_parallel": stages,
+        "micro_batches": np.where(pieces >= 1.0, pieces, np.nan),
+        "virtual_stages": virtual,
+        "expert_parallel": experts,
+    }
+
+
+def degree(layout: str, axis: str) -> float:
+    """Devices along one axis of a layout in words; NaN where it does not tell [1].
+
+    >>> degree("TP4 PP8 CP1 VP6", "PP"), degree("FSDP FULL_SHARD", "TP"), degree("", "TP")
+    (8.0, 1.0, nan)
+    """
+    found = re.search(rf"\b{axis}(\d+)", layout)
+    if found:
+        return float(found.group(1))
+    told = any(word in layout for word in WHOLE_MODEL)
+    return 1.0 if told or (axis in OTHER_AXES and "TP" in layout) else float("nan")

@@ -1,0 +1,236 @@
+"""Which parameters of the utilization do published runs speak for: a maximum a posteriori fit.
+
+Each parameter has a log-normal prior from physical reasoning; the data move it as far as they can.
+The loss is the pseudo-Huber ("soft L1") loss, so that no single run pulls far, and runs of one
+family share their weight: their errors are not independent. Rows of a table of steady throughput
+share the weight of a single run, for one hand made them on one machine.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.core.uncertainty import Number, Uncertain
+from estimator.utilization.mechanism import (
+    PARAMETERS,
+    Traits,
+    UtilizationModel,
+    log_utilization,
+)
+from estimator.utilization.parallelism import Layout, Machine
+
+Floats = npt.NDArray[np.float64]
+Residuals = Callable[[Floats], Floats]
+Cut = TypeVar("Cut", Layout, Machine, Traits)
+
+ERROR_SCALE = 0.25
+"""Error of the logarithm beyond which a run counts as unusual [1]."""
+
+FAMILY_EXPONENT = -0.25
+"""Power of the family's size that weighs a run: between one vote a run and one a family [1]."""
+
+TABLE_EXPONENT = -0.5
+"""The same for rows of tables: one vote a family [1]."""
+
+STEPS = 60
+SMALLEST_GAIN = 1e-3
+"""Most steps of the fit; it stops where a step would lower the loss by less than this."""
+
+SLOPE_STEP = 1e-6
+"""Step of the differences that stand for derivatives [1]."""
+
+DAMPING = 1e-2
+"""Share by which the curvature is first raised, to keep a step short [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """Published runs as arrays, all of one length.
+
+    Parameters
+    ----------
+    flop, devices, device_hours : array
+        Work [FLOP], devices [1] and device time [h] of each run.
+    machine, traits
+        Device and run, fields as arrays.
+    family : array of str
+        Runs of one model line, or submitter and device, are held out together.
+    stack : array of str
+        So are runs of one benchmark, software collection or model line, in the stricter score.
+    """
+
+    flop: Floats
+    devices: Floats
+    device_hours: Floats
+    machine: Machine
+    traits: Traits
+    family: npt.NDArray[np.str_]
+    stack: npt.NDArray[np.str_]
+
+    @property
+    def kin(self) -> npt.NDArray[np.str_]:
+        """Runs whose errors go together, and that share their weight."""
+        is_benchmark = np.char.startswith(self.stack, "mlperf ")
+        return np.where(is_benchmark, self.stack, self.family)
+
+    def log_utilization(self) -> Floats:
+        """Logarithm of the utilization that was reached [1]."""
+        ideal_h = self.flop / self.machine.peak_flop_per_s / 3600.0
+        return np.log(ideal_h / self.device_hours)
+
+    def part(self, chosen: npt.NDArray[np.bool_]) -> "Runs":
+        """Return the runs where `chosen` holds."""
+        return Runs(
+            flop=self.flop[chosen],
+            devices=self.devices[chosen],
+            device_hours=self.device_hours[chosen],
+            machine=_cut(self.machine, chosen),
+            traits=_cut(self.traits, chosen),
+            family=self.family[chosen],
+            stack=self.stack[chosen],
+        )
+
+
+def fitted_model(prior: Mapping[str, Uncertain], runs: Runs) -> UtilizationModel:
+    """Parameters that the runs and the prior together make most likely.
+
+    Parameters
+    ----------
+    prior : mapping of str to Uncertain
+        Parameter -> median and spread expected before seeing any run.
+    runs : Runs
+        What was published.
+
+    Returns
+    -------
+    UtilizationModel
+    """
+    return model_of(fitted_logs(prior, runs).tolist())
+
+
+def fitted_logs(prior: Mapping[str, Uncertain], runs: Runs, start: Floats | None = None) -> Floats:
+    """Logarithms of those parameters, in the order of `PARAMETERS` [1].
+
+    `start` is the end of a fit to almost the same runs: it saves time.
+    """
+    centre = np.array([np.log(float(prior[name].mid)) for name in PARAMETERS])
+    spread = np.array([float(prior[name].log_sd) for name in PARAMETERS])
+    weight = row_weight(runs) / ERROR_SCALE
+    seen = runs.log_utilization()
+
+    def residuals(logs: Floats) -> Floats:
+        expected = log_utilization(
+            model_of(logs), runs.traits, runs.machine, flop=runs.flop, devices=runs.devices
+        )
+        return np.asarray((expected - seen) * weight, dtype=np.float64)
+
+    return _minimised(_Objective(residuals=residuals, centre=centre, spread=spread), start)
+
+
+def model_of(logs: Floats | Sequence[float]) -> UtilizationModel:
+    """Parameters from their logarithms, in the order of `PARAMETERS`; columns of shape (n, 1)."""
+    return UtilizationModel(**dict(zip(PARAMETERS, np.exp(logs), strict=True)))
+
+
+def row_weight(runs: Runs) -> Floats:
+    """Weight of each run or row of a table, by the size of its family among its like [1]."""
+    steady = np.broadcast_to(np.asarray(runs.traits.steady) > 0, runs.flop.shape)
+    weight = np.empty(len(runs.flop))
+    for like, exponent in ((~steady, FAMILY_EXPONENT), (steady, TABLE_EXPONENT)):
+        _, places, counts = np.unique(runs.kin[like], return_inverse=True, return_counts=True)
+        weight[like] = counts[places] ** exponent
+    return weight
+
+
+def joined(runs: Runs, more: Runs) -> Runs:
+    """Return the runs of both, the first first."""
+    sizes = len(runs.flop), len(more.flop)
+    return Runs(
+        flop=np.concatenate([runs.flop, more.flop]),
+        devices=np.concatenate([runs.devices, more.devices]),
+        device_hours=np.concatenate([runs.device_hours, more.device_hours]),
+        machine=_joined(runs.machine, more.machine, sizes),
+        traits=_joined(runs.traits, more.traits, sizes),
+        family=np.concatenate([runs.family, more.family]),
+        stack=np.concatenate([runs.stack, more.stack]),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Objective:
+    """The soft-L1 loss of the residuals plus the prior, with its slopes by differences."""
+
+    residuals: Residuals
+    centre: Floats
+    spread: Floats
+
+    def loss(self, logs: Floats) -> float:
+        error, pull = self.residuals(logs), (logs - self.centre) / self.spread
+        return float(2 * np.sum(np.sqrt(1 + error**2) - 1) + np.sum(pull**2))
+
+    def slopes(self, logs: Floats) -> tuple[Floats, Floats]:
+        """Half the gradient, and the curvature of the residuals taken as straight lines."""
+        moved = logs + SLOPE_STEP * np.eye(len(logs), len(logs) + 1).T
+        *ahead, error = self.residuals(moved.T[:, :, np.newaxis])
+        jacobian = (np.array(ahead) - error) / SLOPE_STEP
+        soft = 1.0 / np.sqrt(1.0 + error**2)
+        gradient: Floats = jacobian @ (soft * error) + (logs - self.centre) / self.spread**2
+        straight: Floats = (jacobian * soft) @ jacobian.T + np.diag(1.0 / self.spread**2)
+        return gradient, straight
+
+
+def _minimised(objective: _Objective, start: Floats | None) -> Floats:
+    """Damped Gauss-Newton steps (Levenberg-Marquardt) until the loss falls no more."""
+    logs = objective.centre if start is None else start
+    damping, loss = DAMPING, objective.loss(logs)
+    for _ in range(STEPS):
+        gradient, curvature = objective.slopes(logs)
+        step, moved_loss, damping = _step_down(objective, logs, (gradient, curvature), damping)
+        if loss - moved_loss < SMALLEST_GAIN:
+            break
+        logs, loss = logs + step, moved_loss
+    return logs
+
+
+def _step_down(
+    objective: _Objective, logs: Floats, slopes: tuple[Floats, Floats], damping: float
+) -> tuple[Floats, float, float]:
+    """Step along the slopes that lowers the loss, the loss there, and the damping for the next."""
+    gradient, curvature = slopes
+    loss = objective.loss(logs)
+    for _ in range(STEPS):
+        raised = curvature + damping * np.diag(np.diag(curvature))
+        step = np.asarray(np.linalg.solve(raised, -gradient), dtype=np.float64)
+        moved_loss = objective.loss(logs + step)
+        if moved_loss <= loss:
+            return step, moved_loss, damping / 4
+        damping *= 5
+    return np.zeros_like(logs), loss, damping
+
+
+def _cut(item: Cut, chosen: npt.NDArray[np.bool_]) -> Cut:
+    """Cut every array of a dataclass."""
+    return _each(item, item, lambda value, _: value[chosen] if np.ndim(value) else value)
+
+
+def _joined(one: Cut, other: Cut, sizes: tuple[int, int]) -> Cut:
+    """Join every field of two dataclasses as arrays."""
+
+    def both(value: Number, more: Number) -> Number:
+        parts = np.broadcast_to(value, sizes[0]), np.broadcast_to(more, sizes[1])
+        return np.concatenate(parts)
+
+    return _each(one, other, both)
+
+
+def _each(one: Cut, other: Cut, change: Callable[[Any, Any], Number]) -> Cut:
+    """Change every number of a dataclass, those of a layout inside it, too."""
+    changed: dict[str, Any] = {}
+    for field in fields(one):
+        pair = getattr(one, field.name), getattr(other, field.name)
+        inside = isinstance(pair[0], Layout)
+        changed[field.name] = _each(*pair, change) if inside else change(*pair)
+    return replace(one, **changed)

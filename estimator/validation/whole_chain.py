@@ -1,0 +1,63 @@
+"""How right are energy, cost and CO2 when not even the hours are given: published runs end to end.
+
+The device-hours come from a model of the utilization that has not seen the family of the run, the
+power from one that has not seen it either, the price and the carbon intensity from the profiles and
+the row. Only runs count whose amount tests something (`estimator.validation.cost_and_carbon`) and
+whose hours could be predicted.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import Uncertain
+from estimator.validation.cost_and_carbon import judged_costs, judged_emissions
+from estimator.validation.cross_validation import Blind, Score, score
+from estimator.validation.energy import measured_power
+from estimator.validation.report import Report
+
+
+def whole_chain_scores(catalog: Catalog, report: Report) -> dict[str, Score]:
+    """Score of energy, cost and CO2 from the work alone; a quantity without runs is left out.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    report : Report
+        Of the device-hours.
+
+    Returns
+    -------
+    dict
+        "energy", "cost", "co2e" -> score.
+    """
+    energy = [
+        (run.reading.name, run.predicted_w / run.reading.measured_w)
+        for run in measured_power(catalog)
+    ]
+    cost, co2e = (
+        [(run.name, run.predicted / run.reported) for run in judged.runs]
+        for judged in (judged_costs(catalog), judged_emissions(catalog))
+    )
+    given_hours = {"energy": energy, "cost": cost, "co2e": co2e}
+    scores = {name: _end_to_end(ratios, report) for name, ratios in given_hours.items()}
+    return {name: told for name, told in scores.items() if told is not None}
+
+
+def _end_to_end(given_hours: Sequence[tuple[str, Uncertain]], report: Report) -> Score | None:
+    """Score with the error of the hours on top of that where they are given."""
+    places: Mapping[str, int] = {
+        row["name"]: place for place, row in enumerate(report.published.rows)
+    }
+    known = [(places[name], ratio) for name, ratio in given_hours if name in places]
+    if not known:
+        return None
+    at = np.array([place for place, _ in known])
+    beside = np.array([np.log(float(ratio.mid)) for _, ratio in known])
+    beside_sd = np.array([float(ratio.log_sd) for _, ratio in known])
+    whole = Blind(
+        log_ratio=report.blind.log_ratio[at] + beside,
+        log_sd=np.hypot(report.blind.log_sd[at], beside_sd),
+    )
+    return score(whole, report.published.runs.family[at])

@@ -1,0 +1,159 @@
+"""Charts of the page "How right are we?": specifications built once per look, then fed."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from estimator.web.accuracy.groups import CLASSES, CONSTANT, OURS
+from estimator.web.shared import charts, figures
+from estimator.web.shared.charts import Look
+from estimator.web.shared.figures import SLIDE_PX
+
+Spec = dict[str, Any]
+
+SHAPES = ("circle", "diamond", "square", "triangle-up", "cross")
+"""Shape of each of `CLASSES`: colour never stands alone."""
+
+HEIGHT_PX = 430
+LEGEND = {"expr": "width < 500 ? 2 : 5"}
+"""Columns of a legend: on a phone, and elsewhere."""
+
+DECADES = 4
+"""Over more decades than this, a tick a decade is enough."""
+
+HOURS = "datum.value < 1000 ? format(datum.value, '~f') : format(datum.value, '~s')"
+"""Vega expression that writes a tick of hours."""
+
+TOOLTIP = {
+    "run": "run",
+    "device": "on",
+    "told": "device time",
+    "ratio": "predicted over reported",
+    "interval": "80 % interval",
+    "class": "kind of work",
+    "source": "source",
+}
+"""Column -> what the tooltip calls it."""
+
+
+def draw_runs(table: pd.DataFrame, look: Look, alt: str) -> None:
+    """Draw predicted against reported device-hours; lower on a slide, to leave nothing below."""
+    height = SLIDE_PX if look.slide else HEIGHT_PX
+    figures.draw(_runs, table, look, key="chart_runs", alt=alt, height=height, of=(_ticks(table),))
+
+
+def draw_errors(table: pd.DataFrame, look: Look, alt: str) -> None:
+    """Draw the median errors of groups."""
+    height = figures.rows_px(table["group"].nunique(), look)
+    figures.draw(_errors, table, look, key="chart_errors", alt=alt, height=height)
+
+
+def _runs(look: Look, ticks: tuple[float, ...]) -> Spec:
+    """Specification of the scatter: diagonal, factor-2 band, a mark a run."""
+    colours = look.colours
+    x = _hours("reported_h", "reported device-hours (logarithmic)", ticks)
+    y = _hours("predicted_h", "predicted device-hours (logarithmic)", ticks)
+    band = {"x": x, "y": y | {"field": "half_h"}, "y2": {"field": "double_h"}}
+    points = {
+        "x": x,
+        "y": y,
+        "color": _told_apart("class", CLASSES, colours["series"]),
+        "shape": _told_apart("class", CLASSES, SHAPES),
+        "tooltip": _tooltip(),
+    }
+    size = 75 * look.scale**2
+    return charts.layered(
+        look,
+        HEIGHT_PX,
+        {
+            "mark": {"type": "area", "color": colours["muted"], "opacity": 0.16},
+            "encoding": band,
+        },
+        {
+            "mark": {"type": "line", "color": colours["ink"], "strokeWidth": 1.2},
+            "encoding": {"x": x, "y": y | {"field": "reported_h"}},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": size, "opacity": 0.8},
+            "encoding": points,
+        },
+    )
+
+
+def _errors(look: Look) -> Spec:
+    """Specification of the errors: ours and a constant's on one row, joined."""
+    colours = look.colours
+    y = {"field": "group", "type": "nominal", "sort": None, "axis": None, "scale": {"padding": 0.2}}
+    axis = {"format": "~%", "tickCount": 6, "grid": True}
+    x = {"field": "error", "type": "quantitative", "title": "median error", "axis": axis}
+    x |= {"scale": {"zero": True}}
+    text = {"type": "text", "align": "left", "baseline": "bottom", "dy": -11 * look.scale}
+    text |= {"fontSize": look.text_px, "font": charts.FONT, "color": colours["ink"]}
+    who = (OURS, CONSTANT)
+    return charts.layered(
+        look,
+        4 * look.row_px,
+        {
+            "mark": {"type": "rule", "strokeWidth": 2, "color": colours["muted"], "opacity": 0.7},
+            "encoding": {"x": x, "x2": {"field": "other"}, "y": y},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 210 * look.scale**2, "opacity": 1},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "color": _told_apart("who", who, colours["series"]),
+                "shape": _told_apart("who", who, SHAPES),
+            },
+        },
+        {
+            "mark": text,
+            "encoding": {"x": {"value": 2}, "y": y, "text": {"field": "label", "type": "nominal"}},
+        },
+    )
+
+
+def _ticks(table: pd.DataFrame) -> tuple[float, ...]:
+    """Ticks for the hours of a table: powers of ten, and 2 and 5 times these where they are few."""
+    low = math.floor(math.log10(table["half_h"].min()))
+    high = math.ceil(math.log10(table["double_h"].max()))
+    steps = (1.0,) if high - low > DECADES else (1.0, 2.0, 5.0)
+    return tuple(step * 10.0**power for power in range(low, high + 1) for step in steps)
+
+
+def _hours(field: str, title: str, ticks: Sequence[float]) -> Spec:
+    """Return a logarithmic axis of device-hours."""
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": title,
+        "scale": {"type": "log", "nice": False, "padding": 8},
+        "axis": {
+            "labelExpr": HOURS,
+            "values": list(ticks),
+            "labelOverlap": "parity",
+            "labelSeparation": 8,
+            "grid": True,
+        },
+    }
+
+
+def _told_apart(field: str, names: Sequence[str], marks: Sequence[str]) -> Spec:
+    """Return a scale of colours or shapes, with one legend for both."""
+    return {
+        "field": field,
+        "type": "nominal",
+        "scale": {"domain": list(names), "range": list(marks[: len(names)])},
+        "legend": {"orient": "bottom", "title": None, "columns": LEGEND, "symbolOpacity": 1},
+    }
+
+
+def _tooltip() -> list[Spec]:
+    """Return what is told of a run under the pointer."""
+    return [
+        {"field": field, "title": title}
+        | ({"type": "quantitative", "format": ".2~f"} if field == "ratio" else {"type": "nominal"})
+        for field, title in TOOLTIP.items()
+    ]

@@ -1,0 +1,195 @@
+"""Which runs belong together, and how far off each group is: tables of the blind score."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from estimator.catalog import Catalog
+from estimator.core.units import digits
+from estimator.validation.cross_validation import Score, constant_utilization, part_of, score
+from estimator.validation.report import (
+    BASELINE_LOG_SD,
+    BASELINES,
+    FEWEST,
+    LARGE_RUN_FLOP,
+    Report,
+)
+from estimator.workload.network_class import kind_of_domain
+
+Chosen = npt.NDArray[np.bool_]
+
+LARGE, SMALL = "language, large", "language, small"
+CLASSES = (LARGE, SMALL, "vision", "multimodal", "other")
+"""Kinds of work that the scatter tells apart: as many as there are colours."""
+
+GENERATIONS: Mapping[str, tuple[str, ...]] = {
+    "P100": ("p100",),
+    "V100": ("v100",),
+    "A100, A800": ("a100", "a800"),
+    "H100, H200, H800": ("h100", "h200", "h800", "gh200"),
+    "Blackwell": ("b200", "b300", "gb200", "gb300"),
+    "TPU": ("tpu",),
+}
+"""Generation -> beginnings of the ids of its devices."""
+
+OTHER_DEVICES = "other devices"
+PERIODS = ((2012, 2018), (2019, 2021), (2022, 2023), (2024, 2026))
+TIERS = {"A": "tier A, time stated", "B": "tier B, time derived"}
+
+DIMENSIONS = {"work": "Kind of work", "device": "Device", "year": "Year", "tier": "Quality of row"}
+"""What runs are grouped by."""
+
+
+def works_of(report: Report) -> npt.NDArray[np.str_]:
+    """Kind of work of each run."""
+    return np.array([kind_of_domain(row["domain"]) for row in report.published.rows])
+
+
+def generations_of(report: Report) -> npt.NDArray[np.str_]:
+    """Device generation of each run."""
+    return np.array([generation(str(device)) for device in report.published.devices])
+
+
+def years_of(report: Report) -> npt.NDArray[np.int_]:
+    """Year of each run."""
+    return np.array([int(float(row["year"])) for row in report.published.rows])
+
+
+def generation(device: str) -> str:
+    """Generation of a device by its id.
+
+    >>> generation("gb200"), generation("a800-sxm-80"), generation("gtx-580")
+    ('Blackwell', 'A100, A800', 'other devices')
+    """
+    found = (name for name, begin in GENERATIONS.items() if device.startswith(begin))
+    return next(found, OTHER_DEVICES)
+
+
+def classes_of(report: Report) -> npt.NDArray[np.str_]:
+    """Kind of work of each run, as the scatter tells it."""
+    works = works_of(report)
+    kept = np.where(np.isin(works, CLASSES), works, "other")
+    size = np.where(report.published.runs.flop >= LARGE_RUN_FLOP, LARGE, SMALL)
+    return np.where(works == "language", size, kept)
+
+
+def groups_of(report: Report) -> dict[str, dict[str, Chosen]]:
+    """Dimension -> group -> its runs, groups in the order to show them."""
+    works, classes, years = works_of(report), classes_of(report), years_of(report)
+    generations = generations_of(report)
+    tiers = np.array([row["validation_tier"] for row in report.published.rows])
+    rest = [name for name in np.unique(works) if name != "language"]
+    return {
+        "work": {name: classes == name for name in (LARGE, SMALL)}
+        | {str(name): works == name for name in rest},
+        "device": {name: generations == name for name in (*GENERATIONS, OTHER_DEVICES)},
+        "year": {
+            f"{first} to {last}": (years >= first) & (years <= last) for first, last in PERIODS
+        },
+        "tier": {told: tiers == name for name, told in TIERS.items()},
+    }
+
+
+def groups_table(report: Report) -> pd.DataFrame:
+    """One row per group, all runs first; shares and errors in [1].
+
+    Groups of fewer than `FEWEST` runs, and those of all runs again, are left out.
+
+    Columns: dimension, group, those of `Score`, and for each baseline its median error with one
+    vote a run and, ending in `_family`, with one vote a family.
+    """
+    runs = report.published.runs
+    predicted = {"": report.blind} | {
+        name: constant_utilization(runs, value, BASELINE_LOG_SD)
+        for name, value in BASELINES.items()
+    }
+    every = {"": {"all runs": np.ones(len(runs.flop), dtype=bool)}}
+    rows = []
+    for dimension, groups in (every | groups_of(report)).items():
+        for name, chosen in groups.items():
+            if not dimension or (chosen.sum() >= FEWEST and not chosen.all()):
+                scores = {
+                    who: score(part_of(blind, chosen), runs.family[chosen])
+                    for who, blind in predicted.items()
+                }
+                rows.append({"dimension": dimension, "group": name, **_row(scores)})
+    return pd.DataFrame(rows)
+
+
+def errors_table(groups: pd.DataFrame, dimension: str) -> pd.DataFrame:
+    """Median errors of the groups of one dimension, ours and a constant's, a row each.
+
+    Columns: group, who, error, other (the constant's, in our rows), label (in our rows).
+    """
+    chosen = groups[groups["dimension"].isin(["", dimension])]
+    rows = []
+    for row in chosen.to_dict("records"):
+        ours, constant = row["median_error"], row["constant_0.30"]
+        label = f"{row['group']}: {percent(ours)} against {percent(constant)}; {row['count']} runs"
+        named = {"group": row["group"]}
+        rows.append(named | {"who": OURS, "error": ours, "other": constant, "label": label})
+        rows.append(named | {"who": CONSTANT, "error": constant, "other": constant, "label": ""})
+    return pd.DataFrame(rows, columns=["group", "who", "error", "other", "label"])
+
+
+OURS, CONSTANT = "ours, family unseen", "constant utilization 0.30"
+
+
+def runs_table(report: Report, catalog: Catalog) -> pd.DataFrame:
+    """One row per run for the scatter: reported and predicted device-hours, and what it was.
+
+    Columns: class, reported_h, predicted_h, half_h and double_h (the reported over and times 2),
+    ratio, and for the tooltip run, device, told, interval, source.
+    """
+    told = report.run_rows()
+    places = np.argsort(-np.abs(report.blind.log_ratio))
+    classes, rows = classes_of(report)[places], report.published.rows
+    return pd.DataFrame(
+        {
+            "class": str(kind),
+            "reported_h": run["device_hours_reported"],
+            "predicted_h": run["device_hours_mid"],
+            "half_h": run["device_hours_reported"] / 2,
+            "double_h": run["device_hours_reported"] * 2,
+            "ratio": run["device_hours_mid"] / run["device_hours_reported"],
+            "run": f"{run['name']} ({rows[place]['year']})",
+            "device": devices_told(rows[place], catalog.device(run["hardware"]).name),
+            "told": f"{digits(run['device_hours_mid'])} h predicted, "
+            f"{digits(run['device_hours_reported'])} h reported",
+            "interval": f"{digits(run['device_hours_low'])} – {digits(run['device_hours_high'])} h",
+            "source": run["source"],
+        }
+        for run, place, kind in zip(told, places, classes, strict=True)
+    )
+
+
+def devices_told(row: Mapping[str, str], name: str) -> str:
+    """How many of which device, where the row says how many.
+
+    >>> devices_told({"accelerator_count": "8.0"}, "TPU v3"), devices_told(
+    ...     {"accelerator_count": ""}, "TPU v3"
+    ... )
+    ('8 × TPU v3', 'TPU v3')
+    """
+    count = row["accelerator_count"]
+    return f"{float(count):,.0f} × {name}" if count else name
+
+
+def percent(share: float) -> str:
+    """Write a share for people.
+
+    >>> percent(0.254)
+    '25 %'
+    """
+    return f"{share * 100:.0f} %"
+
+
+def _row(scores: Mapping[str, Score]) -> dict[str, float]:
+    """Our score, and both medians of each baseline."""
+    row: dict[str, float] = vars(scores[""]).copy()
+    for baseline in BASELINES:
+        row[baseline] = scores[baseline].median_error
+        row[f"{baseline}_family"] = scores[baseline].family_median_error
+    return row

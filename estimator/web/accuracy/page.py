@@ -1,0 +1,212 @@
+"""The second page: how right are we, scored on published runs that the model has not seen."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import pandas as pd
+import streamlit as st
+
+from estimator.validation.report import WORST, Report, validation_report
+from estimator.web.accuracy import address, charts, groups, tables
+from estimator.web.accuracy import text as words
+from estimator.web.accuracy.address import Filters
+from estimator.web.shared import share, style
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import open_catalog
+from estimator.web.shared.site import TRUST, Page, controls
+from estimator.web.shared.url_state import UrlState
+
+WAITING = (
+    "Predicting every published run by a model that has not seen its family: a few seconds, "
+    "once per server …"
+)
+
+
+SLIDE_ROWS, SLIDE_GROUPS = 2, 6
+"""So many misses, and so many groups, fit a slide."""
+
+
+def draw(frame: Frame) -> None:
+    """Draw the page: the score of the runs that the filters leave, then what it is made of."""
+    tables.write_stylesheet(frame.look)
+    report = open_report()
+    filters = STATE.arrive()
+    style.notices(STATE.notices)
+    chosen = address.chosen(report, filters)
+    if chosen.any():
+        _score(report.part(chosen), filters, frame)
+    else:
+        style.sentence("No published run is left: widen the filters.")
+    with controls(frame):
+        _filters(report, filters)
+    STATE.leave(address.as_query(filters), embedded=frame.embedded)
+    style.marker(address.as_query(filters))
+
+
+def open_report() -> Report:
+    """Return the blind score, computed once per server."""
+    return _computed()
+
+
+_computed = cast(
+    Callable[[], Report],
+    st.cache_resource(show_spinner=WAITING)(lambda: validation_report(open_catalog())),
+)
+
+
+def _score(report: Report, filters: Filters, frame: Frame) -> None:
+    """Draw the sentence, the figures and the sections, or the one that the link asks for."""
+    table = groups.groups_table(report)
+    usual = address.every(open_report())
+    style.sentence(words.sentence(report, filters, (usual.first, usual.last)))
+    if frame.slide:
+        SECTIONS[frame.show](report, table, filters, frame)
+        return
+    style.figures(style.figure(*card) for card in words.cards(table))
+    for section in SECTIONS.values():
+        section(report, table, filters, frame)
+    _fit_sees(report)
+    _share(report, table, filters)
+
+
+def _runs(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+    """Draw predicted against reported device-hours."""
+    st.subheader("Predicted against reported", anchor=False)
+    rows = groups.runs_table(report, open_catalog())
+    charts.draw_runs(rows, frame.look, words.alt_of_runs(report))
+    style.caption(
+        "On the line: right. In the band: within a factor of 2. Point at a run for its name, "
+        "device, ratio and source."
+    )
+
+
+def _errors(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+    """Draw the median error of groups, beside that of a constant."""
+    st.subheader("Where we are further off", anchor=False)
+    st.segmented_control(
+        "Group by",
+        list(groups.DIMENSIONS),
+        format_func=groups.DIMENSIONS.__getitem__,
+        required=True,
+        key=address.KEYS["by"],
+        label_visibility="collapsed",
+    )
+    rows = groups.errors_table(table, filters.by)
+    charts.draw_errors(rows, frame.look, words.alt_of_errors(rows, filters.by))
+    style.caption(words.better(table))
+
+
+def _groups(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+    """Draw the table of groups."""
+    st.subheader("Every group, beside two constants", anchor=False)
+    shown = table
+    if frame.slide:
+        shown = table[table["dimension"].isin(["", filters.by])].head(SLIDE_GROUPS)
+    tables.draw_groups(shown)
+    if frame.slide:
+        return
+    style.caption(
+        "Ours, and calculators that take a utilization of 0.30 or 0.375 for every run. The least "
+        f"error is bold. {words.few()} Runs of one family are alike, so votes by family are the "
+        "fairer count."
+    )
+
+
+def _worst(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+    """Draw the worst misses."""
+    st.subheader("The worst misses", anchor=False)
+    whole = open_report()
+    most = SLIDE_ROWS if frame.slide else WORST
+    tables.draw_worst(whole, address.chosen(whole, filters), open_catalog(), most)
+
+
+SECTIONS: Mapping[str, Callable[[Report, pd.DataFrame, Filters, Frame], None]] = {
+    "runs": _runs,
+    "errors": _errors,
+    "groups": _groups,
+    "worst": _worst,
+}
+
+
+def _fit_sees(report: Report) -> None:
+    """Draw what the model knows of a run, and which rows could not be scored."""
+    st.subheader("What the fit sees, and what it does not", anchor=False)
+    style.assumptions([words.SEES])
+    st.subheader("Rows left out", anchor=False)
+    whole = open_report()
+    count = sum(whole.left_out.values())
+    style.caption(
+        f"Of {count + len(whole.published.rows)} rows of the table of published runs, {count} "
+        "cannot test a prediction of time, whatever the filters say:"
+    )
+    tables.draw_left_out(whole.left_out)
+
+
+def _share(report: Report, table: pd.DataFrame, filters: Filters) -> None:
+    """Draw the link, the downloads and the snippets."""
+    name = "twenty-watts"
+    files = (
+        share.File(
+            label=_("Groups as CSV"),
+            name=f"{name}-groups.csv",
+            mime="text/csv",
+            content=lambda: str(table.to_csv(index=False)),
+        ),
+        share.File(
+            label=_("Runs as CSV"),
+            name=f"{name}-runs.csv",
+            mime="text/csv",
+            content=lambda: _runs_csv(report),
+        ),
+        share.json(f"{name}-accuracy", lambda: _as_json(report)),
+    )
+    share.draw(SLIDES, address.as_query(filters), title=_("How right are we?"), files=files)
+    st.button(_("Reset"), key="accuracy_reset", on_click=_reset)
+
+
+def _runs_csv(report: Report) -> str:
+    return str(pd.DataFrame(report.run_rows()).to_csv(index=False))
+
+
+def _as_json(report: Report) -> str:
+    return json.dumps(report.as_json(with_runs=True), indent=2)
+
+
+def _reset() -> None:
+    """Choose all runs again."""
+    address.choose(address.every(open_report()), st.session_state)
+
+
+def _filters(report: Report, filters: Filters) -> None:
+    """Draw the filters."""
+    style.brand("Twenty Watts", "what training takes, beside a brain")
+    st.subheader("Which runs", anchor=False)
+    st.selectbox(
+        "Kind of work",
+        address.works(report),
+        format_func=lambda name: "all kinds" if name == address.ALL else name,
+        key=address.KEYS["work"],
+    )
+    st.selectbox(
+        "Device",
+        list(address.DEVICES),
+        format_func=address.DEVICES.__getitem__,
+        key=address.KEYS["device"],
+    )
+    usual = address.every(report)
+    st.slider("Years", usual.first, usual.last, step=1, key=address.YEARS)
+    st.caption("Everything on the page, downloads included, is about the runs chosen here.")
+
+
+STATE = UrlState("accuracy", address.FiltersCodec(open_report))
+
+SLIDES = {
+    "runs": N_("predicted against reported device-hours"),
+    "errors": N_("where we are further off"),
+    "groups": N_("every group, beside two constants"),
+    "worst": N_("the worst misses"),
+}
+
+PAGE = Page(path="accuracy", title=N_("How right are we?"), group=TRUST, draw=draw, slides=SLIDES)

@@ -1,0 +1,182 @@
+"""The blind score in words: the sentence, the reasons for the worst misses, the alt texts."""
+
+from collections.abc import Iterator, Mapping
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from estimator.core.units import digits, human_count
+from estimator.validation.cross_validation import SMALL_GROUP
+from estimator.validation.report import FEWEST, LARGE_RUN_FLOP, Report
+from estimator.web.accuracy.address import ALL, DEVICES, Filters
+from estimator.web.accuracy.groups import DIMENSIONS, percent
+
+SEES = (
+    "The model sees a run’s FLOPs, the number and kind of devices with their peak and memory "
+    "bandwidth, the number format, the year, the kind of network, its width and its sequence "
+    "length. It does not see the framework, the kernels, the batch size, the network between the "
+    "devices, the loading of data, or what failed and was run again. The FLOPs of each run are "
+    "taken as exact, so an error in them counts as ours; and blind are the parameters of the "
+    "model, not its form, which was chosen with published runs in view."
+)
+"""What the fit does and does not see."""
+
+SHORT_S = 60.0
+"""A run of less wall time is a short one [s]."""
+
+SMALL_PARAMS = 2e7
+"""A network of fewer parameters may leave a device of a data centre idle [1]."""
+
+WORK_FIELDS: Mapping[str, str] = {
+    "train_flops_reported": "training FLOPs",
+    "flops_per_sample_forward": "FLOPs of a sample",
+    "samples_processed": "samples seen",
+    "tokens_processed": "tokens seen",
+}
+"""Columns that say how much work a run is, where the table marks them as not seen in a source."""
+
+FLAGS: Mapping[str, str] = {
+    "pruning+distillation": "pruned and distilled from larger models, which its tokens do not tell",
+    "MFU_VERY_LOW": "flagged in the table: so low a utilization is rare",
+    "implied MFU": "flagged in the table: an unusual utilization",
+}
+"""Beginnings of flags of the table that bear on the time -> what they say."""
+
+REMARKS = ("CHECK:", "FLAG:")
+"""Beginnings of what the collectors of the table wrote to each other in its notes."""
+
+
+def sentence(report: Report, filters: Filters, all_years: tuple[int, int]) -> str:
+    """Tell the score in one sentence, as HTML; `all_years` are those without a filter."""
+    ours, baselines = report.scores["all"]
+    runs = "run" if ours.count == 1 else "runs"
+    which = escape(_selected(filters, all_years))
+    return (
+        f"Device-hours of <b>{ours.count} published {runs}</b>{which}, each predicted by "
+        "a model fitted without its family, are off by "
+        f"<b>{_unbroken(percent(ours.median_error))}</b> in the median, against "
+        f"{_unbroken(percent(baselines['constant_0.30']))} for a constant utilization of 0.30; the "
+        f"80&nbsp;% interval holds <b>{_unbroken(percent(ours.coverage))}</b> of them."
+    )
+
+
+def _selected(filters: Filters, all_years: tuple[int, int]) -> str:
+    work = "" if filters.work == ALL else f" of {filters.work}"
+    device = "" if filters.device == ALL else f" on {DEVICES[filters.device]}"
+    years = f" from {filters.first} to {filters.last}"
+    return work + device + ("" if (filters.first, filters.last) == all_years else years)
+
+
+def cards(groups: pd.DataFrame) -> Iterator[tuple[str, str, str, str, tuple[str, ...]]]:
+    """Headline figures: name, label, value, range, notes."""
+    row = groups.iloc[0]
+    constant = f"constant 0.30: {percent(row['constant_0.30'])}"
+    by_family = f"one vote a family: {percent(row['family_median_error'])}"
+    yield (
+        "median_error",
+        "Median error",
+        percent(row["median_error"]),
+        constant,
+        (f"{by_family}, constant {percent(row['constant_0.30_family'])}",),
+    )
+    close = f"{percent(row['within_125'])} within a factor of 1.25"
+    yield "within_2", "Within a factor of 2", percent(row["within_2"]), close, ()
+    yield (
+        "coverage",
+        "Inside the 80 % interval",
+        percent(row["coverage"]),
+        "80 % would be right",
+        (),
+    )
+    votes = f"{row['count']} runs of {row['families']} families"
+    yield "bias", "Median ratio", f"{row['bias']:.2f} ×", "predicted over reported", (votes,)
+
+
+def better(groups: pd.DataFrame) -> str:
+    """Say for which groups a constant would have done better."""
+    by_run = groups[groups["constant_0.30"] < groups["median_error"]]["group"]
+    by_family = groups[groups["constant_0.30_family"] < groups["family_median_error"]]["group"]
+    told = [
+        f"for {'; '.join(names)} (one vote a {vote})"
+        for vote, names in (("run", by_run), ("family", by_family))
+        if len(names)
+    ]
+    if not told:
+        return "In no group does a constant utilization of 0.30 do better."
+    return f"A constant utilization of 0.30 does better {', and '.join(told)}."
+
+
+def reasons(report: Report, place: int) -> Iterator[str]:
+    """What a row tells about why it was missed; the report is that of all runs."""
+    row, runs = report.published.rows[place], report.published.runs
+    longer = report.blind.log_ratio[place] > 0
+    others = runs.family != runs.family[place]
+    wall_s = 3600.0 * runs.device_hours / runs.devices
+    quick = int(np.sum(others & (wall_s < SHORT_S)))
+    if wall_s[place] < SHORT_S and quick < SMALL_GROUP:
+        yield (
+            f"over in {digits(float(wall_s[place]))} s, and {_count(quick, 'run')} of other "
+            "families so short to learn from"
+        )
+    params = float(row["params_total"] or "nan")
+    group = str(report.published.groups[place])
+    if not longer and params < SMALL_PARAMS and group != "recurrent":
+        yield f"{human_count(params)} parameters: so small a network may not keep a device busy"
+    alike = int(np.sum(others & (report.published.groups == group)))
+    if alike < SMALL_GROUP:
+        yield f"{_count(alike, 'run')} of other families of its kind ({group}) to learn from"
+    if not np.any(others & (report.published.devices == report.published.devices[place])):
+        yield "no other family ran on this device"
+    flags = [flag.strip() for flag in row["flags"].split(";")]
+    yield from (told for begin, told in FLAGS.items() if any(f.startswith(begin) for f in flags))
+    unseen = set(row["recalled_fields"].split(","))
+    missing = [told for field, told in WORK_FIELDS.items() if field in unseen]
+    if missing:
+        yield f"not seen in its source: {', '.join(missing)}"
+
+
+def note(row: Mapping[str, str]) -> str:
+    """What the table notes about a run, without what its collectors wrote to each other."""
+    text = row["notes"]
+    for remark in REMARKS:
+        text = text.partition(remark)[0]
+    return text.strip()
+
+
+def alt_of_runs(report: Report) -> str:
+    """Say the scatter in words."""
+    ours, _ = report.scores["all"]
+    return (
+        f"Predicted against reported device-hours of {ours.count} runs, both from "
+        f"{digits(float(report.published.runs.device_hours.min()))} to "
+        f"{human_count(float(report.published.runs.device_hours.max()))} hours: "
+        f"{percent(ours.within_2)} lie within a factor of 2 of the diagonal"
+    )
+
+
+def alt_of_errors(table: pd.DataFrame, by: str) -> str:
+    """Say the chart of errors in words."""
+    told = "; ".join(label for label in table["label"] if label)
+    return f"Median error by {DIMENSIONS[by].lower()}: {told}"
+
+
+def few() -> str:
+    """Say what the names of groups mean, and why one may be missing."""
+    return (
+        f"A large language run takes 10{_power(LARGE_RUN_FLOP)} FLOP or more. Groups of fewer than "
+        f"{FEWEST} runs are not told apart."
+    )
+
+
+def _power(value: float) -> str:
+    """Exponent of a power of ten, raised."""
+    return f"{np.log10(value):.0f}".translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"only {number} {noun}{'' if number == 1 else 's'}" if number else f"no {noun}"
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "&nbsp;")

@@ -1,0 +1,273 @@
+"""Brain: twenty watts beside a machine, in power, energy, samples and operations per joule."""
+
+import json
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from estimator.claims.ledger import claim
+from estimator.core.brain import BRAIN_POWER_W, energy_of_years_kwh, landauer_j
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import H_PER_YEAR
+from estimator.estimation.answer import answer_scenario
+from estimator.scenario.scenario import Scenario
+from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared.amounts import amount, span
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import hardware_names, kept, open_catalog, preset_names
+from estimator.web.shared.site import LIMITS, Page, controls
+from estimator.web.shared.url_state import Choice, Number, Parameters, UrlState
+
+BRAIN, MACHINE, LIMIT = N_("brain"), N_("machine"), N_("limit of physics")
+KINDS = (BRAIN, MACHINE, LIMIT)
+Row = dict[str, Any]
+
+
+@kept
+def known_presets() -> tuple[str, ...]:
+    """Presets that can be answered on any hardware, GPT-3 first."""
+    return ("gpt-3", *(name for name in preset_names() if name != "gpt-3"))
+
+
+@kept
+def known_hardware() -> tuple[str, ...]:
+    """Devices with a power and a peak, the V100 first."""
+    catalog = open_catalog()
+    found = [
+        name
+        for name in hardware_names()
+        if "tdp_w" in catalog.device(name).records and catalog.device(name).kind != "brain"
+    ]
+    first = catalog.device("v100").id
+    return (first, *(name for name in found if name != first))
+
+
+PARAMETERS = Parameters(
+    "brain",
+    Choice("preset", known_presets()),
+    Choice("hardware", known_hardware()),
+    Number("years", 20.0, low=1.0, high=100.0, whole=True),
+)
+STATE = UrlState("brain", PARAMETERS)
+
+
+def draw(frame: Frame) -> None:
+    """Draw the contrast in a sentence, then one picture for each way to measure it."""
+    values = STATE.arrive()
+    style.notices(STATE.notices)
+    energy = training_energy(values["preset"], values["hardware"])
+    years = float(values["years"])
+    title = _(open_catalog().preset(values["preset"]).name)
+    if frame.slide:
+        style.slide_title(_("The brain and the machine"))
+    style.sentence(_sentence(title, energy, years))
+    rows = {
+        "power": power_rows(values["hardware"]),
+        "energy": energy_rows(title, energy, years),
+        "samples": sample_rows(),
+        "operations": operation_rows(values["hardware"]),
+    }
+    for show, (heading, axis) in SECTIONS.items():
+        if frame.show in ("", show):
+            _section(show, (_(heading), _(axis)), rows[show], frame)
+    with controls(frame):
+        _controls()
+    query = PARAMETERS.query(values)
+    if not frame.slide:
+        files = (share.json("brain", lambda: json.dumps(rows)),)
+        share.draw(SLIDES, query, title=_("The brain and the machine"), files=files)
+    STATE.leave(query, embedded=frame.embedded)
+    style.marker(query)
+
+
+def training_energy(preset: str, hardware: str) -> Uncertain | None:
+    """Energy of a training on a device, none where it cannot be had [kWh]."""
+    scenario = Scenario(preset=preset, hardware=hardware, devices=1.0)
+    try:
+        return answer_scenario(scenario, open_catalog()).estimate["energy_kwh"]
+    except ValueError:
+        return None
+
+
+def _sentence(title: str, energy: Uncertain | None, years: float) -> str:
+    childhood = energy_of_years_kwh(years)
+    if energy is None:
+        text = _("{years} years of a brain at 20 W take {childhood}.")
+        return escape(text.format(years=f"{years:g}", childhood=amount(childhood, "kWh")))
+    text = _(
+        "{years} years of a brain at 20 W take {childhood}; training {title} takes {energy}, "
+        "{times} times as much."
+    )
+    return escape(
+        text.format(
+            years=f"{years:g}",
+            childhood=amount(childhood, "kWh"),
+            title=title,
+            energy=amount(float(np.asarray(energy.mid)), "kWh"),
+            times=amount(float(np.asarray(energy.mid)) / childhood, "1"),
+        )
+    )
+
+
+def power_rows(hardware: str) -> list[Row]:
+    """Power of a brain, of one device with its host, and of AlphaGo [W]."""
+    catalog = open_catalog()
+    device = catalog.device(hardware)
+    one = answer_scenario(Scenario(device_hours=1.0, hardware=hardware), catalog).estimate
+    return [
+        row(_("a brain"), Uncertain(BRAIN_POWER_W), "W", BRAIN),
+        row(device.name, one["power_w"], "W", MACHINE),
+        row(_("AlphaGo against Lee Sedol"), _claimed("alphago-lee"), "W", MACHINE),
+    ]
+
+
+def energy_rows(title: str, energy: Uncertain | None, years: float) -> list[Row]:
+    """Energy of a coffee, a game of Go, a childhood and a training [kWh]."""
+    game = {
+        figure.name: figure.value for figure in claim("alphago-lee", open_catalog()).finding.figures
+    }
+    kcal = game["a cup of black coffee"] * (4184.0 / 3.6e6)
+    rows = [
+        row(_("a cup of black coffee"), kcal, "kWh", BRAIN),
+        row(_("a game of Go, Lee Sedol's brain"), game["energy of a game, brain"], "kWh", BRAIN),
+        row(_("a game of Go, AlphaGo"), game["energy of a game, machine"], "kWh", MACHINE),
+        row(
+            _("{years} years of a brain").format(years=f"{years:g}"),
+            Uncertain(energy_of_years_kwh(years)),
+            "kWh",
+            BRAIN,
+        ),
+    ]
+    if energy is not None:
+        rows.append(row(_("training {title}").format(title=title), energy, "kWh", MACHINE))
+    return rows
+
+
+def sample_rows() -> list[Row]:
+    """Time of play before a level is reached [h]."""
+    catalog = open_catalog()
+    facts = catalog.claims()["dqn-atari"].facts
+    play = catalog.claims()["alphastar"].facts["play_years"].value * H_PER_YEAR
+    frames = facts["frames"].value / facts["frame_rate_hz"].value / 3600
+    return [
+        row(_("an Atari game, a human"), Uncertain(facts["human_h"].value), "hour", BRAIN),
+        row(_("an Atari game, DQN"), Uncertain(frames), "hour", MACHINE),
+        row(_("StarCraft II, an agent of AlphaStar"), Uncertain(play), "hour", MACHINE),
+    ]
+
+
+def operation_rows(hardware: str) -> list[Row]:
+    """Operations per joule: the brain's as a range only, a device's at its peak [FLOP/J]."""
+    catalog = open_catalog()
+    brain = {figure.name: figure.value for figure in claim("brain-20w", catalog).finding.figures}
+    device = catalog.device(hardware)
+    peak = max(record.value for name, record in device.peaks.items() if name != "equivalent")
+    rate = peak / device.records["tdp_w"].value
+    return [
+        row(
+            _("a brain's equivalent"),
+            brain["operations per joule"],
+            "FLOP/J",
+            BRAIN,
+        ),
+        row(
+            device.name,
+            Uncertain(rate),
+            "FLOP/J",
+            MACHINE,
+        ),
+        row(_("Landauer limit at 37 °C, bits"), Uncertain(1 / landauer_j()), "FLOP/J", LIMIT),
+    ]
+
+
+def row(label: str, value: Uncertain, unit: str, kind: str) -> Row:
+    """One row of a picture: its bounds, its figure in words, and no point for a mere range."""
+    low, high = (float(np.asarray(bound)) for bound in value.interval())
+    mid = float(np.asarray(value.mid))
+    range_alone = unit == "FLOP/J" and high > low
+    shown = span(low, high, unit) if range_alone else amount(mid, unit)
+    return {
+        "label": label,
+        "text": f"{label}: {shown}",
+        "low": low,
+        "mid": None if range_alone else mid,
+        "high": high,
+        "kind": kind,
+    }
+
+
+def _claimed(name: str) -> Uncertain:
+    return claim(name, open_catalog()).finding.value
+
+
+def _section(show: str, titles: tuple[str, str], rows: list[Row], frame: Frame) -> None:
+    st.subheader(titles[0], anchor=False)
+    figures.draw(
+        plots.ranges,
+        pd.DataFrame(rows),
+        frame.look,
+        of=(titles[1], True, KINDS),
+        height=figures.rows_px(len(rows), frame.look),
+        key=f"brain_{show}",
+        alt="; ".join(str(one["text"]) for one in rows),
+    )
+    if show == "operations":
+        style.caption(
+            _(
+                "Carlsmith (2020) puts the rate of arithmetic that would do the work of a brain "
+                "between 1e13 and 1e17 FLOP/s: the range is the finding. A FLOP takes many bits; "
+                "the limit of physics is for a single one."
+            )
+        )
+    elif show == "samples":
+        style.caption(
+            _(
+                "Time of play at real speed, not of computing. A human brings a life of seeing "
+                "and acting."
+            )
+        )
+    if not frame.slide and show == "power":
+        draw_table(
+            (_("What"), _("median"), _("80 % interval")),
+            [
+                (one["label"], amount(one["mid"], "W"), span(one["low"], one["high"], "W"))
+                for one in rows
+            ],
+        )
+
+
+def _controls() -> None:
+    """Draw the controls."""
+    st.selectbox(
+        _("Training run"),
+        known_presets(),
+        format_func=lambda name: preset_names()[name],
+        key=STATE.key("preset"),
+    )
+    st.selectbox(
+        _("Device"),
+        known_hardware(),
+        format_func=lambda name: hardware_names()[name],
+        key=STATE.key("hardware"),
+    )
+    st.slider(_("Years of childhood"), 1, 100, key=STATE.key("years"))
+
+
+SECTIONS = {
+    "power": (N_("Power"), N_("power [W] (logarithmic)")),
+    "energy": (N_("Energy"), N_("energy [kWh] (logarithmic)")),
+    "samples": (N_("Play before the level is reached"), N_("play [h] (logarithmic)")),
+    "operations": (N_("Operations per joule"), N_("operations per joule (logarithmic)")),
+}
+SLIDES = {
+    "power": N_("power side by side"),
+    "energy": N_("energy of a coffee, a game, a childhood, a training"),
+    "samples": N_("samples to learn"),
+    "operations": N_("operations per joule and the limit of physics"),
+}
+PAGE = Page(path="brain", title=N_("Brain"), group=LIMITS, draw=draw, slides=SLIDES)

@@ -1,0 +1,114 @@
+"""What the page "Calibrate" is about: a device and a number format, in the URL and the widgets."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
+
+import streamlit as st
+
+from estimator.calibration.correction import Known
+from estimator.calibration.posterior import precisions_told
+from estimator.web.estimate.inputs import DEFAULT
+from estimator.web.shared.frame import shortened
+from estimator.web.shared.url_state import Query, State
+
+KEYS = {"device": "calibrate_device", "precision": "calibrate_precision"}
+"""Widgets, by the name in the URL."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which device and number format are looked at.
+
+    Parameters
+    ----------
+    device : str
+        Id of its profile.
+    precision : str
+        Number format.
+    """
+
+    device: str
+    precision: str
+
+
+def measured_devices(known: Known) -> list[str]:
+    """Ids of the devices that have a profile and were measured: here first, shipped ones last."""
+    shipped = {one.run.id for one in known.catalog.calibrations()}
+    runs = sorted(known.measured.runs, key=lambda run: run.started, reverse=True)
+    own = sorted(runs, key=lambda run: (run.id in shipped, run.host.id != known.measured.host))
+    names = [one.hardware for run in own if not run.simulated for one in run.devices]
+    every = known.catalog.device_names()
+    return [name for name in dict.fromkeys(names) if name is not None and name in every]
+
+
+def usual_precision(known: Known, device: str) -> str:
+    """Return the number format that was measured most, else the one to train in."""
+    return precisions_told(known, known.catalog.device(device))[0]
+
+
+def usual(known: Known, state: State) -> Choice:
+    """Device measured last here; else the one of the Estimate page."""
+    open_one = state["_scenario"].hardware if "_scenario" in state else DEFAULT.hardware
+    found = known.catalog.find_device(open_one or "")
+    measured = measured_devices(known)
+    device = next(iter(measured), found or "h100-sxm")
+    return Choice(device=device, precision=usual_precision(known, device))
+
+
+def as_query(choice: Choice) -> dict[str, str]:
+    """Choice as query parameters, none left to a default."""
+    return asdict(choice)
+
+
+def read(query: Mapping[str, str], known: Known, state: State) -> tuple[Choice, list[str]]:
+    """Choice that a URL asks for, and what of it could not be used."""
+    notices: list[str] = []
+    default = usual(known, state)
+    device = default.device
+    if "device" in query:
+        found = known.catalog.find_device(query["device"])
+        if found is None or not precisions_told(known, known.catalog.device(found)):
+            notices.append(f"device is {shortened(query['device'])}, which is not known to train")
+        else:
+            device = found
+    formats = precisions_told(known, known.catalog.device(device))
+    precision = query.get("precision", formats[0])
+    if precision not in formats:
+        notices.append(
+            f"precision is {shortened(precision)}, and {device} has {', '.join(formats)}"
+        )
+        precision = formats[0]
+    return Choice(device=device, precision=precision), notices
+
+
+@dataclass(frozen=True)
+class ChoiceCodec:
+    """How the choice stands in a link and in the widgets."""
+
+    known: Callable[[], Known]
+
+    def names(self) -> Collection[str]:
+        """Names that a link may have."""
+        return KEYS
+
+    def present(self, state: State) -> bool:
+        """Whether the widgets hold a choice."""
+        return KEYS["device"] in state
+
+    def read(self, query: Query) -> tuple[Choice, list[str]]:
+        """Choice that a link asks for, and what of it could not be used."""
+        return read(query, self.known(), st.session_state)
+
+    def show(self, value: Choice, state: State) -> None:
+        """Make the widgets show a choice."""
+        for name, key in KEYS.items():
+            state[key] = getattr(value, name)
+
+    def gather(self, state: State, last: Choice) -> Choice:
+        """What the widgets ask for; a format that the device has not gives way to its usual one."""
+        known, device = self.known(), state[KEYS["device"]]
+        formats = precisions_told(known, known.catalog.device(device))
+        precision = state.get(KEYS["precision"])
+        if precision not in formats:
+            precision = state[KEYS["precision"]] = formats[0]
+        return Choice(device=device, precision=precision)

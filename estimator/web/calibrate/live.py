@@ -1,0 +1,105 @@
+"""May this visitor see what the machine draws just now, and if so, what does it draw?"""
+
+import ipaddress
+import os
+import time
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from estimator.measure.live import Course, Watch, courses
+from estimator.measure.meters.open import open_meters
+from estimator.runs import look_up, open_store
+from estimator.runs.record import MeasuredRun
+from estimator.web.shared.profiles import kept
+
+ENVIRONMENT = "TWENTY_WATTS_LIVE"
+"""Environment variable that switches live readings on or off for everybody: "on" or "off"."""
+
+EVERY_S = 2.0
+"""How often the page looks [s]."""
+
+LONG_RUN_S, SELDOM_S = 1800.0, 20.0
+"""The samples of a run of more than this are read again only so often, for they are many [s]."""
+
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+"""Headers of a request that came through another server."""
+
+
+def allowed() -> bool:
+    """Whether the visitor sits at the machine that the server runs on, or is let in anyway."""
+    said = os.environ.get(ENVIRONMENT, "").strip().lower()
+    if said in ("on", "off"):
+        return said == "on"
+    headers = {name.lower(): value for name, value in st.context.headers.items()}
+    return is_here(st.context.ip_address, headers)
+
+
+def is_here(visitor: str | None, headers: Mapping[str, str]) -> bool:
+    """Whether a visitor comes from the very machine, by the socket and by what was asked for.
+
+    The address that a page says of itself is not asked: a visitor can make it up.
+
+    Parameters
+    ----------
+    visitor : str or None
+        Address at the other end of the socket; None where it is a loopback one.
+    headers : mapping of str to str
+        Of the request, names in lower case.
+
+    Examples
+    --------
+    >>> is_here(None, {"host": "localhost:8501"})
+    True
+    >>> is_here(None, {"host": "watts.example.org"}), is_here("192.0.2.7", {"host": "localhost"})
+    (False, False)
+    """
+    if any(name in headers for name in FORWARDED):
+        return False
+    named = [f"//{headers.get('host', '')}", *filter(None, [headers.get("origin")])]
+    hosts = [urlsplit(name).hostname or "" for name in named]
+    return (visitor is None or is_loopback(visitor)) and all(map(is_loopback, hosts))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address means the machine itself.
+
+    >>> is_loopback("localhost"), is_loopback("::1"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@kept
+def watch() -> Watch:
+    """Meters of this machine, one set for all visitors; nothing modelled."""
+    return Watch(*open_meters(modelled=False))
+
+
+def stored() -> tuple[list[MeasuredRun], list[str]]:
+    """Runs of the store, those cut off marked, and what is to be known of the store."""
+    return look_up()
+
+
+def running(runs: list[MeasuredRun]) -> list[MeasuredRun]:
+    """Runs that go on just now, the newest first."""
+    return [run for run in reversed(runs) if run.state == "running"]
+
+
+def so_far(run: MeasuredRun, elapsed_s: float) -> tuple[Course, ...]:
+    """What was read of a run that goes on; read again at most every few seconds."""
+    period_s = SELDOM_S if elapsed_s > LONG_RUN_S else EVERY_S
+    return _read(run, int(time.time() / period_s))
+
+
+@st.cache_resource(show_spinner=False, max_entries=4, hash_funcs={MeasuredRun: lambda run: run.id})
+def _read(run: MeasuredRun, turn: int) -> tuple[Course, ...]:
+    """Read the samples of a run, once a turn for all visitors."""
+    with open_store() as store:
+        return courses(run, store.samples(run.id), store.meters(run.id))

@@ -1,0 +1,63 @@
+"""What goes on just now, on the page "Calibrate": the running runs, or else the meters."""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from estimator.core.units import human_duration
+from estimator.measure.live import Course
+from estimator.runs.record import MeasuredRun
+from estimator.web.calibrate import charts, live, tables
+from estimator.web.calibrate import text as words
+from estimator.web.shared import language, style
+from estimator.web.shared.charts import Look
+
+
+def draw_now(look: Look) -> None:
+    """Draw it again and again; only a line where the visitor may not see it."""
+    if not live.allowed():
+        style.caption(
+            "Live readings are off, for this server does not run on your own machine. Who runs it "
+            f"may switch them on: {live.ENVIRONMENT}=on. On your own machine: twenty-watts app."
+        )
+        return
+    st.fragment(_now, run_every=live.EVERY_S)(look, language.current())
+
+
+def _now(look: Look, spoken: str) -> None:
+    """Draw the runs that go on, or the meters where none does."""
+    language.use(spoken)
+    runs = live.running(live.stored()[0])
+    for run in runs:
+        elapsed_s = _elapsed_s(run)
+        name = run.label or {"bench": "A benchmark", "run": "A command"}.get(run.origin, "A script")
+        style.caption(f"{name} goes on for {human_duration(max(elapsed_s, 1.0))}, run {run.id}.")
+        _courses(live.so_far(run, elapsed_s), run.id, look)
+    if runs:
+        return
+    meters = live.watch()
+    found = meters.look()
+    if found:
+        style.caption("No run goes on; this is what the meters of the machine say.")
+        _courses(found, "meters", look)
+        return
+    style.caption("No run goes on, and no meter of this machine can be read:")
+    style.assumptions(meters.notes)
+
+
+def _courses(found: tuple[Course, ...], key: str, look: Look) -> None:
+    """Draw figures and lines of some components."""
+    if not found:
+        style.caption("No sample has come in yet.")
+        return
+    style.figures(style.figure(*card) for card in words.courses(found))
+    table = tables.courses_table(found)
+    if len(table) > 1:
+        alt = words.alt_of_courses(found)
+        charts.draw_courses(table, look, alt, f"chart_live_{key}")
+
+
+def _elapsed_s(run: MeasuredRun) -> float:
+    started = datetime.fromisoformat(run.started)
+    started = started if started.tzinfo else started.replace(tzinfo=UTC)
+    return (datetime.now(UTC) - started).total_seconds()

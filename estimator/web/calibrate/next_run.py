@@ -1,0 +1,60 @@
+"""What to measure next on a device, on the page "Calibrate": each with the command to type."""
+
+import streamlit as st
+
+from estimator.calibration.correction import Known
+from estimator.calibration.next_run_candidates import Worth, best_of_each_way, next_runs
+from estimator.calibration.utilization_evidence import Target
+from estimator.catalog import Device
+from estimator.estimation.answer import Answer, answer_scenario
+from estimator.web.calibrate import text as words
+from estimator.web.shared import style
+
+FEW, FEW_ON_SLIDE = 4, 1
+"""So many things to measure next are told."""
+
+
+def draw_next(known: Known, device: Device, precision: str, few: int) -> None:
+    """Draw what would teach most, with the command to type."""
+    answer = _open_answer(device, known)
+    target = precision if answer is None else answer.target
+    found = best_of_each_way(_worths(known, device, target), few)
+    found = [one for one in found if one.narrower >= 0.005]
+    if not found:
+        style.caption("No further run would narrow the interval by much.")
+        return
+    aim = f"for training of all kinds in {precision} on this device"
+    if answer is not None:
+        aim = "for the run that is open on the page Estimate"
+    style.caption(
+        f"What would narrow the interval of the utilization most, {aim}. Factors are the upper "
+        "bound over the middle; type the command yourself, no page starts one."
+    )
+    for one in found:
+        st.markdown(words.worth(one))
+        st.code(one.plan.command, language=None, wrap_lines=True)
+
+
+@st.cache_resource(
+    show_spinner="Working out what to measure next …",
+    max_entries=64,
+    hash_funcs={
+        Known: lambda known: (
+            known.measured.host,
+            [(run.id, len(run.timings)) for run in known.measured.runs],
+        ),
+        Device: lambda device: device.id,
+    },
+)
+def _worths(known: Known, device: Device, target: Target | str) -> list[Worth]:
+    """Return what to measure next, worked out once for all visitors until a run is added."""
+    return next_runs(known, device, target)
+
+
+def _open_answer(device: Device, known: Known) -> Answer | None:
+    """Answer to the scenario of the Estimate page, if it is one for this device."""
+    scenario = st.session_state.get("_scenario")
+    if scenario is None or scenario.utilization is not None or scenario.device_hours is not None:
+        return None
+    answer = answer_scenario(scenario, known.catalog)
+    return answer if answer.device.id == device.id else None

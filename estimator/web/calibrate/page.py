@@ -1,0 +1,311 @@
+"""The third page: what was measured, what it changed, and what to measure next."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from estimator.calibration.correction import Known, known_runs
+from estimator.calibration.devices import DeviceReport, device_reports
+from estimator.calibration.posterior import (
+    cells,
+    main_cell,
+    power_cells,
+    precisions_told,
+    residuals,
+)
+from estimator.calibration.utilization_evidence import counted
+from estimator.catalog import Device
+from estimator.runs.record import MeasuredRun
+from estimator.web.calibrate import address, charts, live, tables
+from estimator.web.calibrate import text as words
+from estimator.web.calibrate.address import Choice
+from estimator.web.calibrate.live_readings import draw_now
+from estimator.web.calibrate.next_run import FEW, FEW_ON_SLIDE, draw_next
+from estimator.web.shared import share, style
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import hardware_names, open_catalog
+from estimator.web.shared.site import TRUST, Page, controls
+from estimator.web.shared.url_state import UrlState
+
+HIDDEN = N_("not all measured runs could be read: whoever runs this server is told why")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What the page is about.
+
+    Parameters
+    ----------
+    known : Known
+        All runs that correct predictions.
+    runs : list of MeasuredRun
+        Those of the store, and those that came with the profiles.
+    own : list of MeasuredRun
+        Those of the store.
+    device : Device
+    choice : Choice
+    frame : Frame
+    """
+
+    known: Known
+    runs: list[MeasuredRun]
+    own: list[MeasuredRun]
+    device: Device
+    choice: Choice
+    frame: Frame
+
+
+def draw(frame: Frame) -> None:
+    """Draw the page: live readings, then what the measured runs of a device say."""
+    own, notes = live.stored()
+    known = known_runs(open_catalog())
+    choice = STATE.arrive()
+    _notices(notes)
+    shipped = [one.run for one in open_catalog().calibrations()]
+    kept = {run.id: run for run in (*shipped, *own)}
+    seen = Seen(
+        known=known,
+        runs=list(kept.values()),
+        own=own,
+        device=open_catalog().device(choice.device),
+        choice=choice,
+        frame=frame,
+    )
+    _head(seen)
+    for section in [SECTIONS[frame.show]] if frame.slide else SECTIONS.values():
+        section(seen)
+    if not frame.slide:
+        _share(seen)
+    with controls(frame):
+        _controls()
+    STATE.leave(address.as_query(choice), embedded=frame.embedded)
+    style.marker(address.as_query(choice))
+
+
+def _notices(notes: list[str]) -> None:
+    """Say what of the link could not be used, and what is wrong with the store."""
+    kept = st.session_state.setdefault("_calibrate_store", [])
+    kept += [note for note in notes if note not in kept]
+    hidden = kept and not live.allowed()
+    style.notices(STATE.notices)
+    style.notices([HIDDEN] if hidden else kept)
+
+
+def _head(seen: Seen) -> None:
+    """Draw the sentence, the figures, and how to measure where nothing was."""
+    if seen.frame.show in ("live", "runs"):
+        return
+    if not seen.own and not seen.frame.slide:
+        _teach()
+    lessons, _ = seen.known.of(seen.device)
+    cell = main_cell(seen.known, seen.device)
+    if cell is None or cell.precision != seen.choice.precision:
+        told = cells(seen.known, seen.device, seen.choice.precision)
+        told = sorted(told, key=lambda one: -len(one.lessons))
+        cell = told[0] if told else None
+    runs = {one.run.id: one.run for one in lessons}
+    measured = power_cells(seen.known, seen.device, seen.choice.precision)
+    if seen.frame.show == "power" and measured:
+        most = max(measured, key=lambda one: len(one.lessons))
+        style.sentence(words.power_sentence(seen.device, most))
+        return
+    style.sentence(words.sentence(seen.device, cell, *counted(lessons)))
+    if cell is None or not lessons or seen.frame.slide:
+        return
+    style.figures(style.figure(*card) for card in words.cards(cell, _report(seen)))
+    example = ""
+    if not any(run.id in runs for run in seen.own):
+        example = " They came with the program."
+        if all(run.host != seen.known.measured.host for run in runs.values()):
+            example = " They came with the program, from another machine: they tell less of yours."
+    newest = max(run.started[:10] for run in runs.values())
+    style.caption(
+        "Utilizations are shares of the dense peak in the profile, of a whole run whose steps are "
+        f"like the middle ones measured; intervals hold 80 %. Newest run: {newest}.{example}"
+    )
+
+
+def _report(seen: Seen) -> DeviceReport | None:
+    """What was measured of the device, in figures."""
+    told = [
+        run
+        for run in seen.runs
+        if not run.simulated
+        and run.state != "running"
+        and any(one.hardware == seen.device.id for one in run.devices)
+    ]
+    return _reported(told, seen.device.id)
+
+
+@st.cache_resource(
+    show_spinner=False,
+    max_entries=16,
+    hash_funcs={MeasuredRun: lambda run: (run.id, run.state, len(run.timings))},
+)
+def _reported(runs: list[MeasuredRun], device: str) -> DeviceReport | None:
+    """Return the report of a device, worked out once until a run is added."""
+    found = device_reports(runs, open_catalog())
+    return next((one for one in found if one.hardware == device), None)
+
+
+def _teach() -> None:
+    """Say in three lines how to measure."""
+    st.subheader("Nothing measured here yet", anchor=False)
+    for line, command in words.COMMANDS:
+        st.markdown(line)
+        st.code(command, language=None, wrap_lines=True)
+    if open_catalog().calibrations():
+        style.caption(
+            "Below is what it looks like: shipped examples, measured on other machines and marked "
+            "as such in the list of runs."
+        )
+
+
+def _live(seen: Seen) -> None:
+    """Draw what goes on just now."""
+    st.subheader("Just now", anchor=False)
+    draw_now(seen.frame.look)
+
+
+def _picture(seen: Seen) -> None:
+    """Draw what was expected before and is now."""
+    st.subheader("Before and after measuring", anchor=False)
+    found = cells(seen.known, seen.device, seen.choice.precision)
+    if not found:
+        style.caption("The utilization of this device is beyond doubt: there is nothing to learn.")
+        return
+    if seen.frame.slide:
+        found = [one for one in found if one.lessons] or found
+    else:
+        st.segmented_control(
+            "Number format",
+            precisions_told(seen.known, seen.device),
+            required=True,
+            key=address.KEYS["precision"],
+            label_visibility="collapsed",
+        )
+    charts.draw_cells(tables.cells_table(found), seen.frame.look, words.alt_of_cells(found))
+    style.caption(
+        f"{seen.device.name} in {seen.choice.precision}. A measured row tells steps like the "
+        "middle ones measured; what was measured in another format or kind of work tells it less."
+    )
+
+
+def _power(seen: Seen) -> None:
+    """Draw what power was expected before and is now."""
+    st.subheader("Power before and after measuring", anchor=False)
+    found = power_cells(seen.known, seen.device, seen.choice.precision)
+    if not found:
+        style.caption(
+            f"No meter has measured the power of {seen.device.name} at work in "
+            f"{seen.choice.precision}: what is modelled from the load does not count."
+        )
+        return
+    charts.draw_power(tables.power_table(found), seen.frame.look, words.alt_of_power(found))
+    style.caption(
+        f"{seen.device.name} alone, without its host, at the utilization of the middle timing in "
+        f"{seen.choice.precision}; bars hold 80 %. Before: by its profile and published runs."
+    )
+
+
+def _residuals(seen: Seen) -> None:
+    """Draw each timing against what the others alone predict."""
+    st.subheader("Each timing, predicted by the others", anchor=False)
+    found = residuals(seen.known, seen.device)
+    if not found:
+        style.caption("This takes at least two timings of training on one device.")
+        return
+    table = tables.residuals_table(found)
+    charts.draw_residuals(table, seen.frame.look, words.alt_of_residuals(table))
+    style.caption(words.misses(found))
+
+
+def _next(seen: Seen) -> None:
+    """Say what to measure next, with the command to type."""
+    st.subheader("What to measure next", anchor=False)
+    few = FEW_ON_SLIDE if seen.frame.slide else FEW
+    draw_next(seen.known, seen.device, seen.choice.precision, few)
+
+
+def _runs(seen: Seen) -> None:
+    """Draw the table of runs."""
+    st.subheader("The runs", anchor=False)
+    if not seen.runs:
+        style.caption("None yet.")
+        return
+    own = [run.id for run in seen.own]
+    table = tables.runs_table(seen.runs, own, seen.known.measured.host)
+    if not live.allowed():
+        table = table.drop(columns="label")
+    st.dataframe(
+        table, column_config=COLUMNS, hide_index=True, key="calibrate_runs", placeholder=""
+    )
+    told = "A click on a column sorts it. "
+    if any(run.simulated for run in seen.runs):
+        told += (
+            "Simulated runs were made with a stub in the place of a device: they teach nothing. "
+        )
+    style.caption(
+        told + "Energy is that of the components measured, or of those modelled from the load "
+        "where none was; the column of meters tells which."
+    )
+
+
+COLUMNS = {
+    "started": st.column_config.DatetimeColumn("started", format="YYYY-MM-DD HH:mm"),
+    "wall_min": st.column_config.NumberColumn("time [min]", format="%.1f"),
+    "energy_wh": st.column_config.NumberColumn("energy [Wh]", format="%.3g"),
+    "meters": st.column_config.TextColumn("meters and their trust"),
+    "disturbed": st.column_config.TextColumn("disturbed by"),
+    "work": st.column_config.TextColumn("kind of work"),
+}
+"""How the columns of the runs are called and written."""
+
+SECTIONS: Mapping[str, Callable[[Seen], None]] = {
+    "live": _live,
+    "picture": _picture,
+    "power": _power,
+    "residuals": _residuals,
+    "next": _next,
+    "runs": _runs,
+}
+
+
+def _share(seen: Seen) -> None:
+    """Draw the link, the snippets, and how to hand the runs on."""
+    share.draw(SLIDES, address.as_query(seen.choice), title=seen.device.name)
+    st.markdown(_("The runs themselves, as a file for colleagues:"))
+    st.code("twenty-watts calibrate export -o mine.toml", language=None, wrap_lines=True)
+
+
+def _controls() -> None:
+    """Draw the choice of the device."""
+    style.brand("Twenty Watts", "what training takes, beside a brain")
+    st.subheader("Which device", anchor=False)
+    names = {name: open_catalog().device(name).name for name in _offered()}
+    st.selectbox("Device", list(names), format_func=names.__getitem__, key=address.KEYS["device"])
+    st.caption("Measured devices come first.")
+
+
+def _offered() -> list[str]:
+    """Ids of devices to choose from: the measured ones, then all that train."""
+    known = known_runs(open_catalog())
+    first = address.measured_devices(known)
+    rest = (name for name in hardware_names() if precisions_told(known, known.catalog.device(name)))
+    return list(dict.fromkeys([*first, st.session_state[address.KEYS["device"]], *rest]))
+
+
+STATE = UrlState("calibrate", address.ChoiceCodec(lambda: known_runs(open_catalog())))
+
+SLIDES = {
+    "live": N_("what the devices draw just now"),
+    "picture": N_("utilization before and after measuring"),
+    "power": N_("power before and after measuring"),
+    "residuals": N_("each timing, predicted by the others"),
+    "next": N_("what to measure next"),
+    "runs": N_("the runs"),
+}
+
+PAGE = Page(path="calibrate", title=N_("Calibrate"), group=TRUST, draw=draw, slides=SLIDES)

@@ -1,0 +1,242 @@
+"""Tables of the page "Calibrate": what charts and lists show, a row each."""
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from estimator.calibration.posterior import Cell, PowerCell, Residual
+from estimator.calibration.utilization_evidence import network_group
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import human
+from estimator.measure.live import Course
+from estimator.runs.observations import disturbance_of
+from estimator.runs.record import Energy, MeasuredRun, Timing
+from estimator.runs.summary import TRUST
+
+BEFORE, NOW, MEASURED = "expected before", "expected now", "measured"
+"""What the picture tells apart."""
+
+GROUP_NAMES = {
+    "decoder": "decoders",
+    "transformer": "other transformers",
+    "convolution": "convolutions",
+    "depthwise": "depthwise convolutions",
+    "unet": "U-Nets",
+    "recurrent": "recurrent networks",
+    "other": "other networks",
+}
+
+POWER_NAMES = {**GROUP_NAMES, "other": "other or untold work"}
+"""The same for power, which also runs tell of which nobody said what they did."""
+
+HERE, ELSEWHERE, SHIPPED = "here", "elsewhere", "shipped example"
+CELL_COLUMNS = ["row", "what", "slot", "low", "mid", "high", "label", "told"]
+POINTS = 150
+"""Points of a line: enough for its width."""
+
+
+def cells_table(cells: Sequence[Cell]) -> pd.DataFrame:
+    """Before, now and every timing of each kind of network.
+
+    Columns: row, what (one of `BEFORE`, `NOW`, `MEASURED`), slot (where in the row), low, mid,
+    high (shares of the peak [1]), label (at the first entry of a row), told.
+    """
+    rows: list[tuple[str, str, str, float, float, float, str, str]] = []
+    for cell in cells:
+        name = GROUP_NAMES[cell.group]
+        for what, quantity in ((BEFORE, cell.before), (NOW, cell.now)):
+            low, high = (float(bound) for bound in quantity.interval())
+            mid, label = float(quantity.mid), cell_label(cell) if what == BEFORE else ""
+            told = f"{what}: {percent(mid)} ({percent(low)} to {percent(high)})"
+            rows.append((name, what, what, low, mid, high, label, told))
+        for one in cell.lessons:
+            at, told = one.reached, f"{one.timing.label or one.run.id}: {percent(one.reached)}"
+            rows.append((name, MEASURED, NOW, at, at, at, "", told))
+    return pd.DataFrame(rows, columns=CELL_COLUMNS)
+
+
+def cell_label(cell: Cell) -> str:
+    """Say a row of the picture in words."""
+    count = len(cell.lessons)
+    timings = f"{count} timing{'s' * (count > 1)}" if count else "unmeasured"
+    return (
+        f"{GROUP_NAMES[cell.group]}: {percent(float(cell.now.mid))} ({span(cell.now)}), {timings}"
+    )
+
+
+def power_table(cells: Sequence[PowerCell]) -> pd.DataFrame:
+    """Before, now and every reading of the power of each kind of network [W].
+
+    Columns as of `cells_table`.
+    """
+    rows: list[tuple[str, str, str, float, float, float, str, str]] = []
+    for cell in cells:
+        name = POWER_NAMES[cell.group]
+        for what, quantity in ((BEFORE, cell.before), (NOW, cell.now)):
+            low, high = (float(bound) for bound in quantity.interval())
+            mid, label = float(quantity.mid), power_label(cell) if what == BEFORE else ""
+            told = f"{what}: {human(mid, 'W')} ({power_span(quantity)})"
+            rows.append((name, what, what, low, mid, high, label, told))
+        for one in cell.lessons:
+            at, run = one.power_w, one.timing.label or one.run.id
+            rows.append((name, MEASURED, NOW, at, at, at, "", f"{run}: {human(at, 'W')}"))
+    return pd.DataFrame(rows, columns=CELL_COLUMNS)
+
+
+def power_label(cell: PowerCell) -> str:
+    """Say a row of the picture of power in words."""
+    count = len(cell.lessons)
+    return (
+        f"{POWER_NAMES[cell.group]}: {human(float(cell.now.mid), 'W')} ({power_span(cell.now)}), "
+        f"{count} reading{'s' * (count > 1)}"
+    )
+
+
+def power_span(quantity: Uncertain) -> str:
+    """Write the interval of a power.
+
+    >>> power_span(Uncertain(500.0, {"load": 0.1}))
+    '440 – 568 W'
+    """
+    low, high = (human(float(bound), "W") for bound in quantity.interval())
+    number, _, unit = low.partition(" ")
+    return f"{number if unit == high.partition(' ')[2] else low} – {high}"
+
+
+def residuals_table(residuals: Iterable[Residual]) -> pd.DataFrame:
+    """Each timing: predicted by the others (low, mid, high), reached, and what it was.
+
+    Columns: predicted, low, high, reached (shares of the peak [1]), group, timing, run, told,
+    disturbed.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "predicted": one.mid,
+                "low": one.low,
+                "high": one.high,
+                "reached": one.lesson.reached,
+                "group": GROUP_NAMES[group_of(one)],
+                "timing": one.lesson.timing.label or "steps of a run",
+                "run": f"{one.lesson.run.id}, {one.lesson.timing.precision}",
+                "told": f"{percent(one.lesson.reached)} measured, {percent(one.mid)} predicted "
+                f"({percent(one.low)} to {percent(one.high)})",
+                "disturbed": ", ".join(one.lesson.reasons) or "nothing",
+            }
+            for one in residuals
+        ]
+    )
+
+
+def group_of(residual: Residual) -> str:
+    """Kind of network of a timing."""
+    return network_group(residual.lesson.timing.kind, residual.lesson.timing.arch)
+
+
+def runs_table(runs: Sequence[MeasuredRun], own: Iterable[str], host: str) -> pd.DataFrame:
+    """One row per run, the newest first; unknown energies are missing.
+
+    Parameters
+    ----------
+    runs : sequence of MeasuredRun
+    own : iterable of str
+        Ids of those in the store.
+    host : str
+        Id of this host.
+    """
+    stored = set(own)
+    rows = [
+        {
+            "started": pd.Timestamp(run.started),
+            "state": f"{run.state}, simulated" if run.simulated else run.state,
+            "device": ", ".join(dict.fromkeys(one.hardware or one.name for one in run.devices)),
+            "work": work_told(run),
+            "wall_min": None if run.state == "running" else run.wall_s / 60.0,
+            "energy_wh": _energy_wh(run.energy),
+            "meters": meters_told(run.energy),
+            "disturbed": "; ".join(disturbances(run)),
+            "where": _where(run, stored, host),
+            "label": run.label or "",
+            "run": run.id,
+        }
+        for run in sorted(runs, key=lambda run: run.started, reverse=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def work_told(run: MeasuredRun) -> str:
+    """Kinds of work of a run with their number formats.
+
+    The whole of a run of which nobody said what it did is told by its origin alone.
+    """
+    found: dict[str, list[str]] = {}
+    for one in run.timings:
+        if one.what == "training":
+            found.setdefault(one.kind or "training", []).append(one.precision or "")
+    told = [f"{kind} ({', '.join(filter(None, dict.fromkeys(f)))})" for kind, f in found.items()]
+    origin = {"bench": "benchmark", "run": "command", "script": "script"}.get(
+        run.origin, run.origin
+    )
+    return f"{origin}: {', '.join(told)}" if told else origin
+
+
+def meters_told(energy: Iterable[Energy]) -> str:
+    """Which meter told the energy of each component, and how far it can be trusted."""
+    return "; ".join(
+        f"{one.component} {human(one.energy_kwh * 1e3, 'Wh')}: {TRUST[one.trust]} ({one.meter})"
+        for one in energy
+    )
+
+
+def disturbances(run: MeasuredRun) -> list[str]:
+    """What makes a run count less, each once."""
+    timings = run.timings or tuple(
+        Timing(what="training", component=one.key, time_s=run.wall_s, repetitions=1)
+        for one in run.devices
+    )
+    return list(dict.fromkeys(reason for one in timings for reason in disturbance_of(run, one)[1]))
+
+
+def courses_table(courses: Iterable[Course]) -> pd.DataFrame:
+    """Power of each component over the last minutes: component, ago_min (<= 0), power_w."""
+    rows = []
+    for one in courses:
+        points = list(zip(one.ago_s, one.power_w, strict=True))
+        stride = max(1, len(points) // POINTS)
+        rows += [
+            {"component": one.component, "ago_min": -ago_s / 60.0, "power_w": power_w}
+            for ago_s, power_w in points[::-1][::stride]
+        ]
+    return pd.DataFrame(rows, columns=["component", "ago_min", "power_w"])
+
+
+def percent(share: float) -> str:
+    """Write a share for people.
+
+    >>> percent(0.254), percent(0.0123)
+    ('25 %', '1.2 %')
+    """
+    return f"{share * 100:.1f} %" if share < 0.095 else f"{share * 100:.0f} %"
+
+
+def span(quantity: Uncertain) -> str:
+    """Write the interval of a share.
+
+    >>> span(Uncertain(0.5, {"load": 0.2}))
+    '39 – 65 %'
+    """
+    low, high = (percent(float(bound)) for bound in quantity.interval())
+    return f"{low.removesuffix(' %')} – {high}"
+
+
+def _energy_wh(energy: Sequence[Energy]) -> float | None:
+    """Sum over the components that were measured; over the modelled ones where none was [Wh]."""
+    measured = [one for one in energy if one.trust != "modelled"] or list(energy)
+    whole = [one for one in measured if one.component == "host"] or measured
+    return sum(one.energy_kwh for one in whole) * 1e3 if whole else None
+
+
+def _where(run: MeasuredRun, stored: set[str], host: str) -> str:
+    if run.id not in stored:
+        return SHIPPED
+    return HERE if run.host.id == host else ELSEWHERE

@@ -1,0 +1,194 @@
+"""What was measured, in words: the sentence, the figures, the alt texts."""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from estimator.calibration.devices import DeviceReport, Span
+from estimator.calibration.next_run_candidates import Worth, told_factor
+from estimator.calibration.posterior import Cell, PowerCell, Residual
+from estimator.catalog import Device
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import digits, human, human_duration
+from estimator.measure.live import Course
+from estimator.runs.summary import TRUST
+from estimator.web.calibrate.tables import (
+    GROUP_NAMES,
+    cell_label,
+    percent,
+    power_label,
+    power_span,
+    span,
+)
+
+WORK_NAMES = {
+    "decoder": "a decoder",
+    "transformer": "a transformer",
+    "convolution": "a convolutional network",
+    "depthwise": "a network of depthwise convolutions",
+    "unet": "a U-Net",
+    "recurrent": "a recurrent network",
+    "other": "another network",
+}
+
+POWER_WORK_NAMES = {**WORK_NAMES, "other": "other or untold work"}
+
+COMMANDS = (
+    ("Measure this machine, about ten minutes:", "twenty-watts calibrate bench"),
+    (
+        "Or measure a training run that you have anyway; it is left untouched:",
+        "twenty-watts calibrate run --params 124e6 --tokens 5e8 --precision bf16 -- "
+        "python train.py",
+    ),
+    ("Then look at this page again, or at:", "twenty-watts calibrate show"),
+)
+"""How to measure, in three lines."""
+
+Card = tuple[str, str, str, str, tuple[str, ...]]
+"""Name, label, value, range and notes of a headline figure."""
+
+
+def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
+    """Tell in one sentence what is known of a device, as HTML."""
+    name = f"<b>{escape(device.name)}</b>"
+    if cell is None:
+        return f"{name} has no utilization to measure."
+    work = f"{WORK_NAMES[cell.group]} in {escape(cell.precision)}"
+    before, now = (_unbroken(float(one.mid)) for one in (cell.before, cell.now))
+    if not timings:
+        return (
+            f"Nothing is measured on {name} yet: published runs point to <b>{before}</b> of the "
+            f"peak for {work}."
+        )
+    told = (
+        f"<b>{timings} timing{'s' * (timings > 1)}</b> from {runs} measured run{'s' * (runs > 1)}"
+    )
+    return (
+        f"On {name}, {told} point to <b>{now}</b> of the peak for {work}; published runs alone "
+        f"point to {before}."
+    )
+
+
+def power_sentence(device: Device, cell: PowerCell) -> str:
+    """Tell in one sentence what is known of the power of a device, as HTML."""
+    count = len(cell.lessons)
+    before, now = (
+        human(float(one.mid), "W").replace(" ", "&nbsp;") for one in (cell.before, cell.now)
+    )
+    return (
+        f"On <b>{escape(device.name)}</b>, <b>{count} reading{'s' * (count > 1)}</b> of the power "
+        f"at work on {POWER_WORK_NAMES[cell.group]} point to <b>{now}</b>; its profile alone "
+        f"points to {before}."
+    )
+
+
+def cards(cell: Cell, report: DeviceReport | None) -> Iterator[Card]:
+    """Headline figures of a device."""
+    yield (
+        "utilization",
+        "Utilization now",
+        *_share(cell.now),
+        (f"{GROUP_NAMES[cell.group]}, {cell.precision}",),
+    )
+    yield "before", "Expected before", *_share(cell.before), ("from published runs",)
+    left = float(cell.now.log_sd) / float(cell.before.log_sd)
+    widths = " → ".join(_width(one) for one in (cell.before, cell.now))
+    narrower = f"{(1 - left) * 100:.0f} % narrower"
+    yield "interval", "Interval", narrower, widths, ("upper bound over middle",)
+    power = None if report is None else report.power_w
+    if report is None or power is None:
+        why = "no meter has measured it: a modelled power does not count"
+        yield "power_w", "Power at work", "– unknown", "", (why,)
+    else:
+        idle = () if report.idle_w is None else (f"at rest {human(report.idle_w.mid, 'W')}",)
+        yield "power_w", "Power at work", human(power.mid, "W"), _span(power), idle
+
+
+def _share(quantity: Uncertain) -> tuple[str, str]:
+    return percent(float(quantity.mid)), span(quantity)
+
+
+def _width(quantity: Uncertain) -> str:
+    return told_factor(float(quantity.interval()[1] / quantity.mid))
+
+
+def _span(span: Span) -> str:
+    low, high = human(span.low, "W"), human(span.high, "W")
+    return "in every timing" if low == high else f"{low} – {high} measured"
+
+
+def misses(residuals: Sequence[Residual]) -> str:
+    """Say how far off the prior and the other timings are."""
+    reached = np.array([one.lesson.reached for one in residuals])
+    alone = np.array([float(one.lesson.expected.mid) for one in residuals])
+    others = np.array([one.mid for one in residuals])
+    inside = sum(one.inside for one in residuals)
+    before, now = (percent(float(np.median(np.abs(p / reached - 1)))) for p in (alone, others))
+    return (
+        f"Median error of the others’ prediction: {now}; of published runs alone: {before}. The "
+        f"80 % interval holds {inside} of {len(residuals)}. The others are mostly of the same run, "
+        "so this tells how well sizes and kinds carry over, not how well days and machines do."
+    )
+
+
+def courses(found: Sequence[Course]) -> Iterator[Card]:
+    """Live figures, a component each."""
+    for one in found:
+        value = human(one.power_w[-1], "W") if one.power_w else "– W"
+        energy = "energy not known yet"
+        if one.energy_kwh is not None:
+            told = human(one.energy_kwh * 1e3, "Wh")
+            energy = f"{told} in {human_duration(one.span_s)}"
+        state = [] if one.busy is None else [f"{one.busy * 100:.0f} % busy"]
+        state += [] if one.temperature_c is None else [f"{one.temperature_c:.0f} °C"]
+        notes = [", ".join(state)] if state else []
+        notes += [f"held down by {', '.join(one.throttled_by)}"] if one.throttled_by else []
+        notes += [TRUST[one.trust]] if one.trust else []
+        notes += ["simulated: no real device"] if one.simulated else []
+        label = f"{one.component}, {one.name}" if one.name else one.component
+        yield one.component, label, value, energy, tuple(notes)
+
+
+def alt_of_courses(found: Sequence[Course]) -> str:
+    """Say the lines of power in words."""
+    told = [f"{one.component} {human(one.power_w[-1], 'W')}" for one in found if one.power_w]
+    return "Power of the last minutes, now " + "; ".join(told)
+
+
+def alt_of_cells(cells: Sequence[Cell]) -> str:
+    """Say the picture in words."""
+    told = [f"{cell_label(one)}, before {percent(float(one.before.mid))}" for one in cells]
+    return "Share of the peak expected now: " + "; ".join(told)
+
+
+def alt_of_power(cells: Sequence[PowerCell]) -> str:
+    """Say the picture of power in words."""
+    told = [
+        f"{power_label(one)}, before {human(float(one.before.mid), 'W')} ({power_span(one.before)})"
+        for one in cells
+    ]
+    return "Mean power of the device at work, expected now: " + "; ".join(told)
+
+
+def alt_of_residuals(table: pd.DataFrame) -> str:
+    """Say the scatter in words."""
+    ratio = table["predicted"] / table["reached"]
+    return (
+        f"{len(table)} timings against what the others predict: predicted over measured from "
+        f"{digits(float(ratio.min()))} to {digits(float(ratio.max()))}"
+    )
+
+
+def worth(one: Worth) -> str:
+    """Say what a plan would leave of the interval."""
+    return (
+        f"{one.plan.told[:1].upper()}{one.plan.told[1:]}: the interval goes from "
+        f"{told_factor(one.factor_now)} to {told_factor(one.factor_left)}, "
+        f"{one.narrower * 100:.0f} % narrower."
+    )
+
+
+def _unbroken(share: float) -> str:
+    return percent(share).replace(" ", "&nbsp;")

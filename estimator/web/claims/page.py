@@ -1,0 +1,223 @@
+"""Claims, checked: what lectures say of the limits of deep learning, and what the figures say."""
+
+import json
+import math
+from html import escape
+from typing import Any
+from urllib.parse import urlencode
+
+import pandas as pd
+import streamlit as st
+
+from estimator.claims.finding import Claim
+from estimator.claims.ledger import RECOMPUTED, claims
+from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared.amounts import amount, localised, sentence, span
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import kept, open_catalog
+from estimator.web.shared.site import LIMITS, Page, controls
+from estimator.web.shared.url_state import Choice, Parameters, UrlState
+
+VERDICTS = {
+    "holds": N_("holds"),
+    "holds-if": N_("holds under an assumption"),
+    "off": N_("is off"),
+    "cannot-be-checked": N_("cannot be checked"),
+}
+RELATIONS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
+ALL = "all"
+SLIDE_ROWS = 8
+
+PARAMETERS = Parameters(
+    "claims", Choice("claim", tuple(RECOMPUTED)), Choice("verdict", (ALL, *VERDICTS))
+)
+STATE = UrlState("claims", PARAMETERS)
+
+
+@kept
+def recomputed() -> dict[str, Claim]:
+    """Every claim, recomputed once per server."""
+    return {one.record.id: one for one in claims(open_catalog())}
+
+
+def draw(frame: Frame) -> None:
+    """Draw the tally, one claim with its argument, and the list of all."""
+    values = STATE.arrive()
+    style.notices(STATE.notices)
+    found = recomputed()
+    chosen = found[values["claim"]]
+    if frame.show != "claim":
+        style.sentence(_tally(list(found.values())))
+    if frame.show in ("", "factors"):
+        _factors(list(found.values()), frame)
+    if frame.show in ("", "claim"):
+        _one(chosen, frame)
+    if not frame.slide:
+        _list([one for one in found.values() if values["verdict"] in (ALL, one.verdict)])
+    with controls(frame):
+        st.selectbox(
+            _("Claim"),
+            list(found),
+            format_func=lambda name: _(found[name].record.title),
+            key=STATE.key("claim"),
+        )
+        st.selectbox(
+            _("Verdict"),
+            (ALL, *VERDICTS),
+            format_func=lambda name: _("all") if name == ALL else _(VERDICTS[name]),
+            key=STATE.key("verdict"),
+        )
+    query = PARAMETERS.query(values)
+    if not frame.slide:
+        files = (
+            share.json("claims", lambda: json.dumps([one.as_json() for one in found.values()])),
+        )
+        share.draw(SLIDES, query, title=_(chosen.record.title), files=files)
+    STATE.leave(query, embedded=frame.embedded)
+    style.marker(query)
+
+
+def _tally(found: list[Claim]) -> str:
+    """Say how many claims hold."""
+    counts = {name: sum(one.verdict == name for one in found) for name in VERDICTS}
+    text = _(
+        "Of {all} claims {holds} hold, {holds_if} hold under an assumption, {off} are off and "
+        "{open} cannot be checked."
+    )
+    return escape(
+        text.format(
+            all=len(found),
+            holds=counts["holds"],
+            holds_if=counts["holds-if"],
+            off=counts["off"],
+            open=counts["cannot-be-checked"],
+        )
+    )
+
+
+def _factors(found: list[Claim], frame: Frame) -> None:
+    """Draw by which factor each figure differs from the one told."""
+    rows: list[dict[str, Any]] = [
+        {
+            "label": one.record.id,
+            "text": f"{_(one.record.title)}: {verdict(one)}",
+            "low": one.interval.low / one.record.told.value,
+            "mid": one.factor,
+            "high": one.interval.high / one.record.told.value,
+            "kind": _(VERDICTS[one.verdict]),
+        }
+        for one in found
+        if one.record.relation == "equal"
+    ]
+    rows.sort(key=lambda row: abs(math.log(row["mid"])), reverse=True)
+    rows = rows[:SLIDE_ROWS] if frame.slide else rows
+    st.subheader(_("Recomputed over told"), anchor=False)
+    height = figures.rows_px(len(rows), frame.look, most=445)
+    figures.draw(
+        plots.ranges,
+        pd.DataFrame(rows),
+        frame.look,
+        of=(
+            _("recomputed figure over the one told (logarithmic; 1 is right)"),
+            True,
+            tuple(_(name) for name in VERDICTS.values()),
+        ),
+        height=height,
+        key="claims_factors",
+        alt="; ".join(str(row["text"]) for row in rows),
+    )
+
+
+def _one(chosen: Claim, frame: Frame) -> None:
+    """Draw one claim with its argument."""
+    record = chosen.record
+    title = f"{_(record.title)}: {verdict(chosen)}"
+    if frame.slide:
+        style.slide_title(title)
+    else:
+        st.subheader(title, anchor=False)
+    tellers = "; ".join(source.title for source in chosen.told_by)
+    style.sentence(f"“{escape(_(record.as_told))}”")
+    style.caption(tellers)
+    told = RELATIONS[record.relation] + amount(record.told.value, record.unit)
+    style.figures(
+        [
+            style.figure("told", _("as told"), told, "", [_(record.quantity)]),
+            style.figure(
+                "recomputed",
+                _("recomputed"),
+                amount(chosen.interval.mid, record.unit),
+                span(chosen.interval.low, chosen.interval.high, record.unit),
+                [sentence(chosen.finding.formula)],
+            ),
+        ]
+    )
+    style.assumptions(sentence(phrase) for phrase in chosen.reasons())
+    if frame.slide:
+        return
+    _further(chosen)
+    _sources(chosen)
+
+
+def verdict(chosen: Claim) -> str:
+    """Say the verdict, with the factor where it is off."""
+    if chosen.verdict != "off":
+        return _(VERDICTS[chosen.verdict])
+    apart = max(chosen.factor, 1 / chosen.factor)
+    return _("off by ×{factor}").format(factor=localised(f"{apart:.3g}"))
+
+
+def _further(chosen: Claim) -> None:
+    """Draw the further figures of the case as a table."""
+    rows: list[tuple[str, ...]] = [
+        (
+            _(figure.name),
+            amount(figure.interval.mid, figure.unit),
+            span(figure.interval.low, figure.interval.high, figure.unit),
+        )
+        for figure in chosen.finding.figures
+    ]
+    if rows:
+        draw_table((_("Further figures"), _("median"), _("80 % interval")), rows)
+
+
+def _sources(chosen: Claim) -> None:
+    """Draw the primary sources, and the link that opens the same case."""
+    lines = [
+        f'<a href="{escape(source.url)}">{escape(source.title)}</a>'
+        if source.url
+        else escape(source.title)
+        for source in chosen.sources
+    ]
+    items = "".join(f"<p>{line}</p>" for line in lines)
+    st.html(f'<div class="tw tw-assumed">{items}</div>')
+    target = chosen.link if not chosen.link.startswith("?") else f"estimate{chosen.link}"
+    st.html(f'<p class="tw">{anchor(target, _("Open this case with its controls"))}</p>')
+
+
+def _list(found: list[Claim]) -> None:
+    """Draw all claims as a table."""
+    st.subheader(_("All claims"), anchor=False)
+    rows: list[tuple[str, ...]] = []
+    for one in found:
+        record = one.record
+        here = "claims?" + urlencode({"claim": record.id})
+        told = RELATIONS[record.relation] + amount(record.told.value, record.unit)
+        rows.append(
+            (
+                anchor(here, _(record.title)),
+                told,
+                amount(one.interval.mid, record.unit),
+                verdict(one),
+            )
+        )
+    draw_table((_("Claim"), _("as told"), _("recomputed"), _("Verdict")), rows)
+
+
+SLIDES: dict[str, Any] = {
+    "claim": N_("one claim with its argument"),
+    "factors": N_("all claims: recomputed over told"),
+}
+PAGE = Page(path="claims", title=N_("Claims, checked"), group=LIMITS, draw=draw, slides=SLIDES)

@@ -1,0 +1,256 @@
+"""Compare: two to four scenarios side by side, what differs between them, and by how much."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pandas as pd
+import streamlit as st
+
+from estimator.core.units import digits
+from estimator.estimation.answer import Answer, answer_scenario
+from estimator.estimation.summary import as_json, bounds, said
+from estimator.web.estimate import text as words
+from estimator.web.estimate.link import STATE as ESTIMATE
+from estimator.web.shared import figures, share, style
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import open_catalog
+from estimator.web.shared.site import Page, controls
+from estimator.web.shared.tables import COMPARED, amount, between, devices_table, input_name
+from estimator.web.shared.url_state import Choice, Parameters, Text, UrlState
+
+LETTERS = ("a", "b", "c", "d")
+"""Places for a scenario, in the link and on the page."""
+
+USUAL = {
+    "a": "params=7e9&tokens=2e12&hardware=h100-sxm&devices=64&site=us",
+    "b": "params=7e9&tokens=2e12&hardware=b200&devices=64&site=fr",
+}
+QUANTITIES = {
+    "wall_hours": N_("Wall time"),
+    "device_hours": N_("Device time"),
+    "energy_kwh": N_("Energy"),
+    "cost_usd": N_("Cost"),
+    "co2e_kg": N_("CO₂ equivalent"),
+}
+PINS = "_pins"
+"""Links that the page Estimate has pinned, in the session."""
+
+PARAMETERS = Parameters(
+    "compare",
+    Choice("view", COMPARED, "energy_kwh"),
+    *(Text(letter, USUAL.get(letter, "")) for letter in LETTERS),
+)
+STATE = UrlState("compare", PARAMETERS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pinned:
+    """One scenario of the page.
+
+    Parameters
+    ----------
+    letter : str
+        Its place.
+    title : str
+        What it is, in words.
+    answer : Answer
+    """
+
+    letter: str
+    title: str
+    answer: Answer
+
+    @property
+    def name(self) -> str:
+        """Letter and title."""
+        return f"{self.letter.upper()}: {self.title}"
+
+
+def draw(frame: Frame) -> None:
+    """Draw the scenarios, their ratios and what differs between them."""
+    asked = STATE.arrive()
+    found, refused = pinned(asked)
+    style.notices([*STATE.notices, *refused])
+    if len(found) < 2:
+        style.sentence(escape(_("Paste the links of two scenarios to compare them.")))
+    else:
+        _compared(found, asked, frame)
+    with controls(frame):
+        _controls()
+    query = PARAMETERS.query(asked)
+    if not frame.slide and len(found) > 1:
+        _share(found, query)
+    STATE.leave(query, embedded=frame.embedded)
+    style.marker(query)
+
+
+def pinned(asked: Mapping[str, Any]) -> tuple[list[Pinned], list[str]]:
+    """Scenarios that the links say, as near as they can be answered, and what was wrong."""
+    found: list[Pinned] = []
+    refused: list[str] = []
+    for letter in LETTERS:
+        if not asked[letter]:
+            continue
+        scenario, notices = ESTIMATE.codec.read(query_of(asked[letter]))
+        refused += [f"{letter.upper()}: {notice}" for notice in notices]
+        answer = answer_scenario(scenario.scenario, open_catalog())
+        title = words.title(answer, open_catalog())
+        found.append(Pinned(letter=letter, title=title, answer=answer))
+    return found, refused
+
+
+def query_of(link: str) -> dict[str, str]:
+    """Read the query of a whole link, or of its part after the question mark.
+
+    >>> query_of("http://localhost:8501/estimate?hardware=h100&devices=8")
+    {'hardware': 'h100', 'devices': '8'}
+    >>> query_of("?hardware=h100")
+    {'hardware': 'h100'}
+    """
+    query = urlsplit(link).query if "?" in link else link
+    return dict(parse_qsl(query))
+
+
+def ratios(found: Sequence[Pinned]) -> list[list[str]]:
+    """Quantity, its value in each scenario, and the ratio to the first: rows of a table."""
+    rows = []
+    for name, label in QUANTITIES.items():
+        values = [one.answer.estimate.quantities.get(name) for one in found]
+        if all(value is None for value in values):
+            continue
+        cells = []
+        for place, value in enumerate(values):
+            if value is None:
+                cells.append(_("unknown"))
+                continue
+            span = bounds(value, found[place].answer.level)
+            text = f"{said(name, span['mid'])} ({between(name, span['low'], span['high'])})"
+            first = values[0]
+            if place and first is not None and float(first.mid) > 0:
+                text += f", × {digits(float(value.mid) / float(first.mid))}"
+            cells.append(text)
+        rows.append([_(label), *cells])
+    return rows
+
+
+def differences(found: Sequence[Pinned]) -> list[list[str]]:
+    """Inputs that are not the same in all scenarios: rows of a table."""
+    keys = dict.fromkeys(key for one in found for key in one.answer.inputs)
+    rows = []
+    for key in keys:
+        items = [one.answer.inputs.get(key) for one in found]
+        values = [None if item is None else item.value for item in items]
+        if len(set(values)) > 1:
+            told = ["–" if item is None else amount(item.value, item.unit) for item in items]
+            rows.append([input_name(key), *told])
+    return rows
+
+
+def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> None:
+    """Draw the sentence, the dot plot, and the tables."""
+    style.sentence(_sentence(found, asked["view"]))
+    if frame.show in ("", "plot"):
+        if not frame.slide or "view" in frame.controls:
+            st.segmented_control(
+                _("Compare by"),
+                list(COMPARED),
+                format_func=lambda name: _(QUANTITIES[name]),
+                required=True,
+                key=STATE.key("view"),
+                label_visibility="collapsed",
+            )
+        table = devices_table(
+            [one.answer for one in found], asked["view"], [one.name for one in found]
+        )
+        figures.draw(
+            figures.devices,
+            table,
+            frame.look,
+            key="compare_plot",
+            alt=words.alt_of_devices(table),
+            height=figures.rows_px(len(table), frame.look),
+            of=(asked["view"],),
+        )
+        style.caption(_("Bars hold the interval of each scenario; the diamond is A."))
+    head = ["", *(one.letter.upper() for one in found)]
+    if frame.show in ("", "ratios"):
+        draw_table([_("Result"), *head[1:]], ratios(found))
+    if frame.show in ("", "inputs"):
+        if not frame.slide:
+            st.subheader(_("What differs between the inputs"), anchor=False)
+        rows = differences(found)
+        draw_table([_("Input"), *head[1:]], rows[:SLIDE_ROWS] if frame.slide else rows)
+
+
+SLIDE_ROWS = 9
+"""So many inputs fit a slide."""
+
+
+def _sentence(found: list[Pinned], view: str) -> str:
+    """Say how the first two compare, as HTML."""
+    first, second = (one.answer.estimate.quantities.get(view) for one in found[:2])
+    if first is None or second is None:
+        return escape(_("One of them has no such figure."))
+    ratio = float(second.mid) / float(first.mid) if float(first.mid) > 0 else float("inf")
+    return _(
+        "B takes <b>{ratio} times</b> the {quantity} of A: {second} instead of {first}."
+    ).format(
+        ratio=digits(ratio),
+        quantity=escape(_(QUANTITIES[view]).lower()),
+        second=escape(said(view, float(second.mid))),
+        first=escape(said(view, float(first.mid))),
+    )
+
+
+def _controls() -> None:
+    """Draw a place for the link of each scenario."""
+    style.brand("Twenty Watts", _("scenarios side by side"))
+    for letter in LETTERS:
+        st.text_input(
+            _("Scenario {letter}").format(letter=letter.upper()),
+            key=STATE.key(letter),
+            placeholder=_("a link of the page Estimate"),
+        )
+    pins = st.session_state.get(PINS, [])
+    if pins:
+        st.button(_("Take the pinned scenarios"), key="compare_take", on_click=_take_pins)
+    style.caption(_("On the page Estimate, Pin to compare keeps a scenario for here."))
+
+
+def _take_pins() -> None:
+    """Put the scenarios pinned last into the places."""
+    pins = st.session_state[PINS][-len(LETTERS) :]
+    for letter, link in zip(LETTERS, [*pins, *[""] * len(LETTERS)], strict=False):
+        st.session_state[STATE.key(letter)] = link
+
+
+def pin(query: Mapping[str, str]) -> None:
+    """Keep a scenario for this page."""
+    link = urlencode(query)
+    pins = [one for one in st.session_state.get(PINS, []) if one != link]
+    st.session_state[PINS] = [*pins, link][-len(LETTERS) :]
+
+
+def _share(found: list[Pinned], query: Mapping[str, str]) -> None:
+    """Draw the link and the downloads."""
+    rows = {one.letter: as_json(one.answer) for one in found}
+    frame = pd.DataFrame(ratios(found), columns=["quantity", *(one.name for one in found)])
+    files = (
+        share.json("twenty-watts-compare", lambda: json.dumps(rows, indent=2)),
+        share.csv("twenty-watts-compare", lambda: str(frame.to_csv(index=False))),
+    )
+    share.draw(SLIDES, query, title=" / ".join(one.title for one in found), files=files)
+
+
+SLIDES = {
+    "plot": N_("the scenarios as dots with their intervals"),
+    "ratios": N_("results and their ratios"),
+    "inputs": N_("what differs between the inputs"),
+}
+PAGE = Page(path="compare", title=N_("Compare"), draw=draw, slides=SLIDES)

@@ -1,0 +1,257 @@
+"""Depth: what another layer costs in parameters, paths, gradients and activations."""
+
+import json
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from estimator.depth.activations import Storage, checkpoints, everything, reversed_in_time
+from estimator.depth.gradients import SLOPES, log10_bound
+from estimator.depth.paths import Network
+from estimator.estimation.answer import answer_scenario
+from estimator.scenario.scenario import Scenario
+from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared.amounts import amount
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import open_catalog
+from estimator.web.shared.site import LIMITS, Page, controls
+from estimator.web.shared.url_state import Choice, Number, Parameters, UrlState
+
+VIEWS = ("paths", "gradient", "activations")
+EXAMPLES_PER_STEP = 1e6
+BYTES_PER_VALUE = 2.0
+Values = dict[str, Any]
+
+PARAMETERS = Parameters(
+    "depth",
+    Choice("view", VIEWS),
+    Number("layers", 10.0, low=2.0, high=1000.0, whole=True),
+    Number("width", 100.0, low=2.0, high=100000.0, whole=True),
+    Number("norm", 2.0, low=0.1, high=10.0),
+    Choice("activation", tuple(SLOPES)),
+)
+STATE = UrlState("depth", PARAMETERS)
+
+
+def draw(frame: Frame) -> None:
+    """Draw the view asked for, over the depth."""
+    values = STATE.arrive()
+    style.notices(STATE.notices)
+    view = frame.show or values["view"]
+    if frame.slide:
+        style.slide_title(_(SLIDES[view]))
+    else:
+        st.segmented_control(
+            _("View"),
+            VIEWS,
+            format_func=lambda name: _(VIEW_NAMES[name]),
+            required=True,
+            key=STATE.key("view"),
+            label_visibility="collapsed",
+        )
+    rows = DRAWN[view](values, frame)
+    with controls(frame):
+        _controls()
+    query = PARAMETERS.query(values)
+    if not frame.slide:
+        files = (share.json("depth", lambda: json.dumps(rows)),)
+        share.draw(SLIDES, query, title=_(SLIDES[view]), files=files)
+    STATE.leave(query, embedded=frame.embedded)
+    style.marker(query)
+
+
+def _paths(values: Values, frame: Frame) -> list[Values]:
+    """Parameters and paths over depth."""
+    layers, width = float(values["layers"]), float(values["width"])
+    here = Network(layers=layers, width=width)
+    text = _(
+        "{layers} layers of {width} neurons have {params} parameters and 10^{paths} paths; one "
+        "more layer adds {more} parameters and makes the paths {width} times as many."
+    )
+    style.sentence(
+        escape(
+            text.format(
+                layers=f"{layers:g}",
+                width=amount(width, "1"),
+                params=amount(float(here.params()), "1"),
+                paths=amount(float(here.log10_paths()), "1"),
+                more=amount(width * width, "1"),
+            )
+        )
+    )
+    depths = np.unique(np.linspace(2, max(3.0, 2 * layers), 60).round())
+    along = Network(layers=depths, width=np.full_like(depths, width))
+    names = (_("parameters, (L - 1) n²"), _("paths, n^L"))
+    rows = [
+        *_line(depths, np.log10(along.params()), names[0]),
+        *_line(depths, np.asarray(along.log10_paths()), names[1]),
+        _mark(
+            layers, float(here.log10_paths()), _("here: 10^{n} paths"), float(here.log10_paths())
+        ),
+    ]
+    titles = (_("layers L"), _("power of ten"))
+    _chart(rows, titles, names, frame, "paths")
+    style.caption(
+        _("The paths share their weights: a path costs no memory and no time of its own.")
+    )
+    if not frame.slide:
+        draw_table(
+            (_("Quantity"), _("value")),
+            [
+                (_("parameters"), amount(float(here.params()), "1")),
+                (_("forward pass of one example"), amount(float(here.forward_flop()), "FLOP")),
+                (_("16-bit weights"), amount(2 * float(here.params()), "B")),
+            ],
+        )
+    return rows
+
+
+def _gradient(values: Values, frame: Frame) -> list[Values]:
+    """Bound of the gradient over depth, with and without residual connections."""
+    layers, norm = float(values["layers"]), float(values["norm"])
+    slope = SLOPES[values["activation"]]
+    depths = np.unique(np.linspace(1, max(3.0, 2 * layers), 60).round())
+    plain, added = (
+        np.asarray(log10_bound(depths, norm, slope, residual=residual))
+        for residual in (False, True)
+    )
+    names = (_("plain"), _("with residual connections"))
+    ends = [
+        float(np.asarray(log10_bound(layers, norm, slope, residual=residual)))
+        for residual in (False, True)
+    ]
+    text = _(
+        "Through {layers} layers the gradient is at most 10^{plain} of what came in; with residual "
+        "connections the bound is 10^{residual}."
+    )
+    style.sentence(
+        escape(
+            text.format(
+                layers=f"{layers:g}",
+                plain=amount(ends[0], "1") if ends[0] >= 0 else f"-{amount(-ends[0], '1')}",
+                residual=amount(ends[1], "1"),
+            )
+        )
+    )
+    rows = [*_line(depths, plain, names[0]), *_line(depths, added, names[1])]
+    rows.append(_mark(layers, ends[0], _("plain, here: 10^{n}"), ends[0]))
+    _chart(
+        rows, (_("layers L"), _("bound of the gradient, power of ten")), names, frame, "gradient"
+    )
+    style.caption(
+        _(
+            "c_l is the largest singular value of a layer's weights, c_σ the steepest slope of its "
+            "activation: below 1 together the gradient vanishes. The bound is right and loose; the "
+            "claims page sets it against simulated networks."
+        )
+    )
+    return rows
+
+
+def _activations(values: Values, frame: Frame) -> list[Values]:
+    """Activations stored over depth, and what computing them again costs."""
+    layers, width = float(values["layers"]), float(values["width"])
+    ways = [way(layers) for way in (everything, checkpoints, reversed_in_time)]
+    depths = np.unique(np.linspace(2, max(3.0, 2 * layers), 60).round())
+    names = (_("everything stored, O(L)"), _("checkpoints, O(√L)"), _("run backwards, O(1)"))
+    rows: list[Values] = []
+    for way, name in zip((everything, checkpoints, reversed_in_time), names, strict=True):
+        rows += _line(depths, np.asarray(way(depths).layers_stored), name)
+    text = _(
+        "Checkpoints store {root} of {layers} layers and take {factor} times the compute; an ODE "
+        "network stores one."
+    )
+    style.sentence(
+        escape(
+            text.format(
+                root=amount(float(ways[1].layers_stored), "1"),
+                layers=f"{layers:g}",
+                factor=amount(float(ways[1].compute_factor()), "1"),
+            )
+        )
+    )
+    _chart(rows, (_("layers L"), _("layers stored")), names, frame, "activations")
+    if not frame.slide:
+        _prices(ways, names, layers, width)
+    return rows
+
+
+def _prices(ways: list[Storage], names: tuple[str, ...], layers: float, width: float) -> None:
+    """Draw memory, compute, time and energy of a million examples by each way."""
+    layer_bytes = width * BYTES_PER_VALUE
+    work = 3 * float(Network(layers=layers, width=width).forward_flop()) * EXAMPLES_PER_STEP
+    rows = []
+    for way, name in zip(ways, names, strict=True):
+        flop = max(work * float(way.compute_factor()), 1.0)
+        found = answer_scenario(Scenario(flop=flop, hardware="v100"), open_catalog()).estimate
+        rows.append(
+            (
+                name,
+                amount(float(way.memory_bytes(layer_bytes)), "B"),
+                amount(flop, "FLOP"),
+                amount(float(np.asarray(found["wall_hours"].mid)) * 3600, "s"),
+                amount(float(np.asarray(found["energy_kwh"].mid)), "kWh"),
+            )
+        )
+    header = (
+        *(_("Activations"), _("memory of one example"), _("compute of a million examples")),
+        *(_("time on a V100"), _("energy on a V100")),
+    )
+    draw_table(header, rows)
+
+
+def _line(x: Any, y: Any, name: str) -> list[Values]:
+    return [
+        {"x": float(one), "y": float(two), "name": name, "mark": False, "text": "", "to": None}
+        for one, two in zip(x, y, strict=True)
+    ]
+
+
+def _mark(x: float, y: float, text: str, number: float) -> Values:
+    told = text.format(n=amount(number, "1") if number > 0 else f"-{amount(-number, '1')}")
+    return {"x": x, "y": y, "name": "", "mark": True, "text": told, "to": None}
+
+
+def _chart(
+    rows: list[Values], titles: tuple[str, str], names: tuple[str, ...], frame: Frame, view: str
+) -> None:
+    figures.draw(
+        plots.curves,
+        pd.DataFrame(rows),
+        frame.look,
+        of=(titles, (False, False), names),
+        key=f"depth_{view}",
+        alt=_("{y} against {x}: {names}").format(y=titles[1], x=titles[0], names=", ".join(names)),
+    )
+
+
+def _controls() -> None:
+    """Draw the controls."""
+    st.slider(_("Layers L"), 2, 1000, key=STATE.key("layers"))
+    st.number_input(_("Width n"), 2, 100000, step=1, key=STATE.key("width"))
+    st.slider(_("Norm of a layer c_l"), 0.1, 10.0, step=0.1, key=STATE.key("norm"))
+    st.selectbox(_("Activation"), tuple(SLOPES), key=STATE.key("activation"))
+
+
+DRAWN: dict[str, Callable[[Values, Frame], list[Values]]] = {
+    "paths": _paths,
+    "gradient": _gradient,
+    "activations": _activations,
+}
+VIEW_NAMES = {
+    "paths": N_("Parameters and paths"),
+    "gradient": N_("Gradient"),
+    "activations": N_("Activations"),
+}
+SLIDES = {
+    "paths": N_("Parameters grow slowly with depth, paths quickly"),
+    "gradient": N_("The gradient vanishes, or residual connections keep it"),
+    "activations": N_("Activations can be computed again instead of stored"),
+}
+PAGE = Page(path="depth", title=N_("Depth"), group=LIMITS, draw=draw, slides=SLIDES)

@@ -1,0 +1,130 @@
+"""What do measured runs change in an answer: which runs, how old, and the figures without them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from html import escape
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from estimator.calibration.correction import CALIBRATED, known_runs
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import Uncertain
+from estimator.estimation.answer import Answer, answer_scenario
+from estimator.estimation.summary import said
+from estimator.web.shared.tables import between
+
+USE, IGNORE = "use", "ignore"
+OTHERWISE = {USE: "published runs alone", IGNORE: "with the measured runs"}
+"""What the scenario says of measured runs -> what the other answer is called."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """An answer beside the one that hears measured runs where it does not, or the other way round.
+
+    Parameters
+    ----------
+    calibrated : Answer
+        The one that hears them.
+    other : Answer
+        The one that is not shown.
+    ignored : bool
+        Whether the answer that is shown ignores them.
+    runs : int
+        How many of them there are.
+    of_utilization, of_power : int
+        How many measurements of each they brought.
+    shipped : bool
+        Whether all of them came with the program.
+    """
+
+    calibrated: Answer
+    other: Answer
+    ignored: bool
+    runs: int
+    of_utilization: int
+    of_power: int
+    shipped: bool
+
+
+def heard(answer: Answer, catalog: Catalog) -> Heard | None:
+    """Compare with and without the measured runs; None where these say nothing of the answer."""
+    known, device = known_runs(catalog), answer.device
+    if not any(one.hardware == device.id for run in known.measured.runs for one in run.devices):
+        return None
+    ignored = answer.scenario.calibration == IGNORE
+    flipped = replace(answer.scenario, calibration=USE if ignored else IGNORE)
+    other = answer_scenario(flipped, catalog)
+    calibrated = other if ignored else answer
+    if not any(item.basis == CALIBRATED for item in calibrated.inputs.values()):
+        return None
+    timings, powers = known.of(device)[0], known.power_of(device)[0]
+    runs = {one.run.id for one in timings} | {one.run.id for one in powers}
+    shipped = {one.run.id for one in catalog.calibrations()}
+    return Heard(
+        calibrated=calibrated,
+        other=other,
+        ignored=ignored,
+        runs=len(runs),
+        of_utilization=len(timings),
+        of_power=len(powers),
+        shipped=runs <= shipped,
+    )
+
+
+def note(found: Heard | None, quantity: str) -> Iterator[str]:
+    """What a headline figure would be otherwise."""
+    if found is not None and quantity in found.other.estimate:
+        name = OTHERWISE[IGNORE if found.ignored else USE]
+        yield f"{name}: {_told(found.other, quantity)}"
+
+
+def draw(found: Heard, *, linked: bool) -> None:
+    """Say which runs were heard or ignored, how old they are, and where to look at them."""
+    text = f"<p>{escape(told(found, datetime.now(UTC).date()))}"
+    if linked:
+        device, precision = found.calibrated.device.id, found.calibrated.precision
+        query = escape(urlencode({"device": device, "precision": precision}), quote=True)
+        text += f' <a href="calibrate?{query}" target="_self">What was measured</a>'
+    st.html(f'<div class="tw tw-assumed" data-measured>{text}</p></div>')
+
+
+def told(found: Heard, today: date) -> str:
+    """Say it in words."""
+    name = found.calibrated.device.name
+    runs = f"{found.runs} measured run{'s' * (found.runs > 1)} on {name}"
+    runs += " that came with the program" if found.shipped else ""
+    counts = {"timing": found.of_utilization, "power reading": found.of_power}
+    several = [f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items() if count]
+    told = " and ".join(several)
+    heard = "Ignored" if found.ignored else "Calibrated by"
+    return (
+        f"{heard} {runs} ({told}), the newest {_age(found.calibrated, today)}."
+        f"{_utilizations(found)}"
+    )
+
+
+def _utilizations(found: Heard) -> str:
+    """Say the utilization after and before, where the runs changed it."""
+    if found.calibrated.inputs.get("utilization.prior") is None:
+        return ""
+    plain = found.other if not found.ignored else None
+    if plain is None:
+        return f" They would make the utilization {_told(found.calibrated, 'utilization')}."
+    now = _told(found.calibrated, "utilization")
+    return f" Utilization {now}; published runs alone {_told(plain, 'utilization')}."
+
+
+def _told(answer: Answer, quantity: str) -> str:
+    value: Uncertain = answer.estimate[quantity]
+    low, high = (float(bound) for bound in value.interval(answer.level))
+    return f"{said(quantity, float(value.mid))} ({between(quantity, low, high)})"
+
+
+def _age(answer: Answer, today: date) -> str:
+    dates = [item.date for item in answer.inputs.values() if item.basis == CALIBRATED]
+    newest = max(dates)
+    days = (today - date.fromisoformat(newest)).days
+    return f"of {newest}, {days} day{'s' * (days != 1)} old" if days > 0 else "of today"

@@ -1,0 +1,63 @@
+"""When to start: the run against a visitor's own hourly profile of the grid."""
+
+from io import BytesIO, TextIOWrapper
+
+import streamlit as st
+
+from estimator.estimation.answer import Answer
+from estimator.estimation.start_times import on_profile
+from estimator.estimation.summary import said, schedule_line
+from estimator.scenario.carbon_profile import FEWEST, MOST, Floats, profile_of
+from estimator.web.shared import style
+
+MAX_PROFILE_MB = 2
+"""A year of hours is half a MB; what is larger is something else [MB]."""
+
+
+def draw_schedule(answer: Answer) -> None:
+    """Draw the upload of a profile, and what the start of the run changes."""
+    st.subheader("When to start", anchor=False)
+    left, right = st.columns([3, 1])
+    upload = left.file_uploader(
+        "Hourly carbon intensity of your grid, as CSV",
+        type="csv",
+        max_upload_size=MAX_PROFILE_MB,
+        key="carbon_file",
+        help=f"Columns: time or hour, and co2e_kg_per_kwh or co2e_g_per_kwh; {FEWEST} to {MOST} "
+        "rows, which repeat. The file stays in this session: no link carries it.",
+    )
+    start_h = right.number_input(
+        "Starts at hour",
+        min_value=0,
+        max_value=MOST - 1,
+        step=1,
+        key="carbon_start",
+        disabled=upload is None,
+        help="Takes effect once a profile is there.",
+    )
+    if upload is None:
+        style.caption("The figures above take one intensity for the whole run.")
+        return
+    try:
+        hourly = profile_of_upload(upload.name, upload.getvalue())
+        timed = on_profile(answer, hourly, float(start_h))
+    except ValueError as error:
+        style.problem(str(error))
+        return
+    _tell(timed)
+
+
+def profile_of_upload(name: str, content: bytes) -> Floats:
+    """Hourly carbon intensities of an uploaded CSV file [kgCO2e/kWh]; refused like on disk."""
+    return profile_of(name, TextIOWrapper(BytesIO(content), encoding="utf-8-sig", newline=""))
+
+
+def _tell(timed: Answer) -> None:
+    """Say what the run emits by the hours that it covers, and what the best start saves."""
+    if timed.plan is None:
+        return
+    if "operational_co2e_kg" in timed.estimate:
+        amount = said("co2e_kg", float(timed.estimate["operational_co2e_kg"].mid))
+        mean = timed.plan.co2e_kg_per_kwh
+        st.markdown(f"By these hours its electricity emits {amount}, at {mean:.3g} kgCO2e/kWh.")
+    st.markdown(schedule_line(timed, timed.plan))

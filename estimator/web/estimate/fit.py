@@ -1,0 +1,120 @@
+"""Does the run fit in memory, and if it does not, what is the cheapest that makes it fit?"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from estimator.catalog import Catalog
+from estimator.core.units import human
+from estimator.estimation.answer import Answer
+from estimator.memory.answer import MemoryAnswer, answer_memory
+from estimator.memory.network import TRAINING
+from estimator.memory.request import Question
+from estimator.web.estimate.inputs import QLORA
+from estimator.web.shared.language import N_, _
+
+MOST_USED = 1.0
+"""Share of the memory of a device that a run may need [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """How full the memory of each device is.
+
+    Parameters
+    ----------
+    memory : MemoryAnswer
+        What is needed.
+    share : float
+        Of what a device holds. [1]
+    remedies : tuple of str
+        What makes it fit, the cheapest first; empty where it fits.
+    """
+
+    memory: MemoryAnswer
+    share: float
+    remedies: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        """Whether it does."""
+        return self.share <= MOST_USED
+
+
+def fit_of(answer: Answer, catalog: Catalog, *, qlora: bool) -> Fit | None:
+    """How the run of an answer fits; None where the model or the memory is unknown.
+
+    One sequence at a time on each device, weights and optimizer shared out over all of them.
+    """
+    question = question_of(answer, qlora=qlora)
+    if question is None:
+        return None
+    try:
+        memory = answer_memory(question, catalog)
+    except ValueError:
+        return None
+    if memory.capacity_bytes is None:
+        return None
+    share = float(memory.memory.total_bytes.mid) / memory.capacity_bytes
+    if share <= MOST_USED:
+        return Fit(memory=memory, share=share)
+    return Fit(memory=memory, share=share, remedies=tuple(remedies(question, memory, catalog)))
+
+
+def question_of(answer: Answer, *, qlora: bool) -> Question | None:
+    """Question about memory behind a scenario; None where the size of the model is unknown."""
+    scenario = answer.scenario
+    if answer.device.kind == "brain" or (scenario.preset is None and scenario.params is None):
+        return None
+    return Question(
+        model=scenario.preset,
+        params=None if scenario.preset is not None else scenario.params,
+        hardware=answer.device.id,
+        devices=float(answer.run.devices),
+        precision=answer.precision if answer.precision in TRAINING else "bf16",
+        recompute=scenario.recomputation or "none",
+        seq_len=scenario.seq_len,
+        finetune=QLORA if qlora else scenario.finetune,
+    )
+
+
+def remedies(question: Question, memory: MemoryAnswer, catalog: Catalog) -> Iterator[str]:
+    """Say what makes it fit, the cheapest first: time, then adapters, then more devices."""
+    for text, changes in THRIFT.items():
+        adapters = "finetune" in changes
+        if adapters and question.finetune in (None, changes["finetune"]):
+            continue
+        if _fits(replace(question, **changes), catalog):
+            yield _(text)
+            break
+    if memory.least_devices is not None:
+        yield _("{count:,.0f} devices or more").format(count=memory.least_devices)
+
+
+THRIFT: Mapping[str, Mapping[str, Any]] = {
+    N_("recompute all activations, for about a third more time"): {"recompute": "full"},
+    N_("LoRA: train adapters only"): {"finetune": "lora"},
+    N_("QLoRA: train adapters over 4-bit weights"): {"finetune": QLORA},
+    N_("QLoRA, and recompute all activations"): {"finetune": QLORA, "recompute": "full"},
+}
+"""What saves memory, the cheapest first -> how it changes the question."""
+
+
+def badge(fit: Fit) -> str:
+    """Verdict in a few words.
+
+    The share is that of the memory of each device.
+    """
+    held = human(fit.memory.capacity_bytes or 0.0, "B")
+    if fit.fits:
+        return _("fits, {share:.0f} % of {held}").format(share=100 * fit.share, held=held)
+    return _("does not fit: {times:.2g} times the {held} of a device").format(
+        times=fit.share, held=held
+    )
+
+
+def _fits(question: Question, catalog: Catalog) -> bool:
+    try:
+        return bool(answer_memory(question, catalog).fits)
+    except ValueError:
+        return False

@@ -1,0 +1,107 @@
+"""The state of the page Estimate: a scenario and the quantity devices are compared by."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, fields, replace
+from itertools import combinations
+from typing import Any
+from urllib.parse import parse_qsl
+
+from estimator.catalog import Catalog
+from estimator.core.messages import reason as why
+from estimator.core.messages import render
+from estimator.estimation.answer import Answer, answer_scenario
+from estimator.scenario.scenario import Scenario, from_link, label_of
+from estimator.web.estimate.inputs import DEFAULT, QLORA, Asked, complete, gather, load
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import open_catalog
+from estimator.web.shared.tables import COMPARED
+from estimator.web.shared.url_state import Query, State, UrlState
+
+DEFAULT_VIEW = "energy_kwh"
+
+PICTURES = {
+    "devices": N_("Other devices"),
+    "parts": N_("Where the energy goes"),
+    "doubts": N_("What makes it uncertain"),
+}
+"""The pictures of the page, one of which is shown."""
+
+
+@dataclass(frozen=True)
+class ScenarioCodec:
+    """How a scenario stands in a link and in the widgets."""
+
+    def names(self) -> Collection[str]:
+        """Fields of the scenario, and the quantity compared."""
+        return {"view", "picture", QLORA, *(item.name for item in fields(Scenario))}
+
+    def present(self, state: State) -> bool:
+        """Whether the widgets hold a scenario."""
+        return "entry" in state
+
+    def read(self, query: Query) -> tuple[Asked, list[str]]:
+        """Scenario that a link says, as near as it can be answered."""
+        said, found = from_link(query)
+        notices = [render(notice, label_of) for notice in found]
+        scenario, more = DEFAULT, list[str]()
+        if said != Scenario():
+            scenario, more = repaired(said, open_catalog())
+        view = query.get("view", DEFAULT_VIEW)
+        asked = Asked(
+            scenario=scenario,
+            problems={},
+            view=view if view in COMPARED else DEFAULT_VIEW,
+            picture=query.get("picture", "") if query.get("picture") in PICTURES else "devices",
+            qlora=query.get(QLORA) == "1" and scenario.finetune == "lora",
+        )
+        return asked, [*notices, *more]
+
+    def show(self, value: Asked, state: State) -> None:
+        """Make the widgets show a scenario."""
+        load(value.scenario, state)
+        state["view"], state["picture"] = value.view, value.picture
+        if value.qlora:
+            state["finetune"] = QLORA
+
+    def gather(self, state: State, last: Asked) -> Asked:
+        """Scenario that the widgets ask for."""
+        asked = gather(state, last.scenario, open_catalog())
+        view = state.setdefault("view", last.view)
+        picture = state.setdefault("picture", last.picture)
+        return replace(asked, view=view, picture=picture)
+
+
+STATE = UrlState("estimate", ScenarioCodec())
+
+
+def as_query(answer: Answer, asked: Asked) -> dict[str, str]:
+    """All of the page as query parameters: the scenario, the picture and the quantity compared."""
+    qlora = {QLORA: "1"} if asked.qlora else {}
+    look = {"picture": asked.picture, "view": asked.view}
+    return {**dict(parse_qsl(answer.link[1:])), **qlora, **look}
+
+
+def repaired(scenario: Scenario, catalog: Catalog) -> tuple[Scenario, list[str]]:
+    """A scenario that can be answered, as near as possible, and why some of it was left out."""
+    reason = refusal(scenario, catalog)
+    if reason is None:
+        return complete(scenario, catalog), []
+    said: dict[str, Any] = {**scenario.said()}
+    for count in (1, 2):
+        for names in combinations(said, count):
+            rest = replace(scenario, **dict.fromkeys(names))
+            if refusal(rest, catalog) is None:
+                return complete(rest, catalog), [
+                    refusal(replace(rest, **{name: said[name]}), catalog) or reason
+                    for name in names
+                ]
+    return DEFAULT, [reason, _("nothing of the link could be used, so the default is shown")]
+
+
+def refusal(scenario: Scenario, catalog: Catalog) -> str | None:
+    """Why a scenario cannot be answered, in one line; None if it can."""
+    try:
+        answer_scenario(complete(scenario, catalog), catalog)
+    except ValueError as error:
+        return render(why(error), label_of)
+    return None

@@ -1,0 +1,286 @@
+"""The first page: one scenario, and what it takes."""
+
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import parse_qsl
+
+import streamlit as st
+
+from estimator.catalog import Catalog
+from estimator.core.messages import reason, render
+from estimator.estimation.answer import Answer, answer_scenario
+from estimator.estimation.summary import said
+from estimator.scenario.scenario import label_of
+from estimator.web.compare.page import pin
+from estimator.web.estimate import calibrated as measured
+from estimator.web.estimate import controls
+from estimator.web.estimate import text as words
+from estimator.web.estimate.calibrated import Heard
+from estimator.web.estimate.carbon_schedule import draw_schedule
+from estimator.web.estimate.equivalents import SOURCES, equivalents
+from estimator.web.estimate.examples import EXAMPLES
+from estimator.web.estimate.fit import badge, fit_of
+from estimator.web.estimate.inputs import DEFAULT, OF_ALL, Asked
+from estimator.web.estimate.link import PICTURES, STATE, as_query
+from estimator.web.estimate.share import draw_share
+from estimator.web.estimate.sources import draw_formula, draw_sources
+from estimator.web.shared import figures, style
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.language import N_, _, ngettext
+from estimator.web.shared.profiles import open_catalog
+from estimator.web.shared.site import Page
+from estimator.web.shared.site import controls as site_controls
+from estimator.web.shared.tables import (
+    COMPARED,
+    between,
+    credit,
+    devices_table,
+    doubted,
+    doubts_table,
+    other_devices,
+    parts_table,
+)
+from estimator.web.shared.url_state import State
+
+LONGEST_H = 100 * 8766.0
+"""Wall time from which on a run cannot be meant [h]."""
+
+FEW = 2
+"""So many assumptions stand in sight."""
+
+LABELS = {
+    "wall_hours": "Wall time",
+    "energy_kwh": "Energy",
+    "cost_usd": "Cost",
+    "co2e_kg": "CO₂ equivalent",
+}
+SHORT = {"wall_hours": "Time", "energy_kwh": "Energy", "cost_usd": "Cost", "co2e_kg": "CO₂"}
+
+
+def draw(frame: Frame) -> None:
+    """Draw the page: answer what the URL or the widgets ask, then the results and the controls."""
+    state, catalog = st.session_state, open_catalog()
+    asked = STATE.arrive()
+    answer, refusal = _answered(asked, state, catalog)
+    query = as_query(answer, asked)
+    style.notices(STATE.notices)
+    heard = measured.heard(answer, catalog)
+    with style.last_valid(refusal):
+        if not frame.slide or frame.show == "figures":
+            style.sentence(words.sentence(answer, catalog))
+        else:
+            style.slide_title(words.title(answer, catalog))
+        if frame.slide:
+            _slide(answer, asked, heard, frame)
+        else:
+            _figures(answer, asked, heard, frame)
+            _picture(answer, frame, catalog)
+            _folded(answer, query, catalog)
+    with site_controls(frame):
+        controls.draw(answer, asked, measured=heard is not None, without=_on_slide(frame))
+    STATE.leave(query, embedded=frame.embedded)
+    style.marker(dict(parse_qsl(answer.link[1:])))
+
+
+def _slide(answer: Answer, asked: Asked, heard: Heard | None, frame: Frame) -> None:
+    """Draw the controls that the link puts on the slide, then the one section it asks for."""
+    chosen = _on_slide(frame)
+    if chosen:
+        for name, column in zip(chosen, st.columns(len(chosen)), strict=True):
+            with column:
+                controls.draw_one(name, answer, asked)
+    if frame.show == "figures":
+        _figures(answer, asked, heard, frame)
+    else:
+        SECTIONS[frame.show](answer, frame, open_catalog())
+
+
+def _on_slide(frame: Frame) -> list[str]:
+    """Controls that the link puts on the slide itself."""
+    return [name for name in frame.controls if name in OF_ALL] if frame.slide else []
+
+
+def _picture(answer: Answer, frame: Frame, catalog: Catalog) -> None:
+    """Draw the one picture of the page, by choice."""
+    st.segmented_control(
+        _("Picture"),
+        list(PICTURES),
+        format_func=lambda name: _(PICTURES[name]),
+        required=True,
+        key="picture",
+        label_visibility="collapsed",
+    )
+    SECTIONS[st.session_state["picture"]](answer, frame, catalog)
+
+
+def _folded(answer: Answer, query: dict[str, str], catalog: Catalog) -> None:
+    """Draw what is one click away; nothing of it is worked out before."""
+    with style.folded(_("The formula, with your numbers"), key="fold_formula") as formula:
+        if formula.open:
+            draw_formula(answer)
+    with style.folded(_("Every number and its source"), key="fold_sources") as sources:
+        if sources.open:
+            draw_sources(answer, catalog)
+    with style.folded(_("When to start: the hours of your grid"), key="fold_start") as start:
+        if start.open:
+            draw_schedule(answer)
+    with style.folded(_("Ten examples to start from"), key="fold_examples") as examples:
+        if examples.open:
+            for number, (text, link) in enumerate(EXAMPLES):
+                st.button(_(text), key=f"example_{number}", on_click=_open_example, args=(link,))
+    st.button(_("Pin to compare"), key="pin", on_click=pin, args=(query,))
+    with style.folded(_("Share and export"), key="fold_share") as shared:
+        if shared.open:
+            draw_share(answer, query, SLIDES)
+
+
+def _open_example(link: str) -> None:
+    """Make the widgets show an example."""
+    STATE.choose(STATE.codec.read(dict(parse_qsl(link)))[0])
+
+
+def _answered(asked: Asked, state: State, catalog: Catalog) -> tuple[Answer, str]:
+    """Answer what is asked; if that cannot be, the last scenario that could, and why."""
+    try:
+        answer, refusal = answer_scenario(asked.scenario, catalog), ""
+    except ValueError as error:
+        return answer_scenario(state.get("_scenario", DEFAULT), catalog), render(
+            reason(error), label_of
+        )
+    state["_scenario"] = asked.scenario
+    return answer, refusal
+
+
+def _figures(answer: Answer, asked: Asked, heard: Heard | None, frame: Frame) -> None:
+    """Draw the four figures, whether it fits, what measured runs changed, what was assumed."""
+    style.figures(_card(answer, name, heard) for name in LABELS)
+    style.badges(_badges(answer, asked))
+    alike = "; ".join(equivalents(answer))
+    interval = _("Intervals hold {level:.3g} % of the probability.").format(
+        level=answer.level * 100
+    )
+    as_much = _("As much as {alike} ({sources}).").format(alike=alike, sources=SOURCES)
+    style.caption(f"{interval} {as_much if alike else ''}")
+    if heard is not None:
+        measured.draw(heard, linked=not frame.embedded)
+    on_cards = {text for name in LABELS for text in words.absent(answer, name)}
+    every = [text for text in words.assumed(answer, open_catalog()) if text not in on_cards]
+    lines = every
+    if asked.qlora:
+        lines.append(_("QLoRA counts the work of LoRA: unpacking 4-bit weights is not included"))
+    style.assumptions(lines[:FEW])
+    if len(lines) > FEW and not frame.slide:
+        more = ngettext("{n} more assumption", "{n} more assumptions", len(lines) - FEW)
+        with st.expander(more.format(n=len(lines) - FEW)):
+            style.assumptions(lines[FEW:])
+
+
+def _badges(answer: Answer, asked: Asked) -> Iterator[str]:
+    """What to see at once: does it fit, and can it be meant."""
+    fit = fit_of(answer, open_catalog(), qlora=asked.qlora)
+    if fit is not None:
+        yield badge(fit)
+        if fit.remedies:
+            yield _("cheapest remedy: {what}").format(what="; ".join(fit.remedies))
+    if float(answer.estimate["wall_hours"].mid) > LONGEST_H:
+        yield _("over 100 years: use more devices or less work")
+
+
+def _card(answer: Answer, name: str, heard: Heard | None) -> str:
+    """One headline figure with its interval; a dash where it is not known."""
+    notes = list(words.notes(answer, name))
+    notes += measured.note(heard, name)
+    if name not in answer.estimate:
+        return style.figure(name, LABELS[name], "– unknown", "", notes)
+    quantity = answer.estimate[name]
+    low, high = (float(bound) for bound in quantity.interval(answer.level))
+    value = said(name, float(quantity.mid))
+    span = "exactly, as given" if low == high else between(name, low, high)
+    return style.figure(name, LABELS[name], value, span, notes)
+
+
+def _parts(answer: Answer, frame: Frame, catalog: Catalog) -> None:
+    """Draw where the energy goes."""
+    table = parts_table(answer)
+    if table.empty:
+        style.caption(" ".join(words.absent(answer, "energy_kwh")))
+        return
+    alt = words.alt_of_parts(table, answer)
+    figures.draw(figures.parts, table, frame.look, key="chart_parts", alt=alt)
+    style.caption("Sources: " + credit(answer, catalog, ("tdp_w", "idle_w", "power.", "pue")))
+
+
+def _doubts(answer: Answer, frame: Frame, catalog: Catalog) -> None:
+    """Draw what makes the interval wide."""
+    table = doubts_table(answer)
+    if table.empty:
+        style.caption("Nothing: every number was given, and is taken as exact.")
+        return
+    figures.draw(
+        figures.doubts,
+        table,
+        frame.look,
+        key="chart_doubts",
+        alt=words.alt_of_doubts(table),
+        height=figures.rows_px(len(table), frame.look, most=figures.ALONE_PX),
+        of=(doubted(answer),),
+    )
+    told = "energy" if doubted(answer) == "energy_kwh" else "device time"
+    style.caption(
+        f"How much each input's uncertainty moves the {told}, and its share of the total "
+        "(log-variance)."
+    )
+
+
+def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> None:
+    """Draw the same work on other devices."""
+    st.segmented_control(
+        "Compare by",
+        list(COMPARED),
+        format_func=SHORT.__getitem__,
+        required=True,
+        key="view",
+        label_visibility="collapsed",
+    )
+    quantity = st.session_state["view"]
+    table = devices_table([answer, *other_devices(answer, catalog)], quantity)
+    if len(table) < 2:
+        style.caption("A run known only by its device-hours cannot be moved: give its work, too.")
+        return
+    figures.draw(
+        figures.devices,
+        table,
+        frame.look,
+        key="chart_devices",
+        alt=words.alt_of_devices(table),
+        height=figures.rows_px(len(table), frame.look),
+        of=(quantity,),
+    )
+    style.caption(
+        f"{answer.run.devices:,.0f} of each, at the utilization predicted for each; bars hold "
+        f"{answer.level * 100:.3g} %. Sources: "
+        + credit(answer, catalog, ("peak_flop_per_s", "utilization", "tdp_w"))
+    )
+
+
+def _formula(answer: Answer, frame: Frame, catalog: Catalog) -> None:
+    """Draw the formula with the numbers of this run."""
+    draw_formula(answer)
+
+
+SECTIONS: Mapping[str, Callable[[Answer, Frame, Catalog], None]] = {
+    "parts": _parts,
+    "doubts": _doubts,
+    "devices": _devices,
+    "formula": _formula,
+}
+"""What `show` in a link can ask for, besides the figures."""
+
+SLIDES = {
+    "figures": N_("time, energy, cost and CO₂"),
+    "parts": N_("where the energy goes"),
+    "doubts": N_("what makes the interval wide"),
+    "devices": N_("the same work on other devices"),
+    "formula": N_("the formula with the numbers of this run"),
+}
+
+PAGE = Page(path="estimate", title=N_("Estimate"), draw=draw, slides=SLIDES)

@@ -1,0 +1,18 @@
+"""Share an answer: the link, the numbers as files, the slides, and snippets to paste elsewhere."""
+
+import json
+from collections.abc import Mapping
+
+from estimator.estimation.answer import Answer
+from estimator.estimation.summary import as_json, headline
+from estimator.web.shared import share
+from estimator.web.shared.tables import results_table
+
+
+def draw_share(answer: Answer, query: Mapping[str, str], slides: Mapping[str, str]) -> None:
+    """Draw the link, the downloads and the snippets."""
+    files = (
+        share.json("twenty-watts", lambda: json.dumps(as_json(answer), indent=2)),
+        share.csv("twenty-watts", lambda: str(results_table(answer).to_csv(index=False))),
+    )
+    share.draw(slides, query, title=headline(answer), files=files)

@@ -1,0 +1,57 @@
+"""The formula with the numbers of a run, and the source behind each of them."""
+
+import re
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from estimator.catalog import Catalog
+from estimator.estimation.answer import Answer
+from estimator.web.estimate.formula import Step, steps
+from estimator.web.shared import style
+from estimator.web.shared.language import _
+from estimator.web.shared.tables import inputs_table
+
+
+def draw_formula(answer: Answer) -> None:
+    """Draw each line of the model: in words, in numbers, and its result."""
+    st.html(f'<div class="tw tw-formula">{"".join(_step(step) for step in steps(answer))}</div>')
+
+
+def draw_sources(answer: Answer, catalog: Catalog) -> None:
+    """Draw every input with its range, basis and source as a table that can be searched."""
+    columns: dict[Any, Any] = {
+        "input": _("Number"),
+        "said": _("Value"),
+        "range": _("Range"),
+        "basis": _("Basis"),
+        "title": _("Source"),
+        "publisher": _("Publisher"),
+        "date": _("Date"),
+        "url": st.column_config.LinkColumn(_("Link")),
+        "licence": _("Licence"),
+        "note": _("Note"),
+    }
+    st.dataframe(
+        inputs_table(answer, catalog),
+        column_order=list(columns),
+        column_config=columns,
+        hide_index=True,
+        key="sources",
+    )
+    style.caption(_("Point at the table and press Ctrl+F, or the magnifier, to search it."))
+
+
+def _step(step: Step) -> str:
+    numbers = f"<p>= {_raised(step.numbers)}</p>" if step.numbers else ""
+    return (
+        f'<div class="tw-step"><b>{escape(step.name)}</b>'
+        f'<div><p class="tw-words">= {_raised(step.words)}</p>{numbers}</div>'
+        f'<p class="tw-result">= <b>{escape(step.result)}</b></p></div>'
+    )
+
+
+def _raised(text: str) -> str:
+    """Write powers as powers."""
+    return re.sub(r"\^([\d.]+)", r"<sup>\1</sup>", escape(text))

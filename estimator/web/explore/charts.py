@@ -1,0 +1,120 @@
+"""The pictures of the page Explore: a band, a map, and designs with their front."""
+
+from typing import Any
+
+from estimator.web.shared import charts
+from estimator.web.shared.charts import Look
+from estimator.web.shared.plots import TICK
+
+Spec = dict[str, Any]
+
+SLIDE_PX, PAGE_PX = 300.0, 380.0
+"""Height of a picture on a slide and on a page [px]."""
+
+
+def band(look: Look, titles: tuple[str, str], log: bool) -> Spec:
+    """Draw a median with its interval over an input: columns x, low, mid, high."""
+    colour = look.colours["series"][0]
+    x, y = _axis("x", titles[0], log=log), _axis("mid", titles[1], log=True)
+    tooltip = [_told("x", titles[0]), *(_told(end, end) for end in ("low", "mid", "high"))]
+    return charts.layered(
+        look,
+        _height(look),
+        {
+            "mark": {"type": "area", "color": colour, "opacity": 0.22},
+            "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}},
+        },
+        {
+            "mark": {"type": "line", "color": colour, "strokeWidth": 2.5 * look.scale},
+            "encoding": {"x": x, "y": y},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "color": colour, "size": 60 * look.scale**2},
+            "encoding": {"x": x, "y": y, "tooltip": tooltip},
+        },
+    )
+
+
+def heat(
+    look: Look, titles: tuple[str, str, str], orders: tuple[tuple[str, ...], tuple[str, ...]]
+) -> Spec:
+    """Colour by a quantity over two inputs: columns x, y, value."""
+    axes = {
+        axis: {
+            "field": axis,
+            "type": "ordinal",
+            "title": title,
+            "sort": list(order),
+            "axis": {"labelOverlap": "parity", "labelAngle": 0, "labelLimit": 160},
+        }
+        for axis, title, order in zip("xy", titles[:2], orders, strict=True)
+    }
+    axes["y"]["sort"] = list(reversed(orders[1]))
+    colour = {
+        "field": "value",
+        "type": "quantitative",
+        "title": titles[2],
+        "scale": {"type": "log", "scheme": "viridis"},
+        "legend": _legend(),
+    }
+    told = [{"field": axis, "type": "nominal", "title": axes[axis]["title"]} for axis in "xy"]
+    return charts.layered(
+        look,
+        _height(look),
+        {
+            "mark": {"type": "rect"},
+            "encoding": {**axes, "color": colour, "tooltip": [*told, _told("value", titles[2])]},
+        },
+    )
+
+
+def front(look: Look, titles: tuple[str, str, str]) -> Spec:
+    """Draw designs, those on the front large: columns hours, usd, kg, pareto, text."""
+    x, y = _axis("hours", titles[0], log=True), _axis("usd", titles[1], log=True)
+    colour = {
+        "field": "kg",
+        "type": "quantitative",
+        "title": titles[2],
+        "scale": {"type": "log", "scheme": "viridis"},
+        "legend": _legend(),
+    }
+    told = zip(("hours", "usd", "kg"), titles, strict=True)
+    tooltip = [
+        {"field": "text", "type": "nominal", "title": " "},
+        *(_told(name, title) for name, title in told),
+    ]
+    encoding = {"x": x, "y": y, "color": colour, "tooltip": tooltip}
+    small, large = 22 * look.scale**2, 130 * look.scale**2
+    ring = {"stroke": look.colours["ink"], "strokeWidth": 1.5}
+    return charts.layered(
+        look,
+        _height(look),
+        {
+            "transform": [{"filter": "!datum.pareto"}],
+            "mark": {"type": "point", "filled": True, "size": small, "opacity": 0.5},
+            "encoding": encoding,
+        },
+        {
+            "transform": [{"filter": "datum.pareto"}],
+            "mark": {"type": "point", "filled": True, "size": large, "opacity": 1, **ring},
+            "encoding": encoding,
+        },
+    )
+
+
+def _height(look: Look) -> float:
+    return SLIDE_PX if look.slide else PAGE_PX
+
+
+def _legend() -> Spec:
+    return {"labelExpr": TICK, "gradientLength": 200, "tickCount": 4, "orient": "right"}
+
+
+def _told(field: str, title: str) -> Spec:
+    return {"field": field, "type": "quantitative", "title": title, "format": ".3~s"}
+
+
+def _axis(field: str, title: str, *, log: bool) -> Spec:
+    scale: Spec = {"type": "log", "nice": False, "padding": 10} if log else {"zero": False}
+    axis = {"labelExpr": TICK, "tickCount": 5, "labelOverlap": "parity", "labelSeparation": 8}
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis}

@@ -1,0 +1,395 @@
+"""Explore: what moves the answer, one and two inputs swept, and time against cost against CO2."""
+
+from functools import lru_cache
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from estimator.scenario.scenario import INPUTS, Scenario
+from estimator.search.exploration import (
+    PLACES,
+    SWEPT,
+    WORDS,
+    Swing,
+    designs,
+    explored_values,
+    swept,
+    swings,
+)
+from estimator.search.plan import planned_devices
+from estimator.web.explore import charts
+from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared.amounts import amount, localised, span
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
+from estimator.web.shared.site import Page, controls
+from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
+
+Row = dict[str, Any]
+ANY = "any"
+QUANTITIES = {
+    "cost_usd": (N_("cost"), "USD", N_("cost [USD]")),
+    "wall_hours": (N_("time"), "hour", N_("time [h]")),
+    "energy_kwh": (N_("energy"), "kWh", N_("energy [kWh]")),
+    "co2e_kg": (N_("CO2e"), "kgCO2e", N_("CO2e [kg]")),
+}
+"""Quantity -> name, unit, title of its axis."""
+
+STEPS_ALONE, STEPS_EACH = 40, 16
+"""Values of a number where one input is swept, and where two are [1]."""
+
+LEAST_MOVED = 1.005
+"""An input that moves the answer by less than this factor is not drawn [1]."""
+
+ON_SLIDE = 5
+LOGARITHMIC = ("devices", "params", "tokens")
+
+
+@kept
+def known_devices() -> tuple[str, ...]:
+    """Data-centre devices with rental offers, the H100 first."""
+    found = planned_devices(open_catalog())
+    return ("h100-sxm", *(name for name in found if name != "h100-sxm"))
+
+
+PARAMETERS = Parameters(
+    "explore",
+    Typed("params", usual=7e9, low=1e3, high=1e15),
+    Typed("tokens", usual=140e9, low=1.0, high=1e17),
+    Choice("hardware", known_devices()),
+    Number("devices", 64.0, low=1.0, high=100000.0, whole=True),
+    Choice("site", tuple(place_names()), usual="us"),
+    Choice("quantity", tuple(QUANTITIES)),
+    Choice("x", SWEPT),
+    Choice("y", SWEPT, usual="tokens"),
+    Choice("places", ("here", ANY)),
+)
+STATE = UrlState("explore", PARAMETERS)
+
+
+def draw(frame: Frame) -> None:
+    """Draw what moves the answer, the sweeps, and the designs that none beats."""
+    values = STATE.arrive()
+    style.notices([*STATE.notices, *PARAMETERS.problems(st.session_state).values()])
+    base = base_of(values)
+    if frame.slide:
+        style.slide_title(_title(base))
+    refusal = _answer(base, values, frame)
+    style.notices([refusal] if refusal else [])
+    with controls(frame):
+        _controls()
+    query = PARAMETERS.query(values)
+    if not frame.slide:
+        files = () if refusal else (share.csv("explore", lambda: _csv(base, values)),)
+        share.draw(SLIDES, query, title=_title(base), files=files)
+    STATE.leave(query, embedded=frame.embedded)
+    style.marker(query)
+
+
+def base_of(values: Row) -> Scenario:
+    """Scenario that the controls name."""
+    return Scenario(
+        params=values["params"] or 7e9,
+        tokens=values["tokens"] or 140e9,
+        hardware=values["hardware"],
+        devices=float(values["devices"]),
+        site=values["site"],
+    )
+
+
+@lru_cache(maxsize=32)
+def moved(base: Scenario, quantity: str) -> tuple[float, tuple[Swing, ...]]:
+    """What moves the answer; the same question is answered once."""
+    return swings(base, quantity, open_catalog())
+
+
+@lru_cache(maxsize=32)
+def over(base: Scenario, names: tuple[str, ...]) -> pd.DataFrame:
+    """Sweep of one input or two; the same question is answered once."""
+    steps = STEPS_ALONE if len(names) == 1 else STEPS_EACH
+    return pd.DataFrame(swept(base, names, steps, open_catalog()).to_pandas())
+
+
+@lru_cache(maxsize=16)
+def every(base: Scenario, places: tuple[str, ...]) -> pd.DataFrame:
+    """Every device, count and place; the same question is answered once."""
+    return pd.DataFrame(designs(base, places, open_catalog()).to_pandas())
+
+
+def _answer(base: Scenario, values: Row, frame: Frame) -> str:
+    """Draw the pictures asked for; why not, where there are none."""
+    try:
+        middle, found = moved(base, values["quantity"])
+        if frame.show in ("", "tornado"):
+            style.sentence(escape(_sentence(base, values, middle, found)))
+            _tornado(values, middle, found, frame)
+        for show, picture in PICTURES.items():
+            if frame.show in ("", show):
+                st.subheader(_(HEADINGS[show]), anchor=False)
+                picture(base, values, frame)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _title(base: Scenario) -> str:
+    return _("{params} parameters on {tokens} tokens, {devices} × {device}").format(
+        params=amount(base.params or 0.0, "1"),
+        tokens=amount(base.tokens or 0.0, "1"),
+        devices=_shown("devices", base.devices or 1.0),
+        device=hardware_names()[str(base.hardware)],
+    )
+
+
+def _sentence(base: Scenario, values: Row, middle: float, found: tuple[Swing, ...]) -> str:
+    name, unit, _axis = QUANTITIES[values["quantity"]]
+    text = _(
+        "{title}: the {quantity} is {middle}. What moves it most: {input}, from {low} to {high}."
+    )
+    first = found[0]
+    return text.format(
+        title=_title(base),
+        quantity=_(name),
+        middle=amount(middle, unit),
+        input=_label(first.name),
+        low=f"{amount(first.low, unit)} ({_shown(first.name, first.values[0])})",
+        high=f"{amount(first.high, unit)} ({_shown(first.name, first.values[1])})",
+    )
+
+
+def _shown(name: str, value: float | str) -> str:
+    """Write a value of an input."""
+    if isinstance(value, str):
+        return hardware_names().get(value) or place_names().get(value) or value
+    if name == "utilization":
+        return amount(value, "share")
+    if name == "devices":
+        return localised(f"{value:,.0f}")
+    return amount(value, "1")
+
+
+def _label(name: str) -> str:
+    """Name of an input."""
+    return _(INPUTS[name].label.partition(" [")[0])
+
+
+def _tornado(values: Row, middle: float, found: tuple[Swing, ...], frame: Frame) -> None:
+    """Draw how far each input alone moves the quantity."""
+    _name, unit, title = QUANTITIES[values["quantity"]]
+    kind = _("moved alone")
+    wide = [one for one in found if one.high > LEAST_MOVED * one.low]
+    rows = [
+        {
+            "label": one.name,
+            "text": f"{_label(one.name)}: {span(one.low, one.high, unit)}",
+            "low": one.low,
+            "mid": middle,
+            "high": one.high,
+            "kind": kind,
+        }
+        for one in (wide[:ON_SLIDE] if frame.slide else wide)
+    ]
+    if not rows:
+        return
+    figures.draw(
+        plots.ranges,
+        pd.DataFrame(rows),
+        frame.look,
+        of=(_(title), True, (kind,)),
+        height=figures.rows_px(len(rows), frame.look),
+        key="explore_tornado",
+        alt="; ".join(str(row["text"]) for row in rows),
+    )
+    if not frame.slide:
+        moves = [(one.name, *(_shown(one.name, value) for value in one.values)) for one in wide]
+        cells = [(_label(name), least, most) for name, least, most in moves]
+        draw_table((_("Moved alone"), _("least at"), _("most at")), cells)
+    still = [_label(one.name) for one in found if one not in wide]
+    if still and not frame.slide:
+        style.caption(
+            _("These move it by less than 0.5 %: {names}.").format(names=", ".join(still))
+        )
+
+
+def _sweep(base: Scenario, values: Row, frame: Frame) -> None:
+    """Draw the quantity over one input, with its interval."""
+    quantity, swept_input = values["quantity"], values["x"]
+    name, unit, title = QUANTITIES[quantity]
+    table = over(base, (swept_input,)).dropna(subset=[f"{quantity}_mid"])
+    if table.empty:
+        style.assumptions([_("No value of this input fits in the memory of the devices.")])
+        return
+    if swept_input in WORDS:
+        _rows_of_words(table.sort_values(f"{quantity}_mid"), values, frame)
+        return
+    columns = {swept_input: "x"} | {f"{quantity}_{end}": end for end in ("low", "mid", "high")}
+    figures.draw(
+        charts.band,
+        table.rename(columns=columns)[["x", "low", "mid", "high"]],
+        frame.look,
+        of=((_label(swept_input), _(title)), swept_input in LOGARITHMIC),
+        key="explore_sweep",
+        alt=_("{quantity} over {input}: from {first} to {last}").format(
+            quantity=_(name),
+            input=_label(swept_input),
+            first=amount(float(table[f"{quantity}_mid"].iloc[0]), unit),
+            last=amount(float(table[f"{quantity}_mid"].iloc[-1]), unit),
+        ),
+    )
+
+
+def _rows_of_words(table: pd.DataFrame, values: Row, frame: Frame) -> None:
+    """Draw one row for each word, the smallest first."""
+    quantity, swept_input = values["quantity"], values["x"]
+    _name, unit, title = QUANTITIES[quantity]
+    kind = _label(swept_input)
+    rows = [
+        {
+            "label": str(one[swept_input]),
+            "text": f"{_shown(swept_input, str(one[swept_input]))}: "
+            f"{amount(float(one[f'{quantity}_mid']), unit)}",
+            "low": one[f"{quantity}_low"],
+            "mid": one[f"{quantity}_mid"],
+            "high": one[f"{quantity}_high"],
+            "kind": kind,
+        }
+        for _place, one in table.head(ON_SLIDE if frame.slide else 12).iterrows()
+    ]
+    figures.draw(
+        plots.ranges,
+        pd.DataFrame(rows),
+        frame.look,
+        of=(_(title), True, (kind,)),
+        height=figures.rows_px(len(rows), frame.look),
+        key="explore_words",
+        alt="; ".join(str(row["text"]) for row in rows),
+    )
+
+
+def _map(base: Scenario, values: Row, frame: Frame) -> None:
+    """Draw the quantity over two inputs."""
+    quantity, one, other = values["quantity"], values["x"], values["y"]
+    if one == other:
+        style.assumptions([_("Choose two different inputs to see how they act together.")])
+        return
+    name, _unit, title = QUANTITIES[quantity]
+    table = over(base, (one, other)).dropna(subset=[f"{quantity}_mid"])
+    shown = pd.DataFrame({"value": table[f"{quantity}_mid"]})
+    for axis, said in (("x", one), ("y", other)):
+        written = {value: _shown(said, value) for value in table[said].unique()}
+        shown[axis] = table[said].map(written).astype(str)
+    orders = tuple(
+        tuple(
+            _shown(said, value) for value in explored_values(base, said, STEPS_EACH, open_catalog())
+        )
+        for said in (one, other)
+    )
+    figures.draw(
+        charts.heat,
+        shown,
+        frame.look,
+        of=((_label(one), _label(other), _(title)), orders),
+        key="explore_map",
+        alt=_("{quantity} over {x} and {y}").format(
+            quantity=_(name), x=_label(one), y=_label(other)
+        ),
+    )
+
+
+def _front(base: Scenario, values: Row, frame: Frame) -> None:
+    """Draw time against cost, coloured by CO2, with the designs that none beats."""
+    places = PLACES if values["places"] == ANY else (values["site"],)
+    table = every(base, places).dropna(subset=["wall_hours_mid", "cost_usd_mid"])
+    names = {name: hardware_names()[name] for name in table["hardware"].unique()}
+    where = {name: place_names()[name] for name in table["site"].unique()}
+    counts = table["devices"].map(lambda count: _shown("devices", count))
+    hardware, site = table["hardware"].map(names).astype(str), table["site"].map(where).astype(str)
+    shown = pd.DataFrame(
+        {
+            "hours": table["wall_hours_mid"],
+            "usd": table["cost_usd_mid"],
+            "kg": table["co2e_kg_mid"],
+            "pareto": table["pareto"],
+            "text": counts + " × " + hardware + ", " + site,
+        }
+    )
+    best = shown[shown["pareto"]].sort_values("hours")
+    figures.draw(
+        charts.front,
+        shown,
+        frame.look,
+        of=((_("time [h]"), _("cost [USD]"), _("CO2e [kg]")),),
+        key="explore_front",
+        alt=_("designs that none beats: {names}").format(names="; ".join(best["text"].head(12))),
+    )
+    style.caption(
+        _(
+            "{front} of {designs} designs are beaten by none in time, cost and CO2e at once (large "
+            "points); medians; designs that do not fit in memory are left out."
+        ).format(front=amount(len(best), "1"), designs=amount(len(shown), "1"))
+    )
+    if not frame.slide:
+        rows = [
+            (text, amount(hours, "hour"), amount(usd, "USD"), amount(kg, "kgCO2e"))
+            for text, hours, usd, kg in best[["text", "hours", "usd", "kg"]].head(12).to_numpy()
+        ]
+        draw_table((_("Fastest that none beats"), _("time"), _("cost"), _("CO2e")), rows)
+
+
+def _csv(base: Scenario, values: Row) -> str:
+    """Write the sweep of two inputs, or of one, as a CSV file."""
+    pair = (values["x"], values["y"])
+    names = pair if pair[0] != pair[1] else pair[:1]
+    return str(over(base, names).to_csv(index=False))
+
+
+def _controls() -> None:
+    """Draw the controls: the case, the quantity, the inputs swept."""
+    st.text_input(_("Parameters"), key=STATE.key("params"))
+    st.text_input(_("Training tokens"), key=STATE.key("tokens"))
+    st.selectbox(
+        _("Hardware"),
+        known_devices(),
+        format_func=lambda name: hardware_names()[name],
+        key=STATE.key("hardware"),
+    )
+    st.number_input(_("Devices"), 1, 100000, step=1, key=STATE.key("devices"))
+    st.selectbox(
+        _("Place"),
+        tuple(place_names()),
+        format_func=lambda name: place_names()[name],
+        key=STATE.key("site"),
+    )
+    st.selectbox(
+        _("Quantity"),
+        tuple(QUANTITIES),
+        format_func=lambda name: _(QUANTITIES[name][0]),
+        key=STATE.key("quantity"),
+    )
+    for axis, label in (("x", _("Sweep")), ("y", _("Sweep against"))):
+        st.selectbox(label, SWEPT, format_func=_label, key=STATE.key(axis))
+    st.selectbox(
+        _("Designs at"),
+        ("here", ANY),
+        format_func=lambda name: _("seven countries") if name == ANY else _("this place"),
+        key=STATE.key("places"),
+    )
+
+
+PICTURES = {"sweep": _sweep, "map": _map, "front": _front}
+HEADINGS = {
+    "sweep": N_("One input swept"),
+    "map": N_("Two inputs swept"),
+    "front": N_("Time against cost against CO2e"),
+}
+SLIDES = {
+    "tornado": N_("what moves the answer"),
+    "sweep": N_("one input swept"),
+    "map": N_("two inputs swept"),
+    "front": N_("time against cost against CO2e, with the designs that none beats"),
+}
+PAGE = Page(path="explore", title=N_("Explore"), draw=draw, slides=SLIDES)

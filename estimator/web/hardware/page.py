@@ -1,0 +1,209 @@
+"""Hardware and data: every device with its source, and how efficient they became."""
+
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from estimator.catalog import Device
+from estimator.core.units import digits, human
+from estimator.scenario.hardware import TRAINING_PRECISIONS
+from estimator.web.shared import charts, figures, share, style
+from estimator.web.shared.charts import Look
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import (
+    KIND_ORDER,
+    data_version,
+    kept,
+    open_catalog,
+    usual_precision,
+)
+from estimator.web.shared.site import DATA, Page, controls
+from estimator.web.shared.url_state import Choice, Parameters, UrlState
+
+EVERY = "all"
+PARAMETERS = Parameters("hardware", Choice("kind", (EVERY, *KIND_ORDER)))
+STATE = UrlState("hardware", PARAMETERS)
+
+RECORDS = {
+    "memory_bytes": ("memory", "B"),
+    "bandwidth_b_per_s": ("bandwidth", "B/s"),
+    "tdp_w": ("power limit", "W"),
+    "launch_price_usd": ("launch price", "USD"),
+}
+"""Record -> column of the table, and its unit."""
+
+
+def draw(frame: Frame) -> None:
+    """Draw the table, the picture, and how to take the data along."""
+    asked = STATE.arrive()
+    style.notices(STATE.notices)
+    whole = devices()
+    table = whole if asked["kind"] == EVERY else whole[whole["kind"] == asked["kind"]]
+    style.sentence(
+        _("<b>{count} devices</b>, each number with its source; data {version}.").format(
+            count=len(table), version=escape(data_version())
+        )
+    )
+    if frame.show in ("", "efficiency"):
+        _efficiency(table, frame)
+    if frame.show in ("", "devices"):
+        _devices(table, frame)
+    with controls(frame):
+        style.brand("Twenty Watts", _("every number and its source"))
+        st.selectbox(_("Kind"), (EVERY, *KIND_ORDER), key=STATE.key("kind"))
+    query = PARAMETERS.query(asked)
+    if not frame.slide:
+        _sources()
+        files = (share.csv("twenty-watts-devices", lambda: str(table.to_csv(index=False))),)
+        share.draw(SLIDES, query, title=_("Hardware and data"), files=files)
+    STATE.leave(query, embedded=frame.embedded)
+    style.marker(query)
+
+
+@kept
+def devices() -> pd.DataFrame:
+    """Every device with its peak, power and memory, the newest first."""
+    rows = [_row(device) for device in open_catalog().devices() if device.peaks]
+    return pd.DataFrame(rows).sort_values("released", ascending=False, ignore_index=True)
+
+
+@kept
+def sources() -> pd.DataFrame:
+    """Every source that a number may name."""
+    catalog = open_catalog()
+    names = sorted({record.source for device in catalog.devices() for record in _records(device)})
+    found = [catalog.source(name) for name in names if name]
+    return pd.DataFrame(
+        {
+            "title": [one.title for one in found],
+            "publisher": [one.publisher for one in found],
+            "date": [one.date for one in found],
+            "licence": [one.licence for one in found],
+            "url": [one.url or "" for one in found],
+        }
+    )
+
+
+def _records(device: Device) -> list[Any]:
+    return [*device.peaks.values(), *device.records.values()]
+
+
+def _row(device: Device) -> dict[str, Any]:
+    """One device: what it is, does, draws and holds, and where its peak is from."""
+    catalog, precision = open_catalog(), usual_precision(device)
+    peak = device.peaks[precision]
+    power = device.records.get("tdp_w")
+    source = catalog.source(peak.source)
+    return {
+        "name": device.name,
+        "kind": device.kind,
+        "vendor": device.vendor,
+        "released": device.released or "",
+        "precision": precision,
+        "peak": human(peak.value, "FLOP/s"),
+        **{
+            column: human(device.records[name].value, unit)
+            if name in device.records and unit != "USD"
+            else f"${digits(device.records[name].value)}"
+            if name in device.records
+            else ""
+            for name, (column, unit) in RECORDS.items()
+        },
+        "flop_per_j": peak.value / power.value if power is not None else None,
+        "basis": peak.basis,
+        "source": source.title,
+        "publisher": source.publisher,
+        "date": source.date,
+        "url": source.url or "",
+        "id": device.id,
+    }
+
+
+def _efficiency(table: pd.DataFrame, frame: Frame) -> None:
+    """Draw peak over power limit against the date of release."""
+    trains = table["precision"].isin(TRAINING_PRECISIONS)
+    shown = table[trains & (table["released"] != "") & table["flop_per_j"].notna()]
+    shown = shown[["name", "released", "flop_per_j", "kind", "precision"]]
+    if shown.empty:
+        style.caption(_("No device of this kind has a date and a power limit on record."))
+        return
+    best = shown.loc[shown["flop_per_j"].idxmax()]
+    figures.draw(
+        efficiency,
+        shown,
+        frame.look,
+        key="hardware_efficiency",
+        alt=_("Peak over power limit of {count} devices; the best is {name}, {value}").format(
+            count=len(shown), name=best["name"], value=human(best["flop_per_j"], "FLOP/J")
+        ),
+        height=300.0 if frame.slide else 380.0,
+    )
+    style.caption(
+        _(
+            "Dense peak in the usual format for training over the power limit, as the data sheets "
+            "say; what a run reaches is less."
+        )
+    )
+
+
+def efficiency(look: Look) -> dict[str, Any]:
+    """Dots: efficiency on a logarithmic axis against the date."""
+    dots = {
+        "mark": {
+            "type": "point",
+            "filled": True,
+            "size": 80 * look.scale**2,
+            "opacity": 0.8,
+            "color": look.colours["series"][0],
+        },
+        "encoding": {
+            "x": {"field": "released", "type": "temporal", "title": "released"},
+            "y": {
+                "field": "flop_per_j",
+                "type": "quantitative",
+                "scale": {"type": "log"},
+                "title": "peak over power limit (logarithmic)",
+                "axis": {
+                    "labelExpr": "replace(format(datum.value, '~s'), /([a-zA-Z]*)$/, ' $1FLOP/J')",
+                    "tickCount": 5,
+                },
+            },
+            "tooltip": [
+                {"field": "name", "type": "nominal", "title": "device"},
+                {"field": "precision", "type": "nominal"},
+                {"field": "flop_per_j", "type": "quantitative", "format": ".3s"},
+            ],
+        },
+    }
+    return charts.layered(look, 380.0, dots)
+
+
+def _devices(table: pd.DataFrame, frame: Frame) -> None:
+    """Draw the table, which can be searched and sorted."""
+    columns = {"url": st.column_config.LinkColumn(_("link"))}
+    st.dataframe(
+        table.drop(columns=["flop_per_j"]),
+        column_config=columns,
+        hide_index=True,
+        key="hardware_table",
+        height=360 if frame.slide else "auto",
+    )
+    style.caption(_("A click on a column sorts it; the magnifier at its top right searches it."))
+
+
+def _sources() -> None:
+    """Draw every source behind the devices, one click away."""
+    with style.folded(_("Every source"), key="fold_hardware_sources") as fold:
+        if fold.open:
+            columns = {"url": st.column_config.LinkColumn(_("link"))}
+            st.dataframe(sources(), column_config=columns, hide_index=True, key="source_table")
+
+
+SLIDES = {
+    "efficiency": N_("efficiency of devices through the years"),
+    "devices": N_("every device with its source"),
+}
+PAGE = Page(path="hardware", title=N_("Hardware and data"), group=DATA, draw=draw, slides=SLIDES)

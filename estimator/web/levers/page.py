@@ -1,0 +1,454 @@
+"""Shrink it: every lever on the user's own case, with what it costs and where it gains nothing."""
+
+import json
+import math
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from estimator.core.uncertainty import Uncertain
+from estimator.depth.activations import checkpoints
+from estimator.levers.case import Case, case_of
+from estimator.levers.comparison import Comparison, State, compared
+from estimator.levers.inference import Load
+from estimator.levers.levers import LEVERS
+from estimator.levers.results import Result, measured, results
+from estimator.levers.training import plain, with_adapters, with_recomputation
+from estimator.scenario.scenario import Scenario
+from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared.amounts import amount, sentence, span
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import (
+    hardware_names,
+    kept,
+    open_catalog,
+    place_names,
+    preset_names,
+)
+from estimator.web.shared.site import LIMITS, Page, controls
+from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
+
+Row = dict[str, Any]
+MOST_RESULTS = 12
+LAYERS = 32.0
+ADAPTER_SHARE = 0.002
+LOSSY = [lever for lever in LEVERS.values() if lever.id != "pattern"]
+
+
+@kept
+def known_presets() -> tuple[str, ...]:
+    """Decoders with their architecture on record, Llama 2 first."""
+    catalog = open_catalog()
+    found = [
+        one.id
+        for one in catalog.presets()
+        if one.id in preset_names() and one.kind == "language" and one.config
+    ]
+    return ("llama-2-7b", *(name for name in found if name != "llama-2-7b"))
+
+
+@kept
+def known_devices() -> tuple[str, ...]:
+    """Devices with memory, bandwidth, power and peak on record, the H100 first."""
+    catalog = open_catalog()
+    needed = {"memory_bytes", "memory_bytes_per_s", "tdp_w"}
+    found = [name for name in hardware_names() if needed <= set(catalog.device(name).records)]
+    return ("h100-sxm", *(name for name in found if name != "h100-sxm"))
+
+
+PARAMETERS = Parameters(
+    "levers",
+    Choice("preset", known_presets()),
+    Choice("hardware", known_devices()),
+    Number("batch", 1.0, low=1.0, high=4096.0, whole=True),
+    Number("context", 1024.0, low=1.0, high=1e6, whole=True),
+    Choice("site", ("world", *place_names())),
+    *(
+        Number(
+            lever.id,
+            lever.default if lever.id == "weights" else lever.most,
+            lever.least,
+            lever.most,
+        )
+        for lever in LOSSY
+    ),
+    Choice("pattern", ("off", "on")),
+    Typed("retraining", usual=1e9, low=0.0, high=1e16),
+)
+STATE = UrlState("levers", PARAMETERS)
+
+
+def draw(frame: Frame) -> None:
+    """Draw before and after, where nothing is gained, and what was published."""
+    values = STATE.arrive()
+    style.notices(STATE.notices)
+    settings = pulled_levers(values)
+    case, found, refusal = _answered(values, settings)
+    if frame.slide:
+        style.slide_title(_("Shrink it"))
+    if case is None or found is None:
+        style.notices([refusal])
+    else:
+        _answer(case, found, settings, frame)
+    if not frame.slide:
+        _training(values)
+    with controls(frame):
+        _controls()
+    query = PARAMETERS.query(values)
+    if not frame.slide:
+        files = (share.json("levers", lambda: json.dumps(_as_json(found, settings, refusal))),)
+        share.draw(SLIDES, query, title=_("Shrink it"), files=files)
+    STATE.leave(query, embedded=frame.embedded)
+    style.marker(query)
+
+
+def pulled_levers(values: Row) -> dict[str, float]:
+    """Return the levers that are not at rest."""
+    settings = {
+        lever.id: float(values[lever.id]) for lever in LOSSY if values[lever.id] < lever.most
+    }
+    return settings | ({"pattern": 0.5} if values["pattern"] == "on" else {})
+
+
+def _answered(
+    values: Row, settings: dict[str, float]
+) -> tuple[Case | None, Comparison | None, str]:
+    catalog = open_catalog()
+    load = Load(batch=float(values["batch"]), context=float(values["context"]))
+    site = None if values["site"] == "world" else values["site"]
+    scenario = Scenario(hardware=values["hardware"], site=site)
+    try:
+        case = case_of(values["preset"], values["hardware"], load, catalog)
+        tokens = 1e9 if values["retraining"] is None else values["retraining"]
+        return case, compared(case, settings, scenario, catalog, tokens), ""
+    except ValueError as error:
+        return None, None, str(error)
+
+
+def _answer(case: Case, found: Comparison, settings: dict[str, float], frame: Frame) -> None:
+    """Draw the result of the levers on the case."""
+    style.sentence(escape(_headline(case, found, settings)))
+    if not frame.slide:
+        style.caption(
+            _(
+                "By the roofline: reading or computing, whichever takes longer, each at 60 % of "
+                "what the device can do (assumed)."
+            )
+        )
+    if frame.show in ("", "ratios"):
+        _ratios(found, frame)
+    if not frame.slide:
+        _table(found)
+    if frame.show in ("", "nothing"):
+        lines = [sentence(phrase) for phrase in found.nothing_gained]
+        if lines:
+            st.subheader(_("Where hardware gains nothing"), anchor=False)
+            style.assumptions(lines)
+        elif frame.show:
+            style.assumptions([_("Here the hardware gains from every lever pulled.")])
+    if not frame.slide:
+        _application(found)
+        _evidence(found)
+
+
+def _headline(case: Case, found: Comparison, settings: dict[str, float]) -> str:
+    before, after = found.before, found.after
+    if not settings:
+        text = _(
+            "{params} parameters on {device}: {speed} tokens a second, {memory}. Pull a lever."
+        )
+        return text.format(
+            params=amount(float(case.network.params), "1"),
+            device=case.device,
+            speed=amount(before.tokens_per_s, "1"),
+            memory=amount(before.memory_bytes, "B"),
+        )
+    text = _(
+        "On {device} that is {memory} instead of {was}, and {speed} tokens a second instead of "
+        "{slow}."
+    )
+    return text.format(
+        device=case.device,
+        memory=amount(after.memory_bytes, "B"),
+        was=amount(before.memory_bytes, "B"),
+        speed=amount(after.tokens_per_s, "1"),
+        slow=amount(before.tokens_per_s, "1"),
+    )
+
+
+def _ratios(found: Comparison, frame: Frame) -> None:
+    """Draw each quantity after over before."""
+    kind = _("after over before")
+    pairs = {
+        _("memory"): found.after.memory_bytes / found.before.memory_bytes,
+        _("time of a token"): found.before.tokens_per_s / found.after.tokens_per_s,
+    }
+    for name, label in PER_MILLION.items():
+        if name in found.before.per_million:
+            was = float(np.asarray(found.before.per_million[name].mid))
+            now = float(np.asarray(found.after.per_million[name].mid))
+            pairs[_(label)] = now / was
+    rows = [
+        {
+            "label": label,
+            "text": f"{label}: ×{amount(ratio, '1')}",
+            "low": min(ratio, 1.0),
+            "mid": ratio,
+            "high": max(ratio, 1.0),
+            "kind": kind,
+        }
+        for label, ratio in pairs.items()
+    ]
+    figures.draw(
+        plots.ranges,
+        pd.DataFrame(rows),
+        frame.look,
+        of=(_("after over before (1: no change)"), False, (kind,)),
+        height=figures.rows_px(len(rows), frame.look),
+        key="levers_ratios",
+        alt="; ".join(str(row["text"]) for row in rows),
+    )
+
+
+def _table(found: Comparison) -> None:
+    """Draw before and after with intervals."""
+    before, after = found.before, found.after
+    rows = [
+        (_("memory"), amount(before.memory_bytes, "B"), amount(after.memory_bytes, "B")),
+        (_("fits on the device"), _yes(before.fits), _yes(after.fits)),
+        (
+            _("tokens per second"),
+            amount(before.tokens_per_s, "1"),
+            amount(after.tokens_per_s, "1"),
+        ),
+        (_("bound by"), _bound(before), _bound(after)),
+    ]
+    for name, label in PER_MILLION.items():
+        if name in before.per_million:
+            unit = UNITS[name]
+            rows.append(
+                (
+                    _(label),
+                    _with_span(before.per_million[name], unit),
+                    _with_span(after.per_million[name], unit),
+                )
+            )
+    draw_table((_("A million tokens"), _("before"), _("after")), rows)
+
+
+def _application(found: Comparison) -> None:
+    """Draw what applying the levers takes, and when it is repaid."""
+    if not found.application:
+        return
+    st.subheader(_("What it takes to apply, and when it is repaid"), anchor=False)
+    rows = []
+    for name, spent in found.application.items():
+        tokens = found.break_even_tokens.get(name, math.inf)
+        rows.append(
+            (
+                _(QUANTITIES[name]),
+                _with_span(spent, UNITS[name]),
+                _("never") if math.isinf(tokens) else _("{n} tokens").format(n=amount(tokens, "1")),
+            )
+        )
+    draw_table((_("Quantity"), _("to apply"), _("repaid after")), rows)
+    style.caption(
+        _(
+            "Quantization looks at 128 sequences; pruning, factors, early exits and experts train "
+            "again; a student learns while its teacher answers."
+        )
+    )
+
+
+def _evidence(found: Comparison) -> None:
+    """Draw the published accuracy cost of each lever, and the results behind it."""
+    if not found.evidence:
+        return
+    st.subheader(_("What it costs in quality, as published"), anchor=False)
+    rows = []
+    for one in found.evidence:
+        lever = LEVERS[one.lever]
+        if one.lost is None:
+            rows.append((_(lever.title), _("no published result near this setting"), ""))
+            continue
+        told = _("{mid} of the {quality} ({low} to {high})").format(
+            mid=amount(one.lost.mid, "share"),
+            quality=_(one.of),
+            low=amount(one.lost.low, "share"),
+            high=amount(one.lost.high, "share"),
+        )
+        thin = _(", thin evidence") if one.lost.thin else ""
+        count = _("{results} results, {sources} sources{thin}").format(
+            results=one.lost.results, sources=one.lost.sources, thin=thin
+        )
+        rows.append((_(lever.title), told, count))
+    draw_table((_("Lever"), _("lost"), _("Evidence")), rows)
+    if len(found.evidence) > 1:
+        style.caption(
+            _("Each loss is of one lever alone: what they cost together was not measured here.")
+        )
+    chosen = [result for one in found.evidence for result in one.results]
+    if chosen:
+        with st.expander(_("Published results near these settings")):
+            _results(chosen)
+
+
+def _results(chosen: list[Result]) -> None:
+    """Draw published results, those that failed first."""
+    ordered = sorted(chosen, key=lambda one: (not one.failed, -one.lost_share()))
+    rows: list[tuple[str, ...]] = []
+    for one in ordered[:MOST_RESULTS]:
+        source = open_catalog().source(one.source)
+        cell = anchor(source.url, source.title) if source.url else source.title
+        mark = _("failed") if one.failed else ""
+        told = f"{one.task}, {one.metric}: {one.before:g} → {one.after:g}"
+        rows.append((f"{one.variant}, {one.model}", told, mark, cell))
+    draw_table((_("Result"), _("Measured"), " ", _("Source")), rows)
+    rest = len(ordered) - MOST_RESULTS
+    if rest > 0:
+        style.caption(_("and {n} more in compression.csv").format(n=rest))
+
+
+def _training(values: Row) -> None:
+    """Draw the levers on training."""
+    st.subheader(_("Levers on training"), anchor=False)
+    records = open_catalog().preset(values["preset"]).records
+    params = records["params"].value
+    tokens = records["tokens"].value if "tokens" in records else 20 * params
+    whole = plain(params, tokens)
+    again = with_recomputation(params, tokens, LAYERS)
+    lora = with_adapters(params, tokens, ADAPTER_SHARE)
+    faster = measured(results(open_catalog(), "low-precision-training"), "speedup")
+    stored = float(checkpoints(LAYERS).layers_stored)
+    rows = [
+        (
+            _("all in 16 bits"),
+            amount(float(np.asarray(whole.flop)), "FLOP"),
+            amount(float(np.asarray(whole.state_bytes)), "B"),
+            "",
+        ),
+        (
+            _("activations computed again"),
+            amount(float(np.asarray(again.flop)), "FLOP"),
+            amount(float(np.asarray(again.state_bytes)), "B"),
+            _("{stored} of {layers} layers stored").format(
+                stored=amount(stored, "1"), layers=f"{LAYERS:g}"
+            ),
+        ),
+        (
+            _("adapters of low rank (LoRA)"),
+            amount(float(np.asarray(lora.flop)), "FLOP"),
+            amount(float(np.asarray(lora.state_bytes)), "B"),
+            _("{share} of the parameters trained").format(share=amount(ADAPTER_SHARE, "share")),
+        ),
+        (
+            _("products in 8 bits"),
+            amount(float(np.asarray(whole.flop)), "FLOP"),
+            amount(float(np.asarray(whole.state_bytes)), "B"),
+            _("×{mid} as fast where measured ({low} to {high})").format(
+                mid=amount(faster.mid, "1"),
+                low=amount(faster.low, "1"),
+                high=amount(faster.high, "1"),
+            ),
+        ),
+        (
+            _("transfer: tune on a thousandth of the tokens"),
+            amount(float(np.asarray(whole.flop)) / 1e3, "FLOP"),
+            amount(float(np.asarray(whole.state_bytes)), "B"),
+            _("if a trained model is at hand"),
+        ),
+    ]
+    draw_table((_("Way"), _("compute"), _("weights and states"), _("Note")), rows)
+
+
+def _with_span(value: Uncertain, unit: str) -> str:
+    low, high = (float(np.asarray(bound)) for bound in value.interval())
+    mid = amount(float(np.asarray(value.mid)), unit)
+    return mid if low == high else f"{mid} ({span(low, high, unit)})"
+
+
+def _yes(fits: bool) -> str:
+    return _("yes") if fits else _("no")
+
+
+def _bound(state: State) -> str:
+    return _("memory bandwidth") if state.bound_by_memory else _("compute")
+
+
+def _as_json(found: Comparison | None, settings: dict[str, float], refusal: str) -> Row:
+    if found is None:
+        return {"error": refusal}
+    return {
+        "levers": settings,
+        "memory_bytes": [found.before.memory_bytes, found.after.memory_bytes],
+        "tokens_per_s": [found.before.tokens_per_s, found.after.tokens_per_s],
+        "nothing_gained": [str(phrase) for phrase in found.nothing_gained],
+        "application_flop": found.application_flop,
+    }
+
+
+def _controls() -> None:
+    """Draw the controls: the case, then every lever."""
+    st.subheader(_("Your case"), anchor=False)
+    st.selectbox(
+        _("Model"),
+        known_presets(),
+        format_func=lambda name: preset_names()[name],
+        key=STATE.key("preset"),
+    )
+    st.selectbox(
+        _("Device"),
+        known_devices(),
+        format_func=lambda name: hardware_names()[name],
+        key=STATE.key("hardware"),
+    )
+    st.number_input(_("Sequences at once"), 1, 4096, step=1, key=STATE.key("batch"))
+    st.number_input(_("Tokens in the cache of each"), 1, 1000000, step=1, key=STATE.key("context"))
+    st.selectbox(
+        _("Place"),
+        ("world", *place_names()),
+        format_func=lambda name: place_names().get(name, _("world average")),
+        key=STATE.key("site"),
+    )
+    st.subheader(_("Levers"), anchor=False)
+    for lever in LOSSY:
+        step = 1.0 if lever.unit == "bit" else 0.01
+        st.slider(
+            f"{_(lever.title)}: {_(lever.setting)}",
+            lever.least,
+            lever.most,
+            step=step,
+            key=STATE.key(lever.id),
+        )
+    st.selectbox(
+        _(LEVERS["pattern"].title),
+        ("off", "on"),
+        format_func=lambda name: _("on") if name == "on" else _("off"),
+        key=STATE.key("pattern"),
+    )
+    st.text_input(_("Tokens to train again"), key=STATE.key("retraining"))
+
+
+PER_MILLION = {
+    "energy_kwh": N_("energy of a million tokens"),
+    "cost_usd": N_("cost of a million tokens"),
+    "co2e_kg": N_("emissions of a million tokens"),
+}
+QUANTITIES = {
+    "energy_kwh": N_("energy"),
+    "cost_usd": N_("cost"),
+    "co2e_kg": N_("emissions"),
+}
+QUALITIES = (N_("accuracy"), N_("perplexity"))
+"""What a lever costs in `Evidence.of`."""
+UNITS = {"energy_kwh": "kWh", "cost_usd": "USD", "co2e_kg": "kgCO2e"}
+SLIDES = {
+    "ratios": N_("what the levers do to memory, time, energy and cost"),
+    "nothing": N_("where hardware gains nothing, and why"),
+}
+PAGE = Page(path="levers", title=N_("Shrink it"), group=LIMITS, draw=draw, slides=SLIDES)

@@ -1,0 +1,173 @@
+"""How it works: every equation as its module states it, every parameter as the profiles hold it.
+
+Nothing on this page is typed in: sentences and equations are the docstrings of the modules that
+compute, numbers and sources are the records that they read. So the page cannot drift from either.
+"""
+
+import importlib
+from html import escape
+from inspect import cleandoc
+from typing import Any
+
+import streamlit as st
+
+from estimator import __version__
+from estimator.catalog import Record
+from estimator.web.shared import share, style
+from estimator.web.shared.amounts import localised
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import data_version, open_catalog
+from estimator.web.shared.site import TRUST, Page, controls
+from estimator.web.shared.url_state import Choice, Parameters, UrlState
+
+MODULES = {
+    "core.estimate": ("ownership", "price", "embodied"),
+    "core.uncertainty": (),
+    "utilization.mechanism": ("utilization",),
+    "core.power": ("power",),
+    "memory.activations": ("memory",),
+    "calibration.gaussian_process": ("calibration",),
+    "core.site": ("site", "work"),
+    "scaling.laws": ("besiroglu", "hoffmann", "muennighoff", "kaplan"),
+    "scaling.error_law": ("thompson",),
+    "levers.inference": (),
+    "trends.growth": (),
+    "depth.gradients": (),
+    "claims.verdict": (),
+}
+"""Module -> first words of the keys of the numbers it reads."""
+
+PARAMETERS = Parameters("method", Choice("part", tuple(MODULES)))
+STATE = UrlState("method", PARAMETERS)
+
+
+def draw(frame: Frame) -> None:
+    """Draw the equations of one part and the numbers behind them."""
+    values = STATE.arrive()
+    style.notices(STATE.notices)
+    part = values["part"]
+    if frame.slide:
+        style.slide_title(_(PARTS[part]))
+    else:
+        st.subheader(_(PARTS[part]), anchor=False)
+    sentence, equations = stated(part)
+    style.sentence(escape(sentence))
+    if equations:
+        st.code(equations, language=None)
+    if not frame.slide:
+        _numbers(part)
+    with controls(frame):
+        st.selectbox(
+            _("Part"),
+            tuple(MODULES),
+            format_func=lambda name: _(PARTS[name]),
+            key=STATE.key("part"),
+        )
+    query = PARAMETERS.query(values)
+    if not frame.slide:
+        file = share.File(
+            label=_("Printable page"), name="method.html", mime="text/html", content=printable
+        )
+        share.draw(SLIDES, query, title=_("How it works"), files=(file,))
+    STATE.leave(query, embedded=frame.embedded)
+    style.marker(query)
+
+
+def stated(part: str) -> tuple[str, str]:
+    """Return the sentence of a module's docstring, and its indented equations.
+
+    >>> stated("scaling.error_law")[1]
+    'C(e) = C_0 (e_0 / e)^k'
+    """
+    text = cleandoc(importlib.import_module(f"estimator.{part}").__doc__ or "")
+    lines = text.splitlines()
+    indented = [line for line in lines if line.startswith("    ") and line.strip()]
+    return lines[0], "\n".join(line.strip() for line in indented)
+
+
+def numbers(part: str) -> dict[str, Record]:
+    """Records that a part reads, by key."""
+    catalog = open_catalog()
+    every = {**catalog.priors(), **catalog.scaling()}
+    return {key: one for key, one in every.items() if key.partition(".")[0] in MODULES[part]}
+
+
+def _rows(part: str) -> list[tuple[str, ...]]:
+    """Key, value, range, basis and source of each number."""
+    catalog = open_catalog()
+    return [
+        (
+            key,
+            localised(f"{one.value:.6g}") + (f" {one.unit}" if one.unit != "1" else ""),
+            _range(one),
+            one.basis,
+            catalog.source(one.source).title,
+        )
+        for key, one in numbers(part).items()
+    ]
+
+
+def _range(one: Record) -> str:
+    if one.low is None and one.high is None:
+        return ""
+    bounds = [
+        localised(f"{bound:.4g}") if bound is not None else "…" for bound in (one.low, one.high)
+    ]
+    return _("{low} to {high}").format(low=bounds[0], high=bounds[1])
+
+
+def _numbers(part: str) -> None:
+    rows = _rows(part)
+    if rows:
+        header = (_("Number"), _("value"), _("Range"), _("Basis"), _("Source"))
+        draw_table(header, rows)
+    style.caption(
+        _(
+            "Version {version}, data {data}. “fitted” in a key: fitted to published runs, see its "
+            "source."
+        ).format(version=__version__, data=data_version())
+    )
+
+
+def printable() -> str:
+    """Return all parts as one page to print and to cite."""
+    parts = []
+    for part, name in PARTS.items():
+        sentence, equations = stated(part)
+        cells = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in _rows(part)
+        )
+        table = f"<table>{cells}</table>" if cells else ""
+        parts.append(
+            f"<h2>{escape(_(name))}</h2><p>{escape(sentence)}</p><pre>{escape(equations)}</pre>{table}"
+        )
+    title = escape(_("How it works"))
+    return (
+        f'<!doctype html><html><meta charset="utf-8"><title>Twenty Watts: {title}</title><style>'
+        "body{font:15px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+        "td{border-bottom:1px solid #ccc;padding:.2rem .6rem .2rem 0;vertical-align:top}"
+        f"</style><h1>Twenty Watts {__version__}: {title}</h1><p>{escape(data_version())}</p>"
+        f"{''.join(parts)}</html>\n"
+    )
+
+
+PARTS: dict[str, Any] = {
+    "core.estimate": N_("From work to time, energy, cost and CO2"),
+    "core.uncertainty": N_("Uncertainty"),
+    "utilization.mechanism": N_("Utilization"),
+    "core.power": N_("Power of a node"),
+    "memory.activations": N_("Memory"),
+    "calibration.gaussian_process": N_("Calibration"),
+    "core.site": N_("Site"),
+    "scaling.laws": N_("Scaling laws"),
+    "scaling.error_law": N_("Error on ImageNet"),
+    "levers.inference": N_("Decoding by the roofline"),
+    "trends.growth": N_("Trends"),
+    "depth.gradients": N_("Gradient through depth"),
+    "claims.verdict": N_("Verdicts on claims"),
+}
+SLIDES = {"equations": N_("the equations of one part")}
+PAGE = Page(path="method", title=N_("How it works"), group=TRUST, draw=draw, slides=SLIDES)

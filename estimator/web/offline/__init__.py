@@ -1,0 +1,1 @@
+"""Figures that need no server: the formulas of the core, running inside a file."""

@@ -1,0 +1,145 @@
+"""An answer as a file: a figure that needs no server, a picture, numbers, or words for a paper."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import vl_convert
+
+from estimator.catalog import Catalog
+from estimator.estimation.answer import Answer
+from estimator.estimation.summary import as_json, headline
+from estimator.web.estimate import text as words
+from estimator.web.offline import citation, html, scenario_figure
+from estimator.web.offline.scenario_figure import Slider
+from estimator.web.shared import charts
+from estimator.web.shared.charts import Look
+from estimator.web.shared.language import _
+from estimator.web.shared.tables import (
+    COMPARED,
+    devices_table,
+    doubted,
+    doubts_table,
+    inputs_table,
+    other_devices,
+    parts_table,
+    results_table,
+)
+
+WIDTH_PX = 960
+PICTURE_SCALE = 2.0
+"""Pixels of a PNG per unit of the figure [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """Which figure, and how it is to look.
+
+    Parameters
+    ----------
+    name : str
+        "scenario", "devices", "parts" or "uncertainty".
+    view : str
+        Quantity that devices are compared by.
+    dark : bool
+    scale : float
+        Size of the text [1].
+    """
+
+    name: str
+    view: str = "energy_kwh"
+    dark: bool = False
+    scale: float = 1.0
+
+    @property
+    def look(self) -> Look:
+        """Look of the figure."""
+        return Look(dark=self.dark, scale=self.scale)
+
+
+def content_of(suffix: str, wish: Wish, answer: Answer, catalog: Catalog) -> bytes:
+    """Content of a file of that suffix."""
+    version = catalog.data_version
+    if suffix == ".csv":
+        return str(results_table(answer).to_csv(index=False)).encode()
+    if suffix == ".json":
+        return json.dumps({**as_json(answer), "data_version": version}, indent=2).encode()
+    if suffix == ".bib":
+        return citation.bibtex(version, datetime.now(UTC).year).encode()
+    if suffix == ".tex":
+        return citation.latex(answer, version).encode()
+    if suffix == ".md":
+        return citation.model_card(answer, version).encode()
+    spec, sliders = figure_of(wish, answer, catalog)
+    if suffix == ".html":
+        return html.page(
+            spec,
+            sliders,
+            wish.look,
+            title=words.title(answer, catalog),
+            caption=caption(answer, version),
+            sources=sources(answer, catalog),
+        ).encode()
+    return picture(suffix, spec, wish)
+
+
+def picture(suffix: str, spec: dict[str, Any], wish: Wish) -> bytes:
+    """Picture of a figure, on paper of the theme."""
+    config = {**spec["config"], "background": wish.look.colours["paper"]}
+    whole = {**spec, "width": WIDTH_PX, "config": config}
+    if suffix == ".svg":
+        return str(vl_convert.vegalite_to_svg(whole)).encode()
+    if suffix == ".pdf":
+        return bytes(vl_convert.vegalite_to_pdf(whole))
+    return bytes(vl_convert.vegalite_to_png(whole, scale=PICTURE_SCALE))
+
+
+def figure_of(
+    wish: Wish, answer: Answer, catalog: Catalog
+) -> tuple[dict[str, Any], tuple[Slider, ...]]:
+    """Specification of a figure with its data, and its sliders.
+
+    Raises
+    ------
+    ValueError
+        If the answer has nothing to show in it.
+    """
+    look = wish.look
+    if wish.name == "scenario":
+        model = scenario_figure.model_of(answer)
+        return scenario_figure.specification(model, look), model.sliders
+    if wish.name == "parts":
+        return _static(charts.energy_by_part, parts_table(answer), look), ()
+    if wish.name == "uncertainty":
+        return _static(charts.quantity_by_doubt, doubts_table(answer), look, doubted(answer)), ()
+    if wish.view not in COMPARED:
+        raise ValueError(f"--view must be one of {', '.join(COMPARED)}, got {wish.view!r}")
+    table = devices_table([answer, *other_devices(answer, catalog)], wish.view)
+    return _static(charts.quantity_by_device, table, look, wish.view), ()
+
+
+def _static(build: Any, table: pd.DataFrame, look: Look, *of: Any) -> dict[str, Any]:
+    if table.empty:
+        raise ValueError("the answer has nothing to show in this figure")
+    spec = charts.frozen(build(table, look, *of))
+    rows: Any = json.loads(table.to_json(orient="records"))
+    if "height" in spec and len(table) and build is not charts.energy_by_part:
+        spec["height"] = len(table) * look.row_px
+    return {**spec, "data": {"values": rows}}
+
+
+def caption(answer: Answer, version: str) -> str:
+    """What a figure rests on, in a line."""
+    return _("Opened with {headline}; bars hold {level:g} %. Twenty Watts, data {version}.").format(
+        headline=headline(answer), level=answer.level * 100, version=version
+    )
+
+
+def sources(answer: Answer, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Text and address of every number that was used."""
+    for row in inputs_table(answer, catalog).itertuples():
+        told = ", ".join(text for text in (row.title, row.publisher, row.date) if text)
+        yield f"{row.input}: {row.said} ({row.basis}{'; ' + told if told else ''})", str(row.url)

@@ -1,0 +1,184 @@
+"""One HTML file with a figure in it: no server, no network; its state is in the hash."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from functools import cache
+from html import escape
+from typing import Any
+
+import vl_convert
+
+from estimator.web.offline.scenario_figure import Slider
+from estimator.web.shared.charts import Look
+from estimator.web.shared.language import _
+
+PAGE = """<!doctype html>
+<html lang="{language}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+      content="default-src 'none'; img-src data: blob:; style-src 'unsafe-inline';
+               script-src 'unsafe-inline' 'unsafe-eval'">
+<title>{title}</title>
+<style>
+html {{ font: {size}px/1.35 "Source Sans 3", "Source Sans Pro", system-ui, sans-serif; }}
+body {{ margin: 0; padding: 1rem 1.6rem; color: {ink}; background: {paper}; }}
+h1 {{ font-size: 1.35rem; font-weight: 650; margin: 0 0 0.6rem; letter-spacing: -0.01em; }}
+form {{ display: grid; gap: 0.3rem 1.4rem;
+       grid-template-columns: repeat(auto-fit, minmax(15.5rem, 1fr)); }}
+label {{ display: block; font-size: 0.9rem; }}
+output {{ float: right; font-weight: 600; font-variant-numeric: tabular-nums; }}
+input {{ width: 100%; accent-color: {accent}; }}
+#figure {{ width: 100%; margin-top: 0.6rem; }}
+p, details {{ font-size: 0.8rem; color: {muted}; margin: 0.4rem 0 0; }}
+a {{ color: inherit; }}
+li {{ overflow-wrap: anywhere; }}
+button {{ font: inherit; font-size: 0.8rem; color: inherit; background: none; border: 1px solid; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<form aria-label="{inputs}"></form>
+<div id="figure" role="img" aria-label="{alt}"></div>
+<p>{caption} <button type="button" id="reset">{reset}</button></p>
+<details><summary>{sources_title}</summary><ul>{sources}</ul></details>
+<script>{library}</script>
+<script>
+const sliders = {sliders};
+const spec = {spec};
+const written = (slider, value) => {{
+  const text = slider.whole ? String(Math.round(value)) : Number(value).toPrecision(3);
+  return (Math.abs(value) >= 1e6 || (value && Math.abs(value) < 1e-3))
+    ? Number(value).toExponential(2).replace("e+", "e") + " " + slider.unit
+    : Number(text).toLocaleString("en", {{ maximumSignificantDigits: 6 }}) + " " + slider.unit;
+}};
+const toPlace = (slider, value) => slider.logarithmic ? Math.log10(value) : value;
+const toValue = (slider, place) => {{
+  const value = slider.logarithmic ? Math.pow(10, place) : Number(place);
+  return slider.whole ? Math.round(value) : value;
+}};
+vegaEmbed("#figure", spec, {{ actions: false, renderer: "svg" }}).then(({{ view }}) => {{
+  const form = document.querySelector("form");
+  const values = Object.fromEntries(sliders.map((slider) => [slider.name, slider.value]));
+  const set = (slider, value, write) => {{
+    values[slider.name] = value;
+    view.signal(slider.name, value);
+    document.getElementById(slider.name + "-value").textContent = written(slider, value);
+    if (write) {{
+      const hash = sliders.map(({{ name }}) => name + "=" + values[name]).join("&");
+      history.replaceState(null, "", "#" + hash);
+    }}
+  }};
+  for (const slider of sliders) {{
+    const label = document.createElement("label");
+    label.append(slider.label + " ");
+    const output = document.createElement("output");
+    output.id = slider.name + "-value";
+    const input = document.createElement("input");
+    input.type = "range"; input.id = slider.name; input.step = "any";
+    input.min = toPlace(slider, slider.low); input.max = toPlace(slider, slider.high);
+    input.value = toPlace(slider, slider.value);
+    input.addEventListener("input", () => {{
+      set(slider, toValue(slider, input.value), true);
+      view.runAsync();
+    }});
+    label.append(output, input);
+    form.append(label);
+    set(slider, slider.value, false);
+  }}
+  const open = (all) => {{
+    for (const slider of sliders) {{
+      const value = all.has(slider.name) ? Number(all.get(slider.name)) : slider.value;
+      if (value >= slider.low && value <= slider.high) {{
+        set(slider, value, false);
+        document.getElementById(slider.name).value = toPlace(slider, value);
+      }}
+    }}
+    view.runAsync();
+  }};
+  open(new URLSearchParams(location.hash.slice(1)));
+  addEventListener("hashchange", () => open(new URLSearchParams(location.hash.slice(1))));
+  document.getElementById("reset").addEventListener("click", () => {{
+    history.replaceState(null, "", "#");
+    open(new URLSearchParams());
+  }});
+  document.addEventListener("keydown", (event) => {{
+    const method = {{ PageDown: "next", PageUp: "prev" }}[event.key];
+    if (window.parent === window || (!method && event.key !== "Escape")) {{ return; }}
+    document.activeElement.blur();
+    window.parent.focus();
+    if (method) {{ window.parent.postMessage(JSON.stringify({{ method }}), "*"); }}
+  }}, true);
+  window.view = view;
+}});
+</script>
+</body>
+</html>
+"""
+
+LIBRARY = "window.vegaEmbed = vegaEmbed;"
+
+
+@cache
+def library() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    text: str = vl_convert.javascript_bundle(LIBRARY)
+    return text.replace("</script", "<\\/script")
+
+
+def page(
+    spec: dict[str, Any],
+    sliders: Iterable[Slider],
+    look: Look,
+    *,
+    title: str,
+    caption: str,
+    sources: Iterable[tuple[str, str]],
+) -> str:
+    """Write a figure as one file.
+
+    Parameters
+    ----------
+    spec : dict
+        Vega-Lite specification, with its data.
+    sliders : iterable of Slider
+        What the reader moves; signals of the specification.
+    look : Look
+    title, caption : str
+        Above and below the figure.
+    sources : iterable of tuple of str
+        Text and address of what the numbers rest on.
+    """
+    colours = look.colours
+    items = "".join(
+        f'<li><a href="{escape(url)}">{escape(text)}</a></li>'
+        if url
+        else f"<li>{escape(text)}</li>"
+        for text, url in sources
+    )
+    moved = [{**asdict(slider), "label": _(slider.label)} for slider in sliders]
+    return PAGE.format(
+        language="en",
+        title=escape(title),
+        alt=escape(caption),
+        caption=escape(caption),
+        inputs=escape(_("Inputs")),
+        reset=escape(_("Reset")),
+        sources_title=escape(_("Every number and its source")),
+        sources=items,
+        library=library(),
+        sliders=_script(moved),
+        spec=_script(spec),
+        size=f"{16 * look.scale:g}",
+        ink=colours["ink"],
+        paper=colours["paper"],
+        muted=colours["muted"],
+        accent=colours["series"][0],
+    )
+
+
+def _script(value: Any) -> str:
+    """Write JSON that no text in it breaks out of."""
+    return json.dumps(value).replace("<", "\\u003c").replace("\u2028", "\\u2028")

@@ -1,0 +1,78 @@
+"""The picture of the page Plan: how much of each limit each plan takes."""
+
+from typing import Any
+
+from estimator.web.shared import charts
+from estimator.web.shared.charts import Look
+
+Spec = dict[str, Any]
+SHAPES = ("circle", "diamond", "square", "triangle-up")
+
+
+def shares_of_limits(look: Look, title: str, names: tuple[str, ...]) -> Spec:
+    """Points with intervals by plan and limit: columns plan, kind, low, mid, high, text."""
+    colours = look.colours
+    y = {"field": "plan", "type": "nominal", "sort": None, "axis": None, "scale": {"padding": 0.1}}
+    apart = {"field": "kind", "type": "nominal", "sort": list(names)}
+    offset = apart | {"scale": {"domain": ["", *names]}}
+    x = {
+        "field": "mid",
+        "type": "quantitative",
+        "title": title,
+        "scale": {"type": "log", "nice": False, "padding": 14},
+        "axis": {"format": "~g", "tickCount": 5, "labelOverlap": "parity", "grid": True},
+    }
+    colour = apart | {
+        "scale": {"domain": list(names), "range": colours["series"][: len(names)]},
+        "legend": {"orient": "bottom", "title": None, "columns": len(names)},
+    }
+    shape = apart | {
+        "scale": {"domain": list(names), "range": list(SHAPES[: len(names)])},
+        "legend": {"orient": "bottom", "title": None, "columns": len(names)},
+    }
+    text = {"type": "text", "align": "left", "baseline": "middle", "limit": 900}
+    text |= {"fontSize": look.text_px, "font": charts.FONT, "color": colours["ink"]}
+    return charts.layered(
+        look,
+        4 * look.row_px,
+        {
+            "mark": {
+                "type": "rule",
+                "strokeDash": [6, 4],
+                "strokeWidth": 2,
+                "color": colours["ink"],
+            },
+            "encoding": {"x": {"datum": 1.0, "type": "quantitative"}},
+        },
+        {
+            "mark": {"type": "rule", "strokeWidth": 3 * look.scale, "opacity": 0.75},
+            "encoding": {
+                "x": x | {"field": "low"},
+                "x2": {"field": "high"},
+                "y": y,
+                "yOffset": offset,
+                "color": colour,
+            },
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 110 * look.scale**2, "opacity": 1},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "yOffset": offset,
+                "color": colour,
+                "shape": shape,
+                "tooltip": [{"field": "text", "type": "nominal", "title": " "}],
+            },
+        },
+        {
+            "transform": [{"aggregate": [], "groupby": ["plan"]}],
+            "mark": text,
+            "encoding": {
+                "x": {"value": 2},
+                "y": y,
+                "yOffset": {"datum": ""},
+                "text": {"field": "plan", "type": "nominal"},
+            },
+        },
+    )

@@ -1,0 +1,355 @@
+"""Scaling: what a budget buys, what the next percent costs, and where the laws were fitted."""
+
+import json
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from estimator.scaling.budget import CURRENCIES, Bought, NextStep, bought, next_step
+from estimator.scaling.coefficients import (
+    LAWS,
+    error_law,
+    fitted_range_flop,
+    kaplan_law,
+    repeated_data,
+    scaling_law,
+)
+from estimator.scaling.laws import optimum_with_serving
+from estimator.scenario.scenario import Scenario
+from estimator.web.brain.page import known_hardware
+from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared.amounts import amount
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import hardware_names, open_catalog, place_names
+from estimator.web.shared.site import LIMITS, Page, controls
+from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
+
+AXES = {"flop": "training_flop", "kwh": "energy_kwh", "usd": "cost_usd", "kg": "co2e_kg"}
+UNIT_OF = {"flop": "FLOP", "kwh": "kWh", "usd": "USD", "kg": "kgCO2e", "days": "day"}
+Row = dict[str, Any]
+
+PARAMETERS = Parameters(
+    "scaling",
+    Typed("amount", usual=1e6, low=1e-3, high=1e33),
+    Choice("unit", tuple(CURRENCIES)),
+    Choice("hardware", known_hardware(), usual="h100-sxm"),
+    Number("devices", 64.0, low=1.0, high=1e6, whole=True),
+    Choice("site", ("world", *place_names())),
+    Choice("law", LAWS),
+    Choice("axis", tuple(AXES)),
+    Typed("served", usual=1e12, low=0.0, high=1e20),
+    Typed("unique", usual=1e13, low=1e6, high=1e20),
+)
+STATE = UrlState("scaling", PARAMETERS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a budget buys, and the next percent; or why neither can be had."""
+
+    now: Bought | None
+    then: NextStep | None
+    refusal: str
+
+
+def draw(frame: Frame) -> None:
+    """Draw what the budget buys, the curves, and the cases beside them."""
+    values = STATE.arrive()
+    style.notices(STATE.notices)
+    found = _found(values)
+    if frame.slide:
+        style.slide_title(_(SLIDES[frame.show]))
+    if found.now is None:
+        style.notices([found.refusal])
+    else:
+        _budget(found.now, found.then, values, frame)
+        if frame.show in ("", "curves"):
+            _curves(found.now, values, frame)
+        if not frame.slide:
+            _cases(found.now, values)
+    if frame.show in ("", "imagenet"):
+        _imagenet(frame)
+    with controls(frame):
+        _controls()
+    query = PARAMETERS.query(values)
+    if not frame.slide:
+        files = (share.json("scaling", lambda: json.dumps(_as_json(found))),)
+        share.draw(SLIDES, query, title=_("Scaling"), files=files)
+    STATE.leave(query, embedded=frame.embedded)
+    style.marker(query)
+
+
+def _scenario(values: Row) -> Scenario:
+    site = None if values["site"] == "world" else values["site"]
+    return Scenario(hardware=values["hardware"], devices=float(values["devices"]), site=site)
+
+
+def _found(values: Row) -> Found:
+    """Answer the budget, or say why not."""
+    catalog = open_catalog()
+    try:
+        now = bought(
+            values["amount"] or 1e6, values["unit"], _scenario(values), catalog, values["law"]
+        )
+        then = next_step(now, _scenario(values), catalog)
+    except ValueError as error:
+        return Found(now=None, then=None, refusal=str(error))
+    return Found(now=now, then=then, refusal="")
+
+
+def _budget(now: Bought, then: NextStep | None, values: Row, frame: Frame) -> None:
+    """Draw the headline: best size and data, and the next percent."""
+    if frame.show == "imagenet":
+        return
+    text = _(
+        "{budget} on {device} are best spent on {params} parameters and {tokens} tokens: a loss of "
+        "{loss} nat."
+    )
+    style.sentence(
+        escape(
+            text.format(
+                budget=amount(values["amount"] or 1e6, UNIT_OF[values["unit"]]),
+                device=now.answer.device.name,
+                params=amount(now.params, "1"),
+                tokens=amount(now.tokens, "1"),
+                loss=amount(now.loss, "1"),
+            )
+        )
+    )
+    cards = [
+        style.figure("params", _("parameters"), amount(now.params, "1"), "", []),
+        style.figure("tokens", _("tokens"), amount(now.tokens, "1"), "", []),
+        style.figure("flop", _("compute"), amount(now.flop, "FLOP"), "", []),
+    ]
+    if then is not None:
+        cost = then.quantities.get("cost_usd")
+        spent = "" if cost is None else amount(float(np.asarray(cost.mid)), "USD")
+        cards.append(
+            style.figure(
+                "next",
+                _("a loss lower by 1 %"),
+                f"×{amount(then.factor, '1')}",
+                _("the compute"),
+                [_("{cost} in all").format(cost=spent)] if spent else [],
+            )
+        )
+    if not frame.slide:
+        style.figures(cards)
+    if now.extrapolated and not frame.slide:
+        least, most = fitted_range_flop(open_catalog())
+        style.assumptions(
+            [
+                _(
+                    "This lies beyond the runs behind the law, {low} to {high}: an extrapolation."
+                ).format(low=amount(least, "FLOP"), high=amount(most, "FLOP"))
+            ]
+        )
+
+
+def _curves(now: Bought, values: Row, frame: Frame) -> None:
+    """Draw the least loss of each law against compute, kWh, $ or kg."""
+    catalog = open_catalog()
+    if not frame.slide:
+        st.subheader(_("Loss against what it takes"), anchor=False)
+        st.segmented_control(
+            _("Axis"),
+            tuple(AXES),
+            format_func=lambda name: UNIT_OF[name],
+            required=True,
+            key=STATE.key("axis"),
+            label_visibility="collapsed",
+        )
+    axis = values["axis"]
+    per_flop = _per_flop(now, axis)
+    flop = np.logspace(18, 28, 81)
+    kaplan = kaplan_law(catalog)
+    lines = {_(LAW_NAMES[name]): scaling_law(catalog, name).loss_at(flop) for name in LAWS}
+    lines[_("Kaplan et al. 2020")] = kaplan.loss_at(flop)
+    rows: list[Row] = []
+    for name, loss in lines.items():
+        rows += [
+            {"x": float(x), "y": float(y), "name": name, "mark": False, "text": "", "to": None}
+            for x, y in zip(flop * per_flop, np.asarray(loss), strict=True)
+        ]
+    least, most = (bound * per_flop for bound in fitted_range_flop(catalog))
+    rows.append({"x": least, "y": None, "name": "range", "mark": False, "text": "", "to": most})
+    told = _("here: a loss of {loss} nat").format(loss=amount(now.loss, "1"))
+    rows.append(
+        {
+            "x": now.flop * per_flop,
+            "y": now.loss,
+            "name": "",
+            "mark": True,
+            "text": told,
+            "to": None,
+        }
+    )
+    title = _("{unit} (logarithmic; shaded: fitted)").format(unit=UNIT_OF[axis])
+    figures.draw(
+        plots.curves,
+        pd.DataFrame(rows),
+        frame.look,
+        of=((title, _("loss [nat per token]")), (True, False), tuple(lines)),
+        key="scaling_curves",
+        alt=told,
+    )
+    if frame.slide:
+        return
+    style.caption(
+        _(
+            "Each law has its own corpus and tokenizer: compare slopes, not heights. Besiroglu et "
+            "al. corrected the coefficients of Chinchilla; those in print do not give the model "
+            "that was trained."
+        )
+    )
+
+
+def _per_flop(now: Bought, axis: str) -> float:
+    """Amount of the axis that a FLOP takes at this budget."""
+    quantity = now.answer.estimate.quantities.get(AXES[axis])
+    if quantity is None:
+        return 1.0
+    return 1.0 if axis == "flop" else float(np.asarray(quantity.mid)) / now.flop
+
+
+def _cases(now: Bought, values: Row) -> None:
+    """Draw the optimum with serving, with scarce data, and as Kaplan advised."""
+    catalog = open_catalog()
+    law = scaling_law(catalog, values["law"])
+    served, unique = values["served"] or 0.0, values["unique"] or 1e13
+    serving = optimum_with_serving(law, now.loss, served)
+    scarce_law = repeated_data(catalog)
+    scarce = scarce_law.optimum(now.flop, unique)
+    kaplan = kaplan_law(catalog).optimum(now.flop)
+    rows = [
+        (_("compute-optimal"), now.params, now.tokens, ""),
+        (
+            _("serving {n} tokens, at the same loss").format(n=amount(served, "1")),
+            *serving,
+            _("training {train}, serving {serve}").format(
+                train=amount(6 * serving[0] * serving[1], "FLOP"),
+                serve=amount(2 * serving[0] * served, "FLOP"),
+            ),
+        ),
+        (
+            _("with {n} different tokens at most").format(n=amount(unique, "1")),
+            *scarce,
+            _("seen {times} times, worth {worth} tokens").format(
+                times=amount(max(scarce[1] / unique, 1.0), "1"),
+                worth=amount(float(scarce_law.worth_in_tokens(scarce[1], unique)), "1"),
+            ),
+        ),
+        (_("as advised in 2020 (Kaplan)"), float(kaplan[0]), float(kaplan[1]), ""),
+    ]
+    st.subheader(_("The best size, by what it is for"), anchor=False)
+    draw_table(
+        (_("Case"), _("parameters"), _("tokens"), _("Note")),
+        [
+            (name, amount(float(params), "1"), amount(float(tokens), "1"), note)
+            for name, params, tokens, note in rows
+        ],
+    )
+
+
+def _imagenet(frame: Frame) -> None:
+    """Draw the error law of ImageNet."""
+    law = error_law(open_catalog())
+    if not frame.slide:
+        st.subheader(_("Error on ImageNet"), anchor=False)
+    text = _("5 % error takes {factor} times the compute of 2020, if the law goes on.")
+    factor = float(np.asarray(law.factor(0.05).mid))
+    style.sentence(escape(text.format(factor=amount(factor, "1"))))
+    errors = np.linspace(0.02, 0.3, 57)
+    name = _("Thompson et al. 2020")
+    rows: list[Row] = [
+        {
+            "x": float(np.asarray(law.flop(float(error)).mid)),
+            "y": 100 * float(error),
+            "name": name,
+            "mark": False,
+            "text": "",
+            "to": None,
+        }
+        for error in errors
+    ]
+    least = float(np.asarray(law.flop(0.3).mid))
+    rows.append(
+        {"x": least, "y": None, "name": "range", "mark": False, "text": "", "to": law.today_flop}
+    )
+    figures.draw(
+        plots.curves,
+        pd.DataFrame(rows),
+        frame.look,
+        of=(
+            (_("compute [FLOP] (logarithmic; shaded: fitted)"), _("error [%]")),
+            (True, False),
+            (name,),
+        ),
+        key="scaling_imagenet",
+        alt=text.format(factor=amount(factor, "1")),
+    )
+    style.caption(
+        _(
+            "The exponent is fitted on three points in print, each a power of ten: an order of "
+            "magnitude."
+        )
+    )
+
+
+def _as_json(found: Found) -> Row:
+    """Return what the page shows for scripts."""
+    if found.now is None or found.then is None:
+        return {"error": found.refusal}
+    return {
+        "training_flop": found.now.flop,
+        "params": found.now.params,
+        "tokens": found.now.tokens,
+        "loss_nat": found.now.loss,
+        "extrapolated": found.now.extrapolated,
+        "next_percent_factor": found.then.factor,
+    }
+
+
+def _controls() -> None:
+    """Draw the controls."""
+    st.text_input(_("Budget"), key=STATE.key("amount"))
+    st.selectbox(
+        _("Unit of the budget"),
+        tuple(CURRENCIES),
+        format_func=lambda name: UNIT_OF[name],
+        key=STATE.key("unit"),
+    )
+    st.selectbox(
+        _("Device"),
+        known_hardware(),
+        format_func=lambda name: hardware_names()[name],
+        key=STATE.key("hardware"),
+    )
+    st.number_input(_("Devices"), 1, 1000000, step=1, key=STATE.key("devices"))
+    st.selectbox(
+        _("Place"),
+        ("world", *place_names()),
+        format_func=lambda name: place_names().get(name, _("world average")),
+        key=STATE.key("site"),
+    )
+    st.selectbox(_("Law"), LAWS, format_func=lambda name: _(LAW_NAMES[name]), key=STATE.key("law"))
+    st.text_input(_("Tokens served"), key=STATE.key("served"))
+    st.text_input(_("Different tokens"), key=STATE.key("unique"))
+
+
+LAW_NAMES = {
+    "besiroglu": N_("Chinchilla, corrected (Besiroglu et al. 2024)"),
+    "hoffmann": N_("Chinchilla, as printed (Hoffmann et al. 2022)"),
+    "muennighoff": N_("Muennighoff et al. 2023"),
+}
+SLIDES = {
+    "curves": N_("loss against compute, energy, money or emissions"),
+    "imagenet": N_("error on ImageNet against compute"),
+}
+PAGE = Page(path="scaling", title=N_("Scaling"), group=LIMITS, draw=draw, slides=SLIDES)

@@ -1,0 +1,1 @@
+"""Page: what an answer of a language model takes to serve."""

@@ -1,0 +1,374 @@
+"""Serve: what an answer of a language model takes, in time, energy, money and CO2."""
+
+import json
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from estimator.serving.answer import ServingAnswer, answer_serving
+from estimator.serving.engines import fitted
+from estimator.serving.lifetime import tokens_to_break_even
+from estimator.serving.question import ServingQuestion
+from estimator.serving.summary import curve, energy_parts, memory, results, roofline_of, single
+from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared.amounts import amount, span
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
+from estimator.web.shared.site import Page, controls
+from estimator.web.shared.url_state import Choice, Number, Parameters, UrlState
+
+Row = dict[str, Any]
+Values = dict[str, Any]
+
+LEVEL = 0.8
+WRITING = ("dense decoder", "MoE decoder", "SSM")
+"""Architectures that write token by token."""
+
+USUAL = "usual"
+ANYWHERE = "anywhere"
+FIRST_MODEL, FIRST_DEVICE = "llama-3.1-8b", "h100-sxm"
+FORMATS = (USUAL, "bf16", "fp8", "int4", "mxfp4", "Q4_K_M", "Q8_0")
+FIGURES = (
+    ("energy_per_request_wh", N_("energy of an answer"), "Wh"),
+    ("cost_per_million_output_tokens_usd", N_("cost of a million tokens"), "USD"),
+    ("inter_token_s", N_("time per token"), "s"),
+    ("time_to_first_token_s", N_("time to the first token"), "s"),
+    ("output_tokens_per_s", N_("tokens per second, all devices"), "1"),
+    ("co2e_per_million_output_tokens_kg", N_("CO2e of a million tokens"), "kgCO2e"),
+)
+PARTS = {
+    "devices, idle": N_("devices, idle"),
+    "devices, working": N_("devices, working"),
+    "host and network": N_("host and network"),
+    "cooling and losses": N_("cooling and losses"),
+}
+
+
+@kept
+def known_models() -> tuple[str, ...]:
+    """Language models with a config, a well-known one first."""
+    found = [
+        preset.id
+        for preset in open_catalog().presets()
+        if preset.kind == "language" and preset.config and preset.arch in WRITING
+    ]
+    return (FIRST_MODEL, *(name for name in found if name != FIRST_MODEL))
+
+
+@kept
+def known_devices() -> tuple[str, ...]:
+    """Devices whose memory bandwidth is on record."""
+    catalog = open_catalog()
+    found = [
+        name
+        for name in hardware_names()
+        if "memory_bytes_per_s" in catalog.device(name).records and name != FIRST_DEVICE
+    ]
+    return (FIRST_DEVICE, *found)
+
+
+PARAMETERS = Parameters(
+    "serve",
+    Choice("model", known_models()),
+    Choice("hardware", known_devices()),
+    Number("devices", 0.0, low=0.0, high=4096.0, whole=True),
+    Choice("precision", FORMATS),
+    Number("concurrency", 32.0, low=1.0, high=8192.0, whole=True),
+    Number("input", 500.0, low=1.0, high=1000000.0, whole=True),
+    Number("output", 300.0, low=1.0, high=1000000.0, whole=True),
+    Choice("site", (ANYWHERE, *place_names())),
+    Number("api", 0.6, low=0.001, high=1000.0),
+)
+STATE = UrlState("serve", PARAMETERS)
+
+
+def draw(frame: Frame) -> None:
+    """Draw the answer in a sentence, the figures, and what they rest on."""
+    values = STATE.arrive()
+    style.notices(STATE.notices)
+    answer = answer_serving([question_of(values)], open_catalog())
+    if frame.slide:
+        style.slide_title(_title(values, frame.show))
+    refusal = answer.rows[0] if isinstance(answer.rows[0], str) else ""
+    if refusal:
+        style.notices([refusal])
+    else:
+        _draw_answer(values, answer, frame)
+    with controls(frame):
+        _controls()
+    query = PARAMETERS.query(values)
+    if not frame.slide and not refusal:
+        told = results(answer, LEVEL)
+        files = (share.json("serve", lambda: json.dumps(told)),)
+        share.draw(SLIDES, query, title=_("Serving a model"), files=files)
+    STATE.leave(query, embedded=frame.embedded)
+    style.marker(query)
+
+
+def _title(values: Values, show: str) -> str:
+    """What a slide shows, with the set-up it shows it for."""
+    return _("{model} on {device}: {title}").format(
+        model=open_catalog().preset(values["model"]).name,
+        device=hardware_names()[values["hardware"]],
+        title=_(SLIDES[show]),
+    )
+
+
+def question_of(values: Values) -> ServingQuestion:
+    """Question that the controls ask."""
+    return ServingQuestion(
+        model=values["model"],
+        hardware=values["hardware"],
+        devices=float(values["devices"]) or None,
+        precision="" if values["precision"] == USUAL else values["precision"],
+        concurrency=float(values["concurrency"]),
+        input_tokens=float(values["input"]),
+        output_tokens=float(values["output"]),
+        region="" if values["site"] == ANYWHERE else values["site"],
+    )
+
+
+def _draw_answer(values: Values, answer: ServingAnswer, frame: Frame) -> None:
+    """Draw the sentence, the figures and the pictures."""
+    found = results(answer, LEVEL)
+    row, _table = single(answer)
+    if frame.show in ("", "figures"):
+        style.sentence(_sentence(values, answer, found))
+        cards = [
+            style.figure(
+                name,
+                _(label),
+                amount(found[name]["mid"], unit),
+                span(found[name]["low"], found[name]["high"], unit),
+                (),
+            )
+            for name, label, unit in FIGURES
+            if name in found
+        ]
+        style.figures(cards)
+        if not frame.slide:
+            style.assumptions(answer.notes[0])
+    for show, picture in PICTURES.items():
+        if frame.show in ("", show):
+            if not frame.slide:
+                st.subheader(_(SLIDES[show]), anchor=False)
+            picture(values, answer, frame)
+    if not frame.slide:
+        style.caption(
+            _(
+                "80 % intervals from errors on models and systems that the fit has not seen; "
+                "device: {device}, engine fitted to published measurements."
+            ).format(device=row.device.device.name)
+        )
+
+
+def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, float]]) -> str:
+    row, _table = single(answer)
+    energy = found.get("energy_per_request_wh")
+    money = found.get("cost_per_million_output_tokens_usd")
+    parts = [
+        _("{amount} per answer").format(amount=amount(energy["mid"], "Wh")) if energy else "",
+        _("{amount} per million tokens").format(amount=amount(money["mid"], "USD"))
+        if money
+        else "",
+        _("{amount} per token").format(amount=amount(found["inter_token_s"]["mid"], "s")),
+    ]
+    text = _("{figures}: {model} in {weights} on {devices} x {device}, {flying} answers at a time.")
+    return escape(
+        text.format(
+            figures=", ".join(part for part in parts if part),
+            model=open_catalog().preset(values["model"]).name,
+            weights=row.weights.name,
+            devices=f"{row.devices:.0f}",
+            device=row.device.device.name,
+            flying=f"{values['concurrency']:g}",
+        )
+    )
+
+
+def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
+    """Latency against throughput, the chosen point and the memory limit."""
+    found = curve(answer, fitted(open_catalog()))
+    here = results(answer, LEVEL)
+    name = _("one to all that fit")
+    rows = [
+        _point(x, y * 1e3, name)
+        for x, y in zip(found.output_tokens_per_s, found.inter_token_s, strict=True)
+    ]
+    chosen = here["inter_token_s"]["mid"] * 1e3
+    text = _("{flying} at a time").format(flying=f"{values['concurrency']:g}")
+    rows.append(_mark(here["output_tokens_per_s"]["mid"], chosen, text))
+    full = _("memory full: {flying} at a time").format(flying=f"{found.concurrency[-1]:g}")
+    rows.append(_mark(found.output_tokens_per_s[-1], found.inter_token_s[-1] * 1e3, full))
+    _chart(
+        rows,
+        (_("output tokens per second, all devices"), _("time per token [ms]")),
+        (True, True),
+        (name,),
+        frame,
+        "curve",
+    )
+    held = memory(answer, fitted(open_catalog()))
+    if "longest_context_tokens" in held:
+        style.caption(
+            _(
+                "The memory holds {most} such answers at a time beside {weights} of weights, or "
+                "one of {context} tokens."
+            ).format(
+                most=amount(max(held["most_sequences"], 0.0), "1"),
+                weights=amount(held["weights_bytes"], "B"),
+                context=amount(held["longest_context_tokens"], "1"),
+            )
+        )
+
+
+def _draw_roofline(values: Values, answer: ServingAnswer, frame: Frame) -> None:
+    """Roof of the device, with decoding and reading the input under it."""
+    found = roofline_of(answer, fitted(open_catalog()))
+    ridge = found.peak_flop_per_s / found.bytes_per_s
+    intensities = np.geomspace(0.3, 30.0 * ridge, 60)
+    name = _("roof of one device")
+    roof = np.minimum(found.peak_flop_per_s, intensities * found.bytes_per_s)
+    rows = [_point(float(x), float(y) / 1e12, name) for x, y in zip(intensities, roof, strict=True)]
+    rows.append(_mark(found.decode.intensity, found.decode.flop_per_s / 1e12, _("writing tokens")))
+    rows.append(
+        _mark(found.prefill.intensity, found.prefill.flop_per_s / 1e12, _("reading the input"))
+    )
+    titles = (_("arithmetic per byte [FLOP/B]"), _("rate [TFLOP/s]"))
+    _chart(rows, titles, (True, True), (name,), frame, "roofline")
+    reached = found.decode.flop_per_s / found.peak_flop_per_s
+    style.caption(
+        _(
+            "Writing tokens reaches {decode} of the peak, reading the input {prefill}: weights are "
+            "read once per step, whoever shares it."
+        ).format(
+            decode=amount(reached, "share"),
+            prefill=amount(found.prefill.flop_per_s / found.peak_flop_per_s, "share"),
+        )
+    )
+
+
+def _draw_energy(values: Values, answer: ServingAnswer, frame: Frame) -> None:
+    """Where the energy of a token goes."""
+    parts = energy_parts(answer)
+    whole = sum(parts.values())
+    table = [
+        (_(PARTS[name]), amount(part, "J"), amount(part / whole, "share"))
+        for name, part in parts.items()
+        if np.isfinite(part)
+    ]
+    draw_table((_("Energy of a token"), _("amount"), _("share")), table)
+
+
+def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
+    """Money a day against an API, over the tokens of a day."""
+    row, _table = single(answer)
+    rent = row.money.price_usd_per_h
+    if rent is None:
+        style.caption(_("No price of this device is on record."))
+        return
+    most = float(answer.ranges["output_tokens_per_s"].mid[0]) * 86400.0
+    daily = rent.mid * 24.0 * row.devices
+    tokens = np.geomspace(most / 1e4, most, 50)
+    names = (_("own machines, reserved"), _("API"))
+    rows = [_point(float(one), daily, names[0]) for one in tokens]
+    rows += [_point(float(one), float(one) * values["api"] / 1e6, names[1]) for one in tokens]
+    even = tokens_to_break_even(daily, float(values["api"]), most)
+    if even is None:
+        text = _("At {price} per million tokens the API is cheaper at any load.")
+        style.sentence(escape(text.format(price=amount(float(values["api"]), "USD"))))
+    else:
+        rows.append(_mark(even, daily, _("as dear as the API")))
+        text = _("From {tokens} tokens a day, {share} of what they can write, they are cheaper.")
+        told = text.format(tokens=amount(even, "1"), share=amount(even / most, "share"))
+        style.sentence(escape(told))
+    _chart(rows, (_("output tokens a day"), _("USD a day")), (True, True), names, frame, "api")
+
+
+def _point(x: float, y: float, name: str) -> Row:
+    return {"x": x, "y": y, "name": name, "mark": False, "text": "", "to": None}
+
+
+def _mark(x: float, y: float, text: str) -> Row:
+    return {"x": x, "y": y, "name": "", "mark": True, "text": text, "to": None}
+
+
+def _chart(
+    rows: list[Row],
+    titles: tuple[str, str],
+    logs: tuple[bool, bool],
+    names: tuple[str, ...],
+    frame: Frame,
+    view: str,
+) -> None:
+    dots = sorted((row for row in rows if row["mark"]), key=lambda row: row["x"])
+    marks = "; ".join(row["text"] for row in dots)
+    figures.draw(
+        plots.curves,
+        pd.DataFrame(rows),
+        frame.look,
+        of=(titles, logs, names),
+        key=f"serve_{view}",
+        alt=_("{y} against {x}: {names}").format(
+            y=titles[1], x=titles[0], names=", ".join((*names, marks))
+        ),
+    )
+    if marks:
+        style.caption(_("Dots, from left to right: {marks}.").format(marks=marks))
+
+
+def _controls() -> None:
+    """Draw the controls."""
+    catalog = open_catalog()
+    st.selectbox(
+        _("Model"),
+        known_models(),
+        format_func=lambda name: catalog.preset(name).name,
+        key=STATE.key("model"),
+    )
+    st.selectbox(
+        _("Hardware"),
+        known_devices(),
+        format_func=lambda name: hardware_names()[name],
+        key=STATE.key("hardware"),
+    )
+    st.number_input(_("Devices (0: as few as hold it)"), 0, 4096, step=1, key=STATE.key("devices"))
+    st.selectbox(
+        _("Weights"),
+        FORMATS,
+        format_func=lambda name: _("as usual") if name == USUAL else name,
+        key=STATE.key("precision"),
+    )
+    st.number_input(_("Answers at a time"), 1, 8192, step=1, key=STATE.key("concurrency"))
+    st.number_input(_("Tokens of a prompt"), 1, 1000000, step=1, key=STATE.key("input"))
+    st.number_input(_("Tokens of an answer"), 1, 1000000, step=1, key=STATE.key("output"))
+    st.selectbox(
+        _("Place"),
+        (ANYWHERE, *place_names()),
+        format_func=lambda name: _("unspecified") if name == ANYWHERE else place_names()[name],
+        key=STATE.key("site"),
+    )
+    st.number_input(
+        _("API price per million tokens [USD]"), 0.001, 1000.0, step=0.1, key=STATE.key("api")
+    )
+
+
+PICTURES = {
+    "curve": _draw_curve,
+    "roofline": _draw_roofline,
+    "energy": _draw_energy,
+    "api": _draw_api,
+}
+SLIDES = {
+    "figures": N_("What an answer takes"),
+    "curve": N_("More answers at a time: more tokens, each of them later"),
+    "roofline": N_("Writing is bound by the memory, reading by the arithmetic"),
+    "energy": N_("Where the energy of a token goes"),
+    "api": N_("Own machines against an API"),
+}
+PAGE = Page(path="serve", title=N_("Serve"), draw=draw, slides=SLIDES)

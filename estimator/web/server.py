@@ -1,0 +1,31 @@
+"""Start Streamlit so that nothing is looked up outside: `python -m estimator.web.server run APP`.
+
+Streamlit asks a foreign server for the address of this machine when a page is opened by a name that
+it does not know. Here it is told that there is none.
+"""
+
+import sys
+
+from streamlit import net_util
+
+
+def stay_home() -> None:
+    """Look up no address of this machine outside."""
+    net_util.get_external_ip = no_address
+
+
+def no_address() -> str | None:
+    """Return no address."""
+    return None
+
+
+def main() -> None:
+    """Run Streamlit's command line."""
+    from streamlit.web.cli import main as run
+
+    stay_home()
+    run(sys.argv[1:], prog_name="streamlit")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What every page uses: style, charts, embedding, the state in the address."""

@@ -1,0 +1,81 @@
+"""How does an amount read: in the unit a person would choose, as the page's language writes it.
+
+English text comes in, with its numbers; a language that writes a comma where English writes a point
+gets both exchanged, and the words of units from its catalogue.
+"""
+
+import re
+
+from estimator.core.phrase import Phrase
+from estimator.core.units import digits, human, human_count, human_duration, human_mass
+from estimator.web.shared.language import N_, _, current
+
+COMMA_LANGUAGES = ("de",)
+"""Languages that write 1.234,5 for 1,234.5."""
+
+UNIT_WORDS = (
+    *(N_("year"), N_("years"), N_("day"), N_("days"), N_("hour"), N_("hours")),
+    *(N_("minute"), N_("minutes"), N_("month"), N_("months")),
+    *(N_("million"), N_("billion"), N_("trillion")),
+)
+"""Words that amounts are written with."""
+
+_NUMBER = re.compile(r"\d[\d,]*\.?\d*(?:e[+-]?\d+)?")
+_WORD = re.compile(rf"\b({'|'.join(UNIT_WORDS)})\b")
+
+
+def amount(value: float, unit: str) -> str:
+    """Write a value with its unit.
+
+    >>> amount(1287e3, "kWh"), amount(4.67e6, "USD"), amount(355.4, "year"), amount(0.0296, "share")
+    ('1.29 GWh', '4.67 M$', '355 years', '2.96 %')
+    """
+    return localised(_english(value, unit))
+
+
+def span(low: float, high: float, unit: str) -> str:
+    """Write an interval."""
+    if low == high:
+        return _("exact")
+    return _("{low} to {high}").format(low=amount(low, unit), high=amount(high, unit))
+
+
+def localised(text: str) -> str:
+    """Write the numbers and unit words of an English text as the language of the page does.
+
+    >>> localised("1,234.5 days")
+    '1,234.5 days'
+    """
+    worded = _WORD.sub(lambda found: _(found[0]), text)
+    if current() not in COMMA_LANGUAGES:
+        return worded
+    return _NUMBER.sub(lambda found: found[0].translate(_EXCHANGED), worded)
+
+
+def sentence(phrase: Phrase) -> str:
+    """Say a phrase in the language of the page."""
+    values = {name: localised(text) for name, text in phrase.values.items()}
+    return _(phrase.template).format(**values)
+
+
+_EXCHANGED = str.maketrans({",": ".", ".": ","})
+
+
+def _english(value: float, unit: str) -> str:
+    if unit == "kWh":
+        return human(value * 1e3, "Wh")
+    if unit == "USD":
+        return human(value, "$")
+    if unit in ("kgCO2e", "tCO2e"):
+        return human_mass(value * (1e3 if unit == "tCO2e" else 1.0))
+    if unit in ("W", "B", "B/s", "FLOP", "FLOP/s", "FLOP/J", "FLOP/s/W", "J"):
+        return human(value, unit)
+    if unit == "s":
+        return human_duration(value)
+    if unit == "share":
+        return f"{digits(100 * value)} %"
+    number = human_count(value) if value >= 1e6 else digits(value)
+    if unit == "1":
+        return number
+    plural = "s" if unit in ("year", "day", "month", "hour") and number != "1" else ""
+    return f"{number} {unit}{plural}"

@@ -1,0 +1,85 @@
+"""Charts on a page: specifications built once per look, fed with a table on every run."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from estimator.web.shared import charts
+from estimator.web.shared.charts import Look
+
+SLIDE_PX, ALONE_PX = 245, 330
+"""Height of a chart on a slide at most, under a choice and without one, so that its axis stays on a
+projector of 720 lines."""
+
+
+Build = Callable[..., Any]
+"""From a look, and what else it depends on, to an Altair chart or a Vega-Lite specification."""
+
+
+def draw(
+    build: Build,
+    table: pd.DataFrame,
+    look: Look,
+    *,
+    of: tuple[Any, ...] = (),
+    height: float | None = None,
+    **named: str,
+) -> None:
+    """Draw a chart of a table; the specification is built once per look and then reused.
+
+    Parameters
+    ----------
+    build : callable
+        From a look and `of` to an Altair chart or a Vega-Lite specification without data.
+    table : pandas.DataFrame
+        What the chart shows.
+    look : Look
+    of : tuple
+        What else `build` takes, hashable.
+    height : float, optional
+        Height where it depends on the number of rows, see `rows_px`. [px]
+    **named : str
+        `key`, a name of its own on the whole site, and `alt`, the answer of the chart in words for
+        those who do not see it.
+    """
+    spec = specification(build, look, of)
+    if height is not None:
+        spec = {**spec, "height": height}
+    st.vega_lite_chart(table, spec, theme=None, key=named["key"], alt=named["alt"])
+
+
+@cache
+def specification(build: Build, look: Look, of: tuple[Any, ...] = ()) -> dict[str, Any]:
+    """Specification of a chart, built once."""
+    chart = build(look, *of)
+    spec: dict[str, Any] = chart if isinstance(chart, dict) else charts.frozen(chart)
+    return spec
+
+
+def rows_px(rows: int, look: Look, *, most: float = SLIDE_PX) -> float:
+    """Height of a chart of so many rows; lower on a slide, to leave nothing below. [px]"""
+    height = rows * look.row_px
+    return min(height, most) if look.slide else height
+
+
+def parts(look: Look) -> alt.Chart:
+    """Where the energy goes."""
+    return charts.energy_by_part(_blank("label", "energy_kwh"), look)
+
+
+def doubts(look: Look, quantity: str) -> alt.LayerChart:
+    """What makes the interval wide."""
+    return charts.quantity_by_doubt(_blank("doubt", "label"), look, quantity)
+
+
+def devices(look: Look, quantity: str) -> alt.LayerChart:
+    """The same work on several devices."""
+    return charts.quantity_by_device(_blank("device", "label"), look, quantity)
+
+
+def _blank(*columns: str) -> pd.DataFrame:
+    return pd.DataFrame(columns=list(columns))

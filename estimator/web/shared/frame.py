@@ -1,0 +1,130 @@
+"""How is a page to look: all of it or one slide, how large, in which language, in whose frame.
+
+All of it stands in the link and is kept when a control moves: `show=` names a slide, `fs=` is the
+size of its text (1.4 for a lecture hall), `controls=` names the controls on the slide, `lang=` is
+the language. Light or dark and the embedding are Streamlit's own: `embed=true` and
+`embed_options=light_theme` or `dark_theme`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from estimator.web.shared import language
+from estimator.web.shared.charts import Look
+from estimator.web.shared.language import _
+
+SCALES = (1.0, 2.0)
+"""Smallest and largest text size that `fs` in a link can ask for [1]."""
+
+KEPT = ("show", "fs", "controls", "lang")
+"""Names in a link that are about the look of a page, whatever the page."""
+
+SLIDE_PX = 720
+"""Height that a slide fits at `fs=1.4`, at a width of 1280 [px]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What surrounds the page.
+
+    Parameters
+    ----------
+    show : str
+        Slide that is asked for, one of the page's own; empty for the whole page.
+    scale : float
+        Size of the text over the usual one [1].
+    embedded : bool
+        In a frame of another document: the URL is read and never written.
+    dark : bool
+        On a dark background.
+    controls : tuple of str
+        Controls that the link puts on the slide.
+    notices : tuple of str
+        What of the link could not be used.
+    """
+
+    show: str = ""
+    scale: float = 1.0
+    embedded: bool = False
+    dark: bool = False
+    controls: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    @property
+    def slide(self) -> bool:
+        """Whether one picture stands alone."""
+        return bool(self.show)
+
+    @property
+    def look(self) -> Look:
+        """Look of the charts."""
+        return Look(dark=self.dark, scale=self.scale, slide=self.slide)
+
+
+def language_of_link() -> str:
+    """Set the language of the page to the one that the link names, and return what it says."""
+    spoken = st.query_params.get("lang", language.ENGLISH)
+    language.use(spoken if spoken in language.languages() else language.ENGLISH)
+    return spoken
+
+
+def frame_of(slides: Mapping[str, str]) -> Frame:
+    """Frame that the link asks for; sets the language of the page."""
+    query, spoken = st.query_params, language_of_link()
+    show, notices = query.get("show", ""), []
+    if show and show not in slides:
+        known = ", ".join(slides)
+        notices.append(
+            _("“show” is {told}, and this page has {known}").format(
+                told=shortened(show), known=known
+            )
+        )
+    if spoken not in language.languages():
+        notices.append(
+            _("“lang” is {told}, and there is {known}").format(
+                told=shortened(spoken), known=", ".join(language.languages())
+            )
+        )
+    scale, adjusted = scale_of(query.get("fs", "1"))
+    if adjusted:
+        notices.append(_("“fs” is adjusted to {scale:g}").format(scale=scale))
+    return Frame(
+        show=show if show in slides else "",
+        scale=scale,
+        embedded=bool(st.context.is_embedded),
+        dark=st.context.theme.type == "dark",
+        controls=tuple(filter(None, query.get("controls", "").split(","))),
+        notices=tuple(notices),
+    )
+
+
+def scale_of(text: str) -> tuple[float, bool]:
+    """Size of the text that a link asks for, and whether it had to be adjusted.
+
+    >>> scale_of("1.4"), scale_of("9"), scale_of("large")
+    ((1.4, False), (2.0, True), (1.0, True))
+    """
+    try:
+        wanted = float(text)
+    except ValueError:
+        return SCALES[0], True
+    if wanted != wanted:
+        return SCALES[0], True
+    scale = min(max(wanted, SCALES[0]), SCALES[1])
+    return scale, scale != wanted
+
+
+LONGEST = 40
+"""So much of a text of unknown origin is repeated [characters]."""
+
+
+def shortened(text: str) -> str:
+    """Repeat a text of unknown origin in short, in one line.
+
+    >>> shortened("h100"), len(shortened("7" * 5000))
+    ('h100', 40)
+    """
+    plain = " ".join(text.split())
+    return plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…"

@@ -1,0 +1,42 @@
+"""A plain table on a page: every cell is text, or a link."""
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from estimator.web.shared.language import ENGLISH, current
+
+
+class Link(str):
+    """A cell that is written as it is, made by `anchor` only; text of any other type is escaped."""
+
+    __slots__ = ()
+
+
+def draw_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a table; cells are escaped unless they are links."""
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{cell_html(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    st.html(
+        f'<div class="tw" style="overflow-x:auto"><table class="tw-inputs">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def cell_html(cell: str) -> str:
+    """Content of a cell as HTML.
+
+    >>> cell_html('<a href="x">no link of ours</a>')
+    '&lt;a href=&quot;x&quot;&gt;no link of ours&lt;/a&gt;'
+    """
+    return cell if isinstance(cell, Link) else escape(cell)
+
+
+def anchor(address: str, text: str) -> Link:
+    """Write a link as a cell; a page of ours keeps the language."""
+    if "://" not in address and current() != ENGLISH:
+        address += f"{'&' if '?' in address else '?'}lang={current()}"
+    return Link(f'<a href="{escape(address)}" target="_self">{escape(text)}</a>')

@@ -1,0 +1,96 @@
+"""What can be chosen: the profiles, read once per server, in the order people look for them."""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import streamlit as st
+
+from estimator.catalog import Catalog, Device, Preset
+from estimator.core.units import human
+from estimator.scenario.hardware import TRAINING_PRECISIONS, choose_precision
+
+KIND_ORDER = (
+    "gpu-datacenter",
+    "superchip",
+    "tpu",
+    "asic",
+    "wafer",
+    "gpu-workstation",
+    "gpu-consumer",
+    "soc",
+    "cpu",
+    "npu-phone",
+    "edge",
+    "server",
+    "supercomputer",
+    "brain",
+)
+PLACE_ORDER = ("country", "cloud-region", "operator", "place")
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def kept(function: Function) -> Function:
+    """Compute once per server: profiles do not change while it runs."""
+    return cast(Function, st.cache_resource(show_spinner=False)(function))
+
+
+@kept
+def open_catalog() -> Catalog:
+    """Profiles of the server."""
+    return Catalog.open()
+
+
+def data_version() -> str:
+    """Version of the data of this server."""
+    return open_catalog().data_version
+
+
+@kept
+def hardware_names() -> dict[str, str]:
+    """Id -> name of each device that has a peak, data-centre devices first, the newest first."""
+    devices = [device for device in open_catalog().devices() if device.peaks]
+    newest = sorted(devices, key=lambda device: device.released or "", reverse=True)
+    ordered = sorted(newest, key=lambda device: _rank(KIND_ORDER, device.kind))
+    return {device.id: device.name for device in ordered}
+
+
+@kept
+def preset_names() -> dict[str, str]:
+    """Id -> name and year of each preset whose training is on record, the newest first."""
+    trained = [preset for preset in open_catalog().presets() if preset.has_work]
+    ordered = sorted(trained, key=lambda preset: -preset.year)
+    return {preset.id: f"{preset.name}, {preset.year}" for preset in ordered}
+
+
+@kept
+def place_names() -> dict[str, str]:
+    """Id -> name of each place, countries first."""
+    places = open_catalog().places()
+    ordered = sorted(places, key=lambda place: (_rank(PLACE_ORDER, place.kind), place.name))
+    return {place.id: place.name for place in ordered}
+
+
+def precisions(device: Device) -> dict[str, str]:
+    """Number formats of a device with their peaks, those for training first, fastest first."""
+    trains = {name: name in TRAINING_PRECISIONS for name in device.peaks}
+    ordered = sorted(
+        device.peaks,
+        key=lambda name: (not trains[name], -device.peaks[name].value, _rank(_FORMATS, name)),
+    )
+    return {name: f"{name}, {human(device.peaks[name].value, 'FLOP/s')}" for name in ordered}
+
+
+def usual_precision(device: Device, preset: Preset | None = None) -> str:
+    """Format that a preset used on its device, else the fastest that trains, else any."""
+    if preset is not None and device.id == preset.hardware and preset.precision in device.peaks:
+        return str(preset.precision)
+    trains = any(name in device.peaks for name in TRAINING_PRECISIONS)
+    return choose_precision(device, None) if trains else next(iter(precisions(device)))
+
+
+_FORMATS = TRAINING_PRECISIONS
+
+
+def _rank(order: tuple[str, ...], word: str) -> int:
+    return order.index(word) if word in order else len(order)

@@ -1,0 +1,109 @@
+"""Share a page: its link, its numbers as files, its slides, and snippets to paste elsewhere."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import streamlit as st
+
+from estimator.web.shared import snippets, style
+from estimator.web.shared.language import _
+from estimator.web.shared.url_state import Query, address_of, versioned
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """Numbers of the page as a file.
+
+    Parameters
+    ----------
+    label : str
+        Text of the button, translated.
+    name : str
+        Name of the file.
+    mime : str
+        Its type.
+    content : callable
+        Called when the file is asked for.
+    """
+
+    label: str
+    name: str
+    mime: str
+    content: Callable[[], str | bytes]
+
+
+def csv(name: str, content: Callable[[], str]) -> File:
+    """Numbers as a CSV file."""
+    return File(label=_("Download CSV"), name=f"{name}.csv", mime="text/csv", content=content)
+
+
+def json(name: str, content: Callable[[], str]) -> File:
+    """Numbers as a JSON file."""
+    return File(
+        label=_("Download JSON"), name=f"{name}.json", mime="application/json", content=content
+    )
+
+
+def draw(
+    slides: Mapping[str, str], query: Query, *, title: str, files: Sequence[File] = ()
+) -> None:
+    """Draw the link of the page, its downloads, and folded, its slides and snippets.
+
+    Parameters
+    ----------
+    slides : mapping of str to str
+        The page's own: name in the link -> what is on it.
+    query : mapping of str to str
+        State of the page, as its link says it.
+    title : str
+        What the page shows, in a few words: title of frames and links.
+    files : sequence of File
+        What can be downloaded.
+    """
+    st.subheader(_("Share and export"), anchor=False)
+    link = versioned(query)
+    st.code(address_of(link), language=None, wrap_lines=True)
+    if files:
+        with st.container(horizontal=True):
+            for file in files:
+                st.download_button(
+                    file.label,
+                    data=file.content,
+                    file_name=file.name,
+                    mime=file.mime,
+                    on_click="ignore",
+                )
+    if slides:
+        with st.expander(_("Slides, and copy for reveal.js, Quarto, Jupyter, PowerPoint …")):
+            _slides(slides, link)
+            chosen = st.selectbox(
+                _("Slide"),
+                list(slides),
+                format_func=lambda name: _(slides[name]),
+                key="share_slide",
+            )
+            _snippets(address_of(link, **snippets.SLIDE, show=chosen), title)
+
+
+def _slides(slides: Mapping[str, str], link: Query) -> None:
+    """List every slide of the page with its link."""
+    rows = "".join(
+        f'<li><a href="{escape(address_of(link, show=name, fs="1.4"))}" target="_blank" '
+        f'rel="noopener"><code>show={escape(name)}</code></a> {escape(_(text))}</li>'
+        for name, text in slides.items()
+    )
+    st.html(f'<ul class="tw tw-slides">{rows}</ul>')
+    style.caption(
+        _(
+            "Also in a link: fs=1.4 for larger text, controls=devices,hardware for controls on "
+            "the slide, embed_options=dark_theme, lang=de."
+        )
+    )
+
+
+def _snippets(address: str, title: str) -> None:
+    """Draw one snippet per place to paste it."""
+    tabs = st.tabs([_(name) for name, _writer, _language in snippets.WRITERS.values()])
+    for tab, (_name, writer, language) in zip(tabs, snippets.WRITERS.values(), strict=True):
+        tab.code(writer(address, title), language=language or None, wrap_lines=True)

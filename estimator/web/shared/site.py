@@ -1,0 +1,149 @@
+"""The page kit: what a page is, how pages are grouped, and what surrounds each of them.
+
+To add a page, write `estimator/web/NAME/page.py`::
+
+    STATE = UrlState("NAME", Parameters("NAME", Choice("field", ("all", "energy"))))
+
+    def draw_page(frame: Frame) -> None:
+        values = STATE.arrive()  # what the widgets or the link ask, see `url_state`
+        style.notices(STATE.notices)  # what of the link was adjusted
+        answer = core_function(**values)  # one call of the core
+        if frame.slide:
+            style.slide_title("the scenario in words")
+        style.sentence(escape("The answer in the first five words ..."))
+        figures.draw(chart, table, frame.look, key="NAME_chart", alt="the answer in words")
+        with controls(frame):  # the sidebar; folded under the picture in a frame
+            st.selectbox(_("Field"), ("all", "energy"), key=STATE.key("field"))
+        query = STATE.codec.query(values)
+        if not frame.slide:
+            share.draw(SLIDES, query, title="the scenario in words", files=())
+        STATE.leave(query, embedded=frame.embedded)
+        style.marker(query)  # an attribute by which tests wait for this state
+
+    SLIDES = {"chart": N_("what is on the slide")}
+    PAGE = Page(path="NAME", title=N_("Name"), group=LIMITS, draw=draw_page, slides=SLIDES)
+
+and add `NAME.PAGE` to `estimator/web/site_map.py`. The kit writes the stylesheet, the menu of a
+phone and the keys of a clicker, and hands over the frame: `frame.show` is one of the page's
+`slides`, to be drawn alone, and must fit 1280x720 at `fs=1.4`.
+Every text goes through `_()`; tables go in and charts come out (`charts`, `figures`), without
+arithmetic on the page.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from estimator.web.server import stay_home
+from estimator.web.shared import style
+from estimator.web.shared.frame import Frame, frame_of, language_of_link
+from estimator.web.shared.language import N_, _
+
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="16" r="15" '
+    'fill="#005B96"/><path d="M18 5 8 18h7l-1 9 10-13h-7z" fill="#fff"/></svg>'
+)
+SIDEBAR_PX = 368
+
+LIMITS = N_("The limits")
+TRUST = N_("Trust")
+DATA = N_("Data")
+"""Groups of the navigation; pages without a group stand by themselves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One page of the site.
+
+    Parameters
+    ----------
+    path : str
+        Its path in the URL, also the name of its folder.
+    title : str
+        What the navigation calls it, marked by `N_`.
+    draw : callable
+        Draws it in a frame.
+    group : str
+        Heading of the navigation; empty for a page that stands by itself.
+    slides : mapping of str to str
+        What `show=` can ask for, and what each slide shows, marked by `N_`.
+    """
+
+    path: str
+    title: str
+    draw: Callable[[Frame], None]
+    group: str = ""
+    slides: Mapping[str, str] = field(default_factory=dict)
+
+
+def run(pages: Sequence[Page]) -> None:
+    """Open the page that the URL names; the first one also at the root."""
+    st.set_page_config(
+        page_title="Twenty Watts",
+        page_icon=ICON,
+        layout="wide",
+        initial_sidebar_state=SIDEBAR_PX,
+    )
+    stay_home()
+    bare = st.context.is_embedded or "show" in st.query_params
+    language_of_link()
+    entries = {page.path: _entry(page, root=page is pages[0]) for page in pages}
+    chosen = _navigation(entries, pages, "hidden" if bare else "top")
+    if not bare:
+        _phone_menu(entries)
+    chosen.run()
+
+
+def draw(page: Page) -> None:
+    """Draw one page in the frame that its link asks for."""
+    frame = frame_of(page.slides)
+    style.write_stylesheet(frame.scale, slide=frame.slide)
+    if frame.embedded:
+        style.write_clicker_keys()
+    style.notices(frame.notices)
+    page.draw(frame)
+
+
+def controls(frame: Frame) -> AbstractContextManager[Any]:
+    """Place of the controls: the sidebar; folded under the picture in a frame or on a slide."""
+    if frame.embedded or frame.slide:
+        folded: AbstractContextManager[Any] = st.expander(_("Change the inputs"))
+        return folded
+    sidebar: AbstractContextManager[Any] = st.sidebar
+    return sidebar
+
+
+def _entry(page: Page, *, root: bool) -> Any:
+    path = "root" if root else page.path
+    return st.Page(_drawing(page), title=_(page.title), url_path=path, default=root)
+
+
+def _navigation(entries: Mapping[str, Any], pages: Sequence[Page], position: Any) -> Any:
+    """Group the pages; the first one stands at the root, and its own path opens it, too."""
+    groups: dict[str, list[Any]] = {"": []}
+    for page in pages:
+        groups.setdefault(_(page.group) if page.group else "", []).append(entries[page.path])
+    first = pages[0]
+    alias = st.Page(_drawing(first), title=_(first.title), url_path=first.path, visibility="hidden")
+    groups[""].append(alias)
+    return st.navigation(groups, position=position)
+
+
+def _drawing(page: Page) -> Callable[[], None]:
+    """Draw the page: a function of its own name, by which the site knows it."""
+
+    def drawn() -> None:
+        draw(page)
+
+    drawn.__name__ = page.path
+    return drawn
+
+
+def _phone_menu(entries: Mapping[str, Any]) -> None:
+    """Draw the menu of the pages where the screen is too narrow for the navigation."""
+    with st.container(key="phone_menu"), st.popover(_("Pages")):
+        for entry in entries.values():
+            st.page_link(entry)

@@ -1,0 +1,252 @@
+"""How the page looks beyond the theme: one stylesheet, and the few HTML blocks it dresses."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from html import escape
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from estimator.web.shared.language import _, ngettext
+
+MOST_NOTICES = 3
+"""So many notices are told at once; the others are counted."""
+
+ROOT_PX = 16
+
+CSS = """
+html { font-size: %(root)spx; }
+[data-testid="stMainBlockContainer"] { padding: %(top)srem 2.2rem 3rem; max-width: 84rem; }
+[data-testid="stSidebarHeader"] { height: 2.2rem; padding-bottom: 0; margin-bottom: -2rem; }
+[data-testid="stSidebarUserContent"] { padding-top: 0.9rem; padding-bottom: 2rem; }
+[data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
+[data-testid="stSidebarUserContent"] h3 { font-size: 1.05rem; padding: 0.5rem 0 0.6rem; }
+[data-testid="stMainBlockContainer"] h3 { font-size: 1.35rem; padding: 1rem 0 0.4rem;
+                                          letter-spacing: -0.01em; }
+:is([data-testid="stTopNavLink"], [data-testid="stTopNavSection"],
+[data-testid="stTopNavDropdownLink"]):focus-visible { outline: 2px solid currentColor;
+                                                      outline-offset: 1px; }
+.st-key-phone_menu { display: none; }
+.tw { --soft: color-mix(in srgb, currentColor 72%%, transparent);
+      --line: color-mix(in srgb, currentColor 18%%, transparent); }
+.tw-sentence { font-size: 1.5rem; line-height: 1.35; letter-spacing: -0.01em; margin: 0;
+               max-width: 60rem; text-wrap: pretty; }
+.tw-sentence b { font-weight: 650; }
+.tw.tw-figures { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr));
+              gap: 0.9rem 1.6rem; margin: 0.6rem 0 0; padding: 0; }
+.tw-figure { border-top: 2px solid currentColor; padding-top: 0.45rem; }
+.tw-figure dt, .tw-figure dd { margin: 0; padding: 0; }
+.tw-figure dt { font-weight: 400; font-size: 1rem; color: var(--soft); }
+.tw-figure dd { font-variant-numeric: tabular-nums; }
+.tw-value { font-size: 2.4rem; font-weight: 600; line-height: 1.15; letter-spacing: -0.02em;
+            white-space: nowrap; }
+.tw-value small { font-size: 1.2rem; font-weight: 500; letter-spacing: 0; margin-left: 0.3rem; }
+.tw-range { font-size: 1.05rem; }
+.tw-note { font-size: 0.95rem; color: var(--soft); line-height: 1.35; margin-top: 0.2rem; }
+.tw-caption { font-size: 0.95rem; line-height: 1.35; color: var(--soft); margin: 0;
+              max-width: 60rem; }
+.tw-badge { display: inline-block; font-size: 0.95rem; border: 1.5px solid currentColor;
+            border-radius: 0.3rem; padding: 0.05rem 0.45rem; margin-top: 0.35rem; }
+.tw-assumed { margin: 0; padding: 0 0 0 0.8rem; font-size: 1rem;
+              border-left: 3px solid var(--line); color: var(--soft); }
+.tw-assumed p { margin: 0.1rem 0; }
+.tw-assumed a { color: inherit; text-decoration: underline; text-underline-offset: 0.15em; }
+.tw-problem { font-size: 0.95rem; font-weight: 600; margin: -0.6rem 0 0; }
+.tw-step { display: grid; grid-template-columns: 10rem 1fr 9rem; gap: 0 1.2rem;
+           padding: 0.5rem 0; border-top: 1px solid var(--line); line-height: 1.45;
+           font-variant-numeric: tabular-nums; }
+.tw-step > b { font-weight: 600; }
+.tw-step p { margin: 0; overflow-wrap: anywhere; }
+.tw-step .tw-words { color: var(--soft); }
+.tw-result { align-self: end; }
+.tw-brand { font-size: 1.35rem; font-weight: 650; letter-spacing: -0.01em; margin: 0; }
+.tw-brand small { display: block; font-size: 0.9rem; font-weight: 400; letter-spacing: 0;
+                  color: var(--soft); }
+.tw-inputs { width: 100%%; border-collapse: collapse; font-size: 0.95rem; line-height: 1.4;
+             font-variant-numeric: tabular-nums; }
+.tw-inputs th { text-align: left; font-weight: 600; padding: 0.3rem 1rem 0.3rem 0;
+                border-bottom: 2px solid currentColor; }
+.tw-inputs td { vertical-align: top; padding: 0.4rem 1rem 0.4rem 0; border: 0;
+                border-bottom: 1px solid var(--line); }
+.tw-inputs td:nth-child(1) { width: 22%%; }
+.tw-inputs td:nth-child(2) { width: 17%%; }
+.tw-inputs td:nth-child(3) { width: 11%%; }
+.tw-inputs td:nth-child(4) { overflow-wrap: anywhere; padding-right: 0; }
+.tw-inputs small { display: block; font-size: 0.85rem; color: var(--soft); }
+.tw-inputs a { color: inherit; text-decoration: underline; text-underline-offset: 0.15em; }
+.tw-notice { font-size: 1rem; line-height: 1.4; border-left: 4px solid #D55E00; margin: 0;
+             padding: 0.35rem 0.8rem; background: color-mix(in srgb, #D55E00 9%%, transparent); }
+.tw-notice p { margin: 0.1rem 0; overflow-wrap: anywhere; }
+.tw-slide-title { font-size: 1.45rem; font-weight: 650; line-height: 1.2; margin: 0;
+                  letter-spacing: -0.01em; }
+[class*="st-key-stale"] { opacity: 0.55; }
+@media (max-width: 640px) {
+  .st-key-phone_menu { display: flex; }
+  [data-testid="stMainBlockContainer"] { padding: %(top_small)srem 1rem 2rem; }
+  [data-testid="stExpandSidebarButton"]::after { content: "Change the inputs"; font-size: 1rem;
+    font-weight: 600; margin-left: 0.3rem; white-space: nowrap; }
+  [data-testid="stExpandSidebarButton"] { width: auto; padding: 0 0.6rem; }
+  .tw-sentence { font-size: 1.25rem; }
+  .tw.tw-figures { grid-template-columns: 1fr 1fr; gap: 0.9rem 1rem; }
+  .tw-value { font-size: 1.75rem; }
+  .tw-value small { font-size: 1rem; }
+  .tw-step { grid-template-columns: 1fr; }
+  .tw-inputs thead { display: none; }
+  .tw-inputs td:first-child { font-weight: 600; }
+  .tw-inputs tr { display: block; border-bottom: 1px solid var(--line); padding: 0.5rem 0; }
+  .tw-inputs td:nth-child(n) { display: block; border: 0; padding: 0.05rem 0; width: auto; }
+}
+"""
+
+
+SLIDE_CSS = """
+[data-testid="stHeader"] { display: none; }
+[data-testid="stMainBlockContainer"] { padding: 0.8rem 1.6rem 0; max-width: none; }
+[data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] { gap: 0.55rem; }
+[data-testid="stMainBlockContainer"] h3 { font-size: 1.1rem; padding: 0 0 0.4rem; }
+[data-testid="stExpander"] summary { padding: 0.1rem 0.6rem; }
+.tw-caption, .tw-note, .tw-assumed { font-size: 0.8rem; }
+.tw-step { font-size: 0.74rem; padding: 0.1rem 0; line-height: 1.25; }
+.tw.tw-scores, .tw.tw-misses { font-size: 0.74rem; line-height: 1.2; }
+.tw.tw-scores td, .tw.tw-scores th, .tw.tw-misses td { padding-top: 0.12rem;
+  padding-bottom: 0.12rem; }
+.tw-sentence { font-size: 1.2rem; line-height: 1.2; max-width: none; }
+"""
+"""On a slide nothing stands around the picture."""
+
+CLICKER_KEYS = """<script>
+(() => {
+  if (window.twentyWattsKeys) { return; }
+  window.twentyWattsKeys = true;
+  document.addEventListener("keydown", (event) => {
+    const method = { PageDown: "next", PageUp: "prev" }[event.key];
+    const open = document.querySelector('[role="listbox"], [role="dialog"]');
+    if (!method && (event.key !== "Escape" || open)) { return; }
+    if (document.activeElement) { document.activeElement.blur(); }
+    window.parent.focus();
+    if (method) {
+      event.preventDefault();
+      window.parent.postMessage(JSON.stringify({ method }), "*");
+    }
+  }, true);
+})();
+</script>"""
+"""PageUp and PageDown go back to the deck around a frame, by the messages that reveal.js takes; Esc
+returns the focus to it. The arrow keys stay with the sliders."""
+
+
+def write_stylesheet(scale: float, *, slide: bool) -> None:
+    """Dress the page; the text size of everything follows the root."""
+    css = CSS % {"root": f"{ROOT_PX * scale:g}", "top": "4.2", "top_small": "3.9"}
+    st.html(f"<style>{css}{SLIDE_CSS if slide else ''}</style>")
+
+
+def write_clicker_keys() -> None:
+    """Hand the keys of a clicker back to the deck around the page."""
+    st.html(CLICKER_KEYS, unsafe_allow_javascript=True)
+
+
+def notices(lines: Iterable[str]) -> None:
+    """Say above the page what could not be used as it was said; nothing where there is nothing."""
+    shown = told(lines)
+    items = "".join(f"<p>{escape(_sentence(line))}</p>" for line in shown)
+    if items:
+        st.html(f'<div class="tw tw-notice" role="alert">{items}</div>')
+
+
+def told(lines: Iterable[str]) -> list[str]:
+    """Return the first lines, and how many more there are.
+
+    >>> told("abcdef")
+    ['a', 'b', 'c', 'and 3 more']
+    """
+    every = list(dict.fromkeys(lines))
+    rest = len(every) - MOST_NOTICES
+    more = ngettext("and {n} more", "and {n} more", rest).format(n=rest)
+    return every[:MOST_NOTICES] + ([more] if rest > 0 else [])
+
+
+@contextmanager
+def last_valid(refusal: str) -> Iterator[None]:
+    """Draw what follows dimmed, as the last valid result, where there is a refusal to tell."""
+    if not refusal:
+        yield
+        return
+    notices([refusal, _("Below is the last valid result.")])
+    with st.container(key="stale"):
+        yield
+
+
+def slide_title(text: str) -> None:
+    """Say above a slide what it is about, the scenario in words."""
+    st.html(f'<h1 class="tw tw-slide-title">{escape(text)}</h1>')
+
+
+def sentence(html: str) -> None:
+    """Write the answer in one sentence; the caller has escaped it."""
+    st.html(f'<p class="tw tw-sentence">{html}</p>')
+
+
+def figures(cards: Iterable[str]) -> None:
+    """Write the headline figures side by side."""
+    st.html(f'<dl class="tw tw-figures">{"".join(cards)}</dl>')
+
+
+def figure(name: str, label: str, value: str, span: str, notes: Iterable[str]) -> str:
+    """One headline figure: what it is, how much, from where to where, and what to know."""
+    number, _, unit = value.partition(" ")
+    lines = "".join(f'<div class="tw-note">{escape(note)}</div>' for note in notes)
+    return (
+        f'<div class="tw-figure" data-quantity="{escape(name)}"><dt>{escape(label)}</dt>'
+        f'<dd><div class="tw-value">{escape(number)}<small>{escape(unit)}</small></div>'
+        f'<div class="tw-range">{escape(span)}</div>{lines}</dd></div>'
+    )
+
+
+def caption(text: str) -> None:
+    """Say under a chart what it rests on."""
+    st.html(f'<p class="tw tw-caption">{escape(text)}</p>')
+
+
+def badges(texts: Iterable[str]) -> None:
+    """Mark a result by what is to be seen at once; nothing where there is nothing."""
+    items = "".join(f'<span class="tw-badge">{escape(text)}</span> ' for text in texts)
+    if items:
+        st.html(f'<div class="tw">{items}</div>')
+
+
+def folded(label: str, key: str) -> Any:
+    """Fold a section away; `.open` says whether it is wanted, and nothing else is drawn."""
+    return st.expander(label, key=key, on_change="rerun")
+
+
+def assumptions(lines: Iterable[str]) -> None:
+    """Say calmly what was assumed or left out."""
+    items = "".join(f"<p>{escape(line[:1].upper() + line[1:])}</p>" for line in lines)
+    if items:
+        st.html(f'<div class="tw tw-assumed">{items}</div>')
+
+
+def brand(name: str, motto: str) -> None:
+    """Say where one is."""
+    st.html(f'<p class="tw tw-brand">{escape(name)}<small>{escape(motto)}</small></p>')
+
+
+def problem(text: str) -> None:
+    """Say under a widget what cannot be read."""
+    st.html(f'<p class="tw tw-problem" role="alert">{escape(text)}</p>')
+
+
+def marker(query: Mapping[str, str]) -> None:
+    """Tell scripts which state the page shows, without a pixel."""
+    st.html(f'<span hidden data-scenario="{escape("?" + urlencode(query))}"></span>')
+
+
+def _sentence(text: str) -> str:
+    """Begin with a capital and end with a full stop, unless it ends otherwise.
+
+    >>> _sentence("fs is adjusted to 2"), _sentence("did you mean h100?")
+    ('Fs is adjusted to 2.', 'Did you mean h100?')
+    """
+    return f"{text[:1].upper()}{text[1:]}{'' if text[-1:] in '.?!…' else '.'}"

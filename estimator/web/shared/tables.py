@@ -1,0 +1,324 @@
+"""How does an answer become tables: long ones, units in the column names, for charts and files."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from estimator.calibration.correction import CALIBRATED
+from estimator.catalog import Catalog, Source
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import digits, human, human_count
+from estimator.estimation.answer import Answer, answer_scenario
+from estimator.estimation.summary import RESULTS, bounds, said
+from estimator.scenario.provenance import GIVEN, Input
+from estimator.scenario.scenario import Scenario
+
+LADDER = ("b200", "a100-sxm-80", "tpu-v5p", "rtx-4090", "human-brain", "h100-sxm", "v100-sxm2-16")
+"""Devices to compare with: new, usual, another maker's, one to own, and the baseline."""
+
+COMPARED = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
+"""Quantities that devices are compared by."""
+
+PART_NAMES: Mapping[str, str] = {
+    "device, idle": "devices, being on",
+    "device, working": "devices, at work",
+    "host": "hosts: CPUs, memory, fans",
+    "network": "network",
+    "cooling and supply": "cooling and supply (PUE)",
+}
+
+DOUBT_NAMES: Mapping[str, str] = {
+    "work": "amount of work",
+    "peak": "peak of the device",
+    "power": "load of the device",
+    "power limit": "power limit of the device",
+    "idle power": "idle power of the device",
+    "host": "power of the host",
+    "network": "power of the network",
+    "power cap": "speed under the power cap",
+    "water of electricity": "water of electricity",
+    "server price": "price of the server",
+    "value decline": "loss of value",
+}
+
+INPUT_NAMES: Mapping[str, str] = {
+    "training_flop": "training compute",
+    "params": "parameters",
+    "active_params": "active parameters",
+    "device_hours": "device time",
+    "attempts": "all runs over the final one",
+    "work.formula": "6 × parameters × tokens, over an exact count",
+    "peak_flop_per_s": "dense peak",
+    "utilization.prior": "utilization before the runs",
+    "device_power_w": "power of the device at work",
+    "tdp_w": "power limit of the device",
+    "idle_w": "idle power of the device",
+    "power.load": "load, idle to power limit",
+    "power.busy_share": "busy share of the time",
+    "power.host_factor": "node power over device power",
+    "power.idle_share": "idle power over power limit",
+    "power.network_share": "network power over node power",
+    "ownership.lifetime_years": "life of the hardware",
+    "ownership.busy_share": "share of its life at work",
+    "ownership.server_price_factor": "server price over device price",
+    "embodied_co2e_kg": "making the device",
+    "embodied.device": "making the device",
+    "embodied.server_share": "making its share of the server",
+    "launch_price_usd": "purchase price of the device",
+    "pue": "PUE",
+    "wue_l_per_kwh": "water per energy (WUE)",
+    "co2e_kg_per_kwh": "carbon intensity",
+    "electricity_usd_per_kwh": "price of electricity",
+    "price_usd_per_h": "rent of one device",
+    "offsite_l_per_kwh": "water of making the electricity",
+    "power_cap": "power cap of one device",
+    "batch_tokens": "tokens of a step",
+    "recomputation": "share computed again",
+    "tensor_parallel": "devices that share a layer",
+    "pipeline_parallel": "stages of layers",
+    "expert_parallel": "devices that share the experts",
+    "micro_batches": "parts of a batch",
+    "power.cap_exponent": "speed over power under a cap",
+    "power.system_spread": "spread of the system power",
+    "system_power_w": "measured power with the host",
+    "ownership.value_lost_per_year": "value lost in a year",
+    "ownership.network_price_share": "network price over device price",
+}
+"""Names for people; a longer key takes the name of the longest beginning listed here."""
+
+
+def results_table(answer: Answer) -> pd.DataFrame:
+    """One row per result: quantity (its name ends in its unit), low, mid, high."""
+    known = answer.estimate.quantities
+    rows = [
+        {"quantity": name, **bounds(known[name], answer.level)} for name in RESULTS if name in known
+    ]
+    return pd.DataFrame(rows, columns=["quantity", "low", "mid", "high"])
+
+
+def parts_table(answer: Answer) -> pd.DataFrame:
+    """Where the energy goes: part, energy_kwh, share, label; empty if the power is unknown."""
+    parts = {
+        name: float(amount) for name, amount in answer.estimate.parts.get("energy_kwh", {}).items()
+    }
+    whole = sum(parts.values())
+    rows = [
+        {
+            "part": PART_NAMES.get(name, name),
+            "energy_kwh": amount,
+            "share": amount / whole,
+            "label": f"{_percent(amount / whole)}  {PART_NAMES.get(name, name)}, "
+            f"{said('energy_kwh', amount)}",
+        }
+        for name, amount in parts.items()
+        if amount > 0
+    ]
+    return pd.DataFrame(rows, columns=["part", "energy_kwh", "share", "label"])
+
+
+def doubts_table(answer: Answer) -> pd.DataFrame:
+    """What makes the interval wide: each doubt alone, the widest first.
+
+    Columns: doubt, share of the log-variance, bounds of the quantity if this were the only doubt
+    (quantity_low, quantity_mid, quantity_high) and a label. The quantity is the energy, or the
+    device time where the energy is not known; `doubted` names it.
+    """
+    name = doubted(answer)
+    quantity = answer.estimate[name]
+    shares = sorted(quantity.shares().items(), key=lambda item: -float(item[1]))
+    rows = []
+    for doubt, share in shares:
+        if share < 0.001:
+            continue
+        alone = bounds(Uncertain(quantity.mid, {doubt: quantity.loadings[doubt]}), answer.level)
+        span = between(name, alone["low"], alone["high"])
+        told = DOUBT_NAMES.get(doubt, doubt)
+        label = f"{told}: {span}, {_percent(float(share))}"
+        rows.append({"doubt": told, "share": float(share), **_named(name, alone), "label": label})
+    columns = ["doubt", "share", f"{name}_low", f"{name}_mid", f"{name}_high", "label"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def doubted(answer: Answer) -> str:
+    """Quantity whose doubts are told: the energy, or the device time without one."""
+    return "energy_kwh" if "energy_kwh" in answer.estimate else "device_hours"
+
+
+def other_devices(answer: Answer, catalog: Catalog, count: int = 5) -> list[Answer]:
+    """Answer the same work on other devices, as many of them, each at its own predicted use.
+
+    A run that is only known by its device time cannot be moved: nothing is returned.
+    """
+    flop = answer.workload.training_flop
+    if flop is None:
+        return []
+    known = catalog.device_names()
+    names = [name for name in LADDER if name != answer.device.id and name in known][:count]
+    return [answer_scenario(_moved(answer, name, catalog), catalog) for name in names]
+
+
+def devices_table(
+    answers: Sequence[Answer], quantity: str, names: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Compare one quantity on several devices; the first answer is the user's own.
+
+    Scenarios that are not told apart by their devices have names of their own.
+
+    Columns: device, whose ("yours" or "other"), the bounds, base (where a stem may start on a
+    logarithmic axis), a label, and told, the same with its interval; sorted by the median. A device
+    without the quantity is left out.
+    """
+    rows = []
+    for place, answer in enumerate(answers):
+        if quantity not in answer.estimate:
+            continue
+        value = bounds(answer.estimate[quantity], answer.level)
+        name = names[place] if names else answer.device.name
+        label = f"{name}: {said(quantity, value['mid'])}"
+        label += ", yours" if place == 0 and not names else ""
+        whose = "yours" if place == 0 else "other"
+        told = f"{label} ({between(quantity, value['low'], value['high'])})"
+        rows.append(
+            {"device": name, "whose": whose, **_named(quantity, value)}
+            | {"label": label, "told": told}
+        )
+    named = [f"{quantity}_{bound}" for bound in ("low", "mid", "high")]
+    table = pd.DataFrame(rows, columns=["device", "whose", *named, "label", "told"])
+    lowest = 10.0 ** np.floor(np.log10(table[named[0]].min())) if len(table) else 1.0
+    table["base"] = lowest
+    return table.sort_values(named[1], kind="stable", ignore_index=True)
+
+
+def inputs_table(answer: Answer, catalog: Catalog) -> pd.DataFrame:
+    """Every number that was used, with its range, basis and source."""
+    rows = [_input_row(name, item, catalog) for name, item in answer.inputs.items()]
+    return pd.DataFrame(rows)
+
+
+def credit(answer: Answer, catalog: Catalog, beginnings: Iterable[str]) -> str:
+    """Sources behind some of the inputs in a few words: publishers and years."""
+    wanted = tuple(beginnings)
+    used = [item for name, item in answer.inputs.items() if name.startswith(wanted)]
+    found = [source for item in used if (source := _source_of(item, catalog)) is not None]
+    told = [
+        f"{source.publisher if source.publisher != 'various' else source.title} ({source.date[:4]})"
+        for source in found
+    ]
+    return ", ".join(dict.fromkeys(told))
+
+
+def input_name(key: str) -> str:
+    """Name an input for people.
+
+    >>> input_name("peak_flop_per_s.bf16"), input_name("power.load.gpu-datacenter")
+    ('dense peak', 'load, idle to power limit')
+    """
+    matches = [known for known in INPUT_NAMES if key == known or key.startswith(known + ".")]
+    return INPUT_NAMES[max(matches, key=len)] if matches else key.replace("_", " ")
+
+
+def amount(value: float, unit: str) -> str:
+    """Write a number of the profiles with its unit, for people.
+
+    >>> amount(989.4e12, "FLOP/s"), amount(0.277, "1"), amount(7e9, "parameters")
+    ('989 TFLOP/s', '0.277', '7 billion')
+    >>> amount(2.5, "USD/h"), amount(0.38355, "kgCO2e/kWh")
+    ('$2.5/h', '0.384 kgCO2e/kWh')
+    >>> amount(4.0, "year")
+    '4 years'
+    """
+    if unit == "1":
+        return digits(value)
+    if unit in ("parameters", "parameter", "tokens", "token", "device"):
+        return human_count(value)
+    if unit.startswith("USD"):
+        return f"${digits(value)}{unit.removeprefix('USD')}"
+    if unit in ("FLOP", "FLOP/s", "OP/s", "B", "B/s"):
+        return human(value, unit)
+    text = digits(value)
+    return f"{text} {unit}{'s' if unit == 'year' and text != '1' else ''}"
+
+
+def between(quantity: str, low: float, high: float) -> str:
+    """Write a range of a result with its unit once, where both ends have the same.
+
+    >>> between("energy_kwh", 52.1e3, 164e3), between("cost_usd", 102e3, 1.14e6)
+    ('52.1 – 164 MWh', '102 k$ – 1.14 M$')
+    >>> between("cost_usd", 102e3, 102e3)
+    '102 k$'
+    """
+    first, last = said(quantity, low), said(quantity, high)
+    if first == last:
+        return first
+    number, _, unit = first.partition(" ")
+    return f"{number if last.partition(' ')[2] == unit else first} – {last}"
+
+
+def _moved(answer: Answer, hardware: str, catalog: Catalog) -> Scenario:
+    """The same work elsewhere: what was said of the device itself is not carried over."""
+    peaks = catalog.device(hardware).peaks
+    precision = answer.precision if answer.precision in peaks else None
+    return replace(
+        answer.scenario,
+        hardware=hardware,
+        precision=precision,
+        devices=float(answer.run.devices),
+        utilization=None,
+        device_hours=None,
+        price=None,
+        power_cap=None,
+        device_price=None,
+    )
+
+
+def _named(quantity: str, value: Mapping[str, float]) -> dict[str, float]:
+    return {f"{quantity}_{bound}": value[bound] for bound in ("low", "mid", "high")}
+
+
+def _percent(share: float) -> str:
+    """Write a share for people: '70 %', never '0 %'."""
+    return "under 1 %" if share < 0.01 else f"{share * 100:.0f} %"
+
+
+def _source_of(item: Input, catalog: Catalog) -> Source | None:
+    """Source of a number; what measured runs corrected rests on these."""
+    if not item.source:
+        return None
+    if item.basis != CALIBRATED:
+        return catalog.source(item.source)
+    one = not item.source.endswith("measured runs")
+    return Source(
+        id=item.source,
+        title=f"measured run {item.source}" if one else item.source,
+        publisher="measured runs",
+        date=item.date,
+        licence="",
+        url=None,
+        note=None,
+    )
+
+
+def _input_row(name: str, item: Input, catalog: Catalog) -> dict[str, str | float | None]:
+    source = _source_of(item, catalog)
+    ranged = item.low is not None and item.high is not None and item.low != item.high
+    return {
+        "key": name,
+        "input": input_name(name),
+        "said": amount(item.value, item.unit),
+        "range": f"{digits(item.low or 0.0)} – {amount(item.high or 0.0, item.unit)}"
+        if ranged
+        else "",
+        "value": item.value,
+        "unit": item.unit,
+        "low": item.low,
+        "high": item.high,
+        "basis": "you said so" if item.basis == GIVEN else item.basis,
+        "title": source.title if source else "",
+        "publisher": source.publisher if source else "",
+        "date": item.date or (source.date if source else ""),
+        "url": (source.url or "") if source else "",
+        "licence": source.licence if source else "",
+        "note": item.note,
+    }

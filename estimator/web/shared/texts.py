@@ -1,0 +1,57 @@
+"""Which texts does the app say: collected from the code and the profiles, for the catalogues.
+
+Texts are the constants in `_("...")`, `N_("...")`, `ngettext("...", "...", n)`, `say("...")`, the
+names of figures and levers, and what the profiles of the claims tell in words. A test compares them
+with every catalogue, so that another language is one file and none of its texts is left out.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from estimator.catalog import Catalog
+from estimator.catalog.claim_records import ClaimRecord
+
+PACKAGE = Path(__file__).parents[2]
+MARKED = ("_", "N_", "say", "ngettext")
+NAMED = {"Figure": ("name",), "Lever": ("title", "setting")}
+"""Class -> keywords of its call that hold a text."""
+
+
+def texts_of(*folders: str) -> set[str]:
+    """Texts in the code of some folders of the package."""
+    found: set[str] = set()
+    for folder in folders:
+        place = PACKAGE / folder
+        paths = [place] if place.suffix == ".py" else sorted(place.rglob("*.py"))
+        for path in paths:
+            found |= set(_texts(ast.parse(path.read_text(encoding="utf-8"))))
+    return found
+
+
+def claim_texts(catalog: Catalog) -> set[str]:
+    """Texts of the claims as told."""
+    return {text for claim in catalog.claims().values() for text in _told(claim)}
+
+
+def _told(claim: ClaimRecord) -> tuple[str, str, str]:
+    return claim.title, claim.as_told, claim.quantity
+
+
+def _texts(tree: ast.AST) -> Iterator[str]:
+    """Yield the constants that stand where a text is said."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "id", "")
+        if name in MARKED:
+            yield from _constants(node.args[:1])
+        for keyword in node.keywords:
+            if keyword.arg in NAMED.get(name, ()):
+                yield from _constants([keyword.value])
+
+
+def _constants(nodes: list[ast.expr]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value

@@ -1,0 +1,444 @@
+"""The URL is the state: one codec for all pages, read on arrival, written when a control moves.
+
+A page declares what its link can say, once:
+
+>>> STATE = UrlState("claims", Parameters(
+...     "claims",
+...     Choice("field", ("all", "energy", "cost")),
+...     Number("sites", 3.0, low=1.0, high=50.0, whole=True),
+... ))
+
+`STATE.arrive()` returns what the widgets ask, or a link that was opened, reloaded or gone back to;
+the page draws its widgets with `key=STATE.key("field")`; `STATE.leave(STATE.query(values))` writes
+the URL where a value changed, which makes one step of the browser's history. A link carries the
+version of its schema, `v`, and that of the data, `d`. What a link says and a page cannot use is
+adjusted or left out, and shown as a notice: never in silence, never as a traceback.
+"""
+
+from collections.abc import Collection, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import streamlit as st
+
+from estimator.scenario.scenario import LINK_VERSION, read_number
+from estimator.web.shared.frame import KEPT, shortened
+from estimator.web.shared.language import _, ngettext
+from estimator.web.shared.profiles import data_version
+
+State = MutableMapping[Any, Any]
+Query = Mapping[str, str]
+Value = TypeVar("Value")
+
+VERSIONS = ("v", "d")
+"""Names in a link that say by which schema and which data it was made."""
+
+LONGEST_QUERY = 20_000
+"""A longer link is no link of ours [characters]."""
+
+
+class Codec(Protocol[Value]):
+    """How the state of one page stands in a link and in its widgets."""
+
+    def names(self) -> Collection[str]:
+        """Names that a link of this page may have."""
+
+    def present(self, state: State) -> bool:
+        """Whether the widgets hold values: not on the first visit, nor back from another page."""
+
+    def read(self, query: Query) -> tuple[Value, list[str]]:
+        """Value that a link says, completed, and what of it was adjusted or left out."""
+
+    def show(self, value: Value, state: State) -> None:
+        """Make the widgets show a value."""
+
+    def gather(self, state: State, last: Value) -> Value:
+        """Value that the widgets ask for; the last one where they hold nothing that can be read."""
+
+
+@dataclass
+class Memory:
+    """What one session remembers of a page between two runs of its script."""
+
+    asked: Any
+    seen: dict[str, str]
+    written: dict[str, str] | None = None
+    notices: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class UrlState(Generic[Value]):
+    """State of one page.
+
+    Parameters
+    ----------
+    page : str
+        Path of the page.
+    codec : Codec
+        How its state stands in a link and in its widgets.
+    """
+
+    page: str
+    codec: Codec[Value]
+
+    def key(self, name: str) -> str:
+        """Key of the widget of a parameter."""
+        return widget_key(self.page, name)
+
+    def arrive(self) -> Value:
+        """What is asked: by the widgets, or by a URL that was opened, reloaded or gone back to.
+
+        A request that was on its way while the URL was written still carries the old URL; it is
+        told from going back by the widget that it changed.
+        """
+        state, query = st.session_state, _bounded(dict(st.query_params))
+        memory: Memory | None = state.get(self._place)
+        if memory is None:
+            memory = self._open(query, state)
+        elif not self.codec.present(state):
+            if set(query) - set(KEPT):
+                memory = self._open(query, state)
+            else:
+                self.codec.show(memory.asked, state)
+                memory.seen, memory.written = query, query
+        asked = self.codec.gather(state, memory.asked)
+        if query != memory.seen and asked == memory.asked:
+            memory = self._open(query, state)
+            asked = memory.asked
+        if asked != memory.asked:
+            memory.asked, memory.notices = asked, []
+        return asked
+
+    @property
+    def notices(self) -> list[str]:
+        """What of the link that was opened could not be used; none once a control has moved."""
+        memory: Memory | None = st.session_state.get(self._place)
+        return [] if memory is None else memory.notices
+
+    def leave(self, query: Query, *, embedded: bool) -> None:
+        """Write the URL if what it says has changed; in a frame it is never written."""
+        memory: Memory = st.session_state[self._place]
+        address = with_look(query)
+        if not embedded and address != (memory.written or address):
+            st.query_params.from_dict(address)
+            memory.seen = address
+        memory.written = address
+
+    def choose(self, value: Value) -> None:
+        """Make the widgets show a value, before they are drawn; a callback may do it."""
+        self.codec.show(value, st.session_state)
+
+    def forget(self) -> None:
+        """Read the URL again, as if the page had just been opened."""
+        del st.session_state[self._place]
+
+    def _open(self, query: dict[str, str], state: State) -> Memory:
+        """Make the widgets show what a URL says."""
+        value, notices = self.codec.read(query)
+        known = {*VERSIONS, *KEPT, *self.codec.names()}
+        unknown = [name for name in query if name not in known]
+        notices = [*_versions(query), *notices, *_unknown(unknown)]
+        self.codec.show(value, state)
+        asked = self.codec.gather(state, value)
+        state[self._place] = memory = Memory(asked=asked, seen=dict(query), notices=notices)
+        return memory
+
+    @property
+    def _place(self) -> str:
+        return f"_{self.page}_memory"
+
+
+def widget_key(page: str, name: str) -> str:
+    """Key of a widget: no two pages share one."""
+    return f"{page}_{name}"
+
+
+def versioned(query: Query) -> dict[str, str]:
+    """Query of a link with the versions of its schema and data."""
+    return {"v": LINK_VERSION, "d": data_version(), **query}
+
+
+def with_look(query: Query) -> dict[str, str]:
+    """Query of a link with what the present one says of the look of the page."""
+    kept = {name: st.query_params[name] for name in KEPT if name in st.query_params}
+    return {**versioned(query), **kept}
+
+
+def address_of(query: Query, page: str | None = None, **look: str) -> str:
+    """Full URL of a page with a query; of the present page where none is named."""
+    url = urlsplit(st.context.url or "")
+    path = url.path or "/"
+    if page is not None:
+        path = f"{path.rpartition('/')[0]}/{page}"
+    return url._replace(path=path, query=urlencode({**look, **query})).geturl()
+
+
+@dataclass(frozen=True, init=False)
+class Parameters:
+    """Codec of a page whose state is a few named values, each with one widget of its own.
+
+    Parameters
+    ----------
+    page : str
+        Path of the page.
+    *known : Choice, Number, Typed or Text
+        What a link can say; the first value is in every link, none is left to a default.
+    """
+
+    page: str
+    known: "tuple[Parameter, ...]"
+
+    def __init__(self, page: str, *known: "Parameter") -> None:
+        object.__setattr__(self, "page", page)
+        object.__setattr__(self, "known", known)
+
+    def names(self) -> Collection[str]:
+        """Names of the values."""
+        return [one.name for one in self.known]
+
+    def present(self, state: State) -> bool:
+        """Whether the widgets hold values."""
+        return widget_key(self.page, self.known[0].name) in state
+
+    def read(self, query: Query) -> tuple[dict[str, Any], list[str]]:
+        """Values that a link says; the usual ones where it is silent or cannot be used."""
+        values: dict[str, Any] = {}
+        notices: list[str] = []
+        for one in self.known:
+            values[one.name], notice = one.read(query.get(one.name))
+            notices += [notice] if notice else []
+        return values, notices
+
+    def show(self, value: dict[str, Any], state: State) -> None:
+        """Make the widgets show values."""
+        for one in self.known:
+            state[widget_key(self.page, one.name)] = one.shown(value[one.name])
+
+    def gather(self, state: State, last: dict[str, Any]) -> dict[str, Any]:
+        """Values that the widgets hold; a widget that is not drawn keeps its last one."""
+        found = {}
+        for one in self.known:
+            key = widget_key(self.page, one.name)
+            held = state[key] if key in state else one.shown(last[one.name])
+            value, notice = one.read(one.written(held) if held is not None else None)
+            found[one.name] = last[one.name] if notice else value
+        return found
+
+    def query(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return the values as a link says them."""
+        return {one.name: one.written(values[one.name]) for one in self.known}
+
+    def problems(self, state: State) -> dict[str, str]:
+        """Widget -> why what it holds cannot be used, of those for which that is so."""
+        held = {one.name: state.get(widget_key(self.page, one.name)) for one in self.known}
+        found = {
+            one.name: one.read(one.written(held[one.name]))[1]
+            for one in self.known
+            if held[one.name] is not None
+        }
+        return {name: notice for name, notice in found.items() if notice}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One word of a few; the first is the usual one."""
+
+    name: str
+    options: Collection[str]
+    usual: str | None = None
+
+    def read(self, text: str | None) -> tuple[str, str]:
+        """Word that a text says, and what is wrong with it."""
+        usual = next(iter(self.options)) if self.usual is None else self.usual
+        if text is None or text in self.options:
+            return usual if text is None else text, ""
+        known = ", ".join(list(self.options)[:8])
+        more = " …" if len(self.options) > 8 else ""
+        notice = _("“{name}” is {told}, and only {known} are known: {usual} is shown")
+        return usual, notice.format(
+            name=self.name, told=shortened(text), known=known + more, usual=usual
+        )
+
+    def shown(self, value: Any) -> str:
+        """What the widget holds for a value."""
+        return str(value)
+
+    def written(self, value: Any) -> str:
+        """Return a value as a link says it."""
+        return str(value)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number within limits, for a slider or a number input."""
+
+    name: str
+    usual: float
+    low: float
+    high: float
+    whole: bool = False
+
+    def read(self, text: str | None) -> tuple[float, str]:
+        """Nearest number that a text says, and what is wrong with it.
+
+        >>> Number("sites", 3.0, low=1.0, high=50.0, whole=True).read("99")[0]
+        50
+        """
+        if text is None:
+            return self._kind(self.usual), ""
+        try:
+            number = read_number(self.name, shortened(text))
+        except ValueError:
+            notice = _("“{name}” is not a number: {told}").format(
+                name=self.name, told=shortened(text)
+            )
+            return self._kind(self.usual), notice
+        best = min(max(round(number) if self.whole else number, self.low), self.high)
+        if best == number:
+            return self._kind(best), ""
+        notice = _("“{name}” is adjusted from {told} to {best:g}")
+        return self._kind(best), notice.format(name=self.name, told=shortened(text), best=best)
+
+    def shown(self, value: Any) -> float:
+        """What the widget holds for a value."""
+        return self._kind(value)
+
+    def written(self, value: Any) -> str:
+        """Return a value as a link says it."""
+        return short_number(float(value))
+
+    def _kind(self, value: float) -> float:
+        return int(value) if self.whole else float(value)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A number that is typed as people write it, such as 7B, or left open."""
+
+    name: str
+    usual: float | None = None
+    low: float = 0.0
+    high: float = 1e30
+
+    def read(self, text: str | None) -> tuple[float | None, str]:
+        """Number that a text says; the usual one, with what is wrong, where it says none.
+
+        >>> Typed("params").read("7B"), Typed("params").read("")
+        ((7000000000.0, ''), (None, ''))
+        """
+        if text is None:
+            return self.usual, ""
+        if not text.strip():
+            return None, ""
+        try:
+            number = read_number(self.name, shortened(text))
+        except ValueError:
+            notice = _("“{name}” is not a number: {told}; write it like 7e9 or 7B")
+            return self.usual, notice.format(name=self.name, told=shortened(text))
+        if not self.low <= number <= self.high:
+            notice = _("“{name}” must be between {low:g} and {high:g}, got {told}")
+            return self.usual, notice.format(
+                name=self.name, low=self.low, high=self.high, told=shortened(text)
+            )
+        return number, ""
+
+    def shown(self, value: Any) -> str:
+        """What the widget holds for a value."""
+        return "" if value is None else short_number(value)
+
+    def written(self, value: Any) -> str:
+        """Return a value as a link says it; what was typed stays as it is."""
+        if isinstance(value, str):
+            return value
+        return "" if value is None else short_number(value)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text of one line, such as a link; what is longer than any is left out."""
+
+    name: str
+    usual: str = ""
+    longest: int = 4000
+
+    def read(self, text: str | None) -> tuple[str, str]:
+        """Text that a link says, and what is wrong with it.
+
+        >>> Text("a").read("x" * 5000)[1]
+        '“a” is longer than 4000 characters'
+        """
+        if text is None:
+            return self.usual, ""
+        if len(text) > self.longest:
+            notice = _("“{name}” is longer than {longest} characters")
+            return self.usual, notice.format(name=self.name, longest=self.longest)
+        return text.strip(), ""
+
+    def shown(self, value: Any) -> str:
+        """What the widget holds for a value."""
+        return str(value)
+
+    def written(self, value: Any) -> str:
+        """Return a value as a link says it."""
+        return str(value)
+
+
+Parameter = Choice | Number | Typed | Text
+
+
+def short_number(value: float) -> str:
+    """Write a number as people type it, exactly.
+
+    >>> short_number(7e9), short_number(3.14e23), short_number(0.277), short_number(2048.0)
+    ('7B', '3.14e23', '0.277', '2048')
+    """
+    plain = f"{value:.15g}".replace("e+", "e")
+    scaled = [f"{value / 10.0**power:.15g}{suffix}" for power, suffix in _SUFFIXES]
+    texts = [text for text in (plain, *scaled) if "e-" not in text or text == plain]
+    exact = [text for text in texts if read_number("", text) == value]
+    return min(exact, key=len) if exact else repr(value)
+
+
+_SUFFIXES = ((6, "M"), (9, "B"), (12, "T"))
+
+
+def _bounded(query: dict[str, str]) -> dict[str, str]:
+    """Leave a link of absurd length unread but for its first names."""
+    kept: dict[str, str] = {}
+    for name, text in query.items():
+        if sum(map(len, (*kept, *kept.values()))) + len(name) + len(text) > LONGEST_QUERY:
+            break
+        kept[name] = text
+    return kept
+
+
+def _versions(query: Query) -> list[str]:
+    """What to know of a link that was made by another schema or other data."""
+    notices = []
+    if query.get("v", LINK_VERSION) != LINK_VERSION:
+        notices.append(
+            _("this link is of version {told}, not {known}: check what it shows").format(
+                told=shortened(query["v"]), known=LINK_VERSION
+            )
+        )
+    if query.get("d", data_version()) != data_version():
+        notices.append(
+            _(
+                "this link was made with other data ({told}, now {known}): figures may differ"
+            ).format(told=shortened(query["d"]), known=data_version())
+        )
+    return notices
+
+
+def _unknown(names: list[str]) -> list[str]:
+    """Say which names of a link the page does not know."""
+    if not names:
+        return []
+    first = ", ".join(f"“{shortened(name)}”" for name in names[:3])
+    rest = len(names) - 3
+    more = ngettext(" and {n} more", " and {n} more", rest).format(n=rest) if rest > 0 else ""
+    text = ngettext(
+        "{names} is unknown to this page", "{names} are unknown to this page", len(names)
+    )
+    return [text.format(names=first + more)]

@@ -1,0 +1,400 @@
+"""Trends: compute, memory, efficiency, budgets and quantum volume through the years."""
+
+import json
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from estimator.claims.ledger import claim
+from estimator.core.units import digits
+from estimator.trends.budget import bought_by_year, compute_per_dollar, cost_by_year
+from estimator.trends.growth import Growth
+from estimator.trends.memory_wall import holders
+from estimator.trends.records import (
+    Series,
+    device_bandwidth,
+    device_efficiency,
+    device_memory,
+    device_peak,
+    model_size,
+    quantum_volume,
+    training_compute,
+)
+from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared.amounts import amount, localised, sentence
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import kept, open_catalog, preset_names
+from estimator.web.shared.site import LIMITS, Page, controls
+from estimator.web.shared.url_state import Choice, Parameters, Typed, UrlState
+
+VIEWS = ("compute", "memory-wall", "efficiency", "budget", "cost", "quantum")
+Row = dict[str, Any]
+MONTHS = 12.0
+TABLE_ROWS = 40
+
+
+@kept
+def with_flop() -> tuple[str, ...]:
+    """Presets whose compute is on record, GPT-3 first."""
+    presets = open_catalog().presets()
+    found = [
+        one.id
+        for one in presets
+        if one.id in preset_names() and "training_flop" in one.records and one.id != "gpt-3"
+    ]
+    return ("gpt-3", *found)
+
+
+PARAMETERS = Parameters(
+    "trends",
+    Choice("view", VIEWS),
+    Typed("budget", usual=100e3, low=1.0, high=1e15),
+    Choice("preset", with_flop()),
+)
+STATE = UrlState("trends", PARAMETERS)
+
+
+@kept
+def all_series() -> dict[str, Series]:
+    """Every series of records, read once per server."""
+    catalog = open_catalog()
+    return {
+        "compute": training_compute(catalog),
+        "params": model_size(catalog),
+        "peak": device_peak(catalog),
+        "memory": device_memory(catalog),
+        "bandwidth": device_bandwidth(catalog),
+        "efficiency": device_efficiency(catalog),
+        "per dollar": compute_per_dollar(catalog),
+        "ibm": quantum_volume(catalog, "IBM"),
+        "quantum": quantum_volume(catalog),
+    }
+
+
+def draw(frame: Frame) -> None:
+    """Draw the view asked for: the finding in a sentence, the records, and the row behind each."""
+    values = STATE.arrive()
+    style.notices(STATE.notices)
+    view = VIEW_OF.get(frame.show, values["view"])
+    if frame.slide:
+        style.slide_title(_(VIEW_NAMES[view]))
+    else:
+        st.segmented_control(
+            _("View"),
+            VIEWS,
+            format_func=lambda name: _(VIEW_NAMES[name]),
+            required=True,
+            key=STATE.key("view"),
+            label_visibility="collapsed",
+        )
+    rows = DRAWN[view](values, frame)
+    with controls(frame):
+        st.text_input(_("Budget [USD]"), key=STATE.key("budget"))
+        st.selectbox(
+            _("Training run of fixed size"),
+            with_flop(),
+            format_func=lambda name: preset_names()[name],
+            key=STATE.key("preset"),
+        )
+    query = PARAMETERS.query(values)
+    if not frame.slide:
+        files = (
+            share.csv(f"trends-{view}", lambda: str(pd.DataFrame(rows).to_csv(index=False))),
+            share.json(f"trends-{view}", lambda: json.dumps(rows)),
+        )
+        share.draw(SLIDES, query, title=_(VIEW_NAMES[view]), files=files)
+    STATE.leave(query, embedded=frame.embedded)
+    style.marker(query)
+
+
+def _compute(values: Row, frame: Frame) -> list[Row]:
+    """Training compute of published runs with the fit through the largest."""
+    every = all_series()["compute"]
+    best = every.front()
+    trend = best.trend()
+    text = _(
+        "The largest published runs doubled every {mid} months ({low} to {high}, 80 % interval); "
+        "all {count} runs together every {all} months."
+    )
+    low, mid, high = (localised(digits(MONTHS * years)) for years in trend.doubling_years())
+    style.sentence(
+        escape(
+            text.format(
+                low=low,
+                mid=mid,
+                high=high,
+                count=len(every.years),
+                all=localised(digits(MONTHS * every.trend().doubling_years()[1])),
+            )
+        )
+    )
+    names = (_("published runs"), _("larger than all before"))
+    others = [one for one in _records(every, names[0], "FLOP") if one["row"] not in best.rows]
+    rows = [*others, *_records(best, names[1], "FLOP")]
+    rows += _line(trend, best, names[1])
+    _chart(rows, (_("year"), _("training compute [FLOP]")), names, frame, "compute")
+    style.caption(
+        _(
+            "Only record-breaking runs enter the fit, so it tells the pace of the front, not of "
+            "all training. Point at a run for its row."
+        )
+    )
+    _rows_table(best, "FLOP", frame)
+    return rows
+
+
+def _memory_wall(values: Row, frame: Frame) -> list[Row]:
+    """Hardware and models, each over its own value in 2016, and who holds what."""
+    told = claim("memory-wall", open_catalog())
+    style.sentence(escape(sentence(told.finding.why[0])))
+    names = {
+        "compute": _("training compute"),
+        "params": _("parameters"),
+        "peak": _("FLOP/s of a device"),
+        "memory": _("memory of a device"),
+        "bandwidth": _("bandwidth"),
+    }
+    rows: list[Row] = []
+    for key, name in names.items():
+        series = all_series()[key]
+        used = series.front() if key in ("compute", "params") else series
+        trend = used.trend()
+        base = float(np.asarray(trend.at(2016.0)))
+        unit = {"compute": "FLOP", "params": "1"}.get(key, series.unit)
+        rows += [one | {"value": one["value"] / base} for one in _records(used, name, unit)]
+        rows += [one | {"value": one["value"] / base} for one in _line(trend, used, name)]
+    _chart(
+        rows,
+        (_("year"), _("over the fitted value of 2016")),
+        tuple(names.values()),
+        frame,
+        "memory-wall",
+    )
+    if not frame.slide:
+        st.subheader(_("Devices that merely hold the largest model"), anchor=False)
+        draw_table(
+            (_("Year"), _("Model"), _("parameters"), _("Device"), _("devices")),
+            [
+                (
+                    str(one.year),
+                    one.model,
+                    amount(one.params, "1"),
+                    one.device,
+                    amount(one.devices, "1"),
+                )
+                for one in holders(open_catalog())
+            ],
+        )
+        style.caption(_("16-bit weights alone; the largest model and memory on record until then."))
+    return rows
+
+
+def _efficiency(values: Row, frame: Frame) -> list[Row]:
+    """Peak per watt."""
+    series = all_series()["efficiency"]
+    trend = series.trend()
+    text = _(
+        "FLOP/s per watt doubled every {mid} years ({low} to {high}) over {count} accelerators."
+    )
+    low, mid, high = (localised(digits(years)) for years in trend.doubling_years())
+    style.sentence(escape(text.format(low=low, mid=mid, high=high, count=len(series.years))))
+    names = (_("accelerators"),)
+    rows = [*_records(series, names[0], "FLOP/s/W"), *_line(trend, series, names[0])]
+    _chart(rows, (_("year"), _("peak per watt [FLOP/s/W]")), names, frame, "efficiency")
+    style.caption(_("Dense peak in 16 or 32 bits over the power limit of the device alone."))
+    _rows_table(series.front(), "FLOP/s/W", frame)
+    return rows
+
+
+def _budget(values: Row, frame: Frame) -> list[Row]:
+    """What a budget bought."""
+    budget = values["budget"] or 100e3
+    series = all_series()["per dollar"]
+    found = bought_by_year(budget, open_catalog())
+    last = found[-1]
+    text = _("{budget} bought {flop} in {year}: a language model of {params} parameters at best.")
+    style.sentence(
+        escape(
+            text.format(
+                budget=amount(budget, "USD"),
+                flop=amount(last.flop, "FLOP"),
+                year=last.year,
+                params=amount(last.params, "1"),
+            )
+        )
+    )
+    names = (_("compute for the budget"),)
+    scaled = [one | {"value": one["value"] * budget} for one in _records(series, names[0], "")]
+    rows = [one | {"text": amount(one["value"], "FLOP")} for one in scaled]
+    trend = series.front().trend()
+    rows += [one | {"value": one["value"] * budget} for one in _line(trend, series, names[0])]
+    _chart(rows, (_("year"), _("compute bought [FLOP]")), names, frame, "budget")
+    style.caption(
+        _(
+            "Launch prices spread over the device's life, at 30 % of the peak; hosts, electricity "
+            "and interest are not included, so this is an upper bound."
+        )
+    )
+    if not frame.slide:
+        draw_table(
+            (_("Year"), _("Device"), _("compute"), _("parameters"), _("tokens")),
+            [
+                (
+                    str(one.year),
+                    one.device,
+                    amount(one.flop, "FLOP"),
+                    amount(one.params, "1"),
+                    amount(one.tokens, "1"),
+                )
+                for one in found
+            ],
+        )
+    return rows
+
+
+def _cost(values: Row, frame: Frame) -> list[Row]:
+    """Cost of a fixed model."""
+    preset = open_catalog().preset(values["preset"])
+    flop = preset.records["training_flop"].value
+    series = cost_by_year(flop, open_catalog())
+    cheapest = int(np.argmin(series.values))
+    text = _("{name}: {first} on {old}, {last} on {new}.")
+    dearest = int(np.argmin(series.years))
+    style.sentence(
+        escape(
+            text.format(
+                name=preset.name,
+                first=amount(float(series.values[dearest]), "USD"),
+                old=series.labels[dearest],
+                last=amount(float(series.values[cheapest]), "USD"),
+                new=series.labels[cheapest],
+            )
+        )
+    )
+    names = (_("cost of the training"),)
+    rows = [*_records(series, names[0], "USD"), *_line(series.trend(), series, names[0])]
+    _chart(rows, (_("year"), _("cost [USD]")), names, frame, "cost")
+    style.caption(
+        _(
+            "Launch prices spread over the device's life, at 30 % of the peak; hosts, electricity "
+            "and interest are not included, so this is a lower bound."
+        )
+    )
+    _rows_table(series, "USD", frame)
+    return rows
+
+
+def _quantum(values: Row, frame: Frame) -> list[Row]:
+    """Quantum volume, and why it is not converted."""
+    told = claim("quantum-volume", open_catalog())
+    refusal = told.finding.refusal
+    style.sentence(escape(sentence(told.finding.why[0])))
+    names = (_("IBM"), _("best of all makers"))
+    ibm, best = all_series()["ibm"], all_series()["quantum"].front()
+    rows = [*_records(ibm, names[0], "1"), *_records(best, names[1], "1")]
+    rows += [*_line(ibm.trend(), ibm, names[0]), *_line(best.trend(), best, names[1])]
+    _chart(rows, (_("year"), _("quantum volume")), names, frame, "quantum")
+    if refusal is not None:
+        style.caption(sentence(refusal))
+    _rows_table(all_series()["quantum"], "1", frame)
+    return rows
+
+
+def _records(series: Series, name: str, unit: str) -> list[Row]:
+    return [
+        {
+            "year": float(year),
+            "value": float(value),
+            "name": name,
+            "label": label,
+            "text": amount(float(value), unit) if unit else "",
+            "row": row,
+        }
+        for label, row, year, value in zip(
+            series.labels, series.rows, series.years, series.values, strict=True
+        )
+    ]
+
+
+def _line(trend: Growth, series: Series, name: str) -> list[Row]:
+    ends = (float(series.years.min()), float(series.years.max()))
+    return [
+        {
+            "year": year,
+            "value": float(np.asarray(trend.at(year))),
+            "name": name,
+            "label": "",
+            "text": "",
+            "row": "",
+        }
+        for year in ends
+    ]
+
+
+def _chart(
+    rows: list[Row], titles: tuple[str, str], names: tuple[str, ...], frame: Frame, view: str
+) -> None:
+    figures.draw(
+        plots.fitted,
+        pd.DataFrame(rows),
+        frame.look,
+        of=(titles, names),
+        key=f"trends_{view}",
+        alt=_("{y} through the years: {names}").format(y=titles[1], names=", ".join(names)),
+    )
+
+
+def _rows_table(series: Series, unit: str, frame: Frame) -> None:
+    """Draw the records of a trend with the row behind each."""
+    if frame.slide:
+        return
+    rows = list(zip(series.years, series.labels, series.values, series.rows, strict=True))
+    draw_table(
+        (_("Year"), _("Record"), _("value"), _("Row")),
+        [
+            (str(int(year)), label, amount(float(value), unit), _row_cell(row))
+            for year, label, value, row in rows[-TABLE_ROWS:]
+        ],
+    )
+
+
+def _row_cell(row: str) -> str:
+    """Return the file behind a record, a device's as a link to the page that uses it."""
+    if row.startswith("hardware/"):
+        device = row.removeprefix("hardware/").removesuffix(".toml")
+        return anchor(f"estimate?v=1&preset=gpt-3&hardware={device}", row)
+    return row
+
+
+DRAWN: dict[str, Callable[[Row, Frame], list[Row]]] = {
+    "compute": _compute,
+    "memory-wall": _memory_wall,
+    "efficiency": _efficiency,
+    "budget": _budget,
+    "cost": _cost,
+    "quantum": _quantum,
+}
+VIEW_NAMES = {
+    "compute": N_("Training compute"),
+    "memory-wall": N_("The memory wall"),
+    "efficiency": N_("Efficiency"),
+    "budget": N_("What a budget buys"),
+    "cost": N_("Cost of a fixed model"),
+    "quantum": N_("Quantum volume"),
+}
+VIEW_OF = {view.replace("-", "_"): view for view in VIEWS}
+SLIDES = {
+    "compute": N_("training compute of published runs"),
+    "memory_wall": N_("compute, memory, bandwidth and model size"),
+    "efficiency": N_("FLOP/s per watt"),
+    "budget": N_("what a budget bought, year by year"),
+    "cost": N_("the cost of a fixed model"),
+    "quantum": N_("quantum volume, and why it is not converted"),
+}
+PAGE = Page(path="trends", title=N_("Trends"), group=LIMITS, draw=draw, slides=SLIDES)

@@ -1,0 +1,47 @@
+"""How much work the audio spectrogram transformer (AST) is, at the length of its config.
+
+Defaults are those of transformers 5.23.
+"""
+
+from estimator.workload.blocks import Costs, held, linear, table
+from estimator.workload.families.vit import trunk
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs, quantity
+from estimator.workload.model_class import label_count, task
+from estimator.workload.network import Network, Pass, Reach, lines, network
+from estimator.workload.registry import family
+
+
+@family("audio-spectrogram-transformer")
+def spectrogram(fields: Fields) -> Network:
+    """AST: a transformer over overlapping patches of a spectrogram (arXiv:2104.01778, sec. 2)."""
+    vision = trunk(fields)
+    hidden, patch = vision.hidden, vision.patch
+    mel = fields.size("num_mel_bins", default=128)
+    frames = fields.size("max_length", default=1024)
+    wide = (mel - patch) // fields.size("frequency_stride", default=10) + 1
+    long = (frames - patch) // fields.size("time_stride", default=10) + 1
+    patches = wide * long
+    tables = {
+        "embedding/class": held(2 * hidden),
+        "embedding/position": table(patches + 2, hidden),
+        "norm/outer": held(2 * hidden),
+    }
+    once: Costs = {}
+    if task(fields) == "AudioClassification":
+        once = {
+            "head/classifier": linear(hidden, label_count(fields), bias=True),
+            "norm/head": held(2 * hidden),
+        }
+    conv = {"embedding/patch": linear(patch * patch, hidden, bias=True)}
+
+    def run(inputs: Inputs) -> Pass:
+        batch = quantity("batch", inputs.batch)
+        tokens = batch * (patches + 2.0)
+        reach = Reach(tokens=tokens, pairs=tokens * (patches + 2.0), times=vision.layers)
+        done = [*lines(conv, Reach(tokens=batch * float(patches), first=True))]
+        done += lines(tables, Reach(tokens=batch))
+        done += lines(vision.layer, reach)
+        return Pass(lines=[*done, *lines(once, Reach(tokens=batch))], items=tokens)
+
+    return network(fields, run)

@@ -1,0 +1,62 @@
+"""How much work ConvBERT is: half of its heads are convolutions made per token [1]_.
+
+Defaults are those of transformers 5.23.
+
+References
+----------
+.. [1] Z. Jiang et al., "ConvBERT", 2020, arXiv:2008.02496, sec. 3.
+"""
+
+from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
+from estimator.workload.families.mixers import depthwise
+from estimator.workload.families.text_encoder import (
+    LAYER_NORM,
+    Sizes,
+    TextFacts,
+    narrow_width,
+    text_encoder,
+)
+from estimator.workload.fields import Fields
+from estimator.workload.model_class import task
+from estimator.workload.network import Network
+from estimator.workload.registry import family
+
+
+def _layer(fields: Fields, sizes: Sizes) -> Costs:
+    hidden = sizes.hidden
+    kernel = fields.size("conv_kernel_size", default=9)
+    count = max(sizes.heads // fields.size("head_ratio", default=2), 1)
+    width = hidden // sizes.heads * count
+    attention = Attention(
+        hidden=hidden,
+        heads=count,
+        kv_heads=count,
+        head_dim=width // count,
+        qkv_bias=True,
+        output_bias=True,
+    )
+    return {
+        **attention.costs(),
+        **Mlp(hidden=hidden, width=sizes.width, bias=True).costs(),
+        "attention/output": linear(hidden, hidden, bias=True),
+        "convolution/depth": depthwise(hidden, kernel, bias=False),
+        "convolution/point": linear(hidden, width),
+        "convolution/bias": held(width),
+        "convolution/kernel": linear(width, count * kernel, bias=True),
+        "convolution/out": linear(hidden, width, bias=True),
+        "convolution/apply": Cost(flop_per_token=2 * width * kernel),
+        "norm/layers": held(2 * LAYER_NORM * hidden),
+    }
+
+
+@family("convbert")
+def convbert(fields: Fields) -> Network:
+    """ConvBERT; a multiple-choice head has no dense layer."""
+    facts = TextFacts(
+        table_width=narrow_width(768),
+        layer=_layer,
+        pooled=(),
+        classifier_dense=task(fields) != "MultipleChoice",
+        twin_bias=False,
+    )
+    return text_encoder(facts, fields)

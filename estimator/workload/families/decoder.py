@@ -1,0 +1,230 @@
+"""How a config of the Llama line becomes a decoder.
+
+One attention and one feed-forward block per layer, positions that hold no parameters. A family
+is a row of defaults: what a config of that family means by the keys it does not state.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from estimator.workload.blocks import Attention, Experts, LatentAttention, Mlp
+from estimator.workload.families.sliding_window import Windows, full_attention
+from estimator.workload.fields import Fields
+from estimator.workload.model_class import class_name, label_count
+from estimator.workload.transformer import Decoder, Head, Layer
+
+Rule = Callable[[Fields], bool]
+FeedForwards = tuple[Mlp | Experts, ...]
+
+GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+
+
+def always(fields: Fields) -> bool:
+    """Part of the family, no key asked."""
+    return True
+
+
+def never(fields: Fields) -> bool:
+    """Not part of the family, no key asked."""
+    return False
+
+
+def flag(key: str, default: bool = False) -> Rule:
+    """Rule that reads `key`."""
+    return lambda fields: fields.flag(key, default=default)
+
+
+def no_norm(fields: Fields, attention: Attention) -> int:
+    """No norm of queries and keys."""
+    return 0
+
+
+def head_norm(fields: Fields, attention: Attention) -> int:
+    """Query and key norms over one head, a weight per channel."""
+    return 2 * attention.head_dim
+
+
+def width_norm(fields: Fields, attention: Attention) -> int:
+    """Query and key norms over all heads, a weight per channel."""
+    return (attention.heads + attention.kv_heads) * attention.head_dim
+
+
+def sinks(fields: Fields, attention: Attention) -> int:
+    """One learned sink per head instead of a norm, as in gpt-oss."""
+    return attention.heads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """What a family is, and what its configs may leave out.
+
+    Parameters
+    ----------
+    vocab, intermediate, positions : int
+        Defaults of `vocab_size`, `intermediate_size`, `max_position_embeddings`. [1]
+    intermediate_key, head_dim_key : str
+        Keys of the MLP's and the head's width.
+    kv_heads, head_dim : int or None
+        Defaults; None takes the number of heads, and the width over the heads.
+    tied : bool
+        Default of `tie_word_embeddings`.
+    attention_bias, qkv_bias, output_bias, mlp_bias, head_bias : Rule
+        Which matrices have a bias: all of attention, its first three, its last, and so on.
+    gated : bool
+        Three MLP matrices instead of two.
+    gate : bool
+        A matrix that gates what attention puts out.
+    norms : int
+        Norms per layer. [1]
+    norm_params : int
+        Parameters per channel of a norm: 1 RMSNorm, 2 LayerNorm with bias, 0 without weights.
+    qk_norm : function
+        Parameters of the query and key norms.
+    windows : function
+        Window of each layer.
+    attention, feed_forwards : function or None
+        How to read another attention than `Attention`, other MLPs than one `Mlp` per layer.
+    """
+
+    vocab: int
+    intermediate: int
+    positions: int
+    intermediate_key: str = "intermediate_size"
+    kv_heads: int | None = None
+    head_dim: int | None = None
+    head_dim_key: str = "head_dim"
+    tied: bool = False
+    attention_bias: Rule = never
+    qkv_bias: Rule = never
+    output_bias: Rule = never
+    mlp_bias: Rule = never
+    head_bias: Rule = never
+    gated: bool = True
+    gate: bool = False
+    norms: int | Callable[[Fields], int] = 2
+    norm_params: int = 1
+    qk_norm: Callable[[Fields, Attention], int] = no_norm
+    windows: Callable[[Fields, int], Windows] = full_attention
+    attention: Callable[[Fields], LatentAttention] | None = None
+    feed_forwards: Callable[["Family", Fields, int], FeedForwards] | None = None
+
+
+def decoder(family: Family, fields: Fields) -> Decoder:
+    """Decoder of a config, with the family's defaults for what it leaves out."""
+    hidden = fields.size("hidden_size")
+    layers = fields.layers("num_hidden_layers")
+    norms = family.norms if isinstance(family.norms, int) else family.norms(fields)
+    norm_params = family.norm_params * hidden
+    blocks = family.feed_forwards or dense
+    attention = family.attention(fields) if family.attention else grouped_attention(family, fields)
+    stack = tuple(
+        Layer(
+            attention=replace(attention, window=window),
+            feed_forward=feed_forward,
+            norm_params=norms * norm_params,
+        )
+        for window, feed_forward in zip(
+            family.windows(fields, layers), blocks(family, fields, layers), strict=True
+        )
+    )
+    head, notes = output_head(fields, family.vocab, family.tied, family.head_bias(fields))
+    return Decoder(
+        hidden=hidden,
+        vocab=fields.size("vocab_size", default=family.vocab),
+        layers=stack,
+        head=head,
+        max_positions=fields.size("max_position_embeddings", default=family.positions),
+        outer_norm_params=norm_params,
+        model_type=fields.text("model_type"),
+        name=fields.text("_name_or_path"),
+        warnings=fields.notes + notes,
+    )
+
+
+def grouped_attention(family: Family, fields: Fields) -> Attention:
+    """Attention of a config: heads, key-value heads, head width, biases, norms."""
+    hidden = fields.size("hidden_size")
+    heads = fields.size("num_attention_heads")
+    kv_heads = fields.size_or_none("num_key_value_heads", default=family.kv_heads) or heads
+    fields.share("num_attention_heads", heads, "num_key_value_heads", kv_heads)
+    biased = family.attention_bias(fields)
+    head_dim = fields.size_or_none(family.head_dim_key, default=family.head_dim)
+    attention = Attention(
+        hidden=hidden,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_dim or fields.share("hidden_size", hidden, "num_attention_heads", heads),
+        qkv_bias=biased or family.qkv_bias(fields),
+        output_bias=biased or family.output_bias(fields),
+        gate=family.gate,
+    )
+    return replace(attention, norm_params=family.qk_norm(fields, attention))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latent:
+    """Defaults of latent attention: ranks of queries and of keys and values, widths of a head.
+
+    A value without a width of its own takes the model's width over the heads. Heads of an indexer
+    that picks the keys to attend to, 0 without one.
+    """
+
+    query_rank: int = 1536
+    kv_rank: int = 512
+    nope_dim: int = 128
+    rope_dim: int = 64
+    value_dim: int | None = 128
+    index_heads: int = 0
+
+
+def latent_attention(defaults: Latent, fields: Fields) -> LatentAttention:
+    """Latent attention of a config; a null `q_lora_rank` projects queries directly."""
+    hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
+    value_dim = fields.size_or_none("v_head_dim", default=defaults.value_dim)
+    return LatentAttention(
+        hidden=hidden,
+        heads=heads,
+        query_rank=fields.size_or_none("q_lora_rank", default=defaults.query_rank),
+        kv_rank=fields.size("kv_lora_rank", default=defaults.kv_rank),
+        nope_dim=fields.size("qk_nope_head_dim", default=defaults.nope_dim),
+        rope_dim=fields.size("qk_rope_head_dim", default=defaults.rope_dim),
+        value_dim=value_dim or fields.share("hidden_size", hidden, "num_attention_heads", heads),
+        bias=fields.flag("attention_bias"),
+        index_heads=fields.size("index_n_heads", default=defaults.index_heads)
+        if defaults.index_heads
+        else 0,
+        index_dim=fields.size("index_head_dim", default=128) if defaults.index_heads else 0,
+    )
+
+
+def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
+    """The same MLP in every layer."""
+    mlp = Mlp(
+        hidden=fields.size("hidden_size"),
+        width=fields.size(family.intermediate_key, default=family.intermediate),
+        gated=family.gated,
+        bias=family.mlp_bias(fields),
+    )
+    return (mlp,) * layers
+
+
+def output_head(
+    fields: Fields, vocab: int, tied: bool, bias: bool = False
+) -> tuple[Head | None, tuple[str, ...]]:
+    """Head of the class in `architectures`, a causal language model if absent; warnings."""
+    name = class_name(fields)
+    if name.endswith("ForSequenceClassification"):
+        return Head(outputs=label_count(fields)), ()
+    if name.endswith("ForTokenClassification"):
+        return Head(outputs=label_count(fields), bias=True), ()
+    if name.endswith("ForQuestionAnswering"):
+        return Head(outputs=2, bias=True), ()
+    if name.endswith("Model") and not name.endswith("LMHeadModel"):
+        return None, ()
+    head = Head(
+        outputs=fields.size("vocab_size", default=vocab),
+        bias=bias,
+        tied=fields.flag("tie_word_embeddings", default=tied),
+    )
+    known = name == "" or name.endswith(GENERATIVE)
+    return head, () if known else (f"{name} is counted as a causal language model",)

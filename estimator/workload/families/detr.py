@@ -1,0 +1,105 @@
+"""How much work DETR is: a ResNet, then an encoder-decoder whose queries are objects [1]_.
+
+Defaults are those of transformers 5.23. Images of 800 pixels are counted where `image_size` is not
+asked for. The norms of the ResNet are frozen: they are no parameters.
+
+References
+----------
+.. [1] N. Carion et al., "End-to-end object detection with transformers", 2020, arXiv:2005.12872.
+"""
+
+from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear
+from estimator.workload.convolution import Conv, Flow, image, sizes
+from estimator.workload.families.convnet import bottlenecks
+from estimator.workload.families.encoder_decoder import EncoderDecoder, Side
+from estimator.workload.families.text_encoder import Group
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs
+from estimator.workload.model_class import head_note, label_count, task
+from estimator.workload.network import Network, Pass, network
+from estimator.workload.registry import family
+
+SIDE = 800
+"""Shorter side of an image (arXiv:2005.12872, sec. 4). [pixel]"""
+
+BACKBONES = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
+"""Depths of the stages by name."""
+
+
+def _depths(fields: Fields) -> tuple[int, ...]:
+    """Stages of the ResNet that the config names or holds."""
+    part = fields.part("backbone_config")
+    name = fields.text("backbone") or part.text("backbone", default="resnet50")
+    if part.text("model_type") == "resnet":
+        return tuple(sizes(part, "depths", (3, 4, 6, 3), 4))
+    if name.partition(".")[0] not in BACKBONES:
+        raise ValueError(
+            f"{fields.path}backbone {name!r} is not known: known are resnet50, resnet101"
+        )
+    return BACKBONES[name.partition(".")[0]]
+
+
+@family("detr")
+def detr(fields: Fields) -> Network:
+    """DETR over a ResNet of bottlenecks, its last stage not dilated."""
+    if fields.flag("dilation"):
+        raise ValueError(f"{fields.path}dilation must be false: dilated maps are not counted")
+    hidden = fields.size("hidden_size", "d_model", default=256)
+    objects = fields.size("num_queries", default=100)
+    target = _side(fields, hidden, "decoder")
+    cross = equal_heads(
+        fields,
+        hidden,
+        fields.size("decoder_attention_heads", default=8),
+        ("d_model", "decoder_attention_heads"),
+    )
+    model = EncoderDecoder(
+        table=0,
+        source=_side(fields, hidden, "encoder"),
+        target=target,
+        cross=cross,
+        after=_heads(fields, hidden),
+        once={"embedding/queries": held(objects * hidden)},
+        longest=objects,
+    )
+    depths = _depths(fields)
+    channels = fields.size("num_channels", default=3)
+    project = Conv(inputs=2048, outputs=hidden, kernel=1, bias=True, norm=False)
+
+    def run(inputs: Inputs) -> Pass:
+        batch, pixels = image(inputs, SIDE)
+        flow = Flow(batch=batch, side=pixels, frozen=True)
+        flow = bottlenecks(flow, channels, depths).conv("bridge/project", project)
+        done = [*flow.lines, *model.lines(batch, (flow.positions, float(objects)), inputs)]
+        return Pass(lines=done, items=batch)
+
+    notes = head_note(fields, task(fields) in ("", "ObjectDetection"))
+    return network(fields, run, notes, item_unit="image")
+
+
+def _side(fields: Fields, hidden: int, side: str) -> Side:
+    """Layers of one side; the decoder ends in a norm."""
+    decodes = side == "decoder"
+    key = f"{side}_attention_heads"
+    heads = fields.size(key, default=8)
+    width = fields.size(f"{side}_ffn_dim", default=2048)
+    costs = {
+        **equal_heads(fields, hidden, heads, ("d_model", key)).costs(),
+        **Mlp(hidden=hidden, width=width, bias=True).costs(),
+        "norm/layers": held((3 if decodes else 2) * 2 * hidden),
+    }
+    layers = fields.layers(f"{side}_layers", default=6)
+    return Side(
+        before={"norm/outer": held(2 * hidden * decodes)}, stack=(Group(costs=costs, times=layers),)
+    )
+
+
+def _heads(fields: Fields, hidden: int) -> Costs:
+    """Class and box of each object."""
+    if task(fields) != "ObjectDetection":
+        return {}
+    deep = linear(hidden, hidden, bias=True).times(2)
+    return {
+        "head/classes": linear(hidden, label_count(fields) + 1, bias=True),
+        "head/boxes": deep + linear(hidden, 4, bias=True),
+    }

@@ -1,0 +1,127 @@
+"""How a config with experts becomes feed-forward blocks.
+
+A mixture family is a dense family with another `feed_forwards`: which layers are sparse, and the
+keys and defaults of their experts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from estimator.workload.blocks import Experts, Mlp
+from estimator.workload.families.decoder import Family, FeedForwards, dense
+from estimator.workload.fields import Fields
+
+EXPERTS = ("num_local_experts", "num_experts")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixture:
+    """Where a family keeps the sizes of its experts, and their defaults.
+
+    Parameters
+    ----------
+    experts, active, width : int or None
+        Defaults: experts, experts per token, width of one; None: the key must be there. [1]
+    keys, active_key, width_key : tuple of str, str, str
+        Where a config states them.
+    shared : function
+        Width of the shared expert, 0 without one, from the fields and the width of an expert.
+    sparse : function
+        Whether a layer is a mixture.
+    bias, router_bias, shared_gate : bool
+        Biases of experts and router; a learned gate on the shared expert.
+    """
+
+    experts: int | None
+    active: int | None
+    width: int
+    keys: tuple[str, ...] = EXPERTS
+    active_key: str = "num_experts_per_tok"
+    width_key: str = "moe_intermediate_size"
+    shared: Callable[[Fields, int], int] = lambda fields, width: 0
+    sparse: Callable[[Fields, int], bool] = lambda fields, layer: True
+    bias: bool = False
+    router_bias: bool = False
+    shared_gate: bool = False
+
+
+def feed_forwards(mixture: Mixture, family: Family, fields: Fields, layers: int) -> FeedForwards:
+    """Experts in the sparse layers, the family's MLP in the others."""
+    plain = dense(family, fields, layers)
+    block = experts(mixture, family, fields)
+    return tuple(
+        block if mixture.sparse(fields, layer) else plain[layer] for layer in range(layers)
+    )
+
+
+def experts(mixture: Mixture, family: Family, fields: Fields) -> Experts:
+    """The sparse block of a config."""
+    hidden = fields.size("hidden_size")
+    count = fields.size(*mixture.keys, default=mixture.experts)
+    width = fields.size(mixture.width_key, default=mixture.width)
+    shared = mixture.shared(fields, width)
+    return Experts(
+        expert=Mlp(hidden=hidden, width=width, gated=True, bias=mixture.bias),
+        experts=count,
+        active=routed(fields, (mixture.active_key, mixture.active), mixture.keys, count),
+        router_bias=mixture.router_bias,
+        shared=Mlp(hidden=hidden, width=shared, gated=True, bias=family.mlp_bias(fields))
+        if shared
+        else None,
+        shared_gate=mixture.shared_gate,
+    )
+
+
+def routed(
+    fields: Fields, active: tuple[str, int | None], keys: tuple[str, ...], count: int
+) -> int:
+    """Experts per token, refused above the number of experts."""
+    key, default = active
+    number = fields.size(key, default=default)
+    if number > count:
+        raise ValueError(
+            f"{fields.path}{key} must be at most {fields.key(*keys)} = {count}, got {number}"
+        )
+    return number
+
+
+def shared_experts(default: int, key: str = "n_shared_experts") -> Callable[[Fields, int], int]:
+    """Width of the shared experts side by side, which are counted under `key`."""
+    return lambda fields, width: width * (fields.size_or_none(key, default=default, least=0) or 0)
+
+
+def shared_width(key: str, default: int) -> Callable[[Fields, int], int]:
+    """Width of the shared expert, stated under `key`."""
+    return lambda fields, width: fields.size(key, default=default, least=0)
+
+
+def after_first(default: int) -> Callable[[Fields, int], bool]:
+    """Sparse from layer `first_k_dense_replace` on."""
+    return lambda fields, layer: (
+        layer >= fields.size("first_k_dense_replace", default=default, least=0)
+    )
+
+
+def every_step(fields: Fields, layer: int) -> bool:
+    """Qwen: every `decoder_sparse_step`-th layer, except those of `mlp_only_layers`."""
+    step = fields.size("decoder_sparse_step", default=1)
+    return (layer + 1) % step == 0 and layer not in (fields.items("mlp_only_layers") or [])
+
+
+def interleaved(fields: Fields, layer: int) -> bool:
+    """Llama 4: the layers of `moe_layers`, else every `interleave_moe_layer_step`-th."""
+    listed = fields.items("moe_layers")
+    step = fields.size("interleave_moe_layer_step", default=1)
+    return (layer + 1) % step == 0 if listed is None else layer in listed
+
+
+def listed_sparse(default: int) -> Callable[[Fields, int], bool]:
+    """As `mlp_layer_types` lists, else sparse from layer `first_k_dense_replace` on."""
+
+    def rule(fields: Fields, layer: int) -> bool:
+        kinds = fields.items("mlp_layer_types")
+        if kinds is None:
+            return after_first(default)(fields, layer)
+        return layer < len(kinds) and kinds[layer] == "sparse"
+
+    return rule

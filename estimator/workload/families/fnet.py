@@ -1,0 +1,43 @@
+"""How much work FNet is: Fourier transforms instead of attention, which multiply no weights [1]_.
+
+Defaults are those of transformers 5.23.
+
+References
+----------
+.. [1] J. Lee-Thorp et al., "FNet", 2021, arXiv:2105.03824, sec. 3.2.
+"""
+
+from estimator.workload.blocks import Costs, Mlp, held, linear
+from estimator.workload.families.text_encoder import (
+    BERT_POOLED,
+    LAYER_NORM,
+    Sizes,
+    TextFacts,
+    text_encoder,
+)
+from estimator.workload.fields import Fields
+from estimator.workload.registry import families
+
+
+def _layer(fields: Fields, sizes: Sizes) -> Costs:
+    return {
+        **Mlp(hidden=sizes.hidden, width=sizes.width, bias=True).costs(),
+        "norm/layers": held(2 * LAYER_NORM * sizes.hidden),
+    }
+
+
+def _projection(fields: Fields, sizes: Sizes) -> Costs:
+    return {"embedding/project": linear(sizes.hidden, sizes.hidden, bias=True)}
+
+
+FNET = TextFacts(
+    sizes=Sizes(vocab=32000, types=4),
+    layer=_layer,
+    extra=_projection,
+    pooled=(
+        *("MaskedLM", "SequenceClassification", "TokenClassification", "QuestionAnswering"),
+        *BERT_POOLED,
+    ),
+)
+
+families(text_encoder, {"fnet": FNET})

@@ -1,0 +1,189 @@
+"""Which text encoder that sees the layout of a page a config describes: LayoutLM, LiLT, TAPAS.
+
+Defaults are those of transformers 5.23.
+"""
+
+from dataclasses import replace
+
+from estimator.workload.blocks import Costs, held, linear, scaled
+from estimator.workload.convolution import square
+from estimator.workload.families.text_encoder import (
+    BERT_POOLED,
+    LAYER_NORM,
+    HeadCosts,
+    Sizes,
+    TextFacts,
+    block,
+    encoder_of,
+    text_encoder,
+)
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs
+from estimator.workload.model_class import class_name, head_note, label_count, task
+from estimator.workload.network import (
+    Network,
+    Pass,
+    Reach,
+    length_warning,
+    lines,
+    network,
+    sequence,
+)
+from estimator.workload.registry import families, family
+
+EVERY_TASK = (
+    *("", "MaskedLM", "CausalLM", "PreTraining", "SequenceClassification"),
+    *("TokenClassification", "QuestionAnswering", "MultipleChoice"),
+)
+
+
+def layout_tables(fields: Fields, sizes: Sizes) -> Costs:
+    """LayoutLM: tables of left, top, height and width of the boxes (arXiv:1912.13318)."""
+    rows = fields.size("max_2d_position_embeddings", default=1024)
+    return {"embedding/layout": held(4 * rows * sizes.hidden)}
+
+
+def markup_tables(fields: Fields, sizes: Sizes) -> Costs:
+    """MarkupLM: paths of tags and subscripts, level by level (arXiv:2110.08518, sec. 2.1)."""
+    depth = fields.size("max_depth", default=50)
+    unit = fields.size("xpath_unit_hidden_size", default=32)
+    tags = fields.size("max_xpath_tag_unit_embeddings", default=256)
+    places = fields.size("max_xpath_subs_unit_embeddings", default=1024)
+    return {
+        "embedding/paths": held(depth * unit * (tags + places)),
+        "path/in": linear(depth * unit, 4 * sizes.hidden, bias=True),
+        "path/out": linear(4 * sizes.hidden, sizes.hidden, bias=True),
+        "path/unused": held((depth * unit + 1) * sizes.hidden),
+    }
+
+
+def cell_tables(fields: Fields, sizes: Sizes) -> Costs:
+    """TAPAS: seven tables of rows, columns and ranks (arXiv:2004.02349, sec. 2)."""
+    rows = fields.items("type_vocab_sizes") or [3, 256, 256, 2, 256, 256, 10]
+    answers = task(fields) == "QuestionAnswering"
+    kinds = fields.size("num_aggregation_labels", default=0, least=0) * answers
+    return {
+        "embedding/cells": held(sum(int(row) for row in rows) * sizes.hidden),
+        "head/aggregation": held(kinds * (sizes.hidden + 1)),
+    }
+
+
+def lilt_tables(fields: Fields, sizes: Sizes) -> Costs:
+    """LiLT: boxes through one matrix into the narrow stream."""
+    hidden = sizes.hidden
+    narrow = hidden // fields.size("channel_shrink_ratio", default=4)
+    boxes = fields.size("max_2d_position_embeddings", default=1024)
+    return {
+        "embedding/layout": held(4 * boxes * (hidden // 6)),
+        "embedding/box": held(sizes.positions * narrow),
+        "layout/project_in": linear(hidden // 6 * 6, narrow, bias=True),
+        "norm/layout": held(LAYER_NORM * narrow),
+    }
+
+
+def lilt_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """LiLT: a text stream and a narrow layout stream that share scores (arXiv:2202.13669)."""
+    shrink = fields.size("channel_shrink_ratio", default=4)
+    narrow = replace(sizes, hidden=sizes.hidden // shrink, width=sizes.width // shrink)
+    return {**block(fields, sizes), **scaled(block(Fields({}), narrow), 1, "layout/")}
+
+
+families(
+    text_encoder,
+    {
+        "layoutlm": TextFacts(pooled=EVERY_TASK, extra=layout_tables),
+        "lilt": TextFacts(
+            pooled=("", "MultipleChoice"),
+            classifier_dense=True,
+            layer=lilt_layer,
+            extra=lilt_tables,
+        ),
+        "markuplm": TextFacts(pooled=("", "SequenceClassification"), extra=markup_tables),
+        "tapas": TextFacts(
+            sizes=Sizes(positions=1024),
+            has_types=False,
+            pooled=("QuestionAnswering", "SequenceClassification", *BERT_POOLED),
+            extra=cell_tables,
+        ),
+    },
+)
+
+
+@family("bros")
+def bros(fields: Fields) -> Network:
+    """BROS: BERT that sees boxes (arXiv:2108.04539); the graph heads are not counted."""
+    note = head_note(fields, "Spade" not in class_name(fields))
+    facts = TextFacts(pooled=("", "TokenClassification"), extra=_boxes)
+    return text_encoder(facts, replace(fields, notes=(*fields.notes, *note)))
+
+
+def _boxes(fields: Fields, sizes: Sizes) -> Costs:
+    """Sines of the boxes through one matrix."""
+    return {"embedding/box": linear(sizes.hidden // 4, sizes.hidden // sizes.heads)}
+
+
+def page_tables(fields: Fields, sizes: Sizes) -> Costs:
+    """LayoutLMv3: sides and shapes of boxes, patches of the page, biases by distance."""
+    hidden, heads = sizes.hidden, sizes.heads
+    rows = fields.size("max_2d_position_embeddings", default=1024)
+    sides = fields.size("coordinate_size", default=128) + fields.size("shape_size", default=128)
+    far = fields.size("rel_pos_bins", default=32) * fields.flag(
+        "has_relative_attention_bias", default=True
+    )
+    wide = (
+        2
+        * fields.size("rel_2d_pos_bins", default=64)
+        * fields.flag("has_spatial_attention_bias", default=True)
+    )
+    return {
+        "embedding/layout": held(2 * rows * sides),
+        "embedding/patch_position": held((_patches(fields) + 2) * hidden),
+        "attention/relative_bias": held((far + wide) * heads),
+        "norm/page": held(2 * LAYER_NORM * hidden),
+    }
+
+
+def page_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+    """A dense layer before spans, and before many labels or those of the whole page."""
+    kind, hidden = task(fields), sizes.hidden
+    dense, labels = linear(hidden, hidden, bias=True), label_count(fields)
+    head = {"head/dense": dense, "head/classifier": linear(hidden, labels, bias=True)}
+    if kind == "TokenClassification":
+        return head if labels >= 10 else {"head/classifier": head["head/classifier"]}, {}, ()
+    if kind == "QuestionAnswering":
+        return head, {}, ()
+    if kind == "SequenceClassification":
+        return {}, head, ()
+    return {}, {}, head_note(fields, not kind)
+
+
+def _patches(fields: Fields) -> int:
+    """Patches of a page."""
+    side = square(fields, "input_size", 224) // square(fields, "patch_size", 16)
+    return side * side
+
+
+@family("layoutlmv3")
+def layoutlmv3(fields: Fields) -> Network:
+    """LayoutLMv3: words and patches of the page in one attention (arXiv:2204.08387, sec. 2)."""
+    if not fields.flag("visual_embed", default=True):
+        raise ValueError(f"{fields.path}visual_embed must be true")
+    facts = TextFacts(
+        sizes=Sizes(vocab=50265), spare_positions=2, extra=page_tables, heads=page_heads
+    )
+    encoder, notes = encoder_of(facts, fields)
+    patch, seen = square(fields, "patch_size", 16), float(_patches(fields))
+    pixels = patch * patch * fields.size("num_channels", default=3)
+    hidden = fields.size("hidden_size", default=768)
+    conv = {"embedding/patch": linear(pixels, hidden, bias=True)}
+    trunk = replace(encoder, after={})
+
+    def run(inputs: Inputs) -> Pass:
+        batch, seq_len = sequence(inputs, encoder.longest)
+        done = [*lines(conv, Reach(tokens=batch * seen, first=True))]
+        done += trunk.lines(batch, seq_len + seen + 1.0, inputs)
+        done += lines(encoder.after, Reach(tokens=batch * seq_len))
+        warned = length_warning(seq_len, encoder.longest)
+        return Pass(lines=done, items=batch * seq_len, warnings=warned)
+
+    return network(fields, run, notes)

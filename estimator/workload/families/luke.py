@@ -1,0 +1,51 @@
+"""How much work LUKE is: words and entities in one attention; a pass over words alone [1]_.
+
+Defaults are those of transformers 5.23.
+
+References
+----------
+.. [1] I. Yamada et al., "LUKE", 2020, arXiv:2010.01057, sec. 3.
+"""
+
+from dataclasses import replace
+
+from estimator.workload.blocks import Costs, held
+from estimator.workload.families.text_encoder import LAYER_NORM, Sizes, TextFacts, text_encoder
+from estimator.workload.fields import Fields
+from estimator.workload.model_class import task
+from estimator.workload.network import Network
+from estimator.workload.registry import family
+
+
+def _entities(fields: Fields, sizes: Sizes) -> Costs:
+    """Tables of entities, and queries of their own for words and entities."""
+    rows = fields.size("entity_vocab_size", default=500000)
+    width = fields.size("entity_emb_size", default=256) or sizes.hidden
+    bridge = width * sizes.hidden if width != sizes.hidden else 0
+    own = 3 * sizes.layers * sizes.hidden * (sizes.hidden + 1)
+    aware = fields.flag("use_entity_aware_attention", default=True)
+    predicts = task(fields) == "MaskedLM"
+    return {
+        "head/entity": held((width * (sizes.hidden + 3) + rows) * predicts),
+        "embedding/entity": held(rows * width),
+        "embedding/entity_bridge": held(bridge),
+        "embedding/entity_position": held((sizes.positions + sizes.types) * sizes.hidden),
+        "norm/entity": held(LAYER_NORM * sizes.hidden),
+        "attention/entity_query": held(own * aware),
+    }
+
+
+@family("luke")
+def luke(fields: Fields) -> Network:
+    """LUKE; heads over entities are not counted."""
+    kind = task(fields)
+    facts = TextFacts(
+        sizes=Sizes(vocab=50267),
+        extra=_entities,
+        pooled=("", "MaskedLM", "SequenceClassification", "MultipleChoice"),
+        twin_bias=kind != "MaskedLM",
+    )
+    if kind == "MaskedLM":
+        fields = replace(fields, values={**fields.values, "tie_word_embeddings": False})
+    note = (f"the head For{kind} is not counted",) * kind.startswith("Entity")
+    return text_encoder(facts, replace(fields, notes=(*fields.notes, *note)))

@@ -1,0 +1,87 @@
+"""How much work MobileBERT is: narrow layers between wide states, four MLPs each [1]_.
+
+Defaults are those of transformers 5.23.
+
+References
+----------
+.. [1] Z. Sun et al., "MobileBERT", 2020, arXiv:2004.02984, sec. 3.
+"""
+
+from estimator.workload.blocks import Attention, Costs, Mlp, held, linear, product, scaled, table
+from estimator.workload.families.text_encoder import (
+    BERT_POOLED,
+    LANGUAGE_TASKS,
+    HeadCosts,
+    Sizes,
+    TextFacts,
+    heads,
+    text_encoder,
+)
+from estimator.workload.fields import Fields
+from estimator.workload.model_class import task
+from estimator.workload.network import Network
+from estimator.workload.registry import family
+
+
+def _layer(fields: Fields, sizes: Sizes) -> Costs:
+    hidden, inner = sizes.hidden, fields.size("intra_bottleneck_size", default=128)
+    stacks = fields.size("num_feedforward_networks", default=4)
+    attention = Attention(
+        hidden=inner,
+        heads=sizes.heads,
+        kv_heads=sizes.heads,
+        head_dim=inner // sizes.heads,
+        qkv_bias=True,
+        output_bias=True,
+    )
+    mlp = Mlp(hidden=inner, width=sizes.width, bias=True).costs()
+    return {
+        **attention.costs(),
+        "attention/value": linear(hidden, inner, bias=True),
+        **scaled(mlp, stacks),
+        "bottleneck/in": linear(hidden, 2 * inner, bias=True),
+        "bottleneck/out": linear(inner, hidden, bias=True),
+        "norm/layers": held(2 * (inner * (stacks + 3) + hidden)),
+    }
+
+
+def _tables(fields: Fields, sizes: Sizes) -> Costs:
+    """A narrow token table, of which three neighbours are projected at once."""
+    narrow = fields.size("embedding_size", default=128)
+    neighbours = 3 if fields.flag("trigram_input", default=True) else 1
+    return {
+        "embedding/token": table(sizes.vocab, narrow),
+        "embedding/project_in": linear(neighbours * narrow, sizes.hidden, bias=True),
+    }
+
+
+def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+    """Logits from the token table, widened by a table of its own."""
+    after, once, notes = heads(fields, sizes, facts)
+    if task(fields) in LANGUAGE_TASKS:
+        rest = sizes.hidden - fields.size("embedding_size", default=128)
+        logits = product((rest + 1) * sizes.vocab, 2 * sizes.hidden * sizes.vocab)
+        after = {**after, "head/logits": logits}
+    published = (
+        fields.flag("use_bottleneck", default=True)
+        and fields.flag("key_query_shared_bottleneck", default=True)
+        and not fields.flag("use_bottleneck_attention")
+        and fields.flag("tie_word_embeddings", default=True)
+    )
+    note = () if published else ("bottlenecks and heads are counted as in the published model",)
+    return after, once, (*notes, *note)
+
+
+@family("mobilebert")
+def mobilebert(fields: Fields) -> Network:
+    """MobileBERT, pooled through a dense layer where it is active."""
+    active = fields.flag("classifier_activation", default=True)
+    facts = TextFacts(
+        sizes=Sizes(hidden=512, layers=24, heads=4, width=512),
+        layer=_layer,
+        extra=_tables,
+        pooled=("SequenceClassification", *BERT_POOLED) if active else (),
+        twin_bias=False,
+        heads=_heads,
+    )
+    return text_encoder(facts, fields)

@@ -1,0 +1,184 @@
+"""Which recent text encoder a config describes: ModernBERT, NomicBERT, GTE, EuroBERT.
+
+Rotary positions, gated MLPs. Defaults are those of transformers 5.23.
+"""
+
+from dataclasses import replace
+
+from estimator.workload.blocks import (
+    Attention,
+    Cost,
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    linear,
+    merged,
+    table,
+    vocabulary_head,
+)
+from estimator.workload.families.decoder import decoder
+from estimator.workload.families.dense_decoders import LLAMA
+from estimator.workload.families.text_encoder import (
+    LAYER_NORM,
+    Encoder,
+    Group,
+    HeadCosts,
+    Sizes,
+    TextFacts,
+    bert_sizes,
+    no_positions,
+    text_encoder,
+)
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import CacheLayers
+from estimator.workload.model_class import head_note, label_count, task
+from estimator.workload.network import Network, network
+from estimator.workload.registry import families, family
+
+
+@family("modernbert", "modernbert-decoder")
+def modernbert(fields: Fields) -> Network:
+    """ModernBERT: rotary positions, gated MLPs, local windows, no biases [1]_; also as a decoder.
+
+    References
+    ----------
+    .. [1] B. Warner et al., "Smarter, better, faster, longer", 2024, arXiv:2412.13663, sec. 2.1.
+    """
+    usual = Sizes(layers=22, width=1152, vocab=50368, positions=8192, types=0)
+    sizes = bert_sizes(fields, usual)
+    hidden = sizes.hidden
+    norm = (1 + fields.flag("norm_bias")) * hidden
+    bias = fields.flag("attention_bias")
+    attention = equal_heads(fields, hidden, sizes.heads, bias=bias)
+    mlp = Mlp(hidden=hidden, width=sizes.width, gated=True, bias=fields.flag("mlp_bias"))
+    costs = {**attention.costs(), **mlp.costs(), "norm/layers": held(2 * norm)}
+    after, once, notes = _modern_heads(fields, sizes, norm)
+    encoder = Encoder(
+        before={"embedding/token": table(sizes.vocab, hidden), "norm/outer": held(2 * norm)},
+        stack=_modern_stack(fields, sizes, costs, norm),
+        after=after,
+        once=once,
+        longest=sizes.positions,
+        causal=fields.text("model_type").endswith("decoder"),
+    )
+    kept = tuple(
+        CacheLayers(layers=1, values_per_token=attention.cache_values_per_token, window=part.window)
+        for part in encoder.stack
+    )
+    return network(fields, encoder.run, notes, cache=kept if encoder.causal else ())
+
+
+def _modern_stack(fields: Fields, sizes: Sizes, costs: Costs, norm: int) -> tuple[Group, ...]:
+    """Layers by window; the first has no norm before its attention."""
+    window = fields.size("local_attention", default=128) // 2
+    period = fields.size("global_attn_every_n_layers", default=3)
+    kinds = fields.items("layer_types", sizes.layers) or [
+        "sliding_attention" if layer % period else "full_attention" for layer in range(sizes.layers)
+    ]
+    first = {**costs, "norm/layers": held(norm)}
+    return tuple(
+        Group(
+            costs=costs if layer else first, window=window if kind == "sliding_attention" else None
+        )
+        for layer, kind in enumerate(kinds)
+    )
+
+
+def _modern_heads(fields: Fields, sizes: Sizes, norm: int) -> HeadCosts:
+    """A dense layer and a norm before every head; sentences are pooled without a matrix."""
+    kind, hidden = task(fields), sizes.hidden
+    if not kind:
+        return {}, {}, ()
+    before: Costs = {
+        "head/transform": linear(hidden, hidden, bias=fields.flag("classifier_bias")),
+        "norm/head": held(norm),
+    }
+    decodes = fields.text("model_type").endswith("decoder")
+    if kind == "MaskedLM" or (decodes and kind == "CausalLM"):
+        tied = fields.flag("tie_word_embeddings", default=True)
+        bias = fields.flag("decoder_bias", default=True)
+        logits = vocabulary_head(hidden, sizes.vocab, own=not tied, biases=bias)
+        return {**before, "head/logits": logits}, {}, ()
+    if kind in ("TokenClassification", "QuestionAnswering"):
+        return {**before, "head/classifier": linear(hidden, label_count(fields), bias=True)}, {}, ()
+    if kind in ("SequenceClassification", "MultipleChoice"):
+        outputs = label_count(fields) if kind == "SequenceClassification" else 1
+        bias = not decodes or fields.flag("classifier_bias")
+        return {}, {**before, "head/classifier": linear(hidden, outputs, bias)}, ()
+    return {}, {}, head_note(fields, False)
+
+
+def _nomic_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """Gated MLP, no biases; heads may have a width of their own."""
+    keys = ("hidden_size", "num_attention_heads")
+    shared = fields.share(keys[0], sizes.hidden, keys[1], sizes.heads)
+    head_dim = fields.size_or_none("head_dim") or shared
+    attention = Attention(
+        hidden=sizes.hidden, heads=sizes.heads, kv_heads=sizes.heads, head_dim=head_dim
+    )
+    mlp = Mlp(hidden=sizes.hidden, width=sizes.width, gated=True)
+    norm = held(2 * LAYER_NORM * sizes.hidden)
+    return {**attention.costs(), **mlp.costs(), "norm/layers": norm}
+
+
+def _gte_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """Gated MLP, biases everywhere but at the gates."""
+    hidden = sizes.hidden
+    return merged(
+        equal_heads(fields, hidden, sizes.heads).costs(),
+        Mlp(hidden=hidden, width=sizes.width, gated=True).costs(),
+        {"mlp/down": held(hidden), "norm/layers": held(2 * LAYER_NORM * hidden)},
+    )
+
+
+families(
+    text_encoder,
+    {
+        "nomic_bert": TextFacts(  # arXiv:2402.01613
+            sizes=Sizes(vocab=30528, positions=2048),
+            position_rows=no_positions,
+            layer=_nomic_layer,
+            pooled=("SequenceClassification",),
+        ),
+        "gte": TextFacts(  # arXiv:2407.19669
+            sizes=Sizes(vocab=250048, positions=8192, types=1),
+            position_rows=no_positions,
+            layer=_gte_layer,
+            pooled=(),
+            classifier_dense=True,
+        ),
+    },
+)
+
+
+@family("eurobert")
+def eurobert(fields: Fields) -> Network:
+    """EuroBERT: a Llama that sees both ways, with its own head (arXiv:2503.05500, sec. 2)."""
+    usual = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12}
+    usual |= {"num_attention_heads": 12}
+    fields = replace(fields, values={**usual, **fields.values})
+    bare = replace(fields, values={**fields.values, "architectures": ["EuroBertModel"]})
+    trunk = decoder(replace(LLAMA, vocab=128256, positions=8192), bare)
+    kind, hidden = task(fields), trunk.hidden
+    labels = linear(hidden, label_count(fields), bias=True)
+    after: dict[str, Cost] = {}
+    once: dict[str, Cost] = {}
+    if kind == "MaskedLM":
+        own, biases = not fields.flag("tie_word_embeddings"), fields.flag("mlp_bias")
+        after["head/logits"] = vocabulary_head(hidden, trunk.vocab, own=own, biases=biases)
+    if kind == "SequenceClassification":
+        once = {"head/dense": linear(hidden, hidden, bias=True), "head/classifier": labels}
+    if kind == "TokenClassification":
+        after["head/classifier"] = labels
+    encoder = Encoder(
+        before={
+            "embedding/token": table(trunk.vocab, hidden),
+            "norm/outer": held(trunk.outer_norm_params),
+        },
+        stack=(Group(costs=trunk.layers[0].costs(), times=len(trunk.layers)),),
+        after=after,
+        once=once,
+        longest=trunk.max_positions,
+    )
+    return network(fields, encoder.run)

@@ -1,0 +1,142 @@
+"""Which Qwen that sees a config describes: Qwen2-VL to Qwen3.5.
+
+Defaults are those of transformers 5.23. One image per sequence; the tower attends over the whole
+image, also where some layers keep to windows.
+"""
+
+from dataclasses import dataclass, replace
+
+from estimator.workload.blocks import Attention, Mlp, held, linear, scaled, table
+from estimator.workload.families.vision_language import Seeing, seeing_network, text_part
+from estimator.workload.families.vit import Vision
+from estimator.workload.fields import Fields
+from estimator.workload.network import Network
+from estimator.workload.registry import families
+
+QWEN_SIDE = 448
+"""Side of the image counted where a config has none, 16 x 16 merged patches. [pixel]"""
+
+FRAMES = 2
+"""Frames of a patch in time; a still image is doubled. [1]"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tower:
+    """What sets the image towers of the Qwen line apart.
+
+    Parameters
+    ----------
+    text : str
+        Type of the language model behind it where the config has none.
+    patch, width, hidden : int
+        Defaults of patch side, width of the MLP, width of the tower. [1]
+    hidden_key, out_key : str
+        Keys of the tower's width and of the width behind it.
+    gated, norm_params, patch_bias : bool, int, bool
+        Gated MLP; parameters per channel of a norm; bias of the patches.
+    rows, deep : int
+        Rows of the position table; layers whose states go deep into the text. [1]
+    """
+
+    text: str
+    patch: int
+    width: int
+    hidden: int
+    hidden_key: str = "hidden_size"
+    out_key: str = "out_hidden_size"
+    gated: bool = False
+    norm_params: int = 2
+    patch_bias: bool = False
+    rows: int = 0
+    deep: int = 0
+
+
+def qwen_sight(tower: Tower, fields: Fields) -> Vision:
+    """Image tower of Qwen2-VL to Qwen3-VL (arXiv:2409.12191, sec. 2.1)."""
+    hidden = fields.size(tower.hidden_key, default=tower.hidden)
+    heads = fields.size("num_heads", default=16)
+    width = fields.size("intermediate_size", default=tower.width)
+    if tower.hidden_key == "embed_dim":
+        width = fields.size("mlp_ratio", default=4) * hidden
+    attention = Attention(
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=fields.share(tower.hidden_key, hidden, "num_heads", heads),
+        qkv_bias=True,
+        output_bias=True,
+    )
+    mlp = Mlp(hidden=hidden, width=width, gated=tower.gated, bias=True)
+    norm = {"norm/layers": held(2 * tower.norm_params * hidden)}
+    rows = fields.size("num_position_embeddings", default=tower.rows) if tower.rows else 0
+    frames = fields.size("temporal_patch_size", default=FRAMES)
+    return Vision(
+        side=QWEN_SIDE,
+        patch=fields.size("patch_size", "spatial_patch_size", default=tower.patch),
+        channels=frames * fields.size("in_channels", "in_chans", default=3),
+        hidden=hidden,
+        prefix=0,
+        tables={"embedding/position": table(rows, hidden)},
+        layer={**attention.costs(), **mlp.costs(), **norm},
+        layers=fields.layers("depth", default=32 if not tower.rows else 27),
+        after={},
+        once={},
+        patch_bias=tower.patch_bias,
+    )
+
+
+def qwen_vl(tower: Tower, fields: Fields) -> Network:
+    """Qwen-VL: patches merged four to a token; flat configs keep the text at the top."""
+    vision = fields.part("vision_config")
+    if not fields.states("text_config"):
+        inner = {
+            key: value
+            for key, value in fields.values.items()
+            if key not in ("vision_config", "model_type")
+        }
+        fields = replace(fields, values={**fields.values, "text_config": inner})
+    sight = qwen_sight(tower, vision)
+    tied = fields.flag(
+        "tie_word_embeddings", default=fields.part("text_config").flag("tie_word_embeddings")
+    )
+    decoder = text_part(fields, tower.text, tied)
+    merge = vision.size("spatial_merge_size", default=2)
+    wide = merge * merge * sight.hidden
+    out = vision.size(tower.out_key, default=3584)
+    dense = {"in": linear(wide, wide, bias=True), "out": linear(wide, out, bias=True)}
+    costs = dict(scaled(dense, 1, "bridge/"))
+    costs["bridge/norm"] = held(tower.norm_params * sight.hidden)
+    if tower.deep:
+        deep = len(vision.items("deepstack_visual_indexes") or range(tower.deep))
+        costs |= scaled(dense, deep, "bridge/deep_")
+        costs["bridge/deep_norm"] = held(deep * tower.norm_params * wide)
+    seeing = Seeing(
+        text=decoder, sight=sight, bridge=costs, image_tokens=None, merged=merge * merge
+    )
+    return seeing_network(fields, seeing)
+
+
+QWEN3 = Tower(
+    text="qwen3_vl_text", patch=16, width=4304, hidden=1152, patch_bias=True, rows=2304, deep=3
+)
+
+families(
+    qwen_vl,
+    {
+        "qwen2_vl": Tower(
+            text="qwen2",
+            patch=14,
+            width=5120,
+            hidden=1280,
+            hidden_key="embed_dim",
+            out_key="hidden_size",
+        ),
+        "qwen2_5_vl": Tower(
+            text="qwen2", patch=14, width=3420, hidden=3584, gated=True, norm_params=1
+        ),
+        "qwen3_vl": QWEN3,
+        "qwen3_vl_moe": replace(QWEN3, text="qwen3_vl_moe_text"),
+        "qwen3_5": replace(QWEN3, text="qwen3_5_text", deep=0),
+        "qwen3_5_moe": replace(QWEN3, text="qwen3_5_moe_text", deep=0),
+    },
+)

@@ -1,0 +1,62 @@
+"""How much work RecurrentGemma is: gated linear recurrences and local attention.
+
+Defaults are those of transformers 5.23.
+"""
+
+from dataclasses import replace
+
+from estimator.workload.blocks import Mlp, held, linear
+from estimator.workload.families.hybrid_stack import (
+    PLAIN,
+    attention_mixer,
+    layer_kinds,
+    stacked,
+    with_costs,
+)
+from estimator.workload.families.mixers import Mixer, depthwise
+from estimator.workload.fields import Fields
+from estimator.workload.network import Network
+from estimator.workload.registry import family
+
+
+@family("recurrent_gemma")
+def recurrent_gemma(fields: Fields) -> Network:
+    """RecurrentGemma: gated linear recurrences and local attention [1]_.
+
+    References
+    ----------
+    .. [1] S. De et al., "Griffin", 2024, arXiv:2402.19427, sec. 2.
+    """
+    hidden = fields.size("hidden_size", default=2560)
+    inner = fields.size_or_none("lru_width") or hidden
+    heads = fields.size("num_attention_heads", default=10)
+    kernel = fields.size("conv1d_width", default=4)
+    gate = linear(inner // heads, inner, bias=True)
+    recurrent = Mixer(
+        costs={
+            "mixer/in": linear(hidden, 2 * inner, bias=True),
+            "mixer/convolution": depthwise(inner, kernel, True),
+            "mixer/input_gate": gate,
+            "mixer/recurrent_gate": gate,
+            "mixer/state": held(inner),
+            "mixer/out": linear(inner, hidden, bias=True),
+        },
+        state_values=inner * kernel,
+    )
+    family = replace(PLAIN, vocab=256000, kv_heads=None, tied=True, output_bias=lambda _: True)
+    width = fields.size("intermediate_size", default=7680) // 2
+    mlp = Mlp(hidden=hidden, width=width, gated=True, bias=True).costs()
+    window = fields.size("attention_window_size", default=2048)
+    attends = with_costs(attention_mixer(family, fields, window), mlp, 2, hidden)
+    recurs = with_costs(recurrent, mlp, 2, hidden)
+    kinds = layer_kinds(fields, "block_types", "_block_types") or [
+        "recurrent",
+        "recurrent",
+        "attention",
+    ]
+    layers = fields.layers("num_hidden_layers", default=26)
+    return stacked(
+        fields,
+        family,
+        (attends if kinds[at % len(kinds)] == "attention" else recurs for at in range(layers)),
+    )

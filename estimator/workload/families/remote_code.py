@@ -1,0 +1,126 @@
+"""Which decoder whose code lives on the hub a config describes: Qwen, ChatGLM, InternLM, Baichuan.
+
+transformers does not build them, so what their configs leave out is taken from the code published
+with the weights. Checked against the parameters that the hub counts in the weights.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from estimator.workload.families import dense_decoders, gpt2
+from estimator.workload.families.decoder import Family, always, decoder, flag
+from estimator.workload.families.dense_decoders import LLAMA
+from estimator.workload.families.experts import Mixture, after_first, shared_experts
+from estimator.workload.families.gpt2 import classic
+from estimator.workload.families.moe_decoders import DEEPSEEK_EXPERTS, mix
+from estimator.workload.families.vision_language import internvl
+from estimator.workload.fields import Fields
+from estimator.workload.model_class import class_name
+from estimator.workload.network import Network
+from estimator.workload.registry import families, family
+from estimator.workload.transformer import Decoder
+
+RENAMED = {
+    "chatglm": {
+        "num_hidden_layers": "num_layers",
+        "intermediate_size": "ffn_hidden_size",
+        "num_key_value_heads": "multi_query_group_num",
+        "head_dim": "kv_channels",
+        "vocab_size": "padded_vocab_size",
+        "max_position_embeddings": "seq_length",
+        "attention_bias": "add_qkv_bias",
+        "output_bias": "add_bias_linear",
+    },
+    "exaone": {"num_hidden_layers": "num_layers"},
+    "qwen": {"head_dim": "kv_channels", "max_position_embeddings": "seq_length"},
+    "baichuan": {"max_position_embeddings": "model_max_length"},
+    "phi-msft": {
+        "hidden_size": "n_embd",
+        "num_hidden_layers": "n_layer",
+        "num_attention_heads": "n_head",
+        "num_key_value_heads": "n_head_kv",
+        "intermediate_size": "n_inner",
+        "max_position_embeddings": "n_positions",
+    },
+    "RefinedWeb": {"num_kv_heads": "n_head_kv"},
+}
+"""`model_type` -> usual name of a size -> what the config calls it."""
+
+ROWS: Mapping[str, Family] = {
+    "baichuan": replace(LLAMA, vocab=125696, positions=4096),
+    "chatglm": Family(
+        vocab=65024,
+        intermediate=13696,
+        positions=2048,
+        qkv_bias=flag("attention_bias"),
+        output_bias=flag("output_bias"),
+        mlp_bias=flag("output_bias"),
+    ),
+    "exaone": replace(LLAMA, vocab=102400, positions=2048),
+    "internlm2": replace(LLAMA, vocab=103168, attention_bias=flag("bias", True)),
+    "minicpm": replace(LLAMA, tied=True),
+    "phi-msft": dense_decoders.ROWS["phi"],
+    "stablelm_epoch": dense_decoders.ROWS["stablelm"],
+    "Yi": replace(LLAMA, vocab=64000, positions=4096),
+    "qwen": Family(vocab=151936, intermediate=11008, positions=8192, qkv_bias=always),
+    "deepseek": mix(
+        replace(LLAMA, vocab=102400),
+        Mixture(
+            experts=64,
+            active=6,
+            width=1407,
+            keys=DEEPSEEK_EXPERTS,
+            shared=shared_experts(2),
+            sparse=after_first(0),
+        ),
+    ),
+}
+
+
+def under_usual_names(fields: Fields) -> Fields:
+    """The config with its sizes under their usual names; a null falls back to the default."""
+    names = RENAMED.get(fields.text("model_type"), {})
+    found = {new: fields.values[old] for new, old in names.items() if fields.states(old)}
+    rest = {key: value for key, value in fields.values.items() if key not in names.values()}
+    return replace(fields, values={**rest, **found})
+
+
+def remote_decoder(family: Family, fields: Fields) -> Decoder:
+    """Decoder of a config whose sizes have names of their own."""
+    usual = under_usual_names(fields)
+    values = dict(usual.values)
+    if fields.text("model_type") == "qwen":
+        values["intermediate_size"] = fields.size("intermediate_size", default=22016) // 2
+    if fields.text("model_type") == "chatglm" and not fields.flag("multi_query_attention"):
+        values.pop("num_key_value_heads", None)
+    if class_name(fields) == "ChatGLMModel":  # the class that the hub names holds the head too
+        values["architectures"] = None
+    if fields.text("model_type") == "phi-msft" and "intermediate_size" not in values:
+        values["intermediate_size"] = 4 * usual.size("hidden_size")
+    return decoder(family, replace(usual, values=values))
+
+
+families(remote_decoder, ROWS)
+
+
+@family("RefinedWebModel", "RefinedWeb")
+def refined_web(fields: Fields) -> Decoder:
+    """Falcon under its first names."""
+    fields = under_usual_names(fields)
+    grouped = fields.text("model_type") == "RefinedWeb"
+    values = {**fields.values, "new_decoder_architecture": grouped}
+    return classic(gpt2.ROWS["falcon"], replace(fields, values=values))
+
+
+@family("internvl_chat")
+def internvl_chat(fields: Fields) -> Network:
+    """InternVL 1.5 to 3 under their first name, the language model as `llm_config`."""
+    vision = dict(fields.part("vision_config").values)
+    vision["attention_bias"] = fields.part("vision_config").flag("qkv_bias")
+    vision["use_qk_norm"] = fields.part("vision_config").flag("qk_normalization")
+    parts = {
+        "vision_config": vision,
+        "text_config": fields.part("llm_config").values,
+        "architectures": None,  # InternVLChatModel generates, whatever its name
+    }
+    return internvl(replace(fields, values={**fields.values, **parts}))

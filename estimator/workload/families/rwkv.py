@@ -1,0 +1,39 @@
+"""How much work RWKV 4 is: a linear recurrence in place of attention (arXiv:2305.13048, sec. 3).
+
+Defaults are those of transformers 5.23. The decay of the state is multiplied element by element,
+which is no matrix product and is not counted.
+"""
+
+from dataclasses import replace
+
+from estimator.workload.blocks import held, linear
+from estimator.workload.families.mamba import recurrent
+from estimator.workload.families.mixers import Mixer
+from estimator.workload.fields import Fields
+from estimator.workload.network import Network
+from estimator.workload.registry import family
+
+
+@family("rwkv")
+def rwkv(fields: Fields) -> Network:
+    """RWKV 4: two norms with bias in each layer, and two round the stack."""
+    fields = replace(fields, values={"hidden_size": 4096, **fields.values})
+    hidden = fields.size("hidden_size")
+    inner = fields.size_or_none("attention_hidden_size") or hidden
+    width = fields.size_or_none("intermediate_size") or 4 * hidden
+    layer = Mixer(
+        costs={
+            "norm/layers": held(4 * hidden),
+            "mixer/decay": held(2 * inner),
+            "mixer/shift": held(5 * hidden),
+            "mixer/key": linear(hidden, inner),
+            "mixer/value": linear(hidden, inner),
+            "mixer/receptance": linear(hidden, inner),
+            "mixer/output": linear(inner, hidden),
+            "mlp/up": linear(hidden, width),
+            "mlp/receptance": linear(hidden, hidden),
+            "mlp/down": linear(width, hidden),
+        },
+        state_values=2 * hidden + 3 * inner,
+    )
+    return recurrent(fields, (50277, 32), layer, tied=False, outer_norm_params=4 * hidden)

@@ -1,0 +1,43 @@
+"""How much work SqueezeBERT is: dense layers in groups (arXiv:2006.11316, sec. 3).
+
+Defaults are those of transformers 5.23.
+"""
+
+from estimator.workload.blocks import Cost, Costs, product
+from estimator.workload.families.text_encoder import Sizes, TextFacts, block, text_encoder
+from estimator.workload.fields import Fields
+from estimator.workload.registry import families
+
+GROUPS = {
+    "attention/query": ("q_groups", 4),
+    "attention/key": ("k_groups", 4),
+    "attention/value": ("v_groups", 4),
+    "attention/output": ("post_attention_groups", 1),
+    "mlp/up": ("intermediate_groups", 4),
+    "mlp/down": ("output_groups", 4),
+}
+"""Matrix -> key and default of its groups."""
+
+
+def _layer(fields: Fields, sizes: Sizes) -> Costs:
+    costs = dict(block(fields, sizes))
+    for part, (key, usual) in GROUPS.items():
+        width = sizes.width if part == "mlp/up" else sizes.hidden
+        costs[part] = _grouped(costs[part], fields.size(key, default=usual), width)
+    return costs
+
+
+def _grouped(cost: Cost, groups: int, outputs: int) -> Cost:
+    """A dense layer with bias whose channels are multiplied in groups."""
+    return product((cost.params - outputs) // groups + outputs, cost.flop_per_token // groups)
+
+
+SQUEEZEBERT = TextFacts(
+    layer=_layer,
+    pooled=(
+        *("", "MaskedLM", "SequenceClassification", "MultipleChoice"),
+        *("TokenClassification", "QuestionAnswering"),
+    ),
+)
+
+families(text_encoder, {"squeezebert": SQUEEZEBERT})

@@ -1,0 +1,301 @@
+"""What text encoders are built of: tables, a stack of layers, heads.
+
+The class in `architectures` decides the head; the bare trunk is counted where there is none. A
+family is a row of facts over one tail, `text_encoder`. Defaults are those of transformers 5.23.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    linear,
+    table,
+    vocabulary_head,
+)
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs, Quantity
+from estimator.workload.model_class import head_note, label_count, task
+from estimator.workload.network import (
+    Line,
+    Network,
+    Pass,
+    Reach,
+    attended_pairs,
+    length_warning,
+    lines,
+    network,
+    sequence,
+)
+
+LAYER_NORM = 2
+"""Parameters per channel of a norm with weight and bias."""
+
+HeadCosts = tuple[Costs, Costs, tuple[str, ...]]
+"""Costs over every position, costs per sequence, warnings."""
+
+BERT_POOLED = ("", "NextSentencePrediction", "MultipleChoice", "PreTraining")
+LANGUAGE_TASKS = ("MaskedLM", "CausalLM", "PreTraining")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Equal layers of a stack.
+
+    Parameters
+    ----------
+    costs : mapping
+        Costs of one layer.
+    times : int
+        Layers with parameters of their own. [1]
+    reuse : int
+        How often each is run, more than once where layers share weights. [1]
+    window : int or None
+        Keys each query may see on one side, the whole sequence if None. [token]
+    """
+
+    costs: Costs
+    times: int = 1
+    reuse: int = 1
+    window: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """A text encoder.
+
+    Parameters
+    ----------
+    before, after : mapping
+        Costs per token round the stack: tables and norms, head over every position.
+    stack : tuple of Group
+        The layers.
+    once : mapping
+        Costs per sequence: poolers and heads on one token.
+    rows : mapping
+        Costs per row of a table of relative positions, and per (query, row) pair.
+    row_count : function
+        Rows of that table that a sequence uses.
+    longest : int
+        Longest sequence the model was made for. [token]
+    causal : bool
+        Attention is masked, so that a kernel may skip half of the scores.
+    """
+
+    before: Costs
+    stack: tuple[Group, ...]
+    after: Costs
+    once: Costs
+    longest: int
+    causal: bool = False
+    rows: Costs | None = None
+    row_count: Callable[[Quantity], Quantity] = lambda seq_len: 0.0
+
+    def lines(self, batch: Quantity, seq_len: Quantity, inputs: Inputs) -> list[Line]:
+        """Lines of one pass."""
+        tokens = batch * seq_len
+        inputs = inputs if self.causal else replace(inputs, causal=False)
+        done = [*lines(self.before, Reach(tokens=tokens))]
+        for group in self.stack:
+            pairs = batch * attended_pairs(seq_len, group.window, inputs)
+            reach = Reach(tokens=group.reuse * tokens, pairs=group.reuse * pairs, times=group.times)
+            done += lines(group.costs, reach)
+        if self.rows:
+            rows = self.row_count(seq_len)
+            times = sum(group.times for group in self.stack)
+            done += lines(self.rows, Reach(tokens=rows, pairs=tokens * rows, times=times))
+        done += lines(self.after, Reach(tokens=tokens))
+        return [*done, *lines(self.once, Reach(tokens=batch))]
+
+    def run(self, inputs: Inputs) -> Pass:
+        """Pass over `batch` sequences of `seq_len` tokens."""
+        batch, seq_len = sequence(inputs, self.longest)
+        return Pass(
+            lines=self.lines(batch, seq_len, inputs),
+            items=batch * seq_len,
+            warnings=length_warning(seq_len, self.longest),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """What the configs of the line state, with BERT's defaults."""
+
+    hidden: int = 768
+    layers: int = 12
+    heads: int = 12
+    width: int = 3072
+    vocab: int = 30522
+    positions: int = 512
+    types: int = 2
+
+
+BERT_SIZES = Sizes()
+
+
+def bert_sizes(fields: Fields, usual: Sizes = BERT_SIZES) -> Sizes:
+    """Sizes of a config of the BERT line."""
+    return Sizes(
+        hidden=fields.size("hidden_size", "dim", "d_model", default=usual.hidden),
+        layers=fields.layers("num_hidden_layers", "n_layers", default=usual.layers),
+        heads=fields.size("num_attention_heads", "n_heads", default=usual.heads),
+        width=fields.size("intermediate_size", "hidden_dim", default=usual.width),
+        vocab=fields.size("vocab_size", default=usual.vocab),
+        positions=fields.size("max_position_embeddings", default=usual.positions),
+        types=fields.size("type_vocab_size", default=usual.types, least=0),
+    )
+
+
+def block(fields: Fields, sizes: Sizes, bias: bool = True) -> Costs:
+    """Attention and MLP with biases, a norm after each."""
+    keys = (fields.key("hidden_size", "dim"), fields.key("num_attention_heads", "n_heads"))
+    return {
+        **equal_heads(fields, sizes.hidden, sizes.heads, keys, bias).costs(),
+        **Mlp(hidden=sizes.hidden, width=sizes.width, bias=bias).costs(),
+        "norm/layers": held(2 * LAYER_NORM * sizes.hidden),
+    }
+
+
+def tables(sizes: Sizes, width: int, norm: bool = True) -> Costs:
+    """Tables of tokens, positions and sentence types, and the norm on their sum."""
+    return {
+        "embedding/token": table(sizes.vocab, width),
+        "embedding/position": table(sizes.positions, width),
+        "embedding/type": table(sizes.types, width),
+        "norm/embedding": held(norm * LAYER_NORM * width),
+    }
+
+
+def full_width(fields: Fields, sizes: Sizes) -> int:
+    """A token table as wide as the model."""
+    return sizes.hidden
+
+
+def narrow_width(default: int) -> Callable[[Fields, Sizes], int]:
+    """A token table of `embedding_size`."""
+    return lambda fields, sizes: fields.size("embedding_size", default=default)
+
+
+def all_positions(fields: Fields, sizes: Sizes) -> int:
+    """A row of the position table for each position."""
+    return sizes.positions
+
+
+def no_positions(fields: Fields, sizes: Sizes) -> int:
+    """No position table: rotary or sine positions."""
+    return 0
+
+
+def nothing(fields: Fields, sizes: Sizes) -> Costs:
+    """No further costs."""
+    return {}
+
+
+def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
+    """Heads of the class in the config."""
+    kind, hidden = task(fields), sizes.hidden
+    after: dict[str, Cost] = {}
+    once: dict[str, Cost] = {}
+    if kind in facts.pooled:
+        once["pooler"] = linear(hidden, hidden, bias=True)
+    if kind in LANGUAGE_TASKS:
+        after |= language_head(fields, sizes, facts)
+    if kind in ("PreTraining", "NextSentencePrediction"):
+        once["head/sentence_order"] = linear(hidden, 2, bias=True)
+    if kind == "TokenClassification":
+        after["head/classifier"] = linear(hidden, label_count(fields), bias=True)
+    if kind == "QuestionAnswering":
+        after["head/span"] = linear(hidden, label_count(fields), bias=True)
+    if kind in ("SequenceClassification", "MultipleChoice"):
+        alone = kind == "SequenceClassification" or "pooler" not in once
+        if facts.classifier_dense and alone:
+            once["head/dense"] = linear(hidden, hidden, bias=True)
+        labels = label_count(fields) if kind == "SequenceClassification" else 1
+        once["head/classifier"] = linear(hidden, labels, bias=True)
+    return after, once, head_note(fields, not kind or after or once)
+
+
+def language_head(fields: Fields, sizes: Sizes, facts: "TextFacts") -> Costs:
+    """A dense layer with norm, then the transposed token table and a bias."""
+    width = facts.table_width(fields, sizes)
+    own = not fields.flag("tie_word_embeddings", default=True)
+    biases = 1 + (own and facts.twin_bias)
+    return {
+        "head/transform": linear(sizes.hidden, width, bias=True),
+        "norm/head": held(LAYER_NORM * width),
+        "head/logits": vocabulary_head(width, sizes.vocab, own=own, biases=biases),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextFacts:
+    """What sets one family of text encoders apart.
+
+    Parameters
+    ----------
+    sizes : Sizes
+        Defaults of its configs.
+    spare_positions : int
+        Rows of the position table that no token uses. [1]
+    position_rows, table_width : function
+        Rows of the position table; width of the token table.
+    has_types, embedding_norm, bridged : bool
+        A table of sentence types; a norm on the sum of the tables; a projection behind the
+        tables even where they are as wide as the model.
+    layer, extra : function
+        Costs of a layer; further costs round the stack.
+    pooled : tuple of str
+        Tasks whose trunk ends in a pooler, the bare trunk being the empty string.
+    classifier_dense, twin_bias : bool
+        A dense layer before the classifier of sequences; an untied language head holds its bias
+        twice.
+    heads : function
+        Heads of the class in the config.
+    """
+
+    sizes: Sizes = BERT_SIZES
+    spare_positions: int = 0
+    position_rows: Callable[[Fields, Sizes], int] = all_positions
+    table_width: Callable[[Fields, Sizes], int] = full_width
+    has_types: bool = True
+    embedding_norm: bool = True
+    bridged: bool = False
+    layer: Callable[[Fields, Sizes], Costs] = block
+    extra: Callable[[Fields, Sizes], Costs] = nothing
+    pooled: tuple[str, ...] = ("SequenceClassification", *BERT_POOLED)
+    classifier_dense: bool = False
+    twin_bias: bool = True
+    heads: Callable[[Fields, Sizes, "TextFacts"], HeadCosts] = heads
+
+
+def text_encoder(facts: TextFacts, fields: Fields) -> Network:
+    """A text encoder of a config, with the family's facts."""
+    encoder, notes = encoder_of(facts, fields)
+    return network(fields, encoder.run, notes)
+
+
+def encoder_of(facts: TextFacts, fields: Fields) -> tuple[Encoder, tuple[str, ...]]:
+    """The encoder itself, and what there is to say about its heads."""
+    sizes = bert_sizes(fields, facts.sizes)
+    width = facts.table_width(fields, sizes)
+    rows = facts.position_rows(fields, sizes)
+    held_sizes = replace(sizes, positions=rows, types=sizes.types * facts.has_types)
+    bridged = facts.bridged or width != sizes.hidden
+    bridge = {"embedding/project_in": linear(width, sizes.hidden, bias=True)} if bridged else {}
+    after, once, notes = facts.heads(fields, sizes, facts)
+    encoder = Encoder(
+        before={
+            **tables(held_sizes, width, facts.embedding_norm),
+            **bridge,
+            **facts.extra(fields, sizes),
+        },
+        stack=(Group(costs=facts.layer(fields, sizes), times=sizes.layers),),
+        after=after,
+        once=once,
+        longest=max(sizes.positions - facts.spare_positions, 1),
+    )
+    return encoder, notes

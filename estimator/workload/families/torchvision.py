@@ -1,0 +1,417 @@
+"""Which architecture a name of torchvision or timm stands for: resnet50, vit_b_16, alexnet.
+
+Sizes are those of the papers, as torchvision 0.20 and timm 1.0 build them; where both have a
+model under one name they agree.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from estimator.workload.blocks import held, linear
+from estimator.workload.convolution import BATCH_NORM, Conv, Flow, image
+from estimator.workload.families.convnet import DEFAULT_SIDE, Body, staged
+from estimator.workload.families.mobilenet import depthwise_conv, divisible
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Architecture, Inputs
+from estimator.workload.network import Network, Pass
+from estimator.workload.registry import known_families
+
+VGG_STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+VGG_WIDTHS = (64, 128, 256, 512, 512)
+DENSE_BLOCKS = {
+    121: (6, 12, 24, 16),
+    161: (6, 12, 36, 24),
+    169: (6, 12, 32, 32),
+    201: (6, 12, 48, 32),
+}
+
+SQUEEZED = True
+UNSQUEEZED = False
+MOBILE_BLOCKS = {
+    "large": (
+        *((3, 16, 16, UNSQUEEZED, 1), (3, 64, 24, UNSQUEEZED, 2), (3, 72, 24, UNSQUEEZED, 1)),
+        *((5, 72, 40, SQUEEZED, 2), (5, 120, 40, SQUEEZED, 1), (5, 120, 40, SQUEEZED, 1)),
+        *((3, 240, 80, UNSQUEEZED, 2), (3, 200, 80, UNSQUEEZED, 1), (3, 184, 80, UNSQUEEZED, 1)),
+        *((3, 184, 80, UNSQUEEZED, 1), (3, 480, 112, SQUEEZED, 1), (3, 672, 112, SQUEEZED, 1)),
+        *((5, 672, 160, SQUEEZED, 2), (5, 960, 160, SQUEEZED, 1), (5, 960, 160, SQUEEZED, 1)),
+    ),
+    "small": (
+        *((3, 16, 16, SQUEEZED, 2), (3, 72, 24, UNSQUEEZED, 2), (3, 88, 24, UNSQUEEZED, 1)),
+        *((5, 96, 40, SQUEEZED, 2), (5, 240, 40, SQUEEZED, 1), (5, 240, 40, SQUEEZED, 1)),
+        *((5, 120, 48, SQUEEZED, 1), (5, 144, 48, SQUEEZED, 1), (5, 288, 96, SQUEEZED, 2)),
+        *((5, 576, 96, SQUEEZED, 1), (5, 576, 96, SQUEEZED, 1)),
+    ),
+}
+"""Kernel, expanded width, width, squeeze, stride (arXiv:1905.02244, tables 1 and 2)."""
+
+MOBILE_HEADS = {"large": 1280, "small": 1024}
+
+
+def net(name: str, body: Body) -> Network:
+    """A network under its name, on images of 224 pixels."""
+    return Network(run=partial(_run, body), model_type=name, item_unit="image")
+
+
+def _run(body: Body, inputs: Inputs) -> Pass:
+    batch, pixels = image(inputs, DEFAULT_SIDE)
+    return Pass(lines=body(Flow(batch=batch, side=pixels)).lines, items=batch)
+
+
+def alexnet(classes: int) -> Network:
+    """AlexNet in one tower (arXiv:1404.5997), not the two of 2012."""
+    shapes = ((64, 192, 5), (192, 384, 3), (384, 256, 3), (256, 256, 3))
+
+    def body(flow: Flow) -> Flow:
+        first = Conv(inputs=3, outputs=64, kernel=11, stride=4, padding=2, bias=True, norm=False)
+        flow = flow.conv("stem/convolution", first, first=True).pool(3, 2)
+        for place, (inputs, outputs, kernel) in enumerate(shapes):
+            conv = Conv(inputs=inputs, outputs=outputs, kernel=kernel, bias=True, norm=False)
+            flow = flow.conv("layers/convolution", conv)
+            flow = flow.pool(3, 2) if place == 0 else flow
+        return _perceptron(flow, 256 * 6 * 6, classes)
+
+    return net("alexnet", body)
+
+
+def _perceptron(flow: Flow, features: int, classes: int) -> Flow:
+    """Two wide dense layers and the classifier."""
+    return flow.dense(
+        {
+            "head/first": linear(features, 4096, bias=True),
+            "head/second": linear(4096, 4096, bias=True),
+            "head/classifier": linear(4096, classes, bias=True),
+        }
+    )
+
+
+def vgg(depth: int, norm: bool, classes: int) -> Network:
+    """VGG: 3x3 convolutions only (arXiv:1409.1556)."""
+
+    def body(flow: Flow) -> Flow:
+        inputs = 3
+        for stage, (width, count) in enumerate(zip(VGG_WIDTHS, VGG_STAGES[depth], strict=True)):
+            for _ in range(count):
+                conv = Conv(inputs=inputs, outputs=width, bias=True, norm=norm)
+                name = "stem/convolution" if inputs == 3 else f"stage{stage + 1}/convolution"
+                flow = flow.conv(name, conv, first=inputs == 3)
+                inputs = width
+            flow = flow.pool(2, 2)
+        return _perceptron(flow, 512 * 7 * 7, classes)
+
+    return net(f"vgg{depth}", body)
+
+
+def densenet(depth: int, classes: int) -> Network:
+    """DenseNet: every layer sees all before it in its block (arXiv:1608.06993)."""
+    growth, stem = (48, 96) if depth == 161 else (32, 64)
+
+    def body(flow: Flow) -> Flow:
+        conv = Conv(inputs=3, outputs=stem, kernel=7, stride=2)
+        flow = flow.conv("stem/convolution", conv, first=True).pool(3, 2, 1)
+        width = stem
+        for stage, count in enumerate(DENSE_BLOCKS[depth]):
+            name = f"stage{stage + 1}"
+            if stage:
+                half = Conv(inputs=width, outputs=width // 2, kernel=1, norm=False)
+                flow = _normed(flow, name, width).conv(f"{name}/transition", half).pool(2, 2)
+                width //= 2
+            for _ in range(count):
+                narrow = Conv(inputs=width, outputs=4 * growth, kernel=1)
+                grown = Conv(inputs=4 * growth, outputs=growth, norm=False)
+                flow = _normed(flow, name, width).convs(f"{name}/convolution", (narrow, grown))
+                width += growth
+        flow = flow.norm(width)
+        return flow.dense({"head/classifier": linear(width, classes, bias=True)})
+
+    return net(f"densenet{depth}", body)
+
+
+def _normed(flow: Flow, name: str, channels: int) -> Flow:
+    return flow.dense({f"{name}/norm": held(BATCH_NORM * channels)})
+
+
+def mobilenet_v3(size: str, classes: int) -> Network:
+    """MobileNetV3: inverted blocks, some squeezed and excited (arXiv:1905.02244, sec. 5)."""
+
+    def body(flow: Flow) -> Flow:
+        flow = flow.conv("stem/convolution", Conv(inputs=3, outputs=16, stride=2), first=True)
+        inputs = 16
+        for kernel, wide, outputs, squeezed, stride in MOBILE_BLOCKS[size]:
+            if wide != inputs:
+                flow = flow.conv("layers/expand", Conv(inputs=inputs, outputs=wide, kernel=1))
+            flow = flow.conv("layers/depthwise", depthwise_conv(wide, kernel, stride))
+            if squeezed:
+                narrow = divisible(wide / 4, 8, 8)
+                costs = {
+                    "layers/squeeze": linear(wide, narrow, bias=True),
+                    "layers/excite": linear(narrow, wide, bias=True),
+                }
+                flow = flow.dense(costs)
+            flow = flow.conv("layers/project", Conv(inputs=wide, outputs=outputs, kernel=1))
+            inputs = outputs
+        flow = flow.conv("head/expand", Conv(inputs=inputs, outputs=6 * inputs, kernel=1))
+        return flow.dense(
+            {
+                "head/first": linear(6 * inputs, MOBILE_HEADS[size], bias=True),
+                "head/classifier": linear(MOBILE_HEADS[size], classes, bias=True),
+            }
+        )
+
+    return net(f"mobilenet_v3_{size}", body)
+
+
+def grouped_resnet(depths: tuple[int, ...], groups: int, base: int, classes: int) -> Network:
+    """ResNeXt (arXiv:1611.05431) and wide ResNet (arXiv:1605.07146) of bottlenecks."""
+    widths = (64, 256, 512, 1024, 2048)
+
+    def layer(inputs: int, outputs: int, stride: int) -> list[Conv]:
+        narrow = outputs // 4 * base // 64 * groups
+        return [
+            Conv(inputs=inputs, outputs=narrow, kernel=1),
+            Conv(inputs=narrow, outputs=narrow, stride=stride, groups=groups),
+            Conv(inputs=narrow, outputs=outputs, kernel=1),
+        ]
+
+    def body(flow: Flow) -> Flow:
+        conv = Conv(inputs=3, outputs=64, kernel=7, stride=2)
+        flow = flow.conv("stem/convolution", conv, first=True).pool(3, 2, 1)
+        flow = staged(flow, layer, widths, list(depths), 1)
+        return flow.dense({"head/classifier": linear(2048, classes, bias=True)})
+
+    return net("resnet", body)
+
+
+IMAGENET_CLASSES = 1000
+
+Build = Callable[[int], Architecture]
+Config = Mapping[str, Any]
+
+
+def _resnets() -> dict[str, Config]:
+    depths = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3]}
+    depths |= {101: [3, 4, 23, 3], 152: [3, 8, 36, 3]}
+    return {
+        f"resnet{number}": {
+            "model_type": "resnet",
+            "depths": stages,
+            "hidden_sizes": [64, 128, 256, 512] if number < 50 else [256, 512, 1024, 2048],
+            "layer_type": "basic" if number < 50 else "bottleneck",
+        }
+        for number, stages in depths.items()
+    }
+
+
+VIT_SIZES = {
+    "tiny": (192, 12, 3),
+    "small": (384, 12, 6),
+    "base": (768, 12, 12),
+    "large": (1024, 24, 16),
+    "huge": (1280, 32, 16),
+}
+"""Width, layers, heads (arXiv:2010.11929, table 1; the small ones arXiv:2012.12877, table 1)."""
+
+
+def _vits() -> dict[str, Config]:
+    made: dict[str, Config] = {}
+    for size, (hidden, layers, heads) in VIT_SIZES.items():
+        for patch in (14, 16, 32):
+            config = {
+                "model_type": "vit",
+                "hidden_size": hidden,
+                "num_hidden_layers": layers,
+                "num_attention_heads": heads,
+                "intermediate_size": 4 * hidden,
+                "patch_size": patch,
+            }
+            made[f"vit_{size[0]}_{patch}"] = config
+            made[f"vit_{size}_patch{patch}_224"] = config
+            made[f"vit_{size}_patch{patch}_384"] = {**config, "image_size": 384}
+            made[f"deit_{size}_patch{patch}_224"] = config
+    return {name: config for name, config in made.items() if not name.startswith("vit_t_")}
+
+
+def _swins() -> dict[str, Config]:
+    sizes = {
+        "tiny": (96, [2, 2, 6, 2], [3, 6, 12, 24]),
+        "small": (96, [2, 2, 18, 2], [3, 6, 12, 24]),
+        "base": (128, [2, 2, 18, 2], [4, 8, 16, 32]),
+        "large": (192, [2, 2, 18, 2], [6, 12, 24, 48]),
+    }
+    made: dict[str, Config] = {}
+    for size, (width, depths, heads) in sizes.items():
+        config = {"model_type": "swin", "embed_dim": width, "depths": depths, "num_heads": heads}
+        made |= {f"swin_{size[0]}": config, f"swin_{size}_patch4_window7_224": config}
+    return made
+
+
+REGNETS = {
+    "y_400mf": ("y", [1, 3, 6, 6], [48, 104, 208, 440], 8, "y_004"),
+    "y_3_2gf": ("y", [2, 5, 13, 1], [72, 216, 576, 1512], 24, "y_032"),
+    "y_16gf": ("y", [2, 4, 11, 1], [224, 448, 1232, 3024], 112, "y_160"),
+    "x_3_2gf": ("x", [2, 6, 15, 2], [96, 192, 432, 1008], 48, "x_032"),
+}
+"""Kind of layer, depths, widths, width of a group, timm's name (arXiv:2003.13678, table 5)."""
+
+CONVNEXT_V2 = {
+    "atto": ([2, 2, 6, 2], 40),
+    "femto": ([2, 2, 6, 2], 48),
+    "pico": ([2, 2, 6, 2], 64),
+    "nano": ([2, 2, 8, 2], 80),
+    "tiny": ([3, 3, 9, 3], 96),
+    "base": ([3, 3, 27, 3], 128),
+    "large": ([3, 3, 27, 3], 192),
+    "huge": ([3, 3, 27, 3], 352),
+}
+"""Depths and first width (arXiv:2301.00808, appendix A)."""
+
+
+def _regnets() -> dict[str, Config]:
+    made: dict[str, Config] = {}
+    for name, (kind, depths, widths, group, other) in REGNETS.items():
+        config: Config = {
+            "model_type": "regnet",
+            "layer_type": kind,
+            "depths": depths,
+            "hidden_sizes": widths,
+            "groups_width": group,
+        }
+        made |= {f"regnet_{name}": config, f"regnet{other}": config}
+    return made
+
+
+def _convnexts_v2() -> dict[str, Config]:
+    return {
+        f"convnextv2_{size}": {
+            "model_type": "convnextv2",
+            "depths": depths,
+            "hidden_sizes": [width, 2 * width, 4 * width, 8 * width],
+        }
+        for size, (depths, width) in CONVNEXT_V2.items()
+    }
+
+
+def _convnexts() -> dict[str, Config]:
+    sizes = {
+        "tiny": ([3, 3, 9, 3], 96),
+        "small": ([3, 3, 27, 3], 96),
+        "base": ([3, 3, 27, 3], 128),
+        "large": ([3, 3, 27, 3], 192),
+    }
+    return {
+        f"convnext_{size}": {
+            "model_type": "convnext",
+            "depths": depths,
+            "hidden_sizes": [width, 2 * width, 4 * width, 8 * width],
+        }
+        for size, (depths, width) in sizes.items()
+    }
+
+
+def _efficientnets() -> dict[str, Config]:
+    scales = [(1.0, 1.0, 224), (1.0, 1.1, 240), (1.1, 1.2, 260), (1.2, 1.4, 300)]
+    scales += [(1.4, 1.8, 380), (1.6, 2.2, 456), (1.8, 2.6, 528), (2.0, 3.1, 600)]
+    return {
+        f"efficientnet_b{place}": {
+            "model_type": "efficientnet",
+            "width_coefficient": width,
+            "depth_coefficient": depth,
+            "image_size": side,
+            "hidden_dim": divisible(1280 * width, 8, 8),
+        }
+        for place, (width, depth, side) in enumerate(scales)
+    }
+
+
+CONFIGS: Mapping[str, Config] = {
+    **_resnets(),
+    **_vits(),
+    **_swins(),
+    **_convnexts(),
+    **_convnexts_v2(),
+    **_regnets(),
+    **_efficientnets(),
+    "mobilenet_v2": {"model_type": "mobilenet_v2"},
+    "mobilenetv2_100": {"model_type": "mobilenet_v2"},
+    "mobilenetv1_100": {"model_type": "mobilenet_v1"},
+}
+"""Names of networks that have a config."""
+
+NETS: Mapping[str, Build] = {
+    "alexnet": alexnet,
+    **{f"vgg{depth}": partial(vgg, depth, False) for depth in VGG_STAGES},
+    **{f"vgg{depth}_bn": partial(vgg, depth, True) for depth in VGG_STAGES},
+    **{f"densenet{depth}": partial(densenet, depth) for depth in DENSE_BLOCKS},
+    "mobilenet_v3_large": partial(mobilenet_v3, "large"),
+    "mobilenet_v3_small": partial(mobilenet_v3, "small"),
+    "mobilenetv3_large_100": partial(mobilenet_v3, "large"),
+    "mobilenetv3_small_100": partial(mobilenet_v3, "small"),
+    "resnext50_32x4d": partial(grouped_resnet, (3, 4, 6, 3), 32, 4),
+    "resnext101_32x8d": partial(grouped_resnet, (3, 4, 23, 3), 32, 8),
+    "resnext101_64x4d": partial(grouped_resnet, (3, 4, 23, 3), 64, 4),
+    "wide_resnet50_2": partial(grouped_resnet, (3, 4, 6, 3), 1, 128),
+    "wide_resnet101_2": partial(grouped_resnet, (3, 4, 23, 3), 1, 128),
+}
+"""Names of networks that have none."""
+
+
+def is_named(name: str) -> bool:
+    """Whether a name stands for an architecture.
+
+    >>> is_named("resnet50"), is_named("ResNet-50"), is_named("gpt-3")
+    (True, True, False)
+    """
+    return _plain(name) in _INDEX
+
+
+def named_architecture(name: str, classes: int = IMAGENET_CLASSES) -> Architecture:
+    """Architecture behind a name of torchvision or timm.
+
+    Parameters
+    ----------
+    name : str
+        Case, dashes and underscores do not matter; a tag of weights behind a dot is left out.
+    classes : int, positive
+        Outputs of the classifier. [1]
+
+    Raises
+    ------
+    ValueError
+        No such name, or no positive number of classes.
+
+    >>> from estimator.workload.ledger import Inputs
+    >>> named_architecture("resnet50").ledger(Inputs()).params_total
+    25557032
+    """
+    count = Fields({"num_classes": classes}).size("num_classes")
+    key = _INDEX.get(_plain(name), "")
+    if key in NETS:
+        return NETS[key](count)
+    if key not in CONFIGS:
+        near = difflib.get_close_matches(_plain(name), list(_INDEX), n=3, cutoff=0.6)
+        hint = ", ".join(_INDEX[part] for part in near) or ", ".join(sorted({*NETS, *CONFIGS}))
+        raise ValueError(f"{name!r} is no known architecture: known are {hint}")
+    config = CONFIGS[key]
+    values = {
+        **config,
+        "num_labels": count,
+        "architectures": ["ForImageClassification"],
+        "_name_or_path": key,
+    }
+    return known_families()[config["model_type"]](Fields(values))
+
+
+def hub_architecture(fields: Fields) -> Architecture:
+    """Architecture of a config of timm's, which names one under `architecture`."""
+    classes = fields.size("num_classes", default=IMAGENET_CLASSES)
+    return named_architecture(fields.text("architecture"), classes)
+
+
+def _plain(name: str) -> str:
+    """A name without its weights' tag, case and separators."""
+    return re.sub(r"[-_ ]", "", name.partition(".")[0].lower())
+
+
+_INDEX = {_plain(name): name for name in (*NETS, *CONFIGS)}

@@ -1,0 +1,72 @@
+"""What to make of a decoder whose family is not known.
+
+Most new decoders are Llama with other sizes. A config that states every familiar size is read
+so: RMSNorm, gated MLP, no biases unless stated, experts in every layer if it has experts. The
+norms and biases that this misses are a small share of the parameters; the reader is warned.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+from estimator.workload.families.decoder import decoder
+from estimator.workload.families.dense_decoders import LLAMA
+from estimator.workload.families.experts import Mixture, after_first, feed_forwards, shared_experts
+from estimator.workload.fields import Fields
+from estimator.workload.transformer import Decoder
+
+FAMILIAR = (
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "vocab_size",
+)
+"""Sizes without which an unknown family is refused."""
+
+FOREIGN = (
+    "conv_kernel",
+    "encoder_layers",
+    "image_size",
+    "kv_lora_rank",
+    "linear_num_value_heads",
+    "num_decoder_layers",
+    "patch_size",
+    "ssm_state_size",
+    "state_size",
+    "type_vocab_size",
+)
+"""Keys of networks that are not plain attention decoders."""
+
+EXPERT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+ACTIVE_KEYS = ("moe_topk", "moe_top_k", "moe_k", "top_k_experts", "num_experts_per_token")
+SHARED_KEYS = ("num_shared_experts", "num_shared_expert", "moe_num_shared_experts")
+"""Other names of `num_experts_per_tok` and `n_shared_experts`."""
+
+
+def llama_like(fields: Fields) -> Decoder:
+    """Llama-like decoder of the stated sizes."""
+    fields = _renamed(
+        _renamed(fields, "num_experts_per_tok", ACTIVE_KEYS), "n_shared_experts", SHARED_KEYS
+    )
+    family = replace(LLAMA, positions=131072)
+    if fields.states(*EXPERT_KEYS) and fields.flag("is_moe", default=True):
+        width = "moe_intermediate_size"
+        mixture = Mixture(
+            experts=1,
+            keys=EXPERT_KEYS,
+            active=None,
+            width=1,
+            width_key=width if fields.states(width) else "intermediate_size",
+            shared=shared_experts(0),
+            sparse=after_first(0),
+        )
+        family = replace(family, feed_forwards=partial(feed_forwards, mixture))
+    return decoder(family, fields)
+
+
+def _renamed(fields: Fields, key: str, others: tuple[str, ...]) -> Fields:
+    """The fields with the first of `others` under `key`, which they may lack."""
+    stated = [other for other in others if fields.states(other)]
+    if fields.states(key) or not stated:
+        return fields
+    return replace(fields, values={**fields.values, key: fields.values[stated[0]]})

@@ -1,0 +1,89 @@
+"""Which vision transformer over videos a config describes: VideoMAE, ViViT, TimeSformer.
+
+Defaults are those of transformers 5.23. Videos are counted at the frames that the config states.
+"""
+
+from dataclasses import replace
+
+from estimator.workload.blocks import held, linear, table
+from estimator.workload.convolution import image, sizes
+from estimator.workload.families.vit import Vision, trunk, vision_network, with_heads
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs
+from estimator.workload.model_class import label_count, task
+from estimator.workload.network import Network, Pass, Reach, lines, network
+from estimator.workload.registry import family
+
+
+def _video(fields: Fields, frames: int, depth: int) -> Vision:
+    """A trunk over tubes of `depth` frames."""
+    vision = trunk(fields)
+    steps = fields.size("num_frames", default=frames) // depth
+    return replace(vision, channels=depth * vision.channels, steps=steps)
+
+
+@family("videomae")
+def videomae(fields: Fields) -> Network:
+    """VideoMAE: tubes of two frames, fixed positions, no class token (arXiv:2203.12602)."""
+    vision = _video(fields, 16, fields.size("tubelet_size", default=2))
+    hidden = vision.hidden
+    bias = fields.flag("qv_bias", default=True)
+    layer = {
+        **vision.layer,
+        "attention/query": linear(hidden, hidden, bias),
+        "attention/key": linear(hidden, hidden),
+        "attention/value": linear(hidden, hidden, bias),
+    }
+    mean = fields.flag("use_mean_pooling", default=True)
+    classifies = task(fields) == "VideoClassification"
+    tables = {"norm/outer": held(2 * hidden * (not mean or classifies))}
+    once = {"head/classifier": linear(hidden, label_count(fields), bias=True)}
+    vision = replace(vision, prefix=0, layer=layer, tables=tables, once=once if classifies else {})
+    return vision_network(fields, vision)
+
+
+@family("vivit")
+def vivit(fields: Fields) -> Network:
+    """ViViT: tubes, a class token, all in one attention (arXiv:2103.15691, sec. 3)."""
+    tube = sizes(fields, "tubelet_size", (2, 16, 16), 3)
+    fields = replace(fields, values={**fields.values, "patch_size": tube[1]})
+    vision = _video(fields, 32, tube[0])
+    rows = vision.steps * (vision.side // vision.patch) ** 2 + 1
+    tables = {**vision.tables, "embedding/position": table(rows, vision.hidden)}
+    vision = replace(vision, tables=tables)
+    if task(fields) == "VideoClassification":
+        once = {"head/classifier": linear(vision.hidden, label_count(fields), bias=True)}
+        return vision_network(fields, replace(vision, once=once))
+    return vision_network(fields, with_heads(fields, vision))
+
+
+@family("timesformer")
+def timesformer(fields: Fields) -> Network:
+    """TimeSformer: attention over time, then over space (arXiv:2102.05095, sec. 3)."""
+    kind = fields.text("attention_type", default="divided_space_time")
+    if kind != "divided_space_time":
+        raise ValueError(f"attention_type {kind!r} is not known: only divided_space_time is")
+    vision = trunk(fields)
+    hidden, steps = vision.hidden, fields.size("num_frames", default=8)
+    attends = {k: cost for k, cost in vision.layer.items() if k.startswith("attention/")}
+    rest = {k: cost for k, cost in vision.layer.items() if not k.startswith("attention/")}
+    time = {f"time/{part}": cost for part, cost in attends.items()}
+    time |= {"time/dense": linear(hidden, hidden, bias=True), "norm/time": held(2 * hidden)}
+    tables = {**vision.tables, "embedding/time": held(steps * hidden)}
+    classifies = task(fields) == "VideoClassification"
+    head = {"head/classifier": linear(hidden, label_count(fields), bias=True)} if classifies else {}
+    bare = replace(vision, steps=steps, tables=tables, layers=0, once=head)
+
+    def run(inputs: Inputs) -> Pass:
+        batch, pixels = image(inputs, vision.side)
+        patches = bare.positions(pixels)[0]
+        frame = patches / steps
+        seen, times = batch * steps * (frame + 1.0), vision.layers
+        done = [*bare.lines(batch, pixels)]
+        reach = Reach(tokens=batch * patches, pairs=batch * patches * steps, times=times)
+        done += lines(time, reach)
+        done += lines(attends, Reach(tokens=seen, pairs=seen * (frame + 1.0), times=times))
+        done += lines(rest, Reach(tokens=batch * (patches + 1.0), times=times))
+        return Pass(lines=done, items=batch * (patches + 1.0))
+
+    return network(fields, run)

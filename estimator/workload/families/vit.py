@@ -1,0 +1,288 @@
+"""Which vision transformer a config describes: ViT, DeiT, BEiT, DINOv2, DINOv3.
+
+Defaults are those of transformers 5.23. The items of a pass are the positions that pass the
+layers: patches, class token and registers. The patch convolution needs no gradient of its input.
+"""
+
+from dataclasses import dataclass, replace
+
+from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear, table
+from estimator.workload.convolution import Conv, image, ratio, square, windows
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs, Quantity
+from estimator.workload.model_class import head_note, label_count, task
+from estimator.workload.network import Line, Network, Pass, Reach, lines, network
+from estimator.workload.registry import families, family
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vision:
+    """A vision transformer.
+
+    Parameters
+    ----------
+    side, patch, channels, hidden : int
+        Image and patch sides; image channels; width. [1]
+    prefix : int
+        Tokens before the patches: class, distillation, registers. [1]
+    tables : mapping
+        Parameters that multiply nothing: tokens, positions, outer norms.
+    layer : mapping
+        Costs of one layer.
+    layers : int
+        Layers. [1]
+    after, once : mapping
+        Heads over every patch, and per image.
+    patch_bias : bool
+        The patch convolution has a bias.
+    steps : int
+        Patches in time, more than one for videos. [1]
+    """
+
+    side: int
+    patch: int
+    channels: int
+    hidden: int
+    prefix: int
+    tables: Costs
+    layer: Costs
+    layers: int
+    after: Costs
+    once: Costs
+    patch_bias: bool = True
+    steps: int = 1
+
+    def positions(self, pixels: Quantity) -> tuple[Quantity, Quantity]:
+        """Patches of an image, and all positions that pass the layers."""
+        grid = windows(pixels, self.patch, self.patch)
+        patches = self.steps * grid * grid
+        return patches, patches + self.prefix
+
+    def lines(self, batch: Quantity, pixels: Quantity) -> list[Line]:
+        """Lines of one pass over square images of `pixels` a side."""
+        patches, positions = self.positions(pixels)
+        conv = Conv(
+            inputs=self.channels,
+            outputs=self.hidden,
+            kernel=self.patch,
+            bias=self.patch_bias,
+            norm=False,
+        )
+        done = [*lines({"embedding/patch": conv.cost()}, Reach(tokens=batch * patches, first=True))]
+        done += lines(self.tables, Reach(tokens=batch))
+        tokens, pairs = batch * positions, batch * positions * positions
+        done += lines(self.layer, Reach(tokens=tokens, pairs=pairs, times=self.layers))
+        done += lines(self.after, Reach(tokens=batch * patches))
+        return [*done, *lines(self.once, Reach(tokens=batch))]
+
+    def run(self, inputs: Inputs) -> Pass:
+        """Pass over `batch` images."""
+        batch, pixels = image(inputs, self.side)
+        return Pass(lines=self.lines(batch, pixels), items=batch * self.positions(pixels)[1])
+
+
+def vision_network(fields: Fields, vision: Vision) -> Network:
+    """The model under its name."""
+    counted = not task(fields) or vision.after or vision.once
+    return network(fields, vision.run, head_note(fields, counted))
+
+
+def trunk(fields: Fields, patch: int = 16, side: int = 224, usual: int = 768) -> Vision:
+    """Patches, a class token, learned positions, and layers with biases everywhere."""
+    hidden = fields.size("hidden_size", default=usual)
+    pixels, patch = square(fields, "image_size", side), square(fields, "patch_size", patch)
+    heads = fields.size("num_attention_heads", default=12)
+    bias = fields.flag("qkv_bias", default=True)
+    attention = Attention(
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=fields.share("hidden_size", hidden, "num_attention_heads", heads),
+        qkv_bias=bias,
+        output_bias=True,
+    )
+    mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=3072), bias=True)
+    positions = (pixels // patch) ** 2 + 1
+    return Vision(
+        side=pixels,
+        patch=patch,
+        channels=fields.size("num_channels", default=3),
+        hidden=hidden,
+        prefix=1,
+        tables={
+            "embedding/class": held(hidden),
+            "embedding/position": table(positions, hidden),
+            "norm/outer": held(2 * hidden),
+        },
+        layer={**attention.costs(), **mlp.costs(), "norm/layers": held(4 * hidden)},
+        layers=fields.layers("num_hidden_layers", default=12),
+        after={},
+        once={},
+    )
+
+
+@family("vit")
+def vit(fields: Fields) -> Network:
+    """ViT: one class token (arXiv:2010.11929)."""
+    return vision_network(fields, with_heads(fields, trunk(fields)))
+
+
+def with_heads(fields: Fields, vision: Vision, classifiers: int = 1) -> Vision:
+    """With the head of the class: pooler, classifiers, or pixels of masked patches."""
+    kind, hidden = task(fields), vision.hidden
+    if kind.startswith("ImageClassification"):
+        part = linear(hidden, label_count(fields), bias=True)
+        once = {"head/classifier": part}
+        if classifiers > 1:
+            once["head/distillation"] = part
+        return replace(vision, once=once)
+    if kind == "MaskedImageModeling":
+        pixels = fields.size("encoder_stride", default=16) ** 2 * vision.channels
+        tables = {**vision.tables, "embedding/mask": held(hidden)}
+        return replace(
+            vision, tables=tables, after={"head/pixels": linear(hidden, pixels, bias=True)}
+        )
+    if kind:
+        return vision
+    width = fields.size_or_none("pooler_output_size") or hidden
+    return replace(vision, once={"pooler": linear(hidden, width, bias=True)})
+
+
+@family("deit")
+def deit(fields: Fields) -> Network:
+    """DeiT: a distillation token beside the class token (arXiv:2012.12877)."""
+    vision = trunk(fields)
+    rows = (vision.side // vision.patch) ** 2 + 2
+    tables = {
+        **vision.tables,
+        "embedding/class": held(2 * vision.hidden),
+        "embedding/position": table(rows, vision.hidden),
+    }
+    vision = replace(vision, prefix=2, tables=tables)
+    teacher = task(fields).endswith("WithTeacher")
+    return vision_network(fields, with_heads(fields, vision, classifiers=1 + teacher))
+
+
+@family("vit_msn")
+def vit_msn(fields: Fields) -> Network:
+    """ViT of masked siamese networks: the bare trunk has no pooler (arXiv:2204.07141)."""
+    vision = trunk(fields)
+    return vision_network(fields, with_heads(fields, vision) if task(fields) else vision)
+
+
+def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
+    """BEiT: biases by distance, layer scale, no bias on keys (arXiv:2106.08254)."""
+    vision = trunk(fields)
+    hidden, grid = vision.hidden, vision.side // vision.patch
+    heads = fields.size("num_attention_heads", default=12)
+    distances = ((2 * grid - 1) ** 2 + 3) * heads
+    own = fields.flag("use_relative_position_bias")
+    shared = fields.flag("use_shared_relative_position_bias")
+    absolute = fields.flag("use_absolute_position_embeddings")
+    mean = fields.flag("use_mean_pooling", default=True)
+    pooled = task(fields) in pooling
+    masked = task(fields) == "MaskedImageModeling"
+    layer = {
+        **vision.layer,
+        "attention/query": linear(hidden, hidden, bias=True),
+        "attention/key": linear(hidden, hidden),
+        "attention/value": linear(hidden, hidden, bias=True),
+        "attention/relative_bias": held(distances * own),
+        "norm/scale": held(2 * hidden if _scale(fields) else 0),
+    }
+    tables = {
+        "embedding/class": held(hidden),
+        "embedding/mask": held(hidden * fields.flag("use_mask_token")),
+        "embedding/position": table((grid * grid + 1) * hidden, absolute),
+        "attention/shared_bias": held(distances * shared),
+        "norm/outer": held(2 * hidden * ((not mean) + (mean and pooled) + masked)),
+    }
+    vocab = fields.size("vocab_size", default=8192)
+    after = {"head/tokens": linear(hidden, vocab, bias=True)} if masked else {}
+    once = with_heads(fields, vision).once if task(fields) == "ImageClassification" else {}
+    return vision_network(
+        fields, replace(vision, layer=layer, tables=tables, after=after, once=once)
+    )
+
+
+def _scale(fields: Fields) -> bool:
+    """Whether the branches are scaled: `layer_scale_init_value` is above 0."""
+    value = fields.values.get("layer_scale_init_value", 0.1)
+    return type(value) in (int, float) and value > 0
+
+
+def dinov2(usual: tuple[int, int], fields: Fields) -> Network:
+    """DINOv2: layer scale, wide classifier, perhaps registers (arXiv:2304.07193)."""
+    vision = dinov2_sight(usual, fields)
+    labels = linear(2 * vision.hidden, label_count(fields), bias=True)
+    once = {"head/classifier": labels} if task(fields) == "ImageClassification" else {}
+    return vision_network(fields, replace(vision, once=once))
+
+
+def dinov2_sight(usual: tuple[int, int], fields: Fields) -> Vision:
+    """The tower, with default side of the patches and number of registers."""
+    patch, registers = usual
+    vision = trunk(fields, patch=patch)
+    hidden = vision.hidden
+    extra = fields.size("num_register_tokens", default=registers, least=0) if registers else 0
+    masks = bool(registers) or fields.flag("use_mask_token", default=True)
+    tables = {
+        **vision.tables,
+        "embedding/mask": held(hidden * masks),
+        "embedding/register": held(extra * hidden),
+    }
+    layer = {**_without_mlp(vision.layer), **_dino_mlp(fields, hidden)}
+    layer["norm/scale"] = held(2 * hidden)
+    return replace(vision, prefix=1 + extra, tables=tables, layer=layer)
+
+
+def _without_mlp(costs: Costs) -> dict[str, Cost]:
+    return {part: cost for part, cost in costs.items() if not part.startswith("mlp/")}
+
+
+def _dino_mlp(fields: Fields, hidden: int) -> Costs:
+    """An MLP by ratio; a gated one keeps two thirds of the width, rounded up to eight."""
+    width = int(hidden * ratio(fields, "mlp_ratio", 4))
+    gated = fields.flag("use_swiglu_ffn")
+    if gated:
+        width = (int(width * 2 / 3) + 7) // 8 * 8
+    return Mlp(hidden=hidden, width=width, gated=gated, bias=True).costs()
+
+
+@family("dinov3_vit")
+def dinov3(fields: Fields) -> Network:
+    """DINOv3: rotary positions, registers, biases one by one (arXiv:2508.10104)."""
+    known = {"num_attention_heads": 6, "intermediate_size": 1536, **fields.values}
+    fields = replace(fields, values=known)
+    vision = trunk(fields, usual=384)
+    hidden = vision.hidden
+    registers = fields.size("num_register_tokens", default=0, least=0)
+    mlp = Mlp(
+        hidden=hidden,
+        width=fields.size("intermediate_size"),
+        gated=fields.flag("use_gated_mlp"),
+        bias=fields.flag("mlp_bias", default=True),
+    )
+    layer = {**_without_mlp(vision.layer), **mlp.costs(), "norm/scale": held(2 * hidden)}
+    for part, key in (("query", "query"), ("key", "key"), ("value", "value"), ("output", "proj")):
+        bias = fields.flag(f"{key}_bias", default=key != "key")
+        layer[f"attention/{part}"] = linear(hidden, hidden, bias)
+    tables = {"embedding/class": held((2 + registers) * hidden), "norm/outer": held(2 * hidden)}
+    return vision_network(fields, replace(vision, prefix=1 + registers, tables=tables, layer=layer))
+
+
+families(beit, {"beit": ("", "ImageClassification"), "data2vec-vision": ("ImageClassification",)})
+families(dinov2, {"dinov2": (14, 0), "dinov2_with_registers": (16, 4)})
+
+
+@family("ijepa")
+def ijepa(fields: Fields) -> Network:
+    """I-JEPA: no class token, patches are averaged (arXiv:2301.08243)."""
+    vision = trunk(fields)
+    rows = (vision.side // vision.patch) ** 2
+    tables = {
+        "embedding/position": table(rows, vision.hidden),
+        "norm/outer": held(2 * vision.hidden),
+    }
+    vision = replace(vision, prefix=0, tables=tables)
+    return vision_network(fields, with_heads(fields, vision) if task(fields) else vision)

@@ -1,0 +1,310 @@
+"""Which encoder of raw audio a config describes: wav2vec 2.0, HuBERT, WavLM, data2vec.
+
+Defaults are those of transformers 5.23. `seq_len` is audio samples at 16 kHz, ten seconds by
+default, and the items of a pass are frames.
+"""
+
+from dataclasses import dataclass, replace
+
+from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
+from estimator.workload.convolution import sizes, windows
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs, quantity
+from estimator.workload.model_class import class_name, label_count, task
+from estimator.workload.network import Line, Network, Pass, Reach, lines, network
+from estimator.workload.registry import families
+
+DEFAULT_SAMPLES = 160_000
+"""Ten seconds at 16 kHz. [sample]"""
+
+
+FILTERS = ((512,) * 7, (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2))
+SEW_FILTERS = (
+    (64, 128, 128, 128, 128, 256, 256, 256, 256, 512, 512, 512, 512),
+    (10, 3, 1, 3, 1, 3, 1, 3, 1, 2, 1, 2, 1),
+    (5, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1),
+)
+"""Default widths, kernels and strides."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """A convolution over audio: costs per output, kernel and stride in inputs."""
+
+    costs: Costs
+    kernel: int
+    stride: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """An encoder of raw audio.
+
+    Parameters
+    ----------
+    filters : tuple of Filter
+        From samples to frames.
+    before, after : mapping
+        Costs per frame round the layers: projection, head.
+    positions, spare_frame : mapping, int
+        Costs per frame of the position convolution; an even kernel makes one frame too many.
+    layer : mapping
+        Costs of one layer.
+    layers : int
+        Layers. [1]
+    once : mapping
+        Parameters that multiply nothing, and heads per recording.
+    """
+
+    filters: tuple[Filter, ...]
+    before: Costs
+    positions: Costs
+    spare_frame: int
+    layer: Costs
+    layers: int
+    after: Costs
+    once: Costs
+
+    def run(self, inputs: Inputs) -> Pass:
+        """Pass over `batch` recordings of `seq_len` samples."""
+        batch = quantity("batch", inputs.batch)
+        samples = DEFAULT_SAMPLES if inputs.seq_len is None else inputs.seq_len
+        length = quantity("seq_len", samples)
+        done: list[Line] = []
+        for place, part in enumerate(self.filters):
+            length = windows(length, part.kernel, part.stride)
+            done += lines(part.costs, Reach(tokens=batch * length, first=place == 0))
+        frames = batch * length
+        done += lines(self.before, Reach(tokens=frames))
+        done += lines(self.positions, Reach(tokens=batch * (length + self.spare_frame)))
+        reach = Reach(tokens=frames, pairs=frames * length, times=self.layers)
+        done += lines(self.layer, reach)
+        done += lines(self.after, Reach(tokens=frames))
+        done += lines(self.once, Reach(tokens=batch))
+        return Pass(lines=done, items=frames)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioFacts:
+    """What sets one family of the wav2vec line apart.
+
+    Parameters
+    ----------
+    gated_bias : bool
+        WavLM: biases by distance, gated by the query (arXiv:2110.13900, sec. 3.1).
+    stacked_positions : bool
+        data2vec: several position convolutions, and norms after all filters.
+    optional_norm : bool
+        HuBERT: the norm before the projection may be left out.
+    squeezed : bool
+        SEW: layers at a fraction of the frames (arXiv:2109.06870, sec. 4).
+    """
+
+    gated_bias: bool = False
+    stacked_positions: bool = False
+    optional_norm: bool = False
+    squeezed: bool = False
+
+
+WAV2VEC2 = AudioFacts()
+
+
+def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
+    """wav2vec 2.0: filters over samples, then a transformer (arXiv:2006.11477)."""
+    hidden = fields.size("hidden_size", default=768)
+    filters, width = audio_filters(fields, facts)
+    layer, layers = _layer(facts, fields, hidden)
+    positions, spare = _positions(facts, fields, hidden)
+    normed = not facts.optional_norm or fields.flag("feat_proj_layer_norm", default=True)
+    masks = masks_frames(fields)
+    heads = fields.size("num_attention_heads", default=12)
+    tables = fields.size("num_buckets", default=320) * heads if facts.gated_bias else 0
+    after, once, notes = audio_heads(fields, hidden, layers)
+    project: Costs = {"features/project": linear(width, hidden, bias=True)}
+    if facts.squeezed:
+        fold = fields.size("squeeze_factor", default=2)
+        bridge = {} if width == hidden else project
+        filters, project = _squeezed(filters, bridge, fold), {}
+        stretched = {
+            part: replace(cost, flop_per_token=fold * cost.flop_per_token)
+            for part, cost in after.items()
+        }
+        after = {"features/upsample": linear(hidden, fold * hidden, bias=True), **stretched}
+    model = Listener(
+        filters=filters,
+        before={
+            "norm/features": held(2 * width * normed),
+            **project,
+            "norm/outer": held(2 * hidden),
+        },
+        positions=positions,
+        spare_frame=spare,
+        layer=layer,
+        layers=layers,
+        after=after,
+        once={
+            "embedding/mask": held(hidden * masks),
+            "attention/relative_bias": held(tables),
+            **once,
+        },
+    )
+    adapts = fields.flag("add_adapter") and facts == WAV2VEC2
+    adapter = ("the adapter behind the layers is not counted",) if adapts else ()
+    return network(fields, model.run, notes + adapter, item_unit="frame")
+
+
+def position_filter(fields: Fields, hidden: int) -> Costs:
+    """The position convolution of wav2vec 2.0."""
+    return _positions(WAV2VEC2, fields, hidden)[0]
+
+
+def _squeezed(filters: tuple[Filter, ...], bridge: Costs, fold: int) -> tuple[Filter, ...]:
+    """Filters, the bridge at their frames, then every `fold` frames pooled to one."""
+    last = replace(filters[-1], costs={**filters[-1].costs, **bridge})
+    return (*filters[:-1], last, Filter(costs={}, kernel=fold, stride=fold))
+
+
+def audio_filters(fields: Fields, facts: AudioFacts = WAV2VEC2) -> tuple[tuple[Filter, ...], int]:
+    """Convolutions over samples, and the channels of the last."""
+    usual = SEW_FILTERS if facts.squeezed else FILTERS
+    widths = sizes(fields, "conv_dim", usual[0])
+    kernels = sizes(fields, "conv_kernel", usual[1], len(widths))
+    strides = sizes(fields, "conv_stride", usual[2], len(widths))
+    bias = fields.flag("conv_bias")
+    all_normed = (
+        facts.stacked_positions or fields.text("feat_extract_norm", default="group") == "layer"
+    )
+    inputs = [1, *widths]
+    filters = []
+    for place, width in enumerate(widths):
+        norm = 2 * (all_normed or place == 0)
+        weights = inputs[place] * width * kernels[place]
+        params = weights + width * (bias + norm)
+        name = "features/first" if place == 0 else "features/convolution"
+        cost = Cost(params=params, active_params=params, flop_per_token=2 * weights)
+        filters.append(Filter(costs={name: cost}, kernel=kernels[place], stride=strides[place]))
+    return tuple(filters), widths[-1]
+
+
+def _positions(facts: AudioFacts, fields: Fields, hidden: int) -> tuple[Costs, int]:
+    """Grouped convolutions that stand in for positions, and the frame too many of an even one."""
+    groups = fields.size("num_conv_pos_embedding_groups", default=16)
+    if facts.stacked_positions:
+        kernel = fields.size("conv_pos_kernel_size", default=19)
+        depth = fields.size("num_conv_pos_embeddings", default=5)
+        weights = hidden * (hidden // groups) * kernel
+        params = depth * (weights + hidden)
+        flop = 2 * depth * weights
+    else:
+        kernel = fields.size("num_conv_pos_embeddings", default=128)
+        weights = hidden * (hidden // groups) * kernel
+        batch_norm = fields.flag("conv_pos_batch_norm")
+        params = weights + hidden + (2 * hidden if batch_norm else kernel)
+        flop = 2 * weights
+    cost = Cost(params=params, active_params=params, flop_per_token=flop)
+    return {"embedding/position_filter": cost}, 1 - kernel % 2
+
+
+def _layer(facts: AudioFacts, fields: Fields, hidden: int) -> tuple[Costs, int]:
+    """Costs of a layer, and their number."""
+    heads = fields.size("num_attention_heads", default=12)
+    head_dim = fields.share("hidden_size", hidden, "num_attention_heads", heads)
+    attention = Attention(
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=head_dim,
+        qkv_bias=True,
+        output_bias=True,
+    )
+    mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=3072), bias=True)
+    costs = {**attention.costs(), **mlp.costs(), "norm/layers": held(4 * hidden)}
+    if facts.gated_bias:
+        gate = linear(head_dim, 8, bias=True)
+        costs["attention/gate"] = replace(gate, flop_per_token=heads * gate.flop_per_token)
+        costs["attention/gate_scale"] = held(heads)
+    adapter = fields.size_or_none("adapter_attn_dim")
+    if adapter and fields.flag("do_stable_layer_norm"):
+        costs["adapter/down"] = linear(hidden, adapter, bias=True)
+        costs["adapter/up"] = linear(adapter, hidden, bias=True)
+        costs["norm/adapter"] = held(2 * hidden)
+    return costs, fields.layers("num_hidden_layers", default=12)
+
+
+def masks_frames(fields: Fields) -> bool:
+    """Whether a learned vector stands for masked frames."""
+    return _positive(fields, "mask_time_prob", 0.05) or _positive(fields, "mask_feature_prob", 0.0)
+
+
+def _positive(fields: Fields, name: str, default: float) -> bool:
+    value = fields.values.get(name, default)
+    return type(value) in (int, float) and value > 0
+
+
+def audio_heads(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs, tuple[str, ...]]:
+    """Heads over frames, over recordings, and a warning for those that are not counted."""
+    kind = task(fields)
+    if not kind:
+        return {}, {}, ()
+    if kind == "CTC":
+        vocab = fields.size("vocab_size", default=32)
+        return {"head/logits": linear(hidden, vocab, bias=True)}, {}, ()
+    if kind == "PreTraining":
+        return {**_quantizer(fields, hidden), **_further(fields, hidden)}, {}, ()
+    mix = {"head/layer_weights": held((layers + 1) * fields.flag("use_weighted_layer_sum"))}
+    if kind == "SequenceClassification":
+        width = fields.size("classifier_proj_size", default=256)
+        once = {**mix, "head/classifier": linear(width, label_count(fields), bias=True)}
+        return {"head/project": linear(hidden, width, bias=True)}, once, ()
+    if kind == "AudioFrameClassification":
+        return {"head/classifier": linear(hidden, label_count(fields), bias=True)}, mix, ()
+    return {}, {}, (f"the head of {class_name(fields)} is not counted",)
+
+
+def _quantizer(fields: Fields, hidden: int) -> Costs:
+    """Features to entries of a code book, and the two sides that are compared (sec. 2)."""
+    groups = fields.size("num_codevector_groups", default=2)
+    entries = fields.size("num_codevectors_per_group", default=320)
+    width = fields.size("codevector_dim", default=256)
+    compared = fields.size("proj_codevector_dim", default=256)
+    speakers = fields.text("model_type") == "unispeech-sat"
+    features = hidden if speakers else sizes(fields, "conv_dim", (512,) * 7)[-1]
+    return {
+        "quantizer/choice": linear(features, groups * entries, bias=True),
+        "quantizer/codes": held(entries * width),
+        "head/states": linear(hidden, compared, bias=True),
+        "head/codes": linear(width, compared, bias=True),
+    }
+
+
+def _further(fields: Fields, hidden: int) -> Costs:
+    """UniSpeech: states made from codes, and phonemes; with speakers: their classes."""
+    width = fields.size("codevector_dim", default=256)
+    if fields.text("model_type") == "unispeech":
+        compared = fields.size("proj_codevector_dim", default=256)
+        phonemes = fields.size("num_ctc_classes", default=80)
+        return {
+            "head/states": linear(compared, hidden, bias=True),
+            "head/phonemes": linear(hidden, phonemes, bias=True),
+        }
+    if fields.text("model_type") == "unispeech-sat":
+        return {
+            "head/speakers": linear(hidden, width, bias=True),
+            "head/clusters": held(fields.size("num_clusters", default=504) * width),
+            "norm/head": held(2 * hidden),
+        }
+    return {}
+
+
+families(
+    wav2vec2,
+    {
+        "wav2vec2": AudioFacts(),
+        "unispeech": AudioFacts(),
+        "unispeech-sat": AudioFacts(),
+        "sew": AudioFacts(squeezed=True),
+        "hubert": AudioFacts(optional_norm=True),
+        "wavlm": AudioFacts(gated_bias=True),
+        "data2vec-audio": AudioFacts(stacked_positions=True),
+    },
+)

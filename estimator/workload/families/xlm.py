@@ -1,0 +1,63 @@
+"""How much work XLM and FlauBERT are: norms after the blocks, languages as types [1]_.
+
+Defaults are those of transformers 5.23.
+
+References
+----------
+.. [1] G. Lample, A. Conneau, "Cross-lingual language model pretraining", 2019, arXiv:1901.07291.
+"""
+
+from dataclasses import replace
+
+from estimator.workload.blocks import Cost, linear, vocabulary_head
+from estimator.workload.families.text_encoder import HeadCosts, Sizes, TextFacts, text_encoder
+from estimator.workload.fields import Fields
+from estimator.workload.model_class import class_name, head_note, label_count, task
+from estimator.workload.network import Network
+from estimator.workload.registry import family
+
+NAMES = {
+    "hidden_size": ("emb_dim", 2048),
+    "num_hidden_layers": ("n_layers", 12),
+    "num_attention_heads": ("n_heads", 16),
+}
+"""BERT's key -> XLM's, and its default."""
+
+
+def _renamed(fields: Fields) -> Fields:
+    """The config under BERT's keys."""
+    values = {"vocab_size": 30145, **fields.values}
+    for name, (key, usual) in NAMES.items():
+        values[name] = values.get(key, values.get(name, usual))
+    languages = fields.size("n_langs", default=1)
+    told_apart = languages > 1 and fields.flag("use_lang_emb", default=True)
+    values["type_vocab_size"] = languages * told_apart
+    values["intermediate_size"] = 4 * values["hidden_size"]
+    for key in ("n_layers", "n_heads", "dim", "hidden_dim", "d_model"):
+        values.pop(key, None)
+    return replace(fields, values=values)
+
+
+def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+    """A bare language head, classifiers without a dense layer."""
+    kind, hidden = task(fields), sizes.hidden
+    labels = linear(hidden, label_count(fields), bias=True)
+    after: dict[str, Cost] = {}
+    once: dict[str, Cost] = {}
+    if kind == "MaskedLM" or class_name(fields).endswith("WithLMHeadModel"):
+        kind = "MaskedLM"
+        own = not fields.flag("tie_word_embeddings", default=True)
+        after["head/logits"] = vocabulary_head(hidden, sizes.vocab, own=own, biases=1)
+    if kind == "TokenClassification":
+        after["head/classifier"] = labels
+    if kind == "QuestionAnsweringSimple":
+        after["head/span"] = labels
+    if kind == "SequenceClassification":
+        once["head/classifier"] = labels
+    return after, once, head_note(fields, not kind or after or once)
+
+
+@family("xlm", "flaubert")
+def xlm(fields: Fields) -> Network:
+    """XLM: BERT under other names."""
+    return text_encoder(TextFacts(heads=_heads), _renamed(fields))

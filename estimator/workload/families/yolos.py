@@ -1,0 +1,57 @@
+"""How much work YOLOS is: a vision transformer with tokens for objects (arXiv:2106.00666, sec. 3).
+
+Defaults are those of transformers 5.23, whose images are 512 pixels high and 864 wide; square
+ones are counted where `image_size` is asked for.
+"""
+
+from dataclasses import replace
+
+from estimator.workload.blocks import Costs, held, linear, table
+from estimator.workload.convolution import sizes, windows
+from estimator.workload.families.vit import trunk
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs, Quantity, quantity
+from estimator.workload.model_class import head_note, label_count, task
+from estimator.workload.network import Network, Pass, Reach, lines, network
+from estimator.workload.registry import family
+
+
+@family("yolos")
+def yolos(fields: Fields) -> Network:
+    """YOLOS: object tokens beside the patches, positions in every layer."""
+    sides = sizes(fields, "image_size", (512, 864), 2)
+    vision = trunk(replace(fields, values={**fields.values, "image_size": sides[0]}))
+    hidden, patch = vision.hidden, vision.patch
+    objects = fields.size("num_detection_tokens", default=100)
+    patches = (sides[0] // patch) * (sides[1] // patch)
+    middle = (vision.layers - 1) * fields.flag("use_mid_position_embeddings", default=True)
+    rows = patches + objects + 1
+    tables = {
+        "embedding/class": held((1 + objects) * hidden),
+        "embedding/position": table(rows * (1 + middle), hidden),
+        "norm/outer": held(2 * hidden),
+    }
+    heads: Costs = {}
+    if task(fields) == "ObjectDetection":
+        deep = linear(hidden, hidden, bias=True).times(2)
+        heads = {
+            "head/classes": deep + linear(hidden, label_count(fields) + 1, bias=True),
+            "head/boxes": deep + linear(hidden, 4, bias=True),
+        }
+    pooled = {} if task(fields) else {"pooler": linear(hidden, hidden, bias=True)}
+    conv = {"embedding/patch": linear(patch * patch * vision.channels, hidden, bias=True)}
+
+    def run(inputs: Inputs) -> Pass:
+        batch = quantity("batch", inputs.batch)
+        seen: Quantity = float(patches)
+        if inputs.image_size is not None:
+            seen = windows(quantity("image_size", inputs.image_size), patch, patch) ** 2
+        tokens = batch * (seen + objects + 1.0)
+        reach = Reach(tokens=tokens, pairs=tokens * (seen + objects + 1.0), times=vision.layers)
+        done = [*lines(conv, Reach(tokens=batch * seen, first=True))]
+        done += lines(tables, Reach(tokens=batch))
+        done += lines(vision.layer, reach)
+        done += lines(heads, Reach(tokens=batch * objects))
+        return Pass(lines=[*done, *lines(pooled, Reach(tokens=batch))], items=tokens)
+
+    return network(fields, run, head_note(fields, not task(fields) or heads))

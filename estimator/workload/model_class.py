@@ -1,0 +1,31 @@
+"""Which class the weights of a config belong to, what it is for, and how many labels it has."""
+
+import re
+
+from estimator.workload.fields import Fields
+
+
+def class_name(fields: Fields) -> str:
+    """First of `architectures`, empty where the config has none."""
+    names = fields.items("architectures") or [""]
+    return str(names[0])
+
+
+def task(fields: Fields) -> str:
+    """What the class does: `MaskedLM` for `BertForMaskedLM`; empty for a bare trunk."""
+    name = class_name(fields)
+    if name.endswith("LMHeadModel"):
+        return "CausalLM"
+    found = re.search(r"For([A-Z]\w*)$", name)
+    return found.group(1) if found else ""
+
+
+def label_count(fields: Fields) -> int:
+    """Classes of a classifier: `num_labels`, the length of `id2label`, or 2."""
+    labels = fields.part("id2label").values
+    return fields.size("num_labels", default=len(labels) or 2)
+
+
+def head_note(fields: Fields, counted: object) -> tuple[str, ...]:
+    """A warning where the head of the class is not counted."""
+    return () if counted else (f"the head of {class_name(fields)} is not counted",)

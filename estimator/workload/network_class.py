@@ -1,0 +1,227 @@
+"""What kind of network is it: read from a domain, an architecture and a name in free words."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+KINDS = ("language", "vision", "diffusion", "speech", "multimodal", "other")
+"""Kinds of work that a user can name."""
+
+GROUPS = ("decoder", "transformer", "convolution", "depthwise", "unet", "recurrent", "other")
+"""Kinds of network that share their uncertainty."""
+
+DOMAINS = (
+    (("language", "code"), "language"),
+    (("vision: generative", "image", "video"), "diffusion"),
+    (("vision-language", "vision: vision-language", "multimodal"), "multimodal"),
+    (("vision",), "vision"),
+    (("speech", "audio"), "speech"),
+)
+"""Beginnings of a domain -> kind of work; an empty domain is language, anything else is other."""
+
+DEPTHWISE = ("efficientnet", "efficientdet", "mobilenet", "mnasnet", "mixnet", "depthwise")
+"""Names of networks that spend their time in depthwise convolutions."""
+
+NOT_DEPTHWISE = ("efficientnetv2", "efficientnet-v2", "efficientnet v2")
+"""Networks that replaced most of them by dense ones."""
+
+RECURRENT = ("rnn", "lstm", "gru", "recurrent", "ssm", "hyena", "mamba", "rwkv", "linear attention")
+TRANSFORMERS = (
+    *("transformer", "decoder", "encoder", "vit", "bert", "attention", "swin", "moe"),
+    *("electra", "t5", "bart", "detr", "wav2vec", "data2vec", "clip", "former"),
+)
+BIDIRECTIONAL = (
+    *("encoder", "vit", "bert", "electra", "t5", "bart", "enc-dec", "detr", "wav2vec"),
+    *("data2vec", "clip", "conformer", "swin", "mae"),
+)
+"""Words of transformers, and of those that see whole sequences at once, in part or in all."""
+
+GRAPHS_AND_TABLES = ("dlrm", "gnn", "graph", "dcn")
+"""Words of recommenders and graph networks: neither layers of tokens nor of pixels."""
+
+CONVOLUTIONS = ("cnn", "conv", "resnet", "resnext", "vgg", "unet 3d", "u-net 3d")
+UNETS = ("u-net", "unet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkKind:
+    """Kind of a network as flags, and the group of runs that it learns from.
+
+    Parameters
+    ----------
+    group : str
+        One of `GROUPS`: runs of one group share their uncertainty.
+    transformer, convolution, depthwise, unet, other : bool
+        What its elementwise work is like; other: recommenders and graphs. An unknown network counts
+        as a transformer.
+    encoder, contrastive, sparse, recurrent : bool
+        What slows it down.
+    lora : bool
+        Only adapters are trained.
+    """
+
+    group: str
+    convolution: bool = False
+    depthwise: bool = False
+    unet: bool = False
+    encoder: bool = False
+    contrastive: bool = False
+    sparse: bool = False
+    recurrent: bool = False
+    other: bool = False
+    lora: bool = False
+
+    @cached_property
+    def transformer(self) -> bool:
+        """Whether attention terms make sense for it."""
+        return self.group in ("decoder", "transformer")
+
+
+@lru_cache(maxsize=4096)
+def kind_of_domain(domain: str) -> str:
+    """Kind of work of a free-text domain.
+
+    >>> kind_of_domain("vision: ImageNet classification"), kind_of_domain("games (RL)")
+    ('vision', 'other')
+    """
+    text = domain.strip().lower()
+    if not text:
+        return "language"
+    for beginnings, kind in DOMAINS:
+        if text.startswith(beginnings):
+            return kind
+    return "other"
+
+
+ENCODERS = (
+    *(
+        "ernie",
+        "splinter",
+        "dpr",
+        "esm",
+        "fnet",
+        "layoutlm",
+        "layoutlmv3",
+        "lilt",
+        "markuplm",
+        "tapas",
+        "bros",
+    ),
+    *("luke", "gte", "yoso", "mra", "nystromformer", "roformer", "xlm", "xlnet"),
+)
+TRANSLATORS = ("fsmt", "mvp", "blenderbot", "blenderbot-small", "m2m_100", "led")
+SEEING = (
+    *(
+        "gemma3",
+        "llama4",
+        "mistral3",
+        "mllama",
+        "paligemma",
+        "internvl",
+        "internvl_chat",
+        "idefics3",
+        "smolvlm",
+    ),
+    *("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe"),
+    *("glm4v", "glm4v_moe", "qwen2_audio", "voxtral"),
+)
+"""Types whose kind no part of their name tells."""
+
+NAMED = {
+    **dict.fromkeys(ENCODERS, ("language", "encoder")),
+    **dict.fromkeys(TRANSLATORS, ("language", "encoder-decoder transformer")),
+    **dict.fromkeys(SEEING, ("multimodal", "vision encoder and decoder")),
+    "modernbert-decoder": ("language", "dense decoder"),
+}
+"""Config's `model_type` -> kind of work and architecture in words."""
+
+CONFIGURED = (
+    (("mamba", "rwkv"), "language", "SSM"),
+    (("efficientnet", "mobilenet"), "vision", "CNN, depthwise"),
+    (("poolformer", "pvt", "detr", "yolos", "dpt", "depth_anything"), "vision", "ViT encoder"),
+    (("ijepa", "timesformer", "videomae", "data2vec-vision"), "vision", "ViT encoder"),
+    (("resnet", "convnext", "regnet", "alexnet", "vgg", "densenet"), "vision", "CNN"),
+    (("unet", "autoencoder"), "diffusion", "U-Net"),
+    (("dit", "sd3", "flux"), "diffusion", "diffusion transformer"),
+    (("clip", "siglip"), "multimodal", "contrastive ViT"),
+    (("llava", "gemma3_mm"), "multimodal", "vision encoder and decoder"),
+    (("vit", "deit", "beit", "swin", "dino", "segformer", "sam"), "vision", "ViT encoder"),
+    (("whisper",), "speech", "encoder-decoder transformer"),
+    (("wav2vec2", "hubert", "wavlm", "data2vec-audio", "unispeech"), "speech", "encoder"),
+    (("sew", "audio-spectrogram"), "speech", "encoder"),
+    (("t5", "bart", "pegasus", "marian", "switch"), "language", "encoder-decoder transformer"),
+    (("bert", "electra", "data2vec-text"), "language", "encoder"),
+    (("deberta", "mpnet", "longformer", "big_bird"), "language", "encoder"),
+)
+"""Parts of a config's `model_type` -> kind of work and architecture in words."""
+
+
+def configured_kind(model_type: str, *, sparse: bool) -> tuple[str, str]:
+    """Kind of work and architecture in words of a Hugging Face `model_type`.
+
+    >>> configured_kind("modernbert", sparse=False), configured_kind("mixtral", sparse=True)
+    (('language', 'encoder'), ('language', 'MoE decoder'))
+    """
+    words = model_type.lower()
+    if words in NAMED:
+        return NAMED[words]
+    for parts, work, arch in CONFIGURED:
+        if _has(words, parts):
+            return work, arch
+    return "language", "MoE decoder" if sparse else "dense decoder"
+
+
+@lru_cache(maxsize=4096)
+def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
+    """Kind of a network from the kind of work, an architecture and a name in free words.
+
+    Parameters
+    ----------
+    work : str
+        One of `KINDS`.
+    arch, name : str
+        As in a table of runs; may be empty, and then the usual network of the kind is meant.
+
+    Examples
+    --------
+    >>> network_kind("vision", "CNN", "EfficientNet-B0").group
+    'depthwise'
+    >>> network_kind("language", "MoE", "Mixtral").sparse
+    True
+    """
+    words = f"{name} {arch}".lower()
+    if _has(words, DEPTHWISE) and not _has(words, NOT_DEPTHWISE):
+        return NetworkKind(group="depthwise", depthwise=True, lora="lora" in words)
+    return _other_kind(work, arch.lower(), lora="lora" in words)
+
+
+@lru_cache(maxsize=4096)
+def _other_kind(work: str, words: str, *, lora: bool) -> NetworkKind:
+    """Kind of a network that is not depthwise, by the words of its architecture."""
+    if _has(words, UNETS) or (work == "diffusion" and not words):
+        return NetworkKind(group="unet", unet=True, lora=lora)
+    if _has(words, RECURRENT):
+        return NetworkKind(group="recurrent", recurrent=True, lora=lora)
+    if _has(words, GRAPHS_AND_TABLES):
+        return NetworkKind(group="other", other=True, lora=lora)
+    contrastive = _has(words, ("contrastive", "+ text", "clip"))
+    if _has(words, CONVOLUTIONS) and not _has(words, TRANSFORMERS):
+        return NetworkKind(
+            group="convolution", convolution=True, contrastive=contrastive, lora=lora
+        )
+    if not words and work == "vision":
+        return NetworkKind(group="convolution", convolution=True, lora=lora)
+    if (not words and work in ("other", "multimodal")) or (words and not _has(words, TRANSFORMERS)):
+        return NetworkKind(group="other", lora=lora)
+    encoder = _has(words, BIDIRECTIONAL) or work in ("vision", "speech")
+    causal = work == "language" or "decoder" in words
+    return NetworkKind(
+        group="transformer" if encoder or contrastive or not causal else "decoder",
+        encoder=encoder,
+        contrastive=contrastive,
+        sparse="moe" in words or "mixture of experts" in words or "switch" in words,
+        lora=lora,
+    )
+
+
+def _has(text: str, words: tuple[str, ...]) -> bool:
+    return any(map(text.__contains__, words))

@@ -1,0 +1,45 @@
+"""Every slide of every page fits a projector: 1280x720 at `fs=1.4`, nothing scrolled or cut."""
+
+import pytest
+
+from estimator.web.site_map import PAGES
+
+pytest.importorskip("playwright.sync_api")
+
+pytestmark = pytest.mark.browser
+SLIDES = [(page.path, name) for page in PAGES for name in page.slides]
+SETTLED = """() => new Promise((found) => {
+    const box = document.querySelector('[data-testid=stMainBlockContainer]');
+    let last = -1, same = 0;
+    const look = () => {
+        same = box.scrollHeight === last ? same + 1 : 0;
+        last = box.scrollHeight;
+        if (same < 12) { requestAnimationFrame(look); } else { found(true); }
+    };
+    look();
+})"""
+"""Whether the height of the page stays as it is for a dozen frames."""
+HEIGHT = "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight"
+
+
+@pytest.mark.parametrize(("path", "slide"), SLIDES, ids=[f"{path}-{name}" for path, name in SLIDES])
+def test_a_slide_fits_a_projector(projector, path, slide):
+    page = projector(f"{path}?show={slide}&fs=1.4&embed=true&embed_options=light_theme")
+    assert page.locator("[data-testid=stMainBlockContainer]").inner_text().strip()
+    page.wait_for_function(SETTLED)
+    assert page.evaluate(HEIGHT) <= 720
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_controls_that_a_link_puts_on_a_slide_fit_and_move_it(visit):
+    query = "preset=gpt-3&hardware=v100&devices=1024&view=wall_hours&show=devices&fs=1.4"
+    page = visit(f"estimate?{query}&controls=hardware,devices&embed=true")
+    assert "GPT-3" in page.locator("h1").inner_text()
+    box = page.get_by_role("spinbutton", name="Devices")
+    before = page.url
+    box.fill("2048")
+    box.press("Enter")
+    page.locator('[data-scenario*="devices=2048"]').wait_for(state="attached")
+    assert "2,048" in page.locator("h1").inner_text()
+    assert page.url == before, "a slide never writes the history of the deck"
+    assert page.evaluate(HEIGHT) <= 720

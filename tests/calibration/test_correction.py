@@ -1,0 +1,419 @@
+"""Estimates with measured runs in the store: what they move, by how much, and what they say."""
+
+import csv
+import dataclasses
+import io
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from estimator.calibration.correction import CALIBRATED, known_runs
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import z_score
+from estimator.estimation.answer import answer_scenario
+from estimator.estimation.csv_stream import estimate_csv
+from estimator.estimation.summary import as_json
+from estimator.measure.host import host_id
+from estimator.runs import open_store
+from estimator.runs.record import (
+    Condition,
+    Energy,
+    Host,
+    MeasuredDevice,
+    MeasuredRun,
+    Timing,
+)
+from estimator.scenario.scenario import Scenario
+
+ROOT = Path(__file__).parents[2]
+PEAK = 312e12
+"""Dense peak of an A100 at 16 bit [FLOP/s]; NVIDIA A100 data sheet, 2020."""
+
+QUESTION = Scenario(
+    params=7e9, tokens=1e12, hardware="a100-sxm-80", devices=8.0, precision="bf16", site="fr"
+)
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+
+
+def run(number=1, utilization=0.55, power_w=330.0, **changed):
+    """Training of a decoder on one A100 of this host."""
+    timing = Timing(
+        what="training",
+        component="gpu:0",
+        precision="bf16",
+        kind="language",
+        arch="dense decoder",
+        flop=PEAK * utilization,
+        time_s=1.0,
+        log_sd=0.01,
+        repetitions=100,
+        params=1e9,
+        hidden=2048.0,
+        seq_len=2048.0,
+        tokens=16384.0,
+    )
+    whole = MeasuredRun(
+        id=f"r{number}",
+        origin="script",
+        started=f"2026-11-{number:02d}T10:00:00Z",
+        wall_s=100.0,
+        state="finished",
+        host=Host(id=host_id(), cpu="x", cores=8, system="Linux", software={}),
+        devices=(
+            MeasuredDevice(
+                key="gpu:0",
+                kind="gpu",
+                name="NVIDIA A100-SXM4-80GB",
+                hardware="a100-sxm-80",
+                power_limit_w=400.0,
+                default_limit_w=400.0,
+            ),
+        ),
+        energy=(
+            Energy(
+                component="gpu:0",
+                meter="nvml counter",
+                trust="counter",
+                energy_j=100.0 * power_w,
+                duration_s=100.0,
+            ),
+        ),
+        conditions=(Condition(component="gpu:0", busy=0.99, throttled=0.0),),
+        timings=(timing,),
+    )
+    return dataclasses.replace(whole, **changed)
+
+
+def timing_of(whole, **changed):
+    return (dataclasses.replace(whole.timings[0], **changed),)
+
+
+def store(*runs):
+    with open_store() as kept:
+        kept.add_all(runs)
+
+
+def answer(**changed):
+    return answer_scenario(dataclasses.replace(QUESTION, **changed), Catalog.open())
+
+
+def factor(told, name):
+    """High over low of a quantity: how wide its interval is."""
+    span = as_json(told)["results"][name]
+    return span["high"] / span["low"]
+
+
+def middle(told, name):
+    return as_json(told)["results"][name]["mid"]
+
+
+def test_without_a_store_nothing_changes():
+    assert as_json(answer())["results"] == as_json(answer(calibration="ignore"))["results"]
+
+
+def test_one_run_moves_and_narrows_ten_narrow_more():
+    plain = answer()
+    store(run(1))
+    one = answer()
+    store(*(run(number) for number in range(2, 11)))
+    ten = answer()
+    expected = middle(plain, "utilization")
+    assert expected < middle(one, "utilization") < middle(ten, "utilization") < 0.55
+    widths = [factor(told, "device_hours") for told in (plain, one, ten)]
+    assert widths[0] > 1.05 * widths[1] > 1.05 * widths[2]
+    told = ten.inputs["utilization"]
+    assert (told.basis, told.source, told.date) == (CALIBRATED, "10 measured runs", "2026-11-10")
+    assert as_json(ten)["results"]["utilization"]["basis"] == "calibrated"
+
+
+def test_an_answer_says_on_which_runs_it_rests():
+    assert not any("calibrated:" in line for line in answer().warnings)
+    day = datetime.now(UTC).date() - timedelta(days=2)
+    both = [dataclasses.replace(run(at), started=f"{day}T10:00:0{at}Z") for at in (1, 2)]
+    strange = dataclasses.replace(both[0].host, id="another")
+    store(*both, dataclasses.replace(run(3), host=strange))
+    told = [line for line in answer().warnings if line.startswith("calibrated:")]
+    starts = (
+        "calibrated: 2 runs on this machine, newest 2 days old",
+        "calibrated: 1 run on another",
+    )
+    assert all(any(line.startswith(start) for line in told) for start in starts), told
+    assert all("what published runs let expect" in line for line in told)
+    assert not any("calibrated:" in line for line in answer(calibration="ignore").warnings)
+
+
+def test_a_run_far_off_all_the_others_is_named():
+    several = [run(at, timings=timing_of(run(), params=at * 1e9)) for at in range(1, 9)]
+    slow = run(9, timings=timing_of(run(), params=9e9, time_s=300.0))
+    store(*several, slow)
+    (told,) = [line for line in answer().warnings if "counts less" in line]
+    assert run(9).id in told
+    assert "far off all the others, weight" in told
+
+
+def test_many_timings_of_a_disturbed_run_are_in_as_much_doubt_as_one():
+    """Heat held the clock down in all of them alike: repetition in one run proves nothing."""
+    hot = {"conditions": (Condition(component="gpu:0", busy=0.99, throttled=1.0),)}
+    moved = []
+    for count, conditions in ((1, {}), (1, hot), (16, hot)):
+        one = run(1, **conditions)
+        store(dataclasses.replace(one, timings=one.timings * count))
+        moved.append((middle(answer(), "utilization"), factor(answer(), "device_hours")))
+        with open_store() as kept:
+            kept.forget([one.id])
+    (clean, narrow), (once, wide), (often, as_wide) = moved
+    assert once < clean
+    assert often == pytest.approx(once, rel=0.02)
+    assert narrow < wide
+    assert as_wide == pytest.approx(wide, rel=0.03)
+
+
+def test_a_whole_run_tells_less_than_steps_and_ten_of_them_more_than_one():
+    """It holds what befell it alone: start, evaluations, what was broken that day."""
+    plain = factor(answer(), "device_hours")
+
+    def whole(number):
+        steps = run(number)
+        return dataclasses.replace(steps, timings=timing_of(steps, repetitions=1))
+
+    store(run(1))
+    steps = factor(answer(), "device_hours")
+    with open_store() as kept:
+        kept.forget(["r1"])
+    store(whole(1))
+    one = factor(answer(), "device_hours")
+    store(*(whole(number) for number in range(2, 11)))
+    ten = factor(answer(), "device_hours")
+    assert steps < one < plain
+    assert ten < 0.98 * one
+
+
+def test_a_run_that_reaches_what_is_expected_narrows_and_moves_nothing():
+    plain = answer()
+    assert known_runs(Catalog.open()).of(Catalog.open().device("a100-sxm-80"))[0] == []
+    store(run(1, utilization=0.3))
+    (lesson,) = known_runs(Catalog.open()).of(Catalog.open().device("a100-sxm-80"))[0]
+    store(run(2, utilization=float(lesson.expected.mid)))
+    with open_store() as kept:
+        kept.forget(["r1"])
+    taught = answer()
+    assert middle(taught, "utilization") == pytest.approx(middle(plain, "utilization"))
+    assert factor(taught, "device_hours") < factor(plain, "device_hours")
+
+
+def test_another_precision_kind_or_host_teaches_less():
+    plain = factor(answer(), "device_hours")
+    alike = run(1)
+    far = dataclasses.replace(alike.host, id="another-host")
+    widths = []
+    for other in (
+        alike,
+        run(1, timings=timing_of(alike, precision="fp16")),
+        run(1, timings=timing_of(alike, kind="vision", arch="CNN")),
+        run(1, host=far),
+    ):
+        store(other)
+        widths.append(factor(answer(), "device_hours"))
+        with open_store() as kept:
+            kept.forget(["r1"])
+    assert all(widths[0] < width < plain for width in widths[1:])
+
+
+def test_a_run_on_another_device_teaches_nothing():
+    store(run(1))
+    assert "CALIBRATED" not in answer(hardware="h100-sxm").inputs["utilization"].basis
+    assert as_json(answer(hardware="h100-sxm"))["results"]["utilization"]["basis"] == "prior"
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (
+            {"conditions": (Condition(component="gpu:0", busy=1.0, throttled=0.6),)},
+            "throttled 60% of the time",
+        ),
+        ({"conditions": (Condition(component="gpu:0", busy=1.0, others=0.3),)}, "others used 30%"),
+    ],
+)
+def test_a_disturbed_run_is_weighed_down_and_said(changed, told):
+    store(run(1))
+    clean = factor(answer(), "device_hours")
+    with open_store() as kept:
+        kept.forget(["r1"])
+    store(run(1, **changed))
+    disturbed = answer()
+    assert factor(disturbed, "device_hours") > clean
+    assert any(f"run r1 counts less: {told}" in warning for warning in disturbed.warnings)
+
+
+def test_a_lowered_power_limit_is_weighed_down_and_said():
+    whole = run(1)
+    device = dataclasses.replace(whole.devices[0], power_limit_w=200.0)
+    store(run(1, devices=(device,)))
+    assert any("power limit 200 of 400 W" in warning for warning in answer().warnings)
+
+
+def test_measured_power_moves_the_energy_towards_it():
+    plain = answer()
+    store(*(run(number, power_w=390.0) for number in range(1, 5)))
+    taught = answer()
+    told = taught.inputs["device_power_w"]
+    assert told.basis == CALIBRATED
+    assert told.value < 390.0
+    before = float(told.note.partition("before: ")[2].partition(" W")[0])
+    assert before < told.value
+    power = "energy_kwh"
+    per_hour = [middle(one, power) / middle(one, "device_hours") for one in (plain, taught)]
+    assert per_hour[1] > per_hour[0]
+    assert factor(taught, power) < factor(plain, power)
+
+
+def test_modelled_power_teaches_no_power():
+    whole = run(1)
+    modelled = dataclasses.replace(whole.energy[0], trust="modelled", meter="codecarbon")
+    store(run(1, energy=(modelled,)))
+    taught = answer()
+    assert "device_power_w" not in taught.inputs
+    assert taught.inputs["utilization"].basis == CALIBRATED
+
+
+def test_a_run_of_unknown_work_teaches_power_alone():
+    store(run(1, timings=()))
+    taught = answer()
+    assert taught.inputs["device_power_w"].basis == CALIBRATED
+    assert taught.inputs["utilization"].basis != CALIBRATED
+
+
+def test_an_idle_device_teaches_no_power():
+    store(run(1, timings=(), conditions=(Condition(component="gpu:0", busy=0.1),)))
+    assert "device_power_w" not in answer().inputs
+
+
+def test_a_timed_run_takes_the_measured_power():
+    store(*(run(number) for number in range(1, 4)))
+    timed = Scenario(device_hours=1e4, hardware="a100-sxm-80", devices=8.0, site="fr")
+    taught = answer_scenario(timed, Catalog.open())
+    plain = answer_scenario(dataclasses.replace(timed, calibration="ignore"), Catalog.open())
+    assert factor(taught, "energy_kwh") < factor(plain, "energy_kwh")
+
+
+def test_a_step_below_ten_million_flops_is_overhead_and_teaches_nothing():
+    whole = run(1)
+    store(run(1, timings=timing_of(whole, flop=5e6, time_s=1e-3)))
+    assert answer().inputs["utilization"].basis != CALIBRATED
+
+
+def test_the_size_of_the_steps_may_be_told_and_narrows():
+    store(run(1))
+    unknown, told = answer(), answer(batch_tokens=4e6)
+    assert unknown.inputs["utilization"].basis == told.inputs["utilization"].basis == CALIBRATED
+
+
+def test_many_devices_keep_the_communication_of_the_model():
+    """What is learned is a factor: its effect on one device and on a thousand is alike."""
+    plain = [middle(answer(devices=count), "utilization") for count in (8.0, 1024.0)]
+    store(*(run(number) for number in range(1, 6)))
+    taught = [middle(answer(devices=count), "utilization") for count in (8.0, 1024.0)]
+    assert taught[1] / taught[0] == pytest.approx(plain[1] / plain[0], rel=0.1)
+    assert plain[1] < plain[0]
+
+
+def test_a_true_utilization_in_the_interval_of_the_prior_stays_in_that_of_the_posterior():
+    store(*(run(number, utilization=0.5) for number in range(1, 6)))
+    told = answer().inputs["utilization"]
+    assert told.low < 0.5 < told.high
+    assert z_score(0.8) > 0
+
+
+def test_the_command_line_says_that_it_is_calibrated_and_can_be_told_not_to():
+    store(run(1))
+    base = [sys.executable, "-m", "estimator", "estimate", "--json"]
+    words = [*base, "--params", "7e9", "--tokens", "1e12", "--hardware", "a100-sxm-80"]
+    for extra, basis in (((), "calibrated"), (("--calibration", "ignore"), "prior")):
+        done = subprocess.run([*words, *extra], capture_output=True, text=True, cwd=ROOT)
+        assert json.loads(done.stdout)["results"]["utilization"]["basis"] == basis
+
+
+def test_a_damaged_store_is_said_and_the_estimate_is_made_all_the_same(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "runs.sqlite").write_bytes(b"no database at all" * 100)
+    told = answer()
+    assert "wall_hours" in told.estimate.quantities
+    assert any("measured runs are left out" in warning for warning in told.warnings)
+
+
+def test_new_runs_are_seen_by_a_program_that_goes_on():
+    catalog = Catalog.open()
+    assert answer_scenario(QUESTION, catalog).inputs["utilization"].basis != CALIBRATED
+    store(run(1))
+    assert answer_scenario(QUESTION, catalog).inputs["utilization"].basis == CALIBRATED
+
+
+def table(*rows):
+    """Rows of a table, answered by `batch`."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [",".join(names) + "\n"]
+    lines += [",".join(str(row.get(name, "")) for name in names) + "\n" for row in rows]
+    out = io.StringIO()
+    estimate_csv(iter(lines), out, Catalog.open(), level=0.8)
+    return list(csv.DictReader(io.StringIO(out.getvalue())))
+
+
+def test_batch_says_that_it_is_calibrated_and_can_be_told_not_to(tmp_path):
+    store(run(1))
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text(
+        "params_total,tokens_processed,accelerator\n7e9,1e12,a100-sxm-80\n7e9,1e12,v100\n",
+        encoding="utf-8",
+    )
+    words = [sys.executable, "-m", "estimator", "batch", str(source), "-o", str(target)]
+    middles = []
+    for extra in ((), ("--calibration", "ignore")):
+        done = subprocess.run([*words, *extra], capture_output=True, text=True, cwd=ROOT)
+        assert ("measured runs of a100-sxm-80 are used" in done.stderr) is (not extra)
+        rows = list(csv.DictReader(io.StringIO(target.read_text(encoding="utf-8"))))
+        middles.append([float(row["utilization_mid"]) for row in rows])
+    (taught, same), (plain, also) = middles
+    assert taught != plain
+    assert same == also
+    (tmp_path / "data" / "runs.sqlite").write_bytes(b"rubbish" * 1000)
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    assert "measured runs are left out" in done.stderr
+
+
+@pytest.mark.parametrize("batch_tokens", [None, 4e6])
+def test_batch_hears_the_measured_runs_as_estimate_does(batch_tokens):
+    store(*(run(number, power_w=380.0) for number in range(1, 4)))
+    row = {
+        "params_total": 7e9,
+        "tokens_processed": 1e12,
+        "accelerator": "a100-sxm-80",
+        "accelerator_count": 8,
+        "precision": "bf16",
+        "region": "fr",
+        "batch_tokens": batch_tokens or "",
+    }
+    other = {**row, "accelerator": "h100-sxm"}
+    timed = {**row, "accelerator_hours": 1e5}
+    found = table(row, other, timed)
+    scenario = dataclasses.replace(QUESTION, batch_tokens=batch_tokens)
+    asked = (
+        scenario,
+        dataclasses.replace(scenario, hardware="h100-sxm"),
+        dataclasses.replace(scenario, device_hours=1e5),
+    )
+    for line, one in zip(found, asked, strict=True):
+        told = as_json(answer_scenario(one, Catalog.open()))["results"]
+        for name in ("device_hours", "energy_kwh"):
+            for end in ("low", "mid", "high"):
+                assert float(line[f"{name}_{end}"]) == pytest.approx(told[name][end], rel=2e-3)
+    assert float(found[0]["utilization_mid"]) > middle(answer(calibration="ignore"), "utilization")

@@ -1,0 +1,324 @@
+"""The fit of measured runs: closed form against another route, and its laws."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.calibration.gaussian_process import (
+    REFERENCE_STEP_S,
+    Circumstances,
+    Components,
+    Evidence,
+    condensed,
+    step_size,
+)
+
+PARTS = Components(
+    precision=0.12,
+    kind=0.18,
+    both=0.12,
+    size=0.15,
+    style=0.1,
+    run=0.15,
+    elsewhere=0.5,
+    portable=0.5,
+    slope=0.05,
+    length=2.0,
+    step_sd=0.04,
+    usual_step_s=0.1,
+    usual_step_sd=1.5,
+)
+PRIOR_SD = 0.4
+
+
+def runs(*rows):
+    """Circumstances of rows of device and host, precision, kind and size."""
+    where, precision, kind, size = zip(*rows, strict=True)
+    return Circumstances(
+        device=np.array([name.split("@")[0] for name in where]),
+        host=np.array(["".join(name.split("@")[1:]) for name in where]),
+        precision=np.array(precision),
+        kind=np.array(kind),
+        size=np.array(size, dtype=float),
+    )
+
+
+def evidence(where, log_ratio, noise_sd=0.0):
+    count = len(where.size)
+    return Evidence(
+        where=where,
+        log_ratio=np.broadcast_to(np.asarray(log_ratio, dtype=float), count).copy(),
+        prior_sd=np.full(count, PRIOR_SD),
+        noise_sd=np.full(count, np.hypot(noise_sd, PARTS.step_sd)),
+        components=PARTS,
+    )
+
+
+def expected(known, *rows, whole_run=True):
+    """Shift and spread of one run or several after what is known."""
+    found = known.posterior(runs(*rows), np.full(len(rows), PRIOR_SD), whole_run=whole_run)
+    return found.log_shift, found.log_sd
+
+
+def nothing():
+    empty = np.array([], dtype=str)
+    where = Circumstances(device=empty, host=empty, precision=empty, kind=empty, size=np.array([]))
+    return evidence(where, 0.0)
+
+
+GPT = ("gpu", "bf16", "decoder", 0.0)
+words = st.sampled_from(["a", "b"])
+places = st.sampled_from(["a", "b", "a@far", "b@far"])
+row = st.tuples(places, words, words, st.floats(-3, 3) | st.just(float("nan")))
+measured = st.lists(st.tuples(row, st.floats(-1.5, 1.5), st.floats(0, 0.5)), min_size=1, max_size=6)
+
+
+def made(rows):
+    where, ratio, noise = zip(*rows, strict=True)
+    return Evidence(
+        where=runs(*where),
+        log_ratio=np.array(ratio),
+        prior_sd=np.full(len(rows), PRIOR_SD),
+        noise_sd=np.hypot(noise, PARTS.step_sd),
+        components=PARTS,
+    )
+
+
+def test_without_measured_runs_the_prior_stays():
+    shift, sd = expected(nothing(), GPT)
+    assert shift == [0.0]
+    assert sd == [PRIOR_SD]
+
+
+def test_arrays_of_unequal_length_are_refused():
+    with pytest.raises(ValueError, match="arrays of one length"):
+        Evidence(
+            where=runs(GPT),
+            log_ratio=np.zeros(2),
+            prior_sd=np.ones(1),
+            noise_sd=np.zeros(1),
+            components=PARTS,
+        )
+
+
+def test_one_run_of_the_same_kind_moves_the_expectation_by_what_it_shares():
+    """All but how it is written, the trend of its program and what befalls a run, is common."""
+    known = evidence(runs(GPT), 0.3)
+    shift, sd = expected(known, GPT)
+    variance = PRIOR_SD**2
+    common = variance - PARTS.style**2 - PARTS.run**2
+    learned = common / (variance - PARTS.run**2 + PARTS.step_sd**2)
+    assert shift[0] == pytest.approx(0.3 * learned)
+    assert sd[0] ** 2 == pytest.approx(variance - common * learned)
+
+
+def test_a_run_of_the_same_program_tells_more_than_one_of_another():
+    known = evidence(replace(runs(GPT), program=np.array(["mine"])), 0.3)
+    same, other = (replace(runs(GPT), program=np.array([name])) for name in ("mine", "yours"))
+    found = [known.posterior(one, np.full(1, PRIOR_SD)) for one in (same, other)]
+    assert found[0].log_shift > found[1].log_shift
+    assert found[0].log_sd < found[1].log_sd
+
+
+def test_what_is_learnt_of_a_program_goes_with_it_to_another_device():
+    """Half of its variance is portable; a program that was not measured there keeps the prior."""
+    known = evidence(replace(runs(GPT), program=np.array(["mine"])), 0.3)
+    moved = runs(("another", *GPT[1:]))
+    same, other = (replace(moved, program=np.array([name])) for name in ("mine", "yours"))
+    found = [known.posterior(one, np.full(1, PRIOR_SD)) for one in (same, other)]
+    carried = PARTS.portable * PARTS.style**2
+    seen = PRIOR_SD**2 - PARTS.run**2 + PARTS.step_sd**2
+    assert found[0].log_shift[0] == pytest.approx(0.3 * carried / seen)
+    assert found[1].log_shift[0] == 0.0
+    assert found[1].log_sd[0] == PRIOR_SD
+
+
+def test_the_spread_between_programs_is_that_of_the_measured_ones():
+    """Programs alike in all but their style: the wider they differ, the wider the interval."""
+    random = np.random.default_rng(3)
+    widths = []
+    for spread in (0.02, 0.1, 0.4):
+        drawn = np.repeat(spread * random.standard_normal(12), 2)
+        where = runs(*(("gpu", "bf16", "decoder", size) for size in (0.0, 0.3) * 12))
+        where = replace(where, program=np.repeat([f"p{at}" for at in range(12)], 2))
+        widths.append(expected(evidence(where, drawn), GPT)[1][0])
+    assert widths[0] < widths[1] < widths[2]
+
+
+def test_an_observation_far_off_all_others_counts_less():
+    rows = [("gpu", "bf16", "decoder", 0.1 * at) for at in range(8)]
+    off = np.array([0.0, 0.02, -0.02, 0.0, 2.0, 0.01, -0.01, 0.0])
+    known = evidence(runs(*rows), off)
+    assert known.weights[4] < 0.5
+    assert np.all(known.weights[np.arange(8) != 4] == 1.0)
+
+
+def test_like_programs_condensed_leave_nearly_the_same():
+    """Sixty programs of one kind as some means: the posterior of a further one hardly moves."""
+    random = np.random.default_rng(5)
+    rows = [("gpu", "bf16", "decoder", float(size)) for size in random.uniform(-2, 0, 60)]
+    where = replace(runs(*rows), program=np.array([f"p{at}" for at in range(60)]))
+    whole = evidence(where, 0.3 + PARTS.style * random.standard_normal(60))
+    few = condensed(whole, 10)
+    assert len(few.log_ratio) <= 4
+    one, other = expected(whole, GPT), expected(few, GPT)
+    assert other[0] == pytest.approx(one[0], abs=0.06)
+    assert other[1] == pytest.approx(one[1], rel=0.25)
+
+
+def test_the_less_in_common_the_less_is_learned():
+    known = evidence(runs(GPT), 0.3)
+    order = (
+        GPT,
+        ("gpu", "bf16", "decoder", 1.0),
+        ("gpu", "fp16", "decoder", 0.0),
+        ("gpu", "fp16", "convolution", 0.0),
+        ("another", "bf16", "decoder", 0.0),
+    )
+    shift, sd = expected(known, *order)
+    assert all(np.diff(sd) > 0)
+    assert all(np.diff(shift) < 0)
+    assert shift[-1] == 0.0
+    assert sd[-1] == PRIOR_SD
+
+
+def test_a_run_of_unknown_step_size_is_less_sure():
+    known = evidence(runs(GPT, ("gpu", "bf16", "decoder", -3.0)), [0.0, -0.5])
+    _, sd = expected(known, GPT, ("gpu", "bf16", "decoder", float("nan")))
+    assert sd[0] < sd[1] < PRIOR_SD
+
+
+def test_what_was_measured_at_an_unknown_size_tells_less_of_a_known_one_and_is_not_counted_twice():
+    """Its own part of the size is wholly its own: the variance of what was seen stays whole."""
+    unknown = ("gpu", "bf16", "decoder", float("nan"))
+    known = evidence(runs(unknown), 0.3)
+    variance = np.linalg.inv(known._inverse)[0, 0]
+    trend = variance - (PRIOR_SD**2 - PARTS.run**2) - PARTS.step_sd**2
+    assert trend > 0
+    assert expected(known, GPT)[0] < expected(evidence(runs(GPT), 0.3), GPT)[0]
+
+
+def test_a_run_on_another_host_tells_half():
+    here, far = evidence(runs(GPT), 0.3), evidence(runs(("gpu@far", *GPT[1:])), 0.3)
+    assert expected(far, GPT)[0] == pytest.approx(expected(here, GPT)[0] / 2)
+    assert expected(far, GPT)[1] > expected(here, GPT)[1]
+
+
+def test_a_disturbed_run_counts_less():
+    clean, disturbed = evidence(runs(GPT), 0.3), evidence(runs(GPT), 0.3, noise_sd=0.5)
+    assert expected(disturbed, GPT)[0] < expected(clean, GPT)[0]
+    assert expected(disturbed, GPT)[1] > expected(clean, GPT)[1]
+
+
+def test_the_trend_with_the_size_of_steps_is_learned():
+    """Steps whose time grows with the work to the power of 0.9: utilization rises by 0.1."""
+    sizes = np.array([-3.0, -2.0, -1.0, 0.0])
+    plain = evidence(runs(*(("gpu", "fp32", "decoder", size) for size in sizes)), 0.1 * sizes)
+    known = replace(plain, components=replace(PARTS, slope=0.12))
+    shift, sd = expected(known, ("gpu", "fp32", "decoder", -1.5), ("gpu", "fp32", "decoder", 1.0))
+    assert shift[0] == pytest.approx(-0.15, abs=0.03)
+    assert shift[1] == pytest.approx(0.1, abs=0.1)
+    assert sd[0] < sd[1]
+
+
+@pytest.mark.parametrize("fixed_s", [0.004, 0.04, 0.4])
+def test_a_fixed_cost_of_each_step_is_outgrown(fixed_s):
+    """Steps that take a share 0.5 of the peak and a fixed time: large ones reach the share."""
+    ideal_s = np.array([0.01, 0.02, 0.04, 0.08, 0.16, 0.32])
+    sizes = step_size(ideal_s)
+    rows = [("cpu", "fp32", "decoder", float(size)) for size in sizes]
+    steep = replace(PARTS, slope=0.35)
+    known = Evidence(
+        where=runs(*rows),
+        log_ratio=-np.log1p(fixed_s / ideal_s),
+        prior_sd=np.full(len(rows), 0.73),
+        noise_sd=np.full(len(rows), PARTS.step_sd),
+        components=steep,
+    )
+    large_s = 30.0
+    large = runs(("cpu", "fp32", "decoder", float(step_size(large_s))))
+    found = known.posterior(large, np.array([0.73]), whole_run=False)
+    off = float(found.log_shift[0]) + np.log1p(fixed_s / large_s)
+    trend = np.polyfit(sizes, known.log_ratio, 1)
+    straight = np.polyval(trend, step_size(large_s)) + np.log1p(fixed_s / large_s)
+    assert abs(off) < 1.2816 * float(found.log_sd[0])
+    assert abs(off) < 0.5 * abs(straight)
+
+
+def test_the_trend_of_small_steps_does_not_run_on_for_ever():
+    sizes = np.array([-5.0, -4.0, -3.0])
+    known = evidence(runs(*(("gpu", "fp32", "decoder", size) for size in sizes)), 0.3 * sizes)
+    far = [("gpu", "fp32", "decoder", size) for size in (4.0, 8.0)]
+    shift, _ = expected(known, *far)
+    assert shift[1] == pytest.approx(shift[0], abs=0.02)
+
+
+@given(measured, row)
+def test_measured_runs_never_widen(rows, target):
+    _, sd = expected(made(rows), target)
+    assert 0 < sd[0] <= PRIOR_SD
+
+
+@given(measured, row, row)
+def test_one_more_run_never_widens_what_is_of_known_size(rows, more, target):
+    target = (*target[:3], 0.7)
+    before = made(rows)
+    after = before.with_run(runs(more), np.full(1, PRIOR_SD))
+    assert expected(after, target)[1][0] <= expected(before, target)[1][0] + 1e-9
+
+
+@given(measured, row)
+def test_the_order_of_runs_does_not_matter(rows, target):
+    forward, back = expected(made(rows), target), expected(made(rows[::-1]), target)
+    assert np.allclose(forward, back, atol=1e-9)
+
+
+@given(measured)
+def test_a_run_left_out_is_predicted_as_if_it_had_not_been_measured(rows):
+    rows = [((*where[:3], 0.5 * at), ratio, 0.0) for at, (where, ratio, _) in enumerate(rows)]
+    whole = made(rows)
+    found = whole.left_out()
+    for at, (where, _, _) in enumerate(rows):
+        others = rows[:at] + rows[at + 1 :]
+        known = made(others) if others else nothing()
+        known.__dict__["spread"] = whole.spread
+        known.__dict__["weights"] = np.delete(whole.weights, at)
+        shift = expected(known, where, whole_run=False)[0]
+        assert found.log_shift[at] == pytest.approx(shift[0], abs=1e-9)
+
+
+def test_conditioning_agrees_with_a_million_drawn_worlds():
+    """The other route: draw each part from its normal, keep the worlds that fit what was seen."""
+    random = np.random.default_rng(7)
+    count = 1_000_000
+    part = {
+        name: getattr(PARTS, name) * random.standard_normal(count)
+        for name in ("precision", "kind", "both", "size", "style")
+    }
+    part["device"] = np.sqrt(PRIOR_SD**2 - PARTS.within) * random.standard_normal(count)
+    seen = sum(part.values()) + 0.04 * random.standard_normal(count)
+    other = part["device"] + part["kind"]
+    rest = PRIOR_SD**2 - PARTS.within + PARTS.kind**2
+    other = other + np.sqrt(PRIOR_SD**2 - rest) * random.standard_normal(count)
+    kept = np.abs(seen - 0.3) < 0.01
+    shift, sd = expected(evidence(runs(GPT), 0.3), ("gpu", "fp16", "decoder", 0.0))
+    assert shift[0] == pytest.approx(other[kept].mean(), abs=0.01)
+    assert sd[0] == pytest.approx(other[kept].std(), rel=0.02)
+
+
+@given(st.floats(-1.0, 1.0), st.integers(0, 1000))
+def test_the_device_that_made_the_runs_is_recovered(true_shift, seed):
+    random = np.random.default_rng(seed)
+    rows = [("gpu", "bf16", kind, 0.0) for kind in ("decoder", "convolution", "unet") * 8]
+    known = evidence(runs(*rows), true_shift + 0.04 * random.standard_normal(len(rows)))
+    shift, sd = expected(known, *rows[:3], whole_run=False)
+    assert np.all(np.abs(shift - true_shift) < 4 * sd)
+    assert np.all(sd < 0.1)
+
+
+def test_the_size_of_a_step_is_measured_from_the_usual_one():
+    assert step_size(REFERENCE_STEP_S) == 0.0
+    assert step_size(REFERENCE_STEP_S * np.e) == pytest.approx(1.0)

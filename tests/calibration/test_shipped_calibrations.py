@@ -1,0 +1,82 @@
+"""Measured runs that came with the profiles: each part of them foretold from the others."""
+
+import numpy as np
+import pytest
+
+from estimator.calibration.correction import known_runs
+from estimator.calibration.gaussian_process import Evidence
+from estimator.catalog import Catalog
+
+DEVICE = "amd-epyc-2-cores"
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Lessons on the processor whose benchmark is shipped, and the evidence that they make."""
+    catalog = Catalog.open()
+    return known_runs(catalog).of(catalog.device(DEVICE))
+
+
+def part(evidence, chosen):
+    return Evidence(
+        where=evidence.where.part(chosen),
+        log_ratio=evidence.log_ratio[chosen],
+        prior_sd=evidence.prior_sd[chosen],
+        noise_sd=evidence.noise_sd[chosen],
+        components=evidence.components,
+    )
+
+
+def foretold(evidence, taught):
+    """Error and doubt of what was not taught, in the logarithm."""
+    seen = part(evidence, taught)
+    rest = part(evidence, ~taught)
+    found = seen.posterior(rest.where, rest.prior_sd, whole_run=False)
+    return found.log_shift - rest.log_ratio, found.log_sd
+
+
+def smallest(evidence, count):
+    """Which are among the smallest so many of their kind."""
+    size, kind = evidence.where.size, evidence.where.kind
+    rank = np.array([np.sum((kind == k) & (size < s)) for k, s in zip(kind, size, strict=True)])
+    return rank < count
+
+
+def test_three_kinds_of_networks_of_five_sizes_were_measured(known):
+    found, evidence = known
+    kinds, counts = np.unique(evidence.where.kind, return_counts=True)
+    assert len(kinds) == 3
+    assert set(counts) == {5}
+    assert all(one.timing.repetitions and one.timing.precision == "fp32" for one in found)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_small_steps_foretell_large_ones_better_than_the_profile_alone(known, count):
+    """Up to 70 times larger."""
+    _, evidence = known
+    taught = smallest(evidence, count)
+    error, doubt = foretold(evidence, taught)
+    plain = part(evidence, ~taught).log_ratio
+    assert np.median(np.abs(error)) < 0.33
+    assert np.median(np.abs(error)) < np.median(np.abs(plain))
+    assert np.mean(np.abs(error) < 1.2816 * doubt) >= 0.74
+
+
+def test_no_network_is_foretold_to_reach_more_than_the_largest_product(known):
+    """Far beyond all measured sizes the share of the peak stays below one."""
+    found, evidence = known
+    last = np.array([not small for small in smallest(evidence, 4)])
+    where = evidence.where.part(last)
+    far = type(where)(**{**vars(where), "size": where.size + np.log(1000.0)})
+    later = evidence.posterior(far, evidence.prior_sd[last], whole_run=False)
+    prior = [float(one.expected.mid) for one, end in zip(found, last, strict=True) if end]
+    assert np.all(np.exp(later.log_shift) * prior < 1.0)
+
+
+def test_inner_sizes_are_foretold_by_the_others(known):
+    _, evidence = known
+    found = evidence.left_out()
+    inner = smallest(evidence, 4) & ~smallest(evidence, 1)
+    error = np.abs(found.log_shift - evidence.log_ratio)[inner]
+    assert np.median(error) < 0.12
+    assert np.mean(error < 1.2816 * found.log_sd[inner]) >= 0.6

@@ -1,0 +1,163 @@
+"""Claims recomputed: golden figures, verdicts from figures, links that open what they promise."""
+
+import json
+import math
+from urllib.parse import parse_qsl
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.catalog import Catalog
+from estimator.claims.ledger import RECOMPUTED, claim, claims
+from estimator.claims.verdict import VERDICTS, Interval, verdict
+from estimator.cli import main
+from estimator.estimation.answer import answer_scenario
+from estimator.scenario.scenario import from_link
+
+CATALOG = Catalog.open()
+CLAIMS = {one.record.id: one for one in claims(CATALOG)}
+
+IDS = [
+    *("gpt3-v100", "alphago-lee", "world-electricity", "dqn-atari", "alphastar", "memory-wall"),
+    *(
+        "exponential-compute",
+        "inference-edge",
+        "quantization",
+        "pruning",
+        "distillation",
+        "low-rank",
+    ),
+    *(
+        "transfer-learning",
+        "datasets",
+        "imagenet-5pct",
+        "diminishing-returns",
+        "gpt3-vs-gpt2",
+        "quantum-volume",
+    ),
+    *("depth-paths", "gradient-bound", "ode-memory", "brain-20w"),
+]
+
+
+def test_every_claim_of_the_texts_is_recomputed():
+    assert sorted(CLAIMS) == sorted(IDS) == sorted(CATALOG.claims())
+    assert list(RECOMPUTED) == IDS
+
+
+def test_gpt3_takes_355_years_and_4_6_million_dollars_on_a_v100():
+    told = CLAIMS["gpt3-v100"]
+    assert told.interval.mid == pytest.approx(355, abs=0.5)
+    cost = told.finding.figures[0].interval.mid
+    assert cost == pytest.approx(4.6e6, rel=0.02)
+    assert told.verdict == "holds-if"
+    days = next(one for one in told.finding.figures if "10,000" in one.name).interval.mid
+    assert days == pytest.approx(14.8, abs=0.05)
+
+
+def test_dqn_plays_for_38_days():
+    assert math.floor(CLAIMS["dqn-atari"].interval.mid) == 38
+    assert CLAIMS["dqn-atari"].verdict == "holds"
+
+
+def test_the_world_generates_3_4_terawatt():
+    assert CLAIMS["world-electricity"].interval.mid == pytest.approx(3.4e12, rel=0.02)
+    assert CLAIMS["world-electricity"].verdict_text == "off by ×7.44"
+
+
+def test_five_percent_error_takes_ten_to_the_fifth():
+    assert round(math.log10(CLAIMS["imagenet-5pct"].interval.mid)) == 5
+    assert CLAIMS["imagenet-5pct"].verdict == "holds-if"
+
+
+def test_one_megawatt_is_off_and_twenty_watts_are_not():
+    assert CLAIMS["alphago-lee"].verdict == "off"
+    assert CLAIMS["brain-20w"].verdict == "holds"
+
+
+def test_quantum_volume_is_refused_with_a_reason():
+    assert CLAIMS["quantum-volume"].verdict == "cannot-be-checked"
+    assert "FLOP/s" in str(CLAIMS["quantum-volume"].reasons()[0])
+
+
+@pytest.mark.parametrize("claim_id", IDS)
+def test_a_claim_has_figure_interval_verdict_reason_and_sources(claim_id):
+    told = CLAIMS[claim_id]
+    bounds = told.interval
+    assert 0 < bounds.low <= bounds.mid <= bounds.high < math.inf
+    assert told.verdict in VERDICTS
+    assert told.sources and told.told_by and told.reasons()
+    assert told.factor == pytest.approx(bounds.mid / told.record.told.value)
+    written = json.dumps(told.as_json())
+    assert "to do" not in written.lower() and "{" not in str(told.finding.formula)
+
+
+@pytest.mark.parametrize("claim_id", [one for one in IDS if CLAIMS[one].finding.scenario])
+def test_the_link_opens_the_scenario_it_promises(claim_id):
+    told = CLAIMS[claim_id]
+    scenario, notices = from_link(dict(parse_qsl(told.link.removeprefix("?"))))
+    assert notices == []
+    assert scenario == told.finding.scenario
+    estimate = answer_scenario(scenario, CATALOG).estimate
+    promise = told.finding.promise
+    if promise is not None:
+        opened = float(np.asarray(estimate[promise.quantity].mid)) * promise.factor
+        assert opened == pytest.approx(told.interval.mid, rel=2e-3)
+
+
+def test_the_promised_figures_are_those_of_most_scenarios():
+    promised = [one for one in CLAIMS.values() if one.finding.promise]
+    assert {one.record.id for one in promised} >= {"gpt3-v100", "alphago-lee", "world-electricity"}
+
+
+def test_an_unknown_claim_is_refused_with_the_nearest():
+    with pytest.raises(ValueError, match="did you mean gpt3-v100"):
+        claim("gpt3", CATALOG)
+
+
+figures = st.floats(min_value=1e-6, max_value=1e6)
+
+
+@given(told=figures, mid=figures, spread=st.floats(min_value=1.0, max_value=100.0))
+def test_a_verdict_does_not_depend_on_the_unit(told, mid, spread):
+    found = Interval(low=mid / spread, mid=mid, high=mid * spread)
+    scaled = Interval(low=1e3 * found.low, mid=1e3 * mid, high=1e3 * found.high)
+    for relation in ("equal", "at least", "at most"):
+        one = verdict(told, relation, found, assumptions_met=True)
+        assert one == verdict(1e3 * told, relation, scaled, assumptions_met=True) or _edge(
+            told, found
+        )
+
+
+def _edge(told, found):
+    """Rounding decides at the very bound of what is met."""
+    bounds = [bound * factor for bound in (found.low, found.high) for factor in (1.1, 1 / 1.1)]
+    return any(told == pytest.approx(bound, rel=1e-9) for bound in bounds)
+
+
+@given(told=figures, mid=figures)
+def test_an_unmet_assumption_never_makes_a_claim_hold(told, mid):
+    found = Interval(low=mid, mid=mid, high=mid)
+    for relation in ("equal", "at least", "at most"):
+        assert verdict(told, relation, found, assumptions_met=False) in ("holds-if", "off")
+
+
+def test_the_command_prints_all_claims_and_one(capsys):
+    assert main(["claims", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [one["id"] for one in listed] == IDS
+    keys = {"id", "as_told", "source", "recomputed", "verdict", "factor", "why", "link"}
+    assert all(keys | {"primary_sources"} <= set(one) for one in listed)
+    assert all(
+        set(one["recomputed"]) == {"quantity", "unit", "low", "mid", "high"} for one in listed
+    )
+    assert main(["claims", "gpt3-v100"]) == 0
+    told = capsys.readouterr().out
+    assert "314 ZFLOP / 28 TFLOP/s = 355 years" in told and "4.67 M$" in told
+    assert main(["claims"]) == 0
+    assert "off by ×12.9" in capsys.readouterr().out
+    assert main(["claims", "--csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(IDS)
+    assert main(["claims", "nonsense"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1

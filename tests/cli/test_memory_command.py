@@ -1,0 +1,166 @@
+"""The command `memory` as a stranger uses it, and the warning in `estimate`."""
+
+import csv
+import io
+import json
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from estimator.cli import main
+
+
+def run(capsys, *arguments):
+    code = main(["memory", *map(str, arguments)])
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def answer(capsys, *arguments):
+    code, out, err = run(capsys, *arguments, "--json")
+    assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+def test_help_teaches_with_examples_and_imports_no_dependency():
+    code = (
+        "import sys\nfrom estimator.cli import main\n"
+        "try:\n    main(['memory', '--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'numpy', 'pandas', 'streamlit', 'altair', 'rich'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "twenty-watts memory" in done.stdout.split("examples:")[1]
+
+
+def test_every_example_of_the_help_answers(capsys, tmp_path):
+    from estimator.cli.memory import EXAMPLES
+
+    lines = [shlex.split(line) for line in EXAMPLES.splitlines() if "twenty-watts memory" in line]
+    assert len(lines) == 7
+    for _, _, *words in lines:
+        given = ["llama-2-7b" if word == "config.json" else word for word in words]
+        assert run(capsys, *given)[0] == 0
+
+
+def test_json_has_a_range_for_each_component_and_they_add_up(capsys):
+    told = answer(capsys, "llama-2-7b", "--hardware", "h100", "--devices", "8")
+    results = told["results"]
+    assert all(name.endswith("_bytes") for name in results)
+    assert all(set(found) == {"low", "mid", "high"} for found in results.values())
+    assert all(found["low"] <= found["mid"] <= found["high"] for found in results.values())
+    parts = [found["mid"] for name, found in results.items() if name != "total_bytes"]
+    assert results["total_bytes"]["mid"] == pytest.approx(sum(parts))
+    assert told["fits"] is True
+    assert told["memory_bytes"] == 80 * 2**30
+    assert told["verdict"].startswith("fits: ")
+    assert 1 < told["least_devices"] <= 8
+    assert told["inputs"]["params"] == 6_738_415_616
+    resolved = told["inputs"]["resolved"]["memory.fragmentation"]
+    assert {"value", "low", "high", "basis", "source"} <= set(resolved)
+
+
+def test_csv_is_one_row_with_the_same_figures(capsys):
+    words = ("--params", "7e9", "--hardware", "a100", "--devices", "4")
+    _, out, _ = run(capsys, *words, "--csv", "--quiet")
+    (row,) = csv.DictReader(io.StringIO(out))
+    told = answer(capsys, *words)
+    for name, found in told["results"].items():
+        for end, value in found.items():
+            assert float(row[f"{name}_{end}"]) == value
+    assert float(row["least_devices"]) == told["least_devices"]
+
+
+def test_people_read_a_table_and_a_verdict(capsys):
+    _, out, err = run(capsys, "llama-2-7b", "--hardware", "h100")
+    assert "optimizer state" in out
+    assert "does not fit: " in out
+    assert "needs at least " in out.splitlines()[-1]
+    assert "note: " in err
+    assert run(capsys, "llama-2-7b", "--hardware", "v100", "--quiet")[2] == ""
+    assert "GPT-3" in run(capsys, "gpt-3")[1]
+
+
+def test_without_a_device_only_the_need_is_told(capsys):
+    told = answer(capsys, "--params", "7e9", "--devices", "2")
+    assert "fits" not in told
+    assert told["verdict"].startswith("needs ")
+
+
+def test_serving_is_weights_and_cache(capsys):
+    words = ("llama-2-7b", "--inference", "--context", "4096", "--hardware", "a10g")
+    one, eight = (answer(capsys, *words, "--batch", batch) for batch in (1, 8))
+    assert one["fits"]
+    assert not eight["fits"]
+    assert eight["least_devices"] == 2
+    cache = [told["results"]["kv_cache_bytes"]["mid"] for told in (one, eight)]
+    assert cache == [2 * 2**30, 16 * 2**30]
+    four_bit = answer(capsys, *words, "--precision", "fp4")
+    assert four_bit["results"]["weights_bytes"]["mid"] < 4.5e9
+    assert four_bit["results"]["optimizer_bytes"]["mid"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ((), "give one model"),
+        (("absent.json",), "absent.json does not exist"),
+        (("gpt-33",), "unknown preset"),
+        (("--params", "many"), "params is not a number: 'many'"),
+        (("--params", "7e9", "--zero", "5"), "zero must be a whole number from 0 to 3, got 5"),
+        (("--params", "7e9", "--hardware", "h10"), "did you mean h100"),
+        (("--params", "7e9", "--devices", "0"), "devices must be positive, got 0"),
+        (("--params", "7e9", "--devices", "8", "--tensor-parallel", "3"), "multiple"),
+        (("--params", "7e9", "--pipeline-parallel", "0"), "pipeline_parallel must be a whole"),
+        (("--params", "7e9", "--tensor-parallel", "0"), "tensor_parallel must be a whole"),
+        (("--params", "7e9", "--interval", "1"), "interval must be between 0 and 1"),
+        (("--params", "7e9", "--optimizer", "lion"), "optimizer must be one of"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(capsys, words, reason):
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
+    assert reason in err
+
+
+def test_estimate_warns_of_a_run_that_cannot_fit(capsys):
+    words = ["estimate", "--params", "7e9", "--tokens", "1e10", "--hardware", "v100"]
+    assert main([*words, "--devices", "1"]) == 0
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "does not fit" in line)
+    assert line.endswith("they need at least 7 devices, activations not included")
+    assert main([*words, "--devices", "64"]) == 0
+    assert "does not fit" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--finetune", "qlora", "--precision", "nf4 weights, bf16 compute", "--lora-rank", "64"),
+        ("--finetune", "full", "--precision", "bf16-true", "--sharding", "fsdp 8"),
+        ("--sharding", "zero3 8 + CPU offload", "--optimizer", "adamw_bnb_8bit"),
+        ("--micro-batch", "4", "--recomputation", "full+offload", "--flash-attention", "2"),
+        ("--inference", "--precision", "AWQ int4", "--kv-precision", "int8", "--sharding", "tp 2"),
+        ("--counted", "reserved", "--states", "mixed", "--loss", "chunked", "--dropout"),
+    ],
+)
+def test_the_words_of_published_tables_are_understood(capsys, words):
+    told = answer_with_notes(capsys, "llama-2-7b", *words)
+    assert told["results"]["total_bytes"]["mid"] > 1e9
+    assert told["inputs"]["what_is_counted"] in ("reserved", "nvidia-smi")
+
+
+def answer_with_notes(capsys, *arguments):
+    code, out, _ = run(capsys, *arguments, "--json")
+    assert code == 0
+    return json.loads(out)
+
+
+def test_adapters_need_a_rank_only_where_there_are_adapters(capsys):
+    code, out, err = run(capsys, "llama-2-7b", "--lora-rank", "8")
+    assert (code, out) == (1, "")
+    assert err == "error: --lora-rank goes with --finetune lora or qlora\n"

@@ -1,0 +1,116 @@
+"""The command `profiles`: every verb on every profile, and a profile with one key out of place."""
+
+import argparse
+import csv
+import io
+import json
+import tomllib
+
+import pytest
+import tomli_w
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from estimator.catalog import Catalog
+from estimator.catalog.catalog import shipped_directory
+from estimator.catalog.checks import own_problems
+from estimator.cli import main
+from estimator.cli.profiles import SHELVES, show
+
+CATALOG = Catalog.open()
+PROFILES = shipped_directory()
+NAMES = {
+    "hardware": list(CATALOG.device_names()),
+    "workloads": list(CATALOG.preset_names()),
+    "sites": [place.id for place in CATALOG.places()],
+    "sources": [source.id for source in CATALOG.sources()],
+}
+
+
+def run(capsys, *words):
+    code = main(["profiles", *map(str, words)])
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def shown(capsys, name, **form):
+    words = {"name": name, "json": False, "csv": False, **form}
+    assert show(CATALOG, argparse.Namespace(**words)) == 0
+    told = capsys.readouterr()
+    assert told.err == "", name
+    return told.out
+
+
+@pytest.mark.parametrize("shelf", NAMES)
+def test_show_prints_every_profile_for_people_and_machines(capsys, shelf):
+    for name in NAMES[shelf]:
+        assert "None" not in shown(capsys, name), name
+        whole = json.loads(shown(capsys, name, json=True))
+        assert all("source" in record for record in whole["records"].values())
+        rows = list(csv.DictReader(io.StringIO(shown(capsys, name, csv=True))))
+        assert len(rows) == len(whole["records"]), name
+
+
+@pytest.mark.parametrize("name", ["h100", "gpt-3", "fr", "nvidia-whitepapers"])
+def test_show_finds_device_workload_place_and_source(capsys, name):
+    code, out, err = run(capsys, "show", name)
+    assert (code, err) == (0, "") and out
+
+
+@pytest.mark.parametrize("shelf", SHELVES)
+@pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])
+def test_list_prints_every_shelf(capsys, shelf, form):
+    code, out, err = run(capsys, "list", shelf, *form)
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) > 20
+
+
+def test_a_range_with_one_end_shows_that_end(capsys):
+    _, out, _ = run(capsys, "show", "h100", "--csv")
+    price = next(row for row in csv.DictReader(io.StringIO(out)) if row["number"].endswith("usd"))
+    assert (price["value"], price["range"]) == ("33600", "from 25000")
+
+
+DEVICE = tomllib.loads((PROFILES / "hardware" / "h100-sxm.toml").read_text("utf-8"))
+PRESET = tomllib.loads((PROFILES / "workloads" / "gpt-3.toml").read_text("utf-8"))
+ODD = st.sampled_from(
+    [1, -1.5, True, "", "x", "\x00", [], [1], ["x", 1], {}, {"value": 1}, {"x": []}]
+)
+
+
+@st.composite
+def spoilt(draw, whole):
+    """A file of ours with one value replaced by something odd."""
+    text = tomllib.loads(tomli_w.dumps(whole))
+    table = text
+    while True:
+        key = draw(st.sampled_from(sorted(table)))
+        if not isinstance(table[key], dict) or draw(st.booleans()):
+            break
+        table = table[key]
+    table[key] = draw(ODD)
+    return tomli_w.dumps(text)
+
+
+@pytest.mark.parametrize(("folder", "whole"), [("hardware", DEVICE), ("workloads", PRESET)])
+def test_check_lists_what_is_out_of_place_and_never_breaks(tmp_path, folder, whole):
+    (tmp_path / folder).mkdir()
+
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+    @given(spoilt(whole))
+    def spoil(text):
+        (tmp_path / folder / "mine.toml").write_text(text, encoding="utf-8")
+        problems = list(own_problems(Catalog((PROFILES, tmp_path))))
+        assert all(problem.file and problem.remedy for problem in problems)
+
+    spoil()
+
+
+@pytest.mark.parametrize("key", ["source", "basis", "note", "sources", "where"])
+def test_check_refuses_a_number_where_a_text_belongs(capsys, tmp_path, key):
+    whole = {**DEVICE, "tdp_w": {**DEVICE["tdp_w"], key: 1}, "aliases": []}
+    (tmp_path / "hardware").mkdir()
+    (tmp_path / "hardware" / "mine.toml").write_text(tomli_w.dumps(whole), encoding="utf-8")
+    code, out, err = run(capsys, "check", "--profiles", tmp_path)
+    assert code == 1 and f"tdp_w.{key}" in (out + err)
+    assert "Traceback" not in out + err

@@ -1,0 +1,109 @@
+"""`sweep` and `plan` as a stranger would use them."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from estimator.cli import main
+
+SPACE = """
+params = "7B"
+tokens = "140B"
+hardware = ["h100", "a100"]
+devices = { from = 8, to = 64, scale = "log2" }
+site = ["us", "fr"]
+"""
+
+PLAN = ["plan", "--params", "7e9", "--tokens", "140e9", "--hardware", "h100,a100,v100"]
+LIMITED = [*PLAN, "--devices", "8,64,256", "--site", "us,fr", "--deadline", "400"]
+
+
+@pytest.fixture
+def space(tmp_path):
+    path = tmp_path / "space.toml"
+    path.write_text(SPACE, encoding="utf-8")
+    return path
+
+
+def test_a_sweep_writes_every_design_and_says_so(space, tmp_path, capsys):
+    out = tmp_path / "designs.csv"
+    assert main(["sweep", str(space), "-o", str(out), "--pareto", "time,cost"]) == 0
+    assert capsys.readouterr().out.startswith("16 designs: 16 in ")
+    rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8"))))
+    assert len(rows) == 16
+    assert {row["pareto"] for row in rows} == {"true", "false"}
+    assert {row["hardware"] for row in rows} == {"h100", "a100"}
+
+
+def test_the_summary_of_a_sweep_is_json(space, tmp_path, capsys):
+    out = tmp_path / "designs.parquet"
+    assert main(["sweep", str(space), "-o", str(out), "--json", "--quiet"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"output": str(out), "designs": 16, "rows": 16, "front": 0, "left_out": {}}
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["-o", "designs.xlsx"], "must end in .parquet or .csv"),
+        (["-o", "designs.csv", "--pareto", "fun"], "not of 'fun'"),
+        (["-o", "designs.csv", "--interval", "2"], "interval must be between 0 and 1"),
+        (["-o", "nowhere/at/all/designs.csv", "--dask", "tcp://127.0.0.1:9"], "no Dask scheduler"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_one_line(space, tmp_path, capsys, monkeypatch, words, reason):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("estimator.search.cluster.PATIENCE_S", 0.2)
+    assert main(["sweep", str(space), *words]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: ") and reason in told and told.count("\n") == 1
+
+
+def test_a_space_that_cannot_be_read_is_one_line(tmp_path, capsys):
+    path = tmp_path / "space.toml"
+    path.write_text("hardwear = 3", encoding="utf-8")
+    assert main(["sweep", str(path), "-o", str(tmp_path / "out.csv")]) == 1
+    assert "space.toml: unknown input 'hardwear'" in capsys.readouterr().err
+
+
+def test_a_plan_says_what_is_best_and_what_binds(capsys):
+    assert main([*LIMITED, "--budget", "200000"]) == 0
+    told = capsys.readouterr()
+    assert "all limits hold with" in told.out.splitlines()[0]
+    assert "twenty-watts app --open" in told.out
+    assert "18 designs looked at" in told.err
+
+
+def test_a_plan_as_json_keeps_its_limits(capsys):
+    assert main([*LIMITED, "--budget", "200000", "--json", "--quiet", "--confidence", "0.9"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["plans"] and told["nearest"] is None
+    costs = [plan["results"]["cost_usd"]["mid"] for plan in told["plans"]]
+    assert costs == sorted(costs)
+    for plan in told["plans"]:
+        assert plan["probability"] >= 0.9
+        assert plan["results"]["wall_hours"]["mid"] <= 400
+        assert plan["link"].startswith("?v=")
+
+
+def test_where_no_plan_keeps_the_limits_the_nearest_is_told(capsys):
+    assert main([*LIMITED, "--budget", "100"]) == 0
+    assert capsys.readouterr().out.startswith("No plan keeps all limits with 80%; the nearest")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--budget", "-5"], "must be positive"),
+        (["--confidence", "1"], "confidence must be in (0, 1)"),
+        (["--plans", "0"], "plans must be a whole number"),
+        (["--site", ","], "--site names nothing"),
+        (["--devices", "many"], "devices is not a number"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_one_line(capsys, words, reason):
+    assert main([*PLAN, *words]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: ") and reason in told and told.count("\n") == 1

@@ -1,0 +1,54 @@
+"""Does `serve-cost` answer in its first words, with units that fit the size of each figure?"""
+
+import json
+import re
+
+import pytest
+
+from estimator.cli import main
+from estimator.cli.serving_tables import figure
+
+LINE = (
+    "serve-cost --preset Qwen/Qwen3-14B --hardware h100 --concurrency 32 --site fr "
+    "--latency-goal 0.05 --api-price 0.6 --training-kwh 1e6 --tokens-per-day 1e9"
+)
+CASE = LINE.split()
+
+
+def test_the_headline_is_the_answer_and_agrees_with_the_json(capsys):
+    assert main(CASE) == 0
+    headline = capsys.readouterr().out.splitlines()[0]
+    assert main([*CASE, "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    energy, cost, step = re.match(
+        r"([\d.]+) Wh per answer, ([\d.]+) \$ per million output tokens, ([\d.]+) ms per token: ",
+        headline,
+    ).groups()
+    assert float(energy) == pytest.approx(results["energy_per_request_wh"]["mid"], rel=5e-3)
+    assert float(cost) == pytest.approx(
+        results["cost_per_million_output_tokens_usd"]["mid"], rel=5e-3
+    )
+    assert float(step) == pytest.approx(1e3 * results["inter_token_s"]["mid"], rel=5e-3)
+
+
+def test_no_figure_is_left_raw(capsys):
+    assert main(CASE) == 0
+    assert not re.search(
+        r"\de[+-]\d\d|\bnan\b|\binf\b|None|_bytes|: 0\.0{3}", capsys.readouterr().out
+    )
+
+
+def test_a_comparison_writes_medians_over_ranges(capsys):
+    line = "compare --task serving --preset llama-3-8b --hardware h100,apple-m2-ultra"
+    assert main(line.split()) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^ h100 .* ms .* J .* \$ .* g", shown, re.MULTILINE)
+    assert "unknown" in shown, "no price of an Apple device is on record"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [(0.00637, "kg", "6.37 g"), (0.02, "Wh", "0.02 Wh"), (9.02, "s", "9.02 s")],
+)
+def test_a_figure_wears_the_unit_of_its_size(value, unit, shown):
+    assert figure(value, unit) == shown

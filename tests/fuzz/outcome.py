@@ -1,0 +1,93 @@
+"""What any command may answer: one line of refusal, or finite numbers in order; nothing else."""
+
+import contextlib
+import csv
+import io
+import json
+import math
+import re
+
+from hypothesis import Phase, settings
+
+from estimator.cli import main
+
+NOT_FOR_PEOPLE = re.compile(
+    r"Traceback|Warning:|NoneType|<class |object at 0x|np\.float|array\(|"
+    r"\d[eE]-\d+ ?%|(?<![\w'\"./+-])(?:nan|inf|-inf)(?![\w'\"./-])"
+)
+"""What a person must never read: the insides of Python, and numbers that are none."""
+
+ECHOED = {"nan", "inf", "-inf", "--arch=nan", "--arch=inf", "--name=nan", "--name=inf"}
+"""Words of the user that an answer may repeat."""
+
+FUZZING = settings(
+    max_examples=20, derandomize=True, database=None, phases=(Phase.explicit, Phase.generate)
+)
+"""Bounded and the same on every run: what fails is printed as it was drawn."""
+
+BOUNDS = ("low", "mid", "high")
+
+
+def outcome(*arguments):
+    """Run one command in this process: its exit code, stdout and stderr, checked."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main([str(one) for one in arguments])
+        except SystemExit as left:
+            code = left.code
+    told, said = out.getvalue(), err.getvalue()
+    assert code in (0, 1, 2), (arguments, code)
+    if code == 1:
+        assert len(said.splitlines()) == 1 and said.startswith("error: "), (arguments, said)
+        assert said.isprintable() or said.rstrip("\n").isprintable(), (arguments, said)
+    if code == 2:
+        assert "error: " in said.splitlines()[-1], (arguments, said)
+    if code == 0:
+        _checked(arguments, told, said)
+    return code, told, said
+
+
+def _checked(arguments, told, said):
+    """Check what an answer shows; the cells that a table echoes are the user's own."""
+    echoes = "batch" in arguments or {str(one).casefold() for one in arguments} & ECHOED
+    shown = said if echoes else told + said
+    found = NOT_FOR_PEOPLE.search(shown)
+    assert not found, (arguments, found)
+    if "--json" in arguments:
+        ordered(json.loads(told, parse_constant=_no_number))
+    elif "--csv" in arguments:
+        table_in_order(told)
+
+
+def _no_number(text):
+    raise AssertionError(f"{text} is no JSON")
+
+
+def ordered(node):
+    """Every interval in an object holds its median; every number is finite."""
+    if isinstance(node, dict):
+        if set(BOUNDS) <= node.keys() and all(isinstance(node[one], int | float) for one in BOUNDS):
+            slack = 1e-9 * abs(node["mid"])
+            assert node["low"] - slack <= node["mid"] <= node["high"] + slack, node
+        for one in node.values():
+            ordered(one)
+    elif isinstance(node, list):
+        for one in node:
+            ordered(one)
+    elif isinstance(node, float):
+        assert math.isfinite(node)
+
+
+def table_in_order(text):
+    """Every interval in a table holds its median; rows are as long as the header."""
+    rows = list(csv.DictReader(io.StringIO(text), strict=True))
+    for row in rows:
+        assert None not in row and None not in row.values(), row
+        for name in row:
+            stem = name.removesuffix("_mid")
+            if stem != name and row[name]:
+                low, mid, high = (float(row[f"{stem}_{end}"]) for end in BOUNDS)
+                assert math.isfinite(low + mid + high), row
+                assert low <= mid * (1 + 1e-5) and mid <= high * (1 + 1e-5), row
+    return rows

@@ -1,0 +1,228 @@
+"""A whole benchmark of this processor, with few small jobs: stored, kept on Ctrl-C, then used."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from estimator.calibration.correction import CALIBRATED
+from estimator.catalog import Catalog
+from estimator.estimation.answer import answer_scenario
+from estimator.estimation.summary import as_json
+from estimator.measure.bench import numpy_engine
+from estimator.measure.bench import run as bench_run
+from estimator.measure.bench import timing as protocol
+from estimator.measure.bench.benchmark import Effort
+from estimator.measure.bench.cpu_profile import merged
+from estimator.measure.bench.run import BenchQuestion, OthersOnDevice, benchmark, left_aside
+from estimator.measure.bench.timing import Thoroughness
+from estimator.runs import open_store
+from estimator.runs.meter import Sample
+from estimator.runs.record import MeasuredDevice
+from estimator.scenario.scenario import Scenario
+
+ROOT = Path(__file__).parents[2]
+BRIEF = Thoroughness(
+    warm_up_s=0.0,
+    window_s=0.05,
+    repetitions=1,
+    trials=1,
+    most_trials=1,
+    pause_s=0.001,
+    patience_s=0.0,
+)
+NUMPY = BenchQuestion(engine="numpy", quick=True)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch, tmp_path):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(protocol, "SLICE_S", 0.01)
+    monkeypatch.setattr(bench_run, "FAST", Effort(job=BRIEF, sizes=2, idle_s=0.0, cool_s=0.0))
+    monkeypatch.setattr(numpy_engine, "MATRIX_SIZES", (256, 512))
+    monkeypatch.setattr(numpy_engine, "VECTOR_SIZES", (100_000, 200_000))
+    monkeypatch.setattr(numpy_engine, "PERCEPTRONS", ((512, 256), (768, 384)))
+
+
+def test_a_benchmark_is_stored_and_makes_a_profile_that_estimates_use():
+    seen = []
+    run, hardware = benchmark(NUMPY, seen.append)
+    assert run.state == "finished"
+    assert len(seen) == len(run.timings) >= 7
+    with open_store() as store:
+        assert store.runs() == [run]
+    catalog = Catalog.open().sound()
+    fastest = max(
+        one.flop / one.time_s
+        for one in run.timings
+        if one.what == "matrix" and one.precision == "fp32"
+    )
+    assert catalog.device(hardware).peaks["fp32"].value == pytest.approx(fastest, rel=1e-3)
+
+    work = {"flop": 1e15, "hardware": hardware, "kind": "other", "precision": "fp32"}
+    plain = answer_scenario(Scenario(**work, calibration="ignore"), catalog)
+    taught = answer_scenario(Scenario(**work), catalog)
+    before, after = (as_json(one)["results"]["device_hours"] for one in (plain, taught))
+    assert after["high"] / after["low"] < 0.95 * before["high"] / before["low"]
+    assert as_json(plain)["results"]["utilization"]["basis"] == "prior"
+    assert as_json(taught)["results"]["utilization"]["basis"] == CALIBRATED
+    note = taught.inputs["utilization"].note
+    assert "of 1 measured run;" in note
+    assert taught.inputs["utilization"].date == run.started[:10]
+
+
+def test_the_calibrated_utilization_moves_towards_the_measured_steps():
+    run, hardware = benchmark(NUMPY, lambda progress: None)
+    catalog = Catalog.open()
+    peak = catalog.device(hardware).peaks["fp32"].value
+    steps = [one for one in run.timings if one.what == "training"]
+    reached = [one.flop / one.time_s / peak for one in steps]
+    answer = answer_scenario(
+        Scenario(flop=1e15, hardware=hardware, kind="other", precision="fp32"), catalog
+    )
+    told = answer.inputs["utilization"].value
+    before = answer.inputs["utilization.prior"].value
+    middle = float(np.exp(np.mean(np.log(reached))))
+    assert (told > before) == (middle > before)
+
+
+def test_ctrl_c_keeps_what_was_measured():
+    def stop(progress):
+        if progress.timing.what == "copy":
+            raise KeyboardInterrupt
+
+    run, hardware = benchmark(NUMPY, stop)
+    assert run.state == "interrupted"
+    assert any("Ctrl-C" in note for note in run.notes)
+    assert {one.what for one in run.timings} == {"matrix", "copy"}
+    assert Catalog.open().device(hardware).peaks
+    with open_store() as store:
+        assert [one.state for one in store.runs()] == ["interrupted"]
+
+
+def test_a_later_benchmark_of_less_takes_nothing_from_the_profile():
+    """One number format only, and stopped after its smallest product."""
+
+    def stop(progress):
+        if progress.timing.what == "matrix":
+            raise KeyboardInterrupt
+
+    _, hardware = benchmark(NUMPY, lambda progress: None)
+    before = Catalog.open().device(hardware)
+    less, _ = benchmark(dataclasses.replace(NUMPY, precisions=["fp32"]), stop)
+    after = Catalog.open().device(hardware)
+    assert {one.precision for one in less.timings} == {"fp32"}
+    assert set(after.peaks) == set(before.peaks) == {"fp32", "fp64"}
+    assert after.records["memory_bytes_per_s"] == before.records["memory_bytes_per_s"]
+    fastest = max(one.flop / one.time_s for one in less.timings)
+    peak = max(before.peaks["fp32"].value, fastest)
+    assert after.peaks["fp32"].value == pytest.approx(peak, rel=1e-3)
+
+
+def test_what_was_timed_is_on_disk_before_the_end():
+    """A kill -9 in the middle loses nothing that was finished."""
+    counts = []
+
+    def look(progress):
+        with open_store() as store:
+            counts.append(len(store.runs()[0].timings))
+
+    benchmark(NUMPY, look)
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"device": "gpu:7"}, "no device 'gpu:7' to measure: there is cpu"),
+        ({"precisions": ["fp8"]}, "has no fp8 on cpu: it has fp32, fp64"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_and_leaves_no_run(changed, told):
+    with pytest.raises(ValueError, match=told):
+        benchmark(dataclasses.replace(NUMPY, **changed), lambda progress: None)
+    with open_store() as store:
+        assert store.runs() == []
+
+
+def test_boards_that_are_not_measured_are_said():
+    cpu = MeasuredDevice(key="cpu", kind="cpu", name="c")
+    boards = [MeasuredDevice(key=f"gpu:{at}", kind="gpu", name="NVIDIA H100") for at in (0, 1)]
+    assert left_aside("cpu", [cpu]) == left_aside("gpu:0", [cpu, boards[0]]) == []
+    (line,) = left_aside("cpu", [cpu, *boards])
+    assert line.startswith("only cpu is measured, gpu:0, gpu:1 not: boards need a PyTorch")
+    (line,) = left_aside("gpu:0", [cpu, *boards])
+    assert line.endswith("gpu:1 not: each by itself: --device gpu:1")
+
+
+def test_a_run_on_a_stub_teaches_nothing():
+    run, hardware = benchmark(NUMPY, lambda progress: None)
+    with open_store() as store:
+        store.forget([run.id])
+        store.add(dataclasses.replace(run, simulated=True))
+    answer = answer_scenario(
+        Scenario(flop=1e15, hardware=hardware, kind="other", precision="fp32"), Catalog.open()
+    )
+    assert answer.inputs["utilization"].basis != CALIBRATED
+
+
+class Read:
+    """A recording of a board whose driver tells who else uses it once a second."""
+
+    def __init__(self, *shares):
+        self.shares = shares
+
+    def samples(self):
+        found = [Sample(time_s=at / 10, others=one) for at, one in enumerate(self.shares)]
+        return {"gpu:0": found}
+
+
+class Quiet:
+    def read(self):
+        return 0.01
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [((0.4, None, None), 0.4), ((0.4, 0.0, None), 0.01), ((None,), 0.01), ((), 0.01)],
+)
+def test_others_on_the_board_disturb_as_those_on_the_processor_do(shares, expected):
+    seen = OthersOnDevice(host=Quiet(), recording=Read(*shares), component="gpu:0")
+    assert seen.read() == expected
+
+
+def test_bench_teaches_by_its_help():
+    done = subprocess.run(
+        [sys.executable, "-m", "estimator", "calibrate", "bench", "--help"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0
+    assert "--quick" in done.stdout
+    assert "Ctrl-C keeps what was measured" in done.stdout
+
+
+def record(value, where):
+    return {"value": value, "unit": "W", "where": where}
+
+
+def test_of_two_benchmarks_the_higher_peak_and_the_newer_idle_power_hold():
+    before = {
+        "peak_flop_per_s": {"fp32": record(9.0, "old"), "bf16": record(5.0, "old")},
+        "tdp_w": record(200.0, "old"),
+        "idle_w": record(50.0, "old"),
+    }
+    fresh = {
+        "peak_flop_per_s": {"fp32": record(8.0, "new"), "fp64": record(4.0, "new")},
+        "tdp_w": record(210.0, "new"),
+        "idle_w": record(40.0, "new"),
+    }
+    found = merged(fresh, before)
+    peaks = {name: one["where"] for name, one in found["peak_flop_per_s"].items()}
+    assert peaks == {"fp32": "old", "bf16": "old", "fp64": "new"}
+    assert (found["tdp_w"]["value"], found["idle_w"]["value"]) == (210.0, 40.0)
+    assert merged(fresh, {}) == fresh

@@ -1,0 +1,354 @@
+"""The benchmark: its timing protocol, its work with known FLOPs, and the profile made of it."""
+
+import dataclasses
+import random
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.catalog import Catalog
+from estimator.catalog.measured_profiles import keep_profile
+from estimator.measure.bench import numpy_engine
+from estimator.measure.bench import timing as protocol
+from estimator.measure.bench.benchmark import Bench, Effort, for_part_load
+from estimator.measure.bench.cpu_profile import processor_id, profile_of, source_id, source_of
+from estimator.measure.bench.numpy_engine import NumpyEngine, perceptron
+from estimator.measure.bench.timing import Thoroughness, timed
+from estimator.measure.bench.workloads import Job, matrix_flop, perceptron_flop, spread_out
+from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, Timing
+
+BRIEF = Thoroughness(
+    warm_up_s=0.0,
+    window_s=0.1,
+    repetitions=1,
+    trials=2,
+    most_trials=3,
+    pause_s=0.001,
+    patience_s=0.0,
+)
+HOST = Host(id="abc", cpu="Test(R) CPU @ 2GHz", cores=3, system="Linux", software={})
+
+
+class Calm:
+    def read(self):
+        return 0.0
+
+
+class Crowded:
+    """Others use the machine in every second slice."""
+
+    def __init__(self):
+        self.count = 0
+
+    def read(self):
+        self.count += 1
+        return 0.5 if self.count % 2 else 0.0
+
+
+@pytest.fixture(autouse=True)
+def short_slices(monkeypatch):
+    """Real slices are long enough to tell who used the machine: not needed here."""
+    monkeypatch.setattr(protocol, "SLICE_S", 0.02)
+
+
+def nothing():
+    return None
+
+
+def test_a_known_wait_is_timed_rightly():
+    found = timed(lambda: time.sleep(0.02), nothing, contention=Calm(), effort=BRIEF)
+    assert 0.02 <= found.time_s < 0.04
+    assert found.rejected == 0
+    assert len(found.windows) in (2, 3)
+    assert all(end > begin for begin, end in found.windows)
+
+
+def test_work_is_done_before_the_clock_stops():
+    """A device that only takes orders is waited for: else it would look endlessly fast."""
+    owed = []
+    found = timed(
+        lambda: owed.append(0.01),
+        lambda: [time.sleep(owed.pop()) for _ in range(len(owed))],
+        contention=Calm(),
+        effort=BRIEF,
+    )
+    assert found.time_s >= 0.01
+
+
+def test_repetitions_that_others_disturb_are_counted_and_left_out():
+    found = timed(lambda: time.sleep(0.02), nothing, contention=Crowded(), effort=BRIEF)
+    assert found.rejected > 0
+    assert found.repetitions > 0
+
+
+def test_where_all_are_disturbed_that_is_said():
+    crowd = Calm()
+    crowd.read = lambda: 0.9
+    found = timed(lambda: time.sleep(0.05), nothing, contention=crowd, effort=BRIEF)
+    assert found.repetitions == 0
+    assert found.rejected > 0
+    assert not found.settled
+    assert found.time_s >= 0.05
+
+
+def test_uneven_work_is_not_called_settled():
+    waits = iter([0.03] * 2 + [0.02, 0.06] * 50)
+    found = timed(lambda: time.sleep(next(waits)), nothing, contention=Calm(), effort=BRIEF)
+    assert not found.settled
+    assert found.log_sd > 0.1
+
+
+@given(width=st.integers(1, 64), depth=st.integers(1, 5), batch=st.integers(1, 64))
+def test_perceptron_flops_are_those_of_its_products(width, depth, batch):
+    forward = depth
+    of_weights = depth
+    of_values = depth - 1
+    products = forward + of_weights + of_values
+    assert perceptron_flop(width, depth, batch) == products * 2 * batch * width * width
+
+
+def test_the_perceptron_does_the_products_that_its_flops_count(monkeypatch):
+    done = []
+
+    class Counted(np.ndarray):
+        def __array_ufunc__(self, function, method, *inputs, **options):
+            plain = [np.asarray(one) for one in inputs]
+            if function is np.matmul:
+                rows, inner = plain[0].shape
+                done.append(2 * rows * inner * plain[1].shape[1])
+            if "out" in options:
+                options["out"] = tuple(np.asarray(one) for one in options["out"])
+            return getattr(function, method)(*plain, **options).view(Counted)
+
+    class Dice:
+        def standard_normal(self, shape, dtype):
+            return np.random.default_rng(1).standard_normal(shape, dtype=dtype).view(Counted)
+
+    perceptron(width=8, depth=3, batch=5, random=Dice())()
+    assert sum(done) == perceptron_flop(8, 3, 5)
+
+
+def test_the_perceptron_learns():
+    step = perceptron(width=16, depth=3, batch=8, random=np.random.default_rng(0))
+    losses = [step() for _ in range(200)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_the_first_step_follows_the_slope_of_the_loss(monkeypatch):
+    """One step of Adam moves each weight by the rate against the sign of its slope."""
+    monkeypatch.setattr(numpy_engine, "RATE", 1e-4)
+    step = perceptron(width=6, depth=2, batch=64, random=np.random.default_rng(3))
+    first, second = step(), step()
+    assert second < first
+
+
+def test_every_job_of_numpy_can_be_done():
+    engine = NumpyEngine()
+    jobs = [job for job in (*engine.matrix(), *engine.copies(), *engine.training())]
+    assert {job.what for job in jobs} == {"matrix", "copy", "training"}
+    small = [job for job in jobs if job.held_bytes < 2e6]
+    assert len(small) >= 4
+    for job in small:
+        job.prepare()()
+    assert {job.precision for job in engine.matrix()} == {"fp32", "fp64"}
+    assert engine.matrix()[0].flop == matrix_flop(256)
+
+
+@given(st.lists(st.integers(), max_size=30), st.integers(2, 8))
+def test_sizes_are_spread_over_the_whole_range(items, most):
+    picked = spread_out(items, most)
+    assert len(picked) == min(len(items), most)
+    if items:
+        assert (picked[0], picked[-1]) == (items[0], items[-1])
+
+
+class Sleeper:
+    """An engine whose work is a wait of known length: 1 GFLOP/s."""
+
+    component = "cpu"
+    name = "sleeper 1.0"
+
+    @staticmethod
+    def _job(what, flop, precision="fp32", kind=None):
+        return Job(
+            what=what,
+            label=f"{what} of {flop:g}",
+            precision=precision,
+            prepare=lambda: lambda: time.sleep(flop / 1e9),
+            flop=flop,
+            kind=kind,
+            held_bytes=1e6,
+        )
+
+    def matrix(self):
+        return [self._job("matrix", 1e7), self._job("matrix", 2e7, "fp64")]
+
+    def copies(self):
+        return [
+            Job(
+                what="copy",
+                label="copy",
+                precision="fp32",
+                prepare=lambda: lambda: time.sleep(0.01),
+                moved_bytes=1e7,
+            )
+        ]
+
+    def training(self):
+        sizes = (1e6, 2e7, 4e7, 6e7, 8e7, 1e12)
+        return [self._job("training", flop, kind="vision") for flop in sizes]
+
+    def finish(self):
+        pass
+
+
+class Meter:
+    def power_w(self, windows):
+        return 42.0, "counter"
+
+    def temperature_c(self):
+        return None
+
+
+EFFORT = Effort(job=BRIEF, brief=BRIEF, sizes=3, idle_s=0.05, cool_s=0.0)
+
+
+def bench(**told):
+    told.setdefault("effort", EFFORT)
+    return Bench(
+        engine=Sleeper(),
+        contention=Calm(),
+        memory_bytes=1e9,
+        dice=random.Random(1),
+        **told,
+    )
+
+
+def test_a_benchmark_measures_products_memory_and_steps_of_training():
+    found = list(bench().measure())
+    timings = [progress.timing for progress in found]
+    assert [one.what for one in timings] == ["matrix"] * 2 + ["copy"] + ["training"] * 3
+    assert [one.flop for one in timings[3:]] == [6e7, 2e7, 8e7], "the middle first"
+    assert all(one.power_w is None for one in timings)
+    assert timings[0].flop / timings[0].time_s == pytest.approx(1e9, rel=0.3)
+    assert [progress.left for progress in found][-3:] == [2, 1, 0]
+    assert found[-1].left_s == 0.0
+
+
+def test_time_that_is_short_leaves_out_the_rest_and_says_so():
+    """What fits is measured; the budget counts from the beginning."""
+    short = bench(effort=dataclasses.replace(EFFORT, minutes=1e-9))
+    assert [one.timing.what for one in short.measure()] == ["matrix"] * 2 + ["copy"]
+    (line,) = short.notes
+    assert line.startswith("3 of 3 training steps were left out for want of time")
+
+
+def test_what_a_library_cannot_run_here_is_left_out_and_said():
+    def refused():
+        raise RuntimeError("no primitive for this\nmore of it")
+
+    limited = bench()
+    limited.engine = Sleeper()
+    jobs = [dataclasses.replace(one, prepare=refused) for one in Sleeper().training()[1:2]]
+    limited.engine.training = lambda: [*jobs, *Sleeper().training()[2:5]]
+    found = [one.timing for one in limited.measure() if one.timing.what == "training"]
+    assert [one.flop for one in found] == [6e7, 8e7]
+    assert "cannot run here (no primitive for this)" in limited.notes[0]
+
+
+def test_with_a_meter_it_measures_rest_and_part_load_too():
+    found = [progress.timing for progress in bench(meter=Meter()).measure()]
+    assert found[0].what == "idle"
+    assert [one.what for one in found].count("load") == 3
+    assert {one.power_w for one in found} == {42.0}
+
+
+@pytest.mark.parametrize(
+    ("times_s", "chosen"), [((1e-4, 2e-3, 1.4), 2e-3), ((1.4, 1e-4, 0.2), 1e-4), ((0.5, 1.4), 0.5)]
+)
+def test_part_load_is_made_of_products_that_fit_into_its_turns(times_s, chosen):
+    """A product of 1.4 s in turns of 0.23 s would be full load, whatever it is called."""
+    jobs = [Job(what="matrix", label="", precision="fp32", prepare=nothing) for _ in times_s]
+    found = for_part_load(list(zip(times_s, jobs, strict=True)))
+    assert found is jobs[times_s.index(chosen)]
+
+
+def test_the_spread_of_one_trial_is_not_known():
+    once = Thoroughness(
+        warm_up_s=0.0, window_s=0.01, repetitions=1, trials=1, most_trials=1, pause_s=0.01
+    )
+    found = timed(lambda: time.sleep(0.3), nothing, contention=Calm(), effort=once)
+    assert found.log_sd is None
+    assert not found.settled
+
+
+def test_number_formats_can_be_chosen():
+    found = [progress.timing for progress in bench(precisions=["fp64"]).measure()]
+    assert {one.precision for one in found if one.what == "matrix"} == {"fp64"}
+    assert not [one for one in found if one.what == "training"]
+
+
+def test_jobs_that_do_not_fit_into_the_memory_are_left_out():
+    small = bench()
+    small.memory_bytes = 1e6
+    assert [progress.timing.what for progress in small.measure()] == ["copy"]
+
+
+def measured_run(*timings, memory_bytes=8e9):
+    device = MeasuredDevice(key="cpu", kind="cpu", name=HOST.cpu, memory_bytes=memory_bytes)
+    return MeasuredRun(
+        id="r1",
+        origin="bench",
+        started="2026-11-21T10:00:00Z",
+        wall_s=60.0,
+        state="finished",
+        host=HOST,
+        devices=(device,),
+        timings=timings,
+    )
+
+
+def timing(what, time_s, **told):
+    return Timing(what=what, component="cpu", time_s=time_s, repetitions=9, **told)
+
+
+RUN = measured_run(
+    timing("matrix", 1.0, flop=1e11, precision="fp32"),
+    timing("matrix", 1.0, flop=2e11, precision="fp32", power_w=80.0, trust="counter"),
+    timing("matrix", 1.0, flop=5e10, precision="fp64", power_w=90.0, trust="modelled"),
+    timing("copy", 0.01, moved_bytes=1e9),
+    timing("copy", 1.0, moved_bytes=2e10),
+    timing("idle", 5.0, power_w=11.0, trust="sampled"),
+)
+
+
+def test_a_processor_gets_the_profile_that_was_measured(tmp_path, monkeypatch):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
+    sources = {source_id(HOST): source_of(HOST, "2026-11-21")}
+    keep_profile(processor_id(HOST), profile_of(RUN, RUN.devices[0]), sources)
+    device = Catalog.open().sound().device(processor_id(HOST))
+    assert {name: record.value for name, record in device.peaks.items()} == {
+        "fp32": 2e11,
+        "fp64": 5e10,
+    }
+    assert device.records["memory_bytes_per_s"].value == 2e10
+    assert device.records["tdp_w"].value == 80.0
+    assert device.records["idle_w"].value == 11.0
+    assert device.peaks["fp32"].basis == "measured"
+    assert device.peaks["fp32"].source == "measured-abc"
+
+
+def test_power_that_was_not_measured_is_not_in_the_profile():
+    run = measured_run(timing("matrix", 1.0, flop=1e11, precision="fp32"), memory_bytes=None)
+    table = profile_of(run, run.devices[0])
+    assert "tdp_w" not in table
+    assert "memory_bytes" not in table
+
+
+def test_without_a_product_there_is_no_peak_and_no_profile():
+    run = measured_run(timing("copy", 1.0, moved_bytes=1e9))
+    with pytest.raises(ValueError, match="measured no product"):
+        profile_of(run, run.devices[0])

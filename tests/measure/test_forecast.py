@@ -1,0 +1,157 @@
+"""`calibrate forecast`: steps are found, the command stopped or let go on, the whole foretold."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from estimator.catalog import Catalog
+from estimator.cli import main
+from estimator.estimation.run_forecast import RunQuestion, forecast_run
+from estimator.measure.forecast import Stamped, Watch, read_stamps
+from estimator.runs import read_runs
+from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun
+from estimator.scenario.scenario import Scenario
+
+SCRIPT = """
+import sys, time
+from estimator import measure
+with measure(flop=2e9, precision="fp32", kind="other") as run:
+    for step in range({steps}):
+        time.sleep(0.01)
+        run.step()
+print("to the end")
+"""
+
+OPTIMIZER = """
+import torch
+model = torch.nn.Linear(64, 64)
+other = torch.optim.SGD(torch.nn.Linear(2, 2).parameters(), lr=0.1)
+optimizer = torch.optim.AdamW(model.parameters())
+given = torch.randn(32, 64)
+for step in range(100_000):
+    optimizer.zero_grad()
+    model(given).square().mean().backward()
+    optimizer.step()
+"""
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def script(tmp_path):
+    def written(text):
+        path = tmp_path / "train.py"
+        path.write_text(text, encoding="utf-8")
+        return [sys.executable, str(path)]
+
+    return written
+
+
+def test_stamps_that_are_cut_short_are_left_out():
+    assert read_stamps("o 1.0\no 1.5\no 1.") == Stamped(
+        times_s=(0.5,), began_s=1.0, ended_s=1.5, planned=None
+    )
+    assert read_stamps("o 1.0\n") is None
+
+
+def test_on_boards_steps_count_between_waits_for_them():
+    """Steps are queued faster than they are done: only the waits tell when they were."""
+    found = read_stamps("s 0.0\no 0.1\no 0.2\ns 3.0\no 3.1\n")
+    assert found.times_s == (1.0, 1.0, 1.0)
+
+
+def test_a_command_is_stopped_when_enough_was_seen(script, capfd):
+    watch = Watch(steps=30, for_s=None)
+    ended = watch.run(script(SCRIPT.format(steps=100_000)))
+    assert watch.enough
+    assert ended.exit_code == 0
+    assert 30 <= watch.seen.steps < 3000
+    assert "to the end" not in capfd.readouterr().out
+
+
+def test_a_command_goes_on_where_that_is_asked(script, capfd):
+    watch = Watch(steps=10, for_s=None, goes_on=True)
+    ended = watch.run(script(SCRIPT.format(steps=40)))
+    assert (watch.enough, ended.exit_code) == (True, 0)
+    assert "to the end" in capfd.readouterr().out
+
+
+def test_a_command_that_fails_before_keeps_its_exit_code(script):
+    watch = Watch(steps=10, for_s=None)
+    ended = watch.run(script("raise SystemExit(7)"))
+    assert (watch.enough, ended.exit_code, watch.seen) == (False, 7, None)
+
+
+def test_the_steps_of_an_optimizer_are_found(script):
+    """The Trainer of Hugging Face, Lightning and Accelerate step through the same optimizers."""
+    pytest.importorskip("torch")
+    watch = Watch(steps=50, for_s=None)
+    assert watch.run(script(OPTIMIZER)).exit_code == 0
+    assert watch.seen.steps >= 50
+
+
+def test_the_command_line_forecasts_and_keeps_a_run(script, capsys):
+    words = script(SCRIPT.format(steps=100_000))
+    options = ["--steps", "40", "--total-steps", "1000", "--on", "rtx-4090", "--json"]
+    assert main(["calibrate", "forecast", *options, "--", *words]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["total_steps"] == 1000
+    assert 10.0 < found["wall_s"]["mid"] < 100.0
+    assert found["wall_s"]["low"] < found["wall_s"]["mid"] < found["wall_s"]["high"]
+    (other,) = found["elsewhere"]
+    assert other["hardware"] == "rtx-4090"
+    assert other["time_s"]["mid"] > 0
+    (run,) = read_runs()[0]
+    assert (run.label, run.state) == ("forecast", "finished")
+
+
+def test_too_few_steps_are_one_line(script, capsys):
+    assert main(["calibrate", "forecast", "--", *script("print('no steps')")]) == 1
+    assert "too few steps were seen" in capsys.readouterr().err
+
+
+def measured(*energy):
+    return MeasuredRun(
+        id="r",
+        origin="run",
+        started="2026-11-22T10:00:00Z",
+        wall_s=60.0,
+        state="finished",
+        host=Host(id="h", cpu="c", cores=2, system="Linux", software={}),
+        devices=(MeasuredDevice(key="gpu:0", kind="gpu", name="x"),),
+        energy=energy,
+    )
+
+
+def test_energy_is_power_by_time_by_the_overhead_of_the_site():
+    seen = Stamped(times_s=(1.0,) * 100, began_s=0.0, ended_s=100.0)
+    counter = Energy(
+        component="gpu:0", meter="nvml counter", trust="counter", energy_j=18e3, duration_s=60.0
+    )
+    question = RunQuestion(
+        seen=seen,
+        measured=measured(counter),
+        scenario=Scenario(site="fr", step_flop=1e12),
+        total=36_001,
+        on=[],
+    )
+    catalog = Catalog.open()
+    found = forecast_run(question, catalog)
+    assert found.left_s.mid == pytest.approx(35_900.0)
+    assert found.energy_kwh.mid / 3.0 >= 1.0
+    assert found.energy_kwh.low < found.energy_kwh.mid < found.energy_kwh.high
+    grid = found.co2e_kg.mid / found.energy_kwh.mid
+    assert 0.005 < grid < 0.1
+
+
+def test_a_total_below_what_was_seen_is_refused():
+    seen = Stamped(times_s=(1.0,) * 100, began_s=0.0, ended_s=100.0)
+    question = RunQuestion(seen=seen, measured=measured(), scenario=Scenario(), total=5)
+    with pytest.raises(ValueError, match="must be 101 at least"):
+        forecast_run(question, Catalog.open())

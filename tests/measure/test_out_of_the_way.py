@@ -1,0 +1,63 @@
+"""`measure()` never stops or fails the training that it wraps, whatever goes wrong in measuring."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+TRAINING = """
+import sys
+from estimator import measure
+{broken}
+steps = 0
+with measure({told}) as run:
+    for _ in range(5):
+        steps += 1
+        run.step()
+{after}
+print("trained", steps)
+"""
+
+
+def trained(tmp_path, *, broken="", told="flop=1e9", after=""):
+    text = TRAINING.format(broken=broken, told=told, after=after)
+    return subprocess.run(
+        [sys.executable, "-c", text],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "TWENTY_WATTS_DATA": str(tmp_path / "data")},
+    )
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "import estimator.measure.recorder as r; r.open_meters = lambda: 1 / 0",
+        "import estimator.measure.recorder as r; r.summarise = lambda *a, **k: 1 / 0",
+        "import estimator.runs.documents as d; d.as_plain = lambda run: 1 / 0",
+    ],
+    ids=["meters", "sum", "store"],
+)
+def test_a_failure_of_measuring_is_said_and_the_training_goes_on(tmp_path, broken):
+    done = trained(tmp_path, broken=broken)
+    assert done.stdout == "trained 5\n"
+    assert done.returncode == 0
+    assert "measuring failed (ZeroDivisionError" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_is_told_wrongly_fails_no_training(tmp_path):
+    done = trained(tmp_path, told="params='many', tokens=1.0")
+    assert (done.stdout, done.returncode) == ("trained 5\n", 0)
+    assert "measuring failed" in done.stderr
+
+
+def test_what_the_training_raises_is_its_own(tmp_path):
+    done = trained(tmp_path, after="    raise KeyError('mine')")
+    assert done.returncode == 1
+    assert "KeyError: 'mine'" in done.stderr
+    assert "measuring failed" not in done.stderr

@@ -1,0 +1,115 @@
+"""Sufficient statistics of the measured runs: like timings are one, and nothing is lost by it."""
+
+import dataclasses
+import math
+import sqlite3
+
+import pytest
+
+from estimator.runs import open_store, read_observations, read_runs
+from estimator.runs.observations import in_memory, observed
+from estimator.runs.record import Condition, Host, MeasuredDevice, MeasuredRun, Timing
+
+MOST = {"fp32": math.log(1e15)}
+
+
+def run(number=1, *, time_s=1.0, flop=1e12, **changed):
+    timing = Timing(
+        what="training",
+        component="cpu",
+        precision="fp32",
+        kind="language",
+        arch="decoder",
+        flop=flop,
+        time_s=time_s,
+        log_sd=0.1,
+        repetitions=25,
+        params=1e6,
+    )
+    whole = MeasuredRun(
+        id=f"r{number:05d}",
+        origin="script",
+        started=f"2026-11-01T10:{number % 60:02d}:00Z",
+        wall_s=25.0,
+        state="finished",
+        host=Host(id="h", cpu="c", cores=2, system="Linux", software={}),
+        devices=(MeasuredDevice(key="cpu", kind="cpu", name="c", hardware="my-cpu"),),
+        timings=(timing,),
+    )
+    return dataclasses.replace(whole, **changed)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "runs.sqlite"
+
+
+def test_like_timings_are_their_geometric_mean():
+    (one,) = observed(in_memory([run(1, time_s=1.9), run(2, time_s=2.1)]), "my-cpu", MOST)
+    assert one.timing.time_s == pytest.approx(math.sqrt(1.9 * 2.1))
+    assert (one.runs, one.timings) == (2, 2)
+    assert one.noise_sd == pytest.approx(0.1 / math.sqrt(25 * 2))
+    assert one.run == "r00002"
+
+
+def test_steps_of_other_sizes_and_programs_stay_apart():
+    other = run(3)
+    other = dataclasses.replace(
+        other, timings=(dataclasses.replace(other.timings[0], style="written out"),)
+    )
+    found = observed(in_memory([run(1), run(2, flop=1e13), other]), "my-cpu", MOST)
+    assert len(found) == 3
+    assert {one.program for one in found} == {"1e+06 parameters", "written out"}
+
+
+def test_what_a_device_cannot_have_done_is_kept_and_left_out():
+    runs = [run(1), run(2, time_s=1e-4)]
+    (one,) = observed(in_memory(runs), "my-cpu", MOST)
+    assert one.run == "r00001"
+
+
+def test_a_disturbance_is_common_to_the_timings_of_a_run():
+    disturbed = run(1, conditions=(Condition(component="cpu", others=0.2),))
+    several = dataclasses.replace(disturbed, timings=disturbed.timings * 4)
+    for whole in (disturbed, several):
+        (one,) = observed(in_memory([whole]), "my-cpu", MOST)
+        assert one.noise_sd == pytest.approx(0.2, rel=0.01)
+        assert one.reasons == ("others used 20% of it",)
+
+
+@pytest.mark.parametrize("changed", [{"simulated": True}, {"state": "running"}])
+def test_simulated_and_running_runs_are_none(changed):
+    assert observed(in_memory([run(1, **changed)]), "my-cpu", MOST) == []
+
+
+def test_the_store_answers_as_its_runs_do(path):
+    runs = [run(number, time_s=2.0 + 0.01 * number) for number in range(1, 6)]
+    with open_store(path) as store:
+        store.add_all(runs)
+    assert read_observations("my-cpu", MOST, path=path) == observed(
+        in_memory(read_runs(path)[0]), "my-cpu", MOST
+    )
+
+
+def test_a_run_that_is_forgotten_is_no_longer_observed(path):
+    with open_store(path) as store:
+        store.add_all([run(1), run(2)])
+        store.forget(["r00002"])
+    (one,) = read_observations("my-cpu", MOST, path=path)
+    assert (one.run, one.runs) == ("r00001", 1)
+
+
+def test_a_store_of_the_version_before_is_read_and_brought_up(path):
+    with open_store(path) as store:
+        store.add_all([run(1), run(2)])
+    database = sqlite3.connect(path)
+    database.executescript("DROP TABLE observation; DROP TABLE alike; PRAGMA user_version = 2;")
+    database.close()
+    expected = observed(in_memory([run(1), run(2)]), "my-cpu", MOST)
+    assert read_observations("my-cpu", MOST, path=path) == expected
+    open_store(path).close()
+    database = sqlite3.connect(path)
+    assert database.execute("SELECT count(*) FROM observation").fetchone() == (2,)
+    assert database.execute("PRAGMA user_version").fetchone() == (3,)
+    database.close()
+    assert read_observations("my-cpu", MOST, path=path) == expected

@@ -1,0 +1,58 @@
+"""What moves the answer, against scenarios answered one by one."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from estimator.catalog import Catalog
+from estimator.estimation.answer import answer_scenario
+from estimator.scenario.scenario import Scenario
+from estimator.search.exploration import designs, explored_values, swept, swings
+
+BASE = Scenario(params=7e9, tokens=140e9, hardware="h100-sxm", devices=64.0, site="us")
+
+
+@cache
+def catalog():
+    return Catalog.open()
+
+
+def answered(quantity, **changed):
+    from dataclasses import replace
+
+    estimate = answer_scenario(replace(BASE, **changed), catalog()).estimate
+    return float(estimate[quantity].mid)
+
+
+def test_a_swing_is_what_its_ends_answer():
+    middle, found = swings(BASE, "co2e_kg", catalog())
+    assert middle == answered("co2e_kg")
+    for one in found:
+        low, high = one.values
+        assert one.low == pytest.approx(answered("co2e_kg", **{one.name: low}), rel=1e-9)
+        assert one.high == pytest.approx(answered("co2e_kg", **{one.name: high}), rel=1e-9)
+    ratios = [one.high / one.low for one in found]
+    assert ratios == sorted(ratios, reverse=True)
+
+
+def test_two_inputs_swept_are_the_scenarios_answered_alone():
+    table = swept(BASE, ("pue", "site"), 3, catalog()).to_pandas()
+    assert len(table) == 3 * len(explored_values(BASE, "site", 3, catalog()))
+    row = table.iloc[4]
+    alone = answered("energy_kwh", pue=row["pue"], site=row["site"])
+    assert row["energy_kwh_mid"] == pytest.approx(alone, rel=1e-9)
+
+
+def test_no_design_beats_one_of_the_front():
+    table = designs(BASE, ("us", "fr"), catalog()).to_pandas()
+    costs = table[["wall_hours_mid", "cost_usd_mid", "co2e_kg_mid"]].to_numpy()
+    assert table["pareto"].any()
+    for one in costs[table["pareto"].to_numpy()]:
+        assert not ((costs <= one).all(axis=1) & (costs < one).any(axis=1)).any()
+    assert not np.isnan(costs[table["pareto"].to_numpy()]).any()
+
+
+def test_an_input_without_a_value_is_not_swept_around_it():
+    with pytest.raises(ValueError, match="params is unspecified"):
+        explored_values(Scenario(flop=1e20), "params", 3, catalog())

@@ -1,0 +1,255 @@
+"""Answers about serving: golden figures from print, refusals, and what is left open."""
+
+import io
+
+import numpy as np
+import pytest
+
+from estimator.catalog import Catalog
+from estimator.serving.answer import answer_serving
+from estimator.serving.csv_stream import RESULT_COLUMNS, answer_table
+from estimator.serving.engines import NAMES, fitted, from_line, to_line
+from estimator.serving.question import ServingQuestion
+from estimator.serving.queueing import concurrency_of_rate
+from estimator.serving.table import Resolver
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return Catalog.open()
+
+
+def interval(catalog, quantity, **asked):
+    answer = answer_serving([ServingQuestion(**asked)], catalog)
+    assert not isinstance(answer.rows[0], str), answer.rows[0]
+    low, high = answer.ranges[quantity].bounds(0.8)
+    return low[0], answer.ranges[quantity].mid[0], high[0]
+
+
+LLAMA_CPP = {
+    "apple-m1-max": 61.19,
+    "apple-m2-ultra": 94.27,
+    "apple-m3-max": 66.31,
+    "apple-m2": 21.91,
+}
+"""Tokens/s of Llama 2 7B, Q4_0, 128 tokens: llama.cpp discussion 4167; none was fitted."""
+
+
+@pytest.mark.parametrize(("hardware", "tokens_per_s"), LLAMA_CPP.items())
+def test_llama_cpp_on_apple_chips_is_within_the_interval(catalog, hardware, tokens_per_s):
+    low, _, high = interval(
+        catalog,
+        "inter_token_s",
+        model="llama-2-7b",
+        hardware=hardware,
+        devices=1,
+        precision="Q4_0",
+        concurrency=1,
+        input_tokens=1,
+        output_tokens=128,
+    )
+    assert low < 1.0 / tokens_per_s < high
+
+
+def test_mlperf_llama_2_70b_on_one_h200_is_within_the_interval(catalog):
+    """4,488 tokens/s offline: MLPerf Inference v4.1, 4.1-0045; not among the fitted rows."""
+    low, _, high = interval(
+        catalog,
+        "output_tokens_per_s",
+        model="llama-2-70b",
+        hardware="h200-sxm",
+        devices=1,
+        precision="fp8",
+        software="vendor",
+        input_tokens=294,
+        output_tokens=294,
+    )
+    assert low < 4488 < high
+
+
+MLPERF_OFFLINE_ON_EIGHT = {
+    ("h200-sxm", "vendor"): 34_864.2,
+    ("mi300x", "vllm"): 23_514.8,
+    ("mi325x", "vllm"): 33_928.1,
+}
+"""Tokens/s of Llama 2 70B: MLPerf Inference 4.1-0046, 4.1-0002 and 5.0-0001; none was fitted."""
+
+
+@pytest.mark.parametrize(("system", "tokens_per_s"), MLPERF_OFFLINE_ON_EIGHT.items())
+def test_mlperf_llama_2_70b_on_eight_devices_is_within_the_interval(catalog, system, tokens_per_s):
+    hardware, software = system
+    low, median, high = interval(
+        catalog,
+        "output_tokens_per_s",
+        model="llama-2-70b",
+        hardware=hardware,
+        devices=8,
+        precision="fp8",
+        software=software,
+        input_tokens=294,
+        output_tokens=294,
+    )
+    assert low < tokens_per_s < high
+    assert tokens_per_s / 1.5 < median < 1.5 * tokens_per_s
+
+
+LLAMA_70B = {"model": "llama-2-70b", "devices": 8, "precision": "fp8", "software": "vllm"}
+
+
+@pytest.mark.parametrize(
+    ("hardware", "load", "replicas"),
+    [
+        ("h200-sxm", {}, 8),
+        ("h100", {}, 4),
+        ("h200-sxm", {"concurrency": 4}, 1),
+        ("h200-sxm", {"concurrency": 512}, 8),
+        ("h200-sxm", {"concurrency": 512, "tensor_parallel": 8}, 1),
+        ("h200-sxm", {"request_rate": 0.1}, 1),
+        ("h200-sxm", {"request_rate": 30.0}, 8),
+    ],
+)
+def test_an_unspecified_layout_is_an_operator_s_choice(catalog, hardware, load, replicas):
+    asked = {"hardware": hardware, "input_tokens": 294, "output_tokens": 294, **LLAMA_70B, **load}
+    answer = answer_serving([ServingQuestion(**asked)], catalog)
+    row = answer.rows[0]
+    assert not isinstance(row, str), row
+    assert row.data_parallel == replicas
+    said = any("layout unspecified" in note for note in answer.notes[0])
+    assert said == ("tensor_parallel" not in load)
+
+
+def test_caches_that_crowd_small_replicas_make_them_larger(catalog):
+    asked = {"hardware": "h200-sxm", "concurrency": 512, "output_tokens": 294, **LLAMA_70B}
+    answer = answer_serving(
+        [ServingQuestion(**asked, input_tokens=tokens) for tokens in (294, 4000)], catalog
+    )
+    few, many = answer.rows
+    assert few.data_parallel == 8
+    assert 1 <= many.data_parallel < 8
+
+
+def test_an_unspecified_layout_widens_the_interval(catalog):
+    asked = {"hardware": "h200-sxm", "concurrency": 512, **LLAMA_70B}
+    low, _, high = interval(catalog, "output_tokens_per_s", **asked)
+    fixed = interval(catalog, "output_tokens_per_s", **asked, data_parallel=8, tensor_parallel=1)
+    assert high / low > 1.1 * fixed[2] / fixed[0]
+
+
+def test_bloom_s_requests_take_what_was_measured_with_its_idle_machines(catalog):
+    """914 kWh for 230,768 requests in 18 days on 16 A100: Luccioni et al. 2022, sec. 4.4.
+
+    Most of it kept the model in memory; the meter saw no cooling.
+    """
+    low, _, high = interval(
+        catalog,
+        "energy_per_request_wh",
+        model="bloom-176b",
+        hardware="a100-sxm-40",
+        devices=16,
+        precision="bf16",
+        software="research",
+        request_rate=230_768 / (18 * 86_400),
+        output_tokens=60,
+        pue=1.0,
+    )
+    assert low < 914e3 / 230_768 < high
+
+
+REFUSED = (
+    ({"model": "llama-2-70b", "hardware": "h100", "devices": 1}, "2 would hold them"),
+    ({"model": "llama-2-7b", "hardware": "h100", "expert_parallel": 2}, "dense"),
+    ({"model": "nothing-known", "hardware": "h100"}, "unknown model"),
+    ({"model": "llama-2-7b", "hardware": "no such card"}, "unknown hardware"),
+    ({"model": "llama-2-7b", "hardware": "h100", "precision": "fp3"}, "unknown weight format"),
+    (
+        {"model": "llama-2-7b", "hardware": "h100", "devices": 2, "tensor_parallel": 4},
+        "need 4 devices",
+    ),
+    (
+        {"model": "llama-2-7b", "hardware": "h100", "devices": 1, "concurrency": 1e6},
+        "do not fit",
+    ),
+    (
+        {"model": "llama-2-7b", "hardware": "h100", "devices": 64, "input_tokens": 1e6},
+        "exceed the",
+    ),
+    ({"model": "llama-2-7b", "hardware": "h100", "request_rate": 1e6}, "exceed"),
+)
+
+
+@pytest.mark.parametrize(("asked", "reason"), REFUSED)
+def test_what_cannot_be_is_refused_in_one_line(catalog, asked, reason):
+    row = answer_serving([ServingQuestion(**asked)], catalog).rows[0]
+    assert isinstance(row, str)
+    assert reason in row
+    assert "\n" not in row
+
+
+@pytest.mark.parametrize("tokens", [0.0, 1e9])
+def test_no_answer_or_one_of_a_billion_tokens_is_refused(tokens):
+    with pytest.raises(ValueError, match="output_tokens must be between"):
+        ServingQuestion(output_tokens=tokens)
+
+
+def test_unspecified_concurrency_widens_the_interval(catalog):
+    asked = {"model": "llama-3-8b", "hardware": "h100", "devices": 1, "input_tokens": 200}
+    asked |= {"output_tokens": 300}
+    open_ = interval(catalog, "output_tokens_per_s", **asked)
+    given = interval(catalog, "output_tokens_per_s", **asked, concurrency=64)
+    assert open_[2] / open_[0] > 1.1 * given[2] / given[0]
+
+
+def test_a_table_answers_its_rows_and_gives_the_others_their_reason(catalog):
+    table = (
+        "name,model,params_total,hardware,devices,concurrency,note\n"
+        "a,Qwen/Qwen3-14B,14e9,NVIDIA H100,1,8,kept\n"
+        "b,,70e9,RTX 4090,1,1,\n"
+        "c,llama-3-8b,,NVIDIA B200,1,many,\n"
+    )
+    out = io.StringIO()
+    tally = answer_table(iter(table.splitlines(keepends=True)), out, catalog, level=0.8)
+    lines = out.getvalue().splitlines()
+    assert (tally.rows, tally.answered, tally.refused) == (3, 1, 2)
+    assert lines[0].endswith(",".join(RESULT_COLUMNS))
+    assert lines[1].startswith("a,Qwen/Qwen3-14B,14e9,NVIDIA H100,1,8,kept,")
+    assert "would hold them" in lines[2]
+    assert "concurrency must be a number, got 'many'" in lines[3]
+
+
+def test_a_rate_of_requests_and_its_concurrency_are_one_state(catalog):
+    parameters = fitted(catalog)
+    resolver = Resolver(catalog, parameters)
+    asked = ServingQuestion(
+        model="llama-3-8b", hardware="h100", devices=1, input_tokens=300, output_tokens=200
+    )
+    flying = concurrency_of_rate(resolver.resolve(asked), 10.0, parameters)
+    rate = interval(
+        catalog,
+        "output_tokens_per_s",
+        model="llama-3-8b",
+        hardware="h100",
+        devices=1,
+        input_tokens=300,
+        output_tokens=200,
+        concurrency=flying,
+    )[1]
+    assert rate / 200 == pytest.approx(10.0, rel=1e-3)
+
+
+def test_parameters_come_back_from_the_line_of_the_fit(catalog):
+    values = fitted(catalog).values
+    assert from_line(to_line(values)).values == pytest.approx(values)
+    assert len(NAMES) == values.size
+
+
+def test_energy_with_host_and_site_is_more_than_that_of_the_devices(catalog):
+    rng = np.random.default_rng(3)
+    asked = [
+        ServingQuestion(
+            params_total=float(size), hardware="h100", concurrency=float(flying), pue=1.2
+        )
+        for size, flying in zip(rng.uniform(1e9, 6e10, 20), rng.integers(1, 64, 20), strict=True)
+    ]
+    answer = answer_serving(asked, catalog)
+    whole = answer.ranges["energy_per_output_token_j"].mid
+    assert np.all(whole > 1.2 * answer.ranges["device_energy_per_output_token_j"].mid)

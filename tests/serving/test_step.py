@@ -1,0 +1,144 @@
+"""Laws of a serving step: what must hold whatever the parameters are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.serving.batching import steady_pace
+from estimator.serving.performance import Board, Layout, Setup, Traffic, performance
+from estimator.serving.power import Draw, board_power_w
+from estimator.serving.step import (
+    Engine,
+    Load,
+    Machine,
+    Served,
+    decode_step,
+    visited_share,
+)
+
+MODEL = Served(
+    dense_params=7e9, layers=32.0, hidden=4096.0, cache_values=65536.0, pair_flop=524288.0
+)
+MIXTURE = replace(
+    MODEL, dense_params=1.2e9, routed_params=29e9, experts=128.0, experts_per_token=8.0
+)
+MACHINE = Machine(
+    peak_flop_per_s=989e12, bytes_per_s=3.35e12, memory_bytes=80e9, link_bytes_per_s=900e9
+)
+ENGINE = Engine(
+    read_share=0.9,
+    cache_share=0.6,
+    expert_share=0.8,
+    ceiling_bytes_per_s=2e13,
+    matrix_share=0.7,
+    half_rows=32.0,
+    layer_s=5e-5,
+    step_s=3e-4,
+    sequence_s=2e-5,
+    collective_s=8e-6,
+    link_share=0.6,
+)
+BOARD = Board(tdp_w=700.0, idle_w=70.0, draw=Draw(awake=0.5, reading=0.3, computing=1.5))
+
+sequences = st.floats(1.0, 2048.0)
+context = st.floats(1.0, 32768.0)
+models = st.sampled_from((MODEL, MIXTURE))
+
+
+@given(models, sequences, context, st.sampled_from((1.0, 2.0, 4.0)))
+def test_twice_the_devices_are_never_slower_but_for_communication(model, flying, tokens, devices):
+    free = replace(ENGINE, collective_s=0.0)
+    links = replace(MACHINE, link_bytes_per_s=1e30)
+    times = [
+        decode_step(
+            model,
+            links,
+            free,
+            Load(sequences=flying, context_tokens=tokens, dense_shard=n, expert_shard=n),
+        ).total_s
+        for n in (devices, 2.0 * devices)
+    ]
+    assert times[1] <= times[0] * (1.0 + 1e-9)
+
+
+@given(models, sequences, context)
+def test_four_bit_weights_never_take_longer_to_read(model, flying, tokens):
+    load = Load(sequences=flying, context_tokens=tokens)
+    packed = replace(load, dense_bytes=0.53, expert_bytes=0.53)
+    assert (
+        decode_step(model, MACHINE, ENGINE, packed).read_s
+        < decode_step(model, MACHINE, ENGINE, load).read_s
+    )
+
+
+@given(models, st.floats(1.0, 1000.0), st.floats(1.01, 4.0))
+def test_energy_per_token_falls_with_the_batch_while_reading_bounds_the_step(model, few, times):
+    setup = Setup(
+        model=replace(model, cache_values=0.0, pair_flop=0.0),
+        machine=replace(MACHINE, peak_flop_per_s=1e30),
+        engine=replace(ENGINE, sequence_s=0.0),
+        board=BOARD,
+        layout=Layout(),
+    )
+    traffic = Traffic(sequences=few, input_tokens=1.0, output_tokens=1e6)
+    alone = performance(setup, traffic).device_energy_per_output_token_j
+    shared = performance(setup, replace(traffic, sequences=few * times))
+    assert shared.device_energy_per_output_token_j < alone * (1.0 + 1e-9)
+
+
+@given(st.lists(st.tuples(sequences, context), min_size=1, max_size=8))
+def test_arrays_give_what_a_loop_over_scalars_gives(cases):
+    flying, tokens = (np.array(values) for values in zip(*cases, strict=True))
+    setup = Setup(
+        model=MIXTURE, machine=MACHINE, engine=ENGINE, board=BOARD, layout=Layout(devices=2.0)
+    )
+    traffic = Traffic(sequences=flying, input_tokens=tokens, output_tokens=200.0)
+    together = performance(setup, traffic)
+    for place, (one, length) in enumerate(cases):
+        alone = performance(setup, Traffic(sequences=one, input_tokens=length, output_tokens=200.0))
+        assert together.output_tokens_per_s[place] == pytest.approx(alone.output_tokens_per_s)
+        assert together.device_power_w[place] == pytest.approx(alone.device_power_w)
+
+
+def test_the_expected_share_of_visited_experts_is_that_of_random_routing():
+    random = np.random.default_rng(1)
+    tokens, experts, visits, trials = 24, 64, 6, 400
+    hits = [
+        np.unique(
+            np.concatenate([random.choice(experts, visits, replace=False) for _ in range(tokens)])
+        ).size
+        for _ in range(trials)
+    ]
+    share = float(visited_share(float(experts), float(visits), float(tokens)))
+    assert share == pytest.approx(np.mean(hits) / experts, rel=0.01)
+
+
+def test_one_sequence_reads_the_weights_of_an_8_b_model_in_the_time_of_the_arithmetic():
+    bare = replace(
+        ENGINE,
+        read_share=1.0,
+        ceiling_bytes_per_s=1e30,
+        layer_s=0.0,
+        step_s=0.0,
+        sequence_s=0.0,
+        half_rows=0.0,
+    )
+    step = decode_step(MODEL, MACHINE, bare, Load(sequences=1.0, context_tokens=1.0))
+    by_hand_s = 7e9 * 2.0 / 3.35e12
+    assert step.total_s == pytest.approx(by_hand_s, rel=0.01)
+
+
+@given(st.floats(1.0, 4096.0), st.floats(1.0, 4096.0), st.floats(1e-3, 1.0), st.floats(0.0, 10.0))
+def test_requests_end_as_fast_as_their_tokens_are_written(flying, written, decode_s, read_s):
+    pace = steady_pace(flying, written, decode_s, read_s)
+    assert pace.requests_per_s * written == pytest.approx(pace.output_tokens_per_s)
+    assert decode_s <= pace.inter_token_s <= pace.mean_step_s * (1.0 + 1e-12)
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_a_board_draws_between_idle_and_its_limit(reading, computing):
+    power = board_power_w(700.0, 70.0, BOARD.draw, memory_rate=reading, arithmetic_rate=computing)
+    assert 70.0 < power <= 700.0

@@ -1,0 +1,114 @@
+"""The blind score: computed, never typed in; no family sees itself; the baselines beside it."""
+
+import numpy as np
+import pytest
+
+from estimator.catalog import Catalog
+from estimator.utilization.features import prior_model, shipped_doubts
+from estimator.validation.cross_validation import (
+    Blind,
+    blind_predictions,
+    constant_utilization,
+    folds,
+    log_hours_ratio,
+    part_of,
+    score,
+    spread_of,
+)
+from estimator.validation.published_runs import usable_runs
+from estimator.validation.utilization_fit import joined
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return Catalog.open()
+
+
+@pytest.fixture(scope="module")
+def published(catalog):
+    return usable_runs(catalog)
+
+
+@pytest.fixture(scope="module")
+def blind(catalog, published):
+    return blind_predictions(
+        prior_model(catalog), published.runs, published.tables, published.groups, published.untold
+    )
+
+
+def large_language(published):
+    domains = np.array([row["domain"] for row in published.rows])
+    language = np.char.startswith(domains, "language") | np.char.startswith(domains, "code")
+    return language & (published.runs.flop >= 1e20)
+
+
+def test_the_blind_error_is_below_the_constant_baseline(published, blind):
+    ours = score(blind, published.runs.family)
+    constant = score(constant_utilization(published.runs, 0.30, 0.5), published.runs.family)
+    assert ours.count > 200
+    assert ours.median_error <= 0.30
+    assert ours.median_error <= 0.75 * constant.median_error
+    assert ours.family_median_error < constant.family_median_error
+    assert 0.74 <= ours.coverage <= 0.86
+
+
+def test_large_language_runs_are_predicted_better_than_by_a_constant(published, blind):
+    chosen = large_language(published)
+    family = published.runs.family[chosen]
+    ours = score(part_of(blind, chosen), family)
+    baseline = part_of(constant_utilization(published.runs, 0.30, 0.5), chosen)
+    assert ours.median_error <= 0.22
+    assert ours.median_error < 0.75 * score(baseline, family).median_error
+    assert 0.65 <= ours.coverage <= 0.92
+
+
+def test_a_family_never_sees_itself(catalog, published, blind):
+    """Fitting without its part gives the error that was told for it."""
+    runs, tables, prior = published.runs, published.tables, prior_model(catalog)
+    (part,) = [part for part in folds(runs.family) if "llama" in part]
+    own = np.isin(runs.family, part)
+    assert "llama" in tables.family
+    others = joined(runs.part(~own), tables.part(~np.isin(tables.family, part)))
+    again = log_hours_ratio(prior, others, runs.part(own))
+    assert again == pytest.approx(blind.log_ratio[own], abs=0.02)
+
+
+def test_every_family_is_held_out_as_a_whole_and_once(published):
+    for held in (published.runs.family, published.runs.stack):
+        names = [name for part in folds(held) for name in part]
+        assert sorted(names) == sorted(set(held.tolist()))
+
+
+def test_circular_rows_are_left_out_and_counted(published):
+    assert any(reason.startswith("circular") for reason in published.left_out)
+    for row in published.rows:
+        assert row["validation_tier"] in ("A", "B")
+        assert row["flops_independent_of_time"] == "yes"
+
+
+def test_the_shipped_spreads_are_those_of_the_blind_errors(catalog, published, blind):
+    shipped = shipped_doubts(catalog)
+    again = spread_of(blind.log_ratio, published.runs, published.groups)
+    for group, spread in shipped.groups.items():
+        assert spread == pytest.approx(again.groups.get(group, again.every), rel=0.02), group
+    assert shipped.growth.per_decade == pytest.approx(again.growth.per_decade, rel=0.01)
+    assert shipped.growth.per_year == pytest.approx(again.growth.per_year, rel=0.01)
+
+
+def test_a_perfect_prediction_scores_perfectly():
+    perfect = Blind(log_ratio=np.zeros(4), log_sd=np.full(4, 0.1))
+    told = score(perfect, np.array(["a", "a", "b", "c"]))
+    assert (told.median_error, told.bias, told.coverage, told.within_125) == (0, 1, 1, 1)
+    assert told.families == 3
+
+
+def test_one_vote_a_family_is_not_one_vote_a_run():
+    off = np.log(np.array([2.0, 2.0, 2.0, 1.1, 1.1]))
+    told = score(Blind(log_ratio=off, log_sd=np.ones(5)), np.array(["a", "a", "a", "b", "c"]))
+    assert told.median_error == pytest.approx(1.0)
+    assert told.family_median_error == pytest.approx(0.1)
+
+
+def test_nothing_cannot_be_scored():
+    with pytest.raises(ValueError, match="no runs to score"):
+        score(Blind(log_ratio=np.array([]), log_sd=np.array([])), np.array([]))

@@ -1,0 +1,54 @@
+"""The memory need against measured peaks: the score, and that no source predicts itself."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from estimator.catalog import Catalog
+from estimator.cli import main
+from estimator.validation.memory import left_out, memory_cases, memory_groups, memory_score
+
+CATALOG = Catalog.open()
+CASES = memory_cases(CATALOG)
+
+
+def test_the_score_holds_what_is_promised():
+    score = memory_score(CASES)
+    assert score.cases > 200
+    assert score.error < 0.10
+    assert score.held_out_error < 0.105
+    assert 0.74 <= score.coverage <= 0.90
+    assert score.too_low < 0.12
+
+
+def test_every_case_is_predicted_and_inside_its_own_interval_order():
+    for case in CASES:
+        assert 0 < case.low_gib < case.predicted_gib < case.high_gib
+        assert case.held_out_gib > 0
+        assert np.isfinite(case.held_out_gib)
+
+
+def test_held_out_is_another_prediction_than_the_shipped_one():
+    same = [case.held_out_gib == pytest.approx(case.predicted_gib, rel=1e-6) for case in CASES]
+    assert np.mean(same) < 0.2
+
+
+def test_groups_cover_all_and_what_is_left_out_says_why():
+    groups = memory_groups(CASES)
+    tasks = [score.cases for name, score in groups.items() if name.startswith("task: ")]
+    assert sum(tasks) == groups["all"].cases == len(CASES)
+    rows = CATALOG.memory_cases()
+    assert sum(left_out(CATALOG).values()) == len(rows) - len(CASES)
+
+
+def test_the_command_prints_groups_for_people_and_machines(capsys):
+    assert main(["validate", "--task", "memory", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["groups"]["all"]["cases"] == len(CASES)
+    assert main(["validate", "--task", "memory", "--runs", "--csv"]) == 0
+    assert len(list(csv.DictReader(io.StringIO(capsys.readouterr().out)))) == len(CASES)
+    assert main(["validate", "--task", "memory"]) == 0
+    assert "held out" in capsys.readouterr().out

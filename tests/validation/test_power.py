@@ -1,0 +1,225 @@
+"""The power: fitted to meters, scored on families that the fit has not seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from estimator.catalog import Catalog
+from estimator.catalog.power_checks import power_fact_problems
+from estimator.core.power import LOAD_EXPONENT, node_power
+from estimator.core.uncertainty import EXACTLY_ZERO, Uncertain
+from estimator.scenario.hardware import read_hardware
+from estimator.scenario.scenario import Scenario
+from estimator.validation.energy import (
+    HOURS_ALONE,
+    WORK_KNOWN,
+    energy_scores,
+    measured_power,
+    power_spread,
+    work_group,
+)
+from estimator.validation.power_fit import DEVICES, NODE, PARTS, Meters, PowerModel, expected_power
+from estimator.validation.power_fit import fitted_power as fit
+from estimator.validation.power_readings import meters, power_prior, readings
+
+SCOPES = np.array([DEVICES, PARTS, NODE])
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return Catalog.open()
+
+
+@pytest.fixture(scope="module")
+def found(catalog):
+    return readings(catalog)
+
+
+@pytest.fixture(scope="module")
+def runs(catalog):
+    return measured_power(catalog)
+
+
+@pytest.fixture(scope="module")
+def model(catalog, found):
+    return fit(power_prior(catalog), meters([one for one in found if one.kind != "tpu"]))
+
+
+def some(count, **changed):
+    rng = np.random.default_rng(11)
+    usual = {
+        "idle_w": np.full(count, 50.0),
+        "limit_w": rng.choice([250.0, 400.0, 700.0], count),
+        "busy": rng.uniform(0.2, 1.0, count),
+        "scope": SCOPES[np.arange(count) % 3],
+        "measured_w": np.ones(count),
+        "family": np.array([f"family {place}" for place in range(count)]),
+    }
+    return Meters(**usual | changed)
+
+
+def test_the_shipped_power_is_that_of_the_fit(catalog, model):
+    assert catalog.prior("power.load.gpu-datacenter").value == pytest.approx(model.load, rel=2e-3)
+    node = catalog.prior("power.host_factor.gpu-datacenter").value
+    assert node == pytest.approx(1 + model.host_share, rel=2e-3)
+    assert pytest.approx(model.load_exponent, abs=5e-3) == LOAD_EXPONENT
+
+
+def test_the_shipped_interval_is_as_wide_as_the_blind_errors(runs):
+    h100 = read_hardware("h100")
+    for group, utilization in ((WORK_KNOWN, 0.3), (HOURS_ALONE, None)):
+        like = [run for run in runs if work_group(run.reading) == group]
+        errors = [np.log(float(run.predicted_w.mid) / run.reading.measured_w) for run in like]
+        families = np.array([run.reading.family for run in like])
+        power = node_power(
+            h100, utilization=utilization, devices=8.0, network_share=EXACTLY_ZERO
+        ).node_w
+        assert power.log_sd == pytest.approx(power_spread(np.array(errors), families), rel=0.1)
+
+
+def test_measured_power_of_families_not_seen_is_predicted_within_an_eighth(runs):
+    told = energy_scores(runs)
+    assert told["measured"].count >= 25
+    assert told["measured"].families >= 8
+    assert told["measured"].median_error <= 0.11
+    assert told["measured"].family_median_error <= 0.14
+    assert 0.74 <= told["measured"].coverage <= 0.86
+    for group in ("language", "vision"):
+        assert 0.65 <= told[group].coverage <= 0.92
+
+
+def test_a_family_does_not_help_to_predict_itself(catalog, found):
+    prior = power_prior(catalog)
+    out = [one for one in found if one.kind != "tpu" and not one.family.startswith("mlperf")]
+    blind = expected_power(fit(prior, meters(out)), meters(found))
+    told = {run.reading.name: run for run in measured_power(catalog)}
+    for one, watts in zip(found, blind.tolist(), strict=True):
+        if one.family.startswith("mlperf"):
+            assert told[one.name].predicted_w.mid == pytest.approx(watts, rel=1e-6)
+
+
+def test_power_worked_out_from_the_limit_is_no_measurement(catalog, found):
+    names = {one.name for one in found}
+    rows = {row["name"]: row for row in catalog.published_runs()}
+    assert "GPT-3 175B" in names
+    for name in ("BLOOM-176B", "LLaMA-1 7B", "Llama 2 7B", "Gopher 280B", "LaMDA 137B"):
+        assert name in rows
+        assert name not in names
+
+
+def test_every_meter_counts_for_what_it_saw(found):
+    scopes = {one.name: (one.scope, one.device) for one in found}
+    assert scopes["ViT Base (ImageNet) [Dodge]"] == (DEVICES, "v100-sxm2-16")
+    assert scopes["ELMo [Strubell energy]"] == (PARTS, "gtx-1080-ti")
+    assert scopes["GPT-3 175B"] == (NODE, "v100-sxm2-32")
+
+
+def test_gpt_3_was_metered_at_330_w_by_hand(found):
+    # Patterson et al. 2021, table 4: 1287 MWh, 10,000 V100, 14.8 days, PUE 1.10.
+    by_hand = 1287e6 / (10_000 * 14.8 * 24) / 1.10
+    (gpt,) = [one for one in found if one.name == "GPT-3 175B"]
+    assert gpt.measured_w == pytest.approx(by_hand, rel=0.005)
+
+
+def test_counters_of_olmo_agree_with_their_energy_over_their_hours(catalog):
+    # Ai2's Olmo 3 team, quoted by muxup.com; Morrison et al. 2025, table 1, sections 3.1 and 4.1.
+    read_w = {row["name"].split(",")[0]: float(row["power_w"]) for row in catalog.power_facts()}
+    assert read_w["Olmo 3 7B"] == pytest.approx(146e6 / 234e3, rel=0.01)
+    assert read_w["Olmo 3 32B"] == pytest.approx(681e6 / 1.05e6, rel=0.01)
+    iowa_mwh = (159 - 459 * 0.332) / (1.12 * 0.352 - 0.332)
+    devices_mwh = (459 - iowa_mwh) / 1.20 + iowa_mwh
+    assert read_w["OLMo up to 13B"] == pytest.approx(devices_mwh * 1e6 / 680e3, rel=0.01)
+
+
+def test_the_fit_finds_the_model_that_made_the_readings():
+    made = PowerModel(load=0.6, load_exponent=0.5, parts_share=0.2, host_share=0.7)
+    seen = some(90)
+    seen = replace(seen, measured_w=expected_power(made, seen))
+    wide = {name: Uncertain(0.4, {name: 3.0}) for name in vars(made)}
+    again = fit(wide, seen)
+    assert [getattr(again, name) for name in wide] == pytest.approx(
+        [getattr(made, name) for name in wide], rel=0.01
+    )
+
+
+def test_without_readings_the_prior_stands(catalog):
+    prior = power_prior(catalog)
+    model = fit(prior, some(0))
+    for name, value in prior.items():
+        assert getattr(model, name) == pytest.approx(float(value.mid))
+
+
+def test_counters_of_devices_say_nothing_of_the_host(catalog):
+    prior = power_prior(catalog)
+    seen = some(30, scope=np.full(30, DEVICES), measured_w=np.full(30, 150.0))
+    assert fit(prior, seen).host_share == pytest.approx(float(prior["host_share"].mid))
+    assert fit(prior, seen).parts_share == pytest.approx(float(prior["parts_share"].mid))
+
+
+def test_the_fitted_model_and_the_core_draw_the_same(model):
+    v100 = read_hardware("v100")
+    for share in (0.3, 0.6, 1.0, 1.7):
+        utilization = share * v100.full_utilization
+        power = node_power(v100, utilization=utilization, devices=1.0, network_share=EXACTLY_ZERO)
+        seen = some(2, busy=np.full(2, share), scope=np.array([DEVICES, NODE]))
+        seen = replace(
+            seen,
+            idle_w=np.full(2, float(v100.idle_w.mid)),
+            limit_w=np.full(2, float(v100.tdp_w.mid)),
+        )
+        device_w, node_w = expected_power(model, seen)
+        assert power.device_w.mid == pytest.approx(device_w, rel=0.01)
+        assert power.node_w.mid == pytest.approx(node_w, rel=0.01)
+
+
+def test_a_network_bound_by_memory_draws_as_much_at_a_lower_utilization():
+    a100 = read_hardware("a100")
+
+    def drawn(utilization, full):
+        hardware = replace(a100, full_utilization=Uncertain(full))
+        power = node_power(
+            hardware, utilization=utilization, devices=1.0, network_share=EXACTLY_ZERO
+        )
+        return float(power.device_w.mid)
+
+    assert drawn(0.1, 0.1) == pytest.approx(drawn(0.4, 0.4))
+    assert drawn(0.1, 0.4) < 0.8 * drawn(0.4, 0.4)
+    assert drawn(0.6, 0.4) == pytest.approx(drawn(0.4, 0.4))
+
+
+def test_a_run_that_waits_for_others_draws_less_than_one_that_does_not(catalog):
+    from estimator.estimation.answer import answer_scenario
+
+    def answered(devices):
+        scenario = Scenario(params=7e9, tokens=1e10, hardware="h100", devices=devices)
+        return answer_scenario(scenario, catalog)
+
+    few, many = answered(8.0), answered(4096.0)
+    assert few.hardware.full_utilization.mid == pytest.approx(many.hardware.full_utilization.mid)
+    assert many.estimate["utilization"].mid < 0.9 * few.estimate["utilization"].mid
+    network = 1 + float(many.run.network_share.mid)
+    for_each = [float(one.estimate["power_w"].mid) / one.run.devices for one in (few, many)]
+    assert for_each[1] / network < 0.97 * for_each[0]
+
+
+def test_hours_alone_leave_the_power_wider_open_than_hours_and_work(catalog):
+    from estimator.estimation.answer import answer_scenario
+
+    timed = Scenario(device_hours=1e4, hardware="a100", devices=8)
+    known = replace(timed, params=7e9, tokens=3e10)
+    alone, both = (answer_scenario(one, catalog).estimate for one in (timed, known))
+    assert alone["energy_kwh"].log_sd > 2 * both["energy_kwh"].log_sd
+
+
+def test_system_power_on_record_is_within_what_meters_read(catalog, found):
+    for device in ("tpu-v2", "tpu-v3"):
+        read_w = [one.measured_w for one in found if one.device == device and one.scope == NODE]
+        record = catalog.device(device).records["system_power_w"]
+        assert min(read_w) <= record.value <= max(read_w)
+        assert record.value == pytest.approx(np.median(read_w), rel=0.02)
+
+
+def test_every_shipped_power_fact_is_sound(catalog):
+    assert not list(power_fact_problems(catalog))
+    assert len(catalog.power_facts()) >= 10

@@ -1,0 +1,107 @@
+"""The fit of serving to measured rows: reproducible, and right on what it has not seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from estimator.catalog import Catalog
+from estimator.serving.engines import NAMES, fitted, from_line, prior, to_line
+from estimator.validation.serving_fit import fit, measured_cases, predicted
+from estimator.validation.serving_report import serving_report
+from estimator.validation.serving_rows import model_line, serving_cases
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return Catalog.open()
+
+
+@pytest.fixture(scope="module")
+def measured(catalog):
+    return measured_cases(catalog, fitted(catalog))
+
+
+@pytest.fixture(scope="module")
+def report(catalog):
+    return serving_report(catalog)
+
+
+def score(report, quantity, by, group):
+    (found,) = [
+        one for one in report.scores if (one.quantity, one.by, one.group) == (quantity, by, group)
+    ]
+    return found
+
+
+def test_nearly_every_configuration_of_the_table_can_be_asked(catalog, measured):
+    whole = len(serving_cases(catalog.serving_measured()))
+    assert len(measured.cases) >= 0.98 * whole
+    assert sum(measured.left_out.values()) == whole - len(measured.cases)
+
+
+def test_rows_of_one_configuration_are_one_case(measured):
+    keys = [
+        (case.model, case.hardware, case.precision, case.framework, case.concurrency)
+        for case in measured.cases
+    ]
+    full = [case for case in measured.cases if len(case.measured) >= 4]
+    assert len(full) > 350
+    assert len(keys) < 2122
+
+
+def test_the_shipped_parameters_are_those_of_the_fit(catalog, measured):
+    again = fit(catalog, measured)
+    _centre, spread = prior(catalog)
+    off = np.abs(to_line(again.values) - to_line(fitted(catalog).values)) / spread
+    assert off.max() < 0.3, NAMES[int(off.argmax())]
+
+
+def test_a_fit_recovers_the_parameters_that_made_its_rows(catalog, measured):
+    rng = np.random.default_rng(5)
+    centre, spread = prior(catalog)
+    truth = from_line(centre + 0.3 * spread * rng.standard_normal(centre.size))
+    made = predicted(measured.table, truth)
+    values = {
+        name: np.where(np.isnan(known), np.nan, made[name])
+        for name, known in measured.values.items()
+    }
+    found = fit(catalog, replace(measured, values=values))
+    again = predicted(measured.table, found)
+    for name, known in values.items():
+        rows = ~np.isnan(known)
+        assert np.median(np.abs(again[name][rows] / known[rows] - 1.0)) < 0.03, name
+
+
+GOALS = {
+    ("inter_token_s", "all", "server GPUs"): 0.15,
+    ("output_tokens_per_s", "all", "server GPUs"): 0.20,
+    ("device_energy_per_output_token_j", "all", "server GPUs"): 0.20,
+    ("decode_tokens_per_s", "all", "elsewhere"): 0.25,
+    ("decode_tokens_per_s", "all", "server GPUs"): 0.15,
+}
+
+
+@pytest.mark.parametrize("row", GOALS)
+def test_what_is_held_out_is_predicted_within_the_goal(report, row):
+    found = score(report, *row)
+    assert found.median_error < GOALS[row]
+    assert 0.74 <= found.coverage <= 0.86
+
+
+def test_a_roofline_of_the_weights_alone_is_several_times_worse(report):
+    found = score(report, "inter_token_s", "all", "server GPUs")
+    assert found.roofline_error is not None
+    assert found.roofline_error > 4.0 * found.median_error
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("openai/gpt-oss-120b", "gpt-oss"),
+        ("Qwen/Qwen3-14B", "Qwen3 dense"),
+        ("meta-llama/Llama-3.3-70B-Instruct", "Llama 3"),
+    ],
+)
+def test_a_model_is_held_out_with_its_line(name, line):
+    assert model_line(name) == line

@@ -1,0 +1,48 @@
+"""Steps of published throughput tables against predictions that have not seen their family."""
+
+import numpy as np
+import pytest
+
+from estimator.catalog import Catalog
+from estimator.validation.steady_rate import (
+    GIVEN,
+    KEPT_APART,
+    NOT_GIVEN,
+    layout_given,
+    steady_rates,
+    without_layout,
+)
+
+
+@pytest.fixture(scope="module")
+def rates():
+    return steady_rates(Catalog.open())
+
+
+def test_rows_kept_apart_are_scored_and_never_fitted(rates):
+    apart = sum(row["fit"] == KEPT_APART for row in rates.rows)
+    scores = rates.scores()
+    assert scores["never in a fit"].count == apart > 300
+    assert scores["all"].count == len(rates.rows) > apart
+    assert {"network: convolution", "network: decoder", "network: transformer"} <= set(scores)
+
+
+def test_the_layout_makes_no_table_worse(rates):
+    scores = rates.scores()
+    given, silent = scores[GIVEN], scores[NOT_GIVEN]
+    assert given.count == silent.count > 300
+    assert given.median_error <= silent.median_error
+
+
+def test_the_steady_rate_of_language_models_is_met_within_a_quarter(rates):
+    scores = rates.scores()
+    assert scores["network: decoder"].median_error < 0.25
+    assert 0.8 < scores["network: decoder"].bias < 1.25
+
+
+def test_without_its_layout_a_row_predicts_like_one_that_never_said(rates):
+    laid_out = layout_given(rates.runs)
+    assert not layout_given(without_layout(rates.runs)).any()
+    ours, silent = rates.blind.log_ratio, rates.without_layout.log_ratio
+    assert np.allclose(ours[~laid_out], silent[~laid_out])
+    assert not np.allclose(ours[laid_out], silent[laid_out])

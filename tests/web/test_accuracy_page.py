@@ -1,0 +1,275 @@
+"""The page "How right are we?" as a visitor without a browser sees it: figures, filters, links."""
+
+import html
+import io
+import json
+import re
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from estimator.catalog import Catalog
+from estimator.validation.report import validation_report
+from estimator.web.accuracy import address as accuracy_address
+from estimator.web.accuracy import charts as accuracy_figures
+from estimator.web.accuracy import groups as accuracy_groups
+from estimator.web.accuracy import text as accuracy_words
+from estimator.web.accuracy.address import Filters
+from estimator.web.accuracy.groups import percent
+from estimator.web.shared.charts import DARK, LIGHT, Look
+
+APP = Path(__file__).parents[2] / "app.py"
+CATALOG = Catalog.open()
+SECTIONS = ("runs", "errors", "groups", "worst")
+
+
+@pytest.fixture(scope="module")
+def report():
+    return validation_report(CATALOG)
+
+
+def accuracy():
+    """Only this page, as the site map opens it."""
+    from estimator.web.accuracy import page as accuracy_page
+    from estimator.web.shared import site
+
+    site.draw(accuracy_page.PAGE)
+
+
+def opened(query=""):
+    page = AppTest.from_function(accuracy, default_timeout=120)
+    for name, value in parse_qsl(query):
+        page.query_params[name] = value
+    return healthy(page.run())
+
+
+def healthy(page):
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def body(page):
+    blocks = [element.proto.body for element in page.get("html")]
+    return "\n".join(block for block in blocks if not block.startswith("<style>"))
+
+
+def text(page):
+    plain = html.unescape(
+        re.sub(r"<[^>]+>", "", body(page).replace("</t", " </t").replace("<small", " <small"))
+    )
+    return " ".join(plain.split())
+
+
+def notices(page) -> str:
+    """Lines at the head of the page, in lower case; empty without one."""
+    found = re.findall(r'tw-notice" role="alert">(.*?)</div>', body(page), re.DOTALL)
+    return html.unescape(re.sub(r"<[^>]+>", "\n", "\n".join(found))).lower()
+
+
+def alts(page):
+    return [chart.proto.alt for chart in page.get("vega_lite_chart")]
+
+
+def query_of(page):
+    """What the address says, a value a name, without its versions."""
+    return {
+        name: value if isinstance(value, str) else value[0]
+        for name, value in dict(page.query_params).items()
+        if name not in ("v", "d")
+    }
+
+
+def select(report, query):
+    filters, notices = accuracy_address.read(dict(parse_qsl(query)), report)
+    assert not notices
+    return report.part(accuracy_address.chosen(report, filters))
+
+
+def test_the_page_tells_the_score_that_the_command_tells(report):
+    told = text(opened())
+    ours, baselines = report.scores["all"]
+    assert f"{ours.count} published runs" in told
+    for share in (ours.median_error, baselines["constant_0.30"], ours.coverage, ours.within_2):
+        assert percent(share) in told
+    assert f"{ours.count} runs of {ours.families} families" in told
+
+
+def test_the_groups_have_the_scores_that_the_command_gives_them(report):
+    table = accuracy_groups.groups_table(report).set_index("group")
+    named = {"vision": "vision", "language, large": "language, 1e20 FLOP or more", "TPU": "on tpu"}
+    for here, there in (named | {"2019 to 2021": "2019 to 2021", "all runs": "all"}).items():
+        ours, baselines = report.scores[there]
+        for name in ("count", "families", "median_error", "family_median_error", "coverage"):
+            assert table.loc[here, name] == pytest.approx(getattr(ours, name)), (here, name)
+        for name, error in baselines.items():
+            assert table.loc[here, name] == pytest.approx(error)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "work=vision",
+        "device=blackwell",
+        "work=language&device=a100&from=2022&to=2024&by=device",
+        "from=2019&to=2019&by=year",
+        "device=other&by=tier",
+    ],
+)
+def test_a_link_filters_everything_and_stays(report, query):
+    page = opened(query)
+    assert not notices(page)
+    part = select(report, query)
+    ours, _ = part.scores["all"]
+    assert f"{ours.count} published run" in text(page)
+    assert percent(ours.median_error) in text(page)
+    assert query_of(page) == dict(parse_qsl(query))
+    worst = part.run_rows()[0]["name"]
+    assert f'data-run="{html.escape(worst, quote=True)}"' in body(page)
+
+
+def test_moving_a_filter_writes_the_link_and_going_back_undoes(report):
+    page = opened()
+    assert dict(page.query_params) == {}
+    page.selectbox(key="accuracy_work").set_value("vision").run()
+    first = query_of(page)
+    assert set(first) == {"work", "device", "from", "to", "by"}
+    page.selectbox(key="accuracy_device").set_value("v100").run()
+    count = select(report, "work=vision&device=v100").scores["all"][0].count
+    assert f"{count} published runs of vision on V100" in text(healthy(page))
+    for name, value in first.items():
+        page.query_params[name] = value
+    page.run()
+    assert page.selectbox(key="accuracy_device").value == "all"
+
+
+def test_years_are_a_filter_like_the_others(report):
+    page = opened()
+    page.slider(key="accuracy_years").set_range(2019, 2021).run()
+    count = select(report, "from=2019&to=2021").scores["all"][0].count
+    assert f"{count} published runs from 2019 to 2021" in text(healthy(page))
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("work=cooking", "cooking"),
+        ("device=abacus", "abacus"),
+        ("from=1066", "no year"),
+        ("from=2022&to=2019", "after 2019"),
+        ("by=mood", "mood"),
+        ("colour=blue", "colour"),
+    ],
+)
+def test_a_bad_link_is_told_and_still_answered(query, told):
+    page = opened(query)
+    assert told.lower() in notices(page)
+    assert len(alts(page)) == 2
+    page.selectbox(key="accuracy_work").set_value("vision").run()
+    assert not notices(page)
+
+
+def test_where_no_run_is_left_the_page_says_so():
+    page = opened("work=speech&device=blackwell")
+    assert "No published run is left" in text(page)
+    page.selectbox(key="accuracy_device").set_value("all").run()
+    assert "published run" in text(healthy(page)) and "No published" not in text(page)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_link_can_ask_for_one_section(section):
+    page = opened(f"show={section}&fs=1.4")
+    assert len(alts(page)) == {"runs": 1, "errors": 1}.get(section, 0)
+    assert "Take it along" not in [title.value for title in page.subheader]
+
+
+def test_every_kind_of_work_and_device_can_be_chosen(report):
+    for work in accuracy_address.works(report):
+        healthy(opened(f"work={work}"))
+    for device in accuracy_address.DEVICES:
+        healthy(opened(f"device={device}"))
+
+
+def test_rows_left_out_are_counted_with_the_reason(report):
+    told = text(opened())
+    for reason, count in report.left_out.items():
+        assert reason[1:] in told and str(count) in told
+    rows = sum(report.left_out.values()) + len(report.published.rows)
+    assert rows == len(CATALOG.published_runs())
+    assert f"Of {rows} rows" in told
+
+
+def test_the_reasons_rest_on_all_runs_and_not_on_those_chosen(report):
+    names = [row["name"] for row in report.published.rows]
+    place = names.index("HyenaDNA 6.6M (1M context)")
+    told = " ".join(accuracy_words.reasons(report, place))
+    assert "recurrent" in told
+    worst = int(np.argmax(np.abs(report.blind.log_ratio)))
+    assert report.published.rows[worst]["name"] in text(opened())
+
+
+def test_a_note_keeps_what_is_known_and_drops_remarks_among_collectors():
+    assert accuracy_words.note({"notes": "Small kernels. CHECK: low MFU."}) == "Small kernels."
+
+
+def test_each_run_is_one_mark_and_there_are_few(report):
+    table = accuracy_groups.runs_table(report, CATALOG)
+    assert len(table) == len(report.published.rows) <= 700
+    ratio = table["predicted_h"] / table["reported_h"]
+    assert sorted(np.log(ratio)) == pytest.approx(sorted(report.blind.log_ratio))
+    assert set(table["class"]) == set(accuracy_groups.CLASSES)
+    worst = table.iloc[0]
+    assert worst["run"].startswith(report.run_rows()[0]["name"])
+
+
+@pytest.mark.parametrize("look", [Look(), Look(dark=True), Look(scale=1.4)])
+def test_the_specifications_are_valid_and_in_the_theme(look):
+    runs = accuracy_figures._runs(look, (1.0, 10.0))
+    errors = accuracy_figures._errors(look)
+    for spec in (runs, errors):
+        alt.LayerChart.from_dict({**spec, "data": {"values": []}})
+        text = json.dumps(spec)
+        assert (DARK if look.dark else LIGHT)["muted"] in text
+    points = runs["layer"][-1]["encoding"]
+    assert points["color"]["field"] == points["shape"]["field"] == "class"
+    assert len(set(points["shape"]["scale"]["range"])) == len(accuracy_groups.CLASSES)
+    used = {channel["field"] for channel in points["tooltip"]}
+    assert {"run", "device", "ratio", "source"} <= used
+
+
+def test_the_files_hold_what_the_page_shows(report):
+    from estimator.web.accuracy import page as accuracy_page
+
+    part = report.part(
+        np.asarray([row["domain"] == "speech" for row in report.published.rows])
+        | (accuracy_groups.works_of(report) == "vision")
+    )
+    rows = pd.read_csv(io.StringIO(accuracy_page._runs_csv(part)))
+    assert len(rows) == part.scores["all"][0].count
+    told = json.loads(accuracy_page._as_json(part))
+    assert told["groups"]["all"]["count"] == len(told["runs"]) == len(rows)
+
+
+def test_a_part_of_the_report_keeps_the_blind_predictions(report):
+    chosen = accuracy_groups.works_of(report) == "vision"
+    part = report.part(chosen)
+    assert part.blind.log_ratio.tolist() == report.blind.log_ratio[chosen].tolist()
+    assert part.scores["all"][0] == report.scores["vision"][0]
+    with pytest.raises(ValueError, match="no runs to score"):
+        report.part(np.zeros(len(chosen), dtype=bool))
+
+
+def test_filters_survive_the_link(report):
+    filters = Filters(work="vision", device="tpu", first=2018, last=2021, by="year")
+    assert accuracy_address.read(accuracy_address.as_query(filters), report) == (filters, [])
+
+
+def test_where_a_constant_does_better_the_page_says_so(report):
+    table = accuracy_groups.groups_table(report)
+    worse = table[table["constant_0.30"] < table["median_error"]]["group"]
+    told = accuracy_words.better(table)
+    assert all(name in told for name in worse)

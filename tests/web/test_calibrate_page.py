@@ -1,0 +1,414 @@
+"""The page "Calibrate" as a visitor without a browser sees it: every state of the store, links."""
+
+import dataclasses
+import html
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import altair as alt
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from estimator.calibration.correction import known_runs
+from estimator.calibration.posterior import cells, power_cells, residuals
+from estimator.catalog import Catalog
+from estimator.measure.host import host_id
+from estimator.runs import open_store, store_path
+from estimator.scenario.scenario import Scenario
+from estimator.web.calibrate import charts as calibrate_figures
+from estimator.web.calibrate import live as calibrate_live
+from estimator.web.calibrate import tables as calibrate_tables
+from estimator.web.calibrate.tables import GROUP_NAMES, MEASURED, NOW, percent
+from estimator.web.shared.charts import DARK, LIGHT, Look
+from tests.measured_runs import begin, measured, several, steps, store
+
+APP = Path(__file__).parents[2] / "app.py"
+CATALOG = Catalog.open()
+SECTIONS = ("live", "picture", "power", "residuals", "next", "runs")
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    """A store of one's own, on a server whose visitors sit at the machine."""
+    folder = tmp_path / "data"
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(folder))
+    monkeypatch.setenv(calibrate_live.ENVIRONMENT, "on")
+    return folder
+
+
+def calibrate():
+    """Only this page, as the site map opens it."""
+    from estimator.web.calibrate import page as calibrate_page
+    from estimator.web.shared import site
+
+    site.draw(calibrate_page.PAGE)
+
+
+def opened(query="", **state):
+    page = AppTest.from_function(calibrate, default_timeout=120)
+    for name, value in parse_qsl(query):
+        page.query_params[name] = value
+    for name, value in state.items():
+        page.session_state[name] = value
+    return healthy(page.run())
+
+
+def healthy(page):
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def body(page):
+    blocks = [element.proto.body for element in page.get("html")]
+    return " ".join(block for block in blocks if not block.startswith("<style>"))
+
+
+def text(page):
+    whole = body(page)
+    plain = html.unescape(re.sub(r"<[^>]+>", " ", whole.replace("<b>", "").replace("</b>", "")))
+    return " ".join(plain.split())
+
+
+def notices(page) -> str:
+    """Lines at the head of the page, in lower case; empty without one."""
+    found = re.findall(r'tw-notice" role="alert">(.*?)</div>', body(page), re.DOTALL)
+    return html.unescape(re.sub(r"<[^>]+>", "\n", "\n".join(found))).lower()
+
+
+def alts(page):
+    return [chart.proto.alt for chart in page.get("vega_lite_chart")]
+
+
+def commands(page):
+    return [element.value for element in page.code]
+
+
+def query_of(page):
+    """What the address says, a value a name, without its versions."""
+    return {
+        name: value if isinstance(value, str) else value[0]
+        for name, value in dict(page.query_params).items()
+        if name not in ("v", "d")
+    }
+
+
+def listed(page):
+    return page.dataframe[0].value.set_index("run")
+
+
+def h100():
+    return known_runs(CATALOG), CATALOG.device("h100-sxm")
+
+
+def test_where_nothing_was_measured_the_page_teaches_how_and_shows_the_shipped_examples(data):
+    page = opened()
+    assert "Nothing measured here yet" in [title.value for title in page.subheader]
+    assert "twenty-watts calibrate bench" in commands(page)
+    assert any(line.startswith("twenty-watts calibrate run ") for line in commands(page))
+    assert "They came with the program, from another machine" in text(page)
+    assert set(listed(page)["where"]) == {"shipped example"}
+    assert len(alts(page)) == 2
+    assert not data.exists(), "to look is not to make a store"
+
+
+def test_a_device_that_nobody_measured_is_told_by_published_runs_alone():
+    page = opened("device=b200&precision=bf16")
+    assert "Nothing is measured on NVIDIA B200" in text(page)
+    assert len(alts(page)) == 1
+    assert "unmeasured" in alts(page)[0]
+    assert "at least two timings" in text(page)
+
+
+def test_several_runs_are_told_as_the_fit_tells_them():
+    store(*several())
+    page = opened()
+    known, device = h100()
+    found = {one.group: one for one in cells(known, device, "bf16")}
+    assert "On NVIDIA H100" in text(page)
+    assert (
+        f"11 timings from 2 measured runs point to {percent(float(found['decoder'].now.mid))}"
+        in (text(page).replace("\N{NO-BREAK SPACE}", " "))
+    )
+    picture, power, scatter = alts(page)
+    for one in power_cells(known, device, "bf16"):
+        assert calibrate_tables.power_label(one) in power
+    for one in found.values():
+        assert calibrate_tables.cell_label(one) in picture
+    assert scatter.startswith("11 timings")
+    assert "Power at work 640 W" in text(page)
+    assert "at rest 72 W" in text(page)
+
+
+def test_the_list_tells_states_trust_and_what_disturbed():
+    store(*several())
+    table = listed(opened())
+    assert table.loc["r-stub", "state"] == "finished, simulated"
+    assert table.loc["r-cut", "state"] == "interrupted"
+    assert "throttled 40% of the time" in table.loc["r-train", "disturbed"]
+    assert table.loc["r-bench", "disturbed"] == ""
+    assert table.loc["r-bench", "energy_wh"] == pytest.approx(640.0), "measured, not modelled"
+    assert "energy counter (nvml counter)" in table.loc["r-bench", "meters"]
+    assert "cpu 150 Wh: modelled" in table.loc["r-bench", "meters"]
+    assert table.loc["r-bench", "work"] == "benchmark: language (bf16, tf32), vision (bf16)"
+    assert list(table["started"]) == sorted(table["started"], reverse=True)
+    assert set(table.loc[["r-bench", "r-cut"], "where"]) == {"here"}
+
+
+def test_energy_that_was_only_modelled_is_told_as_such():
+    (whole, *_) = several()
+    only = dataclasses.replace(whole, energy=whole.energy[1:])
+    row = calibrate_tables.runs_table([only], [], host_id()).iloc[0]
+    assert row["energy_wh"] == pytest.approx(150.0)
+    assert "modelled from the load, not measured" in row["meters"]
+    none = calibrate_tables.runs_table([dataclasses.replace(whole, energy=())], [], "")
+    assert none["energy_wh"].isna().all()
+
+
+def test_simulated_runs_teach_nothing():
+    store(measured("r-stub", steps(0.9), simulated=True))
+    page = opened("device=h100-sxm")
+    assert "Nothing is measured on NVIDIA H100" in text(page)
+    assert "they teach nothing" in text(page)
+
+
+def test_a_run_that_goes_on_is_shown_with_its_power_energy_and_state():
+    with begin(seconds=360.0, power_w=500.0):
+        page = opened()
+        assert "tiny model goes on for" in text(page)
+        assert "500 W 50 Wh in 6 minutes 98 % busy, 64 °C power sampled" in text(page)
+        assert "Power of the last minutes, now gpu:0 500 W" in alts(page)
+        assert listed(page).loc["r-now", "state"] == "running"
+
+
+def test_where_no_run_goes_on_and_no_meter_is_there_the_page_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        "estimator.web.calibrate.live.open_meters", lambda modelled: _open(tmp_path)
+    )
+    calibrate_live.watch.clear()
+    told = text(opened("show=live"))
+    calibrate_live.watch.clear()
+    assert "no meter of this machine can be read" in told
+    assert "no processor energy counters (RAPL)" in told
+
+
+def _open(root):
+    """The meters of a machine that has none."""
+    from estimator.measure.meters.open import open_meters
+
+    return open_meters(root=root, environment={"CUDA_VISIBLE_DEVICES": ""}, modelled=False)
+
+
+def test_in_a_public_deployment_nothing_live_is_read_and_no_label_told(monkeypatch):
+    monkeypatch.setenv(calibrate_live.ENVIRONMENT, "off")
+    store(*several())
+    with begin():
+        page = opened()
+        assert "Live readings are off" in text(page)
+        assert "goes on for" not in text(page)
+        assert not any("Power of the last minutes" in told for told in alts(page))
+        assert "label" not in listed(page)
+
+
+@pytest.mark.parametrize(
+    ("visitor", "headers", "here"),
+    [
+        (None, {"host": "localhost:8501"}, True),
+        (None, {"host": "127.0.0.1:8501", "origin": "http://127.0.0.1:8501"}, True),
+        (None, {"host": "[::1]:8501"}, True),
+        ("192.0.2.7", {"host": "192.0.2.1:8501"}, False),
+        ("192.0.2.7", {"host": "localhost:8501"}, False),
+        (None, {"host": "watts.example.org"}, False),
+        (None, {"host": "localhost", "origin": "https://watts.example.org"}, False),
+        (None, {"host": "localhost", "x-forwarded-for": "192.0.2.7"}, False),
+        (None, {}, False),
+    ],
+)
+def test_only_who_sits_at_the_machine_sees_what_it_draws(visitor, headers, here):
+    assert calibrate_live.is_here(visitor, headers) is here
+
+
+def test_a_damaged_store_is_kept_told_and_no_error(data):
+    store(*several())
+    store_path().write_bytes(b"this is no database" * 500)
+    page = opened()
+    assert "damaged" in notices(page)
+    assert list(data.glob("*.corrupt-*"))
+    page.run()
+    assert "damaged" in notices(healthy(page)), "it is still told after a click"
+    store(*several())
+    assert "On NVIDIA H100" in text(healthy(opened()))
+
+
+def test_a_run_that_was_killed_is_found_as_cut_off_with_what_is_left_of_it():
+    script = (
+        "import os\n"
+        "from tests.measured_runs import begin\n"
+        "begin(seconds=30.0)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=APP.parent, check=False)
+    table = listed(opened())
+    assert table.loc["r-now", "state"] == "interrupted"
+    assert table.loc["r-now", "energy_wh"] == pytest.approx(500.0 * 30 / 3600, rel=1e-3)
+
+
+def test_a_link_chooses_device_and_format_and_stays():
+    store(*several())
+    query = "device=h100-sxm&precision=tf32"
+    page = opened(query)
+    assert not notices(page)
+    assert query_of(page) == dict(parse_qsl(query))
+    assert "in tf32" in text(page)
+    assert any(line.endswith(f"&{query}") and "?v=1&d=" in line for line in commands(page))
+
+
+def test_moving_a_control_writes_the_link_and_going_back_undoes():
+    store(*several())
+    page = opened()
+    assert query_of(page) == {}
+    page.segmented_control(key="calibrate_precision").set_value("tf32").run()
+    first = query_of(healthy(page))
+    assert first == {"device": "h100-sxm", "precision": "tf32"}
+    page.selectbox(key="calibrate_device").set_value("b200").run()
+    assert query_of(healthy(page))["device"] == "b200"
+    for name, value in first.items():
+        page.query_params[name] = value
+    page.run()
+    assert page.selectbox(key="calibrate_device").value == "h100-sxm"
+
+
+def test_a_format_that_the_next_device_has_not_gives_way():
+    store(*several())
+    page = opened("device=h100-sxm&precision=tf32")
+    page.selectbox(key="calibrate_device").set_value("v100-sxm2-16").run()
+    assert query_of(healthy(page)) == {"device": "v100-sxm2-16", "precision": "fp16"}
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("device=abacus", "abacus"),
+        ("device=h100-sxm&precision=fp3", "fp3"),
+        ("colour=blue", "colour"),
+    ],
+)
+def test_a_bad_link_is_told_and_still_answered(query, told):
+    store(*several())
+    page = opened(query)
+    assert told.lower() in notices(page)
+    assert len(alts(page)) == 3
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_link_can_ask_for_one_section(section):
+    store(*several())
+    page = opened(f"show={section}&fs=1.4")
+    assert len(alts(page)) == {"picture": 1, "power": 1, "residuals": 1}.get(section, 0)
+    assert "Take it along" not in [title.value for title in page.subheader]
+    assert len(page.dataframe) == (section == "runs")
+
+
+def test_the_next_run_is_told_with_its_command():
+    store(*several())
+    page = opened("show=next&device=h100-sxm&precision=fp16")
+    assert "all kinds in fp16" in text(page)
+    assert "twenty-watts calibrate bench --precision fp16" in commands(page)
+
+
+def test_the_next_run_is_for_the_scenario_that_is_open_on_the_first_page():
+    store(*several())
+    scenario = Scenario(
+        params=7e9, tokens=1e12, hardware="h100-sxm", devices=8.0, precision="bf16", site="fr"
+    )
+    page = opened("show=next&device=h100-sxm", _scenario=scenario)
+    assert "for the run that is open on the page Estimate" in text(page)
+    other = opened("show=next&device=b200", _scenario=scenario)
+    assert "all kinds in" in text(other)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "tf32"])
+def test_every_row_of_the_picture_has_its_marks(precision):
+    store(*several())
+    known, device = h100()
+    found = cells(known, device, precision)
+    table = calibrate_tables.cells_table(found)
+    assert len(table) == 2 * len(found) + sum(len(one.lessons) for one in found)
+    assert (table["low"] <= table["mid"]).all() and (table["mid"] <= table["high"]).all()
+    assert (table["high"] <= 1.0 + 1e-9).all()
+    assert (table.loc[table["what"] == MEASURED, "slot"] == NOW).all()
+    assert table["label"].astype(bool).sum() == len(found)
+
+
+def test_the_scatter_holds_every_timing():
+    store(*several())
+    found = residuals(*h100())
+    table = calibrate_tables.residuals_table(found)
+    assert len(table) == 11
+    assert set(table["group"]) == {GROUP_NAMES["decoder"], GROUP_NAMES["convolution"]}
+    disturbed = table[table["disturbed"] != "nothing"]
+    assert list(disturbed["timing"]) == ["GPT of 124 million parameters"]
+
+
+def test_power_is_told_before_and_after_by_what_meters_measured():
+    store(*several())
+    known, device = h100()
+    found = {one.group: one for one in power_cells(known, device, "bf16")}
+    assert set(found) == {"decoder", "convolution", "other"}
+    decoder = found["decoder"]
+    before, now = (abs(float(one.mid) - 640.0) for one in (decoder.before, decoder.now))
+    assert now < before / 5
+    assert float(decoder.now.log_sd) < float(decoder.before.log_sd)
+    assert [one.run.id for one in found["other"].lessons] == ["r-cut"], "nobody said what it did"
+    table = calibrate_tables.power_table(list(found.values()))
+    assert table[table["what"] == MEASURED]["mid"].to_numpy() == pytest.approx(640.0)
+
+
+def test_a_modelled_power_does_not_count():
+    store(measured("r-1", steps(0.4, trust="modelled"), energy=()))
+    known, device = h100()
+    assert power_cells(known, device, "bf16") == []
+    assert "No meter has measured the power of NVIDIA H100" in text(opened("show=power"))
+
+
+@pytest.mark.parametrize("look", [Look(), Look(dark=True), Look(scale=1.4)])
+def test_the_specifications_are_valid_and_in_the_theme(look):
+    specs = (
+        calibrate_figures._cells(look, "share"),
+        calibrate_figures._cells(look, "power"),
+        calibrate_figures._residuals(look, tuple(GROUP_NAMES.values())),
+        calibrate_figures._courses(look, ("gpu:0", "cpu")),
+    )
+    for spec in specs:
+        alt.LayerChart.from_dict({**spec, "data": {"values": []}})
+        assert (DARK if look.dark else LIGHT)["muted"] in json.dumps(spec)
+    points = specs[2]["layer"][-1]["encoding"]
+    assert len(set(points["shape"]["scale"]["range"])) == len(GROUP_NAMES)
+
+
+def test_many_samples_become_few_points():
+    with begin(seconds=600.0) as kept:
+        from estimator.measure.live import courses
+
+        run = kept.run("r-now")
+        found = courses(run, kept.samples(run.id), kept.meters(run.id))
+    table = calibrate_tables.courses_table(found)
+    assert 100 < len(table) <= 300
+    assert table["ago_min"].max() == 0.0
+    assert table["ago_min"].min() == pytest.approx(-10.0, abs=0.2)
+
+
+def test_no_page_starts_a_command():
+    sources = (Path(calibrate_live.__file__).parent).glob("*.py")
+    for source in sources:
+        code = source.read_text(encoding="utf-8")
+        assert "subprocess" not in code and "os.system" not in code, source.name
+
+
+def test_a_store_of_nobody_is_not_opened_for_writing(data):
+    opened()
+    with open_store() as kept:
+        assert kept.runs() == []

@@ -1,0 +1,116 @@
+"""The pages Compare, and Hardware and data, as a visitor without a browser sees them."""
+
+import html
+import re
+from urllib.parse import parse_qsl, urlencode
+
+from streamlit.testing.v1 import AppTest
+
+from estimator.catalog import Catalog
+from estimator.estimation.answer import answer_scenario
+from estimator.scenario.scenario import Scenario
+from estimator.web.compare.page import Pinned, differences, ratios
+from estimator.web.hardware.page import devices
+
+CATALOG = Catalog.open()
+A = "params=7e9&tokens=2e12&hardware=h100-sxm&devices=64&site=us"
+B = "params=7e9&tokens=2e12&hardware=h100-sxm&devices=128&site=us"
+
+
+def compare():
+    from estimator.web.compare import page
+    from estimator.web.shared import site
+
+    site.draw(page.PAGE)
+
+
+def hardware():
+    from estimator.web.hardware import page
+    from estimator.web.shared import site
+
+    site.draw(page.PAGE)
+
+
+def opened(page, **query):
+    test = AppTest.from_function(page, default_timeout=120)
+    for name, value in query.items():
+        test.query_params[name] = value
+    return healthy(test.run())
+
+
+def healthy(page):
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def body(page):
+    blocks = [element.proto.body for element in page.get("html")]
+    return html.unescape(" ".join(block for block in blocks if not block.startswith("<style>")))
+
+
+def answered(**said):
+    scenario = Scenario(params=7e9, tokens=2e12, hardware="h100-sxm", site="us", **said)
+    return answer_scenario(scenario, CATALOG)
+
+
+def test_two_scenarios_are_compared_by_value_and_ratio():
+    page = opened(compare, a=A, b=B, view="wall_hours")
+    first = [one.answer for one in found_of(page)]
+    assert len(first) == 2
+    assert "<b>0.5" in body(page) and "wall time of A" in body(page)
+    (told,) = [chart.proto.alt for chart in page.get("vega_lite_chart")]
+    assert "A: Training" in told and "B: Training" in told
+
+
+def found_of(page):
+    query = {name: page.query_params[name] for name in ("a", "b") if name in page.query_params}
+    from estimator.web.compare.page import pinned
+
+    texts = {name: value if isinstance(value, str) else value[0] for name, value in query.items()}
+    return pinned({"a": "", "b": "", "c": "", "d": ""} | texts)[0]
+
+
+def test_ratios_are_those_of_the_answers_and_the_differences_are_marked():
+    one, two = answered(devices=64.0), answered(devices=128.0)
+    found = [Pinned(letter="a", title="x", answer=one), Pinned(letter="b", title="y", answer=two)]
+    ratio = float(two.estimate["energy_kwh"].mid) / float(one.estimate["energy_kwh"].mid)
+    energy = next(row for row in ratios(found) if row[0] == "Energy")
+    assert float(energy[2].rpartition("× ")[2]) == float(f"{ratio:.3g}")
+    assert ["devices", "64", "128"] in differences(found)
+    assert not any(row[1:] == row[1:][::-1] for row in differences(found))
+
+
+def test_a_link_of_another_kind_is_told_and_the_rest_is_shown():
+    page = opened(compare, a=A, b="https://example.org/?params=lots&hardware=h100")
+    assert "B: " in body(page) and "not a number" in body(page)
+    assert len(page.get("vega_lite_chart")) == 1
+
+
+def test_the_link_carries_every_scenario():
+    page = opened(compare, a=A, b=B)
+    page.text_input(key="compare_c").set_value("?" + A.replace("h100-sxm", "b200")).run()
+    healthy(page)
+    copied = dict(parse_qsl(page.code[0].value.partition("?")[2]))
+    assert copied["a"] == A and copied["c"].endswith("site=us")
+    again = opened(compare, **copied)
+    assert "C: Training" in again.get("vega_lite_chart")[0].proto.alt
+    assert urlencode({"a": A}) in page.code[0].value
+
+
+def test_every_device_is_listed_with_its_source():
+    table = devices()
+    with_peak = [device.id for device in CATALOG.devices() if device.peaks]
+    assert sorted(table["id"]) == sorted(with_peak)
+    assert table["source"].str.len().min() > 0
+    h100 = table.set_index("id").loc["h100-sxm"]
+    device = CATALOG.device("h100-sxm")
+    peak, power = device.peaks["bf16"].value, device.records["tdp_w"].value
+    assert h100["flop_per_j"] == peak / power
+
+
+def test_the_hardware_page_filters_and_its_picture_says_the_best():
+    page = opened(hardware, kind="tpu")
+    listed = page.dataframe[0].value
+    assert set(listed["kind"]) == {"tpu"}
+    assert re.search(r"best is \S+", page.get("vega_lite_chart")[0].proto.alt)
+    assert re.search(rf"<b>{len(listed)} devices</b>", body(page))

@@ -1,0 +1,556 @@
+"""The Estimate page as a visitor without a browser sees it: states, links, no exception."""
+
+import html
+import json
+import re
+import tomllib
+from datetime import date
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
+
+from estimator.catalog import Catalog
+from estimator.estimation.answer import answer_scenario
+from estimator.estimation.summary import said
+from estimator.scenario.scenario import Scenario, from_link, link, read_number
+from estimator.web.estimate.calibrated import heard, told
+from estimator.web.estimate.examples import EXAMPLES
+from estimator.web.estimate.inputs import DEFAULT
+from estimator.web.shared.url_state import short_number
+from tests.measured_runs import several, store
+
+APP = Path(__file__).parents[2] / "app.py"
+CATALOG = Catalog.open()
+HEADLINES = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
+GPT2 = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12}
+
+
+def opened(query: str = "") -> AppTest:
+    """Page as a link opens it."""
+    page = AppTest.from_file(str(APP), default_timeout=60)
+    for name, value in parse_qsl(query.lstrip("?")):
+        page.query_params[name] = value
+    return healthy(page.run())
+
+
+def healthy(page: AppTest) -> AppTest:
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def body(page: AppTest) -> str:
+    """All HTML of the page, without its stylesheet."""
+    blocks = [element.proto.body for element in page.get("html")]
+    return "\n".join(block for block in blocks if not block.startswith("<style>"))
+
+
+def notices(page) -> str:
+    """Lines at the head of the page, in lower case; empty without one."""
+    found = re.findall(r'tw-notice" role="alert">(.*?)</div>', body(page), re.DOTALL)
+    return html.unescape(re.sub(r"<[^>]+>", "\n", "\n".join(found))).lower()
+
+
+def unfolded(page: AppTest, name: str) -> AppTest:
+    """Page with a section open that is one click away."""
+    page.session_state[f"fold_{name}"] = True
+    return healthy(page.run())
+
+
+def figure(page: AppTest, quantity: str) -> str:
+    """Headline figure as text: its value, range and notes, a line each."""
+    found = re.search(rf'data-quantity="{quantity}">(.*?)</dd>', body(page), re.DOTALL)
+    assert found, quantity
+    value = found[1].replace("<small>", " ")
+    return html.unescape(re.sub(r"<[^>]+>", "\n", value))
+
+
+def marker(page: AppTest) -> str:
+    found = re.search(r'data-scenario="([^"]*)"', body(page))
+    assert found
+    return html.unescape(found[1])
+
+
+def expected(scenario: Scenario, quantity: str) -> str:
+    return said(quantity, float(answer_scenario(scenario, CATALOG).estimate[quantity].mid))
+
+
+def alts(page: AppTest) -> list[str]:
+    return [chart.proto.alt for chart in page.get("vega_lite_chart")]
+
+
+def test_the_page_opens_with_an_answer():
+    page = opened()
+    for quantity in HEADLINES:
+        assert expected(DEFAULT, quantity) in figure(page, quantity)
+        assert " – " in figure(page, quantity)
+    assert "20 W brain" in html.unescape(body(page)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "one brain for" in figure(page, "energy_kwh")
+
+
+def test_the_bare_address_stays_bare_until_a_control_moves():
+    page = opened()
+    assert dict(page.query_params) == {}
+    page.number_input(key="devices").set_value(128).run()
+    assert page.query_params["devices"] == "128"
+    assert page.query_params["hardware"] == "h100-sxm"
+
+
+def test_each_chart_says_its_answer_in_words():
+    page = opened()
+    for picture, words in {
+        "devices": ("Human brain", "yours"),
+        "parts": ("cooling",),
+        "doubts": ("utilization",),
+    }.items():
+        page.segmented_control(key="picture").set_value(picture).run()
+        (told,) = alts(healthy(page))
+        assert all(word in told for word in words)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "params=7e9&tokens=2e12&hardware=h100&devices=64&site=fr",
+        "params=671e9&active_params=37e9&tokens=14.8e12&hardware=h800-sxm&devices=2048",
+        "preset=gpt-3&hardware=v100&devices=1024&site=us&utilization=0.2",
+        "preset=llama-2-7b&finetune=lora&tokens=1e9&hardware=rtx-4090",
+        "flop=3.14e23&kind=vision&hardware=tpu-v4&devices=512",
+        "device_hours=1e6&hardware=a100-sxm-80&devices=512&site=fr&pay=own",
+        "preset=gpt-3&device_hours=3e6&hardware=v100&devices=1024",
+        "flop=1e15&hardware=human-brain&precision=equivalent",
+        "flop=1e15&hardware=apple-a17-pro-npu&precision=int8&price=0.01",
+        "params=1e9&tokens=2e10&hardware=h100&price=3&pue=1.1&carbon_intensity=0.05&interval=0.5",
+        "params=1e9&tokens=2e10&hardware=h100&price_kind=spot&attempts=2.5&wue=0.3",
+    ],
+)
+def test_a_link_opens_what_the_command_line_answers(query):
+    page = opened(query)
+    scenario, unread = from_link(dict(parse_qsl(query)))
+    assert not unread and not notices(page)
+    answer = answer_scenario(scenario, CATALOG)
+    for quantity in HEADLINES:
+        if quantity in answer.estimate:
+            assert said(quantity, float(answer.estimate[quantity].mid)) in figure(page, quantity)
+        else:
+            assert "unknown" in figure(page, quantity)
+
+
+@pytest.mark.parametrize("hardware", ["human-brain", "edge-tpu", "h100-sxm"])
+def test_no_preset_fails_on_any_device(hardware):
+    page = opened(f"hardware={hardware}")
+    runs = [one.id for one in CATALOG.presets() if one.as_run and "device_hours" not in one.records]
+    for preset in runs:
+        page.query_params.clear()
+        page.query_params["preset"], page.query_params["hardware"] = preset, hardware
+        healthy(page.run())
+        assert f"preset={preset}&" in marker(page)
+        assert not notices(page)
+
+
+scenarios = st.builds(
+    Scenario,
+    params=st.floats(1e3, 1e13),
+    tokens=st.floats(1e3, 1e14),
+    hardware=st.sampled_from(["h100-sxm", "v100-sxm2-16", "rtx-4090", "tpu-v4", "human-brain"]),
+    devices=st.integers(1, 100_000).map(float),
+    utilization=st.none() | st.floats(0.01, 1.0),
+    site=st.none() | st.sampled_from(["fr", "us", "de", "aws-us-east-1", "my-room"]),
+    pue=st.none() | st.floats(1.0, 2.0),
+    carbon_intensity=st.none() | st.floats(0.0, 1.0),
+    price=st.none() | st.floats(0.01, 50.0),
+    attempts=st.none() | st.floats(1.0, 10.0),
+    finetune=st.none() | st.sampled_from(["full", "lora"]),
+    price_kind=st.none() | st.sampled_from(["on-demand", "spot", "reserved"]),
+    pay=st.none() | st.sampled_from(["rent", "own"]),
+    interval=st.none() | st.floats(0.1, 0.99),
+)
+
+
+@given(scenario=scenarios)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_copied_link_opens_the_same_page(scenario):
+    first = opened(link(scenario))
+    again = opened(marker(first))
+    assert marker(again) == marker(first)
+    assert [figure(again, name) for name in HEADLINES] == [
+        figure(first, name) for name in HEADLINES
+    ]
+
+
+def test_a_copied_link_leaves_nothing_to_defaults():
+    query = dict(parse_qsl(marker(opened())[1:]))
+    shown = {"params", "tokens", "hardware", "devices", "precision", "site", "attempts"}
+    assert shown | {"v", "price_kind", "pay", "interval"} <= set(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("params=lots&tokens=2e12&hardware=h100", "params is not a number"),
+        ("params=7e9&tokens=2e12&hardware=h1000", "h1000"),
+        ("params=7e9&tokens=2e12&hardware=h100&site=atlantis", "atlantis"),
+        ("params=7e9&tokens=2e12&hardware=h100&pue=0.5", "pue must be at least 1"),
+        ("params=7e9&tokens=2e12&hardware=v100&precision=fp8", "fp8"),
+        ("params=7e9&tokens=2e12&hardware=h100&devices=2.5", "whole number"),
+        ("params=7e9&tokens=2e12&hardware=h100&pue=0.5&utilization=2", "utilization must be"),
+        ("params=7e9&flop=1e20&tokens=2e12&hardware=h100", "amount of work"),
+        ("params=nan&tokens=inf&interval=2", "finite"),
+        ("v=9&params=7e9&tokens=2e12&hardware=h100", "version 9"),
+        ("params=7e9&tokens=2e12&hardware=h100&colour=blue", "colour"),
+        ("pay=barter&params=7e9&tokens=2e12&hardware=h100", "barter"),
+    ],
+)
+def test_a_bad_link_is_told_and_still_answered(query, told):
+    page = opened(query)
+    assert told.lower() in notices(page)
+    assert "data-quantity" in body(page)
+    page.number_input(key="devices").set_value(7).run()
+    assert not notices(page)
+
+
+def test_a_text_that_is_no_number_keeps_the_last_result():
+    page = opened()
+    before = figure(page, "energy_kwh")
+    page.text_input(key="params").set_value("seven").run()
+    healthy(page)
+    assert figure(page, "energy_kwh") == before
+    assert "params is not a number" in html.unescape(body(page))
+    assert page.text_input(key="params").value == "seven"
+
+
+def test_a_number_that_cannot_be_keeps_the_last_result_and_the_address():
+    page = opened()
+    page.number_input(key="devices").set_value(8).run()
+    before, address = figure(page, "energy_kwh"), dict(page.query_params)
+    page.text_input(key="pue").set_value("0.5").run()
+    healthy(page)
+    assert "pue must be at least 1, got 0.5" in notices(page)
+    assert figure(page, "energy_kwh") == before
+    assert dict(page.query_params) == address
+
+
+def test_going_back_undoes():
+    page = opened()
+    page.number_input(key="devices").set_value(8).run()
+    before = dict(page.query_params)
+    page.number_input(key="devices").set_value(16).run()
+    for name, value in before.items():
+        page.query_params[name] = value
+    page.run()
+    assert page.number_input(key="devices").value == 8
+
+
+def test_a_request_sent_before_the_address_was_written_does_not_undo():
+    page = opened()
+    page.number_input(key="devices").set_value(8).run()
+    page.query_params.clear()
+    page.number_input(key="devices").set_value(16).run()
+    assert page.number_input(key="devices").value == 16
+    assert page.query_params["devices"] == "16"
+
+
+def test_the_way_to_say_the_work_keeps_the_work():
+    page = opened("params=7e9&tokens=2e12&hardware=h100&devices=64")
+    flop = answer_scenario(DEFAULT, CATALOG).estimate["training_flop"].mid
+    page.pills(key="way").set_value("flop").run()
+    assert float(page.text_input(key="flop").value) == pytest.approx(float(flop), rel=1e-2)
+    page.segmented_control(key="entry").set_value("timed").run()
+    assert page.text_input(key="device_hours").value
+    page.segmented_control(key="entry").set_value("train").run()
+    page.pills(key="way").set_value("preset").run()
+    assert page.selectbox(key="hardware").value == "v100-sxm2-32"
+    assert page.number_input(key="devices").value == 10_000
+    healthy(page)
+
+
+def test_a_preset_brings_its_device_and_count():
+    page = opened("preset=gpt-3&hardware=h100")
+    page.selectbox(key="preset").set_value("bloom-176b").run()
+    healthy(page)
+    preset = CATALOG.preset("bloom-176b")
+    assert page.selectbox(key="hardware").value == preset.hardware
+    assert page.number_input(key="devices").value == preset.as_run["devices"].value
+
+
+def test_a_new_device_brings_its_own_precision_and_price():
+    page = opened("params=7e9&tokens=2e12&hardware=h100&price=2")
+    page.selectbox(key="hardware").set_value("v100-sxm2-16").run()
+    healthy(page)
+    assert page.selectbox(key="precision").value == "fp16"
+    assert page.text_input(key="price").value == ""
+
+
+def test_every_precision_offered_belongs_to_the_device():
+    page = opened("flop=1e18&hardware=gtx-1080")
+    offered = {option.partition(",")[0] for option in page.selectbox(key="precision").options}
+    assert offered == set(CATALOG.device("gtx-1080").peaks)
+
+
+def test_a_pasted_config_counts_its_work_and_travels_as_flops():
+    page = opened()
+    page.pills(key="way").set_value("config").run()
+    assert "paste or upload" in body(healthy(page))
+    page.text_area(key="config_text").set_value(json.dumps(GPT2)).run()
+    page.text_input(key="config_tokens").set_value("10B").run()
+    healthy(page)
+    query = dict(parse_qsl(marker(page)[1:]))
+    assert json.loads(query["config"]) == GPT2
+    assert figure(opened(marker(page)), "energy_kwh") == figure(page, "energy_kwh")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"model_type": "llamma"}', "\x00"])
+def test_a_config_that_cannot_be_read_is_told(text):
+    page = opened()
+    page.pills(key="way").set_value("config").run()
+    page.text_input(key="config_tokens").set_value("10B").run()
+    page.text_area(key="config_text").set_value(text).run()
+    healthy(page)
+    told = re.findall(r'role="alert">([^<]*)<', body(page))
+    assert told and "/tmp" not in told[0]
+    assert "data-quantity" in body(page)
+
+
+def test_without_a_price_the_reason_stands_where_the_price_would():
+    text = figure(opened("flop=1e15&hardware=edge-tpu"), "cost_usd")
+    assert "unknown" in text and "no rental price" in text
+
+
+def test_an_impossible_run_keeps_its_result_and_says_so():
+    page = opened("preset=gpt-3&hardware=v100&devices=1")
+    assert "over 100 years" in body(page)
+    assert "years" in figure(page, "wall_hours")
+
+
+def test_owning_costs_otherwise_than_renting():
+    query = "params=7e9&tokens=2e12&hardware=h100&devices=64&pay="
+    assert figure(opened(query + "own"), "cost_usd") != figure(opened(query + "rent"), "cost_usd")
+
+
+def test_a_run_given_as_hours_has_an_exact_time_and_no_comparison():
+    page = opened("device_hours=1000&hardware=a100-sxm-80&devices=8")
+    assert "exactly, as given" in figure(page, "wall_hours")
+    assert "cannot be moved" in body(page)
+
+
+def test_the_comparison_chosen_is_in_the_link():
+    page = opened()
+    page.segmented_control(key="view").set_value("cost_usd").run()
+    assert page.query_params["view"] == "cost_usd"
+    assert any("$" in text for text in alts(healthy(page)))
+
+
+def test_a_link_can_ask_for_one_chart_in_large_type():
+    page = opened("show=doubts&fs=1.4")
+    assert len(alts(page)) == 1
+    assert any("font-size: 22.4px" in block.proto.body for block in page.get("html"))
+    assert "data-quantity" not in body(page)
+
+
+def test_reset_says_the_default_again():
+    page = opened("preset=gpt-3&hardware=v100&devices=7")
+    page.button(key="reset").click().run()
+    assert expected(DEFAULT, "energy_kwh") in figure(healthy(page), "energy_kwh")
+
+
+def test_every_number_names_its_source_one_click_away():
+    page = opened()
+    assert not page.dataframe, "nothing is drawn before it is asked for"
+    table = unfolded(page, "sources").dataframe[0].value
+    inputs = answer_scenario(DEFAULT, CATALOG).inputs
+    assert set(table["key"]) == set(inputs)
+    assert CATALOG.source(inputs["tdp_w"].source).url in set(table["url"])
+
+
+def test_messages_speak_of_controls_and_not_of_options():
+    for query in ("preset=gpt-3&hardware=v100", "flop=1e15&hardware=edge-tpu"):
+        assert "--" not in body(opened(query))
+
+
+@given(st.floats(1e-12, 1e30))
+def test_numbers_are_shown_as_they_can_be_typed_again(value):
+    assert read_number("", short_number(value)) == value
+
+
+def test_the_collector_does_not_run_after_every_script():
+    config = tomllib.loads((APP.parent / ".streamlit/config.toml").read_text())
+    assert config["runner"]["postScriptGC"] is False
+
+
+def test_an_uploaded_config_is_read_like_a_pasted_one():
+    page = opened()
+    page.pills(key="way").set_value("config").run()
+    page.text_input(key="config_tokens").set_value("10B").run()
+    file = ("config.json", json.dumps(GPT2).encode(), "application/json")
+    page.file_uploader(key="config_file").upload(*file).run()
+    assert json.loads(healthy(page).text_area(key="config_text").value) == GPT2
+    assert "config=" in marker(page)
+
+
+def hourly(values) -> bytes:
+    """CSV file of hourly intensities."""
+    rows = "".join(f"{hour},{value}\n" for hour, value in enumerate(values))
+    return f"hour,co2e_kg_per_kwh\n{rows}".encode()
+
+
+def test_an_uploaded_profile_of_the_grid_says_when_to_start():
+    # By hand: sixteen hours at 0.4 and eight at 0.1; a run of four hours saves three quarters.
+    day = hourly([0.4] * 8 + [0.1] * 8 + [0.4] * 8)
+    page = unfolded(opened("?device_hours=32&hardware=v100&devices=8&site=us"), "start")
+    before = figure(page, "co2e_kg")
+    page.file_uploader(key="carbon_file").upload("grid.csv", day, "text/csv").run()
+    told = "\n".join(element.value for element in healthy(page).markdown)
+    assert "Starting at hour 8 instead of 0 would save 75 % of the CO2e" in told
+    assert "at 0.4 kgCO2e/kWh" in told
+    page.number_input(key="carbon_start").set_value(8).run()
+    told = "\n".join(element.value for element in healthy(page).markdown)
+    assert "Starting at hour 8 is as good" in told
+    assert "at 0.1 kgCO2e/kWh" in told
+    assert figure(page, "co2e_kg") == before
+    assert "carbon" not in marker(page)
+
+
+@pytest.mark.parametrize(
+    ("content", "start", "refusal"),
+    [
+        (hourly([0.4] * 23), 0, "grid.csv: 24 to 8784 rows an hour apart are needed, got 23"),
+        (hourly([0.4] * 24), 24, "start must be an hour of the profile, 0 to 23, got 24"),
+        (b"hour,co2e_kg_per_kwh\n\xff", 0, "grid.csv is no CSV file in UTF-8"),
+        (b"", 0, "grid.csv: the columns must be"),
+    ],
+)
+def test_a_profile_that_cannot_be_read_is_refused_in_one_line(content, start, refusal):
+    page = unfolded(opened("?device_hours=32&hardware=v100&devices=8&site=us"), "start")
+    assert page.number_input(key="carbon_start").disabled, "without a profile it changes nothing"
+    page.file_uploader(key="carbon_file").upload("grid.csv", content, "text/csv").run()
+    page.number_input(key="carbon_start").set_value(start).run()
+    assert refusal in body(healthy(page))
+
+
+def test_the_year_of_the_run_is_a_control_and_part_of_the_link():
+    page = opened("?device_hours=32&hardware=v100&devices=8&site=us")
+    now = figure(page, "co2e_kg")
+    page.text_input(key="year").set_value("2012").run()
+    assert "year=2012" in marker(healthy(page))
+    assert figure(page, "co2e_kg") != now
+    assert figure(opened(marker(page)), "co2e_kg") == figure(page, "co2e_kg")
+
+
+@pytest.fixture
+def measured_here(tmp_path, monkeypatch):
+    """A store with runs on an H100, the device that the page opens with."""
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    store(*several())
+
+
+def test_a_device_that_was_measured_names_the_runs_as_source(measured_here):
+    page = unfolded(opened(), "sources")
+    table = page.dataframe[0].value
+    assert "2 measured runs" in set(table["title"])
+    assert "calibrated" in set(table["basis"])
+
+
+def test_a_device_whose_runs_came_with_the_program_is_answered():
+    page = opened("hardware=amd-epyc-2-cores&params=1e6&tokens=1e7")
+    assert "measured run" in body(page)
+
+
+def test_what_measured_runs_changed_stands_beside_what_it_was_and_can_be_switched_off(
+    measured_here,
+):
+    page = opened()
+    plain = Scenario(**{**DEFAULT.said(), "calibration": "ignore"})
+    before = expected(plain, "wall_hours")
+    assert before != expected(DEFAULT, "wall_hours")
+    assert f"published runs alone: {before} (" in figure(page, "wall_hours")
+    assert "Calibrated by 3 measured runs on NVIDIA H100" in body(page)
+    assert ", the newest of " in body(page)
+    page.selectbox(key="calibration").select("ignore").run()
+    assert page.query_params["calibration"] == "ignore"
+    assert before in figure(page, "wall_hours").partition("with the measured runs:")[0]
+    assert "Ignored 3 measured runs" in body(page)
+    assert before in figure(opened(marker(page)), "wall_hours").partition("with the")[0]
+
+
+def test_without_measured_runs_nothing_is_said_of_them():
+    page = opened()
+    assert "data-measured" not in body(page)
+    assert page.selectbox(key="calibration").value == "use"
+
+
+def test_the_age_of_the_newest_run_is_told_in_days(measured_here):
+    found = heard(answer_scenario(DEFAULT, CATALOG), CATALOG)
+    assert "the newest of 2026-11-20, 2 days old" in told(found, date(2026, 11, 22))
+    assert "the newest of today" in told(found, date(2026, 11, 20))
+
+
+def test_what_is_to_be_known_of_a_known_run_is_told_with_it():
+    page = opened("preset=alphago&hardware=p100&devices=50")
+    told = html.unescape(body(page))
+    assert "AlphaGo (Nature 2016, training): policy and value networks" in told
+    assert "The type of GPU was not published" in told
+
+
+def test_one_brain_is_one_and_a_question_needs_no_full_stop():
+    assert "like one brain" in figure(opened("preset=gpt-3&hardware=human-brain"), "energy_kwh")
+    assert notices(opened("hardware=h1000&params=1e9&tokens=2e10")).rstrip().endswith("?")
+
+
+def test_an_unknown_power_is_told_without_the_name_of_a_field():
+    told = body(opened("hardware=amd-epyc-2-cores&params=2e6&tokens=1e9&precision=fp32"))
+    assert "a profile with its power limit sets it" in told
+    assert "tdp_w in a profile" not in told
+
+
+@pytest.mark.parametrize(
+    ("entry", "most"), [("train", 8), ("finetune", 8), ("timed", 8)], ids=lambda word: str(word)
+)
+def test_at_most_eight_controls_are_in_sight(entry, most):
+    page = opened()
+    page.segmented_control(key="entry").set_value(entry).run()
+    folded = {id(one) for fold in page.sidebar.expander for kind in KINDS for one in fold.get(kind)}
+    every = [one for kind in KINDS for one in page.sidebar.get(kind) if id(one) not in folded]
+    assert 4 <= len(every) <= most
+
+
+KINDS = ("button_group", "selectbox", "text_input", "number_input", "slider", "text_area")
+
+
+def test_fine_tuning_opens_on_an_owned_card_at_home_with_qlora_in_the_link():
+    page = opened()
+    page.segmented_control(key="entry").set_value("finetune").run()
+    query = dict(parse_qsl(marker(healthy(page))[1:]))
+    assert query["hardware"] == "rtx-4090" and query["pay"] == "own" and query["pue"] == "1"
+    assert page.query_params["qlora"] == "1"
+    assert "hours" in figure(page, "wall_hours")
+    page.selectbox(key="finetune").select("full").run()
+    assert "qlora" not in page.query_params
+    assert "does not fit" in body(page)
+    assert body(page).index("QLoRA, and recompute") < body(page).index("devices or more")
+
+
+def test_a_run_that_fits_says_how_full_the_memory_is():
+    shown = body(opened("params=7e9&tokens=2e12&hardware=h100&devices=64"))
+    assert re.search(r"fits, \d+ % of", shown)
+
+
+def test_ten_examples_are_one_click_away_and_each_is_answered():
+    page = unfolded(opened(), "examples")
+    assert len(EXAMPLES) == 10
+    for number, (_text, query) in enumerate(EXAMPLES):
+        page.button(key=f"example_{number}").click().run()
+        assert not notices(healthy(page))
+        shown = dict(parse_qsl(marker(page)[1:]))
+        asked = from_link(dict(parse_qsl(query)))[0]
+        assert shown["hardware"] == CATALOG.device(asked.hardware).id
+        assert shown.get("preset") == asked.preset
+
+
+def test_an_unknown_picture_on_markdown_and_html_in_a_link_load_nothing():
+    page = opened("hardware=![x](http://192.0.2.1/x.png)&site=<img src=http://192.0.2.1/y.png>")
+    assert "h1" in marker(page)
+    shown = body(page) + " ".join(element.value for element in page.markdown)
+    assert "<img" not in shown and "](http" not in " ".join(e.value for e in page.markdown)

@@ -1,0 +1,77 @@
+"""The pages Explore and Plan as a visitor without a browser sees them."""
+
+import html
+import re
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from estimator.catalog import Catalog
+from estimator.estimation.answer import answer_scenario
+from estimator.scenario.scenario import Scenario
+from estimator.web.shared import language
+from estimator.web.shared.amounts import amount
+
+
+@pytest.fixture(autouse=True)
+def english():
+    yield
+    language.use("en")
+
+
+def drawn(path):
+    from estimator.web.shared import site
+    from estimator.web.site_map import PAGES
+
+    site.draw(next(page for page in PAGES if page.path == path))
+
+
+def opened(path, **query):
+    page = AppTest.from_function(drawn, default_timeout=120, args=(path,))
+    for name, value in query.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception, page.exception[0].message
+    blocks = [element.proto.body for element in page.get("html")]
+    body = " ".join(block for block in blocks if not block.startswith("<style>"))
+    return body, html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)))
+
+
+def test_the_first_plan_and_its_link_say_the_same():
+    body, text = opened("plan")
+    assert re.search(r"is the cheapest plan: .*All limits hold with \d", text)
+    query = dict(re.findall(r"[?&](\w+)=([^&\"]*)", html.unescape(body.split('href="')[1])))
+    scenario = Scenario(
+        params=7e9,
+        tokens=140e9,
+        hardware=query["hardware"],
+        devices=float(query["devices"]),
+        site=query["site"],
+        price_kind=query["price_kind"],
+    )
+    cost = answer_scenario(scenario, Catalog.open()).estimate["cost_usd"]
+    assert amount(float(cost.mid), "USD") in text.split("All limits hold")[0]
+
+
+def test_limits_that_no_design_keeps_show_the_nearest_one():
+    _body, text = opened("plan", budget="10", days="1", show="binds", fs="1.4")
+    assert "No plan keeps all limits with 80 %. The nearest does with" in text
+    assert "10 % more of any one limit does not make a plan possible" in text
+
+
+def test_a_bad_link_of_plan_is_adjusted_and_said():
+    _body, text = opened("plan", budget="much", aim="fun", show="table", fs="1.4")
+    assert "“budget” is not a number" in text
+    assert "“aim” is fun" in text
+
+
+def test_explore_says_what_moves_the_answer_most():
+    _body, text = opened("explore")
+    assert re.search(r"What moves it most: Device, from .* to ", text)
+    assert "are beaten by none in time, cost and CO2e at once" in text
+
+
+@pytest.mark.parametrize("show", ["sweep", "map"])
+def test_words_can_be_swept_too(show):
+    _body, text = opened("explore", show=show, fs="1.4", x="hardware", y="site", quantity="co2e_kg")
+    assert "7 B parameters" in text or "7 billion parameters" in text

@@ -1,0 +1,121 @@
+"""The pages about limits as a visitor without a browser sees them: figures, links, languages."""
+
+import html
+import re
+from urllib.parse import parse_qsl
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from estimator.claims.ledger import RECOMPUTED
+from estimator.web.shared import language
+from estimator.web.site_map import PAGES
+
+PATHS = ("claims", "brain", "levers", "scaling", "trends", "depth", "exercises", "method")
+
+
+@pytest.fixture(autouse=True)
+def english():
+    yield
+    language.use("en")
+
+
+def drawn(path):
+    from estimator.web.shared import site
+    from estimator.web.site_map import PAGES
+
+    site.draw(next(page for page in PAGES if page.path == path))
+
+
+def opened(path, query=""):
+    page = AppTest.from_function(drawn, default_timeout=120, args=(path,))
+    for name, value in parse_qsl(query):
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def text(page):
+    blocks = [element.proto.body for element in page.get("html")]
+    body = " ".join(block for block in blocks if not block.startswith("<style>"))
+    return html.unescape(re.sub(r"<[^>]+>", " ", body))
+
+
+def slides():
+    return [(page.path, show) for page in PAGES if page.path in PATHS for show in page.slides]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_opens_without_a_query_and_says_something(path):
+    page = opened(path)
+    assert len(text(page)) > 300
+
+
+@pytest.mark.parametrize(("path", "show"), slides())
+@pytest.mark.parametrize("lang", ["en", "de"])
+def test_every_slide_opens_in_every_language(path, show, lang):
+    page = opened(path, f"show={show}&fs=1.4&lang={lang}")
+    assert "Share and export" not in [one.value for one in page.subheader]
+    assert text(page)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_bad_link_is_adjusted_and_said(path):
+    page = opened(path, "claim=nonsense&hardware=nonsense&nonsense=1&layers=-5&amount=x")
+    assert "“nonsense”" in text(page)
+
+
+@pytest.mark.parametrize("claim", RECOMPUTED)
+def test_every_claim_has_a_view_with_its_formula(claim):
+    page = opened("claims", f"claim={claim}")
+    told = text(page)
+    assert "Open this case" in told and "recomputed" in told
+
+
+def test_the_claims_page_tells_355_years():
+    assert "314 ZFLOP / 28 TFLOP/s = 355 years" in text(opened("claims", "claim=gpt3-v100"))
+
+
+@pytest.mark.parametrize("claim", [name for name, one in RECOMPUTED.items() if one])
+def test_the_link_of_a_claim_opens_its_page_without_a_notice(claim):
+    from estimator.catalog import Catalog
+    from estimator.claims.ledger import claim as recompute
+
+    found = recompute(claim, Catalog.open())
+    if found.finding.scenario is None:
+        page = opened(found.finding.page, found.link.partition("?")[2])
+        assert "adjusted" not in text(page) and "known" not in text(page)[:200]
+
+
+def test_levers_say_where_hardware_gains_nothing():
+    told = text(opened("levers", "weights=4&batch=4096&context=1&zeros=0.1"))
+    assert "bound by the compute" in told and "Zeros in no pattern" in told
+
+
+def test_a_budget_in_days_buys_a_model():
+    told = text(opened("scaling", "amount=30&unit=days&hardware=h100-sxm&devices=64"))
+    assert "best spent on" in told and "30 days" in told
+
+
+def test_the_trends_tell_the_row_behind_each_record():
+    assert "runs/published_runs.csv, line" in text(opened("trends", "view=compute"))
+
+
+def test_the_answers_stay_hidden_until_asked_and_print_as_a_page():
+    from estimator.web.exercises.page import computed, printable
+
+    page = opened("exercises")
+    assert len(page.expander) >= len(computed()) >= 10
+    told = printable(computed())
+    assert told.count("<details>") == len(computed()) and "355 years" in told
+
+
+def test_the_method_page_states_what_the_code_and_the_profiles_do():
+    from estimator.web.method.page import MODULES, numbers, printable, stated
+
+    for part in MODULES:
+        assert stated(part)[0].endswith(("?", ".", ":")) or stated(part)[0]
+    told = printable()
+    assert "PUE x (device + host + network power)" in told and "2085.43" in told
+    assert len(numbers("utilization.mechanism")) > 20

@@ -1,0 +1,177 @@
+"""Figures without a server: the core's formulas in Vega give the core's numbers."""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+import vl_convert
+
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import Uncertain
+from estimator.estimation.answer import answer_scenario
+from estimator.scenario.scenario import Scenario
+from estimator.web.offline import citation, html
+from estimator.web.offline.export import Wish, content_of
+from estimator.web.offline.scenario_figure import _estimate, model_of, specification
+from estimator.web.offline.trace import Tape
+from estimator.web.shared.charts import Look
+
+CATALOG = Catalog.open()
+SCENARIOS = (
+    Scenario(params=7e9, tokens=2e12, hardware="h100-sxm", devices=64.0, site="us"),
+    Scenario(preset="gpt-3", hardware="v100-sxm2-16", devices=1024.0, site="fr", interval=0.95),
+    Scenario(params=1e9, tokens=2e10, hardware="a100-sxm-80", devices=8.0, pay="own", site="de"),
+    Scenario(flop=1e15, hardware="human-brain", precision="equivalent"),
+    Scenario(device_hours=1e4, hardware="tpu-v4", devices=32.0, site="se"),
+    Scenario(params=7e9, tokens=1e9, finetune="lora", hardware="rtx-4090", attempts=2.0),
+    Scenario(params=7e9, tokens=1e11, hardware="h100", devices=512.0, power_cap=400.0),
+    Scenario(flop=1e22, hardware="h100", utilization=0.4, price=2.0, pue=1.1, devices=9.0),
+)
+ROWS = 125
+"""Of each scenario: a thousand in all."""
+
+
+def drawn(sliders, seed):
+    """Values within the ends of the sliders, some of them at the ends."""
+    rng = np.random.default_rng(seed)
+    rows = {}
+    for slider in sliders:
+        places = rng.uniform(size=ROWS)
+        places[:2] = 0.0, 1.0
+        if slider.logarithmic:
+            values = slider.low * (slider.high / slider.low) ** places
+        else:
+            values = slider.low + (slider.high - slider.low) * places
+        rows[slider.name] = np.round(values) if slider.whole else values
+    return rows
+
+
+def by_vega(model, rows):
+    """Evaluate the expressions of a figure by Vega itself: quantity -> low, mid, high."""
+    names = {*rows, *model.steps}
+
+    def cell(text):
+        return re.sub(r"[A-Za-z_]\w*", lambda m: f"datum.{m[0]}" if m[0] in names else m[0], text)
+
+    wanted = {
+        f"{name}_{end}": text
+        for name in model.bounds
+        for end, text in enumerate(model.bounds[name])
+    }
+    values = [
+        dict(zip(rows, map(float, row), strict=True)) for row in zip(*rows.values(), strict=True)
+    ]
+    steps = [
+        {"type": "formula", "expr": cell(text), "as": name}
+        for name, text in {**model.steps, **wanted}.items()
+    ]
+    marks = [
+        {
+            "type": "symbol",
+            "name": name,
+            "from": {"data": "rows"},
+            "encode": {"enter": {"x": {"field": name}}},
+        }
+        for name in wanted
+    ]
+    spec = {"data": [{"name": "rows", "values": values, "transform": steps}], "marks": marks}
+    drawn_marks = vl_convert.vega_to_scenegraph(spec)["scenegraph"]["items"][0]["items"]
+    return {
+        mark["name"]: np.array([item.get("x", 0.0) for item in mark["items"]])
+        for mark in drawn_marks
+        if mark.get("name") in wanted
+    }
+
+
+@pytest.mark.parametrize("number", range(len(SCENARIOS)))
+def test_a_thousand_scenarios_agree_with_the_core(number):
+    answer = answer_scenario(SCENARIOS[number], CATALOG)
+    model = model_of(answer)
+    rows = drawn(model.sliders, number)
+    found = by_vega(model, rows)
+    expected = _estimate(answer, lambda slider: rows[slider.name])
+    for name in model.bounds:
+        low, high = expected[name].interval(answer.level)
+        for end, bound in enumerate((low, expected[name].mid, high)):
+            want = np.broadcast_to(bound, ROWS)
+            np.testing.assert_allclose(found[f"{name}_{end}"], want, rtol=1e-6, atol=1e-300)
+
+
+def test_as_authored_the_figure_is_the_answer():
+    for scenario in SCENARIOS:
+        answer = answer_scenario(scenario, CATALOG)
+        model = model_of(answer)
+        assert len(model.bounds) >= 3
+        for name, authored in model.authored.items():
+            assert authored == pytest.approx(float(answer.estimate[name].mid), rel=1e-12)
+        for slider in model.sliders:
+            assert slider.low <= slider.value <= slider.high
+
+
+def test_a_traced_number_computes_what_it_writes():
+    tape = Tape()
+    x = tape.variable("x", 3.0)
+    result = np.minimum(np.where(x > 2, x**2 - 1, 0.0), 100.0) / np.float64(4)
+    assert float(result) == 2.0
+    assert list(tape.needed([result.name]).values()) == [
+        "(x > 2.0)",
+        "pow(x, 2.0)",
+        "(s1 - 1.0)",
+        "(s0 ? s2 : 0.0)",
+        "min(s3, 100.0)",
+        "(s4 / 4.0)",
+    ]
+    assert (Uncertain(x, {"a": 0.1}) * 2).mid.name in tape.steps
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("name", ["scenario", "devices", "parts", "uncertainty"])
+def test_every_figure_is_a_picture_with_text(name, dark):
+    answer = answer_scenario(SCENARIOS[0], CATALOG)
+    wish = Wish(name=name, dark=dark)
+    svg = content_of(".svg", wish, answer, CATALOG).decode()
+    texts = [element.text for element in ET.fromstring(svg).iter() if element.tag.endswith("text")]
+    assert any(text and re.search(r"\d", text) for text in texts)
+    assert ("#171614" in svg) == dark
+
+
+def test_the_other_files_hold_the_answer():
+    answer = answer_scenario(SCENARIOS[0], CATALOG)
+    wish = Wish(name="scenario")
+    assert content_of(".png", wish, answer, CATALOG).startswith(b"\x89PNG")
+    assert content_of(".pdf", wish, answer, CATALOG).startswith(b"%PDF")
+    told = json.loads(content_of(".json", wish, answer, CATALOG))
+    assert told["data_version"] == CATALOG.data_version
+    energy = float(answer.estimate["energy_kwh"].mid)
+    assert (
+        f"energy_kwh,{told['results']['energy_kwh']['low']}"
+        in content_of(".csv", wish, answer, CATALOG).decode()
+    )
+    assert told["results"]["energy_kwh"]["mid"] == energy
+    card = content_of(".md", wish, answer, CATALOG).decode()
+    grams = float(re.search(r"emissions: (\S+)", card)[1])
+    assert grams == pytest.approx(1000 * float(answer.estimate["co2e_kg"].mid), rel=1e-3)
+    tex = content_of(".tex", wish, answer, CATALOG).decode()
+    assert r"\times" in tex and r"80\,\%" in tex and CATALOG.data_version in tex
+    assert "@software{twenty-watts," in citation.bibtex("abc", 2026)
+
+
+def test_one_file_holds_everything_and_no_text_breaks_out_of_it():
+    answer = answer_scenario(SCENARIOS[0], CATALOG)
+    model = model_of(answer)
+    spec = specification(model, Look())
+    page = html.page(
+        spec,
+        model.sliders,
+        Look(),
+        title="</script><script>alert(1)",
+        caption="caption",
+        sources=[("<b>", "https://example.org/?a=1&b=2")],
+    )
+    assert page.count("<script>") == page.count("</script>") == 2
+    assert "<b>" not in page
+    ours = page.replace(html.library(), "")
+    assert not re.search(r'(?:src|href)="(?!https://example\.org)', ours)
+    assert "default-src 'none'" in ours

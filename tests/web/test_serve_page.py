@@ -1,0 +1,65 @@
+"""The page Serve as a visitor without a browser sees it: figures, slides, refusals, links."""
+
+import html
+import re
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from estimator.web.shared import language
+
+SLIDES = ("figures", "curve", "roofline", "energy", "api")
+
+
+@pytest.fixture(autouse=True)
+def english():
+    yield
+    language.use("en")
+
+
+def drawn():
+    from estimator.web.serve.page import PAGE
+    from estimator.web.shared import site
+
+    site.draw(PAGE)
+
+
+def opened(**query):
+    page = AppTest.from_function(drawn, default_timeout=120)
+    for name, value in query.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception, page.exception[0].message
+    blocks = [element.proto.body for element in page.get("html")]
+    body = " ".join(block for block in blocks if not block.startswith("<style>"))
+    return page, html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)))
+
+
+def test_the_page_answers_in_its_first_sentence():
+    _page, text = opened()
+    assert re.match(r" ?[\d.]+ \w?Wh per answer, [\d.]+ \$ per million tokens, [\d.]+ ms per", text)
+
+
+@pytest.mark.parametrize("show", SLIDES)
+def test_every_slide_stands_alone(show):
+    page, text = opened(show=show, fs="1.4")
+    assert text
+    assert not page.code
+
+
+def test_a_model_that_does_not_fit_is_refused_with_the_devices_that_hold_it():
+    _page, text = opened(model="llama-3.1-405b", hardware="h100-sxm", devices="2")
+    assert re.search(r"do not fit in 2 x NVIDIA H100 .*: 16 would hold them", text)
+
+
+def test_a_bad_link_is_adjusted_and_said():
+    _page, text = opened(model="nonsense", concurrency="x", devices="-3")
+    assert "“model” is nonsense" in text
+    assert "“concurrency” is not a number" in text
+
+
+def test_a_link_shows_the_set_up_that_it_names():
+    _page, text = opened(
+        model="gpt-oss-20b", hardware="rtx-4090", precision="mxfp4", concurrency="1"
+    )
+    assert "RTX 4090, 1 answers at a time" in text

@@ -1,0 +1,47 @@
+"""The site as a whole: pages, groups, slides, the recipe for another page."""
+
+from pathlib import Path
+
+from estimator.web.shared import language, snippets
+from estimator.web.site_map import PAGES
+
+WEB = Path(__file__).parents[2] / "estimator" / "web"
+
+
+def test_every_page_has_a_path_of_its_own_and_a_folder_of_that_name():
+    paths = [page.path for page in PAGES]
+    assert len(set(paths)) == len(paths)
+    assert all((WEB / path / "page.py").is_file() for path in paths)
+
+
+def test_every_folder_of_a_page_is_on_the_site_map():
+    folders = {path.parent.name for path in WEB.glob("*/page.py")}
+    assert folders == {page.path for page in PAGES}
+
+
+def test_every_page_has_slides_and_says_what_is_on_them():
+    for page in PAGES:
+        assert page.slides
+        assert all(name.isidentifier() and text.strip() for name, text in page.slides.items())
+
+
+def test_a_snippet_holds_the_address_and_nothing_of_a_title_breaks_out():
+    address = "http://localhost:8501/?show=parts&fs=1.4"
+    title = '7B on "64 H100" <script>\nnext [line]'
+    for name, writer, _language in snippets.WRITERS.values():
+        text = writer(address, title)
+        assert "show=parts" in text, name
+        assert "<script>" not in text or name in ("Quarto", "PowerPoint", "Jupyter", "Markdown")
+    for writer in (snippets.iframe, snippets.reveal):
+        assert '"64 H100"' not in writer(address, title)
+    assert "\n" not in snippets.markdown(address, title)
+
+
+def test_a_text_without_a_translation_stays_english():
+    language.use("de")
+    try:
+        assert language._("Estimate") == "Schätzung"
+        assert language._("no such text") == "no such text"
+        assert language.ngettext("{n} run", "{n} runs", 2) == "{n} runs"
+    finally:
+        language.use("en")

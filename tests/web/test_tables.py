@@ -1,0 +1,125 @@
+"""Tables: what charts and files are made of adds up and says what the answer says."""
+
+import pytest
+
+from estimator.catalog import Catalog
+from estimator.estimation.answer import Answer, answer_scenario
+from estimator.scenario.scenario import Scenario
+from estimator.web.shared.tables import (
+    COMPARED,
+    between,
+    credit,
+    devices_table,
+    doubted,
+    doubts_table,
+    inputs_table,
+    other_devices,
+    parts_table,
+    results_table,
+)
+from tests.measured_runs import several, store
+
+CATALOG = Catalog.open()
+SCENARIO = Scenario(params=7e9, tokens=2e12, hardware="h100-sxm", devices=64.0, site="us")
+
+
+@pytest.fixture(scope="module")
+def answer() -> Answer:
+    return answer_scenario(SCENARIO, CATALOG)
+
+
+def test_results_are_those_of_the_estimate(answer):
+    table = results_table(answer).set_index("quantity")
+    assert table.loc["energy_kwh", "mid"] == float(answer.estimate["energy_kwh"].mid)
+    assert (table["low"] <= table["mid"]).all() and (table["mid"] <= table["high"]).all()
+
+
+def test_parts_add_up_to_the_energy(answer):
+    table = parts_table(answer)
+    assert table["energy_kwh"].sum() == pytest.approx(float(answer.estimate["energy_kwh"].mid))
+    assert table["share"].sum() == pytest.approx(1.0)
+
+
+def test_without_known_power_there_are_no_parts():
+    unknown = [device for device in CATALOG.devices() if "tdp_w" not in device.records]
+    for device in unknown[:2]:
+        scenario = Scenario(flop=1e20, hardware=device.id, precision=next(iter(device.peaks)))
+        answer = answer_scenario(scenario, CATALOG)
+        assert parts_table(answer).empty
+        assert doubted(answer) == "device_hours"
+        assert not doubts_table(answer).empty
+
+
+def test_doubts_are_sorted_and_share_the_whole(answer):
+    table = doubts_table(answer)
+    assert list(table["share"]) == sorted(table["share"], reverse=True)
+    assert table["share"].sum() == pytest.approx(1.0, abs=0.01)
+
+
+def test_one_doubt_alone_is_narrower_than_all_together(answer):
+    table = doubts_table(answer)
+    low, high = answer.estimate["energy_kwh"].interval(answer.level)
+    assert (table["energy_kwh_low"] >= low).all()
+    assert (table["energy_kwh_high"] <= high).all()
+
+
+@pytest.mark.parametrize("hardware", ["h100-sxm", "human-brain", "v100-sxm2-16"])
+def test_five_other_devices_never_the_own_one(hardware):
+    answer = answer_scenario(
+        Scenario(preset="gpt-3", hardware=hardware, devices=8.0, site="fr"), CATALOG
+    )
+    others = other_devices(answer, CATALOG)
+    assert len({other.device.id for other in others} - {hardware}) == 5
+    assert {float(other.run.devices) for other in others} == {8.0}
+
+
+def test_what_was_said_of_the_device_stays_with_the_device():
+    scenario = Scenario(flop=1e22, hardware="h100-sxm", utilization=0.4, price=9.0)
+    others = other_devices(answer_scenario(scenario, CATALOG), CATALOG)
+    assert all(other.inputs["utilization"].basis != "given" for other in others)
+    assert all(
+        other.inputs["price_usd_per_h"].basis != "given"
+        for other in others
+        if "price_usd_per_h" in other.inputs
+    )
+
+
+def test_a_run_known_only_by_its_hours_is_not_moved():
+    answer = answer_scenario(Scenario(device_hours=1e3, hardware="h100-sxm"), CATALOG)
+    assert other_devices(answer, CATALOG) == []
+
+
+@pytest.mark.parametrize("quantity", COMPARED)
+def test_devices_are_sorted_with_one_own(answer, quantity):
+    table = devices_table([answer, *other_devices(answer, CATALOG)], quantity)
+    assert list(table[f"{quantity}_mid"]) == sorted(table[f"{quantity}_mid"])
+    assert list(table["whose"]).count("yours") == 1
+    assert (table["base"] <= table[f"{quantity}_low"]).all() and (table["base"] > 0).all()
+    for row in table.to_dict("records"):
+        span = between(quantity, row[f"{quantity}_low"], row[f"{quantity}_high"])
+        assert row["told"] == f"{row['label']} ({span})", "the pointer tells the interval"
+
+
+def test_every_input_that_was_not_said_names_its_source(answer):
+    table = inputs_table(answer, CATALOG)
+    assert set(table["key"]) == set(answer.inputs)
+    looked_up = table[table["basis"] != "you said so"]
+    assert (looked_up["title"] != "").all() and (looked_up["publisher"] != "").all()
+
+
+def test_credit_names_publishers_with_years(answer):
+    assert "(20" in credit(answer, CATALOG, ("tdp_w", "power."))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_measured_runs_corrected_names_these_as_its_source(tmp_path, monkeypatch, count):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    store(*several()[:count])
+    calibrated = answer_scenario(SCENARIO, CATALOG)
+    table = inputs_table(calibrated, CATALOG).set_index("key")
+    told = {1: "measured run r-bench", 2: "2 measured runs"}[count]
+    for key in ("utilization", "device_power_w"):
+        assert table.loc[key, "basis"] == "calibrated"
+        assert table.loc[key, "title"] == told
+    assert table.loc["utilization.prior", "input"] == "utilization before the runs"
+    assert "measured runs (2026)" in credit(calibrated, CATALOG, ("utilization",))

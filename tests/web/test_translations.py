@@ -1,0 +1,63 @@
+"""Every text of the pages about limits is in every catalogue, with the same places for figures."""
+
+import re
+
+import pytest
+
+from estimator.catalog import Catalog
+from estimator.core.phrase import say
+from estimator.web.shared import language
+from estimator.web.shared.amounts import amount, localised, sentence
+from estimator.web.shared.texts import claim_texts, texts_of
+
+PAGES = ("claims", "brain", "levers", "scaling", "trends", "depth", "exercises", "method")
+OTHERS = [name for name in language.languages() if name != language.ENGLISH]
+
+
+def texts():
+    pages = texts_of(*(f"web/{page}" for page in PAGES), "web/shared/amounts.py")
+    return pages | texts_of("claims", "levers") | claim_texts(Catalog.open())
+
+
+def catalogue(name):
+    path = language.FOLDER / name / "LC_MESSAGES" / f"{language.DOMAIN}.po"
+    return language.entries(path.read_text(encoding="utf-8"))
+
+
+def test_there_are_texts_and_german():
+    assert len(texts()) > 400
+    assert "de" in OTHERS
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_no_text_is_left_out(name):
+    known = catalogue(name)
+    assert sorted(text for text in texts() if text not in known) == []
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_translation_has_the_places_of_its_text(name):
+    for text, told in catalogue(name).items():
+        places = sorted(re.findall(r"{[^}]*}", text))
+        assert all(sorted(re.findall(r"{[^}]*}", one)) == places for one in told), text
+
+
+@pytest.fixture
+def german():
+    language.use("de")
+    yield
+    language.use("en")
+
+
+def test_german_writes_a_comma_and_its_own_units(german):
+    assert amount(355.4 * 1.001, "year") == "356 Jahre"
+    assert amount(1.29e6, "kWh") == "1,29 GWh"
+    assert localised("1,234.5 days") == "1.234,5 Tage"
+    assert amount(4.67e9, "1") == "4,67 Milliarden"
+
+
+def test_a_phrase_is_said_in_german_with_its_figures(german):
+    told = say(
+        "{days} days × {devices} TPUs × 24 h = {hours} h", days="14", devices="16", hours="5,380"
+    )
+    assert sentence(told) == "14 Tage × 16 TPUs × 24 h = 5.380 h"

@@ -1,0 +1,396 @@
+"""Ledgers of all that is no decoder against reference counts, laws, and refusals."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from estimator.cli import main
+from estimator.workload.families.torchvision import CONFIGS, NETS, is_named, named_architecture
+from estimator.workload.huggingface import architecture, model_ledger
+from estimator.workload.ledger import ITEM_UNITS, Inputs
+from estimator.workload.network_class import configured_kind
+from estimator.workload.registry import CLASSES, FAMILIES, family
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+ROWS = list(csv.DictReader((GOLDEN / "networks.csv").read_text().splitlines()))
+COUNTED = [row for row in ROWS if row["forward_flop"]]
+TRAINED = [row for row in ROWS if row["training_flop"]]
+CONFIGS_READ = {
+    row["config"]: json.loads((GOLDEN / "networks" / f"{row['config']}.json").read_text())
+    for row in ROWS
+}
+BERT = {"model_type": "bert", "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2}
+CHUNK_EDGE = 2e-5
+"""Padding of causal convolutions that the counter counts and no kernel computes."""
+
+
+ROUNDING = 1e6
+"""Published to a thousandth of 1e9 multiply-adds, two FLOPs each. [flop]"""
+
+
+def name_of(row):
+    return row["config"]
+
+
+def ledger(name, **inputs):
+    return model_ledger(CONFIGS_READ[name], **inputs)
+
+
+def length(row):
+    return int(row["seq_len"]) if row["seq_len"] else None
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+def test_parameters_equal_those_of_the_reference_model(row):
+    assert ledger(row["config"]).params_total == int(row["params_total"])
+
+
+@pytest.mark.parametrize("row", COUNTED, ids=name_of)
+def test_forward_flop_equal_those_of_the_reference_counter(row):
+    counted = ledger(row["config"], seq_len=length(row)).forward_flop
+    assert counted == pytest.approx(int(row["forward_flop"]), rel=CHUNK_EDGE)
+
+
+@pytest.mark.parametrize("row", TRAINED, ids=name_of)
+def test_training_flop_equal_those_of_the_corrected_counter(row):
+    """Gradients of what has no parameters, as masks and sines, are counted on one side only."""
+    counted = ledger(row["config"], seq_len=length(row)).training_flop
+    assert counted == pytest.approx(int(row["training_flop"]), rel=2e-3)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+def test_arrays_equal_a_loop_over_scalars(row):
+    text = row["seq_len"] != ""
+    sizes = np.array([16_000, 24_000] if row["seq_len"] == "16000" else [32, 64])
+    batches = np.array([[1.0], [3.0]])
+    if text:
+        table = ledger(row["config"], batch=batches, seq_len=sizes).training_flop
+        alone = ledger(row["config"], batch=3, seq_len=int(sizes[1])).training_flop
+    else:
+        sizes = np.array([128, 224])
+        table = ledger(row["config"], batch=batches, image_size=sizes).training_flop
+        alone = ledger(row["config"], batch=3, image_size=224).training_flop
+    assert np.broadcast_to(table, (2, 2))[1, 1] == alone
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+def test_laws_of_a_ledger(row):
+    once, causal = ledger(row["config"]), ledger(row["config"], causal=True)
+    assert 0 < once.params_active <= once.params_total
+    assert type(once.params_total) is int
+    assert 0 <= once.params_embedding < once.params_total
+    assert 2 < once.training_flop / once.forward_flop <= 3
+    assert causal.forward_flop <= once.forward_flop
+    assert once.warnings == ()
+    assert np.all(np.asarray(once.items) > 0)
+    assert once.item_unit in ITEM_UNITS
+
+
+def test_every_family_has_a_golden_config():
+    read = {config.get("model_type", config.get("_class_name")) for config in CONFIGS_READ.values()}
+    decoders = {
+        json.loads(path.read_text())["model_type"] for path in (GOLDEN / "configs").glob("*.json")
+    }
+    remote = json.loads((GOLDEN / "remote_code.json").read_text()).values()
+    published = {entry["config"]["model_type"] for entry in remote}
+    assert read | decoders | published | {"kimi_k2"} >= {*FAMILIES, *CLASSES}
+
+
+def test_a_type_has_one_reader():
+    with pytest.raises(ValueError, match="bert has a reader already"):
+        family("bert")(lambda fields: None)
+    assert len(FAMILIES) >= 240
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "multiply_adds"),
+    [  # pytorch.org/vision: weights' meta data
+        ("alexnet", 61_100_840, 0.714e9),
+        ("vgg16", 138_357_544, 15.47e9),
+        ("vgg19_bn", 143_678_248, 19.63e9),
+        ("densenet121", 7_978_856, 2.83e9),
+        ("resnet18", 11_689_512, 1.81e9),
+        ("resnet50", 25_557_032, 4.09e9),
+        ("resnext50_32x4d", 25_028_904, 4.23e9),
+        ("wide_resnet50_2", 68_883_240, 11.4e9),
+        ("mobilenet_v2", 3_504_872, 0.301e9),
+        ("mobilenet_v3_large", 5_483_032, 0.217e9),
+        ("mobilenet_v3_small", 2_542_856, 0.057e9),
+        ("efficientnet_b0", 5_288_548, 0.386e9),
+        ("efficientnet_b7", 66_347_960, 37.75e9),
+        ("convnext_base", 88_591_464, 15.36e9),
+        ("swin_t", 28_288_354, 4.49e9),
+        ("regnet_y_400mf", 4_344_144, 0.402e9),
+        ("regnet_y_3_2gf", 19_436_338, 3.176e9),
+        ("regnet_y_16gf", 83_590_140, 15.912e9),
+        ("regnet_x_3_2gf", 15_296_552, 3.177e9),
+        ("vit_b_16", 86_567_656, 17.56e9),
+        ("vit_h_14", 632_045_800, 167.29e9),
+    ],
+)
+def test_networks_by_name_are_as_torchvision_publishes_them(name, params, multiply_adds):
+    built = named_architecture(name).ledger(Inputs())
+    assert built.params_total == params
+    tolerance = 0.07 if name == "efficientnet_b7" else 5e-3
+    assert built.forward_flop == pytest.approx(2 * multiply_adds, rel=tolerance, abs=ROUNDING)
+
+
+@pytest.mark.parametrize("name", [*NETS, *CONFIGS])
+def test_every_name_builds_and_its_first_layer_has_no_input_gradient(name):
+    built = named_architecture(name, classes=10).ledger(Inputs(batch=2))
+    assert 2.89 < built.training_flop / built.forward_flop < 3
+
+
+def test_the_command_takes_names_files_and_presets(capsys):
+    def answer(*words):
+        assert main(["model", *words, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    by_name, preset = answer("resnet50", "--batch", "4"), answer("resnet-50", "--batch", "4")
+    assert by_name["params_total"] == preset["params_total"] == 25_557_032
+    assert by_name["forward_flop"] == preset["forward_flop"] == 4 * 8178368512
+    path = GOLDEN / "networks" / "whisper-base.json"
+    assert answer(str(path))["params_total"] == 72_593_920
+    assert answer("vgg16", "--image-size", "64")["training_flop"] > 0
+
+
+def test_names_are_read_without_case_separators_and_tags():
+    assert is_named("ResNet-50") and is_named("vit_base_patch16_224.augreg_in21k")
+    assert not is_named("gpt-3") and not is_named("")
+    with pytest.raises(ValueError, match="'resnet51' is no known architecture: known are resnet50"):
+        named_architecture("resnet51")
+    with pytest.raises(ValueError, match="num_classes must be a positive integer"):
+        named_architecture("resnet50", classes=0)
+
+
+def test_a_config_of_timm_is_read_by_the_architecture_it_names():
+    config = {"architecture": "resnet50", "num_classes": 10}
+    assert model_ledger(config).params_total == 25_557_032 - 990 * 2049
+
+
+def test_albert_holds_its_layer_once_and_runs_it_twelve_times():
+    shared = ledger("albert-base-v2")
+    assert shared.terms["mlp/up"].params == 768 * 3072 + 3072
+    assert shared.terms["mlp/up"].flop == 12 * 2 * 768 * 3072 * 512
+
+
+def test_causality_and_windows_touch_what_is_masked_only():
+    assert ledger("bert-base-uncased", causal=True) == ledger("bert-base-uncased")
+    full, causal = ledger("t5-3b"), ledger("t5-3b", causal=True)
+    halved = [part for part in full.terms if full.terms[part] != causal.terms[part]]
+    assert halved == ["decoder/attention/scores", "decoder/attention/reduce"]
+    assert causal.terms[halved[0]].flop == full.terms[halved[0]].flop / 2
+    wide, narrow = (ledger("modernbert-base", windowed=flag) for flag in (False, True))
+    assert wide.terms["attention/scores"].flop > 2 * narrow.terms["attention/scores"].flop
+
+
+def test_the_head_of_flan_t5_is_its_own_and_that_of_t5_is_not():
+    assert ledger("flan-t5-base").params_total == 247_577_856  # its published checkpoint
+    tied = {**CONFIGS_READ["flan-t5-base"], "tie_word_embeddings": True}
+    assert 247_577_856 - model_ledger(tied).params_total == 32128 * 768
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens"),
+    [
+        ("bert-base-uncased", 512),
+        ("roberta-base", 512),
+        ("t5-11b", 1024),
+        ("bart-base", 2048),
+        ("whisper-base", 1500 + 448),
+        ("wav2vec2-base", 499),  # ten seconds
+        ("vit-base-p16-224", 197),
+        ("deit-base-distilled", 198),
+        ("resnet-18", 1),
+        ("swin-tiny", 56 * 56),
+        ("clip-vit-base-p32", 77 + 50),
+        ("llava-1.5-7b", 2048),
+        ("mamba-130m", 2048),
+        ("sd1-unet", 1),
+        ("dit-xl-2", 256),
+    ],
+)
+def test_default_inputs(name, tokens):
+    assert ledger(name).items == tokens
+
+
+def test_a_decoder_with_a_cross_attention_caches_its_own_keys_and_values():
+    assert ledger("whisper-base").kv_cache_bytes_per_token() == 6 * 2 * 512 * 2
+    assert ledger("llava-1.5-7b").kv_cache_bytes_per_token() == 32 * 2 * 4096 * 2
+    assert ledger("mamba-130m").kv_cache_bytes_per_token() == 0
+
+
+def test_a_sequence_beyond_the_model_is_warned_about():
+    (warning,) = ledger("bert-base-uncased", seq_len=1024).warnings
+    assert warning == "seq_len 1024 is beyond the model's 512 positions"
+
+
+def test_an_unknown_head_is_warned_about():
+    read = model_ledger({**BERT, "architectures": ["BertForPoetry"]})
+    assert read.warnings == ("the head of BertForPoetry is not counted",)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({**BERT, "num_attention_heads": 5}, "num_attention_heads must divide hidden_size = 64"),
+        ({**BERT, "hidden_size": -1}, "hidden_size must be a positive integer"),
+        ({"model_type": "t5", "num_layers": "6"}, "num_layers must be a positive integer"),
+        ({"model_type": "resnet", "depths": [3, 4]}, "depths must have 4 items, one per stage"),
+        ({"model_type": "resnet", "depths": 3}, "depths must be a list"),
+        ({"model_type": "vit", "image_size": [224, 192]}, "image_size must be a positive integer"),
+        ({"model_type": "swin", "mlp_ratio": "4"}, "mlp_ratio must be a positive number"),
+        ({"model_type": "mamba2", "hidden_size": 64}, "num_heads times head_dim must be"),
+        ({"model_type": "clip", "text_config": {"hidden_size": 0}}, "text_config.hidden_size"),
+        ({"model_type": "llava", "vision_config": {"model_type": "x"}}, "not a known image tower"),
+        (
+            {"_class_name": "UNet2DConditionModel", "down_block_types": ["A", "B", "C", "D"]},
+            "block type 'A' is not known",
+        ),
+    ],
+)
+def test_a_bad_config_is_refused_by_key(config, message):
+    with pytest.raises(ValueError, match=message) as refusal:
+        architecture(config)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf")])
+def test_a_bad_quantity_is_refused(bad):
+    with pytest.raises(ValueError, match="image_size must be positive and finite"):
+        ledger("resnet-18", image_size=bad)
+    with pytest.raises(ValueError, match="batch must be positive and finite"):
+        ledger("wav2vec2-base", batch=bad)
+    with pytest.raises(ValueError, match="seq_len must be positive and finite"):
+        ledger("t5-3b", seq_len=bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [
+        ("wav2vec2-base", {"seq_len": 100}),
+        ("vit-base-p16-224", {"image_size": 8}),
+        ("sam-vit-base", {"image_size": 8}),
+        ("segformer-mit-b0", {"image_size": 16}),
+        ("dit-xl-2", {"image_size": 1}),
+    ],
+)
+def test_an_input_too_small_to_pass_is_refused(name, inputs):
+    with pytest.raises(ValueError, match="the input is too small for the network"):
+        ledger(name, **inputs)
+
+
+def test_the_cache_of_jamba_at_256k_tokens_is_the_published_4_gb():
+    """A. Lieber et al., "Jamba", 2024, arXiv:2403.19887, table 1."""
+    found = ledger("jamba-v0.1")
+    assert found.kv_cache_bytes_per_token() * 2**18 == 4 * 2**30
+
+
+def test_a_recurrent_state_does_not_grow_with_the_sequence():
+    mamba = ledger("mamba-130m")
+    assert mamba.kv_cache_bytes_per_token() == 0
+    assert mamba.kv_cache_bytes(10) == mamba.kv_cache_bytes(10_000) == mamba.state_bytes()
+    assert mamba.state_bytes() == 24 * 1536 * (16 + 4) * 2
+    assert mamba.kv_cache_bytes(10, batch=3) == 3 * mamba.state_bytes()
+
+
+def test_a_hybrid_caches_tokens_in_its_attention_layers_and_states_in_the_others():
+    found = ledger("bamba-9b")
+    per_token, state = found.kv_cache_bytes_per_token(), found.state_bytes()
+    assert per_token == 3 * 2 * 8 * 128 * 2
+    assert state == 29 * (8192 * 128 + (8192 + 2 * 128) * 4) * 2
+    assert found.kv_cache_bytes(1000) == 1000 * per_token + state
+
+
+def test_the_shared_block_of_zamba2_is_held_once_and_cached_at_each_of_its_places():
+    found = ledger("zamba2-2.7b")
+    assert found.kv_cache_bytes_per_token() == 9 * 2 * 32 * 160 * 2
+
+
+def test_an_image_size_is_refused_where_no_image_is_seen(capsys):
+    text, sight = (str(GOLDEN / "networks" / f"{n}.json") for n in ("bert-base-mlm", "resnet-18"))
+    assert main(["model", text, "--image-size", "384"]) == 1
+    assert "--image-size is for models that see" in capsys.readouterr().err
+    assert main(["model", sight, "--image-size", "384"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("gemma-3n-e4b-text", 20 * 2 * 2 * 256),
+        ("gemma-4-e2b-text", 12 * 2 * 256 + 3 * 2 * 512),
+        ("gemma-4-31b-text", 50 * 2 * 16 * 256 + 10 * 2 * 4 * 512),
+        ("minimax-text-01", 10 * 2 * 8 * 128),
+        ("llama-3.2-11b-vision", 32 * 2 * 8 * 128),
+    ],
+)
+def test_layers_without_keys_of_their_own_keep_none(name, values):
+    path = Path(__file__).parents[1] / "golden" / "networks" / f"{name}.json"
+    ledger = model_ledger(json.loads(path.read_text()))
+    assert ledger.kv_cache_bytes_per_token(1) == values
+
+
+@pytest.mark.parametrize(
+    ("model_type", "class_name", "params"),
+    [  # transformers 5.23 on its default configs
+        ("unispeech", "UniSpeechForPreTraining", 95_106_640),
+        ("unispeech-sat", "UniSpeechSatForPreTraining", 95_535_872),
+        ("splinter", "SplinterForPreTraining", 112_439_808),
+        ("mobilebert", "MobileBertForPreTraining", 36_860_220),
+        ("big_bird", "BigBirdForQuestionAnswering", 131_603_714),
+        ("roformer", "RoFormerForMultipleChoice", 123_556_609),
+        ("convbert", "ConvBertForMultipleChoice", 105_681_289),
+    ],
+)
+def test_heads_beyond_the_golden_ones_are_those_of_the_reference(model_type, class_name, params):
+    built = model_ledger({"model_type": model_type, "architectures": [class_name]})
+    assert (built.params_total, built.warnings) == (params, ())
+
+
+def test_what_a_ledger_leaves_out_is_said():
+    backbone = {"model_type": "swin", "architectures": ["SwinBackbone"]}
+    assert "another class of its family" in model_ledger(backbone).warnings[0]
+    adapted = {"model_type": "wav2vec2", "architectures": ["Wav2Vec2Model"], "add_adapter": True}
+    assert "adapter" in model_ledger(adapted).warnings[0]
+    masks = {"model_type": "clipseg", "architectures": ["CLIPSegForImageSegmentation"]}
+    assert "decoder" in model_ledger(masks).warnings[0]
+
+
+def test_attention_that_is_not_known_is_refused():
+    with pytest.raises(ValueError, match="encoder_attention_type 'sparse' is not known"):
+        model_ledger({"model_type": "longt5", "encoder_attention_type": "sparse"})
+    with pytest.raises(ValueError, match="attention_type 'space_only' is not known"):
+        model_ledger({"model_type": "timesformer", "attention_type": "space_only"})
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+def test_what_passes_as_images_or_frames_is_not_taken_for_language(row):
+    once = ledger(row["config"])
+    work, _ = configured_kind(once.model_type, sparse=False)
+    if once.item_unit != "token":
+        assert work in ("vision", "speech", "diffusion")
+    if row["seq_len"] == "":
+        assert work != "language"
+
+
+LLAVA = CONFIGS_READ["llava-1.5-7b"]
+DECODERS = {
+    path.stem: json.loads(path.read_text()) for path in sorted((GOLDEN / "configs").glob("*.json"))
+}
+
+
+@pytest.mark.parametrize("name", [n for n, c in DECODERS.items() if "text_config" not in c])
+def test_a_wrapper_takes_every_decoder(name):
+    inner = {**DECODERS[name], "architectures": None}
+    alone = model_ledger(inner, seq_len=64)
+    whole = model_ledger({**LLAVA, "text_config": inner}, seq_len=64)
+    assert whole.params_total > alone.params_total - alone.params_embedding
+    assert whole.kv_cache_bytes(64) == alone.kv_cache_bytes(64)
+
+
+def test_a_wrapper_refuses_what_is_no_decoder():
+    with pytest.raises(ValueError, match=r"model_type 'bert' is not a known decoder"):
+        model_ledger({**LLAVA, "text_config": BERT})
