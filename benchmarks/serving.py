@@ -1,41 +1,82 @@
-"""How many serving set-ups a second: a million rows through the core, in blocks."""
+"""How many serving scenarios a second on one core: a million rows through the core, in blocks.
+
+Once with one set-up under a million loads, and once with every row a set-up of its own: model,
+device, weight format and layout differ from row to row, as in a table.
+"""
 
 import time
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from itertools import product
+from typing import Any
 
 import numpy as np
 
 from estimator.catalog import Catalog
-from estimator.serving.engines import fitted
-from estimator.serving.performance import performance
+from estimator.serving.engines import Parameters, fitted
+from estimator.serving.performance import Setup, Traffic, performance
 from estimator.serving.question import ServingQuestion
-from estimator.serving.table import Resolver, table_of
+from estimator.serving.table import Resolved, Resolver, table_of
 
-ROWS, BLOCK = 1_000_000, 50_000
+ROWS, BLOCK = 1_000_000, 16_384
+MODELS = ("qwen3-30b-a3b", "llama-3-8b", "llama-2-70b", "gpt-oss-20b", "Qwen/Qwen3-14B")
+DEVICES = ("h100", "h200-sxm", "b200", "mi300x", "a100-sxm-80")
+FORMATS = ("bf16", "fp8", "int4")
 
 
-def main():
-    """Print the time of a million set-ups of a mixture on two devices."""
+def main() -> None:
+    """Print the time of a million rows, with one set-up and with many."""
     catalog = Catalog.open()
     parameters = fitted(catalog)
-    asked = ServingQuestion(model="qwen3-30b-a3b", hardware="h100", devices=2)
-    table = table_of([Resolver(catalog, parameters).resolve(asked)])
-    setup, usual = table.setup(parameters), table.traffic(parameters)
+    known = list(resolved(Resolver(catalog, parameters)))
+    for title, rows in (("one set-up", known[:1]), (f"{len(known)} set-ups mixed", known)):
+        spent = min(seconds(parameters, rows) for _ in range(3))
+        rate = ROWS / spent / 1e6
+        print(f"{ROWS:,} serving scenarios, {title}: {spent:.2f} s, {rate:.2f} million a second")
+
+
+def resolved(resolver: Resolver) -> Iterator[Resolved]:
+    """Set-ups that differ in model, device and weights; those that cannot be are left out."""
+    for model, device, weights in product(MODELS, DEVICES, FORMATS):
+        asked = ServingQuestion(model=model, hardware=device, devices=8, precision=weights)
+        try:
+            yield resolver.resolve(asked)
+        except ValueError:
+            continue
+
+
+def seconds(parameters: Parameters, rows: list[Resolved]) -> float:
+    """Time of a million rows that repeat some set-ups, each under a load of its own [s]."""
     random = np.random.default_rng(0)
-    flying, read, written = (np.exp(random.uniform(0, 7, (3, ROWS)))).round() + 1
-    started = time.perf_counter()
+    flying, read, written = np.exp(random.uniform(0, 7, (3, ROWS))).round() + 1
+    table = table_of(rows)
+    setup, usual = table.setup(parameters), table.traffic(parameters)
+    places = random.integers(0, len(rows), ROWS)
+    spent = 0.0
     for begin in range(0, ROWS, BLOCK):
         part = slice(begin, begin + BLOCK)
-        performance(
-            setup,
-            replace(
-                usual,
-                sequences=flying[part],
-                input_tokens=read[part],
-                output_tokens=written[part],
-            ),
-        )
-    print(f"{ROWS:,} serving set-ups in {time.perf_counter() - started:.2f} s")
+        given = (setup, usual) if len(rows) == 1 else taken((setup, usual), places[part])
+        load = {"sequences": flying[part], "input_tokens": read[part]}
+        load |= {"output_tokens": written[part]}
+        started = time.perf_counter()
+        found = performance(given[0], replace(given[1], **load))
+        spent += time.perf_counter() - started
+        if not np.isfinite(found.output_tokens_per_s).all():
+            raise ArithmeticError("a scenario without an answer")
+    return spent
+
+
+def taken(parts: tuple[Setup, Traffic], places: Any) -> tuple[Setup, Traffic]:
+    """Rows of all arrays of a set-up and its traffic."""
+    setup, usual = (_rows(part, places) for part in parts)
+    return setup, usual
+
+
+def _rows(value: Any, places: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        inner = {item.name: _rows(getattr(value, item.name), places) for item in fields(value)}
+        return replace(value, **inner)
+    return value[places] if np.ndim(value) == 1 else value
 
 
 if __name__ == "__main__":

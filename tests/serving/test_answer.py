@@ -51,6 +51,34 @@ def test_llama_cpp_on_apple_chips_is_within_the_interval(catalog, hardware, toke
     assert low < 1.0 / tokens_per_s < high
 
 
+OLLAMA_ON_A_RASPBERRY_PI = {
+    ("raspberry-pi-5-16", "llama-3.2-3b", "Q4_K_M"): 4.51,
+    ("raspberry-pi-5-16", "llama-3.1-8b", "Q4_K_M"): 2.05,
+    ("raspberry-pi-5-16", "llama-2-13b", "Q4_0"): 1.35,
+    ("raspberry-pi-4", "qwen-1.8b", "Q4_0"): 3.054,
+}
+"""Tokens/s on four cores, in Ollama's format of each model, without tuned memory banks:
+geerlingguy/ai-benchmarks issue 7, aidatatools/ollama-benchmark pull request 9; none was fitted."""
+
+
+@pytest.mark.parametrize(("system", "tokens_per_s"), OLLAMA_ON_A_RASPBERRY_PI.items())
+def test_llama_cpp_on_a_raspberry_pi_is_within_the_interval(catalog, system, tokens_per_s):
+    hardware, model, precision = system
+    low, median, high = interval(
+        catalog,
+        "inter_token_s",
+        model=model,
+        hardware=hardware,
+        devices=1,
+        precision=precision,
+        concurrency=1,
+        input_tokens=50,
+        output_tokens=300,
+    )
+    assert low < 1.0 / tokens_per_s < high
+    assert 1.0 / (1.5 * tokens_per_s) < median < 1.5 / tokens_per_s
+
+
 def test_mlperf_llama_2_70b_on_one_h200_is_within_the_interval(catalog):
     """4,488 tokens/s offline: MLPerf Inference v4.1, 4.1-0045; not among the fitted rows."""
     low, _, high = interval(

@@ -89,6 +89,47 @@ def test_energy_per_token_falls_with_the_batch_while_reading_bounds_the_step(mod
     assert shared.device_energy_per_output_token_j < alone * (1.0 + 1e-9)
 
 
+@given(models, sequences, st.floats(1.0, 4096.0), st.floats(1.0, 2048.0))
+def test_twice_the_devices_are_never_slower_per_request_at_a_fixed_batch(
+    model, flying, read, written
+):
+    """A whole request, its input read and its answer written, where links cost nothing."""
+    free = replace(ENGINE, collective_s=0.0)
+    machine = replace(MACHINE, link_bytes_per_s=1e30)
+    traffic = Traffic(sequences=flying, input_tokens=read, output_tokens=written)
+    times = []
+    for devices in (1.0, 2.0, 4.0):
+        layout = Layout(devices=devices, expert_shard=devices)
+        setup = Setup(model=model, machine=machine, engine=free, board=BOARD, layout=layout)
+        pace = performance(setup, traffic).pace
+        times.append(pace.time_to_first_token_s + written * pace.mean_step_s)
+    assert times[1] <= times[0] * (1.0 + 1e-9)
+    assert times[2] <= times[1] * (1.0 + 1e-9)
+
+
+@given(models, st.floats(1.0, 4096.0))
+def test_energy_per_token_no_longer_falls_once_arithmetic_bounds_the_step(model, flying):
+    """With the arithmetic as the only cost, a batch of twice the size saves less than 1 %."""
+    bound = Setup(
+        model=replace(model, cache_values=0.0, pair_flop=0.0),
+        machine=replace(MACHINE, bytes_per_s=1e30),
+        engine=replace(
+            ENGINE,
+            half_rows=0.0,
+            ceiling_bytes_per_s=1e30,
+            layer_s=0.0,
+            step_s=0.0,
+            sequence_s=0.0,
+        ),
+        board=BOARD,
+        layout=Layout(),
+    )
+    traffic = Traffic(sequences=flying, input_tokens=1.0, output_tokens=1e6)
+    alone = performance(bound, traffic).device_energy_per_output_token_j
+    shared = performance(bound, replace(traffic, sequences=2.0 * flying))
+    assert shared.device_energy_per_output_token_j == pytest.approx(alone, rel=0.01)
+
+
 @given(st.lists(st.tuples(sequences, context), min_size=1, max_size=8))
 def test_arrays_give_what_a_loop_over_scalars_gives(cases):
     flying, tokens = (np.array(values) for values in zip(*cases, strict=True))
