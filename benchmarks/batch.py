@@ -52,12 +52,12 @@ def main() -> None:
         for _ in range(REPEATS):
             with TemporaryFile("w", **TABLE_TEXT) as out:
                 start = time.process_time()
-                tally = estimate_csv(iter(lines), out, catalog, level=0.8)
+                summary = estimate_csv(iter(lines), out, catalog, level=0.8)
                 times.append(time.process_time() - start)
         taken = min(times)
         sys.stdout.write(
-            f"batch, {name}: {tally.rows:,} rows in {taken:.2f} s of one core (at most 2), "
-            f"{tally.rows / taken:,.0f} /s\n"
+            f"batch, {name}: {summary.rows:,} rows in {taken:.2f} s of one core (at most 2), "
+            f"{summary.rows / taken:,.0f} /s\n"
         )
 
 

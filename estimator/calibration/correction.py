@@ -10,15 +10,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from estimator.calibration.gaussian_process import Circumstances, Evidence, Posterior, step_size
-from estimator.calibration.power_evidence import PowerLesson, power_evidence_of, power_lessons
+from estimator.calibration.gaussian_process import Conditions, Evidence, Posterior, step_size
+from estimator.calibration.power_evidence import (
+    PowerObservation,
+    power_evidence_of,
+    power_observations,
+)
 from estimator.calibration.utilization_evidence import (
-    Lesson,
+    CalibrationObservation,
     Measured,
+    calibration_observations,
     components_of,
     counted,
     evidence_of,
-    lessons,
     power_components,
     text_array,
 )
@@ -67,28 +71,28 @@ class Known:
     catalog: Catalog
     measured: Measured
     notes: tuple[str, ...] = ()
-    _found: dict[str, tuple[list[Lesson], Evidence]] = field(default_factory=dict)
-    _power: dict[str, tuple[list[PowerLesson], Evidence]] = field(default_factory=dict)
+    _found: dict[str, tuple[list[CalibrationObservation], Evidence]] = field(default_factory=dict)
+    _power: dict[str, tuple[list[PowerObservation], Evidence]] = field(default_factory=dict)
 
-    def of(self, device: Device) -> tuple[list[Lesson], Evidence]:
-        """Lessons on the utilization of a device, and the evidence that they make."""
+    def of(self, device: Device) -> tuple[list[CalibrationObservation], Evidence]:
+        """Utilization observations of a device, and the evidence from them."""
         if device.id not in self._found:
-            found = lessons(
+            found = calibration_observations(
                 self.measured, device, lambda timing: steady_prior(timing, device, self.catalog)
             )
             components = components_of(self.catalog, device)
             self._found[device.id] = found, evidence_of(found, device, components)
         return self._found[device.id]
 
-    def taught(self) -> list[str]:
+    def calibrated_devices(self) -> list[str]:
         """Ids of the devices asked for so far of which measured runs tell anything."""
-        heard = (*self._found.items(), *self._power.items())
-        return sorted({device for device, (found, _) in heard if found})
+        evidence = (*self._found.items(), *self._power.items())
+        return sorted({device for device, (found, _) in evidence if found})
 
-    def power_of(self, device: Device) -> tuple[list[PowerLesson], Evidence]:
-        """Lessons on the power of a device, and the evidence that they make."""
+    def power_of(self, device: Device) -> tuple[list[PowerObservation], Evidence]:
+        """Power observations of a device, and the evidence from them."""
         if device.id not in self._power:
-            told = power_lessons(
+            told = power_observations(
                 self.measured,
                 device,
                 self.of(device)[0],
@@ -196,12 +200,12 @@ class Rows:
     groups: Sequence[str]
     step_flop: Floats
 
-    def on(self, number: int, host: str) -> tuple[npt.NDArray[np.bool_], Circumstances]:
+    def on(self, number: int, host: str) -> tuple[npt.NDArray[np.bool_], Conditions]:
         """Rows on one of the devices, and what counts of them."""
         chosen = self.at == number
         count = int(chosen.sum())
         device, precision = self.devices[number], self.precisions[number]
-        return chosen, Circumstances(
+        return chosen, Conditions(
             device=text_array([device.id] * count),
             host=text_array([host] * count),
             precision=text_array([precision] * count),
@@ -296,7 +300,9 @@ def _posterior(
     return Posterior(log_shift=shift, log_sd=left)
 
 
-def utilization_input(found: Sequence[Lesson], before: Uncertain, now: Uncertain) -> Input:
+def utilization_input(
+    found: Sequence[CalibrationObservation], before: Uncertain, now: Uncertain
+) -> Input:
     """Calibrated utilization of one run, with its provenance."""
     low, high = now.interval()
     left = float(now.log_sd) / float(before.log_sd)
@@ -313,7 +319,7 @@ def utilization_input(found: Sequence[Lesson], before: Uncertain, now: Uncertain
 
 
 def power_input(
-    found: Sequence[PowerLesson], before: Uncertain, now: Uncertain, *, left: float
+    found: Sequence[PowerObservation], before: Uncertain, now: Uncertain, *, left: float
 ) -> Input:
     """Calibrated power of one run's device, with its provenance."""
     low, high = now.interval()
@@ -342,7 +348,7 @@ def calibration_notices(known: Known, device: Device) -> tuple[Notice, ...]:
     )
 
 
-def _resting_on(found: Sequence[Lesson], where: str) -> tuple[Notice, ...]:
+def _resting_on(found: Sequence[CalibrationObservation], where: str) -> tuple[Notice, ...]:
     """Say how many runs there are, how old, and what they reached of what was expected."""
     if not found:
         return ()
@@ -366,7 +372,7 @@ def age_in_words(started: str) -> str:
     return "today" if days < 1 else f"{days} day{'s' * (days > 1)} old"
 
 
-def less_counted(found: Sequence[Lesson], evidence: Evidence) -> tuple[Notice, ...]:
+def less_counted(found: Sequence[CalibrationObservation], evidence: Evidence) -> tuple[Notice, ...]:
     """Say which runs count less, and why: disturbed, or far off all the others.
 
     Where there are too many kinds of timings to keep apart, none is called far off.
@@ -393,7 +399,7 @@ def size_notices(known: Known, device: Device, precision: str, group: str) -> tu
     if not len(evidence.log_ratio):
         return ()
     usual = evidence.components.usual_size
-    where = Circumstances(
+    where = Conditions(
         device=text_array([device.id] * 2),
         host=text_array([known.measured.host] * 2),
         precision=text_array([precision] * 2),
@@ -427,7 +433,7 @@ def _source(ids: Sequence[str]) -> str:
     return runs[0] if len(runs) == 1 else f"{len(runs)} measured runs"
 
 
-def _note(found: Sequence[Lesson], before: Uncertain, *, left: float) -> str:
+def _note(found: Sequence[CalibrationObservation], before: Uncertain, *, left: float) -> str:
     """How many runs, on what, and what they changed."""
     runs, timings = counted(found)
     words = f"{timings} timing{'s' * (timings > 1)} of {runs} measured run{'s' * (runs > 1)}"

@@ -150,7 +150,7 @@ def device_reports(
     ask : callable, optional
         Says what an estimate answers, which rests on the same runs.
     """
-    taught = known or Known(catalog, Measured(given=tuple(runs)))
+    known = known or Known(catalog, Measured(given=tuple(runs)))
     groups: dict[tuple[str, bool], list[_Part]] = {}
     for run in runs:
         for device in run.devices:
@@ -158,7 +158,7 @@ def device_reports(
             groups.setdefault(key, []).append(_Part(run=run, device=device))
     moment = now or datetime.now(UTC)
     return [
-        _report(name, simulated, groups[name, simulated], _Fit(taught, ask), moment)
+        _report(name, simulated, groups[name, simulated], _Fit(known, ask), moment)
         for name, simulated in sorted(groups)
     ]
 
@@ -233,7 +233,7 @@ class _Fit:
             return {}
         group = network_group(timing.kind, timing.arch)
         for cell in cells(self.known, device, precision):
-            if cell.group == group and cell.lessons:
+            if cell.group == group and cell.observations:
                 return self.expected(device, cell)
         return {}
 

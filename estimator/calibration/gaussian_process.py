@@ -143,7 +143,7 @@ class Components:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Circumstances:
+class Conditions:
     """Where and on what some runs were made, arrays of one length.
 
     Parameters
@@ -170,9 +170,9 @@ class Circumstances:
         """Program of each run; empty where unknown."""
         return np.full(len(self.size), "") if self.program is None else self.program
 
-    def part(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int_]) -> "Circumstances":
+    def part(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int_]) -> "Conditions":
         """Return those where `chosen` holds."""
-        return Circumstances(
+        return Conditions(
             device=self.device[chosen],
             host=self.host[chosen],
             precision=self.precision[chosen],
@@ -213,7 +213,7 @@ class Evidence:
 
     Parameters
     ----------
-    where : Circumstances
+    where : Conditions
     log_ratio : array
         Logarithm of what was reached over what was expected before any measured run [1].
     prior_sd : array
@@ -224,7 +224,7 @@ class Evidence:
     components : Components
     """
 
-    where: Circumstances
+    where: Conditions
     log_ratio: Floats
     prior_sd: Floats
     noise_sd: Floats
@@ -302,7 +302,7 @@ class Evidence:
 
     def posterior(
         self,
-        where: Circumstances,
+        where: Conditions,
         prior_sd: Floats,
         *,
         log_prior: Floats | None = None,
@@ -312,7 +312,7 @@ class Evidence:
 
         Parameters
         ----------
-        where : Circumstances
+        where : Conditions
             Of the runs to predict, n of them.
         prior_sd : array of shape (n,)
             Standard deviation of the logarithm that the prior states for them [1].
@@ -333,10 +333,12 @@ class Evidence:
                 where.part(unknown), sd[unknown], whole_run=whole_run
             )
         log_sd = np.minimum(np.sqrt(variance), sd)
-        heard = np.isin(where.device, self.where.device) | np.isin(where.programs, self._programs)
+        connected = np.isin(where.device, self.where.device) | np.isin(
+            where.programs, self._programs
+        )
         return Posterior(
-            log_shift=np.where(heard, shift + expected - stated, 0.0),
-            log_sd=np.where(heard, log_sd, prior_sd),
+            log_shift=np.where(connected, shift + expected - stated, 0.0),
+            log_sd=np.where(connected, log_sd, prior_sd),
         )
 
     @cached_property
@@ -344,7 +346,7 @@ class Evidence:
         return np.array([name for name in self.where.programs if name], dtype=np.str_)
 
     def _conditioned(
-        self, where: Circumstances, prior_sd: Floats, *, whole_run: bool
+        self, where: Conditions, prior_sd: Floats, *, whole_run: bool
     ) -> tuple[Floats, Floats]:
         """Mean and variance of the error of runs of known size; of unknown, of their mean."""
         cross = _covariance((where, prior_sd), (self.where, self.prior_sd), self.spread)
@@ -354,7 +356,7 @@ class Evidence:
         return weights @ self.log_ratio, np.maximum(left, self.components.step_sd**2)
 
     def _over_sizes(
-        self, where: Circumstances, prior_sd: Floats, *, whole_run: bool
+        self, where: Conditions, prior_sd: Floats, *, whole_run: bool
     ) -> tuple[Floats, Floats]:
         """Mean and variance over the sizes that people run, by the law of total variance."""
         shares = WEIGHTS / WEIGHTS.sum()
@@ -381,7 +383,7 @@ class Evidence:
         predicted = self.log_ratio - self._inverse @ self.log_ratio / diagonal
         return Posterior(log_shift=predicted, log_sd=np.sqrt(1.0 / diagonal))
 
-    def with_run(self, where: Circumstances, prior_sd: Floats) -> "Evidence":
+    def with_run(self, where: Conditions, prior_sd: Floats) -> "Evidence":
         """Evidence after one more run that reaches what is expected: what it would be worth.
 
         The uncertainty that it leaves does not depend on what it will find.
@@ -392,10 +394,10 @@ class Evidence:
         more = replace(where, program=where.programs)
         joined = {
             part.name: np.concatenate([getattr(whole, part.name), getattr(more, part.name)])
-            for part in fields(Circumstances)
+            for part in fields(Conditions)
         }
         found = Evidence(
-            where=Circumstances(**joined),
+            where=Conditions(**joined),
             log_ratio=np.concatenate([self.log_ratio, shift]),
             prior_sd=np.concatenate([self.prior_sd, sd]),
             noise_sd=np.append(self.noise_sd, np.full(len(prior_sd), self.components.step_sd)),
@@ -447,7 +449,7 @@ def _scaled(components: Components, program: float, kind: float) -> Components:
 
 
 def _covariance(
-    one: tuple[Circumstances, Floats], other: tuple[Circumstances, Floats], shared: Components
+    one: tuple[Conditions, Floats], other: tuple[Conditions, Floats], shared: Components
 ) -> Floats:
     """Covariance of the model's errors between two sets of runs, shape (n, m).
 
@@ -471,17 +473,17 @@ def _covariance(
         + shared.size**2 * both * near
         + shared.slope**2 * features * (device * 1.0 + kind * 1.0)
     )
-    heard = np.where(host, 1.0, shared.elsewhere)
+    connected = np.where(host, 1.0, shared.elsewhere)
     written = shared.style**2 + PROGRAM_TREND * shared.slope**2 * features
-    carried = written * same * np.where(device, heard, shared.portable)
+    carried = written * same * np.where(device, connected, shared.portable)
     inner = np.outer(inner_here, inner_there)
-    covariance: Floats = np.outer(of_here, of_there) * device * heard
-    covariance += inner * (common * heard + carried)
+    covariance: Floats = np.outer(of_here, of_there) * device * connected
+    covariance += inner * (common * connected + carried)
     return covariance
 
 
 def _own_variance(
-    where: Circumstances, prior_sd: Floats, shared: Components, *, whole_run: bool
+    where: Conditions, prior_sd: Floats, shared: Components, *, whole_run: bool
 ) -> Floats:
     """Variance of the error of each run before any is measured."""
     of_device, inner = shared.amplitudes(prior_sd)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.calibration.gaussian_process import Circumstances, Evidence, Floats
+from estimator.calibration.gaussian_process import Conditions, Evidence, Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,12 +14,12 @@ class Runs:
 
     Parameters
     ----------
-    where : Circumstances
+    where : Conditions
     prior_sd : array of shape (n,)
         Standard deviation of the logarithm that the prior states for each [1].
     """
 
-    where: Circumstances
+    where: Conditions
     prior_sd: Floats
 
 

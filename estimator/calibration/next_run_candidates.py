@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from estimator.calibration.correction import Known, steady_prior
-from estimator.calibration.gaussian_process import Circumstances, step_size
+from estimator.calibration.gaussian_process import Conditions, step_size
 from estimator.calibration.next_run import Runs, doubt, doubts_left
 from estimator.calibration.utilization_evidence import (
     UNKNOWN_SIZE,
@@ -226,7 +226,7 @@ Steps = tuple[str, str, str, float]
 def runs_of(known: Known, device: Device, steps: Sequence[Steps]) -> Runs:
     """Steps that could be measured on a device here."""
     return Runs(
-        where=Circumstances(
+        where=Conditions(
             device=text_array(device.id for _ in steps),
             host=text_array(known.measured.host for _ in steps),
             precision=text_array(precision for _, _, precision, _ in steps),

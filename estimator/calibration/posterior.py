@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator.calibration.correction import MOST_MEASURED, Known, bounded, steady_prior
-from estimator.calibration.gaussian_process import REFERENCE_STEP_S, Circumstances
+from estimator.calibration.gaussian_process import REFERENCE_STEP_S, Conditions
 from estimator.calibration.next_run_candidates import formats, nominal
-from estimator.calibration.power_evidence import PowerLesson
+from estimator.calibration.power_evidence import PowerObservation
 from estimator.calibration.utilization_evidence import (
     UNKNOWN_SIZE,
-    Lesson,
+    CalibrationObservation,
     after_runs,
     network_group,
     text_array,
@@ -45,7 +45,7 @@ class Cell:
     ----------
     group, precision : str
         Kind of network and number format.
-    lessons : tuple of Lesson
+    observations : tuple of CalibrationObservation
         Timings of it; none where it was not measured.
     step_s : float
         Time at the peak of the steps that are predicted: the middle one of those measured; NaN
@@ -56,7 +56,7 @@ class Cell:
 
     group: str
     precision: str
-    lessons: tuple[Lesson, ...]
+    observations: tuple[CalibrationObservation, ...]
     step_s: float
     before: Uncertain
     now: Uncertain
@@ -70,7 +70,7 @@ class PowerCell:
     ----------
     group : str
         Kind of network.
-    lessons : tuple of PowerLesson
+    observations : tuple of PowerObservation
         What meters said of it; never empty.
     before, now : Uncertain
         Mean power of the device alone that its profile lets expect at the utilization of the middle
@@ -78,7 +78,7 @@ class PowerCell:
     """
 
     group: str
-    lessons: tuple[PowerLesson, ...]
+    observations: tuple[PowerObservation, ...]
     before: Uncertain
     now: Uncertain
 
@@ -89,12 +89,12 @@ class Residual:
 
     Parameters
     ----------
-    lesson : Lesson
+    observation : CalibrationObservation
     low, mid, high : float
         Utilization by the others [1]; the middle one is not held below the peak.
     """
 
-    lesson: Lesson
+    observation: CalibrationObservation
     low: float
     mid: float
     high: float
@@ -102,7 +102,7 @@ class Residual:
     @property
     def inside(self) -> bool:
         """Whether the interval holds what was reached."""
-        return self.low <= self.lesson.reached <= self.high
+        return self.low <= self.observation.reached <= self.high
 
 
 def precisions_told(known: Known, device: Device) -> list[str]:
@@ -117,7 +117,7 @@ def cells(known: Known, device: Device, precision: str) -> list[Cell]:
 
     A device whose utilization is given by its profile alone, a brain, has none.
     """
-    groups: dict[str, list[Lesson]] = {}
+    groups: dict[str, list[CalibrationObservation]] = {}
     for one in known.of(device)[0]:
         if one.timing.precision == precision:
             groups.setdefault(network_group(one.timing.kind, one.timing.arch), []).append(one)
@@ -127,13 +127,17 @@ def cells(known: Known, device: Device, precision: str) -> list[Cell]:
 
 
 def cell(
-    known: Known, device: Device, group: str, precision: str, lessons: Sequence[Lesson]
+    known: Known,
+    device: Device,
+    group: str,
+    precision: str,
+    observations: Sequence[CalibrationObservation],
 ) -> Cell:
     """What is expected of runs like the middle one of those measured."""
-    before, size = _middle(lessons)
+    before, size = _middle(observations)
     if before is None:
         before = steady_prior(nominal(*USUAL_WORKS[group], precision), device, known.catalog)
-    where = Circumstances(
+    where = Conditions(
         device=text_array([device.id]),
         host=text_array([known.measured.host]),
         precision=text_array([precision]),
@@ -145,7 +149,7 @@ def cell(
     return Cell(
         group=group,
         precision=precision,
-        lessons=tuple(lessons),
+        observations=tuple(observations),
         step_s=float(np.exp(size) * REFERENCE_STEP_S),
         before=bounded(before),
         now=bounded(Uncertain(min(float(after.mid), MOST_MEASURED), after.loadings)),
@@ -157,7 +161,7 @@ def power_cells(known: Known, device: Device, precision: str) -> list[PowerCell]
 
     Runs of which nobody said what they did count as other networks in every format.
     """
-    groups: dict[str, list[PowerLesson]] = {}
+    groups: dict[str, list[PowerObservation]] = {}
     for one in known.power_of(device)[0]:
         if one.timing.precision in (precision, None):
             groups.setdefault(network_group(one.timing.kind, one.timing.arch), []).append(one)
@@ -165,12 +169,12 @@ def power_cells(known: Known, device: Device, precision: str) -> list[PowerCell]
 
 
 def _power_cell(
-    known: Known, device: Device, group: str, lessons: Sequence[PowerLesson]
+    known: Known, device: Device, group: str, observations: Sequence[PowerObservation]
 ) -> PowerCell:
-    """What is expected of the power where it was measured, by the middle lesson."""
-    ordered = sorted(lessons, key=lambda one: float(one.expected_w.mid))
+    """What is expected of the power where it was measured, by the middle observation."""
+    ordered = sorted(observations, key=lambda one: float(one.expected_w.mid))
     middle = ordered[(len(ordered) - 1) // 2]
-    where = Circumstances(
+    where = Conditions(
         device=text_array([device.id]),
         host=text_array([known.measured.host]),
         precision=text_array([middle.timing.precision or ""]),
@@ -179,14 +183,14 @@ def _power_cell(
     )
     before = middle.expected_w
     after = after_runs(before, known.power_of(device)[1], where)
-    return PowerCell(group=group, lessons=tuple(lessons), before=before, now=after)
+    return PowerCell(group=group, observations=tuple(observations), before=before, now=after)
 
 
 def main_cell(known: Known, device: Device) -> Cell | None:
     """Return the cell with most timings; None where nothing was measured."""
     names = dict.fromkeys(one.timing.precision or "" for one in known.of(device)[0])
-    measured = [one for name in names for one in cells(known, device, name) if one.lessons]
-    return max(measured, key=lambda one: len(one.lessons)) if measured else None
+    measured = [one for name in names for one in cells(known, device, name) if one.observations]
+    return max(measured, key=lambda one: len(one.observations)) if measured else None
 
 
 def residuals(known: Known, device: Device) -> list[Residual]:
@@ -201,16 +205,16 @@ def residuals(known: Known, device: Device) -> list[Residual]:
     ]
     spans = np.exp(z * others.log_sd)
     return [
-        Residual(lesson=one, low=mid / float(span), mid=mid, high=mid * float(span))
+        Residual(observation=one, low=mid / float(span), mid=mid, high=mid * float(span))
         for one, mid, span in zip(found, mids, spans, strict=True)
     ]
 
 
-def _middle(lessons: Sequence[Lesson]) -> tuple[Uncertain | None, float]:
-    """Expectation and size of the lesson whose steps are of middle size."""
-    if not lessons:
+def _middle(observations: Sequence[CalibrationObservation]) -> tuple[Uncertain | None, float]:
+    """Expectation and size of the observation whose steps are of middle size."""
+    if not observations:
         return None, UNKNOWN_SIZE
-    ordered = sorted(lessons, key=lambda one: (np.isnan(one.size), one.size))
+    ordered = sorted(observations, key=lambda one: (np.isnan(one.size), one.size))
     known = sum(not np.isnan(one.size) for one in ordered) or len(ordered)
     middle = ordered[(known - 1) // 2]
     return middle.expected, middle.size

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.calibration.gaussian_process import Circumstances, Components, Evidence, condensed
+from estimator.calibration.gaussian_process import Components, Conditions, Evidence, condensed
 from estimator.calibration.utilization_evidence import (
     MOST_OBSERVED,
     UNKNOWN_SIZE,
-    Lesson,
+    CalibrationObservation,
     Measured,
     Source,
     most_logs,
@@ -26,7 +26,7 @@ UNKNOWN_WORK_SD = 0.15
 
 
 @dataclass(frozen=True, kw_only=True)
-class PowerLesson:
+class PowerObservation:
     """Like measurements of the power of a device under load.
 
     Parameters
@@ -54,19 +54,19 @@ class PowerLesson:
     noise_sd: float = 0.0
 
 
-def power_lessons(
+def power_observations(
     measured: Measured,
     device: Device,
-    found: Sequence[Lesson],
+    found: Sequence[CalibrationObservation],
     expected_w: Callable[[float | None], Uncertain | None],
-) -> list[PowerLesson]:
+) -> list[PowerObservation]:
     """What measured runs say of the power of a device: by a counter or by samples, never modelled.
 
     Parameters
     ----------
     measured : Measured
     device : Device
-    found : sequence of Lesson
+    found : sequence of CalibrationObservation
         On its utilization.
     expected_w : callable
         What the prior expects where the device is busy for such a share of the time, None where
@@ -87,13 +87,13 @@ def power_lessons(
         for one in measured.observed(device.id, most_logs(device))
         if one.timing.flop is None
     ]
-    lessons = []
+    observations = []
     for run, timing, runs, power_w, noise_sd, busy in (*explained, *unexplained):
         expected = None if power_w is None else expected_w(busy)
         if power_w is None or expected is None or not expected.loadings:
             continue
-        lessons.append(
-            PowerLesson(
+        observations.append(
+            PowerObservation(
                 run=run,
                 timing=timing,
                 runs=runs,
@@ -102,24 +102,24 @@ def power_lessons(
                 noise_sd=noise_sd,
             )
         )
-    return lessons
+    return observations
 
 
-def _busy(one: Lesson) -> float:
+def _busy(one: CalibrationObservation) -> float:
     """Share of the time that the device was busy: what it reached over what was expected [1]."""
     return one.reached / float(one.expected.mid)
 
 
 def power_evidence_of(
-    found: Sequence[PowerLesson], device: Device, components: Components
+    found: Sequence[PowerObservation], device: Device, components: Components
 ) -> Evidence:
-    """Lessons on the power as arrays for the fit."""
+    """Calibration observations of the power as arrays for the fit."""
     runs = np.array([one.runs for one in found], dtype=float)
     whole = np.array([not is_of_steps(one.timing) for one in found], dtype=bool)
     own = components.step_sd**2 + np.where(whole, components.run**2, 0.0)
     noise_sd = np.array([one.noise_sd for one in found], dtype=float)
     evidence = Evidence(
-        where=Circumstances(
+        where=Conditions(
             device=text_array(device.id for _ in found),
             host=text_array(one.run.host for one in found),
             precision=text_array(one.timing.precision or "" for one in found),

@@ -10,8 +10,8 @@ import numpy as np
 
 from estimator.calibration.gaussian_process import (
     REFERENCE_STEP_S,
-    Circumstances,
     Components,
+    Conditions,
     Evidence,
     Floats,
     Posterior,
@@ -98,7 +98,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson:
+class CalibrationObservation:
     """Like timings of measured runs that speak for a device.
 
     Parameters
@@ -175,11 +175,13 @@ Expected = Callable[[Timing], Uncertain]
 """What the prior expects of the utilization of steady steps."""
 
 
-def lessons(measured: Measured, device: Device, expected: Expected) -> list[Lesson]:
+def calibration_observations(
+    measured: Measured, device: Device, expected: Expected
+) -> list[CalibrationObservation]:
     """What measured runs say of the utilization of a device."""
     found = measured.observed(device.id, most_logs(device))
     return [
-        _lesson(one, device, expected)
+        _calibration_observation(one, device, expected)
         for one in found
         if one.timing.flop is not None and one.timing.precision in device.peaks
     ]
@@ -190,10 +192,12 @@ def most_logs(device: Device) -> dict[str, float]:
     return {name: float(np.log(most_possible(peak))) for name, peak in device.peaks.items()}
 
 
-def _lesson(one: Observation, device: Device, expected: Expected) -> Lesson:
+def _calibration_observation(
+    one: Observation, device: Device, expected: Expected
+) -> CalibrationObservation:
     timing = one.timing
     ideal_s = (timing.flop or 0.0) / (timing.devices * device.peaks[timing.precision or ""].value)
-    return Lesson(
+    return CalibrationObservation(
         run=Source(id=one.run, started=one.started, host=one.host),
         timing=timing,
         program=one.program,
@@ -211,10 +215,12 @@ def _lesson(one: Observation, device: Device, expected: Expected) -> Lesson:
     )
 
 
-def evidence_of(found: Sequence[Lesson], device: Device, components: Components) -> Evidence:
-    """Lessons as arrays for the fit."""
+def evidence_of(
+    found: Sequence[CalibrationObservation], device: Device, components: Components
+) -> Evidence:
+    """Calibration observations as arrays for the fit."""
     used = usual_sizes(found, components)
-    where = Circumstances(
+    where = Conditions(
         device=text_array(device.id for _ in found),
         host=text_array(one.run.host for one in found),
         precision=text_array(one.timing.precision or "" for one in found),
@@ -236,7 +242,7 @@ def evidence_of(found: Sequence[Lesson], device: Device, components: Components)
     return condensed(evidence, MOST_OBSERVED)
 
 
-def usual_sizes(found: Sequence[Lesson], components: Components) -> Components:
+def usual_sizes(found: Sequence[CalibrationObservation], components: Components) -> Components:
     """Sizes of step that are usual here: those of the user's own programs weigh in."""
     own = np.array([one.size for one in found if one.own and not np.isnan(one.size)])
     if not len(own):
@@ -252,7 +258,7 @@ def usual_sizes(found: Sequence[Lesson], components: Components) -> Components:
     )
 
 
-def _noise(found: Sequence[Lesson], components: Components) -> Floats:
+def _noise(found: Sequence[CalibrationObservation], components: Components) -> Floats:
     """Standard deviation of each measurement; a whole run holds what befell it alone [1]."""
     runs = np.array([one.runs for one in found], dtype=float)
     whole = np.array([not is_of_steps(one.timing) for one in found], dtype=bool)
@@ -276,7 +282,7 @@ def posterior_of(
     size = UNKNOWN_SIZE
     if target.step_flop is not None:
         size = float(step_size(target.step_flop / device.peaks[target.precision].value))
-    where = Circumstances(
+    where = Conditions(
         device=text_array([device.id]),
         host=text_array([host]),
         precision=text_array([target.precision]),
@@ -299,7 +305,7 @@ def corrected(prior: Uncertain, posterior: Posterior) -> Uncertain:
     )
 
 
-def after_runs(prior: Uncertain, evidence: Evidence, where: Circumstances) -> Uncertain:
+def after_runs(prior: Uncertain, evidence: Evidence, where: Conditions) -> Uncertain:
     """Quantity of one run after the evidence."""
     sd = np.array([float(prior.log_sd)])
     log_prior = np.array([float(np.log(prior.mid))])
@@ -327,8 +333,8 @@ def _components(catalog: Catalog, name: str) -> Components:
     )
 
 
-def counted(found: Sequence[Lesson]) -> tuple[int, int]:
-    """How many runs and timings lessons come from."""
+def counted(found: Sequence[CalibrationObservation]) -> tuple[int, int]:
+    """How many runs and timings the observations come from."""
     runs = round(sum(one.whole for one in found))
     return max(runs, min(1, len(found))), sum(one.timings for one in found)
 

@@ -278,18 +278,18 @@ def _source_problems(catalog: Catalog) -> Iterator[Problem]:
 
 def _name_problems(catalog: Catalog) -> Iterator[Problem]:
     """Look for a name that stands for two things."""
-    shelves: dict[str, Counter[str]] = {"hardware": Counter(), "workloads": Counter()}
+    names_used: dict[str, Counter[str]] = {"hardware": Counter(), "workloads": Counter()}
     for device in catalog.devices():
         names = (device.id, device.name, *device.aliases)
-        shelves["hardware"].update({name_key(name) for name in names})
+        names_used["hardware"].update({name_key(name) for name in names})
     for preset in catalog.presets():
         names = (preset.id, preset.name, *preset.aliases)
-        shelves["workloads"].update({name_key(name) for name in names})
-    shelves["sites"] = Counter()
+        names_used["workloads"].update({name_key(name) for name in names})
+    names_used["sites"] = Counter()
     for place in catalog.places():
         names = (place.id, place.name, *place.aliases)
-        shelves["sites"].update({place_key(name) for name in names})
-    for folder, counts in shelves.items():
+        names_used["sites"].update({place_key(name) for name in names})
+    for folder, counts in names_used.items():
         for name, count in counts.items():
             if count > 1:
                 message, remedy = f"{name!r} means {count} things", "drop it from all but one"

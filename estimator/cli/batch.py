@@ -17,7 +17,7 @@ from estimator.scenario.scenario import read_number
 
 if TYPE_CHECKING:
     from estimator.estimation.csv_stream import Summary
-    from estimator.serving.csv_stream import ServingTally
+    from estimator.serving.csv_stream import ServingSummary
 
 TABLE_TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 """How tables are written: bytes that were no UTF-8 come out as they went in."""
@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
             if options.task == "serving":
                 return _report_serving(answer_table(seen, out, catalog, level=level), options)
             calibrated = options.calibration == "use"
-            tally = estimate_csv(
+            summary = estimate_csv(
                 seen,
                 out,
                 catalog,
@@ -111,30 +111,30 @@ def run(options: argparse.Namespace) -> int:
                 carbon_profile=options.carbon_profile or "",
             )
     if options.json:
-        print_json(vars(tally))
-    for line in (*tally.notes, _summary(tally)):
+        print_json(vars(summary))
+    for line in (*summary.notes, _summary(summary)):
         note(line, quiet=options.quiet or options.json)
     return 0
 
 
-def _report_serving(tally: "ServingTally", options: argparse.Namespace) -> int:
+def _report_serving(summary: "ServingSummary", options: argparse.Namespace) -> int:
     """Print how many rows about serving were answered."""
     from estimator.cli.output import print_json
 
     if options.json:
-        print_json(vars(tally))
-    text = f"{tally.rows} rows: {tally.answered} answered, {tally.refused} refused"
-    text += " (see the column `error`)" if tally.refused else ""
+        print_json(vars(summary))
+    text = f"{summary.rows} rows: {summary.answered} answered, {summary.refused} refused"
+    text += " (see the column `error`)" if summary.refused else ""
     note(text, quiet=options.quiet or options.json)
     return 0
 
 
-def _summary(tally: "Summary") -> str:
-    text = f"{tally.rows} rows: {tally.answered} answered, {tally.refused} refused"
-    text += " (see the column `error`)" if tally.refused else ""
-    if tally.calibrated:
-        some = ", ".join(tally.calibrated[:SHOWN]) + (
-            " ..." if len(tally.calibrated) > SHOWN else ""
+def _summary(summary: "Summary") -> str:
+    text = f"{summary.rows} rows: {summary.answered} answered, {summary.refused} refused"
+    text += " (see the column `error`)" if summary.refused else ""
+    if summary.calibrated:
+        some = ", ".join(summary.calibrated[:SHOWN]) + (
+            " ..." if len(summary.calibrated) > SHOWN else ""
         )
         text += f"; measured runs of {some} are used: --calibration ignore leaves them out"
     return text

@@ -11,7 +11,7 @@ from estimator.cli.output import print_csv, print_json, print_line, print_table
 if TYPE_CHECKING:
     from estimator.catalog import Catalog, Record
 
-SHELVES = ("hardware", "workloads", "sites", "prices", "priors", "sources")
+TABLES = ("hardware", "workloads", "sites", "prices", "priors", "sources")
 
 EXAMPLES = """examples:
   twenty-watts profiles list hardware --search h100
@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
     )
     verbs = parser.add_subparsers(title="verbs", metavar="list|show|check", required=True)
     lists = verbs.add_parser("list", help="what there is", description="What there is.")
-    lists.add_argument("shelf", nargs="?", choices=SHELVES, default="hardware")
+    lists.add_argument("table", nargs="?", choices=TABLES, default="hardware")
     lists.add_argument(
         "--search", metavar="TEXT", help="only what these words find, the closest first"
     )
@@ -53,10 +53,10 @@ def add_parser(commands: Any) -> None:
 
 
 def run_list(options: argparse.Namespace) -> int:
-    """Print one shelf."""
-    rows = _searched(catalog_of(options), options.shelf, options.search)
+    """Print one table."""
+    rows = _searched(catalog_of(options), options.table, options.search)
     if not rows:
-        raise ValueError(f"no {options.shelf} with {options.search!r}: try `profiles list`")
+        raise ValueError(f"no {options.table} with {options.search!r}: try `profiles list`")
     rows = [{key: value for key, value in row.items() if key != "aliases"} for row in rows]
     if options.json:
         print_json(rows)
@@ -116,10 +116,10 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def _searched(catalog: "Catalog", name: str, text: str | None) -> list[dict[str, Any]]:
-    """Rows of a shelf that a text finds, the closest first; all of them without one."""
+    """Rows of a table that a text finds, the closest first; all of them without one."""
     from estimator.catalog.search import search
 
-    rows = _shelf(catalog, name)
+    rows = _rows(catalog, name)
     if not text:
         return rows
     words = [
@@ -133,7 +133,7 @@ def _searched(catalog: "Catalog", name: str, text: str | None) -> list[dict[str,
     return [rows[number] for number in search(text, words)]
 
 
-def _shelf(catalog: "Catalog", name: str) -> list[dict[str, Any]]:
+def _rows(catalog: "Catalog", name: str) -> list[dict[str, Any]]:
     if name == "hardware":
         return [
             {

@@ -269,7 +269,7 @@ def _inputs_of_utilization(
         before = {"utilization": predicted_input(expected.predicted, kind, asked.catalog)}
     if not expected.measured:
         return before
-    known = asked.finder.measured.of(named.device)[0]
+    known = asked.resolver.measured.of(named.device)[0]
     was = before["utilization"]
     return {
         "utilization": utilization_input(known, expected.predicted, expected.calibrated),
@@ -281,7 +281,7 @@ def _inputs_of_power(result: TableResult, row: int, where: tuple[Group, int]) ->
     """Power of the device after the measured runs."""
     asked, (group, place) = result.questions, where
     named = asked.device(row)
-    found = asked.finder.measured.power_of(named.device)[0]
+    found = asked.resolver.measured.power_of(named.device)[0]
     if not found or group.left is None or group.uncorrected is None:
         return {}
     before, now = (

@@ -23,7 +23,7 @@ from estimator.catalog import Catalog
 from estimator.core.messages import rendered
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import z_score
-from estimator.estimation.resolver import Finder
+from estimator.estimation.resolver import Resolver
 from estimator.estimation.table import TableResult, estimate_table
 from estimator.scenario.columns import DEVICE_COLUMNS, FIELDS, WORK_COLUMNS, CellReader
 from estimator.scenario.scenario import column_of
@@ -116,7 +116,7 @@ def estimate_csv(
     header = _header(first[1])
     out.write(f"{first[0]},{','.join(RESULT_COLUMNS)}\n")
     rows = refused = 0
-    finder = Finder(catalog, calibrated=calibrated)
+    resolver = Resolver(catalog, calibrated=calibrated)
     said = _columns_read(header)
     reader = CellReader(said, catalog)
     stream = _rows(records, header, said)
@@ -127,7 +127,7 @@ def estimate_csv(
             table = reader.table(cells, bad)
             if carbon_profile:
                 table = _profiled(table, carbon_profile)
-            result = estimate_table(table, catalog, finder=finder)
+            result = estimate_table(table, catalog, resolver=resolver)
             out.writelines(map("{},{}\n".format, texts, _written(result, z)))
             refused += len(result.errors)
             rows += len(chunk)
@@ -135,8 +135,8 @@ def estimate_csv(
         rows=rows,
         answered=rows - refused,
         refused=refused,
-        calibrated=tuple(finder.measured.taught()),
-        notes=finder.measured.notes,
+        calibrated=tuple(resolver.measured.calibrated_devices()),
+        notes=resolver.measured.notes,
     )
 
 

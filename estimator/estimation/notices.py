@@ -75,14 +75,14 @@ def say_of_devices(asked: Questions, rows: Places) -> None:
 
 def say_of_measured(asked: Questions, rows: Places, corrected: Corrected, asks: Mask) -> None:
     """Say what about the measured runs of the devices matters to some rows."""
-    for line in asked.finder.measured.notes:
+    for line in asked.resolver.measured.notes:
         notice = Notice("text", "", {"text": line})
         say_by(asked, rows[asks], np.zeros(asked.table.count, dtype=np.intp), [(notice,)])
     if not corrected.measured.any():
         return
     every: list[tuple[Notice, ...]] = [()] * len(asked.named)
     for one in np.unique(asked.named_at[rows]).tolist():
-        every[one] = calibration_notices(asked.finder.measured, asked.named[one].device)
+        every[one] = calibration_notices(asked.resolver.measured, asked.named[one].device)
     say_by(asked, rows[asks], asked.named_at, every)
     say_of_sizes(asked, rows[corrected.measured & asks])
     high = corrected.measured & asks & (corrected.reached > MOST_MEASURED)
@@ -102,7 +102,7 @@ def say_of_sizes(asked: Questions, rows: Places) -> None:
     for row in unknown.tolist():
         at, group = int(asked.named_at[row]), asked.work.kinds[row].group
         if (at, group) not in found:
-            named, known = asked.named[at], asked.finder.measured
+            named, known = asked.named[at], asked.resolver.measured
             found[at, group] = size_notices(known, named.device, named.precision, group)
         told.append(found[at, group])
     asked.notices.each(unknown, told)

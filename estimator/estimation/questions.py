@@ -11,7 +11,7 @@ from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H, digits
 from estimator.estimation.power_limit import limit_error
-from estimator.estimation.resolver import Finder, Named
+from estimator.estimation.resolver import Named, Resolver
 from estimator.scenario.carbon_profile import check_start, read_profile
 from estimator.scenario.hardware import SELF_CONTAINED
 from estimator.scenario.provenance import Found
@@ -42,11 +42,11 @@ class Questions:
     Parameters
     ----------
     table : ScenarioTable
-    finder : Finder
+    resolver : Resolver
     """
 
-    def __init__(self, table: ScenarioTable, finder: Finder) -> None:
-        self.table, self.finder, self.catalog = table, finder, finder.catalog
+    def __init__(self, table: ScenarioTable, resolver: Resolver) -> None:
+        self.table, self.resolver, self.catalog = table, resolver, resolver.catalog
         self.work: WorkTable = work_table(table, self.catalog)
         self.errors: dict[int, Notice] = dict(self.work.errors)
         self.notices = self.work.notices
@@ -104,7 +104,7 @@ class Questions:
                 if ran_here and not form_words and preset is not None and preset.precision:
                     peaks = self.catalog.device(words).peaks
                     form_words = preset.precision if preset.precision in peaks else ""
-                named = self.finder.named(words, form_words)
+                named = self.resolver.named(words, form_words)
             except ValueError as error:
                 why = reason(error) if words else Notice("no_device", "hardware")
                 self.refuse(np.flatnonzero(at == place), why)
@@ -244,7 +244,7 @@ class Questions:
             year = None if np.isnan(years[when]) else float(years[when])
             offers = kind.distinct[code] if code >= 0 else ""
             device = self.named[named].device if named >= 0 else None
-            self.rents.append(None if device is None else self.finder.rent(device, offers, year))
+            self.rents.append(None if device is None else self.resolver.rent(device, offers, year))
         self.rent_at: Places = at
         self.given_rent = self.table.number("price")
         known = np.array([rent is not None for rent in self.rents])

@@ -20,7 +20,7 @@ from estimator.scenario.hardware import (
     named_precision,
 )
 from estimator.scenario.provenance import Found
-from estimator.utilization.features import Doubts, fitted_model, shipped_doubts
+from estimator.utilization.features import UtilizationSpread, fitted_model, shipped_spreads
 from estimator.utilization.machine import find_machine
 from estimator.utilization.mechanism import UtilizationModel
 from estimator.utilization.parallelism import Machine
@@ -75,7 +75,7 @@ class Named:
         return kind, *(number is not None for number in optional)
 
 
-class Finder:
+class Resolver:
     """Look-ups by the text that names something, remembered; refusals, too.
 
     Parameters
@@ -115,9 +115,9 @@ class Finder:
         return known_runs(self.catalog)
 
     @cached_property
-    def spreads(self) -> Doubts:
+    def spreads(self) -> UtilizationSpread:
         """Uncertainty of the utilization: by group of networks, and of what a row leaves out."""
-        return shipped_doubts(self.catalog)
+        return shipped_spreads(self.catalog)
 
     def price(self, device: Device, year: float | None = None) -> Uncertain | None:
         """Rent of a device-hour at the time of the run, where any offer is on record."""

@@ -27,7 +27,7 @@ from estimator.core.work import Workload
 from estimator.estimation.notices import note_absent, say_what_does_not_fit, say_what_has_no_effect
 from estimator.estimation.power_limit import EXPONENT, under_limit
 from estimator.estimation.questions import Questions
-from estimator.estimation.resolver import Finder
+from estimator.estimation.resolver import Resolver
 from estimator.estimation.utilization import (
     Devices,
     Expected,
@@ -159,7 +159,7 @@ class TableResult:
 
 
 def estimate_table(
-    table: ScenarioTable, catalog: Catalog, *, finder: Finder | None = None
+    table: ScenarioTable, catalog: Catalog, *, resolver: Resolver | None = None
 ) -> TableResult:
     """Time, energy, cost, CO2 and water of every row of a table.
 
@@ -169,7 +169,7 @@ def estimate_table(
         Any number of rows; by the hundred thousand, chunks of about 5,000 rows use the cache best.
     catalog : Catalog
         The profiles.
-    finder : Finder, optional
+    resolver : Resolver, optional
         Look-ups to go on with, for the next chunk of the same table.
 
     Returns
@@ -177,7 +177,7 @@ def estimate_table(
     TableResult
         By row: quantities with their uncertainty, notices, and errors. No row disturbs another.
     """
-    questions = Questions(table, finder or Finder(catalog))
+    questions = Questions(table, resolver or Resolver(catalog))
     return _Answers(questions).result()
 
 
@@ -186,8 +186,8 @@ class _Answers:
 
     def __init__(self, questions: Questions) -> None:
         self.asked, self.table = questions, questions.table
-        self.catalog, self.finder = questions.catalog, questions.finder
-        self.notices, self.known = questions.notices, questions.finder.measured
+        self.catalog, self.resolver = questions.catalog, questions.resolver
+        self.notices, self.known = questions.notices, questions.resolver.measured
         self.plans: dict[int, Schedule] = {}
 
     def result(self) -> TableResult:

@@ -106,16 +106,16 @@ def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
         prior = fixed.value
     else:
         runs = _runs(asked, rows, devices)
-        prior, lone, traits = predicted_utilization(runs, asked.catalog)
-        say_thin_evidence(asked.notices, rows, runs, traits, asks)
+        prior, lone, features = predicted_utilization(runs, asked.catalog)
+        say_thin_evidence(asked.notices, rows, runs, features, asks)
         say_of_devices(asked, rows[asks])
     if asked.ignore[rows[0]]:
         nothing = np.zeros(rows.shape, dtype=np.bool_)
         same = Corrected(utilization=prior, measured=nothing, reached=np.zeros(rows.shape))
         return Expected(prior=prior, corrected=same, full=lone.mid)
-    corrected = calibrated_utilization(prior, devices.rows, asked.finder.measured)
+    corrected = calibrated_utilization(prior, devices.rows, asked.resolver.measured)
     if fixed is None and corrected.measured.any():
-        lone = calibrated_utilization(lone, devices.rows, asked.finder.measured).utilization
+        lone = calibrated_utilization(lone, devices.rows, asked.resolver.measured).utilization
     say_of_measured(asked, rows, corrected, asks)
     return Expected(prior=prior, corrected=corrected, full=lone.mid)
 

@@ -25,7 +25,7 @@ from estimator.memory.network import (
 from estimator.memory.plan import Plan, Serving, check_plan
 from estimator.memory.request import CHOICES, Question
 from estimator.memory.usage import Memory, inference_memory, training_memory, with_overhead
-from estimator.scenario.provenance import Input, Trail
+from estimator.scenario.provenance import Input, Provenance
 from estimator.workload.network import DEFAULT_TOKENS
 
 Floats = npt.NDArray[np.float64]
@@ -92,16 +92,16 @@ def answer_memory(question: Question, catalog: Catalog) -> MemoryAnswer:
     (False, 2.0)
     """
     _check(question)
-    trail = Trail()
-    network = find_network(question, catalog, trail)
+    provenance = Provenance()
+    network = find_network(question, catalog, provenance)
     device = None if question.hardware is None else catalog.device(question.hardware)
-    plan = _plan(question, network, catalog, trail)
-    memory = _memory(question, network, plan, catalog, trail)
+    plan = _plan(question, network, catalog, provenance)
+    memory = _memory(question, network, plan, catalog, provenance)
     capacity = None
     if device is not None and "memory_bytes" in device.records:
-        capacity = float(trail.record("memory_bytes", device.records["memory_bytes"], "").mid)
+        capacity = float(provenance.record("memory_bytes", device.records["memory_bytes"], "").mid)
     elif device is not None:
-        trail.warn(f"the memory of {device.name} is not on record: only the need is told")
+        provenance.warn(f"the memory of {device.name} is not on record: only the need is told")
     least, remedy = None, ""
     if capacity is not None:
         least = _least(question, network, plan, catalog, capacity)
@@ -115,8 +115,8 @@ def answer_memory(question: Question, catalog: Catalog) -> MemoryAnswer:
         capacity_bytes=capacity,
         least_devices=least,
         remedy=remedy,
-        inputs=trail.inputs,
-        warnings=tuple(trail.warnings),
+        inputs=provenance.inputs,
+        warnings=tuple(provenance.warnings),
     )
 
 
@@ -152,7 +152,7 @@ def too_large(
     """
     whole = catalog.once(
         "bytes of a trained parameter",
-        lambda: float(sum(trained(Question(), catalog, Trail())[0].values())),
+        lambda: float(sum(trained(Question(), catalog, Provenance())[0].values())),
     )
     needed = params * np.where(lora, TRAINING["bf16"], whole)
     return needed > held_bytes, needed
@@ -231,7 +231,7 @@ _MISPLACED: tuple[tuple[str, Callable[[Question], bool], str], ...] = (
 """Inputs that mean something in some questions only: field, which, and how they are called."""
 
 
-def _plan(question: Question, network: Network, catalog: Catalog, trail: Trail) -> Plan:
+def _plan(question: Question, network: Network, catalog: Catalog, provenance: Provenance) -> Plan:
     """How it is shared out; training is fully sharded and serving tensor-parallel unless said."""
     length = question.seq_len
     if question.inference and question.context is not None:
@@ -240,20 +240,22 @@ def _plan(question: Question, network: Network, catalog: Catalog, trail: Trail) 
         longest = network.decoder.max_positions if network.decoder is not None else DEFAULT_TOKENS
         length = float(min(longest, DEFAULT_TOKENS))
         option = "--context" if question.inference else "--seq-len"
-        trail.warn(f"{length:,.0f} tokens in a sequence assumed: {option} sets them")
+        provenance.warn(f"{length:,.0f} tokens in a sequence assumed: {option} sets them")
     within_limits("seq_len", length)
     tensor = question.tensor_parallel
     if tensor is None:
         tensor = question.devices / question.pipeline_parallel if question.inference else 1.0
     ranks = question.devices / (tensor * question.pipeline_parallel)
     if question.zero is None and ranks > 1 and not question.inference:
-        trail.warn("weights, gradients and optimizer fully sharded (ZeRO 3, FSDP): --zero sets it")
+        provenance.warn(
+            "weights, gradients and optimizer fully sharded (ZeRO 3, FSDP): --zero sets it"
+        )
     if question.attention == "fused" and question.recompute == "selective":
-        trail.warn(
+        provenance.warn(
             "selective recomputation of fused attention assumed to keep about half: frameworks "
             "differ, from nothing saved to two thirds"
         )
-    gathered = trail.prior(catalog, "memory.gathered_layers", "gathered")
+    gathered = provenance.prior(catalog, "memory.gathered_layers", "gathered")
     return Plan(
         devices=question.devices,
         tensor_parallel=tensor,
@@ -270,27 +272,29 @@ def _plan(question: Question, network: Network, catalog: Catalog, trail: Trail) 
 
 
 def _memory(
-    question: Question, network: Network, plan: Plan, catalog: Catalog, trail: Trail
+    question: Question, network: Network, plan: Plan, catalog: Catalog, provenance: Provenance
 ) -> Memory:
-    overhead = find_overhead(question, network, plan.devices, catalog, trail)
+    overhead = find_overhead(question, network, plan.devices, catalog, provenance)
     if not question.inference:
-        model = training_model(question, network, catalog, trail)
+        model = training_model(question, network, catalog, provenance)
         return with_overhead(training_memory(model, plan), overhead, question.counted)
     cache = 0.0
     if network.ledger is not None:
         size = CACHE[question.kv_precision or ("fp32" if question.precision == "fp32" else "bf16")]
         cache = network.ledger.kv_cache_bytes(plan.seq_len, plan.batch, size)
-    at_once = trail.prior(catalog, "memory.prefill_tokens", "working")
+    at_once = provenance.prior(catalog, "memory.prefill_tokens", "working")
     serving = Serving(
         cache_bytes=cache,
         cache_splits=network.cache_splits,
         prefill_tokens=float(np.minimum(at_once.mid, plan.batch * plan.seq_len)),
-        cache_growth=float(trail.prior(catalog, "memory.inference.cache_growth", "working").mid),
+        cache_growth=float(
+            provenance.prior(catalog, "memory.inference.cache_growth", "working").mid
+        ),
         prompt_logit_bytes=float(
-            trail.prior(catalog, "memory.inference.prompt_logit_bytes", "working").mid
+            provenance.prior(catalog, "memory.inference.prompt_logit_bytes", "working").mid
         ),
     )
-    model = inference_model(question, network, catalog, trail)
+    model = inference_model(question, network, catalog, provenance)
     return with_overhead(inference_memory(model, plan, serving), overhead, question.counted)
 
 
@@ -308,7 +312,7 @@ def _least(
     else:
         wanted = np.array([plan.tensor_parallel * plan.pipeline_parallel])
         wider = replace(plan, devices=wanted)
-    needed = _memory(question, network, wider, catalog, Trail()).total_bytes.mid
+    needed = _memory(question, network, wider, catalog, Provenance()).total_bytes.mid
     fitting = wanted[np.broadcast_to(needed, wanted.shape) <= capacity_bytes]
     return float(fitting[0]) if fitting.size else None
 
@@ -325,7 +329,7 @@ def _remedy(question: Question, network: Network, catalog: Catalog, capacity_byt
         "--zero 3 --recompute full --batch 1": replace(recomputed, batch=1.0),
     }
     for words, asked in thriftier.items():
-        plan = _plan(asked, network, catalog, Trail())
+        plan = _plan(asked, network, catalog, Provenance())
         least = _least(asked, network, plan, catalog, capacity_bytes)
         if least is not None:
             return f"with {words} from {least:,.0f} devices on"

@@ -24,7 +24,7 @@ from estimator.memory.encoders import encoder_stack
 from estimator.memory.plan import Model, Parameters
 from estimator.memory.request import LORA_RANK, Question
 from estimator.memory.usage import Overhead
-from estimator.scenario.provenance import Trail
+from estimator.scenario.provenance import Provenance
 from estimator.workload.blocks import Attention
 from estimator.workload.ledger import Inputs, Ledger
 from estimator.workload.transformer import Decoder
@@ -92,7 +92,7 @@ class Network:
         return float(min((p.kv_heads if isinstance(p, Attention) else 1 for p in parts), default=1))
 
 
-def find_network(question: Question, catalog: Catalog, trail: Trail) -> Network:
+def find_network(question: Question, catalog: Catalog, provenance: Provenance) -> Network:
     """Find the model of a question.
 
     Raises
@@ -103,32 +103,34 @@ def find_network(question: Question, catalog: Catalog, trail: Trail) -> Network:
     if (question.model is None) == (question.params is None):
         raise ValueError("give one model: a config.json, a preset by name, or --params 7e9")
     if question.params is not None:
-        return _typical("a decoder", question.params, catalog, trail)
+        return _typical("a decoder", question.params, catalog, provenance)
     name = str(question.model)
     if Path(name).exists() or name.endswith(".json"):
         from estimator.workload.huggingface import read_config
 
-        return _configured(name, read_config(name), trail)
+        return _configured(name, read_config(name), provenance)
     preset = catalog.preset(name)
     if preset.config:
-        return _configured(preset.name, preset.config, trail)
+        return _configured(preset.name, preset.config, provenance)
     if "params" not in preset.records:
         raise ValueError(f"no size of {preset.name} is on record: give a config.json or --params")
     params = preset.records["params"].value
     if preset.kind == "language":
-        return _typical(preset.name, params, catalog, trail)
-    trail.record("params", preset.records["params"], "")
+        return _typical(preset.name, params, catalog, provenance)
+    provenance.record("params", preset.records["params"], "")
     return Network(
         name=preset.name, ledger=None, decoder=None, layers=params, embedding=0.0, head=0.0
     )
 
 
-def training_model(question: Question, network: Network, catalog: Catalog, trail: Trail) -> Model:
+def training_model(
+    question: Question, network: Network, catalog: Catalog, provenance: Provenance
+) -> Model:
     """What training holds, in the formats and with the optimizer asked for."""
     size = TRAINING[question.precision]
-    loss = trail.prior(catalog, "memory.loss_bytes_per_token_and_word", "logits")
+    loss = provenance.prior(catalog, "memory.loss_bytes_per_token_and_word", "logits")
     if network.decoder is None:
-        trail.warn(
+        provenance.warn(
             f"activations of {network.name} are not modelled and not included; only those of "
             "decoders and of encoders like BERT and ViT are, other ledgers list products and not "
             "the tensors between them"
@@ -143,11 +145,11 @@ def training_model(question: Question, network: Network, catalog: Catalog, trail
     decoder = network.decoder
     share = 1.0
     if question.recompute == "selective" and question.attention == "fused":
-        share = float(trail.prior(catalog, "memory.selective_share", "activations").mid)
+        share = float(provenance.prior(catalog, "memory.selective_share", "activations").mid)
     held = HOSTED if question.offload_activations else 1.0
     at_once = CHUNK if question.loss == "chunked" else 1.0
     return Model(
-        parameters=_groups(question, network, catalog, trail),
+        parameters=_groups(question, network, catalog, provenance),
         layers=1.0 if decoder is None else len(decoder.layers),
         kept=NOTHING_KEPT if decoder is None else decoder_kept(decoder, style) * share,
         checkpoint_bytes=0.0 if decoder is None else decoder.hidden * size * held,
@@ -158,15 +160,17 @@ def training_model(question: Question, network: Network, catalog: Catalog, trail
     )
 
 
-def inference_model(question: Question, network: Network, catalog: Catalog, trail: Trail) -> Model:
+def inference_model(
+    question: Question, network: Network, catalog: Catalog, provenance: Provenance
+) -> Model:
     """What serving holds; up to 8 bit the tables and the head stay in 16 bit."""
     if network.decoder is None:
-        trail.warn(f"working memory of {network.name} is not modelled and not included")
-    size = _served_bytes(question, catalog, trail)
+        provenance.warn(f"working memory of {network.name} is not modelled and not included")
+    size = _served_bytes(question, catalog, provenance)
     outer = max(size, 2.0)
     style = Style(value_bytes=outer, plain_values=network.plain_values)
     decoder = network.decoder
-    share = trail.prior(catalog, "memory.inference.working_share", "working")
+    share = provenance.prior(catalog, "memory.inference.working_share", "working")
     kept = NOTHING_KEPT if decoder is None else decoder_kept(decoder, style)
     return Model(
         parameters=(
@@ -183,18 +187,18 @@ def inference_model(question: Question, network: Network, catalog: Catalog, trai
     )
 
 
-def _served_bytes(question: Question, catalog: Catalog, trail: Trail) -> float:
+def _served_bytes(question: Question, catalog: Catalog, provenance: Provenance) -> float:
     """Bytes of a served weight [byte]."""
     name = question.weights or ("int4" if question.precision == "fp4" else None)
     if name is not None:
-        return _quantized(name, catalog, trail)
+        return _quantized(name, catalog, provenance)
     return INFERENCE[question.precision]
 
 
-def _quantized(name: str, catalog: Catalog, trail: Trail) -> float:
+def _quantized(name: str, catalog: Catalog, provenance: Provenance) -> float:
     """Bytes of a quantized weight with its scales [byte]."""
     key = f"memory.quantized_bytes_per_param.{QUANTIZED[name]}"
-    return float(trail.prior(catalog, key, "weights").mid)
+    return float(provenance.prior(catalog, key, "weights").mid)
 
 
 def _dequantized(question: Question, network: Network) -> float:
@@ -206,30 +210,30 @@ def _dequantized(question: Question, network: Network) -> float:
 
 
 def find_overhead(
-    question: Question, network: Network, devices: Number, catalog: Catalog, trail: Trail
+    question: Question, network: Network, devices: Number, catalog: Catalog, provenance: Provenance
 ) -> Overhead:
     """Uncertainty of the terms, and what is held beside the tensors."""
     kind = "lora" if question.finetune in ("lora", "qlora") else "decoder"
     if network.typical:
         kind = "typical"
-    loss = trail.prior(catalog, "memory.loss_bytes_per_token_and_word", "logits")
+    loss = provenance.prior(catalog, "memory.loss_bytes_per_token_and_word", "logits")
     use = "serving" if question.inference else "one"
-    one = trail.prior(catalog, f"memory.context_bytes.{use}", "context")
-    several = trail.prior(catalog, "memory.context_bytes.several", "context")
+    one = provenance.prior(catalog, f"memory.context_bytes.{use}", "context")
+    several = provenance.prior(catalog, "memory.context_bytes.several", "context")
     context = np.where(np.asarray(devices) > 1, several.mid, one.mid)[()]
     spread = several if np.any(np.asarray(devices) > 1) else one
     working = loss / loss.mid
     if question.inference:
-        growth = trail.prior(catalog, "memory.inference.cache_growth", "working")
+        growth = provenance.prior(catalog, "memory.inference.cache_growth", "working")
         working = growth / growth.mid
     return Overhead(
-        activations=_doubt_of_activations(question, kind, catalog, trail),
+        activations=_doubt_of_activations(question, kind, catalog, provenance),
         working=working,
-        framework=trail.prior(catalog, f"memory.framework.{_use(question)}", "framework"),
-        weights=_doubt_of_weights(question, catalog, trail),
-        states=_doubt_of_states(question, catalog, trail),
+        framework=provenance.prior(catalog, f"memory.framework.{_use(question)}", "framework"),
+        weights=_doubt_of_weights(question, catalog, provenance),
+        states=_doubt_of_states(question, catalog, provenance),
         context_bytes=Uncertain(context, spread.loadings),
-        fragmentation=trail.prior(catalog, "memory.fragmentation", "fragmentation"),
+        fragmentation=provenance.prior(catalog, "memory.fragmentation", "fragmentation"),
     )
 
 
@@ -243,32 +247,32 @@ def _use(question: Question) -> str:
 
 
 def _doubt_of_activations(
-    question: Question, kind: str, catalog: Catalog, trail: Trail
+    question: Question, kind: str, catalog: Catalog, provenance: Provenance
 ) -> Uncertain:
     """Factor on the activations; that of selective recomputation names no one thing."""
-    factor = trail.prior(catalog, f"memory.activations.{kind}", "activations")
+    factor = provenance.prior(catalog, f"memory.activations.{kind}", "activations")
     if question.recompute == "selective" and question.attention == "fused":
-        share = trail.prior(catalog, "memory.selective_share", "selective")
+        share = provenance.prior(catalog, "memory.selective_share", "selective")
         factor = factor * (share / share.mid)
     return factor
 
 
-def _doubt_of_weights(question: Question, catalog: Catalog, trail: Trail) -> Uncertain:
+def _doubt_of_weights(question: Question, catalog: Catalog, provenance: Provenance) -> Uncertain:
     """Factor on the weights: exact in the format of the work, unsure where they are quantized."""
     name = question.weights or ("nf4-dq" if question.finetune == "qlora" else None)
     if name is None:
         return EXACTLY_ONE
-    return trail.prior(catalog, f"memory.weights.{QUANTIZED[name]}", "weights")
+    return provenance.prior(catalog, f"memory.weights.{QUANTIZED[name]}", "weights")
 
 
-def _doubt_of_states(question: Question, catalog: Catalog, trail: Trail) -> Uncertain:
+def _doubt_of_states(question: Question, catalog: Catalog, provenance: Provenance) -> Uncertain:
     """Factor on gradients, master copy and optimizer: wide where their formats are unspecified."""
     if question.inference:
         return EXACTLY_ONE
     told = "given" if question.states is not None else "unspecified"
     if question.finetune is None and question.states is None:
         told = "pretraining"
-    return trail.prior(catalog, f"memory.states.{told}", "states")
+    return provenance.prior(catalog, f"memory.states.{told}", "states")
 
 
 def states_of(question: Question) -> str:
@@ -285,13 +289,13 @@ def states_of(question: Question) -> str:
 
 
 def trained(
-    question: Question, catalog: Catalog, trail: Trail
+    question: Question, catalog: Catalog, provenance: Provenance
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Bytes per trained parameter: in the matrices of the layers, and outside of them."""
     size = TRAINING[question.precision]
     key = "memory.optimizer_bytes_per_param."
-    state = trail.prior(catalog, key + question.optimizer, "optimizer")
-    outside = trail.prior(catalog, key + "adamw", "optimizer")
+    state = provenance.prior(catalog, key + question.optimizer, "optimizer")
+    outside = provenance.prior(catalog, key + "adamw", "optimizer")
     pure = states_of(question) == "pure"
     fp32 = question.fp32_gradients or (question.offload and not pure)
     on_device = 0.0 if question.offload else 1.0
@@ -309,9 +313,9 @@ def trained(
 
 
 def _groups(
-    question: Question, network: Network, catalog: Catalog, trail: Trail
+    question: Question, network: Network, catalog: Catalog, provenance: Provenance
 ) -> tuple[Parameters, ...]:
-    inner, outer = trained(question, catalog, trail)
+    inner, outer = trained(question, catalog, provenance)
     ends = {"embedding": network.embedding, "head": network.head}
     if question.finetune not in ("lora", "qlora"):
         return (
@@ -324,8 +328,8 @@ def _groups(
     base, tables = size, {"weights_bytes": size}
     name = question.weights or ("nf4-dq" if question.finetune == "qlora" else None)
     if name is not None:
-        base = _quantized(name, catalog, trail)
-        outer_bytes = trail.prior(catalog, "memory.qlora_table_bytes_per_param", "weights")
+        base = _quantized(name, catalog, provenance)
+        outer_bytes = provenance.prior(catalog, "memory.qlora_table_bytes_per_param", "weights")
         tables = {"weights_bytes": max(size, float(outer_bytes.mid))}
     return (
         Parameters(layers=network.layers, weights_bytes=base),
@@ -336,15 +340,15 @@ def _groups(
     )
 
 
-def _typical(name: str, params: float, catalog: Catalog, trail: Trail) -> Network:
+def _typical(name: str, params: float, catalog: Catalog, provenance: Provenance) -> Network:
     """Where only the size is known: a Llama-like decoder of that size."""
     within_limits("params", params)
-    trail.given("params", params, "parameter")
-    vocab = trail.prior(catalog, "memory.vocab", "logits")
+    provenance.given("params", params, "parameter")
+    vocab = provenance.prior(catalog, "memory.vocab", "logits")
     decoder = typical_decoder(params, round(float(vocab.mid)))
     ledger = decoder.ledger(Inputs())
     outer = min(ledger.params_embedding, OUTER_SHARE * params)
-    trail.warn(
+    provenance.warn(
         f"no architecture given: {len(decoder.layers)} layers of width {decoder.hidden:,} and "
         f"{decoder.vocab:,} words are assumed for activations and cache; a config.json is exact"
     )
@@ -359,14 +363,14 @@ def _typical(name: str, params: float, catalog: Catalog, trail: Trail) -> Networ
     )
 
 
-def _configured(name: str, config: Mapping[str, Any], trail: Trail) -> Network:
+def _configured(name: str, config: Mapping[str, Any], provenance: Provenance) -> Network:
     from estimator.workload.huggingface import architecture
 
     found = architecture(config)
     ledger = found.ledger(Inputs())
     for warning in ledger.warnings:
-        trail.warn(warning)
-    trail.given("params", ledger.params_total, "parameter")
+        provenance.warn(warning)
+    provenance.given("params", ledger.params_total, "parameter")
     head = ledger.terms["head/logits"].params if "head/logits" in ledger.terms else 0
     return Network(
         name=name,

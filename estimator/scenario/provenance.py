@@ -105,7 +105,7 @@ def input_of(record: Record) -> Input:
 
 
 @dataclass
-class Trail:
+class Provenance:
     """What one answer rests on, collected as it is looked up."""
 
     inputs: dict[str, Input] = field(default_factory=dict)

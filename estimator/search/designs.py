@@ -15,7 +15,7 @@ import pyarrow as pa
 from estimator.catalog import Catalog
 from estimator.core.messages import message
 from estimator.core.uncertainty import Uncertain, z_score
-from estimator.estimation.resolver import Finder
+from estimator.estimation.resolver import Resolver
 from estimator.estimation.table import TableResult, estimate_table
 from estimator.memory.answer import memory_of, too_large
 from estimator.scenario.scenario import NUMBERS
@@ -59,21 +59,21 @@ class Evaluation:
 
     def __call__(self, space: Space, start: int, stop: int) -> pa.Table:
         """Designs from one number up to before another, those left out counted by reason."""
-        finder = Finder(_catalog(self.profiles), calibrated=self.calibrated)
+        resolver = Resolver(_catalog(self.profiles), calibrated=self.calibrated)
         stop = min(stop, space.size)
         tables, left_out = [], Counter[str]()
         for first in range(start, stop, CHUNK_DESIGNS):
-            table, reasons = self._chunk(space, first, min(first + CHUNK_DESIGNS, stop), finder)
+            table, reasons = self._chunk(space, first, min(first + CHUNK_DESIGNS, stop), resolver)
             tables.append(table)
             left_out.update(reasons)
         return with_left_out(pa.concat_tables(tables).unify_dictionaries(), left_out)
 
     def _chunk(
-        self, space: Space, start: int, stop: int, finder: Finder
+        self, space: Space, start: int, stop: int, resolver: Resolver
     ) -> tuple[pa.Table, Counter[str]]:
         """Results of a few designs, and why others have none."""
         table = table_of(space, start, stop)
-        result = estimate_table(table, finder.catalog, finder=finder)
+        result = estimate_table(table, resolver.catalog, resolver=resolver)
         reasons = Counter(message(notice) for notice in result.errors.values())
         kept = np.ones(table.count, dtype=np.bool_)
         kept[list(result.errors)] = False

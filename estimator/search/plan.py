@@ -16,7 +16,7 @@ from estimator.catalog import Catalog
 from estimator.core.messages import message
 from estimator.core.rows import one_of
 from estimator.core.uncertainty import Number, Uncertain
-from estimator.estimation.resolver import Finder
+from estimator.estimation.resolver import Resolver
 from estimator.estimation.table import estimate_table
 from estimator.scenario.scenario import Scenario
 from estimator.search.designs import CHUNK_DESIGNS, memory, quantities, table_of
@@ -148,13 +148,13 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer:
         designs, or not one of them can be estimated; the message gives the first reason.
     """
     _check(request)
-    finder = Finder(catalog)
+    resolver = Resolver(catalog)
     kept: list[_Candidates] = []
     nearest: list[_Candidates] = []
     too_large, refused, reason = 0, 0, ""
     for start in range(0, request.space.size, CHUNK_DESIGNS):
         table = table_of(request.space, start, start + CHUNK_DESIGNS)
-        result = estimate_table(table, catalog, finder=finder)
+        result = estimate_table(table, catalog, resolver=resolver)
         refused += len(result.errors)
         reason = reason or next(map(message, result.errors.values()), "")
         needed_bytes, held_bytes = memory(result)

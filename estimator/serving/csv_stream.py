@@ -30,7 +30,7 @@ MODELS = ("model", "config", "params_total")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServingTally:
+class ServingSummary:
     """How many rows were read, answered and refused [1]."""
 
     rows: int
@@ -40,7 +40,7 @@ class ServingTally:
 
 def answer_table(
     lines: Iterator[str], out: TextIO, catalog: Catalog, *, level: float
-) -> ServingTally:
+) -> ServingSummary:
     """Answer every row of a CSV table, in bounded memory.
 
     Parameters
@@ -73,7 +73,7 @@ def answer_table(
             writer.writerow([*fitted_record, *results])
             refused += bool(results[-1])
         rows += len(block)
-    return ServingTally(rows=rows, answered=rows - refused, refused=refused)
+    return ServingSummary(rows=rows, answered=rows - refused, refused=refused)
 
 
 def result_rows(answer: ServingAnswer, level: float) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""What does a run tell about itself: work and traits out of a table's columns, all rows at once."""
+"""What a run reports about itself: work and features from the columns of a table."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from estimator.utilization.mechanism import (
     PARAMETERS,
     REFERENCE_SEQ_LEN,
     Growth,
-    Traits,
+    RunFeatures,
     UtilizationModel,
     thinness,
 )
@@ -38,7 +38,7 @@ BATCH_EXPONENT = 0.2
 """Work of such a run [FLOP], and how the batch grows with it [1]."""
 
 USUAL_RECOMPUTATION = 0.5
-"""Share of runs that compute activations again, where it is not told [1]."""
+"""Share of runs that compute activations again, where it is unspecified [1]."""
 
 SMALLEST_SD = 0.1
 """No utilization is surer than this, however much a run tells [1]."""
@@ -47,7 +47,7 @@ MOST_EXPERTS = 50.0
 """Parameters over active ones at most [1]."""
 
 ENCODER_SEQ_LEN = 256.0
-"""Usual sequence of an encoder where it is not told [token]: sentences, image patches, frames."""
+"""Usual sequence of an encoder, where unspecified [token]: sentences, image patches, frames."""
 
 SOFTWARE = {"vendor": 1.0, "typical": 0.0, "research": -1.0}
 """How tuned the code is, in words -> as a number [1]."""
@@ -59,35 +59,36 @@ FLAGS = (
     *("transformer", "convolution", "depthwise", "unet", "other"),
     *("encoder", "contrastive", "sparse", "recurrent", "lora"),
 )
-"""What of the kind of a network is among its traits."""
+"""What of the kind of a network is among its features."""
 
 FLAGS_OF = attrgetter(*FLAGS)
 
-TOLD = {
+SELDOM_REPORTED = {
     "recomputation": ("recomputation",),
     "batch": ("batch_tokens",),
     "layout": ("tensor_parallel", "pipeline_parallel", "expert_parallel"),
 }
-"""What published runs seldom tell: the doubt is smaller where a run does."""
+"""What published runs seldom report: the uncertainty is smaller where a run does."""
 
-UNTOLD = {
+USUALLY_REPORTED = {
     "width": ("hidden",),
     "sequence": ("seq_len",),
     "devices": ("accelerator_count",),
 }
-"""What they tell: the doubt is larger where a run does not."""
+"""What they usually report: the uncertainty is larger where a run does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Doubts:
-    """How unsure the utilization is.
+class UtilizationSpread:
+    """How uncertain the utilization is.
 
     Parameters
     ----------
     groups : mapping of str to float
         Group of networks -> standard deviation of the logarithm of their utilization [1].
     choices : mapping of str to float
-        Key of `TOLD` or `UNTOLD`, or software -> what not knowing it moves the logarithm [1].
+        Key of `SELDOM_REPORTED` or `USUALLY_REPORTED`, or software -> standard deviation of the
+        logarithm where it is unspecified [1].
     growth : Growth
         How much wider where published runs scatter.
     """
@@ -108,25 +109,25 @@ def kinds_of_rows(
 
 
 def of_each_kind(
-    kinds: Sequence[NetworkKind], trait: Callable[[NetworkKind], Any]
+    kinds: Sequence[NetworkKind], feature: Callable[[NetworkKind], Any]
 ) -> npt.NDArray[Any]:
-    """Trait of the kind of each row, worked out once for each kind: rows share their objects."""
+    """Feature of the kind of each row, worked out once for each kind: rows share their objects."""
     known = {id(kind): kind for kind in kinds}
     place = dict(zip(known, range(len(known)), strict=True))
     at = [place[id(kind)] for kind in kinds]
-    return np.array([trait(kind) for kind in known.values()])[at]
+    return np.array([feature(kind) for kind in known.values()])[at]
 
 
-def traits_of_rows(
+def features_of_rows(
     numbers: Mapping[str, Floats],
     kinds: Sequence[NetworkKind],
     *,
     flop: Floats,
     value_bytes: Number,
-    spreads: Doubts,
+    spreads: UtilizationSpread,
     steady: Number = 0.0,
-) -> Traits:
-    """Traits of runs; what a row leaves out takes the usual value of such runs.
+) -> RunFeatures:
+    """Features of runs; what a row leaves out takes the usual value of such runs.
 
     Parameters
     ----------
@@ -141,10 +142,10 @@ def traits_of_rows(
         FLOPs of each run [FLOP].
     value_bytes : float or array
         Bytes of a value in memory [B].
-    spreads : Doubts
+    spreads : UtilizationSpread
         Doubt by group of networks, and of what a row leaves out.
     steady : float or array
-        Flag: rates in steady state, as in `Traits`.
+        Flag: rates in steady state, as in `RunFeatures`.
     """
     of_kind = of_each_kind(kinds, FLAGS_OF).astype(np.float64).T
     flags = dict(zip(FLAGS, of_kind, strict=True))
@@ -157,7 +158,7 @@ def traits_of_rows(
     elementwise = flags["convolution"] + flags["depthwise"] + flags["unet"]
     groups = of_each_kind(kinds, lambda kind: spreads.groups[kind.group])
     known_year = np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR)
-    return Traits(
+    return RunFeatures(
         hidden=hidden,
         seq_len=np.select(
             [~transformer, np.isnan(numbers["seq_len"])],
@@ -230,7 +231,7 @@ def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) 
     Parameters
     ----------
     numbers : mapping of str to array
-        As for `traits_of_rows`.
+        As for `features_of_rows`.
     hidden, flop : array
         Width [1] and work [FLOP] of each run.
     """
@@ -250,7 +251,7 @@ def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) 
         recomputation=np.where(np.isnan(again), USUAL_RECOMPUTATION, again),
         **{
             name: numbers.get(name, unknown)
-            for name in (*TOLD["layout"], "micro_batches", "virtual_stages")
+            for name in (*SELDOM_REPORTED["layout"], "micro_batches", "virtual_stages")
         },
     )
 
@@ -265,9 +266,9 @@ def _doubt(
     transformer = kind["transformer"]
     untuned = kind["encoder"] & ~_told(numbers, ("software",))
     variance = spread**2 + choices["software"] ** 2 * untuned
-    for key, names in TOLD.items():
+    for key, names in SELDOM_REPORTED.items():
         variance = variance - choices[key] ** 2 * (transformer & _told(numbers, names))
-    for key, names in UNTOLD.items():
+    for key, names in USUALLY_REPORTED.items():
         if names[0] in numbers:
             variance = variance + choices[key] ** 2 * (transformer & ~_told(numbers, names))
     return np.asarray(np.sqrt(np.maximum(variance, SMALLEST_SD**2)), dtype=np.float64)
@@ -300,15 +301,15 @@ def prior_model(catalog: Catalog) -> dict[str, Uncertain]:
     }
 
 
-def shipped_doubts(catalog: Catalog) -> Doubts:
-    """Doubt of the utilization: by group of networks, and of what a run does not tell."""
+def shipped_spreads(catalog: Catalog) -> UtilizationSpread:
+    """Uncertainty of the utilization: by group of networks, and of what a run leaves out."""
     return catalog.once(
-        "doubts",
-        lambda: Doubts(
+        "utilization spread",
+        lambda: UtilizationSpread(
             groups={name: _log_sd(catalog.prior(f"utilization.spread.{name}")) for name in GROUPS},
             choices={
                 name: _log_sd(catalog.prior(f"utilization.untold.{name}"))
-                for name in (*TOLD, *UNTOLD, "software")
+                for name in (*SELDOM_REPORTED, *USUALLY_REPORTED, "software")
             },
             growth=Growth(
                 per_decade=catalog.prior("utilization.growth.per_decade").value,

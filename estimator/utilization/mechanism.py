@@ -50,7 +50,7 @@ REFERENCE_BALANCE = 200.0
 """Peak over memory bandwidth at which a device counts as balanced [FLOP/B]."""
 
 USUAL_UTILIZATION = 0.4
-"""Utilization at which the size of a run is judged, to see how much upkeep it needs [1]."""
+"""Utilization at which the size of a run is judged, to see how much overhead it needs [1]."""
 
 SOFTWARE_OF_COMPILERS = 1.0
 """How tuned the kernels are that compilers of whole graphs make: as a vendor's [1]."""
@@ -60,7 +60,7 @@ ADAPTER_SHARE = 0.5
 recomputation costs beyond full training [1]."""
 
 LARGE_RUN_S = 3_000 * S_PER_H
-"""Device time of a run that has half the upkeep of the largest: 64 devices for two days [s]."""
+"""Device time of a run that has half the overhead of the largest: 64 devices for two days [s]."""
 
 MANY_DEVICES = 10_000.0
 """Devices for which the share lost to restarts is told [1]; it grows with their square root."""
@@ -77,7 +77,7 @@ MOST_YEARS = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Traits:
+class RunFeatures:
     """What a run tells about itself beside its FLOPs; flags are 0 or 1, and arrays broadcast.
 
     Parameters
@@ -170,7 +170,7 @@ class UtilizationModel:
         Bytes that the update of one parameter moves [B].
     bubble_share : float
         Idle share of a pipeline over that of a plain schedule [1].
-    upkeep_share, restart_share : float
+    overhead_share, restart_share : float
         Time of evaluation and checkpoints of a large run over that of its steps, and of restarts on
         `MANY_DEVICES` [1].
     """
@@ -199,7 +199,7 @@ class UtilizationModel:
     exposed_layer_share: float
     update_bytes: float
     bubble_share: float
-    upkeep_share: float
+    overhead_share: float
     restart_share: float
 
 
@@ -208,7 +208,12 @@ PARAMETERS = tuple(field.name for field in fields(UtilizationModel))
 
 
 def log_utilization(
-    model: UtilizationModel, traits: Traits, machine: Machine, *, flop: Number, devices: Number
+    model: UtilizationModel,
+    features: RunFeatures,
+    machine: Machine,
+    *,
+    flop: Number,
+    devices: Number,
 ) -> Number:
     """Natural logarithm of the utilization that the mechanism expects [1].
 
@@ -216,7 +221,7 @@ def log_utilization(
     ----------
     model : UtilizationModel
         Parameters.
-    traits, machine
+    features, machine
         The run and the device.
     flop : float or array
         FLOPs of the whole run [FLOP].
@@ -232,22 +237,22 @@ def log_utilization(
     plain = np.where(machine.matrix_units > 0, model.matrix_slowdown, model.vector_slowdown)
     matrix = plain * (1 + model.share_at_16_bit * (fewer_bits - 1))
     balance = peak / machine.memory_bytes_per_s
-    values = _values_per_flop(model, traits, machine.compiled)
-    fused = np.exp(np.log(model.fusion_per_year) * (traits.year - REFERENCE_YEAR))
-    memory = balance * traits.value_bytes * values / fused
-    serial = model.recurrent_time * traits.recurrent * balance / REFERENCE_BALANCE
-    slowdown = np.exp(_log_slowdown(model, traits, balance))
+    values = _values_per_flop(model, features, machine.compiled)
+    fused = np.exp(np.log(model.fusion_per_year) * (features.year - REFERENCE_YEAR))
+    memory = balance * features.value_bytes * values / fused
+    serial = model.recurrent_time * features.recurrent * balance / REFERENCE_BALANCE
+    slowdown = np.exp(_log_slowdown(model, features, balance))
     passed = traffic(
-        traits.layout,
+        features.layout,
         machine,
-        hidden=traits.hidden,
-        value_bytes=traits.value_bytes,
+        hidden=features.hidden,
+        value_bytes=features.value_bytes,
         devices=devices,
     )
-    step = _step(model, traits, (matrix + memory + serial) * slowdown, passed)
-    time = step * (1.0 + _upkeep(model, traits, flop / peak, devices))
-    start_s = (1.0 - traits.steady) * model.startup_s
-    beside_s = start_s + _waiting_s(model, traits, machine, devices)
+    step = _step(model, features, (matrix + memory + serial) * slowdown, passed)
+    time = step * (1.0 + _overhead(model, features, flop / peak, devices))
+    start_s = (1.0 - features.steady) * model.startup_s
+    beside_s = start_s + _waiting_s(model, features, machine, devices)
     return np.minimum(-np.log(time + beside_s * devices * peak / flop), 0.0)
 
 
@@ -299,69 +304,74 @@ def thin_places(flop: Number, year: Number, transformer: Number) -> tuple[Number
 
 
 def expected_utilization(
-    model: UtilizationModel, traits: Traits, machine: Machine, *, flop: Number, devices: Number
+    model: UtilizationModel,
+    features: RunFeatures,
+    machine: Machine,
+    *,
+    flop: Number,
+    devices: Number,
 ) -> Uncertain:
     """Utilization with the doubt of such runs [1]; arguments as for `log_utilization`.
 
     The 80 % interval ends at the peak at the latest.
     """
-    expected = log_utilization(model, traits, machine, flop=flop, devices=devices)
+    expected = log_utilization(model, features, machine, flop=flop, devices=devices)
     expected = np.minimum(expected, np.log(MOST_EXPECTED))
-    doubt = np.minimum(traits.log_sd, -expected / z_score(CENTRAL))
+    doubt = np.minimum(features.log_sd, -expected / z_score(CENTRAL))
     return Uncertain(np.exp(expected), {"utilization": doubt})
 
 
-def _values_per_flop(model: UtilizationModel, traits: Traits, compiled: Number) -> Number:
+def _values_per_flop(model: UtilizationModel, features: RunFeatures, compiled: Number) -> Number:
     """Values that elementwise work moves per FLOP [1/FLOP]."""
     fewer = -np.log(model.tuning)
-    tuned = np.where(np.asarray(compiled) > 0, SOFTWARE_OF_COMPILERS, traits.software)
-    beyond = model.encoder_values * traits.encoder * np.exp(fewer * tuned)
+    tuned = np.where(np.asarray(compiled) > 0, SOFTWARE_OF_COMPILERS, features.software)
+    beyond = model.encoder_values * features.encoder * np.exp(fewer * tuned)
     values: Number = (
-        transformer_share(traits) * (model.transformer_values + beyond) / traits.hidden
-        + traits.unet * model.unet_values
-        + traits.other * model.other_values
+        transformer_share(features) * (model.transformer_values + beyond) / features.hidden
+        + features.unet * model.unet_values
+        + features.other * model.other_values
         + np.exp(fewer * compiled)
         * (
-            traits.convolution * model.convolution_values
-            + traits.depthwise * model.depthwise_values
+            features.convolution * model.convolution_values
+            + features.depthwise * model.depthwise_values
         )
     )
     return values
 
 
 def _waiting_s(
-    model: UtilizationModel, traits: Traits, machine: Machine, devices: Number
+    model: UtilizationModel, features: RunFeatures, machine: Machine, devices: Number
 ) -> Number:
     """Time that all steps wait for other devices, as far as their number is known [s].
 
     The gradients of a transformer are in its traffic.
     """
-    steps = np.where(np.isnan(traits.steps), 0.0, traits.steps)
+    steps = np.where(np.isnan(features.steps), 0.0, features.steps)
     exchange_s = replicated_gradients_s(
-        traits.layout.params, machine, value_bytes=traits.value_bytes, devices=devices
+        features.layout.params, machine, value_bytes=features.value_bytes, devices=devices
     )
-    elsewhere = 1.0 - transformer_share(traits) - traits.other
+    elsewhere = 1.0 - transformer_share(features) - features.other
     exposed_s = model.exposed_gradient_share * elsewhere * exchange_s
     return steps * (exposed_s + model.synchronisation_s * np.log2(np.maximum(devices, 1.0)))
 
 
-def _log_slowdown(model: UtilizationModel, traits: Traits, balance: Number) -> Number:
+def _log_slowdown(model: UtilizationModel, features: RunFeatures, balance: Number) -> Number:
     """Logarithm of the factors on the time of matrix work and memory [1]."""
-    again = transformer_share(traits) * traits.layout.recomputation
+    again = transformer_share(features) * features.layout.recomputation
     slowdown: Number = (
-        model.long_context_exponent * np.log(traits.seq_len / REFERENCE_SEQ_LEN)
+        model.long_context_exponent * np.log(features.seq_len / REFERENCE_SEQ_LEN)
         + model.balance_exponent * np.log(balance / REFERENCE_BALANCE)
-        + np.log(model.contrastive_slowdown) * traits.contrastive
-        + np.log(model.sparse_slowdown) * traits.sparse
+        + np.log(model.contrastive_slowdown) * features.contrastive
+        + np.log(model.sparse_slowdown) * features.sparse
         + np.log1p(
-            (model.recomputation_slowdown - 1.0) * again * (1.0 + ADAPTER_SHARE * traits.lora)
+            (model.recomputation_slowdown - 1.0) * again * (1.0 + ADAPTER_SHARE * features.lora)
         )
-        - np.log(model.speedup_per_year) * (traits.year - REFERENCE_YEAR)
+        - np.log(model.speedup_per_year) * (features.year - REFERENCE_YEAR)
     )
     return slowdown
 
 
-def _step(model: UtilizationModel, traits: Traits, busy: Number, passed: Traffic) -> Number:
+def _step(model: UtilizationModel, features: RunFeatures, busy: Number, passed: Traffic) -> Number:
     """Time of a step over its ideal: work, waiting for the pipeline, and what is passed around."""
     exchange = (
         model.exposed_gradient_share * passed.gradients
@@ -369,21 +379,25 @@ def _step(model: UtilizationModel, traits: Traits, busy: Number, passed: Traffic
         + model.update_bytes * passed.updates_per_byte
     )
     waiting = 1.0 + model.bubble_share * passed.bubble
-    return busy * waiting + transformer_share(traits) * exchange
+    return busy * waiting + transformer_share(features) * exchange
 
 
-def _upkeep(
-    model: UtilizationModel, traits: Traits, ideal_device_s: Number, devices: Number
+def _overhead(
+    model: UtilizationModel, features: RunFeatures, ideal_device_s: Number, devices: Number
 ) -> Number:
     """Time lost to evaluation, checkpoints and restarts over the time of the steps [1]."""
     device_s = ideal_device_s / USUAL_UTILIZATION
     large = device_s / (device_s + LARGE_RUN_S)
-    lost = model.upkeep_share + model.restart_share * np.sqrt(devices / MANY_DEVICES)
-    return transformer_share(traits) * (1.0 - traits.steady) * large * lost
+    lost = model.overhead_share + model.restart_share * np.sqrt(devices / MANY_DEVICES)
+    return transformer_share(features) * (1.0 - features.steady) * large * lost
 
 
-def transformer_share(traits: Traits) -> Number:
+def transformer_share(features: RunFeatures) -> Number:
     """Whether it is a transformer: 1, or 0 for networks of other elementwise work [1]."""
     return 1.0 - (
-        traits.convolution + traits.depthwise + traits.unet + traits.other + traits.recurrent
+        features.convolution
+        + features.depthwise
+        + features.unet
+        + features.other
+        + features.recurrent
     )

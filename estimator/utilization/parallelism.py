@@ -13,7 +13,7 @@ import numpy as np
 
 from estimator.core.uncertainty import Number
 
-UNTOLD = float("nan")
+UNSPECIFIED = float("nan")
 """A way to share the work that a run does not tell: the usual one is meant."""
 
 FLOP_PER_PARAM = 6.0
@@ -116,11 +116,11 @@ class Layout:
     active_params: Number
     batch_tokens: Number
     recomputation: Number
-    tensor_parallel: Number = UNTOLD
-    pipeline_parallel: Number = UNTOLD
-    expert_parallel: Number = UNTOLD
-    micro_batches: Number = UNTOLD
-    virtual_stages: Number = UNTOLD
+    tensor_parallel: Number = UNSPECIFIED
+    pipeline_parallel: Number = UNSPECIFIED
+    expert_parallel: Number = UNSPECIFIED
+    micro_batches: Number = UNSPECIFIED
+    virtual_stages: Number = UNSPECIFIED
 
 
 @dataclass(frozen=True, kw_only=True)

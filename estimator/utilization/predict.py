@@ -12,12 +12,12 @@ from estimator.core.notice_table import NoticeTable
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.scenario.provenance import Input
 from estimator.utilization.features import (
+    features_of_rows,
     fitted_model,
     of_each_kind,
-    shipped_doubts,
-    traits_of_rows,
+    shipped_spreads,
 )
-from estimator.utilization.mechanism import Traits, expected_utilization
+from estimator.utilization.mechanism import RunFeatures, expected_utilization
 from estimator.utilization.parallelism import Machine
 from estimator.workload.network_class import NetworkKind
 
@@ -50,7 +50,7 @@ class Runs:
     Parameters
     ----------
     numbers : mapping of str to array
-        Columns as for `traits_of_rows`; accelerator_count is NaN where it was only assumed.
+        Columns as for `features_of_rows`; accelerator_count is NaN where it was only assumed.
     kinds : sequence of NetworkKind
         One a run.
     machine : Machine
@@ -72,34 +72,34 @@ class Runs:
     steady: Number = 0.0
 
 
-def predicted_utilization(runs: Runs, catalog: Catalog) -> tuple[Uncertain, Uncertain, Traits]:
+def predicted_utilization(runs: Runs, catalog: Catalog) -> tuple[Uncertain, Uncertain, RunFeatures]:
     """Share of the peak that the fitted model expects, with the uncertainty of such networks.
 
     Returns
     -------
-    Uncertain, Uncertain, Traits
+    Uncertain, Uncertain, RunFeatures
         Utilization of the runs; that of steady steps on one device, which never waits for others;
         their features [1].
     """
     model = fitted_model(catalog)
-    traits = traits_of_rows(
+    features = features_of_rows(
         runs.numbers,
         runs.kinds,
         flop=runs.flop,
         value_bytes=runs.value_bytes,
-        spreads=shipped_doubts(catalog),
+        spreads=shipped_spreads(catalog),
         steady=runs.steady,
     )
     expected = expected_utilization(
-        model, traits, runs.machine, flop=runs.flop, devices=runs.devices
+        model, features, runs.machine, flop=runs.flop, devices=runs.devices
     )
-    lone = expected_utilization(model, alone(traits), runs.machine, flop=runs.flop, devices=1.0)
-    return expected, lone, traits
+    lone = expected_utilization(model, alone(features), runs.machine, flop=runs.flop, devices=1.0)
+    return expected, lone, features
 
 
-def alone(traits: Traits) -> Traits:
-    """Traits of the same networks in steady steps on one device."""
-    return replace(traits, steady=1.0, layout=replace(traits.layout, **ALONE))
+def alone(features: RunFeatures) -> RunFeatures:
+    """Features of the same networks in steady steps on one device."""
+    return replace(features, steady=1.0, layout=replace(features.layout, **ALONE))
 
 
 def machines_of(several: Sequence[Machine], at: Places) -> Machine:
@@ -115,7 +115,11 @@ def machines_of(several: Sequence[Machine], at: Places) -> Machine:
 
 
 def say_thin_evidence(
-    notices: NoticeTable, rows: Places, runs: Runs, traits: Traits, asked: npt.NDArray[np.bool_]
+    notices: NoticeTable,
+    rows: Places,
+    runs: Runs,
+    features: RunFeatures,
+    asked: npt.NDArray[np.bool_],
 ) -> None:
     """Say of some rows of a table where published runs are few, or a batch was assumed.
 
@@ -125,7 +129,7 @@ def say_thin_evidence(
         Of the whole table.
     rows : array of int
         Rows of the runs.
-    runs, traits
+    runs, features
         The runs and their features.
     asked : array of bool
         Which of the runs take the prediction.
@@ -147,7 +151,7 @@ def say_thin_evidence(
             np.array([one == group for one in groups]),
             Notice("few_runs_of_kind", "kind", {"group": group}),
         )
-    batch = np.broadcast_to(traits.layout.batch_tokens, rows.shape)
+    batch = np.broadcast_to(features.layout.batch_tokens, rows.shape)
     small = np.isnan(runs.numbers["batch_tokens"]) & (batch < FEW_TOKENS * devices) & asked
     small &= np.broadcast_to(np.asarray(runs.steady) == 0, rows.shape)
     if small.any():

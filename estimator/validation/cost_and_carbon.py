@@ -15,7 +15,7 @@ import numpy as np
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import W_PER_KW
-from estimator.estimation.resolver import Finder
+from estimator.estimation.resolver import Resolver
 from estimator.validation.cross_validation import Blind, Score, score
 from estimator.validation.energy import measured_power
 from estimator.validation.published_runs import USABLE_TIERS, row_number
@@ -73,11 +73,11 @@ class Judgement:
 
 def judged_costs(catalog: Catalog) -> Judgement:
     """Costs at listed prices against the rent on record for the year of the run, hours given."""
-    finder = Finder(catalog)
+    resolver = Resolver(catalog)
     runs: list[Judged] = []
     left_out: Counter[str] = Counter()
     for row in _reporting(catalog, "cost_usd"):
-        found = _cost(row, finder)
+        found = _cost(row, resolver)
         if isinstance(found, Judged):
             runs.append(found)
         else:
@@ -124,7 +124,7 @@ def _unusable(row: dict[str, str]) -> str:
     return "" if row["accelerator_hours"] else "no device time"
 
 
-def _cost(row: dict[str, str], finder: Finder) -> Judged | str:
+def _cost(row: dict[str, str], resolver: Resolver) -> Judged | str:
     """One run with its rent, or why it cannot be scored."""
     reason = _unusable(row)
     if not reason and not LISTED.match(row["cost_basis"]):
@@ -132,10 +132,10 @@ def _cost(row: dict[str, str], finder: Finder) -> Judged | str:
     if reason:
         return reason
     try:
-        device = finder.catalog.device(row["accelerator"])
+        device = resolver.catalog.device(row["accelerator"])
     except ValueError:
         return "device not on record"
-    rent = finder.price(device, row_number(row, "year"))
+    rent = resolver.price(device, row_number(row, "year"))
     if rent is None:
         return "no rental price of the device on record"
     return Judged(

@@ -170,7 +170,7 @@ def log_hours_ratio(
     """
     model = model_of(fitted_logs(prior, fitted_on, near).tolist())
     expected = log_utilization(
-        model, scored.traits, scored.machine, flop=scored.flop, devices=scored.devices
+        model, scored.features, scored.machine, flop=scored.flop, devices=scored.devices
     )
     expected = np.minimum(expected, np.log(MOST_EXPECTED))
     return np.asarray(scored.log_utilization() - expected, dtype=np.float64)
@@ -230,7 +230,7 @@ def growth_of(log_ratio: Floats, runs: Runs) -> Growth:
 
     A straight line through the logarithms of their sizes, drawn a little towards none.
     """
-    decades, years = thin_places(runs.flop, runs.traits.year, transformer_share(runs.traits))
+    decades, years = thin_places(runs.flop, runs.features.year, transformer_share(runs.features))
     columns = np.array([np.ones(len(log_ratio)), decades, years]).T
     sizes = np.log(np.maximum(np.abs(log_ratio), SMALLEST_SIZE))
     pulled = columns.T @ columns + np.diag([0.0, PULL, PULL])
@@ -239,7 +239,7 @@ def growth_of(log_ratio: Floats, runs: Runs) -> Growth:
 
 
 def _thin(runs: Runs, growth: Growth) -> Floats:
-    return thinness(runs.flop, runs.traits.year, transformer_share(runs.traits), growth)
+    return thinness(runs.flop, runs.features.year, transformer_share(runs.features), growth)
 
 
 def spread_by_votes(sizes: Floats, votes: Floats) -> float:

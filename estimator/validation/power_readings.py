@@ -10,11 +10,11 @@ import numpy.typing as npt
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H, W_PER_KW
-from estimator.estimation.resolver import Finder, Named
+from estimator.estimation.resolver import Named, Resolver
 from estimator.scenario.hardware import value_bytes
 from estimator.scenario.provenance import uncertain_record
 from estimator.scenario.workload_columns import training_flop
-from estimator.utilization.features import kinds_of_rows, traits_of_rows
+from estimator.utilization.features import features_of_rows, kinds_of_rows
 from estimator.utilization.mechanism import expected_utilization
 from estimator.utilization.parallelism import Machine
 from estimator.utilization.predict import alone
@@ -72,20 +72,20 @@ class Reading:
 
 def readings(catalog: Catalog) -> list[Reading]:
     """Everything of which a meter read the power: runs of trusted tiers, then facts."""
-    finder = Finder(catalog)
+    resolver = Resolver(catalog)
     metered: list[tuple[dict[str, str], str, float, Named]] = []
     for row in catalog.published_runs():
         found = _metered(row)
         if found is not None and row["validation_tier"] in USABLE_TIERS:
-            metered.append((row, *found, finder.named(row["accelerator"], row["precision"])))
-    busy = _busy([row for row, *_ in metered], [named for *_, named in metered], finder)
+            metered.append((row, *found, resolver.named(row["accelerator"], row["precision"])))
+    busy = _busy([row for row, *_ in metered], [named for *_, named in metered], resolver)
     told = [
-        _reading(row, scope, watts, _meter_device(row, named, finder), finder)
+        _reading(row, scope, watts, _meter_device(row, named, resolver), resolver)
         for row, scope, watts, named in metered
     ]
     return [
         *(replace(one, busy=share) for one, share in zip(told, busy.tolist(), strict=True)),
-        *(_fact(row, finder) for row in catalog.power_facts()),
+        *(_fact(row, resolver) for row in catalog.power_facts()),
     ]
 
 
@@ -120,15 +120,17 @@ def _metered(row: dict[str, str]) -> tuple[str, float] | None:
     return scope, kwh * W_PER_KW / row_number(row, "accelerator_hours")
 
 
-def _meter_device(row: dict[str, str], named: Named, finder: Finder) -> str:
+def _meter_device(row: dict[str, str], named: Named, resolver: Resolver) -> str:
     """Device that the meter was on, by its id: that of the run unless the row names another."""
     other = METERED_ELSEWHERE.search(row["energy_scope"])
-    found = None if other is None else finder.catalog.find_device(other[1])
+    found = None if other is None else resolver.catalog.find_device(other[1])
     return named.device.id if found is None else found
 
 
-def _reading(row: dict[str, str], scope: str, watts: float, device: str, finder: Finder) -> Reading:
-    named = finder.named(device, "")
+def _reading(
+    row: dict[str, str], scope: str, watts: float, device: str, resolver: Resolver
+) -> Reading:
+    named = resolver.named(device, "")
     tdp, idle = named.hardware.tdp_w, named.hardware.idle_w
     if tdp is None or idle is None:
         raise ValueError(f"the power limit of {named.device.name} is not known: give its tdp_w")
@@ -147,12 +149,12 @@ def _reading(row: dict[str, str], scope: str, watts: float, device: str, finder:
     )
 
 
-def _fact(row: dict[str, str], finder: Finder) -> Reading:
-    return _reading(row, row["scope"], float(row["power_w"]), row["hardware"], finder)
+def _fact(row: dict[str, str], resolver: Resolver) -> Reading:
+    return _reading(row, row["scope"], float(row["power_w"]), row["hardware"], resolver)
 
 
 def _busy(
-    rows: Sequence[dict[str, str]], named: Sequence[Named], finder: Finder
+    rows: Sequence[dict[str, str]], named: Sequence[Named], resolver: Resolver
 ) -> npt.NDArray[np.float64]:
     """Utilization that each run reached over that of steady steps on one device [1]."""
     numbers = {name: np.array([row_number(row, name) for row in rows]) for name in NUMBERS}
@@ -168,14 +170,16 @@ def _busy(
             for field in fields(Machine)
         }
     )
-    traits = traits_of_rows(
+    features = features_of_rows(
         numbers,
         [kinds[place] for place in known.tolist()],
         flop=flop,
         value_bytes=np.array([value_bytes(one.precision) for one in which]),
-        spreads=finder.spreads,
+        spreads=resolver.spreads,
     )
-    full = expected_utilization(finder.model, alone(traits), machine, flop=flop, devices=1.0).mid
+    full = expected_utilization(
+        resolver.model, alone(features), machine, flop=flop, devices=1.0
+    ).mid
     reached = flop / (machine.peak_flop_per_s * S_PER_H * numbers["accelerator_hours"])
     busy = np.full(len(rows), np.nan)
     busy[known] = reached / full

@@ -10,15 +10,15 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.units import S_PER_H
-from estimator.estimation.resolver import Finder
+from estimator.estimation.resolver import Resolver
 from estimator.scenario.columns import staged
 from estimator.scenario.hardware import value_bytes
 from estimator.scenario.workload_columns import training_flop
 from estimator.utilization.features import (
+    features_of_rows,
     kinds_of_rows,
-    shipped_doubts,
+    shipped_spreads,
     software_of_rows,
-    traits_of_rows,
 )
 from estimator.utilization.mechanism import thinness, transformer_share
 from estimator.utilization.parallelism import Machine
@@ -92,14 +92,14 @@ class _Candidate:
 
 def usable_runs(catalog: Catalog) -> PublishedRuns:
     """Runs whose time, hardware and FLOPs were stated, the FLOPs independently of the time."""
-    finder = Finder(catalog)
+    resolver = Resolver(catalog)
     left_out: Counter[str] = Counter()
     candidates: list[_Candidate] = []
     for row in catalog.published_runs():
         reason = _unusable(row)
         if not reason:
             try:
-                named = finder.named(row["accelerator"], row["precision"])
+                named = resolver.named(row["accelerator"], row["precision"])
             except ValueError:
                 reason = "device or precision not on record"
         if reason:
@@ -132,7 +132,7 @@ def _as_arrays(
     candidates: Sequence[_Candidate], left_out: Counter[str], catalog: Catalog
 ) -> PublishedRuns:
     """Rows with known work as arrays; the others are counted as left out."""
-    doubts = shipped_doubts(catalog)
+    spreads = shipped_spreads(catalog)
     rows = [candidate.row for candidate in candidates]
     numbers = {name: _column(rows, name) for name in NUMBERS}
     numbers["batch"] = _column(rows, BATCH)
@@ -147,12 +147,12 @@ def _as_arrays(
     impossible = known & (ideal_h > MOST_OF_PEAK * numbers["accelerator_hours"])
     left_out[f"more than {MOST_OF_PEAK:g} of the peak: a wrong label"] += int(np.sum(impossible))
     known &= ~impossible
-    traits = traits_of_rows(
+    features = features_of_rows(
         numbers,
         kinds,
         flop=flop,
         value_bytes=np.array([candidate.value_bytes for candidate in candidates]),
-        spreads=doubts,
+        spreads=spreads,
     )
     count = numbers["accelerator_count"]
     runs = Runs(
@@ -160,16 +160,16 @@ def _as_arrays(
         devices=np.where(np.isnan(count), 1.0, count),
         device_hours=numbers["accelerator_hours"],
         machine=machine,
-        traits=traits,
+        features=features,
         family=np.array([row["family"] for row in rows]),
         stack=np.array([stack_of(row) for row in rows]),
     ).part(known)
-    like = np.array([doubts.groups[kind.group] for kind in kinds])
-    like *= thinness(flop, traits.year, transformer_share(traits), doubts.growth)
+    like = np.array([spreads.groups[kind.group] for kind in kinds])
+    like *= thinness(flop, features.year, transformer_share(features), spreads.growth)
     return PublishedRuns(
         runs=runs,
-        untold=(traits.log_sd**2 - like**2)[known],
-        tables=steady_rows(catalog, doubts),
+        untold=(features.log_sd**2 - like**2)[known],
+        tables=steady_rows(catalog, spreads),
         rows=[row for row, has in zip(rows, known, strict=True) if has],
         stacks=runs.stack,
         groups=np.array([kind.group for kind in kinds])[known],

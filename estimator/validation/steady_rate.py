@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.utilization.features import prior_model, shipped_doubts
+from estimator.utilization.features import prior_model, shipped_spreads
 from estimator.validation.cross_validation import Blind, Score, log_hours_ratio, part_of, score
 from estimator.validation.published_runs import usable_runs
 from estimator.validation.throughput import kind_of_row, rows_with, runs_of_rows
@@ -74,7 +74,7 @@ def steady_rates(catalog: Catalog) -> SteadyRates:
     """Predict every row of the throughput tables by a fit to the other families and the runs."""
     published = usable_runs(catalog)
     rows = rows_with(catalog, "yes", KEPT_APART)
-    runs = runs_of_rows(rows, catalog, shipped_doubts(catalog))
+    runs = runs_of_rows(rows, catalog, shipped_spreads(catalog))
     ratios = {name: np.empty(len(rows)) for name in (GIVEN, NOT_GIVEN)}
     prior = prior_model(catalog)
     near = fitted_logs(prior, joined(published.runs, published.tables))
@@ -85,7 +85,7 @@ def steady_rates(catalog: Catalog) -> SteadyRates:
         ratios[GIVEN][out] = log_hours_ratio(prior, others, scored, near)
         ratios[NOT_GIVEN][out] = log_hours_ratio(prior, others, without_layout(scored), near)
     blinds: Mapping[str, Blind] = {
-        name: Blind(log_ratio=ratio, log_sd=np.asarray(runs.traits.log_sd))
+        name: Blind(log_ratio=ratio, log_sd=np.asarray(runs.features.log_sd))
         for name, ratio in ratios.items()
     }
     return SteadyRates(runs=runs, rows=rows, blind=blinds[GIVEN], without_layout=blinds[NOT_GIVEN])
@@ -93,15 +93,15 @@ def steady_rates(catalog: Catalog) -> SteadyRates:
 
 def layout_given(runs: Runs) -> npt.NDArray[np.bool_]:
     """Rows that say how layers, stages or experts are shared."""
-    given = [~np.isnan(getattr(runs.traits.layout, name)) for name in LAYOUT]
+    given = [~np.isnan(getattr(runs.features.layout, name)) for name in LAYOUT]
     return np.asarray(np.any(given, axis=0))
 
 
 def without_layout(runs: Runs) -> Runs:
     """Return the same runs as if they did not say how they are laid out."""
     unknown = np.full(len(runs.flop), np.nan)
-    silent = replace(runs.traits.layout, **dict.fromkeys(LAYOUT_NUMBERS, unknown))
-    return replace(runs, traits=replace(runs.traits, layout=silent))
+    silent = replace(runs.features.layout, **dict.fromkeys(LAYOUT_NUMBERS, unknown))
+    return replace(runs, features=replace(runs.features, layout=silent))
 
 
 def _without(runs: Runs, tables: Runs, family: str) -> Runs:

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.units import S_PER_H
-from estimator.estimation.resolver import Finder
+from estimator.estimation.resolver import Resolver
 from estimator.scenario.hardware import value_bytes
-from estimator.utilization.features import Doubts, software_of_rows, traits_of_rows
+from estimator.utilization.features import UtilizationSpread, features_of_rows, software_of_rows
 from estimator.utilization.parallelism import Machine
 from estimator.validation.utilization_fit import Runs
 from estimator.workload.formulas import LORA_SHARE, TRAINING_OVER_FORWARD, training_flop
@@ -35,22 +35,22 @@ WHOLE_MODEL = ("FSDP", "ZeRO")
 """Words of a layout in which every device computes whole layers."""
 
 
-def steady_rows(catalog: Catalog, doubts: Doubts) -> Runs:
+def steady_rows(catalog: Catalog, spreads: UtilizationSpread) -> Runs:
     """Rows of the throughput tables that can be used, as if each had run for one hour.
 
     Parameters
     ----------
     catalog : Catalog
         The profiles.
-    doubts : Doubts
+    spreads : UtilizationSpread
         As for runs.
 
     Returns
     -------
     Runs
-        With `steady` traits.
+        With `steady` features.
     """
-    return runs_of_rows(rows_with(catalog, "yes"), catalog, doubts)
+    return runs_of_rows(rows_with(catalog, "yes"), catalog, spreads)
 
 
 def rows_with(catalog: Catalog, *uses: str) -> list[dict[str, str]]:
@@ -58,19 +58,21 @@ def rows_with(catalog: Catalog, *uses: str) -> list[dict[str, str]]:
     return [row for row in catalog.published_throughput() if row["fit"] in uses]
 
 
-def runs_of_rows(rows: Sequence[dict[str, str]], catalog: Catalog, doubts: Doubts) -> Runs:
+def runs_of_rows(
+    rows: Sequence[dict[str, str]], catalog: Catalog, spreads: UtilizationSpread
+) -> Runs:
     """Rows of the tables as runs of one hour in steady state."""
-    finder = Finder(catalog)
-    named = [finder.named(row["accelerator"], row["precision"]) for row in rows]
+    resolver = Resolver(catalog)
+    named = [resolver.named(row["accelerator"], row["precision"]) for row in rows]
     machines = [one.machine for one in named]
     chips = np.array([float(row["chips"]) for row in rows])
     flop = np.array([rate(row) for row in rows]) * chips * S_PER_H
-    traits = traits_of_rows(
+    features = features_of_rows(
         _numbers(rows, chips),
         [kind_of_row(row) for row in rows],
         flop=flop,
         value_bytes=np.array([value_bytes(one.precision) for one in named]),
-        spreads=doubts,
+        spreads=spreads,
     )
     return Runs(
         flop=flop,
@@ -82,7 +84,7 @@ def runs_of_rows(rows: Sequence[dict[str, str]], catalog: Catalog, doubts: Doubt
                 for field in fields(Machine)
             }
         ),
-        traits=replace(traits, steady=np.ones(len(rows))),
+        features=replace(features, steady=np.ones(len(rows))),
         family=np.array([row["family"] for row in rows]),
         stack=np.array([row["family"] for row in rows]),
     )
@@ -116,7 +118,7 @@ def rate(row: Mapping[str, str]) -> float:
 
 
 def _numbers(rows: Sequence[Mapping[str, str]], chips: Floats) -> dict[str, Floats]:
-    """Columns as the traits of runs want them, NaN where a cell is empty."""
+    """Columns as the features of runs want them, NaN where a cell is empty."""
 
     def column(name: str) -> Floats:
         return np.array([float(row[name]) if row[name] else np.nan for row in rows])

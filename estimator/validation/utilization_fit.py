@@ -16,7 +16,7 @@ import numpy.typing as npt
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.utilization.mechanism import (
     PARAMETERS,
-    Traits,
+    RunFeatures,
     UtilizationModel,
     log_utilization,
 )
@@ -24,7 +24,7 @@ from estimator.utilization.parallelism import Layout, Machine
 
 Floats = npt.NDArray[np.float64]
 Residuals = Callable[[Floats], Floats]
-Cut = TypeVar("Cut", Layout, Machine, Traits)
+Cut = TypeVar("Cut", Layout, Machine, RunFeatures)
 
 ERROR_SCALE = 0.25
 """Error of the logarithm beyond which a run counts as unusual [1]."""
@@ -54,7 +54,7 @@ class Runs:
     ----------
     flop, devices, device_hours : array
         Work [FLOP], devices [1] and device time [h] of each run.
-    machine, traits
+    machine, features
         Device and run, fields as arrays.
     family : array of str
         Runs of one model line, or submitter and device, are held out together.
@@ -66,7 +66,7 @@ class Runs:
     devices: Floats
     device_hours: Floats
     machine: Machine
-    traits: Traits
+    features: RunFeatures
     family: npt.NDArray[np.str_]
     stack: npt.NDArray[np.str_]
 
@@ -88,7 +88,7 @@ class Runs:
             devices=self.devices[chosen],
             device_hours=self.device_hours[chosen],
             machine=_cut(self.machine, chosen),
-            traits=_cut(self.traits, chosen),
+            features=_cut(self.features, chosen),
             family=self.family[chosen],
             stack=self.stack[chosen],
         )
@@ -123,7 +123,7 @@ def fitted_logs(prior: Mapping[str, Uncertain], runs: Runs, start: Floats | None
 
     def residuals(logs: Floats) -> Floats:
         expected = log_utilization(
-            model_of(logs), runs.traits, runs.machine, flop=runs.flop, devices=runs.devices
+            model_of(logs), runs.features, runs.machine, flop=runs.flop, devices=runs.devices
         )
         return np.asarray((expected - seen) * weight, dtype=np.float64)
 
@@ -137,7 +137,7 @@ def model_of(logs: Floats | Sequence[float]) -> UtilizationModel:
 
 def row_weight(runs: Runs) -> Floats:
     """Weight of each run or row of a table, by the size of its family among its like [1]."""
-    steady = np.broadcast_to(np.asarray(runs.traits.steady) > 0, runs.flop.shape)
+    steady = np.broadcast_to(np.asarray(runs.features.steady) > 0, runs.flop.shape)
     weight = np.empty(len(runs.flop))
     for like, exponent in ((~steady, FAMILY_EXPONENT), (steady, TABLE_EXPONENT)):
         _, places, counts = np.unique(runs.kin[like], return_inverse=True, return_counts=True)
@@ -153,7 +153,7 @@ def joined(runs: Runs, more: Runs) -> Runs:
         devices=np.concatenate([runs.devices, more.devices]),
         device_hours=np.concatenate([runs.device_hours, more.device_hours]),
         machine=_joined(runs.machine, more.machine, sizes),
-        traits=_joined(runs.traits, more.traits, sizes),
+        features=_joined(runs.features, more.features, sizes),
         family=np.concatenate([runs.family, more.family]),
         stack=np.concatenate([runs.stack, more.stack]),
     )

@@ -200,13 +200,13 @@ def test_a_run_that_reaches_what_is_expected_narrows_and_moves_nothing():
     plain = answer()
     assert known_runs(Catalog.open()).of(Catalog.open().device("a100-sxm-80"))[0] == []
     store(run(1, utilization=0.3))
-    (lesson,) = known_runs(Catalog.open()).of(Catalog.open().device("a100-sxm-80"))[0]
-    store(run(2, utilization=float(lesson.expected.mid)))
+    (observation,) = known_runs(Catalog.open()).of(Catalog.open().device("a100-sxm-80"))[0]
+    store(run(2, utilization=float(observation.expected.mid)))
     with open_store() as kept:
         kept.forget(["r1"])
-    taught = answer()
-    assert middle(taught, "utilization") == pytest.approx(middle(plain, "utilization"))
-    assert factor(taught, "device_hours") < factor(plain, "device_hours")
+    calibrated = answer()
+    assert middle(calibrated, "utilization") == pytest.approx(middle(plain, "utilization"))
+    assert factor(calibrated, "device_hours") < factor(plain, "device_hours")
 
 
 def test_another_precision_kind_or_host_teaches_less():
@@ -264,32 +264,32 @@ def test_a_lowered_power_limit_is_weighed_down_and_said():
 def test_measured_power_moves_the_energy_towards_it():
     plain = answer()
     store(*(run(number, power_w=390.0) for number in range(1, 5)))
-    taught = answer()
-    told = taught.inputs["device_power_w"]
+    calibrated = answer()
+    told = calibrated.inputs["device_power_w"]
     assert told.basis == CALIBRATED
     assert told.value < 390.0
     before = float(told.note.partition("before: ")[2].partition(" W")[0])
     assert before < told.value
     power = "energy_kwh"
-    per_hour = [middle(one, power) / middle(one, "device_hours") for one in (plain, taught)]
+    per_hour = [middle(one, power) / middle(one, "device_hours") for one in (plain, calibrated)]
     assert per_hour[1] > per_hour[0]
-    assert factor(taught, power) < factor(plain, power)
+    assert factor(calibrated, power) < factor(plain, power)
 
 
 def test_modelled_power_teaches_no_power():
     whole = run(1)
     modelled = dataclasses.replace(whole.energy[0], trust="modelled", meter="codecarbon")
     store(run(1, energy=(modelled,)))
-    taught = answer()
-    assert "device_power_w" not in taught.inputs
-    assert taught.inputs["utilization"].basis == CALIBRATED
+    calibrated = answer()
+    assert "device_power_w" not in calibrated.inputs
+    assert calibrated.inputs["utilization"].basis == CALIBRATED
 
 
 def test_a_run_of_unknown_work_teaches_power_alone():
     store(run(1, timings=()))
-    taught = answer()
-    assert taught.inputs["device_power_w"].basis == CALIBRATED
-    assert taught.inputs["utilization"].basis != CALIBRATED
+    calibrated = answer()
+    assert calibrated.inputs["device_power_w"].basis == CALIBRATED
+    assert calibrated.inputs["utilization"].basis != CALIBRATED
 
 
 def test_an_idle_device_teaches_no_power():
@@ -300,9 +300,9 @@ def test_an_idle_device_teaches_no_power():
 def test_a_timed_run_takes_the_measured_power():
     store(*(run(number) for number in range(1, 4)))
     timed = Scenario(device_hours=1e4, hardware="a100-sxm-80", devices=8.0, site="fr")
-    taught = answer_scenario(timed, Catalog.open())
+    calibrated = answer_scenario(timed, Catalog.open())
     plain = answer_scenario(dataclasses.replace(timed, calibration="ignore"), Catalog.open())
-    assert factor(taught, "energy_kwh") < factor(plain, "energy_kwh")
+    assert factor(calibrated, "energy_kwh") < factor(plain, "energy_kwh")
 
 
 def test_a_step_below_ten_million_flops_is_overhead_and_teaches_nothing():
@@ -321,8 +321,8 @@ def test_many_devices_keep_the_communication_of_the_model():
     """What is learned is a factor: its effect on one device and on a thousand is alike."""
     plain = [middle(answer(devices=count), "utilization") for count in (8.0, 1024.0)]
     store(*(run(number) for number in range(1, 6)))
-    taught = [middle(answer(devices=count), "utilization") for count in (8.0, 1024.0)]
-    assert taught[1] / taught[0] == pytest.approx(plain[1] / plain[0], rel=0.1)
+    calibrated = [middle(answer(devices=count), "utilization") for count in (8.0, 1024.0)]
+    assert calibrated[1] / calibrated[0] == pytest.approx(plain[1] / plain[0], rel=0.1)
     assert plain[1] < plain[0]
 
 
@@ -382,8 +382,8 @@ def test_batch_says_that_it_is_calibrated_and_can_be_told_not_to(tmp_path):
         assert ("measured runs of a100-sxm-80 are used" in done.stderr) is (not extra)
         rows = list(csv.DictReader(io.StringIO(target.read_text(encoding="utf-8"))))
         middles.append([float(row["utilization_mid"]) for row in rows])
-    (taught, same), (plain, also) = middles
-    assert taught != plain
+    (calibrated, same), (plain, also) = middles
+    assert calibrated != plain
     assert same == also
     (tmp_path / "data" / "runs.sqlite").write_bytes(b"rubbish" * 1000)
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from estimator.calibration.gaussian_process import (
     REFERENCE_STEP_S,
-    Circumstances,
     Components,
+    Conditions,
     Evidence,
     condensed,
     step_size,
@@ -35,9 +35,9 @@ PRIOR_SD = 0.4
 
 
 def runs(*rows):
-    """Circumstances of rows of device and host, precision, kind and size."""
+    """Conditions of rows of device and host, precision, kind and size."""
     where, precision, kind, size = zip(*rows, strict=True)
-    return Circumstances(
+    return Conditions(
         device=np.array([name.split("@")[0] for name in where]),
         host=np.array(["".join(name.split("@")[1:]) for name in where]),
         precision=np.array(precision),
@@ -65,7 +65,7 @@ def expected(known, *rows, whole_run=True):
 
 def nothing():
     empty = np.array([], dtype=str)
-    where = Circumstances(device=empty, host=empty, precision=empty, kind=empty, size=np.array([]))
+    where = Conditions(device=empty, host=empty, precision=empty, kind=empty, size=np.array([]))
     return evidence(where, 0.0)
 
 

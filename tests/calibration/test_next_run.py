@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.calibration.correction import Known, known_runs
-from estimator.calibration.gaussian_process import Circumstances, Components, Evidence
+from estimator.calibration.gaussian_process import Components, Conditions, Evidence
 from estimator.calibration.next_run import Runs, doubt, doubts_left
 from estimator.calibration.next_run_candidates import best_of_each_way, formats, next_runs
 from estimator.calibration.posterior import cell, cells, main_cell, precisions_told, residuals
@@ -45,7 +45,7 @@ PLACES = st.tuples(
 def runs(*places, host="here"):
     """Runs on one device, by format, kind and size."""
     return Runs(
-        where=Circumstances(
+        where=Conditions(
             device=np.array(["h100"] * len(places)),
             host=np.array([host] * len(places)),
             precision=np.array([place[0] for place in places], dtype=np.str_),
@@ -174,25 +174,25 @@ def test_each_command_is_one_that_the_command_line_knows():
 def test_a_cell_that_was_measured_is_narrower_than_before_and_near_what_was_reached():
     for one in cells(known(*several()), H100, "bf16"):
         assert one.now.log_sd <= one.before.log_sd
-        if one.lessons:
-            reached = [lesson.reached for lesson in one.lessons]
+        if one.observations:
+            reached = [observation.reached for observation in one.observations]
             assert min(reached) < one.now.mid < max(reached)
             assert one.step_s in [pytest.approx(s) for s in (0.004, 0.02, 0.1, 0.3, 0.5)]
 
 
 def test_a_cell_is_what_an_estimate_would_take():
     here = known(measured("a", steps(0.5, 0.1)))
-    (lesson,), evidence_ = here.of(H100)
-    told = cell(here, H100, "decoder", "bf16", [lesson])
+    (observation,), evidence_ = here.of(H100)
+    told = cell(here, H100, "decoder", "bf16", [observation])
     after = evidence_.posterior(
-        Circumstances(
+        Conditions(
             device=np.array(["h100-sxm"]),
             host=np.array([host_id()]),
             precision=np.array(["bf16"]),
             kind=np.array(["decoder"]),
             size=np.array([np.log(0.1 / 0.5)]),
         ),
-        np.array([float(lesson.expected.log_sd)]),
+        np.array([float(observation.expected.log_sd)]),
     )
     assert np.log(told.now.mid / told.before.mid) == pytest.approx(after.log_shift[0])
 
@@ -208,7 +208,7 @@ def test_the_measured_formats_come_first_and_the_most_measured_cell_is_the_main_
 def test_one_timing_has_no_others_to_be_predicted_by():
     assert residuals(known(measured("a", steps(0.5))), H100) == []
     two = residuals(known(measured("a", steps(0.5), steps(0.2, **CNN))), H100)
-    assert [round(one.lesson.reached, 6) for one in two] == [0.5, 0.2]
+    assert [round(one.observation.reached, 6) for one in two] == [0.5, 0.2]
     assert all(one.low < one.mid < one.high for one in two)
 
 

@@ -12,7 +12,7 @@ DEVICE = "amd-epyc-2-cores"
 
 @pytest.fixture(scope="module")
 def known():
-    """Lessons on the processor whose benchmark is shipped, and the evidence that they make."""
+    """Observations of the processor whose benchmark is shipped, and the evidence from them."""
     catalog = Catalog.open()
     return known_runs(catalog).of(catalog.device(DEVICE))
 
@@ -27,10 +27,10 @@ def part(evidence, chosen):
     )
 
 
-def foretold(evidence, taught):
-    """Error and doubt of what was not taught, in the logarithm."""
-    seen = part(evidence, taught)
-    rest = part(evidence, ~taught)
+def predicted(evidence, used):
+    """Error and log-standard-deviation of what was not used, in the logarithm."""
+    seen = part(evidence, used)
+    rest = part(evidence, ~used)
     found = seen.posterior(rest.where, rest.prior_sd, whole_run=False)
     return found.log_shift - rest.log_ratio, found.log_sd
 
@@ -54,12 +54,12 @@ def test_three_kinds_of_networks_of_five_sizes_were_measured(known):
 def test_small_steps_foretell_large_ones_better_than_the_profile_alone(known, count):
     """Up to 70 times larger."""
     _, evidence = known
-    taught = smallest(evidence, count)
-    error, doubt = foretold(evidence, taught)
-    plain = part(evidence, ~taught).log_ratio
+    used = smallest(evidence, count)
+    error, log_sd = predicted(evidence, used)
+    plain = part(evidence, ~used).log_ratio
     assert np.median(np.abs(error)) < 0.33
     assert np.median(np.abs(error)) < np.median(np.abs(plain))
-    assert np.mean(np.abs(error) < 1.2816 * doubt) >= 0.74
+    assert np.mean(np.abs(error) < 1.2816 * log_sd) >= 0.74
 
 
 def test_no_network_is_foretold_to_reach_more_than_the_largest_product(known):

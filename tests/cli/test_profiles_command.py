@@ -15,7 +15,7 @@ from estimator.catalog import Catalog
 from estimator.catalog.catalog import shipped_directory
 from estimator.catalog.checks import own_problems
 from estimator.cli import main
-from estimator.cli.profiles import SHELVES, show
+from estimator.cli.profiles import TABLES, show
 
 CATALOG = Catalog.open()
 PROFILES = shipped_directory()
@@ -41,9 +41,9 @@ def shown(capsys, name, **form):
     return told.out
 
 
-@pytest.mark.parametrize("shelf", NAMES)
-def test_show_prints_every_profile_for_people_and_machines(capsys, shelf):
-    for name in NAMES[shelf]:
+@pytest.mark.parametrize("table", NAMES)
+def test_show_prints_every_profile_for_people_and_machines(capsys, table):
+    for name in NAMES[table]:
         assert "None" not in shown(capsys, name), name
         whole = json.loads(shown(capsys, name, json=True))
         assert all("source" in record for record in whole["records"].values())
@@ -57,10 +57,10 @@ def test_show_finds_device_workload_place_and_source(capsys, name):
     assert (code, err) == (0, "") and out
 
 
-@pytest.mark.parametrize("shelf", SHELVES)
+@pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])
-def test_list_prints_every_shelf(capsys, shelf, form):
-    code, out, err = run(capsys, "list", shelf, *form)
+def test_list_prints_every_table(capsys, table, form):
+    code, out, err = run(capsys, "list", table, *form)
     assert (code, err) == (0, "")
     assert len(out.splitlines()) > 20
 

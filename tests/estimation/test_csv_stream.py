@@ -28,9 +28,9 @@ def catalog():
 
 def run_table(text, catalog, level=0.8):
     out = io.StringIO()
-    tally = estimate_csv(iter(text.splitlines(keepends=True)), out, catalog, level=level)
+    summary = estimate_csv(iter(text.splitlines(keepends=True)), out, catalog, level=level)
     out.seek(0)
-    return tally, list(csv.DictReader(out))
+    return summary, list(csv.DictReader(out))
 
 
 def run_rows(rows, catalog, header=HEADER):
@@ -254,8 +254,8 @@ def test_a_table_without_what_it_needs_is_refused_whole(catalog, text, reason):
 
 
 def test_an_empty_table_gives_its_header(catalog):
-    tally, rows = run_table(HEADER + "\n", catalog)
-    assert (tally.rows, rows) == (0, [])
+    summary, rows = run_table(HEADER + "\n", catalog)
+    assert (summary.rows, rows) == (0, [])
 
 
 cells = st.text(
@@ -267,8 +267,8 @@ cells = st.text(
 @given(st.lists(st.lists(cells, min_size=1, max_size=9), max_size=6))
 def test_whatever_stands_in_the_rows_each_is_answered_or_refused(catalog, rows):
     text = "\n".join([HEADER, *(",".join(row) for row in rows)]) + "\n"
-    tally, told = run_table(text, catalog)
-    assert tally.rows == len(told) == tally.answered + tally.refused
+    summary, told = run_table(text, catalog)
+    assert summary.rows == len(told) == summary.answered + summary.refused
     for row in told:
         assert bool(row["error"]) != bool(row["device_hours_mid"])
 

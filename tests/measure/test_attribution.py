@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from estimator.calibration.utilization_evidence import Measured, lessons
+from estimator.calibration.utilization_evidence import Measured, calibration_observations
 from estimator.catalog import Catalog
 from estimator.catalog.records import Record
 from estimator.core.uncertainty import Uncertain
@@ -145,7 +145,7 @@ def test_what_a_device_cannot_have_done_is_said_and_teaches_nothing():
 
     def learnt(run):
         expected = Uncertain(0.4, {"utilization": 0.5})
-        return lessons(Measured(given=[run]), device, lambda timing: expected)
+        return calibration_observations(Measured(given=[run]), device, lambda timing: expected)
 
     assert doubts(run(0.5)) == []
     assert len(learnt(run(0.5))) == 1

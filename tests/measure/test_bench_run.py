@@ -64,14 +64,14 @@ def test_a_benchmark_is_stored_and_makes_a_profile_that_estimates_use():
 
     work = {"flop": 1e15, "hardware": hardware, "kind": "other", "precision": "fp32"}
     plain = answer_scenario(Scenario(**work, calibration="ignore"), catalog)
-    taught = answer_scenario(Scenario(**work), catalog)
-    before, after = (as_json(one)["results"]["device_hours"] for one in (plain, taught))
+    calibrated = answer_scenario(Scenario(**work), catalog)
+    before, after = (as_json(one)["results"]["device_hours"] for one in (plain, calibrated))
     assert after["high"] / after["low"] < 0.95 * before["high"] / before["low"]
     assert as_json(plain)["results"]["utilization"]["basis"] == "prior"
-    assert as_json(taught)["results"]["utilization"]["basis"] == CALIBRATED
-    note = taught.inputs["utilization"].note
+    assert as_json(calibrated)["results"]["utilization"]["basis"] == CALIBRATED
+    note = calibrated.inputs["utilization"].note
     assert "of 1 measured run;" in note
-    assert taught.inputs["utilization"].date == run.started[:10]
+    assert calibrated.inputs["utilization"].date == run.started[:10]
 
 
 def test_the_calibrated_utilization_moves_towards_the_measured_steps():

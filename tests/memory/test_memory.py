@@ -30,7 +30,7 @@ from estimator.memory.network import find_network, training_model
 from estimator.memory.plan import Model, Parameters, Plan, Serving
 from estimator.memory.request import Question
 from estimator.memory.usage import Overhead, inference_memory, training_memory, with_overhead
-from estimator.scenario.provenance import Trail
+from estimator.scenario.provenance import Provenance
 from estimator.scenario.scenario import Scenario
 from estimator.workload.blocks import Attention, Mlp
 from estimator.workload.huggingface import architecture, model_ledger
@@ -62,7 +62,7 @@ def network_of(row, tmp_path):
     precision = {"fp32": "fp32", "bf16": "bf16"}[row["dtype"]]
     attention = "eager" if row["attention"] == "eager" else "fused"
     question = Question(model=str(config), precision=precision, attention=attention)
-    return question, find_network(question, CATALOG, Trail())
+    return question, find_network(question, CATALOG, Provenance())
 
 
 @pytest.mark.parametrize(("stage", "printed_gb"), [(0, 120.0), (1, 31.4), (2, 16.6), (3, 1.88)])
@@ -240,7 +240,7 @@ def typical_gpt():
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_a_layer_keeps_what_pytorch_saves(row, tmp_path):
     question, network = network_of(row, tmp_path)
-    model = training_model(question, network, CATALOG, Trail())
+    model = training_model(question, network, CATALOG, Provenance())
     kept = model.kept
     ours = kept.whole_bytes + kept.split_bytes + kept.pair_bytes * float(row["seq_len"])
     tolerance = LOOSE.get(row["name"], 0.005)

@@ -235,9 +235,9 @@ def test_a_table_answers_its_rows_and_gives_the_others_their_reason(catalog):
         "c,llama-3-8b,,NVIDIA B200,1,many,\n"
     )
     out = io.StringIO()
-    tally = answer_table(iter(table.splitlines(keepends=True)), out, catalog, level=0.8)
+    summary = answer_table(iter(table.splitlines(keepends=True)), out, catalog, level=0.8)
     lines = out.getvalue().splitlines()
-    assert (tally.rows, tally.answered, tally.refused) == (3, 1, 2)
+    assert (summary.rows, summary.answered, summary.refused) == (3, 1, 2)
     assert lines[0].endswith(",".join(RESULT_COLUMNS))
     assert lines[1].startswith("a,Qwen/Qwen3-14B,14e9,NVIDIA H100,1,8,kept,")
     assert "would hold them" in lines[2]

@@ -13,9 +13,9 @@ from estimator.utilization.features import (
     fitted_model,
     kinds_of_rows,
     prior_model,
-    shipped_doubts,
+    shipped_spreads,
 )
-from estimator.utilization.mechanism import PARAMETERS, Traits, log_utilization
+from estimator.utilization.mechanism import PARAMETERS, RunFeatures, log_utilization
 from estimator.utilization.parallelism import Layout, Machine
 from estimator.validation.published_runs import usable_runs
 from estimator.validation.utilization_fit import Runs, joined
@@ -31,7 +31,7 @@ A100 = Machine(
     network_bytes_per_s=25e9,
 )
 USUAL = Layout(params=7e9, active_params=7e9, batch_tokens=4e6, recomputation=0.5)
-DECODER = Traits(
+DECODER = RunFeatures(
     hidden=4096.0, seq_len=2048.0, year=2023.0, value_bytes=2.0, layout=USUAL, log_sd=0.4
 )
 
@@ -46,8 +46,8 @@ def model(catalog):
     return fitted_model(catalog)
 
 
-def reached(model, traits=DECODER, machine=A100, flop=1e22, devices=64.0):
-    return float(np.exp(log_utilization(model, traits, machine, flop=flop, devices=devices)))
+def reached(model, features=DECODER, machine=A100, flop=1e22, devices=64.0):
+    return float(np.exp(log_utilization(model, features, machine, flop=flop, devices=devices)))
 
 
 @given(
@@ -58,9 +58,9 @@ def reached(model, traits=DECODER, machine=A100, flop=1e22, devices=64.0):
     st.floats(1e11, 1e14),
 )
 def test_a_utilization_is_a_share(model, hidden, seq_len, flop, devices, bandwidth):
-    traits = replace(DECODER, hidden=hidden, seq_len=seq_len)
+    features = replace(DECODER, hidden=hidden, seq_len=seq_len)
     machine = replace(A100, memory_bytes_per_s=bandwidth)
-    assert 0 < reached(model, traits, machine, flop, float(devices)) <= 1
+    assert 0 < reached(model, features, machine, flop, float(devices)) <= 1
 
 
 @given(st.floats(128, 10_000), st.floats(1.1, 4))
@@ -150,13 +150,15 @@ def test_the_fit_recovers_the_parameters_that_made_the_runs(model, catalog):
     prior = prior_model(catalog)
     truth = replace(model, matrix_slowdown=2.2, convolution_values=0.009, startup_s=8.0)
     expected = log_utilization(
-        truth, real.traits, real.machine, flop=real.flop, devices=real.devices
+        truth, real.features, real.machine, flop=real.flop, devices=real.devices
     )
     rng = np.random.default_rng(4)
     noise = rng.normal(0.0, 0.05, len(real.flop))
     hours = real.flop / real.machine.peak_flop_per_s / 3600 / np.exp(expected + noise)
     found = fit(prior, replace(real, device_hours=hours))
-    again = log_utilization(found, real.traits, real.machine, flop=real.flop, devices=real.devices)
+    again = log_utilization(
+        found, real.features, real.machine, flop=real.flop, devices=real.devices
+    )
     assert np.median(np.abs(again - expected)) < 0.03
     for name in ("convolution_values", "speedup_per_year"):
         assert getattr(found, name) == pytest.approx(getattr(truth, name), rel=0.25), name
@@ -179,7 +181,7 @@ def test_the_shipped_parameters_are_those_of_the_fit(catalog):
 
 
 def test_every_group_of_networks_has_a_spread(catalog):
-    spreads = shipped_doubts(catalog).groups
+    spreads = shipped_spreads(catalog).groups
     groups = {
         network_kind(work, arch).group
         for work in ("language", "vision", "diffusion", "speech", "multimodal", "other")
@@ -282,7 +284,7 @@ def test_runs_can_be_cut():
         devices=np.array([1.0, 2.0]),
         device_hours=np.array([1.0, 2.0]),
         machine=A100,
-        traits=DECODER,
+        features=DECODER,
         family=np.array(["a", "b"]),
         stack=np.array(["a", "b"]),
     )

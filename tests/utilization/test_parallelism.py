@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from estimator.catalog import Catalog
 from estimator.estimation.answer import answer_scenario
 from estimator.scenario.scenario import Scenario
-from estimator.utilization.features import fitted_model, shipped_doubts, traits_of_rows
+from estimator.utilization.features import features_of_rows, fitted_model, shipped_spreads
 from estimator.utilization.mechanism import log_utilization
 from estimator.utilization.parallelism import Layout, Machine, traffic
 from estimator.workload.network_class import network_kind
@@ -213,15 +213,17 @@ def test_steps_of_megatron_are_met_within_8_percent_with_their_layout(catalog):
     reached = reported * 1e12 * 3 / 4 / A100.peak_flop_per_s
 
     def errors(said):
-        traits = traits_of_rows(
+        features = features_of_rows(
             said,
             [network_kind("language", "dense decoder")] * len(params),
             flop=flop,
             value_bytes=2.0,
-            spreads=shipped_doubts(catalog),
+            spreads=shipped_spreads(catalog),
             steady=1.0,
         )
-        expected = log_utilization(fitted_model(catalog), traits, A100, flop=flop, devices=devices)
+        expected = log_utilization(
+            fitted_model(catalog), features, A100, flop=flop, devices=devices
+        )
         return np.abs(reached / np.exp(expected) - 1.0)
 
     assert np.median(errors(numbers)) < 0.08

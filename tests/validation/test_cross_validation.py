@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.utilization.features import prior_model, shipped_doubts
+from estimator.utilization.features import prior_model, shipped_spreads
 from estimator.validation.cross_validation import (
     Blind,
     blind_predictions,
@@ -87,7 +87,7 @@ def test_circular_rows_are_left_out_and_counted(published):
 
 
 def test_the_shipped_spreads_are_those_of_the_blind_errors(catalog, published, blind):
-    shipped = shipped_doubts(catalog)
+    shipped = shipped_spreads(catalog)
     again = spread_of(blind.log_ratio, published.runs, published.groups)
     for group, spread in shipped.groups.items():
         assert spread == pytest.approx(again.groups.get(group, again.every), rel=0.02), group

@@ -9,7 +9,7 @@ import pytest
 
 from estimator.catalog import Catalog
 from estimator.catalog.throughput_checks import throughput_problems
-from estimator.utilization.features import fitted_model, shipped_doubts
+from estimator.utilization.features import fitted_model, shipped_spreads
 from estimator.utilization.mechanism import log_utilization
 from estimator.validation.throughput import degree, kind_of_row, rate, steady_rows
 from estimator.validation.utilization_fit import row_weight
@@ -42,7 +42,7 @@ def rows(catalog):
 
 @pytest.fixture(scope="module")
 def steady(catalog):
-    return steady_rows(catalog, shipped_doubts(catalog))
+    return steady_rows(catalog, shipped_spreads(catalog))
 
 
 def test_no_row_stands_twice_and_none_is_unsound(catalog, rows):
@@ -146,14 +146,14 @@ def test_large_runs_reach_the_share_of_steady_state_that_was_reported(catalog):
     """End-to-end is 0.69 to 0.87 of steady state in the runs that tell both."""
     model = fitted_model(catalog)
     for devices in (256, 1024, 16_384):
-        kept = 1 / (1 + model.upkeep_share + model.restart_share * np.sqrt(devices / 1e4))
+        kept = 1 / (1 + model.overhead_share + model.restart_share * np.sqrt(devices / 1e4))
         assert 0.69 <= kept <= 0.87
 
 
 def test_the_fitted_model_is_near_the_tables(catalog, steady):
     expected = log_utilization(
         fitted_model(catalog),
-        steady.traits,
+        steady.features,
         steady.machine,
         flop=steady.flop,
         devices=steady.devices,

@@ -336,7 +336,7 @@ def test_every_row_of_the_picture_has_its_marks(precision):
     known, device = h100()
     found = cells(known, device, precision)
     table = calibrate_tables.cells_table(found)
-    assert len(table) == 2 * len(found) + sum(len(one.lessons) for one in found)
+    assert len(table) == 2 * len(found) + sum(len(one.observations) for one in found)
     assert (table["low"] <= table["mid"]).all() and (table["mid"] <= table["high"]).all()
     assert (table["high"] <= 1.0 + 1e-9).all()
     assert (table.loc[table["what"] == MEASURED, "slot"] == NOW).all()
@@ -362,7 +362,9 @@ def test_power_is_told_before_and_after_by_what_meters_measured():
     before, now = (abs(float(one.mid) - 640.0) for one in (decoder.before, decoder.now))
     assert now < before / 5
     assert float(decoder.now.log_sd) < float(decoder.before.log_sd)
-    assert [one.run.id for one in found["other"].lessons] == ["r-cut"], "nobody said what it did"
+    assert [one.run.id for one in found["other"].observations] == ["r-cut"], (
+        "nobody said what it did"
+    )
     table = calibrate_tables.power_table(list(found.values()))
     assert table[table["what"] == MEASURED]["mid"].to_numpy() == pytest.approx(640.0)
 

@@ -17,7 +17,7 @@ from estimator.catalog import Catalog
 from estimator.estimation.answer import answer_scenario
 from estimator.estimation.summary import said
 from estimator.scenario.scenario import Scenario, from_link, link, read_number
-from estimator.web.estimate.calibrated import heard, told
+from estimator.web.estimate.calibrated import applied_runs, summary
 from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.inputs import DEFAULT
 from estimator.web.shared.url_state import short_number
@@ -482,9 +482,9 @@ def test_without_measured_runs_nothing_is_said_of_them():
 
 
 def test_the_age_of_the_newest_run_is_told_in_days(measured_here):
-    found = heard(answer_scenario(DEFAULT, CATALOG), CATALOG)
-    assert "the newest of 2026-11-20, 2 days old" in told(found, date(2026, 11, 22))
-    assert "the newest of today" in told(found, date(2026, 11, 20))
+    found = applied_runs(answer_scenario(DEFAULT, CATALOG), CATALOG)
+    assert "the newest of 2026-11-20, 2 days old" in summary(found, date(2026, 11, 22))
+    assert "the newest of today" in summary(found, date(2026, 11, 20))
 
 
 def test_what_is_to_be_known_of_a_known_run_is_told_with_it():

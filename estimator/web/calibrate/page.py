@@ -99,20 +99,20 @@ def _head(seen: Seen) -> None:
         return
     if not seen.own and not seen.frame.slide:
         _teach()
-    lessons, _ = seen.known.of(seen.device)
+    observations, _ = seen.known.of(seen.device)
     cell = main_cell(seen.known, seen.device)
     if cell is None or cell.precision != seen.choice.precision:
         told = cells(seen.known, seen.device, seen.choice.precision)
-        told = sorted(told, key=lambda one: -len(one.lessons))
+        told = sorted(told, key=lambda one: -len(one.observations))
         cell = told[0] if told else None
-    runs = {one.run.id: one.run for one in lessons}
+    runs = {one.run.id: one.run for one in observations}
     measured = power_cells(seen.known, seen.device, seen.choice.precision)
     if seen.frame.show == "power" and measured:
-        most = max(measured, key=lambda one: len(one.lessons))
+        most = max(measured, key=lambda one: len(one.observations))
         style.sentence(words.power_sentence(seen.device, most))
         return
-    style.sentence(words.sentence(seen.device, cell, *counted(lessons)))
-    if cell is None or not lessons or seen.frame.slide:
+    style.sentence(words.sentence(seen.device, cell, *counted(observations)))
+    if cell is None or not observations or seen.frame.slide:
         return
     style.figures(style.figure(*card) for card in words.cards(cell, _report(seen)))
     example = ""
@@ -177,7 +177,7 @@ def _picture(seen: Seen) -> None:
         style.caption("The utilization of this device is beyond doubt: there is nothing to learn.")
         return
     if seen.frame.slide:
-        found = [one for one in found if one.lessons] or found
+        found = [one for one in found if one.observations] or found
     else:
         st.segmented_control(
             "Number format",

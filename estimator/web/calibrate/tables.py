@@ -49,7 +49,7 @@ def cells_table(cells: Sequence[Cell]) -> pd.DataFrame:
             mid, label = float(quantity.mid), cell_label(cell) if what == BEFORE else ""
             told = f"{what}: {percent(mid)} ({percent(low)} to {percent(high)})"
             rows.append((name, what, what, low, mid, high, label, told))
-        for one in cell.lessons:
+        for one in cell.observations:
             at, told = one.reached, f"{one.timing.label or one.run.id}: {percent(one.reached)}"
             rows.append((name, MEASURED, NOW, at, at, at, "", told))
     return pd.DataFrame(rows, columns=CELL_COLUMNS)
@@ -57,7 +57,7 @@ def cells_table(cells: Sequence[Cell]) -> pd.DataFrame:
 
 def cell_label(cell: Cell) -> str:
     """Say a row of the picture in words."""
-    count = len(cell.lessons)
+    count = len(cell.observations)
     timings = f"{count} timing{'s' * (count > 1)}" if count else "unmeasured"
     return (
         f"{GROUP_NAMES[cell.group]}: {percent(float(cell.now.mid))} ({span(cell.now)}), {timings}"
@@ -77,7 +77,7 @@ def power_table(cells: Sequence[PowerCell]) -> pd.DataFrame:
             mid, label = float(quantity.mid), power_label(cell) if what == BEFORE else ""
             told = f"{what}: {human(mid, 'W')} ({power_span(quantity)})"
             rows.append((name, what, what, low, mid, high, label, told))
-        for one in cell.lessons:
+        for one in cell.observations:
             at, run = one.power_w, one.timing.label or one.run.id
             rows.append((name, MEASURED, NOW, at, at, at, "", f"{run}: {human(at, 'W')}"))
     return pd.DataFrame(rows, columns=CELL_COLUMNS)
@@ -85,7 +85,7 @@ def power_table(cells: Sequence[PowerCell]) -> pd.DataFrame:
 
 def power_label(cell: PowerCell) -> str:
     """Say a row of the picture of power in words."""
-    count = len(cell.lessons)
+    count = len(cell.observations)
     return (
         f"{POWER_NAMES[cell.group]}: {human(float(cell.now.mid), 'W')} ({power_span(cell.now)}), "
         f"{count} reading{'s' * (count > 1)}"
@@ -115,13 +115,13 @@ def residuals_table(residuals: Iterable[Residual]) -> pd.DataFrame:
                 "predicted": one.mid,
                 "low": one.low,
                 "high": one.high,
-                "reached": one.lesson.reached,
+                "reached": one.observation.reached,
                 "group": GROUP_NAMES[group_of(one)],
-                "timing": one.lesson.timing.label or "steps of a run",
-                "run": f"{one.lesson.run.id}, {one.lesson.timing.precision}",
-                "told": f"{percent(one.lesson.reached)} measured, {percent(one.mid)} predicted "
-                f"({percent(one.low)} to {percent(one.high)})",
-                "disturbed": ", ".join(one.lesson.reasons) or "nothing",
+                "timing": one.observation.timing.label or "steps of a run",
+                "run": f"{one.observation.run.id}, {one.observation.timing.precision}",
+                "told": f"{percent(one.observation.reached)} measured, "
+                f"{percent(one.mid)} predicted ({percent(one.low)} to {percent(one.high)})",
+                "disturbed": ", ".join(one.observation.reasons) or "nothing",
             }
             for one in residuals
         ]
@@ -130,7 +130,7 @@ def residuals_table(residuals: Iterable[Residual]) -> pd.DataFrame:
 
 def group_of(residual: Residual) -> str:
     """Kind of network of a timing."""
-    return network_group(residual.lesson.timing.kind, residual.lesson.timing.arch)
+    return network_group(residual.observation.timing.kind, residual.observation.timing.arch)
 
 
 def runs_table(runs: Sequence[MeasuredRun], own: Iterable[str], host: str) -> pd.DataFrame:

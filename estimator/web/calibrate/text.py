@@ -73,7 +73,7 @@ def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
 
 def power_sentence(device: Device, cell: PowerCell) -> str:
     """Tell in one sentence what is known of the power of a device, as HTML."""
-    count = len(cell.lessons)
+    count = len(cell.observations)
     before, now = (
         human(float(one.mid), "W").replace(" ", "&nbsp;") for one in (cell.before, cell.now)
     )
@@ -121,8 +121,8 @@ def _span(span: Span) -> str:
 
 def misses(residuals: Sequence[Residual]) -> str:
     """Say how far off the prior and the other timings are."""
-    reached = np.array([one.lesson.reached for one in residuals])
-    alone = np.array([float(one.lesson.expected.mid) for one in residuals])
+    reached = np.array([one.observation.reached for one in residuals])
+    alone = np.array([float(one.observation.expected.mid) for one in residuals])
     others = np.array([one.mid for one in residuals])
     inside = sum(one.inside for one in residuals)
     before, now = (percent(float(np.median(np.abs(p / reached - 1)))) for p in (alone, others))

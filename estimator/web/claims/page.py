@@ -43,13 +43,13 @@ def recomputed() -> dict[str, Claim]:
 
 
 def draw(frame: Frame) -> None:
-    """Draw the tally, one claim with its argument, and the list of all."""
+    """Draw the counts, one claim with its argument, and the list of all."""
     values = STATE.arrive()
     style.notices(STATE.notices)
     found = recomputed()
     chosen = found[values["claim"]]
     if frame.show != "claim":
-        style.sentence(_tally(list(found.values())))
+        style.sentence(_summary(list(found.values())))
     if frame.show in ("", "factors"):
         _factors(list(found.values()), frame)
     if frame.show in ("", "claim"):
@@ -79,7 +79,7 @@ def draw(frame: Frame) -> None:
     style.marker(query)
 
 
-def _tally(found: list[Claim]) -> str:
+def _summary(found: list[Claim]) -> str:
     """Say how many claims hold."""
     counts = {name: sum(one.verdict == name for one in found) for name in VERDICTS}
     text = _(

@@ -21,7 +21,7 @@ OTHERWISE = {USE: "published runs alone", IGNORE: "with the measured runs"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heard:
+class AppliedRuns:
     """An answer beside the one that hears measured runs where it does not, or the other way round.
 
     Parameters
@@ -49,7 +49,7 @@ class Heard:
     shipped: bool
 
 
-def heard(answer: Answer, catalog: Catalog) -> Heard | None:
+def applied_runs(answer: Answer, catalog: Catalog) -> AppliedRuns | None:
     """Compare with and without the measured runs; None where these say nothing of the answer."""
     known, device = known_runs(catalog), answer.device
     if not any(one.hardware == device.id for run in known.measured.runs for one in run.devices):
@@ -63,7 +63,7 @@ def heard(answer: Answer, catalog: Catalog) -> Heard | None:
     timings, powers = known.of(device)[0], known.power_of(device)[0]
     runs = {one.run.id for one in timings} | {one.run.id for one in powers}
     shipped = {one.run.id for one in catalog.calibrations()}
-    return Heard(
+    return AppliedRuns(
         calibrated=calibrated,
         other=other,
         ignored=ignored,
@@ -74,16 +74,16 @@ def heard(answer: Answer, catalog: Catalog) -> Heard | None:
     )
 
 
-def note(found: Heard | None, quantity: str) -> Iterator[str]:
+def note(found: AppliedRuns | None, quantity: str) -> Iterator[str]:
     """What a headline figure would be otherwise."""
     if found is not None and quantity in found.other.estimate:
         name = OTHERWISE[IGNORE if found.ignored else USE]
-        yield f"{name}: {_told(found.other, quantity)}"
+        yield f"{name}: {_value_text(found.other, quantity)}"
 
 
-def draw(found: Heard, *, linked: bool) -> None:
-    """Say which runs were heard or ignored, how old they are, and where to look at them."""
-    text = f"<p>{escape(told(found, datetime.now(UTC).date()))}"
+def draw(found: AppliedRuns, *, linked: bool) -> None:
+    """Say which runs were applied or ignored, how old they are, and where to look at them."""
+    text = f"<p>{escape(summary(found, datetime.now(UTC).date()))}"
     if linked:
         device, precision = found.calibrated.device.id, found.calibrated.precision
         query = escape(urlencode({"device": device, "precision": precision}), quote=True)
@@ -91,33 +91,33 @@ def draw(found: Heard, *, linked: bool) -> None:
     st.html(f'<div class="tw tw-assumed" data-measured>{text}</p></div>')
 
 
-def told(found: Heard, today: date) -> str:
+def summary(found: AppliedRuns, today: date) -> str:
     """Say it in words."""
     name = found.calibrated.device.name
     runs = f"{found.runs} measured run{'s' * (found.runs > 1)} on {name}"
     runs += " that came with the program" if found.shipped else ""
     counts = {"timing": found.of_utilization, "power reading": found.of_power}
     several = [f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items() if count]
-    told = " and ".join(several)
-    heard = "Ignored" if found.ignored else "Calibrated by"
+    parts = " and ".join(several)
+    verb = "Ignored" if found.ignored else "Calibrated by"
     return (
-        f"{heard} {runs} ({told}), the newest {_age(found.calibrated, today)}."
+        f"{verb} {runs} ({parts}), the newest {_age(found.calibrated, today)}."
         f"{_utilizations(found)}"
     )
 
 
-def _utilizations(found: Heard) -> str:
+def _utilizations(found: AppliedRuns) -> str:
     """Say the utilization after and before, where the runs changed it."""
     if found.calibrated.inputs.get("utilization.prior") is None:
         return ""
     plain = found.other if not found.ignored else None
     if plain is None:
-        return f" They would make the utilization {_told(found.calibrated, 'utilization')}."
-    now = _told(found.calibrated, "utilization")
-    return f" Utilization {now}; published runs alone {_told(plain, 'utilization')}."
+        return f" They would make the utilization {_value_text(found.calibrated, 'utilization')}."
+    now = _value_text(found.calibrated, "utilization")
+    return f" Utilization {now}; published runs alone {_value_text(plain, 'utilization')}."
 
 
-def _told(answer: Answer, quantity: str) -> str:
+def _value_text(answer: Answer, quantity: str) -> str:
     value: Uncertain = answer.estimate[quantity]
     low, high = (float(bound) for bound in value.interval(answer.level))
     return f"{said(quantity, float(value.mid))} ({between(quantity, low, high)})"

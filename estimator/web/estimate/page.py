@@ -14,7 +14,7 @@ from estimator.web.compare.page import pin
 from estimator.web.estimate import calibrated as measured
 from estimator.web.estimate import controls
 from estimator.web.estimate import text as words
-from estimator.web.estimate.calibrated import Heard
+from estimator.web.estimate.calibrated import AppliedRuns
 from estimator.web.estimate.carbon_schedule import draw_schedule
 from estimator.web.estimate.equivalents import SOURCES, equivalents
 from estimator.web.estimate.examples import EXAMPLES
@@ -63,25 +63,25 @@ def draw(frame: Frame) -> None:
     answer, refusal = _answered(asked, state, catalog)
     query = as_query(answer, asked)
     style.notices(STATE.notices)
-    heard = measured.heard(answer, catalog)
+    applied_runs = measured.applied_runs(answer, catalog)
     with style.last_valid(refusal):
         if not frame.slide or frame.show == "figures":
             style.sentence(words.sentence(answer, catalog))
         else:
             style.slide_title(words.title(answer, catalog))
         if frame.slide:
-            _slide(answer, asked, heard, frame)
+            _slide(answer, asked, applied_runs, frame)
         else:
-            _figures(answer, asked, heard, frame)
+            _figures(answer, asked, applied_runs, frame)
             _picture(answer, frame, catalog)
             _folded(answer, query, catalog)
     with site_controls(frame):
-        controls.draw(answer, asked, measured=heard is not None, without=_on_slide(frame))
+        controls.draw(answer, asked, measured=applied_runs is not None, without=_on_slide(frame))
     STATE.leave(query, embedded=frame.embedded)
     style.marker(dict(parse_qsl(answer.link[1:])))
 
 
-def _slide(answer: Answer, asked: Asked, heard: Heard | None, frame: Frame) -> None:
+def _slide(answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, frame: Frame) -> None:
     """Draw the controls that the link puts on the slide, then the one section it asks for."""
     chosen = _on_slide(frame)
     if chosen:
@@ -89,7 +89,7 @@ def _slide(answer: Answer, asked: Asked, heard: Heard | None, frame: Frame) -> N
             with column:
                 controls.draw_one(name, answer, asked)
     if frame.show == "figures":
-        _figures(answer, asked, heard, frame)
+        _figures(answer, asked, applied_runs, frame)
     else:
         SECTIONS[frame.show](answer, frame, open_catalog())
 
@@ -150,9 +150,9 @@ def _answered(asked: Asked, state: State, catalog: Catalog) -> tuple[Answer, str
     return answer, refusal
 
 
-def _figures(answer: Answer, asked: Asked, heard: Heard | None, frame: Frame) -> None:
+def _figures(answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, frame: Frame) -> None:
     """Draw the four figures, whether it fits, what measured runs changed, what was assumed."""
-    style.figures(_card(answer, name, heard) for name in LABELS)
+    style.figures(_card(answer, name, applied_runs) for name in LABELS)
     style.badges(_badges(answer, asked))
     alike = "; ".join(equivalents(answer))
     interval = _("Intervals hold {level:.3g} % of the probability.").format(
@@ -160,8 +160,8 @@ def _figures(answer: Answer, asked: Asked, heard: Heard | None, frame: Frame) ->
     )
     as_much = _("As much as {alike} ({sources}).").format(alike=alike, sources=SOURCES)
     style.caption(f"{interval} {as_much if alike else ''}")
-    if heard is not None:
-        measured.draw(heard, linked=not frame.embedded)
+    if applied_runs is not None:
+        measured.draw(applied_runs, linked=not frame.embedded)
     on_cards = {text for name in LABELS for text in words.absent(answer, name)}
     every = [text for text in words.assumed(answer, open_catalog()) if text not in on_cards]
     lines = every
@@ -185,10 +185,10 @@ def _badges(answer: Answer, asked: Asked) -> Iterator[str]:
         yield _("over 100 years: use more devices or less work")
 
 
-def _card(answer: Answer, name: str, heard: Heard | None) -> str:
+def _card(answer: Answer, name: str, applied_runs: AppliedRuns | None) -> str:
     """One headline figure with its interval; a dash where it is not known."""
     notes = list(words.notes(answer, name))
-    notes += measured.note(heard, name)
+    notes += measured.note(applied_runs, name)
     if name not in answer.estimate:
         return style.figure(name, LABELS[name], "– unknown", "", notes)
     quantity = answer.estimate[name]
