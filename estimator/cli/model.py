@@ -21,9 +21,6 @@ FLOPs count matrix products, convolutions and attention products, a multiply-add
 attention; --causal halves the score terms.
 """
 
-CHANGED = {"image_size": (448.0, 896.0), "seq_len": (16_000.0, 32_000.0)}
-"""Two values of an input that every model that takes it can pass. [pixel], [token]"""
-
 TAKEN_BY = {
     "image_size": "models that see",
     "seq_len": "models of text or sound",
@@ -93,9 +90,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _read(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
     """Ledger of a known architecture; an input that changes nothing is refused."""
+    from estimator.workload.ledger import takes
+
     network, name = _network(options)
     for field, takers in TAKEN_BY.items():
-        if getattr(inputs, field) is not None and not _takes(network, field):
+        if getattr(inputs, field) is not None and not takes(network, field):
             flag = f"--{field.replace('_', '-')}"
             raise ValueError(f"{flag} is for {takers}: {name} ignores it, drop it")
     return network.ledger(inputs), name
@@ -109,18 +108,6 @@ def _counted(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", s
     if options.causal:
         raise ValueError("--causal cannot be counted: PyTorch runs attention in full, drop it")
     return counted_ledger(read_config(options.model), inputs), options.model
-
-
-def _takes(network: "Architecture", field: str) -> bool:
-    """Whether another value of an input makes another pass."""
-    from estimator.workload.ledger import Inputs
-
-    image = field == "image_size"
-    small, large = (
-        network.ledger(Inputs(image_size=value) if image else Inputs(seq_len=value)).forward_flop
-        for value in CHANGED[field]
-    )
-    return bool(small != large)
 
 
 def _optional(name: str, text: str | None) -> float | None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from estimator.catalog import Catalog, Device
 from estimator.core.limits import within_limits
 from estimator.core.notice import Notice
+from estimator.core.uncertainty import Uncertain
 from estimator.core.units import human, human_count
 from estimator.memory.network import (
     CACHE,
@@ -32,6 +33,9 @@ Floats = npt.NDArray[np.float64]
 
 MOST_RANKS = 65_536
 """More data-parallel or tensor-parallel ranks than this are not searched [1]."""
+
+MACHINES = ("server", "supercomputer")
+"""Kinds of device that are many devices in one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +108,7 @@ def answer_memory(question: Question, catalog: Catalog) -> MemoryAnswer:
         provenance.warn(f"the memory of {device.name} is not on record: only the need is told")
     least, remedy = None, ""
     if capacity is not None:
-        least = _least(question, network, plan, catalog, capacity)
+        least = _least(*_needed_by_count(question, network, plan, catalog), capacity)
         remedy = "" if least else _remedy(question, network, catalog, capacity)
     return MemoryAnswer(
         question=question,
@@ -118,6 +122,60 @@ def answer_memory(question: Question, catalog: Catalog) -> MemoryAnswer:
         inputs=provenance.inputs,
         warnings=tuple(provenance.warnings),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceFit:
+    """How a need of memory stands to one device.
+
+    Parameters
+    ----------
+    device : Device
+        The device.
+    capacity_bytes : float
+        What it holds. [byte]
+    share : Uncertain
+        What all of it on one device needs, over what that device holds. [1]
+    least_devices : float or None
+        The least number of devices that hold it, None if none does. [1]
+    """
+
+    device: Device
+    capacity_bytes: float
+    share: Uncertain
+    least_devices: float | None
+
+
+def fit_across_devices(
+    question: Question, catalog: Catalog
+) -> tuple[MemoryAnswer, tuple[DeviceFit, ...]]:
+    """Answer one question, and set it against every device whose memory is on record.
+
+    Raises
+    ------
+    ValueError
+        As in `answer_memory`.
+
+    >>> _answer, fits = fit_across_devices(Question(model="llama-2-7b"), Catalog.open())
+    >>> {fit.device.id: fit.least_devices for fit in fits if fit.device.id.startswith("h100-sxm")}
+    {'h100-sxm': 2.0, 'h100-sxm-64': 3.0, 'h100-sxm-96': 2.0}
+    """
+    answer = answer_memory(replace(question, hardware=None), catalog)
+    wanted, needed = _needed_by_count(question, answer.network, answer.plan, catalog)
+    fits = []
+    for device in catalog.devices():
+        held = memory_of(device)
+        if math.isinf(held) or device.kind in MACHINES:
+            continue
+        fits.append(
+            DeviceFit(
+                device=device,
+                capacity_bytes=held,
+                share=answer.memory.total_bytes * (1.0 / held),
+                least_devices=_least(wanted, needed, held),
+            )
+        )
+    return answer, tuple(fits)
 
 
 def memory_of(device: Device) -> float:
@@ -298,10 +356,13 @@ def _memory(
     return with_overhead(inference_memory(model, plan, serving), overhead, question.counted)
 
 
-def _least(
-    question: Question, network: Network, plan: Plan, catalog: Catalog, capacity_bytes: float
-) -> float | None:
-    """Least devices: more data-parallel ranks in training, more tensor ranks in serving."""
+def _needed_by_count(
+    question: Question, network: Network, plan: Plan, catalog: Catalog
+) -> tuple[Floats, Floats]:
+    """Counts of devices, and the bytes that each of them then needs.
+
+    More data-parallel ranks in training, more tensor ranks in serving.
+    """
     counts = np.arange(1.0, MOST_RANKS + 1)
     if not question.inference:
         wanted = counts * plan.tensor_parallel * plan.pipeline_parallel
@@ -313,7 +374,12 @@ def _least(
         wanted = np.array([plan.tensor_parallel * plan.pipeline_parallel])
         wider = replace(plan, devices=wanted)
     needed = _memory(question, network, wider, catalog, Provenance()).total_bytes.mid
-    fitting = wanted[np.broadcast_to(needed, wanted.shape) <= capacity_bytes]
+    return wanted, np.broadcast_to(needed, wanted.shape)
+
+
+def _least(wanted: Floats, needed: Floats, capacity_bytes: float) -> float | None:
+    """Least count of devices that hold what each needs; None if no count does."""
+    fitting = wanted[needed <= capacity_bytes]
     return float(fitting[0]) if fitting.size else None
 
 
@@ -330,7 +396,7 @@ def _remedy(question: Question, network: Network, catalog: Catalog, capacity_byt
     }
     for words, asked in thriftier.items():
         plan = _plan(asked, network, catalog, Provenance())
-        least = _least(asked, network, plan, catalog, capacity_bytes)
+        least = _least(*_needed_by_count(asked, network, plan, catalog), capacity_bytes)
         if least is not None:
             return f"with {words} from {least:,.0f} devices on"
     return ""

@@ -25,6 +25,7 @@ from estimator.memory.plan import Model, Parameters
 from estimator.memory.request import LORA_RANK, Question
 from estimator.memory.usage import Overhead
 from estimator.scenario.provenance import Provenance
+from estimator.scenario.scenario import inline_config, is_inline
 from estimator.workload.blocks import Attention
 from estimator.workload.ledger import Inputs, Ledger
 from estimator.workload.transformer import Decoder
@@ -105,6 +106,9 @@ def find_network(question: Question, catalog: Catalog, provenance: Provenance) -
     if question.params is not None:
         return _typical("a decoder", question.params, catalog, provenance)
     name = str(question.model)
+    if is_inline(name):
+        config = inline_config(name)
+        return _configured(str(config.get("model_type") or "the model"), config, provenance)
     if Path(name).exists() or name.endswith(".json"):
         from estimator.workload.huggingface import read_config
 

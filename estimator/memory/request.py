@@ -38,7 +38,7 @@ class Question:
     Parameters
     ----------
     model : str, optional
-        A config.json or a preset.
+        The path of a config.json, its text, or a preset.
     params : float, optional
         Parameters, where there is no architecture. [1]
     hardware : str, optional

@@ -43,6 +43,9 @@ OF_WORK = (*SIZE, "flop", "sample_flop", "vocab")
 LENGTHS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "image_size")
 """Keys of a config that bound what passes through it: kept, whether a ledger needs them or not."""
 
+MOST_KEYS = 1000
+"""More keys than this no config.json has; a usual one has 20 to 100."""
+
 UNITS = {"tokens": "tokens", "samples": "samples"}
 
 
@@ -462,6 +465,8 @@ def compact_config(config: str) -> str:
     from estimator.workload.huggingface import model_ledger, read_config
 
     keys = inline_config(config) if is_inline(config) else read_config(config)
+    if len(keys) > MOST_KEYS:
+        raise ValueError(f"config.json has {len(keys):,} keys, more than {MOST_KEYS}: is it one?")
     whole = model_ledger(keys)
     kept = dict(keys)
     for name in [key for key in keys if key not in LENGTHS]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.scenario.scenario import inline_config, is_inline
 from estimator.serving.capacity import devices_needed, most_sequences, weight_bytes
 from estimator.serving.devices import ServingDevice, find_serving_device
 from estimator.serving.engines import EAGER, ENGINES, LOCAL, SERVER, VENDOR, Parameters
@@ -149,6 +150,9 @@ class Resolver:
         self, name: str, config: str, params: float | None, active: float | None
     ) -> ServedModel:
         if config:
+            if is_inline(config):
+                keys = inline_config(config)
+                return from_config(keys, name or str(keys.get("model_type", "")))
             return from_config(read_config(config), name or config)
         preset = find_preset(self.catalog, name) if name else None
         if preset is not None and preset.config:

@@ -12,6 +12,7 @@ from estimator.web.explore import page as explore
 from estimator.web.hardware import page as hardware
 from estimator.web.levers import page as levers
 from estimator.web.method import page as method
+from estimator.web.models import page as models
 from estimator.web.plan import page as plan
 from estimator.web.scaling import page as scaling
 from estimator.web.serve import page as serve
@@ -22,6 +23,7 @@ PAGES = (
     compare.PAGE,
     explore.PAGE,
     plan.PAGE,
+    models.PAGE,
     serve.PAGE,
     claims.PAGE,
     brain.PAGE,

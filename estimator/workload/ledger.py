@@ -222,6 +222,20 @@ class Ledger:
         return (values * np.asarray(batch, dtype=float) * bytes_per_value)[()]
 
 
+CHANGED = {"image_size": (448.0, 896.0), "seq_len": (16_000.0, 32_000.0)}
+"""Two values of an input that every model that takes it can pass. [pixel], [token]"""
+
+
+def takes(network: Architecture, field: str) -> bool:
+    """Whether another value of an input, one of `CHANGED`, makes another pass."""
+    image = field == "image_size"
+    small, large = (
+        network.ledger(Inputs(image_size=value) if image else Inputs(seq_len=value)).forward_flop
+        for value in CHANGED[field]
+    )
+    return bool(small != large)
+
+
 def quantity(name: str, value: ArrayLike) -> Quantity:
     """`value` as float or float array, refused unless finite and positive everywhere.
 

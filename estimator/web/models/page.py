@@ -1,0 +1,607 @@
+"""Models: parameters, FLOPs and memory of a config.json, term by term, and what holds it."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from estimator.memory.answer import DeviceFit, MemoryAnswer, fit_across_devices
+from estimator.scenario.scenario import inline_config
+from estimator.web.models import charts
+from estimator.web.models.inputs import (
+    CONFIG,
+    KNOWN,
+    PARAMETERS,
+    SOURCES,
+    STATE,
+    USES,
+    WEIGHTS,
+    known_devices,
+    known_models,
+    query_of,
+    question_of,
+)
+from estimator.web.serve.page import known_models as served_models
+from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared.amounts import amount, localised
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import anchor, cell_html, draw_table
+from estimator.web.shared.language import N_, _, ngettext
+from estimator.web.shared.profiles import hardware_names, open_catalog, preset_names
+from estimator.web.shared.site import Page, controls
+from estimator.workload.huggingface import architecture
+from estimator.workload.ledger import Architecture, Inputs, Ledger, takes
+from estimator.workload.network import DEFAULT_TOKENS
+
+Row = dict[str, Any]
+Values = dict[str, Any]
+
+SHOWN_TERMS, TERMS_ON_SLIDE = 10, 5
+"""Largest terms drawn one by one; the rest is one bar."""
+
+ROWS_ON_SLIDE = 8
+DEVICES_ON_SLIDE = ("rtx-4090", "h100-sxm", "b200", "mi300x")
+DEVICES = (
+    "rtx-3060",
+    "rtx-4090",
+    "rtx-5090",
+    "l40s",
+    "a100-sxm-80",
+    "h100-sxm",
+    "h200-sxm",
+    "b200",
+    "mi300x",
+    "mi355x",
+    "tpu-v5p",
+    "apple-m4-max",
+)
+"""Devices of the picture, from a player's card to the largest; the table has all."""
+
+SERVED_TOKENS = 32_768.0
+"""Longest context drawn where the config does not bound it. [token]"""
+
+TOKENS_PER_PARAMETER = 20.0
+"""Training tokens of the link to Estimate [token]; J. Hoffmann et al., "Training compute-optimal
+large language models", 2022, arXiv:2203.15556, table 3."""
+
+FULL = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """All that the page shows of one model.
+
+    Parameters
+    ----------
+    name : str
+        What people call it.
+    network : Architecture
+        The model.
+    ledger : Ledger
+        Its terms over the pass that was asked for.
+    length : float
+        Tokens in a sequence. [token]
+    takes : tuple of str
+        Which of the inputs `seq_len` and `image_size` change the pass.
+    memory : MemoryAnswer or None
+        What it needs on one device; None where that is not modelled.
+    fits : tuple of DeviceFit
+        How that stands to each device.
+    refusal : str
+        Why there is no `memory`; may be empty.
+    """
+
+    name: str
+    network: Architecture
+    ledger: Ledger
+    length: float
+    takes: tuple[str, ...]
+    memory: MemoryAnswer | None
+    fits: tuple[DeviceFit, ...]
+    refusal: str
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know before trusting the numbers."""
+        more = () if self.memory is None else self.memory.warnings
+        return list(dict.fromkeys((*self.ledger.warnings, *more)))
+
+
+def draw(frame: Frame) -> None:
+    """Draw the model in a sentence, its figures and pictures, and where it can be used."""
+    values = STATE.arrive()
+    style.notices(STATE.notices)
+    missing = values["source"] == CONFIG and not values["config"]
+    problems = list(PARAMETERS.problems(st.session_state).values())
+    if missing and not problems:
+        problems = [_("paste or upload the config.json of a model")]
+    model = described(tuple(values.items()))
+    if frame.slide:
+        title = _("{model}: {title}").format(model=model.name, title=_(SLIDES[frame.show]))
+        style.slide_title(title)
+    with style.last_valid("; ".join(problems)):
+        _draw_model(values, model, frame)
+    with controls(frame):
+        _controls(values, model)
+    query = query_of(values)
+    if not frame.slide:
+        if values["source"] == CONFIG and "config" not in query and not missing:
+            text = _(
+                "This config is too long for the link ({count:,} characters), which leaves it out."
+            )
+            style.caption(text.format(count=len(values["config"])))
+        share.draw(SLIDES, query, title=model.name, files=_files(model))
+    STATE.leave(query, embedded=frame.embedded)
+    style.marker(query)
+
+
+@lru_cache(maxsize=64)
+def described(values: tuple[tuple[str, Any], ...]) -> Described:
+    """Count a model and set its memory against every device; the same is done once."""
+    asked = dict(values)
+    name, config, model = _chosen(asked)
+    network = architecture(config)
+    inputs = tuple(field for field in ("seq_len", "image_size") if takes(network, field))
+    ledger = network.ledger(
+        Inputs(
+            batch=float(asked["batch"]),
+            seq_len=asked["length"] if "seq_len" in inputs else None,
+            image_size=asked["image"] if "image_size" in inputs else None,
+        )
+    )
+    usual = float(min(getattr(network, "max_positions", DEFAULT_TOKENS), DEFAULT_TOKENS))
+    length = (asked["length"] if "seq_len" in inputs else None) or usual
+    memory, fits, refusal = None, tuple[DeviceFit, ...](), ""
+    try:
+        memory, fits = fit_across_devices(question_of(asked, model, length), open_catalog())
+    except ValueError as error:
+        refusal = str(error)
+    return Described(
+        name=name,
+        network=network,
+        ledger=ledger,
+        length=length,
+        takes=inputs,
+        memory=memory,
+        fits=fits,
+        refusal=refusal,
+    )
+
+
+def _chosen(values: Values) -> tuple[str, Mapping[str, Any], str]:
+    """Name of the model, its config, and what a question about memory calls it."""
+    if values["source"] == CONFIG and values["config"]:
+        config = inline_config(values["config"])
+        kind = str(config.get("model_type") or config.get("architecture") or "config.json")
+        return kind, config, values["config"]
+    preset = open_catalog().preset(values["model"])
+    return preset.name, preset.config, preset.id
+
+
+def _draw_model(values: Values, model: Described, frame: Frame) -> None:
+    """Draw what the page or the slide shows."""
+    if frame.show in ("", "figures"):
+        style.sentence(_sentence(values, model))
+        style.figures(_cards(values, model))
+        if not frame.slide:
+            style.assumptions([*model.notes, *([model.refusal] if model.refusal else [])])
+            _links(values, model)
+    for show, picture in PICTURES.items():
+        if frame.show in ("", show):
+            if not frame.slide:
+                st.subheader(_(SLIDES[show]), anchor=False)
+            picture(values, model, frame)
+
+
+def _sentence(values: Values, model: Described) -> str:
+    """Say how large it is and on how many devices it fits."""
+    ledger = model.ledger
+    active = ledger.params_active != ledger.params_total
+    size = _("{params} parameters, {active} of them active") if active else _("{params} parameters")
+    text = _("{model} has <b>{size}</b>, {flop} forward per {item}.")
+    told = text.format(
+        model=escape(model.name),
+        size=size.format(
+            params=amount(ledger.params_total, "1"), active=amount(ledger.params_active, "1")
+        ),
+        flop=amount(float(ledger.forward_flop_per_item), "FLOP"),
+        item=_(ledger.item_unit),
+    )
+    fit = next((one for one in model.fits if one.device.id == values["hardware"]), None)
+    if fit is None:
+        return told
+    return f"{told} {escape(_fit_sentence(fit))}"
+
+
+def _fit_sentence(fit: DeviceFit) -> str:
+    """Say whether the use asked for fits on a device, and how many hold it."""
+    name = fit.device.name
+    if fit.least_devices == 1:
+        text = _("It fits on one {device}, {share} full.")
+        return text.format(device=name, share=amount(float(fit.share.mid), "share"))
+    if fit.least_devices is None:
+        return _("It does not fit on any number of {device} in this way.").format(device=name)
+    return _("It takes {count} {device}.").format(
+        count=localised(f"{fit.least_devices:,.0f}"), device=name
+    )
+
+
+def _cards(values: Values, model: Described) -> list[str]:
+    """Headline figures."""
+    ledger = model.ledger
+    cards = [
+        style.figure(
+            "params_total",
+            _("Parameters"),
+            amount(ledger.params_total, "1"),
+            _("{count} in embeddings").format(count=amount(ledger.params_embedding, "1")),
+            (),
+        ),
+        style.figure(
+            "training_flop",
+            _("Training step"),
+            amount(float(ledger.training_flop), "FLOP"),
+            _pass(values, ledger),
+            (),
+        ),
+        style.figure(
+            "weights_bytes",
+            _("Weights"),
+            amount(ledger.weights_bytes(), "B"),
+            _("at 16 bit"),
+            (),
+        ),
+    ]
+    cache = ledger.kv_cache_bytes_per_token()
+    if cache:
+        whole = float(ledger.kv_cache_bytes(model.length, values["batch"]))
+        kept = _("{all} for {tokens} tokens").format(
+            all=amount(whole, "B"), tokens=localised(f"{model.length * values['batch']:,.0f}")
+        )
+        label = _("KV cache per token")
+        cards.append(style.figure("kv_cache_bytes", label, amount(cache, "B"), kept, ()))
+    elif ledger.state_bytes():
+        label = _("State per sequence")
+        text = amount(ledger.state_bytes(), "B")
+        cards.append(style.figure("state_bytes", label, text, _("whatever its length"), ()))
+    return cards
+
+
+def _pass(values: Values, ledger: Ledger) -> str:
+    """Say what passes through."""
+    items = float(ledger.items)
+    unit = ledger.item_unit if items == 1 else f"{ledger.item_unit}s"
+    return f"{localised(f'{items:,.0f}')} {_(unit)}"
+
+
+UNITS = (
+    *(N_("token"), N_("tokens"), N_("image"), N_("images"), N_("frame"), N_("frames")),
+    *(N_("latent"), N_("latents")),
+)
+"""What passes through a network, as a ledger calls it."""
+
+
+def _draw_ledger(values: Values, model: Described, frame: Frame) -> None:
+    """Share of each term in the parameters and in the forward FLOPs."""
+    kinds = (_("parameters"), _("forward FLOPs"))
+    rows: list[Row] = [
+        {
+            "term": name,
+            "kind": kind,
+            "share": part,
+            "text": f"{name}: {amount(part, 'share')}, {kind}",
+        }
+        for name, parts in _shares(model.ledger, TERMS_ON_SLIDE if frame.slide else SHOWN_TERMS)
+        for kind, part in zip(kinds, parts, strict=True)
+    ]
+    terms = len(rows) // 2
+    per_term_px = 44.0 * frame.look.scale
+    most = max(rows, key=lambda row: row["share"])
+    figures.draw(
+        charts.shares_by_term,
+        pd.DataFrame(rows),
+        frame.look,
+        of=(_("share of the whole"), kinds),
+        height=min(per_term_px * terms, 400.0 if frame.slide else 600.0),
+        key="models_ledger",
+        alt=_("Largest: {text}.").format(text=most["text"]),
+    )
+    if not frame.slide:
+        style.caption(
+            _(
+                "Matrix products, convolutions and attention products, a multiply-add as two FLOPs,"
+                " full attention; backward is twice forward."
+            )
+        )
+
+
+def _shares(ledger: Ledger, most: int) -> list[tuple[str, tuple[float, float]]]:
+    """Terms in the order of the pass, the small ones as one."""
+    params, flop = float(ledger.params_total), float(ledger.forward_flop)
+    shares = {
+        name: (term.params / params, float(term.flop) / flop if flop else 0.0)
+        for name, term in ledger.terms.items()
+    }
+    large = sorted(shares, key=lambda name: -max(shares[name]))[:most]
+    found = [(name, part) for name, part in shares.items() if name in large]
+    small = [part for name, part in shares.items() if name not in large]
+    if small:
+        rest = (sum(part[0] for part in small), sum(part[1] for part in small))
+        found.append((_("{count} smaller ones").format(count=len(small)), rest))
+    return found
+
+
+def _draw_terms(values: Values, model: Described, frame: Frame) -> None:
+    """Every term in figures."""
+    ledger = model.ledger
+    params, flop = float(ledger.params_total), float(ledger.forward_flop)
+    terms = list(ledger.terms.items())
+    if frame.slide:
+        largest = sorted(terms, key=lambda one: -float(one[1].flop))[:ROWS_ON_SLIDE]
+        terms = [one for one in terms if one in largest]
+    rows = [
+        (
+            name,
+            localised(f"{term.params:,}"),
+            amount(term.params / params, "share"),
+            amount(float(term.flop), "FLOP"),
+            amount(float(term.flop) / flop, "share") if flop else "–",
+        )
+        for name, term in terms
+    ]
+    head = (_("Term"), _("parameters"), _("share"), _("forward"), _("share"))
+    draw_table(head, rows)
+
+
+def _draw_cache(values: Values, model: Described, frame: Frame) -> None:
+    """KV cache against the length of the context, beside the weights."""
+    if not model.ledger.cache:
+        style.caption(_("It keeps no cache: it does not write token by token."))
+        return
+    longest = float(getattr(model.network, "max_positions", SERVED_TOKENS))
+    contexts = np.geomspace(min(128.0, longest / 8.0), longest, 60)
+    lines = {
+        _("KV cache at 16 bit"): model.ledger.kv_cache_bytes(contexts, values["batch"], 2.0),
+        _("KV cache at 8 bit"): model.ledger.kv_cache_bytes(contexts, values["batch"], 1.0),
+        _("weights at 16 bit"): np.full_like(contexts, model.ledger.weights_bytes()),
+    }
+    rows = [
+        {"x": float(x), "y": float(y) / 1e9, "name": name, "mark": False, "text": "", "to": None}
+        for name, sizes in lines.items()
+        for x, y in zip(contexts, sizes, strict=True)
+    ]
+    full = float(next(iter(lines.values()))[-1])
+    told = _("{bytes} for {tokens} tokens").format(
+        bytes=amount(full, "B"), tokens=localised(f"{longest:,.0f}")
+    )
+    rows.append({"x": longest, "y": full / 1e9, "name": "", "mark": True, "text": told, "to": None})
+    figures.draw(
+        plots.curves,
+        pd.DataFrame(rows),
+        frame.look,
+        of=((_("tokens of context"), _("memory [GB]")), (True, True), tuple(lines)),
+        key="models_cache",
+        alt=told,
+    )
+    style.caption(
+        ngettext("{n} sequence: {told}.", "{n} sequences: {told}.", values["batch"]).format(
+            n=localised(f"{values['batch']:,}"), told=told
+        )
+    )
+
+
+def _draw_fit(values: Values, model: Described, frame: Frame) -> None:
+    """How full one of each device would be."""
+    if model.refusal:
+        style.caption(model.refusal)
+        return
+    kinds = (_("fits on one"), _("takes more"))
+    wanted = DEVICES_ON_SLIDE if frame.slide else DEVICES
+    chosen = dict.fromkeys((*wanted, values["hardware"]))
+    fits = {fit.device.id: fit for fit in model.fits}
+    rows = [_fit_row(fits[name], kinds) for name in chosen if name in fits]
+    figures.draw(
+        charts.shares_of_memory,
+        pd.DataFrame(rows),
+        frame.look,
+        of=(_("need over the memory of one device (1: full)"), kinds),
+        height=figures.rows_px(len(rows), frame.look, most=figures.ALONE_PX),
+        key="models_fit",
+        alt="; ".join(row["text"] for row in rows),
+    )
+    if frame.slide:
+        return
+    style.caption(
+        _(
+            "{use}, {tokens} tokens in a sequence, bars of 80 %. Over more devices it is shared "
+            "out by tensor parallelism to serve, fully sharded to train."
+        ).format(use=_(USES[values["use"]]), tokens=localised(f"{model.length:,.0f}"))
+    )
+    with style.folded(_("All devices"), "models_devices") as fold:
+        if fold.open:
+            st.dataframe(_fit_table(model.fits), hide_index=True)
+
+
+def _fit_row(fit: DeviceFit, kinds: tuple[str, str]) -> Row:
+    low, high = (float(bound) for bound in fit.share.interval())
+    mid = float(fit.share.mid)
+    if mid <= FULL:
+        told = _("{share} of {held}")
+    elif fit.least_devices is None:
+        told = _("{share} of {held}, no number holds it in this way")
+    else:
+        told = _("{share} of {held}, {count} hold it")
+    text = told.format(
+        share=amount(mid, "share"),
+        held=amount(fit.capacity_bytes, "B"),
+        count=localised(f"{fit.least_devices or 0:,.0f}"),
+    )
+    return {
+        "label": fit.device.id,
+        "text": f"{fit.device.name}: {text}",
+        "low": low,
+        "mid": mid,
+        "high": high,
+        "kind": kinds[0] if mid <= FULL else kinds[1],
+    }
+
+
+def _fit_table(fits: tuple[DeviceFit, ...]) -> pd.DataFrame:
+    """Every device with what it holds and how many hold the model."""
+    return pd.DataFrame(
+        [
+            {
+                _("Device"): fit.device.name,
+                _("Memory [GB]"): fit.capacity_bytes / 1e9,
+                _("Share needed [%]"): round(100.0 * float(fit.share.mid), 1),
+                _("Devices that hold it"): fit.least_devices,
+            }
+            for fit in sorted(fits, key=lambda one: -one.capacity_bytes)
+        ]
+    )
+
+
+def _links(values: Values, model: Described) -> None:
+    """Link to the pages that take the model further."""
+    found = [anchor(f"estimate?{urlencode(_training(values, model))}", _("Estimate its training"))]
+    serving = _serving(values)
+    if serving:
+        found.append(anchor(f"serve?{urlencode(serving)}", _("Serve it")))
+    shown = " · ".join(cell_html(one) for one in found)
+    st.html(f'<p class="tw tw-links">{shown}</p>')
+    if "tokens" in _training(values, model):
+        style.caption(_("The training is opened with 20 tokens per parameter (Hoffmann 2022)."))
+
+
+def _training(values: Values, model: Described) -> dict[str, str]:
+    """Query of the page Estimate that trains the model."""
+    said = {"hardware": values["hardware"]}
+    if values["source"] == KNOWN and values["model"] in preset_names():
+        return {"preset": values["model"], **said}
+    tokens = TOKENS_PER_PARAMETER * model.ledger.params_active
+    config = values["config"]
+    if values["source"] == KNOWN or not config:
+        config = json.dumps(_plain(open_catalog().preset(values["model"]).config))
+    work = {"tokens": f"{tokens:.3g}"} if model.ledger.item_unit == "token" else {"samples": "1e8"}
+    return {"config": config, **work, **said}
+
+
+def _plain(config: Mapping[str, Any]) -> Row:
+    """Config without what our records add."""
+    return {name: value for name, value in config.items() if name != "source"}
+
+
+def _serving(values: Values) -> dict[str, str]:
+    """Query of the page Serve with the model; empty where it does not write text."""
+    if values["source"] == KNOWN and values["model"] in served_models():
+        return {"model": values["model"], "hardware": values["hardware"]}
+    return {}
+
+
+def _files(model: Described) -> tuple[share.File, ...]:
+    def rows() -> pd.DataFrame:
+        return pd.DataFrame(
+            [
+                {
+                    "term": name,
+                    "params": term.params,
+                    "active_params": term.active_params,
+                    "forward_flop": float(term.flop),
+                }
+                for name, term in model.ledger.terms.items()
+            ]
+        )
+
+    return (
+        share.csv("model", lambda: str(rows().to_csv(index=False))),
+        share.json("model", lambda: str(rows().to_json(orient="records"))),
+    )
+
+
+def _controls(values: Values, model: Described) -> None:
+    """Draw the controls: the model, the pass, the use."""
+    names = known_models()
+    st.segmented_control(
+        _("Source"),
+        list(SOURCES),
+        format_func=lambda name: _(SOURCES[name]),
+        required=True,
+        key=STATE.key("source"),
+    )
+    if values["source"] == KNOWN:
+        st.selectbox(
+            _("Model, or its name on the hub"),
+            list(names),
+            format_func=lambda name: names.get(name, name),
+            accept_new_options=True,
+            key=STATE.key("model"),
+        )
+    else:
+        st.text_area(
+            _("config.json of a Hugging Face model"),
+            key=STATE.key("config"),
+            height=160,
+            placeholder='{"model_type": "llama", "hidden_size": 4096, ...}',
+        )
+        st.file_uploader(
+            _("or as a file"),
+            type="json",
+            max_upload_size=1,
+            key="models_file",
+            on_change=_take_file,
+        )
+    st.number_input(_("Sequences or images at a time"), 1, 65536, step=1, key=STATE.key("batch"))
+    if "seq_len" in model.takes:
+        st.text_input(
+            _("Tokens in a sequence"),
+            key=STATE.key("length"),
+            placeholder=f"{model.length:,.0f}",
+        )
+    if "image_size" in model.takes:
+        st.text_input(_("Pixels on a side"), key=STATE.key("image"), placeholder=_("as usual"))
+    st.segmented_control(
+        _("Use"),
+        list(USES),
+        format_func=lambda name: _(USES[name]),
+        required=True,
+        key=STATE.key("use"),
+    )
+    if values["use"] == "serve":
+        st.selectbox(_("Weights"), list(WEIGHTS), key=STATE.key("weights"))
+    st.selectbox(
+        _("Hardware"),
+        known_devices(),
+        format_func=lambda name: hardware_names()[name],
+        key=STATE.key("hardware"),
+    )
+
+
+def _take_file() -> None:
+    """Put an uploaded file into the text box."""
+    upload = st.session_state["models_file"]
+    if upload is not None:
+        text = upload.getvalue().decode("utf-8", errors="replace")
+        st.session_state[STATE.key("config")] = text
+
+
+PICTURES: dict[str, Callable[[Values, Described, Frame], None]] = {
+    "ledger": _draw_ledger,
+    "cache": _draw_cache,
+    "fit": _draw_fit,
+    "terms": _draw_terms,
+}
+SLIDES = {
+    "figures": N_("Size, work and memory"),
+    "ledger": N_("Where the parameters and the FLOPs are"),
+    "cache": N_("The KV cache grows with the context"),
+    "fit": N_("Memory on one of each device"),
+    "terms": N_("Every term of the ledger"),
+}
+PAGE = Page(path="models", title=N_("Models"), draw=draw, slides=SLIDES)

@@ -1,0 +1,173 @@
+"""The page Models as a visitor without a browser sees it: ledger, memory, links, refusals."""
+
+import html
+import json
+import re
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from estimator.catalog import Catalog
+from estimator.memory.answer import answer_memory, fit_across_devices
+from estimator.memory.request import Question
+from estimator.scenario.workload import compact_config
+from estimator.web.shared import language
+from estimator.workload.huggingface import architecture
+from estimator.workload.ledger import Inputs, takes
+
+CATALOG = Catalog.open()
+GPT2 = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024}
+SLIDES = ("figures", "ledger", "cache", "fit", "terms")
+
+
+@pytest.fixture(autouse=True)
+def english():
+    yield
+    language.use("en")
+
+
+def drawn():
+    from estimator.web.models.page import PAGE
+    from estimator.web.shared import site
+
+    site.draw(PAGE)
+
+
+def opened(**query):
+    page = AppTest.from_function(drawn, default_timeout=120)
+    for name, value in query.items():
+        page.query_params[name] = value
+    return healthy(page.run())
+
+
+def healthy(page):
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def raw(page):
+    blocks = [element.proto.body for element in page.get("html")]
+    return " ".join(block for block in blocks if not block.startswith("<style>"))
+
+
+def body(page):
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", raw(page))))
+
+
+def marker(page):
+    return dict(
+        parse_qsl(re.search(r'data-scenario="\?([^"]*)"', raw(page))[1].replace("&amp;", "&"))
+    )
+
+
+def links(page):
+    found = re.findall(r'<a href="([^"]+)"', raw(page))
+    return {urlsplit(one).path: parse_qs(urlsplit(html.unescape(one)).query) for one in found}
+
+
+def test_a_known_model_says_its_parameters_and_where_it_fits():
+    page = opened()
+    ledger = architecture(CATALOG.preset("llama-3.1-8b").config).ledger(Inputs())
+    assert "8.03 billion parameters" in body(page)
+    assert f"{ledger.terms['mlp/up'].params:,}" in body(page)
+    assert "It fits on one NVIDIA H100 SXM5 80GB, 20." in body(page)
+
+
+@pytest.mark.parametrize("show", SLIDES)
+def test_every_slide_stands_alone(show):
+    page = opened(show=show, fs="1.4")
+    assert "Llama 3.1 8B" in body(page)
+    assert not page.code
+
+
+def test_a_model_is_found_by_its_name_on_the_hub():
+    page = opened(model="meta-llama/Llama-3.1-8B-Instruct")
+    assert marker(page)["model"] == "llama-3.1-8b"
+    assert "tw-notice" not in raw(page)
+
+
+def test_an_unknown_name_shows_the_usual_model_and_says_so():
+    page = opened(model="acme/secret-9b")
+    assert "architecture of “acme/secret-9b” is not on record" in body(page)
+    assert "8.03 billion parameters" in body(page)
+
+
+def test_a_pasted_config_is_counted_and_its_link_opens_the_same():
+    page = opened(source="config")
+    assert "Paste or upload the config.json" in body(page)
+    text = json.dumps({**GPT2, "resid_pdrop": 0.1, "transformers_version": "4.40"}, indent=2)
+    page.text_area(key="models_config").set_value(text).run()
+    ledger = architecture(GPT2).ledger(Inputs())
+    assert f"{ledger.terms['embedding/token'].params:,}" in body(healthy(page))
+    query = marker(page)
+    assert query["config"] == compact_config(json.dumps(GPT2))
+    again = opened(**query)
+    assert body(again).split("Share")[0] == body(page).split("Share")[0]
+
+
+def test_a_broken_config_keeps_the_last_one_dimmed():
+    page = opened(source="config", config=json.dumps(GPT2))
+    before = marker(page)["config"]
+    page.text_area(key="models_config").set_value('{"model_type": "gpt2", "n_embd"').run()
+    assert "Below is the last valid result" in body(healthy(page))
+    assert marker(page)["config"] == before
+    page.text_area(key="models_config").set_value('{"model_type": "no_such"}').run()
+    assert "no_such" in body(healthy(page))
+
+
+def test_the_links_open_the_model_on_estimate_and_serve():
+    found = links(opened(hardware="b200"))
+    assert found["estimate"]["preset"] == ["llama-3.1-8b"]
+    assert found["serve"]["model"] == ["llama-3.1-8b"] and found["serve"]["hardware"] == ["b200"]
+    pasted = links(opened(source="config", config=json.dumps(GPT2)))
+    config = json.loads(pasted["estimate"]["config"][0])
+    assert architecture(config).ledger(Inputs()) == architecture(GPT2).ledger(Inputs())
+    tokens = float(pasted["estimate"]["tokens"][0])
+    params = architecture(GPT2).ledger(Inputs()).params_active
+    assert tokens == pytest.approx(20 * params, rel=0.01)
+
+
+def test_an_image_model_has_pixels_and_no_cache():
+    page = opened(model="resnet-50", use="qlora")
+    assert "keeps no cache" in body(page)
+    assert "adapters of ResNet-50" in body(page)
+    assert not [box for box in page.text_input if box.key == "models_length"]
+    assert [box for box in page.text_input if box.key == "models_image"]
+
+
+def test_the_page_speaks_german():
+    assert "8,03 Milliarden Parameter" in body(opened(lang="de"))
+
+
+@pytest.mark.parametrize("said", [{"inference": True}, {}, {"finetune": "qlora"}])
+def test_the_memory_across_devices_is_that_of_each_alone(said):
+    question = Question(model="llama-3.1-8b", seq_len=None, **said)
+    _answer, fits = fit_across_devices(question, CATALOG)
+    assert len(fits) > 200
+    for fit in fits[::60]:
+        alone = answer_memory(
+            Question(model="llama-3.1-8b", hardware=fit.device.id, **said), CATALOG
+        )
+        assert fit.least_devices == alone.least_devices
+        assert (float(fit.share.mid) <= 1) == alone.fits
+
+
+def test_the_memory_of_a_config_given_as_text_is_that_of_its_file(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(GPT2))
+    needs = [
+        answer_memory(Question(model=model), CATALOG).memory.total_bytes.mid
+        for model in (str(path), json.dumps(GPT2))
+    ]
+    assert needs[0] == needs[1]
+
+
+def test_the_inputs_that_a_model_takes_are_found():
+    assert takes(architecture(GPT2), "seq_len")
+    assert not takes(architecture(GPT2), "image_size")
+
+
+def test_a_file_with_thousands_of_keys_is_no_config():
+    with pytest.raises(ValueError, match="3,001 keys"):
+        compact_config(json.dumps({"model_type": "gpt2", **{f"k{i}": i for i in range(3000)}}))
