@@ -433,16 +433,13 @@ def _fit_row(fit: DeviceFit, kinds: tuple[str, str]) -> Row:
     low, high = (float(bound) for bound in fit.share.interval())
     mid = float(fit.share.mid)
     if mid <= FULL:
-        told = _("{share} of {held}")
+        text = _("{share} of {held}").format(
+            share=amount(mid, "share"), held=amount(fit.capacity_bytes, "B")
+        )
     elif fit.least_devices is None:
-        told = _("{share} of {held}, no number holds it in this way")
+        text = _("too small in any number")
     else:
-        told = _("{share} of {held}, {count} hold it")
-    text = told.format(
-        share=amount(mid, "share"),
-        held=amount(fit.capacity_bytes, "B"),
-        count=localised(f"{fit.least_devices or 0:,.0f}"),
-    )
+        text = _("{count} needed").format(count=localised(f"{fit.least_devices:,.0f}"))
     return {
         "label": fit.device.id,
         "text": f"{fit.device.name}: {text}",
