@@ -11,4 +11,5 @@ settings.load_profile("any-machine")
 
 DATA = tempfile.TemporaryDirectory(prefix="twenty-watts-data-")
 atexit.register(DATA.cleanup)
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # beside other workers threads only wait
 os.environ["TWENTY_WATTS_DATA"] = DATA.name

@@ -82,7 +82,7 @@ def _lines(path: str, text: Iterable[str]) -> Sequence[tuple[int, list[str]]]:
         reader = csv.reader(text, strict=True)
         filled = ((reader.line_num, cells) for cells in reader if any(map(str.strip, cells)))
         return list(islice(filled, MOST + 2))
-    except csv.Error:
+    except (csv.Error, UnicodeDecodeError):
         raise ValueError(f"{path} is no CSV file in UTF-8") from None
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 
 import pytest
 
@@ -19,7 +20,7 @@ from estimator.measure.attribution import (
     used_devices,
 )
 from estimator.measure.command import REPORT
-from estimator.measure.recorder import Recording
+from estimator.measure.recorder import LEAST_S, Recording
 from estimator.measure.session import Reported, Session, measure
 from estimator.runs import open_store, read_runs
 from estimator.runs.meter import Sample
@@ -173,9 +174,10 @@ def data(tmp_path, monkeypatch):
     return tmp_path / "data"
 
 
-def five_steps(**more):
+def five_steps(step_s=0.0, **more):
     with measure(flop=1e9, precision="fp32", kind="other", **more) as run:
         for _ in range(5):
+            time.sleep(step_s)
             run.step()
     return run
 
@@ -186,7 +188,7 @@ def test_of_the_ranks_of_a_machine_one_measures_and_of_all_ranks_one_tells(data,
         monkeypatch.setenv("LOCAL_RANK", str(local))
         monkeypatch.setenv("WORLD_SIZE", "4")
         monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-        assert five_steps().steps == 5
+        assert five_steps(step_s=LEAST_S / 4).steps == 5
     first, third = read_runs()[0]
     assert [(one.component, one.devices) for one in first.timings] == [("cpu", 2)]
     assert third.timings == ()

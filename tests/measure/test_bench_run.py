@@ -81,7 +81,14 @@ def test_the_calibrated_utilization_moves_towards_the_measured_steps():
     steps = [one for one in run.timings if one.what == "training"]
     reached = [one.flop / one.time_s / peak for one in steps]
     answer = answer_scenario(
-        Scenario(flop=1e15, hardware=hardware, kind="other", precision="fp32"), catalog
+        Scenario(
+            flop=1e15,
+            hardware=hardware,
+            kind="other",
+            precision="fp32",
+            step_flop=steps[-1].flop,
+        ),
+        catalog,
     )
     told = answer.inputs["utilization"].value
     before = answer.inputs["utilization.prior"].value

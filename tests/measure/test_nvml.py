@@ -783,7 +783,7 @@ def test_the_steps_of_a_program_are_those_of_the_board_that_was_busy(
         run = wrapped(libraries, tmp_path, STEPS, **settings)
     (timing,) = run["timings"]
     assert (timing["component"], timing["devices"]) == ("gpu:1", 1)
-    assert 10 <= timing["repetitions"] <= 20  # less the steps before times were stationary
+    assert 7 <= timing["repetitions"] <= 20  # less the steps before times were stationary
     assert timing["power_w"] == pytest.approx(250, rel=0.01)
     assert timing["trust"] in ("counter", "sampled")
 

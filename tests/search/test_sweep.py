@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+from types import ModuleType
 
 import numpy as np
 import pyarrow.csv
@@ -113,8 +115,10 @@ def test_another_ending_and_an_unknown_cost_are_refused(tmp_path):
         swept(tmp_path / "designs.csv", costs=["fun"])
 
 
-def test_a_cluster_that_loses_a_worker_makes_the_same_table(tmp_path):
+def test_a_cluster_that_loses_a_worker_makes_the_same_table(tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
+    # Workers start anew from the main module, and tests of pages leave a script in its place.
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     whole, out = tmp_path / "whole.parquet", tmp_path / "designs.parquet"
     swept(whole)
     cluster = distributed.LocalCluster(

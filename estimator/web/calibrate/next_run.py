@@ -11,15 +11,20 @@ from estimator.web.calibrate import text as words
 from estimator.web.shared import style
 
 FEW, FEW_ON_SLIDE = 4, 1
-"""So many things to measure next are told."""
+"""So many runs of each kind are proposed."""
+
+MOST_ON_SLIDE = 2
+"""So many proposals, each with its command, fit on a slide."""
 
 
-def draw_next(known: Known, device: Device, precision: str, few: int) -> None:
+def draw_next(known: Known, device: Device, precision: str, *, slide: bool) -> None:
     """Draw what would teach most, with the command to type."""
     answer = _open_answer(device, known)
     target = precision if answer is None else answer.target
+    few = FEW_ON_SLIDE if slide else FEW
     found = best_of_each_way(_worths(known, device, target), few)
     found = [one for one in found if one.narrower >= 0.005]
+    found = found[:MOST_ON_SLIDE] if slide else found
     if not found:
         style.caption("No further run would narrow the interval by much.")
         return

@@ -21,7 +21,7 @@ from estimator.web.calibrate import address, charts, live, tables
 from estimator.web.calibrate import text as words
 from estimator.web.calibrate.address import Choice
 from estimator.web.calibrate.live_readings import draw_now
-from estimator.web.calibrate.next_run import FEW, FEW_ON_SLIDE, draw_next
+from estimator.web.calibrate.next_run import draw_next
 from estimator.web.shared import share, style
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
@@ -225,8 +225,7 @@ def _residuals(seen: Seen) -> None:
 def _next(seen: Seen) -> None:
     """Say what to measure next, with the command to type."""
     st.subheader("What to measure next", anchor=False)
-    few = FEW_ON_SLIDE if seen.frame.slide else FEW
-    draw_next(seen.known, seen.device, seen.choice.precision, few)
+    draw_next(seen.known, seen.device, seen.choice.precision, slide=bool(seen.frame.slide))
 
 
 def _runs(seen: Seen) -> None:

@@ -69,7 +69,10 @@ def heat(
 
 
 def front(look: Look, titles: tuple[str, str, str]) -> Spec:
-    """Draw designs, those on the front large: columns hours, usd, kg, pareto, text."""
+    """Draw designs, those on the front large: columns hours, usd, kg, pareto, text.
+
+    Rows are drawn in their order, so those on the front come last.
+    """
     x, y = _axis("hours", titles[0], log=True), _axis("usd", titles[1], log=True)
     colour = {
         "field": "kg",
@@ -83,23 +86,23 @@ def front(look: Look, titles: tuple[str, str, str]) -> Spec:
         {"field": "text", "type": "nominal", "title": " "},
         *(_told(name, title) for name, title in told),
     ]
-    encoding = {"x": x, "y": y, "color": colour, "tooltip": tooltip}
     small, large = 22 * look.scale**2, 130 * look.scale**2
-    ring = {"stroke": look.colours["ink"], "strokeWidth": 1.5}
-    return charts.layered(
-        look,
-        _height(look),
-        {
-            "transform": [{"filter": "!datum.pareto"}],
-            "mark": {"type": "point", "filled": True, "size": small, "opacity": 0.5},
-            "encoding": encoding,
-        },
-        {
-            "transform": [{"filter": "datum.pareto"}],
-            "mark": {"type": "point", "filled": True, "size": large, "opacity": 1, **ring},
-            "encoding": encoding,
-        },
-    )
+    encoding = {
+        "x": x,
+        "y": y,
+        "color": colour,
+        "tooltip": tooltip,
+        "size": _on_front(large, small),
+        "opacity": _on_front(1, 0.5),
+        "strokeWidth": _on_front(1.5, 0),
+    }
+    mark = {"type": "point", "filled": True, "stroke": look.colours["ink"]}
+    return charts.layered(look, _height(look), {"mark": mark, "encoding": encoding})
+
+
+def _on_front(there: float, elsewhere: float) -> Spec:
+    """A value for designs on the front and another for the rest."""
+    return {"condition": {"test": "datum.pareto", "value": there}, "value": elsewhere}
 
 
 def _height(look: Look) -> float:

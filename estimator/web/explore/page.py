@@ -316,7 +316,7 @@ def _front(base: Scenario, values: Row, frame: Frame) -> None:
             "pareto": table["pareto"],
             "text": counts + " × " + hardware + ", " + site,
         }
-    )
+    ).sort_values("pareto", kind="stable")
     best = shown[shown["pareto"]].sort_values("hours")
     figures.draw(
         charts.front,
