@@ -3,6 +3,8 @@
 import argparse
 import itertools
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, catalog_of
@@ -61,6 +63,20 @@ OPTIONS = {
 }
 """Options by heading: name -> field of the question, placeholder, help."""
 
+
+@contextmanager
+def options_named() -> Iterator[None]:
+    """Name the inputs of a refusal as the options of serving are."""
+    from estimator.core.messages import render
+    from estimator.core.notice import Refusal
+    from estimator.serving.question import option_of
+
+    try:
+        yield
+    except Refusal as refusal:
+        raise ValueError(render(refusal.notice, option_of)) from refusal
+
+
 ITEM_OPTIONS = {
     "steps": ("N", "steps of a diffusion model (default: 1)"),
     "guidance": ("N", "passes per step: 2 with classifier-free guidance (default: 1)"),
@@ -102,10 +118,13 @@ def add_serving(parser: argparse.ArgumentParser, without: tuple[str, ...] = ()) 
                 group.add_argument(f"--{name}", dest=field, metavar=placeholder, help=help_)
 
 
+@options_named()
 def run(options: argparse.Namespace) -> int:
     """Answer one question about serving."""
+    from estimator.core.messages import rendered
     from estimator.serving.answer import answer_serving
     from estimator.serving.engines import fitted
+    from estimator.serving.question import option_of
     from estimator.serving.summary import (
         inputs,
         memory,
@@ -125,9 +144,10 @@ def run(options: argparse.Namespace) -> int:
     beside = {**memory(answer, parameters), **request_times(answer, parameters)}
     beside |= {**_goal(options, answer, parameters), **_against_api(options, answer)}
     beside |= _over_life(options, answer)
+    notes = rendered(answer.notes[0], option_of)
     if options.json:
         given = {"inputs": inputs(answer), "results": results(answer, level)}
-        print_json({**given, "step": roofline(answer), **beside, "warnings": list(answer.notes[0])})
+        print_json({**given, "step": roofline(answer), **beside, "warnings": list(notes)})
         return 0
     if options.csv:
         found = results(answer, level).items()
@@ -135,7 +155,7 @@ def run(options: argparse.Namespace) -> int:
         print_csv([{**inputs(answer), **ends, **beside}])
     else:
         print_serving(answer, level, beside)
-    for line in answer.notes[0]:
+    for line in notes:
         note(line, quiet=options.quiet)
     return 0
 
@@ -173,10 +193,14 @@ def question_from(options: argparse.Namespace, **instead: str) -> "ServingQuesti
     return question_of({**cells, **instead})
 
 
+@options_named()
 def compare(options: argparse.Namespace) -> int:
     """Print one model served on several devices, counts and sites."""
+    from estimator.core.notice import Notice
     from estimator.serving.answer import answer_serving
     from estimator.serving.csv_stream import RESULT_COLUMNS, result_rows
+    from estimator.serving.question import option_of
+    from estimator.serving.summary import single
 
     level = _number("interval", options.interval) or CENTRAL
     names = (options.hardware or "h100,h200-sxm,b200,rtx-4090,apple-m2-ultra").split(",")
@@ -191,11 +215,11 @@ def compare(options: argparse.Namespace) -> int:
     shared = {name: value for name, value in renamed.items() if value}
     questions = [question_from(options, **shared, **one) for one in cases]
     answer = answer_serving(questions, catalog_of(options))
-    if all(isinstance(row, str) for row in answer.rows):
-        raise ValueError(str(answer.rows[0]))
+    if all(isinstance(row, Notice) for row in answer.rows):
+        single(answer)
     rows = [
         {**one, **dict(zip(RESULT_COLUMNS, cells, strict=True))}
-        for one, cells in zip(cases, result_rows(answer, level), strict=True)
+        for one, cells in zip(cases, result_rows(answer, level, option_of), strict=True)
     ]
     if options.json:
         print_json(rows)

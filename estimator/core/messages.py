@@ -177,6 +177,71 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "onsite_water_unknown": (
         "on-site water use of {place} unknown, so only off-site water is counted; set {set[wue]}"
     ),
+    # serving
+    "not_a_number": "{field} must be a number, got {text!r}",
+    "out_of_range": "{field} must be between {least:g} and {most:g}, got {value:g}",
+    "serving_two_loads": "{set[concurrency]} and {set[request_rate]} are mutually exclusive",
+    "serving_no_model": (
+        "the model is missing: set {set[model]}, {set[config]} or {set[params_total]}"
+    ),
+    "serving_model_unknown": (
+        "unknown model {name!r}: set {set[model]}, {set[config]} or {set[params_total]}"
+    ),
+    "serving_size_of_name": (
+        "{name} is not on record: assuming the {params:.3g} parameters that it states"
+    ),
+    "serving_no_device": "the device is missing: set {set[hardware]}",
+    "serving_layers_assumed": "layers unknown: assuming those usual at this size",
+    "serving_weights_assumed": "assuming weights in {weights}; set {set[precision]}",
+    "serving_weights_unpacked": "{device} has no {arithmetic} arithmetic: weights are unpacked",
+    "serving_devices_assumed": (
+        "assuming 1 device, the fewest that hold it; set {set[devices]}",
+        "assuming {count:.0f} devices, the fewest that hold it; set {set[devices]}",
+    ),
+    "serving_layers_split": (
+        "layout unspecified: assuming tensor parallelism over all {devices:.0f} devices; "
+        "set {set[tensor_parallel]}"
+    ),
+    "serving_replicas_assumed": (
+        "layout unspecified: assuming {replicas:.0f} data-parallel replicas of 1 device each; "
+        "set {set[data_parallel]}",
+        "layout unspecified: assuming {replicas:.0f} data-parallel replicas of {count:.0f} devices "
+        "each; set {set[data_parallel]}",
+    ),
+    "serving_grid_assumed": "carbon intensity: assuming the world average; set {set[region]}",
+    "serving_pue_assumed": "assuming the PUE of a usual data centre; set {set[pue]}",
+    "serving_alone": "assuming one sequence at a time; set {set[concurrency]}",
+    "serving_saturated": "assuming a saturated server; set {set[concurrency]}",
+    "serving_some_wait": (
+        "more sequences than the memory holds at their mean length: some will wait; "
+        "lower {set[concurrency]}"
+    ),
+    "serving_chat_assumed": "{field} unspecified: assuming those of a chat",
+    "serving_power_unknown": "power limit of {device} unknown: no energy follows",
+    "serving_price_unknown": "price of {device} unknown; set {set[price_usd_per_h]}",
+    "serving_memory_unknown": "memory of {device} unknown: assuming that it fits",
+    "serving_does_not_fit": (
+        "{what} not fit in {devices:g} x {device}: {count:.0f} would hold them",
+        "{what} not fit in {devices:g} x {device}: {count:.0f} would hold them",
+    ),
+    "serving_too_long": "{tokens:g} tokens exceed the {context:g} that {model} takes",
+    "serving_too_many_requests": (
+        "{set[request_rate]}: {rate:g} requests/s exceed the {most:.3g} that this set-up serves"
+    ),
+    "serving_dense": "{set[expert_parallel]} is for mixtures of experts: {model} is dense",
+    "serving_sizes_exceed": (
+        "the parallel sizes need {needed:.0f} devices, and {given:.0f} are given: "
+        "set {set[devices]}"
+    ),
+    "serving_unequal_replicas": (
+        "{devices:.0f} devices cannot make {replicas:.0f} equal replicas: set {set[data_parallel]}"
+    ),
+    "serving_unequal_shards": (
+        "{set[tensor_parallel]} {shards:.0f} does not divide {devices:.0f} devices"
+    ),
+    "serving_item_unknown": (
+        "an item needs {set[model]}, {set[config]}, or {set[params_total]} with {set[positions]}"
+    ),
     "offsite_water_unknown": (
         "water use of the electricity at {place} unknown, so only on-site water is counted"
     ),

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.core.notice import Notice, Refusal
 from estimator.core.uncertainty import z_score
 from estimator.core.units import S_PER_H, W_PER_KW
 from estimator.serving.capacity import devices_needed
@@ -71,25 +72,25 @@ class ServingAnswer:
 
     Parameters
     ----------
-    rows : sequence of Resolved or str
+    rows : sequence of Resolved or Notice
         What each question named, or why it is refused.
     ranges : mapping of str to Range
         Quantity -> one value a question that is not refused, NaN where it cannot be had.
-    notes : sequence of tuple of str
+    notes : sequence of tuple of Notice
         What was assumed for each of them.
     performance, table
         Behind them, for the roofline and the memory; None if all are refused.
     """
 
-    rows: Sequence[Resolved | str]
+    rows: Sequence[Resolved | Notice]
     ranges: dict[str, Range]
-    notes: Sequence[tuple[str, ...]]
+    notes: Sequence[tuple[Notice, ...]]
     performance: Performance | None
     table: ServingTable | None
 
 
 def answer_serving(
-    questions: Sequence[ServingQuestion | str],
+    questions: Sequence[ServingQuestion | Notice],
     catalog: Catalog,
     *,
     parameters: Parameters | None = None,
@@ -99,8 +100,8 @@ def answer_serving(
 
     Parameters
     ----------
-    questions : sequence of ServingQuestion or str
-        A text is a question that could not be read: the reason.
+    questions : sequence of ServingQuestion or Notice
+        A notice is a question that could not be read: the reason.
     catalog : Catalog
     parameters, resolver
         The fitted ones and a new one if not given.
@@ -111,7 +112,7 @@ def answer_serving(
     """
     values = fitted(catalog) if parameters is None else parameters
     known = Resolver(catalog, values) if resolver is None else resolver
-    rows: list[Resolved | str] = [_resolved(known, asked) for asked in questions]
+    rows: list[Resolved | Notice] = [_resolved(known, asked) for asked in questions]
     kept = [row for row in rows if isinstance(row, Resolved)]
     if kept:
         refusals = iter(_unfit(table_of(kept), values))
@@ -128,8 +129,8 @@ def answer_serving(
     return ServingAnswer(rows=rows, ranges=ranges, notes=notes, performance=found, table=table)
 
 
-def _resolved(resolver: Resolver, asked: ServingQuestion | str) -> Resolved | str:
-    if isinstance(asked, str):
+def _resolved(resolver: Resolver, asked: ServingQuestion | Notice) -> Resolved | Notice:
+    if isinstance(asked, Notice):
         return asked
     try:
         row = resolver.resolve(asked)
@@ -139,8 +140,10 @@ def _resolved(resolver: Resolver, asked: ServingQuestion | str) -> Resolved | st
         busy = asked.duty_cycle if flying >= 1.0 or asked.duty_cycle else max(flying, 1e-4)
         told = replace(asked, request_rate=None, concurrency=max(flying, 1.0), duty_cycle=busy)
         return replace(row, question=told)
+    except Refusal as refusal:
+        return refusal.notice
     except (ValueError, OSError) as error:
-        return " ".join(str(error).split())
+        return Notice("text", "", {"text": " ".join(str(error).split())})
 
 
 def _in_flight_of_rate(
@@ -162,8 +165,8 @@ def _in_flight_of_rate(
         return saturated, flying
 
 
-def _unfit(table: ServingTable, parameters: Parameters) -> list[str]:
-    """Why a set-up cannot run, empty where it can."""
+def _unfit(table: ServingTable, parameters: Parameters) -> list[Notice | None]:
+    """Why a set-up cannot run, None where it can."""
     traffic = table.traffic(parameters)
     tokens = np.asarray(traffic.input_tokens + 0.5 * traffic.output_tokens)
     asked = np.where(np.isnan(table.given["concurrency"]), 1.0, table.given["concurrency"])
@@ -172,18 +175,18 @@ def _unfit(table: ServingTable, parameters: Parameters) -> list[str]:
     memory = np.asarray(table.machine.memory_bytes)
     needed = np.asarray(devices_needed(table.model, table.layout, memory, asked, least))
     longest = np.asarray(traffic.input_tokens + traffic.output_tokens)
-    reasons = []
+    reasons: list[Notice | None] = []
     for place, row in enumerate(table.rows):
-        reason = ""
+        reason = None
         context = row.model.longest_context
         if most[place] < min(1.0, asked[place]) or most[place] < LEAST_FIT * asked[place]:
             what = "the weights do" if most[place] <= 0 else f"{asked[place]:g} sequences do"
-            reason = (
-                f"{what} not fit in {row.devices:g} x {row.device.device.name}: "
-                f"{needed[place]:.0f} would hold them"
-            )
+            told = {"what": what, "devices": row.devices, "device": row.device.device.name}
+            told["count"] = float(needed[place])
+            reason = Notice("serving_does_not_fit", "devices", told)
         elif context is not None and longest[place] > context * CONTEXT_SLACK:
-            reason = f"{longest[place]:g} tokens exceed the {context:g} that {row.model.name} takes"
+            told = {"tokens": float(longest[place]), "context": context, "model": row.model.name}
+            reason = Notice("serving_too_long", "input_tokens", told)
         reasons.append(reason)
     return reasons
 
@@ -392,22 +395,23 @@ def _times(quantity: Range, factors: Sequence[Factor]) -> Range:
     return Range(mid=quantity.mid * mids, log_sd=np.hypot(quantity.log_sd, spreads))
 
 
-def _notes(row: Resolved, table: ServingTable, place: int, most: Floats) -> tuple[str, ...]:
+def _notes(row: Resolved, table: ServingTable, place: int, most: Floats) -> tuple[Notice, ...]:
     """What was assumed for one row, and what it lacks."""
     asked = row.question
     notes = list(row.notes)
     if asked.concurrency is None:
-        alone = "one sequence at a time"
-        notes.append(f"assuming {alone if table.local[place] else 'a saturated server'}")
+        code = "serving_alone" if table.local[place] else "serving_saturated"
+        notes.append(Notice(code, "concurrency"))
     elif most[place] < asked.concurrency:
-        notes.append("more sequences than the memory holds at their mean length: some will wait")
+        notes.append(Notice("serving_some_wait", "concurrency"))
     for name in ("input_tokens", "output_tokens"):
         if getattr(asked, name) is None:
-            notes.append(f"{name} unspecified: assuming those of a chat")
+            notes.append(Notice("serving_chat_assumed", name))
+    device = {"device": row.device.device.name}
     if row.device.tdp_w is None:
-        notes.append(f"power limit of {row.device.device.name} unknown: no energy follows")
+        notes.append(Notice("serving_power_unknown", "hardware", device))
     if row.money.price_usd_per_h is None:
-        notes.append(f"price of {row.device.device.name} unknown; set price_usd_per_h")
+        notes.append(Notice("serving_price_unknown", "price_usd_per_h", device))
     if row.device.memory_bytes is None:
-        notes.append(f"memory of {row.device.device.name} unknown: assuming that it fits")
+        notes.append(Notice("serving_memory_unknown", "hardware", device))
     return tuple(notes)

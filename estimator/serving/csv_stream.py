@@ -10,6 +10,8 @@ from typing import TextIO
 import numpy as np
 
 from estimator.catalog import Catalog
+from estimator.core.messages import Names, in_python, reason, render, rendered
+from estimator.core.notice import Notice
 from estimator.core.uncertainty import z_score
 from estimator.estimation.csv_stream import records_of
 from estimator.serving.answer import QUANTITIES, Range, ServingAnswer, answer_serving
@@ -76,8 +78,10 @@ def answer_table(
     return ServingSummary(rows=rows, answered=rows - refused, refused=refused)
 
 
-def result_rows(answer: ServingAnswer, level: float) -> Iterator[list[str]]:
-    """Cells of `RESULT_COLUMNS` for every question."""
+def result_rows(
+    answer: ServingAnswer, level: float, names: Names = in_python
+) -> Iterator[list[str]]:
+    """Cells of `RESULT_COLUMNS` for every question; inputs are named as the columns are."""
     columns = []
     for name in QUANTITIES:
         found = answer.ranges.get(name) or Range(mid=np.array([]), log_sd=np.array([]))
@@ -86,21 +90,22 @@ def result_rows(answer: ServingAnswer, level: float) -> Iterator[list[str]]:
     cells = np.array(columns).T if answer.ranges else np.empty((0, len(columns)))
     place = 0
     for row in answer.rows:
-        if isinstance(row, str):
-            yield [*[""] * len(columns), "", row]
+        if isinstance(row, Notice):
+            yield [*[""] * len(columns), "", render(row, names)]
             continue
         numbers = [f"{value:.6g}" if np.isfinite(value) else "" for value in cells[place]]
-        yield [*numbers, "; ".join(answer.notes[place]), ""]
+        yield [*numbers, "; ".join(rendered(answer.notes[place], names)), ""]
         place += 1
 
 
-def _question(header: Sequence[str], record: Sequence[str]) -> ServingQuestion | str:
+def _question(header: Sequence[str], record: Sequence[str]) -> ServingQuestion | Notice:
     if len(record) != len(header):
-        return f"the row has {len(record)} cells, the header {len(header)}"
+        text = f"the row has {len(record)} cells, the header {len(header)}"
+        return Notice("text", "", {"text": text})
     try:
         return question_of(dict(zip(header, record, strict=True)))
     except ValueError as error:
-        return str(error)
+        return reason(error)
 
 
 def _header(cells: Sequence[str]) -> list[str]:

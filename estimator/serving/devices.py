@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from estimator.catalog import Catalog, Device
+from estimator.core.messages import refuse
 from estimator.serving.device_names import find_named_device, stated_memory_bytes
 from estimator.serving.engines import CPU, CUDA, EAGER, METAL, OTHER_GPU, SERVER, VENDOR
 from estimator.serving.formats import WeightFormat
@@ -118,7 +119,7 @@ def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:
         If it is unknown, or its memory bandwidth is.
     """
     if not name.strip():
-        raise ValueError(f"the device is missing: {OUTSIDE}")
+        raise refuse("serving_no_device", "hardware")
     device = find_named_device(catalog, name)
     records = device.records
     if "memory_bytes_per_s" not in records:

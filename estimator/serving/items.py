@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from estimator.catalog import Catalog
+from estimator.core.messages import refuse
 from estimator.core.units import S_PER_H, W_PER_KW
 from estimator.serving.answer import J_PER_WH, Range, node_factor
 from estimator.serving.engines import fitted
@@ -165,9 +166,7 @@ def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> tuple[float, 
         config = preset.config
     if config is None:
         if asked.params_total is None or item.positions is None:
-            raise ValueError(
-                "an item needs a preset or a config, or --params with the --positions of an item"
-            )
+            raise refuse("serving_item_unknown", "model")
         return _of_size(asked.params_total, item.positions)
     side = item.image_size
     if side is not None and "_class_name" in config:

@@ -9,6 +9,8 @@ from statistics import median
 import numpy as np
 
 from estimator.catalog import Catalog, Device, Record
+from estimator.core.messages import refuse
+from estimator.core.notice import Notice
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL, H_PER_YEAR
 
@@ -35,7 +37,7 @@ class Place:
     co2e_kg_per_kwh: Factor
     electricity_usd_per_kwh: Factor
     water_l_per_kwh: Factor
-    assumed: tuple[str, ...] = ()
+    assumed: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,7 @@ def find_place(
     ValueError
         If the name is unknown.
     """
-    assumed: list[str] = []
+    assumed: list[Notice] = []
     records: dict[str, Record] = {}
     shown, iso = "an unnamed place", ""
     if name.strip():
@@ -79,9 +81,9 @@ def find_place(
             records |= catalog.place(place.iso2).records
         records |= place.records
     if "co2e_kg_per_kwh" not in records:
-        assumed.append("carbon intensity: world average")
+        assumed.append(Notice("serving_grid_assumed", "region"))
     if pue is None and "pue" not in records and in_data_centre:
-        assumed.append("PUE of a usual data centre")
+        assumed.append(Notice("serving_pue_assumed", "pue"))
     return Place(
         name=shown,
         pue=_pue(catalog, records, pue, in_data_centre=in_data_centre),
@@ -130,7 +132,7 @@ def _pue(
 ) -> Factor:
     if given is not None:
         if not given >= 1.0:
-            raise ValueError(f"pue must be at least 1, got {given:g}")
+            raise refuse("out_of_range", "pue", least=1.0, most=10.0, value=given)
         return Factor(mid=given)
     if not in_data_centre:
         return Factor(mid=1.0, note="a computer of one's own needs no cooling plant")

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from estimator.core.messages import refuse
+
 WORDS = ("name", "model", "config", "hardware", "precision", "kv_precision", "software", "region")
 NUMBERS = (
     "params_total",
@@ -48,6 +50,15 @@ LIMITS = {
 
 WHOLE = ("devices", "tensor_parallel", "expert_parallel", "data_parallel")
 """Numbers that count things that cannot be shared."""
+
+RENAMED = {
+    "model": "preset",
+    "params_total": "params",
+    "params_active": "active-params",
+    "region": "site",
+    "price_usd_per_h": "price",
+}
+"""Fields whose option on the command line has another name, as in `estimate`."""
 
 MULTIPLES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
@@ -111,7 +122,7 @@ class ServingQuestion:
             if value is not None:
                 check_number(name, value)
         if self.concurrency is not None and self.request_rate is not None:
-            raise ValueError("concurrency and request_rate are mutually exclusive")
+            raise refuse("serving_two_loads", "request_rate")
 
 
 COLUMNS = tuple(item.name for item in fields(ServingQuestion))
@@ -124,13 +135,22 @@ def check_number(name: str, value: float) -> None:
     >>> check_number("output_tokens", 0)
     Traceback (most recent call last):
     ...
-    ValueError: output_tokens must be between 1 and 1e+08, got 0
+    estimator.core.notice.Refusal: output_tokens must be between 1 and 1e+08, got 0
     """
     least, most = LIMITS[name]
     if not (math.isfinite(value) and least <= value <= most):
-        raise ValueError(f"{name} must be between {least:g} and {most:g}, got {value:g}")
+        raise refuse("out_of_range", name, least=least, most=most, value=value)
     if name in WHOLE and value != int(value):
-        raise ValueError(f"{name} must be a whole number, got {value:g}")
+        raise refuse("not_whole", name, value=value)
+
+
+def option_of(field: str) -> str:
+    """Option of the command line that sets a field.
+
+    >>> option_of("params_total"), option_of("request_rate")
+    ('--params', '--request-rate')
+    """
+    return "--" + RENAMED.get(field, field).replace("_", "-")
 
 
 def read_number(name: str, text: str) -> float | None:
@@ -149,7 +169,7 @@ def read_number(name: str, text: str) -> float | None:
     except ValueError:
         number = math.nan
     if math.isnan(number):
-        raise ValueError(f"{name} must be a number, got {text.strip()[:40]!r}")
+        raise refuse("not_a_number", name, text=text.strip()[:40])
     return number
 
 
@@ -158,7 +178,7 @@ def question_of(cells: Mapping[str, str]) -> ServingQuestion:
 
     Raises
     ------
-    ValueError
+    Refusal
         If a number is none, or outside its limits.
     """
     words = {name: (cells.get(name) or "").strip() for name in WORDS}

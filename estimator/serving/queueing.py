@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from estimator.core.messages import refuse
 from estimator.serving.performance import Setup, Traffic, performance
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ def concurrency_of_rate(row: "Resolved", requests_per_s: float, parameters: "Par
     most = float(np.minimum(table.most_sequences(tokens), 1e6)[0])
     fastest = _served_per_s(setup, traffic, most)
     if requests_per_s > fastest:
-        raise ValueError(
-            f"{requests_per_s:g} requests/s exceed the {fastest:.3g} that this set-up serves"
-        )
+        raise refuse("serving_too_many_requests", "request_rate", rate=requests_per_s, most=fastest)
     low, high = 1e-6, most
     for _ in range(HALVINGS):
         middle = np.sqrt(low * high)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from estimator.core.notice import Notice
 from estimator.serving.step import Served
 from estimator.workload.blocks import Experts
 from estimator.workload.huggingface import architecture
@@ -46,7 +47,7 @@ class ServedModel:
     numbers: Served
     longest_context: float | None = None
     shape_known: bool = True
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice | str, ...] = ()
 
     @property
     def params(self) -> float:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from estimator.core.messages import refusal
+from estimator.core.notice import Notice
 from estimator.serving.answer import QUANTITIES, ServingAnswer
 from estimator.serving.capacity import held_bytes, longest_context, weight_bytes
 from estimator.serving.engines import ENGINES, Parameters
@@ -36,12 +38,14 @@ def single(answer: ServingAnswer) -> tuple[Resolved, ServingTable]:
 
     Raises
     ------
-    ValueError
+    Refusal
         With the reason if it is refused.
     """
     row = answer.rows[0]
-    if isinstance(row, str) or answer.table is None:
-        raise ValueError(str(row))
+    if isinstance(row, Notice):
+        raise refusal(row)
+    if answer.table is None:
+        raise ValueError("an answer without a table")
     return row, answer.table
 
 

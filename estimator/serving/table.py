@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.core.messages import refuse
+from estimator.core.notice import Notice
 from estimator.scenario.scenario import inline_config, is_inline
 from estimator.serving.capacity import devices_needed, most_sequences, weight_bytes
 from estimator.serving.devices import ServingDevice, find_serving_device
@@ -69,7 +71,7 @@ class Resolved:
     stages: float
     place: Place
     money: Money
-    notes: tuple[str, ...] = ()
+    notes: tuple[Notice, ...] = ()
 
     @property
     def program_open(self) -> bool:
@@ -108,19 +110,20 @@ class Resolver:
         ValueError
             If a name is unknown, or what is asked cannot be.
         """
-        notes: list[str] = []
+        notes: list[Notice] = []
         device = self._device(asked.hardware)
         model = self._model(asked.model, asked.config, asked.params_total, asked.params_active)
-        notes += list(model.warnings)
+        notes += [_as_notice(text) for text in model.warnings]
         if not model.shape_known:
-            notes.append("layers unknown: assuming those usual at this size")
+            notes.append(Notice("serving_layers_assumed", "params_total"))
         weights = self._weights(asked, device, notes)
         engine = device.engine(asked.software, weights)
         weights = _native(weights, model, engine)
         device.peak_flop_per_s(weights)
         wanted = weights.arithmetic[0]
         if wanted not in HALF_AND_MORE and wanted not in device.device.peaks:
-            notes.append(f"{device.device.name} has no {wanted} arithmetic: weights are unpacked")
+            told = {"device": device.device.name, "arithmetic": wanted}
+            notes.append(Notice("serving_weights_unpacked", "precision", told))
         cache_bytes = _cache_bytes(asked, weights, engine)
         devices = _devices(asked, model, device, weights, notes)
         replicas = self._replicas(asked, model, device, engine, (weights, cache_bytes, devices))
@@ -143,7 +146,7 @@ class Resolver:
             stages=layout[3],
             place=place,
             money=self._money(asked.hardware, asked.price_usd_per_h),
-            notes=(*notes, *(f"assuming {what}" for what in place.assumed)),
+            notes=(*notes, *place.assumed),
         )
 
     def _find_model(
@@ -171,10 +174,11 @@ class Resolver:
             return from_size(params, active, name)
         stated = stated_size(name)
         if stated is None:
-            told = f"unknown model {name!r}" if name else "the model is missing"
-            raise ValueError(f"{told}: give a preset, a config or the number of parameters")
+            if not name:
+                raise refuse("serving_no_model", "model")
+            raise refuse("serving_model_unknown", "model", name=name)
         guessed = from_size(*stated, name)
-        note = f"{name} is not on record: assuming the {stated[0]:.3g} parameters that it states"
+        note = Notice("serving_size_of_name", "model", {"name": name, "params": stated[0]})
         return replace(guessed, warnings=(note,))
 
     def _replicas(
@@ -204,7 +208,7 @@ class Resolver:
         return usual_replicas(model.numbers, formats, memory, asked.concurrency, tokens)
 
     def _weights(
-        self, asked: ServingQuestion, device: ServingDevice, notes: list[str]
+        self, asked: ServingQuestion, device: ServingDevice, notes: list[Notice]
     ) -> WeightFormat:
         if asked.precision:
             return weight_format(asked.precision)
@@ -214,8 +218,14 @@ class Resolver:
         if NATIVE_MXFP4 in asked.model.casefold():
             return FORMATS["mxfp4"]
         name = "bf16" if device.is_server else "q4_k_m"
-        notes.append(f"assuming weights in {FORMATS[name].name}; set the precision")
+        told = {"weights": FORMATS[name].name}
+        notes.append(Notice("serving_weights_assumed", "precision", told))
         return FORMATS[name]
+
+
+def _as_notice(warning: Notice | str) -> Notice:
+    """Warning of a model as a notice; those of a config are sentences."""
+    return Notice("text", "config", {"text": warning}) if isinstance(warning, str) else warning
 
 
 def _native(weights: WeightFormat, model: ServedModel, engine: int) -> WeightFormat:
@@ -238,7 +248,7 @@ def _devices(
     model: ServedModel,
     device: ServingDevice,
     weights: WeightFormat,
-    notes: list[str],
+    notes: list[Notice],
 ) -> float:
     if asked.devices is not None:
         return asked.devices
@@ -250,19 +260,16 @@ def _devices(
         tokens = (asked.input_tokens or 0.0) + (asked.output_tokens or OUTPUT_TOKENS)
         least = devices_needed(model.numbers, layout, device.memory_bytes, asked_for, tokens)
         product = max(product, float(least))
-    notes.append(
-        f"assuming {product:.0f} device{'s' if product > 1 else ''}, the fewest that hold it"
-    )
+    notes.append(Notice("serving_devices_assumed", "devices", {"count": product}))
     return product
 
 
-def _layout_note(devices: float, replicas: float) -> str:
+def _layout_note(devices: float, replicas: float) -> Notice:
     """What was assumed of an unspecified layout."""
     if replicas == 1.0:
-        return f"layout unspecified: assuming tensor parallelism over all {devices:.0f} devices"
-    group = devices / replicas
-    each = f"{group:.0f} device{'s' if group > 1 else ''} each"
-    return f"layout unspecified: assuming {replicas:.0f} data-parallel replicas of {each}"
+        return Notice("serving_layers_split", "tensor_parallel", {"devices": devices})
+    told = {"replicas": replicas, "count": devices / replicas}
+    return Notice("serving_replicas_assumed", "data_parallel", told)
 
 
 def _layout(
@@ -273,21 +280,21 @@ def _layout(
     replicas = asked.data_parallel or 1.0
     tensor = asked.tensor_parallel
     if experts > 1.0 and not model.sparse:
-        raise ValueError(f"expert_parallel is for mixtures of experts: {model.name} is dense")
+        raise refuse("serving_dense", "expert_parallel", model=model.name)
     if max(experts, (tensor or 1.0) * replicas) > devices:
         wanted = max(experts, (tensor or 1.0) * replicas)
-        raise ValueError(
-            f"the parallel sizes need {wanted:.0f} devices, and {devices:.0f} are given"
-        )
+        raise refuse("serving_sizes_exceed", "devices", needed=wanted, given=devices)
     if devices % replicas:
-        raise ValueError(f"{devices:.0f} devices cannot make {replicas:.0f} equal replicas")
+        raise refuse(
+            "serving_unequal_replicas", "data_parallel", devices=devices, replicas=replicas
+        )
     group = devices / replicas
     if engine in LOCAL or (engine == EAGER and tensor is None):
         return devices, replicas, 1.0, group
     if tensor is None or experts > 1.0:
         return devices, replicas, max(experts, group), 1.0
     if group % tensor:
-        raise ValueError(f"tensor_parallel {tensor:.0f} does not divide {group:.0f} devices")
+        raise refuse("serving_unequal_shards", "tensor_parallel", shards=tensor, devices=group)
     return devices, replicas, tensor, group / tensor
 
 

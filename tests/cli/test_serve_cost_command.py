@@ -6,7 +6,9 @@ import re
 import pytest
 
 from estimator.cli import main
+from estimator.cli.serve_cost import OPTIONS
 from estimator.cli.serving_tables import figure
+from estimator.serving.question import option_of
 
 LINE = (
     "serve-cost --preset Qwen/Qwen3-14B --hardware h100 --concurrency 32 --site fr "
@@ -29,6 +31,31 @@ def test_the_headline_is_the_answer_and_agrees_with_the_json(capsys):
         results["cost_per_million_output_tokens_usd"]["mid"], rel=5e-3
     )
     assert float(step) == pytest.approx(1e3 * results["inter_token_s"]["mid"], rel=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--params many", "--params must be a number, got 'many'"),
+        ("--preset llama-3-8b --output-tokens 0", "--output-tokens must be between 1 and 1e+08"),
+        ("--preset nothing-known", "set --preset, --config or --params"),
+        ("--preset llama-3-8b --concurrency 1 --request-rate 1", "--request-rate are mutually"),
+        ("--preset llama-3-8b --devices 1 --request-rate 1e6", "--request-rate: 1e+06 requests/s"),
+        ("--params 8B --steps 4", "with --positions"),
+    ],
+)
+def test_a_refusal_names_options(words, told, capsys):
+    assert main(["serve-cost", "--hardware", "h100", *words.split()]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert told in error
+    assert not re.search(r"[a-z]+_[a-z]+", error)
+
+
+def test_every_option_of_serving_is_the_one_that_a_note_names():
+    for options in OPTIONS.values():
+        for name, (field, *_) in options.items():
+            assert option_of(field) == f"--{name}"
 
 
 def test_no_figure_is_left_raw(capsys):

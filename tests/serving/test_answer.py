@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from estimator.catalog import Catalog
+from estimator.core.messages import message, render
+from estimator.core.notice import Notice
 from estimator.serving.answer import answer_serving
 from estimator.serving.csv_stream import RESULT_COLUMNS, answer_table
 from estimator.serving.engines import NAMES, fitted, from_line, to_line
-from estimator.serving.question import ServingQuestion
+from estimator.serving.question import ServingQuestion, option_of
 from estimator.serving.queueing import concurrency_of_rate
 from estimator.serving.table import Resolver
 
@@ -21,7 +23,7 @@ def catalog():
 
 def interval(catalog, quantity, **asked):
     answer = answer_serving([ServingQuestion(**asked)], catalog)
-    assert not isinstance(answer.rows[0], str), answer.rows[0]
+    assert not isinstance(answer.rows[0], Notice), answer.rows[0]
     low, high = answer.ranges[quantity].bounds(0.8)
     return low[0], answer.ranges[quantity].mid[0], high[0]
 
@@ -140,9 +142,9 @@ def test_an_unspecified_layout_is_an_operator_s_choice(catalog, hardware, load, 
     asked = {"hardware": hardware, "input_tokens": 294, "output_tokens": 294, **LLAMA_70B, **load}
     answer = answer_serving([ServingQuestion(**asked)], catalog)
     row = answer.rows[0]
-    assert not isinstance(row, str), row
+    assert not isinstance(row, Notice), row
     assert row.data_parallel == replicas
-    said = any("layout unspecified" in note for note in answer.notes[0])
+    said = any("layout unspecified" in message(note) for note in answer.notes[0])
     assert said == ("tensor_parallel" not in load)
 
 
@@ -208,9 +210,23 @@ REFUSED = (
 @pytest.mark.parametrize(("asked", "reason"), REFUSED)
 def test_what_cannot_be_is_refused_in_one_line(catalog, asked, reason):
     row = answer_serving([ServingQuestion(**asked)], catalog).rows[0]
-    assert isinstance(row, str)
-    assert reason in row
-    assert "\n" not in row
+    assert isinstance(row, Notice)
+    assert reason in message(row)
+    assert "\n" not in message(row)
+
+
+@pytest.mark.parametrize(
+    "quantity", ["input_tokens", "price_usd_per_h", "devices", "data_parallel"]
+)
+def test_a_note_names_the_input_as_the_rim_does(catalog, quantity):
+    asked = ServingQuestion(model="llama-2-70b", hardware="apple-m2-ultra", output_tokens=10)
+    if quantity == "data_parallel":
+        asked = ServingQuestion(model="llama-3-8b", hardware="h100", devices=4)
+    notes = answer_serving([asked], catalog).notes[0]
+    (note,) = [one for one in notes if one.field == quantity]
+    assert quantity in message(note)
+    assert option_of(quantity) in render(note, option_of)
+    assert quantity not in render(note, option_of).replace(option_of(quantity), "")
 
 
 @pytest.mark.parametrize("tokens", [0.0, 1e9])

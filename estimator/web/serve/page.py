@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from estimator.core.messages import render, rendered
+from estimator.core.notice import Notice
 from estimator.serving.answer import ServingAnswer, answer_serving
 from estimator.serving.engines import fitted
 from estimator.serving.lifetime import tokens_to_break_even
-from estimator.serving.question import ServingQuestion
+from estimator.serving.question import ServingQuestion, option_of
 from estimator.serving.summary import curve, energy_parts, memory, results, roofline_of, single
 from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount, span
@@ -94,7 +96,8 @@ def draw(frame: Frame) -> None:
     answer = answer_serving([question_of(values)], open_catalog())
     if frame.slide:
         style.slide_title(_title(values, frame.show))
-    refusal = answer.rows[0] if isinstance(answer.rows[0], str) else ""
+    first = answer.rows[0]
+    refusal = render(first, label_of) if isinstance(first, Notice) else ""
     if refusal:
         style.notices([refusal])
     else:
@@ -152,7 +155,7 @@ def _draw_answer(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         ]
         style.figures(cards)
         if not frame.slide:
-            style.assumptions(answer.notes[0])
+            style.assumptions(rendered(answer.notes[0], label_of))
     for show, picture in PICTURES.items():
         if frame.show in ("", show):
             if not frame.slide:
@@ -356,6 +359,26 @@ def _controls() -> None:
     st.number_input(
         _("API price per million tokens [USD]"), 0.001, 1000.0, step=0.1, key=STATE.key("api")
     )
+
+
+LABELS = {
+    "model": N_("Model"),
+    "params_total": N_("Model"),
+    "config": N_("Model"),
+    "hardware": N_("Hardware"),
+    "devices": N_("Devices"),
+    "precision": N_("Weights"),
+    "concurrency": N_("Answers at a time"),
+    "input_tokens": N_("Tokens of a prompt"),
+    "output_tokens": N_("Tokens of an answer"),
+    "region": N_("Place"),
+}
+"""Field of a question -> label of the control that sets it."""
+
+
+def label_of(field: str) -> str:
+    """Name of an input on this page; what has no control is set on the command line."""
+    return f"“{_(LABELS[field])}”" if field in LABELS else f"serve-cost {option_of(field)}"
 
 
 PICTURES = {
