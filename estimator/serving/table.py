@@ -172,14 +172,7 @@ class Resolver:
             return from_size(known["params"].value, active, name)
         if params is not None:
             return from_size(params, active, name)
-        stated = stated_size(name)
-        if stated is None:
-            if not name:
-                raise refuse("serving_no_model", "model")
-            raise refuse("serving_model_unknown", "model", name=name)
-        guessed = from_size(*stated, name)
-        note = Notice("serving_size_of_name", "model", {"name": name, "params": stated[0]})
-        return replace(guessed, warnings=(note,))
+        return _of_name(name)
 
     def _replicas(
         self,
@@ -221,6 +214,17 @@ class Resolver:
         told = {"weights": FORMATS[name].name}
         notes.append(Notice("serving_weights_assumed", "precision", told))
         return FORMATS[name]
+
+
+def _of_name(name: str) -> ServedModel:
+    """Model of the size that its name states."""
+    if not name:
+        raise refuse("serving_no_model", "model")
+    stated = stated_size(name)
+    if stated is None:
+        raise refuse("serving_model_unknown", "model", name=name)
+    note = Notice("serving_size_of_name", "model", {"name": name, "params": stated[0]})
+    return replace(from_size(*stated, name), warnings=(note,))
 
 
 def _as_notice(warning: Notice | str) -> Notice:
