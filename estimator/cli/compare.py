@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from estimator.cli.output import note, print_csv, print_json, print_table, told
 from estimator.scenario.scenario import Scenario, option_of, read_number
 
 if TYPE_CHECKING:
+    from estimator.catalog import Catalog
     from estimator.estimation.answer import Answer
 
 DEFAULT_HARDWARE = "v100,a100,h100,b200,tpu-v4,human-brain"
@@ -23,12 +25,27 @@ SERVED = {
 }
 """Options of a question about serving that training has not."""
 
+LIMITS = {
+    "max_days": ("wall_hours", 24.0, "DAYS", "leave out what takes longer, by the median"),
+    "max_cost": ("cost_usd", 1.0, "USD", "leave out what costs more, by the median"),
+}
+"""Option -> quantity, its units in that of the option, placeholder, help."""
+
+SORTED_BY = {
+    "time": "wall_hours",
+    "cost": "cost_usd",
+    "energy": "energy_kwh",
+    "co2e": "co2e_kg",
+}
+"""What rows can be sorted by -> quantity."""
+
 SHOWN = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
 
 EXAMPLES = """examples:
   twenty-watts compare --preset gpt-3
   twenty-watts compare --preset llama-2-7b --hardware a100,h100 --devices 64,256 --site us,fr
   twenty-watts compare --flop 1e21 --hardware v100,h100 --csv
+  twenty-watts compare --preset llama-2-7b --devices 64,256 --max-days 30 --sort cost
   twenty-watts compare --task serving --preset llama-3-8b --hardware h100,b200 --concurrency 64
 """
 
@@ -48,6 +65,9 @@ def add_parser(commands: Any) -> None:
     group.add_argument("--hardware", metavar="NAMES", help=f"default: {DEFAULT_HARDWARE}")
     group.add_argument("--devices", metavar="COUNTS", help="e.g. 1,8,64 (default: 1)")
     group.add_argument("--site", metavar="NAMES", help="e.g. us,fr,gcp-europe-west4")
+    for name, (_, _, placeholder, help_) in LIMITS.items():
+        group.add_argument("--" + name.replace("_", "-"), metavar=placeholder, help=help_)
+    group.add_argument("--sort", choices=tuple(SORTED_BY), help="the least first")
     served = parser.add_argument_group("with --task serving")
     served.add_argument("--task", choices=("training", "serving"), default="training")
     for name, (field, placeholder, help_) in SERVED.items():
@@ -59,14 +79,14 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Answer every combination; one that cannot be answered carries its reason."""
     if options.task == "serving":
+        _refuse_limits(options)
         return serve_cost.compare(options)
     from estimator.core.messages import rendered
-    from estimator.estimation import summary as report
     from estimator.estimation.answer import answer_scenarios
 
-    scenarios = _combinations(options)
-    rows: list[dict[str, Any]] = []
-    found_all = answer_scenarios(scenarios, catalog_of(options))
+    scenarios, catalog = _combinations(options), catalog_of(options)
+    limits = _limits(options)
+    found_all = answer_scenarios(scenarios, catalog)
     answers: list[tuple[Scenario, Answer | str]] = [
         (scenario, told(found) if isinstance(found, ValueError) else found)
         for scenario, found in zip(scenarios, found_all, strict=True)
@@ -74,22 +94,92 @@ def run(options: argparse.Namespace) -> int:
     refused = [reason for _, reason in answers if isinstance(reason, str)]
     if len(refused) == len(answers):
         raise ValueError(refused[0])
-    if options.json:
-        print_json([_json_row(scenario, found) for scenario, found in answers])
-    elif options.csv:
-        for scenario, found in answers:
-            named = {"hardware": scenario.hardware, "devices": scenario.devices}
-            told_of = (
-                {"error": found} if isinstance(found, str) else report.as_row(found, option_of)
-            )
-            rows.append({**named, "site": scenario.site or "", **told_of})
-        print_csv(rows)
-    else:
-        _print_for_people(answers)
+    answers, left_out = _within(answers, limits)
+    answers = _sorted(answers, options.sort)
+    _print(answers, catalog, options)
     notices = [found.notices for _, found in answers if not isinstance(found, str)]
     for warning in rendered(tuple(itertools.chain(*notices)), option_of):
         note(warning, quiet=options.quiet)
+    if left_out:
+        note(f"{left_out} of {len(scenarios)} left out by the limits", quiet=options.quiet)
     return 0
+
+
+def _print(
+    answers: list[tuple[Scenario, "Answer | str"]], catalog: "Catalog", options: argparse.Namespace
+) -> None:
+    """Print the rows in the shape asked for."""
+    if options.json:
+        print_json([_json_row(scenario, found, catalog) for scenario, found in answers])
+    elif options.csv:
+        print_csv([_csv_row(scenario, found, catalog) for scenario, found in answers])
+    else:
+        _print_for_people(answers, catalog)
+
+
+def _refuse_limits(options: argparse.Namespace) -> None:
+    """Limits and the order are those of training."""
+    for name in (*LIMITS, "sort"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"{option_of(name)} is for training: drop it or --task serving")
+
+
+def _limits(options: argparse.Namespace) -> dict[str, float]:
+    """Quantity -> its most."""
+    limits = {}
+    for name, (quantity, factor, _, _) in LIMITS.items():
+        text = getattr(options, name)
+        if text is not None:
+            number = read_number(name, text)
+            if not number > 0:
+                raise ValueError(f"{option_of(name)} must be positive, got {text}")
+            limits[quantity] = factor * number
+    return limits
+
+
+def _within(
+    answers: list[tuple[Scenario, "Answer | str"]], limits: dict[str, float]
+) -> tuple[list[tuple[Scenario, "Answer | str"]], int]:
+    """Rows within the limits and those that have no answer, and how many others there are."""
+    from estimator.estimation.summary import said
+
+    kept = [
+        (one, found) for one, found in answers if isinstance(found, str) or _keeps(found, limits)
+    ]
+    if not any(not isinstance(found, str) for _, found in kept):
+        known = [found for _, found in answers if not isinstance(found, str)]
+        least = ", ".join(
+            f"{said(name, min(mids))}"
+            for name in limits
+            if (mids := [float(one.estimate[name].mid) for one in known if name in one.estimate])
+        )
+        reason = f"the least of each by itself is {least}" if least else "none has such a figure"
+        raise ValueError(f"no combination is within the limits: {reason}")
+    return kept, len(answers) - len(kept)
+
+
+def _keeps(found: "Answer", limits: dict[str, float]) -> bool:
+    """Whether every limited quantity is known and its median within the limit."""
+    return all(
+        name in found.estimate and float(found.estimate[name].mid) <= most
+        for name, most in limits.items()
+    )
+
+
+def _sorted(
+    answers: list[tuple[Scenario, "Answer | str"]], by: str | None
+) -> list[tuple[Scenario, "Answer | str"]]:
+    """The least first; what is unknown comes last, in the order given."""
+    if by is None:
+        return answers
+
+    def rank(row: tuple[Scenario, "Answer | str"]) -> float:
+        found = row[1]
+        if isinstance(found, str) or SORTED_BY[by] not in found.estimate:
+            return math.inf
+        return float(found.estimate[SORTED_BY[by]].mid)
+
+    return sorted(answers, key=rank)
 
 
 def _combinations(options: argparse.Namespace) -> list[Scenario]:
@@ -112,15 +202,51 @@ def _listed(option: str, text: str) -> list[str]:
     return parts
 
 
-def _json_row(scenario: Scenario, found: "Answer | str") -> dict[str, Any]:
+def _json_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> dict[str, Any]:
     from estimator.estimation import summary as report
 
     if isinstance(found, str):
         return {"inputs": scenario.said(), "error": found}
-    return report.as_json(found, option_of)
+    return {**report.as_json(found, option_of), **_facts(found, catalog)}
 
 
-def _print_for_people(answers: list[tuple[Scenario, "Answer | str"]]) -> None:
+def _csv_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> dict[str, Any]:
+    from estimator.estimation import summary as report
+
+    named = {"hardware": scenario.hardware, "devices": scenario.devices}
+    site = {"site": scenario.site or ""}
+    if isinstance(found, str):
+        return {**named, **site, "error": found}
+    facts = {
+        f"{group}_{name}": value
+        for group, values in _facts(found, catalog).items()
+        for name, value in values.items()
+    }
+    return {**named, **site, **report.as_row(found, option_of), **facts}
+
+
+def _facts(found: "Answer", catalog: "Catalog") -> dict[str, dict[str, Any]]:
+    """Does it fit, and on how many offers of which dates its price rests; what is known of it."""
+    from estimator.estimation.design_facts import memory_of_run, offers_of, share_of_memory
+
+    facts: dict[str, dict[str, Any]] = {}
+    memory, offers = memory_of_run(found, catalog), offers_of(found, catalog)
+    if memory is not None:
+        facts["memory"] = {"fits": memory.fits, "share": share_of_memory(memory)}
+        if memory.least_devices is not None:
+            facts["memory"]["least_devices"] = memory.least_devices
+        if memory.remedy:
+            facts["memory"]["remedy"] = memory.remedy
+    if offers is not None:
+        facts["price_offers"] = {
+            "count": offers.count,
+            "date_from": offers.date_from,
+            "date_to": offers.date_to,
+        }
+    return facts
+
+
+def _print_for_people(answers: list[tuple[Scenario, "Answer | str"]], catalog: "Catalog") -> None:
     from estimator.estimation import summary as report
 
     several = len({scenario.site for scenario, _ in answers}) > 1
@@ -134,6 +260,27 @@ def _print_for_people(answers: list[tuple[Scenario, "Answer | str"]]) -> None:
             report.with_interval(found, name) if name in found.estimate else "not known"
             for name in SHOWN
         ]
-        table.append([report.fleet(found), *site, *cells])
-    header = ["", *(["site"] if several else []), *(report.LABELS[name] for name in SHOWN)]
-    print_table(header, table)
+        full, offers = _fact_cells(found, catalog)
+        cells[SHOWN.index("cost_usd")] += offers
+        table.append([report.fleet(found), *site, *cells, full])
+    labels = [report.LABELS[name] for name in SHOWN]
+    header = ["", *(["site"] if several else []), *labels, "memory"]
+    print_table(header, table, whole=labels)
+
+
+def _fact_cells(found: "Answer", catalog: "Catalog") -> tuple[str, str]:
+    """How full the memory is, and as a line under the price how many offers it rests on."""
+    facts = _facts(found, catalog)
+    memory, offers = facts.get("memory"), facts.get("price_offers")
+    if memory is None:
+        full = "unknown"
+    elif memory["fits"]:
+        full = f"fits,\n{memory['share']:.0%} full"
+    elif "least_devices" in memory:
+        full = f"too small,\n{memory['least_devices']:,.0f} hold it"
+    else:
+        full = "fits if\nrecomputed" if "recompute" in memory.get("remedy", "") else "too small"
+    if offers is None:
+        return full, ""
+    plural = "s" if offers["count"] > 1 else ""
+    return full, f"\n{offers['count']} offer{plural}, {offers['date_to'][:7]}"

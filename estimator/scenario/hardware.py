@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import median
 
@@ -247,12 +247,7 @@ def _offered(
 
 def price_record(offers: Sequence[Price], catalog: Catalog, *, year: float | None = None) -> Record:
     """Median of the newest offers, or of those nearest to a year, with their range as spread."""
-    newest = max(price.date_to for price in offers)
-    if year is None:
-        fresh = [price for price in offers if _year(newest) - _year(price.date_to) <= FRESH_YEARS]
-    else:
-        nearest = min(_years_from(price, year) for price in offers)
-        fresh = [price for price in offers if _years_from(price, year) <= nearest + SAME_TIME]
+    fresh = _fresh(offers, year)
     amounts = sorted(price.price_usd_per_h for price in fresh)
     middle = median(amounts)
     single = catalog.prior("price.single_quote_spread")
@@ -270,6 +265,44 @@ def price_record(offers: Sequence[Price], catalog: Catalog, *, year: float | Non
         date=max(price.date_to for price in fresh),
         note=f"median of {len(fresh)} {fresh[0].kind} offers: {providers}",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offers:
+    """How many rental offers a price is the median of, and when they stood.
+
+    Parameters
+    ----------
+    count : int
+        Offers. [1]
+    date_from, date_to : str
+        The oldest and the newest of their dates.
+    """
+
+    count: int
+    date_from: str
+    date_to: str
+
+
+def offers_behind(
+    device: Device, catalog: Catalog, *, kind: str = "", year: float | None = None
+) -> Offers | None:
+    """Offers that `find_price` takes the median of; None where there are none."""
+    kind = kind or "on-demand"
+    offers = [price for price in catalog.prices(device.id) if price.kind == kind]
+    if not offers:
+        return None
+    dates = sorted(price.date_to for price in _fresh(offers, year))
+    return Offers(count=len(dates), date_from=dates[0], date_to=dates[-1])
+
+
+def _fresh(offers: Sequence[Price], year: float | None) -> list[Price]:
+    """The newest offers, or those nearest to a year."""
+    if year is None:
+        newest = max(price.date_to for price in offers)
+        return [price for price in offers if _year(newest) - _year(price.date_to) <= FRESH_YEARS]
+    nearest = min(_years_from(price, year) for price in offers)
+    return [price for price in offers if _years_from(price, year) <= nearest + SAME_TIME]
 
 
 def _years_from(price: Price, year: float) -> float:

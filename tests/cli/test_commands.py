@@ -95,6 +95,50 @@ def test_compare_without_devices_takes_a_few_well_known_ones():
     assert "Human brain" in found.stdout
 
 
+COMPARED = ("compare", "--params", "7e9", "--tokens", "2e12", "--devices", "1,64")
+
+
+def test_compare_leaves_out_what_is_over_a_limit_and_sorts():
+    words = (*COMPARED, "--hardware", "v100,h100,b200")
+    every = json.loads(run(*words, "--json").stdout)
+    most_usd, days = 400e3, 400.0
+    found = run(*words, "--max-days", days, "--max-cost", most_usd, "--sort", "cost", "--json")
+    kept = json.loads(found.stdout)
+    costs = [row["results"]["cost_usd"]["mid"] for row in kept]
+    assert costs == sorted(costs)
+    expected = [
+        row["inputs"]["hardware"]
+        for row in every
+        if row["results"]["wall_hours"]["mid"] <= 24 * days
+        and row["results"]["cost_usd"]["mid"] <= most_usd
+    ]
+    assert sorted(row["inputs"]["hardware"] for row in kept) == sorted(expected)
+    assert 0 < len(kept) < len(every)
+    assert f"note: {len(every) - len(kept)} of 6 left out by the limits" in found.stderr
+    fastest = json.loads(run(*words, "--sort", "time", "--json").stdout)
+    hours = [row["results"]["wall_hours"]["mid"] for row in fastest]
+    assert hours == sorted(hours)
+
+
+def test_compare_says_whether_it_fits_and_on_which_offers_each_price_rests():
+    alone, many = json.loads(run(*COMPARED, "--hardware", "h100", "--json").stdout)
+    assert not alone["memory"]["fits"] and alone["memory"]["least_devices"] == 2
+    assert many["memory"]["fits"] and 0 < many["memory"]["share"] < 1
+    assert alone["price_offers"]["count"] > 1
+    assert alone["price_offers"]["date_from"] <= alone["price_offers"]["date_to"]
+    given = json.loads(run(*COMPARED, "--hardware", "h100", "--price", "2", "--json").stdout)
+    assert "price_offers" not in given[0]
+    table = run(*COMPARED, "--hardware", "h100").stdout
+    assert "2 hold it" in table and " offers, " in table
+
+
+def test_compare_refuses_limits_that_nothing_keeps_and_those_of_serving():
+    assert "no combination is within the limits" in refusal(*COMPARED, "--max-days", "0.01")
+    assert "--max-days must be positive" in refusal(*COMPARED, "--max-days", "0")
+    served = ("compare", "--task", "serving", "--preset", "llama-3-8b", "--hardware", "h100")
+    assert "--sort is for training" in refusal(*served, "--sort", "cost")
+
+
 def test_profiles_list_show_and_check():
     assert run("profiles", "check").returncode == 0
     assert "h100-sxm" in run("profiles", "list", "hardware", "--search", "h100").stdout

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from estimator.catalog import Catalog
 from estimator.estimation.answer import answer_scenario
 from estimator.scenario.scenario import Scenario
-from estimator.web.compare.page import Pinned, differences, ratios
+from estimator.web.compare.page import Pinned, differences, facts, ratios
 from estimator.web.hardware.page import devices
 
 CATALOG = Catalog.open()
@@ -78,6 +78,18 @@ def test_ratios_are_those_of_the_answers_and_the_differences_are_marked():
     assert float(energy[2].rpartition("× ")[2]) == float(f"{ratio:.3g}")
     assert ["devices", "64", "128"] in differences(found)
     assert not any(row[1:] == row[1:][::-1] for row in differences(found))
+
+
+def test_memory_and_the_offers_behind_each_price_are_compared():
+    one, two = answered(devices=1.0), answered(devices=128.0, price=2.0)
+    found = [Pinned(letter="a", title="x", answer=one), Pinned(letter="b", title="y", answer=two)]
+    memory, offers = facts(found)
+    assert memory[1] == "too small: 2 devices hold it" and memory[2].startswith("fits, ")
+    count, _device = offers[1].split(" ")[:2]
+    listed = [price for price in CATALOG.prices("h100-sxm") if price.kind == "on-demand"]
+    assert 1 < int(count) <= len(listed)
+    assert offers[1].endswith(max(price.date_to for price in listed)) and offers[2] == "none"
+    assert "devices hold it" in body(opened(compare, a=A.replace("=64", "=1"), b=B))
 
 
 def test_a_link_of_another_kind_is_told_and_the_rest_is_shown():

@@ -12,13 +12,16 @@ import streamlit as st
 
 from estimator.core.units import digits
 from estimator.estimation.answer import Answer, answer_scenario
+from estimator.estimation.design_facts import memory_of_run, offers_of, share_of_memory
 from estimator.estimation.summary import as_json, bounds, said
+from estimator.memory.answer import MemoryAnswer
+from estimator.scenario.hardware import Offers
 from estimator.web.estimate import text as words
 from estimator.web.estimate.link import STATE as ESTIMATE
 from estimator.web.shared import figures, share, style
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
-from estimator.web.shared.language import N_, _
+from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.tables import COMPARED, amount, between, devices_table, input_name
@@ -139,6 +142,38 @@ def ratios(found: Sequence[Pinned]) -> list[list[str]]:
     return rows
 
 
+def facts(found: Sequence[Pinned]) -> list[list[str]]:
+    """Does each fit in memory, and on how many offers of which dates its price rests: rows."""
+    catalog = open_catalog()
+    memories = [memory_of_run(one.answer, catalog) for one in found]
+    offers = [offers_of(one.answer, catalog) for one in found]
+    return [
+        [_("Memory"), *(_memory_cell(one) for one in memories)],
+        [_("Offers behind the price"), *(_offers_cell(one) for one in offers)],
+    ]
+
+
+def _memory_cell(memory: MemoryAnswer | None) -> str:
+    if memory is None:
+        return _("unknown")
+    share = digits(100 * share_of_memory(memory))
+    if memory.fits:
+        return _("fits, {share} % full").format(share=share)
+    if memory.least_devices is not None:
+        return _("too small: {count:,.0f} devices hold it").format(count=memory.least_devices)
+    if "recompute" in memory.remedy:
+        return _("too small, unless activations are recomputed")
+    return _("too small")
+
+
+def _offers_cell(offers: Offers | None) -> str:
+    if offers is None:
+        return _("none")
+    text = ngettext("{n} offer of {dates}", "{n} offers, {dates}", offers.count)
+    dates = dict.fromkeys((offers.date_from, offers.date_to))
+    return text.format(n=offers.count, dates=_(" to ").join(dates))
+
+
 def differences(found: Sequence[Pinned]) -> list[list[str]]:
     """Inputs that are not the same in all scenarios: rows of a table."""
     keys = dict.fromkeys(key for one in found for key in one.answer.inputs)
@@ -180,7 +215,7 @@ def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> No
         style.caption(_("Bars hold the interval of each scenario; the diamond is A."))
     head = ["", *(one.letter.upper() for one in found)]
     if frame.show in ("", "ratios"):
-        draw_table([_("Result"), *head[1:]], ratios(found))
+        draw_table([_("Result"), *head[1:]], [*ratios(found), *facts(found)])
     if frame.show in ("", "inputs"):
         if not frame.slide:
             st.subheader(_("What differs between the inputs"), anchor=False)
@@ -240,7 +275,8 @@ def pin(query: Mapping[str, str]) -> None:
 def _share(found: list[Pinned], query: Mapping[str, str]) -> None:
     """Draw the link and the downloads."""
     rows = {one.letter: as_json(one.answer) for one in found}
-    frame = pd.DataFrame(ratios(found), columns=["quantity", *(one.name for one in found)])
+    table = [*ratios(found), *facts(found)]
+    frame = pd.DataFrame(table, columns=["quantity", *(one.name for one in found)])
     files = (
         share.json("twenty-watts-compare", lambda: json.dumps(rows, indent=2)),
         share.csv("twenty-watts-compare", lambda: str(frame.to_csv(index=False))),

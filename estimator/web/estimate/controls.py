@@ -7,6 +7,7 @@ import streamlit as st
 
 from estimator.core.units import digits
 from estimator.estimation.answer import Answer, answer_scenario
+from estimator.estimation.design_facts import QLORA
 from estimator.scenario.scenario import INPUTS
 from estimator.web.estimate import inputs
 from estimator.web.estimate.inputs import Asked
@@ -118,7 +119,7 @@ _WORDS = {
 _METHODS = {
     "full": N_("full: all weights"),
     "lora": N_("LoRA: adapters only"),
-    inputs.QLORA: N_("QLoRA: adapters over 4-bit weights"),
+    QLORA: N_("QLoRA: adapters over 4-bit weights"),
 }
 
 
@@ -290,7 +291,7 @@ def _changed_entry() -> None:
     inputs.load(scenario, state)
     state["entry"] = entry
     if entry == "finetune":
-        state["finetune"] = inputs.QLORA
+        state["finetune"] = QLORA
 
 
 def _changed_way() -> None:

@@ -7,10 +7,14 @@ from typing import Any
 from estimator.catalog import Catalog
 from estimator.core.units import human
 from estimator.estimation.answer import Answer
+from estimator.estimation.design_facts import (
+    QLORA,
+    memory_of_run,
+    memory_question,
+    share_of_memory,
+)
 from estimator.memory.answer import MemoryAnswer, answer_memory
-from estimator.memory.network import TRAINING
 from estimator.memory.request import Question
-from estimator.web.estimate.inputs import QLORA
 from estimator.web.shared.language import N_, _
 
 MOST_USED = 1.0
@@ -46,36 +50,14 @@ def fit_of(answer: Answer, catalog: Catalog, *, qlora: bool) -> Fit | None:
 
     One sequence at a time on each device, weights and optimizer shared out over all of them.
     """
-    question = question_of(answer, qlora=qlora)
-    if question is None:
+    question = memory_question(answer, qlora=qlora)
+    memory = memory_of_run(answer, catalog, qlora=qlora)
+    if question is None or memory is None:
         return None
-    try:
-        memory = answer_memory(question, catalog)
-    except ValueError:
-        return None
-    if memory.capacity_bytes is None:
-        return None
-    share = float(memory.memory.total_bytes.mid) / memory.capacity_bytes
+    share = share_of_memory(memory)
     if share <= MOST_USED:
         return Fit(memory=memory, share=share)
     return Fit(memory=memory, share=share, remedies=tuple(remedies(question, memory, catalog)))
-
-
-def question_of(answer: Answer, *, qlora: bool) -> Question | None:
-    """Question about memory behind a scenario; None where the size of the model is unknown."""
-    scenario = answer.scenario
-    if answer.device.kind == "brain" or (scenario.preset is None and scenario.params is None):
-        return None
-    return Question(
-        model=scenario.preset,
-        params=None if scenario.preset is not None else scenario.params,
-        hardware=answer.device.id,
-        devices=float(answer.run.devices),
-        precision=answer.precision if answer.precision in TRAINING else "bf16",
-        recompute=scenario.recomputation or "none",
-        seq_len=scenario.seq_len,
-        finetune=QLORA if qlora else scenario.finetune,
-    )
 
 
 def remedies(question: Question, memory: MemoryAnswer, catalog: Catalog) -> Iterator[str]:

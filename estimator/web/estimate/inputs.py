@@ -11,6 +11,7 @@ from typing import Any
 from estimator.catalog import Catalog, Preset
 from estimator.core.units import CENTRAL
 from estimator.estimation.answer import Answer
+from estimator.estimation.design_facts import QLORA
 from estimator.scenario.hardware import named_precision
 from estimator.scenario.scenario import INPUTS, NUMBERS, Scenario, read_number
 from estimator.web.estimate.config_text import scenario_of_config
@@ -47,9 +48,6 @@ FINETUNE = replace(
 )
 """What fine-tuning opens with: 50,000 examples of 1,000 tokens on a card at home, where nothing
 cools but the room."""
-
-QLORA = "qlora"
-"""LoRA over weights of 4 bits: the memory is another one, the work is that of LoRA."""
 
 ENTRIES = {
     "train": N_("Train"),

@@ -10,8 +10,9 @@ from estimator.catalog import Catalog
 from estimator.core.messages import reason as why
 from estimator.core.messages import render
 from estimator.estimation.answer import Answer, answer_scenario
+from estimator.estimation.design_facts import QLORA
 from estimator.scenario.scenario import Scenario, from_link, label_of
-from estimator.web.estimate.inputs import DEFAULT, QLORA, Asked, complete, gather, load
+from estimator.web.estimate.inputs import DEFAULT, Asked, complete, gather, load
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.tables import COMPARED

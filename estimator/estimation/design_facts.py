@@ -1,0 +1,60 @@
+"""What to know of a design beside its results: does it fit, and on which offers its price rests."""
+
+from estimator.catalog import Catalog
+from estimator.estimation.answer import Answer
+from estimator.memory.answer import MemoryAnswer, answer_memory
+from estimator.memory.network import TRAINING
+from estimator.memory.request import Question
+from estimator.scenario.hardware import Offers, offers_behind
+
+QLORA = "qlora"
+"""LoRA over weights of 4 bits: the memory is another one, the work is that of LoRA."""
+
+
+def memory_of_run(answer: Answer, catalog: Catalog, *, qlora: bool = False) -> MemoryAnswer | None:
+    """Memory that the run of an answer needs; None where the model or the device is unknown.
+
+    One sequence at a time on each device, weights and optimizer shared out over all of them.
+    """
+    question = memory_question(answer, qlora=qlora)
+    if question is None:
+        return None
+    try:
+        memory = answer_memory(question, catalog)
+    except ValueError:
+        return None
+    return None if memory.capacity_bytes is None else memory
+
+
+def memory_question(answer: Answer, *, qlora: bool = False) -> Question | None:
+    """Question about memory behind a scenario; None where the size of the model is unknown."""
+    scenario = answer.scenario
+    model = scenario.preset or scenario.config
+    if answer.device.kind == "brain" or (model is None and scenario.params is None):
+        return None
+    return Question(
+        model=model,
+        params=None if model is not None else scenario.params,
+        hardware=answer.device.id,
+        devices=float(answer.run.devices),
+        precision=answer.precision if answer.precision in TRAINING else "bf16",
+        recompute=scenario.recomputation or "none",
+        seq_len=scenario.seq_len,
+        finetune=QLORA if qlora else scenario.finetune,
+    )
+
+
+def share_of_memory(memory: MemoryAnswer) -> float:
+    """Need over what a device holds [1]."""
+    assert memory.capacity_bytes is not None
+    return float(memory.memory.total_bytes.mid) / memory.capacity_bytes
+
+
+def offers_of(answer: Answer, catalog: Catalog) -> Offers | None:
+    """Rental offers behind the price of an answer; None if it was given, or for owned devices."""
+    scenario = answer.scenario
+    item = answer.inputs.get("price_usd_per_h")
+    if item is None or item.basis == "given" or scenario.pay == "own":
+        return None
+    kind = scenario.price_kind or ""
+    return offers_behind(answer.device, catalog, kind=kind, year=scenario.year)
