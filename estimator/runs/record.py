@@ -17,7 +17,7 @@ Trust = Literal["counter", "sampled", "modelled"]
 State = Literal["running", "finished", "failed", "interrupted"]
 """Of the run: failed is a command that ended with another code than 0; interrupted, one cut off."""
 
-Origin = Literal["bench", "run", "script", "prometheus", "slurm"]
+Origin = Literal["bench", "run", "script", "prometheus", "slurm", "log"]
 
 Part = TypeVar("Part")
 

@@ -1,4 +1,4 @@
-"""`calibrate import`: measured runs of a file, and runs on a cluster by its telemetry."""
+"""`calibrate import`: runs of a file, of another program's log, or of a cluster's telemetry."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.cluster import import_prometheus, import_slurm
+from estimator.cli.calibrate.import_logs import FORMATS, add_log_options, import_log
 from estimator.cli.calibrate.run import WORK
 from estimator.cli.options import add_fields, add_profiles, catalog_of
 from estimator.cli.output import note, print_json
@@ -16,12 +17,24 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   twenty-watts calibrate import h100.toml
+  twenty-watts calibrate import out/trainer_state.json --hardware a100 --devices 4 --precision bf16
+  twenty-watts calibrate import emissions.csv
+  twenty-watts calibrate import gpus.csv --params 7e9 --tokens 1e9 --precision bf16
   twenty-watts calibrate import --prometheus http://prometheus:9090 --selector 'hpc_job="4711"' \\
       --start 2026-11-01T10:00Z --end 2026-11-01T22:00Z --params 7e9 --tokens 2e10 --precision bf16
   twenty-watts calibrate import --slurm-job 4711 --exclusive --flop 8e20 --precision bf16
   sacct -P --noconvert -j 4711 --format=JobID,State,ExitCode,Start,End,ElapsedRaw,NNodes,NodeList,\\
 AllocTRES,ConsumedEnergyRaw | twenty-watts calibrate import --slurm - --hardware h100
 A file is checked whole before any of it is stored; runs that are there already are skipped.
+
+Logs are recognized by their content (--format names one of them):
+  trainer-state  trainer_state.json of a Hugging Face Trainer: work, steps and time of a run
+  codecarbon     emissions.csv: energy; boards by counter, processor and memory are modelled
+  nvidia-smi     nvidia-smi --query-gpu=timestamp,index,name,power.draw,utilization.gpu,... \\
+                 --format=csv -l 1: power and load of the boards
+  mlperf         result log of an MLPerf training benchmark (:::MLLOG): time and samples
+  metrics        CSV of step times (Lightning's CSVLogger, TensorBoard, Weights & Biases)
+What a log leaves out is asked for: --hardware, --devices, --precision, --flop or --params.
 
 From Prometheus: power and energy of the boards by NVIDIA's dcgm-exporter (DCGM_FI_DEV_POWER_USAGE,
 DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION) with their load, heat and clock; of the nodes by
@@ -42,15 +55,34 @@ SOURCES = {
 }
 """Option -> the source that it names."""
 
-OPTIONS = {
-    "prometheus": ("window_start", "window_end", "hosts", "selector", "kepler_measures"),
-    "slurm": ("board", "exclusive", "node_gpus", "gathers"),
+GOES_WITH = {
+    "window_start": ("prometheus", "log"),
+    "window_end": ("prometheus",),
+    "hosts": ("prometheus",),
+    "selector": ("prometheus",),
+    "kepler_measures": ("prometheus",),
+    "board": ("slurm", "log"),
+    "exclusive": ("slurm",),
+    "node_gpus": ("slurm",),
+    "gathers": ("slurm",),
+    "format": ("file", "log"),
+    "device_count": ("log",),
+    "wall_hours": ("log",),
+    "step_work": ("log",),
+    "step_time_column": ("log",),
+    "this_host": ("log",),
 }
+"""Option -> the sources of which it says something."""
+
+NAMES = {"prometheus": "--prometheus", "slurm": "--slurm", "log": "a log", "file": "a file"}
+
 FLAGS = {
     "window_start": "--start",
     "window_end": "--end",
     "board": "--hardware",
     "gathers": "--slurm-energy",
+    "device_count": "--devices",
+    "step_work": "--step-flop",
 }
 """Flags of another name than their option's."""
 
@@ -59,17 +91,20 @@ def add_parser(verbs: Any) -> None:
     """Add the verb."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "import",
-        help="the measured runs of a file, or a run on a cluster by Prometheus or Slurm",
-        description="Store measured runs of a file, or one run by the telemetry of its cluster.",
+        help="measured runs of a file, of another program's log, or of Prometheus or Slurm",
+        description="Store measured runs of a file, of a log that another program wrote, or one "
+        "run by the telemetry of its cluster.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "file", metavar="FILE.toml", nargs="?", help="as `calibrate export` writes it"
+        "file", metavar="FILE", nargs="?", help="as `calibrate export` writes it, or a log"
     )
+    parser.add_argument("--format", choices=FORMATS, help="of the file (default: by its content)")
+    add_log_options(parser.add_argument_group("from a log"))
     _add_prometheus(parser.add_argument_group("from Prometheus"))
     _add_slurm(parser.add_argument_group("from Slurm"))
-    group = parser.add_argument_group("what the run on a cluster did, if you know it")
+    group = parser.add_argument_group("what the run did, if you know it")
     add_fields(group, WORK)
     group.add_argument("--label", metavar="TEXT", help="name of the run, for people")
     parser.add_argument("--json", action="store_true", help="the summary as JSON on stdout")
@@ -101,7 +136,7 @@ def _add_slurm(group: Any) -> None:
         "--slurm-job", metavar="ID", help="the job; without --slurm, sacct is run for it"
     )
     group.add_argument(
-        "--hardware", metavar="NAME", dest="board", help="boards it ran on (default: their type)"
+        "--hardware", metavar="NAME", dest="board", help="devices it ran on (default: their type)"
     )
     group.add_argument("--exclusive", action="store_true", help="the job had its nodes for itself")
     group.add_argument("--node-gpus", metavar="N", help="boards of a node")
@@ -118,22 +153,32 @@ def run(options: argparse.Namespace) -> int:
     """Import from the one source that is named."""
     named = {of for name, of in SOURCES.items() if getattr(options, name) is not None}
     if len(named) != 1:
-        raise ValueError(
-            "name one source: FILE.toml, --prometheus URL, --slurm FILE or --slurm-job ID"
-        )
+        raise ValueError("name one source: FILE, --prometheus URL, --slurm FILE or --slurm-job ID")
     source = named.pop()
+    if source == "file" and not _is_exported(options):
+        source = "log"
     _refuse_idle_options(options, source)
     if source == "prometheus":
         return import_prometheus(options)
-    return import_slurm(options) if source == "slurm" else _import_file(options)
+    if source == "slurm":
+        return import_slurm(options)
+    return _import_file(options) if source == "file" else import_log(options)
+
+
+def _is_exported(options: argparse.Namespace) -> bool:
+    """Whether a file is one of `calibrate export`, by --format or else by its name."""
+    if options.format is not None:
+        return bool(options.format == "toml")
+    return str(options.file).lower().endswith(".toml")
 
 
 def _refuse_idle_options(options: argparse.Namespace, source: str) -> None:
     """Refuse what says nothing of this source."""
-    for of, names in OPTIONS.items():
-        for name in names:
-            if of != source and getattr(options, name) not in (None, False):
-                raise ValueError(f"{_flag(name)} goes with --{of} only")
+    for name, sources in GOES_WITH.items():
+        if source not in sources and getattr(options, name) not in (None, False):
+            raise ValueError(
+                f"{_flag(name)} goes with {' or '.join(NAMES[one] for one in sources)} only"
+            )
     if source == "file":
         for name in (*WORK, "label"):
             if getattr(options, name) is not None:

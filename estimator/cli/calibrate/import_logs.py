@@ -1,0 +1,139 @@
+"""`calibrate import FILE`: runs by the log of a trainer, a meter or a benchmark."""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli.calibrate.cluster import time_of
+from estimator.cli.calibrate.run import work_of
+from estimator.cli.options import catalog_of
+from estimator.cli.output import note, print_json
+
+if TYPE_CHECKING:
+    from estimator.measure.logs.log_file import LogFile
+    from estimator.measure.logs.logged_run import LoggedRun, Unlogged
+    from estimator.runs.record import MeasuredRun
+
+FORMATS = ("toml", "trainer-state", "codecarbon", "nvidia-smi", "mlperf", "metrics")
+"""Formats of a file that can be named."""
+
+SIZED_BY = ("params", "config", "preset")
+"""Options that say the size of a network: with them the tokens of a log say its work."""
+
+SHOWN = 10
+"""So many runs of one log are shown."""
+
+S_PER_H = 3600.0
+
+
+def add_log_options(group: Any) -> None:
+    """Add what a log may leave out."""
+    group.add_argument(
+        "--devices", metavar="N", dest="device_count", help="how many devices shared the work"
+    )
+    group.add_argument("--wall-hours", metavar="H", help="time from start to end [h]")
+    group.add_argument(
+        "--step-flop", metavar="N", dest="step_work", help="work of one step, all devices [FLOP]"
+    )
+    group.add_argument("--step-time-column", metavar="NAME", help="column of the step times")
+    group.add_argument("--this-host", action="store_true", help="the run was made on this machine")
+
+
+def import_log(options: argparse.Namespace) -> int:
+    """Read the runs of a log and store them, all or none."""
+    from estimator.measure.logs.formats import Reading, logged_runs
+    from estimator.measure.logs.log_file import read_log
+    from estimator.measure.logs.logged_run import measured_run
+
+    added = _unlogged(options)
+    log = read_log(Path(options.file))
+    name = options.format or _recognized(log)
+    catalog = catalog_of(options)
+    reading = Reading(
+        catalog=catalog, hardware=options.board, step_time_column=options.step_time_column
+    )
+    found = logged_runs(log, name, reading)
+    return _store([measured_run(log, one, added, catalog) for one in found], options)
+
+
+def _recognized(log: "LogFile") -> str:
+    """Format of a log by its content."""
+    from estimator.measure.logs.formats import format_of
+
+    name = format_of(log)
+    if name is None:
+        raise ValueError(
+            f"{log.name}: format not recognized; set --format to one of {', '.join(FORMATS)}"
+        )
+    return name
+
+
+def _unlogged(options: argparse.Namespace) -> "Unlogged":
+    """What the options add to the log."""
+    from estimator.measure.logs.logged_run import Unlogged
+
+    devices = _positive("devices", options.device_count)
+    if devices is not None and devices != int(devices):
+        raise ValueError(f"devices must be a whole number, got {options.device_count}")
+    hours = _positive("wall-hours", options.wall_hours)
+    started = options.window_start
+    return Unlogged(
+        hardware=options.board,
+        devices=None if devices is None else int(devices),
+        wall_s=None if hours is None else hours * S_PER_H,
+        started=None if started is None else datetime.fromtimestamp(time_of("start", started), UTC),
+        label=options.label,
+        on_this_host=options.this_host,
+        step_flop=_positive("step-flop", options.step_work),
+        work=lambda run: work_of(_with_logged(options, run)),
+    )
+
+
+def _with_logged(options: argparse.Namespace, run: "LoggedRun") -> argparse.Namespace:
+    """Options in which the tokens or samples of the log stand where the user says none."""
+    given = argparse.Namespace(**vars(options))
+    sized = any(getattr(given, name) is not None for name in SIZED_BY)
+    if sized and given.flop is None and given.tokens is None and given.samples is None:
+        if run.tokens is not None:
+            given.tokens = repr(run.tokens)
+        elif run.samples is not None:
+            given.samples = repr(run.samples)
+    return given
+
+
+def _positive(name: str, text: str | None) -> float | None:
+    from estimator.scenario.scenario import read_number
+
+    if text is None:
+        return None
+    value = read_number(name, text)
+    if value <= 0:
+        raise ValueError(f"{name} must be positive, got {text}")
+    return value
+
+
+def _store(runs: "list[MeasuredRun]", options: argparse.Namespace) -> int:
+    """Put runs into the store, all or none, and summarize them."""
+    from estimator.runs import open_store
+    from estimator.runs.record import as_plain
+    from estimator.runs.summary import lines
+
+    with open_store() as store:
+        added = store.add_all(runs)
+        notes = list(store.notes)
+    there = len(runs) - added
+    if options.json:
+        plain = [as_plain(run) for run in runs]
+        print_json({"added": added, "duplicates": there, "runs": plain})
+    for run in runs[:SHOWN]:
+        notes += lines(run)
+    if len(runs) > SHOWN:
+        notes.append(f"{len(runs) - SHOWN} more runs; see them all with `calibrate show`")
+    told = f"{added} run{'' if added == 1 else 's'} added"
+    if there:
+        again = f"twenty-watts calibrate forget {runs[0].id}"
+        told += f", {there} already stored and left unchanged (to import one anew: {again})"
+    for line in (*notes, told):
+        note(line, quiet=options.quiet)
+    return 0

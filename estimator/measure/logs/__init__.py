@@ -1,0 +1,1 @@
+"""Runs that were logged by another program: a trainer, a meter, a benchmark."""

@@ -1,0 +1,154 @@
+"""What did CodeCarbon write of some runs: emissions.csv, one row a run.
+
+Only energy is taken, over the time that it covers. That of NVIDIA boards is the difference of their
+energy counters since CodeCarbon 2; that of the processor and of memory follows, unless the machine
+has counters of which the file does not tell, from formulas: modelled, and it teaches nothing. The
+PUE multiplies each energy in the file, and is divided out again.
+"""
+
+import re
+from datetime import timedelta
+
+from estimator.measure.cluster.nodes import digest
+from estimator.measure.logs.log_file import LogFile, Row, moment_of, number, positive, table_of
+from estimator.measure.logs.log_file import text_of as text
+from estimator.measure.logs.logged_run import LoggedRun
+from estimator.runs.record import J_PER_KWH, Condition, Energy, Host, MeasuredDevice, Trust
+
+NEEDED = {"run_id", "duration", "emissions", "cpu_energy", "gpu_energy"}
+MOST_RUNS = 10_000
+MOST_BOARDS = 4096
+SHORTEST_S = 1.0
+
+PART_LIMIT_W = {"cpu": 4000.0, "ram": 4000.0, "gpu": 2000.0}
+"""More of the processors, of memory, or of one board is no power [W]."""
+
+COUNTED_SINCE = 2
+"""Version of CodeCarbon since which a board's energy is that of its counter."""
+
+
+def is_codecarbon(log: LogFile) -> bool:
+    """Whether the header is that of CodeCarbon's table."""
+    head = log.text.lstrip("\ufeff \r\n").partition("\n")[0]
+    return {cell.strip() for cell in head.split(",")} >= NEEDED
+
+
+def read_codecarbon(log: LogFile) -> list[LoggedRun]:
+    """Read the runs; a run that was written several times counts once, by its longest row."""
+    rows = table_of(log)
+    if not rows or not rows[0].keys() >= NEEDED:
+        raise log.refused("no emissions.csv of CodeCarbon, or no run in it")
+    longest: dict[str, Row] = {}
+    for row in rows:
+        duration = number(row.get("duration")) or 0.0
+        key = row.get("run_id", "")
+        if key and duration >= (number(longest.get(key, {}).get("duration")) or 0.0):
+            longest[key] = row
+    if len(longest) > MOST_RUNS:
+        raise log.refused(f"holds {len(longest):,} runs; import at most {MOST_RUNS:,} at a time")
+    runs = [_run(row) for row in longest.values() if (number(row["duration"]) or 0) >= SHORTEST_S]
+    if not runs:
+        raise log.refused("no run of a second or more")
+    return runs
+
+
+def _run(row: Row) -> LoggedRun:
+    """One row as a run."""
+    wall_s = positive(row["duration"]) or 0.0
+    ended = moment_of(row.get("timestamp", ""))
+    devices = _boards(row)
+    notes: list[str] = []
+    energy = _energies(row, devices, wall_s, notes)
+    boards = [one for one in energy if one.component.startswith("gpu")]
+    power = (boards[0].mean_w / len(devices), boards[0].trust) if boards else None
+    busy = number(row.get("gpu_utilization_percent"))
+    return LoggedRun(
+        identity=("codecarbon", row["run_id"]),
+        wall_s=wall_s,
+        started=None if ended is None else ended - timedelta(seconds=wall_s),
+        label=text(row, "project_name"),
+        host=_host(row),
+        devices=tuple(devices),
+        energy=tuple(energy),
+        conditions=tuple(
+            Condition(component=one.key, busy=busy / 100)
+            for one in devices
+            if busy is not None and 0 < busy <= 100
+        ),
+        power_w=power,
+        notes=tuple(notes),
+    )
+
+
+def _boards(row: Row) -> list[MeasuredDevice]:
+    """Boards by their number and name, which CodeCarbon writes as "2 x NVIDIA A100"."""
+    told = text(row, "gpu_model")
+    if told is None or ";" in told:
+        return []
+    counted = re.fullmatch(r"(\d{1,6}) x (.+)", told)
+    count = int(counted[1]) if counted else int(number(row.get("gpu_count")) or 1)
+    name = counted[2] if counted else told
+    if not 1 <= count <= MOST_BOARDS:
+        return []
+    return [MeasuredDevice(key=f"gpu:{at}", kind="gpu", name=name) for at in range(count)]
+
+
+def _energies(
+    row: Row, devices: list[MeasuredDevice], wall_s: float, notes: list[str]
+) -> list[Energy]:
+    """Energy of the boards together, of the processor and of memory, as far as it can be true."""
+    pue = number(row.get("pue")) or 1.0
+    if pue != 1.0:
+        notes.append(f"energies divided by the PUE of {pue:g} that CodeCarbon multiplied them by")
+    found = []
+    for part, component in (("gpu", "gpu"), ("cpu", "cpu"), ("ram", "dram")):
+        kwh = positive(row.get(f"{part}_energy"))
+        if kwh is None or (part == "gpu" and not devices):
+            continue
+        energy_j = kwh * J_PER_KWH / pue
+        most_w = PART_LIMIT_W[part] * (len(devices) if part == "gpu" else 1)
+        if energy_j > most_w * wall_s:
+            notes.append(f"{component}: {energy_j / wall_s:.3g} W on average: not believed")
+            continue
+        single = part == "gpu" and len(devices) == 1
+        found.append(
+            Energy(
+                component=devices[0].key if single else component,
+                meter="codecarbon",
+                trust=_trust(part, row),
+                energy_j=energy_j,
+                duration_s=wall_s,
+            )
+        )
+    return found
+
+
+def _trust(part: str, row: Row) -> Trust:
+    """How far an energy can be trusted, by what is known of CodeCarbon's ways to it."""
+    if "apple" in row.get("cpu_model", "").lower():
+        return "modelled" if part == "ram" else "sampled"
+    if part != "gpu":
+        return "modelled"
+    version = number(row.get("codecarbon_version", "").partition(".")[0]) or 0
+    amd = re.search(r"amd|radeon|instinct", row.get("gpu_model", ""), re.IGNORECASE)
+    return "sampled" if amd or version < COUNTED_SINCE else "counter"
+
+
+def _host(row: Row) -> Host:
+    """Machine by its processor, memory and boards; its place is left out."""
+    parts = [row.get(key, "") for key in ("cpu_model", "cpu_count", "gpu_model", "os")]
+    memory_gib = positive(row.get("ram_total_size"))
+    software = {
+        name: known
+        for name, key in (("python", "python_version"), ("codecarbon", "codecarbon_version"))
+        if (known := text(row, key))
+    }
+    cores = positive(row.get("cpu_count"))
+    return Host(
+        id=digest("codecarbon", *parts)[:16],
+        cpu=text(row, "cpu_model") or "unknown processor",
+        cores=int(cores) if cores and cores < 1e6 else None,
+        system=(text(row, "os") or "unknown").partition("-")[0],
+        memory_bytes=memory_gib * 2**30 if memory_gib and memory_gib < 1e9 else None,
+        software=software,
+    )

@@ -1,0 +1,62 @@
+"""Which program wrote a log, by what stands in it, and the runs that it holds."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from estimator.catalog import Catalog
+from estimator.measure.logs.codecarbon_csv import is_codecarbon, read_codecarbon
+from estimator.measure.logs.log_file import LogFile
+from estimator.measure.logs.logged_run import LoggedRun
+from estimator.measure.logs.mlperf_log import is_mlperf, read_mlperf
+from estimator.measure.logs.nvidia_smi_csv import is_nvidia_smi, read_nvidia_smi
+from estimator.measure.logs.step_times_csv import is_step_times, read_step_times
+from estimator.measure.logs.trainer_state import is_trainer_state, read_trainer_state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a reader may need beside the log.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    hardware : str, optional
+        Device that the user names.
+    step_time_column : str, optional
+        Column that the user names.
+    """
+
+    catalog: Catalog
+    hardware: str | None = None
+    step_time_column: str | None = None
+
+
+Reader = Callable[[LogFile, Reading], list[LoggedRun]]
+
+FORMATS: Mapping[str, tuple[Callable[[LogFile], bool], Reader]] = {
+    "trainer-state": (is_trainer_state, lambda log, _: read_trainer_state(log)),
+    "mlperf": (is_mlperf, lambda log, _: read_mlperf(log)),
+    "codecarbon": (is_codecarbon, lambda log, _: read_codecarbon(log)),
+    "nvidia-smi": (
+        is_nvidia_smi,
+        lambda log, by: read_nvidia_smi(log, by.catalog, by.hardware),
+    ),
+    "metrics": (is_step_times, lambda log, by: read_step_times(log, by.step_time_column)),
+}
+"""Format -> whether a log is of it, and how it is read; the most telling first."""
+
+
+def format_of(log: LogFile) -> str | None:
+    """Name of the format of a log; None if it is of none."""
+    return next((name for name, (fits, _) in FORMATS.items() if fits(log)), None)
+
+
+def logged_runs(log: LogFile, name: str, by: Reading) -> list[LoggedRun]:
+    """Runs of a log of a format.
+
+    Raises
+    ------
+    MeterError
+        If it cannot be read as that.
+    """
+    return FORMATS[name][1](log, by)

@@ -1,0 +1,159 @@
+"""How a log of another program is read: in bounded size, as data only, one line per refusal."""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from estimator.runs.meter import MeterError
+
+LARGEST_BYTES = 64 * 2**20
+"""A larger log is refused [B]."""
+
+LONGEST_CELL = 131_072
+"""Characters of one cell of a table; more is no table."""
+
+SHOWN = 60
+"""Characters of a foreign text that a message repeats."""
+
+EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
+"""Times outside are typing errors."""
+
+MAGNITUDE = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogFile:
+    """Text of a log.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, without its folder: for messages.
+    text : str
+    modified : str
+        When it was last written, ISO 8601 in UTC.
+    """
+
+    name: str
+    text: str
+    modified: str
+
+    def refused(self, why: str) -> MeterError:
+        """Error that names the file."""
+        return MeterError(f"{self.name}: {why}")
+
+
+def read_log(path: Path) -> LogFile:
+    """Read a file whole.
+
+    Raises
+    ------
+    MeterError
+        If it is no regular file, too large, or holds bytes that are no text.
+    OSError
+        If it cannot be opened.
+    """
+    if path.exists() and not path.is_file():
+        raise MeterError(f"{path} cannot be read: no regular file")
+    with path.open("rb") as file:
+        data = file.read(LARGEST_BYTES + 1)
+    if len(data) > LARGEST_BYTES:
+        raise MeterError(f"{path} is larger than 64 MiB: import a part of it")
+    if b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise MeterError(f"{path} holds binary data, no log")
+    coding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return LogFile(
+        name=path.name, text=data.decode(coding, errors="replace"), modified=stamp(modified)
+    )
+
+
+def json_of(log: LogFile) -> Any:
+    """Parse the whole text as JSON."""
+    try:
+        return json.loads(log.text)
+    except RecursionError:
+        raise log.refused("its JSON is nested too deeply") from None
+    except ValueError as error:
+        raise log.refused(f"no valid JSON: {str(error)[:SHOWN]}") from None
+
+
+def table_of(log: LogFile) -> list[Row]:
+    """Parse a CSV table with a header; spaces around cells do not count.
+
+    A header that is repeated, as logs that were joined have it, is left out.
+    """
+    csv.field_size_limit(LONGEST_CELL)
+    rows: list[Row] = []
+    header: list[str] = []
+    try:
+        for cells in csv.reader(io.StringIO(log.text.replace("\0", "")), skipinitialspace=True):
+            plain = [cell.strip() for cell in cells]
+            if not header:
+                header = plain
+            elif plain and plain != header:
+                rows.append(dict(zip(header, plain, strict=False)))
+    except csv.Error as error:
+        raise log.refused(f"no valid CSV: {error}") from None
+    return rows
+
+
+def number(value: object) -> float | None:
+    """Finite number of a JSON value or of a cell, a unit behind it left out; None if there is none.
+
+    >>> number("297.57 W"), number("[N/A]"), number(12), number(float("nan"))
+    (297.57, None, 12.0, None)
+    """
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return float(value) if abs(value) < 1e300 and math.isfinite(value) else None
+    found = MAGNITUDE.match(value.strip()) if isinstance(value, str) else None
+    known = float(found.group()) if found else math.nan
+    return known if math.isfinite(known) and abs(known) < 1e300 else None
+
+
+def positive(value: object) -> float | None:
+    """The same, of positive numbers alone."""
+    known = number(value)
+    return known if known is not None and known > 0 else None
+
+
+def text_of(table: Mapping[str, Any], key: str) -> str | None:
+    """Text of a key, in one line and short; None if there is none."""
+    value = table.get(key)
+    plain = " ".join(value.split())[:200] if isinstance(value, str) else ""
+    return plain or None
+
+
+def moment_of(text: str) -> datetime | None:
+    """Time as logs write it, in UTC where no zone is given; None if it is none.
+
+    >>> moment_of("2024/05/01 12:00:00.250")
+    datetime.datetime(2024, 5, 1, 12, 0, 0, 250000, tzinfo=datetime.timezone.utc)
+    """
+    plain = text.strip().replace("/", "-")
+    try:
+        found = datetime.fromisoformat(plain)
+    except ValueError:
+        return None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found.astimezone(UTC) if EARLIEST < found < LATEST else None
+
+
+def stamp(moment: datetime) -> str:
+    """Time as a record holds it.
+
+    >>> stamp(datetime(2024, 5, 1, 12, tzinfo=UTC))
+    '2024-05-01T12:00:00Z'
+    """
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

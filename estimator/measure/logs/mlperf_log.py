@@ -1,0 +1,107 @@
+"""What does the result log of an MLPerf training benchmark say: its lines of :::MLLOG.
+
+The run is timed from run_start to run_stop. On what it ran stands nowhere in a form that can be
+trusted (submission_platform is free text), nor the work: both are asked for.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from estimator.measure.logs.log_file import LogFile, number, positive
+from estimator.measure.logs.logged_run import LoggedRun
+
+LINE = re.compile(r":::MLLOG (\{.*\})")
+"""A line may stand behind the rank that wrote it."""
+
+SAME_RUN_S = 60.0
+"""Starts of one run by several ranks differ by less than this [s]."""
+
+LATEST_MS = 32_503_680_000_000.0
+"""Year 3000 [ms since 1970]."""
+
+Event = Mapping[str, Any]
+
+
+def is_mlperf(log: LogFile) -> bool:
+    """Whether a text has such lines."""
+    return ":::MLLOG {" in log.text
+
+
+def read_mlperf(log: LogFile) -> list[LoggedRun]:
+    """Read the one run of a result log."""
+    events = _events(log)
+    start_ms = _moment(log, events, "run_start", min)
+    stop_ms = _moment(log, events, "run_stop", max)
+    values = {str(one.get("key")): one.get("value") for one in events}
+    status = next(
+        (str(_inner(one).get("status"))[:40] for one in events if one.get("key") == "run_stop"), ""
+    )
+    benchmark = " ".join(str(values.get("submission_benchmark") or "").split())[:60]
+    length = positive(values.get("max_sequence_length"))
+    steps, samples = _steps(events), _samples(events)
+    batch = positive(values.get("global_batch_size"))
+    if samples is None and steps is not None and batch is not None:
+        samples = steps * batch
+    notes = ["the log has no energy"]
+    if status != "success":
+        notes.append(f"the run ended with status {status!r}: what it timed counts all the same")
+    platform = " ".join(str(values.get("submission_platform") or "").split())[:80]
+    return [
+        LoggedRun(
+            identity=("mlperf", str(start_ms), str(stop_ms), benchmark, platform),
+            wall_s=(stop_ms - start_ms) / 1e3,
+            started=datetime.fromtimestamp(start_ms / 1e3, UTC),
+            label=f"MLPerf {benchmark}" if benchmark else None,
+            samples=samples,
+            tokens=samples * length if samples and length else None,
+            all_steps=steps or (samples / batch if samples and batch else None),
+            notes=tuple(notes),
+        )
+    ]
+
+
+def _events(log: LogFile) -> list[Event]:
+    """Lines that can be read; others are left out."""
+    found: list[Event] = []
+    for line in LINE.finditer(log.text):
+        try:
+            event = json.loads(line[1])
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(event, dict):
+            found.append(event)
+    return found
+
+
+def _moment(log: LogFile, events: Sequence[Event], key: str, which: Any) -> float:
+    """Time of an event [ms since 1970]: the first or last of what several ranks wrote."""
+    times = [number(one.get("time_ms")) for one in events if one.get("key") == key]
+    known = [one for one in times if one is not None and 0 < one < LATEST_MS]
+    if not known:
+        raise log.refused(f"no line {key}: is the log complete?")
+    if max(known) - min(known) > SAME_RUN_S * 1e3:
+        raise log.refused(f"several lines {key} at different times: import one run at a time")
+    return float(which(known))
+
+
+def _inner(event: Event) -> Mapping[str, Any]:
+    inner = event.get("metadata")
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _samples(events: Sequence[Event]) -> float | None:
+    """Samples that were trained on: the highest count that an event names."""
+    counts = [positive(_inner(one).get("samples_count")) for one in events]
+    known = [one for one in counts if one is not None]
+    return max(known) if known else None
+
+
+def _steps(events: Sequence[Event]) -> float | None:
+    """Steps that were done, by the end of the run."""
+    ends = [one for one in events if one.get("key") == "run_stop"]
+    counts = [positive(_inner(one).get("step_num")) for one in ends]
+    known = [one for one in counts if one is not None]
+    return max(known) if known else None

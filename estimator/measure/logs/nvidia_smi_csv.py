@@ -1,0 +1,199 @@
+"""What did nvidia-smi log of some boards: ``--query-gpu=timestamp,power.draw --format=csv -l 1``.
+
+Power is sampled and integrated as that of any meter; time before the first and after the last
+sample in which a board was at work is left out, where the log has utilization.gpu.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from estimator.catalog import Catalog
+from estimator.measure.cluster.dcgm import UNKNOWN_BOARD_LIMIT_W, limit_w
+from estimator.measure.cluster.nodes import digest, gathered
+from estimator.measure.logs.log_file import LogFile, Row, moment_of, number, table_of
+from estimator.measure.logs.logged_run import LoggedRun
+from estimator.measure.meters.nvml_readings import HELD_DOWN_BY
+from estimator.runs.energy import Summary, summarise
+from estimator.runs.meter import Sample
+from estimator.runs.record import Host, MeasuredDevice
+
+POWER = ("power.draw.instant", "power.draw", "power.draw.average")
+BOARD = ("uuid", "gpu_uuid", "index", "pci.bus_id", "gpu_bus_id", "serial")
+NAME = ("name", "gpu_name")
+CLOCK = ("clocks.current.sm", "clocks.sm", "clocks.current.graphics", "clocks.gr")
+REASONS = ("clocks_event_reasons.active", "clocks_throttle_reasons.active")
+BUSY, MEMORY_BUSY, HEAT = "utilization.gpu", "utilization.memory", "temperature.gpu"
+HZ_PER_MHZ = 1e6
+AT_WORK = 0.05
+"""A board busy for less of a sample is idle in it [1]."""
+
+WORTH_A_NOTE = 0.02
+"""Share of the log that is idle at its ends and worth a note [1]."""
+
+MOST_BOARDS = 4096
+
+
+def is_nvidia_smi(log: LogFile) -> bool:
+    """Whether the first line is a header of nvidia-smi's with the power in it."""
+    names = _names(log.text.lstrip("\ufeff \r\n").partition("\n")[0].split(","))
+    return "timestamp" in names and bool(names & set(POWER))
+
+
+def _names(cells: Sequence[str]) -> set[str]:
+    return {_plain(cell) for cell in cells}
+
+
+def _plain(cell: str) -> str:
+    """Name of a column without its unit: power.draw [W] is power.draw."""
+    return re.sub(r"\s*\[.*\]$", "", cell.strip())
+
+
+def read_nvidia_smi(log: LogFile, catalog: Catalog, hardware: str | None) -> list[LoggedRun]:
+    """Read the one run of a log; `hardware` names the boards where the log does not."""
+    rows = [{_plain(key): value for key, value in row.items()} for row in table_of(log)]
+    groups = _by_board(log, rows)
+    series = {board: _samples(some) for board, some in groups.items()}
+    series = {board: samples for board, samples in series.items() if len(samples) > 1}
+    if not series:
+        raise log.refused("fewer than two samples of a board: log for longer (-l 1)")
+    begin, end, notes = _window(series)
+    names = {board: _first(groups[board], NAME) or hardware for board in series}
+    if not all(names.values()):
+        raise log.refused("does not name the boards: query name, or set --hardware")
+    devices, told = _summaries(series, names, (begin, end), catalog)
+    uuids = sorted(series)
+    versions = {row["driver_version"] for row in rows if row.get("driver_version")}
+    software = {"nvidia-driver": versions.pop()[:40]} if len(versions) == 1 else {}
+    return [
+        LoggedRun(
+            identity=("nvidia-smi", rows[0]["timestamp"], *uuids),
+            wall_s=end - begin,
+            started=moment_of(_time_at(rows, begin)),
+            host=Host(
+                id=digest("nvidia-smi", *uuids)[:16],
+                cpu="unknown processor",
+                system="unknown",
+                software=software,
+            ),
+            devices=tuple(devices),
+            energy=tuple(one.energy for one in told if one.energy is not None),
+            conditions=tuple(one.condition for one in told if one.condition is not None),
+            notes=(*notes, *gathered(note for one in told for note in one.notes)),
+        )
+    ]
+
+
+def _by_board(log: LogFile, rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows of each board, in the order of the log."""
+    column = next((name for name in BOARD if rows and name in rows[0]), None)
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if moment_of(row.get("timestamp", "")) is not None:
+            groups.setdefault("" if column is None else row.get(column, ""), []).append(row)
+    if not groups:
+        raise log.refused("no sample with a time: query timestamp")
+    if len(groups) > MOST_BOARDS:
+        raise log.refused(f"{len(groups):,} boards: is the column {column} one of boards?")
+    if column is None:
+        times = [row["timestamp"] for row in rows]
+        if len({row.get("name", "") for row in rows}) > 1 or len(set(times)) < len(times):
+            raise log.refused("does not tell the boards apart: query index or uuid")
+    return groups
+
+
+def _samples(rows: Sequence[Row]) -> list[Sample]:
+    """Samples of one board."""
+    power = next((name for name in POWER if name in rows[0]), "")
+    found = []
+    for row in rows:
+        moment = moment_of(row["timestamp"])
+        assert moment is not None
+        clock = number(_first([row], CLOCK))
+        found.append(
+            Sample(
+                time_s=moment.timestamp(),
+                power_w=number(row.get(power)),
+                temperature_c=number(row.get(HEAT)),
+                clock_hz=None if clock is None else clock * HZ_PER_MHZ,
+                busy=_share(row.get(BUSY)),
+                memory_busy=_share(row.get(MEMORY_BUSY)),
+                throttled_by=_reasons(_first([row], REASONS)),
+            )
+        )
+    return found
+
+
+def _share(cell: str | None) -> float | None:
+    percent = number(cell)
+    return percent / 100 if percent is not None and 0 <= percent <= 100 else None
+
+
+def _reasons(cell: str | None) -> tuple[str, ...]:
+    """What holds the clock down, from the mask that the driver prints."""
+    if cell is None or not re.fullmatch(r"0x[0-9a-fA-F]{1,16}", cell):
+        return ()
+    mask = int(cell, 16)
+    return tuple(reason for bit, reason in HELD_DOWN_BY.items() if mask & bit)
+
+
+def _first(rows: Sequence[Row], columns: Sequence[str]) -> str | None:
+    """First cell of these columns that says something."""
+    cells = (row.get(column, "") for column in columns for row in rows[:1])
+    return next((cell for cell in cells if cell and not cell.startswith("[")), None)
+
+
+def _window(series: Mapping[str, Sequence[Sample]]) -> tuple[float, float, list[str]]:
+    """From the first to the last sample in which a board was at work; all if no log tells."""
+    every = [one for samples in series.values() for one in samples]
+    first, last = min(one.time_s for one in every), max(one.time_s for one in every)
+    active = [one.time_s for one in every if (one.busy or 0.0) >= AT_WORK]
+    if all(one.busy is None for one in every):
+        return first, last, ["the log has no utilization.gpu: all of its time counts as work"]
+    if len(active) < 2 or max(active) <= min(active):
+        return first, last, ["no board was at work"]
+    idle = 1 - (max(active) - min(active)) / (last - first)
+    notes = [f"{idle:.0%} of the log, idle at its ends, left out"] if idle > WORTH_A_NOTE else []
+    return min(active), max(active), notes
+
+
+def _time_at(rows: Sequence[Row], begin: float) -> str:
+    """Time of the first row from some moment on, as logged."""
+    for row in rows:
+        moment = moment_of(row["timestamp"])
+        if moment is not None and moment.timestamp() >= begin:
+            return row["timestamp"]
+    return rows[0]["timestamp"]
+
+
+def _summaries(
+    series: Mapping[str, Sequence[Sample]],
+    names: Mapping[str, str | None],
+    window: tuple[float, float],
+    catalog: Catalog,
+) -> tuple[list[MeasuredDevice], list[Summary]]:
+    """Each board and what its samples tell within the window."""
+    begin, end = window
+    devices, told = [], []
+    for at, (board, samples) in enumerate(series.items()):
+        name = names[board] or ""
+        device = MeasuredDevice(
+            key=f"gpu:{board}" if board.isdecimal() and len(board) < 5 else f"gpu:{at}",
+            kind="gpu",
+            name=name,
+            hardware=catalog.find_device(name),
+            uuid=board if board.startswith("GPU-") else None,
+        )
+        inside = [one for one in samples if begin <= one.time_s <= end]
+        most_w = limit_w(device, catalog) if device.hardware else UNKNOWN_BOARD_LIMIT_W
+        devices.append(device)
+        told.append(
+            summarise(
+                device.key,
+                "nvidia-smi power",
+                "sampled",
+                inside,
+                duration_s=max(end - begin, 1e-9),
+                limit_w=most_w,
+            )
+        )
+    return devices, told

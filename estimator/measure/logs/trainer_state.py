@@ -1,0 +1,87 @@
+"""What does a Hugging Face Trainer write of a run: trainer_state.json.
+
+`total_flos` is the Trainer's own count over all devices: 6 FLOPs per parameter (embeddings aside)
+and token [1]_. `train_runtime` is logged once, when training ends; the state of a checkpoint lacks
+it.
+
+References
+----------
+.. [1] transformers, modeling_utils.py, `floating_point_ops`; trainer.py, `store_flos`.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from estimator.measure.logs.log_file import LogFile, json_of, positive
+from estimator.measure.logs.logged_run import LoggedRun
+
+MOST_ENTRIES = 1_000_000
+"""Entries of the log history that are read [1]."""
+
+
+def is_trainer_state(log: LogFile) -> bool:
+    """Whether a text looks like a state of the Trainer."""
+    head = log.text.lstrip()
+    return head.startswith("{") and '"log_history"' in log.text and '"global_step"' in log.text
+
+
+def read_trainer_state(log: LogFile) -> list[LoggedRun]:
+    """Read the one run of a state; errors as for `measured_run`."""
+    state = json_of(log)
+    history = state.get("log_history") if isinstance(state, dict) else None
+    if not isinstance(history, list) or len(history) > MOST_ENTRIES:
+        raise log.refused("no trainer_state.json: log_history is missing")
+    entries = [entry for entry in history if isinstance(entry, Mapping)]
+    ends = [entry for entry in entries if positive(entry.get("train_runtime"))]
+    steps = positive(state.get("global_step"))
+    if steps is None:
+        raise log.refused("no step was trained: global_step is missing or 0")
+    tokens = positive(state.get("num_input_tokens_seen"))
+    flop = positive(state.get("total_flos"))
+    wall_s = sum(float(entry["train_runtime"]) for entry in ends) or None
+    return [
+        LoggedRun(
+            identity=("trainer_state", json.dumps([steps, flop, history], sort_keys=True)),
+            wall_s=wall_s,
+            tokens=tokens,
+            samples=_samples(ends),
+            flop=flop,
+            all_steps=steps,
+            notes=tuple(_notes(entries, ends, wall_s, flop)),
+        )
+    ]
+
+
+def _samples(ends: list[Mapping[str, Any]]) -> float | None:
+    """Samples that were trained on, evaluation aside."""
+    if not ends:
+        return None
+    counts = [positive(entry.get("train_samples_per_second")) for entry in ends]
+    known = [
+        count * float(entry["train_runtime"])
+        for count, entry in zip(counts, ends, strict=True)
+        if count is not None
+    ]
+    return float(round(sum(known))) if len(known) == len(ends) else None
+
+
+def _notes(
+    entries: list[Mapping[str, Any]],
+    ends: list[Mapping[str, Any]],
+    wall_s: float | None,
+    flop: float | None,
+) -> list[str]:
+    """What to know of the figures."""
+    notes = ["the Trainer logs no energy"]
+    if flop is not None:
+        notes.append(
+            "work by the Trainer's own count (total_flos), without attention and embeddings"
+        )
+    if len(ends) > 1:
+        notes.append(f"train_runtime of {len(ends)} sessions added up")
+    evaluated_s = sum(positive(entry.get("eval_runtime")) or 0.0 for entry in entries)
+    if wall_s and evaluated_s > 0.01 * wall_s:
+        share = min(1.0, evaluated_s / wall_s)
+        notes.append(f"evaluation took {share:.0%} of the time, which counts as overhead")
+    return notes
