@@ -69,9 +69,9 @@ class Plan:
     Parameters
     ----------
     way : str
-        "bench", "run" (a wrapped command), "script" (steps told by the program itself), or "own" (a
+        "bench", "run" (a wrapped command), "script" (steps reported by the program), or "own" (a
         part of the run to be predicted).
-    told : str
+    text : str
         What it is, for people.
     command : str
         What to type.
@@ -80,7 +80,7 @@ class Plan:
     """
 
     way: str
-    told: str
+    text: str
     command: str
     runs: Runs
 
@@ -159,7 +159,7 @@ def _plans(known: Known, device: Device) -> Iterator[Plan]:
     for (kind, arch), precision in product(WORKS, formats(device)):
         yield Plan(
             way="run",
-            told=f"a training run of your own, {kind} ({arch}), in {precision}",
+            text=f"a training run of your own, {kind} ({arch}), in {precision}",
             command=_wrapped(kind, arch, precision),
             runs=runs_of(known, device, [(kind, arch, precision, UNKNOWN_SIZE)]),
         )
@@ -167,7 +167,7 @@ def _plans(known: Known, device: Device) -> Iterator[Plan]:
             flop = f"{device.peaks[precision].value * step_s:.0e}".replace("e+", "e")
             yield Plan(
                 way="script",
-                told=f"steps of your own training, {kind} ({arch}), in {precision}, each of about "
+                text=f"steps of your own training, {kind} ({arch}), in {precision}, each of about "
                 f"{flop} FLOP a device",
                 command=_scripted(flop, kind, arch, precision),
                 runs=runs_of(known, device, [(kind, arch, precision, float(step_size(step_s)))]),
@@ -180,7 +180,7 @@ def _own(target: Target, wanted: Runs) -> Plan:
     step_flop = target.step_flop
     return Plan(
         way="own",
-        told="a few minutes of the very run that is to be predicted, on one device or a few",
+        text="a few minutes of the very run that is to be predicted, on one device or a few",
         command=_wrapped(kind, arch, precision)
         if step_flop is None
         else _scripted(f"{step_flop:.2e}".replace("e+", "e"), kind, arch, precision),
@@ -207,12 +207,12 @@ def _benchmarks(known: Known, device: Device) -> Iterator[Plan]:
     for precision in BENCHED_FORMATS.get(place or "", ()):
         if precision not in device.peaks:
             continue
-        told = product(BENCHED_WORKS, BENCHED_STEPS_S)
-        steps = [(kind, arch, precision, float(step_size(s))) for (kind, arch), s in told]
+        steps_of = product(BENCHED_WORKS, BENCHED_STEPS_S)
+        steps = [(kind, arch, precision, float(step_size(s))) for (kind, arch), s in steps_of]
         where = " --device cpu" if place == "cpu" else ""
         yield Plan(
             way="bench",
-            told=f"the benchmark in {precision}: steps of {len(BENCHED_WORKS)} families, small to "
+            text=f"the benchmark in {precision}: steps of {len(BENCHED_WORKS)} families, small to "
             "large, eight minutes",
             command=f"twenty-watts calibrate bench --precision {precision}{where}",
             runs=runs_of(known, device, steps),
@@ -268,10 +268,10 @@ def _wanted(known: Known, device: Device, target: Target | str) -> Runs:
     return replace(alike, where=where)
 
 
-def told_factor(factor: float) -> str:
+def factor_text(factor: float) -> str:
     """Write how wide an interval is: its upper bound over its middle.
 
-    >>> told_factor(1.4142)
+    >>> factor_text(1.4142)
     '× 1.41'
     """
     return f"× {digits(factor)}"

@@ -105,7 +105,7 @@ class Residual:
         return self.low <= self.observation.reached <= self.high
 
 
-def precisions_told(known: Known, device: Device) -> list[str]:
+def measured_precisions(known: Known, device: Device) -> list[str]:
     """Formats of a device worth a look: the measured ones, most timings first, then the others."""
     counts = Counter(one.timing.precision or "" for one in known.of(device)[0])
     rest = [name for name in formats(device) if name not in counts]
@@ -121,8 +121,8 @@ def cells(known: Known, device: Device, precision: str) -> list[Cell]:
     for one in known.of(device)[0]:
         if one.timing.precision == precision:
             groups.setdefault(network_group(one.timing.kind, one.timing.arch), []).append(one)
-    told = [name for name in GROUPS if name in groups or name in ALWAYS_SHOWN]
-    found = [cell(known, device, name, precision, groups.get(name, ())) for name in told]
+    shown = [name for name in GROUPS if name in groups or name in ALWAYS_SHOWN]
+    found = [cell(known, device, name, precision, groups.get(name, ())) for name in shown]
     return [one for one in found if one.before.loadings]
 
 

@@ -295,7 +295,7 @@ class Catalog:
         return self.once("scaling", lambda: files.read_priors(path, self._guard))
 
     def claims(self) -> dict[str, ClaimRecord]:
-        """Return the claims as told, by id, ours only."""
+        """Return the claims by id, ours only."""
         path = self.layers[0] / "claims.toml"
         return self.once("claims", lambda: read_claims(path, self._guard))
 

@@ -213,7 +213,7 @@ def every_record(catalog: Catalog) -> Iterator[tuple[str, str, Record]]:
     yield from _named("scaling.toml", "", catalog.scaling())
     for claim in catalog.claims().values():
         facts = {f"facts.{key}": fact for key, fact in claim.facts.items()}
-        yield from _named("claims.toml", f"{claim.id}.", {"told": claim.told, **facts})
+        yield from _named("claims.toml", f"{claim.id}.", {"claimed": claim.claimed, **facts})
     for (where, sector), record in catalog.electricity_prices().items():
         yield "sites/electricity_prices.csv", f"{where} {sector}", record
 
@@ -266,7 +266,9 @@ def _source_problems(catalog: Catalog) -> Iterator[Problem]:
     used |= {row["source"] for row in catalog.power_facts()}
     used |= {row["source"] for row in catalog.memory_cases()}
     used |= {row["source"] for row in (*catalog.compression(), *catalog.quantum_volumes())}
-    used |= {name for claim in catalog.claims().values() for name in claim.told_by + claim.sources}
+    used |= {
+        name for claim in catalog.claims().values() for name in claim.claimed_by + claim.sources
+    }
     for source in catalog.sources():
         if source.id not in used:
             remedy = "name it in a record, or remove it"

@@ -12,23 +12,23 @@ RELATIONS = ("equal", "at least", "at most")
 """How the figure of a claim is meant."""
 
 TEXTS = ("title", "as_told", "quantity", "unit", "relation")
-LISTS = ("told_by", "sources")
+LISTS = ("claimed_by", "sources")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimRecord:
-    """A claim as told.
+    """A claim and the numbers put into its recomputation.
 
     Parameters
     ----------
     id, title, as_told : str
         Name in links, heading, and the claim in a sentence.
-    told_by, sources : tuple of str
+    claimed_by, sources : tuple of str
         Ids of the texts that tell it, and of the primary sources.
     quantity, unit : str
         What is compared, and its unit.
-    told : Record
-        The figure as told, or, where it was told in words, our reading of them.
+    claimed : Record
+        The claimed figure, or our reading where it was put in words.
     relation : str
         Whether the figure is meant as equal, at least or at most.
     facts : mapping of str to Record
@@ -38,12 +38,12 @@ class ClaimRecord:
     id: str
     title: str
     as_told: str
-    told_by: tuple[str, ...]
+    claimed_by: tuple[str, ...]
     sources: tuple[str, ...]
     quantity: str
     unit: str
     relation: str
-    told: Record
+    claimed: Record
     facts: Mapping[str, Record]
 
 
@@ -54,7 +54,7 @@ def read_claims(path: Path, guard: Guard) -> dict[str, ClaimRecord]:
 
 
 def _claim(path: Path, claim_id: str, table: object, guard: Guard) -> ClaimRecord:
-    known = (*TEXTS, *LISTS, "told", "facts")
+    known = (*TEXTS, *LISTS, "claimed", "facts")
     if not isinstance(table, Mapping):
         raise unknown(path, claim_id, "not a claim", known)
     for key in table:
@@ -70,9 +70,9 @@ def _claim(path: Path, claim_id: str, table: object, guard: Guard) -> ClaimRecor
     return ClaimRecord(
         id=claim_id,
         **texts,
-        told_by=_names(path, claim_id, table, "told_by"),
+        claimed_by=_names(path, claim_id, table, "claimed_by"),
         sources=_names(path, claim_id, table, "sources"),
-        told=_record(path, f"{claim_id}.told", table.get("told"), guard),
+        claimed=_record(path, f"{claim_id}.claimed", table.get("claimed"), guard),
         facts=facts,
     )
 
@@ -99,7 +99,7 @@ def _names(path: Path, claim_id: str, table: Mapping[str, Any], key: str) -> tup
 def claim_problems(claims: Mapping[str, ClaimRecord], known: set[str]) -> Iterator[Problem]:
     """Check that the texts and primary sources of every claim are described."""
     for claim in claims.values():
-        for key, names in (("told_by", claim.told_by), ("sources", claim.sources)):
+        for key, names in (("claimed_by", claim.claimed_by), ("sources", claim.sources)):
             for name in names:
                 if name not in known:
                     yield Problem(
@@ -108,15 +108,18 @@ def claim_problems(claims: Mapping[str, ClaimRecord], known: set[str]) -> Iterat
                         message=f"unknown source {name!r}",
                         remedy=offer(name, sorted(known)),
                     )
-        if not claim.told_by:
+        if not claim.claimed_by:
             yield Problem(
                 file="claims.toml",
-                key=f"{claim.id}.told_by",
-                message="nobody tells it",
+                key=f"{claim.id}.claimed_by",
+                message="nobody is named as its source",
                 remedy="name the text",
             )
-        if claim.told.unit != claim.unit:
-            message = f"told in {claim.told.unit!r}, compared in {claim.unit!r}"
+        if claim.claimed.unit != claim.unit:
+            message = f"claimed in {claim.claimed.unit!r}, compared in {claim.unit!r}"
             yield Problem(
-                file="claims.toml", key=f"{claim.id}.told.unit", message=message, remedy="convert"
+                file="claims.toml",
+                key=f"{claim.id}.claimed.unit",
+                message=message,
+                remedy="convert",
             )

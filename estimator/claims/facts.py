@@ -29,13 +29,13 @@ class Facts:
         return as_uncertain(self.claim.facts[key], key)
 
     @property
-    def told(self) -> float:
-        """The figure as told, in the unit of the claim."""
-        return self.claim.told.value
+    def claimed(self) -> float:
+        """The figure as claimed, in the unit of the claim."""
+        return self.claim.claimed.value
 
 
 def as_uncertain(record: Record, source: str) -> Uncertain:
-    """Read a record with the range around its value; a side that is not told is the value."""
+    """Read a record with the range around its value; a side without a bound is the value."""
     low = record.value if record.low is None else record.low
     high = record.value if record.high is None else record.high
     if low == high:

@@ -94,11 +94,11 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A claim as told, with what its recomputation finds, its tellers and primary sources."""
+    """A claim with its recomputation, who made it, and the primary sources."""
 
     record: ClaimRecord
     finding: Finding
-    told_by: tuple[Source, ...]
+    claimed_by: tuple[Source, ...]
     sources: tuple[Source, ...]
 
     @cached_property
@@ -108,8 +108,8 @@ class Claim:
 
     @property
     def factor(self) -> float:
-        """The recomputed figure over the one as told [1]."""
-        return self.interval.mid / self.record.told.value
+        """The recomputed figure over the claimed one [1]."""
+        return self.interval.mid / self.record.claimed.value
 
     @cached_property
     def verdict(self) -> str:
@@ -117,8 +117,8 @@ class Claim:
         if self.finding.refusal is not None:
             return UNCHECKED
         met = all(assumption.met for assumption in self.finding.assumptions)
-        told = self.record.told.value
-        return verdict(told, self.record.relation, self.interval, assumptions_met=met)
+        claimed = self.record.claimed.value
+        return verdict(claimed, self.record.relation, self.interval, assumptions_met=met)
 
     @property
     def verdict_text(self) -> str:
@@ -148,12 +148,12 @@ class Claim:
             "id": record.id,
             "title": record.title,
             "as_told": record.as_told,
-            "source": [source.title for source in self.told_by],
+            "source": [source.title for source in self.claimed_by],
             "told": {
-                "value": record.told.value,
+                "value": record.claimed.value,
                 "unit": record.unit,
                 "relation": record.relation,
-                "basis": record.told.basis,
+                "basis": record.claimed.basis,
             },
             "recomputed": {
                 "quantity": record.quantity,

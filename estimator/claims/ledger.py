@@ -45,8 +45,8 @@ def claim(claim_id: str, catalog: Catalog) -> Claim:
 
     Examples
     --------
-    >>> told = claim("dqn-atari", Catalog.open())
-    >>> told.verdict, round(told.interval.mid, 1)
+    >>> found = claim("dqn-atari", Catalog.open())
+    >>> found.verdict, round(found.interval.mid, 1)
     ('holds', 38.6)
     """
     if claim_id not in RECOMPUTED:
@@ -55,7 +55,7 @@ def claim(claim_id: str, catalog: Catalog) -> Claim:
     return Claim(
         record=record,
         finding=RECOMPUTED[claim_id](Facts(record, catalog)),
-        told_by=tuple(catalog.source(name) for name in record.told_by),
+        claimed_by=tuple(catalog.source(name) for name in record.claimed_by),
         sources=tuple(catalog.source(name) for name in record.sources),
     )
 

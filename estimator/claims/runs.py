@@ -131,7 +131,7 @@ def alphago_lee(facts: Facts) -> Finding:
                 "take {each} for each of the 1,378 chips.",
                 low=human(float(low), "W"),
                 high=human(float(high), "W"),
-                each=human(facts.told / 1378, "W"),
+                each=human(facts.claimed / 1378, "W"),
             ),
             say(
                 "The contrast stays: about {ratio} brains. A game of {hours} took the machine "
@@ -309,7 +309,7 @@ def brain_20w(facts: Facts) -> Finding:
     scenario = Scenario(
         device_hours=facts["childhood_years"] * H_PER_YEAR, hardware="human-brain", devices=1.0
     )
-    childhood_kwh = facts.told * facts["childhood_years"] * H_PER_YEAR / W_PER_KW
+    childhood_kwh = facts.claimed * facts["childhood_years"] * H_PER_YEAR / W_PER_KW
     gpt3_kwh = facts.catalog.preset("gpt-3").as_run["energy_kwh"].value
     equivalent = facts.catalog.device("human-brain").peaks["equivalent"]
     low_rate, high_rate = equivalent.low or 0.0, equivalent.high or 0.0

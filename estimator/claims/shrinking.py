@@ -64,7 +64,7 @@ def quantization(facts: Facts) -> Finding:
                     high=percent(few.high),
                     sources=short(few.sources),
                 ),
-                met=few.high <= facts.told,
+                met=few.high <= facts.claimed,
             ),
         ),
         figures=(
@@ -269,32 +269,32 @@ def transfer_learning(facts: Facts) -> Finding:
 def datasets(facts: Facts) -> Finding:
     """The size of data sets."""
     sets = {
-        "ImageNet": ("imagenet_images", "imagenet_told", "images"),
-        "Open Images": ("openimages_images", "openimages_told", "images"),
-        "WMT 2014": ("translation_sentences", "translation_told", "sentences"),
-        "LibriSpeech": ("librispeech_h", "librispeech_told", "hours"),
+        "ImageNet": ("imagenet_images", "imagenet_claimed", "images"),
+        "Open Images": ("openimages_images", "openimages_claimed", "images"),
+        "WMT 2014": ("translation_sentences", "translation_claimed", "sentences"),
+        "LibriSpeech": ("librispeech_h", "librispeech_claimed", "hours"),
     }
     apart = {
-        name: max(facts[counted] / facts[told], facts[told] / facts[counted])
-        for name, (counted, told, _) in sets.items()
+        name: max(facts[counted] / facts[claimed], facts[claimed] / facts[counted])
+        for name, (counted, claimed, _) in sets.items()
     }
     worst = max(apart, key=lambda name: apart[name])
-    counted, told, unit = sets[worst]
-    right = [name for name in sets if apart[name] <= facts.told]
+    counted, claimed, unit = sets[worst]
+    right = [name for name in sets if apart[name] <= facts.claimed]
     scenario = Scenario(preset="imagenet", hardware="v100", devices=8.0)
     one_pass = answer_scenario(scenario, facts.catalog).estimate
     return Finding(
         value=Uncertain(apart[worst]),
         formula=say(
-            "{worst}: {counted} / {told} {unit} = {factor}",
+            "{worst}: {counted} / {claimed} {unit} = {factor}",
             worst=worst,
             counted=_millions(facts[counted]),
-            told=_millions(facts[told]),
+            claimed=_millions(facts[claimed]),
             unit=unit,
             factor=short(apart[worst]),
         ),
         why=(
-            say("{right} are as told, within a tenth.", right=", ".join(right)),
+            say("{right} are as claimed, within a tenth.", right=", ".join(right)),
             say(
                 "For translation no corpus of 30 million is meant for sure: English to French has "
                 "{french}, English to German {german}.",
@@ -311,7 +311,7 @@ def datasets(facts: Facts) -> Finding:
         ),
         figures=(
             *(
-                Figure(name=f"{name} over its size as told", unit="1", value=Uncertain(factor))
+                Figure(name=f"{name} over its size as claimed", unit="1", value=Uncertain(factor))
                 for name, factor in apart.items()
             ),
             Figure(

@@ -1,12 +1,12 @@
 """Does a claim hold: a verdict computed from figures alone.
 
-    holds              the figure as told is met, and so is every assumption behind it
+    holds              the figure as claimed is met, and so is every assumption behind it
     holds-if           it is met, but an assumption behind it is not; or the interval spans both
     off                it is not met anywhere in the interval
     cannot-be-checked  there is nothing to set it against
 
-A figure told as equal is met where it lies in the interval widened by a tenth, for figures in a
-lecture are rounded. One told as at least or at most is met where the interval lies on that side.
+A figure claimed as equal is met where it lies in the interval widened by a tenth, for figures in a
+lecture are rounded. One claimed as at least or at most is met where the interval lies on that side.
 """
 
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ class Interval:
     high: float
 
 
-def verdict(told: float, relation: str, found: Interval, *, assumptions_met: bool) -> str:
+def verdict(claimed: float, relation: str, found: Interval, *, assumptions_met: bool) -> str:
     """Judge a claim that can be checked.
 
     Parameters
     ----------
-    told : float
-        The figure as told, in the unit of the interval.
+    claimed : float
+        The figure as claimed, in the unit of the interval.
     relation : str
         "equal", "at least" or "at most".
     found : Interval
@@ -51,12 +51,12 @@ def verdict(told: float, relation: str, found: Interval, *, assumptions_met: boo
     'holds-if'
     """
     if relation == "equal":
-        met = found.low / ROUNDING <= told <= found.high * ROUNDING
+        met = found.low / ROUNDING <= claimed <= found.high * ROUNDING
         sure = met
     elif relation == "at least":
-        met, sure = found.high >= told / ROUNDING, found.low >= told / ROUNDING
+        met, sure = found.high >= claimed / ROUNDING, found.low >= claimed / ROUNDING
     elif relation == "at most":
-        met, sure = found.low <= told * ROUNDING, found.high <= told * ROUNDING
+        met, sure = found.low <= claimed * ROUNDING, found.high <= claimed * ROUNDING
     else:
         raise ValueError(f"relation must be equal, at least or at most, got {relation!r}")
     if not met:

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.csv:
         print_csv([_row(one) for one in found])
     elif options.id is None:
-        header = ("claim", "as told", "recomputed", "80 % interval", "verdict")
+        header = ("claim", "as claimed", "recomputed", "80 % interval", "verdict")
         print_table(header, [_cells(one) for one in found], whole=("claim", "verdict"))
         print_line("One of them with its formula and sources: twenty-watts claims ID")
     else:
@@ -68,7 +68,7 @@ def _row(one: "Claim") -> dict[str, Any]:
     return {
         "id": record.id,
         "as_told": record.as_told,
-        "told": record.told.value,
+        "told": record.claimed.value,
         "relation": record.relation,
         "quantity": record.quantity,
         "unit": record.unit,
@@ -87,21 +87,21 @@ def _cells(one: "Claim") -> tuple[str, ...]:
     low, mid, high = (
         _shown(value, unit) for value in (one.interval.low, one.interval.mid, one.interval.high)
     )
-    told = _shown(one.record.told.value, unit)
+    claimed = _shown(one.record.claimed.value, unit)
     prefix = {"equal": "", "at least": "≥ ", "at most": "≤ "}[one.record.relation]
     interval = "exact" if low == high else f"{low} to {high}"
-    return one.record.id, prefix + told, mid, interval, _verdict(one)
+    return one.record.id, prefix + claimed, mid, interval, _verdict(one)
 
 
 def _print_one(one: "Claim") -> None:
     """Print the whole argument."""
     record = one.record
-    tellers = "; ".join(source.title for source in one.told_by)
+    speakers = "; ".join(source.title for source in one.claimed_by)
     print_line(f"{record.title}: {_verdict(one)}")
     print_line()
-    print_line(f"As told: {record.as_told}. ({tellers})")
-    _, told, mid, interval, _ = _cells(one)
-    print_line(f"Compared: {record.quantity}: told {told}, recomputed {mid} ({interval})")
+    print_line(f"Claim: {record.as_told}. ({speakers})")
+    _, claimed, mid, interval, _ = _cells(one)
+    print_line(f"Compared: {record.quantity}: claimed {claimed}, recomputed {mid} ({interval})")
     print_line(f"Formula: {one.finding.formula}")
     print_line()
     for phrase in one.reasons():

@@ -11,7 +11,7 @@ from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.gaussian_process import Components, Conditions, Evidence
 from estimator.calibration.next_run import Runs, doubt, doubts_left
 from estimator.calibration.next_run_candidates import best_of_each_way, formats, next_runs
-from estimator.calibration.posterior import cell, cells, main_cell, precisions_told, residuals
+from estimator.calibration.posterior import cell, cells, main_cell, measured_precisions, residuals
 from estimator.calibration.utilization_evidence import Measured, Target
 from estimator.catalog import Catalog
 from estimator.cli import build_parser
@@ -199,8 +199,8 @@ def test_a_cell_is_what_an_estimate_would_take():
 
 def test_the_measured_formats_come_first_and_the_most_measured_cell_is_the_main_one():
     here = known(*several())
-    assert precisions_told(here, H100)[:2] == ["bf16", "tf32"]
-    assert set(precisions_told(here, H100)) == set(formats(H100))
+    assert measured_precisions(here, H100)[:2] == ["bf16", "tf32"]
+    assert set(measured_precisions(here, H100)) == set(formats(H100))
     assert (main_cell(here, H100).group, main_cell(here, H100).precision) == ("decoder", "bf16")
     assert main_cell(known(), H100) is None
 

@@ -47,12 +47,12 @@ def test_every_claim_of_the_texts_is_recomputed():
 
 
 def test_gpt3_takes_355_years_and_4_6_million_dollars_on_a_v100():
-    told = CLAIMS["gpt3-v100"]
-    assert told.interval.mid == pytest.approx(355, abs=0.5)
-    cost = told.finding.figures[0].interval.mid
+    found = CLAIMS["gpt3-v100"]
+    assert found.interval.mid == pytest.approx(355, abs=0.5)
+    cost = found.finding.figures[0].interval.mid
     assert cost == pytest.approx(4.6e6, rel=0.02)
-    assert told.verdict == "holds-if"
-    days = next(one for one in told.finding.figures if "10,000" in one.name).interval.mid
+    assert found.verdict == "holds-if"
+    days = next(one for one in found.finding.figures if "10,000" in one.name).interval.mid
     assert days == pytest.approx(14.8, abs=0.05)
 
 
@@ -83,27 +83,27 @@ def test_quantum_volume_is_refused_with_a_reason():
 
 @pytest.mark.parametrize("claim_id", IDS)
 def test_a_claim_has_figure_interval_verdict_reason_and_sources(claim_id):
-    told = CLAIMS[claim_id]
-    bounds = told.interval
+    found = CLAIMS[claim_id]
+    bounds = found.interval
     assert 0 < bounds.low <= bounds.mid <= bounds.high < math.inf
-    assert told.verdict in VERDICTS
-    assert told.sources and told.told_by and told.reasons()
-    assert told.factor == pytest.approx(bounds.mid / told.record.told.value)
-    written = json.dumps(told.as_json())
-    assert "to do" not in written.lower() and "{" not in str(told.finding.formula)
+    assert found.verdict in VERDICTS
+    assert found.sources and found.claimed_by and found.reasons()
+    assert found.factor == pytest.approx(bounds.mid / found.record.claimed.value)
+    written = json.dumps(found.as_json())
+    assert "to do" not in written.lower() and "{" not in str(found.finding.formula)
 
 
 @pytest.mark.parametrize("claim_id", [one for one in IDS if CLAIMS[one].finding.scenario])
 def test_the_link_opens_the_scenario_it_promises(claim_id):
-    told = CLAIMS[claim_id]
-    scenario, notices = from_link(dict(parse_qsl(told.link.removeprefix("?"))))
+    found = CLAIMS[claim_id]
+    scenario, notices = from_link(dict(parse_qsl(found.link.removeprefix("?"))))
     assert notices == []
-    assert scenario == told.finding.scenario
+    assert scenario == found.finding.scenario
     estimate = answer_scenario(scenario, CATALOG).estimate
-    promise = told.finding.promise
+    promise = found.finding.promise
     if promise is not None:
         opened = float(np.asarray(estimate[promise.quantity].mid)) * promise.factor
-        assert opened == pytest.approx(told.interval.mid, rel=2e-3)
+        assert opened == pytest.approx(found.interval.mid, rel=2e-3)
 
 
 def test_the_promised_figures_are_those_of_most_scenarios():
@@ -119,28 +119,28 @@ def test_an_unknown_claim_is_refused_with_the_nearest():
 figures = st.floats(min_value=1e-6, max_value=1e6)
 
 
-@given(told=figures, mid=figures, spread=st.floats(min_value=1.0, max_value=100.0))
-def test_a_verdict_does_not_depend_on_the_unit(told, mid, spread):
+@given(claimed=figures, mid=figures, spread=st.floats(min_value=1.0, max_value=100.0))
+def test_a_verdict_does_not_depend_on_the_unit(claimed, mid, spread):
     found = Interval(low=mid / spread, mid=mid, high=mid * spread)
     scaled = Interval(low=1e3 * found.low, mid=1e3 * mid, high=1e3 * found.high)
     for relation in ("equal", "at least", "at most"):
-        one = verdict(told, relation, found, assumptions_met=True)
-        assert one == verdict(1e3 * told, relation, scaled, assumptions_met=True) or _edge(
-            told, found
+        one = verdict(claimed, relation, found, assumptions_met=True)
+        assert one == verdict(1e3 * claimed, relation, scaled, assumptions_met=True) or _edge(
+            claimed, found
         )
 
 
-def _edge(told, found):
+def _edge(claimed, found):
     """Rounding decides at the very bound of what is met."""
     bounds = [bound * factor for bound in (found.low, found.high) for factor in (1.1, 1 / 1.1)]
-    return any(told == pytest.approx(bound, rel=1e-9) for bound in bounds)
+    return any(claimed == pytest.approx(bound, rel=1e-9) for bound in bounds)
 
 
-@given(told=figures, mid=figures)
-def test_an_unmet_assumption_never_makes_a_claim_hold(told, mid):
+@given(claimed=figures, mid=figures)
+def test_an_unmet_assumption_never_makes_a_claim_hold(claimed, mid):
     found = Interval(low=mid, mid=mid, high=mid)
     for relation in ("equal", "at least", "at most"):
-        assert verdict(told, relation, found, assumptions_met=False) in ("holds-if", "off")
+        assert verdict(claimed, relation, found, assumptions_met=False) in ("holds-if", "off")
 
 
 def test_the_command_prints_all_claims_and_one(capsys):
@@ -153,8 +153,8 @@ def test_the_command_prints_all_claims_and_one(capsys):
         set(one["recomputed"]) == {"quantity", "unit", "low", "mid", "high"} for one in listed
     )
     assert main(["claims", "gpt3-v100"]) == 0
-    told = capsys.readouterr().out
-    assert "314 ZFLOP / 28 TFLOP/s = 355 years" in told and "4.67 M$" in told
+    shown = capsys.readouterr().out
+    assert "314 ZFLOP / 28 TFLOP/s = 355 years" in shown and "4.67 M$" in shown
     assert main(["claims"]) == 0
     assert "off by ×12.9" in capsys.readouterr().out
     assert main(["claims", "--csv"]) == 0

@@ -117,7 +117,7 @@ def test_where_nothing_was_measured_the_page_teaches_how_and_shows_the_shipped_e
 
 def test_a_device_that_nobody_measured_is_told_by_published_runs_alone():
     page = opened("device=b200&precision=bf16")
-    assert "Nothing is measured on NVIDIA B200" in text(page)
+    assert "Nothing measured on NVIDIA B200" in text(page)
     assert len(alts(page)) == 1
     assert "unmeasured" in alts(page)[0]
     assert "at least two timings" in text(page)
@@ -129,18 +129,17 @@ def test_several_runs_are_told_as_the_fit_tells_them():
     known, device = h100()
     found = {one.group: one for one in cells(known, device, "bf16")}
     assert "On NVIDIA H100" in text(page)
-    assert (
-        f"11 timings from 2 measured runs point to {percent(float(found['decoder'].now.mid))}"
-        in (text(page).replace("\N{NO-BREAK SPACE}", " "))
-    )
+    share = percent(float(found["decoder"].now.mid))
+    sentence = text(page).replace("\N{NO-BREAK SPACE}", " ")
+    assert f"11 timings from 2 measured runs put utilization at {share}" in sentence
     picture, power, scatter = alts(page)
     for one in power_cells(known, device, "bf16"):
         assert calibrate_tables.power_label(one) in power
     for one in found.values():
         assert calibrate_tables.cell_label(one) in picture
     assert scatter.startswith("11 timings")
-    assert "Power at work 640 W" in text(page)
-    assert "at rest 72 W" in text(page)
+    assert "Power under load 640 W" in text(page)
+    assert "idle 72 W" in text(page)
 
 
 def test_the_list_tells_states_trust_and_what_disturbed():
@@ -171,8 +170,8 @@ def test_energy_that_was_only_modelled_is_told_as_such():
 def test_simulated_runs_teach_nothing():
     store(measured("r-stub", steps(0.9), simulated=True))
     page = opened("device=h100-sxm")
-    assert "Nothing is measured on NVIDIA H100" in text(page)
-    assert "they teach nothing" in text(page)
+    assert "Nothing measured on NVIDIA H100" in text(page)
+    assert "they are not used" in text(page)
 
 
 def test_a_run_that_goes_on_is_shown_with_its_power_energy_and_state():

@@ -12,9 +12,9 @@ from estimator.web.shared.charts import Look
 from estimator.web.shared.tables import (
     COMPARED,
     devices_table,
-    doubts_table,
     other_devices,
     parts_table,
+    uncertainty_table,
 )
 
 CATALOG = Catalog.open()
@@ -27,7 +27,7 @@ LOOKS = [Look(), Look(dark=True), Look(scale=1.4)]
 
 def specifications(look):
     yield charts.energy_by_part(parts_table(ANSWER), look)
-    yield charts.quantity_by_doubt(doubts_table(ANSWER), look, "energy_kwh")
+    yield charts.quantity_by_source(uncertainty_table(ANSWER), look, "energy_kwh")
     for quantity in COMPARED:
         yield charts.quantity_by_device(devices_table(ANSWERS, quantity), look, quantity)
 
@@ -80,7 +80,7 @@ def test_own_device_differs_in_colour_and_in_shape():
 
 @pytest.mark.parametrize("look", LOOKS, ids=["light", "dark", "large"])
 def test_text_is_legible_and_has_the_ink_of_the_page(look):
-    spec = charts.frozen(charts.quantity_by_doubt(doubts_table(ANSWER), look, "energy_kwh"))
+    spec = charts.frozen(charts.quantity_by_source(uncertainty_table(ANSWER), look, "energy_kwh"))
     text = next(layer for layer in spec["layer"] if layer["mark"]["type"] == "text")
     assert text["mark"]["fontSize"] >= 16 * look.scale
     assert text["mark"]["color"] == (charts.DARK if look.dark else charts.LIGHT)["ink"]

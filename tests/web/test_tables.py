@@ -10,12 +10,12 @@ from estimator.web.shared.tables import (
     between,
     credit,
     devices_table,
-    doubted,
-    doubts_table,
     inputs_table,
     other_devices,
     parts_table,
     results_table,
+    uncertain_quantity,
+    uncertainty_table,
 )
 from tests.measured_runs import several, store
 
@@ -46,18 +46,18 @@ def test_without_known_power_there_are_no_parts():
         scenario = Scenario(flop=1e20, hardware=device.id, precision=next(iter(device.peaks)))
         answer = answer_scenario(scenario, CATALOG)
         assert parts_table(answer).empty
-        assert doubted(answer) == "device_hours"
-        assert not doubts_table(answer).empty
+        assert uncertain_quantity(answer) == "device_hours"
+        assert not uncertainty_table(answer).empty
 
 
-def test_doubts_are_sorted_and_share_the_whole(answer):
-    table = doubts_table(answer)
+def test_sources_of_uncertainty_are_sorted_and_share_the_whole(answer):
+    table = uncertainty_table(answer)
     assert list(table["share"]) == sorted(table["share"], reverse=True)
     assert table["share"].sum() == pytest.approx(1.0, abs=0.01)
 
 
-def test_one_doubt_alone_is_narrower_than_all_together(answer):
-    table = doubts_table(answer)
+def test_one_source_alone_is_narrower_than_all_together(answer):
+    table = uncertainty_table(answer)
     low, high = answer.estimate["energy_kwh"].interval(answer.level)
     assert (table["energy_kwh_low"] >= low).all()
     assert (table["energy_kwh_high"] <= high).all()
@@ -97,13 +97,13 @@ def test_devices_are_sorted_with_one_own(answer, quantity):
     assert (table["base"] <= table[f"{quantity}_low"]).all() and (table["base"] > 0).all()
     for row in table.to_dict("records"):
         span = between(quantity, row[f"{quantity}_low"], row[f"{quantity}_high"])
-        assert row["told"] == f"{row['label']} ({span})", "the pointer tells the interval"
+        assert row["text"] == f"{row['label']} ({span})", "the tooltip shows the interval"
 
 
 def test_every_input_that_was_not_said_names_its_source(answer):
     table = inputs_table(answer, CATALOG)
     assert set(table["key"]) == set(answer.inputs)
-    looked_up = table[table["basis"] != "you said so"]
+    looked_up = table[table["basis"] != "given"]
     assert (looked_up["title"] != "").all() and (looked_up["publisher"] != "").all()
 
 
@@ -121,5 +121,5 @@ def test_what_measured_runs_corrected_names_these_as_its_source(tmp_path, monkey
     for key in ("utilization", "device_power_w"):
         assert table.loc[key, "basis"] == "calibrated"
         assert table.loc[key, "title"] == told
-    assert table.loc["utilization.prior", "input"] == "utilization before the runs"
+    assert table.loc["utilization.prior", "input"] == "utilization before calibration"
     assert "measured runs (2026)" in credit(calibrated, CATALOG, ("utilization",))

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import streamlit as st
 
 from estimator.calibration.correction import Known
-from estimator.calibration.posterior import precisions_told
+from estimator.calibration.posterior import measured_precisions
 from estimator.web.estimate.inputs import DEFAULT
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.url_state import Query, State
@@ -43,7 +43,7 @@ def measured_devices(known: Known) -> list[str]:
 
 def usual_precision(known: Known, device: str) -> str:
     """Return the number format that was measured most, else the one to train in."""
-    return precisions_told(known, known.catalog.device(device))[0]
+    return measured_precisions(known, known.catalog.device(device))[0]
 
 
 def usual(known: Known, state: State) -> Choice:
@@ -67,11 +67,11 @@ def read(query: Mapping[str, str], known: Known, state: State) -> tuple[Choice, 
     device = default.device
     if "device" in query:
         found = known.catalog.find_device(query["device"])
-        if found is None or not precisions_told(known, known.catalog.device(found)):
+        if found is None or not measured_precisions(known, known.catalog.device(found)):
             notices.append(f"device is {shortened(query['device'])}, which is not known to train")
         else:
             device = found
-    formats = precisions_told(known, known.catalog.device(device))
+    formats = measured_precisions(known, known.catalog.device(device))
     precision = query.get("precision", formats[0])
     if precision not in formats:
         notices.append(
@@ -107,7 +107,7 @@ class ChoiceCodec:
     def gather(self, state: State, last: Choice) -> Choice:
         """What the widgets ask for; a format that the device has not gives way to its usual one."""
         known, device = self.known(), state[KEYS["device"]]
-        formats = precisions_told(known, known.catalog.device(device))
+        formats = measured_precisions(known, known.catalog.device(device))
         precision = state.get(KEYS["precision"])
         if precision not in formats:
             precision = state[KEYS["precision"]] = formats[0]

@@ -24,7 +24,7 @@ SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4])
 TOOLTIP = {
     "timing": "what",
-    "told": "share of the peak",
+    "text": "share of the peak",
     "disturbed": "disturbed by",
     "run": "run",
 }
@@ -85,8 +85,8 @@ def _cells(look: Look, of: str) -> Spec:
         **colour,
         "scale": {"domain": list(kinds), "range": ["square", "diamond", "circle"]},
     }
-    told = [{"field": "told", "type": "nominal", "title": " "}]
-    where = {"y": y, "yOffset": offset, "tooltip": told}
+    tooltip = [{"field": "text", "type": "nominal", "title": " "}]
+    where = {"y": y, "yOffset": offset, "tooltip": tooltip}
     bars = {"x": x | {"field": "low"}, "x2": {"field": "high"}}
     text: Spec = {"type": "text", "align": "left", "baseline": "middle"}
     text |= {"fontSize": look.text_px, "font": charts.FONT, "color": colours["ink"]}
@@ -138,8 +138,10 @@ def _residuals(look: Look, groups: tuple[str, ...]) -> Spec:
     y = _share("reached", "measured (logarithmic)", LOG, log=True)
     places = [list(GROUP_NAMES.values()).index(name) for name in groups]
     series = colours["series"]
-    colour = _told_apart("group", groups, [series[place % len(series)] for place in places])
-    told = [{"field": field, "type": "nominal", "title": title} for field, title in TOOLTIP.items()]
+    colour = _distinguished("group", groups, [series[place % len(series)] for place in places])
+    tooltip = [
+        {"field": field, "type": "nominal", "title": title} for field, title in TOOLTIP.items()
+    ]
     return charts.layered(
         look,
         HEIGHT_PX,
@@ -158,8 +160,8 @@ def _residuals(look: Look, groups: tuple[str, ...]) -> Spec:
                 "x": x,
                 "y": y,
                 "color": colour,
-                "shape": _told_apart("group", groups, [SHAPES[place] for place in places]),
-                "tooltip": told,
+                "shape": _distinguished("group", groups, [SHAPES[place] for place in places]),
+                "tooltip": tooltip,
             },
         },
     )
@@ -185,8 +187,8 @@ def _courses(look: Look, names: tuple[str, ...]) -> Spec:
             "scale": {"zero": True},
             "axis": {"tickCount": 4, "grid": True},
         },
-        "color": _told_apart("component", names, colours),
-        "strokeDash": _told_apart("component", names, dashes),
+        "color": _distinguished("component", names, colours),
+        "strokeDash": _distinguished("component", names, dashes),
     }
     line = {"mark": {"type": "line", "strokeWidth": 2.5 * look.scale}, "encoding": encoding}
     if len(names) == 1:
@@ -223,7 +225,7 @@ AXES: dict[str, Spec] = {
 """Axis of before and now, by what it tells."""
 
 
-def _told_apart(field: str, names: Sequence[str], marks: Sequence[Any]) -> Spec:
+def _distinguished(field: str, names: Sequence[str], marks: Sequence[Any]) -> Spec:
     """Return a scale of colours, shapes or dashes, with one legend for all."""
     return {
         "field": field,

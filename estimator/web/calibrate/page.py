@@ -10,8 +10,8 @@ from estimator.calibration.devices import DeviceReport, device_reports
 from estimator.calibration.posterior import (
     cells,
     main_cell,
+    measured_precisions,
     power_cells,
-    precisions_told,
     residuals,
 )
 from estimator.calibration.utilization_evidence import counted
@@ -29,7 +29,7 @@ from estimator.web.shared.profiles import hardware_names, open_catalog
 from estimator.web.shared.site import TRUST, Page, controls
 from estimator.web.shared.url_state import UrlState
 
-HIDDEN = N_("not all measured runs could be read: whoever runs this server is told why")
+HIDDEN = N_("some measured runs could not be read; the server's log says why")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +102,9 @@ def _head(seen: Seen) -> None:
     observations, _ = seen.known.of(seen.device)
     cell = main_cell(seen.known, seen.device)
     if cell is None or cell.precision != seen.choice.precision:
-        told = cells(seen.known, seen.device, seen.choice.precision)
-        told = sorted(told, key=lambda one: -len(one.observations))
-        cell = told[0] if told else None
+        found = cells(seen.known, seen.device, seen.choice.precision)
+        found = sorted(found, key=lambda one: -len(one.observations))
+        cell = found[0] if found else None
     runs = {one.run.id: one.run for one in observations}
     measured = power_cells(seen.known, seen.device, seen.choice.precision)
     if seen.frame.show == "power" and measured:
@@ -119,7 +119,9 @@ def _head(seen: Seen) -> None:
     if not any(run.id in runs for run in seen.own):
         example = " They came with the program."
         if all(run.host != seen.known.measured.host for run in runs.values()):
-            example = " They came with the program, from another machine: they tell less of yours."
+            example = (
+                " They came with the program, from another machine, so they say less about yours."
+            )
     newest = max(run.started[:10] for run in runs.values())
     style.caption(
         "Utilizations are shares of the dense peak in the profile, of a whole run whose steps are "
@@ -129,14 +131,14 @@ def _head(seen: Seen) -> None:
 
 def _report(seen: Seen) -> DeviceReport | None:
     """What was measured of the device, in figures."""
-    told = [
+    measured = [
         run
         for run in seen.runs
         if not run.simulated
         and run.state != "running"
         and any(one.hardware == seen.device.id for one in run.devices)
     ]
-    return _reported(told, seen.device.id)
+    return _reported(measured, seen.device.id)
 
 
 @st.cache_resource(
@@ -174,22 +176,22 @@ def _picture(seen: Seen) -> None:
     st.subheader("Before and after measuring", anchor=False)
     found = cells(seen.known, seen.device, seen.choice.precision)
     if not found:
-        style.caption("The utilization of this device is beyond doubt: there is nothing to learn.")
+        style.caption("The utilization of this device is exact, so there is nothing to measure.")
         return
     if seen.frame.slide:
         found = [one for one in found if one.observations] or found
     else:
         st.segmented_control(
             "Number format",
-            precisions_told(seen.known, seen.device),
+            measured_precisions(seen.known, seen.device),
             required=True,
             key=address.KEYS["precision"],
             label_visibility="collapsed",
         )
     charts.draw_cells(tables.cells_table(found), seen.frame.look, words.alt_of_cells(found))
     style.caption(
-        f"{seen.device.name} in {seen.choice.precision}. A measured row tells steps like the "
-        "middle ones measured; what was measured in another format or kind of work tells it less."
+        f"{seen.device.name} in {seen.choice.precision}. A measured row applies to steps like the "
+        "median of those measured; measurements in another format or kind of work count less."
     )
 
 
@@ -199,7 +201,7 @@ def _power(seen: Seen) -> None:
     found = power_cells(seen.known, seen.device, seen.choice.precision)
     if not found:
         style.caption(
-            f"No meter has measured the power of {seen.device.name} at work in "
+            f"No meter has measured the power of {seen.device.name} under load in "
             f"{seen.choice.precision}: what is modelled from the load does not count."
         )
         return
@@ -241,14 +243,14 @@ def _runs(seen: Seen) -> None:
     st.dataframe(
         table, column_config=COLUMNS, hide_index=True, key="calibrate_runs", placeholder=""
     )
-    told = "A click on a column sorts it. "
+    caption = "A click on a column sorts it. "
     if any(run.simulated for run in seen.runs):
-        told += (
-            "Simulated runs were made with a stub in the place of a device: they teach nothing. "
+        caption += (
+            "Simulated runs were made with a stub in the place of a device: they are not used. "
         )
     style.caption(
-        told + "Energy is that of the components measured, or of those modelled from the load "
-        "where none was; the column of meters tells which."
+        caption + "Energy is that of the components measured, or of those modelled from the load "
+        "where none was; the meters column says which."
     )
 
 
@@ -292,7 +294,9 @@ def _offered() -> list[str]:
     """Ids of devices to choose from: the measured ones, then all that train."""
     known = known_runs(open_catalog())
     first = address.measured_devices(known)
-    rest = (name for name in hardware_names() if precisions_told(known, known.catalog.device(name)))
+    rest = (
+        name for name in hardware_names() if measured_precisions(known, known.catalog.device(name))
+    )
     return list(dict.fromkeys([*first, st.session_state[address.KEYS["device"]], *rest]))
 
 

@@ -26,11 +26,11 @@ GROUP_NAMES = {
     "other": "other networks",
 }
 
-POWER_NAMES = {**GROUP_NAMES, "other": "other or untold work"}
+POWER_NAMES = {**GROUP_NAMES, "other": "other or unspecified work"}
 """The same for power, which also runs tell of which nobody said what they did."""
 
 HERE, ELSEWHERE, SHIPPED = "here", "elsewhere", "shipped example"
-CELL_COLUMNS = ["row", "what", "slot", "low", "mid", "high", "label", "told"]
+CELL_COLUMNS = ["row", "what", "slot", "low", "mid", "high", "label", "text"]
 POINTS = 150
 """Points of a line: enough for its width."""
 
@@ -39,7 +39,7 @@ def cells_table(cells: Sequence[Cell]) -> pd.DataFrame:
     """Before, now and every timing of each kind of network.
 
     Columns: row, what (one of `BEFORE`, `NOW`, `MEASURED`), slot (where in the row), low, mid,
-    high (shares of the peak [1]), label (at the first entry of a row), told.
+    high (shares of the peak [1]), label (at the first entry of a row), text.
     """
     rows: list[tuple[str, str, str, float, float, float, str, str]] = []
     for cell in cells:
@@ -47,11 +47,11 @@ def cells_table(cells: Sequence[Cell]) -> pd.DataFrame:
         for what, quantity in ((BEFORE, cell.before), (NOW, cell.now)):
             low, high = (float(bound) for bound in quantity.interval())
             mid, label = float(quantity.mid), cell_label(cell) if what == BEFORE else ""
-            told = f"{what}: {percent(mid)} ({percent(low)} to {percent(high)})"
-            rows.append((name, what, what, low, mid, high, label, told))
+            text = f"{what}: {percent(mid)} ({percent(low)} to {percent(high)})"
+            rows.append((name, what, what, low, mid, high, label, text))
         for one in cell.observations:
-            at, told = one.reached, f"{one.timing.label or one.run.id}: {percent(one.reached)}"
-            rows.append((name, MEASURED, NOW, at, at, at, "", told))
+            at, text = one.reached, f"{one.timing.label or one.run.id}: {percent(one.reached)}"
+            rows.append((name, MEASURED, NOW, at, at, at, "", text))
     return pd.DataFrame(rows, columns=CELL_COLUMNS)
 
 
@@ -75,8 +75,8 @@ def power_table(cells: Sequence[PowerCell]) -> pd.DataFrame:
         for what, quantity in ((BEFORE, cell.before), (NOW, cell.now)):
             low, high = (float(bound) for bound in quantity.interval())
             mid, label = float(quantity.mid), power_label(cell) if what == BEFORE else ""
-            told = f"{what}: {human(mid, 'W')} ({power_span(quantity)})"
-            rows.append((name, what, what, low, mid, high, label, told))
+            text = f"{what}: {human(mid, 'W')} ({power_span(quantity)})"
+            rows.append((name, what, what, low, mid, high, label, text))
         for one in cell.observations:
             at, run = one.power_w, one.timing.label or one.run.id
             rows.append((name, MEASURED, NOW, at, at, at, "", f"{run}: {human(at, 'W')}"))
@@ -106,7 +106,7 @@ def power_span(quantity: Uncertain) -> str:
 def residuals_table(residuals: Iterable[Residual]) -> pd.DataFrame:
     """Each timing: predicted by the others (low, mid, high), reached, and what it was.
 
-    Columns: predicted, low, high, reached (shares of the peak [1]), group, timing, run, told,
+    Columns: predicted, low, high, reached (shares of the peak [1]), group, timing, run, text,
     disturbed.
     """
     return pd.DataFrame(
@@ -119,7 +119,7 @@ def residuals_table(residuals: Iterable[Residual]) -> pd.DataFrame:
                 "group": GROUP_NAMES[group_of(one)],
                 "timing": one.observation.timing.label or "steps of a run",
                 "run": f"{one.observation.run.id}, {one.observation.timing.precision}",
-                "told": f"{percent(one.observation.reached)} measured, "
+                "text": f"{percent(one.observation.reached)} measured, "
                 f"{percent(one.mid)} predicted ({percent(one.low)} to {percent(one.high)})",
                 "disturbed": ", ".join(one.observation.reasons) or "nothing",
             }
@@ -150,10 +150,10 @@ def runs_table(runs: Sequence[MeasuredRun], own: Iterable[str], host: str) -> pd
             "started": pd.Timestamp(run.started),
             "state": f"{run.state}, simulated" if run.simulated else run.state,
             "device": ", ".join(dict.fromkeys(one.hardware or one.name for one in run.devices)),
-            "work": work_told(run),
+            "work": work_text(run),
             "wall_min": None if run.state == "running" else run.wall_s / 60.0,
             "energy_wh": _energy_wh(run.energy),
-            "meters": meters_told(run.energy),
+            "meters": meters_text(run.energy),
             "disturbed": "; ".join(disturbances(run)),
             "where": _where(run, stored, host),
             "label": run.label or "",
@@ -164,7 +164,7 @@ def runs_table(runs: Sequence[MeasuredRun], own: Iterable[str], host: str) -> pd
     return pd.DataFrame(rows)
 
 
-def work_told(run: MeasuredRun) -> str:
+def work_text(run: MeasuredRun) -> str:
     """Kinds of work of a run with their number formats.
 
     The whole of a run of which nobody said what it did is told by its origin alone.
@@ -173,14 +173,14 @@ def work_told(run: MeasuredRun) -> str:
     for one in run.timings:
         if one.what == "training":
             found.setdefault(one.kind or "training", []).append(one.precision or "")
-    told = [f"{kind} ({', '.join(filter(None, dict.fromkeys(f)))})" for kind, f in found.items()]
+    parts = [f"{kind} ({', '.join(filter(None, dict.fromkeys(f)))})" for kind, f in found.items()]
     origin = {"bench": "benchmark", "run": "command", "script": "script"}.get(
         run.origin, run.origin
     )
-    return f"{origin}: {', '.join(told)}" if told else origin
+    return f"{origin}: {', '.join(parts)}" if parts else origin
 
 
-def meters_told(energy: Iterable[Energy]) -> str:
+def meters_text(energy: Iterable[Energy]) -> str:
     """Which meter told the energy of each component, and how far it can be trusted."""
     return "; ".join(
         f"{one.component} {human(one.energy_kwh * 1e3, 'Wh')}: {TRUST[one.trust]} ({one.meter})"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from estimator.calibration.devices import DeviceReport, Span
-from estimator.calibration.next_run_candidates import Worth, told_factor
+from estimator.calibration.next_run_candidates import Worth, factor_text
 from estimator.calibration.posterior import Cell, PowerCell, Residual
 from estimator.catalog import Device
 from estimator.core.uncertainty import Uncertain
@@ -33,7 +33,7 @@ WORK_NAMES = {
     "other": "another network",
 }
 
-POWER_WORK_NAMES = {**WORK_NAMES, "other": "other or untold work"}
+POWER_WORK_NAMES = {**WORK_NAMES, "other": "other or unspecified work"}
 
 COMMANDS = (
     ("Measure this machine, about ten minutes:", "twenty-watts calibrate bench"),
@@ -51,7 +51,7 @@ Card = tuple[str, str, str, str, tuple[str, ...]]
 
 
 def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
-    """Tell in one sentence what is known of a device, as HTML."""
+    """State in one sentence what is known of a device, as HTML."""
     name = f"<b>{escape(device.name)}</b>"
     if cell is None:
         return f"{name} has no utilization to measure."
@@ -59,28 +59,28 @@ def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
     before, now = (_unbroken(float(one.mid)) for one in (cell.before, cell.now))
     if not timings:
         return (
-            f"Nothing is measured on {name} yet: published runs point to <b>{before}</b> of the "
-            f"peak for {work}."
+            f"Nothing measured on {name} yet: published runs put utilization at "
+            f"<b>{before}</b> of the peak for {work}."
         )
-    told = (
+    timed = (
         f"<b>{timings} timing{'s' * (timings > 1)}</b> from {runs} measured run{'s' * (runs > 1)}"
     )
     return (
-        f"On {name}, {told} point to <b>{now}</b> of the peak for {work}; published runs alone "
-        f"point to {before}."
+        f"On {name}, {timed} put utilization at <b>{now}</b> of the peak for {work}; "
+        f"published runs alone put it at {before}."
     )
 
 
 def power_sentence(device: Device, cell: PowerCell) -> str:
-    """Tell in one sentence what is known of the power of a device, as HTML."""
+    """State in one sentence what is known of the power of a device, as HTML."""
     count = len(cell.observations)
     before, now = (
         human(float(one.mid), "W").replace(" ", "&nbsp;") for one in (cell.before, cell.now)
     )
     return (
-        f"On <b>{escape(device.name)}</b>, <b>{count} reading{'s' * (count > 1)}</b> of the power "
-        f"at work on {POWER_WORK_NAMES[cell.group]} point to <b>{now}</b>; its profile alone "
-        f"points to {before}."
+        f"On <b>{escape(device.name)}</b>, <b>{count} reading{'s' * (count > 1)}</b> of "
+        f"power under load on {POWER_WORK_NAMES[cell.group]} put it at <b>{now}</b>; its profile "
+        f"alone puts it at {before}."
     )
 
 
@@ -99,11 +99,11 @@ def cards(cell: Cell, report: DeviceReport | None) -> Iterator[Card]:
     yield "interval", "Interval", narrower, widths, ("upper bound over middle",)
     power = None if report is None else report.power_w
     if report is None or power is None:
-        why = "no meter has measured it: a modelled power does not count"
-        yield "power_w", "Power at work", "– unknown", "", (why,)
+        why = "not measured: modelled power does not count"
+        yield "power_w", "Power under load", "– unknown", "", (why,)
     else:
-        idle = () if report.idle_w is None else (f"at rest {human(report.idle_w.mid, 'W')}",)
-        yield "power_w", "Power at work", human(power.mid, "W"), _span(power), idle
+        idle = () if report.idle_w is None else (f"idle {human(report.idle_w.mid, 'W')}",)
+        yield "power_w", "Power under load", human(power.mid, "W"), _span(power), idle
 
 
 def _share(quantity: Uncertain) -> tuple[str, str]:
@@ -111,7 +111,7 @@ def _share(quantity: Uncertain) -> tuple[str, str]:
 
 
 def _width(quantity: Uncertain) -> str:
-    return told_factor(float(quantity.interval()[1] / quantity.mid))
+    return factor_text(float(quantity.interval()[1] / quantity.mid))
 
 
 def _span(span: Span) -> str:
@@ -129,7 +129,7 @@ def misses(residuals: Sequence[Residual]) -> str:
     return (
         f"Median error of the others’ prediction: {now}; of published runs alone: {before}. The "
         f"80 % interval holds {inside} of {len(residuals)}. The others are mostly of the same run, "
-        "so this tells how well sizes and kinds carry over, not how well days and machines do."
+        "so this shows how well sizes and kinds of work carry over, not days or machines."
     )
 
 
@@ -139,12 +139,12 @@ def courses(found: Sequence[Course]) -> Iterator[Card]:
         value = human(one.power_w[-1], "W") if one.power_w else "– W"
         energy = "energy not known yet"
         if one.energy_kwh is not None:
-            told = human(one.energy_kwh * 1e3, "Wh")
-            energy = f"{told} in {human_duration(one.span_s)}"
+            used = human(one.energy_kwh * 1e3, "Wh")
+            energy = f"{used} in {human_duration(one.span_s)}"
         state = [] if one.busy is None else [f"{one.busy * 100:.0f} % busy"]
         state += [] if one.temperature_c is None else [f"{one.temperature_c:.0f} °C"]
         notes = [", ".join(state)] if state else []
-        notes += [f"held down by {', '.join(one.throttled_by)}"] if one.throttled_by else []
+        notes += [f"throttled by {', '.join(one.throttled_by)}"] if one.throttled_by else []
         notes += [TRUST[one.trust]] if one.trust else []
         notes += ["simulated: no real device"] if one.simulated else []
         label = f"{one.component}, {one.name}" if one.name else one.component
@@ -153,23 +153,23 @@ def courses(found: Sequence[Course]) -> Iterator[Card]:
 
 def alt_of_courses(found: Sequence[Course]) -> str:
     """Say the lines of power in words."""
-    told = [f"{one.component} {human(one.power_w[-1], 'W')}" for one in found if one.power_w]
-    return "Power of the last minutes, now " + "; ".join(told)
+    lines = [f"{one.component} {human(one.power_w[-1], 'W')}" for one in found if one.power_w]
+    return "Power of the last minutes, now " + "; ".join(lines)
 
 
 def alt_of_cells(cells: Sequence[Cell]) -> str:
     """Say the picture in words."""
-    told = [f"{cell_label(one)}, before {percent(float(one.before.mid))}" for one in cells]
-    return "Share of the peak expected now: " + "; ".join(told)
+    lines = [f"{cell_label(one)}, before {percent(float(one.before.mid))}" for one in cells]
+    return "Share of the peak expected now: " + "; ".join(lines)
 
 
 def alt_of_power(cells: Sequence[PowerCell]) -> str:
     """Say the picture of power in words."""
-    told = [
+    lines = [
         f"{power_label(one)}, before {human(float(one.before.mid), 'W')} ({power_span(one.before)})"
         for one in cells
     ]
-    return "Mean power of the device at work, expected now: " + "; ".join(told)
+    return "Mean power of the device under load, expected now: " + "; ".join(lines)
 
 
 def alt_of_residuals(table: pd.DataFrame) -> str:
@@ -184,8 +184,8 @@ def alt_of_residuals(table: pd.DataFrame) -> str:
 def worth(one: Worth) -> str:
     """Say what a plan would leave of the interval."""
     return (
-        f"{one.plan.told[:1].upper()}{one.plan.told[1:]}: the interval goes from "
-        f"{told_factor(one.factor_now)} to {told_factor(one.factor_left)}, "
+        f"{one.plan.text[:1].upper()}{one.plan.text[1:]}: the interval goes from "
+        f"{factor_text(one.factor_now)} to {factor_text(one.factor_left)}, "
         f"{one.narrower * 100:.0f} % narrower."
     )
 

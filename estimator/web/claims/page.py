@@ -98,14 +98,14 @@ def _summary(found: list[Claim]) -> str:
 
 
 def _factors(found: list[Claim], frame: Frame) -> None:
-    """Draw by which factor each figure differs from the one told."""
+    """Draw by which factor each figure differs from the one claimed."""
     rows: list[dict[str, Any]] = [
         {
             "label": one.record.id,
             "text": f"{_(one.record.title)}: {verdict(one)}",
-            "low": one.interval.low / one.record.told.value,
+            "low": one.interval.low / one.record.claimed.value,
             "mid": one.factor,
-            "high": one.interval.high / one.record.told.value,
+            "high": one.interval.high / one.record.claimed.value,
             "kind": _(VERDICTS[one.verdict]),
         }
         for one in found
@@ -113,14 +113,14 @@ def _factors(found: list[Claim], frame: Frame) -> None:
     ]
     rows.sort(key=lambda row: abs(math.log(row["mid"])), reverse=True)
     rows = rows[:SLIDE_ROWS] if frame.slide else rows
-    st.subheader(_("Recomputed over told"), anchor=False)
+    st.subheader(_("Recomputed over claimed"), anchor=False)
     height = figures.rows_px(len(rows), frame.look, most=445)
     figures.draw(
         plots.ranges,
         pd.DataFrame(rows),
         frame.look,
         of=(
-            _("recomputed figure over the one told (logarithmic; 1 is right)"),
+            _("recomputed figure over the claimed one (logarithmic; 1 is right)"),
             True,
             tuple(_(name) for name in VERDICTS.values()),
         ),
@@ -138,13 +138,13 @@ def _one(chosen: Claim, frame: Frame) -> None:
         style.slide_title(title)
     else:
         st.subheader(title, anchor=False)
-    tellers = "; ".join(source.title for source in chosen.told_by)
+    speakers = "; ".join(source.title for source in chosen.claimed_by)
     style.sentence(f"“{escape(_(record.as_told))}”")
-    style.caption(tellers)
-    told = RELATIONS[record.relation] + amount(record.told.value, record.unit)
+    style.caption(speakers)
+    claimed = RELATIONS[record.relation] + amount(record.claimed.value, record.unit)
     style.figures(
         [
-            style.figure("told", _("as told"), told, "", [_(record.quantity)]),
+            style.figure("told", _("as claimed"), claimed, "", [_(record.quantity)]),
             style.figure(
                 "recomputed",
                 _("recomputed"),
@@ -204,20 +204,20 @@ def _list(found: list[Claim]) -> None:
     for one in found:
         record = one.record
         here = "claims?" + urlencode({"claim": record.id})
-        told = RELATIONS[record.relation] + amount(record.told.value, record.unit)
+        claimed = RELATIONS[record.relation] + amount(record.claimed.value, record.unit)
         rows.append(
             (
                 anchor(here, _(record.title)),
-                told,
+                claimed,
                 amount(one.interval.mid, record.unit),
                 verdict(one),
             )
         )
-    draw_table((_("Claim"), _("as told"), _("recomputed"), _("Verdict")), rows)
+    draw_table((_("Claim"), _("as claimed"), _("recomputed"), _("Verdict")), rows)
 
 
 SLIDES: dict[str, Any] = {
     "claim": N_("one claim with its argument"),
-    "factors": N_("all claims: recomputed over told"),
+    "factors": N_("all claims: recomputed over claimed"),
 }
 PAGE = Page(path="claims", title=N_("Claims, checked"), group=LIMITS, draw=draw, slides=SLIDES)

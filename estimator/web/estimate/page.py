@@ -34,10 +34,10 @@ from estimator.web.shared.tables import (
     between,
     credit,
     devices_table,
-    doubted,
-    doubts_table,
     other_devices,
     parts_table,
+    uncertain_quantity,
+    uncertainty_table,
 )
 from estimator.web.shared.url_state import State
 
@@ -209,24 +209,24 @@ def _parts(answer: Answer, frame: Frame, catalog: Catalog) -> None:
     style.caption("Sources: " + credit(answer, catalog, ("tdp_w", "idle_w", "power.", "pue")))
 
 
-def _doubts(answer: Answer, frame: Frame, catalog: Catalog) -> None:
+def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> None:
     """Draw what makes the interval wide."""
-    table = doubts_table(answer)
+    table = uncertainty_table(answer)
     if table.empty:
         style.caption("Nothing: every number was given, and is taken as exact.")
         return
     figures.draw(
-        figures.doubts,
+        figures.uncertainty,
         table,
         frame.look,
-        key="chart_doubts",
-        alt=words.alt_of_doubts(table),
+        key="chart_uncertainty",
+        alt=words.alt_of_uncertainty(table),
         height=figures.rows_px(len(table), frame.look, most=figures.ALONE_PX),
-        of=(doubted(answer),),
+        of=(uncertain_quantity(answer),),
     )
-    told = "energy" if doubted(answer) == "energy_kwh" else "device time"
+    quantity = "energy" if uncertain_quantity(answer) == "energy_kwh" else "device time"
     style.caption(
-        f"How much each input's uncertainty moves the {told}, and its share of the total "
+        f"How much each input's uncertainty moves the {quantity}, and its share of the total "
         "(log-variance)."
     )
 
@@ -269,7 +269,7 @@ def _formula(answer: Answer, frame: Frame, catalog: Catalog) -> None:
 
 SECTIONS: Mapping[str, Callable[[Answer, Frame, Catalog], None]] = {
     "parts": _parts,
-    "doubts": _doubts,
+    "doubts": _uncertainty,
     "devices": _devices,
     "formula": _formula,
 }

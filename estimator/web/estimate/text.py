@@ -21,11 +21,11 @@ def sentence(answer: Answer, catalog: Catalog) -> str:
     """Tell the answer in one sentence, as HTML."""
     known = answer.estimate
     took = f"takes <b>{_unbroken(answer, 'wall_hours')}</b>"
-    told = f"{_subject(answer, catalog)} on <b>{escape(machines(answer))}</b> {took}"
+    start = f"{_subject(answer, catalog)} on <b>{escape(machines(answer))}</b> {took}"
     if "brain_years" not in known:
-        return f"{told}; how much energy that needs is not known."
+        return f"{start}; the energy is unknown."
     years = _unbroken(answer, "brain_years")
-    return f"{told} and as much energy as a {BRAIN_POWER_W:g}&nbsp;W brain uses in <b>{years}</b>."
+    return f"{start} and as much energy as a {BRAIN_POWER_W:g}&nbsp;W brain uses in <b>{years}</b>."
 
 
 def title(answer: Answer, catalog: Catalog) -> str:
@@ -108,14 +108,14 @@ def alt_of_parts(table: pd.DataFrame, answer: Answer) -> str:
     return f"Of {whole}: " + "; ".join(table["label"])
 
 
-def alt_of_doubts(table: pd.DataFrame) -> str:
+def alt_of_uncertainty(table: pd.DataFrame) -> str:
     """Say the tornado in words."""
-    return "Each doubt alone, the widest first: " + "; ".join(table["label"])
+    return "Each source of uncertainty on its own, largest first: " + "; ".join(table["label"])
 
 
 def alt_of_devices(table: pd.DataFrame) -> str:
     """Say the comparison in words, with the intervals."""
-    return "From least to most: " + "; ".join(table["told"])
+    return "From least to most: " + "; ".join(table["text"])
 
 
 def _price(answer: Answer) -> str:

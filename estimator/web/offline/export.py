@@ -21,12 +21,12 @@ from estimator.web.shared.language import _
 from estimator.web.shared.tables import (
     COMPARED,
     devices_table,
-    doubted,
-    doubts_table,
     inputs_table,
     other_devices,
     parts_table,
     results_table,
+    uncertain_quantity,
+    uncertainty_table,
 )
 
 WIDTH_PX = 960
@@ -114,7 +114,9 @@ def figure_of(
     if wish.name == "parts":
         return _static(charts.energy_by_part, parts_table(answer), look), ()
     if wish.name == "uncertainty":
-        return _static(charts.quantity_by_doubt, doubts_table(answer), look, doubted(answer)), ()
+        return _static(
+            charts.quantity_by_source, uncertainty_table(answer), look, uncertain_quantity(answer)
+        ), ()
     if wish.view not in COMPARED:
         raise ValueError(f"--view must be one of {', '.join(COMPARED)}, got {wish.view!r}")
     table = devices_table([answer, *other_devices(answer, catalog)], wish.view)

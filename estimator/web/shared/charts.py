@@ -138,11 +138,11 @@ def energy_by_part(table: pd.DataFrame, look: Look) -> alt.Chart:
     return chart
 
 
-def quantity_by_doubt(table: pd.DataFrame, look: Look, quantity: str) -> alt.LayerChart:
+def quantity_by_source(table: pd.DataFrame, look: Look, quantity: str) -> alt.LayerChart:
     """Tornado: how far each doubt alone moves the quantity, on a logarithmic axis."""
     colours = look.colours
     low, mid, high = (f"{quantity}_{bound}" for bound in ("low", "mid", "high"))
-    base = alt.Chart(table).encode(y=_rows("doubt"), tooltip=_tooltip())
+    base = alt.Chart(table).encode(y=_rows("source"), tooltip=_tooltip())
     x = _log_axis(low, quantity, grid=False)
     chart: alt.LayerChart = dressed(
         alt.layer(
@@ -163,7 +163,7 @@ def quantity_by_device(table: pd.DataFrame, look: Look, quantity: str) -> alt.La
     """Dots on stems with interval marks, on a logarithmic axis; one's own is a diamond."""
     colours = look.colours
     low, mid, high = (f"{quantity}_{bound}" for bound in ("low", "mid", "high"))
-    base = alt.Chart(table).encode(y=_rows("device"), tooltip=_tooltip("told"))
+    base = alt.Chart(table).encode(y=_rows("device"), tooltip=_tooltip("text"))
     whose = ["other", "yours"]
     colour = alt.Color(
         field="whose",

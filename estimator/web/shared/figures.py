@@ -71,9 +71,9 @@ def parts(look: Look) -> alt.Chart:
     return charts.energy_by_part(_blank("label", "energy_kwh"), look)
 
 
-def doubts(look: Look, quantity: str) -> alt.LayerChart:
+def uncertainty(look: Look, quantity: str) -> alt.LayerChart:
     """What makes the interval wide."""
-    return charts.quantity_by_doubt(_blank("doubt", "label"), look, quantity)
+    return charts.quantity_by_source(_blank("source", "label"), look, quantity)
 
 
 def devices(look: Look, quantity: str) -> alt.LayerChart:

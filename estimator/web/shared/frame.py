@@ -77,14 +77,14 @@ def frame_of(slides: Mapping[str, str]) -> Frame:
     if show and show not in slides:
         known = ", ".join(slides)
         notices.append(
-            _("“show” is {told}, and this page has {known}").format(
-                told=shortened(show), known=known
+            _("“show” is {given}, and this page has {known}").format(
+                given=shortened(show), known=known
             )
         )
     if spoken not in language.languages():
         notices.append(
-            _("“lang” is {told}, and there is {known}").format(
-                told=shortened(spoken), known=", ".join(language.languages())
+            _("“lang” is {given}, and there is {known}").format(
+                given=shortened(spoken), known=", ".join(language.languages())
             )
         )
     scale, adjusted = scale_of(query.get("fs", "1"))

@@ -22,14 +22,14 @@ COMPARED = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
 """Quantities that devices are compared by."""
 
 PART_NAMES: Mapping[str, str] = {
-    "device, idle": "devices, being on",
-    "device, working": "devices, at work",
+    "device, idle": "devices, idle power",
+    "device, working": "devices, dynamic power",
     "host": "hosts: CPUs, memory, fans",
     "network": "network",
     "cooling and supply": "cooling and supply (PUE)",
 }
 
-DOUBT_NAMES: Mapping[str, str] = {
+SOURCE_NAMES: Mapping[str, str] = {
     "work": "amount of work",
     "peak": "peak of the device",
     "power": "load of the device",
@@ -37,10 +37,10 @@ DOUBT_NAMES: Mapping[str, str] = {
     "idle power": "idle power of the device",
     "host": "power of the host",
     "network": "power of the network",
-    "power cap": "speed under the power cap",
+    "power cap": "speed under the power limit",
     "water of electricity": "water of electricity",
     "server price": "price of the server",
-    "value decline": "loss of value",
+    "value decline": "depreciation",
 }
 
 INPUT_NAMES: Mapping[str, str] = {
@@ -48,42 +48,42 @@ INPUT_NAMES: Mapping[str, str] = {
     "params": "parameters",
     "active_params": "active parameters",
     "device_hours": "device time",
-    "attempts": "all runs over the final one",
-    "work.formula": "6 × parameters × tokens, over an exact count",
+    "attempts": "development overhead: all runs over the final run",
+    "work.formula": "6 × parameters × tokens over an exact count",
     "peak_flop_per_s": "dense peak",
-    "utilization.prior": "utilization before the runs",
-    "device_power_w": "power of the device at work",
+    "utilization.prior": "utilization before calibration",
+    "device_power_w": "power of the device under load",
     "tdp_w": "power limit of the device",
     "idle_w": "idle power of the device",
-    "power.load": "load, idle to power limit",
-    "power.busy_share": "busy share of the time",
+    "power.load": "dynamic power over its maximum",
+    "power.busy_share": "duty cycle",
     "power.host_factor": "node power over device power",
     "power.idle_share": "idle power over power limit",
     "power.network_share": "network power over node power",
-    "ownership.lifetime_years": "life of the hardware",
-    "ownership.busy_share": "share of its life at work",
+    "ownership.lifetime_years": "service life of the hardware",
+    "ownership.busy_share": "share of its service life in use",
     "ownership.server_price_factor": "server price over device price",
-    "embodied_co2e_kg": "making the device",
-    "embodied.device": "making the device",
-    "embodied.server_share": "making its share of the server",
+    "embodied_co2e_kg": "embodied emissions of the device",
+    "embodied.device": "embodied emissions of the device",
+    "embodied.server_share": "embodied emissions of its share of the server",
     "launch_price_usd": "purchase price of the device",
     "pue": "PUE",
-    "wue_l_per_kwh": "water per energy (WUE)",
+    "wue_l_per_kwh": "on-site water use (WUE)",
     "co2e_kg_per_kwh": "carbon intensity",
-    "electricity_usd_per_kwh": "price of electricity",
-    "price_usd_per_h": "rent of one device",
-    "offsite_l_per_kwh": "water of making the electricity",
-    "power_cap": "power cap of one device",
-    "batch_tokens": "tokens of a step",
-    "recomputation": "share computed again",
-    "tensor_parallel": "devices that share a layer",
-    "pipeline_parallel": "stages of layers",
-    "expert_parallel": "devices that share the experts",
-    "micro_batches": "parts of a batch",
-    "power.cap_exponent": "speed over power under a cap",
+    "electricity_usd_per_kwh": "electricity price",
+    "price_usd_per_h": "rental price of one device",
+    "offsite_l_per_kwh": "off-site water of electricity generation",
+    "power_cap": "power limit of one device",
+    "batch_tokens": "tokens per step",
+    "recomputation": "share recomputed",
+    "tensor_parallel": "tensor-parallel size",
+    "pipeline_parallel": "pipeline stages",
+    "expert_parallel": "expert-parallel size",
+    "micro_batches": "micro-batches",
+    "power.cap_exponent": "speed over power under a power limit",
     "power.system_spread": "spread of the system power",
-    "system_power_w": "measured power with the host",
-    "ownership.value_lost_per_year": "value lost in a year",
+    "system_power_w": "measured power including the host",
+    "ownership.value_lost_per_year": "depreciation per year",
     "ownership.network_price_share": "network price over device price",
 }
 """Names for people; a longer key takes the name of the longest beginning listed here."""
@@ -118,31 +118,38 @@ def parts_table(answer: Answer) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["part", "energy_kwh", "share", "label"])
 
 
-def doubts_table(answer: Answer) -> pd.DataFrame:
-    """What makes the interval wide: each doubt alone, the widest first.
+def uncertainty_table(answer: Answer) -> pd.DataFrame:
+    """What makes the interval wide: each source of uncertainty on its own, largest first.
 
-    Columns: doubt, share of the log-variance, bounds of the quantity if this were the only doubt
+    Columns: source, share of the log-variance, bounds of the quantity if this were the only source
     (quantity_low, quantity_mid, quantity_high) and a label. The quantity is the energy, or the
-    device time where the energy is not known; `doubted` names it.
+    device time where the energy is not known; `uncertain_quantity` names it.
     """
-    name = doubted(answer)
+    name = uncertain_quantity(answer)
     quantity = answer.estimate[name]
     shares = sorted(quantity.shares().items(), key=lambda item: -float(item[1]))
     rows = []
-    for doubt, share in shares:
+    for source, share in shares:
         if share < 0.001:
             continue
-        alone = bounds(Uncertain(quantity.mid, {doubt: quantity.loadings[doubt]}), answer.level)
+        alone = bounds(Uncertain(quantity.mid, {source: quantity.loadings[source]}), answer.level)
         span = between(name, alone["low"], alone["high"])
-        told = DOUBT_NAMES.get(doubt, doubt)
-        label = f"{told}: {span}, {_percent(float(share))}"
-        rows.append({"doubt": told, "share": float(share), **_named(name, alone), "label": label})
-    columns = ["doubt", "share", f"{name}_low", f"{name}_mid", f"{name}_high", "label"]
+        label_of_source = SOURCE_NAMES.get(source, source)
+        label = f"{label_of_source}: {span}, {_percent(float(share))}"
+        rows.append(
+            {
+                "source": label_of_source,
+                "share": float(share),
+                **_named(name, alone),
+                "label": label,
+            }
+        )
+    columns = ["source", "share", f"{name}_low", f"{name}_mid", f"{name}_high", "label"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def doubted(answer: Answer) -> str:
-    """Quantity whose doubts are told: the energy, or the device time without one."""
+def uncertain_quantity(answer: Answer) -> str:
+    """Quantity whose uncertainty is explained: the energy, or the device time without one."""
     return "energy_kwh" if "energy_kwh" in answer.estimate else "device_hours"
 
 
@@ -164,11 +171,11 @@ def devices_table(
 ) -> pd.DataFrame:
     """Compare one quantity on several devices; the first answer is the user's own.
 
-    Scenarios that are not told apart by their devices have names of their own.
+    Scenarios that share a device are labelled by `names`.
 
     Columns: device, whose ("yours" or "other"), the bounds, base (where a stem may start on a
-    logarithmic axis), a label, and told, the same with its interval; sorted by the median. A device
-    without the quantity is left out.
+    logarithmic axis), a label, and `text`, the same with its interval; sorted by the median. A
+    device without the quantity is left out.
     """
     rows = []
     for place, answer in enumerate(answers):
@@ -179,13 +186,13 @@ def devices_table(
         label = f"{name}: {said(quantity, value['mid'])}"
         label += ", yours" if place == 0 and not names else ""
         whose = "yours" if place == 0 else "other"
-        told = f"{label} ({between(quantity, value['low'], value['high'])})"
+        text = f"{label} ({between(quantity, value['low'], value['high'])})"
         rows.append(
             {"device": name, "whose": whose, **_named(quantity, value)}
-            | {"label": label, "told": told}
+            | {"label": label, "text": text}
         )
     named = [f"{quantity}_{bound}" for bound in ("low", "mid", "high")]
-    table = pd.DataFrame(rows, columns=["device", "whose", *named, "label", "told"])
+    table = pd.DataFrame(rows, columns=["device", "whose", *named, "label", "text"])
     lowest = 10.0 ** np.floor(np.log10(table[named[0]].min())) if len(table) else 1.0
     table["base"] = lowest
     return table.sort_values(named[1], kind="stable", ignore_index=True)
@@ -202,11 +209,11 @@ def credit(answer: Answer, catalog: Catalog, beginnings: Iterable[str]) -> str:
     wanted = tuple(beginnings)
     used = [item for name, item in answer.inputs.items() if name.startswith(wanted)]
     found = [source for item in used if (source := _source_of(item, catalog)) is not None]
-    told = [
+    names = [
         f"{source.publisher if source.publisher != 'various' else source.title} ({source.date[:4]})"
         for source in found
     ]
-    return ", ".join(dict.fromkeys(told))
+    return ", ".join(dict.fromkeys(names))
 
 
 def input_name(key: str) -> str:
@@ -314,7 +321,7 @@ def _input_row(name: str, item: Input, catalog: Catalog) -> dict[str, str | floa
         "unit": item.unit,
         "low": item.low,
         "high": item.high,
-        "basis": "you said so" if item.basis == GIVEN else item.basis,
+        "basis": "given" if item.basis == GIVEN else item.basis,
         "title": source.title if source else "",
         "publisher": source.publisher if source else "",
         "date": item.date or (source.date if source else ""),

@@ -30,11 +30,11 @@ def texts_of(*folders: str) -> set[str]:
 
 
 def claim_texts(catalog: Catalog) -> set[str]:
-    """Texts of the claims as told."""
-    return {text for claim in catalog.claims().values() for text in _told(claim)}
+    """Texts of the claims."""
+    return {text for claim in catalog.claims().values() for text in _texts_of_claim(claim)}
 
 
-def _told(claim: ClaimRecord) -> tuple[str, str, str]:
+def _texts_of_claim(claim: ClaimRecord) -> tuple[str, str, str]:
     return claim.title, claim.as_told, claim.quantity
 
 

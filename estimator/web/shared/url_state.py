@@ -90,7 +90,7 @@ class UrlState(Generic[Value]):
         """What is asked: by the widgets, or by a URL that was opened, reloaded or gone back to.
 
         A request that was on its way while the URL was written still carries the old URL; it is
-        told from going back by the widget that it changed.
+        distinguished from going back by the widget that it changed.
         """
         state, query = st.session_state, _bounded(dict(st.query_params))
         memory: Memory | None = state.get(self._place)
@@ -255,9 +255,9 @@ class Choice:
             return usual if text is None else text, ""
         known = ", ".join(list(self.options)[:8])
         more = " …" if len(self.options) > 8 else ""
-        notice = _("“{name}” is {told}, and only {known} are known: {usual} is shown")
+        notice = _("“{name}” is {given}, and only {known} are known: {usual} is shown")
         return usual, notice.format(
-            name=self.name, told=shortened(text), known=known + more, usual=usual
+            name=self.name, given=shortened(text), known=known + more, usual=usual
         )
 
     def shown(self, value: Any) -> str:
@@ -290,15 +290,15 @@ class Number:
         try:
             number = read_number(self.name, shortened(text))
         except ValueError:
-            notice = _("“{name}” is not a number: {told}").format(
-                name=self.name, told=shortened(text)
+            notice = _("“{name}” is not a number: {given}").format(
+                name=self.name, given=shortened(text)
             )
             return self._kind(self.usual), notice
         best = min(max(round(number) if self.whole else number, self.low), self.high)
         if best == number:
             return self._kind(best), ""
-        notice = _("“{name}” is adjusted from {told} to {best:g}")
-        return self._kind(best), notice.format(name=self.name, told=shortened(text), best=best)
+        notice = _("“{name}” is adjusted from {given} to {best:g}")
+        return self._kind(best), notice.format(name=self.name, given=shortened(text), best=best)
 
     def shown(self, value: Any) -> float:
         """What the widget holds for a value."""
@@ -334,12 +334,12 @@ class Typed:
         try:
             number = read_number(self.name, shortened(text))
         except ValueError:
-            notice = _("“{name}” is not a number: {told}; write it like 7e9 or 7B")
-            return self.usual, notice.format(name=self.name, told=shortened(text))
+            notice = _("“{name}” is not a number: {given}; write it like 7e9 or 7B")
+            return self.usual, notice.format(name=self.name, given=shortened(text))
         if not self.low <= number <= self.high:
-            notice = _("“{name}” must be between {low:g} and {high:g}, got {told}")
+            notice = _("“{name}” must be between {low:g} and {high:g}, got {given}")
             return self.usual, notice.format(
-                name=self.name, low=self.low, high=self.high, told=shortened(text)
+                name=self.name, low=self.low, high=self.high, given=shortened(text)
             )
         return number, ""
 
@@ -418,15 +418,15 @@ def _versions(query: Query) -> list[str]:
     notices = []
     if query.get("v", LINK_VERSION) != LINK_VERSION:
         notices.append(
-            _("this link is of version {told}, not {known}: check what it shows").format(
-                told=shortened(query["v"]), known=LINK_VERSION
+            _("this link is of version {given}, not {known}: check what it shows").format(
+                given=shortened(query["v"]), known=LINK_VERSION
             )
         )
     if query.get("d", data_version()) != data_version():
         notices.append(
             _(
-                "this link was made with other data ({told}, now {known}): figures may differ"
-            ).format(told=shortened(query["d"]), known=data_version())
+                "this link was made with other data ({given}, now {known}): figures may differ"
+            ).format(given=shortened(query["d"]), known=data_version())
         )
     return notices
 

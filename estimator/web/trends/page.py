@@ -141,7 +141,7 @@ def _compute(values: Row, frame: Frame) -> list[Row]:
     _chart(rows, (_("year"), _("training compute [FLOP]")), names, frame, "compute")
     style.caption(
         _(
-            "Only record-breaking runs enter the fit, so it tells the pace of the front, not of "
+            "Only record-breaking runs enter the fit, so it shows the pace of the front, not of "
             "all training. Point at a run for its row."
         )
     )
@@ -151,8 +151,8 @@ def _compute(values: Row, frame: Frame) -> list[Row]:
 
 def _memory_wall(values: Row, frame: Frame) -> list[Row]:
     """Hardware and models, each over its own value in 2016, and who holds what."""
-    told = claim("memory-wall", open_catalog())
-    style.sentence(escape(sentence(told.finding.why[0])))
+    found = claim("memory-wall", open_catalog())
+    style.sentence(escape(sentence(found.finding.why[0])))
     names = {
         "compute": _("training compute"),
         "params": _("parameters"),
@@ -292,9 +292,9 @@ def _cost(values: Row, frame: Frame) -> list[Row]:
 
 def _quantum(values: Row, frame: Frame) -> list[Row]:
     """Quantum volume, and why it is not converted."""
-    told = claim("quantum-volume", open_catalog())
-    refusal = told.finding.refusal
-    style.sentence(escape(sentence(told.finding.why[0])))
+    found = claim("quantum-volume", open_catalog())
+    refusal = found.finding.refusal
+    style.sentence(escape(sentence(found.finding.why[0])))
     names = (_("IBM"), _("best of all makers"))
     ibm, best = all_series()["ibm"], all_series()["quantum"].front()
     rows = [*_records(ibm, names[0], "1"), *_records(best, names[1], "1")]
