@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from estimator.catalog import csv_tables as rows
 from estimator.catalog import toml_files as files
+from estimator.catalog.api_prices import FILE as API_PRICES
+from estimator.catalog.api_prices import ApiPrice, read_api_prices
 from estimator.catalog.architectures import FILE as ARCHITECTURES
 from estimator.catalog.architectures import hub_names, read_architectures
 from estimator.catalog.claim_records import ClaimRecord, read_claims
@@ -27,6 +29,7 @@ from estimator.catalog.records import (
     Source,
     name_key,
     nearest,
+    offer,
     place_key,
 )
 from estimator.catalog.schema import CALIBRATIONS, FOLDERS, PLACE_FIELDS
@@ -199,6 +202,22 @@ class Catalog:
                 prices[*offered, price.date_from] = price
         return sorted(prices.values(), key=lambda price: price.date_to, reverse=True)
 
+    def api_prices(self) -> dict[str, ApiPrice]:
+        """Return the list prices of public APIs by id."""
+        paths = [layer / API_PRICES for layer in self.layers]
+        return self.once(
+            "api prices",
+            lambda: {one.id: one for path in paths for one in read_api_prices(path, self._guard)},
+        )
+
+    def api_price(self, name: str) -> ApiPrice:
+        """Return a list price by its id, or ValueError with the known ones."""
+        known = self.api_prices()
+        found = {name_key(one): one for one in known}.get(name_key(name))
+        if found is None:
+            raise ValueError(f"unknown API {name[:80]!r}: {offer(name.casefold(), known)}")
+        return known[found]
+
     def source(self, source_id: str) -> Source:
         """Return a source by its id, a measured run by ``run:ID``; ValueError if there is none."""
         if source_id.startswith("run:"):
@@ -293,6 +312,11 @@ class Catalog:
         """Return the coefficients of the scaling laws by dotted key, such as ``hoffmann.alpha``."""
         path = self.layers[0] / "scaling.toml"
         return self.once("scaling", lambda: files.read_priors(path, self._guard))
+
+    def equivalents(self) -> dict[str, Record]:
+        """Return what energy and CO2 are put beside, such as ``car.co2e_kg_per_km``, ours only."""
+        path = self.layers[0] / "equivalents.toml"
+        return self.once("equivalents", lambda: files.read_priors(path, self._guard))
 
     def claims(self) -> dict[str, ClaimRecord]:
         """Return the claims by id, ours only."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from estimator.catalog import csv_tables as rows
 from estimator.catalog import toml_files as files
+from estimator.catalog.api_prices import api_price_problems
 from estimator.catalog.architectures import FILE as ARCHITECTURES
 from estimator.catalog.architectures import SOURCE as ARCHITECTURE_SOURCE
 from estimator.catalog.architectures import read_architectures
@@ -62,6 +63,9 @@ def problems(catalog: Catalog) -> list[Problem]:
         *(problem for device in catalog.devices() for problem in _device_problems(device)),
         *(problem for preset in catalog.presets() for problem in _preset_problems(catalog, preset)),
         *(problem for price in catalog.prices() for problem in _price_problems(catalog, price)),
+        *api_price_problems(
+            catalog.api_prices(), catalog.preset_names(), {one.id for one in catalog.sources()}
+        ),
         *(problem for place in catalog.places() for problem in _place_problems(catalog, place)),
         *_electricity_problems(catalog),
         *throughput_problems(catalog),
@@ -92,7 +96,8 @@ def own_problems(catalog: Catalog) -> Iterator[Problem]:
         yield from _row_problems(layer / "prices.csv", rows.price_from_row)
         for path in sorted((layer / CALIBRATIONS).glob("*.toml")):
             yield from _tried(partial(read_overlay, path, [one.id for one in catalog.sources()]))
-    yield from _tried(catalog.priors)
+    for read in (catalog.priors, catalog.api_prices):
+        yield from _tried(read)
     known = Catalog((ours,)).priors()
     for key in files.prior_keys([layer / "priors.toml" for layer in mine]):
         if key not in known:
@@ -153,7 +158,7 @@ def _file_problems(catalog: Catalog) -> Iterator[Problem]:
             yield from _tried(partial(read_overlay, path, [one.id for one in catalog.sources()]))
         for read in (
             *(catalog.priors, catalog.places, catalog.electricity_prices),
-            *(catalog.claims, catalog.scaling),
+            *(catalog.claims, catalog.scaling, catalog.api_prices, catalog.equivalents),
         ):
             yield from _tried(read)
         for name in catalog.device_names():
@@ -211,6 +216,7 @@ def every_record(catalog: Catalog) -> Iterator[tuple[str, str, Record]]:
             yield from _named(file, f"{place.id} ", place.records)
     yield from _named("priors.toml", "", catalog.priors())
     yield from _named("scaling.toml", "", catalog.scaling())
+    yield from _named("equivalents.toml", "", catalog.equivalents())
     for claim in catalog.claims().values():
         facts = {f"facts.{key}": fact for key, fact in claim.facts.items()}
         yield from _named("claims.toml", f"{claim.id}.", {"claimed": claim.claimed, **facts})
@@ -262,6 +268,7 @@ def _source_problems(catalog: Catalog) -> Iterator[Problem]:
             message = f"unconfirmed, yet the basis is {record.basis}"
             yield Problem(file=file, key=key, message=message, remedy='write basis = "assumed"')
     used |= {price.source for price in catalog.prices()}
+    used |= {price.source for price in catalog.api_prices().values()}
     used |= {row["source"] for row in catalog.published_throughput()}
     used |= {row["source"] for row in catalog.power_facts()}
     used |= {row["source"] for row in catalog.memory_cases()}

@@ -80,7 +80,7 @@ class PlaceRow:
     def id(self) -> str:
         """Return the id of the place."""
         column = "iso2" if self.kind == "country" else "id"
-        return place_key(_filled(self.path, self.line, self.row, column))
+        return place_key(filled(self.path, self.line, self.row, column))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -128,8 +128,8 @@ def read_place(draft: PlaceRow, guard: Guard) -> Place:
 def _place_name(kind: str, path: Path, line: int, row: Row) -> str:
     """Name a region by provider, region and town; anything else by its name."""
     if kind != "cloud-region":
-        return _filled(path, line, row, "country" if kind == "country" else "name")
-    town = _filled(path, line, row, "location")
+        return filled(path, line, row, "country" if kind == "country" else "name")
+    town = filled(path, line, row, "location")
     return f"{row.get('provider', '')} {row.get('region', '')} ({town})".strip()
 
 
@@ -137,24 +137,24 @@ def price_from_row(path: Path, line: int, row: Row, guard: Guard) -> Price:
     """Build a price from its row."""
     record = record_from_row(path, line, row, "price_usd_per_h", PRICE_FIELD)
     guard(path, f"line {line}, price_usd_per_h", record)
-    kind = _filled(path, line, row, "kind")
+    kind = filled(path, line, row, "kind")
     if kind not in PRICE_KINDS:
         raise _refused(path, line, "kind", f"unknown kind {kind!r}", offer(kind, PRICE_KINDS))
     return Price(
-        device=_filled(path, line, row, "device"),
-        provider=_filled(path, line, row, "provider"),
+        device=filled(path, line, row, "device"),
+        provider=filled(path, line, row, "provider"),
         instance=row.get("instance", ""),
         kind=kind,
         price_usd_per_h=record.value,
-        date_from=_filled(path, line, row, "date_from"),
-        date_to=_filled(path, line, row, "date_to"),
+        date_from=filled(path, line, row, "date_from"),
+        date_to=filled(path, line, row, "date_to"),
         basis=record.basis,
         source=record.source,
         note=record.note,
     )
 
 
-def _filled(path: Path, line: int, row: Row, column: str) -> str:
+def filled(path: Path, line: int, row: Row, column: str) -> str:
     """Return a cell that must not be empty."""
     if not row.get(column):
         raise _refused(path, line, column, "empty", "fill it in")

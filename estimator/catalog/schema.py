@@ -47,6 +47,7 @@ DEVICE_FIELDS: Mapping[str, Field] = {
     "system_power_w": Field(unit="W", smallest=0.1, largest=1e8),
     "launch_price_usd": Field(unit="USD", smallest=1, largest=1e9),
     "embodied_co2e_kg": Field(unit="kgCO2e", smallest=0.1, largest=1e8),
+    "battery_wh": Field(unit="Wh", smallest=0.1, largest=1e5),
 }
 PRESET_FIELDS: Mapping[str, Field] = {
     "params": Field(unit="parameter", smallest=1e3, largest=1e14),
@@ -78,6 +79,7 @@ PLACE_FIELDS: Mapping[str, Field] = {
     "price_usd_per_kwh": Field(unit="USD/kWh", smallest=1e-3, largest=3),
 }
 PRICE_FIELD = Field(unit="USD/h", smallest=1e-3, largest=1e3)
+API_PRICE_FIELD = Field(unit="USD/Mtoken", smallest=1e-4, largest=1e4)
 UNITS = frozenset(
     field.unit
     for fields in (PEAK_FIELDS, DEVICE_FIELDS, PRESET_FIELDS, AS_RUN_FIELDS, PLACE_FIELDS)
@@ -85,7 +87,7 @@ UNITS = frozenset(
 ) | frozenset(
     (
         *("USD/h", "h/year", "year", "K", "J", "s", "kWh/GB", "kcal", "TWh", "FLOP/s/W"),
-        *("day", "Hz", "nat", "USD", "PFLOP/s-day"),
+        *("day", "Hz", "nat", "USD", "PFLOP/s-day", "kgCO2e/km", "kWh/year", "USD/Mtoken"),
     )
 )
 
@@ -110,10 +112,12 @@ ENTRIES = {
         "sites",
         "runs",
         "prices.csv",
+        "api_prices.csv",
         "sources.toml",
         "priors.toml",
         "claims.toml",
         "scaling.toml",
+        "equivalents.toml",
         "compression.csv",
         "quantum_volume.csv",
         "calibrations",
@@ -133,6 +137,11 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("device", "provider", "instance", "kind", "price_usd_per_h", "date_from", "date_to"),
         *_TAIL,
     ),
+    "api_prices.csv": (
+        *("id", "provider", "model", "preset"),
+        *("input_usd_per_million_tokens", "output_usd_per_million_tokens", "date"),
+        *_TAIL,
+    ),
     "countries.csv": (
         *("iso2", "iso3", "country", "aliases", "year", "co2e_kg_per_kwh", "low", "high"),
         *_TAIL,
@@ -150,6 +159,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 RANGED = {
     "prices.csv": "",
+    "api_prices.csv": "",
     "countries.csv": "co2e_kg_per_kwh",
     "cloud_regions.csv": "co2e_kg_per_kwh",
     "operators.csv": "pue",

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, catalog_of
-from estimator.cli.output import note, print_csv, print_json
+from estimator.cli.output import note, print_csv, print_json, print_line
 from estimator.cli.serving_tables import print_items, print_serving, print_serving_comparison
 from estimator.core.units import CENTRAL
 
 if TYPE_CHECKING:
+    from estimator.catalog import Catalog
     from estimator.serving.answer import ServingAnswer
     from estimator.serving.question import ServingQuestion
 
@@ -23,7 +24,9 @@ EXAMPLES = """examples:
   twenty-watts serve-cost --params 8B --hardware apple-m2-ultra --precision Q4_K_M
   twenty-watts serve-cost --preset flux-dev --hardware h100 --steps 50 --image-size 1024
   twenty-watts serve-cost --preset bert-base --hardware t4 --positions 128 --concurrency 64
-  twenty-watts serve-cost --preset llama-3-8b --hardware h100 --latency-goal 0.02 --api-price 0.6
+  twenty-watts serve-cost --preset llama-3-8b --hardware h100 --latency-goal 0.02
+  twenty-watts serve-cost --preset llama-3.1-8b --hardware h100 --input-tokens 500 \\
+      --output-tokens 300 --api deepinfra-llama-3.1-8b
 Omitted inputs are assumed, and every assumption is listed. Numbers may be written 7e9, 7B, 300k.
 """
 
@@ -102,9 +105,19 @@ def add_parser(commands: Any) -> None:
         group.add_argument(f"--{name}", metavar=placeholder, help=help_)
     group = parser.add_argument_group("comparisons")
     group.add_argument("--latency-goal", metavar="S", help="seconds per output token at most")
-    group.add_argument("--api-price", metavar="USD", help="price of an API per million tokens")
+    group.add_argument("--api", metavar="NAME", help="an API on record (e.g. groq-gpt-oss-120b)")
+    group.add_argument(
+        "--api-price-out", metavar="USD", help="an API's price of a million output tokens instead"
+    )
+    group.add_argument("--api-price", dest="api_price_out", help=argparse.SUPPRESS)
+    group.add_argument(
+        "--api-price-in", metavar="USD", help="of a million input tokens (default: not counted)"
+    )
     group.add_argument("--training-kwh", metavar="KWH", help="energy that training took")
     group.add_argument("--tokens-per-day", metavar="N", help="output tokens of a day, with it")
+    group.add_argument(
+        "--service-days", metavar="N", help="days in service, for training + serving (default: 365)"
+    )
     add_output(parser)
     parser.set_defaults(run=run)
 
@@ -142,11 +155,13 @@ def run(options: argparse.Namespace) -> int:
     single(answer)
     parameters = fitted(catalog)
     beside = {**memory(answer, parameters), **request_times(answer, parameters)}
-    beside |= {**_goal(options, answer, parameters), **_against_api(options, answer)}
+    api = _api(options, catalog)
+    beside |= {**_goal(options, answer, parameters), **_against_api(api, answer, parameters)}
     beside |= _over_life(options, answer)
     notes = rendered(answer.notes[0], option_of)
     if options.json:
         given = {"inputs": inputs(answer), "results": results(answer, level)}
+        given |= {"api": api} if api else {}
         print_json({**given, "step": roofline(answer), **beside, "warnings": list(notes)})
         return 0
     if options.csv:
@@ -155,6 +170,8 @@ def run(options: argparse.Namespace) -> int:
         print_csv([{**inputs(answer), **ends, **beside}])
     else:
         print_serving(answer, level, beside)
+        if "name" in api:
+            print_line(API_LINE.format(**api))
     for line in notes:
         note(line, quiet=options.quiet)
     return 0
@@ -244,23 +261,54 @@ def _goal(
     return {"concurrency_within_goal": found}
 
 
-def _against_api(options: argparse.Namespace, answer: "ServingAnswer") -> dict[str, float]:
-    from estimator.serving.lifetime import tokens_to_break_even
-    from estimator.serving.summary import single
+API_LINE = (
+    "{name}: {input_usd:g} $ per million input tokens, {output_usd:g} $ per million output tokens "
+    "({date}, {source})"
+)
 
-    price = _number("api_price", options.api_price)
-    if price is None:
+
+def _api(options: argparse.Namespace, catalog: "Catalog") -> dict[str, Any]:
+    """Prices of the API to compare with: on record with name, date and source, or as given."""
+    read, written = (
+        _number(f"api_price_{end}", getattr(options, f"api_price_{end}")) for end in ENDS
+    )
+    if options.api is None:
+        if written is None and read is not None:
+            raise ValueError("--api-price-in needs --api-price-out")
+        return {} if written is None else {"input_usd": read or 0.0, "output_usd": written}
+    if read is not None or written is not None:
+        raise ValueError("--api and --api-price-out are mutually exclusive")
+    known = catalog.api_price(options.api)
+    return {
+        "name": known.name,
+        "date": known.date,
+        "source": known.source,
+        "input_usd": known.input_usd_per_million_tokens,
+        "output_usd": known.output_usd_per_million_tokens,
+    }
+
+
+ENDS = ("in", "out")
+
+
+def _against_api(api: dict[str, Any], answer: "ServingAnswer", parameters: Any) -> dict[str, float]:
+    from dataclasses import asdict
+
+    from estimator.core.messages import refuse
+    from estimator.serving.summary import compared_with_api, single
+
+    if not api:
         return {}
-    row, _ = single(answer)
-    rent = row.money.price_usd_per_h
-    if rent is None:
-        raise ValueError(f"price of {row.device.device.name} unknown; set --price")
-    most = float(answer.ranges["output_tokens_per_s"].mid[0]) * 86400.0
-    daily = rent.mid * 24.0 * row.devices
-    found = tokens_to_break_even(daily, price, most)
+    prices = {name: float(api[name]) for name in ("input_usd", "output_usd")}
+    found = compared_with_api(answer, parameters, **prices)
     if found is None:
-        return {"own_cost_over_api": daily / (price * most / 1e6)}
-    return {"break_even_tokens_per_day": found, "break_even_share": found / most}
+        device = single(answer)[0].device.device.name
+        raise refuse("serving_price_unknown", "price_usd_per_h", device=device)
+    return {name: value for name, value in asdict(found).items() if value is not None}
+
+
+SERVICE_DAYS = 365.0
+"""Days in service of a model where they are not given [day]."""
 
 
 def _over_life(options: argparse.Namespace, answer: "ServingAnswer") -> dict[str, float]:
@@ -271,12 +319,16 @@ def _over_life(options: argparse.Namespace, answer: "ServingAnswer") -> dict[str
     if training is None and tokens is None:
         return {}
     if training is None or tokens is None:
-        raise ValueError("--training-kwh and --tokens-per-day belong together")
+        raise ValueError("set both --training-kwh and --tokens-per-day, or neither")
     joule = float(answer.ranges["energy_per_output_token_j"].mid[0])
-    life = lifetime(training, joule, tokens, 1.0)
+    days = _number("service_days", options.service_days)
+    days = SERVICE_DAYS if days is None else days
+    life = lifetime(training, joule, tokens, days)
     return {
-        "serving_kwh_per_day": life.serving_kwh,
+        "serving_kwh_per_day": life.serving_kwh / days,
         "days_to_overtake_training": life.days_to_overtake,
+        "lifetime_kwh": training + life.serving_kwh,
+        "training_share_of_lifetime": training / (training + life.serving_kwh),
     }
 
 

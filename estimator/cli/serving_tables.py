@@ -20,6 +20,8 @@ LABELS = {
     "water_per_million_output_tokens_l": ("water per million output tokens", 1.0, "L"),
     "energy_per_request_wh": ("energy per answer", 1.0, "Wh"),
     "cost_per_request_usd": ("cost per 1000 answers", 1e3, "$"),
+    "battery_share_per_request": ("share of a battery charge per answer", 1.0, "%"),
+    "requests_per_charge": ("answers per battery charge", 1.0, "answers"),
 }
 """Quantity of an answer: label, factor to the unit shown, unit."""
 
@@ -39,15 +41,20 @@ SETUP_LABELS = {
     "memory_bytes": ("memory of all devices", "B"),
     "most_sequences": ("concurrent sequences that fit in memory", "sequences"),
     "longest_context_tokens": ("longest context that fits, one sequence", "tokens"),
-    "request_s": ("time of a whole answer", "s"),
+    "request_s": ("time of a whole answer without a queue", "s"),
     "waiting_p50_s": ("queueing time, median", "s"),
     "waiting_p90_s": ("queueing time, 90th percentile", "s"),
+    "request_p50_s": ("latency of a request, median", "s"),
+    "request_p90_s": ("latency of a request, 90th percentile", "s"),
     "concurrency_within_goal": ("highest concurrency within the latency goal", "sequences"),
+    "api_cost_per_million_output_tokens_usd": ("API, per million output tokens with input", "$"),
     "break_even_tokens_per_day": ("output to undercut the API", "tokens per day"),
-    "break_even_share": ("that output, of full throughput", "%"),
-    "own_cost_over_api": ("cost at full throughput, of the API's", "%"),
+    "break_even_share": ("that output, of this load's", "%"),
+    "own_cost_over_api": ("cost at this load, of the API's", "%"),
     "serving_kwh_per_day": ("energy of serving per day", "kWh"),
     "days_to_overtake_training": ("until serving has used as much as training", "days"),
+    "lifetime_kwh": ("training and serving over the days in service", "kWh"),
+    "training_share_of_lifetime": ("training, of that", "%"),
 }
 """Figures of a set-up without an interval: label and unit."""
 
@@ -94,7 +101,7 @@ def figure(value: float, unit: str) -> str:
     if unit == "%":
         return f"{digits(value * 100)} %"
     usual = unit in ("J", "Wh", "$") and 1e-3 <= abs(value) < 1e3
-    if usual or unit.startswith(("tokens", "items", "sequences", "days")):
+    if usual or unit.startswith(("tokens", "items", "sequences", "days", "answers")):
         return f"{digits(value)} {unit.removesuffix('s') if value == 1 else unit}"
     return human(value, unit)
 

@@ -328,7 +328,7 @@ def _delivered(
 def _priced(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> dict[str, Range]:
     """Energy with host and site, money, CO2 and water of output tokens."""
     rows = table.rows
-    idle = _idle_factor(table)
+    idle = idle_factor(table)
     node = [node_factor(catalog, row) for row in rows]
     pue = [row.place.pue for row in rows]
     joule = ranges["device_energy_per_output_token_j"]
@@ -357,7 +357,7 @@ def _output_tokens(table: ServingTable) -> Floats:
     return np.where(np.isnan(given), OUTPUT_TOKENS, given)
 
 
-def _idle_factor(table: ServingTable) -> Floats:
+def idle_factor(table: ServingTable) -> Floats:
     """Energy with the idle time of reserved machines over that of serving alone [1]."""
     busy = np.where(np.isnan(table.given["duty_cycle"]), 1.0, table.given["duty_cycle"])
     share = table.idle_w / table.tdp_w
@@ -412,6 +412,8 @@ def _notes(row: Resolved, table: ServingTable, place: int, most: Floats) -> tupl
         notes.append(Notice("serving_power_unknown", "hardware", device))
     if row.money.price_usd_per_h is None:
         notes.append(Notice("serving_price_unknown", "price_usd_per_h", device))
+    if row.device.device.kind == "npu-phone":
+        notes.append(Notice("serving_phone_throttles", "hardware"))
     if row.device.memory_bytes is None:
         notes.append(Notice("serving_memory_unknown", "hardware", device))
     return tuple(notes)

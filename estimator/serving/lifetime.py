@@ -2,7 +2,63 @@
 
 from dataclasses import dataclass
 
+from estimator.core.messages import refuse
+
 TOKENS_PER_MILLION = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiComparison:
+    """One's own machines, reserved day and night, against an API.
+
+    Parameters
+    ----------
+    api_cost_per_million_output_tokens_usd : float
+        What the API asks for them, their input included. [USD]
+    own_cost_over_api : float
+        Cost of one's own machines at the load of the answer over the API's [1].
+    break_even_tokens_per_day, break_even_share : float or None
+        Output tokens a day from which one's own are cheaper, and that over what the load writes;
+        None where they are dearer even then. [token/day], [1]
+    """
+
+    api_cost_per_million_output_tokens_usd: float
+    own_cost_over_api: float
+    break_even_tokens_per_day: float | None
+    break_even_share: float | None
+
+
+def against_api(
+    machine_usd_per_day: float,
+    most_tokens_per_day: float,
+    *,
+    input_usd: float,
+    output_usd: float,
+    input_per_output: float,
+) -> ApiComparison:
+    """Compare reserved machines with an API.
+
+    Parameters
+    ----------
+    machine_usd_per_day, most_tokens_per_day : float
+        Rent of all machines, and the output tokens that they write at the load of the answer.
+    input_usd, output_usd : float
+        What the API asks for a million tokens. [USD]
+    input_per_output : float
+        Input tokens of a request over its output tokens. [1]
+
+    >>> found = against_api(48.0, 1e9, input_usd=0.5, output_usd=1.0, input_per_output=2.0)
+    >>> found.api_cost_per_million_output_tokens_usd, found.break_even_tokens_per_day
+    (2.0, 24000000.0)
+    """
+    api_usd = output_usd + input_usd * input_per_output
+    even = tokens_to_break_even(machine_usd_per_day, api_usd, most_tokens_per_day)
+    return ApiComparison(
+        api_cost_per_million_output_tokens_usd=api_usd,
+        own_cost_over_api=machine_usd_per_day / (api_usd * most_tokens_per_day / 1e6),
+        break_even_tokens_per_day=even,
+        break_even_share=None if even is None else even / most_tokens_per_day,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +108,8 @@ def tokens_to_break_even(
     True
     """
     if not api_usd_per_million > 0:
-        raise ValueError(f"the price of the API must be positive, got {api_usd_per_million:g}")
+        raise refuse(
+            "out_of_range", "api_price_out", least=1e-6, most=1e6, value=api_usd_per_million
+        )
     tokens = machine_usd_per_day / api_usd_per_million * TOKENS_PER_MILLION
     return tokens if tokens <= most_tokens_per_day else None

@@ -6,18 +6,32 @@ from typing import Any
 
 import numpy as np
 
+from estimator.catalog import Catalog
 from estimator.core.messages import refusal
 from estimator.core.notice import Notice
-from estimator.serving.answer import QUANTITIES, ServingAnswer
+from estimator.core.units import S_PER_H
+from estimator.serving.answer import NODE_DEVICES, QUANTITIES, ServingAnswer, idle_factor
 from estimator.serving.capacity import held_bytes, longest_context, weight_bytes
 from estimator.serving.engines import ENGINES, Parameters
-from estimator.serving.performance import performance
-from estimator.serving.queueing import waiting_s
+from estimator.serving.lifetime import ApiComparison, against_api
+from estimator.serving.performance import Traffic, performance
+from estimator.serving.queueing import flying_quantile, waiting_s
 from estimator.serving.step import kept_values, visited_share
-from estimator.serving.table import Resolved, ServingTable
+from estimator.serving.table import Floats, Resolved, ServingTable
 
 MOST_PLACES = 4096.0
 """Sequences that servers run at once at most [1]."""
+
+QUANTILES = {"p50": 0.5, "p90": 0.9}
+"""Quantiles of the latency of a request."""
+
+H_PER_DAY = 24.0
+
+LATENCY_POINTS = 60
+"""Loads at which the latency of a request is drawn [1]."""
+
+BUSIEST = 0.97
+"""Share of the places up to which it is drawn: beyond, the queue has no end [1]."""
 
 GOALS = 400
 """Concurrencies among which one that meets a latency goal is looked for [1]."""
@@ -57,7 +71,7 @@ def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
         low, high = one.bounds(level)
         if np.isfinite(one.mid[0]):
             found[name] = {"low": float(low[0]), "mid": float(one.mid[0]), "high": float(high[0])}
-    return found
+    return found | battery(answer, level)
 
 
 def roofline(answer: ServingAnswer) -> dict[str, float]:
@@ -96,7 +110,12 @@ def memory(answer: ServingAnswer, parameters: Parameters) -> dict[str, float]:
 
 
 def request_times(answer: ServingAnswer, parameters: Parameters) -> dict[str, float]:
-    """Time of a whole answer, and of waiting for a place: median and 90 % quantile [s]."""
+    """Time of an answer without a queue, of waiting for a place, and of a request: p50, p90 [s].
+
+    Requests are taken to arrive at random, as fast as they end: more in flight make every token
+    slower, and where they are more than the memory holds, a request waits. The 90th percentile adds
+    those of both, so it is rather too high.
+    """
     row, table = single(answer)
     done, traffic = answer.performance, table.traffic(parameters)
     if done is None:
@@ -104,13 +123,63 @@ def request_times(answer: ServingAnswer, parameters: Parameters) -> dict[str, fl
     written = _first(traffic.output_tokens)
     service = _first(done.pace.time_to_first_token_s) + written * _first(done.pace.mean_step_s)
     rate = _first(done.output_tokens_per_s) / written * (row.question.duty_cycle or 1.0)
-    tokens = np.asarray(traffic.input_tokens) + 0.5 * written
-    places = max(min(float(table.most_sequences(tokens)[0]), MOST_PLACES), 1.0)
+    places = _places(table, traffic)
+    waiting = {name: waiting_s(service, rate, places, q) for name, q in QUANTILES.items()}
+    flying = np.array([min(rate * service, places)])
+    busy = _service_quantiles(table, parameters, flying, places)
     return {
         "request_s": service,
-        "waiting_p50_s": waiting_s(service, rate, places, 0.5),
-        "waiting_p90_s": waiting_s(service, rate, places, 0.9),
+        **{f"waiting_{name}_s": wait for name, wait in waiting.items()},
+        **{f"request_{name}_s": _first(busy[name]) + wait for name, wait in waiting.items()},
     }
+
+
+def _places(table: ServingTable, traffic: Traffic) -> float:
+    """Sequences that run at once at most [1]."""
+    tokens = np.asarray(traffic.input_tokens) + 0.5 * np.asarray(traffic.output_tokens)
+    return max(min(float(table.most_sequences(tokens)[0]), MOST_PLACES), 1.0)
+
+
+def _service_quantiles(
+    table: ServingTable, parameters: Parameters, flying: Floats, places: float
+) -> dict[str, Floats]:
+    """Quantile -> time of an answer with some in flight on average, without a queue [s]."""
+    setup, traffic = table.setup(parameters), table.traffic(parameters)
+    found = {}
+    for name, quantile in QUANTILES.items():
+        beside = np.minimum(flying_quantile(flying, quantile), np.maximum(places, flying))
+        pace = performance(setup, replace(traffic, sequences=beside)).pace
+        whole = pace.time_to_first_token_s + np.asarray(traffic.output_tokens) * pace.mean_step_s
+        found[name] = np.asarray(np.broadcast_to(whole, flying.shape))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyCurve:
+    """Latency of a request over the rate of requests, up to what the set-up serves."""
+
+    requests_per_s: list[float]
+    p50_s: list[float]
+    p90_s: list[float]
+
+
+def latency_curve(answer: ServingAnswer, parameters: Parameters) -> LatencyCurve:
+    """Median and 90th percentile of the time of a request, the queue included."""
+    _, table = single(answer)
+    setup, traffic = table.setup(parameters), table.traffic(parameters)
+    places = _places(table, traffic)
+    flying = np.geomspace(1.0, max(BUSIEST * places, 1.0), LATENCY_POINTS)
+    rate = performance(setup, replace(traffic, sequences=flying)).output_tokens_per_s
+    rates = np.broadcast_to(rate / _first(traffic.output_tokens), flying.shape)
+    busy = _service_quantiles(table, parameters, flying, places)
+    ends = {
+        name: [
+            service + waiting_s(service, arriving, places, quantile)
+            for service, arriving in zip(busy[name], rates, strict=True)
+        ]
+        for name, quantile in QUANTILES.items()
+    }
+    return LatencyCurve(requests_per_s=rates.tolist(), p50_s=ends["p50"], p90_s=ends["p90"])
 
 
 def curve(answer: ServingAnswer, parameters: Parameters, points: int = 40) -> Curve:
@@ -185,20 +254,60 @@ def roofline_of(answer: ServingAnswer, parameters: Parameters) -> Roofline:
     )
 
 
-def energy_parts(answer: ServingAnswer) -> dict[str, float]:
-    """Part -> energy per output token at the median, adding up to the whole [J]."""
+def energy_parts(answer: ServingAnswer, catalog: Catalog) -> dict[str, float]:
+    """Part -> energy per output token at the median, adding up to the whole [J].
+
+    What the boards draw above idle, what they draw idle while they serve and while they are
+    reserved without work, the hosts, the network between more than one node, and the site.
+    """
     row, table = single(answer)
     device = float(answer.ranges["device_energy_per_output_token_j"].mid[0])
     whole = float(answer.ranges["energy_per_output_token_j"].mid[0])
     rate = float(answer.ranges["output_tokens_per_s"].mid[0])
-    idle = float(table.idle_w[0]) * row.devices / rate
-    site = whole * (1.0 - 1.0 / row.place.pue.mid)
+    idle = min(float(table.idle_w[0]) * row.devices / rate, device)
+    boards = device * float(idle_factor(table)[0])
+    host = boards * (catalog.prior(f"power.host_factor.{row.device.device.kind}").value - 1.0)
+    computers = whole / row.place.pue.mid
     return {
-        "devices, idle": min(idle, device),
-        "devices, working": max(device - idle, 0.0),
-        "host and network": whole - site - device,
-        "cooling and losses": site,
+        "boards, dynamic": device - idle,
+        "boards, idle": idle,
+        "reserved without work": boards - device,
+        "host": host,
+        "network": computers - boards - host if row.devices > NODE_DEVICES else 0.0,
+        "PUE: cooling and losses": whole - computers,
     }
+
+
+def battery(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
+    """Share of a battery charge that an answer takes, and answers per charge; empty without one."""
+    row, _ = single(answer)
+    capacity = row.device.device.records.get("battery_wh")
+    energy = answer.ranges["energy_per_request_wh"]
+    if capacity is None or not np.isfinite(energy.mid[0]):
+        return {}
+    low, high = energy.bounds(level)
+    parts = {"low": _first(low), "mid": _first(energy.mid), "high": _first(high)}
+    share = {end: part / capacity.value for end, part in parts.items()}
+    answers = {"low": 1.0 / share["high"], "mid": 1.0 / share["mid"], "high": 1.0 / share["low"]}
+    return {"battery_share_per_request": share, "requests_per_charge": answers}
+
+
+def compared_with_api(
+    answer: ServingAnswer, parameters: Parameters, *, input_usd: float, output_usd: float
+) -> ApiComparison | None:
+    """Reserved machines against an API's price of a million tokens; None without their price."""
+    row, table = single(answer)
+    rent = row.money.price_usd_per_h
+    if rent is None:
+        return None
+    traffic = table.traffic(parameters)
+    return against_api(
+        rent.mid * H_PER_DAY * row.devices,
+        _first(answer.ranges["output_tokens_per_s"].mid) * H_PER_DAY * S_PER_H,
+        input_usd=input_usd,
+        output_usd=output_usd,
+        input_per_output=_first(traffic.input_tokens) / _first(traffic.output_tokens),
+    )
 
 
 def most_within(answer: ServingAnswer, parameters: Parameters, goal_s: float) -> float | None:

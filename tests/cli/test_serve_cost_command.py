@@ -12,7 +12,7 @@ from estimator.serving.question import option_of
 
 LINE = (
     "serve-cost --preset Qwen/Qwen3-14B --hardware h100 --concurrency 32 --site fr "
-    "--latency-goal 0.05 --api-price 0.6 --training-kwh 1e6 --tokens-per-day 1e9"
+    "--latency-goal 0.05 --api groq-gpt-oss-120b --training-kwh 1e6 --tokens-per-day 1e9"
 )
 CASE = LINE.split()
 
@@ -79,3 +79,29 @@ def test_a_comparison_writes_medians_over_ranges(capsys):
 )
 def test_a_figure_wears_the_unit_of_its_size(value, unit, shown):
     assert figure(value, unit) == shown
+
+
+def test_an_api_on_record_is_told_with_its_date(capsys):
+    line = "serve-cost --preset llama-3.1-8b --hardware h100 --concurrency 32 --price 2"
+    assert main([*line.split(), "--api", "deepinfra-llama-3.1-8b", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["api"]["date"] == "2026-11-05"
+    assert found["own_cost_over_api"] > 1.0
+    assert main([*line.split(), "--api-price", "15"]) == 0, "the old name of --api-price-out"
+    assert "API, per million output tokens with input" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--api nothing", "unknown API 'nothing'"),
+        ("--api groq-gpt-oss-120b --api-price-out 1", "mutually exclusive"),
+        ("--api-price-in 1", "needs --api-price-out"),
+        ("--api-price-out 0", "--api-price-out must be between"),
+        ("--training-kwh 1", "set both --training-kwh and --tokens-per-day"),
+    ],
+)
+def test_an_impossible_comparison_is_refused_in_one_line(words, told, capsys):
+    line = f"serve-cost --preset llama-3.1-8b --hardware h100 {words}"
+    assert main(line.split()) == 1
+    assert told in capsys.readouterr().err

@@ -12,7 +12,8 @@ from estimator.serving.answer import answer_serving
 from estimator.serving.csv_stream import RESULT_COLUMNS, answer_table
 from estimator.serving.engines import NAMES, fitted, from_line, to_line
 from estimator.serving.question import ServingQuestion, option_of
-from estimator.serving.queueing import concurrency_of_rate
+from estimator.serving.queueing import concurrency_of_rate, flying_quantile
+from estimator.serving.summary import compared_with_api, energy_parts, request_times, results
 from estimator.serving.table import Resolver
 
 
@@ -297,3 +298,89 @@ def test_energy_with_host_and_site_is_more_than_that_of_the_devices(catalog):
     answer = answer_serving(asked, catalog)
     whole = answer.ranges["energy_per_output_token_j"].mid
     assert np.all(whole > 1.2 * answer.ranges["device_energy_per_output_token_j"].mid)
+
+
+SERVED = {"model": "llama-3.1-8b", "hardware": "h100", "devices": 1, "concurrency": 32}
+SERVED |= {"input_tokens": 500, "output_tokens": 300}
+
+
+def test_the_parts_of_the_energy_add_up_to_the_whole(catalog):
+    for asked in (SERVED, SERVED | {"devices": 16, "duty_cycle": 0.25, "pue": 1.4}):
+        answer = answer_serving([ServingQuestion(**asked)], catalog)
+        parts = energy_parts(answer, catalog)
+        whole = answer.ranges["energy_per_output_token_j"].mid[0]
+        assert sum(parts.values()) == pytest.approx(whole)
+        assert min(parts.values()) >= 0.0
+        assert (parts["network"] > 0) == (asked["devices"] > 8)
+        assert (parts["reserved without work"] > 0) == ("duty_cycle" in asked)
+
+
+def test_an_answer_takes_its_energy_from_the_battery_of_a_phone(catalog):
+    asked = {"model": "qwen2.5-1.5b", "hardware": "iPhone 16 Pro", "precision": "Q4_0"}
+    found = results(answer_serving([ServingQuestion(**asked, output_tokens=200)], catalog), 0.8)
+    share, charge = found["battery_share_per_request"], found["requests_per_charge"]
+    assert share["mid"] == pytest.approx(found["energy_per_request_wh"]["mid"] / 13.94, rel=1e-3)
+    assert charge["low"] == pytest.approx(1.0 / share["high"])
+    assert share["low"] < share["mid"] < share["high"] < 0.05
+    assert "battery_share_per_request" not in results(
+        answer_serving([ServingQuestion(**SERVED)], catalog), 0.8
+    )
+
+
+def test_an_api_is_charged_for_what_it_reads_and_writes(catalog):
+    answer = answer_serving([ServingQuestion(**SERVED, price_usd_per_h=2.0)], catalog)
+    parameters = fitted(catalog)
+    dear = compared_with_api(answer, parameters, input_usd=3.0, output_usd=15.0)
+    assert dear.api_cost_per_million_output_tokens_usd == pytest.approx(15.0 + 3.0 * 500 / 300)
+    even = dear.break_even_tokens_per_day
+    assert even == pytest.approx(48.0 / 20.0 * 1e6)
+    most = answer.ranges["output_tokens_per_s"].mid[0] * 86_400
+    assert dear.own_cost_over_api == pytest.approx(48.0 / (20.0 * most / 1e6))
+    cheap = compared_with_api(answer, parameters, input_usd=0.0, output_usd=0.001)
+    assert cheap.break_even_tokens_per_day is None
+    assert cheap.own_cost_over_api > 1.0
+
+
+def test_every_list_price_is_dated_and_of_a_model_that_can_be_served(catalog):
+    prices = catalog.api_prices()
+    assert len(prices) >= 10
+    for price in prices.values():
+        assert price.date
+        assert catalog.source(price.source).url
+        if price.preset:
+            assert catalog.preset(price.preset).config
+    with pytest.raises(ValueError, match="unknown API 'nothing'"):
+        catalog.api_price("nothing")
+
+
+@pytest.mark.parametrize("rate", [0.1, 5.0, 15.0, 19.0])
+def test_more_requests_take_longer_and_the_slowest_tenth_longer_still(catalog, rate):
+    parameters = fitted(catalog)
+    asked = {**SERVED, "concurrency": None}
+    times = [
+        request_times(
+            answer_serving([ServingQuestion(**asked, request_rate=one)], catalog), parameters
+        )
+        for one in (rate, 1.02 * rate)
+    ]
+    for name in ("request_s", "request_p50_s", "request_p90_s"):
+        assert times[0][name] <= times[1][name] * (1.0 + 1e-9)
+    assert times[0]["request_s"] <= times[0]["request_p50_s"] * (1.0 + 1e-9)
+    assert times[0]["request_p50_s"] <= times[0]["request_p90_s"]
+
+
+def test_sequences_in_flight_vary_as_those_of_a_simulated_server():
+    """Random arrivals that stay 10 s each: the 90th percentile of their mean over one stay."""
+    random = np.random.default_rng(5)
+    rate, stay, horizon = 9.6, 10.0, 40_000.0
+    arrivals = np.sort(random.uniform(0.0, horizon, random.poisson(rate * horizon)))
+    starts = arrivals[(arrivals > 20.0) & (arrivals < horizon - 20.0)][::50]
+    grid = np.arange(0.0, stay, 0.25)
+    counts = [
+        np.mean(
+            np.searchsorted(arrivals, one + grid) - np.searchsorted(arrivals, one + grid - stay)
+        )
+        for one in starts
+    ]
+    seen = np.quantile(counts, 0.9)
+    assert flying_quantile(rate * stay, 0.9) == pytest.approx(seen, rel=0.02)

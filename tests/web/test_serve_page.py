@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from estimator.web.shared import language
 
-SLIDES = ("figures", "curve", "roofline", "energy", "api")
+SLIDES = ("figures", "curve", "latency", "roofline", "energy", "api", "lifetime")
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +63,29 @@ def test_a_link_shows_the_set_up_that_it_names():
         model="gpt-oss-20b", hardware="rtx-4090", precision="mxfp4", concurrency="1"
     )
     assert "RTX 4090, 1 answers at a time" in text
+
+
+def test_an_api_on_record_is_compared_with_its_date_unless_a_price_is_typed():
+    _page, text = opened(show="api")
+    assert "DeepInfra: Llama 3.1 8B Instruct Turbo, list price of 2026-11-05" in text
+    _page, text = opened(show="api", api="1.5")
+    assert "list price" not in text
+    _page, text = opened(show="api", offer="openai-gpt-4o-mini")
+    assert "OpenAI: GPT-4o mini, list price of" in text
+
+
+def test_a_rate_of_requests_keeps_its_answers_in_flight():
+    _page, text = opened(rate="10")
+    assert re.search(r"H100 SXM5 80GB, [\d.]+ answers at a time", text)
+    assert re.search(r"A request takes [\d.]+ s in the median and [\d.]+ s in nine of ten", text)
+
+
+def test_a_phone_says_what_an_answer_takes_of_its_battery():
+    _page, text = opened(hardware="apple-a18-pro", model="qwen2.5-1.5b", concurrency="1")
+    assert re.search(r"An answer takes [\d.]+ % of a battery charge", text)
+    assert "phones throttle" in text.casefold()
+
+
+def test_training_that_serving_overtakes_is_dated():
+    _page, text = opened(show="lifetime", training="1e6")
+    assert re.search(r"It overtakes training after [\d,.]+ \w+", text)

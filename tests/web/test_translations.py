@@ -10,7 +10,18 @@ from estimator.web.shared import language
 from estimator.web.shared.amounts import amount, localised, sentence
 from estimator.web.shared.texts import claim_texts, texts_of
 
-PAGES = ("claims", "brain", "levers", "scaling", "trends", "depth", "exercises", "method", "models")
+PAGES = (
+    "serve",
+    "claims",
+    "brain",
+    "levers",
+    "scaling",
+    "trends",
+    "depth",
+    "exercises",
+    "method",
+    "models",
+)
 OTHERS = [name for name in language.languages() if name != language.ENGLISH]
 
 

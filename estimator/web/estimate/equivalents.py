@@ -1,33 +1,23 @@
-"""How much is that: CO2 and energy beside things that people know, each with its source."""
+"""How much is that: CO2 and energy beside things that people know, each of them on record."""
 
 from collections.abc import Iterator
 
+from estimator.catalog import Catalog
 from estimator.core.units import digits, human_count, human_duration
 from estimator.estimation.answer import Answer
 from estimator.web.shared.language import _
 
-CAR_KG_PER_KM = 0.244
-"""A passenger car of the United States, 0.393 kg a mile: EPA, "Greenhouse gas equivalencies
-calculator: calculations and references", 2024 [kgCO2e/km]."""
-
-HOUSEHOLD_KWH_PER_YEAR = 10_791.0
-"""Electricity of a household of the United States in 2022: EIA, "How much electricity does an
-American home use?", 2024 [kWh/year]."""
-
-JET_KG = 180_000.0
-"""A whole passenger jet from San Francisco to New York and back: D. Patterson et al., "Carbon
-emissions and large neural network training", 2021, arXiv:2104.10350, section 4 [kgCO2e]."""
-
 YEAR_S = 365.25 * 86_400
 
-SOURCES = "EPA 2024; EIA 2024; Patterson et al. 2021, arXiv:2104.10350"
+LEAST_FLIGHTS = 0.1
+"""Share of a flight from which flights are a comparison [1]."""
 
 
-def equivalents(answer: Answer) -> Iterator[str]:
+def equivalents(answer: Answer, catalog: Catalog) -> Iterator[str]:
     """Say the energy and the CO2 in things that people know."""
-    known = answer.estimate
+    known, records = answer.estimate, catalog.equivalents()
     if "energy_kwh" in known:
-        years = float(known["energy_kwh"].mid) / HOUSEHOLD_KWH_PER_YEAR
+        years = float(known["energy_kwh"].mid) / records["household.kwh_per_year"].value
         if years >= 1:
             yield _("the electricity of {count} US households in a year").format(
                 count=human_count(years)
@@ -38,8 +28,17 @@ def equivalents(answer: Answer) -> Iterator[str]:
             )
     if "co2e_kg" in known:
         emitted_kg = float(known["co2e_kg"].mid)
-        yield _("{count} km by car").format(count=human_count(emitted_kg / CAR_KG_PER_KM))
-        if emitted_kg > JET_KG / 10:
+        yield _("{count} km by car").format(
+            count=human_count(emitted_kg / records["car.co2e_kg_per_km"].value)
+        )
+        flights = emitted_kg / records["flight.co2e_kg"].value
+        if flights > LEAST_FLIGHTS:
             yield _("{count} flights of a full jet from San Francisco to New York and back").format(
-                count=digits(emitted_kg / JET_KG)
+                count=digits(flights)
             )
+
+
+def sources(catalog: Catalog) -> str:
+    """Publishers and years of the comparisons."""
+    found = [catalog.source(record.source) for record in catalog.equivalents().values()]
+    return "; ".join(f"{source.publisher}, {source.date[:4]}" for source in found)

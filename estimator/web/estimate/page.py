@@ -16,7 +16,7 @@ from estimator.web.estimate import controls
 from estimator.web.estimate import text as words
 from estimator.web.estimate.calibrated import AppliedRuns
 from estimator.web.estimate.carbon_schedule import draw_schedule
-from estimator.web.estimate.equivalents import SOURCES, equivalents
+from estimator.web.estimate.equivalents import equivalents, sources
 from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.fit import badge, fit_of
 from estimator.web.estimate.inputs import DEFAULT, OF_ALL, Asked
@@ -154,11 +154,13 @@ def _figures(answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, fra
     """Draw the four figures, whether it fits, what measured runs changed, what was assumed."""
     style.figures(_card(answer, name, applied_runs) for name in LABELS)
     style.badges(_badges(answer, asked))
-    alike = "; ".join(equivalents(answer))
+    alike = "; ".join(equivalents(answer, open_catalog()))
     interval = _("Intervals hold {level:.3g} % of the probability.").format(
         level=answer.level * 100
     )
-    as_much = _("As much as {alike} ({sources}).").format(alike=alike, sources=SOURCES)
+    as_much = _("As much as {alike} ({sources}).").format(
+        alike=alike, sources=sources(open_catalog())
+    )
     style.caption(f"{interval} {as_much if alike else ''}")
     if applied_runs is not None:
         measured.draw(applied_runs, linked=not frame.embedded)

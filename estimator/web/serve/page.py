@@ -8,17 +8,28 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from estimator.catalog.api_prices import ApiPrice
 from estimator.core.messages import render, rendered
 from estimator.core.notice import Notice
 from estimator.serving.answer import ServingAnswer, answer_serving
 from estimator.serving.engines import fitted
-from estimator.serving.lifetime import tokens_to_break_even
+from estimator.serving.lifetime import lifetime
 from estimator.serving.question import ServingQuestion, option_of
-from estimator.serving.summary import curve, energy_parts, memory, results, roofline_of, single
+from estimator.serving.summary import (
+    compared_with_api,
+    curve,
+    energy_parts,
+    latency_curve,
+    memory,
+    request_times,
+    results,
+    roofline_of,
+    single,
+)
+from estimator.serving.table import Resolved
 from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount, span
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
 from estimator.web.shared.site import Page, controls
@@ -44,11 +55,19 @@ FIGURES = (
     ("co2e_per_million_output_tokens_kg", N_("CO2e of a million tokens"), "kgCO2e"),
 )
 PARTS = {
-    "devices, idle": N_("devices, idle"),
-    "devices, working": N_("devices, working"),
-    "host and network": N_("host and network"),
-    "cooling and losses": N_("cooling and losses"),
+    "boards, dynamic": N_("boards, dynamic"),
+    "boards, idle": N_("boards, idle"),
+    "reserved without work": N_("reserved without work"),
+    "host": N_("host"),
+    "network": N_("network"),
+    "PUE: cooling and losses": N_("PUE: cooling and losses"),
 }
+J_PER_KWH = 3.6e6
+
+MATCHING, TYPED = "matching", "typed"
+"""Price of an API: that on record for the model, or the one typed."""
+
+API_USD, MOST_USD = 0.6, 1000.0
 
 
 @kept
@@ -84,7 +103,12 @@ PARAMETERS = Parameters(
     Number("input", 500.0, low=1.0, high=1000000.0, whole=True),
     Number("output", 300.0, low=1.0, high=1000000.0, whole=True),
     Choice("site", (ANYWHERE, *place_names())),
-    Number("api", 0.6, low=0.001, high=1000.0),
+    Number("api", API_USD, low=0.001, high=MOST_USD),
+    Number("rate", 0.0, low=0.0, high=1e6),
+    Choice("offer", (MATCHING, TYPED, *open_catalog().api_prices())),
+    Number("apiin", 0.0, low=0.0, high=MOST_USD),
+    Number("training", 0.0, low=0.0, high=1e12),
+    Number("daily", 1e9, low=1.0, high=1e15),
 )
 STATE = UrlState("serve", PARAMETERS)
 
@@ -129,7 +153,8 @@ def question_of(values: Values) -> ServingQuestion:
         hardware=values["hardware"],
         devices=float(values["devices"]) or None,
         precision="" if values["precision"] == USUAL else values["precision"],
-        concurrency=float(values["concurrency"]),
+        concurrency=None if values["rate"] else float(values["concurrency"]),
+        request_rate=float(values["rate"]) or None,
         input_tokens=float(values["input"]),
         output_tokens=float(values["output"]),
         region="" if values["site"] == ANYWHERE else values["site"],
@@ -154,6 +179,8 @@ def _draw_answer(values: Values, answer: ServingAnswer, frame: Frame) -> None:
             if name in found
         ]
         style.figures(cards)
+        _say_latency(answer)
+        _say_battery(row, found)
         if not frame.slide:
             style.assumptions(rendered(answer.notes[0], label_of))
     for show, picture in PICTURES.items():
@@ -189,9 +216,14 @@ def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, 
             weights=row.weights.name,
             devices=f"{row.devices:.0f}",
             device=row.device.device.name,
-            flying=f"{values['concurrency']:g}",
+            flying=_flying(row),
         )
     )
+
+
+def _flying(row: Resolved) -> str:
+    """Answers at a time, as asked or as the rate of requests keeps in flight."""
+    return f"{row.question.concurrency or 1.0:.3g}"
 
 
 def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
@@ -204,7 +236,7 @@ def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         for x, y in zip(found.output_tokens_per_s, found.inter_token_s, strict=True)
     ]
     chosen = here["inter_token_s"]["mid"] * 1e3
-    text = _("{flying} at a time").format(flying=f"{values['concurrency']:g}")
+    text = _("{flying} at a time").format(flying=_flying(single(answer)[0]))
     rows.append(_mark(here["output_tokens_per_s"]["mid"], chosen, text))
     full = _("memory full: {flying} at a time").format(flying=f"{found.concurrency[-1]:g}")
     rows.append(_mark(found.output_tokens_per_s[-1], found.inter_token_s[-1] * 1e3, full))
@@ -256,41 +288,166 @@ def _draw_roofline(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     )
 
 
+def _say_latency(answer: ServingAnswer) -> None:
+    """Say how long a request takes, with its queue."""
+    times = request_times(answer, fitted(open_catalog()))
+    text = _("A request takes {p50} in the median and {p90} in nine of ten, its queue included.")
+    style.caption(
+        text.format(
+            p50=amount(times["request_p50_s"], "s"), p90=amount(times["request_p90_s"], "s")
+        )
+    )
+
+
+def _say_battery(row: Resolved, found: dict[str, dict[str, float]]) -> None:
+    """Say what an answer takes of a battery, where the device has one."""
+    if "battery_share_per_request" not in found:
+        return
+    share, answers = found["battery_share_per_request"], found["requests_per_charge"]
+    text = _("An answer takes {share} of a battery charge ({low} to {high}): {answers} a charge.")
+    style.caption(
+        text.format(
+            share=amount(share["mid"], "share"),
+            low=amount(share["low"], "share"),
+            high=amount(share["high"], "share"),
+            answers=amount(answers["mid"], "1"),
+        )
+    )
+
+
+def _draw_latency(values: Values, answer: ServingAnswer, frame: Frame) -> None:
+    """Latency of a request over the rate of requests."""
+    found = latency_curve(answer, fitted(open_catalog()))
+    here = request_times(answer, fitted(open_catalog()))
+    names = (_("median"), _("90th percentile"))
+    rows = [_point(x, y, names[0]) for x, y in zip(found.requests_per_s, found.p50_s, strict=True)]
+    rows += [_point(x, y, names[1]) for x, y in zip(found.requests_per_s, found.p90_s, strict=True)]
+    rate = float(answer.ranges["output_tokens_per_s"].mid[0]) / float(values["output"])
+    text = _("{rate} requests per second").format(rate=amount(rate, "1"))
+    rows.append(_mark(rate, here["request_p50_s"], text))
+    titles = (_("requests per second, all devices"), _("time of a request [s]"))
+    _chart(rows, titles, (True, True), names, frame, "latency")
+
+
 def _draw_energy(values: Values, answer: ServingAnswer, frame: Frame) -> None:
-    """Where the energy of a token goes."""
-    parts = energy_parts(answer)
+    """Where the energy of an answer goes."""
+    parts = energy_parts(answer, open_catalog())
     whole = sum(parts.values())
-    table = [
-        (_(PARTS[name]), amount(part, "J"), amount(part / whole, "share"))
+    if not np.isfinite(whole):
+        style.caption(_("The power of this device is not on record."))
+        return
+    tokens = float(values["output"])
+    rows = [
+        {
+            "label": f"{amount(part / whole, 'share')}  {_(PARTS[name])}, "
+            f"{amount(part * tokens, 'J')}",
+            "energy_kwh": part * tokens / J_PER_KWH,
+        }
         for name, part in parts.items()
-        if np.isfinite(part)
+        if part > 0
     ]
-    draw_table((_("Energy of a token"), _("amount"), _("share")), table)
+    figures.draw(
+        figures.parts,
+        pd.DataFrame(rows),
+        frame.look,
+        key="serve_energy",
+        alt=_("Energy of an answer: {parts}").format(
+            parts="; ".join(str(row["label"]) for row in rows)
+        ),
+    )
 
 
 def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     """Money a day against an API, over the tokens of a day."""
     row, _table = single(answer)
     rent = row.money.price_usd_per_h
-    if rent is None:
+    offered = _offer(values)
+    found = compared_with_api(
+        answer,
+        fitted(open_catalog()),
+        input_usd=float(values["apiin"])
+        if offered is None
+        else offered.input_usd_per_million_tokens,
+        output_usd=float(values["api"])
+        if offered is None
+        else offered.output_usd_per_million_tokens,
+    )
+    if rent is None or found is None:
         style.caption(_("No price of this device is on record."))
         return
     most = float(answer.ranges["output_tokens_per_s"].mid[0]) * 86400.0
     daily = rent.mid * 24.0 * row.devices
+    api_usd = found.api_cost_per_million_output_tokens_usd
     tokens = np.geomspace(most / 1e4, most, 50)
     names = (_("own machines, reserved"), _("API"))
     rows = [_point(float(one), daily, names[0]) for one in tokens]
-    rows += [_point(float(one), float(one) * values["api"] / 1e6, names[1]) for one in tokens]
-    even = tokens_to_break_even(daily, float(values["api"]), most)
+    rows += [_point(float(one), float(one) * api_usd / 1e6, names[1]) for one in tokens]
+    even = found.break_even_tokens_per_day
     if even is None:
-        text = _("At {price} per million tokens the API is cheaper at any load.")
-        style.sentence(escape(text.format(price=amount(float(values["api"]), "USD"))))
+        text = _(
+            "At {price} per million output tokens, their input included, the API is cheaper: own "
+            "machines at this load cost {times} times as much."
+        )
+        price, times = amount(api_usd, "USD"), amount(found.own_cost_over_api, "1")
+        style.sentence(escape(text.format(price=price, times=times)))
     else:
         rows.append(_mark(even, daily, _("as dear as the API")))
         text = _("From {tokens} tokens a day, {share} of what they can write, they are cheaper.")
         told = text.format(tokens=amount(even, "1"), share=amount(even / most, "share"))
         style.sentence(escape(told))
     _chart(rows, (_("output tokens a day"), _("USD a day")), (True, True), names, frame, "api")
+    if offered is not None:
+        source = open_catalog().source(offered.source)
+        text = _("{name}, list price of {date}: {read} per million input tokens, {written} output.")
+        told = text.format(
+            name=offered.name,
+            date=offered.date,
+            read=amount(offered.input_usd_per_million_tokens, "USD"),
+            written=amount(offered.output_usd_per_million_tokens, "USD"),
+        )
+        style.caption(f"{told} {source.publisher}: {source.title}.")
+
+
+def _offer(values: Values) -> ApiPrice | None:
+    """List price to compare with, None for the price typed."""
+    known = open_catalog().api_prices()
+    if values["offer"] in known:
+        return known[values["offer"]]
+    if values["offer"] == TYPED or float(values["api"]) != API_USD:
+        return None
+    return next((one for one in known.values() if one.preset == values["model"]), None)
+
+
+def _draw_lifetime(values: Values, answer: ServingAnswer, frame: Frame) -> None:
+    """Days until serving has used as much energy as training, over what training took."""
+    joule = float(answer.ranges["energy_per_output_token_j"].mid[0])
+    if not np.isfinite(joule):
+        style.caption(_("The power of this device is not on record."))
+        return
+    daily, given = float(values["daily"]), float(values["training"])
+    name = _("serving has used as much")
+    trained = np.geomspace(1e2, 1e9, 50)
+    rows = [
+        _point(float(one), lifetime(float(one), joule, daily, 1.0).days_to_overtake, name)
+        for one in trained
+    ]
+    life = lifetime(given, joule, daily, 365.0)
+    text = _("Serving {tokens} tokens a day takes {energy} a day.")
+    told = text.format(tokens=amount(daily, "1"), energy=amount(life.serving_kwh / 365.0, "kWh"))
+    if given:
+        days = amount(life.days_to_overtake, "day")
+        rows.append(
+            _mark(
+                given,
+                life.days_to_overtake,
+                _("training took {energy}").format(energy=amount(given, "kWh")),
+            )
+        )
+        text = _("It overtakes training after {days}; training and a year of it take {whole}.")
+        told += " " + text.format(days=days, whole=amount(given + life.serving_kwh, "kWh"))
+    style.sentence(escape(told))
+    titles = (_("energy of training [kWh]"), _("days of serving"))
+    _chart(rows, titles, (True, True), (name,), frame, "lifetime")
 
 
 def _point(x: float, y: float, name: str) -> Row:
@@ -356,9 +513,43 @@ def _controls() -> None:
         format_func=lambda name: _("unspecified") if name == ANYWHERE else place_names()[name],
         key=STATE.key("site"),
     )
+    with st.expander(_("Request rate, API, lifetime")):
+        _further_controls()
+
+
+def _further_controls() -> None:
+    """Draw the controls of what stands beside the answer."""
+    known = open_catalog().api_prices()
+    named = {MATCHING: _("on record for this model"), TYPED: _("the prices below")}
+    named |= {name: f"{one.name} ({one.date})" for name, one in known.items()}
     st.number_input(
-        _("API price per million tokens [USD]"), 0.001, 1000.0, step=0.1, key=STATE.key("api")
+        _("Requests per second (0: so many answers at a time)"),
+        0.0,
+        1e6,
+        step=1.0,
+        key=STATE.key("rate"),
     )
+    st.selectbox(
+        _("API"), tuple(named), format_func=lambda name: named[name], key=STATE.key("offer")
+    )
+    st.number_input(
+        _("API price per million output tokens [USD]"),
+        0.001,
+        MOST_USD,
+        step=0.1,
+        key=STATE.key("api"),
+    )
+    st.number_input(
+        _("API price per million input tokens [USD]"),
+        0.0,
+        MOST_USD,
+        step=0.1,
+        key=STATE.key("apiin"),
+    )
+    st.number_input(
+        _("Energy of training [kWh] (0: unknown)"), 0.0, 1e12, step=1e5, key=STATE.key("training")
+    )
+    st.number_input(_("Output tokens served a day"), 1.0, 1e15, step=1e8, key=STATE.key("daily"))
 
 
 LABELS = {
@@ -371,6 +562,7 @@ LABELS = {
     "concurrency": N_("Answers at a time"),
     "input_tokens": N_("Tokens of a prompt"),
     "output_tokens": N_("Tokens of an answer"),
+    "request_rate": N_("Requests per second"),
     "region": N_("Place"),
 }
 """Field of a question -> label of the control that sets it."""
@@ -383,15 +575,19 @@ def label_of(field: str) -> str:
 
 PICTURES = {
     "curve": _draw_curve,
+    "latency": _draw_latency,
     "roofline": _draw_roofline,
     "energy": _draw_energy,
     "api": _draw_api,
+    "lifetime": _draw_lifetime,
 }
 SLIDES = {
     "figures": N_("What an answer takes"),
     "curve": N_("More answers at a time: more tokens, each of them later"),
+    "latency": N_("How long a request takes as more of them arrive"),
     "roofline": N_("Writing is bound by the memory, reading by the arithmetic"),
-    "energy": N_("Where the energy of a token goes"),
+    "energy": N_("Where the energy of an answer goes"),
     "api": N_("Own machines against an API"),
+    "lifetime": N_("When serving overtakes training"),
 }
 PAGE = Page(path="serve", title=N_("Serve"), draw=draw, slides=SLIDES)

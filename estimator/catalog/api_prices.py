@@ -1,0 +1,81 @@
+"""What a public API asks for a million tokens: dated list prices of `api_prices.csv`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from estimator.catalog.csv_tables import filled, read_rows, record_from_row
+from estimator.catalog.records import Problem, is_past, offer
+from estimator.catalog.schema import API_PRICE_FIELD
+from estimator.catalog.toml_files import Guard
+
+FILE = "api_prices.csv"
+AMOUNTS = ("input_usd_per_million_tokens", "output_usd_per_million_tokens")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiPrice:
+    """List price of one model at one provider on one day.
+
+    Parameters
+    ----------
+    id, provider, model : str
+        Name in commands and links, who sells it, and the model as the provider calls it.
+    preset : str
+        The preset that is the same model; empty where its weights are not public.
+    input_usd_per_million_tokens, output_usd_per_million_tokens : float
+        Of the standard tier, no cache and no batch discount. [USD]
+    date, source : str
+        Day of the price and where it was read.
+    """
+
+    id: str
+    provider: str
+    model: str
+    preset: str
+    input_usd_per_million_tokens: float
+    output_usd_per_million_tokens: float
+    date: str
+    source: str
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """Provider and model."""
+        return f"{self.provider}: {self.model}"
+
+
+def read_api_prices(path: Path, guard: Guard) -> Iterator[ApiPrice]:
+    """Yield the prices of one file; a directory without one has none."""
+    for line, row in read_rows(path) if path.is_file() else ():
+        amounts = {}
+        for column in AMOUNTS:
+            record = record_from_row(path, line, row, column, API_PRICE_FIELD)
+            guard(path, f"line {line}, {column}", record)
+            amounts[column] = record.value
+        yield ApiPrice(
+            id=filled(path, line, row, "id"),
+            provider=filled(path, line, row, "provider"),
+            model=filled(path, line, row, "model"),
+            preset=row.get("preset", ""),
+            date=filled(path, line, row, "date"),
+            source=filled(path, line, row, "source"),
+            note=row.get("note", ""),
+            **amounts,
+        )
+
+
+def api_price_problems(
+    prices: dict[str, ApiPrice], presets: dict[str, str], sources: set[str]
+) -> Iterator[Problem]:
+    """Compare every price with the presets, the sources and the calendar."""
+    for price in prices.values():
+        if price.preset and price.preset not in presets:
+            message, remedy = f"unknown preset {price.preset!r}", offer(price.preset, presets)
+            yield Problem(file=FILE, key=price.id, message=message, remedy=remedy)
+        if price.source not in sources:
+            message, remedy = f"unknown source {price.source!r}", "add it to sources.toml"
+            yield Problem(file=FILE, key=price.id, message=message, remedy=remedy)
+        if not is_past(price.date):
+            message, remedy = f"no past date: {price.date}", "write 2026-01-31, 2026-01 or 2026"
+            yield Problem(file=FILE, key=price.id, message=message, remedy=remedy)
