@@ -215,7 +215,9 @@ def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> No
         style.caption(_("Bars hold the interval of each scenario; the diamond is A."))
     head = ["", *(one.letter.upper() for one in found)]
     if frame.show in ("", "ratios"):
-        draw_table([_("Result"), *head[1:]], [*ratios(found), *facts(found)])
+        draw_table([_("Result"), *head[1:]], ratios(found))
+    if frame.show in ("", "facts"):
+        draw_table([_("Memory and price"), *head[1:]], facts(found))
     if frame.show in ("", "inputs"):
         if not frame.slide:
             st.subheader(_("What differs between the inputs"), anchor=False)
@@ -287,6 +289,7 @@ def _share(found: list[Pinned], query: Mapping[str, str]) -> None:
 SLIDES = {
     "plot": N_("the scenarios as dots with their intervals"),
     "ratios": N_("results and their ratios"),
+    "facts": N_("whether each fits in memory, and the offers behind each price"),
     "inputs": N_("what differs between the inputs"),
 }
 PAGE = Page(path="compare", title=N_("Compare"), draw=draw, slides=SLIDES)
