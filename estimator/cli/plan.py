@@ -4,6 +4,7 @@ import argparse
 import math
 from typing import TYPE_CHECKING, Any
 
+from estimator.cli import plan_serving
 from estimator.cli.options import add_output, add_scenario, catalog_of, scenario_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.core.units import S_PER_H, W_PER_KW
@@ -33,6 +34,8 @@ EXAMPLES = """examples:
   twenty-watts plan --preset llama-2-7b --hardware h100,a100 --deadline 168 --site us,fr,se
   twenty-watts plan --params 1e9 --tokens 20e9 --minimize co2e --budget 2000 --confidence 0.9
   twenty-watts plan --flop 1e22 --hardware h100 --devices 8,16,32 --price-kind on-demand,spot
+  twenty-watts plan --task serving --preset llama-3-8b --request-rate 20 --latency-goal 0.03 \\
+      --input-tokens 500 --output-tokens 300 --budget 5000 --days 30
 Options with commas are what the plan chooses from. Without --hardware it looks at the data-centre
 devices with rental offers on record; without --devices at powers of two up to 4096. All limits hold
 together with the probability --confidence. A limit binds if relaxing it by 10 % buys something.
@@ -44,7 +47,8 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "plan",
         help="the best designs under a budget, deadline, energy or carbon limit",
-        description="Find the cheapest, fastest or cleanest way to do a run within limits.",
+        description="Find the cheapest, fastest or cleanest way to do a run, or to serve a rate of "
+        "requests, within limits.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -63,13 +67,17 @@ def add_parser(commands: Any) -> None:
     group.add_argument(
         "--plans", metavar="N", default="5", help="show at most so many (default: 5)"
     )
+    plan_serving.add_options(parser)
     add_scenario(parser)
     add_output(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Plan a run."""
+    """Plan a run, or a service."""
+    if options.task == "serving":
+        return plan_serving.run(options, _count(options.plans))
+    plan_serving.refuse_serving(options)
     from estimator.search.limits import Limits
     from estimator.search.plan import Request, best_plans
 

@@ -6,7 +6,7 @@ once is the share of one fixed set of draws of the sources in which they do.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
@@ -21,6 +21,15 @@ Floats = npt.NDArray[np.float64]
 
 DRAWS = 8192
 """Draws of the sources of uncertainty; half of them mirror the other half [1]."""
+
+RELAXED = 1.1
+"""How far a limit is relaxed to see what that buys [1]."""
+
+LEAST_GAIN = 1e-9
+"""A smaller gain is rounding [1]."""
+
+DIGITS = 9
+"""Digits after the first that tell two quantities apart [1]."""
 
 SEED = 20
 """Of the draws, so that the same question has the same answer."""
@@ -110,7 +119,12 @@ def probability_of_all(
 
 
 def best_designs(
-    objective: Floats, quantities: Mapping[str, Uncertain], limits: Limits, count: int
+    objective: Floats,
+    quantities: Mapping[str, Uncertain],
+    limits: Limits,
+    count: int,
+    *,
+    ties: Sequence[Floats] = (),
 ) -> list[int]:
     """Designs of the smallest objective among those that keep all limits with the confidence asked.
 
@@ -124,11 +138,13 @@ def best_designs(
         The limits and the confidence.
     count : int
         Designs at most.
+    ties : sequence of array, shape (n,) each
+        What decides among equals, the most important first; NaN comes last.
 
     Returns
     -------
     list of int
-        The best first; among equals the one that comes first.
+        The best first; among designs equal in all of this, the one that comes first.
 
     Notes
     -----
@@ -140,12 +156,48 @@ def best_designs(
         possible &= probability_within(quantities[name], limit) >= limits.confidence
     places = np.flatnonzero(possible)
     chosen: list[int] = []
-    for place in places[np.argsort(objective[places], kind="stable")].tolist():
+    for place in places[_ranked([objective[places], *(tie[places] for tie in ties)])].tolist():
         if len(chosen) == count:
             break
         if not limits.most or keeps(quantities, limits, place):
             chosen.append(place)
     return chosen
+
+
+def gains_of_relaxing(
+    objective: Floats,
+    quantities: Mapping[str, Uncertain],
+    limits: Limits,
+    best: Sequence[int],
+    *,
+    ties: Sequence[Floats] = (),
+) -> dict[str, float]:
+    """Limit -> by which share the objective of the best falls where it alone is relaxed by a tenth.
+
+    Infinity is a first design at all; a limit that does not bind has no gain [1].
+    """
+    gains = {}
+    for name, limit in limits.most.items():
+        relaxed = Limits(most={**limits.most, name: RELAXED * limit}, confidence=limits.confidence)
+        found = best_designs(objective, quantities, relaxed, 1, ties=ties)
+        if found and not best:
+            gains[name] = math.inf
+        elif found and objective[found[0]] < objective[best[0]] * (1 - LEAST_GAIN):
+            gains[name] = float(1 - objective[found[0]] / objective[best[0]])
+    return gains
+
+
+def _ranked(keys: Sequence[Floats]) -> npt.NDArray[np.intp]:
+    """Order by the first key, then the next among equals; what differs by rounding is equal."""
+    rounded = [_rounded(key) for key in keys]
+    return np.lexsort([np.arange(len(rounded[0])), *reversed(rounded)])
+
+
+def _rounded(values: Floats) -> Floats:
+    """Round to ten digits; NaN stays, and sorts last."""
+    size = np.where(values > 0, values, 1.0)
+    unit = 10.0 ** (np.floor(np.log10(size)) - DIGITS)
+    return np.round(values / unit) * unit
 
 
 def keeps(quantities: Mapping[str, Uncertain], limits: Limits, place: int) -> bool:

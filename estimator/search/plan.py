@@ -5,7 +5,6 @@ all limits with the confidence asked. Each limit is then relaxed by a tenth, by 
 that buys.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,7 +19,14 @@ from estimator.estimation.resolver import Resolver
 from estimator.estimation.table import estimate_table
 from estimator.scenario.scenario import Scenario
 from estimator.search.designs import CHUNK_DESIGNS, memory, quantities, table_of
-from estimator.search.limits import Limits, best_designs, probability_of_all, probability_within
+from estimator.search.limits import (
+    RELAXED,
+    Limits,
+    best_designs,
+    gains_of_relaxing,
+    probability_of_all,
+    probability_within,
+)
 from estimator.search.space import Space
 
 OBJECTIVES = {
@@ -34,17 +40,14 @@ OBJECTIVES = {
 MOST_DESIGNS = 2_000_000
 """Designs of a plan at most [1]: they are all estimated."""
 
-RELAXED = 1.1
-"""How far a limit is relaxed to see what that buys [1]."""
+SAME = 1e-8
+"""Designs whose objectives differ by less are equal: what else they take decides [1]."""
 
 PLANNED_KINDS = ("gpu-datacenter", "superchip", "tpu", "asic")
 """Kinds of device that a plan looks at where none are named."""
 
 PLANNED_COUNTS = tuple(float(2**power) for power in range(13))
 """Device counts that a plan looks at where none are given [1]."""
-
-LEAST_GAIN = 1e-9
-"""A smaller gain is rounding [1]."""
 
 Places = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
@@ -212,7 +215,9 @@ def _possible(every: _Candidates, request: Request, fits: Mask) -> Places:
     places = np.flatnonzero(good)
     if request.limits.most:
         return places
-    return places[np.argsort(objective[places], kind="stable")[: request.count]]
+    ordered = np.sort(objective[places])[: request.count]
+    worst = ordered[-1] if ordered.size else 0.0
+    return places[objective[places] <= worst * (1 + SAME)]
 
 
 def _nearest(every: _Candidates, request: Request, fits: Mask) -> Places:
@@ -230,15 +235,9 @@ def _answer(
     """Choose among the candidates, under the limits and with each of them relaxed."""
     objective = np.asarray(kept.quantities[OBJECTIVES[request.minimize]].mid)
     limits = request.limits
-    best = best_designs(objective, kept.quantities, limits, request.count)
-    gains = {}
-    for name, limit in limits.most.items():
-        relaxed = Limits(most={**limits.most, name: RELAXED * limit}, confidence=limits.confidence)
-        found = best_designs(objective, kept.quantities, relaxed, 1)
-        if found and not best:
-            gains[name] = math.inf
-        elif found and objective[found[0]] < objective[best[0]] * (1 - LEAST_GAIN):
-            gains[name] = float(1 - objective[found[0]] / objective[best[0]])
+    ties = [np.asarray(kept.quantities[name].mid) for name in OBJECTIVES.values()]
+    best = best_designs(objective, kept.quantities, limits, request.count, ties=ties)
+    gains = gains_of_relaxing(objective, kept.quantities, limits, best, ties=ties)
     closest = None
     if not best and nearest.numbers.size:
         (place, *_) = _nearest(nearest, request, np.ones(nearest.numbers.size, dtype=np.bool_))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from estimator.core.messages import refuse
+from estimator.serving.capacity import devices_needed
 from estimator.serving.performance import Setup, Traffic, performance
 from estimator.serving.step import Number
 
@@ -41,6 +42,12 @@ def concurrency_of_rate(row: "Resolved", requests_per_s: float, parameters: "Par
     setup, traffic = table.setup(parameters), table.traffic(parameters)
     tokens = traffic.input_tokens + 0.5 * np.asarray(traffic.output_tokens)
     most = float(np.minimum(table.most_sequences(tokens), 1e6)[0])
+    if most <= 0:
+        memory, layout = np.asarray(table.machine.memory_bytes), table.layout
+        needed = devices_needed(table.model, layout, memory, 1.0, tokens)
+        values = {"device": row.device.device.name, "count": float(np.ravel(needed)[0])}
+        what = "the weights do"
+        raise refuse("serving_does_not_fit", "devices", what=what, devices=row.devices, **values)
     fastest = _served_per_s(setup, traffic, most)
     if requests_per_s > fastest:
         raise refuse("serving_too_many_requests", "request_rate", rate=requests_per_s, most=fastest)

@@ -107,3 +107,48 @@ def test_a_plan_that_cannot_be_is_one_line(capsys, words, reason):
     assert main([*PLAN, *words]) == 1
     told = capsys.readouterr().err
     assert told.startswith("error: ") and reason in told and told.count("\n") == 1
+
+
+SERVED = ["plan", "--task", "serving", "--preset", "llama-3-8b", "--request-rate", "10"]
+SERVED += ["--input-tokens", "500", "--output-tokens", "300", "--hardware", "h100,l40s"]
+SERVED += ["--devices", "1,2,4"]
+
+
+def test_a_plan_of_a_service_says_how_many_devices_and_what_binds(capsys):
+    assert main([*SERVED, "--latency-goal", "0.02", "--budget", "9000", "--quiet"]) == 0
+    told = capsys.readouterr().out
+    assert " in 30 days, " in told and "all limits hold with" in told
+    assert "in flight" in told and "x h100" in told
+
+
+def test_a_plan_of_a_service_as_json_keeps_its_limits(capsys):
+    words = ["--latency-goal", "0.03", "--carbon-cap", "900", "--days", "10", "--json"]
+    assert main([*SERVED, *words]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["plans"] and told["designs"] == 6
+    for plan in told["plans"]:
+        assert plan["probability"] >= 0.8
+        assert plan["results"]["inter_token_s"]["mid"] <= 0.03
+        assert plan["results"]["co2e_kg"]["mid"] <= 900
+        assert set(plan["limits_hold"]) == {"load", "inter_token_s", "co2e_kg"}
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--deadline", "3"], "--deadline is for training"),
+        (["--tokens", "1e9"], "--tokens is for training"),
+        (["--latency-goal", "0"], "must be positive"),
+        (["--days", "0"], "days must be positive"),
+        (["--latency-goal", "soon"], "must be a number"),
+    ],
+)
+def test_a_plan_of_a_service_that_cannot_be_is_one_line(capsys, words, reason):
+    assert main([*SERVED, *words]) == 1
+    found = capsys.readouterr()
+    assert found.out == "" and reason in found.err and len(found.err.splitlines()) == 1
+
+
+def test_options_of_a_service_need_its_task(capsys):
+    assert main(["plan", "--params", "7e9", "--tokens", "1e9", "--request-rate", "3"]) == 1
+    assert "--request-rate goes with --task serving" in capsys.readouterr().err

@@ -1,0 +1,274 @@
+"""`plan --task serving`: the devices that serve a rate of requests, within goals and caps."""
+
+import argparse
+import math
+from typing import TYPE_CHECKING, Any
+
+from estimator.cli import serve_cost
+from estimator.cli.options import catalog_of
+from estimator.cli.output import note, print_csv, print_json, print_line, print_table
+from estimator.core.units import CENTRAL
+from estimator.scenario.scenario import INPUTS, option_of
+from estimator.serving.question import NUMBERS, read_number
+
+if TYPE_CHECKING:
+    from estimator.catalog import Catalog
+    from estimator.search.serving_plan import ServingPlan, ServingPlanAnswer, ServingRequest
+
+TRAFFIC = {
+    name: serve_cost.OPTIONS["traffic"][name]
+    for name in ("request-rate", "input-tokens", "output-tokens", "cached-share")
+} | {"kv-precision": serve_cost.OPTIONS["model and numbers"]["kv-precision"]}
+"""Options of the traffic, as `serve-cost` has them."""
+
+GOALS = {
+    "latency_goal": ("inter_token_s", "S", "seconds per output token at most"),
+    "first_token_goal": ("time_to_first_token_s", "S", "seconds to the first token at most"),
+}
+CAPS = {
+    "budget": "cost_usd",
+    "carbon_cap": "co2e_kg",
+    "energy_cap": "energy_kwh",
+}
+"""Options of a plan of training that limit the service, too, over its days."""
+
+FIELDS = {
+    "preset": "model",
+    "config": "config",
+    "params": "params_total",
+    "active_params": "params_active",
+    "software": "software",
+    "pue": "pue",
+    "price": "price_usd_per_h",
+}
+"""Input of training -> field of a question about serving."""
+
+CHOICES = {
+    "hardware": "hardware",
+    "devices": "devices",
+    "precision": "precision",
+    "site": "region",
+    "tensor_parallel": "tensor_parallel",
+}
+"""Inputs over which the plan searches -> field of the question."""
+
+DAYS = "30"
+
+FORMATS = {
+    "inter_token_s": "s",
+    "time_to_first_token_s": "s",
+    "cost_usd": "$",
+    "energy_kwh": "Wh",
+    "co2e_kg": "kg",
+}
+"""Quantity -> how it is printed."""
+
+HEADER = ("", "weights", "in flight", "per token", "first token", "load", "cost", "energy", "CO2e")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of serving to the command."""
+    group = parser.add_argument_group("with --task serving")
+    group.add_argument("--task", choices=("training", "serving"), default="training")
+    for name, (field, placeholder, help_) in TRAFFIC.items():
+        group.add_argument(f"--{name}", dest=field, metavar=placeholder, help=help_)
+    for name, (_, placeholder, help_) in GOALS.items():
+        group.add_argument("--" + name.replace("_", "-"), metavar=placeholder, help=help_)
+    group.add_argument(
+        "--days", metavar="N", help=f"length of the service, for the caps (default: {DAYS})"
+    )
+
+
+def refuse_serving(options: argparse.Namespace) -> None:
+    """Refuse options of serving in a plan of training."""
+    for name in (*(field for field, _, _ in TRAFFIC.values()), *GOALS, "days"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"{option_of(name)} goes with --task serving")
+
+
+@serve_cost.options_named()
+def run(options: argparse.Namespace, count: int) -> int:
+    """Plan a service."""
+    from estimator.search.serving_plan import best_serving_plans
+
+    _refuse_training(options)
+    catalog = catalog_of(options)
+    request = _request(options, catalog, count)
+    answer = best_serving_plans(request, catalog)
+    level = CENTRAL if options.interval is None else _number("interval", options.interval)
+    if options.json:
+        print_json(_as_json(answer, level))
+    elif options.csv:
+        print_csv([_row(plan, level) for plan in answer.plans])
+    else:
+        _print_for_people(request, answer, options)
+    note(
+        f"{answer.designs:,} designs looked at: {answer.refused:,} cannot serve these requests",
+        quiet=options.quiet,
+    )
+    return 0
+
+
+def _refuse_training(options: argparse.Namespace) -> None:
+    """Refuse options of training in a plan of serving."""
+    known = {*FIELDS, *CHOICES, "interval"}
+    for name in (*INPUTS, "deadline"):
+        if name not in known and getattr(options, name, None) is not None:
+            raise ValueError(f"{option_of(name)} is for training: drop it or --task serving")
+
+
+def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "ServingRequest":
+    """The service, its limits and what the plan chooses from."""
+    from estimator.search.limits import Limits
+    from estimator.search.serving_plan import COUNTS, ServingRequest, served_devices
+    from estimator.serving.question import COLUMNS, question_of
+
+    said = {field: getattr(options, name) or "" for name, field in FIELDS.items()}
+    cells = {name: getattr(options, name, None) or "" for name in COLUMNS}
+    chosen = dict.fromkeys(CHOICES.values(), "")
+    question = question_of({**cells, **chosen, **said})
+    if question.request_rate is None:
+        raise ValueError("--request-rate is missing: give the requests per second")
+    most = {
+        quantity: _number(name, getattr(options, name))
+        for name, quantity in {**{name: one[0] for name, one in GOALS.items()}, **CAPS}.items()
+        if getattr(options, name) is not None
+    }
+    choices: dict[str, tuple[float | str, ...]] = {
+        "hardware": served_devices(catalog),
+        "devices": COUNTS,
+    }
+    for name, field in CHOICES.items():
+        text = getattr(options, name)
+        if text is not None:
+            choices[field] = _listed(name, field, text)
+    return ServingRequest(
+        question=question,
+        choices=choices,
+        limits=Limits(most=most, confidence=_number("confidence", options.confidence)),
+        days=_number("days", options.days or DAYS),
+        minimize=options.minimize,
+        count=count,
+    )
+
+
+def _listed(name: str, field: str, text: str) -> tuple[float | str, ...]:
+    """Values of an option, separated by commas."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise ValueError(f"{option_of(name)} names nothing: give values, separated by commas")
+    unique = dict.fromkeys(parts)
+    return tuple(_number(name, part) if field in NUMBERS else part for part in unique)
+
+
+def _number(name: str, text: str) -> float:
+    number = read_number(name, text)
+    if number is None:
+        raise ValueError(f"{option_of(name)} is empty: give a number")
+    return number
+
+
+def _said(plan: "ServingPlan") -> dict[str, Any]:
+    """What the question of a plan states."""
+    from dataclasses import asdict
+
+    stated = {
+        name: value for name, value in asdict(plan.question).items() if value not in (None, "")
+    }
+    return {**stated, "concurrency": plan.concurrency, "weights": plan.weights}
+
+
+def _row(plan: "ServingPlan", level: float) -> dict[str, Any]:
+    """One plan as a row with units in its keys."""
+    row = {**_said(plan), "probability": plan.probability}
+    for name, quantity in plan.quantities.items():
+        low, high = quantity.interval(level)
+        row |= {
+            f"{name}_low": float(low),
+            f"{name}_mid": float(quantity.mid),
+            f"{name}_high": float(high),
+        }
+    return row
+
+
+def _as_json(answer: "ServingPlanAnswer", level: float) -> dict[str, Any]:
+    """The whole answer."""
+
+    def told(plan: "ServingPlan") -> dict[str, Any]:
+        return {
+            "inputs": _said(plan),
+            "probability": plan.probability,
+            "limits_hold": dict(plan.holds),
+            "results": {
+                name: dict(zip(("low", "high"), map(float, one.interval(level)), strict=True))
+                | {"mid": float(one.mid)}
+                for name, one in plan.quantities.items()
+            },
+        }
+
+    gains = {
+        name: {"gain": None if math.isinf(gain) else gain, "first_plan": math.isinf(gain)}
+        for name, gain in answer.gains.items()
+    }
+    return {
+        "plans": [told(plan) for plan in answer.plans],
+        "nearest": told(answer.nearest) if answer.nearest else None,
+        "relaxing_by_a_tenth": gains,
+        "designs": answer.designs,
+        "refused": answer.refused,
+    }
+
+
+def _print_for_people(
+    request: "ServingRequest", answer: "ServingPlanAnswer", options: argparse.Namespace
+) -> None:
+    """The answer in one sentence, the plans as a table, what binds."""
+    shown = answer.plans or ((answer.nearest,) if answer.nearest else ())
+    first = shown[0]
+    cells = _cells(first, [])
+    sentence = f"{cells[0]}: {cells[6]} and {cells[8]} in {request.days:g} days, {cells[3]} a token"
+    if answer.plans:
+        print_line(f"{sentence}; all limits hold with {first.probability:.0%}")
+    else:
+        print_line(
+            f"No plan keeps all limits with {request.limits.confidence:.0%}; "
+            f"the nearest does with {first.probability:.0%}: {sentence}"
+        )
+    searched = [name for name in ("region", "tensor_parallel") if name in request.choices]
+    header = (HEADER[0], *searched, *HEADER[1:], "limits hold")
+    print_table(header, [[*_cells(plan, searched), f"{plan.probability:.0%}"] for plan in shown])
+    options_of = {one[0]: name for name, one in GOALS.items()} | {
+        quantity: name for name, quantity in CAPS.items()
+    }
+    for name, gain in answer.gains.items():
+        bought = "makes a plan possible" if math.isinf(gain) else f"saves {gain:.1%}"
+        aim = "" if math.isinf(gain) else f" of the {options.minimize}"
+        print_line(f"{option_of(options_of[name])} binds: 10 % more {bought}{aim}")
+
+
+def _cells(plan: "ServingPlan", searched: list[str]) -> list[str]:
+    """A plan as cells for people."""
+    from estimator.core.units import human, human_count, human_duration, human_mass
+
+    taken, asked = plan.quantities, plan.question
+
+    def said(name: str) -> str:
+        if name not in taken:
+            return "unknown"
+        value = float(taken[name].mid)
+        if FORMATS[name] == "s":
+            return human_duration(value)
+        if FORMATS[name] == "kg":
+            return human_mass(value)
+        return human(value * (1e3 if FORMATS[name] == "Wh" else 1.0), FORMATS[name])
+
+    return [
+        f"{human_count(asked.devices or 1)} x {asked.hardware}",
+        *(str(getattr(asked, name)) for name in searched),
+        plan.weights,
+        f"{plan.concurrency:.3g}",
+        said("inter_token_s"),
+        said("time_to_first_token_s"),
+        f"{float(taken['load'].mid):.0%}",
+        *(said(name) for name in ("cost_usd", "energy_kwh", "co2e_kg")),
+    ]

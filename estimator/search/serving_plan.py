@@ -1,0 +1,315 @@
+"""How many of which devices serve so many requests a second, fast enough and within caps.
+
+Every design is answered at the rate of requests that arrive, and once more with all that its memory
+holds: the requests that arrive over those that it can serve are its load, which must stay below one
+with the confidence asked, as the latencies and the caps must.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.core.messages import refusal
+from estimator.core.notice import Notice
+from estimator.core.rows import one_of
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import S_PER_H
+from estimator.search.limits import (
+    Limits,
+    best_designs,
+    gains_of_relaxing,
+    probability_of_all,
+    probability_within,
+)
+from estimator.search.plan import planned_devices
+from estimator.serving.answer import Range, ServingAnswer, answer_serving
+from estimator.serving.engines import fitted
+from estimator.serving.question import ServingQuestion
+from estimator.serving.summary import MOST_PLACES
+from estimator.serving.table import Resolved, Resolver
+
+Floats = npt.NDArray[np.float64]
+
+OBJECTIVES = {
+    "cost": "cost_usd",
+    "time": "inter_token_s",
+    "co2e": "co2e_kg",
+    "energy": "energy_kwh",
+}
+"""What may be made small -> its quantity."""
+
+LOAD = "load"
+"""Requests that arrive over those that can be served: below one, or they pile up [1]."""
+
+LIMITED = (*OBJECTIVES.values(), "time_to_first_token_s", LOAD)
+"""Quantities that a plan may limit."""
+
+COUNTS = tuple(float(2**power) for power in range(9))
+"""Device counts that a plan looks at where none are given [1]."""
+
+MOST_DESIGNS = 5_000
+"""Designs of a plan at most [1]: each takes about 10 ms."""
+
+DAY_H = 24.0
+WH_PER_KWH = 1e3
+MILLION = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingRequest:
+    """What is to be planned.
+
+    Parameters
+    ----------
+    question : ServingQuestion
+        The model and the traffic, its `request_rate` among it.
+    choices : mapping of str to tuple
+        Fields of the question -> values to choose from: `hardware`, `devices` and others.
+    limits : Limits
+        What must be kept, by quantity of `LIMITED`; `load` is always below one.
+    days : float
+        How long the service runs, for cost, energy and CO2. [day]
+    minimize : str
+        A key of `OBJECTIVES`.
+    count : int
+        Plans at most [1].
+    """
+
+    question: ServingQuestion
+    choices: Mapping[str, tuple[float | str, ...]]
+    limits: Limits
+    days: float = 30.0
+    minimize: str = "cost"
+    count: int = 5
+
+    @property
+    def designs(self) -> list[ServingQuestion]:
+        """One question per combination of the choices, in their order."""
+        names = list(self.choices)
+        chosen: list[dict[str, Any]] = [
+            dict(zip(names, values, strict=True))
+            for values in itertools.product(*self.choices.values())
+        ]
+        return [replace(self.question, **values) for values in chosen]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingPlan:
+    """One design that keeps the limits, or comes nearest to that.
+
+    Parameters
+    ----------
+    question : ServingQuestion
+        The design as a question of its own.
+    weights : str
+        Format of its weights.
+    concurrency : float
+        Sequences in flight on all devices. [1]
+    probability : float
+        That all limits hold at once [1].
+    holds : mapping of str to float
+        Quantity that is limited -> probability that this limit holds [1].
+    quantities : mapping of str to Uncertain
+        What the design takes over the days, its latencies and its load.
+    """
+
+    question: ServingQuestion
+    weights: str
+    concurrency: float
+    probability: float
+    holds: Mapping[str, float]
+    quantities: Mapping[str, Uncertain]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingPlanAnswer:
+    """The best plans, and what stands in the way of better ones.
+
+    Parameters
+    ----------
+    plans : tuple of ServingPlan
+        The best first; empty if no design keeps the limits.
+    nearest : ServingPlan, optional
+        Where there are no plans: the design most likely to keep the limits.
+    gains : mapping of str to float
+        As in `PlanAnswer`.
+    designs, refused : int
+        How many were looked at, and cannot serve the requests at all [1].
+    """
+
+    plans: tuple[ServingPlan, ...]
+    nearest: ServingPlan | None
+    gains: Mapping[str, float] = field(default_factory=dict)
+    designs: int = 0
+    refused: int = 0
+
+
+def best_serving_plans(request: ServingRequest, catalog: Catalog) -> ServingPlanAnswer:
+    """Find the best plans among all combinations of the choices.
+
+    Raises
+    ------
+    ValueError
+        If the rate of requests is missing, the objective or a limit is unknown, there are more
+        than `MOST_DESIGNS` designs, or none can serve; the message gives the first reason.
+    """
+    _check(request)
+    designs = request.designs
+    answer = answer_serving(designs, catalog)
+    kept = [row for row in answer.rows if isinstance(row, Resolved)]
+    if not kept:
+        raise refusal(next(row for row in answer.rows if isinstance(row, Notice)))
+    quantities = served_quantities(request, answer, catalog)
+    limits = replace(request.limits, most={LOAD: 1.0, **request.limits.most})
+    objective = np.asarray(quantities[OBJECTIVES[request.minimize]].mid)
+    ties = [np.asarray(quantities[name].mid) for name in OBJECTIVES.values()]
+    best = best_designs(objective, quantities, limits, request.count, ties=ties)
+    gains = gains_of_relaxing(objective, quantities, limits, best, ties=ties)
+    shown = [_plan(kept, quantities, limits, place) for place in best]
+    nearest = None
+    if not best:
+        nearest = _plan(kept, quantities, limits, _nearest(quantities, limits))
+    return ServingPlanAnswer(
+        plans=tuple(shown),
+        nearest=nearest,
+        gains={name: gain for name, gain in gains.items() if name != LOAD},
+        designs=len(designs),
+        refused=len(designs) - len(kept),
+    )
+
+
+def served_devices(catalog: Catalog) -> tuple[str, ...]:
+    """Ids of the data-centre devices with rental offers and a memory bandwidth on record."""
+    return tuple(
+        name
+        for name in planned_devices(catalog)
+        if "memory_bytes_per_s" in catalog.device(name).records
+    )
+
+
+def served_quantities(
+    request: ServingRequest, answer: ServingAnswer, catalog: Catalog
+) -> dict[str, Uncertain]:
+    """What the designs that can serve take, one value each.
+
+    Slower steps make every latency longer and every load larger: these share one source of
+    uncertainty. Rented devices cost the same however fast they are; the rest has its own sources.
+    """
+    kept = [row for row in answer.rows if isinstance(row, Resolved)]
+    ranges, hours = answer.ranges, DAY_H * request.days
+    requests = (request.question.request_rate or 0.0) * hours * S_PER_H
+    energy = ranges["energy_per_request_wh"]
+    energy_kwh = Uncertain(energy.mid * requests / WH_PER_KWH, {"power": energy.log_sd})
+    carbon = ranges["co2e_per_million_output_tokens_kg"]
+    tokens = requests * _output_tokens(energy, ranges["energy_per_output_token_j"]) / MILLION
+    grid = np.sqrt(np.maximum(carbon.log_sd**2 - energy.log_sd**2, 0.0))
+    co2e_kg = Uncertain(carbon.mid * tokens, {"power": energy.log_sd, "grid": grid})
+    return {
+        "cost_usd": _cost(kept, hours, energy_kwh),
+        "inter_token_s": _slower(ranges["inter_token_s"]),
+        "co2e_kg": co2e_kg,
+        "energy_kwh": energy_kwh,
+        "time_to_first_token_s": _slower(ranges["time_to_first_token_s"]),
+        LOAD: _load(request, answer, catalog),
+    }
+
+
+def _output_tokens(per_request: Range, per_token: Range) -> Floats:
+    """Tokens of an answer, from its energy and that of a token [token]."""
+    return np.asarray(per_request.mid * S_PER_H / per_token.mid)
+
+
+def _slower(quantity: Range) -> Uncertain:
+    return Uncertain(quantity.mid, {"speed": quantity.log_sd})
+
+
+def _cost(rows: Sequence[Resolved], hours: float, energy_kwh: Uncertain) -> Uncertain:
+    """Rent of all devices for so long; of owned ones, what they lose in value, and electricity."""
+    prices = [row.money.price_usd_per_h for row in rows]
+    rent = np.array([math.nan if price is None else price.mid for price in prices])
+    spread = np.array([0.0 if price is None else price.log_sd for price in prices])
+    devices = np.array([row.devices for row in rows])
+    owned = np.array([row.money.owned for row in rows])
+    per_kwh = np.array([row.place.electricity_usd_per_kwh.mid for row in rows])
+    electricity = np.where(owned, np.asarray(energy_kwh.mid) * per_kwh, 0.0)
+    return Uncertain(devices * rent * hours + electricity, {"price": spread})
+
+
+def _load(request: ServingRequest, answer: ServingAnswer, catalog: Catalog) -> Uncertain:
+    """Requests that arrive over those that the devices serve with all that their memory holds."""
+    parameters = fitted(catalog)
+    table = answer.table
+    assert table is not None
+    kept = [row for row in answer.rows if isinstance(row, Resolved)]
+    traffic = table.traffic(parameters)
+    written = np.asarray(traffic.output_tokens)
+    most = table.most_sequences(np.asarray(traffic.input_tokens) + 0.5 * written)
+    full = [
+        replace(
+            row.question,
+            concurrency=float(np.clip(np.floor(places), 1.0, MOST_PLACES)),
+            duty_cycle=None,
+            devices=row.devices,
+            data_parallel=row.data_parallel,
+        )
+        for row, places in zip(kept, most.tolist(), strict=True)
+    ]
+    saturated = answer_serving(
+        full, catalog, parameters=parameters, resolver=Resolver(catalog, parameters)
+    )
+    served = saturated.ranges["output_tokens_per_s"]
+    rate = request.question.request_rate or 0.0
+    return Uncertain(rate * written / served.mid, {"speed": served.log_sd})
+
+
+def _plan(
+    rows: Sequence[Resolved], quantities: Mapping[str, Uncertain], limits: Limits, place: int
+) -> ServingPlan:
+    """One design as it is shown."""
+    row = rows[place]
+    taken = {name: one_of(quantity, place) for name, quantity in quantities.items()}
+    busy = row.question.duty_cycle or 1.0
+    return ServingPlan(
+        question=row.question,
+        weights=row.weights.name,
+        concurrency=(row.question.concurrency or 1.0) * busy,
+        probability=probability_of_all(quantities, limits.most, place),
+        holds={
+            name: float(probability_within(taken[name], most)) for name, most in limits.most.items()
+        },
+        quantities={name: one for name, one in taken.items() if not np.isnan(one.mid)},
+    )
+
+
+def _nearest(quantities: Mapping[str, Uncertain], limits: Limits) -> int:
+    """Design whose least likely limit is the likeliest."""
+    least = np.minimum.reduce(
+        [
+            np.nan_to_num(probability_within(quantities[name], most), nan=-1.0)
+            for name, most in limits.most.items()
+        ]
+    )
+    return int(np.argmax(least))
+
+
+def _check(request: ServingRequest) -> None:
+    """Refuse a request that cannot be planned."""
+    if request.question.request_rate is None:
+        raise ValueError("request_rate is missing: give the requests per second")
+    if request.minimize not in OBJECTIVES:
+        named = ", ".join(OBJECTIVES)
+        raise ValueError(f"minimize must be one of {named}, got {request.minimize!r}")
+    unknown = [name for name in request.limits.most if name not in LIMITED]
+    if unknown:
+        raise ValueError(f"a limit is of {', '.join(LIMITED)}, not of {unknown[0]!r}")
+    if not 0 < request.days < math.inf:
+        raise ValueError(f"days must be positive, got {request.days:g}")
+    designs = math.prod(map(len, request.choices.values()))
+    if designs > MOST_DESIGNS:
+        raise ValueError(f"{designs:,} designs are more than {MOST_DESIGNS:,}: give fewer choices")
