@@ -45,9 +45,14 @@ def concurrency_of_rate(row: "Resolved", requests_per_s: float, parameters: "Par
     if most <= 0:
         memory, layout = np.asarray(table.machine.memory_bytes), table.layout
         needed = devices_needed(table.model, layout, memory, 1.0, tokens)
-        values = {"device": row.device.device.name, "count": float(np.ravel(needed)[0])}
-        what = "the weights do"
-        raise refuse("serving_does_not_fit", "devices", what=what, devices=row.devices, **values)
+        raise refuse(
+            "serving_does_not_fit",
+            "devices",
+            what="the weights do",
+            devices=row.devices,
+            device=row.device.device.name,
+            count=float(np.ravel(needed)[0]),
+        )
     fastest = _served_per_s(setup, traffic, most)
     if requests_per_s > fastest:
         raise refuse("serving_too_many_requests", "request_rate", rate=requests_per_s, most=fastest)
