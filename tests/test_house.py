@@ -62,6 +62,7 @@ ALLOWED = {
     "platformdirs": {"system"},
     "tomli_w": {"catalog"},
     "pyarrow": {"search"},
+    "threadpoolctl": {"calibration"},
 }
 """Package -> the rooms that may import it; None: all."""
 

@@ -1,7 +1,7 @@
 """What is expected of runs once measured runs are used: the prior, corrected, all rows at once."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -34,14 +34,14 @@ from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL
 from estimator.runs import readable
-from estimator.runs.observations import is_of_steps
+from estimator.runs.observations import is_of_steps, program_key
 from estimator.runs.record import Timing
 from estimator.scenario.hardware import find_hardware, fixed_utilization, value_bytes
 from estimator.scenario.provenance import Input
 from estimator.system.data_folder import data_directory
 from estimator.utilization.machine import find_machine
 from estimator.utilization.mechanism import WELL_KNOWN_FLOP
-from estimator.utilization.predict import Runs, predicted_utilization
+from estimator.utilization.predict import Runs, machines_of, predicted_utilization
 from estimator.workload.network_class import network_kind
 
 Floats = npt.NDArray[np.float64]
@@ -78,7 +78,7 @@ class Known:
         """Utilization observations of a device, and the evidence from them."""
         if device.id not in self._found:
             found = calibration_observations(
-                self.measured, device, lambda timing: steady_prior(timing, device, self.catalog)
+                self.measured, device, lambda timings: steady_priors(timings, device, self.catalog)
             )
             components = components_of(self.catalog, device)
             self._found[device.id] = found, evidence_of(found, device, components)
@@ -144,38 +144,45 @@ def _stamp(path: str) -> tuple[int, int] | None:
 
 
 def steady_prior(timing: Timing, device: Device, catalog: Catalog) -> Uncertain:
-    """What was expected of steps before they were measured [1].
+    """What was expected of steps before they were measured [1]; see `steady_priors`."""
+    single: Uncertain = rows_of(steady_priors([timing], device, catalog), 0)
+    return single
+
+
+def steady_priors(timings: Sequence[Timing], device: Device, catalog: Catalog) -> Uncertain:
+    """What was expected of steps before they were measured, an array with one for each timing [1].
 
     How much work the whole run is does not matter to its steps: that of a usual run is taken.
     """
-    precision = timing.precision or ""
+    count = len(timings)
     fixed = fixed_utilization(device, catalog)
     if fixed is not None:
-        return fixed.value
-    devices = float(timing.devices)
-    known = {
-        "hidden": timing.hidden,
-        "seq_len": timing.seq_len,
-        "params_total": timing.params,
-        "year": None,
-        "batch_tokens": timing.tokens,
-    }
+        return Uncertain(np.full(count, fixed.value.mid), fixed.value.loadings)
     columns = {
-        name: np.array([np.nan if value is None else value], dtype=np.float64)
-        for name, value in known.items()
+        "hidden": _column(one.hidden for one in timings),
+        "seq_len": _column(one.seq_len for one in timings),
+        "params_total": _column(one.params for one in timings),
+        "year": np.full(count, np.nan),
+        "batch_tokens": _column(one.tokens for one in timings),
     }
+    formats = sorted({one.precision or "" for one in timings})
+    at = np.array([formats.index(one.precision or "") for one in timings], dtype=np.intp)
     runs = Runs(
         numbers=columns,
-        kinds=[network_kind(timing.kind or "other", timing.arch or "")],
-        machine=find_machine(device, precision),
-        flop=np.array([WELL_KNOWN_FLOP]),
-        devices=devices,
-        value_bytes=value_bytes(precision),
-        steady=float(is_of_steps(timing)),
+        kinds=[network_kind(one.kind or "other", one.arch or "") for one in timings],
+        machine=machines_of([find_machine(device, name) for name in formats], at),
+        flop=np.full(count, WELL_KNOWN_FLOP),
+        devices=np.array([float(one.devices) for one in timings]),
+        value_bytes=np.array([value_bytes(name) for name in formats])[at],
+        steady=np.array([float(is_of_steps(one)) for one in timings]),
     )
     expected, _, _ = predicted_utilization(runs, catalog)
-    single: Uncertain = rows_of(Uncertain(np.atleast_1d(expected.mid), expected.loadings), 0)
-    return single
+    return Uncertain(np.broadcast_to(expected.mid, (count,)), expected.loadings)
+
+
+def _column(values: Iterable[float | None]) -> Floats:
+    """Numbers as an array, NaN where one is unknown."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +199,8 @@ class Rows:
         Group of networks of each row.
     step_flop : array
         Work of one step and device; NaN where unknown [FLOP].
+    params : array
+        Parameters, by which measured runs of the same program are found; NaN where unknown [1].
     """
 
     devices: Sequence[Device]
@@ -199,6 +208,7 @@ class Rows:
     at: npt.NDArray[np.intp]
     groups: Sequence[str]
     step_flop: Floats
+    params: Floats
 
     def on(self, number: int, host: str) -> tuple[npt.NDArray[np.bool_], Conditions]:
         """Rows on one of the devices, and what counts of them."""
@@ -211,6 +221,7 @@ class Rows:
             precision=text_array([precision] * count),
             kind=text_array(self.groups[row] for row in np.flatnonzero(chosen).tolist()),
             size=step_size(self.step_flop[chosen] / device.peaks[precision].value),
+            program=text_array(map(program_key, self.params[chosen].tolist())),
         )
 
 

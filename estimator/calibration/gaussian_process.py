@@ -22,6 +22,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from estimator.calibration.one_thread import on_one_thread
+
 Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.str_]
 
@@ -208,6 +210,24 @@ class Posterior:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Likeness:
+    """What two sets of runs have in common, arrays of shape (n, m).
+
+    Each is a correlation of one part of the model's errors; none depends on how large the part is,
+    so the factors on the spread are tried without working it out again.
+    """
+
+    device: Floats
+    precision: Floats
+    kind: Floats
+    both: Floats
+    size: Floats
+    trend: Floats
+    program: Floats
+    program_trend: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Measured runs against what the model expected of them, arrays of one length.
 
@@ -236,6 +256,7 @@ class Evidence:
             raise ValueError(f"measured runs need arrays of one length, got {sorted(counts)}")
 
     @cached_property
+    @on_one_thread
     def spread(self) -> Components:
         """Components whose spread between programs, and between kinds, the runs have corrected.
 
@@ -244,7 +265,7 @@ class Evidence:
         count = len(self.log_ratio)
         if count < 2:
             return self.components
-        step = max(1, count // MOST_FOR_FACTORS)
+        step = -(-count // MOST_FOR_FACTORS)
         some = self._part(np.arange(0, count, step))
         scores = np.array([[some._score(one, two) for two in FACTORS] for one in FACTORS])
         program, kind = np.unravel_index(int(np.argmax(scores)), scores.shape)
@@ -267,6 +288,11 @@ class Evidence:
         likelihood = -0.5 * float(white @ white) - float(np.sum(np.log(np.diag(lower))))
         return likelihood - 0.5 * float(np.log(program) ** 2 + np.log(kind) ** 2) / FACTOR_SD**2
 
+    @cached_property
+    def _likeness(self) -> _Likeness:
+        """What the measured runs have in common."""
+        return _likeness(self.where, self.where, self.components)
+
     @property
     def _noise(self) -> Floats:
         """Variance of each measurement."""
@@ -275,12 +301,13 @@ class Evidence:
 
     def _total(self, components: Components, noise: Floats) -> Floats:
         """Covariance of what was measured."""
-        signal = _covariance((self.where, self.prior_sd), (self.where, self.prior_sd), components)
+        signal = _covariance(self._likeness, self.prior_sd, self.prior_sd, components)
         own = _own_variance(self.where, self.prior_sd, components, whole_run=False)
         total: Floats = signal + np.diag(noise + own - np.diag(signal))
         return total
 
     @cached_property
+    @on_one_thread
     def weights(self) -> Floats:
         """How much each observation counts [1]: below one if it is far off all the others.
 
@@ -294,12 +321,14 @@ class Evidence:
         return np.where(np.abs(distance) > FAR_OFF, found, 1.0)
 
     @cached_property
+    @on_one_thread
     def _inverse(self) -> Floats:
         """Inverse of the covariance of what was measured, those far off counting less."""
         total = self._total(self.spread, self._noise)
         total += np.diag(np.diag(total) * (1.0 / self.weights - 1.0))
         return np.asarray(np.linalg.inv(total), dtype=np.float64)
 
+    @on_one_thread
     def posterior(
         self,
         where: Conditions,
@@ -349,7 +378,8 @@ class Evidence:
         self, where: Conditions, prior_sd: Floats, *, whole_run: bool
     ) -> tuple[Floats, Floats]:
         """Mean and variance of the error of runs of known size; of unknown, of their mean."""
-        cross = _covariance((where, prior_sd), (self.where, self.prior_sd), self.spread)
+        likeness = _likeness(where, self.where, self.spread)
+        cross = _covariance(likeness, prior_sd, self.prior_sd, self.spread)
         weights = cross @ self._inverse
         own = _own_variance(where, prior_sd, self.spread, whole_run=whole_run)
         left = own - np.sum(weights * cross, axis=1)
@@ -448,38 +478,47 @@ def _scaled(components: Components, program: float, kind: float) -> Components:
     )
 
 
+def _likeness(here: Conditions, there: Conditions, shared: Components) -> _Likeness:
+    same_device = here.device[:, np.newaxis] == there.device
+    same_host = here.host[:, np.newaxis] == there.host
+    alike = here.kind[:, np.newaxis] == there.kind
+    same_program = alike & (here.programs[:, np.newaxis] == there.programs)
+    same_program &= here.programs[:, np.newaxis] != ""
+    connected = np.where(same_host, 1.0, shared.elsewhere)
+    device = same_device * connected
+    precision = device * (here.precision[:, np.newaxis] == there.precision)
+    kind, both = device * alike, precision * alike
+    features = _bends(here.size, shared)[0] @ _bends(there.size, shared)[0].T
+    program = same_program * np.where(same_device, connected, shared.portable)
+    return _Likeness(
+        device=device,
+        precision=precision,
+        kind=kind,
+        both=both,
+        size=both * _nearness(here.size, there.size, shared),
+        trend=features * (device + kind),
+        program=program,
+        program_trend=features * program,
+    )
+
+
 def _covariance(
-    one: tuple[Conditions, Floats], other: tuple[Conditions, Floats], shared: Components
+    likeness: _Likeness, here_sd: Floats, there_sd: Floats, shared: Components
 ) -> Floats:
     """Covariance of the model's errors between two sets of runs, shape (n, m).
 
     Where one is less sure than the other, what it doubts beyond is its own.
     """
-    (here, here_sd), (there, there_sd) = one, other
     (of_here, inner_here), (of_there, inner_there) = map(shared.amplitudes, (here_sd, there_sd))
-    device = here.device[:, np.newaxis] == there.device
-    host = here.host[:, np.newaxis] == there.host
-    precision = device & (here.precision[:, np.newaxis] == there.precision)
-    alike = here.kind[:, np.newaxis] == there.kind
-    kind, both = device & alike, precision & alike
-    same = alike & (here.programs[:, np.newaxis] == there.programs)
-    same &= here.programs[:, np.newaxis] != ""
-    near = _nearness(here.size, there.size, shared)
-    features = _bends(here.size, shared)[0] @ _bends(there.size, shared)[0].T
-    common: Floats = (
-        shared.precision**2 * precision
-        + shared.kind**2 * kind
-        + shared.both**2 * both
-        + shared.size**2 * both * near
-        + shared.slope**2 * features * (device * 1.0 + kind * 1.0)
-    )
-    connected = np.where(host, 1.0, shared.elsewhere)
-    written = shared.style**2 + PROGRAM_TREND * shared.slope**2 * features
-    carried = written * same * np.where(device, connected, shared.portable)
-    inner = np.outer(inner_here, inner_there)
-    covariance: Floats = np.outer(of_here, of_there) * device * connected
-    covariance += inner * (common * connected + carried)
-    return covariance
+    common: Floats = shared.precision**2 * likeness.precision
+    common += shared.kind**2 * likeness.kind
+    common += shared.both**2 * likeness.both
+    common += shared.size**2 * likeness.size
+    common += shared.slope**2 * likeness.trend
+    common += shared.style**2 * likeness.program
+    common += PROGRAM_TREND * shared.slope**2 * likeness.program_trend
+    common *= np.outer(inner_here, inner_there)
+    return common + np.outer(of_here, of_there) * likeness.device
 
 
 def _own_variance(

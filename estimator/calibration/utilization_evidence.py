@@ -19,6 +19,7 @@ from estimator.calibration.gaussian_process import (
     step_size,
 )
 from estimator.catalog import Catalog, Device
+from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Uncertain
 from estimator.measure.attribution import most_possible
 from estimator.runs import read_observations, read_runs
@@ -171,19 +172,24 @@ class Target:
     params: float | None = None
 
 
-Expected = Callable[[Timing], Uncertain]
-"""What the prior expects of the utilization of steady steps."""
+Expected = Callable[[Sequence[Timing]], Uncertain]
+"""What the prior expects of the utilization of steady steps: one for each timing."""
 
 
 def calibration_observations(
     measured: Measured, device: Device, expected: Expected
 ) -> list[CalibrationObservation]:
     """What measured runs say of the utilization of a device."""
-    found = measured.observed(device.id, most_logs(device))
-    return [
-        _calibration_observation(one, device, expected)
-        for one in found
+    found = [
+        one
+        for one in measured.observed(device.id, most_logs(device))
         if one.timing.flop is not None and one.timing.precision in device.peaks
+    ]
+    if not found:
+        return []
+    priors = expected([one.timing for one in found])
+    return [
+        _calibration_observation(one, device, rows_of(priors, row)) for row, one in enumerate(found)
     ]
 
 
@@ -193,7 +199,7 @@ def most_logs(device: Device) -> dict[str, float]:
 
 
 def _calibration_observation(
-    one: Observation, device: Device, expected: Expected
+    one: Observation, device: Device, expected: Uncertain
 ) -> CalibrationObservation:
     timing = one.timing
     ideal_s = (timing.flop or 0.0) / (timing.devices * device.peaks[timing.precision or ""].value)
@@ -207,7 +213,7 @@ def _calibration_observation(
         whole=one.whole,
         timings=one.timings,
         reached=ideal_s / timing.time_s,
-        expected=expected(timing),
+        expected=expected,
         size=float(step_size(ideal_s)) if is_of_steps(timing) else UNKNOWN_SIZE,
         noise_sd=one.noise_sd,
         reasons=one.reasons,

@@ -157,6 +157,7 @@ def answer_of(result: TableResult, row: int, scenario: Scenario | None = None) -
         estimated = estimate(workload, hardware, site, run)
     work = asked.work.work(row, workload)
     step = float(asked.step_flop[row]) / float(asked.devices[row])
+    params = float(asked.work.numbers["params"][row])
     return Answer(
         scenario=scenario,
         device=named.device,
@@ -168,6 +169,7 @@ def answer_of(result: TableResult, row: int, scenario: Scenario | None = None) -
             arch=work.arch,
             name=work.name,
             step_flop=step if step == step else None,
+            params=params if params == params else None,
         ),
         hardware=hardware,
         site=site,

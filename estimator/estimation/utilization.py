@@ -94,6 +94,7 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
             at=at,
             groups=[asked.work.kinds[row].group for row in rows.tolist()],
             step_flop=asked.step_flop[rows] / asked.devices[rows],
+            params=asked.work.numbers["params"][rows],
         ),
     )
 

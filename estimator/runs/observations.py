@@ -368,7 +368,7 @@ def program_of(timing: Timing, label: str | None = None) -> str:
 
 def program_key(params: float | None) -> str:
     """Name of the program of a network of so many parameters; empty where they are unknown."""
-    return "" if not params else f"{params:.3g} parameters"
+    return "" if not params or math.isnan(params) else f"{params:.3g} parameters"
 
 
 def is_of_steps(timing: Timing) -> bool:

@@ -69,6 +69,7 @@ APP = Needs(
             "platformdirs": "platformdirs",
             "tomli-w": "tomli_w",
             "pyarrow": "pyarrow",
+            "threadpoolctl": "threadpoolctl",
         }
     ),
 )
@@ -80,7 +81,14 @@ MEASURE = replace(
     modules=MappingProxyType(
         {
             name: APP.modules[name]
-            for name in ("numpy", "rich", "nvidia-ml-py", "platformdirs", "tomli-w")
+            for name in (
+                "numpy",
+                "rich",
+                "nvidia-ml-py",
+                "platformdirs",
+                "threadpoolctl",
+                "tomli-w",
+            )
         }
     ),
     instead_of=("torch",),

@@ -317,6 +317,14 @@ def test_the_size_of_the_steps_may_be_told_and_narrows():
     assert unknown.inputs["utilization"].basis == told.inputs["utilization"].basis == CALIBRATED
 
 
+def test_measured_runs_of_the_same_program_narrow_most():
+    """A network of the same kind and parameters is the same program: how it is written counts."""
+    store(*(run(number) for number in range(1, 4)))
+    same, other = answer(params=1e9, tokens=1e12), answer(params=1.1e9, tokens=1e12)
+    assert factor(same, "utilization") < 0.97 * factor(other, "utilization")
+    assert abs(middle(same, "utilization") - 0.55) < abs(middle(other, "utilization") - 0.55)
+
+
 def test_many_devices_keep_the_communication_of_the_model():
     """What is learned is a factor: its effect on one device and on a thousand is alike."""
     plain = [middle(answer(devices=count), "utilization") for count in (8.0, 1024.0)]
