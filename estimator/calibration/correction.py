@@ -32,7 +32,7 @@ from estimator.core.notice import Notice
 from estimator.core.power_correction import corrected_power, device_power_w
 from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Uncertain, z_score
-from estimator.core.units import CENTRAL
+from estimator.core.units import CENTRAL, in_percent
 from estimator.runs import readable
 from estimator.runs.observations import is_of_steps, program_key
 from estimator.runs.record import Timing
@@ -343,7 +343,7 @@ def power_input(
         high=float(high),
         date=max(one.run.started[:10] for one in found),
         note=f"mean power of the device alone; expected before: {float(before.mid):.4g} W; "
-        f"interval now {left:.0%} as wide",
+        f"interval now {in_percent(left)} as wide",
     )
 
 
@@ -391,7 +391,7 @@ def less_counted(found: Sequence[CalibrationObservation], evidence: Evidence) ->
     weights = evidence.weights if len(evidence.weights) == len(found) else np.ones(len(found))
     reasons: dict[str, dict[str, None]] = {}
     for one, weight in zip(found, weights.tolist(), strict=True):
-        far_off = () if weight == 1.0 else (f"far off all the others, weight {weight:.0%}",)
+        far_off = () if weight == 1.0 else (f"far off all the others, weight {in_percent(weight)}",)
         if one.reasons or far_off:
             reasons.setdefault(one.run.id, {}).update(dict.fromkeys((*one.reasons, *far_off)))
     return tuple(
@@ -447,5 +447,6 @@ def _source(ids: Sequence[str]) -> str:
 def _note(found: Sequence[CalibrationObservation], before: Uncertain, *, left: float) -> str:
     """How many runs, on what, and what they changed."""
     runs, timings = counted(found)
+    left_text = in_percent(left)
     words = f"{timings} timing{'s' * (timings > 1)} of {runs} measured run{'s' * (runs > 1)}"
-    return f"{words}; expected before: {float(before.mid):.3g}; interval now {left:.0%} as wide"
+    return f"{words}; expected before: {float(before.mid):.3g}; interval now {left_text} as wide"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_profiles, catalog_of, open_catalog
 from estimator.cli.output import print_csv, print_json, print_line, print_table
+from estimator.core.units import amount
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog, Record
@@ -76,8 +77,8 @@ def show(catalog: "Catalog", options: argparse.Namespace) -> int:
     """Print one profile of a catalog, as the options say."""
     head, records = _profile(catalog, options.name)
     if options.json:
-        told = {key: _known(asdict(record)) for key, record in records.items()}
-        print_json({**head, "records": told})
+        shown = {key: _known(asdict(record)) for key, record in records.items()}
+        print_json({**head, "records": shown})
         return 0
     rows = [_record_row(catalog, key, record) for key, record in records.items()]
     if options.csv:
@@ -85,13 +86,14 @@ def show(catalog: "Catalog", options: argparse.Namespace) -> int:
         return 0
     for key, value in head.items():
         print_line(f"{key}: {_written(value)}")
-    if rows:
-        print_table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows])
+    if records:
+        header = ("number", "value", "range", "basis", "source", "date")
+        print_table(header, [_for_people(catalog, *one) for one in records.items()])
     return 0
 
 
 def run_check(options: argparse.Namespace) -> int:
-    """Visit every number; one line per problem."""
+    """Validate every number; one line per problem."""
     catalog = open_catalog(options)
     problems = catalog.check()
     counts = {
@@ -225,6 +227,22 @@ def _record_row(catalog: "Catalog", key: str, record: "Record") -> dict[str, Any
     }
 
 
+def _for_people(catalog: "Catalog", key: str, record: "Record") -> tuple[str, ...]:
+    """Row of a record with its amounts in the units that people use."""
+    source = catalog.source(record.source)
+    low = None if record.low is None else amount(record.low, record.unit)
+    high = None if record.high is None else amount(record.high, record.unit)
+    value = amount(record.value, record.unit)
+    return key, value, _span(low, high), record.basis, source.title, record.date or source.date
+
+
+def _span(low: str | None, high: str | None) -> str:
+    """Range as text; the end that is not given is open."""
+    if low is None:
+        return "" if high is None else f"up to {high}"
+    return f"from {low}" if high is None else f"{low} to {high}"
+
+
 def _written(value: object) -> str:
     """Write a head entry for people: names with commas, an architecture as JSON."""
     if isinstance(value, tuple):
@@ -234,12 +252,9 @@ def _written(value: object) -> str:
 
 def _range(record: "Record") -> str:
     """Range of a record; the end that it does not give is open."""
-    low, high = record.low, record.high
-    if low is None and high is None:
-        return ""
-    if low is None:
-        return f"up to {high:.6g}"
-    return f"from {low:.6g}" if high is None else f"{low:.6g} to {high:.6g}"
+    low = None if record.low is None else f"{record.low:.6g}"
+    high = None if record.high is None else f"{record.high:.6g}"
+    return _span(low, high)
 
 
 def _known(record: dict[str, Any]) -> dict[str, Any]:

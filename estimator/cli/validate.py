@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_profiles, catalog_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
+from estimator.core.units import in_percent, in_times, rows_text
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
@@ -65,7 +66,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Predict every published run blindly and print the score."""
+    """Predict every published run held out and print the score."""
     if options.task == "serving":
         return _run_serving(options)
     if options.task == "memory":
@@ -134,12 +135,12 @@ def _run_memory(options: argparse.Namespace) -> int:
     print_table(
         header,
         [
-            (name, str(score["cases"]), *(f"{score[share]:.0%}" for share in shares))
+            (name, str(score["cases"]), *(in_percent(score[share]) for share in shares))
             for name, score in groups.items()
         ],
     )
     for why, count in left_out(catalog).items():
-        print_line(f"left out: {count} rows, {why}")
+        print_line(f"left out: {rows_text(count)}, {why}")
     return 0
 
 
@@ -155,17 +156,17 @@ def _run_serving(options: argparse.Namespace) -> int:
     if options.csv:
         print_csv([asdict(score) for score in report.scores])
         return 0
-    header = ("", "rows", "median error", "bias", "within 1.5x", "in 80 %", "weights only")
+    header = ("", "rows", "median error", "bias", "within ×1.5", "in 80 %", "weights only")
     for quantity in dict.fromkeys(score.quantity for score in report.scores):
         rows = [
             (
                 f"{score.by}: {score.group}",
                 str(score.rows),
-                f"{score.median_error:.0%}",
-                f"x {score.bias:.2f}",
-                f"{score.within_1_5:.0%}",
-                f"{score.coverage:.0%}",
-                "" if score.roofline_error is None else f"{score.roofline_error:.0%}",
+                in_percent(score.median_error),
+                in_times(score.bias),
+                in_percent(score.within_1_5),
+                in_percent(score.coverage),
+                "" if score.roofline_error is None else in_percent(score.roofline_error),
             )
             for score in report.scores
             if score.quantity == quantity
@@ -177,7 +178,7 @@ def _run_serving(options: argparse.Namespace) -> int:
 
 
 def _run_ablation(options: argparse.Namespace) -> int:
-    """Print the blind score without each term of the mechanism."""
+    """Print the held-out score without each term of the mechanism."""
     from estimator.validation.ablation import ablation_rows, ablation_table
 
     note("fitting every model without one of its terms: some twenty seconds", quiet=options.quiet)
@@ -187,7 +188,7 @@ def _run_ablation(options: argparse.Namespace) -> int:
     elif options.csv:
         print_csv(ablation_rows(catalog))
     else:
-        header = ("without", "median error", "a family a vote", "large language", "within 2x")
+        header = ("without", "median error", "per-family median", "large language", "within ×2")
         print_table(header, ablation_table(catalog))
     return 0
 
@@ -231,22 +232,22 @@ def _print_money(catalog: "Catalog") -> None:
     _print_scores("Cost and CO2e of runs, their hours given:", scores)
     for name, told in judged.items():
         for reason, count in told.left_out.items():
-            print_line(f"left out of {MONEY[name]}: {count} rows, {reason}")
+            print_line(f"left out of {MONEY[name]}: {rows_text(count)}, {reason}")
 
 
 def _print_scores(title: str, scores: "dict[str, Score]") -> None:
     print_line()
     print_line(title)
-    header = ("", "runs", "families", "median error", "a family a vote", "bias", "in 80 %")
+    header = ("", "runs", "families", "median error", "per-family median", "bias", "in 80 %")
     rows = [
         (
             name,
             str(told.count),
             str(told.families),
-            f"{told.median_error:.0%}",
-            f"{told.family_median_error:.0%}",
-            f"x {told.bias:.2f}",
-            f"{told.coverage:.0%}",
+            in_percent(told.median_error),
+            in_percent(told.family_median_error),
+            in_times(told.bias),
+            in_percent(told.coverage),
         )
         for name, told in scores.items()
     ]
@@ -259,9 +260,9 @@ def _print_for_people(report: "Report", *, with_runs: bool) -> None:
         return
     print_line(report.headline())
     print_line(report.strict_headline())
-    header = ("", "runs", "families", "median error", "by stack", "bias", "within 2x", "in 80 %")
+    header = ("", "runs", "families", "median error", "by stack", "bias", "within ×2", "in 80 %")
     print_table((*header, "constant 0.30", "constant 0.375"), report.group_table())
     print_line("Furthest off:")
     print_table(RUN_HEADER, report.worst_table())
     for reason, count in report.left_out.items():
-        print_line(f"left out: {count} rows, {reason}")
+        print_line(f"left out: {rows_text(count)}, {reason}")

@@ -8,8 +8,10 @@ sentences is singular and plural, chosen by `count`.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from string import Formatter
 
 from estimator.core.notice import Notice, Refusal, Value
+from estimator.core.units import human, human_count, in_percent
 
 Names = Callable[[str], str]
 """Field of the scenario -> what a rim calls it."""
@@ -46,7 +48,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "no work given: set {set[preset]}, {set[params]} with {set[tokens]}, {set[flop]}, "
         "{set[config]} or {set[device_hours]}"
     ),
-    "too_much_work": "the work is {flop:.3g} FLOP, more than {most:g}",
+    "too_much_work": "the work is {flop:flop}, more than {most:flop}",
     "no_device": "no device given: set {set[hardware]}",
     "no_precision": "{field} {word!r} is unknown: write fp32, bf16, mixed ...",
     "start_without_profile": "{set[start]} is an hour of a {set[carbon_profile]}, which is missing",
@@ -74,7 +76,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "lora_saves": (
         "LoRA: the base is frozen, so a third of the work, its weight gradients, is saved"
     ),
-    "attention_added": "attention over {tokens:,.0f} tokens adds {share:.0%} to 6 N D",
+    "attention_added": "attention over {tokens:,.0f} tokens adds {share:percent} to 6 N D",
     "kind_assumed": "assuming a language model for the utilization; set {set[kind]}",
     "hours_of_preset": (
         "{preset} is published as device time on {device}, not as FLOPs: its hours are taken as "
@@ -88,7 +90,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "no_effect": "{field} has no effect here",
     "no_effect_yet": "{field} is recorded, but does not change the estimate",
     "impossible_rate": (
-        "reaching this work in these hours would take {share:.0%} of the device's peak"
+        "reaching this work in these hours would take {share:percent} of the device's peak"
     ),
     "does_not_fit": (
         "does not fit on {fleet}: {what} of {params} parameters take {needed} of {held}; they need "
@@ -118,7 +120,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "no published run on more than {most:,.0f} devices: an extrapolation"
     ),
     "little_work": (
-        "few runs of less than {flop:g} FLOP are published, and they scatter: the interval of the "
+        "few runs of less than {flop:flop} are published, and they scatter: the interval of the "
         "utilization is wide"
     ),
     "few_runs_of_kind": (
@@ -126,12 +128,12 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     ),
     "bandwidth_unknown": "memory bandwidth of {device} unknown: a usual one is assumed",
     "small_batch_assumed": (
-        "assuming a batch of {tokens:.2g} tokens, which leaves each device little to do; set "
+        "assuming a batch of {tokens:count} tokens, which leaves each device little to do; set "
         "{set[batch_tokens]}, it matters here"
     ),
     "measured_above_peak": (
-        "measured runs reach {share:.0%} of the peak of {device} in its profile: {most:.0%} is "
-        "taken; measure it again on a quiet machine"
+        "measured runs reach {share:percent} of the peak of {device} in its profile: "
+        "{most:percent} is taken; measure it again on a quiet machine"
     ),
     "run_counts_less": "run {run} counts less: {reasons}",
     "calibrated": (
@@ -142,7 +144,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     ),
     "step_size_unspecified": (
         "size of a step unspecified: the interval covers the sizes people run; {set[step_flop]} "
-        "narrows it by about {narrower:.0%}"
+        "narrows it by about {narrower:percent}"
     ),
     # of the place
     "site_unknown": "region {name!r} is unknown: assuming world averages",
@@ -188,7 +190,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "unknown model {name!r}: set {set[model]}, {set[config]} or {set[params_total]}"
     ),
     "serving_size_of_name": (
-        "{name} is not on record: assuming the {params:.3g} parameters that it states"
+        "{name} is not on record: assuming the {params:count} parameters that it states"
     ),
     "serving_no_device": "the device is missing: set {set[hardware]}",
     "serving_layers_assumed": "layers unknown: assuming those usual at this size",
@@ -253,6 +255,26 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
 """Code of a notice -> its sentence, or its singular and plural."""
 
 
+AMOUNTS: Mapping[str, Callable[[float], str]] = {
+    "percent": in_percent,
+    "count": human_count,
+    "flop": lambda value: human(value, "FLOP"),
+}
+"""What may stand after the colon of a figure, beside the formats of Python."""
+
+
+class _Sentences(Formatter):
+    """Fills a sentence; an amount is written with its unit."""
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        if format_spec in AMOUNTS and isinstance(value, float | int):
+            return AMOUNTS[format_spec](float(value))
+        return str(super().format_field(value, format_spec))
+
+
+SENTENCES = _Sentences()
+
+
 class _Set(dict[str, str]):
     """Names of inputs, asked of a rim one by one."""
 
@@ -277,7 +299,8 @@ def render(notice: Notice, names: Names) -> str:
         name: names(str(value)) if name.endswith("_input") else _joined(value)
         for name, value in notice.values.items()
     }
-    return template.format(**shown, set=_Set(names), field=names(notice.field))
+    known = {**shown, "set": _Set(names), "field": names(notice.field)}
+    return SENTENCES.vformat(template, (), known)
 
 
 def in_python(field: str) -> str:

@@ -75,6 +75,56 @@ def human_percent(share: float) -> str:
     return f"below {_LEAST:g} %" if 0 < percent < _LEAST else f"{digits(percent)} %"
 
 
+def amount(value: float, unit: str) -> str:
+    """Write a number of the profiles with its unit, for people.
+
+    >>> amount(989.4e12, "FLOP/s"), amount(0.277, "1"), amount(7e9, "parameters")
+    ('989 TFLOP/s', '0.277', '7 billion')
+    >>> amount(2.5, "USD/h"), amount(0.38355, "kgCO2e/kWh")
+    ('$2.5/h', '0.384 kgCO2e/kWh')
+    >>> amount(4.0, "year")
+    '4 years'
+    """
+    if unit == "1":
+        return digits(value)
+    if unit in ("parameters", "parameter", "tokens", "token", "device"):
+        return human_count(value)
+    if unit.startswith("USD"):
+        return f"${digits(value)}{unit.removeprefix('USD')}"
+    if unit in ("FLOP", "FLOP/s", "OP/s", "B", "B/s"):
+        return human(value, unit)
+    text = digits(value)
+    return f"{text} {unit}{'s' if unit == 'year' and text != '1' else ''}"
+
+
+def in_percent(share: float, decimals: int = 0) -> str:
+    """Share in percent with a fixed number of decimals, for a column of a table.
+
+    >>> in_percent(0.234), in_percent(-0.004), in_percent(0.0123, 1)
+    ('23 %', '0 %', '1.2 %')
+    """
+    rounded = round(100 * share, decimals)
+    return f"{rounded if rounded else 0.0:.{decimals}f} %"
+
+
+def in_times(ratio: float) -> str:
+    """Ratio as a factor.
+
+    >>> in_times(1.034), in_times(0.0234), in_times(42.0)
+    ('×1.03', '×0.023', '×42')
+    """
+    return f"×{ratio:.2f}" if 0.1 <= ratio < 10 else f"×{digits(float(f'{ratio:.2g}'))}"
+
+
+def rows_text(count: int) -> str:
+    """Count rows of a table.
+
+    >>> rows_text(1), rows_text(1200)
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} row{'s' * (count != 1)}"
+
+
 def digits(value: float) -> str:
     """Three significant digits without an exponent where that stays readable.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import S_PER_H
+from estimator.core.units import S_PER_H, in_percent
 from estimator.estimation.answer import Answer, answer_scenario, answer_scenarios
 from estimator.measure.forecast import Stamped
 from estimator.runs.record import J_PER_KWH, MeasuredRun
@@ -270,8 +270,8 @@ def _step_flop(
         rate.value * peak * step_s,
         Uncertain(1.0, {"work of a step": sd}),
         [
-            f"the work of a step is assumed as {rate.value:.0%} of the peak of this machine, "
-            "give or take what the interval holds: --step-flop makes it known"
+            f"assuming that a step reaches {in_percent(rate.value)} of the peak of this machine, "
+            "within its interval; set --step-flop"
         ],
     )
 

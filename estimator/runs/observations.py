@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from estimator.core.units import in_percent
 from estimator.runs.record import Condition, MeasuredRun, Timing
 
 THROTTLED_WEIGHT = 0.5
@@ -412,6 +413,6 @@ def _condition_noise(condition: Condition, *, shared: bool) -> dict[str, float]:
     throttled = condition.throttled or 0.0
     others = (condition.others or 0.0) if shared else 0.0
     return {
-        f"throttled {throttled:.0%} of the time": THROTTLED_WEIGHT * throttled,
-        f"others used {others:.0%} of it": SHARED_WEIGHT * others,
+        f"throttled {in_percent(throttled)} of the time": THROTTLED_WEIGHT * throttled,
+        f"others used {in_percent(others)} of it": SHARED_WEIGHT * others,
     }

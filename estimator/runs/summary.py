@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from estimator.core.units import human, human_duration
+from estimator.core.units import human, human_duration, in_percent
 from estimator.runs.record import Energy, MeasuredRun, Trust
 
 TRUST = {
@@ -40,7 +40,7 @@ def lines(run: MeasuredRun) -> Iterator[str]:
 def _energy(one: Energy) -> str:
     told = f"{one.component}: {human(one.energy_kwh * 1e3, 'Wh')}, mean {human(one.mean_w, 'W')}"
     peak = "" if one.peak_w is None else f", peak {human(one.peak_w, 'W')}"
-    covered = "" if one.coverage > 0.99 else f", covering {one.coverage:.0%} of the run"
+    covered = "" if one.coverage > 0.99 else f", covering {in_percent(one.coverage)} of the run"
     return f"{told}{peak} ({TRUST[one.trust]}, {one.meter}{covered})"
 
 
@@ -58,5 +58,5 @@ def _groups(energy: Sequence[Energy]) -> Iterator[str]:
         powers = [one.mean_w for one in some]
         mean = f"{sum(powers) / len(powers):.4g} W each ({min(powers):.4g} to {max(powers):.4g})"
         least = min(one.coverage for one in some)
-        covered = "" if least > 0.99 else f", covering {least:.0%} of the run or more"
+        covered = "" if least > 0.99 else f", covering {in_percent(least)} of the run or more"
         yield f"{len(some)} {kind}: {total}, mean {mean} ({TRUST[trust]}, {meter}{covered})"

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from estimator.catalog import Catalog
+from estimator.core.units import in_percent
 from estimator.utilization.features import prior_model
 from estimator.utilization.mechanism import PARAMETERS
 from estimator.validation.cross_validation import ablated, blind_predictions, part_of, score
@@ -38,7 +39,7 @@ def ablation_table(catalog: Catalog) -> Iterator[tuple[str, ...]]:
     for row in ablation_rows(catalog):
         yield (
             row["without"].replace("_", " "),
-            *(f"{row[key]:.1%}" for key in ("median_error", "family_median_error")),
-            f"{row['large_language_median_error']:.1%}",
-            f"{row['within_2']:.0%}",
+            *(in_percent(row[key], 1) for key in ("median_error", "family_median_error")),
+            in_percent(row["large_language_median_error"], 1),
+            in_percent(row["within_2"]),
         )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import z_score
-from estimator.core.units import CENTRAL, digits
+from estimator.core.units import CENTRAL, digits, in_percent, in_times
 from estimator.utilization.features import prior_model
 from estimator.validation.cross_validation import (
     Blind,
@@ -115,21 +115,23 @@ class Report:
     def headline(self) -> str:
         """The score in one sentence."""
         ours, baselines = self.scores["all"]
+        constant = in_percent(baselines["constant_0.30"])
         return (
             f"Device-hours of {ours.count} published runs, each predicted without its family: "
-            f"median error {ours.median_error:.0%}, against {baselines['constant_0.30']:.0%} for a "
-            f"constant utilization of 0.30; the 80 % interval holds {ours.coverage:.0%}."
+            f"median error {in_percent(ours.median_error)}, against {constant} for a constant "
+            f"utilization of 0.30; the 80 % interval holds {in_percent(ours.coverage)}."
         )
 
     def strict_headline(self) -> str:
         """The stricter score, its range, and the one that does not depend on the mix."""
         ours = self.stack_scores["all"]
-        by_family, by_stack = self.mean_over_kinds
+        low, high = in_percent(ours.median_error_low), in_percent(ours.median_error_high)
+        by_family, by_stack = map(in_percent, self.mean_over_kinds)
         return (
-            f"Without its benchmark, software collection or model line: {ours.median_error:.0%} "
-            f"({ours.median_error_low:.0%} to {ours.median_error_high:.0%} when these are drawn "
-            f"again), coverage {ours.coverage:.0%}. Mean over kinds of network: {by_family:.0%} by "
-            f"family, {by_stack:.0%} so."
+            "Also without its benchmark, software collection or model line: median error "
+            f"{in_percent(ours.median_error)} ({low} to {high} by bootstrap), coverage "
+            f"{in_percent(ours.coverage)}. Mean over kinds of network: {by_family} by family, "
+            f"{by_stack} by stack."
         )
 
     def as_json(self, *, with_runs: bool) -> dict[str, Any]:
@@ -166,12 +168,12 @@ class Report:
                 name,
                 str(ours.count),
                 str(ours.families),
-                f"{ours.median_error:.0%}",
-                f"{self.stack_scores[name].median_error:.0%}",
-                f"x {ours.bias:.2f}",
-                f"{ours.within_2:.0%}",
-                f"{ours.coverage:.0%}",
-                *(f"{baselines[name]:.0%}" for name in BASELINES),
+                in_percent(ours.median_error),
+                in_percent(self.stack_scores[name].median_error),
+                in_times(ours.bias),
+                in_percent(ours.within_2),
+                in_percent(ours.coverage),
+                *(in_percent(baselines[name]) for name in BASELINES),
             )
 
     def run_rows(self) -> list[dict[str, Any]]:
@@ -204,7 +206,7 @@ class Report:
                 row["hardware"],
                 digits(row["device_hours_mid"]),
                 digits(row["device_hours_reported"]),
-                f"x {ratio:.2g}",
+                in_times(ratio),
             )
 
     def worst_table(self) -> Iterator[Sequence[str]]:
@@ -273,13 +275,13 @@ def change_table(report: Report, earlier: Mapping[str, Mapping[str, float]]) -> 
             yield [
                 name,
                 f"{before['count']:.0f} / {ours.count}",
-                f"{before['median_error']:.0%}",
-                f"{ours.median_error:.0%}",
-                f"{report.stack_scores[name].median_error:.0%}",
-                f"x {before['bias']:.2f}",
-                f"x {ours.bias:.2f}",
-                f"{before['coverage']:.0%}",
-                f"{ours.coverage:.0%}",
+                in_percent(before["median_error"]),
+                in_percent(ours.median_error),
+                in_percent(report.stack_scores[name].median_error),
+                in_times(before["bias"]),
+                in_times(ours.bias),
+                in_percent(before["coverage"]),
+                in_percent(ours.coverage),
             ]
 
 

@@ -238,9 +238,9 @@ def test_a_run_on_another_device_teaches_nothing():
     [
         (
             {"conditions": (Condition(component="gpu:0", busy=1.0, throttled=0.6),)},
-            "throttled 60% of the time",
+            "throttled 60 % of the time",
         ),
-        ({"conditions": (Condition(component="gpu:0", busy=1.0, others=0.3),)}, "others used 30%"),
+        ({"conditions": (Condition(component="gpu:0", busy=1.0, others=0.3),)}, "others used 30 %"),
     ],
 )
 def test_a_disturbed_run_is_weighed_down_and_said(changed, told):

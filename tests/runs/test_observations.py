@@ -74,7 +74,7 @@ def test_a_disturbance_is_common_to_the_timings_of_a_run():
     for whole in (disturbed, several):
         (one,) = observed(in_memory([whole]), "my-cpu", MOST)
         assert one.noise_sd == pytest.approx(0.2, rel=0.01)
-        assert one.reasons == ("others used 20% of it",)
+        assert one.reasons == ("others used 20 % of it",)
 
 
 @pytest.mark.parametrize("changed", [{"simulated": True}, {"state": "running"}])

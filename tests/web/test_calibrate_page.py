@@ -147,7 +147,7 @@ def test_the_list_tells_states_trust_and_what_disturbed():
     table = listed(opened())
     assert table.loc["r-stub", "state"] == "finished, simulated"
     assert table.loc["r-cut", "state"] == "interrupted"
-    assert "throttled 40% of the time" in table.loc["r-train", "disturbed"]
+    assert "throttled 40 % of the time" in table.loc["r-train", "disturbed"]
     assert table.loc["r-bench", "disturbed"] == ""
     assert table.loc["r-bench", "energy_wh"] == pytest.approx(640.0), "measured, not modelled"
     assert "energy counter (nvml counter)" in table.loc["r-bench", "meters"]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
+from estimator.core.units import in_percent
 from estimator.measure.bench.timing import (
     BRIEF,
     QUICK,
@@ -312,7 +313,7 @@ class Bench:
             time.sleep(max(0.0, begun + DUTY_PERIOD_S - time.monotonic()))
         timing = self._resting("load", started)
         return replace(
-            timing, precision=job.precision, label=f"{job.label}, {duty:.0%} of the time"
+            timing, precision=job.precision, label=f"{job.label}, {in_percent(duty)} of the time"
         )
 
     def _resting(self, what: Literal["idle", "load"], started: float) -> Timing:
@@ -356,5 +357,5 @@ def _notes(job: Job, found: Timed) -> tuple[str, ...]:
     if found.log_sd is None:
         return (f"{job.label}: one undisturbed trial only, so its spread is not known",)
     if not found.settled:
-        return (f"{job.label}: still spread by {found.log_sd:.0%} after the last trial",)
+        return (f"{job.label}: still spread by {in_percent(found.log_sd)} after the last trial",)
     return ()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from estimator.catalog.measured_profiles import keep_profile, kept_profiles
+from estimator.core.units import in_percent
 from estimator.measure.attribution import mean_power_w
 from estimator.measure.bench import torch_engine
 from estimator.measure.bench.benchmark import FAST, FULL, Bench, Effort, Progress
@@ -269,12 +270,14 @@ def summary(timings: Sequence[Timing]) -> list[str]:
     rejected = sum(one.rejected for one in timings)
     every = rejected + sum(one.repetitions for one in timings)
     if rejected:
-        lines.append(f"{rejected / every:.0%} of the repetitions rejected: others used the machine")
+        lines.append(
+            f"{in_percent(rejected / every)} of the repetitions rejected: others used the machine"
+        )
     wide = [one for one in timings if (one.log_sd or 0.0) > SPREADS]
     if wide:
         lines.append(
-            f"{len(wide)} of {len(timings)} timings spread by more than {SPREADS:.0%}: close other "
-            "programs and measure again, the better timing counts more"
+            f"{len(wide)} of {len(timings)} timings spread by more than {in_percent(SPREADS)}: "
+            "close other programs and measure again, the better timing counts more"
         )
     return lines
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pandas as pd
 import streamlit as st
 
-from estimator.core.units import digits
+from estimator.core.units import amount, digits
 from estimator.estimation.answer import Answer, answer_scenario
 from estimator.estimation.design_facts import memory_of_run, offers_of, share_of_memory
 from estimator.estimation.summary import as_json, bounds, said
@@ -24,7 +24,7 @@ from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.site import Page, controls
-from estimator.web.shared.tables import COMPARED, amount, between, devices_table, input_name
+from estimator.web.shared.tables import COMPARED, between, devices_table, input_name
 from estimator.web.shared.url_state import Choice, Parameters, Text, UrlState
 
 LETTERS = ("a", "b", "c", "d")

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from estimator.core.power import LOAD_EXPONENT
-from estimator.core.units import digits, human, human_count
+from estimator.core.units import amount, digits, human, human_count
 from estimator.estimation.answer import Answer
 from estimator.estimation.summary import said
-from estimator.web.shared.tables import amount
 from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN
 
 

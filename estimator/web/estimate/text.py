@@ -9,12 +9,11 @@ import pandas as pd
 from estimator.catalog import Catalog
 from estimator.core.brain import BRAIN_POWER_W
 from estimator.core.messages import render, rendered
-from estimator.core.units import human_count
+from estimator.core.units import amount, human_count
 from estimator.estimation.answer import Answer
 from estimator.estimation.summary import fleet, said
 from estimator.scenario.hardware import TRAINING_PRECISIONS
 from estimator.scenario.scenario import label_of
-from estimator.web.shared.tables import amount
 
 
 def sentence(answer: Answer, catalog: Catalog) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from estimator.calibration.correction import CALIBRATED
 from estimator.catalog import Catalog, Source
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import digits, human, human_count
+from estimator.core.units import amount, digits
 from estimator.estimation.answer import Answer, answer_scenario
 from estimator.estimation.summary import RESULTS, bounds, said
 from estimator.scenario.provenance import GIVEN, Input
@@ -224,28 +224,6 @@ def input_name(key: str) -> str:
     """
     matches = [known for known in INPUT_NAMES if key == known or key.startswith(known + ".")]
     return INPUT_NAMES[max(matches, key=len)] if matches else key.replace("_", " ")
-
-
-def amount(value: float, unit: str) -> str:
-    """Write a number of the profiles with its unit, for people.
-
-    >>> amount(989.4e12, "FLOP/s"), amount(0.277, "1"), amount(7e9, "parameters")
-    ('989 TFLOP/s', '0.277', '7 billion')
-    >>> amount(2.5, "USD/h"), amount(0.38355, "kgCO2e/kWh")
-    ('$2.5/h', '0.384 kgCO2e/kWh')
-    >>> amount(4.0, "year")
-    '4 years'
-    """
-    if unit == "1":
-        return digits(value)
-    if unit in ("parameters", "parameter", "tokens", "token", "device"):
-        return human_count(value)
-    if unit.startswith("USD"):
-        return f"${digits(value)}{unit.removeprefix('USD')}"
-    if unit in ("FLOP", "FLOP/s", "OP/s", "B", "B/s"):
-        return human(value, unit)
-    text = digits(value)
-    return f"{text} {unit}{'s' if unit == 'year' and text != '1' else ''}"
 
 
 def between(quantity: str, low: float, high: float) -> str:
