@@ -15,10 +15,11 @@ more depends on how well their kernels are fused: a vendor's reference code and 
 graphs fuse most, research code little. Such compilers fuse the elementwise work of convolutions,
 too. Recurrences add a time of their own, bound by bandwidth and
 latency. Attention over long sequences, routing to experts and machines with little bandwidth for
-their peak slow a run down; every year of better software speeds it up, elementwise work most. What
-devices pass to each other is worked out in `estimator.utilization.parallelism`; it grows as the
-share of each device shrinks. The overheads - evaluation, checkpoints, restarts - are what sets
-whole runs apart from tables of steady throughput. All parameters are fitted to published runs and
+their peak slow a run down; every year of better software speeds it up, elementwise work most, and
+hides more of what devices pass to each other. That is worked out in
+`estimator.utilization.parallelism`; it grows as the share of each device shrinks. The overheads -
+evaluation, checkpoints, restarts - are what sets whole runs apart from tables of steady throughput.
+All parameters are fitted to published runs and
 tables (`estimator.validation.utilization_fit`), and what they leave unexplained is the uncertainty.
 """
 
@@ -157,7 +158,8 @@ class UtilizationModel:
     speedup_per_year : float
         Gain of software maturity in a year [1].
     fusion_per_year : float
-        Gain of elementwise work beyond it, whose kernels are fused more and more [1].
+        Gain of elementwise work beyond it, whose kernels are fused more and more, and of exchanges,
+        which are hidden more and more [1].
     contrastive_slowdown, sparse_slowdown : float
         Time over that of a plain decoder [1].
     long_context_exponent, balance_exponent : float
@@ -246,6 +248,7 @@ def log_utilization(
         features.layout,
         machine,
         hidden=features.hidden,
+        seq_len=features.seq_len,
         value_bytes=features.value_bytes,
         devices=devices,
     )
@@ -373,11 +376,12 @@ def _log_slowdown(model: UtilizationModel, features: RunFeatures, balance: Numbe
 
 def _step(model: UtilizationModel, features: RunFeatures, busy: Number, passed: Traffic) -> Number:
     """Time of a step over its ideal: work, waiting for the pipeline, and what is passed around."""
-    exchange = (
-        model.exposed_gradient_share * passed.gradients
-        + model.exposed_layer_share * passed.layers
-        + model.update_bytes * passed.updates_per_byte
+    per_year = np.log(model.speedup_per_year * model.fusion_per_year)
+    hidden = np.exp(per_year * (features.year - REFERENCE_YEAR))
+    exposed = (
+        model.exposed_gradient_share * passed.gradients + model.exposed_layer_share * passed.layers
     )
+    exchange = exposed / hidden + model.update_bytes * passed.updates_per_byte
     waiting = 1.0 + model.bubble_share * passed.bubble
     return busy * waiting + transformer_share(features) * exchange
 

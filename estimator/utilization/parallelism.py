@@ -38,7 +38,10 @@ FORWARD_SHARE = 0.5
 """Share of these all-reduces and exchanges that the forward pass makes, and recomputation makes
 again [1]; Korthikanti et al. 2022, sec. 4.1."""
 
-EXPERT_ROUTE = 4.0 * 8.0 / 72.0
+EXPERTS_OF_TOKEN = 8.0
+"""Experts that work on a token, as in DeepSeek-V3, Qwen3 and OLMoE [1]."""
+
+EXPERT_ROUTE = 4.0 * EXPERTS_OF_TOKEN / 72.0
 """Four exchanges of a token with eight experts over the 72 h^2 FLOPs of a layer [1]."""
 
 USUAL_EXPERT_PARALLEL = 8.0
@@ -46,9 +49,6 @@ USUAL_EXPERT_PARALLEL = 8.0
 
 SMALLEST_SHARE = 256.0
 """Tokens of a step that a device is given at least, where the batch is not told [token]."""
-
-MICRO_BATCHES_PER_STAGE = 4.0
-"""Micro-batches per stage where they are not told [1]; Huang et al. 2019, GPipe, sec. 3.3."""
 
 USUAL_VIRTUAL_STAGES = 2.0
 """Stages of layers that a device holds where they are not told: pipelines of large models are
@@ -146,7 +146,13 @@ class Traffic:
 
 
 def traffic(
-    layout: Layout, machine: Machine, *, hidden: Number, value_bytes: Number, devices: Number
+    layout: Layout,
+    machine: Machine,
+    *,
+    hidden: Number,
+    seq_len: Number,
+    value_bytes: Number,
+    devices: Number,
 ) -> Traffic:
     """What a transformer passes around for its work.
 
@@ -156,6 +162,8 @@ def traffic(
         How the work is shared, on what.
     hidden : float or array
         Width [1].
+    seq_len : float or array
+        Tokens of a sequence [token].
     value_bytes : float or array
         Bytes of a value [B].
     devices : float or array
@@ -178,7 +186,7 @@ def traffic(
     copies = devices / shared_by
     inside = np.where(
         np.isnan(layout.tensor_parallel),
-        np.sqrt(np.minimum(shared_by, NODE_DEVICES)),
+        np.minimum(shared_by, NODE_DEVICES),
         layout.tensor_parallel,
     )
     experts = np.where(
@@ -190,16 +198,14 @@ def traffic(
     tokens = np.maximum(layout.batch_tokens, SMALLEST_SHARE * devices) / copies
     params_per_flop = layout.params / layout.active_params / (FLOP_PER_PARAM * tokens)
     between = _between_replicas(machine, devices)
-    in_node = experts <= machine.node_devices
-    reach = np.where(in_node, machine.link_bytes_per_s, machine.network_bytes_per_s)
     ring = LAYER_RING * (inside - 1.0) / machine.link_bytes_per_s
-    routes = sparse * EXPERT_ROUTE * (1.0 - 1.0 / experts) / reach
+    routes = sparse * EXPERT_ROUTE * _expert_exchange(machine, experts)
     forward_again = 1.0 + FORWARD_SHARE * layout.recomputation
     return Traffic(
         gradients=peak * 2.0 * value_bytes * (1.0 - 1.0 / copies) * params_per_flop / between,
         layers=peak * value_bytes / hidden * (ring * forward_again + routes),
         updates_per_byte=peak / machine.memory_bytes_per_s * params_per_flop,
-        bubble=_bubble(layout),
+        bubble=_bubble(layout, sequences=layout.batch_tokens / copies / seq_len),
     )
 
 
@@ -232,11 +238,31 @@ def _between_replicas(machine: Machine, devices: Number) -> Number:
     return np.where(in_node, machine.link_bytes_per_s, machine.network_bytes_per_s)
 
 
-def _bubble(layout: Layout) -> Number:
-    """Idle over busy time of a pipeline, (stages - 1) / (virtual stages x micro-batches) [1]."""
+def _expert_exchange(machine: Machine, experts: Number) -> Number:
+    """Time per byte of a token's exchange with its experts [s/B].
+
+    A token crosses the network once for each other node that holds one of its experts, and is
+    passed on inside that node [1]_.
+
+    References
+    ----------
+    .. [1] DeepSeek-AI, "DeepSeek-V3 technical report", 2024, arXiv:2412.19437, sec. 3.2.2.
+    """
+    nodes = np.maximum(experts / machine.node_devices, 1.0)
+    reached = nodes * (1.0 - (1.0 - 1.0 / nodes) ** EXPERTS_OF_TOKEN)
+    across = reached * (1.0 - 1.0 / nodes) / EXPERTS_OF_TOKEN
+    inside = 1.0 - 1.0 / np.minimum(experts, machine.node_devices)
+    return inside / machine.link_bytes_per_s + across / machine.network_bytes_per_s
+
+
+def _bubble(layout: Layout, *, sequences: Number) -> Number:
+    """Idle over busy time of a pipeline, (stages - 1) / (virtual stages x micro-batches) [1].
+
+    Unspecified micro-batches are one sequence each, out of the `sequences` of a replica's step.
+    """
     stages = np.where(np.isnan(layout.pipeline_parallel), 1.0, layout.pipeline_parallel)
     parts = np.where(
-        np.isnan(layout.micro_batches), MICRO_BATCHES_PER_STAGE * stages, layout.micro_batches
+        np.isnan(layout.micro_batches), np.maximum(sequences, stages), layout.micro_batches
     )
     virtual = np.where(np.isnan(layout.virtual_stages), USUAL_VIRTUAL_STAGES, layout.virtual_stages)
     return np.asarray((stages - 1.0) / (virtual * parts), dtype=np.float64)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from estimator.core.uncertainty import Uncertain, z_score
+from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL
 from estimator.utilization.features import SMALLEST_SD
 from estimator.utilization.mechanism import (
@@ -22,7 +22,14 @@ from estimator.utilization.mechanism import (
     thinness,
     transformer_share,
 )
-from estimator.validation.utilization_fit import Runs, fitted_logs, joined, model_of
+from estimator.validation.utilization_fit import (
+    Runs,
+    fitted_logs,
+    joined,
+    model_of,
+    parameter_covariance,
+    prediction_variance,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -123,19 +130,22 @@ def blind_predictions(
         What is held out as a whole: `family` or `stack`.
     """
     held, tables_held = getattr(runs, by), getattr(tables, by)
-    ratio = np.empty(len(runs.flop))
+    ratio, variance = np.empty((2, len(runs.flop)))
     near = fitted_logs(prior, joined(runs, tables))
     parts = folds(held)
     for part in parts:
         out = np.isin(held, part)
         others = joined(runs.part(~out), tables.part(~np.isin(tables_held, part)))
-        ratio[out] = log_hours_ratio(prior, others, runs.part(out), near)
+        logs, scored = fitted_logs(prior, others, near), runs.part(out)
+        ratio[out] = _log_ratio(logs, scored)
+        covariance = parameter_covariance(prior, others, logs)
+        variance[out] = prediction_variance(scored, logs, covariance)
     uncertainty = np.empty(len(ratio))
     for part in parts:
         out = np.isin(held, part)
-        spread = spread_of(ratio[~out], runs.part(~out), groups[~out])
-        like = spread.of(runs.part(out), groups[out])
-        uncertainty[out] = np.sqrt(np.maximum(like**2 + untold[out], SMALLEST_SD**2))
+        spread = spread_of(ratio[~out], runs.part(~out), groups[~out], variance[~out])
+        like = spread.of(runs.part(out), groups[out]) ** 2 + variance[out]
+        uncertainty[out] = np.sqrt(np.maximum(like + untold[out], SMALLEST_SD**2))
     return Blind(log_ratio=ratio, log_sd=uncertainty)
 
 
@@ -168,7 +178,12 @@ def log_hours_ratio(
 
     `near` is where to start looking: it saves time, and the least loss is found from anywhere.
     """
-    model = model_of(fitted_logs(prior, fitted_on, near).tolist())
+    return _log_ratio(fitted_logs(prior, fitted_on, near), scored)
+
+
+def _log_ratio(logs: Floats, scored: Runs) -> Floats:
+    """Logarithm of the hours that parameters predict over those reported [1]."""
+    model = model_of(logs.tolist())
     expected = log_utilization(
         model, scored.features, scored.machine, flop=scored.flop, devices=scored.devices
     )
@@ -200,8 +215,15 @@ class Spread:
         return like * _thin(runs, self.growth)
 
 
-def spread_of(log_ratio: Floats, runs: Runs, groups: npt.NDArray[np.str_]) -> Spread:
+def spread_of(
+    log_ratio: Floats,
+    runs: Runs,
+    groups: npt.NDArray[np.str_],
+    variance: Number = 0.0,
+) -> Spread:
     """Spread that makes the 80 % interval hold 80 % of the errors of each group.
+
+    It comes on top of `variance`, that of what the parameters of the fit leave open [1].
 
     A group to come falls outside more often than those at hand, the more so the fewer they are
     [1]_. A small group is drawn towards all runs; runs of one kin share their votes.
@@ -212,7 +234,8 @@ def spread_of(log_ratio: Floats, runs: Runs, groups: npt.NDArray[np.str_]) -> Sp
        sec. 2.2: of n errors the (n + 1) p-th bounds the next one with probability p.
     """
     growth = growth_of(log_ratio, runs)
-    even = np.abs(log_ratio) / _thin(runs, growth)
+    beyond = log_ratio**2 - z_score(CENTRAL) ** 2 * variance
+    even = np.sqrt(np.maximum(beyond, 0.0)) / _thin(runs, growth)
     _, places, counts = np.unique(runs.kin, return_inverse=True, return_counts=True)
     votes = np.asarray(counts[places] ** VOTE_EXPONENT, dtype=np.float64)
     every = spread_by_votes(even, votes)

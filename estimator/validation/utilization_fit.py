@@ -35,6 +35,12 @@ FAMILY_EXPONENT = -0.25
 TABLE_EXPONENT = -0.5
 """The same for rows of tables: one vote a family [1]."""
 
+VALUES = "_values"
+"""Ending of the parameters that count values moved per FLOP, one a kind of network."""
+
+SMALLEST_SCALE = 0.1
+"""Least that the variance of their priors is scaled by [1]."""
+
 STEPS = 60
 SMALLEST_GAIN = 1e-3
 """Most steps of the fit; it stops where a step would lower the loss by less than this."""
@@ -116,18 +122,57 @@ def fitted_logs(prior: Mapping[str, Uncertain], runs: Runs, start: Floats | None
 
     `start` is the end of a fit to almost the same runs: it saves time.
     """
+    return _minimised(_objective(prior, runs), start)
+
+
+def parameter_covariance(prior: Mapping[str, Uncertain], runs: Runs, logs: Floats) -> Floats:
+    """Covariance of those logarithms at the end of a fit [1]_: the inverse of the curvature.
+
+    Where no run speaks for a parameter, its prior's variance is left. How far the values moved per
+    FLOP may be from their priors is judged by those kinds of network that the runs do speak for.
+
+    References
+    ----------
+    .. [1] D. MacKay, "Information theory, inference, and learning algorithms", 2003, ch. 27:
+       Laplace's method.
+    """
+    objective = _objective(prior, runs)
+    _, curvature = objective.slopes(logs)
+    known = 1.0 - np.diag(np.linalg.inv(curvature)) / objective.spread**2
+    of_values = np.array([name.endswith(VALUES) for name in PARAMETERS])
+    off = ((logs - objective.centre) / objective.spread) ** 2
+    scale = np.sum((known * off)[of_values]) / max(np.sum(known[of_values]), 1.0)
+    rescaled = np.where(of_values, 1.0 / max(scale, SMALLEST_SCALE) - 1.0, 0.0)
+    curvature += np.diag(rescaled / objective.spread**2)
+    return np.asarray(np.linalg.inv(curvature), dtype=np.float64)
+
+
+def prediction_variance(runs: Runs, logs: Floats, covariance: Floats) -> Floats:
+    """Variance of the expected logarithm of the utilization that the parameters leave [1]."""
+    moved = logs + SLOPE_STEP * np.eye(len(logs), len(logs) + 1).T
+    *ahead, there = _expected(moved.T[:, :, np.newaxis], runs)
+    jacobian = (np.array(ahead) - there) / SLOPE_STEP
+    return np.asarray(np.sum(jacobian * (covariance @ jacobian), axis=0), dtype=np.float64)
+
+
+def _expected(logs: Floats, runs: Runs) -> Floats:
+    """Logarithm of the utilization that parameters expect [1]."""
+    expected = log_utilization(
+        model_of(logs), runs.features, runs.machine, flop=runs.flop, devices=runs.devices
+    )
+    return np.asarray(expected, dtype=np.float64)
+
+
+def _objective(prior: Mapping[str, Uncertain], runs: Runs) -> "_Objective":
     centre = np.array([np.log(float(prior[name].mid)) for name in PARAMETERS])
     spread = np.array([float(prior[name].log_sd) for name in PARAMETERS])
     weight = row_weight(runs) / ERROR_SCALE
     seen = runs.log_utilization()
 
     def residuals(logs: Floats) -> Floats:
-        expected = log_utilization(
-            model_of(logs), runs.features, runs.machine, flop=runs.flop, devices=runs.devices
-        )
-        return np.asarray((expected - seen) * weight, dtype=np.float64)
+        return np.asarray((_expected(logs, runs) - seen) * weight, dtype=np.float64)
 
-    return _minimised(_Objective(residuals=residuals, centre=centre, spread=spread), start)
+    return _Objective(residuals=residuals, centre=centre, spread=spread)
 
 
 def model_of(logs: Floats | Sequence[float]) -> UtilizationModel:

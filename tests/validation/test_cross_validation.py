@@ -16,7 +16,12 @@ from estimator.validation.cross_validation import (
     spread_of,
 )
 from estimator.validation.published_runs import usable_runs
-from estimator.validation.utilization_fit import joined
+from estimator.validation.utilization_fit import (
+    fitted_logs,
+    joined,
+    parameter_covariance,
+    prediction_variance,
+)
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +117,24 @@ def test_one_vote_a_family_is_not_one_vote_a_run():
 def test_nothing_cannot_be_scored():
     with pytest.raises(ValueError, match="no runs to score"):
         score(Blind(log_ratio=np.array([]), log_sd=np.array([])), np.array([]))
+
+
+def test_every_kind_of_network_is_covered(published, blind):
+    """80 % in every kind with eight runs or more, give or take eight points."""
+    for group in np.unique(published.groups):
+        chosen = published.groups == group
+        if chosen.sum() >= 8:
+            told = score(part_of(blind, chosen), published.runs.family[chosen])
+            assert 0.72 <= told.coverage <= 0.88, (group, told.coverage)
+
+
+def test_a_kind_that_no_run_speaks_for_is_less_sure(catalog, published):
+    """Without any depthwise run its parameter is left to the prior, and the interval is wider."""
+    prior, runs = prior_model(catalog), published.runs
+    of_kind = published.groups == "depthwise"
+    variances = []
+    for others in (runs, runs.part(~of_kind)):
+        logs = fitted_logs(prior, others)
+        covariance = parameter_covariance(prior, others, logs)
+        variances.append(np.median(prediction_variance(runs.part(of_kind), logs, covariance)))
+    assert variances[1] > 10 * variances[0]

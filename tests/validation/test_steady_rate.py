@@ -46,3 +46,10 @@ def test_without_its_layout_a_row_predicts_like_one_that_never_said(rates):
     ours, silent = rates.blind.log_ratio, rates.without_layout.log_ratio
     assert np.allclose(ours[~laid_out], silent[~laid_out])
     assert not np.allclose(ours[laid_out], silent[laid_out])
+
+
+def test_experts_on_several_nodes_are_met_as_well_as_those_on_one(rates):
+    experts = rates.runs.features.layout.expert_parallel
+    nodes = experts > rates.runs.machine.node_devices
+    assert nodes.sum() >= 4
+    assert np.abs(rates.blind.log_ratio[nodes]).max() < np.log(2.5)
