@@ -377,7 +377,7 @@ def _log_slowdown(model: UtilizationModel, features: RunFeatures, balance: Numbe
 def _step(model: UtilizationModel, features: RunFeatures, busy: Number, passed: Traffic) -> Number:
     """Time of a step over its ideal: work, waiting for the pipeline, and what is passed around."""
     per_year = np.log(model.speedup_per_year * model.fusion_per_year)
-    hidden = np.exp(per_year * (features.year - REFERENCE_YEAR))
+    hidden: Number = np.exp(per_year * (features.year - REFERENCE_YEAR))
     exposed = (
         model.exposed_gradient_share * passed.gradients + model.exposed_layer_share * passed.layers
     )
