@@ -50,39 +50,50 @@ def drawn(sliders, seed):
 
 def by_vega(model, rows):
     """Evaluate the expressions of a figure by Vega itself: quantity -> low, mid, high."""
-    names = {*rows, *model.steps}
+    return all_by_vega([(model, rows)])[0]
 
-    def cell(text):
-        return re.sub(r"[A-Za-z_]\w*", lambda m: f"datum.{m[0]}" if m[0] in names else m[0], text)
 
-    wanted = {
-        f"{name}_{end}": text
-        for name in model.bounds
-        for end, text in enumerate(model.bounds[name])
-    }
-    values = [
-        dict(zip(rows, map(float, row), strict=True)) for row in zip(*rows.values(), strict=True)
-    ]
-    steps = [
-        {"type": "formula", "expr": cell(text), "as": name}
-        for name, text in {**model.steps, **wanted}.items()
-    ]
-    marks = [
-        {
-            "type": "symbol",
-            "name": name,
-            "from": {"data": "rows"},
-            "encode": {"enter": {"x": {"field": name}}},
+def all_by_vega(figures):
+    """Evaluate several figures at once, each a model and values of its sliders."""
+    data, marks = [], []
+    for number, (model, rows) in enumerate(figures):
+        names = {*rows, *model.steps}
+
+        def cell(text, names=names):
+            return re.sub(
+                r"[A-Za-z_]\w*", lambda m: f"datum.{m[0]}" if m[0] in names else m[0], text
+            )
+
+        wanted = {
+            f"{name}_{end}": text
+            for name in model.bounds
+            for end, text in enumerate(model.bounds[name])
         }
-        for name in wanted
-    ]
-    spec = {"data": [{"name": "rows", "values": values, "transform": steps}], "marks": marks}
-    drawn_marks = vl_convert.vega_to_scenegraph(spec)["scenegraph"]["items"][0]["items"]
-    return {
-        mark["name"]: np.array([item.get("x", 0.0) for item in mark["items"]])
-        for mark in drawn_marks
-        if mark.get("name") in wanted
-    }
+        values = [
+            dict(zip(rows, map(float, row), strict=True))
+            for row in zip(*rows.values(), strict=True)
+        ]
+        steps = [
+            {"type": "formula", "expr": cell(text), "as": name}
+            for name, text in {**model.steps, **wanted}.items()
+        ]
+        data.append({"name": f"rows{number}", "values": values, "transform": steps})
+        marks += [
+            {
+                "type": "symbol",
+                "name": f"{number} {name}",
+                "from": {"data": f"rows{number}"},
+                "encode": {"enter": {"x": {"field": name}}},
+            }
+            for name in wanted
+        ]
+    scene = vl_convert.vega_to_scenegraph({"data": data, "marks": marks})["scenegraph"]
+    found = [{} for _ in figures]
+    for mark in scene["items"][0]["items"]:
+        number, _, name = mark.get("name", "").partition(" ")
+        if name:
+            found[int(number)][name] = np.array([item.get("x", 0.0) for item in mark["items"]])
+    return found
 
 
 @pytest.mark.parametrize("number", range(len(SCENARIOS)))
