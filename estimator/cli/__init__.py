@@ -27,6 +27,7 @@ from estimator.cli import (
     validate,
 )
 from estimator.cli.output import told
+from estimator.cli.parser import CommandParser
 from estimator.runs.meter import MeterError
 
 COMMANDS = (
@@ -38,7 +39,7 @@ COMMANDS = (
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands; nothing but the standard library is imported for it."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="twenty-watts",
         description="What will it take to train or run this network: how long, how much money, "
         "how much energy, how much CO2, and how sure are you?",

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_output, catalog_of
+from estimator.cli.options import add_model, add_output, catalog_of, model_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.core.units import CENTRAL
 from estimator.scenario.scenario import read_number
@@ -81,9 +81,7 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "model", metavar="CONFIG.json|PRESET", nargs="?", help="a file, or a preset by name"
-    )
+    add_model(parser, metavar="CONFIG.json|PRESET", help="a file, or a preset by name")
     for names, metavar in ((NUMBERS, "N"), (WORDS, "WORD")):
         for name, explained in names:
             flags = (_flag(name), *ALSO.get(name, ()))
@@ -123,8 +121,9 @@ def _question(options: argparse.Namespace) -> "Question":
     for name, _ in NUMBERS:
         if getattr(options, name) is not None:
             said[name] = read_number(name, getattr(options, name))
-    if options.model is not None:
-        said["model"] = options.model
+    model = model_of(options)
+    if model is not None:
+        said["model"] = model
     written = {name: word for name, word in words.items() if word is not None}
     return Question(**as_written(written, said))
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_profiles
+from estimator.cli.options import add_model, add_profiles, model_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.scenario.scenario import read_number
 
@@ -36,8 +36,8 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "model",
+    add_model(
+        parser,
         metavar="CONFIG.json|PRESET|NAME",
         help="a file, a preset, or a network of torchvision or timm by name",
     )
@@ -76,6 +76,9 @@ def run(options: argparse.Namespace) -> int:
         image_size=_optional("image_size", options.image_size),
         causal=options.causal,
     )
+    options.model = model_of(options)
+    if options.model is None:
+        raise ValueError("no network: name a config.json, a preset, or one of torchvision or timm")
     ledger, name = _counted(options, inputs) if options.count else _read(options, inputs)
     if options.json:
         print_json({"model": name, **ledger_json(ledger)})

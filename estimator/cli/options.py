@@ -105,3 +105,23 @@ def _explained(described: Description) -> str:
     if described.choices:
         text += ": " + ", ".join(described.choices)
     return text + (f" (e.g. {described.example})" if described.example else "")
+
+
+def add_model(parser: argparse.ArgumentParser, *, metavar: str, help: str) -> None:
+    """Add the name of a network: by itself, or as `estimate` takes it, by --preset or --config."""
+    parser.add_argument("model", nargs="?", metavar=metavar, help=help)
+    parser.add_argument("--preset", "--config", dest="named", help=argparse.SUPPRESS)
+
+
+def model_of(options: argparse.Namespace) -> str | None:
+    """Name of the network, however it was given.
+
+    Raises
+    ------
+    ValueError
+        If two are named.
+    """
+    if options.model is not None and options.named is not None:
+        raise ValueError(f"two networks, {options.model} and {options.named}: name one")
+    found: str | None = options.model if options.named is None else options.named
+    return found

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from estimator.cli import main
+
 COMMANDS = ("estimate", "compare", "batch", "model", "calibrate", "profiles", "validate", "app")
 
 
@@ -165,9 +167,37 @@ def test_a_mistake_is_told_in_one_line(arguments, reason):
     assert reason in refusal("estimate", *arguments)
 
 
-def test_usage_errors_exit_with_two():
-    assert run("estimate", "--no-such-option").returncode == 2
-    assert run().returncode == 2
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("estimate --hardwear h100", "unknown: --hardwear h100 (did you mean --hardware?)"),
+        ("memory llama-3-8b --bogus", "unknown: --bogus"),
+        ("estimate --devices", "argument --devices: expected one argument"),
+        ("calibrate show --foo", "unknown: --foo"),
+        ("nonsense", "argument COMMAND: invalid choice: 'nonsense'"),
+        ("", "the following arguments are required: COMMAND"),
+    ],
+)
+def test_a_usage_error_is_one_line_of_the_command_and_exits_with_two(capsys, words, reason):
+    with pytest.raises(SystemExit) as stopped:
+        main(words.split())
+    told = capsys.readouterr()
+    command = " ".join(["twenty-watts", *words.split()[: 1 + words.startswith("calibrate")]])
+    command = command if "COMMAND" not in reason else "twenty-watts"
+    assert (stopped.value.code, told.out) == (2, "")
+    assert told.err.startswith(f"error: {reason}")
+    assert told.err.endswith(f"; see {command} --help\n")
+    assert told.err.count("\n") == 1
+
+
+def test_memory_and_model_take_a_preset_as_estimate_does(capsys):
+    for command in ("memory", "model"):
+        assert main([command, "gpt-3", "--json"]) == 0
+        by_itself = capsys.readouterr().out
+        assert main([command, "--preset", "gpt-3", "--json"]) == 0
+        assert capsys.readouterr().out == by_itself
+        assert main([command, "gpt-3", "--preset", "gpt-2"]) == 1
+        assert "two networks, gpt-3 and gpt-2: name one" in capsys.readouterr().err
 
 
 def test_batch_writes_whole_or_nothing(tmp_path):
