@@ -8,6 +8,7 @@ from estimator.runs.store import (
     open_store,
     read_observations,
     read_runs,
+    read_served,
     readable,
     store_path,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "open_store",
     "read_observations",
     "read_runs",
+    "read_served",
     "readable",
     "store_path",
 ]

@@ -19,6 +19,10 @@ FORMAT = 1
 """Of the documents: what stands in them and how; one without a number is of the first."""
 
 
+SERVED = '"served":[{'
+"""What the document of a run that measured a server holds, and of hardly another."""
+
+
 def insert(database: sqlite3.Connection, run: MeasuredRun, process: Process | None) -> bool:
     """Put a run in unless there is one of its id."""
     whose: Mapping[str, Any] = vars(process) if process else {}

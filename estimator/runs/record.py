@@ -231,6 +231,58 @@ class Timing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ServedLoad:
+    """One load that a server was measured under; what is None or empty is unknown.
+
+    Parameters
+    ----------
+    component : str
+        Key of the first device that served it.
+    devices : int
+        How many served it together.
+    model : str
+        Preset or hub name.
+    params_total, params_active : float, optional
+        Parameters, and those that a token uses of a mixture [1].
+    precision, kv_precision : str
+        Formats of weights and cache, as people write them.
+    program : str
+        That served it: vllm, sglang, llama.cpp and so on.
+    concurrency : float, optional
+        Sequences in flight, on the average [1].
+    input_tokens, output_tokens : float, optional
+        Mean of a request [token].
+    tensor_parallel, expert_parallel, data_parallel : float, optional
+        How the devices shared the model [1].
+    requests : float, optional
+        How many were served to the end.
+    measured : mapping of str to float
+        Quantity -> value, under the names of an answer: time_to_first_token_s, inter_token_s,
+        output_tokens_per_s, device_power_w, device_energy_per_output_token_j.
+    trust : str, optional
+        Of power and energy.
+    """
+
+    component: str
+    devices: int = 1
+    model: str = ""
+    params_total: float | None = None
+    params_active: float | None = None
+    precision: str = ""
+    kv_precision: str = ""
+    program: str = ""
+    concurrency: float | None = None
+    input_tokens: float | None = None
+    output_tokens: float | None = None
+    tensor_parallel: float | None = None
+    expert_parallel: float | None = None
+    data_parallel: float | None = None
+    requests: float | None = None
+    measured: Mapping[str, float]
+    trust: Trust | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class MeasuredRun:
     """One measured run.
 
@@ -252,6 +304,8 @@ class MeasuredRun:
     host : Host
     devices, energy, conditions, timings
         What ran, drew, suffered and took how long.
+    served : tuple of ServedLoad
+        Loads under which a server was measured.
     simulated : bool
         Made with a stub in the place of a device: proves nothing about one.
     notes : tuple of str
@@ -270,6 +324,7 @@ class MeasuredRun:
     energy: tuple[Energy, ...] = ()
     conditions: tuple[Condition, ...] = ()
     timings: tuple[Timing, ...] = ()
+    served: tuple[ServedLoad, ...] = ()
     simulated: bool = False
     notes: tuple[str, ...] = ()
 

@@ -108,6 +108,28 @@ def read_runs(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
         return [], [f"measured runs are left out: {path}: {error}"]
 
 
+def read_served(path: Path | None = None) -> list[MeasuredRun]:
+    """Read the runs that measured a server, oldest first; none where they cannot be read."""
+    path = path or store_path()
+    if not path.exists():
+        return []
+    try:
+        database = open_for_reading(path, BRIEF_S)
+        try:
+            if not version_of(database):
+                return []
+            rows = database.execute(
+                "SELECT id, document FROM run WHERE state != 'running' "
+                "AND instr(document, ?) ORDER BY started, key",
+                (documents.SERVED,),
+            )
+            return [run for run in documents.read_all(path, rows.fetchall())[0] if run.served]
+        finally:
+            database.close()
+    except (ForeignFile, sqlite3.Error, OSError):
+        return []
+
+
 def read_observations(
     hardware: str,
     most: Mapping[str, float],

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from estimator.core.units import human, human_duration, in_percent
-from estimator.runs.record import Energy, MeasuredRun, Trust
+from estimator.runs.record import Energy, MeasuredRun, ServedLoad, Trust
 
 TRUST = {
     "counter": "energy counter",
@@ -34,7 +34,30 @@ def lines(run: MeasuredRun) -> Iterator[str]:
             reached = human(timing.flop / timing.time_s / timing.devices, "FLOP/s")
             each = f" by each of {timing.devices} devices" if timing.devices > 1 else ""
             yield f"{timing.component}: {reached} reached{each}"
+    yield from map(_served, run.served)
     yield from run.notes
+
+
+SERVED = {
+    "output_tokens_per_s": "token/s",
+    "inter_token_s": "s a token",
+    "time_to_first_token_s": "s to the first token",
+    "device_power_w": "W",
+    "device_energy_per_output_token_j": "J a token",
+}
+"""Quantity of a served load -> its unit in a summary."""
+
+
+def _served(load: ServedLoad) -> str:
+    """One load of a server in a line."""
+    where = f"{load.devices} x {load.component}" if load.devices > 1 else load.component
+    flying = "" if load.concurrency is None else f", {load.concurrency:.3g} in flight"
+    figures = ", ".join(
+        f"{load.measured[name]:.3g} {unit}"
+        for name, unit in SERVED.items()
+        if name in load.measured
+    )
+    return f"{where}: {load.model or 'model'} {load.precision}{flying}: {figures}"
 
 
 def _energy(one: Energy) -> str:

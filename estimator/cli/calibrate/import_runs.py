@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.cluster import import_prometheus, import_slurm
-from estimator.cli.calibrate.import_logs import FORMATS, add_log_options, import_log
+from estimator.cli.calibrate.import_logs import (
+    FORMATS,
+    SERVED,
+    add_log_options,
+    add_served_options,
+    import_log,
+)
 from estimator.cli.calibrate.run import WORK
 from estimator.cli.options import add_fields, add_profiles, catalog_of
 from estimator.cli.output import note, print_json
@@ -20,6 +26,7 @@ EXAMPLES = """examples:
   twenty-watts calibrate import out/trainer_state.json --hardware a100 --devices 4 --precision bf16
   twenty-watts calibrate import emissions.csv
   twenty-watts calibrate import gpus.csv --params 7e9 --tokens 1e9 --precision bf16
+  twenty-watts calibrate import vllm.json --hardware h100 --devices 1 --precision bf16
   twenty-watts calibrate import --prometheus http://prometheus:9090 --selector 'hpc_job="4711"' \\
       --start 2026-11-01T10:00Z --end 2026-11-01T22:00Z --params 7e9 --tokens 2e10 --precision bf16
   twenty-watts calibrate import --slurm-job 4711 --exclusive --flop 8e20 --precision bf16
@@ -34,6 +41,8 @@ Logs are recognized by their content (--format names one of them):
                  --format=csv -l 1: power and load of the boards
   mlperf         result log of an MLPerf training benchmark (:::MLLOG): time and samples
   metrics        CSV of step times (Lightning's CSVLogger, TensorBoard, Weights & Biases)
+  serving-benchmark  JSON of `vllm bench serve --save-result`, or of SGLang's bench_serving
+  llama-bench    llama-bench -o json
 What a log leaves out is asked for: --hardware, --devices, --precision, --flop or --params.
 
 From Prometheus: power and energy of the boards by NVIDIA's dcgm-exporter (DCGM_FI_DEV_POWER_USAGE,
@@ -71,6 +80,7 @@ GOES_WITH = {
     "step_work": ("log",),
     "step_time_column": ("log",),
     "this_host": ("log",),
+    **{f"served_{name}": ("log",) for name in SERVED},
 }
 """Option -> the sources of which it says something."""
 
@@ -83,6 +93,7 @@ FLAGS = {
     "gathers": "--slurm-energy",
     "device_count": "--devices",
     "step_work": "--step-flop",
+    **{f"served_{name}": f"--{name.replace('_', '-')}" for name in SERVED},
 }
 """Flags of another name than their option's."""
 
@@ -102,6 +113,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--format", choices=FORMATS, help="of the file (default: by its content)")
     add_log_options(parser.add_argument_group("from a log"))
+    add_served_options(parser.add_argument_group("from a benchmark of a server"))
     _add_prometheus(parser.add_argument_group("from Prometheus"))
     _add_slurm(parser.add_argument_group("from Slurm"))
     group = parser.add_argument_group("what the run did, if you know it")

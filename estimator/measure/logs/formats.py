@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from estimator.catalog import Catalog
 from estimator.measure.logs.codecarbon_csv import is_codecarbon, read_codecarbon
+from estimator.measure.logs.llama_bench import is_llama_bench, read_llama_bench
 from estimator.measure.logs.log_file import LogFile
 from estimator.measure.logs.logged_run import LoggedRun
 from estimator.measure.logs.mlperf_log import is_mlperf, read_mlperf
 from estimator.measure.logs.nvidia_smi_csv import is_nvidia_smi, read_nvidia_smi
+from estimator.measure.logs.serving_benchmark import is_serving_benchmark, read_serving_benchmark
 from estimator.measure.logs.step_times_csv import is_step_times, read_step_times
 from estimator.measure.logs.trainer_state import is_trainer_state, read_trainer_state
 
@@ -35,6 +37,8 @@ Reader = Callable[[LogFile, Reading], list[LoggedRun]]
 
 FORMATS: Mapping[str, tuple[Callable[[LogFile], bool], Reader]] = {
     "trainer-state": (is_trainer_state, lambda log, _: read_trainer_state(log)),
+    "serving-benchmark": (is_serving_benchmark, lambda log, _: read_serving_benchmark(log)),
+    "llama-bench": (is_llama_bench, lambda log, _: read_llama_bench(log)),
     "mlperf": (is_mlperf, lambda log, _: read_mlperf(log)),
     "codecarbon": (is_codecarbon, lambda log, _: read_codecarbon(log)),
     "nvidia-smi": (

@@ -1,5 +1,6 @@
 """What a log says of a run, and the measured run that it makes with what the log leaves out."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,12 +18,16 @@ from estimator.runs.record import (
     Host,
     MeasuredDevice,
     MeasuredRun,
+    ServedLoad,
     Timing,
     Trust,
 )
 
 SHORTEST_S = 1.0
 """A run below this is start-up alone [s]."""
+
+PRECISION_IN_NAME = re.compile(r"(fp8|fp4|awq|gptq|int[48]|w[48]a|gpt-oss|q\d_)", re.IGNORECASE)
+"""Formats that the name of a model may state."""
 
 LONGEST_S = 1e9
 """Thirty years: a longer run is a typing error [s]."""
@@ -54,6 +59,8 @@ class LoggedRun:
         Steps that were timed one by one.
     all_steps : float, optional
         Steps of the whole run.
+    served : tuple of ServedLoad
+        Loads of a server, their devices still to come; a run with such trained nothing.
     """
 
     identity: tuple[str, ...]
@@ -72,6 +79,7 @@ class LoggedRun:
     samples: float | None = None
     steps: Steady | None = None
     all_steps: float | None = None
+    served: tuple[ServedLoad, ...] = ()
 
 
 Work = Callable[[LoggedRun], Mapping[str, Any]]
@@ -97,6 +105,8 @@ class Unlogged:
     step_flop : float, optional
         Work of one step over all devices [FLOP].
     work : callable
+    load : mapping
+        Fields of `ServedLoad` that the user states.
     """
 
     hardware: str | None = None
@@ -107,6 +117,7 @@ class Unlogged:
     on_this_host: bool = False
     step_flop: float | None = None
     work: Work = field(default=lambda _run: {})
+    load: Mapping[str, Any] = field(default_factory=dict)
 
 
 def measured_run(log: LogFile, found: LoggedRun, added: Unlogged, catalog: Catalog) -> MeasuredRun:
@@ -123,7 +134,8 @@ def measured_run(log: LogFile, found: LoggedRun, added: Unlogged, catalog: Catal
     devices = _devices(log, found, added, catalog)
     used = _used(log, found, added, devices)
     started, notes = _started(log, found, added, wall_s)
-    timings, why_not = _timings(log, found, added, used, wall_s)
+    served = tuple(_placed(log, one, added, used) for one in found.served)
+    timings, why_not = ((), []) if served else _timings(log, found, added, used, wall_s)
     host = this_host() if added.on_this_host else found.host or _unknown_host(used)
     run = MeasuredRun(
         id=f"log-{nodes.digest(*found.identity)[:16]}",
@@ -137,9 +149,10 @@ def measured_run(log: LogFile, found: LoggedRun, added: Unlogged, catalog: Catal
         energy=found.energy,
         conditions=found.conditions,
         timings=timings,
+        served=served,
         notes=(*found.notes, *notes, *why_not),
     )
-    if not run.timings and not run.energy:
+    if not (run.timings or run.energy or run.served):
         raise log.refused("holds no energy, and the work is unknown: set --flop or --params")
     return replace(run, notes=(*run.notes, *doubts(run)))
 
@@ -226,6 +239,19 @@ def _timings(
         power_w, trust = found.power_w
         timings = tuple(replace(one, power_w=power_w, trust=trust) for one in timings)
     return tuple(_by_steps(one, found) for one in timings), why_not
+
+
+def _placed(
+    log: LogFile, load: ServedLoad, added: Unlogged, used: Sequence[MeasuredDevice]
+) -> ServedLoad:
+    """A load on the devices that served it, with what the user states of it."""
+    stated = {name: value for name, value in added.load.items() if value not in (None, "")}
+    whole = replace(load, component=used[0].key, devices=len(used), **stated)
+    if not (whole.model or whole.params_total):
+        raise log.refused("does not name the model: set --preset or --params")
+    if not whole.precision and not PRECISION_IN_NAME.search(whole.model):
+        raise log.refused("does not say the format of the weights: set --precision")
+    return whole
 
 
 def _flop(log: LogFile, found: LoggedRun, added: Unlogged, work: Mapping[str, Any]) -> float | None:
