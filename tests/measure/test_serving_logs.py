@@ -67,7 +67,7 @@ def llama(**changed):
         "cpu_info": "AMD Ryzen 9 7950X 16-Core Processor",
         "gpu_info": "NVIDIA GeForce RTX 4090",
         "backends": "CUDA",
-        "model_filename": "/home/someone/models/llama-3-8b.Q4_K_M.gguf",
+        "model_filename": "models of someone/llama-3-8b.Q4_K_M.gguf",
         "model_type": "llama 8B Q4_K - Medium",
         "model_size": 4_912_898_304,
         "model_n_params": 8_030_261_248,
