@@ -101,13 +101,23 @@ def dotted(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def for_type_checkers(tree):
+    """Nodes that no run imports: those under `if TYPE_CHECKING`."""
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
+    typing = [one for one in blocks if getattr(one.test, "id", "") == "TYPE_CHECKING"]
+    return {id(node) for block in typing for node in ast.walk(block)}
+
+
 def modules_imported(path):
-    """Modules of ours that a module needs when it is imported, itself and its packages left out."""
+    """Modules of ours that a module imports, in its functions too; itself and its packages not."""
     known = {dotted(one) for one in SOURCES if one.parent != ROOT}
     own = dotted(path)
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    unused = for_type_checkers(tree)
     found = set()
-    for node in tree.body:
+    for node in ast.walk(tree):
+        if id(node) in unused:
+            continue
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -23,7 +23,6 @@ from estimator.catalog.records import (
     Place,
     Preset,
     Price,
-    Problem,
     ProfileError,
     Record,
     Source,
@@ -96,21 +95,6 @@ class Catalog:
         for directory in extra:
             files.look_at_directory(directory)
         return cls((shipped_directory(), *extra))
-
-    def sound(self) -> "Catalog":
-        """Return the catalog if every file of a user's own directories is sound.
-
-        Raises
-        ------
-        ProfileError
-            The first thing that is wrong with them, whether or not it would be asked for.
-        """
-        if len(self.layers) > 1:
-            from estimator.catalog.checks import own_problems
-
-            for problem in own_problems(self):
-                raise ProfileError(**vars(problem))
-        return self
 
     @cached_property
     def data_version(self) -> str:
@@ -352,12 +336,6 @@ class Catalog:
         if name not in self._cache:
             self._cache[name] = work_out()
         return cast(Found, self._cache[name])
-
-    def check(self) -> list[Problem]:
-        """Visit every number of every layer and list what is wrong with it."""
-        from estimator.catalog.checks import problems
-
-        return problems(self)
 
     @cached_property
     def _hardware(self) -> NameIndex:

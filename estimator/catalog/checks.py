@@ -78,6 +78,20 @@ def problems(catalog: Catalog) -> list[Problem]:
     ]
 
 
+def sound(catalog: Catalog) -> Catalog:
+    """Return the catalog if every file of a user's own directories is sound.
+
+    Raises
+    ------
+    ProfileError
+        The first problem of them, whether or not the number would be used.
+    """
+    if len(catalog.layers) > 1:
+        for problem in own_problems(catalog):
+            raise ProfileError(**vars(problem))
+    return catalog
+
+
 def own_problems(catalog: Catalog) -> Iterator[Problem]:
     """Visit a user's own directories, which lie over ours: their files, rows, priors and names.
 

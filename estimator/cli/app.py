@@ -96,8 +96,9 @@ def run(options: argparse.Namespace) -> int:
     environment = dict(os.environ)
     if options.profiles:
         from estimator.catalog import Catalog
+        from estimator.catalog.checks import sound
 
-        Catalog.open(options.profiles).sound()
+        sound(Catalog.open(options.profiles))
         environment["TWENTY_WATTS_PROFILES"] = str(Path(options.profiles).resolve())
     command = [sys.executable, "-m", "estimator.web.server", "run", str(script_path())]
     command += [f"--server.port={options.port}", f"--server.address={options.host}"]

@@ -78,11 +78,16 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
 
 def catalog_of(options: argparse.Namespace) -> "Catalog":
     """Open the profiles, the user's own laid over ours and checked."""
-    return open_catalog(options).sound()
+    catalog = open_catalog(options)
+    if len(catalog.layers) > 1:
+        from estimator.catalog.checks import sound
+
+        return sound(catalog)
+    return catalog
 
 
 def open_catalog(options: argparse.Namespace) -> "Catalog":
-    """Open the profiles as they are, for a command that tells what is wrong with them."""
+    """Open the profiles as they are, for a command that reports what is wrong with them."""
     from estimator.catalog import Catalog
 
     if options.profiles == "":

@@ -94,8 +94,10 @@ def show(catalog: "Catalog", options: argparse.Namespace) -> int:
 
 def run_check(options: argparse.Namespace) -> int:
     """Validate every number; one line per problem."""
+    from estimator.catalog.checks import problems
+
     catalog = open_catalog(options)
-    problems = catalog.check()
+    found = problems(catalog)
     counts = {
         "hardware": len(catalog.devices()),
         "workloads": len(catalog.presets()),
@@ -104,17 +106,17 @@ def run_check(options: argparse.Namespace) -> int:
         "priors": len(catalog.priors()),
         "sources": len(catalog.sources()),
         "calibrations": len(catalog.calibrations()),
-        "problems": len(problems),
+        "problems": len(found),
     }
     if options.json:
-        print_json({**counts, "list": [asdict(problem) for problem in problems]})
+        print_json({**counts, "list": [asdict(problem) for problem in found]})
     elif options.csv:
-        print_csv([asdict(problem) for problem in problems] or [counts])
+        print_csv([asdict(problem) for problem in found] or [counts])
     else:
-        for problem in problems:
+        for problem in found:
             print_line(str(problem))
         print_line(", ".join(f"{count} {name}" for name, count in counts.items()))
-    return 1 if problems else 0
+    return 1 if found else 0
 
 
 def _searched(catalog: "Catalog", name: str, text: str | None) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What does this machine draw and do: the only package that touches live devices and telemetry.
 
 The package can be called like a function: ``estimator.measure(...)`` is
-`estimator.measure.session.measure`.
+`estimator.measure.training_run.measure`.
 """
 
 import sys
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from estimator.measure.session import Session
 
 
-def measure(**told: Any) -> "AbstractContextManager[Session]":
-    """Measure the training steps inside a with block; see `estimator.measure.session.measure`."""
-    from estimator.measure import session
+def measure(**given: Any) -> "AbstractContextManager[Session]":
+    """Measure the training steps inside a with block; see `measure.training_run.measure`."""
+    from estimator.measure import training_run
 
-    return session.measure(**told)
+    return training_run.measure(**given)
 
 
 def trainer_callback(session: "Session") -> Any:
@@ -37,8 +37,8 @@ def lightning_callback(session: "Session") -> Any:
 class _Callable(ModuleType):
     """A package that is a function, too."""
 
-    def __call__(self, **told: Any) -> "AbstractContextManager[Session]":
-        return measure(**told)
+    def __call__(self, **given: Any) -> "AbstractContextManager[Session]":
+        return measure(**given)
 
 
 sys.modules[__name__].__class__ = _Callable

@@ -11,8 +11,8 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -266,90 +266,6 @@ class Session:
                 file.write(json.dumps(without_unknown(asdict(told))) + "\n")
 
 
-@contextmanager
-def measure(**told: Any) -> Iterator[Session]:
-    """Measure the training steps inside a with block, and store the run.
-
-    Where torchrun or its like starts several processes, each runs this: the first of all tells of
-    the steps, which all take alike, and the first of each machine measures its devices.
-
-    Parameters
-    ----------
-    told
-        As for `Session`: `flop` or `params` and `tokens` of one step, `precision`, `kind`, ...
-
-    Yields
-    ------
-    Session
-        Call its `step` at the end of each step.
-
-    Examples
-    --------
-    >>> with measure(flop=1e9, precision="fp32", kind="other") as run:  # doctest: +SKIP
-    ...     for batch in batches:
-    ...         train(batch)
-    ...         run.step()
-    """
-    session = Session(**told)
-    session.ranks = max(1, _number(WORLD_SIZE))
-    session.machines = max(1, session.ranks // max(1, _number(LOCAL_SIZE)))
-    wrapped = os.environ.get(REPORT)
-    if _number(LOCAL_RANK):
-        yield session
-    elif wrapped:
-        try:
-            yield session
-        finally:
-            if not _number(RANK):
-                try:
-                    session.report(Path(wrapped))
-                except Exception as error:  # noqa: BLE001 - as in `_out_of_the_way`
-                    _say_failed(error)
-    else:
-        from estimator.measure.recorder import recorded
-
-        with _out_of_the_way(lambda: recorded(session, tells=not _number(RANK))):
-            yield session
-
-
-@contextmanager
-def _out_of_the_way(make: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
-    """Measure around a training, which no failure of the measuring may stop or fail.
-
-    This is the one place that catches whatever may go wrong: meters, drivers, disks, and slips of
-    our own. What the training raises goes through untouched.
-    """
-    inner: AbstractContextManager[object] | None = None
-    try:
-        inner = make()
-        inner.__enter__()
-    except Exception as error:  # noqa: BLE001 - see above
-        inner = None
-        _say_failed(error)
-    raised: BaseException | None = None
-    try:
-        yield
-    except BaseException as error:
-        raised = error
-        raise
-    finally:
-        try:
-            if inner is not None:
-                inner.__exit__(type(raised) if raised else None, raised, None)
-        except Exception as error:  # noqa: BLE001 - see above
-            if error is not raised:
-                _say_failed(error)
-
-
-def _say_failed(error: Exception) -> None:
-    """Say that measuring failed, on stderr: the training is not affected."""
-    with suppress(OSError, ValueError):
-        sys.stderr.write(
-            f"twenty-watts: measuring failed ({type(error).__name__}: {error}); the training goes "
-            "on unmeasured\n"
-        )
-
-
 def synchronise() -> bool:
     """Wait until the boards that PyTorch uses here are done; False where it uses none."""
     torch: Any = sys.modules.get("torch")
@@ -360,12 +276,6 @@ def synchronise() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _number(name: str) -> int:
-    """Return a number of the environment; 0 where there is none."""
-    text = os.environ.get(name, "")
-    return int(text) if text.isdecimal() else 0
 
 
 def forecast(times_s: Sequence[float], steps: int) -> Forecast:

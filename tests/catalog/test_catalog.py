@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from estimator.catalog import Catalog, ProfileError
+from estimator.catalog.checks import problems
 from estimator.catalog.records import name_key
 
 CATALOG = Catalog.open()
@@ -162,7 +163,7 @@ def test_a_directory_of_ones_own_adds_a_device(mine):
     catalog = Catalog.open(mine)
     assert catalog.device("mine").records["tdp_w"].value == 100
     assert catalog.device("v100").id == "v100-sxm2-16"
-    assert catalog.check() == []
+    assert problems(catalog) == []
 
 
 def test_a_directory_of_ones_own_overrides_single_records(mine):
@@ -201,7 +202,7 @@ def test_a_directory_of_ones_own_adds_prices_places_presets_and_sources(mine):
     assert catalog.preset("ours").records["device_hours"].value == 7
     assert catalog.source("bill").date == "2024-05-01"
     assert len(catalog.prices()) == len(CATALOG.prices()) + 1
-    assert catalog.check() == []
+    assert problems(catalog) == []
 
 
 def test_the_environment_names_directories_and_the_argument_wins(mine, tmp_path_factory):
@@ -255,13 +256,13 @@ def test_a_typo_is_refused_by_file_and_key_with_the_remedy(mine, right, wrong, k
 @pytest.mark.parametrize(("right", "wrong"), [typo[:2] for typo in TYPOS[:1] + TYPOS[-1:]])
 def test_check_lists_a_broken_file(mine, right, wrong):
     (mine / "hardware" / "my-card.toml").write_text(DEVICE.replace(right, wrong))
-    assert [Path(problem.file).name for problem in Catalog.open(mine).check()] == ["my-card.toml"]
+    assert [Path(problem.file).name for problem in problems(Catalog.open(mine))] == ["my-card.toml"]
 
 
 def test_check_lists_a_broken_head_and_each_bad_row(mine):
     (mine / "hardware" / "my-card.toml").write_text("name = My card\n")
     (mine / "prices.csv").write_text("device,kind\nv100,spot\nv100,spat\n")
-    keys = [problem.key for problem in Catalog.open(mine).check()]
+    keys = [problem.key for problem in problems(Catalog.open(mine))]
     assert keys == ["TOML", "line 2, price_usd_per_h.basis", "line 3, price_usd_per_h.basis"]
 
 
@@ -316,7 +317,7 @@ def test_check_finds_what_single_files_cannot_show(mine):
         "device,provider,instance,kind,price_usd_per_h,date_from,date_to,basis,source,note\n"
         "v1000,us,,spot,0.1,2024,2023,assumed,twenty-watts-assumption,\n"
     )
-    found = [str(problem) for problem in Catalog.open(mine).check()]
+    found = [str(problem) for problem in problems(Catalog.open(mine))]
     for expected in (
         "'mine' means 2 things",
         "give the dense peak",

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from estimator.calibration.devices import device_reports
 from estimator.catalog import Catalog, ProfileError
+from estimator.catalog.checks import problems, sound
 from estimator.catalog.measured_profiles import keep_profile, measured_directory
 from estimator.catalog.shared_runs import (
     LARGEST,
@@ -473,8 +474,8 @@ def test_a_measured_profile_lies_over_ours_and_under_the_users(data, tmp_path, m
     path = keep_profile("some-cpu-8-cores", PROFILE, SOURCES)
     assert path.parent.parent == measured_directory() == data / "profiles"
     catalog = Catalog.open()
-    assert catalog.sound().device("Some CPU").peaks["fp32"].value == 3e11
-    assert [str(problem) for problem in catalog.check()] == []
+    assert sound(catalog).device("Some CPU").peaks["fp32"].value == 3e11
+    assert [str(problem) for problem in problems(catalog)] == []
     assert len(catalog.devices()) > 100
     own = tmp_path / "own"
     (own / "hardware").mkdir(parents=True)
@@ -520,7 +521,7 @@ def test_a_measured_profile_travels_with_its_runs(data, tmp_path, monkeypatch):
         "profiles": ["some-cpu-8-cores"],
         "skipped": [],
     }
-    assert Catalog.open().sound().device("some cpu").peaks["fp32"].value == 3e11
+    assert sound(Catalog.open()).device("some cpu").peaks["fp32"].value == 3e11
     again = json.loads(calibrate("import", file, "--json").stdout)
     assert again["skipped"] == ["some-cpu-8-cores"]
 
@@ -547,8 +548,8 @@ def test_measured_runs_among_the_profiles_are_read_with_their_file_and_checked(d
     shared = {one.run.id: one for one in catalog.calibrations()}
     assert shared["a"].run == measured("a", trained(0.4))
     assert shared["b"].source == "calibrations/h100.toml"
-    assert catalog.check() == []
-    assert catalog.sound() is catalog
+    assert problems(catalog) == []
+    assert sound(catalog) is catalog
 
 
 def test_measured_runs_that_do_not_fit_the_profiles_are_problems(data, tmp_path):
@@ -563,7 +564,7 @@ def test_measured_runs_that_do_not_fit_the_profiles_are_problems(data, tmp_path)
     catalog = calibrations(
         tmp_path / "odd", one=overlay_text(runs), two=overlay_text(runs[:1]), three=profile
     )
-    found = [str(problem) for problem in catalog.check()]
+    found = [str(problem) for problem in problems(catalog)]
     for expected in (
         "unknown precision 'fp1'",
         "no device 'gpu:7'",
@@ -579,10 +580,10 @@ def test_measured_runs_that_do_not_fit_the_profiles_are_problems(data, tmp_path)
 def test_a_broken_file_of_measured_runs_is_refused_when_a_directory_is_opened(data, tmp_path):
     catalog = calibrations(tmp_path / "broken", one="format = 1" + RUN + RUN)
     with pytest.raises(ProfileError, match="twice"):
-        catalog.sound()
+        sound(catalog)
     with pytest.raises(ProfileError, match="twice"):
         catalog.calibrations()
-    assert ["twice" in str(problem) for problem in catalog.check()] == [True]
+    assert ["twice" in str(problem) for problem in problems(catalog)] == [True]
 
 
 WORDS = st.text(max_size=20)

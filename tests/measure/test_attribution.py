@@ -21,7 +21,8 @@ from estimator.measure.attribution import (
 )
 from estimator.measure.command import REPORT
 from estimator.measure.recorder import LEAST_S, Recording
-from estimator.measure.session import Reported, Session, measure
+from estimator.measure.session import Reported, Session
+from estimator.measure.training_run import measure
 from estimator.runs import open_store, read_runs
 from estimator.runs.meter import Sample
 from estimator.runs.record import Condition, Host, MeasuredDevice, MeasuredRun, Timing

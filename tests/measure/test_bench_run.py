@@ -10,6 +10,7 @@ import pytest
 
 from estimator.calibration.correction import CALIBRATED
 from estimator.catalog import Catalog
+from estimator.catalog.checks import sound
 from estimator.estimation.answer import answer_scenario
 from estimator.estimation.summary import as_json
 from estimator.measure.bench import numpy_engine
@@ -54,7 +55,7 @@ def test_a_benchmark_is_stored_and_makes_a_profile_that_estimates_use():
     assert len(seen) == len(run.timings) >= 7
     with open_store() as store:
         assert store.runs() == [run]
-    catalog = Catalog.open().sound()
+    catalog = sound(Catalog.open())
     fastest = max(
         one.flop / one.time_s
         for one in run.timings

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
+from estimator.catalog.checks import sound
 from estimator.catalog.measured_profiles import keep_profile
 from estimator.measure.bench import numpy_engine
 from estimator.measure.bench import timing as protocol
@@ -329,7 +330,7 @@ def test_a_processor_gets_the_profile_that_was_measured(tmp_path, monkeypatch):
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
     sources = {source_id(HOST): source_of(HOST, "2026-11-21")}
     keep_profile(processor_id(HOST), profile_of(RUN, RUN.devices[0]), sources)
-    device = Catalog.open().sound().device(processor_id(HOST))
+    device = sound(Catalog.open()).device(processor_id(HOST))
     assert {name: record.value for name, record in device.peaks.items()} == {
         "fp32": 2e11,
         "fp64": 5e10,

@@ -15,7 +15,8 @@ import pytest
 from estimator.measure.command import Command, CommandError, Ended, undisturbed
 from estimator.measure.host import this_host
 from estimator.measure.recorder import useful
-from estimator.measure.session import REPORT, Session, measure
+from estimator.measure.session import REPORT, Session
+from estimator.measure.training_run import measure
 from estimator.runs import open_store
 from estimator.runs.record import MeasuredRun, Timing
 
