@@ -148,7 +148,7 @@ def _run_serving(options: argparse.Namespace) -> int:
     """Print the score of serving, held out by line of models and by system."""
     from estimator.validation.serving_report import serving_report
 
-    note("fitting once per line of models and per system: half a minute", quiet=options.quiet)
+    note("fitting once per line of models and per system: some seconds", quiet=options.quiet)
     report = serving_report(catalog_of(options))
     if options.json:
         print_json(report.as_json())

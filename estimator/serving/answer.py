@@ -280,9 +280,15 @@ def spread_of_rows(
     table: ServingTable, parameters: Parameters, catalog: Catalog
 ) -> dict[str, Floats]:
     """Standard deviation of the logarithm of every delivered quantity, by row [1]."""
+    beside = stated_variance(table, parameters)
+    return {name: _with_own(table, name, beside[name], catalog) for name in DELIVERED}
+
+
+def stated_variance(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:
+    """Variance of every delivered quantity that what a question leaves out makes, by row [1]."""
     found = performance(table.setup(parameters), table.traffic(parameters))
     expected = _expected(table, parameters, found)
-    return {name: _log_sd(table, name, expected[name][1], catalog) for name in DELIVERED}
+    return {name: _beside(table, name, expected[name][1]) for name in DELIVERED}
 
 
 def spread_scale(table: ServingTable, quantity: str, catalog: Catalog) -> Floats:
@@ -307,20 +313,26 @@ LEAST_WIDTH = 0.5
 """Slower devices are predicted no better than at this share of that bandwidth [1]."""
 
 
-def _log_sd(table: ServingTable, quantity: str, variance: Floats, catalog: Catalog) -> Floats:
+def _beside(table: ServingTable, quantity: str, variance: Floats) -> Floats:
+    """Variance of what a question leaves out, that of an unknown shape of the model included."""
+    known = np.array([row.model.shape_known for row in table.rows])
+    shape = np.where(known | (quantity == "device_power_w"), 0.0, SHAPE_LOG_SD)
+    return np.asarray(shape**2 + variance, dtype=np.float64)
+
+
+def _with_own(table: ServingTable, quantity: str, beside: Floats, catalog: Catalog) -> Floats:
+    """Standard deviation with the spread of the engine itself."""
     records = [catalog.prior(f"serving.spread.{engine}.{quantity}") for engine in ENGINES]
     own = np.array([record.value for record in records])[table.engines]
     own = own * spread_scale(table, quantity, catalog)
-    known = np.array([row.model.shape_known for row in table.rows])
-    shape = np.where(known | (quantity == "device_power_w"), 0.0, SHAPE_LOG_SD)
-    return np.asarray(np.sqrt(own**2 + shape**2 + variance), dtype=np.float64)
+    return np.asarray(np.sqrt(own**2 + beside), dtype=np.float64)
 
 
 def _delivered(
     table: ServingTable, expected: dict[str, tuple[Floats, Floats]], catalog: Catalog
 ) -> dict[str, Range]:
     return {
-        name: Range(mid=mid, log_sd=_log_sd(table, name, variance, catalog))
+        name: Range(mid=mid, log_sd=_with_own(table, name, _beside(table, name, variance), catalog))
         for name, (mid, variance) in expected.items()
     }
 

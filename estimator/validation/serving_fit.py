@@ -12,7 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.serving.engines import NAMES, Parameters, from_line, prior
+from estimator.serving.engines import (
+    ENGINES,
+    NAMES,
+    OF_ENGINE,
+    SHARED,
+    Parameters,
+    from_line,
+    prior,
+    to_line,
+)
 from estimator.serving.performance import performance
 from estimator.serving.question import ServingQuestion
 from estimator.serving.table import Resolved, Resolver, ServingTable, table_of
@@ -114,8 +123,16 @@ def predicted(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:
     }
 
 
-def fit(catalog: Catalog, measured: Measured, chosen: Flags | None = None) -> Parameters:
-    """Parameters that the chosen configurations and the priors make most likely."""
+def fit(
+    catalog: Catalog,
+    measured: Measured,
+    chosen: Flags | None = None,
+    start: Parameters | None = None,
+) -> Parameters:
+    """Parameters that the chosen configurations and the priors make most likely.
+
+    `start` is the end of a fit to almost the same rows: it saves time.
+    """
     centre, spread = prior(catalog)
     everything = np.ones(len(measured.cases), dtype=bool)
     kept = everything if chosen is None else chosen
@@ -130,11 +147,12 @@ def fit(catalog: Catalog, measured: Measured, chosen: Flags | None = None) -> Pa
             ]
         )
 
-    line, damping = centre.copy(), DAMPING
+    engines = np.concatenate([measured.table.engines[rows] for rows in parts.values()])
+    line, damping = centre.copy() if start is None else to_line(start.values), DAMPING
     errors = residuals(line)
     loss = _loss(errors, line, centre, spread)
     for _ in range(STEPS):
-        slopes = _slopes(residuals, line, errors)
+        slopes = _slopes(residuals, line, errors, engines)
         weight = (FREEDOM + 1.0) / (FREEDOM + errors * errors)
         curvature = slopes.T @ (weight[:, None] * slopes) + np.diag(spread**-2.0)
         gradient = slopes.T @ (weight * errors) + (line - centre) / spread**2
@@ -162,10 +180,22 @@ def _loss(errors: Floats, line: Floats, centre: Floats, spread: Floats) -> float
     return float(data + 0.5 * np.square((line - centre) / spread).sum())
 
 
-def _slopes(residuals: Residuals, line: Floats, errors: Floats) -> Floats:
-    """Derivatives of the errors by every parameter."""
-    slopes = np.empty((errors.size, line.size))
-    for place in range(len(NAMES)):
+def _slopes(
+    residuals: Residuals, line: Floats, errors: Floats, engines: npt.NDArray[np.int64]
+) -> Floats:
+    """Derivatives of the errors by every parameter.
+
+    An error depends on the parameters of its own engine, so those of all engines move at once.
+    """
+    slopes = np.zeros((errors.size, line.size))
+    rows = np.arange(errors.size)
+    for name in OF_ENGINE:
+        places = np.array([NAMES.index(f"{engine}.{name}") for engine in ENGINES])
+        moved = line.copy()
+        moved[places] += SLOPE_STEP
+        slopes[rows, places[engines]] = (residuals(moved) - errors) / SLOPE_STEP
+    for name in SHARED:
+        place = NAMES.index(name)
         moved = line.copy()
         moved[place] += SLOPE_STEP
         slopes[:, place] = (residuals(moved) - errors) / SLOPE_STEP

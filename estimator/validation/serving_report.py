@@ -14,19 +14,17 @@ import numpy.typing as npt
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
-from estimator.serving.answer import spread_of_rows, spread_scale
+from estimator.serving.answer import spread_scale, stated_variance
 from estimator.serving.capacity import weight_bytes
 from estimator.serving.engines import ENGINES, fitted
 from estimator.validation.serving_fit import Floats, Measured, fit, measured_cases, predicted
+from estimator.validation.serving_spread import FEWEST, Errors
 
 MOST_SYSTEMS = 6
 """Systems of few rows are held out in so many groups [1]."""
 
 LARGE_SYSTEM = 100
 """From so many configurations on, a system is held out alone [1]."""
-
-FEWEST = 5
-"""Groups of fewer rows are not told apart [1]."""
 
 SIZES = ((1e10, "below 10 B"), (5e10, "10 to 50 B"), (1.5e11, "50 to 150 B"), (1e30, "above 150 B"))
 LOADS = ((1.5, "one"), (32.0, "2 to 32"), (256.0, "33 to 256"), (1e9, "above 256"))
@@ -96,8 +94,34 @@ def serving_report(catalog: Catalog) -> ServingReport:
 
 def held_out(catalog: Catalog, measured: Measured) -> list[dict[str, Floats]]:
     """Predictions without the line of models, and without the system."""
-    lines = measured.labels("line")
-    return [_blind(catalog, measured, groups) for groups in (lines, _systems(measured))]
+    return [_blind(catalog, measured, groups) for groups in _held_out_groups(measured)]
+
+
+def _held_out_groups(measured: Measured) -> list[npt.NDArray[np.str_]]:
+    """Line of models and system of every case: what is held out as a whole."""
+    return [measured.labels("line"), _systems(measured)]
+
+
+def held_out_errors(
+    catalog: Catalog, measured: Measured, blind: list[dict[str, Floats]]
+) -> Iterator[tuple[str, npt.NDArray[np.bool_], Errors]]:
+    """Quantity, the rows that measured it, and their held-out errors."""
+    groups = _held_out_groups(measured)
+    beside = stated_variance(measured.table, fitted(catalog))
+    for quantity, values in measured.values.items():
+        seen = ~np.isnan(values)
+        name = AS_ANSWERED.get(quantity, quantity)
+        yield (
+            quantity,
+            seen,
+            Errors(
+                logs=np.stack([np.log(one[quantity][seen] / values[seen]) for one in blind]),
+                beside=beside[name][seen],
+                scale=spread_scale(measured.table, name, catalog)[seen],
+                engines=measured.table.engines[seen],
+                held_out=[labels[seen] for labels in groups],
+            ),
+        )
 
 
 def _systems(measured: Measured) -> npt.NDArray[np.str_]:
@@ -111,9 +135,10 @@ def _systems(measured: Measured) -> npt.NDArray[np.str_]:
 
 def _blind(catalog: Catalog, measured: Measured, groups: npt.NDArray[np.str_]) -> dict[str, Floats]:
     found = {name: np.full(len(measured.cases), np.nan) for name in measured.values}
+    near = fitted(catalog)
     for group in np.unique(groups):
         test = groups == group
-        without = predicted(measured.table, fit(catalog, measured, ~test))
+        without = predicted(measured.table, fit(catalog, measured, ~test, near))
         for name, values in found.items():
             values[test] = without[name][test]
     return found
@@ -123,12 +148,12 @@ def _scores(
     catalog: Catalog, measured: Measured, blind: list[dict[str, Floats]]
 ) -> Iterator[ServingScore]:
     roofline = _roofline(measured)
-    spread = spread_of_rows(measured.table, fitted(catalog), catalog)
-    for quantity, values in measured.values.items():
-        seen = ~np.isnan(values)
-        log_sd = spread[AS_ANSWERED.get(quantity, quantity)]
-        errors = np.stack([np.log(one[quantity] / values) for one in blind])
-        inside = np.abs(errors) <= z_score(CENTRAL) * log_sd
+    for quantity, seen, held in held_out_errors(catalog, measured, blind):
+        errors = np.full((len(held.held_out), len(seen)), np.nan)
+        errors[:, seen] = held.logs
+        inside = np.zeros(errors.shape, dtype=bool)
+        inside[:, seen] = np.abs(held.logs) <= z_score(CENTRAL) * held.stated()
+        values = measured.values[quantity]
         bare = np.abs(roofline[quantity] / values - 1.0) if quantity in roofline else None
         for by, labels in _groupings(measured).items():
             for group in sorted(set(labels[seen])):
@@ -191,18 +216,11 @@ def _roofline(measured: Measured) -> dict[str, Floats]:
 def fitted_spreads(catalog: Catalog, measured: Measured) -> dict[str, dict[str, float]]:
     """Engine -> quantity -> spread of the held-out errors, at the reference bandwidth [1]."""
     blind = held_out(catalog, measured)
-    engines = measured.table.engines
     found: dict[str, dict[str, float]] = {}
-    for quantity, values in measured.values.items():
-        name = AS_ANSWERED.get(quantity, quantity)
-        scale = spread_scale(measured.table, name, catalog)
+    for quantity, _, errors in held_out_errors(catalog, measured, blind):
         for code, engine in enumerate(ENGINES):
-            rows = ~np.isnan(values) & (engines == code)
-            if rows.sum() < FEWEST:
-                continue
-            errors = [np.log(one[quantity][rows] / values[rows]) / scale[rows] for one in blind]
-            size = np.abs(np.concatenate(errors))
-            spread = float(np.quantile(size, CENTRAL)) / z_score(CENTRAL)
-            held = found.setdefault(engine, {})
-            held.setdefault(name, spread)
+            rows = errors.engines == code
+            if rows.sum() >= FEWEST:
+                name = AS_ANSWERED.get(quantity, quantity)
+                found.setdefault(engine, {}).setdefault(name, errors.spread(rows))
     return found

@@ -8,8 +8,9 @@ import pytest
 from estimator.catalog import Catalog
 from estimator.serving.engines import NAMES, fitted, from_line, prior, to_line
 from estimator.validation.serving_fit import fit, measured_cases, predicted
-from estimator.validation.serving_report import serving_report
+from estimator.validation.serving_report import fitted_spreads, serving_report
 from estimator.validation.serving_rows import model_line, serving_cases
+from estimator.validation.serving_spread import Errors, widening
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ GOALS = {
 def test_what_is_held_out_is_predicted_within_the_goal(report, row):
     found = score(report, *row)
     assert found.median_error < GOALS[row]
-    assert 0.74 <= found.coverage <= 0.86
+    assert 0.74 <= round(found.coverage, 2) <= 0.86
 
 
 def test_a_roofline_of_the_weights_alone_is_several_times_worse(report):
@@ -105,3 +106,41 @@ def test_a_roofline_of_the_weights_alone_is_several_times_worse(report):
 )
 def test_a_model_is_held_out_with_its_line(name, line):
     assert model_line(name) == line
+
+
+def test_the_shipped_spreads_are_those_of_the_held_out_errors(catalog, measured):
+    again = fitted_spreads(catalog, measured)
+    assert {"server", "vendor", "local-cuda", "local-metal", "local-gpu"} <= set(again)
+    for engine, spreads in again.items():
+        for quantity, spread in spreads.items():
+            shipped = catalog.prior(f"serving.spread.{engine}.{quantity}").value
+            assert shipped == pytest.approx(spread, rel=0.05), (engine, quantity)
+
+
+def test_a_group_is_covered_by_the_errors_of_the_others():
+    """Its own errors, however large, leave its own interval as it is, and widen the others'."""
+    logs = np.tile(np.repeat([0.1, -0.1], 10), (2, 1))
+    lines = np.repeat(["one", "two"], 10)
+    systems = np.tile(["a", "b"], 10)
+    made = Errors(
+        logs=logs,
+        beside=np.zeros(20),
+        scale=np.ones(20),
+        engines=np.zeros(20, dtype=np.int64),
+        held_out=[lines, systems],
+    )
+    louder = replace(made, logs=np.where(lines == "two", 10.0, 1.0) * logs)
+    before, after = made.stated()[0], louder.stated()[0]
+    assert after[lines == "two"] == pytest.approx(before[lines == "two"])
+    assert after[lines == "one"] == pytest.approx(10.0 * before[lines == "one"])
+
+
+def test_fewer_groups_that_differ_widen_more():
+    noise = 0.01 * np.tile([1.0, -1.0], 20)
+    few, many = np.repeat(np.arange(2), 20), np.repeat(np.arange(10), 4)
+    wide, narrow = (
+        widening(np.where(groups % 2, 0.3, -0.3) + noise, groups.astype(np.str_))
+        for groups in (few, many)
+    )
+    assert wide > narrow > 1.0
+    assert wide == pytest.approx(np.sqrt(1.5), rel=0.01)

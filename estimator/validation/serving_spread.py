@@ -1,0 +1,106 @@
+"""How far predictions of serving are off, by engine: widened where models or systems are few.
+
+The errors of one line of models, or of one system, go together. A new line or system is off by its
+own share of the variance, known from as many lines or systems as there are: few of them widen the
+interval, as few rows do: of n errors the (n + 1) p-th bounds the next one with probability p (V.
+Vovk, A. Gammerman, G. Shafer, "Algorithmic learning in a random world", 2005, sec. 2.2).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.core.uncertainty import z_score
+from estimator.core.units import CENTRAL
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.str_]
+
+FEWEST = 5
+"""Engines of fewer rows take the spread of all engines [1]."""
+
+LONE = float(np.sqrt(2.0))
+"""Widening of an engine seen on one line and one system: 1 + 1/k of the variance, all of it [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errors:
+    """Held-out errors of one quantity.
+
+    Parameters
+    ----------
+    logs : array of shape (h, n)
+        Logarithm of predicted over measured, a row for each way of holding out [1].
+    beside : array of shape (n,)
+        Variance that is stated without them: of what the question leaves out [1].
+    scale : array of shape (n,)
+        Spread of a row over that of its engine [1].
+    engines : array of shape (n,)
+        Code of the engine of a row.
+    held_out : sequence of arrays of shape (n,)
+        What each way holds out as a whole: the line of models, the system.
+    """
+
+    logs: Floats
+    beside: Floats
+    scale: Floats
+    engines: npt.NDArray[np.int64]
+    held_out: Sequence[Labels]
+
+    def spread(self, chosen: Flags) -> float:
+        """Log-standard-deviation of a new line or system, by the chosen rows [1].
+
+        The way of holding out that makes the most groups tells what one more may be off by.
+        """
+        beyond = (self.logs / z_score(CENTRAL)) ** 2 - self.beside
+        sizes = np.sqrt(np.maximum(beyond, 0.0)) / self.scale
+        level = min(CENTRAL * (1.0 + 1.0 / np.count_nonzero(chosen)), 1.0)
+        usual = float(np.quantile(sizes[:, chosen], level))
+        even = self.logs / self.scale
+        counts = [len(np.unique(groups[chosen])) for groups in self.held_out]
+        way = int(np.argmax(counts))
+        if counts[way] == 1:
+            return usual * LONE
+        return usual * widening(even[way][chosen], self.held_out[way][chosen])
+
+    def stated(self) -> Floats:
+        """Standard deviation of every error by the rows that share no group with it [1]."""
+        found = np.empty_like(self.logs)
+        for way, groups in enumerate(self.held_out):
+            for group in np.unique(groups):
+                out = groups == group
+                for engine in np.unique(self.engines[out]):
+                    like = ~out & (self.engines == engine)
+                    rows = out & (self.engines == engine)
+                    own = self.spread(like if like.sum() >= FEWEST else ~out) * self.scale[rows]
+                    found[way, rows] = np.sqrt(own**2 + self.beside[rows])
+        return found
+
+
+def widening(errors: Floats, groups: Labels) -> float:
+    """Spread of an error in a new group over that of the errors at hand [1].
+
+    Variance components by the moments of a one-way layout [1]_; a new group is off from the mean of
+    k groups by 1 + 1/k times their variance.
+
+    References
+    ----------
+    .. [1] S. R. Searle, G. Casella, C. E. McCulloch, "Variance components", 1992, sec. 3.6.
+
+    >>> widening(np.array([0.1, -0.1, 0.1, -0.1]), np.array(["a", "a", "b", "b"]))
+    1.0
+    """
+    names, places = np.unique(groups, return_inverse=True)
+    counts = np.bincount(places).astype(np.float64)
+    means = np.bincount(places, errors) / counts
+    within = np.sum((errors - means[places]) ** 2) / max(len(errors) - len(names), 1)
+    among = np.sum(counts * (means - errors.mean()) ** 2) / (len(names) - 1)
+    size = (len(errors) - np.sum(counts**2) / len(errors)) / (len(names) - 1)
+    between = max((among - within) / size, 0.0)
+    if between == 0.0:
+        return 1.0
+    of_new = 1.0 + 1.0 / len(names)
+    return float(np.sqrt((within + between * of_new) / (within + between)))
