@@ -234,6 +234,7 @@ def test_ctrl_c_on_a_terminal_reaches_the_command_once_and_twice(data, tmp_path)
 
 
 def test_ctrl_c_once_more_when_the_command_is_over_is_not_heard_and_then_heard_again():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
     with undisturbed():
         os.kill(os.getpid(), signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):

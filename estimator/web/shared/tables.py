@@ -220,7 +220,7 @@ def input_name(key: str) -> str:
     """Name an input for people.
 
     >>> input_name("peak_flop_per_s.bf16"), input_name("power.load.gpu-datacenter")
-    ('dense peak', 'load, idle to power limit')
+    ('dense peak', 'dynamic power over its maximum')
     """
     matches = [known for known in INPUT_NAMES if key == known or key.startswith(known + ".")]
     return INPUT_NAMES[max(matches, key=len)] if matches else key.replace("_", " ")
