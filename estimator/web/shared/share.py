@@ -46,7 +46,12 @@ def json(name: str, content: Callable[[], str]) -> File:
 
 
 def draw(
-    slides: Mapping[str, str], query: Query, *, title: str, files: Sequence[File] = ()
+    slides: Mapping[str, str],
+    query: Query,
+    *,
+    title: str,
+    files: Sequence[File] = (),
+    offline: File | None = None,
 ) -> None:
     """Draw the link of the page, its downloads, and folded, its slides and snippets.
 
@@ -60,6 +65,8 @@ def draw(
         What the page shows, in a few words: title of frames and links.
     files : sequence of File
         What can be downloaded.
+    offline : File, optional
+        A figure that needs no server, for slides without network.
     """
     st.subheader(_("Share and export"), anchor=False)
     link = versioned(query)
@@ -84,6 +91,21 @@ def draw(
                 key="share_slide",
             )
             _snippets(address_of(link, **snippets.SLIDE, show=chosen), title)
+            if offline is not None:
+                _offline(offline, title)
+
+
+def _offline(figure: File, title: str) -> None:
+    """Draw the download of a figure without a server, and the slide that shows it."""
+    style.caption(_("Without network: save this figure beside the deck, and paste its slide."))
+    st.download_button(
+        figure.label,
+        data=figure.content,
+        file_name=figure.name,
+        mime=figure.mime,
+        on_click="ignore",
+    )
+    st.code(snippets.reveal(figure.name, title), language="html", wrap_lines=True)
 
 
 def _slides(slides: Mapping[str, str], link: Query) -> None:

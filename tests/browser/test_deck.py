@@ -1,0 +1,170 @@
+"""The example deck in a real browser: copied slides, the keyboard, and no network."""
+
+import html
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+pytestmark = pytest.mark.browser
+DECK = Path(__file__).parents[2] / "examples" / "lecture" / "deck.html"
+REVEAL = "reveal.js@5.2.1"
+GPT3 = "preset=gpt-3&hardware=v100&devices=1024&site=us"
+LIVE = ((f"estimate?{GPT3}", "the same work on other devices"), ("models", "Where the parameters"))
+TRIES = 10
+FRAME = re.compile(r"<section data-background-iframe=.*?</section>", re.DOTALL)
+PORT, DATA = re.compile(r"http://localhost:\d+"), re.compile(r"&amp;d=[0-9a-f]+")
+
+
+@pytest.fixture(scope="module")
+def reveal(tmp_path_factory):
+    """Folder of reveal.js, as npm brings it."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no npm found: the deck needs reveal.js")
+    place = tmp_path_factory.mktemp("npm")
+    done = subprocess.run(
+        [npm, "pack", "--silent", REVEAL], cwd=place, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("npm cannot fetch reveal.js here")
+    with tarfile.open(next(place.glob("*.tgz"))) as packed:
+        packed.extractall(place, filter="data")
+    return place / "package"
+
+
+def copied(visit, query, slide):
+    """Slide that "copy for reveal.js" on a page holds, and the page."""
+    page = visit(query)
+    if query.startswith("estimate"):
+        page.get_by_text("Share and export").click()
+    page.get_by_text("Slides, and copy for").click()
+    choose(page, slide)
+    code = page.locator("[data-testid=stCode]", has_text="data-background-iframe").first
+    name = re.search(r"show=(\w+)", page.locator("li", has_text=slide).inner_text())[1]
+    sync_api.expect(code).to_contain_text(f"show={name}")
+    return code.inner_text().strip(), page
+
+
+def choose(page, slide):
+    """Choose a slide in the menu; a menu that a rerun of the page closes is opened again."""
+    option = page.get_by_role("option", name=slide)
+    for _attempt in range(TRIES):
+        page.get_by_role("combobox", name="Slide").fill(slide)
+        try:
+            option.click(timeout=3000)
+        except sync_api.TimeoutError:
+            page.keyboard.press("Escape")
+        else:
+            return
+    raise AssertionError(f"no slide {slide!r} in the menu")
+
+
+def address(snippet):
+    """Address of a slide, on the usual port, whatever the version of the data."""
+    found = re.search(r'data-background-iframe="([^"]+)"', snippet)[1]
+    return DATA.sub("", PORT.sub("http://localhost:8501", found))
+
+
+@pytest.fixture(scope="module")
+def built(reveal, tmp_path_factory):
+    """Folder in which a deck is built."""
+    place = tmp_path_factory.mktemp("deck")
+    (place / "node_modules").mkdir()
+    shutil.copytree(reveal, place / "node_modules" / "reveal.js")
+    return place
+
+
+def build(visit, place):
+    """Write the example deck with slides copied from the running app alone."""
+    slides = []
+    for query, slide in LIVE:
+        snippet, page = copied(visit, query, slide)
+        slides.append(snippet)
+        if query.startswith("estimate"):
+            with page.expect_download() as found:
+                page.get_by_role("button", name="Download the figure with sliders").click()
+            found.value.save_as(place / found.value.suggested_filename)
+            offline = page.locator("[data-testid=stCode]", has_text=found.value.suggested_filename)
+            last = offline.inner_text().strip()
+        page.close()
+    slides.append(last)
+    text = DECK.read_text(encoding="utf-8")
+    assert list(map(address, FRAME.findall(text))) == list(map(address, slides))
+    remaining = iter(slides)
+    deck = place / "deck.html"
+    deck.write_text(FRAME.sub(lambda _found: next(remaining), text), encoding="utf-8")
+    return deck
+
+
+def shown(page):
+    """Number of the slide that the deck shows."""
+    return page.evaluate("Reveal.getIndices().h")
+
+
+def wait_for(page, number):
+    page.wait_for_function(f"Reveal.getIndices().h === {number}")
+
+
+def frame_of(page, part):
+    return page.frame_locator(f'iframe[src*="{part}"]')
+
+
+def test_the_deck_is_stepped_through_by_keyboard_and_back_out_of_its_frames(visit, chromium, built):
+    deck = build(visit, built)
+    page = chromium.new_page()
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(deck.as_uri())
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    page.keyboard.press("ArrowRight")
+    wait_for(page, 1)
+    live = frame_of(page, "/estimate?")
+    sync_api.expect(live.locator("h1")).to_contain_text("GPT-3")
+    live.locator("h1").click()
+    page.keyboard.press("PageDown")
+    wait_for(page, 2)
+    sync_api.expect(frame_of(page, "/models?").locator("h1")).to_contain_text("Llama 3.1 8B")
+    page.keyboard.press("ArrowRight")
+    wait_for(page, 3)
+    page.keyboard.press("ArrowRight")
+    wait_for(page, 4)
+    page.keyboard.press("ArrowLeft")
+    wait_for(page, 3)
+    frame_of(page, "twenty-watts-figure").locator("h1").click()
+    page.keyboard.press("PageUp")
+    wait_for(page, 2)
+    assert shown(page) == 2
+    page.close()
+
+
+def test_the_figure_without_network_moves_on_its_slide(visit, chromium, built):
+    deck = built / "deck.html"
+    if not deck.exists():
+        build(visit, built)
+    page = chromium.new_page()
+    page.set_viewport_size({"width": 1280, "height": 720})
+    asked = []
+    page.route(re.compile("^(http|ws)"), lambda route: (asked.append(1), route.abort()))
+    page.goto(f"{deck.as_uri()}#/3")
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    figure = frame_of(page, "twenty-watts-figure")
+    slider = figure.locator("input[type=range]").first
+    slider.wait_for()
+    told = figure.locator("output").first
+    before = told.inner_text()
+    slider.focus()
+    slider.press("ArrowRight")
+    sync_api.expect(told).not_to_have_text(before)
+    page.close()
+
+
+def test_the_example_deck_holds_nothing_but_copied_slides_and_its_own_words():
+    text = html.unescape(DECK.read_text(encoding="utf-8"))
+    assert len(FRAME.findall(text)) == 3
+    hosts = set(re.findall(r"https?://[^/\"]+", text))
+    assert hosts == {"http://localhost:8501"}
