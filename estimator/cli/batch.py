@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from estimator.cli.options import add_profiles, catalog_of
 from estimator.cli.output import note
-from estimator.core.units import CENTRAL
+from estimator.core.units import CENTRAL, rows_text
 from estimator.scenario.scenario import read_number
 
 if TYPE_CHECKING:
@@ -123,14 +123,14 @@ def _report_serving(summary: "ServingSummary", options: argparse.Namespace) -> i
 
     if options.json:
         print_json(vars(summary))
-    text = f"{summary.rows} rows: {summary.answered} answered, {summary.refused} refused"
+    text = f"{rows_text(summary.rows)}: {summary.answered} answered, {summary.refused} refused"
     text += " (see the column `error`)" if summary.refused else ""
     note(text, quiet=options.quiet or options.json)
     return 0
 
 
 def _summary(summary: "Summary") -> str:
-    text = f"{summary.rows} rows: {summary.answered} answered, {summary.refused} refused"
+    text = f"{rows_text(summary.rows)}: {summary.answered} answered, {summary.refused} refused"
     text += " (see the column `error`)" if summary.refused else ""
     if summary.calibrated:
         some = ", ".join(summary.calibrated[:SHOWN]) + (

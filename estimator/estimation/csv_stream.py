@@ -25,7 +25,7 @@ from estimator.core.notice import Notice
 from estimator.core.uncertainty import z_score
 from estimator.estimation.resolver import Resolver
 from estimator.estimation.table import TableResult, estimate_table
-from estimator.scenario.columns import DEVICE_COLUMNS, FIELDS, WORK_COLUMNS, CellReader
+from estimator.scenario.columns import DEVICE_COLUMNS, FIELDS, NOT_READ, WORK_COLUMNS, CellReader
 from estimator.scenario.scenario import column_of
 from estimator.scenario.table import ScenarioTable, Words
 
@@ -136,8 +136,17 @@ def estimate_csv(
         answered=rows - refused,
         refused=refused,
         calibrated=tuple(resolver.measured.calibrated_devices()),
-        notes=resolver.measured.notes,
+        notes=(*_ignored(header), *resolver.measured.notes),
     )
+
+
+def _ignored(header: Sequence[str]) -> tuple[str, ...]:
+    """Name the inputs of the scenario that no column gives, if the header has any."""
+    names = [name for name in header if name in NOT_READ]
+    if not names:
+        return ()
+    column = "column" if len(names) == 1 else "columns"
+    return (f"{column} {', '.join(names)} ignored: without effect on the result",)
 
 
 def lines_of(file: TextIO) -> Iterator[str]:

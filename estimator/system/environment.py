@@ -32,6 +32,7 @@ from estimator.system.pip_install import SetupError, install, make_venv, python_
 FOLDER = ".venv"
 STAMP = "twenty-watts.json"
 LOCK = "twenty-watts.lock"
+ENTRIES = "entries"
 NO_SETUP = "TWENTY_WATTS_NO_SETUP"
 """Name of the environment variable that forbids setting anything up."""
 
@@ -152,6 +153,8 @@ def sources_of(needs: Needs) -> str:
 def missing_modules(modules: Mapping[str, str], path: Sequence[str] | None = None) -> list[str]:
     """Name the distributions whose module cannot be found, without importing any.
 
+    A folder without the files of the package is no module.
+
     Parameters
     ----------
     modules : mapping
@@ -163,16 +166,30 @@ def missing_modules(modules: Mapping[str, str], path: Sequence[str] | None = Non
     ['python-dateless']
     """
     if path is None:
-        return [name for name, module in modules.items() if not importlib.util.find_spec(module)]
-    return [name for name, module in modules.items() if not PathFinder.find_spec(module, path)]
+        found = {name: importlib.util.find_spec(module) for name, module in modules.items()}
+    else:
+        found = {name: PathFinder.find_spec(module, path) for name, module in modules.items()}
+    return [name for name, spec in found.items() if spec is None or spec.origin is None]
 
 
 def is_ready(needs: Needs) -> bool:
     """Whether `.venv` holds what is needed, for the running Python version if we made it."""
     folder = needs.root / FOLDER
-    if not python_of(folder).exists() or missing_modules(needs.modules, site_of(folder)):
+    if not is_whole(folder) or missing_modules(needs.modules, site_of(folder)):
         return False
     return is_foreign(folder) or wanted_stamp(needs).items() <= read_stamp(folder).items()
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether the environment holds its Python and as many packages as it was left with."""
+    least = str(read_stamp(folder).get(ENTRIES, ""))
+    fewer = least.isdecimal() and entries_of(folder) < int(least)
+    return python_of(folder).exists() and not fewer
+
+
+def entries_of(folder: Path) -> int:
+    """Count files and folders beside the packages of an environment."""
+    return sum(len(list(Path(site).iterdir())) for site in site_of(folder))
 
 
 def set_up(needs: Needs, missing: Sequence[str]) -> None:
@@ -219,8 +236,8 @@ def build(needs: Needs, lock: TextIO) -> None:
     """Install the requirement files, into a new environment unless ours is whole but outdated."""
     folder = needs.root / FOLDER
     stamp = read_stamp(folder)
+    whole = stamp.get("python") == PYTHON and is_whole(folder)
     (folder / STAMP).unlink(missing_ok=True)
-    whole = stamp.get("python") == PYTHON and python_of(folder).exists()
     log: list[str] = []
     done = False
     try:
@@ -231,7 +248,9 @@ def build(needs: Needs, lock: TextIO) -> None:
         done = True
     finally:
         if done:
-            write_stamp(folder, stamp | wanted_stamp(needs) if whole else wanted_stamp(needs))
+            kept = stamp if whole else {}
+            count = {ENTRIES: str(entries_of(folder))}
+            write_stamp(folder, kept | wanted_stamp(needs) | count)
         elif whole and not any(line.startswith("Installing collected") for line in log):
             write_stamp(folder, stamp)
         else:
@@ -267,8 +286,9 @@ def write_stamp(folder: Path, stamp: Mapping[str, str]) -> None:
 
 
 def is_foreign(folder: Path) -> bool:
-    """Whether somebody else made this environment: it holds files but not our lock."""
-    return folder.is_dir() and not (folder / LOCK).exists() and any(folder.iterdir())
+    """Whether somebody else made this environment: files without our lock and stamp."""
+    ours = (folder / LOCK).exists() or (folder / STAMP).exists()
+    return folder.is_dir() and not ours and any(folder.iterdir())
 
 
 def clear(folder: Path) -> None:

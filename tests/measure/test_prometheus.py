@@ -3,10 +3,12 @@
 import json
 import math
 import os
+import socket
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -502,6 +504,37 @@ def test_a_server_that_does_not_answer_is_not_waited_for_long():
     refused = pytest.raises(MeterError, match=r"did not answer within 0\.2 s")
     with odd_server(None) as (url, _), refused:
         Prometheus(address=url, patience_s=0.2).now_s()
+
+
+@pytest.mark.parametrize("slow", ["headers", "body"])
+def test_a_server_that_sends_byte_after_byte_has_one_deadline_for_all(slow):
+    answer = success({"result": [1.5, "1.5"]})
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer)
+    with slow_server(head, answer, slow) as url:
+        assert Prometheus(address=url, patience_s=60).now_s() == 1.5
+        with pytest.raises(MeterError, match=r"did not answer within 0\.3 s"):
+            Prometheus(address=url, patience_s=0.3).now_s()
+
+
+@contextmanager
+def slow_server(head, body, slow):
+    """Address of a server whose headers or body come a byte every 20 ms."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener, head, body, slow), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    thread.join(10)
+
+
+def drip(listener, head, body, slow):
+    for _ in range(2):
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            for part, drips in ((head, slow == "headers"), (body, slow == "body")):
+                for byte in (part[i : i + 1] for i in range(len(part))) if drips else [part]:
+                    connection.sendall(byte)
+                    time.sleep(0.02 * drips)
 
 
 @pytest.mark.parametrize(

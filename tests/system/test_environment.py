@@ -176,6 +176,48 @@ def test_an_environment_whose_python_went_away_is_not_ready(made, tmp_path):
     assert not is_ready(needs)
 
 
+def remove_python(folder):
+    shutil.rmtree(folder / "bin")
+
+
+def remove_packages(folder):
+    shutil.rmtree(next(folder.glob("lib/python3*/site-packages")))
+
+
+def remove_an_unlisted_package(folder):
+    shutil.rmtree(next(folder.glob("lib/python3*/site-packages/pip")))
+
+
+def remove_files_of_a_package(folder):
+    for path in folder.glob("lib/python3*/site-packages/tiny*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+            path.mkdir()
+        else:
+            path.unlink()
+
+
+def remove_lock_and_python(folder):
+    (folder / LOCK).unlink()
+    remove_python(folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders are named otherwise")
+@pytest.mark.parametrize(
+    "remove",
+    [
+        *(remove_python, remove_packages, remove_an_unlisted_package),
+        *(remove_files_of_a_package, remove_lock_and_python),
+    ],
+)
+def test_a_half_deleted_environment_is_repaired(made, tmp_path, remove):
+    root = copy_of(made, tmp_path)
+    remove(root / FOLDER)
+    code, out, err = start(root)
+    assert (code, out) == (0, f"1.0 {FOLDER}"), err
+    assert start(root) == (0, f"1.0 {FOLDER}", "")
+
+
 def test_an_incomplete_environment_of_somebody_else_is_left_alone(tmp_path):
     root = checkout(tmp_path / "checkout")
     (root / FOLDER).mkdir()

@@ -9,11 +9,14 @@ import http.client
 import json
 import os
 import re
+import socket
 import ssl
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -91,6 +94,77 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_args: Any, **_more: Any) -> None:
         """Follow none."""
+
+
+class _Http(urllib.request.HTTPHandler):
+    """Opens connections and lists them, so that a deadline can end them."""
+
+    def __init__(self, opened: list[http.client.HTTPConnection]) -> None:
+        super().__init__()
+        self._opened = opened
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        """Open a connection."""
+        return self.do_open(self._connection, req)
+
+    def _connection(self, host: str, **options: Any) -> http.client.HTTPConnection:
+        self._opened.append(http.client.HTTPConnection(host, **options))
+        return self._opened[-1]
+
+
+class _Https(urllib.request.HTTPSHandler):
+    """The same over TLS."""
+
+    def __init__(self, opened: list[http.client.HTTPConnection]) -> None:
+        super().__init__()
+        self._opened = opened
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        """Open a connection."""
+        return self.do_open(self._connection, req)
+
+    def _connection(self, host: str, **options: Any) -> http.client.HTTPConnection:
+        self._opened.append(http.client.HTTPSConnection(host, **options))
+        return self._opened[-1]
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[list[http.client.HTTPConnection]]:
+    """Give all connections together so long: the timeout of a socket begins anew with each byte.
+
+    Yields
+    ------
+    list
+        To which each connection is added as it is opened.
+
+    Raises
+    ------
+    TimeoutError
+        If the time was up before the block ended.
+    """
+    opened: list[http.client.HTTPConnection] = []
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        for connection in opened:
+            if connection.sock is not None:
+                with suppress(OSError):
+                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield opened
+    except (OSError, http.client.HTTPException):
+        if expired.is_set():
+            raise TimeoutError from None
+        raise
+    finally:
+        timer.cancel()
+    if expired.is_set():
+        raise TimeoutError
 
 
 @dataclass(kw_only=True)
@@ -243,11 +317,14 @@ class Prometheus:
         request = urllib.request.Request(
             url, data=urllib.parse.urlencode(form).encode(), headers=self._headers()
         )
-        opener = urllib.request.build_opener(_NoRedirect())
         try:
-            with opener.open(request, timeout=self.patience_s) as answer:
-                body = answer.read(LARGEST_BYTES + 1)
-                code = answer.status
+            with _deadline(self.patience_s) as connections:
+                opener = urllib.request.build_opener(
+                    _NoRedirect(), _Http(connections), _Https(connections)
+                )
+                with opener.open(request, timeout=self.patience_s) as answer:
+                    body = answer.read(LARGEST_BYTES + 1)
+                    code = answer.status
         except urllib.error.HTTPError as error:
             with error:
                 if error.code in (401, 403) or 300 <= error.code < 400:
