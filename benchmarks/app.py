@@ -1,0 +1,246 @@
+"""How fast is the app beside an empty one: `python -m benchmarks.app`.
+
+In the same run, on the same machine, the Estimate page and an app of one control and one line are
+measured by the same means:
+
+- from a key pressed in a control to the new state in the DOM, in a headless Chromium;
+- bytes that a first visit loads, compressed as they come over the wire, messages included;
+- memory of the server for each of many sessions, and how long their changes take when each changes
+  a control every five seconds; these sessions speak Streamlit's protocol without a browser, and a
+  change counts until the server says that its script has finished.
+
+The sessions run on the machine of the server and take processor time from it.
+"""
+
+import asyncio
+import importlib.util
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.startup import BROWSERS, ROOT
+
+CHANGES, WARM_UP = 40, 5
+SESSIONS, EVERY_S, LASTING_S = 150, 5.0, 30.0
+PAUSE_MS = 150
+"""Between two changes, so that one change never waits for the one before [ms]."""
+
+EMPTY = """import streamlit as st
+value = st.number_input("Devices", 1, 10**6, 64, key="devices")
+st.html(f'<span hidden data-scenario="{value}"></span>')
+"""
+"""The least app that answers a change: one control, and one line that says what it is at."""
+
+PRESS = """async (pause) => {
+    const state = () => document.querySelector("[data-scenario]")?.dataset.scenario;
+    const control = document.querySelector(".st-key-devices input");
+    control.focus();
+    const before = state(), begun = performance.now();
+    const changed = new Promise((resolve) => {
+        const watch = new MutationObserver(() => {
+            if (state() && state() !== before) {
+                watch.disconnect(); resolve(performance.now() - begun);
+            }
+        });
+        watch.observe(document.body, { subtree: true, childList: true, attributes: true });
+    });
+    control.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp", bubbles: true }));
+    const spent = await changed;
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    return spent;
+}"""
+"""Press a key in a control, and the time until the page says another state [ms]."""
+
+
+def main() -> None:
+    """Print both apps side by side."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "empty.py"
+        script.write_text(EMPTY, encoding="utf-8")
+        for name, path in (("empty app", script), ("Twenty Watts, Estimate", ROOT / "app.py")):
+            with server(path) as (url, process):
+                print(name)
+                for line in (*in_a_browser(url), *sessions(url, process.pid)):
+                    print(f"  {line}", flush=True)
+
+
+@contextmanager
+def server(script: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Run a Streamlit script on a free port with the settings of the app."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "estimator.web.server", "run", str(script)]
+    command += ["--server.port", str(port)]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=ROOT, stdout=quiet, stderr=quiet) as process:
+        try:
+            url = f"http://localhost:{port}"
+            wait_for(url, process)
+            yield url, process
+        finally:
+            process.terminate()
+
+
+def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until a server answers."""
+    for _ in range(600):
+        if process.poll() is not None:
+            raise RuntimeError("the server ended before it answered")
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError("the server does not answer")
+
+
+def in_a_browser(url: str) -> Iterator[str]:
+    """First load and event to DOM; one line says what is lacking."""
+    named = os.environ.get("TWENTY_WATTS_BROWSER")
+    browser = named or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None or importlib.util.find_spec("playwright") is None:
+        yield "event to DOM: not measured, it needs playwright and a Chromium"
+        return
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1280, "height": 720})
+        network = page.context.new_cdp_session(page)
+        network.send("Network.enable")
+        loaded = {"files": 0.0, "messages": 0.0}
+
+        def finished(event: dict[str, float]) -> None:
+            loaded["files"] += event["encodedDataLength"]
+
+        def received(event: dict[str, dict[str, str]]) -> None:
+            loaded["messages"] += len(event["response"]["payloadData"]) * 3 / 4
+
+        network.on("Network.loadingFinished", finished)
+        network.on("Network.webSocketFrameReceived", received)
+        page.goto(url)
+        page.wait_for_selector("[data-scenario]", state="attached", timeout=60_000)
+        page.wait_for_selector(".st-key-devices input", timeout=60_000)
+        page.wait_for_load_state("networkidle")
+        yield (
+            f"first load: {loaded['files'] / 1e6:.2f} MB of files, "
+            f"{loaded['messages'] / 1e3:.0f} kB of messages"
+        )
+        times = [page.evaluate(PRESS, PAUSE_MS) for _ in range(WARM_UP + CHANGES)][WARM_UP:]
+        yield f"event to DOM, {CHANGES} changes: {quantiles(times)}"
+        chromium.close()
+
+
+def sessions(url: str, pid: int) -> Iterator[str]:
+    """Memory of each session, and how long a change takes with all of them at work."""
+    before = memory_bytes(pid)
+    times, after = asyncio.run(at_work(url, pid))
+    each = (after - before) / SESSIONS
+    yield f"memory: {before / 1e6:.0f} MB, and {each / 1e6:.2f} MB for each of {SESSIONS} sessions"
+    yield (
+        f"{SESSIONS} sessions, a change each {EVERY_S:g} s for {LASTING_S:g} s "
+        f"({len(times)} changes): {quantiles(times)}"
+    )
+
+
+async def at_work(url: str, pid: int) -> tuple[list[float], float]:
+    """Open all sessions, let each change at its own times, and close them: [ms], [B]."""
+    clients = [Session(f"{url.replace('http', 'ws')}/_stcore/stream") for _ in range(SESSIONS)]
+    for client in clients:
+        await client.open()
+    held = memory_bytes(pid)
+    begun = time.perf_counter()
+    await asyncio.gather(
+        *(client.work(begun, EVERY_S * place / SESSIONS) for place, client in enumerate(clients))
+    )
+    for client in clients:
+        client.close()
+    return [spent for client in clients for spent in client.times_ms], held
+
+
+class Session:
+    """One visitor without a browser."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.times_ms: list[float] = []
+        self.control = ""
+
+    async def open(self) -> None:
+        """Connect, ask for the page, and read until its script has finished."""
+        from tornado.websocket import websocket_connect
+
+        self.socket = await websocket_connect(self.address, subprotocols=["streamlit"])
+        await self.change(None)
+        if not self.control:
+            raise RuntimeError("the page has no control named devices")
+
+    async def work(self, begun: float, offset: float) -> None:
+        """Change the control at its times, whatever the server makes of the last change."""
+        moment, value = begun + offset, 100
+        while moment < begun + LASTING_S:
+            await asyncio.sleep(max(moment - time.perf_counter(), 0.0))
+            await self.change(float(value))
+            self.times_ms.append(1e3 * (time.perf_counter() - moment))
+            moment, value = moment + EVERY_S, value + 1
+
+    async def change(self, value: float | None) -> None:
+        """Send one state of the control, and read until the script has finished."""
+        from streamlit.proto.BackMsg_pb2 import BackMsg
+        from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+        message = BackMsg()
+        message.rerun_script.query_string = ""
+        if value is not None:
+            state = message.rerun_script.widget_states.widgets.add()
+            state.id, state.double_value = self.control, value
+        await self.socket.write_message(message.SerializeToString(), binary=True)
+        while True:
+            data = await self.socket.read_message()
+            if data is None:
+                raise ConnectionError("the server closed a session")
+            if not self.control:
+                found = re.search(rb"\$\$ID-[0-9a-f]+-devices", data)
+                self.control = found[0].decode() if found else ""
+            if len(data) < SHORT and ForwardMsg.FromString(data).HasField("script_finished"):
+                return
+
+    def close(self) -> None:
+        """Leave."""
+        self.socket.close()
+
+
+SHORT = 200
+"""Messages without content are shorter: only these are read, as a browser would in another
+process [B]."""
+
+
+def memory_bytes(pid: int) -> float:
+    """Resident memory of a process [B]."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return float("nan")
+    found = re.search(r"VmRSS:\s+(\d+) kB", status.read_text(encoding="ascii"))
+    return 1024.0 * float(found[1]) if found else float("nan")
+
+
+def quantiles(times_ms: Sequence[float]) -> str:
+    """Median and 95th percentile of some times."""
+    ordered = sorted(times_ms)
+    late = ordered[min(int(0.95 * len(ordered)), len(ordered) - 1)]
+    return f"p50 {statistics.median(ordered):.0f} ms, p95 {late:.0f} ms"
+
+
+if __name__ == "__main__":
+    main()
