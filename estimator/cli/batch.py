@@ -88,6 +88,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Estimate every row; the output appears only when it is whole."""
     from estimator.cli.output import print_json
+    from estimator.cli.serve_cost import calibration_of
     from estimator.estimation.csv_stream import estimate_csv
     from estimator.serving.csv_stream import answer_table
 
@@ -100,7 +101,9 @@ def run(options: argparse.Namespace) -> int:
         with _progress(source, lines, show=show) as seen:
             catalog = catalog_of(options)
             if options.task == "serving":
-                return _report_serving(answer_table(seen, out, catalog, level=level), options)
+                measured = calibration_of(options, catalog)
+                answered = answer_table(seen, out, catalog, level=level, calibration=measured)
+                return _report_serving(answered, options)
             calibrated = options.calibration == "use"
             summary = estimate_csv(
                 seen,

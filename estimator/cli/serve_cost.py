@@ -14,7 +14,7 @@ from estimator.core.units import CENTRAL
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
-    from estimator.serving.answer import ServingAnswer
+    from estimator.serving.answer import Calibration, ServingAnswer
     from estimator.serving.question import ServingQuestion
 
 EXAMPLES = """examples:
@@ -100,6 +100,12 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_serving(parser)
+    parser.add_argument(
+        "--calibration",
+        choices=("use", "ignore"),
+        default="use",
+        help="use or ignore measured loads of servers on this device",
+    )
     group = parser.add_argument_group("items instead of tokens: images, videos, labels, texts")
     for name, (placeholder, help_) in ITEM_OPTIONS.items():
         group.add_argument(f"--{name}", metavar=placeholder, help=help_)
@@ -151,7 +157,8 @@ def run(options: argparse.Namespace) -> int:
     catalog = catalog_of(options)
     if any(getattr(options, name.replace("-", "_")) for name in ITEM_OPTIONS):
         return _run_items(options, level)
-    answer = answer_serving([question_from(options)], catalog)
+    measured = calibration_of(options, catalog)
+    answer = answer_serving([question_from(options)], catalog, calibration=measured)
     single(answer)
     parameters = fitted(catalog)
     beside = {**memory(answer, parameters), **request_times(answer, parameters)}
@@ -210,6 +217,13 @@ def question_from(options: argparse.Namespace, **instead: str) -> "ServingQuesti
     return question_of({**cells, **instead})
 
 
+def calibration_of(options: argparse.Namespace, catalog: "Catalog") -> "Calibration | None":
+    """What measured loads change, unless they shall be ignored."""
+    from estimator.serving.measured_loads import known_loads
+
+    return None if options.calibration == "ignore" else known_loads(catalog).corrected
+
+
 @options_named()
 def compare(options: argparse.Namespace) -> int:
     """Print one model served on several devices, counts and sites."""
@@ -231,7 +245,9 @@ def compare(options: argparse.Namespace) -> int:
     renamed |= {"params_active": options.active_params, "price_usd_per_h": options.price}
     shared = {name: value for name, value in renamed.items() if value}
     questions = [question_from(options, **shared, **one) for one in cases]
-    answer = answer_serving(questions, catalog_of(options))
+    catalog = catalog_of(options)
+    measured = calibration_of(options, catalog)
+    answer = answer_serving(questions, catalog, calibration=measured)
     if all(isinstance(row, Notice) for row in answer.rows):
         single(answer)
     rows = [

@@ -212,6 +212,17 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     ),
     "serving_grid_assumed": "carbon intensity: assuming the world average; set {set[region]}",
     "serving_pue_assumed": "assuming the PUE of a usual data centre; set {set[pue]}",
+    "serving_calibrated": (
+        "calibrated: {count:.0f} run on {device}, newest {age}; time per token {times:.2f} times "
+        "what is expected without, its spread {left:.0%}",
+        "calibrated: {count:.0f} runs on {device}, newest {age}; time per token {times:.2f} times "
+        "what is expected without, its spread {left:.0%}",
+    ),
+    "serving_runs_far_off": (
+        "run {run} is left out: more than {sds:.0f} standard deviations from what is expected",
+        "{count:.0f} runs, {run} among them, are left out: more than {sds:.0f} standard deviations "
+        "from what is expected",
+    ),
     "serving_alone": "assuming one sequence at a time; set {set[concurrency]}",
     "serving_saturated": "assuming a saturated server; set {set[concurrency]}",
     "serving_some_wait": (

@@ -5,7 +5,7 @@ spread of held-out measurements), layers guessed from a size, traffic that was l
 factors of money, grid and site. Their variances of the logarithm add up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -89,12 +89,20 @@ class ServingAnswer:
     table: ServingTable | None
 
 
+Calibration = Callable[
+    [ServingTable, Parameters, dict[str, Range]],
+    tuple[dict[str, Range], list[tuple[Notice, ...]]],
+]
+"""Corrects what set-ups deliver by measured loads, and says for each what that changed."""
+
+
 def answer_serving(
     questions: Sequence[ServingQuestion | Notice],
     catalog: Catalog,
     *,
     parameters: Parameters | None = None,
     resolver: Resolver | None = None,
+    calibration: Calibration | None = None,
 ) -> ServingAnswer:
     """Answer questions about serving, refused ones with their reason.
 
@@ -105,6 +113,8 @@ def answer_serving(
     catalog : Catalog
     parameters, resolver
         The fitted ones and a new one if not given.
+    calibration : callable, optional
+        As `KnownLoads.corrected`; without it measured loads are left out.
 
     Returns
     -------
@@ -123,9 +133,12 @@ def answer_serving(
     table = table_of(kept)
     found = performance(table.setup(values), table.traffic(values))
     ranges = _delivered(table, _expected(table, values, found), catalog)
+    said: Sequence[tuple[Notice, ...]] = [()] * len(kept)
+    if calibration is not None:
+        ranges, said = calibration(table, values, ranges)
     ranges |= _priced(table, ranges, catalog)
     most = table.most_sequences(_in_flight(table))
-    notes = [_notes(row, table, place, most) for place, row in enumerate(kept)]
+    notes = [(*said[place], *_notes(row, table, place, most)) for place, row in enumerate(kept)]
     return ServingAnswer(rows=rows, ranges=ranges, notes=notes, performance=found, table=table)
 
 
@@ -207,8 +220,8 @@ def _expected(
     Where neither the program nor its load is stated, it may be a usual server or a vendor's build,
     two standard deviations apart: throughput without a load is mostly a vendor's figure.
     """
-    variance = _open_variance(table, parameters, found)
-    values = _values(found)
+    variance = open_variance(table, parameters, found)
+    values = values_of(found)
     open_ = np.array([row.program_open for row in table.rows])
     if not open_.any():
         return {name: (values[name], variance[name]) for name in DELIVERED}
@@ -219,7 +232,7 @@ def _expected(
         engines=np.where(open_, VENDOR, table.engines),
         layout=replace(table.layout, cache_bytes=cache_bytes),
     )
-    other = _values(performance(tuned.setup(parameters), tuned.traffic(parameters)))
+    other = values_of(performance(tuned.setup(parameters), tuned.traffic(parameters)))
     apart = {name: np.log(other[name] / values[name]) for name in DELIVERED}
     return {
         name: (
@@ -234,17 +247,17 @@ TUNED_CHANCE = 2.0 / 3.0
 """How likely throughput of an unstated program at an unstated load is a vendor's [1]."""
 
 
-def _open_variance(
+def open_variance(
     table: ServingTable, parameters: Parameters, found: Performance
 ) -> dict[str, Floats]:
     """Variance of the logarithm of each quantity that open traffic and layouts make."""
     setup, traffic = table.setup(parameters), table.traffic(parameters)
-    base = _values(found)
+    base = values_of(found)
     variance = {name: np.zeros(len(table.rows)) for name in DELIVERED}
     other = table.other_layout()
     if np.any(other.data_parallel != table.layout.data_parallel):
         spread = replace(table, layout=other)
-        moved = _values(performance(spread.setup(parameters), spread.traffic(parameters)))
+        moved = values_of(performance(spread.setup(parameters), spread.traffic(parameters)))
         for name in DELIVERED:
             variance[name] += np.square(LAYOUT_SHARE * np.log(moved[name] / base[name]))
     for field, log_sd in table.open_log_sd().items():
@@ -257,7 +270,7 @@ def _open_variance(
                 tokens = np.asarray(traffic.input_tokens + 0.5 * traffic.output_tokens)
                 held = np.maximum(table.most_sequences(tokens), np.asarray(traffic.sequences))
                 value = np.clip(value, 1.0, held)
-            moved = _values(performance(setup, replace(traffic, **{field: value})))
+            moved = values_of(performance(setup, replace(traffic, **{field: value})))
             shifted[sign] = moved
         for name in DELIVERED:
             up = np.log(shifted[1.0][name] / base[name])
@@ -266,7 +279,8 @@ def _open_variance(
     return variance
 
 
-def _values(found: Performance) -> dict[str, Floats]:
+def values_of(found: Performance) -> dict[str, Floats]:
+    """Quantity -> its median, one a row."""
     return {
         "time_to_first_token_s": np.asarray(found.pace.time_to_first_token_s),
         "inter_token_s": np.asarray(found.pace.inter_token_s),
@@ -289,6 +303,12 @@ def stated_variance(table: ServingTable, parameters: Parameters) -> dict[str, Fl
     found = performance(table.setup(parameters), table.traffic(parameters))
     expected = _expected(table, parameters, found)
     return {name: _beside(table, name, expected[name][1]) for name in DELIVERED}
+
+
+def own_log_sd(table: ServingTable, catalog: Catalog) -> dict[str, Floats]:
+    """Standard deviation of the model's own error of every delivered quantity, by row [1]."""
+    nothing = np.zeros(len(table.rows))
+    return {name: _log_sd(table, name, nothing, catalog) for name in DELIVERED}
 
 
 def spread_scale(table: ServingTable, quantity: str, catalog: Catalog) -> Floats:

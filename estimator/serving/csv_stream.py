@@ -14,7 +14,7 @@ from estimator.core.messages import Names, in_python, reason, render, rendered
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import z_score
 from estimator.estimation.csv_stream import records_of
-from estimator.serving.answer import QUANTITIES, Range, ServingAnswer, answer_serving
+from estimator.serving.answer import QUANTITIES, Calibration, Range, ServingAnswer, answer_serving
 from estimator.serving.engines import fitted
 from estimator.serving.question import COLUMNS, ServingQuestion, question_of
 from estimator.serving.table import Resolver
@@ -41,7 +41,12 @@ class ServingSummary:
 
 
 def answer_table(
-    lines: Iterator[str], out: TextIO, catalog: Catalog, *, level: float
+    lines: Iterator[str],
+    out: TextIO,
+    catalog: Catalog,
+    *,
+    level: float,
+    calibration: Calibration | None = None,
 ) -> ServingSummary:
     """Answer every row of a CSV table, in bounded memory.
 
@@ -54,6 +59,8 @@ def answer_table(
     catalog : Catalog
     level : float
         Probability inside the intervals [1].
+    calibration : callable, optional
+        As for `answer_serving`.
 
     Raises
     ------
@@ -69,7 +76,7 @@ def answer_table(
     rows = refused = 0
     while block := list(islice(records, BLOCK_ROWS)):
         asked = [_question(header, record) for record in block]
-        answer = answer_serving(asked, catalog, resolver=resolver)
+        answer = answer_serving(asked, catalog, resolver=resolver, calibration=calibration)
         for record, results in zip(block, result_rows(answer, level), strict=True):
             fitted_record = [*record[: len(header)], *[""] * (len(header) - len(record))]
             writer.writerow([*fitted_record, *results])

@@ -105,3 +105,39 @@ def test_an_impossible_comparison_is_refused_in_one_line(words, told, capsys):
     line = f"serve-cost --preset llama-3.1-8b --hardware h100 {words}"
     assert main(line.split()) == 1
     assert told in capsys.readouterr().err
+
+
+def test_a_benchmark_that_was_imported_is_used_or_ignored(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    words = [
+        "serve-cost",
+        *["--preset", "Qwen/Qwen3-14B", "--hardware", "h100", "--concurrency", "62"],
+    ]
+    assert main([*words, "--json"]) == 0
+    before = json.loads(capsys.readouterr().out)
+    step_s = 1.2 * before["results"]["inter_token_s"]["mid"]
+    found = {
+        "backend": "vllm",
+        "model_id": "Qwen/Qwen3-14B",
+        "max_concurrency": 64,
+        "duration": 160.0,
+        "completed": 640,
+        "total_output_tokens": 160_000,
+        "output_throughput": 62 / step_s,
+        "mean_tpot_ms": 1e3 * step_s,
+        "median_itl_ms": 1e3 * step_s,
+    }
+    (tmp_path / "vllm.json").write_text(json.dumps(found))
+    imported = ["calibrate", "import", str(tmp_path / "vllm.json"), "--hardware", "h100"]
+    assert main([*imported, "--devices", "1", "--precision", "bf17"]) == 1
+    assert "unknown weight format 'bf17'" in capsys.readouterr().err
+    assert main([*imported, "--devices", "1", "--precision", "bf16"]) == 0
+    capsys.readouterr()
+    assert main([*words, "--json"]) == 0
+    after = json.loads(capsys.readouterr().out)
+    assert after["warnings"][0].startswith("calibrated: 1 run on NVIDIA H100")
+    step, wide = (one["results"]["inter_token_s"] for one in (after, before))
+    assert step["mid"] > 1.05 * wide["mid"]
+    assert step["high"] / step["low"] < wide["high"] / wide["low"]
+    assert main([*words, "--json", "--calibration", "ignore"]) == 0
+    assert json.loads(capsys.readouterr().out)["results"] == before["results"]

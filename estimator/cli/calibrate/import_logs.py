@@ -12,6 +12,7 @@ from estimator.cli.options import catalog_of
 from estimator.cli.output import note, print_json
 
 if TYPE_CHECKING:
+    from estimator.catalog import Catalog
     from estimator.measure.logs.log_file import LogFile
     from estimator.measure.logs.logged_run import LoggedRun, Unlogged
     from estimator.runs.record import MeasuredRun
@@ -106,7 +107,24 @@ def import_log(options: argparse.Namespace) -> int:
         added = replace(added, load=load_of(options))
     else:
         _refuse_served(options)
-    return _store([measured_run(log, one, added, catalog) for one in found], options)
+    runs = [measured_run(log, one, added, catalog) for one in found]
+    for run in runs:
+        if run.served:
+            _check(run, catalog)
+    return _store(runs, options)
+
+
+def _check(run: "MeasuredRun", catalog: "Catalog") -> None:
+    """Refuse a served load of which no answer can come."""
+    from estimator.core.messages import render
+    from estimator.core.notice import Refusal
+    from estimator.serving.measured_loads import check_loads
+    from estimator.serving.question import option_of
+
+    try:
+        check_loads(run, catalog)
+    except Refusal as refusal:
+        raise ValueError(render(refusal.notice, option_of)) from refusal
 
 
 def _refuse_served(options: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from estimator.core.notice import Notice
 from estimator.serving.answer import ServingAnswer, answer_serving
 from estimator.serving.engines import fitted
 from estimator.serving.lifetime import lifetime
+from estimator.serving.measured_loads import known_loads
 from estimator.serving.question import ServingQuestion, option_of
 from estimator.serving.summary import (
     compared_with_api,
@@ -117,7 +118,9 @@ def draw(frame: Frame) -> None:
     """Draw the answer in a sentence, the figures, and what they rest on."""
     values = STATE.arrive()
     style.notices(STATE.notices)
-    answer = answer_serving([question_of(values)], open_catalog())
+    catalog = open_catalog()
+    measured = known_loads(catalog).corrected
+    answer = answer_serving([question_of(values)], catalog, calibration=measured)
     if frame.slide:
         style.slide_title(_title(values, frame.show))
     first = answer.rows[0]

@@ -1,0 +1,226 @@
+"""What do measured loads of servers say of the next one: variance components, in closed form.
+
+What the model of serving gets wrong of a load, the logarithm of what was measured over what was
+expected in units of its own spread, is a sum of parts that other loads share: one of the device
+under an engine, one of the model on it, and one of the set-up (weights, devices), which fades as
+the traffic differs; the rest no other load has. The quantities of a load are correlated: tokens
+that take longer mean fewer a second. So the errors of the measured loads say what to expect of
+the next, by Gaussian conditioning [1]_. The shares and correlations are those of held-out errors
+(`calibration.serving` in the profiles).
+
+References
+----------
+.. [1] C. E. Rasmussen, C. K. I. Williams, "Gaussian Processes for Machine Learning", 2006,
+   eq. 2.23 and 2.24.
+"""
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+
+Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
+
+QUANTITIES = (
+    "time_to_first_token_s",
+    "inter_token_s",
+    "output_tokens_per_s",
+    "device_power_w",
+    "device_energy_per_output_token_j",
+)
+"""Quantities that a measured load may tell."""
+
+POWER, RATE, ENERGY = 3, 2, 4
+
+SAME_MODEL = 0.03
+"""Models whose parameters differ by less, as a logarithm, are the same [1]."""
+
+TOKENS_SCALE = 2.0
+"""Lengths of requests may differ by so many times the logarithm that concurrencies may [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """Parts of the variance of the model's error, which add up to at most one.
+
+    Parameters
+    ----------
+    device, model, load : float
+        Shared by loads of one device and engine; of the same model on it, too; of the same weights
+        and devices at a similar load, too [1].
+    length : float
+        Distance in the logarithm of the concurrency at which loads begin to differ [1].
+    """
+
+    device: float
+    model: float
+    load: float
+    length: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Components:
+    """How errors of loads go together.
+
+    Parameters
+    ----------
+    server, local : Shares
+        Of programs that serve many, and of those on one's own machine.
+    elsewhere : float
+        Share of what a load tells on the same host that it tells on another one [1].
+    repeat_sd : float
+        Between two measurements of the same load, as a logarithm [1].
+    correlation : array
+        Of the errors of `QUANTITIES` of one load [1].
+    """
+
+    server: Shares
+    local: Shares
+    elsewhere: float
+    repeat_sd: float
+    correlation: Floats
+
+
+def components_of(catalog: Catalog) -> Components:
+    """Components as the profiles hold them; quantities never measured together are uncorrelated."""
+
+    def value(name: str) -> float:
+        return catalog.prior(f"calibration.serving.{name}").value
+
+    known = catalog.priors()
+    correlation = np.eye(len(QUANTITIES))
+    for (at, one), (beside, other) in combinations(enumerate(QUANTITIES), 2):
+        for sign, kind in ((1.0, "correlation"), (-1.0, "anticorrelation")):
+            record = known.get(f"calibration.serving.{kind}.{one}.{other}")
+            if record is not None:
+                correlation[at, beside] = correlation[beside, at] = sign * record.value
+    names = [item.name for item in fields(Shares)]
+    return Components(
+        server=Shares(**{name: value(f"server.{name}") for name in names}),
+        local=Shares(**{name: value(f"local.{name}") for name in names}),
+        elsewhere=value("elsewhere"),
+        repeat_sd=value("repeat_sd"),
+        correlation=correlation,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loads:
+    """What the errors of some loads depend on, arrays of one length.
+
+    Parameters
+    ----------
+    place : array of int
+        Device and engine, as a number.
+    local : array of bool
+        Whether it is a program of one's own machine.
+    setup : array of int
+        Weights, cache, devices and how they share the model, as a number.
+    host : array of int
+        Number of the host.
+    params, visited : array
+        Logarithms of the parameters, and of those that a token visits [1].
+    sequences, input_tokens, output_tokens : array
+        Logarithms of the traffic [1].
+    """
+
+    place: Whole
+    local: npt.NDArray[np.bool_]
+    setup: Whole
+    host: Whole
+    params: Floats
+    visited: Floats
+    sequences: Floats
+    input_tokens: Floats
+    output_tokens: Floats
+
+    def part(self, chosen: npt.NDArray[np.bool_] | Whole) -> "Loads":
+        """Those where `chosen` holds."""
+        return Loads(**{item.name: getattr(self, item.name)[chosen] for item in fields(Loads)})
+
+
+def _shared(here: Loads, there: Loads, parts: Components) -> Floats:
+    """Share of the variance that loads have in common, shape (n, m)."""
+    found = np.zeros((len(here.place), len(there.place)))
+    same_place = here.place[:, None] == there.place
+    same_model = (
+        same_place
+        & (np.abs(here.params[:, None] - there.params) < SAME_MODEL)
+        & (np.abs(here.visited[:, None] - there.visited) < SAME_MODEL)
+    )
+    same_setup = same_model & (here.setup[:, None] == there.setup)
+    squared = np.square(here.sequences[:, None] - there.sequences)
+    for name in ("input_tokens", "output_tokens"):
+        apart = (getattr(here, name)[:, None] - getattr(there, name)) / TOKENS_SCALE
+        squared = squared + np.square(apart)
+    for local, shares in ((False, parts.server), (True, parts.local)):
+        near = np.exp(-0.5 * squared / shares.length**2)
+        both = (here.local[:, None] == local) & (there.local == local)
+        common = (
+            shares.device * same_place + shares.model * same_model + shares.load * same_setup * near
+        )
+        found += both * common
+    told: Floats = found * np.where(here.host[:, None] == there.host, 1.0, parts.elsewhere)
+    return told
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Measured loads against what the model expected of them.
+
+    Parameters
+    ----------
+    loads : Loads
+        n of them.
+    log_ratio : array of shape (n, 5)
+        Logarithm of what was measured over what was expected; NaN where nothing was [1].
+    own_sd, open_sd : array of shape (n, 5)
+        Standard deviations of that expectation: the model's, and what unknown traffic adds [1].
+    components : Components
+    """
+
+    loads: Loads
+    log_ratio: Floats
+    own_sd: Floats
+    open_sd: Floats
+    components: Components
+
+    @cached_property
+    def _seen(self) -> tuple[Whole, Whole]:
+        """Load and quantity of every measured value."""
+        loads, quantities = np.nonzero(~np.isnan(self.log_ratio))
+        return loads, quantities
+
+    @cached_property
+    def _inverse(self) -> Floats:
+        """Inverse of the covariance of the measured errors, each over its own spread."""
+        loads, quantities = self._seen
+        alike = self.components.correlation[np.ix_(quantities, quantities)]
+        shared = _shared(self.loads, self.loads, self.components)
+        np.fill_diagonal(shared, 1.0)
+        own_sd = self.own_sd[self._seen]
+        noise = (self.components.repeat_sd**2 + np.square(self.open_sd[self._seen])) / own_sd**2
+        total = shared[np.ix_(loads, loads)] * alike + np.diag(noise)
+        return np.asarray(np.linalg.inv(total), dtype=np.float64)
+
+    def posterior(self, where: Loads) -> tuple[Floats, Floats]:
+        """Mean of the errors of further loads, and the share of their spread that is left.
+
+        Both over the model's own spread, of shape (m, 5) [1].
+        """
+        loads, quantities = self._seen
+        errors = self.log_ratio[self._seen] / self.own_sd[self._seen]
+        shared = _shared(where, self.loads, self.components)[:, loads]
+        mean = np.zeros((len(where.place), len(QUANTITIES)))
+        left = np.ones_like(mean)
+        for at in range(len(QUANTITIES)):
+            cross = shared * self.components.correlation[at, quantities]
+            weights = cross @ self._inverse
+            mean[:, at] = weights @ errors
+            left[:, at] = np.sqrt(np.maximum(1.0 - np.sum(weights * cross, axis=1), 0.0))
+        return mean, left

@@ -1,0 +1,309 @@
+"""Which measured loads of servers are known here, and what do they change in an answer?"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from estimator.calibration.correction import age_in_words
+from estimator.catalog import Catalog
+from estimator.core.notice import Notice
+from estimator.runs import read_served
+from estimator.runs.record import MeasuredRun, ServedLoad
+from estimator.serving.answer import Range, open_variance, own_log_sd, values_of
+from estimator.serving.calibration import (
+    ENERGY,
+    POWER,
+    QUANTITIES,
+    RATE,
+    Components,
+    Evidence,
+    Floats,
+    Loads,
+    components_of,
+)
+from estimator.serving.engines import LOCAL, Parameters, fitted
+from estimator.serving.performance import performance
+from estimator.serving.question import ServingQuestion
+from estimator.serving.table import Resolved, Resolver, ServingTable, table_of
+from estimator.system.data_folder import data_directory
+
+MOST_LOADS = 200
+"""Of more loads of a device the newest count."""
+
+FAR_OFF = 5.0
+"""A load so many standard deviations off is taken for an error, and left out [1]."""
+
+STORE = ("runs.sqlite", "runs.sqlite-wal")
+"""Files of the store, whose change means that there may be new runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One measured load, resolved.
+
+    Parameters
+    ----------
+    run : MeasuredRun
+    load : ServedLoad
+    row : Resolved
+    """
+
+    run: MeasuredRun
+    load: ServedLoad
+    row: Resolved
+
+
+@dataclass(frozen=True)
+class KnownLoads:
+    """Measured loads, resolved and set against the model when they are first asked for.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    runs : sequence of MeasuredRun
+        Shipped, imported or measured here.
+    host : str
+        Id of this host.
+    """
+
+    catalog: Catalog
+    runs: Sequence[MeasuredRun]
+    host: str = ""
+
+    @cached_property
+    def far_off(self) -> dict[str, list[str]]:
+        """Device -> ids of the runs of which a load is too far off to be right."""
+        return {}
+
+    @cached_property
+    def _by_device(self) -> dict[str, list[Measured]]:
+        """Device -> its loads, the newest first, at most `MOST_LOADS`."""
+        resolver = Resolver(self.catalog, fitted(self.catalog))
+        groups: dict[str, list[Measured]] = {}
+        for run in sorted(self.runs, key=lambda one: one.started, reverse=True):
+            for load in () if run.simulated else run.served:
+                try:
+                    row = resolver.resolve(_question(run, load))
+                except (ValueError, OSError):
+                    continue
+                known = groups.setdefault(row.device.device.id, [])
+                if len(known) < MOST_LOADS:
+                    known.append(Measured(run=run, load=load, row=row))
+        return groups
+
+    @cached_property
+    def _evidence(self) -> dict[str, tuple[list[Measured], Evidence]]:
+        """Device -> its loads and the evidence that they make."""
+        parts = components_of(self.catalog)
+        return {
+            device: self._against_model(loads, parts) for device, loads in self._by_device.items()
+        }
+
+    def _against_model(
+        self, found: list[Measured], parts: Components
+    ) -> tuple[list[Measured], Evidence]:
+        """Loads that can be right, against what the model expected of them."""
+        table, parameters = table_of([one.row for one in found]), fitted(self.catalog)
+        done = performance(table.setup(parameters), table.traffic(parameters))
+        expected = np.array([values_of(done)[name] for name in QUANTITIES]).T
+        measured = np.array(
+            [[_positive(one.load.measured, name) for name in QUANTITIES] for one in found]
+        )
+        ratio = np.log(measured / expected)
+        own = own_log_sd(table, self.catalog)
+        own_sd = np.array([own[name] for name in QUANTITIES]).T
+        variance = open_variance(table, parameters, done)
+        open_sd = np.sqrt(np.array([variance[name] for name in QUANTITIES]).T)
+        usable = np.isfinite(own_sd) & np.isfinite(ratio)
+        far = np.where(usable, np.abs(ratio) / np.hypot(own_sd, open_sd), 0.0).max(axis=1) > FAR_OFF
+        if far.any():
+            ids = dict.fromkeys(one.run.id for one, off in zip(found, far, strict=True) if off)
+            self.far_off[found[0].row.device.device.id] = list(ids)
+        kept = ~far & usable.any(axis=1)
+        hosts = [self._host(one.run.host.id) for one in found]
+        evidence = Evidence(
+            loads=loads_of(table, parameters, np.array(hosts)).part(kept),
+            log_ratio=np.where(usable, ratio, np.nan)[kept],
+            own_sd=own_sd[kept],
+            open_sd=open_sd[kept],
+            components=parts,
+        )
+        return [one for one, keep in zip(found, kept, strict=True) if keep], evidence
+
+    def _warned(self, device: str) -> tuple[Notice, ...]:
+        """Say which runs of a device are too far off to be used."""
+        ids = self.far_off.get(device, [])
+        values = {"count": float(len(ids)), "run": ids[0] if ids else "", "sds": FAR_OFF}
+        return (Notice("serving_runs_far_off", "", values),) if ids else ()
+
+    def _host(self, name: str) -> int:
+        """Number of a host: 0 for this one."""
+        return 0 if name == self.host else 1 + int.from_bytes(name.encode()[:6], "big")
+
+    def corrected(
+        self, table: ServingTable, parameters: Parameters, ranges: Mapping[str, Range]
+    ) -> tuple[dict[str, Range], list[tuple[Notice, ...]]]:
+        """Quantities of some set-ups after the measured loads, and what is to be said of each."""
+        notices: list[tuple[Notice, ...]] = [()] * len(table.rows)
+        devices = np.array([row.device.device.id for row in table.rows])
+        known = [name for name in self._evidence if (devices == name).any()]
+        if not known:
+            return dict(ranges), notices
+        mids = np.array([ranges[name].mid for name in QUANTITIES]).T
+        total = np.array([ranges[name].log_sd for name in QUANTITIES]).T
+        own = own_log_sd(table, self.catalog)
+        own_sd = np.array([own[name] for name in QUANTITIES]).T
+        where = loads_of(table, parameters, np.zeros(len(table.rows), dtype=np.int64))
+        shift, left = np.zeros(mids.shape), np.ones(mids.shape)
+        for name in known:
+            found, evidence = self._evidence[name]
+            rows = devices == name
+            mean, share = evidence.posterior(where.part(rows))
+            shift[rows], left[rows] = mean * own_sd[rows], share
+            for place in np.flatnonzero(rows).tolist():
+                said = _said(found, evidence, where, place, shift[place], left[place])
+                notices[place] = (*said, *self._warned(name))
+        shift[:, ENERGY] = shift[:, POWER] - shift[:, RATE]
+        variance = np.square(total) - np.square(own_sd) * (1.0 - np.square(left))
+        after = np.sqrt(np.maximum(variance, 0.0))
+        return {
+            **ranges,
+            **{
+                name: Range(mid=mids[:, at] * np.exp(shift[:, at]), log_sd=after[:, at])
+                for at, name in enumerate(QUANTITIES)
+            },
+        }, notices
+
+
+def check_loads(run: MeasuredRun, catalog: Catalog) -> None:
+    """Refuse a run whose loads no answer can rest on.
+
+    Raises
+    ------
+    ValueError
+        Why: an unknown model, a format that the device lacks, a number out of its limits.
+    """
+    resolver = Resolver(catalog, fitted(catalog))
+    for load in run.served:
+        resolver.resolve(_question(run, load))
+
+
+def _question(run: MeasuredRun, load: ServedLoad) -> ServingQuestion:
+    """What a user would ask to have a load predicted.
+
+    Raises
+    ------
+    ValueError
+        If it names no known device, or a number that cannot be.
+    """
+    device = next((one for one in run.devices if one.key == load.component), None)
+    if device is None or device.hardware is None or device.shares_board is not None:
+        raise ValueError("no known device served it: set --hardware")
+    return ServingQuestion(
+        model=load.model,
+        params_total=load.params_total,
+        params_active=load.params_active,
+        hardware=device.hardware,
+        devices=float(load.devices),
+        precision=load.precision,
+        kv_precision=load.kv_precision,
+        software=load.program,
+        concurrency=load.concurrency,
+        input_tokens=load.input_tokens,
+        output_tokens=load.output_tokens,
+        tensor_parallel=load.tensor_parallel,
+        expert_parallel=load.expert_parallel,
+        data_parallel=load.data_parallel,
+    )
+
+
+def _positive(measured: Mapping[str, float], name: str) -> float:
+    value = measured.get(name, np.nan)
+    return value if value > 0 else np.nan
+
+
+def loads_of(table: ServingTable, parameters: Parameters, hosts: np.ndarray) -> Loads:
+    """What the errors of some set-ups depend on."""
+    traffic = table.traffic(parameters)
+    size = len(table.rows)
+
+    def logs(values: object) -> Floats:
+        return np.array(np.broadcast_to(np.log(np.asarray(values, dtype=np.float64)), size))
+
+    return Loads(
+        place=np.array([hash((row.device.device.id, row.engine)) for row in table.rows]),
+        local=np.isin(table.engines, LOCAL),
+        setup=np.array([hash(_setup(row)) for row in table.rows]),
+        host=np.asarray(hosts, dtype=np.int64),
+        params=logs([row.model.params for row in table.rows]),
+        visited=logs(table.model.visited_params),
+        sequences=logs(traffic.sequences),
+        input_tokens=logs(traffic.input_tokens),
+        output_tokens=logs(traffic.output_tokens),
+    )
+
+
+def _setup(row: Resolved) -> tuple[float, ...]:
+    """How the weights are kept and shared."""
+    kept = (row.weights.bits, row.weights.dense_bytes, row.cache_bytes)
+    return (*kept, row.devices, row.data_parallel, row.expert_shard, row.stages)
+
+
+def _said(
+    found: Sequence[Measured],
+    evidence: Evidence,
+    where: Loads,
+    place: int,
+    shift: Floats,
+    left: Floats,
+) -> tuple[Notice, ...]:
+    """How many runs an answer rests on, how old, and what they changed."""
+    target = where.part(np.array([place]))
+    same = evidence.loads.place == target.place[0]
+    runs = {one.run.id: one.run for one, on in zip(found, same, strict=True) if on}
+    if not runs:
+        return ()
+    at = QUANTITIES.index("inter_token_s")
+    values = {
+        "count": float(len(runs)),
+        "device": found[0].row.device.device.name,
+        "age": age_in_words(max(one.started for one in runs.values())),
+        "times": float(np.exp(shift[at])),
+        "left": float(left[at]),
+    }
+    return (Notice("serving_calibrated", "", values),)
+
+
+def known_loads(catalog: Catalog) -> KnownLoads:
+    """Measured loads that came with the profiles or lie in the user's store."""
+    folder = data_directory()
+    stamps = tuple(_stamps(folder))
+    return _read(catalog, str(folder), stamps)
+
+
+def _stamps(folder: Path) -> Iterator[tuple[int, int] | None]:
+    """When the files of the store were last changed, and their sizes."""
+    for name in STORE:
+        try:
+            status = os.stat(folder / name)
+        except OSError:
+            yield None
+        else:
+            yield status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=8)
+def _read(catalog: Catalog, folder: str, stamps: tuple[tuple[int, int] | None, ...]) -> KnownLoads:
+    """Read the loads of a state of the store."""
+    shipped = [one.run for one in catalog.calibrations() if one.run.served]
+    if stamps[0] is None:
+        return KnownLoads(catalog, shipped)
+    from estimator.measure.host import host_id
+
+    own = read_served(Path(folder) / STORE[0])
+    runs = {run.id: run for run in (*shipped, *own)}
+    return KnownLoads(catalog, tuple(runs.values()), host_id())
