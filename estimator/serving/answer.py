@@ -308,7 +308,9 @@ def stated_variance(table: ServingTable, parameters: Parameters) -> dict[str, Fl
 def own_log_sd(table: ServingTable, catalog: Catalog) -> dict[str, Floats]:
     """Standard deviation of the model's own error of every delivered quantity, by row [1]."""
     nothing = np.zeros(len(table.rows))
-    return {name: _log_sd(table, name, nothing, catalog) for name in DELIVERED}
+    return {
+        name: _with_own(table, name, _beside(table, name, nothing), catalog) for name in DELIVERED
+    }
 
 
 def spread_scale(table: ServingTable, quantity: str, catalog: Catalog) -> Floats:
