@@ -27,6 +27,9 @@ QUANTILES = {"p50": 0.5, "p90": 0.9}
 
 H_PER_DAY = 24.0
 
+MOST_WAITED = 30.0
+"""The curve ends where a request takes so many times as long as alone: beyond, queues grow [1]."""
+
 LATENCY_POINTS = 60
 """Loads at which the latency of a request is drawn [1]."""
 
@@ -179,7 +182,10 @@ def latency_curve(answer: ServingAnswer, parameters: Parameters) -> LatencyCurve
         ]
         for name, quantile in QUANTILES.items()
     }
-    return LatencyCurve(requests_per_s=rates.tolist(), p50_s=ends["p50"], p90_s=ends["p90"])
+    shown = sum(one <= MOST_WAITED * ends["p90"][0] for one in ends["p90"])
+    return LatencyCurve(
+        requests_per_s=rates[:shown].tolist(), p50_s=ends["p50"][:shown], p90_s=ends["p90"][:shown]
+    )
 
 
 def curve(answer: ServingAnswer, parameters: Parameters, points: int = 40) -> Curve:

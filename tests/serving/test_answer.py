@@ -13,7 +13,13 @@ from estimator.serving.csv_stream import RESULT_COLUMNS, answer_table
 from estimator.serving.engines import NAMES, fitted, from_line, to_line
 from estimator.serving.question import ServingQuestion, option_of
 from estimator.serving.queueing import concurrency_of_rate, flying_quantile
-from estimator.serving.summary import compared_with_api, energy_parts, request_times, results
+from estimator.serving.summary import (
+    compared_with_api,
+    energy_parts,
+    latency_curve,
+    request_times,
+    results,
+)
 from estimator.serving.table import Resolver
 
 
@@ -367,6 +373,16 @@ def test_more_requests_take_longer_and_the_slowest_tenth_longer_still(catalog, r
         assert times[0][name] <= times[1][name] * (1.0 + 1e-9)
     assert times[0]["request_s"] <= times[0]["request_p50_s"] * (1.0 + 1e-9)
     assert times[0]["request_p50_s"] <= times[0]["request_p90_s"]
+
+
+@pytest.mark.parametrize("hardware", ["h100-sxm", "rtx-4090", "raspberry-pi-5-16"])
+def test_the_curve_of_latencies_rises_and_ends_before_queues_without_end(catalog, hardware):
+    question = ServingQuestion(model="llama-3.2-3b", hardware=hardware, precision="int4")
+    found = latency_curve(answer_serving([question], catalog), fitted(catalog))
+    assert len(found.requests_per_s) > 10
+    assert np.all(np.diff(found.requests_per_s) > 0)
+    assert np.all(np.asarray(found.p90_s) >= np.asarray(found.p50_s))
+    assert found.p90_s[0] < found.p90_s[-1] <= 30.0 * found.p90_s[0]
 
 
 def test_sequences_in_flight_vary_as_those_of_a_simulated_server():
