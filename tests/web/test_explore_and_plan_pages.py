@@ -75,3 +75,55 @@ def test_explore_says_what_moves_the_answer_most():
 def test_words_can_be_swept_too(show):
     _body, text = opened("explore", show=show, fs="1.4", x="hardware", y="site", quantity="co2e_kg")
     assert "7 B parameters" in text or "7 billion parameters" in text
+
+
+def running(path, **query):
+    page = AppTest.from_function(drawn, default_timeout=120, args=(path,))
+    for name, value in query.items():
+        page.query_params[name] = value
+    return page.run()
+
+
+def text_of(page):
+    assert not page.exception, page.exception[0].message
+    blocks = [element.proto.body for element in page.get("html")]
+    body = " ".join(block for block in blocks if not block.startswith("<style>"))
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)))
+
+
+@pytest.mark.parametrize("path", ["plan", "explore"])
+@pytest.mark.parametrize("name", ["params", "tokens"])
+def test_an_emptied_input_keeps_the_last_result_and_says_so(path, name):
+    page = running(path, params="3B", tokens="60B")
+    sentence = re.search(r"3 (B|billion) parameters on 60", text_of(page))
+    page.text_input(key=f"{path}_{name}").set_value("").run()
+    text = text_of(page)
+    assert f"“{name}” is empty" in text and "Below is the last valid result" in text
+    assert bool(re.search(r"3 (B|billion) parameters on 60", text)) == bool(sentence)
+    assert f"{name}={'3B' if name == 'params' else '60B'}" in page.code[0].value
+    page.text_input(key=f"{path}_{name}").set_value("5B").run()
+    assert "last valid result" not in text_of(page)
+
+
+def test_a_run_that_no_device_holds_is_said_to_be_one():
+    text = text_of(running("explore", params="1e15", tokens="1e17"))
+    assert "No design with a price on record fits" in text
+    assert "No value of this input fits" in text
+
+
+def test_where_nothing_can_be_planned_the_last_plan_stays(monkeypatch):
+    from estimator.search import plan as search
+
+    page = running("plan")
+    before = re.search(r"[^.]*is the cheapest plan", text_of(page))[0].strip()
+    monkeypatch.setattr(search, "MOST_DESIGNS", 2)
+    page.number_input(key="plan_devices").set_value(512).run()
+    text = text_of(page)
+    assert "designs are more than 2" in text and "Below is the last valid result" in text
+    assert before[-40:] in text
+
+
+def test_a_time_is_written_in_days_where_a_person_would():
+    text = text_of(running("plan"))
+    assert not re.search(r"\b\d{3,} hours", text)
+    assert re.search(r"[\d.]+ days", text)

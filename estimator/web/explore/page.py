@@ -39,6 +39,9 @@ QUANTITIES = {
 }
 """Quantity -> name, unit, title of its axis."""
 
+LAST = "_explore_valid"
+"""Values that were answered last, in the session."""
+
 STEPS_ALONE, STEPS_EACH = 40, 16
 """Values of a number where one input is swept, and where two are [1]."""
 
@@ -58,8 +61,8 @@ def known_devices() -> tuple[str, ...]:
 
 PARAMETERS = Parameters(
     "explore",
-    Typed("params", usual=7e9, low=1e3, high=1e15),
-    Typed("tokens", usual=140e9, low=1.0, high=1e17),
+    Typed("params", usual=7e9, low=1e3, high=1e15, required=True),
+    Typed("tokens", usual=140e9, low=1.0, high=1e17, required=True),
     Choice("hardware", known_devices()),
     Number("devices", 64.0, low=1.0, high=100000.0, whole=True),
     Choice("site", tuple(place_names()), usual="us"),
@@ -74,17 +77,24 @@ STATE = UrlState("explore", PARAMETERS)
 def draw(frame: Frame) -> None:
     """Draw what moves the answer, the sweeps, and the designs that none beats."""
     values = STATE.arrive()
-    style.notices([*STATE.notices, *PARAMETERS.problems(st.session_state).values()])
-    base = base_of(values)
+    style.notices(STATE.notices)
+    problems = list(PARAMETERS.problems(st.session_state).values())
+    refusal = _refusal(values)
+    shown = st.session_state.get(LAST, values) if refusal else values
+    base = base_of(shown)
     if frame.slide:
         style.slide_title(_title(base))
-    refusal = _answer(base, values, frame)
-    style.notices([refusal] if refusal else [])
+    if refusal and shown is values:
+        style.notices([*problems, refusal])
+    else:
+        st.session_state[LAST] = shown
+        with style.last_valid("; ".join([*problems, *([refusal] if refusal else [])])):
+            _answer(base, shown, frame)
     with controls(frame):
         _controls()
     query = PARAMETERS.query(values)
     if not frame.slide:
-        files = () if refusal else (share.csv("explore", lambda: _csv(base, values)),)
+        files = () if refusal else (share.csv("explore", lambda: _csv(base, shown)),)
         share.draw(SLIDES, query, title=_title(base), files=files)
     STATE.leave(query, embedded=frame.embedded)
     style.marker(query)
@@ -93,8 +103,8 @@ def draw(frame: Frame) -> None:
 def base_of(values: Row) -> Scenario:
     """Scenario that the controls name."""
     return Scenario(
-        params=values["params"] or 7e9,
-        tokens=values["tokens"] or 140e9,
+        params=values["params"],
+        tokens=values["tokens"],
         hardware=values["hardware"],
         devices=float(values["devices"]),
         site=values["site"],
@@ -120,20 +130,35 @@ def every(base: Scenario, places: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(designs(base, places, open_catalog()).to_pandas())
 
 
-def _answer(base: Scenario, values: Row, frame: Frame) -> str:
-    """Draw the pictures asked for; why not, where there are none."""
+def _refusal(values: Row) -> str:
+    """Why there is no answer; empty where there is one, which is kept for the pictures."""
+    base, names = base_of(values), (values["x"], values["y"])
     try:
-        middle, found = moved(base, values["quantity"])
-        if frame.show in ("", "tornado"):
-            style.sentence(escape(_sentence(base, values, middle, found)))
-            _tornado(values, middle, found, frame)
-        for show, picture in PICTURES.items():
-            if frame.show in ("", show):
-                st.subheader(_(HEADINGS[show]), anchor=False)
-                picture(base, values, frame)
+        moved(base, values["quantity"])
+        over(base, names[:1])
+        if names[0] != names[1]:
+            over(base, names)
+        every(base, _places(values))
     except ValueError as error:
         return str(error)
     return ""
+
+
+def _places(values: Row) -> tuple[str, ...]:
+    """Places of the designs."""
+    return PLACES if values["places"] == ANY else (values["site"],)
+
+
+def _answer(base: Scenario, values: Row, frame: Frame) -> None:
+    """Draw the pictures asked for."""
+    middle, found = moved(base, values["quantity"])
+    if frame.show in ("", "tornado"):
+        style.sentence(escape(_sentence(base, values, middle, found)))
+        _tornado(values, middle, found, frame)
+    for show, picture in PICTURES.items():
+        if frame.show in ("", show):
+            st.subheader(_(HEADINGS[show]), anchor=False)
+            picture(base, values, frame)
 
 
 def _title(base: Scenario) -> str:
@@ -302,8 +327,12 @@ def _map(base: Scenario, values: Row, frame: Frame) -> None:
 
 def _front(base: Scenario, values: Row, frame: Frame) -> None:
     """Draw time against cost, coloured by CO2, with the designs that none beats."""
-    places = PLACES if values["places"] == ANY else (values["site"],)
-    table = every(base, places).dropna(subset=["wall_hours_mid", "cost_usd_mid"])
+    table = every(base, _places(values)).dropna(subset=["wall_hours_mid", "cost_usd_mid"])
+    if table.empty:
+        style.assumptions(
+            [_("No design with a price on record fits in the memory of its devices.")]
+        )
+        return
     names = {name: hardware_names()[name] for name in table["hardware"].unique()}
     where = {name: place_names()[name] for name in table["site"].unique()}
     counts = table["devices"].map(lambda count: _shown("devices", count))

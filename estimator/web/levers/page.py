@@ -78,7 +78,7 @@ PARAMETERS = Parameters(
         for lever in LOSSY
     ),
     Choice("pattern", ("off", "on")),
-    Typed("retraining", usual=1e9, low=0.0, high=1e16),
+    Typed("retraining", usual=1e9, low=0.0, high=1e16, required=True),
 )
 STATE = UrlState("levers", PARAMETERS)
 
@@ -86,7 +86,7 @@ STATE = UrlState("levers", PARAMETERS)
 def draw(frame: Frame) -> None:
     """Draw before and after, where nothing is gained, and what was published."""
     values = STATE.arrive()
-    style.notices(STATE.notices)
+    style.notices([*STATE.notices, *PARAMETERS.problems(st.session_state).values()])
     settings = pulled_levers(values)
     case, found, refusal = _answered(values, settings)
     if frame.slide:
@@ -124,7 +124,7 @@ def _answered(
     scenario = Scenario(hardware=values["hardware"], site=site)
     try:
         case = case_of(values["preset"], values["hardware"], load, catalog)
-        tokens = 1e9 if values["retraining"] is None else values["retraining"]
+        tokens = values["retraining"]
         return case, compared(case, settings, scenario, catalog, tokens), ""
     except ValueError as error:
         return None, None, str(error)

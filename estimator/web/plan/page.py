@@ -53,6 +53,9 @@ LIMITED = {
 FACTORS = {"days": 24.0}
 """Control -> factor from its unit to that of the quantity."""
 
+LAST = "_plan_valid"
+"""Values that were answered last, in the session."""
+
 PLANS = 5
 ON_SLIDE = 2
 
@@ -71,8 +74,8 @@ def known_places() -> tuple[str, ...]:
 
 PARAMETERS = Parameters(
     "plan",
-    Typed("params", usual=7e9, low=1e3, high=1e15),
-    Typed("tokens", usual=140e9, low=1.0, high=1e17),
+    Typed("params", usual=7e9, low=1e3, high=1e15, required=True),
+    Typed("tokens", usual=140e9, low=1.0, high=1e17, required=True),
     Typed("budget", usual=10e3, low=1e-3, high=1e15),
     Typed("days", usual=14.0, low=1e-4, high=1e6),
     Typed("carbon", usual=1e3, low=1e-6, high=1e15),
@@ -90,20 +93,26 @@ STATE = UrlState("plan", PARAMETERS)
 def draw(frame: Frame) -> None:
     """Draw the best plan in a sentence, the best few in a picture and a table, and what binds."""
     values = STATE.arrive()
-    style.notices([*STATE.notices, *PARAMETERS.problems(st.session_state).values()])
-    if frame.slide:
-        style.slide_title(_question(values))
-    request = request_of(values)
+    style.notices(STATE.notices)
+    problems = list(PARAMETERS.problems(st.session_state).values())
     answer, refusal = answered(tuple(values.items()))
+    shown = values if answer is not None else st.session_state.get(LAST, {})
+    if refusal:
+        problems.append(refusal)
+        answer = answered(tuple(shown.items()))[0] if shown else None
+    if frame.slide:
+        style.slide_title(_question(shown or values))
     if answer is None:
-        style.notices([refusal])
+        style.notices(problems)
     else:
-        _draw_answer(request, answer, frame)
+        st.session_state[LAST] = shown
+        with style.last_valid("; ".join(problems)):
+            _draw_answer(request_of(shown), answer, frame)
     with controls(frame):
         _controls()
     query = PARAMETERS.query(values)
     if not frame.slide:
-        files = (share.json("plan", lambda: json.dumps(_as_json(answer, refusal))),)
+        files = (share.json("plan", lambda: json.dumps(_as_json(answer, "; ".join(problems)))),)
         share.draw(SLIDES, query, title=_question(values), files=files)
     STATE.leave(query, embedded=frame.embedded)
     style.marker(query)
@@ -114,8 +123,8 @@ def request_of(values: Row) -> Request:
     hardware = values["hardware"]
     space = Space(
         values={
-            "params": (values["params"] or 7e9,),
-            "tokens": (values["tokens"] or 140e9,),
+            "params": (values["params"],),
+            "tokens": (values["tokens"],),
             "hardware": planned_devices(open_catalog()) if hardware == ANY else (hardware,),
             "devices": tuple(count for count in PLANNED_COUNTS if count <= values["devices"]),
             "site": PLACES if values["site"] == ANY else (values["site"],),
@@ -170,8 +179,8 @@ def _draw_answer(request: Request, answer: PlanAnswer, frame: Frame) -> None:
 def _question(values: Row) -> str:
     """Say what is planned, in a few words."""
     return _("{params} parameters on {tokens} tokens, the {aim} way").format(
-        params=amount(values["params"] or 7e9, "1"),
-        tokens=amount(values["tokens"] or 140e9, "1"),
+        params=amount(values["params"], "1"),
+        tokens=amount(values["tokens"], "1"),
         aim=_(AIMS[values["aim"]]),
     )
 

@@ -36,7 +36,7 @@ Row = dict[str, Any]
 
 PARAMETERS = Parameters(
     "scaling",
-    Typed("amount", usual=1e6, low=1e-3, high=1e33),
+    Typed("amount", usual=1e6, low=1e-3, high=1e33, required=True),
     Choice("unit", tuple(CURRENCIES)),
     Choice("hardware", known_hardware(), usual="h100-sxm"),
     Number("devices", 64.0, low=1.0, high=1e6, whole=True),
@@ -44,7 +44,7 @@ PARAMETERS = Parameters(
     Choice("law", LAWS),
     Choice("axis", tuple(AXES)),
     Typed("served", usual=1e12, low=0.0, high=1e20),
-    Typed("unique", usual=1e13, low=1e6, high=1e20),
+    Typed("unique", usual=1e13, low=1e6, high=1e20, required=True),
 )
 STATE = UrlState("scaling", PARAMETERS)
 
@@ -61,7 +61,7 @@ class Found:
 def draw(frame: Frame) -> None:
     """Draw what the budget buys, the curves, and the cases beside them."""
     values = STATE.arrive()
-    style.notices(STATE.notices)
+    style.notices([*STATE.notices, *PARAMETERS.problems(st.session_state).values()])
     found = _found(values)
     if frame.slide:
         style.slide_title(_(SLIDES[frame.show]))
@@ -94,9 +94,7 @@ def _found(values: Row) -> Found:
     """Answer the budget, or say why not."""
     catalog = open_catalog()
     try:
-        now = bought(
-            values["amount"] or 1e6, values["unit"], _scenario(values), catalog, values["law"]
-        )
+        now = bought(values["amount"], values["unit"], _scenario(values), catalog, values["law"])
         then = next_step(now, _scenario(values), catalog)
     except ValueError as error:
         return Found(now=None, then=None, refusal=str(error))
@@ -114,7 +112,7 @@ def _budget(now: Bought, then: NextStep | None, values: Row, frame: Frame) -> No
     style.sentence(
         escape(
             text.format(
-                budget=amount(values["amount"] or 1e6, UNIT_OF[values["unit"]]),
+                budget=amount(values["amount"], UNIT_OF[values["unit"]]),
                 device=now.answer.device.name,
                 params=amount(now.params, "1"),
                 tokens=amount(now.tokens, "1"),
@@ -222,7 +220,7 @@ def _cases(now: Bought, values: Row) -> None:
     """Draw the optimum with serving, with scarce data, and as Kaplan advised."""
     catalog = open_catalog()
     law = scaling_law(catalog, values["law"])
-    served, unique = values["served"] or 0.0, values["unique"] or 1e13
+    served, unique = values["served"] or 0.0, values["unique"]
     serving = optimum_with_serving(law, now.loss, served)
     scarce_law = repeated_data(catalog)
     scarce = scarce_law.optimum(now.flop, unique)

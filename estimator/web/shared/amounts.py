@@ -7,7 +7,7 @@ gets both exchanged, and the words of units from its catalogue.
 import re
 
 from estimator.core.phrase import Phrase
-from estimator.core.units import digits, human, human_count, human_duration, human_mass
+from estimator.core.units import S_PER_H, digits, human, human_count, human_duration, human_mass
 from estimator.web.shared.language import N_, _, current
 
 COMMA_LANGUAGES = ("de",)
@@ -29,6 +29,8 @@ def amount(value: float, unit: str) -> str:
 
     >>> amount(1287e3, "kWh"), amount(4.67e6, "USD"), amount(355.4, "year"), amount(0.0296, "share")
     ('1.29 GWh', '4.67 M$', '355 years', '2.96 %')
+    >>> amount(177.0, "hour")
+    '7.38 days'
     """
     return localised(_english(value, unit))
 
@@ -70,12 +72,12 @@ def _english(value: float, unit: str) -> str:
         return human_mass(value * (1e3 if unit == "tCO2e" else 1.0))
     if unit in ("W", "B", "B/s", "FLOP", "FLOP/s", "FLOP/J", "FLOP/s/W", "J"):
         return human(value, unit)
-    if unit == "s":
-        return human_duration(value)
+    if unit in ("s", "hour"):
+        return human_duration(value * (1.0 if unit == "s" else S_PER_H))
     if unit == "share":
         return f"{digits(100 * value)} %"
     number = human_count(value) if value >= 1e6 else digits(value)
     if unit == "1":
         return number
-    plural = "s" if unit in ("year", "day", "month", "hour") and number != "1" else ""
+    plural = "s" if unit in ("year", "day", "month") and number != "1" else ""
     return f"{number} {unit}{plural}"

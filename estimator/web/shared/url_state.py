@@ -220,8 +220,11 @@ class Parameters:
         found = {}
         for one in self.known:
             key = widget_key(self.page, one.name)
-            held = state[key] if key in state else one.shown(last[one.name])
-            value, notice = one.read(one.written(held) if held is not None else None)
+            held = state.get(key)
+            if held is None:
+                found[one.name] = last[one.name]
+                continue
+            value, notice = one.read(one.written(held))
             found[one.name] = last[one.name] if notice else value
         return found
 
@@ -314,23 +317,29 @@ class Number:
 
 @dataclass(frozen=True)
 class Typed:
-    """A number that is typed as people write it, such as 7B, or left open."""
+    """A number that is typed as people write it, such as 7B, or left open unless it is required."""
 
     name: str
     usual: float | None = None
     low: float = 0.0
     high: float = 1e30
+    required: bool = False
 
     def read(self, text: str | None) -> tuple[float | None, str]:
         """Number that a text says; the usual one, with what is wrong, where it says none.
 
         >>> Typed("params").read("7B"), Typed("params").read("")
         ((7000000000.0, ''), (None, ''))
+        >>> Typed("params", 1e9, required=True).read("")
+        (1000000000.0, '“params” is empty: type a number like 7e9 or 7B')
         """
         if text is None:
             return self.usual, ""
         if not text.strip():
-            return None, ""
+            if not self.required:
+                return None, ""
+            notice = _("“{name}” is empty: type a number like 7e9 or 7B")
+            return self.usual, notice.format(name=self.name)
         try:
             number = read_number(self.name, shortened(text))
         except ValueError:

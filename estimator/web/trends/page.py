@@ -54,7 +54,7 @@ def with_flop() -> tuple[str, ...]:
 PARAMETERS = Parameters(
     "trends",
     Choice("view", VIEWS),
-    Typed("budget", usual=100e3, low=1.0, high=1e15),
+    Typed("budget", usual=100e3, low=1.0, high=1e15, required=True),
     Choice("preset", with_flop()),
 )
 STATE = UrlState("trends", PARAMETERS)
@@ -80,7 +80,7 @@ def all_series() -> dict[str, Series]:
 def draw(frame: Frame) -> None:
     """Draw the view asked for: the finding in a sentence, the records, and the row behind each."""
     values = STATE.arrive()
-    style.notices(STATE.notices)
+    style.notices([*STATE.notices, *PARAMETERS.problems(st.session_state).values()])
     view = VIEW_OF.get(frame.show, values["view"])
     if frame.slide:
         style.slide_title(_(VIEW_NAMES[view]))
@@ -214,7 +214,7 @@ def _efficiency(values: Row, frame: Frame) -> list[Row]:
 
 def _budget(values: Row, frame: Frame) -> list[Row]:
     """What a budget bought."""
-    budget = values["budget"] or 100e3
+    budget = values["budget"]
     series = all_series()["per dollar"]
     found = bought_by_year(budget, open_catalog())
     last = found[-1]
