@@ -120,7 +120,7 @@ def _run_memory(options: argparse.Namespace) -> int:
     cases = memory_cases(catalog)
     groups = {name: asdict(score) for name, score in memory_groups(cases).items()}
     if options.runs:
-        columns = ("predicted_gib", "low_gib", "high_gib", "held_out_gib")
+        columns = ("predicted_gib", "low_gib", "high_gib", "held_out_gib", "held_out_log_sd")
         rows = [{**case.row, **{name: getattr(case, name) for name in columns}} for case in cases]
         print_json(rows) if options.json else print_csv(rows)
         return 0
@@ -130,8 +130,8 @@ def _run_memory(options: argparse.Namespace) -> int:
     if options.csv:
         print_csv([{"group": name, **score} for name, score in groups.items()])
         return 0
-    header = ("", "peaks", "error", "held out", "bias", "in 80 %", "15 % too low")
-    shares = ("error", "held_out_error", "bias", "coverage", "too_low")
+    header = ("", "peaks", "with priors", "too low", "held out", "bias", "in 80 %", "15 % too low")
+    shares = ("error", "too_low", "held_out_error", "bias", "coverage", "held_out_too_low")
     print_table(
         header,
         [

@@ -20,6 +20,7 @@ from estimator.memory.network import (
     find_network,
     find_overhead,
     inference_model,
+    states_of,
     trained,
     training_model,
 )
@@ -326,6 +327,7 @@ def _plan(question: Question, network: Network, catalog: Catalog, provenance: Pr
         gathered_layers=float(gathered.mid),
         offload=question.offload,
         fused_backward=question.fused_backward,
+        step_copies=bool(question.zero) and not question.fsdp and states_of(question) == "mixed",
     )
 
 

@@ -3,7 +3,8 @@
 Parameters are held as weights, gradients, a master copy and optimizer state, which ZeRO shards
 over the data-parallel ranks; activations come on top, and logits, which the loss keeps in fp32.
 Everything is per device, of the fullest pipeline stage, and the sum is the convention: gradients
-and activations are counted as if both were there at once, as under gradient accumulation.
+and activations are counted as if both were there at once, as under gradient accumulation. A step of
+the optimizer needs copies of its own, which count where they exceed the activations freed by then.
 """
 
 from collections.abc import Iterable
@@ -205,21 +206,49 @@ def _stage(model: Model, plan: Plan, ends: tuple[Number, Number], in_flight: Num
     if plan.recompute_layers:
         kept = model.layers * model.checkpoint_bytes / by_sequence
     words = tokens * model.vocab / plan.tensor_parallel * ends[1]
+    activations = tokens * kept * in_flight / plan.pipeline_parallel
+    working = np.maximum(model.loss_bytes * words, one_layer) + model.dequantized_bytes
+    freed = activations + LOGIT_BYTES * words + working + uncertain(held.gathered_bytes).mid
     return replace(
         held,
-        activations_bytes=tokens * kept * in_flight / plan.pipeline_parallel,
+        activations_bytes=activations,
         logits_bytes=LOGIT_BYTES * words,
-        working_bytes=np.maximum(model.loss_bytes * words, one_layer) + model.dequantized_bytes,
+        working_bytes=working + np.maximum(_step_bytes(model, plan, ends) - freed, 0.0),
     )
+
+
+def _step_bytes(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Number:
+    """What a step of a sharded optimizer in mixed precision holds for a moment [byte].
+
+    DeepSpeed casts its shard of the gradients to fp32, and PyTorch's `foreach` optimizers make one
+    more copy of a moment. Activations are freed by then, so only what is beyond them counts.
+    """
+    if not plan.step_copies or plan.fused_backward:
+        return 0.0
+    shards = 1.0 + (plan.ranks - 1.0) * _where(plan.zero >= 1)
+    cast = [
+        (group.master_bytes + group.optimizer_bytes / 2.0) * _where(group.master_bytes > 0.0)
+        for group in model.parameters
+    ]
+    counts = _counts(model, plan, ends)
+    return _sum(each * count for each, count in zip(cast, counts, strict=True)) / shards
+
+
+def _counts(model: Model, plan: Plan, ends: tuple[Number, Number]) -> list[Number]:
+    """Parameters of each group that a device of the stage computes with [1]."""
+    return [
+        (group.layers / plan.pipeline_parallel + ends[0] * group.embedding + ends[1] * group.head)
+        / plan.tensor_parallel
+        for group in model.parameters
+    ]
 
 
 def _parameters(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Memory:
     """Weights to optimizer of one stage, sharded as ZeRO says."""
     shards = [1.0 + (plan.ranks - 1.0) * _where(plan.zero >= stage) for stage in (1, 2, 3)]
     held = []
-    for group in model.parameters:
+    for group, count in zip(model.parameters, _counts(model, plan, ends), strict=True):
         outer = ends[0] * group.embedding + ends[1] * group.head
-        count = (group.layers / plan.pipeline_parallel + outer) / plan.tensor_parallel
         units = plan.gathered_layers * group.layers / model.layers + outer
         held.append((group, count, np.minimum(count, units / plan.tensor_parallel)))
     here = 0.0 if plan.offload else 1.0
