@@ -135,6 +135,9 @@ CLICKER_KEYS = """<script>
 """PageUp and PageDown go back to the deck around a frame, by the messages that reveal.js takes; Esc
 returns the focus to it. The arrow keys stay with the sliders."""
 
+COMPONENTS = ("cpu", "gpu", "dram")
+"""Parts of a machine as meters name them."""
+
 
 def write_stylesheet(scale: float, *, slide: bool) -> None:
     """Dress the page; the text size of everything follows the root."""
@@ -223,7 +226,7 @@ def folded(label: str, key: str) -> Any:
 
 def assumptions(lines: Iterable[str]) -> None:
     """Say calmly what was assumed or left out."""
-    items = "".join(f"<p>{escape(line[:1].upper() + line[1:])}</p>" for line in lines)
+    items = "".join(f"<p>{escape(_capitalised(line))}</p>" for line in lines)
     if items:
         st.html(f'<div class="tw tw-assumed">{items}</div>')
 
@@ -249,4 +252,16 @@ def _sentence(text: str) -> str:
     >>> _sentence("fs is adjusted to 2"), _sentence("did you mean h100?")
     ('Fs is adjusted to 2.', 'Did you mean h100?')
     """
-    return f"{text[:1].upper()}{text[1:]}{'' if text[-1:] in '.?!…' else '.'}"
+    return f"{_capitalised(text)}{'' if text[-1:] in '.?!…' else '.'}"
+
+
+def _capitalised(text: str) -> str:
+    """Begin with a capital; a component of a machine is an acronym.
+
+    >>> _capitalised("gpu: no driver"), _capitalised("a PUE of 1.25 assumed")
+    ('GPU: no driver', 'A PUE of 1.25 assumed')
+    """
+    component, colon, rest = text.partition(":")
+    if component in COMPONENTS:
+        return f"{component.upper()}{colon}{rest}"
+    return f"{text[:1].upper()}{text[1:]}"
