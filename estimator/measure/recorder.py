@@ -29,6 +29,7 @@ from estimator.runs.record import (
     MeasuredDevice,
     MeasuredRun,
     Origin,
+    ServedLoad,
     State,
     Timing,
 )
@@ -166,6 +167,7 @@ class Recording:
         state: State,
         exit_code: int | None = None,
         timings: Callable[[MeasuredRun], Sequence[Timing]] = lambda run: (),
+        served: Callable[[MeasuredRun], Sequence[ServedLoad]] = lambda run: (),
     ) -> MeasuredRun:
         """Stop sampling, sum up, and put the result into the store.
 
@@ -173,8 +175,9 @@ class Recording:
         ----------
         state, exit_code
             As in `MeasuredRun`.
-        timings : callable
-            Is handed the record with devices, energy and conditions, and says what was timed.
+        timings, served : callable
+            Are handed the record with devices, energy and conditions, and say what was timed, and
+            under which loads a server was measured.
         """
         if self._begun is None or self._sampler is None:
             raise RuntimeError("a recording ends after it has started")
@@ -194,7 +197,7 @@ class Recording:
             conditions=tuple(conditions),
             notes=tuple(dict.fromkeys((*self.notes, *self._sampler.notes))),
         )
-        run = replace(run, timings=tuple(timings(run)))
+        run = replace(run, timings=tuple(timings(run)), served=tuple(served(run)))
         self.notes += doubts(run)
         run = replace(run, notes=tuple(dict.fromkeys((*run.notes, *self.notes))))
         if useful(run):

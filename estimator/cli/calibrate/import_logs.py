@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.cluster import time_of
 from estimator.cli.calibrate.run import work_of
+from estimator.cli.calibrate.served_options import SERVED, load_of
 from estimator.cli.options import catalog_of
 from estimator.cli.output import note, print_json
 
@@ -22,20 +23,6 @@ FORMATS = (
     *("serving-benchmark", "llama-bench"),
 )
 """Formats of a file that can be named."""
-
-SERVED = {
-    "kv_precision": ("NAME", "format of the cache"),
-    "software": ("NAME", "program that served: vllm, sglang, tensorrt-llm, llama.cpp ..."),
-    "concurrency": ("N", "sequences in flight on all devices"),
-    "input_tokens": ("N", "tokens of a prompt, on the average"),
-    "output_tokens": ("N", "tokens of an answer, on the average"),
-    "tensor_parallel": ("N", "devices that share each layer"),
-    "expert_parallel": ("N", "devices that share the experts"),
-    "data_parallel": ("N", "replicas of the attention layers"),
-}
-"""Field of a served load -> placeholder and help of its option."""
-
-WORDS = ("kv_precision", "software")
 
 SIZED_BY = ("params", "config", "preset")
 """Options that say the size of a network: with them the tokens of a log say its work."""
@@ -57,36 +44,6 @@ def add_log_options(group: Any) -> None:
     )
     group.add_argument("--step-time-column", metavar="NAME", help="column of the step times")
     group.add_argument("--this-host", action="store_true", help="the run was made on this machine")
-
-
-def add_served_options(group: Any) -> None:
-    """Add what a benchmark of a server may leave out."""
-    for name, (placeholder, help_) in SERVED.items():
-        group.add_argument(
-            f"--{name.replace('_', '-')}", metavar=placeholder, help=help_, dest=f"served_{name}"
-        )
-
-
-def load_of(options: argparse.Namespace) -> dict[str, Any]:
-    """What the options say of a served load; errors as for `serve-cost`."""
-    from estimator.serving.formats import weight_format
-    from estimator.serving.question import check_number, read_number
-
-    stated: dict[str, Any] = {"model": options.preset, "precision": options.precision}
-    numbers = {"params_total": options.params, "params_active": options.active_params}
-    for name in SERVED:
-        given = getattr(options, f"served_{name}")
-        (stated if name in WORDS else numbers)[name] = given
-    stated["program"] = stated.pop("software")
-    for name in ("precision", "kv_precision"):
-        if stated[name]:
-            weight_format(stated[name])
-    for name, text in numbers.items():
-        value = None if text is None else read_number(name, text)
-        if value is not None:
-            check_number(name, value)
-            stated[name] = value
-    return {name: value for name, value in stated.items() if value not in (None, "")}
 
 
 def import_log(options: argparse.Namespace) -> int:

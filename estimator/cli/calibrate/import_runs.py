@@ -6,14 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.cluster import import_prometheus, import_slurm
-from estimator.cli.calibrate.import_logs import (
-    FORMATS,
-    SERVED,
-    add_log_options,
-    add_served_options,
-    import_log,
-)
+from estimator.cli.calibrate.import_logs import FORMATS, add_log_options, import_log
 from estimator.cli.calibrate.run import WORK
+from estimator.cli.calibrate.served_options import SERVED, add_served_options
 from estimator.cli.options import add_fields, add_profiles, catalog_of
 from estimator.cli.output import note, print_json
 

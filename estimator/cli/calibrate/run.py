@@ -1,19 +1,22 @@
-"""`calibrate run`: wrap a training command, touch nothing, and keep what it took."""
+"""`calibrate run`: wrap a command that trains or serves, touch nothing, and keep what it took."""
 
 import argparse
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from estimator.cli.calibrate.served_options import SERVED, add_served_options, load_of
 from estimator.cli.options import add_fields, scenario_of
 from estimator.cli.output import note
 
 if TYPE_CHECKING:
     from estimator.measure.command import Ended
     from estimator.measure.recorder import Recording
+    from estimator.measure.served import ResultFile
     from estimator.measure.session import Reported
-    from estimator.runs.record import MeasuredRun
+    from estimator.runs.record import MeasuredRun, ServedLoad
 
 WORK = (
     *("flop", "params", "active_params", "tokens", "config", "samples", "seq_len", "preset"),
@@ -30,14 +33,21 @@ run also teaches the utilization; without, only power. A program that can be edi
   from estimator import measure
   with measure(params=124e6, tokens=16384, precision="bf16", kind="language") as run:
       ...; run.step()
+A benchmark of a server writes its result into a file, to which the power of the devices is added:
+  twenty-watts calibrate run --task serving --result vllm.json --precision bf16 -- \\
+      vllm bench serve --model Qwen/Qwen3-14B --max-concurrency 64 --save-result \\
+      --result-filename vllm.json
 """
+
+OF_SERVING = ("preset", "params", "active_params", "precision")
+"""Fields of the work that a benchmark of a server takes, too."""
 
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "run",
-        help="wrap a training command and measure it",
+        help="wrap a command that trains or serves, and measure it",
         description="Run a command untouched, sample power meanwhile, and store one measured run.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -45,6 +55,14 @@ def add_parser(commands: Any) -> None:
     group = parser.add_argument_group("what the command does, if you know it")
     add_fields(group, WORK)
     group.add_argument("--label", metavar="TEXT", help="name of the run, for people")
+    group = parser.add_argument_group("a benchmark of a server")
+    group.add_argument(
+        "--task", choices=("training", "serving"), default="training", help="(default: training)"
+    )
+    group.add_argument(
+        "--result", metavar="FILE", help="result of vLLM's, SGLang's or llama.cpp's benchmark"
+    )
+    add_served_options(group)
     how = parser.add_argument_group("how it is measured")
     how.add_argument(
         "--rate",
@@ -73,7 +91,8 @@ def run(options: argparse.Namespace) -> int:
     rate_hz = read_number("rate", options.sampling_hz)
     if not 0.01 <= rate_hz <= 100:
         raise ValueError(f"rate must be between 0.01 and 100 a second, got {options.sampling_hz}")
-    work = work_of(options)
+    result = _result_file(options)
+    work = {} if result is not None else work_of(options)
     try:
         store = open_store()
         notes: list[str] = list(store.notes)
@@ -93,14 +112,50 @@ def run(options: argparse.Namespace) -> int:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     with undisturbed():
-        _keep(recording, ended, work, options)
+        _keep(recording, ended, work, options, result)
         if store is not None:
             store.close()
     return ended.exit_code
 
 
+def _result_file(options: argparse.Namespace) -> "ResultFile | None":
+    """File of the result of a benchmark of a server; None for training."""
+    stated = [name for name in SERVED if getattr(options, f"served_{name}") is not None]
+    if options.task == "training":
+        for name in ("result", *stated):
+            if name in stated or options.result is not None:
+                option = name.replace("_", "-")
+                raise ValueError(f"--{option} goes with --task serving only")
+        return None
+    from estimator.catalog import Catalog
+    from estimator.measure.served import ResultFile
+
+    for name in WORK:
+        if name not in OF_SERVING and getattr(options, name) is not None:
+            raise ValueError(f"--{name.replace('_', '-')} goes with --task training only")
+    if options.result is None:
+        raise ValueError("--task serving needs --result FILE: what the benchmark writes")
+    return ResultFile(path=Path(options.result), catalog=Catalog.open(), stated=load_of(options))
+
+
+def _served(
+    recording: "Recording", ended: "Ended", result: "ResultFile | None", run: "MeasuredRun"
+) -> "tuple[ServedLoad, ...]":
+    """Loads that the benchmark wrote; a command that failed has none."""
+    if result is None or ended.exit_code != 0:
+        return ()
+    ended_s = ended.began_s + ended.wall_s
+    loads = result.loads(run, recording.meters, recording.samples(), ended_s)
+    recording.notes += result.notes
+    return loads
+
+
 def _keep(
-    recording: "Recording", ended: "Ended", work: "dict[str, Any]", options: argparse.Namespace
+    recording: "Recording",
+    ended: "Ended",
+    work: "dict[str, Any]",
+    options: argparse.Namespace,
+    result: "ResultFile | None",
 ) -> None:
     """Sum up, store and tell of the run."""
     recording.notes += ended.notes
@@ -110,6 +165,7 @@ def _keep(
         timings=lambda run: recording.placed(
             run, ended.reported or _whole(work, ended, options.label)
         ),
+        served=lambda run: _served(recording, ended, result, run),
     )
     _say(measured, options)
     for line in recording.lost if options.quiet else ():

@@ -15,7 +15,7 @@ from estimator.measure.logs.step_times_csv import is_step_times, read_step_times
 from estimator.measure.logs.trainer_state import is_trainer_state, read_trainer_state
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Reading:
     """What a reader may need beside the log.
 

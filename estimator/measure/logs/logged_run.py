@@ -134,7 +134,7 @@ def measured_run(log: LogFile, found: LoggedRun, added: Unlogged, catalog: Catal
     devices = _devices(log, found, added, catalog)
     used = _used(log, found, added, devices)
     started, notes = _started(log, found, added, wall_s)
-    served = tuple(_placed(log, one, added, used) for one in found.served)
+    served = tuple(placed_load(log, one, added.load, used) for one in found.served)
     timings, why_not = ((), []) if served else _timings(log, found, added, used, wall_s)
     host = this_host() if added.on_this_host else found.host or _unknown_host(used)
     run = MeasuredRun(
@@ -241,11 +241,16 @@ def _timings(
     return tuple(_by_steps(one, found) for one in timings), why_not
 
 
-def _placed(
-    log: LogFile, load: ServedLoad, added: Unlogged, used: Sequence[MeasuredDevice]
+def placed_load(
+    log: LogFile, load: ServedLoad, stated: Mapping[str, Any], used: Sequence[MeasuredDevice]
 ) -> ServedLoad:
-    """A load on the devices that served it, with what the user states of it."""
-    stated = {name: value for name, value in added.load.items() if value not in (None, "")}
+    """A load on the devices that served it, with what the user states of it.
+
+    Raises
+    ------
+    MeterError
+        If the model or the format of its weights is unknown.
+    """
     whole = replace(load, component=used[0].key, devices=len(used), **stated)
     if not (whole.model or whole.params_total):
         raise log.refused("does not name the model: set --preset or --params")

@@ -1,0 +1,48 @@
+"""Options that say of a measured load what the result of its benchmark leaves out."""
+
+import argparse
+from typing import Any
+
+SERVED = {
+    "kv_precision": ("NAME", "format of the cache"),
+    "software": ("NAME", "program that served: vllm, sglang, tensorrt-llm, llama.cpp ..."),
+    "concurrency": ("N", "sequences in flight on all devices"),
+    "input_tokens": ("N", "tokens of a prompt, on the average"),
+    "output_tokens": ("N", "tokens of an answer, on the average"),
+    "tensor_parallel": ("N", "devices that share each layer"),
+    "expert_parallel": ("N", "devices that share the experts"),
+    "data_parallel": ("N", "replicas of the attention layers"),
+}
+"""Field of a served load -> placeholder and help of its option."""
+
+WORDS = ("kv_precision", "software")
+
+
+def add_served_options(group: Any) -> None:
+    """Add what a benchmark of a server may leave out."""
+    for name, (placeholder, help_) in SERVED.items():
+        group.add_argument(
+            f"--{name.replace('_', '-')}", metavar=placeholder, help=help_, dest=f"served_{name}"
+        )
+
+
+def load_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of a served load; errors as for `serve-cost`."""
+    from estimator.serving.formats import weight_format
+    from estimator.serving.question import check_number, read_number
+
+    stated: dict[str, Any] = {"model": options.preset, "precision": options.precision}
+    numbers = {"params_total": options.params, "params_active": options.active_params}
+    for name in SERVED:
+        given = getattr(options, f"served_{name}")
+        (stated if name in WORDS else numbers)[name] = given
+    stated["program"] = stated.pop("software")
+    for name in ("precision", "kv_precision"):
+        if stated[name]:
+            weight_format(stated[name])
+    for name, text in numbers.items():
+        value = None if text is None else read_number(name, text)
+        if value is not None:
+            check_number(name, value)
+            stated[name] = value
+    return {name: value for name, value in stated.items() if value not in (None, "")}

@@ -1,0 +1,123 @@
+"""What did a command that benchmarks a server find: its result file, and the power meanwhile."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from estimator.catalog import Catalog
+from estimator.measure.attribution import mean_power_w, used_devices
+from estimator.measure.logs.formats import Reading, format_of, logged_runs
+from estimator.measure.logs.log_file import LogFile, read_log
+from estimator.measure.logs.logged_run import LoggedRun, placed_load
+from estimator.runs.meter import Meter, MeterError, Sample
+from estimator.runs.record import MeasuredDevice, MeasuredRun, ServedLoad, Trust
+
+
+@dataclass(kw_only=True)
+class ResultFile:
+    """The file into which a benchmark writes, or appends, what it found.
+
+    Parameters
+    ----------
+    path : Path
+    catalog : Catalog
+    stated : mapping
+        Fields of `ServedLoad` that the user states.
+
+    Attributes
+    ----------
+    notes : list of str
+        Why a load is left out, or its power.
+    """
+
+    path: Path
+    catalog: Catalog
+    stated: Mapping[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._before = {one.identity for one in self._runs()[1]}
+
+    def loads(
+        self,
+        run: MeasuredRun,
+        meters: Sequence[Meter],
+        samples: Mapping[str, Sequence[Sample]],
+        ended_s: float,
+    ) -> tuple[ServedLoad, ...]:
+        """Loads that were written since, on the devices that were busy, with their power.
+
+        Parameters
+        ----------
+        run : MeasuredRun
+            With devices and conditions.
+        meters : sequence of Meter
+        samples : mapping
+            Component -> what was read of it.
+        ended_s : float
+            End of the command on the clock of the samples [s].
+        """
+        log, found = self._runs(loud=True)
+        fresh = [one for one in found if one.served and one.identity not in self._before]
+        if log is None or not fresh:
+            self.notes.append(f"no new benchmark of a server in {self.path.name}")
+            return ()
+        keys = used_devices(run)
+        used = [one for one in run.devices if one.key in keys]
+        if not used or any(one.shares_board for one in used):
+            self.notes.append("which devices served is unknown: no load is kept")
+            return ()
+        try:
+            loads = [
+                placed_load(log, one, self.stated, used) for run in fresh for one in run.served
+            ]
+        except MeterError as error:
+            self.notes.append(str(error))
+            return ()
+        self.notes += [note for one in fresh for note in one.notes]
+        if len(loads) > 1 or fresh[0].wall_s is None:
+            self.notes.append("several loads in one command: the power of each is unknown")
+            return tuple(loads)
+        window = (ended_s - min(fresh[0].wall_s, run.wall_s), ended_s)
+        power = _power_w(used, meters, samples, window)
+        return (loads[0] if power is None else _with_power(loads[0], *power),)
+
+    def _runs(self, *, loud: bool = False) -> tuple[LogFile | None, list[LoggedRun]]:
+        """The file and the runs in it, as far as it can be read."""
+        try:
+            log = read_log(self.path)
+            name = format_of(log)
+            return log, [] if name is None else logged_runs(log, name, Reading(self.catalog))
+        except (MeterError, OSError) as error:
+            if loud:
+                self.notes.append(" ".join(str(error).split()))
+            return None, []
+
+
+def _power_w(
+    used: Sequence[MeasuredDevice],
+    meters: Sequence[Meter],
+    samples: Mapping[str, Sequence[Sample]],
+    window: tuple[float, float],
+) -> tuple[float, Trust] | None:
+    """Power of all devices that served, while the benchmark ran [W]; None if one is unknown."""
+    keys = {one.key for one in used}
+    powers = [
+        mean_power_w(meter, samples.get(meter.component, ()), [window])
+        for meter in meters
+        if meter.component in keys and meter.trust != "modelled"
+    ]
+    known = [one for one in powers if one is not None]
+    if len(known) < len(keys):
+        return None
+    counted = all(trust == "counter" for _, trust in known)
+    return sum(power_w for power_w, _ in known), "counter" if counted else "sampled"
+
+
+def _with_power(load: ServedLoad, power_w: float, trust: Trust) -> ServedLoad:
+    """A load with the power of its devices, and the energy of a token that follows."""
+    measured = {**load.measured, "device_power_w": power_w}
+    if rate := load.measured.get("output_tokens_per_s"):
+        measured["device_energy_per_output_token_j"] = power_w / rate
+    return replace(load, measured=measured, trust=trust)
