@@ -126,14 +126,14 @@ def _report_serving(summary: "ServingSummary", options: argparse.Namespace) -> i
 
     if options.json:
         print_json(vars(summary))
-    text = f"{rows_text(summary.rows)}: {summary.answered} answered, {summary.refused} refused"
+    text = f"{rows_text(summary.rows)}: {summary.answered:,} answered, {summary.refused:,} refused"
     text += " (see the column `error`)" if summary.refused else ""
     note(text, quiet=options.quiet or options.json)
     return 0
 
 
 def _summary(summary: "Summary") -> str:
-    text = f"{rows_text(summary.rows)}: {summary.answered} answered, {summary.refused} refused"
+    text = f"{rows_text(summary.rows)}: {summary.answered:,} answered, {summary.refused:,} refused"
     text += " (see the column `error`)" if summary.refused else ""
     if summary.calibrated:
         some = ", ".join(summary.calibrated[:SHOWN]) + (

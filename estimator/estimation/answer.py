@@ -24,7 +24,7 @@ from estimator.scenario.ownership import used_up_price
 from estimator.scenario.provenance import GIVEN, Input, given, input_of, prior, recorded
 from estimator.scenario.scenario import INPUTS, SHARING, Scenario, link
 from estimator.scenario.table import RECOMPUTED_SHARE, ScenarioTable
-from estimator.scenario.workload import Work, compact_config
+from estimator.scenario.workload import Work, compact_config, compact_json
 from estimator.utilization.predict import predicted_input
 
 ECHOED = ("batch_tokens", "batch", "step_flop", *SHARING, "power_cap", "year")
@@ -96,8 +96,9 @@ class Answer:
         scenario = self.scenario
         if self.plan is not None:
             scenario = replace(scenario, carbon_intensity=self.plan.co2e_kg_per_kwh)
-        if scenario.config is not None:
-            scenario = replace(scenario, config=compact_config(scenario.config))
+        if scenario.config is not None and self.work.config is not None:
+            config = compact_config(compact_json(self.work.config))
+            scenario = replace(scenario, config=config)
         return link(scenario)
 
 

@@ -107,12 +107,14 @@ class CellReader:
             )
         if name == "site":
             places = [self._place(text) for text in said.distinct]
-            for code, place in enumerate(places):
-                text = said.distinct[code].strip()
-                if not place and text:
-                    notice = Notice("site_unknown", "site", {"name": text[:40]})
-                    for row in np.flatnonzero(said.codes == code).tolist():
-                        reading.notices.setdefault(row, []).append(notice)
+            unknown = {
+                code: Notice("site_unknown", "site", {"name": text.strip()[:40]})
+                for code, (text, place) in enumerate(zip(said.distinct, places, strict=True))
+                if text.strip() and not place
+            }
+            for row, code in enumerate(said.codes.tolist() if unknown else ()):
+                if code in unknown:
+                    reading.notices.setdefault(row, []).append(unknown[code])
             return _mapped(said, places)
         return _mapped(said, [text.strip() for text in said.distinct])
 

@@ -63,6 +63,8 @@ class Work:
         Architecture and name in free words; may be empty.
     preset : Preset, optional
         The preset that was named.
+    config : mapping, optional
+        Keys of the config that was named.
     params, hidden, seq_len : float, optional
         Parameters [1], width [1] and tokens in a sequence [token], where they are known.
     """
@@ -72,6 +74,7 @@ class Work:
     arch: str = ""
     name: str = ""
     preset: Preset | None = None
+    config: Mapping[str, Any] | None = None
     params: float | None = None
     hidden: float | None = None
     seq_len: float | None = None
@@ -157,12 +160,14 @@ class WorkTable:
             value = float(self.numbers[name][row])
             return value if value == value else None
 
+        network = self.network(row)
         return Work(
             workload=workload,
             kind=self.words["kind"][row],
             arch=self.words["arch"][row],
             name=self.words["name"][row],
             preset=self.preset(row),
+            config=None if network is None else network.config,
             params=known("params"),
             hidden=known("width"),
             seq_len=known("seq_len"),
@@ -190,10 +195,10 @@ def find_work(scenario: Scenario, catalog: Catalog) -> tuple[Work, tuple[Notice,
 
 def work_table(table: ScenarioTable, catalog: Catalog) -> WorkTable:
     """Find the work of every row; what is named is looked up once."""
-    return _Finder(table, catalog).found()
+    return _WorkColumns(table, catalog).found()
 
 
-class _Finder:
+class _WorkColumns:
     """Columns of the work, filled step by step: what rows state, then presets, then configs."""
 
     def __init__(self, table: ScenarioTable, catalog: Catalog) -> None:

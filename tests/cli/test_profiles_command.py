@@ -71,6 +71,35 @@ def test_a_range_with_one_end_shows_that_end(capsys):
     assert (price["value"], price["range"]) == ("33600", "from 25000")
 
 
+ONE_SIDED = [
+    (name, key, record)
+    for name in NAMES["hardware"]
+    for key, record in CATALOG.device(name).records.items()
+    if (record.low is None) != (record.high is None)
+]
+
+
+@pytest.mark.parametrize(("name", "key", "record"), ONE_SIDED, ids=lambda one: str(one)[:40])
+def test_a_record_with_one_bound_shows_it_for_people_and_machines(capsys, name, key, record):
+    bound = "from" if record.high is None else "up to"
+    rows = csv.DictReader(io.StringIO(shown(capsys, name, csv=True)))
+    number = record.low if record.high is None else record.high
+    assert {row["number"]: row["range"] for row in rows}[key] == f"{bound} {number:.6g}"
+    assert bound in shown(capsys, name)
+
+
+@pytest.mark.parametrize("file", ["hardware/x.toml", "sources.toml", "priors.toml"])
+def test_a_source_that_is_no_text_is_refused_in_one_line(capsys, tmp_path, file):
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("source = 1\n", encoding="utf-8")
+    code, out, err = run(capsys, "check", "--profiles", tmp_path)
+    lines = (out + err).splitlines()
+    assert code == 1
+    assert any(path.name in line and "source" in line for line in lines)
+    assert "Traceback" not in out + err and len(err.splitlines()) <= 1
+
+
 DEVICE = tomllib.loads((PROFILES / "hardware" / "h100-sxm.toml").read_text("utf-8"))
 PRESET = tomllib.loads((PROFILES / "workloads" / "gpt-3.toml").read_text("utf-8"))
 ODD = st.sampled_from(

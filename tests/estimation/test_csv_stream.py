@@ -334,3 +334,12 @@ def test_no_line_without_end_is_read_into_memory():
     with pytest.raises(ValueError, match=r"line 2 is longer than 131,072 letters"):
         next(lines)
     assert endless.tell() == 2 + batch.MOST_LETTERS + 1
+
+
+def test_columns_without_effect_are_named_once_for_the_whole_table(catalog):
+    lines = ["accelerator,train_flops_reported,heads,kv_heads\n", "V100,3e23,96,8\n"]
+    summary = estimate_csv(iter(lines), io.StringIO(), catalog, level=0.8)
+    assert summary.notes == ("columns heads, kv_heads ignored: without effect on the result",)
+    bare = iter(["accelerator,train_flops_reported\n", "V100,3e23\n"])
+    alone = estimate_csv(bare, io.StringIO(), catalog, level=0.8)
+    assert alone.notes == ()
