@@ -2,10 +2,13 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_profiles, add_scenario, catalog_of, scenario_of
 from estimator.cli.output import note
+
+if TYPE_CHECKING:
+    from estimator.catalog import Catalog
 
 NAMES = {
     "scenario": "time, energy, cost and CO2 with sliders that recompute them",
@@ -14,6 +17,14 @@ NAMES = {
     "uncertainty": "what makes the energy uncertain",
 }
 
+LIMITS = {
+    "claims": "claims of lectures recomputed, over what was claimed",
+    "brain": "a brain beside a machine: power, energy, samples, operations",
+    "scaling": "loss against flop, kwh, usd or kg, or the error on imagenet",
+    "trends": "compute, memory-wall, efficiency, budget, cost, quantum through the years",
+}
+"""Figures of the pages about limits, which need no scenario."""
+
 SUFFIXES = (".html", ".svg", ".png", ".pdf", ".csv", ".json", ".bib", ".tex", ".md")
 
 EXAMPLES = """examples:
@@ -21,6 +32,7 @@ EXAMPLES = """examples:
   twenty-watts figure devices --params 7e9 --tokens 2e12 --hardware h100 --devices 64 -o devices.svg
   twenty-watts figure parts --params 7e9 --tokens 2e12 --hardware h100 --devices 64 -o parts.pdf
   twenty-watts figure scenario --params 7e9 --tokens 2e12 --hardware h100 --devices 64 -o card.md
+  twenty-watts figure trends --view efficiency -o efficiency.html
 The end of the file's name decides: .html with sliders, .svg, .png or .pdf for print, .csv or .json
 for the numbers, .tex and .bib for a paper, .md for the head of a model card.
 """
@@ -35,14 +47,17 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = "; ".join(f"{name}: {text}" for name, text in NAMES.items())
-    parser.add_argument("name", choices=list(NAMES), metavar="NAME", help=names)
+    every = {**NAMES, **LIMITS}
+    names = "; ".join(f"{name}: {text}" for name, text in every.items())
+    parser.add_argument("name", choices=list(every), metavar="NAME", help=names)
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write")
     parser.add_argument("--dark", action="store_true", help="on a dark background")
     parser.add_argument(
         "--scale", type=float, default=1.0, metavar="X", help="size of the text (default: 1)"
     )
-    parser.add_argument("--view", default="energy_kwh", help="quantity that devices show")
+    parser.add_argument(
+        "--view", metavar="WHAT", help="quantity of devices, or what of brain, scaling, trends"
+    )
     parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
     parser.add_argument("--interval", metavar="P", help="probability inside the intervals")
     add_profiles(parser)
@@ -63,9 +78,31 @@ def run(options: argparse.Namespace) -> int:
     from estimator.web.offline.export import Wish, content_of
 
     catalog = catalog_of(options)
+    if options.name in LIMITS:
+        return _of_limits(path, options, catalog)
     answer = answer_scenario(scenario_of(options), catalog)
-    wish = Wish(name=options.name, view=options.view, dark=options.dark, scale=options.scale)
+    view = options.view or "energy_kwh"
+    wish = Wish(name=options.name, view=view, dark=options.dark, scale=options.scale)
     path.write_bytes(content_of(path.suffix, wish, answer, catalog))
     for warning in rendered(answer.notices, option_of):
         note(warning, quiet=options.quiet)
+    return 0
+
+
+def _of_limits(path: Path, options: argparse.Namespace, catalog: "Catalog") -> int:
+    """Write a figure of a page about limits."""
+    from estimator.web.offline.export import Wish
+    from estimator.web.offline.limits_figure import Choices, content_of
+
+    scenario = scenario_of(options)
+    usual = Choices()
+    choices = Choices(
+        preset=scenario.preset or usual.preset,
+        hardware=scenario.hardware or usual.hardware,
+        devices=scenario.devices or usual.devices,
+        site=scenario.site,
+    )
+    view = options.view or ""
+    wish = Wish(name=options.name, view=view, dark=options.dark, scale=options.scale)
+    path.write_bytes(content_of(path.suffix, wish, choices, catalog))
     return 0

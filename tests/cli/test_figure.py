@@ -1,8 +1,13 @@
 """`figure` on the command line: what it writes, and what it refuses in one line."""
 
+import json
+
 import pytest
 
+from estimator.catalog import Catalog
 from estimator.cli import main
+from estimator.estimation.answer import answer_scenario
+from estimator.scenario.scenario import Scenario
 
 SCENARIO = ["--params", "7e9", "--tokens", "2e12", "--hardware", "h100", "--devices", "64"]
 
@@ -12,6 +17,55 @@ def test_a_figure_is_one_file_with_its_sliders(tmp_path):
     assert main(["figure", "scenario", *SCENARIO, "-o", str(path), "--quiet"]) == 0
     text = path.read_text(encoding="utf-8")
     assert '"name": "devices"' in text and "7 billion parameters" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("claims", "Recomputed over claimed"),
+        ("brain --view energy --preset gpt-3 --hardware h100", "The brain and the machine: Energy"),
+        ("scaling --view imagenet", "Error on ImageNet"),
+        ("trends --view memory-wall", "The memory wall"),
+    ],
+)
+def test_a_figure_of_the_limits_is_one_file_with_its_sources(words, told, tmp_path):
+    page, numbers = tmp_path / "figure.html", tmp_path / "figure.json"
+    for path in (page, numbers):
+        assert main(["figure", *words.split(), "-o", str(path)]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert f"<h1>{told}</h1>" in text
+    assert text.count("<li>") >= 1
+    assert "default-src 'none'" in text
+    rows = json.loads(numbers.read_text(encoding="utf-8"))["rows"]
+    assert json.dumps(rows[0])[1:-1] in text, "the picture holds the numbers of the JSON"
+
+
+def test_what_a_figure_of_the_limits_shows_is_what_its_page_shows(tmp_path):
+    path = tmp_path / "figure.json"
+    assert main(["figure", "brain", "--hardware", "h100", "-o", str(path)]) == 0
+    rows = {row["label"]: row for row in json.loads(path.read_text(encoding="utf-8"))["rows"]}
+    one = answer_scenario(Scenario(device_hours=1.0, hardware="h100"), Catalog.open())
+    device = rows["NVIDIA H100 SXM5 80GB"]
+    assert device["mid"] == pytest.approx(float(one.estimate["power_w"].mid))
+    assert rows["a brain"]["mid"] == 20.0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("claims -o figure.tex", "claims has no .tex file"),
+        ("trends --view nothing -o figure.svg", "--view of trends must be one of compute"),
+        ("brain --hardware nonsense -o figure.svg", "unknown hardware 'nonsense'"),
+    ],
+)
+def test_a_figure_of_the_limits_that_cannot_be_is_refused(
+    words, told, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["figure", *words.split()]) == 1
+    line = capsys.readouterr().err
+    assert told in line and line.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from estimator.claims.ledger import claim
@@ -16,6 +15,7 @@ from estimator.estimation.answer import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount, span
+from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _
@@ -66,23 +66,40 @@ def draw(frame: Frame) -> None:
     if frame.slide:
         style.slide_title(_("The brain and the machine"))
     style.sentence(_sentence(title, energy, years))
-    rows = {
-        "power": power_rows(values["hardware"]),
-        "energy": energy_rows(title, energy, years),
-        "samples": sample_rows(),
-        "operations": operation_rows(values["hardware"]),
-    }
-    for show, (heading, axis) in SECTIONS.items():
+    drawn = pictures(values["preset"], values["hardware"], years)
+    for show, (heading, _axis) in SECTIONS.items():
         if frame.show in ("", show):
-            _section(show, (_(heading), _(axis)), rows[show], frame)
+            _section(show, _(heading), drawn[show], frame)
     with controls(frame):
         _controls()
     query = PARAMETERS.query(values)
     if not frame.slide:
+        rows = {show: picture.rows for show, picture in drawn.items()}
         files = (share.json("brain", lambda: json.dumps(rows)),)
         share.draw(SLIDES, query, title=_("The brain and the machine"), files=files)
     STATE.leave(query, embedded=frame.embedded)
     style.marker(query)
+
+
+def pictures(preset: str, hardware: str, years: float) -> dict[str, Picture]:
+    """Every way to set a brain beside a machine, by the name of its slide."""
+    title = _(open_catalog().preset(preset).name)
+    rows = {
+        "power": power_rows(hardware),
+        "energy": energy_rows(title, training_energy(preset, hardware), years),
+        "samples": sample_rows(),
+        "operations": operation_rows(hardware),
+    }
+    return {
+        show: Picture(
+            build=plots.ranges,
+            rows=rows[show],
+            of=(_(axis), True, KINDS),
+            alt="; ".join(str(one["text"]) for one in rows[show]),
+            by_row=True,
+        )
+        for show, (_heading, axis) in SECTIONS.items()
+    }
 
 
 def training_energy(preset: str, hardware: str) -> Uncertain | None:
@@ -205,17 +222,9 @@ def _claimed(name: str) -> Uncertain:
     return claim(name, open_catalog()).finding.value
 
 
-def _section(show: str, titles: tuple[str, str], rows: list[Row], frame: Frame) -> None:
-    st.subheader(titles[0], anchor=False)
-    figures.draw(
-        plots.ranges,
-        pd.DataFrame(rows),
-        frame.look,
-        of=(titles[1], True, KINDS),
-        height=figures.rows_px(len(rows), frame.look),
-        key=f"brain_{show}",
-        alt="; ".join(str(one["text"]) for one in rows),
-    )
+def _section(show: str, heading: str, picture: Picture, frame: Frame) -> None:
+    st.subheader(heading, anchor=False)
+    figures.draw_picture(picture, frame.look, key=f"brain_{show}")
     if show == "operations":
         style.caption(
             _(
@@ -236,7 +245,7 @@ def _section(show: str, titles: tuple[str, str], rows: list[Row], frame: Frame) 
             (_("What"), _("median"), _("80 % interval")),
             [
                 (one["label"], amount(one["mid"], "W"), span(one["low"], one["high"], "W"))
-                for one in rows
+                for one in picture.rows
             ],
         )
 

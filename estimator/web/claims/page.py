@@ -6,13 +6,13 @@ from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
-import pandas as pd
 import streamlit as st
 
 from estimator.claims.finding import Claim
 from estimator.claims.ledger import RECOMPUTED, claims
 from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount, localised, sentence, span
+from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
@@ -97,8 +97,8 @@ def _summary(found: list[Claim]) -> str:
     )
 
 
-def _factors(found: list[Claim], frame: Frame) -> None:
-    """Draw by which factor each figure differs from the one claimed."""
+def factors_picture(found: list[Claim], most: int | None = None) -> Picture:
+    """By which factor each figure differs from the one claimed, the farthest first."""
     rows: list[dict[str, Any]] = [
         {
             "label": one.record.id,
@@ -112,22 +112,25 @@ def _factors(found: list[Claim], frame: Frame) -> None:
         if one.record.relation == "equal"
     ]
     rows.sort(key=lambda row: abs(math.log(row["mid"])), reverse=True)
-    rows = rows[:SLIDE_ROWS] if frame.slide else rows
-    st.subheader(_("Recomputed over claimed"), anchor=False)
-    height = figures.rows_px(len(rows), frame.look, most=445)
-    figures.draw(
-        plots.ranges,
-        pd.DataFrame(rows),
-        frame.look,
+    rows = rows[:most]
+    return Picture(
+        build=plots.ranges,
+        rows=rows,
         of=(
             _("recomputed figure over the claimed one (logarithmic; 1 is right)"),
             True,
             tuple(_(name) for name in VERDICTS.values()),
         ),
-        height=height,
-        key="claims_factors",
         alt="; ".join(str(row["text"]) for row in rows),
+        by_row=True,
     )
+
+
+def _factors(found: list[Claim], frame: Frame) -> None:
+    """Draw by which factor each figure differs from the one claimed."""
+    st.subheader(_("Recomputed over claimed"), anchor=False)
+    picture = factors_picture(found, SLIDE_ROWS if frame.slide else None)
+    figures.draw_picture(picture, frame.look, key="claims_factors", most=445)
 
 
 def _one(chosen: Claim, frame: Frame) -> None:

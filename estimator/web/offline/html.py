@@ -42,7 +42,7 @@ button {{ font: inherit; font-size: 0.8rem; color: inherit; background: none; bo
 <h1>{title}</h1>
 <form aria-label="{inputs}"></form>
 <div id="figure" role="img" aria-label="{alt}"></div>
-<p>{caption} <button type="button" id="reset">{reset}</button></p>
+<p>{caption} <button type="button" id="reset"{no_reset}>{reset}</button></p>
 <details><summary>{sources_title}</summary><ul>{sources}</ul></details>
 <script>{library}</script>
 <script>
@@ -166,6 +166,7 @@ def page(
         caption=escape(caption),
         inputs=escape(_("Inputs")),
         reset=escape(_("Reset")),
+        no_reset="" if moved else " hidden",
         sources_title=escape(_("Every number and its source")),
         sources=items,
         library=library(),

@@ -6,7 +6,6 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from estimator.scaling.budget import CURRENCIES, Bought, NextStep, bought, next_step
@@ -23,6 +22,7 @@ from estimator.scenario.scenario import Scenario
 from estimator.web.brain.page import known_hardware
 from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount
+from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _
@@ -152,7 +152,6 @@ def _budget(now: Bought, then: NextStep | None, values: Row, frame: Frame) -> No
 
 def _curves(now: Bought, values: Row, frame: Frame) -> None:
     """Draw the least loss of each law against compute, kWh, $ or kg."""
-    catalog = open_catalog()
     if not frame.slide:
         st.subheader(_("Loss against what it takes"), anchor=False)
         st.segmented_control(
@@ -163,7 +162,21 @@ def _curves(now: Bought, values: Row, frame: Frame) -> None:
             key=STATE.key("axis"),
             label_visibility="collapsed",
         )
-    axis = values["axis"]
+    figures.draw_picture(curves_picture(now, values["axis"]), frame.look, key="scaling_curves")
+    if frame.slide:
+        return
+    style.caption(
+        _(
+            "Each law has its own corpus and tokenizer: compare slopes, not heights. Besiroglu et "
+            "al. corrected the coefficients of Chinchilla; those in print do not give the model "
+            "that was trained."
+        )
+    )
+
+
+def curves_picture(now: Bought, axis: str) -> Picture:
+    """The least loss of each law, and where the budget stands."""
+    catalog = open_catalog()
     per_flop = _per_flop(now, axis)
     flop = np.logspace(18, 28, 81)
     kaplan = kaplan_law(catalog)
@@ -189,22 +202,11 @@ def _curves(now: Bought, values: Row, frame: Frame) -> None:
         }
     )
     title = _("{unit} (logarithmic; shaded: fitted)").format(unit=UNIT_OF[axis])
-    figures.draw(
-        plots.curves,
-        pd.DataFrame(rows),
-        frame.look,
+    return Picture(
+        build=plots.curves,
+        rows=rows,
         of=((title, _("loss [nat per token]")), (True, False), tuple(lines)),
-        key="scaling_curves",
         alt=told,
-    )
-    if frame.slide:
-        return
-    style.caption(
-        _(
-            "Each law has its own corpus and tokenizer: compare slopes, not heights. Besiroglu et "
-            "al. corrected the coefficients of Chinchilla; those in print do not give the model "
-            "that was trained."
-        )
     )
 
 
@@ -257,12 +259,24 @@ def _cases(now: Bought, values: Row) -> None:
 
 def _imagenet(frame: Frame) -> None:
     """Draw the error law of ImageNet."""
-    law = error_law(open_catalog())
     if not frame.slide:
         st.subheader(_("Error on ImageNet"), anchor=False)
+    picture = imagenet_picture()
+    style.sentence(escape(picture.alt))
+    figures.draw_picture(picture, frame.look, key="scaling_imagenet")
+    style.caption(
+        _(
+            "The exponent is fitted on three points in print, each a power of ten: an order of "
+            "magnitude."
+        )
+    )
+
+
+def imagenet_picture() -> Picture:
+    """Error on ImageNet against compute."""
+    law = error_law(open_catalog())
     text = _("5 % error takes {factor} times the compute of 2020, if the law goes on.")
     factor = float(np.asarray(law.factor(0.05).mid))
-    style.sentence(escape(text.format(factor=amount(factor, "1"))))
     errors = np.linspace(0.02, 0.3, 57)
     name = _("Thompson et al. 2020")
     rows: list[Row] = [
@@ -280,23 +294,15 @@ def _imagenet(frame: Frame) -> None:
     rows.append(
         {"x": least, "y": None, "name": "range", "mark": False, "text": "", "to": law.today_flop}
     )
-    figures.draw(
-        plots.curves,
-        pd.DataFrame(rows),
-        frame.look,
+    return Picture(
+        build=plots.curves,
+        rows=rows,
         of=(
             (_("compute [FLOP] (logarithmic; shaded: fitted)"), _("error [%]")),
             (True, False),
             (name,),
         ),
-        key="scaling_imagenet",
         alt=text.format(factor=amount(factor, "1")),
-    )
-    style.caption(
-        _(
-            "The exponent is fitted on three points in print, each a power of ten: an order of "
-            "magnitude."
-        )
     )
 
 

@@ -1,6 +1,7 @@
 """Charts on a page: specifications built once per look, fed with a table on every run."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -50,6 +51,44 @@ def draw(
     if height is not None:
         spec = {**spec, "height": height}
     st.vega_lite_chart(table, spec, theme=None, key=named["key"], alt=named["alt"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A chart apart from where it is shown: on a page, on a slide or in a file.
+
+    Parameters
+    ----------
+    build : callable
+        From a look and `of` to a Vega-Lite specification without data.
+    rows : list of dict
+        What it shows.
+    of : tuple
+        What else `build` takes, hashable.
+    alt : str
+        Its answer in words.
+    by_row : bool
+        Whether its height grows with the rows.
+    """
+
+    build: Build
+    rows: list[dict[str, Any]]
+    of: tuple[Any, ...]
+    alt: str
+    by_row: bool = False
+
+
+def draw_picture(picture: Picture, look: Look, *, key: str, most: float = SLIDE_PX) -> None:
+    """Draw a picture on a page."""
+    draw(
+        picture.build,
+        pd.DataFrame(picture.rows),
+        look,
+        of=picture.of,
+        height=rows_px(len(picture.rows), look, most=most) if picture.by_row else None,
+        key=key,
+        alt=picture.alt,
+    )
 
 
 @cache

@@ -26,6 +26,7 @@ from estimator.trends.records import (
 )
 from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount, localised, sentence
+from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
@@ -134,11 +135,8 @@ def _compute(values: Row, frame: Frame) -> list[Row]:
             )
         )
     )
-    names = (_("published runs"), _("larger than all before"))
-    others = [one for one in _records(every, names[0], "FLOP") if one["row"] not in best.rows]
-    rows = [*others, *_records(best, names[1], "FLOP")]
-    rows += _line(trend, best, names[1])
-    _chart(rows, (_("year"), _("training compute [FLOP]")), names, frame, "compute")
+    picture = compute_picture(values)
+    _chart(picture, frame, "compute")
     style.caption(
         _(
             "Only record-breaking runs enter the fit, so it shows the pace of the front, not of "
@@ -146,13 +144,22 @@ def _compute(values: Row, frame: Frame) -> list[Row]:
         )
     )
     _rows_table(best, "FLOP", frame)
-    return rows
+    return picture.rows
 
 
-def _memory_wall(values: Row, frame: Frame) -> list[Row]:
-    """Hardware and models, each over its own value in 2016, and who holds what."""
-    found = claim("memory-wall", open_catalog())
-    style.sentence(escape(sentence(found.finding.why[0])))
+def compute_picture(values: Row) -> Picture:
+    """Training compute of published runs with the fit through the largest."""
+    every = all_series()["compute"]
+    best = every.front()
+    names = (_("published runs"), _("larger than all before"))
+    others = [one for one in _records(every, names[0], "FLOP") if one["row"] not in best.rows]
+    rows = [*others, *_records(best, names[1], "FLOP")]
+    rows += _line(best.trend(), best, names[1])
+    return _picture(rows, (_("year"), _("training compute [FLOP]")), names)
+
+
+def memory_wall_picture(values: Row) -> Picture:
+    """Hardware and models, each over its own value in 2016."""
     names = {
         "compute": _("training compute"),
         "params": _("parameters"),
@@ -169,13 +176,16 @@ def _memory_wall(values: Row, frame: Frame) -> list[Row]:
         unit = {"compute": "FLOP", "params": "1"}.get(key, series.unit)
         rows += [one | {"value": one["value"] / base} for one in _records(used, name, unit)]
         rows += [one | {"value": one["value"] / base} for one in _line(trend, used, name)]
-    _chart(
-        rows,
-        (_("year"), _("over the fitted value of 2016")),
-        tuple(names.values()),
-        frame,
-        "memory-wall",
-    )
+    titles = (_("year"), _("over the fitted value of 2016"))
+    return _picture(rows, titles, tuple(names.values()))
+
+
+def _memory_wall(values: Row, frame: Frame) -> list[Row]:
+    """Hardware and models, each over its own value in 2016, and who holds what."""
+    found = claim("memory-wall", open_catalog())
+    style.sentence(escape(sentence(found.finding.why[0])))
+    picture = memory_wall_picture(values)
+    _chart(picture, frame, "memory-wall")
     if not frame.slide:
         st.subheader(_("Devices that merely hold the largest model"), anchor=False)
         draw_table(
@@ -192,7 +202,15 @@ def _memory_wall(values: Row, frame: Frame) -> list[Row]:
             ],
         )
         style.caption(_("16-bit weights alone; the largest model and memory on record until then."))
-    return rows
+    return picture.rows
+
+
+def efficiency_picture(values: Row) -> Picture:
+    """Peak per watt through the years."""
+    series = all_series()["efficiency"]
+    names = (_("accelerators"),)
+    rows = [*_records(series, names[0], "FLOP/s/W"), *_line(series.trend(), series, names[0])]
+    return _picture(rows, (_("year"), _("peak per watt [FLOP/s/W]")), names)
 
 
 def _efficiency(values: Row, frame: Frame) -> list[Row]:
@@ -204,18 +222,28 @@ def _efficiency(values: Row, frame: Frame) -> list[Row]:
     )
     low, mid, high = (localised(digits(years)) for years in trend.doubling_years())
     style.sentence(escape(text.format(low=low, mid=mid, high=high, count=len(series.years))))
-    names = (_("accelerators"),)
-    rows = [*_records(series, names[0], "FLOP/s/W"), *_line(trend, series, names[0])]
-    _chart(rows, (_("year"), _("peak per watt [FLOP/s/W]")), names, frame, "efficiency")
+    picture = efficiency_picture(values)
+    _chart(picture, frame, "efficiency")
     style.caption(_("Dense peak in 16 or 32 bits over the power limit of the device alone."))
     _rows_table(series.front(), "FLOP/s/W", frame)
-    return rows
+    return picture.rows
+
+
+def budget_picture(values: Row) -> Picture:
+    """Compute that a budget bought through the years."""
+    budget = values["budget"]
+    series = all_series()["per dollar"]
+    names = (_("compute for the budget"),)
+    scaled = [one | {"value": one["value"] * budget} for one in _records(series, names[0], "")]
+    rows = [one | {"text": amount(one["value"], "FLOP")} for one in scaled]
+    trend = series.front().trend()
+    rows += [one | {"value": one["value"] * budget} for one in _line(trend, series, names[0])]
+    return _picture(rows, (_("year"), _("compute bought [FLOP]")), names)
 
 
 def _budget(values: Row, frame: Frame) -> list[Row]:
     """What a budget bought."""
     budget = values["budget"]
-    series = all_series()["per dollar"]
     found = bought_by_year(budget, open_catalog())
     last = found[-1]
     text = _("{budget} bought {flop} in {year}: a language model of {params} parameters at best.")
@@ -229,12 +257,8 @@ def _budget(values: Row, frame: Frame) -> list[Row]:
             )
         )
     )
-    names = (_("compute for the budget"),)
-    scaled = [one | {"value": one["value"] * budget} for one in _records(series, names[0], "")]
-    rows = [one | {"text": amount(one["value"], "FLOP")} for one in scaled]
-    trend = series.front().trend()
-    rows += [one | {"value": one["value"] * budget} for one in _line(trend, series, names[0])]
-    _chart(rows, (_("year"), _("compute bought [FLOP]")), names, frame, "budget")
+    picture = budget_picture(values)
+    _chart(picture, frame, "budget")
     style.caption(
         _(
             "Launch prices spread over the device's life, at 30 % of the peak; hosts, electricity "
@@ -255,7 +279,16 @@ def _budget(values: Row, frame: Frame) -> list[Row]:
                 for one in found
             ],
         )
-    return rows
+    return picture.rows
+
+
+def cost_picture(values: Row) -> Picture:
+    """Cost of a fixed model through the years."""
+    flop = open_catalog().preset(values["preset"]).records["training_flop"].value
+    series = cost_by_year(flop, open_catalog())
+    names = (_("cost of the training"),)
+    rows = [*_records(series, names[0], "USD"), *_line(series.trend(), series, names[0])]
+    return _picture(rows, (_("year"), _("cost [USD]")), names)
 
 
 def _cost(values: Row, frame: Frame) -> list[Row]:
@@ -277,9 +310,8 @@ def _cost(values: Row, frame: Frame) -> list[Row]:
             )
         )
     )
-    names = (_("cost of the training"),)
-    rows = [*_records(series, names[0], "USD"), *_line(series.trend(), series, names[0])]
-    _chart(rows, (_("year"), _("cost [USD]")), names, frame, "cost")
+    picture = cost_picture(values)
+    _chart(picture, frame, "cost")
     style.caption(
         _(
             "Launch prices spread over the device's life, at 30 % of the peak; hosts, electricity "
@@ -287,7 +319,16 @@ def _cost(values: Row, frame: Frame) -> list[Row]:
         )
     )
     _rows_table(series, "USD", frame)
-    return rows
+    return picture.rows
+
+
+def quantum_picture(values: Row) -> Picture:
+    """Quantum volume through the years."""
+    names = (_("IBM"), _("best of all makers"))
+    ibm, best = all_series()["ibm"], all_series()["quantum"].front()
+    rows = [*_records(ibm, names[0], "1"), *_records(best, names[1], "1")]
+    rows += [*_line(ibm.trend(), ibm, names[0]), *_line(best.trend(), best, names[1])]
+    return _picture(rows, (_("year"), _("quantum volume")), names)
 
 
 def _quantum(values: Row, frame: Frame) -> list[Row]:
@@ -295,15 +336,12 @@ def _quantum(values: Row, frame: Frame) -> list[Row]:
     found = claim("quantum-volume", open_catalog())
     refusal = found.finding.refusal
     style.sentence(escape(sentence(found.finding.why[0])))
-    names = (_("IBM"), _("best of all makers"))
-    ibm, best = all_series()["ibm"], all_series()["quantum"].front()
-    rows = [*_records(ibm, names[0], "1"), *_records(best, names[1], "1")]
-    rows += [*_line(ibm.trend(), ibm, names[0]), *_line(best.trend(), best, names[1])]
-    _chart(rows, (_("year"), _("quantum volume")), names, frame, "quantum")
+    picture = quantum_picture(values)
+    _chart(picture, frame, "quantum")
     if refusal is not None:
         style.caption(sentence(refusal))
     _rows_table(all_series()["quantum"], "1", frame)
-    return rows
+    return picture.rows
 
 
 def _records(series: Series, name: str, unit: str) -> list[Row]:
@@ -337,17 +375,17 @@ def _line(trend: Growth, series: Series, name: str) -> list[Row]:
     ]
 
 
-def _chart(
-    rows: list[Row], titles: tuple[str, str], names: tuple[str, ...], frame: Frame, view: str
-) -> None:
-    figures.draw(
-        plots.fitted,
-        pd.DataFrame(rows),
-        frame.look,
+def _picture(rows: list[Row], titles: tuple[str, str], names: tuple[str, ...]) -> Picture:
+    return Picture(
+        build=plots.fitted,
+        rows=rows,
         of=(titles, names),
-        key=f"trends_{view}",
         alt=_("{y} through the years: {names}").format(y=titles[1], names=", ".join(names)),
     )
+
+
+def _chart(picture: Picture, frame: Frame, view: str) -> None:
+    figures.draw_picture(picture, frame.look, key=f"trends_{view}")
 
 
 def _rows_table(series: Series, unit: str, frame: Frame) -> None:
@@ -379,6 +417,14 @@ DRAWN: dict[str, Callable[[Row, Frame], list[Row]]] = {
     "budget": _budget,
     "cost": _cost,
     "quantum": _quantum,
+}
+PICTURES: dict[str, Callable[[Row], Picture]] = {
+    "compute": compute_picture,
+    "memory-wall": memory_wall_picture,
+    "efficiency": efficiency_picture,
+    "budget": budget_picture,
+    "cost": cost_picture,
+    "quantum": quantum_picture,
 }
 VIEW_NAMES = {
     "compute": N_("Training compute"),

@@ -1,0 +1,154 @@
+"""Figures of the pages about limits as files: the claims, the brain, scaling and trends.
+
+They show what their pages show as they open; a preset and a device may be given.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from estimator.catalog import Catalog
+from estimator.claims.ledger import claims
+from estimator.scaling.budget import bought
+from estimator.scaling.coefficients import LAWS
+from estimator.scenario.scenario import Scenario
+from estimator.web.brain import page as brain
+from estimator.web.claims.page import factors_picture
+from estimator.web.offline import citation, html
+from estimator.web.offline.export import Wish, picture
+from estimator.web.scaling.page import AXES, curves_picture, imagenet_picture
+from estimator.web.shared import figures
+from estimator.web.shared.figures import Picture
+from estimator.web.shared.language import N_, _
+from estimator.web.trends import page as trends
+
+IMAGENET = "imagenet"
+VIEWS = {
+    "claims": ("factors",),
+    "brain": tuple(brain.SECTIONS),
+    "scaling": (*AXES, IMAGENET),
+    "trends": tuple(trends.PICTURES),
+}
+"""Figure -> what it can show, the usual one first."""
+
+TITLES = {
+    "claims": N_("Recomputed over claimed"),
+    "brain": N_("The brain and the machine"),
+    "scaling": N_("Loss against what it takes"),
+    IMAGENET: N_("Error on ImageNet"),
+}
+SUFFIXES = (".html", ".svg", ".png", ".pdf", ".csv", ".json", ".bib")
+YEARS = 20.0
+"""Childhood beside which a training is put [year]."""
+
+BUDGET_USD = 1e6
+"""What is spent best, where the page opens [USD]."""
+
+HARDWARE_USD = 100e3
+"""What buys devices year by year, where the page of the trends opens [USD]."""
+
+CASES = ("alphago-lee", "dqn-atari", "alphastar", "brain-20w")
+"""Claims whose numbers stand on the page of the brain."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What a figure of the limits may be given: a preset and devices."""
+
+    preset: str = "gpt-3"
+    hardware: str = ""
+    devices: float = 64.0
+    site: str | None = None
+
+
+def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> bytes:
+    """Content of a file of that suffix.
+
+    Raises
+    ------
+    ValueError
+        If the figure has no such view, or no such file can be made of it.
+    """
+    if suffix not in SUFFIXES:
+        raise ValueError(f"{wish.name} has no {suffix} file: use one of {', '.join(SUFFIXES)}")
+    if wish.view and wish.view not in VIEWS[wish.name]:
+        known = ", ".join(VIEWS[wish.name])
+        raise ValueError(f"--view of {wish.name} must be one of {known}, got {wish.view!r}")
+    view = wish.view or VIEWS[wish.name][0]
+    if suffix == ".bib":
+        return citation.bibtex(catalog.data_version, datetime.now(UTC).year).encode()
+    drawn = picture_of(wish.name, view, choices, catalog)
+    if suffix == ".csv":
+        return str(pd.DataFrame(drawn.rows).to_csv(index=False)).encode()
+    title = _title(wish.name, view)
+    if suffix == ".json":
+        told = {"title": title, "rows": drawn.rows, "data_version": catalog.data_version}
+        return json.dumps(told, indent=2).encode()
+    spec = specification(drawn, wish)
+    if suffix != ".html":
+        return picture(suffix, spec, wish)
+    return html.page(
+        spec,
+        (),
+        wish.look,
+        title=title,
+        caption=_("{alt}. Twenty Watts, data {version}.").format(
+            alt=drawn.alt.rstrip("."), version=catalog.data_version
+        ),
+        sources=_sources(wish.name, drawn, catalog),
+    ).encode()
+
+
+def picture_of(name: str, view: str, choices: Choices, catalog: Catalog) -> Picture:
+    """Picture of a page as it opens, with the preset and devices given."""
+    if name == "claims":
+        return factors_picture(claims(catalog))
+    if name == "trends":
+        return trends.PICTURES[view]({"budget": HARDWARE_USD, "preset": choices.preset})
+    if name == "brain":
+        device = catalog.device(choices.hardware or "v100").id
+        return brain.pictures(catalog.preset(choices.preset).id, device, YEARS)[view]
+    if view == IMAGENET:
+        return imagenet_picture()
+    scenario = Scenario(
+        hardware=choices.hardware or "h100-sxm", devices=choices.devices, site=choices.site
+    )
+    return curves_picture(bought(BUDGET_USD, "usd", scenario, catalog, LAWS[0]), view)
+
+
+def specification(drawn: Picture, wish: Wish) -> dict[str, Any]:
+    """Specification of a picture with its data."""
+    spec = figures.specification(drawn.build, wish.look, drawn.of)
+    if drawn.by_row:
+        spec = {**spec, "height": len(drawn.rows) * wish.look.row_px}
+    return {**spec, "data": {"values": drawn.rows}}
+
+
+def _title(name: str, view: str) -> str:
+    if name == "trends":
+        return _(trends.VIEW_NAMES[view])
+    if name == "brain":
+        return f"{_(TITLES[name])}: {_(brain.SECTIONS[view][0])}"
+    return _(TITLES.get(view, TITLES[name]))
+
+
+def _sources(name: str, drawn: Picture, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Text and address of what the picture rests on."""
+    if name == "trends":
+        for row in drawn.rows:
+            if row["label"]:
+                yield f"{row['label']}, {row['year']:.0f}: {row['text']} ({row['row']})", ""
+        return
+    if name == "scaling":
+        used = {record.source for record in catalog.scaling().values()}
+    else:
+        known = catalog.claims()
+        cases = known if name == "claims" else CASES
+        used = {one for case in cases for one in known[case].sources}
+        used |= {fact.source for case in cases for fact in known[case].facts.values()}
+    for source in sorted((catalog.source(one) for one in used), key=lambda one: one.title):
+        yield f"{source.title}, {source.publisher}, {source.date}", source.url or ""
