@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from estimator.cli.calibrate.run import work_of
+from estimator.cli.calibrate.served_options import check_served, load_of
 from estimator.cli.options import catalog_of
 from estimator.cli.output import note, print_json
 
@@ -26,6 +27,7 @@ def import_prometheus(options: argparse.Namespace) -> int:
     from estimator.measure.cluster.prometheus import Prometheus
     from estimator.measure.cluster.prometheus_import import import_run
     from estimator.measure.cluster.prometheus_series import Wanted
+    from estimator.measure.cluster.vllm_series import import_server
 
     if options.window_start is None or options.window_end is None:
         raise ValueError("say when the run began and ended: --start and --end")
@@ -33,20 +35,39 @@ def import_prometheus(options: argparse.Namespace) -> int:
         start_s=time_of("start", options.window_start),
         end_s=time_of("end", options.window_end),
         hosts=tuple(one.strip() for one in (options.hosts or "").split(",") if one.strip()),
-        selector=(options.selector or "").strip().removeprefix("{").removesuffix("}").strip(", "),
+        selector=_matchers(options.selector),
         label=options.label,
-        work=work_of(options),
+        work={} if options.task == "serving" else work_of(options),
         kepler_measures=options.kepler_measures,
     )
     server = Prometheus.at(options.prometheus)
     progress = _Progress(quiet=options.quiet or options.json)
+    catalog = catalog_of(options)
+    stated = load_of(options) if options.task == "serving" else {}
     try:
-        imported = import_run(server, wanted, catalog_of(options), progress)
+        if options.task == "serving":
+            imported = import_server(
+                server,
+                wanted,
+                catalog,
+                selector=_matchers(options.server_selector),
+                stated=stated,
+                progress=progress,
+            )
+        else:
+            imported = import_run(server, wanted, catalog, progress)
     finally:
         progress.clear()
     for number, node in enumerate(imported.nodes):
         note(f"node{number} is {node}", quiet=options.quiet)
+    if imported.run.served:
+        check_served(imported.run, catalog)
     return _store(imported.run, options)
+
+
+def _matchers(text: str | None) -> str:
+    """Matchers of a selector, with or without braces."""
+    return (text or "").strip().removeprefix("{").removesuffix("}").strip(", ")
 
 
 def import_slurm(options: argparse.Namespace) -> int:

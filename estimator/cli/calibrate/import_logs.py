@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.cluster import time_of
 from estimator.cli.calibrate.run import work_of
-from estimator.cli.calibrate.served_options import SERVED, load_of
+from estimator.cli.calibrate.served_options import SERVED, check_served, load_of
 from estimator.cli.options import catalog_of
 from estimator.cli.output import note, print_json
 
 if TYPE_CHECKING:
-    from estimator.catalog import Catalog
     from estimator.measure.logs.log_file import LogFile
     from estimator.measure.logs.logged_run import LoggedRun, Unlogged
     from estimator.runs.record import MeasuredRun
@@ -67,21 +66,8 @@ def import_log(options: argparse.Namespace) -> int:
     runs = [measured_run(log, one, added, catalog) for one in found]
     for run in runs:
         if run.served:
-            _check(run, catalog)
+            check_served(run, catalog)
     return _store(runs, options)
-
-
-def _check(run: "MeasuredRun", catalog: "Catalog") -> None:
-    """Refuse a served load of which no answer can come."""
-    from estimator.core.messages import render
-    from estimator.core.notice import Refusal
-    from estimator.serving.measured_loads import check_loads
-    from estimator.serving.question import option_of
-
-    try:
-        check_loads(run, catalog)
-    except Refusal as refusal:
-        raise ValueError(render(refusal.notice, option_of)) from refusal
 
 
 def _refuse_served(options: argparse.Namespace) -> None:

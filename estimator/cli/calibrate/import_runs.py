@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.cluster import import_prometheus, import_slurm
 from estimator.cli.calibrate.import_logs import FORMATS, add_log_options, import_log
-from estimator.cli.calibrate.run import WORK
+from estimator.cli.calibrate.run import OF_SERVING, WORK
 from estimator.cli.calibrate.served_options import SERVED, add_served_options
 from estimator.cli.options import add_fields, add_profiles, catalog_of
 from estimator.cli.output import note, print_json
@@ -45,6 +45,7 @@ DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION) with their load, heat and clock; of the no
 ipmi_exporter, node_exporter (ACPI, RAPL) or Kepler. Samples are read as they were scraped, so that
 a gap is seen as a gap. Times without a zone are UTC. A bearer token, or user:password, is taken
 from the environment variable TWENTY_WATTS_PROMETHEUS_TOKEN.
+With --task serving the load of a vLLM server is read, too: tokens, requests, latencies.
 From Slurm: how long a job ran on what, and its energy, which is that of whole nodes: the job's only
 if it had them for itself.
 With what the run did said (--params, --flop and so on), it teaches the utilization, too; without,
@@ -75,7 +76,8 @@ GOES_WITH = {
     "step_work": ("log",),
     "step_time_column": ("log",),
     "this_host": ("log",),
-    **{f"served_{name}": ("log",) for name in SERVED},
+    **{f"served_{name}": ("log", "prometheus") for name in SERVED},
+    "server_selector": ("prometheus",),
 }
 """Option -> the sources of which it says something."""
 
@@ -129,6 +131,17 @@ def _add_prometheus(group: Any) -> None:
         "--selector", metavar="LABELS", help="labels of its boards, e.g. 'hpc_job=\"4711\"'"
     )
     group.add_argument(
+        "--task",
+        choices=("training", "serving"),
+        default="training",
+        help="serving: a vLLM server and the power of its boards (default: training)",
+    )
+    group.add_argument(
+        "--server-selector",
+        metavar="LABELS",
+        help="labels of the vLLM server, e.g. 'model_name=\"Qwen/Qwen3-14B\"'",
+    )
+    group.add_argument(
         "--kepler-measures",
         action="store_true",
         help="Kepler reads counters on these nodes: else its figures count as modelled",
@@ -166,7 +179,10 @@ def run(options: argparse.Namespace) -> int:
         source = "log"
     _refuse_idle_options(options, source)
     if source == "prometheus":
+        _refuse_other_task(options)
         return import_prometheus(options)
+    if options.task == "serving":
+        raise ValueError("--task serving goes with --prometheus only; a log says its task itself")
     if source == "slurm":
         return import_slurm(options)
     return _import_file(options) if source == "file" else import_log(options)
@@ -190,6 +206,17 @@ def _refuse_idle_options(options: argparse.Namespace, source: str) -> None:
         for name in (*WORK, "label"):
             if getattr(options, name) is not None:
                 raise ValueError(f"{_flag(name)} cannot be combined with a file")
+
+
+def _refuse_other_task(options: argparse.Namespace) -> None:
+    """Refuse what says nothing of the task that Prometheus is asked about."""
+    serving = options.task == "serving"
+    for name in ("server_selector", *(f"served_{one}" for one in SERVED)):
+        if not serving and getattr(options, name) is not None:
+            raise ValueError(f"{_flag(name)} goes with --task serving only")
+    for name in WORK:
+        if serving and name not in OF_SERVING and getattr(options, name) is not None:
+            raise ValueError(f"{_flag(name)} goes with --task training only")
 
 
 def _flag(name: str) -> str:

@@ -1,7 +1,11 @@
 """Options that say of a measured load what the result of its benchmark leaves out."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from estimator.catalog import Catalog
+    from estimator.runs.record import MeasuredRun
 
 SERVED = {
     "kv_precision": ("NAME", "format of the cache"),
@@ -46,3 +50,16 @@ def load_of(options: argparse.Namespace) -> dict[str, Any]:
             check_number(name, value)
             stated[name] = value
     return {name: value for name, value in stated.items() if value not in (None, "")}
+
+
+def check_served(run: "MeasuredRun", catalog: "Catalog") -> None:
+    """Refuse a served load of which no answer can come."""
+    from estimator.core.messages import render
+    from estimator.core.notice import Refusal
+    from estimator.serving.measured_loads import check_loads
+    from estimator.serving.question import option_of
+
+    try:
+        check_loads(run, catalog)
+    except Refusal as refusal:
+        raise ValueError(render(refusal.notice, option_of)) from refusal

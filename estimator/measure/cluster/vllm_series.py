@@ -1,0 +1,244 @@
+"""What do the series of a vLLM server tell of the load that it served in a window?
+
+Names are those of vLLM's page "Metrics" (docs.vllm.ai, 2025). Counters add up over the engines; the
+median of a latency follows from its histogram where the buckets around it are narrow enough. Power
+is that of the boards, by DCGM, as for training.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from estimator.catalog import Catalog
+from estimator.measure.attribution import IN_USE
+from estimator.measure.cluster import nodes as fleet
+from estimator.measure.cluster.prometheus import Labels, Prometheus, Series
+from estimator.measure.cluster.prometheus_import import Imported, import_run
+from estimator.measure.cluster.prometheus_series import MARGIN_S, Progress, Wanted
+from estimator.measure.cluster.series import inside
+from estimator.runs.energy import COVERED_ENOUGH
+from estimator.runs.meter import MeterError
+from estimator.runs.record import MeasuredDevice, MeasuredRun, ServedLoad, Trust
+
+WRITTEN, READ = "vllm:generation_tokens_total", "vllm:prompt_tokens_total"
+DONE = "vllm:request_success_total"
+RUNNING, WAITING = "vllm:num_requests_running", "vllm:num_requests_waiting"
+FIRST = ("vllm:time_to_first_token_seconds_bucket",)
+BETWEEN = (
+    "vllm:inter_token_latency_seconds_bucket",
+    "vllm:time_per_output_token_seconds_bucket",
+)
+"""Histograms of latencies, the newer name first."""
+
+MOST_IDLE = 0.1
+"""A server that is idle for more of the window shows no steady state [1]."""
+
+MOST_WAITING = 0.05
+"""With more requests waiting, over those running, the time to the first token holds a queue [1]."""
+
+WIDEST_BUCKET = 1.6
+"""Bounds of the bucket that holds a median differ by this factor at most [1]."""
+
+
+def import_server(
+    server: Prometheus,
+    wanted: Wanted,
+    catalog: Catalog,
+    *,
+    selector: str = "",
+    stated: Mapping[str, Any],
+    progress: Progress = lambda _share, _what: None,
+) -> Imported:
+    """Read the load of a vLLM server, and the power of its boards.
+
+    Parameters
+    ----------
+    server, wanted, catalog, progress
+        As for `import_run`; what the run did is the load.
+    selector : str
+        Matchers on the series of the server; empty: there is but one.
+    stated : mapping
+        Fields of `ServedLoad` that the user states.
+
+    Raises
+    ------
+    MeterError
+        If the server does not answer, has no such series, or served no steady load.
+    """
+    found = _Server(server=server, wanted=wanted, selector=selector)
+    load = found.load()
+    imported = import_run(server, wanted, catalog, progress)
+    run = imported.run
+    busy = {one.component: one.busy for one in run.conditions if one.busy is not None}
+    used = [one for one in run.devices if busy.get(one.key, 1.0) >= IN_USE]
+    if not used or any(one.shares_board for one in used):
+        raise MeterError("no whole board was at work: choose the boards with --selector")
+    whole = replace(load, component=used[0].key, devices=len(used), **stated)
+    if not whole.precision:
+        raise MeterError("the server does not say the format of its weights: set --precision")
+    whole = _with_power(whole, run, used)
+    served = replace(
+        run,
+        id=f"{run.id}-{fleet.digest(whole.model, selector)[:4]}",
+        served=(whole,),
+        notes=(*run.notes, *found.notes),
+    )
+    return replace(imported, run=served)
+
+
+def _with_power(load: ServedLoad, run: MeasuredRun, used: Sequence[MeasuredDevice]) -> ServedLoad:
+    """A load with the power of its boards, if that of each was measured."""
+    keys = {one.key for one in used}
+    sound = [
+        one
+        for one in run.energy
+        if one.component in keys and one.trust != "modelled" and one.coverage >= COVERED_ENOUGH
+    ]
+    if len(sound) < len(keys):
+        return load
+    power_w = sum(one.mean_w for one in sound)
+    trust: Trust = "counter" if all(one.trust == "counter" for one in sound) else "sampled"
+    measured = {
+        **load.measured,
+        "device_power_w": power_w,
+        "device_energy_per_output_token_j": power_w / load.measured["output_tokens_per_s"],
+    }
+    return replace(load, measured=measured, trust=trust)
+
+
+@dataclass(kw_only=True)
+class _Server:
+    """Series of one vLLM server in a window."""
+
+    server: Prometheus
+    wanted: Wanted
+    selector: str
+    notes: list[str] = field(default_factory=list)
+
+    def load(self) -> ServedLoad:
+        """The load, without the devices."""
+        window_s = self.wanted.window.length_s
+        written = self._read(WRITTEN)
+        tokens = sum(map(gained, written.values()))
+        if not tokens > 0:
+            raise MeterError(
+                f"{self.server.address} has no {WRITTEN} that grows in the window: is the vLLM "
+                "server scraped, and --server-selector right?"
+            )
+        self._refuse_gaps(written)
+        names = sorted({dict(one).get("model_name", "") for one in written})
+        if len(names) > 1:
+            some = ", ".join(names)[:200]
+            raise MeterError(f"several models were served: {some}; choose with --server-selector")
+        running = self._mean(RUNNING)
+        self._refuse_idle(running)
+        done = sum(map(gained, self._read(DONE).values()))
+        read = sum(map(gained, self._read(READ).values()))
+        measured = {"output_tokens_per_s": tokens / window_s}
+        latency = self._median(BETWEEN)
+        first = self._median(FIRST)
+        waiting = self._mean(WAITING)
+        if first is not None and running and (waiting or 0.0) > MOST_WAITING * running:
+            self.notes.append("requests waited: the time to the first token is left out")
+            first = None
+        measured |= {} if latency is None else {"inter_token_s": latency}
+        measured |= {} if first is None else {"time_to_first_token_s": first}
+        return ServedLoad(
+            component="",
+            model=" ".join(names[0].split())[:200],
+            program="vllm",
+            concurrency=running,
+            input_tokens=read / done if done and read else None,
+            output_tokens=tokens / done if done else None,
+            requests=done or None,
+            measured=measured,
+        )
+
+    def _read(self, name: str) -> dict[Labels, Series]:
+        """Samples of a metric in the window, and values at its edges."""
+        window = self.wanted.window
+        wider = replace(window, start_s=window.start_s - MARGIN_S, end_s=window.end_s + MARGIN_S)
+        found = self.server.raw(name, self.selector, wider)
+        return {labels: inside(one, window) for labels, one in found.items()}
+
+    def _mean(self, name: str) -> float | None:
+        """Mean over time of a gauge, summed over the engines; None without samples."""
+        means = [float(np.mean(one.value)) for one in self._read(name).values() if len(one.value)]
+        return sum(means) if means else None
+
+    def _refuse_gaps(self, read: Mapping[Labels, Series]) -> None:
+        """Refuse series that cover too little of the window."""
+        spans = [one.time_s[-1] - one.time_s[0] for one in read.values() if len(one.time_s) > 1]
+        covered = max(spans, default=0.0) / self.wanted.window.length_s
+        if covered < COVERED_ENOUGH:
+            raise MeterError(
+                f"the server's series cover {100 * covered:.0f} % of the window: choose one in "
+                "which it ran"
+            )
+
+    def _refuse_idle(self, running: float | None) -> None:
+        """Refuse a window in which the server was idle now and then."""
+        samples = [one.value for one in self._read(RUNNING).values() if len(one.value)]
+        if running is None or not samples:
+            self.notes.append(f"no series of {RUNNING}: the concurrency is unknown")
+            return
+        idle = float(np.mean([np.mean(one == 0) for one in samples]))
+        if idle > MOST_IDLE:
+            raise MeterError(
+                f"the server was idle in {100 * idle:.0f} % of the samples: choose a window in "
+                "which it served all the time"
+            )
+
+    def _median(self, names: Sequence[str]) -> float | None:
+        """Median of the first histogram that there is [s]."""
+        for name in names:
+            read = self._read(name)
+            if not read:
+                continue
+            counts: dict[float, float] = {}
+            for labels, series in read.items():
+                bound = float(dict(labels).get("le", "nan"))
+                counts[bound] = counts.get(bound, 0.0) + gained(series)
+            found = median_of(counts)
+            if found is None:
+                what = name.removeprefix("vllm:").removesuffix("_seconds_bucket")
+                self.notes.append(f"the histogram {what} is too coarse for its median")
+            return found
+        return None
+
+
+def gained(series: Series) -> float:
+    """What a counter gained, across restarts.
+
+    >>> gained(Series(time_s=np.arange(4.0), value=np.array([5.0, 9.0, 1.0, 3.0])))
+    7.0
+    """
+    return float(sum(_gains(series.value.tolist())))
+
+
+def _gains(values: Sequence[float]) -> Iterator[float]:
+    for before, after in pairwise(values):
+        yield after - before if after >= before else after
+
+
+def median_of(counts: Mapping[float, float]) -> float | None:
+    """Median by cumulative counts of upper bounds; None where its bucket is wide.
+
+    >>> median_of({0.05: 20.0, 0.075: 80.0, float("inf"): 100.0})
+    0.0625
+    >>> median_of({0.01: 20.0, 0.025: 80.0, float("inf"): 100.0}) is None
+    True
+    """
+    bounds = sorted(bound for bound in counts if not np.isnan(bound))
+    if not bounds or not counts[bounds[-1]] > 0:
+        return None
+    half = 0.5 * counts[bounds[-1]]
+    at = next(place for place, bound in enumerate(bounds) if counts[bound] >= half)
+    upper, lower = bounds[at], bounds[at - 1] if at else 0.0
+    if not (np.isfinite(upper) and lower > 0 and upper / lower <= WIDEST_BUCKET):
+        return None
+    below, through = counts[bounds[at - 1]], counts[upper]
+    return float(lower + (upper - lower) * (half - below) / (through - below))
