@@ -92,14 +92,17 @@ class Known:
     def power_of(self, device: Device) -> tuple[list[PowerObservation], Evidence]:
         """Power observations of a device, and the evidence from them."""
         if device.id not in self._power:
-            told = power_observations(
+            observations = power_observations(
                 self.measured,
                 device,
                 self.of(device)[0],
                 lambda busy: _expected_w(busy, device, self.catalog),
             )
             components = power_components(self.catalog)
-            self._power[device.id] = told, power_evidence_of(told, device, components)
+            self._power[device.id] = (
+                observations,
+                power_evidence_of(observations, device, components),
+            )
         return self._power[device.id]
 
 

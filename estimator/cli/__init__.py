@@ -26,7 +26,7 @@ from estimator.cli import (
     sweep,
     validate,
 )
-from estimator.cli.output import told
+from estimator.cli.output import error_text
 from estimator.cli.parser import CommandParser
 from estimator.runs.meter import MeterError
 
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MeterError as error:
         return _complain(str(error))
     except ValueError as error:
-        return _complain(told(error))
+        return _complain(error_text(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

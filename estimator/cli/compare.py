@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli import serve_cost
 from estimator.cli.options import add_output, add_scenario, catalog_of, scenario_of
-from estimator.cli.output import note, print_csv, print_json, print_table, told
+from estimator.cli.output import error_text, note, print_csv, print_json, print_table
 from estimator.scenario.scenario import Scenario, option_of, read_number
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
     limits = _limits(options)
     found_all = answer_scenarios(scenarios, catalog)
     answers: list[tuple[Scenario, Answer | str]] = [
-        (scenario, told(found) if isinstance(found, ValueError) else found)
+        (scenario, error_text(found) if isinstance(found, ValueError) else found)
         for scenario, found in zip(scenarios, found_all, strict=True)
     ]
     refused = [reason for _, reason in answers if isinstance(reason, str)]

@@ -64,9 +64,9 @@ def _print_for_people(answer: "Answer") -> None:
         print_line(report.schedule_line(answer, answer.plan))
     shares = report.spread(answer)
     if shares:
-        told = ", ".join(
+        summary = ", ".join(
             f"{name} {share * 100:.0f} %" for name, share in shares.items() if share >= 0.005
         )
         what = "energy" if "energy_kwh" in answer.estimate else "time"
-        print_line(f"What makes the {what} uncertain: {told}")
+        print_line(f"What makes the {what} uncertain: {summary}")
     print_line(f"The same in the app: twenty-watts app --open '{answer.link}'")

@@ -131,10 +131,10 @@ def _question(options: argparse.Namespace) -> "Question":
 def _print_for_people(answer: "MemoryAnswer", level: float) -> None:
     from estimator.cli.memory_table import memory_rows, verdict
 
-    told = "serving" if answer.question.inference else "training"
+    task = "serving" if answer.question.inference else "training"
     count = answer.plan.devices
     where = "on one device" if count == 1 else f"on each of {count:,.0f} devices"
-    print_line(f"{answer.network.name}, {told}, {where}")
+    print_line(f"{answer.network.name}, {task}, {where}")
     header = ("", "median", f"{level * 100:g} % interval", "share")
     print_table(header, memory_rows(answer, level))
     print_line(verdict(answer, level))

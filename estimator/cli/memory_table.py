@@ -28,7 +28,7 @@ LABELS = {
 def memory_json(answer: MemoryAnswer, level: float) -> dict[str, Any]:
     """Inputs, bytes per device by component, and whether they fit; keys end in their units."""
     said = {name: value for name, value in asdict(answer.question).items() if value is not None}
-    told: dict[str, Any] = {
+    answer_json: dict[str, Any] = {
         "inputs": {
             **said,
             "params": answer.network.params,
@@ -44,11 +44,11 @@ def memory_json(answer: MemoryAnswer, level: float) -> dict[str, Any]:
         "results": {name: bounds(value, level) for name, value in _parts(answer)},
     }
     if answer.device is not None and answer.capacity_bytes is not None:
-        told["inputs"]["hardware"] = answer.device.id
-        told["memory_bytes"] = answer.capacity_bytes
-        told["fits"] = answer.fits
-        told["least_devices"] = answer.least_devices
-    return told | {"verdict": verdict(answer, level), "warnings": list(answer.warnings)}
+        answer_json["inputs"]["hardware"] = answer.device.id
+        answer_json["memory_bytes"] = answer.capacity_bytes
+        answer_json["fits"] = answer.fits
+        answer_json["least_devices"] = answer.least_devices
+    return answer_json | {"verdict": verdict(answer, level), "warnings": list(answer.warnings)}
 
 
 def memory_csv(answer: MemoryAnswer, level: float) -> list[dict[str, Any]]:
@@ -72,9 +72,9 @@ def memory_rows(answer: MemoryAnswer, level: float) -> Iterator[tuple[str, str, 
         found = bounds(value, level)
         if found["mid"] > 0:
             low, high = human(found["low"], "B"), human(found["high"], "B")
-            told = "exact" if found["low"] == found["high"] else f"{low} to {high}"
+            answer_json = "exact" if found["low"] == found["high"] else f"{low} to {high}"
             share = f"{100 * found['mid'] / whole:.1f} %"
-            yield LABELS[name], human(found["mid"], "B"), told, share
+            yield LABELS[name], human(found["mid"], "B"), answer_json, share
 
 
 def verdict(answer: MemoryAnswer, level: float) -> str:

@@ -54,7 +54,7 @@ def note(text: str, *, quiet: bool = False) -> None:
         sys.stderr.write(f"note: {text}\n")
 
 
-def told(error: ValueError) -> str:
+def error_text(error: ValueError) -> str:
     """Say an error in the words of the command line."""
     from estimator.core.messages import reason, render
     from estimator.scenario.scenario import option_of

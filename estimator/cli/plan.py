@@ -161,7 +161,7 @@ def _as_json(answer: "PlanAnswer", level: float) -> dict[str, Any]:
     """The whole answer."""
     from estimator.scenario.scenario import link
 
-    def told(plan: "Plan") -> dict[str, Any]:
+    def as_json(plan: "Plan") -> dict[str, Any]:
         return {
             "inputs": plan.scenario.said(),
             "probability": plan.probability,
@@ -179,8 +179,8 @@ def _as_json(answer: "PlanAnswer", level: float) -> dict[str, Any]:
         for name, gain in answer.gains.items()
     }
     return {
-        "plans": [told(plan) for plan in answer.plans],
-        "nearest": told(answer.nearest) if answer.nearest else None,
+        "plans": [as_json(plan) for plan in answer.plans],
+        "nearest": as_json(answer.nearest) if answer.nearest else None,
         "relaxing_by_a_tenth": gains,
         "designs": answer.designs,
         "too_large": answer.too_large,

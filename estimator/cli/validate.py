@@ -80,12 +80,12 @@ def run(options: argparse.Namespace) -> int:
     catalog = catalog_of(options)
     report = validation_report(catalog)
     if options.json:
-        energy = {name: asdict(told) for name, told in _energy(catalog).items()}
+        energy = {name: asdict(shown) for name, shown in _energy(catalog).items()}
         given = {"energy_given_hours": energy, **_money_as_json(catalog)}
         before = {"earlier_model": earlier_scores(catalog)}
         whole = whole_chain_scores(catalog, report)
-        before["hours_predicted"] = {name: asdict(told) for name, told in whole.items()}
-        before["steady_rate"] = {name: asdict(told) for name, told in _steady(catalog).items()}
+        before["hours_predicted"] = {name: asdict(shown) for name, shown in whole.items()}
+        before["steady_rate"] = {name: asdict(shown) for name, shown in _steady(catalog).items()}
         print_json({**report.as_json(with_runs=options.runs), **before, **given})
     elif options.csv:
         print_csv(report.run_rows() if options.runs else report.group_rows())
@@ -221,17 +221,17 @@ def _money(catalog: "Catalog") -> "dict[str, Judgement]":
 
 def _money_as_json(catalog: "Catalog") -> dict[str, Any]:
     return {
-        f"{name}_given_hours": {"score": asdict(told.score), "left_out": told.left_out}
-        for name, told in _money(catalog).items()
+        f"{name}_given_hours": {"score": asdict(shown.score), "left_out": shown.left_out}
+        for name, shown in _money(catalog).items()
     }
 
 
 def _print_money(catalog: "Catalog") -> None:
     judged = _money(catalog)
-    scores = {MONEY[name]: told.score for name, told in judged.items()}
+    scores = {MONEY[name]: shown.score for name, shown in judged.items()}
     _print_scores("Cost and CO2e of runs, their hours given:", scores)
-    for name, told in judged.items():
-        for reason, count in told.left_out.items():
+    for name, shown in judged.items():
+        for reason, count in shown.left_out.items():
             print_line(f"left out of {MONEY[name]}: {rows_text(count)}, {reason}")
 
 
@@ -242,14 +242,14 @@ def _print_scores(title: str, scores: "dict[str, Score]") -> None:
     rows = [
         (
             name,
-            str(told.count),
-            str(told.families),
-            in_percent(told.median_error),
-            in_percent(told.family_median_error),
-            in_times(told.bias),
-            in_percent(told.coverage),
+            str(shown.count),
+            str(shown.families),
+            in_percent(shown.median_error),
+            in_percent(shown.family_median_error),
+            in_times(shown.bias),
+            in_percent(shown.coverage),
         )
-        for name, told in scores.items()
+        for name, shown in scores.items()
     ]
     print_table(header, rows)
 

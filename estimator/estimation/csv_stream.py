@@ -210,14 +210,14 @@ def _no_search_for_cycles() -> Iterator[None]:
 
 
 def _rows(
-    records: Iterator[tuple[str, list[str]]], header: Sequence[str], told: Sequence[str]
+    records: Iterator[tuple[str, list[str]]], header: Sequence[str], read: Sequence[str]
 ) -> Iterator[tuple[str, tuple[str, ...], str]]:
     """Every row as it is written back, its cells that are read, and why it is refused, if it is.
 
     The other cells are let go at once: a block of them would not fit the cache.
     """
-    width, blank = len(header), ("",) * len(told)
-    places = [header.index(name) for name in told]
+    width, blank = len(header), ("",) * len(read)
+    places = [header.index(name) for name in read]
     pick = itemgetter(*places) if len(places) > 1 else lambda cells: (cells[places[0]],)
     for text, cells in records:
         if len(cells) != width:

@@ -47,11 +47,11 @@ def note_absent(asked: Questions, rows: Places, result: Estimate) -> None:
     if "utilization" in result and asked.timed[rows[0]]:
         share = np.broadcast_to(result["utilization"].mid, rows.shape)
         high = share > 1
-        told = [
+        bundles = [
             (Notice("impossible_rate", "device_hours", {"share": one}),)
             for one in share[high].tolist()
         ]
-        asked.notices.each(rows[high], told)
+        asked.notices.each(rows[high], bundles)
 
 
 def say_by(
@@ -87,25 +87,25 @@ def say_of_measured(asked: Questions, rows: Places, corrected: Corrected, asks: 
     say_of_sizes(asked, rows[corrected.measured & asks])
     high = corrected.measured & asks & (corrected.reached > MOST_MEASURED)
     reached = corrected.reached[high].tolist()
-    told = [
+    bundles = [
         (above_peak(asked.device(row).device, share),)
         for row, share in zip(rows[high].tolist(), reached, strict=True)
     ]
-    asked.notices.each(rows[high], told)
+    asked.notices.each(rows[high], bundles)
 
 
 def say_of_sizes(asked: Questions, rows: Places) -> None:
     """Say what it would buy to give the size of a step, where that is not given."""
     unknown = rows[np.isnan(asked.step_flop[rows])]
     found: dict[tuple[int, str], tuple[Notice, ...]] = {}
-    told = []
+    bundles = []
     for row in unknown.tolist():
         at, group = int(asked.named_at[row]), asked.work.kinds[row].group
         if (at, group) not in found:
             named, known = asked.named[at], asked.resolver.measured
             found[at, group] = size_notices(known, named.device, named.precision, group)
-        told.append(found[at, group])
-    asked.notices.each(unknown, told)
+        bundles.append(found[at, group])
+    asked.notices.each(unknown, bundles)
 
 
 def say_what_has_no_effect(asked: Questions) -> None:

@@ -32,11 +32,11 @@ def under_limit(
     after, reached = capped(hardware, before, limit_w, exponent, slows=not timed)
     binds = np.atleast_1d(after.load.mid != hardware.load.mid)
     columns = (binds, limit_w, before.mid, reached.mid)
-    told = [
-        _told(*(float(value) for value in row))
+    notices = [
+        _limit_notices(*(float(value) for value in row))
         for row in zip(*_of_one_length(columns), strict=True)
     ]
-    return after, None if utilization is None else reached, told
+    return after, None if utilization is None else reached, notices
 
 
 def limit_error(limit_w: float, hardware: Hardware) -> Notice | None:
@@ -52,7 +52,7 @@ def limit_error(limit_w: float, hardware: Hardware) -> Notice | None:
     return None
 
 
-def _told(binds: float, limit_w: float, before: float, after: float) -> tuple[Notice, ...]:
+def _limit_notices(binds: float, limit_w: float, before: float, after: float) -> tuple[Notice, ...]:
     """What a limit does to one run."""
     if not binds:
         return (Notice("power_limit_idle", "power_cap", {"limit": digits(limit_w)}),)

@@ -94,12 +94,12 @@ def as_schedule(answer: Answer, plan: Schedule) -> dict[str, float]:
 
 def schedule_line(answer: Answer, plan: Schedule) -> str:
     """What another start would save, in a sentence."""
-    told = as_schedule(answer, plan)
+    timing = as_schedule(answer, plan)
     if plan.saving_share < LEAST_SAVING:
-        return f"Starting at hour {told['start']:g} is as good for the CO2e as any other hour."
-    amount = f", {human_mass(told['saving_kg'])}" if "saving_kg" in told else ""
+        return f"Starting at hour {timing['start']:g} is as good for the CO2e as any other hour."
+    amount = f", {human_mass(timing['saving_kg'])}" if "saving_kg" in timing else ""
     return (
-        f"Starting at hour {told['best_start']:g} instead of {told['start']:g} would save "
+        f"Starting at hour {timing['best_start']:g} instead of {timing['start']:g} would save "
         f"{plan.saving_share * 100:.2g} % of the CO2e of the electricity{amount}."
     )
 

@@ -213,7 +213,7 @@ class _Answers:
         like = [likes.setdefault(named.like, len(likes)) for named in asked.named]
         bought = [named.hardware.price_usd is not None for named in asked.named]
         key = np.array(like)[asked.named_at[rows]]
-        for told in (
+        for specified in (
             asked.timed,
             ~np.isnan(asked.flop),
             ~np.isnan(self.asked.given_utilization),
@@ -226,7 +226,7 @@ class _Answers:
             asked.wue_known,
             self.asked.ignore,
         ):
-            key = 2 * key + told[rows]
+            key = 2 * key + specified[rows]
         for one in np.unique(key):
             yield rows[key == one]
 
@@ -333,10 +333,10 @@ class _Answers:
         if np.isnan(limit[0]):
             return hardware, utilization
         exponent = uncertain_record(self.catalog.prior(EXPONENT), "power cap")
-        hardware, utilization, told = under_limit(
+        hardware, utilization, specified = under_limit(
             squeezed(limit), workload, hardware, utilization, exponent
         )
-        self.notices.each(rows, told)
+        self.notices.each(rows, specified)
         return hardware, utilization
 
     def _site(self, rows: Places) -> Site:

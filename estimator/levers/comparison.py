@@ -179,10 +179,10 @@ def evidence(lever_id: str, setting: float, catalog: Catalog) -> Evidence:
         if one.quality and _near(one, lever_id, setting)
     )
     alike = [one for one in near if one.is_accuracy]
-    told = alike or [one for one in near if not one.higher_is_better]
+    listed = alike or [one for one in near if not one.higher_is_better]
     lost = None
-    if told:
-        lost = spread([one.lost_share() for one in told], [one.source for one in told])
+    if listed:
+        lost = spread([one.lost_share() for one in listed], [one.source for one in listed])
     return Evidence(
         lever=lever_id, lost=lost, of="accuracy" if alike else "perplexity", results=near
     )

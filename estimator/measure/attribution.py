@@ -41,7 +41,7 @@ def used_devices(run: MeasuredRun) -> list[str]:
 
 
 def placed(
-    told: Reported,
+    reported: Reported,
     run: MeasuredRun,
     meters: Sequence[Meter] = (),
     samples: Mapping[str, Sequence[Sample]] | None = None,
@@ -50,7 +50,7 @@ def placed(
 
     Parameters
     ----------
-    told : Reported
+    reported : Reported
     run : MeasuredRun
         With devices and conditions.
     meters : sequence of Meter
@@ -64,15 +64,15 @@ def placed(
     list of str
         Why not.
     """
-    component = told.timing.component
+    component = reported.timing.component
     used = [component] if component else used_devices(run)
     if not used:
         return None, [UNKNOWN]
     if any(one.key in used and one.shares_board for one in run.devices):
         return None, [PARTS]
-    devices = told.devices or _devices(told, used)
-    timing = replace(told.timing, component=used[0], devices=devices, power_w=None, trust=None)
-    window = (told.began_s, told.ended_s)
+    devices = reported.devices or _devices(reported, used)
+    timing = replace(reported.timing, component=used[0], devices=devices, power_w=None, trust=None)
+    window = (reported.began_s, reported.ended_s)
     powers = [
         mean_power_w(meter, (samples or {}).get(meter.component, ()), [window])
         for meter in meters
@@ -86,11 +86,11 @@ def placed(
     return replace(timing, power_w=mean_w, trust="counter" if counted else "sampled"), []
 
 
-def _devices(told: Reported, used: Sequence[str]) -> int:
+def _devices(reported: Reported, used: Sequence[str]) -> int:
     """How many devices shared the work: a processor counts once for all its ranks."""
     if used == ["cpu"]:
-        return told.machines
-    return told.ranks if told.ranks > 1 else len(used)
+        return reported.machines
+    return reported.ranks if reported.ranks > 1 else len(used)
 
 
 def mean_power_w(
@@ -103,11 +103,15 @@ def mean_power_w(
         inside = [one for one in samples if begin <= one.time_s <= end]
         if not inside or end <= begin:
             continue
-        told = summarise(
+        reported = summarise(
             meter.component, meter.name, meter.trust, inside, duration_s=end - begin
         ).energy
-        if told is not None:
-            energy_j, time_s, trust = energy_j + told.energy_j, time_s + told.duration_s, told.trust
+        if reported is not None:
+            energy_j, time_s, trust = (
+                energy_j + reported.energy_j,
+                time_s + reported.duration_s,
+                reported.trust,
+            )
     return (energy_j / time_s, trust) if time_s > 0 else None
 
 

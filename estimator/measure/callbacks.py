@@ -19,7 +19,7 @@ def trainer_callback(session: Session) -> Any:
     class Steps(transformers.TrainerCallback):  # type: ignore[misc]
         """Says that a step has ended."""
 
-        def on_step_end(self, *told: Any, **more: Any) -> None:
+        def on_step_end(self, *arguments: Any, **more: Any) -> None:
             session.step()
 
     return Steps()
@@ -45,10 +45,10 @@ def lightning_callback(session: Session) -> Any:
         def __init__(self) -> None:
             self.seen = 0
 
-        def on_train_start(self, trainer: Any, *told: Any) -> None:
+        def on_train_start(self, trainer: Any, *arguments: Any) -> None:
             self.seen = trainer.global_step
 
-        def on_train_batch_end(self, trainer: Any, *told: Any) -> None:
+        def on_train_batch_end(self, trainer: Any, *arguments: Any) -> None:
             if trainer.global_step != self.seen:
                 self.seen = trainer.global_step
                 session.step()

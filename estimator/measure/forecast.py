@@ -1,6 +1,6 @@
 """How long will the whole run take? A command runs for a while, and its steps are watched.
 
-The steps are found by themselves: those that `measure()` in the script is told of, else those of
+Steps are found automatically: those that `measure()` in the script reports, else those of
 PyTorch's optimizers, through which the Trainer of Hugging Face, Lightning and Accelerate step, too.
 """
 
@@ -27,7 +27,7 @@ POLL_S = 0.05
 """How often the stamps are read [s]."""
 
 PATIENCE_S = 5.0
-"""How long a command that was told to stop may take [s]."""
+"""How long a command may take to stop [s]."""
 
 HOOK = Path(__file__).parent / "step_hook"
 """Folder of the module that Python loads at its start."""
@@ -45,7 +45,7 @@ class Stamped:
         First and last stamp on the monotonic clock [s].
     planned : int, optional
         Steps of the whole run, where the program's Trainer says it.
-    told : mapping
+    given : mapping
         What `measure()` in the script says of its steps, as fields of `Timing`.
     """
 
@@ -53,7 +53,7 @@ class Stamped:
     began_s: float
     ended_s: float
     planned: int | None = None
-    told: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:
@@ -75,7 +75,7 @@ def read_stamps(text: str) -> Stamped | None:
     """
     rows = [line.split(" ") for line in text.splitlines(keepends=True) if line.endswith("\n")]
     planned = [int(row[1]) for row in rows if row[0] == "total"]
-    facts = [line[5:] for line in text.splitlines() if line.startswith("told ")]
+    facts = [line[6:] for line in text.splitlines() if line.startswith("facts ")]
     own = [(row[0], float(row[1])) for row in rows if row[0] in ("m", "M")]
     seen = own or [(row[0], float(row[1])) for row in rows if row[0] in ("o", "s")]
     waited = [at for at, (mark, _) in enumerate(seen) if mark in ("s", "M")]
@@ -94,7 +94,7 @@ def read_stamps(text: str) -> Stamped | None:
         began_s=seen[0][1],
         ended_s=seen[-1][1],
         planned=planned[-1] if planned else None,
-        told=json.loads(facts[0]) if facts else {},
+        given=json.loads(facts[0]) if facts else {},
     )
 
 
@@ -109,7 +109,7 @@ class Watch:
     steps : int, optional
         Steps after which enough is seen.
     goes_on : bool
-        Leave the command alone then; else it is told to stop.
+        Leave the command alone then; else it is stopped.
     """
 
     for_s: float | None = 60.0
@@ -168,7 +168,7 @@ def _stop(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:
 
 
 def recorded_watch(
-    watch: Watch, words: Sequence[str], told: Mapping[str, Any]
+    watch: Watch, words: Sequence[str], given: Mapping[str, Any]
 ) -> tuple[MeasuredRun, Ended]:
     """Watch a command with the meters on, and store what was measured as a run.
 
@@ -177,7 +177,7 @@ def recorded_watch(
     watch : Watch
     words : sequence of str
         The command.
-    told : mapping
+    given : mapping
         What is known of its steps: fields of `Timing`, `flop` and `precision` among them.
 
     Raises
@@ -199,7 +199,7 @@ def recorded_watch(
         raise
     with undisturbed():
         recording.notes += ended.notes
-        reported = ended.reported or reported_steps(watch.seen, told)
+        reported = ended.reported or reported_steps(watch.seen, given)
         state: State = "finished" if watch.enough else ended.state
         measured = recording.end(
             state=state,
@@ -211,8 +211,8 @@ def recorded_watch(
     return measured, ended
 
 
-def reported_steps(seen: Stamped | None, told: Mapping[str, Any]) -> tuple[Reported, ...]:
-    """The steps that were stamped, as if the program had told of them; none of too few."""
+def reported_steps(seen: Stamped | None, given: Mapping[str, Any]) -> tuple[Reported, ...]:
+    """The steps that were stamped, as if the program had reported them; none of too few."""
     found = None if seen is None else steady(seen.times_s)
     if seen is None or found is None:
         return ()
@@ -222,7 +222,7 @@ def reported_steps(seen: Stamped | None, told: Mapping[str, Any]) -> tuple[Repor
         time_s=found.step_s,
         log_sd=found.log_sd,
         repetitions=found.steps,
-        **{**seen.told, **{name: value for name, value in told.items() if value is not None}},
+        **{**seen.given, **{name: value for name, value in given.items() if value is not None}},
     )
     warm_s = sum(seen.times_s[: found.warm_up])
     return (

@@ -237,9 +237,9 @@ def _memory_bytes(root: Path) -> float | None:
     if (
         total is None
         and sys.platform == "darwin"
-        and (told := _asked("sysctl", "-n", "hw.memsize"))
+        and (text := _asked("sysctl", "-n", "hw.memsize"))
     ):
-        total = float(told) if told.isdigit() else None
+        total = float(text) if text.isdigit() else None
     known = [one for one in (total, memory_limit_bytes(root)) if one is not None]
     return min(known, default=None)
 
@@ -282,8 +282,8 @@ def _blas() -> str:
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     name = f"{built.get('name', 'unknown')} {built.get('version', '')}".strip()
     for path in sorted(set(re.findall(r"\S*openblas\S*", _text(Path("/proc/self/maps"))))):
-        if told := _openblas(path):
-            return f"{name}, {told}"
+        if text := _openblas(path):
+            return f"{name}, {text}"
     return name
 
 

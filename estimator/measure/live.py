@@ -179,7 +179,7 @@ def course(
 ) -> Course:
     """What the samples of one component tell; power is drawn for the last `KEPT_S`."""
     end_s, span_s = samples[-1].time_s, samples[-1].time_s - samples[0].time_s
-    told = _powers([one for one in samples if end_s - one.time_s <= KEPT_S])
+    powers = _powers([one for one in samples if end_s - one.time_s <= KEPT_S])
     name, trust = meter or ("", None)
     energy = None
     if span_s > 0:
@@ -190,8 +190,8 @@ def course(
         meter=name if energy is None or meter is None else energy.meter,
         trust=trust if energy is None or meter is None else energy.trust,
         simulated=simulated,
-        ago_s=tuple(end_s - at for at, _ in told),
-        power_w=tuple(power_w for _, power_w in told),
+        ago_s=tuple(end_s - at for at, _ in powers),
+        power_w=tuple(power_w for _, power_w in powers),
         energy_kwh=None if energy is None else energy.energy_kwh,
         span_s=span_s,
         busy=_last([one.busy for one in samples]),

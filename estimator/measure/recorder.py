@@ -185,9 +185,9 @@ class Recording:
         samples = self._sampler.stop()
         others = self._contention.read()
         energy, conditions = self._summed_up(samples, wall_s)
-        told = next((one for one in conditions if one.component == "cpu"), None)
+        reported = next((one for one in conditions if one.component == "cpu"), None)
         conditions = [one for one in conditions if one.component != "cpu"]
-        conditions.append(replace(told or Condition(component="cpu"), others=others))
+        conditions.append(replace(reported or Condition(component="cpu"), others=others))
         run = replace(
             self._begun,
             wall_s=wall_s,
@@ -210,11 +210,11 @@ class Recording:
             meter.close()
         return run
 
-    def placed(self, run: MeasuredRun, told: Sequence[Reported]) -> list[Timing]:
+    def placed(self, run: MeasuredRun, reported: Sequence[Reported]) -> list[Timing]:
         """Steps that a program told of, by the devices that did them, with their power."""
         samples = self.samples()
         timings = []
-        for one in told:
+        for one in reported:
             timing, why_not = placed(one, run, self.meters, samples)
             timings += [] if timing is None else [timing]
             self.notes += why_not
@@ -323,9 +323,9 @@ def recorded(session: Session, *, tells: bool = True, rate_hz: float = 10.0) -> 
         state = "interrupted"
         raise
     finally:
-        told = session.told() if tells else None
+        reported = session.reported() if tells else None
         recording.end(
-            state=state, timings=lambda run: recording.placed(run, (told,) if told else ())
+            state=state, timings=lambda run: recording.placed(run, (reported,) if reported else ())
         )
         if store is not None:
             store.close()

@@ -158,10 +158,10 @@ class Session:
         """Write the time of the last step for the command that watches this program."""
         with suppress(OSError), open(os.environ[STAMPS], "a", encoding="utf-8") as file:
             if self.steps == 1:
-                file.write(f"told {json.dumps(self._told())}\n")
+                file.write(f"facts {json.dumps(self._reported_fields())}\n")
             file.write(f"{mark} {self._ends_s[-1]!r}\n")
 
-    def _told(self) -> dict[str, Any]:
+    def _reported_fields(self) -> dict[str, Any]:
         """What the program says of its steps, as fields of `Timing`."""
         names = ("precision", "kind", "arch", "params", "hidden", "seq_len", "tokens", "samples")
         said = {"flop": self._step_flop(), **{name: getattr(self, name) for name in names}}
@@ -237,7 +237,7 @@ class Session:
         self.flop = counted_flop(step) * (self.devices or self.ranks)
         return self.flop
 
-    def told(self) -> Reported | None:
+    def reported(self) -> Reported | None:
         """What there is to tell of the steps; None before there is anything."""
         timing, found = self.timing(), steady(self.times_s)
         if timing is None or found is None:
@@ -260,10 +260,10 @@ class Session:
 
         Where that cannot be written the program goes on: the command says that it knows no steps.
         """
-        told = self.told()
-        if told is not None:
+        reported = self.reported()
+        if reported is not None:
             with suppress(OSError), path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(without_unknown(asdict(told))) + "\n")
+                file.write(json.dumps(without_unknown(asdict(reported))) + "\n")
 
 
 def synchronise() -> bool:

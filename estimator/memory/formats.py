@@ -48,7 +48,7 @@ def read_formats(text: str) -> Formats:
     if re.search("mxfp8|nvfp4", words):
         return Formats(compute="fp8", states=_states(words))
     found = re.findall("|".join(COMPUTE), words)
-    weights = next((name for name, told in QUANTIZED.items() if re.search(told, words)), None)
+    weights = next((name for name, pattern in QUANTIZED.items() if re.search(pattern, words)), None)
     if weights == "int8" and re.search(r"adam|kv", words) and "int8 w" not in words:
         weights = None
     return Formats(compute=found[0] if found else None, weights=weights, states=_states(words))
@@ -89,8 +89,8 @@ def read_optimizer(text: str) -> str:
     ['adam-8bit', 'adamw', 'sgd-momentum']
     """
     words = text.casefold().replace("_", " ").replace("bnb ", "")
-    for name, told in OPTIMIZERS.items():
-        if re.search(told, words):
+    for name, pattern in OPTIMIZERS.items():
+        if re.search(pattern, words):
             return name
     raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {text[:40]!r}")
 

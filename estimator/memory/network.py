@@ -273,10 +273,10 @@ def _doubt_of_states(question: Question, catalog: Catalog, provenance: Provenanc
     """Factor on gradients, master copy and optimizer: wide where their formats are unspecified."""
     if question.inference:
         return EXACTLY_ONE
-    told = "given" if question.states is not None else "unspecified"
+    basis = "given" if question.states is not None else "unspecified"
     if question.finetune is None and question.states is None:
-        told = "pretraining"
-    return provenance.prior(catalog, f"memory.states.{told}", "states")
+        basis = "pretraining"
+    return provenance.prior(catalog, f"memory.states.{basis}", "states")
 
 
 def states_of(question: Question) -> str:

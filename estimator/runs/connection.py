@@ -75,7 +75,7 @@ class Connection:
         StoreError
             If they cannot be written.
         """
-        with self._turn, self._told():
+        with self._turn, self._explained():
             self._patiently(lambda: self._database.execute("BEGIN IMMEDIATE"), wait_s)
             try:
                 yield self._database
@@ -93,7 +93,7 @@ class Connection:
         StoreError
             If they cannot be read.
         """
-        with self._turn, self._told():
+        with self._turn, self._explained():
             return self._patiently(lambda: self._database.execute(query, values).fetchall())
 
     def shrink(self) -> None:
@@ -155,7 +155,7 @@ class Connection:
         return database
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         """Turn what SQLite complains of into one line; after damage go on with a new file."""
         try:
             yield

@@ -286,10 +286,10 @@ def _coverage(used: _Part, duration_s: float, found: list[str]) -> float:
 
 def _why_nothing(samples: Sequence[Sample]) -> str:
     """Say why there is no energy."""
-    told = sum(one.power_w is not None or one.energy_j is not None for one in samples)
-    if told == 0:
+    found = sum(one.power_w is not None or one.energy_j is not None for one in samples)
+    if found == 0:
         return "no reading, so no energy is reported"
-    if told == 1:
+    if found == 1:
         return "one reading only, so no energy is reported"
     return "no two readings that fit together, so no energy is reported"
 

@@ -61,10 +61,10 @@ def _served(load: ServedLoad) -> str:
 
 
 def _energy(one: Energy) -> str:
-    told = f"{one.component}: {human(one.energy_kwh * 1e3, 'Wh')}, mean {human(one.mean_w, 'W')}"
+    text = f"{one.component}: {human(one.energy_kwh * 1e3, 'Wh')}, mean {human(one.mean_w, 'W')}"
     peak = "" if one.peak_w is None else f", peak {human(one.peak_w, 'W')}"
     covered = "" if one.coverage > 0.99 else f", covering {in_percent(one.coverage)} of the run"
-    return f"{told}{peak} ({TRUST[one.trust]}, {one.meter}{covered})"
+    return f"{text}{peak} ({TRUST[one.trust]}, {one.meter}{covered})"
 
 
 def _groups(energy: Sequence[Energy]) -> Iterator[str]:

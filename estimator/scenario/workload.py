@@ -500,15 +500,15 @@ def _width(config: Mapping[str, Any]) -> float | None:
 
 def _flop_of_preset(preset: Preset, tokens: Floats, catalog: Catalog) -> Uncertain | None:
     """FLOPs as published; other tokens than the published ones scale them; NaN: as published."""
-    records, told = preset.records, not np.isnan(tokens[0])
-    if "training_flop" in records and ("tokens" in records or not told):
+    records, given = preset.records, not np.isnan(tokens[0])
+    if "training_flop" in records and ("tokens" in records or not given):
         flop = recorded("training_flop", records["training_flop"], "work").value
-        return flop * (tokens / records["tokens"].value) if told else flop
+        return flop * (tokens / records["tokens"].value) if given else flop
     active = records.get("active_params", records.get("params"))
-    if active is None or ("tokens" not in records and not told):
+    if active is None or ("tokens" not in records and not given):
         return None
     params = recorded("params", active, "work").value
-    seen = Uncertain(tokens) if told else recorded("tokens", records["tokens"], "work").value
+    seen = Uncertain(tokens) if given else recorded("tokens", records["tokens"], "work").value
     counted: Uncertain = training_flop(params=params, tokens=seen)
     return counted * prior(catalog, "work.formula", "work").value
 

@@ -34,16 +34,16 @@ def work_of_rows(
     formula : Uncertain
         Doubt of the formula of parameters and tokens; FLOPs that a row states are exact [1].
     """
-    flop, told = training_flop(numbers, kinds), ~np.isnan(stated_flop(numbers))
+    flop, stated = training_flop(numbers, kinds), ~np.isnan(stated_flop(numbers))
     active, total = numbers["params_active"], numbers["params_total"]
     params = np.where(np.isnan(active), total, active)
     share = attention_share(numbers["seq_len"], numbers["hidden"], params)
     shallow = np.isnan(numbers["layers"] * numbers["hidden"])
     transformer = np.array([kind.transformer for kind in kinds], dtype=np.bool_)
-    usual = ~told & shallow & transformer & ~np.isnan(share)
+    usual = ~stated & shallow & transformer & ~np.isnan(share)
     return Uncertain(
-        np.where(usual, flop * (1.0 + share), flop) * np.where(told, 1.0, formula.mid),
-        {name: np.where(told, 0.0, load) for name, load in formula.loadings.items()},
+        np.where(usual, flop * (1.0 + share), flop) * np.where(stated, 1.0, formula.mid),
+        {name: np.where(stated, 0.0, load) for name, load in formula.loadings.items()},
     )
 
 

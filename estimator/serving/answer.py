@@ -151,8 +151,8 @@ def _resolved(resolver: Resolver, asked: ServingQuestion | Notice) -> Resolved |
             return row
         row, flying = _in_flight_of_rate(resolver, asked, row)
         busy = asked.duty_cycle if flying >= 1.0 or asked.duty_cycle else max(flying, 1e-4)
-        told = replace(asked, request_rate=None, concurrency=max(flying, 1.0), duty_cycle=busy)
-        return replace(row, question=told)
+        values = replace(asked, request_rate=None, concurrency=max(flying, 1.0), duty_cycle=busy)
+        return replace(row, question=values)
     except Refusal as refusal:
         return refusal.notice
     except (ValueError, OSError) as error:
@@ -194,12 +194,12 @@ def _unfit(table: ServingTable, parameters: Parameters) -> list[Notice | None]:
         context = row.model.longest_context
         if most[place] < min(1.0, asked[place]) or most[place] < LEAST_FIT * asked[place]:
             what = "the weights do" if most[place] <= 0 else f"{asked[place]:g} sequences do"
-            told = {"what": what, "devices": row.devices, "device": row.device.device.name}
-            told["count"] = float(needed[place])
-            reason = Notice("serving_does_not_fit", "devices", told)
+            values = {"what": what, "devices": row.devices, "device": row.device.device.name}
+            values["count"] = float(needed[place])
+            reason = Notice("serving_does_not_fit", "devices", values)
         elif context is not None and longest[place] > context * CONTEXT_SLACK:
-            told = {"tokens": float(longest[place]), "context": context, "model": row.model.name}
-            reason = Notice("serving_too_long", "input_tokens", told)
+            values = {"tokens": float(longest[place]), "context": context, "model": row.model.name}
+            reason = Notice("serving_too_long", "input_tokens", values)
         reasons.append(reason)
     return reasons
 

@@ -122,8 +122,8 @@ class Resolver:
         device.peak_flop_per_s(weights)
         wanted = weights.arithmetic[0]
         if wanted not in HALF_AND_MORE and wanted not in device.device.peaks:
-            told = {"device": device.device.name, "arithmetic": wanted}
-            notes.append(Notice("serving_weights_unpacked", "precision", told))
+            values = {"device": device.device.name, "arithmetic": wanted}
+            notes.append(Notice("serving_weights_unpacked", "precision", values))
         cache_bytes = _cache_bytes(asked, weights, engine)
         devices = _devices(asked, model, device, weights, notes)
         replicas = self._replicas(asked, model, device, engine, (weights, cache_bytes, devices))
@@ -211,8 +211,8 @@ class Resolver:
         if NATIVE_MXFP4 in asked.model.casefold():
             return FORMATS["mxfp4"]
         name = "bf16" if device.is_server else "q4_k_m"
-        told = {"weights": FORMATS[name].name}
-        notes.append(Notice("serving_weights_assumed", "precision", told))
+        values = {"weights": FORMATS[name].name}
+        notes.append(Notice("serving_weights_assumed", "precision", values))
         return FORMATS[name]
 
 
@@ -272,8 +272,8 @@ def _layout_note(devices: float, replicas: float) -> Notice:
     """What was assumed of an unspecified layout."""
     if replicas == 1.0:
         return Notice("serving_layers_split", "tensor_parallel", {"devices": devices})
-    told = {"replicas": replicas, "count": devices / replicas}
-    return Notice("serving_replicas_assumed", "data_parallel", told)
+    values = {"replicas": replicas, "count": devices / replicas}
+    return Notice("serving_replicas_assumed", "data_parallel", values)
 
 
 def _layout(

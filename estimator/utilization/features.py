@@ -264,23 +264,23 @@ def _doubt(
 ) -> Floats:
     """Doubt of runs: that of their like, less what they tell beyond, and more what they do not."""
     transformer = kind["transformer"]
-    untuned = kind["encoder"] & ~_told(numbers, ("software",))
+    untuned = kind["encoder"] & ~_specified(numbers, ("software",))
     variance = spread**2 + choices["software"] ** 2 * untuned
     for key, names in SELDOM_REPORTED.items():
-        variance = variance - choices[key] ** 2 * (transformer & _told(numbers, names))
+        variance = variance - choices[key] ** 2 * (transformer & _specified(numbers, names))
     for key, names in USUALLY_REPORTED.items():
         if names[0] in numbers:
-            variance = variance + choices[key] ** 2 * (transformer & ~_told(numbers, names))
+            variance = variance + choices[key] ** 2 * (transformer & ~_specified(numbers, names))
     return np.asarray(np.sqrt(np.maximum(variance, SMALLEST_SD**2)), dtype=np.float64)
 
 
-def _told(numbers: Mapping[str, Floats], names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+def _specified(numbers: Mapping[str, Floats], names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
     """Whether a row tells any of these."""
-    told = np.zeros(len(numbers["year"]), dtype=np.bool_)
+    reported = np.zeros(len(numbers["year"]), dtype=np.bool_)
     for name in names:
         if name in numbers:
-            told |= ~np.isnan(numbers[name])
-    return told
+            reported |= ~np.isnan(numbers[name])
+    return reported
 
 
 def fitted_model(catalog: Catalog) -> UtilizationModel:

@@ -180,9 +180,9 @@ def traffic(
        Megatron-LM", 2021, arXiv:2104.04473, sec. 2 and 3.
     """
     peak = machine.peak_flop_per_s
-    told = layout.tensor_parallel * layout.pipeline_parallel
+    product = layout.tensor_parallel * layout.pipeline_parallel
     needed = layout.params * STATE_BYTES / (FREE_SHARE * machine.memory_bytes)
-    shared_by = np.minimum(np.where(np.isnan(told), np.maximum(needed, 1.0), told), devices)
+    shared_by = np.minimum(np.where(np.isnan(product), np.maximum(needed, 1.0), product), devices)
     copies = devices / shared_by
     inside = np.where(
         np.isnan(layout.tensor_parallel),

@@ -23,7 +23,7 @@ def ablation_rows(catalog: Catalog) -> Iterator[dict[str, Any]]:
     for name in (WHOLE, *PARAMETERS):
         without = prior if name == WHOLE else ablated(prior, name)
         blind = blind_predictions(
-            without, runs, published.tables, published.groups, published.untold
+            without, runs, published.tables, published.groups, published.own_variance
         )
         yield {
             "without": name,

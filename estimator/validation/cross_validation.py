@@ -110,7 +110,7 @@ def blind_predictions(
     runs: Runs,
     tables: Runs,
     groups: npt.NDArray[np.str_],
-    untold: Floats,
+    own_variance: Floats,
     *,
     by: str = "family",
 ) -> Blind:
@@ -124,7 +124,7 @@ def blind_predictions(
         Published runs, and rows of throughput tables.
     groups : array of str
         Kind of network of each run; runs of one kind share their uncertainty.
-    untold : array
+    own_variance : array
         Variance that what a run does not tell adds to that of its like [1].
     by : str
         What is held out as a whole: `family` or `stack`.
@@ -145,7 +145,7 @@ def blind_predictions(
         out = np.isin(held, part)
         spread = spread_of(ratio[~out], runs.part(~out), groups[~out], variance[~out])
         like = spread.of(runs.part(out), groups[out]) ** 2 + variance[out]
-        uncertainty[out] = np.sqrt(np.maximum(like + untold[out], SMALLEST_SD**2))
+        uncertainty[out] = np.sqrt(np.maximum(like + own_variance[out], SMALLEST_SD**2))
     return Blind(log_ratio=ratio, log_sd=uncertainty)
 
 

@@ -79,12 +79,12 @@ def readings(catalog: Catalog) -> list[Reading]:
         if found is not None and row["validation_tier"] in USABLE_TIERS:
             metered.append((row, *found, resolver.named(row["accelerator"], row["precision"])))
     busy = _busy([row for row, *_ in metered], [named for *_, named in metered], resolver)
-    told = [
+    readings = [
         _reading(row, scope, watts, _meter_device(row, named, resolver), resolver)
         for row, scope, watts, named in metered
     ]
     return [
-        *(replace(one, busy=share) for one, share in zip(told, busy.tolist(), strict=True)),
+        *(replace(one, busy=share) for one, share in zip(readings, busy.tolist(), strict=True)),
         *(_fact(row, resolver) for row in catalog.power_facts()),
     ]
 

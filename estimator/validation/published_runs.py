@@ -60,7 +60,7 @@ class PublishedRuns:
         Rows of throughput tables, for the fit beside them; never scored.
     rows : sequence of dict
         The rows behind them, as in the table.
-    untold : array
+    own_variance : array
         Variance that what a run does not tell adds to that of its like [1].
     stacks : array of str
         Collection of one software, benchmark over all its submitters, or model line of each run.
@@ -73,7 +73,7 @@ class PublishedRuns:
     runs: Runs
     tables: Runs
     rows: Sequence[dict[str, str]]
-    untold: npt.NDArray[np.float64]
+    own_variance: npt.NDArray[np.float64]
     stacks: npt.NDArray[np.str_]
     groups: npt.NDArray[np.str_]
     devices: npt.NDArray[np.str_]
@@ -168,7 +168,7 @@ def _as_arrays(
     like *= thinness(flop, features.year, transformer_share(features), spreads.growth)
     return PublishedRuns(
         runs=runs,
-        untold=(features.log_sd**2 - like**2)[known],
+        own_variance=(features.log_sd**2 - like**2)[known],
         tables=steady_rows(catalog, spreads),
         rows=[row for row, has in zip(rows, known, strict=True) if has],
         stacks=runs.stack,

@@ -91,7 +91,7 @@ class Report:
             rows=[row for row, kept in zip(whole.rows, chosen, strict=True) if kept],
             groups=whole.groups[chosen],
             devices=whole.devices[chosen],
-            untold=whole.untold[chosen],
+            own_variance=whole.own_variance[chosen],
             stacks=whole.stacks[chosen],
         )
         return _report(published, part_of(self.blind, chosen), part_of(self.by_stack, chosen))
@@ -136,7 +136,7 @@ class Report:
 
     def as_json(self, *, with_runs: bool) -> dict[str, Any]:
         """One object: scores by group, baselines, rows left out, and the runs if asked."""
-        told: dict[str, Any] = {
+        whole: dict[str, Any] = {
             "groups": {
                 name: asdict(ours)
                 | {"baselines": dict(baselines), "by_stack": asdict(self.stack_scores[name])}
@@ -147,7 +147,7 @@ class Report:
             ),
             "left_out": dict(self.left_out),
         }
-        return told | ({"runs": self.run_rows()} if with_runs else {})
+        return whole | ({"runs": self.run_rows()} if with_runs else {})
 
     def group_rows(self) -> list[dict[str, Any]]:
         """One flat row per group."""
@@ -221,7 +221,7 @@ def validation_report(catalog: Catalog) -> Report:
     runs, tables = published.runs, published.tables
     blind, by_stack = (
         blind_predictions(
-            prior_model(catalog), runs, tables, published.groups, published.untold, by=by
+            prior_model(catalog), runs, tables, published.groups, published.own_variance, by=by
         )
         for by in ("family", "stack")
     )

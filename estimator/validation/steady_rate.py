@@ -59,15 +59,15 @@ class SteadyRates:
 
     def scores(self) -> dict[str, Score]:
         """Group -> score; groups of few rows are left out."""
-        told = {
+        scores = {
             name: score(part_of(self.blind, of), self.runs.family[of])
             for name, of in self.groups().items()
             if of.sum() >= FEWEST
         }
         laid_out = layout_given(self.runs)
         for name, blind in ((GIVEN, self.blind), (NOT_GIVEN, self.without_layout)):
-            told[name] = score(part_of(blind, laid_out), self.runs.family[laid_out])
-        return told
+            scores[name] = score(part_of(blind, laid_out), self.runs.family[laid_out])
+        return scores
 
 
 def steady_rates(catalog: Catalog) -> SteadyRates:

@@ -163,5 +163,5 @@ def degree(layout: str, axis: str) -> float:
     found = re.search(rf"\b{axis}(\d+)", layout)
     if found:
         return float(found.group(1))
-    told = any(word in layout for word in WHOLE_MODEL)
-    return 1.0 if told or (axis in OTHER_AXES and "TP" in layout) else float("nan")
+    stated = any(word in layout for word in WHOLE_MODEL)
+    return 1.0 if stated or (axis in OTHER_AXES and "TP" in layout) else float("nan")

@@ -42,7 +42,7 @@ def whole_chain_scores(catalog: Catalog, report: Report) -> dict[str, Score]:
     )
     given_hours = {"energy": energy, "cost": cost, "co2e": co2e}
     scores = {name: _end_to_end(ratios, report) for name, ratios in given_hours.items()}
-    return {name: told for name, told in scores.items() if told is not None}
+    return {name: score for name, score in scores.items() if score is not None}
 
 
 def _end_to_end(given_hours: Sequence[tuple[str, Uncertain]], report: Report) -> Score | None:

@@ -37,7 +37,11 @@ def published(catalog):
 @pytest.fixture(scope="module")
 def blind(catalog, published):
     return blind_predictions(
-        prior_model(catalog), published.runs, published.tables, published.groups, published.untold
+        prior_model(catalog),
+        published.runs,
+        published.tables,
+        published.groups,
+        published.own_variance,
     )
 
 

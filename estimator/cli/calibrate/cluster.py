@@ -116,8 +116,8 @@ def time_of(name: str, text: str) -> float:
         time_s = float(text)
     except ValueError:
         try:
-            told = datetime.fromisoformat(text.strip())
-            time_s = (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
+            moment = datetime.fromisoformat(text.strip())
+            time_s = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             time_s = math.nan
     if not EARLIEST_S <= time_s < LATEST_S:

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     if options.total_steps is not None:
         total = int(read_number("total-steps", options.total_steps))
     catalog = catalog_of(options)
-    told = {
+    given = {
         "kind": scenario.kind,
         "arch": scenario.arch,
         "precision": scenario.precision,
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     }
     watch = Watch(for_s=for_s, steps=steps, goes_on=options.keep_going)
     try:
-        measured, ended = recorded_watch(watch, words, told)
+        measured, ended = recorded_watch(watch, words, given)
     except CommandError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code

@@ -185,9 +185,9 @@ def work_of(options: argparse.Namespace) -> "dict[str, Any]":
     if scenario.precision is not None and scenario.precision not in PRECISIONS:
         known = ", ".join(PRECISIONS)
         raise ValueError(f"precision must be one of {known}, got {scenario.precision!r}")
-    told = set(scenario.said()) - {"precision", "kind", "arch"}
+    given = set(scenario.said()) - {"precision", "kind", "arch"}
     common = {"precision": scenario.precision, "kind": scenario.kind, "arch": scenario.arch}
-    if not told:
+    if not given:
         return common
     work, notices = find_work(scenario, Catalog.open())
     for warning in rendered(notices, option_of):

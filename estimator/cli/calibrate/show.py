@@ -147,26 +147,26 @@ def _print_for_people(
 
 
 def _device_json(report: "DeviceReport") -> dict[str, Any]:
-    told = asdict(report)
-    work = [_known(one) for one in told.pop("work")]
-    return {**_known(told), "work": work}
+    shown = asdict(report)
+    work = [_known(one) for one in shown.pop("work")]
+    return {**_known(shown), "work": work}
 
 
-def _known(told: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in told.items() if value is not None and value != ""}
+def _known(shown: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in shown.items() if value is not None and value != ""}
 
 
 def _device_row(report: "DeviceReport") -> dict[str, Any]:
-    told = asdict(report)
-    told.pop("work")
+    shown = asdict(report)
+    shown.pop("work")
     for quantity in QUANTITIES:
-        span = told.pop(quantity) or {"low": "", "mid": "", "high": ""}
-        told |= {f"{quantity}_{bound}": value for bound, value in span.items()}
-    return told
+        span = shown.pop(quantity) or {"low": "", "mid": "", "high": ""}
+        shown |= {f"{quantity}_{bound}": value for bound, value in span.items()}
+    return shown
 
 
 def _run_json(run: "MeasuredRun") -> dict[str, Any]:
-    told = {
+    shown = {
         "id": run.id,
         "started": run.started,
         "state": run.state,
@@ -183,15 +183,15 @@ def _run_json(run: "MeasuredRun") -> dict[str, Any]:
         "label": run.label,
         "notes": list(run.notes),
     }
-    return _known(told)
+    return _known(shown)
 
 
 def _run_row(run: "MeasuredRun") -> dict[str, Any]:
-    told = _run_json(run)
-    told |= {key: "; ".join(told[key]) for key in ("hardware", "notes")}
-    energy, meters = told.pop("energy_kwh"), told.pop("meters")
+    shown = _run_json(run)
+    shown |= {key: "; ".join(shown[key]) for key in ("hardware", "notes")}
+    energy, meters = shown.pop("energy_kwh"), shown.pop("meters")
     return {
-        **told,
+        **shown,
         **{f"energy_kwh_{component}": value for component, value in energy.items()},
         **{f"trust_{component}": one["trust"] for component, one in meters.items()},
     }
@@ -209,8 +209,8 @@ def _run_cells(run: "MeasuredRun") -> list[str]:
 
 
 def _energy(one: "Energy") -> str:
-    told = f"{one.component} {human(1000.0 * one.energy_kwh, 'Wh')}"
-    return f"{told} modelled" if one.trust == "modelled" else told
+    shown = f"{one.component} {human(1000.0 * one.energy_kwh, 'Wh')}"
+    return f"{shown} modelled" if one.trust == "modelled" else shown
 
 
 def _device_cells(report: "DeviceReport") -> list[str]:

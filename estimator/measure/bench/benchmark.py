@@ -247,7 +247,7 @@ class Bench:
             large_enough = job.flop is not None and job.flop >= SMALLEST_STEP_FLOP
             if large_enough and SHORTEST_STEP_S <= step_s <= LONGEST_STEP_S:
                 styles.setdefault((job.precision, job.style or job.kind), []).append(job)
-        ordered = [told_first(spread_out(some, self.effort.sizes)) for some in styles.values()]
+        ordered = [reported_first(spread_out(some, self.effort.sizes)) for some in styles.values()]
         rounds = max(map(len, ordered), default=0)
         return [some[at] for at in range(rounds) for some in ordered if at < len(some)]
 
@@ -329,7 +329,7 @@ class Bench:
         )
 
 
-def told_first(jobs: Sequence[Job]) -> list[Job]:
+def reported_first(jobs: Sequence[Job]) -> list[Job]:
     """Jobs from small to large in the order of what they tell: the middle, the ends, the rest."""
     middle = (len(jobs) - 1) // 2
     first = list(dict.fromkeys([middle, 0, len(jobs) - 1]))[: len(jobs)]

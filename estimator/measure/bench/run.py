@@ -253,8 +253,8 @@ class OthersOnDevice:
     def read(self) -> float | None:
         """The larger of the processor's share and the board's newest; None if none is known [1]."""
         samples = self.recording.samples().get(self.component, [])
-        told = (one.others for one in reversed(samples) if one.others is not None)
-        known = [share for share in (self.host.read(), next(told, None)) if share is not None]
+        shares = (one.others for one in reversed(samples) if one.others is not None)
+        known = [share for share in (self.host.read(), next(shares, None)) if share is not None]
         return max(known, default=None)
 
 

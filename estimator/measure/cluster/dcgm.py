@@ -165,24 +165,24 @@ def scaled(metric: str, series: Sequence[Series]) -> Series:
 
 
 def board_summary(
-    device: MeasuredDevice, told: Mapping[str, Series], window: Window, limit_w: float
+    device: MeasuredDevice, series: Mapping[str, Series], window: Window, limit_w: float
 ) -> Summary:
     """Energy of a board, by its counter where there is one, with the integral of its power beside.
 
     Parameters
     ----------
     device : MeasuredDevice
-    told : mapping
+    series : mapping
         `POWER` and `COUNTER` in W and J, each if there are such series.
     window : Window
     limit_w : float
         Its power limit [W].
     """
     counter, resets = None, 0
-    if COUNTER in told:
-        counter, resets = without_resets(told[COUNTER], limit_w)
+    if COUNTER in series:
+        counter, resets = without_resets(series[COUNTER], limit_w)
         counter = inside(counter, window)
-    power = inside(told[POWER], window) if POWER in told else None
+    power = inside(series[POWER], window) if POWER in series else None
     summary = summarise(
         device.key,
         "dcgm power",
@@ -197,7 +197,7 @@ def board_summary(
     return replace(summary, notes=(*summary.notes, note))
 
 
-def condition_of(device: MeasuredDevice, told: Mapping[str, tuple[float, float]]) -> Condition:
+def condition_of(device: MeasuredDevice, series: Mapping[str, tuple[float, float]]) -> Condition:
     """State of a board from the mean and the highest value of its other metrics.
 
     Those of a divided board tell of its parts, and are left out but for heat and clock.
@@ -205,7 +205,7 @@ def condition_of(device: MeasuredDevice, told: Mapping[str, tuple[float, float]]
     whole = device.shares_board is None
 
     def mean(*metrics: str) -> float | None:
-        return next((told[one][0] for one in metrics if one in told), None)
+        return next((series[one][0] for one in metrics if one in series), None)
 
     def share(*metrics: str) -> float | None:
         value = mean(*metrics)
@@ -214,7 +214,7 @@ def condition_of(device: MeasuredDevice, told: Mapping[str, tuple[float, float]]
     return Condition(
         component=device.key,
         temperature_c=mean(TEMPERATURE),
-        peak_temperature_c=told[TEMPERATURE][1] if TEMPERATURE in told else None,
+        peak_temperature_c=series[TEMPERATURE][1] if TEMPERATURE in series else None,
         clock_hz=mean(CLOCK),
         busy=share(BUSY, ENGINE),
         memory_busy=share(MEMORY, COPIES),

@@ -115,8 +115,8 @@ def training(
 
 def mean_power_w(energy: Sequence[Energy], keys: Sequence[str]) -> tuple[float, Trust] | None:
     """Mean power of one of some devices, if that of each was measured for most of the time [W]."""
-    told = [one for one in energy if one.component in set(keys)]
-    sound = [one for one in told if one.trust != "modelled" and one.coverage >= COVERED_ENOUGH]
+    chosen = [one for one in energy if one.component in set(keys)]
+    sound = [one for one in chosen if one.trust != "modelled" and one.coverage >= COVERED_ENOUGH]
     if not keys or len(sound) < len(keys):
         return None
     counted = all(one.trust == "counter" for one in sound)

@@ -297,19 +297,19 @@ class Prometheus:
         """Answer of the server to one question, unpacked."""
         body, code = self._answer(f"{self.address}/api/v1/{what}", form)
         try:
-            told = json.loads(body)
-            success = told["status"] == "success"
+            answer = json.loads(body)
+            success = answer["status"] == "success"
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise (self._refused(code) if code >= 400 else self._strange()) from error
-        for warning in told.get("warnings") or ():
+        for warning in answer.get("warnings") or ():
             line = f"the server warns: {_short(str(warning))}"
             if line not in self.warnings:
                 self.warnings.append(line)
-        if success and "data" in told:
-            return told["data"]
+        if success and "data" in answer:
+            return answer["data"]
         raise MeterError(
-            f"{self.address} refuses the question ({told.get('errorType', code)}): "
-            f"{_short(str(told.get('error', 'no reason given')))}"
+            f"{self.address} refuses the question ({answer.get('errorType', code)}): "
+            f"{_short(str(answer.get('error', 'no reason given')))}"
         )
 
     def _answer(self, url: str, form: Mapping[str, str]) -> tuple[bytes, int]:

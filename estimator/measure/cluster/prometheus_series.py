@@ -164,7 +164,7 @@ class Reader:
         """Energy and state of the boards."""
         present = [name for name in dcgm.SCALE if any(_named(one, name) for one in found)]
         self._say_what_is_missing(present, devices)
-        told: dict[Place, dict[str, Series]] = {place: {} for place in devices}
+        readings: dict[Place, dict[str, Series]] = {place: {} for place in devices}
         states: dict[Place, dict[str, tuple[float, float]]] = {place: {} for place in devices}
         for name in present:
             chosen = [one for one in found if _named(one, name)]
@@ -173,14 +173,14 @@ class Reader:
             for place, series in _by_board(read, devices).items():
                 one = dcgm.scaled(name, series)
                 if name in (dcgm.POWER, dcgm.COUNTER):
-                    told[place][name] = one
+                    readings[place][name] = one
                 elif state := dcgm.mean_and_peak(inside(one, self.wanted.window)):
                     states[place][name] = state
         energy: list[Energy] = []
         conditions: list[Condition] = []
         for place, device in devices.items():
             limit_w = dcgm.limit_w(device, self.catalog)
-            summary = dcgm.board_summary(device, told[place], self.wanted.window, limit_w)
+            summary = dcgm.board_summary(device, readings[place], self.wanted.window, limit_w)
             energy += [] if summary.energy is None else [summary.energy]
             conditions.append(dcgm.condition_of(device, states[place]))
             self.notes += summary.notes
@@ -218,13 +218,13 @@ class Reader:
             series = [labels for _, some in mine.values() for labels in some]
             read = self._read(metric, [_of_nodes(series)], steps)
             for (node, part), (source, some) in mine.items():
-                told = {labels: read[labels] for labels in some if labels in read}
-                if not told:
+                readings = {labels: read[labels] for labels in some if labels in read}
+                if not readings:
                     continue
                 summary = node_power.node_summary(
                     f"node{nodes.index(node)}/{part}",
                     source,
-                    told,
+                    readings,
                     self.wanted.window,
                     trusted=self.wanted.kepler_measures,
                 )

@@ -51,24 +51,24 @@ class Row:
         Id of the job: "123", "123_4" in an array, "123+1" in a heterogeneous job.
     step : str
         "batch", "extern", "0" and so on; empty for the job itself.
-    told : mapping of str to str
+    reported : mapping of str to str
         Column -> text.
     """
 
     job: str
     step: str
-    told: Mapping[str, str]
+    reported: Mapping[str, str]
 
     @property
     def elapsed_s(self) -> float:
         """How long it ran, without the time it was suspended [s]; 0 if it did not."""
-        return count(self.told.get("ElapsedRaw", "")) or 0.0
+        return count(self.reported.get("ElapsedRaw", "")) or 0.0
 
     @property
     def start_s(self) -> float | None:
         """When it began, its times taken as UTC [s since 1970]; None if it did not."""
         try:
-            began = datetime.fromisoformat(self.told.get("Start", ""))
+            began = datetime.fromisoformat(self.reported.get("Start", ""))
         except ValueError:
             return None
         return (began if began.tzinfo else began.replace(tzinfo=UTC)).timestamp()
@@ -76,13 +76,13 @@ class Row:
     @property
     def energy_j(self) -> float | None:
         """Energy by the accounting [J]; None where it has none, and writes 0 or nothing."""
-        told = count(self.told.get("ConsumedEnergyRaw", ""))
-        return told or self.tres.get("energy") or None
+        reported = count(self.reported.get("ConsumedEnergyRaw", ""))
+        return reported or self.tres.get("energy") or None
 
     @property
     def tres(self) -> dict[str, float]:
         """What was allocated: "gres/gpu:h100" -> 8, "node" -> 1 and so on."""
-        return read_tres(self.told.get("AllocTRES", ""))
+        return read_tres(self.reported.get("AllocTRES", ""))
 
 
 def count(text: str) -> float | None:
@@ -101,7 +101,7 @@ def read_tres(text: str) -> dict[str, float]:
     {'billing': 8.0, 'cpu': 8.0, 'gres/gpu:h100': 2.0, 'gres/gpu': 2.0, 'node': 1.0}
     """
     pairs = (part.partition("=") for part in text.split(",") if "=" in part)
-    return {name: value for name, _, told in pairs if (value := count(told)) is not None}
+    return {name: value for name, _, reported in pairs if (value := count(reported)) is not None}
 
 
 def read_sacct(text: str) -> list[Row]:
@@ -129,9 +129,9 @@ def _row(header: Sequence[str], line: str, number: int) -> Row:
             f"line {number} has {len(cells)} columns, and the header {len(header)}: leave out "
             f"columns that may hold a | (JobName, Comment)"
         )
-    told = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if name}
-    job, _, step = told["JobID"].partition(".")
-    return Row(job=job, step=step, told=told)
+    reported = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if name}
+    job, _, step = reported["JobID"].partition(".")
+    return Row(job=job, step=step, reported=reported)
 
 
 def ask_sacct(job: str) -> str:
@@ -191,7 +191,7 @@ def choose(rows: Sequence[Row], job: str | None) -> list[Row]:
     mine = [row for row in rows if row.job == job]
     starts = [at for at, row in enumerate(mine) if not row.step]
     ended = _last(mine, starts)
-    state = ended[0].told["State"].partition(" ")[0].rstrip("+")
+    state = ended[0].reported["State"].partition(" ")[0].rstrip("+")
     if state not in STATES:
         raise MeterError(f"job {job} is {state or 'in no state'}: import it once it is over")
     if not ended[0].elapsed_s or ended[0].start_s is None:

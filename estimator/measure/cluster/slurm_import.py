@@ -123,10 +123,10 @@ class _Job:
     def __post_init__(self) -> None:
         whole = self.rows[0]
         self.name, self.wall_s, self.start_s = whole.job, whole.elapsed_s, whole.start_s or 0.0
-        self.state: State = STATES[whole.told["State"].partition(" ")[0].rstrip("+")]
-        code = whole.told.get("ExitCode", "").partition(":")[0]
+        self.state: State = STATES[whole.reported["State"].partition(" ")[0].rstrip("+")]
+        code = whole.reported.get("ExitCode", "").partition(":")[0]
         self.exit_code = int(code) if code.isdecimal() else None
-        self.node_list = whole.told.get("NodeList", "")
+        self.node_list = whole.reported.get("NodeList", "")
         self.nodes = _nodes(whole)
         self.cores = whole.tres.get("cpu", 0.0)
         self.boards = _boards(whole.tres)
@@ -157,16 +157,22 @@ class _Job:
     def _board(self, kind: str) -> MeasuredDevice:
         """Board of one type, its key still to come."""
         divided = "MIG" if PART_OF_BOARD.search(kind) else None
-        told = self.asked.hardware
-        profile = self.catalog.device(told).id if told else self.catalog.find_device(kind or "gpu")
+        asked = self.asked.hardware
+        profile = (
+            self.catalog.device(asked).id if asked else self.catalog.find_device(kind or "gpu")
+        )
         if profile is None:
             what = f"boards of type {kind!r}" if kind else "boards of no type"
             self.notes.append(f"{what} were allocated: say what they are with --hardware")
-        elif told is None:
+        elif asked is None:
             name = self.catalog.device(profile).name
             self.notes.append(f"boards of type {kind!r} are taken as {name}; else say --hardware")
         return MeasuredDevice(
-            key="", kind="gpu", name=kind or told or "gpu", hardware=profile, shares_board=divided
+            key="",
+            kind="gpu",
+            name=kind or asked or "gpu",
+            hardware=profile,
+            shares_board=divided,
         )
 
     def energy(self) -> Energy | None:
@@ -285,7 +291,7 @@ class _Job:
 
 def _nodes(row: Row) -> int:
     """Number of nodes of a job or step."""
-    return max(1, round(row.tres.get("node") or count(row.told.get("NNodes", "")) or 1))
+    return max(1, round(row.tres.get("node") or count(row.reported.get("NNodes", "")) or 1))
 
 
 def _boards(tres: Mapping[str, float]) -> dict[str, float]:

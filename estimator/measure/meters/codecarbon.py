@@ -144,14 +144,14 @@ class Tracker:
         for line in self._process.stdout:
             if not line.endswith("\n"):
                 break
-            told = json.loads(line)
+            answer = json.loads(line)
             with self._news:
-                if "error" in told:
-                    self._failure = told["error"]
-                elif "version" in told:
-                    self.assumed = told
+                if "error" in answer:
+                    self._failure = answer["error"]
+                elif "version" in answer:
+                    self.assumed = answer
                 else:
-                    self._totals = told
+                    self._totals = answer
                 self._news.notify_all()
         with self._news:
             self._failure = self._failure or "CodeCarbon's process has ended"
@@ -185,19 +185,19 @@ class CodeCarbonMeter:
         self._tracker = tracker
         self.trust: Trust = "sampled" if component.startswith("gpu") else "modelled"
         self._key = f"{component.partition(':')[0]}_kwh"
-        self._told_s = 0.0
+        self._noted_s = 0.0
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What it assumes; known once it has begun."""
-        told = self._tracker.assumed
-        if not told or self.trust != "modelled":
+        answer = self._tracker.assumed
+        if not answer or self.trust != "modelled":
             return ()
-        by = f"{self.component}: modelled by CodeCarbon {told['version']}, not measured"
+        by = f"{self.component}: modelled by CodeCarbon {answer['version']}, not measured"
         if self.component == "dram":
-            return (f"{by}: {told.get('dram_w', 0):.3g} W always, guessed from its size",)
+            return (f"{by}: {answer.get('dram_w', 0):.3g} W always, guessed from its size",)
         if self._way == "cpu_load":
-            return (f"{by}: {told['full_w']} W x (0.1 + 0.9 load^3) of the whole machine",)
+            return (f"{by}: {answer['full_w']} W x (0.1 + 0.9 load^3) of the whole machine",)
         return (f"{by}: by {self._way}",)
 
     def read(self, *, with_counter: bool) -> Sample:
@@ -212,9 +212,9 @@ class CodeCarbonMeter:
             return Sample(time_s=time.monotonic())
         totals = self._tracker.totals()
         time_s = totals.get("time_s", 0.0)
-        if time_s <= self._told_s:
+        if time_s <= self._noted_s:
             return Sample(time_s=time.monotonic())
-        self._told_s = time_s
+        self._noted_s = time_s
         if self.component == "cpu":
             self.trust = TRUST_OF.get(self._way, "modelled")
         return Sample(time_s=time_s, energy_j=totals[self._key] * J_PER_KWH)

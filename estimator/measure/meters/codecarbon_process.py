@@ -166,16 +166,16 @@ def assumptions(tracker: Any) -> dict[str, Any]:
     """Say how CodeCarbon comes by its figures, as far as its parts tell."""
     from importlib.metadata import version
 
-    told: dict[str, Any] = {"version": version("codecarbon")}
+    answer: dict[str, Any] = {"version": version("codecarbon")}
     for part in getattr(tracker, "_hardware", ()):
         kind = type(part).__name__
         if kind == "CPU":
-            told |= {"cpu": getattr(part, "_mode", None), "full_w": getattr(part, "_tdp", None)}
+            answer |= {"cpu": getattr(part, "_mode", None), "full_w": getattr(part, "_tdp", None)}
         elif kind == "RAM":
-            told["dram_w"] = float(part.total_power().W)
+            answer["dram_w"] = float(part.total_power().W)
         elif kind != "GPU":
-            told["cpu"] = kind
-    return told
+            answer["cpu"] = kind
+    return answer
 
 
 def tell(answers: TextIO, what: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from estimator.measure.meters.nvml_binding import Code, Driver, NotTold
+from estimator.measure.meters.nvml_binding import Code, Driver, NotReported
 from estimator.runs.meter import DeviceLost, MeterError
 
 FROM_THE_FIRST, OF_LATE_US = 0, 1_000_000
@@ -44,8 +44,8 @@ class Users:
         self._proc = root / "proc"
         self._ours = {os.getpid()}
         self._most = 0
-        told = (name for name in LISTS if driver.tells(name, handle) is not None)
-        self._list = next(told, "")
+        answer = (name for name in LISTS if driver.tells(name, handle) is not None)
+        self._list = next(answer, "")
         self._why_unknown = "" if self._list else NOT_LISTED
         if not self._numbers_are_the_hosts():
             self._why_unknown = HIDDEN
@@ -82,24 +82,26 @@ class Users:
         self._most = max(self._most, len(others))
         if not others:
             return 0.0
-        told = self._told_share(others)
-        if told is None:
+        answer = self._reported_share(others)
+        if answer is None:
             self._guessed = True
             return len(others) / len(pids) * (1.0 if busy is None else busy)
-        return told
+        return answer
 
-    def _told_share(self, pids: Sequence[int]) -> float | None:
+    def _reported_share(self, pids: Sequence[int]) -> float | None:
         """Share of the last second that the driver says these used; None if it does not."""
         try:
-            told = self._driver.ask("nvmlDeviceGetProcessUtilization", self._handle, FROM_THE_FIRST)
+            answer = self._driver.ask(
+                "nvmlDeviceGetProcessUtilization", self._handle, FROM_THE_FIRST
+            )
         except DeviceLost:
             raise
-        except NotTold as error:
+        except NotReported as error:
             return 0.0 if error.code in (Code.SUCCESS, Code.NOT_FOUND) else None
         except MeterError:
             return None
-        newest_us = max((int(one.timeStamp) for one in told), default=0)
-        late = [one for one in told if newest_us - one.timeStamp <= OF_LATE_US]
+        newest_us = max((int(one.timeStamp) for one in answer), default=0)
+        late = [one for one in answer if newest_us - one.timeStamp <= OF_LATE_US]
         percents = {pid: [int(one.smUtil) for one in late if one.pid == pid] for pid in pids}
         return min(1.0, sum(sum(one) / len(one) for one in percents.values() if one) / 100)
 

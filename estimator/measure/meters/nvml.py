@@ -75,7 +75,7 @@ class NvmlMeter:
         if power is None and "energy counter" not in self._ways:
             why = self._missing["power"]
             raise MeterError(f"{device.name} tells neither power nor energy ({why}): not measured")
-        self._said = self._told_once(power, device)
+        self._said = self._limits(power, device)
         if power is module_w:
             limit_w, default_w = module_limits_w(self._driver, self._handle)
             device = replace(device, power_limit_w=limit_w, default_limit_w=default_w)
@@ -87,7 +87,7 @@ class NvmlMeter:
         self._failed: Counter[str] = Counter()
         self._last_failure: dict[str, str] = {}
 
-    def _told_once(self, power: Way | None, device: MeasuredDevice) -> list[str]:
+    def _limits(self, power: Way | None, device: MeasuredDevice) -> list[str]:
         """What is to be known before anything is read."""
         said = []
         if self._missing:
@@ -125,8 +125,8 @@ class NvmlMeter:
         """
         self._readings += 1
         before_s = time.monotonic()
-        power_w = self._told("power", vital=True)
-        energy_j = self._told("energy counter", vital=True) if with_counter else None
+        power_w = self._read("power", vital=True)
+        energy_j = self._read("energy counter", vital=True) if with_counter else None
         time_s = (before_s + time.monotonic()) / 2
         if power_w is None and energy_j is None and ("power" in self._ways or with_counter):
             failures = [self._last_failure[what] for what in VITAL if what in self._last_failure]
@@ -136,14 +136,14 @@ class NvmlMeter:
 
     def _with_state(self, sample: Sample) -> Sample:
         """Add what changes slowly, and what it costs more time to ask for."""
-        busy, memory_busy = self._told("utilisation") or (None, None)
-        bits = self._told("throttle reasons") or 0
+        busy, memory_busy = self._read("utilisation") or (None, None)
+        bits = self._read("throttle reasons") or 0
         if bits & USER_CLOCKS and (said := "the clock is held at a setting") not in self._said:
             self._said.append(said)
         return replace(
             sample,
-            temperature_c=self._told("temperature"),
-            clock_hz=self._told("clock"),
+            temperature_c=self._read("temperature"),
+            clock_hz=self._read("clock"),
             busy=busy,
             memory_busy=memory_busy,
             throttled_by=tuple(word for bit, word in HELD_DOWN_BY.items() if bits & bit),
@@ -154,7 +154,7 @@ class NvmlMeter:
         """Let the driver go; closing twice is no error."""
         self._driver.close()
 
-    def _told(self, quantity: str, *, vital: bool = False) -> Any:
+    def _read(self, quantity: str, *, vital: bool = False) -> Any:
         """Read a quantity; None where the board does not tell it, or fails to this time.
 
         Of what the meter is for, an unknown error means that the board is gone.

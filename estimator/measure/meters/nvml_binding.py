@@ -42,7 +42,7 @@ class Code(IntEnum):
     UNKNOWN = 999
 
 
-NOT_TOLD = {
+NOT_REPORTED = {
     Code.SUCCESS,
     Code.INVALID_ARGUMENT,
     Code.NOT_SUPPORTED,
@@ -81,7 +81,7 @@ SHADOWED = (
 )
 
 
-class NotTold(MeterError):
+class NotReported(MeterError):
     """A value that this board or driver does not have, or not for this user.
 
     Parameters
@@ -129,7 +129,7 @@ class Driver:
 
         Raises
         ------
-        NotTold, Unclear, DeviceLost, MeterError
+        NotReported, Unclear, DeviceLost, MeterError
             By what the driver answers; DeviceLost, too, once it is closed.
         """
         with self._lock:
@@ -138,7 +138,7 @@ class Driver:
             try:
                 return getattr(self._nvml, name)(*arguments)
             except self._nvml.NVMLError as error:
-                raise _told(error.value, str(error)) from error
+                raise _error(error.value, str(error)) from error
 
     def tells(self, name: str, *arguments: object) -> Any:
         """Call a function; None where it has no answer for us, DeviceLost as for `ask`."""
@@ -153,9 +153,9 @@ class Driver:
         """Read one field of a board, whose answer has a code and a type of its own; as `ask`."""
         (field,) = self.ask("nvmlDeviceGetFieldValues", handle, [(number, scope)])
         if field.nvmlReturn != Code.SUCCESS:
-            raise _told(field.nvmlReturn, str(self._nvml.NVMLError(field.nvmlReturn)))
+            raise _error(field.nvmlReturn, str(self._nvml.NVMLError(field.nvmlReturn)))
         if field.valueType >= len(UNION_BY_TYPE):
-            raise NotTold(f"a value of the unknown type {field.valueType}")
+            raise NotReported(f"a value of the unknown type {field.valueType}")
         return float(getattr(field.value, UNION_BY_TYPE[field.valueType]))
 
     def close(self) -> None:
@@ -186,10 +186,10 @@ def _binding() -> Any:
     return nvml
 
 
-def _told(code: int, words: str) -> MeterError:
+def _error(code: int, words: str) -> MeterError:
     """Make an answer of the driver an error of ours."""
     if code in LOST:
         return DeviceLost(f"the board is lost: {words}")
-    if code in NOT_TOLD:
-        return NotTold(words, code)
+    if code in NOT_REPORTED:
+        return NotReported(words, code)
     return Unclear(words) if code == Code.UNKNOWN else MeterError(words)

@@ -6,7 +6,7 @@ A quantity has several ways, the best first: drivers and boards differ in which 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from estimator.measure.meters.nvml_binding import Driver, NotTold
+from estimator.measure.meters.nvml_binding import Driver, NotReported
 from estimator.runs.meter import DeviceLost, MeterError
 from estimator.runs.record import MeasuredDevice
 
@@ -77,8 +77,8 @@ def clock_hz(driver: Driver, handle: Any) -> float:
 
 def use(driver: Driver, handle: Any) -> tuple[float, float]:
     """Share of time in which anything ran, and in which memory was read or written [1]."""
-    told = driver.ask("nvmlDeviceGetUtilizationRates", handle)
-    return told.gpu / 100, told.memory / 100
+    answer = driver.ask("nvmlDeviceGetUtilizationRates", handle)
+    return answer.gpu / 100, answer.memory / 100
 
 
 def reasons(driver: Driver, handle: Any) -> int:
@@ -179,14 +179,14 @@ def averages(driver: Driver, handle: Any) -> bool:
 def _some_w(power_mw: float) -> float:
     """Power in watts; a board that is on never draws nothing."""
     if power_mw == 0:
-        raise NotTold("power reads 0 W")
+        raise NotReported("power reads 0 W")
     return power_mw / 1e3
 
 
 def _limit_w(driver: Driver, handle: Any, *names: str) -> float | None:
     """Limit by the first of these functions that tells one [W]."""
-    told = (driver.tells(name, handle) for name in names)
-    return next((limit_mw / 1e3 for limit_mw in told if limit_mw), None)
+    answer = (driver.tells(name, handle) for name in names)
+    return next((limit_mw / 1e3 for limit_mw in answer if limit_mw), None)
 
 
 def _shared_by(driver: Driver, handle: Any) -> str | None:

@@ -165,7 +165,7 @@ def _zones(folder: Path) -> list[_Zone]:
         found = sorted(entry for entry in folder.iterdir() if ":" in entry.name)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
-    named = {path.name: told for path in found if (told := _text(path / "name"))}
+    named = {path.name: label for path in found if (label := _text(path / "name"))}
     zones = []
     for path in found:
         name, above = named.get(path.name), named.get(path.name.rpartition(":")[0])

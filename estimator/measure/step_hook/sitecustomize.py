@@ -38,7 +38,7 @@ class _Stamps:
         self.optimizer = 0
         self.steps = 0
 
-    def stepped(self, optimizer: object, *_told: object) -> None:
+    def stepped(self, optimizer: object, *_arguments: object) -> None:
         """Stamp a step; boards finish first at the ends of windows."""
         with contextlib.suppress(Exception):
             self.optimizer = self.optimizer or id(optimizer)

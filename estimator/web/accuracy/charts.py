@@ -59,8 +59,8 @@ def _runs(look: Look, ticks: tuple[float, ...]) -> Spec:
     points = {
         "x": x,
         "y": y,
-        "color": _told_apart("class", CLASSES, colours["series"]),
-        "shape": _told_apart("class", CLASSES, SHAPES),
+        "color": _distinguished("class", CLASSES, colours["series"]),
+        "shape": _distinguished("class", CLASSES, SHAPES),
         "tooltip": _tooltip(),
     }
     size = 75 * look.scale**2
@@ -104,8 +104,8 @@ def _errors(look: Look) -> Spec:
             "encoding": {
                 "x": x,
                 "y": y,
-                "color": _told_apart("who", who, colours["series"]),
-                "shape": _told_apart("who", who, SHAPES),
+                "color": _distinguished("who", who, colours["series"]),
+                "shape": _distinguished("who", who, SHAPES),
             },
         },
         {
@@ -140,7 +140,7 @@ def _hours(field: str, title: str, ticks: Sequence[float]) -> Spec:
     }
 
 
-def _told_apart(field: str, names: Sequence[str], marks: Sequence[str]) -> Spec:
+def _distinguished(field: str, names: Sequence[str], marks: Sequence[str]) -> Spec:
     """Return a scale of colours or shapes, with one legend for both."""
     return {
         "field": field,

@@ -88,7 +88,7 @@ def groups_of(report: Report) -> dict[str, dict[str, Chosen]]:
         "year": {
             f"{first} to {last}": (years >= first) & (years <= last) for first, last in PERIODS
         },
-        "tier": {told: tiers == name for name, told in TIERS.items()},
+        "tier": {shown: tiers == name for name, shown in TIERS.items()},
     }
 
 
@@ -143,7 +143,7 @@ def runs_table(report: Report, catalog: Catalog) -> pd.DataFrame:
     Columns: class, reported_h, predicted_h, half_h and double_h (the reported over and times 2),
     ratio, and for the tooltip run, device, told, interval, source.
     """
-    told = report.run_rows()
+    shown = report.run_rows()
     places = np.argsort(-np.abs(report.blind.log_ratio))
     classes, rows = classes_of(report)[places], report.published.rows
     return pd.DataFrame(
@@ -155,20 +155,20 @@ def runs_table(report: Report, catalog: Catalog) -> pd.DataFrame:
             "double_h": run["device_hours_reported"] * 2,
             "ratio": run["device_hours_mid"] / run["device_hours_reported"],
             "run": f"{run['name']} ({rows[place]['year']})",
-            "device": devices_told(rows[place], catalog.device(run["hardware"]).name),
+            "device": devices_text(rows[place], catalog.device(run["hardware"]).name),
             "told": f"{digits(run['device_hours_mid'])} h predicted, "
             f"{digits(run['device_hours_reported'])} h reported",
             "interval": f"{digits(run['device_hours_low'])} – {digits(run['device_hours_high'])} h",
             "source": run["source"],
         }
-        for run, place, kind in zip(told, places, classes, strict=True)
+        for run, place, kind in zip(shown, places, classes, strict=True)
     )
 
 
-def devices_told(row: Mapping[str, str], name: str) -> str:
+def devices_text(row: Mapping[str, str], name: str) -> str:
     """How many of which device, where the row says how many.
 
-    >>> devices_told({"accelerator_count": "8.0"}, "TPU v3"), devices_told(
+    >>> devices_text({"accelerator_count": "8.0"}, "TPU v3"), devices_text(
     ...     {"accelerator_count": ""}, "TPU v3"
     ... )
     ('8 × TPU v3', 'TPU v3')

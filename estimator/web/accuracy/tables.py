@@ -10,7 +10,7 @@ import streamlit as st
 from estimator.catalog import Catalog
 from estimator.core.units import digits
 from estimator.validation.report import Report
-from estimator.web.accuracy.groups import DIMENSIONS, Chosen, devices_told, percent
+from estimator.web.accuracy.groups import DIMENSIONS, Chosen, devices_text, percent
 from estimator.web.accuracy.text import note, reasons
 from estimator.web.shared.charts import Look
 
@@ -131,9 +131,9 @@ def _group_row(row: Mapping[str, float | str]) -> str:
 
 
 def _least_bold(errors: Iterable[float]) -> list[str]:
-    told = [_percent(error) for error in errors]
-    least = min(told, key=int)
-    return [f"<b>{text}</b>" if text == least else text for text in told]
+    shown = [_percent(error) for error in errors]
+    least = min(shown, key=int)
+    return [f"<b>{text}</b>" if text == least else text for text in shown]
 
 
 def _percent(share: float) -> str:
@@ -146,8 +146,8 @@ def _miss(report: Report, place: int, catalog: Catalog) -> str:
     row, runs = report.published.rows[place], report.published.runs
     reported = float(runs.device_hours[place])
     ratio = float(np.exp(report.blind.log_ratio[place]))
-    device = devices_told(row, catalog.device(str(report.published.devices[place])).name)
-    told = "; ".join(reasons(report, place)) or "nothing that would explain it"
+    device = devices_text(row, catalog.device(str(report.published.devices[place])).name)
+    shown = "; ".join(reasons(report, place)) or "nothing that would explain it"
     noted = note(row)
     remark = f"<small>Noted in the table: {escape(noted)}</small>" if noted else ""
     return (
@@ -156,7 +156,7 @@ def _miss(report: Report, place: int, catalog: Catalog) -> str:
         f"<td>{escape(_times(ratio))}</td>"
         f"<td>{digits(reported * ratio)} h predicted"
         f"<small>{digits(reported)} h reported</small></td>"
-        f"<td>{escape(told[:1].upper() + told[1:])}.{remark}</td></tr>"
+        f"<td>{escape(shown[:1].upper() + shown[1:])}.{remark}</td></tr>"
     )
 
 

@@ -97,14 +97,14 @@ def better(groups: pd.DataFrame) -> str:
     """Say for which groups a constant would have done better."""
     by_run = groups[groups["constant_0.30"] < groups["median_error"]]["group"]
     by_family = groups[groups["constant_0.30_family"] < groups["family_median_error"]]["group"]
-    told = [
+    shown = [
         f"for {'; '.join(names)} (one vote a {vote})"
         for vote, names in (("run", by_run), ("family", by_family))
         if len(names)
     ]
-    if not told:
+    if not shown:
         return "In no group does a constant utilization of 0.30 do better."
-    return f"A constant utilization of 0.30 does better {', and '.join(told)}."
+    return f"A constant utilization of 0.30 does better {', and '.join(shown)}."
 
 
 def reasons(report: Report, place: int) -> Iterator[str]:
@@ -129,9 +129,9 @@ def reasons(report: Report, place: int) -> Iterator[str]:
     if not np.any(others & (report.published.devices == report.published.devices[place])):
         yield "no other family ran on this device"
     flags = [flag.strip() for flag in row["flags"].split(";")]
-    yield from (told for begin, told in FLAGS.items() if any(f.startswith(begin) for f in flags))
+    yield from (shown for begin, shown in FLAGS.items() if any(f.startswith(begin) for f in flags))
     unseen = set(row["recalled_fields"].split(","))
-    missing = [told for field, told in WORK_FIELDS.items() if field in unseen]
+    missing = [shown for field, shown in WORK_FIELDS.items() if field in unseen]
     if missing:
         yield f"not seen in its source: {', '.join(missing)}"
 
@@ -157,8 +157,8 @@ def alt_of_runs(report: Report) -> str:
 
 def alt_of_errors(table: pd.DataFrame, by: str) -> str:
     """Say the chart of errors in words."""
-    told = "; ".join(label for label in table["label"] if label)
-    return f"Median error by {DIMENSIONS[by].lower()}: {told}"
+    shown = "; ".join(label for label in table["label"] if label)
+    return f"Median error by {DIMENSIONS[by].lower()}: {shown}"
 
 
 def few() -> str:

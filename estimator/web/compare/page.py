@@ -182,8 +182,8 @@ def differences(found: Sequence[Pinned]) -> list[list[str]]:
         items = [one.answer.inputs.get(key) for one in found]
         values = [None if item is None else item.value for item in items]
         if len(set(values)) > 1:
-            told = ["–" if item is None else amount(item.value, item.unit) for item in items]
-            rows.append([input_name(key), *told])
+            shown = ["–" if item is None else amount(item.value, item.unit) for item in items]
+            rows.append([input_name(key), *shown])
     return rows
 
 

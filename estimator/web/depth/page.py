@@ -214,8 +214,8 @@ def _line(x: Any, y: Any, name: str) -> list[Values]:
 
 
 def _mark(x: float, y: float, text: str, number: float) -> Values:
-    told = text.format(n=amount(number, "1") if number > 0 else f"-{amount(-number, '1')}")
-    return {"x": x, "y": y, "name": "", "mark": True, "text": told, "to": None}
+    shown = text.format(n=amount(number, "1") if number > 0 else f"-{amount(-number, '1')}")
+    return {"x": x, "y": y, "name": "", "mark": True, "text": shown, "to": None}
 
 
 def _chart(

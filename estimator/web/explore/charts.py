@@ -16,7 +16,7 @@ def band(look: Look, titles: tuple[str, str], log: bool) -> Spec:
     """Draw a median with its interval over an input: columns x, low, mid, high."""
     colour = look.colours["series"][0]
     x, y = _axis("x", titles[0], log=log), _axis("mid", titles[1], log=True)
-    tooltip = [_told("x", titles[0]), *(_told(end, end) for end in ("low", "mid", "high"))]
+    tooltip = [_tooltip("x", titles[0]), *(_tooltip(end, end) for end in ("low", "mid", "high"))]
     return charts.layered(
         look,
         _height(look),
@@ -57,13 +57,17 @@ def heat(
         "scale": {"type": "log", "scheme": "viridis"},
         "legend": _legend(),
     }
-    told = [{"field": axis, "type": "nominal", "title": axes[axis]["title"]} for axis in "xy"]
+    axis_tips = [{"field": axis, "type": "nominal", "title": axes[axis]["title"]} for axis in "xy"]
     return charts.layered(
         look,
         _height(look),
         {
             "mark": {"type": "rect"},
-            "encoding": {**axes, "color": colour, "tooltip": [*told, _told("value", titles[2])]},
+            "encoding": {
+                **axes,
+                "color": colour,
+                "tooltip": [*axis_tips, _tooltip("value", titles[2])],
+            },
         },
     )
 
@@ -81,10 +85,10 @@ def front(look: Look, titles: tuple[str, str, str]) -> Spec:
         "scale": {"type": "log", "scheme": "viridis"},
         "legend": _legend(),
     }
-    told = zip(("hours", "usd", "kg"), titles, strict=True)
+    axis_tips = zip(("hours", "usd", "kg"), titles, strict=True)
     tooltip = [
         {"field": "text", "type": "nominal", "title": " "},
-        *(_told(name, title) for name, title in told),
+        *(_tooltip(name, title) for name, title in axis_tips),
     ]
     small, large = 22 * look.scale**2, 130 * look.scale**2
     encoding = {
@@ -113,7 +117,7 @@ def _legend() -> Spec:
     return {"labelExpr": TICK, "gradientLength": 200, "tickCount": 4, "orient": "right"}
 
 
-def _told(field: str, title: str) -> Spec:
+def _tooltip(field: str, title: str) -> Spec:
     return {"field": field, "type": "quantitative", "title": title, "format": ".3~s"}
 
 

@@ -276,7 +276,7 @@ def _evidence(found: Comparison) -> None:
         if one.lost is None:
             rows.append((_(lever.title), _("no published result near this setting"), ""))
             continue
-        told = _("{mid} of the {quality} ({low} to {high})").format(
+        shown = _("{mid} of the {quality} ({low} to {high})").format(
             mid=amount(one.lost.mid, "share"),
             quality=_(one.of),
             low=amount(one.lost.low, "share"),
@@ -286,7 +286,7 @@ def _evidence(found: Comparison) -> None:
         count = _("{results} results, {sources} sources{thin}").format(
             results=one.lost.results, sources=one.lost.sources, thin=thin
         )
-        rows.append((_(lever.title), told, count))
+        rows.append((_(lever.title), shown, count))
     draw_table((_("Lever"), _("lost"), _("Evidence")), rows)
     if len(found.evidence) > 1:
         style.caption(
@@ -306,8 +306,8 @@ def _results(chosen: list[Result]) -> None:
         source = open_catalog().source(one.source)
         cell = anchor(source.url, source.title) if source.url else source.title
         mark = _("failed") if one.failed else ""
-        told = f"{one.task}, {one.metric}: {one.before:g} → {one.after:g}"
-        rows.append((f"{one.variant}, {one.model}", told, mark, cell))
+        shown = f"{one.task}, {one.metric}: {one.before:g} → {one.after:g}"
+        rows.append((f"{one.variant}, {one.model}", shown, mark, cell))
     draw_table((_("Result"), _("Measured"), " ", _("Source")), rows)
     rest = len(ordered) - MOST_RESULTS
     if rest > 0:

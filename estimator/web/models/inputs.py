@@ -66,8 +66,8 @@ class ModelName(Choice):
         preset = find_preset(open_catalog(), text) if text.strip() else None
         if preset is not None and preset.id in self.options:
             return preset.id, ""
-        notice = _("the architecture of “{told}” is not on record: paste its config.json")
-        return next(iter(self.options)), notice.format(told=shortened(text))
+        notice = _("the architecture of “{given}” is not on record: paste its config.json")
+        return next(iter(self.options)), notice.format(given=shortened(text))
 
 
 @dataclass(frozen=True)

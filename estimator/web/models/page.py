@@ -206,7 +206,7 @@ def _sentence(values: Values, model: Described) -> str:
     active = ledger.params_active != ledger.params_total
     size = _("{params} parameters, {active} of them active") if active else _("{params} parameters")
     text = _("{model} has <b>{size}</b>, {flop} forward per {item}.")
-    told = text.format(
+    shown = text.format(
         model=escape(model.name),
         size=size.format(
             params=amount(ledger.params_total, "1"), active=amount(ledger.params_active, "1")
@@ -216,8 +216,8 @@ def _sentence(values: Values, model: Described) -> str:
     )
     fit = next((one for one in model.fits if one.device.id == values["hardware"]), None)
     if fit is None:
-        return told
-    return f"{told} {escape(_fit_sentence(fit))}"
+        return shown
+    return f"{shown} {escape(_fit_sentence(fit))}"
 
 
 def _fit_sentence(fit: DeviceFit) -> str:
@@ -378,21 +378,21 @@ def _draw_cache(values: Values, model: Described, frame: Frame) -> None:
         for x, y in zip(contexts, sizes, strict=True)
     ]
     full = float(next(iter(lines.values()))[-1])
-    told = _("{bytes} for {tokens} tokens").format(
+    shown = _("{bytes} for {tokens} tokens").format(
         bytes=amount(full, "B"), tokens=localised(f"{longest:,.0f}")
     )
-    rows.append({"x": longest, "y": full / 1e9, "name": "", "mark": True, "text": told, "to": None})
+    rows.append({"x": longest, "y": full / 1e9, "name": "", "mark": True, "text": shown, "to": None})
     figures.draw(
         plots.curves,
         pd.DataFrame(rows),
         frame.look,
         of=((_("tokens of context"), _("memory [GB]")), (True, True), tuple(lines)),
         key="models_cache",
-        alt=told,
+        alt=shown,
     )
     style.caption(
-        ngettext("{n} sequence: {told}.", "{n} sequences: {told}.", values["batch"]).format(
-            n=localised(f"{values['batch']:,}"), told=told
+        ngettext("{n} sequence: {shown}.", "{n} sequences: {shown}.", values["batch"]).format(
+            n=localised(f"{values['batch']:,}"), shown=shown
         )
     )
 

@@ -143,5 +143,5 @@ def caption(answer: Answer, version: str) -> str:
 def sources(answer: Answer, catalog: Catalog) -> Iterator[tuple[str, str]]:
     """Text and address of every number that was used."""
     for row in inputs_table(answer, catalog).itertuples():
-        told = ", ".join(text for text in (row.title, row.publisher, row.date) if text)
-        yield f"{row.input}: {row.said} ({row.basis}{'; ' + told if told else ''})", str(row.url)
+        shown = ", ".join(text for text in (row.title, row.publisher, row.date) if text)
+        yield f"{row.input}: {row.said} ({row.basis}{'; ' + shown if shown else ''})", str(row.url)

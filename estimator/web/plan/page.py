@@ -231,7 +231,7 @@ def _picture(request: Request, shown: tuple[Plan, ...], frame: Frame) -> None:
             if limit is None or name not in plan.quantities:
                 continue
             low, mid, high = share_of_limit(plan.quantities[name], limit)
-            told = f"{_(label)}: {amount(float(plan.quantities[name].mid), unit)}"
+            figure_text = f"{_(label)}: {amount(float(plan.quantities[name].mid), unit)}"
             label_of = f"{place}. {_name(plan)}"
             rows.append(
                 {
@@ -240,7 +240,7 @@ def _picture(request: Request, shown: tuple[Plan, ...], frame: Frame) -> None:
                     "low": low,
                     "mid": mid,
                     "high": high,
-                    "text": f"{label_of}: {told}",
+                    "text": f"{label_of}: {figure_text}",
                 }
             )
     if not rows:

@@ -190,14 +190,14 @@ def curves_picture(now: Bought, axis: str) -> Picture:
         ]
     least, most = (bound * per_flop for bound in fitted_range_flop(catalog))
     rows.append({"x": least, "y": None, "name": "range", "mark": False, "text": "", "to": most})
-    told = _("here: a loss of {loss} nat").format(loss=amount(now.loss, "1"))
+    shown = _("here: a loss of {loss} nat").format(loss=amount(now.loss, "1"))
     rows.append(
         {
             "x": now.flop * per_flop,
             "y": now.loss,
             "name": "",
             "mark": True,
-            "text": told,
+            "text": shown,
             "to": None,
         }
     )
@@ -206,7 +206,7 @@ def curves_picture(now: Bought, axis: str) -> Picture:
         build=plots.curves,
         rows=rows,
         of=((title, _("loss [nat per token]")), (True, False), tuple(lines)),
-        alt=told,
+        alt=shown,
     )
 
 

@@ -133,8 +133,8 @@ def draw(frame: Frame) -> None:
         _controls()
     query = PARAMETERS.query(values)
     if not frame.slide and not refusal:
-        told = results(answer, LEVEL)
-        files = (share.json("serve", lambda: json.dumps(told)),)
+        shown = results(answer, LEVEL)
+        files = (share.json("serve", lambda: json.dumps(shown)),)
         share.draw(SLIDES, query, title=_("Serving a model"), files=files)
     STATE.leave(query, embedded=frame.embedded)
     style.marker(query)
@@ -396,19 +396,19 @@ def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     else:
         rows.append(_mark(even, daily, _("as dear as the API")))
         text = _("From {tokens} tokens a day, {share} of what they can write, they are cheaper.")
-        told = text.format(tokens=amount(even, "1"), share=amount(even / most, "share"))
-        style.sentence(escape(told))
+        shown = text.format(tokens=amount(even, "1"), share=amount(even / most, "share"))
+        style.sentence(escape(shown))
     _chart(rows, (_("output tokens a day"), _("USD a day")), (True, True), names, frame, "api")
     if offered is not None:
         source = open_catalog().source(offered.source)
         text = _("{name}, list price of {date}: {read} per million input tokens, {written} output.")
-        told = text.format(
+        shown = text.format(
             name=offered.name,
             date=offered.date,
             read=amount(offered.input_usd_per_million_tokens, "USD"),
             written=amount(offered.output_usd_per_million_tokens, "USD"),
         )
-        style.caption(f"{told} {source.publisher}: {source.title}.")
+        style.caption(f"{shown} {source.publisher}: {source.title}.")
 
 
 def _offer(values: Values) -> ApiPrice | None:
@@ -436,7 +436,7 @@ def _draw_lifetime(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     ]
     life = lifetime(given, joule, daily, 365.0)
     text = _("Serving {tokens} tokens a day takes {energy} a day.")
-    told = text.format(tokens=amount(daily, "1"), energy=amount(life.serving_kwh / 365.0, "kWh"))
+    shown = text.format(tokens=amount(daily, "1"), energy=amount(life.serving_kwh / 365.0, "kWh"))
     if given:
         days = amount(life.days_to_overtake, "day")
         rows.append(
@@ -447,8 +447,8 @@ def _draw_lifetime(values: Values, answer: ServingAnswer, frame: Frame) -> None:
             )
         )
         text = _("It overtakes training after {days}; training and a year of it take {whole}.")
-        told += " " + text.format(days=days, whole=amount(given + life.serving_kwh, "kWh"))
-    style.sentence(escape(told))
+        shown += " " + text.format(days=days, whole=amount(given + life.serving_kwh, "kWh"))
+    style.sentence(escape(shown))
     titles = (_("energy of training [kWh]"), _("days of serving"))
     _chart(rows, titles, (True, True), (name,), frame, "lifetime")
 

@@ -152,13 +152,13 @@ def write_clicker_keys() -> None:
 
 def notices(lines: Iterable[str]) -> None:
     """Say above the page what could not be used as it was said; nothing where there is nothing."""
-    shown = told(lines)
+    shown = visible_lines(lines)
     items = "".join(f"<p>{escape(_sentence(line))}</p>" for line in shown)
     if items:
         st.html(f'<div class="tw tw-notice" role="alert">{items}</div>')
 
 
-def told(lines: Iterable[str]) -> list[str]:
+def visible_lines(lines: Iterable[str]) -> list[str]:
     """Return the first lines, and how many more there are.
 
     >>> told("abcdef")
