@@ -29,7 +29,7 @@ HOURS = "datum.value < 1000 ? format(datum.value, '~f') : format(datum.value, '~
 TOOLTIP = {
     "run": "run",
     "device": "on",
-    "told": "device time",
+    "text": "device time",
     "ratio": "predicted over reported",
     "interval": "80 % interval",
     "class": "kind of work",
@@ -151,7 +151,7 @@ def _distinguished(field: str, names: Sequence[str], marks: Sequence[str]) -> Sp
 
 
 def _tooltip() -> list[Spec]:
-    """Return what is told of a run under the pointer."""
+    """Return what the tooltip of a run shows."""
     return [
         {"field": field, "title": title}
         | ({"type": "quantitative", "format": ".2~f"} if field == "ratio" else {"type": "nominal"})

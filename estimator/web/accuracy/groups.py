@@ -141,7 +141,7 @@ def runs_table(report: Report, catalog: Catalog) -> pd.DataFrame:
     """One row per run for the scatter: reported and predicted device-hours, and what it was.
 
     Columns: class, reported_h, predicted_h, half_h and double_h (the reported over and times 2),
-    ratio, and for the tooltip run, device, told, interval, source.
+    ratio, and for the tooltip run, device, text, interval, source.
     """
     shown = report.run_rows()
     places = np.argsort(-np.abs(report.blind.log_ratio))
@@ -156,7 +156,7 @@ def runs_table(report: Report, catalog: Catalog) -> pd.DataFrame:
             "ratio": run["device_hours_mid"] / run["device_hours_reported"],
             "run": f"{run['name']} ({rows[place]['year']})",
             "device": devices_text(rows[place], catalog.device(run["hardware"]).name),
-            "told": f"{digits(run['device_hours_mid'])} h predicted, "
+            "text": f"{digits(run['device_hours_mid'])} h predicted, "
             f"{digits(run['device_hours_reported'])} h reported",
             "interval": f"{digits(run['device_hours_low'])} – {digits(run['device_hours_high'])} h",
             "source": run["source"],

@@ -165,7 +165,7 @@ def few() -> str:
     """Say what the names of groups mean, and why one may be missing."""
     return (
         f"A large language run takes 10{_power(LARGE_RUN_FLOP)} FLOP or more. Groups of fewer than "
-        f"{FEWEST} runs are not told apart."
+        f"{FEWEST} runs are not split further."
     )
 
 

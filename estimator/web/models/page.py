@@ -381,7 +381,9 @@ def _draw_cache(values: Values, model: Described, frame: Frame) -> None:
     shown = _("{bytes} for {tokens} tokens").format(
         bytes=amount(full, "B"), tokens=localised(f"{longest:,.0f}")
     )
-    rows.append({"x": longest, "y": full / 1e9, "name": "", "mark": True, "text": shown, "to": None})
+    rows.append(
+        {"x": longest, "y": full / 1e9, "name": "", "mark": True, "text": shown, "to": None}
+    )
     figures.draw(
         plots.curves,
         pd.DataFrame(rows),

@@ -86,8 +86,8 @@ def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> b
         return str(pd.DataFrame(drawn.rows).to_csv(index=False)).encode()
     title = _title(wish.name, view)
     if suffix == ".json":
-        told = {"title": title, "rows": drawn.rows, "data_version": catalog.data_version}
-        return json.dumps(told, indent=2).encode()
+        content = {"title": title, "rows": drawn.rows, "data_version": catalog.data_version}
+        return json.dumps(content, indent=2).encode()
     spec = specification(drawn, wish)
     if suffix != ".html":
         return picture(suffix, spec, wish)

@@ -25,7 +25,7 @@ DARK = {
     "paper": "#171614",
     "series": ["#56B4E9", "#E69F00", "#2FBF8F", "#E58BBD", "#FFFFFF"],
 }
-"""Colours told apart by colour-blind eyes and on a projector; the fifth is the last."""
+"""Colours distinguished by colour-blind eyes and on a projector; the fifth is the last."""
 
 FONT = "Source Sans, Source Sans Pro, sans-serif"
 TEXT_PX = 16

@@ -11,7 +11,7 @@ import streamlit as st
 from estimator.web.shared.language import _, ngettext
 
 MOST_NOTICES = 3
-"""So many notices are told at once; the others are counted."""
+"""So many notices are shown at once; the others are counted."""
 
 ROOT_PX = 16
 
@@ -161,7 +161,7 @@ def notices(lines: Iterable[str]) -> None:
 def visible_lines(lines: Iterable[str]) -> list[str]:
     """Return the first lines, and how many more there are.
 
-    >>> told("abcdef")
+    >>> visible_lines("abcdef")
     ['a', 'b', 'c', 'and 3 more']
     """
     every = list(dict.fromkeys(lines))
