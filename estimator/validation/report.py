@@ -267,6 +267,15 @@ def earlier_scores(catalog: Catalog) -> dict[str, dict[str, float]]:
         }
 
 
+def stored_scores(catalog: Catalog, task: str) -> list[dict[str, str]]:
+    """Score of `memory` or of `serving` as `validate --task` printed it last, a row a group.
+
+    `python -m estimator validate --task TASK --csv > profiles/runs/TASK_scores.csv` renews it.
+    """
+    with (catalog.layers[0] / "runs" / f"{task}_scores.csv").open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
 def change_table(report: Report, earlier: Mapping[str, Mapping[str, float]]) -> Iterator[list[str]]:
     """One row per group for people: the earlier model and the present one side by side."""
     for name, (ours, _) in report.scores.items():

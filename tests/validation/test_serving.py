@@ -7,6 +7,7 @@ import pytest
 
 from estimator.catalog import Catalog
 from estimator.serving.engines import NAMES, fitted, from_line, prior, to_line
+from estimator.validation.report import stored_scores
 from estimator.validation.serving_fit import fit, measured_cases, predicted
 from estimator.validation.serving_report import fitted_spreads, serving_report
 from estimator.validation.serving_rows import model_line, serving_cases
@@ -144,3 +145,14 @@ def test_fewer_groups_that_differ_widen_more():
     )
     assert wide > narrow > 1.0
     assert wide == pytest.approx(np.sqrt(1.5), rel=0.01)
+
+
+def test_the_stored_score_is_what_the_command_prints(catalog, report):
+    stored = {
+        (one["quantity"], one["by"], one["group"]): one for one in stored_scores(catalog, "serving")
+    }
+    assert len(stored) == len(report.scores)
+    for score in report.scores:
+        row = stored[score.quantity, score.by, score.group]
+        for name in ("rows", "median_error", "bias", "within_1_5", "coverage"):
+            assert float(row[name]) == pytest.approx(getattr(score, name), abs=0.03), row

@@ -4,6 +4,7 @@ import html
 import io
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -14,10 +15,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from estimator.catalog import Catalog
-from estimator.validation.report import validation_report
+from estimator.validation.memory import memory_cases, memory_groups
+from estimator.validation.report import earlier_scores, stored_scores, validation_report
 from estimator.web.accuracy import address as accuracy_address
 from estimator.web.accuracy import charts as accuracy_figures
 from estimator.web.accuracy import groups as accuracy_groups
+from estimator.web.accuracy import score_tables
 from estimator.web.accuracy import text as accuracy_words
 from estimator.web.accuracy.address import Filters
 from estimator.web.accuracy.groups import percent
@@ -25,7 +28,7 @@ from estimator.web.shared.charts import DARK, LIGHT, Look
 
 APP = Path(__file__).parents[2] / "app.py"
 CATALOG = Catalog.open()
-SECTIONS = ("runs", "errors", "groups", "worst")
+SECTIONS = ("runs", "errors", "groups", "worst", "change", "memory", "serving")
 
 
 @pytest.fixture(scope="module")
@@ -273,3 +276,44 @@ def test_where_a_constant_does_better_the_page_says_so(report):
     worse = table[table["constant_0.30"] < table["median_error"]]["group"]
     told = accuracy_words.better(table)
     assert all(name in told for name in worse)
+
+
+def test_the_earlier_model_stands_beside_the_present_one(report):
+    told = text(opened("show=change"))
+    before = earlier_scores(CATALOG)["all"]
+    ours, _ = report.scores["all"]
+    strict = report.stack_scores["all"]
+    errors = (before["median_error"], ours.median_error, strict.median_error)
+    shares = (before["coverage"], ours.coverage, strict.coverage)
+    cells = " ".join(f"{100 * share:.0f}" for share in (*errors, *shares))
+    assert f"all runs{ours.count}{cells.replace(' ', '')}" in told.replace(" ", "").replace(
+        "allruns", "all runs"
+    )
+
+
+@pytest.mark.parametrize("task", ["memory", "serving"])
+def test_the_scores_of_memory_and_serving_are_on_the_page(task):
+    page = opened()
+    rows = re.findall(r'data-score="([^"]+)"', body(page))
+    labels = score_tables.TASKS if task == "memory" else score_tables.PROGRAMS
+    assert any(row.endswith(label) for row in rows for label in labels.values())
+    slide = re.findall(r'data-score="([^"]+)"', body(opened(f"show={task}&fs=1.4")))
+    assert 0 < len(slide) <= score_tables.ON_A_SLIDE
+
+
+def test_the_tables_speak_german():
+    page = opened("lang=de")
+    assert any("Was sich geändert hat" in title.value for title in page.subheader)
+    told = text(page)
+    for word in ("volles Fine-Tuning", "Zeit je Token", "Zurückgehalten"):
+        assert word in told
+
+
+def test_the_stored_score_of_memory_is_what_the_command_prints():
+    stored = {row["group"]: row for row in stored_scores(CATALOG, "memory")}
+    groups = memory_groups(memory_cases(CATALOG))
+    assert set(stored) == set(groups)
+    for name, score in groups.items():
+        assert {key: float(stored[name][key]) for key in asdict(score)} == pytest.approx(
+            asdict(score), abs=0.005
+        ), name

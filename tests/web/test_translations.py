@@ -21,6 +21,7 @@ PAGES = (
     "exercises",
     "method",
     "models",
+    "accuracy",
 )
 OTHERS = [name for name in language.languages() if name != language.ENGLISH]
 

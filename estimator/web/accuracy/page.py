@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from estimator.validation.report import WORST, Report, validation_report
-from estimator.web.accuracy import address, charts, groups, tables
+from estimator.web.accuracy import address, charts, groups, score_tables, tables
 from estimator.web.accuracy import text as words
 from estimator.web.accuracy.address import Filters
 from estimator.web.shared import share, style
@@ -122,11 +122,38 @@ def _worst(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) 
     tables.draw_worst(whole, address.chosen(whole, filters), open_catalog(), most)
 
 
+def _change(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+    """Draw the earlier model and the present one side by side, on all runs."""
+    st.subheader(_("What changed, and how it is held out"), anchor=False)
+    score_tables.draw_change(open_report(), open_catalog(), slide=frame.slide)
+    if not frame.slide:
+        style.caption(_(words.CHANGE))
+
+
+def _memory(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+    """Draw the score of the memory need."""
+    st.subheader(_("Memory: measured peaks"), anchor=False)
+    score_tables.draw_memory(open_catalog(), slide=frame.slide)
+    if not frame.slide:
+        style.caption(_(words.MEMORY))
+
+
+def _serving(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+    """Draw the score of serving."""
+    st.subheader(_("Serving: measured latency, throughput, power"), anchor=False)
+    score_tables.draw_serving(open_catalog(), slide=frame.slide)
+    if not frame.slide:
+        style.caption(_(words.SERVING))
+
+
 SECTIONS: Mapping[str, Callable[[Report, pd.DataFrame, Filters, Frame], None]] = {
     "runs": _runs,
     "errors": _errors,
     "groups": _groups,
     "worst": _worst,
+    "change": _change,
+    "memory": _memory,
+    "serving": _serving,
 }
 
 
@@ -207,6 +234,9 @@ SLIDES = {
     "errors": N_("where we are further off"),
     "groups": N_("every group, beside two constants"),
     "worst": N_("the worst misses"),
+    "change": N_("what changed, and how it is held out"),
+    "memory": N_("memory against measured peaks"),
+    "serving": N_("serving against measurements"),
 }
 
 PAGE = Page(path="accuracy", title=N_("How right are we?"), group=TRUST, draw=draw, slides=SLIDES)

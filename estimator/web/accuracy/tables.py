@@ -34,6 +34,8 @@ CSS = """
 .tw-scores tbody tr.tw-kind th { font-weight: 600; padding-top: 0.8rem;
              border-bottom: 1px solid var(--line); }
 .tw-scores.tw-few { max-width: 40rem; }
+.tw-scores.tw-beside { max-width: 58rem; }
+.tw-scores.tw-beside thead tr:nth-child(2) > :first-child { padding-left: 1.4rem; }
 .tw-scores b { font-weight: 700; }
 .tw.tw-misses { width: 100%%; border-collapse: collapse; font-size: 0.95rem; line-height: 1.4;
              font-variant-numeric: tabular-nums; }

@@ -11,6 +11,7 @@ from estimator.validation.cross_validation import SMALL_GROUP
 from estimator.validation.report import FEWEST, LARGE_RUN_FLOP, Report
 from estimator.web.accuracy.address import ALL, DEVICES, Filters
 from estimator.web.accuracy.groups import DIMENSIONS, percent
+from estimator.web.shared.language import N_
 
 SEES = (
     "The model sees a run’s FLOPs, the number and kind of devices with their peak and memory "
@@ -21,6 +22,24 @@ SEES = (
     "model, not its form, which was chosen with published runs in view."
 )
 """What the fit does and does not see."""
+
+CHANGE = N_(
+    "Before: the model of 2026-11-21 on the same runs, a third of which it was fitted to. By "
+    "family: the runs of a model line or submitter are held out together. By stack: a whole "
+    "benchmark, software collection or model line is. What the parameters leave open for a kind"
+    " that is little known widens its interval."
+)
+MEMORY = N_(
+    "Measured peaks of device memory. Held out: the factors of the terms are fitted to the "
+    "other sources, and the interval is as wide as their errors ask. With the priors: as "
+    "`memory` answers, its factors chosen with the peaks in view."
+)
+SERVING = N_(
+    "Every configuration is predicted without its line of models, and again without its system;"
+    " the interval rests on the errors of the others. Weights only: bytes of the weights over "
+    "the bandwidth. Boards only: host, network and PUE were not measured."
+)
+"""What the tables of scores mean."""
 
 SHORT_S = 60.0
 """A run of less wall time is a short one [s]."""
