@@ -32,7 +32,7 @@ CHANGE = N_(
 MEMORY = N_(
     "Measured peaks of device memory. Held out: the factors of the terms are fitted to the "
     "other sources, and the interval is as wide as their errors ask. With the priors: as "
-    "`memory` answers, its factors chosen with the peaks in view."
+    "the command answers, its factors chosen with the peaks in view."
 )
 SERVING = N_(
     "Every configuration is predicted without its line of models, and again without its system;"
