@@ -5,8 +5,8 @@ spread of held-out measurements), layers guessed from a size, traffic that was l
 factors of money, grid and site. Their variances of the logarithm add up.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +80,8 @@ class ServingAnswer:
         What was assumed for each of them.
     performance, table
         Behind them, for the roofline and the memory; None if all are refused.
+    corrected : mapping of str to array
+        Quantity -> factor by which measured loads moved it; empty where none are known [1].
     """
 
     rows: Sequence[Resolved | Notice]
@@ -87,6 +89,12 @@ class ServingAnswer:
     notes: Sequence[tuple[Notice, ...]]
     performance: Performance | None
     table: ServingTable | None
+    corrected: Mapping[str, Floats] = field(default_factory=dict)
+
+    def factor(self, quantity: str) -> float:
+        """Factor by which measured loads moved a quantity of the first set-up [1]."""
+        moved = self.corrected.get(quantity)
+        return 1.0 if moved is None else float(moved[0])
 
 
 Calibration = Callable[
@@ -134,12 +142,17 @@ def answer_serving(
     found = performance(table.setup(values), table.traffic(values))
     ranges = _delivered(table, _expected(table, values, found), catalog)
     said: Sequence[tuple[Notice, ...]] = [()] * len(kept)
+    corrected: dict[str, Floats] = {}
     if calibration is not None:
+        before = ranges
         ranges, said = calibration(table, values, ranges)
+        corrected = {name: ranges[name].mid / before[name].mid for name in DELIVERED}
     ranges |= _priced(table, ranges, catalog)
     most = table.most_sequences(_in_flight(table))
     notes = [(*said[place], *_notes(row, table, place, most)) for place, row in enumerate(kept)]
-    return ServingAnswer(rows=rows, ranges=ranges, notes=notes, performance=found, table=table)
+    return ServingAnswer(
+        rows=rows, ranges=ranges, notes=notes, performance=found, table=table, corrected=corrected
+    )
 
 
 def _resolved(resolver: Resolver, asked: ServingQuestion | Notice) -> Resolved | Notice:
@@ -260,17 +273,17 @@ def open_variance(
         moved = values_of(performance(spread.setup(parameters), spread.traffic(parameters)))
         for name in DELIVERED:
             variance[name] += np.square(LAYOUT_SHARE * np.log(moved[name] / base[name]))
-    for field, log_sd in table.open_log_sd().items():
+    for part, log_sd in table.open_log_sd().items():
         if not log_sd.any():
             continue
         shifted = {}
         for sign in (-1.0, 1.0):
-            value = np.asarray(getattr(traffic, field)) * np.exp(sign * log_sd)
-            if field == "sequences":
+            value = np.asarray(getattr(traffic, part)) * np.exp(sign * log_sd)
+            if part == "sequences":
                 tokens = np.asarray(traffic.input_tokens + 0.5 * traffic.output_tokens)
                 held = np.maximum(table.most_sequences(tokens), np.asarray(traffic.sequences))
                 value = np.clip(value, 1.0, held)
-            moved = values_of(performance(setup, replace(traffic, **{field: value})))
+            moved = values_of(performance(setup, replace(traffic, **{part: value})))
             shifted[sign] = moved
         for name in DELIVERED:
             up = np.log(shifted[1.0][name] / base[name])

@@ -10,7 +10,7 @@ from estimator.catalog import Catalog
 from estimator.core.messages import refusal
 from estimator.core.notice import Notice
 from estimator.core.units import S_PER_H
-from estimator.serving.answer import NODE_DEVICES, QUANTITIES, ServingAnswer, idle_factor
+from estimator.serving.answer import NODE_DEVICES, QUANTITIES, ServingAnswer, idle_factor, values_of
 from estimator.serving.capacity import held_bytes, longest_context, weight_bytes
 from estimator.serving.engines import ENGINES, Parameters
 from estimator.serving.lifetime import ApiComparison, against_api
@@ -124,12 +124,15 @@ def request_times(answer: ServingAnswer, parameters: Parameters) -> dict[str, fl
     if done is None:
         return {}
     written = _first(traffic.output_tokens)
-    service = _first(done.pace.time_to_first_token_s) + written * _first(done.pace.mean_step_s)
+    first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
+    service = _first(done.pace.time_to_first_token_s) * first
+    service += written * _first(done.pace.mean_step_s) * step
     rate = _first(done.output_tokens_per_s) / written * (row.question.duty_cycle or 1.0)
+    rate *= answer.factor("output_tokens_per_s")
     places = _places(table, traffic)
     waiting = {name: waiting_s(service, rate, places, q) for name, q in QUANTILES.items()}
     flying = np.array([min(rate * service, places)])
-    busy = _service_quantiles(table, parameters, flying, places)
+    busy = _service_quantiles(answer, parameters, flying, places)
     return {
         "request_s": service,
         **{f"waiting_{name}_s": wait for name, wait in waiting.items()},
@@ -143,16 +146,23 @@ def _places(table: ServingTable, traffic: Traffic) -> float:
     return max(min(float(table.most_sequences(tokens)[0]), MOST_PLACES), 1.0)
 
 
+PARTS_OF_REQUEST = ("time_to_first_token_s", "inter_token_s")
+"""Quantities whose correction by measured loads the parts of a request take."""
+
+
 def _service_quantiles(
-    table: ServingTable, parameters: Parameters, flying: Floats, places: float
+    answer: ServingAnswer, parameters: Parameters, flying: Floats, places: float
 ) -> dict[str, Floats]:
     """Quantile -> time of an answer with some in flight on average, without a queue [s]."""
+    _, table = single(answer)
     setup, traffic = table.setup(parameters), table.traffic(parameters)
+    first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
     found = {}
     for name, quantile in QUANTILES.items():
         beside = np.minimum(flying_quantile(flying, quantile), np.maximum(places, flying))
         pace = performance(setup, replace(traffic, sequences=beside)).pace
-        whole = pace.time_to_first_token_s + np.asarray(traffic.output_tokens) * pace.mean_step_s
+        written = np.asarray(traffic.output_tokens)
+        whole = first * pace.time_to_first_token_s + step * written * pace.mean_step_s
         found[name] = np.asarray(np.broadcast_to(whole, flying.shape))
     return found
 
@@ -173,8 +183,9 @@ def latency_curve(answer: ServingAnswer, parameters: Parameters) -> LatencyCurve
     places = _places(table, traffic)
     flying = np.geomspace(1.0, max(BUSIEST * places, 1.0), LATENCY_POINTS)
     rate = performance(setup, replace(traffic, sequences=flying)).output_tokens_per_s
+    rate = rate * answer.factor("output_tokens_per_s")
     rates = np.broadcast_to(rate / _first(traffic.output_tokens), flying.shape)
-    busy = _service_quantiles(table, parameters, flying, places)
+    busy = _service_quantiles(answer, parameters, flying, places)
     ends = {
         name: [
             service + waiting_s(service, arriving, places, quantile)
@@ -189,20 +200,25 @@ def latency_curve(answer: ServingAnswer, parameters: Parameters) -> LatencyCurve
 
 
 def curve(answer: ServingAnswer, parameters: Parameters, points: int = 40) -> Curve:
-    """Latency and throughput at concurrencies from one to what the memory holds."""
+    """Latency and throughput at concurrencies from one to what the memory holds.
+
+    Measured loads move all of it as they move the concurrency asked for.
+    """
     _, table = single(answer)
     setup, traffic = table.setup(parameters), table.traffic(parameters)
     tokens = traffic.input_tokens + 0.5 * np.asarray(traffic.output_tokens)
     most = float(np.clip(table.most_sequences(tokens)[0], 1.0, 4096.0))
     flying = np.unique(np.round(np.geomspace(1.0, most, points)))
     found = performance(setup, replace(traffic, sequences=flying))
+    values = {
+        name: (np.broadcast_to(value, flying.shape) * answer.factor(name)).tolist()
+        for name, value in values_of(found).items()
+    }
     return Curve(
         concurrency=flying.tolist(),
-        inter_token_s=np.broadcast_to(found.pace.inter_token_s, flying.shape).tolist(),
-        output_tokens_per_s=np.broadcast_to(found.output_tokens_per_s, flying.shape).tolist(),
-        device_energy_per_output_token_j=np.broadcast_to(
-            found.device_energy_per_output_token_j, flying.shape
-        ).tolist(),
+        inter_token_s=values["inter_token_s"],
+        output_tokens_per_s=values["output_tokens_per_s"],
+        device_energy_per_output_token_j=values["device_energy_per_output_token_j"],
     )
 
 

@@ -16,6 +16,7 @@ from estimator.serving.engines import LOCAL, fitted
 from estimator.serving.measured_loads import KnownLoads, check_loads, loads_of
 from estimator.serving.performance import performance
 from estimator.serving.question import ServingQuestion
+from estimator.serving.summary import curve, most_within, request_times
 from estimator.validation.serving_fit import fit, measured_cases
 
 HERE = "this-host"
@@ -88,6 +89,18 @@ def test_a_measured_load_moves_its_like_and_narrows_it(catalog):
     notice = after.notes[0][0]
     assert (notice.code, notice.values["count"]) == ("serving_calibrated", 1.0)
     assert notice.values["times"] == pytest.approx(now / mid)
+
+
+def test_the_curve_goes_through_the_corrected_point(catalog):
+    parameters = fitted(catalog)
+    plain, after = answer_serving([ASKED], catalog), answered(catalog, run_of(slower(catalog)))
+    factor = quantity(after)[0] / quantity(plain)[0]
+    before, now = curve(plain, parameters), curve(after, parameters)
+    assert now.inter_token_s == pytest.approx([factor * one for one in before.inter_token_s])
+    goal_s = 0.03
+    assert most_within(after, parameters, goal_s) < most_within(plain, parameters, goal_s)
+    request_s = request_times(after, parameters)["request_s"]
+    assert request_s > 1.08 * request_times(plain, parameters)["request_s"]
 
 
 def test_energy_stays_power_over_throughput(catalog):
