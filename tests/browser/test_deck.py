@@ -3,11 +3,11 @@
 import html
 import re
 import shutil
-import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
+
+from tests.browser.npm import fetched
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -24,18 +24,7 @@ PORT, DATA = re.compile(r"http://localhost:\d+"), re.compile(r"&amp;d=[0-9a-f]+"
 @pytest.fixture(scope="module")
 def reveal(tmp_path_factory):
     """Folder of reveal.js, as npm brings it."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("no npm found: the deck needs reveal.js")
-    place = tmp_path_factory.mktemp("npm")
-    done = subprocess.run(
-        [npm, "pack", "--silent", REVEAL], cwd=place, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip("npm cannot fetch reveal.js here")
-    with tarfile.open(next(place.glob("*.tgz"))) as packed:
-        packed.extractall(place, filter="data")
-    return place / "package"
+    return fetched(REVEAL, tmp_path_factory.mktemp("npm"))
 
 
 def copied(visit, query, slide):

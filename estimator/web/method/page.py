@@ -55,7 +55,7 @@ def draw(frame: Frame) -> None:
     sentence, equations = stated(part)
     style.sentence(escape(sentence))
     if equations:
-        st.code(equations, language=None)
+        st.code(equations, language=None, wrap_lines=True)
     if not frame.slide:
         _numbers(part)
     with controls(frame):

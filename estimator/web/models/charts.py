@@ -51,6 +51,7 @@ def shares_of_memory(look: Look, title: str, names: tuple[str, ...]) -> Spec:
     full = {
         "mark": {
             "type": "rule",
+            "aria": False,
             "strokeDash": [6, 4],
             "strokeWidth": 2,
             "color": look.colours["ink"],

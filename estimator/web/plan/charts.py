@@ -38,6 +38,7 @@ def shares_of_limits(look: Look, title: str, names: tuple[str, ...]) -> Spec:
         {
             "mark": {
                 "type": "rule",
+                "aria": False,
                 "strokeDash": [6, 4],
                 "strokeWidth": 2,
                 "color": colours["ink"],

@@ -59,7 +59,10 @@ def ranges(look: Look, title: str, log: bool, names: tuple[str, ...]) -> Spec:
 def curves(
     look: Look, titles: tuple[str, str], logs: tuple[bool, bool], names: tuple[str, ...]
 ) -> Spec:
-    """Lines by name, a shaded range, and marks: columns x, y, name, from, to, mark, text."""
+    """Lines by name, a shaded range, and marks: columns x, y, name, from, to, mark, text.
+
+    Range and marks may be empty, and are left to the `alt` of the chart.
+    """
     colours = look.colours
     x, y = _axis("x", titles[0], log=logs[0]), _axis("y", titles[1], log=logs[1])
     dashes = [[1, 0], [8, 4], [2, 3], [12, 3, 2, 3], [4, 2]]
@@ -68,7 +71,7 @@ def curves(
         _height(look),
         {
             "transform": [{"filter": "datum.name == 'range'"}],
-            "mark": {"type": "rect", "color": colours["muted"], "opacity": 0.13},
+            "mark": {"type": "rect", "color": colours["muted"], "opacity": 0.13, "aria": False},
             "encoding": {"x": x, "x2": {"field": "to"}},
         },
         {
@@ -89,6 +92,7 @@ def curves(
                 "opacity": 1,
                 "color": colours["ink"],
                 "size": 150 * look.scale**2,
+                "aria": False,
             },
             "encoding": {
                 "x": x,

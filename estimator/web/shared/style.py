@@ -27,6 +27,8 @@ html { font-size: %(root)spx; }
 :is([data-testid="stTopNavLink"], [data-testid="stTopNavSection"],
 [data-testid="stTopNavDropdownLink"]):focus-visible { outline: 2px solid currentColor;
                                                       outline-offset: 1px; }
+[data-testid="stSidebar"][data-collapsed="true"] [data-testid="stSidebarContent"] {
+  visibility: hidden; }
 .st-key-phone_menu { display: none; }
 .tw { --soft: color-mix(in srgb, currentColor 72%%, transparent);
       --line: color-mix(in srgb, currentColor 18%%, transparent); }
@@ -83,6 +85,7 @@ html { font-size: %(root)spx; }
 [class*="st-key-stale"] { opacity: 0.55; }
 @media (max-width: 640px) {
   .st-key-phone_menu { display: flex; }
+  [data-testid="stSidebarNav"], [data-testid="stSidebarNavSeparator"] { display: none; }
   [data-testid="stMainBlockContainer"] { padding: %(top_small)srem 1rem 2rem; }
   [data-testid="stExpandSidebarButton"]::after { content: "Change the inputs"; font-size: 1rem;
     font-weight: 600; margin-left: 0.3rem; white-space: nowrap; }
