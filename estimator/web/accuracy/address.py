@@ -16,10 +16,11 @@ from estimator.web.accuracy.groups import (
     years_of,
 )
 from estimator.web.shared.frame import shortened
+from estimator.web.shared.language import N_
 from estimator.web.shared.url_state import Query, State
 
 ALL = "all"
-DEVICES = {ALL: "all devices"} | {
+DEVICES = {ALL: N_("all devices")} | {
     name.partition(",")[0].partition(" ")[0].lower(): name for name in (*GENERATIONS, OTHER_DEVICES)
 }
 """Slug of a device generation -> its name."""

@@ -16,6 +16,7 @@ from estimator.validation.report import (
     LARGE_RUN_FLOP,
     Report,
 )
+from estimator.web.shared.language import N_
 from estimator.workload.network_class import kind_of_domain
 
 Chosen = npt.NDArray[np.bool_]
@@ -34,11 +35,16 @@ GENERATIONS: Mapping[str, tuple[str, ...]] = {
 }
 """Generation -> beginnings of the ids of its devices."""
 
-OTHER_DEVICES = "other devices"
+OTHER_DEVICES = N_("other devices")
 PERIODS = ((2012, 2018), (2019, 2021), (2022, 2023), (2024, 2026))
 TIERS = {"A": "tier A, time stated", "B": "tier B, time derived"}
 
-DIMENSIONS = {"work": "Kind of work", "device": "Device", "year": "Year", "tier": "Quality of row"}
+DIMENSIONS = {
+    "work": N_("Kind of work"),
+    "device": N_("Device"),
+    "year": N_("Year"),
+    "tier": N_("Quality of row"),
+}
 """What runs are grouped by."""
 
 

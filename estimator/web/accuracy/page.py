@@ -38,7 +38,7 @@ def draw(frame: Frame) -> None:
     if chosen.any():
         _score(report.part(chosen), filters, frame)
     else:
-        style.sentence("No published run is left: widen the filters.")
+        style.sentence(_("No published run is left: widen the filters."))
     with controls(frame):
         _filters(report, filters)
     STATE.leave(address.as_query(filters), embedded=frame.embedded)
@@ -73,22 +73,24 @@ def _score(report: Report, filters: Filters, frame: Frame) -> None:
 
 def _runs(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
     """Draw predicted against reported device-hours."""
-    st.subheader("Predicted against reported", anchor=False)
+    st.subheader(_("Predicted against reported"), anchor=False)
     rows = groups.runs_table(report, open_catalog())
     charts.draw_runs(rows, frame.look, words.alt_of_runs(report))
     style.caption(
-        "On the line: right. In the band: within a factor of 2. Point at a run for its name, "
-        "device, ratio and source."
+        _(
+            "On the line: right. In the band: within a factor of 2. Point at a run for its name, "
+            "device, ratio and source."
+        )
     )
 
 
 def _errors(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
     """Draw the median error of groups, beside that of a constant."""
-    st.subheader("Where we are further off", anchor=False)
+    st.subheader(_("Where we are further off"), anchor=False)
     st.segmented_control(
-        "Group by",
+        _("Group by"),
         list(groups.DIMENSIONS),
-        format_func=groups.DIMENSIONS.__getitem__,
+        format_func=lambda name: _(groups.DIMENSIONS[name]),
         required=True,
         key=address.KEYS["by"],
         label_visibility="collapsed",
@@ -100,7 +102,7 @@ def _errors(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame)
 
 def _groups(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
     """Draw the table of groups."""
-    st.subheader("Every group, beside two constants", anchor=False)
+    st.subheader(_("Every group, beside two constants"), anchor=False)
     shown = table
     if frame.slide:
         shown = table[table["dimension"].isin(["", filters.by])].head(SLIDE_GROUPS)
@@ -116,7 +118,7 @@ def _groups(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame)
 
 def _worst(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
     """Draw the worst misses."""
-    st.subheader("The worst misses", anchor=False)
+    st.subheader(_("The worst misses"), anchor=False)
     whole = open_report()
     most = SLIDE_ROWS if frame.slide else WORST
     tables.draw_worst(whole, address.chosen(whole, filters), open_catalog(), most)
@@ -159,14 +161,16 @@ SECTIONS: Mapping[str, Callable[[Report, pd.DataFrame, Filters, Frame], None]] =
 
 def _fit_sees(report: Report) -> None:
     """Draw what the model knows of a run, and which rows could not be scored."""
-    st.subheader("What the fit sees, and what it does not", anchor=False)
-    style.assumptions([words.SEES])
-    st.subheader("Rows left out", anchor=False)
+    st.subheader(_("What the fit sees, and what it does not"), anchor=False)
+    style.assumptions([_(words.SEES)])
+    st.subheader(_("Rows left out"), anchor=False)
     whole = open_report()
     count = sum(whole.left_out.values())
     style.caption(
-        f"Of {count + len(whole.published.rows)} rows of the table of published runs, {count} "
-        "cannot test a prediction of time, whatever the filters say:"
+        _(
+            "Of {rows} rows of the table of published runs, {count} cannot test a prediction of "
+            "time, whatever the filters say:"
+        ).format(rows=count + len(whole.published.rows), count=count)
     )
     tables.draw_left_out(whole.left_out)
 
@@ -209,22 +213,22 @@ def _reset() -> None:
 def _filters(report: Report, filters: Filters) -> None:
     """Draw the filters."""
     style.brand("Twenty Watts", "what training takes, beside a brain")
-    st.subheader("Which runs", anchor=False)
+    st.subheader(_("Which runs"), anchor=False)
     st.selectbox(
-        "Kind of work",
+        _("Kind of work"),
         address.works(report),
-        format_func=lambda name: "all kinds" if name == address.ALL else name,
+        format_func=lambda name: _("all kinds") if name == address.ALL else name,
         key=address.KEYS["work"],
     )
     st.selectbox(
-        "Device",
+        _("Device"),
         list(address.DEVICES),
-        format_func=address.DEVICES.__getitem__,
+        format_func=lambda name: _(address.DEVICES[name]),
         key=address.KEYS["device"],
     )
     usual = address.every(report)
-    st.slider("Years", usual.first, usual.last, step=1, key=address.YEARS)
-    st.caption("Everything on the page, downloads included, is about the runs chosen here.")
+    st.slider(_("Years"), usual.first, usual.last, step=1, key=address.YEARS)
+    st.caption(_("Everything on the page, downloads included, is about the runs chosen here."))
 
 
 STATE = UrlState("accuracy", address.FiltersCodec(open_report))

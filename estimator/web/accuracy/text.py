@@ -11,15 +11,17 @@ from estimator.validation.cross_validation import SMALL_GROUP
 from estimator.validation.report import FEWEST, LARGE_RUN_FLOP, Report
 from estimator.web.accuracy.address import ALL, DEVICES, Filters
 from estimator.web.accuracy.groups import DIMENSIONS, percent
-from estimator.web.shared.language import N_
+from estimator.web.shared.amounts import localised
+from estimator.web.shared.language import N_, _, ngettext
 
-SEES = (
+SEES = N_(
     "The model sees a run’s FLOPs, the number and kind of devices with their peak and memory "
     "bandwidth, the number format, the year, the kind of network, its width and its sequence "
-    "length. It does not see the framework, the kernels, the batch size, the network between the "
-    "devices, the loading of data, or what failed and was run again. The FLOPs of each run are "
-    "taken as exact, so an error in them counts as ours; and blind are the parameters of the "
-    "model, not its form, which was chosen with published runs in view."
+    "length, and where they are stated the batch size and how tuned the software is. It does "
+    "not see the kernels, the network between the devices, the loading of data, or what failed "
+    "and was run again. The FLOPs of each run are taken as exact, so an error in them counts as"
+    " ours; and blind are the parameters of the model, not its form, which was chosen with "
+    "published runs in view."
 )
 """What the fit does and does not see."""
 
@@ -69,47 +71,48 @@ REMARKS = ("CHECK:", "FLAG:")
 def sentence(report: Report, filters: Filters, all_years: tuple[int, int]) -> str:
     """Tell the score in one sentence, as HTML; `all_years` are those without a filter."""
     ours, baselines = report.scores["all"]
-    runs = "run" if ours.count == 1 else "runs"
-    which = escape(_selected(filters, all_years))
-    return (
-        f"Device-hours of <b>{ours.count} published {runs}</b>{which}, each predicted by "
-        "a model fitted without its family, are off by "
-        f"<b>{_unbroken(percent(ours.median_error))}</b> in the median, against "
-        f"{_unbroken(percent(baselines['constant_0.30']))} for a constant utilization of 0.30; the "
-        f"80&nbsp;% interval holds <b>{_unbroken(percent(ours.coverage))}</b> of them."
+    runs = ngettext("{count} published run", "{count} published runs", ours.count)
+    return _(
+        "Device-hours of {runs}{which}, each predicted by a model fitted without its family, are "
+        "off by {error} in the median, against {constant} for a constant utilization of 0.30; the "
+        "80 % interval holds {coverage} of them."
+    ).format(
+        runs=f"<b>{runs.format(count=ours.count)}</b>",
+        which=escape(_selected(filters, all_years)),
+        error=f"<b>{_unbroken(percent(ours.median_error))}</b>",
+        constant=_unbroken(percent(baselines["constant_0.30"])),
+        coverage=f"<b>{_unbroken(percent(ours.coverage))}</b>",
     )
 
 
 def _selected(filters: Filters, all_years: tuple[int, int]) -> str:
-    work = "" if filters.work == ALL else f" of {filters.work}"
-    device = "" if filters.device == ALL else f" on {DEVICES[filters.device]}"
-    years = f" from {filters.first} to {filters.last}"
-    return work + device + ("" if (filters.first, filters.last) == all_years else years)
+    work, device, years = "", "", ""
+    if filters.work != ALL:
+        work = _(" of {work}").format(work=filters.work)
+    if filters.device != ALL:
+        device = _(" on {device}").format(device=DEVICES[filters.device])
+    if (filters.first, filters.last) != all_years:
+        years = _(" from {first} to {last}").format(first=filters.first, last=filters.last)
+    return work + device + years
 
 
 def cards(groups: pd.DataFrame) -> Iterator[tuple[str, str, str, str, tuple[str, ...]]]:
     """Headline figures: name, label, value, range, notes."""
     row = groups.iloc[0]
-    constant = f"constant 0.30: {percent(row['constant_0.30'])}"
-    by_family = f"one vote a family: {percent(row['family_median_error'])}"
-    yield (
-        "median_error",
-        "Median error",
-        percent(row["median_error"]),
-        constant,
-        (f"{by_family}, constant {percent(row['constant_0.30_family'])}",),
+    by_family = _("one vote a family: {error}, constant {constant}").format(
+        error=percent(row["family_median_error"]), constant=percent(row["constant_0.30_family"])
     )
-    close = f"{percent(row['within_125'])} within a factor of 1.25"
-    yield "within_2", "Within a factor of 2", percent(row["within_2"]), close, ()
-    yield (
-        "coverage",
-        "Inside the 80 % interval",
-        percent(row["coverage"]),
-        "80 % would be right",
-        (),
+    constant = _("constant 0.30: {error}").format(error=percent(row["constant_0.30"]))
+    yield "median_error", _("Median error"), percent(row["median_error"]), constant, (by_family,)
+    close = _("{share} within a factor of 1.25").format(share=percent(row["within_125"]))
+    yield "within_2", _("Within a factor of 2"), percent(row["within_2"]), close, ()
+    covered = percent(row["coverage"])
+    yield "coverage", _("Inside the 80 % interval"), covered, _("80 % would be right"), ()
+    votes = _("{runs} runs of {families} families").format(
+        runs=row["count"], families=row["families"]
     )
-    votes = f"{row['count']} runs of {row['families']} families"
-    yield "bias", "Median ratio", f"{row['bias']:.2f} ×", "predicted over reported", (votes,)
+    bias = localised(f"{row['bias']:.2f} ×")
+    yield "bias", _("Median ratio"), bias, _("predicted over reported"), (votes,)
 
 
 def better(groups: pd.DataFrame) -> str:
