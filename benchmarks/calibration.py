@@ -199,7 +199,7 @@ class _store:
         with open_store() as store:
             store.add_all(self.runs)
 
-    def __exit__(self, *told: object) -> None:
+    def __exit__(self, *reported: object) -> None:
         return None
 
 

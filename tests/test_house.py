@@ -252,6 +252,48 @@ def tracked_files():
     return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
+AVOIDED = re.compile(
+    r"(?<![a-z])((un)?told|doubt(s|ed|ful)?|traits?|lessons?|trails?|finders?|shelf|shelves|"
+    r"circumstances?|tally|tallies|heard|taught|upkeep|being on)(?![a-z])",
+    re.IGNORECASE,
+)
+"""Words for which the field has terms: given, reported, uncertainty, features, provenance ..."""
+
+PUBLIC = re.compile("as_told|'told'|'doubts'|heard_s")
+"""Keys of the JSON of claims, a section in links, a column of stored runs: they stay."""
+
+
+def words_of(path):
+    """Line and text of every name and string of a module, docstrings among them."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for name in ("id", "arg", "attr", "name", "value"):
+            text = getattr(node, name, None)
+            if isinstance(text, str):
+                yield getattr(node, "lineno", 0), repr(text) if name == "value" else text
+
+
+def avoided_in(path):
+    return [
+        f"{path.relative_to(ROOT)}:{line}: {found[0]}"
+        for line, text in words_of(path)
+        if (found := AVOIDED.search(PUBLIC.sub("", text)))
+    ]
+
+
+def test_the_search_for_avoided_words_finds_them(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    path = tmp_path / "one.py"
+    path.write_text('def f(told):\n    """Doubt of it."""\n    return f"{told}: untold"\n', "utf-8")
+    assert len(avoided_in(path)) == 4
+    path.write_text('def told_apart(as_told):\n    return "foretold", "told"\n', "utf-8")
+    assert len(avoided_in(path)) == 1
+
+
+def test_names_docstrings_and_messages_use_the_terms_of_the_field():
+    modules = [*SOURCES, *sorted((ROOT / "benchmarks").rglob("*.py"))]
+    assert [line for path in modules for line in avoided_in(path)] == []
+
+
 HOSTS = "|".join(["files.pythonhosted", r"pypi\.org/simple", r"registry\.npmjs", r"deb\.debian"])
 FOLDERS = "|".join(["work", "root", "home", "Users"])
 TRACES = re.compile(rf"(?<![\w.\-/:*~)}}\]])/(?:{FOLDERS})/\w|{HOSTS}")

@@ -144,7 +144,7 @@ def device_reports(
     catalog : Catalog
         Whose profiles tell the peaks.
     now : datetime, optional
-        Against which the age is told.
+        Against which the age is given.
     known : Known, optional
         Runs that the fit rests on; by default those that are reported.
     ask : callable, optional

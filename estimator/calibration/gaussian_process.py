@@ -507,7 +507,7 @@ def _covariance(
 ) -> Floats:
     """Covariance of the model's errors between two sets of runs, shape (n, m).
 
-    Where one is less sure than the other, what it doubts beyond is its own.
+    Where one is less sure than the other, the rest of its uncertainty is its own.
     """
     (of_here, inner_here), (of_there, inner_there) = map(shared.amplitudes, (here_sd, there_sd))
     common: Floats = shared.precision**2 * likeness.precision

@@ -1,4 +1,4 @@
-"""Which run should be measured next: the one that leaves the least doubt of what is asked."""
+"""Which run should be measured next: the one that leaves the least uncertainty of what is asked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ class Runs:
     prior_sd: Floats
 
 
-def doubt(evidence: Evidence, wanted: Runs) -> float:
-    """Doubt of some runs after the evidence: the root mean square over them [1].
+def uncertainty_of(evidence: Evidence, wanted: Runs) -> float:
+    """Uncertainty of some runs after the evidence: the root mean square over them [1].
 
     It is a standard deviation of the logarithm, as in `Posterior`.
     """
@@ -32,8 +32,8 @@ def doubt(evidence: Evidence, wanted: Runs) -> float:
     return float(np.sqrt(np.mean(log_sd**2)))
 
 
-def doubts_left(evidence: Evidence, plans: Sequence[Runs], wanted: Runs) -> Floats:
-    """Doubt of the wanted runs after each plan alone, were it measured now.
+def uncertainty_left(evidence: Evidence, plans: Sequence[Runs], wanted: Runs) -> Floats:
+    """Uncertainty of the wanted runs after each plan alone, were it measured now.
 
     Parameters
     ----------
@@ -50,6 +50,6 @@ def doubts_left(evidence: Evidence, plans: Sequence[Runs], wanted: Runs) -> Floa
         Standard deviations of the logarithm [1].
     """
     return np.array(
-        [doubt(evidence.with_run(one.where, one.prior_sd), wanted) for one in plans],
+        [uncertainty_of(evidence.with_run(one.where, one.prior_sd), wanted) for one in plans],
         dtype=np.float64,
     )

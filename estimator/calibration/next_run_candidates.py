@@ -9,7 +9,7 @@ import numpy as np
 
 from estimator.calibration.correction import Known, steady_prior
 from estimator.calibration.gaussian_process import Conditions, step_size
-from estimator.calibration.next_run import Runs, doubt, doubts_left
+from estimator.calibration.next_run import Runs, uncertainty_left, uncertainty_of
 from estimator.calibration.utilization_evidence import (
     UNKNOWN_SIZE,
     Target,
@@ -87,7 +87,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Worth:
-    """What a plan would leave of the doubt.
+    """What a plan would leave of the uncertainty.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def next_runs(known: Known, device: Device, target: Target | str) -> list[Worth]
     Returns
     -------
     list of Worth
-        Empty for a device that trains in no format, or whose utilization is beyond doubt.
+        Empty for a device that trains in no format, or whose utilization is exact.
     """
     plans = list(_plans(known, device))
     wanted = _wanted(known, device, target)
@@ -126,10 +126,10 @@ def next_runs(known: Known, device: Device, target: Target | str) -> list[Worth]
         own = _own(target, wanted)
         plans = [own, *(one for one in plans if one.command != own.command)]
     _, evidence = known.of(device)
-    now, z = doubt(evidence, wanted), z_score(CENTRAL)
+    now, z = uncertainty_of(evidence, wanted), z_score(CENTRAL)
     if now == 0 or not plans:
         return []
-    left = doubts_left(evidence, [one.runs for one in plans], wanted)
+    left = uncertainty_left(evidence, [one.runs for one in plans], wanted)
     return [
         Worth(
             plan=plans[place],

@@ -34,7 +34,7 @@ USUAL_WORKS = {
 """Group of networks -> kind of work and architecture that stand for it."""
 
 ALWAYS_SHOWN = ("decoder", "transformer", "convolution", "unet")
-"""Groups that are told whether measured or not."""
+"""Groups that are shown whether measured or not."""
 
 
 @dataclass(frozen=True, kw_only=True)

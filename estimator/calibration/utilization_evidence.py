@@ -302,7 +302,7 @@ def posterior_of(
 
 
 def corrected(prior: Uncertain, posterior: Posterior) -> Uncertain:
-    """Quantity after the evidence: moved, and each of its doubts smaller by the same factor."""
+    """Quantity after the evidence: moved, and each of its loadings smaller by the same factor."""
     sd = float(prior.log_sd)
     left = float(posterior.log_sd[0]) / sd if sd > 0 else 1.0
     return Uncertain(

@@ -1,4 +1,4 @@
-"""How is a memory need told: as JSON, as rows, as a table and a verdict for people."""
+"""A memory need in output: as JSON, as rows, as a table and a verdict for people."""
 
 from collections.abc import Iterator
 from dataclasses import asdict

@@ -194,7 +194,7 @@ def _row(plan: "ServingPlan", level: float) -> dict[str, Any]:
 def _as_json(answer: "ServingPlanAnswer", level: float) -> dict[str, Any]:
     """The whole answer."""
 
-    def told(plan: "ServingPlan") -> dict[str, Any]:
+    def shown(plan: "ServingPlan") -> dict[str, Any]:
         return {
             "inputs": _said(plan),
             "probability": plan.probability,
@@ -211,8 +211,8 @@ def _as_json(answer: "ServingPlanAnswer", level: float) -> dict[str, Any]:
         for name, gain in answer.gains.items()
     }
     return {
-        "plans": [told(plan) for plan in answer.plans],
-        "nearest": told(answer.nearest) if answer.nearest else None,
+        "plans": [shown(plan) for plan in answer.plans],
+        "nearest": shown(answer.nearest) if answer.nearest else None,
         "relaxing_by_a_tenth": gains,
         "designs": answer.designs,
         "refused": answer.refused,

@@ -96,7 +96,7 @@ class Estimate:
 
 
 def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Estimate:
-    """Time, energy, cost, CO2 and water of a training run, with their doubts.
+    """Time, energy, cost, CO2 and water of a training run, with their uncertainty.
 
     Parameters
     ----------

@@ -178,7 +178,7 @@ def _activity(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
 
 
 def _slower(share: Uncertain, exponent: Uncertain) -> Uncertain:
-    """Throughput over that without the cap, its doubt no wider than that it is slower at 95 %."""
+    """Throughput over that without the power limit; at 95 % it is slower."""
     log_mid = np.log(np.minimum(share.mid, 1.0)) * exponent.mid
     elastic = Uncertain(np.exp(log_mid), _scaled(share.loadings, exponent.mid))
     slower = elastic * Uncertain(1.0, _scaled(exponent.loadings, log_mid))
@@ -206,7 +206,7 @@ def _scaled(loadings: Loadings, factor: Number) -> Loadings:
 
 
 def _where(chosen: npt.NDArray[np.bool_], yes: Uncertain, no: Uncertain) -> Uncertain:
-    """Take one or the other element by element, each with its own doubts."""
+    """Take one or the other element by element, each with its own uncertainty."""
     loadings = {
         name: np.where(chosen, yes.loadings.get(name, 0.0), no.loadings.get(name, 0.0))[()]
         for name in {**yes.loadings, **no.loadings}

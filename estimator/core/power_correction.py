@@ -1,4 +1,4 @@
-"""What does a device draw once its power was measured: the load moved, the doubts smaller."""
+"""What does a device draw once its power was measured: the load moved, the uncertainty smaller."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def device_power_w(hardware: Hardware, utilization: Quantity | None) -> Uncertai
 def corrected_power(
     hardware: Hardware, utilization: Quantity | None, *, log_shift: Number, left: Number
 ) -> Hardware:
-    """Device whose mean power at a utilization is moved, and less in doubt.
+    """Device whose mean power at a utilization is moved, and less uncertain.
 
     Only the load moves: what the device may draw, and what it draws at rest, are as they were.
 
@@ -40,7 +40,7 @@ def corrected_power(
     log_shift : float or array
         Logarithm of the power measured over the power expected [1].
     left : float or array
-        Share of the doubt of the mean power that is left, in [0, 1].
+        Share of the uncertainty of the mean power that is left, in [0, 1].
 
     Returns
     -------
@@ -71,13 +71,13 @@ def corrected_power(
     kept = left / np.where(wider > 0, wider, 1.0)[()]
     return replace(
         moved,
-        load=_less_doubted(moved.load, kept),
-        idle_w=_less_doubted(idle, kept),
-        tdp_w=_less_doubted(limit, kept),
-        unknown_busy=_less_doubted(hardware.unknown_busy, kept),
+        load=_narrowed(moved.load, kept),
+        idle_w=_narrowed(idle, kept),
+        tdp_w=_narrowed(limit, kept),
+        unknown_busy=_narrowed(hardware.unknown_busy, kept),
     )
 
 
-def _less_doubted(quantity: Uncertain, left: Number) -> Uncertain:
-    doubts = {name: load * left for name, load in quantity.loadings.items()}
-    return Uncertain(quantity.mid, doubts)
+def _narrowed(quantity: Uncertain, left: Number) -> Uncertain:
+    loadings = {name: load * left for name, load in quantity.loadings.items()}
+    return Uncertain(quantity.mid, loadings)

@@ -1,8 +1,8 @@
 """How sure are we: log-normal factors, multiplied in closed form.
 
-Every link of the chain from work to CO2 is a factor, so doubt is multiplicative: a quantity is a
-median and, for each independent source of doubt, how far one standard deviation of that source
-moves its logarithm (its *loading*). Products and powers of such quantities are again log-normal
+Every link of the chain from work to CO2 is a factor, so uncertainty is multiplicative: a quantity
+is a median and, for each independent source, how far one standard deviation of that source moves
+its logarithm (its *loading*). Products and powers of such quantities are again log-normal
 and exact; a factor shared by two of them (the utilization is in the time and in the energy) stays
 shared. Sums are taken to first order: each term's loadings weighted by its share of the sum.
 """
@@ -24,7 +24,7 @@ Number: TypeAlias = float | npt.NDArray[np.float64]
 """A float or an array of them; all arrays of one call broadcast together."""
 
 Loadings: TypeAlias = Mapping[str, Number]
-"""Source of doubt -> shift of the logarithm for one standard deviation of that source [1]."""
+"""Source of uncertainty -> shift of the logarithm for one standard deviation of that source [1]."""
 
 _NO_LOADINGS: Loadings = MappingProxyType({})
 
@@ -38,7 +38,7 @@ class Uncertain:
     mid : float or array
         Median, in the unit that the holder's name states. Zero means exactly zero.
     loadings : mapping of str to float or array
-        Source of doubt -> shift of log(quantity) for one standard deviation of that source [1].
+        Source of uncertainty -> shift of log(quantity) for one of its standard deviations [1].
 
     Examples
     --------
@@ -46,7 +46,7 @@ class Uncertain:
     >>> time = 100 / rate
     >>> time.mid, round(float(time.log_sd), 12)
     (10.0, 0.3)
-    >>> (time * rate).log_sd == 0          # the same doubt cancels
+    >>> (time * rate).log_sd == 0          # the same source cancels
     np.True_
     """
 
@@ -96,7 +96,7 @@ class Uncertain:
         return self.mid / spread, self.mid * spread
 
     def shares(self) -> dict[str, Number]:
-        """Share of each source of doubt in the log-variance [1]; empty if the value is exact."""
+        """Share of each source of uncertainty in the log-variance [1]; empty if exact."""
         variance = np.asarray(self.log_variance)
         if not np.any(variance > 0):
             return {}
@@ -113,14 +113,14 @@ LEAST_LEVEL = 1e-6
 """Least probability inside or outside an interval that means anything [1]."""
 
 EXACTLY_ONE = Uncertain(1.0)
-"""One, without doubt [1]."""
+"""One, exact [1]."""
 
 EXACTLY_ZERO = Uncertain(0.0)
-"""Zero, without doubt, in any unit."""
+"""Zero, exact, in any unit."""
 
 
 def uncertain(value: Quantity) -> Uncertain:
-    """Read an exact number as a quantity without doubt.
+    """Read an exact number as an exact quantity.
 
     >>> uncertain(3.0)
     Uncertain(mid=3.0, loadings=mappingproxy({}))
@@ -138,7 +138,7 @@ def spread_between(
     low, high : float or array, positive
         Bounds of the central interval, in the unit of the quantity.
     source : str
-        Name of the doubt that this range stands for.
+        Name of the source of uncertainty that this range stands for.
     mid : float or array, optional
         Median; the geometric mean of the bounds if not given.
     level : float
@@ -156,7 +156,7 @@ def spread_between(
 
 
 def total(terms: Iterable[Quantity]) -> Uncertain:
-    """Sum of quantities, their shared doubts kept, to first order in the loadings.
+    """Sum of quantities, their shared sources kept, to first order in the loadings.
 
     >>> host_and_gpu = total([Uncertain(100.0, {"power": 0.2}), 100.0])
     >>> host_and_gpu.mid, host_and_gpu.loadings

@@ -65,7 +65,7 @@ MOST_LETTERS = csv.field_size_limit()
 class Summary:
     """How many rows were read, answered and refused [1].
 
-    Also of which devices measured runs told, and why some of them could not be read.
+    Also of which devices measured runs were used, and why some of them could not be read.
     """
 
     rows: int

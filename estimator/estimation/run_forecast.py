@@ -191,7 +191,7 @@ def _elsewhere(
     question: RunQuestion, total: int, step_s: float, catalog: Catalog
 ) -> tuple[tuple[OnOther, ...], list[str]]:
     """The same run on one device of other hardware each, and what is assumed."""
-    step_flop, doubt, notes = _step_flop(question, step_s, catalog)
+    step_flop, uncertainty, notes = _step_flop(question, step_s, catalog)
     if step_flop is None:
         return (), notes
     names = list(OTHERS if question.on is None else question.on)
@@ -212,7 +212,7 @@ def _elsewhere(
             if question.on is not None:
                 raise answer
             continue
-        rows.append(_on_other(name, answer, doubt))
+        rows.append(_on_other(name, answer, uncertainty))
     return tuple(rows), notes
 
 
@@ -222,16 +222,16 @@ def _format(question: RunQuestion) -> str | None:
     return question.scenario.precision or (timings[0].precision if timings else None)
 
 
-def _on_other(name: str, answer: Answer, doubt: Uncertain) -> OnOther:
+def _on_other(name: str, answer: Answer, uncertainty: Uncertain) -> OnOther:
     result = answer.estimate.quantities
     spans = {
-        field: _span(result[field] * doubt) if field in result else None
+        field: _span(result[field] * uncertainty) if field in result else None
         for field in ("energy_kwh", "cost_usd", "co2e_kg")
     }
     return OnOther(
         hardware=name,
         name=answer.device.name,
-        time_s=_span(result["wall_hours"] * S_PER_H * doubt),
+        time_s=_span(result["wall_hours"] * S_PER_H * uncertainty),
         **spans,
     )
 

@@ -1,4 +1,4 @@
-"""How is an answer told: as JSON for scripts and as a few lines for people."""
+"""An answer in output: as JSON for scripts and as a few lines for people."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -22,7 +22,7 @@ RESULTS = (
     "water_l",
     "brain_years",
 )
-"""Quantities in the order in which they are told."""
+"""Quantities in the order in which they are shown."""
 
 LEAST_SAVING = 1e-4
 """A smaller share saved by another start is none [1]."""
@@ -111,7 +111,7 @@ def bounds(quantity: Uncertain, level: float) -> dict[str, Any]:
 
 
 def spread(answer: Answer) -> dict[str, float]:
-    """Share of each doubt in the log-variance of the energy, the largest first [1]."""
+    """Share of each source in the log-variance of the energy, the largest first [1]."""
     quantities = answer.estimate.quantities
     widest = quantities.get("energy_kwh", quantities["device_hours"])
     shares = {name: float(share) for name, share in widest.shares().items()}

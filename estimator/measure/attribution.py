@@ -1,4 +1,4 @@
-"""Which devices did the work that was told of, what did they draw meanwhile, and can it be true?"""
+"""Which devices did the reported work, what did they draw meanwhile, and can it be true?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,8 +20,8 @@ is the fastest that its benchmark saw of products and of steps of training, meas
 
 PARTS = "the work ran on partitions of GPUs: no utilization is derived"
 UNKNOWN = (
-    "which devices did the work is not known, for not all tell how busy they are: no utilization "
-    "is told"
+    "which devices did the work is unknown, since not all report how busy they are: no utilization "
+    "is derived"
 )
 
 
@@ -120,7 +120,7 @@ def most_possible(peak: Record) -> float:
     return MOST_OF_PEAK * peak.value
 
 
-def doubts(run: MeasuredRun) -> list[str]:
+def implausible(run: MeasuredRun) -> list[str]:
     """Say of which timings nothing can be learnt, and why, as far as the profiles can be read."""
     devices = {one.key: one for one in run.devices}
     found = []
@@ -139,7 +139,7 @@ def doubts(run: MeasuredRun) -> list[str]:
 
 
 def _too_fast(timing: Timing, hardware: str) -> list[str]:
-    """Say that the work told is more than the device can do."""
+    """Say that the reported work is more than the device can do."""
     try:
         catalog = Catalog.open()
         known = catalog.find_device(hardware)

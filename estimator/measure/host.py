@@ -160,7 +160,7 @@ def own_cpu_s() -> float:
 
 
 def _use(root: Path) -> Use | None:
-    """Time that was used of the processors that we may use; None where it is not told.
+    """Time that was used of the processors that we may use; None where it is not reported.
 
     What the host of a virtual machine gave to others counts as used.
     """

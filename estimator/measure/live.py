@@ -43,7 +43,7 @@ class Course:
     ago_s, power_w : tuple of float
         Times before the last reading, the oldest first [s], and power then [W].
     energy_kwh : float, optional
-        Over all readings [kWh]; None where it cannot be told.
+        Over all readings [kWh]; None where it is unknown.
     span_s : float
         Time from the first of them to the last [s].
     busy, temperature_c : float, optional
@@ -201,7 +201,7 @@ def course(
 
 
 def _powers(samples: Sequence[Sample]) -> list[tuple[float, float]]:
-    """Time and power: as read, or between two readings of a counter where power is not told."""
+    """Time and power: as read, or between two readings of a counter where power is not reported."""
     read = [(one.time_s, one.power_w) for one in samples if one.power_w is not None]
     if read:
         return read

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from estimator.catalog import Catalog, ProfileError
-from estimator.measure.attribution import doubts, placed
+from estimator.measure.attribution import implausible, placed
 from estimator.measure.bench.cpu_profile import processor_id
 from estimator.measure.host import Contention, this_host
 from estimator.measure.meters.open import open_meters
@@ -198,7 +198,7 @@ class Recording:
             notes=tuple(dict.fromkeys((*self.notes, *self._sampler.notes))),
         )
         run = replace(run, timings=tuple(timings(run)), served=tuple(served(run)))
-        self.notes += doubts(run)
+        self.notes += implausible(run)
         run = replace(run, notes=tuple(dict.fromkeys((*run.notes, *self.notes))))
         if useful(run):
             self._write(lambda store: store.finish(run))
@@ -211,7 +211,7 @@ class Recording:
         return run
 
     def placed(self, run: MeasuredRun, reported: Sequence[Reported]) -> list[Timing]:
-        """Steps that a program told of, by the devices that did them, with their power."""
+        """Steps that a program reported, by the devices that did them, with their power."""
         samples = self.samples()
         timings = []
         for one in reported:
@@ -296,7 +296,7 @@ def with_profiles(
 
 @contextmanager
 def recorded(session: Session, *, tells: bool = True, rate_hz: float = 10.0) -> Iterator[Recording]:
-    """Record what runs inside a with block, with the steps that a session was told of.
+    """Record what runs inside a with block, with the steps that a session counts.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """How long do the steps of a training script take: for those who can edit it.
 
-A session is told of each step as it ends; the first ones, slower by their start-up, do not count.
+A session counts each step as it ends; the first ones, slower by their start-up, do not count.
 Under `calibrate run` the command around it measures the power, and the session hands it the times;
 by itself it measures both and stores the run.
 """
@@ -52,7 +52,7 @@ RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_SIZE = "RANK", "LOCAL_RANK", "WORLD_SIZE", "
 
 @dataclass(frozen=True, kw_only=True)
 class Reported:
-    """Steps that a program told of; on which devices they ran is known from the meters, too.
+    """Steps that a program reported; on which devices they ran is known from the meters, too.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ class Session:
         return forecast(self.times_s, steps)
 
     def _step_flop(self) -> float | None:
-        """Work of a step as told, or by the rule of six from parameters and tokens."""
+        """Work of a step as given, or by the rule of six from parameters and tokens."""
         if self.flop is not None or self.params is None or self.tokens is None:
             return self.flop
         return 6.0 * self.params * self.tokens

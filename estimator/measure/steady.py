@@ -3,7 +3,7 @@
 The warm-up ends where the marginal standard error of the rest is least (MSER [1]_): a test on the
 times themselves, and not a number of steps. The time of a step is a trimmed mean, which stragglers
 do not move; steps that take several times as long, as those with an evaluation or a checkpoint, are
-told apart as pauses.
+set apart as pauses.
 
 References
 ----------

@@ -106,7 +106,7 @@ def answer_memory(question: Question, catalog: Catalog) -> MemoryAnswer:
     if device is not None and "memory_bytes" in device.records:
         capacity = float(provenance.record("memory_bytes", device.records["memory_bytes"], "").mid)
     elif device is not None:
-        provenance.warn(f"the memory of {device.name} is not on record: only the need is told")
+        provenance.warn(f"the memory of {device.name} is not on record: only the need is shown")
     least, remedy = None, ""
     if capacity is not None:
         least = _least(*_needed_by_count(question, network, plan, catalog), capacity)

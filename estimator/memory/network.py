@@ -231,11 +231,11 @@ def find_overhead(
         growth = provenance.prior(catalog, "memory.inference.cache_growth", "working")
         working = growth / growth.mid
     return Overhead(
-        activations=_doubt_of_activations(question, kind, catalog, provenance),
+        activations=_activations_factor(question, kind, catalog, provenance),
         working=working,
         framework=provenance.prior(catalog, f"memory.framework.{_use(question)}", "framework"),
-        weights=_doubt_of_weights(question, catalog, provenance),
-        states=_doubt_of_states(question, catalog, provenance),
+        weights=_weights_factor(question, catalog, provenance),
+        states=_states_factor(question, catalog, provenance),
         context_bytes=Uncertain(context, spread.loadings),
         fragmentation=provenance.prior(catalog, "memory.fragmentation", "fragmentation"),
     )
@@ -250,7 +250,7 @@ def _use(question: Question) -> str:
     return "adapters" if question.finetune in ("lora", "qlora") else "finetuning"
 
 
-def _doubt_of_activations(
+def _activations_factor(
     question: Question, kind: str, catalog: Catalog, provenance: Provenance
 ) -> Uncertain:
     """Factor on the activations; that of selective recomputation names no one thing."""
@@ -261,7 +261,7 @@ def _doubt_of_activations(
     return factor
 
 
-def _doubt_of_weights(question: Question, catalog: Catalog, provenance: Provenance) -> Uncertain:
+def _weights_factor(question: Question, catalog: Catalog, provenance: Provenance) -> Uncertain:
     """Factor on the weights: exact in the format of the work, unsure where they are quantized."""
     name = question.weights or ("nf4-dq" if question.finetune == "qlora" else None)
     if name is None:
@@ -269,7 +269,7 @@ def _doubt_of_weights(question: Question, catalog: Catalog, provenance: Provenan
     return provenance.prior(catalog, f"memory.weights.{QUANTIZED[name]}", "weights")
 
 
-def _doubt_of_states(question: Question, catalog: Catalog, provenance: Provenance) -> Uncertain:
+def _states_factor(question: Question, catalog: Catalog, provenance: Provenance) -> Uncertain:
     """Factor on gradients, master copy and optimizer: wide where their formats are unspecified."""
     if question.inference:
         return EXACTLY_ONE

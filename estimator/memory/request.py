@@ -33,7 +33,7 @@ arXiv:2106.09685, table 6."""
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One question about memory; None was not said, and what is then assumed is told.
+    """One question about memory; None is unspecified, and what is then assumed is listed.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Question:
     params : float, optional
         Parameters, where there is no architecture. [1]
     hardware : str, optional
-        Device by id or alias; without one only the need is told.
+        Device by id or alias; without one only the need is shown.
     devices, tensor_parallel, pipeline_parallel, zero, batch, seq_len
         As in `Plan`; `tensor_parallel` is all devices of a stage when serving.
     context : float, optional

@@ -165,8 +165,8 @@ def with_overhead(memory: Memory, overhead: Overhead, counted: str | None = None
         "working_bytes": overhead.working,
     }
     parts = memory.components
-    doubted = {name: _scaled(factor, parts[name]) for name, factor in factors.items()}
-    uncertain_parts = replace(memory, **doubted, framework=overhead.framework)
+    scaled = {name: _scaled(factor, parts[name]) for name, factor in factors.items()}
+    uncertain_parts = replace(memory, **scaled, framework=overhead.framework)
     if counted == "allocated":
         return uncertain_parts
     reserved = replace(

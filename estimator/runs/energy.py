@@ -52,7 +52,7 @@ class Summary:
     Parameters
     ----------
     energy : Energy or None
-        None where no energy can be told: never 0 J for want of readings.
+        None where no energy is known: never 0 J for want of readings.
     condition : Condition or None
         None where the meter tells nothing of the kind.
     notes : tuple of str
@@ -119,8 +119,8 @@ def summarise(
     Examples
     --------
     >>> readings = [Sample(time_s=at, power_w=250.0) for at in (0.0, 0.1, 0.2)]
-    >>> told = summarise("gpu:0", "nvml power", "sampled", readings, duration_s=0.2)
-    >>> round(told.energy.energy_j, 9), told.notes
+    >>> found = summarise("gpu:0", "nvml power", "sampled", readings, duration_s=0.2)
+    >>> round(found.energy.energy_j, 9), found.notes
     (50.0, ())
     """
     if not duration_s > 0:

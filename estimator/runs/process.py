@@ -3,7 +3,7 @@
 A process number alone tells little, for numbers are used again: the start of the machine and the
 start of the process go with it. Where the process cannot be looked up, because it runs on another
 machine, in another container, or on a system without /proc, a run counts as interrupted once
-nothing was heard of it for an hour; one that is heard of again afterwards is put right.
+it wrote nothing for an hour; one that writes again afterwards is put right.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ ENDED = ("Z", "X")
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A process, told apart from all others there were; empty where the system does not say.
+    """A process, distinct from all others there were; empty where the system does not say.
 
     Parameters
     ----------
@@ -57,13 +57,13 @@ def this_process(root: Path = Path("/")) -> Process:
 
 
 def is_gone(process: Process, silent_s: float, root: Path = Path("/")) -> bool:
-    """Tell whether a process has ended, as far as can be told.
+    """Whether a process has ended, as far as is known.
 
     Parameters
     ----------
     process : Process
     silent_s : float
-        Time since anything was heard of it [s].
+        Time since it last wrote [s].
     root : Path
         Where proc and etc are found.
     """

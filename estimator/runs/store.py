@@ -435,6 +435,6 @@ class Store:
 
 def _is_over(row: Sequence[Any]) -> bool:
     """Tell whether the process of a run is gone."""
-    machine, boot, space, pid, born, heard_s = row[2:]
+    machine, boot, space, pid, born, alive_s = row[2:]
     process = Process(machine=machine, boot=boot, space=space, pid=pid, born=born)
-    return is_gone(process, time.time() - heard_s)
+    return is_gone(process, time.time() - alive_s)

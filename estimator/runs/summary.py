@@ -1,4 +1,4 @@
-"""How is a measured run told to people: what it took, by which meter, and what disturbed it."""
+"""A measured run in words: what it took, by which meter, and what disturbed it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ TRUST = {
 }
 
 MANY = 8
-"""More components than this are told in groups."""
+"""More components than this are listed in groups."""
 
 
 def lines(run: MeasuredRun) -> Iterator[str]:

@@ -25,7 +25,7 @@ PROCESSORS = ("cpu", "soc", "npu-phone", "edge")
 """Kinds of device for which no published training runs are at hand."""
 
 METERED_KINDS = ("gpu-datacenter", "gpu-workstation", "gpu-consumer", "superchip", "asic")
-"""Kinds of device whose power is much in doubt where only the hours are known: those of which
+"""Kinds of device whose power is very uncertain where only the hours are known: those of which
 meters were read in small and large runs, and what is taken like them."""
 
 BUSY_SHARE = "power.busy_share"
@@ -92,7 +92,7 @@ def read_hardware(name: str, precision: str | None = None) -> Hardware:
     Raises
     ------
     ValueError
-        If it is not known (the nearest names are told), or lacks the precision.
+        If it is not known (the nearest names are offered), or lacks the precision.
 
     Examples
     --------

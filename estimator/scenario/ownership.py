@@ -49,7 +49,7 @@ def used_up_price(
 
 
 def value_lost(years: Uncertain, per_year: Uncertain) -> Uncertain:
-    """Share of the price that is lost over a life, to first order in the doubts [1].
+    """Share of the price that is lost over a life, to first order in the loadings [1].
 
     >>> round(float(value_lost(Uncertain(4.0), Uncertain(0.28)).mid), 3)
     0.731

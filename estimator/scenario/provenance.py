@@ -116,14 +116,14 @@ class Provenance:
         self.inputs[name] = Input(value=value, unit=unit, basis=GIVEN)
         return Uncertain(value)
 
-    def record(self, name: str, record: Record, doubt: str) -> Uncertain:
-        """Note a number from the profiles, with its range as the doubt of that name."""
+    def record(self, name: str, record: Record, uncertainty: str) -> Uncertain:
+        """Note a number from the profiles, its range as the source of uncertainty of that name."""
         self.inputs[name] = input_of(record)
-        return uncertain_record(record, doubt)
+        return uncertain_record(record, uncertainty)
 
-    def prior(self, catalog: Catalog, key: str, doubt: str) -> Uncertain:
+    def prior(self, catalog: Catalog, key: str, uncertainty: str) -> Uncertain:
         """Note one of the product's own assumptions."""
-        return self.record(key, catalog.prior(key), doubt)
+        return self.record(key, catalog.prior(key), uncertainty)
 
     def warn(self, message: str) -> None:
         """Say loudly what was assumed or left out, once."""
@@ -132,11 +132,11 @@ class Provenance:
 
 
 @lru_cache(maxsize=4096)
-def uncertain_record(record: Record, doubt: str) -> Uncertain:
+def uncertain_record(record: Record, uncertainty: str) -> Uncertain:
     """Read a record; without bounds, or with equal ones, it is taken as exact.
 
-    A bound on one side alone counts for the other side, too: doubt is a factor. Zero is no factor
-    of anything: a lower bound of zero is none, and a value of zero is exact.
+    A bound on one side alone counts for the other side, too: uncertainty is a factor. Zero is no
+    factor of anything: a lower bound of zero is none, and a value of zero is exact.
     """
     low, high = record.low or None, record.high
     if record.value == 0 or (low is None and high is None):
@@ -145,4 +145,4 @@ def uncertain_record(record: Record, doubt: str) -> Uncertain:
     high = record.value**2 / low if high is None and low is not None else high
     if low is None or high is None or low == high:
         return Uncertain(record.value)
-    return spread_between(low, high, doubt, mid=record.value)
+    return spread_between(low, high, uncertainty, mid=record.value)

@@ -637,7 +637,7 @@ def link(scenario: Scenario) -> str:
 
 
 def from_link(query: Mapping[str, str]) -> tuple[Scenario, list[Notice]]:
-    """Read a link; what cannot be read is left out and told, never guessed.
+    """Read a link; what cannot be read is left out with a notice, never guessed.
 
     >>> scenario, notices = from_link({"v": "1", "hardware": "h100", "devices": "many"})
     >>> scenario.said(), [notice.code for notice in notices]

@@ -15,7 +15,7 @@ from estimator.scenario.provenance import Found, of_all, recorded, uncertain_rec
 from estimator.scenario.water import find_offsite_water, find_wue
 
 DRIFT_EXPONENT = 0.65
-"""The doubt of a figure grows with this power of the years between it and the run [1].
+"""The uncertainty of a figure grows with this power of the years between it and the run [1].
 
 Figures of one grid that lie 1, 2, 4, 7 and 10 years apart differ by 9, 13, 19, 30 and 42 % (one
 standard deviation, by the 80 % quantile; 45 countries and the world of `countries.csv`, 2012 to
@@ -87,19 +87,19 @@ def nearest_entry(history: Sequence[Place], key: str, year: int | None) -> Place
     return min(reversed(having), key=lambda entry: _years_off(entry, year))
 
 
-def widened(record: Record, doubts: Sequence[float]) -> Record:
-    """Record with further independent doubts beside its own range.
+def widened(record: Record, spreads: Sequence[float]) -> Record:
+    """Record with further independent uncertainties beside its own range.
 
     Parameters
     ----------
     record : Record
-    doubts : sequence of float
+    spreads : sequence of float
         Standard deviations of the logarithm [1].
     """
     if record.value <= 0 or record.low == 0:
         return record
     own = float(uncertain_record(record, "").log_sd)
-    spread = float(np.exp(z_score(CENTRAL) * np.hypot.reduce([own, *doubts])))
+    spread = float(np.exp(z_score(CENTRAL) * np.hypot.reduce([own, *spreads])))
     return replace(record, low=record.value / spread, high=record.value * spread)
 
 

@@ -32,7 +32,7 @@ def work_of_rows(
     kinds : sequence of NetworkKind
         One a row.
     formula : Uncertain
-        Doubt of the formula of parameters and tokens; FLOPs that a row states are exact [1].
+        Uncertainty of the formula of parameters and tokens; FLOPs that a row states are exact [1].
     """
     flop, stated = training_flop(numbers, kinds), ~np.isnan(stated_flop(numbers))
     active, total = numbers["params_active"], numbers["params_total"]

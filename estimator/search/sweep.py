@@ -96,7 +96,7 @@ def sweep(
     costs : sequence of str
         Keys of `COSTS`; with some, a column `pareto` marks the designs that none beats in them.
     progress : callable
-        Told the parts done and all of them.
+        Called with the parts done and all of them.
 
     Returns
     -------

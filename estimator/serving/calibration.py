@@ -165,8 +165,8 @@ def _shared(here: Loads, there: Loads, parts: Components) -> Floats:
             shares.device * same_place + shares.model * same_model + shares.load * same_setup * near
         )
         found += both * common
-    told: Floats = found * np.where(here.host[:, None] == there.host, 1.0, parts.elsewhere)
-    return told
+    covariance: Floats = found * np.where(here.host[:, None] == there.host, 1.0, parts.elsewhere)
+    return covariance
 
 
 @dataclass(frozen=True, kw_only=True)

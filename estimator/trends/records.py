@@ -120,7 +120,7 @@ def quantum_volume(catalog: Catalog, maker: str | None = None) -> Series:
 
 
 def decimal_year(text: str) -> float:
-    """Read a date as a year with a fraction; what is not told is taken as the middle.
+    """Read a date as a year with a fraction; what is missing is taken as the middle.
 
     >>> decimal_year("2020"), round(decimal_year("2020-07"), 2), decimal_year("2020-01-01")
     (2020.5, 2020.54, 2020.0)

@@ -143,7 +143,7 @@ def features_of_rows(
     value_bytes : float or array
         Bytes of a value in memory [B].
     spreads : UtilizationSpread
-        Doubt by group of networks, and of what a row leaves out.
+        Uncertainty by group of networks, and of what a row leaves out.
     steady : float or array
         Flag: rates in steady state, as in `RunFeatures`.
     """
@@ -171,7 +171,7 @@ def features_of_rows(
         value_bytes=value_bytes,
         steady=steady,
         layout=layout_of_rows(numbers, hidden, flop),
-        log_sd=_doubt(
+        log_sd=_log_sds(
             numbers,
             groups * thinness(flop, known_year, elementwise == 0, spreads.growth),
             {"transformer": transformer, "encoder": flags["encoder"] > 0},
@@ -256,13 +256,13 @@ def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) 
     )
 
 
-def _doubt(
+def _log_sds(
     numbers: Mapping[str, Floats],
     spread: Floats,
     kind: Mapping[str, npt.NDArray[np.bool_]],
     choices: Mapping[str, float],
 ) -> Floats:
-    """Doubt of runs: that of their like, less what they tell beyond, and more what they do not."""
+    """Uncertainty of similar runs, less for what these report, more for what they omit."""
     transformer = kind["transformer"]
     untuned = kind["encoder"] & ~_specified(numbers, ("software",))
     variance = spread**2 + choices["software"] ** 2 * untuned
@@ -308,7 +308,7 @@ def shipped_spreads(catalog: Catalog) -> UtilizationSpread:
         lambda: UtilizationSpread(
             groups={name: _log_sd(catalog.prior(f"utilization.spread.{name}")) for name in GROUPS},
             choices={
-                name: _log_sd(catalog.prior(f"utilization.untold.{name}"))
+                name: _log_sd(catalog.prior(f"utilization.unspecified.{name}"))
                 for name in (*SELDOM_REPORTED, *USUALLY_REPORTED, "software")
             },
             growth=Growth(

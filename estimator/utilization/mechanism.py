@@ -64,7 +64,7 @@ LARGE_RUN_S = 3_000 * S_PER_H
 """Device time of a run that has half the overhead of the largest: 64 devices for two days [s]."""
 
 MANY_DEVICES = 10_000.0
-"""Devices for which the share lost to restarts is told [1]; it grows with their square root."""
+"""Devices for which the share lost to restarts is given [1]; it grows with their square root."""
 
 WELL_KNOWN_FLOP = 1e20
 """Work from which on published runs are many [FLOP]; below, they scatter more."""
@@ -100,7 +100,7 @@ class RunFeatures:
     layout : Layout
         How the work is shared.
     log_sd : float or array
-        Doubt of such runs: standard deviation of the logarithm of the utilization [1].
+        Uncertainty of such runs: standard deviation of the logarithm of the utilization [1].
     lora : float or array
         Flag: only adapters on frozen weights are trained.
     software : float or array
@@ -314,14 +314,14 @@ def expected_utilization(
     flop: Number,
     devices: Number,
 ) -> Uncertain:
-    """Utilization with the doubt of such runs [1]; arguments as for `log_utilization`.
+    """Utilization with the uncertainty of such runs [1]; arguments as for `log_utilization`.
 
     The 80 % interval ends at the peak at the latest.
     """
     expected = log_utilization(model, features, machine, flop=flop, devices=devices)
     expected = np.minimum(expected, np.log(MOST_EXPECTED))
-    doubt = np.minimum(features.log_sd, -expected / z_score(CENTRAL))
-    return Uncertain(np.exp(expected), {"utilization": doubt})
+    uncertainty = np.minimum(features.log_sd, -expected / z_score(CENTRAL))
+    return Uncertain(np.exp(expected), {"utilization": uncertainty})
 
 
 def _values_per_flop(model: UtilizationModel, features: RunFeatures, compiled: Number) -> Number:

@@ -2,7 +2,7 @@
 
 A training step moves more than the values of its layers: gradients between the copies of the model
 (data parallelism), partial results between the devices that share a layer (tensor and expert
-parallelism), and weights with the state of the optimizer through the memory. Each is told here as
+parallelism), and weights with the state of the optimizer through the memory. Each is given here as
 the time it takes over the time of the step's work at the peak, before any of it is hidden behind
 that work; how much is not hidden is a parameter of `estimator.utilization.mechanism`.
 """
@@ -48,10 +48,10 @@ USUAL_EXPERT_PARALLEL = 8.0
 """Devices that share the experts where a run does not tell [1]: those of a node."""
 
 SMALLEST_SHARE = 256.0
-"""Tokens of a step that a device is given at least, where the batch is not told [token]."""
+"""Tokens of a step that a device is given at least, where the batch is unspecified [token]."""
 
 USUAL_VIRTUAL_STAGES = 2.0
-"""Stages of layers that a device holds where they are not told: pipelines of large models are
+"""Stages of layers that a device holds where they are unspecified: pipelines of large models are
 interleaved as a rule [1]; Narayanan et al. 2021, sec. 2.2."""
 
 

@@ -66,9 +66,9 @@ class Judgement:
     def score(self) -> Score:
         """Error and coverage; a ValueError if there are no runs."""
         ratio = np.array([np.log(float(run.predicted.mid) / run.reported) for run in self.runs])
-        doubt = np.array([float(run.predicted.log_sd) for run in self.runs])
+        uncertainty = np.array([float(run.predicted.log_sd) for run in self.runs])
         families = np.array([run.family for run in self.runs])
-        return score(Blind(log_ratio=ratio, log_sd=doubt), families)
+        return score(Blind(log_ratio=ratio, log_sd=uncertainty), families)
 
 
 def judged_costs(catalog: Catalog) -> Judgement:

@@ -37,7 +37,7 @@ NEUTRAL_AT_ONE = ("_slowdown", "_per_year", "tuning")
 """Endings of parameters that are factors, without effect at one."""
 
 SMALL_GROUP = 8
-"""Fewer runs of a group than this borrow their doubt from all runs [1]."""
+"""Fewer runs of a group than this borrow their uncertainty from all runs [1]."""
 
 LARGE_FOLD = 15
 SMALL_FOLDS = 8
@@ -91,14 +91,14 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Blind:
-    """Predictions for runs whose family was held out, and the doubt told with them.
+    """Predictions for runs whose family was held out, and the uncertainty given with them.
 
     Parameters
     ----------
     log_ratio : array
         Logarithm of predicted over reported device-hours [1].
     log_sd : array
-        Standard deviation told with the prediction [1].
+        Standard deviation given with the prediction [1].
     """
 
     log_ratio: Floats
@@ -125,7 +125,7 @@ def blind_predictions(
     groups : array of str
         Kind of network of each run; runs of one kind share their uncertainty.
     own_variance : array
-        Variance that what a run does not tell adds to that of its like [1].
+        Variance from what a run omits, beside that of similar runs [1].
     by : str
         What is held out as a whole: `family` or `stack`.
     """

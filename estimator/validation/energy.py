@@ -77,9 +77,9 @@ def energy_scores(runs: Sequence[MeasuredPower]) -> dict[str, Score]:
 def energy_score(runs: Sequence[MeasuredPower]) -> Score:
     """Score of the predictions, the hours given."""
     ratio = np.array([np.log(float(run.predicted_w.mid) / run.reading.measured_w) for run in runs])
-    doubt = np.array([float(run.predicted_w.log_sd) for run in runs])
+    uncertainty = np.array([float(run.predicted_w.log_sd) for run in runs])
     family = np.array([run.reading.family for run in runs])
-    return score(Blind(log_ratio=ratio, log_sd=doubt), family)
+    return score(Blind(log_ratio=ratio, log_sd=uncertainty), family)
 
 
 def blind_power(found: Sequence[Reading], prior: Mapping[str, Uncertain], tpu_load: float) -> Blind:
@@ -113,7 +113,7 @@ def work_group(reading: Reading) -> str:
 
 
 def _spread(ratio: Floats, found: Sequence[Reading]) -> Floats:
-    """Doubt of each: from the errors of runs of other families of which as much is known [1]."""
+    """Uncertainty of each, from the errors of runs of other families as well known [1]."""
     group = np.array([work_group(one) for one in found])
     family = np.array([one.family for one in found])
     scored = np.array([one.scored for one in found])

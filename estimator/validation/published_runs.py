@@ -61,7 +61,7 @@ class PublishedRuns:
     rows : sequence of dict
         The rows behind them, as in the table.
     own_variance : array
-        Variance that what a run does not tell adds to that of its like [1].
+        Variance from what a run omits, beside that of similar runs [1].
     stacks : array of str
         Collection of one software, benchmark over all its submitters, or model line of each run.
     groups, devices : array of str

@@ -1,4 +1,4 @@
-"""How is the blind score told: by group of runs, beside the baselines, with the worst misses."""
+"""The held-out score: by group of runs, beside the baselines, with the worst misses."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ BASELINES = {"constant_0.30": 0.30, "constant_0.375": 0.375}
 """Utilizations that calculators take for every run [1]: a rule of thumb, and Epoch AI's."""
 
 BASELINE_LOG_SD = 0.5
-"""Doubt ascribed to a constant utilization, which tells none [1]."""
+"""Uncertainty ascribed to a constant utilization, which states none [1]."""
 
 LARGE_RUN_FLOP = 1e20
 """From here on a language run counts as large [FLOP]."""
@@ -39,7 +39,7 @@ FEWEST_OF_A_KIND = 8
 """Kinds of fewer runs do not count in the mean over kinds [1]."""
 
 FEWEST = 5
-"""Groups of fewer runs are not told apart [1]."""
+"""Groups of fewer runs are not shown apart [1]."""
 
 WORST = 10
 

@@ -85,9 +85,9 @@ def serving_cases(rows: Iterable[Mapping[str, str]]) -> list[ServingCase]:
 
 
 def _looks_wrong(row: Mapping[str, str]) -> bool:
-    """Two prefill cells that their table's reader doubts: far below the 4-bit ones beside them."""
-    doubted = row["hardware"].startswith(("A100 SXM", "L40S"))
-    return doubted and row["precision"] == "F16" and row["metric"].startswith("prefill")
+    """Two unreliable prefill cells: far below the 4-bit ones beside them."""
+    unreliable = row["hardware"].startswith(("A100 SXM", "L40S"))
+    return unreliable and row["precision"] == "F16" and row["metric"].startswith("prefill")
 
 
 def _case(row: Mapping[str, str]) -> ServingCase:

@@ -29,7 +29,7 @@ RECOMPUTATION = {"True": 1.0, "False": 0.0}
 """Cells of the table -> share of the layers that are computed again [1]."""
 
 OTHER_AXES = ("PP",)
-"""Where the sharing of layers is told and these are not, they are one."""
+"""Where the sharing of layers is given and these are not, they are one."""
 
 WHOLE_MODEL = ("FSDP", "ZeRO")
 """Words of a layout in which every device computes whole layers."""

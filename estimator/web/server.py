@@ -1,7 +1,7 @@
 """Start Streamlit so that nothing is looked up outside: `python -m estimator.web.server run APP`.
 
 Streamlit asks a foreign server for the address of this machine when a page is opened by a name that
-it does not know. Here it is told that there is none.
+it does not know. Here it learns that there is none.
 """
 
 import sys

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.gaussian_process import Components, Conditions, Evidence
-from estimator.calibration.next_run import Runs, doubt, doubts_left
+from estimator.calibration.next_run import Runs, uncertainty_left, uncertainty_of
 from estimator.calibration.next_run_candidates import best_of_each_way, formats, next_runs
 from estimator.calibration.posterior import cell, cells, main_cell, measured_precisions, residuals
 from estimator.calibration.utilization_evidence import Measured, Target
@@ -74,8 +74,8 @@ def known(*measured_runs):
 @given(st.lists(PLACES, max_size=4), st.lists(PLACES, min_size=1, max_size=3), PLACES)
 def test_a_further_run_never_adds_doubt_and_a_plan_of_two_teaches_no_less(before, plan, wanted):
     held, aim = evidence(*before), runs(wanted)
-    one, more = doubts_left(held, [runs(plan[0]), runs(*plan)], aim)
-    assert one <= doubt(held, aim) + 1e-9
+    one, more = uncertainty_left(held, [runs(plan[0]), runs(*plan)], aim)
+    assert one <= uncertainty_of(held, aim) + 1e-9
     assert more <= one + 1e-9
 
 
@@ -83,7 +83,7 @@ def test_a_further_run_never_adds_doubt_and_a_plan_of_two_teaches_no_less(before
 def test_nothing_teaches_a_run_more_than_itself_on_the_same_host(wanted, before):
     held, aim = evidence(*before), runs(wanted)
     other = (("fp32", "bf16")[wanted[0] == "fp32"], wanted[1], wanted[2])
-    same, else_format, elsewhere = doubts_left(
+    same, else_format, elsewhere = uncertainty_left(
         held, [aim, runs(other), runs(wanted, host="there")], aim
     )
     assert same <= else_format + 1e-9
@@ -101,7 +101,7 @@ def test_what_is_expected_to_be_left_is_what_a_run_that_meets_the_expectation_le
         noise_sd=np.full(2, PARTS.step_sd),
         components=PARTS,
     )
-    assert doubts_left(held, [plan], aim)[0] == pytest.approx(doubt(after, aim))
+    assert uncertainty_left(held, [plan], aim)[0] == pytest.approx(uncertainty_of(after, aim))
 
 
 @pytest.mark.parametrize("step_flop", [None, 0.1 * H100_PEAK])

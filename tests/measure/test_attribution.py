@@ -14,7 +14,7 @@ from estimator.measure.attribution import (
     MOST_OF_PEAK,
     PARTS,
     UNKNOWN,
-    doubts,
+    implausible,
     most_possible,
     placed,
     used_devices,
@@ -149,12 +149,12 @@ def test_what_a_device_cannot_have_done_is_said_and_teaches_nothing():
         expected = Uncertain(0.4, {"utilization": 0.5})
         return calibration_observations(Measured(given=[run]), device, lambda timing: expected)
 
-    assert doubts(run(0.5)) == []
+    assert implausible(run(0.5)) == []
     assert len(learnt(run(0.5))) == 1
-    (line,) = doubts(run(1.1 * MOST_OF_PEAK))
+    (line,) = implausible(run(1.1 * MOST_OF_PEAK))
     assert "1.12 times the peak of h100-sxm in bf16" in line
     assert learnt(run(1.1 * MOST_OF_PEAK)) == []
-    (line,) = doubts(run(0.5, precision=None))
+    (line,) = implausible(run(0.5, precision=None))
     assert "say --precision" in line
     divided = dataclasses.replace(run(0.5), devices=(board(0, shares_board="vGPU"),))
     assert learnt(divided) == []

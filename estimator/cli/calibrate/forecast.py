@@ -15,7 +15,7 @@ EXAMPLES = """examples:
   twenty-watts calibrate forecast -- python train.py
   twenty-watts calibrate forecast --for 60s --total-steps 20000 -- python train.py
   twenty-watts calibrate forecast --steps 200 --keep-going --kind vision -- python train.py
-Steps are found by themselves: those that measure() in the script is told of, else the steps of
+Steps are found automatically: those that measure() in the script reports, else the steps of
 PyTorch's optimizers, and with them those of Hugging Face's Trainer, Lightning and Accelerate. After
 the minute the command is stopped, unless --keep-going lets it run on.
 """

@@ -151,10 +151,10 @@ def _store(runs: "list[MeasuredRun]", options: argparse.Namespace) -> int:
         notes += lines(run)
     if len(runs) > SHOWN:
         notes.append(f"{len(runs) - SHOWN} more runs; see them all with `calibrate show`")
-    told = f"{added} run{'' if added == 1 else 's'} added"
+    line_of_all = f"{added} run{'' if added == 1 else 's'} added"
     if there:
         again = f"twenty-watts calibrate forget {runs[0].id}"
-        told += f", {there} already stored and left unchanged (to import one anew: {again})"
-    for line in (*notes, told):
+        line_of_all += f", {there} already stored and left unchanged (to import one anew: {again})"
+    for line in (*notes, line_of_all):
         note(line, quiet=options.quiet)
     return 0

@@ -2,7 +2,7 @@
 
 The data sheet of a processor speaks of all its cores; a virtual machine or a container has some of
 them. So a processor always gets a profile of its own, whose peaks are the fastest products of
-matrices that were measured, and the utilization of training is told against these.
+matrices that were measured, and the utilization of training is relative to these.
 """
 
 import re

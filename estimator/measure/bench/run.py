@@ -69,7 +69,7 @@ def benchmark(
     ----------
     question : BenchQuestion
     report : callable
-        Is told of every job.
+        Called for every job.
 
     Returns
     -------

@@ -63,7 +63,7 @@ class Board:
     id : str
         Its UUID, or its index where the exporter tells no UUID.
     index : str
-        Of the driver; empty if not told.
+        Of the driver; empty if not reported.
     name : str
         As the driver names it.
     """

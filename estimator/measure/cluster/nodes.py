@@ -125,7 +125,7 @@ def mean_power_w(energy: Sequence[Energy], keys: Sequence[str]) -> tuple[float, 
 
 
 def gathered(notes: Iterable[str]) -> list[str]:
-    """Tell once what is told of several components.
+    """Give once what is noted of several components.
 
     >>> gathered(["gpu:0: 2 gaps", "gpu:1: 2 gaps", "a note"])
     ['gpu:0, gpu:1: 2 gaps', 'a note']

@@ -261,7 +261,7 @@ class Prometheus:
             As for `series`.
         window : Window
         progress : callable
-            Is told the share that is done, now and then [1].
+            Called with the share that is done, now and then [1].
         """
         pieces: dict[Labels, list[Numbers]] = {}
         count = 0

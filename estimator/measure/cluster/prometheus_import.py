@@ -46,7 +46,7 @@ def import_run(
     catalog : Catalog
         Whose profiles are looked up by the names of the boards.
     progress : callable
-        Is told the share that is done [1] and what is being read.
+        Called with the share that is done [1] and what is being read.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def import_run(
     energy, conditions = job.of_boards(boards, devices, steps)
     energy += job.of_nodes(hosts, nodes, steps)
     if not energy:
-        raise MeterError(f"no energy can be told of {wanted.window}: {'; '.join(job.notes)}")
+        raise MeterError(f"no energy is known for {wanted.window}: {'; '.join(job.notes)}")
     drivers = {dict(one).get("DCGM_FI_DRIVER_VERSION") for one in boards} - {None}
     used = _used(list(devices.values()), conditions)
     timings, why_not = fleet.training(
@@ -108,7 +108,7 @@ def _refuse_odd_windows(window: Window, server: Prometheus) -> None:
 def _used(
     devices: Sequence[MeasuredDevice], conditions: Sequence[Condition]
 ) -> list[MeasuredDevice]:
-    """Boards that worked, as far as is told."""
+    """Boards that worked, as far as is reported."""
     busy = {one.component: one.busy for one in conditions}
     return [one for one in devices if _known(busy.get(one.key)) >= IN_USE]
 

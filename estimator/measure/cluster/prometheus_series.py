@@ -137,7 +137,7 @@ class Reader:
         found = self.server.series(node_power.METRICS, "", self.wanted.window)
         best = node_power.chosen(found, nodes)
         if devices and not best:
-            self.notes.append("no energy of the nodes themselves, beside their boards, is told")
+            self.notes.append("no energy of the nodes themselves, beside their boards, is known")
         if not devices or not best:
             return best
         shared = self._shared(nodes, devices)

@@ -65,7 +65,7 @@ def without_resets(
 
     What it shows after a reset was gained since; what it gained before, since its last reading, is
     lost. A step back in a gap, or to more than can be gained so fast, is left as it is: no energy
-    can be told across it.
+    can be given across it.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ def without_resets(
 
     Examples
     --------
-    >>> told = Series(time_s=np.arange(4) * 15.0, value=np.array([900.0, 1000.0, 20.0, 120.0]))
-    >>> on, resets = without_resets(told, limit_w=10)
+    >>> series = Series(time_s=np.arange(4) * 15.0, value=np.array([900.0, 1000.0, 20.0, 120.0]))
+    >>> on, resets = without_resets(series, limit_w=10)
     >>> on.value, resets
     (array([ 900., 1000., 1020., 1120.]), 1)
     """

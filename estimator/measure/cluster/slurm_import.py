@@ -78,7 +78,7 @@ def job_run(rows: Sequence[Row], asked: Asked, catalog: Catalog) -> MeasuredRun:
     Parameters
     ----------
     rows : sequence of Row
-        What sacct told.
+        What sacct reported.
     asked : Asked
     catalog : Catalog
         Whose profiles are looked up by the type of the boards.
@@ -137,9 +137,9 @@ class _Job:
         return re.sub(r"\[[^\]]*\]", "", self.node_list).split(",")
 
     def devices(self) -> list[MeasuredDevice]:
-        """Boards that were allocated, as far as their type is told."""
+        """Boards that were allocated, as far as their type is reported."""
         if any(name.startswith(("gres/shard", "gres/mps")) for name in self.rows[0].tres):
-            self.notes.append("parts of boards were allocated (shard, mps): no board is told")
+            self.notes.append("parts of boards were allocated (shard, mps): no board is named")
             return []
         total = round(sum(self.boards.values()))
         if total > MOST_BOARDS:
@@ -237,7 +237,7 @@ class _Job:
         return sum(row.energy_j or 0.0 for row in steps), time_s, f"by {len(steps)} steps"
 
     def _is_shared(self) -> bool:
-        """Whether others shared the nodes, as far as is told; what is not known is said."""
+        """Whether others shared the nodes, as far as is reported; what is unknown is noted."""
         if self.asked.exclusive:
             return False
         each = sum(self.boards.values()) / self.nodes
@@ -295,7 +295,7 @@ def _nodes(row: Row) -> int:
 
 
 def _boards(tres: Mapping[str, float]) -> dict[str, float]:
-    """Type -> number of boards; one of no type where only their number is told."""
+    """Type -> number of boards; one of no type where only their number is reported."""
     typed = {
         name.removeprefix(TYPED): number for name, number in tres.items() if name.startswith(TYPED)
     }

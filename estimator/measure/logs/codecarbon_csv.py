@@ -82,12 +82,12 @@ def _run(row: Row) -> LoggedRun:
 
 def _boards(row: Row) -> list[MeasuredDevice]:
     """Boards by their number and name, which CodeCarbon writes as "2 x NVIDIA A100"."""
-    told = text(row, "gpu_model")
-    if told is None or ";" in told:
+    model = text(row, "gpu_model")
+    if model is None or ";" in model:
         return []
-    counted = re.fullmatch(r"(\d{1,6}) x (.+)", told)
+    counted = re.fullmatch(r"(\d{1,6}) x (.+)", model)
     count = int(counted[1]) if counted else int(number(row.get("gpu_count")) or 1)
-    name = counted[2] if counted else told
+    name = counted[2] if counted else model
     if not 1 <= count <= MOST_BOARDS:
         return []
     return [MeasuredDevice(key=f"gpu:{at}", kind="gpu", name=name) for at in range(count)]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from estimator.catalog import Catalog
-from estimator.measure.attribution import doubts
+from estimator.measure.attribution import implausible
 from estimator.measure.cluster import nodes
 from estimator.measure.host import this_host
 from estimator.measure.logs.log_file import LogFile, stamp
@@ -154,7 +154,7 @@ def measured_run(log: LogFile, found: LoggedRun, added: Unlogged, catalog: Catal
     )
     if not (run.timings or run.energy or run.served):
         raise log.refused("holds no energy, and the work is unknown: set --flop or --params")
-    return replace(run, notes=(*run.notes, *doubts(run)))
+    return replace(run, notes=(*run.notes, *implausible(run)))
 
 
 def _wall_s(log: LogFile, found: LoggedRun, added: Unlogged) -> float:

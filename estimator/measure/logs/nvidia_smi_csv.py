@@ -60,7 +60,7 @@ def read_nvidia_smi(log: LogFile, catalog: Catalog, hardware: str | None) -> lis
     names = {board: _first(groups[board], NAME) or hardware for board in series}
     if not all(names.values()):
         raise log.refused("does not name the boards: query name, or set --hardware")
-    devices, told = _summaries(series, names, (begin, end), catalog)
+    devices, summaries = _summaries(series, names, (begin, end), catalog)
     uuids = sorted(series)
     versions = {row["driver_version"] for row in rows if row.get("driver_version")}
     software = {"nvidia-driver": versions.pop()[:40]} if len(versions) == 1 else {}
@@ -76,9 +76,9 @@ def read_nvidia_smi(log: LogFile, catalog: Catalog, hardware: str | None) -> lis
                 software=software,
             ),
             devices=tuple(devices),
-            energy=tuple(one.energy for one in told if one.energy is not None),
-            conditions=tuple(one.condition for one in told if one.condition is not None),
-            notes=(*notes, *gathered(note for one in told for note in one.notes)),
+            energy=tuple(one.energy for one in summaries if one.energy is not None),
+            conditions=tuple(one.condition for one in summaries if one.condition is not None),
+            notes=(*notes, *gathered(note for one in summaries for note in one.notes)),
         )
     ]
 
@@ -173,7 +173,7 @@ def _summaries(
 ) -> tuple[list[MeasuredDevice], list[Summary]]:
     """Each board and what its samples tell within the window."""
     begin, end = window
-    devices, told = [], []
+    devices, summaries = [], []
     for at, (board, samples) in enumerate(series.items()):
         name = names[board] or ""
         device = MeasuredDevice(
@@ -186,7 +186,7 @@ def _summaries(
         inside = [one for one in samples if begin <= one.time_s <= end]
         most_w = limit_w(device, catalog) if device.hardware else UNKNOWN_BOARD_LIMIT_W
         devices.append(device)
-        told.append(
+        summaries.append(
             summarise(
                 device.key,
                 "nvidia-smi power",
@@ -196,4 +196,4 @@ def _summaries(
                 limit_w=most_w,
             )
         )
-    return devices, told
+    return devices, summaries

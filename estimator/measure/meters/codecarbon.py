@@ -22,7 +22,7 @@ from estimator.runs.record import MeasuredDevice, Trust
 
 J_PER_KWH = 3.6e6
 ANSWER_S = 0.25
-"""An answer is waited for so long; a later one is told at the next reading [s]."""
+"""An answer is waited for so long; a later one counts at the next reading [s]."""
 
 GOODBYE_S = 2.0
 """The process is given so long to end by itself [s]."""
@@ -238,7 +238,7 @@ def open_codecarbon(
     components : sequence of str
         Of "cpu" and "dram".
     gpus : sequence of int
-        Numbers of boards, as their driver counts: told together, as one component.
+        Numbers of boards, as their driver counts: reported together, as one component.
     processor : str
         How the processor names itself.
 

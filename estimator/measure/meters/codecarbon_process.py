@@ -48,7 +48,7 @@ class Answer:
         }
 
     def live_out(self, _total: Any, _delta: Any) -> None:
-        """Nothing is told between."""
+        """Nothing is reported between."""
 
     def task_out(self, _data: Any, _experiment_name: str) -> None:
         """There are no tasks."""

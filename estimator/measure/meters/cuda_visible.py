@@ -86,7 +86,7 @@ def visible(
     if numbered and unlike and environment.get(ORDER) != BY_PLACE:
         notes.append(
             f"gpu: the boards differ, and {VISIBLE}={listed!r} counts them by speed: which are "
-            f"meant is not told, so all are measured; set {ORDER}={BY_PLACE}"
+            f"meant is unknown, so all are measured; set {ORDER}={BY_PLACE}"
         )
         return list(boards), notes
     return chosen, notes

@@ -61,7 +61,7 @@ class Users:
         return tuple(found)
 
     def share(self, busy: float | None) -> float | None:
-        """Share of the board's time that others used of late [1]; None if it cannot be told.
+        """Share of the board's time that others used of late [1]; None if unknown.
 
         Parameters
         ----------

@@ -63,7 +63,7 @@ def amd_boards(root: Path, environment: Mapping[str, str], notes: list[str]) -> 
         Of the file system.
     environment : mapping of str to str
     notes : list of str
-        Gets a line where the boards cannot be told.
+        Gets a line where the boards are not known.
     """
     try:
         nodes = sorted((root / AMD_NODES).iterdir(), key=lambda node: int(node.name))

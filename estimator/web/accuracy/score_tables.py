@@ -157,5 +157,5 @@ def _draw(count: str, head: Head, rows: Iterable[Sequence[str]], *, slide: bool)
 
 
 def _row(name: str, cells: Sequence[str]) -> str:
-    told = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr data-score="{escape(name)}"><th scope="row">{escape(name)}</th>{told}</tr>'
+    shown = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+    return f'<tr data-score="{escape(name)}"><th scope="row">{escape(name)}</th>{shown}</tr>'

@@ -167,7 +167,7 @@ def runs_table(runs: Sequence[MeasuredRun], own: Iterable[str], host: str) -> pd
 def work_text(run: MeasuredRun) -> str:
     """Kinds of work of a run with their number formats.
 
-    The whole of a run of which nobody said what it did is told by its origin alone.
+    The whole of a run of which nobody said what it did is labelled by its origin alone.
     """
     found: dict[str, list[str]] = {}
     for one in run.timings:
@@ -181,7 +181,7 @@ def work_text(run: MeasuredRun) -> str:
 
 
 def meters_text(energy: Iterable[Energy]) -> str:
-    """Which meter told the energy of each component, and how far it can be trusted."""
+    """Which meter measured the energy of each component, and how far it can be trusted."""
     return "; ".join(
         f"{one.component} {human(one.energy_kwh * 1e3, 'Wh')}: {TRUST[one.trust]} ({one.meter})"
         for one in energy

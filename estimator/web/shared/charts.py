@@ -139,7 +139,7 @@ def energy_by_part(table: pd.DataFrame, look: Look) -> alt.Chart:
 
 
 def quantity_by_source(table: pd.DataFrame, look: Look, quantity: str) -> alt.LayerChart:
-    """Tornado: how far each doubt alone moves the quantity, on a logarithmic axis."""
+    """Tornado: how far each source alone moves the quantity, on a logarithmic axis."""
     colours = look.colours
     low, mid, high = (f"{quantity}_{bound}" for bound in ("low", "mid", "high"))
     base = alt.Chart(table).encode(y=_rows("source"), tooltip=_tooltip())

@@ -30,8 +30,8 @@ def _renamed(fields: Fields) -> Fields:
     for name, (key, usual) in NAMES.items():
         values[name] = values.get(key, values.get(name, usual))
     languages = fields.size("n_langs", default=1)
-    told_apart = languages > 1 and fields.flag("use_lang_emb", default=True)
-    values["type_vocab_size"] = languages * told_apart
+    tagged = languages > 1 and fields.flag("use_lang_emb", default=True)
+    values["type_vocab_size"] = languages * tagged
     values["intermediate_size"] = 4 * values["hidden_size"]
     for key in ("n_layers", "n_heads", "dim", "hidden_dim", "d_model"):
         values.pop(key, None)
