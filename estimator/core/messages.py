@@ -214,9 +214,9 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "serving_pue_assumed": "assuming the PUE of a usual data centre; set {set[pue]}",
     "serving_calibrated": (
         "calibrated: {count:.0f} run on {device}, newest {age}; time per token {times:.2f} times "
-        "what is expected without, the interval's own part {left:percent} as wide",
+        "what is expected without, its interval {left:percent} as wide",
         "calibrated: {count:.0f} runs on {device}, newest {age}; time per token {times:.2f} times "
-        "what is expected without, the interval's own part {left:percent} as wide",
+        "what is expected without, its interval {left:percent} as wide",
     ),
     "serving_runs_far_off": (
         "run {run} is left out: more than {sds:.0f} standard deviations from what is expected",

@@ -160,16 +160,18 @@ class KnownLoads:
         where = loads_of(table, parameters, np.zeros(len(table.rows), dtype=np.int64))
         shift, left = np.zeros(mids.shape), np.ones(mids.shape)
         for name in known:
-            found, evidence = self._evidence[name]
+            evidence = self._evidence[name][1]
             rows = devices == name
             mean, share = evidence.posterior(where.part(rows))
             shift[rows], left[rows] = mean * own_sd[rows], share
-            for place in np.flatnonzero(rows).tolist():
-                said = _said(found, evidence, where, place, shift[place], left[place])
-                notices[place] = (*said, *self._warned(name))
         shift[:, ENERGY] = shift[:, POWER] - shift[:, RATE]
         variance = np.square(total) - np.square(own_sd) * (1.0 - np.square(left))
         after = np.sqrt(np.maximum(variance, 0.0))
+        for name in known:
+            for place in np.flatnonzero(devices == name).tolist():
+                changed = (shift[place], after[place] / total[place])
+                said = _said(*self._evidence[name], where, place, changed)
+                notices[place] = (*said, *self._warned(name))
         return {
             **ranges,
             **{
@@ -258,8 +260,7 @@ def _said(
     evidence: Evidence,
     where: Loads,
     place: int,
-    shift: Floats,
-    left: Floats,
+    changed: tuple[Floats, Floats],
 ) -> tuple[Notice, ...]:
     """How many runs an answer rests on, how old, and what they changed."""
     target = where.part(np.array([place]))
@@ -272,8 +273,8 @@ def _said(
         "count": float(len(runs)),
         "device": found[0].row.device.device.name,
         "age": age_in_words(max(one.started for one in runs.values())),
-        "times": float(np.exp(shift[at])),
-        "left": float(left[at]),
+        "times": float(np.exp(changed[0][at])),
+        "left": float(changed[1][at]),
     }
     return (Notice("serving_calibrated", "", values),)
 

@@ -141,3 +141,12 @@ def test_a_benchmark_that_was_imported_is_used_or_ignored(tmp_path, monkeypatch,
     assert step["high"] / step["low"] < wide["high"] / wide["low"]
     assert main([*words, "--json", "--calibration", "ignore"]) == 0
     assert json.loads(capsys.readouterr().out)["results"] == before["results"]
+    assert main(["calibrate", "show", "--json"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert run["served"][0]["measured"]["inter_token_s"] == pytest.approx(step_s)
+    assert main(["calibrate", "show"]) == 0
+    shown = capsys.readouterr().out
+    assert "Qwen/Qwen3-14B" in shown and f"{1e3 * step_s:.3g} ms" in shown
+    assert main(["calibrate", "show", "--runs", "--csv"]) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert dict(zip(header.split(","), row.split(","), strict=False))["served"] == "1"

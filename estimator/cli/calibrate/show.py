@@ -11,7 +11,7 @@ from estimator.core.units import digits, human, human_duration
 if TYPE_CHECKING:
     from estimator.calibration.correction import Known
     from estimator.calibration.devices import DeviceReport, Span, WorkReport
-    from estimator.runs.record import Energy, MeasuredRun
+    from estimator.runs.record import Energy, MeasuredRun, ServedLoad
 
 EXAMPLES = """examples:
   twenty-watts calibrate show
@@ -141,6 +141,19 @@ def _print_for_people(
         rows = [[_printable(cell) for cell in row] for row in cells]
         if rows:
             print_table(header, rows)
+    served = [_load_cells(run, load) for run in runs for load in run.served]
+    if served:
+        header = [
+            "run",
+            "model",
+            "format",
+            "in flight",
+            "output",
+            "first token",
+            "per token",
+            "power",
+        ]
+        print_table(header, [[_printable(cell) for cell in row] for row in served], whole=("run",))
     header = ["run", "state", "origin", "devices", "time", "energy", "label"]
     rows = [[_printable(cell) for cell in _run_cells(one)] for one in runs]
     print_table(header, rows, whole=("run",))
@@ -166,6 +179,8 @@ def _device_row(report: "DeviceReport") -> dict[str, Any]:
 
 
 def _run_json(run: "MeasuredRun") -> dict[str, Any]:
+    from estimator.runs.record import without_unknown
+
     shown = {
         "id": run.id,
         "started": run.started,
@@ -179,6 +194,7 @@ def _run_json(run: "MeasuredRun") -> dict[str, Any]:
             for one in run.energy
         },
         "timings": len(run.timings),
+        "served": [without_unknown(asdict(one)) for one in run.served] or None,
         "simulated": run.simulated,
         "label": run.label,
         "notes": list(run.notes),
@@ -206,6 +222,31 @@ def _run_cells(run: "MeasuredRun") -> list[str]:
     state = f"{run.state}, simulated" if run.simulated else run.state
     time = human_duration(run.wall_s)
     return [run.id, state, run.origin, ", ".join(_names(run)), time, energy, run.label or ""]
+
+
+def _rate(load: "ServedLoad") -> str:
+    value = load.measured.get("output_tokens_per_s")
+    return "" if value is None else f"{digits(value)} tokens/s"
+
+
+def _load_cells(run: "MeasuredRun", load: "ServedLoad") -> list[str]:
+    """One load of a server; what was not measured is blank."""
+
+    def figure(name: str, unit: str) -> str:
+        value = load.measured.get(name)
+        return "" if value is None else human(value, unit)
+
+    flying = "" if load.concurrency is None else f"{load.concurrency:.3g}"
+    return [
+        run.id,
+        load.model,
+        load.precision,
+        flying,
+        _rate(load),
+        figure("time_to_first_token_s", "s"),
+        figure("inter_token_s", "s"),
+        figure("device_power_w", "W"),
+    ]
 
 
 def _energy(one: "Energy") -> str:
