@@ -204,6 +204,7 @@ def _run_json(run: "MeasuredRun") -> dict[str, Any]:
 
 def _run_row(run: "MeasuredRun") -> dict[str, Any]:
     shown = _run_json(run)
+    shown["served"] = len(shown.pop("served", ()))
     shown |= {key: "; ".join(shown[key]) for key in ("hardware", "notes")}
     energy, meters = shown.pop("energy_kwh"), shown.pop("meters")
     return {
