@@ -5,6 +5,11 @@ over the data-parallel ranks; activations come on top, and logits, which the los
 Everything is per device, of the fullest pipeline stage, and the sum is the convention: gradients
 and activations are counted as if both were there at once, as under gradient accumulation. A step of
 the optimizer needs copies of its own, which count where they exceed the activations freed by then.
+
+    total = weights / w + gradients / g + (master + optimizer) / o + gathered
+        + activations + logits + working + KV cache + fragmentation + context
+    w, g, o = data-parallel ranks under ZeRO stage 3, 2, 1, else 1; each over the tensor shards too
+    fragmentation = share x (gathered + activations + logits + working + KV cache + gradients)
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,10 @@
-"""What does a board draw while it serves: by how busy its memory and its arithmetic are."""
+"""What does a board draw while it serves: by how busy its memory and its arithmetic are.
+
+    x = awake + reading x (bytes moved / bandwidth) + computing x (FLOPs / peak)
+    P = idle + (limit - idle) x / (1 + x^6)^(1/6)
+
+Bytes and FLOPs are means over time, so a board that waits draws what being awake takes.
+"""
 
 from dataclasses import dataclass
 

@@ -4,6 +4,12 @@ By Little's law [1]_, requests in flight are their rate times their time in serv
 with their number, so it is found by bisection. Waiting beyond a limit on the sequences follows
 Sakasegawa's approximation of a queue with many servers [2]_.
 
+    n = rate x service(n)
+    busy = rate x service / places
+    mean wait = service x busy^(sqrt(2 (places + 1)) - 1) / (places (1 - busy))
+    share that waits = busy^sqrt(2 (places + 1))
+    wait(p) = mean wait / share x ln(share / (1 - p)), 0 where share <= 1 - p
+
 References
 ----------
 .. [1] J. Little, "A proof for the queuing formula L = lambda W", 1961, Operations Research 9(3).

@@ -4,6 +4,16 @@ A decode step writes one token of every sequence in flight. It reads every weigh
 many sequences share it, of a mixture only the experts that some token visits, and the cache of
 every sequence. Reading and computing overlap, launches, scheduling and collectives do not [1]_.
 
+    t_step = max(r, c) + min(r, c)^2 / (2 max(r, c)) + t_launch + t_exchange
+    r = weights / shard x (1 / (e_read B) + 1 / ceiling) + n cache / (e_cache B)
+    c = (2 params (n + half_rows) + n pairs(context)) / (shard x e_matrix peak)
+    visited experts = 1 - (1 - k / experts)^n
+    t_launch = step + layers x layer + n x sequence
+    t_exchange = 2 layers (2 (d - 1) / d x n x hidden x 2 B / (e_link link / 2) + latency(d))
+    t_first = (input + half_rows) x flop(input) / (shard x e_matrix peak) + t_exchange(input)
+
+with n sequences in flight, B the memory bandwidth and d devices.
+
 References
 ----------
 .. [1] R. Pope et al., "Efficiently scaling transformer inference", 2022, arXiv:2211.05102, sec. 2.

@@ -12,12 +12,16 @@ from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One line of the model: what is computed, in words, in numbers, and what comes out."""
+    """One line of the model: what is computed, in words, in numbers, and what comes out.
+
+    `part` names the module whose equations the page How it works shows.
+    """
 
     name: str
     words: str
     numbers: str
     result: str
+    part: str = "core.estimate"
 
 
 def steps(answer: Answer) -> list[Step]:
@@ -59,6 +63,7 @@ def _time(answer: Answer) -> Iterator[Step]:
     if timed and "utilization" in answer.estimate:
         yield Step(
             name="utilization",
+            part="utilization.mechanism",
             words="training compute ÷ (dense peak × device time)",
             numbers=f"{_said(answer, 'training_flop')} ÷ ({peak} × {_device_time(answer)})",
             result=_said(answer, "utilization"),
@@ -91,6 +96,7 @@ def _energy(answer: Answer) -> Iterator[Step]:
     power_w = float(known["power_w"].mid) / float(answer.site.pue.mid) / float(run.devices)
     yield Step(
         name="power of a device",
+        part="core.power",
         words="(idle + load × (limit − idle) × (utilization ÷ that without waiting)^"
         f"{LOAD_EXPONENT:g}) × node factor × (1 + network)",
         numbers=f"({digits(float(hardware.idle_w.mid))} W + {digits(float(hardware.load.mid))} × "

@@ -116,7 +116,7 @@ def _folded(answer: Answer, query: dict[str, str], catalog: Catalog) -> None:
     """Draw what is one click away; nothing of it is worked out before."""
     with style.folded(_("The formula, with your numbers"), key="fold_formula") as formula:
         if formula.open:
-            draw_formula(answer)
+            draw_formula(answer, linked=True)
     with style.folded(_("Every number and its source"), key="fold_sources") as sources:
         if sources.open:
             draw_sources(answer, catalog)
@@ -266,7 +266,7 @@ def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> None:
 
 def _formula(answer: Answer, frame: Frame, catalog: Catalog) -> None:
     """Draw the formula with the numbers of this run."""
-    draw_formula(answer)
+    draw_formula(answer, linked=False)
 
 
 SECTIONS: Mapping[str, Callable[[Answer, Frame, Catalog], None]] = {

@@ -14,9 +14,13 @@ from estimator.web.shared.language import _
 from estimator.web.shared.tables import inputs_table
 
 
-def draw_formula(answer: Answer) -> None:
-    """Draw each line of the model: in words, in numbers, and its result."""
-    st.html(f'<div class="tw tw-formula">{"".join(_step(step) for step in steps(answer))}</div>')
+def draw_formula(answer: Answer, *, linked: bool) -> None:
+    """Draw each line of the model: in words, in numbers, and its result.
+
+    With `linked`, each name leads to its equations on the page How it works.
+    """
+    lines = "".join(_step(step, linked=linked) for step in steps(answer))
+    st.html(f'<div class="tw tw-formula">{lines}</div>')
 
 
 def draw_sources(answer: Answer, catalog: Catalog) -> None:
@@ -43,10 +47,16 @@ def draw_sources(answer: Answer, catalog: Catalog) -> None:
     style.caption(_("Point at the table and press Ctrl+F, or the magnifier, to search it."))
 
 
-def _step(step: Step) -> str:
+def _step(step: Step, *, linked: bool) -> str:
+    name = escape(step.name)
+    if linked:
+        name = (
+            f'<a href="method?part={step.part}" target="_self" style="color:inherit" '
+            f'title="{escape(_("How it works"))}">{name}</a>'
+        )
     numbers = f"<p>= {_raised(step.numbers)}</p>" if step.numbers else ""
     return (
-        f'<div class="tw-step"><b>{escape(step.name)}</b>'
+        f'<div class="tw-step"><b>{name}</b>'
         f'<div><p class="tw-words">= {_raised(step.words)}</p>{numbers}</div>'
         f'<p class="tw-result">= <b>{escape(step.result)}</b></p></div>'
     )

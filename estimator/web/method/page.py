@@ -9,6 +9,7 @@ from html import escape
 from inspect import cleandoc
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from estimator import __version__
@@ -16,7 +17,6 @@ from estimator.catalog import Record
 from estimator.web.shared import share, style
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import data_version, open_catalog
 from estimator.web.shared.site import TRUST, Page, controls
@@ -27,7 +27,11 @@ MODULES = {
     "core.uncertainty": (),
     "utilization.mechanism": ("utilization",),
     "core.power": ("power",),
-    "memory.activations": ("memory",),
+    "memory.usage": ("memory",),
+    "memory.activations": (),
+    "serving.step": ("serving",),
+    "serving.queueing": (),
+    "serving.power": (),
     "calibration.gaussian_process": ("calibration",),
     "core.site": ("site", "work"),
     "scaling.laws": ("besiroglu", "hoffmann", "muennighoff", "kaplan"),
@@ -122,7 +126,7 @@ def _numbers(part: str) -> None:
     rows = _rows(part)
     if rows:
         header = (_("Number"), _("value"), _("Range"), _("Basis"), _("Source"))
-        draw_table(header, rows)
+        st.dataframe(pd.DataFrame(rows, columns=list(header)), hide_index=True, key="numbers")
     style.caption(
         _(
             "Version {version}, data {data}. “fitted” in a key: fitted to published runs, see its "
@@ -159,7 +163,11 @@ PARTS: dict[str, Any] = {
     "core.uncertainty": N_("Uncertainty"),
     "utilization.mechanism": N_("Utilization"),
     "core.power": N_("Power of a node"),
-    "memory.activations": N_("Memory"),
+    "memory.usage": N_("Memory"),
+    "memory.activations": N_("Memory of activations"),
+    "serving.step": N_("Time of a step of serving"),
+    "serving.queueing": N_("Queue of requests"),
+    "serving.power": N_("Power while serving"),
     "calibration.gaussian_process": N_("Calibration"),
     "core.site": N_("Site"),
     "scaling.laws": N_("Scaling laws"),
