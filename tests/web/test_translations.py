@@ -8,7 +8,7 @@ from estimator.catalog import Catalog
 from estimator.core.phrase import say
 from estimator.web.shared import language
 from estimator.web.shared.amounts import amount, localised, sentence
-from estimator.web.shared.texts import claim_texts, texts_of
+from estimator.web.shared.texts import claim_texts, input_texts, place_texts, texts_of
 
 PAGES = (
     "serve",
@@ -22,13 +22,19 @@ PAGES = (
     "method",
     "models",
     "accuracy",
+    "compare",
+    "explore",
+    "plan",
+    "hardware",
+    "shared",
 )
 OTHERS = [name for name in language.languages() if name != language.ENGLISH]
 
 
 def texts():
-    pages = texts_of(*(f"web/{page}" for page in PAGES), "web/shared/amounts.py")
-    return pages | texts_of("claims", "levers") | claim_texts(Catalog.open())
+    pages = texts_of(*(f"web/{page}" for page in PAGES), "claims", "levers", "web/site_map.py")
+    catalog = Catalog.open()
+    return pages | claim_texts(catalog) | input_texts() | place_texts(catalog)
 
 
 def catalogue(name):

@@ -13,12 +13,13 @@ import streamlit as st
 from estimator.core.units import amount, digits
 from estimator.estimation.answer import Answer, answer_scenario
 from estimator.estimation.design_facts import memory_of_run, offers_of, share_of_memory
-from estimator.estimation.summary import as_json, bounds, said
+from estimator.estimation.summary import as_json, bounds
 from estimator.memory.answer import MemoryAnswer
 from estimator.scenario.hardware import Offers
 from estimator.web.estimate import text as words
 from estimator.web.estimate.link import STATE as ESTIMATE
 from estimator.web.shared import figures, share, style
+from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _, ngettext
@@ -41,6 +42,15 @@ QUANTITIES = {
     "cost_usd": N_("Cost"),
     "co2e_kg": N_("CO₂ equivalent"),
 }
+IN_A_SENTENCE = {
+    "wall_hours": N_("wall time"),
+    "device_hours": N_("device time"),
+    "energy_kwh": N_("energy"),
+    "cost_usd": N_("cost"),
+    "co2e_kg": N_("CO₂ equivalent"),
+}
+"""Quantity -> its name inside a sentence."""
+
 PINS = "_pins"
 """Links that the page Estimate has pinned, in the session."""
 
@@ -133,10 +143,10 @@ def ratios(found: Sequence[Pinned]) -> list[list[str]]:
                 cells.append(_("unknown"))
                 continue
             span = bounds(value, found[place].answer.level)
-            text = f"{said(name, span['mid'])} ({between(name, span['low'], span['high'])})"
+            text = f"{result(name, span['mid'])} ({between(name, span['low'], span['high'])})"
             first = values[0]
             if place and first is not None and float(first.mid) > 0:
-                text += f", × {digits(float(value.mid) / float(first.mid))}"
+                text += f", × {localised(digits(float(value.mid) / float(first.mid)))}"
             cells.append(text)
         rows.append([_(label), *cells])
     return rows
@@ -156,11 +166,13 @@ def facts(found: Sequence[Pinned]) -> list[list[str]]:
 def _memory_cell(memory: MemoryAnswer | None) -> str:
     if memory is None:
         return _("unknown")
-    share = digits(100 * share_of_memory(memory))
+    share = localised(digits(100 * share_of_memory(memory)))
     if memory.fits:
         return _("fits, {share} % full").format(share=share)
     if memory.least_devices is not None:
-        return _("too small: {count:,.0f} devices hold it").format(count=memory.least_devices)
+        return _("too small: {count} devices hold it").format(
+            count=localised(f"{memory.least_devices:,.0f}")
+        )
     if "recompute" in memory.remedy:
         return _("too small, unless activations are recomputed")
     return _("too small")
@@ -182,7 +194,9 @@ def differences(found: Sequence[Pinned]) -> list[list[str]]:
         items = [one.answer.inputs.get(key) for one in found]
         values = [None if item is None else item.value for item in items]
         if len(set(values)) > 1:
-            shown = ["–" if item is None else amount(item.value, item.unit) for item in items]
+            shown = [
+                "–" if item is None else localised(amount(item.value, item.unit)) for item in items
+            ]
             rows.append([input_name(key), *shown])
     return rows
 
@@ -238,10 +252,10 @@ def _sentence(found: list[Pinned], view: str) -> str:
     return _(
         "B takes <b>{ratio} times</b> the {quantity} of A: {second} instead of {first}."
     ).format(
-        ratio=digits(ratio),
-        quantity=escape(_(QUANTITIES[view]).lower()),
-        second=escape(said(view, float(second.mid))),
-        first=escape(said(view, float(first.mid))),
+        ratio=localised(digits(ratio)),
+        quantity=escape(_(IN_A_SENTENCE[view])),
+        second=escape(result(view, float(second.mid))),
+        first=escape(result(view, float(first.mid))),
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from estimator.web.shared import charts
 from estimator.web.shared.charts import Look
+from estimator.web.shared.language import N_, _
 from estimator.web.shared.plots import TICK
 
 Spec = dict[str, Any]
@@ -12,11 +13,15 @@ SLIDE_PX, PAGE_PX = 300.0, 380.0
 """Height of a picture on a slide and on a page [px]."""
 
 
+ENDS = (N_("low"), N_("mid"), N_("high"))
+"""Columns of an interval and its median."""
+
+
 def band(look: Look, titles: tuple[str, str], log: bool) -> Spec:
     """Draw a median with its interval over an input: columns x, low, mid, high."""
     colour = look.colours["series"][0]
     x, y = _axis("x", titles[0], log=log), _axis("mid", titles[1], log=True)
-    tooltip = [_tooltip("x", titles[0]), *(_tooltip(end, end) for end in ("low", "mid", "high"))]
+    tooltip = [_tooltip("x", titles[0]), *(_tooltip(end, _(end)) for end in ENDS)]
     return charts.layered(
         look,
         _height(look),

@@ -189,7 +189,7 @@ def _sentence(base: Scenario, values: Row, middle: float, found: tuple[Swing, ..
 def _shown(name: str, value: float | str) -> str:
     """Write a value of an input."""
     if isinstance(value, str):
-        return hardware_names().get(value) or place_names().get(value) or value
+        return hardware_names().get(value) or place_names().get(value) or _(value)
     if name == "utilization":
         return amount(value, "share")
     if name == "devices":
@@ -199,7 +199,7 @@ def _shown(name: str, value: float | str) -> str:
 
 def _label(name: str) -> str:
     """Name of an input."""
-    return _(INPUTS[name].label.partition(" [")[0])
+    return _(INPUTS[name].label).partition(" [")[0]
 
 
 def _tornado(values: Row, middle: float, found: tuple[Swing, ...], frame: Frame) -> None:

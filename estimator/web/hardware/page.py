@@ -10,6 +10,7 @@ from estimator.catalog import Device
 from estimator.core.units import digits, human
 from estimator.scenario.hardware import TRAINING_PRECISIONS
 from estimator.web.shared import charts, figures, share, style
+from estimator.web.shared.amounts import localised
 from estimator.web.shared.charts import Look
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
@@ -27,13 +28,52 @@ EVERY = "all"
 PARAMETERS = Parameters("hardware", Choice("kind", (EVERY, *KIND_ORDER)))
 STATE = UrlState("hardware", PARAMETERS)
 
+KINDS = {
+    EVERY: N_("all"),
+    "gpu-datacenter": N_("gpu-datacenter"),
+    "superchip": N_("superchip"),
+    "tpu": N_("tpu"),
+    "asic": N_("asic"),
+    "wafer": N_("wafer"),
+    "gpu-workstation": N_("gpu-workstation"),
+    "gpu-consumer": N_("gpu-consumer"),
+    "soc": N_("soc"),
+    "cpu": N_("cpu"),
+    "npu-phone": N_("npu-phone"),
+    "edge": N_("edge"),
+    "server": N_("server"),
+    "supercomputer": N_("supercomputer"),
+    "brain": N_("brain"),
+}
+"""Kind of a device -> what the page calls it."""
+
 RECORDS = {
-    "memory_bytes": ("memory", "B"),
-    "bandwidth_b_per_s": ("bandwidth", "B/s"),
-    "tdp_w": ("power limit", "W"),
-    "launch_price_usd": ("launch price", "USD"),
+    "memory_bytes": (N_("memory"), "B"),
+    "bandwidth_b_per_s": (N_("bandwidth"), "B/s"),
+    "tdp_w": (N_("power limit"), "W"),
+    "launch_price_usd": (N_("launch price"), "USD"),
 }
 """Record -> column of the table, and its unit."""
+
+
+COLUMNS = {
+    "name": N_("name"),
+    "kind": N_("kind"),
+    "vendor": N_("vendor"),
+    "released": N_("released"),
+    "precision": N_("precision"),
+    "peak": N_("peak"),
+    **{name: name for name, _unit in RECORDS.values()},
+    "basis": N_("basis"),
+    "source": N_("source"),
+    "publisher": N_("publisher"),
+    "date": N_("date"),
+}
+SOURCE_COLUMNS = {name: COLUMNS[name] for name in ("publisher", "date")} | {
+    "title": N_("title"),
+    "licence": N_("licence"),
+}
+"""Column of a table -> its heading."""
 
 
 def draw(frame: Frame) -> None:
@@ -53,7 +93,12 @@ def draw(frame: Frame) -> None:
         _devices(table, frame)
     with controls(frame):
         style.brand("Twenty Watts", _("every number and its source"))
-        st.selectbox(_("Kind"), (EVERY, *KIND_ORDER), key=STATE.key("kind"))
+        st.selectbox(
+            _("Kind"),
+            (EVERY, *KIND_ORDER),
+            format_func=lambda kind: _(KINDS[kind]),
+            key=STATE.key("kind"),
+        )
     query = PARAMETERS.query(asked)
     if not frame.slide:
         _sources()
@@ -137,7 +182,9 @@ def _efficiency(table: pd.DataFrame, frame: Frame) -> None:
         frame.look,
         key="hardware_efficiency",
         alt=_("Peak over power limit of {count} devices; the best is {name}, {value}").format(
-            count=len(shown), name=best["name"], value=human(best["flop_per_j"], "FLOP/J")
+            count=len(shown),
+            name=best["name"],
+            value=localised(human(best["flop_per_j"], "FLOP/J")),
         ),
         height=300.0 if frame.slide else 380.0,
     )
@@ -160,21 +207,26 @@ def efficiency(look: Look) -> dict[str, Any]:
             "color": look.colours["series"][0],
         },
         "encoding": {
-            "x": {"field": "released", "type": "temporal", "title": "released"},
+            "x": {"field": "released", "type": "temporal", "title": _("released")},
             "y": {
                 "field": "flop_per_j",
                 "type": "quantitative",
                 "scale": {"type": "log"},
-                "title": "peak over power limit (logarithmic)",
+                "title": _("peak over power limit (logarithmic)"),
                 "axis": {
                     "labelExpr": "replace(format(datum.value, '~s'), /([a-zA-Z]*)$/, ' $1FLOP/J')",
                     "tickCount": 5,
                 },
             },
             "tooltip": [
-                {"field": "name", "type": "nominal", "title": "device"},
-                {"field": "precision", "type": "nominal"},
-                {"field": "flop_per_j", "type": "quantitative", "format": ".3s"},
+                {"field": "name", "type": "nominal", "title": _("device")},
+                {"field": "precision", "type": "nominal", "title": _("precision")},
+                {
+                    "field": "flop_per_j",
+                    "type": "quantitative",
+                    "format": ".3s",
+                    "title": _("FLOP/s per watt"),
+                },
             ],
         },
     }
@@ -183,7 +235,10 @@ def efficiency(look: Look) -> dict[str, Any]:
 
 def _devices(table: pd.DataFrame, frame: Frame) -> None:
     """Draw the table, which can be searched and sorted."""
-    columns = {"url": st.column_config.LinkColumn(_("link"))}
+    columns = {
+        **{name: _(text) for name, text in COLUMNS.items()},
+        "url": st.column_config.LinkColumn(_("link")),
+    }
     st.dataframe(
         table.drop(columns=["flop_per_j"]),
         column_config=columns,
@@ -198,7 +253,10 @@ def _sources() -> None:
     """Draw every source behind the devices, one click away."""
     with style.folded(_("Every source"), key="fold_hardware_sources") as fold:
         if fold.open:
-            columns = {"url": st.column_config.LinkColumn(_("link"))}
+            columns = {
+                **{name: _(text) for name, text in SOURCE_COLUMNS.items()},
+                "url": st.column_config.LinkColumn(_("link")),
+            }
             st.dataframe(sources(), column_config=columns, hide_index=True, key="source_table")
 
 

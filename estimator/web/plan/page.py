@@ -268,7 +268,7 @@ def _table(request: Request, shown: tuple[Plan, ...], frame: Frame) -> None:
         ]
         name = _name(plan)
         if plan.scenario.price_kind not in (None, "on-demand"):
-            name = f"{name}, {plan.scenario.price_kind}"
+            name = f"{name}, {_(plan.scenario.price_kind)}"
         opened = name if frame.slide else anchor(f"estimate{link(plan.scenario)}", name)
         rows.append((opened, *cells, amount(plan.probability, "share")))
     labels = [_(label) for _name, label, _unit in LIMITED.values()]

@@ -8,6 +8,7 @@ import re
 
 from estimator.core.phrase import Phrase
 from estimator.core.units import S_PER_H, digits, human, human_count, human_duration, human_mass
+from estimator.estimation.summary import said
 from estimator.web.shared.language import N_, _, current
 
 COMMA_LANGUAGES = ("de",)
@@ -17,6 +18,7 @@ UNIT_WORDS = (
     *(N_("year"), N_("years"), N_("day"), N_("days"), N_("hour"), N_("hours")),
     *(N_("minute"), N_("minutes"), N_("month"), N_("months")),
     *(N_("million"), N_("billion"), N_("trillion")),
+    *(N_("device-hours"), N_("below")),
 )
 """Words that amounts are written with."""
 
@@ -33,6 +35,15 @@ def amount(value: float, unit: str) -> str:
     '7.38 days'
     """
     return localised(_english(value, unit))
+
+
+def result(name: str, value: float) -> str:
+    """Write one result of an estimate.
+
+    >>> result("wall_hours", 3115079), result("device_hours", 1080.0)
+    ('355 years', '1,080 device-hours')
+    """
+    return localised(said(name, value))
 
 
 def span(low: float, high: float, unit: str) -> str:

@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from estimator.web.shared import charts
+from estimator.web.shared import charts, language
 from estimator.web.shared.charts import Look
 
 SLIDE_PX, ALONE_PX = 245, 330
@@ -47,7 +47,7 @@ def draw(
         `key`, a name of its own on the whole site, and `alt`, the answer of the chart in words for
         those who do not see it.
     """
-    spec = specification(build, look, of)
+    spec = specification(build, look, of, language.current())
     if height is not None:
         spec = {**spec, "height": height}
     st.vega_lite_chart(table, spec, theme=None, key=named["key"], alt=named["alt"])
@@ -92,8 +92,10 @@ def draw_picture(picture: Picture, look: Look, *, key: str, most: float = SLIDE_
 
 
 @cache
-def specification(build: Build, look: Look, of: tuple[Any, ...] = ()) -> dict[str, Any]:
-    """Specification of a chart, built once."""
+def specification(
+    build: Build, look: Look, of: tuple[Any, ...] = (), spoken: str = language.ENGLISH
+) -> dict[str, Any]:
+    """Specification of a chart, built once for each language that it is shown in."""
     chart = build(look, *of)
     spec: dict[str, Any] = chart if isinstance(chart, dict) else charts.frozen(chart)
     return spec

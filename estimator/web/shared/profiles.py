@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from typing import TypeVar, cast
+from unicodedata import combining, normalize
 
 import streamlit as st
 
 from estimator.catalog import Catalog, Device, Preset
 from estimator.core.units import human
 from estimator.scenario.hardware import TRAINING_PRECISIONS, choose_precision
+from estimator.web.shared.language import current, translations
 
 KIND_ORDER = (
     "gpu-datacenter",
@@ -63,12 +65,26 @@ def preset_names() -> dict[str, str]:
     return {preset.id: f"{preset.name}, {preset.year}" for preset in ordered}
 
 
-@kept
 def place_names() -> dict[str, str]:
-    """Id -> name of each place, countries first."""
-    places = open_catalog().places()
-    ordered = sorted(places, key=lambda place: (_rank(PLACE_ORDER, place.kind), place.name))
-    return {place.id: place.name for place in ordered}
+    """Id -> name of each place in the language of the page, countries first."""
+    return _place_names(current())
+
+
+@kept
+def _place_names(spoken: str) -> dict[str, str]:
+    """Names of the places in a language, in its order."""
+    translated = translations(spoken).gettext
+    named = [
+        (_rank(PLACE_ORDER, place.kind), translated(place.name), place.id)
+        for place in open_catalog().places()
+    ]
+    ordered = sorted(named, key=lambda one: (one[0], _without_marks(one[1])))
+    return {identity: name for _kind, name, identity in ordered}
+
+
+def _without_marks(name: str) -> str:
+    """Letters of a name without their marks, by which it is sorted."""
+    return "".join(one for one in normalize("NFKD", name) if not combining(one))
 
 
 def precisions(device: Device) -> dict[str, str]:

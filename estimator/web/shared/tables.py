@@ -11,9 +11,10 @@ from estimator.catalog import Catalog, Source
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import amount, digits
 from estimator.estimation.answer import Answer, answer_scenario
-from estimator.estimation.summary import RESULTS, bounds, said
+from estimator.estimation.summary import RESULTS, bounds
 from estimator.scenario.provenance import GIVEN, Input
 from estimator.scenario.scenario import Scenario
+from estimator.web.shared.amounts import result
 
 LADDER = ("b200", "a100-sxm-80", "tpu-v5p", "rtx-4090", "human-brain", "h100-sxm", "v100-sxm2-16")
 """Devices to compare with: new, usual, another maker's, one to own, and the baseline."""
@@ -110,7 +111,7 @@ def parts_table(answer: Answer) -> pd.DataFrame:
             "energy_kwh": amount,
             "share": amount / whole,
             "label": f"{_percent(amount / whole)}  {PART_NAMES.get(name, name)}, "
-            f"{said('energy_kwh', amount)}",
+            f"{result('energy_kwh', amount)}",
         }
         for name, amount in parts.items()
         if amount > 0
@@ -183,7 +184,7 @@ def devices_table(
             continue
         value = bounds(answer.estimate[quantity], answer.level)
         name = names[place] if names else answer.device.name
-        label = f"{name}: {said(quantity, value['mid'])}"
+        label = f"{name}: {result(quantity, value['mid'])}"
         label += ", yours" if place == 0 and not names else ""
         whose = "yours" if place == 0 else "other"
         text = f"{label} ({between(quantity, value['low'], value['high'])})"
@@ -234,7 +235,7 @@ def between(quantity: str, low: float, high: float) -> str:
     >>> between("cost_usd", 102e3, 102e3)
     '102 k$'
     """
-    first, last = said(quantity, low), said(quantity, high)
+    first, last = result(quantity, low), result(quantity, high)
     if first == last:
         return first
     number, _, unit = first.partition(" ")

@@ -1,8 +1,9 @@
 """Which texts does the app say: collected from the code and the profiles, for the catalogues.
 
 Texts are the constants in `_("...")`, `N_("...")`, `ngettext("...", "...", n)`, `say("...")`, the
-names of figures and levers, and what the profiles of the claims tell in words. A test compares them
-with every catalogue, so that another language is one file and none of its texts is left out.
+names of figures and levers, what the profiles of the claims tell in words, the inputs of a
+scenario, and the countries. A test compares them with every catalogue, so that another language is
+one file and none of its texts is left out.
 """
 
 import ast
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from estimator.catalog import Catalog
 from estimator.catalog.claim_records import ClaimRecord
+from estimator.scenario.scenario import INPUTS
 
 PACKAGE = Path(__file__).parents[2]
 MARKED = ("_", "N_", "say", "ngettext")
@@ -32,6 +34,19 @@ def texts_of(*folders: str) -> set[str]:
 def claim_texts(catalog: Catalog) -> set[str]:
     """Texts of the claims."""
     return {text for claim in catalog.claims().values() for text in _texts_of_claim(claim)}
+
+
+def input_texts() -> set[str]:
+    """Labels, helps and choices of the inputs of a scenario; formats of numbers are names."""
+    found = {one.label for one in INPUTS.values()}
+    found |= {one.help for one in INPUTS.values() if not one.local}
+    chosen = (one.choices for name, one in INPUTS.items() if name != "precision")
+    return found.union(*chosen)
+
+
+def place_texts(catalog: Catalog) -> set[str]:
+    """Names of countries and of places that are described; regions of clouds are names."""
+    return {place.name for place in catalog.places() if place.kind in ("country", "place")}
 
 
 def _texts_of_claim(claim: ClaimRecord) -> tuple[str, str, str]:
