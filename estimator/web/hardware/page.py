@@ -235,7 +235,7 @@ def efficiency(look: Look) -> dict[str, Any]:
 
 def _devices(table: pd.DataFrame, frame: Frame) -> None:
     """Draw the table, which can be searched and sorted."""
-    columns = {
+    columns: dict[Any, Any] = {
         **{name: _(text) for name, text in COLUMNS.items()},
         "url": st.column_config.LinkColumn(_("link")),
     }
@@ -253,7 +253,7 @@ def _sources() -> None:
     """Draw every source behind the devices, one click away."""
     with style.folded(_("Every source"), key="fold_hardware_sources") as fold:
         if fold.open:
-            columns = {
+            columns: dict[Any, Any] = {
                 **{name: _(text) for name, text in SOURCE_COLUMNS.items()},
                 "url": st.column_config.LinkColumn(_("link")),
             }
