@@ -123,6 +123,7 @@ def test_the_links_open_the_model_on_estimate_and_serve():
     pasted = links(opened(source="config", config=json.dumps(GPT2)))
     config = json.loads(pasted["estimate"]["config"][0])
     assert architecture(config).ledger(Inputs()) == architecture(GPT2).ledger(Inputs())
+    assert json.loads(pasted["serve"]["config"][0]) == config
     tokens = float(pasted["estimate"]["tokens"][0])
     params = architecture(GPT2).ledger(Inputs()).params_active
     assert tokens == pytest.approx(20 * params, rel=0.01)

@@ -89,3 +89,22 @@ def test_a_phone_says_what_an_answer_takes_of_its_battery():
 def test_training_that_serving_overtakes_is_dated():
     _page, text = opened(show="lifetime", training="1e6")
     assert re.search(r"It overtakes training after [\d,.]+ \w+", text)
+
+
+GPT2 = '{"model_type":"gpt2","n_embd":768,"n_layer":12,"n_head":12,"n_positions":1024}'
+
+
+def test_a_config_in_the_link_is_served_and_can_be_dropped():
+    page, text = opened(config=GPT2, hardware="rtx-4090")
+    assert "gpt2 in " in text and "per answer" in text
+    assert "config=" in page.code[0].value
+    page.button(key="serve_known").click().run()
+    assert not page.exception
+    assert "config=" not in page.code[0].value
+
+
+def test_a_broken_config_in_the_link_is_one_line():
+    _page, text = opened(config='{"model_type":')
+    assert "JSON" in text
+    _page, text = opened(config='{"model_type":"resnet"}')
+    assert "per answer" not in text

@@ -28,6 +28,7 @@ from estimator.web.models.inputs import (
     query_of,
     question_of,
 )
+from estimator.web.serve.page import LONGEST_CONFIG
 from estimator.web.serve.page import known_models as served_models
 from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount, localised
@@ -470,7 +471,7 @@ def _fit_table(fits: tuple[DeviceFit, ...]) -> pd.DataFrame:
 def _links(values: Values, model: Described) -> None:
     """Link to the pages that take the model further."""
     found = [anchor(f"estimate?{urlencode(_training(values, model))}", _("Estimate its training"))]
-    serving = _serving(values)
+    serving = _serving(values, model)
     if serving:
         found.append(anchor(f"serve?{urlencode(serving)}", _("Serve it")))
     shown = " · ".join(cell_html(one) for one in found)
@@ -497,10 +498,13 @@ def _plain(config: Mapping[str, Any]) -> Row:
     return {name: value for name, value in config.items() if name != "source"}
 
 
-def _serving(values: Values) -> dict[str, str]:
+def _serving(values: Values, model: Described) -> dict[str, str]:
     """Query of the page Serve with the model; empty where it does not write text."""
     if values["source"] == KNOWN and values["model"] in served_models():
         return {"model": values["model"], "hardware": values["hardware"]}
+    config = values["config"]
+    if values["source"] == CONFIG and model.ledger.cache and 0 < len(config) <= LONGEST_CONFIG:
+        return {"config": config, "hardware": values["hardware"]}
     return {}
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from estimator.catalog.api_prices import ApiPrice
 from estimator.core.messages import render, rendered
 from estimator.core.notice import Notice
+from estimator.scenario.scenario import inline_config
 from estimator.serving.answer import ServingAnswer, answer_serving
 from estimator.serving.engines import fitted
 from estimator.serving.lifetime import lifetime
@@ -34,7 +35,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
 from estimator.web.shared.site import Page, controls
-from estimator.web.shared.url_state import Choice, Number, Parameters, UrlState
+from estimator.web.shared.url_state import Choice, Number, Parameters, Text, UrlState
 
 Row = dict[str, Any]
 Values = dict[str, Any]
@@ -94,6 +95,9 @@ def known_devices() -> tuple[str, ...]:
     return (FIRST_DEVICE, *found)
 
 
+LONGEST_CONFIG = 6_000
+"""A link carries no longer config.json [characters]."""
+
 PARAMETERS = Parameters(
     "serve",
     Choice("model", known_models()),
@@ -110,6 +114,7 @@ PARAMETERS = Parameters(
     Number("apiin", 0.0, low=0.0, high=MOST_USD),
     Number("training", 0.0, low=0.0, high=1e12),
     Number("daily", 1e9, low=1.0, high=1e15),
+    Text("config", longest=LONGEST_CONFIG),
 )
 STATE = UrlState("serve", PARAMETERS)
 
@@ -130,8 +135,8 @@ def draw(frame: Frame) -> None:
     else:
         _draw_answer(values, answer, frame)
     with controls(frame):
-        _controls()
-    query = PARAMETERS.query(values)
+        _controls(values)
+    query = {name: text for name, text in PARAMETERS.query(values).items() if text}
     if not frame.slide and not refusal:
         shown = results(answer, LEVEL)
         files = (share.json("serve", lambda: json.dumps(shown)),)
@@ -143,16 +148,33 @@ def draw(frame: Frame) -> None:
 def _title(values: Values, show: str) -> str:
     """What a slide shows, with the set-up it shows it for."""
     return _("{model} on {device}: {title}").format(
-        model=open_catalog().preset(values["model"]).name,
+        model=_model_name(values),
         device=hardware_names()[values["hardware"]],
         title=_(SLIDES[show]),
     )
 
 
+def _model_name(values: Values) -> str:
+    """Name of the model: of a known one, or the family that a config.json states."""
+    if not values["config"]:
+        return open_catalog().preset(values["model"]).name
+    try:
+        found = inline_config(values["config"]).get("model_type")
+    except ValueError:
+        found = None
+    return str(found or "config.json")
+
+
+def _drop_config() -> None:
+    """Serve the known model again."""
+    st.session_state[STATE.key("config")] = ""
+
+
 def question_of(values: Values) -> ServingQuestion:
     """Question that the controls ask."""
     return ServingQuestion(
-        model=values["model"],
+        model="" if values["config"] else values["model"],
+        config=values["config"],
         hardware=values["hardware"],
         devices=float(values["devices"]) or None,
         precision="" if values["precision"] == USUAL else values["precision"],
@@ -215,7 +237,7 @@ def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, 
     return escape(
         text.format(
             figures=", ".join(part for part in parts if part),
-            model=open_catalog().preset(values["model"]).name,
+            model=_model_name(values),
             weights=row.weights.name,
             devices=f"{row.devices:.0f}",
             device=row.device.device.name,
@@ -418,6 +440,8 @@ def _offer(values: Values) -> ApiPrice | None:
         return known[values["offer"]]
     if values["offer"] == TYPED or float(values["api"]) != API_USD:
         return None
+    if values["config"]:
+        return None
     return next((one for one in known.values() if one.preset == values["model"]), None)
 
 
@@ -485,15 +509,21 @@ def _chart(
         style.caption(_("Dots, from left to right: {marks}.").format(marks=marks))
 
 
-def _controls() -> None:
+def _controls(values: Values) -> None:
     """Draw the controls."""
     catalog = open_catalog()
-    st.selectbox(
-        _("Model"),
-        known_models(),
-        format_func=lambda name: catalog.preset(name).name,
-        key=STATE.key("model"),
-    )
+    if values["config"]:
+        style.caption(
+            _("The model is that of a config.json: {name}.").format(name=_model_name(values))
+        )
+        st.button(_("Choose a known model"), key="serve_known", on_click=_drop_config)
+    else:
+        st.selectbox(
+            _("Model"),
+            known_models(),
+            format_func=lambda name: catalog.preset(name).name,
+            key=STATE.key("model"),
+        )
     st.selectbox(
         _("Hardware"),
         known_devices(),
