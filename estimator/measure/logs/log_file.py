@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,7 @@ def text_of(table: Mapping[str, Any], key: str) -> str | None:
     return plain or None
 
 
+@lru_cache(maxsize=65_536)
 def moment_of(text: str) -> datetime | None:
     """Time as logs write it, in UTC where no zone is given; None if it is none.
 

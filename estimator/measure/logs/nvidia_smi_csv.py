@@ -50,7 +50,9 @@ def _plain(cell: str) -> str:
 
 def read_nvidia_smi(log: LogFile, catalog: Catalog, hardware: str | None) -> list[LoggedRun]:
     """Read the one run of a log; `hardware` names the boards where the log does not."""
-    rows = [{_plain(key): value for key, value in row.items()} for row in table_of(log)]
+    table = table_of(log)
+    names_of = {key: _plain(key) for key in {key for row in table for key in row}}
+    rows = [{names_of[key]: value for key, value in row.items()} for row in table]
     groups = _by_board(log, rows)
     series = {board: _samples(some) for board, some in groups.items()}
     series = {board: samples for board, samples in series.items() if len(samples) > 1}
