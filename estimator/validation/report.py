@@ -270,7 +270,7 @@ def earlier_scores(catalog: Catalog) -> dict[str, dict[str, float]]:
 def stored_scores(catalog: Catalog, task: str) -> list[dict[str, str]]:
     """Score of `memory` or of `serving` as `validate --task` printed it last, a row a group.
 
-    `python -m estimator validate --task TASK --csv > profiles/runs/TASK_scores.csv` renews it.
+    `python -m tests.validation.refit` renews it.
     """
     with (catalog.layers[0] / "runs" / f"{task}_scores.csv").open(encoding="utf-8") as lines:
         return list(csv.DictReader(lines))
