@@ -8,7 +8,7 @@ import csv
 import gc
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -231,6 +231,23 @@ def _rows(
 
 def _header(cells: Sequence[str]) -> list[str]:
     """First row, or a refusal of the whole table."""
+    header = header_of(cells, RESULT_COLUMNS)
+    if not any(name in header for name in DEVICE_COLUMNS):
+        raise ValueError("the table has no column 'accelerator': add one that names the device")
+    if not any(FIELDS.get(name) in WORK_FIELDS for name in header):
+        listed = ", ".join(WORK_COLUMNS)
+        raise ValueError(f"the table has no column that says how much work: add one of {listed}")
+    return header
+
+
+def header_of(cells: Sequence[str], results: Collection[str]) -> list[str]:
+    """Names of the columns of a table, whatever it asks.
+
+    Raises
+    ------
+    ValueError
+        If there are none, if a name appears twice, or is that of a column to be written.
+    """
     header = [name.strip() for name in cells]
     if not any(header):
         raise ValueError("the table is empty: its first line must name the columns")
@@ -238,15 +255,10 @@ def _header(cells: Sequence[str]) -> list[str]:
         raise ValueError("the columns are separated by semicolons: save the table with commas")
     twice = [name for name, count in Counter(header).items() if count > 1 and name]
     if twice:
-        raise ValueError(f"the column {twice[0]!r} stands twice: rename one")
-    clash = [name for name in header if name in RESULT_COLUMNS]
+        raise ValueError(f"the column {twice[0]!r} appears twice: rename one")
+    clash = [name for name in header if name in results]
     if clash:
         raise ValueError(f"the column {clash[0]!r} is one that batch writes: rename it")
-    if not any(name in header for name in DEVICE_COLUMNS):
-        raise ValueError("the table has no column 'accelerator': add one that names the device")
-    if not any(FIELDS.get(name) in WORK_FIELDS for name in header):
-        listed = ", ".join(WORK_COLUMNS)
-        raise ValueError(f"the table has no column that says how much work: add one of {listed}")
     return header
 
 

@@ -1,7 +1,6 @@
 """A table of set-ups: rows read, answered by the thousand, written with their results."""
 
 import csv
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +12,7 @@ from estimator.catalog import Catalog
 from estimator.core.messages import Names, in_python, reason, render, rendered
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import z_score
-from estimator.estimation.csv_stream import records_of
+from estimator.estimation.csv_stream import header_of, records_of
 from estimator.serving.answer import QUANTITIES, Calibration, Range, ServingAnswer, answer_serving
 from estimator.serving.engines import fitted
 from estimator.serving.question import COLUMNS, ServingQuestion, question_of
@@ -117,17 +116,7 @@ def _question(header: Sequence[str], record: Sequence[str]) -> ServingQuestion |
 
 def _header(cells: Sequence[str]) -> list[str]:
     """First row, or a refusal of the whole table."""
-    header = [name.strip() for name in cells]
-    if not any(header):
-        raise ValueError("the table is empty: its first line must name the columns")
-    if len(header) == 1 and ";" in header[0]:
-        raise ValueError("the columns are separated by semicolons: save the table with commas")
-    twice = [name for name, count in Counter(header).items() if count > 1 and name]
-    if twice:
-        raise ValueError(f"the column {twice[0]!r} appears twice: rename one")
-    clash = [name for name in header if name in RESULT_COLUMNS]
-    if clash:
-        raise ValueError(f"the column {clash[0]!r} is one that batch writes: rename it")
+    header = header_of(cells, RESULT_COLUMNS)
     if "hardware" not in header:
         raise ValueError(f"the table has no column 'hardware'; known are {', '.join(COLUMNS)}")
     if not any(name in header for name in MODELS):
