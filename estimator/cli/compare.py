@@ -236,7 +236,8 @@ def _facts(found: "Answer", catalog: "Catalog") -> dict[str, dict[str, Any]]:
         if memory.least_devices is not None:
             facts["memory"]["least_devices"] = memory.least_devices
         if memory.remedy:
-            facts["memory"]["remedy"] = memory.remedy
+            facts["memory"]["remedy"] = str(memory.remedy)
+            facts["memory"]["remedy_devices"] = memory.remedy.devices
     if offers is not None:
         facts["price_offers"] = {
             "count": offers.count,
@@ -279,7 +280,8 @@ def _fact_cells(found: "Answer", catalog: "Catalog") -> tuple[str, str]:
     elif "least_devices" in memory:
         full = f"too small,\n{memory['least_devices']:,.0f} hold it"
     else:
-        full = "fits if\nrecomputed" if "recompute" in memory.get("remedy", "") else "too small"
+        needed = memory.get("remedy_devices")
+        full = "too small" if needed is None else f"too small,\n{needed:,.0f} hold it,\nrecomputing"
     if offers is None:
         return full, ""
     plural = "s" if offers["count"] > 1 else ""

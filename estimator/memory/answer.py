@@ -40,6 +40,30 @@ MACHINES = ("server", "supercomputer")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remedy:
+    """What makes a model fit that no number of devices holds as it was asked.
+
+    Parameters
+    ----------
+    options : str
+        As `memory` takes them.
+    devices : float
+        The least number of devices that hold it so. [1]
+    """
+
+    options: str
+    devices: float
+
+    @property
+    def recomputes(self) -> bool:
+        """Whether activations are recomputed."""
+        return "--recompute" in self.options
+
+    def __str__(self) -> str:
+        return f"with {self.options} from {self.devices:,.0f} devices on"
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemoryAnswer:
     """The memory that a question needs, and the device it is set against.
 
@@ -59,8 +83,8 @@ class MemoryAnswer:
         What one device holds, if that is known. [byte]
     least_devices : float or None
         The least number of devices that hold it shared out in this way, None if none does. [1]
-    remedy : str
-        What would make it fit where no number of devices is enough; may be empty.
+    remedy : Remedy or None
+        What would make it fit where no number of devices is enough, if anything does.
     inputs, warnings
         As in `Answer`.
     """
@@ -72,7 +96,7 @@ class MemoryAnswer:
     device: Device | None
     capacity_bytes: float | None
     least_devices: float | None
-    remedy: str
+    remedy: Remedy | None
     inputs: Mapping[str, Input]
     warnings: tuple[str, ...]
 
@@ -107,10 +131,10 @@ def answer_memory(question: Question, catalog: Catalog) -> MemoryAnswer:
         capacity = float(provenance.record("memory_bytes", device.records["memory_bytes"], "").mid)
     elif device is not None:
         provenance.warn(f"the memory of {device.name} is not on record: only the need is shown")
-    least, remedy = None, ""
+    least, remedy = None, None
     if capacity is not None:
         least = _least(*_needed_by_count(question, network, plan, catalog), capacity)
-        remedy = "" if least else _remedy(question, network, catalog, capacity)
+        remedy = None if least else _remedy(question, network, catalog, capacity)
     return MemoryAnswer(
         question=question,
         network=network,
@@ -385,10 +409,12 @@ def _least(wanted: Floats, needed: Floats, capacity_bytes: float) -> float | Non
     return float(fitting[0]) if fitting.size else None
 
 
-def _remedy(question: Question, network: Network, catalog: Catalog, capacity_bytes: float) -> str:
+def _remedy(
+    question: Question, network: Network, catalog: Catalog, capacity_bytes: float
+) -> Remedy | None:
     """The mildest thriftier setting that fits on some number of devices."""
     if question.inference:
-        return ""
+        return None
     sharded = replace(question, zero=3.0)
     recomputed = replace(sharded, recompute="full")
     thriftier = {
@@ -400,5 +426,5 @@ def _remedy(question: Question, network: Network, catalog: Catalog, capacity_byt
         plan = _plan(asked, network, catalog, Provenance())
         least = _least(*_needed_by_count(asked, network, plan, catalog), capacity_bytes)
         if least is not None:
-            return f"with {words} from {least:,.0f} devices on"
-    return ""
+            return Remedy(options=words, devices=least)
+    return None

@@ -173,8 +173,10 @@ def _memory_cell(memory: MemoryAnswer | None) -> str:
         return _("too small: {count} devices hold it").format(
             count=localised(f"{memory.least_devices:,.0f}")
         )
-    if "recompute" in memory.remedy:
-        return _("too small, unless activations are recomputed")
+    if memory.remedy is not None and memory.remedy.recomputes:
+        return _("too small: {count} devices hold it if they recompute activations").format(
+            count=localised(f"{memory.remedy.devices:,.0f}")
+        )
     return _("too small")
 
 
