@@ -16,6 +16,9 @@ from estimator.core.units import human, human_count, in_percent
 Names = Callable[[str], str]
 """Field of the scenario -> what a rim calls it."""
 
+Words = Callable[[str], str]
+"""A text -> the same as a language says it."""
+
 MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "text": "{text}",
     # how the question is put
@@ -275,15 +278,17 @@ AMOUNTS: Mapping[str, Callable[[float], str]] = {
 
 
 class _Sentences(Formatter):
-    """Fills a sentence; an amount is written with its unit."""
+    """Fills a sentence; an amount is written with its unit, a figure as the language writes it."""
+
+    def __init__(self, written: Words) -> None:
+        super().__init__()
+        self._written = written
 
     def format_field(self, value: object, format_spec: str) -> str:
         if format_spec in AMOUNTS and isinstance(value, float | int):
-            return AMOUNTS[format_spec](float(value))
-        return str(super().format_field(value, format_spec))
-
-
-SENTENCES = _Sentences()
+            return self._written(AMOUNTS[format_spec](float(value)))
+        text = str(super().format_field(value, format_spec))
+        return self._written(text) if isinstance(value, float | int) else text
 
 
 class _Set(dict[str, str]):
@@ -297,8 +302,24 @@ class _Set(dict[str, str]):
         return self._names(field)
 
 
-def render(notice: Notice, names: Names) -> str:
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def render(
+    notice: Notice, names: Names, translated: Words = _as_it_is, written: Words = _as_it_is
+) -> str:
     """Sentence of a notice, with the names that a rim gives to the inputs.
+
+    Parameters
+    ----------
+    notice : Notice
+    names : function
+        What the rim calls an input.
+    translated : function
+        A sentence in the language of the rim.
+    written : function
+        A figure as that language writes it.
 
     >>> render(Notice("devices_assumed", "devices"), lambda field: f"--{field}")
     'assuming one device; set --devices'
@@ -311,7 +332,7 @@ def render(notice: Notice, names: Names) -> str:
         for name, value in notice.values.items()
     }
     known = {**shown, "set": _Set(names), "field": names(notice.field)}
-    return SENTENCES.vformat(template, (), known)
+    return _Sentences(written).vformat(translated(template), (), known)
 
 
 def in_python(field: str) -> str:

@@ -22,6 +22,8 @@ PAGES = (
     "method",
     "models",
     "accuracy",
+    "estimate",
+    "calibrate",
     "compare",
     "explore",
     "plan",

@@ -12,11 +12,12 @@ from estimator.calibration.correction import CALIBRATED, known_runs
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.estimation.answer import Answer, answer_scenario
-from estimator.estimation.summary import said
+from estimator.web.shared.amounts import result
+from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.tables import between
 
 USE, IGNORE = "use", "ignore"
-OTHERWISE = {USE: "published runs alone", IGNORE: "with the measured runs"}
+OTHERWISE = {USE: N_("published runs alone"), IGNORE: N_("with the measured runs")}
 """What the scenario says of measured runs -> what the other answer is called."""
 
 
@@ -77,7 +78,7 @@ def applied_runs(answer: Answer, catalog: Catalog) -> AppliedRuns | None:
 def note(found: AppliedRuns | None, quantity: str) -> Iterator[str]:
     """What a headline figure would be otherwise."""
     if found is not None and quantity in found.other.estimate:
-        name = OTHERWISE[IGNORE if found.ignored else USE]
+        name = _(OTHERWISE[IGNORE if found.ignored else USE])
         yield f"{name}: {_value_text(found.other, quantity)}"
 
 
@@ -87,23 +88,28 @@ def draw(found: AppliedRuns, *, linked: bool) -> None:
     if linked:
         device, precision = found.calibrated.device.id, found.calibrated.precision
         query = escape(urlencode({"device": device, "precision": precision}), quote=True)
-        text += f' <a href="calibrate?{query}" target="_self">What was measured</a>'
+        text += f' <a href="calibrate?{query}" target="_self">{_("What was measured")}</a>'
     st.html(f'<div class="tw tw-assumed" data-measured>{text}</p></div>')
 
 
 def summary(found: AppliedRuns, today: date) -> str:
     """Say it in words."""
     name = found.calibrated.device.name
-    runs = f"{found.runs} measured run{'s' * (found.runs > 1)} on {name}"
-    runs += " that came with the program" if found.shipped else ""
-    counts = {"timing": found.of_utilization, "power reading": found.of_power}
-    several = [f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items() if count]
-    parts = " and ".join(several)
-    verb = "Ignored" if found.ignored else "Calibrated by"
-    return (
-        f"{verb} {runs} ({parts}), the newest {_age(found.calibrated, today)}."
-        f"{_utilizations(found)}"
-    )
+    text = ngettext("{n} measured run on {name}", "{n} measured runs on {name}", found.runs)
+    runs = text.format(n=found.runs, name=name)
+    runs += _(" that came with the program") if found.shipped else ""
+    several = []
+    if found.of_utilization:
+        text = ngettext("{n} timing", "{n} timings", found.of_utilization)
+        several.append(text.format(n=found.of_utilization))
+    if found.of_power:
+        text = ngettext("{n} power reading", "{n} power readings", found.of_power)
+        several.append(text.format(n=found.of_power))
+    text = _("Calibrated by {runs} ({parts}), the newest {age}.")
+    if found.ignored:
+        text = _("Ignored {runs} ({parts}), the newest {age}.")
+    said = text.format(runs=runs, parts=_(" and ").join(several), age=_age(found.calibrated, today))
+    return f"{said}{_utilizations(found)}"
 
 
 def _utilizations(found: AppliedRuns) -> str:
@@ -112,19 +118,24 @@ def _utilizations(found: AppliedRuns) -> str:
         return ""
     plain = found.other if not found.ignored else None
     if plain is None:
-        return f" They would make the utilization {_value_text(found.calibrated, 'utilization')}."
-    now = _value_text(found.calibrated, "utilization")
-    return f" Utilization {now}; published runs alone {_value_text(plain, 'utilization')}."
+        text = _(" They would make the utilization {value}.")
+        return text.format(value=_value_text(found.calibrated, "utilization"))
+    return _(" Utilization {now}; published runs alone {before}.").format(
+        now=_value_text(found.calibrated, "utilization"), before=_value_text(plain, "utilization")
+    )
 
 
 def _value_text(answer: Answer, quantity: str) -> str:
     value: Uncertain = answer.estimate[quantity]
     low, high = (float(bound) for bound in value.interval(answer.level))
-    return f"{said(quantity, float(value.mid))} ({between(quantity, low, high)})"
+    return f"{result(quantity, float(value.mid))} ({between(quantity, low, high)})"
 
 
 def _age(answer: Answer, today: date) -> str:
     dates = [item.date for item in answer.inputs.values() if item.basis == CALIBRATED]
     newest = max(dates)
     days = (today - date.fromisoformat(newest)).days
-    return f"of {newest}, {days} day{'s' * (days != 1)} old" if days > 0 else "of today"
+    if days <= 0:
+        return _("of today")
+    text = ngettext("of {date}, {n} day old", "of {date}, {n} days old", days)
+    return text.format(date=newest, n=days)

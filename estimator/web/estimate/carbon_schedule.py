@@ -6,9 +6,11 @@ import streamlit as st
 
 from estimator.estimation.answer import Answer
 from estimator.estimation.start_times import on_profile
-from estimator.estimation.summary import said, schedule_line
+from estimator.estimation.summary import schedule_line
 from estimator.scenario.carbon_profile import FEWEST, MOST, Floats, profile_of
 from estimator.web.shared import style
+from estimator.web.shared.amounts import localised, result
+from estimator.web.shared.language import _
 
 MAX_PROFILE_MB = 2
 """A year of hours is half a MB; what is larger is something else [MB]."""
@@ -16,27 +18,29 @@ MAX_PROFILE_MB = 2
 
 def draw_schedule(answer: Answer) -> None:
     """Draw the upload of a profile, and what the start of the run changes."""
-    st.subheader("When to start", anchor=False)
+    st.subheader(_("When to start"), anchor=False)
     left, right = st.columns([3, 1])
     upload = left.file_uploader(
-        "Hourly carbon intensity of your grid, as CSV",
+        _("Hourly carbon intensity of your grid, as CSV"),
         type="csv",
         max_upload_size=MAX_PROFILE_MB,
         key="carbon_file",
-        help=f"Columns: time or hour, and co2e_kg_per_kwh or co2e_g_per_kwh; {FEWEST} to {MOST} "
-        "rows, which repeat. The file stays in this session: no link carries it.",
+        help=_(
+            "Columns: time or hour, and co2e_kg_per_kwh or co2e_g_per_kwh; {fewest} to {most} "
+            "rows, which repeat. The file stays in this session: no link carries it."
+        ).format(fewest=FEWEST, most=MOST),
     )
     start_h = right.number_input(
-        "Starts at hour",
+        _("Starts at hour"),
         min_value=0,
         max_value=MOST - 1,
         step=1,
         key="carbon_start",
         disabled=upload is None,
-        help="Takes effect once a profile is there.",
+        help=_("Takes effect once a profile is there."),
     )
     if upload is None:
-        style.caption("The figures above take one intensity for the whole run.")
+        style.caption(_("The figures above take one intensity for the whole run."))
         return
     try:
         hourly = profile_of_upload(upload.name, upload.getvalue())
@@ -57,7 +61,8 @@ def _tell(timed: Answer) -> None:
     if timed.plan is None:
         return
     if "operational_co2e_kg" in timed.estimate:
-        amount = said("co2e_kg", float(timed.estimate["operational_co2e_kg"].mid))
-        mean = timed.plan.co2e_kg_per_kwh
-        st.markdown(f"By these hours its electricity emits {amount}, at {mean:.3g} kgCO2e/kWh.")
+        mass = result("co2e_kg", float(timed.estimate["operational_co2e_kg"].mid))
+        mean = localised(f"{timed.plan.co2e_kg_per_kwh:.3g}")
+        text = _("By these hours its electricity emits {mass}, at {mean} kgCO2e/kWh.")
+        st.markdown(text.format(mass=mass, mean=mean))
     st.markdown(schedule_line(timed, timed.plan))

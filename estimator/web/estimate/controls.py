@@ -13,6 +13,7 @@ from estimator.web.estimate import inputs
 from estimator.web.estimate.inputs import Asked
 from estimator.web.estimate.link import STATE
 from estimator.web.shared import style
+from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import (
     hardware_names,
@@ -176,7 +177,7 @@ def _label(name: str) -> str:
 
 def _preset(answer: Answer, asked: Asked) -> None:
     _select("preset", preset_names(), on_change=_changed_preset)
-    _number("tokens", answer, asked, placeholder="as published")
+    _number("tokens", answer, asked, placeholder=_("as published"))
 
 
 def _size(answer: Answer, asked: Asked) -> None:
@@ -189,7 +190,7 @@ def _size(answer: Answer, asked: Asked) -> None:
 
 def _flop(answer: Answer, asked: Asked) -> None:
     _number("flop", answer, asked, placeholder="3.14e23")
-    _number("params", answer, asked, placeholder="not needed")
+    _number("params", answer, asked, placeholder=_("not needed"))
 
 
 def _samples(answer: Answer, asked: Asked) -> None:
@@ -206,21 +207,21 @@ def _hours(answer: Answer, asked: Asked) -> None:
 
 def _config(answer: Answer, asked: Asked) -> None:
     st.text_area(
-        "config.json of a Hugging Face model",
+        _("config.json of a Hugging Face model"),
         key="config_text",
         height=120,
         placeholder='{"model_type": "llama", "hidden_size": 4096, ...}',
     )
     st.file_uploader(
-        "or as a file",
+        _("or as a file"),
         type="json",
         max_upload_size=MAX_CONFIG_MB,
         key="config_file",
         on_change=_changed_file,
     )
     left, right = st.columns(2)
-    left.text_input("Training tokens", key="config_tokens", placeholder="2T")
-    right.text_input("Tokens in a sequence", key="config_seq_len", placeholder="2048")
+    left.text_input(_("Training tokens"), key="config_tokens", placeholder="2T")
+    right.text_input(_("Tokens in a sequence"), key="config_seq_len", placeholder="2048")
     _problem("config_text", asked)
 
 
@@ -275,7 +276,7 @@ def _taken(name: str, answer: Answer) -> str:
     item = answer.inputs.get(RESOLVED.get(name, name))
     if item is None:
         return _("unspecified")
-    return f"{digits(item.value)} ({item.basis})"
+    return f"{localised(digits(item.value))} ({_(item.basis)})"
 
 
 def _changed_entry() -> None:

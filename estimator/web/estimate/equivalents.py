@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from estimator.catalog import Catalog
 from estimator.core.units import digits, human_count, human_duration
 from estimator.estimation.answer import Answer
+from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import _
 
 YEAR_S = 365.25 * 86_400
@@ -20,21 +21,21 @@ def equivalents(answer: Answer, catalog: Catalog) -> Iterator[str]:
         years = float(known["energy_kwh"].mid) / records["household.kwh_per_year"].value
         if years >= 1:
             yield _("the electricity of {count} US households in a year").format(
-                count=human_count(years)
+                count=localised(human_count(years))
             )
         else:
             yield _("the electricity of a US household in {time}").format(
-                time=human_duration(years * YEAR_S)
+                time=localised(human_duration(years * YEAR_S))
             )
     if "co2e_kg" in known:
         emitted_kg = float(known["co2e_kg"].mid)
         yield _("{count} km by car").format(
-            count=human_count(emitted_kg / records["car.co2e_kg_per_km"].value)
+            count=localised(human_count(emitted_kg / records["car.co2e_kg_per_km"].value))
         )
         flights = emitted_kg / records["flight.co2e_kg"].value
         if flights > LEAST_FLIGHTS:
             yield _("{count} flights of a full jet from San Francisco to New York and back").format(
-                count=digits(flights)
+                count=localised(digits(flights))
             )
 
 

@@ -15,6 +15,7 @@ from estimator.estimation.design_facts import (
 )
 from estimator.memory.answer import MemoryAnswer, answer_memory
 from estimator.memory.request import Question
+from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _
 
 MOST_USED = 1.0
@@ -70,7 +71,7 @@ def remedies(question: Question, memory: MemoryAnswer, catalog: Catalog) -> Iter
             yield _(text)
             break
     if memory.least_devices is not None:
-        yield _("{count:,.0f} devices or more").format(count=memory.least_devices)
+        yield _("{count} devices or more").format(count=localised(f"{memory.least_devices:,.0f}"))
 
 
 THRIFT: Mapping[str, Mapping[str, Any]] = {
@@ -87,11 +88,11 @@ def badge(fit: Fit) -> str:
 
     The share is that of the memory of each device.
     """
-    held = human(fit.memory.capacity_bytes or 0.0, "B")
+    held = localised(human(fit.memory.capacity_bytes or 0.0, "B"))
     if fit.fits:
-        return _("fits, {share:.0f} % of {held}").format(share=100 * fit.share, held=held)
-    return _("does not fit: {times:.2g} times the {held} of a device").format(
-        times=fit.share, held=held
+        return _("fits, {share} % of {held}").format(share=f"{100 * fit.share:.0f}", held=held)
+    return _("does not fit: {times} times the {held} of a device").format(
+        times=localised(f"{fit.share:.2g}"), held=held
     )
 
 

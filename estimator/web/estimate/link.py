@@ -8,12 +8,12 @@ from urllib.parse import parse_qsl
 
 from estimator.catalog import Catalog
 from estimator.core.messages import reason as why
-from estimator.core.messages import render
 from estimator.estimation.answer import Answer, answer_scenario
 from estimator.estimation.design_facts import QLORA
-from estimator.scenario.scenario import Scenario, from_link, label_of
+from estimator.scenario.scenario import Scenario, from_link
 from estimator.web.estimate.inputs import DEFAULT, Asked, complete, gather, load
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.notices import shown
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.tables import COMPARED
 from estimator.web.shared.url_state import Query, State, UrlState
@@ -43,7 +43,7 @@ class ScenarioCodec:
     def read(self, query: Query) -> tuple[Asked, list[str]]:
         """Scenario that a link says, as near as it can be answered."""
         said, found = from_link(query)
-        notices = [render(notice, label_of) for notice in found]
+        notices = [shown(notice) for notice in found]
         scenario, more = DEFAULT, list[str]()
         if said != Scenario():
             scenario, more = repaired(said, open_catalog())
@@ -104,5 +104,5 @@ def refusal(scenario: Scenario, catalog: Catalog) -> str | None:
     try:
         answer_scenario(complete(scenario, catalog), catalog)
     except ValueError as error:
-        return render(why(error), label_of)
+        return shown(why(error))
     return None

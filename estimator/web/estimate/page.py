@@ -6,10 +6,8 @@ from urllib.parse import parse_qsl
 import streamlit as st
 
 from estimator.catalog import Catalog
-from estimator.core.messages import reason, render
+from estimator.core.messages import reason
 from estimator.estimation.answer import Answer, answer_scenario
-from estimator.estimation.summary import said
-from estimator.scenario.scenario import label_of
 from estimator.web.compare.page import pin
 from estimator.web.estimate import calibrated as measured
 from estimator.web.estimate import controls
@@ -24,8 +22,10 @@ from estimator.web.estimate.link import PICTURES, STATE, as_query
 from estimator.web.estimate.share import draw_share
 from estimator.web.estimate.sources import draw_formula, draw_sources
 from estimator.web.shared import figures, style
+from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _, ngettext
+from estimator.web.shared.notices import shown
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.site import Page
 from estimator.web.shared.site import controls as site_controls
@@ -48,12 +48,17 @@ FEW = 2
 """So many assumptions stand in sight."""
 
 LABELS = {
-    "wall_hours": "Wall time",
-    "energy_kwh": "Energy",
-    "cost_usd": "Cost",
-    "co2e_kg": "CO₂ equivalent",
+    "wall_hours": N_("Wall time"),
+    "energy_kwh": N_("Energy"),
+    "cost_usd": N_("Cost"),
+    "co2e_kg": N_("CO₂ equivalent"),
 }
-SHORT = {"wall_hours": "Time", "energy_kwh": "Energy", "cost_usd": "Cost", "co2e_kg": "CO₂"}
+SHORT = {
+    "wall_hours": N_("Time"),
+    "energy_kwh": N_("Energy"),
+    "cost_usd": N_("Cost"),
+    "co2e_kg": N_("CO₂"),
+}
 
 
 def draw(frame: Frame) -> None:
@@ -143,9 +148,7 @@ def _answered(asked: Asked, state: State, catalog: Catalog) -> tuple[Answer, str
     try:
         answer, refusal = answer_scenario(asked.scenario, catalog), ""
     except ValueError as error:
-        return answer_scenario(state.get("_scenario", DEFAULT), catalog), render(
-            reason(error), label_of
-        )
+        return answer_scenario(state.get("_scenario", DEFAULT), catalog), shown(reason(error))
     state["_scenario"] = asked.scenario
     return answer, refusal
 
@@ -155,9 +158,7 @@ def _figures(answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, fra
     style.figures(_card(answer, name, applied_runs) for name in LABELS)
     style.badges(_badges(answer, asked))
     alike = "; ".join(equivalents(answer, open_catalog()))
-    interval = _("Intervals hold {level:.3g} % of the probability.").format(
-        level=answer.level * 100
-    )
+    interval = _("Intervals hold {level} % of the probability.").format(level=_level(answer))
     as_much = _("As much as {alike} ({sources}).").format(
         alike=alike, sources=sources(open_catalog())
     )
@@ -192,12 +193,12 @@ def _card(answer: Answer, name: str, applied_runs: AppliedRuns | None) -> str:
     notes = list(words.notes(answer, name))
     notes += measured.note(applied_runs, name)
     if name not in answer.estimate:
-        return style.figure(name, LABELS[name], "– unknown", "", notes)
+        return style.figure(name, _(LABELS[name]), f"– {_('unknown')}", "", notes)
     quantity = answer.estimate[name]
     low, high = (float(bound) for bound in quantity.interval(answer.level))
-    value = said(name, float(quantity.mid))
-    span = "exactly, as given" if low == high else between(name, low, high)
-    return style.figure(name, LABELS[name], value, span, notes)
+    value = result(name, float(quantity.mid))
+    span = _("exactly, as given") if low == high else between(name, low, high)
+    return style.figure(name, _(LABELS[name]), value, span, notes)
 
 
 def _parts(answer: Answer, frame: Frame, catalog: Catalog) -> None:
@@ -208,14 +209,15 @@ def _parts(answer: Answer, frame: Frame, catalog: Catalog) -> None:
         return
     alt = words.alt_of_parts(table, answer)
     figures.draw(figures.parts, table, frame.look, key="chart_parts", alt=alt)
-    style.caption("Sources: " + credit(answer, catalog, ("tdp_w", "idle_w", "power.", "pue")))
+    names = credit(answer, catalog, ("tdp_w", "idle_w", "power.", "pue"))
+    style.caption(_("Sources: {names}").format(names=names))
 
 
 def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> None:
     """Draw what makes the interval wide."""
     table = uncertainty_table(answer)
     if table.empty:
-        style.caption("Nothing: every number was given, and is taken as exact.")
+        style.caption(_("Nothing: every number was given, and is taken as exact."))
         return
     figures.draw(
         figures.uncertainty,
@@ -226,19 +228,20 @@ def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> None:
         height=figures.rows_px(len(table), frame.look, most=figures.ALONE_PX),
         of=(uncertain_quantity(answer),),
     )
-    quantity = "energy" if uncertain_quantity(answer) == "energy_kwh" else "device time"
-    style.caption(
-        f"How much each input's uncertainty moves the {quantity}, and its share of the total "
+    quantity = _("energy") if uncertain_quantity(answer) == "energy_kwh" else _("device time")
+    text = _(
+        "How much each input's uncertainty moves the {quantity}, and its share of the total "
         "(log-variance)."
     )
+    style.caption(text.format(quantity=quantity))
 
 
 def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> None:
     """Draw the same work on other devices."""
     st.segmented_control(
-        "Compare by",
+        _("Compare by"),
         list(COMPARED),
-        format_func=SHORT.__getitem__,
+        format_func=lambda name: _(SHORT[name]),
         required=True,
         key="view",
         label_visibility="collapsed",
@@ -246,7 +249,9 @@ def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> None:
     quantity = st.session_state["view"]
     table = devices_table([answer, *other_devices(answer, catalog)], quantity)
     if len(table) < 2:
-        style.caption("A run known only by its device-hours cannot be moved: give its work, too.")
+        style.caption(
+            _("A run known only by its device-hours cannot be moved: give its work, too.")
+        )
         return
     figures.draw(
         figures.devices,
@@ -257,11 +262,22 @@ def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> None:
         height=figures.rows_px(len(table), frame.look),
         of=(quantity,),
     )
-    style.caption(
-        f"{answer.run.devices:,.0f} of each, at the utilization predicted for each; bars hold "
-        f"{answer.level * 100:.3g} %. Sources: "
-        + credit(answer, catalog, ("peak_flop_per_s", "utilization", "tdp_w"))
+    text = _(
+        "{count} of each, at the utilization predicted for each; bars hold {level} %. Sources: "
+        "{names}"
     )
+    style.caption(
+        text.format(
+            count=localised(f"{answer.run.devices:,.0f}"),
+            level=_level(answer),
+            names=credit(answer, catalog, ("peak_flop_per_s", "utilization", "tdp_w")),
+        )
+    )
+
+
+def _level(answer: Answer) -> str:
+    """Probability inside the intervals [%]."""
+    return localised(f"{answer.level * 100:.3g}")
 
 
 def _formula(answer: Answer, frame: Frame, catalog: Catalog) -> None:

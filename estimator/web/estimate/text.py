@@ -8,23 +8,29 @@ import pandas as pd
 
 from estimator.catalog import Catalog
 from estimator.core.brain import BRAIN_POWER_W
-from estimator.core.messages import render, rendered
 from estimator.core.units import amount, human_count
 from estimator.estimation.answer import Answer
-from estimator.estimation.summary import fleet, said
 from estimator.scenario.hardware import TRAINING_PRECISIONS
-from estimator.scenario.scenario import label_of
+from estimator.web.shared.amounts import localised, result
+from estimator.web.shared.language import _
+from estimator.web.shared.notices import shown, shown_all
 
 
 def sentence(answer: Answer, catalog: Catalog) -> str:
     """Tell the answer in one sentence, as HTML."""
-    known = answer.estimate
-    took = f"takes <b>{_unbroken(answer, 'wall_hours')}</b>"
-    start = f"{_subject(answer, catalog)} on <b>{escape(machines(answer))}</b> {took}"
-    if "brain_years" not in known:
-        return f"{start}; the energy is unknown."
-    years = _unbroken(answer, "brain_years")
-    return f"{start} and as much energy as a {BRAIN_POWER_W:g}&nbsp;W brain uses in <b>{years}</b>."
+    said = {
+        "work": _subject(answer, catalog),
+        "machines": escape(machines(answer)),
+        "time": _unbroken(answer, "wall_hours"),
+    }
+    if "brain_years" not in answer.estimate:
+        text = _("{work} on <b>{machines}</b> takes <b>{time}</b>; the energy is unknown.")
+        return text.format(**said)
+    text = _(
+        "{work} on <b>{machines}</b> takes <b>{time}</b> and as much energy as a {power}&nbsp;W "
+        "brain uses in <b>{years}</b>."
+    )
+    return text.format(**said, power=f"{BRAIN_POWER_W:g}", years=_unbroken(answer, "brain_years"))
 
 
 def title(answer: Answer, catalog: Catalog) -> str:
@@ -33,30 +39,39 @@ def title(answer: Answer, catalog: Catalog) -> str:
     The sentence without its answer, as plain text.
     """
     subject = re.sub(r"<[^>]+>", "", _subject(answer, catalog))
-    return f"{unescape(subject)} on {machines(answer)}"
+    return _("{work} on {machines}").format(work=unescape(subject), machines=machines(answer))
 
 
 def machines(answer: Answer) -> str:
     """How many of which, with a proper sign."""
-    return fleet(answer).replace(" x ", " × ", 1)
+    count, device = float(answer.run.devices), answer.device.name
+    if count == 1:
+        return _("one {device}").format(device=device)
+    return f"{localised(f'{count:,.0f}')} × {device}"
 
 
 def _subject(answer: Answer, catalog: Catalog) -> str:
     scenario, inputs = answer.scenario, answer.inputs
-    verb = "Training" if scenario.finetune is None else "Fine-tuning"
-    tokens = inputs.get("tokens")
-    seen = "" if tokens is None else f" with {human_count(tokens.value)} tokens"
+    text = _("Training <b>{name}</b>{seen}")
+    if scenario.finetune is not None:
+        text = _("Fine-tuning <b>{name}</b>{seen}")
+    tokens, seen = inputs.get("tokens"), ""
+    if tokens is not None:
+        seen = _(" with {tokens} tokens").format(tokens=localised(human_count(tokens.value)))
     if scenario.preset is not None:
         name = escape(catalog.preset(scenario.preset).name)
-        return f"{verb} <b>{name}</b>{seen if scenario.tokens is not None else ''}"
+        return text.format(name=name, seen=seen if scenario.tokens is not None else "")
     if scenario.params is not None:
-        model = f"<b>{human_count(scenario.params)} parameters</b>"
+        count = localised(human_count(scenario.params))
+        name = _("{count} parameters").format(count=count)
         if scenario.active_params is not None:
-            model += f" ({human_count(scenario.active_params)} active)"
-        return f"{verb} {model}{seen}"
+            active = localised(human_count(scenario.active_params))
+            seen = _(" ({active} active){seen}").format(active=active, seen=seen)
+        return text.format(name=name, seen=seen)
     if scenario.flop is not None:
-        return f"A training run of <b>{said('training_flop', scenario.flop)}</b>"
-    return f"A run of <b>{said('device_hours', _mid(answer, 'device_hours'))}</b>"
+        work = result("training_flop", scenario.flop)
+        return _("A training run of <b>{work}</b>").format(work=work)
+    return _("A run of <b>{time}</b>").format(time=_shown(answer, "device_hours"))
 
 
 def notes(answer: Answer, quantity: str) -> Iterator[str]:
@@ -65,29 +80,37 @@ def notes(answer: Answer, quantity: str) -> Iterator[str]:
     if quantity not in known:
         yield from absent(answer, quantity)
     elif quantity == "wall_hours":
-        yield said("device_hours", _mid(answer, "device_hours"))
+        yield _shown(answer, "device_hours")
         if "utilization" in known:
-            yield f"at {said('utilization', _mid(answer, 'utilization'))} of the peak"
+            share = _shown(answer, "utilization")
+            yield _("at {utilization} of the peak").format(utilization=share)
     elif quantity == "energy_kwh":
-        yield f"one brain for {said('brain_years', _mid(answer, 'brain_years'))}"
+        yield _("one brain for {time}").format(time=_shown(answer, "brain_years"))
         brains = human_count(_mid(answer, "power_in_brains"))
-        like = "one brain" if brains == "1" else f"{brains} brains"
-        yield f"drawing {said('power_w', _mid(answer, 'power_w'))}, like {like}"
+        text = _("drawing {power}, like {brains} brains")
+        if brains == "1":
+            text = _("drawing {power}, like one brain")
+        yield text.format(power=_shown(answer, "power_w"), brains=localised(brains))
     elif quantity == "cost_usd":
         price = answer.run.price_usd_per_h
         rented = not answer.run.own and price is not None
-        yield f"rent at {_price(answer)} per device" if rented else "bought, with electricity"
+        rent = _("rent at {price} per device").format(price=_price(answer))
+        yield rent if rented else _("bought, with electricity")
     elif "embodied_co2e_kg" in known:
-        yield f"{said('co2e_kg', _mid(answer, 'operational_co2e_kg'))} from electricity"
-        yield f"{said('co2e_kg', _mid(answer, 'embodied_co2e_kg'))} from making the hardware"
+        used, made = (
+            result("co2e_kg", _mid(answer, f"{part}_co2e_kg"))
+            for part in ("operational", "embodied")
+        )
+        yield _("{mass} from electricity").format(mass=used)
+        yield _("{mass} from making the hardware").format(mass=made)
     else:
-        yield "from electricity alone"
+        yield _("from electricity alone")
 
 
 def absent(answer: Answer, quantity: str) -> Iterator[str]:
     """Why a quantity cannot be had, if it cannot."""
     if quantity in answer.estimate.absent:
-        yield render(answer.estimate.absent[quantity], label_of)
+        yield shown(answer.estimate.absent[quantity])
 
 
 def assumed(answer: Answer, catalog: Catalog) -> Iterator[str]:
@@ -97,34 +120,41 @@ def assumed(answer: Answer, catalog: Catalog) -> Iterator[str]:
         if preset.note:
             yield f"{preset.name}: {preset.note[:1].lower()}{preset.note[1:]}".rstrip(".")
     if not any(name in TRAINING_PRECISIONS for name in answer.device.peaks):
-        yield f"{answer.device.name} trains in none of its formats: its {answer.precision} is taken"
-    yield from rendered(answer.notices, label_of)
+        text = _("{device} trains in none of its formats: its {precision} is taken")
+        yield text.format(device=answer.device.name, precision=answer.precision)
+    yield from shown_all(answer.notices)
 
 
 def alt_of_parts(table: pd.DataFrame, answer: Answer) -> str:
     """Say the chart of parts in words."""
-    whole = said("energy_kwh", _mid(answer, "energy_kwh"))
-    return f"Of {whole}: " + "; ".join(table["label"])
+    whole = _shown(answer, "energy_kwh")
+    return _("Of {whole}: {parts}").format(whole=whole, parts="; ".join(table["label"]))
 
 
 def alt_of_uncertainty(table: pd.DataFrame) -> str:
     """Say the tornado in words."""
-    return "Each source of uncertainty on its own, largest first: " + "; ".join(table["label"])
+    text = _("Each source of uncertainty on its own, largest first: {parts}")
+    return text.format(parts="; ".join(table["label"]))
 
 
 def alt_of_devices(table: pd.DataFrame) -> str:
     """Say the comparison in words, with the intervals."""
-    return "From least to most: " + "; ".join(table["text"])
+    return _("From least to most: {parts}").format(parts="; ".join(table["text"]))
 
 
 def _price(answer: Answer) -> str:
     price = answer.run.price_usd_per_h
-    return "" if price is None else amount(float(price.mid), "USD/h")
+    return "" if price is None else localised(amount(float(price.mid), "USD/h"))
 
 
 def _unbroken(answer: Answer, name: str) -> str:
     """A result that no line break tears from its unit."""
-    return escape(said(name, _mid(answer, name))).replace(" ", "&nbsp;")
+    return escape(_shown(answer, name)).replace(" ", "&nbsp;")
+
+
+def _shown(answer: Answer, name: str) -> str:
+    """A result as the page writes it."""
+    return result(name, _mid(answer, name))
 
 
 def _mid(answer: Answer, name: str) -> float:

@@ -11,6 +11,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from estimator.web.shared.language import N_, _
+
 LIGHT = {
     "ink": "#111111",
     "muted": "#55595E",
@@ -48,21 +50,21 @@ _TIME_LABEL = (
     "replace(format(datum.value / 8766, '~s'), 'G', 'B') + ' yr'"
 )
 AXES: dict[str, tuple[str, str]] = {
-    "wall_hours": ("wall time (logarithmic)", _TIME_LABEL),
+    "wall_hours": (N_("wall time (logarithmic)"), _TIME_LABEL),
     "device_hours": (
-        "device time [h] (logarithmic)",
+        N_("device time [h] (logarithmic)"),
         "replace(format(datum.value, '~s'), /([a-zA-Z]*)$/, ' $1h')",
     ),
     "energy_kwh": (
-        "energy (logarithmic)",
+        N_("energy (logarithmic)"),
         "replace(format(datum.value * 1000, '~s'), /([a-zA-Z]*)$/, ' $1Wh')",
     ),
     "cost_usd": (
-        "cost in US dollars (logarithmic)",
+        N_("cost in US dollars (logarithmic)"),
         "replace(format(datum.value, '~s'), /([a-zA-Z]*)$/, ' $1$$')",
     ),
     "co2e_kg": (
-        "CO₂ equivalent (logarithmic)",
+        N_("CO₂ equivalent (logarithmic)"),
         "datum.value < 1000 ? replace(format(datum.value * 1000, '~s'), /([a-zA-Z]*)$/, ' $1g') : "
         "replace(format(datum.value / 1000, '~s'), /([a-zA-Z]*)$/, ' $1t')",
     ),
@@ -115,7 +117,7 @@ def energy_by_part(table: pd.DataFrame, look: Look) -> alt.Chart:
                 field="energy_kwh",
                 type="quantitative",
                 stack="zero",
-                title="energy",
+                title=_("energy"),
                 axis=alt.Axis(
                     labelExpr="replace(format(datum.value * 1000, '~s'), /([a-zA-Z]*)$/, ' $1Wh')",
                     tickCount=4,
@@ -229,7 +231,7 @@ def _rows(column: str) -> alt.Y:
 
 
 def _log_axis(column: str, quantity: str, *, grid: bool) -> alt.X:
-    title, label = AXES[quantity]
+    title, label = _(AXES[quantity][0]), AXES[quantity][1]
     ticks = {"values": TIME_TICKS_H} if quantity == "wall_hours" else {"tickCount": 5}
     return alt.X(
         field=column,

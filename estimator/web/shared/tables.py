@@ -12,9 +12,10 @@ from estimator.core.uncertainty import Uncertain
 from estimator.core.units import amount, digits
 from estimator.estimation.answer import Answer, answer_scenario
 from estimator.estimation.summary import RESULTS, bounds
-from estimator.scenario.provenance import GIVEN, Input
+from estimator.scenario.provenance import Input
 from estimator.scenario.scenario import Scenario
-from estimator.web.shared.amounts import result
+from estimator.web.shared.amounts import localised, result
+from estimator.web.shared.language import N_, _
 
 LADDER = ("b200", "a100-sxm-80", "tpu-v5p", "rtx-4090", "human-brain", "h100-sxm", "v100-sxm2-16")
 """Devices to compare with: new, usual, another maker's, one to own, and the baseline."""
@@ -23,70 +24,76 @@ COMPARED = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
 """Quantities that devices are compared by."""
 
 PART_NAMES: Mapping[str, str] = {
-    "device, idle": "devices, idle power",
-    "device, working": "devices, dynamic power",
-    "host": "hosts: CPUs, memory, fans",
-    "network": "network",
-    "cooling and supply": "cooling and supply (PUE)",
+    "device, idle": N_("devices, idle power"),
+    "device, working": N_("devices, dynamic power"),
+    "host": N_("hosts: CPUs, memory, fans"),
+    "network": N_("network"),
+    "cooling and supply": N_("cooling and supply (PUE)"),
 }
 
 SOURCE_NAMES: Mapping[str, str] = {
-    "work": "amount of work",
-    "peak": "peak of the device",
-    "power": "load of the device",
-    "power limit": "power limit of the device",
-    "idle power": "idle power of the device",
-    "host": "power of the host",
-    "network": "power of the network",
-    "power cap": "speed under the power limit",
-    "water of electricity": "water of electricity",
-    "server price": "price of the server",
-    "value decline": "depreciation",
+    "work": N_("amount of work"),
+    "peak": N_("peak of the device"),
+    "power": N_("load of the device"),
+    "power limit": N_("power limit of the device"),
+    "idle power": N_("idle power of the device"),
+    "host": N_("power of the host"),
+    "network": N_("power of the network"),
+    "power cap": N_("speed under the power limit"),
+    "water of electricity": N_("water of electricity"),
+    "server price": N_("price of the server"),
+    "value decline": N_("depreciation"),
 }
 
 INPUT_NAMES: Mapping[str, str] = {
-    "training_flop": "training compute",
-    "params": "parameters",
-    "active_params": "active parameters",
-    "device_hours": "device time",
-    "attempts": "development overhead: all runs over the final run",
-    "work.formula": "6 × parameters × tokens over an exact count",
-    "peak_flop_per_s": "dense peak",
-    "utilization.prior": "utilization before calibration",
-    "device_power_w": "power of the device under load",
-    "tdp_w": "power limit of the device",
-    "idle_w": "idle power of the device",
-    "power.load": "dynamic power over its maximum",
-    "power.busy_share": "duty cycle",
-    "power.host_factor": "node power over device power",
-    "power.idle_share": "idle power over power limit",
-    "power.network_share": "network power over node power",
-    "ownership.lifetime_years": "service life of the hardware",
-    "ownership.busy_share": "share of its service life in use",
-    "ownership.server_price_factor": "server price over device price",
-    "embodied_co2e_kg": "embodied emissions of the device",
-    "embodied.device": "embodied emissions of the device",
-    "embodied.server_share": "embodied emissions of its share of the server",
-    "launch_price_usd": "purchase price of the device",
-    "pue": "PUE",
-    "wue_l_per_kwh": "on-site water use (WUE)",
-    "co2e_kg_per_kwh": "carbon intensity",
-    "electricity_usd_per_kwh": "electricity price",
-    "price_usd_per_h": "rental price of one device",
-    "offsite_l_per_kwh": "off-site water of electricity generation",
-    "power_cap": "power limit of one device",
-    "batch_tokens": "tokens per step",
-    "recomputation": "share recomputed",
-    "tensor_parallel": "tensor-parallel size",
-    "pipeline_parallel": "pipeline stages",
-    "expert_parallel": "expert-parallel size",
-    "micro_batches": "micro-batches",
-    "power.cap_exponent": "speed over power under a power limit",
-    "power.system_spread": "spread of the system power",
-    "system_power_w": "measured power including the host",
-    "ownership.value_lost_per_year": "depreciation per year",
-    "ownership.network_price_share": "network price over device price",
+    "training_flop": N_("training compute"),
+    "params": N_("parameters"),
+    "active_params": N_("active parameters"),
+    "device_hours": N_("device time"),
+    "attempts": N_("development overhead: all runs over the final run"),
+    "work.formula": N_("6 × parameters × tokens over an exact count"),
+    "peak_flop_per_s": N_("dense peak"),
+    "utilization.prior": N_("utilization before calibration"),
+    "device_power_w": N_("power of the device under load"),
+    "tdp_w": N_("power limit of the device"),
+    "idle_w": N_("idle power of the device"),
+    "power.load": N_("dynamic power over its maximum"),
+    "power.busy_share": N_("duty cycle"),
+    "power.host_factor": N_("node power over device power"),
+    "power.idle_share": N_("idle power over power limit"),
+    "power.network_share": N_("network power over node power"),
+    "ownership.lifetime_years": N_("service life of the hardware"),
+    "ownership.busy_share": N_("share of its service life in use"),
+    "ownership.server_price_factor": N_("server price over device price"),
+    "embodied_co2e_kg": N_("embodied emissions of the device"),
+    "embodied.device": N_("embodied emissions of the device"),
+    "embodied.server_share": N_("embodied emissions of its share of the server"),
+    "launch_price_usd": N_("purchase price of the device"),
+    "pue": N_("PUE"),
+    "wue_l_per_kwh": N_("on-site water use (WUE)"),
+    "co2e_kg_per_kwh": N_("carbon intensity"),
+    "electricity_usd_per_kwh": N_("electricity price"),
+    "price_usd_per_h": N_("rental price of one device"),
+    "offsite_l_per_kwh": N_("off-site water of electricity generation"),
+    "power_cap": N_("power limit of one device"),
+    "batch_tokens": N_("tokens per step"),
+    "recomputation": N_("share recomputed"),
+    "tensor_parallel": N_("tensor-parallel size"),
+    "pipeline_parallel": N_("pipeline stages"),
+    "expert_parallel": N_("expert-parallel size"),
+    "micro_batches": N_("micro-batches"),
+    "power.cap_exponent": N_("speed over power under a power limit"),
+    "power.system_spread": N_("spread of the system power"),
+    "system_power_w": N_("measured power including the host"),
+    "ownership.value_lost_per_year": N_("depreciation per year"),
+    "ownership.network_price_share": N_("network price over device price"),
 }
+BASES = (
+    *(N_("given"), N_("calibrated"), N_("published"), N_("assumed")),
+    *(N_("datasheet"), N_("measured"), N_("derived")),
+)
+"""What a number rests on."""
+
 """Names for people; a longer key takes the name of the longest beginning listed here."""
 
 
@@ -107,10 +114,10 @@ def parts_table(answer: Answer) -> pd.DataFrame:
     whole = sum(parts.values())
     rows = [
         {
-            "part": PART_NAMES.get(name, name),
+            "part": _(PART_NAMES.get(name, name)),
             "energy_kwh": amount,
             "share": amount / whole,
-            "label": f"{_percent(amount / whole)}  {PART_NAMES.get(name, name)}, "
+            "label": f"{_percent(amount / whole)}  {_(PART_NAMES.get(name, name))}, "
             f"{result('energy_kwh', amount)}",
         }
         for name, amount in parts.items()
@@ -135,7 +142,7 @@ def uncertainty_table(answer: Answer) -> pd.DataFrame:
             continue
         alone = bounds(Uncertain(quantity.mid, {source: quantity.loadings[source]}), answer.level)
         span = between(name, alone["low"], alone["high"])
-        label_of_source = SOURCE_NAMES.get(source, source)
+        label_of_source = _(SOURCE_NAMES.get(source, source))
         label = f"{label_of_source}: {span}, {_percent(float(share))}"
         rows.append(
             {
@@ -185,7 +192,7 @@ def devices_table(
         value = bounds(answer.estimate[quantity], answer.level)
         name = names[place] if names else answer.device.name
         label = f"{name}: {result(quantity, value['mid'])}"
-        label += ", yours" if place == 0 and not names else ""
+        label += _(", yours") if place == 0 and not names else ""
         whose = "yours" if place == 0 else "other"
         text = f"{label} ({between(quantity, value['low'], value['high'])})"
         rows.append(
@@ -224,7 +231,7 @@ def input_name(key: str) -> str:
     ('dense peak', 'dynamic power over its maximum')
     """
     matches = [known for known in INPUT_NAMES if key == known or key.startswith(known + ".")]
-    return INPUT_NAMES[max(matches, key=len)] if matches else key.replace("_", " ")
+    return _(INPUT_NAMES[max(matches, key=len)]) if matches else key.replace("_", " ")
 
 
 def between(quantity: str, low: float, high: float) -> str:
@@ -238,7 +245,7 @@ def between(quantity: str, low: float, high: float) -> str:
     first, last = result(quantity, low), result(quantity, high)
     if first == last:
         return first
-    number, _, unit = first.partition(" ")
+    number, _space, unit = first.partition(" ")
     return f"{number if last.partition(' ')[2] == unit else first} – {last}"
 
 
@@ -265,7 +272,7 @@ def _named(quantity: str, value: Mapping[str, float]) -> dict[str, float]:
 
 def _percent(share: float) -> str:
     """Write a share for people: '70 %', never '0 %'."""
-    return "under 1 %" if share < 0.01 else f"{share * 100:.0f} %"
+    return _("under 1 %") if share < 0.01 else f"{share * 100:.0f} %"
 
 
 def _source_of(item: Input, catalog: Catalog) -> Source | None:
@@ -292,15 +299,15 @@ def _input_row(name: str, item: Input, catalog: Catalog) -> dict[str, str | floa
     return {
         "key": name,
         "input": input_name(name),
-        "said": amount(item.value, item.unit),
-        "range": f"{digits(item.low or 0.0)} – {amount(item.high or 0.0, item.unit)}"
+        "said": localised(amount(item.value, item.unit)),
+        "range": localised(f"{digits(item.low or 0.0)} – {amount(item.high or 0.0, item.unit)}")
         if ranged
         else "",
         "value": item.value,
         "unit": item.unit,
         "low": item.low,
         "high": item.high,
-        "basis": "given" if item.basis == GIVEN else item.basis,
+        "basis": _(item.basis),
         "title": source.title if source else "",
         "publisher": source.publisher if source else "",
         "date": item.date or (source.date if source else ""),
