@@ -226,7 +226,7 @@ def test_a_number_that_cannot_be_keeps_the_last_result_and_the_address():
     page = opened()
     page.number_input(key="devices").set_value(8).run()
     before, address = figure(page, "energy_kwh"), dict(page.query_params)
-    page.text_input(key="pue").set_value("0.5").run()
+    unfolded(page, "place").text_input(key="pue").set_value("0.5").run()
     healthy(page)
     assert "pue must be at least 1, got 0.5" in notices(page)
     assert figure(page, "energy_kwh") == before
@@ -279,13 +279,26 @@ def test_a_preset_brings_its_device_and_count():
 def test_a_new_device_brings_its_own_precision_and_price():
     page = opened("params=7e9&tokens=2e12&hardware=h100&price=2")
     page.selectbox(key="hardware").set_value("v100-sxm2-16").run()
-    healthy(page)
+    unfolded(unfolded(page, "hardware"), "place")
     assert page.selectbox(key="precision").value == "fp16"
     assert page.text_input(key="price").value == ""
 
 
+def test_a_control_that_is_folded_away_again_keeps_what_it_says():
+    page = unfolded(opened("params=7e9&tokens=2e12&hardware=h100&devices=8"), "place")
+    page.text_input(key="pue").set_value("1.5").run()
+    before = marker(healthy(page))
+    assert "pue=1.5" in before
+    page.session_state["fold_place"] = False
+    for devices in (16, 8):
+        page.number_input(key="devices").set_value(devices).run()
+    assert "pue" not in {one.key for one in page.text_input}
+    assert marker(healthy(page)) == before
+    assert unfolded(page, "place").text_input(key="pue").value == "1.5"
+
+
 def test_every_precision_offered_belongs_to_the_device():
-    page = opened("flop=1e18&hardware=gtx-1080")
+    page = unfolded(opened("flop=1e18&hardware=gtx-1080"), "hardware")
     offered = {option.partition(",")[0] for option in page.selectbox(key="precision").options}
     assert offered == set(CATALOG.device("gtx-1080").peaks)
 
@@ -433,7 +446,7 @@ def test_a_profile_that_cannot_be_read_is_refused_in_one_line(content, start, re
 def test_the_year_of_the_run_is_a_control_and_part_of_the_link():
     page = opened("?device_hours=32&hardware=v100&devices=8&site=us")
     now = figure(page, "co2e_kg")
-    page.text_input(key="year").set_value("2012").run()
+    unfolded(page, "place").text_input(key="year").set_value("2012").run()
     assert "year=2012" in marker(healthy(page))
     assert figure(page, "co2e_kg") != now
     assert figure(opened(marker(page)), "co2e_kg") == figure(page, "co2e_kg")
@@ -478,7 +491,7 @@ def test_what_measured_runs_changed_stands_beside_what_it_was_and_can_be_switche
 def test_without_measured_runs_nothing_is_said_of_them():
     page = opened()
     assert "data-measured" not in body(page)
-    assert page.selectbox(key="calibration").value == "use"
+    assert unfolded(page, "hardware").selectbox(key="calibration").value == "use"
 
 
 def test_the_age_of_the_newest_run_is_told_in_days(measured_here):

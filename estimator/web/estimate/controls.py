@@ -1,6 +1,6 @@
 """The controls of a scenario, as drawn: one widget per field, its key the field's name."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 import streamlit as st
@@ -50,13 +50,18 @@ def draw(answer: Answer, asked: Asked, *, measured: bool, without: Collection[st
             draw_one(name, answer, asked)
     drawn = {*inputs.WORK, *in_sight, *without}
     for group, title in _FOLDED.items():
-        names = [name for name in inputs.OF_ALL if INPUTS[name].group in group]
-        with st.expander(_(title)):
-            if group == _FIRST:
-                _more_work(answer, asked)
+        every = [name for name in inputs.OF_ALL if INPUTS[name].group in group]
+        names = [name for name in every if name not in drawn]
+        work = _names_of_more_work() if group == _FIRST else []
+        with style.folded(_(title), key=f"fold_{group[0]}") as fold:
+            if not fold.open and asked.problems.keys().isdisjoint((*work, *names)):
+                _keep((*work, *names))
+                continue
+            for name in work:
+                timed = name == "device_hours"
+                _number(name, answer, asked, placeholder=_("not timed yet") if timed else "")
             for name in names:
-                if name not in drawn:
-                    draw_one(name, answer, asked)
+                draw_one(name, answer, asked)
     if st.context.is_embedded:
         st.button(_("Reset to the slide"), key="reset", on_click=_reopen)
     else:
@@ -162,13 +167,17 @@ _REST_OF_WORK = {
 """Way -> what else may be known of the work."""
 
 
-def _more_work(answer: Answer, asked: Asked) -> None:
-    """Draw what else some ways to give the work have."""
+def _names_of_more_work() -> list[str]:
+    """What else some ways to give the work have."""
     way = st.session_state["way"]
-    for name in _REST_OF_WORK.get(way, ()):
-        _number(name, answer, asked)
-    if way != "hours":
-        _number("device_hours", answer, asked, placeholder=_("not timed yet"))
+    return [*_REST_OF_WORK.get(way, ()), *(() if way == "hours" else ("device_hours",))]
+
+
+def _keep(names: Iterable[str]) -> None:
+    """Keep what widgets say that are not drawn: of these Streamlit forgets the state."""
+    for name in names:
+        if name in st.session_state:
+            st.session_state[name] = st.session_state[name]
 
 
 def _label(name: str) -> str:
