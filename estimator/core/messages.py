@@ -328,7 +328,7 @@ def render(
     if isinstance(template, tuple):
         template = template[notice.values["count"] != 1]
     shown = {
-        name: names(str(value)) if name.endswith("_input") else _joined(value)
+        name: names(str(value)) if name.endswith("_input") else _joined(value, translated)
         for name, value in notice.values.items()
     }
     known = {**shown, "set": _Set(names), "field": names(notice.field)}
@@ -364,8 +364,11 @@ def reason(error: ValueError) -> Notice:
     return error.notice if isinstance(error, Refusal) else Notice("text", "", {"text": str(error)})
 
 
-def _joined(value: Value) -> Value:
-    return ", ".join(value) if isinstance(value, tuple) else value
+def _joined(value: Value, translated: Words) -> Value:
+    """Return a value with its words in the language of the rim, such as the name of a country."""
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return translated(value) if isinstance(value, str) else value
 
 
 @lru_cache(maxsize=4096)

@@ -5,10 +5,18 @@ import re
 import pytest
 
 from estimator.catalog import Catalog
+from estimator.core.notice import Notice
 from estimator.core.phrase import say
 from estimator.web.shared import language
 from estimator.web.shared.amounts import amount, localised, sentence
-from estimator.web.shared.texts import claim_texts, input_texts, place_texts, texts_of
+from estimator.web.shared.notices import shown
+from estimator.web.shared.texts import (
+    claim_texts,
+    input_texts,
+    notice_texts,
+    place_texts,
+    texts_of,
+)
 
 PAGES = (
     "serve",
@@ -36,7 +44,7 @@ OTHERS = [name for name in language.languages() if name != language.ENGLISH]
 def texts():
     pages = texts_of(*(f"web/{page}" for page in PAGES), "claims", "levers", "web/site_map.py")
     catalog = Catalog.open()
-    return pages | claim_texts(catalog) | input_texts() | place_texts(catalog)
+    return pages | claim_texts(catalog) | input_texts() | notice_texts() | place_texts(catalog)
 
 
 def catalogue(name):
@@ -74,6 +82,15 @@ def test_german_writes_a_comma_and_its_own_units(german):
     assert amount(1.29e6, "kWh") == "1,29 GWh"
     assert localised("1,234.5 days") == "1.234,5 Tage"
     assert amount(4.67e9, "1") == "4,67 Milliarden"
+
+
+def test_a_notice_is_said_in_german_with_its_inputs_figures_and_places(german):
+    notice = Notice("pue_assumed", "pue", {"value": 1.25})
+    assert shown(notice) == (
+        "PUE hier unbekannt: 1,25 wird angenommen; „PUE“ oder eine Cloud-Region legt sie fest"
+    )
+    notice = Notice("grid_unknown", "carbon_intensity", {"place": "Germany"})
+    assert shown(notice) == "CO2-Intensität in Deutschland unbekannt; „CO2-Intensität“ angeben"
 
 
 def test_a_phrase_is_said_in_german_with_its_figures(german):

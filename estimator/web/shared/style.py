@@ -87,7 +87,7 @@ html { font-size: %(root)spx; }
   .st-key-phone_menu { display: flex; }
   [data-testid="stSidebarNav"], [data-testid="stSidebarNavSeparator"] { display: none; }
   [data-testid="stMainBlockContainer"] { padding: %(top_small)srem 1rem 2rem; }
-  [data-testid="stExpandSidebarButton"]::after { content: "Change the inputs"; font-size: 1rem;
+  [data-testid="stExpandSidebarButton"]::after { content: "%(inputs)s"; font-size: 1rem;
     font-weight: 600; margin-left: 0.3rem; white-space: nowrap; }
   [data-testid="stExpandSidebarButton"] { width: auto; padding: 0 0.6rem; }
   .tw-sentence { font-size: 1.25rem; }
@@ -144,7 +144,12 @@ COMPONENTS = ("cpu", "gpu", "dram")
 
 def write_stylesheet(scale: float, *, slide: bool) -> None:
     """Dress the page; the text size of everything follows the root."""
-    css = CSS % {"root": f"{ROOT_PX * scale:g}", "top": "4.2", "top_small": "3.9"}
+    css = CSS % {
+        "root": f"{ROOT_PX * scale:g}",
+        "top": "4.2",
+        "top_small": "3.9",
+        "inputs": _("Change the inputs"),
+    }
     st.html(f"<style>{css}{SLIDE_CSS if slide else ''}</style>")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from estimator.catalog import Catalog
 from estimator.catalog.claim_records import ClaimRecord
+from estimator.core.messages import MESSAGES
 from estimator.scenario.scenario import INPUTS
 
 PACKAGE = Path(__file__).parents[2]
@@ -42,6 +43,15 @@ def input_texts() -> set[str]:
     found |= {one.help for one in INPUTS.values() if not one.local}
     chosen = (one.choices for name, one in INPUTS.items() if name != "precision")
     return found.union(*chosen)
+
+
+def notice_texts() -> set[str]:
+    """Sentences of the notices of a training run; those of serving are said by its own page."""
+    found: set[str] = set()
+    for code, text in MESSAGES.items():
+        if not code.startswith("serving_"):
+            found |= {text} if isinstance(text, str) else set(text)
+    return found
 
 
 def place_texts(catalog: Catalog) -> set[str]:
