@@ -9,6 +9,7 @@ from estimator.catalog import Device
 from estimator.estimation.answer import Answer, answer_scenario
 from estimator.web.calibrate import text as words
 from estimator.web.shared import style
+from estimator.web.shared.language import _
 
 FEW, FEW_ON_SLIDE = 4, 1
 """So many runs of each kind are proposed."""
@@ -26,15 +27,16 @@ def draw_next(known: Known, device: Device, precision: str, *, slide: bool) -> N
     found = [one for one in found if one.narrower >= 0.005]
     found = found[:MOST_ON_SLIDE] if slide else found
     if not found:
-        style.caption("No further run would narrow the interval by much.")
+        style.caption(_("No further run would narrow the interval by much."))
         return
-    aim = f"for training of all kinds in {precision} on this device"
+    aim = _("for training of all kinds in {precision} on this device").format(precision=precision)
     if answer is not None:
-        aim = "for the run that is open on the page Estimate"
-    style.caption(
-        f"What would narrow the interval of the utilization most, {aim}. Factors are the upper "
+        aim = _("for the run that is open on the page Estimate")
+    text = _(
+        "What would narrow the interval of the utilization most, {aim}. Factors are the upper "
         "bound over the middle; type the command yourself, no page starts one."
     )
+    style.caption(text.format(aim=aim))
     for one in found:
         st.markdown(words.worth(one))
         st.code(one.plan.command, language=None, wrap_lines=True)

@@ -99,7 +99,7 @@ def _head(seen: Seen) -> None:
         return
     if not seen.own and not seen.frame.slide:
         _teach()
-    observations, _ = seen.known.of(seen.device)
+    observations = seen.known.of(seen.device)[0]
     cell = main_cell(seen.known, seen.device)
     if cell is None or cell.precision != seen.choice.precision:
         found = cells(seen.known, seen.device, seen.choice.precision)
@@ -117,16 +117,17 @@ def _head(seen: Seen) -> None:
     style.figures(style.figure(*card) for card in words.cards(cell, _report(seen)))
     example = ""
     if not any(run.id in runs for run in seen.own):
-        example = " They came with the program."
+        example = _(" They came with the program.")
         if all(run.host != seen.known.measured.host for run in runs.values()):
-            example = (
+            example = _(
                 " They came with the program, from another machine, so they say less about yours."
             )
     newest = max(run.started[:10] for run in runs.values())
-    style.caption(
+    text = _(
         "Utilizations are shares of the dense peak in the profile, of a whole run whose steps are "
-        f"like the middle ones measured; intervals hold 80 %. Newest run: {newest}.{example}"
+        "like the middle ones measured; intervals hold 80 %. Newest run: {newest}.{example}"
     )
+    style.caption(text.format(newest=newest, example=example))
 
 
 def _report(seen: Seen) -> DeviceReport | None:
@@ -154,70 +155,75 @@ def _reported(runs: list[MeasuredRun], device: str) -> DeviceReport | None:
 
 def _teach() -> None:
     """Say in three lines how to measure."""
-    st.subheader("Nothing measured here yet", anchor=False)
+    st.subheader(_("Nothing measured here yet"), anchor=False)
     for line, command in words.COMMANDS:
-        st.markdown(line)
+        st.markdown(_(line))
         st.code(command, language=None, wrap_lines=True)
     if open_catalog().calibrations():
         style.caption(
-            "Below is what it looks like: shipped examples, measured on other machines and marked "
-            "as such in the list of runs."
+            _(
+                "Below is what it looks like: shipped examples, measured on other machines and "
+                "marked as such in the list of runs."
+            )
         )
 
 
 def _live(seen: Seen) -> None:
     """Draw what goes on just now."""
-    st.subheader("Just now", anchor=False)
+    st.subheader(_("Just now"), anchor=False)
     draw_now(seen.frame.look)
 
 
 def _picture(seen: Seen) -> None:
     """Draw what was expected before and is now."""
-    st.subheader("Before and after measuring", anchor=False)
+    st.subheader(_("Before and after measuring"), anchor=False)
     found = cells(seen.known, seen.device, seen.choice.precision)
     if not found:
-        style.caption("The utilization of this device is exact, so there is nothing to measure.")
+        style.caption(_("The utilization of this device is exact, so there is nothing to measure."))
         return
     if seen.frame.slide:
         found = [one for one in found if one.observations] or found
     else:
         st.segmented_control(
-            "Number format",
+            _("Number format"),
             measured_precisions(seen.known, seen.device),
             required=True,
             key=address.KEYS["precision"],
             label_visibility="collapsed",
         )
     charts.draw_cells(tables.cells_table(found), seen.frame.look, words.alt_of_cells(found))
-    style.caption(
-        f"{seen.device.name} in {seen.choice.precision}. A measured row applies to steps like the "
-        "median of those measured; measurements in another format or kind of work count less."
+    text = _(
+        "{device} in {precision}. A measured row applies to steps like the median of those "
+        "measured; measurements in another format or kind of work count less."
     )
+    style.caption(text.format(device=seen.device.name, precision=seen.choice.precision))
 
 
 def _power(seen: Seen) -> None:
     """Draw what power was expected before and is now."""
-    st.subheader("Power before and after measuring", anchor=False)
+    st.subheader(_("Power before and after measuring"), anchor=False)
     found = power_cells(seen.known, seen.device, seen.choice.precision)
     if not found:
-        style.caption(
-            f"No meter has measured the power of {seen.device.name} under load in "
-            f"{seen.choice.precision}: what is modelled from the load does not count."
+        text = _(
+            "No meter has measured the power of {device} under load in {precision}: what is "
+            "modelled from the load does not count."
         )
+        style.caption(text.format(device=seen.device.name, precision=seen.choice.precision))
         return
     charts.draw_power(tables.power_table(found), seen.frame.look, words.alt_of_power(found))
-    style.caption(
-        f"{seen.device.name} alone, without its host, at the utilization of the middle timing in "
-        f"{seen.choice.precision}; bars hold 80 %. Before: by its profile and published runs."
+    text = _(
+        "{device} alone, without its host, at the utilization of the middle timing in "
+        "{precision}; bars hold 80 %. Before: by its profile and published runs."
     )
+    style.caption(text.format(device=seen.device.name, precision=seen.choice.precision))
 
 
 def _residuals(seen: Seen) -> None:
     """Draw each timing against what the others alone predict."""
-    st.subheader("Each timing, predicted by the others", anchor=False)
+    st.subheader(_("Each timing, predicted by the others"), anchor=False)
     found = residuals(seen.known, seen.device)
     if not found:
-        style.caption("This takes at least two timings of training on one device.")
+        style.caption(_("This takes at least two timings of training on one device."))
         return
     table = tables.residuals_table(found)
     charts.draw_residuals(table, seen.frame.look, words.alt_of_residuals(table))
@@ -226,15 +232,15 @@ def _residuals(seen: Seen) -> None:
 
 def _next(seen: Seen) -> None:
     """Say what to measure next, with the command to type."""
-    st.subheader("What to measure next", anchor=False)
+    st.subheader(_("What to measure next"), anchor=False)
     draw_next(seen.known, seen.device, seen.choice.precision, slide=bool(seen.frame.slide))
 
 
 def _runs(seen: Seen) -> None:
     """Draw the table of runs."""
-    st.subheader("The runs", anchor=False)
+    st.subheader(_("The runs"), anchor=False)
     if not seen.runs:
-        style.caption("None yet.")
+        style.caption(_("None yet."))
         return
     own = [run.id for run in seen.own]
     table = tables.runs_table(seen.runs, own, seen.known.measured.host)
@@ -243,14 +249,17 @@ def _runs(seen: Seen) -> None:
     st.dataframe(
         table, column_config=COLUMNS, hide_index=True, key="calibrate_runs", placeholder=""
     )
-    caption = "A click on a column sorts it. "
+    caption = _("A click on a column sorts it. ")
     if any(run.simulated for run in seen.runs):
-        caption += (
+        caption += _(
             "Simulated runs were made with a stub in the place of a device: they are not used. "
         )
     style.caption(
-        caption + "Energy is that of the components measured, or of those modelled from the load "
-        "where none was; the meters column says which."
+        caption
+        + _(
+            "Energy is that of the components measured, or of those modelled from the load where "
+            "none was; the meters column says which."
+        )
     )
 
 
@@ -283,11 +292,12 @@ def _share(seen: Seen) -> None:
 
 def _controls() -> None:
     """Draw the choice of the device."""
-    style.brand("Twenty Watts", "what training takes, beside a brain")
-    st.subheader("Which device", anchor=False)
+    style.brand("Twenty Watts", _("what training takes, beside a brain"))
+    st.subheader(_("Which device"), anchor=False)
     names = {name: open_catalog().device(name).name for name in _offered()}
-    st.selectbox("Device", list(names), format_func=names.__getitem__, key=address.KEYS["device"])
-    st.caption("Measured devices come first.")
+    key = address.KEYS["device"]
+    st.selectbox(_("Device"), list(names), format_func=names.__getitem__, key=key)
+    st.caption(_("Measured devices come first."))
 
 
 def _offered() -> list[str]:

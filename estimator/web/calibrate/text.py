@@ -22,27 +22,29 @@ from estimator.web.calibrate.tables import (
     power_span,
     span,
 )
+from estimator.web.shared.amounts import localised
+from estimator.web.shared.language import N_, _, ngettext
 
 WORK_NAMES = {
-    "decoder": "a decoder",
-    "transformer": "a transformer",
-    "convolution": "a convolutional network",
-    "depthwise": "a network of depthwise convolutions",
-    "unet": "a U-Net",
-    "recurrent": "a recurrent network",
-    "other": "another network",
+    "decoder": N_("a decoder"),
+    "transformer": N_("a transformer"),
+    "convolution": N_("a convolutional network"),
+    "depthwise": N_("a network of depthwise convolutions"),
+    "unet": N_("a U-Net"),
+    "recurrent": N_("a recurrent network"),
+    "other": N_("another network"),
 }
 
-POWER_WORK_NAMES = {**WORK_NAMES, "other": "other or unspecified work"}
+POWER_WORK_NAMES = {**WORK_NAMES, "other": N_("other or unspecified work")}
 
 COMMANDS = (
-    ("Measure this machine, about ten minutes:", "twenty-watts calibrate bench"),
+    (N_("Measure this machine, about ten minutes:"), "twenty-watts calibrate bench"),
     (
-        "Or measure a training run that you have anyway; it is left untouched:",
+        N_("Or measure a training run that you have anyway; it is left untouched:"),
         "twenty-watts calibrate run --params 124e6 --tokens 5e8 --precision bf16 -- "
         "python train.py",
     ),
-    ("Then look at this page again, or at:", "twenty-watts calibrate show"),
+    (N_("Then look at this page again, or at:"), "twenty-watts calibrate show"),
 )
 """How to measure, in three lines."""
 
@@ -54,69 +56,80 @@ def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
     """State in one sentence what is known of a device, as HTML."""
     name = f"<b>{escape(device.name)}</b>"
     if cell is None:
-        return f"{name} has no utilization to measure."
-    work = f"{WORK_NAMES[cell.group]} in {escape(cell.precision)}"
+        return _("{device} has no utilization to measure.").format(device=name)
+    work = _("{work} in {precision}").format(
+        work=_(WORK_NAMES[cell.group]), precision=escape(cell.precision)
+    )
     before, now = (_unbroken(float(one.mid)) for one in (cell.before, cell.now))
     if not timings:
-        return (
-            f"Nothing measured on {name} yet: published runs put utilization at "
-            f"<b>{before}</b> of the peak for {work}."
+        text = _(
+            "Nothing measured on {device} yet: published runs put utilization at <b>{before}</b> "
+            "of the peak for {work}."
         )
-    timed = (
-        f"<b>{timings} timing{'s' * (timings > 1)}</b> from {runs} measured run{'s' * (runs > 1)}"
+        return text.format(device=name, before=before, work=work)
+    timed = ngettext("<b>{n} timing</b>", "<b>{n} timings</b>", timings).format(n=timings)
+    ran = ngettext("{n} measured run", "{n} measured runs", runs).format(n=runs)
+    text = _(
+        "On {device}, {timed} from {ran} put utilization at <b>{now}</b> of the peak for {work}; "
+        "published runs alone put it at {before}."
     )
-    return (
-        f"On {name}, {timed} put utilization at <b>{now}</b> of the peak for {work}; "
-        f"published runs alone put it at {before}."
-    )
+    return text.format(device=name, timed=timed, ran=ran, now=now, work=work, before=before)
 
 
 def power_sentence(device: Device, cell: PowerCell) -> str:
     """State in one sentence what is known of the power of a device, as HTML."""
     count = len(cell.observations)
     before, now = (
-        human(float(one.mid), "W").replace(" ", "&nbsp;") for one in (cell.before, cell.now)
+        localised(human(float(one.mid), "W")).replace(" ", "&nbsp;")
+        for one in (cell.before, cell.now)
     )
-    return (
-        f"On <b>{escape(device.name)}</b>, <b>{count} reading{'s' * (count > 1)}</b> of "
-        f"power under load on {POWER_WORK_NAMES[cell.group]} put it at <b>{now}</b>; its profile "
-        f"alone puts it at {before}."
+    read = ngettext("<b>{n} reading</b>", "<b>{n} readings</b>", count).format(n=count)
+    text = _(
+        "On <b>{device}</b>, {read} of power under load on {work} put it at <b>{now}</b>; its "
+        "profile alone puts it at {before}."
     )
+    work = _(POWER_WORK_NAMES[cell.group])
+    return text.format(device=escape(device.name), read=read, work=work, now=now, before=before)
 
 
 def cards(cell: Cell, report: DeviceReport | None) -> Iterator[Card]:
     """Headline figures of a device."""
     yield (
         "utilization",
-        "Utilization now",
+        _("Utilization now"),
         *_share(cell.now),
         (f"{GROUP_NAMES[cell.group]}, {cell.precision}",),
     )
-    yield "before", "Expected before", *_share(cell.before), ("from published runs",)
+    yield "before", _("Expected before"), *_share(cell.before), (_("from published runs"),)
     left = float(cell.now.log_sd) / float(cell.before.log_sd)
     widths = " → ".join(_width(one) for one in (cell.before, cell.now))
-    narrower = f"{(1 - left) * 100:.0f} % narrower"
-    yield "interval", "Interval", narrower, widths, ("upper bound over middle",)
+    narrower = _("{share} % narrower").format(share=f"{(1 - left) * 100:.0f}")
+    yield "interval", _("Interval"), narrower, widths, (_("upper bound over middle"),)
     power = None if report is None else report.power_w
     if report is None or power is None:
-        why = "not measured: modelled power does not count"
-        yield "power_w", "Power under load", "– unknown", "", (why,)
+        why = _("not measured: modelled power does not count")
+        yield "power_w", _("Power under load"), f"– {_('unknown')}", "", (why,)
     else:
-        idle = () if report.idle_w is None else (f"idle {human(report.idle_w.mid, 'W')}",)
-        yield "power_w", "Power under load", human(power.mid, "W"), _span(power), idle
+        idle: tuple[str, ...] = ()
+        if report.idle_w is not None:
+            idle = (_("idle {power}").format(power=localised(human(report.idle_w.mid, "W"))),)
+        value = localised(human(power.mid, "W"))
+        yield "power_w", _("Power under load"), value, _span(power), idle
 
 
 def _share(quantity: Uncertain) -> tuple[str, str]:
-    return percent(float(quantity.mid)), span(quantity)
+    return localised(percent(float(quantity.mid))), localised(span(quantity))
 
 
 def _width(quantity: Uncertain) -> str:
-    return factor_text(float(quantity.interval()[1] / quantity.mid))
+    return localised(factor_text(float(quantity.interval()[1] / quantity.mid)))
 
 
 def _span(span: Span) -> str:
-    low, high = human(span.low, "W"), human(span.high, "W")
-    return "in every timing" if low == high else f"{low} – {high} measured"
+    low, high = (localised(human(one, "W")) for one in (span.low, span.high))
+    if low == high:
+        return _("in every timing")
+    return _("{low} – {high} measured").format(low=low, high=high)
 
 
 def misses(residuals: Sequence[Residual]) -> str:
@@ -191,4 +204,4 @@ def worth(one: Worth) -> str:
 
 
 def _unbroken(share: float) -> str:
-    return percent(share).replace(" ", "&nbsp;")
+    return localised(percent(share)).replace(" ", "&nbsp;")
