@@ -1,5 +1,6 @@
 """Every text of the pages about limits is in every catalogue, with the same places for figures."""
 
+import ast
 import re
 
 import pytest
@@ -11,6 +12,7 @@ from estimator.web.shared import language
 from estimator.web.shared.amounts import amount, localised, sentence
 from estimator.web.shared.notices import shown
 from estimator.web.shared.texts import (
+    PACKAGE,
     claim_texts,
     input_texts,
     notice_texts,
@@ -61,6 +63,19 @@ def test_there_are_texts_and_german():
 def test_no_text_is_left_out(name):
     known = catalogue(name)
     assert sorted(text for text in texts() if text not in known) == []
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_no_translation_is_of_a_text_that_is_gone(name):
+    written = texts() | texts_of("web", "core")
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        written |= {
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+    assert sorted(set(catalogue(name)) - written) == []
 
 
 @pytest.mark.parametrize("name", OTHERS)
