@@ -35,6 +35,9 @@ Floats = npt.NDArray[np.float64]
 MOST_RANKS = 65_536
 """More data-parallel or tensor-parallel ranks than this are not searched [1]."""
 
+COARSE_RANKS = np.unique(np.round(np.geomspace(1.0, MOST_RANKS, 257)))
+"""Ranks among which the least that suffice are first sought [1]."""
+
 MACHINES = ("server", "supercomputer")
 """Kinds of device that are many devices in one."""
 
@@ -133,7 +136,7 @@ def answer_memory(question: Question, catalog: Catalog) -> MemoryAnswer:
         provenance.warn(f"the memory of {device.name} is not on record: only the need is shown")
     least, remedy = None, None
     if capacity is not None:
-        least = _least(*_needed_by_count(question, network, plan, catalog), capacity)
+        least = _least_devices(question, network, plan, catalog, capacity)
         remedy = None if least else _remedy(question, network, catalog, capacity)
     return MemoryAnswer(
         question=question,
@@ -186,7 +189,8 @@ def fit_across_devices(
     {'h100-sxm': 2.0, 'h100-sxm-64': 3.0, 'h100-sxm-96': 2.0}
     """
     answer = answer_memory(replace(question, hardware=None), catalog)
-    wanted, needed = _needed_by_count(question, answer.network, answer.plan, catalog)
+    every = np.arange(1.0, MOST_RANKS + 1)
+    wanted, needed = _needed_by_count(question, answer.network, answer.plan, catalog, every)
     fits = []
     for device in catalog.devices():
         held = memory_of(device)
@@ -383,13 +387,12 @@ def _memory(
 
 
 def _needed_by_count(
-    question: Question, network: Network, plan: Plan, catalog: Catalog
+    question: Question, network: Network, plan: Plan, catalog: Catalog, counts: Floats
 ) -> tuple[Floats, Floats]:
     """Counts of devices, and the bytes that each of them then needs.
 
-    More data-parallel ranks in training, more tensor ranks in serving.
+    `counts` are data-parallel ranks in training, tensor ranks in serving.
     """
-    counts = np.arange(1.0, MOST_RANKS + 1)
     if not question.inference:
         wanted = counts * plan.tensor_parallel * plan.pipeline_parallel
         wider = replace(plan, devices=wanted)
@@ -401,6 +404,26 @@ def _needed_by_count(
         wider = replace(plan, devices=wanted)
     needed = _memory(question, network, wider, catalog, Provenance()).total_bytes.mid
     return wanted, np.broadcast_to(needed, wanted.shape)
+
+
+def _least_devices(
+    question: Question, network: Network, plan: Plan, catalog: Catalog, capacity_bytes: float
+) -> float | None:
+    """Least count of devices that hold it; more ranks never need more on each.
+
+    Sought among few counts, then among all between the last that do not suffice and the first that
+    do.
+    """
+    wanted, needed = _needed_by_count(question, network, plan, catalog, COARSE_RANKS)
+    enough = np.flatnonzero(needed <= capacity_bytes)
+    if not enough.size:
+        return None
+    first = int(enough[0])
+    if first == 0:
+        return float(wanted[0])
+    between = np.arange(COARSE_RANKS[first - 1] + 1.0, COARSE_RANKS[first] + 1.0)
+    wanted, needed = _needed_by_count(question, network, plan, catalog, between)
+    return _least(wanted, needed, capacity_bytes)
 
 
 def _least(wanted: Floats, needed: Floats, capacity_bytes: float) -> float | None:
@@ -424,7 +447,7 @@ def _remedy(
     }
     for words, asked in thriftier.items():
         plan = _plan(asked, network, catalog, Provenance())
-        least = _least(*_needed_by_count(asked, network, plan, catalog), capacity_bytes)
+        least = _least_devices(asked, network, plan, catalog, capacity_bytes)
         if least is not None:
             return Remedy(options=words, devices=least)
     return None

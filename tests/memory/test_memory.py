@@ -24,7 +24,7 @@ from estimator.memory.activations import (
     layer_kept,
     typical_decoder,
 )
-from estimator.memory.answer import answer_memory
+from estimator.memory.answer import answer_memory, fit_across_devices
 from estimator.memory.encoders import encoder_stack
 from estimator.memory.network import find_network, training_model
 from estimator.memory.plan import Model, Parameters, Plan, Serving
@@ -476,6 +476,23 @@ def test_least_devices_is_the_least():
     assert not found.fits
     assert ask(devices=least, **again).fits
     assert not ask(devices=least - 1, **again).fits
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"model": "gpt-3", "hardware": "h100", "recompute": "full"},
+        {"model": "llama-2-70b", "hardware": "v100", "recompute": "full", "seq_len": 512},
+        {"model": "llama-2-70b", "hardware": "rtx-4090", "inference": True},
+        {"model": "llama-2-7b", "hardware": "a100", "zero": 1},
+    ],
+)
+def test_the_least_devices_are_those_of_a_search_through_every_count(asked):
+    question, catalog = Question(**asked), Catalog.open()
+    found = answer_memory(question, catalog)
+    _, fits = fit_across_devices(question, catalog)
+    every = {fit.device.id: fit.least_devices for fit in fits}
+    assert found.least_devices == every[found.device.id]
 
 
 def test_where_no_number_of_devices_is_enough_the_remedy_is():

@@ -10,7 +10,7 @@ from estimator.calibration.correction import CALIBRATED
 from estimator.catalog import Catalog, Source
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import amount, digits
-from estimator.estimation.answer import Answer, answer_scenario
+from estimator.estimation.answer import Answer, answer_scenarios
 from estimator.estimation.summary import RESULTS, bounds
 from estimator.scenario.provenance import Input
 from estimator.scenario.scenario import Scenario
@@ -164,14 +164,16 @@ def uncertain_quantity(answer: Answer) -> str:
 def other_devices(answer: Answer, catalog: Catalog, count: int = 5) -> list[Answer]:
     """Answer the same work on other devices, as many of them, each at its own predicted use.
 
-    A run that is only known by its device time cannot be moved: nothing is returned.
+    A run that is only known by its device time cannot be moved: nothing is returned. A device on
+    which the work cannot be answered is left out.
     """
     flop = answer.workload.training_flop
     if flop is None:
         return []
     known = catalog.device_names()
     names = [name for name in LADDER if name != answer.device.id and name in known][:count]
-    return [answer_scenario(_moved(answer, name, catalog), catalog) for name in names]
+    moved = [_moved(answer, name, catalog) for name in names]
+    return [one for one in answer_scenarios(moved, catalog) if isinstance(one, Answer)]
 
 
 def devices_table(
