@@ -31,6 +31,7 @@ def axe(tmp_path_factory):
 @pytest.mark.parametrize("path", [page.path for page in PAGES])
 def test_axe_finds_nothing_on_a_page(visit, axe, path, look):
     page = visit(path, **LOOKS[look])
+    page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
     page.evaluate(axe)
     assert page.evaluate(FOUND) == []
 

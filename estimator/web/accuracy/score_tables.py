@@ -70,6 +70,8 @@ ON_A_SLIDE = 8
 """Rows of a table that fit a slide."""
 
 Head = Sequence[tuple[str, Sequence[str]]]
+ALONE = ("",)
+"""Columns under a heading that is that of one column."""
 
 
 def draw_change(report: Report, catalog: Catalog, *, slide: bool) -> None:
@@ -95,7 +97,7 @@ def draw_memory(catalog: Catalog, *, slide: bool) -> None:
     """Draw how far the memory need is off measured peaks."""
     head: Head = (
         (_("Held out [%]"), (_("median error"), _("bias"), _("15 % too low"))),
-        (_("Inside the 80 % interval [%]"), ("",)),
+        (_("Inside the 80 % interval [%]"), ALONE),
         (_("With the priors [%]"), (_("median error"), _("15 % too low"))),
     )
     scores = {row["group"]: row for row in stored_scores(catalog, "memory")}
@@ -113,7 +115,7 @@ def draw_serving(catalog: Catalog, *, slide: bool) -> None:
     head: Head = (
         (_("Median error [%]"), (_("ours"), _("weights only"))),
         (_("Share of predictions [%]"), (_("within 1.5×"), _("in 80 %"))),
-        (_("Median ratio"), ("",)),
+        (_("Median ratio"), ALONE),
     )
     wanted = ("all",) if slide else ("all", "framework")
     rows = [
@@ -140,10 +142,15 @@ def _draw(count: str, head: Head, rows: Iterable[Sequence[str]], *, slide: bool)
     """Draw a table of groups: name, count, and columns under their headings."""
     first = "".join(
         f'<th colspan="{len(columns)}" scope="colgroup">{escape(title)}</th>'
+        if columns != ALONE
+        else f'<th rowspan="2" scope="col">{escape(title)}</th>'
         for title, columns in head
     )
     second = "".join(
-        f'<th scope="col">{escape(column)}</th>' for _title, columns in head for column in columns
+        f'<th scope="col">{escape(column)}</th>'
+        for _title, columns in head
+        if columns != ALONE
+        for column in columns
     )
     chosen = list(rows)[: ON_A_SLIDE if slide else None]
     body = "".join(_row(name, cells) for name, *cells in chosen)

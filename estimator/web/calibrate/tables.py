@@ -26,7 +26,7 @@ GROUP_NAMES = {
     "other": "other networks",
 }
 
-POWER_NAMES = {**GROUP_NAMES, "other": "other or unspecified work"}
+POWER_NAMES = {**GROUP_NAMES, "other": "other or not given"}
 """The same for power, which also runs tell of which nobody said what they did."""
 
 HERE, ELSEWHERE, SHIPPED = "here", "elsewhere", "shipped example"

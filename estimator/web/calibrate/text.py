@@ -35,7 +35,7 @@ WORK_NAMES = {
     "other": N_("another network"),
 }
 
-POWER_WORK_NAMES = {**WORK_NAMES, "other": N_("other or unspecified work")}
+POWER_WORK_NAMES = {**WORK_NAMES, "other": N_("other or not given")}
 
 COMMANDS = (
     (N_("Measure this machine, about ten minutes:"), "twenty-watts calibrate bench"),
