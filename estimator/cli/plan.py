@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli import plan_serving
 from estimator.cli.options import add_output, add_scenario, catalog_of, scenario_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
+from estimator.cli.plan_rows import gains_json, plan_json, plan_row
 from estimator.core.units import S_PER_H, W_PER_KW
 from estimator.scenario.scenario import NUMBERS, option_of, read_number
 
@@ -98,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(_as_json(answer, level))
     elif options.csv:
-        print_csv([_row(plan, level) for plan in answer.plans])
+        print_csv([plan_row(plan, plan.scenario.said(), level) for plan in answer.plans])
     else:
         _print_for_people(answer, options)
     note(
@@ -143,45 +144,17 @@ def _count(text: str) -> int:
     return int(count)
 
 
-def _row(plan: "Plan", level: float) -> dict[str, Any]:
-    """One plan as a row with units in its keys."""
-    row: dict[str, Any] = dict(plan.scenario.said())
-    row["probability"] = plan.probability
-    for name, quantity in plan.quantities.items():
-        low, high = quantity.interval(level)
-        row |= {
-            f"{name}_low": float(low),
-            f"{name}_mid": float(quantity.mid),
-            f"{name}_high": float(high),
-        }
-    return row
-
-
 def _as_json(answer: "PlanAnswer", level: float) -> dict[str, Any]:
     """The whole answer."""
     from estimator.scenario.scenario import link
 
     def as_json(plan: "Plan") -> dict[str, Any]:
-        return {
-            "inputs": plan.scenario.said(),
-            "probability": plan.probability,
-            "limits_hold": dict(plan.holds),
-            "results": {
-                name: dict(zip(("low", "high"), map(float, one.interval(level)), strict=True))
-                | {"mid": float(one.mid)}
-                for name, one in plan.quantities.items()
-            },
-            "link": link(plan.scenario),
-        }
+        return {**plan_json(plan, plan.scenario.said(), level), "link": link(plan.scenario)}
 
-    gains = {
-        name: {"gain": None if math.isinf(gain) else gain, "first_plan": math.isinf(gain)}
-        for name, gain in answer.gains.items()
-    }
     return {
         "plans": [as_json(plan) for plan in answer.plans],
         "nearest": as_json(answer.nearest) if answer.nearest else None,
-        "relaxing_by_a_tenth": gains,
+        "relaxing_by_a_tenth": gains_json(answer.gains),
         "designs": answer.designs,
         "too_large": answer.too_large,
         "refused": answer.refused,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli import serve_cost
 from estimator.cli.options import catalog_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
+from estimator.cli.plan_rows import gains_json, plan_json, plan_row
 from estimator.core.units import CENTRAL
 from estimator.scenario.scenario import INPUTS, option_of
 from estimator.serving.question import NUMBERS, read_number
@@ -99,7 +100,7 @@ def run(options: argparse.Namespace, count: int) -> int:
     if options.json:
         print_json(_as_json(answer, level))
     elif options.csv:
-        print_csv([_row(plan, level) for plan in answer.plans])
+        print_csv([plan_row(plan, _said(plan), level) for plan in answer.plans])
     else:
         _print_for_people(request, answer, options)
     note(
@@ -178,42 +179,16 @@ def _said(plan: "ServingPlan") -> dict[str, Any]:
     return {**stated, "concurrency": plan.concurrency, "weights": plan.weights}
 
 
-def _row(plan: "ServingPlan", level: float) -> dict[str, Any]:
-    """One plan as a row with units in its keys."""
-    row = {**_said(plan), "probability": plan.probability}
-    for name, quantity in plan.quantities.items():
-        low, high = quantity.interval(level)
-        row |= {
-            f"{name}_low": float(low),
-            f"{name}_mid": float(quantity.mid),
-            f"{name}_high": float(high),
-        }
-    return row
-
-
 def _as_json(answer: "ServingPlanAnswer", level: float) -> dict[str, Any]:
     """The whole answer."""
 
     def shown(plan: "ServingPlan") -> dict[str, Any]:
-        return {
-            "inputs": _said(plan),
-            "probability": plan.probability,
-            "limits_hold": dict(plan.holds),
-            "results": {
-                name: dict(zip(("low", "high"), map(float, one.interval(level)), strict=True))
-                | {"mid": float(one.mid)}
-                for name, one in plan.quantities.items()
-            },
-        }
+        return plan_json(plan, _said(plan), level)
 
-    gains = {
-        name: {"gain": None if math.isinf(gain) else gain, "first_plan": math.isinf(gain)}
-        for name, gain in answer.gains.items()
-    }
     return {
         "plans": [shown(plan) for plan in answer.plans],
         "nearest": shown(answer.nearest) if answer.nearest else None,
-        "relaxing_by_a_tenth": gains,
+        "relaxing_by_a_tenth": gains_json(answer.gains),
         "designs": answer.designs,
         "refused": answer.refused,
     }
