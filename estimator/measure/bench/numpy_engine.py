@@ -13,6 +13,7 @@ from estimator.measure.bench.workloads import (
     Job,
     matrix_flop,
     perceptron_flop,
+    vector_sums,
 )
 
 DTYPES: dict[str, type[np.floating[Any]]] = {"fp32": np.float32, "fp64": np.float64}
@@ -60,17 +61,7 @@ class NumpyEngine:
 
     def copies(self) -> list[Job]:
         """Sums of two vectors, from what fits in the caches to what does not."""
-        return [
-            Job(
-                what="copy",
-                label=f"sum of two vectors of {size:,} numbers, numpy",
-                precision="fp32",
-                prepare=partial(self._sum, size),
-                moved_bytes=3.0 * size * 4,
-                held_bytes=3.0 * size * 4,
-            )
-            for size in VECTOR_SIZES
-        ]
+        return vector_sums(VECTOR_SIZES, "numpy", self._sum)
 
     def training(self) -> list[Job]:
         """Steps of training a perceptron, from small to large."""

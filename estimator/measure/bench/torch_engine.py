@@ -25,6 +25,7 @@ from estimator.measure.bench.workloads import (
     Job,
     matrix_flop,
     perceptron_flop,
+    vector_sums,
 )
 from estimator.runs.record import MeasuredDevice
 
@@ -115,17 +116,7 @@ class TorchEngine:
 
     def copies(self) -> list[Job]:
         """Sums of two vectors, from what fits in the caches to what does not."""
-        return [
-            Job(
-                what="copy",
-                label=f"sum of two vectors of {size:,} numbers, PyTorch",
-                precision="fp32",
-                prepare=partial(self._sum, size),
-                moved_bytes=3.0 * size * 4,
-                held_bytes=3.0 * size * 4,
-            )
-            for size in VECTOR_SIZES
-        ]
+        return vector_sums(VECTOR_SIZES, "PyTorch", self._sum)
 
     def training(self) -> list[Job]:
         """Steps of training, by precision and family, from small to large."""

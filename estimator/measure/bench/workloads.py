@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol
 
 ADAM_BYTES_PER_PARAM = 28.0
@@ -88,6 +89,23 @@ def matrix_flop(size: int) -> float:
     2147483648.0
     """
     return 2.0 * size**3
+
+
+def vector_sums(
+    sizes: Sequence[int], library: str, prepare: Callable[[int], Callable[[], object]]
+) -> list[Job]:
+    """Sums of two fp32 vectors of some sizes; `prepare` makes the data of one size."""
+    return [
+        Job(
+            what="copy",
+            label=f"sum of two vectors of {size:,} numbers, {library}",
+            precision="fp32",
+            prepare=partial(prepare, size),
+            moved_bytes=3.0 * size * 4,
+            held_bytes=3.0 * size * 4,
+        )
+        for size in sizes
+    ]
 
 
 def perceptron_flop(width: int, depth: int, batch: int) -> float:
