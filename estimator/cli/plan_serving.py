@@ -95,7 +95,8 @@ def run(options: argparse.Namespace, count: int) -> int:
     _refuse_training(options)
     catalog = catalog_of(options)
     request = _request(options, catalog, count)
-    answer = best_serving_plans(request, catalog)
+    measured = serve_cost.calibration_of(options, catalog)
+    answer = best_serving_plans(request, catalog, calibration=measured)
     level = CENTRAL if options.interval is None else _number("interval", options.interval)
     if options.json:
         print_json(_as_json(answer, level))
@@ -103,6 +104,8 @@ def run(options: argparse.Namespace, count: int) -> int:
         print_csv([plan_row(plan, _said(plan), level) for plan in answer.plans])
     else:
         _print_for_people(request, answer, options)
+    for line in () if options.json else _notes(answer):
+        note(line, quiet=options.quiet)
     note(
         f"{answer.designs:,} designs looked at: {answer.refused:,} cannot serve these requests",
         quiet=options.quiet,
@@ -112,7 +115,7 @@ def run(options: argparse.Namespace, count: int) -> int:
 
 def _refuse_training(options: argparse.Namespace) -> None:
     """Refuse options of training in a plan of serving."""
-    known = {*FIELDS, *CHOICES, "interval"}
+    known = {*FIELDS, *CHOICES, "interval", "calibration"}
     for name in (*INPUTS, "deadline"):
         if name not in known and getattr(options, name, None) is not None:
             raise ValueError(f"{option_of(name)} is for training: drop it or --task serving")
@@ -128,8 +131,6 @@ def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "Se
     cells = {name: getattr(options, name, None) or "" for name in COLUMNS}
     chosen = dict.fromkeys(CHOICES.values(), "")
     question = question_of({**cells, **chosen, **said})
-    if question.request_rate is None:
-        raise ValueError("--request-rate is missing: give the requests per second")
     most = {
         quantity: _number(name, getattr(options, name))
         for name, quantity in {**{name: one[0] for name, one in GOALS.items()}, **CAPS}.items()
@@ -179,11 +180,26 @@ def _said(plan: "ServingPlan") -> dict[str, Any]:
     return {**stated, "concurrency": plan.concurrency, "weights": plan.weights}
 
 
+def _notes(answer: "ServingPlanAnswer") -> tuple[str, ...]:
+    """What was assumed for the first plan, and the measured loads that correct any."""
+    from estimator.core.messages import rendered
+    from estimator.serving.measured_loads import OF_MEASURED_LOADS
+    from estimator.serving.question import option_of
+
+    first, *others = answer.plans or (answer.nearest,)
+    notes = list(first.notes) if first else []
+    notes += [one for plan in others for one in plan.notes if one.code in OF_MEASURED_LOADS]
+    return rendered(tuple(notes), option_of)
+
+
 def _as_json(answer: "ServingPlanAnswer", level: float) -> dict[str, Any]:
     """The whole answer."""
+    from estimator.core.messages import rendered
+    from estimator.serving.question import option_of
 
     def shown(plan: "ServingPlan") -> dict[str, Any]:
-        return plan_json(plan, _said(plan), level)
+        notes = rendered(plan.notes, option_of)
+        return {**plan_json(plan, _said(plan), level), "warnings": list(notes)}
 
     return {
         "plans": [shown(plan) for plan in answer.plans],

@@ -216,10 +216,10 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "serving_grid_assumed": "carbon intensity: assuming the world average; set {set[region]}",
     "serving_pue_assumed": "assuming the PUE of a usual data centre; set {set[pue]}",
     "serving_calibrated": (
-        "calibrated: {count:.0f} run on {device}, newest {age}; time per token {times:.2f} times "
-        "what is expected without, its interval {left:percent} as wide",
-        "calibrated: {count:.0f} runs on {device}, newest {age}; time per token {times:.2f} times "
-        "what is expected without, its interval {left:percent} as wide",
+        "calibrated: {count:.0f} run on {device}, newest of {date}; time per token {times:.2f} "
+        "times what is expected without, its interval {left:percent} as wide",
+        "calibrated: {count:.0f} runs on {device}, newest of {date}; time per token {times:.2f} "
+        "times what is expected without, its interval {left:percent} as wide",
     ),
     "serving_runs_far_off": (
         "run {run} is left out: more than {sds:.0f} standard deviations from what is expected",
@@ -240,9 +240,32 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "billion parameters, 4 bit)"
     ),
     "serving_memory_unknown": "memory of {device} unknown: assuming that it fits",
-    "serving_does_not_fit": (
-        "{what} not fit in {devices:g} x {device}: {count:.0f} would hold them",
-        "{what} not fit in {devices:g} x {device}: {count:.0f} would hold them",
+    "serving_weights_do_not_fit": (
+        "the weights do not fit in {devices:g} x {device}: {needed:.0f} would hold them; "
+        "set {set[devices]}"
+    ),
+    "serving_sequences_do_not_fit": (
+        "{sequences:g} sequences do not fit in {devices:g} x {device}: {needed:.0f} would hold "
+        "them; set {set[devices]}"
+    ),
+    "serving_format_unknown": "unknown weight format {text!r}: set {field} to one of {known}",
+    "serving_no_arithmetic": (
+        "{device} has no arithmetic for {weights} (it has {known}): set {set[precision]}"
+    ),
+    "serving_bandwidth_unknown": (
+        "memory bandwidth of {device} unknown: add memory_bytes_per_s to its profile"
+    ),
+    "serving_writes_no_tokens": (
+        "{model} does not write token by token: `serve-cost --positions N` answers for its items"
+    ),
+    "serving_active_above_all": (
+        "{set[params_active]} must be at most {set[params_total]}, {all:count}; got {active:count}"
+    ),
+    "serving_run_without_device": "no known device served it: set {set[hardware]}",
+    "serving_plan_without_rate": "{set[request_rate]} is missing: give the requests per second",
+    "serving_plan_without_days": "days must be positive, got {value:g}",
+    "serving_plan_too_large": (
+        "{designs:,.0f} designs are more than {most:,.0f}: give fewer choices"
     ),
     "serving_too_long": "{tokens:g} tokens exceed the {context:g} that {model} takes",
     "serving_too_many_requests": (

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.core.messages import refusal
+from estimator.core.messages import refusal, refuse
 from estimator.core.notice import Notice
 from estimator.core.rows import one_of
 from estimator.core.uncertainty import Uncertain
@@ -28,7 +28,7 @@ from estimator.search.limits import (
     probability_within,
 )
 from estimator.search.plan import planned_devices
-from estimator.serving.answer import Range, ServingAnswer, answer_serving
+from estimator.serving.answer import Calibration, Range, ServingAnswer, answer_serving
 from estimator.serving.engines import fitted
 from estimator.serving.question import ServingQuestion
 from estimator.serving.summary import MOST_PLACES
@@ -117,6 +117,8 @@ class ServingPlan:
         Quantity that is limited -> probability that this limit holds [1].
     quantities : mapping of str to Uncertain
         What the design takes over the days, its latencies and its load.
+    notes : tuple of Notice
+        What was assumed for it, and which measured loads correct it.
     """
 
     question: ServingQuestion
@@ -125,6 +127,7 @@ class ServingPlan:
     probability: float
     holds: Mapping[str, float]
     quantities: Mapping[str, Uncertain]
+    notes: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +153,17 @@ class ServingPlanAnswer:
     refused: int = 0
 
 
-def best_serving_plans(request: ServingRequest, catalog: Catalog) -> ServingPlanAnswer:
+def best_serving_plans(
+    request: ServingRequest, catalog: Catalog, *, calibration: Calibration | None = None
+) -> ServingPlanAnswer:
     """Find the best plans among all combinations of the choices.
+
+    Parameters
+    ----------
+    request : ServingRequest
+    catalog : Catalog
+    calibration : callable, optional
+        As `KnownLoads.corrected`; without it measured loads are left out.
 
     Raises
     ------
@@ -161,20 +173,21 @@ def best_serving_plans(request: ServingRequest, catalog: Catalog) -> ServingPlan
     """
     _check(request)
     designs = request.designs
-    answer = answer_serving(designs, catalog)
+    answer = answer_serving(designs, catalog, calibration=calibration)
     kept = [row for row in answer.rows if isinstance(row, Resolved)]
     if not kept:
         raise refusal(next(row for row in answer.rows if isinstance(row, Notice)))
-    quantities = served_quantities(request, answer, catalog)
+    load = _load(request, answer, catalog, calibration)
+    quantities = {**served_quantities(request, answer), LOAD: load}
     limits = replace(request.limits, most={LOAD: 1.0, **request.limits.most})
     objective = np.asarray(quantities[OBJECTIVES[request.minimize]].mid)
     ties = [np.asarray(quantities[name].mid) for name in OBJECTIVES.values()]
     best = best_designs(objective, quantities, limits, request.count, ties=ties)
     gains = gains_of_relaxing(objective, quantities, limits, best, ties=ties)
-    shown = [_plan(kept, quantities, limits, place) for place in best]
+    shown = [_plan(answer, quantities, limits, place) for place in best]
     nearest = None
     if not best:
-        nearest = _plan(kept, quantities, limits, _nearest(quantities, limits))
+        nearest = _plan(answer, quantities, limits, _nearest(quantities, limits))
     return ServingPlanAnswer(
         plans=tuple(shown),
         nearest=nearest,
@@ -193,10 +206,8 @@ def served_devices(catalog: Catalog) -> tuple[str, ...]:
     )
 
 
-def served_quantities(
-    request: ServingRequest, answer: ServingAnswer, catalog: Catalog
-) -> dict[str, Uncertain]:
-    """What the designs that can serve take, one value each.
+def served_quantities(request: ServingRequest, answer: ServingAnswer) -> dict[str, Uncertain]:
+    """What the designs that can serve take, one value each, but for their load.
 
     Slower steps make every latency longer and every load larger: these share one source of
     uncertainty. Rented devices cost the same however fast they are; the rest has its own sources.
@@ -216,7 +227,6 @@ def served_quantities(
         "co2e_kg": co2e_kg,
         "energy_kwh": energy_kwh,
         "time_to_first_token_s": _slower(ranges["time_to_first_token_s"]),
-        LOAD: _load(request, answer, catalog),
     }
 
 
@@ -241,7 +251,12 @@ def _cost(rows: Sequence[Resolved], hours: float, energy_kwh: Uncertain) -> Unce
     return Uncertain(devices * rent * hours + electricity, {"price": spread})
 
 
-def _load(request: ServingRequest, answer: ServingAnswer, catalog: Catalog) -> Uncertain:
+def _load(
+    request: ServingRequest,
+    answer: ServingAnswer,
+    catalog: Catalog,
+    calibration: Calibration | None,
+) -> Uncertain:
     """Requests that arrive over those that the devices serve with all that their memory holds."""
     parameters = fitted(catalog)
     table = answer.table
@@ -261,7 +276,11 @@ def _load(request: ServingRequest, answer: ServingAnswer, catalog: Catalog) -> U
         for row, places in zip(kept, most.tolist(), strict=True)
     ]
     saturated = answer_serving(
-        full, catalog, parameters=parameters, resolver=Resolver(catalog, parameters)
+        full,
+        catalog,
+        parameters=parameters,
+        resolver=Resolver(catalog, parameters),
+        calibration=calibration,
     )
     served = saturated.ranges["output_tokens_per_s"]
     rate = request.question.request_rate or 0.0
@@ -269,10 +288,10 @@ def _load(request: ServingRequest, answer: ServingAnswer, catalog: Catalog) -> U
 
 
 def _plan(
-    rows: Sequence[Resolved], quantities: Mapping[str, Uncertain], limits: Limits, place: int
+    answer: ServingAnswer, quantities: Mapping[str, Uncertain], limits: Limits, place: int
 ) -> ServingPlan:
     """One design as it is shown."""
-    row = rows[place]
+    row = [one for one in answer.rows if isinstance(one, Resolved)][place]
     taken = {name: one_of(quantity, place) for name, quantity in quantities.items()}
     busy = row.question.duty_cycle or 1.0
     return ServingPlan(
@@ -284,6 +303,7 @@ def _plan(
             name: float(probability_within(taken[name], most)) for name, most in limits.most.items()
         },
         quantities={name: one for name, one in taken.items() if not np.isnan(one.mid)},
+        notes=answer.notes[place],
     )
 
 
@@ -301,7 +321,7 @@ def _nearest(quantities: Mapping[str, Uncertain], limits: Limits) -> int:
 def _check(request: ServingRequest) -> None:
     """Refuse a request that cannot be planned."""
     if request.question.request_rate is None:
-        raise ValueError("request_rate is missing: give the requests per second")
+        raise refuse("serving_plan_without_rate", "request_rate")
     if request.minimize not in OBJECTIVES:
         named = ", ".join(OBJECTIVES)
         raise ValueError(f"minimize must be one of {named}, got {request.minimize!r}")
@@ -309,7 +329,8 @@ def _check(request: ServingRequest) -> None:
     if unknown:
         raise ValueError(f"a limit is of {', '.join(LIMITED)}, not of {unknown[0]!r}")
     if not 0 < request.days < math.inf:
-        raise ValueError(f"days must be positive, got {request.days:g}")
+        raise refuse("serving_plan_without_days", value=request.days)
     designs = math.prod(map(len, request.choices.values()))
     if designs > MOST_DESIGNS:
-        raise ValueError(f"{designs:,} designs are more than {MOST_DESIGNS:,}: give fewer choices")
+        most = float(MOST_DESIGNS)
+        raise refuse("serving_plan_too_large", designs=float(designs), most=most)

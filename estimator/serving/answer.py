@@ -20,7 +20,7 @@ from estimator.serving.engines import ENGINES, SERVER, VENDOR, Parameters, fitte
 from estimator.serving.performance import Performance, performance
 from estimator.serving.place import Factor, factor
 from estimator.serving.question import ServingQuestion
-from estimator.serving.queueing import concurrency_of_rate
+from estimator.serving.queueing import concurrency_of_rate, does_not_fit
 from estimator.serving.table import OUTPUT_TOKENS, Resolved, Resolver, ServingTable, table_of
 
 Floats = npt.NDArray[np.float64]
@@ -206,10 +206,9 @@ def _unfit(table: ServingTable, parameters: Parameters) -> list[Notice | None]:
         reason = None
         context = row.model.longest_context
         if most[place] < min(1.0, asked[place]) or most[place] < LEAST_FIT * asked[place]:
-            what = "the weights do" if most[place] <= 0 else f"{asked[place]:g} sequences do"
-            values = {"what": what, "devices": row.devices, "device": row.device.device.name}
-            values["count"] = float(needed[place])
-            reason = Notice("serving_does_not_fit", "devices", values)
+            reason = does_not_fit(row, float(needed[place]), float(asked[place]))
+            if most[place] <= 0:
+                reason = does_not_fit(row, float(needed[place]))
         elif context is not None and longest[place] > context * CONTEXT_SLACK:
             values = {"tokens": float(longest[place]), "context": context, "model": row.model.name}
             reason = Notice("serving_too_long", "input_tokens", values)

@@ -106,8 +106,13 @@ class ServingDevice:
         for name in weights.arithmetic:
             if name in peaks:
                 return self.device.peaks[name].value
-        has = ", ".join(sorted(peaks)) or "none"
-        raise ValueError(f"{self.device.name} has no arithmetic for {weights.name} (it has {has})")
+        raise refuse(
+            "serving_no_arithmetic",
+            "precision",
+            device=self.device.name,
+            weights=weights.name,
+            known=tuple(sorted(peaks)) or "none",
+        )
 
 
 def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:
@@ -123,9 +128,7 @@ def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:
     device = find_named_device(catalog, name)
     records = device.records
     if "memory_bytes_per_s" not in records:
-        raise ValueError(
-            f"memory bandwidth of {device.name} unknown: add memory_bytes_per_s to its profile"
-        )
+        raise refuse("serving_bandwidth_unknown", "hardware", device=device.name)
 
     def value(key: str) -> float | None:
         return records[key].value if key in records else None

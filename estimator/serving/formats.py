@@ -9,6 +9,8 @@ NVFP4.
 import re
 from dataclasses import dataclass
 
+from estimator.core.messages import refuse
+
 BITS_PER_BYTE = 8.0
 
 
@@ -130,8 +132,8 @@ ALIASES = {
 """Other names people write -> name of the format."""
 
 
-def weight_format(text: str) -> WeightFormat:
-    """Format by name; words after it are a remark.
+def weight_format(text: str, field: str = "precision") -> WeightFormat:
+    """Format by name, as an input states it; words after it are a remark.
 
     Raises
     ------
@@ -146,5 +148,5 @@ def weight_format(text: str) -> WeightFormat:
         name = ALIASES.get(candidate, candidate)
         if name in FORMATS:
             return FORMATS[name]
-    known = ", ".join(one.name for one in FORMATS.values())
-    raise ValueError(f"unknown weight format {text!r}: use one of {known}")
+    known = tuple(one.name for one in FORMATS.values())
+    raise refuse("serving_format_unknown", field, text=text, known=known)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from estimator.calibration.correction import age_in_words
 from estimator.catalog import Catalog
+from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.runs import read_served
 from estimator.runs.record import MeasuredRun, ServedLoad
@@ -36,6 +36,9 @@ MOST_LOADS = 200
 
 FAR_OFF = 5.0
 """A load so many standard deviations off is taken for an error, and left out [1]."""
+
+OF_MEASURED_LOADS = ("serving_calibrated", "serving_runs_far_off")
+"""Codes of the notices about measured loads."""
 
 STORE = ("runs.sqlite", "runs.sqlite-wal")
 """Files of the store, whose change means that there may be new runs."""
@@ -134,6 +137,11 @@ class KnownLoads:
         )
         return [one for one, keep in zip(found, kept, strict=True) if keep], evidence
 
+    def runs_on(self, device: str) -> int:
+        """How many runs have loads on a device that can be right [1]."""
+        found = self._evidence.get(device)
+        return len({one.run.id for one in found[0]}) if found else 0
+
     def _warned(self, device: str) -> tuple[Notice, ...]:
         """Say which runs of a device are too far off to be used."""
         ids = self.far_off.get(device, [])
@@ -204,7 +212,7 @@ def _question(run: MeasuredRun, load: ServedLoad) -> ServingQuestion:
     """
     device = next((one for one in run.devices if one.key == load.component), None)
     if device is None or device.hardware is None or device.shares_board is not None:
-        raise ValueError("no known device served it: set --hardware")
+        raise refuse("serving_run_without_device", "hardware")
     return ServingQuestion(
         model=load.model,
         params_total=load.params_total,
@@ -272,7 +280,7 @@ def _said(
     values = {
         "count": float(len(runs)),
         "device": found[0].row.device.device.name,
-        "age": age_in_words(max(one.started for one in runs.values())),
+        "date": max(one.started for one in runs.values())[:10],
         "times": float(np.exp(changed[0][at])),
         "left": float(changed[1][at]),
     }

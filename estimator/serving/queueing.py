@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from estimator.core.messages import refuse
+from estimator.core.messages import refusal, refuse
+from estimator.core.notice import Notice, Value
 from estimator.serving.capacity import devices_needed
 from estimator.serving.performance import Setup, Traffic, performance
 from estimator.serving.step import Number
@@ -51,14 +52,7 @@ def concurrency_of_rate(row: "Resolved", requests_per_s: float, parameters: "Par
     if most <= 0:
         memory, layout = np.asarray(table.machine.memory_bytes), table.layout
         needed = devices_needed(table.model, layout, memory, 1.0, tokens)
-        raise refuse(
-            "serving_does_not_fit",
-            "devices",
-            what="the weights do",
-            devices=row.devices,
-            device=row.device.device.name,
-            count=float(np.ravel(needed)[0]),
-        )
+        raise refusal(does_not_fit(row, float(np.ravel(needed)[0])))
     fastest = _served_per_s(setup, traffic, most)
     if requests_per_s > fastest:
         raise refuse("serving_too_many_requests", "request_rate", rate=requests_per_s, most=fastest)
@@ -68,6 +62,15 @@ def concurrency_of_rate(row: "Resolved", requests_per_s: float, parameters: "Par
         slow = _served_per_s(setup, traffic, middle) < requests_per_s
         low, high = (middle, high) if slow else (low, middle)
     return float(high)
+
+
+def does_not_fit(row: "Resolved", needed: float, sequences: float | None = None) -> Notice:
+    """Say that the devices cannot hold the weights, or so many sequences beside them."""
+    values: dict[str, Value] = {"devices": row.devices, "device": row.device.device.name}
+    values["needed"] = needed
+    if sequences is None:
+        return Notice("serving_weights_do_not_fit", "devices", values)
+    return Notice("serving_sequences_do_not_fit", "devices", {**values, "sequences": sequences})
 
 
 def waiting_s(service_s: float, requests_per_s: float, sequences: float, quantile: float) -> float:

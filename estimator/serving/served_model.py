@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.serving.step import Served
 from estimator.workload.blocks import Experts
@@ -73,7 +74,7 @@ def from_config(config: Mapping[str, Any], name: str = "") -> ServedModel:
     one = network.ledger(Inputs(seq_len=1.0))
     if not one.cache:
         shown = name or one.name or one.model_type
-        raise ValueError(f"{shown} does not write token by token: say how large an item is")
+        raise refuse("serving_writes_no_tokens", "model", model=shown)
     layers = getattr(network, "layers", ())
     experts, visits = _experts(layers)
     numbers = _numbers(one, network.ledger(Inputs(seq_len=2.0)), experts, visits)
@@ -99,8 +100,9 @@ def from_size(params: float, active_params: float | None = None, name: str = "")
     >>> round(float(model.numbers.layers)), model.sparse
     (84, False)
     """
-    if not params > 0 or (active_params is not None and not 0 < active_params <= params):
-        raise ValueError(f"parameters must be positive, active ones at most all: {params:g}")
+    if active_params is not None and active_params > params:
+        values = {"all": params, "active": active_params}
+        raise refuse("serving_active_above_all", "params_active", **values)
     active = params if active_params is None else active_params
     hidden = _usual_hidden(active)
     layers = hidden / TYPICAL_DEPTH_RATIO

@@ -78,17 +78,22 @@ def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
 
 
 def roofline(answer: ServingAnswer) -> dict[str, float]:
-    """What a decode step and an input spend their time on [s]."""
+    """What a decode step and an input spend their time on [s].
+
+    Measured loads tell how long a step takes, not which part of it: all parts move alike.
+    """
     done = answer.performance
     if done is None:
         return {}
+    first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
+    share = _first(done.pace.prefill_share)
     return {
-        "read_s": _first(done.step.read_s),
-        "compute_s": _first(done.step.compute_s),
-        "overhead_s": _first(done.step.overhead_s),
-        "decode_step_s": _first(done.step.total_s),
-        "prefill_s": _first(done.prefill_s),
-        "prefill_share": _first(done.pace.prefill_share),
+        "read_s": step * _first(done.step.read_s),
+        "compute_s": step * _first(done.step.compute_s),
+        "overhead_s": step * _first(done.step.overhead_s),
+        "decode_step_s": step * _first(done.step.total_s),
+        "prefill_s": first * _first(done.prefill_s),
+        "prefill_share": first * share / (first * share + step * (1.0 - share)),
     }
 
 
@@ -248,8 +253,12 @@ class Roofline:
 
 
 def roofline_of(answer: ServingAnswer, parameters: Parameters) -> Roofline:
-    """Where decoding and reading the input stand under the roof of one device."""
+    """Where decoding and reading the input stand under the roof of one device.
+
+    Measured loads move both as they move the time per token and the time to the first one.
+    """
     _, table = single(answer)
+    first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
     done, traffic = answer.performance, table.traffic(parameters)
     if done is None:
         raise ValueError("nothing to draw")
@@ -268,10 +277,12 @@ def roofline_of(answer: ServingAnswer, parameters: Parameters) -> Roofline:
         peak_flop_per_s=_first(table.machine.peak_flop_per_s),
         bytes_per_s=_first(table.machine.bytes_per_s),
         decode=RooflinePoint(
-            intensity=each * rows / moved, flop_per_s=each * rows / _first(done.step.total_s)
+            intensity=each * rows / moved,
+            flop_per_s=each * rows / (step * _first(done.step.total_s)),
         ),
         prefill=RooflinePoint(
-            intensity=each * read / whole, flop_per_s=each * read / _first(done.prefill_s)
+            intensity=each * read / whole,
+            flop_per_s=each * read / (first * _first(done.prefill_s)),
         ),
     )
 

@@ -221,7 +221,7 @@ def _of_name(name: str) -> ServedModel:
     if not name:
         raise refuse("serving_no_model", "model")
     stated = stated_size(name)
-    if stated is None:
+    if stated is None or not stated[0] > 0:
         raise refuse("serving_model_unknown", "model", name=name)
     note = Notice("serving_size_of_name", "model", {"name": name, "params": stated[0]})
     return replace(from_size(*stated, name), warnings=(note,))
@@ -243,7 +243,7 @@ def _native(weights: WeightFormat, model: ServedModel, engine: int) -> WeightFor
 def _cache_bytes(asked: ServingQuestion, weights: WeightFormat, engine: int) -> float:
     """Bytes of a cached value: as asked; a vendor's 8-bit engines keep 8-bit caches [B]."""
     if asked.kv_precision:
-        return weight_format(asked.kv_precision).bits / 8.0
+        return weight_format(asked.kv_precision, "kv_precision").bits / 8.0
     return 1.0 if engine == VENDOR and weights.bits <= 8.0 else 2.0
 
 

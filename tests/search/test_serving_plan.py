@@ -8,10 +8,12 @@ from statistics import NormalDist
 import pytest
 
 from estimator.catalog import Catalog
+from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, ServedLoad
 from estimator.search.limits import RELAXED, Limits
 from estimator.search.serving_plan import OBJECTIVES, ServingRequest, best_serving_plans
 from estimator.serving.answer import answer_serving
 from estimator.serving.engines import fitted
+from estimator.serving.measured_loads import KnownLoads
 from estimator.serving.question import ServingQuestion
 from estimator.serving.summary import memory, single
 
@@ -156,6 +158,57 @@ def test_what_nothing_keeps_names_the_nearest():
     answer = best_serving_plans(request, catalog())
     assert answer.plans == () and answer.nearest is not None
     assert answer.nearest.holds["inter_token_s"] < 0.01
+
+
+def slow_load(times):
+    """A load of one design of the plan that took so many times as long as expected."""
+    design = {"hardware": "h100-sxm", "devices": 4.0, "precision": "fp8", "concurrency": 40.0}
+    asked = ServingQuestion(**{**vars(QUESTION), **design, "request_rate": None})
+    expected = float(answer_serving([asked], catalog()).ranges["inter_token_s"].mid[0])
+    return MeasuredRun(
+        id="log-1",
+        origin="log",
+        started="2026-05-01T12:00:00Z",
+        wall_s=160.0,
+        state="finished",
+        host=Host(id="here", cpu="c", system="s", software={}),
+        devices=(MeasuredDevice(key="gpu:0", kind="gpu", name="H100", hardware="h100-sxm"),),
+        served=(
+            ServedLoad(
+                component="gpu:0",
+                model="llama-3.1-70b",
+                precision="fp8",
+                program="vllm",
+                devices=4,
+                concurrency=40.0,
+                input_tokens=500.0,
+                output_tokens=300.0,
+                measured={"inter_token_s": times * expected},
+            ),
+        ),
+    )
+
+
+def test_measured_loads_correct_a_plan_and_are_named():
+    known = KnownLoads(catalog(), [slow_load(1.3)], "here")
+    request = ServingRequest(
+        question=QUESTION,
+        choices={"hardware": ("h100-sxm",), "devices": (4.0,), "precision": ("fp8",)},
+        limits=Limits(most={"cost_usd": 1e9}, confidence=0.1),
+    )
+    (plain,) = best_serving_plans(request, catalog()).plans
+    (slow,) = best_serving_plans(request, catalog(), calibration=known.corrected).plans
+    assert not [one for one in plain.notes if one.code == "serving_calibrated"]
+    (notice,) = [one for one in slow.notes if one.code == "serving_calibrated"]
+    assert (notice.values["count"], notice.values["date"]) == (1.0, "2026-05-01")
+    served = answer_serving([slow.question], catalog(), calibration=known.corrected)
+    mid = float(slow.quantities["inter_token_s"].mid)
+    assert mid == pytest.approx(float(served.ranges["inter_token_s"].mid[0]))
+    times = notice.values["times"]
+    assert 1.02 < times < 1.3
+    assert mid == pytest.approx(times * float(plain.quantities["inter_token_s"].mid))
+    assert slow.quantities["load"].mid > 1.02 * plain.quantities["load"].mid
+    assert slow.quantities["load"].log_sd < plain.quantities["load"].log_sd
 
 
 def test_a_plan_that_cannot_be_is_refused():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from estimator.catalog import Catalog
+from estimator.core.notice import Refusal
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, ServedLoad
@@ -16,7 +17,14 @@ from estimator.serving.engines import LOCAL, fitted
 from estimator.serving.measured_loads import KnownLoads, check_loads, loads_of
 from estimator.serving.performance import performance
 from estimator.serving.question import ServingQuestion
-from estimator.serving.summary import curve, most_within, request_times
+from estimator.serving.summary import (
+    curve,
+    most_within,
+    request_times,
+    results,
+    roofline,
+    roofline_of,
+)
 from estimator.validation.serving_fit import fit, measured_cases
 
 HERE = "this-host"
@@ -103,6 +111,22 @@ def test_the_curve_goes_through_the_corrected_point(catalog):
     assert request_s > 1.08 * request_times(plain, parameters)["request_s"]
 
 
+def test_the_roofline_follows_the_measured_time_of_a_step(catalog):
+    parameters = fitted(catalog)
+    plain, after = answer_serving([ASKED], catalog), answered(catalog, run_of(slower(catalog)))
+    factor = quantity(after)[0] / quantity(plain)[0]
+    before, now = roofline_of(plain, parameters), roofline_of(after, parameters)
+    assert factor > 1.1
+    assert now.decode.flop_per_s == pytest.approx(before.decode.flop_per_s / factor)
+    assert now.decode.intensity == before.decode.intensity
+    steps, slower_steps = roofline(plain), roofline(after)
+    assert slower_steps["decode_step_s"] == pytest.approx(factor * steps["decode_step_s"])
+    first = [results(one, 0.8)["time_to_first_token_s"]["mid"] for one in (plain, after)]
+    factor_of_first = first[1] / first[0]
+    assert slower_steps["prefill_s"] == pytest.approx(factor_of_first * steps["prefill_s"])
+    assert 0 < slower_steps["prefill_share"] < 1
+
+
 def test_energy_stays_power_over_throughput(catalog):
     mid, _ = quantity(answer_serving([ASKED], catalog), "device_power_w")
     after = answered(catalog, run_of({**slower(catalog), "device_power_w": 0.8 * mid}))
@@ -159,8 +183,9 @@ def test_a_load_that_cannot_be_right_is_left_out_and_named(catalog):
 
 
 def test_a_load_that_no_answer_can_rest_on_is_refused(catalog):
-    with pytest.raises(ValueError, match="set --hardware"):
+    with pytest.raises(Refusal, match="set hardware") as found:
         check_loads(run_of({}, hardware=None), catalog)
+    assert found.value.notice.code == "serving_run_without_device"
     with pytest.raises(ValueError, match="no such model"):
         check_loads(run_of({}, model="no such model"), catalog)
     check_loads(run_of({}), catalog)

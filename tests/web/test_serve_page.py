@@ -6,7 +6,32 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from estimator.runs import open_store
+from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, ServedLoad
 from estimator.web.shared import language
+
+LOADED = MeasuredRun(
+    id="log-1",
+    origin="log",
+    started="2026-05-01T12:00:00Z",
+    wall_s=160.0,
+    state="finished",
+    host=Host(id="lab", cpu="c", system="s", software={}),
+    devices=(MeasuredDevice(key="gpu:0", kind="gpu", name="H100", hardware="h100-sxm"),),
+    served=(
+        ServedLoad(
+            component="gpu:0",
+            model="llama-3.1-8b",
+            precision="bf16",
+            program="vllm",
+            concurrency=32.0,
+            input_tokens=500.0,
+            output_tokens=300.0,
+            measured={"inter_token_s": 0.014},
+        ),
+    ),
+)
+"""A slow load of the model and the device that the page opens with."""
 
 SLIDES = ("figures", "curve", "latency", "roofline", "energy", "api", "lifetime")
 
@@ -50,6 +75,48 @@ def test_every_slide_stands_alone(show):
 def test_a_model_that_does_not_fit_is_refused_with_the_devices_that_hold_it():
     _page, text = opened(model="llama-3.1-405b", hardware="h100-sxm", devices="2")
     assert re.search(r"do not fit in 2 x NVIDIA H100 .*: 16 would hold them", text)
+
+
+@pytest.fixture
+def loaded(tmp_path, monkeypatch):
+    """The store of someone who has measured a load."""
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    with open_store() as kept:
+        kept.add(LOADED)
+
+
+def per_token(text):
+    return float(re.search(r"([\d.]+) ms per token", text)[1])
+
+
+def test_a_measured_load_corrects_the_page_until_it_is_ignored(loaded):
+    page, text = opened()
+    corrected = per_token(text)
+    assert "Calibrated: 1 run on NVIDIA H100 SXM5 80GB, newest of 2026-05-01" in text
+    page.selectbox(key="serve_calibration").set_value("ignore").run()
+    assert "calibration=ignore" in page.code[0].value
+    _page, text = opened(calibration="ignore")
+    assert corrected > 1.1 * per_token(text)
+    assert "1 measured run on NVIDIA H100 SXM5 80GB is ignored." in text
+    _page, text = opened(show="roofline")
+    assert "Calibrated: 1 run on" in text
+
+
+def test_without_measured_loads_there_is_no_switch(tmp_path, monkeypatch):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    page, text = opened()
+    assert "serve_calibration" not in [box.key for box in page.selectbox]
+    assert "Calibrated" not in text
+
+
+def test_notices_and_refusals_are_german_too(loaded):
+    _page, text = opened(lang="de")
+    assert "Kalibriert: 1 Lauf auf NVIDIA H100 SXM5 80GB, neuester vom 2026-05-01" in text
+    assert "„Gewichte“ legt das Format fest" in text
+    _page, text = opened(lang="de", model="llama-3.1-405b", hardware="h100-sxm", devices="2")
+    assert "passen nicht in 2 x NVIDIA H100 SXM5 80GB: 16 würden sie fassen" in text
+    _page, text = opened(lang="de", config='{"model_type":"bert"}')
+    assert "schreibt nicht Token für Token" in text
 
 
 def test_a_bad_link_is_adjusted_and_said():

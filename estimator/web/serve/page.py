@@ -9,13 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from estimator.catalog.api_prices import ApiPrice
-from estimator.core.messages import render, rendered
 from estimator.core.notice import Notice
 from estimator.scenario.scenario import inline_config
 from estimator.serving.answer import ServingAnswer, answer_serving
 from estimator.serving.engines import fitted
 from estimator.serving.lifetime import lifetime
-from estimator.serving.measured_loads import known_loads
+from estimator.serving.measured_loads import OF_MEASURED_LOADS, known_loads
 from estimator.serving.question import ServingQuestion, option_of
 from estimator.serving.summary import (
     compared_with_api,
@@ -32,7 +31,8 @@ from estimator.serving.table import Resolved
 from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount, span
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.language import N_, _
+from estimator.web.shared.language import N_, _, ngettext
+from estimator.web.shared.notices import quoted, shown, shown_all
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Text, UrlState
@@ -95,6 +95,9 @@ def known_devices() -> tuple[str, ...]:
     return (FIRST_DEVICE, *found)
 
 
+CALIBRATION = {"use": N_("correct the prediction"), "ignore": N_("are ignored")}
+"""What measured loads of a device do."""
+
 LONGEST_CONFIG = 6_000
 """A link carries no longer config.json [characters]."""
 
@@ -114,6 +117,7 @@ PARAMETERS = Parameters(
     Number("apiin", 0.0, low=0.0, high=MOST_USD),
     Number("training", 0.0, low=0.0, high=1e12),
     Number("daily", 1e9, low=1.0, high=1e15),
+    Choice("calibration", tuple(CALIBRATION)),
     Text("config", longest=LONGEST_CONFIG),
 )
 STATE = UrlState("serve", PARAMETERS)
@@ -124,22 +128,27 @@ def draw(frame: Frame) -> None:
     values = STATE.arrive()
     style.notices(STATE.notices)
     catalog = open_catalog()
-    measured = known_loads(catalog).corrected
+    known = known_loads(catalog)
+    measured = known.corrected if values["calibration"] == "use" else None
     answer = answer_serving([question_of(values)], catalog, calibration=measured)
+    runs = known.runs_on(values["hardware"])
     if frame.slide:
         style.slide_title(_title(values, frame.show))
     first = answer.rows[0]
-    refusal = render(first, label_of) if isinstance(first, Notice) else ""
+    refusal = shown(first, label_of) if isinstance(first, Notice) else ""
     if refusal:
         style.notices([refusal])
     else:
         _draw_answer(values, answer, frame)
+        _say_measured(values, answer, runs, frame)
     with controls(frame):
         _controls(values)
+        if runs:
+            _calibration_control()
     query = {name: text for name, text in PARAMETERS.query(values).items() if text}
     if not frame.slide and not refusal:
-        shown = results(answer, LEVEL)
-        files = (share.json("serve", lambda: json.dumps(shown)),)
+        found = results(answer, LEVEL)
+        files = (share.json("serve", lambda: json.dumps(found)),)
         share.draw(SLIDES, query, title=_("Serving a model"), files=files)
     STATE.leave(query, embedded=frame.embedded)
     style.marker(query)
@@ -207,7 +216,7 @@ def _draw_answer(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         _say_latency(answer)
         _say_battery(row, found)
         if not frame.slide:
-            style.assumptions(rendered(answer.notes[0], label_of))
+            style.assumptions(shown_all(answer.notes[0], label_of))
     for show, picture in PICTURES.items():
         if frame.show in ("", show):
             if not frame.slide:
@@ -310,6 +319,31 @@ def _draw_roofline(values: Values, answer: ServingAnswer, frame: Frame) -> None:
             decode=amount(reached, "share"),
             prefill=amount(found.prefill.flop_per_s / found.peak_flop_per_s, "share"),
         )
+    )
+
+
+def _say_measured(values: Values, answer: ServingAnswer, runs: int, frame: Frame) -> None:
+    """Say on a slide which measured loads correct it, and that known ones are ignored."""
+    if values["calibration"] == "ignore" and runs:
+        text = ngettext(
+            "{n} measured run on {device} is ignored.",
+            "{n} measured runs on {device} are ignored.",
+            runs,
+        )
+        name = hardware_names()[values["hardware"]]
+        style.assumptions([text.format(n=runs, device=name)])
+    elif frame.slide:
+        said = [one for one in answer.notes[0] if one.code in OF_MEASURED_LOADS]
+        style.assumptions(shown_all(said, label_of))
+
+
+def _calibration_control() -> None:
+    """Draw the switch of the measured loads."""
+    st.selectbox(
+        _("Measured runs of this device"),
+        tuple(CALIBRATION),
+        format_func=lambda name: _(CALIBRATION[name]),
+        key=STATE.key("calibration"),
     )
 
 
@@ -424,13 +458,13 @@ def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     if offered is not None:
         source = open_catalog().source(offered.source)
         text = _("{name}, list price of {date}: {read} per million input tokens, {written} output.")
-        shown = text.format(
+        listed = text.format(
             name=offered.name,
             date=offered.date,
             read=amount(offered.input_usd_per_million_tokens, "USD"),
             written=amount(offered.output_usd_per_million_tokens, "USD"),
         )
-        style.caption(f"{shown} {source.publisher}: {source.title}.")
+        style.caption(f"{listed} {source.publisher}: {source.title}.")
 
 
 def _offer(values: Values) -> ApiPrice | None:
@@ -460,7 +494,7 @@ def _draw_lifetime(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     ]
     life = lifetime(given, joule, daily, 365.0)
     text = _("Serving {tokens} tokens a day takes {energy} a day.")
-    shown = text.format(tokens=amount(daily, "1"), energy=amount(life.serving_kwh / 365.0, "kWh"))
+    said = text.format(tokens=amount(daily, "1"), energy=amount(life.serving_kwh / 365.0, "kWh"))
     if given:
         days = amount(life.days_to_overtake, "day")
         rows.append(
@@ -471,8 +505,8 @@ def _draw_lifetime(values: Values, answer: ServingAnswer, frame: Frame) -> None:
             )
         )
         text = _("It overtakes training after {days}; training and a year of it take {whole}.")
-        shown += " " + text.format(days=days, whole=amount(given + life.serving_kwh, "kWh"))
-    style.sentence(escape(shown))
+        said += " " + text.format(days=days, whole=amount(given + life.serving_kwh, "kWh"))
+    style.sentence(escape(said))
     titles = (_("energy of training [kWh]"), _("days of serving"))
     _chart(rows, titles, (True, True), (name,), frame, "lifetime")
 
@@ -603,7 +637,7 @@ LABELS = {
 
 def label_of(field: str) -> str:
     """Name of an input on this page; what has no control is set on the command line."""
-    return f"“{_(LABELS[field])}”" if field in LABELS else f"serve-cost {option_of(field)}"
+    return quoted(_(LABELS[field])) if field in LABELS else f"serve-cost {option_of(field)}"
 
 
 PICTURES = {

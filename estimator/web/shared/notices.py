@@ -2,29 +2,38 @@
 
 from collections.abc import Iterable, Iterator
 
-from estimator.core.messages import render
+from estimator.core.messages import Names, render
 from estimator.core.notice import Notice
 from estimator.scenario.scenario import INPUTS, label_of
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import _
 
 
-def shown(notice: Notice) -> str:
-    """Sentence of a notice.
+def label_of_input(field: str) -> str:
+    """Label of an input of a training run, without its unit."""
+    if field not in INPUTS:
+        return label_of(field)
+    return quoted(_(INPUTS[field].label).partition(" [")[0])
+
+
+def quoted(label: str) -> str:
+    """Label of a control in a sentence.
+
+    >>> quoted("Devices")
+    '“Devices”'
+    """
+    return _("“{label}”").format(label=label)
+
+
+def shown(notice: Notice, names: Names = label_of_input) -> str:
+    """Sentence of a notice; `names` says what the page calls an input.
 
     >>> shown(Notice("devices_assumed", "devices"))
     'assuming one device; set “Devices”'
     """
-    return render(notice, _label, translated=_, written=localised)
+    return render(notice, names, translated=_, written=localised)
 
 
-def shown_all(notices: Iterable[Notice]) -> Iterator[str]:
+def shown_all(notices: Iterable[Notice], names: Names = label_of_input) -> Iterator[str]:
     """Sentences of some notices, each once."""
-    yield from dict.fromkeys(map(shown, notices))
-
-
-def _label(field: str) -> str:
-    """Label of an input without its unit."""
-    if field not in INPUTS:
-        return label_of(field)
-    return _("“{label}”").format(label=_(INPUTS[field].label).partition(" [")[0])
+    yield from dict.fromkeys(shown(one, names) for one in notices)

@@ -46,11 +46,10 @@ def input_texts() -> set[str]:
 
 
 def notice_texts() -> set[str]:
-    """Sentences of the notices of a training run; those of serving are said by its own page."""
+    """Sentences of the notices."""
     found: set[str] = set()
-    for code, text in MESSAGES.items():
-        if not code.startswith("serving_"):
-            found |= {text} if isinstance(text, str) else set(text)
+    for text in MESSAGES.values():
+        found |= {text} if isinstance(text, str) else set(text)
     return found
 
 
