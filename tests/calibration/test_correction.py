@@ -4,10 +4,7 @@ import csv
 import dataclasses
 import io
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -28,8 +25,8 @@ from estimator.runs.record import (
     Timing,
 )
 from estimator.scenario.scenario import Scenario
+from tests.in_process import run as command
 
-ROOT = Path(__file__).parents[2]
 PEAK = 312e12
 """Dense peak of an A100 at 16 bit [FLOP/s]; NVIDIA A100 data sheet, 2020."""
 
@@ -343,10 +340,10 @@ def test_a_true_utilization_in_the_interval_of_the_prior_stays_in_that_of_the_po
 
 def test_the_command_line_says_that_it_is_calibrated_and_can_be_told_not_to():
     store(run(1))
-    base = [sys.executable, "-m", "estimator", "estimate", "--json"]
-    words = [*base, "--params", "7e9", "--tokens", "1e12", "--hardware", "a100-sxm-80"]
+    words = ["estimate", "--json"]
+    words += ["--params", "7e9", "--tokens", "1e12", "--hardware", "a100-sxm-80"]
     for extra, basis in (((), "calibrated"), (("--calibration", "ignore"), "prior")):
-        done = subprocess.run([*words, *extra], capture_output=True, text=True, cwd=ROOT)
+        done = command(*words, *extra)
         assert json.loads(done.stdout)["results"]["utilization"]["basis"] == basis
 
 
@@ -383,10 +380,10 @@ def test_batch_says_that_it_is_calibrated_and_can_be_told_not_to(tmp_path):
         "params_total,tokens_processed,accelerator\n7e9,1e12,a100-sxm-80\n7e9,1e12,v100\n",
         encoding="utf-8",
     )
-    words = [sys.executable, "-m", "estimator", "batch", str(source), "-o", str(target)]
+    words = ["batch", source, "-o", target]
     middles = []
     for extra in ((), ("--calibration", "ignore")):
-        done = subprocess.run([*words, *extra], capture_output=True, text=True, cwd=ROOT)
+        done = command(*words, *extra)
         assert ("measured runs of a100-sxm-80 are used" in done.stderr) is (not extra)
         rows = list(csv.DictReader(io.StringIO(target.read_text(encoding="utf-8"))))
         middles.append([float(row["utilization_mid"]) for row in rows])
@@ -394,7 +391,7 @@ def test_batch_says_that_it_is_calibrated_and_can_be_told_not_to(tmp_path):
     assert calibrated != plain
     assert same == also
     (tmp_path / "data" / "runs.sqlite").write_bytes(b"rubbish" * 1000)
-    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    done = command(*words)
     assert "measured runs are left out" in done.stderr
 
 

@@ -33,6 +33,7 @@ from estimator.catalog.shared_runs import (
 )
 from estimator.runs import open_store, read_runs
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
+from tests.in_process import run
 
 HOST = Host(id="h1", cpu="Some CPU", cores=8, system="Linux", software={"python": "3.11"})
 H100 = MeasuredDevice(key="gpu:0", kind="gpu", name="NVIDIA H100 80GB HBM3", hardware="h100-sxm")
@@ -47,14 +48,7 @@ def data(tmp_path, monkeypatch):
 
 
 def calibrate(*arguments, text_in=None):
-    return subprocess.run(
-        [sys.executable, "-m", "estimator", "calibrate", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        input=text_in,
-        timeout=120,
-        check=False,
-    )
+    return run("calibrate", *arguments, text_in=text_in)
 
 
 def refusal(*arguments):
@@ -184,9 +178,8 @@ def test_show_says_what_estimate_answers(data):
 
 
 def run_command(*words):
-    done = subprocess.run(
-        [sys.executable, "-m", "estimator", *words], capture_output=True, text=True, check=True
-    )
+    done = run(*words)
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
@@ -491,8 +484,7 @@ def test_a_measured_profile_lies_over_ours_and_under_the_users(data, tmp_path, m
 def test_a_number_that_names_a_measured_run_is_shown_with_it(data):
     idle = {**PROFILE["idle_w"], "source": "run:20261101T100000Z-00c0ffee"}
     keep_profile("some-cpu", {**PROFILE, "idle_w": idle}, SOURCES)
-    command = [sys.executable, "-m", "estimator", "profiles", "show", "some-cpu", "--csv"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    shown = run("profiles", "show", "some-cpu", "--csv")
     rows = {row["number"]: row for row in csv.DictReader(io.StringIO(shown.stdout))}
     assert rows["idle_w"]["source"] == "measured run 20261101T100000Z-00c0ffee"
     assert rows["idle_w"]["date"] == "2026-11-01"

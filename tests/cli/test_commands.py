@@ -1,29 +1,17 @@
-"""The command line as a stranger uses it: in a process of its own, by its output and exit code."""
+"""The command line as a stranger uses it: by its output and exit code."""
 
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
 
 import pytest
 
 from estimator.cli import main
+from tests.in_process import run
 
 COMMANDS = ("estimate", "compare", "batch", "model", "calibrate", "profiles", "validate", "app")
-
-
-def run(*arguments, text_in=None, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "estimator", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        input=text_in,
-        env={**os.environ, **environment},
-        timeout=120,
-        check=False,
-    )
 
 
 def refusal(*arguments, **environment):
@@ -35,6 +23,24 @@ def refusal(*arguments, **environment):
     assert len(lines) == 1, found.stderr
     assert lines[0].startswith("error: ")
     return lines[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("estimate", "--flop", "1e20", "--hardware", "v100", "--json"),
+        ("estimate", "--flop", "1e20", "--hardware", "h10"),
+        ("estimate", "--hardwear", "h100"),
+        ("compare", "--help"),
+    ],
+)
+def test_a_process_of_its_own_answers_as_the_function_does(words):
+    command = [sys.executable, "-m", "estimator", *words]
+    alone = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    found = run(*words)
+    assert (alone.returncode, alone.stdout, alone.stderr) == (
+        *(found.returncode, found.stdout, found.stderr),
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,9 +1,6 @@
 """Runs by the logs of other programs: shapes of real files, names and numbers changed by hand."""
 
 import json
-import os
-import subprocess
-import sys
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,6 +14,7 @@ from estimator.measure.logs.log_file import LogFile, read_log
 from estimator.measure.logs.logged_run import Unlogged, measured_run
 from estimator.runs import open_store
 from estimator.runs.meter import MeterError
+from tests.in_process import run as command
 
 TRAINED = {
     "epoch": 1.0,
@@ -383,14 +381,7 @@ def test_what_is_no_text_or_too_large_is_refused(tmp_path, monkeypatch):
 
 
 def calibrate(data, *words):
-    return subprocess.run(
-        [sys.executable, "-m", "estimator", "calibrate", "import", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "TWENTY_WATTS_DATA": str(data)},
-        check=False,
-    )
+    return command("calibrate", "import", *words, TWENTY_WATTS_DATA=str(data))
 
 
 def test_an_imported_log_teaches_and_does_not_double(tmp_path, monkeypatch, catalog):
@@ -426,7 +417,6 @@ def test_an_imported_log_teaches_and_does_not_double(tmp_path, monkeypatch, cata
 )
 def test_a_slip_is_one_line_and_stores_nothing(tmp_path, monkeypatch, words, says):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
     (tmp_path / "log.csv").write_text("a,b\n1,2\n")
     done = calibrate(tmp_path / "data", *words)
     assert (done.returncode, done.stdout) == (1, "")

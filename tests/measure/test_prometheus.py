@@ -2,10 +2,7 @@
 
 import json
 import math
-import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -39,6 +36,7 @@ from estimator.runs import open_store
 from estimator.runs.meter import MeterError
 from estimator.runs.record import as_plain
 from tests import prometheus_server
+from tests.in_process import run as command
 
 START_S, LENGTH_S, EVERY_S = 1_761_991_200, 3600, 15
 """2025-11-01T10:00:00Z, an hour, a usual scrape interval."""
@@ -389,14 +387,7 @@ def test_the_command_stores_a_run_once(address, tmp_path, monkeypatch):
 
 
 def calibrate(*words):
-    return subprocess.run(
-        [sys.executable, "-m", "estimator", "calibrate", *words],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=dict(os.environ),
-        check=False,
-    )
+    return command("calibrate", *words)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -16,6 +14,7 @@ from estimator.measure.cluster.slurm_import import Asked, job_run
 from estimator.runs import open_store
 from estimator.runs.meter import MeterError
 from estimator.runs.record import as_plain
+from tests.in_process import run as command
 
 HEADER = "|".join(FIELDS)
 TRES = "billing=224,cpu=224,energy={energy},gres/gpu:h100=16,gres/gpu=16,mem=4T,node=2"
@@ -339,14 +338,7 @@ def sacct(tmp_path, monkeypatch):
 
 
 def calibrate(*words, text_in=None):
-    return subprocess.run(
-        [sys.executable, "-m", "estimator", "calibrate", *words],
-        capture_output=True,
-        text=True,
-        input=text_in,
-        timeout=120,
-        check=False,
-    )
+    return command("calibrate", *words, text_in=text_in)
 
 
 def test_sacct_is_asked_in_utc_for_one_job(sacct):

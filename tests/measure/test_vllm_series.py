@@ -1,9 +1,6 @@
 """The load of a vLLM server and the power of its boards, read from a real Prometheus server."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -15,6 +12,7 @@ from estimator.measure.cluster.vllm_series import import_server, median_of
 from estimator.runs import open_store
 from estimator.runs.meter import MeterError
 from tests import prometheus_server
+from tests.in_process import run as command
 from tests.measure.test_prometheus import LENGTH_S, START_S, board_lines, energy_j, line, scrapes
 
 MODEL = "Qwen/Qwen3-14B"
@@ -128,14 +126,7 @@ def test_the_median_of_a_histogram_needs_a_narrow_bucket():
 
 
 def calibrate(data, *words):
-    return subprocess.run(
-        [sys.executable, "-m", "estimator", "calibrate", "import", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "TWENTY_WATTS_DATA": str(data)},
-        check=False,
-    )
+    return command("calibrate", "import", *words, TWENTY_WATTS_DATA=str(data))
 
 
 def test_the_command_stores_a_server_once(address, tmp_path):
