@@ -46,6 +46,9 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(numpy_engine, "MATRIX_SIZES", (256, 512))
     monkeypatch.setattr(numpy_engine, "VECTOR_SIZES", (100_000, 200_000))
     monkeypatch.setattr(numpy_engine, "PERCEPTRONS", ((512, 256), (768, 384)))
+    monkeypatch.setattr(numpy_engine, "CONVOLUTIONS", ())
+    monkeypatch.setattr(numpy_engine, "RECURRENT", ())
+    monkeypatch.setattr(bench_run, "SHORT", BRIEF)
 
 
 def test_a_benchmark_is_stored_and_makes_a_profile_that_estimates_use():

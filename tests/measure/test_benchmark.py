@@ -3,6 +3,8 @@
 import dataclasses
 import random
 import time
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from estimator.catalog import Catalog
 from estimator.catalog.checks import sound
 from estimator.catalog.measured_profiles import keep_profile
-from estimator.measure.bench import numpy_engine
+from estimator.measure.bench import numpy_engine, numpy_networks
 from estimator.measure.bench import timing as protocol
 from estimator.measure.bench.benchmark import Bench, Effort, for_part_load
 from estimator.measure.bench.cpu_profile import processor_id, profile_of, source_id, source_of
@@ -111,27 +113,6 @@ def test_perceptron_flops_are_those_of_its_products(width, depth, batch):
     assert perceptron_flop(width, depth, batch) == products * 2 * batch * width * width
 
 
-def test_the_perceptron_does_the_products_that_its_flops_count(monkeypatch):
-    done = []
-
-    class Counted(np.ndarray):
-        def __array_ufunc__(self, function, method, *inputs, **options):
-            plain = [np.asarray(one) for one in inputs]
-            if function is np.matmul:
-                rows, inner = plain[0].shape
-                done.append(2 * rows * inner * plain[1].shape[1])
-            if "out" in options:
-                options["out"] = tuple(np.asarray(one) for one in options["out"])
-            return getattr(function, method)(*plain, **options).view(Counted)
-
-    class Dice:
-        def standard_normal(self, shape, dtype):
-            return np.random.default_rng(1).standard_normal(shape, dtype=dtype).view(Counted)
-
-    perceptron(width=8, depth=3, batch=5, random=Dice())()
-    assert sum(done) == perceptron_flop(8, 3, 5)
-
-
 def test_the_perceptron_learns():
     step = perceptron(width=16, depth=3, batch=8, random=np.random.default_rng(0))
     losses = [step() for _ in range(200)]
@@ -144,6 +125,85 @@ def test_the_first_step_follows_the_slope_of_the_loss(monkeypatch):
     step = perceptron(width=6, depth=2, batch=64, random=np.random.default_rng(3))
     first, second = step(), step()
     assert second < first
+
+
+NETWORKS = {
+    "perceptron": (partial(perceptron, width=8, depth=3, batch=5), perceptron_flop(8, 3, 5)),
+    "convolutions": (
+        partial(numpy_networks.convolutions, channels=4, edge=8, batch=3),
+        numpy_networks.convolution_flop(channels=4, edge=8, batch=3),
+    ),
+    "LSTM": (
+        partial(numpy_networks.lstm, width=5, length=4, batch=3),
+        numpy_networks.lstm_flop(width=5, length=4, batch=3),
+    ),
+}
+
+
+class Products(np.ndarray):
+    """Arrays that count the FLOPs of their products."""
+
+    done: ClassVar[list[int]] = []
+
+    def __array_ufunc__(self, function, method, *inputs, **options):
+        plain = [np.asarray(one) for one in inputs]
+        if function is np.matmul:
+            self.done.append(2 * plain[0].shape[0] * plain[0].shape[1] * plain[1].shape[1])
+        if "out" in options:
+            options["out"] = tuple(np.asarray(one) for one in options["out"])
+        return getattr(function, method)(*plain, **options).view(Products)
+
+    def __array_function__(self, function, types, inputs, options):
+        found = super().__array_function__(function, types, inputs, options)
+        return found.view(Products) if isinstance(found, np.ndarray) else found
+
+
+class Counting:
+    def standard_normal(self, shape, dtype):
+        return np.random.default_rng(1).standard_normal(shape, dtype=dtype).view(Products)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_in_numpy_do_the_products_that_their_flops_count(name, monkeypatch):
+    monkeypatch.setattr(Products, "done", [])
+    build, flop = NETWORKS[name]
+    build(random=Counting())()
+    assert sum(Products.done) == flop
+
+
+class Recorded:
+    """Random numbers, in double precision so that slopes can be told from differences."""
+
+    def __init__(self):
+        self.dice, self.drawn = np.random.default_rng(5), []
+
+    def standard_normal(self, shape, dtype):
+        self.drawn.append(self.dice.standard_normal(shape))
+        return self.drawn[-1]
+
+
+@pytest.mark.parametrize("name", ["convolutions", "LSTM"])
+@pytest.mark.parametrize("entry", [(0, 0), (3, 2), (-1, -1)])
+def test_networks_in_numpy_follow_the_slope_of_their_loss(name, entry, monkeypatch):
+    """What a step takes from a weight is the rate times the difference quotient of the loss."""
+    build, _ = NETWORKS[name]
+    weights = {"convolutions": (2, 3), "LSTM": (0,)}[name]
+    for which in weights:
+
+        def loss(shift, which=which):
+            monkeypatch.setattr(numpy_networks, "RATE", 0.0)
+            random = Recorded()
+            step = build(random=random)
+            random.drawn[which][entry] += shift
+            return step()
+
+        slope = (loss(1e-5) - loss(-1e-5)) / 2e-5
+        monkeypatch.setattr(numpy_networks, "RATE", 1.0)
+        random = Recorded()
+        step = build(random=random)
+        before = random.drawn[which][entry]
+        step()
+        assert before - random.drawn[which][entry] == pytest.approx(slope, rel=1e-4, abs=1e-9)
 
 
 def test_every_job_of_numpy_can_be_done():

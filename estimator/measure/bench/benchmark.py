@@ -26,16 +26,17 @@ from estimator.runs.observations import SMALLEST_STEP_FLOP
 from estimator.runs.record import Timing, Trust
 
 SHARE_OF_PRODUCT = 0.3
-"""Usual throughput of training over that of a product, to foresee how long a step takes [1]."""
+"""Usual throughput of training over that of a product, to foresee how long a step takes before
+one of its style was timed [1]."""
 
-SHORTEST_STEP_S, LONGEST_STEP_S = 0.003, 1.0
+SHORTEST_STEP_S, LONGEST_STEP_S = 0.001, 1.0
 """Steps foreseen to take less or more are left out [s]."""
 
 LONGEST_PRODUCT_S = 0.3
 """Products foreseen to take longer are left out: smaller ones have shown the peak [s]."""
 
 SIZES = 4
-"""Sizes of a style in one number format; the first ones measured are the middle and the ends."""
+"""Sizes of a style in one number format; the first ones measured are the middle and an end."""
 
 MINUTES, QUICK_MINUTES = 8.0, 2.0
 """Time of a benchmark, unless another is given [min]."""
@@ -51,6 +52,9 @@ DUTY_PERIOD_S = 0.23
 
 WHOLE_PRODUCTS = 5
 """So many products at least fit into the work of a turn: one that is begun is ended [1]."""
+
+StyleKey = tuple[str, str | None]
+"""Number format and style of a step of training."""
 
 
 class PowerMeter(Protocol):
@@ -152,6 +156,7 @@ class Bench:
     dice: random.Random = field(default_factory=random.Random)
     notes: list[str] = field(default_factory=list, init=False)
     _best: dict[str, float] = field(default_factory=dict, init=False)
+    _reached: dict[StyleKey, float] = field(default_factory=dict, init=False)
     _until_s: float = field(default=0.0, init=False)
     _skipped: int = field(default=0, init=False)
     _left: list[float] | None = field(default=None, init=False)
@@ -192,11 +197,14 @@ class Bench:
         jobs = self._trainings()
         for at, job in enumerate(jobs):
             self._left = [self._step_s(later) for later in jobs[at + 1 :]]
+            if self._step_s(job) > LONGEST_STEP_S:
+                continue
             if self.effort.job.expected_s(self._step_s(job)) > self._until_s - time.monotonic():
                 self._skipped += 1
                 continue
             measured = self._measured(job, self.effort.job)
             if measured is not None:
+                self._reached[_style(job)] = (job.flop or 0.0) / measured[0].time_s
                 yield self._so_far(*measured)
         if self._skipped:
             self.notes.append(
@@ -238,23 +246,28 @@ class Bench:
     def _trainings(self) -> list[Job]:
         """Some sizes of each style and number format that take neither too short nor too long.
 
-        In the order of what they tell: the middle size of every style, then the ends, then the
-        rest; of each the first number format first.
+        In the order of what they tell: the middle size of every style, then of every other style
+        its smallest and of those between their largest, then the ends left, then the rest; of each
+        the first number format first.
         """
-        styles: dict[tuple[str, str | None], list[Job]] = {}
+        styles: dict[StyleKey, list[Job]] = {}
         for job in self._chosen(self.engine.training()):
             step_s = self._step_s(job)
             large_enough = job.flop is not None and job.flop >= SMALLEST_STEP_FLOP
             if large_enough and SHORTEST_STEP_S <= step_s <= LONGEST_STEP_S:
-                styles.setdefault((job.precision, job.style or job.kind), []).append(job)
-        ordered = [reported_first(spread_out(some, self.effort.sizes)) for some in styles.values()]
+                styles.setdefault(_style(job), []).append(job)
+        ordered = [
+            reported_first(spread_out(some, self.effort.sizes), small_first=at % 2 == 0)
+            for at, some in enumerate(styles.values())
+        ]
         rounds = max(map(len, ordered), default=0)
         return [some[at] for at in range(rounds) for some in ordered if at < len(some)]
 
     def _step_s(self, job: Job) -> float:
         """Time that a step is foreseen to take [s]."""
         fastest = self._best.get(job.precision) or max(self._best.values(), default=1e9)
-        return (job.flop or 0.0) / (SHARE_OF_PRODUCT * fastest)
+        reached = self._reached.get(_style(job)) if job.what == "training" else None
+        return (job.flop or 0.0) / (reached or SHARE_OF_PRODUCT * fastest)
 
     def _measured(self, job: Job, effort: Thoroughness) -> tuple[Timing, tuple[str, ...]] | None:
         """Prepare, time and let go of one job; None of one that the library cannot run here."""
@@ -329,10 +342,16 @@ class Bench:
         )
 
 
-def reported_first(jobs: Sequence[Job]) -> list[Job]:
+def _style(job: Job) -> StyleKey:
+    """What sizes of one network have in common."""
+    return job.precision, job.style or job.kind
+
+
+def reported_first(jobs: Sequence[Job], *, small_first: bool = True) -> list[Job]:
     """Jobs from small to large in the order of what they tell: the middle, the ends, the rest."""
     middle = (len(jobs) - 1) // 2
-    first = list(dict.fromkeys([middle, 0, len(jobs) - 1]))[: len(jobs)]
+    ends = [0, len(jobs) - 1] if small_first else [len(jobs) - 1, 0]
+    first = list(dict.fromkeys([middle, *ends]))[: len(jobs)]
     return [jobs[at] for at in (*first, *(at for at in range(len(jobs)) if at not in first))]
 
 

@@ -16,6 +16,7 @@ from estimator.measure.bench.cpu_profile import (
     source_of,
 )
 from estimator.measure.bench.numpy_engine import NumpyEngine
+from estimator.measure.bench.timing import SHORT
 from estimator.measure.bench.torch_engine import TorchEngine
 from estimator.measure.bench.workloads import Engine, Job
 from estimator.measure.host import Contention
@@ -286,6 +287,9 @@ def _bench(question: BenchQuestion, engine: Engine, recording: Recording) -> Ben
     """The benchmark of a device with the meters of a recording."""
     device = recording.device(engine.component)
     meter = SampledPower(recording=recording, component=engine.component)
+    effort = effort_of(question)
+    if not meter.measures():
+        effort = replace(effort, job=SHORT)
     return Bench(
         engine=engine,
         contention=OthersOnDevice(
@@ -293,7 +297,7 @@ def _bench(question: BenchQuestion, engine: Engine, recording: Recording) -> Ben
         ),
         memory_bytes=device.memory_bytes or MEMORY_IF_UNKNOWN,
         meter=meter if meter.measures() else None,
-        effort=effort_of(question),
+        effort=effort,
         precisions=question.precisions,
     )
 

@@ -64,12 +64,14 @@ class Thoroughness:
     def expected_s(self, repetition_s: float) -> float:
         """Usual time that a piece of work takes, whose repetition takes so long [s].
 
-        A trial lasts four slices at least, and waits one for others to be calm.
+        A trial ends with the slice in which its window does, or its repetitions but not before
+        four slices; and it waits one for others to be calm. Most spread, and take all trials.
         """
-        slice_s = SLICE_S + repetition_s
-        trial_s = max(min(self.window_s, self.repetitions * repetition_s), 4 * slice_s)
+        slice_s = max(SLICE_S, repetition_s)
+        full_s = min(self.window_s, max(self.repetitions * repetition_s, 4 * SLICE_S))
+        trial_s = full_s + slice_s / 2
         calm_s = min(SLICE_S, self.patience_s)
-        return max(self.warm_up_s, 2 * repetition_s) + self.trials * (
+        return max(self.warm_up_s, 2 * repetition_s) + self.most_trials * (
             trial_s + self.pause_s + calm_s
         )
 
@@ -83,7 +85,18 @@ THOROUGH = Thoroughness(
     pause_s=0.2,
     patience_s=1.0,
 )
-"""For a step of training: some six seconds."""
+"""For a step of training whose power is measured: some eight seconds."""
+
+SHORT = Thoroughness(
+    warm_up_s=0.3,
+    window_s=0.4,
+    repetitions=8,
+    trials=2,
+    most_trials=3,
+    pause_s=0.05,
+    patience_s=0.5,
+)
+"""For one whose time alone is: two seconds. What programs differ by is far more than its spread."""
 
 QUICK = Thoroughness(
     warm_up_s=0.4,

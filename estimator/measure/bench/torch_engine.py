@@ -263,7 +263,10 @@ class TorchEngine:
             label=f"{style.name}, {' x '.join(map(str, size))}, batch {batch}, PyTorch",
             precision=precision,
             prepare=self._step(
-                partial(style.build, self._torch, *size), data[style.data], precision
+                partial(style.build, self._torch, *size),
+                data[style.data],
+                precision,
+                style.optimizer,
             ),
             flop=style.flop(shape),
             held_bytes=style.held_bytes(shape),
@@ -277,9 +280,13 @@ class TorchEngine:
         )
 
     def _step(
-        self, network: Callable[[], Any], data: Callable[[], tuple[Any, Any]], precision: str
+        self,
+        network: Callable[[], Any],
+        data: Callable[[], tuple[Any, Any]],
+        precision: str,
+        optimizer_name: str = "AdamW",
     ) -> Factory:
-        """Prepare a step of training: forward, loss, backward, AdamW."""
+        """Prepare a step of training: forward, loss, backward, optimizer."""
         torch = self._torch
         cast = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
         device = self.place.partition(":")[0]
@@ -287,7 +294,9 @@ class TorchEngine:
         def prepare() -> Callable[[], object]:
             model = network().to(self.place)
             fused = device == "cuda"
-            optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=fused)
+            optimizer = getattr(torch.optim, optimizer_name)(
+                model.parameters(), lr=1e-4, fused=fused
+            )
             given, wanted = data()
 
             def step() -> object:

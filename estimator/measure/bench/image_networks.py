@@ -1,0 +1,145 @@
+"""How do people write networks of pictures, and perceptrons: several styles of each.
+
+PyTorch is handed in: it is not a dependency.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from estimator.measure.bench.sequence_networks import DROPOUT
+from estimator.measure.bench.small_networks import CLASSES
+
+PERCEPTRON_LAYERS = 4
+"""Linear layers of the perceptron [1]."""
+
+
+def bottleneck_network(torch: Any, channels: int, edge: int) -> Any:
+    """Build residual blocks of one, three and one pixels, with group norms and SiLU."""
+    nn = torch.nn
+
+    def normed(before: int, after: int, size: int, stride: int = 1) -> list[Any]:
+        layer = nn.Conv2d(before, after, size, stride, padding=size // 2)
+        return [layer, nn.GroupNorm(4, after), nn.SiLU()]
+
+    layers, before = normed(3, channels, 3), channels
+    for stage in range(3):
+        inner = channels * 2**stage
+        for block in range(2):
+            stride = 2 if stage and not block else 1
+            body = [*normed(before, inner, 1), *normed(inner, inner, 3, stride)]
+            layers.append(_added(torch, [*body, *normed(inner, 3 * inner, 1)], before, 3 * inner))
+            before = 3 * inner
+    return nn.Sequential(*layers, *_classes(nn, before))
+
+
+def plain_network(torch: Any, channels: int, edge: int) -> Any:
+    """Build pairs of convolutions with biases and rectifiers, halved by maxima; no norms."""
+    nn = torch.nn
+    layers, before = [], 3
+    for stage in range(3):
+        after = channels * 2**stage
+        for entering in (before, after):
+            layers += [nn.Conv2d(entering, after, 3, padding=1), nn.ReLU()]
+        layers.append(nn.MaxPool2d(2))
+        before = after
+    return nn.Sequential(*layers, *_classes(nn, before))
+
+
+def inverted_network(torch: Any, channels: int, edge: int) -> Any:
+    """Build blocks that widen, convolve channel by channel, and narrow; batch norms."""
+    nn = torch.nn
+
+    def normed(before: int, after: int, size: int, stride: int = 1, groups: int = 1) -> list[Any]:
+        layer = nn.Conv2d(before, after, size, stride, padding=size // 2, groups=groups, bias=False)
+        return [layer, nn.BatchNorm2d(after)]
+
+    layers, before = [*normed(3, channels, 3, 2), nn.ReLU6()], channels
+    for stage in range(3):
+        after = channels * 2**stage
+        for block in range(2):
+            wide, stride = 6 * before, 2 if stage and not block else 1
+            body = [*normed(before, wide, 1), nn.ReLU6(), *normed(wide, wide, 3, stride, wide)]
+            body += [nn.ReLU6(), *normed(wide, after, 1)]
+            layers.append(_added(torch, body, before, after, same=stride == 1 and before == after))
+            before = after
+    return nn.Sequential(*layers, *_classes(nn, before))
+
+
+def wide_kernel_network(torch: Any, channels: int, edge: int) -> Any:
+    """Build blocks of a depthwise convolution of five pixels and two of one; group norms."""
+    nn = torch.nn
+    layers: list[Any] = [nn.Conv2d(3, channels, 2, 2)]
+    for stage in range(2):
+        at = channels * 2**stage
+        for _ in range(2):
+            body = [nn.Conv2d(at, at, 5, padding=2, groups=at), nn.GroupNorm(1, at)]
+            body += [nn.Conv2d(at, 3 * at, 1), nn.GELU(), nn.Conv2d(3 * at, at, 1)]
+            layers.append(_added(torch, body, at, at))
+        layers.append(nn.Conv2d(at, 2 * at, 2, 2))
+    return nn.Sequential(*layers, *_classes(nn, 4 * channels))
+
+
+def grouped_unet(torch: Any, channels: int, edge: int) -> Any:
+    """Build a U-Net of group norms and SiLU, two convolutions a level, nearest upsampling."""
+    nn = torch.nn
+    return _unet(torch, channels, lambda width: [nn.GroupNorm(4, width), nn.SiLU()])
+
+
+def plain_unet(torch: Any, channels: int, edge: int) -> Any:
+    """Build a U-Net of batch norms and rectifiers."""
+    nn = torch.nn
+    return _unet(torch, channels, lambda width: [nn.BatchNorm2d(width), nn.ReLU()])
+
+
+def _unet(torch: Any, channels: int, normed: Callable[[int], list[Any]]) -> Any:
+    nn = torch.nn
+
+    def block(before: int, after: int) -> Any:
+        layers = [nn.Conv2d(before, after, 3, padding=1), *normed(after)]
+        return nn.Sequential(*layers, nn.Conv2d(after, after, 3, padding=1), *normed(after))
+
+    class Level(nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self, width: int, depth: int) -> None:
+            super().__init__()
+            self.down, self.halve = block(width, width), nn.AvgPool2d(2)
+            inner = [Level(2 * width, depth - 1)] if depth > 1 else [block(2 * width, 2 * width)]
+            self.inner = nn.Sequential(nn.Conv2d(width, 2 * width, 1), *inner)
+            self.grow = nn.Upsample(scale_factor=2)
+            self.up = block(3 * width, width)
+
+        def forward(self, values: Any) -> Any:
+            kept = self.down(values)
+            grown = self.grow(self.inner(self.halve(kept)))
+            return self.up(torch.cat((kept, grown), dim=1))
+
+    return nn.Sequential(
+        nn.Conv2d(3, channels, 3, padding=1), Level(channels, 2), nn.Conv2d(channels, 3, 1)
+    )
+
+
+def dropped_perceptron(torch: Any, width: int) -> Any:
+    """Build three layers with biases, batch norms and dropout, and a head of classes."""
+    nn = torch.nn
+    layers: list[Any] = []
+    for _ in range(PERCEPTRON_LAYERS - 1):
+        layers += [nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(DROPOUT)]
+    return nn.Sequential(*layers, nn.Linear(width, width))
+
+
+def _added(torch: Any, body: list[Any], before: int, after: int, *, same: bool = False) -> Any:
+    """A body, added to its input where their shapes are the same."""
+    adds = same or (before == after and not any(getattr(one, "stride", 1) == 2 for one in body))
+
+    class Added(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = torch.nn.Sequential(*body)
+
+        def forward(self, values: Any) -> Any:
+            return self.body(values) + values if adds else self.body(values)
+
+    return Added()
+
+
+def _classes(nn: Any, width: int) -> list[Any]:
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, CLASSES)]

@@ -1,0 +1,199 @@
+"""How do people write networks of sequences: transformers and recurrent layers in several styles.
+
+PyTorch is handed in: it is not a dependency.
+"""
+
+from typing import Any
+
+from estimator.measure.bench.small_networks import CLASSES, VOCABULARY
+
+DROPOUT = 0.1
+
+PATCH = 4
+"""Edge of a patch of a picture that is one token [pixel]."""
+
+
+def written_out_decoder(torch: Any, layers: int, width: int, length: int) -> Any:
+    """Build a decoder whose attention is written out, with biases and dropout."""
+    nn = torch.nn
+
+    class Block(nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.heads = max(1, width // 32)
+            self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+            self.out, self.dropout = nn.Linear(width, width), nn.Dropout(DROPOUT)
+            self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+        def forward(self, stream: Any) -> Any:
+            at = self.before(stream)
+            query, key, value = (
+                layer(at).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+                for layer in (self.query, self.key, self.value)
+            )
+            scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5)
+            later = torch.ones(length, length, dtype=torch.bool, device=stream.device).triu(1)
+            shares = self.dropout(scores.masked_fill(later, float("-inf")).softmax(-1))
+            stream = stream + self.dropout(self.out((shares @ value).transpose(1, 2).flatten(2)))
+            inner = nn.functional.relu(self.up(self.between(stream)))
+            return stream + self.dropout(self.down(inner))
+
+    return _of_words(torch, nn.Sequential(*(Block() for _ in range(layers))), width)
+
+
+def gated_decoder(torch: Any, layers: int, width: int, length: int) -> Any:
+    """Build a decoder of root-mean-square norms, rotary places and gated perceptrons, no biases."""
+    nn = torch.nn
+
+    class RootNorm(nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(width))
+
+        def forward(self, stream: Any) -> Any:
+            square = stream.float().square().mean(-1, keepdim=True)
+            return self.scale * (stream.float() * (square + 1e-5).rsqrt()).to(stream.dtype)
+
+    class Block(nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.heads, inner = max(1, width // 48), 8 * width // 3
+            self.before, self.between = RootNorm(), RootNorm()
+            self.query, self.key, self.value, self.out = (
+                nn.Linear(width, width, bias=False) for _ in range(4)
+            )
+            self.gate, self.up = (nn.Linear(width, inner, bias=False) for _ in range(2))
+            self.down = nn.Linear(inner, width, bias=False)
+
+        def forward(self, stream: Any) -> Any:
+            at = self.before(stream)
+            query, key, value = (
+                layer(at).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+                for layer in (self.query, self.key, self.value)
+            )
+            query, key = (_rotated(torch, one).to(value.dtype) for one in (query, key))
+            seen = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+            stream = stream + self.out(seen.transpose(1, 2).flatten(2))
+            at = self.between(stream)
+            return stream + self.down(nn.functional.silu(self.gate(at)) * self.up(at))
+
+    return _of_words(torch, nn.Sequential(*(Block() for _ in range(layers))), width)
+
+
+def _rotated(torch: Any, values: Any) -> Any:
+    """Rotary places; Su et al. 2021, arXiv:2104.09864."""
+    length, width = values.shape[-2:]
+    half = width // 2
+    rates = 1e4 ** (-torch.arange(half, device=values.device) / half)
+    angles = torch.arange(length, device=values.device)[:, None] * rates
+    one, other = values[..., :half], values[..., half:]
+    return torch.cat(
+        (
+            one * angles.cos() - other * angles.sin(),
+            other * angles.cos() + one * angles.sin(),
+        ),
+        dim=-1,
+    )
+
+
+def patch_transformer(torch: Any, layers: int, width: int, edge: int) -> Any:
+    """Build a vision transformer: patches as tokens, norms before each part, mean of the tokens."""
+    nn = torch.nn
+    tokens = (edge // PATCH) ** 2
+    layer = nn.TransformerEncoderLayer(
+        width, max(1, width // 32), 4 * width, DROPOUT, "gelu", batch_first=True, norm_first=True
+    )
+
+    class PatchTransformer(nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.patches = nn.Conv2d(3, width, PATCH, PATCH)
+            self.places = nn.Parameter(torch.zeros(1, tokens, width))
+            self.body = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+            self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, CLASSES))
+
+        def forward(self, pictures: Any) -> Any:
+            stream = self.patches(pictures).flatten(2).transpose(1, 2) + self.places
+            return self.head(self.body(stream).mean(1))
+
+    return PatchTransformer()
+
+
+def library_encoder(torch: Any, layers: int, width: int, length: int) -> Any:
+    """Build an encoder of PyTorch's own layers, norms after each part, with dropout."""
+    nn = torch.nn
+    heads = max(1, width // 48)
+    layer = nn.TransformerEncoderLayer(width, heads, 4 * width, DROPOUT, batch_first=True)
+    return _of_words(torch, nn.TransformerEncoder(layer, layers, enable_nested_tensor=False), width)
+
+
+def fused_encoder(torch: Any, layers: int, width: int, length: int) -> Any:
+    """Build an encoder with fused attention, norms before each part, no dropout."""
+    nn = torch.nn
+    heads = max(1, width // 48)
+    layer = nn.TransformerEncoderLayer(
+        width, heads, 4 * width, 0.0, nn.functional.gelu, batch_first=True, norm_first=True
+    )
+    return _of_words(torch, nn.TransformerEncoder(layer, layers, enable_nested_tensor=False), width)
+
+
+def lstm(torch: Any, layers: int, width: int, length: int) -> Any:
+    """Build layers of LSTM."""
+    return _of_words(torch, _first_of(torch, torch.nn.LSTM, layers, width), width)
+
+
+def gru(torch: Any, layers: int, width: int, length: int) -> Any:
+    """Build layers of GRU."""
+    return _of_words(torch, _first_of(torch, torch.nn.GRU, layers, width), width)
+
+
+def two_way_gru(torch: Any, layers: int, width: int, length: int) -> Any:
+    """Build layers of GRU that read in both directions, each of half the width."""
+    nn = torch.nn
+
+    def cell(given: int, wide: int, deep: int, *, batch_first: bool) -> Any:
+        return nn.GRU(given, wide // 2, deep, batch_first=batch_first, bidirectional=True)
+
+    return _of_words(torch, _first_of(torch, cell, layers, width), width)
+
+
+def stepwise_lstm(torch: Any, layers: int, width: int, length: int) -> Any:
+    """Build layers of LSTM whose steps are a loop of cells."""
+    nn = torch.nn
+
+    class Stepwise(nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.cells = nn.ModuleList(nn.LSTMCell(width, width) for _ in range(layers))
+
+        def forward(self, values: Any) -> Any:
+            for cell in self.cells:
+                state, kept = None, []
+                for given in values.unbind(1):
+                    state = cell(given, state)
+                    kept.append(state[0])
+                values = torch.stack(kept, dim=1)
+            return values
+
+    return _of_words(torch, Stepwise(), width)
+
+
+def _first_of(torch: Any, cell: Any, layers: int, width: int) -> Any:
+    """A recurrent layer that returns its outputs alone."""
+
+    class Outputs(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = cell(width, width, layers, batch_first=True)
+
+        def forward(self, values: Any) -> Any:
+            return self.body(values)[0]
+
+    return Outputs()
+
+
+def _of_words(torch: Any, body: Any, width: int) -> Any:
+    """Embedding, body, head."""
+    nn = torch.nn
+    return nn.Sequential(nn.Embedding(VOCABULARY, width), body, nn.Linear(width, VOCABULARY))
