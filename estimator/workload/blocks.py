@@ -157,10 +157,12 @@ def equal_heads(
     heads: int,
     keys: tuple[str, str] = ("hidden_size", "num_attention_heads"),
     bias: bool = True,
+    output_bias: bool | None = None,
 ) -> Attention:
     """Attention with as many key-value heads as heads, which share the width; refused with a rest.
 
-    `keys` name the width and the heads in the config, for the message.
+    `keys` name the width and the heads in the config, for the message. The output has a bias where
+    the projections have one, unless `output_bias` says otherwise.
     """
     return Attention(
         hidden=hidden,
@@ -168,7 +170,7 @@ def equal_heads(
         kv_heads=heads,
         head_dim=fields.share(keys[0], hidden, keys[1], heads),
         qkv_bias=bias,
-        output_bias=bias,
+        output_bias=bias if output_bias is None else output_bias,
     )
 
 
@@ -265,6 +267,11 @@ class Mlp:
         up = linear(self.hidden, self.width, self.bias)
         gate = {"mlp/gate": up} if self.gated else {}
         return {**gate, "mlp/up": up, "mlp/down": linear(self.width, self.hidden, self.bias)}
+
+
+def layer_costs(attention: Attention, mlp: Mlp, norm_params: int) -> Costs:
+    """Costs of a layer of attention and an MLP, with the parameters of its norms."""
+    return {**attention.costs(), **mlp.costs(), "norm/layers": held(norm_params)}
 
 
 @dataclass(frozen=True, kw_only=True)

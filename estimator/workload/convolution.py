@@ -8,7 +8,7 @@ import numpy as np
 from estimator.workload.blocks import Cost, Costs, held
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
-from estimator.workload.network import Line, Reach, lines
+from estimator.workload.network import Line, lines
 
 BATCH_NORM = 2
 """Parameters per channel of a norm: scale and shift; running statistics are not parameters."""
@@ -87,8 +87,8 @@ class Flow:
         """After a convolution."""
         conv = replace(conv, norm=conv.norm and not self.frozen)
         side = conv.side(self.side)
-        reach = Reach(tokens=self.batch * side * side, first=first)
-        done = (*self.lines, *lines({name: conv.cost()}, reach))
+
+        done = (*self.lines, *lines({name: conv.cost()}, self.batch * side * side, first=first))
         return replace(self, side=side, lines=done)
 
     def convs(self, name: str, convs: Iterable[Conv]) -> "Flow":
@@ -108,8 +108,13 @@ class Flow:
 
     def dense(self, costs: Costs, positions: Quantity | None = None) -> "Flow":
         """With dense layers on `positions` of each image, on one pooled position if None."""
-        reach = Reach(tokens=self.batch * (1.0 if positions is None else positions))
-        return replace(self, lines=(*self.lines, *lines(costs, reach)))
+        return replace(
+            self,
+            lines=(
+                *self.lines,
+                *lines(costs, self.batch * (1.0 if positions is None else positions)),
+            ),
+        )
 
     def norm(self, channels: int) -> "Flow":
         """With a norm outside the stages."""

@@ -5,7 +5,7 @@ for one that is absent. A bad value is refused by key, before any arithmetic.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 MAX_SIZE = 100_000_000
@@ -75,6 +75,18 @@ class Fields:
         if self.values[key] is None:
             return None
         return self.size(key, least=least, most=most)
+
+    def with_values(self, values: Mapping[str, Any]) -> "Fields":
+        """The same part with `values` instead of what it states."""
+        return replace(self, values={**self.values, **values})
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> "Fields":
+        """The same part with `defaults` for the keys that it lacks."""
+        return replace(self, values={**defaults, **self.values})
+
+    def noted(self, *notes: str) -> "Fields":
+        """The same part with further reservations."""
+        return replace(self, notes=(*self.notes, *notes))
 
     def layers(self, *names: str, default: int | None = None) -> int:
         """A number of layers."""

@@ -2,6 +2,7 @@
 
 import re
 
+from estimator.workload.blocks import Cost, Costs, linear
 from estimator.workload.fields import Fields
 
 
@@ -29,3 +30,13 @@ def label_count(fields: Fields) -> int:
 def head_note(fields: Fields, counted: object) -> tuple[str, ...]:
     """A warning where the head of the class is not counted."""
     return () if counted else (f"the head of {class_name(fields)} is not counted",)
+
+
+def label_head(fields: Fields, width: int) -> Cost:
+    """A dense layer from states of `width` to the labels."""
+    return linear(width, label_count(fields), bias=True)
+
+
+def classifier(fields: Fields, width: int, kind: str = "ImageClassification") -> Costs:
+    """The label head of a class for `kind`, nothing for others."""
+    return {"head/classifier": label_head(fields, width)} if task(fields) == kind else {}

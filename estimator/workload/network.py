@@ -6,7 +6,7 @@ way: decoders, encoders, speech and vision models, conv nets, state spaces, diff
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -94,9 +94,16 @@ def network(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reach:
-    """How often costs are paid in a pass.
+def lines(
+    costs: Costs,
+    tokens: Quantity,
+    *,
+    pairs: Quantity = 0.0,
+    times: int = 1,
+    first: bool = False,
+    prefix: str = "",
+) -> Iterator[Line]:
+    """Lines of `costs`, as often as they are paid in a pass.
 
     Parameters
     ----------
@@ -108,30 +115,22 @@ class Reach:
         Equal layers, each with its own parameters. [1]
     first : bool
         The first layer of the network, which needs no gradient of its input.
-    """
-
-    tokens: Quantity
-    pairs: Quantity = 0.0
-    times: int = 1
-    first: bool = False
-
-
-def lines(costs: Costs, reach: Reach, prefix: str = "") -> Iterator[Line]:
-    """Lines of `costs` paid as far as `reach` says, names behind `prefix`.
+    prefix : str
+        What every name begins with.
 
     >>> from estimator.workload.blocks import linear
-    >>> dict(lines({"head": linear(2, 3)}, Reach(tokens=4.0), prefix="text/"))["text/head"].flop
+    >>> dict(lines({"head": linear(2, 3)}, 4.0, prefix="text/"))["text/head"].flop
     48.0
     """
     for part, cost in costs.items():
-        flop = cost.flop_per_token * reach.tokens + cost.flop_per_pair * reach.pairs
+        flop = cost.flop_per_token * tokens + cost.flop_per_pair * pairs
         yield (
             prefix + part,
             Term(
-                params=reach.times * cost.params,
-                active_params=reach.times * cost.active_params,
-                flop=reach.times * flop,
-                backward_ratio=1.0 if reach.first else 2.0,
+                params=times * cost.params,
+                active_params=times * cost.active_params,
+                flop=times * flop,
+                backward_ratio=1.0 if first else 2.0,
                 is_embedding=cost.is_embedding,
             ),
         )
@@ -140,6 +139,20 @@ def lines(costs: Costs, reach: Reach, prefix: str = "") -> Iterator[Line]:
 def prefixed(inner: Iterable[Line], prefix: str) -> Iterator[Line]:
     """The lines of a part of a network, names behind `prefix`."""
     return ((prefix + name, term) for name, term in inner)
+
+
+def without_input_gradient(run: Callable[[Inputs], Pass], part: str) -> Callable[[Inputs], Pass]:
+    """The same pass, in which the products called `part` read constants, such as sines."""
+
+    def ran(inputs: Inputs) -> Pass:
+        done = run(inputs)
+        kept = [
+            (name, replace(term, backward_ratio=1.0) if name == part else term)
+            for name, term in done.lines
+        ]
+        return replace(done, lines=kept)
+
+    return ran
 
 
 def added(all_lines: Iterable[Line]) -> dict[str, Term]:

@@ -22,7 +22,6 @@ from estimator.workload.ledger import CacheLayers, Inputs, Ledger
 from estimator.workload.network import (
     Network,
     Pass,
-    Reach,
     attended_pairs,
     length_warning,
     lines,
@@ -110,11 +109,11 @@ class Decoder:
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` sequences; `seq_len` defaults to 2048, or to the model's length."""
         batch, seq_len = sequence(inputs, self.max_positions)
-        done = [*lines(self._before(), Reach(tokens=batch * seq_len))]
+        done = [*lines(self._before(), batch * seq_len)]
         for layer, count in Counter(self.layers).items():
             pairs = batch * attended_pairs(seq_len, layer.attention.window, inputs)
-            done += lines(layer.costs(), Reach(tokens=batch * seq_len, pairs=pairs, times=count))
-        done += lines(self._after(), Reach(tokens=batch * seq_len))
+            done += lines(layer.costs(), batch * seq_len, pairs=pairs, times=count)
+        done += lines(self._after(), batch * seq_len)
         warned = length_warning(seq_len, self.max_positions)
         return Pass(lines=done, items=batch * seq_len, warnings=warned)
 

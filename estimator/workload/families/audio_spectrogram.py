@@ -1,14 +1,11 @@
-"""How much work the audio spectrogram transformer (AST) is, at the length of its config.
-
-Defaults are those of transformers 5.23.
-"""
+"""How much work the audio spectrogram transformer (AST) is, at the length of its config."""
 
 from estimator.workload.blocks import Costs, held, linear, table
 from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
 from estimator.workload.model_class import label_count, task
-from estimator.workload.network import Network, Pass, Reach, lines, network
+from estimator.workload.network import Network, Pass, lines, network
 from estimator.workload.registry import family
 
 
@@ -38,10 +35,10 @@ def spectrogram(fields: Fields) -> Network:
     def run(inputs: Inputs) -> Pass:
         batch = quantity("batch", inputs.batch)
         tokens = batch * (patches + 2.0)
-        reach = Reach(tokens=tokens, pairs=tokens * (patches + 2.0), times=vision.layers)
-        done = [*lines(conv, Reach(tokens=batch * float(patches), first=True))]
-        done += lines(tables, Reach(tokens=batch))
-        done += lines(vision.layer, reach)
-        return Pass(lines=[*done, *lines(once, Reach(tokens=batch))], items=tokens)
+
+        done = [*lines(conv, batch * float(patches), first=True)]
+        done += lines(tables, batch)
+        done += lines(vision.layer, tokens, pairs=tokens * (patches + 2.0), times=vision.layers)
+        return Pass(lines=[*done, *lines(once, batch)], items=tokens)
 
     return network(fields, run)

@@ -1,7 +1,4 @@
-"""Which text encoder of BERT's line a config describes: BERT, RoBERTa, DistilBERT, ELECTRA, ALBERT.
-
-Defaults are those of transformers 5.23.
-"""
+"""Which text encoder of BERT's line a config describes: RoBERTa, DistilBERT, ELECTRA, ALBERT."""
 
 from dataclasses import replace
 
@@ -21,7 +18,7 @@ from estimator.workload.families.text_encoder import (
     text_encoder,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.model_class import class_name, label_count, task
+from estimator.workload.model_class import class_name, label_head, task
 from estimator.workload.network import Network, network
 from estimator.workload.registry import families, family
 
@@ -157,12 +154,7 @@ def bert_generation(fields: Fields) -> Network:
 
 @family("albert")
 def albert(fields: Fields) -> Network:
-    """ALBERT: a narrow token table, and layers that share their weights [1]_.
-
-    References
-    ----------
-    .. [1] Z. Lan et al., "ALBERT", 2019, arXiv:1909.11942, sec. 3.1.
-    """
+    """ALBERT: layers that share their weights, a narrow token table (arXiv:1909.11942)."""
     facts = TextFacts(
         sizes=Sizes(hidden=4096, layers=12, heads=64, width=16384, vocab=30000),
         table_width=narrow_width(128),
@@ -177,7 +169,7 @@ def albert(fields: Fields) -> Network:
 def _sentence_order(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     after, once, notes = heads(fields, sizes, facts)
     if task(fields) == "PreTraining":
-        once = {**once, "head/sentence_order": linear(sizes.hidden, label_count(fields), bias=True)}
+        once = {**once, "head/sentence_order": label_head(fields, sizes.hidden)}
     return after, once, notes
 
 
@@ -201,5 +193,5 @@ def dpr(fields: Fields) -> Network:
     if class_name(fields).endswith("Reader"):
         span = linear(width or hidden, 2, bias=True)
         head = {**head, "head/span": span, "head/relevance": linear(width or hidden, 1, bias=True)}
-    bare = replace(fields, values={**fields.values, "architectures": ["DPRModel"]})
+    bare = fields.with_values({"architectures": ["DPRModel"]})
     return text_encoder(replace(BERT, pooled=(), extra=lambda *_: head), bare)

@@ -1,6 +1,6 @@
 """Which model of images and texts a config describes: CLIP, SigLIP, and each tower alone.
 
-Defaults are those of transformers 5.23. A pass holds `batch` images and as many texts of
+A pass holds `batch` images and as many texts of
 `seq_len` tokens; the items of a pass are those of both towers.
 """
 
@@ -22,7 +22,7 @@ from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import class_name, label_count, task
-from estimator.workload.network import Network, Pass, Reach, lines, network, prefixed, sequence
+from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
 from estimator.workload.registry import families, family
 
 
@@ -56,7 +56,7 @@ class Pair:
                 params=self.scales, active_params=self.scales, flop_per_token=2 * self.width
             )
         }
-        done += lines(costs, Reach(tokens=batch * batch))
+        done += lines(costs, batch * batch)
         positions = self.sight.positions(pixels)[1]
         return Pass(lines=done, items=batch * (seq_len + positions))
 

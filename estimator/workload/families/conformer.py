@@ -1,6 +1,6 @@
 """Which conformer over sound a config describes: wav2vec 2.0 Conformer, wav2vec 2.0 BERT.
 
-Defaults are those of transformers 5.23. `seq_len` is audio samples at 16 kHz, ten seconds by
+`seq_len` is audio samples at 16 kHz, ten seconds by
 default, and the items of a pass are frames.
 """
 

@@ -1,13 +1,8 @@
-"""How much work ConvBERT is: half of its heads are convolutions made per token [1]_.
+"""How much work ConvBERT is: half of its heads are convolutions (arXiv:2008.02496, sec. 3)."""
 
-Defaults are those of transformers 5.23.
+from dataclasses import replace
 
-References
-----------
-.. [1] Z. Jiang et al., "ConvBERT", 2020, arXiv:2008.02496, sec. 3.
-"""
-
-from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
+from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, layer_costs, linear
 from estimator.workload.families.mixers import depthwise
 from estimator.workload.families.text_encoder import (
     LAYER_NORM,
@@ -27,17 +22,10 @@ def _layer(fields: Fields, sizes: Sizes) -> Costs:
     kernel = fields.size("conv_kernel_size", default=9)
     count = max(sizes.heads // fields.size("head_ratio", default=2), 1)
     width = hidden // sizes.heads * count
-    attention = Attention(
-        hidden=hidden,
-        heads=count,
-        kv_heads=count,
-        head_dim=width // count,
-        qkv_bias=True,
-        output_bias=True,
-    )
+    attention = replace(equal_heads(fields, width, count), hidden=hidden)
+    mlp = Mlp(hidden=hidden, width=sizes.width, bias=True)
     return {
-        **attention.costs(),
-        **Mlp(hidden=hidden, width=sizes.width, bias=True).costs(),
+        **layer_costs(attention, mlp, 2 * LAYER_NORM * hidden),
         "attention/output": linear(hidden, hidden, bias=True),
         "convolution/depth": depthwise(hidden, kernel, bias=False),
         "convolution/point": linear(hidden, width),
@@ -45,7 +33,6 @@ def _layer(fields: Fields, sizes: Sizes) -> Costs:
         "convolution/kernel": linear(width, count * kernel, bias=True),
         "convolution/out": linear(hidden, width, bias=True),
         "convolution/apply": Cost(flop_per_token=2 * width * kernel),
-        "norm/layers": held(2 * LAYER_NORM * hidden),
     }
 
 

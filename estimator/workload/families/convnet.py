@@ -1,6 +1,6 @@
 """Which conv net a config describes: ResNet, RegNet, ConvNeXt, MobileNet, EfficientNet.
 
-Defaults are those of transformers 5.23. The items of a pass are images. The first convolution
+The items of a pass are images. The first convolution
 needs no gradient of its input, so training is a little less than three times the forward pass.
 """
 

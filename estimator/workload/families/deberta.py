@@ -1,19 +1,16 @@
-"""Which DeBERTa a config describes: attention that also scores relative positions [1]_.
+"""Which DeBERTa a config describes: attention that also scores relative positions.
 
-Defaults are those of transformers 5.23.
-
-References
-----------
-.. [1] P. He et al., "DeBERTa", 2020, arXiv:2006.03654, sec. 3.1; version 3 arXiv:2111.09543.
+Version 1 arXiv:2006.03654, sec. 3.1; version 3 arXiv:2111.09543.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from estimator.workload.blocks import Cost, Costs, held, linear, product, table
+from estimator.workload.blocks import Cost, Costs, held, linear, product
 from estimator.workload.families.text_encoder import (
     Encoder,
     Group,
@@ -23,6 +20,7 @@ from estimator.workload.families.text_encoder import (
     bert_sizes,
     block,
     heads,
+    tables,
 )
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Quantity
@@ -39,25 +37,31 @@ def deberta(fields: Fields) -> Network:
     layer = dict(block(fields, sizes))
     for part in ("query", "key", "value"):
         layer[f"attention/{part}"] = linear(hidden, hidden, bias=part != "key")
-    kinds = _kinds(fields)
-    rows: dict[str, Cost] = {}
-    distances: Costs = {}
     span = _span(fields, sizes)
+    distances: Costs = {}
+    rows: dict[str, Cost] = {}
     if fields.flag("relative_attention"):
         distances = {"embedding/relative": held(2 * span * hidden)}
-        pairs = Cost(flop_per_pair=2 * hidden)
-        if "c2p" in kinds:
-            rows["attention/position_key"] = linear(hidden, hidden)
-            rows["attention/position_scores"] = pairs
-        if "p2c" in kinds:
-            rows["attention/position_query"] = linear(hidden, hidden, bias=True)
-            rows["attention/score_positions"] = pairs
-    return _assembled(
-        fields,
-        sizes,
-        layer,
-        (distances, rows, lambda seq_len: 2 * np.minimum(seq_len, float(span))),
-    )
+        key, query = linear(hidden, hidden), linear(hidden, hidden, bias=True)
+        rows = _position_costs(hidden, _kinds(fields), (key, query))
+    seen = partial(_seen, span)
+    return _assembled(fields, sizes, layer, (distances, rows, seen))
+
+
+def _seen(span: int, seq_len: Quantity) -> Quantity:
+    """Distances in a sequence, no more than have an embedding."""
+    return 2 * np.minimum(seq_len, float(span))
+
+
+def _position_costs(hidden: int, kinds: list[Any], project: tuple[Cost, Cost]) -> dict[str, Cost]:
+    """Costs per distance: its key and its query, and the products with them."""
+    pairs = Cost(flop_per_pair=2 * hidden)
+    rows: dict[str, Cost] = {}
+    if "c2p" in kinds:
+        rows |= {"attention/position_key": project[0], "attention/position_scores": pairs}
+    if "p2c" in kinds:
+        rows |= {"attention/position_query": project[1], "attention/score_positions": pairs}
+    return rows
 
 
 @family("deberta-v2")
@@ -74,7 +78,12 @@ def deberta_v2(fields: Fields) -> Network:
     rows: dict[str, Cost] = {}
     if relative:
         distances["embedding/relative"] = held(2 * span * hidden)
-        rows = _bucket_costs(hidden, _kinds(fields), fields.flag("share_att_key"))
+        shared = fields.flag("share_att_key")
+        full = linear(hidden, hidden, bias=True)
+        project = Cost(flop_per_token=full.flop_per_token) if shared else full
+        rows = _position_costs(hidden, _kinds(fields), (project, project))
+        if shared:
+            rows |= {f"attention/position_{part}": project for part in ("key", "query")}
     kernel = fields.size("conv_kernel_size", default=0, least=0)
     if kernel:
         weights = hidden * hidden * kernel // fields.size("conv_groups", default=1)
@@ -82,24 +91,6 @@ def deberta_v2(fields: Fields) -> Network:
         distances["norm/convolution"] = held(2 * hidden)
     layer = block(fields, sizes)
     return _assembled(fields, sizes, layer, (distances, rows, lambda seq_len: 2.0 * span))
-
-
-def _bucket_costs(hidden: int, kinds: list[Any], shared: bool) -> dict[str, Cost]:
-    """Costs per row of the distance table: two projections, and the products with them."""
-    full = linear(hidden, hidden, bias=True)
-    params = 0 if shared else full.params
-    project = replace(full, params=params, active_params=params)
-    pairs = Cost(flop_per_pair=2 * hidden)
-    rows = {}
-    if shared or "c2p" in kinds:
-        rows["attention/position_key"] = project
-    if shared or "p2c" in kinds:
-        rows["attention/position_query"] = project
-    if "c2p" in kinds:
-        rows["attention/position_scores"] = pairs
-    if "p2c" in kinds:
-        rows["attention/score_positions"] = pairs
-    return rows
 
 
 Relative = tuple[Costs, Costs, Callable[[Quantity], Quantity]]
@@ -113,9 +104,7 @@ def _assembled(fields: Fields, sizes: Sizes, layer: Costs, relative: Relative) -
     width = fields.size("embedding_size", default=hidden)
     positions = sizes.positions * fields.flag("position_biased_input", default=True)
     before = {
-        "embedding/token": table(sizes.vocab, width),
-        "embedding/position": table(positions, width),
-        "embedding/type": table(sizes.types, width),
+        **tables(replace(sizes, positions=positions), width, norm=False),
         "norm/embedding": held(2 * hidden),
         **extra,
     }
@@ -147,7 +136,7 @@ def _heads(fields: Fields, sizes: Sizes, width: int) -> HeadCosts:
         return {}, once, ()
     if fields.flag("legacy", default=True) or kind != "MaskedLM":
         return heads(fields, sizes, TextFacts(table_width=lambda *_: width, pooled=()))
-    tied = replace(fields, values={**fields.values, "tie_word_embeddings": True})
+    tied = fields.with_values({"tie_word_embeddings": True})
     return heads(tied, sizes, TextFacts(pooled=()))
 
 

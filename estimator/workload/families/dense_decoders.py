@@ -1,7 +1,4 @@
-"""Which dense decoders of the Llama line there are, and what their configs leave out.
-
-Defaults are those of transformers 5.23.
-"""
+"""Which dense decoders of the Llama line there are, and what their configs leave out."""
 
 from collections.abc import Mapping
 from dataclasses import replace

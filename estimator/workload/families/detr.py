@@ -1,18 +1,13 @@
-"""How much work DETR is: a ResNet, then an encoder-decoder whose queries are objects [1]_.
+"""How much work DETR is: a ResNet, then an encoder-decoder of objects (arXiv:2005.12872).
 
-Defaults are those of transformers 5.23. Images of 800 pixels are counted where `image_size` is not
-asked for. The norms of the ResNet are frozen: they are no parameters.
-
-References
-----------
-.. [1] N. Carion et al., "End-to-end object detection with transformers", 2020, arXiv:2005.12872.
+Images of 800 pixels are counted where `image_size` is not asked for. The norms of
+the ResNet are frozen: they are no parameters.
 """
 
-from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear
+from estimator.workload.blocks import Costs, held, linear
 from estimator.workload.convolution import Conv, Flow, image, sizes
 from estimator.workload.families.convnet import bottlenecks
-from estimator.workload.families.encoder_decoder import EncoderDecoder, Side
-from estimator.workload.families.text_encoder import Group
+from estimator.workload.families.encoder_decoder import EncoderDecoder, side
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import head_note, label_count, task
@@ -46,20 +41,12 @@ def detr(fields: Fields) -> Network:
         raise ValueError(f"{fields.path}dilation must be false: dilated maps are not counted")
     hidden = fields.size("hidden_size", "d_model", default=256)
     objects = fields.size("num_queries", default=100)
-    target = _side(fields, hidden, "decoder")
-    cross = equal_heads(
-        fields,
-        hidden,
-        fields.size("decoder_attention_heads", default=8),
-        ("d_model", "decoder_attention_heads"),
-    )
+    usual = (6, 8, 2048)
     model = EncoderDecoder(
         table=0,
-        source=_side(fields, hidden, "encoder"),
-        target=target,
-        cross=cross,
-        after=_heads(fields, hidden),
-        once={"embedding/queries": held(objects * hidden)},
+        source=side(fields, hidden, "encoder", usual, {}),
+        target=side(fields, hidden, "decoder", usual, {"norm/outer": held(2 * hidden)}),
+        heads=(_heads(fields, hidden), {"embedding/queries": held(objects * hidden)}),
         longest=objects,
     )
     depths = _depths(fields)
@@ -75,23 +62,6 @@ def detr(fields: Fields) -> Network:
 
     notes = head_note(fields, task(fields) in ("", "ObjectDetection"))
     return network(fields, run, notes, item_unit="image")
-
-
-def _side(fields: Fields, hidden: int, side: str) -> Side:
-    """Layers of one side; the decoder ends in a norm."""
-    decodes = side == "decoder"
-    key = f"{side}_attention_heads"
-    heads = fields.size(key, default=8)
-    width = fields.size(f"{side}_ffn_dim", default=2048)
-    costs = {
-        **equal_heads(fields, hidden, heads, ("d_model", key)).costs(),
-        **Mlp(hidden=hidden, width=width, bias=True).costs(),
-        "norm/layers": held((3 if decodes else 2) * 2 * hidden),
-    }
-    layers = fields.layers(f"{side}_layers", default=6)
-    return Side(
-        before={"norm/outer": held(2 * hidden * decodes)}, stack=(Group(costs=costs, times=layers),)
-    )
 
 
 def _heads(fields: Fields, hidden: int) -> Costs:

@@ -12,7 +12,7 @@ from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
 from estimator.workload.convolution import image, square
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
-from estimator.workload.network import Network, Pass, Reach, lines, network
+from estimator.workload.network import Network, Pass, lines, network
 from estimator.workload.registry import diffusers_class
 
 SINE_WIDTH = 256
@@ -51,12 +51,12 @@ class Joint:
         given = self.text_tokens if inputs.seq_len is None else inputs.seq_len
         text = quantity("seq_len", given) if self.text_tokens else 0.0
         both = patches + text
-        done = [*lines(self.first, Reach(tokens=batch * patches, first=True))]
-        done += lines(self.per_image, Reach(tokens=batch))
-        done += lines(self.per_patch, Reach(tokens=batch * patches))
-        done += lines(self.per_text, Reach(tokens=batch * text))
-        done += lines(self.per_both, Reach(tokens=batch * both, pairs=batch * both * both))
-        done += lines(self.inside, Reach(tokens=batch * patches, pairs=batch * patches * patches))
+        done = [*lines(self.first, batch * patches, first=True)]
+        done += lines(self.per_image, batch)
+        done += lines(self.per_patch, batch * patches)
+        done += lines(self.per_text, batch * text)
+        done += lines(self.per_both, batch * both, pairs=batch * both * both)
+        done += lines(self.inside, batch * patches, pairs=batch * patches * patches)
         return Pass(lines=done, items=batch * patches)
 
 

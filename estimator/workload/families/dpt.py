@@ -1,6 +1,6 @@
 """Which network that sees depth a config describes: DPT, Depth Anything.
 
-Defaults are those of transformers 5.23. A vision transformer, whose maps from four depths are
+A vision transformer, whose maps from four depths are
 brought to four sizes and fused from the coarsest to the finest (arXiv:2103.13413, sec. 3).
 """
 
@@ -12,7 +12,7 @@ from estimator.workload.families.vit import Vision, dinov2_sight, trunk, vision_
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import task
-from estimator.workload.network import Network, Pass, Reach, lines, network
+from estimator.workload.network import Network, Pass, lines, network
 from estimator.workload.registry import family
 
 
@@ -61,14 +61,16 @@ class Depth:
     def _resized(self, flow: Flow, stage: int) -> Flow:
         """Maps of one depth, from the tower's width and grid to their own."""
         factor, width = self.factors[stage], self.widths[stage]
-        reach = Reach(tokens=flow.batch * flow.positions)
-        flow = replace(flow, lines=tuple(lines(self.readout, reach, "neck/")))
+
+        flow = replace(
+            flow, lines=tuple(lines(self.readout, flow.batch * flow.positions, prefix="neck/"))
+        )
         flow = flow.conv("neck/project", _plain(self.sight.hidden, width, kernel=1))
         if factor > 1:
             times = round(factor)
             grown = linear(width, times * times * width) + held(width)
-            reach = Reach(tokens=flow.batch * flow.positions)
-            done = (*flow.lines, *lines({"neck/grow": grown}, reach))
+
+            done = (*flow.lines, *lines({"neck/grow": grown}, flow.batch * flow.positions))
             flow = replace(flow, side=times * flow.side, lines=done)
         elif factor < 1:
             flow = flow.conv("neck/shrink", _plain(width, width, stride=round(1 / factor)))

@@ -4,13 +4,22 @@ Both sides run over `seq_len` tokens where the caller states it. Every token pas
 the items of a pass are those of both.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from estimator.workload.blocks import Attention, Costs, linear, table, vocabulary_head
-from estimator.workload.families.text_encoder import Group
+from estimator.workload.blocks import (
+    Attention,
+    Costs,
+    Mlp,
+    equal_heads,
+    layer_costs,
+    linear,
+    table,
+    vocabulary_head,
+)
+from estimator.workload.families.text_encoder import Group, Near
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
 from estimator.workload.model_class import class_name, label_count, task
@@ -18,24 +27,63 @@ from estimator.workload.network import (
     Line,
     Network,
     Pass,
-    Reach,
-    attended_pairs,
     length_warning,
     lines,
     network,
     sequence,
 )
 
-Near = Callable[[str, Quantity], tuple[Quantity, Quantity]]
-"""From a part and a length to positions and pairs of one sequence."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """An encoder or a decoder: costs per token round the stack, and the layers."""
+    """An encoder or a decoder: costs per token round the stack, the layers, their attention."""
 
     before: Costs
     stack: tuple[Group, ...]
+    attention: Attention
+
+    def lines(
+        self, batch: Quantity, length: Quantity, inputs: Inputs, prefix: str
+    ) -> Iterator[Line]:
+        """Lines of one pass over `batch` sequences."""
+        yield from lines(self.before, batch * length, prefix=prefix)
+        for group in self.stack:
+            yield from group.lines(batch, length, inputs, prefix)
+
+    @property
+    def layers(self) -> int:
+        """Layers [1]."""
+        return sum(group.times for group in self.stack)
+
+    def with_layers(self, costs: Costs, near: Near | None) -> "Side":
+        """With further costs in each layer, which reach as far as `near` says."""
+        groups = (replace(one, costs={**one.costs, **costs}, near=near) for one in self.stack)
+        return replace(self, stack=tuple(groups))
+
+
+def side(
+    fields: Fields,
+    hidden: int,
+    name: str,
+    usual: tuple[int, int, int],
+    before: Costs,
+    bias: tuple[bool, bool] = (True, True),
+) -> Side:
+    """The side called `name`, as BART's configs state it.
+
+    `usual` holds the layers, the heads and the MLP's width of configs that leave them out, `bias`
+    whether the projections and the output of attention have one.
+    """
+    decodes = name == "decoder"
+    key = f"{name}_attention_heads"
+    first = () if decodes else ("num_attention_heads",)
+    heads = fields.size(*first, key, default=usual[1])
+    attention = equal_heads(fields, hidden, heads, ("d_model", key), *bias)
+    mlp = Mlp(hidden=hidden, width=fields.size(f"{name}_ffn_dim", default=usual[2]), bias=True)
+    keys = (f"{name}_layers",) if decodes else ("num_hidden_layers", f"{name}_layers")
+    costs = layer_costs(attention, mlp, (3 if decodes else 2) * 2 * hidden)
+    group = Group(costs=costs, times=fields.layers(*keys, default=usual[0]))
+    return Side(before=before, stack=(group,), attention=attention)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,26 +95,19 @@ class EncoderDecoder:
     table : int
         Parameters of the token table that both sides share. [1]
     source, target : Side
-        Encoder and decoder; a side that the class leaves out is None.
-    cross : Attention or None
-        Attention of each decoder layer over the encoder's output.
-    after, once : mapping
+        Encoder and decoder, whose layers attend to the encoder's output in the same way as to
+        themselves; a side that the class leaves out is None.
+    heads : tuple of mapping
         Heads over every decoded position, and per sequence.
     longest : int
         Longest sequence the model was made for. [token]
-    near : function or None
-        From a part of an encoder layer and the length to the positions that it passes and the
-        pairs that it scores, where not every token sees every other.
     """
 
     table: int
     source: Side | None
     target: Side | None
-    cross: Attention | None
-    after: Costs
-    once: Costs
+    heads: tuple[Costs, Costs]
     longest: int
-    near: Near | None = None
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` pairs of sequences of `seq_len` tokens."""
@@ -83,53 +124,37 @@ class EncoderDecoder:
     ) -> list[Line]:
         """Lines of one pass over sequences of two lengths."""
         source, target = lengths
-        done = [*lines({"embedding/token": table(self.table, 1)}, Reach(tokens=batch))]
-        if self.source is not None and self.near is not None:
-            done += _near_lines(self.source, self.near, batch, source)
-        elif self.source is not None:
-            done += side_lines(self.source, "encoder/", batch * source, batch * source * source)
+        done = [*lines({"embedding/token": table(self.table, 1)}, batch)]
+        if self.source is not None:
+            done += self.source.lines(batch, source, replace(inputs, causal=False), "encoder/")
         if self.target is not None:
-            pairs = batch * attended_pairs(target, None, inputs)
-            done += side_lines(self.target, "decoder/", batch * target, pairs)
-            if self.cross is not None:
-                layers = sum(group.times for group in self.target.stack)
-                seen = (source if self.source is not None else 0.0, target)
-                done += cross_lines(self.cross, layers, batch, seen)
-        done += lines(self.after, Reach(tokens=batch * (source if self.target is None else target)))
-        return [*done, *lines(self.once, Reach(tokens=batch))]
+            done += self.target.lines(batch, target, inputs, "decoder/")
+            seen = source if self.source is not None else 0.0
+            done += _cross_lines(self.target, batch, (seen, target))
+        done += lines(self.heads[0], batch * (source if self.target is None else target))
+        return [*done, *lines(self.heads[1], batch)]
+
+    def network(self, fields: Fields, run: Callable[[Inputs], Pass] | None = None) -> Network:
+        """The model under its name, with the cache of its decoder's own attention."""
+        if self.target is None:
+            return network(fields, run or self.run)
+        values = self.target.attention.cache_values_per_token
+        kept = CacheLayers(layers=self.target.layers, values_per_token=values)
+        return network(fields, run or self.run, cache=(kept,))
 
 
-def _near_lines(side: Side, near: Near, batch: Quantity, length: Quantity) -> list[Line]:
-    """Lines of an encoder whose parts reach as far as `near` says."""
-    done = [*lines(side.before, Reach(tokens=batch * length), "encoder/")]
-    for group in side.stack:
-        for part, cost in group.costs.items():
-            tokens, pairs = near(part, length)
-            reach = Reach(tokens=batch * tokens, pairs=batch * pairs, times=group.times)
-            done += lines({part: cost}, reach, "encoder/")
-    return done
-
-
-def side_lines(side: Side, prefix: str, tokens: Quantity, pairs: Quantity) -> list[Line]:
-    """Lines of one side."""
-    done = [*lines(side.before, Reach(tokens=tokens), prefix)]
-    for group in side.stack:
-        done += lines(group.costs, Reach(tokens=tokens, pairs=pairs, times=group.times), prefix)
-    return done
-
-
-def cross_lines(
-    cross: Attention, layers: int, batch: Quantity, lengths: tuple[Quantity, Quantity]
-) -> list[Line]:
+def _cross_lines(
+    decoder: Side, batch: Quantity, lengths: tuple[Quantity, Quantity]
+) -> Iterator[Line]:
     """Lines of attention from the decoder to the encoder; it is held but rests without one."""
     source, target = lengths
     asking = target if np.any(np.asarray(source) > 0) else 0.0
-    done: list[Line] = []
-    for part, cost in cross.costs().items():
+    pairs = batch * source * target
+    for part, cost in decoder.attention.costs().items():
         tokens = source if part in ("attention/key", "attention/value") else asking
-        reach = Reach(tokens=batch * tokens, pairs=batch * source * target, times=layers)
-        done += lines({part.replace("attention", "cross"): cost}, reach, "decoder/")
-    return done
+        crossing = {part.replace("attention", "cross"): cost}
+        times = decoder.layers
+        yield from lines(crossing, batch * tokens, pairs=pairs, times=times, prefix="decoder/")
 
 
 def token_tables(params: int, fields: Fields, decoder_only: bool = False) -> int:
@@ -140,8 +165,8 @@ def token_tables(params: int, fields: Fields, decoder_only: bool = False) -> int
 
 def labels(fields: Fields) -> int:
     """Classes of a classifier, three for BART where the config does not say."""
-    three = fields.text("model_type") == "bart" and not fields.states("num_labels", "id2label")
-    return 3 if three and not fields.states("id2label") else label_count(fields)
+    silent = not fields.states("num_labels") and not fields.states("id2label")
+    return 3 if silent and fields.text("model_type") == "bart" else label_count(fields)
 
 
 def head(fields: Fields, hidden: int, vocab: int, tied: bool) -> tuple[Costs, Costs]:
@@ -149,22 +174,10 @@ def head(fields: Fields, hidden: int, vocab: int, tied: bool) -> tuple[Costs, Co
     kind = task(fields)
     if kind in ("ConditionalGeneration", "CausalLM") or class_name(fields).endswith("MTModel"):
         return {"head/logits": vocabulary_head(hidden, vocab, own=not tied)}, {}
-    if kind == "SequenceClassification":
-        return {}, {
-            "head/dense": linear(hidden, hidden, bias=True),
-            "head/classifier": linear(hidden, labels(fields), bias=True),
-        }
     if kind == "QuestionAnswering":
         ends = 2 if "bart" in fields.text("model_type") else labels(fields)
         return {"head/span": linear(hidden, ends, bias=True)}, {}
-    if kind == "TokenClassification":
-        return {"head/classifier": linear(hidden, labels(fields), bias=True)}, {}
-    return {}, {}
-
-
-def cached_network(
-    fields: Fields, run: Callable[[Inputs], Pass], attention: Attention, layers: int
-) -> Network:
-    """The model under its name, with the cache of its decoder's own attention."""
-    values = attention.cache_values_per_token
-    return network(fields, run, cache=(CacheLayers(layers=layers, values_per_token=values),))
+    classes: Costs = {"head/classifier": linear(hidden, labels(fields), bias=True)}
+    if kind == "SequenceClassification":
+        return {}, {"head/dense": linear(hidden, hidden, bias=True), **classes}
+    return (classes if kind == "TokenClassification" else {}), {}

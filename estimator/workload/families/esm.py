@@ -1,12 +1,4 @@
-"""How much work ESM-2 is, a protein language model: rotary positions, a contact head [1]_.
-
-Defaults are those of transformers 5.23.
-
-References
-----------
-.. [1] Z. Lin et al., "Evolutionary-scale prediction of atomic-level protein structure", 2023,
-   doi:10.1126/science.ade2574, supplement A.1.
-"""
+"""How much work ESM-2 is: BERT for proteins with a contact head (doi:10.1126/science.ade2574)."""
 
 from estimator.workload.blocks import held
 from estimator.workload.families.text_encoder import (
@@ -23,6 +15,7 @@ from estimator.workload.registry import family
 
 
 def _position_rows(fields: Fields, sizes: Sizes) -> int:
+    """No table for rotary positions (supplement A.1)."""
     kind = fields.text("position_embedding_type", default="absolute")
     return sizes.positions if kind == "absolute" else 0
 

@@ -1,11 +1,4 @@
-"""How much work FNet is: Fourier transforms instead of attention, which multiply no weights [1]_.
-
-Defaults are those of transformers 5.23.
-
-References
-----------
-.. [1] J. Lee-Thorp et al., "FNet", 2021, arXiv:2105.03824, sec. 3.2.
-"""
+"""How much work FNet is: Fourier transforms instead of attention (arXiv:2105.03824, sec. 3.2)."""
 
 from estimator.workload.blocks import Costs, Mlp, held, linear
 from estimator.workload.families.text_encoder import (

@@ -1,6 +1,6 @@
 """Which decoder from GPT-2 to Falcon a config describes: GPT-J, GPT-NeoX, OPT, BLOOM, MPT, XGLM.
 
-Defaults are those of transformers 5.23. These families differ in a handful of facts, and in what
+These families differ in a handful of facts, and in what
 they call their sizes.
 """
 

@@ -1,7 +1,4 @@
-"""Which language model that mixes attention with Mamba layers a config describes.
-
-Defaults are those of transformers 5.23.
-"""
+"""Which language model that mixes attention with Mamba layers a config describes."""
 
 from dataclasses import replace
 

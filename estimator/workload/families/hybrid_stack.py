@@ -1,7 +1,4 @@
-"""What language models of unlike layers are built of: attention beside recurrent layers.
-
-Defaults are those of transformers 5.23.
-"""
+"""What language models of unlike layers are built of: attention beside recurrent layers."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +12,6 @@ from estimator.workload.ledger import Inputs
 from estimator.workload.network import (
     Network,
     Pass,
-    Reach,
     length_warning,
     lines,
     network,
@@ -65,11 +61,11 @@ class Hybrid:
 
         def run(inputs: Inputs) -> Pass:
             batch, seq_len = sequence(inputs, self.positions)
-            every = Reach(tokens=batch * seq_len)
-            done = [*lines({"embedding/token": table(self.vocab, self.hidden)}, every)]
+
+            done = [*lines({"embedding/token": table(self.vocab, self.hidden)}, batch * seq_len)]
             for part in self.strata:
                 done += part.lines(batch, seq_len, inputs)
-            done += lines({"norm/outer": norm, **after}, every)
+            done += lines({"norm/outer": norm, **after}, batch * seq_len)
             warned = length_warning(seq_len, self.positions)
             return Pass(lines=done, items=batch * seq_len, warnings=warned)
 

@@ -1,7 +1,4 @@
-"""How much work JetMoE is: queries and outputs of attention are experts too.
-
-Defaults are those of transformers 5.23.
-"""
+"""How much work JetMoE is: queries and outputs of attention are experts too."""
 
 from dataclasses import replace
 

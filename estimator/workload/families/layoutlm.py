@@ -1,7 +1,4 @@
-"""Which text encoder that sees the layout of a page a config describes: LayoutLM, LiLT, TAPAS.
-
-Defaults are those of transformers 5.23.
-"""
+"""Which text encoder that sees the layout of a page a config describes: LayoutLM, LiLT, TAPAS."""
 
 from dataclasses import replace
 
@@ -23,7 +20,6 @@ from estimator.workload.model_class import class_name, head_note, label_count, t
 from estimator.workload.network import (
     Network,
     Pass,
-    Reach,
     length_warning,
     lines,
     network,
@@ -114,7 +110,7 @@ def bros(fields: Fields) -> Network:
     """BROS: BERT that sees boxes (arXiv:2108.04539); the graph heads are not counted."""
     note = head_note(fields, "Spade" not in class_name(fields))
     facts = TextFacts(pooled=("", "TokenClassification"), extra=_boxes)
-    return text_encoder(facts, replace(fields, notes=(*fields.notes, *note)))
+    return text_encoder(facts, fields.noted(*note))
 
 
 def _boxes(fields: Fields, sizes: Sizes) -> Costs:
@@ -180,9 +176,9 @@ def layoutlmv3(fields: Fields) -> Network:
 
     def run(inputs: Inputs) -> Pass:
         batch, seq_len = sequence(inputs, encoder.longest)
-        done = [*lines(conv, Reach(tokens=batch * seen, first=True))]
+        done = [*lines(conv, batch * seen, first=True)]
         done += trunk.lines(batch, seq_len + seen + 1.0, inputs)
-        done += lines(encoder.after, Reach(tokens=batch * seq_len))
+        done += lines(encoder.after, batch * seq_len)
         warned = length_warning(seq_len, encoder.longest)
         return Pass(lines=done, items=batch * seq_len, warnings=warned)
 

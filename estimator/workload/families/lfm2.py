@@ -1,7 +1,4 @@
-"""Which LFM2 a config describes: short gated convolutions with some layers of attention.
-
-Defaults are those of transformers 5.23.
-"""
+"""Which LFM2 a config describes: short gated convolutions with some layers of attention."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,13 +1,4 @@
-"""How much work LUKE is: words and entities in one attention; a pass over words alone [1]_.
-
-Defaults are those of transformers 5.23.
-
-References
-----------
-.. [1] I. Yamada et al., "LUKE", 2020, arXiv:2010.01057, sec. 3.
-"""
-
-from dataclasses import replace
+"""How much work LUKE is on words alone, its entities at rest (arXiv:2010.01057, sec. 3)."""
 
 from estimator.workload.blocks import Costs, held
 from estimator.workload.families.text_encoder import LAYER_NORM, Sizes, TextFacts, text_encoder
@@ -46,6 +37,6 @@ def luke(fields: Fields) -> Network:
         twin_bias=kind != "MaskedLM",
     )
     if kind == "MaskedLM":
-        fields = replace(fields, values={**fields.values, "tie_word_embeddings": False})
+        fields = fields.with_values({"tie_word_embeddings": False})
     note = (f"the head For{kind} is not counted",) * kind.startswith("Entity")
-    return text_encoder(facts, replace(fields, notes=(*fields.notes, *note)))
+    return text_encoder(facts, fields.noted(*note))

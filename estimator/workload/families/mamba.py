@@ -1,7 +1,4 @@
-"""Which language model of Mamba layers alone a config describes: Mamba, Falcon Mamba, Mamba-2.
-
-Defaults are those of transformers 5.23.
-"""
+"""Which language model of Mamba layers alone a config describes: Mamba, Falcon Mamba, Mamba-2."""
 
 from dataclasses import replace
 

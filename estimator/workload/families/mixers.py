@@ -11,7 +11,7 @@ import numpy as np
 
 from estimator.workload.blocks import Cost, Costs, held, linear
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
-from estimator.workload.network import Line, Reach, attended_pairs, lines
+from estimator.workload.network import Line, attended_pairs, lines
 
 NO_COSTS: Mapping[str, Cost] = {}
 
@@ -58,9 +58,9 @@ class Strata:
         pairs = runs * attended_pairs(seq_len, part.window, inputs)
         chunks = np.ceil(seq_len / part.chunk)
         padded, states = runs * chunks * part.chunk, runs * (chunks + 1.0) ** 2
-        done = [*lines(part.costs, Reach(tokens=runs * seq_len, pairs=pairs, times=self.times))]
-        done += lines(part.scan, Reach(tokens=padded, times=self.times))
-        done += lines(part.carry, Reach(tokens=states, times=self.times))
+        done = [*lines(part.costs, runs * seq_len, pairs=pairs, times=self.times)]
+        done += lines(part.scan, padded, times=self.times)
+        done += lines(part.carry, states, times=self.times)
         return done
 
     @property
@@ -82,7 +82,7 @@ def depthwise(channels: int, kernel: int, bias: bool) -> Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Mamba:
-    """Selective state space with a state per channel [1]_.
+    """Selective state space with a state per channel (arXiv:2312.00752, sec. 3.4).
 
     Parameters
     ----------
@@ -92,10 +92,6 @@ class Mamba:
         Groups of channels that select for themselves. [1]
     conv_bias, bias, normed : bool
         Biases of convolution and projections; norms on the selected values.
-
-    References
-    ----------
-    .. [1] A. Gu, T. Dao, "Mamba", 2023, arXiv:2312.00752, sec. 3.4.
     """
 
     hidden: int
@@ -129,7 +125,7 @@ class Mamba:
 
 @dataclass(frozen=True, kw_only=True)
 class Mamba2:
-    """Heads with a scalar decay, scanned in chunks [1]_.
+    """Heads with a scalar decay, scanned in chunks (arXiv:2405.21060, sec. 6).
 
     Parameters
     ----------
@@ -138,10 +134,6 @@ class Mamba2:
         tokens of a chunk. [1]
     conv_bias, bias, normed : bool
         Biases of convolution and projections; a norm before the output.
-
-    References
-    ----------
-    .. [1] T. Dao, A. Gu, "Transformers are SSMs", 2024, arXiv:2405.21060, sec. 6.
     """
 
     hidden: int
@@ -185,16 +177,12 @@ DELTA_CHUNK = 64
 
 @dataclass(frozen=True, kw_only=True)
 class DeltaNet:
-    """Gated delta rule over a matrix state per head [1]_.
+    """Gated delta rule over a matrix state per head (arXiv:2412.06464, sec. 3).
 
     Parameters
     ----------
     hidden, key_heads, value_heads, key_dim, value_dim, kernel : int
         Model width; heads of keys and of values; their widths; taps of the convolution. [1]
-
-    References
-    ----------
-    .. [1] S. Yang et al., "Gated delta networks", 2024, arXiv:2412.06464, sec. 3.
     """
 
     hidden: int

@@ -1,6 +1,6 @@
 """How much work Llama 3.2 Vision is, some of whose layers attend to an image.
 
-Defaults are those of transformers 5.23. One image per sequence, filled up to all tiles, as the
+One image per sequence, filled up to all tiles, as the
 model reads it.
 """
 
@@ -12,7 +12,7 @@ from estimator.workload.families.dense_decoders import LLAMA
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity, quantity
 from estimator.workload.model_class import task
-from estimator.workload.network import Line, Network, Pass, Reach, lines, network, prefixed
+from estimator.workload.network import Line, Network, Pass, lines, network, prefixed
 from estimator.workload.registry import family
 from estimator.workload.transformer import Decoder
 
@@ -57,12 +57,14 @@ class Crossing:
         if self.sight is not None:
             seen = self.sight.tokens(inputs)
             done += prefixed(self.sight.lines(batch, seen), "vision/")
-            done += lines(self.bridge, Reach(tokens=batch * seen))
+            done += lines(self.bridge, batch * seen)
         done += spoken.terms.items()
         asked = spoken.items if self.sight is not None else 0.0
-        reach = Reach(tokens=asked, pairs=asked * seen, times=self.layers)
-        done += lines(self.cross_query, reach, "cross/")
-        done += lines(self.cross_key, Reach(tokens=batch * seen, times=self.layers), "cross/")
+
+        done += lines(
+            self.cross_query, asked, pairs=asked * seen, times=self.layers, prefix="cross/"
+        )
+        done += lines(self.cross_key, batch * seen, times=self.layers, prefix="cross/")
         return Pass(lines=done, items=spoken.items, warnings=spoken.warnings)
 
 
@@ -100,10 +102,13 @@ class Tiles:
         """Lines of one pass."""
         padded = self.tiles * PAD * -(-tokens / self.tiles // PAD)
         patches = tokens - self.tiles
-        done = [*lines(self.conv, Reach(tokens=batch * patches, first=True))]
-        done += lines(self.tables, Reach(tokens=batch))
-        reach = Reach(tokens=batch * padded, pairs=batch * padded * padded, times=self.layers)
-        return [*done, *lines(self.layer, reach)]
+        done = [*lines(self.conv, batch * patches, first=True)]
+        done += lines(self.tables, batch)
+
+        return [
+            *done,
+            *lines(self.layer, batch * padded, pairs=batch * padded * padded, times=self.layers),
+        ]
 
 
 def _tiles(fields: Fields) -> Tiles:
@@ -179,7 +184,7 @@ def _crossing(fields: Fields, text: Fields, sight: Fields | None) -> Network:
 
     def run(inputs: Inputs) -> Pass:
         done = model.run(inputs)
-        special = lines(special_rows, Reach(tokens=done.items))
+        special = lines(special_rows, done.items)
         return replace(done, lines=[*done.lines, *special])
 
     return network(fields, run, cache=_cache(spoken, attention, model))

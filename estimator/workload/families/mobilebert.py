@@ -1,13 +1,6 @@
-"""How much work MobileBERT is: narrow layers between wide states, four MLPs each [1]_.
+"""How much work MobileBERT is: narrow layers between wide states (arXiv:2004.02984, sec. 3)."""
 
-Defaults are those of transformers 5.23.
-
-References
-----------
-.. [1] Z. Sun et al., "MobileBERT", 2020, arXiv:2004.02984, sec. 3.
-"""
-
-from estimator.workload.blocks import Attention, Costs, Mlp, held, linear, product, scaled, table
+from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear, product, scaled, table
 from estimator.workload.families.text_encoder import (
     BERT_POOLED,
     LANGUAGE_TASKS,
@@ -26,13 +19,8 @@ from estimator.workload.registry import family
 def _layer(fields: Fields, sizes: Sizes) -> Costs:
     hidden, inner = sizes.hidden, fields.size("intra_bottleneck_size", default=128)
     stacks = fields.size("num_feedforward_networks", default=4)
-    attention = Attention(
-        hidden=inner,
-        heads=sizes.heads,
-        kv_heads=sizes.heads,
-        head_dim=inner // sizes.heads,
-        qkv_bias=True,
-        output_bias=True,
+    attention = equal_heads(
+        fields, inner, sizes.heads, ("intra_bottleneck_size", "num_attention_heads")
     )
     mlp = Mlp(hidden=inner, width=sizes.width, bias=True).costs()
     return {

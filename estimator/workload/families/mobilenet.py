@@ -1,6 +1,6 @@
 """Which conv net of separable convolutions a config describes: MobileNet, EfficientNet.
 
-Defaults are those of transformers 5.23. Depthwise convolutions count as what they multiply.
+Depthwise convolutions count as what they multiply.
 """
 
 import math

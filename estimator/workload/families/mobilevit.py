@@ -1,11 +1,4 @@
-"""How much work MobileViT is: inverted residuals, then attention between folded patches [1]_.
-
-Defaults are those of transformers 5.23.
-
-References
-----------
-.. [1] S. Mehta, M. Rastegari, "MobileViT", 2021, arXiv:2110.02178, sec. 3.
-"""
+"""How much work MobileViT is: inverted residuals, attention in patches (arXiv:2110.02178)."""
 
 from dataclasses import replace
 
@@ -16,7 +9,7 @@ from estimator.workload.convolution import Conv, Flow, ratio, sizes, square
 from estimator.workload.families.convnet import conv_net
 from estimator.workload.families.mobilenet import depthwise_conv, divisible
 from estimator.workload.fields import Fields
-from estimator.workload.network import Network, Reach, lines
+from estimator.workload.network import Network, lines
 from estimator.workload.registry import family
 
 STAGES = (2, 4, 3)
@@ -73,7 +66,7 @@ def _attending(fields: Fields, flow: Flow, width: int, shape: tuple[int, int]) -
     layer = {**attention.costs(), **mlp.costs(), "norm/layers": held(4 * hidden)}
     folded = np.ceil(flow.side / patch) ** 2
     tokens = flow.batch * patch * patch * folded
-    done = lines(layer, Reach(tokens=tokens, pairs=tokens * folded, times=layers))
+    done = lines(layer, tokens, pairs=tokens * folded, times=layers)
     flow = replace(flow, lines=(*flow.lines, *done)).norm(hidden)
     flow = flow.conv("layers/project", Conv(inputs=hidden, outputs=width, kernel=1))
     return flow.conv("layers/fuse", Conv(inputs=2 * width, outputs=width, kernel=kernel))

@@ -1,17 +1,14 @@
-"""Which recent text encoder a config describes: ModernBERT, NomicBERT, GTE, EuroBERT.
-
-Rotary positions, gated MLPs. Defaults are those of transformers 5.23.
-"""
+"""Which text encoder with rotary positions and gated MLPs: ModernBERT, NomicBERT, GTE, EuroBERT."""
 
 from dataclasses import replace
 
 from estimator.workload.blocks import (
     Attention,
-    Cost,
     Costs,
     Mlp,
     equal_heads,
     held,
+    layer_costs,
     linear,
     merged,
     table,
@@ -32,19 +29,14 @@ from estimator.workload.families.text_encoder import (
 )
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import CacheLayers
-from estimator.workload.model_class import head_note, label_count, task
+from estimator.workload.model_class import classifier, head_note, label_count, task
 from estimator.workload.network import Network, network
 from estimator.workload.registry import families, family
 
 
 @family("modernbert", "modernbert-decoder")
 def modernbert(fields: Fields) -> Network:
-    """ModernBERT: rotary positions, gated MLPs, local windows, no biases [1]_; also as a decoder.
-
-    References
-    ----------
-    .. [1] B. Warner et al., "Smarter, better, faster, longer", 2024, arXiv:2412.13663, sec. 2.1.
-    """
+    """ModernBERT: local windows, no biases (arXiv:2412.13663, sec. 2.1); also as a decoder."""
     usual = Sizes(layers=22, width=1152, vocab=50368, positions=8192, types=0)
     sizes = bert_sizes(fields, usual)
     hidden = sizes.hidden
@@ -52,7 +44,7 @@ def modernbert(fields: Fields) -> Network:
     bias = fields.flag("attention_bias")
     attention = equal_heads(fields, hidden, sizes.heads, bias=bias)
     mlp = Mlp(hidden=hidden, width=sizes.width, gated=True, bias=fields.flag("mlp_bias"))
-    costs = {**attention.costs(), **mlp.costs(), "norm/layers": held(2 * norm)}
+    costs = layer_costs(attention, mlp, 2 * norm)
     after, once, notes = _modern_heads(fields, sizes, norm)
     encoder = Encoder(
         before={"embedding/token": table(sizes.vocab, hidden), "norm/outer": held(2 * norm)},
@@ -118,8 +110,7 @@ def _nomic_layer(fields: Fields, sizes: Sizes) -> Costs:
         hidden=sizes.hidden, heads=sizes.heads, kv_heads=sizes.heads, head_dim=head_dim
     )
     mlp = Mlp(hidden=sizes.hidden, width=sizes.width, gated=True)
-    norm = held(2 * LAYER_NORM * sizes.hidden)
-    return {**attention.costs(), **mlp.costs(), "norm/layers": norm}
+    return layer_costs(attention, mlp, 2 * LAYER_NORM * sizes.hidden)
 
 
 def _gte_layer(fields: Fields, sizes: Sizes) -> Costs:
@@ -155,22 +146,18 @@ families(
 @family("eurobert")
 def eurobert(fields: Fields) -> Network:
     """EuroBERT: a Llama that sees both ways, with its own head (arXiv:2503.05500, sec. 2)."""
-    usual = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12}
-    usual |= {"num_attention_heads": 12}
-    fields = replace(fields, values={**usual, **fields.values})
-    bare = replace(fields, values={**fields.values, "architectures": ["EuroBertModel"]})
+    usual = {"hidden_size": 768, "intermediate_size": 3072}
+    fields = fields.with_defaults({**usual, "num_hidden_layers": 12, "num_attention_heads": 12})
+    bare = fields.with_values({"architectures": ["EuroBertModel"]})
     trunk = decoder(replace(LLAMA, vocab=128256, positions=8192), bare)
     kind, hidden = task(fields), trunk.hidden
-    labels = linear(hidden, label_count(fields), bias=True)
-    after: dict[str, Cost] = {}
-    once: dict[str, Cost] = {}
+    after = dict(classifier(fields, hidden, "TokenClassification"))
+    once = dict(classifier(fields, hidden, "SequenceClassification"))
     if kind == "MaskedLM":
         own, biases = not fields.flag("tie_word_embeddings"), fields.flag("mlp_bias")
         after["head/logits"] = vocabulary_head(hidden, trunk.vocab, own=own, biases=biases)
-    if kind == "SequenceClassification":
-        once = {"head/dense": linear(hidden, hidden, bias=True), "head/classifier": labels}
-    if kind == "TokenClassification":
-        after["head/classifier"] = labels
+    if once:
+        once["head/dense"] = linear(hidden, hidden, bias=True)
     encoder = Encoder(
         before={
             "embedding/token": table(trunk.vocab, hidden),

@@ -1,7 +1,4 @@
-"""Which decoders route tokens to experts, and what their configs leave out.
-
-Defaults are those of transformers 5.23.
-"""
+"""Which decoders route tokens to experts, and what their configs leave out."""
 
 from collections.abc import Mapping
 from dataclasses import replace

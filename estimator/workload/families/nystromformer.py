@@ -1,6 +1,6 @@
 """Which text encoder with approximate attention a config describes: Nystromformer, YOSO, MRA.
 
-Defaults are those of transformers 5.23. Attention is counted as what is computed: every pair,
+Attention is counted as what is computed: every pair,
 blocks, or landmarks.
 """
 

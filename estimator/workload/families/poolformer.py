@@ -1,7 +1,4 @@
-"""How much work PoolFormer is: averages where others attend (arXiv:2111.11418, sec. 3).
-
-Defaults are those of transformers 5.23.
-"""
+"""How much work PoolFormer is: averages where others attend (arXiv:2111.11418, sec. 3)."""
 
 from collections.abc import Callable
 
@@ -10,7 +7,7 @@ from estimator.workload.convolution import Conv, Flow, image, ratio, sizes
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import head_note, label_count, task
-from estimator.workload.network import Network, Pass, Reach, lines, network
+from estimator.workload.network import Network, Pass, lines, network
 from estimator.workload.registry import family
 
 WIDTHS = (64, 128, 320, 512)
@@ -59,8 +56,12 @@ def poolformer(fields: Fields) -> Network:
             mlp = Mlp(hidden=width, width=int(width * factor), bias=True).costs()
             costs = {f"stage{stage + 1}/{part}": cost for part, cost in mlp.items()}
             norms = depths[stage] * (4 + 2 * scaled) * width
-            reach = Reach(tokens=batch * flow.positions, times=depths[stage])
-            flow = Flow(batch=batch, side=flow.side, lines=(*flow.lines, *lines(costs, reach)))
+
+            flow = Flow(
+                batch=batch,
+                side=flow.side,
+                lines=(*flow.lines, *lines(costs, batch * flow.positions, times=depths[stage])),
+            )
             flow = flow.dense({"norm/layers": held(norms)})
             before = width
         tokens = batch * flow.positions

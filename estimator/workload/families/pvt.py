@@ -1,14 +1,11 @@
-"""How much work PVT is: attention to keys that a convolution has thinned out (arXiv:2102.12122).
-
-Defaults are those of transformers 5.23.
-"""
+"""How much work PVT is: attention to keys that a convolution has thinned out (arXiv:2102.12122)."""
 
 from estimator.workload.blocks import Attention, Mlp, held, linear, table
 from estimator.workload.convolution import Conv, Flow, image, sizes, square
 from estimator.workload.families.poolformer import WIDTHS, classified, staged_network
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
-from estimator.workload.network import Network, Pass, Reach, lines
+from estimator.workload.network import Network, Pass, lines
 from estimator.workload.registry import family
 
 
@@ -60,9 +57,18 @@ def pvt(fields: Fields) -> Network:
             if thin > 1:
                 read["attention/thin"] = linear(thin * thin * width, width, bias=True)
             rest = {part: cost for part, cost in attention.items() if part not in read}
-            every = Reach(tokens=batch * tokens, pairs=batch * tokens * keys, times=depths[stage])
-            done = [*flow.lines, *lines({**rest, **mlp}, every, name)]
-            done += lines(read, Reach(tokens=batch * keys, times=depths[stage]), name)
+
+            done = [
+                *flow.lines,
+                *lines(
+                    {**rest, **mlp},
+                    batch * tokens,
+                    pairs=batch * tokens * keys,
+                    times=depths[stage],
+                    prefix=name,
+                ),
+            ]
+            done += lines(read, batch * keys, times=depths[stage], prefix=name)
             norms = depths[stage] * (4 + 2 * (thin > 1)) * width + 2 * width
             rows = grid * grid + last
             tables = {

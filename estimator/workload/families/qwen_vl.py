@@ -1,6 +1,6 @@
 """Which Qwen that sees a config describes: Qwen2-VL to Qwen3.5.
 
-Defaults are those of transformers 5.23. One image per sequence; the tower attends over the whole
+One image per sequence; the tower attends over the whole
 image, also where some layers keep to windows.
 """
 

@@ -1,7 +1,4 @@
-"""How much work RecurrentGemma is: gated linear recurrences and local attention.
-
-Defaults are those of transformers 5.23.
-"""
+"""How much work RecurrentGemma is: gated linear recurrences and local attention."""
 
 from dataclasses import replace
 
@@ -21,12 +18,7 @@ from estimator.workload.registry import family
 
 @family("recurrent_gemma")
 def recurrent_gemma(fields: Fields) -> Network:
-    """RecurrentGemma: gated linear recurrences and local attention [1]_.
-
-    References
-    ----------
-    .. [1] S. De et al., "Griffin", 2024, arXiv:2402.19427, sec. 2.
-    """
+    """RecurrentGemma: gated linear recurrences and local attention (arXiv:2402.19427, sec. 2)."""
     hidden = fields.size("hidden_size", default=2560)
     inner = fields.size_or_none("lru_width") or hidden
     heads = fields.size("num_attention_heads", default=10)

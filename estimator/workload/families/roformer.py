@@ -1,7 +1,4 @@
-"""How much work RoFormer is: rotary positions, held as a table (arXiv:2104.09864, sec. 3.2).
-
-Defaults are those of transformers 5.23.
-"""
+"""How much work RoFormer is: rotary positions, held as a table (arXiv:2104.09864, sec. 3.2)."""
 
 from estimator.workload.blocks import Costs, held
 from estimator.workload.families.text_encoder import Sizes, TextFacts, no_positions, text_encoder

@@ -1,6 +1,6 @@
 """How much work RWKV 4 is: a linear recurrence in place of attention (arXiv:2305.13048, sec. 3).
 
-Defaults are those of transformers 5.23. The decay of the state is multiplied element by element,
+The decay of the state is multiplied element by element,
 which is no matrix product and is not counted.
 """
 

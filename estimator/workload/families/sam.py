@@ -1,6 +1,6 @@
 """How much work Segment Anything is: an image encoder, and a small decoder of masks.
 
-Defaults are those of transformers 5.23. A pass segments each image once, without prompts, as the
+A pass segments each image once, without prompts, as the
 class does when it is given an image alone. The items of a pass are patches.
 """
 
@@ -13,7 +13,7 @@ from estimator.workload.convolution import Conv, image, ratio, square, windows
 from estimator.workload.families.text_encoder import Group
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
-from estimator.workload.network import Line, Network, Pass, Reach, lines, network
+from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import family
 
 
@@ -45,13 +45,13 @@ class Sight:
         """Lines of one pass."""
         grid = windows(pixels, self.patch, self.patch)
         patches = batch * grid * grid
-        done = [*lines(self.before, Reach(tokens=patches, first=True))]
+        done = [*lines(self.before, patches, first=True)]
         for group in self.stack:
             side = grid if group.window is None else float(group.window)
             padded = np.ceil(grid / side) * side
             tokens = batch * padded * padded
             done += self._layer(group, tokens, side, patches)
-        return [*done, *lines(self.neck, Reach(tokens=patches))]
+        return [*done, *lines(self.neck, patches)]
 
     def _layer(
         self, group: Group, tokens: Quantity, side: Quantity, patches: Quantity
@@ -59,12 +59,12 @@ class Sight:
         """Attention runs on padded windows, the rest on the patches."""
         inside = {part: cost for part, cost in group.costs.items() if "attention" in part}
         rest = {part: cost for part, cost in group.costs.items() if "attention" not in part}
-        reach = Reach(tokens=tokens, pairs=tokens * side * side, times=group.times)
-        done = [*lines(inside, reach)]
+
+        done = [*lines(inside, tokens, pairs=tokens * side * side, times=group.times)]
         if self.distances:
             cost = {"attention/distances": Cost(flop_per_pair=4 * self.hidden)}
-            done += lines(cost, Reach(tokens=tokens, pairs=tokens * side, times=group.times))
-        return [*done, *lines(rest, Reach(tokens=patches, times=group.times))]
+            done += lines(cost, tokens, pairs=tokens * side, times=group.times)
+        return [*done, *lines(rest, patches, times=group.times)]
 
 
 def sight(fields: Fields) -> Sight:
@@ -235,10 +235,10 @@ def sam(fields: Fields) -> Network:
         grid = windows(pixels, encoder.patch, encoder.patch)
         patches = batch * grid * grid
         done = encoder.lines(batch, pixels)
-        done += lines(extra, Reach(tokens=grid * grid))
-        done += lines(decoder.per_token, Reach(tokens=batch * decoder.tokens))
-        done += lines(decoder.per_patch, Reach(tokens=patches))
-        done += lines(decoder.once, Reach(tokens=batch))
+        done += lines(extra, grid * grid)
+        done += lines(decoder.per_token, batch * decoder.tokens)
+        done += lines(decoder.per_patch, patches)
+        done += lines(decoder.once, batch)
         return Pass(lines=done, items=patches)
 
     return network(fields, run)

@@ -1,6 +1,6 @@
 """How much work SegFormer is, read from its config.
 
-Defaults are those of transformers 5.23. The items of a pass are the patches of the first stage.
+The items of a pass are the patches of the first stage.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from estimator.workload.families.swin import classifier
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import head_note, label_count, task
-from estimator.workload.network import Line, Network, Pass, Reach, lines, network
+from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import family
 
 
@@ -122,20 +122,26 @@ def _segformer_layers(flow: Flow, name: str, stage: Stage) -> Flow:
     done: list[Line] = []
     for part, cost in attention.costs().items():
         tokens = keys if part in ("attention/key", "attention/value") else positions
-        reach = Reach(
-            tokens=flow.batch * tokens, pairs=flow.batch * positions * keys, times=stage.depth
+
+        done += lines(
+            {part: cost},
+            flow.batch * tokens,
+            pairs=flow.batch * positions * keys,
+            times=stage.depth,
+            prefix=name,
         )
-        done += lines({part: cost}, reach, name)
     if stage.reduction > 1:
         conv = Conv(inputs=hidden, outputs=hidden, kernel=stage.reduction, bias=True)
-        reach = Reach(tokens=flow.batch * keys, times=stage.depth)
-        done += lines({"attention/reduction": conv.cost()}, reach, name)
+
+        done += lines(
+            {"attention/reduction": conv.cost()}, flow.batch * keys, times=stage.depth, prefix=name
+        )
     beside = Conv(inputs=stage.mlp, outputs=stage.mlp, groups=stage.mlp, bias=True, norm=False)
     costs = {
         **Mlp(hidden=hidden, width=stage.mlp, bias=True).costs(),
         "mlp/depthwise": beside.cost(),
         "norm/layers": held(4 * hidden),
     }
-    done += lines(costs, Reach(tokens=flow.batch * positions, times=stage.depth), name)
-    norm = lines({"norm/stage": held(2 * hidden)}, Reach(tokens=1.0), name)
+    done += lines(costs, flow.batch * positions, times=stage.depth, prefix=name)
+    norm = lines({"norm/stage": held(2 * hidden)}, 1.0, prefix=name)
     return Flow(batch=flow.batch, side=flow.side, lines=(*flow.lines, *done, *norm))

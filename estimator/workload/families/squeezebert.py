@@ -1,7 +1,4 @@
-"""How much work SqueezeBERT is: dense layers in groups (arXiv:2006.11316, sec. 3).
-
-Defaults are those of transformers 5.23.
-"""
+"""How much work SqueezeBERT is: dense layers in groups (arXiv:2006.11316, sec. 3)."""
 
 from estimator.workload.blocks import Cost, Costs, product
 from estimator.workload.families.text_encoder import Sizes, TextFacts, block, text_encoder

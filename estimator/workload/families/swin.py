@@ -1,6 +1,6 @@
 """Which vision transformer of windows and stages a config describes: Swin, Swin v2.
 
-Defaults are those of transformers 5.23. The items of a pass are the patches of the first stage.
+The items of a pass are the patches of the first stage.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from estimator.workload.convolution import Conv, image, ratio, sizes, square
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import head_note, label_count, task
-from estimator.workload.network import Line, Network, Pass, Reach, lines, network
+from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import families
 
 POSITION_MLP = 512
@@ -60,17 +60,17 @@ class Swin:
         conv = Conv(
             inputs=self.channels, outputs=self.width, kernel=self.patch, bias=True, norm=True
         )
-        reach = Reach(tokens=batch * grid * grid, first=True)
-        done = [*lines({"embedding/patch": conv.cost()}, reach)]
-        done += lines(self.extra, Reach(tokens=batch))
+
+        done = [*lines({"embedding/patch": conv.cost()}, batch * grid * grid, first=True)]
+        done += lines(self.extra, batch)
         side: Quantity = grid
         for stage, depth in enumerate(self.depths):
             done += self._stage(stage, depth, batch, side)
             if stage + 1 < len(self.depths):
                 side = np.ceil(side / 2.0)
-                done += lines(self._merging(stage), Reach(tokens=batch * side * side))
-        done += lines(self.after, Reach(tokens=batch * side * side))
-        done += lines(self.once, Reach(tokens=batch))
+                done += lines(self._merging(stage), batch * side * side)
+        done += lines(self.after, batch * side * side)
+        done += lines(self.once, batch)
         return Pass(lines=done, items=batch * grid * grid)
 
     def _stage(self, stage: int, depth: int, batch: Quantity, side: Quantity) -> list[Line]:
@@ -81,14 +81,22 @@ class Swin:
         padded = np.ceil(side / window) * window
         tokens = batch * padded * padded
         prefix = f"stage{stage + 1}/"
-        reach = Reach(tokens=tokens, pairs=tokens * window * window, times=depth)
-        done = [*lines(self._attention(stage), reach, prefix)]
+
+        done = [
+            *lines(
+                self._attention(stage),
+                tokens,
+                pairs=tokens * window * window,
+                times=depth,
+                prefix=prefix,
+            )
+        ]
         mlp = Mlp(hidden=hidden, width=int(hidden * self.mlp_ratio), bias=True)
         rest = {**mlp.costs(), "norm/layers": held(4 * hidden)}
-        done += lines(rest, Reach(tokens=batch * side * side, times=depth), prefix)
+        done += lines(rest, batch * side * side, times=depth, prefix=prefix)
         if self.version_2:
             rows = (2.0 * window - 1.0) ** 2
-            done += lines(self._distances(stage), Reach(tokens=rows, times=depth), prefix)
+            done += lines(self._distances(stage), rows, times=depth, prefix=prefix)
         return done
 
     def _attention(self, stage: int) -> Costs:

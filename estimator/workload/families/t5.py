@@ -1,14 +1,14 @@
 """Which model of T5's line a config describes: T5, mT5, umT5, Switch Transformers.
 
-Defaults are those of transformers 5.23, with one exception: a config that says
+One exception to the defaults of transformers 5.23: a config that says
 `tie_word_embeddings = false` (version 1.1, Flan) has a head of its own, as its weights do;
 transformers 5 ties it all the same.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import Attention, Costs, Experts, Mlp, held
-from estimator.workload.families.encoder_decoder import EncoderDecoder, Side, cached_network, head
+from estimator.workload.families.encoder_decoder import EncoderDecoder, Side, head
 from estimator.workload.families.text_encoder import Group
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import class_name, task
@@ -34,39 +34,33 @@ class T5Facts:
     decoder_layers: int | None = None
 
 
-MT5 = T5Facts(vocab=250112, ffn=1024, layers=8, heads=6, feed_forward="gated-gelu")
-SWITCH = T5Facts(hidden=768, layers=12, heads=12, expert_layers=3, decoder_layers=12)
-
-
 def t5(facts: T5Facts, fields: Fields) -> Network:
     """T5: biases by distance in the first layer, norms without bias, no other biases."""
-    hidden = fields.size("hidden_size", "d_model", default=facts.hidden)
-    vocab = fields.size("vocab_size", default=facts.vocab)
+    attention = t5_attention(fields, facts)
+    hidden, vocab = attention.hidden, fields.size("vocab_size", default=facts.vocab)
+    layers = fields.layers("num_hidden_layers", "num_layers", default=facts.layers)
+    usual = facts.decoder_layers or layers
+    decoded = fields.size_or_none("num_decoder_layers", default=usual) or layers
+    encodes = class_name(fields).endswith("EncoderModel") or task(fields) == "TokenClassification"
+    model = EncoderDecoder(
+        table=_tables(fields, facts, vocab * hidden, encodes),
+        source=_side(fields, facts, attention, layers),
+        target=None if encodes else _side(fields, facts, attention, decoded, decodes=True),
+        heads=head(fields, hidden, vocab, fields.flag("tie_word_embeddings", default=True)),
+        longest=fields.size("n_positions", default=DEFAULT_POSITIONS),
+    )
+    return model.network(fields)
+
+
+def t5_attention(fields: Fields, facts: T5Facts) -> Attention:
+    """Attention whose heads have a width of their own."""
     heads = fields.size("num_attention_heads", "num_heads", default=facts.heads)
-    attention = Attention(
-        hidden=hidden,
+    return Attention(
+        hidden=fields.size("hidden_size", "d_model", default=facts.hidden),
         heads=heads,
         kv_heads=heads,
         head_dim=fields.size("head_dim", "d_kv", default=64),
     )
-    layers = fields.layers("num_hidden_layers", "num_layers", default=facts.layers)
-    after_count = facts.decoder_layers or layers
-    decoded = fields.size_or_none("num_decoder_layers", default=after_count) or layers
-    encoder_only = class_name(fields).endswith("EncoderModel") or (
-        task(fields) == "TokenClassification"
-    )
-    tied = fields.flag("tie_word_embeddings", default=True)
-    after, once = head(fields, hidden, vocab, tied)
-    model = EncoderDecoder(
-        table=_tables(fields, facts, vocab * hidden, encoder_only),
-        source=_side(fields, facts, attention, layers),
-        target=None if encoder_only else _side(fields, facts, attention, decoded, decodes=True),
-        cross=attention,
-        after=after,
-        once=once,
-        longest=fields.size("n_positions", default=DEFAULT_POSITIONS),
-    )
-    return cached_network(fields, model.run, attention, 0 if encoder_only else decoded)
 
 
 def _tables(fields: Fields, facts: T5Facts, params: int, encoder_only: bool) -> int:
@@ -76,36 +70,48 @@ def _tables(fields: Fields, facts: T5Facts, params: int, encoder_only: bool) -> 
     return (2 if encoder_only else 3) * params
 
 
+def distance_biases(fields: Fields, attention: Attention, tables: int = 1) -> Costs:
+    """Tables of biases by distance, and the norm behind the layers."""
+    buckets = fields.size("relative_attention_num_buckets", default=32)
+    biases = held(tables * buckets * attention.heads)
+    return {"attention/relative_bias": biases, "norm/outer": held(attention.hidden)}
+
+
 def _side(
     fields: Fields, facts: T5Facts, attention: Attention, layers: int, decodes: bool = False
 ) -> Side:
     """One side: tables of distances, final norm, layers."""
-    buckets = fields.size("relative_attention_num_buckets", default=32)
-    tables = layers if facts.bias_everywhere else min(layers, 1)
-    norms = held((3 if decodes else 2) * attention.hidden)
+    norms = {"norm/layers": held((3 if decodes else 2) * attention.hidden)}
     blocks = _feed_forwards(fields, facts, attention.hidden, layers, decodes)
     return Side(
-        before={
-            "attention/relative_bias": held(tables * buckets * attention.heads),
-            "norm/outer": held(attention.hidden),
-        },
+        before=distance_biases(
+            fields, attention, layers if facts.bias_everywhere else min(layers, 1)
+        ),
         stack=tuple(
-            Group(costs={**attention.costs(), **block, "norm/layers": norms}, times=times)
+            Group(costs={**attention.costs(), **block, **norms}, times=times)
             for block, times in blocks
         ),
+        attention=attention,
     )
+
+
+def t5_mlp(fields: Fields, facts: T5Facts, hidden: int) -> Mlp:
+    """The MLP, gated where the config says so."""
+    width = fields.size("intermediate_size", "d_ff", default=facts.ffn)
+    gated = fields.text("feed_forward_proj", default=facts.feed_forward).startswith("gated-")
+    return Mlp(hidden=hidden, width=width, gated=gated)
 
 
 def _feed_forwards(
     fields: Fields, facts: T5Facts, hidden: int, layers: int, decodes: bool
 ) -> list[tuple[Costs, int]]:
     """Blocks and in how many layers each sits."""
-    width = fields.size("intermediate_size", "d_ff", default=facts.ffn)
-    proj = fields.text("feed_forward_proj", default=facts.feed_forward)
-    mlp = Mlp(hidden=hidden, width=width, gated=proj.startswith("gated-"))
+    mlp = t5_mlp(fields, facts, hidden)
     if facts.expert_layers is None:
         return [(mlp.costs(), layers)]
-    step = _sparse_step(fields, facts, layers, decodes)
+    key = f"num_sparse_{'decoder' if decodes else 'encoder'}_layers"
+    count = fields.size(key, default=facts.expert_layers, least=0)
+    step = layers // count if count else layers
     sparse = sum(step == 1 or layer % step == 1 for layer in range(layers)) if step else 0
     experts = Experts(
         expert=mlp,
@@ -116,26 +122,16 @@ def _feed_forwards(
     return [(mlp.costs(), layers - sparse), (experts.costs(), sparse)]
 
 
-def _sparse_step(fields: Fields, facts: T5Facts, layers: int, decodes: bool) -> int:
-    """Every how many layers the experts come."""
-    side = "decoder" if decodes else "encoder"
-    count = fields.size(f"num_sparse_{side}_layers", default=facts.expert_layers or 0, least=0)
-    return layers // count if count else layers
-
+MT5 = T5Facts(vocab=250112, ffn=1024, layers=8, heads=6, feed_forward="gated-gelu")
 
 families(
     t5,
     {
         "t5": T5Facts(),
         "mt5": MT5,
-        "umt5": T5Facts(
-            vocab=250112,
-            ffn=1024,
-            layers=8,
-            heads=6,
-            feed_forward="gated-gelu",
-            bias_everywhere=True,
+        "umt5": replace(MT5, bias_everywhere=True),
+        "switch_transformers": T5Facts(
+            hidden=768, layers=12, heads=12, expert_layers=3, decoder_layers=12
         ),
-        "switch_transformers": SWITCH,
     },
 )

@@ -4,7 +4,7 @@ The class in `architectures` decides the head; the bare trunk is counted where t
 family is a row of facts over one tail, `text_encoder`. Defaults are those of transformers 5.23.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import (
@@ -13,18 +13,18 @@ from estimator.workload.blocks import (
     Mlp,
     equal_heads,
     held,
+    layer_costs,
     linear,
     table,
     vocabulary_head,
 )
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
-from estimator.workload.model_class import head_note, label_count, task
+from estimator.workload.model_class import classifier, head_note, label_count, label_head, task
 from estimator.workload.network import (
     Line,
     Network,
     Pass,
-    Reach,
     attended_pairs,
     length_warning,
     lines,
@@ -42,6 +42,10 @@ BERT_POOLED = ("", "NextSentencePrediction", "MultipleChoice", "PreTraining")
 LANGUAGE_TASKS = ("MaskedLM", "CausalLM", "PreTraining")
 
 
+Near = Callable[[str, Quantity], tuple[Quantity, Quantity]]
+"""From a part of a layer and a length to positions and pairs of one sequence."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Group:
     """Equal layers of a stack.
@@ -56,12 +60,33 @@ class Group:
         How often each is run, more than once where layers share weights. [1]
     window : int or None
         Keys each query may see on one side, the whole sequence if None. [token]
+    near : function or None
+        Positions and pairs of each part, where not every token sees every other by construction.
     """
 
     costs: Costs
     times: int = 1
     reuse: int = 1
     window: int | None = None
+    near: Near | None = None
+
+    def lines(
+        self, batch: Quantity, seq_len: Quantity, inputs: Inputs, prefix: str = ""
+    ) -> Iterator[Line]:
+        """Lines of one pass over `batch` sequences."""
+        runs = self.reuse * batch
+        if self.near is None:
+            pairs = runs * attended_pairs(seq_len, self.window, inputs)
+            yield from lines(
+                self.costs, runs * seq_len, pairs=pairs, times=self.times, prefix=prefix
+            )
+            return
+        for part, cost in self.costs.items():
+            tokens, pairs = self.near(part, seq_len)
+            cost_lines = {part: cost}
+            yield from lines(
+                cost_lines, runs * tokens, pairs=runs * pairs, times=self.times, prefix=prefix
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,26 +124,21 @@ class Encoder:
         """Lines of one pass."""
         tokens = batch * seq_len
         inputs = inputs if self.causal else replace(inputs, causal=False)
-        done = [*lines(self.before, Reach(tokens=tokens))]
+        done = [*lines(self.before, tokens)]
         for group in self.stack:
-            pairs = batch * attended_pairs(seq_len, group.window, inputs)
-            reach = Reach(tokens=group.reuse * tokens, pairs=group.reuse * pairs, times=group.times)
-            done += lines(group.costs, reach)
+            done += group.lines(batch, seq_len, inputs)
         if self.rows:
             rows = self.row_count(seq_len)
             times = sum(group.times for group in self.stack)
-            done += lines(self.rows, Reach(tokens=rows, pairs=tokens * rows, times=times))
-        done += lines(self.after, Reach(tokens=tokens))
-        return [*done, *lines(self.once, Reach(tokens=batch))]
+            done += lines(self.rows, rows, pairs=tokens * rows, times=times)
+        return [*done, *lines(self.after, tokens), *lines(self.once, batch)]
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` sequences of `seq_len` tokens."""
         batch, seq_len = sequence(inputs, self.longest)
-        return Pass(
-            lines=self.lines(batch, seq_len, inputs),
-            items=batch * seq_len,
-            warnings=length_warning(seq_len, self.longest),
-        )
+        warned = length_warning(seq_len, self.longest)
+        done = self.lines(batch, seq_len, inputs)
+        return Pass(lines=done, items=batch * seq_len, warnings=warned)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,11 +173,9 @@ def bert_sizes(fields: Fields, usual: Sizes = BERT_SIZES) -> Sizes:
 def block(fields: Fields, sizes: Sizes, bias: bool = True) -> Costs:
     """Attention and MLP with biases, a norm after each."""
     keys = (fields.key("hidden_size", "dim"), fields.key("num_attention_heads", "n_heads"))
-    return {
-        **equal_heads(fields, sizes.hidden, sizes.heads, keys, bias).costs(),
-        **Mlp(hidden=sizes.hidden, width=sizes.width, bias=bias).costs(),
-        "norm/layers": held(2 * LAYER_NORM * sizes.hidden),
-    }
+    attention = equal_heads(fields, sizes.hidden, sizes.heads, keys, bias)
+    mlp = Mlp(hidden=sizes.hidden, width=sizes.width, bias=bias)
+    return layer_costs(attention, mlp, 2 * LAYER_NORM * sizes.hidden)
 
 
 def tables(sizes: Sizes, width: int, norm: bool = True) -> Costs:
@@ -206,10 +224,9 @@ def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
         after |= language_head(fields, sizes, facts)
     if kind in ("PreTraining", "NextSentencePrediction"):
         once["head/sentence_order"] = linear(hidden, 2, bias=True)
-    if kind == "TokenClassification":
-        after["head/classifier"] = linear(hidden, label_count(fields), bias=True)
+    after |= classifier(fields, hidden, "TokenClassification")
     if kind == "QuestionAnswering":
-        after["head/span"] = linear(hidden, label_count(fields), bias=True)
+        after["head/span"] = label_head(fields, hidden)
     if kind in ("SequenceClassification", "MultipleChoice"):
         alone = kind == "SequenceClassification" or "pooler" not in once
         if facts.classifier_dense and alone:

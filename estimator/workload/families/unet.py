@@ -11,7 +11,7 @@ from estimator.workload.blocks import Cost, Costs, held, linear
 from estimator.workload.convolution import BATCH_NORM, Conv, Flow, image, sizes, square
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
-from estimator.workload.network import Line, Network, Pass, Reach, lines, network
+from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import diffusers_class
 
 TEXT_TOKENS = 77
@@ -150,8 +150,8 @@ def attended(flow: Flow, name: str, level: Level, text: Quantity) -> Flow:
     here, words = flow.batch * flow.positions, flow.batch * text
     project = {f"{name}/project": linear(width, width, bias=True)}
     norm = {f"{name}/norm": held(BATCH_NORM * width)}
-    done: list[Line] = [*lines(project, Reach(tokens=here, times=2))]
-    done += lines(norm, Reach(tokens=here, times=1 + 3 * level.depth))
+    done: list[Line] = [*lines(project, here, times=2)]
+    done += lines(norm, here, times=1 + 3 * level.depth)
     product = Cost(flop_per_pair=4 * width)
     own = {
         f"{name}/attention": _sum(linear(width, 3 * width), linear(width, width, bias=True)),
@@ -160,14 +160,14 @@ def attended(flow: Flow, name: str, level: Level, text: Quantity) -> Flow:
             linear(width, 8 * width, bias=True), linear(4 * width, width, bias=True)
         ),
     }
-    done += lines(own, Reach(tokens=here, pairs=here * flow.positions, times=level.depth))
+    done += lines(own, here, pairs=here * flow.positions, times=level.depth)
     cross = {
         f"{name}/cross": _sum(linear(width, width), linear(width, width, bias=True)),
         f"{name}/cross_scores": product,
     }
-    done += lines(cross, Reach(tokens=here, pairs=here * text, times=level.depth))
+    done += lines(cross, here, pairs=here * text, times=level.depth)
     read = {f"{name}/text": linear(level.context, 2 * width)}
-    done += lines(read, Reach(tokens=words, times=level.depth, first=True))
+    done += lines(read, words, times=level.depth, first=True)
     return replace(flow, lines=(*flow.lines, *done))
 
 

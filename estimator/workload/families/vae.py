@@ -11,7 +11,7 @@ from estimator.workload.convolution import Flow, image, sizes, square
 from estimator.workload.families.unet import convolution, residual
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
-from estimator.workload.network import Network, Pass, Reach, lines, network
+from estimator.workload.network import Network, Pass, lines, network
 from estimator.workload.registry import diffusers_class
 
 
@@ -90,8 +90,13 @@ class Autoencoder:
                 hidden=width, heads=1, kv_heads=1, head_dim=width, qkv_bias=True, output_bias=True
             )
             costs = {**attention.costs(), "norm": held(2 * width)}
-            reach = Reach(tokens=flow.batch * flow.positions, pairs=flow.batch * flow.positions**2)
-            done = lines(costs, reach, f"{name}/middle/")
+
+            done = lines(
+                costs,
+                flow.batch * flow.positions,
+                pairs=flow.batch * flow.positions**2,
+                prefix=f"{name}/middle/",
+            )
             flow = replace(flow, lines=(*flow.lines, *done))
         return residual(flow, f"{name}/middle", (width, width), 0)
 

@@ -1,6 +1,6 @@
 """Which vision transformer over videos a config describes: VideoMAE, ViViT, TimeSformer.
 
-Defaults are those of transformers 5.23. Videos are counted at the frames that the config states.
+Videos are counted at the frames that the config states.
 """
 
 from dataclasses import replace
@@ -11,7 +11,7 @@ from estimator.workload.families.vit import Vision, trunk, vision_network, with_
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import label_count, task
-from estimator.workload.network import Network, Pass, Reach, lines, network
+from estimator.workload.network import Network, Pass, lines, network
 from estimator.workload.registry import family
 
 
@@ -80,10 +80,10 @@ def timesformer(fields: Fields) -> Network:
         frame = patches / steps
         seen, times = batch * steps * (frame + 1.0), vision.layers
         done = [*bare.lines(batch, pixels)]
-        reach = Reach(tokens=batch * patches, pairs=batch * patches * steps, times=times)
-        done += lines(time, reach)
-        done += lines(attends, Reach(tokens=seen, pairs=seen * (frame + 1.0), times=times))
-        done += lines(rest, Reach(tokens=batch * (patches + 1.0), times=times))
+
+        done += lines(time, batch * patches, pairs=batch * patches * steps, times=times)
+        done += lines(attends, seen, pairs=seen * (frame + 1.0), times=times)
+        done += lines(rest, batch * (patches + 1.0), times=times)
         return Pass(lines=done, items=batch * (patches + 1.0))
 
     return network(fields, run)

@@ -1,6 +1,6 @@
 """Which language model that sees a config describes: LLaVA, Gemma 3, PaliGemma, Idefics 3, Llama 4.
 
-Defaults are those of transformers 5.23. A pass holds one image per sequence, of one tile where
+A pass holds one image per sequence, of one tile where
 models cut large images into several. The image's tokens are part of the sequence, so `seq_len`
 counts them; the items of a pass are those of the text side.
 """
@@ -23,7 +23,7 @@ from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Quantity, quantity
 from estimator.workload.model_class import class_name, label_count
-from estimator.workload.network import Network, Pass, Reach, lines, network, prefixed
+from estimator.workload.network import Network, Pass, lines, network, prefixed
 from estimator.workload.registry import families, family, known_families
 
 
@@ -68,7 +68,7 @@ class Seeing:
             patches / self.merged if self.image_tokens is None else float(self.image_tokens)
         )
         done = [*prefixed(self.sight.lines(batch, pixels), "vision/")]
-        done += lines(self.bridge, Reach(tokens=batch * tokens))
+        done += lines(self.bridge, batch * tokens)
         done += spoken.terms.items()
         return Pass(lines=done, items=spoken.items, warnings=spoken.warnings)
 

@@ -1,6 +1,6 @@
 """Which vision transformer a config describes: ViT, DeiT, BEiT, DINOv2, DINOv3.
 
-Defaults are those of transformers 5.23. The items of a pass are the positions that pass the
+The items of a pass are the positions that pass the
 layers: patches, class token and registers. The patch convolution needs no gradient of its input.
 """
 
@@ -11,7 +11,7 @@ from estimator.workload.convolution import Conv, image, ratio, square, windows
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import head_note, label_count, task
-from estimator.workload.network import Line, Network, Pass, Reach, lines, network
+from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import families, family
 
 
@@ -68,12 +68,12 @@ class Vision:
             bias=self.patch_bias,
             norm=False,
         )
-        done = [*lines({"embedding/patch": conv.cost()}, Reach(tokens=batch * patches, first=True))]
-        done += lines(self.tables, Reach(tokens=batch))
+        done = [*lines({"embedding/patch": conv.cost()}, batch * patches, first=True)]
+        done += lines(self.tables, batch)
         tokens, pairs = batch * positions, batch * positions * positions
-        done += lines(self.layer, Reach(tokens=tokens, pairs=pairs, times=self.layers))
-        done += lines(self.after, Reach(tokens=batch * patches))
-        return [*done, *lines(self.once, Reach(tokens=batch))]
+        done += lines(self.layer, tokens, pairs=pairs, times=self.layers)
+        done += lines(self.after, batch * patches)
+        return [*done, *lines(self.once, batch)]
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` images."""

@@ -1,7 +1,4 @@
-"""How much work ViT-MAE is: a vision transformer that sees a share of the patches.
-
-Defaults are those of transformers 5.23.
-"""
+"""How much work ViT-MAE is: a vision transformer that sees a share of the patches."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +8,7 @@ from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import head_note, task
-from estimator.workload.network import Network, Pass, Reach, lines, network
+from estimator.workload.network import Network, Pass, lines, network
 from estimator.workload.registry import family
 
 
@@ -47,13 +44,17 @@ class Masked:
         kept = (patches * (1.0 - self.hidden)) // 1.0 + self.sight.prefix
         bare = replace(self.sight, layers=0)
         done = [*bare.lines(batch, pixels)]
-        reach = Reach(tokens=batch * kept, pairs=batch * kept * kept, times=self.sight.layers)
-        done += lines(self.sight.layer, reach)
-        done += lines(self.bridge, Reach(tokens=batch * kept), "decoder/")
+
+        done += lines(
+            self.sight.layer, batch * kept, pairs=batch * kept * kept, times=self.sight.layers
+        )
+        done += lines(self.bridge, batch * kept, prefix="decoder/")
         every, pairs = batch * positions, batch * positions * positions
-        deep = Reach(tokens=every, pairs=pairs, times=self.decoder_layers)
-        done += lines(self.decoder_layer, deep, "decoder/")
-        done += lines(self.decoder, Reach(tokens=every), "decoder/")
+
+        done += lines(
+            self.decoder_layer, every, pairs=pairs, times=self.decoder_layers, prefix="decoder/"
+        )
+        done += lines(self.decoder, every, prefix="decoder/")
         return Pass(lines=done, items=batch * kept)
 
 

@@ -1,6 +1,6 @@
 """Which encoder of raw audio a config describes: wav2vec 2.0, HuBERT, WavLM, data2vec.
 
-Defaults are those of transformers 5.23. `seq_len` is audio samples at 16 kHz, ten seconds by
+`seq_len` is audio samples at 16 kHz, ten seconds by
 default, and the items of a pass are frames.
 """
 
@@ -11,7 +11,7 @@ from estimator.workload.convolution import sizes, windows
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
 from estimator.workload.model_class import class_name, label_count, task
-from estimator.workload.network import Line, Network, Pass, Reach, lines, network
+from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import families
 
 DEFAULT_SAMPLES = 160_000
@@ -73,14 +73,14 @@ class Listener:
         done: list[Line] = []
         for place, part in enumerate(self.filters):
             length = windows(length, part.kernel, part.stride)
-            done += lines(part.costs, Reach(tokens=batch * length, first=place == 0))
+            done += lines(part.costs, batch * length, first=place == 0)
         frames = batch * length
-        done += lines(self.before, Reach(tokens=frames))
-        done += lines(self.positions, Reach(tokens=batch * (length + self.spare_frame)))
-        reach = Reach(tokens=frames, pairs=frames * length, times=self.layers)
-        done += lines(self.layer, reach)
-        done += lines(self.after, Reach(tokens=frames))
-        done += lines(self.once, Reach(tokens=batch))
+        done += lines(self.before, frames)
+        done += lines(self.positions, batch * (length + self.spare_frame))
+
+        done += lines(self.layer, frames, pairs=frames * length, times=self.layers)
+        done += lines(self.after, frames)
+        done += lines(self.once, batch)
         return Pass(lines=done, items=frames)
 
 

@@ -1,18 +1,11 @@
-"""How much work XLM and FlauBERT are: norms after the blocks, languages as types [1]_.
-
-Defaults are those of transformers 5.23.
-
-References
-----------
-.. [1] G. Lample, A. Conneau, "Cross-lingual language model pretraining", 2019, arXiv:1901.07291.
-"""
+"""How much work XLM and FlauBERT are: BERT under other names (arXiv:1901.07291)."""
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Cost, linear, vocabulary_head
+from estimator.workload.blocks import vocabulary_head
 from estimator.workload.families.text_encoder import HeadCosts, Sizes, TextFacts, text_encoder
 from estimator.workload.fields import Fields
-from estimator.workload.model_class import class_name, head_note, label_count, task
+from estimator.workload.model_class import class_name, classifier, head_note, label_head, task
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
@@ -41,19 +34,14 @@ def _renamed(fields: Fields) -> Fields:
 def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     """A bare language head, classifiers without a dense layer."""
     kind, hidden = task(fields), sizes.hidden
-    labels = linear(hidden, label_count(fields), bias=True)
-    after: dict[str, Cost] = {}
-    once: dict[str, Cost] = {}
+    after = dict(classifier(fields, hidden, "TokenClassification"))
+    once = classifier(fields, hidden, "SequenceClassification")
     if kind == "MaskedLM" or class_name(fields).endswith("WithLMHeadModel"):
         kind = "MaskedLM"
         own = not fields.flag("tie_word_embeddings", default=True)
         after["head/logits"] = vocabulary_head(hidden, sizes.vocab, own=own, biases=1)
-    if kind == "TokenClassification":
-        after["head/classifier"] = labels
     if kind == "QuestionAnsweringSimple":
-        after["head/span"] = labels
-    if kind == "SequenceClassification":
-        once["head/classifier"] = labels
+        after["head/span"] = label_head(fields, hidden)
     return after, once, head_note(fields, not kind or after or once)
 
 

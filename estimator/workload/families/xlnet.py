@@ -1,27 +1,16 @@
-"""How much work XLNet is: scores of content and of relative positions.
-
-Defaults are those of transformers 5.23.
-"""
-
-from dataclasses import replace
+"""How much work XLNet is: scores of content and of relative positions (arXiv:1906.08237)."""
 
 from estimator.workload.blocks import Cost, Costs, held, linear, table, vocabulary_head
 from estimator.workload.families.text_encoder import Encoder, Group
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs
-from estimator.workload.model_class import label_count, task
-from estimator.workload.network import Network, Pass, network
+from estimator.workload.model_class import classifier, label_head, task
+from estimator.workload.network import Network, network, without_input_gradient
 from estimator.workload.registry import family
 
 
 @family("xlnet")
 def xlnet(fields: Fields) -> Network:
-    """XLNet: scores of content and of relative positions [1]_.
-
-    References
-    ----------
-    .. [1] Z. Yang et al., "XLNet", 2019, arXiv:1906.08237, sec. 2.4.
-    """
+    """XLNet; the sines behind the relative positions need no gradient (sec. 2.4)."""
     hidden = fields.size("hidden_size", "d_model", default=1024)
     count = fields.size("num_attention_heads", "n_head", default=16)
     fields.share("d_model", hidden, "n_head", count)
@@ -29,10 +18,9 @@ def xlnet(fields: Fields) -> Network:
     width = fields.size("d_inner", default=4096)
     layers = fields.layers("num_hidden_layers", "n_layer", default=24)
     project = linear(hidden, hidden)
-    twice = replace(project, flop_per_token=2 * project.flop_per_token)
     layer: Costs = {
         **{f"attention/{part}": project for part in ("query", "key", "value", "output")},
-        "attention/relative": twice,
+        "attention/relative": project + Cost(flop_per_token=project.flop_per_token),
         "attention/biases": held(5 * hidden),
         "attention/scores": Cost(flop_per_pair=6 * hidden),
         "attention/reduce": Cost(flop_per_pair=2 * hidden),
@@ -40,19 +28,14 @@ def xlnet(fields: Fields) -> Network:
         "mlp/down": linear(width, hidden, bias=True),
         "norm/layers": held(4 * hidden),
     }
-    after: Costs = {}
-    once: Costs = {}
     kind = task(fields)
+    after, once = dict(classifier(fields, hidden, "TokenClassification")), {}
     if kind == "CausalLM":
         own = not fields.flag("tie_word_embeddings", default=True)
-        after = {"head/logits": vocabulary_head(hidden, vocab, own=own, biases=1)}
+        after["head/logits"] = vocabulary_head(hidden, vocab, own=own, biases=1)
     elif kind == "SequenceClassification":
-        once = {
-            "head/dense": linear(hidden, hidden, bias=True),
-            "head/classifier": linear(hidden, label_count(fields), bias=True),
-        }
-    elif kind == "TokenClassification":
-        after = {"head/classifier": linear(hidden, label_count(fields), bias=True)}
+        once["head/dense"] = linear(hidden, hidden, bias=True)
+        once["head/classifier"] = label_head(fields, hidden)
     encoder = Encoder(
         before={"embedding/token": table(vocab, hidden), "embedding/mask": held(hidden)},
         stack=(Group(costs=layer, times=layers),),
@@ -60,17 +43,6 @@ def xlnet(fields: Fields) -> Network:
         once=once,
         longest=10**9,
     )
-
-    def run(inputs: Inputs) -> Pass:
-        """The sines behind the relative positions need no gradient."""
-        done = encoder.run(inputs)
-        constant = "attention/relative"
-        kept = [
-            (name, replace(term, backward_ratio=1.0) if name == constant else term)
-            for name, term in done.lines
-        ]
-        return replace(done, lines=kept)
-
     counted = not kind or after or once
     notes = () if counted else (f"the head For{kind} is not counted",)
-    return network(fields, run, notes)
+    return network(fields, without_input_gradient(encoder.run, "attention/relative"), notes)

@@ -12,7 +12,7 @@ from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
 from estimator.workload.model_class import head_note, label_count, task
-from estimator.workload.network import Network, Pass, Reach, lines, network
+from estimator.workload.network import Network, Pass, lines, network
 from estimator.workload.registry import family
 
 
@@ -47,11 +47,13 @@ def yolos(fields: Fields) -> Network:
         if inputs.image_size is not None:
             seen = windows(quantity("image_size", inputs.image_size), patch, patch) ** 2
         tokens = batch * (seen + objects + 1.0)
-        reach = Reach(tokens=tokens, pairs=tokens * (seen + objects + 1.0), times=vision.layers)
-        done = [*lines(conv, Reach(tokens=batch * seen, first=True))]
-        done += lines(tables, Reach(tokens=batch))
-        done += lines(vision.layer, reach)
-        done += lines(heads, Reach(tokens=batch * objects))
-        return Pass(lines=[*done, *lines(pooled, Reach(tokens=batch))], items=tokens)
+
+        done = [*lines(conv, batch * seen, first=True)]
+        done += lines(tables, batch)
+        done += lines(
+            vision.layer, tokens, pairs=tokens * (seen + objects + 1.0), times=vision.layers
+        )
+        done += lines(heads, batch * objects)
+        return Pass(lines=[*done, *lines(pooled, batch)], items=tokens)
 
     return network(fields, run, head_note(fields, not task(fields) or heads))

@@ -1,7 +1,4 @@
-"""Which of the Zamba models, with attention blocks shared over the depth, a config describes.
-
-Defaults are those of transformers 5.23.
-"""
+"""Which of the Zamba models, with attention blocks shared over the depth, a config describes."""
 
 from dataclasses import replace
 
@@ -87,12 +84,7 @@ def zamba(fields: Fields) -> Network:
 
 @family("zamba2")
 def zamba2(fields: Fields) -> Network:
-    """Zamba2: Mamba-2 layers, shared attention blocks with adapters of their own [1]_.
-
-    References
-    ----------
-    .. [1] P. Glorioso et al., "The Zamba2 suite", 2024, arXiv:2411.15242, sec. 2.
-    """
+    """Zamba2: Mamba-2 layers, shared blocks with adapters of their own (arXiv:2411.15242)."""
     hidden = fields.size("hidden_size", default=2560)
     bias = fields.flag("add_bias_linear")
     scan = Mamba2(
