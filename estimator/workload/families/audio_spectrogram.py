@@ -1,10 +1,10 @@
 """How much work the audio spectrogram transformer (AST) is, at the length of its config."""
 
-from estimator.workload.blocks import Costs, held, linear, table
+from estimator.workload.blocks import held, linear, table
 from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
-from estimator.workload.model_class import label_count, task
+from estimator.workload.model_class import classifier
 from estimator.workload.network import Network, Pass, lines, network
 from estimator.workload.registry import family
 
@@ -24,12 +24,9 @@ def spectrogram(fields: Fields) -> Network:
         "embedding/position": table(patches + 2, hidden),
         "norm/outer": held(2 * hidden),
     }
-    once: Costs = {}
-    if task(fields) == "AudioClassification":
-        once = {
-            "head/classifier": linear(hidden, label_count(fields), bias=True),
-            "norm/head": held(2 * hidden),
-        }
+    once = dict(classifier(fields, hidden, "AudioClassification"))
+    if once:
+        once["norm/head"] = held(2 * hidden)
     conv = {"embedding/patch": linear(patch * patch, hidden, bias=True)}
 
     def run(inputs: Inputs) -> Pass:

@@ -5,10 +5,10 @@ A pass holds `batch` images and as many texts of
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
-from estimator.workload.blocks import Attention, Cost, Mlp, held, linear, table
+from estimator.workload.blocks import Cost, Mlp, equal_heads, held, linear, table
 from estimator.workload.convolution import image
 from estimator.workload.families.text_encoder import (
     Encoder,
@@ -21,44 +21,27 @@ from estimator.workload.families.text_encoder import (
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
-from estimator.workload.model_class import class_name, label_count, task
+from estimator.workload.model_class import class_name, classifier, task
 from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
 from estimator.workload.registry import families, family
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pair:
-    """Two towers, and the products of their embeddings.
+def pair_network(
+    fields: Fields, text: Encoder, sight: Vision, width: int, scales: int = 1
+) -> Network:
+    """Two towers, and the products of their embeddings of `width`, scaled by learned numbers."""
+    compare = Cost(params=scales, active_params=scales, flop_per_token=2 * width)
 
-    Parameters
-    ----------
-    text, sight : Encoder, Vision
-        The towers.
-    width : int
-        Width of the embeddings that are compared. [1]
-    scales : int
-        Learned numbers on the comparison. [1]
-    """
+    def run(inputs: Inputs) -> Pass:
+        """As many texts as images."""
+        batch, pixels = image(inputs, sight.side)
+        _, seq_len = sequence(inputs, text.longest)
+        done = [*prefixed(text.lines(batch, seq_len, inputs), "text/")]
+        done += prefixed(sight.lines(batch, pixels), "vision/")
+        done += lines({"head/compare": compare}, batch * batch)
+        return Pass(lines=done, items=batch * (seq_len + sight.positions(pixels)[1]))
 
-    text: Encoder
-    sight: Vision
-    width: int
-    scales: int
-
-    def run(self, inputs: Inputs) -> Pass:
-        """Pass over `batch` images and as many texts."""
-        batch, pixels = image(inputs, self.sight.side)
-        _, seq_len = sequence(inputs, self.text.longest)
-        done = [*prefixed(self.text.lines(batch, seq_len, inputs), "text/")]
-        done += prefixed(self.sight.lines(batch, pixels), "vision/")
-        costs = {
-            "head/compare": Cost(
-                params=self.scales, active_params=self.scales, flop_per_token=2 * self.width
-            )
-        }
-        done += lines(costs, batch * batch)
-        positions = self.sight.positions(pixels)[1]
-        return Pass(lines=done, items=batch * (seq_len + positions))
+    return network(fields, run)
 
 
 def clip_text(fields: Fields, projection: int | None = None) -> Encoder:
@@ -69,9 +52,9 @@ def clip_text(fields: Fields, projection: int | None = None) -> Encoder:
 
 def _text(fields: Fields, usual: Sizes, projection: int | None, causal: bool) -> Encoder:
     sizes = replace(bert_sizes(fields, usual), types=0)
-    once = (
-        {} if projection is None else {"head/project": linear(sizes.hidden, projection, not causal)}
-    )
+    once: dict[str, Cost] = {}
+    if projection is not None:
+        once["head/project"] = linear(sizes.hidden, projection, not causal)
     return Encoder(
         before={
             "embedding/token": table(sizes.vocab, sizes.hidden),
@@ -116,14 +99,7 @@ def _with_probe(fields: Fields, vision: Vision) -> Vision:
     """A query that attends to all patches, then an MLP."""
     hidden = vision.hidden
     heads = fields.size("num_attention_heads", default=12)
-    attention = Attention(
-        hidden=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=hidden // heads,
-        qkv_bias=True,
-        output_bias=True,
-    ).costs()
+    attention = equal_heads(fields, hidden, heads).costs()
     mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=3072), bias=True)
     after: dict[str, Cost] = {
         "pooler/key": attention["attention/key"],
@@ -148,13 +124,8 @@ def clip(fields: Fields) -> Network:
     if task(fields) == "ImageClassification":
         return _classifier(fields, clip_sight(vision))
     width = fields.size("projection_dim", default=512)
-    pair = Pair(
-        text=clip_text(fields.part("text_config"), width),
-        sight=clip_sight(vision, width),
-        width=width,
-        scales=1,
-    )
-    return network(fields, pair.run)
+    text = clip_text(fields.part("text_config"), width)
+    return pair_network(fields, text, clip_sight(vision, width), width)
 
 
 @family("siglip")
@@ -164,16 +135,14 @@ def siglip(fields: Fields) -> Network:
     if task(fields) == "ImageClassification":
         return _classifier(fields, siglip_sight(vision))
     sight = siglip_sight(vision)
-    pair = Pair(
-        text=siglip_text(fields.part("text_config")), sight=sight, width=sight.hidden, scales=2
-    )
-    return network(fields, pair.run)
+    text = siglip_text(fields.part("text_config"))
+    return pair_network(fields, text, sight, sight.hidden, scales=2)
 
 
 def _classifier(fields: Fields, vision: Vision) -> Network:
     """The image tower under a classifier."""
-    part = {"head/classifier": linear(vision.hidden, label_count(fields), bias=True)}
-    return network(fields, replace(vision, once={**vision.once, **part}).run)
+    once = {**vision.once, **classifier(fields, vision.hidden)}
+    return network(fields, replace(vision, once=once).run)
 
 
 def _tower(read: Callable[[Fields], Vision | Encoder], fields: Fields) -> Network:
@@ -191,15 +160,8 @@ def _projected(read: Callable[[Fields, int | None], Vision | Encoder], fields: F
 @family("siglip2")
 def siglip2(fields: Fields) -> Network:
     """SigLIP 2: a table of patches instead of an image size (arXiv:2502.14786, sec. 2.4)."""
-    return siglip(
-        replace(
-            fields,
-            values={
-                **fields.values,
-                "vision_config": _patched(fields.part("vision_config")).values,
-            },
-        )
-    )
+    vision = _patched(fields.part("vision_config"))
+    return siglip(fields.with_values({"vision_config": vision.values}))
 
 
 def _patched(fields: Fields) -> Fields:
@@ -209,7 +171,7 @@ def _patched(fields: Fields) -> Fields:
     if side * side != patches:
         raise ValueError(f"{fields.path}num_patches must be a square, got {patches}")
     size = side * fields.size("patch_size", default=16)
-    return replace(fields, values={**fields.values, "image_size": size})
+    return fields.with_values({"image_size": size})
 
 
 @family("clipseg")
@@ -217,7 +179,7 @@ def clipseg(fields: Fields) -> Network:
     """CLIPSeg: CLIP, whose decoder of masks is not counted (arXiv:2112.10003)."""
     masks = task(fields) == "ImageSegmentation"
     note = ("the decoder of CLIPSegForImageSegmentation is not counted",) * masks
-    return clip(replace(fields, notes=(*fields.notes, *note)))
+    return clip(fields.noted(*note))
 
 
 def bilingual(usual: Sizes, deep: bool, fields: Fields) -> Network:
@@ -239,8 +201,7 @@ def bilingual(usual: Sizes, deep: bool, fields: Fields) -> Network:
         once={"head/project": linear(hidden, width)},
         longest=max(sizes.positions - 2 * deep, 1),
     )
-    pair = Pair(text=text, sight=clip_sight(vision, width), width=width, scales=1)
-    return network(fields, pair.run)
+    return pair_network(fields, text, clip_sight(vision, width), width)
 
 
 CHINESE = Sizes()

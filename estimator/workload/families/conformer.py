@@ -4,8 +4,6 @@
 default, and the items of a pass are frames.
 """
 
-from dataclasses import replace
-
 from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, linear, merged
 from estimator.workload.families.mixers import depthwise
 from estimator.workload.families.wav2vec2 import (
@@ -17,9 +15,7 @@ from estimator.workload.families.wav2vec2 import (
     position_filter,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs
-from estimator.workload.model_class import label_count, task
-from estimator.workload.network import Network, Pass, network
+from estimator.workload.network import Network, network, without_input_gradient
 from estimator.workload.registry import family
 
 MEL_WINDOW, MEL_STEP = 400, 160
@@ -68,8 +64,6 @@ def wav2vec2_conformer(fields: Fields) -> Network:
             "features/project": linear(width, hidden, bias=True),
             "norm/outer": held(2 * hidden),
         },
-        positions={},
-        spare_frame=0,
         layer=_layer(fields, hidden, 3072, relative),
         layers=layers,
         after=after,
@@ -81,16 +75,7 @@ def wav2vec2_conformer(fields: Fields) -> Network:
         },
     )
 
-    def run(inputs: Inputs) -> Pass:
-        """The sines behind the relative positions need no gradient."""
-        done = model.run(inputs)
-        constant = "attention/positions"
-        kept = [
-            (name, replace(term, backward_ratio=1.0) if name == constant else term)
-            for name, term in done.lines
-        ]
-        return replace(done, lines=kept)
-
+    run = without_input_gradient(model.run, "attention/positions")
     return network(fields, run, notes, item_unit="frame")
 
 
@@ -112,7 +97,7 @@ def wav2vec2_bert(fields: Fields) -> Network:
             "attention/distances": held(rows * (hidden // heads)),
             "attention/relative": Cost(flop_per_pair=2 * hidden),
         }
-    after, once, notes = _bert_heads(fields, hidden, layers)
+    after, once, notes = audio_heads(fields, hidden, layers, classifier_width=768)
     further = {
         "add_adapter": "the adapter behind the layers is not counted",
         "use_intermediate_ffn_before_adapter": "the MLP before the adapter is not counted",
@@ -128,24 +113,9 @@ def wav2vec2_bert(fields: Fields) -> Network:
             "norm/features": held(2 * width),
             "features/project": linear(width, hidden, bias=True),
         },
-        positions={},
-        spare_frame=0,
         layer=_layer(fields, hidden, 4096, relative),
         layers=layers,
         after=after,
         once={"embedding/mask": held(hidden * masks_frames(fields)), **once},
     )
     return network(fields, model.run, notes, item_unit="frame")
-
-
-def _bert_heads(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs, tuple[str, ...]]:
-    """Heads as those of wav2vec 2.0, with a wider classifier."""
-    if task(fields) != "SequenceClassification":
-        return audio_heads(fields, hidden, layers)
-    width = fields.size("classifier_proj_size", default=768)
-    mix = held((layers + 1) * fields.flag("use_weighted_layer_sum"))
-    once = {
-        "head/layer_weights": mix,
-        "head/classifier": linear(width, label_count(fields), bias=True),
-    }
-    return {"head/project": linear(hidden, width, bias=True)}, once, ()

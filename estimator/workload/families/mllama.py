@@ -1,20 +1,28 @@
 """How much work Llama 3.2 Vision is, some of whose layers attend to an image.
 
-One image per sequence, filled up to all tiles, as the
-model reads it.
+One image per sequence, filled up to all tiles, as the model reads it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from estimator.workload.blocks import Attention, Costs, Mlp, equal_heads, held, linear, table
+from estimator.workload.blocks import (
+    Attention,
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    layer_costs,
+    linear,
+    table,
+)
 from estimator.workload.families.decoder import decoder
 from estimator.workload.families.dense_decoders import LLAMA
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity, quantity
 from estimator.workload.model_class import task
-from estimator.workload.network import Line, Network, Pass, lines, network, prefixed
+from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import family
-from estimator.workload.transformer import Decoder
 
 PAD = 8
 """Llama 3.2 fills the patches of a tile up to a multiple of eight. [token]"""
@@ -22,50 +30,8 @@ PAD = 8
 EXTRA_ROWS = 8
 """Rows of Llama 3.2's token table for special tokens, beyond `vocab_size`. [1]"""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Crossing:
-    """A decoder some of whose layers attend to an image.
-
-    Parameters
-    ----------
-    text : Decoder
-        The layers that attend to the text, with tables and head.
-    sight : Sight or None
-        The tower, None for the text model alone, whose crossing layers then rest.
-    cross_query, cross_key : mapping
-        Costs of a crossing layer per token of the text, and per token of the image.
-    layers : int
-        Crossing layers. [1]
-    bridge : mapping
-        Costs per token of the image.
-    """
-
-    text: Decoder
-    sight: "Tiles | None"
-    cross_query: Costs
-    cross_key: Costs
-    layers: int
-    bridge: Costs
-
-    def run(self, inputs: Inputs) -> Pass:
-        """Pass over `batch` sequences, with an image each if the model has a tower."""
-        spoken = self.text.ledger(inputs)
-        batch = quantity("batch", inputs.batch)
-        seen: Quantity = 0.0
-        done: list[Line] = []
-        if self.sight is not None:
-            seen = self.sight.tokens(inputs)
-            done += prefixed(self.sight.lines(batch, seen), "vision/")
-            done += lines(self.bridge, batch * seen)
-        done += spoken.terms.items()
-        asked = spoken.items if self.sight is not None else 0.0
-
-        done += lines(
-            self.cross_query, asked, pairs=asked * seen, times=self.layers, prefix="cross/"
-        )
-        done += lines(self.cross_key, batch * seen, times=self.layers, prefix="cross/")
-        return Pass(lines=done, items=spoken.items, warnings=spoken.warnings)
+CROSSING = (3, 8, 13, 18, 23, 28, 33, 38)
+"""Default layers that attend to the image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +44,8 @@ class Tiles:
         Sides of a tile and of a patch. [pixel]
     tiles : int
         Tiles that every image is filled up to. [1]
-    conv, tables, layer : mapping
-        Costs of the patches, of what multiplies nothing, of a layer.
+    conv, tables, layer, bridge : mapping
+        Costs of the patches, of what multiplies nothing, of a layer, of what the text gets.
     layers : int
         Layers, global ones included. [1]
     """
@@ -90,6 +56,7 @@ class Tiles:
     conv: Costs
     tables: Costs
     layer: Costs
+    bridge: Costs
     layers: int
 
     def tokens(self, inputs: Inputs) -> Quantity:
@@ -98,106 +65,89 @@ class Tiles:
         grid = quantity("image_size", side) // self.patch
         return self.tiles * (grid * grid + 1.0)
 
-    def lines(self, batch: Quantity, tokens: Quantity) -> list[Line]:
+    def lines(self, batch: Quantity, tokens: Quantity) -> Iterator[Line]:
         """Lines of one pass."""
         padded = self.tiles * PAD * -(-tokens / self.tiles // PAD)
-        patches = tokens - self.tiles
-        done = [*lines(self.conv, batch * patches, first=True)]
-        done += lines(self.tables, batch)
-
-        return [
-            *done,
-            *lines(self.layer, batch * padded, pairs=batch * padded * padded, times=self.layers),
-        ]
+        every, pairs = batch * padded, batch * padded * padded
+        yield from lines(self.conv, batch * (tokens - self.tiles), first=True, prefix="vision/")
+        yield from lines(self.tables, batch, prefix="vision/")
+        yield from lines(self.layer, every, pairs=pairs, times=self.layers, prefix="vision/")
+        yield from lines(self.bridge, batch * tokens)
 
 
-def _tiles(fields: Fields) -> Tiles:
+def _tiles(fields: Fields, text_width: int) -> Tiles:
     """The tower of a config, its gates with the tables."""
     hidden = fields.size("hidden_size", default=1280)
     heads = fields.size("attention_heads", default=16)
-    local = fields.layers("num_hidden_layers", default=32)
     wide = fields.layers("num_global_layers", default=8)
     side, patch = fields.size("image_size", default=448), fields.size("patch_size", default=14)
     tiles = fields.size("max_num_tiles", default=4)
-    ratios = fields.items("supported_aspect_ratios")
-    shapes = (len(ratios) if ratios else 8) + 1
+    shapes = len(fields.items("supported_aspect_ratios") or range(8)) + 1
     rows = (side // patch) ** 2 + 1
     attention = equal_heads(fields, hidden, heads, ("hidden_size", "attention_heads"), bias=False)
     mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=5120), bias=True)
     positions = rows * hidden + shapes * tiles * (rows + 2) * hidden
+    pixels = patch * patch * fields.size("num_channels", default=3)
+    output = fields.size("vision_output_dim", default=7680)
     return Tiles(
         side=side,
         patch=patch,
         tiles=tiles,
-        conv={
-            "embedding/patch": linear(
-                patch * patch * fields.size("num_channels", default=3), hidden
-            )
-        },
+        conv={"embedding/patch": linear(pixels, hidden)},
         tables={
             "embedding/class": held(hidden),
             "embedding/position": table(positions, 1),
             "norm/outer": held(4 * hidden),
             "gates": held(3 + 2 * wide),
         },
-        layer={**attention.costs(), **mlp.costs(), "norm/layers": held(4 * hidden)},
-        layers=local + wide,
+        layer=layer_costs(attention, mlp, 4 * hidden),
+        bridge={"bridge/project": linear(output, text_width, bias=True)},
+        layers=fields.layers("num_hidden_layers", default=32) + wide,
     )
-
-
-CROSSING = (3, 8, 13, 18, 23, 28, 33, 38)
-"""Default layers that attend to the image."""
 
 
 def _crossing(fields: Fields, text: Fields, sight: Fields | None) -> Network:
-    """The model of its text and, perhaps, image part."""
+    """The model of its text and, perhaps, image part, without which the crossing layers rest."""
     usual = {"vocab_size": 128256, "hidden_size": 4096, "num_hidden_layers": 40}
     usual |= {"num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336}
-    usual |= {"max_position_embeddings": 131072}
-    values = {**usual, **text.values}
+    text = text.with_defaults({**usual, "max_position_embeddings": 131072})
     if fields.states("tie_word_embeddings"):
-        values["tie_word_embeddings"] = fields.flag("tie_word_embeddings")
-    values["architectures"] = fields.values.get("architectures")
-    text = replace(text, values=values)
+        text = text.with_values({"tie_word_embeddings": fields.flag("tie_word_embeddings")})
+    text = text.with_values({"architectures": fields.values.get("architectures")})
     chosen = text.items("cross_attention_layers")
     crossing = len(CROSSING if chosen is None else chosen)
     whole = decoder(replace(LLAMA, mlp_bias=lambda fields: False), text)
-    layer = whole.layers[0]
-    attention = layer.attention
+    layer, attention = whole.layers[0], whole.layers[0].attention
     if not isinstance(attention, Attention):
         raise ValueError(f"{text.path}layers of another attention are not read")
-    costs = {**layer.feed_forward.costs(), **attention.costs()}
-    costs["norm/layers"] = held(layer.norm_params + 2)
-    costs["attention/norm"] = held(2 * attention.head_dim)
-    keys = {part: costs.pop(part) for part in ("attention/key", "attention/value")}
-    output = sight.size("vision_output_dim", default=7680) if sight is not None else 0
+    queries = {
+        **layer.feed_forward.costs(),
+        **attention.costs(),
+        "norm/layers": held(layer.norm_params + 2),
+        "attention/norm": held(2 * attention.head_dim),
+    }
+    keys = {part: queries.pop(part) for part in ("attention/key", "attention/value")}
+    tower = None if sight is None else _tiles(sight, whole.hidden)
     spoken = replace(whole, layers=whole.layers[crossing:], model_type=fields.text("model_type"))
     special_rows = {"special/embedding/token": table(EXTRA_ROWS, whole.hidden)}
-    model = Crossing(
-        text=spoken,
-        sight=None if sight is None else _tiles(sight),
-        cross_query=costs,
-        cross_key=keys,
-        layers=crossing,
-        bridge={} if sight is None else {"bridge/project": linear(output, whole.hidden, bias=True)},
-    )
 
     def run(inputs: Inputs) -> Pass:
-        done = model.run(inputs)
-        special = lines(special_rows, done.items)
-        return replace(done, lines=[*done.lines, *special])
+        said = spoken.ledger(inputs)
+        batch = quantity("batch", inputs.batch)
+        seen = tower.tokens(inputs) if tower else 0.0
+        asked = said.items if tower else 0.0
+        done = [*tower.lines(batch, seen)] if tower else []
+        done += said.terms.items()
+        done += lines(queries, asked, pairs=asked * seen, times=crossing, prefix="cross/")
+        done += lines(keys, batch * seen, times=crossing, prefix="cross/")
+        done += lines(special_rows, said.items)
+        return Pass(lines=done, items=said.items, warnings=said.warnings)
 
-    return network(fields, run, cache=_cache(spoken, attention, model))
-
-
-def _cache(text: Decoder, attention: Attention, model: Crossing) -> tuple[CacheLayers, ...]:
-    """The text's cache; crossing layers keep the keys and values of the image."""
-    kept = text.cache
-    if model.sight is None:
-        return kept
-    image = float(model.sight.tokens(Inputs()))
-    state = round(image) * attention.cache_values_per_token
-    return (*kept, CacheLayers(layers=model.layers, values_per_token=0, state_values=state))
+    kept = spoken.cache
+    if tower:  # the crossing layers keep the keys and values of the image
+        state = round(float(tower.tokens(Inputs()))) * attention.cache_values_per_token
+        kept = (*kept, CacheLayers(layers=crossing, values_per_token=0, state_values=state))
+    return network(fields, run, cache=kept)
 
 
 @family("mllama", "mllama_text_model")

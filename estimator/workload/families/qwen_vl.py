@@ -6,8 +6,8 @@ image, also where some layers keep to windows.
 
 from dataclasses import dataclass, replace
 
-from estimator.workload.blocks import Attention, Mlp, held, linear, scaled, table
-from estimator.workload.families.vision_language import Seeing, seeing_network, text_part
+from estimator.workload.blocks import Mlp, equal_heads, held, layer_costs, linear, scaled, table
+from estimator.workload.families.vision_language import either_tied, seeing_network, text_part
 from estimator.workload.families.vit import Vision
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
@@ -58,16 +58,8 @@ def qwen_sight(tower: Tower, fields: Fields) -> Vision:
     width = fields.size("intermediate_size", default=tower.width)
     if tower.hidden_key == "embed_dim":
         width = fields.size("mlp_ratio", default=4) * hidden
-    attention = Attention(
-        hidden=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=fields.share(tower.hidden_key, hidden, "num_heads", heads),
-        qkv_bias=True,
-        output_bias=True,
-    )
+    attention = equal_heads(fields, hidden, heads, (tower.hidden_key, "num_heads"))
     mlp = Mlp(hidden=hidden, width=width, gated=tower.gated, bias=True)
-    norm = {"norm/layers": held(2 * tower.norm_params * hidden)}
     rows = fields.size("num_position_embeddings", default=tower.rows) if tower.rows else 0
     frames = fields.size("temporal_patch_size", default=FRAMES)
     return Vision(
@@ -77,10 +69,8 @@ def qwen_sight(tower: Tower, fields: Fields) -> Vision:
         hidden=hidden,
         prefix=0,
         tables={"embedding/position": table(rows, hidden)},
-        layer={**attention.costs(), **mlp.costs(), **norm},
+        layer=layer_costs(attention, mlp, 2 * tower.norm_params * hidden),
         layers=fields.layers("depth", default=32 if not tower.rows else 27),
-        after={},
-        once={},
         patch_bias=tower.patch_bias,
     )
 
@@ -89,17 +79,11 @@ def qwen_vl(tower: Tower, fields: Fields) -> Network:
     """Qwen-VL: patches merged four to a token; flat configs keep the text at the top."""
     vision = fields.part("vision_config")
     if not fields.states("text_config"):
-        inner = {
-            key: value
-            for key, value in fields.values.items()
-            if key not in ("vision_config", "model_type")
-        }
-        fields = replace(fields, values={**fields.values, "text_config": inner})
+        outer = ("vision_config", "model_type")
+        inner = {key: value for key, value in fields.values.items() if key not in outer}
+        fields = fields.with_values({"text_config": inner})
     sight = qwen_sight(tower, vision)
-    tied = fields.flag(
-        "tie_word_embeddings", default=fields.part("text_config").flag("tie_word_embeddings")
-    )
-    decoder = text_part(fields, tower.text, tied)
+    text = text_part(fields, tower.text, either_tied(fields, False))
     merge = vision.size("spatial_merge_size", default=2)
     wide = merge * merge * sight.hidden
     out = vision.size(tower.out_key, default=3584)
@@ -110,10 +94,7 @@ def qwen_vl(tower: Tower, fields: Fields) -> Network:
         deep = len(vision.items("deepstack_visual_indexes") or range(tower.deep))
         costs |= scaled(dense, deep, "bridge/deep_")
         costs["bridge/deep_norm"] = held(deep * tower.norm_params * wide)
-    seeing = Seeing(
-        text=decoder, sight=sight, bridge=costs, image_tokens=None, merged=merge * merge
-    )
-    return seeing_network(fields, seeing)
+    return seeing_network(fields, text, sight, costs, merged=merge * merge)
 
 
 QWEN3 = Tower(

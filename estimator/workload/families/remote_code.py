@@ -108,8 +108,8 @@ def refined_web(fields: Fields) -> Decoder:
     """Falcon under its first names."""
     fields = under_usual_names(fields)
     grouped = fields.text("model_type") == "RefinedWeb"
-    values = {**fields.values, "new_decoder_architecture": grouped}
-    return classic(gpt2.ROWS["falcon"], replace(fields, values=values))
+    named = fields.with_values({"new_decoder_architecture": grouped})
+    return classic(gpt2.ROWS["falcon"], named)
 
 
 @family("internvl_chat")
@@ -123,4 +123,4 @@ def internvl_chat(fields: Fields) -> Network:
         "text_config": fields.part("llm_config").values,
         "architectures": None,  # InternVLChatModel generates, whatever its name
     }
-    return internvl(replace(fields, values={**fields.values, **parts}))
+    return internvl(fields.with_values(parts))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear, merged, table
+from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, linear, product, table
 from estimator.workload.convolution import Conv, image, ratio, square, windows
 from estimator.workload.families.text_encoder import Group
 from estimator.workload.fields import Fields
@@ -81,7 +81,6 @@ def sight(fields: Fields) -> Sight:
     conv = Conv(inputs=channels, outputs=hidden, kernel=patch, bias=True, norm=False)
     out = fields.size("output_channels", default=256)
     absolute = fields.flag("use_abs_pos", default=True)
-    head_dim = fields.share("hidden_size", hidden, "num_attention_heads", heads)
     return Sight(
         side=side,
         patch=patch,
@@ -92,7 +91,7 @@ def sight(fields: Fields) -> Sight:
         },
         stack=tuple(
             Group(
-                costs=_layer(fields, (hidden, heads, head_dim), span or grid),
+                costs=_layer(fields, hidden, heads, span or grid),
                 times=spans.count(span),
                 window=span or None,
             )
@@ -106,21 +105,14 @@ def sight(fields: Fields) -> Sight:
     )
 
 
-def _layer(fields: Fields, shape: tuple[int, int, int], span: int) -> Costs:
-    hidden, heads, head_dim = shape
+def _layer(fields: Fields, hidden: int, heads: int, span: int) -> Costs:
     width = fields.size_or_none("mlp_dim") or int(hidden * ratio(fields, "mlp_ratio", 4.0))
-    attention = Attention(
-        hidden=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=head_dim,
-        qkv_bias=fields.flag("qkv_bias", default=True),
-        output_bias=True,
-    )
+    keys, bias = ("hidden_size", "num_attention_heads"), fields.flag("qkv_bias", default=True)
+    attention = equal_heads(fields, hidden, heads, keys, bias, output_bias=True)
     rows = 2 * (2 * span - 1) * fields.flag("use_rel_pos", default=True)
     return {
         **attention.costs(),
-        "attention/relative": held(rows * head_dim),
+        "attention/relative": held(rows * attention.head_dim),
         **Mlp(hidden=hidden, width=width, bias=True).costs(),
         "norm/layers": held(4 * hidden),
     }
@@ -150,13 +142,13 @@ def masks(fields: Fields) -> Masks:
     return Masks(
         tokens=count + 1,
         per_token={
-            "decoder/self": _times(own, 4 * layers),
-            "decoder/mlp": _times(_sum(*mlp.costs().values()), layers),
-            "decoder/to_image": _sum(_times(asks, layers + 1), _times(answers, layers)),
+            "decoder/self": own.times(4 * layers),
+            "decoder/mlp": _sum(*mlp.costs().values()).times(layers),
+            "decoder/to_image": _sum(asks.times(layers + 1), answers.times(layers)),
             "decoder/self_scores": Cost(flop_per_token=layers * 4 * hidden * (count + 1)),
         },
         per_patch={
-            "decoder/from_image": _sum(_times(answers, layers + 1), _times(asks, layers)),
+            "decoder/from_image": _sum(answers.times(layers + 1), asks.times(layers)),
             "decoder/cross_scores": Cost(
                 flop_per_token=(2 * layers + 1) * 4 * narrow * (count + 1)
             ),
@@ -172,10 +164,9 @@ def _upscaling(hidden: int, count: int) -> Costs:
     second = linear(hidden // 4, hidden // 8 * 4)
     biases = hidden // 4 + hidden // 8
     return {
-        "masks/upscale": Cost(
-            params=first.params + second.params + biases,
-            active_params=first.params + second.params + biases,
-            flop_per_token=first.flop_per_token + 4 * second.flop_per_token,
+        "masks/upscale": product(
+            first.params + second.params + biases,
+            first.flop_per_token + 4 * second.flop_per_token,
         ),
         "masks/product": Cost(flop_per_token=2 * count * (hidden // 8) * 16),
         "norm/masks": held(2 * (hidden // 4)),
@@ -187,27 +178,23 @@ def _mask_heads(fields: Fields, hidden: int, count: int, layers: int) -> Costs:
     depth = fields.layers("iou_head_depth", default=3)
     width = fields.size("iou_head_hidden_dim", default=256)
     square_layer = linear(hidden, hidden, bias=True)
-    maker = _sum(_times(square_layer, 2), linear(hidden, hidden // 8, bias=True))
+    maker = _sum(square_layer.times(2), linear(hidden, hidden // 8, bias=True))
     judge = _sum(
         linear(hidden, width, bias=True),
-        _times(linear(width, width, bias=True), depth - 2),
+        linear(width, width, bias=True).times(depth - 2),
         linear(width, count, bias=True),
     )
     return {
-        "masks/weights": _times(maker, count),
+        "masks/weights": maker.times(count),
         "masks/quality": judge,
         "decoder/tokens": held((count + 1) * hidden),
         "norm/decoder": held((4 * layers + 1) * 2 * hidden),
     }
 
 
-def _times(cost: Cost, count: int) -> Cost:
-    return _sum(*(cost,) * count)
-
-
 def _sum(*costs: Cost) -> Cost:
     """One cost of several."""
-    return merged(*({"all": cost} for cost in costs)).get("all", Cost())
+    return sum(costs, start=Cost())
 
 
 @family("sam")

@@ -1,17 +1,18 @@
-"""Which vision transformer of windows and stages a config describes: Swin, Swin v2.
+"""Which vision transformer of windows and stages a config describes: Swin, Swin v2, Donut's.
 
 The items of a pass are the patches of the first stage.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.workload.blocks import Attention, Costs, Mlp, held, linear, table
+from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear, table
 from estimator.workload.convolution import Conv, image, ratio, sizes, square
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
-from estimator.workload.model_class import head_note, label_count, task
+from estimator.workload.model_class import classifier, head_note, task
 from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import families
 
@@ -20,116 +21,41 @@ POSITION_MLP = 512
 
 
 @dataclass(frozen=True, kw_only=True)
-class Swin:
-    """Sizes of a Swin transformer.
+class Stage:
+    """Equal layers of one width.
 
     Parameters
     ----------
-    side, patch, channels, window : int
-        Image, patch and window sides; image channels. [1]
-    width : int
-        Width of the first stage; each stage doubles it. [1]
-    depths, heads : tuple of int
-        Per stage.
-    mlp_ratio : float
-        Width of the MLP over the stage's. [1]
-    qkv_bias, version_2 : bool
-        Biases of the projections; distances through a small network, cosine attention.
-    extra, after, once : mapping
-        Parameters outside the stages; heads over the last stage's positions, and per image.
+    name : str
+        What its terms begin with.
+    attention, rest, distances, merging : mapping
+        Costs of a layer per position of a padded window, per position of the map, and per pair of
+        positions in a window; of the merging behind the stage, per position of the coarser map.
+    layers : int
+        Layers. [1]
+    window, limit : int or None
+        Side of the windows, and what it is cut to; None is the side of the map. [1]
     """
 
-    side: int
-    patch: int
-    channels: int
+    name: str
+    attention: Costs
+    rest: Costs
+    distances: Costs
+    merging: Costs
+    layers: int
     window: int
-    width: int
-    depths: tuple[int, ...]
-    heads: tuple[int, ...]
-    mlp_ratio: float
-    qkv_bias: bool
-    version_2: bool
-    extra: Costs
-    after: Costs
-    once: Costs
+    limit: int | None
 
-    def run(self, inputs: Inputs) -> Pass:
-        """Pass over `batch` images."""
-        batch, pixels = image(inputs, self.side)
-        grid = np.ceil(pixels / self.patch)
-        conv = Conv(
-            inputs=self.channels, outputs=self.width, kernel=self.patch, bias=True, norm=True
-        )
-
-        done = [*lines({"embedding/patch": conv.cost()}, batch * grid * grid, first=True)]
-        done += lines(self.extra, batch)
-        side: Quantity = grid
-        for stage, depth in enumerate(self.depths):
-            done += self._stage(stage, depth, batch, side)
-            if stage + 1 < len(self.depths):
-                side = np.ceil(side / 2.0)
-                done += lines(self._merging(stage), batch * side * side)
-        done += lines(self.after, batch * side * side)
-        done += lines(self.once, batch)
-        return Pass(lines=done, items=batch * grid * grid)
-
-    def _stage(self, stage: int, depth: int, batch: Quantity, side: Quantity) -> list[Line]:
-        """Layers of one stage: attention on padded windows, the MLP on the maps as they are."""
-        hidden = self.width * 2**stage
-        limit = (self.side // self.patch) // 2**stage if self.version_2 else side
-        window = np.minimum(limit, float(self.window))
+    def lines(self, batch: Quantity, side: Quantity) -> Iterator[Line]:
+        """Attention on padded windows, the MLP on the maps as they are."""
+        name, times = self.name, self.layers
+        window = np.minimum(side if self.limit is None else self.limit, float(self.window))
         padded = np.ceil(side / window) * window
         tokens = batch * padded * padded
-        prefix = f"stage{stage + 1}/"
-
-        done = [
-            *lines(
-                self._attention(stage),
-                tokens,
-                pairs=tokens * window * window,
-                times=depth,
-                prefix=prefix,
-            )
-        ]
-        mlp = Mlp(hidden=hidden, width=int(hidden * self.mlp_ratio), bias=True)
-        rest = {**mlp.costs(), "norm/layers": held(4 * hidden)}
-        done += lines(rest, batch * side * side, times=depth, prefix=prefix)
-        if self.version_2:
-            rows = (2.0 * window - 1.0) ** 2
-            done += lines(self._distances(stage), rows, times=depth, prefix=prefix)
-        return done
-
-    def _attention(self, stage: int) -> Costs:
-        hidden, heads = self.width * 2**stage, self.heads[stage]
-        attention = Attention(
-            hidden=hidden,
-            heads=heads,
-            kv_heads=heads,
-            head_dim=hidden // heads,
-            qkv_bias=self.qkv_bias,
-            output_bias=True,
-        )
-        costs = dict(attention.costs())
-        if self.version_2:
-            costs["attention/key"] = linear(hidden, hidden)
-            costs["attention/scale"] = held(heads)
-        else:
-            costs["attention/relative_bias"] = held((2 * self.window - 1) ** 2 * heads)
-        return costs
-
-    def _distances(self, stage: int) -> Costs:
-        return {
-            "attention/distance_in": linear(2, POSITION_MLP, bias=True),
-            "attention/distance_out": linear(POSITION_MLP, self.heads[stage]),
-        }
-
-    def _merging(self, stage: int) -> Costs:
-        hidden = self.width * 2**stage
-        norm = 4 * hidden if self.version_2 else 8 * hidden
-        return {
-            f"stage{stage + 2}/merge": linear(4 * hidden, 2 * hidden),
-            f"stage{stage + 2}/merge_norm": held(norm),
-        }
+        pairs = tokens * window * window
+        yield from lines(self.attention, tokens, pairs=pairs, times=times, prefix=name)
+        yield from lines(self.rest, batch * side * side, times=times, prefix=name)
+        yield from lines(self.distances, (2.0 * window - 1.0) ** 2, times=times, prefix=name)
 
 
 def swin(version: int, fields: Fields) -> Network:
@@ -137,45 +63,72 @@ def swin(version: int, fields: Fields) -> Network:
 
     Donut's, version 0 here, ends without a norm (arXiv:2111.15664, sec. 3.1).
     """
-    depths = tuple(sizes(fields, "depths", (2, 2, 6, 2)))
+    depths = sizes(fields, "depths", (2, 2, 6, 2))
+    stages = [_stage(version, fields, place, len(depths)) for place in range(len(depths))]
     width = fields.size("embed_dim", default=96)
     last = width * 2 ** (len(depths) - 1)
     channels = fields.size("num_channels", default=3)
     side, patch = square(fields, "image_size", 224), square(fields, "patch_size", 4)
-    grid = side // patch
-    kind = task(fields)
     pixels = fields.size("encoder_stride", default=32) ** 2 * channels
-    masked = kind == "MaskedImageModeling"
-    absolute = fields.flag("use_absolute_embeddings")
-    heads = tuple(sizes(fields, "num_heads", (3, 6, 12, 24), len(depths)))
-    for stage, count in enumerate(heads):
-        fields.share("embed_dim * 2 ** stage", width * 2**stage, "num_heads", count)
-    model = Swin(
-        side=side,
-        patch=patch,
-        channels=channels,
-        window=fields.size("window_size", default=7),
-        width=width,
-        depths=depths,
-        heads=heads,
-        mlp_ratio=ratio(fields, "mlp_ratio", 4.0),
-        qkv_bias=fields.flag("qkv_bias", default=True),
-        version_2=version == 2,
-        extra={
-            "embedding/position": table((grid * grid + (version == 2)) * width, absolute),
-            "embedding/mask": held(width * masked),
-            "norm/outer": held(2 * last * (version > 0)),
-        },
-        after={"head/pixels": linear(last, pixels, bias=True)} if masked else {},
-        once=classifier(fields, last),
+    masked = task(fields) == "MaskedImageModeling"
+    rows = ((side // patch) ** 2 + (version == 2)) * width
+    extra = {
+        "embedding/position": table(rows, fields.flag("use_absolute_embeddings")),
+        "embedding/mask": held(width * masked),
+        "norm/outer": held(2 * last * (version > 0)),
+    }
+    conv = {"embedding/patch": Conv(inputs=channels, outputs=width, kernel=patch, bias=True).cost()}
+    after = {"head/pixels": linear(last, pixels, bias=True)} if masked else {}
+    once = classifier(fields, last)
+
+    def run(inputs: Inputs) -> Pass:
+        batch, pixels = image(inputs, side)
+        grid = np.ceil(pixels / patch)
+        done = [*lines(conv, batch * grid * grid, first=True), *lines(extra, batch)]
+        now: Quantity = grid
+        for stage in stages:
+            done += stage.lines(batch, now)
+            if stage.merging:
+                now = np.ceil(now / 2.0)
+                done += lines(stage.merging, batch * now * now)
+        done += [*lines(after, batch * now * now), *lines(once, batch)]
+        return Pass(lines=done, items=batch * grid * grid)
+
+    return network(fields, run, head_note(fields, not task(fields) or masked or once))
+
+
+def _stage(version: int, fields: Fields, place: int, stages: int) -> Stage:
+    """The stage at `place`, as wide as two to that power times the first."""
+    window = fields.size("window_size", default=7)
+    hidden = fields.size("embed_dim", default=96) * 2**place
+    heads = sizes(fields, "num_heads", (3, 6, 12, 24), stages)[place]
+    keys, bias = ("embed_dim * 2 ** stage", "num_heads"), fields.flag("qkv_bias", default=True)
+    attention = dict(equal_heads(fields, hidden, heads, keys, bias, output_bias=True).costs())
+    distances: Costs = {}
+    if version == 2:
+        attention |= {"attention/key": linear(hidden, hidden), "attention/scale": held(heads)}
+        distances = {
+            "attention/distance_in": linear(2, POSITION_MLP, bias=True),
+            "attention/distance_out": linear(POSITION_MLP, heads),
+        }
+    else:
+        attention["attention/relative_bias"] = held((2 * window - 1) ** 2 * heads)
+    mlp = Mlp(hidden=hidden, width=int(hidden * ratio(fields, "mlp_ratio", 4.0)), bias=True)
+    merging = {
+        f"stage{place + 2}/merge": linear(4 * hidden, 2 * hidden),
+        f"stage{place + 2}/merge_norm": held((4 if version == 2 else 8) * hidden),
+    }
+    grid = square(fields, "image_size", 224) // square(fields, "patch_size", 4)
+    return Stage(
+        name=f"stage{place + 1}/",
+        attention=attention,
+        rest={**mlp.costs(), "norm/layers": held(4 * hidden)},
+        distances=distances,
+        merging=merging if place + 1 < stages else {},
+        layers=sizes(fields, "depths", (2, 2, 6, 2))[place],
+        window=window,
+        limit=grid // 2**place if version == 2 else None,
     )
-    return network(fields, model.run, head_note(fields, not kind or masked or bool(model.once)))
-
-
-def classifier(fields: Fields, width: int) -> Costs:
-    """A dense layer on the pooled map, where the class has one."""
-    classifies = task(fields) == "ImageClassification"
-    return {"head/classifier": linear(width, label_count(fields), bias=True)} if classifies else {}
 
 
 families(swin, {"swin": 1, "swinv2": 2, "donut-swin": 0})

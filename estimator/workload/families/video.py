@@ -10,7 +10,7 @@ from estimator.workload.convolution import image, sizes
 from estimator.workload.families.vit import Vision, trunk, vision_network, with_heads
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
-from estimator.workload.model_class import label_count, task
+from estimator.workload.model_class import classifier, task
 from estimator.workload.network import Network, Pass, lines, network
 from estimator.workload.registry import family
 
@@ -37,8 +37,8 @@ def videomae(fields: Fields) -> Network:
     mean = fields.flag("use_mean_pooling", default=True)
     classifies = task(fields) == "VideoClassification"
     tables = {"norm/outer": held(2 * hidden * (not mean or classifies))}
-    once = {"head/classifier": linear(hidden, label_count(fields), bias=True)}
-    vision = replace(vision, prefix=0, layer=layer, tables=tables, once=once if classifies else {})
+    once = classifier(fields, hidden, "VideoClassification")
+    vision = replace(vision, prefix=0, layer=layer, tables=tables, once=once)
     return vision_network(fields, vision)
 
 
@@ -46,13 +46,12 @@ def videomae(fields: Fields) -> Network:
 def vivit(fields: Fields) -> Network:
     """ViViT: tubes, a class token, all in one attention (arXiv:2103.15691, sec. 3)."""
     tube = sizes(fields, "tubelet_size", (2, 16, 16), 3)
-    fields = replace(fields, values={**fields.values, "patch_size": tube[1]})
+    fields = fields.with_values({"patch_size": tube[1]})
     vision = _video(fields, 32, tube[0])
     rows = vision.steps * (vision.side // vision.patch) ** 2 + 1
     tables = {**vision.tables, "embedding/position": table(rows, vision.hidden)}
     vision = replace(vision, tables=tables)
-    if task(fields) == "VideoClassification":
-        once = {"head/classifier": linear(vision.hidden, label_count(fields), bias=True)}
+    if once := classifier(fields, vision.hidden, "VideoClassification"):
         return vision_network(fields, replace(vision, once=once))
     return vision_network(fields, with_heads(fields, vision))
 
@@ -70,8 +69,7 @@ def timesformer(fields: Fields) -> Network:
     time = {f"time/{part}": cost for part, cost in attends.items()}
     time |= {"time/dense": linear(hidden, hidden, bias=True), "norm/time": held(2 * hidden)}
     tables = {**vision.tables, "embedding/time": held(steps * hidden)}
-    classifies = task(fields) == "VideoClassification"
-    head = {"head/classifier": linear(hidden, label_count(fields), bias=True)} if classifies else {}
+    head = classifier(fields, hidden, "VideoClassification")
     bare = replace(vision, steps=steps, tables=tables, layers=0, once=head)
 
     def run(inputs: Inputs) -> Pass:

@@ -1,8 +1,8 @@
 """Which language model that sees a config describes: LLaVA, Gemma 3, PaliGemma, Idefics 3, Llama 4.
 
-A pass holds one image per sequence, of one tile where
-models cut large images into several. The image's tokens are part of the sequence, so `seq_len`
-counts them; the items of a pass are those of the text side.
+A pass holds one image per sequence, of one tile where models cut large images into several. The
+image's tokens are part of the sequence, so `seq_len` counts them; the items of a pass are those of
+the text side.
 """
 
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from estimator.workload.blocks import (
     Mlp,
     equal_heads,
     held,
+    layer_costs,
     linear,
     scaled,
     table,
@@ -35,44 +36,6 @@ class Text:
     hidden: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seeing:
-    """A decoder with an image tower and a bridge between them.
-
-    Parameters
-    ----------
-    text, sight : Text, Vision
-        The parts.
-    bridge : mapping
-        Costs per image token.
-    image_tokens : int or None
-        Tokens of an image on the text side; None takes one per patch. [token]
-    merged : int
-        Patches that are merged into one token of the image. [1]
-    """
-
-    text: Text
-    sight: Vision
-    bridge: Costs
-    image_tokens: int | None
-    merged: int = 1
-
-    def run(self, inputs: Inputs) -> Pass:
-        """Pass over `batch` sequences with an image each."""
-        batch = quantity("batch", inputs.batch)
-        side = self.sight.side if inputs.image_size is None else inputs.image_size
-        pixels = quantity("image_size", side)
-        spoken = self.text.model.ledger(inputs)
-        patches = self.sight.positions(pixels)[0]
-        tokens: Quantity = (
-            patches / self.merged if self.image_tokens is None else float(self.image_tokens)
-        )
-        done = [*prefixed(self.sight.lines(batch, pixels), "vision/")]
-        done += lines(self.bridge, batch * tokens)
-        done += spoken.terms.items()
-        return Pass(lines=done, items=spoken.items, warnings=spoken.warnings)
-
-
 def text_part(fields: Fields, usual: str, tied: bool) -> Text:
     """The language model inside, any that generates token by token; the wrapper ties its head."""
     part = fields.part("text_config")
@@ -91,9 +54,41 @@ def text_part(fields: Fields, usual: str, tied: bool) -> Text:
     return Text(model=model, hidden=part.size("hidden_size", "n_embd", "d_model"))
 
 
-def seeing_network(fields: Fields, model: Seeing) -> Network:
-    """The model under its name, with the cache of its text side."""
-    return network(fields, model.run, cache=model.text.model.cache)
+def seeing_network(
+    fields: Fields,
+    text: Text,
+    sight: Vision,
+    bridge: Costs,
+    *,
+    image_tokens: int | None = None,
+    merged: int = 1,
+) -> Network:
+    """A decoder with an image tower and a bridge between them.
+
+    Parameters
+    ----------
+    fields, text, sight : Fields, Text, Vision
+        The config and its parts.
+    bridge : mapping
+        Costs per image token.
+    image_tokens : int or None
+        Tokens of an image on the text side; None takes one for each `merged` patches. [token]
+    """
+
+    def run(inputs: Inputs) -> Pass:
+        batch = quantity("batch", inputs.batch)
+        side = sight.side if inputs.image_size is None else inputs.image_size
+        pixels = quantity("image_size", side)
+        spoken = text.model.ledger(inputs)
+        tokens: Quantity = sight.positions(pixels)[0] / merged
+        if image_tokens is not None:
+            tokens = float(image_tokens)
+        done = [*prefixed(sight.lines(batch, pixels), "vision/")]
+        done += lines(bridge, batch * tokens)
+        done += spoken.terms.items()
+        return Pass(lines=done, items=spoken.items, warnings=spoken.warnings)
+
+    return network(fields, run, cache=text.model.cache)
 
 
 def either_tied(fields: Fields, default: bool) -> bool:
@@ -102,32 +97,30 @@ def either_tied(fields: Fields, default: bool) -> bool:
     return fields.flag("tie_word_embeddings", default=inner)
 
 
+def two_layers(inputs: int, outputs: int, bias: bool = True) -> Costs:
+    """A bridge of two dense layers."""
+    into, out = linear(inputs, outputs, bias), linear(outputs, outputs, bias)
+    return {"bridge/in": into, "bridge/out": out}
+
+
 LLAVA_TOWER = {
-    "model_type": "clip_vision_model",
-    "hidden_size": 1024,
-    "intermediate_size": 4096,
-    "patch_size": 14,
-    "image_size": 336,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
+    **{"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096},
+    **{"patch_size": 14, "image_size": 336, "num_hidden_layers": 24, "num_attention_heads": 16},
 }
 """The tower of a config that has none."""
 
 LLAMA_2_7B = {
-    "model_type": "llama",
-    "hidden_size": 4096,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
+    **{"model_type": "llama", "hidden_size": 4096},
+    **{"num_hidden_layers": 32, "num_attention_heads": 32},
 }
 
 
 @family("llava", "llava_next", "llava_next_video", "llava_onevision")
 def llava(fields: Fields) -> Network:
     """LLaVA: a tower, two dense layers, a decoder (arXiv:2310.03744)."""
-    if not fields.states("vision_config"):
-        fields = replace(fields, values={**fields.values, "vision_config": LLAVA_TOWER})
-    if not fields.states("text_config"):
-        fields = replace(fields, values={**fields.values, "text_config": LLAMA_2_7B})
+    for name, usual in (("vision_config", LLAVA_TOWER), ("text_config", LLAMA_2_7B)):
+        if not fields.states(name):
+            fields = fields.with_values({name: usual})
     vision = fields.part("vision_config")
     tower = vision.text("model_type", default="clip_vision_model")
     if tower not in ("clip_vision_model", "siglip_vision_model"):
@@ -136,69 +129,53 @@ def llava(fields: Fields) -> Network:
     newline = "next" in fields.text("model_type") or "onevision" in fields.text("model_type")
     inner = fields.part("text_config").flag("tie_word_embeddings")
     text = text_part(fields, "llama", fields.flag("tie_word_embeddings") or inner)
-    bias = fields.flag("multimodal_projector_bias", default=True)
     layers = fields.values.get("vision_feature_layer", -2)
-    taken = len(layers) if isinstance(layers, list) else 1
+    wide = sight.hidden * (len(layers) if isinstance(layers, list) else 1)
+    bias = fields.flag("multimodal_projector_bias", default=True)
     bridge = {
-        "bridge/in": linear(taken * sight.hidden, text.hidden, bias),
-        "bridge/out": linear(text.hidden, text.hidden, bias),
+        **two_layers(wide, text.hidden, bias),
         "bridge/newline": held(newline * text.hidden),
     }
     whole = fields.text("vision_feature_select_strategy", default="default") == "full"
     tokens = (sight.side // sight.patch) ** 2 + sight.prefix if whole else None
-    return seeing_network(
-        fields, Seeing(text=text, sight=sight, bridge=bridge, image_tokens=tokens)
-    )
+    return seeing_network(fields, text, sight, bridge, image_tokens=tokens)
 
 
 @family("vipllava")
 def vipllava(fields: Fields) -> Network:
     """ViP-LLaVA: states of several layers of the tower side by side (arXiv:2312.00784)."""
     vision = {**LLAVA_TOWER, **fields.part("vision_config").values}
-    text_values = {**LLAMA_2_7B, **fields.part("text_config").values}
-    values = {**fields.values, "vision_config": vision, "text_config": text_values}
-    fields = replace(fields, values=values)
+    values = {**LLAMA_2_7B, **fields.part("text_config").values}
+    fields = fields.with_values({"vision_config": vision, "text_config": values})
     sight = clip_sight(fields.part("vision_config"))
     text = text_part(fields, "llama", either_tied(fields, False))
     layers = fields.values.get("vision_feature_layers", fields.values.get("vision_feature_layer"))
     wide = sight.hidden * (len(layers) if isinstance(layers, list | tuple) else 5)
-    bridge = {
-        "bridge/norm": held(2 * wide),
-        "bridge/in": linear(wide, text.hidden, bias=True),
-        "bridge/out": linear(text.hidden, text.hidden, bias=True),
-    }
-    return seeing_network(fields, Seeing(text=text, sight=sight, bridge=bridge, image_tokens=None))
+    bridge = {"bridge/norm": held(2 * wide), **two_layers(wide, text.hidden)}
+    return seeing_network(fields, text, sight, bridge)
 
 
 def glm4v_sight(fields: Fields) -> Vision:
     """GLM-4.1V's tower: RMS norms, gated MLPs as wide as its output (arXiv:2507.01006, sec. 2)."""
     hidden = fields.size("hidden_size", default=1536)
-    out = fields.size("out_hidden_size", default=4096)
     heads = fields.size("num_heads", default=12)
     side, patch = square(fields, "image_size", 336), square(fields, "patch_size", 14)
-    attention = replace(
-        equal_heads(fields, hidden, heads, ("hidden_size", "num_heads"), bias=False),
-        qkv_bias=fields.flag("attention_bias"),
-    )
+    keys, bias = ("hidden_size", "num_heads"), fields.flag("attention_bias")
+    attention = equal_heads(fields, hidden, heads, keys, bias, output_bias=False)
+    mlp = Mlp(hidden=hidden, width=fields.size("out_hidden_size", default=4096), gated=True)
+    frames = fields.size("temporal_patch_size", default=2)
     return Vision(
         side=side,
         patch=patch,
-        channels=fields.size("temporal_patch_size", default=2)
-        * fields.size("in_channels", default=3),
+        channels=frames * fields.size("in_channels", default=3),
         hidden=hidden,
         prefix=0,
         tables={
             "embedding/position": table((side // patch) ** 2, hidden),
             "norm/outer": held(2 * hidden),
         },
-        layer={
-            **attention.costs(),
-            **Mlp(hidden=hidden, width=out, gated=True).costs(),
-            "norm/layers": held(2 * hidden),
-        },
+        layer=layer_costs(attention, mlp, 2 * hidden),
         layers=fields.layers("depth", default=24),
-        after={},
-        once={},
     )
 
 
@@ -216,8 +193,7 @@ def glm4v(text_type: str, fields: Fields) -> Network:
         "bridge/norm": held(2 * out),
         **scaled(Mlp(hidden=out, width=width, gated=True).costs(), 1, "bridge/"),
     }
-    seeing = Seeing(text=text, sight=sight, bridge=bridge, image_tokens=None, merged=merge)
-    return seeing_network(fields, seeing)
+    return seeing_network(fields, text, sight, bridge, merged=merge)
 
 
 families(glm4v, {"glm4v": "glm4v_text", "glm4v_moe": "glm4v_moe_text"})
@@ -228,26 +204,18 @@ def gemma3(fields: Fields) -> Network:
     """Gemma 3: SigLIP's tower pooled to a few tokens, one matrix (arXiv:2503.19786, sec. 2.1)."""
     sight = siglip_sight(fields.part("vision_config"))
     text = text_part(fields, "gemma3_text", fields.flag("tie_word_embeddings", default=True))
-    bridge = {
-        "bridge/project": linear(sight.hidden, text.hidden),
-        "bridge/norm": held(sight.hidden),
-    }
+    project = linear(sight.hidden, text.hidden)
+    bridge = {"bridge/project": project, "bridge/norm": held(sight.hidden)}
     tokens = fields.size("mm_tokens_per_image", default=256)
-    return seeing_network(
-        fields, Seeing(text=text, sight=sight, bridge=bridge, image_tokens=tokens)
-    )
+    return seeing_network(fields, text, sight, bridge, image_tokens=tokens)
 
 
 def pixtral_sight(fields: Fields) -> Vision:
     """Pixtral's tower: rotary positions, RMS norms, gated MLPs (arXiv:2410.07073, sec. 2.2)."""
     hidden = fields.size("hidden_size", default=1024)
     heads = fields.size("num_attention_heads", default=16)
-    attention = Attention(
-        hidden=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=fields.size_or_none("head_dim") or hidden // heads,
-    )
+    head_dim = fields.size_or_none("head_dim") or hidden // heads
+    attention = Attention(hidden=hidden, heads=heads, kv_heads=heads, head_dim=head_dim)
     mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=4096), gated=True)
     return Vision(
         side=square(fields, "image_size", 1024),
@@ -256,10 +224,8 @@ def pixtral_sight(fields: Fields) -> Vision:
         hidden=hidden,
         prefix=0,
         tables={"norm/outer": held(hidden)},
-        layer={**attention.costs(), **mlp.costs(), "norm/layers": held(2 * hidden)},
+        layer=layer_costs(attention, mlp, 2 * hidden),
         layers=fields.layers("num_hidden_layers", default=24),
-        after={},
-        once={},
         patch_bias=False,
     )
 
@@ -274,16 +240,14 @@ def mistral3(fields: Fields) -> Network:
     bridge = {
         "bridge/norm": held(sight.hidden),
         "bridge/merge": linear(merge * sight.hidden, sight.hidden),
-        "bridge/in": linear(sight.hidden, text.hidden, bias),
-        "bridge/out": linear(text.hidden, text.hidden, bias),
+        **two_layers(sight.hidden, text.hidden, bias),
     }
-    seeing = Seeing(text=text, sight=sight, bridge=bridge, image_tokens=None, merged=merge)
-    return seeing_network(fields, seeing)
+    return seeing_network(fields, text, sight, bridge, merged=merge)
 
 
 def _without_pooler(fields: Fields) -> Fields:
     """SigLIP's tower without the query that gathers the patches."""
-    return replace(fields, values={**fields.values, "vision_use_head": False})
+    return fields.with_values({"vision_use_head": False})
 
 
 @family("paligemma")
@@ -292,47 +256,38 @@ def paligemma(fields: Fields) -> Network:
     sight = siglip_sight(_without_pooler(fields.part("vision_config")))
     text = text_part(fields, "gemma", either_tied(fields, True))
     bridge = {"bridge/project": linear(sight.hidden, text.hidden, bias=True)}
-    return seeing_network(fields, Seeing(text=text, sight=sight, bridge=bridge, image_tokens=None))
+    return seeing_network(fields, text, sight, bridge)
 
 
-def idefics3(side: int, fields: Fields) -> Network:
+@family("idefics3", "smolvlm")
+def idefics3(fields: Fields) -> Network:
     """Idefics 3 and SmolVLM: pixels shuffled into fewer, wider tokens (arXiv:2408.12637)."""
-    vision = fields.part("vision_config")
-    usual = {"image_size": side, "patch_size": 32, "hidden_size": 1152, "num_attention_heads": 16}
-    values = {**usual, **vision.values}
-    sight = siglip_sight(_without_pooler(replace(vision, values=values)))
+    usual = {"image_size": 224, "patch_size": 32, "hidden_size": 1152, "num_attention_heads": 16}
+    sight = siglip_sight(_without_pooler(fields.part("vision_config").with_defaults(usual)))
     text = text_part(fields, "llama", either_tied(fields, False))
     merge = fields.size("scale_factor", default=2) ** 2
     bridge = {"bridge/project": linear(merge * sight.hidden, text.hidden)}
-    seeing = Seeing(text=text, sight=sight, bridge=bridge, image_tokens=None, merged=merge)
-    return seeing_network(fields, seeing)
+    return seeing_network(fields, text, sight, bridge, merged=merge)
 
 
 @family("internvl")
 def internvl(fields: Fields) -> Network:
     """InternVL: a tower with layer scale, four patches shuffled to a token (arXiv:2404.16821)."""
-    vision = fields.part("vision_config")
     usual = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
-    usual |= {"intermediate_size": 4096}
+    vision = fields.part("vision_config").with_defaults({**usual, "intermediate_size": 4096})
     bias = vision.flag("attention_bias")
-    values = {**usual, **vision.values, "qkv_bias": bias}
-    sight = trunk(replace(vision, values=values), patch=14, side=448)
+    sight = trunk(vision.with_values({"qkv_bias": bias}), patch=14, side=448)
     hidden = sight.hidden
-    scale: Costs = {"norm/scale": held(2 * hidden)}
-    norms = 2 * hidden * vision.flag("use_qk_norm")
     after = 0 if vision.flag("use_mean_pooling", default=True) else 2 * hidden
+    norms = 2 * hidden * vision.flag("use_qk_norm")
+    scale = {"norm/scale": held(2 * hidden), "attention/norm": held(norms)}
     tables = {**sight.tables, "norm/outer": held(after)}
-    layer = {**sight.layer, **scale, "attention/norm": held(norms)}
-    sight = replace(sight, tables=tables, layer=layer)
+    sight = replace(sight, tables=tables, layer={**sight.layer, **scale})
     text = text_part(fields, "qwen2", either_tied(fields, False))
     merge = round(1 / float(fields.values.get("downsample_ratio", 0.5))) ** 2
-    bridge = {
-        "bridge/norm": held(2 * merge * hidden),
-        "bridge/in": linear(merge * hidden, text.hidden, bias=True),
-        "bridge/out": linear(text.hidden, text.hidden, bias=True),
-    }
-    seeing = Seeing(text=text, sight=sight, bridge=bridge, image_tokens=None, merged=merge)
-    return seeing_network(fields, seeing)
+    wide = merge * hidden
+    bridge = {"bridge/norm": held(2 * wide), **two_layers(wide, text.hidden)}
+    return seeing_network(fields, text, sight, bridge, merged=merge)
 
 
 @family("llama4")
@@ -340,11 +295,11 @@ def llama4(fields: Fields) -> Network:
     """Llama 4: a tower with a class token, four patches shuffled to one."""
     part = fields.part("vision_config")
     usual = {"num_hidden_layers": 34, "num_attention_heads": 16, "intermediate_size": 5632}
-    sight = trunk(replace(part, values={**usual, **part.values}), patch=14, side=448)
-    hidden, keep = sight.hidden, fields.part("text_config").flag("tie_word_embeddings")
+    sight = trunk(part.with_defaults(usual), patch=14, side=448)
+    hidden = sight.hidden
     tables = {**sight.tables, "norm/outer": held(4 * hidden)}
     sight = replace(sight, tables=tables, patch_bias=False)
-    text = text_part(fields, "llama4_text", fields.flag("tie_word_embeddings", default=keep))
+    text = text_part(fields, "llama4_text", either_tied(fields, False))
     fold = round(1 / ratio(part, "pixel_shuffle_ratio", 0.5)) ** 2
     wide = part.size("projector_input_dim", default=4096)
     bridge = {
@@ -352,8 +307,4 @@ def llama4(fields: Fields) -> Network:
         "bridge/out": linear(wide, part.size("projector_output_dim", default=4096)),
         "bridge/project": linear(part.size("vision_output_dim", default=7680), text.hidden),
     }
-    seeing = Seeing(text=text, sight=sight, bridge=bridge, image_tokens=None, merged=fold)
-    return seeing_network(fields, seeing)
-
-
-families(idefics3, {"idefics3": 224, "smolvlm": 224})
+    return seeing_network(fields, text, sight, bridge, merged=fold)

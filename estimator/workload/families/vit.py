@@ -4,13 +4,22 @@ The items of a pass are the positions that pass the
 layers: patches, class token and registers. The patch convolution needs no gradient of its input.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear, table
-from estimator.workload.convolution import Conv, image, ratio, square, windows
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    layer_costs,
+    linear,
+    table,
+)
+from estimator.workload.convolution import image, ratio, square, windows
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
-from estimator.workload.model_class import head_note, label_count, task
+from estimator.workload.model_class import classifier, head_note, label_head, task
 from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import families, family
 
@@ -47,8 +56,8 @@ class Vision:
     tables: Costs
     layer: Costs
     layers: int
-    after: Costs
-    once: Costs
+    after: Costs = field(default_factory=dict)
+    once: Costs = field(default_factory=dict)
     patch_bias: bool = True
     steps: int = 1
 
@@ -61,14 +70,8 @@ class Vision:
     def lines(self, batch: Quantity, pixels: Quantity) -> list[Line]:
         """Lines of one pass over square images of `pixels` a side."""
         patches, positions = self.positions(pixels)
-        conv = Conv(
-            inputs=self.channels,
-            outputs=self.hidden,
-            kernel=self.patch,
-            bias=self.patch_bias,
-            norm=False,
-        )
-        done = [*lines({"embedding/patch": conv.cost()}, batch * patches, first=True)]
+        patch = linear(self.patch**2 * self.channels, self.hidden, self.patch_bias)
+        done = [*lines({"embedding/patch": patch}, batch * patches, first=True)]
         done += lines(self.tables, batch)
         tokens, pairs = batch * positions, batch * positions * positions
         done += lines(self.layer, tokens, pairs=pairs, times=self.layers)
@@ -92,15 +95,9 @@ def trunk(fields: Fields, patch: int = 16, side: int = 224, usual: int = 768) ->
     hidden = fields.size("hidden_size", default=usual)
     pixels, patch = square(fields, "image_size", side), square(fields, "patch_size", patch)
     heads = fields.size("num_attention_heads", default=12)
+    keys = ("hidden_size", "num_attention_heads")
     bias = fields.flag("qkv_bias", default=True)
-    attention = Attention(
-        hidden=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=fields.share("hidden_size", hidden, "num_attention_heads", heads),
-        qkv_bias=bias,
-        output_bias=True,
-    )
+    attention = equal_heads(fields, hidden, heads, keys, bias, output_bias=True)
     mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=3072), bias=True)
     positions = (pixels // patch) ** 2 + 1
     return Vision(
@@ -114,10 +111,8 @@ def trunk(fields: Fields, patch: int = 16, side: int = 224, usual: int = 768) ->
             "embedding/position": table(positions, hidden),
             "norm/outer": held(2 * hidden),
         },
-        layer={**attention.costs(), **mlp.costs(), "norm/layers": held(4 * hidden)},
+        layer=layer_costs(attention, mlp, 4 * hidden),
         layers=fields.layers("num_hidden_layers", default=12),
-        after={},
-        once={},
     )
 
 
@@ -131,7 +126,7 @@ def with_heads(fields: Fields, vision: Vision, classifiers: int = 1) -> Vision:
     """With the head of the class: pooler, classifiers, or pixels of masked patches."""
     kind, hidden = task(fields), vision.hidden
     if kind.startswith("ImageClassification"):
-        part = linear(hidden, label_count(fields), bias=True)
+        part = label_head(fields, hidden)
         once = {"head/classifier": part}
         if classifiers > 1:
             once["head/distillation"] = part
@@ -139,9 +134,8 @@ def with_heads(fields: Fields, vision: Vision, classifiers: int = 1) -> Vision:
     if kind == "MaskedImageModeling":
         pixels = fields.size("encoder_stride", default=16) ** 2 * vision.channels
         tables = {**vision.tables, "embedding/mask": held(hidden)}
-        return replace(
-            vision, tables=tables, after={"head/pixels": linear(hidden, pixels, bias=True)}
-        )
+        after = {"head/pixels": linear(hidden, pixels, bias=True)}
+        return replace(vision, tables=tables, after=after)
     if kind:
         return vision
     width = fields.size_or_none("pooler_output_size") or hidden
@@ -199,10 +193,9 @@ def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
     }
     vocab = fields.size("vocab_size", default=8192)
     after = {"head/tokens": linear(hidden, vocab, bias=True)} if masked else {}
-    once = with_heads(fields, vision).once if task(fields) == "ImageClassification" else {}
-    return vision_network(
-        fields, replace(vision, layer=layer, tables=tables, after=after, once=once)
-    )
+    once = classifier(fields, hidden)
+    vision = replace(vision, layer=layer, tables=tables, after=after, once=once)
+    return vision_network(fields, vision)
 
 
 def _scale(fields: Fields) -> bool:
@@ -214,8 +207,7 @@ def _scale(fields: Fields) -> bool:
 def dinov2(usual: tuple[int, int], fields: Fields) -> Network:
     """DINOv2: layer scale, wide classifier, perhaps registers (arXiv:2304.07193)."""
     vision = dinov2_sight(usual, fields)
-    labels = linear(2 * vision.hidden, label_count(fields), bias=True)
-    once = {"head/classifier": labels} if task(fields) == "ImageClassification" else {}
+    once = classifier(fields, 2 * vision.hidden)
     return vision_network(fields, replace(vision, once=once))
 
 
@@ -252,8 +244,7 @@ def _dino_mlp(fields: Fields, hidden: int) -> Costs:
 @family("dinov3_vit")
 def dinov3(fields: Fields) -> Network:
     """DINOv3: rotary positions, registers, biases one by one (arXiv:2508.10104)."""
-    known = {"num_attention_heads": 6, "intermediate_size": 1536, **fields.values}
-    fields = replace(fields, values=known)
+    fields = fields.with_defaults({"num_attention_heads": 6, "intermediate_size": 1536})
     vision = trunk(fields, usual=384)
     hidden = vision.hidden
     registers = fields.size("num_register_tokens", default=0, least=0)

@@ -4,13 +4,14 @@
 default, and the items of a pass are frames.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
+from estimator.workload.blocks import Costs, Mlp, equal_heads, held, layer_costs, linear, product
 from estimator.workload.convolution import sizes, windows
+from estimator.workload.families.whisper import audio_classifier
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
-from estimator.workload.model_class import class_name, label_count, task
+from estimator.workload.model_class import head_note, label_head, task
 from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import families
 
@@ -46,24 +47,24 @@ class Listener:
         From samples to frames.
     before, after : mapping
         Costs per frame round the layers: projection, head.
-    positions, spare_frame : mapping, int
-        Costs per frame of the position convolution; an even kernel makes one frame too many.
     layer : mapping
         Costs of one layer.
     layers : int
         Layers. [1]
     once : mapping
         Parameters that multiply nothing, and heads per recording.
+    positions, spare_frame : mapping, int
+        Costs per frame of the position convolution; an even kernel makes one frame too many.
     """
 
     filters: tuple[Filter, ...]
     before: Costs
-    positions: Costs
-    spare_frame: int
     layer: Costs
     layers: int
     after: Costs
     once: Costs
+    positions: Costs = field(default_factory=dict)
+    spare_frame: int = 0
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` recordings of `seq_len` samples."""
@@ -181,7 +182,7 @@ def audio_filters(fields: Fields, facts: AudioFacts = WAV2VEC2) -> tuple[tuple[F
         weights = inputs[place] * width * kernels[place]
         params = weights + width * (bias + norm)
         name = "features/first" if place == 0 else "features/convolution"
-        cost = Cost(params=params, active_params=params, flop_per_token=2 * weights)
+        cost = product(params, 2 * weights)
         filters.append(Filter(costs={name: cost}, kernel=kernels[place], stride=strides[place]))
     return tuple(filters), widths[-1]
 
@@ -201,26 +202,17 @@ def _positions(facts: AudioFacts, fields: Fields, hidden: int) -> tuple[Costs, i
         batch_norm = fields.flag("conv_pos_batch_norm")
         params = weights + hidden + (2 * hidden if batch_norm else kernel)
         flop = 2 * weights
-    cost = Cost(params=params, active_params=params, flop_per_token=flop)
-    return {"embedding/position_filter": cost}, 1 - kernel % 2
+    return {"embedding/position_filter": product(params, flop)}, 1 - kernel % 2
 
 
 def _layer(facts: AudioFacts, fields: Fields, hidden: int) -> tuple[Costs, int]:
     """Costs of a layer, and their number."""
     heads = fields.size("num_attention_heads", default=12)
-    head_dim = fields.share("hidden_size", hidden, "num_attention_heads", heads)
-    attention = Attention(
-        hidden=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=head_dim,
-        qkv_bias=True,
-        output_bias=True,
-    )
+    attention = equal_heads(fields, hidden, heads)
     mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=3072), bias=True)
-    costs = {**attention.costs(), **mlp.costs(), "norm/layers": held(4 * hidden)}
+    costs = dict(layer_costs(attention, mlp, 4 * hidden))
     if facts.gated_bias:
-        gate = linear(head_dim, 8, bias=True)
+        gate = linear(attention.head_dim, 8, bias=True)
         costs["attention/gate"] = replace(gate, flop_per_token=heads * gate.flop_per_token)
         costs["attention/gate_scale"] = held(heads)
     adapter = fields.size_or_none("adapter_attn_dim")
@@ -241,7 +233,9 @@ def _positive(fields: Fields, name: str, default: float) -> bool:
     return type(value) in (int, float) and value > 0
 
 
-def audio_heads(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs, tuple[str, ...]]:
+def audio_heads(
+    fields: Fields, hidden: int, layers: int, classifier_width: int = 256
+) -> tuple[Costs, Costs, tuple[str, ...]]:
     """Heads over frames, over recordings, and a warning for those that are not counted."""
     kind = task(fields)
     if not kind:
@@ -251,14 +245,12 @@ def audio_heads(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs,
         return {"head/logits": linear(hidden, vocab, bias=True)}, {}, ()
     if kind == "PreTraining":
         return {**_quantizer(fields, hidden), **_further(fields, hidden)}, {}, ()
-    mix = {"head/layer_weights": held((layers + 1) * fields.flag("use_weighted_layer_sum"))}
     if kind == "SequenceClassification":
-        width = fields.size("classifier_proj_size", default=256)
-        once = {**mix, "head/classifier": linear(width, label_count(fields), bias=True)}
-        return {"head/project": linear(hidden, width, bias=True)}, once, ()
+        return *audio_classifier(fields, hidden, layers, classifier_width), ()
     if kind == "AudioFrameClassification":
-        return {"head/classifier": linear(hidden, label_count(fields), bias=True)}, mix, ()
-    return {}, {}, (f"the head of {class_name(fields)} is not counted",)
+        mix = {"head/layer_weights": held((layers + 1) * fields.flag("use_weighted_layer_sum"))}
+        return {"head/classifier": label_head(fields, hidden)}, mix, ()
+    return {}, {}, head_note(fields, False)
 
 
 def _quantizer(fields: Fields, hidden: int) -> Costs:

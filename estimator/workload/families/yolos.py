@@ -4,8 +4,6 @@ Defaults are those of transformers 5.23, whose images are 512 pixels high and 86
 ones are counted where `image_size` is asked for.
 """
 
-from dataclasses import replace
-
 from estimator.workload.blocks import Costs, held, linear, table
 from estimator.workload.convolution import sizes, windows
 from estimator.workload.families.vit import trunk
@@ -20,7 +18,7 @@ from estimator.workload.registry import family
 def yolos(fields: Fields) -> Network:
     """YOLOS: object tokens beside the patches, positions in every layer."""
     sides = sizes(fields, "image_size", (512, 864), 2)
-    vision = trunk(replace(fields, values={**fields.values, "image_size": sides[0]}))
+    vision = trunk(fields.with_values({"image_size": sides[0]}))
     hidden, patch = vision.hidden, vision.patch
     objects = fields.size("num_detection_tokens", default=100)
     patches = (sides[0] // patch) * (sides[1] // patch)
