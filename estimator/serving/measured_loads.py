@@ -289,9 +289,12 @@ def _said(
 
 def known_loads(catalog: Catalog) -> KnownLoads:
     """Measured loads that came with the profiles or lie in the user's store."""
-    folder = data_directory()
-    stamps = tuple(_stamps(folder))
-    return _read(catalog, str(folder), stamps)
+    return _read(catalog, str(data_directory()), store_state())
+
+
+def store_state() -> tuple[tuple[int, int] | None, ...]:
+    """State of the store of measured runs: another one may hold other loads."""
+    return tuple(_stamps(data_directory()))
 
 
 def _stamps(folder: Path) -> Iterator[tuple[int, int] | None]:

@@ -1,8 +1,8 @@
 """How many requests are in flight at a rate of arrivals, and how long do they wait.
 
 By Little's law [1]_, requests in flight are their rate times their time in service; that time grows
-with their number, so it is found by bisection. Waiting beyond a limit on the sequences follows
-Sakasegawa's approximation of a queue with many servers [2]_.
+with their number, so it is found by looking between ever nearer loads. Waiting beyond a limit on
+the sequences follows Sakasegawa's approximation of a queue with many servers [2]_.
 
     n = rate x service(n)
     busy = rate x service / places
@@ -21,6 +21,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from estimator.core.messages import refusal, refuse
 from estimator.core.notice import Notice, Value
@@ -28,11 +29,14 @@ from estimator.serving.capacity import devices_needed
 from estimator.serving.performance import Setup, Traffic, performance
 from estimator.serving.step import Number
 
+Floats = npt.NDArray[np.float64]
+
 if TYPE_CHECKING:
     from estimator.serving.engines import Parameters
     from estimator.serving.table import Resolved
 
-HALVINGS = 60
+POINTS, ROUNDS = 200, 4
+"""Loads looked at in each round of the search, which the next round looks between; 2e-8 is left."""
 
 
 def concurrency_of_rate(row: "Resolved", requests_per_s: float, parameters: "Parameters") -> float:
@@ -53,15 +57,16 @@ def concurrency_of_rate(row: "Resolved", requests_per_s: float, parameters: "Par
         memory, layout = np.asarray(table.machine.memory_bytes), table.layout
         needed = devices_needed(table.model, layout, memory, 1.0, tokens)
         raise refusal(does_not_fit(row, float(np.ravel(needed)[0])))
-    fastest = _served_per_s(setup, traffic, most)
+    fastest = float(_served_per_s(setup, traffic, np.array([most]))[0])
     if requests_per_s > fastest:
         raise refuse("serving_too_many_requests", "request_rate", rate=requests_per_s, most=fastest)
     low, high = 1e-6, most
-    for _ in range(HALVINGS):
-        middle = np.sqrt(low * high)
-        slow = _served_per_s(setup, traffic, middle) < requests_per_s
-        low, high = (middle, high) if slow else (low, middle)
-    return float(high)
+    for _ in range(ROUNDS):
+        loads = np.geomspace(low, high, POINTS)
+        enough = np.flatnonzero(_served_per_s(setup, traffic, loads) >= requests_per_s)
+        first = max(int(enough[0]) if enough.size else POINTS - 1, 1)
+        low, high = float(loads[first - 1]), float(loads[first])
+    return high
 
 
 def does_not_fit(row: "Resolved", needed: float, sequences: float | None = None) -> Notice:
@@ -105,9 +110,8 @@ def flying_quantile(mean: Number, quantile: float) -> Number:
     return np.maximum(mean + deviation * np.sqrt(2.0 * np.asarray(mean) / 3.0), 1.0)
 
 
-def _served_per_s(setup: Setup, traffic: Traffic, sequences: float) -> float:
+def _served_per_s(setup: Setup, traffic: Traffic, sequences: Floats) -> Floats:
     """Requests that end per second at some sequences in flight; less than one is idle in part."""
-    flying = max(sequences, 1.0)
-    found = performance(setup, replace(traffic, sequences=np.array([flying])))
-    rate = float(np.asarray(found.output_tokens_per_s / traffic.output_tokens)[0])
-    return rate * min(sequences, 1.0)
+    found = performance(setup, replace(traffic, sequences=np.maximum(sequences, 1.0)))
+    rate = np.asarray(found.output_tokens_per_s / traffic.output_tokens)
+    return np.asarray(rate * np.minimum(sequences, 1.0))

@@ -3,6 +3,7 @@
 from estimator.web.accuracy import page as accuracy
 from estimator.web.brain import page as brain
 from estimator.web.calibrate import page as calibrate
+from estimator.web.capacity import page as capacity
 from estimator.web.claims import page as claims
 from estimator.web.compare import page as compare
 from estimator.web.depth import page as depth
@@ -25,6 +26,7 @@ PAGES = (
     plan.PAGE,
     models.PAGE,
     serve.PAGE,
+    capacity.PAGE,
     claims.PAGE,
     brain.PAGE,
     levers.PAGE,

@@ -37,6 +37,7 @@ PAGES = (
     "compare",
     "explore",
     "plan",
+    "capacity",
     "hardware",
     "shared",
 )

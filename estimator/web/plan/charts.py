@@ -6,7 +6,7 @@ from estimator.web.shared import charts
 from estimator.web.shared.charts import Look
 
 Spec = dict[str, Any]
-SHAPES = ("circle", "diamond", "square", "triangle-up")
+SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down")
 
 
 def shares_of_limits(look: Look, title: str, names: tuple[str, ...]) -> Spec:

@@ -1,13 +1,10 @@
 """Plan: the best few ways to do a run under a budget, a deadline, a carbon and an energy cap."""
 
 import json
-import math
 from functools import lru_cache
 from html import escape
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
 from estimator.scenario.scenario import link
@@ -21,12 +18,19 @@ from estimator.search.plan import (
     Request,
     best_plans,
     planned_devices,
-    share_of_limit,
 )
 from estimator.search.space import Space
-from estimator.web.plan.charts import shares_of_limits
-from estimator.web.shared import figures, share, style
-from estimator.web.shared.amounts import amount, localised, span
+from estimator.web.plan.shares import (
+    AIMS,
+    Limited,
+    ShownPlan,
+    binding,
+    draw_shares,
+    medians,
+    with_span,
+)
+from estimator.web.shared import share, style
+from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
@@ -36,22 +40,13 @@ from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, Ur
 
 Row = dict[str, Any]
 ANY = "any"
-AIMS = {
-    "cost": N_("cheapest"),
-    "time": N_("fastest"),
-    "co2e": N_("cleanest"),
-    "energy": N_("thriftiest"),
-}
 LIMITED = {
-    "budget": ("cost_usd", N_("cost"), "USD"),
-    "days": ("wall_hours", N_("time"), "hour"),
-    "carbon": ("co2e_kg", N_("CO2e"), "kgCO2e"),
-    "energy": ("energy_kwh", N_("energy"), "kWh"),
+    "budget": Limited(quantity="cost_usd", label=N_("cost"), unit="USD"),
+    "days": Limited(quantity="wall_hours", label=N_("time"), unit="hour", factor=24.0),
+    "carbon": Limited(quantity="co2e_kg", label=N_("CO2e"), unit="kgCO2e"),
+    "energy": Limited(quantity="energy_kwh", label=N_("energy"), unit="kWh"),
 }
-"""Control -> quantity, label, unit."""
-
-FACTORS = {"days": 24.0}
-"""Control -> factor from its unit to that of the quantity."""
+"""Control -> what it limits."""
 
 LAST = "_plan_valid"
 """Values that were answered last, in the session."""
@@ -132,8 +127,8 @@ def request_of(values: Row) -> Request:
         }
     )
     most = {
-        quantity: values[name] * FACTORS.get(name, 1.0)
-        for name, (quantity, _label, _unit) in LIMITED.items()
+        one.quantity: values[name] * one.factor
+        for name, one in LIMITED.items()
         if values[name] is not None
     }
     limits = Limits(most=most, confidence=float(values["confidence"]))
@@ -156,13 +151,19 @@ def _draw_answer(request: Request, answer: PlanAnswer, frame: Frame) -> None:
     if not shown:
         return
     if frame.show in ("", "plans"):
-        _picture(request, shown[:ON_SLIDE] if frame.slide else shown, frame)
+        few = shown[:ON_SLIDE] if frame.slide else shown
+        named = [ShownPlan(name=_name(plan), quantities=plan.quantities) for plan in few]
+        draw_shares(named, list(LIMITED.values()), request.limits.most, frame, "plan_plans")
     if frame.show in ("", "table"):
         _table(request, shown[:ON_SLIDE] if frame.slide else shown, frame)
     if frame.show in ("", "binds"):
         if not frame.slide:
             st.subheader(_("What binds"), anchor=False)
-        style.assumptions(_binding(request, answer))
+        aim, limits = OBJECTIVES[request.minimize], bool(request.limits.most)
+        planned = bool(answer.plans)
+        every = list(LIMITED.values())
+        lines = binding(answer.gains, every, aim, limits=limits, planned=planned)
+        style.assumptions(lines)
     if not frame.slide:
         style.caption(
             _(
@@ -194,11 +195,7 @@ def _sentence(request: Request, answer: PlanAnswer) -> str:
     said = {
         "aim": _(AIMS[request.minimize]),
         "plan": _name(best),
-        "figures": ", ".join(
-            amount(float(best.quantities[name].mid), unit)
-            for name, _label, unit in LIMITED.values()
-            if name in best.quantities
-        ),
+        "figures": medians(best.quantities, list(LIMITED.values())),
         "probability": amount(best.probability, "share"),
         "confidence": amount(request.limits.confidence, "share"),
     }
@@ -222,87 +219,18 @@ def _name(plan: Plan) -> str:
     return f"{localised(f'{scenario.devices or 1.0:,.0f}')} × {device}, {place}"
 
 
-def _picture(request: Request, shown: tuple[Plan, ...], frame: Frame) -> None:
-    """Draw each quantity of each plan as a share of its limit, with its interval."""
-    rows = []
-    for place, plan in enumerate(shown, start=1):
-        for name, label, unit in LIMITED.values():
-            limit = request.limits.most.get(name)
-            if limit is None or name not in plan.quantities:
-                continue
-            low, mid, high = share_of_limit(plan.quantities[name], limit)
-            figure_text = f"{_(label)}: {amount(float(plan.quantities[name].mid), unit)}"
-            label_of = f"{place}. {_name(plan)}"
-            rows.append(
-                {
-                    "plan": label_of,
-                    "kind": _(label),
-                    "low": low,
-                    "mid": mid,
-                    "high": high,
-                    "text": f"{label_of}: {figure_text}",
-                }
-            )
-    if not rows:
-        return
-    names = tuple(dict.fromkeys(str(row["kind"]) for row in rows))
-    per_plan_px = (26.0 + 16.0 * len(names)) * frame.look.scale
-    figures.draw(
-        shares_of_limits,
-        pd.DataFrame(rows),
-        frame.look,
-        of=(_("share of the limit (1: the limit)"), names),
-        height=min(per_plan_px * len(shown), 250.0 if frame.slide else 600.0),
-        key="plan_plans",
-        alt="; ".join(str(row["text"]) for row in rows),
-    )
-
-
 def _table(request: Request, shown: tuple[Plan, ...], frame: Frame) -> None:
     """Draw the plans with their figures, each with the link that opens it on Estimate."""
     rows = []
     for plan in shown:
-        cells = [
-            _with_span(plan.quantities[name], unit) if name in plan.quantities else _("unknown")
-            for name, _label, unit in LIMITED.values()
-        ]
+        cells = [with_span(plan.quantities, one) for one in LIMITED.values()]
         name = _name(plan)
         if plan.scenario.price_kind not in (None, "on-demand"):
             name = f"{name}, {_(plan.scenario.price_kind)}"
         opened = name if frame.slide else anchor(f"estimate{link(plan.scenario)}", name)
         rows.append((opened, *cells, amount(plan.probability, "share")))
-    labels = [_(label) for _name, label, _unit in LIMITED.values()]
+    labels = [_(one.label) for one in LIMITED.values()]
     draw_table((_("Plan"), *labels, _("limits hold")), rows)
-
-
-def _with_span(value: Any, unit: str) -> str:
-    low, high = (float(np.asarray(bound)) for bound in value.interval())
-    return f"{amount(float(np.asarray(value.mid)), unit)} ({span(low, high, unit)})"
-
-
-def _binding(request: Request, answer: PlanAnswer) -> list[str]:
-    """Say which limit stands in the way of a better plan, and what a tenth more of it buys."""
-    if not request.limits.most:
-        return [_("No limit is set.")]
-    lines = []
-    for name, label, _unit in LIMITED.values():
-        gain = answer.gains.get(name)
-        if gain is None:
-            continue
-        if math.isinf(gain):
-            text = _("{limit} binds: 10 % more makes a plan possible")
-            lines.append(text.format(limit=_(label)))
-        else:
-            text = _("{limit} binds: 10 % more saves {gain} of the {aim}")
-            aim = next(
-                _(one) for it, one, _u in LIMITED.values() if it == OBJECTIVES[request.minimize]
-            )
-            lines.append(text.format(limit=_(label), gain=amount(gain, "share"), aim=aim))
-    if lines:
-        return lines
-    if answer.plans:
-        return [_("No limit binds: 10 % more of any of them buys nothing.")]
-    return [_("10 % more of any one limit does not make a plan possible.")]
 
 
 def _as_json(answer: PlanAnswer | None, refusal: str) -> Row:

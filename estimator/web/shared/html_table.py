@@ -15,14 +15,23 @@ class Link(str):
 
 
 def draw_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a table; cells are escaped unless they are links."""
+    """Write a table; cells are escaped unless they are links.
+
+    On a phone a row is a list, each cell behind the head of its column.
+    """
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{cell_html(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    body = "".join(f"<tr>{_cells(header, row)}</tr>" for row in rows)
     st.html(
         f'<div class="tw" style="overflow-x:auto"><table class="tw-inputs">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cells(header: Sequence[str], row: Sequence[str]) -> str:
+    """Cells of a row, each with the head of its column."""
+    return "".join(
+        f'<td data-head="{escape(head, quote=True)}">{cell_html(cell)}</td>'
+        for head, cell in zip(header, row, strict=True)
     )
 
 

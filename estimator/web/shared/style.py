@@ -97,6 +97,8 @@ html { font-size: %(root)spx; }
   .tw-step { grid-template-columns: 1fr; }
   .tw-inputs thead { display: none; }
   .tw-inputs td:first-child { font-weight: 600; }
+  .tw-inputs td[data-head]:not(:first-child):not([data-head=""])::before {
+    content: attr(data-head) ": "; color: var(--soft); }
   .tw-inputs tr { display: block; border-bottom: 1px solid var(--line); padding: 0.5rem 0; }
   .tw-inputs td:nth-child(n) { display: block; border: 0; padding: 0.05rem 0; width: auto; }
 }

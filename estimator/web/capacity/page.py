@@ -1,0 +1,443 @@
+"""Capacity: the devices that serve a rate of requests, within latency goals and caps."""
+
+import json
+from functools import lru_cache
+from html import escape
+from shlex import quote
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from estimator.core.messages import reason
+from estimator.core.notice import Notice
+from estimator.search.limits import Limits
+from estimator.search.serving_plan import (
+    COUNTS,
+    LOAD,
+    OBJECTIVES,
+    ServingPlan,
+    ServingPlanAnswer,
+    ServingRequest,
+    best_serving_plans,
+    served_devices,
+)
+from estimator.serving.measured_loads import known_loads, store_state
+from estimator.serving.question import ServingQuestion, option_of
+from estimator.web.plan.shares import (
+    AIMS,
+    Limited,
+    ShownPlan,
+    binding,
+    draw_shares,
+    medians,
+    with_span,
+)
+from estimator.web.serve.page import ANYWHERE, CALIBRATION, FORMATS, USUAL, known_models
+from estimator.web.shared import share, style
+from estimator.web.shared.amounts import amount, localised
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.notices import quoted, shown, shown_all
+from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
+from estimator.web.shared.site import Page, controls
+from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
+
+Row = dict[str, Any]
+ANY = "any"
+LIMITED = {
+    "latency": Limited(quantity="inter_token_s", label=N_("time per token"), unit="s", factor=1e-3),
+    "first": Limited(
+        quantity="time_to_first_token_s",
+        label=N_("time to the first token"),
+        unit="s",
+        factor=1e-3,
+    ),
+    "budget": Limited(quantity="cost_usd", label=N_("cost"), unit="USD"),
+    "carbon": Limited(quantity="co2e_kg", label=N_("CO2e"), unit="kgCO2e"),
+    "energy": Limited(quantity="energy_kwh", label=N_("energy"), unit="kWh"),
+}
+"""Control -> what it limits."""
+
+LOADED = Limited(quantity=LOAD, label=N_("load"), unit="share")
+"""Requests that arrive over those that can be served, always below one."""
+
+OPTIONS = {
+    "model": "--preset",
+    "rate": "--request-rate",
+    "input": "--input-tokens",
+    "output": "--output-tokens",
+    "budget": "--budget",
+    "carbon": "--carbon-cap",
+    "energy": "--energy-cap",
+    "days": "--days",
+    "aim": "--minimize",
+    "confidence": "--confidence",
+}
+"""Control -> option of `plan --task serving` that takes its value as it is."""
+
+GOALS = {"latency": "--latency-goal", "first": "--first-token-goal"}
+"""Control in milliseconds -> option in seconds."""
+
+LAST = "_capacity_valid"
+"""Values that were answered last, in the session."""
+
+PLANS = 5
+ON_SLIDE = 2
+
+
+@kept
+def known_devices() -> tuple[str, ...]:
+    """Devices that a plan can choose from."""
+    return (ANY, *served_devices(open_catalog()))
+
+
+PARAMETERS = Parameters(
+    "capacity",
+    Choice("model", known_models()),
+    Typed("rate", usual=20.0, low=1e-6, high=1e7, required=True),
+    Typed("latency", usual=30.0, low=1e-3, high=1e6),
+    Typed("first", usual=None, low=1e-3, high=1e9),
+    Typed("input", usual=500.0, low=1.0, high=1e6, required=True),
+    Typed("output", usual=300.0, low=1.0, high=1e6, required=True),
+    Typed("days", usual=30.0, low=1e-3, high=1e5, required=True),
+    Typed("budget", usual=5e3, low=1e-3, high=1e15),
+    Typed("carbon", usual=None, low=1e-6, high=1e15),
+    Typed("energy", usual=None, low=1e-6, high=1e15),
+    Choice("aim", tuple(AIMS)),
+    Number("confidence", 0.8, low=0.05, high=0.99),
+    Choice("hardware", known_devices()),
+    Number("devices", COUNTS[-1], low=1.0, high=COUNTS[-1], whole=True),
+    Choice("precision", FORMATS),
+    Choice("site", (ANYWHERE, *place_names())),
+    Choice("calibration", tuple(CALIBRATION)),
+)
+STATE = UrlState("capacity", PARAMETERS)
+
+
+def draw(frame: Frame) -> None:
+    """Draw the best plan in a sentence, the best few in a picture and a table, and what binds."""
+    values = STATE.arrive()
+    style.notices(STATE.notices)
+    problems = list(PARAMETERS.problems(st.session_state).values())
+    answer, refusal = answered(tuple(values.items()), store_state())
+    valid = values if answer is not None else st.session_state.get(LAST, {})
+    if refusal is not None:
+        problems.append(shown(refusal, label_of))
+        answer = answered(tuple(valid.items()), store_state())[0] if valid else None
+    if frame.slide:
+        style.slide_title(_question(valid or values))
+    if answer is None:
+        style.notices(problems)
+    else:
+        st.session_state[LAST] = valid
+        with style.last_valid("; ".join(problems)):
+            _draw_answer(valid, answer, frame)
+    with controls(frame):
+        _controls()
+    query = PARAMETERS.query(values)
+    if not frame.slide:
+        _draw_command(values)
+        files = (share.json("capacity", lambda: json.dumps(_as_json(answer, problems))),)
+        share.draw(SLIDES, query, title=_question(values), files=files)
+    STATE.leave(query, embedded=frame.embedded)
+    style.marker(query)
+
+
+def request_of(values: Row) -> ServingRequest:
+    """Request that the controls ask."""
+    question = ServingQuestion(
+        model=values["model"],
+        request_rate=float(values["rate"]),
+        input_tokens=float(values["input"]),
+        output_tokens=float(values["output"]),
+        precision="" if values["precision"] == USUAL else values["precision"],
+        region="" if values["site"] == ANYWHERE else values["site"],
+    )
+    chosen = values["hardware"]
+    devices = served_devices(open_catalog()) if chosen == ANY else (chosen,)
+    most = {
+        one.quantity: values[name] * one.factor
+        for name, one in LIMITED.items()
+        if values[name] is not None
+    }
+    return ServingRequest(
+        question=question,
+        choices={
+            "hardware": devices,
+            "devices": tuple(count for count in COUNTS if count <= values["devices"]),
+        },
+        limits=Limits(most=most, confidence=float(values["confidence"])),
+        days=float(values["days"]),
+        minimize=values["aim"],
+        count=PLANS,
+    )
+
+
+@lru_cache(maxsize=64)
+def answered(
+    values: tuple[tuple[str, Any], ...], state: tuple[Any, ...]
+) -> tuple[ServingPlanAnswer | None, Notice | None]:
+    """Plans, or why there are none; the same question of the same store is answered once."""
+    asked, catalog = dict(values), open_catalog()
+    calibration = known_loads(catalog).corrected if asked["calibration"] == "use" else None
+    try:
+        return best_serving_plans(request_of(asked), catalog, calibration=calibration), None
+    except ValueError as error:
+        return None, reason(error)
+
+
+def _draw_answer(values: Row, answer: ServingPlanAnswer, frame: Frame) -> None:
+    """Draw the sentence, the picture, the table, and what stands in the way."""
+    request = request_of(values)
+    every = answer.plans or ((answer.nearest,) if answer.nearest else ())
+    few = every[:ON_SLIDE] if frame.slide else every
+    style.sentence(escape(_sentence(values, request, answer)))
+    if frame.show in ("", "plans"):
+        named = [ShownPlan(name=_name(plan), quantities=plan.quantities) for plan in few]
+        most = {LOAD: 1.0, **request.limits.most}
+        draw_shares(named, [*LIMITED.values(), LOADED], most, frame, "capacity_plans")
+    if frame.show in ("", "table"):
+        _table(values, few, frame)
+    if frame.show in ("", "binds"):
+        if not frame.slide:
+            st.subheader(_("What binds"), anchor=False)
+        aim, limits = OBJECTIVES[request.minimize], bool(request.limits.most)
+        planned, limited = bool(answer.plans), list(LIMITED.values())
+        style.assumptions(binding(answer.gains, limited, aim, limits=limits, planned=planned))
+    if not frame.slide:
+        if every:
+            st.subheader(_("What the first plan assumes"), anchor=False)
+            style.assumptions(shown_all(every[0].notes, label_of))
+        style.caption(
+            _(
+                "{designs} designs looked at: {refused} cannot serve these requests. All limits "
+                "hold together with the probability asked; intervals of 80 %."
+            ).format(
+                designs=localised(f"{answer.designs:,}"), refused=localised(f"{answer.refused:,}")
+            )
+        )
+
+
+def _question(values: Row) -> str:
+    """Say what is planned, in a few words."""
+    return _("{model} for {rate} requests a second, the {aim} way").format(
+        model=open_catalog().preset(values["model"]).name,
+        rate=amount(values["rate"], "1"),
+        aim=_(AIMS[values["aim"]]),
+    )
+
+
+def _sentence(values: Row, request: ServingRequest, answer: ServingPlanAnswer) -> str:
+    """Say the best plan, or the nearest one."""
+    best = answer.plans[0] if answer.plans else answer.nearest
+    assert best is not None
+    said = {
+        "plan": _name(best),
+        "model": open_catalog().preset(values["model"]).name,
+        "rate": amount(values["rate"], "1"),
+        "aim": _(AIMS[request.minimize]),
+        "figures": _figures(best, request.days),
+        "probability": amount(best.probability, "share"),
+        "confidence": amount(request.limits.confidence, "share"),
+    }
+    if answer.plans:
+        text = _(
+            "{plan} serves {rate} requests of {model} a second, the {aim} plan: {figures}. "
+            "All limits hold with {probability}."
+        )
+    else:
+        text = _(
+            "No plan keeps all limits with {confidence}. The nearest does with {probability}: "
+            "{plan}, {figures}."
+        )
+    return text.format(**said)
+
+
+def _figures(plan: ServingPlan, days: float) -> str:
+    """Say what a plan takes: its latencies, and what it takes in its days."""
+    taken = plan.quantities
+    parts = [
+        _("{time} per token, {first} to the first").format(
+            time=medians(taken, [LIMITED["latency"]]), first=medians(taken, [LIMITED["first"]])
+        ),
+        _("{amounts} in {days}").format(
+            amounts=medians(taken, [LIMITED[name] for name in ("budget", "energy", "carbon")]),
+            days=amount(days, "day"),
+        ),
+    ]
+    return ", ".join(parts)
+
+
+def _name(plan: ServingPlan) -> str:
+    """Name a plan: how many of what, in which weights."""
+    asked = plan.question
+    device = hardware_names().get(asked.hardware, asked.hardware)
+    return f"{localised(f'{asked.devices or 1.0:,.0f}')} × {device}, {plan.weights}"
+
+
+def _table(values: Row, plans: tuple[ServingPlan, ...], frame: Frame) -> None:
+    """Draw the plans with their figures, each with the link that opens it on Serve."""
+    rows = []
+    for plan in plans:
+        cells = [with_span(plan.quantities, one) for one in (*LIMITED.values(), LOADED)]
+        name = _name(plan)
+        opened = name if frame.slide else anchor(f"serve?{_serve_query(values, plan)}", name)
+        flying = amount(plan.concurrency, "1")
+        rows.append((opened, flying, *cells, amount(plan.probability, "share")))
+    labels = [_(one.label) for one in (*LIMITED.values(), LOADED)]
+    draw_table((_("Plan"), _("answers at a time"), *labels, _("limits hold")), rows)
+
+
+def _serve_query(values: Row, plan: ServingPlan) -> str:
+    """Link of the page Serve to a plan."""
+    return urlencode(
+        {
+            "model": values["model"],
+            "hardware": plan.question.hardware,
+            "devices": f"{plan.question.devices or 1.0:.0f}",
+            "precision": values["precision"],
+            "rate": PARAMETERS.query(values)["rate"],
+            "input": f"{values['input']:.0f}",
+            "output": f"{values['output']:.0f}",
+            "site": values["site"],
+            "calibration": values["calibration"],
+        }
+    )
+
+
+def command(values: Row) -> str:
+    """Return the command that asks the same."""
+    query = PARAMETERS.query(values)
+    words = ["twenty-watts plan --task serving"]
+    words += [f"{option} {quote(query[name])}" for name, option in OPTIONS.items() if query[name]]
+    words += [
+        f"{option} {values[name] / 1e3:g}"
+        for name, option in GOALS.items()
+        if values[name] is not None
+    ]
+    for name, usual in (("hardware", ANY), ("precision", USUAL), ("site", ANYWHERE)):
+        words += [] if values[name] == usual else [f"--{name} {quote(values[name])}"]
+    counts = [f"{count:g}" for count in COUNTS if count <= values["devices"]]
+    words += [] if len(counts) == len(COUNTS) else [f"--devices {','.join(counts)}"]
+    words += [] if values["calibration"] == "use" else ["--calibration ignore"]
+    return " ".join(words)
+
+
+def _draw_command(values: Row) -> None:
+    """Draw the command that asks the same."""
+    st.subheader(_("On the command line"), anchor=False)
+    st.code(command(values), language=None, wrap_lines=True)
+
+
+def _as_json(answer: ServingPlanAnswer | None, problems: list[str]) -> Row:
+    if answer is None:
+        return {"error": "; ".join(problems)}
+    return {
+        "plans": [
+            {
+                "hardware": plan.question.hardware,
+                "devices": plan.question.devices,
+                "weights": plan.weights,
+                "concurrency": plan.concurrency,
+                "probability": plan.probability,
+                "results": {name: float(one.mid) for name, one in plan.quantities.items()},
+            }
+            for plan in answer.plans
+        ],
+        "designs": answer.designs,
+        "refused": answer.refused,
+    }
+
+
+def _controls() -> None:
+    """Draw the controls: the traffic, the goals and caps, the choices."""
+    catalog = open_catalog()
+    st.selectbox(
+        _("Model"),
+        known_models(),
+        format_func=lambda name: catalog.preset(name).name,
+        key=STATE.key("model"),
+    )
+    for name in ("rate", "latency", "budget", "days"):
+        st.text_input(_(TYPED[name]), key=STATE.key(name))
+    st.selectbox(
+        _("Aim"), tuple(AIMS), format_func=lambda name: _(AIMS[name]), key=STATE.key("aim")
+    )
+    with style.folded(_("Requests, and further limits"), "capacity_limits"):
+        for name in ("input", "output", "first", "carbon", "energy"):
+            st.text_input(_(TYPED[name]), key=STATE.key(name))
+        st.slider(_("Probability that all limits hold"), 0.05, 0.99, key=STATE.key("confidence"))
+    with style.folded(_("Choices"), "capacity_choices"):
+        _choices()
+
+
+def _choices() -> None:
+    """Draw the controls of what the plan chooses from."""
+    st.selectbox(
+        _("Hardware"),
+        known_devices(),
+        format_func=lambda name: hardware_names().get(name, _("any on offer")),
+        key=STATE.key("hardware"),
+    )
+    st.number_input(_("Devices at most"), 1, int(COUNTS[-1]), step=1, key=STATE.key("devices"))
+    st.selectbox(
+        _("Weights"),
+        FORMATS,
+        format_func=lambda name: _("as usual") if name == USUAL else name,
+        key=STATE.key("precision"),
+    )
+    st.selectbox(
+        _("Place"),
+        (ANYWHERE, *place_names()),
+        format_func=lambda name: _("unspecified") if name == ANYWHERE else place_names()[name],
+        key=STATE.key("site"),
+    )
+    known = known_loads(open_catalog())
+    if any(map(known.runs_on, known_devices())):
+        st.selectbox(
+            _("Measured runs of these devices"),
+            tuple(CALIBRATION),
+            format_func=lambda name: _(CALIBRATION[name]),
+            key=STATE.key("calibration"),
+        )
+
+
+TYPED = {
+    "rate": N_("Requests per second"),
+    "latency": N_("Time per token [ms], empty for none"),
+    "budget": N_("Budget [USD], empty for none"),
+    "days": N_("Days of the service"),
+    "input": N_("Tokens of a prompt"),
+    "output": N_("Tokens of an answer"),
+    "first": N_("Time to the first token [ms], empty for none"),
+    "carbon": N_("CO2e [kg], empty for none"),
+    "energy": N_("Energy [kWh], empty for none"),
+}
+"""Control that is typed -> its label."""
+
+LABELS = {
+    "model": N_("Model"),
+    "hardware": N_("Hardware"),
+    "devices": N_("Devices at most"),
+    "precision": N_("Weights"),
+    "request_rate": N_("Requests per second"),
+    "input_tokens": N_("Tokens of a prompt"),
+    "output_tokens": N_("Tokens of an answer"),
+    "region": N_("Place"),
+}
+"""Field of a question -> label of the control that sets it."""
+
+
+def label_of(field: str) -> str:
+    """Name of an input on this page; what has no control is set on the command line."""
+    return quoted(_(LABELS[field])) if field in LABELS else f"plan {option_of(field)}"
+
+
+SLIDES = {
+    "plans": N_("the best plans against their limits"),
+    "table": N_("the best plans in figures"),
+    "binds": N_("what binds, and what 10 % more buys"),
+}
+PAGE = Page(path="capacity", title=N_("Capacity"), draw=draw, slides=SLIDES)

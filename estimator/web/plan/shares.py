@@ -1,0 +1,142 @@
+"""Plans against their limits, of a training run or of a service: picture, figures, what binds."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from estimator.core.uncertainty import Uncertain
+from estimator.search.plan import share_of_limit
+from estimator.web.plan.charts import shares_of_limits
+from estimator.web.shared import figures
+from estimator.web.shared.amounts import amount, span
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.language import N_, _
+
+AIMS = {
+    "cost": N_("cheapest"),
+    "time": N_("fastest"),
+    "co2e": N_("cleanest"),
+    "energy": N_("thriftiest"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limited:
+    """A quantity that a plan may limit.
+
+    Parameters
+    ----------
+    quantity, label, unit : str
+        Its name, what a page calls it (marked by `N_`), and its unit.
+    factor : float
+        From the unit of its control to its own [1].
+    """
+
+    quantity: str
+    label: str
+    unit: str
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownPlan:
+    """A plan by its name."""
+
+    name: str
+    quantities: Mapping[str, Uncertain]
+
+
+def draw_shares(
+    plans: Sequence[ShownPlan],
+    limited: Sequence[Limited],
+    most: Mapping[str, float],
+    frame: Frame,
+    key: str,
+) -> None:
+    """Draw each quantity of each plan as a share of its limit, with its interval."""
+    rows = []
+    for place, plan in enumerate(plans, start=1):
+        label_of = f"{place}. {plan.name}"
+        for one in limited:
+            if one.quantity not in most or one.quantity not in plan.quantities:
+                continue
+            quantity = plan.quantities[one.quantity]
+            low, mid, high = share_of_limit(quantity, most[one.quantity])
+            figure_text = f"{_(one.label)}: {amount(float(quantity.mid), one.unit)}"
+            rows.append(
+                {
+                    "plan": label_of,
+                    "kind": _(one.label),
+                    "low": low,
+                    "mid": mid,
+                    "high": high,
+                    "text": f"{label_of}: {figure_text}",
+                }
+            )
+    if not rows:
+        return
+    names = tuple(dict.fromkeys(str(row["kind"]) for row in rows))
+    per_plan_px = (26.0 + 16.0 * len(names)) * frame.look.scale
+    figures.draw(
+        shares_of_limits,
+        pd.DataFrame(rows),
+        frame.look,
+        of=(_("share of the limit (1: the limit)"), names),
+        height=min(per_plan_px * len(plans), 250.0 if frame.slide else 600.0),
+        key=key,
+        alt="; ".join(str(row["text"]) for row in rows),
+    )
+
+
+def with_span(quantities: Mapping[str, Uncertain], one: Limited) -> str:
+    """Median of a quantity with its interval."""
+    if one.quantity not in quantities:
+        return _("unknown")
+    value = quantities[one.quantity]
+    low, high = (float(np.asarray(bound)) for bound in value.interval())
+    return f"{amount(float(np.asarray(value.mid)), one.unit)} ({span(low, high, one.unit)})"
+
+
+def medians(quantities: Mapping[str, Uncertain], limited: Sequence[Limited]) -> str:
+    """Medians of the quantities that are known, in a row."""
+    known = [one for one in limited if one.quantity in quantities]
+    return ", ".join(amount(float(quantities[one.quantity].mid), one.unit) for one in known)
+
+
+def binding(
+    gains: Mapping[str, float], limited: Sequence[Limited], aim: str, *, limits: bool, planned: bool
+) -> list[str]:
+    """Say which limit stands in the way of a better plan, and what a tenth more of it buys.
+
+    Parameters
+    ----------
+    gains : mapping of str to float
+        Quantity -> share of the aim that 10 % more of its limit saves; infinity: a first plan.
+    limited : sequence of Limited
+    aim : str
+        Quantity that is made small.
+    limits, planned : bool
+        Whether any limit is set, and whether there is a plan.
+    """
+    if not limits:
+        return [_("No limit is set.")]
+    lines = []
+    for one in limited:
+        gain = gains.get(one.quantity)
+        if gain is None:
+            continue
+        if math.isinf(gain):
+            text = _("{limit} binds: 10 % more makes a plan possible")
+            lines.append(text.format(limit=_(one.label)))
+        else:
+            text = _("{limit} binds: 10 % more saves {gain} of the {aim}")
+            named = next(_(other.label) for other in limited if other.quantity == aim)
+            lines.append(text.format(limit=_(one.label), gain=amount(gain, "share"), aim=named))
+    if lines:
+        return lines
+    if planned:
+        return [_("No limit binds: 10 % more of any of them buys nothing.")]
+    return [_("10 % more of any one limit does not make a plan possible.")]
