@@ -125,7 +125,7 @@ def features_of_rows(
     flop: Floats,
     value_bytes: Number,
     spreads: UtilizationSpread,
-    steady: Number = 0.0,
+    rare_device: Number = 0.0,
 ) -> RunFeatures:
     """Features of runs; what a row leaves out takes the usual value of such runs.
 
@@ -144,8 +144,8 @@ def features_of_rows(
         Bytes of a value in memory [B].
     spreads : UtilizationSpread
         Uncertainty by group of networks, and of what a row leaves out.
-    steady : float or array
-        Flag: rates in steady state, as in `RunFeatures`.
+    rare_device : float or array
+        Flag of `Machine`: devices of a kind that few runs are published on.
     """
     of_kind = of_each_kind(kinds, FLAGS_OF).astype(np.float64).T
     flags = dict(zip(FLAGS, of_kind, strict=True))
@@ -169,12 +169,11 @@ def features_of_rows(
         steps=_steps(numbers, flop),
         year=known_year,
         value_bytes=value_bytes,
-        steady=steady,
         layout=layout_of_rows(numbers, hidden, flop),
         log_sd=_log_sds(
             numbers,
-            groups * thinness(flop, known_year, elementwise == 0, spreads.growth),
-            {"transformer": transformer, "encoder": flags["encoder"] > 0},
+            groups * thinness(flop, known_year, elementwise == 0, rare_device, spreads.growth),
+            {"transformer": transformer, "tunable": flags["encoder"] + flags["unet"] > 0},
             spreads.choices,
         ),
         **flags,
@@ -264,7 +263,7 @@ def _log_sds(
 ) -> Floats:
     """Uncertainty of similar runs, less for what these report, more for what they omit."""
     transformer = kind["transformer"]
-    untuned = kind["encoder"] & ~_specified(numbers, ("software",))
+    untuned = kind["tunable"] & ~_specified(numbers, ("software",))
     variance = spread**2 + choices["software"] ** 2 * untuned
     for key, names in SELDOM_REPORTED.items():
         variance = variance - choices[key] ** 2 * (transformer & _specified(numbers, names))
@@ -314,6 +313,7 @@ def shipped_spreads(catalog: Catalog) -> UtilizationSpread:
             growth=Growth(
                 per_decade=catalog.prior("utilization.growth.per_decade").value,
                 per_year=catalog.prior("utilization.growth.per_year").value,
+                on_rare_devices=catalog.prior("utilization.growth.on_rare_devices").value,
             ),
         ),
     )

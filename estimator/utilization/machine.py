@@ -22,6 +22,9 @@ RACK_DEVICES = {"gb200": 72.0, "gb300": 72.0}
 COMPILED = ("tpu",)
 """Kinds of device that run graphs compiled as a whole, their elementwise work fused."""
 
+WELL_PUBLISHED = ("gpu-datacenter", "gpu-workstation", "superchip")
+"""Kinds of device that most published runs were made on."""
+
 VECTOR_FORMATS = ("fp32", "fp64")
 """Formats for which GPUs have no matrix units, with the exceptions of `_has_matrix_units`."""
 
@@ -51,6 +54,7 @@ def find_machine(device: Device, precision: str) -> Machine:
         matrix_units=float(_has_matrix_units(device, precision)),
         compiled=float(device.kind in COMPILED),
         node_devices=RACK_DEVICES.get(device.id, NODE_DEVICES),
+        rare=float(device.kind not in WELL_PUBLISHED),
     )
 
 

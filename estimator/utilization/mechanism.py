@@ -11,9 +11,9 @@ and the utilization is its inverse. Matrix work is slower than the peak by a fac
 smaller for formats without matrix units. Elementwise work is bound by the values that it moves,
 never by the matrix units, so it adds to their time: per FLOP it moves values that depend on the
 kind of network, and for transformers fall with the width. Encoders move more of them, and how many
-more depends on how well their kernels are fused: a vendor's reference code and compilers of whole
-graphs fuse most, research code little. Such compilers fuse the elementwise work of convolutions,
-too. Recurrences add a time of their own, bound by bandwidth and
+more depends on how well their kernels are fused, as do all that U-Nets move: a vendor's reference
+code and compilers of whole graphs fuse most, research code little. Such compilers fuse the
+elementwise work of convolutions, too. Recurrences add a time of their own, bound by bandwidth and
 latency. Attention over long sequences, routing to experts and machines with little bandwidth for
 their peak slow a run down; every year of better software speeds it up, elementwise work most, and
 hides more of what devices pass to each other. That is worked out in
@@ -146,7 +146,8 @@ class UtilizationModel:
         Values that an encoder of typical software moves beyond those of a decoder, times its width
         [1/FLOP].
     tuning : float
-        Factor on them from typical to research software, and from a vendor's to typical [1].
+        Factor on them, and on the values of U-Nets of typical software, from typical to research
+        software, and from a vendor's to typical [1].
     recurrent_time : float
         Time that recurrences add on a balanced device [1].
     share_at_16_bit : float
@@ -267,14 +268,17 @@ class Growth:
     ----------
     per_decade, per_year : float
         Factor for every decade of less work, and for every earlier year of a transformer [1].
+    on_rare_devices : float
+        Factor on kinds of device that few runs are published on [1].
     """
 
     per_decade: float
     per_year: float
+    on_rare_devices: float = 1.0
 
 
 def thinness(
-    flop: Number, year: Number, transformer: Number, growth: Growth
+    flop: Number, year: Number, transformer: Number, rare_device: Number, growth: Growth
 ) -> npt.NDArray[np.float64]:
     """How much wider the uncertainty is where published runs are few or scatter [1].
 
@@ -286,6 +290,8 @@ def thinness(
         When it was trained [year].
     transformer : float or array
         Flag.
+    rare_device : float or array
+        Flag of `Machine`.
     growth : Growth
 
     Returns
@@ -293,11 +299,12 @@ def thinness(
     array, all broadcast together; at least 1 where the growth is.
 
     >>> growth = Growth(per_decade=1.2, per_year=1.1)
-    >>> thinness(1e22, 2024.0, 1.0, growth).item(), thinness(1e18, 2021.0, 1.0, growth).round(3)
+    >>> thinness(1e22, 2024, 1, 0, growth).item(), thinness(1e18, 2021, 1, 0, growth).round(3)
     (1.0, np.float64(1.584))
     """
     decades, years = thin_places(flop, year, transformer)
-    return np.asarray(growth.per_decade**decades * growth.per_year**years, dtype=np.float64)
+    grown = growth.per_decade**decades * growth.per_year**years
+    return np.asarray(grown * growth.on_rare_devices**rare_device, dtype=np.float64)
 
 
 def thin_places(flop: Number, year: Number, transformer: Number) -> tuple[Number, Number]:
@@ -328,10 +335,11 @@ def _values_per_flop(model: UtilizationModel, features: RunFeatures, compiled: N
     """Values that elementwise work moves per FLOP [1/FLOP]."""
     fewer = -np.log(model.tuning)
     tuned = np.where(np.asarray(compiled) > 0, SOFTWARE_OF_COMPILERS, features.software)
-    beyond = model.encoder_values * features.encoder * np.exp(fewer * tuned)
+    share = np.exp(fewer * tuned)
+    beyond = model.encoder_values * features.encoder * share
     values: Number = (
         transformer_share(features) * (model.transformer_values + beyond) / features.hidden
-        + features.unet * model.unet_values
+        + features.unet * model.unet_values * share
         + features.other * model.other_values
         + np.exp(fewer * compiled)
         * (

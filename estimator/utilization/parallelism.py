@@ -79,6 +79,8 @@ class Machine:
         Flag: a compiler of whole graphs fuses elementwise work, as on TPUs.
     node_devices : float or array
         Devices behind one fast link [1].
+    rare : float or array
+        Flag: few runs are published on devices of its kind.
     """
 
     peak_flop_per_s: Number
@@ -90,6 +92,7 @@ class Machine:
     matrix_units: Number = 1.0
     compiled: Number = 0.0
     node_devices: Number = NODE_DEVICES
+    rare: Number = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,8 +88,9 @@ def predicted_utilization(runs: Runs, catalog: Catalog) -> tuple[Uncertain, Unce
         flop=runs.flop,
         value_bytes=runs.value_bytes,
         spreads=shipped_spreads(catalog),
-        steady=runs.steady,
+        rare_device=runs.machine.rare,
     )
+    features = replace(features, steady=runs.steady)
     expected = expected_utilization(
         model, features, runs.machine, flop=runs.flop, devices=runs.devices
     )

@@ -249,20 +249,22 @@ def spread_of(
 
 
 def growth_of(log_ratio: Floats, runs: Runs) -> Growth:
-    """How much larger errors are for every decade of less work and every earlier year.
+    """How much larger errors are for less work, in earlier years and on rare kinds of device.
 
     A straight line through the logarithms of their sizes, drawn a little towards none.
     """
     decades, years = thin_places(runs.flop, runs.features.year, transformer_share(runs.features))
-    columns = np.array([np.ones(len(log_ratio)), decades, years]).T
+    rare = np.broadcast_to(runs.machine.rare, log_ratio.shape)
+    columns = np.array([np.ones(len(log_ratio)), decades, years, rare]).T
     sizes = np.log(np.maximum(np.abs(log_ratio), SMALLEST_SIZE))
-    pulled = columns.T @ columns + np.diag([0.0, PULL, PULL])
-    _, decade, year = np.linalg.solve(pulled, columns.T @ sizes)
-    return Growth(per_decade=float(np.exp(max(decade, 0))), per_year=float(np.exp(max(year, 0))))
+    pulled = columns.T @ columns + np.diag([0.0, PULL, PULL, PULL])
+    decade, year, on_rare = np.exp(np.maximum(np.linalg.solve(pulled, columns.T @ sizes)[1:], 0.0))
+    return Growth(per_decade=float(decade), per_year=float(year), on_rare_devices=float(on_rare))
 
 
 def _thin(runs: Runs, growth: Growth) -> Floats:
-    return thinness(runs.flop, runs.features.year, transformer_share(runs.features), growth)
+    features, rare = runs.features, runs.machine.rare
+    return thinness(runs.flop, features.year, transformer_share(features), rare, growth)
 
 
 def spread_by_votes(sizes: Floats, votes: Floats) -> float:

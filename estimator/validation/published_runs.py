@@ -153,6 +153,7 @@ def _as_arrays(
         flop=flop,
         value_bytes=np.array([candidate.value_bytes for candidate in candidates]),
         spreads=spreads,
+        rare_device=machine.rare,
     )
     count = numbers["accelerator_count"]
     runs = Runs(
@@ -165,7 +166,7 @@ def _as_arrays(
         stack=np.array([stack_of(row) for row in rows]),
     ).part(known)
     like = np.array([spreads.groups[kind.group] for kind in kinds])
-    like *= thinness(flop, features.year, transformer_share(features), spreads.growth)
+    like *= thinness(flop, features.year, transformer_share(features), machine.rare, spreads.growth)
     return PublishedRuns(
         runs=runs,
         own_variance=(features.log_sd**2 - like**2)[known],

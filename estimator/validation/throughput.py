@@ -73,6 +73,7 @@ def runs_of_rows(
         flop=flop,
         value_bytes=np.array([value_bytes(one.precision) for one in named]),
         spreads=spreads,
+        rare_device=np.array([machine.rare for machine in machines]),
     )
     return Runs(
         flop=flop,

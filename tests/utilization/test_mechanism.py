@@ -100,6 +100,14 @@ def test_encoders_of_vendors_are_faster_than_those_of_research_and_decoders_do_n
     assert reached(model, replace(decoder, software=-1.0)) == reached(model, decoder)
 
 
+def test_unets_of_vendors_are_faster_and_convolutions_do_not_care(model):
+    unet = replace(DECODER, unet=1.0)
+    rates = [reached(model, replace(unet, software=tuned)) for tuned in (-1.0, 0.0, 1.0)]
+    assert rates[0] < rates[1] < rates[2]
+    resnet = replace(DECODER, convolution=1.0)
+    assert reached(model, replace(resnet, software=-1.0)) == reached(model, resnet)
+
+
 def test_a_compiler_of_whole_graphs_tunes_as_a_vendor_does(model):
     encoder = replace(DECODER, encoder=1.0, hidden=768.0)
     compiled = reached(model, encoder, replace(A100, compiled=1.0))

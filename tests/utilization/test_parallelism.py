@@ -219,11 +219,9 @@ def test_steps_of_megatron_are_met_within_8_percent_with_their_layout(catalog):
             flop=flop,
             value_bytes=2.0,
             spreads=shipped_spreads(catalog),
-            steady=1.0,
         )
-        expected = log_utilization(
-            fitted_model(catalog), features, A100, flop=flop, devices=devices
-        )
+        steady = replace(features, steady=1.0)
+        expected = log_utilization(fitted_model(catalog), steady, A100, flop=flop, devices=devices)
         return np.abs(reached / np.exp(expected) - 1.0)
 
     assert np.median(errors(numbers)) < 0.08
