@@ -98,11 +98,20 @@ def run(pages: Sequence[Page]) -> None:
 
 
 def draw(page: Page) -> None:
-    """Draw one page in the frame that its link asks for."""
+    """Draw one page in the frame that its link asks for.
+
+    A change of a control draws the page again without what surrounds it.
+    """
     frame = frame_of(page.slides)
     style.write_stylesheet(frame.scale, slide=frame.slide)
     if frame.embedded:
         style.write_clicker_keys()
+    _contents(page)
+
+
+@st.fragment
+def _contents(page: Page) -> None:
+    frame = frame_of(page.slides)
     style.notices(frame.notices)
     page.draw(frame)
 
