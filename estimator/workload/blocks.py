@@ -5,7 +5,7 @@ and FLOPs for each (query, key) pair, which is where attention leaves the linear
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from estimator.workload.fields import Fields
 
@@ -34,6 +34,10 @@ class Cost:
             flop_per_pair=count * self.flop_per_pair,
             is_embedding=self.is_embedding,
         )
+
+    def routed(self, experts: int, active: int) -> "Cost":
+        """Cost of many equal parts, `active` of which each token visits."""
+        return replace(self.times(active), params=experts * self.params)
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(
@@ -307,11 +311,7 @@ class Experts:
         """Costs by part; no expert capacity, no dropped tokens."""
         costs = {"moe/router": linear(self.expert.hidden, self.experts, self.router_bias)}
         for part, cost in self.expert.costs().items():
-            costs[part.replace("mlp", "moe/expert")] = Cost(
-                params=self.experts * cost.params,
-                active_params=self.active * cost.params,
-                flop_per_token=self.active * cost.flop_per_token,
-            )
+            costs[part.replace("mlp", "moe/expert")] = cost.routed(self.experts, self.active)
         if self.shared is not None:
             for part, cost in self.shared.costs().items():
                 costs[part.replace("mlp", "moe/shared")] = cost

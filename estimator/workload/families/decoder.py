@@ -5,7 +5,8 @@ is a row of defaults: what a config of that family means by the keys it does not
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
 
 from estimator.workload.blocks import Attention, Experts, LatentAttention, Mlp
 from estimator.workload.families.sliding_window import Windows, full_attention
@@ -14,6 +15,7 @@ from estimator.workload.model_class import class_name, label_count
 from estimator.workload.transformer import Decoder, Head, Layer
 
 Rule = Callable[[Fields], bool]
+QkNorm = Callable[[Fields, Attention], int]
 FeedForwards = tuple[Mlp | Experts, ...]
 
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
@@ -49,12 +51,17 @@ def width_norm(fields: Fields, attention: Attention) -> int:
     return (attention.heads + attention.kv_heads) * attention.head_dim
 
 
+def where(key: str, norm: QkNorm) -> QkNorm:
+    """A norm that `key` asks for."""
+    return lambda fields, attention: norm(fields, attention) if fields.flag(key) else 0
+
+
 def sinks(fields: Fields, attention: Attention) -> int:
     """One learned sink per head instead of a norm, as in gpt-oss."""
     return attention.heads
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Family:
     """What a family is, and what its configs may leave out.
 
@@ -68,8 +75,9 @@ class Family:
         Defaults; None takes the number of heads, and the width over the heads.
     tied : bool
         Default of `tie_word_embeddings`.
-    attention_bias, qkv_bias, output_bias, mlp_bias, head_bias : Rule
-        Which matrices have a bias: all of attention, its first three, its last, and so on.
+    attention_bias, qkv_bias, output_bias, mlp_bias, head_bias, bias : Rule
+        Which matrices have a bias: all of attention, its first three, its last, those of the MLP,
+        the output layer; all but the output layer.
     gated : bool
         Three MLP matrices instead of two.
     gate : bool
@@ -89,6 +97,7 @@ class Family:
     vocab: int
     intermediate: int
     positions: int
+    _: KW_ONLY
     intermediate_key: str = "intermediate_size"
     kv_heads: int | None = None
     head_dim: int | None = None
@@ -99,12 +108,13 @@ class Family:
     output_bias: Rule = never
     mlp_bias: Rule = never
     head_bias: Rule = never
+    bias: Rule = never
     gated: bool = True
     gate: bool = False
     norms: int | Callable[[Fields], int] = 2
     norm_params: int = 1
-    qk_norm: Callable[[Fields, Attention], int] = no_norm
-    windows: Callable[[Fields, int], Windows] = full_attention
+    qk_norm: QkNorm = no_norm
+    windows: Windows = full_attention
     attention: Callable[[Fields], LatentAttention] | None = None
     feed_forwards: Callable[["Family", Fields, int], FeedForwards] | None = None
 
@@ -147,7 +157,7 @@ def grouped_attention(family: Family, fields: Fields) -> Attention:
     heads = fields.size("num_attention_heads")
     kv_heads = fields.size_or_none("num_key_value_heads", default=family.kv_heads) or heads
     fields.share("num_attention_heads", heads, "num_key_value_heads", kv_heads)
-    biased = family.attention_bias(fields)
+    biased = family.attention_bias(fields) or family.bias(fields)
     head_dim = fields.size_or_none(family.head_dim_key, default=family.head_dim)
     attention = Attention(
         hidden=hidden,
@@ -181,6 +191,10 @@ def latent_attention(defaults: Latent, fields: Fields) -> LatentAttention:
     """Latent attention of a config; a null `q_lora_rank` projects queries directly."""
     hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
     value_dim = fields.size_or_none("v_head_dim", default=defaults.value_dim)
+    index_heads = index_dim = 0
+    if defaults.index_heads:
+        index_heads = fields.size("index_n_heads", default=defaults.index_heads)
+        index_dim = fields.size("index_head_dim", default=128)
     return LatentAttention(
         hidden=hidden,
         heads=heads,
@@ -190,11 +204,14 @@ def latent_attention(defaults: Latent, fields: Fields) -> LatentAttention:
         rope_dim=fields.size("qk_rope_head_dim", default=defaults.rope_dim),
         value_dim=value_dim or fields.share("hidden_size", hidden, "num_attention_heads", heads),
         bias=fields.flag("attention_bias"),
-        index_heads=fields.size("index_n_heads", default=defaults.index_heads)
-        if defaults.index_heads
-        else 0,
-        index_dim=fields.size("index_head_dim", default=128) if defaults.index_heads else 0,
+        index_heads=index_heads,
+        index_dim=index_dim,
     )
+
+
+def latent(defaults: Latent) -> Callable[[Fields], LatentAttention]:
+    """A reader of latent attention with these defaults."""
+    return partial(latent_attention, defaults)
 
 
 def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
@@ -203,7 +220,7 @@ def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
         hidden=fields.size("hidden_size"),
         width=fields.size(family.intermediate_key, default=family.intermediate),
         gated=family.gated,
-        bias=family.mlp_bias(fields),
+        bias=family.mlp_bias(fields) or family.bias(fields),
     )
     return (mlp,) * layers
 

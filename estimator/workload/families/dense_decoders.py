@@ -1,8 +1,10 @@
-"""Which dense decoders of the Llama line there are, and what their configs leave out."""
+"""Which dense decoders of the Llama line there are, and what their configs leave out.
+
+A row names the rows of the token table, the MLP's width and the longest sequence first.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 
 from estimator.workload.families.decoder import (
     Family,
@@ -11,88 +13,50 @@ from estimator.workload.families.decoder import (
     decoder,
     flag,
     head_norm,
-    latent_attention,
+    latent,
     never,
     sinks,
+    where,
     width_norm,
 )
 from estimator.workload.families.sliding_window import (
-    window_after_each_full,
-    window_but_every,
-    window_everywhere,
-    window_if_used,
-    window_unless_full,
-    window_without_rotary,
+    QWEN_WINDOWS,
+    WINDOWED,
+    WINDOWED_IF_STATED,
+    but_every,
+    sliding,
+    without_rotary,
 )
 from estimator.workload.registry import families
 
 XIELU_PARAMS = 2
 """Learned slopes of Apertus' activation, per layer (arXiv:2411.13010)."""
 
-LLAMA = Family(
-    vocab=32000,
-    intermediate=11008,
-    positions=2048,
-    attention_bias=flag("attention_bias"),
-    mlp_bias=flag("mlp_bias"),
-)
-MISTRAL = Family(
-    vocab=32000, intermediate=14336, positions=131072, kv_heads=8, windows=window_everywhere(4096)
-)
-QWEN2 = Family(
-    vocab=151936,
-    intermediate=22016,
-    positions=32768,
-    kv_heads=32,
-    qkv_bias=always,
-    windows=window_if_used,
-)
-GEMMA = Family(
-    vocab=256000,
-    intermediate=24576,
-    positions=8192,
-    kv_heads=16,
-    head_dim=256,
-    tied=True,
-    attention_bias=flag("attention_bias"),
-)
-GEMMA2 = replace(GEMMA, intermediate=9216, kv_heads=4, norms=4, windows=window_but_every(2, 4096))
-OLMO = Family(
-    vocab=50304,
-    intermediate=11008,
-    positions=2048,
-    attention_bias=flag("attention_bias"),
-    norm_params=0,
-)
-COHERE = Family(
-    vocab=256000,
-    intermediate=22528,
-    positions=8192,
-    tied=True,
-    attention_bias=flag("attention_bias"),
-    norms=1,
-)
-GLM = Family(
-    vocab=151552,
-    intermediate=13696,
-    positions=131072,
-    kv_heads=2,
-    head_dim=128,
-    qkv_bias=flag("attention_bias", True),
-)
+STATED = flag("attention_bias")
+STATED_OR_TRUE = flag("attention_bias", True)
 
-QWEN3 = replace(
-    QWEN2, head_dim=128, qkv_bias=never, attention_bias=flag("attention_bias"), qk_norm=head_norm
-)
+LLAMA = Family(32000, 11008, 2048, attention_bias=STATED, mlp_bias=flag("mlp_bias"))
+MISTRAL = Family(32000, 14336, 131072, kv_heads=8, windows=WINDOWED)
+QWEN2 = Family(151936, 22016, 32768, kv_heads=32, qkv_bias=always, windows=QWEN_WINDOWS)
+QWEN3 = replace(QWEN2, head_dim=128, qkv_bias=never, attention_bias=STATED, qk_norm=head_norm)
+GEMMA = Family(256000, 24576, 8192, kv_heads=16, head_dim=256, tied=True, attention_bias=STATED)
+GEMMA2 = replace(GEMMA, intermediate=9216, kv_heads=4, norms=4, windows=sliding(4096, but_every(2)))
+OLMO = Family(50304, 11008, 2048, attention_bias=STATED, norm_params=0)
+OLMO2 = replace(OLMO, norm_params=1, qk_norm=width_norm)
+COHERE = Family(256000, 22528, 8192, tied=True, attention_bias=STATED, norms=1)
+GLM = Family(151552, 13696, 131072, kv_heads=2, head_dim=128, qkv_bias=STATED_OR_TRUE)
+PATTERN = "sliding_window_pattern"
 
 ROWS: Mapping[str, Family] = {
     "llama": LLAMA,
+    "granite": LLAMA,
     "mistral": MISTRAL,
     "qwen2": QWEN2,
-    "qwen3": QWEN3,
     "qwen2_vl_text": QWEN2,
     "qwen2_5_vl_text": QWEN2,
     "qwen2_5_omni_text": QWEN2,
+    "qwen3": QWEN3,
+    "qwen3_vl_text": QWEN3,
     "gemma": GEMMA,
     "gemma2": GEMMA2,
     "gemma3_text": replace(
@@ -100,177 +64,123 @@ ROWS: Mapping[str, Family] = {
         vocab=262208,
         positions=131072,
         qk_norm=head_norm,
-        windows=window_but_every(6, 4096, "sliding_window_pattern"),
+        windows=sliding(4096, but_every(6, PATTERN)),
     ),
+    "vaultgemma": replace(GEMMA2, norms=2),
     "olmo": OLMO,
-    "olmo2": replace(OLMO, norm_params=1, qk_norm=width_norm),
-    "olmo3": replace(OLMO, norm_params=1, qk_norm=width_norm, windows=window_but_every(4, 4096)),
+    "olmo2": OLMO2,
+    "olmo3": replace(OLMO2, windows=sliding(4096, but_every(4))),
     "phi": Family(
-        vocab=51200,
-        intermediate=8192,
-        positions=2048,
-        attention_bias=always,
-        mlp_bias=always,
+        *(51200, 8192, 2048),
+        bias=always,
         head_bias=always,
         gated=False,
         norms=1,
         norm_params=2,
-        qk_norm=lambda fields, attention: (
-            4 * attention.head_dim if fields.flag("qk_layernorm") else 0
-        ),
+        qk_norm=where("qk_layernorm", lambda fields, attention: 4 * attention.head_dim),
     ),
-    "phi3": Family(vocab=32064, intermediate=8192, positions=4096, windows=window_everywhere(None)),
+    "phi3": Family(32064, 8192, 4096, windows=WINDOWED_IF_STATED),
     "starcoder2": Family(
-        vocab=49152,
-        intermediate=12288,
-        positions=4096,
+        *(49152, 12288, 4096),
         kv_heads=2,
         tied=True,
-        attention_bias=flag("use_bias", True),
-        mlp_bias=flag("use_bias", True),
+        bias=flag("use_bias", True),
         gated=False,
         norm_params=2,
-        windows=window_everywhere(None),
+        windows=WINDOWED_IF_STATED,
     ),
-    "granite": LLAMA,
-    "internlm3": replace(
-        LLAMA,
-        vocab=128512,
-        intermediate=10240,
-        positions=32768,
+    "internlm3": Family(
+        *(128512, 10240, 32768),
         kv_heads=2,
         head_dim=128,
         attention_bias=lambda fields: fields.flag("attention_bias", "qkv_bias"),
         mlp_bias=lambda fields: fields.flag("mlp_bias", "bias"),
     ),
-    "cohere": replace(
-        COHERE,
-        qk_norm=lambda fields, attention: (
-            width_norm(fields, attention) if fields.flag("use_qk_norm") else 0
-        ),
-    ),
-    "cohere2": replace(COHERE, windows=window_but_every(4, 4096, "sliding_window_pattern")),
+    "cohere": replace(COHERE, qk_norm=where("use_qk_norm", width_norm)),
+    "cohere2": replace(COHERE, windows=sliding(4096, but_every(4, PATTERN))),
     "stablelm": Family(
-        vocab=50304,
-        intermediate=6912,
-        positions=4096,
+        *(50304, 6912, 4096),
         kv_heads=32,
         head_dim_key="attention_head_dim",
         qkv_bias=flag("use_qkv_bias"),
         norms=lambda fields: 1 if fields.flag("use_parallel_residual") else 2,
         norm_params=2,
-        qk_norm=lambda fields, attention: (
-            width_norm(fields, attention) if fields.flag("qk_layernorm") else 0
-        ),
+        qk_norm=where("qk_layernorm", width_norm),
     ),
     "smollm3": replace(
-        LLAMA, vocab=128256, positions=32768, kv_heads=4, tied=True, windows=window_without_rotary
+        LLAMA,
+        vocab=128256,
+        positions=32768,
+        kv_heads=4,
+        tied=True,
+        windows=sliding(None, without_rotary, asked=True),
     ),
     "nemotron": replace(
         LLAMA, vocab=256000, intermediate=24576, positions=4096, gated=False, norm_params=2
     ),
     "exaone4": Family(
-        vocab=102400,
-        intermediate=16384,
-        positions=2048,
+        *(102400, 16384, 2048),
         kv_heads=32,
         qk_norm=head_norm,
-        windows=window_but_every(4, 4096, "sliding_window_pattern"),
+        windows=sliding(4096, but_every(4, PATTERN)),
     ),
-    "ministral": replace(MISTRAL, windows=window_unless_full),
-    "ministral3": replace(
-        MISTRAL, vocab=131072, positions=262144, head_dim=128, windows=window_everywhere(None)
+    "ministral": replace(MISTRAL, windows=sliding(4096)),
+    "ministral3": Family(
+        131072, 14336, 262144, kv_heads=8, head_dim=128, windows=WINDOWED_IF_STATED
     ),
     "ernie4_5": Family(
-        vocab=103424,
-        intermediate=3072,
-        positions=131072,
-        kv_heads=2,
-        head_dim=128,
-        tied=True,
-        attention_bias=flag("use_bias"),
-        mlp_bias=flag("use_bias"),
+        103424, 3072, 131072, kv_heads=2, head_dim=128, tied=True, bias=flag("use_bias")
     ),
-    "seed_oss": replace(
-        LLAMA,
-        vocab=155136,
-        intermediate=27648,
-        positions=524288,
+    "seed_oss": Family(
+        *(155136, 27648, 524288),
         kv_heads=8,
         head_dim=128,
-        attention_bias=never,
-        qkv_bias=flag("attention_bias", True),
+        qkv_bias=STATED_OR_TRUE,
         output_bias=flag("attention_out_bias"),
+        mlp_bias=flag("mlp_bias"),
     ),
     "arcee": replace(LLAMA, intermediate=18432, positions=4096, gated=False),
     "helium": Family(
-        vocab=48000,
-        intermediate=7040,
-        positions=4096,
-        kv_heads=20,
-        head_dim=128,
-        qkv_bias=flag("attention_bias"),
-        mlp_bias=flag("mlp_bias"),
+        48000, 7040, 4096, kv_heads=20, head_dim=128, qkv_bias=STATED, mlp_bias=flag("mlp_bias")
     ),
     "hunyuan_v1_dense": replace(LLAMA, vocab=290943, mlp_bias=never, qk_norm=head_norm),
-    "vaultgemma": replace(GEMMA2, norms=2),
-    "cwm": replace(
-        MISTRAL,
-        vocab=128256,
-        intermediate=21504,
+    "cwm": Family(
+        *(128256, 21504, 131072),
+        kv_heads=8,
         head_dim=128,
         mlp_bias=flag("mlp_bias"),
-        windows=window_after_each_full,
+        windows=sliding(8192, lambda fields, layers, layer: layer % 4 != 0),
     ),
-    "apertus": replace(
-        LLAMA,
-        vocab=131072,
-        intermediate=14336,
-        positions=65536,
-        mlp_bias=never,
+    "apertus": Family(
+        *(131072, 14336, 65536),
+        attention_bias=STATED,
         gated=False,
         qk_norm=lambda fields, attention: head_norm(fields, attention) + XIELU_PARAMS,
     ),
-    "minicpm3": replace(
-        LLAMA,
-        vocab=73448,
-        intermediate=6400,
-        positions=32768,
+    "minicpm3": Family(
+        *(73448, 6400, 32768),
         tied=True,
-        attention=partial(
-            latent_attention,
-            Latent(query_rank=768, kv_rank=256, nope_dim=64, rope_dim=32, value_dim=None),
+        mlp_bias=flag("mlp_bias"),
+        attention=latent(
+            Latent(query_rank=768, kv_rank=256, nope_dim=64, rope_dim=32, value_dim=None)
         ),
     ),
-    "youtu": Family(
-        vocab=128256,
-        intermediate=6144,
-        positions=131072,
-        tied=True,
-        attention=partial(latent_attention, Latent()),
-    ),
-    "bitnet": replace(
-        LLAMA,
-        vocab=128256,
-        intermediate=6912,
-        mlp_bias=never,
+    "youtu": Family(128256, 6144, 131072, tied=True, attention=latent(Latent())),
+    "bitnet": Family(
+        *(128256, 6912, 2048),
+        attention_bias=STATED,
         qk_norm=lambda fields, attention: (
             attention.hidden + fields.size("intermediate_size", default=6912)
         ),
     ),
-    "nanochat": replace(
-        LLAMA, vocab=50304, intermediate=8192, mlp_bias=never, gated=False, norm_params=0
-    ),
+    "nanochat": Family(50304, 8192, 2048, attention_bias=STATED, gated=False, norm_params=0),
     "glm": GLM,
     "glm4": replace(GLM, norms=4),
     "glm4v_text": replace(GLM, positions=32768, head_dim=None, norms=4, qkv_bias=always),
-    "jais2": replace(
-        LLAMA,
-        vocab=150272,
-        intermediate=26624,
-        positions=8192,
+    "jais2": Family(
+        *(150272, 26624, 8192),
         head_dim=128,
-        attention_bias=flag("attention_bias", True),
+        attention_bias=STATED_OR_TRUE,
         mlp_bias=flag("mlp_bias", True),
         gated=False,
         norm_params=2,
@@ -283,12 +193,11 @@ ROWS: Mapping[str, Family] = {
         kv_heads=4,
         tied=True,
         qk_norm=sinks,
-        windows=window_but_every(4, 128),
+        windows=sliding(128, but_every(4)),
     ),
     "hyperclovax": replace(
         LLAMA, norms=lambda fields: 4 if fields.flag("use_post_norm", default=True) else 2
     ),
-    "qwen3_vl_text": QWEN3,
 }
 
 families(decoder, ROWS)

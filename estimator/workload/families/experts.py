@@ -5,16 +5,18 @@ keys and defaults of their experts.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
 
 from estimator.workload.blocks import Experts, Mlp
 from estimator.workload.families.decoder import Family, FeedForwards, dense
 from estimator.workload.fields import Fields
 
-EXPERTS = ("num_local_experts", "num_experts")
+EXPERTS = ("num_local_experts", "n_routed_experts", "moe_num_experts", "num_experts")
+"""Names of the number of experts; of those that a config states the last counts."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Mixture:
     """Where a family keeps the sizes of its experts, and their defaults.
 
@@ -35,6 +37,7 @@ class Mixture:
     experts: int | None
     active: int | None
     width: int
+    _: KW_ONLY
     keys: tuple[str, ...] = EXPERTS
     active_key: str = "num_experts_per_tok"
     width_key: str = "moe_intermediate_size"
@@ -45,16 +48,21 @@ class Mixture:
     shared_gate: bool = False
 
 
+def mix(family: Family, mixture: Mixture) -> Family:
+    """The family with experts for its MLPs."""
+    return replace(family, feed_forwards=partial(feed_forwards, mixture))
+
+
 def feed_forwards(mixture: Mixture, family: Family, fields: Fields, layers: int) -> FeedForwards:
     """Experts in the sparse layers, the family's MLP in the others."""
     plain = dense(family, fields, layers)
-    block = experts(mixture, family, fields)
+    block = experts(mixture, fields, shared_bias=family.mlp_bias(fields) or family.bias(fields))
     return tuple(
         block if mixture.sparse(fields, layer) else plain[layer] for layer in range(layers)
     )
 
 
-def experts(mixture: Mixture, family: Family, fields: Fields) -> Experts:
+def experts(mixture: Mixture, fields: Fields, shared_bias: bool = False) -> Experts:
     """The sparse block of a config."""
     hidden = fields.size("hidden_size")
     count = fields.size(*mixture.keys, default=mixture.experts)
@@ -65,9 +73,7 @@ def experts(mixture: Mixture, family: Family, fields: Fields) -> Experts:
         experts=count,
         active=routed(fields, (mixture.active_key, mixture.active), mixture.keys, count),
         router_bias=mixture.router_bias,
-        shared=Mlp(hidden=hidden, width=shared, gated=True, bias=family.mlp_bias(fields))
-        if shared
-        else None,
+        shared=Mlp(hidden=hidden, width=shared, gated=True, bias=shared_bias) if shared else None,
         shared_gate=mixture.shared_gate,
     )
 
@@ -95,11 +101,14 @@ def shared_width(key: str, default: int) -> Callable[[Fields, int], int]:
     return lambda fields, width: fields.size(key, default=default, least=0)
 
 
-def after_first(default: int) -> Callable[[Fields, int], bool]:
-    """Sparse from layer `first_k_dense_replace` on."""
-    return lambda fields, layer: (
-        layer >= fields.size("first_k_dense_replace", default=default, least=0)
-    )
+def expert_width(fields: Fields, width: int) -> int:
+    """One shared expert as wide as the others."""
+    return width
+
+
+def after_first(default: int, key: str = "first_k_dense_replace") -> Callable[[Fields, int], bool]:
+    """Sparse from layer `key` on."""
+    return lambda fields, layer: layer >= fields.size(key, default=default, least=0)
 
 
 def every_step(fields: Fields, layer: int) -> bool:

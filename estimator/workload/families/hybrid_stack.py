@@ -21,13 +21,7 @@ from estimator.workload.network import (
 ATTENTION_KINDS = ("attention", "full_attention", "hybrid")
 """What the configs call a layer that attends."""
 
-PLAIN = Family(
-    vocab=32000,
-    intermediate=14336,
-    positions=262144,
-    kv_heads=8,
-    attention_bias=flag("attention_bias"),
-)
+PLAIN = Family(32000, 14336, 262144, kv_heads=8, attention_bias=flag("attention_bias"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +55,13 @@ class Hybrid:
 
         def run(inputs: Inputs) -> Pass:
             batch, seq_len = sequence(inputs, self.positions)
-
-            done = [*lines({"embedding/token": table(self.vocab, self.hidden)}, batch * seq_len)]
+            tokens = batch * seq_len
+            done = [*lines({"embedding/token": table(self.vocab, self.hidden)}, tokens)]
             for part in self.strata:
                 done += part.lines(batch, seq_len, inputs)
-            done += lines({"norm/outer": norm, **after}, batch * seq_len)
+            done += lines({"norm/outer": norm, **after}, tokens)
             warned = length_warning(seq_len, self.positions)
-            return Pass(lines=done, items=batch * seq_len, warnings=warned)
+            return Pass(lines=done, items=tokens, warnings=warned)
 
         kept = tuple(
             part.cache for part in self.strata if part.mixer.cache_values or part.mixer.state_values
@@ -80,24 +74,28 @@ def stacked(fields: Fields, family: Family, layers: Iterable[Mixer]) -> Network:
     found = list(layers)
     counts = Counter(id(layer) for layer in found)
     kinds = {id(layer): layer for layer in found}
-    strata = tuple(Strata(mixer=kinds[key], times=times) for key, times in counts.items())
-    return stacked_strata(fields, family, strata)
-
-
-def stacked_strata(fields: Fields, family: Family, strata: tuple[Strata, ...]) -> Network:
-    """The model of layers that are already counted by kind."""
     return Hybrid(
         hidden=fields.size("hidden_size"),
         vocab=fields.size("vocab_size", default=family.vocab),
         positions=fields.size("max_position_embeddings", default=family.positions),
-        strata=strata,
+        strata=tuple(Strata(mixer=kinds[key], times=times) for key, times in counts.items()),
         tied=family.tied,
     ).network(fields)
 
 
-def with_costs(mixer: Mixer, costs: Costs, norms: int, hidden: int) -> Mixer:
+def attending(
+    fields: Fields, family: Family, kinds: Iterable[object], other: Mixer, costs: Costs
+) -> Network:
+    """Attention in the layers of a kind that attends, `other` elsewhere, `costs` in every layer."""
+    attends = with_costs(fields, attention_mixer(family, fields), costs)
+    rest = with_costs(fields, other, costs)
+    return stacked(fields, family, (attends if kind in ATTENTION_KINDS else rest for kind in kinds))
+
+
+def with_costs(fields: Fields, mixer: Mixer, costs: Costs, norms: int = 2) -> Mixer:
     """A mixer with further costs per token and with RMS norms."""
-    return replace(mixer, costs={**mixer.costs, **costs, "norm/layers": held(norms * hidden)})
+    norm = held(norms * fields.size("hidden_size"))
+    return replace(mixer, costs={**mixer.costs, **costs, "norm/layers": norm})
 
 
 def attention_mixer(family: Family, fields: Fields, window: int | None = None) -> Mixer:

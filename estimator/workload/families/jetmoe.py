@@ -1,11 +1,9 @@
-"""How much work JetMoE is: queries and outputs of attention are experts too."""
+"""How much work JetMoE is: queries and outputs of attention are experts too (arXiv:2404.07413)."""
 
-from dataclasses import replace
-
-from estimator.workload.blocks import Attention, Cost, Costs, Experts, Mlp, held, linear
+from estimator.workload.blocks import Attention, Costs, held, linear
 from estimator.workload.families.decoder import Family
-from estimator.workload.families.experts import routed
-from estimator.workload.families.hybrid_stack import stacked
+from estimator.workload.families.experts import Mixture, experts
+from estimator.workload.families.hybrid_stack import stacked, with_costs
 from estimator.workload.families.mixers import Mixer
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
@@ -14,43 +12,28 @@ from estimator.workload.registry import family
 
 @family("jetmoe")
 def jetmoe(fields: Fields) -> Network:
-    """JetMoE: queries and outputs of attention are experts too (arXiv:2404.07413, sec. 2)."""
-    hidden = fields.size("hidden_size", default=2048)
-    count = fields.size("num_local_experts", default=8)
-    active = routed(fields, ("num_experts_per_tok", 2), ("num_local_experts",), count)
+    """JetMoE: a router for attention and one for the MLP (sec. 2)."""
+    fields = fields.with_defaults({"hidden_size": 2048})
+    hidden = fields.size("hidden_size")
+    mlp = experts(Mixture(8, 2, 5632, width_key="intermediate_size"), fields)
     kv_heads = fields.size("num_key_value_heads", default=16)
     attention = Attention(
         hidden=hidden,
-        heads=active * kv_heads,
+        heads=mlp.active * kv_heads,
         kv_heads=kv_heads,
         head_dim=fields.size("kv_channels", default=128),
     )
-    width = kv_heads * attention.head_dim
-    part = _routed_linear(linear(hidden, width), count, active)
-    block = Experts(
-        expert=Mlp(hidden=hidden, width=fields.size("intermediate_size", default=5632), gated=True),
-        experts=count,
-        active=active,
-    ).costs()
+    part = linear(hidden, kv_heads * attention.head_dim).routed(mlp.experts, mlp.active)
     costs: Costs = {
         **attention.costs(),
         "attention/query": part,
         "attention/output": part,
-        "attention/router": linear(hidden, count),
+        "attention/router": linear(hidden, mlp.experts),
         "attention/bias": held(hidden),
         "moe/bias": held(hidden),
-        **block,
+        **mlp.costs(),
     }
     mixer = Mixer(costs=costs, cache_values=attention.cache_values_per_token)
-    family = Family(vocab=32000, intermediate=5632, positions=4096, tied=True)
-    layer = replace(mixer, costs={**costs, "norm/layers": held(2 * hidden)})
+    family = Family(32000, 5632, 4096, tied=True)
+    layer = with_costs(fields, mixer, {})
     return stacked(fields, family, [layer] * fields.layers("num_hidden_layers", default=12))
-
-
-def _routed_linear(cost: Cost, experts: int, active: int) -> Cost:
-    """One of many matrices per expert, `active` of them used."""
-    return Cost(
-        params=experts * cost.params,
-        active_params=active * cost.params,
-        flop_per_token=active * cost.flop_per_token,
-    )

@@ -1,12 +1,11 @@
 """Which LFM2 a config describes: short gated convolutions with some layers of attention."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from estimator.workload.blocks import Costs, Experts, Mlp, linear
+from estimator.workload.blocks import Costs, Mlp, linear
 from estimator.workload.convolution import ratio
 from estimator.workload.families.decoder import Family, head_norm
-from estimator.workload.families.experts import routed
+from estimator.workload.families.experts import Mixture, experts
 from estimator.workload.families.hybrid_stack import (
     ATTENTION_KINDS,
     attention_mixer,
@@ -24,36 +23,28 @@ from estimator.workload.registry import family
 @family("lfm2")
 def lfm2(fields: Fields) -> Network:
     """LFM2: short gated convolutions with some layers of attention."""
-    hidden = fields.size("hidden_size", default=2560)
+    fields = fields.with_defaults({"hidden_size": 2560})
     width = fields.size("intermediate_size", "block_ff_dim", default=12288)
     if fields.flag("block_auto_adjust_ff_dim", default=True):
         step = fields.size("block_multiple_of", default=256)
         factor = ratio(fields, "block_ffn_dim_multiplier", 1.0)
         width = -(-int(factor * (2 * width // 3)) // step) * step
-    mlp = Mlp(hidden=hidden, width=width, gated=True).costs()
-    return _convolving(fields, hidden, lambda layer: mlp)
+    mlp = Mlp(hidden=fields.size("hidden_size"), width=width, gated=True).costs()
+    return _convolving(fields, lambda layer: mlp)
 
 
 @family("lfm2_moe")
 def lfm2_moe(fields: Fields) -> Network:
     """LFM2 with experts in all but the first layers."""
-    hidden = fields.size("hidden_size", default=2048)
-    count = fields.size("num_experts", default=32)
-    plain = gated_mlp(fields, 7168)
-    sparse = Experts(
-        expert=Mlp(
-            hidden=hidden, width=fields.size("moe_intermediate_size", default=1792), gated=True
-        ),
-        experts=count,
-        active=routed(fields, ("num_experts_per_tok", 4), ("num_experts",), count),
-    ).costs()
+    fields = fields.with_defaults({"hidden_size": 2048})
+    plain, sparse = gated_mlp(fields, 7168), experts(Mixture(32, 4, 1792), fields).costs()
     dense = fields.size("num_dense_layers", default=2, least=0)
-    return _convolving(fields, hidden, lambda layer: plain if layer < dense else sparse)
+    return _convolving(fields, lambda layer: plain if layer < dense else sparse)
 
 
-def _convolving(fields: Fields, hidden: int, block: Callable[[int], Costs]) -> Network:
+def _convolving(fields: Fields, block: Callable[[int], Costs]) -> Network:
     """The stack of LFM2, with the MLP or experts of each layer."""
-    bias = fields.flag("conv_bias")
+    hidden, bias = fields.size("hidden_size"), fields.flag("conv_bias")
     kernel = fields.size("conv_L_cache", default=3)
     short = Mixer(
         costs={
@@ -64,10 +55,8 @@ def _convolving(fields: Fields, hidden: int, block: Callable[[int], Costs]) -> N
         state_values=hidden * kernel,
     )
     tied = fields.flag("tie_embedding", default=fields.flag("tie_word_embeddings", default=True))
-    fields = replace(fields, values={**fields.values, "tie_word_embeddings": tied})
-    family = Family(
-        vocab=65536, intermediate=12288, positions=128000, kv_heads=8, qk_norm=head_norm
-    )
+    fields = fields.with_values({"tie_word_embeddings": tied})
+    family = Family(65536, 12288, 128000, kv_heads=8, qk_norm=head_norm)
     layers = fields.layers("num_hidden_layers", default=32)
     listed = fields.items("full_attn_idxs")
     chosen = range(layers) if listed is None else listed
@@ -77,5 +66,5 @@ def _convolving(fields: Fields, hidden: int, block: Callable[[int], Costs]) -> N
     parts = [
         (attends if kind in ATTENTION_KINDS else short, block(at)) for at, kind in enumerate(kinds)
     ]
-    made = {(id(mixer), id(costs)): with_costs(mixer, costs, 2, hidden) for mixer, costs in parts}
+    made = {(id(mixer), id(costs)): with_costs(fields, mixer, costs) for mixer, costs in parts}
     return stacked(fields, family, (made[id(mixer), id(costs)] for mixer, costs in parts))

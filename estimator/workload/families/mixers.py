@@ -4,16 +4,14 @@ What is multiplied element by element along the sequence (decays, gates, short s
 product and is not counted, as norms are not. Scans in chunks are matrix products and are.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from estimator.workload.blocks import Cost, Costs, held, linear
+from estimator.workload.blocks import Cost, Costs, held, linear, product
+from estimator.workload.fields import Fields
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
 from estimator.workload.network import Line, attended_pairs, lines
-
-NO_COSTS: Mapping[str, Cost] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +33,9 @@ class Mixer:
         Values kept per token, and per sequence whatever its length. [1]
     """
 
-    costs: Costs = field(default_factory=lambda: NO_COSTS)
-    scan: Costs = field(default_factory=lambda: NO_COSTS)
-    carry: Costs = field(default_factory=lambda: NO_COSTS)
+    costs: Costs = field(default_factory=dict)
+    scan: Costs = field(default_factory=dict)
+    carry: Costs = field(default_factory=dict)
     chunk: int = 1
     window: int | None = None
     cache_values: int = 0
@@ -76,141 +74,107 @@ class Strata:
 
 def depthwise(channels: int, kernel: int, bias: bool) -> Cost:
     """A short convolution along the sequence, one kernel per channel."""
-    params = channels * (kernel + bias)
-    return Cost(params=params, active_params=params, flop_per_token=2 * kernel * channels)
+    return product(channels * (kernel + bias), 2 * kernel * channels)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mamba:
+def mamba_mixer(fields: Fields, inner: int, heads: int = 1, normed: bool = False) -> Mixer:
     """Selective state space with a state per channel (arXiv:2312.00752, sec. 3.4).
 
-    Parameters
-    ----------
-    hidden, inner, state, rank, kernel : int
-        Model width; width inside; state per channel; rank of the time step; taps. [1]
-    heads : int
-        Groups of channels that select for themselves. [1]
-    conv_bias, bias, normed : bool
-        Biases of convolution and projections; norms on the selected values.
+    Its sizes stand under the keys of Mamba or of Jamba. `inner` is the width inside, `heads` the
+    groups of channels that select for themselves, `normed` puts norms on the selected values.
     """
-
-    hidden: int
-    inner: int
-    state: int
-    rank: int
-    kernel: int
-    heads: int = 1
-    conv_bias: bool = True
-    bias: bool = False
-    normed: bool = False
-
-    def mixer(self) -> Mixer:
-        """The layer's mixer, without the norm before it."""
-        inner, rank, state = self.inner, self.rank, self.state
-        select = linear(inner // self.heads, self.heads * (rank + 2 * state))
-        return Mixer(
-            costs={
-                "mixer/in": linear(self.hidden, 2 * inner, self.bias),
-                "mixer/convolution": depthwise(inner, self.kernel, self.conv_bias),
-                "mixer/select": select,
-                "mixer/time_step": linear(rank, inner, bias=True),
-                "mixer/state": held(inner * (state + 1)),
-                "mixer/norm": held(self.normed * (rank + 2 * state)),
-                "mixer/read": Cost(flop_per_token=2 * inner * state),
-                "mixer/out": linear(inner, self.hidden, self.bias),
-            },
-            state_values=inner * (state + self.kernel),
-        )
+    hidden = fields.size("hidden_size")
+    state = fields.size("mamba_d_state", "state_size", default=16)
+    kernel = fields.size("mamba_d_conv", "conv_kernel", default=4)
+    key = fields.key("mamba_dt_rank", "time_step_rank")
+    auto = fields.values.get(key, "auto") == "auto"
+    rank = -(-hidden // 16) if auto else fields.size(key)
+    conv_bias = fields.flag("mamba_conv_bias", "use_conv_bias", default=True)
+    bias = fields.flag("mamba_proj_bias", "use_bias")
+    return Mixer(
+        costs={
+            "mixer/in": linear(hidden, 2 * inner, bias),
+            "mixer/convolution": depthwise(inner, kernel, conv_bias),
+            "mixer/select": linear(inner // heads, heads * (rank + 2 * state)),
+            "mixer/time_step": linear(rank, inner, bias=True),
+            "mixer/state": held(inner * (state + 1)),
+            "mixer/norm": held(normed * (rank + 2 * state)),
+            "mixer/read": Cost(flop_per_token=2 * inner * state),
+            "mixer/out": linear(inner, hidden, bias),
+        },
+        state_values=inner * (state + kernel),
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mamba2:
+def mamba2_mixer(
+    fields: Fields, inner: int, heads: int, usual: tuple[int, int, int], normed: bool = True
+) -> Mixer:
     """Heads with a scalar decay, scanned in chunks (arXiv:2405.21060, sec. 6).
 
-    Parameters
-    ----------
-    hidden, inner, heads, groups, state, kernel, chunk : int
-        Model width; width inside; heads; groups that share a selection; state per channel; taps;
-        tokens of a chunk. [1]
-    conv_bias, bias, normed : bool
-        Biases of convolution and projections; a norm before the output.
+    `inner` is the width inside, `usual` the groups that share a selection, the state per channel
+    and the tokens of a chunk where a config leaves them out, `normed` a norm before the output.
     """
-
-    hidden: int
-    inner: int
-    heads: int
-    groups: int
-    state: int
-    kernel: int
-    chunk: int
-    conv_bias: bool = True
-    bias: bool = False
-    normed: bool = True
-
-    def mixer(self) -> Mixer:
-        """The layer's mixer, without the norm before it."""
-        inner, state = self.inner, self.state
-        channels = inner + 2 * self.groups * state
-        return Mixer(
-            costs={
-                "mixer/in": linear(self.hidden, inner + channels + self.heads, self.bias),
-                "mixer/convolution": depthwise(channels, self.kernel, self.conv_bias),
-                "mixer/state": held(3 * self.heads),
-                "mixer/norm": held(self.normed * inner),
-                "mixer/out": linear(inner, self.hidden, self.bias),
-            },
-            scan={
-                "mixer/inside_chunks": Cost(
-                    flop_per_token=2 * self.chunk * (inner + self.heads * state)
-                ),
-                "mixer/chunk_states": Cost(flop_per_token=4 * inner * state),
-            },
-            carry={"mixer/between_chunks": Cost(flop_per_token=2 * inner * state)},
-            chunk=self.chunk,
-            state_values=inner * state + channels * self.kernel,
-        )
+    hidden = fields.size("hidden_size")
+    groups = fields.size("mamba_n_groups", "mamba_ngroups", "n_groups", default=usual[0])
+    state = fields.size("mamba_d_state", "ssm_state_size", "state_size", default=usual[1])
+    chunk = fields.size("mamba_chunk_size", "chunk_size", default=usual[2])
+    kernel = fields.size("mamba_d_conv", "conv_kernel", default=4)
+    conv_bias = fields.flag("mamba_conv_bias", "use_conv_bias", default=True)
+    bias = fields.flag("mamba_proj_bias", "add_bias_linear", "use_bias")
+    channels = inner + 2 * groups * state
+    inside = Cost(flop_per_token=2 * chunk * (inner + heads * state))
+    return Mixer(
+        costs={
+            "mixer/in": linear(hidden, inner + channels + heads, bias),
+            "mixer/convolution": depthwise(channels, kernel, conv_bias),
+            "mixer/state": held(3 * heads),
+            "mixer/norm": held(normed * inner),
+            "mixer/out": linear(inner, hidden, bias),
+        },
+        scan={
+            "mixer/inside_chunks": inside,
+            "mixer/chunk_states": Cost(flop_per_token=4 * inner * state),
+        },
+        carry={"mixer/between_chunks": Cost(flop_per_token=2 * inner * state)},
+        chunk=chunk,
+        state_values=inner * state + channels * kernel,
+    )
 
 
 DELTA_CHUNK = 64
 """Tokens of a chunk of the gated delta rule in transformers. [token]"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeltaNet:
+def delta_mixer(
+    fields: Fields, key_heads: int, value_heads: int, key_dim: int, value_dim: int
+) -> Mixer:
     """Gated delta rule over a matrix state per head (arXiv:2412.06464, sec. 3).
 
-    Parameters
-    ----------
-    hidden, key_heads, value_heads, key_dim, value_dim, kernel : int
-        Model width; heads of keys and of values; their widths; taps of the convolution. [1]
+    The heads of keys and of values and their widths are those of a config that leaves them out.
     """
-
-    hidden: int
-    key_heads: int
-    value_heads: int
-    key_dim: int
-    value_dim: int
-    kernel: int
-
-    def mixer(self) -> Mixer:
-        """The layer's mixer, without the norm before it."""
-        keys, values = self.key_heads * self.key_dim, self.value_heads * self.value_dim
-        channels = 2 * keys + values
-        inside = DELTA_CHUNK * (4 * self.key_dim + 2 * self.value_dim)
-        state = self.key_dim * self.value_dim
-        return Mixer(
-            costs={
-                "mixer/in": linear(self.hidden, channels + values),
-                "mixer/gates": linear(self.hidden, 2 * self.value_heads),
-                "mixer/convolution": depthwise(channels, self.kernel, False),
-                "mixer/state": held(2 * self.value_heads),
-                "mixer/norm": held(self.value_dim),
-                "mixer/out": linear(values, self.hidden),
-            },
-            scan={
-                "mixer/inside_chunks": Cost(flop_per_token=self.value_heads * inside),
-                "mixer/chunk_states": Cost(flop_per_token=self.value_heads * 6 * state),
-            },
-            chunk=DELTA_CHUNK,
-            state_values=self.value_heads * state + channels * self.kernel,
-        )
+    hidden = fields.size("hidden_size")
+    key_heads = fields.size("linear_num_key_heads", default=key_heads)
+    value_heads = fields.size("linear_num_value_heads", default=value_heads)
+    key_dim = fields.size("linear_key_head_dim", default=key_dim)
+    value_dim = fields.size("linear_value_head_dim", default=value_dim)
+    kernel = fields.size("linear_conv_kernel_dim", default=4)
+    keys, values = key_heads * key_dim, value_heads * value_dim
+    channels = 2 * keys + values
+    inside = DELTA_CHUNK * (4 * key_dim + 2 * value_dim)
+    state = key_dim * value_dim
+    return Mixer(
+        costs={
+            "mixer/in": linear(hidden, channels + values),
+            "mixer/gates": linear(hidden, 2 * value_heads),
+            "mixer/convolution": depthwise(channels, kernel, False),
+            "mixer/state": held(2 * value_heads),
+            "mixer/norm": held(value_dim),
+            "mixer/out": linear(values, hidden),
+        },
+        scan={
+            "mixer/inside_chunks": Cost(flop_per_token=value_heads * inside),
+            "mixer/chunk_states": Cost(flop_per_token=value_heads * 6 * state),
+        },
+        chunk=DELTA_CHUNK,
+        state_values=value_heads * state + channels * kernel,
+    )

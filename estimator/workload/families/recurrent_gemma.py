@@ -19,9 +19,9 @@ from estimator.workload.registry import family
 @family("recurrent_gemma")
 def recurrent_gemma(fields: Fields) -> Network:
     """RecurrentGemma: gated linear recurrences and local attention (arXiv:2402.19427, sec. 2)."""
-    hidden = fields.size("hidden_size", default=2560)
+    fields = fields.with_defaults({"hidden_size": 2560, "num_attention_heads": 10})
+    hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
     inner = fields.size_or_none("lru_width") or hidden
-    heads = fields.size("num_attention_heads", default=10)
     kernel = fields.size("conv1d_width", default=4)
     gate = linear(inner // heads, inner, bias=True)
     recurrent = Mixer(
@@ -39,16 +39,10 @@ def recurrent_gemma(fields: Fields) -> Network:
     width = fields.size("intermediate_size", default=7680) // 2
     mlp = Mlp(hidden=hidden, width=width, gated=True, bias=True).costs()
     window = fields.size("attention_window_size", default=2048)
-    attends = with_costs(attention_mixer(family, fields, window), mlp, 2, hidden)
-    recurs = with_costs(recurrent, mlp, 2, hidden)
-    kinds = layer_kinds(fields, "block_types", "_block_types") or [
-        "recurrent",
-        "recurrent",
-        "attention",
-    ]
+    attends = with_costs(fields, attention_mixer(family, fields, window), mlp)
+    recurs = with_costs(fields, recurrent, mlp)
+    usual = ["recurrent", "recurrent", "attention"]
+    kinds = layer_kinds(fields, "block_types", "_block_types") or usual
+    cycle = [attends if kind == "attention" else recurs for kind in kinds]
     layers = fields.layers("num_hidden_layers", default=26)
-    return stacked(
-        fields,
-        family,
-        (attends if kinds[at % len(kinds)] == "attention" else recurs for at in range(layers)),
-    )
+    return stacked(fields, family, (cycle[at % len(cycle)] for at in range(layers)))

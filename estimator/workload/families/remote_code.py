@@ -10,9 +10,8 @@ from dataclasses import replace
 from estimator.workload.families import dense_decoders, gpt2
 from estimator.workload.families.decoder import Family, always, decoder, flag
 from estimator.workload.families.dense_decoders import LLAMA
-from estimator.workload.families.experts import Mixture, after_first, shared_experts
+from estimator.workload.families.experts import Mixture, after_first, mix, shared_experts
 from estimator.workload.families.gpt2 import classic
-from estimator.workload.families.moe_decoders import DEEPSEEK_EXPERTS, mix
 from estimator.workload.families.vision_language import internvl
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import class_name
@@ -49,9 +48,7 @@ RENAMED = {
 ROWS: Mapping[str, Family] = {
     "baichuan": replace(LLAMA, vocab=125696, positions=4096),
     "chatglm": Family(
-        vocab=65024,
-        intermediate=13696,
-        positions=2048,
+        *(65024, 13696, 2048),
         qkv_bias=flag("attention_bias"),
         output_bias=flag("output_bias"),
         mlp_bias=flag("output_bias"),
@@ -62,17 +59,10 @@ ROWS: Mapping[str, Family] = {
     "phi-msft": dense_decoders.ROWS["phi"],
     "stablelm_epoch": dense_decoders.ROWS["stablelm"],
     "Yi": replace(LLAMA, vocab=64000, positions=4096),
-    "qwen": Family(vocab=151936, intermediate=11008, positions=8192, qkv_bias=always),
+    "qwen": Family(151936, 11008, 8192, qkv_bias=always),
     "deepseek": mix(
         replace(LLAMA, vocab=102400),
-        Mixture(
-            experts=64,
-            active=6,
-            width=1407,
-            keys=DEEPSEEK_EXPERTS,
-            shared=shared_experts(2),
-            sparse=after_first(0),
-        ),
+        Mixture(64, 6, 1407, shared=shared_experts(2), sparse=after_first(0)),
     ),
 }
 

@@ -1,10 +1,8 @@
 """How much work RWKV 4 is: a linear recurrence in place of attention (arXiv:2305.13048, sec. 3).
 
-The decay of the state is multiplied element by element,
-which is no matrix product and is not counted.
+The decay of the state is multiplied element by element, which is no matrix product and is not
+counted.
 """
-
-from dataclasses import replace
 
 from estimator.workload.blocks import held, linear
 from estimator.workload.families.mamba import recurrent
@@ -17,7 +15,7 @@ from estimator.workload.registry import family
 @family("rwkv")
 def rwkv(fields: Fields) -> Network:
     """RWKV 4: two norms with bias in each layer, and two round the stack."""
-    fields = replace(fields, values={"hidden_size": 4096, **fields.values})
+    fields = fields.with_defaults({"hidden_size": 4096})
     hidden = fields.size("hidden_size")
     inner = fields.size_or_none("attention_hidden_size") or hidden
     width = fields.size_or_none("intermediate_size") or 4 * hidden
@@ -26,9 +24,7 @@ def rwkv(fields: Fields) -> Network:
             "norm/layers": held(4 * hidden),
             "mixer/decay": held(2 * inner),
             "mixer/shift": held(5 * hidden),
-            "mixer/key": linear(hidden, inner),
-            "mixer/value": linear(hidden, inner),
-            "mixer/receptance": linear(hidden, inner),
+            **{f"mixer/{part}": linear(hidden, inner) for part in ("key", "value", "receptance")},
             "mixer/output": linear(inner, hidden),
             "mlp/up": linear(hidden, width),
             "mlp/receptance": linear(hidden, hidden),

@@ -8,109 +8,95 @@ from collections.abc import Callable
 
 from estimator.workload.fields import Fields
 
-Windows = tuple[int | None, ...]
+Windows = Callable[[Fields, int], tuple[int | None, ...]]
+"""From a config and a number of layers to a window for each."""
+
+Slides = Callable[[Fields, int, int], bool]
+"""From a config, a number of layers and one of them to whether it slides."""
 
 
-def full_attention(fields: Fields, layers: int) -> Windows:
+def full_attention(fields: Fields, layers: int) -> tuple[int | None, ...]:
     """Every layer sees the whole sequence."""
     return (None,) * layers
 
 
-def windows(
-    fields: Fields, layers: int, window: int | None, slides: Callable[[int], bool]
+def always_slides(fields: Fields, layers: int, layer: int) -> bool:
+    """Every layer slides."""
+    return True
+
+
+def sliding(
+    default: int | None,
+    slides: Slides = always_slides,
+    *,
+    key: str = "sliding_window",
+    asked: bool = False,
+    listed: bool = True,
 ) -> Windows:
-    """`window` for the sliding layers: those of `layer_types`, else those `slides` names."""
-    kinds = fields.items("layer_types", layers)
-    if kinds is None:
-        return tuple(window if slides(layer) else None for layer in range(layers))
-    return tuple(None if kind == "full_attention" else window for kind in kinds)
+    """Windows of the layers of `layer_types` that are not full, else of those that `slides` names.
 
+    Parameters
+    ----------
+    default : int or None
+        Window of a config that does not state `key`. [token]
+    slides : function
+        Which layers slide.
+    asked : bool
+        Only where `use_sliding_window` asks.
+    listed : bool
+        Whether the family reads `layer_types`.
+    """
 
-def window_everywhere(default: int | None) -> Callable[[Fields, int], Windows]:
-    """Every layer slides, unless `sliding_window` is null."""
-
-    def rule(fields: Fields, layers: int) -> Windows:
-        return (fields.size_or_none("sliding_window", default=default),) * layers
-
-    return rule
-
-
-def window_unless_full(fields: Fields, layers: int) -> Windows:
-    """Ministral: every layer slides, except those that `layer_types` calls full."""
-    window = fields.size_or_none("sliding_window", default=4096)
-    return windows(fields, layers, window, lambda layer: True)
-
-
-def window_but_every(period: int, default: int, key: str = "") -> Callable[[Fields, int], Windows]:
-    """Every `period`-th layer sees the whole sequence, the others slide."""
-
-    def rule(fields: Fields, layers: int) -> Windows:
-        window = fields.size_or_none("sliding_window", default=default)
-        cycle = fields.size(key, default=period) if key else period
-        return windows(fields, layers, window, lambda layer: (layer + 1) % cycle != 0)
+    def rule(fields: Fields, layers: int) -> tuple[int | None, ...]:
+        if asked and not fields.flag("use_sliding_window"):
+            return full_attention(fields, layers)
+        window = fields.size_or_none(key, default=default)
+        kinds = fields.items("layer_types", layers) if listed else None
+        if kinds is not None:
+            return tuple(None if kind == "full_attention" else window for kind in kinds)
+        return tuple(window if slides(fields, layers, at) else None for at in range(layers))
 
     return rule
 
 
-def window_after_each_full(fields: Fields, layers: int) -> Windows:
-    """CWM: the first of every four layers sees the whole sequence, three slide."""
-    window = fields.size_or_none("sliding_window", default=8192)
-    return windows(fields, layers, window, lambda layer: layer % 4 != 0)
+def but_every(period: int, key: str = "") -> Slides:
+    """All but every `period`-th layer, or as many as `key` says."""
+    return lambda fields, layers, layer: (
+        (layer + 1) % (fields.size(key, default=period) if key else period) != 0
+    )
 
 
-def window_from_layer(default_first: int) -> Callable[[Fields, int], Windows]:
-    """dots: layers from `max_window_layers` on slide."""
-
-    def rule(fields: Fields, layers: int) -> Windows:
-        first = fields.size("max_window_layers", default=default_first, least=0)
-        window = fields.size_or_none("sliding_window", default=4096)
-        return windows(fields, layers, window, lambda layer: layer >= first)
-
-    return rule
+def from_layer(default: int) -> Slides:
+    """Layers from `max_window_layers` on."""
+    return lambda fields, layers, layer: (
+        layer >= fields.size("max_window_layers", default=default, least=0)
+    )
 
 
-def window_if_used(fields: Fields, layers: int) -> Windows:
-    """Qwen: a window only where `use_sliding_window` asks, from `max_window_layers` on."""
-    if not fields.flag("use_sliding_window"):
-        return full_attention(fields, layers)
-    first = fields.size("max_window_layers", default=28, least=0)
-    window = fields.size_or_none("sliding_window", default=4096)
-    return windows(fields, layers, window, lambda layer: layer >= first)
+def every_other_below(default: int) -> Slides:
+    """Every other layer below `max_window_layers`."""
+    later = from_layer(default)
+    return lambda fields, layers, layer: layer % 2 == 0 and not later(fields, layers, layer)
 
 
-def window_without_rotary(fields: Fields, layers: int) -> Windows:
-    """SmolLM3: a window in the layers without rotary positions, where one is asked for."""
-    if not fields.flag("use_sliding_window"):
-        return full_attention(fields, layers)
-    rotary = fields.items("no_rope_layers", layers)
+def with_rotary(fields: Fields, layers: int, layer: int) -> bool:
+    """Layers with rotary positions: those of `no_rope_layers`, else all but every fourth."""
     period = fields.size("no_rope_layer_interval", default=4)
-    window = fields.size_or_none("sliding_window")
-    if rotary is None:
-        return windows(fields, layers, window, lambda layer: (layer + 1) % period == 0)
-    return windows(fields, layers, window, lambda layer: not rotary[layer])
+    if not fields.values.get("no_rope_layers"):
+        return (layer + 1) % period != 0
+    return bool((fields.items("no_rope_layers", layers) or ())[layer])
 
 
-def qwen2_moe_windows(fields: Fields, layers: int) -> Windows:
-    """Every other layer below `max_window_layers`, where `use_sliding_window` asks."""
-    if not fields.flag("use_sliding_window"):
-        return full_attention(fields, layers)
-    last = fields.size("max_window_layers", default=28, least=0)
-    window = fields.size_or_none("sliding_window", default=4096)
-    return windows(fields, layers, window, lambda layer: layer % 2 == 0 and layer < last)
+def without_rotary(fields: Fields, layers: int, layer: int) -> bool:
+    """Layers without rotary positions."""
+    return not with_rotary(fields, layers, layer)
 
 
-def qwen3_moe_windows(fields: Fields, layers: int) -> Windows:
-    """Every layer, where `use_sliding_window` asks."""
-    if not fields.flag("use_sliding_window"):
-        return full_attention(fields, layers)
-    return (fields.size_or_none("sliding_window", default=4096),) * layers
+WINDOWED = sliding(4096, listed=False)
+"""Every layer, unless `sliding_window` is null."""
 
-
-def llama4_windows(fields: Fields, layers: int) -> Windows:
-    """Chunks of `attention_chunk_size` in the layers with rotary positions."""
-    rotary = fields.items("no_rope_layers", layers) if fields.values.get("no_rope_layers") else None
-    period = fields.size("no_rope_layer_interval", default=4)
-    chunk = fields.size_or_none("attention_chunk_size", default=8192)
-    if rotary:
-        return windows(fields, layers, chunk, lambda layer: bool(rotary[layer]))
-    return windows(fields, layers, chunk, lambda layer: (layer + 1) % period != 0)
+WINDOWED_IF_STATED = sliding(None, listed=False)
+QWEN_WINDOWS = sliding(4096, from_layer(28), asked=True)
+QWEN2_MOE_WINDOWS = sliding(4096, every_other_below(28), asked=True)
+QWEN3_MOE_WINDOWS = sliding(4096, asked=True, listed=False)
+LLAMA4_CHUNKS = sliding(8192, with_rotary, key="attention_chunk_size")

@@ -6,38 +6,25 @@ norms and biases that this misses are a small share of the parameters; the reade
 """
 
 from dataclasses import replace
-from functools import partial
 
 from estimator.workload.families.decoder import decoder
 from estimator.workload.families.dense_decoders import LLAMA
-from estimator.workload.families.experts import Mixture, after_first, feed_forwards, shared_experts
+from estimator.workload.families.experts import EXPERTS, Mixture, after_first, mix, shared_experts
 from estimator.workload.fields import Fields
 from estimator.workload.transformer import Decoder
 
 FAMILIAR = (
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
+    *("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
     "vocab_size",
 )
 """Sizes without which an unknown family is refused."""
 
 FOREIGN = (
-    "conv_kernel",
-    "encoder_layers",
-    "image_size",
-    "kv_lora_rank",
-    "linear_num_value_heads",
-    "num_decoder_layers",
-    "patch_size",
-    "ssm_state_size",
-    "state_size",
-    "type_vocab_size",
+    *("conv_kernel", "encoder_layers", "image_size", "kv_lora_rank", "linear_num_value_heads"),
+    *("num_decoder_layers", "patch_size", "ssm_state_size", "state_size", "type_vocab_size"),
 )
 """Keys of networks that are not plain attention decoders."""
 
-EXPERT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 ACTIVE_KEYS = ("moe_topk", "moe_top_k", "moe_k", "top_k_experts", "num_experts_per_token")
 SHARED_KEYS = ("num_shared_experts", "num_shared_expert", "moe_num_shared_experts")
 """Other names of `num_experts_per_tok` and `n_shared_experts`."""
@@ -49,18 +36,12 @@ def llama_like(fields: Fields) -> Decoder:
         _renamed(fields, "num_experts_per_tok", ACTIVE_KEYS), "n_shared_experts", SHARED_KEYS
     )
     family = replace(LLAMA, positions=131072)
-    if fields.states(*EXPERT_KEYS) and fields.flag("is_moe", default=True):
+    if fields.states(*EXPERTS) and fields.flag("is_moe", default=True):
         width = "moe_intermediate_size"
-        mixture = Mixture(
-            experts=1,
-            keys=EXPERT_KEYS,
-            active=None,
-            width=1,
-            width_key=width if fields.states(width) else "intermediate_size",
-            shared=shared_experts(0),
-            sparse=after_first(0),
-        )
-        family = replace(family, feed_forwards=partial(feed_forwards, mixture))
+        width_key = width if fields.states(width) else "intermediate_size"
+        shared, sparse = shared_experts(0), after_first(0)
+        mixture = Mixture(1, None, 1, width_key=width_key, shared=shared, sparse=sparse)
+        family = mix(family, mixture)
     return decoder(family, fields)
 
 
@@ -69,4 +50,4 @@ def _renamed(fields: Fields, key: str, others: tuple[str, ...]) -> Fields:
     stated = [other for other in others if fields.states(other)]
     if fields.states(key) or not stated:
         return fields
-    return replace(fields, values={**fields.values, key: fields.values[stated[0]]})
+    return fields.with_values({key: fields.values[stated[0]]})

@@ -1,11 +1,9 @@
 """Which of the Zamba models, with attention blocks shared over the depth, a config describes."""
 
-from dataclasses import replace
-
 from estimator.workload.blocks import Attention, Costs, Mlp, held, linear
 from estimator.workload.convolution import ratio
-from estimator.workload.families.hybrid_stack import Hybrid
-from estimator.workload.families.mixers import Mamba, Mamba2, Mixer, Strata
+from estimator.workload.families.hybrid_stack import Hybrid, with_costs
+from estimator.workload.families.mixers import Mixer, Strata, mamba2_mixer, mamba_mixer
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
 from estimator.workload.registry import family
@@ -43,8 +41,7 @@ def _network(
     listed = fields.items("layers_block_type")
     kinds = usual if listed is None else [str(kind) for kind in listed]
     hybrid = kinds.count("hybrid")
-    normed = replace(scan, costs={**scan.costs, "norm/layers": held(hidden)})
-    strata = [Strata(mixer=normed, times=len(kinds))]
+    strata = [Strata(mixer=with_costs(fields, scan, {}, norms=1), times=len(kinds))]
     if hybrid:
         block, blocks = shared
         strata.append(Strata(mixer=block, times=blocks, reuse=hybrid / blocks))
@@ -62,18 +59,10 @@ def _network(
 @family("zamba")
 def zamba(fields: Fields) -> Network:
     """Zamba: Mamba layers and one shared attention block (arXiv:2405.16712, sec. 2)."""
-    hidden = fields.size("hidden_size", default=3712)
-    rank = fields.values.get("mamba_dt_rank", "auto")
-    scan = Mamba(
-        hidden=hidden,
-        inner=int(ratio(fields, "mamba_expand", 2) * hidden),
-        state=fields.size("mamba_d_state", default=16),
-        rank=-(-hidden // 16) if rank == "auto" else fields.size("mamba_dt_rank"),
-        kernel=fields.size("mamba_d_conv", default=4),
-        heads=fields.size("n_mamba_heads", default=2),
-        conv_bias=fields.flag("mamba_conv_bias", default=True),
-        bias=fields.flag("mamba_proj_bias"),
-    ).mixer()
+    fields = fields.with_defaults({"hidden_size": 3712})
+    hidden = fields.size("hidden_size")
+    inner = int(ratio(fields, "mamba_expand", 2) * hidden)
+    scan = mamba_mixer(fields, inner, fields.size("n_mamba_heads", default=2))
     period = fields.size("attn_layer_period", default=6)
     offset = fields.size("attn_layer_offset", default=4, least=0)
     layers = fields.layers("num_hidden_layers", default=76)
@@ -85,18 +74,11 @@ def zamba(fields: Fields) -> Network:
 @family("zamba2")
 def zamba2(fields: Fields) -> Network:
     """Zamba2: Mamba-2 layers, shared blocks with adapters of their own (arXiv:2411.15242)."""
-    hidden = fields.size("hidden_size", default=2560)
+    fields = fields.with_defaults({"hidden_size": 2560})
+    hidden = fields.size("hidden_size")
     bias = fields.flag("add_bias_linear")
-    scan = Mamba2(
-        hidden=hidden,
-        inner=int(ratio(fields, "mamba_expand", 2) * hidden),
-        heads=fields.size("n_mamba_heads", default=8),
-        groups=fields.size("mamba_ngroups", default=1),
-        state=fields.size("mamba_d_state", default=64),
-        kernel=fields.size("mamba_d_conv", default=4),
-        chunk=fields.size("chunk_size", default=256),
-        bias=bias,
-    ).mixer()
+    inner = int(ratio(fields, "mamba_expand", 2) * hidden)
+    scan = mamba2_mixer(fields, inner, fields.size("n_mamba_heads", default=8), (1, 64, 256))
     rank = fields.size("adapter_rank", default=128)
     width = fields.size_or_none("intermediate_size") or 4 * hidden
     adapters: Costs = {
