@@ -25,6 +25,7 @@ from estimator.web.accuracy import text as accuracy_words
 from estimator.web.accuracy.address import Filters
 from estimator.web.accuracy.groups import percent
 from estimator.web.shared.charts import DARK, LIGHT, Look
+from tests.web.markup import unmarked
 
 APP = Path(__file__).parents[2] / "app.py"
 CATALOG = Catalog.open()
@@ -58,7 +59,8 @@ def healthy(page):
 
 def body(page):
     blocks = [element.proto.body for element in page.get("html")]
-    return "\n".join(block for block in blocks if not block.startswith("<style>"))
+    body = "\n".join(block for block in blocks if not block.startswith("<style>"))
+    return unmarked(body)
 
 
 def text(page):
@@ -75,8 +77,7 @@ def notices(page) -> str:
 
 
 def alts(page):
-    """What the charts show, in words."""
-    return [html.unescape(text) for text in re.findall(r'tw-in-words">(.*?)</p>', body(page))]
+    return [chart.proto.alt for chart in page.get("vega_lite_chart")]
 
 
 def query_of(page):

@@ -25,6 +25,7 @@ from estimator.web.calibrate import tables as calibrate_tables
 from estimator.web.calibrate.tables import GROUP_NAMES, MEASURED, NOW, percent
 from estimator.web.shared.charts import DARK, LIGHT, Look
 from tests.measured_runs import begin, measured, several, steps, store
+from tests.web.markup import unmarked
 
 APP = Path(__file__).parents[2] / "app.py"
 CATALOG = Catalog.open()
@@ -64,7 +65,8 @@ def healthy(page):
 
 def body(page):
     blocks = [element.proto.body for element in page.get("html")]
-    return " ".join(block for block in blocks if not block.startswith("<style>"))
+    body = " ".join(block for block in blocks if not block.startswith("<style>"))
+    return unmarked(body)
 
 
 def text(page):
@@ -80,8 +82,7 @@ def notices(page) -> str:
 
 
 def alts(page):
-    """What the charts show, in words."""
-    return [html.unescape(text) for text in re.findall(r'tw-in-words">(.*?)</p>', body(page))]
+    return [chart.proto.alt for chart in page.get("vega_lite_chart")]
 
 
 def commands(page):

@@ -1,13 +1,15 @@
 """Charts: valid, frozen without data, and drawn as the house draws them."""
 
 import json
+import re
 
 import pytest
+import vl_convert
 
 from estimator.catalog import Catalog
 from estimator.estimation.answer import answer_scenario
 from estimator.scenario.scenario import Scenario
-from estimator.web.shared import charts
+from estimator.web.shared import charts, language, plots
 from estimator.web.shared.charts import Look
 from estimator.web.shared.tables import (
     COMPARED,
@@ -88,3 +90,48 @@ def test_text_is_legible_and_has_the_ink_of_the_page(look):
 
 def test_a_chart_has_few_marks():
     assert len(devices_table(ANSWERS, "energy_kwh")) * 4 <= 300
+
+
+def drawn(spec, rows, width=700):
+    """Labels of a chart as text, and the picture itself."""
+    whole = {**spec, "data": {"values": rows}, "width": width}
+    svg = vl_convert.vegalite_to_svg(whole)
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg), svg
+
+
+def rows_between(low, high, text="a row"):
+    return [{"label": "a", "text": text, "low": low, "mid": low, "high": high, "kind": "k"}]
+
+
+@pytest.mark.parametrize(
+    ("ends", "unit", "seen", "unseen"),
+    [
+        ((0.012, 9.0), "1", ["0.1", "1"], ["0.6", "3"]),
+        ((18.0, 101.0), "W", ["50 W", "100 W"], ["30 W", "70 W"]),
+        ((24.0, 40.0), "1", ["30"], []),
+        ((3e17, 3e25), "1", ["10¹⁸", "10²⁴"], ["1e+18"]),
+        ((0.9, 4e4), "hour", ["1 h", "1 day", "30 days", "1 yr"], ["10", "100"]),
+        ((40.0, 9e6), "kWh", ["100 kWh", "1 MWh", "1 GWh"], []),
+    ],
+)
+def test_a_logarithmic_axis_is_labelled_at_round_values_in_units(ends, unit, seen, unseen):
+    spec = plots.ranges(Look(), "title", True, ("k",), unit)
+    labels, _svg = drawn(spec, rows_between(*ends))
+    assert set(seen) <= set(labels)
+    assert not set(unseen) & set(labels)
+
+
+def test_german_ticks_have_a_decimal_comma():
+    language.use("de")
+    try:
+        labels, _svg = drawn(plots.ranges(Look(), "", True, ("k",)), rows_between(0.012, 9.0))
+    finally:
+        language.use("en")
+    assert "0,1" in labels and "0.1" not in labels
+
+
+def test_a_long_label_is_cut_instead_of_narrowing_the_plot():
+    rows = rows_between(1.0, 5.0, text="a very long label of a row " * 5)
+    labels, svg = drawn(plots.ranges(Look(), "", True, ("k",)), rows, width=320)
+    assert any(label.startswith("a very long") and label.endswith("…") for label in labels)
+    assert float(re.search(r'width="([\d.]+)"', svg)[1]) < 340

@@ -11,6 +11,7 @@ from estimator.estimation.answer import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.compare.page import Pinned, differences, facts, ratios
 from estimator.web.hardware.page import devices
+from tests.web.markup import unmarked
 
 CATALOG = Catalog.open()
 A = "params=7e9&tokens=2e12&hardware=h100-sxm&devices=64&site=us"
@@ -45,7 +46,8 @@ def healthy(page):
 
 def body(page):
     blocks = [element.proto.body for element in page.get("html")]
-    return html.unescape(" ".join(block for block in blocks if not block.startswith("<style>")))
+    whole = " ".join(block for block in blocks if not block.startswith("<style>"))
+    return html.unescape(unmarked(whole))
 
 
 def answered(**said):
@@ -53,18 +55,14 @@ def answered(**said):
     return answer_scenario(scenario, CATALOG)
 
 
-def alts(page):
-    """What the charts show, in words."""
-    return [html.unescape(text) for text in re.findall(r'tw-in-words">(.*?)</p>', body(page))]
-
-
 def test_two_scenarios_are_compared_by_value_and_ratio():
     page = opened(compare, a=A, b=B, view="wall_hours")
     first = [one.answer for one in found_of(page)]
     assert len(first) == 2
-    assert "<b>0.5" in body(page) and "wall time of A" in body(page)
-    (words,) = alts(page)
-    assert "A: Training" in words and "B: Training" in words
+    assert "takes 0.5" in body(page) and "wall time of A" in body(page)
+    (told,) = [chart.proto.alt for chart in page.get("vega_lite_chart")]
+    assert re.search(r"A: [\d.]+ days; Training", told)
+    assert re.search(r"B: [\d.]+ days; Training", told)
 
 
 def found_of(page):
@@ -110,7 +108,7 @@ def test_the_link_carries_every_scenario():
     copied = dict(parse_qsl(page.code[0].value.partition("?")[2]))
     assert copied["a"] == A and copied["c"].endswith("site=us")
     again = opened(compare, **copied)
-    assert "C: Training" in alts(again)[0]
+    assert re.search(r"C: [\d.]+ MWh; Training", again.get("vega_lite_chart")[0].proto.alt)
     assert urlencode({"a": A}) in page.code[0].value
 
 
@@ -129,5 +127,5 @@ def test_the_hardware_page_filters_and_its_picture_says_the_best():
     page = opened(hardware, kind="tpu")
     listed = page.dataframe[0].value
     assert set(listed["kind"]) == {"tpu"}
-    assert re.search(r"best is \S+", alts(page)[0])
-    assert re.search(rf"<b>{len(listed)} devices</b>", body(page))
+    assert re.search(r"best is \S+", page.get("vega_lite_chart")[0].proto.alt)
+    assert re.search(rf"\b{len(listed)} devices, each number", body(page))

@@ -22,6 +22,7 @@ from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.inputs import DEFAULT
 from estimator.web.shared.url_state import short_number
 from tests.measured_runs import several, store
+from tests.web.markup import unmarked
 
 APP = Path(__file__).parents[2] / "app.py"
 CATALOG = Catalog.open()
@@ -45,7 +46,8 @@ def healthy(page: AppTest) -> AppTest:
 def body(page: AppTest) -> str:
     """All HTML of the page, without its stylesheet."""
     blocks = [element.proto.body for element in page.get("html")]
-    return "\n".join(block for block in blocks if not block.startswith("<style>"))
+    body = "\n".join(block for block in blocks if not block.startswith("<style>"))
+    return unmarked(body)
 
 
 def notices(page) -> str:
@@ -79,8 +81,7 @@ def expected(scenario: Scenario, quantity: str) -> str:
 
 
 def alts(page: AppTest) -> list[str]:
-    """What the charts show, in words."""
-    return [html.unescape(text) for text in re.findall(r'tw-in-words">(.*?)</p>', body(page))]
+    return [chart.proto.alt for chart in page.get("vega_lite_chart")]
 
 
 def test_the_page_opens_with_an_answer():

@@ -11,6 +11,7 @@ from estimator.estimation.answer import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.shared import language
 from estimator.web.shared.amounts import amount
+from tests.web.markup import unmarked
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +35,7 @@ def opened(path, **query):
     assert not page.exception, page.exception[0].message
     blocks = [element.proto.body for element in page.get("html")]
     body = " ".join(block for block in blocks if not block.startswith("<style>"))
+    body = unmarked(body)
     return body, html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)))
 
 
@@ -88,6 +90,7 @@ def text_of(page):
     assert not page.exception, page.exception[0].message
     blocks = [element.proto.body for element in page.get("html")]
     body = " ".join(block for block in blocks if not block.startswith("<style>"))
+    body = unmarked(body)
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)))
 
 

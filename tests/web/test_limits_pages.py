@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from estimator.claims.ledger import RECOMPUTED
 from estimator.web.shared import language
 from estimator.web.site_map import PAGES
+from tests.web.markup import unmarked
 
 PATHS = ("claims", "brain", "levers", "scaling", "trends", "depth", "exercises", "method")
 
@@ -39,7 +40,8 @@ def opened(path, query=""):
 def text(page):
     blocks = [element.proto.body for element in page.get("html")]
     body = " ".join(block for block in blocks if not block.startswith("<style>"))
-    return html.unescape(re.sub(r"<[^>]+>", " ", body))
+    inline = unmarked(body)
+    return html.unescape(re.sub(r"<[^>]+>", " ", inline))
 
 
 def slides():

@@ -15,6 +15,7 @@ from estimator.scenario.workload import compact_config
 from estimator.web.shared import language
 from estimator.workload.huggingface import architecture
 from estimator.workload.ledger import Inputs, takes
+from tests.web.markup import unmarked
 
 CATALOG = Catalog.open()
 GPT2 = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024}
@@ -48,7 +49,8 @@ def healthy(page):
 
 def raw(page):
     blocks = [element.proto.body for element in page.get("html")]
-    return " ".join(block for block in blocks if not block.startswith("<style>"))
+    body = " ".join(block for block in blocks if not block.startswith("<style>"))
+    return unmarked(body)
 
 
 def body(page):

@@ -14,6 +14,7 @@ from estimator.web.shared.notices import shown
 from estimator.web.shared.texts import (
     PACKAGE,
     claim_texts,
+    glossary_texts,
     input_texts,
     notice_texts,
     place_texts,
@@ -47,7 +48,8 @@ OTHERS = [name for name in language.languages() if name != language.ENGLISH]
 def texts():
     pages = texts_of(*(f"web/{page}" for page in PAGES), "claims", "levers", "web/site_map.py")
     catalog = Catalog.open()
-    return pages | claim_texts(catalog) | input_texts() | notice_texts() | place_texts(catalog)
+    words = claim_texts(catalog) | input_texts() | notice_texts() | glossary_texts()
+    return pages | words | place_texts(catalog)
 
 
 def catalogue(name):

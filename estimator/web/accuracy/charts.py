@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from estimator.web.accuracy.groups import CLASSES, CONSTANT, OURS
-from estimator.web.shared import charts, figures
+from estimator.web.shared import charts, figures, ticks
 from estimator.web.shared.charts import Look
 from estimator.web.shared.figures import SLIDE_PX
 
@@ -50,11 +50,11 @@ def draw_errors(table: pd.DataFrame, look: Look, alt: str) -> None:
     figures.draw(_errors, table, look, key="chart_errors", alt=alt, height=height)
 
 
-def _runs(look: Look, ticks: tuple[float, ...]) -> Spec:
+def _runs(look: Look, values: tuple[float, ...]) -> Spec:
     """Specification of the scatter: diagonal, factor-2 band, a mark a run."""
     colours = look.colours
-    x = _hours("reported_h", "reported device-hours (logarithmic)", ticks)
-    y = _hours("predicted_h", "predicted device-hours (logarithmic)", ticks)
+    x = _hours("reported_h", "reported device-hours (logarithmic)", values)
+    y = _hours("predicted_h", "predicted device-hours (logarithmic)", values)
     band = {"x": x, "y": y | {"field": "half_h"}, "y2": {"field": "double_h"}}
     points = {
         "x": x,
@@ -86,11 +86,9 @@ def _errors(look: Look) -> Spec:
     """Specification of the errors: ours and a constant's on one row, joined."""
     colours = look.colours
     y = {"field": "group", "type": "nominal", "sort": None, "axis": None, "scale": {"padding": 0.2}}
-    axis = {"format": "~%", "tickCount": 6, "grid": True}
+    axis = ticks.linear("share") | {"grid": True}
     x = {"field": "error", "type": "quantitative", "title": "median error", "axis": axis}
     x |= {"scale": {"zero": True}}
-    text = {"type": "text", "align": "left", "baseline": "bottom", "dy": -11 * look.scale}
-    text |= {"fontSize": look.text_px, "font": charts.FONT, "color": colours["ink"]}
     who = (OURS, CONSTANT)
     return charts.layered(
         look,
@@ -109,7 +107,7 @@ def _errors(look: Look) -> Spec:
             },
         },
         {
-            "mark": text,
+            "mark": charts.row_label(look),
             "encoding": {"x": {"value": 2}, "y": y, "text": {"field": "label", "type": "nominal"}},
         },
     )
@@ -123,7 +121,7 @@ def _ticks(table: pd.DataFrame) -> tuple[float, ...]:
     return tuple(step * 10.0**power for power in range(low, high + 1) for step in steps)
 
 
-def _hours(field: str, title: str, ticks: Sequence[float]) -> Spec:
+def _hours(field: str, title: str, values: Sequence[float]) -> Spec:
     """Return a logarithmic axis of device-hours."""
     return {
         "field": field,
@@ -132,7 +130,7 @@ def _hours(field: str, title: str, ticks: Sequence[float]) -> Spec:
         "scale": {"type": "log", "nice": False, "padding": 8},
         "axis": {
             "labelExpr": HOURS,
-            "values": list(ticks),
+            "values": list(values),
             "labelOverlap": "parity",
             "labelSeparation": 8,
             "grid": True,

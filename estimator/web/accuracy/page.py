@@ -212,7 +212,6 @@ def _reset() -> None:
 
 def _filters(report: Report, filters: Filters) -> None:
     """Draw the filters."""
-    style.brand("Twenty Watts", "what training takes, beside a brain")
     st.subheader(_("Which runs"), anchor=False)
     st.selectbox(
         _("Kind of work"),

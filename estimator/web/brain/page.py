@@ -67,7 +67,7 @@ def draw(frame: Frame) -> None:
         style.slide_title(_("The brain and the machine"))
     style.sentence(_sentence(title, energy, years))
     drawn = pictures(values["preset"], values["hardware"], years)
-    for show, (heading, _axis) in SECTIONS.items():
+    for show, (heading, _axis, _unit) in SECTIONS.items():
         if frame.show in ("", show):
             _section(show, _(heading), drawn[show], frame)
     with controls(frame):
@@ -94,11 +94,11 @@ def pictures(preset: str, hardware: str, years: float) -> dict[str, Picture]:
         show: Picture(
             build=plots.ranges,
             rows=rows[show],
-            of=(_(axis), True, KINDS),
+            of=(_(axis), True, KINDS, unit),
             alt="; ".join(str(one["text"]) for one in rows[show]),
             by_row=True,
         )
-        for show, (_heading, axis) in SECTIONS.items()
+        for show, (_heading, axis, unit) in SECTIONS.items()
     }
 
 
@@ -115,7 +115,8 @@ def _sentence(title: str, energy: Uncertain | None, years: float) -> str:
     childhood = energy_of_years_kwh(years)
     if energy is None:
         text = _("{years} years of a brain at 20 W take {childhood}.")
-        return escape(text.format(years=f"{years:g}", childhood=amount(childhood, "kWh")))
+        brain = style.bold(amount(childhood, "kWh"))
+        return escape(text.format(years=f"{years:g}", childhood=brain))
     text = _(
         "{years} years of a brain at 20 W take {childhood}; training {title} takes {energy}, "
         "{times} times as much."
@@ -123,10 +124,10 @@ def _sentence(title: str, energy: Uncertain | None, years: float) -> str:
     return escape(
         text.format(
             years=f"{years:g}",
-            childhood=amount(childhood, "kWh"),
+            childhood=style.bold(amount(childhood, "kWh")),
             title=title,
-            energy=amount(float(np.asarray(energy.mid)), "kWh"),
-            times=amount(float(np.asarray(energy.mid)) / childhood, "1"),
+            energy=style.bold(amount(float(np.asarray(energy.mid)), "kWh")),
+            times=style.bold(amount(float(np.asarray(energy.mid)) / childhood, "1")),
         )
     )
 
@@ -268,10 +269,10 @@ def _controls() -> None:
 
 
 SECTIONS = {
-    "power": (N_("Power"), N_("power [W] (logarithmic)")),
-    "energy": (N_("Energy"), N_("energy [kWh] (logarithmic)")),
-    "samples": (N_("Play before the level is reached"), N_("play [h] (logarithmic)")),
-    "operations": (N_("Operations per joule"), N_("operations per joule (logarithmic)")),
+    "power": (N_("Power"), N_("power (logarithmic)"), "W"),
+    "energy": (N_("Energy"), N_("energy (logarithmic)"), "kWh"),
+    "samples": (N_("Play before the level is reached"), N_("play (logarithmic)"), "hour"),
+    "operations": (N_("Operations per joule"), N_("operations per joule (logarithmic)"), "1"),
 }
 SLIDES = {
     "power": N_("power side by side"),

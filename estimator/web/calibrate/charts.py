@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from estimator.web.calibrate.tables import BEFORE, GROUP_NAMES, MEASURED, NOW
-from estimator.web.shared import charts, figures
+from estimator.web.shared import charts, figures, ticks
 from estimator.web.shared.charts import Look
 
 Spec = dict[str, Any]
@@ -88,8 +88,7 @@ def _cells(look: Look, of: str) -> Spec:
     tooltip = [{"field": "text", "type": "nominal", "title": " "}]
     where = {"y": y, "yOffset": offset, "tooltip": tooltip}
     bars = {"x": x | {"field": "low"}, "x2": {"field": "high"}}
-    text: Spec = {"type": "text", "align": "left", "baseline": "middle"}
-    text |= {"fontSize": look.text_px, "font": charts.FONT, "color": colours["ink"]}
+    text = charts.row_label(look) | {"baseline": "middle", "dy": 0}
     return charts.layered(
         look,
         HEIGHT_PX,
@@ -202,13 +201,13 @@ LOG = {"type": "log", "nice": False, "padding": 14}
 
 def _share(field: str, title: str, scale: Spec, *, log: bool = False) -> Spec:
     """Return an axis of shares of the peak, in percent."""
-    ticks = {"values": list(SHARES)} if log else {"tickCount": 5}
+    shown = {"values": list(SHARES)} if log else {"tickCount": 5}
     return {
         "field": field,
         "type": "quantitative",
         "title": title,
         "scale": scale,
-        "axis": {"format": "~%", "grid": True, "labelOverlap": "parity", **ticks},
+        "axis": ticks.linear("share") | {"grid": True, **shown},
     }
 
 

@@ -292,7 +292,6 @@ def _share(seen: Seen) -> None:
 
 def _controls() -> None:
     """Draw the choice of the device."""
-    style.brand("Twenty Watts", _("what training takes, beside a brain"))
     st.subheader(_("Which device"), anchor=False)
     names = {name: open_catalog().device(name).name for name in _offered()}
     key = address.KEYS["device"]

@@ -234,7 +234,7 @@ def _sentence(values: Row, request: ServingRequest, answer: ServingPlanAnswer) -
     best = answer.plans[0] if answer.plans else answer.nearest
     assert best is not None
     said = {
-        "plan": _name(best),
+        "plan": style.bold(_name(best)),
         "model": open_catalog().preset(values["model"]).name,
         "rate": amount(values["rate"], "1"),
         "aim": _(AIMS[request.minimize]),

@@ -22,8 +22,8 @@ from estimator.web.shared.url_state import Choice, Parameters, UrlState
 
 VERDICTS = {
     "holds": N_("holds"),
-    "holds-if": N_("holds under an assumption"),
     "off": N_("is off"),
+    "holds-if": N_("holds under an assumption"),
     "cannot-be-checked": N_("cannot be checked"),
 }
 RELATIONS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
@@ -50,10 +50,10 @@ def draw(frame: Frame) -> None:
     chosen = found[values["claim"]]
     if frame.show != "claim":
         style.sentence(_summary(list(found.values())))
-    if frame.show in ("", "factors"):
-        _factors(list(found.values()), frame)
     if frame.show in ("", "claim"):
         _one(chosen, frame)
+    if frame.show in ("", "factors"):
+        _factors(list(found.values()), frame)
     if not frame.slide:
         _list([one for one in found.values() if values["verdict"] in (ALL, one.verdict)])
     with controls(frame):
@@ -89,9 +89,9 @@ def _summary(found: list[Claim]) -> str:
     return escape(
         text.format(
             all=len(found),
-            holds=counts["holds"],
-            holds_if=counts["holds-if"],
-            off=counts["off"],
+            holds=style.bold(str(counts["holds"])),
+            holds_if=style.bold(str(counts["holds-if"])),
+            off=style.bold(str(counts["off"])),
             open=counts["cannot-be-checked"],
         )
     )
@@ -117,7 +117,7 @@ def factors_picture(found: list[Claim], most: int | None = None) -> Picture:
         build=plots.ranges,
         rows=rows,
         of=(
-            _("recomputed figure over the claimed one (logarithmic; 1 is right)"),
+            _("recomputed over claimed (1 is right)"),
             True,
             tuple(_(name) for name in VERDICTS.values()),
         ),
@@ -197,7 +197,7 @@ def _sources(chosen: Claim) -> None:
     items = "".join(f"<p>{line}</p>" for line in lines)
     st.html(f'<div class="tw tw-assumed">{items}</div>')
     target = chosen.link if not chosen.link.startswith("?") else f"estimate{chosen.link}"
-    st.html(f'<p class="tw">{anchor(target, _("Open this case with its controls"))}</p>')
+    st.html(f'<p class="tw tw-links">{anchor(target, _("Open this case with its controls"))}</p>')
 
 
 def _list(found: list[Claim]) -> None:

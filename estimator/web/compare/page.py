@@ -217,7 +217,10 @@ def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> No
                 label_visibility="collapsed",
             )
         table = devices_table(
-            [one.answer for one in found], asked["view"], [one.name for one in found]
+            [one.answer for one in found],
+            asked["view"],
+            [one.letter.upper() for one in found],
+            [one.title for one in found],
         )
         figures.draw(
             figures.devices,
@@ -263,7 +266,6 @@ def _sentence(found: list[Pinned], view: str) -> str:
 
 def _controls() -> None:
     """Draw a place for the link of each scenario."""
-    style.brand("Twenty Watts", _("scenarios side by side"))
     for letter in LETTERS:
         st.text_input(
             _("Scenario {letter}").format(letter=letter.upper()),

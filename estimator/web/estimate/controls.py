@@ -42,7 +42,6 @@ def draw(answer: Answer, asked: Asked, *, measured: bool, without: Collection[st
     Eight at most are in sight; that of the measured runs of the device is, where there are any.
     Those that stand on a slide are left out.
     """
-    style.brand("Twenty Watts", _("what training takes, beside a brain"))
     _work(answer, asked)
     in_sight = ("hardware", "devices", "site", *(("calibration",) if measured else ()))
     for name in in_sight:

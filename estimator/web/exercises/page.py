@@ -1,6 +1,5 @@
 """Exercises: questions whose answers the product computes, hidden until asked, and a glossary."""
 
-import re
 from html import escape
 
 import streamlit as st
@@ -62,28 +61,10 @@ def draw(frame: Frame) -> None:
 
 
 def _exercise(one: Exercise) -> None:
-    style.sentence(glossed(sentence(one.question)))
+    style.sentence(escape(sentence(one.question)))
     with st.expander(_("Show the answer")):
         answer = amount(one.answer, one.unit)
         st.html(f'<p class="tw"><b>{escape(answer)}</b><br>{escape(sentence(one.steps))}</p>')
-
-
-def glossed(text: str) -> str:
-    """Escape a text and explain the words of the glossary on hover.
-
-    >>> glossed("a <token>").startswith('a &lt;<abbr title="A piece of a word')
-    True
-    """
-    terms = sorted(GLOSSARY, key=len, reverse=True)
-    words = re.compile(
-        rf"(?<![\w/])({'|'.join(re.escape(escape(term)) for term in terms)})(?![\w/])"
-    )
-
-    def explained(found: re.Match[str]) -> str:
-        meaning = escape(sentence(GLOSSARY[found[1]]))
-        return f'<abbr title="{meaning}">{found[1]}</abbr>'
-
-    return words.sub(explained, escape(text))
 
 
 def printable(found: tuple[Exercise, ...]) -> str:
@@ -106,7 +87,7 @@ def _glossary() -> None:
     """Draw the words of the field in plain language."""
     st.subheader(_("Glossary"), anchor=False)
     rows = "".join(
-        f"<tr><td>{escape(term)}</td><td>{escape(sentence(meaning))}</td></tr>"
+        f"<tr><td>{escape(_(term))}</td><td>{escape(sentence(meaning))}</td></tr>"
         for term, meaning in GLOSSARY.items()
     )
     st.html(f'<div class="tw"><table class="tw-inputs"><tbody>{rows}</tbody></table></div>')

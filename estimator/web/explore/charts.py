@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from estimator.web.shared import charts
+from estimator.web.shared import charts, ticks
 from estimator.web.shared.charts import Look
-from estimator.web.shared.language import N_, _
-from estimator.web.shared.plots import TICK
+from estimator.web.shared.plots import axis
 
 Spec = dict[str, Any]
 
@@ -13,15 +12,12 @@ SLIDE_PX, PAGE_PX = 300.0, 380.0
 """Height of a picture on a slide and on a page [px]."""
 
 
-ENDS = (N_("low"), N_("mid"), N_("high"))
-"""Columns of an interval and its median."""
-
-
-def band(look: Look, titles: tuple[str, str], log: bool) -> Spec:
-    """Draw a median with its interval over an input: columns x, low, mid, high."""
+def band(look: Look, titles: tuple[str, str], log: bool, unit: str) -> Spec:
+    """Draw a median with its interval over an input: columns x, low, mid, high, text."""
     colour = look.colours["series"][0]
-    x, y = _axis("x", titles[0], log=log), _axis("mid", titles[1], log=True)
-    tooltip = [_tooltip("x", titles[0]), *(_tooltip(end, _(end)) for end in ENDS)]
+    x = axis("x", "x", titles[0], log=log)
+    y = axis("y", "mid", titles[1], log=True, unit=unit)
+    tooltip = [{"field": "text", "type": "nominal", "title": " "}]
     return charts.layered(
         look,
         _height(look),
@@ -41,9 +37,12 @@ def band(look: Look, titles: tuple[str, str], log: bool) -> Spec:
 
 
 def heat(
-    look: Look, titles: tuple[str, str, str], orders: tuple[tuple[str, ...], tuple[str, ...]]
+    look: Look,
+    titles: tuple[str, str, str],
+    orders: tuple[tuple[str, ...], tuple[str, ...]],
+    unit: str,
 ) -> Spec:
-    """Colour by a quantity over two inputs: columns x, y, value."""
+    """Colour by a quantity over two inputs: columns x, y, value, text."""
     axes = {
         axis: {
             "field": axis,
@@ -60,7 +59,7 @@ def heat(
         "type": "quantitative",
         "title": titles[2],
         "scale": {"type": "log", "scheme": "viridis"},
-        "legend": _legend(),
+        "legend": _legend(unit),
     }
     axis_tips = [{"field": axis, "type": "nominal", "title": axes[axis]["title"]} for axis in "xy"]
     return charts.layered(
@@ -71,29 +70,29 @@ def heat(
             "encoding": {
                 **axes,
                 "color": colour,
-                "tooltip": [*axis_tips, _tooltip("value", titles[2])],
+                "tooltip": [*axis_tips, {"field": "text", "type": "nominal", "title": titles[2]}],
             },
         },
     )
 
 
 def front(look: Look, titles: tuple[str, str, str]) -> Spec:
-    """Draw designs, those on the front large: columns hours, usd, kg, pareto, text.
+    """Draw designs, those on the front large: columns hours, usd, kg, pareto, text, figures.
 
     Rows are drawn in their order, so those on the front come last.
     """
-    x, y = _axis("hours", titles[0], log=True), _axis("usd", titles[1], log=True)
+    x = axis("x", "hours", titles[0], log=True, unit="hour")
+    y = axis("y", "usd", titles[1], log=True, unit="USD")
     colour = {
         "field": "kg",
         "type": "quantitative",
         "title": titles[2],
         "scale": {"type": "log", "scheme": "viridis"},
-        "legend": _legend(),
+        "legend": _legend("kgCO2e"),
     }
-    axis_tips = zip(("hours", "usd", "kg"), titles, strict=True)
     tooltip = [
         {"field": "text", "type": "nominal", "title": " "},
-        *(_tooltip(name, title) for name, title in axis_tips),
+        {"field": "figures", "type": "nominal", "title": "  "},
     ]
     small, large = 22 * look.scale**2, 130 * look.scale**2
     encoding = {
@@ -118,15 +117,6 @@ def _height(look: Look) -> float:
     return SLIDE_PX if look.slide else PAGE_PX
 
 
-def _legend() -> Spec:
-    return {"labelExpr": TICK, "gradientLength": 200, "tickCount": 4, "orient": "right"}
-
-
-def _tooltip(field: str, title: str) -> Spec:
-    return {"field": field, "type": "quantitative", "title": title, "format": ".3~s"}
-
-
-def _axis(field: str, title: str, *, log: bool) -> Spec:
-    scale: Spec = {"type": "log", "nice": False, "padding": 10} if log else {"zero": False}
-    axis = {"labelExpr": TICK, "tickCount": 5, "labelOverlap": "parity", "labelSeparation": 8}
-    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis}
+def _legend(unit: str) -> Spec:
+    label = f"{ticks.labelled('color')} ? ({ticks.label(unit)}) : ''"
+    return {"labelExpr": label, "gradientLength": 200, "tickCount": 4, "orient": "right"}

@@ -32,12 +32,12 @@ from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, Ur
 Row = dict[str, Any]
 ANY = "any"
 QUANTITIES = {
-    "cost_usd": (N_("cost"), "USD", N_("cost [USD]")),
-    "wall_hours": (N_("time"), "hour", N_("time [h]")),
-    "energy_kwh": (N_("energy"), "kWh", N_("energy [kWh]")),
-    "co2e_kg": (N_("CO2e"), "kgCO2e", N_("CO2e [kg]")),
+    "cost_usd": (N_("cost"), "USD"),
+    "wall_hours": (N_("time"), "hour"),
+    "energy_kwh": (N_("energy"), "kWh"),
+    "co2e_kg": (N_("CO₂e"), "kgCO2e"),
 }
-"""Quantity -> name, unit, title of its axis."""
+"""Quantity -> name, unit."""
 
 LAST = "_explore_valid"
 """Values that were answered last, in the session."""
@@ -171,7 +171,7 @@ def _title(base: Scenario) -> str:
 
 
 def _sentence(base: Scenario, values: Row, middle: float, found: tuple[Swing, ...]) -> str:
-    name, unit, _axis = QUANTITIES[values["quantity"]]
+    name, unit = QUANTITIES[values["quantity"]]
     text = _(
         "{title}: the {quantity} is {middle}. What moves it most: {input}, from {low} to {high}."
     )
@@ -179,8 +179,8 @@ def _sentence(base: Scenario, values: Row, middle: float, found: tuple[Swing, ..
     return text.format(
         title=_title(base),
         quantity=_(name),
-        middle=amount(middle, unit),
-        input=_label(first.name),
+        middle=style.bold(amount(middle, unit)),
+        input=style.bold(_label(first.name)),
         low=f"{amount(first.low, unit)} ({_shown(first.name, first.values[0])})",
         high=f"{amount(first.high, unit)} ({_shown(first.name, first.values[1])})",
     )
@@ -204,7 +204,7 @@ def _label(name: str) -> str:
 
 def _tornado(values: Row, middle: float, found: tuple[Swing, ...], frame: Frame) -> None:
     """Draw how far each input alone moves the quantity."""
-    _name, unit, title = QUANTITIES[values["quantity"]]
+    name, unit = QUANTITIES[values["quantity"]]
     kind = _("moved alone")
     wide = [one for one in found if one.high > LEAST_MOVED * one.low]
     rows = [
@@ -224,7 +224,7 @@ def _tornado(values: Row, middle: float, found: tuple[Swing, ...], frame: Frame)
         plots.ranges,
         pd.DataFrame(rows),
         frame.look,
-        of=(_(title), True, (kind,)),
+        of=(_(name), True, (kind,), unit),
         height=figures.rows_px(len(rows), frame.look),
         key="explore_tornado",
         alt="; ".join(str(row["text"]) for row in rows),
@@ -243,7 +243,7 @@ def _tornado(values: Row, middle: float, found: tuple[Swing, ...], frame: Frame)
 def _sweep(base: Scenario, values: Row, frame: Frame) -> None:
     """Draw the quantity over one input, with its interval."""
     quantity, swept_input = values["quantity"], values["x"]
-    name, unit, title = QUANTITIES[quantity]
+    name, unit = QUANTITIES[quantity]
     table = over(base, (swept_input,)).dropna(subset=[f"{quantity}_mid"])
     if table.empty:
         style.assumptions([_("No value of this input fits in the memory of the devices.")])
@@ -252,11 +252,12 @@ def _sweep(base: Scenario, values: Row, frame: Frame) -> None:
         _rows_of_words(table.sort_values(f"{quantity}_mid"), values, frame)
         return
     columns = {swept_input: "x"} | {f"{quantity}_{end}": end for end in ("low", "mid", "high")}
+    drawn = table.rename(columns=columns)[["x", "low", "mid", "high"]]
     figures.draw(
         charts.band,
-        table.rename(columns=columns)[["x", "low", "mid", "high"]],
+        drawn.assign(text=[_point(swept_input, unit, *row) for row in drawn.to_numpy()]),
         frame.look,
-        of=((_label(swept_input), _(title)), swept_input in LOGARITHMIC),
+        of=((_label(swept_input), _(name)), swept_input in LOGARITHMIC, unit),
         key="explore_sweep",
         alt=_("{quantity} over {input}: from {first} to {last}").format(
             quantity=_(name),
@@ -267,10 +268,16 @@ def _sweep(base: Scenario, values: Row, frame: Frame) -> None:
     )
 
 
+def _point(name: str, unit: str, *row: float) -> str:
+    """Write one point of a sweep."""
+    at, low, mid, high = row
+    return f"{_label(name)} {_shown(name, at)}: {amount(mid, unit)} ({span(low, high, unit)})"
+
+
 def _rows_of_words(table: pd.DataFrame, values: Row, frame: Frame) -> None:
     """Draw one row for each word, the smallest first."""
     quantity, swept_input = values["quantity"], values["x"]
-    _name, unit, title = QUANTITIES[quantity]
+    name, unit = QUANTITIES[quantity]
     kind = _label(swept_input)
     rows = [
         {
@@ -288,7 +295,7 @@ def _rows_of_words(table: pd.DataFrame, values: Row, frame: Frame) -> None:
         plots.ranges,
         pd.DataFrame(rows),
         frame.look,
-        of=(_(title), True, (kind,)),
+        of=(_(name), True, (kind,), unit),
         height=figures.rows_px(len(rows), frame.look),
         key="explore_words",
         alt="; ".join(str(row["text"]) for row in rows),
@@ -301,9 +308,10 @@ def _map(base: Scenario, values: Row, frame: Frame) -> None:
     if one == other:
         style.assumptions([_("Choose two different inputs to see how they act together.")])
         return
-    name, _unit, title = QUANTITIES[quantity]
+    name, unit = QUANTITIES[quantity]
     table = over(base, (one, other)).dropna(subset=[f"{quantity}_mid"])
     shown = pd.DataFrame({"value": table[f"{quantity}_mid"]})
+    shown["text"] = [amount(value, unit) for value in shown["value"]]
     for axis, said in (("x", one), ("y", other)):
         written = {value: _shown(said, value) for value in table[said].unique()}
         shown[axis] = table[said].map(written).astype(str)
@@ -317,7 +325,7 @@ def _map(base: Scenario, values: Row, frame: Frame) -> None:
         charts.heat,
         shown,
         frame.look,
-        of=((_label(one), _label(other), _(title)), orders),
+        of=((_label(one), _label(other), _(name)), orders, unit),
         key="explore_map",
         alt=_("{quantity} over {x} and {y}").format(
             quantity=_(name), x=_label(one), y=_label(other)
@@ -344,6 +352,10 @@ def _front(base: Scenario, values: Row, frame: Frame) -> None:
             "kg": table["co2e_kg_mid"],
             "pareto": table["pareto"],
             "text": counts + " × " + hardware + ", " + site,
+            "figures": [
+                "; ".join(map(amount, row, ("hour", "USD", "kgCO2e")))
+                for row in table[["wall_hours_mid", "cost_usd_mid", "co2e_kg_mid"]].to_numpy()
+            ],
         }
     ).sort_values("pareto", kind="stable")
     best = shown[shown["pareto"]].sort_values("hours")
@@ -351,7 +363,7 @@ def _front(base: Scenario, values: Row, frame: Frame) -> None:
         charts.front,
         shown,
         frame.look,
-        of=((_("time [h]"), _("cost [USD]"), _("CO2e [kg]")),),
+        of=((_("time"), _("cost"), _("CO₂e")),),
         key="explore_front",
         alt=_("designs that none beats: {names}").format(names="; ".join(best["text"].head(12))),
     )

@@ -9,7 +9,7 @@ import streamlit as st
 from estimator.catalog import Device
 from estimator.core.units import digits, human
 from estimator.scenario.hardware import TRAINING_PRECISIONS
-from estimator.web.shared import charts, figures, share, style
+from estimator.web.shared import charts, figures, share, style, ticks
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.charts import Look
 from estimator.web.shared.frame import Frame
@@ -92,7 +92,6 @@ def draw(frame: Frame) -> None:
     if frame.show in ("", "devices"):
         _devices(table, frame)
     with controls(frame):
-        style.brand("Twenty Watts", _("every number and its source"))
         st.selectbox(
             _("Kind"),
             (EVERY, *KIND_ORDER),
@@ -213,10 +212,7 @@ def efficiency(look: Look) -> dict[str, Any]:
                 "type": "quantitative",
                 "scale": {"type": "log"},
                 "title": _("peak over power limit (logarithmic)"),
-                "axis": {
-                    "labelExpr": "replace(format(datum.value, '~s'), /([a-zA-Z]*)$/, ' $1FLOP/J')",
-                    "tickCount": 5,
-                },
+                "axis": ticks.logarithmic("y", "FLOP/J"),
             },
             "tooltip": [
                 {"field": "name", "type": "nominal", "title": _("device")},

@@ -169,14 +169,15 @@ def _headline(case: Case, found: Comparison, settings: dict[str, float]) -> str:
             memory=amount(before.memory_bytes, "B"),
         )
     text = _(
-        "On {device} that is {memory} instead of {was}, and {speed} tokens a second instead of "
-        "{slow}."
+        "{levers}: {memory} instead of {was}, and {speed} tokens a second instead of {slow}, on "
+        "{device}."
     )
     return text.format(
+        levers=", ".join(_(LEVERS[name].title) for name in settings),
         device=case.device,
-        memory=amount(after.memory_bytes, "B"),
+        memory=style.bold(amount(after.memory_bytes, "B")),
         was=amount(before.memory_bytes, "B"),
-        speed=amount(after.tokens_per_s, "1"),
+        speed=style.bold(amount(after.tokens_per_s, "1")),
         slow=amount(before.tokens_per_s, "1"),
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from estimator.web.shared import charts, plots
+from estimator.web.shared import charts, plots, ticks
 from estimator.web.shared.charts import Look
 
 Spec = dict[str, Any]
@@ -27,7 +27,7 @@ def shares_by_term(look: Look, title: str, names: tuple[str, ...]) -> Spec:
                     "type": "quantitative",
                     "title": title,
                     "stack": None,
-                    "axis": {"format": "%", "tickCount": 5},
+                    "axis": ticks.linear("share", 5),
                 },
                 "y": {
                     "field": "term",
@@ -47,7 +47,7 @@ def shares_by_term(look: Look, title: str, names: tuple[str, ...]) -> Spec:
 
 def shares_of_memory(look: Look, title: str, names: tuple[str, ...]) -> Spec:
     """Rows of devices with the share of their memory, and a line where it is full."""
-    spec = plots.ranges(look, title, True, names)
+    spec = plots.ranges(look, title, True, names, "share")
     full = {
         "mark": {
             "type": "rule",

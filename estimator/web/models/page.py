@@ -414,7 +414,7 @@ def _draw_fit(values: Values, model: Described, frame: Frame) -> None:
         charts.shares_of_memory,
         pd.DataFrame(rows),
         frame.look,
-        of=(_("need over the memory of one device (1: full)"), kinds),
+        of=(_("share of the memory of one device"), kinds),
         height=figures.rows_px(len(rows), frame.look, most=figures.ALONE_PX),
         key="models_fit",
         alt="; ".join(row["text"] for row in rows),

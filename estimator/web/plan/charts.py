@@ -4,6 +4,7 @@ from typing import Any
 
 from estimator.web.shared import charts
 from estimator.web.shared.charts import Look
+from estimator.web.shared.plots import axis
 
 Spec = dict[str, Any]
 SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down")
@@ -15,13 +16,7 @@ def shares_of_limits(look: Look, title: str, names: tuple[str, ...]) -> Spec:
     y = {"field": "plan", "type": "nominal", "sort": None, "axis": None, "scale": {"padding": 0.1}}
     apart = {"field": "kind", "type": "nominal", "sort": list(names)}
     offset = apart | {"scale": {"domain": ["", *names]}}
-    x = {
-        "field": "mid",
-        "type": "quantitative",
-        "title": title,
-        "scale": {"type": "log", "nice": False, "padding": 14},
-        "axis": {"format": "~g", "tickCount": 5, "labelOverlap": "parity", "grid": True},
-    }
+    x = axis("x", "mid", title, log=True, unit="share")
     colour = apart | {
         "scale": {"domain": list(names), "range": colours["series"][: len(names)]},
         "legend": {"orient": "bottom", "title": None, "columns": len(names)},
@@ -30,8 +25,7 @@ def shares_of_limits(look: Look, title: str, names: tuple[str, ...]) -> Spec:
         "scale": {"domain": list(names), "range": list(SHAPES[: len(names)])},
         "legend": {"orient": "bottom", "title": None, "columns": len(names)},
     }
-    text = {"type": "text", "align": "left", "baseline": "middle", "limit": 900}
-    text |= {"fontSize": look.text_px, "font": charts.FONT, "color": colours["ink"]}
+    text = charts.row_label(look) | {"baseline": "middle", "dy": 0}
     return charts.layered(
         look,
         4 * look.row_px,

@@ -194,7 +194,7 @@ def _sentence(request: Request, answer: PlanAnswer) -> str:
     assert best is not None
     said = {
         "aim": _(AIMS[request.minimize]),
-        "plan": _name(best),
+        "plan": style.bold(_name(best)),
         "figures": medians(best.quantities, list(LIMITED.values())),
         "probability": amount(best.probability, "share"),
         "confidence": amount(request.limits.confidence, "share"),

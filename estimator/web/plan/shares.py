@@ -10,7 +10,7 @@ import pandas as pd
 from estimator.core.uncertainty import Uncertain
 from estimator.search.plan import share_of_limit
 from estimator.web.plan.charts import shares_of_limits
-from estimator.web.shared import figures
+from estimator.web.shared import figures, style
 from estimator.web.shared.amounts import amount, span
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
@@ -84,7 +84,7 @@ def draw_shares(
         shares_of_limits,
         pd.DataFrame(rows),
         frame.look,
-        of=(_("share of the limit (1: the limit)"), names),
+        of=(_("share of the limit"), names),
         height=min(per_plan_px * len(plans), 250.0 if frame.slide else 600.0),
         key=key,
         alt="; ".join(str(row["text"]) for row in rows),
@@ -101,9 +101,10 @@ def with_span(quantities: Mapping[str, Uncertain], one: Limited) -> str:
 
 
 def medians(quantities: Mapping[str, Uncertain], limited: Sequence[Limited]) -> str:
-    """Medians of the quantities that are known, in a row."""
+    """Medians of the quantities that are known, in a row, for a headline."""
     known = [one for one in limited if one.quantity in quantities]
-    return ", ".join(amount(float(quantities[one.quantity].mid), one.unit) for one in known)
+    shown = [amount(float(quantities[one.quantity].mid), one.unit) for one in known]
+    return ", ".join(map(style.bold, shown))
 
 
 def binding(

@@ -114,9 +114,9 @@ def _budget(now: Bought, then: NextStep | None, values: Row, frame: Frame) -> No
             text.format(
                 budget=amount(values["amount"], UNIT_OF[values["unit"]]),
                 device=now.answer.device.name,
-                params=amount(now.params, "1"),
-                tokens=amount(now.tokens, "1"),
-                loss=amount(now.loss, "1"),
+                params=style.bold(amount(now.params, "1")),
+                tokens=style.bold(amount(now.tokens, "1")),
+                loss=style.bold(amount(now.loss, "1")),
             )
         )
     )

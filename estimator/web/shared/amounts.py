@@ -9,10 +9,7 @@ import re
 from estimator.core.phrase import Phrase
 from estimator.core.units import S_PER_H, digits, human, human_count, human_duration, human_mass
 from estimator.estimation.summary import said
-from estimator.web.shared.language import N_, _, current
-
-COMMA_LANGUAGES = ("de",)
-"""Languages that write 1.234,5 for 1,234.5."""
+from estimator.web.shared.language import COMMA_LANGUAGES, N_, _, current
 
 UNIT_WORDS = (
     *(N_("year"), N_("years"), N_("day"), N_("days"), N_("hour"), N_("hours")),

@@ -11,6 +11,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from estimator.web.shared import ticks
 from estimator.web.shared.language import N_, _
 
 LIGHT = {
@@ -34,42 +35,20 @@ TEXT_PX = 16
 ROW_PX = 49
 """Height of a row with its label above the mark [px]."""
 
+WITHIN = alt.ExprRef("width - 4")
+"""Longest text of a row, so that a plot is never narrowed by its texts."""
+
 FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
 """As wide as the page allows; the height is that of the plot, axis and legend come below."""
 
-TIME_TICKS_H = [
-    *(base / 3600 for base in (1e-3, 1, 60)),
-    *(1.0, 24.0, 24.0 * 30),
-    *(8766.0 * 10.0**power for power in range(0, 16)),
-]
-"""A second, a minute, an hour, a day, a month, a year and its powers of ten [h]."""
-
-_TIME_LABEL = (
-    "datum.value < 0.0001 ? '1 ms' : datum.value < 0.001 ? '1 s' : datum.value < 0.1 ? '1 min' : "
-    "datum.value < 2 ? '1 h' : datum.value < 30 ? '1 day' : datum.value < 1000 ? '1 month' : "
-    "replace(format(datum.value / 8766, '~s'), 'G', 'B') + ' yr'"
-)
 AXES: dict[str, tuple[str, str]] = {
-    "wall_hours": (N_("wall time (logarithmic)"), _TIME_LABEL),
-    "device_hours": (
-        N_("device time [h] (logarithmic)"),
-        "replace(format(datum.value, '~s'), /([a-zA-Z]*)$/, ' $1h')",
-    ),
-    "energy_kwh": (
-        N_("energy (logarithmic)"),
-        "replace(format(datum.value * 1000, '~s'), /([a-zA-Z]*)$/, ' $1Wh')",
-    ),
-    "cost_usd": (
-        N_("cost in US dollars (logarithmic)"),
-        "replace(format(datum.value, '~s'), /([a-zA-Z]*)$/, ' $1$$')",
-    ),
-    "co2e_kg": (
-        N_("CO₂ equivalent (logarithmic)"),
-        "datum.value < 1000 ? replace(format(datum.value * 1000, '~s'), /([a-zA-Z]*)$/, ' $1g') : "
-        "replace(format(datum.value / 1000, '~s'), /([a-zA-Z]*)$/, ' $1t')",
-    ),
+    "wall_hours": (N_("wall time (logarithmic)"), "hour"),
+    "device_hours": (N_("device time [h] (logarithmic)"), "h"),
+    "energy_kwh": (N_("energy (logarithmic)"), "kWh"),
+    "cost_usd": (N_("cost in US dollars (logarithmic)"), "USD"),
+    "co2e_kg": (N_("CO₂ equivalent (logarithmic)"), "kgCO2e"),
 }
-"""Quantity -> title of its axis, and the Vega expression that writes a tick."""
+"""Quantity -> title of its axis, and its unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,10 +97,7 @@ def energy_by_part(table: pd.DataFrame, look: Look) -> alt.Chart:
                 type="quantitative",
                 stack="zero",
                 title=_("energy"),
-                axis=alt.Axis(
-                    labelExpr="replace(format(datum.value * 1000, '~s'), /([a-zA-Z]*)$/, ' $1Wh')",
-                    tickCount=4,
-                ),
+                axis=alt.Axis(**ticks.linear("kWh", 4)),
             ),
             color=alt.Color(
                 field="label",
@@ -197,6 +173,20 @@ def quantity_by_device(table: pd.DataFrame, look: Look, quantity: str) -> alt.La
     return chart
 
 
+def row_label(look: Look) -> dict[str, Any]:
+    """Text at the left edge, above the marks of its row; cut where a phone is too narrow."""
+    return {
+        "type": "text",
+        "align": "left",
+        "baseline": "bottom",
+        "dy": -11 * look.scale,
+        "fontSize": look.text_px,
+        "font": FONT,
+        "color": look.colours["ink"],
+        "limit": WITHIN.to_dict(),
+    }
+
+
 def layered(look: Look, height: float, *layers: dict[str, Any]) -> dict[str, Any]:
     """Put layers of Vega-Lite on a plot as wide as the page allows, in the theme."""
     return {
@@ -222,7 +212,7 @@ def theme(look: Look) -> dict[str, Any]:
     """Return the one theme as the configuration of a specification."""
     empty = alt.Chart(pd.DataFrame()).mark_point()
     config: dict[str, Any] = frozen(dressed(empty, look))["config"]
-    return config
+    return config | ticks.locale()
 
 
 def _rows(column: str) -> alt.Y:
@@ -231,21 +221,13 @@ def _rows(column: str) -> alt.Y:
 
 
 def _log_axis(column: str, quantity: str, *, grid: bool) -> alt.X:
-    title, label = _(AXES[quantity][0]), AXES[quantity][1]
-    ticks = {"values": TIME_TICKS_H} if quantity == "wall_hours" else {"tickCount": 5}
+    title, unit = AXES[quantity]
     return alt.X(
         field=column,
         type="quantitative",
-        title=title,
+        title=_(title),
         scale=alt.Scale(type="log", nice=False, padding=14),
-        axis=alt.Axis(
-            labelExpr=label,
-            labelOverlap="parity",
-            labelSeparation=10,
-            labelBound=True,
-            grid=grid,
-            **ticks,
-        ),
+        axis=alt.Axis(grid=grid, **ticks.logarithmic("x", unit)),
     )
 
 
@@ -258,6 +240,7 @@ def _labels(base: alt.Chart, look: Look) -> alt.Chart:
         fontSize=look.text_px,
         font=FONT,
         color=look.colours["ink"],
+        limit=WITHIN,
     ).encode(x=alt.value(2), text=alt.Text(field="label", type="nominal"))
     return text
 

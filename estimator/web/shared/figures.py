@@ -9,9 +9,8 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from estimator.web.shared import charts, language, style
+from estimator.web.shared import charts, language, ticks
 from estimator.web.shared.charts import Look
-from estimator.web.shared.language import _
 
 SLIDE_PX, ALONE_PX = 245, 330
 """Height of a chart on a slide at most, under a choice and without one, so that its axis stays on a
@@ -46,15 +45,12 @@ def draw(
         Height where it depends on the number of rows, see `rows_px`. [px]
     **named : str
         `key`, a name of its own on the whole site, and `alt`, the answer of the chart in words for
-        those who do not see it. It stands beside the chart: a browser builds a chart anew when its
-        own description changes, and only feeds it new data when nothing else does.
+        those who do not see it.
     """
     spec = specification(build, look, of, language.current())
     if height is not None:
         spec = {**spec, "height": height}
-    style.in_words(named["alt"])
-    label = _("Chart, described in the text before it")
-    st.vega_lite_chart(table, spec, theme=None, key=named["key"], alt=label)
+    st.vega_lite_chart(table, spec, theme=None, key=named["key"], alt=named["alt"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +97,10 @@ def specification(
 ) -> dict[str, Any]:
     """Specification of a chart, built once for each language that it is shown in."""
     chart = build(look, *of)
-    spec: dict[str, Any] = chart if isinstance(chart, dict) else charts.frozen(chart)
-    return spec
+    if isinstance(chart, dict):
+        return chart
+    spec = charts.frozen(chart)
+    return spec | {"config": spec["config"] | ticks.locale()}
 
 
 def rows_px(rows: int, look: Look, *, most: float = SLIDE_PX) -> float:

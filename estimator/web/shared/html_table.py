@@ -5,6 +5,7 @@ from html import escape
 
 import streamlit as st
 
+from estimator.web.shared.inline import unbroken
 from estimator.web.shared.language import ENGLISH, current
 
 
@@ -19,7 +20,7 @@ def draw_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     On a phone a row is a list, each cell behind the head of its column.
     """
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     body = "".join(f"<tr>{_cells(header, row)}</tr>" for row in rows)
     st.html(
         f'<div class="tw" style="overflow-x:auto"><table class="tw-inputs">'
@@ -41,7 +42,7 @@ def cell_html(cell: str) -> str:
     >>> cell_html('<a href="x">no link of ours</a>')
     '&lt;a href=&quot;x&quot;&gt;no link of ours&lt;/a&gt;'
     """
-    return cell if isinstance(cell, Link) else escape(cell)
+    return cell if isinstance(cell, Link) else unbroken(escape(cell))
 
 
 def anchor(address: str, text: str) -> Link:

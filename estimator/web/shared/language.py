@@ -16,6 +16,8 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[1] / "locale"
 DOMAIN = "twenty_watts"
 ENGLISH = "en"
+COMMA_LANGUAGES = ("de",)
+"""Languages that write 1.234,5 for 1,234.5."""
 
 _current: ContextVar[str] = ContextVar("language", default=ENGLISH)
 

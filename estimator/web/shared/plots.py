@@ -5,28 +5,22 @@ Each is a specification built once per look and fed with a table: no arithmetic 
 
 from typing import Any
 
-from estimator.web.shared import charts
+from estimator.web.shared import charts, ticks
 from estimator.web.shared.charts import Look
 
 Spec = dict[str, Any]
 
 SHAPES = ("circle", "diamond", "square", "triangle-up", "cross")
 CURVES_PX, SLIDE_PX = 380, 280
-TICK = (
-    "datum.value == 0 ? '0' : abs(datum.value) >= 1e15 || abs(datum.value) < 1e-3 ? "
-    "format(datum.value, '~e') : abs(datum.value) < 1000 ? format(datum.value, '~g') : "
-    "replace(format(datum.value, '~s'), 'G', 'B')"
-)
-"""Vega expression that writes a tick: 10k, 1M, 1e+20."""
 
 
-def ranges(look: Look, title: str, log: bool, names: tuple[str, ...]) -> Spec:
+def ranges(look: Look, title: str, log: bool, names: tuple[str, ...], unit: str = "1") -> Spec:
     """Rows with a point and its interval: columns label, text, low, mid, high, kind."""
     colours = look.colours
     y = {"field": "label", "type": "nominal", "sort": None, "axis": None, "scale": {"padding": 0.2}}
-    x = _axis("mid", title, log=log)
-    text = {"type": "text", "align": "left", "baseline": "bottom", "dy": -11 * look.scale}
-    text |= {"fontSize": look.text_px, "font": charts.FONT, "color": colours["ink"]}
+    x = axis("x", "mid", title, log=log, unit=unit)
+    if not log:
+        x["scale"] = {"zero": True, "nice": False, "padding": 8}
     return charts.layered(
         look,
         4 * look.row_px,
@@ -50,21 +44,31 @@ def ranges(look: Look, title: str, log: bool, names: tuple[str, ...]) -> Spec:
             },
         },
         {
-            "mark": text,
+            "mark": charts.row_label(look),
             "encoding": {"x": {"value": 2}, "y": y, "text": {"field": "text", "type": "nominal"}},
         },
     )
 
 
 def curves(
-    look: Look, titles: tuple[str, str], logs: tuple[bool, bool], names: tuple[str, ...]
+    look: Look,
+    titles: tuple[str, str],
+    logs: tuple[bool, bool],
+    names: tuple[str, ...],
+    units: tuple[str, str] = ("1", "1"),
 ) -> Spec:
     """Lines by name, a shaded range, and marks: columns x, y, name, from, to, mark, text.
 
     Range and marks may be empty, and are left to the `alt` of the chart.
     """
     colours = look.colours
-    x, y = _axis("x", titles[0], log=logs[0]), _axis("y", titles[1], log=logs[1])
+    x = axis("x", "x", titles[0], log=logs[0], unit=units[0])
+    y = axis("y", "y", titles[1], log=logs[1], unit=units[1])
+    stroke: Spec = {
+        "symbolType": "stroke",
+        "symbolSize": 500 * look.scale**2,
+        "symbolStrokeWidth": 2.5,
+    }
     dashes = [[1, 0], [8, 4], [2, 3], [12, 3, 2, 3], [4, 2]]
     return charts.layered(
         look,
@@ -80,8 +84,8 @@ def curves(
             "encoding": {
                 "x": x,
                 "y": y,
-                "color": _apart("name", names, colours["series"]),
-                "strokeDash": _apart("name", names, dashes),
+                "color": _apart("name", names, colours["series"], **stroke),
+                "strokeDash": _apart("name", names, dashes, **stroke),
             },
         },
         {
@@ -113,7 +117,7 @@ def fitted(look: Look, titles: tuple[str, str], names: tuple[str, ...]) -> Spec:
         "scale": {"zero": False, "nice": False, "padding": 12},
         "axis": {"format": "d", "tickMinStep": 1, "grid": False, "labelOverlap": "parity"},
     }
-    y = _axis("value", titles[1], log=True)
+    y = axis("y", "value", titles[1], log=True)
     colour = _apart("name", names, colours["series"])
     return charts.layered(
         look,
@@ -145,24 +149,21 @@ def _height(look: Look) -> float:
     return SLIDE_PX if look.slide else CURVES_PX
 
 
-def _axis(field: str, title: str, *, log: bool) -> Spec:
+def axis(channel: str, field: str, title: str, *, log: bool, unit: str = "1") -> Spec:
+    """Return a channel on a linear or a logarithmic axis, with ticks in a unit."""
     scale: Spec = {"type": "log", "nice": False, "padding": 12} if log else {"zero": False}
-    axis = {
-        "labelExpr": TICK,
-        "tickCount": 4 if log else 6,
-        "labelOverlap": "parity",
-        "labelSeparation": 8,
-    }
     return {
         "field": field,
         "type": "quantitative",
         "title": title,
         "scale": scale,
-        "axis": axis,
+        "axis": ticks.logarithmic(channel, unit) if log else ticks.linear(unit),
     }
 
 
-def _apart(field: str, names: tuple[str, ...], marks: Any, *, legend: bool = True) -> Spec:
+def _apart(
+    field: str, names: tuple[str, ...], marks: Any, *, legend: bool = True, **symbol: Any
+) -> Spec:
     """Return a scale of colours, shapes or dashes, with one legend for all of them."""
     found: Spec = {
         "field": field,
@@ -174,7 +175,14 @@ def _apart(field: str, names: tuple[str, ...], marks: Any, *, legend: bool = Tru
     }
     columns = {"expr": "width < 700 ? 1 : 2"}
     found["legend"] = (
-        {"orient": "bottom", "title": None, "columns": columns, "symbolOpacity": 1, "labelLimit": 0}
+        {
+            "orient": "bottom",
+            "title": None,
+            "columns": columns,
+            "symbolOpacity": 1,
+            "labelLimit": 0,
+            **symbol,
+        }
         if legend
         else None
     )

@@ -98,20 +98,15 @@ def run(pages: Sequence[Page]) -> None:
 
 
 def draw(page: Page) -> None:
-    """Draw one page in the frame that its link asks for.
-
-    A change of a control draws the page again without what surrounds it.
-    """
+    """Draw one page in the frame that its link asks for."""
     frame = frame_of(page.slides)
-    style.write_stylesheet(frame.scale, slide=frame.slide)
+    style.write_stylesheet(frame.look)
     if frame.embedded:
         style.write_clicker_keys()
-    _contents(page)
-
-
-@st.fragment
-def _contents(page: Page) -> None:
-    frame = frame_of(page.slides)
+    if not (frame.embedded or frame.slide):
+        with st.sidebar:
+            style.brand("Twenty Watts", _("what training takes, beside a brain"))
+        style.page_name(_(page.group) if page.group else "", _(page.title))
     style.notices(frame.notices)
     page.draw(frame)
 

@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from estimator.web.shared.charts import Look
+from estimator.web.shared.inline import explained, unbroken
 from estimator.web.shared.language import _, ngettext
 
 MOST_NOTICES = 3
@@ -35,11 +37,23 @@ html { font-size: %(root)spx; }
 .tw-sentence { font-size: 1.5rem; line-height: 1.35; letter-spacing: -0.01em; margin: 0;
                max-width: 60rem; text-wrap: pretty; }
 .tw-sentence b { font-weight: 650; }
+.tw-amount { white-space: nowrap; }
+.tw abbr { position: relative; cursor: help; text-decoration: underline dotted 1px var(--soft);
+           text-underline-offset: 0.2em; }
+.tw abbr:focus-visible { outline: 2px solid currentColor; outline-offset: 1px; }
+.tw abbr:focus::after { content: attr(title); position: absolute; left: 0; top: 1.6em; z-index: 9;
+  width: max-content; max-width: min(20rem, 70vw); padding: 0.3rem 0.6rem; border-radius: 0.3rem;
+  font-size: 0.95rem; font-weight: 400; line-height: 1.35; letter-spacing: 0; white-space: normal;
+  color: %(paper)s; background: %(ink)s; }
+.tw-page { font-size: 0.95rem; font-weight: 400; line-height: 1.3; margin: 0 0 -0.7rem;
+           color: var(--soft); padding: 0; letter-spacing: 0; }
 .tw.tw-figures { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr));
               gap: 0.9rem 1.6rem; margin: 0.6rem 0 0; padding: 0; }
+.tw.tw-figures.tw-thirds { grid-template-columns: repeat(3, minmax(0, 1fr)); }
 .tw-figure { border-top: 2px solid currentColor; padding-top: 0.45rem; }
 .tw-figure dt, .tw-figure dd { margin: 0; padding: 0; }
 .tw-figure dt { font-weight: 400; font-size: 1rem; color: var(--soft); }
+.tw-figure dt::first-letter, .tw-inputs th::first-letter { text-transform: uppercase; }
 .tw-figure dd { font-variant-numeric: tabular-nums; }
 .tw-value { font-size: 2.4rem; font-weight: 600; line-height: 1.15; letter-spacing: -0.02em;
             white-space: nowrap; }
@@ -71,20 +85,16 @@ html { font-size: %(root)spx; }
                 border-bottom: 2px solid currentColor; }
 .tw-inputs td { vertical-align: top; padding: 0.4rem 1rem 0.4rem 0; border: 0;
                 border-bottom: 1px solid var(--line); }
-.tw-inputs td:nth-child(1) { width: 22%%; }
-.tw-inputs td:nth-child(2) { width: 17%%; }
-.tw-inputs td:nth-child(3) { width: 11%%; }
-.tw-inputs td:nth-child(4) { overflow-wrap: anywhere; padding-right: 0; }
-.tw-inputs small { display: block; font-size: 0.85rem; color: var(--soft); }
-.tw-inputs a { color: inherit; text-decoration: underline; text-underline-offset: 0.15em; }
+.tw-inputs td:first-child { min-width: 9rem; }
+.tw-inputs :is(td, th):last-child { padding-right: 0; }
+.tw-inputs a, .tw-links a { color: inherit; text-decoration: underline;
+                            text-underline-offset: 0.15em; }
 .tw-notice { font-size: 1rem; line-height: 1.4; border-left: 4px solid #D55E00; margin: 0;
              padding: 0.35rem 0.8rem; background: color-mix(in srgb, #D55E00 9%%, transparent); }
 .tw-notice p { margin: 0.1rem 0; overflow-wrap: anywhere; }
 .tw-slide-title { font-size: 1.45rem; font-weight: 650; line-height: 1.2; margin: 0;
                   letter-spacing: -0.01em; }
 [class*="st-key-stale"] { opacity: 0.55; }
-[data-testid="stElementContainer"]:has(.tw-in-words) { position: absolute; width: 1px; height: 1px;
-  overflow: hidden; clip-path: inset(50%%); white-space: nowrap; }
 @media (max-width: 640px) {
   .st-key-phone_menu { display: flex; }
   [data-testid="stSidebarNav"], [data-testid="stSidebarNavSeparator"] { display: none; }
@@ -93,7 +103,7 @@ html { font-size: %(root)spx; }
     font-weight: 600; margin-left: 0.3rem; white-space: nowrap; }
   [data-testid="stExpandSidebarButton"] { width: auto; padding: 0 0.6rem; }
   .tw-sentence { font-size: 1.25rem; }
-  .tw.tw-figures { grid-template-columns: 1fr 1fr; gap: 0.9rem 1rem; }
+  .tw.tw-figures[class] { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.9rem 1rem; }
   .tw-value { font-size: 1.75rem; }
   .tw-value small { font-size: 1rem; }
   .tw-step { grid-template-columns: 1fr; }
@@ -102,7 +112,8 @@ html { font-size: %(root)spx; }
   .tw-inputs td[data-head]:not(:first-child):not([data-head=""])::before {
     content: attr(data-head) ": "; color: var(--soft); }
   .tw-inputs tr { display: block; border-bottom: 1px solid var(--line); padding: 0.5rem 0; }
-  .tw-inputs td:nth-child(n) { display: block; border: 0; padding: 0.05rem 0; width: auto; }
+  .tw-inputs td:nth-child(n) { display: block; border: 0; padding: 0.05rem 0; }
+  .tw-inputs td:empty { display: none; }
 }
 """
 
@@ -110,9 +121,7 @@ html { font-size: %(root)spx; }
 SLIDE_CSS = """
 [data-testid="stHeader"] { display: none; }
 [data-testid="stMainBlockContainer"] { padding: 0.8rem 1.6rem 0; max-width: none; }
-[data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"],
-[data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"]
-  > [data-testid="stLayoutWrapper"] > [data-testid="stVerticalBlock"] { gap: 0.55rem; }
+[data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] { gap: 0.55rem; }
 [data-testid="stMainBlockContainer"] h3 { font-size: 1.1rem; padding: 0 0 0.4rem; }
 [data-testid="stExpander"] summary { padding: 0.1rem 0.6rem; }
 .tw-caption, .tw-note, .tw-assumed { font-size: 0.8rem; }
@@ -144,19 +153,24 @@ CLICKER_KEYS = """<script>
 """PageUp and PageDown go back to the deck around a frame, by the messages that reveal.js takes; Esc
 returns the focus to it. The arrow keys stay with the sliders."""
 
+_BOLD = ("\x02", "\x03")
+"""Around bold text; characters that no input contains, and that HTML does not escape."""
+
 COMPONENTS = ("cpu", "gpu", "dram")
 """Parts of a machine as meters name them."""
 
 
-def write_stylesheet(scale: float, *, slide: bool) -> None:
+def write_stylesheet(look: Look) -> None:
     """Dress the page; the text size of everything follows the root."""
     css = CSS % {
-        "root": f"{ROOT_PX * scale:g}",
+        "root": f"{ROOT_PX * look.scale:g}",
+        "ink": look.colours["ink"],
+        "paper": look.colours["paper"],
         "top": "4.2",
         "top_small": "3.9",
         "inputs": _("Change the inputs"),
     }
-    st.html(f"<style>{css}{SLIDE_CSS if slide else ''}</style>")
+    st.html(f"<style>{css}{SLIDE_CSS if look.slide else ''}</style>")
 
 
 def write_clicker_keys() -> None:
@@ -200,35 +214,38 @@ def slide_title(text: str) -> None:
     st.html(f'<h1 class="tw tw-slide-title">{escape(text)}</h1>')
 
 
+def bold(text: str) -> str:
+    """Mark what a sentence answers with, before it is escaped."""
+    return f"{_BOLD[0]}{text}{_BOLD[1]}"
+
+
 def sentence(html: str) -> None:
     """Write the answer in one sentence; the caller has escaped it."""
-    st.html(f'<p class="tw tw-sentence">{html}</p>')
+    marked = html.replace(_BOLD[0], "<b>").replace(_BOLD[1], "</b>")
+    st.html(f'<p class="tw tw-sentence">{explained(unbroken(marked))}</p>')
 
 
 def figures(cards: Iterable[str]) -> None:
-    """Write the headline figures side by side."""
-    st.html(f'<dl class="tw tw-figures">{"".join(cards)}</dl>')
+    """Write the headline figures side by side, in rows of four, or of three where that fills."""
+    every = list(cards)
+    thirds = " tw-thirds" if len(every) % 4 and len(every) % 3 == 0 else ""
+    st.html(f'<dl class="tw tw-figures{thirds}">{"".join(every)}</dl>')
 
 
 def figure(name: str, label: str, value: str, span: str, notes: Iterable[str]) -> str:
     """One headline figure: what it is, how much, from where to where, and what to know."""
     number, _, unit = value.partition(" ")
-    lines = "".join(f'<div class="tw-note">{escape(note)}</div>' for note in notes)
+    lines = "".join(f'<div class="tw-note">{_running(note)}</div>' for note in notes)
     return (
         f'<div class="tw-figure" data-quantity="{escape(name)}"><dt>{escape(label)}</dt>'
         f'<dd><div class="tw-value">{escape(number)}<small>{escape(unit)}</small></div>'
-        f'<div class="tw-range">{escape(span)}</div>{lines}</dd></div>'
+        f'<div class="tw-range">{_running(span)}</div>{lines}</dd></div>'
     )
 
 
 def caption(text: str) -> None:
     """Say under a chart what it rests on."""
-    st.html(f'<p class="tw tw-caption">{escape(text)}</p>')
-
-
-def in_words(text: str) -> None:
-    """Say what a chart shows to those who do not see it; nothing of it is drawn."""
-    st.html(f'<p class="tw-in-words">{escape(text)}</p>')
+    st.html(f'<p class="tw tw-caption">{_running(text)}</p>')
 
 
 def badges(texts: Iterable[str]) -> None:
@@ -245,14 +262,20 @@ def folded(label: str, key: str) -> Any:
 
 def assumptions(lines: Iterable[str]) -> None:
     """Say calmly what was assumed or left out."""
-    items = "".join(f"<p>{escape(_capitalised(line))}</p>" for line in lines)
+    items = "".join(f"<p>{_running(_capitalised(line))}</p>" for line in lines)
     if items:
         st.html(f'<div class="tw tw-assumed">{items}</div>')
 
 
 def brand(name: str, motto: str) -> None:
-    """Say where one is."""
+    """Say what the product is."""
     st.html(f'<p class="tw tw-brand">{escape(name)}<small>{escape(motto)}</small></p>')
+
+
+def page_name(group: str, title: str) -> None:
+    """Say which page this is, above its answer."""
+    parts = " · ".join(escape(part) for part in (group, title) if part)
+    st.html(f'<h1 class="tw tw-page">{parts}</h1>')
 
 
 def problem(text: str) -> None:
@@ -263,6 +286,11 @@ def problem(text: str) -> None:
 def marker(query: Mapping[str, str]) -> None:
     """Tell scripts which state the page shows, without a pixel."""
     st.html(f'<span hidden data-scenario="{escape("?" + urlencode(query))}"></span>')
+
+
+def _running(text: str) -> str:
+    """Escape a text, explain its words and keep its amounts together."""
+    return explained(unbroken(escape(text)))
 
 
 def _sentence(text: str) -> str:

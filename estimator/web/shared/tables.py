@@ -177,11 +177,14 @@ def other_devices(answer: Answer, catalog: Catalog, count: int = 5) -> list[Answ
 
 
 def devices_table(
-    answers: Sequence[Answer], quantity: str, names: Sequence[str] = ()
+    answers: Sequence[Answer],
+    quantity: str,
+    names: Sequence[str] = (),
+    titles: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Compare one quantity on several devices; the first answer is the user's own.
 
-    Scenarios that share a device are labelled by `names`.
+    Scenarios that share a device are labelled by `names`, with their `titles` behind the value.
 
     Columns: device, whose ("yours" or "other"), the bounds, base (where a stem may start on a
     logarithmic axis), a label, and `text`, the same with its interval; sorted by the median. A
@@ -195,6 +198,7 @@ def devices_table(
         name = names[place] if names else answer.device.name
         label = f"{name}: {result(quantity, value['mid'])}"
         label += _(", yours") if place == 0 and not names else ""
+        label += f"; {titles[place]}" if titles else ""
         whose = "yours" if place == 0 else "other"
         text = f"{label} ({between(quantity, value['low'], value['high'])})"
         rows.append(
@@ -233,7 +237,7 @@ def input_name(key: str) -> str:
     ('dense peak', 'dynamic power over its maximum')
     """
     matches = [known for known in INPUT_NAMES if key == known or key.startswith(known + ".")]
-    return _(INPUT_NAMES[max(matches, key=len)]) if matches else key.replace("_", " ")
+    return _(INPUT_NAMES[max(matches, key=len)]) if matches else _(key.replace("_", " "))
 
 
 def between(quantity: str, low: float, high: float) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from estimator.catalog import Catalog
 from estimator.catalog.claim_records import ClaimRecord
+from estimator.claims.glossary import GLOSSARY
 from estimator.core.messages import MESSAGES
 from estimator.scenario.scenario import INPUTS
 
@@ -51,6 +52,11 @@ def notice_texts() -> set[str]:
     for text in MESSAGES.values():
         found |= {text} if isinstance(text, str) else set(text)
     return found
+
+
+def glossary_texts() -> set[str]:
+    """Terms of the glossary; their meanings are in the code."""
+    return set(GLOSSARY)
 
 
 def place_texts(catalog: Catalog) -> set[str]:

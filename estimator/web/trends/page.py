@@ -128,7 +128,7 @@ def _compute(values: Row, frame: Frame) -> list[Row]:
         escape(
             text.format(
                 low=low,
-                mid=mid,
+                mid=style.bold(mid),
                 high=high,
                 count=len(every.years),
                 all=localised(digits(MONTHS * every.trend().doubling_years()[1])),
@@ -221,7 +221,9 @@ def _efficiency(values: Row, frame: Frame) -> list[Row]:
         "FLOP/s per watt doubled every {mid} years ({low} to {high}) over {count} accelerators."
     )
     low, mid, high = (localised(digits(years)) for years in trend.doubling_years())
-    style.sentence(escape(text.format(low=low, mid=mid, high=high, count=len(series.years))))
+    style.sentence(
+        escape(text.format(low=low, mid=style.bold(mid), high=high, count=len(series.years)))
+    )
     picture = efficiency_picture(values)
     _chart(picture, frame, "efficiency")
     style.caption(_("Dense peak in 16 or 32 bits over the power limit of the device alone."))
@@ -251,9 +253,9 @@ def _budget(values: Row, frame: Frame) -> list[Row]:
         escape(
             text.format(
                 budget=amount(budget, "USD"),
-                flop=amount(last.flop, "FLOP"),
+                flop=style.bold(amount(last.flop, "FLOP")),
                 year=last.year,
-                params=amount(last.params, "1"),
+                params=style.bold(amount(last.params, "1")),
             )
         )
     )
@@ -303,9 +305,9 @@ def _cost(values: Row, frame: Frame) -> list[Row]:
         escape(
             text.format(
                 name=preset.name,
-                first=amount(float(series.values[dearest]), "USD"),
+                first=style.bold(amount(float(series.values[dearest]), "USD")),
                 old=series.labels[dearest],
-                last=amount(float(series.values[cheapest]), "USD"),
+                last=style.bold(amount(float(series.values[cheapest]), "USD")),
                 new=series.labels[cheapest],
             )
         )

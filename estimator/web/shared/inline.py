@@ -1,0 +1,76 @@
+"""How does a running text read: amounts are not broken, and words of the field are explained.
+
+Both work on the text between the tags of a piece of HTML that is already escaped.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from html import escape
+
+from estimator.claims.glossary import GLOSSARY
+from estimator.web.shared.amounts import sentence
+from estimator.web.shared.language import _, current
+
+_TAG = re.compile(r"(<[^>]*>)")
+_AMOUNT = re.compile(r"(?<![\w^.,])\d[\d.,]* (?!–)\S+")
+_MARKED = ("<abbr", "<a ")
+"""Elements whose text is left alone."""
+
+
+def unbroken(html: str) -> str:
+    """Keep a number and its unit on one line.
+
+    >>> unbroken("takes <b>39.3 days</b>")
+    'takes <b><span class="tw-amount">39.3 days</span></b>'
+    """
+    return _between_tags(
+        html, lambda text: _AMOUNT.sub(r'<span class="tw-amount">\g<0></span>', text)
+    )
+
+
+def explained(html: str) -> str:
+    """Explain the words of the glossary, each where it stands first: by pointing, tab or touch.
+
+    >>> explained("a token of <b>tokens</b>").count("<abbr")
+    1
+    """
+    meanings, words = _glossary(current())
+    seen: set[str] = set()
+
+    def mark(found: re.Match[str]) -> str:
+        term = _stem(found[1], meanings)
+        if term in seen:
+            return found[0]
+        seen.add(term)
+        return f'<abbr tabindex="0" title="{meanings[term]}">{found[0]}</abbr>'
+
+    return _between_tags(html, lambda text: words.sub(mark, text))
+
+
+def _between_tags(html: str, change: Callable[[str], str]) -> str:
+    """Change the text outside tags, links and words that are explained already."""
+    pieces, inside = _TAG.split(html), False
+    for place, piece in enumerate(pieces):
+        if place % 2:
+            inside = piece.startswith(_MARKED) or (inside and not piece.startswith("</a"))
+        elif not inside:
+            pieces[place] = change(piece)
+    return "".join(pieces)
+
+
+@cache
+def _glossary(language: str) -> tuple[dict[str, str], re.Pattern[str]]:
+    """Meaning of each term in a language, and the pattern that finds one."""
+    meanings = {escape(_(term)): escape(sentence(text)) for term, text in GLOSSARY.items()}
+    terms = sorted(meanings, key=len, reverse=True)
+    any_case = "|".join(
+        f"[{term[0].upper()}{term[0].lower()}]{re.escape(term[1:])}" for term in terms
+    )
+    return meanings, re.compile(rf"(?<![\w/])({any_case})[sn]?(?![\w/-])")
+
+
+def _stem(word: str, meanings: dict[str, str]) -> str:
+    """Term of the glossary that a word at the beginning of a sentence stands for."""
+    other = f"{word[0].lower()}{word[1:]}"
+    return word if word in meanings else other if other in meanings else word.capitalize()

@@ -1,0 +1,114 @@
+"""Where do the ticks of an axis stand, and how do they read: Vega expressions by unit.
+
+A logarithmic axis is labelled at powers of ten, at 1, 2 and 5 where it spans less than three of
+them, and everywhere where it spans less than a factor of five; times at their own units.
+"""
+
+from typing import Any
+
+from estimator.web.shared.language import COMMA_LANGUAGES, _, current
+
+Spec = dict[str, Any]
+
+_S, _MIN, _DAY, _YEAR = 1 / 3600, 1 / 60, 24.0, 8766.0
+TIMES_H = [
+    *(step * _S for step in (1e-3, 1e-2, 1e-1, 1.0, 10.0)),
+    *(step * _MIN for step in (1.0, 10.0)),
+    *(1.0, 5.0),
+    *(step * _DAY for step in (1.0, 3.0, 10.0, 30.0, 100.0)),
+    *(step * 10.0**power * _YEAR for power in range(0, 16) for step in (1.0, 3.0)),
+]
+"""Ticks of a time [h]."""
+
+_VALUE = "datum.value"
+_LEADING = f"round({_VALUE} / pow(10, floor(log({_VALUE}) / LN10 + 1e-9)))"
+
+
+def label(unit: str) -> str:
+    """Vega expression that writes a tick in the unit people use."""
+    if unit == "hour":
+        return _time_label()
+    if unit == "kgCO2e":
+        return (
+            f"{_VALUE} < 1000 ? {_prefixed(f'{_VALUE} * 1000', 'g')} : "
+            f"{_prefixed(f'{_VALUE} / 1000', 't')}"
+        )
+    if unit == "kWh":
+        return _prefixed(f"{_VALUE} * 1000", "Wh")
+    if unit == "USD":
+        return _prefixed(_VALUE, "$$")
+    if unit == "share":
+        return f"format(100 * {_VALUE}, '~g') + ' %'"
+    return _count_label() if unit == "1" else _prefixed(_VALUE, unit)
+
+
+def linear(unit: str, count: int = 6) -> Spec:
+    """Ticks of a linear axis."""
+    return {"labelExpr": label(unit), "tickCount": count, "labelOverlap": "parity"}
+
+
+def logarithmic(channel: str, unit: str = "1") -> Spec:
+    """Ticks of a logarithmic axis of a channel, x or y."""
+    ticks: Spec = {"labelOverlap": "greedy", "labelSeparation": 8, "labelBound": True}
+    if unit == "hour":
+        return ticks | {"values": TIMES_H, "labelExpr": label(unit)}
+    shown = labelled(channel)
+    visible = {"condition": {"test": shown, "value": 1}, "value": 0}
+    return ticks | {
+        "tickCount": 5,
+        "labelExpr": f"{shown} ? ({label(unit)}) : ''",
+        "gridOpacity": visible,
+        "tickOpacity": visible,
+    }
+
+
+def labelled(scale: str) -> str:
+    """Vega expression: whether a tick of a logarithmic scale is labelled."""
+    span = f"domain('{scale}')[1] / domain('{scale}')[0]"
+    return (
+        f"(abs(log({span})) < log(5) || {_LEADING} == 1 || "
+        f"(abs(log({span})) < log(1000) && indexof([1, 2, 5], {_LEADING}) >= 0))"
+    )
+
+
+def _prefixed(value: str, unit: str) -> str:
+    """Write a value with a prefix before its unit: 10 MWh."""
+    return f"replace(format({value}, '~s'), /([a-zA-Zµ]*)$/, ' $1{unit}')"
+
+
+def _count_label() -> str:
+    """Write a number: 10k, 1M, 10²⁰."""
+    power = f"format(round(log(abs({_VALUE})) / LN10 - 0.499999), 'd')"
+    times = f"({_LEADING} == 1 ? '' : format({_LEADING}, 'd') + '·')"
+    return (
+        f"{_VALUE} == 0 ? '0' : abs({_VALUE}) >= 1e15 || abs({_VALUE}) < 1e-3 ? "
+        f"{times} + '10' + {raised(power)} : abs({_VALUE}) < 1000 ? format({_VALUE}, '~g') : "
+        f"replace(format({_VALUE}, '~s'), 'G', '{_('B')}')"
+    )
+
+
+def raised(text: str) -> str:
+    """Vega expression that writes a whole number as an exponent."""
+    for plain, high in zip("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻", strict=True):
+        text = f"replace({text}, /{plain}/g, '{high}')"
+    return text
+
+
+def _time_label() -> str:
+    """Write a time in its own unit."""
+    steps = (
+        (0.9 * _S, f"format({_VALUE} * 3600000, '~g') + ' ms'"),
+        (0.9 * _MIN, f"format({_VALUE} * 3600, '~g') + ' s'"),
+        (0.9, f"format({_VALUE} * 60, '~g') + ' min'"),
+        (23.0, f"format({_VALUE}, '~g') + ' h'"),
+        (30.0, f"'1 {_('day')}'"),
+        (8000.0, f"format({_VALUE} / 24, '~g') + ' {_('days')}'"),
+    )
+    years = f"replace(format({_VALUE} / {_YEAR:g}, '~s'), 'G', '{_('B')}') + ' {_('yr')}'"
+    return " : ".join(f"{_VALUE} < {below:.8g} ? {text}" for below, text in steps) + f" : {years}"
+
+
+def locale() -> Spec:
+    """Configuration of charts in a language that writes a comma; nothing where it is a point."""
+    number = {"decimal": ",", "thousands": ".", "grouping": [3], "currency": ["", " $"]}
+    return {"locale": {"number": number}} if current() in COMMA_LANGUAGES else {}
