@@ -9,7 +9,7 @@ from streamlit import net_util
 from streamlit.web.server import server_util
 
 from estimator.cli.app import OPEN, is_loopback, reachable
-from estimator.web.server import stay_home
+from estimator.web.server import stay_home, switch_often
 
 ROOT = Path(__file__).parents[2]
 AS_SHIPPED = net_util.get_external_ip
@@ -45,3 +45,13 @@ def test_an_address_of_the_network_is_no_loopback_and_has_a_reachable_name(host)
     assert not is_loopback(host)
     assert reachable(host) not in ("0.0.0.0", "::", "localhost", "")
     assert "network" in OPEN
+
+
+def test_sessions_take_turns_often():
+    before = sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(0.005)
+        switch_often()
+        assert sys.getswitchinterval() <= 0.001
+    finally:
+        sys.setswitchinterval(before)

@@ -37,7 +37,7 @@ from typing import Any
 
 import streamlit as st
 
-from estimator.web.server import stay_home
+from estimator.web.server import stay_home, switch_often
 from estimator.web.shared import style
 from estimator.web.shared.frame import Frame, frame_of, language_of_link
 from estimator.web.shared.language import N_, _
@@ -88,6 +88,7 @@ def run(pages: Sequence[Page]) -> None:
         initial_sidebar_state=SIDEBAR_PX,
     )
     stay_home()
+    switch_often()
     bare = st.context.is_embedded or "show" in st.query_params
     language_of_link()
     entries = {page.path: _entry(page, root=page is pages[0]) for page in pages}
