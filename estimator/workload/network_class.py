@@ -93,36 +93,14 @@ def kind_of_domain(domain: str) -> str:
 
 
 ENCODERS = (
-    *(
-        "ernie",
-        "splinter",
-        "dpr",
-        "esm",
-        "fnet",
-        "layoutlm",
-        "layoutlmv3",
-        "lilt",
-        "markuplm",
-        "tapas",
-        "bros",
-    ),
-    *("luke", "gte", "yoso", "mra", "nystromformer", "roformer", "xlm", "xlnet"),
+    *("ernie", "splinter", "dpr", "esm", "fnet", "layoutlm", "layoutlmv3", "lilt", "markuplm"),
+    *("tapas", "bros", "luke", "gte", "yoso", "mra", "nystromformer", "roformer", "xlm", "xlnet"),
 )
 TRANSLATORS = ("fsmt", "mvp", "blenderbot", "blenderbot-small", "m2m_100", "led")
 SEEING = (
-    *(
-        "gemma3",
-        "llama4",
-        "mistral3",
-        "mllama",
-        "paligemma",
-        "internvl",
-        "internvl_chat",
-        "idefics3",
-        "smolvlm",
-    ),
-    *("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe"),
-    *("glm4v", "glm4v_moe", "qwen2_audio", "voxtral"),
+    *("gemma3", "llama4", "mistral3", "mllama", "paligemma", "internvl", "internvl_chat"),
+    *("idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5"),
+    *("qwen3_5_moe", "glm4v", "glm4v_moe", "qwen2_audio", "voxtral"),
 )
 """Types whose kind no part of their name tells."""
 

@@ -1,7 +1,7 @@
-"""How a config of the Llama line becomes a decoder.
+"""How a config becomes a decoder, from GPT-2's line to Llama's.
 
-One attention and one feed-forward block per layer, positions that hold no parameters. A family
-is a row of defaults: what a config of that family means by the keys it does not state.
+One attention and one feed-forward block per layer. A family is a row of defaults: what a config
+of that family means by the keys it does not state.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,12 @@ from estimator.workload.transformer import Decoder, Head, Layer
 Rule = Callable[[Fields], bool]
 QkNorm = Callable[[Fields, Attention], int]
 FeedForwards = tuple[Mlp | Experts, ...]
+
+WIDTH = ("hidden_size", "n_embd", "n_embed", "d_model")
+HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
+LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+POSITIONS = ("n_positions", "seq_length", "max_seq_len", "max_position_embeddings")
+"""Names of a size; of those that a config states the last counts."""
 
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 
@@ -34,6 +40,15 @@ def never(fields: Fields) -> bool:
 def flag(key: str, default: bool = False) -> Rule:
     """Rule that reads `key`."""
     return lambda fields: fields.flag(key, default=default)
+
+
+Count = int | Callable[[Fields], int]
+"""A number, or how to read it."""
+
+
+def counted(count: Count, fields: Fields) -> int:
+    """The number itself."""
+    return count if isinstance(count, int) else count(fields)
 
 
 def no_norm(fields: Fields, attention: Attention) -> int:
@@ -68,11 +83,17 @@ class Family:
     Parameters
     ----------
     vocab, intermediate, positions : int
-        Defaults of `vocab_size`, `intermediate_size`, `max_position_embeddings`. [1]
-    intermediate_key, head_dim_key : str
-        Keys of the MLP's and the head's width.
-    kv_heads, head_dim : int or None
+        Defaults of `vocab_size`, of the MLP's width, None for four times the model's, and of
+        `max_position_embeddings`. [1]
+    intermediate_key, kv_heads_key, head_dim_key : str
+        Keys of the MLP's width, of the key-value heads and of a head's width; empty where a
+        config does not state it.
+    kv_heads, head_dim : int, function or None
         Defaults; None takes the number of heads, and the width over the heads.
+    spare_positions : int or None
+        Rows of a learned position table beyond the positions, None without a table. [1]
+    embedding_width_key : str
+        Key of the width of the token table, empty where it is the model's.
     tied : bool
         Default of `tie_word_embeddings`.
     attention_bias, qkv_bias, output_bias, mlp_bias, head_bias, bias : Rule
@@ -82,9 +103,9 @@ class Family:
         Three MLP matrices instead of two.
     gate : bool
         A matrix that gates what attention puts out.
-    norms : int
-        Norms per layer. [1]
-    norm_params : int
+    norms, outer_norms : int or function
+        Norms per layer, and outside the layers. [1]
+    norm_params : int or function
         Parameters per channel of a norm: 1 RMSNorm, 2 LayerNorm with bias, 0 without weights.
     qk_norm : function
         Parameters of the query and key norms.
@@ -95,13 +116,16 @@ class Family:
     """
 
     vocab: int
-    intermediate: int
+    intermediate: int | None
     positions: int
     _: KW_ONLY
     intermediate_key: str = "intermediate_size"
-    kv_heads: int | None = None
+    kv_heads: Count | None = None
+    kv_heads_key: str = "num_key_value_heads"
     head_dim: int | None = None
     head_dim_key: str = "head_dim"
+    spare_positions: int | None = None
+    embedding_width_key: str = ""
     tied: bool = False
     attention_bias: Rule = never
     qkv_bias: Rule = never
@@ -111,8 +135,9 @@ class Family:
     bias: Rule = never
     gated: bool = True
     gate: bool = False
-    norms: int | Callable[[Fields], int] = 2
-    norm_params: int = 1
+    norms: Count = 2
+    outer_norms: Count = 1
+    norm_params: Count = 1
     qk_norm: QkNorm = no_norm
     windows: Windows = full_attention
     attention: Callable[[Fields], LatentAttention] | None = None
@@ -121,17 +146,18 @@ class Family:
 
 def decoder(family: Family, fields: Fields) -> Decoder:
     """Decoder of a config, with the family's defaults for what it leaves out."""
-    hidden = fields.size("hidden_size")
-    layers = fields.layers("num_hidden_layers")
-    norms = family.norms if isinstance(family.norms, int) else family.norms(fields)
-    norm_params = family.norm_params * hidden
+    hidden, layers = fields.size(*WIDTH), fields.layers(*LAYERS)
+    norm_params = counted(family.norm_params, fields) * hidden
+    norms = counted(family.norms, fields) * norm_params
+    positions = fields.size(*POSITIONS, default=family.positions)
+    spare, width_key = family.spare_positions, family.embedding_width_key
     blocks = family.feed_forwards or dense
     attention = family.attention(fields) if family.attention else grouped_attention(family, fields)
     stack = tuple(
         Layer(
             attention=replace(attention, window=window),
             feed_forward=feed_forward,
-            norm_params=norms * norm_params,
+            norm_params=norms,
         )
         for window, feed_forward in zip(
             family.windows(fields, layers), blocks(family, fields, layers), strict=True
@@ -143,8 +169,10 @@ def decoder(family: Family, fields: Fields) -> Decoder:
         vocab=fields.size("vocab_size", default=family.vocab),
         layers=stack,
         head=head,
-        max_positions=fields.size("max_position_embeddings", default=family.positions),
-        outer_norm_params=norm_params,
+        max_positions=positions,
+        position_rows=0 if spare is None else positions + spare,
+        embedding_width=fields.size_or_none(width_key) if width_key else None,
+        outer_norm_params=counted(family.outer_norms, fields) * norm_params,
         model_type=fields.text("model_type"),
         name=fields.text("_name_or_path"),
         warnings=fields.notes + notes,
@@ -153,17 +181,21 @@ def decoder(family: Family, fields: Fields) -> Decoder:
 
 def grouped_attention(family: Family, fields: Fields) -> Attention:
     """Attention of a config: heads, key-value heads, head width, biases, norms."""
-    hidden = fields.size("hidden_size")
-    heads = fields.size("num_attention_heads")
-    kv_heads = fields.size_or_none("num_key_value_heads", default=family.kv_heads) or heads
-    fields.share("num_attention_heads", heads, "num_key_value_heads", kv_heads)
+    hidden, heads = fields.size(*WIDTH), fields.size(*HEADS)
+    usual = family.kv_heads if family.kv_heads is None else counted(family.kv_heads, fields)
+    kv_heads, head_dim = usual or heads, None
+    if family.kv_heads_key:
+        kv_heads = fields.size_or_none(family.kv_heads_key, default=usual) or heads
+    if family.head_dim_key:
+        head_dim = fields.size_or_none(family.head_dim_key, default=family.head_dim)
+    heads_key = fields.key(*HEADS)
+    fields.share(heads_key, heads, family.kv_heads_key or "num_kv_heads", kv_heads)
     biased = family.attention_bias(fields) or family.bias(fields)
-    head_dim = fields.size_or_none(family.head_dim_key, default=family.head_dim)
     attention = Attention(
         hidden=hidden,
         heads=heads,
         kv_heads=kv_heads,
-        head_dim=head_dim or fields.share("hidden_size", hidden, "num_attention_heads", heads),
+        head_dim=head_dim or fields.share(fields.key(*WIDTH), hidden, heads_key, heads),
         qkv_bias=biased or family.qkv_bias(fields),
         output_bias=biased or family.output_bias(fields),
         gate=family.gate,
@@ -216,13 +248,14 @@ def latent(defaults: Latent) -> Callable[[Fields], LatentAttention]:
 
 def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
     """The same MLP in every layer."""
-    mlp = Mlp(
-        hidden=fields.size("hidden_size"),
-        width=fields.size(family.intermediate_key, default=family.intermediate),
-        gated=family.gated,
-        bias=family.mlp_bias(fields) or family.bias(fields),
-    )
-    return (mlp,) * layers
+    hidden, key = fields.size(*WIDTH), family.intermediate_key
+    width: int | None = None
+    if family.intermediate is not None:
+        width = fields.size(key, default=family.intermediate)
+    elif key:
+        width = fields.size_or_none(key)
+    bias = family.mlp_bias(fields) or family.bias(fields)
+    return (Mlp(hidden=hidden, width=width or 4 * hidden, gated=family.gated, bias=bias),) * layers
 
 
 def output_head(

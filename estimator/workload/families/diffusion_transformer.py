@@ -4,11 +4,11 @@ Defaults are those of diffusers 0.42. `image_size` is the side of the latent map
 gets, in Flux after it is folded by two; `seq_len` the text tokens. The items of a pass are patches.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear
+from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear, scaled
 from estimator.workload.convolution import image, square
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
@@ -39,9 +39,9 @@ class Joint:
     first: Costs
     per_image: Costs
     per_patch: Costs
-    per_text: Costs
-    per_both: Costs
-    inside: Costs
+    per_text: Costs = field(default_factory=dict)
+    per_both: Costs = field(default_factory=dict)
+    inside: Costs = field(default_factory=dict)
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` noisy images."""
@@ -60,28 +60,9 @@ class Joint:
         return Pass(lines=done, items=batch * patches)
 
 
-def _times(costs: Costs, count: int) -> Costs:
-    """`count` layers of the same costs."""
-    return {
-        part: Cost(
-            params=count * cost.params,
-            active_params=count * cost.active_params,
-            flop_per_token=count * cost.flop_per_token,
-            flop_per_pair=count * cost.flop_per_pair,
-        )
-        for part, cost in costs.items()
-    }
-
-
 def _attention(width: int, heads: int, head_dim: int, bias: bool = True) -> Costs:
-    return Attention(
-        hidden=width,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=head_dim,
-        qkv_bias=bias,
-        output_bias=True,
-    ).costs()
+    attention = Attention(hidden=width, heads=heads, kv_heads=heads, head_dim=head_dim)
+    return replace(attention, qkv_bias=bias, output_bias=True).costs()
 
 
 def _split(costs: Costs) -> tuple[Costs, Costs]:
@@ -92,13 +73,7 @@ def _split(costs: Costs) -> tuple[Costs, Costs]:
 
 def _embedding(inputs: int, width: int) -> Cost:
     """Two dense layers."""
-    first, second = linear(inputs, width, bias=True), linear(width, width, bias=True)
-    return replace(
-        first,
-        params=first.params + second.params,
-        active_params=first.params + second.params,
-        flop_per_token=first.flop_per_token + second.flop_per_token,
-    )
+    return linear(inputs, width, bias=True) + linear(width, width, bias=True)
 
 
 @diffusers_class("DiTTransformer2DModel")
@@ -125,7 +100,7 @@ def dit(fields: Fields) -> Network:
         text_tokens=0,
         first={"embedding/patch": linear(channels * patch * patch, width, bias=True)},
         per_image={
-            **_times(
+            **scaled(
                 {
                     "time/embedding": _embedding(SINE_WIDTH, width),
                     "time/class": held((classes + 1) * width),
@@ -137,9 +112,7 @@ def dit(fields: Fields) -> Network:
             "head/modulation": linear(width, 2 * width, bias=True),
         },
         per_patch={"head/pixels": linear(width, patch * patch * outputs, bias=True)},
-        per_text={},
-        per_both={},
-        inside=_times(layer, layers),
+        inside=scaled(layer, layers),
     )
     return network(fields, model.run)
 
@@ -157,7 +130,7 @@ def flux(fields: Fields) -> Network:
     pixels = outputs * fields.size("patch_size", default=1) ** 2
     project, pairs = _split(_attention(width, heads, head_dim))
     mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
-    stream = _times({**project, **mlp, "norm/heads": held(2 * head_dim)}, double)
+    stream = scaled({**project, **mlp, "norm/heads": held(2 * head_dim)}, double)
     pooled = fields.size("pooled_projection_dim", default=768)
     words = fields.size("joint_attention_dim", default=4096)
     guided = {"time/guidance": _embedding(SINE_WIDTH, width)}
@@ -176,10 +149,9 @@ def flux(fields: Fields) -> Network:
         per_patch={**stream, "head/pixels": linear(width, pixels, bias=True)},
         per_text={
             "text/project": linear(words, width, bias=True),
-            **{f"text/{part}": cost for part, cost in stream.items()},
+            **scaled(stream, 1, "text/"),
         },
-        per_both={**_times(_single(width, head_dim), single), **_times(pairs, double + single)},
-        inside={},
+        per_both={**scaled(_single(width, head_dim), single), **scaled(pairs, double + single)},
     )
     return network(fields, model.run)
 
@@ -211,8 +183,7 @@ def sd3(fields: Fields) -> Network:
     context = fields.size("caption_projection_dim", default=1152)
     words = fields.size("joint_attention_dim", default=4096)
     modulation = 6 * layers + 6 * (layers - 1) + 2 + 2 + 3 * dual
-    again = {f"second_{part}": cost for part, cost in _times(attention, dual).items()}
-    again["norm/second"] = held(dual * normed)
+    again = {**scaled(attention, dual, "second_"), "norm/second": held(dual * normed)}
     model = Joint(
         side=square(fields, "sample_size", 128),
         patch=patch,
@@ -224,14 +195,14 @@ def sd3(fields: Fields) -> Network:
             "time/modulation": linear(width, modulation * width, bias=True),
         },
         per_patch={
-            **_times(stream, layers),
+            **scaled(stream, layers),
             "head/pixels": linear(width, patch * patch * outputs, bias=True),
         },
         per_text={
             "text/project": linear(words, context, bias=True),
             **_text_stream(stream, layers),
         },
-        per_both=_times(pairs, layers),
+        per_both=scaled(pairs, layers),
         inside=again,
     )
     return network(fields, model.run)
@@ -239,10 +210,9 @@ def sd3(fields: Fields) -> Network:
 
 def _text_stream(stream: Costs, layers: int) -> Costs:
     """The text's side of Stable Diffusion 3, which ends with the keys and values of its last."""
-    last = {
-        f"text/last_{part}": cost
+    rest = {
+        part: cost
         for part, cost in stream.items()
         if part != "attention/output" and not part.startswith("mlp/")
     }
-    whole = _times(stream, layers - 1)
-    return {**{f"text/{part}": cost for part, cost in whole.items()}, **last}
+    return {**scaled(stream, layers - 1, "text/"), **scaled(rest, 1, "text/last_")}

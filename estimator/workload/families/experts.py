@@ -36,7 +36,7 @@ class Mixture:
 
     experts: int | None
     active: int | None
-    width: int
+    width: int | None
     _: KW_ONLY
     keys: tuple[str, ...] = EXPERTS
     active_key: str = "num_experts_per_tok"

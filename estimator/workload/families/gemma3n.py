@@ -11,14 +11,13 @@ from estimator.workload.blocks import (
     Attention,
     Cost,
     Costs,
-    Experts,
     Mlp,
     held,
     linear,
     merged,
     table,
 )
-from estimator.workload.families.experts import routed
+from estimator.workload.families.experts import Mixture, experts
 from estimator.workload.families.hybrid_stack import Hybrid
 from estimator.workload.families.mixers import Mixer, Strata
 from estimator.workload.fields import Fields
@@ -111,8 +110,8 @@ def gemma3n(fields: Fields) -> Network:
         mlp = Mlp(hidden=hidden, width=widths[layer], gated=True).costs()
         strata.append(_layer(stack, layer, kind, (attention, False), merged(mlp, beside)))
     more = {
-        "altup/in": _times(linear(hidden, hidden), streams - 1),
-        "altup/out": _times(linear(hidden, hidden), streams - 1),
+        "altup/in": linear(hidden, hidden).times(streams - 1),
+        "altup/out": linear(hidden, hidden).times(streams - 1),
     }
     return _network(fields, stack, strata, more)
 
@@ -122,8 +121,7 @@ def gemma4(fields: Fields) -> Network:
     """Gemma 4: wider heads in the full layers, where values may be the keys; perhaps experts."""
     if fields.text("model_type") == "gemma4_unified_text":
         usual = {"hidden_size_per_layer_input": 0, "sliding_window": 1024}
-        usual["max_position_embeddings"] = 262144
-        fields = replace(fields, values={**usual, **fields.values})
+        fields = fields.with_defaults({**usual, "max_position_embeddings": 262144})
     stack = _stack(fields, period=6, layers=30, shared=0)
     hidden = stack.hidden
     equal = fields.flag("attention_k_eq_v")
@@ -163,12 +161,9 @@ def _experts(fields: Fields, hidden: int) -> Costs:
     """Routed experts beside the MLP, with three more norms and learned scales."""
     if not fields.flag("enable_moe_block"):
         return {}
-    count = fields.size("num_experts")
-    block = Experts(
-        expert=Mlp(hidden=hidden, width=fields.size("moe_intermediate_size"), gated=True),
-        experts=count,
-        active=routed(fields, ("top_k_experts", None), ("num_experts",), count),
-    )
+    mixture = Mixture(None, None, None, keys=("num_experts",), active_key="top_k_experts")
+    block = experts(mixture, fields)
+    count = block.experts
     return {**block.costs(), "norm/experts": held(4 * hidden + count)}
 
 
@@ -233,23 +228,13 @@ def _layer(
 
 def _altup(hidden: int, streams: int) -> Costs:
     """Prediction of all streams from one, correction by what the layer made of it."""
-    predicted = linear(streams, streams * streams)
+    mixed = Cost(flop_per_token=2 * hidden * streams * streams)
     return {
         "altup/router": replace(linear(hidden, streams), flop_per_token=4 * hidden * streams),
-        "altup/predict": replace(
-            predicted, flop_per_token=predicted.flop_per_token + 2 * hidden * streams * streams
-        ),
+        "altup/predict": linear(streams, streams * streams) + mixed,
         "altup/correct": linear(streams, streams),
         "norm/altup": held(2 * hidden),
     }
-
-
-def _times(cost: Cost, times: int) -> Cost:
-    return Cost(
-        params=times * cost.params,
-        active_params=times * cost.active_params,
-        flop_per_token=times * cost.flop_per_token,
-    )
 
 
 def _network(fields: Fields, stack: Stack, layers: list[Mixer], more: Costs) -> Network:

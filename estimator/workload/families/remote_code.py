@@ -11,7 +11,6 @@ from estimator.workload.families import dense_decoders, gpt2
 from estimator.workload.families.decoder import Family, always, decoder, flag
 from estimator.workload.families.dense_decoders import LLAMA
 from estimator.workload.families.experts import Mixture, after_first, mix, shared_experts
-from estimator.workload.families.gpt2 import classic
 from estimator.workload.families.vision_language import internvl
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import class_name
@@ -99,7 +98,7 @@ def refined_web(fields: Fields) -> Decoder:
     fields = under_usual_names(fields)
     grouped = fields.text("model_type") == "RefinedWeb"
     named = fields.with_values({"new_decoder_architecture": grouped})
-    return classic(gpt2.ROWS["falcon"], named)
+    return decoder(gpt2.ROWS["falcon"], named)
 
 
 @family("internvl_chat")

@@ -189,18 +189,24 @@ IMAGENET_CLASSES = 1000
 Build = Callable[[int], Architecture]
 Config = Mapping[str, Any]
 
+RESNETS = {
+    18: ("basic", [2, 2, 2, 2]),
+    34: ("basic", [3, 4, 6, 3]),
+    50: ("bottleneck", [3, 4, 6, 3]),
+    101: ("bottleneck", [3, 4, 23, 3]),
+    152: ("bottleneck", [3, 8, 36, 3]),
+}
+"""Kind of layer and depths (arXiv:1512.03385, table 1)."""
+
 
 def _resnets() -> dict[str, Config]:
-    depths = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3]}
-    depths |= {101: [3, 4, 23, 3], 152: [3, 8, 36, 3]}
+    widths = {"basic": [64, 128, 256, 512], "bottleneck": [256, 512, 1024, 2048]}
     return {
         f"resnet{number}": {
-            "model_type": "resnet",
-            "depths": stages,
-            "hidden_sizes": [64, 128, 256, 512] if number < 50 else [256, 512, 1024, 2048],
-            "layer_type": "basic" if number < 50 else "bottleneck",
+            **{"model_type": "resnet", "layer_type": kind},
+            **{"depths": depths, "hidden_sizes": widths[kind]},
         }
-        for number, stages in depths.items()
+        for number, (kind, depths) in RESNETS.items()
     }
 
 
@@ -219,29 +225,29 @@ def _vits() -> dict[str, Config]:
     for size, (hidden, layers, heads) in VIT_SIZES.items():
         for patch in (14, 16, 32):
             config = {
-                "model_type": "vit",
-                "hidden_size": hidden,
-                "num_hidden_layers": layers,
-                "num_attention_heads": heads,
-                "intermediate_size": 4 * hidden,
-                "patch_size": patch,
+                **{"model_type": "vit", "hidden_size": hidden, "intermediate_size": 4 * hidden},
+                **{"num_hidden_layers": layers, "num_attention_heads": heads, "patch_size": patch},
             }
-            made[f"vit_{size[0]}_{patch}"] = config
+            if size != "tiny":
+                made[f"vit_{size[0]}_{patch}"] = config
             made[f"vit_{size}_patch{patch}_224"] = config
             made[f"vit_{size}_patch{patch}_384"] = {**config, "image_size": 384}
             made[f"deit_{size}_patch{patch}_224"] = config
-    return {name: config for name, config in made.items() if not name.startswith("vit_t_")}
+    return made
+
+
+SWINS = {
+    "tiny": (96, [2, 2, 6, 2], [3, 6, 12, 24]),
+    "small": (96, [2, 2, 18, 2], [3, 6, 12, 24]),
+    "base": (128, [2, 2, 18, 2], [4, 8, 16, 32]),
+    "large": (192, [2, 2, 18, 2], [6, 12, 24, 48]),
+}
+"""First width, depths, heads (arXiv:2103.14030, sec. 3.3)."""
 
 
 def _swins() -> dict[str, Config]:
-    sizes = {
-        "tiny": (96, [2, 2, 6, 2], [3, 6, 12, 24]),
-        "small": (96, [2, 2, 18, 2], [3, 6, 12, 24]),
-        "base": (128, [2, 2, 18, 2], [4, 8, 16, 32]),
-        "large": (192, [2, 2, 18, 2], [6, 12, 24, 48]),
-    }
     made: dict[str, Config] = {}
-    for size, (width, depths, heads) in sizes.items():
+    for size, (width, depths, heads) in SWINS.items():
         config = {"model_type": "swin", "embed_dim": width, "depths": depths, "num_heads": heads}
         made |= {f"swin_{size[0]}": config, f"swin_{size}_patch4_window7_224": config}
     return made
@@ -255,7 +261,27 @@ REGNETS = {
 }
 """Kind of layer, depths, widths, width of a group, timm's name (arXiv:2003.13678, table 5)."""
 
-CONVNEXT_V2 = {
+
+def _regnets() -> dict[str, Config]:
+    made: dict[str, Config] = {}
+    for name, (kind, depths, widths, group, other) in REGNETS.items():
+        config: Config = {
+            **{"model_type": "regnet", "layer_type": kind, "groups_width": group},
+            **{"depths": depths, "hidden_sizes": widths},
+        }
+        made |= {f"regnet_{name}": config, f"regnet{other}": config}
+    return made
+
+
+CONVNEXTS = {
+    "tiny": ([3, 3, 9, 3], 96),
+    "small": ([3, 3, 27, 3], 96),
+    "base": ([3, 3, 27, 3], 128),
+    "large": ([3, 3, 27, 3], 192),
+}
+"""Depths and first width (arXiv:2201.03545, sec. 3)."""
+
+CONVNEXTS_V2 = {
     "atto": ([2, 2, 6, 2], 40),
     "femto": ([2, 2, 6, 2], 48),
     "pico": ([2, 2, 6, 2], 64),
@@ -268,60 +294,30 @@ CONVNEXT_V2 = {
 """Depths and first width (arXiv:2301.00808, appendix A)."""
 
 
-def _regnets() -> dict[str, Config]:
-    made: dict[str, Config] = {}
-    for name, (kind, depths, widths, group, other) in REGNETS.items():
-        config: Config = {
-            "model_type": "regnet",
-            "layer_type": kind,
-            "depths": depths,
-            "hidden_sizes": widths,
-            "groups_width": group,
-        }
-        made |= {f"regnet_{name}": config, f"regnet{other}": config}
-    return made
-
-
-def _convnexts_v2() -> dict[str, Config]:
+def _convnexts(model_type: str, rows: Mapping[str, tuple[list[int], int]]) -> dict[str, Config]:
     return {
-        f"convnextv2_{size}": {
-            "model_type": "convnextv2",
-            "depths": depths,
+        f"{model_type}_{size}": {
+            **{"model_type": model_type, "depths": depths},
             "hidden_sizes": [width, 2 * width, 4 * width, 8 * width],
         }
-        for size, (depths, width) in CONVNEXT_V2.items()
+        for size, (depths, width) in rows.items()
     }
 
 
-def _convnexts() -> dict[str, Config]:
-    sizes = {
-        "tiny": ([3, 3, 9, 3], 96),
-        "small": ([3, 3, 27, 3], 96),
-        "base": ([3, 3, 27, 3], 128),
-        "large": ([3, 3, 27, 3], 192),
-    }
-    return {
-        f"convnext_{size}": {
-            "model_type": "convnext",
-            "depths": depths,
-            "hidden_sizes": [width, 2 * width, 4 * width, 8 * width],
-        }
-        for size, (depths, width) in sizes.items()
-    }
+EFFICIENTNETS = (
+    *((1.0, 1.0, 224), (1.0, 1.1, 240), (1.1, 1.2, 260), (1.2, 1.4, 300)),
+    *((1.4, 1.8, 380), (1.6, 2.2, 456), (1.8, 2.6, 528), (2.0, 3.1, 600)),
+)
+"""Factors of width and depth, side of the images, from B0 to B7 (arXiv:1905.11946)."""
 
 
 def _efficientnets() -> dict[str, Config]:
-    scales = [(1.0, 1.0, 224), (1.0, 1.1, 240), (1.1, 1.2, 260), (1.2, 1.4, 300)]
-    scales += [(1.4, 1.8, 380), (1.6, 2.2, 456), (1.8, 2.6, 528), (2.0, 3.1, 600)]
     return {
         f"efficientnet_b{place}": {
-            "model_type": "efficientnet",
-            "width_coefficient": width,
-            "depth_coefficient": depth,
-            "image_size": side,
-            "hidden_dim": divisible(1280 * width, 8, 8),
+            **{"model_type": "efficientnet", "width_coefficient": width, "image_size": side},
+            **{"depth_coefficient": depth, "hidden_dim": divisible(1280 * width, 8, 8)},
         }
-        for place, (width, depth, side) in enumerate(scales)
+        for place, (width, depth, side) in enumerate(EFFICIENTNETS)
     }
 
 
@@ -329,8 +325,8 @@ CONFIGS: Mapping[str, Config] = {
     **_resnets(),
     **_vits(),
     **_swins(),
-    **_convnexts(),
-    **_convnexts_v2(),
+    **_convnexts("convnext", CONVNEXTS),
+    **_convnexts("convnextv2", CONVNEXTS_V2),
     **_regnets(),
     **_efficientnets(),
     "mobilenet_v2": {"model_type": "mobilenet_v2"},
@@ -344,10 +340,8 @@ NETS: Mapping[str, Build] = {
     **{f"vgg{depth}": partial(vgg, depth, False) for depth in VGG_STAGES},
     **{f"vgg{depth}_bn": partial(vgg, depth, True) for depth in VGG_STAGES},
     **{f"densenet{depth}": partial(densenet, depth) for depth in DENSE_BLOCKS},
-    "mobilenet_v3_large": partial(mobilenet_v3, "large"),
-    "mobilenet_v3_small": partial(mobilenet_v3, "small"),
-    "mobilenetv3_large_100": partial(mobilenet_v3, "large"),
-    "mobilenetv3_small_100": partial(mobilenet_v3, "small"),
+    **{f"mobilenet_v3_{size}": partial(mobilenet_v3, size) for size in MOBILE_BLOCKS},
+    **{f"mobilenetv3_{size}_100": partial(mobilenet_v3, size) for size in MOBILE_BLOCKS},
     "resnext50_32x4d": partial(grouped_resnet, (3, 4, 6, 3), 32, 4),
     "resnext101_32x8d": partial(grouped_resnet, (3, 4, 23, 3), 32, 8),
     "resnext101_64x4d": partial(grouped_resnet, (3, 4, 23, 3), 64, 4),

@@ -148,36 +148,26 @@ def attended(flow: Flow, name: str, level: Level, text: Quantity) -> Flow:
         return flow
     width = level.channels
     here, words = flow.batch * flow.positions, flow.batch * text
-    project = {f"{name}/project": linear(width, width, bias=True)}
+    dense = linear(width, width, bias=True)
+    project = {f"{name}/project": dense}
     norm = {f"{name}/norm": held(BATCH_NORM * width)}
     done: list[Line] = [*lines(project, here, times=2)]
     done += lines(norm, here, times=1 + 3 * level.depth)
     product = Cost(flop_per_pair=4 * width)
     own = {
-        f"{name}/attention": _sum(linear(width, 3 * width), linear(width, width, bias=True)),
+        f"{name}/attention": linear(width, 3 * width) + dense,
         f"{name}/scores": product,
-        f"{name}/mlp": _sum(
-            linear(width, 8 * width, bias=True), linear(4 * width, width, bias=True)
-        ),
+        f"{name}/mlp": linear(width, 8 * width, bias=True) + linear(4 * width, width, bias=True),
     }
     done += lines(own, here, pairs=here * flow.positions, times=level.depth)
     cross = {
-        f"{name}/cross": _sum(linear(width, width), linear(width, width, bias=True)),
+        f"{name}/cross": linear(width, width) + dense,
         f"{name}/cross_scores": product,
     }
     done += lines(cross, here, pairs=here * text, times=level.depth)
     read = {f"{name}/text": linear(level.context, 2 * width)}
     done += lines(read, words, times=level.depth, first=True)
     return replace(flow, lines=(*flow.lines, *done))
-
-
-def _sum(first: Cost, second: Cost) -> Cost:
-    params = first.params + second.params
-    return Cost(
-        params=params,
-        active_params=params,
-        flop_per_token=first.flop_per_token + second.flop_per_token,
-    )
 
 
 DOWN = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)

@@ -6,7 +6,7 @@ tokens are images.
 
 from dataclasses import dataclass, replace
 
-from estimator.workload.blocks import Attention, held
+from estimator.workload.blocks import equal_heads, held
 from estimator.workload.convolution import Flow, image, sizes, square
 from estimator.workload.families.unet import convolution, residual
 from estimator.workload.fields import Fields
@@ -86,10 +86,7 @@ class Autoencoder:
         width = self.widths[-1]
         flow = residual(flow, f"{name}/middle", (width, width), 0)
         if self.attention:
-            attention = Attention(
-                hidden=width, heads=1, kv_heads=1, head_dim=width, qkv_bias=True, output_bias=True
-            )
-            costs = {**attention.costs(), "norm": held(2 * width)}
+            costs = {**equal_heads(Fields({}), width, 1).costs(), "norm": held(2 * width)}
 
             done = lines(
                 costs,
