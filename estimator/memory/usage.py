@@ -27,7 +27,7 @@ from estimator.core.uncertainty import (
     total,
     uncertain,
 )
-from estimator.memory.plan import Model, Plan, Serving, check_plan
+from estimator.memory.plan import Model, Parameters, Plan, Serving, check_plan
 
 LOGIT_BYTES = 4.0
 """The loss keeps one fp32 value per token and word, in 16 bit as well [byte]; Korthikanti et al.
@@ -257,16 +257,33 @@ def _parameters(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Memory
         units = plan.gathered_layers * group.layers / model.layers + outer
         held.append((group, count, np.minimum(count, units / plan.tensor_parallel)))
     here = 0.0 if plan.offload else 1.0
-    steps = model.layers / plan.gathered_layers if plan.fused_backward else 1.0
+    with_gradients = _gradient_counts(model, plan, ends) if plan.fused_backward else held
     return Memory(
         weights_bytes=_sum(n * group.weights_bytes for group, n, _ in held) / shards[2] * here,
-        gradients_bytes=_sum(n * group.gradients_bytes for group, n, _ in held)
-        / (shards[1] * np.maximum(steps, 1.0)),
+        gradients_bytes=_sum(n * group.gradients_bytes for group, n, *_ in with_gradients)
+        / shards[1],
         master_weights_bytes=_sum(n * group.master_bytes for group, n, _ in held) / shards[0],
         optimizer_bytes=_sum(n * group.optimizer_bytes for group, n, _ in held) / shards[0],
         gathered_bytes=_sum(at_once * group.weights_bytes for group, _, at_once in held)
         * (1.0 - here / shards[2]),
     )
+
+
+def _gradient_counts(
+    model: Model, plan: Plan, ends: tuple[Number, Number]
+) -> list[tuple[Parameters, Number]]:
+    """Parameters whose gradients are there at once where the optimizer steps within the backward.
+
+    Those of some layers, or of the token table or the head. The gradient of a tied table waits for
+    its second part, from the head at the start of the backward pass to the table at its end.
+    """
+    held = []
+    for group in model.parameters:
+        inner = plan.gathered_layers * group.layers / model.layers
+        table, head = ends[0] * group.embedding, ends[1] * group.head
+        live = table + inner if model.tied else np.maximum(inner, np.maximum(table, head))
+        held.append((group, live / plan.tensor_parallel))
+    return held
 
 
 def _sum(terms: Iterable[Number]) -> Number:

@@ -19,6 +19,7 @@ from estimator.utilization.mechanism import (
     Growth,
     RunFeatures,
     UtilizationModel,
+    thinly_published,
     thinness,
 )
 from estimator.utilization.parallelism import Layout
@@ -157,6 +158,7 @@ def features_of_rows(
     software = numbers.get("software", np.full(len(flop), np.nan))
     elementwise = flags["convolution"] + flags["depthwise"] + flags["unet"]
     groups = of_each_kind(kinds, lambda kind: spreads.groups[kind.group])
+    rare = thinly_published(rare_device, flags["unet"])
     known_year = np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR)
     return RunFeatures(
         hidden=hidden,
@@ -172,7 +174,7 @@ def features_of_rows(
         layout=layout_of_rows(numbers, hidden, flop),
         log_sd=_log_sds(
             numbers,
-            groups * thinness(flop, known_year, elementwise == 0, rare_device, spreads.growth),
+            groups * thinness(flop, known_year, elementwise == 0, rare, spreads.growth),
             {"transformer": transformer, "tunable": flags["encoder"] + flags["unet"] > 0},
             spreads.choices,
         ),

@@ -141,13 +141,15 @@ class UtilizationModel:
     matrix_slowdown, vector_slowdown : float
         Time of matrix work over that at the peak, on matrix units and in formats without them [1].
     transformer_values, convolution_values, depthwise_values, unet_values, other_values : float
-        Values that elementwise work moves per FLOP [1/FLOP], for transformers times their width.
+        Values that elementwise work moves per FLOP [1/FLOP], for transformers times their width,
+        for U-Nets in typical software.
+    unet_tuning : float
+        As `tuning`, of the values of U-Nets [1].
     encoder_values : float
         Values that an encoder of typical software moves beyond those of a decoder, times its width
         [1/FLOP].
     tuning : float
-        Factor on them, and on the values of U-Nets of typical software, from typical to research
-        software, and from a vendor's to typical [1].
+        Factor on them from typical to research software, and from a vendor's to typical [1].
     recurrent_time : float
         Time that recurrences add on a balanced device [1].
     share_at_16_bit : float
@@ -186,6 +188,7 @@ class UtilizationModel:
     convolution_values: float
     depthwise_values: float
     unet_values: float
+    unet_tuning: float
     other_values: float
     recurrent_time: float
     share_at_16_bit: float
@@ -291,7 +294,7 @@ def thinness(
     transformer : float or array
         Flag.
     rare_device : float or array
-        Flag of `Machine`.
+        As of `thinly_published`.
     growth : Growth
 
     Returns
@@ -305,6 +308,14 @@ def thinness(
     decades, years = thin_places(flop, year, transformer)
     grown = growth.per_decade**decades * growth.per_year**years
     return np.asarray(grown * growth.on_rare_devices**rare_device, dtype=np.float64)
+
+
+def thinly_published(rare: Number, unet: Number) -> Number:
+    """Whether runs of such a network on such a device scatter more, by flags of both [1].
+
+    Not U-Nets: their spread, which their runs on TPUs belong to, covers those already.
+    """
+    return rare * (1.0 - unet)
 
 
 def thin_places(flop: Number, year: Number, transformer: Number) -> tuple[Number, Number]:
@@ -335,11 +346,10 @@ def _values_per_flop(model: UtilizationModel, features: RunFeatures, compiled: N
     """Values that elementwise work moves per FLOP [1/FLOP]."""
     fewer = -np.log(model.tuning)
     tuned = np.where(np.asarray(compiled) > 0, SOFTWARE_OF_COMPILERS, features.software)
-    share = np.exp(fewer * tuned)
-    beyond = model.encoder_values * features.encoder * share
+    beyond = model.encoder_values * features.encoder * np.exp(fewer * tuned)
     values: Number = (
         transformer_share(features) * (model.transformer_values + beyond) / features.hidden
-        + features.unet * model.unet_values * share
+        + features.unet * model.unet_values * np.exp(-np.log(model.unet_tuning) * tuned)
         + features.other * model.other_values
         + np.exp(fewer * compiled)
         * (

@@ -19,6 +19,7 @@ from estimator.utilization.mechanism import (
     Growth,
     log_utilization,
     thin_places,
+    thinly_published,
     thinness,
     transformer_share,
 )
@@ -254,7 +255,7 @@ def growth_of(log_ratio: Floats, runs: Runs) -> Growth:
     A straight line through the logarithms of their sizes, drawn a little towards none.
     """
     decades, years = thin_places(runs.flop, runs.features.year, transformer_share(runs.features))
-    rare = np.broadcast_to(runs.machine.rare, log_ratio.shape)
+    rare = np.broadcast_to(_rare(runs), log_ratio.shape)
     columns = np.array([np.ones(len(log_ratio)), decades, years, rare]).T
     sizes = np.log(np.maximum(np.abs(log_ratio), SMALLEST_SIZE))
     pulled = columns.T @ columns + np.diag([0.0, PULL, PULL, PULL])
@@ -263,8 +264,12 @@ def growth_of(log_ratio: Floats, runs: Runs) -> Growth:
 
 
 def _thin(runs: Runs, growth: Growth) -> Floats:
-    features, rare = runs.features, runs.machine.rare
-    return thinness(runs.flop, features.year, transformer_share(features), rare, growth)
+    features = runs.features
+    return thinness(runs.flop, features.year, transformer_share(features), _rare(runs), growth)
+
+
+def _rare(runs: Runs) -> Number:
+    return thinly_published(runs.machine.rare, runs.features.unet)
 
 
 def spread_by_votes(sizes: Floats, votes: Floats) -> float:

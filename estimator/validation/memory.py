@@ -41,6 +41,9 @@ FACTORS: Mapping[str, float] = {
 TYPICAL_ERROR = 0.12
 """Log-error of a case below which its weight in the fit is quadratic [1]."""
 
+COST_OF_LOW = 2.0
+"""Weight in the fit of an error below the peak over one above it [1]: what does not fit fails."""
+
 TOO_LOW = 0.85
 """A prediction below this share of the measured peak would have failed in practice [1]."""
 
@@ -239,14 +242,17 @@ def _terms(need: Memory, question: Question) -> list[float]:
 
 
 def _fitted(terms: Vector, fixed: Vector, peaks: Vector, sources: npt.NDArray[np.str_]) -> Vector:
-    """Factors with the least loss: robust log-errors, a source as much as its root of cases."""
+    """Factors with the least loss: robust log-errors, a source as much as its root of cases.
+
+    Too low costs more than too high.
+    """
     _, group, counts = np.unique(sources, return_inverse=True, return_counts=True)
     weight = 1.0 / np.sqrt(counts[group])
     spread = np.array(list(FACTORS.values()))
 
     def loss(logs: Vector) -> float:
         error = (peaks - np.log(fixed + terms @ np.exp(logs))) / TYPICAL_ERROR
-        robust = 2.0 * (np.sqrt(1.0 + error**2) - 1.0)
+        robust = 2.0 * (np.sqrt(1.0 + error**2) - 1.0) * np.where(error > 0.0, COST_OF_LOW, 1.0)
         return float(np.sum(weight * robust) + np.sum((logs / spread) ** 2))
 
     logs, step = np.zeros(len(spread)), np.full(len(spread), 0.15)

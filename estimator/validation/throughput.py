@@ -22,6 +22,10 @@ Floats = npt.NDArray[np.float64]
 USUAL_TOKENS_PER_CHIP = 32_768.0
 """Tokens of a step that a chip is given where a table does not tell [token]."""
 
+MOST_TOKENS = 4e6
+"""Tokens of a step at most where a table does not tell, however many chips share it [token]; GPT-3,
+LLaMA and BLOOM took 3.2e6 to 4.2e6."""
+
 RECOMPUTED = 4.0 / 3.0
 """FLOPs with one more forward pass over those without [1]."""
 
@@ -144,7 +148,9 @@ def _numbers(rows: Sequence[Mapping[str, str]], chips: Floats) -> dict[str, Floa
         "params_total": column("params_total"),
         "params_active": column("params_active"),
         "batch_tokens": np.where(
-            np.isnan(batch_tokens), USUAL_TOKENS_PER_CHIP * chips, batch_tokens
+            np.isnan(batch_tokens),
+            np.minimum(USUAL_TOKENS_PER_CHIP * chips, MOST_TOKENS),
+            batch_tokens,
         ),
         "recomputation": np.array([RECOMPUTATION.get(cell, np.nan) for cell in again]),
         "tensor_parallel": tensor,
