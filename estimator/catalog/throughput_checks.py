@@ -57,7 +57,8 @@ def _row_problems(
 def _contradictions(row: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Compare the FLOPs that a source counts with those of its parameters and tokens."""
     tokens, counted = row["tokens_per_s_per_chip"], row["tflops_per_chip_reported"]
-    if not (tokens or counted or row["mfu_reported"]):
+    samples = row["samples_per_s_per_chip"] and row["flops_per_sample_forward"]
+    if not (tokens or counted or row["mfu_reported"] or samples):
         yield "row", "no rate", "give one, or write why it is not fit"
     if tokens and counted and not row["counts_recomputation"]:
         params = float(row["params_active"] or row["params_total"])
