@@ -121,3 +121,25 @@ def test_the_method_page_states_what_the_code_and_the_profiles_do():
     told = printable()
     assert "PUE x (device + host + network power)" in told and "2085.43" in told
     assert len(numbers("utilization.mechanism")) > 20
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "query"),
+    [
+        ("scaling", "amount", "amount=2M"),
+        ("scaling", "unique", "amount=2M"),
+        ("trends", "budget", "view=budget&budget=2M"),
+        ("levers", "retraining", "weights=8"),
+    ],
+)
+def test_an_emptied_input_keeps_the_last_result_marked_as_old(path, name, query):
+    page = opened(path, query)
+    before = re.search(r"2 M\$ [^.:]*|[\d.]+ GB instead of [\d.]+ GB", text(page))[0]
+    field = page.text_input(key=f"{path}_{name}")
+    held = field.value
+    field.set_value("").run()
+    said = text(page)
+    assert f"“{name}” is empty" in said and "Below is the last valid result" in said
+    assert before in said
+    page.text_input(key=f"{path}_{name}").set_value(held).run()
+    assert "last valid result" not in text(page)

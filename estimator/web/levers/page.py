@@ -81,20 +81,30 @@ PARAMETERS = Parameters(
     Typed("retraining", usual=1e9, low=0.0, high=1e16, required=True),
 )
 STATE = UrlState("levers", PARAMETERS)
+LAST = "_levers_valid"
+"""Values that were answered last, in the session."""
 
 
 def draw(frame: Frame) -> None:
     """Draw before and after, where nothing is gained, and what was published."""
     values = STATE.arrive()
-    style.notices([*STATE.notices, *PARAMETERS.problems(st.session_state).values()])
-    settings = pulled_levers(values)
+    style.notices(STATE.notices)
+    problems = list(PARAMETERS.problems(st.session_state).values())
+    shown, settings = values, pulled_levers(values)
     case, found, refusal = _answered(values, settings)
+    if refusal:
+        problems.append(refusal)
+        shown = st.session_state.get(LAST, values)
+        settings = pulled_levers(shown)
+        case, found, _again = _answered(shown, settings)
     if frame.slide:
         style.slide_title(_("Shrink it"))
     if case is None or found is None:
-        style.notices([refusal])
+        style.notices(problems)
     else:
-        _answer(case, found, settings, frame)
+        st.session_state[LAST] = shown
+        with style.last_valid("; ".join(problems)):
+            _answer(case, found, settings, frame)
     if not frame.slide:
         _training(values)
     with controls(frame):

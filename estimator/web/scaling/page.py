@@ -47,6 +47,8 @@ PARAMETERS = Parameters(
     Typed("unique", usual=1e13, low=1e6, high=1e20, required=True),
 )
 STATE = UrlState("scaling", PARAMETERS)
+LAST = "_scaling_valid"
+"""Values that were answered last, in the session."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,18 +63,21 @@ class Found:
 def draw(frame: Frame) -> None:
     """Draw what the budget buys, the curves, and the cases beside them."""
     values = STATE.arrive()
-    style.notices([*STATE.notices, *PARAMETERS.problems(st.session_state).values()])
-    found = _found(values)
+    style.notices(STATE.notices)
+    problems = list(PARAMETERS.problems(st.session_state).values())
+    found, shown = _found(values), values
+    if found.now is None:
+        problems.append(found.refusal)
+        shown = st.session_state.get(LAST, values)
+        found = _found(shown)
     if frame.slide:
         style.slide_title(_(SLIDES[frame.show]))
     if found.now is None:
-        style.notices([found.refusal])
+        style.notices(problems)
     else:
-        _budget(found.now, found.then, values, frame)
-        if frame.show in ("", "curves"):
-            _curves(found.now, values, frame)
-        if not frame.slide:
-            _cases(found.now, values)
+        st.session_state[LAST] = shown
+        with style.last_valid("; ".join(problems)):
+            _answer(found.now, found.then, shown, frame)
     if frame.show in ("", "imagenet"):
         _imagenet(frame)
     with controls(frame):
@@ -83,6 +88,15 @@ def draw(frame: Frame) -> None:
         share.draw(SLIDES, query, title=_("Scaling"), files=files)
     STATE.leave(query, embedded=frame.embedded)
     style.marker(query)
+
+
+def _answer(now: Bought, then: NextStep | None, values: Row, frame: Frame) -> None:
+    """Draw the budget, the curves, and the cases beside them."""
+    _budget(now, then, values, frame)
+    if frame.show in ("", "curves"):
+        _curves(now, values, frame)
+    if not frame.slide:
+        _cases(now, values)
 
 
 def _scenario(values: Row) -> Scenario:

@@ -275,7 +275,7 @@ def brand(name: str, motto: str) -> None:
 def page_name(group: str, title: str) -> None:
     """Say which page this is, above its answer."""
     parts = " · ".join(escape(part) for part in (group, title) if part)
-    st.html(f'<h1 class="tw tw-page">{parts}</h1>')
+    st.html(f'<h2 class="tw tw-page">{parts}</h2>')
 
 
 def problem(text: str) -> None:

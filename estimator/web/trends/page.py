@@ -81,7 +81,8 @@ def all_series() -> dict[str, Series]:
 def draw(frame: Frame) -> None:
     """Draw the view asked for: the finding in a sentence, the records, and the row behind each."""
     values = STATE.arrive()
-    style.notices([*STATE.notices, *PARAMETERS.problems(st.session_state).values()])
+    style.notices(STATE.notices)
+    problems = PARAMETERS.problems(st.session_state)
     view = VIEW_OF.get(frame.show, values["view"])
     if frame.slide:
         style.slide_title(_(VIEW_NAMES[view]))
@@ -94,7 +95,8 @@ def draw(frame: Frame) -> None:
             key=STATE.key("view"),
             label_visibility="collapsed",
         )
-    rows = DRAWN[view](values, frame)
+    with style.last_valid(problems.get("budget", "") if view == "budget" else ""):
+        rows = DRAWN[view](values, frame)
     with controls(frame):
         st.text_input(_("Budget [USD]"), key=STATE.key("budget"))
         st.selectbox(
