@@ -4,12 +4,13 @@ import csv
 import os
 import re
 import shlex
-import subprocess
-import sys
 import tempfile
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+
+from tests.in_process import run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,15 +29,9 @@ def told(command):
     command, _, most = command.partition(" | head -")
     words = shlex.split(command)
     assert words[:3] == ["python3", "-m", "estimator"], command
-    found = subprocess.run(
-        [sys.executable, *words[1:]],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": "80"},
-        timeout=120,
-        check=True,
-    )
+    with chdir(ROOT):
+        found = run(*words[3:])
+    assert found.returncode == 0, found.stderr
     lines = [line.rstrip() for line in found.stdout.splitlines()]
     shown = "\n".join([*lines, *found.stderr.splitlines()]).strip("\n").splitlines()
     return "\n".join(shown[: int(most)] if most else shown)

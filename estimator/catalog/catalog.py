@@ -105,9 +105,17 @@ class Catalog:
         """Return the id of the device of this id, alias or name; None if there is none."""
         return self._hardware.look_up(name)
 
+    def knows_preset(self, name: str) -> bool:
+        """Tell whether a name stands for a workload or model, without looking for near ones."""
+        return self._presets.look_up(name) is not None or name_key(name) in self._model_names
+
     def knows_place(self, name: str) -> bool:
         """Tell whether a name stands for a place, without looking for near ones."""
         return place_key(name) in self._place_names
+
+    def knows_source(self, source_id: str) -> bool:
+        """Tell whether an id is that of a source, a measured run among them."""
+        return source_id.startswith("run:") or source_id in self._sources
 
     def device(self, name: str) -> Device:
         """Return the device of this id, alias or name.
@@ -126,8 +134,9 @@ class Catalog:
             return self._preset(found)
         key = name_key(name)
         if key not in self._model_names:
-            known = self._preset_suggestions
-            near = [known[other] for other in Suggestions(known).nearest(key, count=12)]
+            near = [
+                self._preset_ids[other] for other in self._preset_suggestions.nearest(key, count=12)
+            ]
             raise unknown("preset", name, near)
         return self._models[self._model_names[key]]
 
@@ -366,10 +375,14 @@ class Catalog:
         return names | {name_key(item): item for item in self._models}
 
     @cached_property
-    def _preset_suggestions(self) -> dict[str, str]:
+    def _preset_ids(self) -> dict[str, str]:
         """Map what may be offered for an unknown preset -> its id."""
         files = {name_key(item): item for item in self._presets.names()}
         return self._model_names | files
+
+    @cached_property
+    def _preset_suggestions(self) -> Suggestions:
+        return Suggestions(self._preset_ids)
 
     def _index(self, what: str) -> NameIndex:
         return NameIndex(what, tuple(layer / FOLDERS[what] for layer in self.layers))

@@ -1,8 +1,10 @@
 """How does a TOML file become a device, a preset, a place: each refuses what it does not know."""
 
 import hashlib
+import pickle
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,9 @@ from estimator.catalog.schema import (
 )
 
 Guard = Callable[[Path, str, Record], None]
+
+LONGEST_KEPT = 2**20
+"""Texts up to this are parsed once in a process; longer ones are no profiles [letters]."""
 
 
 def look_at_directory(directory: Path) -> None:
@@ -95,9 +100,18 @@ def read_toml(path: Path) -> dict[str, Any]:
     return _parse(path, read_text(path))
 
 
+@lru_cache(maxsize=1024)
+def _pickled(text: str) -> bytes:
+    """Parse a text once, however many catalogs read it; every reader has a copy of its own."""
+    return pickle.dumps(tomllib.loads(text))
+
+
 def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        if len(text) > LONGEST_KEPT:
+            return tomllib.loads(text)
+        content: dict[str, Any] = pickle.loads(_pickled(text))
+        return content
     except (ValueError, RecursionError) as error:
         raise ProfileError(
             file=str(path), key="TOML", message=str(error), remedy="mend the syntax there"

@@ -178,15 +178,15 @@ def _rows(catalog: "Catalog", name: str) -> list[dict[str, Any]]:
 
 def _profile(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:
     """Head and records of whatever has this name: device, preset, place or source."""
-    refusals = []
-    for look in (_device, _preset, _place, _source):
-        try:
-            return look(catalog, name)
-        except ValueError as error:
-            if type(error) is not ValueError:
-                raise
-            refusals.append(str(error))
-    raise ValueError(refusals[0])
+    if catalog.find_device(name) is not None:
+        return _device(catalog, name)
+    if catalog.knows_preset(name):
+        return _preset(catalog, name)
+    if catalog.knows_place(name):
+        return _place(catalog, name)
+    if catalog.knows_source(name):
+        return _source(catalog, name)
+    return _device(catalog, name)  # refused, with the devices of a name like this
 
 
 def _device(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:

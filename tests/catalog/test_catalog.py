@@ -11,6 +11,7 @@ import pytest
 from estimator.catalog import Catalog, ProfileError
 from estimator.catalog.checks import problems
 from estimator.catalog.records import name_key
+from estimator.catalog.toml_files import read_toml
 
 CATALOG = Catalog.open()
 DEVICE = """name = "My card"
@@ -330,6 +331,16 @@ def test_check_finds_what_single_files_cannot_show(mine):
 
 def test_names_that_differ_only_in_case_spaces_dashes_and_underscores_are_one():
     assert name_key("RTX-4090") == name_key("rtx_4090") == name_key("Rtx 40 90")
+
+
+def test_what_one_reader_changes_no_other_sees(tmp_path):
+    path = tmp_path / "one.toml"
+    path.write_text("[a]\nb = [1]\n")
+    first = read_toml(path)
+    first["a"]["b"].append(2)
+    assert read_toml(path) == {"a": {"b": [1]}}
+    path.write_text("[a]\nb = [3]\n")
+    assert read_toml(path) == {"a": {"b": [3]}}
 
 
 def test_importing_reads_no_file_and_an_id_reads_one():

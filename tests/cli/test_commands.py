@@ -304,17 +304,6 @@ def test_a_users_profiles_come_by_option_and_by_environment(tmp_path):
     assert "value" in told
 
 
-def test_help_imports_nothing_heavy():
-    code = (
-        "import sys\nfrom estimator.cli import main\n"
-        "try:\n    main(['estimate', '--help'])\nexcept SystemExit:\n    pass\n"
-        "heavy = {'numpy', 'pandas', 'streamlit', 'altair', 'rich'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert found.returncode == 0, found.stderr
-
-
 @pytest.mark.parametrize(
     ("file", "text", "told"),
     [

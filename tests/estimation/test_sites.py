@@ -18,7 +18,13 @@ from estimator.estimation.csv_stream import estimate_csv
 from estimator.scenario.hardware import find_hardware
 from estimator.scenario.provenance import uncertain_record
 from estimator.scenario.scenario import Scenario, from_link, link
-from estimator.scenario.site import DRIFT_EXPONENT, OPERATORS, nearest_entry, widened
+from estimator.scenario.site import (
+    DRIFT_EXPONENT,
+    OPERATORS,
+    find_site,
+    nearest_entry,
+    widened,
+)
 
 CATALOG = Catalog.open()
 GRID = "co2e_kg_per_kwh"
@@ -109,7 +115,8 @@ def test_the_doubt_grows_with_the_years_between_the_figure_and_the_run(year):
     newest = CATALOG.place("af").year
     apart = abs(year - newest)
     there, near, far = (
-        float(read_site("af", newest + times * apart).co2e_kg_per_kwh.log_sd) for times in (0, 1, 2)
+        float(find_site("af", CATALOG, year=newest + times * apart).value.co2e_kg_per_kwh.log_sd)
+        for times in (0, 1, 2)
     )
     assert (there < near < far) if apart else (there == near == far)
 
