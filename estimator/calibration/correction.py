@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,8 @@ from estimator.calibration.utilization_evidence import (
     counted,
     evidence_of,
     power_components,
+    reference_peak,
+    speed_of,
     text_array,
 )
 from estimator.catalog import Catalog, Device
@@ -223,8 +225,9 @@ class Rows:
             host=text_array([host] * count),
             precision=text_array([precision] * count),
             kind=text_array(self.groups[row] for row in np.flatnonzero(chosen).tolist()),
-            size=step_size(self.step_flop[chosen] / device.peaks[precision].value),
+            size=step_size(self.step_flop[chosen] / reference_peak(device, precision)),
             program=text_array(map(program_key, self.params[chosen].tolist())),
+            speed=np.full(count, speed_of(device, precision)),
         )
 
 
@@ -412,14 +415,15 @@ def size_notices(known: Known, device: Device, precision: str, group: str) -> tu
     evidence = known.of(device)[1]
     if not len(evidence.log_ratio):
         return ()
-    usual = evidence.components.usual_size
     where = Conditions(
         device=text_array([device.id] * 2),
         host=text_array([known.measured.host] * 2),
         precision=text_array([precision] * 2),
         kind=text_array([group] * 2),
-        size=np.array([np.nan, usual]),
+        size=np.full(2, np.nan),
+        speed=np.full(2, speed_of(device, precision)),
     )
+    where = replace(where, size=np.array([np.nan, evidence.usual_sizes(where)[0][1]]))
     sd = np.full(2, float(np.median(evidence.prior_sd)))
     left = evidence.posterior(where, sd).log_sd
     narrower = float(1.0 - left[1] / left[0])

@@ -16,6 +16,7 @@ References
 .. [2] S. R. Searle, G. Casella, C. E. McCulloch, "Variance Components", 1992, ch. 9.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
@@ -47,10 +48,24 @@ NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 """Gauss-Hermite quadrature over the size of a step that is unspecified."""
 
 FACTORS = np.exp(np.linspace(-1.0, 1.0, 9))
-"""Factors on the spread between programs and kinds among which the measured runs choose [1]."""
+"""Factors on each spread of `SPREADS` among which the measured runs choose [1]."""
 
 FACTOR_SD = 0.4
-"""How far that spread is expected to differ from machine to machine, in the logarithm [1]."""
+"""How far a spread is expected to differ from machine to machine, in the logarithm [1]."""
+
+SPREADS = (("style",), ("precision", "kind", "both"), ("size", "shape"), ("slope",))
+"""Components that differ from machine to machine together: between programs; between kinds and
+formats; between shapes of one program; with the size of steps."""
+
+SAME_SIZE = 0.1
+"""Steps of one program whose sizes differ by less, in the logarithm, are the same [1]."""
+
+SWEEPS = 2
+"""How often each factor is chosen, given the others [1]."""
+
+USER, SIMILAR, SINGLE = 0.3, 0.2, 0.3
+"""Shares of the variance of the size of steps, in the logarithm: what all programs of a user have
+in common; those of one kind, and those in one format; and each alone [1]. A guess."""
 
 MOST_FOR_FACTORS = 160
 """So many observations suffice to choose the factors; of more a regular sample is taken."""
@@ -81,6 +96,8 @@ class Components:
         Of runs in one number format, of one kind of network, of both the same [1].
     size : float
         Of those of the same kind and format whose steps are of about the same size [1].
+    shape : float
+        Of one program at one size: its widths and depths [1].
     style : float
         Of one program: how it is written [1].
     run : float
@@ -100,8 +117,9 @@ class Components:
         Median time at the peak of the steps that people run [s], and the standard deviation of its
         logarithm [1]: what an unspecified size may be.
     level, level_sd : float, optional
-        Expected value of devices of which published runs say nothing, and the standard deviation of
-        its logarithm [1]; None where the prior of each run is used.
+        Expected value of devices of which published runs say nothing, in the format in which sizes
+        are counted, and the standard deviation of its logarithm [1]; None where the prior of each
+        run is used.
     """
 
     precision: float
@@ -117,13 +135,14 @@ class Components:
     step_sd: float
     usual_step_s: float
     usual_step_sd: float
+    shape: float = 0.0
     level: float | None = None
     level_sd: float | None = None
 
     @property
     def within(self) -> float:
         """Variance between runs on one device [1]."""
-        parts = (self.precision, self.kind, self.both, self.size, self.style, self.run)
+        parts = (self.precision, self.kind, self.both, self.size, self.shape, self.style, self.run)
         return float(sum(part**2 for part in parts))
 
     @property
@@ -131,11 +150,16 @@ class Components:
         """Size of the steps that people run [1]."""
         return float(step_size(self.usual_step_s))
 
-    def prior(self, log_prior: Floats, prior_sd: Floats) -> tuple[Floats, Floats]:
-        """Expected logarithm and its standard deviation before any measured run [1]."""
+    def prior(self, log_prior: Floats, prior_sd: Floats, speed: Floats) -> tuple[Floats, Floats]:
+        """Expected logarithm and its standard deviation before any measured run [1].
+
+        What is left beside the products takes as long in every format (Amdahl's law), so that a
+        format of higher peak reaches less of it; `speed` is the logarithm of how much higher.
+        """
         if self.level is None or self.level_sd is None:
             return log_prior, prior_sd
-        return np.full(len(log_prior), np.log(self.level)), np.full(len(log_prior), self.level_sd)
+        expected: Floats = -np.log1p((1.0 / self.level - 1.0) * np.exp(speed))
+        return expected, np.full(len(log_prior), self.level_sd)
 
     def amplitudes(self, prior_sd: Floats) -> tuple[Floats, Floats]:
         """Standard deviation of the device's part [1], and the factor on all others [1]."""
@@ -158,6 +182,9 @@ class Conditions:
         Logarithm of the time of a step at the peak over `REFERENCE_STEP_S`; NaN if unknown [1].
     program : array of str, optional
         What tells programs of one kind apart; empty, or left out, where that is unknown.
+    speed : array, optional
+        Logarithm of the peak of the number format over that at which sizes are counted; zero where
+        left out [1].
     """
 
     device: Words
@@ -166,6 +193,12 @@ class Conditions:
     kind: Words
     size: Floats
     program: Words | None = None
+    speed: Floats | None = None
+
+    @property
+    def speeds(self) -> Floats:
+        """Logarithm of the peak over that at which sizes are counted [1]."""
+        return np.zeros(len(self.size)) if self.speed is None else self.speed
 
     @property
     def programs(self) -> Words:
@@ -181,6 +214,7 @@ class Conditions:
             kind=self.kind[chosen],
             size=self.size[chosen],
             program=self.programs[chosen],
+            speed=self.speeds[chosen],
         )
 
 
@@ -225,6 +259,7 @@ class _Likeness:
     trend: Floats
     program: Floats
     program_trend: Floats
+    shape: Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,6 +277,8 @@ class Evidence:
         Standard deviation of the measurement: that between two of the same steps, its spread, and
         how far conditions differed [1].
     components : Components
+    own : Conditions, optional
+        Of the user's programs whose steps are of known size: what sizes are usual here.
     """
 
     where: Conditions
@@ -249,6 +286,7 @@ class Evidence:
     prior_sd: Floats
     noise_sd: Floats
     components: Components = field(repr=False)
+    own: Conditions | None = None
 
     def __post_init__(self) -> None:
         counts = {len(self.log_ratio), len(self.prior_sd), len(self.noise_sd)}
@@ -258,7 +296,7 @@ class Evidence:
     @cached_property
     @on_one_thread
     def spread(self) -> Components:
-        """Components whose spread between programs, and between kinds, the runs have corrected.
+        """Components whose spreads the runs have corrected.
 
         The factors that make the measured runs likeliest, under a log-normal prior around one.
         """
@@ -267,9 +305,11 @@ class Evidence:
             return self.components
         step = -(-count // MOST_FOR_FACTORS)
         some = self._part(np.arange(0, count, step))
-        scores = np.array([[some._score(one, two) for two in FACTORS] for one in FACTORS])
-        program, kind = np.unravel_index(int(np.argmax(scores)), scores.shape)
-        return _scaled(self.components, float(FACTORS[program]), float(FACTORS[kind]))
+        chosen = [1.0] * len(SPREADS)
+        for at in list(range(len(SPREADS))) * SWEEPS:
+            tried = [[*chosen[:at], float(factor), *chosen[at + 1 :]] for factor in FACTORS]
+            chosen = max(tried, key=some._score)
+        return _scaled(self.components, chosen)
 
     def _part(self, chosen: npt.NDArray[np.int_]) -> "Evidence":
         return Evidence(
@@ -280,13 +320,13 @@ class Evidence:
             components=self.components,
         )
 
-    def _score(self, program: float, kind: float) -> float:
+    def _score(self, factors: Sequence[float]) -> float:
         """Log-likelihood of the runs plus the log-prior of the factors, up to a constant."""
-        matrix = self._total(_scaled(self.components, program, kind), self._noise)
+        matrix = self._total(_scaled(self.components, factors), self._noise)
         lower = np.linalg.cholesky(matrix)
         white = np.linalg.solve(lower, self.log_ratio)
         likelihood = -0.5 * float(white @ white) - float(np.sum(np.log(np.diag(lower))))
-        return likelihood - 0.5 * float(np.log(program) ** 2 + np.log(kind) ** 2) / FACTOR_SD**2
+        return likelihood - 0.5 * float(np.sum(np.log(factors) ** 2)) / FACTOR_SD**2
 
     @cached_property
     def _likeness(self) -> _Likeness:
@@ -352,9 +392,12 @@ class Evidence:
         """
         if not len(self.log_ratio):
             return Posterior(log_shift=np.zeros(len(prior_sd)), log_sd=prior_sd.copy())
-        given = np.log(self.components.level or 1.0) if log_prior is None else log_prior
-        stated = np.broadcast_to(np.asarray(given, dtype=np.float64), prior_sd.shape)
-        expected, sd = self.components.prior(stated, prior_sd)
+        nothing = np.zeros(len(prior_sd))
+        expected, sd = self.components.prior(
+            nothing if log_prior is None else log_prior, prior_sd, where.speeds
+        )
+        stated = expected if log_prior is None else log_prior
+        where = self._sizes_of_programs(where)
         unknown = np.isnan(where.size)
         shift, variance = self._conditioned(where, sd, whole_run=whole_run)
         if unknown.any():
@@ -369,6 +412,17 @@ class Evidence:
             log_shift=np.where(connected, shift + expected - stated, 0.0),
             log_sd=np.where(connected, log_sd, prior_sd),
         )
+
+    def _sizes_of_programs(self, where: Conditions) -> Conditions:
+        """The same runs; where a program was measured, its steps are of the size measured."""
+        size = where.size.copy()
+        for row in np.flatnonzero(np.isnan(size) & (where.programs != "")).tolist():
+            same = (self.where.programs == where.programs[row]) & (
+                self.where.kind == where.kind[row]
+            )
+            known = self.where.size[same & ~np.isnan(self.where.size)]
+            size[row] = float(np.mean(known)) if len(known) else np.nan
+        return replace(where, size=size)
 
     @cached_property
     def _programs(self) -> Words:
@@ -390,10 +444,10 @@ class Evidence:
     ) -> tuple[Floats, Floats]:
         """Mean and variance over the sizes that people run, by the law of total variance."""
         shares = WEIGHTS / WEIGHTS.sum()
-        usual, spread = self.components.usual_size, self.components.usual_step_sd
+        usual, spread = self.usual_sizes(where)
         parts = [
             self._conditioned(
-                replace(where, size=np.full(len(prior_sd), usual + spread * float(node))),
+                replace(where, size=usual + spread * float(node)),
                 prior_sd,
                 whole_run=whole_run,
             )
@@ -403,6 +457,30 @@ class Evidence:
         mean = shares @ means
         total: Floats = shares @ np.array([variance for _, variance in parts])
         return mean, total + shares @ (means - mean) ** 2
+
+    def usual_sizes(self, where: Conditions) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the sizes that steps of such runs may have [1].
+
+        Those that people run; and the closer to those of the user's own programs, the more of
+        these there are, above all of one kind and format (partial pooling).
+        """
+        variance = self.components.usual_step_sd**2
+        usual = np.full(len(where.size), self.components.usual_size)
+        if self.own is None or not len(self.own.size):
+            return usual, np.full(len(where.size), np.sqrt(variance))
+        cross = _alike_in_size(where, self.own)
+        weights = cross @ self._inverse_of_sizes
+        apart = self.own.size - self.components.usual_size
+        left = 1.0 - np.sum(weights * cross, axis=1)
+        return usual + weights @ apart, np.sqrt(variance * left)
+
+    @cached_property
+    @on_one_thread
+    def _inverse_of_sizes(self) -> Floats:
+        """Inverse of the correlation of the sizes of the user's own programs."""
+        assert self.own is not None
+        total = _alike_in_size(self.own, self.own) + SINGLE * np.eye(len(self.own.size))
+        return np.asarray(np.linalg.inv(total), dtype=np.float64)
 
     def left_out(self) -> Posterior:
         """Each measured run as the others alone would predict its steps.
@@ -418,10 +496,10 @@ class Evidence:
 
         The uncertainty that it leaves does not depend on what it will find.
         """
-        expected, sd = self.components.prior(np.zeros(len(prior_sd)), prior_sd)
+        expected, sd = self.components.prior(np.zeros(len(prior_sd)), prior_sd, where.speeds)
         shift = self.posterior(where, sd, log_prior=expected).log_shift
-        whole = replace(self.where, program=self.where.programs)
-        more = replace(where, program=where.programs)
+        whole = replace(self.where, program=self.where.programs, speed=self.where.speeds)
+        more = replace(where, program=where.programs, speed=where.speeds)
         joined = {
             part.name: np.concatenate([getattr(whole, part.name), getattr(more, part.name)])
             for part in fields(Conditions)
@@ -432,6 +510,7 @@ class Evidence:
             prior_sd=np.concatenate([self.prior_sd, sd]),
             noise_sd=np.append(self.noise_sd, np.full(len(prior_sd), self.components.step_sd)),
             components=self.components,
+            own=self.own,
         )
         found.__dict__["spread"] = self.spread
         found.__dict__["weights"] = np.concatenate([self.weights, np.ones(len(prior_sd))])
@@ -456,7 +535,8 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
         found: Floats = np.bincount(member.ravel(), weights=values) / count
         return found
 
-    noise = mean(evidence.noise_sd**2) / count + own.style**2 * np.where(count > 1, 1 / count, 0.0)
+    single = own.style**2 + own.shape**2
+    noise = mean(evidence.noise_sd**2) / count + single * np.where(count > 1, 1 / count, 0.0)
     kept = where.part(first)
     return Evidence(
         where=replace(kept, size=mean(where.size), program=np.where(count > 1, "", kept.programs)),
@@ -464,18 +544,26 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
         prior_sd=mean(evidence.prior_sd),
         noise_sd=np.sqrt(noise),
         components=own,
+        own=evidence.own,
     )
 
 
-def _scaled(components: Components, program: float, kind: float) -> Components:
-    """Components of another spread between programs, and between kinds and formats."""
-    return replace(
-        components,
-        style=components.style * program,
-        precision=components.precision * kind,
-        kind=components.kind * kind,
-        both=components.both * kind,
-    )
+def _scaled(components: Components, factors: Sequence[float]) -> Components:
+    """Components of other spreads, by a factor on each group of `SPREADS`."""
+    changed = {
+        name: getattr(components, name) * factor
+        for names, factor in zip(SPREADS, factors, strict=True)
+        for name in names
+    }
+    return replace(components, **changed)
+
+
+def _alike_in_size(here: Conditions, there: Conditions) -> Floats:
+    """Correlation of the sizes of different programs, shape (n, m)."""
+    kind = here.kind[:, np.newaxis] == there.kind
+    precision = here.precision[:, np.newaxis] == there.precision
+    found: Floats = USER + SIMILAR * kind + SIMILAR * precision
+    return found
 
 
 def _likeness(here: Conditions, there: Conditions, shared: Components) -> _Likeness:
@@ -499,6 +587,7 @@ def _likeness(here: Conditions, there: Conditions, shared: Components) -> _Liken
         trend=features * (device + kind),
         program=program,
         program_trend=features * program,
+        shape=program * precision * _same_steps(here.size, there.size),
     )
 
 
@@ -514,6 +603,7 @@ def _covariance(
     common += shared.kind**2 * likeness.kind
     common += shared.both**2 * likeness.both
     common += shared.size**2 * likeness.size
+    common += shared.shape**2 * likeness.shape
     common += shared.slope**2 * likeness.trend
     common += shared.style**2 * likeness.program
     common += PROGRAM_TREND * shared.slope**2 * likeness.program_trend
@@ -547,6 +637,13 @@ def _nearness(one: Floats, other: Floats, shared: Components) -> Floats:
     )
     near: Floats = shared.length / np.sqrt(spread) * np.exp(-0.5 * distance**2 / spread)
     return near
+
+
+def _same_steps(one: Floats, other: Floats) -> Floats:
+    """Flag of pairs of runs of one program whose steps may be the same, shape (n, m)."""
+    apart = np.abs(one[:, np.newaxis] - other)
+    same: Floats = np.where(np.isnan(apart) | (apart < SAME_SIZE), 1.0, 0.0)
+    return same
 
 
 def _bends(size: Floats, shared: Components) -> tuple[Floats, Floats]:

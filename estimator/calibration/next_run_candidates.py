@@ -8,12 +8,14 @@ from itertools import product
 import numpy as np
 
 from estimator.calibration.correction import Known, steady_prior
-from estimator.calibration.gaussian_process import Conditions, step_size
+from estimator.calibration.gaussian_process import Conditions
 from estimator.calibration.next_run import Runs, uncertainty_left, uncertainty_of
 from estimator.calibration.utilization_evidence import (
     UNKNOWN_SIZE,
     Target,
     network_group,
+    size_of,
+    speed_of,
     text_array,
 )
 from estimator.catalog import Catalog, Device
@@ -170,7 +172,9 @@ def _plans(known: Known, device: Device) -> Iterator[Plan]:
                 text=f"steps of your own training, {kind} ({arch}), in {precision}, each of about "
                 f"{flop} FLOP a device",
                 command=_scripted(flop, kind, arch, precision),
-                runs=runs_of(known, device, [(kind, arch, precision, float(step_size(step_s)))]),
+                runs=runs_of(
+                    known, device, [(kind, arch, precision, _size(device, precision, step_s))]
+                ),
             )
 
 
@@ -208,7 +212,9 @@ def _benchmarks(known: Known, device: Device) -> Iterator[Plan]:
         if precision not in device.peaks:
             continue
         steps_of = product(BENCHED_WORKS, BENCHED_STEPS_S)
-        steps = [(kind, arch, precision, float(step_size(s))) for (kind, arch), s in steps_of]
+        steps = [
+            (kind, arch, precision, _size(device, precision, s)) for (kind, arch), s in steps_of
+        ]
         where = " --device cpu" if place == "cpu" else ""
         yield Plan(
             way="bench",
@@ -217,6 +223,11 @@ def _benchmarks(known: Known, device: Device) -> Iterator[Plan]:
             command=f"twenty-watts calibrate bench --precision {precision}{where}",
             runs=runs_of(known, device, steps),
         )
+
+
+def _size(device: Device, precision: str, step_s: float) -> float:
+    """Size of a step that takes so long at the peak of its format [1]."""
+    return size_of(device, precision, device.peaks[precision].value * step_s)
 
 
 Steps = tuple[str, str, str, float]
@@ -232,6 +243,7 @@ def runs_of(known: Known, device: Device, steps: Sequence[Steps]) -> Runs:
             precision=text_array(precision for _, _, precision, _ in steps),
             kind=text_array(network_group(kind, arch) for kind, arch, _, _ in steps),
             size=np.array([size for _, _, _, size in steps], dtype=np.float64),
+            speed=np.array([speed_of(device, precision) for _, _, precision, _ in steps]),
         ),
         prior_sd=np.array([_prior_sd(known.catalog, device.id, step[:3]) for step in steps]),
     )
@@ -261,7 +273,7 @@ def _wanted(known: Known, device: Device, target: Target | str) -> Runs:
         return runs_of(known, device, [(*work, target, UNKNOWN_SIZE) for work in WORKS])
     size = UNKNOWN_SIZE
     if target.step_flop is not None:
-        size = float(step_size(target.step_flop / device.peaks[target.precision].value))
+        size = size_of(device, target.precision, target.step_flop)
     alike = runs_of(known, device, [(target.kind, target.arch, target.precision, size)])
     group = network_kind(target.kind, target.arch, target.name).group
     where = replace(alike.where, kind=text_array([group]), program=text_array([THIS_PROGRAM]))

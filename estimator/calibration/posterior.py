@@ -15,6 +15,7 @@ from estimator.calibration.utilization_evidence import (
     CalibrationObservation,
     after_runs,
     network_group,
+    speed_of,
     text_array,
 )
 from estimator.catalog import Device
@@ -143,6 +144,7 @@ def cell(
         precision=text_array([precision]),
         kind=text_array([group]),
         size=np.array([size]),
+        speed=np.array([speed_of(device, precision)]),
     )
     evidence = known.of(device)[1]
     after = after_runs(before, evidence, where)
@@ -150,7 +152,7 @@ def cell(
         group=group,
         precision=precision,
         observations=tuple(observations),
-        step_s=float(np.exp(size) * REFERENCE_STEP_S),
+        step_s=float(np.exp(size - speed_of(device, precision)) * REFERENCE_STEP_S),
         before=bounded(before),
         now=bounded(Uncertain(min(float(after.mid), MOST_MEASURED), after.loadings)),
     )

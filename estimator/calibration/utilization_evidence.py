@@ -2,14 +2,13 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from estimator.calibration.gaussian_process import (
-    REFERENCE_STEP_S,
     Components,
     Conditions,
     Evidence,
@@ -35,9 +34,6 @@ from estimator.utilization.predict import KNOWN_KINDS
 from estimator.workload.network_class import network_kind
 
 UNKNOWN_SIZE = float("nan")
-
-OWN_SIZES = 3.0
-"""So many own programs tell as much of the usual size of a step as was assumed before [1]."""
 
 MOST_OBSERVED = 300
 """Beyond so many observations of a device, those of different programs alike are one."""
@@ -203,6 +199,8 @@ def _calibration_observation(
 ) -> CalibrationObservation:
     timing = one.timing
     ideal_s = (timing.flop or 0.0) / (timing.devices * device.peaks[timing.precision or ""].value)
+    steps = is_of_steps(timing)
+    per_device = (timing.flop or 0.0) / timing.devices
     return CalibrationObservation(
         run=Source(id=one.run, started=one.started, host=one.host),
         timing=timing,
@@ -214,7 +212,7 @@ def _calibration_observation(
         timings=one.timings,
         reached=ideal_s / timing.time_s,
         expected=expected,
-        size=float(step_size(ideal_s)) if is_of_steps(timing) else UNKNOWN_SIZE,
+        size=size_of(device, timing.precision or "", per_device) if steps else UNKNOWN_SIZE,
         noise_sd=one.noise_sd,
         reasons=one.reasons,
         power_w=one.power_w,
@@ -225,7 +223,6 @@ def evidence_of(
     found: Sequence[CalibrationObservation], device: Device, components: Components
 ) -> Evidence:
     """Calibration observations as arrays for the fit."""
-    used = usual_sizes(found, components)
     where = Conditions(
         device=text_array(device.id for _ in found),
         host=text_array(one.run.host for one in found),
@@ -233,35 +230,43 @@ def evidence_of(
         kind=text_array(network_group(one.timing.kind, one.timing.arch) for one in found),
         size=np.array([one.size for one in found], dtype=np.float64),
         program=text_array(one.program for one in found),
+        speed=np.array([speed_of(device, one.timing.precision or "") for one in found]),
     )
     log_prior = np.array([np.log(one.expected.mid) for one in found], dtype=float)
     stated = np.array([float(one.expected.log_sd) for one in found], dtype=float)
-    expected, prior_sd = used.prior(log_prior, stated)
+    expected, prior_sd = components.prior(log_prior, stated, where.speeds)
     reached = np.array([np.log(one.reached) for one in found], dtype=float)
+    own = np.array([one.own and not np.isnan(one.size) for one in found], dtype=np.bool_)
     evidence = Evidence(
         where=where,
         log_ratio=reached - expected,
         prior_sd=prior_sd,
-        noise_sd=_noise(found, used),
-        components=used,
+        noise_sd=_noise(found, components),
+        components=components,
+        own=where.part(own),
     )
     return condensed(evidence, MOST_OBSERVED)
 
 
-def usual_sizes(found: Sequence[CalibrationObservation], components: Components) -> Components:
-    """Sizes of step that are usual here: those of the user's own programs weigh in."""
-    own = np.array([one.size for one in found if one.own and not np.isnan(one.size)])
-    if not len(own):
-        return components
-    share = len(own) / (len(own) + OWN_SIZES)
-    middle = share * float(np.mean(own)) + (1 - share) * components.usual_size
-    apart = share * (1 - share) * (float(np.mean(own)) - components.usual_size) ** 2
-    variance = share * float(np.var(own)) + (1 - share) * components.usual_step_sd**2 + apart
-    return replace(
-        components,
-        usual_step_s=float(np.exp(middle)) * REFERENCE_STEP_S,
-        usual_step_sd=float(np.sqrt(variance)),
-    )
+def reference_peak(device: Device, precision: str) -> float:
+    """Peak at which the size of a step is counted [FLOP/s].
+
+    On a processor that of one format for all: small steps wait for much that is the same in each.
+    """
+    if device.kind in KNOWN_KINDS:
+        return float(device.peaks[precision].value)
+    usual = device.peaks.get("fp32") or min(device.peaks.values(), key=lambda one: one.value)
+    return float(usual.value)
+
+
+def speed_of(device: Device, precision: str) -> float:
+    """Logarithm of the peak of a format over that at which sizes are counted [1]."""
+    return float(np.log(device.peaks[precision].value / reference_peak(device, precision)))
+
+
+def size_of(device: Device, precision: str, step_flop: float) -> float:
+    """Size of a step of so much work on one device [1]."""
+    return float(step_size(step_flop / reference_peak(device, precision)))
 
 
 def _noise(found: Sequence[CalibrationObservation], components: Components) -> Floats:
@@ -270,7 +275,8 @@ def _noise(found: Sequence[CalibrationObservation], components: Components) -> F
     whole = np.array([not is_of_steps(one.timing) for one in found], dtype=bool)
     own = components.step_sd**2 + np.where(whole, components.run**2, 0.0)
     measured = np.array([one.noise_sd for one in found], dtype=float)
-    own = own + np.where([one.many for one in found], components.style**2, 0.0)
+    single = components.style**2 + components.shape**2
+    own = own + np.where([one.many for one in found], single, 0.0)
     noise: Floats = np.sqrt(measured**2 + own / runs)
     return noise
 
@@ -287,7 +293,7 @@ def posterior_of(
     """What is expected of one run after the evidence."""
     size = UNKNOWN_SIZE
     if target.step_flop is not None:
-        size = float(step_size(target.step_flop / device.peaks[target.precision].value))
+        size = size_of(device, target.precision, target.step_flop)
     where = Conditions(
         device=text_array([device.id]),
         host=text_array([host]),
@@ -295,6 +301,7 @@ def posterior_of(
         kind=text_array([network_kind(target.kind, target.arch, target.name).group]),
         size=np.array([size]),
         program=text_array([program_key(target.params)]),
+        speed=np.array([speed_of(device, target.precision)]),
     )
     sd = np.array([float(prior.log_sd)])
     log_prior = np.array([float(np.log(prior.mid))])

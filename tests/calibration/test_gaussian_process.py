@@ -322,3 +322,81 @@ def test_the_device_that_made_the_runs_is_recovered(true_shift, seed):
 def test_the_size_of_a_step_is_measured_from_the_usual_one():
     assert step_size(REFERENCE_STEP_S) == 0.0
     assert step_size(REFERENCE_STEP_S * np.e) == pytest.approx(1.0)
+
+
+UNKNOWN = float("nan")
+
+
+def test_the_usual_size_of_steps_follows_the_programs_of_the_user():
+    """Those of its kind and format most; one program moves it little, many by nearly all."""
+    step = ("cpu", "fp32", "decoder", -6.0)
+    target = runs(("cpu", "fp32", "decoder", UNKNOWN))
+    other = runs(("cpu", "bf16", "unet", UNKNOWN))
+    sizes = []
+    for own in ([step], [step] * 12):
+        known = replace(evidence(runs(GPT), 0.0), own=runs(*own))
+        middle, spread = known.usual_sizes(target)
+        sizes.append((middle[0], spread[0], known.usual_sizes(other)[0][0]))
+    usual = PARTS.usual_size
+    (few, few_sd, _), (many, many_sd, elsewhere) = sizes
+    assert -6.0 < many < elsewhere < usual
+    assert many < few < usual
+    assert many_sd < few_sd < PARTS.usual_step_sd
+    assert evidence(runs(GPT), 0.0).usual_sizes(target)[0][0] == usual
+
+
+def test_the_usual_size_is_the_conditioned_normal():
+    """Against the plain formula, drawn from the joint normal of six programs."""
+    own = runs(*(("cpu", one, two, 0.0) for one in "ab" for two in "xyz"))
+    sizes = np.array([-5.0, -4.0, -3.0, -2.0, -4.5, -1.0])
+    known = replace(evidence(runs(GPT), 0.0), own=replace(own, size=sizes))
+    rows = [("a", "x"), *((one, two) for one in "ab" for two in "xyz")]
+    joint = np.array(
+        [
+            [0.3 + 0.2 * (one[0] == two[0]) + 0.2 * (one[1] == two[1]) for two in rows]
+            for one in rows
+        ]
+    )
+    joint = PARTS.usual_step_sd**2 * (joint + 0.3 * np.eye(len(rows)))
+    solved = np.linalg.solve(joint[1:, 1:], joint[1:, 0])
+    middle, spread = known.usual_sizes(runs(("cpu", "a", "x", UNKNOWN)))
+    assert middle[0] == pytest.approx(PARTS.usual_size + solved @ (sizes - PARTS.usual_size))
+    assert spread[0] == pytest.approx(np.sqrt(joint[0, 0] - solved @ joint[1:, 0]))
+
+
+def test_a_program_that_was_measured_has_the_size_that_was_measured():
+    where = replace(runs(GPT, ("gpu", "bf16", "decoder", -5.0)), program=np.array(["", "mine"]))
+    known = evidence(where, [0.0, -0.6])
+    row = runs(("gpu", "bf16", "decoder", UNKNOWN), ("gpu", "bf16", "decoder", -5.0))
+    asked = replace(row, program=np.array(["mine", "mine"]))
+    found = known.posterior(asked, np.full(2, PRIOR_SD))
+    assert found.log_shift[0] == found.log_shift[1]
+    assert found.log_sd[0] == found.log_sd[1]
+
+
+def test_a_format_of_higher_peak_reaches_less_of_it():
+    """Half of the time is products: at twice the peak, 1 / (1 + 2) of it is reached."""
+    parts = replace(PARTS, level=0.5, level_sd=0.4)
+    middle, spread = parts.prior(np.zeros(3), np.ones(3), np.log([1.0, 2.0, 7.0]))
+    assert np.exp(middle) == pytest.approx([1 / 2, 1 / 3, 1 / 8])
+    assert np.all(spread == 0.4)
+    untouched, _ = PARTS.prior(np.zeros(1), np.ones(1), np.log([7.0]))
+    assert untouched[0] == 0.0
+
+
+@given(st.integers(0, 200))
+def test_shapes_of_a_program_that_differ_are_taken_as_unsure(seed):
+    """Sizes of a style off any trend widen what is expected of another size, not of the same."""
+    random = np.random.default_rng(seed)
+    parts = replace(PARTS, shape=0.3)
+    size = np.linspace(-4.0, 0.0, 6)
+    where = runs(*(("cpu", "fp32", "decoder", one) for one in size))
+    known = replace(
+        evidence(replace(where, program=np.full(6, "mine")), 0.3 * random.standard_normal(6)),
+        components=parts,
+    )
+    asked = runs(("cpu", "fp32", "decoder", -1.6), ("cpu", "fp32", "decoder", -1.8))
+    found = known.posterior(
+        replace(asked, program=np.full(2, "mine")), np.full(2, PRIOR_SD), whole_run=False
+    )
+    assert found.log_sd[0] < found.log_sd[1]
