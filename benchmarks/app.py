@@ -3,7 +3,8 @@
 In the same run, on the same machine, the Estimate page and an app of one control and one line are
 measured by the same means:
 
-- from a key pressed in a control to the new state in the DOM, in a headless Chromium;
+- from a key pressed in a control to the new answer in the DOM, and to the end of the page, in a
+  headless Chromium;
 - bytes that a first visit loads, compressed as they come over the wire, messages included;
 - memory of the server for each of many sessions, and how long their changes take when each changes
   a control every five seconds; these sessions speak Streamlit's protocol without a browser, and a
@@ -50,23 +51,31 @@ st.html(f'<span hidden data-scenario="{value}"></span>')
 
 PRESS = """async (pause) => {
     const state = () => document.querySelector("[data-scenario]")?.dataset.scenario;
+    const answer = () => document.querySelector(".tw-figures")?.textContent ?? state();
     const control = document.querySelector(".st-key-devices input");
     control.focus();
-    const before = state(), begun = performance.now();
+    const before = [answer(), state()], begun = performance.now();
+    let answered;
     const changed = new Promise((resolve) => {
         const watch = new MutationObserver(() => {
-            if (state() && state() !== before) {
-                watch.disconnect(); resolve(performance.now() - begun);
+            if (answer() !== before[0]) { answered ??= performance.now() - begun; }
+            if (state() && state() !== before[1]) {
+                watch.disconnect();
+                const ended = performance.now() - begun;
+                resolve([answered ?? ended, ended]);
             }
         });
-        watch.observe(document.body, { subtree: true, childList: true, attributes: true });
+        watch.observe(document.body, {
+            subtree: true, childList: true, attributes: true, characterData: true
+        });
     });
     control.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp", bubbles: true }));
     const spent = await changed;
     await new Promise((resolve) => setTimeout(resolve, pause));
     return spent;
 }"""
-"""Press a key in a control, and the time until the page says another state [ms]."""
+"""Press a key in a control, and the times until the page shows another answer, and until its end
+says another state [ms]."""
 
 
 def main() -> None:
@@ -145,7 +154,9 @@ def in_a_browser(url: str) -> Iterator[str]:
             f"{loaded['messages'] / 1e3:.0f} kB of messages"
         )
         times = [page.evaluate(PRESS, PAUSE_MS) for _ in range(WARM_UP + CHANGES)][WARM_UP:]
-        yield f"event to DOM, {CHANGES} changes: {quantiles(times)}"
+        answers, ends = zip(*times, strict=True)
+        yield f"event to the answer in the DOM, {CHANGES} changes: {quantiles(answers)}"
+        yield f"event to the end of the page: {quantiles(ends)}"
         chromium.close()
 
 
@@ -194,6 +205,7 @@ class Session:
         self.address = address
         self.value = 100
         self.control = ""
+        self.part = ""
 
     async def open(self) -> None:
         """Connect, ask for the page, and read until its script has finished."""
@@ -216,12 +228,17 @@ class Session:
         return times
 
     async def change(self, value: float | None) -> None:
-        """Send one state of the control, and read until the script has finished."""
+        """Send one state of the control, and read until the script has finished.
+
+        As a browser does, it names the part of the page that the control stands in: only that is
+        drawn again.
+        """
         from streamlit.proto.BackMsg_pb2 import BackMsg
         from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
         message = BackMsg()
         message.rerun_script.query_string = ""
+        message.rerun_script.fragment_id = self.part
         if value is not None:
             state = message.rerun_script.widget_states.widgets.add()
             state.id, state.double_value = self.control, value
@@ -232,7 +249,9 @@ class Session:
                 raise ConnectionError("the server closed a session")
             if not self.control:
                 found = re.search(rb"\$\$ID-[0-9a-f]+-devices", data)
-                self.control = found[0].decode() if found else ""
+                if found:
+                    self.control = found[0].decode()
+                    self.part = ForwardMsg.FromString(data).delta.fragment_id
             if len(data) < SHORT and ForwardMsg.FromString(data).HasField("script_finished"):
                 return
 

@@ -77,7 +77,8 @@ def notices(page) -> str:
 
 
 def alts(page):
-    return [chart.proto.alt for chart in page.get("vega_lite_chart")]
+    """What the charts show, in words."""
+    return [html.unescape(text) for text in re.findall(r'tw-in-words">(.*?)</p>', body(page))]
 
 
 def query_of(page):

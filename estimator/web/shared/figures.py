@@ -9,8 +9,9 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from estimator.web.shared import charts, language, ticks
+from estimator.web.shared import charts, language, style, ticks
 from estimator.web.shared.charts import Look
+from estimator.web.shared.language import _
 
 SLIDE_PX, ALONE_PX = 245, 330
 """Height of a chart on a slide at most, under a choice and without one, so that its axis stays on a
@@ -45,12 +46,15 @@ def draw(
         Height where it depends on the number of rows, see `rows_px`. [px]
     **named : str
         `key`, a name of its own on the whole site, and `alt`, the answer of the chart in words for
-        those who do not see it.
+        those who do not see it. It stands beside the chart: a browser builds a chart anew when its
+        own description changes, and only feeds it new data when nothing else does.
     """
     spec = specification(build, look, of, language.current())
     if height is not None:
         spec = {**spec, "height": height}
-    st.vega_lite_chart(table, spec, theme=None, key=named["key"], alt=named["alt"])
+    style.in_words(named["alt"])
+    label = _("Chart, described in the text before it")
+    st.vega_lite_chart(table, spec, theme=None, key=named["key"], alt=label)
 
 
 @dataclass(frozen=True, kw_only=True)

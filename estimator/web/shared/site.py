@@ -99,7 +99,10 @@ def run(pages: Sequence[Page]) -> None:
 
 
 def draw(page: Page) -> None:
-    """Draw one page in the frame that its link asks for."""
+    """Draw one page in the frame that its link asks for.
+
+    A change of a control draws the page again without what surrounds it.
+    """
     frame = frame_of(page.slides)
     style.write_stylesheet(frame.look)
     if frame.embedded:
@@ -108,6 +111,12 @@ def draw(page: Page) -> None:
         with st.sidebar:
             style.brand("Twenty Watts", _("what training takes, beside a brain"))
         style.page_name(_(page.group) if page.group else "", _(page.title))
+    _contents(page)
+
+
+@st.fragment
+def _contents(page: Page) -> None:
+    frame = frame_of(page.slides)
     style.notices(frame.notices)
     page.draw(frame)
 

@@ -95,6 +95,8 @@ html { font-size: %(root)spx; }
 .tw-slide-title { font-size: 1.45rem; font-weight: 650; line-height: 1.2; margin: 0;
                   letter-spacing: -0.01em; }
 [class*="st-key-stale"] { opacity: 0.55; }
+[data-testid="stElementContainer"]:has(.tw-in-words) { position: absolute; width: 1px; height: 1px;
+  overflow: hidden; clip-path: inset(50%%); white-space: nowrap; }
 @media (max-width: 640px) {
   .st-key-phone_menu { display: flex; }
   [data-testid="stSidebarNav"], [data-testid="stSidebarNavSeparator"] { display: none; }
@@ -121,7 +123,9 @@ html { font-size: %(root)spx; }
 SLIDE_CSS = """
 [data-testid="stHeader"] { display: none; }
 [data-testid="stMainBlockContainer"] { padding: 0.8rem 1.6rem 0; max-width: none; }
-[data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] { gap: 0.55rem; }
+[data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"],
+[data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"]
+  > [data-testid="stLayoutWrapper"] > [data-testid="stVerticalBlock"] { gap: 0.55rem; }
 [data-testid="stMainBlockContainer"] h3 { font-size: 1.1rem; padding: 0 0 0.4rem; }
 [data-testid="stExpander"] summary { padding: 0.1rem 0.6rem; }
 .tw-caption, .tw-note, .tw-assumed { font-size: 0.8rem; }
@@ -246,6 +250,11 @@ def figure(name: str, label: str, value: str, span: str, notes: Iterable[str]) -
 def caption(text: str) -> None:
     """Say under a chart what it rests on."""
     st.html(f'<p class="tw tw-caption">{_running(text)}</p>')
+
+
+def in_words(text: str) -> None:
+    """Say what a chart shows to those who do not see it; nothing of it is drawn."""
+    st.html(f'<p class="tw-in-words">{escape(text)}</p>')
 
 
 def badges(texts: Iterable[str]) -> None:
