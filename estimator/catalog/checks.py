@@ -190,7 +190,7 @@ def _row_problems(
 ) -> Iterator[Problem]:
     """Read every row of a table by itself."""
     try:
-        for line, row in rows.read_rows(path) if path.is_file() else ():
+        for line, row in rows.each_row(path, files.read_text(path)) if path.is_file() else ():
             yield from _tried(partial(read, path, line, row, _no_guard))
     except ProfileError as error:
         yield error.problem

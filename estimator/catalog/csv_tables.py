@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,21 @@ from estimator.catalog.toml_files import Guard, read_text, unknown
 Row = Mapping[str, str]
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    """Yield line and row of a table, refusing unknown columns and ragged rows."""
+def read_rows(path: Path) -> tuple[tuple[int, Row], ...]:
+    """Return line and row of a table, refusing unknown columns and ragged rows."""
+    return _rows_of(path, read_text(path))
+
+
+@lru_cache(maxsize=64)
+def _rows_of(path: Path, text: str) -> tuple[tuple[int, Row], ...]:
+    """Take a text apart once, however many catalogs read it."""
+    return tuple(each_row(path, text))
+
+
+def each_row(path: Path, text: str) -> Iterator[tuple[int, Row]]:
+    """Yield line and row of a text, up to the first that cannot be read."""
     columns = COLUMNS[path.name]
-    reader = csv.reader(read_text(path).splitlines())
+    reader = csv.reader(text.splitlines())
     header = next(reader, [])
     for column in header:
         if column not in columns:

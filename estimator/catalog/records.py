@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from estimator.catalog.schema import BASES, RECORD_KEYS, RECORD_NEEDS, UNITS, Field
@@ -147,15 +148,20 @@ class Source:
     note: str | None
 
 
+NOT_IN_A_KEY = str.maketrans("", "", " -_\t")
+"""What names of devices and presets may hold or leave out."""
+
+
 def name_key(name: str) -> str:
     """Strip a device or preset name of case, spaces, dashes and underscores.
 
     >>> name_key("Tesla V100-SXM2_16 GB")
     'teslav100sxm216gb'
     """
-    return name.casefold().translate(str.maketrans("", "", " -_\t"))
+    return name.casefold().translate(NOT_IN_A_KEY)
 
 
+@lru_cache(maxsize=8192)
 def place_key(name: str) -> str:
     """Strip a place name of case; dashes stay, for us-east-1 and us-east1 are two places.
 

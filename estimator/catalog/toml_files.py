@@ -308,6 +308,15 @@ def sources_from(path: Path, content: Mapping[str, Any], prefix: str = "") -> di
 
 def read_priors(path: Path, guard: Guard) -> dict[str, Record]:
     """Read dotted tables of records; any known unit may stand, and a note beside the tables."""
+    priors = dict(_priors_of(path, read_text(path) if path.is_file() else ""))
+    for dotted, record in priors.items():
+        guard(path, dotted, record)
+    return priors
+
+
+@lru_cache(maxsize=16)
+def _priors_of(path: Path, text: str) -> Mapping[str, Record]:
+    """Read a text once, however many catalogs do; what their guards refuse is theirs."""
     priors: dict[str, Record] = {}
 
     def walk(prefix: str, table: Mapping[str, Any]) -> None:
@@ -317,9 +326,8 @@ def read_priors(path: Path, guard: Guard) -> dict[str, Record]:
                 walk(f"{dotted}.", inner)
             elif not (key == "note" and isinstance(inner, str)):
                 priors[dotted] = read_record(str(path), dotted, inner, None)
-                guard(path, dotted, priors[dotted])
 
-    walk("", read_toml(path) if path.is_file() else {})
+    walk("", _parse(path, text))
     return priors
 
 

@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 
 from estimator import __version__
 from estimator.cli import (
@@ -37,6 +38,7 @@ COMMANDS = (
 """Each module adds one parser, whose `run` answers with the exit code."""
 
 
+@cache
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands; nothing but the standard library is imported for it."""
     parser = CommandParser(
