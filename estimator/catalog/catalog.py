@@ -101,6 +101,10 @@ class Catalog:
         """Seven digits that change with any number of our profiles; a user's own do not count."""
         return files.digest(self.layers[0])
 
+    def has_device(self, device_id: str) -> bool:
+        """Tell whether there is a device of this very id, without reading any other."""
+        return bool(self._hardware.files(device_id))
+
     def find_device(self, name: str) -> str | None:
         """Return the id of the device of this id, alias or name; None if there is none."""
         return self._hardware.look_up(name)

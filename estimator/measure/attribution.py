@@ -142,8 +142,8 @@ def _too_fast(timing: Timing, hardware: str) -> list[str]:
     """Say that the reported work is more than the device can do."""
     try:
         catalog = Catalog.open()
-        known = catalog.find_device(hardware)
-        peak = None if known is None else catalog.device(known).peaks.get(timing.precision or "")
+        known = catalog.has_device(hardware)
+        peak = catalog.device(hardware).peaks.get(timing.precision or "") if known else None
     except ProfileError:
         return []
     if peak is None or timing.flop is None:
@@ -153,6 +153,6 @@ def _too_fast(timing: Timing, hardware: str) -> list[str]:
         return []
     return [
         f"{timing.component}: {human(reached, 'FLOP/s')} would be {reached / peak.value:.3g} times "
-        f"the peak of {known} in {timing.precision}, so nothing is learnt from it: are the work, "
+        f"the peak of {hardware} in {timing.precision}, so nothing is learnt from it: are the work, "
         "the number format and the number of devices right?"
     ]
