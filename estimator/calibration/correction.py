@@ -86,6 +86,10 @@ class Known:
             self._found[device.id] = found, evidence_of(found, device, components)
         return self._found[device.id]
 
+    def programs_of(self, device: Device) -> frozenset[str]:
+        """What tells the programs apart that were measured on a device."""
+        return frozenset(self.of(device)[1].where.programs.tolist())
+
     def calibrated_devices(self) -> list[str]:
         """Ids of the devices asked for so far of which measured runs tell anything."""
         evidence = (*self._found.items(), *self._power.items())
@@ -206,6 +210,8 @@ class Rows:
         Work of one step and device; NaN where unknown [FLOP].
     params : array
         Parameters, by which measured runs of the same program are found; NaN where unknown [1].
+    programs : sequence of str
+        Names of the programs, which tell that better; empty where unknown.
     """
 
     devices: Sequence[Device]
@@ -214,19 +220,24 @@ class Rows:
     groups: Sequence[str]
     step_flop: Floats
     params: Floats
+    programs: Sequence[str]
 
     def on(self, number: int, host: str) -> tuple[npt.NDArray[np.bool_], Conditions]:
         """Rows on one of the devices, and what counts of them."""
         chosen = self.at == number
-        count = int(chosen.sum())
+        places = np.flatnonzero(chosen).tolist()
+        count = len(places)
         device, precision = self.devices[number], self.precisions[number]
         return chosen, Conditions(
             device=text_array([device.id] * count),
             host=text_array([host] * count),
             precision=text_array([precision] * count),
-            kind=text_array(self.groups[row] for row in np.flatnonzero(chosen).tolist()),
+            kind=text_array(self.groups[row] for row in places),
             size=step_size(self.step_flop[chosen] / reference_peak(device, precision)),
-            program=text_array(map(program_key, self.params[chosen].tolist())),
+            program=text_array(
+                program_key(params, self.programs[row])
+                for params, row in zip(self.params[chosen].tolist(), places, strict=True)
+            ),
             speed=np.full(count, speed_of(device, precision)),
         )
 

@@ -158,6 +158,8 @@ class Target:
         Work of one step and device [FLOP]; None if unknown.
     params : float, optional
         Parameters, by which measured runs of the same program are found [1].
+    program : str, optional
+        Its name, which tells that better.
     """
 
     precision: str
@@ -166,6 +168,7 @@ class Target:
     name: str = ""
     step_flop: float | None = None
     params: float | None = None
+    program: str | None = None
 
 
 Expected = Callable[[Sequence[Timing]], Uncertain]
@@ -300,7 +303,7 @@ def posterior_of(
         precision=text_array([target.precision]),
         kind=text_array([network_kind(target.kind, target.arch, target.name).group]),
         size=np.array([size]),
-        program=text_array([program_key(target.params)]),
+        program=text_array([program_key(target.params, target.program or "")]),
         speed=np.array([speed_of(device, target.precision)]),
     )
     sd = np.array([float(prior.log_sd)])

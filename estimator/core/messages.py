@@ -145,6 +145,10 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "calibrated: {count:.0f} runs {where}, newest {age}; their steps reach {times:.2g} times "
         "what published runs let expect",
     ),
+    "program_not_measured": (
+        "no run of the program {program!r} was measured on {device}: it counts as any other of its "
+        "kind"
+    ),
     "step_size_unspecified": (
         "size of a step unspecified: the interval covers the sizes people run; {set[step_flop]} "
         "narrows it by about {narrower:percent}"

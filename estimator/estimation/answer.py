@@ -171,6 +171,7 @@ def answer_of(result: TableResult, row: int, scenario: Scenario | None = None) -
             name=work.name,
             step_flop=step if step == step else None,
             params=params if params == params else None,
+            program=scenario.program,
         ),
         hardware=hardware,
         site=site,

@@ -17,6 +17,7 @@ from estimator.core.notice import Notice
 from estimator.core.rows import Places, distinct_rows
 from estimator.estimation.questions import Questions
 from estimator.memory.answer import does_not_fit, memory_of, too_large
+from estimator.runs.observations import program_key
 from estimator.scenario.scenario import SHARING
 from estimator.utilization.features import of_each_kind
 from estimator.utilization.predict import device_notices
@@ -28,7 +29,7 @@ WITHOUT_EFFECT = ("heads", "kv_heads")
 
 OF_UTILIZATION = (
     *("batch_tokens", "batch", "step_flop", "recomputation", *SHARING),
-    *("virtual_stages", "software", "framework", "rate", "calibration"),
+    *("virtual_stages", "software", "framework", "rate", "calibration", "program"),
 )
 """Inputs that change the utilization expected, and nothing else."""
 
@@ -78,6 +79,8 @@ def say_of_measured(asked: Questions, rows: Places, corrected: Corrected, asks: 
     for line in asked.resolver.measured.notes:
         notice = Notice("text", "", {"text": line})
         say_by(asked, rows[asks], np.zeros(asked.table.count, dtype=np.intp), [(notice,)])
+    if "program" in asked.table.words:
+        say_of_programs(asked, rows[asks])
     if not corrected.measured.any():
         return
     every: list[tuple[Notice, ...]] = [()] * len(asked.named)
@@ -96,7 +99,7 @@ def say_of_measured(asked: Questions, rows: Places, corrected: Corrected, asks: 
 
 def say_of_sizes(asked: Questions, rows: Places) -> None:
     """Say what it would buy to give the size of a step, where that is not given."""
-    unknown = rows[np.isnan(asked.step_flop[rows])]
+    unknown = rows[np.isnan(asked.step_flop[rows]) & ~_measured_programs(asked, rows)]
     found: dict[tuple[int, str], tuple[Notice, ...]] = {}
     bundles = []
     for row in unknown.tolist():
@@ -106,6 +109,37 @@ def say_of_sizes(asked: Questions, rows: Places) -> None:
             found[at, group] = size_notices(known, named.device, named.precision, group)
         bundles.append(found[at, group])
     asked.notices.each(unknown, bundles)
+
+
+def say_of_programs(asked: Questions, rows: Places) -> None:
+    """Say which programs were named and never measured on the device."""
+    named = rows[asked.table.says("program")[rows]]
+    missing = named[~_measured_programs(asked, named)]
+    names = asked.table.word("program").take(missing).rows()
+    bundles = [
+        (
+            Notice(
+                "program_not_measured",
+                "program",
+                {"program": name, "device": asked.device(row).device.name},
+            ),
+        )
+        for row, name in zip(missing.tolist(), names, strict=True)
+    ]
+    asked.notices.each(missing, bundles)
+
+
+def _measured_programs(asked: Questions, rows: Places) -> Mask:
+    """Which rows name a program of which runs on the device were measured."""
+    names = asked.table.word("program").take(rows).rows()
+    known = asked.resolver.measured
+    return np.array(
+        [
+            bool(name) and program_key(None, name) in known.programs_of(asked.device(row).device)
+            for name, row in zip(names, rows.tolist(), strict=True)
+        ],
+        dtype=np.bool_,
+    )
 
 
 def say_what_has_no_effect(asked: Questions) -> None:

@@ -202,6 +202,7 @@ def _elsewhere(
         step_flop=step_flop,
         kind=question.scenario.kind,
         arch=question.scenario.arch,
+        program=question.scenario.program,
         site=question.scenario.site,
         devices=1.0,
     )
@@ -257,6 +258,7 @@ def _step_flop(
                 devices=1.0,
                 kind=question.scenario.kind,
                 arch=question.scenario.arch,
+                program=question.scenario.program,
                 precision=_format(question),
             ),
             catalog,

@@ -95,6 +95,7 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
             groups=[asked.work.kinds[row].group for row in rows.tolist()],
             step_flop=asked.step_flop[rows] / asked.devices[rows],
             params=asked.work.numbers["params"][rows],
+            programs=asked.table.word("program").take(rows).rows(),
         ),
     )
 

@@ -153,6 +153,6 @@ def _too_fast(timing: Timing, hardware: str) -> list[str]:
         return []
     return [
         f"{timing.component}: {human(reached, 'FLOP/s')} would be {reached / peak.value:.3g} times "
-        f"the peak of {hardware} in {timing.precision}, so nothing is learnt from it: are the work, "
-        "the number format and the number of devices right?"
+        f"the peak of {hardware} in {timing.precision}, so nothing is learnt from it: are the "
+        "work, the number format and the number of devices right?"
     ]

@@ -18,7 +18,7 @@ from typing import Any
 
 from estimator.measure.command import Command, CommandError, Ended, undisturbed
 from estimator.measure.recorder import Recording
-from estimator.measure.session import STAMPS, Forecast, Reported, forecast
+from estimator.measure.session import STAMPS, Forecast, Reported, forecast, named
 from estimator.measure.steady import steady
 from estimator.runs import Store, StoreError, open_store
 from estimator.runs.record import MeasuredRun, State, Timing
@@ -199,7 +199,7 @@ def recorded_watch(
         raise
     with undisturbed():
         recording.notes += ended.notes
-        reported = ended.reported or reported_steps(watch.seen, given)
+        reported = named(ended.reported, given.get("style")) or reported_steps(watch.seen, given)
         state: State = "finished" if watch.enough else ended.state
         measured = recording.end(
             state=state,

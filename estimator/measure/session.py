@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,13 @@ class Reported:
     warm_up: int = 0
     pauses: int = 0
     pause_s: float = 0.0
+
+
+def named(reported: Sequence[Reported], program: str | None) -> tuple[Reported, ...]:
+    """What a program reported, with its name where that was said."""
+    if program is None:
+        return tuple(reported)
+    return tuple(replace(one, timing=replace(one.timing, style=program)) for one in reported)
 
 
 @dataclass(frozen=True, kw_only=True)

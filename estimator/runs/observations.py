@@ -335,7 +335,7 @@ def _row(run: MeasuredRun, timing: Timing, hardware: str, what: str) -> Row:
         "precision": timing.precision or "",
         "kind": timing.kind or "",
         "arch": timing.arch or "",
-        "program": program_of(timing, run.label),
+        "program": program_of(timing, run),
         "own": int(run.origin != "bench"),
         "steps": int(steps),
         "devices": timing.devices,
@@ -355,20 +355,21 @@ def _row(run: MeasuredRun, timing: Timing, hardware: str, what: str) -> Row:
     }
 
 
-def program_of(timing: Timing, label: str | None = None) -> str:
-    """What tells programs of one kind apart: the style, the parameters, or the label.
-
-    >>> step = Timing(what="training", component="cpu", time_s=1.0, repetitions=9, params=124.4e6)
-    >>> program_of(step)
-    '1.24e+08 parameters'
-    """
-    if timing.style:
+def program_of(timing: Timing, run: MeasuredRun) -> str:
+    """What tells programs of one kind apart: a name, the parameters, or the label of the run."""
+    if timing.style and run.origin == "bench":
         return timing.style
-    return program_key(timing.params) or label or ""
+    return program_key(timing.params, timing.style or "") or run.label or ""
 
 
-def program_key(params: float | None) -> str:
-    """Name of the program of a network of so many parameters; empty where they are unknown."""
+def program_key(params: float | None, name: str = "") -> str:
+    """What tells a program apart: its name, else its parameters; empty where neither is known.
+
+    >>> program_key(124.4e6), program_key(124.4e6, "my-gpt"), program_key(None)
+    ('1.24e+08 parameters', 'program my-gpt', '')
+    """
+    if name:
+        return f"program {name}"
     return "" if not params or math.isnan(params) else f"{params:.3g} parameters"
 
 

@@ -293,6 +293,13 @@ class Scenario:
         "hardware",
         choices=("use", "ignore"),
     )
+    program: str | None = _input(
+        "name of your program: its own measured runs count most",
+        "Program",
+        "hardware",
+        example="my-gpt",
+        local=True,
+    )
     power_cap: float | None = _input(
         "power limit set on each device: less power, more time; the utilization is without it",
         "Power limit of a device [W]",

@@ -322,6 +322,28 @@ def test_measured_runs_of_the_same_program_narrow_most():
     assert abs(middle(same, "utilization") - 0.55) < abs(middle(other, "utilization") - 0.55)
 
 
+def named_run(number, name, **changed):
+    """A run whose program was named."""
+    plain = run(number, **changed)
+    timings = tuple(dataclasses.replace(one, style=name, params=None) for one in plain.timings)
+    return dataclasses.replace(plain, timings=timings)
+
+
+def test_measured_runs_of_the_program_that_is_named_count_most():
+    store(*(named_run(number, "mine") for number in range(1, 4)))
+    mine, other = answer(program="mine"), answer()
+    assert factor(mine, "utilization") < 0.97 * factor(other, "utilization")
+    assert abs(middle(mine, "utilization") - 0.55) < abs(middle(other, "utilization") - 0.55)
+    assert not any("no run of the program" in warning for warning in mine.warnings)
+
+
+def test_a_program_that_was_never_measured_is_said():
+    store(named_run(1, "mine"))
+    yours = answer(program="yours")
+    assert any("no run of the program 'yours' was measured" in one for one in yours.warnings)
+    assert middle(yours, "utilization") == middle(answer(), "utilization")
+
+
 def test_many_devices_keep_the_communication_of_the_model():
     """What is learned is a factor: its effect on one device and on a thousand is alike."""
     plain = [middle(answer(devices=count), "utilization") for count in (8.0, 1024.0)]

@@ -328,6 +328,23 @@ def test_a_program_reports_its_steps(data, tmp_path):
     assert 0.01 <= timing.time_s < 0.03
 
 
+def test_a_run_keeps_the_name_of_its_program(data, tmp_path):
+    """Of steps that it reports, and of the whole command."""
+    steps = script(
+        tmp_path,
+        "import time\nfrom estimator import measure\n"
+        "with measure(flop=2e9, precision='fp32', kind='other') as run:\n"
+        "    for _ in range(12):\n        time.sleep(0.02)\n        run.step()\n",
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    work = ("--program", "my-gpt", "--flop", "1e9", "--precision", "fp32")
+    for words in (steps, (sys.executable, "-c", LONG_ENOUGH)):
+        done = wrapped(*words, options=work, env=environment)
+        assert done.returncode == 0, done.stderr
+    with open_store() as store:
+        assert [one.style for run in store.runs() for one in run.timings] == ["my-gpt"] * 2
+
+
 def test_two_runs_at_once_are_both_kept(data, tmp_path):
     job = script(tmp_path, "import time\ntime.sleep(1)\n")
     both = [start(*job), start(*job)]

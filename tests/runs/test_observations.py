@@ -59,7 +59,7 @@ def test_steps_of_other_sizes_and_programs_stay_apart():
     )
     found = observed(in_memory([run(1), run(2, flop=1e13), other]), "my-cpu", MOST)
     assert len(found) == 3
-    assert {one.program for one in found} == {"1e+06 parameters", "written out"}
+    assert {one.program for one in found} == {"1e+06 parameters", "program written out"}
 
 
 def test_what_a_device_cannot_have_done_is_kept_and_left_out():

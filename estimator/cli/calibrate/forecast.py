@@ -20,7 +20,7 @@ PyTorch's optimizers, and with them those of Hugging Face's Trainer, Lightning a
 the minute the command is stopped, unless --keep-going lets it run on.
 """
 
-BESIDES = ("kind", "arch", "precision", "step_flop", "site")
+BESIDES = ("kind", "arch", "precision", "step_flop", "program", "site")
 """Fields that tell of the steps and of the place."""
 
 
@@ -79,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
         "arch": scenario.arch,
         "precision": scenario.precision,
         "flop": scenario.step_flop,
+        "style": scenario.program,
     }
     watch = Watch(for_s=for_s, steps=steps, goes_on=options.keep_going)
     try:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 WORK = (
     *("flop", "params", "active_params", "tokens", "config", "samples", "seq_len", "preset"),
     *("width", "arch", "kind", "finetune", "precision"),
+    "program",
 )
 """Fields that say what the command does."""
 
@@ -158,12 +159,15 @@ def _keep(
     result: "ResultFile | None",
 ) -> None:
     """Sum up, store and tell of the run."""
+    from estimator.measure.session import named
+
     recording.notes += ended.notes
     measured = recording.end(
         state=ended.state,
         exit_code=ended.exit_code,
         timings=lambda run: recording.placed(
-            run, ended.reported or _whole(work, ended, options.label)
+            run,
+            named(ended.reported, work.get("style")) or _whole(work, ended, options.label),
         ),
         served=lambda run: _served(recording, ended, result, run),
     )
@@ -185,8 +189,9 @@ def work_of(options: argparse.Namespace) -> "dict[str, Any]":
     if scenario.precision is not None and scenario.precision not in PRECISIONS:
         known = ", ".join(PRECISIONS)
         raise ValueError(f"precision must be one of {known}, got {scenario.precision!r}")
-    given = set(scenario.said()) - {"precision", "kind", "arch"}
+    given = set(scenario.said()) - {"precision", "kind", "arch", "program"}
     common = {"precision": scenario.precision, "kind": scenario.kind, "arch": scenario.arch}
+    common |= {} if scenario.program is None else {"style": scenario.program}
     if not given:
         return common
     work, notices = find_work(scenario, Catalog.open())
