@@ -24,7 +24,7 @@ def shown():
             yield command, output.strip("\n")
 
 
-def told(command):
+def reported(command):
     """What the command prints, stdout then stderr, without trailing blanks."""
     command, _, most = command.partition(" | head -")
     words = shlex.split(command)
@@ -39,7 +39,7 @@ def told(command):
 
 @pytest.mark.parametrize(("command", "output"), list(shown()), ids=[c for c, _ in shown()])
 def test_the_readme_shows_what_the_command_prints(command, output):
-    squeezed = [line for line in told(command).splitlines() if line]
+    squeezed = [line for line in reported(command).splitlines() if line]
     assert squeezed == [line.rstrip() for line in output.splitlines() if line]
 
 
@@ -101,7 +101,7 @@ def renew():
     """Write what the commands print now into the README."""
     text = README
     for command, output in shown():
-        now = "\n".join(line for line in told(command).splitlines())
+        now = "\n".join(line for line in reported(command).splitlines())
         text = text.replace(f"$ {command}\n{output}", f"$ {command}\n{now}", 1)
     (ROOT / "README.md").write_text(text, encoding="utf-8")
 

@@ -149,11 +149,11 @@ def test_the_figure_without_network_moves_on_its_slide(visit, chromium, built):
     figure = frame_of(page, "twenty-watts-figure")
     slider = figure.locator("input[type=range]").first
     slider.wait_for()
-    told = figure.locator("output").first
-    before = told.inner_text()
+    reported = figure.locator("output").first
+    before = reported.inner_text()
     slider.focus()
     slider.press("ArrowRight")
-    sync_api.expect(told).not_to_have_text(before)
+    sync_api.expect(reported).not_to_have_text(before)
     page.close()
 
 

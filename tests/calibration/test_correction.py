@@ -102,14 +102,14 @@ def answer(**changed):
     return answer_scenario(dataclasses.replace(QUESTION, **changed), Catalog.open())
 
 
-def factor(told, name):
+def factor(specified, name):
     """High over low of a quantity: how wide its interval is."""
-    span = as_json(told)["results"][name]
+    span = as_json(specified)["results"][name]
     return span["high"] / span["low"]
 
 
-def middle(told, name):
-    return as_json(told)["results"][name]["mid"]
+def middle(specified, name):
+    return as_json(specified)["results"][name]["mid"]
 
 
 def test_without_a_store_nothing_changes():
@@ -124,10 +124,14 @@ def test_one_run_moves_and_narrows_ten_narrow_more():
     ten = answer()
     expected = middle(plain, "utilization")
     assert expected < middle(one, "utilization") < middle(ten, "utilization") < 0.55
-    widths = [factor(told, "device_hours") for told in (plain, one, ten)]
+    widths = [factor(specified, "device_hours") for specified in (plain, one, ten)]
     assert widths[0] > 1.05 * widths[1] > 1.05 * widths[2]
-    told = ten.inputs["utilization"]
-    assert (told.basis, told.source, told.date) == (CALIBRATED, "10 measured runs", "2026-11-10")
+    specified = ten.inputs["utilization"]
+    assert (specified.basis, specified.source, specified.date) == (
+        CALIBRATED,
+        "10 measured runs",
+        "2026-11-10",
+    )
     assert as_json(ten)["results"]["utilization"]["basis"] == "calibrated"
 
 
@@ -137,13 +141,13 @@ def test_an_answer_says_on_which_runs_it_rests():
     both = [dataclasses.replace(run(at), started=f"{day}T10:00:0{at}Z") for at in (1, 2)]
     strange = dataclasses.replace(both[0].host, id="another")
     store(*both, dataclasses.replace(run(3), host=strange))
-    told = [line for line in answer().warnings if line.startswith("calibrated:")]
+    specified = [line for line in answer().warnings if line.startswith("calibrated:")]
     starts = (
         "calibrated: 2 runs on this machine, newest 2 days old",
         "calibrated: 1 run on another",
     )
-    assert all(any(line.startswith(start) for line in told) for start in starts), told
-    assert all("what published runs let expect" in line for line in told)
+    assert all(any(line.startswith(start) for line in specified) for start in starts), specified
+    assert all("what published runs let expect" in line for line in specified)
     assert not any("calibrated:" in line for line in answer(calibration="ignore").warnings)
 
 
@@ -151,9 +155,9 @@ def test_a_run_far_off_all_the_others_is_named():
     several = [run(at, timings=timing_of(run(), params=at * 1e9)) for at in range(1, 9)]
     slow = run(9, timings=timing_of(run(), params=9e9, time_s=300.0))
     store(*several, slow)
-    (told,) = [line for line in answer().warnings if "counts less" in line]
-    assert run(9).id in told
-    assert "far off all the others, weight" in told
+    (specified,) = [line for line in answer().warnings if "counts less" in line]
+    assert run(9).id in specified
+    assert "far off all the others, weight" in specified
 
 
 def test_many_timings_of_a_disturbed_run_are_in_as_much_doubt_as_one():
@@ -231,7 +235,7 @@ def test_a_run_on_another_device_teaches_nothing():
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "specified"),
     [
         (
             {"conditions": (Condition(component="gpu:0", busy=1.0, throttled=0.6),)},
@@ -240,7 +244,7 @@ def test_a_run_on_another_device_teaches_nothing():
         ({"conditions": (Condition(component="gpu:0", busy=1.0, others=0.3),)}, "others used 30 %"),
     ],
 )
-def test_a_disturbed_run_is_weighed_down_and_said(changed, told):
+def test_a_disturbed_run_is_weighed_down_and_said(changed, specified):
     store(run(1))
     clean = factor(answer(), "device_hours")
     with open_store() as kept:
@@ -248,7 +252,7 @@ def test_a_disturbed_run_is_weighed_down_and_said(changed, told):
     store(run(1, **changed))
     disturbed = answer()
     assert factor(disturbed, "device_hours") > clean
-    assert any(f"run r1 counts less: {told}" in warning for warning in disturbed.warnings)
+    assert any(f"run r1 counts less: {specified}" in warning for warning in disturbed.warnings)
 
 
 def test_a_lowered_power_limit_is_weighed_down_and_said():
@@ -262,11 +266,11 @@ def test_measured_power_moves_the_energy_towards_it():
     plain = answer()
     store(*(run(number, power_w=390.0) for number in range(1, 5)))
     calibrated = answer()
-    told = calibrated.inputs["device_power_w"]
-    assert told.basis == CALIBRATED
-    assert told.value < 390.0
-    before = float(told.note.partition("before: ")[2].partition(" W")[0])
-    assert before < told.value
+    specified = calibrated.inputs["device_power_w"]
+    assert specified.basis == CALIBRATED
+    assert specified.value < 390.0
+    before = float(specified.note.partition("before: ")[2].partition(" W")[0])
+    assert before < specified.value
     power = "energy_kwh"
     per_hour = [middle(one, power) / middle(one, "device_hours") for one in (plain, calibrated)]
     assert per_hour[1] > per_hour[0]
@@ -310,8 +314,10 @@ def test_a_step_below_ten_million_flops_is_overhead_and_teaches_nothing():
 
 def test_the_size_of_the_steps_may_be_told_and_narrows():
     store(run(1))
-    unknown, told = answer(), answer(batch_tokens=4e6)
-    assert unknown.inputs["utilization"].basis == told.inputs["utilization"].basis == CALIBRATED
+    unknown, specified = answer(), answer(batch_tokens=4e6)
+    assert (
+        unknown.inputs["utilization"].basis == specified.inputs["utilization"].basis == CALIBRATED
+    )
 
 
 def test_measured_runs_of_the_same_program_narrow_most():
@@ -355,8 +361,8 @@ def test_many_devices_keep_the_communication_of_the_model():
 
 def test_a_true_utilization_in_the_interval_of_the_prior_stays_in_that_of_the_posterior():
     store(*(run(number, utilization=0.5) for number in range(1, 6)))
-    told = answer().inputs["utilization"]
-    assert told.low < 0.5 < told.high
+    specified = answer().inputs["utilization"]
+    assert specified.low < 0.5 < specified.high
     assert z_score(0.8) > 0
 
 
@@ -373,9 +379,9 @@ def test_a_damaged_store_is_said_and_the_estimate_is_made_all_the_same(tmp_path)
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / "runs.sqlite").write_bytes(b"no database at all" * 100)
-    told = answer()
-    assert "wall_hours" in told.estimate.quantities
-    assert any("measured runs are left out" in warning for warning in told.warnings)
+    specified = answer()
+    assert "wall_hours" in specified.estimate.quantities
+    assert any("measured runs are left out" in warning for warning in specified.warnings)
 
 
 def test_new_runs_are_seen_by_a_program_that_goes_on():
@@ -439,8 +445,8 @@ def test_batch_hears_the_measured_runs_as_estimate_does(batch_tokens):
         dataclasses.replace(scenario, device_hours=1e5),
     )
     for line, one in zip(found, asked, strict=True):
-        told = as_json(answer_scenario(one, Catalog.open()))["results"]
+        specified = as_json(answer_scenario(one, Catalog.open()))["results"]
         for name in ("device_hours", "energy_kwh"):
             for end in ("low", "mid", "high"):
-                assert float(line[f"{name}_{end}"]) == pytest.approx(told[name][end], rel=2e-3)
+                assert float(line[f"{name}_{end}"]) == pytest.approx(specified[name][end], rel=2e-3)
     assert float(found[0]["utilization_mid"]) > middle(answer(calibration="ignore"), "utilization")

@@ -183,7 +183,7 @@ def test_a_cell_that_was_measured_is_narrower_than_before_and_near_what_was_reac
 def test_a_cell_is_what_an_estimate_would_take():
     here = known(measured("a", steps(0.5, 0.1)))
     (observation,), evidence_ = here.of(H100)
-    told = cell(here, H100, "decoder", "bf16", [observation])
+    reported = cell(here, H100, "decoder", "bf16", [observation])
     after = evidence_.posterior(
         Conditions(
             device=np.array(["h100-sxm"]),
@@ -194,7 +194,7 @@ def test_a_cell_is_what_an_estimate_would_take():
         ),
         np.array([float(observation.expected.log_sd)]),
     )
-    assert np.log(told.now.mid / told.before.mid) == pytest.approx(after.log_shift[0])
+    assert np.log(reported.now.mid / reported.before.mid) == pytest.approx(after.log_shift[0])
 
 
 def test_the_measured_formats_come_first_and_the_most_measured_cell_is_the_main_one():

@@ -112,8 +112,8 @@ def test_show_lists_devices_as_the_interface_says(data):
         measured("b", trained(0.4, power_w=650.0), started="2026-11-02T10:00:00Z"),
         measured("c", trained(0.9, power_w=99.0, trust="modelled"), simulated=True),
     )
-    told = json.loads(calibrate("show", "--json").stdout)
-    device, stub = told["devices"]
+    specified = json.loads(calibrate("show", "--json").stdout)
+    device, stub = specified["devices"]
     assert device["hardware"] == "h100-sxm"
     assert device["utilization_measured"] == pytest.approx({"low": 0.3, "mid": 0.4, "high": 0.5})
     assert device["utilization_of"] == "decoder, bf16"
@@ -132,7 +132,7 @@ def test_show_lists_devices_as_the_interface_says(data):
     assert stub["simulated"]
     assert "utilization" not in stub, "a stub teaches nothing of a device"
     assert "power_w" not in stub, "a modelled power is no measured one"
-    assert [run["id"] for run in told["runs"]] == ["b", "c", "a"], "newest first"
+    assert [run["id"] for run in specified["runs"]] == ["b", "c", "a"], "newest first"
     for row in csv.DictReader(io.StringIO(calibrate("show", "--csv").stdout)):
         assert row["hardware"] == "h100-sxm"
         low, high = row["utilization_measured_low"], row["utilization_measured_high"]
@@ -149,10 +149,10 @@ def test_show_says_it_for_people_and_filters(data):
         measured("a", trained(0.4), energy=(energy,)),
         measured("b", devices=(a100,), label="old"),
     )
-    told = calibrate("show").stdout
-    assert "40 %" in told
-    assert "600 Wh" in told
-    assert "a100-sxm-80" in told
+    specified = calibrate("show").stdout
+    assert "40 %" in specified
+    assert "600 Wh" in specified
+    assert "a100-sxm-80" in specified
     assert "a100-sxm-80" not in calibrate("show", "--hardware", "H100").stdout
     rows = list(csv.DictReader(io.StringIO(calibrate("show", "--runs", "--csv").stdout)))
     assert [row["id"] for row in rows] == ["b", "a"]
@@ -203,10 +203,10 @@ def test_two_thousand_runs_are_shown_by_the_page(data):
 
 
 def test_energy_that_is_modelled_is_never_shown_as_measured(data):
-    told = {"duration_s": 3600.0, "energy_j": 2.16e6}
+    specified = {"duration_s": 3600.0, "energy_j": 2.16e6}
     energy = (
-        Energy(component="gpu:0", meter="nvml counter", trust="counter", coverage=0.5, **told),
-        Energy(component="dram", meter="codecarbon", trust="modelled", **told),
+        Energy(component="gpu:0", meter="nvml counter", trust="counter", coverage=0.5, **specified),
+        Energy(component="dram", meter="codecarbon", trust="modelled", **specified),
     )
     stored(measured("20261101T100000Z-7f3a9c01", energy=energy, label="a long name " * 9))
     shown = calibrate("show", "--runs").stdout
@@ -221,12 +221,12 @@ def test_energy_that_is_modelled_is_never_shown_as_measured(data):
 
 def test_a_label_of_a_stranger_does_not_steer_the_terminal(data):
     stored(measured("a", label="\x1b[31mred\x07"))
-    told = calibrate("show").stdout
-    assert "red" in told
-    assert "\x1b" not in told and "\x07" not in told
+    specified = calibrate("show").stdout
+    assert "red" in specified
+    assert "\x1b" not in specified and "\x07" not in specified
 
 
-def test_an_age_is_told_against_now():
+def test_an_age_is_reported_against_now():
     now = datetime(2026, 11, 1, 10, tzinfo=UTC) + timedelta(days=3)
     (report,) = device_reports([measured("a", trained(0.4))], Catalog.open(), now)
     assert report.age_days == 3.0
@@ -276,8 +276,8 @@ def test_an_export_names_no_folder_of_its_user(data, tmp_path, monkeypatch):
     text = calibrate("export").stdout
     assert "alice" not in text
     assert str(tmp_path) not in text
-    (told,) = tomllib.loads(text)["runs"]
-    assert told["notes"] == ["$TWENTY_WATTS_DATA/runs.sqlite: no room", "~/x: gone", notes[2]]
+    (specified,) = tomllib.loads(text)["runs"]
+    assert specified["notes"] == ["$TWENTY_WATTS_DATA/runs.sqlite: no room", "~/x: gone", notes[2]]
     calibrate("forget", "a", "--yes")
     calibrate("import", *data.glob("forgotten-*"))
     assert read_runs()[0][0].notes == notes, "what is brought back is what it was"
@@ -522,8 +522,8 @@ def test_a_strangers_file_never_changes_a_shipped_device(data, tmp_path):
     file = tmp_path / "theirs.toml"
     card = CARD.replace("my-card", "h100-sxm").replace("My card", "NVIDIA H100 SXM5")
     file.write_text("format = 1" + RUN + card, encoding="utf-8")
-    told = json.loads(calibrate("import", file, "--json").stdout)
-    assert (told["profiles"], told["skipped"]) == ([], ["h100-sxm"])
+    specified = json.loads(calibrate("import", file, "--json").stdout)
+    assert (specified["profiles"], specified["skipped"]) == ([], ["h100-sxm"])
     assert Catalog.open().device("h100-sxm").records["tdp_w"].value == 700
 
 

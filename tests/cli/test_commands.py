@@ -56,13 +56,13 @@ def test_estimate_prints_the_object_of_the_interface():
         *("--utilization", "0.224", "--precision", "fp16", "--price", "1.5", "--json"),
     )
     assert (found.returncode, found.stderr) == (0, "")
-    told = json.loads(found.stdout)
-    assert set(told) == {"inputs", "results", "spread", "warnings", "link"}
+    reported = json.loads(found.stdout)
+    assert set(reported) == {"inputs", "results", "spread", "warnings", "link"}
     for name in ("training_flop", "utilization", "device_hours", "wall_hours", "energy_kwh"):
-        assert {"low", "mid", "high"} <= set(told["results"][name])
-    assert {"operational_mid", "embodied_mid"} <= set(told["results"]["co2e_kg"])
-    assert told["results"]["wall_hours"]["mid"] / 8766 == pytest.approx(355, abs=2)
-    assert told["link"].startswith("?v=1&")
+        assert {"low", "mid", "high"} <= set(reported["results"][name])
+    assert {"operational_mid", "embodied_mid"} <= set(reported["results"]["co2e_kg"])
+    assert reported["results"]["wall_hours"]["mid"] / 8766 == pytest.approx(355, abs=2)
+    assert reported["link"].startswith("?v=1&")
 
 
 def test_estimate_says_it_in_plain_words():
@@ -85,15 +85,17 @@ def test_compare_answers_every_combination():
         *("compare", "--preset", "gpt-3", "--hardware", "v100,h100", "--devices", "8,64"),
         *("--site", "us,fr", "--json"),
     )
-    told = json.loads(found.stdout)
-    assert len(told) == 8
-    assert {entry["inputs"]["hardware"] for entry in told} == {"v100-sxm2-16", "h100-sxm"}
+    reported = json.loads(found.stdout)
+    assert len(reported) == 8
+    assert {entry["inputs"]["hardware"] for entry in reported} == {"v100-sxm2-16", "h100-sxm"}
 
 
 def test_compare_keeps_what_can_be_answered():
-    told = json.loads(run("compare", "--flop", "1e20", "--hardware", "v100,h10", "--json").stdout)
-    assert "results" in told[0]
-    assert "unknown hardware 'h10'" in told[1]["error"]
+    reported = json.loads(
+        run("compare", "--flop", "1e20", "--hardware", "v100,h10", "--json").stdout
+    )
+    assert "results" in reported[0]
+    assert "unknown hardware 'h10'" in reported[1]["error"]
     assert "unknown hardware" in refusal("compare", "--flop", "1e20", "--hardware", "h10,h11")
 
 
@@ -177,7 +179,7 @@ def test_profiles_list_show_and_check():
         (("--flop", "1e20", "--hardware", "v100", "--profiles", "absent"), "absent"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(arguments, reason):
+def test_a_mistake_is_reported_in_one_line(arguments, reason):
     assert reason in refusal("estimate", *arguments)
 
 
@@ -195,13 +197,13 @@ def test_a_mistake_is_told_in_one_line(arguments, reason):
 def test_a_usage_error_is_one_line_of_the_command_and_exits_with_two(capsys, words, reason):
     with pytest.raises(SystemExit) as stopped:
         main(words.split())
-    told = capsys.readouterr()
+    reported = capsys.readouterr()
     command = " ".join(["twenty-watts", *words.split()[: 1 + words.startswith("calibrate")]])
     command = command if "COMMAND" not in reason else "twenty-watts"
-    assert (stopped.value.code, told.out) == (2, "")
-    assert told.err.startswith(f"error: {reason}")
-    assert told.err.endswith(f"; see {command} --help\n")
-    assert told.err.count("\n") == 1
+    assert (stopped.value.code, reported.out) == (2, "")
+    assert reported.err.startswith(f"error: {reason}")
+    assert reported.err.endswith(f"; see {command} --help\n")
+    assert reported.err.count("\n") == 1
 
 
 def test_memory_and_model_take_a_preset_as_estimate_does(capsys):
@@ -259,9 +261,9 @@ def test_model_reads_a_config_and_a_preset(tmp_path):
             {"model_type": "gpt2", "n_embd": 768, "n_head": 12, "n_layer": 12, "vocab_size": 50257}
         )
     )
-    told = json.loads(run("model", config, "--seq-len", "1024", "--json").stdout)
-    assert told["params_total"] == 124_439_808
-    assert told["forward_flop"] == 291_648_307_200  # nanoGPT, transformer_sizing.ipynb
+    reported = json.loads(run("model", config, "--seq-len", "1024", "--json").stdout)
+    assert reported["params_total"] == 124_439_808
+    assert reported["forward_flop"] == 291_648_307_200  # nanoGPT, transformer_sizing.ipynb
     assert "mlp" in run("model", config).stdout
     preset = json.loads(run("model", "gpt-2", "--json").stdout)
     assert preset["params_total"] == 1_557_611_200
@@ -277,7 +279,7 @@ def test_model_reads_a_config_and_a_preset(tmp_path):
         ('{"model_type": "gpt2", "n_embd": 8, "n_head": 2, "n_layer": -3}', "n_layer"),
     ],
 )
-def test_a_bad_config_is_told_in_one_line(tmp_path, text, reason):
+def test_a_bad_config_is_reported_in_one_line(tmp_path, text, reason):
     config = tmp_path / "config.json"
     if text:
         config.write_text(text)
@@ -298,14 +300,14 @@ def test_a_users_profiles_come_by_option_and_by_environment(tmp_path):
     assert run(*arguments, "--profiles", tmp_path).returncode == 0
     assert run(*arguments, TWENTY_WATTS_PROFILES=str(tmp_path)).returncode == 0
     device.write_text(device.read_text().replace("value =", "vlaue ="))
-    told = refusal(*arguments, "--profiles", tmp_path)
-    assert "abacus.toml" in told
-    assert "vlaue" in told
-    assert "value" in told
+    reported = refusal(*arguments, "--profiles", tmp_path)
+    assert "abacus.toml" in reported
+    assert "vlaue" in reported
+    assert "value" in reported
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "reported"),
     [
         ("hardware/my-card.tml", "", "odd name"),
         ("hardware/mine.toml", "name = 'Mine", "TOML"),
@@ -319,9 +321,9 @@ def test_a_users_profiles_come_by_option_and_by_environment(tmp_path):
         ),
     ],
 )
-def test_a_typo_in_a_users_profiles_is_refused_whatever_is_asked(tmp_path, file, text, told):
+def test_a_typo_in_a_users_profiles_is_refused_whatever_is_asked(tmp_path, file, text, reported):
     path = tmp_path / file
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     arguments = ("estimate", "--flop", "1e18", "--hardware", "v100", "--profiles", tmp_path)
-    assert told in refusal(*arguments)
+    assert reported in refusal(*arguments)

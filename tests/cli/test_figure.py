@@ -20,7 +20,7 @@ def test_a_figure_is_one_file_with_its_sliders(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         ("claims", "Recomputed over claimed"),
         ("brain --view energy --preset gpt-3 --hardware h100", "The brain and the machine: Energy"),
@@ -28,12 +28,12 @@ def test_a_figure_is_one_file_with_its_sliders(tmp_path):
         ("trends --view memory-wall", "The memory wall"),
     ],
 )
-def test_a_figure_of_the_limits_is_one_file_with_its_sources(words, told, tmp_path):
+def test_a_figure_of_the_limits_is_one_file_with_its_sources(words, reported, tmp_path):
     page, numbers = tmp_path / "figure.html", tmp_path / "figure.json"
     for path in (page, numbers):
         assert main(["figure", *words.split(), "-o", str(path)]) == 0
     text = page.read_text(encoding="utf-8")
-    assert f"<h1>{told}</h1>" in text
+    assert f"<h1>{reported}</h1>" in text
     assert text.count("<li>") >= 1
     assert "default-src 'none'" in text
     rows = json.loads(numbers.read_text(encoding="utf-8"))["rows"]
@@ -51,7 +51,7 @@ def test_what_a_figure_of_the_limits_shows_is_what_its_page_shows(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         ("claims -o figure.tex", "claims has no .tex file"),
         ("trends --view nothing -o figure.svg", "--view of trends must be one of compute"),
@@ -59,26 +59,28 @@ def test_what_a_figure_of_the_limits_shows_is_what_its_page_shows(tmp_path):
     ],
 )
 def test_a_figure_of_the_limits_that_cannot_be_is_refused(
-    words, told, capsys, tmp_path, monkeypatch
+    words, reported, capsys, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
     assert main(["figure", *words.split()]) == 1
     line = capsys.readouterr().err
-    assert told in line and line.count("\n") == 1
+    assert reported in line and line.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         (["-o", "figure.gif"], "must end in one of"),
         (["-o", "figure.svg", "--scale", "9"], "between 0.5 and 4"),
         (["-o", "figure.svg", "--view", "hours"], "--view must be one of"),
     ],
 )
-def test_what_cannot_be_written_is_refused_in_one_line(words, told, capsys, tmp_path, monkeypatch):
+def test_what_cannot_be_written_is_refused_in_one_line(
+    words, reported, capsys, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     assert main(["figure", "devices", *SCENARIO, *words]) == 1
     line = capsys.readouterr().err
-    assert told in line and line.count("\n") == 1
+    assert reported in line and line.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

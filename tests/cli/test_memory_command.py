@@ -14,8 +14,8 @@ from estimator.cli import main
 
 def run(capsys, *arguments):
     code = main(["memory", *map(str, arguments)])
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    specified = capsys.readouterr()
+    return code, specified.out, specified.err
 
 
 def answer(capsys, *arguments):
@@ -47,19 +47,19 @@ def test_every_example_of_the_help_answers(capsys, tmp_path):
 
 
 def test_json_has_a_range_for_each_component_and_they_add_up(capsys):
-    told = answer(capsys, "llama-2-7b", "--hardware", "h100", "--devices", "8")
-    results = told["results"]
+    specified = answer(capsys, "llama-2-7b", "--hardware", "h100", "--devices", "8")
+    results = specified["results"]
     assert all(name.endswith("_bytes") for name in results)
     assert all(set(found) == {"low", "mid", "high"} for found in results.values())
     assert all(found["low"] <= found["mid"] <= found["high"] for found in results.values())
     parts = [found["mid"] for name, found in results.items() if name != "total_bytes"]
     assert results["total_bytes"]["mid"] == pytest.approx(sum(parts))
-    assert told["fits"] is True
-    assert told["memory_bytes"] == 80 * 2**30
-    assert told["verdict"].startswith("fits: ")
-    assert 1 < told["least_devices"] <= 8
-    assert told["inputs"]["params"] == 6_738_415_616
-    resolved = told["inputs"]["resolved"]["memory.fragmentation"]
+    assert specified["fits"] is True
+    assert specified["memory_bytes"] == 80 * 2**30
+    assert specified["verdict"].startswith("fits: ")
+    assert 1 < specified["least_devices"] <= 8
+    assert specified["inputs"]["params"] == 6_738_415_616
+    resolved = specified["inputs"]["resolved"]["memory.fragmentation"]
     assert {"value", "low", "high", "basis", "source"} <= set(resolved)
 
 
@@ -67,11 +67,11 @@ def test_csv_is_one_row_with_the_same_figures(capsys):
     words = ("--params", "7e9", "--hardware", "a100", "--devices", "4")
     _, out, _ = run(capsys, *words, "--csv", "--quiet")
     (row,) = csv.DictReader(io.StringIO(out))
-    told = answer(capsys, *words)
-    for name, found in told["results"].items():
+    specified = answer(capsys, *words)
+    for name, found in specified["results"].items():
         for end, value in found.items():
             assert float(row[f"{name}_{end}"]) == value
-    assert float(row["least_devices"]) == told["least_devices"]
+    assert float(row["least_devices"]) == specified["least_devices"]
 
 
 def test_people_read_a_table_and_a_verdict(capsys):
@@ -84,10 +84,10 @@ def test_people_read_a_table_and_a_verdict(capsys):
     assert "GPT-3" in run(capsys, "gpt-3")[1]
 
 
-def test_without_a_device_only_the_need_is_told(capsys):
-    told = answer(capsys, "--params", "7e9", "--devices", "2")
-    assert "fits" not in told
-    assert told["verdict"].startswith("needs ")
+def test_without_a_device_only_the_need_is_reported(capsys):
+    specified = answer(capsys, "--params", "7e9", "--devices", "2")
+    assert "fits" not in specified
+    assert specified["verdict"].startswith("needs ")
 
 
 def test_serving_is_weights_and_cache(capsys):
@@ -96,7 +96,7 @@ def test_serving_is_weights_and_cache(capsys):
     assert one["fits"]
     assert not eight["fits"]
     assert eight["least_devices"] == 2
-    cache = [told["results"]["kv_cache_bytes"]["mid"] for told in (one, eight)]
+    cache = [specified["results"]["kv_cache_bytes"]["mid"] for specified in (one, eight)]
     assert cache == [2 * 2**30, 16 * 2**30]
     four_bit = answer(capsys, *words, "--precision", "fp4")
     assert four_bit["results"]["weights_bytes"]["mid"] < 4.5e9
@@ -120,7 +120,7 @@ def test_serving_is_weights_and_cache(capsys):
         (("--params", "7e9", "--optimizer", "lion"), "optimizer must be one of"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(capsys, words, reason):
+def test_a_mistake_is_reported_in_one_line(capsys, words, reason):
     code, out, err = run(capsys, *words)
     assert (code, out) == (1, "")
     assert err.startswith("error: ")
@@ -149,9 +149,9 @@ def test_estimate_warns_of_a_run_that_cannot_fit(capsys):
     ],
 )
 def test_the_words_of_published_tables_are_understood(capsys, words):
-    told = answer_with_notes(capsys, "llama-2-7b", *words)
-    assert told["results"]["total_bytes"]["mid"] > 1e9
-    assert told["inputs"]["what_is_counted"] in ("reserved", "nvidia-smi")
+    specified = answer_with_notes(capsys, "llama-2-7b", *words)
+    assert specified["results"]["total_bytes"]["mid"] > 1e9
+    assert specified["inputs"]["what_is_counted"] in ("reserved", "nvidia-smi")
 
 
 def answer_with_notes(capsys, *arguments):

@@ -29,16 +29,16 @@ NAMES = {
 
 def run(capsys, *words):
     code = main(["profiles", *map(str, words)])
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    reported = capsys.readouterr()
+    return code, reported.out, reported.err
 
 
 def shown(capsys, name, **form):
     words = {"name": name, "json": False, "csv": False, **form}
     assert show(CATALOG, argparse.Namespace(**words)) == 0
-    told = capsys.readouterr()
-    assert told.err == "", name
-    return told.out
+    reported = capsys.readouterr()
+    assert reported.err == "", name
+    return reported.out
 
 
 @pytest.mark.parametrize("table", NAMES)

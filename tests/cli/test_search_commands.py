@@ -40,8 +40,8 @@ def test_a_sweep_writes_every_design_and_says_so(space, tmp_path, capsys):
 def test_the_summary_of_a_sweep_is_json(space, tmp_path, capsys):
     out = tmp_path / "designs.parquet"
     assert main(["sweep", str(space), "-o", str(out), "--json", "--quiet"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told == {"output": str(out), "designs": 16, "rows": 16, "front": 0, "left_out": {}}
+    reported = json.loads(capsys.readouterr().out)
+    assert reported == {"output": str(out), "designs": 16, "rows": 16, "front": 0, "left_out": {}}
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_a_sweep_that_cannot_be_is_one_line(space, tmp_path, capsys, monkeypatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("estimator.search.cluster.PATIENCE_S", 0.2)
     assert main(["sweep", str(space), *words]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("error: ") and reason in told and told.count("\n") == 1
+    reported = capsys.readouterr().err
+    assert reported.startswith("error: ") and reason in reported and reported.count("\n") == 1
 
 
 def test_a_space_that_cannot_be_read_is_one_line(tmp_path, capsys):
@@ -70,25 +70,25 @@ def test_a_space_that_cannot_be_read_is_one_line(tmp_path, capsys):
 
 def test_a_plan_says_what_is_best_and_what_binds(capsys):
     assert main([*LIMITED, "--budget", "200000"]) == 0
-    told = capsys.readouterr()
-    assert "all limits hold with" in told.out.splitlines()[0]
-    assert "twenty-watts app --open" in told.out
-    assert "18 designs looked at" in told.err
+    reported = capsys.readouterr()
+    assert "all limits hold with" in reported.out.splitlines()[0]
+    assert "twenty-watts app --open" in reported.out
+    assert "18 designs looked at" in reported.err
 
 
 def test_a_plan_as_json_keeps_its_limits(capsys):
     assert main([*LIMITED, "--budget", "200000", "--json", "--quiet", "--confidence", "0.9"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["plans"] and told["nearest"] is None
-    costs = [plan["results"]["cost_usd"]["mid"] for plan in told["plans"]]
+    reported = json.loads(capsys.readouterr().out)
+    assert reported["plans"] and reported["nearest"] is None
+    costs = [plan["results"]["cost_usd"]["mid"] for plan in reported["plans"]]
     assert costs == sorted(costs)
-    for plan in told["plans"]:
+    for plan in reported["plans"]:
         assert plan["probability"] >= 0.9
         assert plan["results"]["wall_hours"]["mid"] <= 400
         assert plan["link"].startswith("?v=")
 
 
-def test_where_no_plan_keeps_the_limits_the_nearest_is_told(capsys):
+def test_where_no_plan_keeps_the_limits_the_nearest_is_reported(capsys):
     assert main([*LIMITED, "--budget", "100"]) == 0
     assert capsys.readouterr().out.startswith("No plan keeps all limits with 80%; the nearest")
 
@@ -105,8 +105,8 @@ def test_where_no_plan_keeps_the_limits_the_nearest_is_told(capsys):
 )
 def test_a_plan_that_cannot_be_is_one_line(capsys, words, reason):
     assert main([*PLAN, *words]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("error: ") and reason in told and told.count("\n") == 1
+    reported = capsys.readouterr().err
+    assert reported.startswith("error: ") and reason in reported and reported.count("\n") == 1
 
 
 SERVED = ["plan", "--task", "serving", "--preset", "llama-3-8b", "--request-rate", "10"]
@@ -116,17 +116,17 @@ SERVED += ["--devices", "1,2,4"]
 
 def test_a_plan_of_a_service_says_how_many_devices_and_what_binds(capsys):
     assert main([*SERVED, "--latency-goal", "0.02", "--budget", "9000", "--quiet"]) == 0
-    told = capsys.readouterr().out
-    assert " in 30 days, " in told and "all limits hold with" in told
-    assert "in flight" in told and "x h100" in told
+    reported = capsys.readouterr().out
+    assert " in 30 days, " in reported and "all limits hold with" in reported
+    assert "in flight" in reported and "x h100" in reported
 
 
 def test_a_plan_of_a_service_as_json_keeps_its_limits(capsys):
     words = ["--latency-goal", "0.03", "--carbon-cap", "900", "--days", "10", "--json"]
     assert main([*SERVED, *words]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["plans"] and told["designs"] == 6
-    for plan in told["plans"]:
+    reported = json.loads(capsys.readouterr().out)
+    assert reported["plans"] and reported["designs"] == 6
+    for plan in reported["plans"]:
         assert plan["probability"] >= 0.8
         assert plan["results"]["inter_token_s"]["mid"] <= 0.03
         assert plan["results"]["co2e_kg"]["mid"] <= 900

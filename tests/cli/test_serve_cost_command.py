@@ -34,7 +34,7 @@ def test_the_headline_is_the_answer_and_agrees_with_the_json(capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         ("--params many", "--params must be a number, got 'many'"),
         ("--preset llama-3-8b --output-tokens 0", "--output-tokens must be between 1 and 1e+08"),
@@ -44,11 +44,11 @@ def test_the_headline_is_the_answer_and_agrees_with_the_json(capsys):
         ("--params 8B --steps 4", "with --positions"),
     ],
 )
-def test_a_refusal_names_options(words, told, capsys):
+def test_a_refusal_names_options(words, reported, capsys):
     assert main(["serve-cost", "--hardware", "h100", *words.split()]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert told in error
+    assert reported in error
     assert not re.search(r"[a-z]+_[a-z]+", error)
 
 
@@ -81,7 +81,7 @@ def test_a_figure_wears_the_unit_of_its_size(value, unit, shown):
     assert figure(value, unit) == shown
 
 
-def test_an_api_on_record_is_told_with_its_date(capsys):
+def test_an_api_on_record_is_reported_with_its_date(capsys):
     line = "serve-cost --preset llama-3.1-8b --hardware h100 --concurrency 32 --price 2"
     assert main([*line.split(), "--api", "deepinfra-llama-3.1-8b", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -92,7 +92,7 @@ def test_an_api_on_record_is_told_with_its_date(capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         ("--api nothing", "unknown API 'nothing'"),
         ("--api groq-gpt-oss-120b --api-price-out 1", "mutually exclusive"),
@@ -101,10 +101,10 @@ def test_an_api_on_record_is_told_with_its_date(capsys):
         ("--training-kwh 1", "set both --training-kwh and --tokens-per-day"),
     ],
 )
-def test_an_impossible_comparison_is_refused_in_one_line(words, told, capsys):
+def test_an_impossible_comparison_is_refused_in_one_line(words, reported, capsys):
     line = f"serve-cost --preset llama-3.1-8b --hardware h100 {words}"
     assert main(line.split()) == 1
-    assert told in capsys.readouterr().err
+    assert reported in capsys.readouterr().err
 
 
 def test_a_benchmark_that_was_imported_is_used_or_ignored(tmp_path, monkeypatch, capsys):

@@ -321,7 +321,7 @@ def test_water_is_that_of_the_cooling_and_of_the_power_stations():
     assert sum(both.parts["water_l"].values()) == pytest.approx(both["water_l"].mid)
 
 
-def test_a_part_of_the_water_that_is_not_known_is_told():
+def test_a_part_of_the_water_that_is_not_known_is_reported():
     assert watered(offsite_l_per_kwh=Uncertain(3.0)).absent["onsite_water_l"].field == "wue"
     assert "offsite_water_l" in answered().absent
     assert watered().absent["water_l"].field == "wue"

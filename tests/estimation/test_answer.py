@@ -29,7 +29,7 @@ def ask(catalog, **said):
 
 
 def test_gpt_3_on_one_v100_takes_355_years_and_4_67_million_dollars(catalog):
-    told = report.as_json(
+    reported = report.as_json(
         ask(
             catalog,
             flop=3.14e23,
@@ -40,14 +40,14 @@ def test_gpt_3_on_one_v100_takes_355_years_and_4_67_million_dollars(catalog):
             price=1.5,
         )
     )["results"]
-    assert told["wall_hours"]["mid"] / 8766 == pytest.approx(355, abs=2)
-    assert told["cost_usd"]["mid"] == pytest.approx(4.67e6, rel=0.01)
-    assert told["utilization"] == {"low": 0.224, "mid": 0.224, "high": 0.224, "basis": "given"}
+    assert reported["wall_hours"]["mid"] / 8766 == pytest.approx(355, abs=2)
+    assert reported["cost_usd"]["mid"] == pytest.approx(4.67e6, rel=0.01)
+    assert reported["utilization"] == {"low": 0.224, "mid": 0.224, "high": 0.224, "basis": "given"}
 
 
 def test_gpt_3_as_it_was_run(catalog):
     # D. Patterson et al., arXiv:2104.10350, table 4: 14.8 days, 1,287 MWh, 552 t.
-    told = report.as_json(
+    reported = report.as_json(
         ask(
             catalog,
             preset="gpt-3",
@@ -58,9 +58,9 @@ def test_gpt_3_as_it_was_run(catalog):
             carbon_intensity=0.429,
         )
     )["results"]
-    assert told["wall_hours"]["mid"] / 24 == pytest.approx(14.8, rel=0.03)
-    assert told["energy_kwh"]["low"] < 1_287_000 < told["energy_kwh"]["high"]
-    assert told["co2e_kg"]["low"] < 552_000 < told["co2e_kg"]["high"]
+    assert reported["wall_hours"]["mid"] / 24 == pytest.approx(14.8, rel=0.03)
+    assert reported["energy_kwh"]["low"] < 1_287_000 < reported["energy_kwh"]["high"]
+    assert reported["co2e_kg"]["low"] < 552_000 < reported["co2e_kg"]["high"]
 
 
 def test_every_preset_on_its_own_hardware_is_answered(catalog):
@@ -122,11 +122,11 @@ def test_a_given_quantity_has_no_width_and_no_share_of_the_spread(catalog):
     answer = ask(
         catalog, flop=1e20, hardware="v100", utilization=0.3, pue=1.1, price=1.0, site="fr"
     )
-    told = report.as_json(answer)
+    reported = report.as_json(answer)
     for name in ("training_flop", "device_hours", "wall_hours", "cost_usd"):
-        assert told["results"][name]["low"] == told["results"][name]["high"]
-    assert "utilization" not in told["spread"]
-    assert sum(told["spread"].values()) == pytest.approx(1.0)
+        assert reported["results"][name]["low"] == reported["results"][name]["high"]
+    assert "utilization" not in reported["spread"]
+    assert sum(reported["spread"].values()) == pytest.approx(1.0)
 
 
 def test_a_higher_level_widens_the_interval(catalog):
@@ -258,9 +258,9 @@ def test_the_experts_of_a_config_count_as_the_active_parameters_that_one_says(ca
     path.write_text(json.dumps(config))
     where = {"tokens": 1e12, "hardware": "h100", "devices": 512.0}
     counted = ask(catalog, config=str(path), **where)
-    told = ask(catalog, params=46.7e9, active_params=12.88e9, width=4096.0, **where)
+    reported = ask(catalog, params=46.7e9, active_params=12.88e9, width=4096.0, **where)
     dense = ask(catalog, params=12.88e9, width=4096.0, arch="MoE decoder", **where)
-    expected = told.estimate["device_hours"].mid / told.estimate["training_flop"].mid
+    expected = reported.estimate["device_hours"].mid / reported.estimate["training_flop"].mid
     found = counted.estimate["device_hours"].mid / counted.estimate["training_flop"].mid
     assert found == pytest.approx(expected, rel=0.002)
     spent = dense.estimate["device_hours"].mid / dense.estimate["training_flop"].mid
@@ -274,9 +274,9 @@ def test_a_power_cap_saves_power_costs_time_and_says_so(catalog):
     slower = bound.estimate["wall_hours"].mid / free.estimate["wall_hours"].mid
     assert 1.05 < slower < 1.3
     assert any("power limit of 180 W makes the run" in line for line in bound.warnings)
-    told = report.as_json(bound)["results"]["utilization"]
-    assert told["basis"] == "derived"
-    assert told["high"] < 0.45
+    reported = report.as_json(bound)["results"]["utilization"]
+    assert reported["basis"] == "derived"
+    assert reported["high"] < 0.45
     timed = ask(catalog, device_hours=100.0, hardware="a100", power_cap=180.0)
     assert timed.estimate["device_hours"].mid == 100.0
     assert (
@@ -301,9 +301,9 @@ def test_the_water_of_the_electricity_is_known_everywhere(catalog):
         (None, 3.908),
     ):
         answer = ask(catalog, site=site, **said)
-        told = report.as_json(answer)["results"]
-        water = told["water_l"]
-        assert water["offsite_mid"] == pytest.approx(litres * told["energy_kwh"]["mid"]), site
+        reported = report.as_json(answer)["results"]
+        water = reported["water_l"]
+        assert water["offsite_mid"] == pytest.approx(litres * reported["energy_kwh"]["mid"]), site
         parts = water["offsite_mid"] + water.get("onsite_mid", 0.0)
         assert parts == pytest.approx(water["mid"])
         missing = [one for one in answer.notices if one.code == "onsite_water_unknown"]
@@ -312,9 +312,9 @@ def test_the_water_of_the_electricity_is_known_everywhere(catalog):
 
 def test_water_on_site_as_said_and_none_for_what_needs_no_cooling(catalog):
     said = {"flop": 1e20, "hardware": "h100", "site": "fr", "pue": 1.2}
-    told = report.as_json(ask(catalog, wue=0.3, **said))["results"]
-    on_site = 0.3 * told["energy_kwh"]["mid"] / 1.2
-    assert told["water_l"]["onsite_mid"] == pytest.approx(on_site)
+    reported = report.as_json(ask(catalog, wue=0.3, **said))["results"]
+    on_site = 0.3 * reported["energy_kwh"]["mid"] / 1.2
+    assert reported["water_l"]["onsite_mid"] == pytest.approx(on_site)
     brain = report.as_json(ask(catalog, flop=1e20, hardware="human-brain"))["results"]
     assert brain["water_l"]["onsite_mid"] == 0
 
@@ -388,9 +388,9 @@ def test_work_and_hours_that_exclude_each_other_are_refused(catalog, flop, share
 
 def test_a_bound_of_zero_is_none(catalog):
     """A grid of hydropower alone, on record as 0 to 0.027 kg/kWh, ended in a division by zero."""
-    told = ask(catalog, flop=1e20, hardware="h100", site="CF", year=2014.0).estimate["co2e_kg"]
-    low, high = told.interval(0.8)
-    assert 0 < low < told.mid < high < 10 * told.mid
+    reported = ask(catalog, flop=1e20, hardware="h100", site="CF", year=2014.0).estimate["co2e_kg"]
+    low, high = reported.interval(0.8)
+    assert 0 < low < reported.mid < high < 10 * reported.mid
     record = Record(value=0.024, unit="kg/kWh", basis="assumed", source="x", low=0.0, high=0.027)
     assert uncertain_record(record, "grid").interval(0.8)[1] == pytest.approx(0.027)
     assert uncertain_record(replace(record, value=0.0), "grid").loadings == {}

@@ -92,18 +92,18 @@ def test_a_flat_grid_leaves_nothing_to_save(level, duration_h):
 def test_an_estimate_follows_its_schedule(catalog, tmp_path):
     path = written(tmp_path)
     dirty = ask(catalog, carbon_profile=path)  # four hours from hour 0
-    told = report.as_json(dirty)
-    operational = told["results"]["co2e_kg"]["operational_mid"]
-    assert operational == pytest.approx(0.4 * told["results"]["energy_kwh"]["mid"])
-    assert told["schedule"]["best_start"] == 8.0
-    assert told["schedule"]["saving_share"] == pytest.approx(0.75)
-    assert told["schedule"]["saving_kg"] == pytest.approx(0.75 * operational)
+    reported = report.as_json(dirty)
+    operational = reported["results"]["co2e_kg"]["operational_mid"]
+    assert operational == pytest.approx(0.4 * reported["results"]["energy_kwh"]["mid"])
+    assert reported["schedule"]["best_start"] == 8.0
+    assert reported["schedule"]["saving_share"] == pytest.approx(0.75)
+    assert reported["schedule"]["saving_kg"] == pytest.approx(0.75 * operational)
     assert "hour 8 instead of 0 would save 75 %" in report.schedule_line(dirty, dirty.plan)
     clean = ask(catalog, carbon_profile=path, start=8.0)
     saved = report.as_json(clean)["results"]["co2e_kg"]["operational_mid"]
-    assert saved == pytest.approx(operational - told["schedule"]["saving_kg"])
+    assert saved == pytest.approx(operational - reported["schedule"]["saving_kg"])
     assert "as good" in report.schedule_line(clean, clean.plan)
-    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert json.loads(json.dumps(reported, allow_nan=False)) == reported
 
 
 def test_a_link_carries_the_intensity_and_never_a_file(catalog, tmp_path):
@@ -200,10 +200,10 @@ def test_the_command_line_tells_what_another_start_saves(tmp_path, capsys):
 def test_the_command_line_takes_a_cap_and_a_purchase_price(capsys):
     words = ["estimate", "--flop", "1e21", "--hardware", "h100", "--devices", "8", "--json"]
     assert main([*words, "--power-cap", "350", "--pay", "own", "--device-price", "27000"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["inputs"]["power_cap"] == 350
-    assert told["inputs"]["resolved"]["launch_price_usd"]["value"] == 27000
-    assert {"power_cap=350", "device_price=27000"} <= set(told["link"].split("&"))
+    reported = json.loads(capsys.readouterr().out)
+    assert reported["inputs"]["power_cap"] == 350
+    assert reported["inputs"]["resolved"]["launch_price_usd"]["value"] == 27000
+    assert {"power_cap=350", "device_price=27000"} <= set(reported["link"].split("&"))
 
 
 def test_an_answer_put_on_a_profile_is_the_answer_that_was_asked_with_it(catalog, tmp_path):

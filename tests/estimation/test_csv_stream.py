@@ -44,8 +44,8 @@ def test_a_row_gives_what_the_single_estimate_gives(catalog):
     ).estimate
     for name in ("utilization", "device_hours", "wall_hours", "energy_kwh", "cost_usd", "co2e_kg"):
         low, high = alone[name].interval()
-        told = [float(row[f"{name}_{end}"]) for end in ("low", "mid", "high")]
-        assert told == pytest.approx(
+        reported = [float(row[f"{name}_{end}"]) for end in ("low", "mid", "high")]
+        assert reported == pytest.approx(
             [low, alone[name].mid, min(high, 1) if name[0] == "u" else high]
         )
     assert row["error"] == ""
@@ -103,13 +103,13 @@ def test_published_rows_have_the_intervals_of_single_estimates(catalog, left_out
             continue
         alone = answer_scenario(asked(row, catalog), catalog).estimate
         for name in RESULTS:
-            told = [row[f"{name}_{end}"] for end in ("low", "mid", "high")]
+            reported = [row[f"{name}_{end}"] for end in ("low", "mid", "high")]
             if name not in alone:
-                assert told == ["", "", ""]
+                assert reported == ["", "", ""]
                 continue
             low, high = alone[name].interval()
             expected = [float(end) for end in (low, alone[name].mid, high)]
-            assert [float(end) for end in told] == pytest.approx(expected, rel=1e-6), row
+            assert [float(end) for end in reported] == pytest.approx(expected, rel=1e-6), row
         compared += 1
     assert compared > 200
 
@@ -267,9 +267,9 @@ cells = st.text(
 @given(st.lists(st.lists(cells, min_size=1, max_size=9), max_size=6))
 def test_whatever_stands_in_the_rows_each_is_answered_or_refused(catalog, rows):
     text = "\n".join([HEADER, *(",".join(row) for row in rows)]) + "\n"
-    summary, told = run_table(text, catalog)
-    assert summary.rows == len(told) == summary.answered + summary.refused
-    for row in told:
+    summary, reported = run_table(text, catalog)
+    assert summary.rows == len(reported) == summary.answered + summary.refused
+    for row in reported:
         assert bool(row["error"]) != bool(row["device_hours_mid"])
 
 

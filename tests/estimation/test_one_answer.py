@@ -163,8 +163,8 @@ def by_command_line(scenario, capsys):
         for name, value in scenario.said().items()
     ]
     code = main(["estimate", "--json", "--quiet", *said])
-    told = capsys.readouterr().out
-    return json.loads(told) if code == 0 else None
+    reported = capsys.readouterr().out
+    return json.loads(reported) if code == 0 else None
 
 
 def by_table(scenario):
@@ -199,18 +199,18 @@ def on_page(link):
 )
 @given(scenario=SCENARIOS)
 def test_one_scenario_has_one_answer_everywhere(scenario, capsys):
-    told = by_command_line(scenario, capsys)
+    reported = by_command_line(scenario, capsys)
     python = answered(scenario)
-    assert (told is None) == (python is None)
+    assert (reported is None) == (python is None)
     row = None if scenario.config else by_table(scenario)
-    if told is None or python is None:
+    if reported is None or python is None:
         assert row is None or row["error"]
         return
     expected = bounds(python["results"])
-    assert bounds(told["results"]) == expected
-    linked, unread = from_link(dict(parse_qsl(told["link"].lstrip("?"))))
+    assert bounds(reported["results"]) == expected
+    linked, unread = from_link(dict(parse_qsl(reported["link"].lstrip("?"))))
     assert not unread
-    paged, left_out = on_page(told["link"])
+    paged, left_out = on_page(reported["link"])
     assert not left_out
     for same in (linked, paged):
         again = answered(same)

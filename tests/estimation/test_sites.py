@@ -36,7 +36,7 @@ def ask(**said):
     return answer_scenario(Scenario(**work | said), CATALOG)
 
 
-def told(**said):
+def reported(**said):
     """Warnings on another year than the run's."""
     return [warning for warning in ask(**said).warnings if "nearest on record" in warning]
 
@@ -82,7 +82,7 @@ def test_a_run_of_a_year_on_record_takes_the_figure_of_that_year(place, year, va
     used = answer.inputs[GRID]
     assert (used.value, used.date) == (value, str(year))
     assert float(answer.site.co2e_kg_per_kwh.mid) == value
-    assert not told(site=place, year=float(year))
+    assert not reported(site=place, year=float(year))
 
 
 def test_series_run_on_where_another_data_set_gives_the_years_between():
@@ -97,17 +97,17 @@ def test_series_run_on_where_another_data_set_gives_the_years_between():
 
 
 def test_a_year_beyond_the_record_takes_the_nearest_and_says_so():
-    assert told(site="us", year=2005.0) == [
+    assert reported(site="us", year=2005.0) == [
         "carbon intensity of 2012 taken for a run of 2005: the nearest on record for United States"
     ]
     assert ask(site="us", year=2005.0).inputs[GRID].value == series("us")[2012]
-    assert "of 2025 taken for a run of 2030" in told(site="us", year=2030.0)[0]
+    assert "of 2025 taken for a run of 2030" in reported(site="us", year=2030.0)[0]
 
 
 def test_without_a_year_the_newest_figure_stands_and_nothing_is_said():
     newest = CATALOG.place("fr")
     assert ask(site="fr").inputs[GRID].date == str(newest.year)
-    assert not told(site="fr")
+    assert not reported(site="fr")
 
 
 @given(YEARS)
@@ -144,7 +144,7 @@ def test_of_two_years_as_near_the_newer_is_taken():
 
 def test_a_number_without_a_year_stands_for_every_year():
     assert ask(site="my-room", year=2012.0).inputs["pue"].value == 1.0
-    assert not [line for line in told(site="my-room", year=2012.0) if line.startswith("PUE")]
+    assert not [line for line in reported(site="my-room", year=2012.0) if line.startswith("PUE")]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_an_operator_has_the_pue_it_reported_for_the_year(year, pue):
 
 
 def test_a_pue_of_another_year_is_said_and_doubted():
-    lines = told(site="us-east-1", year=2019.0)
+    lines = reported(site="us-east-1", year=2019.0)
     assert [line.partition(" of ")[0] for line in lines] == ["PUE", "carbon intensity"]
     used = ask(site="us-east-1", year=2019.0).inputs["pue"]
     assert used.low < used.value < used.high
@@ -210,7 +210,7 @@ def test_a_table_and_a_scenario_give_the_same_number():
             assert float(row[f"{name}_mid"]) == pytest.approx(mid, rel=1e-6), (region, year)
             assert float(row[f"{name}_low"]) == pytest.approx(float(low), rel=1e-6)
             assert float(row[f"{name}_high"]) == pytest.approx(float(high), rel=1e-6)
-        for line in told(site=site, year=float(year) if year else None):
+        for line in reported(site=site, year=float(year) if year else None):
             assert line in row["warnings"]
 
 
@@ -262,7 +262,7 @@ def test_a_cloud_region_without_a_pue_takes_that_of_its_operator():
     used = answer.inputs["pue"]
     assert used.value == CATALOG.place("aws").records["pue"].value
     assert used.low < used.value < used.high
-    assert "PUE of 2019 taken for a run of 2016" in told(site=without[0].id, year=2016.0)[0]
+    assert "PUE of 2019 taken for a run of 2016" in reported(site=without[0].id, year=2016.0)[0]
     assert ask(site=without[0].id, pue=1.3).inputs["pue"].value == 1.3
 
 

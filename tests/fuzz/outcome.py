@@ -36,7 +36,7 @@ def outcome(*arguments):
             code = main([str(one) for one in arguments])
         except SystemExit as left:
             code = left.code
-    told, said = out.getvalue(), err.getvalue()
+    reported, said = out.getvalue(), err.getvalue()
     assert code in (0, 1, 2), (arguments, code)
     if code == 1:
         assert len(said.splitlines()) == 1 and said.startswith("error: "), (arguments, said)
@@ -44,20 +44,20 @@ def outcome(*arguments):
     if code == 2:
         assert "error: " in said.splitlines()[-1], (arguments, said)
     if code == 0:
-        _checked(arguments, told, said)
-    return code, told, said
+        _checked(arguments, reported, said)
+    return code, reported, said
 
 
-def _checked(arguments, told, said):
+def _checked(arguments, reported, said):
     """Check what an answer shows; the cells that a table echoes are the user's own."""
     echoes = "batch" in arguments or {str(one).casefold() for one in arguments} & ECHOED
-    shown = said if echoes else told + said
+    shown = said if echoes else reported + said
     found = NOT_FOR_PEOPLE.search(shown)
     assert not found, (arguments, found)
     if "--json" in arguments:
-        ordered(json.loads(told, parse_constant=_no_number))
+        ordered(json.loads(reported, parse_constant=_no_number))
     elif "--csv" in arguments:
-        table_in_order(told)
+        table_in_order(reported)
 
 
 def _no_number(text):

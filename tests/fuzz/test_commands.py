@@ -119,5 +119,5 @@ def test_every_admissible_number_is_answered_in_order(said, form):
     ids=lambda words: "-".join(words).replace("--", ""),
 )
 def test_what_is_no_file_of_that_kind_is_refused_in_one_line(before, path):
-    code, told, _ = outcome(*before, path)
-    assert (code == 1 and told == "") or path in ("/", "") or before[0] == "profiles"
+    code, reported, _ = outcome(*before, path)
+    assert (code == 1 and reported == "") or path in ("/", "") or before[0] == "profiles"

@@ -49,9 +49,9 @@ def test_every_row_of_any_table_is_answered_or_says_why_not(task, tmp_path):
         count, text = drawn
         path = tmp_path / "in.csv"
         path.write_text(text, encoding="utf-8", newline="")
-        code, told, said = outcome("batch", path, "--task", task, "-o", "-")
+        code, reported, said = outcome("batch", path, "--task", task, "-o", "-")
         assert code == 0, said
-        rows = table_in_order(told)
+        rows = table_in_order(reported)
         assert len(rows) == count
         first = "energy_kwh_mid" if task == "training" else "output_tokens_per_s_mid"
         assert all(row["error"] or row[first] or row["warnings"] for row in rows)
@@ -88,6 +88,6 @@ def test_a_cell_of_nan_is_not_read_as_an_empty_one(task, tmp_path):
     count = "accelerator_count" if task == "training" else "concurrency"
     path = tmp_path / "in.csv"
     path.write_text(f"{device},{model},{count}\nh100,llama-3-8b,nan\n", encoding="utf-8")
-    _, told, _ = outcome("batch", path, "--task", task, "-o", "-")
-    (row,) = csv.DictReader(io.StringIO(told))
+    _, reported, _ = outcome("batch", path, "--task", task, "-o", "-")
+    (row,) = csv.DictReader(io.StringIO(reported))
     assert f"{count} " in row["error"] and "number" in row["error"]

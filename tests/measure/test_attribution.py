@@ -60,7 +60,7 @@ def timing(**more):
     return Timing(**{**words, "flop": 1e14, "precision": "bf16", **more})
 
 
-def told(devices=None, **more):
+def reported(devices=None, **more):
     return Reported(timing=timing(**more), devices=devices, began_s=10.0, ended_s=20.0)
 
 
@@ -86,26 +86,26 @@ def test_the_busy_boards_did_the_work_in_the_order_of_their_numbers():
 def test_a_board_that_only_others_use_did_none_of_the_work():
     run = run_of(TWO, [busy(2, 0.9), busy(10, 0.95, others=0.95)])
     assert used_devices(run) == ["gpu:2"]
-    found, _ = placed(told(), run)
+    found, _ = placed(reported(), run)
     assert (found.component, found.devices) == ("gpu:2", 1)
 
 
 def test_where_boards_do_not_tell_how_busy_they_are_the_processor_is_not_credited():
     run = run_of(TWO, [busy(2, 0.0)])
     assert used_devices(run) == []
-    assert placed(told(), run) == (None, [UNKNOWN])
-    assert placed(told(component="gpu:10"), run)[0].component == "gpu:10"
+    assert placed(reported(), run) == (None, [UNKNOWN])
+    assert placed(reported(component="gpu:10"), run)[0].component == "gpu:10"
 
 
 def test_what_the_program_says_of_its_devices_holds():
     run = run_of(TWO, [busy(2, 0.9), busy(10, 0.8)])
-    assert placed(told(), run)[0].devices == 2
-    assert placed(told(devices=16), run)[0].devices == 16
-    assert placed(told(devices=1, component="cpu"), run)[0].component == "cpu"
+    assert placed(reported(), run)[0].devices == 2
+    assert placed(reported(devices=16), run)[0].devices == 16
+    assert placed(reported(devices=1, component="cpu"), run)[0].component == "cpu"
 
 
 def test_ranks_are_boards_and_a_processor_is_one_however_many_it_has():
-    ranks = dataclasses.replace(told(), ranks=16, machines=2)
+    ranks = dataclasses.replace(reported(), ranks=16, machines=2)
     on_boards, on_processors = run_of(TWO, [busy(2, 0.9), busy(10, 0.8)]), run_of([])
     assert placed(ranks, on_boards)[0].devices == 16
     assert placed(ranks, on_processors)[0].devices == 2
@@ -114,7 +114,7 @@ def test_ranks_are_boards_and_a_processor_is_one_however_many_it_has():
 
 def test_a_part_of_a_divided_board_tells_nothing_of_the_board():
     run = run_of([board(0, shares_board="MIG")], [busy(0, 0.9)])
-    assert placed(told(), run) == (None, [PARTS])
+    assert placed(reported(), run) == (None, [PARTS])
 
 
 def test_the_power_is_that_of_the_steps_and_not_of_the_start_before_them():
@@ -124,16 +124,16 @@ def test_the_power_is_that_of_the_steps_and_not_of_the_start_before_them():
         for key, work in (("gpu:2", 600.0), ("gpu:10", 500.0))
     }
     meters = [Recorded("gpu:2"), Recorded("gpu:10")]
-    found, _ = placed(told(), run, meters, samples)
+    found, _ = placed(reported(), run, meters, samples)
     assert (found.power_w, found.trust) == (pytest.approx(550.0), "sampled")
-    one_is_silent, _ = placed(told(), run, meters[:1], samples)
+    one_is_silent, _ = placed(reported(), run, meters[:1], samples)
     assert one_is_silent.power_w is None
 
 
 def test_a_modelled_power_is_none():
     run = run_of([])
     samples = {"cpu": [Sample(time_s=float(at), power_w=8.0) for at in range(30)]}
-    assert placed(told(), run, [Recorded("cpu", "modelled")], samples)[0].power_w is None
+    assert placed(reported(), run, [Recorded("cpu", "modelled")], samples)[0].power_w is None
 
 
 def test_what_a_device_cannot_have_done_is_said_and_teaches_nothing():
@@ -217,8 +217,8 @@ def test_a_record_that_waits_for_the_store_holds_every_note(data):
     with open_store() as store:
         recording = Recording(origin="script", store=store)
         recording.start()
-        told_ = Session(flop=1e9, component="gpu:0")
-        told_._ends_s = [1.0, 2.0, 3.0, 4.0]
-        run = recording.end(state="finished", timings=lambda run: [told_.timing()])
+        own_session = Session(flop=1e9, component="gpu:0")
+        own_session._ends_s = [1.0, 2.0, 3.0, 4.0]
+        run = recording.end(state="finished", timings=lambda run: [own_session.timing()])
         assert any("--precision" in note for note in run.notes)
         assert store.run(run.id).notes == run.notes

@@ -94,10 +94,10 @@ def test_the_calibrated_utilization_moves_towards_the_measured_steps():
         ),
         catalog,
     )
-    told = answer.inputs["utilization"].value
+    reported = answer.inputs["utilization"].value
     before = answer.inputs["utilization.prior"].value
     middle = float(np.exp(np.mean(np.log(reached))))
-    assert (told > before) == (middle > before)
+    assert (reported > before) == (middle > before)
 
 
 def test_ctrl_c_keeps_what_was_measured():
@@ -146,14 +146,14 @@ def test_what_was_timed_is_on_disk_before_the_end():
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "reported"),
     [
         ({"device": "gpu:7"}, "no device 'gpu:7' to measure: there is cpu"),
         ({"precisions": ["fp8"]}, "has no fp8 on cpu: it has fp32, fp64"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_and_leaves_no_run(changed, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_cannot_be_measured_is_refused_and_leaves_no_run(changed, reported):
+    with pytest.raises(ValueError, match=reported):
         benchmark(dataclasses.replace(NUMPY, **changed), lambda progress: None)
     with open_store() as store:
         assert store.runs() == []

@@ -277,14 +277,14 @@ class Meter:
 EFFORT = Effort(job=BRIEF, brief=BRIEF, sizes=3, idle_s=0.05, cool_s=0.0)
 
 
-def bench(**told):
-    told.setdefault("effort", EFFORT)
+def bench(**reported):
+    reported.setdefault("effort", EFFORT)
     return Bench(
         engine=Sleeper(),
         contention=Calm(),
         memory_bytes=1e9,
         dice=random.Random(1),
-        **told,
+        **reported,
     )
 
 
@@ -372,8 +372,8 @@ def measured_run(*timings, memory_bytes=8e9):
     )
 
 
-def timing(what, time_s, **told):
-    return Timing(what=what, component="cpu", time_s=time_s, repetitions=9, **told)
+def timing(what, time_s, **reported):
+    return Timing(what=what, component="cpu", time_s=time_s, repetitions=9, **reported)
 
 
 RUN = measured_run(

@@ -190,18 +190,18 @@ def test_a_hostile_configuration_changes_no_figure_writes_no_file_and_reaches_no
     first = {meter.component: read_until_told(meter) for meter in (cpu, memory)}
     time.sleep(1.0)
     last = {meter.component: read_until_told(meter) for meter in (cpu, memory)}
-    told = cpu._tracker.assumed
+    reported = cpu._tracker.assumed
     watts = {
         component: (last[component].energy_j - one.energy_j) / (last[component].time_s - one.time_s)
         for component, one in first.items()
     }
     if memory.trust == "modelled":
-        assert 0 < told["dram_w"] < 1000
-        assert told["dram_w"] / 2 < watts["dram"] < 2 * told["dram_w"]
-    if told["cpu"] == "cpu_load":
-        assert 0.05 * told["full_w"] < watts["cpu"] < 2 * told["full_w"] < 2000
+        assert 0 < reported["dram_w"] < 1000
+        assert reported["dram_w"] / 2 < watts["dram"] < 2 * reported["dram_w"]
+    if reported["cpu"] == "cpu_load":
+        assert 0.05 * reported["full_w"] < watts["cpu"] < 2 * reported["full_w"] < 2000
         assert cpu.trust == "modelled"
-        assert f"{told['full_w']} W x (0.1 + 0.9 load^3)" in cpu.notes[0]
+        assert f"{reported['full_w']} W x (0.1 + 0.9 load^3)" in cpu.notes[0]
     cpu.close()
     memory.close()
     assert listener.connections == 0
@@ -238,13 +238,13 @@ def test_components_are_told_apart_and_integrate_to_their_own_energy(stub, opene
             samples[meter.component].append(read_until_told(meter))
         time.sleep(0.3)
     for meter, step_j in zip(meters, (65, 20, 600), strict=True):
-        told = summarise(
+        reported = summarise(
             meter.component, meter.name, meter.trust, samples[meter.component], duration_s=1.0
         ).energy
-        steps = told.energy_j / step_j
+        steps = reported.energy_j / step_j
         assert steps > 1.5
         assert steps == pytest.approx(round(steps))
-        assert (told.meter, told.trust) == ("codecarbon", meter.trust)
+        assert (reported.meter, reported.trust) == ("codecarbon", meter.trust)
 
 
 def test_what_it_assumed_is_said_and_that_it_is_no_measurement(stub, opened):
@@ -264,7 +264,7 @@ def test_before_it_has_begun_it_tells_nothing_and_does_not_wait(stub, opened, tm
     assert read_until_told(cpu).energy_j > 0
 
 
-def test_energy_is_told_when_it_is_asked_for_only(stub, opened):
+def test_energy_is_reported_when_it_is_asked_for_only(stub, opened):
     stub()
     (cpu,) = begun(opened("cpu"))
     assert cpu.read(with_counter=False).energy_j is None

@@ -44,25 +44,25 @@ def script(tmp_path, text):
     return (sys.executable, str(path))
 
 
-def wrapped(*words, options=(), **told):
+def wrapped(*words, options=(), **reported):
     return subprocess.run(
         [*WRAP, *options, "--", *words],
         capture_output=True,
         text=True,
         cwd=ROOT,
         timeout=90,
-        **told,
+        **reported,
     )
 
 
-def start(*words, options=(), **told):
+def start(*words, options=(), **reported):
     return subprocess.Popen(
         [*WRAP, *options, "--", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        **told,
+        **reported,
     )
 
 
@@ -161,7 +161,7 @@ def test_a_command_that_cannot_be_run_leaves_no_run(data, words, code):
         assert store.runs() == []
 
 
-def test_without_a_command_the_way_to_say_one_is_told(data):
+def test_without_a_command_the_way_to_say_one_is_reported(data):
     done = subprocess.run(WRAP, capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.returncode == 1
     assert "calibrate run -- python train.py" in done.stderr
@@ -183,7 +183,7 @@ def test_signals_reach_the_command(data, tmp_path, sent):
     assert only_run().exit_code == 42
 
 
-def test_a_command_ended_by_a_signal_is_told_as_shells_do(data, tmp_path):
+def test_a_command_ended_by_a_signal_is_reported_as_shells_do(data, tmp_path):
     job = script(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     assert wrapped(*job).returncode == 128 + signal.SIGKILL
     assert only_run().state == "interrupted"
@@ -221,10 +221,10 @@ def test_ctrl_c_on_a_terminal_reaches_the_command_once_and_twice(data, tmp_path)
     if child == 0:
         os.chdir(ROOT)
         os.execv(sys.executable, [*WRAP, "--", *job])
-    told = ""
+    reported = ""
     for wanted, key in (("ready", b"\x03"), ("seen 1", b"\x03"), ("seen 2", b"")):
-        while wanted not in told:
-            told += os.read(terminal, 1000).decode()
+        while wanted not in reported:
+            reported += os.read(terminal, 1000).decode()
         os.write(terminal, key)
     while _reads(terminal):
         pass
@@ -254,11 +254,11 @@ def test_the_command_has_the_terminal(data):
         os.chdir(ROOT)
         asks = "import sys; print(sys.stdin.isatty(), sys.stdout.isatty())"
         os.execv(sys.executable, [*WRAP, "--quiet", "--", sys.executable, "-c", asks])
-    told = b""
+    reported = b""
     while part := _reads(terminal):
-        told += part
+        reported += part
     os.waitpid(child, 0)
-    assert told.split() == [b"True", b"True"]
+    assert reported.split() == [b"True", b"True"]
 
 
 def test_a_run_whose_measuring_is_killed_is_kept(data, tmp_path):

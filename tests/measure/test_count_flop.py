@@ -28,8 +28,8 @@ def test_ranks_share_the_work_and_each_counts_its_own(torch):
     session = Session()
     session.ranks = 4
     assert session.count_flop(step_of(torch)) == 4 * 3 * 2 * 8 * 32 * 32
-    told = Session(devices=16)
-    assert told.count_flop(step_of(torch)) == 16 * 3 * 2 * 8 * 32 * 32
+    reported = Session(devices=16)
+    assert reported.count_flop(step_of(torch)) == 16 * 3 * 2 * 8 * 32 * 32
 
 
 def test_attention_is_counted_whichever_kernel_would_run(torch):

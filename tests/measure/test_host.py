@@ -85,10 +85,10 @@ def test_a_machine_without_a_number_gets_one_of_its_own_and_keeps_it(tmp_path, c
 
 
 def test_nothing_names_the_machine_or_its_user():
-    told = repr(this_host())
+    reported = repr(this_host())
     node = os.uname().nodename if hasattr(os, "uname") else os.environ["COMPUTERNAME"]
     for name in (node, os.path.expanduser("~") + os.sep):
-        assert len(name) < 6 or name == "localhost" or name not in told
+        assert len(name) < 6 or name == "localhost" or name not in reported
 
 
 def test_the_kernel_is_told_by_its_numbers_only():

@@ -23,10 +23,10 @@ class Recorded:
     def read(self, *, with_counter):
         assert with_counter
         self.reads += 1
-        told = self.recording.pop(0)
-        if isinstance(told, Exception):
-            raise told
-        return told
+        reported = self.recording.pop(0)
+        if isinstance(reported, Exception):
+            raise reported
+        return reported
 
     def close(self):
         self.closed = True
@@ -36,8 +36,8 @@ class Recorded:
 def clock(monkeypatch):
     """A clock that moves when told to."""
     now = [1000.0]
-    told = SimpleNamespace(monotonic=lambda: now[0])
-    monkeypatch.setattr("estimator.measure.live.time", told)
+    reported = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("estimator.measure.live.time", reported)
     return now
 
 
@@ -48,7 +48,7 @@ def looks(watch, clock, count, step_s=1.0):
     return found
 
 
-def test_power_energy_and_state_are_told(clock):
+def test_power_energy_and_state_are_reported(clock):
     samples = [
         Sample(
             time_s=1000.0 + at,
@@ -130,7 +130,7 @@ def test_a_run_s_samples_of_a_modelled_meter_stay_modelled():
     assert one.energy_kwh == pytest.approx(32.0 / 3.6e6)
 
 
-def test_a_meter_of_which_nothing_is_told_is_named_by_nobody():
+def test_a_meter_of_which_nothing_is_reported_is_named_by_nobody():
     samples = {"gpu:7": [Sample(time_s=0.0, power_w=1.0), Sample(time_s=1.0, power_w=1.0)]}
     (one,) = courses(measured("a", state="running"), samples, {})
     assert (one.trust, one.meter) == (None, "")

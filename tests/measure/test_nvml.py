@@ -113,7 +113,7 @@ def readings(stub, meter, seconds, seed=0):
     return [*samples, meter.read(with_counter=True)]
 
 
-def told(meter, samples):
+def reported(meter, samples):
     duration_s = samples[-1].time_s - samples[0].time_s
     limit_w = meter.device.power_limit_w
     return summarise(
@@ -192,7 +192,7 @@ def test_integral_and_counter_agree_with_a_known_trace_within_one_percent(stub, 
     stub.set(TRACE=trace)
     meter = board()
     samples = readings(stub, meter, 60, seed)
-    summary = told(meter, samples)
+    summary = reported(meter, samples)
     mean_w = {"constant": 312.5, "sine": 300.0, "square": 205.0}[trace.partition(":")[0]]
     whole_s = 60.0
     truth_j = mean_w * whole_s
@@ -208,7 +208,7 @@ def test_integral_and_counter_agree_with_a_known_trace_within_one_percent(stub, 
 def test_a_board_without_a_counter_is_integrated(stub, board):
     stub.set(TRACE="sine:300:200:0.5", FAIL="nvmlDeviceGetTotalEnergyConsumption=3")
     meter = board()
-    summary = told(meter, readings(stub, meter, 60))
+    summary = reported(meter, readings(stub, meter, 60))
     assert (summary.energy.meter, summary.energy.trust) == ("nvml power", "sampled")
     assert summary.energy.mean_w == pytest.approx(300, rel=0.01)
     assert says(meter, "does not tell energy counter (Not Supported)")
@@ -217,7 +217,7 @@ def test_a_board_without_a_counter_is_integrated(stub, board):
 def test_a_counter_that_publishes_now_and_then_is_right_over_a_window(stub, board):
     stub.set(TRACE="constant:400", COUNTER="coarse:0.1")
     meter = board()
-    energy = told(meter, readings(stub, meter, 60)).energy
+    energy = reported(meter, readings(stub, meter, 60)).energy
     assert energy.mean_w == pytest.approx(400, rel=0.01)
     assert energy.check_j == pytest.approx(energy.energy_j, rel=0.01)
 
@@ -225,7 +225,7 @@ def test_a_counter_that_publishes_now_and_then_is_right_over_a_window(stub, boar
 def test_a_stuck_counter_gives_way_to_the_integral(stub, board):
     stub.set(TRACE="constant:400", COUNTER="stuck")
     meter = board()
-    summary = told(meter, readings(stub, meter, 20))
+    summary = reported(meter, readings(stub, meter, 20))
     assert (summary.energy.trust, summary.energy.mean_w) == ("sampled", pytest.approx(400))
     assert any("counter did not move" in note for note in summary.notes)
 
@@ -234,19 +234,19 @@ def test_a_stuck_counter_gives_way_to_the_integral(stub, board):
 def test_a_counter_that_falls_back_costs_that_second_only(stub, board, how):
     stub.set(TRACE="constant:300", COUNTER=how)
     meter = board()
-    summary = told(meter, readings(stub, meter, 20))
+    summary = reported(meter, readings(stub, meter, 20))
     assert summary.energy.mean_w == pytest.approx(300, rel=0.01)
     assert summary.energy.duration_s == pytest.approx(19, abs=1.3)
     assert any("went backwards" in note for note in summary.notes)
 
 
-def test_the_state_is_told_of_the_whole_run_though_it_is_read_seldom(stub, board):
+def test_the_state_is_reported_of_the_whole_run_though_it_is_read_seldom(stub, board):
     stub.set(REASONS="0x4")
     meter = board()
     samples = readings(stub, meter, 10)
     stub.set(REASONS="0")
     samples += readings(stub, meter, 10)
-    state = told(meter, samples).condition
+    state = reported(meter, samples).condition
     assert (state.clock_hz, state.temperature_c, state.busy) == (1.755e9, 62, pytest.approx(0.8))
     assert state.reasons == ("power limit",)
     assert state.throttled == pytest.approx(0.5, abs=0.05)
@@ -260,7 +260,7 @@ def test_a_power_reading_that_is_stuck_is_said_and_the_counter_holds(stub, board
     later = readings(stub, meter, 1)
     assert {one.power_w for one in samples} == {300}
     assert later[-1].power_w == 400
-    assert any("steady, or stuck" in note for note in told(meter, samples).notes)
+    assert any("steady, or stuck" in note for note in reported(meter, samples).notes)
 
 
 # Opening
@@ -345,7 +345,7 @@ def test_a_board_lost_before_the_start_does_not_keep_the_other_from_being_measur
     meter.close()
 
 
-def test_boards_that_all_fail_are_told_each(stub):
+def test_boards_that_all_fail_are_reported_each(stub):
     stub.set(COUNT=2, FAIL="nvmlDeviceGetHandleByIndex_v2=4")
     meters, notes = open_nvml({})
     assert (meters, len(notes)) == ([], 2)
@@ -452,7 +452,7 @@ def test_a_board_with_a_counter_only_is_measured_by_it(stub, board):
     assert (meter.name, meter.trust) == ("nvml counter", "counter")
     samples = readings(stub, meter, 20)
     assert {one.power_w for one in samples} == {None}
-    energy = told(meter, samples).energy
+    energy = reported(meter, samples).energy
     assert (energy.meter, energy.trust) == ("nvml counter", "counter")
     assert energy.mean_w == pytest.approx(250, rel=1e-3)
 
@@ -492,7 +492,7 @@ def test_a_board_lost_in_mid_run_is_lost_and_what_was_read_is_kept(stub, board):
         for _ in range(100):
             samples.append(meter.read(with_counter=len(samples) % 10 == 0))
             stub.now_s.value += 0.1
-    summary = told(meter, samples)
+    summary = reported(meter, samples)
     assert summary.energy.mean_w == pytest.approx(300)
     assert summary.energy.duration_s > 3.9
 

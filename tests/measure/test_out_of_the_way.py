@@ -13,7 +13,7 @@ import sys
 from estimator import measure
 {broken}
 steps = 0
-with measure({told}) as run:
+with measure({reported}) as run:
     for _ in range(5):
         steps += 1
         run.step()
@@ -22,8 +22,8 @@ print("trained", steps)
 """
 
 
-def trained(tmp_path, *, broken="", told="flop=1e9", after=""):
-    text = TRAINING.format(broken=broken, told=told, after=after)
+def trained(tmp_path, *, broken="", reported="flop=1e9", after=""):
+    text = TRAINING.format(broken=broken, reported=reported, after=after)
     return subprocess.run(
         [sys.executable, "-c", text],
         capture_output=True,
@@ -50,8 +50,8 @@ def test_a_failure_of_measuring_is_said_and_the_training_goes_on(tmp_path, broke
     assert "Traceback" not in done.stderr
 
 
-def test_what_is_told_wrongly_fails_no_training(tmp_path):
-    done = trained(tmp_path, told="params='many', tokens=1.0")
+def test_what_is_reported_wrongly_fails_no_training(tmp_path):
+    done = trained(tmp_path, reported="params='many', tokens=1.0")
     assert (done.stdout, done.returncode) == ("trained 5\n", 0)
     assert "measuring failed" in done.stderr
 

@@ -64,14 +64,14 @@ def energy_j(board, from_s, to_s):
 
 
 def line(name, labels, at_s, value):
-    told = ",".join(
+    reported = ",".join(
         f'{key}="{text}"'
         for key, text in (
             (key, text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"))
             for key, text in labels.items()
         )
     )
-    return f"{name}{{{told}}} {value!r} {START_S + at_s}"
+    return f"{name}{{{reported}}} {value!r} {START_S + at_s}"
 
 
 def scrapes(first_s=-BEFORE_S, last_s=LENGTH_S + BEFORE_S, every_s=EVERY_S, phase_s=7):
@@ -183,9 +183,9 @@ def energies(run):
 
 def test_energies_are_those_of_the_boards(address, catalog):
     run = imported(address, catalog, hosts=("n1",)).run
-    told = energies(run)
+    reported = energies(run)
     for board in range(4):
-        one = told[f"node0/gpu:{board}"]
+        one = reported[f"node0/gpu:{board}"]
         truth_j = energy_j(board, 0, LENGTH_S)
         assert one.energy_j == pytest.approx(truth_j, rel=1e-4)
         assert one.check_j == pytest.approx(truth_j, rel=0.01)
@@ -261,15 +261,15 @@ def test_a_divided_board_counts_once_and_as_a_whole(address, catalog):
 
 def test_the_nodes_are_read_from_what_is_most_direct(address, catalog):
     found = imported(address, catalog, hosts=("n1", "n2", "n3"))
-    told = energies(found.run)
-    ipmi = told["node0/host"]
+    reported = energies(found.run)
+    ipmi = reported["node0/host"]
     assert (ipmi.meter, ipmi.trust) == ("ipmi", "sampled")
     assert ipmi.energy_j == pytest.approx(4100 * LENGTH_S, rel=0.01)
-    packages = told["node1/cpu"]
+    packages = reported["node1/cpu"]
     assert (packages.meter, packages.trust) == ("rapl", "counter")
     assert packages.energy_j == pytest.approx((200 + 250) * LENGTH_S, rel=1e-3)
-    assert told["node1/dram"].energy_j == pytest.approx(30 * LENGTH_S, rel=1e-3)
-    assert "node2/host" not in told
+    assert reported["node1/dram"].energy_j == pytest.approx(30 * LENGTH_S, rel=1e-3)
+    assert "node2/host" not in reported
 
 
 def test_kepler_is_modelled_unless_told_and_petajoules_are_not_believed(address, catalog):
@@ -320,13 +320,13 @@ def test_pieces_of_any_length_give_the_same_samples(address, monkeypatch):
     server = Prometheus(address=address)
     window = Window(start_s=START_S, end_s=START_S + 900)
     whole = server.raw("DCGM_FI_DEV_POWER_USAGE", 'Hostname="n1"', window)
-    told = []
+    reported = []
     monkeypatch.setattr(prometheus, "FIRST_PIECE_S", 20.0)
     monkeypatch.setattr(prometheus, "SAMPLES_A_PIECE", 40)
-    cut = server.raw("DCGM_FI_DEV_POWER_USAGE", 'Hostname="n1"', window, told.append)
-    assert len(told) > 5
-    assert told == sorted(told)
-    assert told[-1] == pytest.approx(1)
+    cut = server.raw("DCGM_FI_DEV_POWER_USAGE", 'Hostname="n1"', window, reported.append)
+    assert len(reported) > 5
+    assert reported == sorted(reported)
+    assert reported[-1] == pytest.approx(1)
     assert cut.keys() == whole.keys()
     for labels, one in whole.items():
         assert len(one.time_s) == 60
@@ -361,10 +361,10 @@ def test_labels_with_quotes_and_lines_go_to_the_server_and_back(address):
         ({"end_s": 4e9}, "ends at 2096-.* by the clock of the server"),
     ],
 )
-def test_what_is_not_there_is_told_in_one_line(address, catalog, changes, says):
-    with pytest.raises(MeterError, match=says) as told:
+def test_what_is_not_there_is_reported_in_one_line(address, catalog, changes, says):
+    with pytest.raises(MeterError, match=says) as reported:
         imported(address, catalog, **changes)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(reported.value)
 
 
 def test_the_command_stores_a_run_once(address, tmp_path, monkeypatch):
@@ -409,7 +409,7 @@ def calibrate(*words):
         ),
     ],
 )
-def test_slips_are_told_in_one_line(words, says):
+def test_slips_are_reported_in_one_line(words, says):
     done = calibrate(*words)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
@@ -481,14 +481,14 @@ def success(data, **more):
         (None, {}, b"", "Remote end closed connection|did not answer"),
     ],
 )
-def test_servers_that_are_none_are_told_in_one_line(code, headers, body, says):
+def test_servers_that_are_none_are_reported_in_one_line(code, headers, body, says):
     with odd_server(code, headers, body) as (url, _):
         server = Prometheus(address=url, token="t0k3n", patience_s=5)
-        with pytest.raises(MeterError, match=says) as told:
+        with pytest.raises(MeterError, match=says) as reported:
             server.now_s()
-    assert "\n" not in str(told.value)
-    assert "s3cret" not in str(told.value)
-    assert "t0k3n" not in str(told.value)
+    assert "\n" not in str(reported.value)
+    assert "s3cret" not in str(reported.value)
+    assert "t0k3n" not in str(reported.value)
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for_long():
@@ -542,9 +542,9 @@ def test_a_token_is_sent_and_never_shown(token, sent):
 
 
 def test_a_token_that_is_none_is_refused_unseen():
-    with pytest.raises(MeterError, match="a character that no token has") as told:
+    with pytest.raises(MeterError, match="a character that no token has") as reported:
         Prometheus(address="http://p", token="s3cret\r\nX: y")
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(reported.value)
 
 
 @pytest.mark.parametrize(
@@ -556,9 +556,9 @@ def test_an_address_that_is_none_is_refused(address):
 
 
 def test_a_password_in_the_address_is_refused_unseen():
-    with pytest.raises(MeterError, match="put user:password") as told:
+    with pytest.raises(MeterError, match="put user:password") as reported:
         Prometheus(address="http://me:s3cret@p")
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(reported.value)
 
 
 def test_warnings_of_the_server_are_kept_once():
@@ -581,8 +581,8 @@ LABEL_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), ma
 
 @given(st.lists(LABEL_TEXT, min_size=1, max_size=3))
 def test_quoted_labels_hold_no_bare_quote_or_line(values):
-    told = one_of("pod", values)
-    inner = told.removeprefix('pod=~"').removesuffix('"')
+    reported = one_of("pod", values)
+    inner = reported.removeprefix('pod=~"').removesuffix('"')
     assert "\n" not in inner
     bare = inner.replace("\\\\", "").replace('\\"', "")
     assert '"' not in bare
@@ -621,13 +621,13 @@ def test_packages_that_count_the_same_are_one():
 
 
 def test_the_edges_of_a_window_are_not_made_up_in_a_gap():
-    told = series((0, 100), (15, 100), (30, 100), (300, 200), (315, 200))
-    cut = inside(told, Window(start_s=10, end_s=200))
+    reported = series((0, 100), (15, 100), (30, 100), (300, 200), (315, 200))
+    cut = inside(reported, Window(start_s=10, end_s=200))
     assert cut.time_s.tolist() == [10, 15, 30]
-    assert merged([told, told]).time_s.tolist() == told.time_s.tolist()
+    assert merged([reported, reported]).time_s.tolist() == reported.time_s.tolist()
 
 
-def test_a_moment_is_told_in_utc():
+def test_a_moment_is_reported_in_utc():
     assert moment(START_S) == "2025-11-01T10:00:00Z"
 
 

@@ -195,12 +195,12 @@ def test_counters_are_only_read_when_they_are_asked_for(xeon):
     assert (sample.energy_j, sample.power_w) == (None, None)
 
 
-def test_a_machine_without_counters_is_told_so(machine):
+def test_a_machine_without_counters_is_reported_so(machine):
     with pytest.raises(MeterError, match="no processor energy counters"):
         open_rapl(machine.root)
 
 
-def test_a_machine_with_a_driver_but_no_package_is_told_so(machine):
+def test_a_machine_with_a_driver_but_no_package_is_reported_so(machine):
     machine.control("intel-rapl").control("dtpm")
     with pytest.raises(MeterError, match="no processor energy counters"):
         open_rapl(machine.root)

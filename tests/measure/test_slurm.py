@@ -145,9 +145,11 @@ def test_energy_that_no_node_can_draw_is_not_believed(run):
 def test_the_energy_of_a_shared_node_is_left_out(run, tres, asked, kept, says):
     found = run(job(one_node(tres=tres)), **asked)
     assert bool(found.energy) == kept
-    told = [note for note in found.notes if "boards of type" not in note and "steps" not in note]
-    assert says is None or any(says in note for note in told)
-    assert says is not None or told == []
+    reported = [
+        note for note in found.notes if "boards of type" not in note and "steps" not in note
+    ]
+    assert says is None or any(says in note for note in reported)
+    assert says is not None or reported == []
 
 
 def test_a_plugin_that_counts_boards_tells_their_power_if_all_were_the_jobs(run):
@@ -204,7 +206,7 @@ def test_parts_of_boards_and_no_boards_are_no_devices(run):
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "reported"),
     [
         ("COMPLETED", "finished"),
         ("FAILED", "failed"),
@@ -216,10 +218,10 @@ def test_parts_of_boards_and_no_boards_are_no_devices(run):
         ("PREEMPTED", "interrupted"),
     ],
 )
-def test_only_a_job_that_completed_did_its_work(run, state, told):
+def test_only_a_job_that_completed_did_its_work(run, state, reported):
     found = run(job(one_node(state=state)), work=WORK)
-    assert found.state == told
-    assert bool(found.timings) == (told == "finished")
+    assert found.state == reported
+    assert bool(found.timings) == (reported == "finished")
     assert bool(found.timings) != any("how much it did is not known" in one for one in found.notes)
 
 
@@ -235,7 +237,7 @@ def test_a_job_that_never_ran_is_refused(run):
         run(job(never))
 
 
-def test_an_unknown_job_is_told(run):
+def test_an_unknown_job_is_reported(run):
     with pytest.raises(MeterError, match="sacct tells of no job: is the id right"):
         run(HEADER + "\n")
     with pytest.raises(MeterError, match="sacct tells of no job 5: is the id right"):
@@ -294,7 +296,7 @@ def test_other_columns_and_orders_do_no_harm(run):
         (HEADER + "\n99|COMPLETED\n", "line 2 has 2 columns, and the header 10"),
     ],
 )
-def test_texts_that_are_none_of_sacct_are_told(text, says):
+def test_texts_that_are_none_of_sacct_are_reported(text, says):
     with pytest.raises(MeterError, match=says):
         read_sacct(text)
 
@@ -353,7 +355,7 @@ def test_sacct_is_asked_in_utc_for_one_job(sacct):
     assert (run.origin, run.timings[0].devices) == ("slurm", 16)
 
 
-def test_a_failing_sacct_is_told_in_one_line(sacct):
+def test_a_failing_sacct_is_reported_in_one_line(sacct):
     for job_id, says in (
         ("6", "error: sacct failed: sacct: error: Problem talking to the database"),
         ("5", "error: sacct tells of no job 5"),
@@ -366,7 +368,7 @@ def test_a_failing_sacct_is_told_in_one_line(sacct):
     assert not (sacct.parent / "data").exists()
 
 
-def test_without_sacct_it_is_told_what_to_run_where_it_is(monkeypatch, tmp_path):
+def test_without_sacct_it_is_reported_what_to_run_where_it_is(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MeterError, match=r"not on this machine.*-j 4711 > job\.txt"):
         ask_sacct("4711")
@@ -374,9 +376,9 @@ def test_without_sacct_it_is_told_what_to_run_where_it_is(monkeypatch, tmp_path)
 
 def test_a_text_comes_from_a_file_or_a_pipe(monkeypatch, tmp_path):
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
-    told = tmp_path / "job.txt"
-    told.write_text(CONTAINED, encoding="utf-8")
-    first = json.loads(calibrate("import", "--slurm", str(told), "--json").stdout)
+    reported = tmp_path / "job.txt"
+    reported.write_text(CONTAINED, encoding="utf-8")
+    first = json.loads(calibrate("import", "--slurm", str(reported), "--json").stdout)
     again = calibrate("import", "--slurm", "-", "--json", text_in=CONTAINED)
     assert (first["added"], json.loads(again.stdout)["duplicates"]) == (1, 1)
     assert "this run is there already" in again.stderr
@@ -384,7 +386,7 @@ def test_a_text_comes_from_a_file_or_a_pipe(monkeypatch, tmp_path):
         done = calibrate("import", "--slurm", str(name))
         assert done.returncode == 1
         assert says in done.stderr
-    done = calibrate("import", "--slurm", str(told), "--node-gpus", "2.5")
+    done = calibrate("import", "--slurm", str(reported), "--node-gpus", "2.5")
     assert "node-gpus must be a whole number" in done.stderr
 
 

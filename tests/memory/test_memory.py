@@ -425,7 +425,7 @@ def test_a_typical_decoder_is_of_the_size_asked_for():
         assert config_free == pytest.approx(params, rel=0.35)
 
 
-def test_of_a_network_that_is_no_decoder_the_states_are_told_and_the_rest_is_said_to_be_missing():
+def test_of_a_network_that_is_no_decoder_the_states_are_known_and_the_rest_said_to_be_missing():
     found = ask(model="resnet-50", precision="fp32")
     assert float(found.memory.activations_bytes.mid) == 0
     assert any("activations of ResNet-50" in line for line in found.warnings)
@@ -514,7 +514,7 @@ def test_full_recomputation_and_eager_attention_move_the_right_way():
     assert selective.activations_bytes.mid == plain
 
 
-def test_a_run_that_cannot_fit_is_told_and_one_that_can_is_not():
+def test_a_run_that_cannot_fit_is_reported_and_one_that_can_is_not():
     def unfit(devices=1.0, **said):
         found = answer_scenario(Scenario(devices=devices, **said), CATALOG).notices
         return [one for one in found if one.code == "does_not_fit"]
@@ -554,7 +554,7 @@ def test_a_run_that_cannot_fit_is_told_and_one_that_can_is_not():
         ({"params": 1e9, "hardware": "h10"}, "unknown hardware"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(said, reason):
+def test_a_mistake_is_reported_in_one_line(said, reason):
     with pytest.raises(ValueError, match=reason) as found:
         ask(**said)
     assert "\n" not in str(found.value)

@@ -325,7 +325,7 @@ def test_a_run_taken_for_cut_off_is_put_right_by_its_end(path):
         assert store.run("a").state == "finished"
 
 
-def test_a_process_is_told_from_all_others():
+def test_a_process_is_reported_from_all_others():
     me = this_process()
     assert not is_gone(me, 1e9)
     assert is_gone(replace(me, born="1"), 0.0), "the number was used again"
@@ -506,11 +506,11 @@ def test_damage_within_a_file_is_met_when_it_is_read(path):
     assert runs == []
     assert "measured runs are left out" in one_line(notes[0])
     with open_store(path) as store:
-        with pytest.raises(StoreError) as told:
+        with pytest.raises(StoreError) as reported:
             store.runs()
-        assert "it is kept as runs.sqlite.corrupt-20" in one_line(told.value)
+        assert "it is kept as runs.sqlite.corrupt-20" in one_line(reported.value)
         assert store.add(measured()), "the new file works at once"
-        assert store.notes == [str(told.value)]
+        assert store.notes == [str(reported.value)]
     (aside,) = path.parent.glob("runs.sqlite.corrupt-*Z")
     assert aside.read_bytes() == left
 
@@ -640,7 +640,7 @@ def test_a_folder_without_the_right_to_write_is_one_line_and_can_be_read(path):
     path.parent.chmod(0o555)
     path.chmod(0o444)
     try:
-        told = ended_without_rights(
+        reported = ended_without_rights(
             """
             from estimator.runs import read_runs
             print([run.id for run in read_runs(path)[0]])
@@ -657,7 +657,7 @@ def test_a_folder_without_the_right_to_write_is_one_line_and_can_be_read(path):
         )
     finally:
         path.parent.chmod(0o755)
-    runs, refused, no_folder = told.splitlines()
+    runs, refused, no_folder = reported.splitlines()
     assert runs == "['a']"
     assert "cannot be opened and written" in refused
     assert "no folder for the measured runs can be made" in no_folder

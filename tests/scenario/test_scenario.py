@@ -70,7 +70,7 @@ def test_what_is_not_finite_is_refused(text):
         read_number("tokens", text)
 
 
-def test_a_bad_value_in_a_link_is_left_out_and_told():
+def test_a_bad_value_in_a_link_is_left_out_and_reported():
     scenario, notices = from_link(
         {"v": "9", "params": "many", "pay": "barter", "hardware": "h100", "unheard": "of"}
     )
@@ -93,14 +93,14 @@ def test_a_word_that_is_no_choice_is_refused_with_the_choices():
 
 def test_every_old_name_of_an_option_still_works(capsys):
     common = ["estimate", "--flop", "1e21", "--hardware", "h100", "--devices", "8", "--csv"]
-    told = []
+    reported = []
     for limit, overhead in (
         ("--power-cap", "--attempts"),
         ("--power-limit", option_of("attempts")),
     ):
         assert main([*common, limit, "350", overhead, "2"]) == 0
-        told.append(capsys.readouterr().out)
-    assert told[0] == told[1]
+        reported.append(capsys.readouterr().out)
+    assert reported[0] == reported[1]
 
 
 @pytest.mark.parametrize("option", ["--price=--", "--site=--", "--preset=--"])

@@ -229,7 +229,7 @@ def test_an_incomplete_environment_of_somebody_else_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("missing", ["venv", "ensurepip"])
-def test_a_python_without_venv_is_told_the_package_to_install(tmp_path, missing):
+def test_a_python_without_venv_is_reported_the_package_to_install(tmp_path, missing):
     root = checkout(tmp_path / "checkout")
     code, _, err = start(root, missing)
     assert code == 1
@@ -287,7 +287,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         ("ERROR: something else", "complaint"),
     ],
 )
-def test_a_failing_pip_is_told_with_a_remedy(line, remedy):
+def test_a_failing_pip_is_reported_with_a_remedy(line, remedy):
     assert remedy in reason(["Collecting numpy", line])
 
 
@@ -310,12 +310,12 @@ def test_a_wrapped_command_that_asks_for_help_does_not_ask_us():
     """`calibrate run -- train.py --help` needs our packages: without them that is one line."""
     wrap = ["-S", "-m", "estimator", "calibrate", "run"]
     bare = {**os.environ, "TWENTY_WATTS_NO_SETUP": "1"}
-    told = []
+    reported = []
     for words in (["--", "echo", "--help"], ["--help", "--", "echo"]):
         command = [sys.executable, *wrap, *words]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=bare)
-        told.append((done.returncode, len(done.stderr.splitlines())))
-    assert told == [(1, 1), (0, 0)]
+        reported.append((done.returncode, len(done.stderr.splitlines())))
+    assert reported == [(1, 1), (0, 0)]
 
 
 def test_a_python_with_pytorch_is_not_left_for_another(tmp_path, monkeypatch):

@@ -58,22 +58,22 @@ def test_gradients_take_the_time_of_a_ring_all_reduce():
 
 def test_inside_a_node_the_gradients_take_the_fast_link():
     slow = replace(A100, network_bytes_per_s=1e6)
-    told = traffic(COPIES, slow, hidden=4096.0, seq_len=2048.0, value_bytes=2.0, devices=8)
-    assert float(told.gradients) == float(passed(COPIES, 8).gradients)
+    specified = traffic(COPIES, slow, hidden=4096.0, seq_len=2048.0, value_bytes=2.0, devices=8)
+    assert float(specified.gradients) == float(passed(COPIES, 8).gradients)
 
 
 def test_partial_results_of_a_layer_are_four_all_reduces():
     hidden, tokens, sharing = 12288.0, 2048.0, 8
     ring_s = 4 * 2 * (sharing - 1) / sharing * tokens * hidden * 2 / 600e9
     work_s = 72 * hidden**2 * tokens / sharing / 312e12
-    told = passed(SHARED, 64, hidden)
-    assert float(told.layers) == pytest.approx(ring_s / work_s)
+    specified = passed(SHARED, 64, hidden)
+    assert float(specified.layers) == pytest.approx(ring_s / work_s)
 
 
 @pytest.mark.parametrize(("stages", "parts", "idle"), [(8.0, 64.0, 7 / 64), (4.0, 4.0, 0.75)])
 def test_a_pipeline_idles_for_the_other_stages(stages, parts, idle):
-    told = replace(COPIES, pipeline_parallel=stages, micro_batches=parts, virtual_stages=1.0)
-    assert float(passed(told, 64).bubble) == pytest.approx(idle)
+    specified = replace(COPIES, pipeline_parallel=stages, micro_batches=parts, virtual_stages=1.0)
+    assert float(passed(specified, 64).bubble) == pytest.approx(idle)
 
 
 def test_one_device_passes_nothing():
@@ -97,17 +97,17 @@ def test_experts_pass_more_for_the_same_work(params, sparsity):
     assert passed(sparse, 64).gradients > passed(dense, 64).gradients
 
 
-def test_what_is_told_narrows_the_interval(catalog):
+def test_what_is_reported_narrows_the_interval(catalog):
     width = {}
-    for told in (
+    for specified in (
         {},
         {"recomputation": "full"},
         {"recomputation": "full", "batch_tokens": 4e6},
         {"recomputation": "full", "batch_tokens": 4e6, "tensor_parallel": 8.0},
         {"recomputation": "full", "batch_tokens": 4e6, "tensor_parallel": 8.0, "width": 8192.0},
     ):
-        item = utilization(catalog, **told)
-        width[len(told)] = np.log(item.high / item.low)
+        item = utilization(catalog, **specified)
+        width[len(specified)] = np.log(item.high / item.low)
     assert sorted(width.values(), reverse=True) == [width[count] for count in sorted(width)]
     assert width[4] < 0.95 * width[0]
 
@@ -125,8 +125,10 @@ def test_size_and_tokens_alone_leave_more_doubt(catalog):
 def test_recomputation_and_bubbles_cost_time(catalog):
     none, full = (utilization(catalog, recomputation=word).value for word in ("none", "full"))
     assert 1.1 < none / full < 4 / 3
-    told = {"pipeline_parallel": 8.0, "tensor_parallel": 8.0}
-    many, few = (utilization(catalog, micro_batches=count, **told).value for count in (64.0, 8.0))
+    specified = {"pipeline_parallel": 8.0, "tensor_parallel": 8.0}
+    many, few = (
+        utilization(catalog, micro_batches=count, **specified).value for count in (64.0, 8.0)
+    )
     assert many > 1.25 * few
 
 
@@ -151,7 +153,7 @@ def test_a_batch_that_matters_is_not_assumed_in_silence(catalog):
     assert "set batch_tokens" not in warnings(devices=64.0)
 
 
-def test_thin_evidence_is_told(catalog):
+def test_thin_evidence_is_reported(catalog):
     little = Scenario(flop=1e15, hardware="a100", devices=1.0, kind="diffusion")
     warnings = " ".join(answer_scenario(little, catalog).warnings)
     assert "few runs of less than 100 PFLOP" in warnings
@@ -165,9 +167,11 @@ def test_recomputation_repeats_the_all_reduces_of_the_forward_pass():
 
 def test_a_rack_of_devices_behind_one_link_exchanges_gradients_over_it():
     rack = replace(A100, node_devices=72.0)
-    told = traffic(COPIES, rack, hidden=4096.0, seq_len=2048.0, value_bytes=2.0, devices=64)
+    specified = traffic(COPIES, rack, hidden=4096.0, seq_len=2048.0, value_bytes=2.0, devices=64)
     slow, fast = A100.network_bytes_per_s, A100.link_bytes_per_s
-    assert float(told.gradients) == pytest.approx(float(passed(COPIES, 64).gradients) * slow / fast)
+    assert float(specified.gradients) == pytest.approx(
+        float(passed(COPIES, 64).gradients) * slow / fast
+    )
 
 
 def test_interleaved_stages_shorten_the_bubble_in_proportion():
@@ -231,8 +235,10 @@ def test_steps_of_megatron_are_met_within_8_percent_with_their_layout(catalog):
 
 def test_unspecified_micro_batches_are_sequences_of_a_replica():
     """MT-NLG: 1,920 sequences over 8 replicas of 35 stages."""
-    told = replace(SHARED, pipeline_parallel=35.0, batch_tokens=1920 * 2048.0, virtual_stages=1.0)
-    assert float(passed(told, 2240).bubble) == pytest.approx(34 / 240)
+    specified = replace(
+        SHARED, pipeline_parallel=35.0, batch_tokens=1920 * 2048.0, virtual_stages=1.0
+    )
+    assert float(passed(specified, 2240).bubble) == pytest.approx(34 / 240)
 
 
 def test_an_unspecified_layer_is_shared_by_a_node_at_most():

@@ -30,19 +30,19 @@ def emissions(catalog):
 
 
 def test_costs_at_listed_prices_are_met_within_a_fifth(costs):
-    told = costs.score
-    assert told.count >= 10
-    assert told.median_error <= 0.20
-    assert told.within_2 == 1.0
-    assert told.coverage >= 0.6
+    specified = costs.score
+    assert specified.count >= 10
+    assert specified.median_error <= 0.20
+    assert specified.within_2 == 1.0
+    assert specified.coverage >= 0.6
 
 
 def test_emissions_behind_a_meter_are_met_within_a_sixth(emissions):
-    told = emissions.score
-    assert told.count >= 8
-    assert told.median_error <= 1 / 6
-    assert told.within_2 == 1.0
-    assert told.coverage >= 0.6
+    specified = emissions.score
+    assert specified.count >= 8
+    assert specified.median_error <= 1 / 6
+    assert specified.within_2 == 1.0
+    assert specified.coverage >= 0.6
 
 
 def test_every_row_with_an_amount_is_scored_or_counted(catalog, costs, emissions):
@@ -90,11 +90,11 @@ def test_a_score_is_that_of_the_ratios():
         )
         for place, ratio in enumerate((0.9, 1.0, 1.5))
     ]
-    told = Judgement(runs=runs, left_out={}).score
-    assert told.bias == pytest.approx(1.0)
-    assert told.median_error == pytest.approx(0.1, abs=0.02)
-    assert told.coverage == pytest.approx(2 / 3)
-    assert np.isclose(told.within_125, 2 / 3)
+    specified = Judgement(runs=runs, left_out={}).score
+    assert specified.bias == pytest.approx(1.0)
+    assert specified.median_error == pytest.approx(0.1, abs=0.02)
+    assert specified.coverage == pytest.approx(2 / 3)
+    assert np.isclose(specified.within_125, 2 / 3)
 
 
 def test_nothing_to_score_is_refused():

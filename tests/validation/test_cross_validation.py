@@ -110,23 +110,28 @@ def test_rare_kinds_of_device_are_covered(published, blind):
     """TPUs and other accelerators: their errors are larger, and the interval says so."""
     rare = np.asarray(published.runs.machine.rare) > 0
     assert rare.sum() >= 50
-    told = score(part_of(blind, rare), published.runs.family[rare])
-    assert 0.72 <= told.coverage <= 0.88
+    reported = score(part_of(blind, rare), published.runs.family[rare])
+    assert 0.72 <= reported.coverage <= 0.88
     assert np.median(blind.log_sd[rare]) > 1.2 * np.median(blind.log_sd[~rare])
 
 
 def test_a_perfect_prediction_scores_perfectly():
     perfect = Blind(log_ratio=np.zeros(4), log_sd=np.full(4, 0.1))
-    told = score(perfect, np.array(["a", "a", "b", "c"]))
-    assert (told.median_error, told.bias, told.coverage, told.within_125) == (0, 1, 1, 1)
-    assert told.families == 3
+    reported = score(perfect, np.array(["a", "a", "b", "c"]))
+    assert (reported.median_error, reported.bias, reported.coverage, reported.within_125) == (
+        0,
+        1,
+        1,
+        1,
+    )
+    assert reported.families == 3
 
 
 def test_one_vote_a_family_is_not_one_vote_a_run():
     off = np.log(np.array([2.0, 2.0, 2.0, 1.1, 1.1]))
-    told = score(Blind(log_ratio=off, log_sd=np.ones(5)), np.array(["a", "a", "a", "b", "c"]))
-    assert told.median_error == pytest.approx(1.0)
-    assert told.family_median_error == pytest.approx(0.1)
+    reported = score(Blind(log_ratio=off, log_sd=np.ones(5)), np.array(["a", "a", "a", "b", "c"]))
+    assert reported.median_error == pytest.approx(1.0)
+    assert reported.family_median_error == pytest.approx(0.1)
 
 
 def test_nothing_cannot_be_scored():
@@ -139,8 +144,8 @@ def test_every_kind_of_network_is_covered(published, blind):
     for group in np.unique(published.groups):
         chosen = published.groups == group
         if chosen.sum() >= 8:
-            told = score(part_of(blind, chosen), published.runs.family[chosen])
-            assert 0.72 <= round(told.coverage, 2) <= 0.88, (group, told.coverage)
+            reported = score(part_of(blind, chosen), published.runs.family[chosen])
+            assert 0.72 <= round(reported.coverage, 2) <= 0.88, (group, reported.coverage)
 
 
 def test_a_kind_that_no_run_speaks_for_is_less_sure(catalog, published):

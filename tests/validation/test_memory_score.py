@@ -76,8 +76,8 @@ def test_groups_cover_all_and_what_is_left_out_says_why():
 
 def test_the_command_prints_groups_for_people_and_machines(capsys):
     assert main(["validate", "--task", "memory", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["groups"]["all"]["cases"] == len(CASES)
+    reported = json.loads(capsys.readouterr().out)
+    assert reported["groups"]["all"]["cases"] == len(CASES)
     assert main(["validate", "--task", "memory", "--runs", "--csv"]) == 0
     assert len(list(csv.DictReader(io.StringIO(capsys.readouterr().out)))) == len(CASES)
     assert main(["validate", "--task", "memory"]) == 0

@@ -79,24 +79,24 @@ def test_the_shipped_interval_is_as_wide_as_the_blind_errors(runs):
 
 
 def test_measured_power_of_families_not_seen_is_predicted_within_an_eighth(runs):
-    told = energy_scores(runs)
-    assert told["measured"].count >= 25
-    assert told["measured"].families >= 8
-    assert told["measured"].median_error <= 0.11
-    assert told["measured"].family_median_error <= 0.14
-    assert 0.74 <= told["measured"].coverage <= 0.86
+    specified = energy_scores(runs)
+    assert specified["measured"].count >= 25
+    assert specified["measured"].families >= 8
+    assert specified["measured"].median_error <= 0.11
+    assert specified["measured"].family_median_error <= 0.14
+    assert 0.74 <= specified["measured"].coverage <= 0.86
     for group in ("language", "vision"):
-        assert 0.65 <= told[group].coverage <= 0.92
+        assert 0.65 <= specified[group].coverage <= 0.92
 
 
 def test_a_family_does_not_help_to_predict_itself(catalog, found):
     prior = power_prior(catalog)
     out = [one for one in found if one.kind != "tpu" and not one.family.startswith("mlperf")]
     blind = expected_power(fit(prior, meters(out)), meters(found))
-    told = {run.reading.name: run for run in measured_power(catalog)}
+    specified = {run.reading.name: run for run in measured_power(catalog)}
     for one, watts in zip(found, blind.tolist(), strict=True):
         if one.family.startswith("mlperf"):
-            assert told[one.name].predicted_w.mid == pytest.approx(watts, rel=1e-6)
+            assert specified[one.name].predicted_w.mid == pytest.approx(watts, rel=1e-6)
 
 
 def test_power_worked_out_from_the_limit_is_no_measurement(catalog, found):

@@ -100,17 +100,17 @@ def test_no_chip_is_faster_than_its_peak(steady):
     assert len(reached) > 300
 
 
-def test_a_rate_with_recomputation_is_told_without():
+def test_a_rate_with_recomputation_is_reported_without():
     row = {"tflops_per_chip_reported": "126", "counts_recomputation": "True"}
     assert rate(row) == pytest.approx(94.5e12)
-    told = {
+    specified = {
         "tflops_per_chip_reported": "",
         "mfu_reported": "0.5",
         "mfu_reported_peak_tflops": "312",
     }
-    assert rate(told) == 156e12
+    assert rate(specified) == 156e12
     unsaid = ("domain", "arch", "params_active", "flops_per_sample_forward")
-    tokens = {**dict.fromkeys((*told, *unsaid), ""), "params_total": "1e9", "model": "any"}
+    tokens = {**dict.fromkeys((*specified, *unsaid), ""), "params_total": "1e9", "model": "any"}
     assert rate(tokens | {"tokens_per_s_per_chip": "1000"}) == pytest.approx(6e12)
 
 

@@ -20,12 +20,12 @@ def report(catalog):
 
 
 def test_energy_from_the_work_alone_is_less_sure_than_with_the_hours_given(catalog, report):
-    told = whole_chain_scores(catalog, report)
+    reported = whole_chain_scores(catalog, report)
     given = energy_score(measured_power(catalog))
-    assert told["energy"].count >= 10
-    assert told["energy"].families >= 3
-    assert given.median_error < told["energy"].median_error < 0.5
-    assert told["energy"].within_2 > 0.7
+    assert reported["energy"].count >= 10
+    assert reported["energy"].families >= 3
+    assert given.median_error < reported["energy"].median_error < 0.5
+    assert reported["energy"].within_2 > 0.7
 
 
 def test_one_run_end_to_end_is_the_product_of_its_links(catalog, report):
@@ -33,11 +33,11 @@ def test_one_run_end_to_end_is_the_product_of_its_links(catalog, report):
     power = next(run for run in measured_power(catalog) if run.reading.name in names)
     place = names.index(power.reading.name)
     only = report.part(np.arange(len(names)) == place)
-    told = whole_chain_scores(catalog, only)["energy"]
+    reported = whole_chain_scores(catalog, only)["energy"]
     watts = float(power.predicted_w.mid) / power.reading.measured_w
     by_hand = np.exp(report.blind.log_ratio[place]) * watts
-    assert told.count == 1
-    assert told.bias == pytest.approx(by_hand)
+    assert reported.count == 1
+    assert reported.bias == pytest.approx(by_hand)
 
 
 def test_the_score_shows_both_ways_to_hold_out_and_the_mean_over_kinds(report):

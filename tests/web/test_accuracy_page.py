@@ -97,12 +97,12 @@ def select(report, query):
 
 
 def test_the_page_tells_the_score_that_the_command_tells(report):
-    told = text(opened())
+    reported = text(opened())
     ours, baselines = report.scores["all"]
-    assert f"{ours.count} published runs" in told
+    assert f"{ours.count} published runs" in reported
     for share in (ours.median_error, baselines["constant_0.30"], ours.coverage, ours.within_2):
-        assert percent(share) in told
-    assert f"{ours.count} runs of {ours.families} families" in told
+        assert percent(share) in reported
+    assert f"{ours.count} runs of {ours.families} families" in reported
 
 
 def test_the_groups_have_the_scores_that_the_command_gives_them(report):
@@ -161,7 +161,7 @@ def test_years_are_a_filter_like_the_others(report):
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "reported"),
     [
         ("work=cooking", "cooking"),
         ("device=abacus", "abacus"),
@@ -171,9 +171,9 @@ def test_years_are_a_filter_like_the_others(report):
         ("colour=blue", "colour"),
     ],
 )
-def test_a_bad_link_is_told_and_still_answered(query, told):
+def test_a_bad_link_is_reported_and_still_answered(query, reported):
     page = opened(query)
-    assert told.lower() in notices(page)
+    assert reported.lower() in notices(page)
     assert len(alts(page)) == 2
     page.selectbox(key="accuracy_work").set_value("vision").run()
     assert not notices(page)
@@ -201,19 +201,19 @@ def test_every_kind_of_work_and_device_can_be_chosen(report):
 
 
 def test_rows_left_out_are_counted_with_the_reason(report):
-    told = text(opened())
+    reported = text(opened())
     for reason, count in report.left_out.items():
-        assert reason[1:] in told and str(count) in told
+        assert reason[1:] in reported and str(count) in reported
     rows = sum(report.left_out.values()) + len(report.published.rows)
     assert rows == len(CATALOG.published_runs())
-    assert f"Of {rows} rows" in told
+    assert f"Of {rows} rows" in reported
 
 
 def test_the_reasons_rest_on_all_runs_and_not_on_those_chosen(report):
     names = [row["name"] for row in report.published.rows]
     place = names.index("HyenaDNA 6.6M (1M context)")
-    told = " ".join(accuracy_words.reasons(report, place))
-    assert "recurrent" in told
+    reported = " ".join(accuracy_words.reasons(report, place))
+    assert "recurrent" in reported
     worst = int(np.argmax(np.abs(report.blind.log_ratio)))
     assert report.published.rows[worst]["name"] in text(opened())
 
@@ -256,8 +256,8 @@ def test_the_files_hold_what_the_page_shows(report):
     )
     rows = pd.read_csv(io.StringIO(accuracy_page._runs_csv(part)))
     assert len(rows) == part.scores["all"][0].count
-    told = json.loads(accuracy_page._as_json(part))
-    assert told["groups"]["all"]["count"] == len(told["runs"]) == len(rows)
+    reported = json.loads(accuracy_page._as_json(part))
+    assert reported["groups"]["all"]["count"] == len(reported["runs"]) == len(rows)
 
 
 def test_a_part_of_the_report_keeps_the_blind_predictions(report):
@@ -277,19 +277,19 @@ def test_filters_survive_the_link(report):
 def test_where_a_constant_does_better_the_page_says_so(report):
     table = accuracy_groups.groups_table(report)
     worse = table[table["constant_0.30"] < table["median_error"]]["group"]
-    told = accuracy_words.better(table)
-    assert all(name in told for name in worse)
+    reported = accuracy_words.better(table)
+    assert all(name in reported for name in worse)
 
 
 def test_the_earlier_model_stands_beside_the_present_one(report):
-    told = text(opened("show=change"))
+    reported = text(opened("show=change"))
     before = earlier_scores(CATALOG)["all"]
     ours, _ = report.scores["all"]
     strict = report.stack_scores["all"]
     errors = (before["median_error"], ours.median_error, strict.median_error)
     shares = (before["coverage"], ours.coverage, strict.coverage)
     cells = " ".join(f"{100 * share:.0f}" for share in (*errors, *shares))
-    assert f"all runs{ours.count}{cells.replace(' ', '')}" in told.replace(" ", "").replace(
+    assert f"all runs{ours.count}{cells.replace(' ', '')}" in reported.replace(" ", "").replace(
         "allruns", "all runs"
     )
 
@@ -307,9 +307,9 @@ def test_the_scores_of_memory_and_serving_are_on_the_page(task):
 def test_the_tables_speak_german():
     page = opened("lang=de")
     assert any("Was sich geändert hat" in title.value for title in page.subheader)
-    told = text(page)
+    reported = text(page)
     for word in ("volles Fine-Tuning", "Zeit je Token", "Zurückgehalten"):
-        assert word in told
+        assert word in reported
 
 
 def test_the_stored_score_of_memory_is_what_the_command_prints():

@@ -126,7 +126,7 @@ def test_a_device_that_nobody_measured_is_told_by_published_runs_alone():
     assert "at least two timings" in text(page)
 
 
-def test_several_runs_are_told_as_the_fit_tells_them():
+def test_several_runs_are_reported_as_the_fit_gives_them():
     store(*several())
     page = opened()
     known, device = h100()
@@ -160,7 +160,7 @@ def test_the_list_tells_states_trust_and_what_disturbed():
     assert set(table.loc[["r-bench", "r-cut"], "where"]) == {"here"}
 
 
-def test_energy_that_was_only_modelled_is_told_as_such():
+def test_energy_that_was_only_modelled_is_reported_as_such():
     (whole, *_) = several()
     only = dataclasses.replace(whole, energy=whole.energy[1:])
     row = calibrate_tables.runs_table([only], [], host_id()).iloc[0]
@@ -191,10 +191,10 @@ def test_where_no_run_goes_on_and_no_meter_is_there_the_page_says_what_to_do(mon
         "estimator.web.calibrate.live.open_meters", lambda modelled: _open(tmp_path)
     )
     calibrate_live.watch.clear()
-    told = text(opened("show=live"))
+    specified = text(opened("show=live"))
     calibrate_live.watch.clear()
-    assert "no meter of this machine can be read" in told
-    assert "no processor energy counters (RAPL)" in told
+    assert "no meter of this machine can be read" in specified
+    assert "no processor energy counters (RAPL)" in specified
 
 
 def _open(root):
@@ -211,7 +211,7 @@ def test_in_a_public_deployment_nothing_live_is_read_and_no_label_told(monkeypat
         page = opened()
         assert "Live readings are off" in text(page)
         assert "goes on for" not in text(page)
-        assert not any("Power of the last minutes" in told for told in alts(page))
+        assert not any("Power of the last minutes" in specified for specified in alts(page))
         assert "label" not in listed(page)
 
 
@@ -291,17 +291,17 @@ def test_a_format_that_the_next_device_has_not_gives_way():
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "specified"),
     [
         ("device=abacus", "abacus"),
         ("device=h100-sxm&precision=fp3", "fp3"),
         ("colour=blue", "colour"),
     ],
 )
-def test_a_bad_link_is_told_and_still_answered(query, told):
+def test_a_bad_link_is_reported_and_still_answered(query, specified):
     store(*several())
     page = opened(query)
-    assert told.lower() in notices(page)
+    assert specified.lower() in notices(page)
     assert len(alts(page)) == 3
 
 
@@ -314,7 +314,7 @@ def test_a_link_can_ask_for_one_section(section):
     assert len(page.dataframe) == (section == "runs")
 
 
-def test_the_next_run_is_told_with_its_command():
+def test_the_next_run_is_reported_with_its_command():
     store(*several())
     page = opened("show=next&device=h100-sxm&precision=fp16")
     assert "all kinds in fp16" in text(page)
@@ -355,7 +355,7 @@ def test_the_scatter_holds_every_timing():
     assert list(disturbed["timing"]) == ["GPT of 124 million parameters"]
 
 
-def test_power_is_told_before_and_after_by_what_meters_measured():
+def test_power_is_reported_before_and_after_by_what_meters_measured():
     store(*several())
     known, device = h100()
     found = {one.group: one for one in power_cells(known, device, "bf16")}

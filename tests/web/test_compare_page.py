@@ -100,7 +100,7 @@ def test_memory_and_the_offers_behind_each_price_are_compared():
     assert "devices hold it" in body(opened(compare, a=A.replace("=64", "=1"), b=B))
 
 
-def test_a_link_of_another_kind_is_told_and_the_rest_is_shown():
+def test_a_link_of_another_kind_is_reported_and_the_rest_is_shown():
     page = opened(compare, a=A, b="https://example.org/?params=lots&hardware=h100")
     assert "B: " in body(page) and "not a number" in body(page)
     assert len(page.get("vega_lite_chart")) == 1

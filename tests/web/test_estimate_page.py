@@ -110,8 +110,8 @@ def test_each_chart_says_its_answer_in_words():
         "doubts": ("utilization",),
     }.items():
         page.segmented_control(key="picture").set_value(picture).run()
-        (told,) = alts(healthy(page))
-        assert all(word in told for word in words)
+        (reported,) = alts(healthy(page))
+        assert all(word in reported for word in words)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_copied_link_leaves_nothing_to_defaults():
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "reported"),
     [
         ("params=lots&tokens=2e12&hardware=h100", "params is not a number"),
         ("params=7e9&tokens=2e12&hardware=h1000", "h1000"),
@@ -207,9 +207,9 @@ def test_a_copied_link_leaves_nothing_to_defaults():
         ("pay=barter&params=7e9&tokens=2e12&hardware=h100", "barter"),
     ],
 )
-def test_a_bad_link_is_told_and_still_answered(query, told):
+def test_a_bad_link_is_reported_and_still_answered(query, reported):
     page = opened(query)
-    assert told.lower() in notices(page)
+    assert reported.lower() in notices(page)
     assert "data-quantity" in body(page)
     page.number_input(key="devices").set_value(7).run()
     assert not notices(page)
@@ -319,14 +319,14 @@ def test_a_pasted_config_counts_its_work_and_travels_as_flops():
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"model_type": "llamma"}', "\x00"])
-def test_a_config_that_cannot_be_read_is_told(text):
+def test_a_config_that_cannot_be_read_is_reported(text):
     page = opened()
     page.pills(key="way").set_value("config").run()
     page.text_input(key="config_tokens").set_value("10B").run()
     page.text_area(key="config_text").set_value(text).run()
     healthy(page)
-    told = re.findall(r'role="alert">([^<]*)<', body(page))
-    assert told and "/tmp" not in told[0]
+    reported = re.findall(r'role="alert">([^<]*)<', body(page))
+    assert reported and "/tmp" not in reported[0]
     assert "data-quantity" in body(page)
 
 
@@ -418,13 +418,13 @@ def test_an_uploaded_profile_of_the_grid_says_when_to_start():
     page = unfolded(opened("?device_hours=32&hardware=v100&devices=8&site=us"), "start")
     before = figure(page, "co2e_kg")
     page.file_uploader(key="carbon_file").upload("grid.csv", day, "text/csv").run()
-    told = "\n".join(element.value for element in healthy(page).markdown)
-    assert "Starting at hour 8 instead of 0 would save 75 % of the CO2e" in told
-    assert "at 0.4 kgCO2e/kWh" in told
+    reported = "\n".join(element.value for element in healthy(page).markdown)
+    assert "Starting at hour 8 instead of 0 would save 75 % of the CO2e" in reported
+    assert "at 0.4 kgCO2e/kWh" in reported
     page.number_input(key="carbon_start").set_value(8).run()
-    told = "\n".join(element.value for element in healthy(page).markdown)
-    assert "Starting at hour 8 is as good" in told
-    assert "at 0.1 kgCO2e/kWh" in told
+    reported = "\n".join(element.value for element in healthy(page).markdown)
+    assert "Starting at hour 8 is as good" in reported
+    assert "at 0.1 kgCO2e/kWh" in reported
     assert figure(page, "co2e_kg") == before
     assert "carbon" not in marker(page)
 
@@ -497,17 +497,17 @@ def test_without_measured_runs_nothing_is_said_of_them():
     assert unfolded(page, "hardware").selectbox(key="calibration").value == "use"
 
 
-def test_the_age_of_the_newest_run_is_told_in_days(measured_here):
+def test_the_age_of_the_newest_run_is_reported_in_days(measured_here):
     found = applied_runs(answer_scenario(DEFAULT, CATALOG), CATALOG)
     assert "the newest of 2026-11-20, 2 days old" in summary(found, date(2026, 11, 22))
     assert "the newest of today" in summary(found, date(2026, 11, 20))
 
 
-def test_what_is_to_be_known_of_a_known_run_is_told_with_it():
+def test_what_is_to_be_known_of_a_known_run_is_reported_with_it():
     page = opened("preset=alphago&hardware=p100&devices=50")
-    told = html.unescape(body(page))
-    assert "AlphaGo (Nature 2016, training): policy and value networks" in told
-    assert "The type of GPU was not published" in told
+    reported = html.unescape(body(page))
+    assert "AlphaGo (Nature 2016, training): policy and value networks" in reported
+    assert "The type of GPU was not published" in reported
 
 
 def test_one_brain_is_one_and_a_question_needs_no_full_stop():
@@ -515,10 +515,10 @@ def test_one_brain_is_one_and_a_question_needs_no_full_stop():
     assert notices(opened("hardware=h1000&params=1e9&tokens=2e10")).rstrip().endswith("?")
 
 
-def test_an_unknown_power_is_told_without_the_name_of_a_field():
-    told = body(opened("hardware=amd-epyc-2-cores&params=2e6&tokens=1e9&precision=fp32"))
-    assert "a profile with its power limit sets it" in told
-    assert "tdp_w in a profile" not in told
+def test_an_unknown_power_is_reported_without_the_name_of_a_field():
+    reported = body(opened("hardware=amd-epyc-2-cores&params=2e6&tokens=1e9&precision=fp32"))
+    assert "a profile with its power limit sets it" in reported
+    assert "tdp_w in a profile" not in reported
 
 
 @pytest.mark.parametrize(

@@ -71,8 +71,8 @@ def test_a_bad_link_is_adjusted_and_said(path):
 @pytest.mark.parametrize("claim", RECOMPUTED)
 def test_every_claim_has_a_view_with_its_formula(claim):
     page = opened("claims", f"claim={claim}")
-    told = text(page)
-    assert "Open this case" in told and "recomputed" in told
+    reported = text(page)
+    assert "Open this case" in reported and "recomputed" in reported
 
 
 def test_the_claims_page_tells_355_years():
@@ -91,13 +91,13 @@ def test_the_link_of_a_claim_opens_its_page_without_a_notice(claim):
 
 
 def test_levers_say_where_hardware_gains_nothing():
-    told = text(opened("levers", "weights=4&batch=4096&context=1&zeros=0.1"))
-    assert "bound by the compute" in told and "Zeros in no pattern" in told
+    reported = text(opened("levers", "weights=4&batch=4096&context=1&zeros=0.1"))
+    assert "bound by the compute" in reported and "Zeros in no pattern" in reported
 
 
 def test_a_budget_in_days_buys_a_model():
-    told = text(opened("scaling", "amount=30&unit=days&hardware=h100-sxm&devices=64"))
-    assert "best spent on" in told and "30 days" in told
+    reported = text(opened("scaling", "amount=30&unit=days&hardware=h100-sxm&devices=64"))
+    assert "best spent on" in reported and "30 days" in reported
 
 
 def test_the_trends_tell_the_row_behind_each_record():
@@ -109,8 +109,8 @@ def test_the_answers_stay_hidden_until_asked_and_print_as_a_page():
 
     page = opened("exercises")
     assert len(page.expander) >= len(computed()) >= 10
-    told = printable(computed())
-    assert told.count("<details>") == len(computed()) and "355 years" in told
+    reported = printable(computed())
+    assert reported.count("<details>") == len(computed()) and "355 years" in reported
 
 
 def test_the_method_page_states_what_the_code_and_the_profiles_do():
@@ -118,8 +118,8 @@ def test_the_method_page_states_what_the_code_and_the_profiles_do():
 
     for part in MODULES:
         assert stated(part)[0].endswith(("?", ".", ":")) or stated(part)[0]
-    told = printable()
-    assert "PUE x (device + host + network power)" in told and "2085.43" in told
+    reported = printable()
+    assert "PUE x (device + host + network power)" in reported and "2085.43" in reported
     assert len(numbers("utilization.mechanism")) > 20
 
 

@@ -157,14 +157,14 @@ def test_the_other_files_hold_the_answer():
     wish = Wish(name="scenario")
     assert content_of(".png", wish, answer, CATALOG).startswith(b"\x89PNG")
     assert content_of(".pdf", wish, answer, CATALOG).startswith(b"%PDF")
-    told = json.loads(content_of(".json", wish, answer, CATALOG))
-    assert told["data_version"] == CATALOG.data_version
+    reported = json.loads(content_of(".json", wish, answer, CATALOG))
+    assert reported["data_version"] == CATALOG.data_version
     energy = float(answer.estimate["energy_kwh"].mid)
     assert (
-        f"energy_kwh,{told['results']['energy_kwh']['low']}"
+        f"energy_kwh,{reported['results']['energy_kwh']['low']}"
         in content_of(".csv", wish, answer, CATALOG).decode()
     )
-    assert told["results"]["energy_kwh"]["mid"] == energy
+    assert reported["results"]["energy_kwh"]["mid"] == energy
     card = content_of(".md", wish, answer, CATALOG).decode()
     grams = float(re.search(r"emissions: (\S+)", card)[1])
     assert grams == pytest.approx(1000 * float(answer.estimate["co2e_kg"].mid), rel=1e-3)

@@ -124,16 +124,16 @@ SEEN = Counter()
 @given(st.lists(scenarios(), min_size=EACH, max_size=EACH))
 def test_a_thousand_scenarios_are_answered_alike_by_command_table_and_figure(drawn):
     for scenario, row, pictured in zip(drawn, by_table(drawn), by_figures(drawn), strict=True):
-        told = by_command(scenario)
-        assert (told is None) == bool(row["error"]), (scenario, row["error"])
-        SEEN["refused" if told is None else "answered"] += 1
-        if told is None:
+        reported = by_command(scenario)
+        assert (reported is None) == bool(row["error"]), (scenario, row["error"])
+        SEEN["refused" if reported is None else "answered"] += 1
+        if reported is None:
             continue
         for name in COMPARED:
-            assert (name in told) == bool(row[f"{name}_mid"]), (scenario, name)
-            if name not in told:
+            assert (name in reported) == bool(row[f"{name}_mid"]), (scenario, name)
+            if name not in reported:
                 continue
-            ends = [told[name][end] for end in ENDS]
+            ends = [reported[name][end] for end in ENDS]
             assert [float(row[f"{name}_{end}"]) for end in ENDS] == pytest.approx(ends, rel=1e-5)
             if name in pictured:
                 SEEN["pictured"] += 1
@@ -152,10 +152,10 @@ def test_the_sample_was_as_large_as_it_says_and_mostly_answered():
 @settings(max_examples=ON_THE_PAGE, suppress_health_check=list(HealthCheck), database=None)
 @given(scenarios())
 def test_the_page_shows_what_the_command_answers(scenario):
-    told = by_command(scenario)
-    if told is None:
+    reported = by_command(scenario)
+    if reported is None:
         return
     page = opened(link(scenario))
     for name in HEADLINES:
-        if name in told:
-            assert said(name, told[name]["mid"]) in figure(page, name), (scenario, name)
+        if name in reported:
+            assert said(name, reported[name]["mid"]) in figure(page, name), (scenario, name)

@@ -117,9 +117,9 @@ def test_what_measured_runs_corrected_names_these_as_its_source(tmp_path, monkey
     store(*several()[:count])
     calibrated = answer_scenario(SCENARIO, CATALOG)
     table = inputs_table(calibrated, CATALOG).set_index("key")
-    told = {1: "measured run r-bench", 2: "2 measured runs"}[count]
+    specified = {1: "measured run r-bench", 2: "2 measured runs"}[count]
     for key in ("utilization", "device_power_w"):
         assert table.loc[key, "basis"] == "calibrated"
-        assert table.loc[key, "title"] == told
+        assert table.loc[key, "title"] == specified
     assert table.loc["utilization.prior", "input"] == "utilization before calibration"
     assert "measured runs (2026)" in credit(calibrated, CATALOG, ("utilization",))

@@ -83,9 +83,9 @@ def test_no_translation_is_of_a_text_that_is_gone(name):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_translation_has_the_places_of_its_text(name):
-    for text, told in catalogue(name).items():
+    for text, reported in catalogue(name).items():
         places = sorted(re.findall(r"{[^}]*}", text))
-        assert all(sorted(re.findall(r"{[^}]*}", one)) == places for one in told), text
+        assert all(sorted(re.findall(r"{[^}]*}", one)) == places for one in reported), text
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_a_notice_is_said_in_german_with_its_inputs_figures_and_places(german):
 
 
 def test_a_phrase_is_said_in_german_with_its_figures(german):
-    told = say(
+    reported = say(
         "{days} days × {devices} TPUs × 24 h = {hours} h", days="14", devices="16", hours="5,380"
     )
-    assert sentence(told) == "14 Tage × 16 TPUs × 24 h = 5.380 h"
+    assert sentence(reported) == "14 Tage × 16 TPUs × 24 h = 5.380 h"

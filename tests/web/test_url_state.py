@@ -94,7 +94,7 @@ def test_a_text_that_cannot_be_read_keeps_the_last_value_and_is_a_problem_of_its
     assert list(CODEC.problems(state)) == ["params"]
 
 
-def test_a_link_carries_its_versions_and_another_one_is_told():
+def test_a_link_carries_its_versions_and_another_one_is_reported():
     link = versioned({"field": "cost"})
     assert set(link) == {"v", "d", "field"} and _versions(link) == []
     assert len(_versions({"v": "9", "d": "0000000"})) == 2
