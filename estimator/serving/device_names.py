@@ -49,6 +49,17 @@ def without_additions(name: str) -> list[str]:
     return found
 
 
+def states_board_computer(text: str) -> bool:
+    """Whether a name states a card behind a single-board computer, such as a Raspberry Pi.
+
+    >>> states_board_computer("Pi 5 - 8GB (AMD RX 7600) [GPU]"), states_board_computer("Pi 5 [CPU]")
+    (True, False)
+    """
+    host, _, card = text.partition("(")
+    board = re.search(r"\b(?:raspberry )?pi (?:cm)?\d", host, re.IGNORECASE)
+    return board is not None and bool(re.search(r"amd|radeon|\brx\b", card, re.IGNORECASE))
+
+
 def stated_memory_bytes(text: str) -> float | None:
     """Memory that a name states, of the part that runs the model [B].
 

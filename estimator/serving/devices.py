@@ -6,8 +6,22 @@ from types import MappingProxyType
 
 from estimator.catalog import Catalog, Device
 from estimator.core.messages import refuse
-from estimator.serving.device_names import find_named_device, stated_memory_bytes
-from estimator.serving.engines import CPU, CUDA, EAGER, METAL, OTHER_GPU, SERVER, VENDOR
+from estimator.serving.device_names import (
+    find_named_device,
+    stated_memory_bytes,
+    states_board_computer,
+)
+from estimator.serving.engines import (
+    BOARD_GPU,
+    CPU,
+    CUDA,
+    EAGER,
+    INTEL_GPU,
+    METAL,
+    OTHER_GPU,
+    SERVER,
+    VENDOR,
+)
 from estimator.serving.formats import WeightFormat
 
 BUS_BYTES_PER_S = 32e9
@@ -61,6 +75,8 @@ class ServingDevice:
         As in its profile; the memory as its name states it, where it does.
     tdp_w, idle_w : float or None
         Power limit and idle power, None if not known. [W]
+    board_computer : bool
+        Whether its name states that it stands behind a single-board computer.
     """
 
     device: Device
@@ -69,6 +85,7 @@ class ServingDevice:
     link_bytes_per_s: float
     tdp_w: float | None
     idle_w: float | None
+    board_computer: bool = False
 
     @property
     def is_server(self) -> bool:
@@ -82,7 +99,11 @@ class ServingDevice:
             return CPU
         if device.vendor == "Apple":
             return METAL
-        return CUDA if device.vendor == "NVIDIA" else OTHER_GPU
+        if device.vendor == "NVIDIA":
+            return CUDA
+        if device.vendor == "Intel":
+            return INTEL_GPU
+        return BOARD_GPU if self.board_computer else OTHER_GPU
 
     def engine(self, software: str, weights: WeightFormat) -> int:
         """Engine by the program's name, else by the format of the weights and the device."""
@@ -144,4 +165,5 @@ def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:
         link_bytes_per_s=value("link_bytes_per_s") or BUS_BYTES_PER_S,
         tdp_w=tdp,
         idle_w=idle if idle is not None or tdp is None else IDLE_SHARE * tdp,
+        board_computer=states_board_computer(name),
     )

@@ -2,8 +2,10 @@
 
 An engine is a kind of program on a kind of device: a server that batches continuously (vLLM,
 SGLang, TGI), a vendor's own build (TensorRT-LLM, MLPerf submissions), llama.cpp and its like on
-CUDA, on Apple's Metal, on other GPUs (Vulkan, ROCm, SYCL) and on processors, and plain research
-code that launches every kernel from Python. Shares lie in (0, 1), so they are fitted as logits; the
+CUDA, on Apple's Metal, on other GPUs (Vulkan, ROCm) and on processors, on Intel's GPUs, whose
+drivers for Windows and Linux differ several-fold, and on GPUs behind one lane of a single-board
+computer, which every launch has to cross, and plain research code that launches every kernel from
+Python. Shares lie in (0, 1), so they are fitted as logits; the
 other parameters are positive and fitted as logarithms.
 """
 
@@ -21,11 +23,21 @@ from estimator.serving.step import Engine, Number
 
 Floats = npt.NDArray[np.float64]
 
-ENGINES = ("server", "vendor", "local-cuda", "local-metal", "local-gpu", "local-cpu", "eager")
-SERVER, VENDOR, CUDA, METAL, OTHER_GPU, CPU, EAGER = range(len(ENGINES))
+ENGINES = (
+    "server",
+    "vendor",
+    "local-cuda",
+    "local-metal",
+    "local-gpu",
+    "local-cpu",
+    "eager",
+    "local-intel",
+    "local-board",
+)
+SERVER, VENDOR, CUDA, METAL, OTHER_GPU, CPU, EAGER, INTEL_GPU, BOARD_GPU = range(len(ENGINES))
 """Codes of the engines."""
 
-LOCAL = (CUDA, METAL, OTHER_GPU, CPU)
+LOCAL = (CUDA, METAL, OTHER_GPU, CPU, INTEL_GPU, BOARD_GPU)
 """Engines of one user's own machine, which split layers, not matrices, over several devices."""
 
 OF_ENGINE = (

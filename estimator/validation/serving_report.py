@@ -5,6 +5,7 @@ system. Both errors count. Beside them stands a roofline of the weights alone: b
 over the bandwidth of the devices, for latency and, times the sequences, throughput.
 """
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
@@ -20,7 +21,7 @@ from estimator.serving.engines import ENGINES, fitted
 from estimator.validation.serving_fit import Floats, Measured, fit, measured_cases, predicted
 from estimator.validation.serving_spread import FEWEST, Errors
 
-MOST_SYSTEMS = 6
+MOST_SYSTEMS = 12
 """Systems of few rows are held out in so many groups [1]."""
 
 LARGE_SYSTEM = 100
@@ -128,9 +129,12 @@ def _systems(measured: Measured) -> npt.NDArray[np.str_]:
     """System of every case; those of few rows are put together by their names."""
     names = np.array([row.device.device.id for row in measured.table.rows])
     large = {name for name in names if (names == name).sum() >= LARGE_SYSTEM}
-    small = sorted(set(names) - large)
-    part = {name: f"group {place % MOST_SYSTEMS}" for place, name in enumerate(small)}
-    return np.array([part.get(name, name) for name in names])
+    return np.array([name if name in large else _group_of(name) for name in names])
+
+
+def _group_of(name: str) -> str:
+    """Group of a small system: by its name alone, so that further systems leave it where it is."""
+    return f"group {zlib.crc32(name.encode()) % MOST_SYSTEMS}"
 
 
 def _blind(catalog: Catalog, measured: Measured, groups: npt.NDArray[np.str_]) -> dict[str, Floats]:

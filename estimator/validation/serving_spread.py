@@ -20,7 +20,7 @@ Flags = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.str_]
 
 FEWEST = 5
-"""Engines of fewer rows take the spread of all engines [1]."""
+"""Engines of fewer rows take the spread of the other engines, each a vote [1]."""
 
 LONE = float(np.sqrt(2.0))
 """Widening of an engine seen on one line and one system: 1 + 1/k of the variance, all of it [1]."""
@@ -73,11 +73,24 @@ class Errors:
             for group in np.unique(groups):
                 out = groups == group
                 for engine in np.unique(self.engines[out]):
-                    like = ~out & (self.engines == engine)
                     rows = out & (self.engines == engine)
-                    own = self.spread(like if like.sum() >= FEWEST else ~out) * self.scale[rows]
+                    own = self._spread_of(engine, ~out) * self.scale[rows]
                     found[way, rows] = np.sqrt(own**2 + self.beside[rows])
         return found
+
+    def _spread_of(self, engine: int, known: Flags) -> float:
+        """Spread of an engine by the known rows; that of any engine where they have few of it.
+
+        The variance of an engine that is little known is the mean of those of the others.
+        """
+        own = known & (self.engines == engine)
+        if own.sum() >= FEWEST:
+            return self.spread(own)
+        parts = [known & (self.engines == other) for other in np.unique(self.engines[known])]
+        enough = [part for part in parts if part.sum() >= FEWEST]
+        if not enough:
+            return self.spread(known)
+        return float(np.sqrt(np.mean([self.spread(part) ** 2 for part in enough])))
 
 
 def widening(errors: Floats, groups: Labels) -> float:

@@ -10,7 +10,7 @@ from estimator.core.messages import message, render
 from estimator.core.notice import Notice
 from estimator.serving.answer import answer_serving
 from estimator.serving.csv_stream import RESULT_COLUMNS, answer_table
-from estimator.serving.engines import NAMES, fitted, from_line, to_line
+from estimator.serving.engines import ENGINES, NAMES, fitted, from_line, to_line
 from estimator.serving.question import ServingQuestion, option_of
 from estimator.serving.queueing import concurrency_of_rate, flying_quantile
 from estimator.serving.summary import (
@@ -19,6 +19,7 @@ from estimator.serving.summary import (
     latency_curve,
     request_times,
     results,
+    single,
 )
 from estimator.serving.table import Resolver
 
@@ -400,3 +401,32 @@ def test_sequences_in_flight_vary_as_those_of_a_simulated_server():
     ]
     seen = np.quantile(counts, 0.9)
     assert flying_quantile(rate * stay, 0.9) == pytest.approx(seen, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "engine"),
+    [
+        ("Pi 5 - 8GB (AMD RX 7600) [GPU]", "local-board"),
+        ("Raspberry Pi 5 (AMD Pro W7700) [GPU]", "local-board"),
+        ("AMD RX 7600", "local-gpu"),
+        ("Intel 265K Custom PC (AMD Radeon AI Pro R9700) [GPU]", "local-gpu"),
+        ("Arc B580", "local-intel"),
+        ("Pi 500+ - 16GB (Intel Arc B580) [GPU]", "local-intel"),
+        ("Pi CM5 - 16GB (Nvidia RTX 3080 Ti) [GPU]", "local-cuda"),
+        ("Pi 5 - 16GB [CPU]", "local-cpu"),
+    ],
+)
+def test_a_card_behind_a_board_computer_and_one_of_intel_have_engines_of_their_own(
+    catalog, hardware, engine
+):
+    asked = ServingQuestion(params_total=3.2e9, hardware=hardware, precision="Q4_K_M")
+    row, _table = single(answer_serving([asked], catalog))
+    assert ENGINES[row.engine] == engine
+
+
+def test_a_board_computer_launches_slower_than_a_computer(catalog):
+    times = []
+    for hardware in ("AMD RX 7600", "Pi 5 - 8GB (AMD RX 7600) [GPU]"):
+        asked = ServingQuestion(params_total=3.2e9, hardware=hardware, precision="Q4_K_M")
+        times.append(answer_serving([asked], catalog).ranges["inter_token_s"].mid[0])
+    assert times[1] > 1.3 * times[0]

@@ -1,7 +1,7 @@
 """Fit again and write what the profiles hold: `python -m tests.validation.refit`.
 
-Parameters of the utilization with their spreads, and the stored scores of memory and serving that
-the page shows. Run it when rows or the mechanism change; the tests say when it is due.
+Parameters of the utilization and of serving with their spreads, and the stored scores of memory and
+serving that the page shows. Run it when rows or the mechanism change; the tests say when it is due.
 """
 
 import csv
@@ -15,11 +15,14 @@ import numpy as np
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
+from estimator.serving.answer import DELIVERED
+from estimator.serving.engines import CUDA, ENGINES, LOCAL, NAMES, fitted
 from estimator.utilization.features import prior_model
 from estimator.validation.cross_validation import blind_predictions, spread_of
 from estimator.validation.memory import memory_cases, memory_groups
 from estimator.validation.published_runs import usable_runs
-from estimator.validation.serving_report import serving_report
+from estimator.validation.serving_fit import fit, measured_cases
+from estimator.validation.serving_report import fitted_spreads, serving_report
 from estimator.validation.utilization_fit import fitted_model, joined
 
 COUNTS = r"Fitted to \d+ published runs of \d+ families in \d+ stacks, and \d+ rows of throughput"
@@ -44,6 +47,86 @@ def refitted(text: str, catalog: Catalog) -> str:
         text = _set(text, f"utilization.spread.{group}", "low", f"{np.exp(-half):.4g}")
         text = _set(text, f"utilization.spread.{group}", "high", f"{np.exp(half):.4g}")
     return text
+
+
+SERVING_COUNTS = r"maximum a posteriori over \d+ measured configurations"
+DATED = 'unit = "1", basis = "{}", source = "{}", date = 2026-11-22, note = "{}"'
+MEASURED_SPREAD = DATED.format(
+    "derived",
+    "serving-measurements-collection",
+    "log-standard-deviation of held-out errors, widened where lines of models and systems are few",
+)
+ASSUMED_SPREAD = DATED.format(
+    "assumed",
+    "twenty-watts-assumption",
+    "no or too few rows: as the nearest quantity or engine that has some",
+)
+
+
+def serving_fitted(text: str, catalog: Catalog) -> str:
+    """Text of `priors.toml` with the engines of serving fitted again."""
+    measured = measured_cases(catalog, fitted(catalog))
+    found = fit(catalog, measured)
+    counts = f"maximum a posteriori over {len(measured.cases)} measured configurations"
+    text = re.sub(SERVING_COUNTS, counts, text)
+    for name in NAMES:
+        engine, _, own = name.rpartition(".")
+        table = f"serving.fitted.{engine}" if engine else "serving.fitted"
+        text = _set_in_line(text, table, own, f"{found.of(name):.4g}")
+    return text
+
+
+def serving_spread(text: str, catalog: Catalog) -> str:
+    """Text of `priors.toml` with the spreads of the engines of serving as held-out errors say."""
+    measured = fitted_spreads(catalog, measured_cases(catalog, fitted(catalog)))
+    for engine, known in measured.items():
+        if ENGINES.index(engine) in LOCAL:
+            known = {**_of_own_machine(engine, known, measured, catalog), **known}
+        for quantity in DELIVERED:
+            if quantity in known:
+                basis = MEASURED_SPREAD if quantity in measured[engine] else ASSUMED_SPREAD
+                line = f"{quantity} = {{ value = {known[quantity]:.4g}, {basis} }}"
+                text = _set_line(text, f"serving.spread.{engine}", quantity, line)
+    return text
+
+
+def _of_own_machine(
+    engine: str,
+    known: Mapping[str, float],
+    measured: Mapping[str, Mapping[str, float]],
+    catalog: Catalog,
+) -> dict[str, float]:
+    """Spreads of quantities that no row of one's own machine tells, by those that some tell."""
+    step, first = known["inter_token_s"], measured[ENGINES[CUDA]]["time_to_first_token_s"]
+    power = catalog.prior(f"serving.spread.{engine}.device_power_w").value
+    return {
+        "time_to_first_token_s": max(step, first),
+        "output_tokens_per_s": step,
+        "device_energy_per_output_token_j": float(np.hypot(step, power)),
+    }
+
+
+def _set_in_line(text: str, table: str, key: str, value: str) -> str:
+    """Write one number of a record that stands in one line."""
+    found = re.search(rf"{key} = \{{ value = [^,]+,([^\n]*)", _part(text, table))
+    if found is None:
+        raise ValueError(f"{table} has no {key}")
+    return _set_line(text, table, key, f"{key} = {{ value = {value},{found[1]}")
+
+
+def _set_line(text: str, table: str, key: str, line: str) -> str:
+    """Write one line of one table."""
+    part = _part(text, table)
+    changed, count = re.subn(rf"^{key} = [^\n]+", lambda _: line, part, flags=re.MULTILINE)
+    if count != 1:
+        raise ValueError(f"{table} has no {key}")
+    return text.replace(part, changed)
+
+
+def _part(text: str, table: str) -> str:
+    """Text of one table, its head included."""
+    start = text.index(f"[{table}]\n")
+    return text[start : text.index("\n\n", start)]
 
 
 def _set(text: str, table: str, key: str, value: str) -> str:
@@ -71,6 +154,8 @@ def main() -> None:
     folder = Catalog.open().layers[0]
     priors = folder / "priors.toml"
     priors.write_text(refitted(priors.read_text(encoding="utf-8"), Catalog.open()), "utf-8")
+    for change in (serving_fitted, serving_spread):
+        priors.write_text(change(priors.read_text(encoding="utf-8"), Catalog.open()), "utf-8")
     catalog = Catalog.open()
     groups = memory_groups(memory_cases(catalog)).items()
     _write(folder / "runs" / "memory_scores.csv", ({"group": n, **asdict(s)} for n, s in groups))

@@ -136,6 +136,24 @@ def test_a_group_is_covered_by_the_errors_of_the_others():
     assert after[lines == "one"] == pytest.approx(10.0 * before[lines == "one"])
 
 
+def test_an_engine_of_few_rows_is_as_unsure_as_the_others_each_a_vote():
+    """A hundred quiet rows of one engine do not make a third engine sure."""
+    sizes = np.concatenate([np.full(100, 0.1), np.full(10, 0.5), np.full(4, 2.0)])
+    engines = np.repeat([0, 1, 2], [100, 10, 4])
+    signs = np.tile([1.0, -1.0], 57)
+    made = Errors(
+        logs=(sizes * signs)[None, :],
+        beside=np.zeros(114),
+        scale=np.ones(114),
+        engines=engines,
+        held_out=[np.arange(114) // 2 % 4 + 10 * engines],
+    )
+    stated = made.stated()[0]
+    alone = [made.spread(engines == code) for code in (0, 1)]
+    assert stated[engines == 2] == pytest.approx(np.sqrt(np.mean(np.square(alone))), rel=0.1)
+    assert alone[0] < 0.1 < 0.25 < stated[engines == 2].min()
+
+
 def test_fewer_groups_that_differ_widen_more():
     noise = 0.01 * np.tile([1.0, -1.0], 20)
     few, many = np.repeat(np.arange(2), 20), np.repeat(np.arange(10), 4)

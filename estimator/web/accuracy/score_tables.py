@@ -61,7 +61,9 @@ PROGRAMS = {
     "vendor": "TensorRT-LLM",
     "local-cuda": N_("llama.cpp on NVIDIA"),
     "local-metal": N_("llama.cpp on Apple"),
-    "local-gpu": N_("llama.cpp on AMD and Intel"),
+    "local-gpu": N_("llama.cpp on AMD"),
+    "local-intel": N_("llama.cpp on Intel"),
+    "local-board": N_("llama.cpp on a card of a single-board computer"),
     "local-cpu": N_("llama.cpp on processors"),
 }
 """Group of serving -> what it is called here."""
