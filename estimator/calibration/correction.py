@@ -32,7 +32,7 @@ from estimator.catalog import Catalog, Device
 from estimator.core.hardware import Hardware
 from estimator.core.notice import Notice
 from estimator.core.power_correction import corrected_power, device_power_w
-from estimator.core.rows import rows_of
+from estimator.core.rows import of_each, rows_of
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL, in_percent
 from estimator.runs import readable
@@ -125,9 +125,11 @@ def known_runs(catalog: Catalog) -> Known:
 
     Those of the store are read again when it has changed.
     """
-    folder = data_directory()
-    stamps = tuple(_stamp(os.path.join(folder, name)) for name in STORE)
-    return _read(catalog, str(folder), stamps)
+    folder = os.fspath(data_directory())
+    stamps = [_stamp(os.path.join(folder, STORE[0]))]
+    if stamps[0] is not None:
+        stamps += [_stamp(os.path.join(folder, name)) for name in STORE[1:]]
+    return _read(catalog, folder, tuple(stamps))
 
 
 @lru_cache(maxsize=8)
@@ -264,13 +266,13 @@ class Corrected:
 def calibrated_utilization(prior: Uncertain, rows: Rows, known: Known) -> Corrected:
     """Utilization of each row after the measured runs of its device; else the prior."""
     evidence = [known.of(device)[1] for device in rows.devices]
-    sd = _log_sd(prior, rows)
-    reached = np.array(np.broadcast_to(prior.mid, rows.at.shape), dtype=np.float64)
+    reached = np.array(of_each(prior.mid, rows.at.shape), dtype=np.float64)
     found = _posterior(evidence, rows, known, prior)
     if found is None:
         return Corrected(
             utilization=prior, measured=np.zeros(rows.at.shape, dtype=np.bool_), reached=reached
         )
+    sd = _log_sd(prior, rows)
     measured = np.array([bool(known.of(device)[0]) for device in rows.devices])[rows.at] & (sd > 0)
     reached = reached * np.exp(found.log_shift)
     mid = np.where(measured, np.minimum(reached, MOST_MEASURED), reached)
@@ -308,7 +310,7 @@ def calibrated_power(
 
 
 def _log_sd(quantity: Uncertain, rows: Rows) -> Floats:
-    return np.array(np.broadcast_to(quantity.log_sd, rows.at.shape), dtype=np.float64)
+    return np.array(of_each(quantity.log_sd, rows.at.shape), dtype=np.float64)
 
 
 def _posterior(

@@ -31,6 +31,24 @@ def rows_of(item: Any, rows: Any) -> Any:
     return item
 
 
+def rows_where(mask: npt.NDArray[np.bool_]) -> Places:
+    """Places where a mask holds; of few rows in a third of the time of `numpy.flatnonzero`."""
+    return mask.nonzero()[0]
+
+
+def unknown(count: int) -> Floats:
+    """Column of a number that no row gives: NaN."""
+    column = np.empty(count)
+    column.fill(np.nan)
+    return column
+
+
+def of_each(values: Number, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Number of each row, whether one a row is given or one for all."""
+    array = np.asarray(values)
+    return array if array.shape == shape else np.broadcast_to(array, shape)
+
+
 def few(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Places]:
     """Distinct values, and which of them each row has; one row alone is not sorted."""
     if values.size == 1:

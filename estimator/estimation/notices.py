@@ -14,7 +14,7 @@ from estimator.calibration.correction import (
 )
 from estimator.core.estimate import Estimate
 from estimator.core.notice import Notice
-from estimator.core.rows import Places, distinct_rows
+from estimator.core.rows import Places, distinct_rows, few, rows_where
 from estimator.estimation.questions import Questions
 from estimator.memory.answer import does_not_fit, memory_of, too_large
 from estimator.runs.observations import program_key
@@ -67,7 +67,7 @@ def say_by(
 def say_of_devices(asked: Questions, rows: Places) -> None:
     """Say what is not known of the devices of some rows of a group."""
     if rows.size:
-        which = np.unique(asked.named_at[rows])
+        which, _ = few(asked.named_at[rows])
         every: list[tuple[Notice, ...]] = [()] * len(asked.named)
         for one in which.tolist():
             every[one] = device_notices(asked.named[one].device)
@@ -163,7 +163,7 @@ def say_what_has_no_effect(asked: Questions) -> None:
 
 def say_what_does_not_fit(asked: Questions) -> None:
     """Say where weights and optimizer alone exceed the devices, however they are sharded."""
-    rows = np.flatnonzero(~np.isnan(asked.work.numbers["params"]) & (asked.named_at >= 0))
+    rows = rows_where(~np.isnan(asked.work.numbers["params"]) & (asked.named_at >= 0))
     if not rows.size:
         return
     lora = asked.table.says_word("finetune", "lora")[rows]
@@ -175,7 +175,7 @@ def say_what_does_not_fit(asked: Questions) -> None:
         lora=lora,
         catalog=asked.catalog,
     )
-    over = np.flatnonzero(exceeding)
+    over = rows_where(exceeding)
     if not over.size:
         return
     fewer = asked.devices[rows[over]], asked.work.numbers["params"][rows[over]]

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from estimator.catalog import Device
 from estimator.core.messages import reason
 from estimator.core.notice import Notice
-from estimator.core.rows import Floats, Places, distinct, few, first_known
+from estimator.core.rows import Floats, Places, distinct, few, first_known, rows_where
 from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H, digits
@@ -72,7 +72,7 @@ class Questions:
         """Rows that no reason speaks against."""
         fine = np.ones(self.table.count, dtype=np.bool_)
         fine[list(self.errors)] = False
-        return np.flatnonzero(fine)
+        return rows_where(fine)
 
     def device(self, row: int) -> Named:
         """Device and precision of a row."""
@@ -107,7 +107,7 @@ class Questions:
                 named = self.resolver.named(words, form_words)
             except ValueError as error:
                 why = reason(error) if words else Notice("no_device", "hardware")
-                self.refuse(np.flatnonzero(at == place), why)
+                self.refuse(rows_where(at == place), why)
                 continue
             number[place] = len(self.named)
             self.named.append(named)
@@ -134,13 +134,13 @@ class Questions:
             values = {"preset": preset.name, "device": name, "id": device}
             if device:
                 unlike = Notice("hours_of_other_device", "hardware", values)
-                self.refuse(np.flatnonzero(rows & ~self.own), unlike)
+                self.refuse(rows_where(rows & ~self.own), unlike)
             else:
                 homes = [_may_be_home(named.device, preset.year) for named in self.named]
                 away = rows & ~np.array([*homes, True], dtype=np.bool_)[self.named_at]
                 values["year"] = str(preset.year)
                 unlike = Notice("hours_of_unknown_device", "hardware", values)
-                self.refuse(np.flatnonzero(away), unlike)
+                self.refuse(rows_where(away), unlike)
             self.notices.where(rows, Notice("hours_of_preset", "device_hours", values))
 
     def _count_devices(self) -> None:
@@ -176,7 +176,7 @@ class Questions:
             try:
                 found = find_site(name, self.catalog, bare=bool(bare), year=year)
             except ValueError as error:
-                self.refuse(np.flatnonzero(at == place), reason(error))
+                self.refuse(rows_where(at == place), reason(error))
                 continue
             number[place] = len(self.sites)
             self.sites.append(found)
@@ -194,12 +194,14 @@ class Questions:
         column, start = self.table.word("carbon_profile"), self.table.number("start")
         self.profiled: Mask = column.codes >= 0
         self.profile_at, self.profiles = column.codes, list[Floats]()
+        if not column.distinct and "start" not in self.table.numbers:
+            return
         lost = ~np.isnan(start) & ~self.profiled
-        self.refuse(np.flatnonzero(lost), Notice("start_without_profile", "start"))
+        self.refuse(rows_where(lost), Notice("start_without_profile", "start"))
         both = self.profiled & ~np.isnan(self.intensity)
-        self.refuse(np.flatnonzero(both), Notice("two_intensities", "carbon_intensity"))
+        self.refuse(rows_where(both), Notice("two_intensities", "carbon_intensity"))
         for code, path in enumerate(column.distinct):
-            rows = np.flatnonzero(column.codes == code)
+            rows = rows_where(column.codes == code)
             hourly = np.zeros(24)
             try:
                 hourly = read_profile(path)
@@ -289,13 +291,13 @@ class Questions:
             for name in ("tensor_parallel", "pipeline_parallel", "expert_parallel")
         )
         needed = np.maximum(tensor * stages, experts)
-        for row in np.flatnonzero(needed > self.devices).tolist():
+        for row in rows_where(needed > self.devices).tolist():
             values = {"needed": float(needed[row]), "devices": float(self.devices[row])}
             self.refuse(np.array([row]), Notice("parallelism_exceeds_devices", "devices", values))
 
     def _check_hours(self) -> None:
         """Refuse work and hours that exclude each other; a little above the peak is only said."""
-        rows = np.flatnonzero(self.timed & ~np.isnan(self.flop) & (self.named_at >= 0))
+        rows = rows_where(self.timed & ~np.isnan(self.flop) & (self.named_at >= 0))
         hours = np.asarray(self.work.device_hours.mid)
         for row in rows.tolist():
             named = self.device(row)
@@ -308,7 +310,7 @@ class Questions:
     def _check_power_limit(self) -> None:
         """Refuse a power limit that a device cannot keep."""
         limit = self.table.number("power_cap")
-        for row in np.flatnonzero(~np.isnan(limit) & (self.named_at >= 0)).tolist():
+        for row in rows_where(~np.isnan(limit) & (self.named_at >= 0)).tolist():
             error = limit_error(float(limit[row]), self.device(row).hardware)
             if error is not None:
                 self.refuse(np.array([row]), error)

@@ -20,7 +20,7 @@ from estimator.core.hardware import REFERENCE_UTILIZATION, Hardware, stack
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
 from estimator.core.power import DEVICES_PER_NODE
-from estimator.core.rows import Floats, Places, by_row, few, filled, rows_of, squeezed
+from estimator.core.rows import Floats, Places, by_row, few, filled, of_each, rows_of, squeezed
 from estimator.core.site import Site
 from estimator.core.uncertainty import EXACTLY_ZERO, Uncertain
 from estimator.core.work import Workload
@@ -293,7 +293,7 @@ class _Answers:
         """Device of each row; its uncertainty of the utilization is that of the run."""
         full = REFERENCE_UTILIZATION
         if expected is not None:
-            mid = np.broadcast_to(expected.full, rows.shape)
+            mid = of_each(expected.full, rows.shape)
             predicted = utilization is not None and np.isnan(self.asked.given_utilization[rows[0]])
             loadings = utilization.loadings if predicted and utilization is not None else {}
             full = Uncertain(squeezed(mid), loadings)

@@ -29,6 +29,17 @@ def used_up_price(
     None where no price is paid or on record. A device of many, more than a node holds, pays for
     its part of the network too.
     """
+    if paid not in (None, 1.0):
+        return _used_up_price(device, catalog, paid=paid, many=many)
+    return catalog.once(
+        f"used-up price {device.id} {paid} {many}",
+        lambda: _used_up_price(device, catalog, paid=paid, many=many),
+    )
+
+
+def _used_up_price(
+    device: Device, catalog: Catalog, *, paid: float | None, many: bool
+) -> Found[Uncertain] | None:
     key = "launch_price_usd"
     if paid is not None:
         price = given(key, paid, "USD")

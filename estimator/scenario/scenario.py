@@ -514,8 +514,7 @@ class Scenario:
 
     def said(self) -> dict[str, float | str]:
         """Return what is specified, in the order of the fields."""
-        answers = {name: getattr(self, name) for name in INPUTS}
-        return {name: answer for name, answer in answers.items() if answer is not None}
+        return {name: answer for name, answer in vars(self).items() if answer is not None}
 
 
 INPUTS: Mapping[str, Description] = {

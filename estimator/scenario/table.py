@@ -16,7 +16,7 @@ import numpy.typing as npt
 from estimator.core.limits import LIMITS, is_share, within_limits
 from estimator.core.messages import reason, refuse
 from estimator.core.notice import Notice
-from estimator.core.rows import Floats, Places
+from estimator.core.rows import Floats, Places, rows_where, unknown
 from estimator.core.uncertainty import z_score
 from estimator.scenario.scenario import CHOICES, INPUTS, NUMBERS, Scenario
 
@@ -181,7 +181,7 @@ class ScenarioTable:
             choices = () if name == "precision" else CHOICES.get(name, ())
             bad = [bool(choices) and word not in choices for word in words.distinct]
             if any(bad):
-                for row in np.flatnonzero(np.array([*bad, False])[words.codes]).tolist():
+                for row in rows_where(np.array([*bad, False])[words.codes]).tolist():
                     word = words.distinct[words.codes[row]]
                     values = {"choices": choices, "word": word}
                     errors.setdefault(row, Notice("no_choice", name, values))
@@ -201,7 +201,7 @@ class ScenarioTable:
     def word(self, name: str) -> Words:
         """Column of a word."""
         column = self.words.get(name)
-        return Words.none(self.count) if column is None else column
+        return self._no_words if column is None else column
 
     def says(self, name: str) -> npt.NDArray[np.bool_]:
         """Whether each row specifies an input."""
@@ -230,7 +230,11 @@ class ScenarioTable:
 
     @cached_property
     def _unspecified(self) -> Floats:
-        return np.full(self.count, np.nan)
+        return unknown(self.count)
+
+    @cached_property
+    def _no_words(self) -> Words:
+        return Words.none(self.count)
 
 
 def check_scenario(scenario: Scenario) -> None:
@@ -287,7 +291,7 @@ def _check_number(name: str, value: float) -> None:
 def _outside(name: str, column: Floats) -> Places:
     """Rows whose number may be refused."""
     if name == "interval":
-        return np.flatnonzero(~np.isnan(column))
+        return rows_where(~np.isnan(column))
     described = INPUTS[name]
     bad = np.zeros(column.shape, dtype=np.bool_)
     limits = "recomputation" if name == "recomputation" else described.limits
@@ -296,7 +300,7 @@ def _outside(name: str, column: Floats) -> Places:
         bad |= (column < least) | (column > most)
     if described.whole:
         bad |= np.floor(column) < column
-    return np.flatnonzero(bad)
+    return rows_where(bad)
 
 
 def _word_of_share(share: float) -> str:

@@ -12,7 +12,7 @@ from estimator.core.limits import LIMITS
 from estimator.core.messages import reason, refusal
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
-from estimator.core.rows import Floats, Places
+from estimator.core.rows import Floats, Places, rows_where, unknown
 from estimator.core.uncertainty import Uncertain
 from estimator.core.work import Workload
 from estimator.scenario.provenance import Input, given, prior, recorded
@@ -210,7 +210,7 @@ class _WorkColumns:
             self.notices.each(rows, list(table.notices.values()))
         self.numbers = {name: table.number(name) for name in OF_WORK}
         self.words = {name: table.word(name).rows() for name in ("kind", "arch", "name")}
-        self.flop = np.full(table.count, np.nan)
+        self.flop = unknown(table.count)
         self.load = np.zeros(table.count)
         self.hours, self.hours_load = table.number("device_hours"), np.zeros(table.count)
         self.presets: list[Preset] = []
@@ -224,7 +224,7 @@ class _WorkColumns:
         self._read_presets()
         self._read_networks()
         sparse = ~np.isnan(self.table.number("active_params"))
-        for row in np.flatnonzero(sparse).tolist():
+        for row in rows_where(sparse).tolist():
             self.words["arch"][row] = self.words["arch"][row] or "MoE decoder"
         self._assume_kinds()
         kinds = [
@@ -275,7 +275,7 @@ class _WorkColumns:
             return
         self.preset_at = self.preset_at.copy()
         for code, name in enumerate(column.distinct):
-            rows = np.flatnonzero(column.codes == code)
+            rows = rows_where(column.codes == code)
             try:
                 preset = self.catalog.preset(name)
             except ValueError as error:
@@ -301,7 +301,7 @@ class _WorkColumns:
             return
         self.network_at = self.network_at.copy()
         pairs: dict[tuple[int, float | None], list[int]] = {}
-        for row in np.flatnonzero(self.config_at >= 0).tolist():
+        for row in rows_where(self.config_at >= 0).tolist():
             length = float(lengths[row])
             pair = int(self.config_at[row]), length if length == length else None
             pairs.setdefault(pair, []).append(row)
@@ -342,7 +342,7 @@ class _WorkColumns:
         tokens, says = self.table.number("tokens"), self.table.says("tokens")
         for code, preset in enumerate(self.presets):
             every = (self.preset_at == code) & np.isnan(self.flop) & (self.network_at < 0)
-            for rows in (np.flatnonzero(every & mask) for mask in (says, ~says)):
+            for rows in (rows_where(every & mask) for mask in (says, ~says)):
                 if rows.size:
                     self._count_preset(preset, rows, tokens[rows])
 
@@ -362,7 +362,7 @@ class _WorkColumns:
     def _count_networks(self) -> None:
         """Count configs: the exact ledger, times the tokens or the samples."""
         tokens, samples = self.table.number("tokens"), self.table.number("samples")
-        for row in np.flatnonzero((self.network_at >= 0) & np.isnan(self.flop)).tolist():
+        for row in rows_where((self.network_at >= 0) & np.isnan(self.flop)).tolist():
             network = self.networks[self.network_at[row]]
             self.flop[row] = network.flop(float(tokens[row]), float(samples[row]))
 
@@ -381,10 +381,10 @@ class _WorkColumns:
         """Refuse rows without work, and of more than any machine could do."""
         flop, most = self.flop, LIMITS["training_flop"][1]
         with np.errstate(invalid="ignore"):
-            for row in np.flatnonzero(flop > most).tolist():
+            for row in rows_where(flop > most).tolist():
                 values = {"flop": float(flop[row]), "most": most}
                 self._give_up(np.array([row]), Notice("too_much_work", "", values))
-        for row in np.flatnonzero(np.isnan(flop) & np.isnan(self.hours)).tolist():
+        for row in rows_where(np.isnan(flop) & np.isnan(self.hours)).tolist():
             self._give_up(np.array([row]), self._no_work(row))
 
     def _no_work(self, row: int) -> Notice:
@@ -403,9 +403,10 @@ class _WorkColumns:
         """Say what was assumed, and what follows from the architecture."""
         table = self.table
         attempts = table.number("attempts")
-        for times in np.unique(attempts[attempts > 1]).tolist():
-            notice = Notice("attempts_counted", "attempts", {"times": times})
-            self.notices.where(attempts == times, notice)
+        if "attempts" in table.numbers:
+            for times in np.unique(attempts[attempts > 1]).tolist():
+                notice = Notice("attempts_counted", "attempts", {"times": times})
+                self.notices.where(attempts == times, notice)
         self.notices.coded(
             [
                 tuple(Notice("text", "", {"text": text}) for text in network.ledger.warnings)
@@ -419,7 +420,7 @@ class _WorkColumns:
         added &= np.isnan(layers * self.numbers["width"]) & ~table.says("sample_flop")
         if added.any():
             transformer = np.array([kind.transformer for kind in kinds])
-            rows = np.flatnonzero(added & transformer)
+            rows = rows_where(added & transformer)
             active = self.numbers["active_params"][rows]
             size = np.where(np.isnan(active), self.numbers["params"][rows], active)
             shares = attention_share(length[rows], self.numbers["width"][rows], size)

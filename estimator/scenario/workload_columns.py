@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from estimator.core.rows import Floats
+from estimator.core.rows import Floats, unknown
 from estimator.core.uncertainty import Uncertain
 from estimator.workload import formulas
 from estimator.workload.formulas import (
@@ -91,8 +91,8 @@ def _without_tables(numbers: Mapping[str, Floats], params: Floats) -> Floats:
 
     An encoder has a head on few of its tokens; a decoder has one, as large as the table, on all.
     """
-    unknown = np.full(len(params), np.nan)
-    table = numbers.get("vocab", unknown) * numbers["hidden"]
+    nothing = unknown(len(params))
+    table = numbers.get("vocab", nothing) * numbers["hidden"]
     return np.where(np.isnan(table), params, np.maximum(params - table, LEAST_BODY * params))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog, Record
+from estimator.core.rows import unknown
 from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL
 from estimator.scenario.provenance import uncertain_record
@@ -113,6 +114,8 @@ def of_each_kind(
     kinds: Sequence[NetworkKind], feature: Callable[[NetworkKind], Any]
 ) -> npt.NDArray[Any]:
     """Feature of the kind of each row, worked out once for each kind: rows share their objects."""
+    if len(kinds) == 1:
+        return np.array([feature(kinds[0])])
     known = {id(kind): kind for kind in kinds}
     place = dict(zip(known, range(len(known)), strict=True))
     at = [place[id(kind)] for kind in kinds]
@@ -155,17 +158,17 @@ def features_of_rows(
     hidden = usual_width(numbers["hidden"], numbers["params_total"], flop)
     transformer = flags.pop("transformer") > 0
     usual_seq_len = np.where(flags["encoder"] > 0, ENCODER_SEQ_LEN, REFERENCE_SEQ_LEN)
-    software = numbers.get("software", np.full(len(flop), np.nan))
+    software = numbers.get("software", unknown(len(flop)))
     elementwise = flags["convolution"] + flags["depthwise"] + flags["unet"]
     groups = of_each_kind(kinds, lambda kind: spreads.groups[kind.group])
     rare = thinly_published(rare_device, flags["unet"])
     known_year = np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR)
     return RunFeatures(
         hidden=hidden,
-        seq_len=np.select(
-            [~transformer, np.isnan(numbers["seq_len"])],
-            [REFERENCE_SEQ_LEN, usual_seq_len],
-            numbers["seq_len"],
+        seq_len=np.where(
+            transformer,
+            np.where(np.isnan(numbers["seq_len"]), usual_seq_len, numbers["seq_len"]),
+            REFERENCE_SEQ_LEN,
         ),
         software=np.where(np.isnan(software), SOFTWARE["typical"], software),
         steps=_steps(numbers, flop),
@@ -211,17 +214,17 @@ _vendors = re.compile("|".join(VENDOR_WORDS)).search
 
 def _batch_tokens(numbers: Mapping[str, Floats]) -> Floats:
     """Tokens of a step: as given, or its sequences times their length; NaN where unknown."""
-    unknown = np.full(len(numbers["year"]), np.nan)
-    tokens = numbers.get("batch_tokens", unknown)
-    return np.where(np.isnan(tokens), numbers.get("batch", unknown) * numbers["seq_len"], tokens)
+    nothing = unknown(len(numbers["year"]))
+    tokens = numbers.get("batch_tokens", nothing)
+    return np.where(np.isnan(tokens), numbers.get("batch", nothing) * numbers["seq_len"], tokens)
 
 
 def _steps(numbers: Mapping[str, Floats], flop: Floats) -> Floats:
     """Steps of the optimizer, out of the size of one and of the whole; NaN where unknown [1]."""
-    unknown = np.full(len(flop), np.nan)
-    steps = flop / numbers.get("step_flop", unknown)
+    nothing = unknown(len(flop))
+    steps = flop / numbers.get("step_flop", nothing)
     for whole, part in (("samples_processed", "batch"), ("tokens_processed", "batch_tokens")):
-        other = numbers.get(whole, unknown) / numbers.get(part, unknown)
+        other = numbers.get(whole, nothing) / numbers.get(part, nothing)
         steps = np.where(np.isnan(steps), other, steps)
     return steps
 
@@ -236,12 +239,12 @@ def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) 
     hidden, flop : array
         Width [1] and work [FLOP] of each run.
     """
-    unknown = np.full(len(flop), np.nan)
+    nothing = unknown(len(flop))
     total = numbers["params_total"]
     params = np.where(np.isnan(total), LAYER_PARAMS * LAYERS_PER_WIDTH * hidden**3, total)
-    active = numbers.get("params_active", unknown)
-    batch = numbers.get("batch_tokens", unknown)
-    again = numbers.get("recomputation", unknown)
+    active = numbers.get("params_active", nothing)
+    batch = numbers.get("batch_tokens", nothing)
+    again = numbers.get("recomputation", nothing)
     usual = USUAL_BATCH_TOKENS * (flop / USUAL_BATCH_FLOP) ** BATCH_EXPONENT
     return Layout(
         params=params,
@@ -251,7 +254,7 @@ def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) 
         batch_tokens=np.where(np.isnan(batch), usual, batch),
         recomputation=np.where(np.isnan(again), USUAL_RECOMPUTATION, again),
         **{
-            name: numbers.get(name, unknown)
+            name: numbers.get(name, nothing)
             for name in (*SELDOM_REPORTED["layout"], "micro_batches", "virtual_stages")
         },
     )

@@ -220,6 +220,7 @@ def log_utilization(
     *,
     flop: Number,
     devices: Number,
+    busy: Number | None = None,
 ) -> Number:
     """Natural logarithm of the utilization that the mechanism expects [1].
 
@@ -233,11 +234,33 @@ def log_utilization(
         FLOPs of the whole run [FLOP].
     devices : float or array
         Devices that share them [1].
+    busy : float or array, optional
+        `busy_time` of the run, if it is at hand [1].
 
     Returns
     -------
     float or array, all broadcast together; at most 0.
     """
+    peak = machine.peak_flop_per_s
+    passed = traffic(
+        features.layout,
+        machine,
+        hidden=features.hidden,
+        seq_len=features.seq_len,
+        value_bytes=features.value_bytes,
+        devices=devices,
+    )
+    if busy is None:
+        busy = busy_time(model, features, machine)
+    step = _step(model, features, busy, passed)
+    time = step * (1.0 + _overhead(model, features, flop / peak, devices))
+    start_s = (1.0 - features.steady) * model.startup_s
+    beside_s = start_s + _waiting_s(model, features, machine, devices)
+    return np.minimum(-np.log(time + beside_s * devices * peak / flop), 0.0)
+
+
+def busy_time(model: UtilizationModel, features: RunFeatures, machine: Machine) -> Number:
+    """Time of a step at work over its ideal [1]; however many devices share it."""
     peak = machine.peak_flop_per_s
     fewer_bits = peak / machine.peak_16_bit_flop_per_s
     plain = np.where(machine.matrix_units > 0, model.matrix_slowdown, model.vector_slowdown)
@@ -248,19 +271,8 @@ def log_utilization(
     memory = balance * features.value_bytes * values / fused
     serial = model.recurrent_time * features.recurrent * balance / REFERENCE_BALANCE
     slowdown = np.exp(_log_slowdown(model, features, balance))
-    passed = traffic(
-        features.layout,
-        machine,
-        hidden=features.hidden,
-        seq_len=features.seq_len,
-        value_bytes=features.value_bytes,
-        devices=devices,
-    )
-    step = _step(model, features, (matrix + memory + serial) * slowdown, passed)
-    time = step * (1.0 + _overhead(model, features, flop / peak, devices))
-    start_s = (1.0 - features.steady) * model.startup_s
-    beside_s = start_s + _waiting_s(model, features, machine, devices)
-    return np.minimum(-np.log(time + beside_s * devices * peak / flop), 0.0)
+    busy: Number = (matrix + memory + serial) * slowdown
+    return busy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,12 +343,13 @@ def expected_utilization(
     *,
     flop: Number,
     devices: Number,
+    busy: Number | None = None,
 ) -> Uncertain:
     """Utilization with the uncertainty of such runs [1]; arguments as for `log_utilization`.
 
     The 80 % interval ends at the peak at the latest.
     """
-    expected = log_utilization(model, features, machine, flop=flop, devices=devices)
+    expected = log_utilization(model, features, machine, flop=flop, devices=devices, busy=busy)
     expected = np.minimum(expected, np.log(MOST_EXPECTED))
     uncertainty = np.minimum(features.log_sd, -expected / z_score(CENTRAL))
     return Uncertain(np.exp(expected), {"utilization": uncertainty})

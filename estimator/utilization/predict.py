@@ -9,6 +9,7 @@ import numpy.typing as npt
 from estimator.catalog import Catalog, Device
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
+from estimator.core.rows import of_each
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.scenario.provenance import Input
 from estimator.utilization.features import (
@@ -17,7 +18,7 @@ from estimator.utilization.features import (
     of_each_kind,
     shipped_spreads,
 )
-from estimator.utilization.mechanism import RunFeatures, expected_utilization
+from estimator.utilization.mechanism import RunFeatures, busy_time, expected_utilization
 from estimator.utilization.parallelism import Machine
 from estimator.workload.network_class import NetworkKind
 
@@ -91,10 +92,13 @@ def predicted_utilization(runs: Runs, catalog: Catalog) -> tuple[Uncertain, Unce
         rare_device=runs.machine.rare,
     )
     features = replace(features, steady=runs.steady)
+    machine, busy = runs.machine, busy_time(model, features, runs.machine)
     expected = expected_utilization(
-        model, features, runs.machine, flop=runs.flop, devices=runs.devices
+        model, features, machine, flop=runs.flop, devices=runs.devices, busy=busy
     )
-    lone = expected_utilization(model, alone(features), runs.machine, flop=runs.flop, devices=1.0)
+    lone = expected_utilization(
+        model, alone(features), machine, flop=runs.flop, devices=1.0, busy=busy
+    )
     return expected, lone, features
 
 
@@ -142,7 +146,7 @@ def say_thin_evidence(
             mask[rows[which & asked]] = True
             notices.where(mask, notice)
 
-    devices = np.broadcast_to(runs.devices, rows.shape)
+    devices = of_each(runs.devices, rows.shape)
     most = Notice("beyond_published_devices", "devices", {"most": float(MOST_DEVICES)})
     mark(devices > MOST_DEVICES, most)
     mark(runs.flop < FEW_FLOP, Notice("little_work", "", {"flop": FEW_FLOP}))
@@ -152,9 +156,9 @@ def say_thin_evidence(
             np.array([one == group for one in groups]),
             Notice("few_runs_of_kind", "kind", {"group": group}),
         )
-    batch = np.broadcast_to(features.layout.batch_tokens, rows.shape)
+    batch = of_each(features.layout.batch_tokens, rows.shape)
     small = np.isnan(runs.numbers["batch_tokens"]) & (batch < FEW_TOKENS * devices) & asked
-    small &= np.broadcast_to(np.asarray(runs.steady) == 0, rows.shape)
+    small &= of_each(np.asarray(runs.steady) == 0, rows.shape)
     if small.any():
         small &= of_each_kind(runs.kinds, lambda kind: kind.transformer)
         sizes, at = np.unique(batch[small], return_inverse=True)
