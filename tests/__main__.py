@@ -43,8 +43,12 @@ TOOLS = {
     "playwright": "playwright",
     "ruff": "ruff",
 }
-PARALLEL = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
-"""How a whole run shares the processors: file by file."""
+MOST_WORKERS = 4
+WORKERS = min((os.cpu_count() or 1) + 1, MOST_WORKERS)
+"""One more than processors, for some tests wait for programs that they measure."""
+
+PARALLEL = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
+"""How a whole run shares the processors: file by file, the browser first and doctests last."""
 
 CHECKS = {
     "format": ["ruff", "format", "--check", "--quiet"],

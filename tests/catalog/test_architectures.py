@@ -10,6 +10,7 @@ from estimator.catalog.architectures import FILE, hub_names, read_architectures
 from estimator.catalog.catalog import shipped_directory
 from estimator.catalog.checks import own_problems
 from estimator.workload.huggingface import model_ledger
+from tests.every import over
 
 CATALOG = Catalog.open()
 MODELS = read_architectures(shipped_directory() / FILE)
@@ -55,7 +56,7 @@ def test_a_model_is_found_by_its_name_on_the_hub_and_has_the_size_in_print(name,
     assert preset.aliases[0].count("/") == 1
 
 
-@pytest.mark.parametrize("item", MODELS)
+@over(MODELS)
 def test_the_parameters_are_those_of_the_architecture(item):
     ledger = model_ledger(MODELS[item].config)
     assert MODELS[item].records["params"].value == ledger.params_total

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from estimator.catalog import Catalog
 from estimator.catalog.device_names import plain, refusal, take_apart
 from estimator.catalog.search import search
+from tests.every import over
 
 CATALOG = Catalog.open()
 
@@ -122,7 +123,7 @@ TABLES = list(
 )
 
 
-@pytest.mark.parametrize("row", TABLES, ids=lambda row: row["name"][:50])
+@over(TABLES, lambda row: row["name"][:50])
 def test_every_name_of_the_published_tables_is_its_board_or_refused_for_the_reason(row):
     if row["device"]:
         assert CATALOG.find_device(row["name"]) == row["device"]

@@ -9,6 +9,7 @@ from estimator.catalog import Catalog
 from estimator.catalog.catalog import shipped_directory
 from estimator.catalog.checks import every_record, problems
 from estimator.catalog.schema import BASES, DEVICE_KINDS
+from tests.every import over
 
 PROFILES = shipped_directory()
 FILES = sorted(
@@ -25,7 +26,7 @@ def test_nothing_is_wrong():
     assert [str(problem) for problem in problems(CATALOG)] == []
 
 
-@pytest.mark.parametrize("file", FILES)
+@over(FILES)
 def test_a_file_has_sourced_numbers_and_no_path_host_or_search_id(file):
     text = (PROFILES / file).read_text(encoding="utf-8")
     assert not re.search(r"/(work|home|tmp|root|opt)/|find_string|read_file|\bids? \d{6,}", text)
@@ -38,7 +39,7 @@ def test_a_file_has_sourced_numbers_and_no_path_host_or_search_id(file):
         )
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file.startswith("hardware/")])
+@over([file for file in FILES if file.startswith("hardware/")])
 def test_a_device_knows_its_power_or_says_nothing_of_it(file):
     device = CATALOG.device(Path(file).stem)
     assert device.id == Path(file).stem
@@ -157,7 +158,7 @@ def test_the_price_behind_355_years_and_4_6_million_is_there():
     assert 3.114e23 / 28e12 / 3600 * lambda_2020[0].price_usd_per_h == pytest.approx(4.63e6, 0.01)
 
 
-@pytest.mark.parametrize("preset", CATALOG.presets(), ids=lambda preset: preset.id)
+@over(CATALOG.presets(), lambda preset: preset.id)
 def test_the_hours_of_a_run_are_devices_times_wall_clock(preset):
     run = {key: record.value for key, record in preset.as_run.items()}
     if {"devices", "wall_hours", "device_hours"} <= set(run):

@@ -19,6 +19,7 @@ from estimator.scenario.scenario import (
     option_of,
     read_number,
 )
+from tests.every import over
 
 numbers = st.floats(1e-6, 1e30, allow_nan=False).map(lambda value: float(f"{value:.12g}"))
 scenarios = st.builds(
@@ -114,7 +115,7 @@ def test_an_argument_that_is_no_utf_8_is_refused_in_one_line(capsys):
     assert capsys.readouterr().err == "error: an argument holds bytes that are not UTF-8\n"
 
 
-@pytest.mark.parametrize("code", sorted(MESSAGES))
+@over(sorted(MESSAGES))
 def test_every_sentence_can_be_said_in_singular_and_plural(code):
     names = {
         key: spec

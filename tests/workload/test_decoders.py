@@ -20,6 +20,7 @@ from estimator.workload.formulas import (
 from estimator.workload.huggingface import architecture, model_ledger
 from estimator.workload.ledger import Inputs
 from estimator.workload.transformer import Decoder, Head, Layer, attended_pairs
+from tests.every import over
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ROWS = list(csv.DictReader((GOLDEN / "models.csv").read_text().splitlines()))
@@ -29,6 +30,10 @@ sizes = st.integers(1, 64)
 
 INDEXED = ("deepseek-v3.2", "glm-5")
 """Their indexer weighs its heads by a sum, which the ledger leaves out and the counter does not."""
+
+
+def name_of(row):
+    return row["config"]
 
 
 def config(name):
@@ -70,21 +75,19 @@ def decoders(draw):
     )
 
 
-@pytest.mark.parametrize("row", ROWS, ids=NAMES)
+@over(ROWS, name_of)
 def test_parameters_equal_those_of_the_reference_model(row):
     assert model_ledger(config(row["config"])).params_total == int(row["params_total"])
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in ROWS if row["forward_flop"]], ids=lambda row: row["config"]
-)
+@over([row for row in ROWS if row["forward_flop"]], name_of)
 def test_forward_flop_equal_those_of_the_reference_counter(row):
     ledger = model_ledger(config(row["config"]), seq_len=int(row["seq_len"]))
     near = 1e-4 if row["config"] in INDEXED else 1e-12
     assert ledger.forward_flop == pytest.approx(int(row["forward_flop"]), rel=near)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if is_dense(name)])
+@over([name for name in NAMES if is_dense(name)])
 def test_a_closed_formula_agrees_on_dense_decoders(name):
     """2 (N - input tables) + 4 L (heads x head width) S per token, head weights kept if tied."""
     decoder = architecture(config(name))

@@ -13,6 +13,7 @@ from estimator.workload.huggingface import architecture, model_ledger
 from estimator.workload.ledger import ITEM_UNITS, Inputs
 from estimator.workload.network_class import configured_kind
 from estimator.workload.registry import CLASSES, FAMILIES, family
+from tests.every import over
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ROWS = list(csv.DictReader((GOLDEN / "networks.csv").read_text().splitlines()))
@@ -43,25 +44,25 @@ def length(row):
     return int(row["seq_len"]) if row["seq_len"] else None
 
 
-@pytest.mark.parametrize("row", ROWS, ids=name_of)
+@over(ROWS, name_of)
 def test_parameters_equal_those_of_the_reference_model(row):
     assert ledger(row["config"]).params_total == int(row["params_total"])
 
 
-@pytest.mark.parametrize("row", COUNTED, ids=name_of)
+@over(COUNTED, name_of)
 def test_forward_flop_equal_those_of_the_reference_counter(row):
     counted = ledger(row["config"], seq_len=length(row)).forward_flop
     assert counted == pytest.approx(int(row["forward_flop"]), rel=CHUNK_EDGE)
 
 
-@pytest.mark.parametrize("row", TRAINED, ids=name_of)
+@over(TRAINED, name_of)
 def test_training_flop_equal_those_of_the_corrected_counter(row):
     """Gradients of what has no parameters, as masks and sines, are counted on one side only."""
     counted = ledger(row["config"], seq_len=length(row)).training_flop
     assert counted == pytest.approx(int(row["training_flop"]), rel=2e-3)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=name_of)
+@over(ROWS, name_of)
 def test_arrays_equal_a_loop_over_scalars(row):
     text = row["seq_len"] != ""
     sizes = np.array([16_000, 24_000] if row["seq_len"] == "16000" else [32, 64])
@@ -76,7 +77,7 @@ def test_arrays_equal_a_loop_over_scalars(row):
     assert np.broadcast_to(table, (2, 2))[1, 1] == alone
 
 
-@pytest.mark.parametrize("row", ROWS, ids=name_of)
+@over(ROWS, name_of)
 def test_laws_of_a_ledger(row):
     once, causal = ledger(row["config"]), ledger(row["config"], causal=True)
     assert 0 < once.params_active <= once.params_total
@@ -138,7 +139,7 @@ def test_networks_by_name_are_as_torchvision_publishes_them(name, params, multip
     assert built.forward_flop == pytest.approx(2 * multiply_adds, rel=tolerance, abs=ROUNDING)
 
 
-@pytest.mark.parametrize("name", [*NETS, *CONFIGS])
+@over([*NETS, *CONFIGS])
 def test_every_name_builds_and_its_first_layer_has_no_input_gradient(name):
     built = named_architecture(name, classes=10).ledger(Inputs(batch=2))
     assert 2.89 < built.training_flop / built.forward_flop < 3
@@ -366,7 +367,7 @@ def test_attention_that_is_not_known_is_refused():
         model_ledger({"model_type": "timesformer", "attention_type": "space_only"})
 
 
-@pytest.mark.parametrize("row", ROWS, ids=name_of)
+@over(ROWS, name_of)
 def test_what_passes_as_images_or_frames_is_not_taken_for_language(row):
     once = ledger(row["config"])
     work, _ = configured_kind(once.model_type, sparse=False)
@@ -382,7 +383,7 @@ DECODERS = {
 }
 
 
-@pytest.mark.parametrize("name", [n for n, c in DECODERS.items() if "text_config" not in c])
+@over([n for n, c in DECODERS.items() if "text_config" not in c])
 def test_a_wrapper_takes_every_decoder(name):
     inner = {**DECODERS[name], "architectures": None}
     alone = model_ledger(inner, seq_len=64)
