@@ -19,6 +19,7 @@ from estimator.calibration.utilization_evidence import (
     text_array,
 )
 from estimator.catalog import Catalog, Device
+from estimator.core.phrase import Phrase, say
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL, digits
 from estimator.runs.record import Timing
@@ -73,7 +74,7 @@ class Plan:
     way : str
         "bench", "run" (a wrapped command), "script" (steps reported by the program), or "own" (a
         part of the run to be predicted).
-    text : str
+    text : Phrase
         What it is, for people.
     command : str
         What to type.
@@ -82,7 +83,7 @@ class Plan:
     """
 
     way: str
-    text: str
+    text: Phrase
     command: str
     runs: Runs
 
@@ -161,7 +162,12 @@ def _plans(known: Known, device: Device) -> Iterator[Plan]:
     for (kind, arch), precision in product(WORKS, formats(device)):
         yield Plan(
             way="run",
-            text=f"a training run of your own, {kind} ({arch}), in {precision}",
+            text=say(
+                "a training run of your own, {kind} ({arch}), in {precision}",
+                kind=kind,
+                arch=arch,
+                precision=precision,
+            ),
             command=_wrapped(kind, arch, precision),
             runs=runs_of(known, device, [(kind, arch, precision, UNKNOWN_SIZE)]),
         )
@@ -169,8 +175,14 @@ def _plans(known: Known, device: Device) -> Iterator[Plan]:
             flop = f"{device.peaks[precision].value * step_s:.0e}".replace("e+", "e")
             yield Plan(
                 way="script",
-                text=f"steps of your own training, {kind} ({arch}), in {precision}, each of about "
-                f"{flop} FLOP a device",
+                text=say(
+                    "steps of your own training, {kind} ({arch}), in {precision}, each of about "
+                    "{flop} FLOP a device",
+                    kind=kind,
+                    arch=arch,
+                    precision=precision,
+                    flop=flop,
+                ),
                 command=_scripted(flop, kind, arch, precision),
                 runs=runs_of(
                     known, device, [(kind, arch, precision, _size(device, precision, step_s))]
@@ -184,7 +196,7 @@ def _own(target: Target, wanted: Runs) -> Plan:
     step_flop = target.step_flop
     return Plan(
         way="own",
-        text="a few minutes of the very run that is to be predicted, on one device or a few",
+        text=say("a few minutes of the very run that is to be predicted, on one device or a few"),
         command=_wrapped(kind, arch, precision)
         if step_flop is None
         else _scripted(f"{step_flop:.2e}".replace("e+", "e"), kind, arch, precision),
@@ -218,8 +230,12 @@ def _benchmarks(known: Known, device: Device) -> Iterator[Plan]:
         where = " --device cpu" if place == "cpu" else ""
         yield Plan(
             way="bench",
-            text=f"the benchmark in {precision}: steps of {len(BENCHED_WORKS)} families, small to "
-            "large, eight minutes",
+            text=say(
+                "the benchmark in {precision}: steps of {families} families, small to large, "
+                "eight minutes",
+                precision=precision,
+                families=str(len(BENCHED_WORKS)),
+            ),
             command=f"twenty-watts calibrate bench --precision {precision}{where}",
             runs=runs_of(known, device, steps),
         )

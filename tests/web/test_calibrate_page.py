@@ -23,6 +23,7 @@ from estimator.web.calibrate import charts as calibrate_figures
 from estimator.web.calibrate import live as calibrate_live
 from estimator.web.calibrate import tables as calibrate_tables
 from estimator.web.calibrate.tables import GROUP_NAMES, MEASURED, NOW, percent
+from estimator.web.shared import language
 from estimator.web.shared.charts import DARK, LIGHT, Look
 from tests.measured_runs import begin, measured, several, steps, store
 from tests.web.markup import unmarked
@@ -87,7 +88,7 @@ def alts(page):
 
 
 def commands(page):
-    return [element.value for element in page.code]
+    return [line for element in page.code for line in element.value.splitlines()]
 
 
 def query_of(page):
@@ -312,6 +313,23 @@ def test_a_link_can_ask_for_one_section(section):
     assert len(alts(page)) == {"picture": 1, "power": 1, "residuals": 1}.get(section, 0)
     assert "Take it along" not in [title.value for title in page.subheader]
     assert len(page.dataframe) == (section == "runs")
+
+
+def test_the_whole_page_speaks_german():
+    store(*several())
+    try:
+        page = opened("device=h100-sxm&precision=bf16&lang=de")
+        said, lines = text(page), alts(page)
+    finally:
+        language.use("en")
+    assert "Median des Fehlers der Vorhersage aus den anderen" in said
+    assert any("Das Intervall geht von" in one.value for one in page.markdown)
+    assert any(
+        line.startswith("Jetzt erwarteter Anteil an der Spitzenleistung: ") for line in lines
+    )
+    assert not any(word in " ".join(lines) for word in ("expected", "timings", "measured"))
+    states = set(listed(page)["state"])
+    assert {"beendet, simuliert", "abgebrochen"} <= states and "finished" not in states
 
 
 def test_the_next_run_is_reported_with_its_command():

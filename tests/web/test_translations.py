@@ -46,7 +46,8 @@ OTHERS = [name for name in language.languages() if name != language.ENGLISH]
 
 
 def texts():
-    pages = texts_of(*(f"web/{page}" for page in PAGES), "claims", "levers", "web/site_map.py")
+    folders = ("claims", "levers", "calibration", "web/site_map.py")
+    pages = texts_of(*(f"web/{page}" for page in PAGES), *folders)
     catalog = Catalog.open()
     words = claim_texts(catalog) | input_texts() | notice_texts() | glossary_texts()
     return pages | words | place_texts(catalog)

@@ -1,5 +1,6 @@
 """Charts of the page "Calibrate": specifications built once per look, then fed."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 from estimator.web.calibrate.tables import BEFORE, GROUP_NAMES, MEASURED, NOW
 from estimator.web.shared import charts, figures, ticks
 from estimator.web.shared.charts import Look
+from estimator.web.shared.language import N_, _
 
 Spec = dict[str, Any]
 
@@ -23,10 +25,10 @@ SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4])
 TOOLTIP = {
-    "timing": "what",
-    "text": "share of the peak",
-    "disturbed": "disturbed by",
-    "run": "run",
+    "timing": N_("what"),
+    "text": N_("share of the peak"),
+    "disturbed": N_("disturbed by"),
+    "run": N_("run"),
 }
 """Column -> what the tooltip of a timing calls it."""
 
@@ -51,7 +53,8 @@ def _height(table: pd.DataFrame, look: Look) -> float:
 
 def draw_residuals(table: pd.DataFrame, look: Look, alt: str) -> None:
     """Draw measured against predicted by the other timings."""
-    groups = tuple(name for name in GROUP_NAMES.values() if name in set(table["group"]))
+    every = [_(name) for name in GROUP_NAMES.values()]
+    groups = tuple(name for name in every if name in set(table["group"]))
     height = SLIDE_PX if look.slide else HEIGHT_PX
     figures.draw(
         _residuals, table, look, key="chart_residuals", alt=alt, height=height, of=(groups,)
@@ -67,11 +70,12 @@ def draw_courses(table: pd.DataFrame, look: Look, alt: str, key: str) -> None:
 def _cells(look: Look, of: str) -> Spec:
     """Specification of prior against posterior: two bars and the timings in every row."""
     colours = look.colours
-    kinds = (BEFORE, NOW, MEASURED)
+    kinds = tuple(_(name) for name in (BEFORE, NOW, MEASURED))
+    read = f"datum.what == {json.dumps(kinds[2])}"
     y = {"field": "row", "type": "nominal", "sort": None, "axis": None, "scale": {"padding": 0.12}}
     slots = {"domain": ["label", BEFORE, NOW], "paddingInner": 0.0, "paddingOuter": 0.0}
     offset = {"field": "slot", "type": "nominal", "scale": slots, "sort": None}
-    x = AXES[of]
+    x = _axis(of)
     colour = {
         "field": "what",
         "type": "nominal",
@@ -93,17 +97,17 @@ def _cells(look: Look, of: str) -> Spec:
         look,
         HEIGHT_PX,
         {
-            "transform": [{"filter": f"datum.what != '{MEASURED}'"}],
+            "transform": [{"filter": f"!({read})"}],
             "mark": {"type": "rule", "strokeWidth": 7 * look.scale, "opacity": 0.4},
             "encoding": {**where, **bars, "color": colour},
         },
         {
-            "transform": [{"filter": f"datum.what != '{MEASURED}'"}],
+            "transform": [{"filter": f"!({read})"}],
             "mark": {"type": "point", "filled": True, "size": 190 * look.scale**2, "opacity": 1},
             "encoding": {**where, "x": x, "color": colour, "shape": shape},
         },
         {
-            "transform": [{"filter": f"datum.what == '{MEASURED}'"}],
+            "transform": [{"filter": read}],
             "mark": {
                 "type": "point",
                 "filled": True,
@@ -133,13 +137,14 @@ def _cells(look: Look, of: str) -> Spec:
 def _residuals(look: Look, groups: tuple[str, ...]) -> Spec:
     """Specification of the scatter: diagonal, intervals, a mark for each timing."""
     colours = look.colours
-    x = _share("predicted", "predicted by the other timings (logarithmic)", LOG, log=True)
-    y = _share("reached", "measured (logarithmic)", LOG, log=True)
-    places = [list(GROUP_NAMES.values()).index(name) for name in groups]
+    x = _share("predicted", _("predicted by the other timings (logarithmic)"), LOG, log=True)
+    y = _share("reached", _("measured (logarithmic)"), LOG, log=True)
+    every = [_(name) for name in GROUP_NAMES.values()]
+    places = [every.index(name) for name in groups]
     series = colours["series"]
     colour = _distinguished("group", groups, [series[place % len(series)] for place in places])
     tooltip = [
-        {"field": field, "type": "nominal", "title": title} for field, title in TOOLTIP.items()
+        {"field": field, "type": "nominal", "title": _(title)} for field, title in TOOLTIP.items()
     ]
     return charts.layered(
         look,
@@ -175,14 +180,14 @@ def _courses(look: Look, names: tuple[str, ...]) -> Spec:
         "x": {
             "field": "ago_min",
             "type": "quantitative",
-            "title": "minutes before now",
+            "title": _("minutes before now"),
             "scale": {"nice": False, "zero": True},
             "axis": {"labelExpr": "format(-datum.value, '~f')", "tickCount": 5, "grid": False},
         },
         "y": {
             "field": "power_w",
             "type": "quantitative",
-            "title": "power [W]",
+            "title": _("power [W]"),
             "scale": {"zero": True},
             "axis": {"tickCount": 4, "grid": True},
         },
@@ -211,17 +216,17 @@ def _share(field: str, title: str, scale: Spec, *, log: bool = False) -> Spec:
     }
 
 
-AXES: dict[str, Spec] = {
-    "share": _share("mid", "share of the peak", {"domain": [0, 1], "nice": False}),
-    "power": {
+def _axis(of: str) -> Spec:
+    """Return the axis of before and now, of a share or of a power."""
+    if of == "share":
+        return _share("mid", _("share of the peak"), {"domain": [0, 1], "nice": False})
+    return {
         "field": "mid",
         "type": "quantitative",
-        "title": "mean power of the device [W]",
+        "title": _("mean power of the device"),
         "scale": {"zero": True},
-        "axis": {"tickCount": 5, "grid": True},
-    },
-}
-"""Axis of before and now, by what it tells."""
+        "axis": ticks.linear("W", 5) | {"grid": True},
+    }
 
 
 def _distinguished(field: str, names: Sequence[str], marks: Sequence[Any]) -> Spec:

@@ -10,15 +10,22 @@ from estimator.runs.record import MeasuredRun
 from estimator.web.calibrate import charts, live, tables
 from estimator.web.calibrate import text as words
 from estimator.web.shared import language, style
+from estimator.web.shared.amounts import localised
 from estimator.web.shared.charts import Look
+from estimator.web.shared.language import N_, _
+
+RUNNING = {"bench": N_("A benchmark"), "run": N_("A command")}
+A_SCRIPT = N_("A script")
 
 
 def draw_now(look: Look) -> None:
     """Draw it again and again; only a line where the visitor may not see it."""
     if not live.allowed():
         style.caption(
-            "Live readings are off, for this server does not run on your own machine. Who runs it "
-            f"may switch them on: {live.ENVIRONMENT}=on. On your own machine: twenty-watts app."
+            _(
+                "Live readings are off, for this server does not run on your own machine. Who "
+                "runs it may switch them on: {setting}. On your own machine: twenty-watts app."
+            ).format(setting=f"{live.ENVIRONMENT}=on")
         )
         return
     st.fragment(_now, run_every=live.EVERY_S)(look, language.current())
@@ -30,25 +37,29 @@ def _now(look: Look, spoken: str) -> None:
     runs = live.running(live.stored()[0])
     for run in runs:
         elapsed_s = _elapsed_s(run)
-        name = run.label or {"bench": "A benchmark", "run": "A command"}.get(run.origin, "A script")
-        style.caption(f"{name} goes on for {human_duration(max(elapsed_s, 1.0))}, run {run.id}.")
+        name = run.label or _(RUNNING.get(run.origin, A_SCRIPT))
+        style.caption(
+            _("{name} goes on for {time}, run {run}.").format(
+                name=name, time=localised(human_duration(max(elapsed_s, 1.0))), run=run.id
+            )
+        )
         _courses(live.so_far(run, elapsed_s), run.id, look)
     if runs:
         return
     meters = live.watch()
     found = meters.look()
     if found:
-        style.caption("No run goes on; this is what the meters of the machine say.")
+        style.caption(_("No run goes on; this is what the meters of the machine say."))
         _courses(found, "meters", look)
         return
-    style.caption("No run goes on, and no meter of this machine can be read:")
+    style.caption(_("No run goes on, and no meter of this machine can be read:"))
     style.assumptions(meters.notes)
 
 
 def _courses(found: tuple[Course, ...], key: str, look: Look) -> None:
     """Draw figures and lines of some components."""
     if not found:
-        style.caption("No sample has come in yet.")
+        style.caption(_("No sample has come in yet."))
         return
     style.figures(style.figure(*card) for card in words.courses(found))
     table = tables.courses_table(found)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -156,9 +157,8 @@ def _reported(runs: list[MeasuredRun], device: str) -> DeviceReport | None:
 def _teach() -> None:
     """Say in three lines how to measure."""
     st.subheader(_("Nothing measured here yet"), anchor=False)
-    for line, command in words.COMMANDS:
-        st.markdown(_(line))
-        st.code(command, language=None, wrap_lines=True)
+    lines = [f"# {_(line)}\n{command}" for line, command in words.COMMANDS]
+    st.code("\n".join(lines), language="bash", wrap_lines=True)
     if open_catalog().calibrations():
         style.caption(
             _(
@@ -247,7 +247,7 @@ def _runs(seen: Seen) -> None:
     if not live.allowed():
         table = table.drop(columns="label")
     st.dataframe(
-        table, column_config=COLUMNS, hide_index=True, key="calibrate_runs", placeholder=""
+        table, column_config=_columns(), hide_index=True, key="calibrate_runs", placeholder=""
     )
     caption = _("A click on a column sorts it. ")
     if any(run.simulated for run in seen.runs):
@@ -263,15 +263,22 @@ def _runs(seen: Seen) -> None:
     )
 
 
-COLUMNS = {
-    "started": st.column_config.DatetimeColumn("started", format="YYYY-MM-DD HH:mm"),
-    "wall_min": st.column_config.NumberColumn("time [min]", format="%.1f"),
-    "energy_wh": st.column_config.NumberColumn("energy [Wh]", format="%.3g"),
-    "meters": st.column_config.TextColumn("meters and their trust"),
-    "disturbed": st.column_config.TextColumn("disturbed by"),
-    "work": st.column_config.TextColumn("kind of work"),
-}
-"""How the columns of the runs are called and written."""
+def _columns() -> dict[str, Any]:
+    """How the columns of the runs are called and written."""
+    return {
+        "started": st.column_config.DatetimeColumn(_("started"), format="YYYY-MM-DD HH:mm"),
+        "state": st.column_config.TextColumn(_("state")),
+        "device": st.column_config.TextColumn(_("device")),
+        "work": st.column_config.TextColumn(_("kind of work")),
+        "wall_min": st.column_config.NumberColumn(_("time [min]"), format="%.1f"),
+        "energy_wh": st.column_config.NumberColumn(_("energy [Wh]"), format="%.3g"),
+        "meters": st.column_config.TextColumn(_("meters and their trust")),
+        "disturbed": st.column_config.TextColumn(_("disturbed by")),
+        "where": st.column_config.TextColumn(_("where")),
+        "label": st.column_config.TextColumn(_("label")),
+        "run": st.column_config.TextColumn(_("run")),
+    }
+
 
 SECTIONS: Mapping[str, Callable[[Seen], None]] = {
     "live": _live,

@@ -12,25 +12,31 @@ from estimator.measure.live import Course
 from estimator.runs.observations import disturbance_of
 from estimator.runs.record import Energy, MeasuredRun, Timing
 from estimator.runs.summary import TRUST
+from estimator.web.shared.amounts import localised
+from estimator.web.shared.language import N_, _, ngettext
 
-BEFORE, NOW, MEASURED = "expected before", "expected now", "measured"
+BEFORE, NOW, MEASURED = N_("expected before"), N_("expected now"), N_("measured")
 """What the picture tells apart."""
 
 GROUP_NAMES = {
-    "decoder": "decoders",
-    "transformer": "other transformers",
-    "convolution": "convolutions",
-    "depthwise": "depthwise convolutions",
-    "unet": "U-Nets",
-    "recurrent": "recurrent networks",
-    "other": "other networks",
+    "decoder": N_("decoders"),
+    "transformer": N_("other transformers"),
+    "convolution": N_("convolutions"),
+    "depthwise": N_("depthwise convolutions"),
+    "unet": N_("U-Nets"),
+    "recurrent": N_("recurrent networks"),
+    "other": N_("other networks"),
 }
 
-POWER_NAMES = {**GROUP_NAMES, "other": "other or not given"}
+POWER_NAMES = {**GROUP_NAMES, "other": N_("other or not given")}
 """The same for power, which also runs tell of which nobody said what they did."""
 
-HERE, ELSEWHERE, SHIPPED = "here", "elsewhere", "shipped example"
+HERE, ELSEWHERE, SHIPPED = N_("here"), N_("elsewhere"), N_("shipped example")
 CELL_COLUMNS = ["row", "what", "slot", "low", "mid", "high", "label", "text"]
+ORIGINS = {"bench": N_("benchmark"), "run": N_("command"), "script": N_("script")}
+STATES = (N_("finished"), N_("running"), N_("failed"), N_("interrupted"))
+"""States of a run, for the catalogues."""
+
 POINTS = 150
 """Points of a line: enough for its width."""
 
@@ -43,25 +49,24 @@ def cells_table(cells: Sequence[Cell]) -> pd.DataFrame:
     """
     rows: list[tuple[str, str, str, float, float, float, str, str]] = []
     for cell in cells:
-        name = GROUP_NAMES[cell.group]
+        name = _(GROUP_NAMES[cell.group])
         for what, quantity in ((BEFORE, cell.before), (NOW, cell.now)):
             low, high = (float(bound) for bound in quantity.interval())
             mid, label = float(quantity.mid), cell_label(cell) if what == BEFORE else ""
-            text = f"{what}: {percent(mid)} ({percent(low)} to {percent(high)})"
-            rows.append((name, what, what, low, mid, high, label, text))
+            text = f"{_(what)}: {percent(mid)} ({span(quantity)})"
+            rows.append((name, _(what), what, low, mid, high, label, text))
         for one in cell.observations:
             at, text = one.reached, f"{one.timing.label or one.run.id}: {percent(one.reached)}"
-            rows.append((name, MEASURED, NOW, at, at, at, "", text))
+            rows.append((name, _(MEASURED), NOW, at, at, at, "", text))
     return pd.DataFrame(rows, columns=CELL_COLUMNS)
 
 
 def cell_label(cell: Cell) -> str:
     """Say a row of the picture in words."""
     count = len(cell.observations)
-    timings = f"{count} timing{'s' * (count > 1)}" if count else "unmeasured"
-    return (
-        f"{GROUP_NAMES[cell.group]}: {percent(float(cell.now.mid))} ({span(cell.now)}), {timings}"
-    )
+    timings = ngettext("{n} timing", "{n} timings", count).format(n=count)
+    name, share = _(GROUP_NAMES[cell.group]), percent(float(cell.now.mid))
+    return f"{name}: {share} ({span(cell.now)}), {timings if count else _('unmeasured')}"
 
 
 def power_table(cells: Sequence[PowerCell]) -> pd.DataFrame:
@@ -71,25 +76,29 @@ def power_table(cells: Sequence[PowerCell]) -> pd.DataFrame:
     """
     rows: list[tuple[str, str, str, float, float, float, str, str]] = []
     for cell in cells:
-        name = POWER_NAMES[cell.group]
+        name = _(POWER_NAMES[cell.group])
         for what, quantity in ((BEFORE, cell.before), (NOW, cell.now)):
             low, high = (float(bound) for bound in quantity.interval())
             mid, label = float(quantity.mid), power_label(cell) if what == BEFORE else ""
-            text = f"{what}: {human(mid, 'W')} ({power_span(quantity)})"
-            rows.append((name, what, what, low, mid, high, label, text))
+            text = f"{_(what)}: {watts(mid)} ({power_span(quantity)})"
+            rows.append((name, _(what), what, low, mid, high, label, text))
         for one in cell.observations:
             at, run = one.power_w, one.timing.label or one.run.id
-            rows.append((name, MEASURED, NOW, at, at, at, "", f"{run}: {human(at, 'W')}"))
+            rows.append((name, _(MEASURED), NOW, at, at, at, "", f"{run}: {watts(at)}"))
     return pd.DataFrame(rows, columns=CELL_COLUMNS)
 
 
 def power_label(cell: PowerCell) -> str:
     """Say a row of the picture of power in words."""
     count = len(cell.observations)
-    return (
-        f"{POWER_NAMES[cell.group]}: {human(float(cell.now.mid), 'W')} ({power_span(cell.now)}), "
-        f"{count} reading{'s' * (count > 1)}"
-    )
+    readings = ngettext("{n} reading", "{n} readings", count).format(n=count)
+    name, now = _(POWER_NAMES[cell.group]), watts(float(cell.now.mid))
+    return f"{name}: {now} ({power_span(cell.now)}), {readings}"
+
+
+def watts(power_w: float) -> str:
+    """Write a power for people."""
+    return localised(human(power_w, "W"))
 
 
 def power_span(quantity: Uncertain) -> str:
@@ -98,8 +107,8 @@ def power_span(quantity: Uncertain) -> str:
     >>> power_span(Uncertain(500.0, {"load": 0.1}))
     '440 – 568 W'
     """
-    low, high = (human(float(bound), "W") for bound in quantity.interval())
-    number, _, unit = low.partition(" ")
+    low, high = (watts(float(bound)) for bound in quantity.interval())
+    number, _space, unit = low.partition(" ")
     return f"{number if unit == high.partition(' ')[2] else low} – {high}"
 
 
@@ -116,12 +125,16 @@ def residuals_table(residuals: Iterable[Residual]) -> pd.DataFrame:
                 "low": one.low,
                 "high": one.high,
                 "reached": one.observation.reached,
-                "group": GROUP_NAMES[group_of(one)],
-                "timing": one.observation.timing.label or "steps of a run",
+                "group": _(GROUP_NAMES[group_of(one)]),
+                "timing": one.observation.timing.label or _("steps of a run"),
                 "run": f"{one.observation.run.id}, {one.observation.timing.precision}",
-                "text": f"{percent(one.observation.reached)} measured, "
-                f"{percent(one.mid)} predicted ({percent(one.low)} to {percent(one.high)})",
-                "disturbed": ", ".join(one.observation.reasons) or "nothing",
+                "text": _("{reached} measured, {mid} predicted ({low} to {high})").format(
+                    reached=percent(one.observation.reached),
+                    mid=percent(one.mid),
+                    low=percent(one.low),
+                    high=percent(one.high),
+                ),
+                "disturbed": ", ".join(one.observation.reasons) or _("nothing"),
             }
             for one in residuals
         ]
@@ -148,7 +161,7 @@ def runs_table(runs: Sequence[MeasuredRun], own: Iterable[str], host: str) -> pd
     rows = [
         {
             "started": pd.Timestamp(run.started),
-            "state": f"{run.state}, simulated" if run.simulated else run.state,
+            "state": f"{_(run.state)}, {_('simulated')}" if run.simulated else _(run.state),
             "device": ", ".join(dict.fromkeys(one.hardware or one.name for one in run.devices)),
             "work": work_text(run),
             "wall_min": None if run.state == "running" else run.wall_s / 60.0,
@@ -172,18 +185,17 @@ def work_text(run: MeasuredRun) -> str:
     found: dict[str, list[str]] = {}
     for one in run.timings:
         if one.what == "training":
-            found.setdefault(one.kind or "training", []).append(one.precision or "")
+            found.setdefault(_(one.kind or "training"), []).append(one.precision or "")
     parts = [f"{kind} ({', '.join(filter(None, dict.fromkeys(f)))})" for kind, f in found.items()]
-    origin = {"bench": "benchmark", "run": "command", "script": "script"}.get(
-        run.origin, run.origin
-    )
+    origin = _(ORIGINS[run.origin]) if run.origin in ORIGINS else run.origin
     return f"{origin}: {', '.join(parts)}" if parts else origin
 
 
 def meters_text(energy: Iterable[Energy]) -> str:
     """Which meter measured the energy of each component, and how far it can be trusted."""
     return "; ".join(
-        f"{one.component} {human(one.energy_kwh * 1e3, 'Wh')}: {TRUST[one.trust]} ({one.meter})"
+        f"{one.component} {localised(human(one.energy_kwh * 1e3, 'Wh'))}: "
+        f"{_(TRUST[one.trust])} ({one.meter})"
         for one in energy
     )
 
@@ -216,7 +228,7 @@ def percent(share: float) -> str:
     >>> percent(0.254), percent(0.0123)
     ('25 %', '1.2 %')
     """
-    return f"{share * 100:.1f} %" if share < 0.095 else f"{share * 100:.0f} %"
+    return localised(f"{share * 100:.1f} %" if share < 0.095 else f"{share * 100:.0f} %")
 
 
 def span(quantity: Uncertain) -> str:
@@ -238,5 +250,5 @@ def _energy_wh(energy: Sequence[Energy]) -> float | None:
 
 def _where(run: MeasuredRun, stored: set[str], host: str) -> str:
     if run.id not in stored:
-        return SHIPPED
-    return HERE if run.host.id == host else ELSEWHERE
+        return _(SHIPPED)
+    return _(HERE if run.host.id == host else ELSEWHERE)

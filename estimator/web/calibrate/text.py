@@ -21,8 +21,10 @@ from estimator.web.calibrate.tables import (
     power_label,
     power_span,
     span,
+    watts,
 )
 from estimator.web.shared.amounts import localised
+from estimator.web.shared.amounts import sentence as spoken
 from estimator.web.shared.language import N_, _, ngettext
 
 WORK_NAMES = {
@@ -98,7 +100,7 @@ def cards(cell: Cell, report: DeviceReport | None) -> Iterator[Card]:
         "utilization",
         _("Utilization now"),
         *_share(cell.now),
-        (f"{GROUP_NAMES[cell.group]}, {cell.precision}",),
+        (f"{_(GROUP_NAMES[cell.group])}, {cell.precision}",),
     )
     yield "before", _("Expected before"), *_share(cell.before), (_("from published runs"),)
     left = float(cell.now.log_sd) / float(cell.before.log_sd)
@@ -118,7 +120,7 @@ def cards(cell: Cell, report: DeviceReport | None) -> Iterator[Card]:
 
 
 def _share(quantity: Uncertain) -> tuple[str, str]:
-    return localised(percent(float(quantity.mid))), localised(span(quantity))
+    return percent(float(quantity.mid)), span(quantity)
 
 
 def _width(quantity: Uncertain) -> str:
@@ -139,69 +141,81 @@ def misses(residuals: Sequence[Residual]) -> str:
     others = np.array([one.mid for one in residuals])
     inside = sum(one.inside for one in residuals)
     before, now = (percent(float(np.median(np.abs(p / reached - 1)))) for p in (alone, others))
-    return (
-        f"Median error of the others’ prediction: {now}; of published runs alone: {before}. The "
-        f"80 % interval holds {inside} of {len(residuals)}. The others are mostly of the same run, "
-        "so this shows how well sizes and kinds of work carry over, not days or machines."
+    text = _(
+        "Median error of the others’ prediction: {now}; of published runs alone: {before}. The "
+        "80 % interval holds {inside} of {all}. The others are mostly of the same run, so this "
+        "shows how well sizes and kinds of work carry over, not days or machines."
     )
+    return text.format(now=now, before=before, inside=inside, all=len(residuals))
 
 
 def courses(found: Sequence[Course]) -> Iterator[Card]:
     """Live figures, a component each."""
     for one in found:
-        value = human(one.power_w[-1], "W") if one.power_w else "– W"
-        energy = "energy not known yet"
+        value = watts(one.power_w[-1]) if one.power_w else "– W"
+        energy = _("energy not known yet")
         if one.energy_kwh is not None:
-            used = human(one.energy_kwh * 1e3, "Wh")
-            energy = f"{used} in {human_duration(one.span_s)}"
-        state = [] if one.busy is None else [f"{one.busy * 100:.0f} % busy"]
+            energy = _("{energy} in {time}").format(
+                energy=localised(human(one.energy_kwh * 1e3, "Wh")),
+                time=localised(human_duration(one.span_s)),
+            )
+        state = [] if one.busy is None else [_("{share} busy").format(share=percent(one.busy))]
         state += [] if one.temperature_c is None else [f"{one.temperature_c:.0f} °C"]
         notes = [", ".join(state)] if state else []
-        notes += [f"throttled by {', '.join(one.throttled_by)}"] if one.throttled_by else []
-        notes += [TRUST[one.trust]] if one.trust else []
-        notes += ["simulated: no real device"] if one.simulated else []
+        if one.throttled_by:
+            notes.append(_("throttled by {causes}").format(causes=", ".join(one.throttled_by)))
+        notes += [_(TRUST[one.trust])] if one.trust else []
+        notes += [_("simulated: no real device")] if one.simulated else []
         label = f"{one.component}, {one.name}" if one.name else one.component
         yield one.component, label, value, energy, tuple(notes)
 
 
 def alt_of_courses(found: Sequence[Course]) -> str:
     """Say the lines of power in words."""
-    lines = [f"{one.component} {human(one.power_w[-1], 'W')}" for one in found if one.power_w]
-    return "Power of the last minutes, now " + "; ".join(lines)
+    lines = [f"{one.component} {watts(one.power_w[-1])}" for one in found if one.power_w]
+    return _("Power of the last minutes, now {parts}").format(parts="; ".join(lines))
 
 
 def alt_of_cells(cells: Sequence[Cell]) -> str:
     """Say the picture in words."""
-    lines = [f"{cell_label(one)}, before {percent(float(one.before.mid))}" for one in cells]
-    return "Share of the peak expected now: " + "; ".join(lines)
+    lines = [f"{cell_label(one)}, {_before(percent(float(one.before.mid)))}" for one in cells]
+    return _("Share of the peak expected now: {parts}").format(parts="; ".join(lines))
 
 
 def alt_of_power(cells: Sequence[PowerCell]) -> str:
     """Say the picture of power in words."""
-    lines = [
-        f"{power_label(one)}, before {human(float(one.before.mid), 'W')} ({power_span(one.before)})"
-        for one in cells
-    ]
-    return "Mean power of the device under load, expected now: " + "; ".join(lines)
+    before = [f"{watts(float(one.before.mid))} ({power_span(one.before)})" for one in cells]
+    lines = [f"{power_label(one)}, {_before(was)}" for one, was in zip(cells, before, strict=True)]
+    text = _("Mean power of the device under load, expected now: {parts}")
+    return text.format(parts="; ".join(lines))
+
+
+def _before(amount: str) -> str:
+    return _("before {amount}").format(amount=amount)
 
 
 def alt_of_residuals(table: pd.DataFrame) -> str:
     """Say the scatter in words."""
     ratio = table["predicted"] / table["reached"]
-    return (
-        f"{len(table)} timings against what the others predict: predicted over measured from "
-        f"{digits(float(ratio.min()))} to {digits(float(ratio.max()))}"
+    text = _(
+        "{count} timings against what the others predict: predicted over measured from {low} to "
+        "{high}"
     )
+    low, high = (localised(digits(float(end))) for end in (ratio.min(), ratio.max()))
+    return text.format(count=len(table), low=low, high=high)
 
 
 def worth(one: Worth) -> str:
     """Say what a plan would leave of the interval."""
-    return (
-        f"{one.plan.text[:1].upper()}{one.plan.text[1:]}: the interval goes from "
-        f"{factor_text(one.factor_now)} to {factor_text(one.factor_left)}, "
-        f"{one.narrower * 100:.0f} % narrower."
+    plan = spoken(one.plan.text)
+    text = _("{plan}: the interval goes from {now} to {left}, {share} % narrower.")
+    return text.format(
+        plan=f"{plan[:1].upper()}{plan[1:]}",
+        now=localised(factor_text(one.factor_now)),
+        left=localised(factor_text(one.factor_left)),
+        share=f"{one.narrower * 100:.0f}",
     )
 
 
 def _unbroken(share: float) -> str:
-    return localised(percent(share)).replace(" ", "&nbsp;")
+    return percent(share).replace(" ", "&nbsp;")
