@@ -47,15 +47,25 @@ no longer rises, so a trend of small steps does not run on to shares above the p
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 """Gauss-Hermite quadrature over the size of a step that is unspecified."""
 
-FACTORS = np.exp(np.linspace(-1.0, 1.0, 9))
+FACTORS = np.exp(np.linspace(-1.5, 1.5, 9))
 """Factors on each spread of `SPREADS` among which the measured runs choose [1]."""
 
 FACTOR_SD = 0.4
 """How far a spread is expected to differ from machine to machine, in the logarithm [1]."""
 
-SPREADS = (("style",), ("precision", "kind", "both"), ("size", "shape"), ("slope",))
-"""Components that differ from machine to machine together: between programs; between kinds and
-formats; between shapes of one program; with the size of steps."""
+WIDENED_SD = 0.3
+"""The same of the whole that the prior states [1]."""
+
+ENOUGH_PROGRAMS = 8
+"""So many different programs can show that the prior is too narrow; fewer may be odd ones [1]."""
+
+SPREADS = (
+    *(("widened",), ("style",), ("precision", "kind", "both")),
+    *(("size", "shape"), ("slope",)),
+)
+"""Components that differ from machine to machine together: all that the prior states, which is
+never taken as narrower; between programs; between kinds and formats; between shapes of one program;
+with the size of steps."""
 
 SAME_SIZE = 0.1
 """Steps of one program whose sizes differ by less, in the logarithm, are the same [1]."""
@@ -116,6 +126,9 @@ class Components:
     usual_step_s, usual_step_sd : float
         Median time at the peak of the steps that people run [s], and the standard deviation of its
         logarithm [1]: what an unspecified size may be.
+    widened : float
+        Factor on the spread that the prior states, where measured runs show that it is too narrow
+        [1].
     level, level_sd : float, optional
         Expected value of devices of which published runs say nothing, in the format in which sizes
         are counted, and the standard deviation of its logarithm [1]; None where the prior of each
@@ -136,6 +149,7 @@ class Components:
     usual_step_s: float
     usual_step_sd: float
     shape: float = 0.0
+    widened: float = 1.0
     level: float | None = None
     level_sd: float | None = None
 
@@ -163,9 +177,10 @@ class Components:
 
     def amplitudes(self, prior_sd: Floats) -> tuple[Floats, Floats]:
         """Standard deviation of the device's part [1], and the factor on all others [1]."""
-        room = (1.0 - LEAST_DEVICE_SHARE) * prior_sd**2
+        whole = (self.widened * prior_sd) ** 2
+        room = (1.0 - LEAST_DEVICE_SHARE) * whole
         inner = np.minimum(1.0, np.sqrt(room / self.within)) if self.within else np.ones(len(room))
-        return np.sqrt(prior_sd**2 - inner**2 * self.within), inner
+        return np.sqrt(whole - inner**2 * self.within), inner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -307,9 +322,17 @@ class Evidence:
         some = self._part(np.arange(0, count, step))
         chosen = [1.0] * len(SPREADS)
         for at in list(range(len(SPREADS))) * SWEEPS:
-            tried = [[*chosen[:at], float(factor), *chosen[at + 1 :]] for factor in FACTORS]
+            factors = self._factors(SPREADS[at])
+            tried = [[*chosen[:at], float(factor), *chosen[at + 1 :]] for factor in factors]
             chosen = max(tried, key=some._score)
         return _scaled(self.components, chosen)
+
+    def _factors(self, names: tuple[str, ...]) -> Floats:
+        """Factors among which one of `SPREADS` is chosen: the prior is widened only by many."""
+        if names != ("widened",):
+            return FACTORS
+        enough = len(np.unique(self._programs)) >= ENOUGH_PROGRAMS
+        return FACTORS[FACTORS >= 1.0] if enough else np.ones(1)
 
     def _part(self, chosen: npt.NDArray[np.int_]) -> "Evidence":
         return Evidence(
@@ -326,7 +349,8 @@ class Evidence:
         lower = np.linalg.cholesky(matrix)
         white = np.linalg.solve(lower, self.log_ratio)
         likelihood = -0.5 * float(white @ white) - float(np.sum(np.log(np.diag(lower))))
-        return likelihood - 0.5 * float(np.sum(np.log(factors) ** 2)) / FACTOR_SD**2
+        sd = np.where([names == ("widened",) for names in SPREADS], WIDENED_SD, FACTOR_SD)
+        return likelihood - 0.5 * float(np.sum((np.log(factors) / sd) ** 2))
 
     @cached_property
     def _likeness(self) -> _Likeness:
@@ -404,7 +428,7 @@ class Evidence:
             shift[unknown], variance[unknown] = self._over_sizes(
                 where.part(unknown), sd[unknown], whole_run=whole_run
             )
-        log_sd = np.minimum(np.sqrt(variance), sd)
+        log_sd = np.minimum(np.sqrt(variance), sd * self.spread.widened)
         connected = np.isin(where.device, self.where.device) | np.isin(
             where.programs, self._programs
         )

@@ -400,3 +400,17 @@ def test_shapes_of_a_program_that_differ_are_taken_as_unsure(seed):
         replace(asked, program=np.full(2, "mine")), np.full(2, PRIOR_SD), whole_run=False
     )
     assert found.log_sd[0] < found.log_sd[1]
+
+
+def test_a_prior_that_measured_runs_show_to_be_too_narrow_is_widened():
+    """Programs that differ by a factor of three where the prior allows for a third of that."""
+    random = np.random.default_rng(7)
+    where = runs(*(("gpu", "bf16", kind, 0.0) for kind in ("decoder", "unet", "vision") * 8))
+    programs = np.array([f"program {at}" for at in range(24)])
+    far = evidence(replace(where, program=programs), 1.1 * random.standard_normal(24))
+    near = evidence(replace(where, program=programs), 0.2 * random.standard_normal(24))
+    assert far.spread.widened > 1.4
+    assert near.spread.widened == 1.0
+    sd = expected(far, GPT)[1][0]
+    assert PRIOR_SD < sd < 1.3
+    assert expected(near, GPT)[1][0] < PRIOR_SD
