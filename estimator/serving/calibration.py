@@ -77,6 +77,9 @@ class Components:
         Between two measurements of the same load, as a logarithm [1].
     correlation : array
         Of the errors of `QUANTITIES` of one load [1].
+    shared : array
+        By quantity: what loads share of its error, over the same of most quantities. Power and
+        throughput of a load are off alike, so the energy of a token has less of its own [1].
     """
 
     server: Shares
@@ -84,6 +87,7 @@ class Components:
     elsewhere: float
     repeat_sd: float
     correlation: Floats
+    shared: Floats
 
 
 def components_of(catalog: Catalog) -> Components:
@@ -100,12 +104,17 @@ def components_of(catalog: Catalog) -> Components:
             if record is not None:
                 correlation[at, beside] = correlation[beside, at] = sign * record.value
     names = [item.name for item in fields(Shares)]
+    server = Shares(**{name: value(f"server.{name}") for name in names})
+    shared = np.ones(len(QUANTITIES))
+    of_energy = 1.0 - value("rest_of_energy")
+    shared[ENERGY] = np.sqrt(of_energy / (server.device + server.model + server.load))
     return Components(
-        server=Shares(**{name: value(f"server.{name}") for name in names}),
+        server=server,
         local=Shares(**{name: value(f"local.{name}") for name in names}),
         elsewhere=value("elsewhere"),
         repeat_sd=value("repeat_sd"),
         correlation=correlation,
+        shared=shared,
     )
 
 
@@ -201,11 +210,12 @@ class Evidence:
         """Inverse of the covariance of the measured errors, each over its own spread."""
         loads, quantities = self._seen
         alike = self.components.correlation[np.ix_(quantities, quantities)]
-        shared = _shared(self.loads, self.loads, self.components)
-        np.fill_diagonal(shared, 1.0)
+        more = self.components.shared[quantities]
+        shared = _shared(self.loads, self.loads, self.components)[np.ix_(loads, loads)]
+        shared = np.where(loads[:, None] == loads, 1.0, shared * np.outer(more, more))
         own_sd = self.own_sd[self._seen]
         noise = (self.components.repeat_sd**2 + np.square(self.open_sd[self._seen])) / own_sd**2
-        total = shared[np.ix_(loads, loads)] * alike + np.diag(noise)
+        total = shared * alike + np.diag(noise)
         return np.asarray(np.linalg.inv(total), dtype=np.float64)
 
     def posterior(self, where: Loads) -> tuple[Floats, Floats]:
@@ -215,11 +225,12 @@ class Evidence:
         """
         loads, quantities = self._seen
         errors = self.log_ratio[self._seen] / self.own_sd[self._seen]
-        shared = _shared(where, self.loads, self.components)[:, loads]
+        more = self.components.shared
+        shared = _shared(where, self.loads, self.components)[:, loads] * more[quantities]
         mean = np.zeros((len(where.place), len(QUANTITIES)))
         left = np.ones_like(mean)
         for at in range(len(QUANTITIES)):
-            cross = shared * self.components.correlation[at, quantities]
+            cross = shared * more[at] * self.components.correlation[at, quantities]
             weights = cross @ self._inverse
             mean[:, at] = weights @ errors
             left[:, at] = np.sqrt(np.maximum(1.0 - np.sum(weights * cross, axis=1), 0.0))

@@ -191,15 +191,24 @@ def test_a_load_that_no_answer_can_rest_on_is_refused(catalog):
     check_loads(run_of({}), catalog)
 
 
-def held_out_errors(catalog, split):
-    """Errors before and after half of the rows of each device calibrate the other half.
+SYSTEMS = ("h100-sxm", "b200")
 
-    Rows of the large systems; the model is fitted without them.
+
+def held_out_errors(catalog, split):
+    """Errors before and after half of the rows of a large system calibrate the other half.
+
+    The model is fitted without that system.
     """
     measured = measured_cases(catalog, fitted(catalog))
+    found = [part for name in SYSTEMS for part in errors_without(catalog, measured, name, split)]
+    return [np.concatenate(part) for part in zip(*found, strict=True)]
+
+
+def errors_without(catalog, measured, name, split):
+    """Errors of one system by a fit without it, in parts of one device and engine."""
     devices = np.array([row.device.device.id for row in measured.table.rows])
-    chosen = np.isin(devices, ["h100-sxm", "b200"])
-    parameters = fit(catalog, measured, ~chosen)
+    chosen = devices == name
+    parameters = fit(catalog, measured, ~chosen, fitted(catalog))
     table = measured.table
     done = performance(table.setup(parameters), table.traffic(parameters))
     expected = np.array([values_of(done)[name] for name in QUANTITIES]).T
@@ -232,7 +241,7 @@ def held_out_errors(catalog, split):
         before = np.hypot(own_sd[test], open_sd[test])
         after = np.hypot(own_sd[test] * left, open_sd[test])
         found.append((ratio[test], ratio[test] - mean * own_sd[test], before, after))
-    return [np.concatenate(part) for part in zip(*found, strict=True)]
+    return found
 
 
 @pytest.mark.parametrize("split", ["rows", "models"])
@@ -251,6 +260,8 @@ def test_half_of_a_systems_rows_predict_the_other_half_honestly(catalog, split):
         assert covered > inside - 0.08
         assert now < error + 0.05
         if split == "rows":
-            assert covered > 0.8
-            assert now < 0.75 * error
-            assert narrower < 0.85
+            assert 0.74 <= round(covered, 2) <= 0.86
+            assert now < 0.6 * error
+            assert narrower < 0.5
+        else:
+            assert covered > 0.7
