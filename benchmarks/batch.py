@@ -16,7 +16,7 @@ from tempfile import TemporaryFile
 from estimator.catalog import Catalog
 from estimator.catalog.catalog import shipped_directory
 from estimator.cli.batch import TABLE_TEXT
-from estimator.estimation.csv_stream import estimate_csv
+from estimator.estimation.scenario_csv import estimate_csv
 
 ROWS = 100_000
 REPEATS = 5

@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.training.programs import Program, programs
 from estimator.catalog import Catalog
-from estimator.estimation.answer import answer_scenario
+from estimator.estimation.scenario_answer import answer_scenario
 from estimator.measure.bench.run import BenchQuestion, benchmark, keep_processor
 from estimator.measure.session import Session
 from estimator.runs import open_store, store_path

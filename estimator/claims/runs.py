@@ -13,7 +13,7 @@ from estimator.core.units import (
     human,
     human_duration,
 )
-from estimator.estimation.answer import answer_scenario
+from estimator.estimation.scenario_answer import answer_scenario
 from estimator.scenario.scenario import Scenario
 
 H_PER_DAY = 24.0

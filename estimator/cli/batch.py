@@ -16,8 +16,8 @@ from estimator.core.units import CENTRAL, rows_text
 from estimator.scenario.scenario import read_number
 
 if TYPE_CHECKING:
-    from estimator.estimation.csv_stream import Summary
-    from estimator.serving.csv_stream import ServingSummary
+    from estimator.estimation.scenario_csv import Summary
+    from estimator.serving.serving_csv import ServingSummary
 
 TABLE_TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 """How tables are written: bytes that were no UTF-8 come out as they went in."""
@@ -89,8 +89,8 @@ def run(options: argparse.Namespace) -> int:
     """Estimate every row; the output appears only when it is whole."""
     from estimator.cli.output import print_json
     from estimator.cli.serve_cost import calibration_of
-    from estimator.estimation.csv_stream import estimate_csv
-    from estimator.serving.csv_stream import answer_table
+    from estimator.estimation.scenario_csv import estimate_csv
+    from estimator.serving.serving_csv import answer_table
 
     level = CENTRAL if options.interval is None else read_number("interval", options.interval)
     source = Path(options.table)
@@ -204,7 +204,7 @@ def _stop(_number: int, _frame: object) -> None:
 @contextmanager
 def _progress(source: Path, lines: TextIO, *, show: bool) -> Iterator[Iterator[str]]:
     """Pass the lines on, with a bar on a terminal: share of the bytes read and time left."""
-    from estimator.estimation.csv_stream import lines_of
+    from estimator.estimation.scenario_csv import lines_of
 
     if not show:
         yield lines_of(lines)

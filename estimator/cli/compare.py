@@ -13,7 +13,7 @@ from estimator.scenario.scenario import Scenario, option_of, read_number
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
-    from estimator.estimation.answer import Answer
+    from estimator.estimation.scenario_answer import Answer
 
 DEFAULT_HARDWARE = "v100,a100,h100,b200,tpu-v4,human-brain"
 SERVED = {
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         _refuse_limits(options)
         return serve_cost.compare(options)
     from estimator.core.messages import rendered
-    from estimator.estimation.answer import answer_scenarios
+    from estimator.estimation.scenario_answer import answer_scenarios
 
     scenarios, catalog = _combinations(options), catalog_of(options)
     limits = _limits(options)
@@ -141,7 +141,7 @@ def _within(
     answers: list[tuple[Scenario, "Answer | str"]], limits: dict[str, float]
 ) -> tuple[list[tuple[Scenario, "Answer | str"]], int]:
     """Rows within the limits and those that have no answer, and how many others there are."""
-    from estimator.estimation.summary import said
+    from estimator.estimation.answer_summary import said
 
     kept = [
         (one, found) for one, found in answers if isinstance(found, str) or _keeps(found, limits)
@@ -203,7 +203,7 @@ def _listed(option: str, text: str) -> list[str]:
 
 
 def _json_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> dict[str, Any]:
-    from estimator.estimation import summary as report
+    from estimator.estimation import answer_summary as report
 
     if isinstance(found, str):
         return {"inputs": scenario.said(), "error": found}
@@ -211,7 +211,7 @@ def _json_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> 
 
 
 def _csv_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> dict[str, Any]:
-    from estimator.estimation import summary as report
+    from estimator.estimation import answer_summary as report
 
     named = {"hardware": scenario.hardware, "devices": scenario.devices}
     site = {"site": scenario.site or ""}
@@ -248,7 +248,7 @@ def _facts(found: "Answer", catalog: "Catalog") -> dict[str, dict[str, Any]]:
 
 
 def _print_for_people(answers: list[tuple[Scenario, "Answer | str"]], catalog: "Catalog") -> None:
-    from estimator.estimation import summary as report
+    from estimator.estimation import answer_summary as report
 
     several = len({scenario.site for scenario, _ in answers}) > 1
     table = []

@@ -8,7 +8,7 @@ from estimator.cli.output import note, print_csv, print_json, print_line, print_
 from estimator.scenario.scenario import option_of
 
 if TYPE_CHECKING:
-    from estimator.estimation.answer import Answer
+    from estimator.estimation.scenario_answer import Answer
 
 EXAMPLES = """examples:
   twenty-watts estimate --preset gpt-3 --hardware v100 --devices 1
@@ -39,8 +39,8 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Answer one scenario."""
     from estimator.core.messages import rendered
-    from estimator.estimation import summary as report
-    from estimator.estimation.answer import answer_scenario
+    from estimator.estimation import answer_summary as report
+    from estimator.estimation.scenario_answer import answer_scenario
 
     answer = answer_scenario(scenario_of(options), catalog_of(options))
     if options.json:
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print_for_people(answer: "Answer") -> None:
-    from estimator.estimation import summary as report
+    from estimator.estimation import answer_summary as report
 
     print_line(report.headline(answer))
     print_table(("", "median", f"{answer.level * 100:g} % interval"), report.rows(answer))

@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     if not 0.5 <= options.scale <= 4:
         raise ValueError(f"--scale must be between 0.5 and 4, got {options.scale:g}")
     from estimator.core.messages import rendered
-    from estimator.estimation.answer import answer_scenario
+    from estimator.estimation.scenario_answer import answer_scenario
     from estimator.scenario.scenario import option_of
     from estimator.web.offline.export import Wish, content_of
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from estimator.core.uncertainty import Quantity, uncertain
 from estimator.core.units import human
-from estimator.memory.answer import MemoryAnswer
+from estimator.estimation.answer_summary import bounds
+from estimator.memory.memory_answer import MemoryAnswer
 from estimator.memory.plan import GIB
 
 LABELS = {
@@ -41,7 +42,7 @@ def memory_json(answer: MemoryAnswer, level: float) -> dict[str, Any]:
                 for name, item in answer.inputs.items()
             },
         },
-        "results": {name: bounds(value, level) for name, value in _parts(answer)},
+        "results": {name: bounds(uncertain(value), level) for name, value in _parts(answer)},
     }
     if answer.device is not None and answer.capacity_bytes is not None:
         answer_json["inputs"]["hardware"] = answer.device.id
@@ -58,7 +59,7 @@ def memory_csv(answer: MemoryAnswer, level: float) -> list[dict[str, Any]]:
         "devices": answer.plan.devices,
     }
     for name, value in _parts(answer):
-        row |= {f"{name}_{end}": bound for end, bound in bounds(value, level).items()}
+        row |= {f"{name}_{end}": bound for end, bound in bounds(uncertain(value), level).items()}
     row["memory_bytes"] = "" if answer.capacity_bytes is None else answer.capacity_bytes
     row["fits"] = "" if answer.fits is None else answer.fits
     row["least_devices"] = "" if answer.least_devices is None else answer.least_devices
@@ -69,7 +70,7 @@ def memory_rows(answer: MemoryAnswer, level: float) -> Iterator[tuple[str, str, 
     """Label, median, interval and share of each component that is there."""
     whole = float(answer.memory.total_bytes.mid)
     for name, value in _parts(answer):
-        found = bounds(value, level)
+        found = bounds(uncertain(value), level)
         if found["mid"] > 0:
             low, high = human(found["low"], "B"), human(found["high"], "B")
             answer_json = "exact" if found["low"] == found["high"] else f"{low} to {high}"
@@ -86,7 +87,7 @@ def verdict(answer: MemoryAnswer, level: float) -> str:
 
 def _compared(answer: MemoryAnswer, level: float) -> str:
     """The need against what a device holds."""
-    found = bounds(answer.memory.total_bytes, level)
+    found = bounds(uncertain(answer.memory.total_bytes), level)
     need = human(found["mid"], "B")
     if answer.device is None or answer.capacity_bytes is None:
         count = answer.plan.devices
@@ -104,12 +105,6 @@ def _compared(answer: MemoryAnswer, level: float) -> str:
         way = f": {answer.remedy}" if answer.remedy else ""
         return f"does not fit: {of}; no number of devices holds it so{way}"
     return f"does not fit: {of}; needs at least {answer.least_devices:,.0f} devices"
-
-
-def bounds(value: Quantity, level: float) -> dict[str, float]:
-    """Low, mid and high of a component."""
-    low, high = uncertain(value).interval(level)
-    return {"low": float(low), "mid": float(uncertain(value).mid), "high": float(high)}
 
 
 def _parts(answer: MemoryAnswer) -> Iterator[tuple[str, Quantity]]:

@@ -144,7 +144,7 @@ def _count(text: str) -> int:
     return int(count)
 
 
-def _as_json(answer: "PlanAnswer", level: float) -> dict[str, Any]:
+def _as_json(answer: "PlanAnswer[Plan]", level: float) -> dict[str, Any]:
     """The whole answer."""
     from estimator.scenario.scenario import link
 
@@ -161,7 +161,7 @@ def _as_json(answer: "PlanAnswer", level: float) -> dict[str, Any]:
     }
 
 
-def _print_for_people(answer: "PlanAnswer", options: argparse.Namespace) -> None:
+def _print_for_people(answer: "PlanAnswer[Plan]", options: argparse.Namespace) -> None:
     """The answer in one sentence, the plans as a table, what binds."""
     from estimator.scenario.scenario import link
 

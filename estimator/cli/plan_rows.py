@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def plan_row(plan: "Plan | ServingPlan", stated: Mapping[str, Any], level: float) -> dict[str, Any]:
     """One plan as a row with units in its keys; `stated` is what its question states."""
-    from estimator.estimation.summary import bounds
+    from estimator.estimation.answer_summary import bounds
 
     row: dict[str, Any] = {**stated, "probability": plan.probability}
     for name, quantity in plan.quantities.items():
@@ -23,7 +23,7 @@ def plan_json(
     plan: "Plan | ServingPlan", stated: Mapping[str, Any], level: float
 ) -> dict[str, Any]:
     """One plan as an object; `stated` is what its question states."""
-    from estimator.estimation.summary import bounds
+    from estimator.estimation.answer_summary import bounds
 
     return {
         "inputs": dict(stated),

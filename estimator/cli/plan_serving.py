@@ -14,7 +14,8 @@ from estimator.serving.question import NUMBERS, read_number
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
-    from estimator.search.serving_plan import ServingPlan, ServingPlanAnswer, ServingRequest
+    from estimator.search.plan import PlanAnswer
+    from estimator.search.serving_plan import ServingPlan, ServingRequest
 
 TRAFFIC = {
     name: serve_cost.OPTIONS["traffic"][name]
@@ -180,7 +181,7 @@ def _said(plan: "ServingPlan") -> dict[str, Any]:
     return {**stated, "concurrency": plan.concurrency, "weights": plan.weights}
 
 
-def _notes(answer: "ServingPlanAnswer") -> tuple[str, ...]:
+def _notes(answer: "PlanAnswer[ServingPlan]") -> tuple[str, ...]:
     """What was assumed for the first plan, and the measured loads that correct any."""
     from estimator.core.messages import rendered
     from estimator.serving.measured_loads import OF_MEASURED_LOADS
@@ -192,7 +193,7 @@ def _notes(answer: "ServingPlanAnswer") -> tuple[str, ...]:
     return rendered(tuple(notes), option_of)
 
 
-def _as_json(answer: "ServingPlanAnswer", level: float) -> dict[str, Any]:
+def _as_json(answer: "PlanAnswer[ServingPlan]", level: float) -> dict[str, Any]:
     """The whole answer."""
     from estimator.core.messages import rendered
     from estimator.serving.question import option_of
@@ -211,7 +212,7 @@ def _as_json(answer: "ServingPlanAnswer", level: float) -> dict[str, Any]:
 
 
 def _print_for_people(
-    request: "ServingRequest", answer: "ServingPlanAnswer", options: argparse.Namespace
+    request: "ServingRequest", answer: "PlanAnswer[ServingPlan]", options: argparse.Namespace
 ) -> None:
     """The answer in one sentence, the plans as a table, what binds."""
     shown = answer.plans or ((answer.nearest,) if answer.nearest else ())

@@ -14,8 +14,8 @@ from estimator.core.units import CENTRAL
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
-    from estimator.serving.answer import Calibration, ServingAnswer
     from estimator.serving.question import ServingQuestion
+    from estimator.serving.serving_answer import Calibration, ServingAnswer
 
 EXAMPLES = """examples:
   twenty-watts serve-cost --preset llama-3-8b --hardware h100 --concurrency 64
@@ -141,10 +141,10 @@ def add_serving(parser: argparse.ArgumentParser, without: tuple[str, ...] = ()) 
 def run(options: argparse.Namespace) -> int:
     """Answer one question about serving."""
     from estimator.core.messages import rendered
-    from estimator.serving.answer import answer_serving
     from estimator.serving.engines import fitted
     from estimator.serving.question import option_of
-    from estimator.serving.summary import (
+    from estimator.serving.serving_answer import answer_serving
+    from estimator.serving.serving_summary import (
         inputs,
         memory,
         request_times,
@@ -228,10 +228,10 @@ def calibration_of(options: argparse.Namespace, catalog: "Catalog") -> "Calibrat
 def compare(options: argparse.Namespace) -> int:
     """Print one model served on several devices, counts and sites."""
     from estimator.core.notice import Notice
-    from estimator.serving.answer import answer_serving
-    from estimator.serving.csv_stream import RESULT_COLUMNS, result_rows
     from estimator.serving.question import option_of
-    from estimator.serving.summary import single
+    from estimator.serving.serving_answer import answer_serving
+    from estimator.serving.serving_csv import RESULT_COLUMNS, result_rows
+    from estimator.serving.serving_summary import single
 
     level = _number("interval", options.interval) or CENTRAL
     names = (options.hardware or "h100,h200-sxm,b200,rtx-4090,apple-m2-ultra").split(",")
@@ -266,7 +266,7 @@ def compare(options: argparse.Namespace) -> int:
 def _goal(
     options: argparse.Namespace, answer: "ServingAnswer", parameters: Any
 ) -> dict[str, float]:
-    from estimator.serving.summary import most_within
+    from estimator.serving.serving_summary import most_within
 
     goal = _number("latency_goal", options.latency_goal)
     if goal is None:
@@ -311,7 +311,7 @@ def _against_api(api: dict[str, Any], answer: "ServingAnswer", parameters: Any) 
     from dataclasses import asdict
 
     from estimator.core.messages import refuse
-    from estimator.serving.summary import compared_with_api, single
+    from estimator.serving.serving_summary import compared_with_api, single
 
     if not api:
         return {}

@@ -1,8 +1,8 @@
 """What to know of a design beside its results: does it fit, and on which offers its price rests."""
 
 from estimator.catalog import Catalog
-from estimator.estimation.answer import Answer
-from estimator.memory.answer import MemoryAnswer, answer_memory
+from estimator.estimation.scenario_answer import Answer
+from estimator.memory.memory_answer import MemoryAnswer, answer_memory
 from estimator.memory.network import TRAINING
 from estimator.memory.request import Question
 from estimator.scenario.hardware import Offers, offers_behind

@@ -16,8 +16,8 @@ from estimator.scenario.carbon_profile import check_start, read_profile
 from estimator.scenario.hardware import SELF_CONTAINED
 from estimator.scenario.provenance import Found
 from estimator.scenario.scenario import SHARING
+from estimator.scenario.scenario_table import ScenarioTable
 from estimator.scenario.site import find_site
-from estimator.scenario.table import ScenarioTable
 from estimator.scenario.workload import WorkTable, work_table
 from estimator.utilization.features import software_of_rows
 from estimator.workload.formulas import (

@@ -11,7 +11,7 @@ import numpy as np
 
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
-from estimator.estimation.answer import Answer, answer_scenario
+from estimator.estimation.scenario_answer import Answer, answer_scenario
 from estimator.scaling.coefficients import CORRECTED, fitted_range_flop, scaling_law
 from estimator.scaling.laws import ScalingLaw
 from estimator.scenario.scenario import Scenario

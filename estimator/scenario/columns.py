@@ -11,7 +11,7 @@ from estimator.core.limits import LIMITS
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Places
 from estimator.scenario.scenario import INPUTS, NUMBERS, column_of
-from estimator.scenario.table import RECOMPUTED_SHARE, ScenarioTable, Words
+from estimator.scenario.scenario_table import RECOMPUTED_SHARE, ScenarioTable, Words
 from estimator.workload.network_class import kind_of_domain
 
 NOT_READ = ("config", "carbon_profile", "start", "interval", "heads", "kv_heads")

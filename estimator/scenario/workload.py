@@ -23,7 +23,7 @@ from estimator.scenario.scenario import (
     inline_config,
     is_inline,
 )
-from estimator.scenario.table import ScenarioTable
+from estimator.scenario.scenario_table import ScenarioTable
 from estimator.scenario.workload_columns import stated_flop, work_of_rows
 from estimator.workload.formulas import LORA_SHARE, attention_share, training_flop
 from estimator.workload.network_class import NetworkKind, configured_kind, network_kind

@@ -15,11 +15,11 @@ import pyarrow as pa
 from estimator.catalog import Catalog
 from estimator.core.messages import message
 from estimator.core.uncertainty import Uncertain, z_score
+from estimator.estimation.estimate_table import TableResult, estimate_table
 from estimator.estimation.resolver import Resolver
-from estimator.estimation.table import TableResult, estimate_table
-from estimator.memory.answer import memory_of, too_large
+from estimator.memory.memory_answer import memory_of, too_large
 from estimator.scenario.scenario import NUMBERS
-from estimator.scenario.table import RECOMPUTED_SHARE, ScenarioTable, Words
+from estimator.scenario.scenario_table import RECOMPUTED_SHARE, ScenarioTable, Words
 from estimator.search.space import Space
 from estimator.search.sweep import with_left_out
 from estimator.utilization.features import of_each_kind

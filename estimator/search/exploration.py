@@ -14,9 +14,9 @@ import pyarrow as pa
 from estimator.catalog import Catalog
 from estimator.core.messages import message
 from estimator.core.units import CENTRAL
-from estimator.estimation.table import estimate_table
+from estimator.estimation.estimate_table import estimate_table
 from estimator.scenario.scenario import Scenario
-from estimator.scenario.table import ScenarioTable
+from estimator.scenario.scenario_table import ScenarioTable
 from estimator.search.designs import Evaluation
 from estimator.search.pareto import pareto_front
 from estimator.search.plan import PLANNED_COUNTS, planned_devices

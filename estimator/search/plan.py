@@ -7,6 +7,7 @@ that buys.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,8 @@ from estimator.catalog import Catalog
 from estimator.core.messages import message
 from estimator.core.rows import one_of
 from estimator.core.uncertainty import Number, Uncertain
+from estimator.estimation.estimate_table import estimate_table
 from estimator.estimation.resolver import Resolver
-from estimator.estimation.table import estimate_table
 from estimator.scenario.scenario import Scenario
 from estimator.search.designs import CHUNK_DESIGNS, memory, quantities, table_of
 from estimator.search.limits import (
@@ -97,25 +98,30 @@ class Plan:
     quantities: Mapping[str, Uncertain]
 
 
+Shown = TypeVar("Shown")
+"""A plan of training, or of serving."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class PlanAnswer:
+class PlanAnswer(Generic[Shown]):
     """The best plans, and what stands in the way of better ones.
 
     Parameters
     ----------
-    plans : tuple of Plan
+    plans : tuple of Plan or ServingPlan
         The best first; empty if no design keeps the limits.
-    nearest : Plan, optional
+    nearest : Plan or ServingPlan, optional
         Where there are no plans: the design most likely to keep the limits.
     gains : mapping of str to float
         Limit -> by which share the objective of the best plan falls where this limit alone is
         relaxed by a tenth [1]; a limit that binds has a gain, and infinity is a first plan at all.
     designs, too_large, refused : int
-        How many were looked at, do not fit their devices, and cannot be estimated [1].
+        How many were looked at, do not fit their devices, and cannot be estimated or cannot serve
+        the requests at all [1].
     """
 
-    plans: tuple[Plan, ...]
-    nearest: Plan | None
+    plans: tuple[Shown, ...]
+    nearest: Shown | None
     gains: Mapping[str, float] = field(default_factory=dict)
     designs: int = 0
     too_large: int = 0
@@ -141,7 +147,7 @@ class _Candidates:
         )
 
 
-def best_plans(request: Request, catalog: Catalog) -> PlanAnswer:
+def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[Plan]:
     """Find the best plans among all designs of a space.
 
     Raises
@@ -231,7 +237,7 @@ def _nearest(every: _Candidates, request: Request, fits: Mask) -> Places:
 
 def _answer(
     request: Request, kept: _Candidates, nearest: _Candidates, counts: Mapping[str, int]
-) -> PlanAnswer:
+) -> PlanAnswer[Plan]:
     """Choose among the candidates, under the limits and with each of them relaxed."""
     objective = np.asarray(kept.quantities[OBJECTIVES[request.minimize]].mid)
     limits = request.limits

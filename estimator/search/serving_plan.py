@@ -8,7 +8,7 @@ with the confidence asked, as the latencies and the caps must.
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,12 @@ from estimator.search.limits import (
     probability_of_all,
     probability_within,
 )
-from estimator.search.plan import planned_devices
-from estimator.serving.answer import Calibration, Range, ServingAnswer, answer_serving
+from estimator.search.plan import PlanAnswer, planned_devices
 from estimator.serving.engines import fitted
 from estimator.serving.question import ServingQuestion
-from estimator.serving.summary import MOST_PLACES
-from estimator.serving.table import Resolved, Resolver
+from estimator.serving.serving_answer import Calibration, Range, ServingAnswer, answer_serving
+from estimator.serving.serving_summary import MOST_PLACES
+from estimator.serving.serving_table import Resolved, Resolver
 
 Floats = npt.NDArray[np.float64]
 
@@ -130,32 +130,9 @@ class ServingPlan:
     notes: tuple[Notice, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServingPlanAnswer:
-    """The best plans, and what stands in the way of better ones.
-
-    Parameters
-    ----------
-    plans : tuple of ServingPlan
-        The best first; empty if no design keeps the limits.
-    nearest : ServingPlan, optional
-        Where there are no plans: the design most likely to keep the limits.
-    gains : mapping of str to float
-        As in `PlanAnswer`.
-    designs, refused : int
-        How many were looked at, and cannot serve the requests at all [1].
-    """
-
-    plans: tuple[ServingPlan, ...]
-    nearest: ServingPlan | None
-    gains: Mapping[str, float] = field(default_factory=dict)
-    designs: int = 0
-    refused: int = 0
-
-
 def best_serving_plans(
     request: ServingRequest, catalog: Catalog, *, calibration: Calibration | None = None
-) -> ServingPlanAnswer:
+) -> PlanAnswer[ServingPlan]:
     """Find the best plans among all combinations of the choices.
 
     Parameters
@@ -188,7 +165,7 @@ def best_serving_plans(
     nearest = None
     if not best:
         nearest = _plan(answer, quantities, limits, _nearest(quantities, limits))
-    return ServingPlanAnswer(
+    return PlanAnswer(
         plans=tuple(shown),
         nearest=nearest,
         gains={name: gain for name, gain in gains.items() if name != LOAD},

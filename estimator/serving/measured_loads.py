@@ -13,7 +13,6 @@ from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.runs import read_served
 from estimator.runs.record import MeasuredRun, ServedLoad
-from estimator.serving.answer import Range, open_variance, own_log_sd, values_of
 from estimator.serving.calibration import (
     ENERGY,
     POWER,
@@ -28,7 +27,8 @@ from estimator.serving.calibration import (
 from estimator.serving.engines import LOCAL, Parameters, fitted
 from estimator.serving.performance import performance
 from estimator.serving.question import ServingQuestion
-from estimator.serving.table import Resolved, Resolver, ServingTable, table_of
+from estimator.serving.serving_answer import Range, open_variance, own_log_sd, values_of
+from estimator.serving.serving_table import Resolved, Resolver, ServingTable, table_of
 from estimator.system.data_folder import data_directory
 
 MOST_LOADS = 200

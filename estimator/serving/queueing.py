@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 
 if TYPE_CHECKING:
     from estimator.serving.engines import Parameters
-    from estimator.serving.table import Resolved
+    from estimator.serving.serving_table import Resolved
 
 POINTS, ROUNDS = 200, 4
 """Loads looked at in each round of the search, which the next round looks between; 2e-8 is left."""
@@ -47,7 +47,7 @@ def concurrency_of_rate(row: "Resolved", requests_per_s: float, parameters: "Par
     ValueError
         If they arrive faster than the set-up can serve with all that its memory holds.
     """
-    from estimator.serving.table import table_of
+    from estimator.serving.serving_table import table_of
 
     table = table_of([row])
     setup, traffic = table.setup(parameters), table.traffic(parameters)

@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.core.carbon_schedule import mean_intensity, schedule
-from estimator.estimation import summary as report
-from estimator.estimation.answer import answer_scenario
+from estimator.estimation import answer_summary as report
+from estimator.estimation.scenario_answer import answer_scenario
 from estimator.estimation.start_times import on_profile
 from estimator.scenario.carbon_profile import read_profile
 from estimator.scenario.scenario import Scenario, from_link

@@ -9,9 +9,9 @@ import pytest
 from estimator.catalog import Catalog
 from estimator.catalog.suggestions import Suggestions
 from estimator.cli import main
-from estimator.estimation.answer import answer_scenario
-from estimator.estimation.csv_stream import estimate_csv
 from estimator.estimation.resolver import MOST_SUGGESTIONS
+from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_csv import estimate_csv
 from estimator.scenario.columns import CellReader
 from estimator.scenario.scenario import Scenario
 from estimator.workload.huggingface import read_config

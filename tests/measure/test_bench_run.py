@@ -11,8 +11,8 @@ import pytest
 from estimator.calibration.correction import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.catalog.checks import sound
-from estimator.estimation.answer import answer_scenario
-from estimator.estimation.summary import as_json
+from estimator.estimation.answer_summary import as_json
+from estimator.estimation.scenario_answer import answer_scenario
 from estimator.measure.bench import numpy_engine
 from estimator.measure.bench import run as bench_run
 from estimator.measure.bench import timing as protocol

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from estimator.catalog import Catalog
 from estimator.cli.memory_table import verdict
 from estimator.core.uncertainty import Uncertain, spread_between
-from estimator.estimation.answer import answer_scenario
+from estimator.estimation.scenario_answer import answer_scenario
 from estimator.memory.activations import (
     Kept,
     Style,
@@ -24,8 +24,8 @@ from estimator.memory.activations import (
     layer_kept,
     typical_decoder,
 )
-from estimator.memory.answer import answer_memory, fit_across_devices
 from estimator.memory.encoders import encoder_stack
+from estimator.memory.memory_answer import answer_memory, fit_across_devices
 from estimator.memory.network import find_network, training_model
 from estimator.memory.plan import Model, Parameters, Plan, Serving
 from estimator.memory.request import Question

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.estimation.answer import answer_scenario
+from estimator.estimation.scenario_answer import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.search.exploration import designs, explored_values, swept, swings
 

@@ -11,13 +11,13 @@ from estimator.core.notice import Refusal
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, ServedLoad
-from estimator.serving.answer import answer_serving, open_variance, own_log_sd, values_of
 from estimator.serving.calibration import QUANTITIES, Evidence, components_of
 from estimator.serving.engines import LOCAL, fitted
 from estimator.serving.measured_loads import KnownLoads, check_loads, loads_of
 from estimator.serving.performance import performance
 from estimator.serving.question import ServingQuestion
-from estimator.serving.summary import (
+from estimator.serving.serving_answer import answer_serving, open_variance, own_log_sd, values_of
+from estimator.serving.serving_summary import (
     curve,
     most_within,
     request_times,

@@ -15,8 +15,8 @@ import numpy as np
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
-from estimator.serving.answer import DELIVERED
 from estimator.serving.engines import CUDA, ENGINES, LOCAL, NAMES, fitted
+from estimator.serving.serving_answer import DELIVERED
 from estimator.utilization.features import prior_model
 from estimator.validation.cross_validation import blind_predictions, spread_of
 from estimator.validation.memory import memory_cases, memory_groups

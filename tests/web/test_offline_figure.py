@@ -10,7 +10,7 @@ import vl_convert
 
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
-from estimator.estimation.answer import answer_scenario
+from estimator.estimation.scenario_answer import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.offline import citation, html
 from estimator.web.offline.export import Wish, content_of

@@ -3,7 +3,7 @@
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.estimation.answer import Answer, answer_scenario
+from estimator.estimation.scenario_answer import Answer, answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.shared.tables import (
     COMPARED,

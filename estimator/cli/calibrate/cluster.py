@@ -144,7 +144,7 @@ def _store(measured: "MeasuredRun", options: argparse.Namespace) -> int:
     """Put one run into the store, and tell of it."""
     from estimator.runs import open_store
     from estimator.runs.record import as_plain
-    from estimator.runs.summary import lines
+    from estimator.runs.run_summary import lines
 
     with open_store() as store:
         added = store.add(measured)

@@ -138,7 +138,7 @@ def _store(runs: "list[MeasuredRun]", options: argparse.Namespace) -> int:
     """Put runs into the store, all or none, and summarize them."""
     from estimator.runs import open_store
     from estimator.runs.record import as_plain
-    from estimator.runs.summary import lines
+    from estimator.runs.run_summary import lines
 
     with open_store() as store:
         added = store.add_all(runs)

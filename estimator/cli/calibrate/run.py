@@ -230,7 +230,7 @@ def _whole(work: "dict[str, Any]", ended: "Ended", label: str | None) -> "tuple[
 def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
     """Sum up on stderr: stdout is the command's."""
     from estimator.runs.record import as_plain
-    from estimator.runs.summary import lines
+    from estimator.runs.run_summary import lines
 
     for line in lines(measured):
         note(line, quiet=options.quiet)

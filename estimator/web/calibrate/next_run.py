@@ -6,7 +6,7 @@ from estimator.calibration.correction import Known
 from estimator.calibration.next_run_candidates import Worth, best_of_each_way, next_runs
 from estimator.calibration.utilization_evidence import Target
 from estimator.catalog import Device
-from estimator.estimation.answer import Answer, answer_scenario
+from estimator.estimation.scenario_answer import Answer, answer_scenario
 from estimator.web.calibrate import text as words
 from estimator.web.shared import style
 from estimator.web.shared.language import _

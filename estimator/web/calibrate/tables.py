@@ -11,7 +11,7 @@ from estimator.core.units import human
 from estimator.measure.live import Course
 from estimator.runs.observations import disturbance_of
 from estimator.runs.record import Energy, MeasuredRun, Timing
-from estimator.runs.summary import TRUST
+from estimator.runs.run_summary import TRUST
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _, ngettext
 

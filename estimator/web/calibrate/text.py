@@ -13,7 +13,7 @@ from estimator.catalog import Device
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import digits, human, human_duration
 from estimator.measure.live import Course
-from estimator.runs.summary import TRUST
+from estimator.runs.run_summary import TRUST
 from estimator.web.calibrate.tables import (
     GROUP_NAMES,
     cell_label,

@@ -12,12 +12,12 @@ import streamlit as st
 from estimator.core.messages import reason
 from estimator.core.notice import Notice
 from estimator.search.limits import Limits
+from estimator.search.plan import PlanAnswer
 from estimator.search.serving_plan import (
     COUNTS,
     LOAD,
     OBJECTIVES,
     ServingPlan,
-    ServingPlanAnswer,
     ServingRequest,
     best_serving_plans,
     served_devices,
@@ -178,7 +178,7 @@ def request_of(values: Row) -> ServingRequest:
 @lru_cache(maxsize=64)
 def answered(
     values: tuple[tuple[str, Any], ...], state: tuple[Any, ...]
-) -> tuple[ServingPlanAnswer | None, Notice | None]:
+) -> tuple[PlanAnswer[ServingPlan] | None, Notice | None]:
     """Plans, or why there are none; the same question of the same store is answered once."""
     asked, catalog = dict(values), open_catalog()
     calibration = known_loads(catalog).corrected if asked["calibration"] == "use" else None
@@ -188,7 +188,7 @@ def answered(
         return None, reason(error)
 
 
-def _draw_answer(values: Row, answer: ServingPlanAnswer, frame: Frame) -> None:
+def _draw_answer(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> None:
     """Draw the sentence, the picture, the table, and what stands in the way."""
     request = request_of(values)
     every = answer.plans or ((answer.nearest,) if answer.nearest else ())
@@ -229,7 +229,7 @@ def _question(values: Row) -> str:
     )
 
 
-def _sentence(values: Row, request: ServingRequest, answer: ServingPlanAnswer) -> str:
+def _sentence(values: Row, request: ServingRequest, answer: PlanAnswer[ServingPlan]) -> str:
     """Say the best plan, or the nearest one."""
     best = answer.plans[0] if answer.plans else answer.nearest
     assert best is not None
@@ -331,7 +331,7 @@ def _draw_command(values: Row) -> None:
     st.code(command(values), language=None, wrap_lines=True)
 
 
-def _as_json(answer: ServingPlanAnswer | None, problems: list[str]) -> Row:
+def _as_json(answer: PlanAnswer[ServingPlan] | None, problems: list[str]) -> Row:
     if answer is None:
         return {"error": "; ".join(problems)}
     return {

@@ -11,10 +11,10 @@ import pandas as pd
 import streamlit as st
 
 from estimator.core.units import amount, digits
-from estimator.estimation.answer import Answer, answer_scenario
+from estimator.estimation.answer_summary import as_json, bounds
 from estimator.estimation.design_facts import memory_of_run, offers_of, share_of_memory
-from estimator.estimation.summary import as_json, bounds
-from estimator.memory.answer import MemoryAnswer
+from estimator.estimation.scenario_answer import Answer, answer_scenario
+from estimator.memory.memory_answer import MemoryAnswer
 from estimator.scenario.hardware import Offers
 from estimator.web.estimate import text as words
 from estimator.web.estimate.link import STATE as ESTIMATE

@@ -12,7 +12,7 @@ import streamlit as st
 from estimator.depth.activations import Storage, checkpoints, everything, reversed_in_time
 from estimator.depth.gradients import SLOPES, log10_bound
 from estimator.depth.paths import Network
-from estimator.estimation.answer import answer_scenario
+from estimator.estimation.scenario_answer import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount

@@ -11,7 +11,7 @@ import streamlit as st
 from estimator.calibration.correction import CALIBRATED, known_runs
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
-from estimator.estimation.answer import Answer, answer_scenario
+from estimator.estimation.scenario_answer import Answer, answer_scenario
 from estimator.web.shared.amounts import result
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.tables import between

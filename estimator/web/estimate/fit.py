@@ -6,14 +6,14 @@ from typing import Any
 
 from estimator.catalog import Catalog
 from estimator.core.units import human
-from estimator.estimation.answer import Answer
 from estimator.estimation.design_facts import (
     QLORA,
     memory_of_run,
     memory_question,
     share_of_memory,
 )
-from estimator.memory.answer import MemoryAnswer, answer_memory
+from estimator.estimation.scenario_answer import Answer
+from estimator.memory.memory_answer import MemoryAnswer, answer_memory
 from estimator.memory.request import Question
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Mapping
 
-from estimator.estimation.answer import Answer
-from estimator.estimation.summary import as_json, headline
+from estimator.estimation.answer_summary import as_json, headline
+from estimator.estimation.scenario_answer import Answer
 from estimator.web.shared import share
 from estimator.web.shared.language import _
 from estimator.web.shared.profiles import open_catalog

@@ -2,8 +2,8 @@
 
 from estimator import __version__
 from estimator.core.units import digits
-from estimator.estimation.answer import Answer
-from estimator.estimation.summary import fleet, said
+from estimator.estimation.answer_summary import fleet, said
+from estimator.estimation.scenario_answer import Answer
 from estimator.web.shared.tables import between
 
 HOMEPAGE = "twenty-watts"

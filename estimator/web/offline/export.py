@@ -10,8 +10,8 @@ import pandas as pd
 import vl_convert
 
 from estimator.catalog import Catalog
-from estimator.estimation.answer import Answer
-from estimator.estimation.summary import as_json, headline
+from estimator.estimation.answer_summary import as_json, headline
+from estimator.estimation.scenario_answer import Answer
 from estimator.web.estimate import text as words
 from estimator.web.offline import citation, html, scenario_figure
 from estimator.web.offline.scenario_figure import Slider

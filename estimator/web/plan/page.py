@@ -136,7 +136,7 @@ def request_of(values: Row) -> Request:
 
 
 @lru_cache(maxsize=64)
-def answered(values: tuple[tuple[str, Any], ...]) -> tuple[PlanAnswer | None, str]:
+def answered(values: tuple[tuple[str, Any], ...]) -> tuple[PlanAnswer[Plan] | None, str]:
     """Plans, or why there are none; the same question is answered once."""
     try:
         return best_plans(request_of(dict(values)), open_catalog()), ""
@@ -144,7 +144,7 @@ def answered(values: tuple[tuple[str, Any], ...]) -> tuple[PlanAnswer | None, st
         return None, str(error)
 
 
-def _draw_answer(request: Request, answer: PlanAnswer, frame: Frame) -> None:
+def _draw_answer(request: Request, answer: PlanAnswer[Plan], frame: Frame) -> None:
     """Draw the sentence, the picture, the table, and what stands in the way."""
     shown = answer.plans or ((answer.nearest,) if answer.nearest else ())
     style.sentence(escape(_sentence(request, answer)))
@@ -186,7 +186,7 @@ def _question(values: Row) -> str:
     )
 
 
-def _sentence(request: Request, answer: PlanAnswer) -> str:
+def _sentence(request: Request, answer: PlanAnswer[Plan]) -> str:
     """Say the best plan, or the nearest one."""
     if not answer.plans and answer.nearest is None:
         return _("No plan: no design fits in the memory of its devices.")
@@ -233,7 +233,7 @@ def _table(request: Request, shown: tuple[Plan, ...], frame: Frame) -> None:
     draw_table((_("Plan"), *labels, _("limits hold")), rows)
 
 
-def _as_json(answer: PlanAnswer | None, refusal: str) -> Row:
+def _as_json(answer: PlanAnswer[Plan] | None, refusal: str) -> Row:
     if answer is None:
         return {"error": refusal}
     return {

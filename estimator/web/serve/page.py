@@ -11,12 +11,12 @@ import streamlit as st
 from estimator.catalog.api_prices import ApiPrice
 from estimator.core.notice import Notice
 from estimator.scenario.scenario import inline_config
-from estimator.serving.answer import ServingAnswer, answer_serving
 from estimator.serving.engines import fitted
 from estimator.serving.lifetime import lifetime
 from estimator.serving.measured_loads import OF_MEASURED_LOADS, known_loads
 from estimator.serving.question import ServingQuestion, option_of
-from estimator.serving.summary import (
+from estimator.serving.serving_answer import ServingAnswer, answer_serving
+from estimator.serving.serving_summary import (
     compared_with_api,
     curve,
     energy_parts,
@@ -27,7 +27,7 @@ from estimator.serving.summary import (
     roofline_of,
     single,
 )
-from estimator.serving.table import Resolved
+from estimator.serving.serving_table import Resolved
 from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount, span
 from estimator.web.shared.frame import Frame

@@ -8,7 +8,7 @@ import re
 
 from estimator.core.phrase import Phrase
 from estimator.core.units import S_PER_H, digits, human, human_count, human_duration, human_mass
-from estimator.estimation.summary import said
+from estimator.estimation.answer_summary import said
 from estimator.web.shared.language import COMMA_LANGUAGES, N_, _, current
 
 UNIT_WORDS = (

@@ -10,8 +10,8 @@ from estimator.calibration.correction import CALIBRATED
 from estimator.catalog import Catalog, Source
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import amount, digits
-from estimator.estimation.answer import Answer, answer_scenarios
-from estimator.estimation.summary import RESULTS, bounds
+from estimator.estimation.answer_summary import RESULTS, bounds
+from estimator.estimation.scenario_answer import Answer, answer_scenarios
 from estimator.scenario.provenance import Input
 from estimator.scenario.scenario import Scenario
 from estimator.web.shared.amounts import localised, result

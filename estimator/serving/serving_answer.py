@@ -21,7 +21,13 @@ from estimator.serving.performance import Performance, performance
 from estimator.serving.place import Factor, factor
 from estimator.serving.question import ServingQuestion
 from estimator.serving.queueing import concurrency_of_rate, does_not_fit
-from estimator.serving.table import OUTPUT_TOKENS, Resolved, Resolver, ServingTable, table_of
+from estimator.serving.serving_table import (
+    OUTPUT_TOKENS,
+    Resolved,
+    Resolver,
+    ServingTable,
+    table_of,
+)
 
 Floats = npt.NDArray[np.float64]
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
-from estimator.estimation import csv_stream as batch
-from estimator.estimation.answer import answer_scenario
-from estimator.estimation.csv_stream import RESULT_COLUMNS, RESULTS, estimate_csv
+from estimator.estimation import scenario_csv as batch
+from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_csv import RESULT_COLUMNS, RESULTS, estimate_csv
 from estimator.scenario.hardware import named_precision
 from estimator.scenario.scenario import Scenario
 from estimator.workload.network_class import kind_of_domain, network_kind

@@ -37,7 +37,7 @@ from estimator.estimation.utilization import (
 )
 from estimator.scenario.ownership import used_up_price
 from estimator.scenario.provenance import uncertain_record
-from estimator.scenario.table import ScenarioTable
+from estimator.scenario.scenario_table import ScenarioTable
 
 SEVERAL = "several devices"
 """Name of the devices of a group; a notice names that of its row."""

@@ -17,13 +17,13 @@ from estimator.core.rows import rows_of
 from estimator.core.site import Site
 from estimator.core.units import CENTRAL
 from estimator.core.work import Workload
+from estimator.estimation.estimate_table import Group, TableResult, estimate_table
 from estimator.estimation.power_limit import EXPONENT
-from estimator.estimation.table import Group, TableResult, estimate_table
 from estimator.scenario.hardware import BUSY_SHARE
 from estimator.scenario.ownership import used_up_price
 from estimator.scenario.provenance import GIVEN, Input, given, input_of, prior, recorded
 from estimator.scenario.scenario import INPUTS, SHARING, Scenario, link
-from estimator.scenario.table import RECOMPUTED_SHARE, ScenarioTable
+from estimator.scenario.scenario_table import RECOMPUTED_SHARE, ScenarioTable
 from estimator.scenario.workload import Work, compact_config, compact_json
 from estimator.utilization.predict import predicted_input
 

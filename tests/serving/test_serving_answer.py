@@ -8,12 +8,12 @@ import pytest
 from estimator.catalog import Catalog
 from estimator.core.messages import message, render
 from estimator.core.notice import Notice
-from estimator.serving.answer import answer_serving
-from estimator.serving.csv_stream import RESULT_COLUMNS, answer_table
 from estimator.serving.engines import ENGINES, NAMES, fitted, from_line, to_line
 from estimator.serving.question import ServingQuestion, option_of
 from estimator.serving.queueing import concurrency_of_rate, flying_quantile
-from estimator.serving.summary import (
+from estimator.serving.serving_answer import answer_serving
+from estimator.serving.serving_csv import RESULT_COLUMNS, answer_table
+from estimator.serving.serving_summary import (
     compared_with_api,
     energy_parts,
     latency_curve,
@@ -21,7 +21,7 @@ from estimator.serving.summary import (
     results,
     single,
 )
-from estimator.serving.table import Resolver
+from estimator.serving.serving_table import Resolver
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,20 @@ from estimator.catalog import Catalog
 from estimator.core.messages import refusal
 from estimator.core.notice import Notice
 from estimator.core.units import S_PER_H
-from estimator.serving.answer import NODE_DEVICES, QUANTITIES, ServingAnswer, idle_factor, values_of
 from estimator.serving.capacity import held_bytes, longest_context, weight_bytes
 from estimator.serving.engines import ENGINES, Parameters
 from estimator.serving.lifetime import ApiComparison, against_api
 from estimator.serving.performance import Traffic, performance
 from estimator.serving.queueing import flying_quantile, waiting_s
+from estimator.serving.serving_answer import (
+    NODE_DEVICES,
+    QUANTITIES,
+    ServingAnswer,
+    idle_factor,
+    values_of,
+)
+from estimator.serving.serving_table import Floats, Resolved, ServingTable
 from estimator.serving.step import kept_values, visited_share
-from estimator.serving.table import Floats, Resolved, ServingTable
 
 MOST_PLACES = 4096.0
 """Sequences that servers run at once at most [1]."""

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from estimator.catalog import Catalog
 from estimator.catalog.records import Record
 from estimator.core.uncertainty import Uncertain
-from estimator.estimation import summary as report
-from estimator.estimation.answer import answer_scenario
-from estimator.estimation.table import estimate_table
+from estimator.estimation import answer_summary as report
+from estimator.estimation.estimate_table import estimate_table
+from estimator.estimation.scenario_answer import answer_scenario
 from estimator.scenario.ownership import value_lost
 from estimator.scenario.provenance import uncertain_record
 from estimator.scenario.scenario import Scenario
-from estimator.scenario.table import ScenarioTable
+from estimator.scenario.scenario_table import ScenarioTable
 
 
 @pytest.fixture(scope="module")

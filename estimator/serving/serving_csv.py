@@ -12,11 +12,17 @@ from estimator.catalog import Catalog
 from estimator.core.messages import Names, in_python, reason, render, rendered
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import z_score
-from estimator.estimation.csv_stream import header_of, records_of
-from estimator.serving.answer import QUANTITIES, Calibration, Range, ServingAnswer, answer_serving
+from estimator.estimation.scenario_csv import header_of, records_of
 from estimator.serving.engines import fitted
 from estimator.serving.question import COLUMNS, ServingQuestion, question_of
-from estimator.serving.table import Resolver
+from estimator.serving.serving_answer import (
+    QUANTITIES,
+    Calibration,
+    Range,
+    ServingAnswer,
+    answer_serving,
+)
+from estimator.serving.serving_table import Resolver
 
 BLOCK_ROWS = 2_000
 """Rows answered together [1]."""

@@ -23,11 +23,11 @@ from estimator.catalog import Catalog
 from estimator.core.messages import rendered
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import z_score
+from estimator.estimation.estimate_table import TableResult, estimate_table
 from estimator.estimation.resolver import Resolver
-from estimator.estimation.table import TableResult, estimate_table
 from estimator.scenario.columns import DEVICE_COLUMNS, FIELDS, NOT_READ, WORK_COLUMNS, CellReader
 from estimator.scenario.scenario import column_of
-from estimator.scenario.table import ScenarioTable, Words
+from estimator.scenario.scenario_table import ScenarioTable, Words
 
 CHUNK_ROWS = 5_000
 """Rows estimated together [1]."""
