@@ -61,7 +61,7 @@ def _print_for_people(answer: "Answer") -> None:
     print_line(report.headline(answer))
     print_table(("", "median", f"{answer.level * 100:g} % interval"), report.rows(answer))
     if answer.plan is not None:
-        print_line(report.schedule_line(answer, answer.plan))
+        print_line(str(report.schedule_line(answer, answer.plan)))
     shares = report.spread(answer)
     if shares:
         summary = ", ".join(

@@ -6,6 +6,7 @@ from typing import Any
 
 from estimator.core.carbon_schedule import Schedule
 from estimator.core.messages import Names, in_python, rendered
+from estimator.core.phrase import Phrase, say
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import digits, human, human_duration, human_mass, human_percent
 from estimator.estimation.scenario_answer import Answer, utilization_basis
@@ -92,15 +93,31 @@ def as_schedule(answer: Answer, plan: Schedule) -> dict[str, float]:
     }
 
 
-def schedule_line(answer: Answer, plan: Schedule) -> str:
+def schedule_line(answer: Answer, plan: Schedule) -> Phrase:
     """What another start would save, in a sentence."""
     timing = as_schedule(answer, plan)
+    start = f"{timing['start']:g}"
     if plan.saving_share < LEAST_SAVING:
-        return f"Starting at hour {timing['start']:g} is as good for the CO2e as any other hour."
-    amount = f", {human_mass(timing['saving_kg'])}" if "saving_kg" in timing else ""
-    return (
-        f"Starting at hour {timing['best_start']:g} instead of {timing['start']:g} would save "
-        f"{plan.saving_share * 100:.2g} % of the CO2e of the electricity{amount}."
+        return say(
+            "Starting at hour {start} is as good for the CO2e as any other hour.", start=start
+        )
+    share = f"{plan.saving_share * 100:.2g}"
+    best = f"{timing['best_start']:g}"
+    if "saving_kg" not in timing:
+        return say(
+            "Starting at hour {best} instead of {start} would save {share} % of the CO2e of the "
+            "electricity.",
+            best=best,
+            start=start,
+            share=share,
+        )
+    return say(
+        "Starting at hour {best} instead of {start} would save {share} % of the CO2e of the "
+        "electricity, {mass}.",
+        best=best,
+        start=start,
+        share=share,
+        mass=human_mass(timing["saving_kg"]),
     )
 
 

@@ -98,11 +98,11 @@ def test_an_estimate_follows_its_schedule(catalog, tmp_path):
     assert reported["schedule"]["best_start"] == 8.0
     assert reported["schedule"]["saving_share"] == pytest.approx(0.75)
     assert reported["schedule"]["saving_kg"] == pytest.approx(0.75 * operational)
-    assert "hour 8 instead of 0 would save 75 %" in report.schedule_line(dirty, dirty.plan)
+    assert "hour 8 instead of 0 would save 75 %" in str(report.schedule_line(dirty, dirty.plan))
     clean = ask(catalog, carbon_profile=path, start=8.0)
     saved = report.as_json(clean)["results"]["co2e_kg"]["operational_mid"]
     assert saved == pytest.approx(operational - reported["schedule"]["saving_kg"])
-    assert "as good" in report.schedule_line(clean, clean.plan)
+    assert "as good" in str(report.schedule_line(clean, clean.plan))
     assert json.loads(json.dumps(reported, allow_nan=False)) == reported
 
 

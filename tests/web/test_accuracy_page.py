@@ -24,6 +24,7 @@ from estimator.web.accuracy import score_tables
 from estimator.web.accuracy import text as accuracy_words
 from estimator.web.accuracy.address import Filters
 from estimator.web.accuracy.groups import percent
+from estimator.web.shared import language
 from estimator.web.shared.charts import DARK, LIGHT, Look
 from tests.web.markup import unmarked
 
@@ -320,3 +321,16 @@ def test_the_stored_score_of_memory_is_what_the_command_prints():
         assert {key: float(stored[name][key]) for key in asdict(score)} == pytest.approx(
             asdict(score), abs=0.005
         ), name
+
+
+def test_the_tables_and_pictures_speak_german():
+    try:
+        page = opened("lang=de&by=year")
+        said, lines = text(page), alts(page)
+    finally:
+        language.use("en")
+    assert "Median des Fehlers [%], eine Stimme je Familie" in said
+    assert "2012 bis 2018" in said and "2012 to 2018" not in said
+    assert "Was seine Zeile dazu sagt" in said and "× zu kurz" in said
+    assert any(line.startswith("Vorhergesagte gegen berichtete") for line in lines)
+    assert not any(word in " ".join(lines) for word in ("against", "runs", "error"))

@@ -46,7 +46,7 @@ OTHERS = [name for name in language.languages() if name != language.ENGLISH]
 
 
 def texts():
-    folders = ("claims", "levers", "calibration", "web/site_map.py")
+    folders = ("claims", "levers", "calibration", "estimation", "web/site_map.py")
     pages = texts_of(*(f"web/{page}" for page in PAGES), *folders)
     catalog = Catalog.open()
     words = claim_texts(catalog) | input_texts() | notice_texts() | glossary_texts()

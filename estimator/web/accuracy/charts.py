@@ -10,6 +10,7 @@ from estimator.web.accuracy.groups import CLASSES, CONSTANT, OURS
 from estimator.web.shared import charts, figures, ticks
 from estimator.web.shared.charts import Look
 from estimator.web.shared.figures import SLIDE_PX
+from estimator.web.shared.language import N_, _
 
 Spec = dict[str, Any]
 
@@ -27,13 +28,13 @@ HOURS = "datum.value < 1000 ? format(datum.value, '~f') : format(datum.value, '~
 """Vega expression that writes a tick of hours."""
 
 TOOLTIP = {
-    "run": "run",
-    "device": "on",
-    "text": "device time",
-    "ratio": "predicted over reported",
-    "interval": "80 % interval",
-    "class": "kind of work",
-    "source": "source",
+    "run": N_("run"),
+    "device": N_("on"),
+    "text": N_("device time"),
+    "ratio": N_("predicted over reported"),
+    "interval": N_("80 % interval"),
+    "class": N_("kind of work"),
+    "source": N_("source"),
 }
 """Column -> what the tooltip calls it."""
 
@@ -53,14 +54,15 @@ def draw_errors(table: pd.DataFrame, look: Look, alt: str) -> None:
 def _runs(look: Look, values: tuple[float, ...]) -> Spec:
     """Specification of the scatter: diagonal, factor-2 band, a mark a run."""
     colours = look.colours
-    x = _hours("reported_h", "reported device-hours (logarithmic)", values)
-    y = _hours("predicted_h", "predicted device-hours (logarithmic)", values)
+    x = _hours("reported_h", _("reported device-hours (logarithmic)"), values)
+    y = _hours("predicted_h", _("predicted device-hours (logarithmic)"), values)
+    classes = tuple(_(name) for name in CLASSES)
     band = {"x": x, "y": y | {"field": "half_h"}, "y2": {"field": "double_h"}}
     points = {
         "x": x,
         "y": y,
-        "color": _distinguished("class", CLASSES, colours["series"]),
-        "shape": _distinguished("class", CLASSES, SHAPES),
+        "color": _distinguished("class", classes, colours["series"]),
+        "shape": _distinguished("class", classes, SHAPES),
         "tooltip": _tooltip(),
     }
     size = 75 * look.scale**2
@@ -87,9 +89,9 @@ def _errors(look: Look) -> Spec:
     colours = look.colours
     y = {"field": "group", "type": "nominal", "sort": None, "axis": None, "scale": {"padding": 0.2}}
     axis = ticks.linear("share") | {"grid": True}
-    x = {"field": "error", "type": "quantitative", "title": "median error", "axis": axis}
+    x = {"field": "error", "type": "quantitative", "title": _("median error"), "axis": axis}
     x |= {"scale": {"zero": True}}
-    who = (OURS, CONSTANT)
+    who = (_(OURS), _(CONSTANT))
     return charts.layered(
         look,
         4 * look.row_px,

@@ -16,13 +16,14 @@ from estimator.validation.report import (
     LARGE_RUN_FLOP,
     Report,
 )
-from estimator.web.shared.language import N_
+from estimator.web.shared.amounts import localised
+from estimator.web.shared.language import N_, _, ngettext
 from estimator.workload.network_class import kind_of_domain
 
 Chosen = npt.NDArray[np.bool_]
 
-LARGE, SMALL = "language, large", "language, small"
-CLASSES = (LARGE, SMALL, "vision", "multimodal", "other")
+LARGE, SMALL = N_("language, large"), N_("language, small")
+CLASSES = (LARGE, SMALL, N_("vision"), N_("multimodal"), N_("other"))
 """Kinds of work that the scatter tells apart: as many as there are colours."""
 
 GENERATIONS: Mapping[str, tuple[str, ...]] = {
@@ -37,7 +38,7 @@ GENERATIONS: Mapping[str, tuple[str, ...]] = {
 
 OTHER_DEVICES = N_("other devices")
 PERIODS = ((2012, 2018), (2019, 2021), (2022, 2023), (2024, 2026))
-TIERS = {"A": "tier A, time stated", "B": "tier B, time derived"}
+TIERS = {"A": N_("tier A, time stated"), "B": N_("tier B, time derived")}
 
 DIMENSIONS = {
     "work": N_("Kind of work"),
@@ -133,14 +134,33 @@ def errors_table(groups: pd.DataFrame, dimension: str) -> pd.DataFrame:
     rows = []
     for row in chosen.to_dict("records"):
         ours, constant = row["median_error"], row["constant_0.30"]
-        label = f"{row['group']}: {percent(ours)} against {percent(constant)}; {row['count']} runs"
+        label = ngettext(
+            "{group}: {ours} against {constant}; {n} run",
+            "{group}: {ours} against {constant}; {n} runs",
+            row["count"],
+        ).format(
+            group=group_name(row["group"]),
+            ours=percent(ours),
+            constant=percent(constant),
+            n=row["count"],
+        )
         named = {"group": row["group"]}
-        rows.append(named | {"who": OURS, "error": ours, "other": constant, "label": label})
-        rows.append(named | {"who": CONSTANT, "error": constant, "other": constant, "label": ""})
+        rows.append(named | {"who": _(OURS), "error": ours, "other": constant, "label": label})
+        rows.append(named | {"who": _(CONSTANT), "error": constant, "other": constant, "label": ""})
     return pd.DataFrame(rows, columns=["group", "who", "error", "other", "label"])
 
 
-OURS, CONSTANT = "ours, family unseen", "constant utilization 0.30"
+OURS, CONSTANT = N_("ours, family unseen"), N_("constant utilization 0.30")
+
+
+def group_name(name: str) -> str:
+    """Name of a group in the language of the page.
+
+    >>> group_name("2012 to 2018"), group_name("vision")
+    ('2012 to 2018', 'vision')
+    """
+    first, to, last = name.partition(" to ")
+    return _("{first} to {last}").format(first=first, last=last) if to else _(name)
 
 
 def runs_table(report: Report, catalog: Catalog) -> pd.DataFrame:
@@ -154,7 +174,7 @@ def runs_table(report: Report, catalog: Catalog) -> pd.DataFrame:
     classes, rows = classes_of(report)[places], report.published.rows
     return pd.DataFrame(
         {
-            "class": str(kind),
+            "class": _(str(kind)),
             "reported_h": run["device_hours_reported"],
             "predicted_h": run["device_hours_mid"],
             "half_h": run["device_hours_reported"] / 2,
@@ -162,9 +182,13 @@ def runs_table(report: Report, catalog: Catalog) -> pd.DataFrame:
             "ratio": run["device_hours_mid"] / run["device_hours_reported"],
             "run": f"{run['name']} ({rows[place]['year']})",
             "device": devices_text(rows[place], catalog.device(run["hardware"]).name),
-            "text": f"{digits(run['device_hours_mid'])} h predicted, "
-            f"{digits(run['device_hours_reported'])} h reported",
-            "interval": f"{digits(run['device_hours_low'])} – {digits(run['device_hours_high'])} h",
+            "text": _("{predicted} h predicted, {reported} h reported").format(
+                predicted=localised(digits(run["device_hours_mid"])),
+                reported=localised(digits(run["device_hours_reported"])),
+            ),
+            "interval": localised(
+                f"{digits(run['device_hours_low'])} – {digits(run['device_hours_high'])} h"
+            ),
             "source": run["source"],
         }
         for run, place, kind in zip(shown, places, classes, strict=True)

@@ -110,9 +110,11 @@ def _groups(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame)
     if frame.slide:
         return
     style.caption(
-        "Ours, and calculators that take a utilization of 0.30 or 0.375 for every run. The least "
-        f"error is bold. {words.few()} Runs of one family are alike, so votes by family are the "
-        "fairer count."
+        _(
+            "Ours, and calculators that take a utilization of 0.30 or 0.375 for every run. The "
+            "least error is bold. {few} Runs of one family are alike, so votes by family are the "
+            "fairer count."
+        ).format(few=words.few())
     )
 
 
@@ -216,7 +218,7 @@ def _filters(report: Report, filters: Filters) -> None:
     st.selectbox(
         _("Kind of work"),
         address.works(report),
-        format_func=lambda name: _("all kinds") if name == address.ALL else name,
+        format_func=lambda name: _("all kinds") if name == address.ALL else _(name),
         key=address.KEYS["work"],
     )
     st.selectbox(

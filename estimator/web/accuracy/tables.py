@@ -10,9 +10,11 @@ import streamlit as st
 from estimator.catalog import Catalog
 from estimator.core.units import digits
 from estimator.validation.report import Report
-from estimator.web.accuracy.groups import DIMENSIONS, Chosen, devices_text, percent
+from estimator.web.accuracy.groups import DIMENSIONS, Chosen, devices_text, group_name, percent
 from estimator.web.accuracy.text import note, reasons
+from estimator.web.shared.amounts import localised
 from estimator.web.shared.charts import Look
+from estimator.web.shared.language import _
 
 CSS = """
 .tw-scroll { overflow-x: auto; }
@@ -71,16 +73,23 @@ def write_stylesheet(look: Look) -> None:
 
 def draw_groups(table: pd.DataFrame) -> None:
     """Draw the score of each group beside the baselines; the least error is bold."""
-    head = (
-        '<tr><th rowspan="2" scope="col">Group</th>'
-        '<th rowspan="2" scope="col">Runs (families)</th>'
-        '<th colspan="3" scope="colgroup">Median error [%], one vote a run</th>'
-        '<th colspan="3" scope="colgroup">Median error [%], one vote a family</th>'
-        '<th colspan="3" scope="colgroup">Share of runs [%]</th>'
-        '<th rowspan="2" scope="col">Median ratio</th></tr>'
+    alone = (_("Group"), _("Runs (families)"))
+    three = (
+        _("Median error [%], one vote a run"),
+        _("Median error [%], one vote a family"),
+        _("Share of runs [%]"),
     )
-    columns = (*("ours", "0.30", "0.375") * 2, "within 1.25×", "within 2×", "in 80&nbsp;%")
-    second = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    head = "".join(
+        (
+            "<tr>",
+            *(f'<th rowspan="2" scope="col">{escape(name)}</th>' for name in alone),
+            *(f'<th colspan="3" scope="colgroup">{escape(name)}</th>' for name in three),
+            f'<th rowspan="2" scope="col">{escape(_("Median ratio"))}</th></tr>',
+        )
+    )
+    errors = (_("ours"), localised("0.30"), localised("0.375"))
+    columns = (*errors, *errors, _("within 1.25×"), _("within 2×"), _("in 80 %"))
+    second = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
     body = "".join(_group_rows(table))
     _draw(f'<table class="tw tw-scores"><thead>{head}<tr>{second}</tr></thead>{body}</table>')
 
@@ -90,7 +99,7 @@ def draw_worst(report: Report, chosen: Chosen, catalog: Catalog, most: int) -> N
     order = np.argsort(-np.abs(report.blind.log_ratio))
     places = order[chosen[order]][:most]
     rows = "".join(_miss(report, int(place), catalog) for place in places)
-    names = ("Run", "Ratio", "Device-hours", "What its row tells about it")
+    names = (_("Run"), _("Ratio"), _("Device-hours"), _("What its row says about it"))
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     _draw(
         f'<table class="tw tw-misses"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
@@ -103,7 +112,7 @@ def draw_left_out(left_out: Mapping[str, int]) -> None:
         f"<tr><td>{escape(reason[:1].upper() + reason[1:])}</td><td>{count}</td></tr>"
         for reason, count in sorted(left_out.items(), key=lambda item: -item[1])
     )
-    head = '<tr><th scope="col">Why</th><th scope="col">Rows</th></tr>'
+    head = f'<tr><th scope="col">{_("Why")}</th><th scope="col">{_("Rows")}</th></tr>'
     _draw(f'<table class="tw tw-scores tw-few"><thead>{head}</thead><tbody>{rows}</tbody></table>')
 
 
@@ -114,7 +123,7 @@ def _draw(table: str) -> None:
 def _group_rows(table: pd.DataFrame) -> Iterator[str]:
     for dimension, rows in table.groupby("dimension", sort=False):
         if dimension:
-            title = escape(DIMENSIONS[str(dimension)])
+            title = escape(_(DIMENSIONS[str(dimension)]))
             yield f'<tr class="tw-kind"><th colspan="12" scope="colgroup">{title}</th></tr>'
         yield from (_group_row(row) for row in rows.to_dict("records"))
 
@@ -125,11 +134,11 @@ def _group_row(row: Mapping[str, float | str]) -> str:
         *_least_bold([float(row[name]) for name in MEDIANS]),
         *_least_bold([float(row[name]) for name in FAMILY_MEDIANS]),
         *(_percent(float(row[name])) for name in SHARES),
-        f"{float(row['bias']):.2f}",
+        localised(f"{float(row['bias']):.2f}"),
     ]
     cells = "".join(f"<td>{number.replace(' ', '&nbsp;')}</td>" for number in numbers)
-    name = escape(str(row["group"]))
-    return f'<tr data-group="{name}"><th scope="row">{name}</th>{cells}</tr>'
+    name, shown = escape(str(row["group"])), escape(group_name(str(row["group"])))
+    return f'<tr data-group="{name}"><th scope="row">{shown}</th>{cells}</tr>'
 
 
 def _least_bold(errors: Iterable[float]) -> list[str]:
@@ -149,15 +158,17 @@ def _miss(report: Report, place: int, catalog: Catalog) -> str:
     reported = float(runs.device_hours[place])
     ratio = float(np.exp(report.blind.log_ratio[place]))
     device = devices_text(row, catalog.device(str(report.published.devices[place])).name)
-    shown = "; ".join(reasons(report, place)) or "nothing that would explain it"
+    shown = "; ".join(reasons(report, place)) or _("nothing that would explain it")
     noted = note(row)
-    remark = f"<small>Noted in the table: {escape(noted)}</small>" if noted else ""
+    said = _("Noted in the table: {note}").format(note=noted)
+    remark = f"<small>{escape(said)}</small>" if noted else ""
+    predicted = _("{hours} h predicted").format(hours=localised(digits(reported * ratio)))
+    stated = _("{hours} h reported").format(hours=localised(digits(reported)))
     return (
         f'<tr data-run="{escape(row["name"], quote=True)}">'
         f"<td>{escape(row['name'])}<small>{escape(row['year'])}, {escape(device)}</small></td>"
         f"<td>{escape(_times(ratio))}</td>"
-        f"<td>{digits(reported * ratio)} h predicted"
-        f"<small>{digits(reported)} h reported</small></td>"
+        f"<td>{escape(predicted)}<small>{escape(stated)}</small></td>"
         f"<td>{escape(shown[:1].upper() + shown[1:])}.{remark}</td></tr>"
     )
 
@@ -168,4 +179,5 @@ def _times(ratio: float) -> str:
     >>> _times(4.9), _times(0.25)
     ('4.9 × too long', '4 × too short')
     """
-    return f"{ratio:.2g} × too long" if ratio > 1 else f"{1 / ratio:.2g} × too short"
+    text = _("{factor} × too long") if ratio > 1 else _("{factor} × too short")
+    return text.format(factor=localised(f"{max(ratio, 1 / ratio):.2g}"))

@@ -10,7 +10,7 @@ from estimator.core.units import digits, human_count
 from estimator.validation.cross_validation import SMALL_GROUP
 from estimator.validation.report import FEWEST, LARGE_RUN_FLOP, Report
 from estimator.web.accuracy.address import ALL, DEVICES, Filters
-from estimator.web.accuracy.groups import DIMENSIONS, percent
+from estimator.web.accuracy.groups import DIMENSIONS, group_name, percent
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _, ngettext
 
@@ -50,17 +50,19 @@ SMALL_PARAMS = 2e7
 """A network of fewer parameters may leave a device of a data centre idle [1]."""
 
 WORK_FIELDS: Mapping[str, str] = {
-    "train_flops_reported": "training FLOPs",
-    "flops_per_sample_forward": "FLOPs of a sample",
-    "samples_processed": "samples seen",
-    "tokens_processed": "tokens seen",
+    "train_flops_reported": N_("training FLOPs"),
+    "flops_per_sample_forward": N_("FLOPs of a sample"),
+    "samples_processed": N_("samples seen"),
+    "tokens_processed": N_("tokens seen"),
 }
 """Columns that say how much work a run is, where the table marks them as not seen in a source."""
 
 FLAGS: Mapping[str, str] = {
-    "pruning+distillation": "pruned and distilled from larger models, which its tokens do not tell",
-    "MFU_VERY_LOW": "flagged in the table: so low a utilization is rare",
-    "implied MFU": "flagged in the table: an unusual utilization",
+    "pruning+distillation": N_(
+        "pruned and distilled from larger models, which its tokens do not show"
+    ),
+    "MFU_VERY_LOW": N_("flagged in the table: so low a utilization is rare"),
+    "implied MFU": N_("flagged in the table: an unusual utilization"),
 }
 """Beginnings of flags of the table that bear on the time -> what they say."""
 
@@ -88,9 +90,9 @@ def sentence(report: Report, filters: Filters, all_years: tuple[int, int]) -> st
 def _selected(filters: Filters, all_years: tuple[int, int]) -> str:
     work, device, years = "", "", ""
     if filters.work != ALL:
-        work = _(" of {work}").format(work=filters.work)
+        work = _(" of {work}").format(work=_(filters.work))
     if filters.device != ALL:
-        device = _(" on {device}").format(device=DEVICES[filters.device])
+        device = _(" on {device}").format(device=_(DEVICES[filters.device]))
     if (filters.first, filters.last) != all_years:
         years = _(" from {first} to {last}").format(first=filters.first, last=filters.last)
     return work + device + years
@@ -119,14 +121,17 @@ def better(groups: pd.DataFrame) -> str:
     """Say for which groups a constant would have done better."""
     by_run = groups[groups["constant_0.30"] < groups["median_error"]]["group"]
     by_family = groups[groups["constant_0.30_family"] < groups["family_median_error"]]["group"]
+    votes = (
+        (_("for {names} (one vote a run)"), by_run),
+        (_("for {names} (one vote a family)"), by_family),
+    )
     shown = [
-        f"for {'; '.join(names)} (one vote a {vote})"
-        for vote, names in (("run", by_run), ("family", by_family))
-        if len(names)
+        text.format(names="; ".join(map(group_name, names))) for text, names in votes if len(names)
     ]
     if not shown:
-        return "In no group does a constant utilization of 0.30 do better."
-    return f"A constant utilization of 0.30 does better {', and '.join(shown)}."
+        return _("In no group does a constant utilization of 0.30 do better.")
+    text = _("A constant utilization of 0.30 does better {where}.")
+    return text.format(where=_(", and ").join(shown))
 
 
 def reasons(report: Report, place: int) -> Iterator[str]:
@@ -137,25 +142,30 @@ def reasons(report: Report, place: int) -> Iterator[str]:
     wall_s = 3600.0 * runs.device_hours / runs.devices
     quick = int(np.sum(others & (wall_s < SHORT_S)))
     if wall_s[place] < SHORT_S and quick < SMALL_GROUP:
-        yield (
-            f"over in {digits(float(wall_s[place]))} s, and {_count(quick, 'run')} of other "
-            "families so short to learn from"
+        yield _("over in {time} s, and {runs} of other families so short to learn from").format(
+            time=localised(digits(float(wall_s[place]))), runs=_count(quick)
         )
     params = float(row["params_total"] or "nan")
     group = str(report.published.groups[place])
     if not longer and params < SMALL_PARAMS and group != "recurrent":
-        yield f"{human_count(params)} parameters: so small a network may not keep a device busy"
+        yield _("{params} parameters: so small a network may not keep a device busy").format(
+            params=localised(human_count(params))
+        )
     alike = int(np.sum(others & (report.published.groups == group)))
     if alike < SMALL_GROUP:
-        yield f"{_count(alike, 'run')} of other families of its kind ({group}) to learn from"
+        yield _("{runs} of other families of its kind ({kind}) to learn from").format(
+            runs=_count(alike), kind=group
+        )
     if not np.any(others & (report.published.devices == report.published.devices[place])):
-        yield "no other family ran on this device"
+        yield _("no other family ran on this device")
     flags = [flag.strip() for flag in row["flags"].split(";")]
-    yield from (shown for begin, shown in FLAGS.items() if any(f.startswith(begin) for f in flags))
+    for begin, shown in FLAGS.items():
+        if any(flag.startswith(begin) for flag in flags):
+            yield _(shown)
     unseen = set(row["recalled_fields"].split(","))
-    missing = [shown for field, shown in WORK_FIELDS.items() if field in unseen]
+    missing = [_(shown) for field, shown in WORK_FIELDS.items() if field in unseen]
     if missing:
-        yield f"not seen in its source: {', '.join(missing)}"
+        yield _("not seen in its source: {fields}").format(fields=", ".join(missing))
 
 
 def note(row: Mapping[str, str]) -> str:
@@ -168,27 +178,33 @@ def note(row: Mapping[str, str]) -> str:
 
 def alt_of_runs(report: Report) -> str:
     """Say the scatter in words."""
-    ours, _ = report.scores["all"]
-    return (
-        f"Predicted against reported device-hours of {ours.count} runs, both from "
-        f"{digits(float(report.published.runs.device_hours.min()))} to "
-        f"{human_count(float(report.published.runs.device_hours.max()))} hours: "
-        f"{percent(ours.within_2)} lie within a factor of 2 of the diagonal"
+    ours, _baselines = report.scores["all"]
+    hours = report.published.runs.device_hours
+    text = _(
+        "Predicted against reported device-hours of {count} runs, both from {low} to {high} hours: "
+        "{share} lie within a factor of 2 of the diagonal"
+    )
+    return text.format(
+        count=ours.count,
+        low=localised(digits(float(hours.min()))),
+        high=localised(human_count(float(hours.max()))),
+        share=percent(ours.within_2),
     )
 
 
 def alt_of_errors(table: pd.DataFrame, by: str) -> str:
     """Say the chart of errors in words."""
     shown = "; ".join(label for label in table["label"] if label)
-    return f"Median error by {DIMENSIONS[by].lower()}: {shown}"
+    return _("Median error: {by}: {parts}").format(by=_(DIMENSIONS[by]), parts=shown)
 
 
 def few() -> str:
     """Say what the names of groups mean, and why one may be missing."""
-    return (
-        f"A large language run takes 10{_power(LARGE_RUN_FLOP)} FLOP or more. Groups of fewer than "
-        f"{FEWEST} runs are not split further."
+    text = _(
+        "A large language run takes {flop} FLOP or more. Groups of fewer than {fewest} runs are "
+        "not split further."
     )
+    return text.format(flop=f"10{_power(LARGE_RUN_FLOP)}", fewest=FEWEST)
 
 
 def _power(value: float) -> str:
@@ -196,8 +212,10 @@ def _power(value: float) -> str:
     return f"{np.log10(value):.0f}".translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def _count(number: int, noun: str) -> str:
-    return f"only {number} {noun}{'' if number == 1 else 's'}" if number else f"no {noun}"
+def _count(number: int) -> str:
+    if not number:
+        return _("no run")
+    return ngettext("only {n} run", "only {n} runs", number).format(n=number)
 
 
 def _unbroken(text: str) -> str:

@@ -9,7 +9,7 @@ from estimator.estimation.scenario_answer import Answer
 from estimator.estimation.start_times import on_profile
 from estimator.scenario.carbon_profile import FEWEST, MOST, Floats, profile_of
 from estimator.web.shared import style
-from estimator.web.shared.amounts import localised, result
+from estimator.web.shared.amounts import localised, result, sentence
 from estimator.web.shared.language import _
 
 MAX_PROFILE_MB = 2
@@ -65,4 +65,4 @@ def _tell(timed: Answer) -> None:
         mean = localised(f"{timed.plan.co2e_kg_per_kwh:.3g}")
         text = _("By these hours its electricity emits {mass}, at {mean} kgCO2e/kWh.")
         st.markdown(text.format(mass=mass, mean=mean))
-    st.markdown(schedule_line(timed, timed.plan))
+    st.markdown(sentence(schedule_line(timed, timed.plan)))
