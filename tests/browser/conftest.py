@@ -147,9 +147,39 @@ def visit(chromium, address):
         yield open_page
 
 
+MOVE = """(url) => {
+    const text = document.querySelector('[data-testid=stMainBlockContainer]').innerText;
+    history.pushState(null, '', url);
+    dispatchEvent(new PopStateEvent('popstate'));
+    return text;
+}"""
+"""Move on by the history of the tab; what the page says until it is drawn again."""
+
+MOVED = """(before) => {
+    const app = document.querySelector('[data-testid=stApp]');
+    const box = document.querySelector('[data-testid=stMainBlockContainer]');
+    return app.getAttribute('data-test-script-state') === 'notRunning' && box.innerText !== before;
+}"""
+
+
+def move(page, url):
+    """Show another slide of the page that is open, without loading the app anew."""
+    page.wait_for_function(MOVED, arg=page.evaluate(MOVE, url))
+    sync_api.expect(page.locator("[data-scenario]")).to_have_count(1)
+    page.wait_for_function(DRAWN)
+    return page
+
+
 @pytest.fixture(scope="module")
 def projector(chromium, address):
-    """One tab of the size of a projector, to show one slide after another."""
+    """One tab of the size of a projector: it opens a page, and shows the slides of it in turn."""
     with watched(chromium) as open_tab:
-        page = open_tab()
-        yield lambda query: go(page, f"{address}/{query}")
+        page, opened = open_tab(), set()
+
+        def show(path, query):
+            step = move if path in opened else go
+            opened.clear()
+            opened.add(path)
+            return step(page, f"{address}/{path}?{query}")
+
+        yield show
