@@ -413,3 +413,12 @@ def test_without_a_product_there_is_no_peak_and_no_profile():
     run = measured_run(timing("copy", 1.0, moved_bytes=1e9))
     with pytest.raises(ValueError, match="measured no product"):
         profile_of(run, run.devices[0])
+
+
+def test_a_format_of_fast_products_is_foreseen_to_train_little_faster():
+    """Ten times the products: a step takes 1 / (0.1 + 0.7 / 0.3) of the time of the products."""
+    foreseen = bench()
+    foreseen._best.update({"fp32": 1e11, "bf16": 1e12, "fp64": 5e10})
+    assert foreseen._foreseen("fp32") == pytest.approx(3e10)
+    assert foreseen._foreseen("bf16") == pytest.approx(1e11 / (0.1 + 0.7 / 0.3))
+    assert foreseen._foreseen("fp64") == pytest.approx(1.5e10)

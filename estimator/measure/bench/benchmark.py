@@ -265,9 +265,17 @@ class Bench:
 
     def _step_s(self, job: Job) -> float:
         """Time that a step is foreseen to take [s]."""
-        fastest = self._best.get(job.precision) or max(self._best.values(), default=1e9)
         reached = self._reached.get(_style(job)) if job.what == "training" else None
-        return (job.flop or 0.0) / (reached or SHARE_OF_PRODUCT * fastest)
+        return (job.flop or 0.0) / (reached or self._foreseen(job.precision))
+
+    def _foreseen(self, precision: str) -> float:
+        """Rate of training in a format before any step was timed [FLOP/s].
+
+        On a processor all but the products takes as long as in fp32, however fast they are.
+        """
+        fastest = self._best.get(precision) or max(self._best.values(), default=1e9)
+        usual = self._best.get("fp32", fastest) if self.engine.component == "cpu" else fastest
+        return 1.0 / (1.0 / fastest + (1.0 / SHARE_OF_PRODUCT - 1.0) / min(usual, fastest))
 
     def _measured(self, job: Job, effort: Thoroughness) -> tuple[Timing, tuple[str, ...]] | None:
         """Prepare, time and let go of one job; None of one that the library cannot run here."""
