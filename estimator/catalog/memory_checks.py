@@ -14,6 +14,7 @@ RANGES = {
     "batch": (1.0, 1e5),
     "devices": (1.0, 1e6),
     "lora_rank": (1.0, 1e4),
+    "prefill_tokens": (1.0, 1e8),
 }
 """Range outside which a number is a slip of the pen."""
 

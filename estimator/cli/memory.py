@@ -30,10 +30,14 @@ NUMBERS = (
     ("batch", "sequences at a time on one data-parallel rank, or one replica (default: 1)"),
     ("seq_len", "tokens in a sequence of training (default: up to 2048)"),
     ("context", "tokens kept per sequence, with --inference (default: up to 2048)"),
+    (
+        "prefill_tokens",
+        "tokens of prompts that pass through a layer at once, with --inference (default: 8192)",
+    ),
     ("zero", "ZeRO stage, 0 to 3 (default: 3)"),
     ("tensor_parallel", "devices that share each layer (default: 1; with --inference: all)"),
     ("pipeline_parallel", "stages that share the layers (default: 1)"),
-    ("lora_rank", "rank of the adapters, on all matrices of the layers (default: 16)"),
+    ("lora_rank", "rank of the adapters (default: 16)"),
 )
 WORDS = (
     ("hardware", "device by id, alias or NVML name (e.g. h100)"),
@@ -49,6 +53,9 @@ WORDS = (
     ("finetune", "adapt an existing model: full, lora, qlora (a base in 4 bit)"),
     ("weights", "format of served or frozen weights: nf4, nf4-dq, int4, int8"),
     ("states", "gradients and optimizer: pure (format of the weights), mixed (with fp32 copies)"),
+    ("accumulation", "micro-batches of a step: several, or none (default: several)"),
+    ("lora_targets", "matrices with an adapter: all of the layers, or qv (default: all)"),
+    ("adapter_precision", "format that adapters compute in (default: as under autocast)"),
     ("loss", "plain, or chunked: the logits are never held at once"),
     ("kv_precision", "format of the key-value cache: bf16, fp16, fp8, int8, fp32"),
     ("counted", "what the total counts: allocated, reserved, nvidia-smi (default: all)"),

@@ -35,6 +35,7 @@ LIMITS: dict[str, tuple[float, float, str]] = {
     "electricity_usd_per_kwh": (0.0, 100.0, "hundreds of times the usual price"),
     "attempts": (1.0, 1e6, "all runs over the final one"),
     "lora_rank": (1.0, 1e6, "the rank of the adapters"),
+    "prefill_tokens": (1.0, 1e12, "far beyond any batch of prompts"),
     "peak_flop_per_s": (1.0, 1e24, "a million exascale machines"),
     "tdp_w": (1e-6, 1e12, "half the electricity of the world"),
     "power_cap": (1e-6, 1e12, "half the electricity of the world"),

@@ -64,6 +64,16 @@ def read_kv_format(text: str) -> str | None:
     return found[1] if found else None
 
 
+def read_adapter_format(text: str) -> str | None:
+    """Name the format that adapters compute in where a text gives one.
+
+    >>> read_adapter_format("bf16 base, fp32 adapter"), read_adapter_format("bf16")
+    ('fp32', None)
+    """
+    found = re.search(r"(bf16|fp16|fp32)[ -]?adapter", text.casefold())
+    return found[1] if found else None
+
+
 def _states(words: str) -> str | None:
     if re.search(MIXED, words):
         return "mixed"

@@ -279,6 +279,8 @@ def _check(question: Question) -> None:
         if getattr(question, name) not in (None, False) and not goes(question):
             raise ValueError(f"--{name.replace('_', '-')} goes with {where}")
     within_limits("devices", question.devices)
+    if question.prefill_tokens is not None:
+        within_limits("prefill_tokens", question.prefill_tokens)
     check_plan(
         Plan(
             devices=question.devices,
@@ -306,13 +308,20 @@ def _trains(question: Question) -> bool:
 
 _MISPLACED: tuple[tuple[str, Callable[[Question], bool], str], ...] = (
     ("lora_rank", _adapts, "--finetune lora or qlora"),
-    ("train_embeddings", _adapts, "--finetune lora or qlora"),
+    *(
+        (name, _adapts, "--finetune lora or qlora")
+        for name in ("train_embeddings", "lora_targets", "adapter_precision")
+    ),
     ("weights", lambda question: _serves(question) or _adapts(question), "--inference or adapters"),
     ("context", _serves, "--inference; in training it is --seq-len"),
     ("kv_precision", _serves, "--inference"),
+    ("prefill_tokens", _serves, "--inference"),
     *(
         (name, _trains, "training, not --inference")
-        for name in ("states", "loss", "dropout", "offload_activations", "fused_backward")
+        for name in (
+            *("states", "loss", "dropout", "accumulation"),
+            *("offload_activations", "fused_backward"),
+        )
     ),
 )
 """Inputs that mean something in some questions only: field, which, and how they are called."""
@@ -355,6 +364,7 @@ def _plan(question: Question, network: Network, catalog: Catalog, provenance: Pr
         gathered_layers=float(gathered.mid),
         offload=question.offload,
         fused_backward=question.fused_backward,
+        accumulates=question.accumulation != "none",
         step_copies=bool(question.zero) and not question.fsdp and states_of(question) == "mixed",
     )
 
@@ -370,17 +380,19 @@ def _memory(
     if network.ledger is not None:
         size = CACHE[question.kv_precision or ("fp32" if question.precision == "fp32" else "bf16")]
         cache = network.ledger.kv_cache_bytes(plan.seq_len, plan.batch, size)
-    at_once = provenance.prior(catalog, "memory.prefill_tokens", "working")
+    prompt = plan.batch * plan.seq_len
+    usual = np.minimum(provenance.prior(catalog, "memory.prefill_tokens", "working").mid, prompt)
+    given = question.prefill_tokens
+    at_once = usual if given is None else np.minimum(given, prompt)
+    logits = provenance.prior(catalog, "memory.inference.prompt_logit_bytes", "working").mid
     serving = Serving(
         cache_bytes=cache,
         cache_splits=network.cache_splits,
-        prefill_tokens=float(np.minimum(at_once.mid, plan.batch * plan.seq_len)),
+        prefill_tokens=float(at_once),
         cache_growth=float(
             provenance.prior(catalog, "memory.inference.cache_growth", "working").mid
         ),
-        prompt_logit_bytes=float(
-            provenance.prior(catalog, "memory.inference.prompt_logit_bytes", "working").mid
-        ),
+        prompt_logit_bytes=float(logits * np.minimum(usual / at_once, 1.0)),
     )
     model = inference_model(question, network, catalog, provenance)
     return with_overhead(inference_memory(model, plan, serving), overhead, question.counted)

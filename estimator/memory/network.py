@@ -11,9 +11,11 @@ from estimator.catalog import Catalog
 from estimator.core.limits import within_limits
 from estimator.core.uncertainty import EXACTLY_ONE, Number, Uncertain
 from estimator.memory.activations import (
+    FP32_BYTES,
     FUSED_VALUES,
     NOTHING_KEPT,
     OP_BY_OP_VALUES,
+    Adapters,
     Style,
     adapter_params,
     decoder_kept,
@@ -155,12 +157,25 @@ def training_model(
     return Model(
         parameters=_groups(question, network, catalog, provenance),
         layers=1.0 if decoder is None else len(decoder.layers),
-        kept=NOTHING_KEPT if decoder is None else decoder_kept(decoder, style) * share,
+        kept=NOTHING_KEPT
+        if decoder is None
+        else decoder_kept(decoder, style, _adapters(question)) * share,
         checkpoint_bytes=0.0 if decoder is None else decoder.hidden * size * held,
         vocab=_outputs(decoder) * at_once,
         tied=network.tied,
         loss_bytes=float(loss.mid),
         dequantized_bytes=_dequantized(question, network),
+    )
+
+
+def _adapters(question: Question) -> Adapters | None:
+    """Adapters, if only these are trained; they work in the format of the work unless said."""
+    if question.finetune not in ("lora", "qlora"):
+        return None
+    size = TRAINING[question.precision]
+    in_fp32 = question.adapter_precision == "fp32"
+    return Adapters(
+        targets=question.lora_targets or "all", value_bytes=FP32_BYTES if in_fp32 else size
     )
 
 
@@ -339,7 +354,10 @@ def _groups(
         Parameters(layers=network.layers, weights_bytes=base),
         Parameters(layers=0.0, **ends, **(outer if question.train_embeddings else tables)),
         Parameters(
-            layers=adapter_params(network.decoder, question.lora_rank or LORA_RANK), **inner
+            layers=adapter_params(
+                network.decoder, question.lora_rank or LORA_RANK, question.lora_targets or "all"
+            ),
+            **inner,
         ),
     )
 

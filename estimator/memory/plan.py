@@ -95,6 +95,8 @@ class Plan:
         Sharded weights wait in the memory of the host.
     fused_backward : bool
         The optimizer steps within the backward pass: gradients of one layer at a time.
+    accumulates : bool
+        Gradients of several micro-batches are summed before a step, and stay beside activations.
     step_copies : bool
         The optimizer's step casts its gradients to fp32 and copies a moment, as under DeepSpeed.
     """
@@ -110,6 +112,7 @@ class Plan:
     gathered_layers: float = 2.0
     offload: bool = False
     fused_backward: bool = False
+    accumulates: bool = True
     step_copies: bool = False
 
     @property

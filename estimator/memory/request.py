@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from estimator.memory.formats import (
+    read_adapter_format,
     read_attention,
     read_formats,
     read_kv_format,
@@ -23,6 +24,9 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "loss": ("plain", "chunked"),
     "counted": ("allocated", "reserved", "nvidia-smi"),
     "kv_precision": ("bf16", "fp16", "fp8", "int8", "fp32"),
+    "accumulation": ("none", "several"),
+    "lora_targets": ("all", "qv"),
+    "adapter_precision": ("fp32", "bf16", "fp16"),
 }
 """Words that a question may use."""
 
@@ -47,10 +51,19 @@ class Question:
         As in `Plan`; `tensor_parallel` is all devices of a stage when serving.
     context : float, optional
         Tokens kept per sequence when serving. [token]
+    prefill_tokens : float, optional
+        Tokens of prompts that pass through a layer at once when serving. [token]
     precision, optimizer, recompute, attention, finetune : str
         By name.
     lora_rank : float, optional
         Rank of the adapters, 16 if not said. [1]
+    accumulation : str, optional
+        Micro-batches of a step: ``several``, as is assumed, whose gradients stay beside the
+        activations, or ``none`` beside the one.
+    lora_targets : str, optional
+        Matrices with an adapter: ``all`` of the layers if not said, or ``qv``, queries and values.
+    adapter_precision : str, optional
+        Format that the adapters compute in; that of the work if not said, as under autocast.
     inference, sequence_parallel, fp32_gradients : bool
         Serve instead of train; share the norms too; accumulate gradients in fp32.
     weights : str, optional
@@ -85,6 +98,7 @@ class Question:
     batch: float = 1.0
     seq_len: float | None = None
     context: float | None = None
+    prefill_tokens: float | None = None
     recompute: str = "none"
     attention: str = "fused"
     zero: float | None = None
@@ -92,6 +106,9 @@ class Question:
     pipeline_parallel: float = 1.0
     finetune: str | None = None
     lora_rank: float | None = None
+    accumulation: str | None = None
+    lora_targets: str | None = None
+    adapter_precision: str | None = None
     inference: bool = False
     sequence_parallel: bool = False
     fp32_gradients: bool = False
@@ -171,6 +188,7 @@ def _precision(text: str) -> dict[str, Any]:
         "weights": formats.weights,
         "states": formats.states,
         "kv_precision": read_kv_format(text),
+        "adapter_precision": read_adapter_format(text),
     }
     return {name: value for name, value in found.items() if value is not None}
 

@@ -3,7 +3,8 @@
 Parameters are held as weights, gradients, a master copy and optimizer state, which ZeRO shards
 over the data-parallel ranks; activations come on top, and logits, which the loss keeps in fp32.
 Everything is per device, of the fullest pipeline stage, and the sum is the convention: gradients
-and activations are counted as if both were there at once, as under gradient accumulation. A step of
+and activations are counted as if both were there at once, as under gradient accumulation. Without
+it gradients grow as activations are freed, and only what they take beyond these counts. A step of
 the optimizer needs copies of its own, which count where they exceed the activations freed by then.
 
     total = weights / w + gradients / g + (master + optimizer) / o + gathered
@@ -32,6 +33,10 @@ from estimator.memory.plan import Model, Parameters, Plan, Serving, check_plan
 LOGIT_BYTES = 4.0
 """The loss keeps one fp32 value per token and word, in 16 bit as well [byte]; Korthikanti et al.
 2022, arXiv:2205.05198, sec. 4.3."""
+
+
+TIED_GRADIENTS = 2.0
+"""Copies of the gradient of a tied token table, beside it, while its two parts are added [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,12 +219,25 @@ def _stage(model: Model, plan: Plan, ends: tuple[Number, Number], in_flight: Num
     activations = tokens * kept * in_flight / plan.pipeline_parallel
     working = np.maximum(model.loss_bytes * words, one_layer) + model.dequantized_bytes
     freed = activations + LOGIT_BYTES * words + working + uncertain(held.gathered_bytes).mid
+    step = _step_bytes(model, plan, ends)
+    gradients = uncertain(held.gradients_bytes).mid
+    if not (plan.accumulates or plan.fused_backward):
+        twice = TIED_GRADIENTS * model.tied * _table_gradients(model, plan, ends)
+        gradients = np.maximum(gradients + np.maximum(step, twice) - freed, 0.0)
+        step = 0.0
     return replace(
         held,
+        gradients_bytes=gradients,
         activations_bytes=activations,
         logits_bytes=LOGIT_BYTES * words,
-        working_bytes=working + np.maximum(_step_bytes(model, plan, ends) - freed, 0.0),
+        working_bytes=working + np.maximum(step - freed, 0.0),
     )
+
+
+def _table_gradients(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Number:
+    """Gradient of the token table [byte]."""
+    tables = (group.embedding * group.gradients_bytes for group in model.parameters)
+    return _sum(tables) * ends[0] / plan.tensor_parallel
 
 
 def _step_bytes(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Number:

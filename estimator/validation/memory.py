@@ -23,8 +23,13 @@ from estimator.validation.cross_validation import spread_by_votes
 
 Vector = npt.NDArray[np.float64]
 
-WORDS = ("precision", "optimizer", "sharding", "recompute", "attention", "loss", "counted")
-NUMBERS = ("batch", "devices", "lora_rank", "seq_len")
+WORDS = (
+    *("precision", "optimizer", "sharding", "recompute", "attention", "loss", "counted"),
+    *("lora_targets", "states", "accumulation"),
+)
+NUMBERS = ("batch", "devices", "lora_rank", "seq_len", "prefill_tokens")
+FLAGS = ("train_embeddings", "dropout")
+
 FACTORS: Mapping[str, float] = {
     "activations, adapters": 0.25,
     "activations, all trained": 0.15,
@@ -127,8 +132,7 @@ def question_of(row: Mapping[str, str]) -> Question:
     elif row["task"] != "pretrain":
         fixed["finetune"] = row["task"]
     fixed |= {name: float(row[name]) for name in NUMBERS if row.get(name)}
-    if row.get("train_embeddings"):
-        fixed["train_embeddings"] = True
+    fixed |= {name: True for name in FLAGS if row.get(name)}
     words = {name: row[name] for name in WORDS if row.get(name)}
     return Question(**as_written(words, fixed))
 
