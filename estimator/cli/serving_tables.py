@@ -12,6 +12,7 @@ LABELS = {
     "time_to_first_token_s": ("time to first token", 1.0, "s"),
     "inter_token_s": ("time per output token", 1.0, "s"),
     "output_tokens_per_s": ("output tokens, all devices", 1.0, "tokens/s"),
+    "sustained_output_tokens_per_s": ("output tokens once warm", 1.0, "tokens/s"),
     "device_power_w": ("power of the devices", 1.0, "W"),
     "device_energy_per_output_token_j": ("energy per output token, devices", 1.0, "J"),
     "energy_per_output_token_j": ("energy per output token, with host and site", 1.0, "J"),

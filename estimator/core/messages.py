@@ -240,8 +240,8 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "serving_power_unknown": "power limit of {device} unknown: no energy follows",
     "serving_price_unknown": "price of {device} unknown; set {set[price_usd_per_h]}",
     "serving_phone_throttles": (
-        "phones throttle within minutes: an iPhone 16 Pro fell from 40 to 22.6 tokens/s (1.5 "
-        "billion parameters, 4 bit)"
+        "phones throttle within minutes: {rate:.3g} tokens/s once warm ({low:.3g} to {high:.3g}); "
+        "the other figures are of a cold one"
     ),
     "serving_memory_unknown": "memory of {device} unknown: assuming that it fits",
     "serving_weights_do_not_fit": (

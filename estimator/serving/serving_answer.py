@@ -14,7 +14,7 @@ import numpy.typing as npt
 from estimator.catalog import Catalog
 from estimator.core.notice import Notice, Refusal
 from estimator.core.uncertainty import z_score
-from estimator.core.units import S_PER_H, W_PER_KW
+from estimator.core.units import CENTRAL, S_PER_H, W_PER_KW
 from estimator.serving.capacity import devices_needed
 from estimator.serving.engines import ENGINES, SERVER, VENDOR, Parameters, fitted
 from estimator.serving.performance import Performance, performance
@@ -50,6 +50,9 @@ QUANTITIES = (
     "cost_per_request_usd",
 )
 """All quantities with an interval, in their order."""
+
+SUSTAINED = "sustained_output_tokens_per_s"
+"""Quantity of phones alone: tokens per second once they are warm."""
 
 MILLION = 1e6
 J_PER_WH = 3600.0
@@ -153,9 +156,12 @@ def answer_serving(
         before = ranges
         ranges, said = calibration(table, values, ranges)
         corrected = {name: ranges[name].mid / before[name].mid for name in DELIVERED}
-    ranges |= _priced(table, ranges, catalog)
+    ranges |= _priced(table, ranges, catalog) | _sustained(table, ranges, catalog)
     most = table.most_sequences(_in_flight(table))
-    notes = [(*said[place], *_notes(row, table, place, most)) for place, row in enumerate(kept)]
+    notes = [
+        (*said[place], *_notes(row, table, place, most), *_throttled(ranges, place))
+        for place, row in enumerate(kept)
+    ]
     return ServingAnswer(
         rows=rows, ranges=ranges, notes=notes, performance=found, table=table, corrected=corrected
     )
@@ -447,6 +453,26 @@ def _times(quantity: Range, factors: Sequence[Factor]) -> Range:
     return Range(mid=quantity.mid * mids, log_sd=np.hypot(quantity.log_sd, spreads))
 
 
+def _sustained(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> dict[str, Range]:
+    """Throughput of phones that are warm, NaN for other devices; empty where there are none."""
+    phones = np.array([row.device.device.kind == "npu-phone" for row in table.rows])
+    if not phones.any():
+        return {}
+    rate = ranges["output_tokens_per_s"]
+    warm = _times(rate, [factor(catalog.prior("serving.phone_sustained_share"))] * len(phones))
+    return {SUSTAINED: replace(warm, mid=np.where(phones, warm.mid, np.nan))}
+
+
+def _throttled(ranges: dict[str, Range], place: int) -> tuple[Notice, ...]:
+    """Say how fast a phone is once it is warm."""
+    warm = ranges.get(SUSTAINED)
+    if warm is None or np.isnan(warm.mid[place]):
+        return ()
+    low, high = (float(bound[place]) for bound in warm.bounds(CENTRAL))
+    values = {"rate": float(warm.mid[place]), "low": low, "high": high}
+    return (Notice("serving_phone_throttles", "hardware", values),)
+
+
 def _notes(row: Resolved, table: ServingTable, place: int, most: Floats) -> tuple[Notice, ...]:
     """What was assumed for one row, and what it lacks."""
     asked = row.question
@@ -464,8 +490,6 @@ def _notes(row: Resolved, table: ServingTable, place: int, most: Floats) -> tupl
         notes.append(Notice("serving_power_unknown", "hardware", device))
     if row.money.price_usd_per_h is None:
         notes.append(Notice("serving_price_unknown", "price_usd_per_h", device))
-    if row.device.device.kind == "npu-phone":
-        notes.append(Notice("serving_phone_throttles", "hardware"))
     if row.device.memory_bytes is None:
         notes.append(Notice("serving_memory_unknown", "hardware", device))
     return tuple(notes)

@@ -18,6 +18,7 @@ from estimator.serving.queueing import flying_quantile, waiting_s
 from estimator.serving.serving_answer import (
     NODE_DEVICES,
     QUANTITIES,
+    SUSTAINED,
     ServingAnswer,
     idle_factor,
     values_of,
@@ -75,7 +76,9 @@ def single(answer: ServingAnswer) -> tuple[Resolved, ServingTable]:
 def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
     """Quantity -> low, mid and high of the one set-up; what cannot be had is absent."""
     found = {}
-    for name in QUANTITIES:
+    for name in (*QUANTITIES, SUSTAINED):
+        if name not in answer.ranges:
+            continue
         one = answer.ranges[name]
         low, high = one.bounds(level)
         if np.isfinite(one.mid[0]):

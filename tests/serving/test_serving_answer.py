@@ -430,3 +430,16 @@ def test_a_board_computer_launches_slower_than_a_computer(catalog):
         asked = ServingQuestion(params_total=3.2e9, hardware=hardware, precision="Q4_K_M")
         times.append(answer_serving([asked], catalog).ranges["inter_token_s"].mid[0])
     assert times[1] > 1.3 * times[0]
+
+
+def test_a_warm_phone_writes_about_half_as_fast_and_is_less_sure(catalog):
+    asked = ServingQuestion(model="qwen2.5-1.5b", hardware="iPhone 16 Pro", precision="Q4_0")
+    found = results(answer_serving([asked], catalog), 0.8)
+    cold, warm = found["output_tokens_per_s"], found["sustained_output_tokens_per_s"]
+    assert 0.38 < warm["mid"] / cold["mid"] < 0.67
+    assert warm["high"] / warm["low"] > cold["high"] / cold["low"]
+    assert warm["low"] < 22.6 < warm["high"]
+    other = ServingQuestion(model="qwen2.5-1.5b", hardware="h100", precision="bf16")
+    both = answer_serving([other, asked], catalog)
+    assert np.isnan(both.ranges["sustained_output_tokens_per_s"].mid[0])
+    assert "sustained_output_tokens_per_s" not in results(answer_serving([other], catalog), 0.8)

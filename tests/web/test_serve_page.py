@@ -154,7 +154,7 @@ def test_a_rate_of_requests_keeps_its_answers_in_flight():
 def test_a_phone_says_what_an_answer_takes_of_its_battery():
     _page, text = opened(hardware="apple-a18-pro", model="qwen2.5-1.5b", concurrency="1")
     assert re.search(r"An answer takes [\d.]+ % of a battery charge", text)
-    assert "phones throttle" in text.casefold()
+    assert re.search(r"Phones throttle within minutes: [\d.]+ tokens/s once warm", text)
 
 
 def test_training_that_serving_overtakes_is_dated():
