@@ -8,8 +8,10 @@ conv nets, windows and diffusion models keep tensors that their ledgers do not l
 from collections.abc import Mapping
 from typing import Any
 
-from estimator.workload.blocks import Attention, Mlp
+from estimator.workload.blocks import Mlp, equal_heads
 from estimator.workload.convolution import square
+from estimator.workload.families.bert import ROWS
+from estimator.workload.families.esm import ESM_SIZES
 from estimator.workload.families.text_encoder import Sizes, bert_sizes
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import task
@@ -22,13 +24,8 @@ TEXT_ENCODERS = (
 IMAGE_ENCODERS: Mapping[str, int] = {"vit": 1, "deit": 2, "vit_msn": 1}
 """Tokens before the patches, by family."""
 
-USUAL = {
-    "electra": Sizes(hidden=256, heads=4, width=1024),
-    "distilbert": Sizes(layers=6),
-    "esm": Sizes(vocab=33, positions=1026),
-    "megatron-bert": Sizes(hidden=1024, layers=24, heads=16, width=4096, vocab=29056),
-}
-"""Defaults of configs that differ from BERT's; those of transformers 5.23."""
+USUAL = {**{kind: facts.sizes for kind, facts in ROWS.items()}, "esm": ESM_SIZES}
+"""Defaults of configs that differ from BERT's."""
 
 
 def encoder_stack(config: Mapping[str, Any]) -> Decoder | None:
@@ -58,12 +55,8 @@ def encoder_stack(config: Mapping[str, Any]) -> Decoder | None:
     if kind not in TEXT_ENCODERS and kind not in IMAGE_ENCODERS:
         return None
     sizes = bert_sizes(fields, USUAL.get(kind, Sizes()))
-    attention = Attention(
-        hidden=sizes.hidden,
-        heads=sizes.heads,
-        kv_heads=sizes.heads,
-        head_dim=sizes.hidden // sizes.heads,
-    )
+    keys = ("hidden_size", "num_attention_heads")
+    attention = equal_heads(fields, sizes.hidden, sizes.heads, keys, bias=False)
     mlp = Mlp(hidden=sizes.hidden, width=sizes.width)
     layer = Layer(attention=attention, feed_forward=mlp, norm_params=4 * sizes.hidden)
     worded = kind in TEXT_ENCODERS and task(fields) in ("MaskedLM", "CausalLM", "PreTraining")

@@ -245,6 +245,11 @@ def test_an_unknown_head_is_warned_about():
         ({"model_type": "vit", "image_size": [224, 192]}, "image_size must be a positive integer"),
         ({"model_type": "swin", "mlp_ratio": "4"}, "mlp_ratio must be a positive number"),
         ({"model_type": "mamba2", "hidden_size": 64}, "num_heads times head_dim must be"),
+        ({"model_type": "xlm", "emb_dim": None}, "emb_dim must be a positive integer, got null"),
+        (
+            {"model_type": "internvl", "downsample_ratio": "a"},
+            "downsample_ratio must be a positive",
+        ),
         ({"model_type": "clip", "text_config": {"hidden_size": 0}}, "text_config.hidden_size"),
         ({"model_type": "llava", "vision_config": {"model_type": "x"}}, "not a known image tower"),
         (

@@ -1,5 +1,6 @@
 """Which text encoder of BERT's line a config describes: RoBERTa, DistilBERT, ELECTRA, ALBERT."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from estimator.workload.blocks import Costs, held, linear, vocabulary_head
@@ -92,54 +93,53 @@ def generation_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCost
 
 LARGE = Sizes(hidden=1024, layers=24, heads=16, width=4096)
 
-families(
-    text_encoder,
-    {
-        "bert": BERT,
-        "ernie": replace(BERT, extra=task_types),
-        "megatron-bert": TextFacts(
-            sizes=replace(LARGE, vocab=29056), embedding_norm=False, extra=outer_norm
+ROWS: Mapping[str, TextFacts] = {
+    "bert": BERT,
+    "ernie": replace(BERT, extra=task_types),
+    "megatron-bert": TextFacts(
+        sizes=replace(LARGE, vocab=29056), embedding_norm=False, extra=outer_norm
+    ),
+    "roberta": replace(ROBERTA, sizes=Sizes(vocab=50265)),
+    "xlm-roberta": ROBERTA,
+    "xlm-roberta-xl": replace(
+        ROBERTA,
+        sizes=Sizes(
+            hidden=2560, layers=36, heads=32, width=10240, vocab=250880, positions=514, types=1
         ),
-        "roberta": replace(ROBERTA, sizes=Sizes(vocab=50265)),
-        "xlm-roberta": ROBERTA,
-        "xlm-roberta-xl": replace(
-            ROBERTA,
-            sizes=Sizes(
-                hidden=2560, layers=36, heads=32, width=10240, vocab=250880, positions=514, types=1
-            ),
-            embedding_norm=False,
-            extra=outer_norm,
-        ),
-        "ibert": ROBERTA,
-        "camembert": ROBERTA,
-        "data2vec-text": ROBERTA,
-        "roberta-prelayernorm": replace(ROBERTA, sizes=Sizes(vocab=50265), extra=outer_norm),
-        "mpnet": replace(ROBERTA, sizes=Sizes(vocab=30527), has_types=False, extra=relative_bias),
-        "splinter": replace(BERT, pooled=(), heads=span_heads),
-        "distilbert": TextFacts(
-            sizes=Sizes(layers=6),
-            has_types=False,
-            pooled=(),
-            classifier_dense=True,
-            twin_bias=False,
-        ),
-        "electra": TextFacts(
-            sizes=Sizes(hidden=256, heads=4, width=1024),
-            table_width=narrow_width(128),
-            pooled=(),
-            classifier_dense=True,
-            twin_bias=False,
-            heads=replaced_token_heads,
-        ),
-        "rembert": TextFacts(
-            sizes=Sizes(hidden=1152, layers=32, heads=18, width=4608, vocab=250300),
-            table_width=lambda fields, sizes: fields.size("input_embedding_size", default=256),
-            bridged=True,
-            pooled=("", "SequenceClassification", "MultipleChoice"),
-            heads=rembert_heads,
-        ),
-    },
-)
+        embedding_norm=False,
+        extra=outer_norm,
+    ),
+    "ibert": ROBERTA,
+    "camembert": ROBERTA,
+    "data2vec-text": ROBERTA,
+    "roberta-prelayernorm": replace(ROBERTA, sizes=Sizes(vocab=50265), extra=outer_norm),
+    "mpnet": replace(ROBERTA, sizes=Sizes(vocab=30527), has_types=False, extra=relative_bias),
+    "splinter": replace(BERT, pooled=(), heads=span_heads),
+    "distilbert": TextFacts(
+        sizes=Sizes(layers=6),
+        has_types=False,
+        pooled=(),
+        classifier_dense=True,
+        twin_bias=False,
+    ),
+    "electra": TextFacts(
+        sizes=Sizes(hidden=256, heads=4, width=1024),
+        table_width=narrow_width(128),
+        pooled=(),
+        classifier_dense=True,
+        twin_bias=False,
+        heads=replaced_token_heads,
+    ),
+    "rembert": TextFacts(
+        sizes=Sizes(hidden=1152, layers=32, heads=18, width=4608, vocab=250300),
+        table_width=lambda fields, sizes: fields.size("input_embedding_size", default=256),
+        bridged=True,
+        pooled=("", "SequenceClassification", "MultipleChoice"),
+        heads=rembert_heads,
+    ),
+}
+
+families(text_encoder, ROWS)
 
 
 @family("bert-generation")

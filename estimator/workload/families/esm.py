@@ -13,6 +13,8 @@ from estimator.workload.fields import Fields
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
+ESM_SIZES = Sizes(vocab=33, positions=1026)
+
 
 def _position_rows(fields: Fields, sizes: Sizes) -> int:
     """No table for rotary positions (supplement A.1)."""
@@ -31,7 +33,7 @@ def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
 def esm(fields: Fields) -> Network:
     """ESM-2, with a norm on its tables where the config asks for one."""
     facts = TextFacts(
-        sizes=Sizes(vocab=33, positions=1026),
+        sizes=ESM_SIZES,
         position_rows=_position_rows,
         has_types=False,
         embedding_norm=fields.flag("emb_layer_norm_before"),

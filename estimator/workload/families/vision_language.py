@@ -284,7 +284,7 @@ def internvl(fields: Fields) -> Network:
     tables = {**sight.tables, "norm/outer": held(after)}
     sight = replace(sight, tables=tables, layer={**sight.layer, **scale})
     text = text_part(fields, "qwen2", either_tied(fields, False))
-    merge = round(1 / float(fields.values.get("downsample_ratio", 0.5))) ** 2
+    merge = round(1 / ratio(fields, "downsample_ratio", 0.5)) ** 2
     wide = merge * hidden
     bridge = {"bridge/norm": held(2 * wide), **two_layers(wide, text.hidden)}
     return seeing_network(fields, text, sight, bridge, merged=merge)

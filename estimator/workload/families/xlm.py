@@ -21,7 +21,7 @@ def _renamed(fields: Fields) -> Fields:
     """The config under BERT's keys."""
     values = {"vocab_size": 30145, **fields.values}
     for name, (key, usual) in NAMES.items():
-        values[name] = values.get(key, values.get(name, usual))
+        values[name] = fields.size(name, key, default=usual)
     languages = fields.size("n_langs", default=1)
     tagged = languages > 1 and fields.flag("use_lang_emb", default=True)
     values["type_vocab_size"] = languages * tagged
