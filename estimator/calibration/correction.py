@@ -213,7 +213,7 @@ class Rows:
     params : array
         Parameters, by which measured runs of the same program are found; NaN where unknown [1].
     programs : sequence of str
-        Names of the programs, which tell that better; empty where unknown.
+        Names of the programs, which show that better; empty where unknown.
     """
 
     devices: Sequence[Device]

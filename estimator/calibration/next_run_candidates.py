@@ -191,7 +191,7 @@ def _plans(known: Known, device: Device) -> Iterator[Plan]:
 
 
 def _own(target: Target, wanted: Runs) -> Plan:
-    """A part of the run to be predicted; the size of its steps is known where it tells them."""
+    """A part of the run to be predicted; the size of its steps is known where it states them."""
     kind, arch, precision = target.kind, target.arch, target.precision
     step_flop = target.step_flop
     return Plan(

@@ -161,7 +161,7 @@ def cell(
 def power_cells(known: Known, device: Device, precision: str) -> list[PowerCell]:
     """Every kind of network whose power a meter measured in one number format.
 
-    Runs of which nobody said what they did count as other networks in every format.
+    Runs of unknown work count as other networks in every format.
     """
     groups: dict[str, list[PowerObservation]] = {}
     for one in known.power_of(device)[0]:

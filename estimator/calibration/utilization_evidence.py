@@ -159,7 +159,7 @@ class Target:
     params : float, optional
         Parameters, by which measured runs of the same program are found [1].
     program : str, optional
-        Its name, which tells that better.
+        Its name, which shows that better.
     """
 
     precision: str

@@ -24,7 +24,7 @@ class ClaimRecord:
     id, title, as_told : str
         Name in links, heading, and the claim in a sentence.
     claimed_by, sources : tuple of str
-        Ids of the texts that tell it, and of the primary sources.
+        Ids of the texts that make it, and of the primary sources.
     quantity, unit : str
         What is compared, and its unit.
     claimed : Record

@@ -100,7 +100,7 @@ class Preset:
 
     @property
     def has_work(self) -> bool:
-        """Whether it says how much work its training was."""
+        """Whether the amount of its training work is on record."""
         known = set(self.records)
         return bool({"training_flop", "device_hours"} & known) or {"params", "tokens"} <= known
 

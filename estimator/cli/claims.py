@@ -1,4 +1,4 @@
-"""`claims`: what is said of the limits of deep learning, recomputed."""
+"""`claims`: claims about the limits of deep learning, recomputed."""
 
 import argparse
 from typing import TYPE_CHECKING, Any

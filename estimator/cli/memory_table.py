@@ -103,7 +103,7 @@ def _compared(answer: MemoryAnswer, level: float) -> str:
         return f"probably fits, but tightly: {of}, and up to {human(found['high'], 'B')}"
     if answer.least_devices is None:
         way = f": {answer.remedy}" if answer.remedy else ""
-        return f"does not fit: {of}; no number of devices holds it so{way}"
+        return f"does not fit: {of}; not on any number of devices this way{way}"
     return f"does not fit: {of}; needs at least {answer.least_devices:,.0f} devices"
 
 

@@ -17,7 +17,7 @@ Names = Callable[[str], str]
 """Field of the scenario -> what a rim calls it."""
 
 Words = Callable[[str], str]
-"""A text -> the same as a language says it."""
+"""A text -> its translation."""
 
 MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "text": "{text}",

@@ -150,7 +150,7 @@ def rows(answer: Answer) -> Iterator[tuple[str, str, str]]:
 
 
 def said(name: str, value: float) -> str:
-    """One result as people say it: unit chosen, three digits.
+    """One result for people: unit chosen, three digits.
 
     >>> said("wall_hours", 3115079), said("energy_kwh", 1.287e6), said("cost_usd", 4.67e6)
     ('355 years', '1.29 GWh', '4.67 M$')

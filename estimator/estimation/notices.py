@@ -1,4 +1,4 @@
-"""What is said of the rows of a table: what is unknown, measured, without effect, or too large."""
+"""Notices of the rows of a table: what is unknown, measured, without effect, or too large."""
 
 from collections.abc import Sequence
 

@@ -213,7 +213,7 @@ class Questions:
             self.intensity = np.where(column.codes == code, float(hourly.mean()), self.intensity)
 
     def _report_places(self) -> None:
-        """A preset on its own hardware, at no other place, ran where it says it ran."""
+        """A preset on its own hardware, at no other place, ran where its record says."""
         self.pue = self.table.number("pue")
         unsaid = np.isnan(self.pue) & np.isnan(self.intensity) & (self.table.word("site").codes < 0)
         for code, preset in enumerate(self.work.presets):

@@ -93,7 +93,7 @@ class RunForecast:
     ----------
     seen_steps : int
     total_steps : int, optional
-        None where nobody says it: only the time of a step is known then.
+        None if unspecified: only the time of a step is known then.
     step_s : float
         Time of a step once steady [s].
     left_s, wall_s : Span

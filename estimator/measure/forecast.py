@@ -44,7 +44,7 @@ class Stamped:
     began_s, ended_s : float
         First and last stamp on the monotonic clock [s].
     planned : int, optional
-        Steps of the whole run, where the program's Trainer says it.
+        Steps of the whole run, where the program's Trainer states them.
     given : mapping
         What `measure()` in the script says of its steps, as fields of `Timing`.
     """

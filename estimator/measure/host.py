@@ -278,7 +278,7 @@ def _software() -> dict[str, str]:
 
 
 def _blas() -> str:
-    """Name and version of numpy's BLAS; its kernels and threads in use where it tells them."""
+    """Name and version of numpy's BLAS; its kernels and threads in use where it reports them."""
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     name = f"{built.get('name', 'unknown')} {built.get('version', '')}".strip()
     for path in sorted(set(re.findall(r"\S*openblas\S*", _text(Path("/proc/self/maps"))))):

@@ -47,7 +47,7 @@ class Course:
     span_s : float
         Time from the first of them to the last [s].
     busy, temperature_c : float, optional
-        As in `Condition`, at the last reading that tells it.
+        As in `Condition`, at the last reading that reports it.
     throttled_by : tuple of str
         What holds the clock down just now.
     """

@@ -279,7 +279,7 @@ def with_profiles(
 ) -> tuple[tuple[MeasuredDevice, ...], list[str]]:
     """Devices with the ids of their profiles, that of a board by name, a processor's own.
 
-    Profiles that cannot be read are said, and stop nobody.
+    Profiles that cannot be read are reported, and stop nobody.
     """
     found = [replace(one, hardware=processor_id(host)) for one in devices if one.kind == "cpu"]
     boards = [one for one in devices if one.kind == "gpu"]

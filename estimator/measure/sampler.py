@@ -188,7 +188,7 @@ class Sampler:
             del self._last_failure[component]
 
     def _hand_over(self) -> None:
-        """Hand on what was read; that this failed is said once."""
+        """Hand on what was read; a failure is reported once."""
         if self._on_samples is None or not self._waiting:
             return
         try:

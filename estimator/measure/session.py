@@ -57,9 +57,9 @@ class Reported:
     Parameters
     ----------
     timing : Timing
-        Its component is empty where the program did not say it.
+        Its component is empty if unspecified.
     devices : int, optional
-        How many shared the work; None where the program did not say it.
+        How many shared the work; None if unspecified.
     ranks, machines : int
         How many processes share it, as torchrun starts them, and on how many machines.
     began_s, ended_s : float

@@ -51,7 +51,7 @@ class Remedy:
     options : str
         As `memory` takes them.
     devices : float
-        The least number of devices that hold it so. [1]
+        The least number of devices that it fits on this way. [1]
     """
 
     options: str

@@ -1,7 +1,7 @@
 """What energy and which state do the samples of one component tell, and what is wrong with them?
 
 Power is integrated by the trapezoid rule on the clock of the samples; an energy counter is the
-difference of its readings. Where both are there, both are kept, and a disagreement is said.
+difference of its readings. Where both are there, both are kept, and a disagreement is noted.
 Nothing is extrapolated: time without readings is not covered, and the coverage tells.
 """
 
@@ -34,10 +34,10 @@ PUBLISHED_EVERY_S = 0.2
 """A counter may hold back the energy of so long before it publishes [s]."""
 
 STUCK_S, STUCK_READINGS = 10.0, 50
-"""The very same power for so long [s] and so many readings in a row is said."""
+"""The very same power for so long [s] and so many readings in a row is noted."""
 
 COVERED_ENOUGH = 0.95
-"""Readings that cover less of the run than this are said [1]."""
+"""Readings that cover less of the run than this are noted [1]."""
 
 POWER = " power"
 """Meters of power whose counter is read, too, end with this."""

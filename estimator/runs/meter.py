@@ -1,4 +1,4 @@
-"""What is a meter: something that is read again and again, and says what a component draws."""
+"""What is a meter: something that is read again and again, and reports what a component draws."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -44,7 +44,7 @@ SMALLEST_STEP_FLOP = 1e7
 """Below this a step of training is overhead more than work: no size to calibrate at [FLOP]."""
 
 EXPLAINED, UNEXPLAINED = "training", "unexplained"
-"""A timing of known work; a device at work of which nobody said what it did: power alone."""
+"""A timing of known work; the power of a device at unknown work."""
 
 KEYS = (
     "level",

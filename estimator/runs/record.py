@@ -57,7 +57,7 @@ class Host:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredDevice:
-    """A device as its driver tells it.
+    """A device as its driver reports it.
 
     Parameters
     ----------

@@ -156,7 +156,7 @@ class _Reading:
         return values
 
     def _cell(self, name: str, column: str, row: int, text: str) -> float:
-        """One cell as a number; what is none is said, and NaN."""
+        """One cell as a number; anything else is NaN, with a notice."""
         cleaned = staged(text.strip()) if name in STAGED else text.strip()
         if name == "recomputation" and cleaned in RECOMPUTED_SHARE:
             return RECOMPUTED_SHARE[cleaned]

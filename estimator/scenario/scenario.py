@@ -529,7 +529,7 @@ LOCAL = tuple(name for name, one in INPUTS.items() if one.local)
 """Fields that no link carries."""
 
 SHARING = ("tensor_parallel", "pipeline_parallel", "expert_parallel", "micro_batches")
-"""Fields that say how the devices share the work."""
+"""Fields of how the devices share the work."""
 
 CHOICES = {name: one.choices for name, one in INPUTS.items() if one.choices}
 """Field -> the words that it may be."""

@@ -110,7 +110,7 @@ def _years_off(entry: Place, year: int | None) -> int:
 def _of_time(
     entry: Place, key: str, year: int | None, prior: Record
 ) -> tuple[Record, tuple[Notice, ...]]:
-    """Record of an entry; if it is of another year than the run, that is said and less sure."""
+    """Record of an entry; another year than the run's is noted and widens the interval."""
     record, off = entry.records[key], _years_off(entry, year)
     if not off or year is None or entry.year is None:
         return record, ()

@@ -1,4 +1,4 @@
-"""What is said about one set-up: its figures, what bounds them, and what fits."""
+"""Figures of one set-up, what bounds them, and what fits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -136,7 +136,7 @@ def enter(needs: Needs) -> None:
 
 
 def few(names: Sequence[str]) -> str:
-    """Name the first few, and tell how many more there are.
+    """Name the first few, and count the rest.
 
     >>> few(["numpy", "pandas", "altair", "streamlit", "rich"])
     'numpy, pandas, altair and 2 more'

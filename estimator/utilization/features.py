@@ -55,7 +55,7 @@ SOFTWARE = {"vendor": 1.0, "typical": 0.0, "research": -1.0}
 """How tuned the code is, in words -> as a number [1]."""
 
 VENDOR_WORDS = ("mlperf", "ngc", "nemo", "megatron", "nvidia release")
-"""Words in a framework or a name that say that a vendor tuned the code."""
+"""Words in a framework or a name that mark code tuned by a vendor."""
 
 FLAGS = (
     *("transformer", "convolution", "depthwise", "unet", "other"),

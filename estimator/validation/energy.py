@@ -108,7 +108,7 @@ def blind_power(found: Sequence[Reading], prior: Mapping[str, Uncertain], tpu_lo
 
 
 def work_group(reading: Reading) -> str:
-    """Whether the work of a run tells how busy its devices were."""
+    """Whether the work of a run shows how busy its devices were."""
     return HOURS_ALONE if np.isnan(reading.busy) else WORK_KNOWN
 
 

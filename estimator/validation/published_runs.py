@@ -50,7 +50,7 @@ SINGLE_PAPERS = "individual_paper"
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedRuns:
-    """Usable published runs, with what is needed to tell them apart.
+    """Usable published runs, with what distinguishes them.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ class ServingCase:
 
     @property
     def software(self) -> str:
-        """How tuned the program is, where its name says so."""
+        """How tuned the program is, where its name shows it."""
         return "vendor" if "TensorRT" in self.framework else ""
 
 

@@ -92,13 +92,13 @@ def steady_rates(catalog: Catalog) -> SteadyRates:
 
 
 def layout_given(runs: Runs) -> npt.NDArray[np.bool_]:
-    """Rows that say how layers, stages or experts are shared."""
+    """Rows that state their parallelism."""
     given = [~np.isnan(getattr(runs.features.layout, name)) for name in LAYOUT]
     return np.asarray(np.any(given, axis=0))
 
 
 def without_layout(runs: Runs) -> Runs:
-    """Return the same runs as if they did not say how they are laid out."""
+    """Return the same runs without their parallelism."""
     unknown = np.full(len(runs.flop), np.nan)
     silent = replace(runs.features.layout, **dict.fromkeys(LAYOUT_NUMBERS, unknown))
     return replace(runs, features=replace(runs.features, layout=silent))

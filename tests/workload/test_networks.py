@@ -23,6 +23,7 @@ CONFIGS_READ = {
     row["config"]: json.loads((GOLDEN / "networks" / f"{row['config']}.json").read_text())
     for row in ROWS
 }
+INTERNVL = CONFIGS_READ["internvl3-8b"]
 BERT = {"model_type": "bert", "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2}
 CHUNK_EDGE = 2e-5
 """Padding of causal convolutions that the counter counts and no kernel computes."""
@@ -246,10 +247,7 @@ def test_an_unknown_head_is_warned_about():
         ({"model_type": "swin", "mlp_ratio": "4"}, "mlp_ratio must be a positive number"),
         ({"model_type": "mamba2", "hidden_size": 64}, "num_heads times head_dim must be"),
         ({"model_type": "xlm", "emb_dim": None}, "emb_dim must be a positive integer, got null"),
-        (
-            {"model_type": "internvl", "downsample_ratio": "a"},
-            "downsample_ratio must be a positive",
-        ),
+        ({**INTERNVL, "downsample_ratio": "a"}, "downsample_ratio must be a positive number"),
         ({"model_type": "clip", "text_config": {"hidden_size": 0}}, "text_config.hidden_size"),
         ({"model_type": "llava", "vision_config": {"model_type": "x"}}, "not a known image tower"),
         (

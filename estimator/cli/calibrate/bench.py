@@ -51,7 +51,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, store, and say what was found."""
+    """Measure, store, and print the result."""
     from estimator.measure.bench.run import BenchQuestion, benchmark
     from estimator.scenario.scenario import read_number
 

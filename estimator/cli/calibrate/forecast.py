@@ -1,4 +1,4 @@
-"""`calibrate forecast`: run a training command for a minute, and say what the whole run takes."""
+"""`calibrate forecast`: run a training command for a minute, and predict the whole run."""
 
 import argparse
 import sys

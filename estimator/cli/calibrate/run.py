@@ -23,7 +23,7 @@ WORK = (
     *("width", "arch", "kind", "finetune", "precision"),
     "program",
 )
-"""Fields that say what the command does."""
+"""Fields of what the command does."""
 
 EXAMPLES = """examples:
   twenty-watts calibrate run -- python train.py

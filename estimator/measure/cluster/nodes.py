@@ -77,7 +77,7 @@ def training(
     Parameters
     ----------
     work : mapping
-        Fields of `Timing` that tell it; without ``flop`` nothing is timed.
+        Fields of `Timing` that state it; without ``flop`` nothing is timed.
     devices : sequence of MeasuredDevice
         Those that shared the work.
     energy : sequence of Energy

@@ -57,7 +57,7 @@ class Series:
     time_s : array
         When it was scraped, rising [s since 1970].
     value : array
-        As the exporter tells it.
+        As the exporter reports it.
     """
 
     time_s: Numbers

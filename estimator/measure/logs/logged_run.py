@@ -40,7 +40,7 @@ class LoggedRun:
     Parameters
     ----------
     identity : tuple of str
-        What tells it apart from all other runs, the same in every copy of the log.
+        What distinguishes it from all other runs, the same in every copy of the log.
     wall_s : float, optional
         From its start to its end [s].
     started : datetime, optional

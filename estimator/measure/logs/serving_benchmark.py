@@ -156,7 +156,7 @@ def _seconds(result: Result, *keys: str) -> float | None:
 
 
 def _served_by(result: Result, notes: list[str]) -> dict[str, Any]:
-    """Model, formats and program, as far as the result tells them."""
+    """Model, formats and program, as far as the result states them."""
     info = result.get("server_info")
     server: Result = info if isinstance(info, Mapping) else {}
     backend = (text(result, "backend") or text(result, "endpoint_type") or "").lower()

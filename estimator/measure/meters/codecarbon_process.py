@@ -115,7 +115,7 @@ def refuse_network() -> list[str]:
 def serve(
     gpus: list[int], questions: SimpleQueue[str], answers: TextIO, refused: list[str]
 ) -> None:
-    """Start a tracker, say what it assumes, and answer each question."""
+    """Start a tracker, report what it assumes, and answer each question."""
     answer = Answer()
     tracker = started(gpus, answer)
     if not answer.totals:

@@ -47,7 +47,7 @@ def visible(
     Returns
     -------
     list of Board
-        Where numbers do not tell which of several unlike boards are meant: all.
+        Where numbers do not identify one of several unlike boards: all.
     list of str
         Why boards are missing, or are too many; each begins with "gpu: ".
 

@@ -155,7 +155,7 @@ class NvmlMeter:
         self._driver.close()
 
     def _read(self, quantity: str, *, vital: bool = False) -> Any:
-        """Read a quantity; None where the board does not tell it, or fails to this time.
+        """Read a quantity; None where the board does not report it, or fails to this time.
 
         Of what the meter is for, an unknown error means that the board is gone.
         """

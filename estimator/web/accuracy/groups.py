@@ -75,7 +75,7 @@ def generation(device: str) -> str:
 
 
 def classes_of(report: Report) -> npt.NDArray[np.str_]:
-    """Kind of work of each run, as the scatter tells it."""
+    """Kind of work of each run, as the scatter shows it."""
     works = works_of(report)
     kept = np.where(np.isin(works, CLASSES), works, "other")
     size = np.where(report.published.runs.flop >= LARGE_RUN_FLOP, LARGE, SMALL)
@@ -196,7 +196,7 @@ def runs_table(report: Report, catalog: Catalog) -> pd.DataFrame:
 
 
 def devices_text(row: Mapping[str, str], name: str) -> str:
-    """How many of which device, where the row says how many.
+    """How many of which device, where the row states it.
 
     >>> devices_text({"accelerator_count": "8.0"}, "TPU v3"), devices_text(
     ...     {"accelerator_count": ""}, "TPU v3"

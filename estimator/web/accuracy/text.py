@@ -55,7 +55,7 @@ WORK_FIELDS: Mapping[str, str] = {
     "samples_processed": N_("samples seen"),
     "tokens_processed": N_("tokens seen"),
 }
-"""Columns that say how much work a run is, where the table marks them as not seen in a source."""
+"""Columns of the amount of work, where the table marks them as not seen in a source."""
 
 FLAGS: Mapping[str, str] = {
     "pruning+distillation": N_(

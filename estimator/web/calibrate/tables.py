@@ -29,7 +29,7 @@ GROUP_NAMES = {
 }
 
 POWER_NAMES = {**GROUP_NAMES, "other": N_("other or not given")}
-"""The same for power, which also runs tell of which nobody said what they did."""
+"""The same for power, which also runs of unknown work measure."""
 
 HERE, ELSEWHERE, SHIPPED = N_("here"), N_("elsewhere"), N_("shipped example")
 CELL_COLUMNS = ["row", "what", "slot", "low", "mid", "high", "label", "text"]
@@ -180,7 +180,7 @@ def runs_table(runs: Sequence[MeasuredRun], own: Iterable[str], host: str) -> pd
 def work_text(run: MeasuredRun) -> str:
     """Kinds of work of a run with their number formats.
 
-    The whole of a run of which nobody said what it did is labelled by its origin alone.
+    A run of unknown work is labelled by its origin only.
     """
     found: dict[str, list[str]] = {}
     for one in run.timings:

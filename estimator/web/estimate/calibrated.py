@@ -23,12 +23,12 @@ OTHERWISE = {USE: N_("published runs alone"), IGNORE: N_("with the measured runs
 
 @dataclass(frozen=True, kw_only=True)
 class AppliedRuns:
-    """An answer beside the one that hears measured runs where it does not, or the other way round.
+    """An answer without measured runs beside the one that uses them, or the other way round.
 
     Parameters
     ----------
     calibrated : Answer
-        The one that hears them.
+        The one that uses them.
     other : Answer
         The one that is not shown.
     ignored : bool

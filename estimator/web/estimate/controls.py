@@ -119,7 +119,7 @@ _WORDS = {
     "steady": N_("steady state"),
     "run": N_("the whole run, overheads included"),
 }
-"""Choice -> how the page says it."""
+"""Choice -> its label on the page."""
 
 _METHODS = {
     "full": N_("full: all weights"),
@@ -173,7 +173,7 @@ def _names_of_more_work() -> list[str]:
 
 
 def _keep(names: Iterable[str]) -> None:
-    """Keep what widgets say that are not drawn: of these Streamlit forgets the state."""
+    """Keep the values of widgets that are not drawn: Streamlit forgets their state."""
     for name in names:
         if name in st.session_state:
             st.session_state[name] = st.session_state[name]

@@ -33,7 +33,7 @@ WEIGHTS = {
     "int8": {"weights": "int8"},
     "int4": {"weights": "int4"},
 }
-"""Format of served weights -> how a question about memory says it."""
+"""Format of served weights -> its name in a question about memory."""
 
 
 @kept
@@ -103,7 +103,7 @@ STATE = UrlState("models", PARAMETERS)
 
 
 def query_of(values: dict[str, Any]) -> dict[str, str]:
-    """State as a link says it: what does not belong to the source of the model stays out."""
+    """State as a link writes it: what does not belong to the source of the model stays out."""
     query = PARAMETERS.query(values)
     if values["source"] == KNOWN or len(values["config"]) > LONGEST_IN_LINK:
         query.pop("config")

@@ -60,7 +60,7 @@ def draw(
     slides : mapping of str to str
         The page's own: name in the link -> what is on it.
     query : mapping of str to str
-        State of the page, as its link says it.
+        State of the page, as its link writes it.
     title : str
         What the page shows, in a few words: title of frames and links.
     files : sequence of File

@@ -69,7 +69,7 @@ def _texts_of_claim(claim: ClaimRecord) -> tuple[str, str, str]:
 
 
 def _texts(tree: ast.AST) -> Iterator[str]:
-    """Yield the constants that stand where a text is said."""
+    """Yield the constants that stand where a text is shown."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue

@@ -229,7 +229,7 @@ class Parameters:
         return found
 
     def query(self, values: Mapping[str, Any]) -> dict[str, str]:
-        """Return the values as a link says them."""
+        """Return the values as a link writes them."""
         return {one.name: one.written(values[one.name]) for one in self.known}
 
     def problems(self, state: State) -> dict[str, str]:
@@ -268,7 +268,7 @@ class Choice:
         return str(value)
 
     def written(self, value: Any) -> str:
-        """Return a value as a link says it."""
+        """Return a value as a link writes it."""
         return str(value)
 
 
@@ -308,7 +308,7 @@ class Number:
         return self._kind(value)
 
     def written(self, value: Any) -> str:
-        """Return a value as a link says it."""
+        """Return a value as a link writes it."""
         return short_number(float(value))
 
     def _kind(self, value: float) -> float:
@@ -357,7 +357,7 @@ class Typed:
         return "" if value is None else short_number(value)
 
     def written(self, value: Any) -> str:
-        """Return a value as a link says it; what was typed stays as it is."""
+        """Return a value as a link writes it; what was typed stays as it is."""
         if isinstance(value, str):
             return value
         return "" if value is None else short_number(value)
@@ -389,7 +389,7 @@ class Text:
         return str(value)
 
     def written(self, value: Any) -> str:
-        """Return a value as a link says it."""
+        """Return a value as a link writes it."""
         return str(value)
 
 

@@ -133,7 +133,7 @@ def nemotron_h(fields: Fields) -> Network:
 
 
 def _nemotron_experts(fields: Fields, hidden: int) -> Costs:
-    """Experts without gates, in a narrower space where `moe_latent_size` says so."""
+    """Experts without gates, in a narrower space of `moe_latent_size` if stated."""
     count = fields.size("n_routed_experts", default=8)
     narrow = fields.size_or_none("moe_latent_size")
     width = fields.size("moe_intermediate_size", default=7688)
