@@ -52,6 +52,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("name", choices=list(every), metavar="NAME", help=names)
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write")
     parser.add_argument("--dark", action="store_true", help="on a dark background")
+    parser.add_argument("--lang", metavar="CODE", help="language of its texts: en or de")
     parser.add_argument(
         "--scale", type=float, default=1.0, metavar="X", help="size of the text (default: 1)"
     )
@@ -72,12 +73,23 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"{path}: the name must end in one of {', '.join(SUFFIXES)}")
     if not 0.5 <= options.scale <= 4:
         raise ValueError(f"--scale must be between 0.5 and 4, got {options.scale:g}")
+    from estimator.web.shared import language
+
+    if options.lang is not None and options.lang not in language.languages():
+        known = " or ".join(language.languages())
+        raise ValueError(f"--lang must be {known}, got {options.lang!r}")
+    catalog = catalog_of(options)
+    with language.spoken(options.lang or language.ENGLISH):
+        return _written(path, options, catalog)
+
+
+def _written(path: Path, options: argparse.Namespace, catalog: "Catalog") -> int:
+    """Write the figure in the language that is set."""
     from estimator.core.messages import rendered
     from estimator.estimation.scenario_answer import answer_scenario
     from estimator.scenario.scenario import option_of
     from estimator.web.offline.export import Wish, content_of
 
-    catalog = catalog_of(options)
     if options.name in LIMITS:
         return _of_limits(path, options, catalog)
     answer = answer_scenario(scenario_of(options), catalog)

@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from estimator.catalog import Catalog
+from estimator.estimation.scenario_answer import answer_scenario
+from estimator.scenario.scenario import Scenario
+from estimator.web.estimate import text as words
+from estimator.web.shared import language
 from tests.browser.npm import fetched
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -62,6 +67,11 @@ def address(snippet):
     return [place, *query.split("&amp;")]
 
 
+def label(snippet):
+    """What a screen reader calls a slide."""
+    return html.unescape(re.search(r'aria-label="([^"]+)"', snippet)[1])
+
+
 @pytest.fixture(scope="module")
 def built(reveal, tmp_path_factory):
     """Folder in which a deck is built."""
@@ -90,6 +100,7 @@ def build(visit, place):
     assert len(kept) == len(slides)
     for one, other in zip(kept, slides, strict=True):
         assert address(one) == address(other)
+        assert label(one) == label(other)
     remaining = iter(slides)
     deck = place / "deck.html"
     deck.write_text(FRAME.sub(lambda _found: next(remaining), text), encoding="utf-8")
@@ -162,3 +173,19 @@ def test_the_example_deck_holds_nothing_but_copied_slides_and_its_own_words():
     assert len(FRAME.findall(text)) == 3
     hosts = set(re.findall(r"https?://[^/\"]+", text))
     assert hosts == {"http://localhost:8501"}
+
+
+def test_the_german_deck_shows_the_same_slides_in_german():
+    english, german = (
+        FRAME.findall(path.read_text(encoding="utf-8"))
+        for path in (DECK, DECK.with_name("deck.de.html"))
+    )
+    assert len(german) == len(english) == 3
+    for one, other in zip(english[:2], german[:2], strict=True):
+        assert [*address(one), "lang=de"] == address(other)
+    scenario = Scenario(preset="gpt-3", hardware="v100", devices=1024.0, site="us")
+    answer = answer_scenario(scenario, Catalog.open())
+    for spoken, slides in (("en", english), ("de", german)):
+        with language.spoken(spoken):
+            title = words.title(answer, Catalog.open())
+        assert label(slides[0]) == label(slides[2]) == title

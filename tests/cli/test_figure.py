@@ -74,6 +74,7 @@ def test_a_figure_of_the_limits_that_cannot_be_is_refused(
         (["-o", "figure.gif"], "must end in one of"),
         (["-o", "figure.svg", "--scale", "9"], "between 0.5 and 4"),
         (["-o", "figure.svg", "--view", "hours"], "--view must be one of"),
+        (["-o", "figure.svg", "--lang", "xx"], "--lang must be en or de"),
     ],
 )
 def test_what_cannot_be_written_is_refused_in_one_line(
@@ -84,3 +85,14 @@ def test_what_cannot_be_written_is_refused_in_one_line(
     line = capsys.readouterr().err
     assert reported in line and line.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_figure_speaks_german(tmp_path):
+    from estimator.web.shared import language
+
+    file = tmp_path / "figure.html"
+    words = "scenario --preset gpt-3 --hardware v100 --devices 1024 --site us --lang de --quiet"
+    assert main(["figure", *words.split(), "-o", str(file)]) == 0
+    page = file.read_text(encoding="utf-8")
+    assert '<html lang="de">' in page and "Eingaben" in page and "Geöffnet mit" in page
+    assert language.current() == language.ENGLISH

@@ -40,6 +40,7 @@ PAGES = (
     "plan",
     "capacity",
     "hardware",
+    "offline",
     "shared",
 )
 OTHERS = [name for name in language.languages() if name != language.ENGLISH]

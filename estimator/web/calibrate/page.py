@@ -158,7 +158,7 @@ def _teach() -> None:
     """Say in three lines how to measure."""
     st.subheader(_("Nothing measured here yet"), anchor=False)
     lines = [f"# {_(line)}\n{command}" for line, command in words.COMMANDS]
-    st.code("\n".join(lines), language="bash", wrap_lines=True)
+    st.code("\n".join(lines), language=None, wrap_lines=True)
     if open_catalog().calibrations():
         style.caption(
             _(

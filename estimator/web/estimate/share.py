@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping
 
-from estimator.estimation.answer_summary import as_json, headline
+from estimator.estimation.answer_summary import as_json
 from estimator.estimation.scenario_answer import Answer
-from estimator.web.shared import share
+from estimator.web.estimate import text as words
+from estimator.web.shared import language, share
 from estimator.web.shared.language import _
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.tables import results_table
@@ -13,6 +14,7 @@ from estimator.web.shared.tables import results_table
 
 def draw_share(answer: Answer, query: Mapping[str, str], slides: Mapping[str, str]) -> None:
     """Draw the link, the downloads and the snippets."""
+    spoken = language.current()
     files = (
         share.json("twenty-watts", lambda: json.dumps(as_json(answer), indent=2)),
         share.csv("twenty-watts", lambda: str(results_table(answer).to_csv(index=False))),
@@ -21,13 +23,15 @@ def draw_share(answer: Answer, query: Mapping[str, str], slides: Mapping[str, st
         label=_("Download the figure with sliders"),
         name="twenty-watts-figure.html",
         mime="text/html",
-        content=lambda: _figure(answer),
+        content=lambda: _figure(answer, spoken),
     )
-    share.draw(slides, query, title=headline(answer), files=files, offline=offline)
+    title = words.title(answer, open_catalog())
+    share.draw(slides, query, title=title, files=files, offline=offline)
 
 
-def _figure(answer: Answer) -> bytes:
-    """Figure whose sliders work without a server."""
+def _figure(answer: Answer, spoken: str) -> bytes:
+    """Figure whose sliders work without a server, in the language of the page."""
     from estimator.web.offline.export import Wish, content_of
 
+    language.use(spoken)
     return content_of(".html", Wish(name="scenario"), answer, open_catalog())

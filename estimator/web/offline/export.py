@@ -10,12 +10,13 @@ import pandas as pd
 import vl_convert
 
 from estimator.catalog import Catalog
-from estimator.estimation.answer_summary import as_json, headline
+from estimator.estimation.answer_summary import as_json
 from estimator.estimation.scenario_answer import Answer
 from estimator.web.estimate import text as words
 from estimator.web.offline import citation, html, scenario_figure
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.shared import charts
+from estimator.web.shared.amounts import result
 from estimator.web.shared.charts import Look
 from estimator.web.shared.language import _
 from estimator.web.shared.tables import (
@@ -135,8 +136,10 @@ def _static(build: Any, table: pd.DataFrame, look: Look, *of: Any) -> dict[str, 
 
 def caption(answer: Answer, version: str) -> str:
     """What a figure rests on, in a line."""
+    known = [name for name in COMPARED if name in answer.estimate]
+    shown = ", ".join(result(name, float(answer.estimate[name].mid)) for name in known)
     return _("Opened with {headline}; bars hold {level:g} %. Twenty Watts, data {version}.").format(
-        headline=headline(answer), level=answer.level * 100, version=version
+        headline=shown, level=answer.level * 100, version=version
     )
 
 

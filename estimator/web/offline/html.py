@@ -11,7 +11,7 @@ import vl_convert
 
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.shared.charts import Look
-from estimator.web.shared.language import _
+from estimator.web.shared.language import _, current
 
 PAGE = """<!doctype html>
 <html lang="{language}">
@@ -160,7 +160,7 @@ def page(
     )
     moved = [{**asdict(slider), "label": _(slider.label)} for slider in sliders]
     return PAGE.format(
-        language="en",
+        language=current(),
         title=escape(title),
         alt=escape(caption),
         caption=escape(caption),

@@ -9,6 +9,8 @@ twenty_watts.po`, read as text: nothing has to be compiled, and the rest stays E
 
 import ast
 import gettext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
@@ -54,6 +56,16 @@ def languages() -> tuple[str, ...]:
 def use(language: str) -> None:
     """Speak a language from here on, in this session."""
     _current.set(language)
+
+
+@contextmanager
+def spoken(language: str) -> Iterator[None]:
+    """Speak a language for a while."""
+    before = _current.set(language)
+    try:
+        yield
+    finally:
+        _current.reset(before)
 
 
 def current() -> str:

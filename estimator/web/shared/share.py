@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 from estimator.web.shared import snippets, style
-from estimator.web.shared.language import _
+from estimator.web.shared.language import ENGLISH, _, current
 from estimator.web.shared.url_state import Query, address_of, versioned
 
 
@@ -69,7 +69,8 @@ def draw(
         A figure that needs no server, for slides without network.
     """
     st.subheader(_("Share and export"), anchor=False)
-    link = versioned(query)
+    spoken = {} if current() == ENGLISH else {"lang": current()}
+    link = {**versioned(query), **spoken}
     st.code(address_of(link), language=None, wrap_lines=True)
     if files:
         with st.container(horizontal=True):
