@@ -113,6 +113,11 @@ def measured_precisions(known: Known, device: Device) -> list[str]:
     return [name for name, _ in counts.most_common()] + rest
 
 
+def has_precisions(known: Known, device: Device) -> bool:
+    """Tell whether there is any of `measured_precisions`, in most cases without measured runs."""
+    return bool(formats(device)) or bool(known.of(device)[0])
+
+
 def cells(known: Known, device: Device, precision: str) -> list[Cell]:
     """Every kind of network in one number format that was measured or is usual.
 

@@ -11,7 +11,14 @@ from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.gaussian_process import Components, Conditions, Evidence
 from estimator.calibration.next_run import Runs, uncertainty_left, uncertainty_of
 from estimator.calibration.next_run_candidates import best_of_each_way, formats, next_runs
-from estimator.calibration.posterior import cell, cells, main_cell, measured_precisions, residuals
+from estimator.calibration.posterior import (
+    cell,
+    cells,
+    has_precisions,
+    main_cell,
+    measured_precisions,
+    residuals,
+)
 from estimator.calibration.utilization_evidence import Measured, Target
 from estimator.catalog import Catalog
 from estimator.cli import build_parser
@@ -201,6 +208,8 @@ def test_the_measured_formats_come_first_and_the_most_measured_cell_is_the_main_
     here = known(*several())
     assert measured_precisions(here, H100)[:2] == ["bf16", "tf32"]
     assert set(measured_precisions(here, H100)) == set(formats(H100))
+    for device in CATALOG.devices():
+        assert has_precisions(here, device) is bool(measured_precisions(here, device)), device.id
     assert (main_cell(here, H100).group, main_cell(here, H100).precision) == ("decoder", "bf16")
     assert main_cell(known(), H100) is None
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import streamlit as st
 
 from estimator.calibration.correction import Known
-from estimator.calibration.posterior import measured_precisions
+from estimator.calibration.posterior import has_precisions, measured_precisions
 from estimator.web.estimate.inputs import DEFAULT
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.url_state import Query, State
@@ -67,7 +67,7 @@ def read(query: Mapping[str, str], known: Known, state: State) -> tuple[Choice, 
     device = default.device
     if "device" in query:
         found = known.catalog.find_device(query["device"])
-        if found is None or not measured_precisions(known, known.catalog.device(found)):
+        if found is None or not has_precisions(known, known.catalog.device(found)):
             notices.append(f"device is {shortened(query['device'])}, which is not known to train")
         else:
             device = found

@@ -10,6 +10,7 @@ from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.devices import DeviceReport, device_reports
 from estimator.calibration.posterior import (
     cells,
+    has_precisions,
     main_cell,
     measured_precisions,
     power_cells,
@@ -310,9 +311,7 @@ def _offered() -> list[str]:
     """Ids of devices to choose from: the measured ones, then all that train."""
     known = known_runs(open_catalog())
     first = address.measured_devices(known)
-    rest = (
-        name for name in hardware_names() if measured_precisions(known, known.catalog.device(name))
-    )
+    rest = (name for name in hardware_names() if has_precisions(known, known.catalog.device(name)))
     return list(dict.fromkeys([*first, st.session_state[address.KEYS["device"]], *rest]))
 
 
