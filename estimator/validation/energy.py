@@ -50,7 +50,8 @@ class MeasuredPower:
     def groups(self) -> tuple[str, ...]:
         """Groups that it is scored with."""
         domain = self.reading.domain.partition(":")[0]
-        return ("measured", domain, self.reading.scope, work_group(self.reading))
+        groups = ("measured", domain, self.reading.scope, work_group(self.reading))
+        return tuple(filter(None, groups))
 
 
 def measured_power(catalog: Catalog) -> list[MeasuredPower]:
@@ -63,7 +64,6 @@ def measured_power(catalog: Catalog) -> list[MeasuredPower]:
             predicted_w=Uncertain(one.measured_w * np.exp(float(ratio)), {"power": float(sd)}),
         )
         for one, ratio, sd in zip(found, blind.log_ratio, blind.log_sd, strict=True)
-        if one.scored
     ]
 
 
@@ -116,10 +116,9 @@ def _spread(ratio: Floats, found: Sequence[Reading]) -> Floats:
     """Uncertainty of each, from the errors of runs of other families as well known [1]."""
     group = np.array([work_group(one) for one in found])
     family = np.array([one.family for one in found])
-    scored = np.array([one.scored for one in found])
     return np.array(
         [
-            _spread_elsewhere(ratio, family, scored & (family != one.family) & (group == of))
+            _spread_elsewhere(ratio, family, (family != one.family) & (group == of))
             for one, of in zip(found, group.tolist(), strict=True)
         ]
     )

@@ -53,8 +53,6 @@ class Reading:
         Idle power and power limit of the device [W].
     busy : float
         Utilization over that without waiting [1]; NaN where the work is not known.
-    scored : bool
-        Whether it is a run of the table, or a fact for the fit alone.
     """
 
     name: str
@@ -67,7 +65,6 @@ class Reading:
     idle_w: float
     limit_w: float
     busy: float
-    scored: bool
 
 
 def readings(catalog: Catalog) -> list[Reading]:
@@ -137,7 +134,7 @@ def _reading(
     return Reading(
         name=row["name"],
         family=row["family"],
-        domain=row.get("domain", ""),
+        domain=row["domain"],
         kind=named.device.kind,
         device=named.device.id,
         scope=scope,
@@ -145,7 +142,6 @@ def _reading(
         idle_w=float(idle.mid),
         limit_w=float(tdp.mid),
         busy=float("nan"),
-        scored="domain" in row,
     )
 
 
