@@ -331,8 +331,12 @@ class Evidence:
         """Factors among which one of `SPREADS` is chosen: the prior is widened only by many."""
         if names != ("widened",):
             return FACTORS
-        enough = len(np.unique(self._programs)) >= ENOUGH_PROGRAMS
-        return FACTORS[FACTORS >= 1.0] if enough else np.ones(1)
+        return FACTORS[FACTORS >= 1.0] if self._many_programs else np.ones(1)
+
+    @cached_property
+    def _many_programs(self) -> bool:
+        """Whether so many programs were measured that they may contradict the prior."""
+        return len(np.unique(self._programs)) >= ENOUGH_PROGRAMS
 
     def _part(self, chosen: npt.NDArray[np.int_]) -> "Evidence":
         return Evidence(
@@ -428,7 +432,9 @@ class Evidence:
             shift[unknown], variance[unknown] = self._over_sizes(
                 where.part(unknown), sd[unknown], whole_run=whole_run
             )
-        log_sd = np.minimum(np.sqrt(variance), sd * self.spread.widened)
+        log_sd = np.sqrt(variance)
+        if not self._many_programs:
+            log_sd = np.minimum(log_sd, sd)
         connected = np.isin(where.device, self.where.device) | np.isin(
             where.programs, self._programs
         )

@@ -413,4 +413,7 @@ def test_a_prior_that_measured_runs_show_to_be_too_narrow_is_widened():
     assert near.spread.widened == 1.0
     sd = expected(far, GPT)[1][0]
     assert PRIOR_SD < sd < 1.3
+    few = replace(far._part(np.arange(7)), components=PARTS)
+    assert few.spread.widened == 1.0
+    assert expected(few, GPT)[1][0] <= PRIOR_SD
     assert expected(near, GPT)[1][0] < PRIOR_SD
