@@ -13,7 +13,7 @@ from estimator.core.notice import Notice
 from estimator.scenario.scenario import inline_config
 from estimator.serving.engines import fitted
 from estimator.serving.lifetime import lifetime
-from estimator.serving.measured_loads import OF_MEASURED_LOADS, known_loads
+from estimator.serving.measured_loads import known_loads
 from estimator.serving.question import ServingQuestion, option_of
 from estimator.serving.serving_answer import ServingAnswer, answer_serving
 from estimator.serving.serving_summary import (
@@ -323,18 +323,24 @@ def _draw_roofline(values: Values, answer: ServingAnswer, frame: Frame) -> None:
 
 
 def _say_measured(values: Values, answer: ServingAnswer, runs: int, frame: Frame) -> None:
-    """Say on a slide which measured loads correct it, and that known ones are ignored."""
-    if values["calibration"] == "ignore" and runs:
+    """Say in one line that measured loads are ignored; on a slide, also that they correct it."""
+    ignored = values["calibration"] == "ignore"
+    corrected = any(one.code == "serving_calibrated" for one in answer.notes[0])
+    if ignored and runs:
         text = ngettext(
             "{n} measured run on {device} is ignored.",
             "{n} measured runs on {device} are ignored.",
             runs,
         )
-        name = hardware_names()[values["hardware"]]
-        style.assumptions([text.format(n=runs, device=name)])
-    elif frame.slide:
-        said = [one for one in answer.notes[0] if one.code in OF_MEASURED_LOADS]
-        style.assumptions(shown_all(said, label_of))
+    elif corrected and frame.slide:
+        text = ngettext(
+            "Calibrated by {n} measured run on {device}.",
+            "Calibrated by {n} measured runs on {device}.",
+            runs,
+        )
+    else:
+        return
+    style.caption(text.format(n=runs, device=hardware_names()[values["hardware"]]))
 
 
 def _calibration_control() -> None:

@@ -1,0 +1,40 @@
+"""The page Serve in a real browser beside a measured load: its switch, and slides that fit."""
+
+import pytest
+
+from estimator.runs import open_store
+from tests.measured_runs import store
+from tests.web.test_serve_page import LOADED
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+pytestmark = pytest.mark.browser
+HEIGHT = "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight"
+
+
+@pytest.fixture(autouse=True)
+def loaded():
+    """One measured load in the store of the server, gone afterwards."""
+    store(LOADED)
+    yield
+    with open_store() as kept:
+        kept.forget([LOADED.id])
+
+
+@pytest.mark.parametrize("slide", ["curve", "latency", "roofline"])
+def test_a_slide_of_a_calibrated_set_up_says_so_and_fits(projector, slide):
+    page = projector("serve", f"show={slide}&fs=1.4&embed=true&embed_options=light_theme")
+    body = page.locator("[data-testid=stMainBlockContainer]")
+    sync_api.expect(body).to_contain_text("Calibrated by 1 measured run on NVIDIA H100")
+    assert page.evaluate(HEIGHT) <= 720
+
+
+def test_the_switch_ignores_the_measured_load(visit):
+    page = visit("serve")
+    body = page.locator("[data-testid=stMainBlockContainer]")
+    sync_api.expect(body).to_contain_text("Calibrated: 1 run")
+    page.get_by_role("combobox", name="Measured runs of this device").click()
+    page.get_by_role("option", name="are ignored").click()
+    page.locator('[data-scenario*="calibration=ignore"]').wait_for(state="attached")
+    sync_api.expect(body).to_contain_text("1 measured run on NVIDIA H100 SXM5 80GB is ignored.")
+    sync_api.expect(body).not_to_contain_text("Calibrated: 1 run")
