@@ -1,4 +1,4 @@
-"""`pytest` alone installs nothing, and `python -m benchmarks` says what it lacks in one line."""
+"""`pytest` alone installs nothing; `python -m tests.benchmarks` says what it lacks in one line."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ def test_tests_that_need_programs_are_left_out_where_these_are_missing(tmp_path)
 
 def test_benchmarks_without_the_packages_are_one_line():
     done = subprocess.run(
-        [sys.executable, "-S", "-m", "benchmarks"],
+        [sys.executable, "-S", "-m", "tests.benchmarks"],
         cwd=ROOT,
         env={**os.environ, "TWENTY_WATTS_NO_SETUP": "1"},
         capture_output=True,

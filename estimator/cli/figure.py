@@ -25,6 +25,9 @@ LIMITS = {
 }
 """Figures of the pages about limits, which need no scenario."""
 
+DECK = "a deck of reveal.js to start a lecture from, in which the figures are alive"
+DECKS = Path(__file__).parents[1] / "web" / "shared"
+
 SUFFIXES = (".html", ".svg", ".png", ".pdf", ".csv", ".json", ".bib", ".tex", ".md")
 
 EXAMPLES = """examples:
@@ -33,6 +36,7 @@ EXAMPLES = """examples:
   twenty-watts figure parts --params 7e9 --tokens 2e12 --hardware h100 --devices 64 -o parts.pdf
   twenty-watts figure scenario --params 7e9 --tokens 2e12 --hardware h100 --devices 64 -o card.md
   twenty-watts figure trends --view efficiency -o efficiency.html
+  twenty-watts figure deck -o deck.html
 The end of the file's name decides: .html with sliders, .svg, .png or .pdf for print, .csv or .json
 for the numbers, .tex and .bib for a paper, .md for the head of a model card.
 """
@@ -47,7 +51,7 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    every = {**NAMES, **LIMITS}
+    every = {**NAMES, **LIMITS, "deck": DECK}
     names = "; ".join(f"{name}: {text}" for name, text in every.items())
     parser.add_argument("name", choices=list(every), metavar="NAME", help=names)
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write")
@@ -78,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
     if options.lang is not None and options.lang not in language.languages():
         known = " or ".join(language.languages())
         raise ValueError(f"--lang must be {known}, got {options.lang!r}")
+    if options.name == "deck":
+        return _deck(path, options.lang or language.ENGLISH)
     catalog = catalog_of(options)
     with language.spoken(options.lang or language.ENGLISH):
         return _written(path, options, catalog)
@@ -98,6 +104,14 @@ def _written(path: Path, options: argparse.Namespace, catalog: "Catalog") -> int
     path.write_bytes(content_of(path.suffix, wish, answer, catalog))
     for warning in rendered(answer.notices, option_of):
         note(warning, quiet=options.quiet)
+    return 0
+
+
+def _deck(path: Path, lang: str) -> int:
+    """Write the deck of a language that comes with the package."""
+    if path.suffix != ".html":
+        raise ValueError(f"{path}: a deck is a page: the name must end in .html")
+    path.write_bytes((DECKS / f"lecture_deck.{lang}.html").read_bytes())
     return 0
 
 

@@ -17,7 +17,7 @@ from tests.browser.npm import fetched
 sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = pytest.mark.browser
-DECK = Path(__file__).parents[2] / "examples" / "lecture" / "deck.html"
+DECK = Path(__file__).parents[2] / "estimator" / "web" / "shared" / "lecture_deck.en.html"
 REVEAL = "reveal.js@5.2.1"
 GPT3 = "preset=gpt-3&hardware=v100&devices=1024&site=us"
 LIVE = ((f"estimate?{GPT3}", "the same work on other devices"), ("models", "Where the parameters"))
@@ -178,7 +178,7 @@ def test_the_example_deck_holds_nothing_but_copied_slides_and_its_own_words():
 def test_the_german_deck_shows_the_same_slides_in_german():
     english, german = (
         FRAME.findall(path.read_text(encoding="utf-8"))
-        for path in (DECK, DECK.with_name("deck.de.html"))
+        for path in (DECK, DECK.with_name("lecture_deck.de.html"))
     )
     assert len(german) == len(english) == 3
     for one, other in zip(english[:2], german[:2], strict=True):

@@ -50,6 +50,18 @@ def test_what_a_figure_of_the_limits_shows_is_what_its_page_shows(tmp_path):
     assert rows["a brain"]["mid"] == 20.0
 
 
+def test_the_deck_names_the_figure_that_it_shows_without_network(tmp_path, capsys):
+    path = tmp_path / "deck.html"
+    assert main(["figure", "deck", "-o", str(path)]) == 0
+    text = path.read_text(encoding="utf-8")
+    assert text.count("<section data-background-iframe=") == 3
+    assert 'data-background-iframe="twenty-watts-figure.html"' in text
+    assert main(["figure", "deck", "--lang", "de", "-o", str(path)]) == 0
+    assert '<html lang="de">' in path.read_text(encoding="utf-8")
+    assert main(["figure", "deck", "-o", str(tmp_path / "deck.svg")]) == 1
+    assert "the name must end in .html" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "reported"),
     [

@@ -1,11 +1,13 @@
 """How much work the audio spectrogram transformer (AST) is, at the length of its config."""
 
-from estimator.workload.blocks import held, linear, table
+from dataclasses import replace
+
+from estimator.workload.blocks import held, table
 from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
 from estimator.workload.model_class import classifier
-from estimator.workload.network import Network, Pass, lines, network
+from estimator.workload.network import Network, Pass, network
 from estimator.workload.registry import family
 
 
@@ -27,15 +29,10 @@ def spectrogram(fields: Fields) -> Network:
     once = dict(classifier(fields, hidden, "AudioClassification"))
     if once:
         once["norm/head"] = held(2 * hidden)
-    conv = {"embedding/patch": linear(patch * patch, hidden, bias=True)}
+    sight = replace(vision, prefix=2, channels=1, tables=tables, once=once)
 
     def run(inputs: Inputs) -> Pass:
         batch = quantity("batch", inputs.batch)
-        tokens = batch * (patches + 2.0)
-
-        done = [*lines(conv, batch * float(patches), first=True)]
-        done += lines(tables, batch)
-        done += lines(vision.layer, tokens, pairs=tokens * (patches + 2.0), times=vision.layers)
-        return Pass(lines=[*done, *lines(once, batch)], items=tokens)
+        return Pass(lines=sight.over(batch, float(patches)), items=batch * (patches + 2.0))
 
     return network(fields, run)

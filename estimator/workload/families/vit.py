@@ -69,7 +69,11 @@ class Vision:
 
     def lines(self, batch: Quantity, pixels: Quantity) -> list[Line]:
         """Lines of one pass over square images of `pixels` a side."""
-        patches, positions = self.positions(pixels)
+        return self.over(batch, self.positions(pixels)[0])
+
+    def over(self, batch: Quantity, patches: Quantity) -> list[Line]:
+        """Lines of one pass over so many patches each."""
+        positions = patches + self.prefix
         patch = linear(self.patch**2 * self.channels, self.hidden, self.patch_bias)
         done = [*lines({"embedding/patch": patch}, batch * patches, first=True)]
         done += lines(self.tables, batch)

@@ -4,6 +4,8 @@ Defaults are those of transformers 5.23, whose images are 512 pixels high and 86
 ones are counted where `image_size` is asked for.
 """
 
+from dataclasses import replace
+
 from estimator.workload.blocks import Costs, held, linear, table
 from estimator.workload.convolution import sizes, windows
 from estimator.workload.families.vit import trunk
@@ -37,21 +39,14 @@ def yolos(fields: Fields) -> Network:
             "head/boxes": deep + linear(hidden, 4, bias=True),
         }
     pooled = {} if task(fields) else {"pooler": linear(hidden, hidden, bias=True)}
-    conv = {"embedding/patch": linear(patch * patch * vision.channels, hidden, bias=True)}
+    sight = replace(vision, prefix=objects + 1, tables=tables, once=pooled)
 
     def run(inputs: Inputs) -> Pass:
         batch = quantity("batch", inputs.batch)
         seen: Quantity = float(patches)
         if inputs.image_size is not None:
             seen = windows(quantity("image_size", inputs.image_size), patch, patch) ** 2
-        tokens = batch * (seen + objects + 1.0)
-
-        done = [*lines(conv, batch * seen, first=True)]
-        done += lines(tables, batch)
-        done += lines(
-            vision.layer, tokens, pairs=tokens * (seen + objects + 1.0), times=vision.layers
-        )
-        done += lines(heads, batch * objects)
-        return Pass(lines=[*done, *lines(pooled, batch)], items=tokens)
+        done = [*sight.over(batch, seen), *lines(heads, batch * objects)]
+        return Pass(lines=done, items=batch * (seen + objects + 1.0))
 
     return network(fields, run, head_note(fields, not task(fields) or heads))

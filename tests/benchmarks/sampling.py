@@ -1,4 +1,4 @@
-"""What does sampling cost the job beside it? `python -m benchmarks.sampling`.
+"""What does sampling cost the job beside it? `python -m tests.benchmarks.sampling`.
 
 The same product of matrices is timed with and without the sampler of this machine's meters, turn
 and turn about; and the processor time of the sampler's thread is reported.

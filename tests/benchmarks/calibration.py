@@ -1,10 +1,11 @@
 """How true are predictions after a calibration? Programs that the benchmark does not contain.
 
-    python -m benchmarks.calibration measure -o FILE [--minutes 6]
-    python -m benchmarks.calibration table FILE
+    python -m tests.benchmarks.calibration measure -o FILE [--minutes 6]
+    python -m tests.benchmarks.calibration table FILE
 
 The first runs `calibrate bench` in a data folder of its own, then every program of
-`benchmarks.training` for some seconds; on a quiet machine, with PyTorch, that takes twelve minutes.
+`tests.benchmarks.training` for some seconds; on a quiet machine, with PyTorch, that takes twelve
+minutes.
 The second asks for each program what a user would ask: before any measurement, after the benchmark,
 and after the benchmark and all other programs; with and without the size of a step.
 """
@@ -22,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.training.programs import Program, programs
 from estimator.catalog import Catalog
 from estimator.estimation.scenario_answer import answer_scenario
 from estimator.measure.bench.run import BenchQuestion, benchmark, keep_processor
@@ -30,6 +30,7 @@ from estimator.measure.session import Session
 from estimator.runs import open_store, store_path
 from estimator.runs.record import MeasuredRun, Timing, as_plain, read_run
 from estimator.scenario.scenario import Scenario
+from tests.benchmarks.training.programs import Program, programs
 
 SEEN = 20
 """Steps from which a whole run is extrapolated."""

@@ -44,7 +44,7 @@ def programs() -> list[Program]:
 
 
 def _of_numpy() -> list[Program]:
-    from benchmarks.training import numpy_programs as made
+    from tests.benchmarks.training import numpy_programs as made
 
     def program(
         name: str, kind: str, arch: str, build: Callable[[], tuple[Step, float]]
@@ -63,7 +63,7 @@ def _of_torch() -> list[Program]:
     import torch
     from torch import nn
 
-    from benchmarks.training import torch_programs as t
+    from tests.benchmarks.training import torch_programs as t
 
     def gpt(width: int, layers: int, length: int, batch: int) -> Callable[..., Step]:
         return lambda **more: t.trained(

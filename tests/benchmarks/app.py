@@ -1,4 +1,4 @@
-"""How fast is the app beside an empty one: `python -m benchmarks.app`.
+"""How fast is the app beside an empty one: `python -m tests.benchmarks.app`.
 
 In the same run, on the same machine, the Estimate page and an app of one control and one line are
 measured by the same means:
@@ -30,7 +30,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.startup import BROWSERS, ROOT
+from tests.benchmarks.startup import BROWSERS, ROOT
 
 CHANGES, WARM_UP = 40, 5
 SESSIONS, EVERY_S, LASTING_S = 150, 5.0, 20.0

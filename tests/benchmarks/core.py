@@ -1,8 +1,8 @@
 """How fast is the core: scenarios per second against as many bare numpy operations.
 
-Run it with `python -m benchmarks.core`. One call of `estimate` over a million scenarios is traced
-by an array type that notes each operation on arrays; the same operations as often, each on a plain
-array of the same length and a number, are the floor.
+Run it with `python -m tests.benchmarks.core`. One call of `estimate` over a million scenarios is
+traced by an array type that notes each operation on arrays; the same operations as often, each on a
+plain array of the same length and a number, are the floor.
 """
 
 import sys

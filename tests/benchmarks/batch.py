@@ -1,9 +1,10 @@
 """How fast is `batch`: 100,000 rows as wide as those of the published runs, on one core.
 
-Run it with `python -m benchmarks.batch`. Two tables: the published runs over and over, and the same
-with a name and numbers of its own in every row, so that nothing of one row answers another. They
-are read from memory and written to a file. The time is that of the processor, whatever else the
-machine does, and the least of several; what other programs leave of the caches still shows in it.
+Run it with `python -m tests.benchmarks.batch`. Two tables: the published runs over and over, and
+the same with a name and numbers of its own in every row, so that nothing of one row answers
+another. They are read from memory and written to a file. The time is that of the processor,
+whatever else the machine does, and the least of several; what other programs leave of the caches
+still shows in it.
 """
 
 import csv

@@ -1,6 +1,6 @@
 """How fast is one estimate: from a scenario in words to the answer, profiles already read.
 
-Run it with `python -m benchmarks.answer`. The time is that of the processor: a mean over many
+Run it with `python -m tests.benchmarks.answer`. The time is that of the processor: a mean over many
 calls, and the least of several such means.
 """
 

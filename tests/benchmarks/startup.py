@@ -1,6 +1,6 @@
 """How fast does it start: `--help` of each command against importing numpy, the app's first page.
 
-Run it with `python -m benchmarks.startup`.
+Run it with `python -m tests.benchmarks.startup`.
 """
 
 import os
@@ -19,7 +19,7 @@ from estimator.cli import COMMANDS
 
 REPEATS = 9
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def median_s(function: Callable[[], object]) -> float:

@@ -1,4 +1,4 @@
-"""What the claims about speed rest on; `python -m benchmarks` prints them all.
+"""What the claims about speed rest on; `python -m tests.benchmarks` prints them all.
 
 They run in the environment of the app, which is set up as for any command.
 """
