@@ -398,3 +398,27 @@ def test_a_wrapper_takes_every_decoder(name):
 def test_a_wrapper_refuses_what_is_no_decoder():
     with pytest.raises(ValueError, match=r"model_type 'bert' is not a known decoder"):
         model_ledger({**LLAVA, "text_config": BERT})
+
+
+def test_layers_of_led_may_have_windows_of_several_widths():
+    config = CONFIGS_READ["led-large"]
+    layers = config["encoder_layers"]
+    mixed = [512] * (layers // 2) + [1024] * (layers - layers // 2)
+    narrow, both, wide = (
+        model_ledger({**config, "attention_window": widths}, seq_len=4096).forward_flop
+        for widths in (512, mixed, 1024)
+    )
+    assert narrow < both < wide
+    assert both == pytest.approx((narrow + wide) / 2, rel=1e-12)
+
+
+def test_an_encoder_of_sound_under_a_classifier_keeps_no_cache():
+    config = {**CONFIGS_READ["whisper-base"], "architectures": ["WhisperForAudioClassification"]}
+    assert model_ledger(config).cache == ()
+
+
+@pytest.mark.parametrize("model_type", ["jetmoe", "minimax", "recurrent_gemma"])
+def test_a_hybrid_takes_the_hidden_size_of_the_reference_where_the_config_has_none(model_type):
+    defaults = {"jetmoe": 2048, "minimax": 4096, "recurrent_gemma": 2560}
+    stated = {"model_type": model_type, "hidden_size": defaults[model_type]}
+    assert model_ledger({"model_type": model_type}) == model_ledger(stated)
