@@ -12,11 +12,13 @@ from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.estimation.scenario_answer import answer_scenario
 from estimator.scenario.scenario import Scenario
-from estimator.web.offline import citation, html
+from estimator.trends.budget import cost_by_year
+from estimator.web.offline import citation, html, limits_figure
 from estimator.web.offline.export import Wish, content_of
 from estimator.web.offline.scenario_figure import _estimate, model_of, specification
 from estimator.web.offline.trace import Tape
 from estimator.web.shared.charts import Look
+from estimator.web.trends import page as trends
 
 CATALOG = Catalog.open()
 SCENARIOS = (
@@ -190,3 +192,37 @@ def test_one_file_holds_everything_and_no_text_breaks_out_of_it():
     ours = page.replace(html.library(), "")
     assert not re.search(r'(?:src|href)="(?!https://example\.org)', ours)
     assert "default-src 'none'" in ours
+
+
+@pytest.mark.parametrize(
+    ("view", "name", "moved"),
+    [("budget", "budget", 3.7e6), ("budget", "budget", 1e3), ("cost", "flop", 5.1e24)],
+)
+def test_a_slider_of_the_trends_agrees_with_its_page(view, name, moved):
+    """What the browser computes is what the page says of that budget or that work."""
+    choices = limits_figure.Choices()
+    scaled = limits_figure.scaled_by("trends", view, choices, CATALOG)
+    drawn_rows = limits_figure.picture_of("trends", view, choices, CATALOG).rows
+    spec = limits_figure.moved_by({"data": {"values": drawn_rows}}, scaled)
+    spec["params"] = [{"name": name, "value": moved}]
+    x = {"field": "value", "type": "quantitative", "scale": None}
+    spec |= {"mark": "point", "encoding": {"x": x}}
+    scene = vl_convert.vegalite_to_scenegraph(spec)["scenegraph"]
+    found = [one["x"] for one in marks_of(scene)]
+    if view == "budget":
+        rows = trends.PICTURES["budget"]({"budget": moved, "preset": "gpt-3"}).rows
+        expected = [row["value"] for row in rows]
+    else:
+        at_first = cost_by_year(scaled.slider.value, CATALOG)
+        then = cost_by_year(moved, CATALOG)
+        factor = then.values[0] / at_first.values[0]
+        assert then.values == pytest.approx(np.asarray(at_first.values) * factor)
+        expected = [row["value"] * factor for row in drawn_rows]
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def marks_of(scene):
+    """Symbols of a scene, in their order."""
+    if scene.get("marktype") == "symbol":
+        return scene["items"]
+    return [one for item in scene.get("items", ()) for one in marks_of(item)]

@@ -48,11 +48,12 @@ button {{ font: inherit; font-size: 0.8rem; color: inherit; background: none; bo
 <script>
 const sliders = {sliders};
 const spec = {spec};
+const spoken = document.documentElement.lang;
 const written = (slider, value) => {{
   const text = slider.whole ? String(Math.round(value)) : Number(value).toPrecision(3);
   return (Math.abs(value) >= 1e6 || (value && Math.abs(value) < 1e-3))
     ? Number(value).toExponential(2).replace("e+", "e") + " " + slider.unit
-    : Number(text).toLocaleString("en", {{ maximumSignificantDigits: 6 }}) + " " + slider.unit;
+    : Number(text).toLocaleString(spoken, {{ maximumSignificantDigits: 6 }}) + " " + slider.unit;
 }};
 const toPlace = (slider, value) => slider.logarithmic ? Math.log10(value) : value;
 const toValue = (slider, place) => {{

@@ -20,6 +20,7 @@ from estimator.web.brain import page as brain
 from estimator.web.claims.page import factors_picture
 from estimator.web.offline import citation, html
 from estimator.web.offline.export import Wish, picture
+from estimator.web.offline.scenario_figure import Slider
 from estimator.web.scaling.page import AXES, curves_picture, imagenet_picture
 from estimator.web.shared import figures
 from estimator.web.shared.figures import Picture
@@ -89,11 +90,15 @@ def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> b
         content = {"title": title, "rows": drawn.rows, "data_version": catalog.data_version}
         return json.dumps(content, indent=2).encode()
     spec = specification(drawn, wish)
+    sliders: tuple[Slider, ...] = ()
+    scaled = scaled_by(wish.name, view, choices, catalog)
+    if scaled is not None and suffix == ".html":
+        spec, sliders = moved_by(spec, scaled), (scaled.slider,)
     if suffix != ".html":
         return picture(suffix, spec, wish)
     return html.page(
         spec,
-        (),
+        sliders,
         wish.look,
         title=title,
         caption=_("{alt}. Twenty Watts, data {version}.").format(
@@ -126,6 +131,49 @@ def specification(drawn: Picture, wish: Wish) -> dict[str, Any]:
     if drawn.by_row:
         spec = {**spec, "height": len(drawn.rows) * wish.look.row_px}
     return {**spec, "data": {"values": drawn.rows}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaled:
+    """A number that all values of a picture are proportional to, and the unit of these."""
+
+    slider: Slider
+    unit: str
+
+
+def scaled_by(name: str, view: str, choices: Choices, catalog: Catalog) -> Scaled | None:
+    """What a reader may move in a figure: a budget buys, and a run costs, in proportion."""
+    if (name, view) == ("trends", "budget"):
+        budget = Slider(
+            name="budget", label=N_("Budget"), value=HARDWARE_USD, low=1e3, high=1e10, unit="$"
+        )
+        return Scaled(slider=budget, unit="FLOP")
+    if (name, view) == ("trends", "cost"):
+        flop = catalog.preset(choices.preset).records["training_flop"].value
+        work = Slider(
+            name="flop",
+            label=N_("Training compute"),
+            value=flop,
+            low=flop * 1e-4,
+            high=flop * 1e4,
+            unit="FLOP",
+        )
+        return Scaled(slider=work, unit="$$")
+    return None
+
+
+def moved_by(spec: dict[str, Any], scaled: Scaled) -> dict[str, Any]:
+    """Let a slider multiply the values of a picture, and write their texts again."""
+    slider = scaled.slider
+    written = f"replace(format(datum.value, '.3~s'), /([a-zA-Z]*)$/, ' $1{scaled.unit}')"
+    return {
+        **spec,
+        "params": [{"name": slider.name, "value": slider.value}],
+        "transform": [
+            {"calculate": f"datum.value * {slider.name} / {slider.value!r}", "as": "value"},
+            {"calculate": f"datum.label == '' ? '' : {written}", "as": "text"},
+        ],
+    }
 
 
 def _title(name: str, view: str) -> str:
