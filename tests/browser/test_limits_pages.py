@@ -11,7 +11,7 @@ PAGES = ("claims", "brain", "levers", "scaling", "trends", "depth", "exercises",
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_fits_every_width_in_german(visit, path):
     page = visit(f"{path}?lang=de", width=390, scheme="dark")
-    page.locator(".tw").first.wait_for()
+    page.get_by_test_id("stMainBlockContainer").locator(".tw").first.wait_for()
     for width, scheme in ((390, "dark"), (1280, "light"), (1920, "dark")):
         page.set_viewport_size({"width": width, "height": 720})
         page.emulate_media(color_scheme=scheme)
