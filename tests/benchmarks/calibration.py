@@ -1,10 +1,10 @@
 """How true are predictions after a calibration? Programs that the benchmark does not contain.
 
-    python -m tests.benchmarks.calibration measure -o FILE [--minutes 6]
+    python -m tests.benchmarks.calibration measure -o FILE [--minutes 8]
     python -m tests.benchmarks.calibration table FILE
 
 The first runs `calibrate bench` in a data folder of its own, then every program of
-`tests.benchmarks.training` for some seconds; on a quiet machine, with PyTorch, that takes twelve
+`tests.benchmarks.training` for some seconds; on a quiet machine, with PyTorch, that takes fourteen
 minutes.
 The second asks for each program what a user would ask: before any measurement, after the benchmark,
 and after the benchmark and all other programs; with and without the size of a step.
@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("verb", choices=("measure", "table"))
     parser.add_argument("file", nargs="?", type=Path, default=Path("calibration.json"))
     parser.add_argument("-o", dest="file", type=Path, default=argparse.SUPPRESS)
-    parser.add_argument("--minutes", type=float, default=6.0)
+    parser.add_argument("--minutes", type=float, default=8.0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("TWENTY_WATTS_DATA", folder)
