@@ -1,6 +1,6 @@
 """How much work does each scenario name: FLOPs, a size, a config, a preset or device time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -461,6 +461,25 @@ def _counted(text: str, seq_len: float | None) -> Network:
     return Network(config=config, ledger=model_ledger(config, seq_len=seq_len))
 
 
+class _Read(Mapping[str, Any]):
+    """A config that notes which of its keys are read: the others cannot count."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+        self.read: set[str] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        value = self.config[key]
+        self.read.add(key)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.config)
+
+    def __len__(self) -> int:
+        return len(self.config)
+
+
 @lru_cache(maxsize=256)
 def compact_config(config: str) -> str:
     """Keys of a config that its ledger needs, as compact JSON: what a link carries.
@@ -473,9 +492,10 @@ def compact_config(config: str) -> str:
     keys = inline_config(config) if is_inline(config) else read_config(config)
     if len(keys) > MOST_KEYS:
         raise ValueError(f"config.json has {len(keys):,} keys, more than {MOST_KEYS}: is it one?")
-    whole = model_ledger(keys)
-    kept = dict(keys)
-    for name in [key for key in keys if key not in LENGTHS]:
+    seen = _Read(keys)
+    whole = model_ledger(seen)
+    kept = {key: keys[key] for key in keys if key in seen.read or key in LENGTHS}
+    for name in [key for key in kept if key not in LENGTHS]:
         rest = {key: value for key, value in kept.items() if key != name}
         try:
             same = bool(rest) and model_ledger(rest) == whole

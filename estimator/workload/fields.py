@@ -4,9 +4,10 @@ A config holds explicit keys only. Each family names the keys it reads, and the 
 for one that is absent. A bad value is refused by key, before any arithmetic.
 """
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 MAX_SIZE = 100_000_000
 """Above every published width, vocabulary and context: a larger value is a slip of the pen."""
@@ -78,11 +79,11 @@ class Fields:
 
     def with_values(self, values: Mapping[str, Any]) -> "Fields":
         """The same part with `values` instead of what it states."""
-        return replace(self, values={**self.values, **values})
+        return replace(self, values=_over(values, self.values))
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> "Fields":
         """The same part with `defaults` for the keys that it lacks."""
-        return replace(self, values={**defaults, **self.values})
+        return replace(self, values=_over(self.values, defaults))
 
     def noted(self, *notes: str) -> "Fields":
         """The same part with further reservations."""
@@ -140,6 +141,11 @@ class Fields:
             got = f"got {parts}" if self.states(key) else f"and is {parts} where absent: state it"
             raise ValueError(f"{self.path}{key} must divide {whole_key} = {whole}, {got}")
         return whole // parts
+
+
+def _over(first: Mapping[str, Any], second: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Keys of both, `first` before `second`, each read only when it is asked for."""
+    return ChainMap(cast("dict[str, Any]", first), cast("dict[str, Any]", second))
 
 
 def _shown(value: object) -> str:
