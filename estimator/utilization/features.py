@@ -59,7 +59,7 @@ VENDOR_WORDS = ("mlperf", "ngc", "nemo", "megatron", "nvidia release")
 
 FLAGS = (
     *("transformer", "convolution", "depthwise", "unet", "other"),
-    *("encoder", "contrastive", "sparse", "recurrent", "lora"),
+    *("encoder", "contrastive", "sparse", "recurrent", "lora", "rare"),
 )
 """What of the kind of a network is among its features."""
 
@@ -161,7 +161,7 @@ def features_of_rows(
     software = numbers.get("software", unknown(len(flop)))
     elementwise = flags["convolution"] + flags["depthwise"] + flags["unet"]
     groups = of_each_kind(kinds, lambda kind: spreads.groups[kind.group])
-    rare = thinly_published(rare_device, flags["unet"])
+    rare = thinly_published(rare_device, flags["unet"], flags["rare"])
     known_year = np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR)
     return RunFeatures(
         hidden=hidden,
@@ -318,7 +318,7 @@ def shipped_spreads(catalog: Catalog) -> UtilizationSpread:
             growth=Growth(
                 per_decade=catalog.prior("utilization.growth.per_decade").value,
                 per_year=catalog.prior("utilization.growth.per_year").value,
-                on_rare_devices=catalog.prior("utilization.growth.on_rare_devices").value,
+                where_rare=catalog.prior("utilization.growth.where_rare").value,
             ),
         ),
     )

@@ -103,6 +103,8 @@ class RunFeatures:
         Uncertainty of such runs: standard deviation of the logarithm of the utilization [1].
     lora : float or array
         Flag: only adapters on frozen weights are trained.
+    rare : float or array
+        Flag: a use of such networks that few runs are published on.
     software : float or array
         How tuned the code is: 1 a vendor's reference or a benchmark submission, 0 typical, -1
         research [1].
@@ -127,6 +129,7 @@ class RunFeatures:
     recurrent: Number = 0.0
     other: Number = 0.0
     lora: Number = 0.0
+    rare: Number = 0.0
     software: Number = 0.0
     steps: Number = float("nan")
     steady: Number = 0.0
@@ -283,13 +286,13 @@ class Growth:
     ----------
     per_decade, per_year : float
         Factor for every decade of less work, and for every earlier year of a transformer [1].
-    on_rare_devices : float
-        Factor on kinds of device that few runs are published on [1].
+    where_rare : float
+        Factor on kinds of device, and for uses of a network, that few runs are published on [1].
     """
 
     per_decade: float
     per_year: float
-    on_rare_devices: float = 1.0
+    where_rare: float = 1.0
 
 
 def thinness(
@@ -319,15 +322,16 @@ def thinness(
     """
     decades, years = thin_places(flop, year, transformer)
     grown = growth.per_decade**decades * growth.per_year**years
-    return np.asarray(grown * growth.on_rare_devices**rare_device, dtype=np.float64)
+    return np.asarray(grown * growth.where_rare**rare_device, dtype=np.float64)
 
 
-def thinly_published(rare: Number, unet: Number) -> Number:
-    """Whether runs of such a network on such a device scatter more, by flags of both [1].
+def thinly_published(rare_device: Number, unet: Number, rare_use: Number) -> Number:
+    """In how many ways a run is of a kind that scatters more, by flags [1].
 
-    Not U-Nets: their spread, which their runs on TPUs belong to, covers those already.
+    A device or a use that few runs are published on. Not U-Nets on such devices: their spread,
+    which their runs on TPUs belong to, covers those already.
     """
-    return rare * (1.0 - unet)
+    return rare_device * (1.0 - unet) + rare_use
 
 
 def thin_places(flop: Number, year: Number, transformer: Number) -> tuple[Number, Number]:

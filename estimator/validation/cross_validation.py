@@ -250,7 +250,7 @@ def spread_of(
 
 
 def growth_of(log_ratio: Floats, runs: Runs) -> Growth:
-    """How much larger errors are for less work, in earlier years and on rare kinds of device.
+    """How much larger errors are for less work, in earlier years and where runs are rare.
 
     A straight line through the logarithms of their sizes, drawn a little towards none.
     """
@@ -259,8 +259,8 @@ def growth_of(log_ratio: Floats, runs: Runs) -> Growth:
     columns = np.array([np.ones(len(log_ratio)), decades, years, rare]).T
     sizes = np.log(np.maximum(np.abs(log_ratio), SMALLEST_SIZE))
     pulled = columns.T @ columns + np.diag([0.0, PULL, PULL, PULL])
-    decade, year, on_rare = np.exp(np.maximum(np.linalg.solve(pulled, columns.T @ sizes)[1:], 0.0))
-    return Growth(per_decade=float(decade), per_year=float(year), on_rare_devices=float(on_rare))
+    decade, year, rarely = np.exp(np.maximum(np.linalg.solve(pulled, columns.T @ sizes)[1:], 0.0))
+    return Growth(per_decade=float(decade), per_year=float(year), where_rare=float(rarely))
 
 
 def _thin(runs: Runs, growth: Growth) -> Floats:
@@ -269,7 +269,7 @@ def _thin(runs: Runs, growth: Growth) -> Floats:
 
 
 def _rare(runs: Runs) -> Number:
-    return thinly_published(runs.machine.rare, runs.features.unet)
+    return thinly_published(runs.machine.rare, runs.features.unet, runs.features.rare)
 
 
 def spread_by_votes(sizes: Floats, votes: Floats) -> float:

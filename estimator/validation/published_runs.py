@@ -166,7 +166,7 @@ def _as_arrays(
         stack=np.array([stack_of(row) for row in rows]),
     ).part(known)
     like = np.array([spreads.groups[kind.group] for kind in kinds])
-    rare = thinly_published(machine.rare, features.unet)
+    rare = thinly_published(machine.rare, features.unet, features.rare)
     like *= thinness(flop, features.year, transformer_share(features), rare, spreads.growth)
     return PublishedRuns(
         runs=runs,

@@ -1,6 +1,6 @@
 """What kind of network is it: read from a domain, an architecture and a name in free words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 KINDS = ("language", "vision", "diffusion", "speech", "multimodal", "other")
@@ -41,6 +41,10 @@ GRAPHS_AND_TABLES = ("dlrm", "gnn", "graph", "dcn")
 CONVOLUTIONS = ("cnn", "conv", "resnet", "resnext", "vgg", "unet 3d", "u-net 3d")
 UNETS = ("u-net", "unet")
 
+RARE_WORK = ("speech", "diffusion", "other")
+RARE_GROUPS = ("transformer", "decoder", "recurrent")
+"""Kinds of work for which few networks of these groups are published."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkKind:
@@ -57,6 +61,8 @@ class NetworkKind:
         What slows it down.
     lora : bool
         Only adapters are trained.
+    rare : bool
+        A transformer or recurrence of another field than language and vision: few are published.
     """
 
     group: str
@@ -69,6 +75,7 @@ class NetworkKind:
     recurrent: bool = False
     other: bool = False
     lora: bool = False
+    rare: bool = False
 
     @cached_property
     def transformer(self) -> bool:
@@ -169,7 +176,9 @@ def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
     words = f"{name} {arch}".lower()
     if _has(words, DEPTHWISE) and not _has(words, NOT_DEPTHWISE):
         return NetworkKind(group="depthwise", depthwise=True, lora="lora" in words)
-    return _other_kind(work, arch.lower(), lora="lora" in words)
+    kind = _other_kind(work, arch.lower(), lora="lora" in words)
+    rare = work in RARE_WORK and kind.group in RARE_GROUPS
+    return replace(kind, rare=True) if rare else kind
 
 
 @lru_cache(maxsize=4096)

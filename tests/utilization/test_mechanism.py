@@ -213,14 +213,14 @@ def test_every_group_of_networks_has_a_spread(catalog):
         ("vision", "dense transformer encoder (ViT)", "DeiT-B", "transformer", ("encoder",)),
         ("multimodal", "contrastive ViT", "CLIP", "transformer", ("encoder", "contrastive")),
         ("diffusion", "diffusion U-Net", "DDPM", "unet", ("unet",)),
-        ("other", "SSM (Hyena)", "HyenaDNA", "recurrent", ("recurrent",)),
+        ("other", "SSM (Hyena)", "HyenaDNA", "recurrent", ("recurrent", "rare")),
         ("language", "dense decoder (LoRA r16)", "llama2 lora", "decoder", ("lora",)),
         ("other", "", "", "other", ()),
         ("other", "DLRM-DCNv2", "", "other", ("other",)),
         ("vision", "DETR", "DETR R50", "transformer", ("encoder",)),
-        ("speech", "wav2vec2", "", "transformer", ("encoder",)),
+        ("speech", "wav2vec2", "", "transformer", ("encoder", "rare")),
         ("language", "BERT", "PubMedBERT", "transformer", ("encoder",)),
-        ("other", "decoder transformer", "BioGPT", "decoder", ()),
+        ("other", "decoder transformer", "BioGPT", "decoder", ("rare",)),
     ],
 )
 def test_free_words_name_a_kind_of_network(work, arch, name, group, flags):

@@ -102,8 +102,8 @@ def test_the_shipped_spreads_are_those_of_the_blind_errors(catalog, published, b
         assert spread == pytest.approx(again.groups.get(group, again.every), rel=0.02), group
     assert shipped.growth.per_decade == pytest.approx(again.growth.per_decade, rel=0.01)
     assert shipped.growth.per_year == pytest.approx(again.growth.per_year, rel=0.01)
-    rare = again.growth.on_rare_devices
-    assert shipped.growth.on_rare_devices == pytest.approx(rare, rel=0.01)
+    rare = again.growth.where_rare
+    assert shipped.growth.where_rare == pytest.approx(rare, rel=0.01)
 
 
 def test_rare_kinds_of_device_are_covered(published, blind):
@@ -113,6 +113,14 @@ def test_rare_kinds_of_device_are_covered(published, blind):
     reported = score(part_of(blind, rare), published.runs.family[rare])
     assert 0.72 <= reported.coverage <= 0.88
     assert np.median(blind.log_sd[rare]) > 1.2 * np.median(blind.log_sd[~rare])
+
+
+def test_rare_uses_of_transformers_are_covered(published, blind):
+    """Speech, biology, diffusion transformers: predicted too fast as a rule, and less surely."""
+    rare = np.asarray(published.runs.features.rare) > 0
+    assert rare.sum() >= 25
+    told = score(part_of(blind, rare), published.runs.family[rare])
+    assert 0.72 <= told.coverage <= 0.88
 
 
 def test_a_perfect_prediction_scores_perfectly():
