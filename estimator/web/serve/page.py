@@ -139,8 +139,7 @@ def draw(frame: Frame) -> None:
     if refusal:
         style.notices([refusal])
     else:
-        _draw_answer(values, answer, frame)
-        _say_measured(values, answer, runs, frame)
+        _draw_answer(values, answer, runs, frame)
     with controls(frame):
         _controls(values)
         if runs:
@@ -195,7 +194,7 @@ def question_of(values: Values) -> ServingQuestion:
     )
 
 
-def _draw_answer(values: Values, answer: ServingAnswer, frame: Frame) -> None:
+def _draw_answer(values: Values, answer: ServingAnswer, runs: int, frame: Frame) -> None:
     """Draw the sentence, the figures and the pictures."""
     found = results(answer, LEVEL)
     row, _table = single(answer)
@@ -216,13 +215,16 @@ def _draw_answer(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         _say_latency(answer)
         _say_battery(row, found)
         if not frame.slide:
+            _say_measured(values, answer, runs, frame)
             style.assumptions(shown_all(answer.notes[0], label_of))
     for show, picture in PICTURES.items():
         if frame.show in ("", show):
             if not frame.slide:
                 st.subheader(_(SLIDES[show]), anchor=False)
             picture(values, answer, frame)
-    if not frame.slide:
+    if frame.slide:
+        _say_measured(values, answer, runs, frame)
+    else:
         style.caption(
             _(
                 "80 % intervals from errors on models and systems that the fit has not seen; "
