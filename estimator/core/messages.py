@@ -304,31 +304,6 @@ AMOUNTS: Mapping[str, Callable[[float], str]] = {
 """What may stand after the colon of a figure, beside the formats of Python."""
 
 
-class _Sentences(Formatter):
-    """Fills a sentence; an amount is written with its unit, a figure as the language writes it."""
-
-    def __init__(self, written: Words) -> None:
-        super().__init__()
-        self._written = written
-
-    def format_field(self, value: object, format_spec: str) -> str:
-        if format_spec in AMOUNTS and isinstance(value, float | int):
-            return self._written(AMOUNTS[format_spec](float(value)))
-        text = str(super().format_field(value, format_spec))
-        return self._written(text) if isinstance(value, float | int) else text
-
-
-class _Set(dict[str, str]):
-    """Names of inputs, asked of a rim one by one."""
-
-    def __init__(self, names: Names) -> None:
-        super().__init__()
-        self._names = names
-
-    def __missing__(self, field: str) -> str:
-        return self._names(field)
-
-
 def _as_it_is(text: str) -> str:
     return text
 
@@ -354,12 +329,39 @@ def render(
     template = MESSAGES[notice.code]
     if isinstance(template, tuple):
         template = template[notice.values["count"] != 1]
-    shown = {
-        name: names(str(value)) if name.endswith("_input") else _joined(value, translated)
-        for name, value in notice.values.items()
-    }
-    known = {**shown, "set": _Set(names), "field": names(notice.field)}
-    return _Sentences(written).vformat(translated(template), (), known)
+    pieces = []
+    for before, name, spec, conversion in _pieces(translated(template)):
+        pieces.append(before)
+        if name.startswith("set["):
+            pieces.append(names(name[4:-1]))
+        elif name == "field":
+            pieces.append(names(notice.field))
+        elif name:
+            value = notice.values[name]
+            is_input = name.endswith("_input")
+            shown = names(str(value)) if is_input else _joined(value, translated)
+            pieces.append(_filled(shown, spec, conversion, written))
+    return "".join(pieces)
+
+
+@lru_cache(maxsize=1024)
+def _pieces(template: str) -> tuple[tuple[str, str, str, str], ...]:
+    """Take a sentence apart: the text before each gap, its name, its format, its conversion."""
+    return tuple(
+        (before, name or "", spec or "", conversion or "")
+        for before, name, spec, conversion in Formatter().parse(template)
+    )
+
+
+def _filled(value: Value, spec: str, conversion: str, written: Words) -> str:
+    """Fill a gap; an amount is written with its unit, a figure as the language writes it."""
+    if conversion:
+        return format(Formatter().convert_field(value, conversion), spec)
+    if not isinstance(value, float | int):
+        return format(value, spec)
+    if spec in AMOUNTS:
+        return written(AMOUNTS[spec](float(value)))
+    return written(format(value, spec))
 
 
 def in_python(field: str) -> str:

@@ -299,11 +299,14 @@ class Questions:
         """Refuse work and hours that exclude each other; a little above the peak is only said."""
         rows = rows_where(self.timed & ~np.isnan(self.flop) & (self.named_at >= 0))
         hours = np.asarray(self.work.device_hours.mid)
-        for row in rows.tolist():
+        if not rows.size:
+            return
+        peaks = np.array([float(named.hardware.peak_flop_per_s.mid) for named in self.named])
+        shares = self.flop[rows] / (hours[rows] * S_PER_H * peaks[self.named_at[rows]])
+        above = shares > MOST_ABOVE_PEAK
+        for row, share in zip(rows[above].tolist(), shares[above].tolist(), strict=True):
             named = self.device(row)
-            peak = float(named.hardware.peak_flop_per_s.mid)
-            share = float(self.flop[row]) / (float(hours[row]) * S_PER_H * peak)
-            if share > MOST_ABOVE_PEAK and named.device.kind not in SELF_CONTAINED:
+            if named.device.kind not in SELF_CONTAINED:
                 values = {"times": digits(share), "device": named.device.name}
                 self.refuse(np.array([row]), Notice("work_exceeds_hours", "device_hours", values))
 

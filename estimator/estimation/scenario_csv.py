@@ -128,7 +128,7 @@ def estimate_csv(
             if carbon_profile:
                 table = _profiled(table, carbon_profile)
             result = estimate_table(table, catalog, resolver=resolver)
-            out.writelines(map("{},{}\n".format, texts, _written(result, z)))
+            out.writelines(_written(texts, result, z))
             refused += len(result.errors)
             rows += len(chunk)
     return Summary(
@@ -182,19 +182,21 @@ def _profiled(table: ScenarioTable, path: str) -> ScenarioTable:
     return replace(table, words={**table.words, "carbon_profile": column})
 
 
-def _written(result: TableResult, z: float) -> Iterator[str]:
-    """Numbers, warnings and error of every row, as CSV; no number where it is refused."""
+def _written(texts: Sequence[str], result: TableResult, z: float) -> Iterator[str]:
+    """Rows as they stand with numbers, warnings and error; no number where one is refused."""
     columns = [result["training_flop"].mid, *(result.bounds(name, z) for name in RESULTS)]
     numbers = np.column_stack(columns)
     pattern = ",".join(["%.7g"] * numbers.shape[1])
     nothing = "," * (numbers.shape[1] - 1)
     sets, at = result.notices.distinct()
     warnings = [_cell("; ".join(rendered(notices, column_of))) for notices in sets]
-    for row, (values, which) in enumerate(zip(numbers.tolist(), at.tolist(), strict=True)):
+    written = map(pattern.__mod__, map(tuple, numbers.tolist()))
+    for row, (text, values, which) in enumerate(zip(texts, written, at.tolist(), strict=True)):
         if row in result.errors:
-            yield f"{nothing},,{_cell(rendered((result.errors[row],), column_of)[0])}"
+            error = _cell(rendered((result.errors[row],), column_of)[0])
+            yield f"{text},{nothing},,{error}\n"
         else:
-            yield f"{(pattern % tuple(values)).replace('nan', '')},{warnings[which]},"
+            yield f"{text},{values.replace('nan', '')},{warnings[which]},\n"
 
 
 @contextmanager
@@ -220,10 +222,12 @@ def _rows(
     places = [header.index(name) for name in read]
     pick = itemgetter(*places) if len(places) > 1 else lambda cells: (cells[places[0]],)
     for text, cells in records:
-        if len(cells) != width:
+        if len(cells) == width and text.isascii():
+            yield text, pick(cells), ""
+        elif len(cells) != width:
             reason = f"the row has {len(cells)} cells, the header {width}"
             yield _fitted(cells, width), blank, reason
-        elif not text.isascii() and NO_UTF_8.search(text):
+        elif NO_UTF_8.search(text):
             yield text, blank, "the row holds bytes that are not UTF-8: save it as UTF-8"
         else:
             yield text, pick(cells), ""

@@ -145,9 +145,7 @@ class _Reading:
         except ValueError:
             values = np.full(self.count, np.nan)
         if np.count_nonzero(np.isnan(values)) > empty:
-            values = np.array(
-                [self._cell(name, column, row, text) for row, text in enumerate(texts)]
-            )
+            values = self._cells(name, column, texts)
         least, most, _ = LIMITS["recomputation" if name == "recomputation" else INPUTS[name].limits]
         for row in np.flatnonzero((values < least) | (values > most)).tolist():
             reason = f"{column} must be between {least:g} and {most:g}, got {texts[row][:40]}"
@@ -155,18 +153,14 @@ class _Reading:
             values[row] = np.nan
         return values
 
-    def _cell(self, name: str, column: str, row: int, text: str) -> float:
-        """One cell as a number; anything else is NaN, with a notice."""
-        cleaned = staged(text.strip()) if name in STAGED else text.strip()
-        if name == "recomputation" and cleaned in RECOMPUTED_SHARE:
-            return RECOMPUTED_SHARE[cleaned]
-        try:
-            value = float(cleaned) if cleaned else np.nan
-        except ValueError:
-            value = np.nan
-        if cleaned and value != value:
-            self._unread(name, row, f"{column} is not a number: {text[:40]!r}")
-        return value
+    def _cells(self, name: str, column: str, texts: Sequence[str]) -> Floats:
+        """Numbers of a column with other texts, each read once; NaN with a notice for others."""
+        known = {text: _number_in(name, text) for text in set(texts)}
+        bad = {text for text, value in known.items() if value != value and text.strip()}
+        for row, text in enumerate(texts if bad else ()):
+            if text in bad:
+                self._unread(name, row, f"{column} is not a number: {text[:40]!r}")
+        return np.array([known[text] for text in texts])
 
     def _unread(self, name: str, row: int, reason: str) -> None:
         """Refuse the row of a cell that is needed; a refinement is left out, and said."""
@@ -175,6 +169,17 @@ class _Reading:
             self.notices.setdefault(row, []).append(notice)
         else:
             self.errors.setdefault(row, Notice("text", name, {"text": reason}))
+
+
+def _number_in(name: str, text: str) -> float:
+    """Number that a cell says; NaN where it is empty or says none."""
+    cleaned = staged(text.strip()) if name in STAGED else text.strip()
+    if name == "recomputation" and cleaned in RECOMPUTED_SHARE:
+        return RECOMPUTED_SHARE[cleaned]
+    try:
+        return float(cleaned) if cleaned else np.nan
+    except ValueError:
+        return np.nan
 
 
 def _mapped(said: Words, into: Sequence[str]) -> Words:

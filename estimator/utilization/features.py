@@ -116,9 +116,10 @@ def of_each_kind(
     """Feature of the kind of each row, worked out once for each kind: rows share their objects."""
     if len(kinds) == 1:
         return np.array([feature(kinds[0])])
-    known = {id(kind): kind for kind in kinds}
+    ids = list(map(id, kinds))
+    known = dict(zip(ids, kinds, strict=True))
     place = dict(zip(known, range(len(known)), strict=True))
-    at = [place[id(kind)] for kind in kinds]
+    at = np.fromiter(map(place.__getitem__, ids), dtype=np.intp, count=len(ids))
     return np.array([feature(kind) for kind in known.values()])[at]
 
 
@@ -198,7 +199,13 @@ def software_of_rows(
     >>> software_of_rows(["research", "", ""], ["", "NGC PyTorch 23.04", "PyTorch"], ["", "", ""])
     array([-1.,  1., nan])
     """
-    tuned = {text: 1.0 for text in {*frameworks, *names} if _vendors(text.lower())}
+    tuned = {
+        text: 1.0
+        for texts in map(set, (frameworks, names))
+        if _vendors("\n".join(texts).lower())
+        for text in texts
+        if _vendors(text.lower())
+    }
     return np.array(
         [
             SOFTWARE.get(word) if word else tuned.get(framework) or tuned.get(name)
