@@ -87,7 +87,7 @@ def _paths(values: Values, frame: Frame) -> list[Values]:
     )
     depths = np.unique(np.linspace(2, max(3.0, 2 * layers), 60).round())
     along = Network(layers=depths, width=np.full_like(depths, width))
-    names = (_("parameters, (L - 1) n²"), _("paths, n^L"))
+    names = (_("parameters, (L - 1) n²"), _("paths, nᴸ"))
     rows = [
         *_line(depths, np.log10(along.params()), names[0]),
         *_line(depths, np.asarray(along.log10_paths()), names[1]),

@@ -14,19 +14,24 @@ from estimator.web.shared.language import _, current
 
 _TAG = re.compile(r"(<[^>]*>)")
 _AMOUNT = re.compile(r"(?<![\w^.,])\d[\d.,]* (?!–)\S+")
+_EXPONENT = re.compile(r"\^(-?\d+(?:[.,]\d+)*|[a-zA-Z]\b)")
 _MARKED = ("<abbr", "<a ")
 """Elements whose text is left alone."""
 
 
 def unbroken(html: str) -> str:
-    """Keep a number and its unit on one line.
+    """Keep a number and its unit on one line, and raise exponents.
+
+    >>> unbroken("10^20 paths")
+    '10<sup>20</sup> paths'
 
     >>> unbroken("takes <b>39.3 days</b>")
     'takes <b><span class="tw-amount">39.3 days</span></b>'
     """
-    return _between_tags(
+    whole = _between_tags(
         html, lambda text: _AMOUNT.sub(r'<span class="tw-amount">\g<0></span>', text)
     )
+    return _EXPONENT.sub(r"<sup>\1</sup>", whole)
 
 
 def explained(html: str) -> str:
