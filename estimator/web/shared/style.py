@@ -105,6 +105,7 @@ html { font-size: %(root)spx; }
     font-weight: 600; margin-left: 0.3rem; white-space: nowrap; }
   [data-testid="stExpandSidebarButton"] { width: auto; padding: 0 0.6rem; }
   .tw-sentence { font-size: 1.25rem; }
+  .tw abbr:focus::after { position: fixed; inset: auto 1rem 1rem; width: auto; max-width: none; }
   .tw.tw-figures[class] { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.9rem 1rem; }
   .tw-value { font-size: 1.75rem; }
   .tw-value small { font-size: 1rem; }
