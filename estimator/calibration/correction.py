@@ -17,6 +17,7 @@ from estimator.calibration.power_evidence import (
     power_observations,
 )
 from estimator.calibration.utilization_evidence import (
+    USUAL_STEPS,
     CalibrationObservation,
     Measured,
     calibration_observations,
@@ -163,7 +164,9 @@ def steady_prior(timing: Timing, device: Device, catalog: Catalog) -> Uncertain:
 def steady_priors(timings: Sequence[Timing], device: Device, catalog: Catalog) -> Uncertain:
     """What was expected of steps before they were measured, an array with one for each timing [1].
 
-    How much work the whole run is does not matter to its steps: that of a usual run is taken.
+    How large the network is, where nothing else tells, the work of a whole run does: that of
+    `USUAL_STEPS` such steps, so that a program is expected to reach the same before its run is
+    predicted and after it was measured.
     """
     count = len(timings)
     fixed = fixed_utilization(device, catalog)
@@ -182,13 +185,20 @@ def steady_priors(timings: Sequence[Timing], device: Device, catalog: Catalog) -
         numbers=columns,
         kinds=[network_kind(one.kind or "other", one.arch or "") for one in timings],
         machine=machines_of([find_machine(device, name) for name in formats], at),
-        flop=np.full(count, WELL_KNOWN_FLOP),
+        flop=np.array([_whole_flop(one) for one in timings]),
         devices=np.array([float(one.devices) for one in timings]),
         value_bytes=np.array([value_bytes(name) for name in formats])[at],
         steady=np.array([float(is_of_steps(one)) for one in timings]),
     )
     expected, _, _ = predicted_utilization(runs, catalog)
     return Uncertain(np.broadcast_to(expected.mid, (count,)), expected.loadings)
+
+
+def _whole_flop(timing: Timing) -> float:
+    """Work of the run that a timing stands for [FLOP]."""
+    if timing.flop is None:
+        return WELL_KNOWN_FLOP
+    return timing.flop * (USUAL_STEPS if is_of_steps(timing) else 1.0)
 
 
 def _column(values: Iterable[float | None]) -> Floats:

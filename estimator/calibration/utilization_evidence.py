@@ -35,6 +35,15 @@ from estimator.workload.network_class import network_kind
 
 UNKNOWN_SIZE = float("nan")
 
+ONE_MACHINE = 8
+"""Devices that share one machine, at most [1]."""
+
+USUAL_STEPS = 1e5
+"""Steps of a whole run [1]: 1e4 of a fine-tuning, 1e5 of GPT-3 and Llama 3, 1e6 of BERT."""
+
+LARGE_STEP_S = 1.0
+"""Time at the peak of a step of a large run [s]: GPT-3 on 10,000 V100 takes 2.7 s."""
+
 MOST_OBSERVED = 300
 """Beyond so many observations of a device, those of different programs alike are one."""
 
@@ -260,6 +269,32 @@ def reference_peak(device: Device, precision: str) -> float:
         return float(device.peaks[precision].value)
     usual = device.peaks.get("fp32") or min(device.peaks.values(), key=lambda one: one.value)
     return float(usual.value)
+
+
+def assumed_step_flop(
+    step_flop: Floats, flop: Floats, devices: Floats, device: Device, precision: str
+) -> Floats:
+    """Work of a step on each device; of an unknown one in large runs that of large steps.
+
+    Large are runs on more than one machine, and those of which `USUAL_STEPS` steps are large.
+
+    Parameters
+    ----------
+    step_flop : array
+        Over all devices; NaN where unknown [FLOP].
+    flop : array
+        Of the whole run [FLOP].
+    devices : array
+        How many share it [1].
+    device : Device
+    precision : str
+    """
+    if device.kind not in KNOWN_KINDS or precision not in device.peaks:
+        return np.asarray(step_flop / devices, dtype=np.float64)
+    most = LARGE_STEP_S * device.peaks[precision].value
+    large = (devices > ONE_MACHINE) | (flop / (USUAL_STEPS * devices) >= most)
+    found: Floats = np.where(np.isnan(step_flop) & large, most, step_flop / devices)
+    return found
 
 
 def speed_of(device: Device, precision: str) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from estimator.calibration.correction import power_input, utilization_input
-from estimator.calibration.utilization_evidence import Target
+from estimator.calibration.utilization_evidence import Target, assumed_step_flop
 from estimator.catalog import Catalog, Device
 from estimator.core.carbon_schedule import Schedule
 from estimator.core.estimate import Estimate, Run, estimate
@@ -157,7 +157,15 @@ def answer_of(result: TableResult, row: int, scenario: Scenario | None = None) -
         hardware, site = replace(hardware, name=named.device.name), replace(site, name=place_name)
         estimated = estimate(workload, hardware, site, run)
     work = asked.work.work(row, workload)
-    step = float(asked.step_flop[row]) / float(asked.devices[row])
+    step = float(
+        assumed_step_flop(
+            asked.step_flop[row],
+            asked.flop[row],
+            asked.devices[row],
+            named.device,
+            named.precision,
+        )
+    )
     params = float(asked.work.numbers["params"][row])
     return Answer(
         scenario=scenario,

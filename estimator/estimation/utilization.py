@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.calibration.correction import Corrected, Rows, calibrated_utilization
+from estimator.calibration.utilization_evidence import assumed_step_flop
 from estimator.core.hardware import REFERENCE_UTILIZATION
 from estimator.core.rows import Places, few, one_of, squeezed
 from estimator.core.uncertainty import Number, Uncertain
@@ -21,6 +22,7 @@ from estimator.utilization.predict import (
     say_thin_evidence,
 )
 
+Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 FEATURES = ("width", "seq_len", "params", "active_params")
@@ -93,11 +95,26 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
             precisions=[one.precision for one in named],
             at=at,
             groups=[asked.work.kinds[row].group for row in rows.tolist()],
-            step_flop=asked.step_flop[rows] / asked.devices[rows],
+            step_flop=_step_flop(asked, rows, named, at),
             params=asked.work.numbers["params"][rows],
             programs=asked.table.word("program").take(rows).rows(),
         ),
     )
+
+
+def _step_flop(asked: Questions, rows: Places, named: list[Named], at: Places) -> Floats:
+    """Work of one step on each device of some rows [FLOP]."""
+    found = asked.step_flop[rows] / asked.devices[rows]
+    for number, one in enumerate(named):
+        here = rows[at == number]
+        found[at == number] = assumed_step_flop(
+            asked.step_flop[here],
+            asked.flop[here],
+            asked.devices[here],
+            one.device,
+            one.precision,
+        )
+    return found
 
 
 def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:

@@ -16,7 +16,7 @@ from estimator.measure.bench.cpu_profile import processor_id
 from estimator.measure.host import Contention, this_host
 from estimator.measure.meters.open import open_meters
 from estimator.measure.meters.rapl import RaplMeter
-from estimator.measure.sampler import Sampler
+from estimator.measure.sampler import MOST_OF_A_CORE, Sampler
 from estimator.measure.session import Reported, Session
 from estimator.runs import Store, StoreError, new_run_id, open_store
 from estimator.runs.energy import summarise
@@ -117,6 +117,7 @@ class Recording:
             self.meters,
             rate_hz=self.rate_hz,
             often=often if self.origin == "bench" else (),
+            most_of_a_core=None if self.origin == "bench" else MOST_OF_A_CORE,
             on_samples=self._keep,
         )
         self._contention.read()

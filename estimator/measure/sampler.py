@@ -20,6 +20,14 @@ FULL_RATE_SAMPLES = 6000
 SLOWEST_S = 1.0
 """It sinks to one sample in so long, unless less was asked for [s]."""
 
+MOST_OF_A_CORE = 0.004
+"""Where a job runs beside, the readings take no more of one core than this: meters whose drivers
+answer slowly are read less often [1]."""
+
+FREE_S = 0.15
+"""Processor time that the readings may take before their share counts: short runs are read in full
+[s]."""
+
 FAILURES_IN_A_ROW = 10
 """A meter that fails so often in a row is not read again."""
 
@@ -42,6 +50,8 @@ class Sampler:
     often : collection of str
         Components whose counter is read in every round all the same: those of RAPL have nothing
         else to tell of a second.
+    most_of_a_core : float, optional
+        Share of one core that the readings may take: the rate sinks to keep it [1].
     on_samples : callable, optional
         Is handed what was read, once per `counter_every_s` and at the end, from the thread; an
         OSError of it, a full disk perhaps, is said once and the next batch tried all the same.
@@ -71,6 +81,7 @@ class Sampler:
         rate_hz: float = 10.0,
         counter_every_s: float = 1.0,
         often: Collection[str] = (),
+        most_of_a_core: float | None = None,
         on_samples: Callable[[Sequence[tuple[str, Sample]]], None] | None = None,
     ) -> None:
         if not rate_hz > 0:
@@ -82,6 +93,7 @@ class Sampler:
         self._period_s = 1 / rate_hz
         self._counter_every_s = counter_every_s
         self._often = frozenset(often)
+        self._most_of_a_core = most_of_a_core
         self._on_samples = on_samples
         self._meters = tuple(meters)
         self._live = list(meters)
@@ -138,9 +150,10 @@ class Sampler:
         dice = random.Random()
         started_s = counted_s = time.monotonic()
         self._round(with_counter=True)
+        opened_s = time.thread_time()
         self._first_round.set()
         while not self._stopping.wait(
-            self._wait_s(started_s) * dice.uniform(1 - JITTER, 1 + JITTER)
+            self._wait_s(started_s, opened_s) * dice.uniform(1 - JITTER, 1 + JITTER)
         ):
             now_s = time.monotonic()
             due = now_s - counted_s >= self._counter_every_s
@@ -153,10 +166,22 @@ class Sampler:
         self.cpu_s = time.thread_time()
         self._finished = True
 
-    def _wait_s(self, started_s: float) -> float:
-        """Time until the next round: the longer the run, the more."""
-        sinking_s = (time.monotonic() - started_s) / FULL_RATE_SAMPLES
-        return max(self._period_s, min(sinking_s, SLOWEST_S))
+    def _wait_s(self, started_s: float, opened_s: float = 0.0) -> float:
+        """Time until the next round: the longer the run, the more, and the dearer the readings.
+
+        Parameters
+        ----------
+        started_s : float
+            When the first reading began [s].
+        opened_s : float
+            Processor time of the first round, which does not count [s].
+        """
+        run_s = time.monotonic() - started_s
+        wait_s = run_s / FULL_RATE_SAMPLES
+        if self._most_of_a_core is not None:
+            spent_s = time.thread_time() - opened_s
+            wait_s = max(wait_s, (spent_s - FREE_S) / self._most_of_a_core - run_s)
+        return max(self._period_s, min(wait_s, SLOWEST_S))
 
     def _round(self, *, with_counter: bool) -> None:
         """Read every meter that still answers."""

@@ -36,8 +36,9 @@ PAUSE_SD = 0.7
 FEWEST_STEPS = 3
 """Steps without which nothing is extrapolated: one of warm-up and two more."""
 
-SYNCHRONISED_EVERY = 16
-"""A board finishes its work at steps 1, 2, 4, 8, and every so many."""
+SYNCHRONISED_EVERY, SYNCHRONISED_EVERY_S = 16, 0.5
+"""A board finishes its work at steps 1, 2, 4, 8, every so many, and where the last time is longer
+ago than this [s]."""
 
 REPORT = "TWENTY_WATTS_REPORT"
 """Environment variable that names the file into which a wrapped program reports its steps."""
@@ -155,11 +156,18 @@ class Session:
         are done, not when they are queued.
         """
         count = len(self._ends_s) + 1
-        if (count & (count - 1) == 0 or count % SYNCHRONISED_EVERY == 0) and synchronise():
+        if self._is_due(count) and synchronise():
             self._synchronised.append(count)
         self._ends_s.append(time.monotonic())
         if STAMPS in os.environ:
             self._stamp("M" if self._synchronised[-1:] == [count] else "m")
+
+    def _is_due(self, count: int) -> bool:
+        """Whether boards should finish their work at this step."""
+        if count & (count - 1) == 0 or count % SYNCHRONISED_EVERY == 0:
+            return True
+        last_s = self._ends_s[self._synchronised[-1] - 1] if self._synchronised else math.inf
+        return time.monotonic() - last_s >= SYNCHRONISED_EVERY_S
 
     def _stamp(self, mark: str) -> None:
         """Write the time of the last step for the command that watches this program."""

@@ -145,8 +145,12 @@ def test_plans_are_sorted_and_tell_by_how_much_the_interval_narrows():
 
 
 def test_after_the_benchmark_it_is_no_longer_worth_as_much():
+    target = Target(
+        precision="bf16", kind="language", arch="dense decoder", step_flop=0.1 * H100_PEAK
+    )
+
     def worth(*measured_runs):
-        found = next_runs(known(*measured_runs), H100, "bf16")
+        found = next_runs(known(*measured_runs), H100, target)
         return {one.plan.command: one.narrower for one in found}
 
     command = "twenty-watts calibrate bench --precision bf16"

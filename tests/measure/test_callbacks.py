@@ -93,7 +93,7 @@ def test_real_lightning_tells_of_optimizer_steps(tmp_path):
     )
     trainer.fit(Learner(), torch.utils.data.DataLoader(points, batch_size=2))
     assert session.steps == trainer.global_step == 2 * 12 // 2
-    assert session.timing().repetitions == 10
+    assert 3 <= session.timing().repetitions <= 10
 
 
 @pytest.mark.filterwarnings("ignore")

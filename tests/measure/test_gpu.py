@@ -12,7 +12,7 @@ import pytest
 
 from estimator.catalog import Catalog
 from estimator.measure.meters.nvml import NvmlMeter, devices, open_nvml
-from estimator.measure.sampler import Sampler
+from estimator.measure.sampler import FREE_S, MOST_OF_A_CORE, Sampler
 from estimator.runs.energy import summarise
 from estimator.runs.meter import DeviceLost, MeterError
 
@@ -129,7 +129,7 @@ def test_idle_draws_less_than_load_and_load_is_seen(meter, load):
     time.sleep(3)
     idle, _, _ = sampled(meter, time.sleep)
     assert idle.energy.mean_w < 0.7 * busy.energy.mean_w
-    assert max(one.busy for one in samples) > 0.9
+    assert max(one.busy for one in samples if one.busy is not None) > 0.9
     assert busy.condition.peak_temperature_c >= idle.condition.temperature_c - 5
 
 
@@ -141,10 +141,10 @@ def test_our_own_load_is_not_called_another_ones(meter, load):
     assert summary.condition.others < 0.05
 
 
-def test_sampling_takes_less_than_half_a_percent_of_a_core(meter, load):
-    _, samples, share = sampled(meter, load)
+def test_sampling_keeps_to_its_share_of_a_core(meter, load):
+    _, samples, share = sampled(meter, load, most_of_a_core=MOST_OF_A_CORE)
     assert len(samples) > 8 * WINDOW_S
-    assert share < 0.005
+    assert share * WINDOW_S < FREE_S + 0.005 * WINDOW_S
 
 
 def test_after_its_end_a_meter_is_silent(meter):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from estimator.measure.sampler import FAILURES_IN_A_ROW, Sampler
+from estimator.measure.sampler import FAILURES_IN_A_ROW, FREE_S, MOST_OF_A_CORE, Sampler
 from estimator.runs.energy import summarise
 from estimator.runs.meter import DeviceLost, MeterError, Sample
 
@@ -273,3 +273,15 @@ def test_two_meters_of_one_component_are_refused():
 def test_a_rate_must_be_positive():
     with pytest.raises(ValueError, match="rate_hz must be positive, got 0"):
         Sampler([], rate_hz=0)
+
+
+def test_beside_a_job_dear_readings_are_made_less_often():
+    now_s, spent_s = time.monotonic(), 1.0
+    free = Sampler([], rate_hz=10.0)
+    bound = Sampler([], rate_hz=10.0, most_of_a_core=MOST_OF_A_CORE)
+    opened_s = time.thread_time()
+    assert bound._wait_s(now_s, opened_s) == 0.1
+    assert free._wait_s(now_s, opened_s - spent_s) == 0.1
+    assert bound._wait_s(now_s, opened_s - spent_s) == 1.0
+    long_s = (spent_s - FREE_S) / MOST_OF_A_CORE
+    assert bound._wait_s(now_s - long_s - 5.0, opened_s - spent_s) < 0.5

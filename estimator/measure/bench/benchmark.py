@@ -35,6 +35,9 @@ SHORTEST_STEP_S, LONGEST_STEP_S = 0.001, 1.0
 LONGEST_PRODUCT_S = 0.3
 """Products foreseen to take longer are left out: smaller ones have shown the peak [s]."""
 
+PRODUCTS_SHARE = 0.25
+"""Share of the time that products of matrices may take: the less time, the fewer sizes [1]."""
+
 SIZES = 4
 """Sizes of a style in one number format; the first ones measured are the middle and an end."""
 
@@ -175,7 +178,7 @@ class Bench:
         if self.meter is not None:
             yield self._so_far(self._idle())
         products: list[tuple[float, Job]] = []
-        for job in self._chosen(self.engine.matrix()) + self._fitting(self.engine.copies()):
+        for job in self._products() + self._fitting(self.engine.copies()):
             if self._best and self._step_s(job) * SHARE_OF_PRODUCT > LONGEST_PRODUCT_S:
                 continue
             measured = self._measured(job, self.effort.brief)
@@ -191,6 +194,15 @@ class Bench:
             for duty in DUTIES:
                 yield self._so_far(self._part_load(for_part_load(products), duty))
         yield from self._training_steps()
+
+    def _products(self) -> list[Job]:
+        """Products of matrices, of each number format and library as many as time allows."""
+        groups: dict[tuple[str, str], list[Job]] = {}
+        for job in self._chosen(self.engine.matrix()):
+            groups.setdefault((job.precision, job.label.rpartition(", ")[2]), []).append(job)
+        allowed_s = PRODUCTS_SHARE * 60.0 * self.effort.minutes
+        most = int(allowed_s / (self.effort.brief.expected_s(0.0) * max(1, len(groups))))
+        return [job for jobs in groups.values() for job in spread_out(jobs, max(2, most))]
 
     def _training_steps(self) -> Iterator[Progress]:
         """Steps of training, the most informative first, until the time is up."""

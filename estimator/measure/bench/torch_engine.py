@@ -134,14 +134,14 @@ class TorchEngine:
             self._torch.cuda.synchronize(self.place)
 
     def _precisions(self, *, products: bool) -> list[str]:
+        """Number formats, those that people train in most first."""
         if self.place == "cpu":
             return ["fp32", "bf16"]
         major, minor = self._torch.cuda.get_device_capability(self.place)
-        found = ["fp32"]
-        if major >= 8:
-            found += ["tf32", "bf16"]
+        found = ["bf16", "tf32"] if major >= 8 else []
         found += ["fp16"] if major >= 7 else []
-        return found + (["fp8"] if products and (major, minor) >= (8, 9) else [])
+        found += ["fp8"] if products and (major, minor) >= (8, 9) else []
+        return [*found, "fp32"]
 
     def _product(self, size: int, precision: str) -> Callable[[], object]:
         torch = self._torch
