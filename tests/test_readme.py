@@ -16,6 +16,12 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.fixture(autouse=True)
+def no_runs(tmp_path, monkeypatch):
+    """Nothing was measured: runs that other tests left would correct what is shown."""
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
+
+
 def shown():
     """Command and output of every console block."""
     for block in re.findall(r"```console\n(.*?)```", README, flags=re.S):
