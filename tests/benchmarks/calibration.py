@@ -13,23 +13,17 @@ and after the benchmark and all other programs; with and without the size of a s
 import argparse
 import json
 import os
-import statistics
 import tempfile
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from estimator.catalog import Catalog
-from estimator.estimation.scenario_answer import answer_scenario
 from estimator.measure.bench.run import BenchQuestion, benchmark, keep_processor
 from estimator.measure.session import Session
-from estimator.runs import open_store, store_path
 from estimator.runs.record import MeasuredRun, Timing, as_plain, read_run
 from estimator.scenario.scenario import Scenario
+from tests.benchmarks.prediction import HEADER, line, predicted_s, store_only
 from tests.benchmarks.training.programs import Program, programs
 
 SEEN = 20
@@ -143,21 +137,7 @@ def asked(
         calibration="use" if use else "ignore",
         step_flop=trial.flop if size else None,
     )
-    hours = answer_scenario(scenario, Catalog.open()).estimate.quantities["wall_hours"]
-    low, high = hours.interval()
-    return 3600.0 * float(low), 3600.0 * float(hours.mid), 3600.0 * float(high)
-
-
-def line(name: str, answers: Iterable[tuple[float, float, float]], true_s: list[float]) -> str:
-    """Errors and coverage of some answers."""
-    low, mid, high = np.array(list(answers)).T
-    true = np.array(true_s)
-    error = np.abs(mid / true - 1.0)
-    inside = int(np.sum((low <= true) & (true <= high)))
-    return (
-        f"{name:42} {np.median(error):7.1%} {np.quantile(error, 0.9):7.1%} "
-        f"x {statistics.median(mid / true):4.2f}  {inside:2}/{len(true)} ({inside / len(true):.0%})"
-    )
+    return predicted_s(scenario)
 
 
 def table(path: Path) -> None:
@@ -168,40 +148,24 @@ def table(path: Path) -> None:
     trials = [Trial(**one) for one in found["trials"]]
     runs = [as_run(one, bench, number) for number, one in enumerate(trials)]
     steady = [one.step_s * one.steps for one in trials]
-    print(f"{'state':42} {'median':>7} {'p90':>7} {'bias':>6}  inside the 80 % interval")
+    print(HEADER)
     for size in (False, True):
         known = ", step size given" if size else ""
         answers = [asked(one, hardware, size=size, use=False) for one in trials]
         print(line(f"before{known}", answers, steady))
-        with _store([bench]):
-            answers = [asked(one, hardware, size=size) for one in trials]
+        store_only([bench])
+        answers = [asked(one, hardware, size=size) for one in trials]
         print(line(f"after bench{known}", answers, steady))
         for one, answer in zip(trials, answers, strict=True):
             if os.environ.get("EACH"):
                 print(f"  {one.name:22} {one.precision} {answer[1] / one.steps / one.step_s:.2f}")
         answers = []
         for number, one in enumerate(trials):
-            with _store([bench, *runs[:number], *runs[number + 1 :]]):
-                answers.append(asked(one, hardware, size=size))
+            store_only([bench, *runs[:number], *runs[number + 1 :]])
+            answers.append(asked(one, hardware, size=size))
         print(line(f"after bench and {len(runs) - 1} others{known}", answers, steady))
     forecasts = [one.forecast_s for one in trials]
     print(line(f"{SEEN} steps extrapolated", forecasts, [one.run_s for one in trials]))
-
-
-class _store:
-    """A store of some runs for a while, in the data folder of this program."""
-
-    def __init__(self, runs: list[MeasuredRun]) -> None:
-        self.runs = runs
-
-    def __enter__(self) -> None:
-        for side in ("", "-wal", "-shm"):
-            Path(f"{store_path()}{side}").unlink(missing_ok=True)
-        with open_store() as store:
-            store.add_all(self.runs)
-
-    def __exit__(self, *reported: object) -> None:
-        return None
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from estimator.catalog.shared_runs import read_overlay
-from tests.benchmarks.gpu.table import keep, predictions
+from tests.benchmarks.gpu.table import keep, prediction
 
 RUNS = read_overlay(Path(__file__).parents[2] / "profiles/runs/measured_h100.toml").runs
 BENCH = [one for one in RUNS if one.origin == "bench"]
@@ -55,8 +55,8 @@ def test_programs_are_predicted_by_the_benchmark_and_the_others(tmp_path, monkey
     for program in PROGRAMS:
         others = [*BENCH, *(one for one in PROGRAMS if one.id != program.id)]
         keep(others, program.host.id)
-        asked += predictions(program, size=True, use=True)
-        before += predictions(program, size=True, use=False)
+        asked.append(prediction(program, size=True, use=True))
+        before.append(prediction(program, size=True, use=False))
     assert len(asked) >= 27
 
     def error(found):

@@ -1,21 +1,16 @@
 """Each program on the board, predicted from the benchmark and from the other programs."""
 
 import os
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
-from estimator.catalog import Catalog
 from estimator.catalog.shared_runs import read_overlay
-from estimator.estimation.scenario_answer import Answer, answer_scenario
 from estimator.measure.host import host_id
-from estimator.runs import open_store, store_path
 from estimator.runs.record import MeasuredRun
 from estimator.scenario.scenario import Scenario
+from tests.benchmarks.prediction import HEADER, line, predicted_s, store_only
 
 STEPS = 20_000
 """Steps of the run that is asked for: some hours, as people run on such boards [1]."""
@@ -26,27 +21,24 @@ State = Callable[[int], Sequence[MeasuredRun]]
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What was predicted of one program, and what was measured.
+    """Time of a step that was predicted of one program, and what was measured.
 
     Parameters
     ----------
-    quantity : str
-        "time" or "power".
     low, mid, high : float
-        Central 80 % and median.
+        Central 80 % and median [s].
     true : float
-        As measured.
+        As measured [s].
     """
 
-    quantity: str
     low: float
     mid: float
     high: float
     true: float
 
 
-def predictions(run: MeasuredRun, *, size: bool, use: bool) -> list[Asked]:
-    """Time of the steps of a program, and power of the board meanwhile, as `estimate` answers."""
+def prediction(run: MeasuredRun, *, size: bool, use: bool) -> Asked:
+    """Time of the steps of a program as `estimate` answers."""
     timing = run.timings[0]
     flop = timing.flop or 0.0
     scenario = Scenario(
@@ -59,30 +51,8 @@ def predictions(run: MeasuredRun, *, size: bool, use: bool) -> list[Asked]:
         calibration="use" if use else "ignore",
         step_flop=flop if size else None,
     )
-    answer: Answer = answer_scenario(scenario, Catalog.open())
-    hours = answer.estimate.quantities["wall_hours"]
-    low, high = hours.interval()
-    scale = 3600.0 / STEPS
-    return [
-        Asked(
-            quantity="time",
-            low=scale * float(low),
-            mid=scale * float(hours.mid),
-            high=scale * float(high),
-            true=timing.time_s,
-        )
-    ]
-
-
-def line(name: str, asked: Sequence[Asked]) -> str:
-    """Errors and coverage of some predictions."""
-    ratio = np.array([one.mid / one.true for one in asked])
-    error = np.abs(ratio - 1.0)
-    inside = sum(one.low <= one.true <= one.high for one in asked)
-    return (
-        f"{name:42} {np.median(error):7.1%} {np.quantile(error, 0.9):7.1%} "
-        f"x {statistics.median(ratio):4.2f}  {inside:2}/{len(asked)} ({inside / len(asked):.0%})"
-    )
+    low, mid, high = (whole_s / STEPS for whole_s in predicted_s(scenario))
+    return Asked(low=low, mid=mid, high=high, true=timing.time_s)
 
 
 def print_table(path: Path, *, each: bool = False) -> None:
@@ -98,7 +68,7 @@ def print_table(path: Path, *, each: bool = False) -> None:
             *(one for number, one in enumerate(programs) if number != at),
         ],
     }
-    print(f"{'state':42} {'median':>7} {'p90':>7} {'bias':>6}  inside the 80 % interval")
+    print(HEADER)
     with TemporaryDirectory() as folder:
         os.environ["TWENTY_WATTS_DATA"] = folder
         for size in (False, True):
@@ -106,7 +76,7 @@ def print_table(path: Path, *, each: bool = False) -> None:
                 asked = []
                 for at, program in enumerate(programs):
                     keep(state(at), program.host.id)
-                    asked += predictions(program, size=size, use=name != "before")
+                    asked.append(prediction(program, size=size, use=name != "before"))
                     if each:
                         one = asked[-1]
                         print(
@@ -114,15 +84,14 @@ def print_table(path: Path, *, each: bool = False) -> None:
                             f"x {one.mid / one.true:.2f}, "
                             f"{one.low / one.true:.2f} to {one.high / one.true:.2f}"
                         )
-                print(line(f"{name}{', step size given' if size else ''}", asked))
+                answers = [(one.low, one.mid, one.high) for one in asked]
+                known = ", step size given" if size else ""
+                print(line(f"{name}{known}", answers, [one.true for one in asked]))
 
 
 def keep(runs: Sequence[MeasuredRun], home: str) -> None:
     """Make the store hold these runs alone; the host of this id is taken for this machine."""
-    for side in ("", "-wal", "-shm"):
-        Path(f"{store_path()}{side}").unlink(missing_ok=True)
-    with open_store() as store:
-        store.add_all(
-            replace(one, host=replace(one.host, id=host_id())) if one.host.id == home else one
-            for one in runs
-        )
+    store_only(
+        replace(one, host=replace(one.host, id=host_id())) if one.host.id == home else one
+        for one in runs
+    )
