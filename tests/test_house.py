@@ -273,13 +273,13 @@ def tracked_files():
 
 AVOIDED = re.compile(
     r"(?<![a-z])((un)?told|doubt(s|ed|ful)?|traits?|lessons?|trails?|finders?|shelf|shelves|"
-    r"circumstances?|tally|tallies|heard|taught|upkeep|being on)(?![a-z])",
+    r"circumstances?|tally|tallies|heard|taught|upkeep|being on)(?![a-z])|CO₂|CO2(?!e)",
     re.IGNORECASE,
 )
-"""Words for which the field has terms: given, reported, uncertainty, features, provenance ..."""
+"""Words for which the field has terms: given, reported, uncertainty, features, provenance, CO2e."""
 
-PUBLIC = re.compile("as_told|'told'|'doubts'|heard_s")
-"""Keys of the JSON of claims, a section in links, a column of stored runs: they stay."""
+PUBLIC = re.compile("as_told|'told'|'doubts'|heard_s|co2_eq_emissions")
+"""Keys of the JSON of claims and model cards, a section in links, a column of runs: they stay."""
 
 
 def words_of(path):
@@ -312,6 +312,9 @@ def test_the_search_for_avoided_words_finds_them(tmp_path, monkeypatch):
     path = tmp_path / "two.py"
     path.write_text('def told_apart(as_told):\n    return "foretold", "told"\n', "utf-8")
     assert len(avoided_in(path)) == 1
+    path = tmp_path / "three.py"
+    path.write_text('co2e_kg = "CO2", "CO₂e", "kgCO2e"\n', "utf-8")
+    assert len(avoided_in(path)) == 2
 
 
 def test_names_docstrings_and_messages_use_the_terms_of_the_field():

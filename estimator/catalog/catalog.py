@@ -311,7 +311,7 @@ class Catalog:
         return self.once("scaling", lambda: files.read_priors(path, self._guard))
 
     def equivalents(self) -> dict[str, Record]:
-        """Return what energy and CO2 are put beside, such as ``car.co2e_kg_per_km``, ours only."""
+        """Return what energy and CO2e are put beside, such as ``car.co2e_kg_per_km``, ours only."""
         path = self.layers[0] / "equivalents.toml"
         return self.once("equivalents", lambda: files.read_priors(path, self._guard))
 

@@ -44,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="twenty-watts",
         description="What will it take to train or run this network: how long, how much money, "
-        "how much energy, how much CO2, and how sure are you?",
+        "how much energy, how much CO2e, and how sure are you?",
         epilog="Start with: twenty-watts estimate --preset gpt-3 --hardware v100 --devices 10000",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

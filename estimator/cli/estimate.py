@@ -1,4 +1,4 @@
-"""`estimate`: one scenario to time, energy, cost and CO2 with intervals."""
+"""`estimate`: one scenario to time, energy, cost and CO2e with intervals."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -26,8 +26,8 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "estimate",
-        help="one scenario -> time, energy, cost, CO2 with intervals",
-        description="Time, energy, cost and CO2 of one training run, with intervals.",
+        help="one scenario -> time, energy, cost, CO2e with intervals",
+        description="Time, energy, cost and CO2e of one training run, with intervals.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from estimator.catalog import Catalog
 
 NAMES = {
-    "scenario": "time, energy, cost and CO2 with sliders that recompute them",
+    "scenario": "time, energy, cost and CO2e with sliders that recompute them",
     "devices": "the same work on other devices",
     "parts": "where the energy goes",
     "uncertainty": "what makes the energy uncertain",

@@ -1,4 +1,4 @@
-"""`serve-cost`: what a token costs to serve, in time, energy, money and CO2."""
+"""`serve-cost`: what a token costs to serve, in time, energy, money and CO2e."""
 
 import argparse
 import itertools
@@ -94,7 +94,7 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "serve-cost",
         help="inference: latency, throughput, energy and cost per token or answer",
-        description="Serving a language model: latency, throughput, energy, cost and CO2 of a "
+        description="Serving a language model: latency, throughput, energy, cost and CO2e of a "
         "token, with intervals.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -30,9 +30,9 @@ EXAMPLES = """examples:
   twenty-watts validate --task memory
 Each family of runs is predicted by a model fitted to all the other families, so that no run helps
 to predict itself; "by stack" holds out a whole benchmark, software collection or model line.
-Rows whose FLOPs were worked out from their time are left out, and counted. Energy, cost and CO2 are
-scored with the hours given: energy and CO2 where a meter read the energy, cost where the price was
-listed; hours times a power limit or an assumed price are left out.
+Rows whose FLOPs were worked out from their time are left out, and counted. Energy, cost and CO2e
+are scored with the hours given: energy and CO2e where a meter read the energy, cost where the price
+was listed; hours times a power limit or an assumed price are left out.
 """
 
 
@@ -212,7 +212,7 @@ def _energy(catalog: "Catalog") -> "dict[str, Score]":
 
 
 def _money(catalog: "Catalog") -> "dict[str, Judgement]":
-    """Cost and CO2 of published runs that report them, as far as they test anything."""
+    """Cost and CO2e of published runs that report them, as far as they test anything."""
     from estimator.validation.cost_and_carbon import judged_costs, judged_emissions
 
     found = {"cost": judged_costs(catalog), "co2e": judged_emissions(catalog)}

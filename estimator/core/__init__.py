@@ -1,1 +1,1 @@
-"""The model on one page, in pure numpy: work to time, energy, cost and CO2, with uncertainty."""
+"""The model on one page, in pure numpy: work to time, energy, cost and CO2e, with uncertainty."""

@@ -37,7 +37,7 @@ class Schedule:
 
     @property
     def saving_share(self) -> float:
-        """Share of the operational CO2 that the best start saves [1]."""
+        """Share of the operational CO2e that the best start saves [1]."""
         if self.co2e_kg_per_kwh == 0:
             return 0.0
         return 1 - self.best_co2e_kg_per_kwh / self.co2e_kg_per_kwh
@@ -74,7 +74,7 @@ def mean_intensity(hourly: Floats, start_h: Number, duration_h: Number) -> Numbe
 
 
 def schedule(hourly: Floats, start_h: float, duration_h: float) -> Schedule:
-    """The run as it starts, and after the shortest wait in whole hours that is best for the CO2.
+    """The run as it starts, and after the shortest wait in whole hours that is best for the CO2e.
 
     Parameters
     ----------

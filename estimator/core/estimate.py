@@ -1,10 +1,10 @@
-"""The model on one page: work, hardware and site to time, energy, cost and CO2.
+"""The model on one page: work, hardware and site to time, energy, cost and CO2e.
 
     device time  = training FLOP / (peak FLOP/s x utilization)
     wall time    = device time / devices
     energy       = PUE x (device + host + network power) x device time x attempts
     cost         = price x device time x attempts, or amortised price + electricity
-    CO2          = carbon intensity x energy + making the devices x time / lifetime
+    CO2e         = carbon intensity x energy + making the devices x time / lifetime
     water        = WUE x energy of the computers + water of generation x energy
 
 Every number may be an array; all broadcast together.
@@ -96,7 +96,7 @@ class Estimate:
 
 
 def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Estimate:
-    """Time, energy, cost, CO2 and water of a training run, with their uncertainty.
+    """Time, energy, cost, CO2e and water of a training run, with their uncertainty.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def _cost(
 
 
 def _emissions(spent_h: Uncertain, energy: Estimate, hardware: Hardware, site: Site) -> Estimate:
-    """Operational and embodied CO2."""
+    """Operational and embodied CO2e."""
     known: dict[str, Uncertain] = {}
     absent: dict[str, Notice] = {}
     if "energy_kwh" not in energy:

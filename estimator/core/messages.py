@@ -73,7 +73,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     ),
     # what was assumed of the work
     "attempts_counted": (
-        "energy, cost and CO2 are those of all runs, {times:g} times the final one; the time is "
+        "energy, cost and CO2e are those of all runs, {times:g} times the final one; the time is "
         "that of the final run"
     ),
     "lora_saves": (

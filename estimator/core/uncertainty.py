@@ -1,6 +1,6 @@
 """How sure are we: log-normal factors, multiplied in closed form.
 
-Every link of the chain from work to CO2 is a factor, so uncertainty is multiplicative: a quantity
+Every link of the chain from work to CO2e is a factor, so uncertainty is multiplicative: a quantity
 is a median and, for each independent source, how far one standard deviation of that source moves
 its logarithm (its *loading*). Products and powers of such quantities are again log-normal
 and exact; a factor shared by two of them (the utilization is in the time and in the energy) stays

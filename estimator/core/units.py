@@ -172,7 +172,7 @@ def human_count(value: float) -> str:
 
 
 def human_mass(kilograms: float) -> str:
-    """Mass of CO2 equivalent: grams and kilograms below a tonne, tonnes above.
+    """Mass of CO2e: grams and kilograms below a tonne, tonnes above.
 
     >>> human_mass(552e3), human_mass(1.5), human_mass(0.02), human_mass(3.2e9)
     ('552 t', '1.5 kg', '20 g', '3.2 Mt')

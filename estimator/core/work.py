@@ -15,7 +15,7 @@ class Workload:
     training_flop : Uncertain, optional
         FLOPs of the model for the whole final run, a multiply-add counted as two [FLOP].
     device_hours : Uncertain, optional
-        Device time of the final run, if it is already known [h]; energy, cost and CO2 follow from
+        Device time of the final run, if it is already known [h]; energy, cost and CO2e follow from
         it and the utilization is only shown.
     attempts : Uncertain
         All runs over the final one: failed runs, searches, ablations [1].

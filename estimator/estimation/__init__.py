@@ -1,1 +1,1 @@
-"""The answer: from a scenario to time, energy, cost and CO2."""
+"""The answer: from a scenario to time, energy, cost and CO2e."""

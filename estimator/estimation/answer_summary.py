@@ -80,7 +80,7 @@ def as_json(answer: Answer, names: Names = in_python) -> dict[str, Any]:
 
 
 def as_schedule(answer: Answer, plan: Schedule) -> dict[str, float]:
-    """When the run starts and when it should, and what that saves of the operational CO2."""
+    """When the run starts and when it should, and what that saves of the operational CO2e."""
     emitted = answer.estimate.quantities.get("operational_co2e_kg")
     saved = {} if emitted is None else {"saving_kg": plan.saving_share * float(emitted.mid)}
     return {

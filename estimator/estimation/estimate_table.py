@@ -161,7 +161,7 @@ class TableResult:
 def estimate_table(
     table: ScenarioTable, catalog: Catalog, *, resolver: Resolver | None = None
 ) -> TableResult:
-    """Time, energy, cost, CO2 and water of every row of a table.
+    """Time, energy, cost, CO2e and water of every row of a table.
 
     Parameters
     ----------

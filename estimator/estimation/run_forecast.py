@@ -1,6 +1,6 @@
 """What does the whole of a run take whose first steps were watched: here, and on other hardware?
 
-Time is extrapolated from the steps; energy from the power that meters measured meanwhile; CO2 and
+Time is extrapolated from the steps; energy from the power that meters measured meanwhile; CO2e and
 the cost of electricity follow from the place. On other hardware the same work is estimated as any
 run: its FLOPs are those given, else those that this machine does in a step as far as its
 calibration knows, which the interval then holds.
@@ -165,11 +165,11 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
 def _energy(
     question: RunQuestion, time_s: Uncertain, catalog: Catalog
 ) -> tuple[dict[str, Span], list[str]]:
-    """Energy, CO2 and cost of the electricity, by the power of the meters."""
+    """Energy, CO2e and cost of the electricity, by the power of the meters."""
     meters = question.measured.energy
     measured = [one for one in meters if one.trust != "modelled"] or list(meters)
     if not measured:
-        return {}, ["no meter of the power here: energy, cost and CO2 are unknown"]
+        return {}, ["no meter of the power here: energy, cost and CO2e are unknown"]
     modelled = measured[0].trust == "modelled"
     notes = ["power is modelled from the load, not measured: a rough figure"] if modelled else []
     silent = {one.key for one in question.measured.devices} - {one.component for one in measured}

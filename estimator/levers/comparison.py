@@ -1,4 +1,4 @@
-"""Before and after: memory, speed, energy, cost and CO2 of the user's case with levers pulled.
+"""Before and after: memory, speed, energy, cost and CO2e of the user's case with levers pulled.
 
 The time of a step follows from the roofline; what an hour of the device draws, costs and emits, at
 its place, is answered by the same path as any other scenario.
@@ -90,7 +90,7 @@ class Comparison:
     application_flop : float
         Compute that applying the levers takes [FLOP].
     application : mapping of str to Uncertain
-        What that takes in energy, cost and CO2.
+        What that takes in energy, cost and CO2e.
     break_even_tokens : mapping of str to float
         Tokens after which it is repaid; infinite if never.
     """

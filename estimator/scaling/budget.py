@@ -1,6 +1,6 @@
 """What does a budget buy: dollars, kilowatt hours, kilograms or days to the best size and data.
 
-The work that a budget allows is found by answering the scenario: time, energy, cost and CO2 are
+The work that a budget allows is found by answering the scenario: time, energy, cost and CO2e are
 nearly proportional to the work, so a few steps of the secant in logarithms reach it.
 """
 
@@ -68,7 +68,7 @@ class NextStep:
     factor : float
         Over the compute before [1].
     quantities : mapping of str to Uncertain
-        Time, energy, cost and CO2 of that run, as `estimate` names them.
+        Time, energy, cost and CO2e of that run, as `estimate` names them.
     """
 
     loss: float

@@ -160,7 +160,7 @@ class Scenario:
         column="flops_per_sample_forward",
     )
     device_hours: float | None = _input(
-        "the run is already timed: energy, cost and CO2 follow",
+        "the run is already timed: energy, cost and CO2e follow",
         "Device-hours already spent",
         "network",
         unit="h",

@@ -134,7 +134,7 @@ def designs(base: Scenario, places: tuple[str, ...], catalog: Catalog) -> pa.Tab
     Returns
     -------
     pyarrow.Table
-        As `swept`, and `pareto`: none takes less time, money and CO2 at once.
+        As `swept`, and `pareto`: none takes less time, money and CO2e at once.
     """
     chosen: dict[str, tuple[Any, ...]] = {
         "hardware": planned_devices(catalog),

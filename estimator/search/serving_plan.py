@@ -74,7 +74,7 @@ class ServingRequest:
     limits : Limits
         What must be kept, by quantity of `LIMITED`; `load` is always below one.
     days : float
-        How long the service runs, for cost, energy and CO2. [day]
+        How long the service runs, for cost, energy and CO2e. [day]
     minimize : str
         A key of `OBJECTIVES`.
     count : int

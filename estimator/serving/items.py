@@ -92,7 +92,7 @@ def item_pass_s(
 
 
 def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> dict[str, Range]:
-    """Latency, rate, energy, money and CO2 of items, with intervals.
+    """Latency, rate, energy, money and CO2e of items, with intervals.
 
     Parameters
     ----------

@@ -384,7 +384,7 @@ def _delivered(
 
 
 def _priced(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> dict[str, Range]:
-    """Energy with host and site, money, CO2 and water of output tokens."""
+    """Energy with host and site, money, CO2e and water of output tokens."""
     rows = table.rows
     idle = idle_factor(table)
     node = [node_factor(catalog, row) for row in rows]

@@ -1,7 +1,7 @@
-"""How right are cost and CO2: published runs with both, predicted from their hours alone.
+"""How right are cost and CO2e: published runs with both, predicted from their hours alone.
 
 A reported cost counts if it is a price that was listed at the time; one that is hours times a
-round price that somebody assumed tests nothing. A reported amount of CO2 counts if a meter read
+round price that somebody assumed tests nothing. A reported amount of CO2e counts if a meter read
 the energy behind it; hours times the power limit times a grid factor tests nothing either.
 """
 
@@ -35,7 +35,7 @@ class Judged:
     name, family, device : str
         What ran where.
     reported : float
-        Cost or CO2 as reported [USD or kgCO2e].
+        Cost or CO2e as reported [USD or kgCO2e].
     predicted : Uncertain
         From the hours of the run, in the same unit.
     """
@@ -86,7 +86,7 @@ def judged_costs(catalog: Catalog) -> Judgement:
 
 
 def judged_emissions(catalog: Catalog) -> Judgement:
-    """Operational CO2 behind a meter against the predicted power, hours, PUE and grid given."""
+    """Operational CO2e behind a meter against the predicted power, hours, PUE and grid given."""
     measured = {run.reading.name: run for run in measured_power(catalog)}
     runs: list[Judged] = []
     left_out: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""How right are energy, cost and CO2 when not even the hours are given: published runs end to end.
+"""How right are energy, cost and CO2e when not even the hours are given: published runs end to end.
 
 The device-hours come from a model of the utilization that has not seen the family of the run, the
 power from one that has not seen it either, the price and the carbon intensity from the profiles and
@@ -19,7 +19,7 @@ from estimator.validation.report import Report
 
 
 def whole_chain_scores(catalog: Catalog, report: Report) -> dict[str, Score]:
-    """Score of energy, cost and CO2 from the work alone; a quantity without runs is left out.
+    """Score of energy, cost and CO2e from the work alone; a quantity without runs is left out.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "forecast",
         help="run a minute of a training command and forecast the whole run",
-        description="Run a training command for a while; forecast time, energy, cost and CO2 of "
+        description="Run a training command for a while; forecast time, energy, cost and CO2e of "
         "the whole run, here and on other hardware.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -137,7 +137,7 @@ def _print(answer: "RunForecast", *, quiet: bool) -> None:
     for name, span, unit in (
         ("energy", answer.energy_kwh, "kWh"),
         ("cost of electricity", answer.cost_usd, "USD"),
-        ("CO2", answer.co2e_kg, "kg"),
+        ("CO2e", answer.co2e_kg, "kg"),
     ):
         if span is not None:
             mid, low, high = (f"{value:.3g}" for value in (span.mid, span.low, span.high))

@@ -40,14 +40,14 @@ QUANTITIES = {
     "device_hours": N_("Device time"),
     "energy_kwh": N_("Energy"),
     "cost_usd": N_("Cost"),
-    "co2e_kg": N_("CO₂ equivalent"),
+    "co2e_kg": N_("CO2e"),
 }
 IN_A_SENTENCE = {
     "wall_hours": N_("wall time"),
     "device_hours": N_("device time"),
     "energy_kwh": N_("energy"),
     "cost_usd": N_("cost"),
-    "co2e_kg": N_("CO₂ equivalent"),
+    "co2e_kg": N_("CO2e"),
 }
 """Quantity -> its name inside a sentence."""
 

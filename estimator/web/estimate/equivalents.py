@@ -1,4 +1,4 @@
-"""How much is that: CO2 and energy beside things that people know, each of them on record."""
+"""How much is that: CO2e and energy beside things that people know, each of them on record."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ LEAST_FLIGHTS = 0.1
 
 
 def equivalents(answer: Answer, catalog: Catalog) -> Iterator[str]:
-    """Say the energy and the CO2 in things that people know."""
+    """Say the energy and the CO2e in things that people know."""
     known, records = answer.estimate, catalog.equivalents()
     if "energy_kwh" in known:
         years = float(known["energy_kwh"].mid) / records["household.kwh_per_year"].value

@@ -51,13 +51,13 @@ LABELS = {
     "wall_hours": N_("Wall time"),
     "energy_kwh": N_("Energy"),
     "cost_usd": N_("Cost"),
-    "co2e_kg": N_("CO₂ equivalent"),
+    "co2e_kg": N_("CO2e"),
 }
 SHORT = {
     "wall_hours": N_("Time"),
     "energy_kwh": N_("Energy"),
     "cost_usd": N_("Cost"),
-    "co2e_kg": N_("CO₂"),
+    "co2e_kg": N_("CO2e"),
 }
 
 
@@ -294,7 +294,7 @@ SECTIONS: Mapping[str, Callable[[Answer, Frame, Catalog], None]] = {
 """What `show` in a link can ask for, besides the figures."""
 
 SLIDES = {
-    "figures": N_("time, energy, cost and CO₂"),
+    "figures": N_("time, energy, cost and CO2e"),
     "parts": N_("where the energy goes"),
     "doubts": N_("what makes the interval wide"),
     "devices": N_("the same work on other devices"),

@@ -1,4 +1,4 @@
-"""Explore: what moves the answer, one and two inputs swept, and time against cost against CO2."""
+"""Explore: what moves the answer, one and two inputs swept, and time against cost against CO2e."""
 
 from functools import lru_cache
 from html import escape
@@ -35,7 +35,7 @@ QUANTITIES = {
     "cost_usd": (N_("cost"), "USD"),
     "wall_hours": (N_("time"), "hour"),
     "energy_kwh": (N_("energy"), "kWh"),
-    "co2e_kg": (N_("CO₂e"), "kgCO2e"),
+    "co2e_kg": (N_("CO2e"), "kgCO2e"),
 }
 """Quantity -> name, unit."""
 
@@ -334,7 +334,7 @@ def _map(base: Scenario, values: Row, frame: Frame) -> None:
 
 
 def _front(base: Scenario, values: Row, frame: Frame) -> None:
-    """Draw time against cost, coloured by CO2, with the designs that none beats."""
+    """Draw time against cost, coloured by CO2e, with the designs that none beats."""
     table = every(base, _places(values)).dropna(subset=["wall_hours_mid", "cost_usd_mid"])
     if table.empty:
         style.assumptions(
@@ -363,7 +363,7 @@ def _front(base: Scenario, values: Row, frame: Frame) -> None:
         charts.front,
         shown,
         frame.look,
-        of=((_("time"), _("cost"), _("CO₂e")),),
+        of=((_("time"), _("cost"), _("CO2e")),),
         key="explore_front",
         alt=_("designs that none beats: {names}").format(names="; ".join(best["text"].head(12))),
     )

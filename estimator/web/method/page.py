@@ -159,7 +159,7 @@ def printable() -> str:
 
 
 PARTS: dict[str, Any] = {
-    "core.estimate": N_("From work to time, energy, cost and CO2"),
+    "core.estimate": N_("From work to time, energy, cost and CO2e"),
     "core.uncertainty": N_("Uncertainty"),
     "utilization.mechanism": N_("Utilization"),
     "core.power": N_("Power of a node"),

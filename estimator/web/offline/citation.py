@@ -17,7 +17,8 @@ def bibtex(data_version: str, year: int) -> str:
     """
     return (
         "@software{twenty-watts,\n"
-        "  title = {Twenty Watts: time, energy, cost and {CO2} of training and running networks},\n"
+        "  title = {Twenty Watts: time, energy, cost and {CO2e} "
+        "of training and running networks},\n"
         f"  version = {{{__version__}, data {data_version}}},\n"
         f"  year = {{{year}}}\n"
         "}\n"

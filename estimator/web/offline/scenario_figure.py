@@ -16,7 +16,7 @@ QUANTITIES = {
     "wall_hours": N_("Wall time"),
     "energy_kwh": N_("Energy"),
     "cost_usd": N_("Cost"),
-    "co2e_kg": N_("CO₂ equivalent"),
+    "co2e_kg": N_("CO2e"),
     "brain_years": N_("One brain at 20 W, for the same energy"),
 }
 """What the figure shows, a row each."""

@@ -1,4 +1,4 @@
-"""Serve: what an answer of a language model takes, in time, energy, money and CO2."""
+"""Serve: what an answer of a language model takes, in time, energy, money and CO2e."""
 
 import json
 from html import escape

@@ -46,7 +46,7 @@ AXES: dict[str, tuple[str, str]] = {
     "device_hours": (N_("device time [h] (logarithmic)"), "h"),
     "energy_kwh": (N_("energy (logarithmic)"), "kWh"),
     "cost_usd": (N_("cost in US dollars (logarithmic)"), "USD"),
-    "co2e_kg": (N_("CO₂ equivalent (logarithmic)"), "kgCO2e"),
+    "co2e_kg": (N_("CO2e (logarithmic)"), "kgCO2e"),
 }
 """Quantity -> title of its axis, and its unit."""
 
