@@ -1,14 +1,14 @@
 """How much work a convolution is, and how large the feature maps are that it leaves."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from estimator.workload.blocks import Cost, Costs, held
+from estimator.workload.blocks import Cost, Costs, held, linear
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
-from estimator.workload.network import Line, lines
+from estimator.workload.network import Line, Network, Pass, lines, network
 
 BATCH_NORM = 2
 """Parameters per channel of a norm: scale and shift; running statistics are not parameters."""
@@ -59,6 +59,31 @@ class Conv:
         return windows(side, reach + 1, self.stride, padding)
 
 
+def plain(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None
+) -> Conv:
+    """A convolution with bias and without norm."""
+    return Conv(
+        inputs=inputs,
+        outputs=outputs,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        bias=True,
+        norm=False,
+    )
+
+
+def pointwise(inputs: int, outputs: int) -> Conv:
+    """A convolution of single positions, with norm."""
+    return Conv(inputs=inputs, outputs=outputs, kernel=1)
+
+
+def depthwise_conv(channels: int, kernel: int, stride: int) -> Conv:
+    """One kernel per channel."""
+    return Conv(inputs=channels, outputs=channels, kernel=kernel, stride=stride, groups=channels)
+
+
 def windows(side: Quantity, kernel: int, stride: int, padding: int = 0) -> Quantity:
     """Positions of a window along a side, refused where there is none.
 
@@ -87,7 +112,6 @@ class Flow:
         """After a convolution."""
         conv = replace(conv, norm=conv.norm and not self.frozen)
         side = conv.side(self.side)
-
         done = (*self.lines, *lines({name: conv.cost()}, self.batch * side * side, first=first))
         return replace(self, side=side, lines=done)
 
@@ -106,19 +130,44 @@ class Flow:
         """After pooling, which costs nothing."""
         return replace(self, side=windows(self.side, kernel, stride, padding))
 
-    def dense(self, costs: Costs, positions: Quantity | None = None) -> "Flow":
-        """With dense layers on `positions` of each image, on one pooled position if None."""
-        return replace(
-            self,
-            lines=(
-                *self.lines,
-                *lines(costs, self.batch * (1.0 if positions is None else positions)),
-            ),
-        )
+    def layers(
+        self,
+        costs: Costs,
+        positions: Quantity | None = None,
+        *,
+        pairs: Quantity = 0.0,
+        times: int = 1,
+        prefix: str = "",
+        first: bool = False,
+    ) -> "Flow":
+        """With `times` equal layers on `positions` of each image, on all of the map if None.
+
+        `pairs` are those of attention in an image; the rest as in `network.lines`.
+        """
+        each = self.batch * (self.positions if positions is None else positions)
+        pairs = self.batch * pairs
+        done = lines(costs, each, pairs=pairs, times=times, prefix=prefix, first=first)
+        return replace(self, lines=(*self.lines, *done))
+
+    def dense(self, costs: Costs, positions: Quantity = 1.0) -> "Flow":
+        """With dense layers on one pooled position of each image, or on `positions`."""
+        return self.layers(costs, positions)
 
     def norm(self, channels: int) -> "Flow":
         """With a norm outside the stages."""
         return self.dense({"norm/outer": held(BATCH_NORM * channels)})
+
+    def squeezed(self, name: str, channels: int, narrow: int) -> "Flow":
+        """With channels weighed by the mean of the map, through `narrow` (arXiv:1709.01507)."""
+        costs = {
+            f"{name}/squeeze": linear(channels, narrow, bias=True),
+            f"{name}/excite": linear(narrow, channels, bias=True),
+        }
+        return self.dense(costs)
+
+    def scaled(self, factor: float) -> "Flow":
+        """With maps resized, which costs nothing."""
+        return replace(self, side=factor * self.side)
 
     @property
     def positions(self) -> Quantity:
@@ -131,6 +180,29 @@ def image(inputs: Inputs, default: int) -> tuple[Quantity, Quantity]:
     batch = quantity("batch", inputs.batch)
     side = default if inputs.image_size is None else inputs.image_size
     return batch, quantity("image_size", side)
+
+
+def flow_network(
+    fields: Fields,
+    side: int,
+    body: Callable[[Flow], Flow],
+    notes: tuple[str, ...] = (),
+    class_tokens: int | None = None,
+) -> Network:
+    """The network of a config that takes images of `side` through `body`.
+
+    The items of a pass are images; where `class_tokens` is given, they are the positions of the
+    last map, and so many more for each image.
+    """
+
+    def run(inputs: Inputs) -> Pass:
+        batch, pixels = image(inputs, side)
+        flow = body(Flow(batch=batch, side=pixels))
+        tokens = 1.0 if class_tokens is None else flow.positions + class_tokens
+        return Pass(lines=flow.lines, items=batch * tokens)
+
+    unit = "image" if class_tokens is None else "token"
+    return network(fields, run, notes, item_unit=unit)
 
 
 def square(fields: Fields, name: str, default: int) -> int:
@@ -154,6 +226,20 @@ def sizes(fields: Fields, name: str, default: tuple[int, ...], length: int = 0) 
         Fields({f"{name}[{place}]": item}, path=fields.path).size(f"{name}[{place}]")
         for place, item in enumerate(stated)
     ]
+
+
+def stages(fields: Fields, usual: Mapping[str, tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """One row per stage of the lists of a config, all as long as the first.
+
+    `usual` holds the keys of the lists, and what they are where a config leaves them out.
+
+    >>> stages(Fields({"depths": [2, 4]}), {"depths": (3, 3, 9, 3), "widths": (8, 16)})
+    [(2, 8), (4, 16)]
+    """
+    columns: list[list[int]] = []
+    for name, default in usual.items():
+        columns.append(sizes(fields, name, default, len(columns[0]) if columns else 0))
+    return list(zip(*columns, strict=True))
 
 
 def ratio(fields: Fields, name: str, default: float) -> float:

@@ -4,15 +4,24 @@ The items of a pass are images. The first convolution
 needs no gradient of its input, so training is a little less than three times the forward pass.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
-from estimator.workload.blocks import Costs, held, linear
-from estimator.workload.convolution import Conv, Flow, image, sizes, square
+from estimator.workload.blocks import held
+from estimator.workload.convolution import (
+    Conv,
+    Flow,
+    depthwise_conv,
+    flow_network,
+    plain,
+    pointwise,
+    sizes,
+    square,
+)
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs
-from estimator.workload.model_class import head_note, label_count, task
-from estimator.workload.network import Network, Pass, network
+from estimator.workload.model_class import classifier, head_note, task
+from estimator.workload.network import Network
 from estimator.workload.registry import families, family
 
 DEFAULT_SIDE = 224
@@ -20,53 +29,56 @@ DEFAULT_SIDE = 224
 
 Body = Callable[[Flow], Flow]
 
+STEM_WIDTH, WIDTHS = 64, (256, 512, 1024, 2048)
+"""Channels of a ResNet of bottlenecks (arXiv:1512.03385, table 1)."""
 
-def conv_net(fields: Fields, body: Body, features: int, side: int = DEFAULT_SIDE) -> Network:
+
+def conv_net(
+    fields: Fields,
+    body: Body,
+    features: int,
+    side: int | None = None,
+    class_tokens: int | None = None,
+) -> Network:
     """The network of a config, its classifier included where the class has one."""
-    classifies = task(fields) == "ImageClassification"
-    known = classifies or not task(fields)
-    head = {"head/classifier": linear(features, label_count(fields), bias=True)}
-    note = head_note(fields, known)
-    return network(
-        fields,
-        partial(_run, body, head if classifies else {}, square(fields, "image_size", side)),
-        note,
-        item_unit="image",
-    )
-
-
-def _run(body: Body, head: Costs, side: int, inputs: Inputs) -> Pass:
-    batch, pixels = image(inputs, side)
-    flow = body(Flow(batch=batch, side=pixels)).dense(head)
-    return Pass(lines=flow.lines, items=batch)
+    head = classifier(fields, features)
+    pixels = square(fields, "image_size", DEFAULT_SIDE) if side is None else side
+    notes = head_note(fields, head or not task(fields))
+    return flow_network(fields, pixels, lambda flow: body(flow).dense(head), notes, class_tokens)
 
 
 @family("resnet")
 def resnet(fields: Fields) -> Network:
     """ResNet: basic or bottleneck layers, stride in the 3x3 convolution (version 1.5)."""
-    widths = sizes(fields, "hidden_sizes", (256, 512, 1024, 2048))
+    widths = sizes(fields, "hidden_sizes", WIDTHS)
     depths = sizes(fields, "depths", (3, 4, 6, 3), len(widths))
-    stem = fields.size("embedding_size", default=64)
+    stem = fields.size("embedding_size", default=STEM_WIDTH)
     channels = fields.size("num_channels", default=3)
     basic = fields.text("layer_type", default="bottleneck") == "basic"
     early = fields.flag("downsample_in_bottleneck")
-    layer = _basic if basic else partial(_bottleneck, early)
+    layer = _basic if basic else partial(bottleneck, early)
     first = 2 if fields.flag("downsample_in_first_stage") else 1
 
     def body(flow: Flow) -> Flow:
-        conv = Conv(inputs=channels, outputs=stem, kernel=7, stride=2)
-        flow = flow.conv("stem/convolution", conv, first=True).pool(3, 2, 1)
+        flow = wide_stem(flow, channels, stem)
         return staged(flow, layer, (stem, *widths), depths, first)
 
     return conv_net(fields, body, widths[-1])
 
 
-def bottlenecks(flow: Flow, channels: int, depths: tuple[int, ...]) -> Flow:
-    """The maps of a ResNet of bottlenecks in its usual widths."""
-    conv = Conv(inputs=channels, outputs=64, kernel=7, stride=2)
-    flow = flow.conv("stem/convolution", conv, first=True).pool(3, 2, 1)
-    widths = (64, 256, 512, 1024, 2048)
-    return staged(flow, partial(_bottleneck, False), widths, list(depths), 1)
+def wide_stem(flow: Flow, channels: int, width: int) -> Flow:
+    """A 7x7 convolution and a pooling, which halve the map each."""
+    conv = Conv(inputs=channels, outputs=width, kernel=7, stride=2)
+    return flow.conv("stem/convolution", conv, first=True).pool(3, 2, 1)
+
+
+def bottlenecks(
+    flow: Flow, channels: int, depths: Sequence[int], layer: "Layer | None" = None
+) -> Flow:
+    """The maps of a ResNet in its usual widths, of bottlenecks or another `layer`."""
+    flow = wide_stem(flow, channels, STEM_WIDTH)
+    usual = layer or partial(bottleneck, False)
+    return staged(flow, usual, (STEM_WIDTH, *WIDTHS), depths, 1)
 
 
 Layer = Callable[[int, int, int], list[Conv]]
@@ -74,7 +86,7 @@ Layer = Callable[[int, int, int], list[Conv]]
 
 
 def staged(
-    flow: Flow, layer: Layer, widths: tuple[int, ...], depths: list[int], first_stride: int
+    flow: Flow, layer: Layer, widths: Sequence[int], depths: Sequence[int], first_stride: int
 ) -> Flow:
     """Stages of layers with a shortcut, convolved where the map's shape changes."""
     for stage, depth in enumerate(depths):
@@ -96,12 +108,21 @@ def _basic(inputs: int, outputs: int, stride: int) -> list[Conv]:
     ]
 
 
-def _bottleneck(early: bool, inputs: int, outputs: int, stride: int) -> list[Conv]:
-    narrow = outputs // 4
+def bottleneck(
+    early: bool,
+    inputs: int,
+    outputs: int,
+    stride: int,
+    narrow: int | None = None,
+    groups: int = 1,
+) -> list[Conv]:
+    """To `narrow` channels, a quarter of the outputs if None, a 3x3 convolution, and back."""
+    narrow = outputs // 4 if narrow is None else narrow
+    first, second = (stride, 1) if early else (1, stride)
     return [
-        Conv(inputs=inputs, outputs=narrow, kernel=1, stride=stride if early else 1),
-        Conv(inputs=narrow, outputs=narrow, stride=1 if early else stride),
-        Conv(inputs=narrow, outputs=outputs, kernel=1),
+        Conv(inputs=inputs, outputs=narrow, kernel=1, stride=first),
+        Conv(inputs=narrow, outputs=narrow, stride=second, groups=groups),
+        pointwise(narrow, outputs),
     ]
 
 
@@ -118,34 +139,23 @@ def regnet(fields: Fields) -> Network:
 
     def layer(inputs: int, outputs: int, stride: int) -> list[Conv]:
         groups = max(1, outputs // group_width)
-        return [
-            Conv(inputs=inputs, outputs=outputs, kernel=1),
-            Conv(inputs=outputs, outputs=outputs, stride=stride, groups=groups),
-            Conv(inputs=outputs, outputs=outputs, kernel=1),
-        ]
+        return bottleneck(False, inputs, outputs, stride, narrow=outputs, groups=groups)
 
     def body(flow: Flow) -> Flow:
-        flow = flow.conv(
-            "stem/convolution", Conv(inputs=channels, outputs=stem, stride=2), first=True
-        )
+        conv = Conv(inputs=channels, outputs=stem, stride=2)
+        flow = flow.conv("stem/convolution", conv, first=True)
         flow = staged(flow, layer, (stem, *widths), depths, first)
         return _squeezed(flow, (stem, *widths), depths) if squeezes else flow
 
     return conv_net(fields, body, widths[-1])
 
 
-def _squeezed(flow: Flow, widths: tuple[int, ...], depths: list[int]) -> Flow:
-    """Squeeze and excitation of each layer, on one pooled position."""
+def _squeezed(flow: Flow, widths: Sequence[int], depths: Sequence[int]) -> Flow:
+    """Squeeze and excitation of each layer."""
     for stage, depth in enumerate(depths):
         for place in range(depth):
-            outputs = widths[stage + 1]
-            narrow = round((outputs if place else widths[stage]) / 4)
-            flow = flow.dense(
-                {
-                    f"stage{stage + 1}/squeeze": linear(outputs, narrow, bias=True),
-                    f"stage{stage + 1}/excite": linear(narrow, outputs, bias=True),
-                }
-            )
+            narrow = round(widths[stage + (place > 0)] / 4)
+            flow = flow.squeezed(f"stage{stage + 1}", widths[stage + 1], narrow)
     return flow
 
 
@@ -158,43 +168,24 @@ def convnext(version: int, fields: Fields) -> Network:
     scale = 1 if version == 2 else fields.values.get("layer_scale_init_value", 1e-6) > 0
 
     def body(flow: Flow) -> Flow:
-        conv = Conv(
-            inputs=channels, outputs=widths[0], kernel=patch, stride=patch, padding=0, bias=True
-        )
+        conv = replace(plain(channels, widths[0], patch, patch, padding=0), norm=True)
         flow = flow.conv("stem/convolution", conv, first=True)
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
+            name, before = f"stage{stage + 1}", widths[stage - 1]
             if stage:
-                before = widths[stage - 1]
-                down = Conv(
-                    inputs=before,
-                    outputs=width,
-                    kernel=2,
-                    stride=2,
-                    padding=0,
-                    bias=True,
-                    norm=False,
-                )
-                flow = flow.norm(before).conv(f"stage{stage + 1}/downsample", down)
-            flow = _convnext_stage(flow, f"stage{stage + 1}", (width, depth), version, int(scale))
+                down = plain(before, width, kernel=2, stride=2, padding=0)
+                flow = flow.norm(before).conv(f"{name}/downsample", down)
+            wide = replace(depthwise_conv(width, 7, 1), bias=True)
+            up = replace(plain(width, 4 * width, kernel=1), norm=version == 2)
+            down = plain(4 * width, width, kernel=1)
+            flow = flow.convs(f"{name}/depthwise", (wide,) * depth)
+            for _ in range(depth):
+                flow = flow.conv(f"{name}/up", up).conv(f"{name}/down", down)
+            if version == 1 and scale:
+                flow = flow.dense({f"{name}/scale": held(depth * width)})
         return flow.norm(widths[-1])
 
     return conv_net(fields, body, widths[-1])
-
-
-def _convnext_stage(
-    flow: Flow, name: str, shape: tuple[int, int], version: int, scale: int
-) -> Flow:
-    """Layers of one width."""
-    width, depth = shape
-    wide = Conv(inputs=width, outputs=width, kernel=7, groups=width, bias=True)
-    flow = flow.convs(f"{name}/depthwise", (wide,) * depth)
-    up = Conv(inputs=width, outputs=4 * width, kernel=1, bias=True, norm=version == 2)
-    down = Conv(inputs=4 * width, outputs=width, kernel=1, bias=True, norm=False)
-    for _ in range(depth):
-        flow = flow.conv(f"{name}/up", up).conv(f"{name}/down", down)
-        if version == 1 and scale:
-            flow = flow.dense({f"{name}/scale": held(width)})
-    return flow
 
 
 families(convnext, {"convnext": 1, "convnextv2": 2})

@@ -7,12 +7,12 @@ coarsest to the finest (arXiv:2103.13413, sec. 3).
 from dataclasses import replace
 
 from estimator.workload.blocks import Costs, held, linear
-from estimator.workload.convolution import Conv, Flow, image, ratio, sizes, windows
+from estimator.workload.convolution import Conv, Flow, image, plain, ratio, sizes, windows
 from estimator.workload.families.vit import Vision, dinov2_sight, trunk, vision_network
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import task
-from estimator.workload.network import Network, Pass, lines, network
+from estimator.workload.network import Network, Pass, network
 from estimator.workload.registry import family
 
 
@@ -39,8 +39,7 @@ def depth_network(
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, sight.side)
         grid = windows(pixels, sight.patch, sight.patch)
-        start = Flow(batch=batch, side=grid)
-        start = replace(start, lines=tuple(lines(readout, batch * start.positions, prefix="neck/")))
+        start = Flow(batch=batch, side=grid).layers(readout, prefix="neck/")
         maps = [
             _resized(start, sight.hidden, shape, fused)
             for shape in zip(factors, widths, strict=True)
@@ -48,10 +47,10 @@ def depth_network(
         done = [*sight.lines(batch, pixels), *(line for part in maps for line in part.lines)]
         flow = Flow(batch=batch, side=maps[-1].side)
         flow = _fused(flow, fused, [part.side for part in maps], full)
-        flow = flow.conv("head/first", _plain(fused, fused // 2))
+        flow = flow.conv("head/first", plain(fused, fused // 2))
         side = grid * sight.patch if full else 2.0 * flow.side
-        flow = replace(flow, side=side).conv("head/second", _plain(fused // 2, last))
-        flow = flow.conv("head/depth", _plain(last, 1, kernel=1))
+        flow = replace(flow, side=side).conv("head/second", plain(fused // 2, last))
+        flow = flow.conv("head/depth", plain(last, 1, kernel=1))
         return Pass(lines=[*done, *flow.lines], items=batch)
 
     return network(fields, run, item_unit="image")
@@ -60,33 +59,27 @@ def depth_network(
 def _resized(flow: Flow, hidden: int, shape: tuple[float, int], fused: int) -> Flow:
     """Maps of one depth, from the tower's width and grid to their own."""
     factor, width = shape
-    flow = flow.conv("neck/project", _plain(hidden, width, kernel=1))
+    flow = flow.conv("neck/project", plain(hidden, width, kernel=1))
     if factor > 1:
         times = round(factor)
         grown = linear(width, times * times * width) + held(width)
-        flow = flow.dense({"neck/grow": grown}, flow.positions)
-        flow = replace(flow, side=times * flow.side)
+        flow = flow.layers({"neck/grow": grown}).scaled(times)
     elif factor < 1:
-        flow = flow.conv("neck/shrink", _plain(width, width, stride=round(1 / factor)))
+        flow = flow.conv("neck/shrink", plain(width, width, stride=round(1 / factor)))
     return flow.conv("neck/convolution", Conv(inputs=width, outputs=fused, norm=False))
 
 
 def _fused(flow: Flow, width: int, sides: list[Quantity], full: bool) -> Flow:
     """From the coarsest map to the finest; the first layer holds a branch that rests."""
-    convs = (_plain(width, width),) * 2
+    convs = (plain(width, width),) * 2
     flow = flow.dense({"fusion/unused": held(2 * convs[0].cost().params)})
     for place in reversed(range(4)):
         if place < 3:
             flow = flow.convs("fusion/beside", convs)
         flow = flow.convs("fusion/through", convs)
         side = sides[place - 1] if full and place else 2.0 * flow.side
-        flow = replace(flow, side=side).conv("fusion/project", _plain(width, width, kernel=1))
+        flow = replace(flow, side=side).conv("fusion/project", plain(width, width, kernel=1))
     return flow
-
-
-def _plain(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> Conv:
-    """A convolution with bias and without norm."""
-    return Conv(inputs=inputs, outputs=outputs, kernel=kernel, stride=stride, bias=True, norm=False)
 
 
 @family("dpt")

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from estimator.workload.blocks import Mlp, equal_heads, held
-from estimator.workload.convolution import Conv, Flow, ratio, sizes, square
+from estimator.workload.blocks import Mlp, equal_heads, layer_costs
+from estimator.workload.convolution import Conv, Flow, pointwise, ratio, sizes, square
 from estimator.workload.families.convnet import conv_net
-from estimator.workload.families.mobilenet import depthwise_conv, divisible
+from estimator.workload.families.mobilenet import divisible, inverted
 from estimator.workload.fields import Fields
-from estimator.workload.network import Network, lines
+from estimator.workload.network import Network
 from estimator.workload.registry import family
 
 STAGES = (2, 4, 3)
@@ -25,28 +25,23 @@ def mobilevit(fields: Fields) -> Network:
     hiddens = sizes(fields, "hidden_sizes", (144, 192, 240), 3)
     channels = fields.size("num_channels", default=3)
 
+    expand = ratio(fields, "expand_ratio", 4.0)
+
+    def coarser(flow: Flow, inputs: int, outputs: int, stride: int) -> Flow:
+        return inverted(flow, inputs, divisible(round(inputs * expand), 8, 8), outputs, stride)
+
     def body(flow: Flow) -> Flow:
         stem = Conv(inputs=channels, outputs=widths[0], stride=2)
         flow = flow.conv("stem/convolution", stem, first=True)
-        flow = _inverted(fields, flow, widths[0], widths[1], 1)
+        flow = coarser(flow, widths[0], widths[1], 1)
         for place in range(3):
-            inputs = widths[2] if place else widths[1]
-            flow = _inverted(fields, flow, inputs, widths[2], 1 if place else 2)
+            flow = coarser(flow, widths[2 if place else 1], widths[2], 1 if place else 2)
         for place, hidden in enumerate(hiddens):
-            inputs, outputs = widths[2 + place], widths[3 + place]
-            flow = _inverted(fields, flow, inputs, outputs, 2)
-            flow = _attending(fields, flow, outputs, (hidden, STAGES[place]))
-        return flow.conv("top/convolution", Conv(inputs=widths[5], outputs=widths[6], kernel=1))
+            flow = coarser(flow, widths[2 + place], widths[3 + place], 2)
+            flow = _attending(fields, flow, widths[3 + place], (hidden, STAGES[place]))
+        return flow.conv("top/convolution", pointwise(widths[5], widths[6]))
 
-    return conv_net(fields, body, widths[6], 256)
-
-
-def _inverted(fields: Fields, flow: Flow, inputs: int, outputs: int, stride: int) -> Flow:
-    """Expand, convolve each channel, reduce."""
-    wide = divisible(round(inputs * ratio(fields, "expand_ratio", 4.0)), 8, 8)
-    flow = flow.conv("layers/expand", Conv(inputs=inputs, outputs=wide, kernel=1))
-    flow = flow.conv("layers/depthwise", depthwise_conv(wide, 3, stride))
-    return flow.conv("layers/reduce", Conv(inputs=wide, outputs=outputs, kernel=1))
+    return conv_net(fields, body, widths[6], square(fields, "image_size", 256))
 
 
 def _attending(fields: Fields, flow: Flow, width: int, shape: tuple[int, int]) -> Flow:
@@ -54,19 +49,15 @@ def _attending(fields: Fields, flow: Flow, width: int, shape: tuple[int, int]) -
     hidden, layers = shape
     kernel = fields.size("conv_kernel_size", default=3)
     patch = square(fields, "patch_size", 2)
-    flow = flow.conv("layers/local", Conv(inputs=width, outputs=width, kernel=kernel))
-    into = Conv(inputs=width, outputs=hidden, kernel=1, norm=False)
-    flow = flow.conv("layers/embed", into)
     heads = fields.size("num_attention_heads", default=4)
-    attention = replace(
-        equal_heads(fields, hidden, heads, ("hidden_sizes", "num_attention_heads")),
-        qkv_bias=fields.flag("qkv_bias", default=True),
-    )
+    keys, bias = ("hidden_sizes", "num_attention_heads"), fields.flag("qkv_bias", default=True)
+    attention = equal_heads(fields, hidden, heads, keys, bias, output_bias=True)
     mlp = Mlp(hidden=hidden, width=int(hidden * ratio(fields, "mlp_ratio", 2.0)), bias=True)
-    layer = {**attention.costs(), **mlp.costs(), "norm/layers": held(4 * hidden)}
+    flow = flow.conv("layers/local", Conv(inputs=width, outputs=width, kernel=kernel))
+    flow = flow.conv("layers/embed", replace(pointwise(width, hidden), norm=False))
     folded = np.ceil(flow.side / patch) ** 2
-    tokens = flow.batch * patch * patch * folded
-    done = lines(layer, tokens, pairs=tokens * folded, times=layers)
-    flow = replace(flow, lines=(*flow.lines, *done)).norm(hidden)
-    flow = flow.conv("layers/project", Conv(inputs=hidden, outputs=width, kernel=1))
+    tokens, pairs = patch * patch * folded, patch * patch * folded**2
+    layer = layer_costs(attention, mlp, 4 * hidden)
+    flow = flow.layers(layer, tokens, pairs=pairs, times=layers).norm(hidden)
+    flow = flow.conv("layers/project", pointwise(hidden, width))
     return flow.conv("layers/fuse", Conv(inputs=2 * width, outputs=width, kernel=kernel))

@@ -3,83 +3,64 @@
 The items of a pass are the patches of the first stage.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.workload.blocks import Attention, Costs, Mlp, equal_heads, held, linear
-from estimator.workload.convolution import Conv, Flow, image, sizes, square, windows
+from estimator.workload.convolution import (
+    Conv,
+    Flow,
+    depthwise_conv,
+    image,
+    plain,
+    square,
+    stages,
+    windows,
+)
+from estimator.workload.families.convnet import DEFAULT_SIDE
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import classifier, head_note, label_head, task
-from estimator.workload.network import Line, Network, Pass, lines, network
+from estimator.workload.network import Network, Pass, network
 from estimator.workload.registry import family
 
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """A stage: its patches, its attention, how far keys and values are reduced, its MLP."""
-
-    patch: Conv
-    attention: Attention
-    depth: int
-    reduction: int
-    mlp: int
+STAGES = {
+    "hidden_sizes": (32, 64, 160, 256),
+    "depths": (2, 2, 2, 2),
+    "patch_sizes": (7, 3, 3, 3),
+    "strides": (4, 2, 2, 2),
+    "num_attention_heads": (1, 2, 5, 8),
+    "sr_ratios": (8, 4, 2, 1),
+    "mlp_ratios": (4, 4, 4, 4),
+}
 
 
 @family("segformer")
 def segformer(fields: Fields) -> Network:
     """SegFormer: overlapping patches, and a head over the maps of all stages (sec. 3)."""
-    widths = sizes(fields, "hidden_sizes", (32, 64, 160, 256))
-    stages = _stages(fields, widths)
+    rows, usual = stages(fields, STAGES), square(fields, "image_size", DEFAULT_SIDE)
+    widths = [row[0] for row in rows]
+    channels = fields.size("num_channels", default=3)
+    keys = ("hidden_sizes", "num_attention_heads")
+    attentions = [equal_heads(fields, row[0], row[4], keys) for row in rows]
     segments = task(fields) == "SemanticSegmentation"
     each, joined = _decoder(fields, widths) if segments else ({}, {})
     once = classifier(fields, widths[-1])
-    usual = square(fields, "image_size", 224)
 
     def run(inputs: Inputs) -> Pass:
         batch, side = image(inputs, usual)
-        flow = Flow(batch=batch, side=side)
-        grids: list[Quantity] = []
-        for place, stage in enumerate(stages):
-            name = f"stage{place + 1}/"
-            flow = flow.conv(f"{name}patch", stage.patch, first=place == 0)
-            flow = _layers(flow, name, stage)
-            grids.append(flow.positions)
-            head = {part: cost for part, cost in each.items() if part == f"head/stage{place + 1}"}
-            flow = flow.dense(head, flow.positions)
-        flow = flow.dense(joined, grids[0]).dense(once)
-        return Pass(lines=flow.lines, items=batch * grids[0])
+        flow, before = Flow(batch=batch, side=side), channels
+        first: Quantity = 0.0
+        for place, (width, depth, kernel, stride, _, reduction, factor) in enumerate(rows):
+            name, patch = f"stage{place + 1}/", plain(before, width, kernel, stride, kernel // 2)
+            flow = flow.conv(f"{name}patch", replace(patch, norm=True), first=place == 0)
+            flow = _layers(flow, name, attentions[place], depth, reduction, factor)
+            first, before = first if place else flow.positions, width
+            part = f"head/stage{place + 1}"
+            flow = flow.layers({part: each[part]} if each else {})
+        flow = flow.dense(joined, first).dense(once)
+        return Pass(lines=flow.lines, items=batch * first)
 
     return network(fields, run, head_note(fields, not task(fields) or segments or once))
-
-
-def _stages(fields: Fields, widths: list[int]) -> list[Stage]:
-    """The stages of a config."""
-    count = len(widths)
-    depths = sizes(fields, "depths", (2, 2, 2, 2), count)
-    kernels = sizes(fields, "patch_sizes", (7, 3, 3, 3), count)
-    strides = sizes(fields, "strides", (4, 2, 2, 2), count)
-    heads = sizes(fields, "num_attention_heads", (1, 2, 5, 8), count)
-    reductions = sizes(fields, "sr_ratios", (8, 4, 2, 1), count)
-    ratios = sizes(fields, "mlp_ratios", (4, 4, 4, 4), count)
-    inputs = [fields.size("num_channels", default=3), *widths]
-    keys = ("hidden_sizes", "num_attention_heads")
-    return [
-        Stage(
-            patch=Conv(
-                inputs=inputs[place],
-                outputs=width,
-                kernel=kernels[place],
-                stride=strides[place],
-                padding=kernels[place] // 2,
-                bias=True,
-            ),
-            attention=equal_heads(fields, width, heads[place], keys),
-            depth=depths[place],
-            reduction=reductions[place],
-            mlp=width * ratios[place],
-        )
-        for place, width in enumerate(widths)
-    ]
 
 
 def _decoder(fields: Fields, widths: list[int]) -> tuple[Costs, Costs]:
@@ -97,26 +78,25 @@ def _decoder(fields: Fields, widths: list[int]) -> tuple[Costs, Costs]:
     return each, joined
 
 
-def _layers(flow: Flow, name: str, stage: Stage) -> Flow:
-    """Layers of a stage, and the norm behind it."""
-    hidden, positions, times = stage.attention.hidden, flow.positions, stage.depth
-    coarse = windows(flow.side, stage.reduction, stage.reduction)
-    keys = coarse * coarse if stage.reduction > 1 else positions
-    every, pairs = flow.batch * positions, flow.batch * positions * keys
-    done: list[Line] = []
-    for part, cost in stage.attention.costs().items():
-        tokens = flow.batch * keys if part in ("attention/key", "attention/value") else every
-        done += lines({part: cost}, tokens, pairs=pairs, times=times, prefix=name)
-    if stage.reduction > 1:
-        conv = Conv(inputs=hidden, outputs=hidden, kernel=stage.reduction, bias=True)
-        reduce = {"attention/reduction": conv.cost()}
-        done += lines(reduce, flow.batch * keys, times=times, prefix=name)
-    beside = Conv(inputs=stage.mlp, outputs=stage.mlp, groups=stage.mlp, bias=True, norm=False)
+def _layers(
+    flow: Flow, name: str, attention: Attention, depth: int, reduction: int, factor: int
+) -> Flow:
+    """Layers of a stage, whose keys are those of a coarser map, and the norm behind it."""
+    hidden, wide, positions = attention.hidden, attention.hidden * factor, flow.positions
+    coarse = windows(flow.side, reduction, reduction)
+    keys = coarse * coarse if reduction > 1 else positions
+    for part, cost in attention.costs().items():
+        seen = keys if part in ("attention/key", "attention/value") else positions
+        pairs = positions * keys
+        flow = flow.layers({part: cost}, seen, pairs=pairs, times=depth, prefix=name)
+    if reduction > 1:
+        conv = Conv(inputs=hidden, outputs=hidden, kernel=reduction, bias=True)
+        reduced = {"attention/reduction": conv.cost()}
+        flow = flow.layers(reduced, keys, times=depth, prefix=name)
     costs = {
-        **Mlp(hidden=hidden, width=stage.mlp, bias=True).costs(),
-        "mlp/depthwise": beside.cost(),
+        **Mlp(hidden=hidden, width=wide, bias=True).costs(),
+        "mlp/depthwise": replace(depthwise_conv(wide, 3, 1), bias=True, norm=False).cost(),
         "norm/layers": held(4 * hidden),
     }
-    done += lines(costs, every, times=times, prefix=name)
-    done += lines({"norm/stage": held(2 * hidden)}, 1.0, prefix=name)
-    return replace(flow, lines=(*flow.lines, *done))
+    flow = flow.layers(costs, times=depth, prefix=name)
+    return flow.dense({f"{name}norm/stage": held(2 * hidden)})

@@ -11,12 +11,27 @@ from functools import partial
 from typing import Any
 
 from estimator.workload.blocks import held, linear
-from estimator.workload.convolution import BATCH_NORM, Conv, Flow, image
-from estimator.workload.families.convnet import DEFAULT_SIDE, Body, staged
-from estimator.workload.families.mobilenet import depthwise_conv, divisible
+from estimator.workload.convolution import (
+    BATCH_NORM,
+    Conv,
+    Flow,
+    depthwise_conv,
+    flow_network,
+    plain,
+    pointwise,
+)
+from estimator.workload.families.convnet import (
+    DEFAULT_SIDE,
+    WIDTHS,
+    Body,
+    bottleneck,
+    bottlenecks,
+    wide_stem,
+)
+from estimator.workload.families.mobilenet import divisible
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Architecture, Inputs
-from estimator.workload.network import Network, Pass
+from estimator.workload.ledger import Architecture
+from estimator.workload.network import Network
 from estimator.workload.registry import known_families
 
 VGG_STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -52,12 +67,7 @@ MOBILE_HEADS = {"large": 1280, "small": 1024}
 
 def net(name: str, body: Body) -> Network:
     """A network under its name, on images of 224 pixels."""
-    return Network(run=partial(_run, body), model_type=name, item_unit="image")
-
-
-def _run(body: Body, inputs: Inputs) -> Pass:
-    batch, pixels = image(inputs, DEFAULT_SIDE)
-    return Pass(lines=body(Flow(batch=batch, side=pixels)).lines, items=batch)
+    return flow_network(Fields({"model_type": name}), DEFAULT_SIDE, body)
 
 
 def alexnet(classes: int) -> Network:
@@ -65,11 +75,10 @@ def alexnet(classes: int) -> Network:
     shapes = ((64, 192, 5), (192, 384, 3), (384, 256, 3), (256, 256, 3))
 
     def body(flow: Flow) -> Flow:
-        first = Conv(inputs=3, outputs=64, kernel=11, stride=4, padding=2, bias=True, norm=False)
+        first = plain(3, 64, kernel=11, stride=4, padding=2)
         flow = flow.conv("stem/convolution", first, first=True).pool(3, 2)
-        for place, (inputs, outputs, kernel) in enumerate(shapes):
-            conv = Conv(inputs=inputs, outputs=outputs, kernel=kernel, bias=True, norm=False)
-            flow = flow.conv("layers/convolution", conv)
+        for place, shape in enumerate(shapes):
+            flow = flow.conv("layers/convolution", plain(*shape))
             flow = flow.pool(3, 2) if place == 0 else flow
         return _perceptron(flow, 256 * 6 * 6, classes)
 
@@ -78,13 +87,12 @@ def alexnet(classes: int) -> Network:
 
 def _perceptron(flow: Flow, features: int, classes: int) -> Flow:
     """Two wide dense layers and the classifier."""
-    return flow.dense(
-        {
-            "head/first": linear(features, 4096, bias=True),
-            "head/second": linear(4096, 4096, bias=True),
-            "head/classifier": linear(4096, classes, bias=True),
-        }
-    )
+    flow = flow.dense({"head/first": linear(features, 4096, bias=True)})
+    return _classified(flow.dense({"head/second": linear(4096, 4096, bias=True)}), 4096, classes)
+
+
+def _classified(flow: Flow, features: int, classes: int) -> Flow:
+    return flow.dense({"head/classifier": linear(features, classes, bias=True)})
 
 
 def vgg(depth: int, norm: bool, classes: int) -> Network:
@@ -109,9 +117,7 @@ def densenet(depth: int, classes: int) -> Network:
     growth, stem = (48, 96) if depth == 161 else (32, 64)
 
     def body(flow: Flow) -> Flow:
-        conv = Conv(inputs=3, outputs=stem, kernel=7, stride=2)
-        flow = flow.conv("stem/convolution", conv, first=True).pool(3, 2, 1)
-        width = stem
+        flow, width = wide_stem(flow, 3, stem), stem
         for stage, count in enumerate(DENSE_BLOCKS[depth]):
             name = f"stage{stage + 1}"
             if stage:
@@ -119,12 +125,11 @@ def densenet(depth: int, classes: int) -> Network:
                 flow = _normed(flow, name, width).conv(f"{name}/transition", half).pool(2, 2)
                 width //= 2
             for _ in range(count):
-                narrow = Conv(inputs=width, outputs=4 * growth, kernel=1)
                 grown = Conv(inputs=4 * growth, outputs=growth, norm=False)
-                flow = _normed(flow, name, width).convs(f"{name}/convolution", (narrow, grown))
+                convs = (pointwise(width, 4 * growth), grown)
+                flow = _normed(flow, name, width).convs(f"{name}/convolution", convs)
                 width += growth
-        flow = flow.norm(width)
-        return flow.dense({"head/classifier": linear(width, classes, bias=True)})
+        return _classified(flow.norm(width), width, classes)
 
     return net(f"densenet{depth}", body)
 
@@ -141,45 +146,28 @@ def mobilenet_v3(size: str, classes: int) -> Network:
         inputs = 16
         for kernel, wide, outputs, squeezed, stride in MOBILE_BLOCKS[size]:
             if wide != inputs:
-                flow = flow.conv("layers/expand", Conv(inputs=inputs, outputs=wide, kernel=1))
+                flow = flow.conv("layers/expand", pointwise(inputs, wide))
             flow = flow.conv("layers/depthwise", depthwise_conv(wide, kernel, stride))
             if squeezed:
-                narrow = divisible(wide / 4, 8, 8)
-                costs = {
-                    "layers/squeeze": linear(wide, narrow, bias=True),
-                    "layers/excite": linear(narrow, wide, bias=True),
-                }
-                flow = flow.dense(costs)
-            flow = flow.conv("layers/project", Conv(inputs=wide, outputs=outputs, kernel=1))
-            inputs = outputs
-        flow = flow.conv("head/expand", Conv(inputs=inputs, outputs=6 * inputs, kernel=1))
-        return flow.dense(
-            {
-                "head/first": linear(6 * inputs, MOBILE_HEADS[size], bias=True),
-                "head/classifier": linear(MOBILE_HEADS[size], classes, bias=True),
-            }
-        )
+                flow = flow.squeezed("layers", wide, divisible(wide / 4, 8, 8))
+            flow, inputs = flow.conv("layers/project", pointwise(wide, outputs)), outputs
+        flow = flow.conv("head/expand", pointwise(inputs, 6 * inputs))
+        last = MOBILE_HEADS[size]
+        flow = flow.dense({"head/first": linear(6 * inputs, last, bias=True)})
+        return _classified(flow, last, classes)
 
     return net(f"mobilenet_v3_{size}", body)
 
 
 def grouped_resnet(depths: tuple[int, ...], groups: int, base: int, classes: int) -> Network:
     """ResNeXt (arXiv:1611.05431) and wide ResNet (arXiv:1605.07146) of bottlenecks."""
-    widths = (64, 256, 512, 1024, 2048)
 
     def layer(inputs: int, outputs: int, stride: int) -> list[Conv]:
         narrow = outputs // 4 * base // 64 * groups
-        return [
-            Conv(inputs=inputs, outputs=narrow, kernel=1),
-            Conv(inputs=narrow, outputs=narrow, stride=stride, groups=groups),
-            Conv(inputs=narrow, outputs=outputs, kernel=1),
-        ]
+        return bottleneck(False, inputs, outputs, stride, narrow, groups)
 
     def body(flow: Flow) -> Flow:
-        conv = Conv(inputs=3, outputs=64, kernel=7, stride=2)
-        flow = flow.conv("stem/convolution", conv, first=True).pool(3, 2, 1)
-        flow = staged(flow, layer, widths, list(depths), 1)
-        return flow.dense({"head/classifier": linear(2048, classes, bias=True)})
+        return _classified(bottlenecks(flow, 3, depths, layer), WIDTHS[-1], classes)
 
     return net("resnet", body)
 

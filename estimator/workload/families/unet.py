@@ -5,128 +5,64 @@ of the latent map that the network gets, `sample_size` in the config; `seq_len` 
 77 by default. The items of a pass are images.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from estimator.workload.blocks import Cost, Costs, held, linear
-from estimator.workload.convolution import BATCH_NORM, Conv, Flow, image, sizes, square
+from estimator.workload.convolution import BATCH_NORM, Flow, image, plain, sizes, square
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
-from estimator.workload.network import Line, Network, Pass, lines, network
+from estimator.workload.network import Network, Pass, network
 from estimator.workload.registry import diffusers_class
 
 TEXT_TOKENS = 77
 """Tokens of CLIP's text tower, which all versions of Stable Diffusion read."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Level:
+class Level(NamedTuple):
     """One resolution of a U-Net.
 
-    Parameters
-    ----------
-    channels : int
-        Width. [1]
-    layers : int
-        Residual blocks on the way down; one more on the way up. [1]
-    depth : int
-        Transformer layers behind each block, 0 without attention. [1]
-    context : int
-        Width of the text states. [1]
+    Its width; residual blocks on the way down, one fewer than on the way up; transformer layers
+    behind each block, on the way down and up, 0 without attention; width of the text states.
     """
 
     channels: int
     layers: int
     depth: int
+    up_depth: int
     context: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class UNet:
-    """A U-Net with cross-attention to text.
-
-    Parameters
-    ----------
-    levels : tuple of Level
-        From the finest to the coarsest.
-    up_depths : tuple of int
-        Transformer layers on the way up, from the finest. [1]
-    inputs, outputs, side : int
-        Latent channels in and out; side of the latents. [1]
-    per_image : mapping
-        Time and size embeddings.
-    middle : bool
-        Attention in the middle block.
-    """
-
-    levels: tuple[Level, ...]
-    up_depths: tuple[int, ...]
-    inputs: int
-    outputs: int
-    side: int
-    per_image: Costs
-    middle: bool
-
-    @property
-    def time_width(self) -> int:
-        """Width of the time embedding [1]."""
-        return 4 * self.levels[0].channels
-
-    def run(self, inputs: Inputs) -> Pass:
-        """Pass over `batch` noisy images."""
-        batch, side = image(inputs, self.side)
-        text = quantity("seq_len", TEXT_TOKENS if inputs.seq_len is None else inputs.seq_len)
-        first = self.levels[0].channels
-        flow = Flow(batch=batch, side=side).dense(self.per_image)
-        stem = Conv(inputs=self.inputs, outputs=first, bias=True, norm=False)
-        flow = self._down(flow.conv("stem/convolution", stem, first=True), text)
-        flow = self._up(self._middle(flow, text), text)
-        last = Conv(inputs=first, outputs=self.outputs, bias=True, norm=False)
-        flow = flow.norm(first).conv("head/convolution", last)
-        return Pass(lines=flow.lines, items=batch)
-
-    def _down(self, flow: Flow, text: Quantity) -> Flow:
-        inputs = self.levels[0].channels
-        for place, level in enumerate(self.levels):
-            name = f"down{place + 1}"
-            for _ in range(level.layers):
-                flow = residual(flow, name, (inputs, level.channels), self.time_width)
-                flow = attended(flow, name, level, text)
-                inputs = level.channels
-            if place + 1 < len(self.levels):
-                flow = flow.conv(f"{name}/downsample", convolution(inputs, inputs, stride=2))
-        return flow
-
-    def _middle(self, flow: Flow, text: Quantity) -> Flow:
-        level = self.levels[-1]
-        shape = (level.channels, level.channels)
-        flow = residual(flow, "middle", shape, self.time_width)
-        if self.middle:
-            flow = attended(flow, "middle", replace(level, depth=max(level.depth, 1)), text)
-        return residual(flow, "middle", shape, self.time_width)
-
-    def _up(self, flow: Flow, text: Quantity) -> Flow:
-        skips = [self.levels[0].channels]
-        for place, level in enumerate(self.levels):
-            skips += [level.channels] * level.layers
-            skips += [level.channels] if place + 1 < len(self.levels) else []
-        inputs = self.levels[-1].channels
-        for place in reversed(range(len(self.levels))):
-            level = replace(self.levels[place], depth=self.up_depths[place])
-            name = f"up{len(self.levels) - place}"
-            for _ in range(level.layers + 1):
-                shape = (inputs + skips.pop(), level.channels)
-                flow = residual(flow, name, shape, self.time_width)
-                flow = attended(flow, name, level, text)
-                inputs = level.channels
-            if place:
-                flow = replace(flow, side=2.0 * flow.side)
-                flow = flow.conv(f"{name}/upsample", convolution(inputs, inputs))
-        return flow
+def _down(flow: Flow, levels: Sequence[Level], text: Quantity) -> Flow:
+    """From the finest map to the coarsest."""
+    inputs = levels[0].channels
+    for place, level in enumerate(levels):
+        name = f"down{place + 1}"
+        for _ in range(level.layers):
+            flow = residual(flow, name, (inputs, level.channels), 4 * levels[0].channels)
+            flow = attended(flow, name, level, level.depth, text)
+            inputs = level.channels
+        if place + 1 < len(levels):
+            flow = flow.conv(f"{name}/downsample", plain(inputs, inputs, stride=2))
+    return flow
 
 
-def convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> Conv:
-    """A convolution with bias; norms come before it."""
-    return Conv(inputs=inputs, outputs=outputs, kernel=kernel, stride=stride, bias=True, norm=False)
+def _up(flow: Flow, levels: Sequence[Level], text: Quantity) -> Flow:
+    """From the coarsest map to the finest, beside those of the way down."""
+    skips = [levels[0].channels]
+    for place, level in enumerate(levels):
+        skips += [level.channels] * (level.layers + (place + 1 < len(levels)))
+    inputs = levels[-1].channels
+    for place in reversed(range(len(levels))):
+        level, name = levels[place], f"up{len(levels) - place}"
+        for _ in range(level.layers + 1):
+            shape = (inputs + skips.pop(), level.channels)
+            flow = residual(flow, name, shape, 4 * levels[0].channels)
+            flow = attended(flow, name, level, level.up_depth, text)
+            inputs = level.channels
+        if place:
+            flow = flow.scaled(2.0).conv(f"{name}/upsample", plain(inputs, inputs))
+    return flow
 
 
 def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> Flow:
@@ -134,40 +70,28 @@ def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> 
     inputs, outputs = shape
     flow = flow.dense({f"{name}/norm": held(BATCH_NORM * (inputs + outputs))})
     if inputs != outputs:
-        flow = flow.beside(f"{name}/shortcut", convolution(inputs, outputs, kernel=1))
+        flow = flow.beside(f"{name}/shortcut", plain(inputs, outputs, kernel=1))
     if time_width:
         flow = flow.dense({f"{name}/time": linear(time_width, outputs, bias=True)})
-    return flow.convs(
-        f"{name}/convolution", (convolution(inputs, outputs), convolution(outputs, outputs))
-    )
+    return flow.convs(f"{name}/convolution", (plain(inputs, outputs), plain(outputs, outputs)))
 
 
-def attended(flow: Flow, name: str, level: Level, text: Quantity) -> Flow:
+def attended(flow: Flow, name: str, level: Level, depth: int, text: Quantity) -> Flow:
     """Transformer layers over the map: to itself, to the text, which gets no gradient, an MLP."""
-    if not level.depth:
+    if not depth:
         return flow
-    width = level.channels
-    here, words = flow.batch * flow.positions, flow.batch * text
-    dense = linear(width, width, bias=True)
-    project = {f"{name}/project": dense}
-    norm = {f"{name}/norm": held(BATCH_NORM * width)}
-    done: list[Line] = [*lines(project, here, times=2)]
-    done += lines(norm, here, times=1 + 3 * level.depth)
-    product = Cost(flop_per_pair=4 * width)
-    own = {
-        f"{name}/attention": linear(width, 3 * width) + dense,
-        f"{name}/scores": product,
-        f"{name}/mlp": linear(width, 8 * width, bias=True) + linear(4 * width, width, bias=True),
-    }
-    done += lines(own, here, pairs=here * flow.positions, times=level.depth)
-    cross = {
-        f"{name}/cross": linear(width, width) + dense,
-        f"{name}/cross_scores": product,
-    }
-    done += lines(cross, here, pairs=here * text, times=level.depth)
-    read = {f"{name}/text": linear(level.context, 2 * width)}
-    done += lines(read, words, times=level.depth, first=True)
-    return replace(flow, lines=(*flow.lines, *done))
+    width, here = level.channels, flow.positions
+    dense, scores = linear(width, width, bias=True), Cost(flop_per_pair=4 * width)
+    mlp = linear(width, 8 * width, bias=True) + linear(4 * width, width, bias=True)
+    own = {"attention": linear(width, 3 * width) + dense, "scores": scores, "mlp": mlp}
+    cross = {"cross": linear(width, width) + dense, "cross_scores": scores}
+    read = {"text": linear(level.context, 2 * width)}
+    prefix = f"{name}/"
+    flow = flow.layers({"project": dense}, times=2, prefix=prefix)
+    flow = flow.layers({"norm": held(BATCH_NORM * width)}, times=1 + 3 * depth, prefix=prefix)
+    flow = flow.layers(own, pairs=here * here, times=depth, prefix=prefix)
+    flow = flow.layers(cross, pairs=here * text, times=depth, prefix=prefix)
+    return flow.layers(read, text, times=depth, prefix=prefix, first=True)
 
 
 DOWN = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
@@ -186,27 +110,33 @@ def unet(fields: Fields) -> Network:
     layers = _per_level(fields, "layers_per_block", 2, count)
     depths = _per_level(fields, "transformer_layers_per_block", 1, count)
     context = _per_level(fields, "cross_attention_dim", 1280, count)
-    levels = tuple(
+    levels = [
         Level(
             channels=width,
             layers=layers[place],
             depth=depths[place] if "CrossAttn" in down[place] else 0,
+            up_depth=depths[place] if "CrossAttn" in up[count - 1 - place] else 0,
             context=context[place],
         )
         for place, width in enumerate(widths)
-    )
-    model = UNet(
-        levels=levels,
-        up_depths=tuple(
-            depths[place] if "CrossAttn" in up[count - 1 - place] else 0 for place in range(count)
-        ),
-        inputs=fields.size("in_channels", default=4),
-        outputs=fields.size("out_channels", default=4),
-        side=square(fields, "sample_size", 64),
-        per_image=_per_image(fields, widths[0]),
-        middle=middle == "UNetMidBlock2DCrossAttn",
-    )
-    return network(fields, model.run, item_unit="latent")
+    ]
+    stem = plain(fields.size("in_channels", default=4), widths[0])
+    last = plain(widths[0], fields.size("out_channels", default=4))
+    usual, per_image = square(fields, "sample_size", 64), _per_image(fields, widths[0])
+    depth = max(levels[-1].depth, 1) * (middle == "UNetMidBlock2DCrossAttn")
+    inner = ((widths[-1], widths[-1]), 4 * widths[0])
+
+    def run(inputs: Inputs) -> Pass:
+        """Pass over `batch` noisy images."""
+        batch, side = image(inputs, usual)
+        text = quantity("seq_len", TEXT_TOKENS if inputs.seq_len is None else inputs.seq_len)
+        flow = Flow(batch=batch, side=side).dense(per_image)
+        flow = _down(flow.conv("stem/convolution", stem, first=True), levels, text)
+        flow = attended(residual(flow, "middle", *inner), "middle", levels[-1], depth, text)
+        flow = _up(residual(flow, "middle", *inner), levels, text)
+        return Pass(lines=flow.norm(widths[0]).conv("head/convolution", last).lines, items=batch)
+
+    return network(fields, run, item_unit="latent")
 
 
 def _per_level(fields: Fields, name: str, default: int, count: int) -> list[int]:
