@@ -49,9 +49,11 @@ def _arithmetic(catalog: Catalog) -> tuple[Exercise, ...]:
     return (
         Exercise(
             question=say(
-                "GPT-3 took 3.14e23 FLOP. How long would one V100 take at 28 TFLOP/s?",
+                "GPT-3 took 3.14 × 10^23 FLOP. How long would one V100 take at 28 TFLOP/s?",
             ),
-            steps=say("3.14e23 FLOP / 28e12 FLOP/s, and 31,557,600 seconds in a year."),
+            steps=say(
+                "(3.14 × 10^23 FLOP) / (28 × 10^12 FLOP/s), and 31,557,600 seconds in a year."
+            ),
             answer=gpt3.interval.mid,
             unit="year",
         ),
@@ -129,7 +131,7 @@ def _laws(catalog: Catalog) -> tuple[Exercise, ...]:
     ).estimate
     return (
         Exercise(
-            question=say("Which size is best for 5.88e23 FLOP, the compute of Chinchilla?"),
+            question=say("Which size is best for 5.88 × 10^23 FLOP, the compute of Chinchilla?"),
             steps=say("The corrected law at its optimum: N = G (C/6)^(β/(α+β))."),
             answer=float(params),
             unit="parameter",

@@ -2,10 +2,10 @@
 
     device time  = training FLOP / (peak FLOP/s x utilization)
     wall time    = device time / devices
-    energy       = PUE x (device + host + network power) x device time x attempts
-    cost         = price x device time x attempts, or amortised price + electricity
-    CO2e         = carbon intensity x energy + making the devices x time / lifetime
-    water        = WUE x energy of the computers + water of generation x energy
+    energy       = PUE x (device + host + network power) x device time x development overhead
+    cost         = price x device time x development overhead, or amortised price + electricity
+    CO2e         = carbon intensity x energy + embodied emissions x time / lifetime
+    water        = on-site WUE x IT energy + water of generation x energy
 
 Every number may be an array; all broadcast together.
 """

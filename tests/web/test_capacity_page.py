@@ -63,11 +63,12 @@ def test_the_first_sentence_names_the_devices_and_the_probability():
 
 
 def test_the_page_answers_as_its_command_does(capsys):
-    query = {**FEW, "rate": "40", "latency": "20", "days": "7", "aim": "time"}
+    query = {**FEW, "rate": "40", "latency": "20", "days": "7", "aim": "time", "pue": "1.4"}
     page = opened(**query)
     shown = next(one.value for one in page.code if "plan --task serving" in one.value)
     values, problems = PARAMETERS.read(query)
     assert problems == [] and shown == command(values)
+    assert "--pue 1.4" in shown and "PUE of a usual data centre" not in text_of(page)
     assert main([*shlex.split(shown)[1:], "--json"]) == 0
     plans = json.loads(capsys.readouterr().out)["plans"]
     text = text_of(page)

@@ -230,7 +230,7 @@ def _section(show: str, heading: str, picture: Picture, frame: Frame) -> None:
         style.caption(
             _(
                 "Carlsmith (2020) puts the rate of arithmetic that would do the work of a brain "
-                "between 1e13 and 1e17 FLOP/s: the range is the finding. A FLOP takes many bits; "
+                "between 10^13 and 10^17 FLOP/s: the range is the finding. A FLOP takes many bits; "
                 "the limit of physics is for a single one."
             )
         )

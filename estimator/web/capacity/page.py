@@ -74,6 +74,7 @@ OPTIONS = {
     "days": "--days",
     "aim": "--minimize",
     "confidence": "--confidence",
+    "pue": "--pue",
 }
 """Control -> option of `plan --task serving` that takes its value as it is."""
 
@@ -111,6 +112,7 @@ PARAMETERS = Parameters(
     Number("devices", COUNTS[-1], low=1.0, high=COUNTS[-1], whole=True),
     Choice("precision", FORMATS),
     Choice("site", (ANYWHERE, *place_names())),
+    Typed("pue", usual=None, low=1.0, high=10.0),
     Choice("calibration", tuple(CALIBRATION)),
 )
 STATE = UrlState("capacity", PARAMETERS)
@@ -154,6 +156,7 @@ def request_of(values: Row) -> ServingRequest:
         output_tokens=float(values["output"]),
         precision="" if values["precision"] == USUAL else values["precision"],
         region="" if values["site"] == ANYWHERE else values["site"],
+        pue=values["pue"],
     )
     chosen = values["hardware"]
     devices = served_devices(open_catalog()) if chosen == ANY else (chosen,)
@@ -302,6 +305,7 @@ def _serve_query(values: Row, plan: ServingPlan) -> str:
             "input": f"{values['input']:.0f}",
             "output": f"{values['output']:.0f}",
             "site": values["site"],
+            "pue": PARAMETERS.query(values)["pue"],
             "calibration": values["calibration"],
         }
     )
@@ -394,6 +398,7 @@ def _choices() -> None:
         format_func=lambda name: _("unspecified") if name == ANYWHERE else place_names()[name],
         key=STATE.key("site"),
     )
+    st.text_input(_(TYPED["pue"]), key=STATE.key("pue"))
     known = known_loads(open_catalog())
     if any(map(known.runs_on, known_devices())):
         st.selectbox(
@@ -414,6 +419,7 @@ TYPED = {
     "first": N_("Time to the first token [ms], empty for none"),
     "carbon": N_("CO2e [kg], empty for none"),
     "energy": N_("Energy [kWh], empty for none"),
+    "pue": N_("PUE, empty for that of the place"),
 }
 """Control that is typed -> its label."""
 
@@ -426,6 +432,7 @@ LABELS = {
     "input_tokens": N_("Tokens of a prompt"),
     "output_tokens": N_("Tokens of an answer"),
     "region": N_("Place"),
+    "pue": N_("PUE, empty for that of the place"),
 }
 """Field of a question -> label of the control that sets it."""
 

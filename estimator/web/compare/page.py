@@ -146,7 +146,7 @@ def ratios(found: Sequence[Pinned]) -> list[list[str]]:
             text = f"{result(name, span['mid'])} ({between(name, span['low'], span['high'])})"
             first = values[0]
             if place and first is not None and float(first.mid) > 0:
-                text += f", × {localised(digits(float(value.mid) / float(first.mid)))}"
+                text += f", ×\u00a0{localised(digits(float(value.mid) / float(first.mid)))}"
             cells.append(text)
         rows.append([_(label), *cells])
     return rows

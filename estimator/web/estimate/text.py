@@ -11,7 +11,7 @@ from estimator.core.brain import BRAIN_POWER_W
 from estimator.core.units import amount, human_count
 from estimator.estimation.scenario_answer import Answer
 from estimator.scenario.hardware import TRAINING_PRECISIONS
-from estimator.web.shared.amounts import localised, result
+from estimator.web.shared.amounts import counted, localised, result
 from estimator.web.shared.language import _
 from estimator.web.shared.notices import shown, shown_all
 
@@ -44,10 +44,7 @@ def title(answer: Answer, catalog: Catalog) -> str:
 
 def machines(answer: Answer) -> str:
     """How many of which, with a proper sign."""
-    count, device = float(answer.run.devices), answer.device.name
-    if count == 1:
-        return _("one {device}").format(device=device)
-    return f"{localised(f'{count:,.0f}')} × {device}"
+    return counted(float(answer.run.devices), answer.device.name)
 
 
 def _subject(answer: Answer, catalog: Catalog) -> str:

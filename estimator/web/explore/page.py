@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from estimator.core.units import amount as with_unit
 from estimator.scenario.scenario import INPUTS, Scenario
 from estimator.search.exploration import (
     PLACES,
@@ -194,6 +195,8 @@ def _shown(name: str, value: float | str) -> str:
         return amount(value, "share")
     if name == "devices":
         return localised(f"{value:,.0f}")
+    if name == "price":
+        return localised(with_unit(value, "USD/h"))
     return amount(value, "1")
 
 

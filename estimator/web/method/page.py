@@ -15,7 +15,7 @@ import streamlit as st
 from estimator import __version__
 from estimator.catalog import Record
 from estimator.web.shared import share, style
-from estimator.web.shared.amounts import localised
+from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import data_version, open_catalog
@@ -104,13 +104,19 @@ def _rows(part: str) -> list[tuple[str, ...]]:
     return [
         (
             key,
-            localised(f"{one.value:.6g}") + (f" {one.unit}" if one.unit != "1" else ""),
+            _value(one),
             _range(one),
             one.basis,
             catalog.source(one.source).title,
         )
         for key, one in numbers(part).items()
     ]
+
+
+def _value(one: Record) -> str:
+    if one.unit == "year":
+        return amount(one.value, "year")
+    return localised(f"{one.value:.6g}") + (f" {one.unit}" if one.unit != "1" else "")
 
 
 def _range(one: Record) -> str:

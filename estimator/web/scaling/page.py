@@ -362,8 +362,8 @@ def _controls() -> None:
 
 
 LAW_NAMES = {
-    "besiroglu": N_("Chinchilla, corrected (Besiroglu et al. 2024)"),
-    "hoffmann": N_("Chinchilla, as printed (Hoffmann et al. 2022)"),
+    "besiroglu": N_("Chinchilla, corrected (Besiroglu 2024)"),
+    "hoffmann": N_("Chinchilla, as printed (Hoffmann 2022)"),
     "muennighoff": N_("Muennighoff et al. 2023"),
 }
 SLIDES = {

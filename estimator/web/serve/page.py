@@ -29,13 +29,13 @@ from estimator.serving.serving_summary import (
 )
 from estimator.serving.serving_table import Resolved
 from estimator.web.shared import figures, plots, share, style
-from estimator.web.shared.amounts import amount, span
+from estimator.web.shared.amounts import amount, counted, span
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.notices import quoted, shown, shown_all
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
 from estimator.web.shared.site import Page, controls
-from estimator.web.shared.url_state import Choice, Number, Parameters, Text, UrlState
+from estimator.web.shared.url_state import Choice, Number, Parameters, Text, Typed, UrlState
 
 Row = dict[str, Any]
 Values = dict[str, Any]
@@ -115,6 +115,8 @@ PARAMETERS = Parameters(
     Number("rate", 0.0, low=0.0, high=1e6),
     Choice("offer", (MATCHING, TYPED, *open_catalog().api_prices())),
     Number("apiin", 0.0, low=0.0, high=MOST_USD),
+    Typed("pue", usual=None, low=1.0, high=10.0),
+    Typed("price", usual=None, low=0.0, high=MOST_USD),
     Number("training", 0.0, low=0.0, high=1e12),
     Number("daily", 1e9, low=1.0, high=1e15),
     Choice("calibration", tuple(CALIBRATION)),
@@ -126,7 +128,7 @@ STATE = UrlState("serve", PARAMETERS)
 def draw(frame: Frame) -> None:
     """Draw the answer in a sentence, the figures, and what they rest on."""
     values = STATE.arrive()
-    style.notices(STATE.notices)
+    style.notices([*STATE.notices, *PARAMETERS.problems(st.session_state).values()])
     catalog = open_catalog()
     known = known_loads(catalog)
     measured = known.corrected if values["calibration"] == "use" else None
@@ -191,6 +193,8 @@ def question_of(values: Values) -> ServingQuestion:
         input_tokens=float(values["input"]),
         output_tokens=float(values["output"]),
         region="" if values["site"] == ANYWHERE else values["site"],
+        pue=values["pue"],
+        price_usd_per_h=values["price"],
     )
 
 
@@ -244,16 +248,13 @@ def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, 
         else "",
         _("{amount} per token").format(amount=amount(found["inter_token_s"]["mid"], "s")),
     ]
-    text = _("{figures}: {model} in {weights} on {devices} x {device}, {flying} answers at a time.")
-    return escape(
-        text.format(
-            figures=", ".join(part for part in parts if part),
-            model=_model_name(values),
-            weights=row.weights.name,
-            devices=f"{row.devices:.0f}",
-            device=row.device.device.name,
-            flying=_flying(row),
-        )
+    text = _("<b>{figures}</b>: {model} in {weights} on {machines}, {flying} answers at a time.")
+    return text.format(
+        figures=escape(", ".join(part for part in parts if part)),
+        model=escape(_model_name(values)),
+        weights=escape(row.weights.name),
+        machines=escape(counted(row.devices, row.device.device.name)),
+        flying=_flying(row),
     )
 
 
@@ -588,7 +589,7 @@ def _controls(values: Values) -> None:
         format_func=lambda name: _("unspecified") if name == ANYWHERE else place_names()[name],
         key=STATE.key("site"),
     )
-    with st.expander(_("Request rate, API, lifetime")):
+    with st.expander(_("Request rate, site, prices, lifetime")):
         _further_controls()
 
 
@@ -621,6 +622,8 @@ def _further_controls() -> None:
         step=0.1,
         key=STATE.key("apiin"),
     )
+    for field, name in (("pue", "pue"), ("price_usd_per_h", "price")):
+        st.text_input(_(LABELS[field]), key=STATE.key(name))
     st.number_input(
         _("Energy of training [kWh] (0: unknown)"), 0.0, 1e12, step=1e5, key=STATE.key("training")
     )
@@ -639,6 +642,8 @@ LABELS = {
     "output_tokens": N_("Tokens of an answer"),
     "request_rate": N_("Requests per second"),
     "region": N_("Place"),
+    "pue": N_("PUE, empty for that of the place"),
+    "price_usd_per_h": N_("Rent of one device [USD/h], empty for that on record"),
 }
 """Field of a question -> label of the control that sets it."""
 

@@ -43,6 +43,17 @@ def result(name: str, value: float) -> str:
     return localised(said(name, value))
 
 
+def counted(devices: float, name: str) -> str:
+    """Write how many of a device.
+
+    >>> counted(1, "NVIDIA V100"), counted(1024, "NVIDIA H100")
+    ('one NVIDIA V100', '1,024 × NVIDIA H100')
+    """
+    if devices == 1:
+        return _("one {device}").format(device=name)
+    return f"{localised(f'{devices:,.0f}')} × {name}"
+
+
 def span(low: float, high: float, unit: str) -> str:
     """Write an interval."""
     if low == high:
