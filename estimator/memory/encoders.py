@@ -11,7 +11,7 @@ from typing import Any
 from estimator.workload.blocks import Mlp, equal_heads
 from estimator.workload.convolution import square
 from estimator.workload.families.bert import ROWS
-from estimator.workload.families.esm import ESM_SIZES
+from estimator.workload.families.esm import ESM2
 from estimator.workload.families.text_encoder import Sizes, bert_sizes
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import task
@@ -24,7 +24,7 @@ TEXT_ENCODERS = (
 IMAGE_ENCODERS: Mapping[str, int] = {"vit": 1, "deit": 2, "vit_msn": 1}
 """Tokens before the patches, by family."""
 
-USUAL = {**{kind: facts.sizes for kind, facts in ROWS.items()}, "esm": ESM_SIZES}
+USUAL = {**{kind: facts.sizes for kind, facts in ROWS.items()}, "esm": ESM2.sizes}
 """Defaults of configs that differ from BERT's."""
 
 

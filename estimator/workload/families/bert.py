@@ -5,28 +5,26 @@ from dataclasses import replace
 
 from estimator.workload.blocks import Costs, held, linear, vocabulary_head
 from estimator.workload.families.text_encoder import (
+    CLASSIFIERS,
     LANGUAGE_TASKS,
     LAYER_NORM,
     Group,
     HeadCosts,
     Sizes,
     TextFacts,
-    bert_sizes,
-    block,
-    encoder_of,
     heads,
     narrow_width,
     text_encoder,
 )
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import class_name, label_head, task
-from estimator.workload.network import Network, network
+from estimator.workload.network import Network
 from estimator.workload.registry import families, family
 
 SPANS = ("QuestionAnswering", "PreTraining")
 
 BERT = TextFacts()
-ROBERTA = TextFacts(spare_positions=2, pooled=("", "MultipleChoice"), classifier_dense=True)
+ROBERTA = TextFacts(spare_positions=2, pooled=("", "MultipleChoice"), dense_before=CLASSIFIERS)
 
 
 def outer_norm(fields: Fields, sizes: Sizes) -> Costs:
@@ -82,13 +80,36 @@ def rembert_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     return after, once, notes
 
 
+def decodes(fields: Fields) -> bool:
+    """Whether the class is a decoder."""
+    return class_name(fields).endswith("Decoder")
+
+
 def generation_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     """BERT for generation: a bare head, tied or not."""
-    if not class_name(fields).endswith("Decoder"):
+    if not decodes(fields):
         return {}, {}, ()
     own = not fields.flag("tie_word_embeddings", default=True)
     logits = vocabulary_head(sizes.hidden, sizes.vocab, own=own, biases=1 + own)
     return {"head/logits": logits}, {}, ()
+
+
+def sentence_order_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+    """ALBERT: the order of two sentences is as many labels as the config says."""
+    after, once, notes = heads(fields, sizes, facts)
+    if task(fields) == "PreTraining":
+        once = {**once, "head/sentence_order": label_head(fields, sizes.hidden)}
+    return after, once, notes
+
+
+def shared_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Group, ...]:
+    """ALBERT: groups of layers, each run in its share of the depth."""
+    groups = fields.layers("num_hidden_groups", default=1)
+    inner = fields.layers("inner_group_num", default=1)
+    runs = [0] * groups
+    for layer in range(sizes.layers):
+        runs[int(layer / (sizes.layers / groups))] += 1
+    return tuple(Group(costs=costs, times=inner, reuse=run) for run in runs)
 
 
 LARGE = Sizes(hidden=1024, layers=24, heads=16, width=4096)
@@ -119,14 +140,14 @@ ROWS: Mapping[str, TextFacts] = {
         sizes=Sizes(layers=6),
         has_types=False,
         pooled=(),
-        classifier_dense=True,
+        dense_before=CLASSIFIERS,
         twin_bias=False,
     ),
     "electra": TextFacts(
         sizes=Sizes(hidden=256, heads=4, width=1024),
         table_width=narrow_width(128),
         pooled=(),
-        classifier_dense=True,
+        dense_before=CLASSIFIERS,
         twin_bias=False,
         heads=replaced_token_heads,
     ),
@@ -137,51 +158,19 @@ ROWS: Mapping[str, TextFacts] = {
         pooled=("", "SequenceClassification", "MultipleChoice"),
         heads=rembert_heads,
     ),
-}
-
-families(text_encoder, ROWS)
-
-
-@family("bert-generation")
-def bert_generation(fields: Fields) -> Network:
-    """BERT for generation: no types, no pooler (arXiv:1907.12461)."""
-    sizes = replace(LARGE, vocab=50358)
-    facts = TextFacts(sizes=sizes, has_types=False, heads=generation_heads)
-    encoder, notes = encoder_of(facts, fields)
-    encoder = replace(encoder, causal=class_name(fields).endswith("Decoder"))
-    return network(fields, encoder.run, notes)
-
-
-@family("albert")
-def albert(fields: Fields) -> Network:
-    """ALBERT: layers that share their weights, a narrow token table (arXiv:1909.11942)."""
-    facts = TextFacts(
+    "bert-generation": TextFacts(  # arXiv:1907.12461
+        sizes=replace(LARGE, vocab=50358), has_types=False, causal=decodes, heads=generation_heads
+    ),
+    "albert": TextFacts(  # arXiv:1909.11942
         sizes=Sizes(hidden=4096, layers=12, heads=64, width=16384, vocab=30000),
         table_width=narrow_width(128),
         bridged=True,
-        heads=_sentence_order,
-    )
-    encoder, notes = encoder_of(facts, fields)
-    sizes = bert_sizes(fields, facts.sizes)
-    return network(fields, replace(encoder, stack=_shared(fields, sizes)).run, notes)
+        stack=shared_layers,
+        heads=sentence_order_heads,
+    ),
+}
 
-
-def _sentence_order(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    after, once, notes = heads(fields, sizes, facts)
-    if task(fields) == "PreTraining":
-        once = {**once, "head/sentence_order": label_head(fields, sizes.hidden)}
-    return after, once, notes
-
-
-def _shared(fields: Fields, sizes: Sizes) -> tuple[Group, ...]:
-    """Groups of layers, each run in its share of the depth."""
-    groups = fields.layers("num_hidden_groups", default=1)
-    inner = fields.layers("inner_group_num", default=1)
-    costs = block(fields, sizes)
-    runs = [0] * groups
-    for layer in range(sizes.layers):
-        runs[int(layer / (sizes.layers / groups))] += 1
-    return tuple(Group(costs=costs, times=inner, reuse=run) for run in runs)
+families(text_encoder, ROWS)
 
 
 @family("dpr")

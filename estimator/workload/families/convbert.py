@@ -12,9 +12,7 @@ from estimator.workload.families.text_encoder import (
     text_encoder,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.model_class import task
-from estimator.workload.network import Network
-from estimator.workload.registry import family
+from estimator.workload.registry import families
 
 
 def _layer(fields: Fields, sizes: Sizes) -> Costs:
@@ -36,14 +34,12 @@ def _layer(fields: Fields, sizes: Sizes) -> Costs:
     }
 
 
-@family("convbert")
-def convbert(fields: Fields) -> Network:
-    """ConvBERT; a multiple-choice head has no dense layer."""
-    facts = TextFacts(
-        table_width=narrow_width(768),
-        layer=_layer,
-        pooled=(),
-        classifier_dense=task(fields) != "MultipleChoice",
-        twin_bias=False,
-    )
-    return text_encoder(facts, fields)
+CONVBERT = TextFacts(
+    table_width=narrow_width(768),
+    layer=_layer,
+    pooled=(),
+    dense_before=("SequenceClassification",),
+    twin_bias=False,
+)
+
+families(text_encoder, {"convbert": CONVBERT})

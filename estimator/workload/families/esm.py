@@ -1,7 +1,8 @@
 """How much work ESM-2 is: BERT for proteins with a contact head (doi:10.1126/science.ade2574)."""
 
-from estimator.workload.blocks import held
+from estimator.workload.blocks import Costs, held
 from estimator.workload.families.text_encoder import (
+    CLASSIFIERS,
     LAYER_NORM,
     HeadCosts,
     Sizes,
@@ -10,10 +11,7 @@ from estimator.workload.families.text_encoder import (
     text_encoder,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.network import Network
-from estimator.workload.registry import family
-
-ESM_SIZES = Sizes(vocab=33, positions=1026)
+from estimator.workload.registry import families
 
 
 def _position_rows(fields: Fields, sizes: Sizes) -> int:
@@ -29,16 +27,20 @@ def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     return {"norm/outer": norm, "head/contacts": contacts, **after}, once, notes
 
 
-@family("esm")
-def esm(fields: Fields) -> Network:
-    """ESM-2, with a norm on its tables where the config asks for one."""
-    facts = TextFacts(
-        sizes=ESM_SIZES,
-        position_rows=_position_rows,
-        has_types=False,
-        embedding_norm=fields.flag("emb_layer_norm_before"),
-        pooled=("",),
-        classifier_dense=True,
-        heads=_heads,
-    )
-    return text_encoder(facts, fields)
+def _norm(fields: Fields, sizes: Sizes) -> Costs:
+    """A norm on the tables, where the config asks for one."""
+    return {"norm/embedding": held(fields.flag("emb_layer_norm_before") * 2 * sizes.hidden)}
+
+
+ESM2 = TextFacts(
+    sizes=Sizes(vocab=33, positions=1026),
+    position_rows=_position_rows,
+    has_types=False,
+    embedding_norm=False,
+    extra=_norm,
+    pooled=("",),
+    dense_before=CLASSIFIERS,
+    heads=_heads,
+)
+
+families(text_encoder, {"esm": ESM2})

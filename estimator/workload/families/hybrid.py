@@ -15,6 +15,7 @@ from estimator.workload.families.hybrid_stack import (
     attention_mixer,
     gated_mlp,
     layer_kinds,
+    paired,
     stacked,
     with_costs,
 )
@@ -85,18 +86,17 @@ def jamba(fields: Fields) -> Network:
     sparse = experts(Mixture(16, 2, 14336, width_key="intermediate_size"), fields)
     dense = sparse.expert.costs()
     blocks = (dense, sparse.costs() if sparse.experts > 1 else dense)
-    made = {
-        (attends, routes): with_costs(fields, mixer, blocks[routes])
-        for attends, mixer in ((False, scan), (True, attention_mixer(family, fields)))
-        for routes in (False, True)
-    }
+    mixers = (scan, attention_mixer(family, fields))
     period = fields.size("attn_layer_period", default=8)
     offset = fields.size("attn_layer_offset", default=4, least=0)
     expert_period = fields.size("expert_layer_period", default=2)
     expert_offset = fields.size("expert_layer_offset", default=1, least=0)
     layers = fields.layers("num_hidden_layers", default=32)
-    kinds = ((at % period == offset, at % expert_period == expert_offset) for at in range(layers))
-    return stacked(fields, family, (made[kind] for kind in kinds))
+    found = (
+        (mixers[at % period == offset], blocks[at % expert_period == expert_offset])
+        for at in range(layers)
+    )
+    return paired(fields, family, found)
 
 
 NEMOTRON_LETTERS = {"M": "mamba", "E": "moe", "*": "attention", "-": "mlp"}

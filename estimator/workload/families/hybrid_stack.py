@@ -87,9 +87,16 @@ def attending(
     fields: Fields, family: Family, kinds: Iterable[object], other: Mixer, costs: Costs
 ) -> Network:
     """Attention in the layers of a kind that attends, `other` elsewhere, `costs` in every layer."""
-    attends = with_costs(fields, attention_mixer(family, fields), costs)
-    rest = with_costs(fields, other, costs)
-    return stacked(fields, family, (attends if kind in ATTENTION_KINDS else rest for kind in kinds))
+    attends = attention_mixer(family, fields)
+    layers = ((attends if kind in ATTENTION_KINDS else other, costs) for kind in kinds)
+    return paired(fields, family, layers)
+
+
+def paired(fields: Fields, family: Family, layers: Iterable[tuple[Mixer, Costs]]) -> Network:
+    """The model of layers that are a mixer and what comes behind it, with two norms in each."""
+    found = list(layers)
+    made = {(id(mixer), id(costs)): with_costs(fields, mixer, costs) for mixer, costs in found}
+    return stacked(fields, family, (made[id(mixer), id(costs)] for mixer, costs in found))
 
 
 def with_costs(fields: Fields, mixer: Mixer, costs: Costs, norms: int = 2) -> Mixer:

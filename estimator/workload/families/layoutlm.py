@@ -6,6 +6,7 @@ from estimator.workload.blocks import Costs, held, linear, scaled
 from estimator.workload.convolution import square
 from estimator.workload.families.text_encoder import (
     BERT_POOLED,
+    CLASSIFIERS,
     LAYER_NORM,
     HeadCosts,
     Sizes,
@@ -90,7 +91,7 @@ families(
         "layoutlm": TextFacts(pooled=EVERY_TASK, extra=layout_tables),
         "lilt": TextFacts(
             pooled=("", "MultipleChoice"),
-            classifier_dense=True,
+            dense_before=CLASSIFIERS,
             layer=lilt_layer,
             extra=lilt_tables,
         ),

@@ -11,8 +11,7 @@ from estimator.workload.families.hybrid_stack import (
     attention_mixer,
     gated_mlp,
     layer_kinds,
-    stacked,
-    with_costs,
+    paired,
 )
 from estimator.workload.families.mixers import Mixer, depthwise
 from estimator.workload.fields import Fields
@@ -63,8 +62,7 @@ def _convolving(fields: Fields, block: Callable[[int], Costs]) -> Network:
     usual = ["full_attention" if at in chosen else "conv" for at in range(layers)]
     attends = attention_mixer(family, fields)
     kinds = layer_kinds(fields, "layer_types") or usual
-    parts = [
+    found = (
         (attends if kind in ATTENTION_KINDS else short, block(at)) for at, kind in enumerate(kinds)
-    ]
-    made = {(id(mixer), id(costs)): with_costs(fields, mixer, costs) for mixer, costs in parts}
-    return stacked(fields, family, (made[id(mixer), id(costs)] for mixer, costs in parts))
+    )
+    return paired(fields, family, found)

@@ -14,8 +14,7 @@ from estimator.workload.families.hybrid_stack import (
     attending,
     gated_mlp,
     layer_kinds,
-    stacked,
-    with_costs,
+    paired,
 )
 from estimator.workload.families.mixers import Mixer, delta_mixer
 from estimator.workload.fields import Fields
@@ -61,14 +60,10 @@ def gated_delta(facts: Gated, fields: Fields) -> Network:
         blocks[1] = experts(facts.mixture, fields).costs()
     if not all(sparse):
         blocks[0] = gated_mlp(fields, facts.intermediate)
-    made = {
-        (full, routes): with_costs(fields, mixer, blocks[routes])
-        for full, mixer in ((False, scans), (True, attends))
-        for routes in (False, True)
-    }
     kinds = zip(_every_fourth(fields, layers), sparse, strict=True)
-    stack = (made[kind in ATTENTION_KINDS, routes] for kind, routes in kinds)
-    return stacked(fields, family, stack)
+    mixers = (scans, attends)
+    stack = ((mixers[kind in ATTENTION_KINDS], blocks[routes]) for kind, routes in kinds)
+    return paired(fields, family, stack)
 
 
 @family("olmo_hybrid")

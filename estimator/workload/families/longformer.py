@@ -3,28 +3,25 @@
 Scores are counted in blocks, padding included; no global tokens are assumed.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from estimator.workload.blocks import Costs, held, linear
 from estimator.workload.families.layoutlm import EVERY_TASK
 from estimator.workload.families.text_encoder import (
+    CLASSIFIERS,
     Group,
     HeadCosts,
     Near,
     Sizes,
     TextFacts,
-    bert_sizes,
     block,
-    encoder_of,
     heads,
+    text_encoder,
 )
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Quantity
 from estimator.workload.model_class import task
-from estimator.workload.network import Network, network
-from estimator.workload.registry import family
+from estimator.workload.registry import families
 
 
 def windowed_layers(fields: Fields, costs: Costs, layers: int) -> tuple[Group, ...]:
@@ -73,16 +70,14 @@ def big_bird_blocks(fields: Fields) -> Near:
     return near
 
 
-@family("longformer")
-def longformer(fields: Fields) -> Network:
-    """Longformer: sliding windows; projections of their own for global tokens."""
-    facts = TextFacts(spare_positions=2, pooled=("", "MultipleChoice"), classifier_dense=True)
-    encoder, notes = encoder_of(facts, fields)
-    sizes = bert_sizes(fields)
+def _global_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """Longformer: projections of their own for global tokens."""
     spare = held(3 * sizes.hidden * (sizes.hidden + 1))
-    costs = {**block(fields, sizes), "attention/global": spare}
-    stack = windowed_layers(fields, costs, sizes.layers)
-    return network(fields, replace(encoder, stack=stack).run, notes)
+    return {**block(fields, sizes), "attention/global": spare}
+
+
+def _sliding_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Group, ...]:
+    return windowed_layers(fields, costs, sizes.layers)
 
 
 def _big_bird_layer(fields: Fields, sizes: Sizes) -> Costs:
@@ -106,17 +101,27 @@ def _big_bird_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts
     return after, once, notes
 
 
-@family("big_bird")
-def big_bird(fields: Fields) -> Network:
-    """BigBird: blocks as `big_bird_blocks` says."""
-    facts = TextFacts(
-        sizes=Sizes(vocab=50358, positions=4096),
-        layer=_big_bird_layer,
-        pooled=EVERY_TASK,
-        classifier_dense=True,
-        heads=_big_bird_heads,
-    )
-    encoder, notes = encoder_of(facts, fields)
-    (group,) = encoder.stack
-    stack = (replace(group, near=big_bird_blocks(fields)),)
-    return network(fields, replace(encoder, stack=stack).run, notes)
+def _big_bird_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Group, ...]:
+    return (Group(costs=costs, times=sizes.layers, near=big_bird_blocks(fields)),)
+
+
+families(
+    text_encoder,
+    {
+        "longformer": TextFacts(
+            spare_positions=2,
+            layer=_global_layer,
+            stack=_sliding_stack,
+            pooled=("", "MultipleChoice"),
+            dense_before=CLASSIFIERS,
+        ),
+        "big_bird": TextFacts(
+            sizes=Sizes(vocab=50358, positions=4096),
+            layer=_big_bird_layer,
+            stack=_big_bird_stack,
+            pooled=EVERY_TASK,
+            dense_before=CLASSIFIERS,
+            heads=_big_bird_heads,
+        ),
+    },
+)

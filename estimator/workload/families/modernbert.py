@@ -17,6 +17,7 @@ from estimator.workload.blocks import (
 from estimator.workload.families.decoder import decoder
 from estimator.workload.families.dense_decoders import LLAMA
 from estimator.workload.families.text_encoder import (
+    CLASSIFIERS,
     LAYER_NORM,
     Encoder,
     Group,
@@ -137,7 +138,7 @@ families(
             position_rows=no_positions,
             layer=_gte_layer,
             pooled=(),
-            classifier_dense=True,
+            dense_before=CLASSIFIERS,
         ),
     },
 )

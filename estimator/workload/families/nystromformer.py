@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from estimator.workload.blocks import Cost, Costs, product
 from estimator.workload.families.text_encoder import (
+    CLASSIFIERS,
     HeadCosts,
     Sizes,
     TextFacts,
@@ -77,7 +78,7 @@ def nystromformer_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadC
 
 
 APPROXIMATE = TextFacts(
-    position_rows=lambda fields, sizes: sizes.positions + 2, pooled=(), classifier_dense=True
+    position_rows=lambda fields, sizes: sizes.positions + 2, pooled=(), dense_before=CLASSIFIERS
 )
 
 families(

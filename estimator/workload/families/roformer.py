@@ -3,24 +3,20 @@
 from estimator.workload.blocks import Costs, held
 from estimator.workload.families.text_encoder import Sizes, TextFacts, no_positions, text_encoder
 from estimator.workload.fields import Fields
-from estimator.workload.model_class import task
-from estimator.workload.network import Network
-from estimator.workload.registry import family
+from estimator.workload.registry import families
 
 
 def _position_table(fields: Fields, sizes: Sizes) -> Costs:
     return {"attention/positions": held(sizes.positions * (sizes.hidden // sizes.heads))}
 
 
-@family("roformer")
-def roformer(fields: Fields) -> Network:
-    """RoFormer; a multiple-choice head has no dense layer."""
-    facts = TextFacts(
-        sizes=Sizes(vocab=50000, positions=1536),
-        position_rows=no_positions,
-        table_width=lambda fields, sizes: fields.size_or_none("embedding_size") or sizes.hidden,
-        extra=_position_table,
-        pooled=(),
-        classifier_dense=task(fields) != "MultipleChoice",
-    )
-    return text_encoder(facts, fields)
+ROFORMER = TextFacts(
+    sizes=Sizes(vocab=50000, positions=1536),
+    position_rows=no_positions,
+    table_width=lambda fields, sizes: fields.size_or_none("embedding_size") or sizes.hidden,
+    extra=_position_table,
+    pooled=(),
+    dense_before=("SequenceClassification",),
+)
+
+families(text_encoder, {"roformer": ROFORMER})

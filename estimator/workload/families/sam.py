@@ -1,74 +1,35 @@
 """How much work Segment Anything is: an image encoder, and a small decoder of masks.
 
-A pass segments each image once, without prompts, as the
-class does when it is given an image alone. The items of a pass are patches.
+A pass segments each image once, without prompts, as the class does when it is given an image
+alone. The items of a pass are patches.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, linear, product, table
-from estimator.workload.convolution import Conv, image, ratio, square, windows
-from estimator.workload.families.text_encoder import Group
+from estimator.workload.convolution import (
+    Conv,
+    Flow,
+    flow_network,
+    plain,
+    pointwise,
+    ratio,
+    square,
+)
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, Quantity
-from estimator.workload.network import Line, Network, Pass, lines, network
+from estimator.workload.network import Network, lines
 from estimator.workload.registry import family
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sight:
-    """The image encoder: layers with and without windows, and a neck of two convolutions.
+def sight(fields: Fields) -> tuple[int, Callable[[Flow], Flow]]:
+    """The image encoder of a config: side of its images [pixel], and what it does to them.
 
-    Parameters
-    ----------
-    side, patch, hidden : int
-        Image and patch sides; width. [1]
-    before, neck : mapping
-        Costs per patch before and behind the layers.
-    stack : tuple of Group
-        Layers, with the side of their windows.
-    distances : bool
-        Scores get biases by row and by column, each a product with the queries.
+    Layers with and without windows, and a neck of two convolutions.
     """
-
-    side: int
-    patch: int
-    hidden: int
-    before: Costs
-    stack: tuple[Group, ...]
-    neck: Costs
-    distances: bool
-
-    def lines(self, batch: Quantity, pixels: Quantity) -> list[Line]:
-        """Lines of one pass."""
-        grid = windows(pixels, self.patch, self.patch)
-        patches = batch * grid * grid
-        done = [*lines(self.before, patches, first=True)]
-        for group in self.stack:
-            side = grid if group.window is None else float(group.window)
-            padded = np.ceil(grid / side) * side
-            tokens = batch * padded * padded
-            done += self._layer(group, tokens, side, patches)
-        return [*done, *lines(self.neck, patches)]
-
-    def _layer(
-        self, group: Group, tokens: Quantity, side: Quantity, patches: Quantity
-    ) -> list[Line]:
-        """Attention runs on padded windows, the rest on the patches."""
-        inside = {part: cost for part, cost in group.costs.items() if "attention" in part}
-        rest = {part: cost for part, cost in group.costs.items() if "attention" not in part}
-
-        done = [*lines(inside, tokens, pairs=tokens * side * side, times=group.times)]
-        if self.distances:
-            cost = {"attention/distances": Cost(flop_per_pair=4 * self.hidden)}
-            done += lines(cost, tokens, pairs=tokens * side, times=group.times)
-        return [*done, *lines(rest, patches, times=group.times)]
-
-
-def sight(fields: Fields) -> Sight:
-    """The image encoder of a config."""
     hidden = fields.size("hidden_size", default=768)
     heads = fields.size("num_attention_heads", default=12)
     side, patch = square(fields, "image_size", 1024), square(fields, "patch_size", 16)
@@ -77,49 +38,50 @@ def sight(fields: Fields) -> Sight:
     wide = fields.items("global_attn_indexes")
     everywhere = {2, 5, 8, 11} if wide is None else set(wide)
     spans = [0 if layer in everywhere else window for layer in range(layers)]
-    channels = fields.size("num_channels", default=3)
-    conv = Conv(inputs=channels, outputs=hidden, kernel=patch, bias=True, norm=False)
     out = fields.size("output_channels", default=256)
-    absolute = fields.flag("use_abs_pos", default=True)
-    return Sight(
-        side=side,
-        patch=patch,
-        hidden=hidden,
-        before={
-            "embedding/patch": conv.cost(),
-            "embedding/position": table(grid * grid * hidden, absolute),
-        },
-        stack=tuple(
-            Group(
-                costs=_layer(fields, hidden, heads, span or grid),
-                times=spans.count(span),
-                window=span or None,
-            )
-            for span in dict.fromkeys(spans)
-        ),
-        neck={
-            "neck/first": Conv(inputs=hidden, outputs=out, kernel=1).cost(),
-            "neck/second": Conv(inputs=out, outputs=out).cost(),
-        },
-        distances=fields.flag("use_rel_pos", default=True),
-    )
+    stem = plain(fields.size("num_channels", default=3), hidden, patch, patch, padding=0)
+    rows = grid * grid * hidden * fields.flag("use_abs_pos", default=True)
+    costs = {span: _layer(fields, hidden, heads, span or grid) for span in dict.fromkeys(spans)}
+
+    def body(flow: Flow) -> Flow:
+        flow = flow.conv("embedding/patch", stem, first=True)
+        flow = flow.layers({"embedding/position": table(rows, 1)}, first=True)
+        for span, layer in costs.items():
+            flow = _windowed(flow, layer, span, spans.count(span))
+        flow = flow.conv("neck/first", pointwise(hidden, out))
+        return flow.conv("neck/second", Conv(inputs=out, outputs=out))
+
+    return side, body
+
+
+def _windowed(flow: Flow, layer: Costs, span: int, times: int) -> Flow:
+    """Layers whose attention runs on padded windows of side `span`, 0 for the map; the rest not."""
+    side = float(span) if span else flow.side
+    tokens = (np.ceil(flow.side / side) * side) ** 2
+    inside = {part: cost for part, cost in layer.items() if "attention" in part}
+    distances = {"attention/distances": inside.pop("attention/distances")}
+    rest = {part: cost for part, cost in layer.items() if "attention" not in part}
+    flow = flow.layers(inside, tokens, pairs=tokens * side * side, times=times)
+    flow = flow.layers(distances, tokens, pairs=tokens * side, times=times)
+    return flow.layers(rest, times=times)
 
 
 def _layer(fields: Fields, hidden: int, heads: int, span: int) -> Costs:
+    """A layer, whose scores may get biases by row and by column, products with the queries."""
     width = fields.size_or_none("mlp_dim") or int(hidden * ratio(fields, "mlp_ratio", 4.0))
     keys, bias = ("hidden_size", "num_attention_heads"), fields.flag("qkv_bias", default=True)
     attention = equal_heads(fields, hidden, heads, keys, bias, output_bias=True)
-    rows = 2 * (2 * span - 1) * fields.flag("use_rel_pos", default=True)
+    relative = fields.flag("use_rel_pos", default=True)
     return {
         **attention.costs(),
-        "attention/relative": held(rows * attention.head_dim),
+        "attention/relative": held(relative * 2 * (2 * span - 1) * attention.head_dim),
+        "attention/distances": Cost(flop_per_pair=relative * 4 * hidden),
         **Mlp(hidden=hidden, width=width, bias=True).costs(),
         "norm/layers": held(4 * hidden),
     }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Masks:
+class Masks(NamedTuple):
     """The decoder of masks, by what it runs over: its tokens, patches, pairs of both, once."""
 
     tokens: int
@@ -200,45 +162,36 @@ def _sum(*costs: Cost) -> Cost:
 @family("sam")
 def sam(fields: Fields) -> Network:
     """Segment Anything (arXiv:2304.02643)."""
-    vision = fields.part("vision_config")
-    encoder = sight(vision)
+    side, encode = sight(fields.part("vision_config"))
     decoder = masks(fields.part("mask_decoder_config"))
-    prompts = fields.part("prompt_encoder_config")
-    hidden = prompts.size("hidden_size", default=256)
-    deep = prompts.size("mask_input_channels", default=16)
-    points = prompts.size("num_point_embeddings", default=4)
-    half = fields.part("vision_config").size("output_channels", default=256) // 2
-    features = vision.size("num_pos_feats", default=half)
+    prompts = _prompts(fields)
+
+    def body(flow: Flow) -> Flow:
+        flow = encode(flow)
+        flow = replace(flow, lines=(*flow.lines, *lines(prompts, flow.positions)))
+        flow = flow.layers(decoder.per_token, float(decoder.tokens))
+        return flow.layers(decoder.per_patch).dense(decoder.once)
+
+    return flow_network(fields, side, body, class_tokens=0)
+
+
+def _prompts(fields: Fields) -> Costs:
+    """What prompts pass, held all the same; positions are worked out once for all images."""
+    vision, part = fields.part("vision_config"), fields.part("prompt_encoder_config")
+    hidden = part.size("hidden_size", default=256)
+    deep = part.size("mask_input_channels", default=16)
+    points = part.size("num_point_embeddings", default=4)
+    half = vision.size("output_channels", default=256) // 2
     channels = deep // 4
     masked = 4 * channels + channels + 4 * channels * deep + deep + deep * hidden + hidden
-    extra = {
+    return {
         "prompts/embedding": held((points + 2) * hidden),
         "prompts/mask": held(masked + 2 * channels + 2 * 4 * channels),
-        "prompts/position": linear(2, features),
+        "prompts/position": linear(2, vision.size("num_pos_feats", default=half)),
     }
-
-    def run(inputs: Inputs) -> Pass:
-        batch, pixels = image(inputs, encoder.side)
-        grid = windows(pixels, encoder.patch, encoder.patch)
-        patches = batch * grid * grid
-        done = encoder.lines(batch, pixels)
-        done += lines(extra, grid * grid)
-        done += lines(decoder.per_token, batch * decoder.tokens)
-        done += lines(decoder.per_patch, patches)
-        done += lines(decoder.once, batch)
-        return Pass(lines=done, items=patches)
-
-    return network(fields, run)
 
 
 @family("sam_vision_model")
 def sam_vision(fields: Fields) -> Network:
     """The image encoder alone."""
-    encoder = sight(fields)
-
-    def run(inputs: Inputs) -> Pass:
-        batch, pixels = image(inputs, encoder.side)
-        grid = windows(pixels, encoder.patch, encoder.patch)
-        return Pass(lines=encoder.lines(batch, pixels), items=batch * grid * grid)
-
-    return network(fields, run)
+    return flow_network(fields, *sight(fields), class_tokens=0)

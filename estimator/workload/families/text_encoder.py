@@ -40,6 +40,7 @@ HeadCosts = tuple[Costs, Costs, tuple[str, ...]]
 
 BERT_POOLED = ("", "NextSentencePrediction", "MultipleChoice", "PreTraining")
 LANGUAGE_TASKS = ("MaskedLM", "CausalLM", "PreTraining")
+CLASSIFIERS = ("SequenceClassification", "MultipleChoice")
 
 
 Near = Callable[[str, Quantity], tuple[Quantity, Quantity]]
@@ -213,6 +214,11 @@ def nothing(fields: Fields, sizes: Sizes) -> Costs:
     return {}
 
 
+def equal_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Group, ...]:
+    """Layers with parameters of their own."""
+    return (Group(costs=costs, times=sizes.layers),)
+
+
 def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
     """Heads of the class in the config."""
     kind, hidden = task(fields), sizes.hidden
@@ -227,9 +233,9 @@ def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
     after |= classifier(fields, hidden, "TokenClassification")
     if kind == "QuestionAnswering":
         after["head/span"] = label_head(fields, hidden)
-    if kind in ("SequenceClassification", "MultipleChoice"):
+    if kind in CLASSIFIERS:
         alone = kind == "SequenceClassification" or "pooler" not in once
-        if facts.classifier_dense and alone:
+        if kind in facts.dense_before and alone:
             once["head/dense"] = linear(hidden, hidden, bias=True)
         labels = label_count(fields) if kind == "SequenceClassification" else 1
         once["head/classifier"] = linear(hidden, labels, bias=True)
@@ -263,13 +269,16 @@ class TextFacts:
     has_types, embedding_norm, bridged : bool
         A table of sentence types; a norm on the sum of the tables; a projection behind the
         tables even where they are as wide as the model.
-    layer, extra : function
-        Costs of a layer; further costs round the stack.
+    layer, stack, extra : function
+        Costs of a layer; the layers of these costs; further costs round the stack.
+    causal : function
+        Whether attention is masked.
     pooled : tuple of str
         Tasks whose trunk ends in a pooler, the bare trunk being the empty string.
-    classifier_dense, twin_bias : bool
-        A dense layer before the classifier of sequences; an untied language head holds its bias
-        twice.
+    dense_before : tuple of str
+        Tasks of `CLASSIFIERS` with a dense layer before the labels.
+    twin_bias : bool
+        An untied language head holds its bias twice.
     heads : function
         Heads of the class in the config.
     """
@@ -282,9 +291,11 @@ class TextFacts:
     embedding_norm: bool = True
     bridged: bool = False
     layer: Callable[[Fields, Sizes], Costs] = block
+    stack: Callable[[Fields, Sizes, Costs], tuple[Group, ...]] = equal_layers
     extra: Callable[[Fields, Sizes], Costs] = nothing
+    causal: Callable[[Fields], bool] = lambda fields: False
     pooled: tuple[str, ...] = ("SequenceClassification", *BERT_POOLED)
-    classifier_dense: bool = False
+    dense_before: tuple[str, ...] = ()
     twin_bias: bool = True
     heads: Callable[[Fields, Sizes, "TextFacts"], HeadCosts] = heads
 
@@ -310,9 +321,10 @@ def encoder_of(facts: TextFacts, fields: Fields) -> tuple[Encoder, tuple[str, ..
             **bridge,
             **facts.extra(fields, sizes),
         },
-        stack=(Group(costs=facts.layer(fields, sizes), times=sizes.layers),),
+        stack=facts.stack(fields, sizes, facts.layer(fields, sizes)),
         after=after,
         once=once,
         longest=max(sizes.positions - facts.spare_positions, 1),
+        causal=facts.causal(fields),
     )
     return encoder, notes

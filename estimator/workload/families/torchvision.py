@@ -6,7 +6,7 @@ model under one name they agree.
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -187,17 +187,6 @@ RESNETS = {
 """Kind of layer and depths (arXiv:1512.03385, table 1)."""
 
 
-def _resnets() -> dict[str, Config]:
-    widths = {"basic": [64, 128, 256, 512], "bottleneck": [256, 512, 1024, 2048]}
-    return {
-        f"resnet{number}": {
-            **{"model_type": "resnet", "layer_type": kind},
-            **{"depths": depths, "hidden_sizes": widths[kind]},
-        }
-        for number, (kind, depths) in RESNETS.items()
-    }
-
-
 VIT_SIZES = {
     "tiny": (192, 12, 3),
     "small": (384, 12, 6),
@@ -206,22 +195,6 @@ VIT_SIZES = {
     "huge": (1280, 32, 16),
 }
 """Width, layers, heads (arXiv:2010.11929, table 1; the small ones arXiv:2012.12877, table 1)."""
-
-
-def _vits() -> dict[str, Config]:
-    made: dict[str, Config] = {}
-    for size, (hidden, layers, heads) in VIT_SIZES.items():
-        for patch in (14, 16, 32):
-            config = {
-                **{"model_type": "vit", "hidden_size": hidden, "intermediate_size": 4 * hidden},
-                **{"num_hidden_layers": layers, "num_attention_heads": heads, "patch_size": patch},
-            }
-            if size != "tiny":
-                made[f"vit_{size[0]}_{patch}"] = config
-            made[f"vit_{size}_patch{patch}_224"] = config
-            made[f"vit_{size}_patch{patch}_384"] = {**config, "image_size": 384}
-            made[f"deit_{size}_patch{patch}_224"] = config
-    return made
 
 
 SWINS = {
@@ -233,14 +206,6 @@ SWINS = {
 """First width, depths, heads (arXiv:2103.14030, sec. 3.3)."""
 
 
-def _swins() -> dict[str, Config]:
-    made: dict[str, Config] = {}
-    for size, (width, depths, heads) in SWINS.items():
-        config = {"model_type": "swin", "embed_dim": width, "depths": depths, "num_heads": heads}
-        made |= {f"swin_{size[0]}": config, f"swin_{size}_patch4_window7_224": config}
-    return made
-
-
 REGNETS = {
     "y_400mf": ("y", [1, 3, 6, 6], [48, 104, 208, 440], 8, "y_004"),
     "y_3_2gf": ("y", [2, 5, 13, 1], [72, 216, 576, 1512], 24, "y_032"),
@@ -248,17 +213,6 @@ REGNETS = {
     "x_3_2gf": ("x", [2, 6, 15, 2], [96, 192, 432, 1008], 48, "x_032"),
 }
 """Kind of layer, depths, widths, width of a group, timm's name (arXiv:2003.13678, table 5)."""
-
-
-def _regnets() -> dict[str, Config]:
-    made: dict[str, Config] = {}
-    for name, (kind, depths, widths, group, other) in REGNETS.items():
-        config: Config = {
-            **{"model_type": "regnet", "layer_type": kind, "groups_width": group},
-            **{"depths": depths, "hidden_sizes": widths},
-        }
-        made |= {f"regnet_{name}": config, f"regnet{other}": config}
-    return made
 
 
 CONVNEXTS = {
@@ -282,45 +236,64 @@ CONVNEXTS_V2 = {
 """Depths and first width (arXiv:2301.00808, appendix A)."""
 
 
-def _convnexts(model_type: str, rows: Mapping[str, tuple[list[int], int]]) -> dict[str, Config]:
-    return {
-        f"{model_type}_{size}": {
-            **{"model_type": model_type, "depths": depths},
-            "hidden_sizes": [width, 2 * width, 4 * width, 8 * width],
-        }
-        for size, (depths, width) in rows.items()
-    }
-
-
 EFFICIENTNETS = (
     *((1.0, 1.0, 224), (1.0, 1.1, 240), (1.1, 1.2, 260), (1.2, 1.4, 300)),
     *((1.4, 1.8, 380), (1.6, 2.2, 456), (1.8, 2.6, 528), (2.0, 3.1, 600)),
 )
 """Factors of width and depth, side of the images, from B0 to B7 (arXiv:1905.11946)."""
 
-
-def _efficientnets() -> dict[str, Config]:
-    return {
-        f"efficientnet_b{place}": {
-            **{"model_type": "efficientnet", "width_coefficient": width, "image_size": side},
-            **{"depth_coefficient": depth, "hidden_dim": divisible(1280 * width, 8, 8)},
-        }
-        for place, (width, depth, side) in enumerate(EFFICIENTNETS)
-    }
-
-
-CONFIGS: Mapping[str, Config] = {
-    **_resnets(),
-    **_vits(),
-    **_swins(),
-    **_convnexts("convnext", CONVNEXTS),
-    **_convnexts("convnextv2", CONVNEXTS_V2),
-    **_regnets(),
-    **_efficientnets(),
-    "mobilenet_v2": {"model_type": "mobilenet_v2"},
-    "mobilenetv2_100": {"model_type": "mobilenet_v2"},
-    "mobilenetv1_100": {"model_type": "mobilenet_v1"},
+MOBILENETS = {
+    "mobilenet_v2": "mobilenet_v2",
+    "mobilenetv2_100": "mobilenet_v2",
+    "mobilenetv1_100": "mobilenet_v1",
 }
+
+
+def _config(model_type: str, **values: Any) -> Config:
+    return {"model_type": model_type, **values}
+
+
+def _conv_nets() -> Iterator[tuple[str, Config]]:
+    """Names of conv nets, and the config behind each."""
+    for number, (kind, depths) in RESNETS.items():
+        widths = [width // (4 if kind == "basic" else 1) for width in WIDTHS]
+        config = _config("resnet", layer_type=kind, depths=depths, hidden_sizes=widths)
+        yield f"resnet{number}", config
+    for model_type, rows in (("convnext", CONVNEXTS), ("convnextv2", CONVNEXTS_V2)):
+        for size, (depths, width) in rows.items():
+            widths = [width, 2 * width, 4 * width, 8 * width]
+            yield f"{model_type}_{size}", _config(model_type, depths=depths, hidden_sizes=widths)
+    for name, (kind, depths, widths, group, other) in REGNETS.items():
+        sizes = {"depths": depths, "hidden_sizes": widths, "groups_width": group}
+        for full_name in (f"regnet_{name}", f"regnet{other}"):
+            yield full_name, _config("regnet", layer_type=kind, **sizes)
+    for place, (wide, deep, side) in enumerate(EFFICIENTNETS):
+        factors = {"width_coefficient": wide, "depth_coefficient": deep, "image_size": side}
+        last = divisible(1280 * wide, 8, 8)
+        yield f"efficientnet_b{place}", _config("efficientnet", hidden_dim=last, **factors)
+    for name, model_type in MOBILENETS.items():
+        yield name, _config(model_type)
+
+
+def _transformers() -> Iterator[tuple[str, Config]]:
+    """Names of vision transformers, and the config behind each."""
+    for size, (hidden, layers, heads) in VIT_SIZES.items():
+        for patch in (14, 16, 32):
+            depth = {"num_hidden_layers": layers, "num_attention_heads": heads}
+            wide = {"hidden_size": hidden, "intermediate_size": 4 * hidden}
+            config = _config("vit", **wide, **depth, patch_size=patch)
+            if size != "tiny":
+                yield f"vit_{size[0]}_{patch}", config
+            yield f"vit_{size}_patch{patch}_224", config
+            yield f"vit_{size}_patch{patch}_384", {**config, "image_size": 384}
+            yield f"deit_{size}_patch{patch}_224", config
+    for size, (width, depths, swin_heads) in SWINS.items():
+        config = _config("swin", embed_dim=width, depths=depths, num_heads=swin_heads)
+        yield f"swin_{size[0]}", config
+        yield f"swin_{size}_patch4_window7_224", config
+
+
+CONFIGS: Mapping[str, Config] = dict((*_conv_nets(), *_transformers()))
 """Names of networks that have a config."""
 
 NETS: Mapping[str, Build] = {
@@ -375,14 +348,9 @@ def named_architecture(name: str, classes: int = IMAGENET_CLASSES) -> Architectu
         near = difflib.get_close_matches(_plain(name), list(_INDEX), n=3, cutoff=0.6)
         hint = ", ".join(_INDEX[part] for part in near) or ", ".join(sorted({*NETS, *CONFIGS}))
         raise ValueError(f"{name!r} is no known architecture: known are {hint}")
-    config = CONFIGS[key]
-    values = {
-        **config,
-        "num_labels": count,
-        "architectures": ["ForImageClassification"],
-        "_name_or_path": key,
-    }
-    return known_families()[config["model_type"]](Fields(values))
+    head = {"num_labels": count, "architectures": ["ForImageClassification"]}
+    values = {**CONFIGS[key], **head, "_name_or_path": key}
+    return known_families()[values["model_type"]](Fields(values))
 
 
 def hub_architecture(fields: Fields) -> Architecture:
