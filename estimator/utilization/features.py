@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
@@ -20,7 +20,8 @@ from estimator.utilization.mechanism import (
     Growth,
     RunFeatures,
     UtilizationModel,
-    thinly_published,
+    relative_width,
+    thin_places,
     thinness,
 )
 from estimator.utilization.parallelism import Layout
@@ -156,34 +157,33 @@ def features_of_rows(
     flags = dict(zip(FLAGS, of_kind, strict=True))
     numbers = {**numbers, "batch_tokens": _batch_tokens(numbers)}
     year = numbers["year"]
-    hidden = usual_width(numbers["hidden"], numbers["params_total"], flop)
+    params = numbers["params_total"]
+    hidden = usual_width(numbers["hidden"], params, flop)
     transformer = flags.pop("transformer") > 0
     usual_seq_len = np.where(flags["encoder"] > 0, ENCODER_SEQ_LEN, REFERENCE_SEQ_LEN)
     software = numbers.get("software", unknown(len(flop)))
-    elementwise = flags["convolution"] + flags["depthwise"] + flags["unet"]
+    software = np.where(np.isnan(software), SOFTWARE["typical"], software)
     groups = of_each_kind(kinds, lambda kind: spreads.groups[kind.group])
-    rare = thinly_published(rare_device, flags["unet"], flags["rare"])
     known_year = np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR)
-    return RunFeatures(
+    features = RunFeatures(
         hidden=hidden,
         seq_len=np.where(
             transformer,
             np.where(np.isnan(numbers["seq_len"]), usual_seq_len, numbers["seq_len"]),
             REFERENCE_SEQ_LEN,
         ),
-        software=np.where(np.isnan(software), SOFTWARE["typical"], software),
+        software=software,
+        relative_width=np.where(flags["depthwise"] > 0, relative_width(params), 1.0),
         steps=_steps(numbers, flop),
         year=known_year,
         value_bytes=value_bytes,
         layout=layout_of_rows(numbers, hidden, flop),
-        log_sd=_log_sds(
-            numbers,
-            groups * thinness(flop, known_year, elementwise == 0, rare, spreads.growth),
-            {"transformer": transformer, "tunable": flags["encoder"] + flags["unet"] > 0},
-            spreads.choices,
-        ),
+        log_sd=0.0,
         **flags,
     )
+    like = groups * thinness(thin_places(flop, features, rare_device), spreads.growth)
+    which = {"transformer": transformer, "tunable": flags["encoder"] + flags["unet"] > 0}
+    return replace(features, log_sd=_log_sds(numbers, like, which, spreads.choices))
 
 
 def software_of_rows(
@@ -326,6 +326,7 @@ def shipped_spreads(catalog: Catalog) -> UtilizationSpread:
                 per_decade=catalog.prior("utilization.growth.per_decade").value,
                 per_year=catalog.prior("utilization.growth.per_year").value,
                 where_rare=catalog.prior("utilization.growth.where_rare").value,
+                where_untuned=catalog.prior("utilization.growth.where_untuned").value,
             ),
         ),
     )

@@ -53,7 +53,10 @@ REFERENCE_BALANCE = 200.0
 USUAL_UTILIZATION = 0.4
 """Utilization at which the size of a run is judged, to see how much overhead it needs [1]."""
 
-SOFTWARE_OF_COMPILERS = 1.0
+TUNED = 1.0
+"""How tuned a vendor's reference code is [1]."""
+
+SOFTWARE_OF_COMPILERS = TUNED
 """How tuned the kernels are that compilers of whole graphs make: as a vendor's [1]."""
 
 ADAPTER_SHARE = 0.5
@@ -71,6 +74,13 @@ WELL_KNOWN_FLOP = 1e20
 
 WELL_KNOWN_YEAR = 2022.0
 """Year from which on transformers ran on mature software; before, they scatter more."""
+
+WIDTH_EXPONENT = 1.0 / 3.0
+"""Growth of the width of a depthwise network with its parameters [1]: a half where the width alone
+grows (Howard et al. 2017), a quarter where depth and resolution do as well (Tan, Le 2019)."""
+
+USUAL_DEPTHWISE_PARAMS = 1e7
+"""Parameters of a depthwise network of usual width [1]: EfficientNet-B2."""
 
 MOST_DECADES = 6.0
 MOST_YEARS = 4.0
@@ -112,6 +122,8 @@ class RunFeatures:
         Steps of the optimizer; NaN where unspecified [1].
     steady : float or array
         Flag of a rate in steady state, without start and overheads.
+    relative_width : float or array
+        Width of a depthwise network over the usual one [1].
     """
 
     hidden: Number
@@ -133,6 +145,7 @@ class RunFeatures:
     software: Number = 0.0
     steps: Number = float("nan")
     steady: Number = 0.0
+    relative_width: Number = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +158,7 @@ class UtilizationModel:
         Time of matrix work over that at the peak, on matrix units and in formats without them [1].
     transformer_values, convolution_values, depthwise_values, unet_values, other_values : float
         Values that elementwise work moves per FLOP [1/FLOP], for transformers times their width,
-        for U-Nets in typical software.
+        for depthwise networks at usual width, for U-Nets in typical software.
     unet_tuning : float
         As `tuning`, of the values of U-Nets [1].
     encoder_values : float
@@ -278,6 +291,10 @@ def busy_time(model: UtilizationModel, features: RunFeatures, machine: Machine) 
     return busy
 
 
+ThinPlaces = tuple[Number, Number, Number, Number]
+"""What `thin_places` says of runs, in the order of `Growth`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Growth:
     """How the uncertainty grows where published runs scatter.
@@ -288,56 +305,67 @@ class Growth:
         Factor for every decade of less work, and for every earlier year of a transformer [1].
     where_rare : float
         Factor on kinds of device, and for uses of a network, that few runs are published on [1].
+    where_untuned : float
+        Factor on software that no vendor is known to have tuned [1].
     """
 
     per_decade: float
     per_year: float
     where_rare: float = 1.0
+    where_untuned: float = 1.0
 
 
-def thinness(
-    flop: Number, year: Number, transformer: Number, rare_device: Number, growth: Growth
-) -> npt.NDArray[np.float64]:
+def relative_width(params: Number) -> Number:
+    """Width of a depthwise network over the usual one, by its parameters; 1 where unknown [1].
+
+    Its channels set how many FLOPs a value takes part in, as the width of a transformer does.
+
+    >>> relative_width(np.array([8e7, np.nan]))
+    array([2., 1.])
+    """
+    width = (params / USUAL_DEPTHWISE_PARAMS) ** WIDTH_EXPONENT
+    return np.where(np.isnan(width), 1.0, width)
+
+
+def thinness(places: ThinPlaces, growth: Growth) -> npt.NDArray[np.float64]:
     """How much wider the uncertainty is where published runs are few or scatter [1].
-
-    Parameters
-    ----------
-    flop : float or array
-        Work [FLOP].
-    year : float or array
-        When it was trained [year].
-    transformer : float or array
-        Flag.
-    rare_device : float or array
-        As of `thinly_published`.
-    growth : Growth
 
     Returns
     -------
     array, all broadcast together; at least 1 where the growth is.
 
-    >>> growth = Growth(per_decade=1.2, per_year=1.1)
-    >>> thinness(1e22, 2024, 1, 0, growth).item(), thinness(1e18, 2021, 1, 0, growth).round(3)
-    (1.0, np.float64(1.584))
+    >>> thinness((2.0, 1.0, 0.0, 0.0), Growth(per_decade=1.2, per_year=1.1)).item()
+    1.584
     """
-    decades, years = thin_places(flop, year, transformer)
+    decades, years, rare, untuned = places
     grown = growth.per_decade**decades * growth.per_year**years
-    return np.asarray(grown * growth.where_rare**rare_device, dtype=np.float64)
+    grown = grown * growth.where_rare**rare * growth.where_untuned**untuned
+    return np.asarray(grown, dtype=np.float64)
 
 
-def thinly_published(rare_device: Number, unet: Number, rare_use: Number) -> Number:
-    """In how many ways a run is of a kind that scatters more, by flags [1].
+def thin_places(flop: Number, features: RunFeatures, rare_device: Number) -> ThinPlaces:
+    """In what respects published runs are few or scatter [1].
 
-    A device or a use that few runs are published on. Not U-Nets on such devices: their spread,
-    which their runs on TPUs belong to, covers those already.
+    Parameters
+    ----------
+    flop : float or array
+        Work [FLOP].
+    features : RunFeatures
+        Their uncertainty is not used.
+    rare_device : float or array
+        Flag of `Machine`: devices of a kind that few runs are published on.
+
+    Returns
+    -------
+    tuple
+        Decades of work and years of a transformer before published runs are many; in how many ways
+        it is rarely published (U-Nets on rare devices are not: their spread, which their runs on
+        TPUs belong to, covers those already); whether no vendor is known to have tuned the code.
     """
-    return rare_device * (1.0 - unet) + rare_use
-
-
-def thin_places(flop: Number, year: Number, transformer: Number) -> tuple[Number, Number]:
-    """Decades of work and years of a transformer before published runs are many [1]."""
     decades = np.clip(np.log10(WELL_KNOWN_FLOP / flop), 0.0, MOST_DECADES)
-    return decades, np.clip(WELL_KNOWN_YEAR - year, 0.0, MOST_YEARS) * transformer
+    years = np.clip(WELL_KNOWN_YEAR - features.year, 0.0, MOST_YEARS) * transformer_share(features)
+    rare = rare_device * (1.0 - features.unet) + features.rare
+    return decades, years, rare, np.where(np.asarray(features.software) < TUNED, 1.0, 0.0)
 
 
 def expected_utilization(
@@ -371,7 +399,7 @@ def _values_per_flop(model: UtilizationModel, features: RunFeatures, compiled: N
         + np.exp(fewer * compiled)
         * (
             features.convolution * model.convolution_values
-            + features.depthwise * model.depthwise_values
+            + features.depthwise * model.depthwise_values / features.relative_width
         )
     )
     return values

@@ -17,11 +17,10 @@ from estimator.utilization.features import SMALLEST_SD
 from estimator.utilization.mechanism import (
     MOST_EXPECTED,
     Growth,
+    ThinPlaces,
     log_utilization,
     thin_places,
-    thinly_published,
     thinness,
-    transformer_share,
 )
 from estimator.validation.utilization_fit import (
     Runs,
@@ -213,7 +212,7 @@ class Spread:
     def of(self, runs: Runs, groups: npt.NDArray[np.str_]) -> Floats:
         """Standard deviation of each run [1]."""
         like = np.array([self.groups.get(group, self.every) for group in groups.tolist()])
-        return like * _thin(runs, self.growth)
+        return like * thinness(_places(runs), self.growth)
 
 
 def spread_of(
@@ -236,7 +235,7 @@ def spread_of(
     """
     growth = growth_of(log_ratio, runs)
     beyond = log_ratio**2 - z_score(CENTRAL) ** 2 * variance
-    even = np.sqrt(np.maximum(beyond, 0.0)) / _thin(runs, growth)
+    even = np.sqrt(np.maximum(beyond, 0.0)) / thinness(_places(runs), growth)
     _, places, counts = np.unique(runs.kin, return_inverse=True, return_counts=True)
     votes = np.asarray(counts[places] ** VOTE_EXPONENT, dtype=np.float64)
     every = spread_by_votes(even, votes)
@@ -250,26 +249,21 @@ def spread_of(
 
 
 def growth_of(log_ratio: Floats, runs: Runs) -> Growth:
-    """How much larger errors are for less work, in earlier years and where runs are rare.
+    """How much larger errors are for less work, in earlier years, where runs are rare or untuned.
 
     A straight line through the logarithms of their sizes, drawn a little towards none.
     """
-    decades, years = thin_places(runs.flop, runs.features.year, transformer_share(runs.features))
-    rare = np.broadcast_to(_rare(runs), log_ratio.shape)
-    columns = np.array([np.ones(len(log_ratio)), decades, years, rare]).T
+    places = np.broadcast_arrays(np.ones(len(log_ratio)), *_places(runs))
+    columns = np.array(places, dtype=np.float64).T
     sizes = np.log(np.maximum(np.abs(log_ratio), SMALLEST_SIZE))
-    pulled = columns.T @ columns + np.diag([0.0, PULL, PULL, PULL])
-    decade, year, rarely = np.exp(np.maximum(np.linalg.solve(pulled, columns.T @ sizes)[1:], 0.0))
-    return Growth(per_decade=float(decade), per_year=float(year), where_rare=float(rarely))
+    pulled = columns.T @ columns + np.diag([0.0, *(PULL for _ in places[1:])])
+    slopes = np.linalg.solve(pulled, columns.T @ sizes)[1:]
+    decade, year, rare, untuned = np.exp(np.maximum(slopes, 0.0)).tolist()
+    return Growth(per_decade=decade, per_year=year, where_rare=rare, where_untuned=untuned)
 
 
-def _thin(runs: Runs, growth: Growth) -> Floats:
-    features = runs.features
-    return thinness(runs.flop, features.year, transformer_share(features), _rare(runs), growth)
-
-
-def _rare(runs: Runs) -> Number:
-    return thinly_published(runs.machine.rare, runs.features.unet, runs.features.rare)
+def _places(runs: Runs) -> ThinPlaces:
+    return thin_places(runs.flop, runs.features, runs.machine.rare)
 
 
 def spread_by_votes(sizes: Floats, votes: Floats) -> float:

@@ -20,7 +20,7 @@ from estimator.utilization.features import (
     shipped_spreads,
     software_of_rows,
 )
-from estimator.utilization.mechanism import thinly_published, thinness, transformer_share
+from estimator.utilization.mechanism import thin_places, thinness
 from estimator.utilization.parallelism import Machine
 from estimator.validation.throughput import steady_rows
 from estimator.validation.utilization_fit import Runs
@@ -166,8 +166,7 @@ def _as_arrays(
         stack=np.array([stack_of(row) for row in rows]),
     ).part(known)
     like = np.array([spreads.groups[kind.group] for kind in kinds])
-    rare = thinly_published(machine.rare, features.unet, features.rare)
-    like *= thinness(flop, features.year, transformer_share(features), rare, spreads.growth)
+    like *= thinness(thin_places(flop, features, machine.rare), spreads.growth)
     return PublishedRuns(
         runs=runs,
         own_variance=(features.log_sd**2 - like**2)[known],

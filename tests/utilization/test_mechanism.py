@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from estimator.catalog import Catalog
 from estimator.scenario.workload_columns import training_flop
 from estimator.utilization.features import (
+    features_of_rows,
     fitted_model,
     kinds_of_rows,
     prior_model,
@@ -119,6 +120,38 @@ def test_a_compiler_of_whole_graphs_tunes_as_a_vendor_does(model):
 def test_formats_without_matrix_units_reach_more_of_their_peak(model):
     slow = replace(A100, peak_flop_per_s=19.5e12, peak_16_bit_flop_per_s=19.5e12)
     assert reached(model, machine=replace(slow, matrix_units=0.0)) > reached(model, machine=slow)
+
+
+def test_wider_depthwise_networks_move_fewer_values_for_a_flop(catalog, model):
+    """EfficientNet-B4 has 3.6 times the parameters of B0; unknown, they are as usual."""
+    params = np.array([5.3e6, 1e7, 1.9e7, np.nan])
+    nothing = np.full(4, np.nan)
+    features = features_of_rows(
+        {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": params},
+        kinds_of_rows(["vision"] * 4, ["CNN"] * 4, ["EfficientNet"] * 4),
+        flop=np.full(4, 1e18),
+        value_bytes=2.0,
+        spreads=shipped_spreads(catalog),
+    )
+    expected = log_utilization(model, features, A100, flop=1e18, devices=8.0)
+    assert expected[0] < expected[1] < expected[2]
+    assert expected[3] == pytest.approx(expected[1])
+    assert np.exp(expected[2] - expected[0]) == pytest.approx((1.9 / 0.53) ** (1 / 3), rel=0.1)
+
+
+def test_code_that_no_vendor_tuned_is_less_sure(catalog):
+    """Unspecified software counts as such; errors of benchmark submissions are smaller."""
+    software = np.array([1.0, 0.0, -1.0, np.nan])
+    nothing = np.full(4, np.nan)
+    numbers = {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": nothing}
+    spread = features_of_rows(
+        numbers | {"software": software},
+        kinds_of_rows(["language"] * 4, ["decoder"] * 4, ["Llama"] * 4),
+        flop=np.full(4, 1e22),
+        value_bytes=2.0,
+        spreads=shipped_spreads(catalog),
+    ).log_sd
+    assert spread[0] < spread[1] == spread[2] == spread[3]
 
 
 def test_recurrences_take_longer_the_less_bandwidth_feeds_the_peak(model):

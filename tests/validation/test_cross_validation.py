@@ -104,6 +104,17 @@ def test_the_shipped_spreads_are_those_of_the_blind_errors(catalog, published, b
     assert shipped.growth.per_year == pytest.approx(again.growth.per_year, rel=0.01)
     rare = again.growth.where_rare
     assert shipped.growth.where_rare == pytest.approx(rare, rel=0.01)
+    untuned = again.growth.where_untuned
+    assert shipped.growth.where_untuned == pytest.approx(untuned, rel=0.01)
+
+
+def test_tuned_and_other_code_are_covered_alike(published, blind):
+    """Benchmark submissions and vendors' references scatter less; each interval says so."""
+    tuned = np.asarray(published.runs.features.software) >= 1
+    for chosen in (tuned, ~tuned):
+        assert chosen.sum() >= 150
+        reported = score(part_of(blind, chosen), published.runs.family[chosen])
+        assert 0.74 <= reported.coverage <= 0.86
 
 
 def test_rare_kinds_of_device_are_covered(published, blind):
