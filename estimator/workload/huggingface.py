@@ -7,6 +7,7 @@ architecture. To add a family, write that function in a module of `families` and
 
 import difflib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
@@ -19,9 +20,13 @@ from estimator.workload.families.unknown_decoder import FAMILIAR, FOREIGN, llama
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Ledger, Quantity
 from estimator.workload.model_class import class_name
+from estimator.workload.other_files import other_file, quantized
 from estimator.workload.registry import CLASSES, FAMILIES, known_families
 
 MAX_CONFIG_BYTES = 10_000_000
+
+WEIGHTS = (b"GGUF", b"PK\x03\x04")
+"""First bytes of weights: GGUF, and the archives of PyTorch."""
 
 JSON_KINDS = {
     list: "a list",
@@ -35,6 +40,19 @@ JSON_KINDS = {
 
 PARTLY = ("Backbone", "DoubleHeadsModel")
 """Ends of class names whose own norms and heads no family counts."""
+
+
+CLASS_STEMS: Mapping[str, tuple[str, ...]] = {
+    "audio-spectrogram-transformer": ("ast",),
+    **dict.fromkeys(("hunyuan_v1_dense", "hunyuan_v1_moe"), ("hunyuan",)),
+    **dict.fromkeys(("internlm3", "Yi"), ("internlm3", "llama", "yi")),
+    **dict.fromkeys(("RefinedWeb", "RefinedWebModel"), ("refinedweb", "rw")),
+    "phi-msft": ("phi",),
+    "kimi_k2": ("kimi", "deepseek"),
+    "xlm-roberta": ("xlmroberta", "roberta"),
+    **dict.fromkeys(("roberta", "camembert"), ("roberta", "camembert", "xlmroberta")),
+}
+"""Types whose classes do not begin with their name -> how they begin, in small letters."""
 
 
 class UnknownArchitectureError(ValueError):
@@ -65,8 +83,11 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
         raise ValueError(
             f"{file} is {size / 1e6:.0f} MB, a config.json is a few kB: did you pass the weights?"
         )
+    content = file.read_bytes()
+    if content.startswith(WEIGHTS):
+        raise ValueError(f"{file} is a file of weights: give the model's config.json")
     try:
-        config = json.loads(file.read_bytes().decode("utf-8"))
+        config = json.loads(content.decode("utf-8"))
     except UnicodeDecodeError:
         raise ValueError(f"{file} is not UTF-8 text: did you pass the weights?") from None
     except (ValueError, RecursionError) as error:
@@ -100,14 +121,20 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     """
     if not isinstance(config, Mapping):
         raise ValueError(f"config must be a mapping, got {type(config).__name__}")
-    fields = Fields(config, notes=_partly(Fields(config)))
+    fields = _named(Fields(config))
+    fields = fields.noted(*_partly(fields), *quantized(fields))
     model_type = fields.text("model_type")
     if model_type in known_families():
         return FAMILIES[model_type](fields)
     if fields.text("_class_name") in CLASSES:
         return CLASSES[fields.text("_class_name")](fields)
-    if not model_type and fields.states("architecture"):
+    if model_type in ("", "timm_wrapper") and fields.states("architecture"):
         return hub_architecture(fields)
+    if not model_type and (known := other_file(fields)):
+        raise ValueError(known)
+    if not model_type and fields.states("_class_name"):
+        name = fields.text("_class_name")
+        raise ValueError(f"{name} of diffusers is not known: {_nearest_class(name)}")
     if fields.states("text_config"):
         return _language_part(fields, model_type)
     if _looks_like_a_decoder(fields):
@@ -165,10 +192,39 @@ def model_ledger(
     return architecture(config).ledger(inputs)
 
 
-def _partly(fields: Fields) -> tuple[str, ...]:
-    """A warning for classes that add to a trunk, or take from it, what no family counts."""
+def _named(fields: Fields) -> Fields:
+    """The config with the family that its class names, where it states none as the oldest do."""
     name = class_name(fields)
-    return (f"{name} is counted as another class of its family",) * name.endswith(PARTLY)
+    if fields.states("model_type") or not name:
+        return fields
+    stem = re.sub(r"(For[A-Z]\w*|LMHeadModel|DoubleHeadsModel|Model)$", "", name)
+    for known in known_families():
+        if _letters(known) == _letters(stem):
+            note = f"model_type is missing: read as {known} by its class {name}"
+            return fields.with_values({"model_type": known}).noted(note)
+    return fields
+
+
+def _partly(fields: Fields) -> tuple[str, ...]:
+    """Warnings for classes of which no family counts all, and for those of other families."""
+    name, model_type = class_name(fields), fields.text("model_type")
+    notes = (f"{name} is counted as another class of its family",) * name.endswith(PARTLY)
+    if not name or model_type not in known_families():
+        return notes
+    part = re.sub(r"(_text|_vision)?(_model)?$", "", model_type)
+    beginning = CLASS_STEMS.get(model_type) or _letters(part)
+    strange = f"{name} is no class of {model_type}: counted as one, check the parameter count"
+    return notes + (strange,) * (not _letters(name).startswith(beginning))
+
+
+def _letters(name: str) -> str:
+    """A name of a type or a class in small letters and digits alone."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _nearest_class(name: str) -> str:
+    near = difflib.get_close_matches(name, CLASSES, n=3, cutoff=0.6)
+    return f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(sorted(CLASSES))}"
 
 
 def _language_part(fields: Fields, model_type: str) -> Architecture:

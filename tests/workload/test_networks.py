@@ -357,8 +357,8 @@ def test_heads_beyond_the_golden_ones_are_those_of_the_reference(model_type, cla
 def test_what_a_ledger_leaves_out_is_said():
     backbone = {"model_type": "swin", "architectures": ["SwinBackbone"]}
     assert "another class of its family" in model_ledger(backbone).warnings[0]
-    adapted = {"model_type": "wav2vec2", "architectures": ["Wav2Vec2Model"], "add_adapter": True}
-    assert "adapter" in model_ledger(adapted).warnings[0]
+    prompted = {"model_type": "mvp", "architectures": ["MvpModel"], "use_prompt": True}
+    assert "prompts" in model_ledger(prompted).warnings[0]
     masks = {"model_type": "clipseg", "architectures": ["CLIPSegForImageSegmentation"]}
     assert "decoder" in model_ledger(masks).warnings[0]
 
@@ -422,3 +422,125 @@ def test_a_hybrid_takes_the_hidden_size_of_the_reference_where_the_config_has_no
     defaults = {"jetmoe": 2048, "minimax": 4096, "recurrent_gemma": 2560}
     stated = {"model_type": model_type, "hidden_size": defaults[model_type]}
     assert model_ledger({"model_type": model_type}) == model_ledger(stated)
+
+
+TEXT = {"hidden_size": 64, "intermediate_size": 96, "vocab_size": 503, "num_hidden_layers": 2}
+SIGHT = {
+    **{"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2},
+    **{"num_attention_heads": 2, "image_size": 56, "patch_size": 14},
+}
+SOUND = {
+    **{"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4},
+    **{"intermediate_size": 128, "add_adapter": True},
+}
+UNTIED = {
+    **{"vocab_size": 503, "d_model": 32, "encoder_layers": 1, "decoder_layers": 2},
+    **{"encoder_ffn_dim": 96, "decoder_ffn_dim": 96, "encoder_attention_heads": 2},
+    **{"decoder_attention_heads": 2, "tie_word_embeddings": False},
+}
+
+
+SMALL = [
+    (
+        {
+            "model_type": "gemma3",
+            "architectures": ["Gemma3ForConditionalGeneration"],
+            "text_config": {**TEXT, "model_type": "gemma3_text"},
+            "vision_config": SIGHT,
+        },
+        904192,
+    ),
+    (
+        {
+            "model_type": "llava",
+            "architectures": ["LlavaForConditionalGeneration"],
+            "text_config": {"model_type": "llama", "vocab_size": 503},
+            "vision_config": {**SIGHT, "model_type": "clip_vision_model"},
+        },
+        6497345280,
+    ),
+    (
+        {
+            "model_type": "mistral3",
+            "architectures": ["Mistral3ForConditionalGeneration"],
+            "text_config": {**TEXT, "model_type": "mistral"},
+            "vision_config": {**SIGHT, "model_type": "pixtral", "head_dim": 64},
+            "tie_word_embeddings": False,
+        },
+        171776,
+    ),
+    (
+        {
+            "model_type": "paligemma",
+            "architectures": ["PaliGemmaForConditionalGeneration"],
+            "text_config": {**TEXT, "model_type": "gemma"},
+            "vision_config": {**SIGHT, "model_type": "siglip_vision_model"},
+            "projection_dim": 64,
+        },
+        2213664,
+    ),
+    (
+        {
+            "model_type": "qwen2_5_vl",
+            "architectures": ["Qwen2_5_VLForConditionalGeneration"],
+            "text_config": {"vocab_size": 503, "num_hidden_layers": 1},
+            "vision_config": {"depth": 1},
+        },
+        1235255480,
+    ),
+    (
+        {
+            "model_type": "falcon_mamba",
+            "architectures": ["FalconMambaForCausalLM"],
+            "hidden_size": 64,
+            "intermediate_size": 96,
+            "num_hidden_layers": 2,
+            "expand": 16,
+        },
+        3267072,
+    ),
+    ({"model_type": "wavlm", "architectures": ["WavLMForCTC"], **SOUND}, 4412152),
+    (
+        {
+            "model_type": "wav2vec2-bert",
+            "architectures": ["Wav2Vec2BertModel"],
+            **SOUND,
+            "use_intermediate_ffn_before_adapter": True,
+        },
+        242272,
+    ),
+    ({"model_type": "wav2vec2", "architectures": ["Wav2Vec2ForXVector"], **SOUND}, 10159260),
+    ({"model_type": "videomae", "architectures": ["VideoMAEForPreTraining"], **SIGHT}, 7617208),
+    ({"model_type": "led", "architectures": ["LEDForConditionalGeneration"], **UNTIED}, 665184),
+    (
+        {
+            "model_type": "bigbird_pegasus",
+            "architectures": ["BigBirdPegasusForConditionalGeneration"],
+            **UNTIED,
+        },
+        366464,
+    ),
+    (
+        {
+            "model_type": "pegasus_x",
+            "architectures": ["PegasusXForConditionalGeneration"],
+            **UNTIED,
+        },
+        105408,
+    ),
+    (
+        {
+            "model_type": "jais2",
+            "architectures": ["Jais2ForCausalLM"],
+            **TEXT,
+            "num_attention_heads": 4,
+        },
+        123200,
+    ),
+]
+
+
+@pytest.mark.parametrize(("config", "params"), SMALL)
+def test_odd_configs_count_as_transformers_builds_them(config, params):
+    """Numbers of transformers 5.23, from what it builds on the meta device."""
+    assert model_ledger(config).params_total == params

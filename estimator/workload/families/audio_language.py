@@ -5,7 +5,7 @@ A pass holds thirty seconds of sound per sequence; its tokens are part of the se
 """
 
 from estimator.workload.blocks import Costs, linear
-from estimator.workload.families.vision_language import Text, either_tied, text_part
+from estimator.workload.families.vision_language import Text, text_part
 from estimator.workload.families.whisper import mel_filters, whisper_side
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
@@ -40,7 +40,7 @@ def hearing_network(fields: Fields, text: Text, bridge: Costs, folded: int) -> N
 def qwen2_audio(fields: Fields) -> Network:
     """Qwen2-Audio: pairs of frames averaged, one matrix (arXiv:2407.10759, sec. 2)."""
     width = fields.part("audio_config").size("d_model", default=1280)
-    text = text_part(fields, "qwen2", either_tied(fields, False))
+    text = text_part(fields, "qwen2", tied=False)
     bridge = {"bridge/project": linear(width, text.hidden, bias=True)}
     return hearing_network(fields, text, bridge, 2)
 
@@ -50,9 +50,15 @@ def voxtral(fields: Fields) -> Network:
     """Voxtral: four frames side by side, two dense layers (arXiv:2507.13264, sec. 2)."""
     audio = fields.part("audio_config")
     wide = audio.size("intermediate_size", default=5120)
-    text = text_part(fields, "llama", either_tied(fields, False))
+    text = text_part(fields, "llama", tied=False)
     bridge = {
         "bridge/in": linear(wide, text.hidden),
         "bridge/out": linear(text.hidden, text.hidden),
     }
-    return hearing_network(fields, text, bridge, wide // audio.size("hidden_size", default=1280))
+    folded = fields.share(
+        "audio_config.intermediate_size",
+        wide,
+        "hidden_size",
+        audio.size("hidden_size", default=1280),
+    )
+    return hearing_network(fields, text, bridge, folded)

@@ -4,14 +4,26 @@
 default, and the items of a pass are frames.
 """
 
-from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, linear, merged
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    linear,
+    merged,
+    scaled,
+)
 from estimator.workload.families.mixers import depthwise
 from estimator.workload.families.wav2vec2 import (
+    Adapter,
     Filter,
     Listener,
+    audio_adapter,
     audio_filters,
     audio_heads,
     masks_frames,
+    output_width,
     position_filter,
 )
 from estimator.workload.fields import Fields
@@ -66,6 +78,7 @@ def wav2vec2_conformer(fields: Fields) -> Network:
         },
         layer=_layer(fields, hidden, 3072, relative),
         layers=layers,
+        adapter=audio_adapter(fields, hidden),
         after=after,
         once={
             "embedding/mask": held(hidden * masks_frames(fields)),
@@ -98,11 +111,6 @@ def wav2vec2_bert(fields: Fields) -> Network:
             "attention/relative": Cost(flop_per_pair=2 * hidden),
         }
     after, once, notes = audio_heads(fields, hidden, layers, classifier_width=768)
-    further = {
-        "add_adapter": "the adapter behind the layers is not counted",
-        "use_intermediate_ffn_before_adapter": "the MLP before the adapter is not counted",
-    }
-    notes = (*notes, *(note for key, note in further.items() if fields.flag(key)))
     frames = (
         Filter(costs={}, kernel=MEL_WINDOW, stride=MEL_STEP),
         Filter(costs={}, kernel=2, stride=2),
@@ -115,7 +123,43 @@ def wav2vec2_bert(fields: Fields) -> Network:
         },
         layer=_layer(fields, hidden, 4096, relative),
         layers=layers,
+        adapter=_attending_adapter(fields, hidden),
         after=after,
         once={"embedding/mask": held(hidden * masks_frames(fields)), **once},
     )
     return network(fields, model.run, notes, item_unit="frame")
+
+
+def _attending_adapter(fields: Fields, hidden: int) -> Adapter | None:
+    """w2v-BERT: convolutions in and beside attention, and an MLP, at each step."""
+    wide = fields.size("intermediate_size", default=4096)
+    extra = fields.flag("use_intermediate_ffn_before_adapter")
+    before: Costs = {}
+    if extra:
+        mlp = Mlp(hidden=hidden, width=wide, bias=True).costs()
+        before = scaled(mlp, 1, "adapter/")
+    if not fields.flag("add_adapter"):
+        no_step = Adapter(before=before, step={}, layers=0, kernel=1, stride=1, padding=0)
+        return no_step if extra else None
+    width = output_width(fields, hidden)
+    if width != hidden:
+        before = {**before, "adapter/project": linear(hidden, width, bias=True)}
+        before["norm/adapter"] = held(2 * width)
+    kernel = fields.size("adapter_kernel_size", default=3)
+    heads = fields.size("num_attention_heads", default=16)
+    attention = equal_heads(fields, width, heads, ("output_hidden_size", "num_attention_heads"))
+    convolution = linear(kernel * width, 2 * width, bias=True)
+    step = {
+        "convolution": convolution.times(2),
+        **attention.costs(),
+        **Mlp(hidden=width, width=wide, bias=True).costs(),
+        "norm": held(6 * width),
+    }
+    return Adapter(
+        before=before,
+        step=scaled(step, 1, "adapter/"),
+        layers=fields.size("num_adapter_layers", default=1, least=0),
+        kernel=kernel,
+        stride=fields.size("adapter_stride", default=2),
+        padding=kernel // 2,
+    )

@@ -38,6 +38,7 @@ STATED_OR_TRUE = flag("attention_bias", True)
 LLAMA = Family(32000, 11008, 2048, attention_bias=STATED, mlp_bias=flag("mlp_bias"))
 MISTRAL = Family(32000, 14336, 131072, kv_heads=8, windows=WINDOWED)
 QWEN2 = Family(151936, 22016, 32768, kv_heads=32, qkv_bias=always, windows=QWEN_WINDOWS)
+QWEN2_VL = replace(QWEN2, vocab=152064, intermediate=29568, kv_heads=8)
 QWEN3 = replace(QWEN2, head_dim=128, qkv_bias=never, attention_bias=STATED, qk_norm=head_norm)
 GEMMA = Family(256000, 24576, 8192, kv_heads=16, head_dim=256, tied=True, attention_bias=STATED)
 GEMMA2 = replace(GEMMA, intermediate=9216, kv_heads=4, norms=4, windows=sliding(4096, but_every(2)))
@@ -52,8 +53,8 @@ ROWS: Mapping[str, Family] = {
     "granite": LLAMA,
     "mistral": MISTRAL,
     "qwen2": QWEN2,
-    "qwen2_vl_text": QWEN2,
-    "qwen2_5_vl_text": QWEN2,
+    "qwen2_vl_text": QWEN2_VL,
+    "qwen2_5_vl_text": QWEN2_VL,
     "qwen2_5_omni_text": QWEN2,
     "qwen3": QWEN3,
     "qwen3_vl_text": QWEN3,
@@ -179,7 +180,6 @@ ROWS: Mapping[str, Family] = {
     "glm4v_text": replace(GLM, positions=32768, head_dim=None, norms=4, qkv_bias=always),
     "jais2": Family(
         *(150272, 26624, 8192),
-        head_dim=128,
         attention_bias=STATED_OR_TRUE,
         mlp_bias=flag("mlp_bias", True),
         gated=False,

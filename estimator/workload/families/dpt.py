@@ -113,4 +113,8 @@ def depth_anything(fields: Fields) -> Network:
     widths = sizes(fields, "neck_hidden_sizes", (48, 96, 192, 384), 4)
     fused = fields.size("fusion_hidden_size", default=64)
     last = fields.size("head_hidden_size", default=32)
-    return depth_network(fields, dinov2_sight((14, 0), part), {}, widths, fused, last)
+    sight = dinov2_sight((14, 0), part)
+    width = fields.size("reassemble_hidden_size", default=384)
+    if width != sight.hidden:
+        raise ValueError(f"reassemble_hidden_size must be {sight.hidden} as the tower, got {width}")
+    return depth_network(fields, sight, {}, widths, fused, last)

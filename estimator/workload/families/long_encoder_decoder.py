@@ -9,7 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from estimator.workload.blocks import Cost, Costs, held, layer_costs, table
-from estimator.workload.families.encoder_decoder import EncoderDecoder, Side, head, side
+from estimator.workload.families.encoder_decoder import (
+    EncoderDecoder,
+    Side,
+    head,
+    side,
+    token_tables,
+)
 from estimator.workload.families.longformer import big_bird_blocks, windowed_layers
 from estimator.workload.families.t5 import (
     DEFAULT_POSITIONS,
@@ -43,7 +49,7 @@ def led(fields: Fields) -> Network:
     costs = {**source.stack[0].costs, **own}
     before = {"embedding/position": table(written, hidden), **norm}
     model = EncoderDecoder(
-        table=vocab * hidden,
+        table=token_tables(vocab * hidden, fields),
         source=replace(source, stack=windowed_layers(fields, costs, source.layers)),
         target=side(fields, hidden, "decoder", (12, 16, 4096), before),
         heads=head(fields, hidden, vocab, fields.flag("tie_word_embeddings", default=True)),
@@ -63,7 +69,7 @@ def pegasus_x(fields: Fields) -> Network:
     source = side(fields, hidden, "encoder", LONG, before, (False, False))
     near = _staggered(fields, spread, source.layers)
     model = EncoderDecoder(
-        table=vocab * hidden,
+        table=token_tables(vocab * hidden, fields),
         source=source.with_layers({"norm/global": held(2 * hidden)}, near),
         target=side(fields, hidden, "decoder", LONG, norm, (False, False)),
         heads=head(fields, hidden, vocab, fields.flag("tie_word_embeddings", default=True)),
@@ -99,7 +105,7 @@ def bigbird_pegasus(fields: Fields) -> Network:
     writes = task(fields) == "CausalLM"
     tied = fields.flag("tie_word_embeddings", default=True) and not writes
     model = EncoderDecoder(
-        table=vocab * hidden,
+        table=token_tables(vocab * hidden, fields, writes),
         source=None if writes else source.with_layers({}, big_bird_blocks(fields)),
         target=side(fields, hidden, "decoder", LONG, before, bias),
         heads=head(fields, hidden, vocab, tied),

@@ -35,7 +35,7 @@ def recurrent(
 
 
 def _inner(fields: Fields) -> int:
-    """Width inside the mixer: `expand` times the model's, whatever `intermediate_size` says."""
+    """Width inside the mixer: `expand` times the model's."""
     return int(ratio(fields, "expand", 2) * fields.size("hidden_size"))
 
 
@@ -43,7 +43,8 @@ def _inner(fields: Fields) -> int:
 def mamba(fields: Fields) -> Network:
     """Mamba: selective state spaces (arXiv:2312.00752, sec. 3.4)."""
     fields = fields.with_defaults({"hidden_size": 768})
-    layer = with_costs(fields, mamba_mixer(fields, _inner(fields)), {}, norms=1)
+    inner = fields.size("intermediate_size", default=_inner(fields))
+    layer = with_costs(fields, mamba_mixer(fields, inner), {}, norms=1)
     return recurrent(fields, (50280, 32), layer, tied=True)
 
 

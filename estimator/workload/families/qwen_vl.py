@@ -105,7 +105,7 @@ families(
     qwen_vl,
     {
         "qwen2_vl": Tower(
-            text="qwen2",
+            text="qwen2_vl_text",
             patch=14,
             width=5120,
             hidden=1280,
@@ -113,7 +113,7 @@ families(
             out_key="hidden_size",
         ),
         "qwen2_5_vl": Tower(
-            text="qwen2", patch=14, width=3420, hidden=3584, gated=True, norm_params=1
+            text="qwen2_5_vl_text", patch=14, width=3420, hidden=3584, gated=True, norm_params=1
         ),
         "qwen3_vl": QWEN3,
         "qwen3_vl_moe": replace(QWEN3, text="qwen3_vl_moe_text"),

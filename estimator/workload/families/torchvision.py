@@ -19,6 +19,7 @@ from estimator.workload.convolution import (
     flow_network,
     plain,
     pointwise,
+    square,
 )
 from estimator.workload.families.convnet import (
     DEFAULT_SIDE,
@@ -31,6 +32,7 @@ from estimator.workload.families.convnet import (
 from estimator.workload.families.mobilenet import divisible
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture
+from estimator.workload.model_class import label_count
 from estimator.workload.network import Network
 from estimator.workload.registry import known_families
 
@@ -296,6 +298,9 @@ def _transformers() -> Iterator[tuple[str, Config]]:
 CONFIGS: Mapping[str, Config] = dict((*_conv_nets(), *_transformers()))
 """Names of networks that have a config."""
 
+HARMLESS = {"img_size", "num_classes", "drop_rate", "drop_path_rate", "global_pool"}
+"""Arguments of timm's models that add no parameters and that are read or change no count."""
+
 NETS: Mapping[str, Build] = {
     "alexnet": alexnet,
     **{f"vgg{depth}": partial(vgg, depth, False) for depth in VGG_STAGES},
@@ -321,7 +326,9 @@ def is_named(name: str) -> bool:
     return _plain(name) in _INDEX
 
 
-def named_architecture(name: str, classes: int = IMAGENET_CLASSES) -> Architecture:
+def named_architecture(
+    name: str, classes: int = IMAGENET_CLASSES, side: int | None = None
+) -> Architecture:
     """Architecture behind a name of torchvision or timm.
 
     Parameters
@@ -330,6 +337,8 @@ def named_architecture(name: str, classes: int = IMAGENET_CLASSES) -> Architectu
         Case, dashes and underscores do not matter; a tag of weights behind a dot is left out.
     classes : int, positive
         Outputs of the classifier. [1]
+    side : int or None, positive
+        Side of the images of a network with a config, its usual one if None. [pixel]
 
     Raises
     ------
@@ -350,13 +359,29 @@ def named_architecture(name: str, classes: int = IMAGENET_CLASSES) -> Architectu
         raise ValueError(f"{name!r} is no known architecture: known are {hint}")
     head = {"num_labels": count, "architectures": ["ForImageClassification"]}
     values = {**CONFIGS[key], **head, "_name_or_path": key}
+    if side is not None:
+        values["image_size"] = side
     return known_families()[values["model_type"]](Fields(values))
 
 
 def hub_architecture(fields: Fields) -> Architecture:
     """Architecture of a config of timm's, which names one under `architecture`."""
-    classes = fields.size("num_classes", default=IMAGENET_CLASSES)
-    return named_architecture(fields.text("architecture"), classes)
+    labeled = fields.states("num_labels") or fields.states("id2label")
+    usual = label_count(fields) if labeled else IMAGENET_CLASSES
+    classes = fields.size("num_classes", default=usual)
+    arguments = fields.part("model_args")
+    for key in sorted({*arguments.values} - HARMLESS):
+        raise ValueError(f"{arguments.path}{key} changes the architecture: it is not read")
+    return named_architecture(fields.text("architecture"), classes, _input_side(fields))
+
+
+def _input_side(fields: Fields) -> int | None:
+    """Side of the images that a config of timm's states: as an argument, else as pretrained."""
+    stated = fields.part("pretrained_cfg").items("input_size", 3)
+    arguments = fields.part("model_args")
+    if arguments.states("img_size"):
+        return square(arguments, "img_size", 224)
+    return square(Fields({"input_size": stated[1:]}), "input_size", 224) if stated else None
 
 
 def _plain(name: str) -> str:

@@ -5,7 +5,7 @@ Videos are counted at the frames that the config states.
 
 from dataclasses import replace
 
-from estimator.workload.blocks import held, linear, table
+from estimator.workload.blocks import Mlp, equal_heads, held, layer_costs, linear, table
 from estimator.workload.convolution import image, sizes
 from estimator.workload.families.vit import Vision, trunk, vision_network, with_heads
 from estimator.workload.fields import Fields
@@ -39,7 +39,47 @@ def videomae(fields: Fields) -> Network:
     tables = {"norm/outer": held(2 * hidden * (not mean or classifies))}
     once = classifier(fields, hidden, "VideoClassification")
     vision = replace(vision, prefix=0, layer=layer, tables=tables, once=once)
+    if task(fields) == "PreTraining":
+        return _masked(fields, vision, bias)
     return vision_network(fields, vision)
+
+
+MASKED_SHARE = 0.9
+"""Share of the tubes that pretraining hides; Z. Tong et al. 2022, arXiv:2203.12602, sec. 3.3."""
+
+
+def _masked(fields: Fields, vision: Vision, bias: bool) -> Network:
+    """VideoMAE in pretraining: a tenth of the tubes passes the encoder, all pass the decoder."""
+    hidden, width = vision.hidden, fields.size("decoder_hidden_size", default=384)
+    heads = fields.size("decoder_num_attention_heads", default=6)
+    keys = ("decoder_hidden_size", "decoder_num_attention_heads")
+    attention = equal_heads(fields, width, heads, keys)
+    wide = fields.size("decoder_intermediate_size", default=1536)
+    mlp = Mlp(hidden=width, width=wide, bias=True)
+    layer = {
+        **layer_costs(attention, mlp, 4 * width),
+        "attention/query": linear(width, width, bias),
+        "attention/key": linear(width, width),
+        "attention/value": linear(width, width, bias),
+    }
+    depth = fields.layers("decoder_num_hidden_layers", default=4)
+    bridge = {"embed": linear(hidden, width)}
+    tables = {"embedding/mask": held(width), "norm/outer": held(2 * width)}
+    pixels = {"pixels": linear(width, vision.patch**2 * vision.channels, bias=True)}
+
+    def run(inputs: Inputs) -> Pass:
+        batch, side = image(inputs, vision.side)
+        tubes = vision.positions(side)[0]
+        kept, every = tubes - (MASKED_SHARE * tubes) // 1.0, batch * tubes
+        done = [*replace(vision, layers=0).lines(batch, side)]
+        done += lines(vision.layer, batch * kept, pairs=batch * kept * kept, times=vision.layers)
+        done += lines({**bridge, **tables}, batch * kept, prefix="decoder/")
+        done += lines(layer, every, pairs=every * tubes, times=depth, prefix="decoder/")
+        done += lines(pixels, batch * (tubes - kept), prefix="decoder/")
+        return Pass(lines=done, items=batch * kept)
+
+    note = f"counted with {MASKED_SHARE:.0%} of the tubes masked"
+    return network(fields, run, (note,))
 
 
 @family("vivit")

@@ -8,7 +8,6 @@ the text side.
 from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import (
-    Attention,
     Costs,
     Mlp,
     equal_heads,
@@ -20,6 +19,7 @@ from estimator.workload.blocks import (
 )
 from estimator.workload.convolution import ratio, square
 from estimator.workload.families.clip import clip_sight, siglip_sight
+from estimator.workload.families.usual_sizes import usual_sizes
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Quantity, quantity
@@ -40,7 +40,8 @@ def text_part(fields: Fields, usual: str, tied: bool) -> Text:
     """The language model inside, any that generates token by token; the wrapper ties its head."""
     part = fields.part("text_config")
     inner = part.text("model_type", default=usual)
-    values = {**part.values, "model_type": inner, "tie_word_embeddings": tied}
+    values = {**usual_sizes(inner), **part.values}
+    values |= {"model_type": inner, "tie_word_embeddings": tied}
     name = class_name(fields)
     values["architectures"] = [] if "For" in name or not name else ["Model"]
     if name.endswith(("ForSequenceClassification", "ForTokenClassification")):
@@ -214,8 +215,7 @@ def pixtral_sight(fields: Fields) -> Vision:
     """Pixtral's tower: rotary positions, RMS norms, gated MLPs (arXiv:2410.07073, sec. 2.2)."""
     hidden = fields.size("hidden_size", default=1024)
     heads = fields.size("num_attention_heads", default=16)
-    head_dim = fields.size_or_none("head_dim") or hidden // heads
-    attention = Attention(hidden=hidden, heads=heads, kv_heads=heads, head_dim=head_dim)
+    attention = equal_heads(fields, hidden, heads, bias=False)
     mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=4096), gated=True)
     return Vision(
         side=square(fields, "image_size", 1024),
@@ -250,12 +250,22 @@ def _without_pooler(fields: Fields) -> Fields:
     return fields.with_values({"vision_use_head": False})
 
 
+SO400M = {
+    **{"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27},
+    **{"num_attention_heads": 16, "patch_size": 14, "vision_use_head": False},
+}
+"""The tower of a PaliGemma that has none."""
+
+
 @family("paligemma")
 def paligemma(fields: Fields) -> Network:
     """PaliGemma: SigLIP's tower, one matrix, Gemma (arXiv:2407.07726, sec. 3.1)."""
-    sight = siglip_sight(_without_pooler(fields.part("vision_config")))
+    if not fields.states("vision_config"):
+        fields = fields.with_values({"vision_config": SO400M})
+    sight = siglip_sight(fields.part("vision_config"))
     text = text_part(fields, "gemma", either_tied(fields, True))
-    bridge = {"bridge/project": linear(sight.hidden, text.hidden, bias=True)}
+    width = fields.part("vision_config").size("projection_dim", default=text.hidden)
+    bridge = {"bridge/project": linear(sight.hidden, width, bias=True)}
     return seeing_network(fields, text, sight, bridge)
 
 
@@ -278,10 +288,14 @@ def internvl(fields: Fields) -> Network:
     bias = vision.flag("attention_bias")
     sight = trunk(vision.with_values({"qkv_bias": bias}), patch=14, side=448)
     hidden = sight.hidden
+    placed = vision.flag("use_absolute_position_embeddings", default=True)
+    masked = hidden * vision.flag("use_mask_token")
     after = 0 if vision.flag("use_mean_pooling", default=True) else 2 * hidden
     norms = 2 * hidden * vision.flag("use_qk_norm")
     scale = {"norm/scale": held(2 * hidden), "attention/norm": held(norms)}
-    tables = {**sight.tables, "norm/outer": held(after)}
+    tables = {**sight.tables, "norm/outer": held(after), "embedding/mask": held(masked)}
+    if not placed:
+        del tables["embedding/position"]
     sight = replace(sight, tables=tables, layer={**sight.layer, **scale})
     text = text_part(fields, "qwen2", either_tied(fields, False))
     merge = round(1 / ratio(fields, "downsample_ratio", 0.5)) ** 2

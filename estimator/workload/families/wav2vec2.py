@@ -6,12 +6,21 @@ default, and the items of a pass are frames.
 
 from dataclasses import dataclass, field, replace
 
-from estimator.workload.blocks import Costs, Mlp, equal_heads, held, layer_costs, linear, product
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    layer_costs,
+    linear,
+    product,
+)
 from estimator.workload.convolution import sizes, windows
 from estimator.workload.families.whisper import audio_classifier
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, quantity
-from estimator.workload.model_class import head_note, label_head, task
+from estimator.workload.ledger import Inputs, Quantity, quantity
+from estimator.workload.model_class import head_note, label_count, label_head, task
 from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import families
 
@@ -38,6 +47,29 @@ class Filter:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Adapter:
+    """What shortens the frames behind the layers: costs per frame before, and of each step after.
+
+    Each of `layers` steps is a convolution with `kernel`, `stride` and `padding` in frames.
+    """
+
+    before: Costs
+    step: Costs
+    layers: int
+    kernel: int
+    stride: int
+    padding: int
+
+    def lines(self, batch: Quantity, length: Quantity) -> tuple[list[Line], Quantity]:
+        """Lines of one pass, and the frames that are left."""
+        done = [*lines(self.before, batch * length)]
+        for _ in range(self.layers):
+            length = windows(length, self.kernel, self.stride, self.padding)
+            done += lines(self.step, batch * length, pairs=batch * length * length)
+        return done, length
+
+
+@dataclass(frozen=True, kw_only=True)
 class Listener:
     """An encoder of raw audio.
 
@@ -55,6 +87,8 @@ class Listener:
         Parameters that multiply nothing, and heads per recording.
     positions, spare_frame : mapping, int
         Costs per frame of the position convolution; an even kernel makes one frame too many.
+    adapter : Adapter or None
+        What shortens the frames before the heads.
     """
 
     filters: tuple[Filter, ...]
@@ -65,6 +99,7 @@ class Listener:
     once: Costs
     positions: Costs = field(default_factory=dict)
     spare_frame: int = 0
+    adapter: Adapter | None = None
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` recordings of `seq_len` samples."""
@@ -80,7 +115,11 @@ class Listener:
         done += lines(self.positions, batch * (length + self.spare_frame))
 
         done += lines(self.layer, frames, pairs=frames * length, times=self.layers)
-        done += lines(self.after, frames)
+        left = length
+        if self.adapter:
+            shortened, left = self.adapter.lines(batch, length)
+            done += shortened
+        done += lines(self.after, batch * left)
         done += lines(self.once, batch)
         return Pass(lines=done, items=frames)
 
@@ -108,6 +147,9 @@ class AudioFacts:
 
 
 WAV2VEC2 = AudioFacts()
+
+WITHOUT_ADAPTER = ("hubert", "sew", "unispeech", "unispeech-sat")
+"""Types that ignore `add_adapter`."""
 
 
 def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
@@ -140,6 +182,7 @@ def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
         },
         positions=positions,
         spare_frame=spare,
+        adapter=audio_adapter(fields, hidden),
         layer=layer,
         layers=layers,
         after=after,
@@ -149,9 +192,34 @@ def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
             **once,
         },
     )
-    adapts = fields.flag("add_adapter") and facts == WAV2VEC2
-    adapter = ("the adapter behind the layers is not counted",) if adapts else ()
-    return network(fields, model.run, notes + adapter, item_unit="frame")
+    return network(fields, model.run, notes, item_unit="frame")
+
+
+def audio_adapter(fields: Fields, hidden: int) -> Adapter | None:
+    """Gated convolutions that halve the frames, where the config asks for them."""
+    if fields.text("model_type") in WITHOUT_ADAPTER or not fields.flag("add_adapter"):
+        return None
+    width = output_width(fields, hidden)
+    kernel = fields.size("adapter_kernel_size", default=3)
+    bridge: Costs = {}
+    if width != hidden:
+        project = linear(hidden, width, bias=True)
+        bridge = {"adapter/project": project, "norm/adapter": held(2 * width)}
+    return Adapter(
+        before=bridge,
+        step={"adapter/convolution": linear(kernel * width, 2 * width, bias=True)},
+        layers=fields.size("num_adapter_layers", default=3, least=0),
+        kernel=kernel,
+        stride=fields.size("adapter_stride", default=2),
+        padding=1,
+    )
+
+
+def output_width(fields: Fields, hidden: int) -> int:
+    """Width behind the adapter, that of the layers without one."""
+    if fields.text("model_type") in WITHOUT_ADAPTER or not fields.flag("add_adapter"):
+        return hidden
+    return fields.size_or_none("output_hidden_size") or hidden
 
 
 def position_filter(fields: Fields, hidden: int) -> Costs:
@@ -241,8 +309,8 @@ def audio_heads(
     if not kind:
         return {}, {}, ()
     if kind == "CTC":
-        vocab = fields.size("vocab_size", default=32)
-        return {"head/logits": linear(hidden, vocab, bias=True)}, {}, ()
+        vocab, width = fields.size("vocab_size", default=32), output_width(fields, hidden)
+        return {"head/logits": linear(width, vocab, bias=True)}, {}, ()
     if kind == "PreTraining":
         return {**_quantizer(fields, hidden), **_further(fields, hidden)}, {}, ()
     if kind == "SequenceClassification":
@@ -250,7 +318,33 @@ def audio_heads(
     if kind == "AudioFrameClassification":
         mix = {"head/layer_weights": held((layers + 1) * fields.flag("use_weighted_layer_sum"))}
         return {"head/classifier": label_head(fields, hidden)}, mix, ()
+    if kind == "XVector":
+        return *_speaker(fields, hidden, layers), ()
     return {}, {}, head_note(fields, False)
+
+
+def _speaker(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs]:
+    """X-vectors: dilated convolutions over frames, their mean and spread, one state per recording.
+
+    D. Snyder et al., "X-vectors", ICASSP 2018. The convolutions are counted on every frame, which
+    adds those at the edges.
+    """
+    widths = sizes(fields, "tdnn_dim", (512, 512, 512, 512, 1500))
+    kernels = sizes(fields, "tdnn_kernel", (5, 3, 3, 1, 1), len(widths))
+    out = fields.size("xvector_output_dim", default=512)
+    frames: dict[str, Cost] = {"head/project": linear(hidden, widths[0], bias=True)}
+    inputs = [widths[0], *widths]
+    for place, (width, kernel) in enumerate(zip(widths, kernels, strict=True)):
+        name = f"head/convolution_{place + 1}"
+        frames[name] = linear(inputs[place] * kernel, width, bias=True)
+    labels = label_count(fields)
+    once = {
+        "head/layer_weights": held((layers + 1) * fields.flag("use_weighted_layer_sum")),
+        "head/state": linear(2 * widths[-1], out, bias=True),
+        "head/classifier": linear(out, out, bias=True),
+        "head/labels": held(out * labels),
+    }
+    return frames, once
 
 
 def _quantizer(fields: Fields, hidden: int) -> Costs:

@@ -1,0 +1,74 @@
+"""Which JSON of a model repository a file is, if it is no config of a network.
+
+Repositories hold adapters, pipelines, tokenizers and settings beside the config, all of them JSON;
+a reader who picked the wrong one is told which one to take.
+"""
+
+from typing import Any
+
+from estimator.workload.fields import Fields
+
+CONFIG = "give the model's config.json"
+
+MARKS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("model_cfg",), "the open_clip_config.json of OpenCLIP"),
+    (("pooling_mode_mean_tokens", "word_embedding_dimension"), "the settings of a pooling layer"),
+    (("__version__",), "the settings of a sentence-transformers pipeline"),
+    (
+        ("image_processor_type", "feature_extractor_type", "processor_class"),
+        "a preprocessor's settings",
+    ),
+    (("tokenizer_class", "added_tokens_decoder"), "a tokenizer's settings"),
+    (("_from_model_config", "do_sample", "top_p"), "a generation_config.json"),
+    (("weight_map",), "the index of weights in several files"),
+    (("train_batch_size", "train_micro_batch_size_per_gpu"), "the settings of a training run"),
+    (("dim", "n_layers"), "a params.json of sizes under other names"),
+)
+"""Keys, one of which is enough, and what holds them; looked through in this order."""
+
+
+def other_file(fields: Fields) -> str:
+    """What a JSON without `model_type` is and what to give instead; empty where no key tells."""
+    name = _shown(fields, "_class_name")
+    if fields.states("peft_type"):
+        base = _shown(fields, "base_model_name_or_path")
+        of_base = f"the config.json of its base model {base}" if base else "that of its base model"
+        kind = _shown(fields, "peft_type")
+        return f"this is the adapter_config.json of a {kind} adapter, without sizes: give {of_base}"
+    if name.endswith("Pipeline"):
+        return (
+            f"this is the model_index.json of {name}: give the config.json of one of its parts, "
+            "in the folder unet, transformer, vae or text_encoder"
+        )
+    if name.endswith("Scheduler"):
+        return f"this is the config of {name}, a scheduler without parameters: give that of a model"
+    for keys, kind in MARKS:
+        needed = all(map(fields.states, keys)) if "dim" in keys else any(map(fields.states, keys))
+        if needed and not fields.states("architectures"):
+            return f"this is {kind}, not a config: {CONFIG}"
+    return ""
+
+
+def quantized(fields: Fields) -> tuple[str, ...]:
+    """What there is to know about a config of quantised weights."""
+    part = fields.part("quantization_config")
+    if not part.values:
+        return ()
+    kind = part.text("quant_method") or "an unnamed method"
+    bits = _bits(part)
+    width = f" to {bits} bits" if bits else ""
+    return (f"weights quantized by {kind}{width}: parameters are counted as before quantization",)
+
+
+def _bits(part: Fields) -> Any:
+    """Bits of a quantised weight, None where the config does not say."""
+    if part.values.get("load_in_4bit") is True:
+        return 4
+    if part.values.get("load_in_8bit") is True:
+        return 8
+    return part.values.get("bits")
+
+
+def _shown(fields: Fields, key: str) -> str:
+    value = fields.values.get(key)
+    return value[:80] if isinstance(value, str) else ""

@@ -1,0 +1,94 @@
+"""A file that is no config of a network is named, and what to give instead."""
+
+import json
+
+import pytest
+
+from estimator.cli import main
+from estimator.workload.huggingface import model_ledger
+
+LLAMA = {
+    "model_type": "llama",
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
+    "vocab_size": 100,
+}
+BERT = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            {"peft_type": "LORA", "base_model_name_or_path": "org/base-7b", "r": 16},
+            "adapter_config.json of a LORA adapter.*config.json of its base model org/base-7b",
+        ),
+        ({"peft_type": "LORA", "base_model_name_or_path": None}, "that of its base model"),
+        ({"_class_name": "FluxPipeline"}, "model_index.json of FluxPipeline: give the config.json"),
+        ({"_class_name": "DDIMScheduler"}, "DDIMScheduler, a scheduler without parameters"),
+        ({"_class_name": "SD3Transformer3DModel"}, "did you mean SD3Transformer2DModel"),
+        ({"pooling_mode_mean_tokens": True}, "settings of a pooling layer"),
+        ({"__version__": {"transformers": "4.6.1"}}, "sentence-transformers pipeline"),
+        ({"model_cfg": {"embed_dim": 512}}, "open_clip_config.json of OpenCLIP"),
+        ({"image_processor_type": "ViTImageProcessor"}, "a preprocessor's settings"),
+        ({"tokenizer_class": "LlamaTokenizer"}, "a tokenizer's settings"),
+        ({"_from_model_config": True, "eos_token_id": 2}, "a generation_config.json"),
+        ({"metadata": {}, "weight_map": {}}, "the index of weights"),
+        ({"dim": 4096, "n_layers": 32, "n_heads": 32}, "params.json of sizes"),
+        ({"architectures": ["PoemForPoetry"]}, "model_type is missing"),
+    ],
+)
+def test_other_files_of_a_repository_are_named(content, message, tmp_path, capsys):
+    with pytest.raises(ValueError, match=message):
+        model_ledger(content)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(content))
+    assert main(["model", str(path)]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_weights_are_told_from_a_config(tmp_path, capsys):
+    path = tmp_path / "model.json"
+    path.write_bytes(b"GGUF\x03\x00\x00\x00")
+    assert main(["model", str(path)]) == 1
+    assert "is a file of weights: give the model's config.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("stated", "warning"),
+    [
+        ({"quant_method": "gptq", "bits": 4}, "weights quantized by gptq to 4 bits"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes to 4 bits"),
+        ({"load_in_8bit": True}, "an unnamed method to 8 bits"),
+        ({"quant_method": "mxfp4"}, "weights quantized by mxfp4:"),
+    ],
+)
+def test_quantized_weights_are_counted_as_before(stated, warning):
+    read = model_ledger({**LLAMA, "quantization_config": stated})
+    assert read.params_total == model_ledger(LLAMA).params_total
+    assert warning in read.warnings[0]
+
+
+def test_a_config_without_a_type_is_read_by_its_class():
+    read = model_ledger({**BERT, "architectures": ["BertForMaskedLM"]})
+    named = {**BERT, "model_type": "bert", "architectures": ["BertForMaskedLM"]}
+    assert read.params_total == model_ledger(named).params_total
+    assert "read as bert by its class BertForMaskedLM" in read.warnings[0]
+
+
+def test_a_class_of_another_family_is_warned_about():
+    strange = {**BERT, "model_type": "bert", "architectures": ["JinaBertForMaskedLM"]}
+    assert "JinaBertForMaskedLM is no class of bert" in model_ledger(strange).warnings[0]
+
+
+def test_a_config_of_timm_states_the_side_of_its_images():
+    config = {"architecture": "vit_base_patch16_224", "num_classes": 1000}
+    wide = {"pretrained_cfg": {"input_size": [3, 384, 384]}}
+    assert model_ledger({**config, **wide}).items == 24 * 24 + 1
+    assert model_ledger({**config, "model_args": {"img_size": 384}}).items == 24 * 24 + 1
+    wrapped = {**config, "model_type": "timm_wrapper", "num_classes": 10}
+    assert model_ledger(wrapped).params_total == 86_567_656 - 990 * 769
+    with pytest.raises(ValueError, match=r"model_args.depth changes the architecture"):
+        model_ledger({**config, "model_args": {"depth": 4}})
