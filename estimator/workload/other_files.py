@@ -1,7 +1,7 @@
 """Which JSON of a model repository a file is, if it is no config of a network.
 
 Repositories hold adapters, pipelines, tokenizers and settings beside the config, all of them JSON;
-a reader who picked the wrong one is told which one to take.
+the message names the file and the one to take instead.
 """
 
 from typing import Any
