@@ -13,7 +13,7 @@ from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_YEAR
 from estimator.estimation.scenario_answer import answer_scenario
 from estimator.scenario.scenario import Scenario
-from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, span
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
@@ -71,14 +71,13 @@ def draw(frame: Frame) -> None:
         if frame.show in ("", show):
             _section(show, _(heading), drawn[show], frame)
     with controls(frame):
-        _controls()
-    query = PARAMETERS.query(values)
-    if not frame.slide:
-        rows = {show: picture.rows for show, picture in drawn.items()}
-        files = (share.json("brain", lambda: json.dumps(rows)),)
-        share.draw(SLIDES, query, title=_("The brain and the machine"), files=files)
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+        widgets.choose(PARAMETERS, "preset", _("Training run"), preset_names())
+        widgets.choose(PARAMETERS, "hardware", _("Device"), hardware_names())
+        widgets.slider(PARAMETERS, "years", _("Years of childhood"))
+    rows = {show: picture.rows for show, picture in drawn.items()}
+    files = (share.json("brain", lambda: json.dumps(rows)),)
+    query, title = PARAMETERS.query(values), _("The brain and the machine")
+    share.finish(STATE, query, frame, SLIDES, title=title, files=files)
 
 
 def pictures(preset: str, hardware: str, years: float) -> dict[str, Picture]:
@@ -249,23 +248,6 @@ def _section(show: str, heading: str, picture: Picture, frame: Frame) -> None:
                 for one in picture.rows
             ],
         )
-
-
-def _controls() -> None:
-    """Draw the controls."""
-    st.selectbox(
-        _("Training run"),
-        known_presets(),
-        format_func=lambda name: preset_names()[name],
-        key=STATE.key("preset"),
-    )
-    st.selectbox(
-        _("Device"),
-        known_hardware(),
-        format_func=lambda name: hardware_names()[name],
-        key=STATE.key("hardware"),
-    )
-    st.slider(_("Years of childhood"), 1, 100, key=STATE.key("years"))
 
 
 SECTIONS = {

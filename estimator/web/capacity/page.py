@@ -1,7 +1,7 @@
 """Capacity: the devices that serve a rate of requests, within latency goals and caps."""
 
 import json
-from functools import lru_cache
+from functools import lru_cache, partial
 from html import escape
 from shlex import quote
 from typing import Any
@@ -33,8 +33,8 @@ from estimator.web.plan.shares import (
     medians,
     with_span,
 )
-from estimator.web.serve.page import ANYWHERE, CALIBRATION, FORMATS, USUAL, known_models
-from estimator.web.shared import share, style
+from estimator.web.serve.page import ANYWHERE, CALIBRATION, FORMATS, USUAL, model_names
+from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
@@ -96,7 +96,7 @@ def known_devices() -> tuple[str, ...]:
 
 PARAMETERS = Parameters(
     "capacity",
-    Choice("model", known_models()),
+    Choice("model", tuple(model_names())),
     Typed("rate", usual=20.0, low=1e-6, high=1e7, required=True),
     Typed("latency", usual=30.0, low=1e-3, high=1e6),
     Typed("first", usual=None, low=1e-3, high=1e9),
@@ -138,13 +138,11 @@ def draw(frame: Frame) -> None:
             _draw_answer(valid, answer, frame)
     with controls(frame):
         _controls()
-    query = PARAMETERS.query(values)
     if not frame.slide:
         _draw_command(values)
-        files = (share.json("capacity", lambda: json.dumps(_as_json(answer, problems))),)
-        share.draw(SLIDES, query, title=_question(values), files=files)
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    files = (share.json("capacity", lambda: json.dumps(_as_json(answer, problems))),)
+    query = PARAMETERS.query(values)
+    share.finish(STATE, query, frame, SLIDES, title=_question(values), files=files)
 
 
 def request_of(values: Row) -> ServingRequest:
@@ -357,56 +355,27 @@ def _as_json(answer: PlanAnswer[ServingPlan] | None, problems: list[str]) -> Row
 
 def _controls() -> None:
     """Draw the controls: the traffic, the goals and caps, the choices."""
-    catalog = open_catalog()
-    st.selectbox(
-        _("Model"),
-        known_models(),
-        format_func=lambda name: catalog.preset(name).name,
-        key=STATE.key("model"),
-    )
-    for name in ("rate", "latency", "budget", "days"):
-        st.text_input(_(TYPED[name]), key=STATE.key(name))
-    st.selectbox(
-        _("Aim"), tuple(AIMS), format_func=lambda name: _(AIMS[name]), key=STATE.key("aim")
-    )
+    _choose("model", _("Model"), model_names())
+    _typed("rate", "latency", "budget", "days")
+    _choose("aim", _("Aim"), AIMS)
     with style.folded(_("Requests, and further limits"), "capacity_limits"):
-        for name in ("input", "output", "first", "carbon", "energy"):
-            st.text_input(_(TYPED[name]), key=STATE.key(name))
-        st.slider(_("Probability that all limits hold"), 0.05, 0.99, key=STATE.key("confidence"))
+        _typed("input", "output", "first", "carbon", "energy")
+        widgets.slider(PARAMETERS, "confidence", _("Probability that all limits hold"))
     with style.folded(_("Choices"), "capacity_choices"):
-        _choices()
+        _choose("hardware", _("Hardware"), hardware_names(), _("any on offer"))
+        widgets.number(PARAMETERS, "devices", _("Devices at most"))
+        _choose("precision", _("Weights"), {USUAL: N_("as usual")})
+        _choose("site", _("Place"), place_names(), _("unspecified"))
+        _typed("pue")
+        if any(map(known_loads(open_catalog()).runs_on, known_devices())):
+            _choose("calibration", _("Measured runs of these devices"), CALIBRATION)
 
 
-def _choices() -> None:
-    """Draw the controls of what the plan chooses from."""
-    st.selectbox(
-        _("Hardware"),
-        known_devices(),
-        format_func=lambda name: hardware_names().get(name, _("any on offer")),
-        key=STATE.key("hardware"),
-    )
-    st.number_input(_("Devices at most"), 1, int(COUNTS[-1]), step=1, key=STATE.key("devices"))
-    st.selectbox(
-        _("Weights"),
-        FORMATS,
-        format_func=lambda name: _("as usual") if name == USUAL else name,
-        key=STATE.key("precision"),
-    )
-    st.selectbox(
-        _("Place"),
-        (ANYWHERE, *place_names()),
-        format_func=lambda name: _("unspecified") if name == ANYWHERE else place_names()[name],
-        key=STATE.key("site"),
-    )
-    st.text_input(_(TYPED["pue"]), key=STATE.key("pue"))
-    known = known_loads(open_catalog())
-    if any(map(known.runs_on, known_devices())):
-        st.selectbox(
-            _("Measured runs of these devices"),
-            tuple(CALIBRATION),
-            format_func=lambda name: _(CALIBRATION[name]),
-            key=STATE.key("calibration"),
-        )
+_choose = partial(widgets.choose, PARAMETERS)
+
+
+def _typed(*names: str) -> None:
+    widgets.typed(PARAMETERS, {name: TYPED[name] for name in names})
 
 
 TYPED = {

@@ -10,7 +10,7 @@ import streamlit as st
 
 from estimator.claims.finding import Claim
 from estimator.claims.ledger import RECOMPUTED, claims
-from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, localised, sentence, span
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
@@ -57,26 +57,12 @@ def draw(frame: Frame) -> None:
     if not frame.slide:
         _list([one for one in found.values() if values["verdict"] in (ALL, one.verdict)])
     with controls(frame):
-        st.selectbox(
-            _("Claim"),
-            list(found),
-            format_func=lambda name: _(found[name].record.title),
-            key=STATE.key("claim"),
-        )
-        st.selectbox(
-            _("Verdict"),
-            (ALL, *VERDICTS),
-            format_func=lambda name: _("all") if name == ALL else _(VERDICTS[name]),
-            key=STATE.key("verdict"),
-        )
+        titles = {name: one.record.title for name, one in found.items()}
+        widgets.choose(PARAMETERS, "claim", _("Claim"), titles)
+        widgets.choose(PARAMETERS, "verdict", _("Verdict"), VERDICTS, _("all"))
+    files = (share.json("claims", lambda: json.dumps([one.as_json() for one in found.values()])),)
     query = PARAMETERS.query(values)
-    if not frame.slide:
-        files = (
-            share.json("claims", lambda: json.dumps([one.as_json() for one in found.values()])),
-        )
-        share.draw(SLIDES, query, title=_(chosen.record.title), files=files)
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    share.finish(STATE, query, frame, SLIDES, title=_(chosen.record.title), files=files)
 
 
 def _summary(found: list[Claim]) -> str:

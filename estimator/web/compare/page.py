@@ -18,7 +18,7 @@ from estimator.memory.memory_answer import MemoryAnswer
 from estimator.scenario.hardware import Offers
 from estimator.web.estimate import text as words
 from estimator.web.estimate.link import STATE as ESTIMATE
-from estimator.web.shared import figures, share, style
+from estimator.web.shared import figures, share, style, widgets
 from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
@@ -208,14 +208,7 @@ def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> No
     style.sentence(_sentence(found, asked["view"]))
     if frame.show in ("", "plot"):
         if not frame.slide or "view" in frame.controls:
-            st.segmented_control(
-                _("Compare by"),
-                list(COMPARED),
-                format_func=lambda name: _(QUANTITIES[name]),
-                required=True,
-                key=STATE.key("view"),
-                label_visibility="collapsed",
-            )
+            widgets.switch(PARAMETERS, "view", _("Compare by"), QUANTITIES)
         table = devices_table(
             [one.answer for one in found],
             asked["view"],

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 
 from estimator.depth.activations import Storage, checkpoints, everything, reversed_in_time
 from estimator.depth.gradients import SLOPES, log10_bound
 from estimator.depth.paths import Network
 from estimator.estimation.scenario_answer import answer_scenario
 from estimator.scenario.scenario import Scenario
-from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
@@ -47,23 +46,16 @@ def draw(frame: Frame) -> None:
     if frame.slide:
         style.slide_title(_(SLIDES[view]))
     else:
-        st.segmented_control(
-            _("View"),
-            VIEWS,
-            format_func=lambda name: _(VIEW_NAMES[name]),
-            required=True,
-            key=STATE.key("view"),
-            label_visibility="collapsed",
-        )
+        widgets.switch(PARAMETERS, "view", _("View"), VIEW_NAMES)
     rows = DRAWN[view](values, frame)
     with controls(frame):
-        _controls()
+        widgets.slider(PARAMETERS, "layers", _("Layers L"))
+        widgets.number(PARAMETERS, "width", _("Width n"))
+        widgets.slider(PARAMETERS, "norm", _("Norm of a layer c_l"), step=0.1)
+        widgets.choose(PARAMETERS, "activation", _("Activation"), {})
+    files = (share.json("depth", lambda: json.dumps(rows)),)
     query = PARAMETERS.query(values)
-    if not frame.slide:
-        files = (share.json("depth", lambda: json.dumps(rows)),)
-        share.draw(SLIDES, query, title=_(SLIDES[view]), files=files)
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    share.finish(STATE, query, frame, SLIDES, title=_(SLIDES[view]), files=files)
 
 
 def _paths(values: Values, frame: Frame) -> list[Values]:
@@ -229,14 +221,6 @@ def _chart(
         key=f"depth_{view}",
         alt=_("{y} against {x}: {names}").format(y=titles[1], x=titles[0], names=", ".join(names)),
     )
-
-
-def _controls() -> None:
-    """Draw the controls."""
-    st.slider(_("Layers L"), 2, 1000, key=STATE.key("layers"))
-    st.number_input(_("Width n"), 2, 100000, step=1, key=STATE.key("width"))
-    st.slider(_("Norm of a layer c_l"), 0.1, 10.0, step=0.1, key=STATE.key("norm"))
-    st.selectbox(_("Activation"), tuple(SLOPES), key=STATE.key("activation"))
 
 
 DRAWN: dict[str, Callable[[Values, Frame], list[Values]]] = {

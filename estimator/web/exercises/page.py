@@ -6,7 +6,7 @@ import streamlit as st
 
 from estimator.claims.exercises import Exercise, exercises
 from estimator.claims.glossary import GLOSSARY
-from estimator.web.shared import share, style
+from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import amount, sentence
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _, current
@@ -46,18 +46,10 @@ def draw(frame: Frame) -> None:
             _exercise(one)
         _glossary()
     with controls(frame):
-        st.number_input(_("Exercise on the slide"), 1, COUNT, step=1, key=STATE.key("number"))
+        widgets.number(PARAMETERS, "number", _("Exercise on the slide"))
+    file = share.printable("exercises", lambda: printable(found))
     query = PARAMETERS.query(values)
-    if not frame.slide:
-        file = share.File(
-            label=_("Printable page"),
-            name="exercises.html",
-            mime="text/html",
-            content=lambda: printable(found),
-        )
-        share.draw(SLIDES, query, title=_("Exercises"), files=(file,))
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    share.finish(STATE, query, frame, SLIDES, title=_("Exercises"), files=(file,))
 
 
 def _exercise(one: Exercise) -> None:

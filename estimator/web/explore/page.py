@@ -21,7 +21,7 @@ from estimator.search.exploration import (
 )
 from estimator.search.plan import planned_devices
 from estimator.web.explore import charts
-from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, localised, span
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
@@ -93,12 +93,9 @@ def draw(frame: Frame) -> None:
             _answer(base, shown, frame)
     with controls(frame):
         _controls()
+    files = () if refusal else (share.csv("explore", lambda: _csv(base, shown)),)
     query = PARAMETERS.query(values)
-    if not frame.slide:
-        files = () if refusal else (share.csv("explore", lambda: _csv(base, shown)),)
-        share.draw(SLIDES, query, title=_title(base), files=files)
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    share.finish(STATE, query, frame, SLIDES, title=_title(base), files=files)
 
 
 def base_of(values: Row) -> Scenario:
@@ -393,35 +390,17 @@ def _csv(base: Scenario, values: Row) -> str:
 
 def _controls() -> None:
     """Draw the controls: the case, the quantity, the inputs swept."""
-    st.text_input(_("Parameters"), key=STATE.key("params"))
-    st.text_input(_("Training tokens"), key=STATE.key("tokens"))
-    st.selectbox(
-        _("Hardware"),
-        known_devices(),
-        format_func=lambda name: hardware_names()[name],
-        key=STATE.key("hardware"),
-    )
-    st.number_input(_("Devices"), 1, 100000, step=1, key=STATE.key("devices"))
-    st.selectbox(
-        _("Place"),
-        tuple(place_names()),
-        format_func=lambda name: place_names()[name],
-        key=STATE.key("site"),
-    )
-    st.selectbox(
-        _("Quantity"),
-        tuple(QUANTITIES),
-        format_func=lambda name: _(QUANTITIES[name][0]),
-        key=STATE.key("quantity"),
-    )
-    for axis, label in (("x", _("Sweep")), ("y", _("Sweep against"))):
-        st.selectbox(label, SWEPT, format_func=_label, key=STATE.key(axis))
-    st.selectbox(
-        _("Designs at"),
-        ("here", ANY),
-        format_func=lambda name: _("seven countries") if name == ANY else _("this place"),
-        key=STATE.key("places"),
-    )
+    widgets.typed(PARAMETERS, {"params": N_("Parameters"), "tokens": N_("Training tokens")})
+    widgets.choose(PARAMETERS, "hardware", _("Hardware"), hardware_names())
+    widgets.number(PARAMETERS, "devices", _("Devices"))
+    widgets.choose(PARAMETERS, "site", _("Place"), place_names())
+    quantities = {name: title for name, (title, _unit) in QUANTITIES.items()}
+    widgets.choose(PARAMETERS, "quantity", _("Quantity"), quantities)
+    labels = {name: _label(name) for name in SWEPT}
+    widgets.choose(PARAMETERS, "x", _("Sweep"), labels)
+    widgets.choose(PARAMETERS, "y", _("Sweep against"), labels)
+    places = {"here": N_("this place"), ANY: N_("seven countries")}
+    widgets.choose(PARAMETERS, "places", _("Designs at"), places)
 
 
 PICTURES = {"sweep": _sweep, "map": _map, "front": _front}

@@ -9,7 +9,7 @@ import streamlit as st
 from estimator.catalog import Device
 from estimator.core.units import digits, human
 from estimator.scenario.hardware import TRAINING_PRECISIONS
-from estimator.web.shared import charts, figures, share, style, ticks
+from estimator.web.shared import charts, figures, share, style, ticks, widgets
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.charts import Look
 from estimator.web.shared.frame import Frame
@@ -92,19 +92,12 @@ def draw(frame: Frame) -> None:
     if frame.show in ("", "devices"):
         _devices(table, frame)
     with controls(frame):
-        st.selectbox(
-            _("Kind"),
-            (EVERY, *KIND_ORDER),
-            format_func=lambda kind: _(KINDS[kind]),
-            key=STATE.key("kind"),
-        )
-    query = PARAMETERS.query(asked)
+        widgets.choose(PARAMETERS, "kind", _("Kind"), KINDS)
     if not frame.slide:
         _sources()
-        files = (share.csv("twenty-watts-devices", lambda: str(table.to_csv(index=False))),)
-        share.draw(SLIDES, query, title=_("Hardware and data"), files=files)
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    files = (share.csv("twenty-watts-devices", lambda: str(table.to_csv(index=False))),)
+    query, title = PARAMETERS.query(asked), _("Hardware and data")
+    share.finish(STATE, query, frame, SLIDES, title=title, files=files)
 
 
 @kept

@@ -18,7 +18,7 @@ from estimator.levers.levers import LEVERS
 from estimator.levers.results import Result, measured, results
 from estimator.levers.training import plain, with_adapters, with_recomputation
 from estimator.scenario.scenario import Scenario
-from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, sentence, span
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
@@ -109,12 +109,9 @@ def draw(frame: Frame) -> None:
         _training(values)
     with controls(frame):
         _controls()
+    files = (share.json("levers", lambda: json.dumps(_as_json(found, settings, refusal))),)
     query = PARAMETERS.query(values)
-    if not frame.slide:
-        files = (share.json("levers", lambda: json.dumps(_as_json(found, settings, refusal))),)
-        share.draw(SLIDES, query, title=_("Shrink it"), files=files)
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    share.finish(STATE, query, frame, SLIDES, title=_("Shrink it"), files=files)
 
 
 def pulled_levers(values: Row) -> dict[str, float]:
@@ -406,43 +403,19 @@ def _as_json(found: Comparison | None, settings: dict[str, float], refusal: str)
 def _controls() -> None:
     """Draw the controls: the case, then every lever."""
     st.subheader(_("Your case"), anchor=False)
-    st.selectbox(
-        _("Model"),
-        known_presets(),
-        format_func=lambda name: preset_names()[name],
-        key=STATE.key("preset"),
-    )
-    st.selectbox(
-        _("Device"),
-        known_devices(),
-        format_func=lambda name: hardware_names()[name],
-        key=STATE.key("hardware"),
-    )
-    st.number_input(_("Sequences at once"), 1, 4096, step=1, key=STATE.key("batch"))
-    st.number_input(_("Tokens in the cache of each"), 1, 1000000, step=1, key=STATE.key("context"))
-    st.selectbox(
-        _("Place"),
-        ("world", *place_names()),
-        format_func=lambda name: place_names().get(name, _("world average")),
-        key=STATE.key("site"),
-    )
+    widgets.choose(PARAMETERS, "preset", _("Model"), preset_names())
+    widgets.choose(PARAMETERS, "hardware", _("Device"), hardware_names())
+    widgets.number(PARAMETERS, "batch", _("Sequences at once"))
+    widgets.number(PARAMETERS, "context", _("Tokens in the cache of each"))
+    widgets.choose(PARAMETERS, "site", _("Place"), place_names(), _("world average"))
     st.subheader(_("Levers"), anchor=False)
     for lever in LOSSY:
         step = 1.0 if lever.unit == "bit" else 0.01
-        st.slider(
-            f"{_(lever.title)}: {_(lever.setting)}",
-            lever.least,
-            lever.most,
-            step=step,
-            key=STATE.key(lever.id),
-        )
-    st.selectbox(
-        _(LEVERS["pattern"].title),
-        ("off", "on"),
-        format_func=lambda name: _("on") if name == "on" else _("off"),
-        key=STATE.key("pattern"),
-    )
-    st.text_input(_("Tokens to train again"), key=STATE.key("retraining"))
+        label = f"{_(lever.title)}: {_(lever.setting)}"
+        widgets.slider(PARAMETERS, lever.id, label, step)
+    pattern = _(LEVERS["pattern"].title)
+    widgets.choose(PARAMETERS, "pattern", pattern, {"on": N_("on"), "off": N_("off")})
+    widgets.typed(PARAMETERS, {"retraining": N_("Tokens to train again")})
 
 
 PER_MILLION = {

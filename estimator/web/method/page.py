@@ -14,7 +14,7 @@ import streamlit as st
 
 from estimator import __version__
 from estimator.catalog import Record
-from estimator.web.shared import share, style
+from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
@@ -63,20 +63,10 @@ def draw(frame: Frame) -> None:
     if not frame.slide:
         _numbers(part)
     with controls(frame):
-        st.selectbox(
-            _("Part"),
-            tuple(MODULES),
-            format_func=lambda name: _(PARTS[name]),
-            key=STATE.key("part"),
-        )
+        widgets.choose(PARAMETERS, "part", _("Part"), PARTS)
+    files = (share.printable("method", printable),)
     query = PARAMETERS.query(values)
-    if not frame.slide:
-        file = share.File(
-            label=_("Printable page"), name="method.html", mime="text/html", content=printable
-        )
-        share.draw(SLIDES, query, title=_("How it works"), files=(file,))
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    share.finish(STATE, query, frame, SLIDES, title=_("How it works"), files=files)
 
 
 def stated(part: str) -> tuple[str, str]:

@@ -22,15 +22,13 @@ from estimator.web.models.inputs import (
     SOURCES,
     STATE,
     USES,
-    WEIGHTS,
-    known_devices,
     known_models,
     query_of,
     question_of,
 )
 from estimator.web.serve.page import LONGEST_CONFIG
-from estimator.web.serve.page import known_models as served_models
-from estimator.web.shared import figures, plots, share, style
+from estimator.web.serve.page import model_names as served_models
+from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, cell_html, draw_table
@@ -531,13 +529,7 @@ def _files(model: Described) -> tuple[share.File, ...]:
 def _controls(values: Values, model: Described) -> None:
     """Draw the controls: the model, the pass, the use."""
     names = known_models()
-    st.segmented_control(
-        _("Source"),
-        list(SOURCES),
-        format_func=lambda name: _(SOURCES[name]),
-        required=True,
-        key=STATE.key("source"),
-    )
+    widgets.switch(PARAMETERS, "source", _("Source"), SOURCES, visible=True)
     if values["source"] == KNOWN:
         st.selectbox(
             _("Model, or its name on the hub"),
@@ -560,7 +552,7 @@ def _controls(values: Values, model: Described) -> None:
             key="models_file",
             on_change=_take_file,
         )
-    st.number_input(_("Sequences or images at a time"), 1, 65536, step=1, key=STATE.key("batch"))
+    widgets.number(PARAMETERS, "batch", _("Sequences or images at a time"))
     if "seq_len" in model.takes:
         st.text_input(
             _("Tokens in a sequence"),
@@ -569,21 +561,10 @@ def _controls(values: Values, model: Described) -> None:
         )
     if "image_size" in model.takes:
         st.text_input(_("Pixels on a side"), key=STATE.key("image"), placeholder=_("as usual"))
-    st.segmented_control(
-        _("Use"),
-        list(USES),
-        format_func=lambda name: _(USES[name]),
-        required=True,
-        key=STATE.key("use"),
-    )
+    widgets.switch(PARAMETERS, "use", _("Use"), USES, visible=True)
     if values["use"] == "serve":
-        st.selectbox(_("Weights"), list(WEIGHTS), key=STATE.key("weights"))
-    st.selectbox(
-        _("Hardware"),
-        known_devices(),
-        format_func=lambda name: hardware_names()[name],
-        key=STATE.key("hardware"),
-    )
+        widgets.choose(PARAMETERS, "weights", _("Weights"), {})
+    widgets.choose(PARAMETERS, "hardware", _("Hardware"), hardware_names())
 
 
 def _take_file() -> None:

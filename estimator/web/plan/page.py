@@ -29,7 +29,7 @@ from estimator.web.plan.shares import (
     medians,
     with_span,
 )
-from estimator.web.shared import share, style
+from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
@@ -105,12 +105,9 @@ def draw(frame: Frame) -> None:
             _draw_answer(request_of(shown), answer, frame)
     with controls(frame):
         _controls()
+    files = (share.json("plan", lambda: json.dumps(_as_json(answer, "; ".join(problems)))),)
     query = PARAMETERS.query(values)
-    if not frame.slide:
-        files = (share.json("plan", lambda: json.dumps(_as_json(answer, "; ".join(problems)))),)
-        share.draw(SLIDES, query, title=_question(values), files=files)
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    share.finish(STATE, query, frame, SLIDES, title=_question(values), files=files)
 
 
 def request_of(values: Row) -> Request:
@@ -253,37 +250,27 @@ def _as_json(answer: PlanAnswer[Plan] | None, refusal: str) -> Row:
 
 def _controls() -> None:
     """Draw the controls: the work, the limits, the choices."""
-    st.text_input(_("Parameters"), key=STATE.key("params"))
-    st.text_input(_("Training tokens"), key=STATE.key("tokens"))
-    st.text_input(_("Budget [USD], empty for none"), key=STATE.key("budget"))
-    st.text_input(_("Days, empty for none"), key=STATE.key("days"))
-    st.text_input(_("CO2e [kg], empty for none"), key=STATE.key("carbon"))
-    st.text_input(_("Energy [kWh], empty for none"), key=STATE.key("energy"))
-    st.selectbox(
-        _("Aim"), tuple(AIMS), format_func=lambda name: _(AIMS[name]), key=STATE.key("aim")
-    )
-    st.slider(_("Probability that all limits hold"), 0.05, 0.99, key=STATE.key("confidence"))
+    widgets.typed(PARAMETERS, TYPED)
+    widgets.choose(PARAMETERS, "aim", _("Aim"), AIMS)
+    widgets.slider(PARAMETERS, "confidence", _("Probability that all limits hold"))
     with style.folded(_("Choices"), "plan_choices"):
-        st.selectbox(
-            _("Hardware"),
-            known_devices(),
-            format_func=lambda name: hardware_names().get(name, _("any on offer")),
-            key=STATE.key("hardware"),
-        )
-        st.number_input(_("Devices at most"), 1, 4096, step=1, key=STATE.key("devices"))
-        st.selectbox(
-            _("Place"),
-            known_places(),
-            format_func=lambda name: place_names().get(name, _("any of seven countries")),
-            key=STATE.key("site"),
-        )
-        st.selectbox(
-            _("Rental offers"),
-            ("on-demand", ANY),
-            format_func=lambda name: _("on-demand") if name != ANY else _("any kind"),
-            key=STATE.key("offers"),
-        )
+        widgets.choose(PARAMETERS, "hardware", _("Hardware"), hardware_names(), _("any on offer"))
+        widgets.number(PARAMETERS, "devices", _("Devices at most"))
+        places = _("any of seven countries")
+        widgets.choose(PARAMETERS, "site", _("Place"), place_names(), places)
+        kinds = {"on-demand": N_("on-demand"), ANY: N_("any kind")}
+        widgets.choose(PARAMETERS, "offers", _("Rental offers"), kinds)
 
+
+TYPED = {
+    "params": N_("Parameters"),
+    "tokens": N_("Training tokens"),
+    "budget": N_("Budget [USD], empty for none"),
+    "days": N_("Days, empty for none"),
+    "carbon": N_("CO2e [kg], empty for none"),
+    "energy": N_("Energy [kWh], empty for none"),
+}
+"""Control that is typed -> its label."""
 
 SLIDES = {
     "plans": N_("the best plans against their limits"),

@@ -20,7 +20,7 @@ from estimator.scaling.coefficients import (
 from estimator.scaling.laws import optimum_with_serving
 from estimator.scenario.scenario import Scenario
 from estimator.web.brain.page import known_hardware
-from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
@@ -82,12 +82,9 @@ def draw(frame: Frame) -> None:
         _imagenet(frame)
     with controls(frame):
         _controls()
+    files = (share.json("scaling", lambda: json.dumps(_as_json(found))),)
     query = PARAMETERS.query(values)
-    if not frame.slide:
-        files = (share.json("scaling", lambda: json.dumps(_as_json(found))),)
-        share.draw(SLIDES, query, title=_("Scaling"), files=files)
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    share.finish(STATE, query, frame, SLIDES, title=_("Scaling"), files=files)
 
 
 def _answer(now: Bought, then: NextStep | None, values: Row, frame: Frame) -> None:
@@ -168,14 +165,7 @@ def _curves(now: Bought, values: Row, frame: Frame) -> None:
     """Draw the least loss of each law against compute, kWh, $ or kg."""
     if not frame.slide:
         st.subheader(_("Loss against what it takes"), anchor=False)
-        st.segmented_control(
-            _("Axis"),
-            tuple(AXES),
-            format_func=lambda name: UNIT_OF[name],
-            required=True,
-            key=STATE.key("axis"),
-            label_visibility="collapsed",
-        )
+        widgets.switch(PARAMETERS, "axis", _("Axis"), UNIT_OF)
     figures.draw_picture(curves_picture(now, values["axis"]), frame.look, key="scaling_curves")
     if frame.slide:
         return
@@ -336,29 +326,13 @@ def _as_json(found: Found) -> Row:
 
 def _controls() -> None:
     """Draw the controls."""
-    st.text_input(_("Budget"), key=STATE.key("amount"))
-    st.selectbox(
-        _("Unit of the budget"),
-        tuple(CURRENCIES),
-        format_func=lambda name: UNIT_OF[name],
-        key=STATE.key("unit"),
-    )
-    st.selectbox(
-        _("Device"),
-        known_hardware(),
-        format_func=lambda name: hardware_names()[name],
-        key=STATE.key("hardware"),
-    )
-    st.number_input(_("Devices"), 1, 1000000, step=1, key=STATE.key("devices"))
-    st.selectbox(
-        _("Place"),
-        ("world", *place_names()),
-        format_func=lambda name: place_names().get(name, _("world average")),
-        key=STATE.key("site"),
-    )
-    st.selectbox(_("Law"), LAWS, format_func=lambda name: _(LAW_NAMES[name]), key=STATE.key("law"))
-    st.text_input(_("Tokens served"), key=STATE.key("served"))
-    st.text_input(_("Different tokens"), key=STATE.key("unique"))
+    widgets.typed(PARAMETERS, {"amount": N_("Budget")})
+    widgets.choose(PARAMETERS, "unit", _("Unit of the budget"), UNIT_OF)
+    widgets.choose(PARAMETERS, "hardware", _("Device"), hardware_names())
+    widgets.number(PARAMETERS, "devices", _("Devices"))
+    widgets.choose(PARAMETERS, "site", _("Place"), place_names(), _("world average"))
+    widgets.choose(PARAMETERS, "law", _("Law"), LAW_NAMES)
+    widgets.typed(PARAMETERS, {"served": N_("Tokens served"), "unique": N_("Different tokens")})
 
 
 LAW_NAMES = {

@@ -1,6 +1,7 @@
 """Serve: what an answer of a language model takes, in time, energy, money and CO2e."""
 
 import json
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -28,7 +29,7 @@ from estimator.serving.serving_summary import (
     single,
 )
 from estimator.serving.serving_table import Resolved
-from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, counted, span
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _, ngettext
@@ -73,14 +74,14 @@ API_USD, MOST_USD = 0.6, 1000.0
 
 
 @kept
-def known_models() -> tuple[str, ...]:
-    """Language models with a config, a well-known one first."""
-    found = [
-        preset.id
+def model_names() -> dict[str, str]:
+    """Id -> name of each language model with a config, a well-known one first."""
+    found = {
+        preset.id: preset.name
         for preset in open_catalog().presets()
         if preset.kind == "language" and preset.config and preset.arch in WRITING
-    ]
-    return (FIRST_MODEL, *(name for name in found if name != FIRST_MODEL))
+    }
+    return {FIRST_MODEL: found[FIRST_MODEL], **found}
 
 
 @kept
@@ -103,7 +104,7 @@ LONGEST_CONFIG = 6_000
 
 PARAMETERS = Parameters(
     "serve",
-    Choice("model", known_models()),
+    Choice("model", tuple(model_names())),
     Choice("hardware", known_devices()),
     Number("devices", 0.0, low=0.0, high=4096.0, whole=True),
     Choice("precision", FORMATS),
@@ -145,11 +146,10 @@ def draw(frame: Frame) -> None:
     with controls(frame):
         _controls(values)
         if runs:
-            _calibration_control()
+            _choose("calibration", _("Measured runs of this device"), CALIBRATION)
     query = {name: text for name, text in PARAMETERS.query(values).items() if text}
     if not frame.slide and not refusal:
-        found = results(answer, LEVEL)
-        files = (share.json("serve", lambda: json.dumps(found)),)
+        files = (share.json("serve", lambda: json.dumps(results(answer, LEVEL))),)
         share.draw(SLIDES, query, title=_("Serving a model"), files=files)
     STATE.leave(query, embedded=frame.embedded)
     style.marker(query)
@@ -344,16 +344,6 @@ def _say_measured(values: Values, answer: ServingAnswer, runs: int, frame: Frame
     else:
         return
     style.caption(text.format(n=runs, device=hardware_names()[values["hardware"]]))
-
-
-def _calibration_control() -> None:
-    """Draw the switch of the measured loads."""
-    st.selectbox(
-        _("Measured runs of this device"),
-        tuple(CALIBRATION),
-        format_func=lambda name: _(CALIBRATION[name]),
-        key=STATE.key("calibration"),
-    )
 
 
 def _say_latency(answer: ServingAnswer) -> None:
@@ -554,41 +544,20 @@ def _chart(
 
 def _controls(values: Values) -> None:
     """Draw the controls."""
-    catalog = open_catalog()
     if values["config"]:
         style.caption(
             _("The model is that of a config.json: {name}.").format(name=_model_name(values))
         )
         st.button(_("Choose a known model"), key="serve_known", on_click=_drop_config)
     else:
-        st.selectbox(
-            _("Model"),
-            known_models(),
-            format_func=lambda name: catalog.preset(name).name,
-            key=STATE.key("model"),
-        )
-    st.selectbox(
-        _("Hardware"),
-        known_devices(),
-        format_func=lambda name: hardware_names()[name],
-        key=STATE.key("hardware"),
-    )
-    st.number_input(_("Devices (0: as few as hold it)"), 0, 4096, step=1, key=STATE.key("devices"))
-    st.selectbox(
-        _("Weights"),
-        FORMATS,
-        format_func=lambda name: _("as usual") if name == USUAL else name,
-        key=STATE.key("precision"),
-    )
-    st.number_input(_("Answers at a time"), 1, 8192, step=1, key=STATE.key("concurrency"))
-    st.number_input(_("Tokens of a prompt"), 1, 1000000, step=1, key=STATE.key("input"))
-    st.number_input(_("Tokens of an answer"), 1, 1000000, step=1, key=STATE.key("output"))
-    st.selectbox(
-        _("Place"),
-        (ANYWHERE, *place_names()),
-        format_func=lambda name: _("unspecified") if name == ANYWHERE else place_names()[name],
-        key=STATE.key("site"),
-    )
+        _choose("model", _("Model"), model_names())
+    _choose("hardware", _("Hardware"), hardware_names())
+    _number("devices", _("Devices (0: as few as hold it)"))
+    _choose("precision", _("Weights"), {USUAL: N_("as usual")})
+    _number("concurrency", _("Answers at a time"))
+    _number("input", _("Tokens of a prompt"))
+    _number("output", _("Tokens of an answer"))
+    _choose("site", _("Place"), place_names(), _("unspecified"))
     with st.expander(_("Request rate, site, prices, lifetime")):
         _further_controls()
 
@@ -596,39 +565,18 @@ def _controls(values: Values) -> None:
 def _further_controls() -> None:
     """Draw the controls of what stands beside the answer."""
     known = open_catalog().api_prices()
-    named = {MATCHING: _("on record for this model"), TYPED: _("the prices below")}
+    named = {MATCHING: N_("on record for this model"), TYPED: N_("the prices below")}
     named |= {name: f"{one.name} ({one.date})" for name, one in known.items()}
-    st.number_input(
-        _("Requests per second (0: so many answers at a time)"),
-        0.0,
-        1e6,
-        step=1.0,
-        key=STATE.key("rate"),
-    )
-    st.selectbox(
-        _("API"), tuple(named), format_func=lambda name: named[name], key=STATE.key("offer")
-    )
-    st.number_input(
-        _("API price per million output tokens [USD]"),
-        0.001,
-        MOST_USD,
-        step=0.1,
-        key=STATE.key("api"),
-    )
-    st.number_input(
-        _("API price per million input tokens [USD]"),
-        0.0,
-        MOST_USD,
-        step=0.1,
-        key=STATE.key("apiin"),
-    )
-    for field, name in (("pue", "pue"), ("price_usd_per_h", "price")):
-        st.text_input(_(LABELS[field]), key=STATE.key(name))
-    st.number_input(
-        _("Energy of training [kWh] (0: unknown)"), 0.0, 1e12, step=1e5, key=STATE.key("training")
-    )
-    st.number_input(_("Output tokens served a day"), 1.0, 1e15, step=1e8, key=STATE.key("daily"))
+    _number("rate", _("Requests per second (0: so many answers at a time)"))
+    _choose("offer", _("API"), named)
+    _number("api", _("API price per million output tokens [USD]"), 0.1)
+    _number("apiin", _("API price per million input tokens [USD]"), 0.1)
+    widgets.typed(PARAMETERS, {"pue": LABELS["pue"], "price": LABELS["price_usd_per_h"]})
+    _number("training", _("Energy of training [kWh] (0: unknown)"), 1e5)
+    _number("daily", _("Output tokens served a day"), 1e8)
 
+
+_choose, _number = partial(widgets.choose, PARAMETERS), partial(widgets.number, PARAMETERS)
 
 LABELS = {
     "model": N_("Model"),

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import streamlit as st
 
 from estimator.web.shared import snippets, style
+from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import ENGLISH, _, current
-from estimator.web.shared.url_state import Query, address_of, versioned
+from estimator.web.shared.url_state import Query, UrlState, address_of, versioned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,12 @@ def json(name: str, content: Callable[[], str]) -> File:
     return File(
         label=_("Download JSON"), name=f"{name}.json", mime="application/json", content=content
     )
+
+
+def printable(name: str, content: Callable[[], str]) -> File:
+    """Contents of the page to print, as an HTML file."""
+    label = _("Printable page")
+    return File(label=label, name=f"{name}.html", mime="text/html", content=content)
 
 
 def draw(
@@ -94,6 +102,22 @@ def draw(
             _snippets(address_of(link, **snippets.SLIDE, show=chosen), title)
             if offline is not None:
                 _offline(offline, title)
+
+
+def finish(
+    state: UrlState[Any],
+    query: Query,
+    frame: Frame,
+    slides: Mapping[str, str],
+    *,
+    title: str,
+    files: Sequence[File] = (),
+) -> None:
+    """End a page: what `draw` draws, unless it is a slide; its URL, and its marker for tests."""
+    if not frame.slide:
+        draw(slides, query, title=title, files=files)
+    state.leave(query, embedded=frame.embedded)
+    style.marker(query)
 
 
 def _offline(figure: File, title: str) -> None:

@@ -2,7 +2,8 @@
 
 To add a page, write `estimator/web/NAME/page.py`::
 
-    STATE = UrlState("NAME", Parameters("NAME", Choice("field", ("all", "energy"))))
+    PARAMETERS = Parameters("NAME", Choice("field", ("all", "energy")))
+    STATE = UrlState("NAME", PARAMETERS)
 
     def draw_page(frame: Frame) -> None:
         values = STATE.arrive()  # what the widgets or the link ask, see `url_state`
@@ -13,12 +14,9 @@ To add a page, write `estimator/web/NAME/page.py`::
         style.sentence(escape("The answer in the first five words ..."))
         figures.draw(chart, table, frame.look, key="NAME_chart", alt="the answer in words")
         with controls(frame):  # the sidebar; folded under the picture in a frame
-            st.selectbox(_("Field"), ("all", "energy"), key=STATE.key("field"))
-        query = STATE.codec.query(values)
-        if not frame.slide:
-            share.draw(SLIDES, query, title="the scenario in words", files=())
-        STATE.leave(query, embedded=frame.embedded)
-        style.marker(query)  # an attribute by which tests wait for this state
+            widgets.choose(PARAMETERS, "field", _("Field"), {"energy": N_("energy")})
+        query = PARAMETERS.query(values)  # written to the URL; the page ends with its exports
+        share.finish(STATE, query, frame, SLIDES, title="the scenario in words")
 
     SLIDES = {"chart": N_("what is on the slide")}
     PAGE = Page(path="NAME", title=N_("Name"), group=LIMITS, draw=draw_page, slides=SLIDES)

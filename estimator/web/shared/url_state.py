@@ -197,6 +197,10 @@ class Parameters:
         """Names of the values."""
         return [one.name for one in self.known]
 
+    def declared(self, name: str) -> "Parameter":
+        """Return the parameter of a name, as the page declares it."""
+        return next(one for one in self.known if one.name == name)
+
     def present(self, state: State) -> bool:
         """Whether the widgets hold values."""
         return widget_key(self.page, self.known[0].name) in state

@@ -24,7 +24,7 @@ from estimator.trends.records import (
     quantum_volume,
     training_compute,
 )
-from estimator.web.shared import figures, plots, share, style
+from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, localised, sentence
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
@@ -87,33 +87,18 @@ def draw(frame: Frame) -> None:
     if frame.slide:
         style.slide_title(_(VIEW_NAMES[view]))
     else:
-        st.segmented_control(
-            _("View"),
-            VIEWS,
-            format_func=lambda name: _(VIEW_NAMES[name]),
-            required=True,
-            key=STATE.key("view"),
-            label_visibility="collapsed",
-        )
+        widgets.switch(PARAMETERS, "view", _("View"), VIEW_NAMES)
     with style.last_valid(problems.get("budget", "") if view == "budget" else ""):
         rows = DRAWN[view](values, frame)
     with controls(frame):
-        st.text_input(_("Budget [USD]"), key=STATE.key("budget"))
-        st.selectbox(
-            _("Training run of fixed size"),
-            with_flop(),
-            format_func=lambda name: preset_names()[name],
-            key=STATE.key("preset"),
-        )
+        widgets.typed(PARAMETERS, {"budget": N_("Budget [USD]")})
+        widgets.choose(PARAMETERS, "preset", _("Training run of fixed size"), preset_names())
+    files = (
+        share.csv(f"trends-{view}", lambda: str(pd.DataFrame(rows).to_csv(index=False))),
+        share.json(f"trends-{view}", lambda: json.dumps(rows)),
+    )
     query = PARAMETERS.query(values)
-    if not frame.slide:
-        files = (
-            share.csv(f"trends-{view}", lambda: str(pd.DataFrame(rows).to_csv(index=False))),
-            share.json(f"trends-{view}", lambda: json.dumps(rows)),
-        )
-        share.draw(SLIDES, query, title=_(VIEW_NAMES[view]), files=files)
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    share.finish(STATE, query, frame, SLIDES, title=_(VIEW_NAMES[view]), files=files)
 
 
 def _compute(values: Row, frame: Frame) -> list[Row]:

@@ -1,0 +1,84 @@
+"""Controls of a page, drawn from what it declares: options and limits stand in its parameters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from estimator.web.shared.language import _
+from estimator.web.shared.url_state import Choice, Number, Parameters, widget_key
+
+Names = Mapping[str, str]
+"""Option -> what the control calls it, translated or marked by `N_`."""
+
+
+def choose(parameters: Parameters, name: str, label: str, names: Names, rest: str = "") -> None:
+    """Draw a menu of the options of a `Choice`.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Those of the page.
+    name, label : str
+        Name of the parameter; text beside the control, translated.
+    names : mapping of str to str
+        What the options are called.
+    rest : str
+        What options that `names` lacks are called, translated; their own word if empty.
+    """
+    options, called = _options(parameters, name, names, rest)
+    key = widget_key(parameters.page, name)
+    st.selectbox(label, options, format_func=called.__getitem__, key=key)
+
+
+def switch(
+    parameters: Parameters, name: str, label: str, names: Names, *, visible: bool = False
+) -> None:
+    """Draw the options of a `Choice` side by side; the label is for screen readers alone."""
+    options, called = _options(parameters, name, names, "")
+    st.segmented_control(
+        label,
+        options,
+        format_func=called.__getitem__,
+        required=True,
+        key=widget_key(parameters.page, name),
+        label_visibility="visible" if visible else "collapsed",
+    )
+
+
+def number(parameters: Parameters, name: str, label: str, step: float = 1) -> None:
+    """Draw the box of a `Number`."""
+    declared, kind = _number(parameters, name)
+    key = widget_key(parameters.page, name)
+    st.number_input(label, kind(declared.low), kind(declared.high), step=kind(step), key=key)
+
+
+def slider(parameters: Parameters, name: str, label: str, step: float | None = None) -> None:
+    """Draw the slider of a `Number`."""
+    declared, kind = _number(parameters, name)
+    steps = {} if step is None else {"step": kind(step)}
+    key = widget_key(parameters.page, name)
+    st.slider(label, kind(declared.low), kind(declared.high), key=key, **steps)
+
+
+def typed(parameters: Parameters, names: Names) -> None:
+    """Draw a box for each parameter that is typed: `names` holds them with their labels."""
+    for name, label in names.items():
+        st.text_input(_(label), key=widget_key(parameters.page, name))
+
+
+def _options(
+    parameters: Parameters, name: str, names: Names, rest: str
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Options of a choice, and what each is called."""
+    declared = parameters.declared(name)
+    assert isinstance(declared, Choice)
+    called = {one: _(names[one]) if one in names else rest or one for one in declared.options}
+    return tuple(declared.options), called
+
+
+def _number(parameters: Parameters, name: str) -> tuple[Number, Any]:
+    """Return the number as declared, and the type that its widget holds."""
+    declared = parameters.declared(name)
+    assert isinstance(declared, Number)
+    return declared, int if declared.whole else float
