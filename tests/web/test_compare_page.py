@@ -83,7 +83,7 @@ def test_ratios_are_those_of_the_answers_and_the_differences_are_marked():
     found = [Pinned(letter="a", title="x", answer=one), Pinned(letter="b", title="y", answer=two)]
     ratio = float(two.estimate["energy_kwh"].mid) / float(one.estimate["energy_kwh"].mid)
     energy = next(row for row in ratios(found) if row[0] == "Energy")
-    assert float(energy[2].rpartition("× ")[2]) == float(f"{ratio:.3g}")
+    assert float(energy[2].rpartition("×\u00a0")[2]) == float(f"{ratio:.3g}")
     assert ["devices", "64", "128"] in differences(found)
     assert not any(row[1:] == row[1:][::-1] for row in differences(found))
 
