@@ -58,6 +58,8 @@ def measured_power(catalog: Catalog) -> list[MeasuredPower]:
     """Published runs with measured power, each with its blind prediction."""
     found = readings(catalog)
     blind = blind_power(found, power_prior(catalog), catalog.prior("power.load.tpu").value)
+    if np.isnan(blind.log_ratio).any():
+        raise ValueError("no other system power of a TPU is on record to predict its power by")
     return [
         MeasuredPower(
             reading=one,
@@ -94,17 +96,59 @@ def blind_power(found: Sequence[Reading], prior: Mapping[str, Uncertain], tpu_lo
     tpu_load : float
         Share of the way from idle to the power limit of a busy TPU [1].
     """
-    every = meters(found)
-    fitted = np.array([one.kind != "tpu" for one in found])
-    expected = np.empty(len(found))
-    for family in np.unique(every.family):
-        out = every.family == family
-        model = fitted_power(prior, every.part(~out & fitted))
-        expected[out & fitted] = expected_power(model, every.part(out & fitted))
-        for place in np.flatnonzero(out & ~fitted).tolist():
-            expected[place] = _system_power(found, place, model, tpu_load)
-    ratio = np.log(expected / every.measured_w)
+    ratio = _held_out_ratio(found, prior, tpu_load)
     return Blind(log_ratio=ratio, log_sd=_spread(ratio, found))
+
+
+def _held_out_ratio(
+    found: Sequence[Reading], prior: Mapping[str, Uncertain], tpu_load: float
+) -> Floats:
+    """Logarithm of predicted over measured power, each family predicted by the others [1]."""
+    family = np.array([one.family for one in found])
+    ratio = np.empty(len(found))
+    for held in np.unique(family):
+        out = family == held
+        own, others = ([found[n] for n in np.flatnonzero(part).tolist()] for part in (out, ~out))
+        ratio[out] = power_ratio(others, own, prior, tpu_load)
+    return ratio
+
+
+def power_apart(
+    fitted_on: Sequence[Reading],
+    scored: Sequence[Reading],
+    prior: Mapping[str, Uncertain],
+    tpu_load: float,
+) -> Blind:
+    """Predictions of readings by a model, and uncertainty by errors, of others alone.
+
+    A TPU of which the others hold no system power is NaN.
+    """
+    found = _held_out_ratio(fitted_on, prior, tpu_load)
+    known = ~np.isnan(found)
+    group = np.array([work_group(one) for one in fitted_on])[known]
+    family = np.array([one.family for one in fitted_on])[known]
+    spreads = {
+        of: power_spread(found[known][group == of], family[group == of])
+        for of in np.unique(group).tolist()
+    }
+    sd = np.array([spreads.get(work_group(one), np.nan) for one in scored])
+    return Blind(log_ratio=power_ratio(fitted_on, scored, prior, tpu_load), log_sd=sd)
+
+
+def power_ratio(
+    fitted_on: Sequence[Reading],
+    scored: Sequence[Reading],
+    prior: Mapping[str, Uncertain],
+    tpu_load: float,
+) -> Floats:
+    """Logarithm of predicted over measured power of readings, by a model fitted to others [1]."""
+    model = fitted_power(prior, meters([one for one in fitted_on if one.kind != "tpu"]))
+    every = meters(scored)
+    expected = expected_power(model, every)
+    for place, one in enumerate(scored):
+        if one.kind == "tpu":
+            expected[place] = _system_power(fitted_on, one, model, tpu_load)
+    return np.asarray(np.log(expected / every.measured_w), dtype=np.float64)
 
 
 def work_group(reading: Reading) -> str:
@@ -141,17 +185,14 @@ def _spread_elsewhere(
 
 
 def _system_power(
-    found: Sequence[Reading], place: int, model: PowerModel, tpu_load: float
+    found: Sequence[Reading], one: Reading, model: PowerModel, tpu_load: float
 ) -> float:
-    """System power of a TPU: the median on that chip in other families, as busy as it was [W]."""
-    one = found[place]
+    """System power of a TPU: the median on that chip in others, as busy as it was [W], or NaN."""
     others = [
-        other.measured_w
-        for other in found
-        if other.device == one.device and other.family != one.family and other.scope == NODE
+        other.measured_w for other in found if other.device == one.device and other.scope == NODE
     ]
     if not others:
-        raise ValueError(f"no other system power of {one.device} is on record to predict it by")
+        return float("nan")
     shares = np.array([1.0 if np.isnan(one.busy) else one.busy, 1.0])
     both = Meters(
         idle_w=np.full(2, one.idle_w),

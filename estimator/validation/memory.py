@@ -7,7 +7,7 @@ towards the priors, and the interval is as wide as the errors of the other sourc
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from estimator.memory.memory_answer import answer_memory
 from estimator.memory.plan import GIB
 from estimator.memory.request import Question, as_written
 from estimator.memory.usage import Memory
-from estimator.validation.cross_validation import spread_by_votes
+from estimator.validation.cross_validation import Blind, spread_by_votes
 
 Vector = npt.NDArray[np.float64]
 
@@ -137,23 +137,88 @@ def question_of(row: Mapping[str, str]) -> Question:
     return Question(**as_written(words, fixed))
 
 
-def memory_cases(catalog: Catalog) -> list[MemoryCase]:
-    """Predict every case that is used, with the priors and with its source held out."""
+@dataclass(frozen=True, kw_only=True)
+class Peaks:
+    """Measured peaks as arrays of one length, with the terms that a fit moves.
+
+    Parameters
+    ----------
+    terms : array of shape (n, factors)
+        What each factor scales [GiB].
+    fixed : array
+        The rest of the need [GiB].
+    log_peak : array
+        Logarithm of the measured peak [1].
+    log_sd : array
+        Uncertainty as the command states it [1].
+    tasks, sources : array of str
+        Task and source of each.
+    """
+
+    terms: Vector
+    fixed: Vector
+    log_peak: Vector
+    log_sd: Vector
+    tasks: npt.NDArray[np.str_]
+    sources: npt.NDArray[np.str_]
+
+    def part(self, chosen: npt.NDArray[np.bool_]) -> "Peaks":
+        """Return the peaks where `chosen` holds."""
+        return Peaks(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
+    def predicted_gib(self, factors: Vector) -> Vector:
+        """Need by some factors [GiB]."""
+        return np.asarray(self.fixed + self.terms @ factors, dtype=np.float64)
+
+
+def peaks_of(catalog: Catalog) -> Peaks:
+    """Cases that are used, as arrays."""
+    return _peaks(*_asked(catalog))
+
+
+def _asked(catalog: Catalog) -> tuple[list[dict[str, str]], list[Question], list[Memory]]:
+    """Rows that are used, what they ask, and the answers."""
     rows = [row for row in catalog.memory_cases() if row["use"] == "yes"]
     asked = [question_of(row) for row in rows]
-    needs = [answer_memory(question, catalog).memory for question in asked]
+    return rows, asked, [answer_memory(question, catalog).memory for question in asked]
+
+
+def _peaks(rows: list[dict[str, str]], asked: list[Question], needs: list[Memory]) -> Peaks:
     terms = np.array([_terms(*pair) for pair in zip(needs, asked, strict=True)])
-    fixed = np.array([float(need.total_bytes.mid) for need in needs]) / GIB - terms.sum(axis=1)
-    peaks = np.log([float(row["peak_gib"]) for row in rows])
-    sources = np.array([row["source"] for row in rows])
-    held_out = np.empty(len(rows))
-    for source in np.unique(sources):
-        others = sources != source
-        factors = _fitted(terms[others], fixed[others], peaks[others], sources[others])
-        held_out[~others] = fixed[~others] + terms[~others] @ factors
-    stated = np.array([float(need.total_bytes.log_sd) for need in needs])
-    tasks = np.array([row["task"] for row in rows])
-    width = stated * _widths(np.abs(np.log(held_out) - peaks) / stated, tasks, sources)
+    totals = np.array([float(need.total_bytes.mid) for need in needs]) / GIB
+    return Peaks(
+        terms=terms,
+        fixed=totals - terms.sum(axis=1),
+        log_peak=np.log([float(row["peak_gib"]) for row in rows]),
+        log_sd=np.array([float(need.total_bytes.log_sd) for need in needs]),
+        tasks=np.array([row["task"] for row in rows]),
+        sources=np.array([row["source"] for row in rows]),
+    )
+
+
+def held_out_gib(peaks: Peaks) -> Vector:
+    """Predictions by factors fitted without the source of each [GiB]."""
+    held_out = np.empty(len(peaks.fixed))
+    for source in np.unique(peaks.sources):
+        own = peaks.sources == source
+        held_out[own] = peaks.part(own).predicted_gib(_fitted(peaks.part(~own)))
+    return held_out
+
+
+def predicted_apart(fitted_on: Peaks, scored: Peaks) -> Blind:
+    """Predictions of peaks by factors, and uncertainty by errors, of others alone."""
+    off = np.log(held_out_gib(fitted_on)) - fitted_on.log_peak
+    ratio = np.log(scored.predicted_gib(_fitted(fitted_on))) - scored.log_peak
+    widths = _widths_elsewhere(np.abs(off) / fitted_on.log_sd, fitted_on, scored.tasks)
+    return Blind(log_ratio=ratio, log_sd=scored.log_sd * widths)
+
+
+def memory_cases(catalog: Catalog) -> list[MemoryCase]:
+    """Predict every case that is used, with the priors and with its source held out."""
+    rows, asked, needs = _asked(catalog)
+    peaks = _peaks(rows, asked, needs)
+    held_out = held_out_gib(peaks)
+    width = peaks.log_sd * _widths(np.abs(np.log(held_out) - peaks.log_peak) / peaks.log_sd, peaks)
     cases = []
     for row, question, need, blind, log_sd in zip(rows, asked, needs, held_out, width, strict=True):
         low, high = need.total_bytes.interval()
@@ -205,23 +270,29 @@ def left_out(catalog: Catalog) -> dict[str, int]:
     return {why: reasons.count(why) for why in sorted(set(reasons) - {"yes"})}
 
 
-def _widths(sizes: Vector, tasks: npt.NDArray[np.str_], sources: npt.NDArray[np.str_]) -> Vector:
-    """Factor on the stated spread of each case that the errors of other sources ask for [1].
+def _widths(sizes: Vector, peaks: Peaks) -> Vector:
+    """Factor on the stated spread of each case that the errors of other sources ask for [1]."""
+    factors = np.empty(len(sizes))
+    for source in np.unique(peaks.sources):
+        own = peaks.sources == source
+        factors[own] = _widths_elsewhere(sizes[~own], peaks.part(~own), peaks.tasks[own])
+    return factors
+
+
+def _widths_elsewhere(sizes: Vector, peaks: Peaks, tasks: npt.NDArray[np.str_]) -> Vector:
+    """Factor on the stated spread of cases of some tasks, by the sizes of the errors of others [1].
 
     A task of few cases is drawn towards all; sources share their votes.
     """
-    _, place, counts = np.unique(sources, return_inverse=True, return_counts=True)
+    _, place, counts = np.unique(peaks.sources, return_inverse=True, return_counts=True)
     votes = np.asarray(counts[place] ** -0.5, dtype=np.float64)
-    factors = np.empty(len(sizes))
-    for source in np.unique(sources):
-        others = sources != source
-        every = spread_by_votes(sizes[others], votes[others])
-        for task in np.unique(tasks[~others]):
-            like = others & (tasks == task)
-            own = spread_by_votes(sizes[like], votes[like]) if like.any() else every
-            trust = like.sum() / (like.sum() + FEW_CASES)
-            of_task = np.sqrt(trust * own**2 + (1.0 - trust) * every**2)
-            factors[~others & (tasks == task)] = of_task
+    every = spread_by_votes(sizes, votes)
+    factors = np.empty(len(tasks))
+    for task in np.unique(tasks):
+        like = peaks.tasks == task
+        own = spread_by_votes(sizes[like], votes[like]) if like.any() else every
+        trust = like.sum() / (like.sum() + FEW_CASES)
+        factors[tasks == task] = np.sqrt(trust * own**2 + (1.0 - trust) * every**2)
     return factors
 
 
@@ -245,17 +316,17 @@ def _terms(need: Memory, question: Question) -> list[float]:
     ]
 
 
-def _fitted(terms: Vector, fixed: Vector, peaks: Vector, sources: npt.NDArray[np.str_]) -> Vector:
+def _fitted(peaks: Peaks) -> Vector:
     """Factors with the least loss: robust log-errors, a source as much as its root of cases.
 
     Too low costs more than too high.
     """
-    _, group, counts = np.unique(sources, return_inverse=True, return_counts=True)
+    _, group, counts = np.unique(peaks.sources, return_inverse=True, return_counts=True)
     weight = 1.0 / np.sqrt(counts[group])
     spread = np.array(list(FACTORS.values()))
 
     def loss(logs: Vector) -> float:
-        error = (peaks - np.log(fixed + terms @ np.exp(logs))) / TYPICAL_ERROR
+        error = (peaks.log_peak - np.log(peaks.predicted_gib(np.exp(logs)))) / TYPICAL_ERROR
         robust = 2.0 * (np.sqrt(1.0 + error**2) - 1.0) * np.where(error > 0.0, COST_OF_LOW, 1.0)
         return float(np.sum(weight * robust) + np.sum((logs / spread) ** 2))
 

@@ -10,6 +10,8 @@ import pytest
 from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.validation.memory import (
+    FACTORS,
+    Peaks,
     _widths,
     left_out,
     memory_cases,
@@ -67,10 +69,17 @@ def test_full_fine_tunes_are_met_and_every_task_is_covered():
 def test_a_source_does_not_set_its_own_interval():
     """Errors a hundred times larger widen the intervals of the others, never their own."""
     sources = np.repeat(["one", "two"], 10)
-    tasks = np.full(20, "lora")
-    sizes = np.ones(20)
+    ones = np.ones(20)
+    peaks = Peaks(
+        terms=np.zeros((20, len(FACTORS))),
+        fixed=ones,
+        log_peak=np.zeros(20),
+        log_sd=ones,
+        tasks=np.full(20, "lora"),
+        sources=sources,
+    )
     louder = np.where(sources == "two", 100.0, 1.0)
-    before, after = _widths(sizes, tasks, sources), _widths(louder, tasks, sources)
+    before, after = _widths(ones, peaks), _widths(louder, peaks)
     assert after[sources == "two"] == pytest.approx(before[sources == "two"])
     assert after[sources == "one"] == pytest.approx(100.0 * before[sources == "one"])
 
