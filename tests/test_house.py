@@ -63,7 +63,7 @@ ALLOWED = {
     "codecarbon": {"measure"},
     "platformdirs": {"system"},
     "tomli_w": {"catalog"},
-    "pyarrow": {"search"},
+    "pyarrow": {"scenario", "search"},
     "threadpoolctl": {"calibration"},
 }
 """Package -> the rooms that may import it; None: all."""

@@ -4,28 +4,24 @@ Rows stream through in chunks, so a file of any length runs in bounded memory. E
 `ScenarioTable`, answered like any other.
 """
 
-import csv
 import gc
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from io import StringIO
-from itertools import islice
-from operator import itemgetter
 from typing import TextIO
 
 import numpy as np
 
 from estimator.catalog import Catalog
 from estimator.core.messages import rendered
-from estimator.core.notice import Notice
+from estimator.core.number_text import rows_in_text
 from estimator.core.uncertainty import z_score
 from estimator.estimation.estimate_table import TableResult, estimate_table
 from estimator.estimation.resolver import Resolver
 from estimator.scenario.columns import DEVICE_COLUMNS, FIELDS, NOT_READ, WORK_COLUMNS, CellReader
+from estimator.scenario.csv_records import MOST_LETTERS, Records, csv_row
 from estimator.scenario.scenario import column_of
 from estimator.scenario.scenario_table import ScenarioTable, Words
 
@@ -52,13 +48,6 @@ RESULT_COLUMNS = (
 
 WORK_FIELDS = {FIELDS[name] for name in WORK_COLUMNS}
 """Fields that those columns fill."""
-
-NO_UTF_8 = re.compile("[\udc80-\udcff]")
-"""Bytes that were not UTF-8, kept as lone surrogates."""
-
-
-MOST_LETTERS = csv.field_size_limit()
-"""Longest line that is read; a longer one is no row of a table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,26 +100,24 @@ def estimate_csv(
         If the table has no header, no device column, no work column, or a column twice.
     """
     z = z_score(level)
-    records = records_of(lines)
-    first = next(records, ("", []))
-    header = _header(first[1])
-    out.write(f"{first[0]},{','.join(RESULT_COLUMNS)}\n")
+    records = Records(lines)
+    text, cells = next(iter(records), ("", []))
+    header = _header(cells)
+    out.write(f"{text},{','.join(RESULT_COLUMNS)}\n")
     rows = refused = 0
     resolver = Resolver(catalog, calibrated=calibrated)
-    said = _columns_read(header)
-    reader = CellReader(said, catalog)
-    stream = _rows(records, header, said)
+    read = _columns_read(header)
+    reader = CellReader(read, catalog)
+    places = [header.index(name) for name in read]
     with _no_search_for_cycles():
-        while chunk := list(islice(stream, CHUNK_ROWS)):
-            texts, cells, reasons = zip(*chunk, strict=True)
-            bad = {row: Notice("text", "", {"text": one}) for row, one in enumerate(reasons) if one}
-            table = reader.table(cells, bad)
+        for block in records.blocks(len(header), places, CHUNK_ROWS):
+            table = reader.table(block)
             if carbon_profile:
                 table = _profiled(table, carbon_profile)
             result = estimate_table(table, catalog, resolver=resolver)
-            out.writelines(_written(texts, result, z))
+            out.write(_written(block.texts, result, z))
             refused += len(result.errors)
-            rows += len(chunk)
+            rows += len(block.texts)
     return Summary(
         rows=rows,
         answered=rows - refused,
@@ -182,21 +169,19 @@ def _profiled(table: ScenarioTable, path: str) -> ScenarioTable:
     return replace(table, words={**table.words, "carbon_profile": column})
 
 
-def _written(texts: Sequence[str], result: TableResult, z: float) -> Iterator[str]:
+def _written(texts: Sequence[str], result: TableResult, z: float) -> str:
     """Rows as they stand with numbers, warnings and error; no number where one is refused."""
     columns = [result["training_flop"].mid, *(result.bounds(name, z) for name in RESULTS)]
-    numbers = np.column_stack(columns)
-    pattern = ",".join(["%.7g"] * numbers.shape[1])
-    nothing = "," * (numbers.shape[1] - 1)
+    values = rows_in_text(np.column_stack(columns))
     sets, at = result.notices.distinct()
-    warnings = [_cell("; ".join(rendered(notices, column_of))) for notices in sets]
-    written = map(pattern.__mod__, map(tuple, numbers.tolist()))
-    for row, (text, values, which) in enumerate(zip(texts, written, at.tolist(), strict=True)):
-        if row in result.errors:
-            error = _cell(rendered((result.errors[row],), column_of)[0])
-            yield f"{text},{nothing},,{error}\n"
-        else:
-            yield f"{text},{values.replace('nan', '')},{warnings[which]},\n"
+    warnings = [f",{_cell('; '.join(rendered(notices, column_of)))},\n" for notices in sets]
+    ends = [warnings[which] for which in at.tolist()]
+    nothing = "," * (len(RESULT_COLUMNS) - 3)
+    for row, error in result.errors.items():
+        values[row], ends[row] = nothing, f",,{_cell(rendered((error,), column_of)[0])}\n"
+    return "".join(
+        [f"{text},{row}{end}" for text, row, end in zip(texts, values, ends, strict=True)]
+    )
 
 
 @contextmanager
@@ -209,28 +194,6 @@ def _no_search_for_cycles() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _rows(
-    records: Iterator[tuple[str, list[str]]], header: Sequence[str], read: Sequence[str]
-) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """Every row as it is written back, its cells that are read, and why it is refused, if it is.
-
-    The other cells are let go at once: a block of them would not fit the cache.
-    """
-    width, blank = len(header), ("",) * len(read)
-    places = [header.index(name) for name in read]
-    pick = itemgetter(*places) if len(places) > 1 else lambda cells: (cells[places[0]],)
-    for text, cells in records:
-        if len(cells) == width and text.isascii():
-            yield text, pick(cells), ""
-        elif len(cells) != width:
-            reason = f"the row has {len(cells)} cells, the header {width}"
-            yield _fitted(cells, width), blank, reason
-        elif NO_UTF_8.search(text):
-            yield text, blank, "the row holds bytes that are not UTF-8: save it as UTF-8"
-        else:
-            yield text, pick(cells), ""
 
 
 def _header(cells: Sequence[str]) -> list[str]:
@@ -266,58 +229,6 @@ def header_of(cells: Sequence[str], results: Collection[str]) -> list[str]:
     return header
 
 
-def records_of(lines: Iterator[str]) -> Iterator[tuple[str, list[str]]]:
-    """Every record as it stands and as cells, so that the input is written back to the byte.
-
-    A line without quotes is its own record; blank lines are left out; what is no CSV is refused by
-    the number of its line.
-    """
-    number, most = 0, MOST_LETTERS
-    first: list[str] = []
-    taken: list[str] = []
-    quoted = csv.reader(_noted(first, lines, taken))
-    for line in lines:
-        number += 1
-        text = line.rstrip("\r\n")
-        if '"' not in text:
-            if len(text) > most:
-                raise ValueError(f"line {number} is longer than {most:,} letters")
-            if text:
-                yield text, text.split(",")
-            continue
-        first.append(line)
-        taken.clear()
-        try:
-            cells = next(quoted)
-        except csv.Error as error:
-            raise ValueError(f"line {number} cannot be read as CSV: {error}") from None
-        if taken[-1] == "":
-            raise ValueError(f"line {number} opens a quote that is never closed")
-        number += len(taken) - 1
-        yield "".join(taken).rstrip("\r\n"), cells
-
-
-def _noted(first: list[str], rest: Iterator[str], taken: list[str]) -> Iterator[str]:
-    """Pass on the first line of a record and as many after it as its quotes need, noting them."""
-    while True:
-        line = first.pop() if first else next(rest, "")
-        taken.append(line)
-        if not line:
-            return
-        yield line
-
-
-def _fitted(cells: Sequence[str], width: int) -> str:
-    """Cells of a ragged row as CSV, cut or filled up to the header."""
-    return _row([*cells[:width], *[""] * (width - len(cells))])
-
-
 @lru_cache(maxsize=4096)
 def _cell(text: str) -> str:
-    return _row([text]) if text else ""
-
-
-def _row(cells: Sequence[str]) -> str:
-    out = StringIO()
-    csv.writer(out, lineterminator="").writerow(cells)
-    return out.getvalue()
+    return csv_row([text]) if text else ""

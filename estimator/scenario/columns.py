@@ -3,16 +3,20 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from estimator.catalog import Catalog
 from estimator.core.limits import LIMITS
 from estimator.core.notice import Notice
-from estimator.core.rows import Floats, Places
+from estimator.core.rows import Floats, Places, unknown
 from estimator.scenario.scenario import INPUTS, NUMBERS, column_of
 from estimator.scenario.scenario_table import RECOMPUTED_SHARE, ScenarioTable, Words
 from estimator.workload.network_class import kind_of_domain
+
+if TYPE_CHECKING:
+    from estimator.scenario.csv_records import Block, TextColumn
 
 NOT_READ = ("config", "carbon_profile", "start", "interval", "heads", "kv_heads")
 """Inputs that no column gives: files, what goes with them, and what changes no number."""
@@ -68,53 +72,49 @@ class CellReader:
     def __init__(self, names: Sequence[str], catalog: Catalog) -> None:
         self.names, self.catalog = names, catalog
 
-    def table(
-        self, rows: Sequence[tuple[str, ...]], refused: Mapping[int, Notice]
-    ) -> ScenarioTable:
+    def table(self, block: "Block") -> ScenarioTable:
         """Rows as scenarios.
 
         Parameters
         ----------
-        rows : sequence of tuple of str
-            A cell for each column.
-        refused : mapping of int to Notice
-            Rows that are not to be read, and why.
+        block : Block
+            A column for each name.
         """
-        cells = dict(zip(self.names, zip(*rows, strict=True), strict=True))
-        reading = _Reading(len(rows), dict(refused))
+        count = len(block.texts)
+        refused = {row: Notice("text", "", {"text": why}) for row, why in block.refused.items()}
+        reading = _Reading(count, refused)
         numbers: dict[str, Floats] = {}
         words: dict[str, Words] = {}
-        for column, texts in cells.items():
+        for column, cells in zip(self.names, block.columns, strict=True):
             name = FIELDS[column]
             if name in NUMBERS or name == "recomputation":
-                numbers[name] = reading.number(name, column, texts)
+                numbers[name] = reading.number(name, column, cells)
             else:
-                words[name] = self._words(name, column, texts, reading)
+                words[name] = self._words(name, column, cells.words(), reading)
         return ScenarioTable(
-            count=len(rows),
+            count=count,
             numbers=numbers,
             words=words,
             errors=reading.errors,
             notices={row: tuple(found) for row, found in reading.notices.items()},
         ).checked()
 
-    def _words(self, name: str, column: str, texts: Sequence[str], reading: "_Reading") -> Words:
+    def _words(self, name: str, column: str, said: Words, reading: "_Reading") -> Words:
         """One column of words, read as freely as people write them."""
-        said = Words.of(texts)
         if column == "domain":
             return _mapped(
                 said, [kind_of_domain(text) if text.strip() else "" for text in said.distinct]
             )
         if name == "site":
             places = [self._place(text) for text in said.distinct]
-            unknown = {
+            nowhere = {
                 code: Notice("site_unknown", "site", {"name": text.strip()[:40]})
                 for code, (text, place) in enumerate(zip(said.distinct, places, strict=True))
                 if text.strip() and not place
             }
-            for row, code in enumerate(said.codes.tolist() if unknown else ()):
-                if code in unknown:
-                    reading.notices.setdefault(row, []).append(unknown[code])
+            for row, code in enumerate(said.codes.tolist() if nowhere else ()):
+                if code in nowhere:
+                    reading.notices.setdefault(row, []).append(nowhere[code])
             return _mapped(said, places)
         return _mapped(said, [text.strip() for text in said.distinct])
 
@@ -135,20 +135,17 @@ class _Reading:
         self.count, self.errors = count, errors
         self.notices: dict[int, list[Notice]] = {}
 
-    def number(self, name: str, column: str, texts: Sequence[str]) -> Floats:
+    def number(self, name: str, column: str, cells: "TextColumn") -> Floats:
         """One column as numbers, NaN where a cell is empty; a bad cell refuses its row."""
-        empty = texts.count("")
-        if empty == self.count:
-            return np.full(self.count, np.nan)
-        try:
-            values = np.array([float(text) if text else np.nan for text in texts])
-        except ValueError:
-            values = np.full(self.count, np.nan)
-        if np.count_nonzero(np.isnan(values)) > empty:
-            values = self._cells(name, column, texts)
+        if cells.empty == self.count:
+            return unknown(self.count)
+        values = cells.numbers()
+        if values is None or np.count_nonzero(np.isnan(values)) > cells.empty:
+            values = self._cells(name, column, cells.texts())
         least, most, _ = LIMITS["recomputation" if name == "recomputation" else INPUTS[name].limits]
         for row in np.flatnonzero((values < least) | (values > most)).tolist():
-            reason = f"{column} must be between {least:g} and {most:g}, got {texts[row][:40]}"
+            text = cells.cells[row].as_py()[:40]
+            reason = f"{column} must be between {least:g} and {most:g}, got {text}"
             self._unread(name, row, reason)
             values[row] = np.nan
         return values

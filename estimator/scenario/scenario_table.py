@@ -176,7 +176,7 @@ class ScenarioTable:
             if impossible:
                 numbers[name] = np.array(column)
                 numbers[name][impossible] = np.nan
-        for name in CHOICES.keys() & self.words.keys():
+        for name in filter(self.words.__contains__, CHOICES):
             words = self.words[name]
             choices = () if name == "precision" else CHOICES.get(name, ())
             bad = [bool(choices) and word not in choices for word in words.distinct]

@@ -12,7 +12,8 @@ from estimator.catalog import Catalog
 from estimator.core.messages import Names, in_python, reason, render, rendered
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import z_score
-from estimator.estimation.scenario_csv import header_of, records_of
+from estimator.estimation.scenario_csv import header_of
+from estimator.scenario.csv_records import Records
 from estimator.serving.engines import fitted
 from estimator.serving.question import COLUMNS, ServingQuestion, question_of
 from estimator.serving.serving_answer import (
@@ -73,7 +74,7 @@ def answer_table(
         If the table lacks a header, a device or a model column, has a column twice, or is no CSV.
     """
     z_score(level)
-    records = (cells for _, cells in records_of(lines))
+    records = (cells for _, cells in Records(lines))
     header = _header(next(records, []))
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*header, *RESULT_COLUMNS])
