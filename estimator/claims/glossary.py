@@ -8,7 +8,7 @@ GLOSSARY: Mapping[str, Phrase] = {
     "FLOP": say("One addition or multiplication of numbers with a point; an amount of work."),
     "FLOP/s": say("How many of them a device does in a second; its speed."),
     "utilization": say("Share of the device's peak speed that a program reaches, also MFU."),
-    "PUE": say("Energy of the whole data centre over that of its computers."),
+    "PUE": say("Energy of the whole data center divided by the energy of its computers."),
     "parameter": say("One adjustable number of a network, learned in training."),
     "token": say("A piece of a word, the unit in which language models read."),
     "inference": say("Using a trained network, as opposed to training it."),

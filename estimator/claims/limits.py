@@ -71,8 +71,8 @@ def imagenet_5pct(facts: Facts) -> Finding:
         assumptions=(
             Assumption(
                 text=say(
-                    "It holds if the law goes on: {target} lies outside the fitted range, whose "
-                    "best network had {today}.",
+                    "It holds if the law extrapolates: {target} lies outside the fitted range, "
+                    "whose best network had {today}.",
                     target=percent(target),
                     today=percent(law.today_error),
                 ),

@@ -44,7 +44,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--open", metavar="LINK", default="", help="scenario to open, '?v=1&...'")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     parser.add_argument(
-        "--profiles", metavar="DIR", help="your own profiles, laid over ours for this server"
+        "--profiles",
+        metavar="DIR",
+        help="your own profiles, which override the built-in ones for this server",
     )
     parser.set_defaults(run=run)
 

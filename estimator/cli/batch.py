@@ -62,14 +62,14 @@ def add_parser(commands: Any) -> None:
         "--task",
         choices=("training", "serving"),
         default="training",
-        help="what the rows ask about (default: training)",
+        help="what each row describes (default: training)",
     )
     parser.add_argument("--interval", metavar="P", help="probability in low..high (default: 0.8)")
     parser.add_argument(
         "--calibration",
         choices=("use", "ignore"),
         default="use",
-        help="use or ignore measured runs on such devices",
+        help="use or ignore measured runs on these devices",
     )
     parser.add_argument(
         "--carbon-profile",

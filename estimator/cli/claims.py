@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "claims",
         help="claims on the limits of deep learning, recomputed",
-        description="What lectures say of the limits of deep learning, recomputed with sources, "
+        description="What lectures say about the limits of deep learning, recomputed with sources, "
         "intervals and a verdict computed from the figures.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DEFAULT_HARDWARE = "v100,a100,h100,b200,tpu-v4,human-brain"
 SERVED = {
     name: described
-    for title in ("traffic", "model and numbers", "machines")
+    for title in ("traffic", "model and number formats", "hardware")
     for name, described in serve_cost.OPTIONS[title].items()
     if name in ("concurrency", "request-rate", "input-tokens", "output-tokens", "kv-precision")
     or name in ("data-parallel", "duty-cycle")
@@ -26,8 +26,8 @@ SERVED = {
 """Options of a question about serving that training has not."""
 
 LIMITS = {
-    "max_days": ("wall_hours", 24.0, "DAYS", "leave out what takes longer, by the median"),
-    "max_cost": ("cost_usd", 1.0, "USD", "leave out what costs more, by the median"),
+    "max_days": ("wall_hours", 24.0, "DAYS", "exclude runs with a longer median wall time"),
+    "max_cost": ("cost_usd", 1.0, "USD", "exclude runs with a higher median cost"),
 }
 """Option -> quantity, its units in that of the option, placeholder, help."""
 
@@ -67,7 +67,9 @@ def add_parser(commands: Any) -> None:
     group.add_argument("--site", metavar="NAMES", help="e.g. us,fr,gcp-europe-west4")
     for name, (_, _, placeholder, help_) in LIMITS.items():
         group.add_argument("--" + name.replace("_", "-"), metavar=placeholder, help=help_)
-    group.add_argument("--sort", choices=tuple(SORTED_BY), help="the least first")
+    group.add_argument(
+        "--sort", choices=tuple(SORTED_BY), help="sort by this quantity, lowest first"
+    )
     served = parser.add_argument_group("with --task serving")
     served.add_argument("--task", choices=("training", "serving"), default="training")
     for name, (field, placeholder, help_) in SERVED.items():

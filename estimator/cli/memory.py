@@ -25,18 +25,21 @@ assumed, and every assumption is listed.
 """
 
 NUMBERS = (
-    ("params", "parameters, where there is no config (e.g. 7e9)"),
+    ("params", "parameters, if there is no config (e.g. 7e9)"),
     ("devices", "number of devices (default: 1)"),
-    ("batch", "sequences at a time on one data-parallel rank, or one replica (default: 1)"),
-    ("seq_len", "tokens in a sequence of training (default: up to 2048)"),
+    ("batch", "sequences at a time per data-parallel rank or replica (default: 1)"),
+    ("seq_len", "tokens per training sequence (default: up to 2048)"),
     ("context", "tokens kept per sequence, with --inference (default: up to 2048)"),
     (
         "prefill_tokens",
-        "tokens of prompts that pass through a layer at once, with --inference (default: 8192)",
+        "prompt tokens processed at once, with --inference (default: 8192)",
     ),
     ("zero", "ZeRO stage, 0 to 3 (default: 3)"),
-    ("tensor_parallel", "devices that share each layer (default: 1; with --inference: all)"),
-    ("pipeline_parallel", "stages that share the layers (default: 1)"),
+    (
+        "tensor_parallel",
+        "devices that each layer is split across (default: 1, all with --inference)",
+    ),
+    ("pipeline_parallel", "pipeline stages (default: 1)"),
     ("lora_rank", "rank of the adapters (default: 16)"),
 )
 WORDS = (
@@ -54,21 +57,21 @@ WORDS = (
     ("weights", "format of served or frozen weights: nf4, nf4-dq, int4, int8"),
     ("states", "gradients and optimizer: pure (format of the weights), mixed (with fp32 copies)"),
     ("accumulation", "micro-batches of a step: several, or none (default: several)"),
-    ("lora_targets", "matrices with an adapter: all of the layers, or qv (default: all)"),
+    ("lora_targets", "matrices with an adapter: all, or qv (default: all)"),
     ("adapter_precision", "format that adapters compute in (default: as under autocast)"),
-    ("loss", "plain, or chunked: the logits are never held at once"),
+    ("loss", "plain, or chunked: the logits are never all held at once"),
     ("kv_precision", "format of the key-value cache: bf16, fp16, fp8, int8, fp32"),
     ("counted", "what the total counts: allocated, reserved, nvidia-smi (default: all)"),
 )
 FLAGS = (
     ("inference", "serve instead of train: weights and key-value cache"),
-    ("sequence_parallel", "tensor-parallel devices share the norms too"),
+    ("sequence_parallel", "split the norms across the tensor-parallel devices, too"),
     ("fp32_gradients", "accumulate gradients in fp32, as Megatron does"),
-    ("dropout", "masks of dropout are kept, as in GPT-2 and GPT-3"),
-    ("train_embeddings", "adapters with trained token table and head"),
-    ("offload", "weights and states in the memory of the host"),
-    ("offload_activations", "kept activations in the memory of the host"),
-    ("fused_backward", "the optimizer steps within the backward pass"),
+    ("dropout", "keep dropout masks, as in GPT-2 and GPT-3"),
+    ("train_embeddings", "train the token table and head beside the adapters"),
+    ("offload", "keep weights and optimizer states in host memory"),
+    ("offload_activations", "keep stored activations in host memory"),
+    ("fused_backward", "run the optimizer step within the backward pass"),
 )
 ALSO = {
     "batch": ("--micro-batch",),

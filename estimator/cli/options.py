@@ -56,7 +56,8 @@ def add_profiles(group: Any) -> None:
     group.add_argument(
         "--profiles",
         metavar="DIR",
-        help="your own profiles, laid over ours (also: environment variable TWENTY_WATTS_PROFILES)",
+        help="your own profiles, which override the built-in ones (also: environment variable "
+        "TWENTY_WATTS_PROFILES)",
     )
 
 
@@ -77,7 +78,7 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
 
 
 def catalog_of(options: argparse.Namespace) -> "Catalog":
-    """Open the profiles, the user's own laid over ours and checked."""
+    """Open the built-in profiles, overridden by the user's own, and checked."""
     catalog = open_catalog(options)
     if len(catalog.layers) > 1:
         from estimator.catalog.checks import sound

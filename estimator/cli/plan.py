@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from estimator.search.space import Space
 
 LIMITS = {
-    "budget": ("cost_usd", "USD", "spend at most"),
-    "deadline": ("wall_hours", "HOURS", "finish within"),
-    "carbon_cap": ("co2e_kg", "KG", "emit at most, CO2e"),
-    "energy_cap": ("energy_kwh", "KWH", "use at most"),
+    "budget": ("cost_usd", "USD", "maximum cost"),
+    "deadline": ("wall_hours", "HOURS", "maximum wall time"),
+    "carbon_cap": ("co2e_kg", "KG", "maximum CO2e"),
+    "energy_cap": ("energy_kwh", "KWH", "maximum energy"),
 }
 """Option -> quantity, unit, help."""
 
@@ -66,7 +66,7 @@ def add_parser(commands: Any) -> None:
         help="probability that all limits hold (default: 0.8)",
     )
     group.add_argument(
-        "--plans", metavar="N", default="5", help="show at most so many (default: 5)"
+        "--plans", metavar="N", default="5", help="maximum number of plans to show (default: 5)"
     )
     plan_serving.add_options(parser)
     add_scenario(parser)
@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         _print_for_people(answer, options)
     note(
-        f"{answer.designs:,} designs looked at: {answer.too_large:,} do not fit in memory, "
+        f"{answer.designs:,} designs examined: {answer.too_large:,} do not fit in memory, "
         f"{answer.refused:,} cannot be estimated",
         quiet=options.quiet,
     )

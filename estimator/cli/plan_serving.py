@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 TRAFFIC = {
     name: serve_cost.OPTIONS["traffic"][name]
     for name in ("request-rate", "input-tokens", "output-tokens", "cached-share")
-} | {"kv-precision": serve_cost.OPTIONS["model and numbers"]["kv-precision"]}
+} | {"kv-precision": serve_cost.OPTIONS["model and number formats"]["kv-precision"]}
 """Options of the traffic, as `serve-cost` has them."""
 
 GOALS = {
-    "latency_goal": ("inter_token_s", "S", "seconds per output token at most"),
+    "latency_goal": ("inter_token_s", "S", "maximum seconds per output token"),
     "first_token_goal": ("time_to_first_token_s", "S", "seconds to the first token at most"),
 }
 CAPS = {
@@ -108,7 +108,7 @@ def run(options: argparse.Namespace, count: int) -> int:
     for line in () if options.json else _notes(answer):
         note(line, quiet=options.quiet)
     note(
-        f"{answer.designs:,} designs looked at: {answer.refused:,} cannot serve these requests",
+        f"{answer.designs:,} designs examined: {answer.refused:,} cannot serve these requests",
         quiet=options.quiet,
     )
     return 0

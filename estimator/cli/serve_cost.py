@@ -31,36 +31,40 @@ Omitted inputs are assumed, and every assumption is listed. Numbers may be writt
 """
 
 OPTIONS = {
-    "model and numbers": {
+    "model and number formats": {
         "preset": ("model", "NAME", "preset or hub name (e.g. llama-3-8b, Qwen/Qwen3-14B)"),
         "config": ("config", "FILE", "a Hugging Face config.json"),
-        "params": ("params_total", "N", "parameters, where there is no preset (e.g. 8B)"),
-        "active-params": ("params_active", "N", "parameters that a token uses of a mixture"),
+        "params": ("params_total", "N", "parameters, if there is no preset (e.g. 8B)"),
+        "active-params": (
+            "params_active",
+            "N",
+            "active parameters per token, for a mixture of experts",
+        ),
         "precision": ("precision", "NAME", "weights: bf16, fp8, int4, awq, mxfp4, Q4_K_M ..."),
         "kv-precision": ("kv_precision", "NAME", "cache: bf16, fp8 (default: as usual)"),
     },
-    "machines": {
+    "hardware": {
         "hardware": ("hardware", "NAME", "device by id or name (e.g. h100, 'RTX 4090')"),
-        "devices": ("devices", "N", "number of devices (default: as few as hold it)"),
-        "tensor-parallel": ("tensor_parallel", "N", "devices that share each layer"),
-        "expert-parallel": ("expert_parallel", "N", "devices that share the experts"),
+        "devices": ("devices", "N", "number of devices (default: the fewest that hold the model)"),
+        "tensor-parallel": ("tensor_parallel", "N", "devices that each layer is split across"),
+        "expert-parallel": ("expert_parallel", "N", "devices that the experts are split across"),
         "data-parallel": ("data_parallel", "N", "replicas of the attention layers"),
         "software": ("software", "NAME", "vendor, typical, research, or vllm, llama.cpp ..."),
     },
     "traffic": {
         "concurrency": ("concurrency", "N", "sequences in flight on all devices"),
-        "request-rate": ("request_rate", "N", "requests per second instead"),
-        "input-tokens": ("input_tokens", "N", "tokens of a prompt"),
-        "output-tokens": ("output_tokens", "N", "tokens of an answer"),
-        "cached-share": ("cached_share", "P", "share of prompts that a prefix cache holds"),
-        "draft-tokens": ("draft_tokens", "N", "drafts of speculative decoding"),
+        "request-rate": ("request_rate", "N", "requests per second, instead of --concurrency"),
+        "input-tokens": ("input_tokens", "N", "tokens per prompt"),
+        "output-tokens": ("output_tokens", "N", "tokens per answer"),
+        "cached-share": ("cached_share", "P", "share of prompt tokens found in the prefix cache"),
+        "draft-tokens": ("draft_tokens", "N", "tokens drafted at a time in speculative decoding"),
         "draft-acceptance": ("draft_acceptance", "P", "probability that a draft is accepted"),
-        "draft-params": ("draft_params", "N", "parameters of the model that drafts"),
-        "duty-cycle": ("duty_cycle", "P", "share of the time that reserved machines serve"),
+        "draft-params": ("draft_params", "N", "parameters of the draft model"),
+        "duty-cycle": ("duty_cycle", "P", "share of the time that reserved machines are serving"),
     },
-    "place and money": {
+    "location and cost": {
         "site": ("region", "NAME", "country, cloud region or operator (e.g. fr)"),
-        "pue": ("pue", "N", "energy of the site over that of its computers"),
+        "pue": ("pue", "N", "power usage effectiveness of the site"),
         "price": ("price_usd_per_h", "USD", "price of a device-hour"),
     },
 }
@@ -83,8 +87,8 @@ def options_named() -> Iterator[None]:
 ITEM_OPTIONS = {
     "steps": ("N", "steps of a diffusion model (default: 1)"),
     "guidance": ("N", "passes per step: 2 with classifier-free guidance (default: 1)"),
-    "image-size": ("N", "side of the image in pixels"),
-    "positions": ("N", "tokens, patches or frames of an item, where there is no image size"),
+    "image-size": ("N", "image side in pixels"),
+    "positions": ("N", "tokens, patches or frames per item, if there is no image size"),
 }
 """Options that ask for items: placeholder, help."""
 
@@ -110,17 +114,21 @@ def add_parser(commands: Any) -> None:
     for name, (placeholder, help_) in ITEM_OPTIONS.items():
         group.add_argument(f"--{name}", metavar=placeholder, help=help_)
     group = parser.add_argument_group("comparisons")
-    group.add_argument("--latency-goal", metavar="S", help="seconds per output token at most")
+    group.add_argument("--latency-goal", metavar="S", help="maximum seconds per output token")
     group.add_argument("--api", metavar="NAME", help="an API on record (e.g. groq-gpt-oss-120b)")
     group.add_argument(
-        "--api-price-out", metavar="USD", help="an API's price of a million output tokens instead"
+        "--api-price-out", metavar="USD", help="price per million output tokens, instead of --api"
     )
     group.add_argument("--api-price", dest="api_price_out", help=argparse.SUPPRESS)
     group.add_argument(
-        "--api-price-in", metavar="USD", help="of a million input tokens (default: not counted)"
+        "--api-price-in",
+        metavar="USD",
+        help="price per million input tokens (default: not counted)",
     )
-    group.add_argument("--training-kwh", metavar="KWH", help="energy that training took")
-    group.add_argument("--tokens-per-day", metavar="N", help="output tokens of a day, with it")
+    group.add_argument("--training-kwh", metavar="KWH", help="energy used by training")
+    group.add_argument(
+        "--tokens-per-day", metavar="N", help="output tokens per day, with --training-kwh"
+    )
     group.add_argument(
         "--service-days", metavar="N", help="days in service, for training + serving (default: 365)"
     )

@@ -27,7 +27,7 @@ space.toml names inputs of `estimate`, each with one value, a list, or a range:
   devices = { from = 8, to = 1024, scale = "log2" }
   pue = { from = 1.05, to = 1.6, steps = 12 }
   utilization = { from = 0.2, to = 0.6, step = 0.1 }
-A sweep that was stopped goes on where it was when the same command is given again. Designs whose
+A stopped sweep resumes where it was when the same command is run again. Designs whose
 devices cannot hold the model are left out and counted.
 """
 
@@ -52,9 +52,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--pareto",
         metavar="COSTS",
-        help="mark the designs that none beats in these: time,cost,energy,co2e,memory",
+        help="mark the Pareto-optimal designs in these: time,cost,energy,co2e,memory",
     )
-    parser.add_argument("--dask", metavar="ADDRESS", help="let the workers of a cluster do it")
+    parser.add_argument("--dask", metavar="ADDRESS", help="run on the workers of a Dask cluster")
     parser.add_argument(
         "--keep-too-large", action="store_true", help="keep designs that do not fit in memory"
     )
@@ -62,7 +62,7 @@ def add_parser(commands: Any) -> None:
         "--calibration",
         choices=("use", "ignore"),
         default="use",
-        help="use or ignore measured runs on such devices",
+        help="use or ignore measured runs on these devices",
     )
     parser.add_argument("--interval", metavar="P", help="probability in low..high (default: 0.8)")
     parser.add_argument("--json", action="store_true", help="the summary as one JSON object")

@@ -259,7 +259,7 @@ class Questions:
         self.notices.where(paid, Notice("device_price_unused", "device_price"))
 
     def _describe_steps(self) -> None:
-        """Tokens and FLOPs of a step of the optimizer, from whatever a row gives of them."""
+        """Tokens and FLOPs per step of the optimizer, from whatever a row gives of them."""
         table, numbers = self.table, self.work.numbers
         active = np.where(
             np.isnan(numbers["active_params"]), numbers["params"], numbers["active_params"]

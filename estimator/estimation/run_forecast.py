@@ -240,7 +240,7 @@ def _on_other(name: str, answer: Answer, uncertainty: Uncertain) -> OnOther:
 def _step_flop(
     question: RunQuestion, step_s: float, catalog: Catalog
 ) -> tuple[float | None, Uncertain, list[str]]:
-    """FLOPs of a step as given or reported; else as this machine's calibration lets expect."""
+    """FLOPs per step as given or reported; else as this machine's calibration lets expect."""
     certain = Uncertain(1.0, {})
     reported = [one.flop for one in question.measured.timings if one.flop is not None]
     given = question.scenario.step_flop or (reported[0] if reported else None)

@@ -80,7 +80,7 @@ class Load:
     Parameters
     ----------
     batch : float or array
-        Sequences at once [1].
+        Concurrent sequences [1].
     context : float or array
         Tokens of each in the cache [token].
     """

@@ -302,7 +302,7 @@ def _reasons(before: Case, after: Case, lever_id: str, setting: float) -> Sequen
     if lever_id in ("weights", "cache") and same_time and not after.step().bound_by_memory:
         return [
             say(
-                "{batch} sequences at once are bound by the compute: fewer bits ({what}) save "
+                "{batch} concurrent sequences are bound by the compute: fewer bits ({what}) save "
                 "memory, no time.",
                 batch=digits(float(np.asarray(before.load.batch))),
                 what=lever_id,

@@ -24,12 +24,12 @@ from estimator.workload.network_class import KINDS
 LINK_VERSION = "1"
 
 GROUPS = {
-    "work": "work, one of --preset, --params with --tokens, --flop, --config, --device-hours",
-    "network": "more on the work",
+    "work": "workload: --preset, --params with --tokens, --flop, --config or --device-hours",
+    "network": "workload details",
     "hardware": "hardware",
-    "parallelism": "how the devices share the work, where it is known",
-    "place": "place",
-    "money": "money",
+    "parallelism": "parallelism, if known",
+    "place": "location",
+    "money": "cost",
     "answer": "answer",
 }
 """Heading -> its words in a help text; fields follow in their own order."""
@@ -118,7 +118,7 @@ class Scenario:
         column="tokens_processed",
     )
     active_params: float | None = _input(
-        "parameters that work on one token, for a mixture of experts",
+        "parameters active per token, for a mixture of experts",
         "Active parameters (mixture of experts)",
         "work",
         unit="parameters",
@@ -152,7 +152,7 @@ class Scenario:
     )
     sample_flop: float | None = _input(
         "forward FLOPs of one sample, with --samples",
-        "Forward FLOPs of a sample",
+        "Forward FLOPs per sample",
         "work",
         unit="FLOP",
         example="4.1e9",
@@ -160,7 +160,7 @@ class Scenario:
         column="flops_per_sample_forward",
     )
     device_hours: float | None = _input(
-        "the run is already timed: energy, cost and CO2e follow",
+        "device-hours of a run already timed; energy, cost and CO2e follow",
         "Device-hours already spent",
         "network",
         unit="h",
@@ -169,20 +169,20 @@ class Scenario:
         column="accelerator_hours",
     )
     kind: str | None = _input(
-        "kind of work, which sets the utilization expected",
+        "kind of workload; sets the expected utilization",
         "Kind of work",
         "network",
         choices=KINDS,
         column="domain",
     )
     arch: str | None = _input(
-        "architecture in free words",
+        "architecture, as free text",
         "Architecture in words",
         "network",
         example="'MoE decoder', CNN, encoder",
     )
     name: str | None = _input(
-        "name of the network, where it says what it is",
+        "name of the network, if it identifies the architecture",
         "Name of the network",
         "network",
         example="EfficientNet-B4",
@@ -197,7 +197,7 @@ class Scenario:
         refines=True,
     )
     layers: float | None = _input(
-        "layers of a transformer: with the width and the sequence length, attention is exact",
+        "transformer layers; with width and sequence length, attention is counted exactly",
         "Layers",
         "network",
         example="32",
@@ -215,7 +215,7 @@ class Scenario:
         refines=True,
     )
     kv_heads: float | None = _input(
-        "heads of keys and values, fewer than --heads in grouped-query attention",
+        "key-value heads, fewer than --heads in grouped-query attention",
         "Key-value heads",
         "network",
         example="8",
@@ -224,7 +224,7 @@ class Scenario:
         refines=True,
     )
     vocab: float | None = _input(
-        "words of the vocabulary: an encoder's table of them does not multiply",
+        "vocabulary size; the embedding table of an encoder costs no FLOPs",
         "Vocabulary",
         "network",
         example="30522",
@@ -281,7 +281,7 @@ class Scenario:
         ),
     )
     utilization: float | None = _input(
-        "share of the dense peak reached (MFU) in (0, 1]; predicted if not given",
+        "model FLOPs utilization (MFU): share of the dense peak, in (0, 1]; predicted if omitted",
         "Utilization (share of the peak)",
         "hardware",
         example="0.4",
@@ -294,14 +294,14 @@ class Scenario:
         choices=("use", "ignore"),
     )
     program: str | None = _input(
-        "name of your program: its own measured runs count most",
+        "name of your program; its own measured runs weigh most",
         "Program",
         "hardware",
         example="my-gpt",
         local=True,
     )
     power_cap: float | None = _input(
-        "power limit set on each device: less power, more time; the utilization is without it",
+        "power limit of each device: less power, longer run; --utilization is without the limit",
         "Power limit of a device [W]",
         "hardware",
         unit="W",
@@ -310,27 +310,27 @@ class Scenario:
         option="power-limit",
     )
     software: str | None = _input(
-        "how tuned the code is: a vendor's reference or a benchmark submission, a usual stack, "
-        "research code",
+        "how well tuned the code is: a vendor reference or benchmark submission, a typical stack, "
+        "or research code",
         "Software",
         "hardware",
         choices=("vendor", "typical", "research"),
     )
     framework: str | None = _input(
-        "framework and its release, where it tells how tuned the code is",
+        "framework and version, if they indicate how well tuned the code is",
         "Framework",
         "hardware",
         example="'NGC PyTorch 24.10'",
     )
     rate: str | None = _input(
-        "speed of steps in steady state, or of the whole run with its overheads",
+        "steady-state step speed, or the whole run with its overheads",
         "Rate",
         "hardware",
         choices=("steady", "run"),
     )
     batch_tokens: float | None = _input(
-        "tokens of one step of the optimizer",
-        "Tokens of a step",
+        "tokens per optimizer step",
+        "Tokens per step",
         "parallelism",
         unit="tokens",
         example="4e6",
@@ -338,7 +338,7 @@ class Scenario:
         refines=True,
     )
     batch: float | None = _input(
-        "sequences, samples or images of one step of the optimizer",
+        "sequences, samples or images per optimizer step",
         "Batch (sequences or samples of a step)",
         "parallelism",
         example="1024",
@@ -347,8 +347,8 @@ class Scenario:
         refines=True,
     )
     step_flop: float | None = _input(
-        "FLOPs of one step of the optimizer, all devices together",
-        "FLOPs of a step",
+        "FLOPs per optimizer step, all devices together",
+        "FLOPs per step",
         "parallelism",
         unit="FLOP",
         example="1.7e17",
@@ -363,7 +363,7 @@ class Scenario:
         refines=True,
     )
     tensor_parallel: float | None = _input(
-        "devices that share each layer",
+        "devices that each layer is split across",
         "Tensor-parallel devices",
         "parallelism",
         example="8",
@@ -372,7 +372,7 @@ class Scenario:
         refines=True,
     )
     pipeline_parallel: float | None = _input(
-        "pipeline stages that share the layers",
+        "pipeline stages that the layers are split into",
         "Pipeline stages",
         "parallelism",
         example="4",
@@ -381,7 +381,7 @@ class Scenario:
         refines=True,
     )
     expert_parallel: float | None = _input(
-        "devices that share the experts of a mixture",
+        "devices that the experts are split across",
         "Expert-parallel devices",
         "parallelism",
         example="8",
@@ -390,7 +390,7 @@ class Scenario:
         refines=True,
     )
     micro_batches: float | None = _input(
-        "micro-batches of a step that follow each other through the pipeline stages",
+        "micro-batches per step in the pipeline",
         "Micro-batches",
         "parallelism",
         example="32",
@@ -399,7 +399,7 @@ class Scenario:
         refines=True,
     )
     virtual_stages: float | None = _input(
-        "stages that each pipeline device holds (interleaving)",
+        "stages per pipeline device (interleaved schedule)",
         "Virtual stages of a pipeline device",
         "parallelism",
         example="2",
@@ -415,7 +415,7 @@ class Scenario:
         column="region",
     )
     year: float | None = _input(
-        "year of the run: its grid, PUE and rents; the newest on record if not given",
+        "year of the run, for its grid, PUE and rental prices; the latest on record if omitted",
         "Year of the run",
         "place",
         example="2020",
@@ -441,7 +441,7 @@ class Scenario:
         local=True,
     )
     start: float | None = _input(
-        "hour of the --carbon-profile at which the run starts, 0 if not given",
+        "hour of the --carbon-profile at which the run starts (default: 0)",
         "Starts at hour",
         "place",
         unit="h",
@@ -466,7 +466,7 @@ class Scenario:
         resolved="wue_l_per_kwh",
     )
     price: float | None = _input(
-        "rent of one device",
+        "rental price of one device",
         "Rent [USD per device-hour]",
         "money",
         unit="USD/h",
@@ -482,7 +482,7 @@ class Scenario:
         choices=("on-demand", "spot", "reserved"),
     )
     pay: str | None = _input(
-        "rent the devices, or own them (amortised price and electricity)",
+        "rent the devices, or own them (amortized price and electricity)",
         "Pay",
         "money",
         choices=("rent", "own"),

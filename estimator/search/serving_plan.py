@@ -208,7 +208,7 @@ def served_quantities(request: ServingRequest, answer: ServingAnswer) -> dict[st
 
 
 def _output_tokens(per_request: Range, per_token: Range) -> Floats:
-    """Tokens of an answer, from its energy and that of a token [token]."""
+    """Tokens per answer, from its energy and that of a token [token]."""
     return np.asarray(per_request.mid * S_PER_H / per_token.mid)
 
 

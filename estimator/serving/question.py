@@ -85,7 +85,7 @@ class ServingQuestion:
         Place, its PUE [1] and the price of a device-hour [USD/h].
     cached_share, draft_tokens, draft_acceptance, draft_params : float
         Share of inputs that a prefix cache holds; drafts of speculative decoding, the probability
-        that one is accepted, and the parameters of the model that drafts. [1]
+        that one is accepted, and the parameters of the draft model. [1]
     duty_cycle : float
         Share of the time that the machines serve; they idle for the rest. [1]
     """

@@ -34,7 +34,7 @@ PRESENT_YEAR = 2025.0
 """Software of runs that do not say when they were made, the newest that the fit knows [year]."""
 
 USUAL_BATCH_TOKENS = 1e6
-"""Tokens of a step of a run of `USUAL_BATCH_FLOP` [token]; GPT-3, LLaMA, BLOOM: 2 to 4e6."""
+"""Tokens per step of a run of `USUAL_BATCH_FLOP` [token]; GPT-3, LLaMA, BLOOM: 2 to 4e6."""
 
 USUAL_BATCH_FLOP = 1e21
 BATCH_EXPONENT = 0.2
@@ -220,7 +220,7 @@ _vendors = re.compile("|".join(VENDOR_WORDS)).search
 
 
 def _batch_tokens(numbers: Mapping[str, Floats]) -> Floats:
-    """Tokens of a step: as given, or its sequences times their length; NaN where unknown."""
+    """Tokens per step: as given, or its sequences times their length; NaN where unknown."""
     nothing = unknown(len(numbers["year"]))
     tokens = numbers.get("batch_tokens", nothing)
     return np.where(np.isnan(tokens), numbers.get("batch", nothing) * numbers["seq_len"], tokens)

@@ -48,7 +48,7 @@ USUAL_EXPERT_PARALLEL = 8.0
 """Devices that share the experts where a run does not tell [1]: those of a node."""
 
 SMALLEST_SHARE = 256.0
-"""Tokens of a step that a device is given at least, where the batch is unspecified [token]."""
+"""Tokens per step that a device is given at least, where the batch is unspecified [token]."""
 
 USUAL_VIRTUAL_STAGES = 2.0
 """Stages of layers that a device holds where they are unspecified: pipelines of large models are

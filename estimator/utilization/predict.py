@@ -32,7 +32,7 @@ FEW_FLOP = 1e17
 """Below, hardly any run is published [FLOP]."""
 
 FEW_TOKENS = 4096.0
-"""Tokens of a step and device below which the batch sets the utilization [token]."""
+"""Tokens per step and device below which the batch sets the utilization [token]."""
 
 FEW_RUNS = ("depthwise", "unet", "recurrent", "other")
 """Kinds of network of which few runs are published."""

@@ -20,10 +20,10 @@ from estimator.workload.network_class import NetworkKind, kind_of_domain, networ
 Floats = npt.NDArray[np.float64]
 
 USUAL_TOKENS_PER_CHIP = 32_768.0
-"""Tokens of a step that a chip is given where a table does not tell [token]."""
+"""Tokens per step that a chip is given where a table does not tell [token]."""
 
 MOST_TOKENS = 4e6
-"""Tokens of a step at most where a table does not tell, however many chips share it [token]; GPT-3,
+"""Tokens per step at most where a table does not tell, however many chips share it [token]; GPT-3,
 LLaMA and BLOOM took 3.2e6 to 4.2e6."""
 
 RECOMPUTED = 4.0 / 3.0

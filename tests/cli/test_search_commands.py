@@ -73,7 +73,7 @@ def test_a_plan_says_what_is_best_and_what_binds(capsys):
     reported = capsys.readouterr()
     assert "all limits hold with" in reported.out.splitlines()[0]
     assert "twenty-watts app --open" in reported.out
-    assert "18 designs looked at" in reported.err
+    assert "18 designs examined" in reported.err
 
 
 def test_a_plan_as_json_keeps_its_limits(capsys):

@@ -1,4 +1,4 @@
-"""FLOPs of a step by PyTorch's counter: against the products of matrices, with the real library."""
+"""FLOPs per step by PyTorch's counter: against the products of matrices, with the real library."""
 
 import sys
 

@@ -181,7 +181,7 @@ def test_simulated_runs_teach_nothing():
 def test_a_run_that_goes_on_is_shown_with_its_power_energy_and_state():
     with begin(seconds=360.0, power_w=500.0):
         page = opened()
-        assert "tiny model goes on for" in text(page)
+        assert "tiny model has been running for" in text(page)
         assert "500 W 50 Wh in 6 minutes 98 % busy, 64 °C power sampled" in text(page)
         assert "Power of the last minutes, now gpu:0 500 W" in alts(page)
         assert listed(page).loc["r-now", "state"] == "running"

@@ -126,7 +126,8 @@ def test_notices_and_refusals_are_german_too(loaded):
 def test_the_site_and_the_rent_are_set_where_the_assumption_names_their_controls():
     _page, assumed = opened()
     assert (
-        "Assuming the PUE of a usual data centre; set “PUE, empty for that of the place”" in assumed
+        "Assuming the PUE of a usual data centre; set “PUE, empty for the PUE of the place”"
+        in assumed
     )
     _page, given = opened(pue="2", price="10")
     assert "PUE of a usual data centre" not in given
@@ -148,7 +149,7 @@ def test_a_link_shows_the_set_up_that_it_names():
     _page, text = opened(
         model="gpt-oss-20b", hardware="rtx-4090", precision="mxfp4", concurrency="1"
     )
-    assert "RTX 4090, 1 answers at a time" in text
+    assert "RTX 4090, concurrency 1" in text
 
 
 def test_an_api_on_record_is_compared_with_its_date_unless_a_price_is_typed():
@@ -162,7 +163,7 @@ def test_an_api_on_record_is_compared_with_its_date_unless_a_price_is_typed():
 
 def test_a_rate_of_requests_keeps_its_answers_in_flight():
     _page, text = opened(rate="10")
-    assert re.search(r"H100 SXM5 80GB, [\d.]+ answers at a time", text)
+    assert re.search(r"H100 SXM5 80GB, concurrency [\d.]+", text)
     assert re.search(r"A request takes [\d.]+ s in the median and [\d.]+ s in nine of ten", text)
 
 

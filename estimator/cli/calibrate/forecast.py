@@ -34,18 +34,18 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    how = parser.add_argument_group("how long it is watched")
+    how = parser.add_argument_group("how long to watch")
     how.add_argument(
-        "--for", dest="for_s", metavar="TIME", help="watch the steps for so long (default: 60s)"
+        "--for", dest="for_s", metavar="TIME", help="how long to watch the steps (default: 60s)"
     )
-    how.add_argument("--steps", metavar="N", help="watch so many steps")
+    how.add_argument("--steps", metavar="N", help="number of steps to watch")
     how.add_argument(
-        "--total-steps", metavar="N", help="steps of the whole run, where no Trainer says it"
+        "--total-steps", metavar="N", help="steps of the whole run, if no Trainer reports them"
     )
-    how.add_argument("--keep-going", action="store_true", help="let the command run on to its end")
+    how.add_argument("--keep-going", action="store_true", help="let the command run to its end")
     add_fields(parser.add_argument_group("what the command does, if you know it"), BESIDES)
     parser.add_argument(
-        "--on", metavar="LIST", help="other hardware, with commas between (default: a few)"
+        "--on", metavar="LIST", help="other hardware, separated by commas (default: a few)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object, keys with units")
     parser.add_argument("--quiet", action="store_true", help="no notes on stderr")

@@ -115,7 +115,7 @@ def add_parser(verbs: Any) -> None:
     _add_slurm(parser.add_argument_group("from Slurm"))
     group = parser.add_argument_group("what the run did, if you know it")
     add_fields(group, WORK)
-    group.add_argument("--label", metavar="TEXT", help="name of the run, for people")
+    group.add_argument("--label", metavar="TEXT", help="human-readable name of the run")
     parser.add_argument("--json", action="store_true", help="the summary as JSON on stdout")
     parser.add_argument("--quiet", action="store_true", help="no progress and notes on stderr")
     add_profiles(parser)

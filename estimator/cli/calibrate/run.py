@@ -29,8 +29,9 @@ EXAMPLES = """examples:
   twenty-watts calibrate run -- python train.py
   twenty-watts calibrate run --params 124e6 --tokens 5e8 --precision bf16 -- torchrun train.py
   twenty-watts calibrate run --flop 3e15 --kind vision --arch CNN --precision fp32 -- ./train.sh
-The command keeps its input, output, terminal, signals and exit code. With what it does said, the
-run also teaches the utilization; without, only power. A program that can be edited says its steps:
+The command keeps its input, output, terminal, signals and exit code. If you
+specify what it does, the run also calibrates utilization; otherwise only power. A program that you
+can edit reports its steps:
   from estimator import measure
   with measure(params=124e6, tokens=16384, precision="bf16", kind="language") as run:
       ...; run.step()
@@ -55,8 +56,8 @@ def add_parser(commands: Any) -> None:
     )
     group = parser.add_argument_group("what the command does, if you know it")
     add_fields(group, WORK)
-    group.add_argument("--label", metavar="TEXT", help="name of the run, for people")
-    group = parser.add_argument_group("a benchmark of a server")
+    group.add_argument("--label", metavar="TEXT", help="human-readable name of the run")
+    group = parser.add_argument_group("benchmark of a server")
     group.add_argument(
         "--task", choices=("training", "serving"), default="training", help="(default: training)"
     )
@@ -64,15 +65,15 @@ def add_parser(commands: Any) -> None:
         "--result", metavar="FILE", help="result of vLLM's, SGLang's or llama.cpp's benchmark"
     )
     add_served_options(group)
-    how = parser.add_argument_group("how it is measured")
+    how = parser.add_argument_group("measurement")
     how.add_argument(
         "--rate",
         metavar="HZ",
         default="10",
         dest="sampling_hz",
-        help="samples a second of each meter (default: 10)",
+        help="samples per second of each meter (default: 10)",
     )
-    how.add_argument("--record", metavar="FILE", help="write the record as JSON, too")
+    how.add_argument("--record", metavar="FILE", help="also write the record as JSON")
     how.add_argument("--quiet", action="store_true", help="no notes on stderr")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     parser.set_defaults(run=run)

@@ -13,8 +13,8 @@ SERVED = {
     "concurrency": ("N", "sequences in flight on all devices"),
     "input_tokens": ("N", "tokens of a prompt, on the average"),
     "output_tokens": ("N", "tokens of an answer, on the average"),
-    "tensor_parallel": ("N", "devices that share each layer"),
-    "expert_parallel": ("N", "devices that share the experts"),
+    "tensor_parallel": ("N", "devices that each layer is split across"),
+    "expert_parallel": ("N", "devices that the experts are split across"),
     "data_parallel": ("N", "replicas of the attention layers"),
 }
 """Field of a served load -> placeholder and help of its option."""

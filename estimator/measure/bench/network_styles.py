@@ -56,7 +56,7 @@ class Style:
     build : callable
         Makes the network from PyTorch and a shape without its batch.
     flop_per_pixel : tuple of float
-        FLOPs of a step per pixel of the pictures over the square of the channels, and over the
+        FLOPs per step per pixel of the pictures over the square of the channels, and over the
         channels, as PyTorch counts them; the head aside [FLOP].
     gates : float
         Products of a recurrent layer over those of a plain one; 0 of others [1].

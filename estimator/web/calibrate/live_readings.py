@@ -39,7 +39,7 @@ def _now(look: Look, spoken: str) -> None:
         elapsed_s = _elapsed_s(run)
         name = run.label or _(RUNNING.get(run.origin, A_SCRIPT))
         style.caption(
-            _("{name} goes on for {time}, run {run}.").format(
+            _("{name} has been running for {time}, run {run}.").format(
                 name=name, time=localised(human_duration(max(elapsed_s, 1.0))), run=run.id
             )
         )
@@ -49,10 +49,10 @@ def _now(look: Look, spoken: str) -> None:
     meters = live.watch()
     found = meters.look()
     if found:
-        style.caption(_("No run goes on; this is what the meters of the machine say."))
+        style.caption(_("No run is in progress; these are the readings of the machine's meters."))
         _courses(found, "meters", look)
         return
-    style.caption(_("No run goes on, and no meter of this machine can be read:"))
+    style.caption(_("No run is in progress, and no meter of this machine can be read:"))
     style.assumptions(meters.notes)
 
 

@@ -31,7 +31,7 @@ from estimator.web.shared.profiles import hardware_names, open_catalog
 from estimator.web.shared.site import TRUST, Page, controls
 from estimator.web.shared.url_state import UrlState
 
-HIDDEN = N_("some measured runs could not be read; the server's log says why")
+HIDDEN = N_("some measured runs could not be read; see the server's log")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -213,7 +213,7 @@ def _draw_answer(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> 
             style.assumptions(shown_all(every[0].notes, label_of))
         style.caption(
             _(
-                "{designs} designs looked at: {refused} cannot serve these requests. All limits "
+                "{designs} designs examined: {refused} cannot serve these requests. All limits "
                 "hold together with the probability asked; intervals of 80 %."
             ).format(
                 designs=localised(f"{answer.designs:,}"), refused=localised(f"{answer.refused:,}")
@@ -288,7 +288,7 @@ def _table(values: Row, plans: tuple[ServingPlan, ...], frame: Frame) -> None:
         flying = amount(plan.concurrency, "1")
         rows.append((opened, flying, *cells, amount(plan.probability, "share")))
     labels = [_(one.label) for one in (*LIMITED.values(), LOADED)]
-    draw_table((_("Plan"), _("answers at a time"), *labels, _("limits hold")), rows)
+    draw_table((_("Plan"), _("concurrent answers"), *labels, _("limits hold")), rows)
 
 
 def _serve_query(values: Row, plan: ServingPlan) -> str:
@@ -383,12 +383,12 @@ TYPED = {
     "latency": N_("Time per token [ms], empty for none"),
     "budget": N_("Budget [USD], empty for none"),
     "days": N_("Days of the service"),
-    "input": N_("Tokens of a prompt"),
-    "output": N_("Tokens of an answer"),
+    "input": N_("Tokens per prompt"),
+    "output": N_("Tokens per answer"),
     "first": N_("Time to the first token [ms], empty for none"),
     "carbon": N_("CO2e [kg], empty for none"),
     "energy": N_("Energy [kWh], empty for none"),
-    "pue": N_("PUE, empty for that of the place"),
+    "pue": N_("PUE, empty for the PUE of the place"),
 }
 """Control that is typed -> its label."""
 
@@ -398,10 +398,10 @@ LABELS = {
     "devices": N_("Devices at most"),
     "precision": N_("Weights"),
     "request_rate": N_("Requests per second"),
-    "input_tokens": N_("Tokens of a prompt"),
-    "output_tokens": N_("Tokens of an answer"),
+    "input_tokens": N_("Tokens per prompt"),
+    "output_tokens": N_("Tokens per answer"),
     "region": N_("Place"),
-    "pue": N_("PUE, empty for that of the place"),
+    "pue": N_("PUE, empty for the PUE of the place"),
 }
 """Field of a question -> label of the control that sets it."""
 

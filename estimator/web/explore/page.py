@@ -365,11 +365,11 @@ def _front(base: Scenario, values: Row, frame: Frame) -> None:
         frame.look,
         of=((_("time"), _("cost"), _("CO2e")),),
         key="explore_front",
-        alt=_("designs that none beats: {names}").format(names="; ".join(best["text"].head(12))),
+        alt=_("Pareto-optimal designs: {names}").format(names="; ".join(best["text"].head(12))),
     )
     style.caption(
         _(
-            "{front} of {designs} designs are beaten by none in time, cost and CO2e at once (large "
+            "{front} of {designs} designs are Pareto-optimal in time, cost and CO2e (large "
             "points); medians; designs that do not fit in memory are left out."
         ).format(front=amount(len(best), "1"), designs=amount(len(shown), "1"))
     )
@@ -378,7 +378,7 @@ def _front(base: Scenario, values: Row, frame: Frame) -> None:
             (text, amount(hours, "hour"), amount(usd, "USD"), amount(kg, "kgCO2e"))
             for text, hours, usd, kg in best[["text", "hours", "usd", "kg"]].head(12).to_numpy()
         ]
-        draw_table((_("Fastest that none beats"), _("time"), _("cost"), _("CO2e")), rows)
+        draw_table((_("Fastest on the Pareto front"), _("time"), _("cost"), _("CO2e")), rows)
 
 
 def _csv(base: Scenario, values: Row) -> str:
@@ -413,6 +413,6 @@ SLIDES = {
     "tornado": N_("what moves the answer"),
     "sweep": N_("one input swept"),
     "map": N_("two inputs swept"),
-    "front": N_("time against cost against CO2e, with the designs that none beats"),
+    "front": N_("time against cost against CO2e, with the Pareto front"),
 }
 PAGE = Page(path="explore", title=N_("Explore"), draw=draw, slides=SLIDES)

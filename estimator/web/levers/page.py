@@ -405,7 +405,7 @@ def _controls() -> None:
     st.subheader(_("Your case"), anchor=False)
     widgets.choose(PARAMETERS, "preset", _("Model"), preset_names())
     widgets.choose(PARAMETERS, "hardware", _("Device"), hardware_names())
-    widgets.number(PARAMETERS, "batch", _("Sequences at once"))
+    widgets.number(PARAMETERS, "batch", _("Concurrent sequences"))
     widgets.number(PARAMETERS, "context", _("Tokens in the cache of each"))
     widgets.choose(PARAMETERS, "site", _("Place"), place_names(), _("world average"))
     st.subheader(_("Levers"), anchor=False)
@@ -415,7 +415,7 @@ def _controls() -> None:
         widgets.slider(PARAMETERS, lever.id, label, step)
     pattern = _(LEVERS["pattern"].title)
     widgets.choose(PARAMETERS, "pattern", pattern, {"on": N_("on"), "off": N_("off")})
-    widgets.typed(PARAMETERS, {"retraining": N_("Tokens to train again")})
+    widgets.typed(PARAMETERS, {"retraining": N_("Tokens for retraining")})
 
 
 PER_MILLION = {

@@ -164,7 +164,7 @@ def _draw_answer(request: Request, answer: PlanAnswer[Plan], frame: Frame) -> No
     if not frame.slide:
         style.caption(
             _(
-                "{designs} designs looked at: {large} do not fit in memory, {refused} cannot be "
+                "{designs} designs examined: {large} do not fit in memory, {refused} cannot be "
                 "estimated. All limits hold together with the probability asked; intervals of 80 %."
             ).format(
                 designs=localised(f"{answer.designs:,}"),

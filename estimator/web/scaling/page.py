@@ -155,7 +155,8 @@ def _budget(now: Bought, then: NextStep | None, values: Row, frame: Frame) -> No
         style.assumptions(
             [
                 _(
-                    "This lies beyond the runs behind the law, {low} to {high}: an extrapolation."
+                    "This is outside the range of the runs behind the law, {low} to {high}: "
+                    "an extrapolation."
                 ).format(low=amount(least, "FLOP"), high=amount(most, "FLOP"))
             ]
         )
@@ -279,7 +280,7 @@ def _imagenet(frame: Frame) -> None:
 def imagenet_picture() -> Picture:
     """Error on ImageNet against compute."""
     law = error_law(open_catalog())
-    text = _("5 % error takes {factor} times the compute of 2020, if the law goes on.")
+    text = _("5 % error takes {factor} times the compute of 2020, if the law continues to hold.")
     factor = float(np.asarray(law.factor(0.05).mid))
     errors = np.linspace(0.02, 0.3, 57)
     name = _("Thompson et al. 2020")
@@ -332,7 +333,7 @@ def _controls() -> None:
     widgets.number(PARAMETERS, "devices", _("Devices"))
     widgets.choose(PARAMETERS, "site", _("Place"), place_names(), _("world average"))
     widgets.choose(PARAMETERS, "law", _("Law"), LAW_NAMES)
-    widgets.typed(PARAMETERS, {"served": N_("Tokens served"), "unique": N_("Different tokens")})
+    widgets.typed(PARAMETERS, {"served": N_("Tokens served"), "unique": N_("Unique tokens")})
 
 
 LAW_NAMES = {

@@ -248,7 +248,7 @@ def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, 
         else "",
         _("{amount} per token").format(amount=amount(found["inter_token_s"]["mid"], "s")),
     ]
-    text = _("<b>{figures}</b>: {model} in {weights} on {machines}, {flying} answers at a time.")
+    text = _("<b>{figures}</b>: {model} in {weights} on {machines}, concurrency {flying}.")
     return text.format(
         figures=escape(", ".join(part for part in parts if part)),
         model=escape(_model_name(values)),
@@ -259,7 +259,7 @@ def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, 
 
 
 def _flying(row: Resolved) -> str:
-    """Answers at a time, as asked or as the rate of requests keeps in flight."""
+    """Concurrent answers, as asked or as the rate of requests keeps in flight."""
     return f"{row.question.concurrency or 1.0:.3g}"
 
 
@@ -275,7 +275,7 @@ def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     chosen = here["inter_token_s"]["mid"] * 1e3
     text = _("{flying} at a time").format(flying=_flying(single(answer)[0]))
     rows.append(_mark(here["output_tokens_per_s"]["mid"], chosen, text))
-    full = _("memory full: {flying} at a time").format(flying=f"{found.concurrency[-1]:g}")
+    full = _("memory full: {flying} concurrent").format(flying=f"{found.concurrency[-1]:g}")
     rows.append(_mark(found.output_tokens_per_s[-1], found.inter_token_s[-1] * 1e3, full))
     _chart(
         rows,
@@ -289,7 +289,7 @@ def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     if "longest_context_tokens" in held:
         style.caption(
             _(
-                "The memory holds {most} such answers at a time beside {weights} of weights, or "
+                "The memory holds {most} such concurrent answers beside {weights} of weights, or "
                 "one of {context} tokens."
             ).format(
                 most=amount(max(held["most_sequences"], 0.0), "1"),
@@ -552,11 +552,11 @@ def _controls(values: Values) -> None:
     else:
         _choose("model", _("Model"), model_names())
     _choose("hardware", _("Hardware"), hardware_names())
-    _number("devices", _("Devices (0: as few as hold it)"))
+    _number("devices", _("Devices (0: the fewest that hold it)"))
     _choose("precision", _("Weights"), {USUAL: N_("as usual")})
-    _number("concurrency", _("Answers at a time"))
-    _number("input", _("Tokens of a prompt"))
-    _number("output", _("Tokens of an answer"))
+    _number("concurrency", _("Concurrent answers"))
+    _number("input", _("Tokens per prompt"))
+    _number("output", _("Tokens per answer"))
     _choose("site", _("Place"), place_names(), _("unspecified"))
     with st.expander(_("Request rate, site, prices, lifetime")):
         _further_controls()
@@ -567,7 +567,7 @@ def _further_controls() -> None:
     known = open_catalog().api_prices()
     named = {MATCHING: N_("on record for this model"), TYPED: N_("the prices below")}
     named |= {name: f"{one.name} ({one.date})" for name, one in known.items()}
-    _number("rate", _("Requests per second (0: so many answers at a time)"))
+    _number("rate", _("Requests per second (0: fixed concurrency)"))
     _choose("offer", _("API"), named)
     _number("api", _("API price per million output tokens [USD]"), 0.1)
     _number("apiin", _("API price per million input tokens [USD]"), 0.1)
@@ -585,13 +585,13 @@ LABELS = {
     "hardware": N_("Hardware"),
     "devices": N_("Devices"),
     "precision": N_("Weights"),
-    "concurrency": N_("Answers at a time"),
-    "input_tokens": N_("Tokens of a prompt"),
-    "output_tokens": N_("Tokens of an answer"),
+    "concurrency": N_("Concurrent answers"),
+    "input_tokens": N_("Tokens per prompt"),
+    "output_tokens": N_("Tokens per answer"),
     "request_rate": N_("Requests per second"),
     "region": N_("Place"),
-    "pue": N_("PUE, empty for that of the place"),
-    "price_usd_per_h": N_("Rent of one device [USD/h], empty for that on record"),
+    "pue": N_("PUE, empty for the PUE of the place"),
+    "price_usd_per_h": N_("Rental price of one device [USD/h], empty for the price on record"),
 }
 """Field of a question -> label of the control that sets it."""
 
@@ -611,7 +611,7 @@ PICTURES = {
 }
 SLIDES = {
     "figures": N_("What an answer takes"),
-    "curve": N_("More answers at a time: more tokens, each of them later"),
+    "curve": N_("More concurrent answers: more tokens, each of them later"),
     "latency": N_("How long a request takes as more of them arrive"),
     "roofline": N_("Writing is bound by the memory, reading by the arithmetic"),
     "energy": N_("Where the energy of an answer goes"),
