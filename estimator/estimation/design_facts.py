@@ -11,16 +11,19 @@ QLORA = "qlora"
 """LoRA over weights of 4 bits: the memory is another one, the work is that of LoRA."""
 
 
-def memory_of_run(answer: Answer, catalog: Catalog, *, qlora: bool = False) -> MemoryAnswer | None:
+def memory_of_run(
+    answer: Answer, catalog: Catalog, *, qlora: bool = False, least: bool = True
+) -> MemoryAnswer | None:
     """Memory that the run of an answer needs; None where the model or the device is unknown.
 
-    One sequence at a time on each device, weights and optimizer shared out over all of them.
+    One sequence at a time on each device, weights and optimizer shared out over all of them. The
+    least devices that hold it are sought where it does not fit, and with `least` where it does.
     """
     question = memory_question(answer, qlora=qlora)
     if question is None:
         return None
     try:
-        memory = answer_memory(question, catalog)
+        memory = answer_memory(question, catalog, least=least)
     except ValueError:
         return None
     return None if memory.capacity_bytes is None else memory

@@ -85,7 +85,8 @@ class MemoryAnswer:
     capacity_bytes : float or None
         What one device holds, if that is known. [byte]
     least_devices : float or None
-        The least number of devices that hold it shared out in this way, None if none does. [1]
+        The least number of devices that hold it shared out in this way, None if none does, or if
+        it fits and they were not sought. [1]
     remedy : Remedy or None
         What would make it fit where no number of devices is enough, if anything does.
     inputs, warnings
@@ -111,8 +112,10 @@ class MemoryAnswer:
         return bool(self.memory.total_bytes.mid <= self.capacity_bytes)
 
 
-def answer_memory(question: Question, catalog: Catalog) -> MemoryAnswer:
+def answer_memory(question: Question, catalog: Catalog, *, least: bool = True) -> MemoryAnswer:
     """Answer one question.
+
+    The least devices that hold it are sought where it does not fit, and with `least` where it does.
 
     Raises
     ------
@@ -134,10 +137,10 @@ def answer_memory(question: Question, catalog: Catalog) -> MemoryAnswer:
         capacity = float(provenance.record("memory_bytes", device.records["memory_bytes"], "").mid)
     elif device is not None:
         provenance.warn(f"the memory of {device.name} is not on record: only the need is shown")
-    least, remedy = None, None
-    if capacity is not None:
-        least = _least_devices(question, network, plan, catalog, capacity)
-        remedy = None if least else _remedy(question, network, catalog, capacity)
+    fewest, remedy = None, None
+    if capacity is not None and (least or memory.total_bytes.mid > capacity):
+        fewest = _least_devices(question, network, plan, catalog, capacity)
+        remedy = None if fewest else _remedy(question, network, catalog, capacity)
     return MemoryAnswer(
         question=question,
         network=network,
@@ -145,7 +148,7 @@ def answer_memory(question: Question, catalog: Catalog) -> MemoryAnswer:
         memory=memory,
         device=device,
         capacity_bytes=capacity,
-        least_devices=least,
+        least_devices=fewest,
         remedy=remedy,
         inputs=provenance.inputs,
         warnings=tuple(provenance.warnings),

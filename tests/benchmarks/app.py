@@ -29,8 +29,12 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.benchmarks.startup import BROWSERS, ROOT
+
+if TYPE_CHECKING:
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 CHANGES, WARM_UP = 40, 5
 SESSIONS, EVERY_S, LASTING_S = 150, 5.0, 20.0
@@ -252,7 +256,7 @@ class Session:
                 if found:
                     self.control = found[0].decode()
                     self.part = ForwardMsg.FromString(data).delta.fragment_id
-            if len(data) < SHORT and ForwardMsg.FromString(data).HasField("script_finished"):
+            if len(data) < SHORT and ended(ForwardMsg.FromString(data)):
                 return
 
     def close(self) -> None:
@@ -263,6 +267,12 @@ class Session:
 SHORT = 200
 """Messages without content are shorter: only these are read, as a browser would in another
 process [B]."""
+
+
+def ended(message: "ForwardMsg") -> bool:
+    """Whether a message says that a script has finished, and does not begin again."""
+    again = message.FINISHED_EARLY_FOR_RERUN
+    return message.HasField("script_finished") and message.script_finished != again
 
 
 def memory_bytes(pid: int) -> float:

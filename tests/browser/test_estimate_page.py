@@ -141,6 +141,57 @@ def test_quick_changes_end_at_the_last_one(visit):
     wait_for(page, "devices=70")
 
 
+def test_a_change_sends_the_answer_and_no_control_or_fold(visit):
+    page = visit("")
+    sent = []
+    page.on(
+        "websocket",
+        lambda socket: socket.on("framereceived", lambda data: sent.append(bytes(data))),
+    )
+    page.reload()
+    wait_for(page, "devices=64")
+    opened = b"".join(sent)
+    assert b"Ten examples" in opened and b"Afghanistan" in opened
+    sent.clear()
+    set_devices(page, 65)
+    wait_for(page, "devices=65")
+    changed = b"".join(sent)
+    assert b"tw-figures" in changed
+    assert b"Ten examples" not in changed and b"Afghanistan" not in changed
+    expect(page.locator(".st-key-site")).to_be_visible()
+
+
+def test_what_is_open_follows_a_change_of_another_control(visit):
+    page = visit("")
+    page.get_by_text("The formula, with your numbers").click()
+    formula = page.locator(".tw-formula")
+    expect(formula).to_contain_text("64")
+    page.get_by_text("Hardware and parallelism").click()
+    taken = page.get_by_role("textbox", name="Utilization").first
+    expect(taken).to_have_attribute("placeholder", re.compile(r"\d"))
+    before = taken.get_attribute("placeholder")
+    set_devices(page, 16384)
+    expect(formula).to_contain_text("16,384")
+    expect(taken).not_to_have_attribute("placeholder", before)
+    page.get_by_text("Hardware and parallelism").click()
+    set_devices(page, 32)
+    expect(formula).to_contain_text("32 ")
+    expect(formula).not_to_contain_text("16,384")
+
+
+def test_a_problem_stands_under_its_control_until_it_is_mended(visit):
+    page = visit("")
+    tokens = page.get_by_role("textbox", name="Training tokens")
+    tokens.fill("many")
+    tokens.press("Enter")
+    expect(page.locator(".tw-problem")).to_be_visible()
+    expect(page.locator("[data-scenario]")).to_have_count(1)
+    tokens.fill("3T")
+    tokens.press("Enter")
+    wait_for(page, "tokens=3e12")
+    expect(page.locator(".tw-problem")).to_have_count(0)
+
+
 def test_a_device_is_found_by_typing(visit):
     page = visit(LINK)
     box = page.get_by_role("combobox", name="Device", exact=False).first

@@ -1,5 +1,6 @@
 """The server: what it is set to, whom it asks, and what it tells the person who starts it."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import pytest
 from streamlit import net_util
 from streamlit.web.server import server_util
+from streamlit.web.server.starlette import starlette_server
 
 from estimator.cli.app import OPEN, is_loopback, reachable
-from estimator.web.server import stay_home, switch_often
+from estimator.web.server import send_at_once, stay_home, switch_often
 
 ROOT = Path(__file__).parents[2]
 AS_SHIPPED = net_util.get_external_ip
@@ -55,3 +57,13 @@ def test_sessions_take_turns_often():
         assert sys.getswitchinterval() <= 0.001
     finally:
         sys.setswitchinterval(before)
+
+
+def test_a_connection_sends_each_message_at_once():
+    plain = starlette_server._bind_socket
+    for bind, waits in ((plain, True), (send_at_once(plain), False)):
+        with bind("127.0.0.1", 0, 1) as listening:
+            listening.setblocking(True)
+            with socket.create_connection(listening.getsockname()), listening.accept()[0] as one:
+                nodelay = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                assert bool(nodelay) is not waits

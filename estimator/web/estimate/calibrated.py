@@ -6,12 +6,11 @@ from datetime import UTC, date, datetime
 from html import escape
 from urllib.parse import urlencode
 
-import streamlit as st
-
 from estimator.calibration.correction import CALIBRATED, known_runs
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.estimation.scenario_answer import Answer, answer_scenario
+from estimator.web.shared import style
 from estimator.web.shared.amounts import result
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.tables import between
@@ -89,7 +88,7 @@ def draw(found: AppliedRuns, *, linked: bool) -> None:
         device, precision = found.calibrated.device.id, found.calibrated.precision
         query = escape(urlencode({"device": device, "precision": precision}), quote=True)
         text += f' <a href="calibrate?{query}" target="_self">{_("What was measured")}</a>'
-    st.html(f'<div class="tw tw-assumed" data-measured>{text}</p></div>')
+    style.write(f'<div class="tw tw-assumed" data-measured>{text}</p></div>')
 
 
 def summary(found: AppliedRuns, today: date) -> str:

@@ -12,6 +12,7 @@ from estimator.scenario.scenario import INPUTS
 from estimator.web.estimate import inputs
 from estimator.web.estimate.inputs import Asked
 from estimator.web.estimate.link import STATE
+from estimator.web.estimate.parts import changed, changed_controls
 from estimator.web.shared import style
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _
@@ -52,7 +53,7 @@ def draw(answer: Answer, asked: Asked, *, measured: bool, without: Collection[st
         every = [name for name in inputs.OF_ALL if INPUTS[name].group in group]
         names = [name for name in every if name not in drawn]
         work = _names_of_more_work() if group == _FIRST else []
-        with style.folded(_(title), key=f"fold_{group[0]}") as fold:
+        with style.folded(_(title), key=f"fold_{group[0]}", on_change=changed_controls) as fold:
             if not fold.open and asked.problems.keys().isdisjoint((*work, *names)):
                 _keep((*work, *names))
                 continue
@@ -81,6 +82,7 @@ def draw_one(name: str, answer: Answer, asked: Asked) -> None:
             key=name,
             placeholder=_("unspecified: 1"),
             help=_(described.help),
+            on_change=changed,
         )
     elif name == "precision":
         _select(name, precisions(answer.device))
@@ -153,7 +155,13 @@ def _work(answer: Answer, asked: Asked) -> None:
         )
     if entry == "finetune":
         methods = {name: _(text) for name, text in _METHODS.items()}
-        st.selectbox(_("Method"), list(methods), format_func=methods.__getitem__, key="finetune")
+        st.selectbox(
+            _("Method"),
+            list(methods),
+            format_func=methods.__getitem__,
+            key="finetune",
+            on_change=changed,
+        )
     _WORK[st.session_state["way"] if len(ways) > 1 else ways[0]](answer, asked)
 
 
@@ -219,6 +227,7 @@ def _config(answer: Answer, asked: Asked) -> None:
         key="config_text",
         height=120,
         placeholder='{"model_type": "llama", "hidden_size": 4096, ...}',
+        on_change=changed,
     )
     st.file_uploader(
         _("or as a file"),
@@ -228,8 +237,10 @@ def _config(answer: Answer, asked: Asked) -> None:
         on_change=_changed_file,
     )
     left, right = st.columns(2)
-    left.text_input(_("Training tokens"), key="config_tokens", placeholder="2T")
-    right.text_input(_("Tokens in a sequence"), key="config_seq_len", placeholder="2048")
+    left.text_input(_("Training tokens"), key="config_tokens", placeholder="2T", on_change=changed)
+    right.text_input(
+        _("Tokens in a sequence"), key="config_seq_len", placeholder="2048", on_change=changed
+    )
     _problem("config_text", asked)
 
 
@@ -248,7 +259,7 @@ def _select(
     options: dict[str, str] | dict[float, str],
     *,
     placeholder: str | None = None,
-    on_change: Callable[[], None] | None = None,
+    on_change: Callable[[], None] = changed,
 ) -> None:
     """One choice; with a placeholder it may be left open."""
     st.selectbox(
@@ -270,6 +281,7 @@ def _number(name: str, answer: Answer, asked: Asked, *, placeholder: str = "") -
         key=name,
         placeholder=placeholder or _taken(name, answer),
         help=_(HELP[name]),
+        on_change=changed,
     )
     _problem(name, asked)
 
@@ -301,9 +313,16 @@ def _changed_entry() -> None:
     state["entry"] = entry
     if entry == "finetune":
         state["finetune"] = QLORA
+    changed_controls()
 
 
 def _changed_way() -> None:
+    """Draw the controls of another way to give the work."""
+    _convert_work()
+    changed_controls()
+
+
+def _convert_work() -> None:
     """Keep the work while the way of giving it changes."""
     state = st.session_state
     entry, way, method = state["entry"], state["way"], state.get("finetune")
@@ -317,25 +336,29 @@ def _changed_way() -> None:
     inputs.load(inputs.convert(answer, way), state)
     state["entry"], state["finetune"] = entry, method
     if way == "preset":
-        _changed_preset()
+        inputs.take_preset(state, open_catalog())
 
 
 def _changed_preset() -> None:
     inputs.take_preset(st.session_state, open_catalog())
+    changed_controls()
 
 
 def _changed_hardware() -> None:
     inputs.take_hardware(st.session_state, open_catalog())
+    changed_controls()
 
 
 def _reset() -> None:
     """Say the default again; the step can be undone by going back."""
     inputs.load(inputs.DEFAULT, st.session_state)
+    changed_controls()
 
 
 def _reopen() -> None:
     """Say again what the address of the frame says, which is never written."""
     STATE.forget()
+    changed_controls()
 
 
 def _changed_file() -> None:
@@ -343,3 +366,4 @@ def _changed_file() -> None:
     upload = st.session_state["config_file"]
     if upload is not None:
         st.session_state["config_text"] = upload.getvalue().decode("utf-8", errors="replace")
+    changed_controls()

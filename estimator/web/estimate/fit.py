@@ -52,7 +52,7 @@ def fit_of(answer: Answer, catalog: Catalog, *, qlora: bool) -> Fit | None:
     One sequence at a time on each device, weights and optimizer shared out over all of them.
     """
     question = memory_question(answer, qlora=qlora)
-    memory = memory_of_run(answer, catalog, qlora=qlora)
+    memory = memory_of_run(answer, catalog, qlora=qlora, least=False)
     if question is None or memory is None:
         return None
     share = share_of_memory(memory)

@@ -1,6 +1,7 @@
 """The first page: one scenario, and what it takes."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from urllib.parse import parse_qsl
 
 import streamlit as st
@@ -10,7 +11,7 @@ from estimator.core.messages import reason
 from estimator.estimation.scenario_answer import Answer, answer_scenario
 from estimator.web.compare.page import pin
 from estimator.web.estimate import calibrated as measured
-from estimator.web.estimate import controls
+from estimator.web.estimate import controls, parts
 from estimator.web.estimate import text as words
 from estimator.web.estimate.calibrated import AppliedRuns
 from estimator.web.estimate.carbon_schedule import draw_schedule
@@ -19,6 +20,7 @@ from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.fit import badge, fit_of
 from estimator.web.estimate.inputs import DEFAULT, OF_ALL, Asked
 from estimator.web.estimate.link import PICTURES, STATE, as_query
+from estimator.web.estimate.parts import Drawn
 from estimator.web.estimate.share import draw_share
 from estimator.web.estimate.sources import draw_formula, draw_sources
 from estimator.web.shared import figures, style
@@ -62,28 +64,71 @@ SHORT = {
 
 
 def draw(frame: Frame) -> None:
-    """Draw the page: answer what the URL or the widgets ask, then the results and the controls."""
+    """Draw the answer to what the URL or the widgets ask."""
     state, catalog = st.session_state, open_catalog()
     asked = STATE.arrive()
     answer, refusal = _answered(asked, state, catalog)
-    query = as_query(answer, asked)
     style.notices(STATE.notices)
     applied_runs = measured.applied_runs(answer, catalog)
+    parts.keep(
+        Drawn(
+            answer=answer,
+            asked=asked,
+            query=as_query(answer, asked),
+            applied_runs=applied_runs,
+            refusal=refusal,
+        )
+    )
     with style.last_valid(refusal):
-        if not frame.slide or frame.show == "figures":
-            style.sentence(words.sentence(answer, catalog))
-        else:
-            style.slide_title(words.title(answer, catalog))
         if frame.slide:
+            _headline(answer, frame, catalog)
             _slide(answer, asked, applied_runs, frame)
         else:
-            _figures(answer, asked, applied_runs, frame)
+            with style.block():
+                _headline(answer, frame, catalog)
+                more = _figures(answer, asked, applied_runs, frame)
+            _more(more)
             _picture(answer, frame, catalog)
-            _folded(answer, query, catalog)
+
+
+def draw_details(frame: Frame) -> None:
+    """Draw what is folded below the picture."""
+    drawn = parts.shown()
+    if not frame.slide:
+        with style.dimmed("details") if drawn.refusal else nullcontext():
+            _folded(drawn.answer, drawn.query, open_catalog())
+    parts.remember(parts.DETAILS)
+
+
+def draw_controls(frame: Frame) -> None:
+    """Draw the controls, with what the answer took where nothing was given."""
+    drawn = parts.shown()
     with site_controls(frame):
-        controls.draw(answer, asked, measured=applied_runs is not None, without=_on_slide(frame))
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(dict(parse_qsl(answer.link[1:])))
+        controls.draw(
+            drawn.answer,
+            drawn.asked,
+            measured=drawn.applied_runs is not None,
+            without=_on_slide(frame),
+        )
+    parts.remember(parts.CONTROLS)
+
+
+def draw_end(frame: Frame) -> None:
+    """Write the URL; draw all of the page again where a part of it is out of date."""
+    if parts.outdated(parts.CONTROLS, parts.DETAILS):
+        st.rerun()
+    parts.arrange()
+    drawn = parts.shown()
+    STATE.leave(drawn.query, embedded=frame.embedded)
+    style.marker(dict(parse_qsl(drawn.answer.link[1:])))
+
+
+def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:
+    """Draw the answer in one sentence, or what a slide of something else is about."""
+    if not frame.slide or frame.show == "figures":
+        style.sentence(words.sentence(answer, catalog))
+    else:
+        style.slide_title(words.title(answer, catalog))
 
 
 def _slide(answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, frame: Frame) -> None:
@@ -94,7 +139,8 @@ def _slide(answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, frame
             with column:
                 controls.draw_one(name, answer, asked)
     if frame.show == "figures":
-        _figures(answer, asked, applied_runs, frame)
+        with style.block():
+            _figures(answer, asked, applied_runs, frame)
     else:
         SECTIONS[frame.show](answer, frame, open_catalog())
 
@@ -112,6 +158,7 @@ def _picture(answer: Answer, frame: Frame, catalog: Catalog) -> None:
         format_func=lambda name: _(PICTURES[name]),
         required=True,
         key="picture",
+        on_change=parts.changed,
         label_visibility="collapsed",
     )
     SECTIONS[st.session_state["picture"]](answer, frame, catalog)
@@ -119,21 +166,29 @@ def _picture(answer: Answer, frame: Frame, catalog: Catalog) -> None:
 
 def _folded(answer: Answer, query: dict[str, str], catalog: Catalog) -> None:
     """Draw what is one click away; nothing of it is worked out before."""
-    with style.folded(_("The formula, with your numbers"), key="fold_formula") as formula:
+    with style.folded(
+        _("The formula, with your numbers"), key="fold_formula", on_change=parts.arrange
+    ) as formula:
         if formula.open:
             draw_formula(answer, linked=True)
-    with style.folded(_("Every number and its source"), key="fold_sources") as sources:
+    with style.folded(
+        _("Every number and its source"), key="fold_sources", on_change=parts.arrange
+    ) as sources:
         if sources.open:
             draw_sources(answer, catalog)
-    with style.folded(_("When to start: the hours of your grid"), key="fold_start") as start:
+    with style.folded(
+        _("When to start: the hours of your grid"), key="fold_start", on_change=parts.arrange
+    ) as start:
         if start.open:
             draw_schedule(answer)
-    with style.folded(_("Ten examples to start from"), key="fold_examples") as examples:
+    with style.folded(
+        _("Ten examples to start from"), key="fold_examples", on_change=parts.arrange
+    ) as examples:
         if examples.open:
             for number, (text, link) in enumerate(EXAMPLES):
                 st.button(_(text), key=f"example_{number}", on_click=_open_example, args=(link,))
-    st.button(_("Pin to compare"), key="pin", on_click=pin, args=(query,))
-    with style.folded(_("Share and export"), key="fold_share") as shared:
+    st.button(_("Pin to compare"), key="pin", on_click=_pin)
+    with style.folded(_("Share and export"), key="fold_share", on_change=parts.arrange) as shared:
         if shared.open:
             draw_share(answer, query, SLIDES)
 
@@ -141,6 +196,12 @@ def _folded(answer: Answer, query: dict[str, str], catalog: Catalog) -> None:
 def _open_example(link: str) -> None:
     """Make the widgets show an example."""
     STATE.choose(STATE.codec.read(dict(parse_qsl(link)))[0])
+    parts.changed_controls()
+
+
+def _pin() -> None:
+    """Keep the scenario that is shown for the page Compare."""
+    pin(parts.shown().query)
 
 
 def _answered(asked: Asked, state: State, catalog: Catalog) -> tuple[Answer, str]:
@@ -153,8 +214,13 @@ def _answered(asked: Asked, state: State, catalog: Catalog) -> tuple[Answer, str
     return answer, refusal
 
 
-def _figures(answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, frame: Frame) -> None:
-    """Draw the four figures, whether it fits, what measured runs changed, what was assumed."""
+def _figures(
+    answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, frame: Frame
+) -> list[str]:
+    """Draw the four figures, whether it fits, what measured runs changed, what was assumed.
+
+    Returns the assumptions that do not stand in sight.
+    """
     style.figures(_card(answer, name, applied_runs) for name in LABELS)
     style.badges(_badges(answer, asked))
     alike = "; ".join(equivalents(answer, open_catalog()))
@@ -166,15 +232,19 @@ def _figures(answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, fra
     if applied_runs is not None:
         measured.draw(applied_runs, linked=not frame.embedded)
     on_cards = {text for name in LABELS for text in words.absent(answer, name)}
-    every = [text for text in words.assumed(answer, open_catalog()) if text not in on_cards]
-    lines = every
+    lines = [text for text in words.assumed(answer, open_catalog()) if text not in on_cards]
     if asked.qlora:
         lines.append(_("QLoRA counts the work of LoRA: unpacking 4-bit weights is not included"))
     style.assumptions(lines[:FEW])
-    if len(lines) > FEW and not frame.slide:
-        more = ngettext("{n} more assumption", "{n} more assumptions", len(lines) - FEW)
-        with st.expander(more.format(n=len(lines) - FEW)):
-            style.assumptions(lines[FEW:])
+    return lines[FEW:]
+
+
+def _more(lines: list[str]) -> None:
+    """Draw the assumptions that do not stand in sight, one click away."""
+    if lines:
+        more = ngettext("{n} more assumption", "{n} more assumptions", len(lines))
+        with st.expander(more.format(n=len(lines))):
+            style.assumptions(lines)
 
 
 def _badges(answer: Answer, asked: Asked) -> Iterator[str]:
@@ -244,6 +314,7 @@ def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> None:
         format_func=lambda name: _(SHORT[name]),
         required=True,
         key="view",
+        on_change=parts.changed,
         label_visibility="collapsed",
     )
     quantity = st.session_state["view"]
@@ -301,4 +372,10 @@ SLIDES = {
     "formula": N_("the formula with the numbers of this run"),
 }
 
-PAGE = Page(path="estimate", title=N_("Estimate"), draw=draw, slides=SLIDES)
+PAGE = Page(
+    path="estimate",
+    title=N_("Estimate"),
+    draw=draw,
+    slides=SLIDES,
+    parts={parts.DETAILS: draw_details, parts.CONTROLS: draw_controls, parts.END: draw_end},
+)

@@ -36,7 +36,7 @@ from typing import Any
 import streamlit as st
 
 from estimator.web.server import stay_home, switch_often
-from estimator.web.shared import style
+from estimator.web.shared import parts, style
 from estimator.web.shared.frame import Frame, frame_of, language_of_link
 from estimator.web.shared.language import N_, _
 
@@ -50,6 +50,9 @@ LIMITS = N_("The limits")
 TRUST = N_("Trust")
 DATA = N_("Data")
 """Groups of the navigation; pages without a group stand by themselves."""
+
+CONTENTS = "contents"
+"""Name of the part of a page that its `draw` draws."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,8 @@ class Page:
         Heading of the navigation; empty for a page that stands by itself.
     slides : mapping of str to str
         What `show=` can ask for, and what each slide shows, marked by `N_`.
+    parts : mapping of str to callable
+        What is drawn after `draw`, each by itself, see `parts`.
     """
 
     path: str
@@ -75,6 +80,7 @@ class Page:
     draw: Callable[[Frame], None]
     group: str = ""
     slides: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, Callable[[Frame], None]] = field(default_factory=dict)
 
 
 def run(pages: Sequence[Page]) -> None:
@@ -109,14 +115,20 @@ def draw(page: Page) -> None:
         with st.sidebar:
             style.brand("Twenty Watts", _("what training takes, beside a brain"))
         style.page_name(_(page.group) if page.group else "", _(page.title))
-    _contents(page)
+    for name, drawing in {CONTENTS: page.draw, **page.parts}.items():
+        parts.draw(name, _drawing_of(page, name, drawing))
 
 
-@st.fragment
-def _contents(page: Page) -> None:
-    frame = frame_of(page.slides)
-    style.notices(frame.notices)
-    page.draw(frame)
+def _drawing_of(page: Page, name: str, drawing: Callable[[Frame], None]) -> Callable[[], None]:
+    """Draw one part of a page in the frame that its link asks for."""
+
+    def part() -> None:
+        frame = frame_of(page.slides)
+        if name == CONTENTS:
+            style.notices(frame.notices)
+        drawing(frame)
+
+    return part
 
 
 def controls(frame: Frame) -> AbstractContextManager[Any]:

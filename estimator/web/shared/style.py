@@ -1,7 +1,8 @@
 """How the page looks beyond the theme: one stylesheet, and the few HTML blocks it dresses."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from html import escape
 from typing import Any
 from urllib.parse import urlencode
@@ -89,6 +90,7 @@ html { font-size: %(root)spx; }
 .tw-inputs :is(td, th):last-child { padding-right: 0; }
 .tw-inputs a, .tw-links a { color: inherit; text-decoration: underline;
                             text-underline-offset: 0.15em; }
+.tw-block { display: flex; flex-direction: column; gap: 1rem; }
 .tw-notice { font-size: 1rem; line-height: 1.4; border-left: 4px solid #D55E00; margin: 0;
              padding: 0.35rem 0.8rem; background: color-mix(in srgb, #D55E00 9%%, transparent); }
 .tw-notice p { margin: 0.1rem 0; overflow-wrap: anywhere; }
@@ -130,6 +132,7 @@ SLIDE_CSS = """
 [data-testid="stMainBlockContainer"] h3 { font-size: 1.1rem; padding: 0 0 0.4rem; }
 [data-testid="stExpander"] summary { padding: 0.1rem 0.6rem; }
 .tw-caption, .tw-note, .tw-assumed { font-size: 0.8rem; }
+.tw-block { gap: 0.55rem; }
 .tw-step { font-size: 0.74rem; padding: 0.1rem 0; line-height: 1.25; }
 .tw.tw-scores, .tw.tw-misses { font-size: 0.74rem; line-height: 1.2; }
 .tw.tw-scores td, .tw.tw-scores th, .tw.tw-misses td { padding-top: 0.12rem;
@@ -188,7 +191,7 @@ def notices(lines: Iterable[str]) -> None:
     shown = visible_lines(lines)
     items = "".join(f"<p>{escape(_sentence(line))}</p>" for line in shown)
     if items:
-        st.html(f'<div class="tw tw-notice" role="alert">{items}</div>')
+        write(f'<div class="tw tw-notice" role="alert">{items}</div>')
 
 
 def visible_lines(lines: Iterable[str]) -> list[str]:
@@ -204,19 +207,50 @@ def visible_lines(lines: Iterable[str]) -> list[str]:
 
 
 @contextmanager
+def block() -> Iterator[None]:
+    """Send what follows as one element: a browser draws it faster than as many."""
+    pieces: list[str] = []
+    outer = _pieces.set(pieces)
+    try:
+        yield
+    finally:
+        _pieces.reset(outer)
+    if pieces:
+        write(f'<div class="tw-block">{"".join(pieces)}</div>')
+
+
+def write(html: str) -> None:
+    """Write HTML on the page, or into the block that is being written."""
+    pieces = _pieces.get()
+    if pieces is None:
+        st.html(html)
+    else:
+        pieces.append(html)
+
+
+_pieces: ContextVar[list[str] | None] = ContextVar("_pieces", default=None)
+
+
+@contextmanager
 def last_valid(refusal: str) -> Iterator[None]:
     """Draw what follows dimmed, as the last valid result, where there is a refusal to tell."""
     if not refusal:
         yield
         return
     notices([refusal, _("Below is the last valid result.")])
-    with st.container(key="stale"):
+    with dimmed("result"):
         yield
+
+
+def dimmed(name: str) -> AbstractContextManager[Any]:
+    """Draw what follows dimmed; the name is of its own on the page."""
+    container: AbstractContextManager[Any] = st.container(key=f"stale_{name}")
+    return container
 
 
 def slide_title(text: str) -> None:
     """Say above a slide what it is about, the scenario in words."""
-    st.html(f'<h1 class="tw tw-slide-title">{escape(text)}</h1>')
+    write(f'<h1 class="tw tw-slide-title">{escape(text)}</h1>')
 
 
 def bold(text: str) -> str:
@@ -227,14 +261,14 @@ def bold(text: str) -> str:
 def sentence(html: str) -> None:
     """Write the answer in one sentence; the caller has escaped it."""
     marked = html.replace(_BOLD[0], "<b>").replace(_BOLD[1], "</b>")
-    st.html(f'<p class="tw tw-sentence">{explained(unbroken(marked))}</p>')
+    write(f'<p class="tw tw-sentence">{explained(unbroken(marked))}</p>')
 
 
 def figures(cards: Iterable[str]) -> None:
     """Write the headline figures side by side, in rows of four, or of three where that fills."""
     every = list(cards)
     thirds = " tw-thirds" if len(every) % 4 and len(every) % 3 == 0 else ""
-    st.html(f'<dl class="tw tw-figures{thirds}">{"".join(every)}</dl>')
+    write(f'<dl class="tw tw-figures{thirds}">{"".join(every)}</dl>')
 
 
 def figure(name: str, label: str, value: str, span: str, notes: Iterable[str]) -> str:
@@ -250,52 +284,52 @@ def figure(name: str, label: str, value: str, span: str, notes: Iterable[str]) -
 
 def caption(text: str) -> None:
     """Say under a chart what it rests on."""
-    st.html(f'<p class="tw tw-caption">{_running(text)}</p>')
+    write(f'<p class="tw tw-caption">{_running(text)}</p>')
 
 
 def in_words(text: str) -> None:
     """Say what a chart shows to those who do not see it; nothing of it is drawn."""
-    st.html(f'<p class="tw-in-words">{escape(text)}</p>')
+    write(f'<p class="tw-in-words">{escape(text)}</p>')
 
 
 def badges(texts: Iterable[str]) -> None:
     """Mark a result by what is to be seen at once; nothing where there is nothing."""
     items = "".join(f'<span class="tw-badge">{escape(text)}</span> ' for text in texts)
     if items:
-        st.html(f'<div class="tw">{items}</div>')
+        write(f'<div class="tw">{items}</div>')
 
 
-def folded(label: str, key: str) -> Any:
+def folded(label: str, key: str, on_change: Callable[[], None] | None = None) -> Any:
     """Fold a section away; `.open` says whether it is wanted, and nothing else is drawn."""
-    return st.expander(label, key=key, on_change="rerun")
+    return st.expander(label, key=key, on_change=on_change or "rerun")
 
 
 def assumptions(lines: Iterable[str]) -> None:
     """Say calmly what was assumed or left out."""
     items = "".join(f"<p>{_running(_capitalised(line))}</p>" for line in lines)
     if items:
-        st.html(f'<div class="tw tw-assumed">{items}</div>')
+        write(f'<div class="tw tw-assumed">{items}</div>')
 
 
 def brand(name: str, motto: str) -> None:
     """Say what the product is."""
-    st.html(f'<p class="tw tw-brand">{escape(name)}<small>{escape(motto)}</small></p>')
+    write(f'<p class="tw tw-brand">{escape(name)}<small>{escape(motto)}</small></p>')
 
 
 def page_name(group: str, title: str) -> None:
     """Say which page this is, above its answer."""
     parts = " · ".join(escape(part) for part in (group, title) if part)
-    st.html(f'<h2 class="tw tw-page">{parts}</h2>')
+    write(f'<h2 class="tw tw-page">{parts}</h2>')
 
 
 def problem(text: str) -> None:
     """Say under a widget what cannot be read."""
-    st.html(f'<p class="tw tw-problem" role="alert">{escape(text)}</p>')
+    write(f'<p class="tw tw-problem" role="alert">{escape(text)}</p>')
 
 
 def marker(query: Mapping[str, str]) -> None:
     """Tell scripts which state the page shows, without a pixel."""
-    st.html(f'<span hidden data-scenario="{escape("?" + urlencode(query))}"></span>')
+    write(f'<span hidden data-scenario="{escape("?" + urlencode(query))}"></span>')
 
 
 def _running(text: str) -> str:

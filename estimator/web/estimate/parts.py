@@ -1,0 +1,98 @@
+"""The parts of the page that are drawn by themselves: a changed input draws few of them again.
+
+The answer comes first. What is folded and the controls look the same whatever the answer is, unless
+one of them is open and shows something of it, or a problem, a refusal or measured runs come or go.
+"""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from estimator.estimation.scenario_answer import Answer
+from estimator.web.estimate.calibrated import AppliedRuns
+from estimator.web.estimate.inputs import Asked
+from estimator.web.shared.parts import follow, redraw
+from estimator.web.shared.site import CONTENTS
+
+CONTROLS, DETAILS, END = "controls", "details", "end"
+"""Names of the parts after the answer, in their order."""
+
+FOLDS = {
+    DETAILS: ("fold_formula", "fold_sources", "fold_start", "fold_examples", "fold_share"),
+    CONTROLS: ("fold_network", "fold_hardware", "fold_place"),
+}
+"""Part -> the keys of its folds, whose contents depend on the answer."""
+
+_DRAWN = "_estimate_drawn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """The answer that is shown, from which the other parts are drawn.
+
+    Parameters
+    ----------
+    answer : Answer
+    asked : Asked
+        What the widgets say.
+    query : dict of str to str
+        State of the page as its link writes it.
+    applied_runs : AppliedRuns, optional
+        What measured runs change in it.
+    refusal : str
+        Why this is the last valid answer, and not to what is asked; empty otherwise.
+    """
+
+    answer: Answer
+    asked: Asked
+    query: dict[str, str]
+    applied_runs: AppliedRuns | None
+    refusal: str
+
+    @property
+    def marks(self) -> tuple[object, ...]:
+        """What the other parts show of it, open or not."""
+        problems = tuple(sorted(self.asked.problems.items()))
+        return problems, self.refusal, self.applied_runs is not None
+
+
+def keep(drawn: Drawn) -> None:
+    """Keep the answer that is shown for the other parts."""
+    st.session_state[_DRAWN] = drawn
+
+
+def shown() -> Drawn:
+    """Return the answer that is shown."""
+    drawn: Drawn = st.session_state[_DRAWN]
+    return drawn
+
+
+def remember(part: str) -> None:
+    """Remember what of the answer a part shows."""
+    st.session_state[f"_estimate_{part}"] = shown().marks
+
+
+def arrange() -> None:
+    """Say what a change draws again, once all parts are there, and when a fold is opened."""
+    follow(dict.fromkeys((CONTENTS, CONTROLS), (CONTENTS, *_opened(), END)))
+
+
+def outdated(*parts: str) -> bool:
+    """Whether one of the parts shows something else of the answer than it would now."""
+    return any(st.session_state[f"_estimate_{part}"] != shown().marks for part in parts)
+
+
+def changed() -> None:
+    """Draw the answer again, and of the rest what is open: an input has changed."""
+    redraw(CONTENTS, *_opened(), END)
+
+
+def changed_controls() -> None:
+    """Draw all of it again: another input than the one that was changed shows something else."""
+    redraw(CONTENTS, *FOLDS, END)
+
+
+def _opened() -> list[str]:
+    """Parts of which something is open that depends on the answer."""
+    state = st.session_state
+    return [part for part, folds in FOLDS.items() if any(state.get(fold) for fold in folds)]
