@@ -15,6 +15,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from estimator.catalog import Catalog
+from estimator.validation.energy import energy_scores, measured_power
 from estimator.validation.memory import memory_cases, memory_groups
 from estimator.validation.report import earlier_scores, stored_scores, validation_report
 from estimator.web.accuracy import address as accuracy_address
@@ -293,6 +294,26 @@ def test_the_earlier_model_stands_beside_the_present_one(report):
     assert f"all runs{ours.count}{cells.replace(' ', '')}" in reported.replace(" ", "").replace(
         "allruns", "all runs"
     )
+
+
+def test_the_stricter_score_stands_with_its_range_and_the_mean_over_kinds(report):
+    reported = text(opened())
+    strict = report.stack_scores["all"]
+    family, stack = (f"{100 * mean:.0f} %" for mean in report.mean_over_kinds)
+    low, high = (
+        f"{100 * end:.0f} %" for end in (strict.median_error_low, strict.median_error_high)
+    )
+    assert f"({low} to {high} when stacks are drawn again" in reported
+    assert f"is {family} by family and {stack} by stack" in reported
+
+
+def test_the_score_of_the_energy_is_that_of_the_command(report):
+    rows = dict(re.findall(r'data-score="([^"]+)".*?<td>(\d+)</td>', body(opened())))
+    scores = energy_scores(measured_power(CATALOG))
+    for name, label in score_tables.METERS.items():
+        if name in scores:
+            assert int(rows[label]) == scores[name].count, name
+    assert set(score_tables.METERS.values()) <= set(rows)
 
 
 @pytest.mark.parametrize("task", ["memory", "serving"])

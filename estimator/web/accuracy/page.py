@@ -7,6 +7,7 @@ from typing import cast
 import pandas as pd
 import streamlit as st
 
+from estimator.validation.cross_validation import Score
 from estimator.validation.report import WORST, Report, validation_report
 from estimator.web.accuracy import address, charts, groups, score_tables, tables
 from estimator.web.accuracy import text as words
@@ -131,7 +132,29 @@ def _change(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame)
     st.subheader(_("What changed, and how it is held out"), anchor=False)
     score_tables.draw_change(open_report(), open_catalog(), slide=frame.slide)
     if not frame.slide:
+        style.caption(words.strict(open_report()))
         style.caption(_(words.CHANGE))
+
+
+def _energy(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+    """Draw the score of the energy, its hours given and predicted."""
+    st.subheader(_("Energy: runs with a meter"), anchor=False)
+    score_tables.draw_energy(_metered(), slide=frame.slide)
+    if not frame.slide:
+        style.caption(_(words.ENERGY))
+
+
+def _metered() -> Mapping[str, Score]:
+    """Return the score of the energy, computed once per server."""
+    return _computed_energy()
+
+
+_computed_energy = cast(
+    Callable[[], Mapping[str, Score]],
+    st.cache_resource(show_spinner=False)(
+        lambda: score_tables.energy_table(open_catalog(), open_report())
+    ),
+)
 
 
 def _memory(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
@@ -156,6 +179,7 @@ SECTIONS: Mapping[str, Callable[[Report, pd.DataFrame, Filters, Frame], None]] =
     "groups": _groups,
     "worst": _worst,
     "change": _change,
+    "energy": _energy,
     "memory": _memory,
     "serving": _serving,
 }
@@ -240,6 +264,7 @@ SLIDES = {
     "groups": N_("every group, beside two constants"),
     "worst": N_("the worst misses"),
     "change": N_("what changed, and how it is held out"),
+    "energy": N_("energy against meters"),
     "memory": N_("memory against measured peaks"),
     "serving": N_("serving against measurements"),
 }

@@ -1,12 +1,15 @@
 """Scores beside each other: the earlier model and the present one, memory, and serving."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 import streamlit as st
 
 from estimator.catalog import Catalog
+from estimator.validation.cross_validation import Score
+from estimator.validation.energy import energy_scores, measured_power
 from estimator.validation.report import KIND, Report, earlier_scores, stored_scores
+from estimator.validation.whole_chain import whole_chain_scores
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _
 
@@ -30,6 +33,17 @@ GROUPS = {
     "tier B": N_("tier B, time derived"),
 }
 """Group of runs -> what it is called here."""
+
+FROM_WORK = "from the work alone"
+METERS = {
+    "measured": N_("hours given, all meters"),
+    "work known": N_("hours given, and the work"),
+    "hours alone": N_("hours given, nothing of the work"),
+    "devices": N_("hours given, meters at the GPUs"),
+    "node": N_("hours given, meters at the node"),
+    FROM_WORK: N_("hours predicted from the work"),
+}
+"""Group of metered runs -> what it is called here."""
 
 TASKS = {
     "all": N_("all peaks"),
@@ -93,6 +107,34 @@ def draw_change(report: Report, catalog: Catalog, *, slide: bool) -> None:
         shares = before["coverage"], now.coverage, strict.coverage
         rows.append((_(label), f"{now.count}", *map(_share, (*errors, *shares))))
     _draw(_("Runs"), head, rows, slide=slide)
+
+
+def energy_table(catalog: Catalog, report: Report) -> dict[str, Score]:
+    """Score of the energy of metered runs by group, those whose hours are predicted last."""
+    scores = energy_scores(measured_power(catalog))
+    return scores | {FROM_WORK: whole_chain_scores(catalog, report)["energy"]}
+
+
+def draw_energy(scores: Mapping[str, Score], *, slide: bool) -> None:
+    """Draw how far the energy is off what meters read."""
+    head: Head = (
+        (_("Median error [%]"), (_("one vote a run"), _("one vote a family"))),
+        (_("Inside the 80 % interval [%]"), ALONE),
+        (_("Median ratio"), ALONE),
+    )
+    rows = [
+        (
+            _(label),
+            f"{score.count}",
+            _share(score.median_error),
+            _share(score.family_median_error),
+            _share(score.coverage),
+            localised(f"{score.bias:.2f}"),
+        )
+        for name, label in METERS.items()
+        for score in [scores[name]]
+    ]
+    _draw(_("Readings"), head, rows, slide=slide)
 
 
 def draw_memory(catalog: Catalog, *, slide: bool) -> None:

@@ -31,6 +31,11 @@ CHANGE = N_(
     "benchmark, software collection or model line is. What the parameters leave open for a kind"
     " that is little known widens its interval."
 )
+ENERGY = N_(
+    "Power of GPUs, with processors and memory, or of whole nodes, as each meter saw it; each "
+    "family of runs is predicted by a model fitted to the others. Hours times a power limit test "
+    "nothing and are left out. The last row adds the error of the predicted hours."
+)
 MEMORY = N_(
     "Measured peaks of device memory. Held out: the factors of the terms are fitted to the "
     "other sources, and the interval is as wide as their errors ask. With the priors: as "
@@ -84,6 +89,23 @@ def sentence(report: Report, filters: Filters, all_years: tuple[int, int]) -> st
         error=f"<b>{_unbroken(percent(ours.median_error))}</b>",
         constant=_unbroken(percent(baselines["constant_0.30"])),
         coverage=f"<b>{_unbroken(percent(ours.coverage))}</b>",
+    )
+
+
+def strict(report: Report) -> str:
+    """Tell the stricter score with its range, and the one that does not depend on the mix."""
+    ours = report.stack_scores["all"]
+    by_family, by_stack = report.mean_over_kinds
+    return _(
+        "By stack the median error is {error} ({low} to {high} when stacks are drawn again, "
+        "central 80 % of a bootstrap). The mean over kinds of network, which does not depend on "
+        "how many runs of each were published, is {family} by family and {stack} by stack."
+    ).format(
+        error=percent(ours.median_error),
+        low=percent(ours.median_error_low),
+        high=percent(ours.median_error_high),
+        family=percent(by_family),
+        stack=percent(by_stack),
     )
 
 
