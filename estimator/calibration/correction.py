@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.calibration.gaussian_process import Conditions, Evidence, Posterior, step_size
-from estimator.calibration.power_evidence import (
+from estimator.calibration.measured_power import (
     PowerObservation,
     power_evidence_of,
     power_observations,
 )
-from estimator.calibration.utilization_evidence import (
+from estimator.calibration.measured_utilization import (
     USUAL_STEPS,
     CalibrationObservation,
     Measured,

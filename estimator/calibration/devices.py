@@ -1,4 +1,4 @@
-"""What do the runs measured here say of each device, in figures: as measured, and by the fit."""
+"""What do the runs measured here show about each device: as measured, and as fitted."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from statistics import median
 
 from estimator.calibration.correction import Known
+from estimator.calibration.measured_utilization import Measured, network_group
 from estimator.calibration.posterior import Cell, cells, main_cell
-from estimator.calibration.utilization_evidence import Measured, network_group
 from estimator.catalog import Catalog, Device
 from estimator.core.uncertainty import Uncertain
 from estimator.runs.record import Energy, MeasuredDevice, MeasuredRun, Timing

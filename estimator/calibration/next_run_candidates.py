@@ -9,8 +9,7 @@ import numpy as np
 
 from estimator.calibration.correction import Known, steady_prior
 from estimator.calibration.gaussian_process import Conditions
-from estimator.calibration.next_run import Runs, uncertainty_left, uncertainty_of
-from estimator.calibration.utilization_evidence import (
+from estimator.calibration.measured_utilization import (
     UNKNOWN_SIZE,
     Target,
     network_group,
@@ -18,6 +17,7 @@ from estimator.calibration.utilization_evidence import (
     speed_of,
     text_array,
 )
+from estimator.calibration.next_run import Runs, uncertainty_left, uncertainty_of
 from estimator.catalog import Catalog, Device
 from estimator.core.phrase import Phrase, say
 from estimator.core.uncertainty import z_score

@@ -8,9 +8,8 @@ import numpy as np
 
 from estimator.calibration.correction import MOST_MEASURED, Known, bounded, steady_prior
 from estimator.calibration.gaussian_process import REFERENCE_STEP_S, Conditions
-from estimator.calibration.next_run_candidates import formats, nominal
-from estimator.calibration.power_evidence import PowerObservation
-from estimator.calibration.utilization_evidence import (
+from estimator.calibration.measured_power import PowerObservation
+from estimator.calibration.measured_utilization import (
     UNKNOWN_SIZE,
     CalibrationObservation,
     after_runs,
@@ -18,6 +17,7 @@ from estimator.calibration.utilization_evidence import (
     speed_of,
     text_array,
 )
+from estimator.calibration.next_run_candidates import formats, nominal
 from estimator.catalog import Device
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL

@@ -1,4 +1,4 @@
-"""Where is the profile of a device kept that was measured, not shipped: a layer over ours.
+"""Where are profiles of measured devices stored: a layer over the built-in ones.
 
 It lies in the user's data folder, laid out like ours, between our profiles and the user's own.
 """

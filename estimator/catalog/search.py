@@ -1,4 +1,4 @@
-"""What is there about a word: entries whose names hold it, the closest first."""
+"""Which entries match a word: those whose names contain it, the closest first."""
 
 import re
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Which known names resemble one that is not known: by shared pairs of letters, at once."""
+"""Which known names resemble an unknown one: by shared pairs of letters."""
 
 import itertools
 from bisect import bisect_left

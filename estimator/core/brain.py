@@ -1,4 +1,4 @@
-"""What would a brain have done with this energy: the baseline of twenty watts."""
+"""How long could a brain run on this energy: the baseline of twenty watts."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Many scenarios at once: what they name is looked up once, then one call of the core a group.
+"""Many scenarios at once: names are resolved once, then the core is called once per group.
 
 Rows share a call of the core unless different results can be had of them: the device's power may
 be unknown, the run timed, the devices owned. This is the one path from a question to its answer: a

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TypeVar, cast
 
 from estimator.calibration.correction import Known, known_runs
-from estimator.calibration.utilization_evidence import NOTHING_MEASURED
+from estimator.calibration.measured_utilization import NOTHING_MEASURED
 from estimator.catalog import Catalog, Device
 from estimator.core.hardware import Hardware
 from estimator.core.messages import reason, refusal

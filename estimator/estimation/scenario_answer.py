@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from estimator.calibration.correction import power_input, utilization_input
-from estimator.calibration.utilization_evidence import Target, assumed_step_flop
+from estimator.calibration.measured_utilization import Target, assumed_step_flop
 from estimator.catalog import Catalog, Device
 from estimator.core.carbon_schedule import Schedule
 from estimator.core.estimate import Estimate, Run, estimate

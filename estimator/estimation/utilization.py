@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.calibration.correction import Corrected, Rows, calibrated_utilization
-from estimator.calibration.utilization_evidence import assumed_step_flop
+from estimator.calibration.measured_utilization import assumed_step_flop
 from estimator.core.hardware import REFERENCE_UTILIZATION
 from estimator.core.rows import Places, few, one_of, squeezed
 from estimator.core.uncertainty import Number, Uncertain

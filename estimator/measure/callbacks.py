@@ -1,4 +1,4 @@
-"""How does the loop of a training library tell a session of its steps: a callback for each."""
+"""How does a training library report its steps to a session: one callback per library."""
 
 from importlib import import_module
 from typing import Any

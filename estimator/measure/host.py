@@ -1,4 +1,4 @@
-"""What machine is this, and who else uses it?
+"""Which machine is this, and which other processes use it?
 
 What a system does not tell is left out: outside Linux that is more. Nothing here names a person,
 a machine or a path.

@@ -1,4 +1,4 @@
-"""What do the devices of this machine draw just now: read when somebody looks, and kept a while.
+"""What do the devices of this machine draw now: read on demand, and cached for a short time.
 
 No thread reads them: where nobody looks, nothing is read. All who look share the readings.
 """

@@ -1,4 +1,4 @@
-"""How people write formats, optimizers, sharding and recomputation: read into the fixed words."""
+"""How people spell formats, optimizers, sharding and recomputation: mapped to the fixed terms."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is left of a run that was cut off: its summary, made from the samples on disk."""
+"""What remains of an interrupted run: its summary, made from the samples on disk."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What do the cells of rows of a table say: scenarios by column, and why some are refused."""
+"""What do the rows of a table ask: scenarios by column, and why some are refused."""
 
 import math
 import re

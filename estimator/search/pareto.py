@@ -1,4 +1,4 @@
-"""Which designs are beaten by none: Pareto fronts of costs that are all to be small.
+"""Which designs are Pareto-optimal: fronts of costs that are all to be minimized.
 
 References
 ----------

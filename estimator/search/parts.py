@@ -1,4 +1,4 @@
-"""Where does a sweep lie while it goes on: parts on disk, each whole or absent, joined at the end.
+"""Where is a sweep stored while it runs: parts on disk, each complete or absent, joined at the end.
 
 A sweep that was stopped goes on where it was: its parts lie in a folder beside the file that it
 will be, with the space and the settings they belong to.

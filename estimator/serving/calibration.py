@@ -1,4 +1,4 @@
-"""What do measured loads of servers say of the next one: variance components, in closed form.
+"""What do measured loads of servers predict for the next one: variance components, in closed form.
 
 What the model of serving gets wrong of a load, the logarithm of what was measured over what was
 expected in units of its own spread, is a sum of parts that other loads share: one of the device

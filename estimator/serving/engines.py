@@ -1,4 +1,4 @@
-"""What do serving programs make of a device: parameters by engine, their priors and their fit.
+"""What do serving engines reach on a device: parameters by engine, their priors and their fit.
 
 An engine is a kind of program on a kind of device: a server that batches continuously (vLLM,
 SGLang, TGI), a vendor's own build (TensorRT-LLM, MLPerf submissions), llama.cpp and its like on

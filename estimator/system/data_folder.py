@@ -1,4 +1,4 @@
-"""Where are the user's own data: measured runs and profiles."""
+"""Where are the user's own data stored: measured runs and profiles."""
 
 import os
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Does another program hold this file? A lock that the system takes back when its holder ends."""
+"""Does another process hold this file? A lock that the kernel drops when its holder ends."""
 
 import errno
 import sys

@@ -1,4 +1,4 @@
-"""How fast does something grow: an exponential fitted through records, with its interval.
+"""How fast does a quantity grow: an exponential fitted to records, with its interval.
 
     log2 y = a + t / T
 

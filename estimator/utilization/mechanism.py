@@ -1,4 +1,4 @@
-"""What share of the peak does a training run reach, and how sure is that.
+"""What share of the peak does a training run reach, and with what uncertainty.
 
 A mechanism with few parameters, each with a meaning. The time of one FLOP, in units of what the
 peak promises, is

@@ -1,4 +1,4 @@
-"""What do runs with a meter say of the power: a maximum a posteriori fit of four parameters.
+"""What do metered runs imply about the power: a maximum a posteriori fit of four parameters.
 
 Each parameter has a log-normal prior from physical reasoning. Every measurement informs what its
 meter saw and no more: counters of the devices the load, a meter at the node the host beside it,

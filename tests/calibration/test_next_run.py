@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.gaussian_process import Components, Conditions, Evidence
+from estimator.calibration.measured_utilization import Measured, Target
 from estimator.calibration.next_run import Runs, uncertainty_left, uncertainty_of
 from estimator.calibration.next_run_candidates import best_of_each_way, formats, next_runs
 from estimator.calibration.posterior import (
@@ -19,7 +20,6 @@ from estimator.calibration.posterior import (
     measured_precisions,
     residuals,
 )
-from estimator.calibration.utilization_evidence import Measured, Target
 from estimator.catalog import Catalog
 from estimator.cli import build_parser
 from estimator.measure.host import host_id

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from estimator.calibration.utilization_evidence import Measured, calibration_observations
+from estimator.calibration.measured_utilization import Measured, calibration_observations
 from estimator.catalog import Catalog
 from estimator.catalog.records import Record
 from estimator.core.uncertainty import Uncertain

@@ -211,7 +211,7 @@ def test_in_a_public_deployment_nothing_live_is_read_and_no_label_told(monkeypat
     with begin():
         page = opened()
         assert "Live readings are off" in text(page)
-        assert "goes on for" not in text(page)
+        assert "has been running for" not in text(page)
         assert not any("Power of the last minutes" in specified for specified in alts(page))
         assert "label" not in listed(page)
 

@@ -1,4 +1,4 @@
-"""What do the series of NVIDIA's DCGM exporter tell of the boards of a cluster?
+"""What do the series of NVIDIA's DCGM exporter report about the boards of a cluster?
 
 Names and units are those of dcgm-exporter's list of counters (etc/default-counters.csv of
 github.com/NVIDIA/dcgm-exporter). A board divided by MIG repeats its power for every part.

@@ -1,4 +1,4 @@
-"""What does Slurm's accounting tell of a job: ``sacct -P --noconvert`` read, and one job chosen."""
+"""What does Slurm's accounting report about a job: ``sacct -P --noconvert``, and one job of it."""
 
 import os
 import re

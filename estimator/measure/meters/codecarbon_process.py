@@ -1,4 +1,4 @@
-"""What does CodeCarbon say this machine draws? A process that asks it, and nothing else.
+"""What power does CodeCarbon report for this machine? A process that asks it, and nothing else.
 
 It runs apart from the job and from us: CodeCarbon takes over a second of processor time to begin,
 reads configuration files and variables that could make it write files or send data, and replaces

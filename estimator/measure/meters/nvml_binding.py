@@ -1,4 +1,4 @@
-"""How is NVIDIA's driver asked, so that no call follows its end and every error is raised?
+"""How is NVIDIA's driver called: never after its shutdown, and with every error raised?
 
 The only module that knows the binding, `pynvml` of the distribution nvidia-ml-py, which brings no
 types.

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from estimator.calibration.correction import Known
+from estimator.calibration.measured_utilization import Target
 from estimator.calibration.next_run_candidates import Worth, best_of_each_way, next_runs
-from estimator.calibration.utilization_evidence import Target
 from estimator.catalog import Device
 from estimator.estimation.scenario_answer import Answer, answer_scenario
 from estimator.web.calibrate import text as words

@@ -8,6 +8,7 @@ import streamlit as st
 
 from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.devices import DeviceReport, device_reports
+from estimator.calibration.measured_utilization import counted
 from estimator.calibration.posterior import (
     cells,
     has_precisions,
@@ -16,7 +17,6 @@ from estimator.calibration.posterior import (
     power_cells,
     residuals,
 )
-from estimator.calibration.utilization_evidence import counted
 from estimator.catalog import Device
 from estimator.runs.record import MeasuredRun
 from estimator.web.calibrate import address, charts, live, tables

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from estimator.calibration.measured_utilization import network_group
 from estimator.calibration.posterior import Cell, PowerCell, Residual
-from estimator.calibration.utilization_evidence import network_group
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import human
 from estimator.measure.live import Course

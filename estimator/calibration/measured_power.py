@@ -1,4 +1,4 @@
-"""What do the measured runs say of the power of a device: evidence from counters and samples."""
+"""Measured runs of a device: what counters and samples imply about its power."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator.calibration.gaussian_process import Components, Conditions, Evidence, condensed
-from estimator.calibration.utilization_evidence import (
+from estimator.calibration.measured_utilization import (
     MOST_OBSERVED,
     UNKNOWN_SIZE,
     CalibrationObservation,

@@ -1,4 +1,4 @@
-"""What do the measured runs say of a device: evidence for its utilization and its power."""
+"""Measured runs of a device: what they imply about its utilization and its power."""
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
