@@ -213,6 +213,15 @@ def square(fields: Fields, name: str, default: int) -> int:
     return fields.size(name, default=default)
 
 
+def rectangle(fields: Fields, name: str, default: int) -> tuple[int, int]:
+    """Height and width that a config states as one number or as two."""
+    if isinstance(fields.values.get(name), list | tuple):
+        high, wide = sizes(fields, name, (default, default), 2)
+        return high, wide
+    side = fields.size(name, default=default)
+    return side, side
+
+
 def sizes(fields: Fields, name: str, default: tuple[int, ...], length: int = 0) -> list[int]:
     """A list of whole numbers, `length` of them if given."""
     stated = fields.items(name)

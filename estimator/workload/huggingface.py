@@ -48,6 +48,7 @@ CLASS_STEMS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("internlm3", "Yi"), ("internlm3", "llama", "yi")),
     **dict.fromkeys(("RefinedWeb", "RefinedWebModel"), ("refinedweb", "rw")),
     "phi-msft": ("phi",),
+    "gpt-sw3": ("gpt2",),
     "kimi_k2": ("kimi", "deepseek"),
     "xlm-roberta": ("xlmroberta", "roberta"),
     **dict.fromkeys(("roberta", "camembert"), ("roberta", "camembert", "xlmroberta")),

@@ -107,7 +107,9 @@ TRANSLATORS = ("fsmt", "mvp", "blenderbot", "blenderbot-small", "m2m_100", "led"
 SEEING = (
     *("gemma3", "llama4", "mistral3", "mllama", "paligemma", "internvl", "internvl_chat"),
     *("idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5"),
-    *("qwen3_5_moe", "glm4v", "glm4v_moe", "qwen2_audio", "voxtral"),
+    *("qwen3_5_moe", "glm4v", "glm46v", "glm4v_moe", "qwen2_audio", "voxtral", "aya_vision"),
+    *("cohere2_vision", "lfm2_vl", "lighton_ocr", "idefics2", "fuyu", "colpali", "blip", "blip-2"),
+    *("instructblip", "instructblipvideo", "git", "vision-encoder-decoder"),
 )
 """Types whose kind no part of their name tells."""
 
@@ -116,6 +118,9 @@ NAMED = {
     **dict.fromkeys(TRANSLATORS, ("language", "encoder-decoder transformer")),
     **dict.fromkeys(SEEING, ("multimodal", "vision encoder and decoder")),
     "modernbert-decoder": ("language", "dense decoder"),
+    "pixtral": ("vision", "ViT encoder"),
+    "encoder-decoder": ("language", "encoder-decoder transformer"),
+    "speech-encoder-decoder": ("speech", "encoder-decoder transformer"),
 }
 """Config's `model_type` -> kind of work and architecture in words."""
 

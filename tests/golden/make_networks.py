@@ -40,11 +40,14 @@ UNCOUNTED = {
             *("gemma3", "llava", "llava_next", "internvl", "mistral3", "paligemma", "smolvlm"),
             *("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "idefics3"),
             *("llava_onevision", "llama4", "qwen3_5", "qwen3_5_moe", "glm4v", "glm4v_moe"),
-            *("llava_next_video", "vipllava", "qwen2_audio", "voxtral"),
+            *("llava_next_video", "vipllava", "qwen2_audio", "voxtral", "blip-2", "instructblip"),
+            *("instructblipvideo", "aya_vision", "cohere2_vision", "lfm2_vl", "lighton_ocr"),
+            *("video_llava", "idefics2", "fuyu", "colpali", "glm46v"),
         ),
         "tokens of images and of sound are found by value",
     ),
     "bros": "asks for boxes",
+    "speech-encoder-decoder": "asks for samples or mel frames, not for both",
     "wav2vec2-bert": "its mel frames are made outside of it",
     "siglip2": "its patches are cut outside of it",
     "siglip2_vision_model": "its patches are cut outside of it",
@@ -65,6 +68,9 @@ READ_BY_VALUE = {
 
 SIDES = {"detr": 800, "depth_anything": 518}
 """Sides of the images of models whose configs state none."""
+
+OWLS = ("owlvit", "owlv2")
+"""Types that take texts of one length alone."""
 
 OWN_HEAD = "T5ForConditionalGeneration"
 """transformers 5 ties its head even where the weights have one of their own."""
@@ -123,7 +129,7 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
     made: dict = {"use_cache": False} if "use_cache" in names else {}
     length: int | str = ""
     if "pixel_values" in names:
-        vision = getattr(config, "vision_config", config)
+        vision = getattr(config, "vision_config", getattr(config, "encoder", config))
         side = getattr(vision, "image_size", 224)
         side = SIDES.get(config.model_type, side)
         high, wide = side if isinstance(side, list | tuple) else (side, side)
@@ -148,7 +154,11 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
             CLIP_LEN if "clip" in config.model_type or "siglip" in config.model_type else TEXT_LEN
         )
         made["input_ids"] = tokens(length, model.device)
+    if config.model_type in OWLS:
+        length = config.text_config.max_position_embeddings
+        made["input_ids"] = tokens(length, model.device)
     if "decoder_input_ids" in names:
+        length = length if "input_ids" in made else CLIP_LEN
         made["decoder_input_ids"] = tokens(int(length), model.device)
     return made, length
 

@@ -544,3 +544,20 @@ SMALL = [
 def test_odd_configs_count_as_transformers_builds_them(config, params):
     """Numbers of transformers 5.23, from what it builds on the meta device."""
     assert model_ledger(config).params_total == params
+
+
+SMALL_ROWS = json.loads((GOLDEN / "small_networks.json").read_text())
+
+
+def small_name(row):
+    """Type and class of a row."""
+    return f"{row['config']['model_type']} {row['config']['architectures'][0]}"
+
+
+@over(SMALL_ROWS, small_name)
+def test_small_networks_count_as_transformers_builds_them(row):
+    """Parameters of transformers 5.23 on the meta device, FLOPs of PyTorch 2.13 where it counts."""
+    built = model_ledger(row["config"], seq_len=row["seq_len"])
+    assert built.params_total == row["params_total"]
+    if row["forward_flop"] is not None:
+        assert built.forward_flop == pytest.approx(row["forward_flop"], rel=1e-3)

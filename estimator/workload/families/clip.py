@@ -160,11 +160,11 @@ def _projected(read: Callable[[Fields, int | None], Vision | Encoder], fields: F
 @family("siglip2")
 def siglip2(fields: Fields) -> Network:
     """SigLIP 2: a table of patches instead of an image size (arXiv:2502.14786, sec. 2.4)."""
-    vision = _patched(fields.part("vision_config"))
+    vision = patched(fields.part("vision_config"))
     return siglip(fields.with_values({"vision_config": vision.values}))
 
 
-def _patched(fields: Fields) -> Fields:
+def patched(fields: Fields) -> Fields:
     """The tower of SigLIP 2 with the side of the image that its patches cover."""
     patches = fields.size("num_patches", default=256)
     side = round(patches**0.5)
@@ -225,8 +225,45 @@ families(
         "siglip_text_model": siglip_text,
         "siglip_vision_model": siglip_sight,
         "siglip2_text_model": siglip_text,
-        "siglip2_vision_model": lambda fields: siglip_sight(_patched(fields)),
+        "siglip2_vision_model": lambda fields: siglip_sight(patched(fields)),
     },
 )
 family("chinese_clip")(partial(bilingual, CHINESE, False))
 family("altclip")(partial(bilingual, ALT, True))
+
+
+OWL_SIDES = {"owlvit": (768, 32), "owlv2": (768, 16)}
+"""Side of the image and of its patches where the config has none. [pixel]"""
+
+
+@family("owlvit", "owlv2")
+def owl(fields: Fields) -> Network:
+    """OWL-ViT: CLIP, whose patches are compared with the text, and boxes (arXiv:2205.06230)."""
+    model_type = fields.text("model_type")
+    side, patch = OWL_SIDES[model_type]
+    part, vision = fields.part("text_config"), fields.part("vision_config")
+    width = fields.size("projection_dim", default=512)
+    sight = clip_sight(vision.with_defaults({"image_size": side, "patch_size": patch}), width)
+    text = clip_text(part.with_defaults({"max_position_embeddings": 16}), width)
+    if task(fields) != "ObjectDetection":
+        return pair_network(fields, text, sight, width)
+    hidden, query = sight.hidden, part.size("hidden_size", default=512)
+    outputs = [4, 1] if model_type == "owlv2" else [4]
+    boxes = [linear(hidden, hidden, bias=True).times(2) + linear(hidden, n, True) for n in outputs]
+    found: dict[str, Cost] = {
+        "head/classes": linear(hidden, query, bias=True),
+        "head/scales": linear(hidden, 1, bias=True).times(2),
+        "head/compare": Cost(flop_per_token=2 * query),
+        **{f"head/boxes_{place + 1}": box for place, box in enumerate(boxes)},
+    }
+    once = {**sight.once, "head/scale": held(1), "norm/head": held(2 * hidden)}
+
+    def run(inputs: Inputs) -> Pass:
+        batch, pixels = image(inputs, sight.side)
+        _, seq_len = sequence(inputs, text.longest)
+        done = [*prefixed(text.lines(batch, seq_len, inputs), "text/")]
+        done += prefixed(replace(sight, once=once).lines(batch, pixels), "vision/")
+        done += lines(found, batch * sight.positions(pixels)[0])
+        return Pass(lines=done, items=batch * (seq_len + sight.positions(pixels)[1]))
+
+    return network(fields, run)

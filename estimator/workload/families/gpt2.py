@@ -161,7 +161,7 @@ ROWS: Mapping[str, Family] = {
     ),
 }
 
-families(decoder, ROWS)
+families(decoder, {**ROWS, "gpt-sw3": ROWS["gpt2"]})
 
 
 @family("ctrl")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear, table
-from estimator.workload.convolution import Conv, image, ratio, sizes, square
+from estimator.workload.convolution import Conv, image, ratio, rectangle, sizes, square
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import classifier, head_note, task
@@ -46,15 +46,15 @@ class Stage:
     window: int
     limit: int | None
 
-    def lines(self, batch: Quantity, side: Quantity) -> Iterator[Line]:
+    def lines(self, batch: Quantity, high: Quantity, wide: Quantity) -> Iterator[Line]:
         """Attention on padded windows, the MLP on the maps as they are."""
         name, times = self.name, self.layers
-        window = np.minimum(side if self.limit is None else self.limit, float(self.window))
-        padded = np.ceil(side / window) * window
-        tokens = batch * padded * padded
+        least = np.minimum(high, wide) if self.limit is None else self.limit
+        window = np.minimum(least, float(self.window))
+        tokens = batch * np.ceil(high / window) * np.ceil(wide / window) * window * window
         pairs = tokens * window * window
         yield from lines(self.attention, tokens, pairs=pairs, times=times, prefix=name)
-        yield from lines(self.rest, batch * side * side, times=times, prefix=name)
+        yield from lines(self.rest, batch * high * wide, times=times, prefix=name)
         yield from lines(self.distances, (2.0 * window - 1.0) ** 2, times=times, prefix=name)
 
 
@@ -68,10 +68,10 @@ def swin(version: int, fields: Fields) -> Network:
     width = fields.size("embed_dim", default=96)
     last = width * 2 ** (len(depths) - 1)
     channels = fields.size("num_channels", default=3)
-    side, patch = square(fields, "image_size", 224), square(fields, "patch_size", 4)
+    sides, patch = rectangle(fields, "image_size", 224), square(fields, "patch_size", 4)
     pixels = fields.size("encoder_stride", default=32) ** 2 * channels
     masked = task(fields) == "MaskedImageModeling"
-    rows = ((side // patch) ** 2 + (version == 2)) * width
+    rows = ((sides[0] // patch) * (sides[1] // patch) + (version == 2)) * width
     extra = {
         "embedding/position": table(rows, fields.flag("use_absolute_embeddings")),
         "embedding/mask": held(width * masked),
@@ -82,17 +82,17 @@ def swin(version: int, fields: Fields) -> Network:
     once = classifier(fields, last)
 
     def run(inputs: Inputs) -> Pass:
-        batch, pixels = image(inputs, side)
-        grid = np.ceil(pixels / patch)
-        done = [*lines(conv, batch * grid * grid, first=True), *lines(extra, batch)]
-        now: Quantity = grid
+        batch = image(inputs, sides[0])[0]
+        high, wide = (np.ceil(image(inputs, side)[1] / patch) for side in sides)
+        patches = batch * high * wide
+        done = [*lines(conv, patches, first=True), *lines(extra, batch)]
         for stage in stages:
-            done += stage.lines(batch, now)
+            done += stage.lines(batch, high, wide)
             if stage.merging:
-                now = np.ceil(now / 2.0)
-                done += lines(stage.merging, batch * now * now)
-        done += [*lines(after, batch * now * now), *lines(once, batch)]
-        return Pass(lines=done, items=batch * grid * grid)
+                high, wide = np.ceil(high / 2.0), np.ceil(wide / 2.0)
+                done += lines(stage.merging, batch * high * wide)
+        done += [*lines(after, batch * high * wide), *lines(once, batch)]
+        return Pass(lines=done, items=patches)
 
     return network(fields, run, head_note(fields, not task(fields) or masked or once))
 
@@ -118,7 +118,7 @@ def _stage(version: int, fields: Fields, place: int, stages: int) -> Stage:
         f"stage{place + 2}/merge": linear(4 * hidden, 2 * hidden),
         f"stage{place + 2}/merge_norm": held((4 if version == 2 else 8) * hidden),
     }
-    grid = square(fields, "image_size", 224) // square(fields, "patch_size", 4)
+    grid = min(rectangle(fields, "image_size", 224)) // square(fields, "patch_size", 4)
     return Stage(
         name=f"stage{place + 1}/",
         attention=attention,

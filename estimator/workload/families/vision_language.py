@@ -39,6 +39,8 @@ class Text:
 def text_part(fields: Fields, usual: str, tied: bool) -> Text:
     """The language model inside, any that generates token by token; the wrapper ties its head."""
     part = fields.part("text_config")
+    if not part.values:
+        raise ValueError(f"{part.path.rstrip('.')} is missing from the config")
     inner = part.text("model_type", default=usual)
     values = {**usual_sizes(inner), **part.values}
     values |= {"model_type": inner, "tie_word_embeddings": tied}
@@ -197,7 +199,7 @@ def glm4v(text_type: str, fields: Fields) -> Network:
     return seeing_network(fields, text, sight, bridge, merged=merge)
 
 
-families(glm4v, {"glm4v": "glm4v_text", "glm4v_moe": "glm4v_moe_text"})
+families(glm4v, {"glm4v": "glm4v_text", "glm46v": "glm4v_text", "glm4v_moe": "glm4v_moe_text"})
 
 
 @family("gemma3")

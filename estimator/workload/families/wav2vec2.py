@@ -121,7 +121,7 @@ class Listener:
             done += shortened
         done += lines(self.after, batch * left)
         done += lines(self.once, batch)
-        return Pass(lines=done, items=frames)
+        return Pass(lines=done, items=batch * left)
 
 
 @dataclass(frozen=True, kw_only=True)

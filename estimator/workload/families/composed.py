@@ -1,0 +1,180 @@
+"""Which pair of models that transformers joins a config describes: TrOCR, Donut, BERT to BERT.
+
+An encoder of images, sound or text keeps its own family; so does the decoder of text, to which
+attention to the encoder is added in every layer. `seq_len` is the tokens written, and those read
+where the encoder reads text; the items of a pass are the tokens written.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    layer_costs,
+    linear,
+    table,
+    vocabulary_head,
+)
+from estimator.workload.families.decoder import HEADS, LAYERS, WIDTH
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Architecture, CacheLayers, Inputs, Quantity
+from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
+from estimator.workload.registry import families, family, known_families
+
+SELF_CROSSING = ("bart", "mbart", "trocr", "pegasus", "marian", "blenderbot", "blenderbot-small")
+"""Decoders that hold attention to an encoder by themselves."""
+
+CROSSED = ("gpt2", "bert", "roberta", "xlm-roberta", "camembert", "electra", "bert-generation")
+"""Decoders to which it is added."""
+
+GPT2_SIZES = {"n_embd": 768, "n_layer": 12, "n_head": 12}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """Attention from each of `layers` to an encoder: per token asked and per position seen."""
+
+    asked: Costs
+    seen: Costs
+    layers: int
+    hidden: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """An encoder, its width, and how many of its items make a position that a decoder sees."""
+
+    model: Architecture
+    hidden: int
+    folded: int = 1
+
+
+def _decoder_part(fields: Fields) -> Fields:
+    """The decoder's config as one that writes text, with the sizes that it leaves out."""
+    part = fields.part("decoder")
+    kind = part.text("model_type")
+    if kind not in (*SELF_CROSSING, *CROSSED):
+        raise ValueError(f"decoder.model_type {kind!r} is not a known decoder of a pair")
+    usual = GPT2_SIZES if kind == "gpt2" else {}
+    generates = {"bert-generation": "BertGenerationDecoder", "gpt2": "GPT2LMHeadModel"}
+    name = generates.get(kind, "ForCausalLM")
+    return part.with_defaults(usual).with_values({"architectures": [name]})
+
+
+def _encoder(fields: Fields) -> Encoded:
+    """The encoder of a pair as a bare trunk."""
+    part = fields.part("encoder")
+    kind = part.text("model_type")
+    reader = known_families().get(kind)
+    if reader is None:
+        raise ValueError(f"encoder.model_type {kind!r} is not known")
+    bare = part.with_values({"architectures": [], "pooled": True})
+    if "swin" in kind:
+        fold = len(part.items("depths") or "1234") - 1
+        hidden = part.size("embed_dim", default=96) * 2**fold
+        return Encoded(model=reader(bare), hidden=hidden, folded=4**fold)
+    hidden = part.size("hidden_size", "d_model", "n_embd", default=768)
+    adapted = part.size_or_none("output_hidden_size") if part.flag("add_adapter") else None
+    return Encoded(model=reader(bare), hidden=adapted or hidden)
+
+
+def _crossing(part: Fields, *, held_inside: bool) -> Crossing:
+    """What the decoder's layers ask of the encoder; no parameters where the decoder holds them."""
+    bart_like = part.text("model_type") in SELF_CROSSING
+    if bart_like:
+        hidden = part.size("hidden_size", "d_model", default=1024)
+        heads = part.size("decoder_attention_heads", default=16)
+        layers = part.layers("num_hidden_layers", "decoder_layers", default=12)
+    else:
+        hidden = part.size(*WIDTH, default=768)
+        heads = part.size(*HEADS, default=12)
+        layers = part.layers(*LAYERS, default=12)
+    costs = dict(equal_heads(part, hidden, heads).costs())
+    width = part.size_or_none("cross_attention_hidden_size") or hidden
+    if part.text("model_type") == "trocr":
+        costs |= {f"attention/{one}": linear(width, hidden, bias=True) for one in ("key", "value")}
+    costs["norm/layers"] = held(2 * hidden)
+    if held_inside:
+        costs = {one: replace(cost, params=0, active_params=0) for one, cost in costs.items()}
+    seen = {one: costs.pop(one) for one in ("attention/key", "attention/value")}
+    return Crossing(asked=costs, seen=seen, layers=layers, hidden=hidden)
+
+
+def composed(reads: str, fields: Fields) -> Network:
+    """An encoder and a decoder joined; a matrix between them where their widths differ."""
+    part, encoder = _decoder_part(fields), _encoder(fields)
+    kind = part.text("model_type")
+    decoder = known_families()[kind](part)
+    crossing = _crossing(part, held_inside=kind in SELF_CROSSING)
+    bridges = encoder.hidden != crossing.hidden and not part.states("cross_attention_hidden_size")
+    bridge: Costs = (
+        {"bridge": linear(encoder.hidden, crossing.hidden, bias=True)} if bridges else {}
+    )
+
+    def run(inputs: Inputs) -> Pass:
+        written = replace(inputs, image_size=None)
+        read = inputs if reads != "sound" else replace(inputs, seq_len=None)
+        said, given = decoder.ledger(written), encoder.model.ledger(read)
+        seen: Quantity = given.items / encoder.folded
+        done = [*prefixed(given.terms.items(), "encoder/"), *lines(bridge, seen)]
+        done += prefixed(said.terms.items(), "decoder/")
+        pairs = said.items * seen / inputs.batch
+        layers, prefix = crossing.layers, "decoder/cross/"
+        done += lines(crossing.seen, seen, times=layers, prefix=prefix)
+        done += lines(crossing.asked, said.items, pairs=pairs, times=layers, prefix=prefix)
+        return Pass(lines=done, items=said.items, warnings=said.warnings)
+
+    return network(fields, run, cache=decoder.cache or _cache(crossing))
+
+
+def _cache(crossing: Crossing) -> tuple[CacheLayers, ...]:
+    """Keys and values of a text encoder that writes."""
+    return (CacheLayers(layers=crossing.layers, values_per_token=2 * crossing.hidden),)
+
+
+families(
+    composed,
+    {
+        "vision-encoder-decoder": "images",
+        "speech-encoder-decoder": "sound",
+        "encoder-decoder": "text",
+    },
+)
+
+
+@family("trocr")
+def trocr(fields: Fields) -> Network:
+    """TrOCR's decoder: BART's, whose layers may see an encoder of another width (2109.10282)."""
+    hidden = fields.size("hidden_size", "d_model", default=1024)
+    heads = fields.size("decoder_attention_heads", default=16)
+    layers = fields.layers("num_hidden_layers", "decoder_layers", default=12)
+    vocab = fields.size("vocab_size", default=50265)
+    longest = fields.size("max_position_embeddings", default=512)
+    learned = fields.flag("use_learned_position_embeddings", default=True)
+    attention = equal_heads(fields, hidden, heads, ("d_model", "decoder_attention_heads"))
+    width = fields.size("decoder_ffn_dim", default=4096)
+    mlp = Mlp(hidden=hidden, width=width, bias=True)
+    crossing = _crossing(fields, held_inside=False)
+    resting = sum(cost.params for cost in (*crossing.asked.values(), *crossing.seen.values()))
+    layer = {**layer_costs(attention, mlp, 4 * hidden), "cross": held(resting)}
+    own = not fields.flag("tie_word_embeddings", default=True)
+    normed = fields.flag("layernorm_embedding", default=True)
+    around: Mapping[str, Cost] = {
+        "embedding/token": table(vocab, hidden),
+        "embedding/position": table((longest + 2) * learned, hidden),
+        "norm/embedding": held(2 * hidden * normed),
+        "head/logits": vocabulary_head(hidden, vocab, own=own),
+    }
+
+    def run(inputs: Inputs) -> Pass:
+        batch, seq_len = sequence(inputs, longest)
+        pairs = batch * seq_len * seq_len * (0.5 if inputs.causal else 1.0)
+        done = [*lines(layer, batch * seq_len, pairs=pairs, times=layers)]
+        return Pass(lines=[*done, *lines(around, batch * seq_len)], items=batch * seq_len)
+
+    kept = CacheLayers(layers=layers, values_per_token=2 * hidden)
+    return network(fields, run, cache=(kept,))

@@ -1,0 +1,226 @@
+"""Which language model that sees by a tower of others a config describes: Aya, LFM2-VL, Idefics 2.
+
+They differ in the bridge between a known tower and a known decoder. As in `vision_language`, a pass
+holds one image per sequence, whose tokens are part of `seq_len`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from estimator.workload.blocks import Attention, Costs, Mlp, held, linear, scaled
+from estimator.workload.families.clip import clip_sight, patched, siglip_sight
+from estimator.workload.families.vision_language import (
+    LLAMA_2_7B,
+    LLAVA_TOWER,
+    Text,
+    either_tied,
+    paligemma,
+    pixtral_sight,
+    seeing_network,
+    text_part,
+    two_layers,
+)
+from estimator.workload.families.vit import Vision
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs, quantity
+from estimator.workload.network import Network, Pass, lines, network, prefixed
+from estimator.workload.registry import families, family
+
+SIGLIP_SO400M = {
+    **{"hidden_size": 1152, "num_hidden_layers": 27, "num_attention_heads": 12},
+    "intermediate_size": 3072,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bridge:
+    """What sets one of these models apart: its text, its tower, and the bridge between them.
+
+    `sight` reads the tower with the defaults `usual`; `costs` are per merged image token.
+    """
+
+    text: str
+    sight: Callable[[Fields], Vision]
+    costs: Callable[[Fields, int, Text], Costs]
+    usual: Mapping[str, int]
+
+
+def bridged(facts: Bridge, fields: Fields) -> Network:
+    """A tower whose patches are folded into fewer, wider tokens, and a decoder behind a bridge."""
+    fold = fields.size("downsample_factor", default=2) ** 2
+    sight = facts.sight(_tower_part(fields, facts.usual))
+    text = text_part(fields, facts.text, either_tied(fields, True))
+    costs = facts.costs(fields, fold * sight.hidden, text)
+    return seeing_network(fields, text, sight, costs, merged=fold)
+
+
+def _tower_part(fields: Fields, usual: Mapping[str, int]) -> Fields:
+    """The tower's config, `usual` where there is none at all."""
+    stated = (
+        fields if fields.states("vision_config") else fields.with_values({"vision_config": usual})
+    )
+    return stated.part("vision_config")
+
+
+def _halved(fields: Fields, wide: int, text: Text, between: int) -> Costs:
+    """Two dense layers, the first of which gates its other half."""
+    into = linear(wide, between, bias=True)
+    return {"bridge/in": into, "bridge/out": linear(between // 2, text.hidden, bias=True)}
+
+
+def _aya(fields: Fields, wide: int, text: Text) -> Costs:
+    between = fields.size("alignment_intermediate_size", default=text.hidden)
+    return {"bridge/norm": held(2 * wide), **_halved(fields, wide, text, between)}
+
+
+def _cohere2(fields: Fields, wide: int, text: Text) -> Costs:
+    between = fields.size("alignment_intermediate_size", default=36864)
+    return _halved(fields, wide, text, between)
+
+
+def _lfm2(fields: Fields, wide: int, text: Text) -> Costs:
+    between = fields.size("projector_hidden_size", default=2560)
+    bias = fields.flag("projector_bias", default=True)
+    normed = fields.flag("projector_use_layernorm", default=True)
+    layers = {"in": linear(wide, between, bias), "out": linear(between, text.hidden, bias)}
+    return {"bridge/norm": held(2 * wide * normed), **scaled(layers, 1, "bridge/")}
+
+
+AYA_TOWER = {**SIGLIP_SO400M, "num_attention_heads": 14, "intermediate_size": 4304}
+
+families(
+    bridged,
+    {
+        "aya_vision": Bridge(
+            text="cohere2",
+            sight=siglip_sight,
+            costs=_aya,
+            usual={**AYA_TOWER, "image_size": 384, "patch_size": 14},
+        ),
+        "cohere2_vision": Bridge(
+            text="cohere2",
+            sight=siglip_sight,
+            costs=_cohere2,
+            usual={**SIGLIP_SO400M, "image_size": 512},
+        ),
+        "lfm2_vl": Bridge(
+            text="lfm2", sight=lambda part: siglip_sight(patched(part)), costs=_lfm2, usual={}
+        ),
+    },
+)
+
+
+@family("lighton_ocr")
+def lighton_ocr(fields: Fields) -> Network:
+    """LightOnOCR: Pixtral's tower, four patches merged to a token, Qwen3."""
+    usual = {"image_size": 1540, "patch_size": 14}
+    sight = pixtral_sight(_tower_part(fields, usual))
+    text = text_part(fields, "qwen3", either_tied(fields, True))
+    merge = fields.size("spatial_merge_size", default=2) ** 2
+    bridge = {
+        "bridge/norm": held(sight.hidden),
+        "bridge/merge": linear(merge * sight.hidden, sight.hidden),
+        **two_layers(sight.hidden, text.hidden, bias=False),
+    }
+    return seeing_network(fields, text, sight, bridge, merged=merge)
+
+
+@family("pixtral")
+def pixtral(fields: Fields) -> Network:
+    """Pixtral's tower alone."""
+    return network(fields, pixtral_sight(fields).run)
+
+
+@family("video_llava")
+def video_llava(fields: Fields) -> Network:
+    """Video-LLaVA: a tower for images, and one for videos that rests (arXiv:2311.10122)."""
+    usual = {**LLAVA_TOWER, "image_size": 224}
+    sight = clip_sight(fields.part("vision_config").with_defaults(usual))
+    inner = {**LLAMA_2_7B, **fields.part("text_config").values}
+    fields = fields.with_values({"text_config": inner})
+    text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
+    done = sight.lines(1.0, float(sight.side))
+    resting = {"video": held(sum(term.params for _, term in done))}
+    bias = fields.flag("multimodal_projector_bias", default=True)
+    bridge = {**resting, **two_layers(sight.hidden, text.hidden, bias)}
+    return seeing_network(fields, text, sight, bridge)
+
+
+@family("idefics2")
+def idefics2(fields: Fields) -> Network:
+    """Idefics 2: a gated MLP, then latents that ask the patches (arXiv:2405.02246, sec. 3)."""
+    usual = {"patch_size": 32, "vision_use_head": False}
+    sight = siglip_sight(fields.part("vision_config").with_defaults(usual))
+    text = text_part(fields, "mistral", fields.flag("tie_word_embeddings"))
+    part, hidden = fields.part("perceiver_config"), text.hidden
+    width = fields.part("text_config").size("intermediate_size", default=14336)
+    attention = Attention(
+        hidden=hidden,
+        heads=part.size("resampler_n_heads", default=16),
+        kv_heads=part.size("num_key_value_heads", default=4),
+        head_dim=part.size("resampler_head_dim", default=96),
+    )
+    asked = dict(attention.costs())
+    keys = {name: asked.pop(name) for name in ("attention/key", "attention/value")}
+    count = part.size("resampler_n_latents", default=64)
+    layers = part.layers("resampler_depth", default=3)
+    asked |= {**Mlp(hidden=hidden, width=4 * hidden, gated=True).costs(), "norm": held(3 * hidden)}
+    project = {
+        "gate": linear(sight.hidden, width),
+        "up": linear(sight.hidden, width),
+        "down": linear(width, hidden),
+    }
+    around = {"latents": held(count * hidden), "norm": held(hidden)}
+
+    def run(inputs: Inputs) -> Pass:
+        side = sight.side if inputs.image_size is None else inputs.image_size
+        batch, pixels = quantity("batch", inputs.batch), quantity("image_size", side)
+        spoken = text.model.ledger(inputs)
+        patches = sight.positions(pixels)[0]
+        seen, asking = patches + count, batch * count
+        done = [*prefixed(sight.lines(batch, pixels), "vision/")]
+        done += lines(project, batch * patches, prefix="bridge/")
+        done += lines(around, batch, prefix="bridge/")
+        done += lines(keys, batch * seen, times=layers, prefix="bridge/")
+        done += lines(asked, asking, pairs=asking * seen, times=layers, prefix="bridge/")
+        return Pass(lines=[*done, *spoken.terms.items()], items=spoken.items)
+
+    return network(fields, run, cache=text.model.cache)
+
+
+@family("fuyu")
+def fuyu(fields: Fields) -> Network:
+    """Fuyu: patches are projected as if they were tokens, no tower; flat configs hold the text."""
+    if not fields.states("text_config"):
+        inner = {key: value for key, value in fields.values.items() if key != "model_type"}
+        fields = fields.with_values({"text_config": inner})
+    text = text_part(fields, "persimmon", fields.flag("tie_word_embeddings"))
+    patch = fields.size("patch_size", default=30)
+    inputs_of_patch = patch * patch * fields.size("num_channels", default=3)
+    project = {"vision/project": linear(inputs_of_patch, text.hidden, bias=True)}
+    side = fields.size("image_size", default=300)
+
+    def run(inputs: Inputs) -> Pass:
+        batch = quantity("batch", inputs.batch)
+        pixels = quantity("image_size", side if inputs.image_size is None else inputs.image_size)
+        spoken = text.model.ledger(inputs)
+        done = [*lines(project, batch * (pixels // patch) ** 2, first=True)]
+        return Pass(lines=[*done, *spoken.terms.items()], items=spoken.items)
+
+    return network(fields, run, cache=text.model.cache)
+
+
+@family("colpali")
+def colpali(fields: Fields) -> Network:
+    """ColPali: PaliGemma's states, each projected to compare pages (arXiv:2407.01449)."""
+    inner = fields.part("vlm_config").with_values({"architectures": ["Model"]})
+    model = paligemma(inner)
+    width = inner.part("text_config").size("hidden_size", default=2048)
+    project = linear(width, fields.size("embedding_dim", default=128), bias=True)
+
+    def run(inputs: Inputs) -> Pass:
+        done = model.ledger(inputs)
+        head = lines({"head/project": project}, done.items)
+        return Pass(lines=[*done.terms.items(), *head], items=done.items)
+
+    return network(fields, run)
