@@ -56,7 +56,17 @@ class NoticeTable:
             key = key * (len(bundles) + 1) + codes + 1
             size *= len(bundles) + 1
         _, first, at = np.unique(key, return_index=True, return_inverse=True)
-        return [tuple(self._all(row)) for row in first.tolist()], at
+        layers = [(bundles, codes[first].tolist()) for bundles, codes in self._layers]
+        sets = [
+            tuple(
+                notice
+                for bundles, codes in layers
+                if codes[place] >= 0
+                for notice in bundles[codes[place]]
+            )
+            for place in range(len(first))
+        ]
+        return sets, at
 
     def _all(self, row: int) -> list[Notice]:
         """Notices of a row as they were added."""

@@ -39,10 +39,10 @@ def note_absent(asked: Questions, rows: Places, result: Estimate) -> None:
     for notice in dict.fromkeys(result.absent.values()):
         if "device" in notice.values:
             named = [one.device.name for one in asked.named]
-            say_by(asked, rows, asked.named_at, [_about(notice, "device", one) for one in named])
+            _say_about(asked, rows, asked.named_at, notice, "device", named)
         elif "place" in notice.values:
             places = [found.value.name for found in asked.sites]
-            say_by(asked, rows, asked.site_at, [_about(notice, "place", one) for one in places])
+            _say_about(asked, rows, asked.site_at, notice, "place", places)
         else:
             say_by(asked, rows, np.zeros(asked.table.count, dtype=np.intp), [(notice,)])
     if "utilization" in result and asked.timed[rows[0]]:
@@ -199,6 +199,12 @@ def say_what_does_not_fit(asked: Questions) -> None:
     asked.notices.coded(bundles, codes)
 
 
-def _about(notice: Notice, key: str, name: str) -> tuple[Notice, ...]:
-    """Notice of a group as that of one thing in it."""
-    return (Notice(notice.code, notice.field, {**notice.values, key: name}),)
+def _say_about(
+    asked: Questions, rows: Places, at: Places, notice: Notice, key: str, names: Sequence[str]
+) -> None:
+    """Say a notice of a group of the things that its rows name."""
+    bundles: list[tuple[Notice, ...]] = [()] * len(names)
+    for one in few(at[rows])[0].tolist():
+        values = {**notice.values, key: names[one]}
+        bundles[one] = (Notice(notice.code, notice.field, values),)
+    say_by(asked, rows, at, bundles)

@@ -9,23 +9,24 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TextIO
 
 import numpy as np
 
 from estimator.catalog import Catalog
-from estimator.core.messages import rendered
+from estimator.core.messages import render
+from estimator.core.notice_table import NoticeTable
 from estimator.core.number_text import rows_in_text
+from estimator.core.rows import Places
 from estimator.core.uncertainty import z_score
 from estimator.estimation.estimate_table import TableResult, estimate_table
 from estimator.estimation.resolver import Resolver
 from estimator.scenario.columns import DEVICE_COLUMNS, FIELDS, NOT_READ, WORK_COLUMNS, CellReader
-from estimator.scenario.csv_records import MOST_LETTERS, Records, csv_row
+from estimator.scenario.csv_records import MOST_LETTERS, Records, csv_cell
 from estimator.scenario.scenario import column_of
 from estimator.scenario.scenario_table import ScenarioTable, Words
 
-CHUNK_ROWS = 5_000
+CHUNK_ROWS = 10_000
 """Rows estimated together [1]."""
 
 RESULTS = (
@@ -173,15 +174,23 @@ def _written(texts: Sequence[str], result: TableResult, z: float) -> str:
     """Rows as they stand with numbers, warnings and error; no number where one is refused."""
     columns = [result["training_flop"].mid, *(result.bounds(name, z) for name in RESULTS)]
     values = rows_in_text(np.column_stack(columns))
-    sets, at = result.notices.distinct()
-    warnings = [f",{_cell('; '.join(rendered(notices, column_of)))},\n" for notices in sets]
+    warnings, at = _warnings(result.notices)
     ends = [warnings[which] for which in at.tolist()]
     nothing = "," * (len(RESULT_COLUMNS) - 3)
     for row, error in result.errors.items():
-        values[row], ends[row] = nothing, f",,{_cell(rendered((error,), column_of)[0])}\n"
+        values[row], ends[row] = nothing, f",,{csv_cell(render(error, column_of))}\n"
     return "".join(
         [f"{text},{row}{end}" for text, row, end in zip(texts, values, ends, strict=True)]
     )
+
+
+def _warnings(notices: NoticeTable) -> tuple[list[str], Places]:
+    """Ends of the rows that are answered, and which of them each row has."""
+    sets, at = notices.distinct()
+    every = {id(notice): notice for found in sets for notice in found}
+    sentences = {one: render(notice, column_of) for one, notice in every.items()}
+    texts = ("; ".join(dict.fromkeys([sentences[id(one)] for one in found])) for found in sets)
+    return [f",{csv_cell(text)},\n" for text in texts], at
 
 
 @contextmanager
@@ -227,8 +236,3 @@ def header_of(cells: Sequence[str], results: Collection[str]) -> list[str]:
     if clash:
         raise ValueError(f"the column {clash[0]!r} is one that batch writes: rename it")
     return header
-
-
-@lru_cache(maxsize=4096)
-def _cell(text: str) -> str:
-    return csv_row([text]) if text else ""

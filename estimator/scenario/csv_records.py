@@ -22,6 +22,9 @@ from estimator.scenario.scenario_table import UNSPECIFIED, Words
 NO_UTF_8 = re.compile("[\ud800-\udfff]")
 """Bytes that were not UTF-8, kept as lone surrogates."""
 
+QUOTED = re.compile('[",\r\n]').search
+"""First character for which a cell is quoted."""
+
 MOST_LETTERS = csv.field_size_limit()
 """Longest line that is read; a longer one is no row of a table."""
 
@@ -232,11 +235,15 @@ def _block(records: list[tuple[str, list[str]]], width: int, places: Sequence[in
 
 def _fitted(cells: Sequence[str], width: int) -> str:
     """Cells of a ragged row as CSV, cut or filled up to the header."""
-    return csv_row([*cells[:width], *[""] * (width - len(cells))])
-
-
-def csv_row(cells: Sequence[str]) -> str:
-    """Cells as a row of CSV."""
     out = StringIO()
-    csv.writer(out, lineterminator="").writerow(cells)
+    csv.writer(out, lineterminator="").writerow([*cells[:width], *[""] * (width - len(cells))])
     return out.getvalue()
+
+
+def csv_cell(text: str) -> str:
+    """Text as a cell of CSV.
+
+    >>> csv_cell("plain"), csv_cell('of "many", or few')
+    ('plain', '"of ""many"", or few"')
+    """
+    return '"' + text.replace('"', '""') + '"' if QUOTED(text) else text

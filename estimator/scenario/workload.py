@@ -26,7 +26,7 @@ from estimator.scenario.scenario import (
 from estimator.scenario.scenario_table import ScenarioTable
 from estimator.scenario.workload_columns import stated_flop, work_of_rows
 from estimator.workload.formulas import LORA_SHARE, attention_share, training_flop
-from estimator.workload.network_class import NetworkKind, configured_kind, network_kind
+from estimator.workload.network_class import NetworkKind, configured_kind, network_kinds
 
 if TYPE_CHECKING:
     from estimator.workload.ledger import Ledger
@@ -227,12 +227,7 @@ class _WorkColumns:
         for row in rows_where(sparse).tolist():
             self.words["arch"][row] = self.words["arch"][row] or "MoE decoder"
         self._assume_kinds()
-        kinds = [
-            network_kind(kind, arch, name)
-            for kind, arch, name in zip(
-                self.words["kind"], self.words["arch"], self.words["name"], strict=True
-            )
-        ]
+        kinds = network_kinds(*(self.words[name] for name in ("kind", "arch", "name")))
         self._count_rows(kinds)
         self._count_presets()
         self._count_networks()

@@ -1,6 +1,5 @@
 """What a run reports about itself: work and features from the columns of a table."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -26,7 +25,13 @@ from estimator.utilization.mechanism import (
 )
 from estimator.utilization.parallelism import Layout
 from estimator.workload.formulas import LAYER_PARAMS, LAYERS_PER_WIDTH, usual_width
-from estimator.workload.network_class import GROUPS, NetworkKind, kind_of_domain, network_kind
+from estimator.workload.network_class import (
+    GROUPS,
+    NetworkKind,
+    kind_of_domain,
+    network_kinds,
+    texts_with,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -105,10 +110,7 @@ def kinds_of_rows(
     domains: Sequence[str], archs: Sequence[str], names: Sequence[str]
 ) -> list[NetworkKind]:
     """Kind of network of each row, from its free words."""
-    return [
-        network_kind(kind_of_domain(domain), arch, name)
-        for domain, arch, name in zip(domains, archs, names, strict=True)
-    ]
+    return network_kinds([kind_of_domain(domain) for domain in domains], archs, names)
 
 
 def of_each_kind(
@@ -199,13 +201,7 @@ def software_of_rows(
     >>> software_of_rows(["research", "", ""], ["", "NGC PyTorch 23.04", "PyTorch"], ["", "", ""])
     array([-1.,  1., nan])
     """
-    tuned = {
-        text: 1.0
-        for texts in map(set, (frameworks, names))
-        if _vendors("\n".join(texts).lower())
-        for text in texts
-        if _vendors(text.lower())
-    }
+    tuned = {text: 1.0 for texts in (frameworks, names) for text in texts_with(VENDOR_WORDS, texts)}
     return np.array(
         [
             SOFTWARE.get(word) if word else tuned.get(framework) or tuned.get(name)
@@ -213,10 +209,6 @@ def software_of_rows(
         ],
         dtype=np.float64,
     )
-
-
-_vendors = re.compile("|".join(VENDOR_WORDS)).search
-"""First of those words in a text in small letters."""
 
 
 def _batch_tokens(numbers: Mapping[str, Floats]) -> Floats:

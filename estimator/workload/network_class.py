@@ -1,7 +1,10 @@
 """What kind of network is it: read from a domain, an architecture and a name in free words."""
 
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import accumulate
 
 KINDS = ("language", "vision", "diffusion", "speech", "multimodal", "other")
 """Kinds of work that a user can name."""
@@ -23,6 +26,9 @@ DEPTHWISE = ("efficientnet", "efficientdet", "mobilenet", "mnasnet", "mixnet", "
 
 NOT_DEPTHWISE = ("efficientnetv2", "efficientnet-v2", "efficientnet v2")
 """Networks that replaced most of them by dense ones."""
+
+OF_NAMES = (*DEPTHWISE, "lora")
+"""Words of a name that tell its kind."""
 
 RECURRENT = ("rnn", "lstm", "gru", "recurrent", "ssm", "hyena", "mamba", "rwkv", "linear attention")
 TRANSFORMERS = (
@@ -158,6 +164,40 @@ def configured_kind(model_type: str, *, sparse: bool) -> tuple[str, str]:
         if _has(words, parts):
             return work, arch
     return "language", "MoE decoder" if sparse else "dense decoder"
+
+
+def network_kinds(
+    works: Sequence[str], archs: Sequence[str], names: Sequence[str]
+) -> list[NetworkKind]:
+    """Kind of network of each row; a name without a word that matters is looked up as none.
+
+    >>> [kind.group for kind in network_kinds(["vision"] * 2, ["CNN"] * 2, ["MnasNet", "X 7"])]
+    ['depthwise', 'convolution']
+    """
+    telling = set(texts_with(OF_NAMES, names))
+    return [
+        network_kind(work, arch, name if name in telling else "")
+        for work, arch, name in zip(works, archs, names, strict=True)
+    ]
+
+
+def texts_with(words: Sequence[str], texts: Iterable[str]) -> list[str]:
+    """Distinct texts that hold one of some words in small letters.
+
+    >>> texts_with(("ngc", "nemo"), ["NGC 23.04", "PyTorch", "NGC 23.04"])
+    ['NGC 23.04']
+    """
+    distinct = list(dict.fromkeys(texts))
+    small = [text.lower() for text in distinct]
+    together, ends = "\n".join(small), list(accumulate(len(text) + 1 for text in small))
+    found = set()
+    for word in words:
+        at = together.find(word)
+        while at >= 0:
+            place = bisect_right(ends, at)
+            found.add(place)
+            at = together.find(word, ends[place])
+    return [distinct[place] for place in sorted(found)]
 
 
 @lru_cache(maxsize=4096)

@@ -57,7 +57,7 @@ def main() -> None:
                 times.append(time.process_time() - start)
         taken = min(times)
         sys.stdout.write(
-            f"batch, {name}: {summary.rows:,} rows in {taken:.2f} s of one core (at most 2), "
+            f"batch, {name}: {summary.rows:,} rows in {taken:.2f} s of one core (at most 1.5), "
             f"{summary.rows / taken:,.0f} /s\n"
         )
 
