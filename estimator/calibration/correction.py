@@ -216,10 +216,10 @@ class Rows:
         Distinct devices with their number formats.
     at : array of int
         Which of them each row is on.
-    groups : sequence of str
-        Group of networks of each row.
-    step_flop : array
-        Work of one step and device; NaN where unknown [FLOP].
+    groups, families : sequence of str
+        Group of networks of each row, and family within it.
+    step_flop, flop : array
+        Work of one step, and of the whole run, of each device; NaN where unknown [FLOP].
     params : array
         Parameters, by which measured runs of the same program are found; NaN where unknown [1].
     programs : sequence of str
@@ -230,7 +230,9 @@ class Rows:
     precisions: Sequence[str]
     at: npt.NDArray[np.intp]
     groups: Sequence[str]
+    families: Sequence[str]
     step_flop: Floats
+    flop: Floats
     params: Floats
     programs: Sequence[str]
 
@@ -245,7 +247,9 @@ class Rows:
             host=text_array([host] * count),
             precision=text_array([precision] * count),
             kind=text_array(self.groups[row] for row in places),
+            family=text_array(self.families[row] for row in places),
             size=step_size(self.step_flop[chosen] / reference_peak(device, precision)),
+            whole=step_size(self.flop[chosen] / reference_peak(device, precision)),
             program=text_array(
                 program_key(params, self.programs[row])
                 for params, row in zip(self.params[chosen].tolist(), places, strict=True)
@@ -446,7 +450,7 @@ def size_notices(known: Known, device: Device, precision: str, group: str) -> tu
         size=np.full(2, np.nan),
         speed=np.full(2, speed_of(device, precision)),
     )
-    where = replace(where, size=np.array([np.nan, evidence.usual_sizes(where)[0][1]]))
+    where = replace(where, size=np.array([np.nan, evidence.usual_size(where)[1]]))
     sd = np.full(2, float(np.median(evidence.prior_sd)))
     left = evidence.posterior(where, sd).log_sd
     narrower = float(1.0 - left[1] / left[0])

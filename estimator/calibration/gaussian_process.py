@@ -24,6 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.calibration.one_thread import on_one_thread
+from estimator.core.uncertainty import z_score
+from estimator.core.units import CENTRAL
 
 Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.str_]
@@ -45,7 +47,23 @@ no longer rises, so a trend of small steps does not run on to shares above the p
 """
 
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
-"""Gauss-Hermite quadrature over the size of a step that is unspecified."""
+"""Gauss-Hermite quadrature over the size of steps of which nothing is known."""
+
+GRID = np.linspace(-3.5, 3.5, 15)
+"""Sizes that an unspecified one may have, in standard deviations of the logarithm."""
+
+TAILS = (0.5 * (1.0 - CENTRAL), 0.5, 0.5 * (1.0 + CENTRAL))
+"""Shares of a mixture below the ends and the middle of its central interval."""
+
+BISECTIONS = 14
+"""Halvings of the span of a mixture: a precision of 1e-3 of the logarithm."""
+
+USUAL_SHARE = 0.3
+"""Share of the peak that steps of usual size reach, roughly, where nothing tells it [1]."""
+
+LEAST_GAIN = 0.05
+"""Larger steps take longer: the least change of the logarithm of their time with that of their
+size [1]."""
 
 FACTORS = np.exp(np.linspace(-1.5, 1.5, 9))
 """Factors on each spread of `SPREADS` among which the measured runs choose [1]."""
@@ -60,7 +78,7 @@ ENOUGH_PROGRAMS = 8
 """So many different programs can show that the prior is too narrow; fewer may be odd ones [1]."""
 
 SPREADS = (
-    *(("widened",), ("style",), ("precision", "kind", "both")),
+    *(("widened",), ("style", "family"), ("precision", "kind", "both")),
     *(("size", "shape"), ("slope",)),
 )
 """Components that differ from machine to machine together: all that the prior states, which is
@@ -80,9 +98,9 @@ in common; those of one kind, and those in one format; and each alone [1]. A gue
 MOST_FOR_FACTORS = 160
 """So many observations suffice to choose the factors; of more a regular sample is taken."""
 
-PROGRAM_TREND = 0.25
+PROGRAM_TREND = 0.35
 """Variance of the trend of one program with the size of its steps, over that of its kind [1]: its
-own fixed costs, half of what kinds differ by."""
+own fixed costs."""
 
 DEGREES = 4.0
 """Degrees of freedom of Student's t, by which an observation far off all others counts less [1]."""
@@ -104,8 +122,12 @@ class Components:
     ----------
     precision, kind, both : float
         Of runs in one number format, of one kind of network, of both the same [1].
+    family : float
+        Of one family of networks of a kind [1].
     size : float
         Of those of the same kind and format whose steps are of about the same size [1].
+    unusual : float
+        Of styles of the benchmark in which few programs are written [1].
     shape : float
         Of one program at one size: its widths and depths [1].
     style : float
@@ -124,8 +146,10 @@ class Components:
     step_sd : float
         Between two measurements of the same steps [1].
     usual_step_s, usual_step_sd : float
-        Median time at the peak of the steps that people run [s], and the standard deviation of its
-        logarithm [1]: what an unspecified size may be.
+        Median time of the steps that people run [s], and the standard deviation of its logarithm
+        [1]: what an unspecified size may be.
+    usual_steps, usual_steps_sd : float, optional
+        Median number of steps of a whole run, and the standard deviation of its logarithm [1].
     widened : float
         Factor on the spread that the prior states, where measured runs show that it is too narrow
         [1].
@@ -149,20 +173,27 @@ class Components:
     usual_step_s: float
     usual_step_sd: float
     shape: float = 0.0
+    family: float = 0.0
+    unusual: float = 0.0
     widened: float = 1.0
+    usual_steps: float | None = None
+    usual_steps_sd: float | None = None
     level: float | None = None
     level_sd: float | None = None
 
     @property
     def within(self) -> float:
         """Variance between runs on one device [1]."""
-        parts = (self.precision, self.kind, self.both, self.size, self.shape, self.style, self.run)
+        parts = (
+            *(self.precision, self.kind, self.family, self.both),
+            *(self.size, self.shape, self.style, self.run),
+        )
         return float(sum(part**2 for part in parts))
 
     @property
     def usual_size(self) -> float:
         """Size of the steps that people run [1]."""
-        return float(step_size(self.usual_step_s))
+        return float(step_size(USUAL_SHARE * self.usual_step_s))
 
     def prior(self, log_prior: Floats, prior_sd: Floats, speed: Floats) -> tuple[Floats, Floats]:
         """Expected logarithm and its standard deviation before any measured run [1].
@@ -195,11 +226,16 @@ class Conditions:
         Number format, and kind of network.
     size : array
         Logarithm of the time of a step at the peak over `REFERENCE_STEP_S`; NaN if unknown [1].
+    family : array of str, optional
+        Which of the networks of one kind; empty, or left out, where that is unknown.
     program : array of str, optional
         What tells programs of one kind apart; empty, or left out, where that is unknown.
     speed : array, optional
         Logarithm of the peak of the number format over that at which sizes are counted; zero where
         left out [1].
+    whole : array, optional
+        Logarithm of the time of the whole run at the peak over `REFERENCE_STEP_S`; NaN, or left
+        out, where that is unknown [1].
     """
 
     device: Words
@@ -207,13 +243,25 @@ class Conditions:
     precision: Words
     kind: Words
     size: Floats
+    family: Words | None = None
     program: Words | None = None
     speed: Floats | None = None
+    whole: Floats | None = None
+
+    @property
+    def wholes(self) -> Floats:
+        """Logarithm of the time of the whole run at the peak; NaN where unknown [1]."""
+        return np.full(len(self.size), np.nan) if self.whole is None else self.whole
 
     @property
     def speeds(self) -> Floats:
         """Logarithm of the peak over that at which sizes are counted [1]."""
         return np.zeros(len(self.size)) if self.speed is None else self.speed
+
+    @property
+    def families(self) -> Words:
+        """Family of each run; empty where unknown."""
+        return np.full(len(self.size), "") if self.family is None else self.family
 
     @property
     def programs(self) -> Words:
@@ -228,8 +276,10 @@ class Conditions:
             precision=self.precision[chosen],
             kind=self.kind[chosen],
             size=self.size[chosen],
+            family=self.families[chosen],
             program=self.programs[chosen],
             speed=self.speeds[chosen],
+            whole=self.wholes[chosen],
         )
 
 
@@ -269,6 +319,7 @@ class _Likeness:
     device: Floats
     precision: Floats
     kind: Floats
+    family: Floats
     both: Floats
     size: Floats
     trend: Floats
@@ -293,7 +344,8 @@ class Evidence:
         how far conditions differed [1].
     components : Components
     own : Conditions, optional
-        Of the user's programs whose steps are of known size: what sizes are usual here.
+        Of the user's programs, their size being that of the time their steps took: what is usual
+        here.
     """
 
     where: Conditions
@@ -430,7 +482,7 @@ class Evidence:
         shift, variance = self._conditioned(where, sd, whole_run=whole_run)
         if unknown.any():
             shift[unknown], variance[unknown] = self._over_sizes(
-                where.part(unknown), sd[unknown], whole_run=whole_run
+                where.part(unknown), sd[unknown], expected[unknown], whole_run=whole_run
             )
         log_sd = np.sqrt(variance)
         if not self._many_programs:
@@ -470,39 +522,61 @@ class Evidence:
         return weights @ self.log_ratio, np.maximum(left, self.components.step_sd**2)
 
     def _over_sizes(
-        self, where: Conditions, prior_sd: Floats, *, whole_run: bool
+        self, where: Conditions, prior_sd: Floats, expected: Floats, *, whole_run: bool
     ) -> tuple[Floats, Floats]:
-        """Mean and variance over the sizes that people run, by the law of total variance."""
-        shares = WEIGHTS / WEIGHTS.sum()
-        usual, spread = self.usual_sizes(where)
+        """Median over the sizes that steps may have, and the variance that their interval shows.
+
+        A size counts by how usual the time is that its steps would take, and, where the work of the
+        whole run is known, by how usual the number of steps is that it leaves.
+        """
+        usual, spread = self.usual_times(where)
+        sizes = self.components.usual_size + self.components.usual_step_sd * GRID[:, np.newaxis]
         parts = [
             self._conditioned(
-                replace(where, size=usual + spread * float(node)),
+                replace(where, size=np.full(len(prior_sd), float(size))),
                 prior_sd,
                 whole_run=whole_run,
             )
-            for node in NODES
+            for (size,) in sizes
         ]
         means = np.array([mean for mean, _ in parts])
-        mean = shares @ means
-        total: Floats = shares @ np.array([variance for _, variance in parts])
-        return mean, total + shares @ (means - mean) ** 2
+        times = sizes - where.speeds - (expected + means)
+        gain = np.maximum(np.gradient(times, sizes[:, 0], axis=0), LEAST_GAIN)
+        weights = np.log(gain) - 0.5 * ((times - usual) / spread) ** 2
+        weights += self._of_steps(where.wholes - sizes)
+        weights = np.exp(weights - weights.max(axis=0))
+        weights /= weights.sum(axis=0)
+        sds = np.sqrt(np.array([variance for _, variance in parts]))
+        low, middle, high = (_quantile(share, weights, means, sds) for share in TAILS)
+        return middle, ((high - low) / (2.0 * z_score(CENTRAL))) ** 2
 
-    def usual_sizes(self, where: Conditions) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the sizes that steps of such runs may have [1].
+    def _of_steps(self, log_steps: Floats) -> Floats:
+        """Logarithm of how usual a number of steps is, up to a constant; of an unknown one zero."""
+        if self.components.usual_steps is None or self.components.usual_steps_sd is None:
+            return np.zeros(log_steps.shape)
+        apart = (log_steps - np.log(self.components.usual_steps)) / self.components.usual_steps_sd
+        return np.where(np.isnan(apart), 0.0, -0.5 * apart**2)
+
+    def usual_times(self, where: Conditions) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the time of the steps of such runs, as sizes [1].
 
         Those that people run; and the closer to those of the user's own programs, the more of
         these there are, above all of one kind and format (partial pooling).
         """
         variance = self.components.usual_step_sd**2
-        usual = np.full(len(where.size), self.components.usual_size)
+        usual = np.full(len(where.size), float(step_size(self.components.usual_step_s)))
         if self.own is None or not len(self.own.size):
             return usual, np.full(len(where.size), np.sqrt(variance))
         cross = _alike_in_size(where, self.own)
         weights = cross @ self._inverse_of_sizes
-        apart = self.own.size - self.components.usual_size
+        apart = self.own.size - usual[0]
         left = 1.0 - np.sum(weights * cross, axis=1)
         return usual + weights @ apart, np.sqrt(variance * left)
+
+    def usual_size(self, where: Conditions) -> Floats:
+        """Size of the steps that such runs have, at `USUAL_SHARE` of the peak."""
+        found: Floats = self.usual_times(where)[0] + np.log(USUAL_SHARE)
+        return found
 
     @cached_property
     @on_one_thread
@@ -528,8 +602,7 @@ class Evidence:
         """
         expected, sd = self.components.prior(np.zeros(len(prior_sd)), prior_sd, where.speeds)
         shift = self.posterior(where, sd, log_prior=expected).log_shift
-        whole = replace(self.where, program=self.where.programs, speed=self.where.speeds)
-        more = replace(where, program=where.programs, speed=where.speeds)
+        whole, more = (one.part(np.arange(len(one.size))) for one in (self.where, where))
         joined = {
             part.name: np.concatenate([getattr(whole, part.name), getattr(more, part.name)])
             for part in fields(Conditions)
@@ -578,6 +651,21 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
     )
 
 
+def _quantile(share: float, weights: Floats, means: Floats, sds: Floats) -> Floats:
+    """Quantile of mixtures of normals, parts along the first axis, by bisection."""
+    low, high = (means - 4.0 * sds).min(axis=0), (means + 4.0 * sds).max(axis=0)
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        below = np.sum(weights * _normal_share((middle - means) / sds), axis=0) < share
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.asarray(0.5 * (low + high), dtype=np.float64)
+
+
+def _normal_share(z: Floats) -> Floats:
+    """Share of a normal below `z`; by a logistic curve, exact to 2e-4 (Page 1977)."""
+    return np.asarray(1.0 / (1.0 + np.exp(-z * (1.5976 + 0.070566 * z**2))), dtype=np.float64)
+
+
 def _scaled(components: Components, factors: Sequence[float]) -> Components:
     """Components of other spreads, by a factor on each group of `SPREADS`."""
     changed = {
@@ -606,12 +694,15 @@ def _likeness(here: Conditions, there: Conditions, shared: Components) -> _Liken
     device = same_device * connected
     precision = device * (here.precision[:, np.newaxis] == there.precision)
     kind, both = device * alike, precision * alike
+    family = kind * (here.families[:, np.newaxis] == there.families)
+    family *= here.families[:, np.newaxis] != ""
     features = _bends(here.size, shared)[0] @ _bends(there.size, shared)[0].T
     program = same_program * np.where(same_device, connected, shared.portable)
     return _Likeness(
         device=device,
         precision=precision,
         kind=kind,
+        family=family,
         both=both,
         size=both * _nearness(here.size, there.size, shared),
         trend=features * (device + kind),
@@ -631,6 +722,7 @@ def _covariance(
     (of_here, inner_here), (of_there, inner_there) = map(shared.amplitudes, (here_sd, there_sd))
     common: Floats = shared.precision**2 * likeness.precision
     common += shared.kind**2 * likeness.kind
+    common += shared.family**2 * likeness.family
     common += shared.both**2 * likeness.both
     common += shared.size**2 * likeness.size
     common += shared.shape**2 * likeness.shape

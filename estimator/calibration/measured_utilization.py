@@ -2,11 +2,12 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from estimator.calibration.gaussian_process import (
     Components,
@@ -43,6 +44,9 @@ USUAL_STEPS = 1e5
 
 LARGE_STEP_S = 1.0
 """Time at the peak of a step of a large run [s]: GPT-3 on 10,000 V100 takes 2.7 s."""
+
+UNUSUAL_STYLES = ("in numpy", "step by step")
+"""Ends of the names of styles of the benchmark in which few programs are written."""
 
 MOST_OBSERVED = 300
 """Beyond so many observations of a device, those of different programs alike are one."""
@@ -165,6 +169,8 @@ class Target:
         Number format, kind of work, architecture and name in words.
     step_flop : float, optional
         Work of one step and device [FLOP]; None if unknown.
+    flop : float, optional
+        Work of the whole run and device, which bounds that [FLOP].
     params : float, optional
         Parameters, by which measured runs of the same program are found [1].
     program : str, optional
@@ -176,6 +182,7 @@ class Target:
     arch: str = ""
     name: str = ""
     step_flop: float | None = None
+    flop: float | None = None
     params: float | None = None
     program: str | None = None
 
@@ -240,6 +247,7 @@ def evidence_of(
         host=text_array(one.run.host for one in found),
         precision=text_array(one.timing.precision or "" for one in found),
         kind=text_array(network_group(one.timing.kind, one.timing.arch) for one in found),
+        family=text_array(network_family(one.timing.kind, one.timing.arch) for one in found),
         size=np.array([one.size for one in found], dtype=np.float64),
         program=text_array(one.program for one in found),
         speed=np.array([speed_of(device, one.timing.precision or "") for one in found]),
@@ -255,7 +263,7 @@ def evidence_of(
         prior_sd=prior_sd,
         noise_sd=_noise(found, components),
         components=components,
-        own=where.part(own),
+        own=replace(where, size=step_size([one.timing.time_s for one in found])).part(own),
     )
     return condensed(evidence, MOST_OBSERVED)
 
@@ -307,6 +315,13 @@ def size_of(device: Device, precision: str, step_flop: float) -> float:
     return float(step_size(step_flop / reference_peak(device, precision)))
 
 
+def whole_size(device: Device, target: Target) -> Floats:
+    """Size of the whole of one run, as of a step; NaN if unknown [1]."""
+    if target.flop is None:
+        return np.array([UNKNOWN_SIZE])
+    return np.array([size_of(device, target.precision, target.flop)])
+
+
 def _noise(found: Sequence[CalibrationObservation], components: Components) -> Floats:
     """Standard deviation of each measurement; a whole run holds what befell it alone [1]."""
     runs = np.array([one.runs for one in found], dtype=float)
@@ -315,8 +330,16 @@ def _noise(found: Sequence[CalibrationObservation], components: Components) -> F
     measured = np.array([one.noise_sd for one in found], dtype=float)
     single = components.style**2 + components.shape**2
     own = own + np.where([one.many for one in found], single, 0.0)
+    own = own + np.where(_unusual(found), components.unusual**2, 0.0)
     noise: Floats = np.sqrt(measured**2 + own / runs)
     return noise
+
+
+def _unusual(found: Sequence[CalibrationObservation]) -> npt.NDArray[np.bool_]:
+    """Flag of timings of a benchmark written as few programs are, where it has others beside."""
+    odd = np.array([not one.own and one.program.endswith(UNUSUAL_STYLES) for one in found], bool)
+    usual = np.array([not one.own for one in found], bool) & ~odd
+    return np.asarray(odd & usual.any(), dtype=np.bool_)
 
 
 def posterior_of(
@@ -332,12 +355,15 @@ def posterior_of(
     size = UNKNOWN_SIZE
     if target.step_flop is not None:
         size = size_of(device, target.precision, target.step_flop)
+    kind = network_kind(target.kind, target.arch, target.name)
     where = Conditions(
         device=text_array([device.id]),
         host=text_array([host]),
         precision=text_array([target.precision]),
-        kind=text_array([network_kind(target.kind, target.arch, target.name).group]),
+        kind=text_array([kind.group]),
+        family=text_array([kind.family]),
         size=np.array([size]),
+        whole=whole_size(device, target),
         program=text_array([program_key(target.params, target.program or "")]),
         speed=np.array([speed_of(device, target.precision)]),
     )
@@ -393,6 +419,11 @@ def counted(found: Sequence[CalibrationObservation]) -> tuple[int, int]:
 def network_group(kind: str | None, arch: str | None) -> str:
     """Group of networks whose errors go together, from kind of work and architecture in words."""
     return network_kind(kind or "other", arch or "").group
+
+
+def network_family(kind: str | None, arch: str | None) -> str:
+    """Family of networks within its group, from the same; empty if unknown."""
+    return network_kind(kind or "other", arch or "").family
 
 
 def text_array(texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.str_]]:

@@ -12,10 +12,12 @@ from estimator.calibration.gaussian_process import Conditions
 from estimator.calibration.measured_utilization import (
     UNKNOWN_SIZE,
     Target,
+    network_family,
     network_group,
     size_of,
     speed_of,
     text_array,
+    whole_size,
 )
 from estimator.calibration.next_run import Runs, uncertainty_left, uncertainty_of
 from estimator.catalog import Catalog, Device
@@ -258,6 +260,7 @@ def runs_of(known: Known, device: Device, steps: Sequence[Steps]) -> Runs:
             host=text_array(known.measured.host for _ in steps),
             precision=text_array(precision for _, _, precision, _ in steps),
             kind=text_array(network_group(kind, arch) for kind, arch, _, _ in steps),
+            family=text_array(network_family(kind, arch) for kind, arch, _, _ in steps),
             size=np.array([size for _, _, _, size in steps], dtype=np.float64),
             speed=np.array([speed_of(device, precision) for _, _, precision, _ in steps]),
         ),
@@ -291,8 +294,14 @@ def _wanted(known: Known, device: Device, target: Target | str) -> Runs:
     if target.step_flop is not None:
         size = size_of(device, target.precision, target.step_flop)
     alike = runs_of(known, device, [(target.kind, target.arch, target.precision, size)])
-    group = network_kind(target.kind, target.arch, target.name).group
-    where = replace(alike.where, kind=text_array([group]), program=text_array([THIS_PROGRAM]))
+    kind = network_kind(target.kind, target.arch, target.name)
+    where = replace(
+        alike.where,
+        kind=text_array([kind.group]),
+        family=text_array([kind.family]),
+        whole=whole_size(device, target),
+        program=text_array([THIS_PROGRAM]),
+    )
     return replace(alike, where=where)
 
 

@@ -167,6 +167,7 @@ def answer_of(result: TableResult, row: int, scenario: Scenario | None = None) -
         )
     )
     params = float(asked.work.numbers["params"][row])
+    whole = float(asked.flop[row] / asked.devices[row])
     return Answer(
         scenario=scenario,
         device=named.device,
@@ -178,6 +179,7 @@ def answer_of(result: TableResult, row: int, scenario: Scenario | None = None) -
             arch=work.arch,
             name=work.name,
             step_flop=step if step == step else None,
+            flop=whole if whole == whole else None,
             params=params if params == params else None,
             program=scenario.program,
         ),

@@ -44,6 +44,20 @@ BIDIRECTIONAL = (
 GRAPHS_AND_TABLES = ("dlrm", "gnn", "graph", "dcn")
 """Words of recommenders and graph networks: neither layers of tokens nor of pixels."""
 
+FAMILIES = (
+    ("lstm", ("lstm",)),
+    ("gru", ("gru",)),
+    ("state space", ("ssm", "mamba", "hyena", "rwkv", "linear attention")),
+    ("plain recurrence", ("rnn", "recurrent")),
+    ("inverted residuals", ("mobilenet", "efficientnet", "mnasnet", "mixnet", "inverted")),
+    ("depthwise", ("depthwise", "convnext")),
+    ("residual", ("resnet", "resnext", "residual", "bottleneck", "densenet", "regnet")),
+    ("patches", ("vit", "swin", "deit", "patch")),
+    ("encoder", BIDIRECTIONAL),
+    ("plain convolutions", ("vgg", "alexnet", "lenet", "cnn", "conv")),
+)
+"""Families of one group whose speed differs on one device, and words of their architecture."""
+
 CONVOLUTIONS = ("cnn", "conv", "resnet", "resnext", "vgg", "unet 3d", "u-net 3d")
 UNETS = ("u-net", "unet")
 
@@ -67,6 +81,8 @@ class NetworkKind:
         What slows it down.
     lora : bool
         Only adapters are trained.
+    family : str
+        Which of `FAMILIES`; empty if none.
     rare : bool
         A transformer or recurrence of another field than language and vision: few are published.
     """
@@ -81,6 +97,7 @@ class NetworkKind:
     recurrent: bool = False
     other: bool = False
     lora: bool = False
+    family: str = ""
     rare: bool = False
 
     @cached_property
@@ -220,10 +237,15 @@ def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
     """
     words = f"{name} {arch}".lower()
     if _has(words, DEPTHWISE) and not _has(words, NOT_DEPTHWISE):
-        return NetworkKind(group="depthwise", depthwise=True, lora="lora" in words)
+        kind = NetworkKind(group="depthwise", depthwise=True, lora="lora" in words)
+        return replace(kind, family=_family(words))
     kind = _other_kind(work, arch.lower(), lora="lora" in words)
     rare = work in RARE_WORK and kind.group in RARE_GROUPS
-    return replace(kind, rare=True) if rare else kind
+    return replace(kind, rare=rare, family=_family(arch.lower()))
+
+
+def _family(words: str) -> str:
+    return next((family for family, some in FAMILIES if _has(words, some)), "")
 
 
 @lru_cache(maxsize=4096)

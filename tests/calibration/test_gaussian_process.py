@@ -327,7 +327,7 @@ def test_the_size_of_a_step_is_measured_from_the_usual_one():
 UNKNOWN = float("nan")
 
 
-def test_the_usual_size_of_steps_follows_the_programs_of_the_user():
+def test_the_usual_time_of_steps_follows_the_programs_of_the_user():
     """Those of its kind and format most; one program moves it little, many by nearly all."""
     step = ("cpu", "fp32", "decoder", -6.0)
     target = runs(("cpu", "fp32", "decoder", UNKNOWN))
@@ -335,17 +335,17 @@ def test_the_usual_size_of_steps_follows_the_programs_of_the_user():
     sizes = []
     for own in ([step], [step] * 12):
         known = replace(evidence(runs(GPT), 0.0), own=runs(*own))
-        middle, spread = known.usual_sizes(target)
-        sizes.append((middle[0], spread[0], known.usual_sizes(other)[0][0]))
-    usual = PARTS.usual_size
+        middle, spread = known.usual_times(target)
+        sizes.append((middle[0], spread[0], known.usual_times(other)[0][0]))
+    usual = float(step_size(PARTS.usual_step_s))
     (few, few_sd, _), (many, many_sd, elsewhere) = sizes
     assert -6.0 < many < elsewhere < usual
     assert many < few < usual
     assert many_sd < few_sd < PARTS.usual_step_sd
-    assert evidence(runs(GPT), 0.0).usual_sizes(target)[0][0] == usual
+    assert evidence(runs(GPT), 0.0).usual_times(target)[0][0] == usual
 
 
-def test_the_usual_size_is_the_conditioned_normal():
+def test_the_usual_time_is_the_conditioned_normal():
     """Against the plain formula, drawn from the joint normal of six programs."""
     own = runs(*(("cpu", one, two, 0.0) for one in "ab" for two in "xyz"))
     sizes = np.array([-5.0, -4.0, -3.0, -2.0, -4.5, -1.0])
@@ -359,8 +359,9 @@ def test_the_usual_size_is_the_conditioned_normal():
     )
     joint = PARTS.usual_step_sd**2 * (joint + 0.3 * np.eye(len(rows)))
     solved = np.linalg.solve(joint[1:, 1:], joint[1:, 0])
-    middle, spread = known.usual_sizes(runs(("cpu", "a", "x", UNKNOWN)))
-    assert middle[0] == pytest.approx(PARTS.usual_size + solved @ (sizes - PARTS.usual_size))
+    middle, spread = known.usual_times(runs(("cpu", "a", "x", UNKNOWN)))
+    usual = float(step_size(PARTS.usual_step_s))
+    assert middle[0] == pytest.approx(usual + solved @ (sizes - usual))
     assert spread[0] == pytest.approx(np.sqrt(joint[0, 0] - solved @ joint[1:, 0]))
 
 
@@ -417,3 +418,48 @@ def test_a_prior_that_measured_runs_show_to_be_too_narrow_is_widened():
     assert few.spread.widened == 1.0
     assert expected(few, GPT)[1][0] <= PRIOR_SD
     assert expected(near, GPT)[1][0] < PRIOR_SD
+
+
+def test_runs_of_one_family_say_more_of_each_other_than_of_another():
+    parts = replace(PARTS, family=0.15)
+    where = replace(runs(GPT), family=np.array(["lstm"]))
+    known = replace(evidence(where, -0.4), components=parts)
+    rows = replace(runs(GPT, GPT, GPT), family=np.array(["lstm", "gru", ""]))
+    found = known.posterior(rows, np.full(3, PRIOR_SD))
+    same, other, unknown = found.log_shift
+    assert same < other == unknown < 0.0
+    assert found.log_sd[0] < found.log_sd[1]
+
+
+def test_the_work_of_the_whole_bounds_the_size_of_a_step():
+    """A run of little work has small steps, which reach less; of unknown work it is between."""
+    parts = replace(PARTS, slope=0.2, usual_steps=300.0, usual_steps_sd=2.0)
+    rows = [("gpu", "bf16", "decoder", size) for size in (-7.0, -5.0, -3.0, -1.0, 1.0)]
+    known = replace(evidence(runs(*rows), [-1.0, -0.6, -0.3, -0.1, 0.0]), components=parts)
+    asked = replace(
+        runs(*[("gpu", "bf16", "decoder", UNKNOWN)] * 3), whole=np.array([-1.0, UNKNOWN, 12.0])
+    )
+    small, usual, large = known.posterior(asked, np.full(3, PRIOR_SD)).log_shift
+    assert small < usual < large
+
+
+def test_an_unspecified_size_gives_the_median_of_drawn_worlds():
+    """The other route: draw times of steps and numbers of them, and weigh the sizes they leave."""
+    parts = replace(PARTS, slope=0.2, usual_steps=300.0, usual_steps_sd=2.0)
+    rows = [("gpu", "bf16", "decoder", size) for size in (-7.0, -5.0, -3.0, -1.0, 1.0)]
+    known = replace(evidence(runs(*rows), [-1.0, -0.6, -0.3, -0.1, 0.0]), components=parts)
+    sizes = np.linspace(-14.0, 8.0, 1200)
+    given = [("gpu", "bf16", "decoder", float(size)) for size in sizes]
+    each = known.posterior(runs(*given), np.full(len(sizes), PRIOR_SD))
+    times, whole = sizes - each.log_shift, 2.0
+    log_weight = -0.5 * ((times - float(step_size(0.1))) / 1.5) ** 2
+    log_weight -= 0.5 * ((whole - sizes - np.log(300.0)) / 2.0) ** 2
+    weight = np.exp(log_weight) * np.gradient(times, sizes)
+    random = np.random.default_rng(3)
+    drawn = random.choice(len(sizes), 400_000, p=weight / weight.sum())
+    worlds = each.log_shift[drawn] + each.log_sd[drawn] * random.standard_normal(len(drawn))
+    low, middle, high = np.quantile(worlds, (0.1, 0.5, 0.9))
+    asked = replace(runs(("gpu", "bf16", "decoder", UNKNOWN)), whole=np.array([whole]))
+    found = known.posterior(asked, np.full(1, PRIOR_SD))
+    assert found.log_shift[0] == pytest.approx(middle, abs=0.02)
+    assert found.log_sd[0] == pytest.approx((high - low) / 2.563, rel=0.05)

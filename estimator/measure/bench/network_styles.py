@@ -235,7 +235,7 @@ STYLES = (
     Style(
         name="bottlenecks, group norm",
         kind="vision",
-        arch="CNN",
+        arch="residual CNN",
         data="pictures",
         shapes=PICTURES,
         build=bottleneck_network,
@@ -244,7 +244,7 @@ STYLES = (
     Style(
         name="inverted residuals",
         kind="vision",
-        arch="CNN, depthwise",
+        arch="CNN, depthwise, inverted residuals",
         data="pictures",
         shapes=PICTURES,
         build=inverted_network,

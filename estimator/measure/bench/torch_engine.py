@@ -219,7 +219,7 @@ class TorchEngine:
             held_bytes=ADAM_AND_GRADIENT_BYTES * params
             + 4.0 * 16 * STAGES * batch * channels * edge**2,
             kind="vision",
-            arch="CNN",
+            arch="residual CNN",
             style="residual blocks",
             params=params,
             samples=float(batch),
