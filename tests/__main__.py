@@ -36,7 +36,6 @@ environment:
 
 TOOLS = {
     "pytest": "pytest",
-    "pytest-xdist": "xdist",
     "hypothesis": "hypothesis",
     "hatchling": "hatchling",
     "mypy": "mypy",
@@ -47,7 +46,7 @@ MOST_WORKERS = 4
 WORKERS = min((os.cpu_count() or 1) + 1, MOST_WORKERS)
 """One more than processors, for some tests wait for programs that they measure."""
 
-PARALLEL = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
+PARALLEL = ["-p", "tests.workers", "--workers", str(WORKERS)]
 """How a whole run shares the processors: file by file, the browser first and doctests last."""
 
 CHECKS = {
