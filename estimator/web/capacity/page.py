@@ -11,7 +11,6 @@ import streamlit as st
 
 from estimator.core.messages import reason
 from estimator.core.notice import Notice
-from estimator.search.limits import Limits
 from estimator.search.plan import PlanAnswer
 from estimator.search.serving_plan import (
     COUNTS,
@@ -28,8 +27,9 @@ from estimator.web.plan.shares import (
     AIMS,
     Limited,
     ShownPlan,
-    binding,
+    draw_binding,
     draw_shares,
+    limits_of,
     medians,
     with_span,
 )
@@ -43,6 +43,7 @@ from estimator.web.shared.notices import quoted, shown, shown_all
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
+from estimator.web.shared.valid import valid
 
 Row = dict[str, Any]
 ANY = "any"
@@ -80,9 +81,6 @@ OPTIONS = {
 
 GOALS = {"latency": "--latency-goal", "first": "--first-token-goal"}
 """Control in milliseconds -> option in seconds."""
-
-LAST = "_capacity_valid"
-"""Values that were answered last, in the session."""
 
 PLANS = 5
 ON_SLIDE = 2
@@ -122,25 +120,17 @@ def draw(frame: Frame) -> None:
     """Draw the best plan in a sentence, the best few in a picture and a table, and what binds."""
     values = STATE.arrive()
     style.notices(STATE.notices)
-    problems = list(PARAMETERS.problems(st.session_state).values())
-    answer, refusal = answered(tuple(values.items()), store_state())
-    valid = values if answer is not None else st.session_state.get(LAST, {})
-    if refusal is not None:
-        problems.append(shown(refusal, label_of))
-        answer = answered(tuple(valid.items()), store_state())[0] if valid else None
+    known = valid(PARAMETERS, values, _answer)
     if frame.slide:
-        style.slide_title(_question(valid or values))
-    if answer is None:
-        style.notices(problems)
-    else:
-        st.session_state[LAST] = valid
-        with style.last_valid("; ".join(problems)):
-            _draw_answer(valid, answer, frame)
+        style.slide_title(_question(known.values))
+    with known.drawn() as answer:
+        if answer is not None:
+            _draw_answer(known.values, answer, frame)
     with controls(frame):
         _controls()
     if not frame.slide:
         _draw_command(values)
-    files = (share.json("capacity", lambda: json.dumps(_as_json(answer, problems))),)
+    files = (share.json("capacity", lambda: json.dumps(_as_json(known.found, known.error))),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_question(values), files=files)
 
@@ -158,18 +148,13 @@ def request_of(values: Row) -> ServingRequest:
     )
     chosen = values["hardware"]
     devices = served_devices(open_catalog()) if chosen == ANY else (chosen,)
-    most = {
-        one.quantity: values[name] * one.factor
-        for name, one in LIMITED.items()
-        if values[name] is not None
-    }
     return ServingRequest(
         question=question,
         choices={
             "hardware": devices,
             "devices": tuple(count for count in COUNTS if count <= values["devices"]),
         },
-        limits=Limits(most=most, confidence=float(values["confidence"])),
+        limits=limits_of(values, LIMITED),
         days=float(values["days"]),
         minimize=values["aim"],
         count=PLANS,
@@ -189,6 +174,12 @@ def answered(
         return None, reason(error)
 
 
+def _answer(values: Row) -> tuple[PlanAnswer[ServingPlan] | None, str]:
+    """Plans, or why there are none, in words."""
+    answer, refusal = answered(tuple(values.items()), store_state())
+    return answer, "" if refusal is None else shown(refusal, label_of)
+
+
 def _draw_answer(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> None:
     """Draw the sentence, the picture, the table, and what stands in the way."""
     request = request_of(values)
@@ -202,11 +193,8 @@ def _draw_answer(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> 
     if frame.show in ("", "table"):
         _table(values, few, frame)
     if frame.show in ("", "binds"):
-        if not frame.slide:
-            st.subheader(_("What binds"), anchor=False)
-        aim, limits = OBJECTIVES[request.minimize], bool(request.limits.most)
-        planned, limited = bool(answer.plans), list(LIMITED.values())
-        style.assumptions(binding(answer.gains, limited, aim, limits=limits, planned=planned))
+        aim = OBJECTIVES[request.minimize]
+        draw_binding(answer, request.limits, list(LIMITED.values()), aim, frame)
     if not frame.slide:
         if every:
             st.subheader(_("What the first plan assumes"), anchor=False)
@@ -333,9 +321,9 @@ def _draw_command(values: Row) -> None:
     st.code(command(values), language=None, wrap_lines=True)
 
 
-def _as_json(answer: PlanAnswer[ServingPlan] | None, problems: list[str]) -> Row:
+def _as_json(answer: PlanAnswer[ServingPlan] | None, refusal: str) -> Row:
     if answer is None:
-        return {"error": "; ".join(problems)}
+        return {"error": refusal}
     return {
         "plans": [
             {

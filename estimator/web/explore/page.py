@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -29,6 +29,7 @@ from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
+from estimator.web.shared.valid import valid
 
 Row = dict[str, Any]
 ANY = "any"
@@ -39,9 +40,6 @@ QUANTITIES = {
     "co2e_kg": (N_("CO2e"), "kgCO2e"),
 }
 """Quantity -> name, unit."""
-
-LAST = "_explore_valid"
-"""Values that were answered last, in the session."""
 
 STEPS_ALONE, STEPS_EACH = 40, 16
 """Values of a number where one input is swept, and where two are [1]."""
@@ -79,21 +77,17 @@ def draw(frame: Frame) -> None:
     """Draw what moves the answer, the sweeps, and the designs that none beats."""
     values = STATE.arrive()
     style.notices(STATE.notices)
-    problems = list(PARAMETERS.problems(st.session_state).values())
-    refusal = _refusal(values)
-    shown = st.session_state.get(LAST, values) if refusal else values
-    base = base_of(shown)
+    known = valid(PARAMETERS, values, _possible)
+    shown, base = known.values, base_of(known.values)
     if frame.slide:
         style.slide_title(_title(base))
-    if refusal and shown is values:
-        style.notices([*problems, refusal])
-    else:
-        st.session_state[LAST] = shown
-        with style.last_valid("; ".join([*problems, *([refusal] if refusal else [])])):
+    with known.drawn() as possible:
+        if possible:
             _answer(base, shown, frame)
     with controls(frame):
         _controls()
-    files = () if refusal else (share.csv("explore", lambda: _csv(base, shown)),)
+    refused = known.found is None or shown is not values
+    files = () if refused else (share.csv("explore", lambda: _csv(base, shown)),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_title(base), files=files)
 
@@ -128,8 +122,8 @@ def every(base: Scenario, places: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(designs(base, places, open_catalog()).to_pandas())
 
 
-def _refusal(values: Row) -> str:
-    """Why there is no answer; empty where there is one, which is kept for the pictures."""
+def _possible(values: Row) -> tuple[Literal[True] | None, str]:
+    """Whether there is an answer, which is kept for the pictures, or why there is none."""
     base, names = base_of(values), (values["x"], values["y"])
     try:
         moved(base, values["quantity"])
@@ -138,8 +132,8 @@ def _refusal(values: Row) -> str:
             over(base, names)
         every(base, _places(values))
     except ValueError as error:
-        return str(error)
-    return ""
+        return None, str(error)
+    return True, ""
 
 
 def _places(values: Row) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from estimator.web.shared.profiles import (
 )
 from estimator.web.shared.site import LIMITS, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
+from estimator.web.shared.valid import Shown, valid
 
 Row = dict[str, Any]
 MOST_RESULTS = 12
@@ -81,35 +82,24 @@ PARAMETERS = Parameters(
     Typed("retraining", usual=1e9, low=0.0, high=1e16, required=True),
 )
 STATE = UrlState("levers", PARAMETERS)
-LAST = "_levers_valid"
-"""Values that were answered last, in the session."""
 
 
 def draw(frame: Frame) -> None:
     """Draw before and after, where nothing is gained, and what was published."""
     values = STATE.arrive()
     style.notices(STATE.notices)
-    problems = list(PARAMETERS.problems(st.session_state).values())
-    shown, settings = values, pulled_levers(values)
-    case, found, refusal = _answered(values, settings)
-    if refusal:
-        problems.append(refusal)
-        shown = st.session_state.get(LAST, values)
-        settings = pulled_levers(shown)
-        case, found, _again = _answered(shown, settings)
+    shown = valid(PARAMETERS, values, _answered)
+    settings = pulled_levers(shown.values)
     if frame.slide:
         style.slide_title(_("Shrink it"))
-    if case is None or found is None:
-        style.notices(problems)
-    else:
-        st.session_state[LAST] = shown
-        with style.last_valid("; ".join(problems)):
-            _answer(case, found, settings, frame)
+    with shown.drawn() as answer:
+        if answer is not None:
+            _answer(*answer, settings, frame)
     if not frame.slide:
         _training(values)
     with controls(frame):
         _controls()
-    files = (share.json("levers", lambda: json.dumps(_as_json(found, settings, refusal))),)
+    files = (share.json("levers", lambda: json.dumps(_as_json(shown, settings))),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_("Shrink it"), files=files)
 
@@ -122,19 +112,18 @@ def pulled_levers(values: Row) -> dict[str, float]:
     return settings | ({"pattern": 0.5} if values["pattern"] == "on" else {})
 
 
-def _answered(
-    values: Row, settings: dict[str, float]
-) -> tuple[Case | None, Comparison | None, str]:
-    catalog = open_catalog()
+def _answered(values: Row) -> tuple[tuple[Case, Comparison] | None, str]:
+    """Answer the case with and without the levers, or say why not."""
+    catalog, settings = open_catalog(), pulled_levers(values)
     load = Load(batch=float(values["batch"]), context=float(values["context"]))
     site = None if values["site"] == "world" else values["site"]
     scenario = Scenario(hardware=values["hardware"], site=site)
     try:
         case = case_of(values["preset"], values["hardware"], load, catalog)
         tokens = values["retraining"]
-        return case, compared(case, settings, scenario, catalog, tokens), ""
+        return (case, compared(case, settings, scenario, catalog, tokens)), ""
     except ValueError as error:
-        return None, None, str(error)
+        return None, str(error)
 
 
 def _answer(case: Case, found: Comparison, settings: dict[str, float], frame: Frame) -> None:
@@ -388,9 +377,10 @@ def _bound(state: State) -> str:
     return _("memory bandwidth") if state.bound_by_memory else _("compute")
 
 
-def _as_json(found: Comparison | None, settings: dict[str, float], refusal: str) -> Row:
-    if found is None:
-        return {"error": refusal}
+def _as_json(shown: Shown[tuple[Case, Comparison]], settings: dict[str, float]) -> Row:
+    if shown.found is None:
+        return {"error": shown.error}
+    _case, found = shown.found
     return {
         "levers": settings,
         "memory_bytes": [found.before.memory_bytes, found.after.memory_bytes],

@@ -5,11 +5,8 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
-import streamlit as st
-
 from estimator.scenario.scenario import link
 from estimator.search.exploration import KINDS_OF_PRICE, PLACES
-from estimator.search.limits import Limits
 from estimator.search.plan import (
     OBJECTIVES,
     PLANNED_COUNTS,
@@ -24,8 +21,9 @@ from estimator.web.plan.shares import (
     AIMS,
     Limited,
     ShownPlan,
-    binding,
+    draw_binding,
     draw_shares,
+    limits_of,
     medians,
     with_span,
 )
@@ -37,6 +35,7 @@ from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
+from estimator.web.shared.valid import valid
 
 Row = dict[str, Any]
 ANY = "any"
@@ -47,9 +46,6 @@ LIMITED = {
     "energy": Limited(quantity="energy_kwh", label=N_("energy"), unit="kWh"),
 }
 """Control -> what it limits."""
-
-LAST = "_plan_valid"
-"""Values that were answered last, in the session."""
 
 PLANS = 5
 ON_SLIDE = 2
@@ -89,23 +85,15 @@ def draw(frame: Frame) -> None:
     """Draw the best plan in a sentence, the best few in a picture and a table, and what binds."""
     values = STATE.arrive()
     style.notices(STATE.notices)
-    problems = list(PARAMETERS.problems(st.session_state).values())
-    answer, refusal = answered(tuple(values.items()))
-    shown = values if answer is not None else st.session_state.get(LAST, {})
-    if refusal:
-        problems.append(refusal)
-        answer = answered(tuple(shown.items()))[0] if shown else None
+    shown = valid(PARAMETERS, values, lambda asked: answered(tuple(asked.items())))
     if frame.slide:
-        style.slide_title(_question(shown or values))
-    if answer is None:
-        style.notices(problems)
-    else:
-        st.session_state[LAST] = shown
-        with style.last_valid("; ".join(problems)):
-            _draw_answer(request_of(shown), answer, frame)
+        style.slide_title(_question(shown.values))
+    with shown.drawn() as answer:
+        if answer is not None:
+            _draw_answer(request_of(shown.values), answer, frame)
     with controls(frame):
         _controls()
-    files = (share.json("plan", lambda: json.dumps(_as_json(answer, "; ".join(problems)))),)
+    files = (share.json("plan", lambda: json.dumps(_as_json(shown.found, shown.error))),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_question(values), files=files)
 
@@ -123,12 +111,7 @@ def request_of(values: Row) -> Request:
             "price_kind": KINDS_OF_PRICE if values["offers"] == ANY else (values["offers"],),
         }
     )
-    most = {
-        one.quantity: values[name] * one.factor
-        for name, one in LIMITED.items()
-        if values[name] is not None
-    }
-    limits = Limits(most=most, confidence=float(values["confidence"]))
+    limits = limits_of(values, LIMITED)
     return Request(space=space, limits=limits, minimize=values["aim"], count=PLANS)
 
 
@@ -154,13 +137,8 @@ def _draw_answer(request: Request, answer: PlanAnswer[Plan], frame: Frame) -> No
     if frame.show in ("", "table"):
         _table(request, shown[:ON_SLIDE] if frame.slide else shown, frame)
     if frame.show in ("", "binds"):
-        if not frame.slide:
-            st.subheader(_("What binds"), anchor=False)
-        aim, limits = OBJECTIVES[request.minimize], bool(request.limits.most)
-        planned = bool(answer.plans)
-        every = list(LIMITED.values())
-        lines = binding(answer.gains, every, aim, limits=limits, planned=planned)
-        style.assumptions(lines)
+        aim = OBJECTIVES[request.minimize]
+        draw_binding(answer, request.limits, list(LIMITED.values()), aim, frame)
     if not frame.slide:
         style.caption(
             _(

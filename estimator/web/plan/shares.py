@@ -3,12 +3,15 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 
 from estimator.core.uncertainty import Uncertain
-from estimator.search.plan import share_of_limit
+from estimator.search.limits import Limits
+from estimator.search.plan import PlanAnswer, share_of_limit
 from estimator.web.plan.charts import shares_of_limits
 from estimator.web.shared import figures, style
 from estimator.web.shared.amounts import amount, span
@@ -107,26 +110,34 @@ def medians(quantities: Mapping[str, Uncertain], limited: Sequence[Limited]) -> 
     return ", ".join(map(style.bold, shown))
 
 
-def binding(
-    gains: Mapping[str, float], limited: Sequence[Limited], aim: str, *, limits: bool, planned: bool
-) -> list[str]:
-    """Say which limit stands in the way of a better plan, and what a tenth more of it buys.
+def limits_of(values: Mapping[str, Any], limited: Mapping[str, Limited]) -> Limits:
+    """Limits that the controls set, to hold with the probability that they ask."""
+    most = {
+        one.quantity: values[name] * one.factor
+        for name, one in limited.items()
+        if values[name] is not None
+    }
+    return Limits(most=most, confidence=float(values["confidence"]))
 
-    Parameters
-    ----------
-    gains : mapping of str to float
-        Quantity -> share of the aim that 10 % more of its limit saves; infinity: a first plan.
-    limited : sequence of Limited
-    aim : str
-        Quantity that is made small.
-    limits, planned : bool
-        Whether any limit is set, and whether there is a plan.
-    """
-    if not limits:
+
+def draw_binding(
+    answer: PlanAnswer[Any], limits: Limits, limited: Sequence[Limited], aim: str, frame: Frame
+) -> None:
+    """Draw which limit prevents a better plan, and what a tenth more of it buys."""
+    if not frame.slide:
+        st.subheader(_("What binds"), anchor=False)
+    style.assumptions(_binding(answer, limits, limited, aim))
+
+
+def _binding(
+    answer: PlanAnswer[Any], limits: Limits, limited: Sequence[Limited], aim: str
+) -> list[str]:
+    """Say what binds; `aim` is the quantity that is minimized."""
+    if not limits.most:
         return [_("No limit is set.")]
     lines = []
     for one in limited:
-        gain = gains.get(one.quantity)
+        gain = answer.gains.get(one.quantity)
         if gain is None:
             continue
         if math.isinf(gain):
@@ -138,6 +149,6 @@ def binding(
             lines.append(text.format(limit=_(one.label), gain=amount(gain, "share"), aim=named))
     if lines:
         return lines
-    if planned:
+    if answer.plans:
         return [_("No limit binds: 10 % more of any of them buys nothing.")]
     return [_("10 % more of any one limit does not make a plan possible.")]

@@ -1,7 +1,6 @@
 """Scaling: what a budget buys, what the next percent costs, and where the laws were fitted."""
 
 import json
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -29,6 +28,7 @@ from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import hardware_names, open_catalog, place_names
 from estimator.web.shared.site import LIMITS, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
+from estimator.web.shared.valid import Shown, valid
 
 AXES = {"flop": "training_flop", "kwh": "energy_kwh", "usd": "cost_usd", "kg": "co2e_kg"}
 UNIT_OF = {"flop": "FLOP", "kwh": "kWh", "usd": "USD", "kg": "kgCO2e", "days": "day"}
@@ -47,47 +47,30 @@ PARAMETERS = Parameters(
     Typed("unique", usual=1e13, low=1e6, high=1e20, required=True),
 )
 STATE = UrlState("scaling", PARAMETERS)
-LAST = "_scaling_valid"
-"""Values that were answered last, in the session."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """What a budget buys, and the next percent; or why neither can be had."""
-
-    now: Bought | None
-    then: NextStep | None
-    refusal: str
+Found = tuple[Bought, NextStep]
+"""What a budget buys, and the next percent."""
 
 
 def draw(frame: Frame) -> None:
     """Draw what the budget buys, the curves, and the cases beside them."""
     values = STATE.arrive()
     style.notices(STATE.notices)
-    problems = list(PARAMETERS.problems(st.session_state).values())
-    found, shown = _found(values), values
-    if found.now is None:
-        problems.append(found.refusal)
-        shown = st.session_state.get(LAST, values)
-        found = _found(shown)
+    shown = valid(PARAMETERS, values, _found)
     if frame.slide:
         style.slide_title(_(SLIDES[frame.show]))
-    if found.now is None:
-        style.notices(problems)
-    else:
-        st.session_state[LAST] = shown
-        with style.last_valid("; ".join(problems)):
-            _answer(found.now, found.then, shown, frame)
+    with shown.drawn() as found:
+        if found is not None:
+            _answer(*found, shown.values, frame)
     if frame.show in ("", "imagenet"):
         _imagenet(frame)
     with controls(frame):
         _controls()
-    files = (share.json("scaling", lambda: json.dumps(_as_json(found))),)
+    files = (share.json("scaling", lambda: json.dumps(_as_json(shown))),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_("Scaling"), files=files)
 
 
-def _answer(now: Bought, then: NextStep | None, values: Row, frame: Frame) -> None:
+def _answer(now: Bought, then: NextStep, values: Row, frame: Frame) -> None:
     """Draw the budget, the curves, and the cases beside them."""
     _budget(now, then, values, frame)
     if frame.show in ("", "curves"):
@@ -101,18 +84,18 @@ def _scenario(values: Row) -> Scenario:
     return Scenario(hardware=values["hardware"], devices=float(values["devices"]), site=site)
 
 
-def _found(values: Row) -> Found:
+def _found(values: Row) -> tuple[Found | None, str]:
     """Answer the budget, or say why not."""
     catalog = open_catalog()
     try:
         now = bought(values["amount"], values["unit"], _scenario(values), catalog, values["law"])
         then = next_step(now, _scenario(values), catalog)
     except ValueError as error:
-        return Found(now=None, then=None, refusal=str(error))
-    return Found(now=now, then=then, refusal="")
+        return None, str(error)
+    return (now, then), ""
 
 
-def _budget(now: Bought, then: NextStep | None, values: Row, frame: Frame) -> None:
+def _budget(now: Bought, then: NextStep, values: Row, frame: Frame) -> None:
     """Draw the headline: best size and data, and the next percent."""
     if frame.show == "imagenet":
         return
@@ -136,18 +119,17 @@ def _budget(now: Bought, then: NextStep | None, values: Row, frame: Frame) -> No
         style.figure("tokens", _("tokens"), amount(now.tokens, "1"), "", []),
         style.figure("flop", _("compute"), amount(now.flop, "FLOP"), "", []),
     ]
-    if then is not None:
-        cost = then.quantities.get("cost_usd")
-        spent = "" if cost is None else amount(float(np.asarray(cost.mid)), "USD")
-        cards.append(
-            style.figure(
-                "next",
-                _("a loss lower by 1 %"),
-                f"×{amount(then.factor, '1')}",
-                _("the compute"),
-                [_("{cost} in all").format(cost=spent)] if spent else [],
-            )
+    cost = then.quantities.get("cost_usd")
+    spent = "" if cost is None else amount(float(np.asarray(cost.mid)), "USD")
+    cards.append(
+        style.figure(
+            "next",
+            _("a loss lower by 1 %"),
+            f"×{amount(then.factor, '1')}",
+            _("the compute"),
+            [_("{cost} in all").format(cost=spent)] if spent else [],
         )
+    )
     if not frame.slide:
         style.figures(cards)
     if now.extrapolated and not frame.slide:
@@ -311,17 +293,18 @@ def imagenet_picture() -> Picture:
     )
 
 
-def _as_json(found: Found) -> Row:
+def _as_json(shown: Shown[Found]) -> Row:
     """Return what the page shows for scripts."""
-    if found.now is None or found.then is None:
-        return {"error": found.refusal}
+    if shown.found is None:
+        return {"error": shown.error}
+    now, then = shown.found
     return {
-        "training_flop": found.now.flop,
-        "params": found.now.params,
-        "tokens": found.now.tokens,
-        "loss_nat": found.now.loss,
-        "extrapolated": found.now.extrapolated,
-        "next_percent_factor": found.then.factor,
+        "training_flop": now.flop,
+        "params": now.params,
+        "tokens": now.tokens,
+        "loss_nat": now.loss,
+        "extrapolated": now.extrapolated,
+        "next_percent_factor": then.factor,
     }
 
 
