@@ -5,9 +5,11 @@ it does not know. Here it learns that there is none. And what one session has to
 long for another one that computes, nor for a browser to acknowledge what was sent before.
 """
 
+import gc
 import socket
 import sys
 from collections.abc import Callable
+from functools import cache
 
 from streamlit import net_util
 from streamlit.web.server.starlette import starlette_server
@@ -35,6 +37,16 @@ def send_at_once(bind: Callable[..., socket.socket]) -> Callable[..., socket.soc
         return listening
 
     return bound
+
+
+@cache
+def keep_for_good() -> None:
+    """Spare the garbage collector what a server has read when its first page is drawn.
+
+    All of it stays as long as the server does, and is much more than what the sessions leave.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def stay_home() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from functools import partial
 from urllib.parse import parse_qsl
 
 import streamlit as st
@@ -87,8 +88,9 @@ def draw(frame: Frame) -> None:
             with style.block():
                 _headline(answer, frame, catalog)
                 more = _figures(answer, asked, applied_runs, frame)
+            draw_section = SECTIONS[asked.picture](answer, frame, catalog)
             _more(more)
-            _picture(answer, frame, catalog)
+            _picture(draw_section)
 
 
 def draw_details(frame: Frame) -> None:
@@ -142,7 +144,7 @@ def _slide(answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, frame
         with style.block():
             _figures(answer, asked, applied_runs, frame)
     else:
-        SECTIONS[frame.show](answer, frame, open_catalog())
+        SECTIONS[frame.show](answer, frame, open_catalog())()
 
 
 def _on_slide(frame: Frame) -> list[str]:
@@ -150,8 +152,8 @@ def _on_slide(frame: Frame) -> list[str]:
     return [name for name in frame.controls if name in OF_ALL] if frame.slide else []
 
 
-def _picture(answer: Answer, frame: Frame, catalog: Catalog) -> None:
-    """Draw the one picture of the page, by choice."""
+def _picture(draw_section: Callable[[], None]) -> None:
+    """Draw the one picture of the page, by choice, once all of it is there."""
     st.segmented_control(
         _("Picture"),
         list(PICTURES),
@@ -161,7 +163,7 @@ def _picture(answer: Answer, frame: Frame, catalog: Catalog) -> None:
         on_change=parts.changed,
         label_visibility="collapsed",
     )
-    SECTIONS[st.session_state["picture"]](answer, frame, catalog)
+    draw_section()
 
 
 def _folded(answer: Answer, query: dict[str, str], catalog: Catalog) -> None:
@@ -271,79 +273,86 @@ def _card(answer: Answer, name: str, applied_runs: AppliedRuns | None) -> str:
     return style.figure(name, _(LABELS[name]), value, span, notes)
 
 
-def _parts(answer: Answer, frame: Frame, catalog: Catalog) -> None:
-    """Draw where the energy goes."""
+def _parts(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
+    """Work out where the energy goes, to be drawn."""
     table = parts_table(answer)
     if table.empty:
-        style.caption(" ".join(words.absent(answer, "energy_kwh")))
-        return
+        return partial(style.caption, " ".join(words.absent(answer, "energy_kwh")))
     alt = words.alt_of_parts(table, answer)
-    figures.draw(figures.parts, table, frame.look, key="chart_parts", alt=alt)
     names = credit(answer, catalog, ("tdp_w", "idle_w", "power.", "pue"))
-    style.caption(_("Sources: {names}").format(names=names))
+
+    def draw_parts() -> None:
+        figures.draw(figures.parts, table, frame.look, key="chart_parts", alt=alt)
+        style.caption(_("Sources: {names}").format(names=names))
+
+    return draw_parts
 
 
-def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> None:
-    """Draw what makes the interval wide."""
+def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
+    """Work out what makes the interval wide, to be drawn."""
     table = uncertainty_table(answer)
     if table.empty:
-        style.caption(_("Nothing: every number was given, and is taken as exact."))
-        return
-    figures.draw(
-        figures.uncertainty,
-        table,
-        frame.look,
-        key="chart_uncertainty",
-        alt=words.alt_of_uncertainty(table),
-        height=figures.rows_px(len(table), frame.look, most=figures.ALONE_PX),
-        of=(uncertain_quantity(answer),),
-    )
+        text = _("Nothing: every number was given, and is taken as exact.")
+        return partial(style.caption, text)
     quantity = _("energy") if uncertain_quantity(answer) == "energy_kwh" else _("device time")
     text = _(
         "How much each input's uncertainty moves the {quantity}, and its share of the total "
         "(log-variance)."
     )
-    style.caption(text.format(quantity=quantity))
 
-
-def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> None:
-    """Draw the same work on other devices."""
-    st.segmented_control(
-        _("Compare by"),
-        list(COMPARED),
-        format_func=lambda name: _(SHORT[name]),
-        required=True,
-        key="view",
-        on_change=parts.changed,
-        label_visibility="collapsed",
-    )
-    quantity = st.session_state["view"]
-    table = devices_table([answer, *other_devices(answer, catalog)], quantity)
-    if len(table) < 2:
-        style.caption(
-            _("A run known only by its device-hours cannot be moved: give its work, too.")
+    def draw_uncertainty() -> None:
+        figures.draw(
+            figures.uncertainty,
+            table,
+            frame.look,
+            key="chart_uncertainty",
+            alt=words.alt_of_uncertainty(table),
+            height=figures.rows_px(len(table), frame.look, most=figures.ALONE_PX),
+            of=(uncertain_quantity(answer),),
         )
-        return
-    figures.draw(
-        figures.devices,
-        table,
-        frame.look,
-        key="chart_devices",
-        alt=words.alt_of_devices(table),
-        height=figures.rows_px(len(table), frame.look),
-        of=(quantity,),
-    )
-    text = _(
-        "{count} of each, at the utilization predicted for each; bars hold {level} %. Sources: "
-        "{names}"
-    )
-    style.caption(
-        text.format(
+        style.caption(text.format(quantity=quantity))
+
+    return draw_uncertainty
+
+
+def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
+    """Work out the same work on other devices, to be drawn."""
+    quantity = parts.shown().asked.view
+    table = devices_table([answer, *other_devices(answer, catalog)], quantity)
+    text = _("A run known only by its device-hours cannot be moved: give its work, too.")
+    if len(table) > 1:
+        text = _(
+            "{count} of each, at the utilization predicted for each; bars hold {level} %. Sources: "
+            "{names}"
+        ).format(
             count=localised(f"{answer.run.devices:,.0f}"),
             level=_level(answer),
             names=credit(answer, catalog, ("peak_flop_per_s", "utilization", "tdp_w")),
         )
-    )
+
+    def draw_devices() -> None:
+        st.segmented_control(
+            _("Compare by"),
+            list(COMPARED),
+            format_func=lambda name: _(SHORT[name]),
+            required=True,
+            key="view",
+            on_change=parts.changed,
+            label_visibility="collapsed",
+        )
+        if len(table) > 1:
+            figures.draw(
+                figures.devices,
+                table,
+                frame.look,
+                key="chart_devices",
+                alt=words.alt_of_devices(table),
+                height=figures.rows_px(len(table), frame.look),
+                of=(quantity,),
+            )
+        style.caption(text)
+
+    return draw_devices
 
 
 def _level(answer: Answer) -> str:
@@ -351,12 +360,12 @@ def _level(answer: Answer) -> str:
     return localised(f"{answer.level * 100:.3g}")
 
 
-def _formula(answer: Answer, frame: Frame, catalog: Catalog) -> None:
-    """Draw the formula with the numbers of this run."""
-    draw_formula(answer, linked=False)
+def _formula(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
+    """Take the formula with the numbers of this run, to be drawn."""
+    return partial(draw_formula, answer, linked=False)
 
 
-SECTIONS: Mapping[str, Callable[[Answer, Frame, Catalog], None]] = {
+SECTIONS: Mapping[str, Callable[[Answer, Frame, Catalog], Callable[[], None]]] = {
     "parts": _parts,
     "doubts": _uncertainty,
     "devices": _devices,

@@ -35,7 +35,7 @@ from typing import Any
 
 import streamlit as st
 
-from estimator.web.server import stay_home, switch_often
+from estimator.web.server import keep_for_good, stay_home, switch_often
 from estimator.web.shared import parts, style
 from estimator.web.shared.frame import Frame, frame_of, language_of_link
 from estimator.web.shared.language import N_, _
@@ -100,6 +100,7 @@ def run(pages: Sequence[Page]) -> None:
     if not bare:
         _phone_menu(entries)
     chosen.run()
+    keep_for_good()
 
 
 def draw(page: Page) -> None:
