@@ -49,6 +49,7 @@ CLASS_STEMS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("RefinedWeb", "RefinedWebModel"), ("refinedweb", "rw")),
     "phi-msft": ("phi",),
     "gpt-sw3": ("gpt2",),
+    "speech_to_text": ("speech2text",),
     "kimi_k2": ("kimi", "deepseek"),
     "xlm-roberta": ("xlmroberta", "roberta"),
     **dict.fromkeys(("roberta", "camembert"), ("roberta", "camembert", "xlmroberta")),

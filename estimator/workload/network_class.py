@@ -141,7 +141,9 @@ NAMED = {
     **dict.fromkeys(TRANSLATORS, ("language", "encoder-decoder transformer")),
     **dict.fromkeys(SEEING, ("multimodal", "vision encoder and decoder")),
     "modernbert-decoder": ("language", "dense decoder"),
-    "pixtral": ("vision", "ViT encoder"),
+    **dict.fromkeys(("pixtral", "table-transformer"), ("vision", "ViT encoder")),
+    **dict.fromkeys(("xmod", "jina_embeddings_v3"), ("language", "encoder")),
+    "speech_to_text": ("speech", "encoder-decoder transformer"),
     "encoder-decoder": ("language", "encoder-decoder transformer"),
     "speech-encoder-decoder": ("speech", "encoder-decoder transformer"),
 }

@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 COLUMNS = ["config", "class", "params_total", "seq_len", "forward_flop", "training_flop"]
 TEXT_LEN, CLIP_LEN, LATENT_TEXT, FLUX_TEXT = 256, 64, 77, 512
 SAMPLES = 16_000
+MEL_FRAMES = 1000
 UNCOUNTED = {
     "altclip": "reads values of tensors",
     "chinese_clip": "reads values of tensors",
@@ -47,6 +48,7 @@ UNCOUNTED = {
         "tokens of images and of sound are found by value",
     ),
     "bros": "asks for boxes",
+    "xmod": "asks for languages by value",
     "speech-encoder-decoder": "asks for samples or mel frames, not for both",
     "wav2vec2-bert": "its mel frames are made outside of it",
     "siglip2": "its patches are cut outside of it",
@@ -62,11 +64,12 @@ READ_BY_VALUE = {
         *("big_bird", "convbert", "ibert", "layoutlm", "longformer", "roformer", "splinter"),
         *("squeezebert", "xlnet", "lilt", "yoso", "mra", "nystromformer", "tapas", "markuplm"),
         *("xlm", "flaubert", "luke", "dpr", "led", "bigbird_pegasus", "fsmt", "detr", "layoutlmv3"),
+        "table-transformer",
     ),
 }
 """These read values of tensors, so they are built in full."""
 
-SIDES = {"detr": 800, "depth_anything": 518}
+SIDES = {"detr": 800, "table-transformer": 800, "depth_anything": 518}
 """Sides of the images of models whose configs state none."""
 
 OWLS = ("owlvit", "owlv2")
@@ -142,14 +145,9 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
         made["pixel_values"] = empty(1, 1, tiles, vision.num_channels, side, side)
         made["aspect_ratio_ids"] = torch.ones(1, 1, dtype=torch.long, device="meta")
         made["aspect_ratio_mask"] = torch.ones(1, 1, tiles, dtype=torch.long, device="meta")
-    if hasattr(config, "frequency_stride"):
-        made["input_values"] = empty(1, config.max_length, config.num_mel_bins)
-    elif "input_values" in names:
-        made["input_values"], length = empty(1, SAMPLES), SAMPLES
-    if "input_features" in names and hasattr(config, "num_mel_bins"):
-        made["input_features"] = empty(1, config.num_mel_bins, 2 * config.max_source_positions)
-        length = CLIP_LEN
-    elif "input_ids" in names:
+    heard, length = sound_of(config, {*names})
+    made |= heard
+    if "input_ids" in names and "input_features" not in made:
         length = (
             CLIP_LEN if "clip" in config.model_type or "siglip" in config.model_type else TEXT_LEN
         )
@@ -161,6 +159,20 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
         length = length if "input_ids" in made else CLIP_LEN
         made["decoder_input_ids"] = tokens(int(length), model.device)
     return made, length
+
+
+def sound_of(config: Any, names: set[str]) -> tuple[dict, int | str]:
+    """Return samples or mel frames where the model takes them, and the length of its sequence."""
+    if hasattr(config, "frequency_stride"):
+        return {"input_values": empty(1, config.max_length, config.num_mel_bins)}, ""
+    if "input_values" in names:
+        return {"input_values": empty(1, SAMPLES)}, SAMPLES
+    if "input_features" in names and hasattr(config, "input_feat_per_channel"):
+        return {"input_features": empty(1, MEL_FRAMES, config.input_feat_per_channel)}, ""
+    if "input_features" in names and hasattr(config, "num_mel_bins"):
+        frames = 2 * config.max_source_positions
+        return {"input_features": empty(1, config.num_mel_bins, frames)}, CLIP_LEN
+    return {}, ""
 
 
 def latents_of(model: torch.nn.Module, config: dict) -> tuple[tuple, dict, int | str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from estimator.workload.blocks import Costs, held, linear, vocabulary_head
+from estimator.workload.blocks import Cost, Costs, Mlp, held, linear, vocabulary_head
 from estimator.workload.families.text_encoder import (
     CLASSIFIERS,
     LANGUAGE_TASKS,
@@ -12,8 +12,10 @@ from estimator.workload.families.text_encoder import (
     HeadCosts,
     Sizes,
     TextFacts,
+    block,
     heads,
     narrow_width,
+    no_positions,
     text_encoder,
 )
 from estimator.workload.fields import Fields
@@ -25,6 +27,17 @@ SPANS = ("QuestionAnswering", "PreTraining")
 
 BERT = TextFacts()
 ROBERTA = TextFacts(spare_positions=2, pooled=("", "MultipleChoice"), dense_before=CLASSIFIERS)
+
+
+def language_adapters(fields: Fields, sizes: Sizes) -> Costs:
+    """X-MOD: a narrow MLP per language behind each layer, one of which a token meets."""
+    narrow = sizes.hidden // fields.size("adapter_reduction_factor", default=2)
+    mlp = Mlp(hidden=sizes.hidden, width=narrow, bias=True).costs().values()
+    count = len(fields.items("languages") or ["en_XX"])
+    flop, params = (sum(getattr(cost, key) for cost in mlp) for key in ("flop_per_token", "params"))
+    adapters = Cost(params=count * params, active_params=params, flop_per_token=flop)
+    norm = LAYER_NORM * sizes.hidden * fields.flag("adapter_layer_norm")
+    return {**block(fields, sizes), "adapter": adapters, "norm/adapter": held(norm)}
 
 
 def outer_norm(fields: Fields, sizes: Sizes) -> Costs:
@@ -131,6 +144,12 @@ ROWS: Mapping[str, TextFacts] = {
         extra=outer_norm,
     ),
     "ibert": ROBERTA,
+    "xmod": replace(ROBERTA, layer=language_adapters),
+    "jina_embeddings_v3": replace(
+        ROBERTA,
+        sizes=replace(LARGE, vocab=250002, positions=8194, types=1),
+        position_rows=no_positions,
+    ),
     "camembert": ROBERTA,
     "data2vec-text": ROBERTA,
     "roberta-prelayernorm": replace(ROBERTA, sizes=Sizes(vocab=50265), extra=outer_norm),

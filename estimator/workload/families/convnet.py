@@ -56,7 +56,7 @@ def resnet(fields: Fields) -> Network:
     channels = fields.size("num_channels", default=3)
     basic = fields.text("layer_type", default="bottleneck") == "basic"
     early = fields.flag("downsample_in_bottleneck")
-    layer = _basic if basic else partial(bottleneck, early)
+    layer = basic_layer if basic else partial(bottleneck, early)
     first = 2 if fields.flag("downsample_in_first_stage") else 1
 
     def body(flow: Flow) -> Flow:
@@ -73,12 +73,16 @@ def wide_stem(flow: Flow, channels: int, width: int) -> Flow:
 
 
 def bottlenecks(
-    flow: Flow, channels: int, depths: Sequence[int], layer: "Layer | None" = None
+    flow: Flow,
+    channels: int,
+    depths: Sequence[int],
+    layer: "Layer | None" = None,
+    widths: Sequence[int] = WIDTHS,
 ) -> Flow:
     """The maps of a ResNet in its usual widths, of bottlenecks or another `layer`."""
     flow = wide_stem(flow, channels, STEM_WIDTH)
     usual = layer or partial(bottleneck, False)
-    return staged(flow, usual, (STEM_WIDTH, *WIDTHS), depths, 1)
+    return staged(flow, usual, (STEM_WIDTH, *widths), depths, 1)
 
 
 Layer = Callable[[int, int, int], list[Conv]]
@@ -101,7 +105,8 @@ def staged(
     return flow
 
 
-def _basic(inputs: int, outputs: int, stride: int) -> list[Conv]:
+def basic_layer(inputs: int, outputs: int, stride: int) -> list[Conv]:
+    """Two 3x3 convolutions."""
     return [
         Conv(inputs=inputs, outputs=outputs, stride=stride),
         Conv(inputs=outputs, outputs=outputs),

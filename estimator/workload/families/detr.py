@@ -6,7 +6,7 @@ the ResNet are frozen: they are no parameters.
 
 from estimator.workload.blocks import Costs, held, linear
 from estimator.workload.convolution import Conv, Flow, image, sizes
-from estimator.workload.families.convnet import bottlenecks
+from estimator.workload.families.convnet import WIDTHS, basic_layer, bottlenecks
 from estimator.workload.families.encoder_decoder import EncoderDecoder, side
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
@@ -17,46 +17,60 @@ from estimator.workload.registry import family
 SIDE = 800
 """Shorter side of an image (arXiv:2005.12872, sec. 4). [pixel]"""
 
-BACKBONES = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
+BACKBONES = {
+    **{"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)},
+    **{"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)},
+}
 """Depths of the stages by name."""
 
+BASIC_WIDTHS = (64, 128, 256, 512)
+"""Channels of the stages of a ResNet of basic layers (arXiv:1512.03385, table 1)."""
 
-def _depths(fields: Fields) -> tuple[int, ...]:
-    """Stages of the ResNet that the config names or holds."""
+
+def _resnet(fields: Fields) -> tuple[tuple[int, ...], bool]:
+    """Stages of the ResNet that the config names or holds, and whether its layers are basic."""
     part = fields.part("backbone_config")
     name = fields.text("backbone") or part.text("backbone", default="resnet50")
     if part.text("model_type") == "resnet":
-        return tuple(sizes(part, "depths", (3, 4, 6, 3), 4))
-    if name.partition(".")[0] not in BACKBONES:
-        raise ValueError(
-            f"{fields.path}backbone {name!r} is not known: known are resnet50, resnet101"
-        )
-    return BACKBONES[name.partition(".")[0]]
+        basic = part.text("layer_type", default="bottleneck") == "basic"
+        usual = BASIC_WIDTHS if basic else WIDTHS
+        if tuple(sizes(part, "hidden_sizes", usual, 4)) != usual:
+            raise ValueError(f"{part.path}hidden_sizes must be {list(usual)}")
+        return tuple(sizes(part, "depths", (3, 4, 6, 3), 4)), basic
+    name = name.partition(".")[0]
+    if name not in BACKBONES:
+        known = ", ".join(BACKBONES)
+        raise ValueError(f"{fields.path}backbone {name!r} is not known: known are {known}")
+    return BACKBONES[name], name in ("resnet18", "resnet34")
 
 
-@family("detr")
+@family("detr", "table-transformer")
 def detr(fields: Fields) -> Network:
-    """DETR over a ResNet of bottlenecks, its last stage not dilated."""
+    """DETR over a ResNet, its last stage not dilated; on tables the encoder ends in a norm."""
     if fields.flag("dilation"):
         raise ValueError(f"{fields.path}dilation must be false: dilated maps are not counted")
     hidden = fields.size("hidden_size", "d_model", default=256)
     objects = fields.size("num_queries", default=100)
     usual = (6, 8, 2048)
+    tables = fields.text("model_type") == "table-transformer"
+    ends = {"norm/outer": held(2 * hidden * tables)}
     model = EncoderDecoder(
         table=0,
-        source=side(fields, hidden, "encoder", usual, {}),
+        source=side(fields, hidden, "encoder", usual, ends),
         target=side(fields, hidden, "decoder", usual, {"norm/outer": held(2 * hidden)}),
         heads=(_heads(fields, hidden), {"embedding/queries": held(objects * hidden)}),
         longest=objects,
     )
-    depths = _depths(fields)
+    depths, basic = _resnet(fields)
     channels = fields.size("num_channels", default=3)
-    project = Conv(inputs=2048, outputs=hidden, kernel=1, bias=True, norm=False)
+    layer, widths = (basic_layer, BASIC_WIDTHS) if basic else (None, WIDTHS)
+    project = Conv(inputs=widths[-1], outputs=hidden, kernel=1, bias=True, norm=False)
 
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, SIDE)
         flow = Flow(batch=batch, side=pixels, frozen=True)
-        flow = bottlenecks(flow, channels, depths).conv("bridge/project", project)
+        maps = bottlenecks(flow, channels, depths, layer, widths)
+        flow = maps.conv("bridge/project", project)
         done = [*flow.lines, *model.lines(batch, (flow.positions, float(objects)), inputs)]
         return Pass(lines=done, items=batch)
 
