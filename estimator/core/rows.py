@@ -43,6 +43,13 @@ def unknown(count: int) -> Floats:
     return column
 
 
+def nowhere(count: int) -> Places:
+    """Place of each row, for those that have one to be filled in: none, -1."""
+    places = np.empty(count, dtype=np.intp)
+    places.fill(-1)
+    return places
+
+
 def of_each(values: Number, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """Number of each row, whether one a row is given or one for all."""
     array = np.asarray(values)

@@ -14,7 +14,7 @@ from estimator.calibration.correction import (
 )
 from estimator.core.estimate import Estimate
 from estimator.core.notice import Notice
-from estimator.core.rows import Places, distinct_rows, few, rows_where
+from estimator.core.rows import Places, distinct_rows, few, nowhere, rows_where
 from estimator.estimation.questions import Questions
 from estimator.memory.memory_answer import does_not_fit, memory_of, too_large
 from estimator.runs.observations import program_key
@@ -59,7 +59,7 @@ def say_by(
     asked: Questions, rows: Places, at: Places, bundles: Sequence[tuple[Notice, ...]]
 ) -> None:
     """Say of some rows what holds for the thing that each of them names."""
-    codes = np.full(asked.table.count, -1, dtype=np.intp)
+    codes = nowhere(asked.table.count)
     codes[rows] = at[rows]
     asked.notices.coded(bundles, codes)
 
@@ -194,7 +194,7 @@ def say_what_does_not_fit(asked: Questions) -> None:
         )
         for place in over[first].tolist()
     ]
-    codes = np.full(asked.table.count, -1, dtype=np.intp)
+    codes = nowhere(asked.table.count)
     codes[rows[over]] = at
     asked.notices.coded(bundles, codes)
 

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from estimator.catalog import Device
 from estimator.core.messages import reason
 from estimator.core.notice import Notice
-from estimator.core.rows import Floats, Places, distinct, few, first_known, rows_where
+from estimator.core.rows import Floats, Places, distinct, few, first_known, nowhere, rows_where
 from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H, digits
@@ -87,7 +87,7 @@ class Questions:
         self.named: list[Named] = []
         bundles: list[tuple[Notice, ...]] = []
         own: list[bool] = []
-        number = np.full(len(triples), -1, dtype=np.intp)
+        number = nowhere(len(triples))
         for place, (device, form, preset_at) in enumerate(triples):
             preset = presets[preset_at] if preset_at >= 0 else None
             words = hardware.distinct[device] if device >= 0 else ""
@@ -169,7 +169,7 @@ class Questions:
         keys = (site.codes, year_at, self.bare.astype(np.intp))
         triples, at = distinct(*keys)
         self.sites: list[Found[Site]] = []
-        number = np.full(len(triples), -1, dtype=np.intp)
+        number = nowhere(len(triples))
         for place, (code, when, bare) in enumerate(triples):
             name = site.distinct[code] if code >= 0 else ""
             year = None if np.isnan(years[when]) else float(years[when])

@@ -76,7 +76,7 @@ class Named:
 
 
 class Resolver:
-    """Look-ups by the text that names something, remembered; refusals, too.
+    """Look-ups by the text that names something, remembered with the catalog; refusals, too.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class Resolver:
     def __init__(self, catalog: Catalog, *, calibrated: bool = True) -> None:
         self.catalog = catalog
         self._calibrated = calibrated
-        self._found: dict[Hashable, object] = {}
+        self._found: dict[Hashable, object] = catalog.once("look-ups of words", dict)
         self._unknown = 0
 
     def named(self, accelerator: str, precision: str) -> Named:

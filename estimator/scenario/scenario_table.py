@@ -16,7 +16,7 @@ import numpy.typing as npt
 from estimator.core.limits import LIMITS, is_share, within_limits
 from estimator.core.messages import reason, refuse
 from estimator.core.notice import Notice
-from estimator.core.rows import Floats, Places, rows_where, unknown
+from estimator.core.rows import Floats, Places, nowhere, rows_where, unknown
 from estimator.core.uncertainty import z_score
 from estimator.scenario.scenario import CHOICES, INPUTS, NUMBERS, Scenario
 
@@ -60,7 +60,7 @@ class Words:
     @classmethod
     def none(cls, count: int) -> "Words":
         """Return a column that no row fills."""
-        return cls((), np.full(count, UNSPECIFIED, dtype=np.intp))
+        return cls((), nowhere(count))
 
     def rows(self) -> list[str]:
         """Word of each row, empty where there is none."""

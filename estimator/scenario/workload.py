@@ -12,7 +12,7 @@ from estimator.core.limits import LIMITS
 from estimator.core.messages import reason, refusal
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
-from estimator.core.rows import Floats, Places, rows_where, unknown
+from estimator.core.rows import Floats, Places, nowhere, rows_where, unknown
 from estimator.core.uncertainty import Uncertain
 from estimator.core.work import Workload
 from estimator.scenario.provenance import Input, given, prior, recorded
@@ -215,7 +215,7 @@ class _WorkColumns:
         self.hours, self.hours_load = table.number("device_hours"), np.zeros(table.count)
         self.presets: list[Preset] = []
         self.networks: list[Network] = []
-        self.preset_at = self.network_at = np.full(table.count, -1, dtype=np.intp)
+        self.preset_at = self.network_at = nowhere(table.count)
         configs = table.word("config")
         self.configs, self.config_at = list(configs.distinct), configs.codes
 

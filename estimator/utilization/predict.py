@@ -9,7 +9,7 @@ import numpy.typing as npt
 from estimator.catalog import Catalog, Device
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
-from estimator.core.rows import of_each
+from estimator.core.rows import few, nowhere, of_each, rows_of
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.scenario.provenance import Input
 from estimator.utilization.features import (
@@ -40,8 +40,8 @@ FEW_RUNS = ("depthwise", "unet", "recurrent", "other")
 MOST_DEVICES = 25_000
 """Published runs end about here [1]."""
 
-ALONE = {"tensor_parallel": 1.0, "pipeline_parallel": 1.0, "expert_parallel": 1.0}
-"""Nothing is shared [1]."""
+SHARED = ("tensor_parallel", "pipeline_parallel", "expert_parallel")
+"""Sizes of the parallelism; each is one on a device alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,20 +91,36 @@ def predicted_utilization(runs: Runs, catalog: Catalog) -> tuple[Uncertain, Unce
         spreads=shipped_spreads(catalog),
         rare_device=runs.machine.rare,
     )
-    features = replace(features, steady=runs.steady)
-    machine, busy = runs.machine, busy_time(model, features, runs.machine)
+    shared = {name: _and_alone(getattr(features.layout, name), runs.flop.shape) for name in SHARED}
+    both = replace(
+        features,
+        steady=_and_alone(runs.steady, runs.flop.shape),
+        layout=replace(features.layout, **shared),
+    )
     expected = expected_utilization(
-        model, features, machine, flop=runs.flop, devices=runs.devices, busy=busy
+        model,
+        both,
+        runs.machine,
+        flop=runs.flop,
+        devices=_and_alone(runs.devices, runs.flop.shape),
+        busy=busy_time(model, features, runs.machine),
     )
-    lone = expected_utilization(
-        model, alone(features), machine, flop=runs.flop, devices=1.0, busy=busy
-    )
-    return expected, lone, features
+    own, lone = (rows_of(expected, place) for place in range(2))
+    return own, lone, features
+
+
+def _and_alone(values: Number, shape: tuple[int, ...]) -> Floats:
+    """Number of each run, and that of the same on one device in steady state: one."""
+    both = np.ones((2, *shape))
+    both[0] = values
+    return both
 
 
 def alone(features: RunFeatures) -> RunFeatures:
     """Features of the same networks in steady steps on one device."""
-    return replace(features, steady=1.0, layout=replace(features.layout, **ALONE))
+    return replace(
+        features, steady=1.0, layout=replace(features.layout, **dict.fromkeys(SHARED, 1.0))
+    )
 
 
 def machines_of(several: Sequence[Machine], at: Places) -> Machine:
@@ -161,8 +177,8 @@ def say_thin_evidence(
     small &= of_each(np.asarray(runs.steady) == 0, rows.shape)
     if small.any():
         small &= of_each_kind(runs.kinds, lambda kind: kind.transformer)
-        sizes, at = np.unique(batch[small], return_inverse=True)
-        codes = np.full(notices.count, -1, dtype=np.intp)
+        sizes, at = few(batch[small])
+        codes = nowhere(notices.count)
         codes[rows[small]] = at
         said = [
             Notice("small_batch_assumed", "batch_tokens", {"tokens": n}) for n in sizes.tolist()

@@ -206,7 +206,9 @@ def texts_with(words: Sequence[str], texts: Iterable[str]) -> list[str]:
     >>> texts_with(("ngc", "nemo"), ["NGC 23.04", "PyTorch", "NGC 23.04"])
     ['NGC 23.04']
     """
-    distinct = list(dict.fromkeys(texts))
+    distinct = [text for text in dict.fromkeys(texts) if text]
+    if not distinct:
+        return []
     small = [text.lower() for text in distinct]
     together, ends = "\n".join(small), list(accumulate(len(text) + 1 for text in small))
     found = set()
