@@ -1,4 +1,4 @@
-"""Set up if needed, then format, lint, types and tests: python -m tests [PYTEST ARGUMENTS]."""
+"""Set up if needed, then format, lint, tests and types: python -m tests [PYTEST ARGUMENTS]."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ PACKAGES = ("chromium", "fonts-liberation", "libatomic1")
 
 HELP = f"""usage: python -m tests [--no-browser] [PYTEST ARGUMENTS]
 
-Checks everything: ruff format, ruff check, mypy and pytest with doctests, pytest last.
+Checks everything: ruff format, ruff check, and mypy beside pytest with doctests.
 The first run makes .venv with pinned tools; the browser tests drive a Chromium that is
 found, or else installed; the tests of Prometheus start one that is found, or else fetched.
 
@@ -52,8 +52,9 @@ PARALLEL = ["-p", "tests.workers", "--workers", str(WORKERS)]
 CHECKS = {
     "format": ["ruff", "format", "--check", "--quiet"],
     "lint": ["ruff", "check", "--quiet"],
-    "types": ["mypy"],
 }
+TYPES = ["mypy"]
+"""One processor is busy with it for half a minute: it runs beside the tests."""
 
 
 def main() -> int:
@@ -88,7 +89,7 @@ def main() -> int:
 
 
 def check(arguments):
-    """Run format, lint, types and last the tests, all of them even if one fails."""
+    """Run format, lint, and types beside the tests, all of them even if one fails."""
     wants_browser = "--no-browser" not in arguments
     arguments = [
         "--help" if argument == "--pytest-help" else argument
@@ -111,8 +112,15 @@ def check(arguments):
     if not browser and "-m" not in arguments:
         arguments = ["-m", "not browser", *arguments]
     failed = [name for name, command in CHECKS.items() if not passes(name, command)]
+    types = subprocess.Popen(
+        [sys.executable, "-m", *TYPES], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if not passes("tests", ["pytest", *arguments]):
         failed.append("tests")
+    reported, _ = types.communicate()
+    sys.stdout.write(f"--- types: {' '.join(TYPES)}\n{reported}")
+    if types.returncode:
+        failed.append("types")
     if failed:
         sys.stderr.write(f"FAILED: {', '.join(failed)}\n")
     return 1 if failed else 0

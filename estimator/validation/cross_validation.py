@@ -7,6 +7,7 @@ the family held out excepted, and are not scored. Nothing here prints or reads a
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -278,17 +279,15 @@ def spread_by_votes(sizes: Floats, votes: Floats) -> float:
 
 def score(blind: Blind, family: npt.NDArray[np.str_]) -> Score:
     """Score some predictions; raises ValueError if there are none."""
-    if len(blind.log_ratio) == 0:
-        raise ValueError("no runs to score")
-    error = np.abs(np.exp(blind.log_ratio) - 1)
+    median_error, family_median_error = median_errors(blind, family)
     size = np.abs(blind.log_ratio)
     _, places, counts = np.unique(family, return_inverse=True, return_counts=True)
-    low, high = bootstrap_median(error, places)
+    low, high = bootstrap_median(errors_of(blind), places)
     return Score(
-        count=len(error),
+        count=len(size),
         families=len(counts),
-        median_error=float(np.median(error)),
-        family_median_error=weighted_median(error, 1.0 / counts[places]),
+        median_error=median_error,
+        family_median_error=family_median_error,
         median_error_low=low,
         median_error_high=high,
         bias=float(np.exp(np.median(blind.log_ratio))),
@@ -296,6 +295,21 @@ def score(blind: Blind, family: npt.NDArray[np.str_]) -> Score:
         within_2=float(np.mean(size <= np.log(2.0))),
         coverage=float(np.mean(size <= z_score(CENTRAL) * blind.log_sd)),
     )
+
+
+def median_errors(blind: Blind, family: npt.NDArray[np.str_]) -> tuple[float, float]:
+    """Median error with one vote a run and one a family [1]; ValueError if there are no runs."""
+    if len(blind.log_ratio) == 0:
+        raise ValueError("no runs to score")
+    error = errors_of(blind)
+    _, places, counts = np.unique(family, return_inverse=True, return_counts=True)
+    return float(np.median(error)), weighted_median(error, 1.0 / counts[places])
+
+
+def errors_of(blind: Blind) -> Floats:
+    """Relative error of each prediction [1]."""
+    errors: Floats = np.abs(np.exp(blind.log_ratio) - 1)
+    return errors
 
 
 def bootstrap_median(values: Floats, members: npt.NDArray[np.intp]) -> tuple[float, float]:
@@ -316,13 +330,20 @@ def bootstrap_median(values: Floats, members: npt.NDArray[np.intp]) -> tuple[flo
     (0.1, 0.1)
     """
     groups = int(members.max()) + 1
-    drawn = np.random.default_rng(RESAMPLING_SEED).integers(0, groups, (RESAMPLES, groups))
-    votes = np.array([np.bincount(one, minlength=groups) for one in drawn])
     order = np.argsort(values)
-    reached = np.cumsum(votes[:, members[order]], axis=1)
+    reached = np.cumsum(_votes(groups)[:, members[order]], axis=1)
     middle = np.argmax(reached >= reached[:, -1:] / 2, axis=1)
     low, high = np.quantile(values[order][middle], ((1 - CENTRAL) / 2, (1 + CENTRAL) / 2))
     return float(low), float(high)
+
+
+@lru_cache(maxsize=64)
+def _votes(groups: int) -> npt.NDArray[np.intp]:
+    """How often each group is drawn, a row for each resample."""
+    drawn = np.random.default_rng(RESAMPLING_SEED).integers(0, groups, (RESAMPLES, groups))
+    votes = np.array([np.bincount(one, minlength=groups) for one in drawn])
+    votes.flags.writeable = False
+    return votes
 
 
 def constant_utilization(runs: Runs, utilization: float, log_sd: float) -> Blind:

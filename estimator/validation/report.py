@@ -17,6 +17,7 @@ from estimator.validation.cross_validation import (
     Score,
     blind_predictions,
     constant_utilization,
+    median_errors,
     part_of,
     score,
 )
@@ -240,7 +241,7 @@ def _report(published: PublishedRuns, blind: Blind, by_stack: Blind) -> Report:
             continue
         family = published.runs.family[chosen]
         others = {
-            key: score(part_of(other, chosen), family).median_error
+            key: median_errors(part_of(other, chosen), family)[0]
             for key, other in baselines.items()
         }
         scores[name] = score(part_of(blind, chosen), family), others

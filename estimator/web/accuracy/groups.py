@@ -8,7 +8,13 @@ import pandas as pd
 
 from estimator.catalog import Catalog
 from estimator.core.units import digits
-from estimator.validation.cross_validation import Score, constant_utilization, part_of, score
+from estimator.validation.cross_validation import (
+    Score,
+    constant_utilization,
+    median_errors,
+    part_of,
+    score,
+)
 from estimator.validation.report import (
     BASELINE_LOG_SD,
     BASELINES,
@@ -108,7 +114,7 @@ def groups_table(report: Report) -> pd.DataFrame:
     vote a run and, ending in `_family`, with one vote a family.
     """
     runs = report.published.runs
-    predicted = {"": report.blind} | {
+    baselines = {
         name: constant_utilization(runs, value, BASELINE_LOG_SD)
         for name, value in BASELINES.items()
     }
@@ -117,11 +123,13 @@ def groups_table(report: Report) -> pd.DataFrame:
     for dimension, groups in (every | groups_of(report)).items():
         for name, chosen in groups.items():
             if not dimension or (chosen.sum() >= FEWEST and not chosen.all()):
-                scores = {
-                    who: score(part_of(blind, chosen), runs.family[chosen])
-                    for who, blind in predicted.items()
+                family = runs.family[chosen]
+                ours = score(part_of(report.blind, chosen), family)
+                others = {
+                    baseline: median_errors(part_of(blind, chosen), family)
+                    for baseline, blind in baselines.items()
                 }
-                rows.append({"dimension": dimension, "group": name, **_row(scores)})
+                rows.append({"dimension": dimension, "group": name, **_row(ours, others)})
     return pd.DataFrame(rows)
 
 
@@ -216,10 +224,10 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def _row(scores: Mapping[str, Score]) -> dict[str, float]:
+def _row(ours: Score, others: Mapping[str, tuple[float, float]]) -> dict[str, float]:
     """Our score, and both medians of each baseline."""
-    row: dict[str, float] = vars(scores[""]).copy()
-    for baseline in BASELINES:
-        row[baseline] = scores[baseline].median_error
-        row[f"{baseline}_family"] = scores[baseline].family_median_error
+    row: dict[str, float] = vars(ours).copy()
+    for baseline, (median_error, family_median_error) in others.items():
+        row[baseline] = median_error
+        row[f"{baseline}_family"] = family_median_error
     return row
