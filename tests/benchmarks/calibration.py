@@ -1,12 +1,14 @@
 """How true are predictions after a calibration? Programs that the benchmark does not contain.
 
     python -m tests.benchmarks.calibration measure -o FILE [--minutes 8]
-    python -m tests.benchmarks.calibration table FILE
+    python -m tests.benchmarks.calibration measure -o OTHER --programs FOLDER [--bench FILE]
+    python -m tests.benchmarks.calibration table FILE [--steps 1000]
 
 The first runs `calibrate bench` in a data folder of its own, then every program of
 `tests.benchmarks.training` for some seconds; on a quiet machine, with PyTorch, that takes fourteen
-minutes.
-The second asks for each program what a user would ask: before any measurement, after the benchmark,
+minutes. The second runs the programs of a folder instead, after the benchmark of an earlier file:
+each module in it has a function `programs()` that returns some `training.programs.Program`.
+The third asks for each program what a user would ask: before any measurement, after the benchmark,
 and after the benchmark and all other programs; with and without the size of a step.
 """
 
@@ -15,8 +17,11 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 from estimator.measure.bench.run import BenchQuestion, benchmark, keep_processor
@@ -78,16 +83,36 @@ def ran(program: Program) -> Trial:
     )
 
 
-def measure(path: Path, minutes: float) -> None:
-    """Run the benchmark and every program, and keep the figures."""
-    bench, _ = benchmark(
+def benched(minutes: float) -> MeasuredRun:
+    """Run the benchmark."""
+    run, _ = benchmark(
         BenchQuestion(minutes=minutes),
         lambda progress: print(
             f"{progress.left_s:.0f} s left: {progress.timing.label}", flush=True
         ),
     )
+    return run
+
+
+def programs_of(folder: Path) -> list[Program]:
+    """Programs of the modules in a folder."""
+    found: list[Program] = []
+    for path in sorted(folder.glob("*.py")):
+        found += run_path(str(path))["programs"]()
+    if not found:
+        raise ValueError(f"no programs in {folder}: it needs modules with a function programs()")
+    return found
+
+
+def bench_of(path: Path) -> MeasuredRun:
+    """Benchmark that an earlier file keeps."""
+    return read_run(json.loads(path.read_text(encoding="utf-8"))["bench"])
+
+
+def measure(path: Path, bench: MeasuredRun, chosen: Sequence[Program]) -> None:
+    """Run every program, and keep the figures beside those of the benchmark."""
     trials = []
-    for program in programs():
+    for program in chosen:
         try:
             trials.append(ran(program))
         except RuntimeError as error:
@@ -124,11 +149,11 @@ def as_run(trial: Trial, bench: MeasuredRun, number: int) -> MeasuredRun:
 
 
 def asked(
-    trial: Trial, hardware: str, *, size: bool, use: bool = True
+    trial: Trial, hardware: str, *, size: bool, use: bool = True, steps: int | None = None
 ) -> tuple[float, float, float]:
-    """Time of the whole run that `estimate` answers: low, middle, high [s]."""
+    """Time of a run of so many steps that `estimate` answers: low, middle, high [s]."""
     scenario = Scenario(
-        flop=trial.flop * trial.steps,
+        flop=trial.flop * (steps or trial.steps),
         kind=trial.kind,
         arch=trial.arch,
         precision=trial.precision,
@@ -140,29 +165,31 @@ def asked(
     return predicted_s(scenario)
 
 
-def table(path: Path) -> None:
-    """Print how far off each state is, over all programs."""
+def table(path: Path, steps: int | None) -> None:
+    """Print how far off each state is, over all programs; by default of the steps that they ran."""
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     bench = read_run(found["bench"])
     hardware = keep_processor(bench)
     trials = [Trial(**one) for one in found["trials"]]
     runs = [as_run(one, bench, number) for number, one in enumerate(trials)]
-    steady = [one.step_s * one.steps for one in trials]
+    steady = [one.step_s * (steps or one.steps) for one in trials]
+    ask = partial(asked, hardware=hardware, steps=steps)
     print(HEADER)
     for size in (False, True):
         known = ", step size given" if size else ""
-        answers = [asked(one, hardware, size=size, use=False) for one in trials]
+        answers = [ask(one, size=size, use=False) for one in trials]
         print(line(f"before{known}", answers, steady))
         store_only([bench])
-        answers = [asked(one, hardware, size=size) for one in trials]
+        answers = [ask(one, size=size) for one in trials]
         print(line(f"after bench{known}", answers, steady))
         for one, answer in zip(trials, answers, strict=True):
             if os.environ.get("EACH"):
-                print(f"  {one.name:22} {one.precision} {answer[1] / one.steps / one.step_s:.2f}")
+                share = answer[1] / (steps or one.steps) / one.step_s
+                print(f"  {one.name:22} {one.precision} {share:.2f}")
         answers = []
         for number, one in enumerate(trials):
             store_only([bench, *runs[:number], *runs[number + 1 :]])
-            answers.append(asked(one, hardware, size=size))
+            answers.append(ask(one, size=size))
         print(line(f"after bench and {len(runs) - 1} others{known}", answers, steady))
     forecasts = [one.forecast_s for one in trials]
     print(line(f"{SEEN} steps extrapolated", forecasts, [one.run_s for one in trials]))
@@ -175,13 +202,18 @@ def main() -> None:
     parser.add_argument("file", nargs="?", type=Path, default=Path("calibration.json"))
     parser.add_argument("-o", dest="file", type=Path, default=argparse.SUPPRESS)
     parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--programs", type=Path, metavar="FOLDER")
+    parser.add_argument("--bench", type=Path, metavar="FILE")
+    parser.add_argument("--steps", type=int)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("TWENTY_WATTS_DATA", folder)
         if options.verb == "measure":
-            measure(options.file, options.minutes)
+            chosen = programs_of(options.programs) if options.programs else programs()
+            bench = bench_of(options.bench) if options.bench else benched(options.minutes)
+            measure(options.file, bench, chosen)
         else:
-            table(options.file)
+            table(options.file, options.steps)
 
 
 if __name__ == "__main__":

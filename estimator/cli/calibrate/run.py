@@ -29,9 +29,11 @@ EXAMPLES = """examples:
   twenty-watts calibrate run -- python train.py
   twenty-watts calibrate run --params 124e6 --tokens 5e8 --precision bf16 -- torchrun train.py
   twenty-watts calibrate run --flop 3e15 --kind vision --arch CNN --precision fp32 -- ./train.sh
-The command keeps its input, output, terminal, signals and exit code. If you
-specify what it does, the run also calibrates utilization; otherwise only power. A program that you
-can edit reports its steps:
+  twenty-watts calibrate run --program my-gpt --flop 3e15 --precision bf16 -- python train.py
+  twenty-watts estimate --program my-gpt --flop 4e18 --precision bf16 --hardware h100
+The command keeps its input, output, terminal, signals and exit code. If you specify what it does,
+the run also calibrates utilization; otherwise only power. Runs of a --program count most where an
+estimate asks for the same name. A program that you can edit reports its steps:
   from estimator import measure
   with measure(params=124e6, tokens=16384, precision="bf16", kind="language") as run:
       ...; run.step()
