@@ -20,6 +20,9 @@ from estimator.web.shared.url_state import Query, State, UrlState
 
 DEFAULT_VIEW = "energy_kwh"
 
+OF_PAGE = ("picture", "view", QLORA)
+"""Names in a link that are of the page, and not of the scenario."""
+
 PICTURES = {
     "devices": N_("Other devices"),
     "parts": N_("Where the energy goes"),
@@ -34,7 +37,7 @@ class ScenarioCodec:
 
     def names(self) -> Collection[str]:
         """Fields of the scenario, and the quantity compared."""
-        return {"view", "picture", QLORA, *(item.name for item in fields(Scenario))}
+        return {*OF_PAGE, *(item.name for item in fields(Scenario))}
 
     def present(self, state: State) -> bool:
         """Whether the widgets hold a scenario."""

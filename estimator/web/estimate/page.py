@@ -20,7 +20,7 @@ from estimator.web.estimate.equivalents import equivalents, sources
 from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.fit import badge, fit_of
 from estimator.web.estimate.inputs import DEFAULT, OF_ALL, Asked
-from estimator.web.estimate.link import PICTURES, STATE, as_query
+from estimator.web.estimate.link import OF_PAGE, PICTURES, STATE, as_query
 from estimator.web.estimate.parts import Drawn
 from estimator.web.estimate.share import draw_share
 from estimator.web.estimate.sources import draw_formula, draw_sources
@@ -122,7 +122,7 @@ def draw_end(frame: Frame) -> None:
     parts.arrange()
     drawn = parts.shown()
     STATE.leave(drawn.query, embedded=frame.embedded)
-    style.marker(dict(parse_qsl(drawn.answer.link[1:])))
+    style.marker({name: text for name, text in drawn.query.items() if name not in OF_PAGE})
 
 
 def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:

@@ -43,6 +43,7 @@ def N_(message: str) -> str:
     return message
 
 
+@cache
 def languages() -> tuple[str, ...]:
     """Languages that have a catalogue, English first.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -190,7 +191,7 @@ def devices_table(
     logarithmic axis), a label, and `text`, the same with its interval; sorted by the median. A
     device without the quantity is left out.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for place, answer in enumerate(answers):
         if quantity not in answer.estimate:
             continue
@@ -205,11 +206,11 @@ def devices_table(
             {"device": name, "whose": whose, **_named(quantity, value)}
             | {"label": label, "text": text}
         )
-    named = [f"{quantity}_{bound}" for bound in ("low", "mid", "high")]
-    table = pd.DataFrame(rows, columns=["device", "whose", *named, "label", "text"])
-    lowest = 10.0 ** np.floor(np.log10(table[named[0]].min())) if len(table) else 1.0
-    table["base"] = lowest
-    return table.sort_values(named[1], kind="stable", ignore_index=True)
+    low, mid, high = (f"{quantity}_{bound}" for bound in ("low", "mid", "high"))
+    lowest = 10.0 ** np.floor(np.log10(min((row[low] for row in rows), default=1.0)))
+    ordered = [row | {"base": lowest} for row in sorted(rows, key=lambda row: row[mid])]
+    columns = ["device", "whose", low, mid, high, "label", "text", "base"]
+    return pd.DataFrame(ordered, columns=columns)
 
 
 def inputs_table(answer: Answer, catalog: Catalog) -> pd.DataFrame:
