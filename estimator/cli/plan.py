@@ -37,7 +37,7 @@ EXAMPLES = """examples:
   twenty-watts plan --flop 1e22 --hardware h100 --devices 8,16,32 --price-kind on-demand,spot
   twenty-watts plan --task serving --preset llama-3-8b --request-rate 20 --latency-goal 0.03 \\
       --input-tokens 500 --output-tokens 300 --budget 5000 --days 30
-Options with commas are what the plan chooses from. Without --hardware it looks at the data-centre
+Options with commas are what the plan chooses from. Without --hardware it looks at the data-center
 devices with rental offers on record; without --devices at powers of two up to 4096. All limits hold
 together with the probability --confidence. A limit binds if relaxing it by 10 % buys something.
 """

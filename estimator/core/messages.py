@@ -218,7 +218,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "each; set {set[data_parallel]}",
     ),
     "serving_grid_assumed": "carbon intensity: assuming the world average; set {set[region]}",
-    "serving_pue_assumed": "assuming the PUE of a usual data centre; set {set[pue]}",
+    "serving_pue_assumed": "assuming the PUE of a usual data center; set {set[pue]}",
     "serving_calibrated": (
         "calibrated: {count:.0f} run on {device}, newest of {date}; time per token {times:.2f} "
         "times what is expected without, its interval {left:percent} as wide",

@@ -182,7 +182,7 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[Plan]:
 
 
 def planned_devices(catalog: Catalog) -> tuple[str, ...]:
-    """Ids of the data-centre devices with rental offers on record."""
+    """Ids of the data-center devices with rental offers on record."""
     offered = {price.device for price in catalog.prices()}
     return tuple(
         device.id

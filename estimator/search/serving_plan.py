@@ -175,7 +175,7 @@ def best_serving_plans(
 
 
 def served_devices(catalog: Catalog) -> tuple[str, ...]:
-    """Ids of the data-centre devices with rental offers and a memory bandwidth on record."""
+    """Ids of the data-center devices with rental offers and a memory bandwidth on record."""
     return tuple(
         name
         for name in planned_devices(catalog)

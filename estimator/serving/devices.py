@@ -89,7 +89,7 @@ class ServingDevice:
 
     @property
     def is_server(self) -> bool:
-        """Whether it stands in a data centre and serves many at a time."""
+        """Whether it stands in a data center and serves many at a time."""
         return self.device.kind in SERVER_KINDS
 
     def local_engine(self) -> int:

@@ -62,7 +62,7 @@ def factor(record: Record) -> Factor:
 
 
 def find_place(
-    catalog: Catalog, name: str, *, pue: float | None = None, in_data_centre: bool = True
+    catalog: Catalog, name: str, *, pue: float | None = None, in_data_center: bool = True
 ) -> Place:
     """Place by name, the world's average grid without one.
 
@@ -82,11 +82,11 @@ def find_place(
         records |= place.records
     if "co2e_kg_per_kwh" not in records:
         assumed.append(Notice("serving_grid_assumed", "region"))
-    if pue is None and "pue" not in records and in_data_centre:
+    if pue is None and "pue" not in records and in_data_center:
         assumed.append(Notice("serving_pue_assumed", "pue"))
     return Place(
         name=shown,
-        pue=_pue(catalog, records, pue, in_data_centre=in_data_centre),
+        pue=_pue(catalog, records, pue, in_data_center=in_data_center),
         co2e_kg_per_kwh=_or_prior(catalog, records, "co2e_kg_per_kwh"),
         electricity_usd_per_kwh=_electricity(catalog, iso),
         water_l_per_kwh=_water(catalog, records, iso),
@@ -128,13 +128,13 @@ def find_money(catalog: Catalog, device: Device, given: float | None) -> Money:
 
 
 def _pue(
-    catalog: Catalog, records: dict[str, Record], given: float | None, *, in_data_centre: bool
+    catalog: Catalog, records: dict[str, Record], given: float | None, *, in_data_center: bool
 ) -> Factor:
     if given is not None:
         if not given >= 1.0:
             raise refuse("out_of_range", "pue", least=1.0, most=10.0, value=given)
         return Factor(mid=given)
-    if not in_data_centre:
+    if not in_data_center:
         return Factor(mid=1.0, note="a computer of one's own needs no cooling plant")
     return _or_prior(catalog, records, "pue")
 

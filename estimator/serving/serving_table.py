@@ -96,7 +96,7 @@ class Resolver:
         self._model = lru_cache(maxsize=4096)(self._find_model)
         self._device = lru_cache(maxsize=4096)(lambda name: find_serving_device(catalog, name))
         self._place = lru_cache(maxsize=4096)(
-            lambda name, pue, inside: find_place(catalog, name, pue=pue, in_data_centre=inside)
+            lambda name, pue, inside: find_place(catalog, name, pue=pue, in_data_center=inside)
         )
         self._money = lru_cache(maxsize=4096)(
             lambda name, price: find_money(catalog, self._device(name).device, price)

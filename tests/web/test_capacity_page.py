@@ -59,7 +59,7 @@ def test_the_first_sentence_names_the_devices_and_the_probability():
         r" Capacity \d+ × [\w ]+, bf16 serves 20 requests of Llama 3.1 8B a second, the ", text
     )
     assert re.search(r"to the first, .* in 30 days\. All limits hold with \d\d", text)
-    assert "Assuming the PUE of a usual data centre" in text
+    assert "Assuming the PUE of a usual data center" in text
 
 
 def test_the_page_answers_as_its_command_does(capsys):
@@ -68,7 +68,7 @@ def test_the_page_answers_as_its_command_does(capsys):
     shown = next(one.value for one in page.code if "plan --task serving" in one.value)
     values, problems = PARAMETERS.read(query)
     assert problems == [] and shown == command(values)
-    assert "--pue 1.4" in shown and "PUE of a usual data centre" not in text_of(page)
+    assert "--pue 1.4" in shown and "PUE of a usual data center" not in text_of(page)
     assert main([*shlex.split(shown)[1:], "--json"]) == 0
     plans = json.loads(capsys.readouterr().out)["plans"]
     text = text_of(page)

@@ -52,7 +52,7 @@ SHORT_S = 60.0
 """A run of less wall time is a short one [s]."""
 
 SMALL_PARAMS = 2e7
-"""A network of fewer parameters may leave a device of a data centre idle [1]."""
+"""A network of fewer parameters may leave a device of a data center idle [1]."""
 
 WORK_FIELDS: Mapping[str, str] = {
     "train_flops_reported": N_("training FLOPs"),

@@ -53,7 +53,7 @@ LOGARITHMIC = ("devices", "params", "tokens")
 
 @kept
 def known_devices() -> tuple[str, ...]:
-    """Data-centre devices with rental offers, the H100 first."""
+    """Data-center devices with rental offers, the H100 first."""
     found = planned_devices(open_catalog())
     return ("h100-sxm", *(name for name in found if name != "h100-sxm"))
 

@@ -17,12 +17,12 @@ def label_of_input(field: str) -> str:
 
 
 def quoted(label: str) -> str:
-    """Label of a control in a sentence.
+    """Label of a control in a sentence, without what it says behind a comma.
 
-    >>> quoted("Devices")
-    '“Devices”'
+    >>> quoted("PUE, empty for the PUE of the place")
+    '“PUE”'
     """
-    return _("“{label}”").format(label=label)
+    return _("“{label}”").format(label=label.partition(",")[0])
 
 
 def shown(notice: Notice, names: Names = label_of_input) -> str:

@@ -50,7 +50,7 @@ def data_version() -> str:
 
 @kept
 def hardware_names() -> dict[str, str]:
-    """Id -> name of each device that has a peak, data-centre devices first, the newest first."""
+    """Id -> name of each device that has a peak, data-center devices first, the newest first."""
     devices = [device for device in open_catalog().devices() if device.peaks]
     newest = sorted(devices, key=lambda device: device.released or "", reverse=True)
     ordered = sorted(newest, key=lambda device: _rank(KIND_ORDER, device.kind))
