@@ -9,38 +9,22 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 
 from estimator import __version__
-from estimator.cli import (
-    app,
-    batch,
-    calibrate,
-    claims,
-    compare,
-    estimate,
-    figure,
-    memory,
-    model,
-    plan,
-    profiles,
-    serve_cost,
-    sweep,
-    validate,
-)
 from estimator.cli.output import error_text
 from estimator.cli.parser import CommandParser
-from estimator.runs.meter import MeterError
 
 COMMANDS = (
-    *(estimate, compare, batch, sweep, plan, model, serve_cost, memory, calibrate),
-    *(claims, profiles, validate, figure, app),
+    *("estimate", "compare", "batch", "sweep", "plan", "model", "serve-cost", "memory"),
+    *("calibrate", "claims", "profiles", "validate", "figure", "app"),
 )
-"""Each module adds one parser, whose `run` answers with the exit code."""
+"""Each is a module here that adds one parser, whose `run` answers with the exit code."""
 
 
 @cache
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser of all commands; nothing but the standard library is imported for it."""
+def build_parser(command: str = "") -> argparse.ArgumentParser:
+    """Build the parser of one command or of all; it takes nothing but the standard library."""
     parser = CommandParser(
         prog="twenty-watts",
         description="What will it take to train or run this network: how long, how much money, "
@@ -50,8 +34,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"twenty-watts {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_parser(commands)
+    for name in (command,) if command else COMMANDS:
+        import_module(f"estimator.cli.{name.replace('-', '_')}").add_parser(commands)
     return parser
 
 
@@ -64,14 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for word in ours:
         if word.startswith("-") and word.endswith("=--"):
             return _complain(f"{word.removesuffix('=--')} needs a value, got '--'")
-    options = build_parser().parse_args(arguments)
+    first = words[0] if words else ""
+    options = build_parser(first if first in COMMANDS else "").parse_args(arguments)
     try:
         if sys.stdout is None:
             return _complain("stdout is closed: there is nowhere to put the answer")
         code: int = options.run(options)
         sys.stdout.flush()
-    except MeterError as error:
-        return _complain(str(error))
     except ValueError as error:
         return _complain(error_text(error))
     except BrokenPipeError:
@@ -83,7 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         return 130
+    except _meter_error() as error:
+        return _complain(str(error))
     return code
+
+
+def _meter_error() -> type[Exception]:
+    """Class of the errors of meters, which is imported when something has failed."""
+    from estimator.runs.meter import MeterError
+
+    return MeterError
 
 
 def _is_text(word: str) -> bool:

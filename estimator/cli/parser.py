@@ -1,7 +1,6 @@
 """Parser of the commands: a wrong option is one line that names the command and the nearest one."""
 
 import argparse
-import difflib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -24,6 +23,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def _nearest(self, extra: Sequence[str]) -> str:
         """Option that is nearest in spelling to the first unknown one."""
+        import difflib
+
         option = next((word for word in extra if word.startswith("--")), "").partition("=")[0]
         near = difflib.get_close_matches(option, list(self._option_string_actions), 1, 0.7)
         return f" (did you mean {near[0]}?)" if near else ""

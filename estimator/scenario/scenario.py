@@ -11,10 +11,8 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
 
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
@@ -639,6 +637,8 @@ def link(scenario: Scenario) -> str:
     said = {name: _written(value) for name, value in scenario.said().items()}
     for name in LOCAL:
         said.pop(name, None)
+    from urllib.parse import urlencode
+
     return "?" + urlencode({"v": LINK_VERSION, **said})
 
 
@@ -697,5 +697,7 @@ def _written(value: float | str) -> str:
     """Write a number shortly and exactly, without a plus sign."""
     if isinstance(value, str):
         return value
+    from decimal import Decimal
+
     exact = Decimal(repr(value)).normalize()
     return min(f"{exact:f}", str(exact).lower().replace("e+", "e"), key=len)

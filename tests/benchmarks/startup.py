@@ -42,8 +42,7 @@ def help_ratios() -> Iterator[tuple[str, float, float]]:
     """Command, time of its `--help` [s], and that over the time of importing numpy [1]."""
     numpy_s = median_s(python("-c", "import numpy"))
     yield "import numpy", numpy_s, 1.0
-    for module in COMMANDS:
-        name = module.__name__.rsplit(".", 1)[-1]
+    for name in COMMANDS:
         help_s = median_s(python("-m", "estimator", name, "--help"))
         yield f"{name} --help", help_s, help_s / numpy_s
     estimate = ("-m", "estimator", "estimate", "--preset", "gpt-3", "--hardware", "v100", "--json")
