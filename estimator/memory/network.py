@@ -228,6 +228,10 @@ def _dequantized(question: Question, network: Network) -> float:
     return 2.0 * widest_matrix(network.decoder)
 
 
+GATHERING_STAGE = 3.0
+"""ZeRO stage that shards the weights and gathers them layer by layer, as FSDP does."""
+
+
 def find_overhead(
     question: Question, network: Network, devices: Number, catalog: Catalog, provenance: Provenance
 ) -> Overhead:
@@ -252,8 +256,26 @@ def find_overhead(
         weights=_weights_factor(question, catalog, provenance),
         states=_states_factor(question, catalog, provenance),
         context_bytes=Uncertain(context, spread.loadings),
-        fragmentation=provenance.prior(catalog, "memory.fragmentation", "fragmentation"),
+        fragmentation=_fragmentation(question, devices, catalog, provenance),
     )
+
+
+def _fragmentation(
+    question: Question, devices: Number, catalog: Catalog, provenance: Provenance
+) -> Uncertain:
+    """Reserved beyond the tensors: more where fine-tuning gathers whole layers and frees them."""
+    alone = (question.tensor_parallel or 1.0) * question.pipeline_parallel
+    gathers = np.asarray(devices) > alone
+    if question.finetune is None or question.zero not in (None, GATHERING_STAGE):
+        gathers = np.zeros_like(gathers)
+    keys = {False: "memory.fragmentation", True: "memory.fragmentation_gathering"}
+    known = {
+        which: provenance.prior(catalog, keys[which], "fragmentation")
+        for which in np.unique(gathers).tolist()
+    }
+    widest = known[max(known)]
+    share = np.where(gathers, known.get(True, widest).mid, known.get(False, widest).mid)
+    return Uncertain(share[()], widest.loadings)
 
 
 def _use(question: Question) -> str:

@@ -82,7 +82,7 @@ def test_half_of_the_families_predict_the_others(catalog):
 
 
 def test_half_of_the_sources_predict_the_peaks_of_the_others(catalog):
-    scores = memory_scores(catalog, 6)
+    scores = memory_scores(catalog, 20)
     assert 0.74 <= scores["published"].coverage <= 0.90
     for score in (scores["all"], scores["published"]):
         assert score.median_error <= 0.10
