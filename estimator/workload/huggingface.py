@@ -20,6 +20,7 @@ from estimator.workload.families.unknown_decoder import FAMILIAR, FOREIGN, llama
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Ledger, Quantity
 from estimator.workload.model_class import class_name
+from estimator.workload.older_spellings import spelled_as_today
 from estimator.workload.other_files import other_file, quantized
 from estimator.workload.registry import CLASSES, FAMILIES, known_families
 
@@ -123,7 +124,7 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     """
     if not isinstance(config, Mapping):
         raise ValueError(f"config must be a mapping, got {type(config).__name__}")
-    fields = _named(Fields(config))
+    fields = _named(spelled_as_today(Fields(config)))
     fields = fields.noted(*_partly(fields), *quantized(fields))
     model_type = fields.text("model_type")
     if model_type in known_families():

@@ -92,3 +92,49 @@ def test_a_config_of_timm_states_the_side_of_its_images():
     assert model_ledger(wrapped).params_total == 86_567_656 - 990 * 769
     with pytest.raises(ValueError, match=r"model_args.depth changes the architecture"):
         model_ledger({**config, "model_args": {"depth": 4}})
+
+
+CLIP_L = {
+    "text_config_dict": {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12},
+    "vision_config_dict": {
+        **{"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16},
+        **{"num_hidden_layers": 24, "patch_size": 14},
+    },
+}
+
+
+def test_parts_under_their_second_name_decide():
+    """The totals are those published with the weights of CLIP ViT-L/14."""
+    old = {"model_type": "clip", "projection_dim": 768, **CLIP_L, "text_config": None}
+    assert model_ledger(old).params_total == 427_616_513
+
+
+@pytest.mark.parametrize(
+    ("stated", "params"),
+    [  # the first as published with the weights, the second as transformers 5.23 builds it
+        ({"d_model": 768, "n_layer": 24, "vocab_size": 50277, "ssm_cfg": {}}, 129_135_360),
+        (
+            {
+                **{"d_model": 768, "n_layer": 24, "ssm_cfg": {"layer": "Mamba2"}},
+                **{"vocab_size": 50277, "pad_vocab_size_multiple": 8},
+            },
+            128_983_488,
+        ),
+    ],
+)
+def test_configs_of_the_authors_of_mamba_are_read(stated, params):
+    assert model_ledger(stated).params_total == params
+
+
+def test_flat_configs_of_the_authors_of_llava_hold_the_text():
+    flat = {
+        **{"model_type": "llava", "architectures": ["LlavaLlamaForCausalLM"]},
+        **{"hidden_size": 5120, "num_hidden_layers": 40, "num_attention_heads": 40},
+        **{"intermediate_size": 13824, "vocab_size": 32000, "tie_word_embeddings": False},
+        "mm_projector_type": "mlp2x_gelu",
+        "mm_vision_tower": "openai/clip-vit-large-patch14-336",
+    }
+    nested = {"model_type": "llava", "text_config": {**flat, "model_type": "llama"}}
+    assert model_ledger(flat).params_total == model_ledger(nested).params_total
+    with pytest.raises(ValueError, match="mm_vision_tower 'siglip' is not known"):
+        model_ledger({**flat, "mm_vision_tower": "siglip"})

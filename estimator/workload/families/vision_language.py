@@ -118,9 +118,24 @@ LLAMA_2_7B = {
 }
 
 
+def _flat_llava(fields: Fields) -> Fields:
+    """A config of LLaVA's authors: Llama's keys, and the name of the tower."""
+    projector = fields.text("mm_projector_type", default="linear")
+    if projector != "mlp2x_gelu":
+        raise ValueError(f"mm_projector_type {projector!r} is not known: mlp2x_gelu is")
+    tower = fields.text("mm_vision_tower")
+    if not tower.endswith("clip-vit-large-patch14-336"):
+        raise ValueError(f"mm_vision_tower {tower!r} is not known: clip-vit-large-patch14-336 is")
+    inner = {**fields.values, "model_type": "llama", "architectures": None}
+    values = {"text_config": inner, "architectures": ["LlavaForConditionalGeneration"]}
+    return fields.with_values(values)
+
+
 @family("llava", "llava_next", "llava_next_video", "llava_onevision")
 def llava(fields: Fields) -> Network:
     """LLaVA: a tower, two dense layers, a decoder (arXiv:2310.03744)."""
+    if not fields.states("text_config") and fields.states("hidden_size"):
+        fields = _flat_llava(fields)
     for name, usual in (("vision_config", LLAVA_TOWER), ("text_config", LLAMA_2_7B)):
         if not fields.states(name):
             fields = fields.with_values({name: usual})
@@ -315,7 +330,7 @@ def llama4(fields: Fields) -> Network:
     hidden = sight.hidden
     tables = {**sight.tables, "norm/outer": held(4 * hidden)}
     sight = replace(sight, tables=tables, patch_bias=False)
-    text = text_part(fields, "llama4_text", either_tied(fields, False))
+    text = text_part(fields, "llama4_text", tied=False)
     fold = round(1 / ratio(part, "pixel_shuffle_ratio", 0.5)) ** 2
     wide = part.size("projector_input_dim", default=4096)
     bridge = {

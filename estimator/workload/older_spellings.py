@@ -1,0 +1,45 @@
+"""What the oldest configs of the hub mean: parts under a second name, Mamba without a type."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from estimator.workload.fields import Fields
+
+PARTS = ("text_config", "vision_config", "audio_config")
+"""Parts that may also stand under their name with `_dict` behind it, which then decides."""
+
+MAMBA_KEYS = ("d_model", "n_layer", "ssm_cfg")
+"""What the configs of Mamba's authors state instead of `model_type`."""
+
+
+def spelled_as_today(fields: Fields) -> Fields:
+    """The same config as transformers would write it today."""
+    if not fields.states("model_type") and all(map(fields.states, MAMBA_KEYS)):
+        return fields.with_values(_mamba(fields))
+    renewed = {
+        name: {**fields.part(name).values, **fields.part(f"{name}_dict").values}
+        for name in PARTS
+        if fields.states(f"{name}_dict")
+    }
+    return fields.with_values(renewed) if renewed else fields
+
+
+def _mamba(fields: Fields) -> Mapping[str, Any]:
+    """Mamba or Mamba-2 by the sizes of its authors, the vocabulary padded as they do."""
+    hidden, part = fields.size("d_model"), fields.part("ssm_cfg")
+    multiple = fields.size("pad_vocab_size_multiple", default=8)
+    vocab = -(-fields.size("vocab_size", default=50277) // multiple) * multiple
+    kind = part.text("layer", default="Mamba1")
+    if kind not in ("Mamba1", "Mamba2") or fields.items("attn_layer_idx"):
+        raise ValueError(f"{part.path}layer {kind!r} with attention is not known to be counted")
+    common = {"hidden_size": hidden, "num_hidden_layers": fields.layers("n_layer")}
+    common |= {"vocab_size": vocab, "tie_word_embeddings": True}
+    expand = part.size("expand", default=2)
+    if kind == "Mamba1":
+        state = part.size("d_state", default=16)
+        return {**common, "model_type": "mamba", "state_size": state, "expand": expand}
+    head_dim = part.size("headdim", default=64)
+    heads = fields.share("d_model * expand", expand * hidden, "headdim", head_dim)
+    mixer = {"head_dim": head_dim, "num_heads": heads, "n_groups": part.size("ngroups", default=1)}
+    state = part.size("d_state", default=128)
+    return {**common, **mixer, "model_type": "mamba2", "state_size": state, "expand": expand}
