@@ -133,6 +133,7 @@ class Worker:
 
     def run(self):
         """Draw one unit after the other until none is left."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # deaf in the background
         plugins = self.session.config.pluginmanager
         plugins.unregister(name="terminalreporter")
         plugins.register(Sender(self.session.config, self.reports))

@@ -624,14 +624,18 @@ def processes(tmp_path):
     return put
 
 
-ME = os.getpid()
 CHILD, GRANDCHILD, STRANGER, OTHER = 900001, 900002, 900003, 900004
-FAMILY = {CHILD: (ME, 7), GRANDCHILD: (CHILD, 7), STRANGER: (1, 8), OTHER: (1, 9), 1: (0, 1)}
+
+
+def family():
+    """Parent and group of each process; the first is a child of the one that runs the test."""
+    ours = {CHILD: (os.getpid(), 7), GRANDCHILD: (CHILD, 7)}
+    return {**ours, STRANGER: (1, 8), OTHER: (1, 9), 1: (0, 1)}
 
 
 def test_our_own_processes_and_their_children_are_not_others(stub, board, processes):
-    stub.set(PIDS=f"{ME}:50,{GRANDCHILD}:40")
-    meter = board(root=processes(FAMILY))
+    stub.set(PIDS=f"{os.getpid()}:50,{GRANDCHILD}:40")
+    meter = board(root=processes(family()))
     assert meter.read(with_counter=True).others == 0
     assert meter.read(with_counter=False).others is None
     assert meter.notes == ()
@@ -639,13 +643,13 @@ def test_our_own_processes_and_their_children_are_not_others(stub, board, proces
 
 def test_processes_of_our_group_are_ours_though_their_parent_is_gone(stub, board, processes):
     stub.set(PIDS=f"{STRANGER}:40")
-    meter = board(root=processes({**FAMILY, STRANGER: (1, os.getpgrp())}))
+    meter = board(root=processes({**family(), STRANGER: (1, os.getpgrp())}))
     assert meter.read(with_counter=True).others == 0
 
 
 def test_one_that_was_ours_remains_ours_when_its_parent_ends(stub, board, processes):
     stub.set(PIDS=f"{GRANDCHILD}:40")
-    meter = board(root=processes(FAMILY))
+    meter = board(root=processes(family()))
     assert meter.read(with_counter=True).others == 0
     processes({GRANDCHILD: (1, 7)})
     assert meter.read(with_counter=True).others == 0
@@ -653,7 +657,7 @@ def test_one_that_was_ours_remains_ours_when_its_parent_ends(stub, board, proces
 
 def test_others_have_the_share_of_time_that_the_driver_tells(stub, board, processes):
     stub.set(PIDS=f"{CHILD}:55,{STRANGER}:20,{OTHER}:10")
-    meter = board(root=processes(FAMILY))
+    meter = board(root=processes(family()))
     assert meter.read(with_counter=True).others == pytest.approx(0.3)
     stub.now_s.value += 1
     assert meter.read(with_counter=True).others == pytest.approx(0.3)
@@ -662,33 +666,33 @@ def test_others_have_the_share_of_time_that_the_driver_tells(stub, board, proces
 
 def test_others_that_only_hold_memory_take_no_time(stub, board, processes):
     stub.set(PIDS=f"{CHILD}:90,{STRANGER}:0")
-    meter = board(root=processes(FAMILY))
+    meter = board(root=processes(family()))
     assert meter.read(with_counter=True).others == 0
     assert says(meter, "up to 1 processes of others")
 
 
 def test_a_process_that_is_hidden_from_us_is_another_ones(stub, board, processes):
     stub.set(PIDS="123456789:25")
-    assert board(root=processes(FAMILY)).read(with_counter=True).others == 0.25
+    assert board(root=processes(family())).read(with_counter=True).others == 0.25
 
 
 def test_where_the_driver_tells_no_shares_they_are_guessed_and_that_is_said(old, board, processes):
     old.set(PIDS=f"{CHILD}:55,{STRANGER}:20")
-    meter = board(root=processes(FAMILY))
+    meter = board(root=processes(family()))
     assert meter.read(with_counter=True).others == pytest.approx(0.8 / 2)
     assert says(meter, "their share of its time is guessed as equal")
 
 
 def test_in_a_container_with_numbers_of_its_own_nobody_is_called_another(stub, board, processes):
     stub.set(PIDS=f"{STRANGER}:20")
-    meter = board(root=processes(FAMILY, space="pid:[4026532999]"))
+    meter = board(root=processes(family(), space="pid:[4026532999]"))
     assert meter.read(with_counter=True).others is None
     assert says(meter, "gpu:0: who else computes on the board is not known: this container")
 
 
 def test_a_driver_that_lists_no_processes_is_said(stub, board, processes):
     stub.set(FAIL="nvmlDeviceGetComputeRunningProcesses_v3=3")
-    meter = board(root=processes(FAMILY))
+    meter = board(root=processes(family()))
     assert meter.read(with_counter=True).others is None
     assert says(meter, "not known: the driver does not tell")
 
