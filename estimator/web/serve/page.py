@@ -200,27 +200,10 @@ def question_of(values: Values) -> ServingQuestion:
 
 def _draw_answer(values: Values, answer: ServingAnswer, runs: int, frame: Frame) -> None:
     """Draw the sentence, the figures and the pictures."""
-    found = results(answer, LEVEL)
     row, _table = single(answer)
     if frame.show in ("", "figures"):
-        style.sentence(_sentence(values, answer, found))
-        cards = [
-            style.figure(
-                name,
-                _(label),
-                amount(found[name]["mid"], unit),
-                span(found[name]["low"], found[name]["high"], unit),
-                (),
-            )
-            for name, label, unit in FIGURES
-            if name in found
-        ]
-        style.figures(cards)
-        _say_latency(answer)
-        _say_battery(row, found)
-        if not frame.slide:
-            _say_measured(values, answer, runs, frame)
-            style.assumptions(shown_all(answer.notes[0], label_of))
+        with style.block():
+            _say_answer(values, answer, runs, frame)
     for show, picture in PICTURES.items():
         if frame.show in ("", show):
             if not frame.slide:
@@ -235,6 +218,30 @@ def _draw_answer(values: Values, answer: ServingAnswer, runs: int, frame: Frame)
                 "device: {device}, engine fitted to published measurements."
             ).format(device=row.device.device.name)
         )
+
+
+def _say_answer(values: Values, answer: ServingAnswer, runs: int, frame: Frame) -> None:
+    """Say the answer in a sentence and figures, and what they rest on."""
+    found = results(answer, LEVEL)
+    row, _table = single(answer)
+    style.sentence(_sentence(values, answer, found))
+    cards = [
+        style.figure(
+            name,
+            _(label),
+            amount(found[name]["mid"], unit),
+            span(found[name]["low"], found[name]["high"], unit),
+            (),
+        )
+        for name, label, unit in FIGURES
+        if name in found
+    ]
+    style.figures(cards)
+    _say_latency(answer)
+    _say_battery(row, found)
+    if not frame.slide:
+        _say_measured(values, answer, runs, frame)
+        style.assumptions(shown_all(answer.notes[0], label_of))
 
 
 def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, float]]) -> str:

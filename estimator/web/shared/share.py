@@ -91,17 +91,24 @@ def draw(
                     on_click="ignore",
                 )
     if slides:
-        with st.expander(_("Slides, and copy for reveal.js, Quarto, Jupyter, PowerPoint …")):
-            _slides(slides, link)
-            chosen = st.selectbox(
-                _("Slide"),
-                list(slides),
-                format_func=lambda name: _(slides[name]),
-                key="share_slide",
-            )
-            _snippets(address_of(link, **snippets.SLIDE, show=chosen), title)
-            if offline is not None:
-                _offline(offline, title)
+        text = _("Slides, and copy for reveal.js, Quarto, Jupyter, PowerPoint …")
+        with style.folded(text, key="fold_slides") as fold:
+            if fold.open:
+                _copies(slides, link, title, offline)
+
+
+def _copies(slides: Mapping[str, str], link: Query, title: str, offline: File | None) -> None:
+    """Draw the slides with their links, and the snippets of the one that is chosen."""
+    _slides(slides, link)
+    chosen = st.selectbox(
+        _("Slide"),
+        list(slides),
+        format_func=lambda name: _(slides[name]),
+        key="share_slide",
+    )
+    _snippets(address_of(link, **snippets.SLIDE, show=chosen), title)
+    if offline is not None:
+        _offline(offline, title)
 
 
 def finish(
