@@ -34,12 +34,21 @@ def bottleneck_network(torch: Any, channels: int, edge: int) -> Any:
 
 def plain_network(torch: Any, channels: int, edge: int) -> Any:
     """Build pairs of convolutions with biases and rectifiers, halved by maxima; no norms."""
+    return _pairs(torch, channels, lambda width: [])
+
+
+def normed_network(torch: Any, channels: int, edge: int) -> Any:
+    """Build the same with batch norms."""
+    return _pairs(torch, channels, lambda width: [torch.nn.BatchNorm2d(width)])
+
+
+def _pairs(torch: Any, channels: int, normed: Callable[[int], list[Any]]) -> Any:
     nn = torch.nn
     layers, before = [], 3
     for stage in range(3):
         after = channels * 2**stage
         for entering in (before, after):
-            layers += [nn.Conv2d(entering, after, 3, padding=1), nn.ReLU()]
+            layers += [nn.Conv2d(entering, after, 3, padding=1), *normed(after), nn.ReLU()]
         layers.append(nn.MaxPool2d(2))
         before = after
     return nn.Sequential(*layers, *_classes(nn, before))
@@ -123,6 +132,15 @@ def dropped_perceptron(torch: Any, width: int) -> Any:
     layers: list[Any] = []
     for _ in range(PERCEPTRON_LAYERS - 1):
         layers += [nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(DROPOUT)]
+    return nn.Sequential(*layers, nn.Linear(width, width))
+
+
+def smooth_perceptron(torch: Any, width: int) -> Any:
+    """Build layers with biases and SiLU, without norms."""
+    nn = torch.nn
+    layers: list[Any] = []
+    for _ in range(PERCEPTRON_LAYERS - 1):
+        layers += [nn.Linear(width, width), nn.SiLU()]
     return nn.Sequential(*layers, nn.Linear(width, width))
 
 

@@ -15,8 +15,10 @@ from estimator.measure.bench.image_networks import (
     dropped_perceptron,
     grouped_unet,
     inverted_network,
+    normed_network,
     plain_network,
     plain_unet,
+    smooth_perceptron,
     wide_kernel_network,
 )
 from estimator.measure.bench.sequence_networks import (
@@ -29,6 +31,7 @@ from estimator.measure.bench.sequence_networks import (
     patch_transformer,
     stepwise_lstm,
     two_way_gru,
+    two_way_lstm,
     written_out_decoder,
 )
 from estimator.measure.bench.small_networks import VOCABULARY, decoder_flop
@@ -214,6 +217,15 @@ STYLES = (
         gates=2.25,
     ),
     Style(
+        name="LSTM in both directions",
+        kind="language",
+        arch="LSTM",
+        data="words",
+        shapes=RECURRENT,
+        build=two_way_lstm,
+        gates=3,
+    ),
+    Style(
         name="LSTM, step by step",
         kind="language",
         arch="LSTM",
@@ -231,6 +243,15 @@ STYLES = (
         build=plain_network,
         flop_per_pixel=(216.0, 108.0),
         optimizer="SGD",
+    ),
+    Style(
+        name="plain convolutions, batch norm",
+        kind="vision",
+        arch="CNN",
+        data="pictures",
+        shapes=PICTURES,
+        build=normed_network,
+        flop_per_pixel=(216.0, 108.0),
     ),
     Style(
         name="bottlenecks, group norm",
@@ -284,5 +305,14 @@ STYLES = (
         data="vectors",
         shapes=VECTORS,
         build=dropped_perceptron,
+    ),
+    Style(
+        name="perceptron, plain descent",
+        kind="other",
+        arch="perceptron",
+        data="vectors",
+        shapes=VECTORS,
+        build=smooth_perceptron,
+        optimizer="SGD",
     ),
 )

@@ -150,12 +150,19 @@ def gru(torch: Any, layers: int, width: int, length: int) -> Any:
 
 def two_way_gru(torch: Any, layers: int, width: int, length: int) -> Any:
     """Build layers of GRU that read in both directions, each of half the width."""
-    nn = torch.nn
+    return _of_words(torch, _first_of(torch, _two_way(torch.nn.GRU), layers, width), width)
 
+
+def two_way_lstm(torch: Any, layers: int, width: int, length: int) -> Any:
+    """Build the same of LSTM."""
+    return _of_words(torch, _first_of(torch, _two_way(torch.nn.LSTM), layers, width), width)
+
+
+def _two_way(kind: Any) -> Any:
     def cell(given: int, wide: int, deep: int, *, batch_first: bool) -> Any:
-        return nn.GRU(given, wide // 2, deep, batch_first=batch_first, bidirectional=True)
+        return kind(given, wide // 2, deep, batch_first=batch_first, bidirectional=True)
 
-    return _of_words(torch, _first_of(torch, cell, layers, width), width)
+    return cell
 
 
 def stepwise_lstm(torch: Any, layers: int, width: int, length: int) -> Any:
