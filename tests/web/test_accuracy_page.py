@@ -167,7 +167,7 @@ def test_years_are_a_filter_like_the_others(report):
     [
         ("work=cooking", "cooking"),
         ("device=abacus", "abacus"),
-        ("from=1066", "no year"),
+        ("from=1066", "adjusted from 1066"),
         ("from=2022&to=2019", "after 2019"),
         ("by=mood", "mood"),
         ("colour=blue", "colour"),

@@ -15,9 +15,8 @@ from estimator.web.accuracy.groups import (
     works_of,
     years_of,
 )
-from estimator.web.shared.frame import shortened
-from estimator.web.shared.language import N_
-from estimator.web.shared.url_state import Query, State
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.url_state import Choice, Number, Query, State
 
 ALL = "all"
 DEVICES = {ALL: N_("all devices")} | {
@@ -90,35 +89,23 @@ def as_query(filters: Filters) -> dict[str, str]:
 
 def read(query: Mapping[str, str], report: Report) -> tuple[Filters, list[str]]:
     """Filters that a URL asks for, and what of it could not be used."""
-    notices: list[str] = []
     usual = every(report)
-
-    def word(name: str, known: Mapping[str, str] | list[str], default: str) -> str:
-        said = query.get(name, default)
-        if said in known:
-            return said
-        notices.append(f"{name} is {shortened(said)}, and only {', '.join(known)} are known")
-        return default
-
-    def year(name: str, default: int) -> int:
-        said = query.get(name, str(default))
-        if said.isascii() and said.isdigit() and usual.first <= int(said) <= usual.last:
-            return int(said)
-        notices.append(f"{name} is no year from {usual.first} to {usual.last}")
-        return default
-
-    first, last = year("from", usual.first), year("to", usual.last)
-    if first > last:
-        notices.append(f"from is {first}, after {last}")
-        first, last = last, first
-    filters = Filters(
-        work=word("work", works(report), ALL),
-        device=word("device", DEVICES, ALL),
-        first=first,
-        last=last,
-        by=word("by", DIMENSIONS, usual.by),
+    low, high = usual.first, usual.last
+    words = (Choice("work", works(report)), Choice("device", DEVICES), Choice("by", DIMENSIONS))
+    years = (
+        Number("from", low, low=low, high=high, whole=True),
+        Number("to", high, low=low, high=high, whole=True),
     )
-    return filters, notices
+    said = [word.read(query.get(word.name)) for word in words]
+    dated = [year.read(query.get(year.name)) for year in years]
+    notices = [notice for _value, notice in (*said, *dated) if notice]
+    first, last = (int(year) for year, _notice in dated)
+    if first > last:
+        text = _("“from” is {first}, after {last}: the years are swapped")
+        notices.append(text.format(first=first, last=last))
+        first, last = last, first
+    work, device, by = (word for word, _notice in said)
+    return Filters(work=work, device=device, first=first, last=last, by=by), notices
 
 
 @dataclass(frozen=True)

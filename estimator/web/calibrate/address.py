@@ -9,6 +9,7 @@ from estimator.calibration.correction import Known
 from estimator.calibration.posterior import has_precisions, measured_precisions
 from estimator.web.estimate.inputs import DEFAULT
 from estimator.web.shared.frame import shortened
+from estimator.web.shared.language import _
 from estimator.web.shared.url_state import Query, State
 
 KEYS = {"device": "calibrate_device", "precision": "calibrate_precision"}
@@ -68,16 +69,19 @@ def read(query: Mapping[str, str], known: Known, state: State) -> tuple[Choice, 
     if "device" in query:
         found = known.catalog.find_device(query["device"])
         if found is None or not has_precisions(known, known.catalog.device(found)):
-            notices.append(f"device is {shortened(query['device'])}, which is not known to train")
+            text = _("“device” is {given}, which is no known device for training: {usual} is shown")
+            notices.append(text.format(given=shortened(query["device"]), usual=device))
         else:
             device = found
     formats = measured_precisions(known, known.catalog.device(device))
     precision = query.get("precision", formats[0])
     if precision not in formats:
-        notices.append(
-            f"precision is {shortened(precision)}, and {device} has {', '.join(formats)}"
-        )
+        text = _("“precision” is {given}, and {device} has {known}: {usual} is shown")
+        given, known_formats = shortened(precision), ", ".join(formats)
         precision = formats[0]
+        notices.append(
+            text.format(given=given, device=device, known=known_formats, usual=precision)
+        )
     return Choice(device=device, precision=precision), notices
 
 
