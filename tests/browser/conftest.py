@@ -146,6 +146,21 @@ def go(page, url):
     return page
 
 
+OUTSIDE = """() => [...document.querySelectorAll('[data-testid=stVegaLiteChart] svg')].flatMap(
+    (chart) => {
+        const frame = chart.getBoundingClientRect();
+        return [...chart.querySelectorAll('text')].filter((text) => {
+            const box = text.getBoundingClientRect();
+            return box.width && (box.left < frame.left - 3 || box.right > frame.right + 3);
+        }).map((text) => text.textContent);
+    })"""
+
+
+def texts_outside(page):
+    """Texts of charts that reach out of their chart, by more than 3 px."""
+    return page.evaluate(OUTSIDE)
+
+
 def choose_in_menu(page, group, title):
     """Open a page by the navigation, like a visitor."""
     page.get_by_test_id("stTopNavSection").filter(has_text=group).click()

@@ -1,15 +1,11 @@
 """The page "Calibrate" in a real browser: a running run, charts, choice, phone, slide."""
 
-import os
 import re
-import subprocess
-import sys
-import time
 
 import pytest
 
-from tests.browser.conftest import ROOT, WAIT_S, free_port, go, healthy, watched
-from tests.measured_runs import begin, several, store
+from tests.browser.conftest import go, texts_outside, watched
+from tests.measured_runs import begin, measured, several, store
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -19,29 +15,13 @@ CHARTS = "[data-testid=stVegaLiteChart]"
 
 
 @pytest.fixture(scope="module")
-def measured_here(tmp_path_factory):
-    """Address of an app whose store holds some runs and one that goes on."""
-    folder = tmp_path_factory.mktemp("data")
-    before = os.environ["TWENTY_WATTS_DATA"]
-    os.environ["TWENTY_WATTS_DATA"] = str(folder)
-    url = f"http://localhost:{free_port()}"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
-    command += ["--server.port", url.rpartition(":")[2]]
-    log = folder / "log.txt"
+def measured_here(address):
+    """Address of the app while its store holds some runs and one that goes on."""
     store(*several())
-    with begin(seconds=360.0), log.open("wb") as out:
-        server = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
-        try:
-            end = time.monotonic() + WAIT_S
-            while not healthy(url):
-                assert server.poll() is None and time.monotonic() < end, log.read_text()
-                time.sleep(0.1)
-            yield url
-        finally:
-            server.terminate()
-            server.wait(timeout=10)
-            os.environ["TWENTY_WATTS_DATA"] = before
-    assert "Traceback" not in log.read_text()
+    with begin(seconds=360.0) as kept:
+        yield address
+        kept.finish(measured("r-now"))
+        kept.forget([run.id for run in kept.runs()])
 
 
 @pytest.fixture
@@ -78,13 +58,7 @@ def test_no_text_of_a_chart_leaves_it_and_nothing_is_cut_on_a_phone(linked):
     expect(page.locator(f"{CHARTS} svg")).to_have_count(4)
     page.wait_for_timeout(800)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for chart in page.locator(f"{CHARTS} svg").all():
-        frame = chart.bounding_box()
-        for text in chart.locator("text").all():
-            box = text.bounding_box()
-            if box and box["width"]:
-                assert box["x"] >= frame["x"] - 3
-                assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 3
+    assert texts_outside(page) == []
 
 
 def test_in_the_dark_the_charts_have_light_ink(linked):

@@ -28,6 +28,7 @@ def test_an_uploaded_file_is_read(visit, tmp_path):
     path.write_text(json.dumps(GPT2))
     page = visit("models?source=config")
     page.locator("input[type=file]").set_input_files(path)
+    page.locator('[data-scenario*="gpt2"]').wait_for(state="attached")
     sync_api.expect(page.locator(".tw-sentence")).to_contain_text("gpt2 has 124 million")
 
 
