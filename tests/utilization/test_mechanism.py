@@ -222,14 +222,17 @@ def test_the_shipped_parameters_are_those_of_the_fit(catalog):
 
 
 def test_every_group_of_networks_has_a_spread(catalog):
-    spreads = shipped_spreads(catalog).groups
+    shipped = shipped_spreads(catalog)
+    spreads = shipped.groups
     groups = {
         network_kind(work, arch).group
         for work in ("language", "vision", "diffusion", "speech", "multimodal", "other")
         for arch in ("", "CNN", "dense decoder", "MoE", "U-Net", "LSTM", "EfficientNet", "GNN")
     }
     assert groups <= set(spreads)
-    assert all(0.2 < spread < 1.2 for spread in spreads.values())
+    untuned = shipped.growth.where_untuned
+    assert all(0.2 < untuned * spread < 1.2 for spread in spreads.values())
+    assert all(spread > 0.15 for spread in spreads.values())
 
 
 @pytest.mark.parametrize(
