@@ -49,6 +49,7 @@ UNCOUNTED = {
     ),
     "bros": "asks for boxes",
     "xmod": "asks for languages by value",
+    "clap": "asks which recordings are longer",
     "speech-encoder-decoder": "asks for samples or mel frames, not for both",
     "wav2vec2-bert": "its mel frames are made outside of it",
     "siglip2": "its patches are cut outside of it",
@@ -64,7 +65,7 @@ READ_BY_VALUE = {
         *("big_bird", "convbert", "ibert", "layoutlm", "longformer", "roformer", "splinter"),
         *("squeezebert", "xlnet", "lilt", "yoso", "mra", "nystromformer", "tapas", "markuplm"),
         *("xlm", "flaubert", "luke", "dpr", "led", "bigbird_pegasus", "fsmt", "detr", "layoutlmv3"),
-        "table-transformer",
+        *("table-transformer", "vilt", "visual_bert", "canine"),
     ),
 }
 """These read values of tensors, so they are built in full."""
@@ -72,8 +73,8 @@ READ_BY_VALUE = {
 SIDES = {"detr": 800, "table-transformer": 800, "depth_anything": 518}
 """Sides of the images of models whose configs state none."""
 
-OWLS = ("owlvit", "owlv2")
-"""Types that take texts of one length alone."""
+SHORT_TEXTS = {"owlvit": 16, "owlv2": 16, "vilt": 40}
+"""Types whose texts are short."""
 
 OWN_HEAD = "T5ForConditionalGeneration"
 """transformers 5 ties its head even where the weights have one of their own."""
@@ -152,8 +153,8 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
             CLIP_LEN if "clip" in config.model_type or "siglip" in config.model_type else TEXT_LEN
         )
         made["input_ids"] = tokens(length, model.device)
-    if config.model_type in OWLS:
-        length = config.text_config.max_position_embeddings
+    if config.model_type in SHORT_TEXTS:
+        length = SHORT_TEXTS[config.model_type]
         made["input_ids"] = tokens(length, model.device)
     if "decoder_input_ids" in names:
         length = length if "input_ids" in made else CLIP_LEN

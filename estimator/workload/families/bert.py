@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from estimator.workload.blocks import Cost, Costs, Mlp, held, linear, vocabulary_head
+from estimator.workload.blocks import Cost, Costs, Mlp, held, linear, table, vocabulary_head
 from estimator.workload.families.text_encoder import (
     CLASSIFIERS,
     LANGUAGE_TASKS,
@@ -38,6 +38,16 @@ def language_adapters(fields: Fields, sizes: Sizes) -> Costs:
     adapters = Cost(params=count * params, active_params=params, flop_per_token=flop)
     norm = LAYER_NORM * sizes.hidden * fields.flag("adapter_layer_norm")
     return {**block(fields, sizes), "adapter": adapters, "norm/adapter": held(norm)}
+
+
+def visual_tables(fields: Fields, sizes: Sizes) -> Costs:
+    """VisualBERT: tables and a projection for regions of an image, none of which is passed."""
+    seen = fields.size("visual_embedding_dim", default=512)
+    project = linear(seen, sizes.hidden, bias=True).params
+    return {
+        "vision/embedding": table(sizes.types + sizes.positions, sizes.hidden),
+        "vision/project": held(project),
+    }
 
 
 def outer_norm(fields: Fields, sizes: Sizes) -> Costs:
@@ -144,6 +154,10 @@ ROWS: Mapping[str, TextFacts] = {
         extra=outer_norm,
     ),
     "ibert": ROBERTA,
+    "visual_bert": TextFacts(  # arXiv:1908.03557
+        extra=visual_tables,
+        pooled=("", "PreTraining", "QuestionAnswering", "MultipleChoice", "VisualReasoning"),
+    ),
     "xmod": replace(ROBERTA, layer=language_adapters),
     "jina_embeddings_v3": replace(
         ROBERTA,
