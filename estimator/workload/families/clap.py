@@ -86,10 +86,10 @@ def clap(fields: Fields) -> Network:
 
     def run(inputs: Inputs) -> Pass:
         batch, seq_len = sequence(inputs, text.longest)
-        heard = tower.ledger(replace(inputs, image_size=None))
+        audio_ledger = tower.ledger(replace(inputs, image_size=None))
         done = [*prefixed(text.lines(batch, seq_len, inputs), "text/")]
-        done += prefixed([*heard.terms.items(), *lines(once, batch)], "audio/")
+        done += prefixed([*audio_ledger.terms.items(), *lines(once, batch)], "audio/")
         done += lines({"head/compare": compare}, batch * batch)
-        return Pass(lines=done, items=batch * seq_len + heard.items)
+        return Pass(lines=done, items=batch * seq_len + audio_ledger.items)
 
     return network(fields, run)
