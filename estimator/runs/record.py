@@ -5,7 +5,7 @@ of a cluster. It goes to JSON and TOML and back without loss; what is not known 
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from functools import cache
 from types import NoneType, UnionType
@@ -364,50 +364,108 @@ def without_unknown(value: Any) -> Any:
 
 def read_part(shape: type[Part], plain: object, where: str) -> Part:
     """Read one dataclass of this module, key by key; errors as for `read_run`."""
-    if not isinstance(plain, Mapping):
-        raise ValueError(f"{where}: must be a table, got {plain!r}")
-    known: type = shape
-    hints = _hints(known)
-    unknown = sorted(set(plain) - set(hints))
-    if unknown:
-        raise ValueError(f"{where}.{unknown[0]}: unknown key")
-    found: dict[str, Any] = {}
-    for item in fields(shape):  # type: ignore[arg-type]
-        if item.name in plain:
-            found[item.name] = _value(hints[item.name], plain[item.name], f"{where}.{item.name}")
-        elif item.default is MISSING:
-            raise ValueError(f"{where}.{item.name}: missing")
-    return shape(**found)
+    hint: type = shape
+    try:
+        part: Part = _reader(hint)(plain)
+    except _Misread as error:
+        raise ValueError(f"{where}{error.place}: {error.why}") from None
+    return part
+
+
+class _Misread(Exception):
+    """Why a value cannot be read, and its place below what is being read."""
+
+    def __init__(self, why: str, place: str = "") -> None:
+        super().__init__(why)
+        self.why, self.place = why, place
+
+
+Reader = Callable[[Any], Any]
+"""Reads a value of one type, or raises `_Misread`."""
 
 
 @cache
-def _hints(shape: type) -> dict[str, Any]:
-    return get_type_hints(shape)
-
-
-def _value(hint: Any, plain: Any, where: str) -> Any:
-    """Read one value of a field by its type."""
+def _reader(hint: Any) -> Reader:
+    """Reader of a type; a store holds thousands of values of each."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return _value(next(one for one in inner if one is not NoneType), plain, where)
+        return _reader(next(one for one in inner if one is not NoneType))
     if origin is Literal:
-        return _checked(plain, plain in inner, where, f"one of {', '.join(inner)}")
+        return _checked(inner.__contains__, f"one of {', '.join(inner)}")
     if origin is tuple:
-        _checked(plain, isinstance(plain, list | tuple), where, "a list")
-        return tuple(_value(inner[0], one, f"{where}[{at}]") for at, one in enumerate(plain))
+        return _list_reader(_reader(inner[0]))
     if origin is not None:
-        _checked(plain, isinstance(plain, Mapping), where, "a table")
-        return {str(key): _value(inner[1], one, f"{where}.{key}") for key, one in plain.items()}
+        return _table_reader(_reader(inner[1]))
     if hint is float:
-        number = isinstance(plain, int | float) and not isinstance(plain, bool)
-        finite = number and abs(plain) <= sys.float_info.max
-        return float(_checked(plain, finite, where, "a number"))
+        return _read_number
     if hint in (str, int, bool):
-        return _checked(plain, type(plain) is hint, where, hint.__name__)
-    return read_part(hint, plain, where)
+        return _checked(lambda plain: type(plain) is hint, hint.__name__)
+    return _part_reader(hint)
 
 
-def _checked(plain: Any, holds: bool, where: str, rule: str) -> Any:
-    if not holds:
-        raise ValueError(f"{where}: must be {rule}, got {plain!r}")
-    return plain
+def _part_reader(shape: type) -> Reader:
+    hints = get_type_hints(shape)
+    parts = [(one.name, _reader(hints[one.name]), one.default is MISSING) for one in fields(shape)]
+
+    def read(plain: Any) -> Any:
+        if not isinstance(plain, Mapping):
+            raise _Misread(f"must be a table, got {plain!r}")
+        if not plain.keys() <= hints.keys():
+            raise _Misread("unknown key", f".{min(plain.keys() - hints.keys())}")
+        found: dict[str, Any] = {}
+        for name, reader, needed in parts:
+            if name in plain:
+                try:
+                    found[name] = reader(plain[name])
+                except _Misread as error:
+                    raise _Misread(error.why, f".{name}{error.place}") from None
+            elif needed:
+                raise _Misread("missing", f".{name}")
+        return shape(**found)
+
+    return read
+
+
+def _list_reader(reader: Reader) -> Reader:
+    def read(plain: Any) -> Any:
+        if not isinstance(plain, list | tuple):
+            raise _Misread(f"must be a list, got {plain!r}")
+        return tuple(_read_items(reader, enumerate(plain), "[{}]").values())
+
+    return read
+
+
+def _table_reader(reader: Reader) -> Reader:
+    def read(plain: Any) -> Any:
+        if not isinstance(plain, Mapping):
+            raise _Misread(f"must be a table, got {plain!r}")
+        return _read_items(reader, ((str(key), one) for key, one in plain.items()), ".{}")
+
+    return read
+
+
+def _read_items(reader: Reader, items: Iterable[tuple[Any, Any]], place: str) -> dict[Any, Any]:
+    """Read the values of a list or a table; `place` writes where one stands."""
+    found = {}
+    for key, plain in items:
+        try:
+            found[key] = reader(plain)
+        except _Misread as error:
+            raise _Misread(error.why, place.format(key) + error.place) from None
+    return found
+
+
+def _read_number(plain: Any) -> float:
+    number = isinstance(plain, int | float) and not isinstance(plain, bool)
+    if not (number and abs(plain) <= sys.float_info.max):
+        raise _Misread(f"must be a number, got {plain!r}")
+    return float(plain)
+
+
+def _checked(holds: Callable[[Any], bool], rule: str) -> Reader:
+    def read(plain: Any) -> Any:
+        if not holds(plain):
+            raise _Misread(f"must be {rule}, got {plain!r}")
+        return plain
+
+    return read
