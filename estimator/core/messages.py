@@ -37,7 +37,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "fine-tuning needs its own {set[tokens]} (or {set[samples]} with {set[config]})"
     ),
     "finetune_with_flop": (
-        "{set[flop]} is already the whole work: {set[finetune]} goes with a model's size"
+        "{set[flop]} already specifies the whole work: {set[finetune]} needs a model size instead"
     ),
     "finetune_needs_size": "fine-tuning needs the size of the model: its work is not on record",
     "active_needs_params": "{set[active_params]} needs {set[params]}, the size of the whole model",
@@ -73,17 +73,17 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     ),
     # what was assumed of the work
     "attempts_counted": (
-        "energy, cost and CO2e are those of all runs, {times:g} times the final one; the time is "
-        "that of the final run"
+        "energy, cost and CO2e cover all runs, {times:g} times the final run; time is that of "
+        "the final run"
     ),
     "lora_saves": (
-        "LoRA: the base is frozen, so a third of the work, its weight gradients, is saved"
+        "LoRA: the base model is frozen, which saves its weight gradients, a third of the work"
     ),
     "attention_added": "attention over {tokens:,.0f} tokens adds {share:percent} to 6 N D",
     "kind_assumed": "assuming a language model for the utilization; set {set[kind]}",
     "hours_of_preset": (
-        "{preset} is published as device time on {device}, not as FLOPs: its hours are taken as "
-        "they are"
+        "{preset} is published as device time on {device}, not as FLOPs: its hours are used "
+        "as published"
     ),
     # of the device
     "device_of_preset": "no device given: assuming {device}, which {preset} ran on",
@@ -123,31 +123,32 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "no published run on more than {most:,.0f} devices: an extrapolation"
     ),
     "little_work": (
-        "few runs of less than {flop:flop} are published, and they scatter: the interval of the "
-        "utilization is wide"
+        "few runs below {flop:flop} are published, and they vary widely: the utilization "
+        "interval is wide"
     ),
     "few_runs_of_kind": (
-        "few runs of networks of this kind ({group}) are published: the utilization rests on little"
+        "few runs of networks of this kind ({group}) are published: the utilization rests on "
+        "little data"
     ),
-    "bandwidth_unknown": "memory bandwidth of {device} unknown: a usual one is assumed",
+    "bandwidth_unknown": "memory bandwidth of {device} unknown: assuming a typical one",
     "small_batch_assumed": (
-        "assuming a batch of {tokens:count} tokens, which leaves each device little to do; set "
-        "{set[batch_tokens]}, it matters here"
+        "assuming a batch of {tokens:count} tokens, which gives each device little work; set "
+        "{set[batch_tokens]}, which matters here"
     ),
     "measured_above_peak": (
         "measured runs reach {share:percent} of the peak of {device} in its profile: "
-        "{most:percent} is taken; measure it again on a quiet machine"
+        "using {most:percent}; measure it again on an idle machine"
     ),
-    "run_counts_less": "run {run} counts less: {reasons}",
+    "run_counts_less": "run {run} has less weight: {reasons}",
     "calibrated": (
-        "calibrated: {count:.0f} run {where}, newest {age}; its steps reach {times:.2g} times what "
-        "published runs let expect",
-        "calibrated: {count:.0f} runs {where}, newest {age}; their steps reach {times:.2g} times "
-        "what published runs let expect",
+        "calibrated: {count:.0f} run {where}, newest {age}; its steps reach {times:.2g} times "
+        "the rate expected from published runs",
+        "calibrated: {count:.0f} runs {where}, newest {age}; their steps reach {times:.2g} "
+        "times the rate expected from published runs",
     ),
     "program_not_measured": (
-        "no run of the program {program!r} was measured on {device}: it counts as any other of its "
-        "kind"
+        "no run of the program {program!r} was measured on {device}: it is treated like any "
+        "other of its kind"
     ),
     "step_size_unspecified": (
         "size of a step unspecified: the interval covers the sizes people run; {set[step_flop]} "
@@ -155,7 +156,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     ),
     # of the place
     "site_unknown": "region {name!r} is unknown: assuming world averages",
-    "other_year": "{what} of {year} taken for a run of {wanted}: the nearest on record for {place}",
+    "other_year": "using {what} of {year} for a run in {wanted}: the nearest on record for {place}",
     "pue_of_fleet": "PUE of {place} unknown: assuming that of all of {fleet}",
     "pue_assumed": "PUE unknown here: assuming {value:g}; set {set[pue]} or a cloud region",
     "grid_assumed": (
@@ -173,8 +174,8 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "the rents on record for {device} are {count:.0f} years off {year:g}",
     ),
     "owning_left_out": (
-        "owning counts the value lost over the life, server, network and electricity; staff, "
-        "building, repairs and interest are left out"
+        "owning counts depreciation, server, network and electricity; staff, building, "
+        "repairs and interest are not included"
     ),
     "device_price_unused": "the purchase price is not used; set {set[pay]} to own to count it",
     "rent_unknown": "{device} has no rental price on record; set {set[price]}",
@@ -221,9 +222,9 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "serving_pue_assumed": "assuming the PUE of a usual data center; set {set[pue]}",
     "serving_calibrated": (
         "calibrated: {count:.0f} run on {device}, newest of {date}; time per token {times:.2f} "
-        "times what is expected without, its interval {left:percent} as wide",
+        "times the uncalibrated estimate, with an interval {left:percent} as wide",
         "calibrated: {count:.0f} runs on {device}, newest of {date}; time per token {times:.2f} "
-        "times what is expected without, its interval {left:percent} as wide",
+        "times the uncalibrated estimate, with an interval {left:percent} as wide",
     ),
     "serving_runs_far_off": (
         "run {run} is left out: more than {sds:.0f} standard deviations from what is expected",
@@ -236,20 +237,20 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "more sequences than the memory holds at their mean length: some will wait; "
         "lower {set[concurrency]}"
     ),
-    "serving_chat_assumed": "{field} unspecified: assuming those of a chat",
-    "serving_power_unknown": "power limit of {device} unknown: no energy follows",
+    "serving_chat_assumed": "{field} unspecified: assuming a typical chat",
+    "serving_power_unknown": "power limit of {device} unknown: energy cannot be estimated",
     "serving_price_unknown": "price of {device} unknown; set {set[price_usd_per_h]}",
     "serving_phone_throttles": (
         "phones throttle within minutes: {rate:.3g} tokens/s once warm ({low:.3g} to {high:.3g}); "
-        "the other figures are of a cold one"
+        "the other figures are for a cold phone"
     ),
     "serving_memory_unknown": "memory of {device} unknown: assuming that it fits",
     "serving_weights_do_not_fit": (
-        "the weights do not fit in {devices:g} x {device}: {needed:.0f} would hold them; "
+        "the weights do not fit in {devices:g} × {device}: {needed:.0f} would hold them; "
         "set {set[devices]}"
     ),
     "serving_sequences_do_not_fit": (
-        "{sequences:g} sequences do not fit in {devices:g} x {device}: {needed:.0f} would hold "
+        "{sequences:g} sequences do not fit in {devices:g} × {device}: {needed:.0f} would hold "
         "them; set {set[devices]}"
     ),
     "serving_format_unknown": "unknown weight format {text!r}: set {field} to one of {known}",

@@ -147,7 +147,7 @@ def test_an_answer_says_on_which_runs_it_rests():
         "calibrated: 1 run on another",
     )
     assert all(any(line.startswith(start) for line in specified) for start in starts), specified
-    assert all("what published runs let expect" in line for line in specified)
+    assert all("the rate expected from published runs" in line for line in specified)
     assert not any("calibrated:" in line for line in answer(calibration="ignore").warnings)
 
 
@@ -155,7 +155,7 @@ def test_a_run_far_off_all_the_others_is_named():
     several = [run(at, timings=timing_of(run(), params=at * 1e9)) for at in range(1, 9)]
     slow = run(9, timings=timing_of(run(), params=9e9, time_s=300.0))
     store(*several, slow)
-    (specified,) = [line for line in answer().warnings if "counts less" in line]
+    (specified,) = [line for line in answer().warnings if "has less weight" in line]
     assert run(9).id in specified
     assert "far off all the others, weight" in specified
 
@@ -254,7 +254,7 @@ def test_a_disturbed_run_is_weighed_down_and_said(changed, specified):
     store(run(1, **changed))
     disturbed = answer()
     assert factor(disturbed, "device_hours") > clean
-    assert any(f"run r1 counts less: {specified}" in warning for warning in disturbed.warnings)
+    assert any(f"run r1 has less weight: {specified}" in warning for warning in disturbed.warnings)
 
 
 def test_a_lowered_power_limit_is_weighed_down_and_said():

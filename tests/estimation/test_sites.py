@@ -98,10 +98,10 @@ def test_series_run_on_where_another_data_set_gives_the_years_between():
 
 def test_a_year_beyond_the_record_takes_the_nearest_and_says_so():
     assert reported(site="us", year=2005.0) == [
-        "carbon intensity of 2012 taken for a run of 2005: the nearest on record for United States"
+        "using carbon intensity of 2012 for a run in 2005: the nearest on record for United States"
     ]
     assert ask(site="us", year=2005.0).inputs[GRID].value == series("us")[2012]
-    assert "of 2025 taken for a run of 2030" in reported(site="us", year=2030.0)[0]
+    assert "of 2025 for a run in 2030" in reported(site="us", year=2030.0)[0]
 
 
 def test_without_a_year_the_newest_figure_stands_and_nothing_is_said():
@@ -158,7 +158,7 @@ def test_an_operator_has_the_pue_it_reported_for_the_year(year, pue):
 
 def test_a_pue_of_another_year_is_said_and_doubted():
     lines = reported(site="us-east-1", year=2019.0)
-    assert [line.partition(" of ")[0] for line in lines] == ["PUE", "carbon intensity"]
+    assert [line.partition(" of ")[0] for line in lines] == ["using PUE", "using carbon intensity"]
     used = ask(site="us-east-1", year=2019.0).inputs["pue"]
     assert used.low < used.value < used.high
 
@@ -262,7 +262,7 @@ def test_a_cloud_region_without_a_pue_takes_that_of_its_operator():
     used = answer.inputs["pue"]
     assert used.value == CATALOG.place("aws").records["pue"].value
     assert used.low < used.value < used.high
-    assert "PUE of 2019 taken for a run of 2016" in reported(site=without[0].id, year=2016.0)[0]
+    assert "using PUE of 2019 for a run in 2016" in reported(site=without[0].id, year=2016.0)[0]
     assert ask(site=without[0].id, pue=1.3).inputs["pue"].value == 1.3
 
 

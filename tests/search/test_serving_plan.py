@@ -214,7 +214,7 @@ def test_measured_loads_correct_a_plan_and_are_named():
 def test_a_plan_that_cannot_be_is_refused():
     none = Limits(most={}, confidence=0.8)
     small = {"hardware": ("t4",), "devices": (1.0,)}
-    with pytest.raises(ValueError, match="do not fit in 1 x"):
+    with pytest.raises(ValueError, match="do not fit in 1 ×"):
         best_serving_plans(ServingRequest(question=QUESTION, choices=small, limits=none), catalog())
     many = {"hardware": ("h100",), "devices": tuple(map(float, range(1, 6000)))}
     with pytest.raises(ValueError, match="5,999 designs are more than"):

@@ -104,7 +104,7 @@ def test_what_fits_nowhere_keeps_the_last_plan_and_says_why():
     before = re.search(r"[^.]*serves 20 requests", text_of(page))[0]
     page.selectbox(key="capacity_model").set_value("llama-3.1-405b").run()
     text = text_of(page)
-    assert "The weights do not fit in 1 x NVIDIA H100" in text
+    assert "The weights do not fit in 1 × NVIDIA H100" in text
     assert "“Devices at most”" in text and "last valid result" in text
     assert before[-30:] in text
 

@@ -78,7 +78,7 @@ def test_every_slide_stands_alone(show):
 
 def test_a_model_that_does_not_fit_is_refused_with_the_devices_that_hold_it():
     _page, text = opened(model="llama-3.1-405b", hardware="h100-sxm", devices="2")
-    assert re.search(r"do not fit in 2 x NVIDIA H100 .*: 16 would hold them", text)
+    assert re.search(r"do not fit in 2 × NVIDIA H100 .*: 16 would hold them", text)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_notices_and_refusals_are_german_too(loaded):
     assert "Kalibriert: 1 Lauf auf NVIDIA H100 SXM5 80GB, neuester vom 2026-05-01" in text
     assert "„Gewichte“ legt das Format fest" in text
     _page, text = opened(lang="de", model="llama-3.1-405b", hardware="h100-sxm", devices="2")
-    assert "passen nicht in 2 x NVIDIA H100 SXM5 80GB: 16 würden sie fassen" in text
+    assert "passen nicht in 2 × NVIDIA H100 SXM5 80GB: 16 würden sie fassen" in text
     _page, text = opened(lang="de", config='{"model_type":"bert"}')
     assert "schreibt nicht Token für Token" in text
 
