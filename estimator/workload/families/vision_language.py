@@ -146,7 +146,8 @@ def llava(fields: Fields) -> Network:
     sight = clip_sight(vision) if tower == "clip_vision_model" else siglip_sight(vision)
     newline = "next" in fields.text("model_type") or "onevision" in fields.text("model_type")
     inner = fields.part("text_config").flag("tie_word_embeddings")
-    text = text_part(fields, "llama", fields.flag("tie_word_embeddings") or inner)
+    alone = fields.text("model_type") == "llava_next"  # its wrapper alone ties the head
+    text = text_part(fields, "llama", fields.flag("tie_word_embeddings") or (inner and not alone))
     layers = fields.values.get("vision_feature_layer", -2)
     wide = sight.hidden * (len(layers) if isinstance(layers, list) else 1)
     bias = fields.flag("multimodal_projector_bias", default=True)
@@ -291,7 +292,7 @@ def idefics3(fields: Fields) -> Network:
     """Idefics 3 and SmolVLM: pixels shuffled into fewer, wider tokens (arXiv:2408.12637)."""
     usual = {"image_size": 224, "patch_size": 32, "hidden_size": 1152, "num_attention_heads": 16}
     sight = siglip_sight(_without_pooler(fields.part("vision_config").with_defaults(usual)))
-    text = text_part(fields, "llama", either_tied(fields, False))
+    text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
     merge = fields.size("scale_factor", default=2) ** 2
     bridge = {"bridge/project": linear(merge * sight.hidden, text.hidden)}
     return seeing_network(fields, text, sight, bridge, merged=merge)
@@ -330,7 +331,8 @@ def llama4(fields: Fields) -> Network:
     hidden = sight.hidden
     tables = {**sight.tables, "norm/outer": held(4 * hidden)}
     sight = replace(sight, tables=tables, patch_bias=False)
-    text = text_part(fields, "llama4_text", tied=False)
+    inner = fields.part("text_config").flag("tie_word_embeddings")
+    text = text_part(fields, "llama4_text", tied=inner)
     fold = round(1 / ratio(part, "pixel_shuffle_ratio", 0.5)) ** 2
     wide = part.size("projector_input_dim", default=4096)
     bridge = {
