@@ -5,8 +5,8 @@ SGLang, TGI), a vendor's own build (TensorRT-LLM, MLPerf submissions), llama.cpp
 CUDA, on Apple's Metal, on other GPUs (Vulkan, ROCm) and on processors, on Intel's GPUs, whose
 drivers for Windows and Linux differ several-fold, and on GPUs behind one lane of a single-board
 computer, which every launch has to cross, and plain research code that launches every kernel from
-Python. Shares lie in (0, 1), so they are fitted as logits; the
-other parameters are positive and fitted as logarithms.
+Python. Shares lie in (0, 1), so they are fitted as logits; the other parameters are positive and
+fitted as logarithms.
 """
 
 from collections.abc import Mapping, Sequence

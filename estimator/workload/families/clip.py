@@ -1,7 +1,7 @@
 """Which model of images and texts a config describes: CLIP, SigLIP, and each tower alone.
 
-A pass holds `batch` images and as many texts of
-`seq_len` tokens; the items of a pass are those of both towers.
+A pass holds `batch` images and as many texts of `seq_len` tokens; the items of a pass are those of
+both towers.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,6 @@
 """Which conformer over sound a config describes: wav2vec 2.0 Conformer, wav2vec 2.0 BERT.
 
-`seq_len` is audio samples at 16 kHz, ten seconds by
-default, and the items of a pass are frames.
+`seq_len` is audio samples at 16 kHz, ten seconds by default, and the items of a pass are frames.
 """
 
 from estimator.workload.blocks import (

@@ -1,7 +1,6 @@
 """Which text encoder with approximate attention a config describes: Nystromformer, YOSO, MRA.
 
-Attention is counted as what is computed: every pair,
-blocks, or landmarks.
+Attention is counted as what is computed: every pair, blocks, or landmarks.
 """
 
 from dataclasses import replace

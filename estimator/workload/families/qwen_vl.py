@@ -1,7 +1,7 @@
 """Which Qwen that sees a config describes: Qwen2-VL to Qwen3.5.
 
-One image per sequence; the tower attends over the whole
-image, also where some layers keep to windows.
+One image per sequence; the tower attends over the whole image, also where some layers keep to
+windows.
 """
 
 from dataclasses import dataclass, replace

@@ -1,8 +1,7 @@
 """Which model of T5's line a config describes: T5, mT5, umT5, Switch Transformers.
 
-One exception to the defaults of transformers 5.23: a config that says
-`tie_word_embeddings = false` (version 1.1, Flan) has a head of its own, as its weights do;
-transformers 5 ties it all the same.
+One exception to the defaults of transformers 5.23: a config that says `tie_word_embeddings = false`
+(version 1.1, Flan) has a head of its own, as its weights do; transformers 5 ties it all the same.
 """
 
 from dataclasses import dataclass, replace

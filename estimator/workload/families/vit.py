@@ -1,7 +1,7 @@
 """Which vision transformer a config describes: ViT, DeiT, BEiT, DINOv2, DINOv3.
 
-The items of a pass are the positions that pass the
-layers: patches, class token and registers. The patch convolution needs no gradient of its input.
+The items of a pass are the positions that pass the layers: patches, class token and registers. The
+patch convolution needs no gradient of its input.
 """
 
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,6 @@
 """Which encoder of raw audio a config describes: wav2vec 2.0, HuBERT, WavLM, data2vec.
 
-`seq_len` is audio samples at 16 kHz, ten seconds by
-default, and the items of a pass are frames.
+`seq_len` is audio samples at 16 kHz, ten seconds by default, and the items of a pass are frames.
 """
 
 from dataclasses import dataclass, field, replace
