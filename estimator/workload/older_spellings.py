@@ -1,9 +1,10 @@
-"""What the oldest configs of the hub mean: parts under a second name, Mamba without a type."""
+"""What configs of the hub mean that transformers writes otherwise today."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from estimator.workload.fields import Fields
+from estimator.workload.model_class import class_name
 
 PARTS = ("text_config", "vision_config", "audio_config")
 """Parts that may also stand under their name with `_dict` behind it, which then decides."""
@@ -13,9 +14,12 @@ MAMBA_KEYS = ("d_model", "n_layer", "ssm_cfg")
 
 
 def spelled_as_today(fields: Fields) -> Fields:
-    """The same config as transformers would write it today."""
+    """The same config as transformers would write it today; GTE's first name was `new`."""
     if not fields.states("model_type") and all(map(fields.states, MAMBA_KEYS)):
         return fields.with_values(_mamba(fields))
+    if fields.text("model_type") == "new" and class_name(fields).startswith("New"):
+        name = class_name(fields).replace("New", "Gte", 1)
+        fields = fields.with_values({"model_type": "gte", "architectures": [name]})
     renewed = {
         name: {**fields.part(name).values, **fields.part(f"{name}_dict").values}
         for name in PARTS

@@ -138,3 +138,14 @@ def test_flat_configs_of_the_authors_of_llava_hold_the_text():
     assert model_ledger(flat).params_total == model_ledger(nested).params_total
     with pytest.raises(ValueError, match="mm_vision_tower 'siglip' is not known"):
         model_ledger({**flat, "mm_vision_tower": "siglip"})
+
+
+def test_gte_is_read_under_its_first_name():
+    """The total is that published with the weights of gte-base-en-v1.5."""
+    base = {
+        **{"model_type": "new", "architectures": ["NewModel"], "vocab_size": 30528},
+        **{"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12},
+        **{"intermediate_size": 3072, "max_position_embeddings": 8192, "type_vocab_size": 0},
+    }
+    read = model_ledger(base)
+    assert (read.params_total, read.warnings) == (136_776_192, ())
