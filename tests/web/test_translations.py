@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 
 import pytest
 
@@ -46,12 +47,13 @@ PAGES = (
 OTHERS = [name for name in language.languages() if name != language.ENGLISH]
 
 
+@cache
 def texts():
     folders = ("claims", "levers", "calibration", "estimation", "web/site_map.py")
     pages = texts_of(*(f"web/{page}" for page in PAGES), *folders)
     catalog = Catalog.open()
     words = claim_texts(catalog) | input_texts() | notice_texts() | glossary_texts()
-    return pages | words | place_texts(catalog)
+    return frozenset(pages | words | place_texts(catalog))
 
 
 def catalogue(name):
