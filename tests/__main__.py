@@ -54,7 +54,7 @@ CHECKS = {
     "lint": ["ruff", "check", "--quiet"],
 }
 TYPES = ["mypy"]
-"""One processor is busy with it for half a minute: it runs beside the tests."""
+"""One processor is busy with it for a while: it runs beside the tests."""
 
 
 def main() -> int:
