@@ -98,7 +98,8 @@ def programs_of(folder: Path) -> list[Program]:
     """Programs of the modules in a folder."""
     found: list[Program] = []
     for path in sorted(folder.glob("*.py")):
-        found += run_path(str(path))["programs"]()
+        made = run_path(str(path)).get("programs")
+        found += made() if made is not None else []
     if not found:
         raise ValueError(f"no programs in {folder}: it needs modules with a function programs()")
     return found
@@ -209,7 +210,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("TWENTY_WATTS_DATA", folder)
         if options.verb == "measure":
-            chosen = programs_of(options.programs) if options.programs else programs()
+            try:
+                chosen = programs_of(options.programs) if options.programs else programs()
+            except ValueError as error:
+                parser.error(str(error))
             bench = bench_of(options.bench) if options.bench else benched(options.minutes)
             measure(options.file, bench, chosen)
         else:
