@@ -156,7 +156,7 @@ def test_a_batch_that_matters_is_not_assumed_in_silence(catalog):
 def test_thin_evidence_is_reported(catalog):
     little = Scenario(flop=1e15, hardware="a100", devices=1.0, kind="diffusion")
     warnings = " ".join(answer_scenario(little, catalog).warnings)
-    assert "few runs of less than 100 PFLOP" in warnings
+    assert "few runs below 100 PFLOP" in warnings
     assert "few runs of networks of this kind (unet)" in warnings
 
 

@@ -67,11 +67,17 @@ def remedies(question: Question, memory: MemoryAnswer, catalog: Catalog) -> Iter
         adapters = "finetune" in changes
         if adapters and question.finetune in (None, changes["finetune"]):
             continue
-        if _fits(replace(question, **changes), catalog):
+        changed = _memory(replace(question, **changes), catalog)
+        if changed is not None and changed.fits:
             yield _(text)
             break
-    if memory.least_devices is not None:
-        yield _("{count} devices or more").format(count=localised(f"{memory.least_devices:,.0f}"))
+    text, least = _("{count} devices or more"), memory.least_devices
+    if least is None:
+        text = _("{count} devices or more, and recompute all activations")
+        recomputed = _memory(replace(question, recompute="full"), catalog)
+        least = None if recomputed is None else recomputed.least_devices
+    if least is not None:
+        yield text.format(count=localised(f"{least:,.0f}"))
 
 
 THRIFT: Mapping[str, Mapping[str, Any]] = {
@@ -96,8 +102,9 @@ def badge(fit: Fit) -> str:
     )
 
 
-def _fits(question: Question, catalog: Catalog) -> bool:
+def _memory(question: Question, catalog: Catalog) -> MemoryAnswer | None:
+    """Memory of a changed run; None where it cannot be changed so."""
     try:
-        return bool(answer_memory(question, catalog).fits)
+        return answer_memory(question, catalog)
     except ValueError:
-        return False
+        return None
