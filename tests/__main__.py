@@ -36,6 +36,7 @@ environment:
 
 TOOLS = {
     "pytest": "pytest",
+    "pytest-xdist": "xdist",
     "hypothesis": "hypothesis",
     "hatchling": "hatchling",
     "mypy": "mypy",
@@ -46,7 +47,7 @@ MOST_WORKERS = 4
 WORKERS = min((os.cpu_count() or 1) + 1, MOST_WORKERS)
 """One more than processors, for some tests wait for programs that they measure."""
 
-PARALLEL = ["-p", "tests.workers", "--workers", str(WORKERS)]
+PARALLEL = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
 """How a whole run shares the processors: file by file, the browser first and doctests last."""
 
 CHECKS = {
