@@ -29,7 +29,6 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
 WAIT_S = 60
-EMPTY = "about:blank"
 sync_api.expect.set_options(timeout=WAIT_S * 1000)
 DRAWN = """[...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(
     (chart) => chart.querySelector('svg .mark-group'))"""
@@ -91,14 +90,8 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def idle_tabs():
-    """Empty tabs that earlier tests left: a new one compiles the scripts of the app anew."""
-    return []
-
-
 @contextmanager
-def watched(chromium, idle_tabs):
+def watched(chromium):
     """Open tabs; any request to elsewhere and any error of a page fails the test."""
     wrong, tabs = [], []
 
@@ -111,30 +104,21 @@ def watched(chromium, idle_tabs):
         if urlsplit(url).hostname not in ("localhost", "127.0.0.1", None):
             wrong.append(f"request to {url}")
 
-    listeners = {
-        "request": lambda request: watch(request.url),
-        "websocket": lambda socket: watch(socket.url),
-        "pageerror": lambda error: wrong.append(f"page error {error}"),
-        "console": lambda note: note.type == "error" and complain(note),
-    }
-
     def open_tab(*, width=1280, height=720, scheme="light"):
-        page = idle_tabs.pop() if idle_tabs else chromium.new_page()
+        page = chromium.new_page()
         tabs.append(page)
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme=scheme)
         page.set_default_timeout(WAIT_S * 1000)
-        for event, listener in listeners.items():
-            page.on(event, listener)
+        page.on("request", lambda request: watch(request.url))
+        page.on("websocket", lambda socket: watch(socket.url))
+        page.on("pageerror", lambda error: wrong.append(f"page error {error}"))
+        page.on("console", lambda note: note.type == "error" and complain(note))
         return page
 
     yield open_tab
     for page in tabs:
-        if not page.is_closed():
-            page.goto(EMPTY)
-            for event, listener in listeners.items():
-                page.remove_listener(event, listener)
-            idle_tabs.append(page)
+        page.close()
     assert wrong == []
 
 
@@ -168,9 +152,9 @@ def choose_in_menu(page, group, title):
 
 
 @pytest.fixture
-def visit(chromium, idle_tabs, address):
-    """Open the app in a tab of its own."""
-    with watched(chromium, idle_tabs) as open_tab:
+def visit(chromium, address):
+    """Open the app in a new tab."""
+    with watched(chromium) as open_tab:
 
         def open_page(query="", **look):
             return go(open_tab(**look), query if "://" in query else f"{address}/{query}")
@@ -202,9 +186,9 @@ def move(page, url):
 
 
 @pytest.fixture(scope="module")
-def projector(chromium, idle_tabs, address):
+def projector(chromium, address):
     """One tab of the size of a projector: it opens a page, and shows the slides of it in turn."""
-    with watched(chromium, idle_tabs) as open_tab:
+    with watched(chromium) as open_tab:
         page, opened = open_tab(), set()
 
         def show(path, query):

@@ -25,9 +25,9 @@ def measured_here(address):
 
 
 @pytest.fixture
-def linked(chromium, idle_tabs, measured_here):
+def linked(chromium, measured_here):
     """Open the page by its own address."""
-    with watched(chromium, idle_tabs) as open_tab:
+    with watched(chromium) as open_tab:
         yield lambda query="", **look: go(open_tab(**look), f"{measured_here}/calibrate{query}")
 
 
