@@ -154,16 +154,21 @@ def _on_slide(frame: Frame) -> list[str]:
 
 def _picture(draw_section: Callable[[], None]) -> None:
     """Draw the one picture of the page, by choice, once all of it is there."""
+    _switch("picture", _("Picture"), PICTURES)
+    draw_section()
+
+
+def _switch(key: str, label: str, names: Mapping[str, str]) -> None:
+    """Draw options side by side, of which one changes the answer alone; the label is hidden."""
     st.segmented_control(
-        _("Picture"),
-        list(PICTURES),
-        format_func=lambda name: _(PICTURES[name]),
+        label,
+        list(names),
+        format_func=lambda name: _(names[name]),
         required=True,
-        key="picture",
+        key=key,
         on_change=parts.changed,
         label_visibility="collapsed",
     )
-    draw_section()
 
 
 def _folded(answer: Answer, query: dict[str, str], catalog: Catalog) -> None:
@@ -331,15 +336,7 @@ def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], Non
         )
 
     def draw_devices() -> None:
-        st.segmented_control(
-            _("Compare by"),
-            list(COMPARED),
-            format_func=lambda name: _(SHORT[name]),
-            required=True,
-            key="view",
-            on_change=parts.changed,
-            label_visibility="collapsed",
-        )
+        _switch("view", _("Compare by"), {name: SHORT[name] for name in COMPARED})
         if len(table) > 1:
             figures.draw(
                 figures.devices,
