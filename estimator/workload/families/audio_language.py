@@ -45,11 +45,21 @@ def qwen2_audio(fields: Fields) -> Network:
     return hearing_network(fields, text, bridge, 2)
 
 
+VOXTRAL_TEXT = {
+    **{"model_type": "llama", "hidden_size": 3072, "intermediate_size": 8192, "head_dim": 128},
+    **{"num_hidden_layers": 30, "num_attention_heads": 32, "num_key_value_heads": 8},
+    **{"vocab_size": 131072, "max_position_embeddings": 131072},
+}
+"""What its text part leaves out."""
+
+
 @family("voxtral")
 def voxtral(fields: Fields) -> Network:
     """Voxtral: four frames side by side, two dense layers (arXiv:2507.13264, sec. 2)."""
     audio = fields.part("audio_config")
     wide = audio.size("intermediate_size", default=5120)
+    inner = {**VOXTRAL_TEXT, **fields.part("text_config").values}
+    fields = fields.with_values({"text_config": inner})
     text = text_part(fields, "llama", tied=False)
     bridge = {
         "bridge/in": linear(wide, text.hidden),

@@ -89,10 +89,12 @@ def _tables(fields: Fields, vocab: int, hidden: int, decoder_only: bool) -> int:
 @family("fsmt")
 def fsmt(fields: Fields) -> Network:
     """FSMT, the translators of WMT 2019: tables of two languages (arXiv:1907.06616)."""
+    tied = fields.flag("tie_word_embeddings")
+    written = fields.size("tgt_vocab_size", default=42024)
     tables = {
-        "vocab_size": fields.size("src_vocab_size", default=42024),
-        "decoder_vocab_size": fields.size("tgt_vocab_size", default=42024),
-        "share_encoder_decoder_embeddings": False,
+        "vocab_size": written if tied else fields.size("src_vocab_size", default=42024),
+        "decoder_vocab_size": written,
+        "share_encoder_decoder_embeddings": tied,
     }
     usual = fields.with_defaults({"tie_word_embeddings": False})
     return bart(BartFacts(embedding_norm=False), usual.with_values(tables))

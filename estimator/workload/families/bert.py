@@ -211,9 +211,10 @@ def dpr(fields: Fields) -> Network:
     """DPR: a BERT without pooler, perhaps projected (arXiv:2004.04906)."""
     width = fields.size("projection_dim", default=0, least=0)
     hidden = fields.size("hidden_size", default=768)
-    head: Costs = {"head/project": linear(hidden, width, bias=True)} if width else {}
+    once: Costs = {"head/project": linear(hidden, width, bias=True)} if width else {}
+    spans: Costs = {}
     if class_name(fields).endswith("Reader"):
-        span = linear(width or hidden, 2, bias=True)
-        head = {**head, "head/span": span, "head/relevance": linear(width or hidden, 1, bias=True)}
+        spans = {"head/span": linear(width or hidden, 2, bias=True)}
+        once = {**once, "head/relevance": linear(width or hidden, 1, bias=True)}
     bare = fields.with_values({"architectures": ["DPRModel"]})
-    return text_encoder(replace(BERT, pooled=(), extra=lambda *_: head), bare)
+    return text_encoder(replace(BERT, pooled=(), heads=lambda *_: (spans, once, ())), bare)

@@ -27,7 +27,9 @@ from estimator.workload.families.sliding_window import (
     sliding,
     without_rotary,
 )
-from estimator.workload.registry import families
+from estimator.workload.fields import Fields
+from estimator.workload.registry import families, family
+from estimator.workload.transformer import Decoder
 
 XIELU_PARAMS = 2
 """Learned slopes of Apertus' activation, per layer (arXiv:2411.13010)."""
@@ -47,6 +49,24 @@ OLMO2 = replace(OLMO, norm_params=1, qk_norm=width_norm)
 COHERE = Family(256000, 22528, 8192, tied=True, attention_bias=STATED, norms=1)
 GLM = Family(151552, 13696, 131072, kv_heads=2, head_dim=128, qkv_bias=STATED_OR_TRUE)
 PATTERN = "sliding_window_pattern"
+
+HELIUM = Family(
+    48000, 7040, 4096, kv_heads=20, head_dim=128, qkv_bias=STATED, mlp_bias=flag("mlp_bias")
+)
+
+
+@family("helium")
+def helium(fields: Fields) -> Decoder:
+    """Helium, whose heads must be as wide together as the model."""
+    hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
+    head_dim = fields.size("head_dim", default=128)
+    if heads * head_dim != hidden:
+        raise ValueError(
+            f"{fields.path}head_dim times num_attention_heads must be hidden_size = {hidden}, "
+            f"got {head_dim} times {heads}"
+        )
+    return decoder(HELIUM, fields)
+
 
 ROWS: Mapping[str, Family] = {
     "llama": LLAMA,
@@ -141,9 +161,6 @@ ROWS: Mapping[str, Family] = {
         mlp_bias=flag("mlp_bias"),
     ),
     "arcee": replace(LLAMA, intermediate=18432, positions=4096, gated=False),
-    "helium": Family(
-        48000, 7040, 4096, kv_heads=20, head_dim=128, qkv_bias=STATED, mlp_bias=flag("mlp_bias")
-    ),
     "hunyuan_v1_dense": replace(LLAMA, vocab=290943, mlp_bias=never, qk_norm=head_norm),
     "cwm": Family(
         *(128256, 21504, 131072),

@@ -25,7 +25,8 @@ class Mixture:
     experts, active, width : int or None
         Defaults: experts, experts per token, width of one; None: the key must be there. [1]
     keys, active_key, width_key : tuple of str, str, str
-        Where a config states them.
+        Where a config states them; no key of the active ones where the router always takes the
+        default.
     shared : function
         Width of the shared expert, 0 without one, from the fields and the width of an expert.
     sparse : function
@@ -83,7 +84,7 @@ def routed(
 ) -> int:
     """Experts per token, refused above the number of experts."""
     key, default = active
-    number = fields.size(key, default=default)
+    number = fields.size(key, default=default) if key else default or count
     if number > count:
         raise ValueError(
             f"{fields.path}{key} must be at most {fields.key(*keys)} = {count}, got {number}"

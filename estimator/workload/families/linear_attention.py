@@ -107,11 +107,9 @@ def _lightning(fields: Fields) -> Mixer:
             "mixer/gate": linear(hidden, width),
             "mixer/out": linear(width, hidden),
             "mixer/norm": held(width),
-        },
-        scan={
-            "mixer/block": Cost(flop_per_token=4 * width * block),
             "mixer/state": Cost(flop_per_token=4 * width * head_dim),
         },
+        inside={"mixer/block": Cost(flop_per_pair=4 * width)},
         chunk=block,
         state_values=width * head_dim,
     )

@@ -25,6 +25,8 @@ class Mixer:
     scan, carry : mapping
         Costs per token of a scan in chunks, padded to whole ones, and per pair of states carried
         between chunks.
+    inside : mapping
+        Costs per pair of tokens in a chunk, the last of which may be shorter.
     chunk : int
         Tokens of a chunk.
     window : int or None
@@ -36,6 +38,7 @@ class Mixer:
     costs: Costs = field(default_factory=dict)
     scan: Costs = field(default_factory=dict)
     carry: Costs = field(default_factory=dict)
+    inside: Costs = field(default_factory=dict)
     chunk: int = 1
     window: int | None = None
     cache_values: int = 0
@@ -59,6 +62,9 @@ class Strata:
         done = [*lines(part.costs, runs * seq_len, pairs=pairs, times=self.times)]
         done += lines(part.scan, padded, times=self.times)
         done += lines(part.carry, states, times=self.times)
+        whole = np.floor(seq_len / part.chunk)
+        near = whole * part.chunk**2 + (seq_len - whole * part.chunk) ** 2
+        done += lines(part.inside, 0.0, pairs=runs * near, times=self.times)
         return done
 
     @property

@@ -175,7 +175,7 @@ ROWS: Mapping[str, Family] = {
             norm_params=2,
             windows=WINDOWED_IF_STATED,
         ),
-        Mixture(16, 2, 6400, width_key=STANDARD),
+        Mixture(16, 2, 6400, active_key="", width_key=STANDARD),
     ),
     "gpt_oss": mix(
         Family(

@@ -21,6 +21,7 @@ STAGES = {
 @family("pvt")
 def pvt(fields: Fields) -> Network:
     """PVT: positions in every stage, a class token in the last (sec. 3)."""
+    fields = fields.with_defaults({"num_labels": 1000})  # whatever `id2label` says
     rows, side = stages(fields, STAGES), square(fields, "image_size", DEFAULT_SIDE)
     keys, bias = ("hidden_sizes", "num_attention_heads"), fields.flag("qkv_bias", default=True)
 

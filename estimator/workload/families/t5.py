@@ -97,7 +97,8 @@ def _side(
 def t5_mlp(fields: Fields, facts: T5Facts, hidden: int) -> Mlp:
     """The MLP, gated where the config asks for it."""
     width = fields.size("intermediate_size", "d_ff", default=facts.ffn)
-    gated = fields.text("feed_forward_proj", default=facts.feed_forward).startswith("gated-")
+    kind = fields.text("feed_forward_proj", default=facts.feed_forward)
+    gated = fields.flag("is_gated_act", default=kind.startswith("gated-"))
     return Mlp(hidden=hidden, width=width, gated=gated)
 
 

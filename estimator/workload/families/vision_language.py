@@ -163,11 +163,11 @@ def llava(fields: Fields) -> Network:
 @family("vipllava")
 def vipllava(fields: Fields) -> Network:
     """ViP-LLaVA: states of several layers of the tower side by side (arXiv:2312.00784)."""
-    vision = {**LLAVA_TOWER, **fields.part("vision_config").values}
     values = {**LLAMA_2_7B, **fields.part("text_config").values}
+    vision = fields.part("vision_config").values or LLAVA_TOWER
     fields = fields.with_values({"vision_config": vision, "text_config": values})
     sight = clip_sight(fields.part("vision_config"))
-    text = text_part(fields, "llama", either_tied(fields, False))
+    text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
     layers = fields.values.get("vision_feature_layers", fields.values.get("vision_feature_layer"))
     wide = sight.hidden * (len(layers) if isinstance(layers, list | tuple) else 5)
     bridge = {"bridge/norm": held(2 * wide), **two_layers(wide, text.hidden)}
@@ -282,7 +282,7 @@ def paligemma(fields: Fields) -> Network:
         fields = fields.with_values({"vision_config": SO400M})
     sight = siglip_sight(fields.part("vision_config"))
     text = text_part(fields, "gemma", either_tied(fields, True))
-    width = fields.part("vision_config").size("projection_dim", default=text.hidden)
+    width = fields.size("projection_dim", default=2048)
     bridge = {"bridge/project": linear(sight.hidden, width, bias=True)}
     return seeing_network(fields, text, sight, bridge)
 
