@@ -8,7 +8,7 @@ import numpy as np
 from estimator.workload.blocks import Cost, Costs, held, linear
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
-from estimator.workload.network import Line, Network, Pass, lines, network
+from estimator.workload.network import Line, Network, Pass, crossing, lines, network
 
 BATCH_NORM = 2
 """Parameters per channel of a norm: scale and shift; running statistics are not parameters."""
@@ -147,6 +147,15 @@ class Flow:
         each = self.batch * (self.positions if positions is None else positions)
         pairs = self.batch * pairs
         done = lines(costs, each, pairs=pairs, times=times, prefix=prefix, first=first)
+        return replace(self, lines=(*self.lines, *done))
+
+    def crossing(
+        self, costs: Costs, positions: Quantity, seen: Quantity, *, times: int, prefix: str
+    ) -> "Flow":
+        """With `times` equal layers on `positions` that attend to those `seen`."""
+        asking, pairs = self.batch * positions, self.batch * positions * seen
+        found = self.batch * seen
+        done = crossing(costs, asking, found, pairs=pairs, times=times, prefix=prefix)
         return replace(self, lines=(*self.lines, *done))
 
     def dense(self, costs: Costs, positions: Quantity = 1.0) -> "Flow":

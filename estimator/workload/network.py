@@ -136,6 +136,27 @@ def lines(
         )
 
 
+def crossing(
+    costs: Costs,
+    asking: Quantity,
+    seen: Quantity,
+    *,
+    pairs: Quantity,
+    times: int = 1,
+    prefix: str = "",
+) -> Iterator[Line]:
+    """Lines of attention to other positions: keys and values of those `seen`, the rest of `asking`.
+
+    >>> from estimator.workload.blocks import linear
+    >>> costs = {"attention/query": linear(2, 2), "attention/key": linear(2, 2)}
+    >>> [term.flop for _, term in crossing(costs, 1.0, 5.0, pairs=5.0)]
+    [8.0, 40.0]
+    """
+    for part, cost in costs.items():
+        positions = seen if part.endswith(("/key", "/value")) else asking
+        yield from lines({part: cost}, positions, pairs=pairs, times=times, prefix=prefix)
+
+
 def prefixed(inner: Iterable[Line], prefix: str) -> Iterator[Line]:
     """The lines of a part of a network, names behind `prefix`."""
     return ((prefix + name, term) for name, term in inner)

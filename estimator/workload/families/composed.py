@@ -22,7 +22,7 @@ from estimator.workload.blocks import (
 from estimator.workload.families.decoder import HEADS, LAYERS, WIDTH
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, CacheLayers, Inputs, Quantity
-from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
+from estimator.workload.network import Network, Pass, crossing, lines, network, prefixed, sequence
 from estimator.workload.registry import families, family, known_families
 
 SELF_CROSSING = ("bart", "mbart", "trocr", "pegasus", "marian", "blenderbot", "blenderbot-small")
@@ -36,10 +36,9 @@ GPT2_SIZES = {"n_embd": 768, "n_layer": 12, "n_head": 12}
 
 @dataclass(frozen=True, kw_only=True)
 class Crossing:
-    """Attention from each of `layers` to an encoder: per token asked and per position seen."""
+    """Attention from each of `layers` to an encoder."""
 
-    asked: Costs
-    seen: Costs
+    costs: Costs
     layers: int
     hidden: int
 
@@ -100,8 +99,7 @@ def _crossing(part: Fields, *, held_inside: bool) -> Crossing:
     costs["norm/layers"] = held(2 * hidden)
     if held_inside:
         costs = {one: replace(cost, params=0, active_params=0) for one, cost in costs.items()}
-    seen = {one: costs.pop(one) for one in ("attention/key", "attention/value")}
-    return Crossing(asked=costs, seen=seen, layers=layers, hidden=hidden)
+    return Crossing(costs=costs, layers=layers, hidden=hidden)
 
 
 def composed(reads: str, fields: Fields) -> Network:
@@ -109,11 +107,9 @@ def composed(reads: str, fields: Fields) -> Network:
     part, encoder = _decoder_part(fields), _encoder(fields)
     kind = part.text("model_type")
     decoder = known_families()[kind](part)
-    crossing = _crossing(part, held_inside=kind in SELF_CROSSING)
-    bridges = encoder.hidden != crossing.hidden and not part.states("cross_attention_hidden_size")
-    bridge: Costs = (
-        {"bridge": linear(encoder.hidden, crossing.hidden, bias=True)} if bridges else {}
-    )
+    crosses = _crossing(part, held_inside=kind in SELF_CROSSING)
+    bridges = encoder.hidden != crosses.hidden and not part.states("cross_attention_hidden_size")
+    bridge: Costs = {"bridge": linear(encoder.hidden, crosses.hidden, bias=True)} if bridges else {}
 
     def run(inputs: Inputs) -> Pass:
         written = replace(inputs, image_size=None)
@@ -122,18 +118,16 @@ def composed(reads: str, fields: Fields) -> Network:
         seen: Quantity = given.items / encoder.folded
         done = [*prefixed(given.terms.items(), "encoder/"), *lines(bridge, seen)]
         done += prefixed(said.terms.items(), "decoder/")
-        pairs = said.items * seen / inputs.batch
-        layers, prefix = crossing.layers, "decoder/cross/"
-        done += lines(crossing.seen, seen, times=layers, prefix=prefix)
-        done += lines(crossing.asked, said.items, pairs=pairs, times=layers, prefix=prefix)
+        pairs, times, prefix = said.items * seen / inputs.batch, crosses.layers, "decoder/cross/"
+        done += crossing(crosses.costs, said.items, seen, pairs=pairs, times=times, prefix=prefix)
         return Pass(lines=done, items=said.items, warnings=said.warnings)
 
-    return network(fields, run, cache=decoder.cache or _cache(crossing))
+    return network(fields, run, cache=decoder.cache or _cache(crosses))
 
 
-def _cache(crossing: Crossing) -> tuple[CacheLayers, ...]:
+def _cache(crosses: Crossing) -> tuple[CacheLayers, ...]:
     """Keys and values of a text encoder that writes."""
-    return (CacheLayers(layers=crossing.layers, values_per_token=2 * crossing.hidden),)
+    return (CacheLayers(layers=crosses.layers, values_per_token=2 * crosses.hidden),)
 
 
 families(
@@ -158,8 +152,8 @@ def trocr(fields: Fields) -> Network:
     attention = equal_heads(fields, hidden, heads, ("d_model", "decoder_attention_heads"))
     width = fields.size("decoder_ffn_dim", default=4096)
     mlp = Mlp(hidden=hidden, width=width, bias=True)
-    crossing = _crossing(fields, held_inside=False)
-    resting = sum(cost.params for cost in (*crossing.asked.values(), *crossing.seen.values()))
+    crosses = _crossing(fields, held_inside=False).costs.values()
+    resting = sum(cost.params for cost in crosses)
     layer = {**layer_costs(attention, mlp, 4 * hidden), "cross": held(resting)}
     own = not fields.flag("tie_word_embeddings", default=True)
     normed = fields.flag("layernorm_embedding", default=True)

@@ -27,6 +27,7 @@ from estimator.workload.network import (
     Line,
     Network,
     Pass,
+    crossing,
     length_warning,
     lines,
     network,
@@ -149,12 +150,11 @@ def _cross_lines(
     """Lines of attention from the decoder to the encoder; it is held but rests without one."""
     source, target = lengths
     asking = target if np.any(np.asarray(source) > 0) else 0.0
-    pairs = batch * source * target
-    for part, cost in decoder.attention.costs().items():
-        tokens = source if part in ("attention/key", "attention/value") else asking
-        crossing = {part.replace("attention", "cross"): cost}
-        times = decoder.layers
-        yield from lines(crossing, batch * tokens, pairs=pairs, times=times, prefix="decoder/")
+    pairs, times = batch * source * target, decoder.layers
+    attention = decoder.attention.costs().items()
+    costs = {part.replace("attention", "cross"): cost for part, cost in attention}
+    seen = batch * source
+    return crossing(costs, batch * asking, seen, pairs=pairs, times=times, prefix="decoder/")
 
 
 def token_tables(params: int, fields: Fields, decoder_only: bool = False) -> int:

@@ -14,6 +14,7 @@ from estimator.workload.families.vision_language import (
     LLAVA_TOWER,
     Text,
     either_tied,
+    image_before_text,
     paligemma,
     pixtral_sight,
     seeing_network,
@@ -22,8 +23,8 @@ from estimator.workload.families.vision_language import (
 )
 from estimator.workload.families.vit import Vision
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, quantity
-from estimator.workload.network import Network, Pass, lines, network, prefixed
+from estimator.workload.ledger import Inputs, Quantity
+from estimator.workload.network import Line, Network, Pass, crossing, lines, network, prefixed
 from estimator.workload.registry import families, family
 
 SIGLIP_SO400M = {
@@ -160,11 +161,10 @@ def idefics2(fields: Fields) -> Network:
         kv_heads=part.size("num_key_value_heads", default=4),
         head_dim=part.size("resampler_head_dim", default=96),
     )
-    asked = dict(attention.costs())
-    keys = {name: asked.pop(name) for name in ("attention/key", "attention/value")}
     count = part.size("resampler_n_latents", default=64)
     layers = part.layers("resampler_depth", default=3)
-    asked |= {**Mlp(hidden=hidden, width=4 * hidden, gated=True).costs(), "norm": held(3 * hidden)}
+    mlp = Mlp(hidden=hidden, width=4 * hidden, gated=True)
+    asks = {**attention.costs(), **mlp.costs(), "norm": held(3 * hidden)}
     project = {
         "gate": linear(sight.hidden, width),
         "up": linear(sight.hidden, width),
@@ -172,20 +172,15 @@ def idefics2(fields: Fields) -> Network:
     }
     around = {"latents": held(count * hidden), "norm": held(hidden)}
 
-    def run(inputs: Inputs) -> Pass:
-        side = sight.side if inputs.image_size is None else inputs.image_size
-        batch, pixels = quantity("batch", inputs.batch), quantity("image_size", side)
-        spoken = text.model.ledger(inputs)
-        patches = sight.positions(pixels)[0]
-        seen, asking = patches + count, batch * count
-        done = [*prefixed(sight.lines(batch, pixels), "vision/")]
-        done += lines(project, batch * patches, prefix="bridge/")
-        done += lines(around, batch, prefix="bridge/")
-        done += lines(keys, batch * seen, times=layers, prefix="bridge/")
-        done += lines(asked, asking, pairs=asking * seen, times=layers, prefix="bridge/")
-        return Pass(lines=[*done, *spoken.terms.items()], items=spoken.items)
+    def seen(batch: Quantity, pixels: Quantity) -> list[Line]:
+        patches, asking = sight.positions(pixels)[0], batch * count
+        found, pairs = batch * (patches + count), asking * (patches + count)
+        done = [*lines(project, batch * patches), *lines(around, batch)]
+        done += crossing(asks, asking, found, pairs=pairs, times=layers)
+        tower = prefixed(sight.lines(batch, pixels), "vision/")
+        return [*tower, *prefixed(done, "bridge/")]
 
-    return network(fields, run, cache=text.model.cache)
+    return image_before_text(fields, text, sight.side, seen)
 
 
 @family("fuyu")
@@ -200,14 +195,10 @@ def fuyu(fields: Fields) -> Network:
     project = {"vision/project": linear(inputs_of_patch, text.hidden, bias=True)}
     side = fields.size("image_size", default=300)
 
-    def run(inputs: Inputs) -> Pass:
-        batch = quantity("batch", inputs.batch)
-        pixels = quantity("image_size", side if inputs.image_size is None else inputs.image_size)
-        spoken = text.model.ledger(inputs)
-        done = [*lines(project, batch * (pixels // patch) ** 2, first=True)]
-        return Pass(lines=[*done, *spoken.terms.items()], items=spoken.items)
+    def seen(batch: Quantity, pixels: Quantity) -> list[Line]:
+        return [*lines(project, batch * (pixels // patch) ** 2, first=True)]
 
-    return network(fields, run, cache=text.model.cache)
+    return image_before_text(fields, text, side, seen)
 
 
 @family("colpali")

@@ -21,7 +21,7 @@ from estimator.workload.families.dense_decoders import LLAMA
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity, quantity
 from estimator.workload.model_class import task
-from estimator.workload.network import Line, Network, Pass, lines, network
+from estimator.workload.network import Line, Network, Pass, crossing, lines, network
 from estimator.workload.registry import family
 
 PAD = 8
@@ -115,20 +115,19 @@ def _crossing(fields: Fields, text: Fields, sight: Fields | None) -> Network:
         text = text.with_values({"tie_word_embeddings": fields.flag("tie_word_embeddings")})
     text = text.with_values({"architectures": fields.values.get("architectures")})
     chosen = text.items("cross_attention_layers")
-    crossing = len(CROSSING if chosen is None else chosen)
+    layers = len(CROSSING if chosen is None else chosen)
     whole = decoder(replace(LLAMA, mlp_bias=lambda fields: False), text)
     layer, attention = whole.layers[0], whole.layers[0].attention
     if not isinstance(attention, Attention):
         raise ValueError(f"{text.path}layers of another attention are not read")
-    queries = {
+    costs = {
         **layer.feed_forward.costs(),
         **attention.costs(),
         "norm/layers": held(layer.norm_params + 2),
         "attention/norm": held(2 * attention.head_dim),
     }
-    keys = {part: queries.pop(part) for part in ("attention/key", "attention/value")}
     tower = None if sight is None else _tiles(sight, whole.hidden)
-    spoken = replace(whole, layers=whole.layers[crossing:], model_type=fields.text("model_type"))
+    spoken = replace(whole, layers=whole.layers[layers:], model_type=fields.text("model_type"))
     special_rows = {"special/embedding/token": table(EXTRA_ROWS, whole.hidden)}
 
     def run(inputs: Inputs) -> Pass:
@@ -138,15 +137,15 @@ def _crossing(fields: Fields, text: Fields, sight: Fields | None) -> Network:
         asked = said.items if tower else 0.0
         done = [*tower.lines(batch, seen)] if tower else []
         done += said.terms.items()
-        done += lines(queries, asked, pairs=asked * seen, times=crossing, prefix="cross/")
-        done += lines(keys, batch * seen, times=crossing, prefix="cross/")
+        pairs = asked * seen
+        done += crossing(costs, asked, batch * seen, pairs=pairs, times=layers, prefix="cross/")
         done += lines(special_rows, said.items)
         return Pass(lines=done, items=said.items, warnings=said.warnings)
 
     kept = spoken.cache
     if tower:  # the crossing layers keep the keys and values of the image
         state = round(float(tower.tokens(Inputs()))) * attention.cache_values_per_token
-        kept = (*kept, CacheLayers(layers=crossing, values_per_token=0, state_values=state))
+        kept = (*kept, CacheLayers(layers=layers, values_per_token=0, state_values=state))
     return network(fields, run, cache=kept)
 
 

@@ -31,15 +31,15 @@ def pvt(fields: Fields) -> Network:
             name, last = f"stage{stage + 1}/", stage + 1 == len(rows)
             patch = plain(before, width, kernel, stride, padding=0)
             flow, grid = flow.conv(f"{name}patch", patch, first=stage == 0), grid // stride
-            rest = dict(equal_heads(fields, width, heads, keys, bias, output_bias=True).costs())
-            read = {part: rest.pop(part) for part in ("attention/key", "attention/value")}
-            if thin > 1:
-                read["attention/thin"] = linear(thin * thin * width, width, bias=True)
-            rest |= Mlp(hidden=width, width=factor * width, bias=True).costs()
+            attention = equal_heads(fields, width, heads, keys, bias, output_bias=True)
+            mlp = Mlp(hidden=width, width=factor * width, bias=True)
             tokens = flow.positions + last
             seen = (flow.side // thin) ** 2 if thin > 1 else tokens
-            flow = flow.layers(rest, tokens, pairs=tokens * seen, times=depth, prefix=name)
-            flow = flow.layers(read, seen, times=depth, prefix=name)
+            costs = {**attention.costs(), **mlp.costs()}
+            flow = flow.crossing(costs, tokens, seen, times=depth, prefix=name)
+            if thin > 1:
+                thinned = {"attention/thin": linear(thin * thin * width, width, bias=True)}
+                flow = flow.layers(thinned, seen, times=depth, prefix=name)
             tables = {
                 "norm/layers": held(depth * (4 + 2 * (thin > 1)) * width + 2 * width),
                 "embedding/position": table(grid * grid + last, width),

@@ -85,10 +85,7 @@ def _layers(
     hidden, wide, positions = attention.hidden, attention.hidden * factor, flow.positions
     coarse = windows(flow.side, reduction, reduction)
     keys = coarse * coarse if reduction > 1 else positions
-    for part, cost in attention.costs().items():
-        seen = keys if part in ("attention/key", "attention/value") else positions
-        pairs = positions * keys
-        flow = flow.layers({part: cost}, seen, pairs=pairs, times=depth, prefix=name)
+    flow = flow.crossing(attention.costs(), positions, keys, times=depth, prefix=name)
     if reduction > 1:
         conv = Conv(inputs=hidden, outputs=hidden, kernel=reduction, bias=True)
         reduced = {"attention/reduction": conv.cost()}

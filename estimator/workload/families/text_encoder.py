@@ -244,13 +244,20 @@ def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
 
 def language_head(fields: Fields, sizes: Sizes, facts: "TextFacts") -> Costs:
     """A dense layer with norm, then the transposed token table and a bias."""
-    width = facts.table_width(fields, sizes)
     own = not fields.flag("tie_word_embeddings", default=True)
     biases = 1 + (own and facts.twin_bias)
+    width = facts.table_width(fields, sizes)
+    return written_words(sizes.hidden, width, sizes.vocab, own=own, biases=biases)
+
+
+def written_words(
+    hidden: int, width: int, vocab: int, *, own: bool = False, biases: int = 1
+) -> Costs:
+    """A dense layer to `width` with norm, and logits over the vocabulary."""
     return {
-        "head/transform": linear(sizes.hidden, width, bias=True),
+        "head/transform": linear(hidden, width, bias=True),
         "norm/head": held(LAYER_NORM * width),
-        "head/logits": vocabulary_head(width, sizes.vocab, own=own, biases=biases),
+        "head/logits": vocabulary_head(width, vocab, own=own, biases=biases),
     }
 
 

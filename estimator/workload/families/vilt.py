@@ -1,12 +1,15 @@
 """How much work ViLT is: text and patches in one sequence of a ViT's layers (arXiv:2102.03334)."""
 
-from estimator.workload.blocks import Cost, Costs, held, linear, scaled, table, vocabulary_head
-from estimator.workload.families.text_encoder import bert_sizes
+from dataclasses import replace
+
+from estimator.workload.blocks import Cost, Costs, held, linear
+from estimator.workload.convolution import image
+from estimator.workload.families.text_encoder import bert_sizes, tables, written_words
 from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, quantity
+from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import head_note, label_count, label_head, task
-from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
+from estimator.workload.network import Network, Pass, lines, network, sequence
 from estimator.workload.registry import family
 
 DEFAULT_WORDS = 40
@@ -36,11 +39,7 @@ def _heads(fields: Fields, hidden: int, vocab: int) -> tuple[dict[str, Cost], Co
     if kind != "MaskedLM":
         return once, {}
     own = not fields.flag("tie_word_embeddings", default=True)
-    return once, {
-        "head/transform": linear(hidden, hidden, bias=True),
-        "norm/head": held(2 * hidden),
-        "head/logits": vocabulary_head(hidden, vocab, own=own, biases=1),
-    }
+    return once, written_words(hidden, hidden, vocab, own=own)
 
 
 @family("vilt")
@@ -50,12 +49,7 @@ def vilt(fields: Fields) -> Network:
     hidden = sight.hidden
     words = bert_sizes(fields.with_defaults({"max_position_embeddings": DEFAULT_WORDS}))
     types = fields.size("modality_type_vocab_size", default=2)
-    before: Costs = {
-        "embedding/token": table(words.vocab, hidden),
-        "embedding/position": table(words.positions, hidden),
-        "embedding/type": table(words.types + types, hidden),
-        "norm/embedding": held(2 * hidden),
-    }
+    before = tables(replace(words, types=words.types + types), hidden)
     once, after = _heads(fields, hidden, words.vocab)
     patch = linear(sight.patch**2 * sight.channels, hidden, bias=True)
     shots = 1
@@ -64,17 +58,18 @@ def vilt(fields: Fields) -> Network:
     pooled = {"pooler": once.pop("pooler")} if "pooler" in once else {}
 
     def run(inputs: Inputs) -> Pass:
-        side = sight.side if inputs.image_size is None else inputs.image_size
-        batch, pixels = quantity("batch", inputs.batch), quantity("image_size", side)
+        batch, pixels = image(inputs, sight.side)
         _, tokens = sequence(inputs, words.positions)
         patches, seen = sight.positions(pixels)
         both = shots * batch * (tokens + seen)
-        tables = scaled(sight.tables, 1, "vision/")
         done = [*lines({"vision/embedding/patch": patch}, shots * batch * patches, first=True)]
-        done += [*lines(tables, batch), *lines(before, shots * batch * tokens)]
+        done += [
+            *lines(sight.tables, batch, prefix="vision/"),
+            *lines(before, shots * batch * tokens),
+        ]
         done += lines(sight.layer, both, pairs=both * (tokens + seen), times=sight.layers)
         done += [*lines(pooled, shots * batch), *lines(once, batch), *lines(after, batch * tokens)]
-        return Pass(lines=prefixed(done, ""), items=batch * tokens)
+        return Pass(lines=done, items=batch * tokens)
 
     known = not task(fields) or once or after
     return network(fields, run, head_note(fields, known))

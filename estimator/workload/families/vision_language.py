@@ -5,6 +5,7 @@ image's tokens are part of the sequence, so `seq_len` counts them; the items of 
 the text side.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import (
@@ -17,14 +18,14 @@ from estimator.workload.blocks import (
     scaled,
     table,
 )
-from estimator.workload.convolution import ratio, square
+from estimator.workload.convolution import image, ratio, square
 from estimator.workload.families.clip import clip_sight, siglip_sight
 from estimator.workload.families.usual_sizes import usual_sizes
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Architecture, Inputs, Quantity, quantity
+from estimator.workload.ledger import Architecture, Inputs, Quantity
 from estimator.workload.model_class import class_name, label_count
-from estimator.workload.network import Network, Pass, lines, network, prefixed
+from estimator.workload.network import Line, Network, Pass, lines, network, prefixed
 from estimator.workload.registry import families, family, known_families
 
 
@@ -78,17 +79,22 @@ def seeing_network(
         Tokens of an image on the text side; None takes one for each `merged` patches. [token]
     """
 
+    def seen(batch: Quantity, pixels: Quantity) -> list[Line]:
+        tokens = sight.positions(pixels)[0] / merged if image_tokens is None else image_tokens
+        tower = prefixed(sight.lines(batch, pixels), "vision/")
+        return [*tower, *lines(bridge, batch * tokens)]
+
+    return image_before_text(fields, text, sight.side, seen)
+
+
+def image_before_text(
+    fields: Fields, text: Text, side: int, seen: Callable[[Quantity, Quantity], list[Line]]
+) -> Network:
+    """A decoder, and the lines `seen` of a batch of images of `side` or of as many pixels."""
+
     def run(inputs: Inputs) -> Pass:
-        batch = quantity("batch", inputs.batch)
-        side = sight.side if inputs.image_size is None else inputs.image_size
-        pixels = quantity("image_size", side)
         spoken = text.model.ledger(inputs)
-        tokens: Quantity = sight.positions(pixels)[0] / merged
-        if image_tokens is not None:
-            tokens = float(image_tokens)
-        done = [*prefixed(sight.lines(batch, pixels), "vision/")]
-        done += lines(bridge, batch * tokens)
-        done += spoken.terms.items()
+        done = [*seen(*image(inputs, side)), *spoken.terms.items()]
         return Pass(lines=done, items=spoken.items, warnings=spoken.warnings)
 
     return network(fields, run, cache=text.model.cache)
