@@ -95,6 +95,14 @@ USER, SIMILAR, SINGLE = 0.3, 0.2, 0.3
 """Shares of the variance of the size of steps, in the logarithm: what all programs of a user have
 in common; those of one kind, and those in one format; and each alone [1]. A guess."""
 
+AS_MEASURED = 0.5
+"""Chance that a run to predict has as many steps as measured ones of the user, and not as runs of
+all people have [1]. A guess."""
+
+RUNS_DOF = 2.0
+"""Degrees of freedom with which the spread of the number of steps of one user is known before any
+run was measured [1]: next to nothing."""
+
 MOST_FOR_FACTORS = 160
 """So many observations suffice to choose the factors; of more a regular sample is taken."""
 
@@ -344,8 +352,8 @@ class Evidence:
         how far conditions differed [1].
     components : Components
     own : Conditions, optional
-        Of the user's programs, their size being that of the time their steps took: what is usual
-        here.
+        Of the user's programs, their sizes being those of the time that their steps and whole runs
+        took: what is usual here.
     """
 
     where: Conditions
@@ -551,11 +559,30 @@ class Evidence:
         return middle, ((high - low) / (2.0 * z_score(CENTRAL))) ** 2
 
     def _of_steps(self, log_steps: Floats) -> Floats:
-        """Logarithm of how usual a number of steps is, up to a constant; of an unknown one zero."""
+        """Logarithm of how usual a number of steps is, up to a constant; of an unknown one zero.
+
+        It is as usual as in all runs of all people, or as in those that this user measured: which
+        of the two is open, as many measured runs are trials of longer ones.
+        """
         if self.components.usual_steps is None or self.components.usual_steps_sd is None:
             return np.zeros(log_steps.shape)
-        apart = (log_steps - np.log(self.components.usual_steps)) / self.components.usual_steps_sd
-        return np.where(np.isnan(apart), 0.0, -0.5 * apart**2)
+        usual, sd = float(np.log(self.components.usual_steps)), self.components.usual_steps_sd
+        unknown = np.isnan(log_steps)
+        steps = np.where(unknown, usual, log_steps)
+        found: Floats = _normal_log_density(steps, usual, sd)
+        measured = self._own_log_steps
+        if len(measured):
+            near = _normal_log_density(steps, *_pooled(measured, usual, sd))
+            found = np.logaddexp(found + np.log1p(-AS_MEASURED), near + np.log(AS_MEASURED))
+        return np.where(unknown, 0.0, found)
+
+    @cached_property
+    def _own_log_steps(self) -> Floats:
+        """Logarithm of the number of steps of the user's own runs, where it is known."""
+        if self.own is None:
+            return np.zeros(0)
+        found = self.own.wholes - self.own.size
+        return found[~np.isnan(found)]
 
     def usual_times(self, where: Conditions) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the time of the steps of such runs, as sizes [1].
@@ -649,6 +676,28 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
         components=own,
         own=evidence.own,
     )
+
+
+def _pooled(values: Floats, usual: float, sd: float) -> tuple[float, float]:
+    """Mean and standard deviation of one more value like these, from those of all people.
+
+    Of the variance among all people one half is among users, the other among the runs of one, which
+    may differ less or more from user to user: a normal-inverse-gamma prior of `RUNS_DOF` degrees
+    of freedom, whose predictive Student's t is taken as a normal (Gelman et al., "Bayesian Data
+    Analysis", 2013, eq. 3.9).
+    """
+    count, within = len(values), 0.5 * sd**2
+    mean = (float(values.sum()) + usual) / (count + 1)
+    squares = float(np.sum((values - values.mean()) ** 2))
+    squares += count / (count + 1) * (float(values.mean()) - usual) ** 2
+    variance = (RUNS_DOF * within + squares) / (RUNS_DOF + count) * (1.0 + 1.0 / (count + 1))
+    return mean, float(np.sqrt(variance))
+
+
+def _normal_log_density(values: Floats, mean: float, sd: float) -> Floats:
+    """Logarithm of the density of a normal, up to a constant that all have in common."""
+    found: Floats = -0.5 * ((values - mean) / sd) ** 2 - np.log(sd)
+    return found
 
 
 def _quantile(share: float, weights: Floats, means: Floats, sds: Floats) -> Floats:

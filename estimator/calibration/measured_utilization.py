@@ -139,6 +139,8 @@ class CalibrationObservation:
         Standard deviation of the logarithm of the measurement [1].
     reasons : tuple of str
         What disturbed it.
+    steps : float, optional
+        Number of steps of a whole run [1].
     power_w : float, optional
         Mean power of the device alone, where a meter measured it [W].
     """
@@ -156,6 +158,7 @@ class CalibrationObservation:
     size: float
     noise_sd: float
     reasons: tuple[str, ...]
+    steps: float | None = None
     power_w: float | None = None
 
 
@@ -234,6 +237,7 @@ def _calibration_observation(
         size=size_of(device, timing.precision or "", per_device) if steps else UNKNOWN_SIZE,
         noise_sd=one.noise_sd,
         reasons=one.reasons,
+        steps=one.steps,
         power_w=one.power_w,
     )
 
@@ -256,16 +260,23 @@ def evidence_of(
     stated = np.array([float(one.expected.log_sd) for one in found], dtype=float)
     expected, prior_sd = components.prior(log_prior, stated, where.speeds)
     reached = np.array([np.log(one.reached) for one in found], dtype=float)
-    own = np.array([one.own and not np.isnan(one.size) for one in found], dtype=np.bool_)
     evidence = Evidence(
         where=where,
         log_ratio=reached - expected,
         prior_sd=prior_sd,
         noise_sd=_noise(found, components),
         components=components,
-        own=replace(where, size=step_size([one.timing.time_s for one in found])).part(own),
+        own=_own_programs(found, where),
     )
     return condensed(evidence, MOST_OBSERVED)
+
+
+def _own_programs(found: Sequence[CalibrationObservation], where: Conditions) -> Conditions:
+    """Programs of the user, their sizes being those of the time that their steps and runs took."""
+    times = np.array([one.timing.time_s for one in found], dtype=np.float64)
+    steps = np.array([one.steps or np.nan for one in found], dtype=np.float64)
+    own = np.array([one.own and not np.isnan(one.size) for one in found], dtype=np.bool_)
+    return replace(where, size=step_size(times), whole=step_size(times * steps)).part(own)
 
 
 def reference_peak(device: Device, precision: str) -> float:

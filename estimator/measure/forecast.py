@@ -21,7 +21,7 @@ from estimator.measure.recorder import Recording
 from estimator.measure.session import STAMPS, Forecast, Reported, forecast, named
 from estimator.measure.steady import steady
 from estimator.runs import Store, StoreError, open_store
-from estimator.runs.record import MeasuredRun, State, Timing
+from estimator.runs.record import FORECAST, MeasuredRun, State, Timing
 
 POLL_S = 0.05
 """How often the stamps are read [s]."""
@@ -190,7 +190,7 @@ def recorded_watch(
         notes: list[str] = list(store.notes) if store is not None else []
     except StoreError as error:
         store, notes = None, [str(error)]
-    recording = Recording(origin="run", label="forecast", store=store, notes=notes)
+    recording = Recording(origin="run", label=FORECAST, store=store, notes=notes)
     recording.start()
     try:
         ended = watch.run(words)

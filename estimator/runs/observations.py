@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from estimator.core.units import in_percent
-from estimator.runs.record import Condition, MeasuredRun, Timing
+from estimator.runs.record import FORECAST, Condition, MeasuredRun, Timing
 
 THROTTLED_WEIGHT = 0.5
 """Uncertainty of a run throttled all the time, as a standard deviation of the logarithm [1]."""
@@ -66,7 +66,10 @@ KEYS = (
 FIRST = ("params", "hidden", "seq_len", "tokens")
 """What is taken from the first of them."""
 
-SUMS = ("runs", "whole", "log_flop", "log_time", "spread", "disturbed", "powered", "log_power")
+SUMS = (
+    *("runs", "whole", "log_flop", "log_time", "spread", "disturbed", "powered", "log_power"),
+    *("counted", "log_steps"),
+)
 """What is summed over them."""
 
 FINE, COARSE = 0, 1
@@ -151,6 +154,8 @@ class Observation:
         The same, each run counted once over all observations of the device.
     timings : int
         How many.
+    steps : float, optional
+        Geometric mean of the number of steps of a whole run; None where no run tells it [1].
     noise_sd : float
         Standard deviation of the logarithm of their mean: spread and disturbances [1].
     reasons : tuple of str
@@ -169,6 +174,7 @@ class Observation:
     runs: float
     whole: float
     timings: int
+    steps: float | None
     noise_sd: float
     reasons: tuple[str, ...]
     power_w: float | None
@@ -293,6 +299,7 @@ def _observation(row: Row) -> Observation:
         runs=row["runs"],
         whole=row["whole"],
         timings=count,
+        steps=math.exp(row["log_steps"] / row["counted"]) if row["counted"] > 0.5 else None,
         noise_sd=math.sqrt(max(0.0, mean["spread"] + mean["disturbed"]) / count),
         reasons=tuple(reasons),
         power_w=math.exp(row["log_power"] / row["powered"]) if row["powered"] > 0.5 else None,
@@ -323,7 +330,7 @@ def _row(run: MeasuredRun, timing: Timing, hardware: str, what: str) -> Row:
     alike = sum(one.component == timing.component for one in run.timings) or 1
     steps = is_of_steps(timing)
     log_flop = math.log(timing.flop / timing.devices) if timing.flop else None
-    power_w = measured_power_w(run, timing)
+    power_w, count = measured_power_w(run, timing), steps_of_whole_run(run, timing)
     spread = (timing.log_sd or 0.0) ** 2 / max(1, timing.repetitions)
     bucket = round(BUCKETS * log_flop) if steps and log_flop is not None else 0
     pace = round(BUCKETS * (log_flop - math.log(timing.time_s))) if log_flop is not None else 0
@@ -348,6 +355,8 @@ def _row(run: MeasuredRun, timing: Timing, hardware: str, what: str) -> Row:
         "disturbed": noise_sd**2 * alike,
         "powered": 1.0 if power_w else 0.0,
         "log_power": math.log(power_w) if power_w else 0.0,
+        "counted": 1.0 if count else 0.0,
+        "log_steps": math.log(count) if count else 0.0,
         "params": timing.params,
         "hidden": timing.hidden,
         "seq_len": timing.seq_len,
@@ -376,6 +385,15 @@ def program_key(params: float | None, name: str = "") -> str:
 def is_of_steps(timing: Timing) -> bool:
     """Whether it is of repeated steps, and not of one whole run."""
     return timing.repetitions + timing.rejected > 1
+
+
+def steps_of_whole_run(run: MeasuredRun, timing: Timing) -> int | None:
+    """How many steps a program of the user took from its start to its end; None where unknown.
+
+    Those of a benchmark or a forecast, and of a run that was cut off, say nothing of it.
+    """
+    whole = run.state == "finished" and run.origin != "bench" and run.label != FORECAST
+    return timing.repetitions + timing.rejected if whole and is_of_steps(timing) else None
 
 
 def measured_power_w(run: MeasuredRun, timing: Timing) -> float | None:

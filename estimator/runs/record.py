@@ -19,6 +19,9 @@ State = Literal["running", "finished", "failed", "interrupted"]
 
 Origin = Literal["bench", "run", "script", "prometheus", "slurm", "log"]
 
+FORECAST = "forecast"
+"""Label of a run that was watched for a while to foretell the whole."""
+
 Part = TypeVar("Part")
 
 J_PER_KWH = 3.6e6

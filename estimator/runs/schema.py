@@ -57,13 +57,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "ALTER TABLE run ADD COLUMN thinned INTEGER NOT NULL DEFAULT 0",
     ),
-    observations.TABLES,
+    (),
+    (
+        "DROP TABLE IF EXISTS observation",
+        "DROP TABLE IF EXISTS alike",
+        *observations.TABLES,
+    ),
 )
 
 VERSION = len(MIGRATIONS)
 
-OBSERVED_SINCE = 3
-"""Version from which on observations stand beside the runs."""
+OBSERVED_SINCE = 4
+"""Version from which on observations as of today stand beside the runs: earlier ones are dropped,
+and made anew from the runs when the file is brought up."""
 
 
 class ForeignFile(ValueError):

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from estimator.calibration.gaussian_process import (
     REFERENCE_STEP_S,
+    RUNS_DOF,
     Components,
     Conditions,
     Evidence,
+    _pooled,
     condensed,
     step_size,
 )
@@ -441,6 +443,50 @@ def test_the_work_of_the_whole_bounds_the_size_of_a_step():
     )
     small, usual, large = known.posterior(asked, np.full(3, PRIOR_SD)).log_shift
     assert small < usual < large
+
+
+def with_own_steps(known, count, *, time_s=0.05, runs_of=12):
+    """The same evidence beside some runs of the user, of so many steps each."""
+    sizes = step_size(time_s * np.exp(np.linspace(-0.5, 0.5, runs_of)))
+    own = runs(*(("gpu", "bf16", "decoder", float(size)) for size in sizes))
+    return replace(known, own=replace(own, whole=sizes + np.log(count)))
+
+
+def test_own_runs_say_how_many_steps_a_run_has():
+    """The size of a step follows from the work of the whole; of other lengths it stays open."""
+    parts = replace(PARTS, slope=0.2, usual_steps=300.0, usual_steps_sd=3.0)
+    rows = [("gpu", "bf16", "decoder", size) for size in (-7.0, -5.0, -3.0, -1.0, 1.0)]
+    known = replace(evidence(runs(*rows), [-1.0, -0.6, -0.3, -0.1, 0.0]), components=parts)
+    size, target = -3.0, runs(("gpu", "bf16", "decoder", UNKNOWN))
+    sure = expected(known, ("gpu", "bf16", "decoder", size))[0][0]
+
+    def answer(own_steps, true_steps):
+        asked = replace(target, whole=np.array([size + np.log(true_steps)]))
+        measured = with_own_steps(known, own_steps)
+        found = measured.posterior(asked, np.array([PRIOR_SD]))
+        return abs(found.log_shift[0] - sure), found.log_sd[0]
+
+    unknown, _ = answer(UNKNOWN, 5000.0)
+    alike, _ = answer(5000.0, 5000.0)
+    other, other_sd = answer(20.0, 5000.0)
+    assert alike < 0.8 * unknown
+    assert other < 1.2816 * other_sd
+
+
+def test_the_number_of_steps_of_one_more_run_is_that_of_drawn_users():
+    """Draw users of a mean and a spread each; keep those whose runs are like the measured ones."""
+    random = np.random.default_rng(2)
+    usual, sd, measured = 1.0, 1.5, np.array([-0.4, 0.3, 0.8])
+    within = RUNS_DOF * 0.5 * sd**2 / random.chisquare(RUNS_DOF, 2_000_000)
+    mean = usual + np.sqrt(within) * random.standard_normal(len(within))
+    apart = (measured[:, np.newaxis] - mean) ** 2 / within
+    weight = np.exp(-0.5 * apart.sum(axis=0)) * within ** (-0.5 * len(measured))
+    weight /= weight.sum()
+    middle, spread = _pooled(measured, usual, sd)
+    assert middle == pytest.approx(np.sum(weight * mean), abs=0.02)
+    scale2 = (RUNS_DOF + len(measured) - 2) / (RUNS_DOF + len(measured))
+    variance = np.sum(weight * (within + mean**2)) - np.sum(weight * mean) ** 2
+    assert spread**2 == pytest.approx(variance * scale2, rel=0.05)
 
 
 def test_an_unspecified_size_gives_the_median_of_drawn_worlds():

@@ -8,7 +8,15 @@ import pytest
 
 from estimator.runs import open_store, read_observations, read_runs
 from estimator.runs.observations import in_memory, observed
-from estimator.runs.record import Condition, Host, MeasuredDevice, MeasuredRun, Timing
+from estimator.runs.record import (
+    FORECAST,
+    Condition,
+    Host,
+    MeasuredDevice,
+    MeasuredRun,
+    Timing,
+)
+from estimator.runs.schema import VERSION
 
 MOST = {"fp32": math.log(1e15)}
 
@@ -91,6 +99,20 @@ def test_the_store_answers_as_its_runs_do(path):
     )
 
 
+def test_the_number_of_steps_is_that_of_whole_runs_of_the_user():
+    def longer(number, repetitions, **changed):
+        found = run(number, **changed)
+        timing = dataclasses.replace(found.timings[0], repetitions=repetitions)
+        return dataclasses.replace(found, timings=(timing,))
+
+    runs = [longer(1, 100), longer(2, 400), longer(3, 7, state="interrupted")]
+    runs += [longer(4, 7, label=FORECAST), longer(5, 7, origin="bench")]
+    ours, bench = sorted(observed(in_memory(runs), "my-cpu", MOST), key=lambda one: -one.own)
+    assert ours.steps == pytest.approx(200)
+    assert bench.steps is None
+    assert observed(in_memory([runs[2]]), "my-cpu", MOST)[0].steps is None
+
+
 def test_a_run_that_is_forgotten_is_no_longer_observed(path):
     with open_store(path) as store:
         store.add_all([run(1), run(2)])
@@ -99,17 +121,29 @@ def test_a_run_that_is_forgotten_is_no_longer_observed(path):
     assert (one.run, one.runs) == ("r00001", 1)
 
 
-def test_a_store_of_the_version_before_is_read_and_brought_up(path):
+BEFORE = {
+    2: "",
+    3: "CREATE TABLE alike (key INTEGER); CREATE TABLE observation (run INTEGER);"
+    "CREATE INDEX observation_of_run ON observation (run);",
+}
+"""Version of the tables -> what it had for observations, as far as it is in the way."""
+
+
+@pytest.mark.parametrize("version", BEFORE)
+def test_a_store_of_a_version_before_is_read_and_brought_up(path, version):
     with open_store(path) as store:
         store.add_all([run(1), run(2)])
     database = sqlite3.connect(path)
-    database.executescript("DROP TABLE observation; DROP TABLE alike; PRAGMA user_version = 2;")
+    database.executescript(
+        "DROP TABLE observation; DROP TABLE alike;"
+        f"{BEFORE[version]} PRAGMA user_version = {version};"
+    )
     database.close()
     expected = observed(in_memory([run(1), run(2)]), "my-cpu", MOST)
     assert read_observations("my-cpu", MOST, path=path) == expected
     open_store(path).close()
     database = sqlite3.connect(path)
     assert database.execute("SELECT count(*) FROM observation").fetchone() == (2,)
-    assert database.execute("PRAGMA user_version").fetchone() == (3,)
+    assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
     database.close()
     assert read_observations("my-cpu", MOST, path=path) == expected
