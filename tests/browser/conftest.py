@@ -147,8 +147,8 @@ def texts_outside(page):
 
 def choose_in_menu(page, group, title):
     """Open a page by the navigation, like a visitor."""
-    page.get_by_test_id("stTopNavSection").filter(has_text=group).click()
-    page.get_by_role("menuitem", name=title).click()
+    page.locator(".tw-wide summary", has_text=group).click()
+    page.locator(".tw-wide").get_by_role("link", name=title).click()
 
 
 @pytest.fixture

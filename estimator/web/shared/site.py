@@ -21,8 +21,8 @@ To add a page, write `estimator/web/NAME/page.py`::
     SLIDES = {"chart": N_("what is on the slide")}
     PAGE = Page(path="NAME", title=N_("Name"), group=LIMITS, draw=draw_page, slides=SLIDES)
 
-and add `NAME.PAGE` to `estimator/web/site_map.py`. The kit writes the stylesheet, the menu of a
-phone and the keys of a clicker, and hands over the frame: `frame.show` is one of the page's
+and add `NAME.PAGE` to `estimator/web/site_map.py`. The kit writes the stylesheet, the menu
+and the keys of a clicker, and hands over the frame: `frame.show` is one of the page's
 `slides`, to be drawn alone, and must fit 1280x720 at `fs=1.4`.
 Every text goes through `_()`; tables go in and charts come out (`charts`, `figures`), without
 arithmetic on the page.
@@ -36,7 +36,7 @@ from typing import Any
 import streamlit as st
 
 from estimator.web.server import keep_for_good, stay_home, switch_often
-from estimator.web.shared import parts, style
+from estimator.web.shared import navigation, parts, style
 from estimator.web.shared.frame import Frame, frame_of, language_of_link
 from estimator.web.shared.language import N_, _
 
@@ -96,9 +96,9 @@ def run(pages: Sequence[Page]) -> None:
     bare = st.context.is_embedded or "show" in st.query_params
     language_of_link()
     entries = {page.path: _entry(page, root=page is pages[0]) for page in pages}
-    chosen = _navigation(entries, pages, "hidden" if bare else "top")
+    chosen = _navigation(entries, pages)
     if not bare:
-        _phone_menu(entries)
+        _menu(pages, chosen.url_path)
     chosen.run()
     keep_for_good()
 
@@ -146,15 +146,27 @@ def _entry(page: Page, *, root: bool) -> Any:
     return st.Page(_drawing(page), title=_(page.title), url_path=path, default=root)
 
 
-def _navigation(entries: Mapping[str, Any], pages: Sequence[Page], position: Any) -> Any:
-    """Group the pages; the first one stands at the root, and its own path opens it, too."""
-    groups: dict[str, list[Any]] = {"": []}
-    for page in pages:
-        groups.setdefault(_(page.group) if page.group else "", []).append(entries[page.path])
+def _navigation(entries: Mapping[str, Any], pages: Sequence[Page]) -> Any:
+    """Return the page that the URL names; the own path of the first one opens it, too."""
     first = pages[0]
     alias = st.Page(_drawing(first), title=_(first.title), url_path=first.path, visibility="hidden")
-    groups[""].append(alias)
-    return st.navigation(groups, position=position)
+    return st.navigation([*entries.values(), alias], position="hidden")
+
+
+def _menu(pages: Sequence[Page], here: str) -> None:
+    """Draw the menu of the pages; the first one is linked at the root."""
+    first = pages[0].path
+    navigation.draw(
+        (
+            (
+                "" if page.path == first else page.path,
+                _(page.title),
+                _(page.group) if page.group else "",
+            )
+            for page in pages
+        ),
+        "" if here == first else here,
+    )
 
 
 def _drawing(page: Page) -> Callable[[], None]:
@@ -165,10 +177,3 @@ def _drawing(page: Page) -> Callable[[], None]:
 
     drawn.__name__ = page.path
     return drawn
-
-
-def _phone_menu(entries: Mapping[str, Any]) -> None:
-    """Draw the menu of the pages where the screen is too narrow for the navigation."""
-    with st.container(key="phone_menu"), st.popover(_("Pages")):
-        for entry in entries.values():
-            st.page_link(entry)

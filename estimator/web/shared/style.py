@@ -27,14 +27,38 @@ html { font-size: %(root)spx; }
 [data-testid="stSidebarUserContent"] h3 { font-size: 1.05rem; padding: 0.5rem 0 0.6rem; }
 [data-testid="stMainBlockContainer"] h3 { font-size: 1.35rem; padding: 1rem 0 0.4rem;
                                           letter-spacing: -0.01em; }
-:is([data-testid="stTopNavLink"], [data-testid="stTopNavSection"],
-[data-testid="stTopNavDropdownLink"]):focus-visible { outline: 2px solid currentColor;
-                                                      outline-offset: 1px; }
 [data-testid="stSidebar"][data-collapsed="true"] [data-testid="stSidebarContent"] {
   visibility: hidden; }
-.st-key-phone_menu { display: none; }
+[data-testid="stElementContainer"]:has(.tw-menu) { position: sticky; top: 0; z-index: 999990;
+  height: 3.75rem; margin: -%(top)srem 0 -0.55rem; pointer-events: none; }
+.tw-menu { container-type: inline-size; height: 3.75rem; }
+[data-testid="stSidebar"][data-collapsed="true"] ~ * .tw-wide { margin-left: 1.2rem; }
+.tw-nav { display: flex; align-items: center; gap: 0.2rem; height: 100%%;
+  margin: 0 1rem 0 -0.5rem; }
+.tw-narrow { display: none; justify-content: end; }
+.tw-nav :is(a, summary) { display: block; padding: 0.35rem 0.5rem; border-radius: 0.4rem;
+  pointer-events: auto; cursor: pointer; font-size: 0.875rem; line-height: 1.25;
+  white-space: nowrap; color: inherit; text-decoration: none; }
+.tw-nav :is(a, summary):hover { background: var(--hover); }
+.tw-nav :is(a, summary):focus-visible { outline: 2px solid currentColor; outline-offset: 1px; }
+.tw-nav [aria-current], .tw-wide .tw-here > summary { font-weight: 600; background: var(--hover); }
+.tw-nav details { position: relative; }
+.tw-nav summary::-webkit-details-marker { display: none; }
+.tw-nav summary { list-style: none; }
+.tw-nav summary::after { content: ""; display: inline-block; width: 0.35em; height: 0.35em;
+  margin: 0 0.15em 0.2em 0.6em; border: solid currentColor; border-width: 0 2px 2px 0;
+  transform: rotate(45deg); }
+.tw-nav details > div { position: absolute; top: calc(100%% + 0.3rem); left: 0; padding: 0.4rem;
+  min-width: 11rem; max-height: calc(100dvh - 4.5rem); overflow-y: auto; pointer-events: auto;
+  border: 1px solid var(--line); border-radius: 0.5rem; background: %(paper)s;
+  box-shadow: 0 4px 16px rgb(0 0 0 / 16%%); }
+.tw-narrow details > div { left: auto; right: 0; }
+.tw-narrow b { display: block; padding: 0.5rem 0.5rem 0.1rem; font-size: 0.8rem; font-weight: 400;
+  color: var(--soft); }
+@container (max-width: 48rem) { .tw-wide { display: none; } .tw-narrow { display: flex; } }
 .tw { --soft: color-mix(in srgb, currentColor 72%%, transparent);
-      --line: color-mix(in srgb, currentColor 18%%, transparent); }
+      --line: color-mix(in srgb, currentColor 18%%, transparent);
+      --hover: color-mix(in srgb, currentColor 9%%, transparent); }
 .tw-sentence { font-size: 1.5rem; line-height: 1.35; letter-spacing: -0.01em; margin: 0;
                max-width: 60rem; text-wrap: pretty; }
 .tw-sentence b { font-weight: 650; }
@@ -100,9 +124,8 @@ html { font-size: %(root)spx; }
 [data-testid="stElementContainer"]:has(.tw-in-words) { position: absolute; width: 1px; height: 1px;
   overflow: hidden; clip-path: inset(50%%); white-space: nowrap; }
 @media (max-width: 640px) {
-  .st-key-phone_menu { display: flex; }
-  [data-testid="stSidebarNav"], [data-testid="stSidebarNavSeparator"] { display: none; }
   [data-testid="stMainBlockContainer"] { padding: %(top_small)srem 1rem 2rem; }
+  [data-testid="stElementContainer"]:has(.tw-menu) { margin-top: -%(top_small)srem; }
   [data-testid="stExpandSidebarButton"]::after { content: "%(inputs)s"; font-size: 1rem;
     font-weight: 600; margin-left: 0.3rem; white-space: nowrap; }
   [data-testid="stExpandSidebarButton"] { width: auto; padding: 0 0.6rem; }
