@@ -55,7 +55,6 @@ ROOMS = (
 ALLOWED = {
     "numpy": None,
     "pandas": {"web"},
-    "altair": {"web"},
     "vl_convert": {"web"},
     "streamlit": {"web", "app.py"},
     "rich": {"cli"},

@@ -61,7 +61,6 @@ APP = Needs(
         {
             "numpy": "numpy",
             "pandas": "pandas",
-            "altair": "altair",
             "vl-convert-python": "vl_convert",
             "streamlit": "streamlit",
             "rich": "rich",
@@ -138,8 +137,8 @@ def enter(needs: Needs) -> None:
 def few(names: Sequence[str]) -> str:
     """Name the first few, and count the rest.
 
-    >>> few(["numpy", "pandas", "altair", "streamlit", "rich"])
-    'numpy, pandas, altair and 2 more'
+    >>> few(["numpy", "pandas", "pyarrow", "streamlit", "rich"])
+    'numpy, pandas, pyarrow and 2 more'
     """
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more

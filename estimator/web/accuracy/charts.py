@@ -2,23 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
 from estimator.web.accuracy.groups import CLASSES, CONSTANT, OURS
 from estimator.web.shared import charts, figures, ticks
-from estimator.web.shared.charts import Look
+from estimator.web.shared.charts import SHAPES, Look, Spec, distinguished
 from estimator.web.shared.figures import SLIDE_PX
 from estimator.web.shared.language import N_, _
 
-Spec = dict[str, Any]
-
-SHAPES = ("circle", "diamond", "square", "triangle-up", "cross")
-"""Shape of each of `CLASSES`: colour never stands alone."""
-
 HEIGHT_PX = 430
-LEGEND = {"expr": "width < 500 ? 2 : 5"}
+COLUMNS = "width < 500 ? 2 : 5"
 """Columns of a legend: on a phone, and elsewhere."""
 
 DECADES = 4
@@ -61,57 +55,41 @@ def _runs(look: Look, values: tuple[float, ...]) -> Spec:
     points = {
         "x": x,
         "y": y,
-        "color": _distinguished("class", classes, colours["series"]),
-        "shape": _distinguished("class", classes, SHAPES),
+        "color": distinguished("class", classes, colours["series"], COLUMNS),
+        "shape": distinguished("class", classes, SHAPES, COLUMNS),
         "tooltip": _tooltip(),
     }
-    size = 75 * look.scale**2
+    diagonal = {"x": x, "y": y | {"field": "reported_h"}}
     return charts.layered(
         look,
         HEIGHT_PX,
-        {
-            "mark": {"type": "area", "color": colours["muted"], "opacity": 0.16},
-            "encoding": band,
-        },
-        {
-            "mark": {"type": "line", "color": colours["ink"], "strokeWidth": 1.2},
-            "encoding": {"x": x, "y": y | {"field": "reported_h"}},
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": size, "opacity": 0.8},
-            "encoding": points,
-        },
+        charts.layer("area", band, color=colours["muted"], opacity=0.16),
+        charts.layer("line", diagonal, color=colours["ink"], strokeWidth=1.2),
+        charts.points(look, 75, points, opacity=0.8),
     )
 
 
 def _errors(look: Look) -> Spec:
     """Specification of the errors: ours and a constant's on one row, joined."""
     colours = look.colours
-    y = {"field": "group", "type": "nominal", "sort": None, "axis": None, "scale": {"padding": 0.2}}
+    y = charts.rows("group")
     axis = ticks.linear("share") | {"grid": True}
     x = {"field": "error", "type": "quantitative", "title": _("median error"), "axis": axis}
     x |= {"scale": {"zero": True}}
     who = (_(OURS), _(CONSTANT))
+    points = {
+        "x": x,
+        "y": y,
+        "color": distinguished("who", who, colours["series"], COLUMNS),
+        "shape": distinguished("who", who, SHAPES, COLUMNS),
+    }
+    stem = {"x": x, "x2": {"field": "other"}, "y": y}
     return charts.layered(
         look,
         4 * look.row_px,
-        {
-            "mark": {"type": "rule", "strokeWidth": 2, "color": colours["muted"], "opacity": 0.7},
-            "encoding": {"x": x, "x2": {"field": "other"}, "y": y},
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 210 * look.scale**2, "opacity": 1},
-            "encoding": {
-                "x": x,
-                "y": y,
-                "color": _distinguished("who", who, colours["series"]),
-                "shape": _distinguished("who", who, SHAPES),
-            },
-        },
-        {
-            "mark": charts.row_label(look),
-            "encoding": {"x": {"value": 2}, "y": y, "text": {"field": "label", "type": "nominal"}},
-        },
+        charts.layer("rule", stem, strokeWidth=2, color=colours["muted"], opacity=0.7),
+        charts.points(look, 210, points),
+        charts.row_labels(look, {"y": y}, "label"),
     )
 
 
@@ -137,16 +115,6 @@ def _hours(field: str, title: str, values: Sequence[float]) -> Spec:
             "labelSeparation": 8,
             "grid": True,
         },
-    }
-
-
-def _distinguished(field: str, names: Sequence[str], marks: Sequence[str]) -> Spec:
-    """Return a scale of colours or shapes, with one legend for both."""
-    return {
-        "field": field,
-        "type": "nominal",
-        "scale": {"domain": list(names), "range": list(marks[: len(names)])},
-        "legend": {"orient": "bottom", "title": None, "columns": LEGEND, "symbolOpacity": 1},
     }
 
 

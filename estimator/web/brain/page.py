@@ -90,13 +90,7 @@ def pictures(preset: str, hardware: str, years: float) -> dict[str, Picture]:
         "operations": operation_rows(hardware),
     }
     return {
-        show: Picture(
-            build=plots.ranges,
-            rows=rows[show],
-            of=(_(axis), True, KINDS, unit),
-            alt="; ".join(str(one["text"]) for one in rows[show]),
-            by_row=True,
-        )
+        show: plots.ranges_picture(rows[show], _(axis), KINDS, unit)
         for show, (_heading, axis, unit) in SECTIONS.items()
     }
 
@@ -186,18 +180,8 @@ def operation_rows(hardware: str) -> list[Row]:
     peak = max(record.value for name, record in device.peaks.items() if name != "equivalent")
     rate = peak / device.records["tdp_w"].value
     return [
-        row(
-            _("a brain's equivalent"),
-            brain["operations per joule"],
-            "FLOP/J",
-            BRAIN,
-        ),
-        row(
-            device.name,
-            Uncertain(rate),
-            "FLOP/J",
-            MACHINE,
-        ),
+        row(_("a brain's equivalent"), brain["operations per joule"], "FLOP/J", BRAIN),
+        row(device.name, Uncertain(rate), "FLOP/J", MACHINE),
         row(_("Landauer limit at 37 °C, bits"), Uncertain(1 / landauer_j()), "FLOP/J", LIMIT),
     ]
 
@@ -208,14 +192,8 @@ def row(label: str, value: Uncertain, unit: str, kind: str) -> Row:
     mid = float(np.asarray(value.mid))
     range_alone = unit == "FLOP/J" and high > low
     shown = span(low, high, unit) if range_alone else amount(mid, unit)
-    return {
-        "label": label,
-        "text": f"{label}: {shown}",
-        "low": low,
-        "mid": None if range_alone else mid,
-        "high": high,
-        "kind": kind,
-    }
+    bounds = (low, None if range_alone else mid, high)
+    return plots.interval(label, bounds, f"{label}: {shown}", kind)
 
 
 def _claimed(name: str) -> Uncertain:

@@ -1,24 +1,20 @@
 """Charts of the page "Calibrate": specifications built once per look, then fed."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
 from estimator.web.calibrate.tables import BEFORE, GROUP_NAMES, MEASURED, NOW
 from estimator.web.shared import charts, figures, ticks
-from estimator.web.shared.charts import Look
+from estimator.web.shared.charts import SHAPES, Look, Spec, distinguished, layer
 from estimator.web.shared.language import N_, _
-
-Spec = dict[str, Any]
 
 HEIGHT_PX, SLIDE_PX, LIVE_PX = 380, 320, 190
 ROWS_OVER_USUAL = 1.75
 """Height of a row of the picture over that of other charts: a label and two marks [1]."""
 
-SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "triangle-left")
-"""Shape of each of `GROUP_NAMES`: colour never stands alone."""
+COLUMNS = "width < 500 ? 1 : 3"
+"""Columns of a legend: on a phone or in half a page, and elsewhere."""
 
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 """Ticks of a logarithmic axis of shares [1]."""
@@ -72,65 +68,26 @@ def _cells(look: Look, of: str) -> Spec:
     colours = look.colours
     kinds = tuple(_(name) for name in (BEFORE, NOW, MEASURED))
     read = f"datum.what == {json.dumps(kinds[2])}"
-    y = {"field": "row", "type": "nominal", "sort": None, "axis": None, "scale": {"padding": 0.12}}
+    y = charts.rows("row", padding=0.12)
     slots = {"domain": ["label", BEFORE, NOW], "paddingInner": 0.0, "paddingOuter": 0.0}
     offset = {"field": "slot", "type": "nominal", "scale": slots, "sort": None}
     x = _axis(of)
-    colour = {
-        "field": "what",
-        "type": "nominal",
-        "scale": {
-            "domain": list(kinds),
-            "range": [colours["muted"], colours["series"][0], colours["series"][1]],
-        },
-        "legend": {"orient": "bottom", "title": None, "columns": _columns(3), "symbolOpacity": 1},
-    }
-    shape = {
-        **colour,
-        "scale": {"domain": list(kinds), "range": ["square", "diamond", "circle"]},
-    }
-    tooltip = [{"field": "text", "type": "nominal", "title": " "}]
-    where = {"y": y, "yOffset": offset, "tooltip": tooltip}
-    bars = {"x": x | {"field": "low"}, "x2": {"field": "high"}}
-    text = charts.row_label(look) | {"baseline": "middle", "dy": 0}
+    paints = (colours["muted"], *colours["series"][:2])
+    colour = distinguished("what", kinds, paints, COLUMNS)
+    shape = distinguished("what", kinds, ("square", "diamond", "circle"), COLUMNS)
+    where = {"y": y, "yOffset": offset, "tooltip": charts.tooltip("text"), "color": colour}
+    bars = {**where, "x": x | {"field": "low"}, "x2": {"field": "high"}}
+    dots = {**where, "x": x, "shape": shape}
+    edge = {"opacity": 0.9, "stroke": colours["paper"], "strokeWidth": 1}
+    text = charts.row_labels(look, {"y": y, "yOffset": offset}, "label", baseline="middle", dy=0)
+    at_label = [{"filter": "datum.label != ''"}, {"calculate": "'label'", "as": "slot"}]
     return charts.layered(
         look,
         HEIGHT_PX,
-        {
-            "transform": [{"filter": f"!({read})"}],
-            "mark": {"type": "rule", "strokeWidth": 7 * look.scale, "opacity": 0.4},
-            "encoding": {**where, **bars, "color": colour},
-        },
-        {
-            "transform": [{"filter": f"!({read})"}],
-            "mark": {"type": "point", "filled": True, "size": 190 * look.scale**2, "opacity": 1},
-            "encoding": {**where, "x": x, "color": colour, "shape": shape},
-        },
-        {
-            "transform": [{"filter": read}],
-            "mark": {
-                "type": "point",
-                "filled": True,
-                "size": 55 * look.scale**2,
-                "opacity": 0.9,
-                "stroke": colours["paper"],
-                "strokeWidth": 1,
-            },
-            "encoding": {**where, "x": x, "color": colour, "shape": shape},
-        },
-        {
-            "transform": [
-                {"filter": "datum.label != ''"},
-                {"calculate": "'label'", "as": "slot"},
-            ],
-            "mark": text,
-            "encoding": {
-                "x": {"value": 2},
-                "y": y,
-                "yOffset": offset,
-                "text": {"field": "label", "type": "nominal"},
-            },
-        },
+        layer("rule", bars, where=f"!({read})", strokeWidth=7 * look.scale, opacity=0.4),
+        charts.points(look, 190, dots, where=f"!({read})"),
+        charts.points(look, 55, dots, where=read, **edge),
+        text | {"transform": at_label},
     )
 
 
@@ -142,40 +99,29 @@ def _residuals(look: Look, groups: tuple[str, ...]) -> Spec:
     every = [_(name) for name in GROUP_NAMES.values()]
     places = [every.index(name) for name in groups]
     series = colours["series"]
-    colour = _distinguished("group", groups, [series[place % len(series)] for place in places])
+    paints = [series[place % len(series)] for place in places]
+    colour = distinguished("group", groups, paints, COLUMNS)
+    shape = distinguished("group", groups, [SHAPES[place] for place in places], COLUMNS)
     tooltip = [
         {"field": field, "type": "nominal", "title": _(title)} for field, title in TOOLTIP.items()
     ]
+    diagonal = {"x": x, "y": y | {"field": "predicted"}}
+    bars = {"x": x | {"field": "low"}, "x2": {"field": "high"}, "y": y, "color": colour}
+    dots = {"x": x, "y": y, "color": colour, "shape": shape, "tooltip": tooltip}
     return charts.layered(
         look,
         HEIGHT_PX,
-        {
-            "mark": {"type": "line", "color": colours["ink"], "strokeWidth": 1.2},
-            "encoding": {"x": x, "y": y | {"field": "predicted"}},
-        },
-        {
-            "mark": {"type": "rule", "strokeWidth": 3 * look.scale, "opacity": 0.35},
-            "encoding": {"x": x | {"field": "low"}, "x2": {"field": "high"}, "y": y}
-            | {"color": colour},
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 95 * look.scale**2, "opacity": 1},
-            "encoding": {
-                "x": x,
-                "y": y,
-                "color": colour,
-                "shape": _distinguished("group", groups, [SHAPES[place] for place in places]),
-                "tooltip": tooltip,
-            },
-        },
+        layer("line", diagonal, color=colours["ink"], strokeWidth=1.2),
+        layer("rule", bars, strokeWidth=3 * look.scale, opacity=0.35),
+        charts.points(look, 95, dots),
     )
 
 
 def _courses(look: Look, names: tuple[str, ...]) -> Spec:
     """Specification of the lines of power."""
     series = look.colours["series"]
-    colours = [series[place % len(series)] for place in range(len(names))]
     dashes = [DASHES[place // len(series) % len(DASHES)] for place in range(len(names))]
+    columns = COLUMNS if len(names) > 1 else 0
     encoding: Spec = {
         "x": {
             "field": "ago_min",
@@ -191,13 +137,10 @@ def _courses(look: Look, names: tuple[str, ...]) -> Spec:
             "scale": {"zero": True},
             "axis": {"tickCount": 4, "grid": True},
         },
-        "color": _distinguished("component", names, colours),
-        "strokeDash": _distinguished("component", names, dashes),
+        "color": distinguished("component", names, series, columns),
+        "strokeDash": distinguished("component", names, dashes, columns),
     }
-    line = {"mark": {"type": "line", "strokeWidth": 2.5 * look.scale}, "encoding": encoding}
-    if len(names) == 1:
-        for channel in ("color", "strokeDash"):
-            encoding[channel]["legend"] = None
+    line = layer("line", encoding, strokeWidth=2.5 * look.scale)
     return charts.layered(look, LIVE_PX, line)
 
 
@@ -227,18 +170,3 @@ def _axis(of: str) -> Spec:
         "scale": {"zero": True},
         "axis": ticks.linear("W", 5) | {"grid": True},
     }
-
-
-def _distinguished(field: str, names: Sequence[str], marks: Sequence[Any]) -> Spec:
-    """Return a scale of colours, shapes or dashes, with one legend for all."""
-    return {
-        "field": field,
-        "type": "nominal",
-        "scale": {"domain": list(names), "range": list(marks)},
-        "legend": {"orient": "bottom", "title": None, "columns": _columns(3), "symbolOpacity": 1},
-    }
-
-
-def _columns(most: int) -> Spec:
-    """Columns of a legend: on a phone or in half a page, and elsewhere."""
-    return {"expr": f"width < 500 ? 1 : {most}"}

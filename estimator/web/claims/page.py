@@ -85,31 +85,16 @@ def _summary(found: list[Claim]) -> str:
 
 def factors_picture(found: list[Claim], most: int | None = None) -> Picture:
     """By which factor each figure differs from the one claimed, the farthest first."""
-    rows: list[dict[str, Any]] = [
-        {
-            "label": one.record.id,
-            "text": f"{_(one.record.title)}: {verdict(one)}",
-            "low": one.interval.low / one.record.claimed.value,
-            "mid": one.factor,
-            "high": one.interval.high / one.record.claimed.value,
-            "kind": _(VERDICTS[one.verdict]),
-        }
-        for one in found
-        if one.record.relation == "equal"
-    ]
-    rows.sort(key=lambda row: abs(math.log(row["mid"])), reverse=True)
-    rows = rows[:most]
-    return Picture(
-        build=plots.ranges,
-        rows=rows,
-        of=(
-            _("recomputed over claimed (1 is right)"),
-            True,
-            tuple(_(name) for name in VERDICTS.values()),
-        ),
-        alt="; ".join(str(row["text"]) for row in rows),
-        by_row=True,
-    )
+    exact = [one for one in found if one.record.relation == "equal"]
+    exact.sort(key=lambda one: abs(math.log(one.factor)), reverse=True)
+    rows = []
+    for one in exact[:most]:
+        claimed, interval = one.record.claimed.value, one.interval
+        bounds = (interval.low / claimed, one.factor, interval.high / claimed)
+        text = f"{_(one.record.title)}: {verdict(one)}"
+        rows.append(plots.interval(one.record.id, bounds, text, _(VERDICTS[one.verdict])))
+    kinds = tuple(_(name) for name in VERDICTS.values())
+    return plots.ranges_picture(rows, _("recomputed over claimed (1 is right)"), kinds)
 
 
 def _factors(found: list[Claim], frame: Frame) -> None:

@@ -18,7 +18,7 @@ from estimator.memory.memory_answer import MemoryAnswer
 from estimator.scenario.hardware import Offers
 from estimator.web.estimate import text as words
 from estimator.web.estimate.link import STATE as ESTIMATE
-from estimator.web.shared import figures, share, style, widgets
+from estimator.web.shared import charts, figures, share, style, widgets
 from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
@@ -216,7 +216,7 @@ def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> No
             [one.title for one in found],
         )
         figures.draw(
-            figures.devices,
+            charts.quantity_by_device,
             table,
             frame.look,
             key="compare_plot",

@@ -6,7 +6,6 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from estimator.depth.activations import Storage, checkpoints, everything, reversed_in_time
 from estimator.depth.gradients import SLOPES, log10_bound
@@ -81,11 +80,9 @@ def _paths(values: Values, frame: Frame) -> list[Values]:
     along = Network(layers=depths, width=np.full_like(depths, width))
     names = (_("parameters, (L - 1) n²"), _("paths, nᴸ"))
     rows = [
-        *_line(depths, np.log10(along.params()), names[0]),
-        *_line(depths, np.asarray(along.log10_paths()), names[1]),
-        _mark(
-            layers, float(here.log10_paths()), _("here: 10^{n} paths"), float(here.log10_paths())
-        ),
+        *plots.line(depths, np.log10(along.params()), names[0]),
+        *plots.line(depths, np.asarray(along.log10_paths()), names[1]),
+        _mark(layers, float(here.log10_paths()), _("here: 10^{n} paths")),
     ]
     titles = (_("layers L"), _("power of ten"))
     _chart(rows, titles, names, frame, "paths")
@@ -131,8 +128,8 @@ def _gradient(values: Values, frame: Frame) -> list[Values]:
             )
         )
     )
-    rows = [*_line(depths, plain, names[0]), *_line(depths, added, names[1])]
-    rows.append(_mark(layers, ends[0], _("plain, here: 10^{n}"), ends[0]))
+    rows = [*plots.line(depths, plain, names[0]), *plots.line(depths, added, names[1])]
+    rows.append(_mark(layers, ends[0], _("plain, here: 10^{n}")))
     _chart(
         rows, (_("layers L"), _("bound of the gradient, power of ten")), names, frame, "gradient"
     )
@@ -154,7 +151,7 @@ def _activations(values: Values, frame: Frame) -> list[Values]:
     names = (_("everything stored, O(L)"), _("checkpoints, O(√L)"), _("run backwards, O(1)"))
     rows: list[Values] = []
     for way, name in zip((everything, checkpoints, reversed_in_time), names, strict=True):
-        rows += _line(depths, np.asarray(way(depths).layers_stored), name)
+        rows += plots.line(depths, np.asarray(way(depths).layers_stored), name)
     text = _(
         "Checkpoints store {root} of {layers} layers and take {factor} times the compute; an ODE "
         "network stores one."
@@ -198,29 +195,17 @@ def _prices(ways: list[Storage], names: tuple[str, ...], layers: float, width: f
     draw_table(header, rows)
 
 
-def _line(x: Any, y: Any, name: str) -> list[Values]:
-    return [
-        {"x": float(one), "y": float(two), "name": name, "mark": False, "text": "", "to": None}
-        for one, two in zip(x, y, strict=True)
-    ]
-
-
-def _mark(x: float, y: float, text: str, number: float) -> Values:
-    shown = text.format(n=amount(number, "1") if number > 0 else f"-{amount(-number, '1')}")
-    return {"x": x, "y": y, "name": "", "mark": True, "text": shown, "to": None}
+def _mark(x: float, power: float, text: str) -> Values:
+    """Mark a power of ten."""
+    shown = amount(power, "1") if power > 0 else f"-{amount(-power, '1')}"
+    return plots.mark(x, power, text.format(n=shown))
 
 
 def _chart(
     rows: list[Values], titles: tuple[str, str], names: tuple[str, ...], frame: Frame, view: str
 ) -> None:
-    figures.draw(
-        plots.curves,
-        pd.DataFrame(rows),
-        frame.look,
-        of=(titles, (False, False), names),
-        key=f"depth_{view}",
-        alt=_("{y} against {x}: {names}").format(y=titles[1], x=titles[0], names=", ".join(names)),
-    )
+    picture = plots.curves_picture(rows, titles, (False, False), names)
+    figures.draw_picture(picture, frame.look, key=f"depth_{view}")
 
 
 DRAWN: dict[str, Callable[[Values, Frame], list[Values]]] = {

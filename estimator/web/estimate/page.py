@@ -24,7 +24,7 @@ from estimator.web.estimate.link import OF_PAGE, PICTURES, STATE, as_query
 from estimator.web.estimate.parts import Drawn
 from estimator.web.estimate.share import draw_share
 from estimator.web.estimate.sources import draw_formula, draw_sources
-from estimator.web.shared import figures, style
+from estimator.web.shared import charts, figures, style
 from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _, ngettext
@@ -287,7 +287,7 @@ def _parts(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]
     names = credit(answer, catalog, ("tdp_w", "idle_w", "power.", "pue"))
 
     def draw_parts() -> None:
-        figures.draw(figures.parts, table, frame.look, key="chart_parts", alt=alt)
+        figures.draw(charts.energy_by_part, table, frame.look, key="chart_parts", alt=alt)
         style.caption(_("Sources: {names}").format(names=names))
 
     return draw_parts
@@ -307,7 +307,7 @@ def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[],
 
     def draw_uncertainty() -> None:
         figures.draw(
-            figures.uncertainty,
+            charts.quantity_by_source,
             table,
             frame.look,
             key="chart_uncertainty",
@@ -339,7 +339,7 @@ def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], Non
         _switch("view", _("Compare by"), {name: SHORT[name] for name in COMPARED})
         if len(table) > 1:
             figures.draw(
-                figures.devices,
+                charts.quantity_by_device,
                 table,
                 frame.look,
                 key="chart_devices",

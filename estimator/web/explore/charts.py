@@ -1,12 +1,7 @@
 """The pictures of the page Explore: a band, a map, and designs with their front."""
 
-from typing import Any
-
 from estimator.web.shared import charts, ticks
-from estimator.web.shared.charts import Look
-from estimator.web.shared.plots import axis
-
-Spec = dict[str, Any]
+from estimator.web.shared.charts import Look, Spec, axis
 
 SLIDE_PX, PAGE_PX = 300.0, 380.0
 """Height of a picture on a slide and on a page [px]."""
@@ -17,22 +12,14 @@ def band(look: Look, titles: tuple[str, str], log: bool, unit: str) -> Spec:
     colour = look.colours["series"][0]
     x = axis("x", "x", titles[0], log=log)
     y = axis("y", "mid", titles[1], log=True, unit=unit)
-    tooltip = [{"field": "text", "type": "nominal", "title": " "}]
+    interval = {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}}
+    middle = {"x": x, "y": y}
     return charts.layered(
         look,
         _height(look),
-        {
-            "mark": {"type": "area", "color": colour, "opacity": 0.22},
-            "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}},
-        },
-        {
-            "mark": {"type": "line", "color": colour, "strokeWidth": 2.5 * look.scale},
-            "encoding": {"x": x, "y": y},
-        },
-        {
-            "mark": {"type": "point", "filled": True, "color": colour, "size": 60 * look.scale**2},
-            "encoding": {"x": x, "y": y, "tooltip": tooltip},
-        },
+        charts.layer("area", interval, color=colour, opacity=0.22),
+        charts.layer("line", middle, color=colour, strokeWidth=2.5 * look.scale),
+        charts.points(look, 60, middle | {"tooltip": charts.tooltip("text")}, color=colour),
     )
 
 
@@ -62,18 +49,9 @@ def heat(
         "legend": _legend(unit),
     }
     axis_tips = [{"field": axis, "type": "nominal", "title": axes[axis]["title"]} for axis in "xy"]
-    return charts.layered(
-        look,
-        _height(look),
-        {
-            "mark": {"type": "rect"},
-            "encoding": {
-                **axes,
-                "color": colour,
-                "tooltip": [*axis_tips, {"field": "text", "type": "nominal", "title": titles[2]}],
-            },
-        },
-    )
+    tooltip = [*axis_tips, {"field": "text", "type": "nominal", "title": titles[2]}]
+    tiles = charts.layer("rect", {**axes, "color": colour, "tooltip": tooltip})
+    return charts.layered(look, _height(look), tiles)
 
 
 def front(look: Look, titles: tuple[str, str, str]) -> Spec:
@@ -90,22 +68,18 @@ def front(look: Look, titles: tuple[str, str, str]) -> Spec:
         "scale": {"type": "log", "scheme": "viridis"},
         "legend": _legend("kgCO2e"),
     }
-    tooltip = [
-        {"field": "text", "type": "nominal", "title": " "},
-        {"field": "figures", "type": "nominal", "title": "  "},
-    ]
     small, large = 22 * look.scale**2, 130 * look.scale**2
     encoding = {
         "x": x,
         "y": y,
         "color": colour,
-        "tooltip": tooltip,
+        "tooltip": charts.tooltip("text", "figures"),
         "size": _on_front(large, small),
         "opacity": _on_front(1, 0.5),
         "strokeWidth": _on_front(1.5, 0),
     }
-    mark = {"type": "point", "filled": True, "stroke": look.colours["ink"]}
-    return charts.layered(look, _height(look), {"mark": mark, "encoding": encoding})
+    dots = charts.layer("point", encoding, filled=True, stroke=look.colours["ink"])
+    return charts.layered(look, _height(look), dots)
 
 
 def _on_front(there: float, elsewhere: float) -> Spec:

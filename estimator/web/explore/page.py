@@ -201,28 +201,14 @@ def _tornado(values: Row, middle: float, found: tuple[Swing, ...], frame: Frame)
     name, unit = QUANTITIES[values["quantity"]]
     kind = _("moved alone")
     wide = [one for one in found if one.high > LEAST_MOVED * one.low]
-    rows = [
-        {
-            "label": one.name,
-            "text": f"{_label(one.name)}: {span(one.low, one.high, unit)}",
-            "low": one.low,
-            "mid": middle,
-            "high": one.high,
-            "kind": kind,
-        }
-        for one in (wide[:ON_SLIDE] if frame.slide else wide)
-    ]
+    rows = []
+    for one in wide[:ON_SLIDE] if frame.slide else wide:
+        text = f"{_label(one.name)}: {span(one.low, one.high, unit)}"
+        rows.append(plots.interval(one.name, (one.low, middle, one.high), text, kind))
     if not rows:
         return
-    figures.draw(
-        plots.ranges,
-        pd.DataFrame(rows),
-        frame.look,
-        of=(_(name), True, (kind,), unit),
-        height=figures.rows_px(len(rows), frame.look),
-        key="explore_tornado",
-        alt="; ".join(str(row["text"]) for row in rows),
-    )
+    picture = plots.ranges_picture(rows, _(name), (kind,), unit)
+    figures.draw_picture(picture, frame.look, key="explore_tornado")
     if not frame.slide:
         moves = [(one.name, *(_shown(one.name, value) for value in one.values)) for one in wide]
         cells = [(_label(name), least, most) for name, least, most in moves]
@@ -273,27 +259,14 @@ def _rows_of_words(table: pd.DataFrame, values: Row, frame: Frame) -> None:
     quantity, swept_input = values["quantity"], values["x"]
     name, unit = QUANTITIES[quantity]
     kind = _label(swept_input)
-    rows = [
-        {
-            "label": str(one[swept_input]),
-            "text": f"{_shown(swept_input, str(one[swept_input]))}: "
-            f"{amount(float(one[f'{quantity}_mid']), unit)}",
-            "low": one[f"{quantity}_low"],
-            "mid": one[f"{quantity}_mid"],
-            "high": one[f"{quantity}_high"],
-            "kind": kind,
-        }
-        for _place, one in table.head(ON_SLIDE if frame.slide else 12).iterrows()
-    ]
-    figures.draw(
-        plots.ranges,
-        pd.DataFrame(rows),
-        frame.look,
-        of=(_(name), True, (kind,), unit),
-        height=figures.rows_px(len(rows), frame.look),
-        key="explore_words",
-        alt="; ".join(str(row["text"]) for row in rows),
-    )
+    rows = []
+    for _place, one in table.head(ON_SLIDE if frame.slide else 12).iterrows():
+        word = str(one[swept_input])
+        low, mid, high = (float(one[f"{quantity}_{bound}"]) for bound in ("low", "mid", "high"))
+        text = f"{_shown(swept_input, word)}: {amount(mid, unit)}"
+        rows.append(plots.interval(word, (low, mid, high), text, kind))
+    picture = plots.ranges_picture(rows, _(name), (kind,), unit)
+    figures.draw_picture(picture, frame.look, key="explore_words")
 
 
 def _map(base: Scenario, values: Row, frame: Frame) -> None:

@@ -190,35 +190,22 @@ def _efficiency(table: pd.DataFrame, frame: Frame) -> None:
 
 def efficiency(look: Look) -> dict[str, Any]:
     """Dots: efficiency on a logarithmic axis against the date."""
-    dots = {
-        "mark": {
-            "type": "point",
-            "filled": True,
-            "size": 80 * look.scale**2,
-            "opacity": 0.8,
-            "color": look.colours["series"][0],
+    efficient = {"field": "flop_per_j", "type": "quantitative"}
+    encoding = {
+        "x": {"field": "released", "type": "temporal", "title": _("released")},
+        "y": efficient
+        | {
+            "scale": {"type": "log"},
+            "title": _("peak over power limit (logarithmic)"),
+            "axis": ticks.logarithmic("y", "FLOP/J"),
         },
-        "encoding": {
-            "x": {"field": "released", "type": "temporal", "title": _("released")},
-            "y": {
-                "field": "flop_per_j",
-                "type": "quantitative",
-                "scale": {"type": "log"},
-                "title": _("peak over power limit (logarithmic)"),
-                "axis": ticks.logarithmic("y", "FLOP/J"),
-            },
-            "tooltip": [
-                {"field": "name", "type": "nominal", "title": _("device")},
-                {"field": "precision", "type": "nominal", "title": _("precision")},
-                {
-                    "field": "flop_per_j",
-                    "type": "quantitative",
-                    "format": ".3s",
-                    "title": _("FLOP/s per watt"),
-                },
-            ],
-        },
+        "tooltip": [
+            {"field": "name", "type": "nominal", "title": _("device")},
+            {"field": "precision", "type": "nominal", "title": _("precision")},
+            efficient | {"format": ".3s", "title": _("FLOP/s per watt")},
+        ],
     }
+    dots = charts.points(look, 80, encoding, opacity=0.8, color=look.colours["series"][0])
     return charts.layered(look, 380.0, dots)
 
 

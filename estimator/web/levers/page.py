@@ -6,7 +6,6 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from estimator.core.uncertainty import Uncertain
@@ -190,26 +189,13 @@ def _ratios(found: Comparison, frame: Frame) -> None:
             was = float(np.asarray(found.before.per_million[name].mid))
             now = float(np.asarray(found.after.per_million[name].mid))
             pairs[_(label)] = now / was
-    rows = [
-        {
-            "label": label,
-            "text": f"{label}: ×{amount(ratio, '1')}",
-            "low": min(ratio, 1.0),
-            "mid": ratio,
-            "high": max(ratio, 1.0),
-            "kind": kind,
-        }
-        for label, ratio in pairs.items()
-    ]
-    figures.draw(
-        plots.ranges,
-        pd.DataFrame(rows),
-        frame.look,
-        of=(_("after over before (1: no change)"), False, (kind,)),
-        height=figures.rows_px(len(rows), frame.look),
-        key="levers_ratios",
-        alt="; ".join(str(row["text"]) for row in rows),
-    )
+    rows = []
+    for label, ratio in pairs.items():
+        bounds, text = (min(ratio, 1.0), ratio, max(ratio, 1.0)), f"{label}: ×{amount(ratio, '1')}"
+        rows.append(plots.interval(label, bounds, text, kind))
+    title = _("after over before (1: no change)")
+    picture = plots.ranges_picture(rows, title, (kind,), log=False)
+    figures.draw_picture(picture, frame.look, key="levers_ratios")
 
 
 def _table(found: Comparison) -> None:

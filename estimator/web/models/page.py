@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -371,26 +371,17 @@ def _draw_cache(values: Values, model: Described, frame: Frame) -> None:
         _("KV cache at 8 bit"): model.ledger.kv_cache_bytes(contexts, values["batch"], 1.0),
         _("weights at 16 bit"): np.full_like(contexts, model.ledger.weights_bytes()),
     }
-    rows = [
-        {"x": float(x), "y": float(y) / 1e9, "name": name, "mark": False, "text": "", "to": None}
-        for name, sizes in lines.items()
-        for x, y in zip(contexts, sizes, strict=True)
-    ]
+    rows: list[Row] = []
+    for name, sizes in lines.items():
+        rows += plots.line(contexts, np.asarray(sizes) / 1e9, name)
     full = float(next(iter(lines.values()))[-1])
     shown = _("{bytes} for {tokens} tokens").format(
         bytes=amount(full, "B"), tokens=localised(f"{longest:,.0f}")
     )
-    rows.append(
-        {"x": longest, "y": full / 1e9, "name": "", "mark": True, "text": shown, "to": None}
-    )
-    figures.draw(
-        plots.curves,
-        pd.DataFrame(rows),
-        frame.look,
-        of=((_("tokens of context"), _("memory [GB]")), (True, True), tuple(lines)),
-        key="models_cache",
-        alt=shown,
-    )
+    rows.append(plots.mark(longest, full / 1e9, shown))
+    titles = (_("tokens of context"), _("memory [GB]"))
+    picture = plots.curves_picture(rows, titles, (True, True), tuple(lines), alt=shown)
+    figures.draw_picture(picture, frame.look, key="models_cache")
     style.caption(
         ngettext("{n} sequence: {shown}.", "{n} sequences: {shown}.", values["batch"]).format(
             n=localised(f"{values['batch']:,}"), shown=shown
@@ -408,15 +399,10 @@ def _draw_fit(values: Values, model: Described, frame: Frame) -> None:
     chosen = dict.fromkeys((*wanted, values["hardware"]))
     fits = {fit.device.id: fit for fit in model.fits}
     rows = [_fit_row(fits[name], kinds) for name in chosen if name in fits]
-    figures.draw(
-        charts.shares_of_memory,
-        pd.DataFrame(rows),
-        frame.look,
-        of=(_("share of the memory of one device"), kinds),
-        height=figures.rows_px(len(rows), frame.look, most=figures.ALONE_PX),
-        key="models_fit",
-        alt="; ".join(row["text"] for row in rows),
-    )
+    title = _("share of the memory of one device")
+    ranges = plots.ranges_picture(rows, title, kinds, "share")
+    picture = replace(ranges, build=charts.shares_of_memory)
+    figures.draw_picture(picture, frame.look, key="models_fit", most=figures.ALONE_PX)
     if frame.slide:
         return
     style.caption(
@@ -441,14 +427,8 @@ def _fit_row(fit: DeviceFit, kinds: tuple[str, str]) -> Row:
         text = _("too small in any number")
     else:
         text = _("{count} needed").format(count=localised(f"{fit.least_devices:,.0f}"))
-    return {
-        "label": fit.device.id,
-        "text": f"{fit.device.name}: {text}",
-        "low": low,
-        "mid": mid,
-        "high": high,
-        "kind": kinds[0] if mid <= FULL else kinds[1],
-    }
+    kind = kinds[0] if mid <= FULL else kinds[1]
+    return plots.interval(fit.device.id, (low, mid, high), f"{fit.device.name}: {text}", kind)
 
 
 def _fit_table(fits: tuple[DeviceFit, ...]) -> pd.DataFrame:

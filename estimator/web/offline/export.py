@@ -17,7 +17,7 @@ from estimator.web.offline import citation, html, scenario_figure
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.shared import charts
 from estimator.web.shared.amounts import result
-from estimator.web.shared.charts import Look
+from estimator.web.shared.charts import Look, Spec
 from estimator.web.shared.language import _
 from estimator.web.shared.tables import (
     COMPARED,
@@ -113,25 +113,22 @@ def figure_of(
         model = scenario_figure.model_of(answer)
         return scenario_figure.specification(model, look), model.sliders
     if wish.name == "parts":
-        return _static(charts.energy_by_part, parts_table(answer), look), ()
+        return _with_rows(charts.energy_by_part(look), parts_table(answer)), ()
     if wish.name == "uncertainty":
-        return _static(
-            charts.quantity_by_source, uncertainty_table(answer), look, uncertain_quantity(answer)
-        ), ()
+        spec = charts.quantity_by_source(look, uncertain_quantity(answer))
+        table = uncertainty_table(answer)
+        return _with_rows(spec | {"height": len(table) * look.row_px}, table), ()
     if wish.view not in COMPARED:
         raise ValueError(f"--view must be one of {', '.join(COMPARED)}, got {wish.view!r}")
     table = devices_table([answer, *other_devices(answer, catalog)], wish.view)
-    return _static(charts.quantity_by_device, table, look, wish.view), ()
+    spec = charts.quantity_by_device(look, wish.view)
+    return _with_rows(spec | {"height": len(table) * look.row_px}, table), ()
 
 
-def _static(build: Any, table: pd.DataFrame, look: Look, *of: Any) -> dict[str, Any]:
+def _with_rows(spec: Spec, table: pd.DataFrame) -> Spec:
     if table.empty:
         raise ValueError("the answer has nothing to show in this figure")
-    spec = charts.frozen(build(table, look, *of))
-    rows: Any = json.loads(table.to_json(orient="records"))
-    if "height" in spec and len(table) and build is not charts.energy_by_part:
-        spec["height"] = len(table) * look.row_px
-    return {**spec, "data": {"values": rows}}
+    return {**spec, "data": {"values": json.loads(table.to_json(orient="records"))}}
 
 
 def caption(answer: Answer, version: str) -> str:

@@ -176,6 +176,7 @@ def specification(model: Model, look: Look) -> dict[str, Any]:
         "title": _("times what this figure opened with (logarithmic)"),
         "axis": {"tickCount": 5, "format": "~g"},
     }
+    middle = {"field": "mid", "type": "quantitative"}
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "params": params,
@@ -184,45 +185,21 @@ def specification(model: Model, look: Look) -> dict[str, Any]:
         **charts.layered(
             look,
             len(rows) * look.row_px * 1.25,
-            {
-                "mark": {"type": "rule", "color": colours["muted"], "strokeDash": [3, 3]},
-                "encoding": {"x": {"datum": 1, "type": "quantitative"}},
-            },
-            {
-                "mark": {
-                    "type": "rule",
-                    "strokeWidth": 8 * look.scale,
-                    "opacity": 0.45,
-                    "color": colours["series"][0],
-                },
-                "encoding": {"y": y, "x": x, "x2": {"field": "high"}},
-            },
-            {
-                "mark": {
-                    "type": "point",
-                    "filled": True,
-                    "opacity": 1,
-                    "size": 200 * look.scale**2,
-                    "color": colours["series"][1],
-                },
-                "encoding": {"y": y, "x": {"field": "mid", "type": "quantitative"}},
-            },
-            {
-                "mark": {
-                    "type": "text",
-                    "align": "left",
-                    "baseline": "bottom",
-                    "dy": -13 * look.scale,
-                    "fontSize": look.text_px,
-                    "font": charts.FONT,
-                    "color": colours["ink"],
-                },
-                "encoding": {
-                    "y": y,
-                    "x": {"value": 0},
-                    "text": {"field": "text", "type": "nominal"},
-                },
-            },
+            charts.layer(
+                "rule",
+                {"x": {"datum": 1, "type": "quantitative"}},
+                color=colours["muted"],
+                strokeDash=[3, 3],
+            ),
+            charts.layer(
+                "rule",
+                {"y": y, "x": x, "x2": {"field": "high"}},
+                strokeWidth=8 * look.scale,
+                opacity=0.45,
+                color=colours["series"][0],
+            ),
+            charts.points(look, 200, {"y": y, "x": middle}, color=colours["series"][1]),
+            charts.row_labels(look, {"y": y}, "text", dy=-13 * look.scale),
         ),
     }
 

@@ -171,30 +171,13 @@ def curves_picture(now: Bought, axis: str) -> Picture:
     lines[_("Kaplan et al. 2020")] = kaplan.loss_at(flop)
     rows: list[Row] = []
     for name, loss in lines.items():
-        rows += [
-            {"x": float(x), "y": float(y), "name": name, "mark": False, "text": "", "to": None}
-            for x, y in zip(flop * per_flop, np.asarray(loss), strict=True)
-        ]
+        rows += plots.line(flop * per_flop, np.asarray(loss), name)
     least, most = (bound * per_flop for bound in fitted_range_flop(catalog))
-    rows.append({"x": least, "y": None, "name": "range", "mark": False, "text": "", "to": most})
     shown = _("here: a loss of {loss} nat").format(loss=amount(now.loss, "1"))
-    rows.append(
-        {
-            "x": now.flop * per_flop,
-            "y": now.loss,
-            "name": "",
-            "mark": True,
-            "text": shown,
-            "to": None,
-        }
-    )
+    rows += [plots.shaded(least, most), plots.mark(now.flop * per_flop, now.loss, shown)]
     title = _("{unit} (logarithmic; shaded: fitted)").format(unit=UNIT_OF[axis])
-    return Picture(
-        build=plots.curves,
-        rows=rows,
-        of=((title, _("loss [nat per token]")), (True, False), tuple(lines)),
-        alt=shown,
-    )
+    titles = (title, _("loss [nat per token]"))
+    return plots.curves_picture(rows, titles, (True, False), tuple(lines), alt=shown)
 
 
 def _per_flop(now: Bought, axis: str) -> float:
@@ -266,31 +249,12 @@ def imagenet_picture() -> Picture:
     factor = float(np.asarray(law.factor(0.05).mid))
     errors = np.linspace(0.02, 0.3, 57)
     name = _("Thompson et al. 2020")
-    rows: list[Row] = [
-        {
-            "x": float(np.asarray(law.flop(float(error)).mid)),
-            "y": 100 * float(error),
-            "name": name,
-            "mark": False,
-            "text": "",
-            "to": None,
-        }
-        for error in errors
-    ]
-    least = float(np.asarray(law.flop(0.3).mid))
-    rows.append(
-        {"x": least, "y": None, "name": "range", "mark": False, "text": "", "to": law.today_flop}
-    )
-    return Picture(
-        build=plots.curves,
-        rows=rows,
-        of=(
-            (_("compute [FLOP] (logarithmic; shaded: fitted)"), _("error [%]")),
-            (True, False),
-            (name,),
-        ),
-        alt=text.format(factor=amount(factor, "1")),
-    )
+    flop = [float(np.asarray(law.flop(float(error)).mid)) for error in errors]
+    rows = plots.line(flop, 100 * errors, name)
+    rows.append(plots.shaded(float(np.asarray(law.flop(0.3).mid)), law.today_flop))
+    titles = (_("compute [FLOP] (logarithmic; shaded: fitted)"), _("error [%]"))
+    alt = text.format(factor=amount(factor, "1"))
+    return plots.curves_picture(rows, titles, (True, False), (name,), alt=alt)
 
 
 def _as_json(shown: Shown[Found]) -> Row:

@@ -29,7 +29,7 @@ from estimator.serving.serving_summary import (
     single,
 )
 from estimator.serving.serving_table import Resolved
-from estimator.web.shared import figures, plots, share, style, widgets
+from estimator.web.shared import charts, figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, counted, span
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _, ngettext
@@ -275,23 +275,14 @@ def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     found = curve(answer, fitted(open_catalog()))
     here = results(answer, LEVEL)
     name = _("one to all that fit")
-    rows = [
-        _point(x, y * 1e3, name)
-        for x, y in zip(found.output_tokens_per_s, found.inter_token_s, strict=True)
-    ]
+    rows = plots.line(found.output_tokens_per_s, 1e3 * np.asarray(found.inter_token_s), name)
     chosen = here["inter_token_s"]["mid"] * 1e3
     text = _("{flying} at a time").format(flying=_flying(single(answer)[0]))
-    rows.append(_mark(here["output_tokens_per_s"]["mid"], chosen, text))
+    rows.append(plots.mark(here["output_tokens_per_s"]["mid"], chosen, text))
     full = _("memory full: {flying} concurrent").format(flying=f"{found.concurrency[-1]:g}")
-    rows.append(_mark(found.output_tokens_per_s[-1], found.inter_token_s[-1] * 1e3, full))
-    _chart(
-        rows,
-        (_("output tokens per second, all devices"), _("time per token [ms]")),
-        (True, True),
-        (name,),
-        frame,
-        "curve",
-    )
+    rows.append(plots.mark(found.output_tokens_per_s[-1], found.inter_token_s[-1] * 1e3, full))
+    titles = (_("output tokens per second, all devices"), _("time per token [ms]"))
+    _chart(rows, titles, (name,), frame, "curve")
     held = memory(answer, fitted(open_catalog()))
     if "longest_context_tokens" in held:
         style.caption(
@@ -313,13 +304,14 @@ def _draw_roofline(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     intensities = np.geomspace(0.3, 30.0 * ridge, 60)
     name = _("roof of one device")
     roof = np.minimum(found.peak_flop_per_s, intensities * found.bytes_per_s)
-    rows = [_point(float(x), float(y) / 1e12, name) for x, y in zip(intensities, roof, strict=True)]
-    rows.append(_mark(found.decode.intensity, found.decode.flop_per_s / 1e12, _("writing tokens")))
-    rows.append(
-        _mark(found.prefill.intensity, found.prefill.flop_per_s / 1e12, _("reading the input"))
-    )
+    rows = plots.line(intensities, roof / 1e12, name)
+    for phase, text in (
+        (found.decode, _("writing tokens")),
+        (found.prefill, _("reading the input")),
+    ):
+        rows.append(plots.mark(phase.intensity, phase.flop_per_s / 1e12, text))
     titles = (_("arithmetic per byte [FLOP/B]"), _("rate [TFLOP/s]"))
-    _chart(rows, titles, (True, True), (name,), frame, "roofline")
+    _chart(rows, titles, (name,), frame, "roofline")
     reached = found.decode.flop_per_s / found.peak_flop_per_s
     style.caption(
         _(
@@ -385,13 +377,13 @@ def _draw_latency(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     found = latency_curve(answer, fitted(open_catalog()))
     here = request_times(answer, fitted(open_catalog()))
     names = (_("median"), _("90th percentile"))
-    rows = [_point(x, y, names[0]) for x, y in zip(found.requests_per_s, found.p50_s, strict=True)]
-    rows += [_point(x, y, names[1]) for x, y in zip(found.requests_per_s, found.p90_s, strict=True)]
+    rows = plots.line(found.requests_per_s, found.p50_s, names[0])
+    rows += plots.line(found.requests_per_s, found.p90_s, names[1])
     rate = float(answer.ranges["output_tokens_per_s"].mid[0]) / float(values["output"])
     text = _("{rate} requests per second").format(rate=amount(rate, "1"))
-    rows.append(_mark(rate, here["request_p50_s"], text))
+    rows.append(plots.mark(rate, here["request_p50_s"], text))
     titles = (_("requests per second, all devices"), _("time of a request [s]"))
-    _chart(rows, titles, (True, True), names, frame, "latency")
+    _chart(rows, titles, names, frame, "latency")
 
 
 def _draw_energy(values: Values, answer: ServingAnswer, frame: Frame) -> None:
@@ -412,7 +404,7 @@ def _draw_energy(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         if part > 0
     ]
     figures.draw(
-        figures.parts,
+        charts.energy_by_part,
         pd.DataFrame(rows),
         frame.look,
         key="serve_energy",
@@ -445,8 +437,8 @@ def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     api_usd = found.api_cost_per_million_output_tokens_usd
     tokens = np.geomspace(most / 1e4, most, 50)
     names = (_("own machines, reserved"), _("API"))
-    rows = [_point(float(one), daily, names[0]) for one in tokens]
-    rows += [_point(float(one), float(one) * api_usd / 1e6, names[1]) for one in tokens]
+    rows = plots.line(tokens, np.full_like(tokens, daily), names[0])
+    rows += plots.line(tokens, tokens * api_usd / 1e6, names[1])
     even = found.break_even_tokens_per_day
     if even is None:
         text = _(
@@ -456,11 +448,11 @@ def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         price, times = amount(api_usd, "USD"), amount(found.own_cost_over_api, "1")
         style.sentence(escape(text.format(price=price, times=times)))
     else:
-        rows.append(_mark(even, daily, _("as dear as the API")))
+        rows.append(plots.mark(even, daily, _("as dear as the API")))
         text = _("From {tokens} tokens a day, {share} of what they can write, they are cheaper.")
         shown = text.format(tokens=amount(even, "1"), share=amount(even / most, "share"))
         style.sentence(escape(shown))
-    _chart(rows, (_("output tokens a day"), _("USD a day")), (True, True), names, frame, "api")
+    _chart(rows, (_("output tokens a day"), _("USD a day")), names, frame, "api")
     if offered is not None:
         source = open_catalog().source(offered.source)
         text = _("{name}, list price of {date}: {read} per million input tokens, {written} output.")
@@ -494,58 +486,31 @@ def _draw_lifetime(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     daily, given = float(values["daily"]), float(values["training"])
     name = _("serving has used as much")
     trained = np.geomspace(1e2, 1e9, 50)
-    rows = [
-        _point(float(one), lifetime(float(one), joule, daily, 1.0).days_to_overtake, name)
-        for one in trained
-    ]
+    days = [lifetime(float(one), joule, daily, 1.0).days_to_overtake for one in trained]
+    rows = plots.line(trained, days, name)
     life = lifetime(given, joule, daily, 365.0)
     text = _("Serving {tokens} tokens a day takes {energy} a day.")
     said = text.format(tokens=amount(daily, "1"), energy=amount(life.serving_kwh / 365.0, "kWh"))
     if given:
-        days = amount(life.days_to_overtake, "day")
-        rows.append(
-            _mark(
-                given,
-                life.days_to_overtake,
-                _("training took {energy}").format(energy=amount(given, "kWh")),
-            )
-        )
+        took = _("training took {energy}").format(energy=amount(given, "kWh"))
+        rows.append(plots.mark(given, life.days_to_overtake, took))
         text = _("It overtakes training after {days}; training and a year of it take {whole}.")
-        said += " " + text.format(days=days, whole=amount(given + life.serving_kwh, "kWh"))
+        after, whole = amount(life.days_to_overtake, "day"), given + life.serving_kwh
+        said += " " + text.format(days=after, whole=amount(whole, "kWh"))
     style.sentence(escape(said))
     titles = (_("energy of training [kWh]"), _("days of serving"))
-    _chart(rows, titles, (True, True), (name,), frame, "lifetime")
-
-
-def _point(x: float, y: float, name: str) -> Row:
-    return {"x": x, "y": y, "name": name, "mark": False, "text": "", "to": None}
-
-
-def _mark(x: float, y: float, text: str) -> Row:
-    return {"x": x, "y": y, "name": "", "mark": True, "text": text, "to": None}
+    _chart(rows, titles, (name,), frame, "lifetime")
 
 
 def _chart(
-    rows: list[Row],
-    titles: tuple[str, str],
-    logs: tuple[bool, bool],
-    names: tuple[str, ...],
-    frame: Frame,
-    view: str,
+    rows: list[Row], titles: tuple[str, str], names: tuple[str, ...], frame: Frame, view: str
 ) -> None:
+    """Draw lines on logarithmic axes, and what their dots mark."""
     dots = sorted((row for row in rows if row["mark"]), key=lambda row: row["x"])
-    marks = "; ".join(row["text"] for row in dots)
-    figures.draw(
-        plots.curves,
-        pd.DataFrame(rows),
-        frame.look,
-        of=(titles, logs, names),
-        key=f"serve_{view}",
-        alt=_("{y} against {x}: {names}").format(
-            y=titles[1], x=titles[0], names=", ".join((*names, marks))
-        ),
-    )
-    if marks:
+    picture = plots.curves_picture(rows, titles, (True, True), names)
+    figures.draw_picture(picture, frame.look, key=f"serve_{view}")
+    if dots:
+        marks = "; ".join(row["text"] for row in dots)
         style.caption(_("Dots, from left to right: {marks}.").format(marks=marks))
 
 

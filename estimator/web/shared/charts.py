@@ -1,18 +1,17 @@
-"""How does a table become a chart: one theme, typed columns, no arithmetic.
+"""How does a table become a chart: Vega-Lite in one theme, no arithmetic.
 
-Each function takes a table of `estimator.web.shared.tables` and a look, and returns an Altair
-chart without a title (the page and the slide set their own). `frozen` turns a chart into a
-specification without data, which the request path keeps and feeds with new tables.
+Each chart is a function from a look, and what else it depends on, to a specification without data
+and title: it is built once, and fed with tables of `estimator.web.shared.tables`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-import pandas as pd
-
 from estimator.web.shared import ticks
 from estimator.web.shared.language import N_, _
+
+Spec = dict[str, Any]
 
 LIGHT = {
     "ink": "#111111",
@@ -30,16 +29,13 @@ DARK = {
 }
 """Colours distinguished by colour-blind eyes and on a projector; the fifth is the last."""
 
+SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "triangle-left")
+"""Shapes that go with the colours: colour never stands alone."""
+
 FONT = "Source Sans, Source Sans Pro, sans-serif"
 TEXT_PX = 16
 ROW_PX = 49
 """Height of a row with its label above the mark [px]."""
-
-WITHIN = alt.ExprRef("width - 4")
-"""Longest text of a row, so that a plot is never narrowed by its texts."""
-
-FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
-"""As wide as the page allows; the height is that of the plot, axis and legend come below."""
 
 AXES: dict[str, tuple[str, str]] = {
     "wall_hours": (N_("wall time (logarithmic)"), "hour"),
@@ -85,109 +81,84 @@ class Look:
         return ROW_PX * self.scale
 
 
-def energy_by_part(table: pd.DataFrame, look: Look) -> alt.Chart:
+def energy_by_part(look: Look) -> Spec:
     """One stacked bar on a linear axis: which part takes how much of the energy."""
     colours = look.colours
-    chart: alt.Chart = dressed(
-        alt.Chart(table)
-        .mark_bar(stroke=colours["paper"], strokeWidth=2, height=48 * look.scale)
-        .encode(
-            x=alt.X(
-                field="energy_kwh",
-                type="quantitative",
-                stack="zero",
-                title=_("energy"),
-                axis=alt.Axis(**ticks.linear("kWh", 4)),
-            ),
-            color=alt.Color(
-                field="label",
-                type="nominal",
-                sort=None,
-                scale=alt.Scale(range=colours["series"]),
-                legend=alt.Legend(orient="bottom", direction="vertical", columns=1, title=None),
-            ),
-            order=alt.Order(field="rank", type="quantitative"),
-            tooltip=[alt.Tooltip(field="label", type="nominal", title=" ")],
-        )
-        .transform_window(rank="row_number()")
-        .properties(width="container", height=56 * look.scale, autosize=FIT),
-        look,
-    )
-    return chart
+    x = {"field": "energy_kwh", "type": "quantitative", "stack": "zero", "title": _("energy")}
+    colour = {
+        "field": "label",
+        "type": "nominal",
+        "sort": None,
+        "scale": {"range": colours["series"]},
+        "legend": {"orient": "bottom", "direction": "vertical", "columns": 1, "title": None},
+    }
+    encoding = {
+        "x": x | {"axis": ticks.linear("kWh", 4)},
+        "color": colour,
+        "order": {"field": "rank", "type": "quantitative"},
+        "tooltip": tooltip("label"),
+    }
+    bar = layer("bar", encoding, stroke=colours["paper"], strokeWidth=2, height=48 * look.scale)
+    rank = {"window": [{"op": "row_number", "as": "rank"}]}
+    return layered(look, 56 * look.scale, bar | {"transform": [rank]})
 
 
-def quantity_by_source(table: pd.DataFrame, look: Look, quantity: str) -> alt.LayerChart:
+def quantity_by_source(look: Look, quantity: str) -> Spec:
     """Tornado: how far each source alone moves the quantity, on a logarithmic axis."""
     colours = look.colours
     low, mid, high = (f"{quantity}_{bound}" for bound in ("low", "mid", "high"))
-    base = alt.Chart(table).encode(y=_rows("source"), tooltip=_tooltip())
+    base = {"y": rows("source"), "tooltip": tooltip("label")}
     x = _log_axis(low, quantity, grid=False)
-    chart: alt.LayerChart = dressed(
-        alt.layer(
-            base.mark_rule(strokeWidth=11 * look.scale, color=colours["series"][0]).encode(
-                x=x, x2=alt.X2(field=high)
-            ),
-            base.mark_tick(
-                thickness=2.5, height=15 * look.scale, color=colours["ink"], opacity=1
-            ).encode(x=alt.X(field=mid, type="quantitative")),
-            _labels(base, look),
-        ).properties(width="container", height=4 * look.row_px, autosize=FIT),
+    middle = {"x": {"field": mid, "type": "quantitative"}}
+    tick = {"thickness": 2.5, "height": 15 * look.scale, "color": colours["ink"], "opacity": 1}
+    return layered(
         look,
+        4 * look.row_px,
+        layer(
+            "rule",
+            {**base, "x": x, "x2": {"field": high}},
+            strokeWidth=11 * look.scale,
+            color=colours["series"][0],
+        ),
+        layer("tick", base | middle, **tick),
+        row_labels(look, base, "label"),
     )
-    return chart
 
 
-def quantity_by_device(table: pd.DataFrame, look: Look, quantity: str) -> alt.LayerChart:
+def quantity_by_device(look: Look, quantity: str) -> Spec:
     """Dots on stems with interval marks, on a logarithmic axis; one's own is a diamond."""
     colours = look.colours
     low, mid, high = (f"{quantity}_{bound}" for bound in ("low", "mid", "high"))
-    base = alt.Chart(table).encode(y=_rows("device"), tooltip=_tooltip("text"))
-    whose = ["other", "yours"]
-    colour = alt.Color(
-        field="whose",
-        type="nominal",
-        scale=alt.Scale(domain=whose, range=colours["series"][:2]),
-        legend=None,
-    )
-    shape = alt.Shape(
-        field="whose",
-        type="nominal",
-        scale=alt.Scale(domain=whose, range=["circle", "diamond"]),
-        legend=None,
-    )
-    chart: alt.LayerChart = dressed(
-        alt.layer(
-            base.mark_rule(strokeWidth=1.5, color=colours["muted"], opacity=0.7).encode(
-                x=_log_axis("base", quantity, grid=True), x2=alt.X2(field=mid)
-            ),
-            base.mark_rule(strokeWidth=7 * look.scale, opacity=0.4).encode(
-                x=alt.X(field=low, type="quantitative"), x2=alt.X2(field=high), color=colour
-            ),
-            base.mark_point(size=240 * look.scale**2, filled=True, opacity=1).encode(
-                x=alt.X(field=mid, type="quantitative"), color=colour, shape=shape
-            ),
-            _labels(base, look),
-        ).properties(width="container", height=6 * look.row_px, autosize=FIT),
+    base = {"y": rows("device"), "tooltip": tooltip("text")}
+    whose = ("other", "yours")
+    colour = distinguished("whose", whose, colours["series"])
+    x = {"field": mid, "type": "quantitative"}
+    return layered(
         look,
+        6 * look.row_px,
+        layer(
+            "rule",
+            {**base, "x": _log_axis("base", quantity, grid=True), "x2": {"field": mid}},
+            strokeWidth=1.5,
+            color=colours["muted"],
+            opacity=0.7,
+        ),
+        layer(
+            "rule",
+            {**base, "x": x | {"field": low}, "x2": {"field": high}, "color": colour},
+            strokeWidth=7 * look.scale,
+            opacity=0.4,
+        ),
+        points(
+            look,
+            240,
+            {**base, "x": x, "color": colour} | {"shape": distinguished("whose", whose, SHAPES)},
+        ),
+        row_labels(look, base, "label"),
     )
-    return chart
 
 
-def row_label(look: Look) -> dict[str, Any]:
-    """Text at the left edge, above the marks of its row; cut where a phone is too narrow."""
-    return {
-        "type": "text",
-        "align": "left",
-        "baseline": "bottom",
-        "dy": -11 * look.scale,
-        "fontSize": look.text_px,
-        "font": FONT,
-        "color": look.colours["ink"],
-        "limit": WITHIN.to_dict(),
-    }
-
-
-def layered(look: Look, height: float, *layers: dict[str, Any]) -> dict[str, Any]:
+def layered(look: Look, height: float, *layers: Spec) -> Spec:
     """Put layers of Vega-Lite on a plot as wide as the page allows, in the theme."""
     return {
         "width": "container",
@@ -198,81 +169,134 @@ def layered(look: Look, height: float, *layers: dict[str, Any]) -> dict[str, Any
     }
 
 
-def frozen(chart: alt.Chart | alt.LayerChart) -> dict[str, Any]:
-    """Specification of a chart without its data, to be fed with tables of the same columns."""
-    spec: dict[str, Any] = chart.to_dict()
-    for key in ("data", "datasets", "$schema"):
-        spec.pop(key, None)
-    for layer in spec.get("layer", ()):
-        layer.pop("data", None)
-    return spec
+def layer(mark: str, encoding: Spec, *, where: str = "", **style: Any) -> Spec:
+    """One kind of mark with its channels; `where` keeps some rows only."""
+    chosen = {"transform": [{"filter": where}]} if where else {}
+    return {**chosen, "mark": {"type": mark, **style}, "encoding": encoding}
 
 
-def theme(look: Look) -> dict[str, Any]:
-    """Return the one theme as the configuration of a specification."""
-    empty = alt.Chart(pd.DataFrame()).mark_point()
-    config: dict[str, Any] = frozen(dressed(empty, look))["config"]
-    return config | ticks.locale()
+def points(look: Look, size: float, encoding: Spec, *, where: str = "", **style: Any) -> Spec:
+    """Filled points, as large as the text asks."""
+    shown = {"filled": True, "size": size * look.scale**2, "opacity": 1, **style}
+    return layer("point", encoding, where=where, **shown)
 
 
-def _rows(column: str) -> alt.Y:
+def row_labels(look: Look, encoding: Spec, field: str, **style: Any) -> Spec:
+    """Text at the left edge, above the marks of its row; cut where a phone is too narrow."""
+    text = {
+        "align": "left",
+        "baseline": "bottom",
+        "dy": -11 * look.scale,
+        "fontSize": look.text_px,
+        "font": FONT,
+        "color": look.colours["ink"],
+        "limit": {"expr": "width - 4"},
+    }
+    shown = {"x": {"value": 2}, "text": {"field": field, "type": "nominal"}}
+    return layer("text", encoding | shown, **text | style)
+
+
+def full_line(look: Look) -> Spec:
+    """Dashed line where a share is 1."""
+    encoding = {"x": {"datum": 1.0, "type": "quantitative"}}
+    style = {"aria": False, "strokeDash": [6, 4], "strokeWidth": 2, "color": look.colours["ink"]}
+    return layer("rule", encoding, **style)
+
+
+def rows(field: str, padding: float = 0.2) -> Spec:
     """One row per value in the order of the table, its name written above the mark."""
-    return alt.Y(field=column, type="nominal", sort=None, axis=None, scale=alt.Scale(padding=0.2))
+    scale = {"padding": padding}
+    return {"field": field, "type": "nominal", "sort": None, "axis": None, "scale": scale}
 
 
-def _log_axis(column: str, quantity: str, *, grid: bool) -> alt.X:
-    title, unit = AXES[quantity]
-    return alt.X(
-        field=column,
-        type="quantitative",
-        title=_(title),
-        scale=alt.Scale(type="log", nice=False, padding=14),
-        axis=alt.Axis(grid=grid, **ticks.logarithmic("x", unit)),
-    )
+def axis(channel: str, field: str, title: str, *, log: bool, unit: str = "1") -> Spec:
+    """Return a channel on a linear or a logarithmic axis, with ticks in a unit."""
+    scale: Spec = {"type": "log", "nice": False, "padding": 12} if log else {"zero": False}
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": title,
+        "scale": scale,
+        "axis": ticks.logarithmic(channel, unit) if log else ticks.linear(unit),
+    }
 
 
-def _labels(base: alt.Chart, look: Look) -> alt.Chart:
-    """Text at the left edge, above each mark."""
-    text: alt.Chart = base.mark_text(
-        align="left",
-        baseline="bottom",
-        dy=-11 * look.scale,
-        fontSize=look.text_px,
-        font=FONT,
-        color=look.colours["ink"],
-        limit=WITHIN,
-    ).encode(x=alt.value(2), text=alt.Text(field="label", type="nominal"))
-    return text
+def distinguished(
+    field: str, names: Sequence[str], marks: Sequence[Any], columns: str | int = 0, **symbol: Any
+) -> Spec:
+    """Return a scale of colours, shapes or dashes, with one legend for all of them.
+
+    Parameters
+    ----------
+    field : str
+    names : sequence of str
+        Values of the field, in their order.
+    marks : sequence
+        Colour, shape or dashes of each; they begin again where there are more names.
+    columns : int or str
+        Columns of the legend, or a Vega expression for them; 0 for no legend.
+    **symbol
+        How the legend shows the marks.
+    """
+    legend = {
+        "orient": "bottom",
+        "title": None,
+        "columns": {"expr": columns} if isinstance(columns, str) else columns,
+        "symbolOpacity": 1,
+        **symbol,
+    }
+    used = [marks[place % len(marks)] for place in range(len(names))]
+    return {
+        "field": field,
+        "type": "nominal",
+        "scale": {"domain": list(names), "range": used},
+        "legend": legend if columns else None,
+    }
 
 
-def _tooltip(field: str = "label") -> list[alt.Tooltip]:
-    return [alt.Tooltip(field=field, type="nominal", title=" ")]
+def tooltip(*fields: str) -> list[Spec]:
+    """Texts of a row without a heading."""
+    return [
+        {"field": field, "type": "nominal", "title": " " * place}
+        for place, field in enumerate(fields, start=1)
+    ]
 
 
-def dressed(chart: Any, look: Look) -> Any:
-    """Put on the one theme."""
+def theme(look: Look) -> Spec:
+    """Return the one theme as the configuration of a specification."""
     colours = look.colours
-    return (
-        chart.configure(background="transparent", font=FONT, padding=4)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=colours["muted"],
-            titleColor=colours["muted"],
-            gridColor=colours["grid"],
-            domainColor=colours["muted"],
-            tickColor=colours["grid"],
-            labelFontSize=look.text_px - 1,
-            titleFontSize=look.text_px - 1,
-            titleFontWeight="normal",
-            titlePadding=8,
-        )
-        .configure_legend(
-            labelColor=colours["ink"],
-            labelFontSize=look.text_px,
-            labelLimit=0,
-            symbolType="square",
-            symbolSize=180 * look.scale,
-            rowPadding=6,
-            offset=10,
-        )
-    )
+    return {
+        "background": "transparent",
+        "font": FONT,
+        "padding": 4,
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": colours["muted"],
+            "titleColor": colours["muted"],
+            "gridColor": colours["grid"],
+            "domainColor": colours["muted"],
+            "tickColor": colours["grid"],
+            "labelFontSize": look.text_px - 1,
+            "titleFontSize": look.text_px - 1,
+            "titleFontWeight": "normal",
+            "titlePadding": 8,
+        },
+        "legend": {
+            "labelColor": colours["ink"],
+            "labelFontSize": look.text_px,
+            "labelLimit": 0,
+            "symbolType": "square",
+            "symbolSize": 180 * look.scale,
+            "rowPadding": 6,
+            "offset": 10,
+        },
+        **ticks.locale(),
+    }
+
+
+def _log_axis(field: str, quantity: str, *, grid: bool) -> Spec:
+    title, unit = AXES[quantity]
+    found = axis("x", field, _(title), log=True, unit=unit)
+    found["scale"]["padding"] = 14
+    found["axis"]["grid"] = grid
+    return found

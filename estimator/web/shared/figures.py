@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
-from estimator.web.shared import charts, language, style, ticks
-from estimator.web.shared.charts import Look
+from estimator.web.shared import language, style
+from estimator.web.shared.charts import Look, Spec
 from estimator.web.shared.language import _
 
 SLIDE_PX, ALONE_PX = 245, 330
@@ -18,8 +17,8 @@ SLIDE_PX, ALONE_PX = 245, 330
 projector of 720 lines."""
 
 
-Build = Callable[..., Any]
-"""From a look, and what else it depends on, to an Altair chart or a Vega-Lite specification."""
+Build = Callable[..., Spec]
+"""From a look, and what else it depends on, to a Vega-Lite specification without data."""
 
 
 def draw(
@@ -36,7 +35,7 @@ def draw(
     Parameters
     ----------
     build : callable
-        From a look and `of` to an Altair chart or a Vega-Lite specification without data.
+        From a look and `of` to a Vega-Lite specification without data.
     table : pandas.DataFrame
         What the chart shows.
     look : Look
@@ -98,35 +97,12 @@ def draw_picture(picture: Picture, look: Look, *, key: str, most: float = SLIDE_
 @cache
 def specification(
     build: Build, look: Look, of: tuple[Any, ...] = (), spoken: str = language.ENGLISH
-) -> dict[str, Any]:
+) -> Spec:
     """Specification of a chart, built once for each language that it is shown in."""
-    chart = build(look, *of)
-    if isinstance(chart, dict):
-        return chart
-    spec = charts.frozen(chart)
-    return spec | {"config": spec["config"] | ticks.locale()}
+    return build(look, *of)
 
 
 def rows_px(rows: int, look: Look, *, most: float = SLIDE_PX) -> float:
     """Height of a chart of so many rows; lower on a slide, to leave nothing below. [px]"""
     height = rows * look.row_px
     return min(height, most) if look.slide else height
-
-
-def parts(look: Look) -> alt.Chart:
-    """Where the energy goes."""
-    return charts.energy_by_part(_blank("label", "energy_kwh"), look)
-
-
-def uncertainty(look: Look, quantity: str) -> alt.LayerChart:
-    """What makes the interval wide."""
-    return charts.quantity_by_source(_blank("source", "label"), look, quantity)
-
-
-def devices(look: Look, quantity: str) -> alt.LayerChart:
-    """The same work on several devices."""
-    return charts.quantity_by_device(_blank("device", "label"), look, quantity)
-
-
-def _blank(*columns: str) -> pd.DataFrame:
-    return pd.DataFrame(columns=list(columns))

@@ -1,115 +1,141 @@
 """Three kinds of picture on the pages about limits: ranges in rows, curves, and points with a fit.
 
-Each is a specification built once per look and fed with a table: no arithmetic here.
+Each is a specification built once per look and fed with rows: no arithmetic here.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
-from estimator.web.shared import charts, ticks
-from estimator.web.shared.charts import Look
+from estimator.web.shared import charts
+from estimator.web.shared.charts import SHAPES, Look, Spec
+from estimator.web.shared.figures import Picture
+from estimator.web.shared.language import _
 
-Spec = dict[str, Any]
+Row = dict[str, Any]
 
-SHAPES = ("circle", "diamond", "square", "triangle-up", "cross")
 CURVES_PX, SLIDE_PX = 380, 280
+COLUMNS = "width < 700 ? 1 : 2"
+"""Columns of a legend, as Vega reckons them."""
+
+
+def interval(label: str, bounds: tuple[float, float | None, float], text: str, kind: str) -> Row:
+    """One row of `ranges`: low, mid and high; without a mid it is a mere range."""
+    low, mid, high = bounds
+    return {"label": label, "text": text, "low": low, "mid": mid, "high": high, "kind": kind}
+
+
+def ranges_picture(
+    rows: list[Row], title: str, kinds: tuple[str, ...], unit: str = "1", *, log: bool = True
+) -> Picture:
+    """Rows with a point and its interval, described by their texts."""
+    alt = "; ".join(row["text"] for row in rows)
+    return Picture(build=ranges, rows=rows, of=(title, log, kinds, unit), alt=alt, by_row=True)
+
+
+def line(x: Iterable[float], y: Iterable[float], name: str) -> list[Row]:
+    """Rows of one line of `curves`."""
+    return [
+        {"x": float(one), "y": float(two), "name": name, "mark": False, "text": "", "to": None}
+        for one, two in zip(x, y, strict=True)
+    ]
+
+
+def mark(x: float, y: float, text: str) -> Row:
+    """One dot of `curves`."""
+    return {"x": x, "y": y, "name": "", "mark": True, "text": text, "to": None}
+
+
+def shaded(low: float, high: float) -> Row:
+    """Return the shaded range of `curves`."""
+    return {"x": low, "y": None, "name": "range", "mark": False, "text": "", "to": high}
+
+
+def curves_picture(
+    rows: list[Row],
+    titles: tuple[str, str],
+    logs: tuple[bool, bool],
+    names: tuple[str, ...],
+    alt: str = "",
+) -> Picture:
+    """Lines with their names, described by these and the dots unless `alt` does."""
+    dots = "; ".join(row["text"] for row in rows if row["mark"])
+    described = _("{y} against {x}: {names}").format(
+        y=titles[1], x=titles[0], names=", ".join((*names, dots) if dots else names)
+    )
+    return Picture(build=curves, rows=rows, of=(titles, logs, names), alt=alt or described)
 
 
 def ranges(look: Look, title: str, log: bool, names: tuple[str, ...], unit: str = "1") -> Spec:
     """Rows with a point and its interval: columns label, text, low, mid, high, kind."""
-    colours = look.colours
-    y = {"field": "label", "type": "nominal", "sort": None, "axis": None, "scale": {"padding": 0.2}}
-    x = axis("x", "mid", title, log=log, unit=unit)
+    y = charts.rows("label")
+    x = charts.axis("x", "mid", title, log=log, unit=unit)
     if not log:
         x["scale"] = {"zero": True, "nice": False, "padding": 8}
+    colour = charts.distinguished("kind", names, look.colours["series"])
+    shape = charts.distinguished("kind", names, SHAPES)
+    span = {"x": x | {"field": "low"}, "x2": {"field": "high"}, "y": y, "color": colour}
+    middle = {"x": x, "y": y, "color": colour, "shape": shape, "tooltip": charts.tooltip("text")}
     return charts.layered(
         look,
         4 * look.row_px,
-        {
-            "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.75},
-            "encoding": {
-                "x": x | {"field": "low"},
-                "x2": {"field": "high"},
-                "y": y,
-                "color": _apart("kind", names, colours["series"], legend=False),
-            },
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 190 * look.scale**2, "opacity": 1},
-            "encoding": {
-                "x": x,
-                "y": y,
-                "color": _apart("kind", names, colours["series"], legend=False),
-                "shape": _apart("kind", names, SHAPES, legend=False),
-                "tooltip": [{"field": "text", "type": "nominal", "title": " "}],
-            },
-        },
-        {
-            "mark": charts.row_label(look),
-            "encoding": {"x": {"value": 2}, "y": y, "text": {"field": "text", "type": "nominal"}},
-        },
+        charts.layer("rule", span, strokeWidth=3, opacity=0.75),
+        charts.points(look, 190, middle),
+        charts.row_labels(look, {"y": y}, "text"),
     )
 
 
 def curves(
-    look: Look,
-    titles: tuple[str, str],
-    logs: tuple[bool, bool],
-    names: tuple[str, ...],
-    units: tuple[str, str] = ("1", "1"),
+    look: Look, titles: tuple[str, str], logs: tuple[bool, bool], names: tuple[str, ...]
 ) -> Spec:
-    """Lines by name, a shaded range, and marks: columns x, y, name, from, to, mark, text.
+    """Lines by name, a shaded range, and marks: columns x, y, name, to, mark, text.
 
     Range and marks may be empty, and are left to the `alt` of the chart.
     """
     colours = look.colours
-    x = axis("x", "x", titles[0], log=logs[0], unit=units[0])
-    y = axis("y", "y", titles[1], log=logs[1], unit=units[1])
+    x = charts.axis("x", "x", titles[0], log=logs[0])
+    y = charts.axis("y", "y", titles[1], log=logs[1])
     stroke: Spec = {
         "symbolType": "stroke",
         "symbolSize": 500 * look.scale**2,
         "symbolStrokeWidth": 2.5,
     }
     dashes = [[1, 0], [8, 4], [2, 3], [12, 3, 2, 3], [4, 2]]
+    lines = {
+        "x": x,
+        "y": y,
+        "color": charts.distinguished("name", names, colours["series"], COLUMNS, **stroke),
+        "strokeDash": charts.distinguished("name", names, dashes, COLUMNS, **stroke),
+    }
     return charts.layered(
         look,
         _height(look),
-        {
-            "transform": [{"filter": "datum.name == 'range'"}],
-            "mark": {"type": "rect", "color": colours["muted"], "opacity": 0.13, "aria": False},
-            "encoding": {"x": x, "x2": {"field": "to"}},
-        },
-        {
-            "transform": [{"filter": "datum.name != 'range' && !datum.mark"}],
-            "mark": {"type": "line", "strokeWidth": 2.5 * look.scale},
-            "encoding": {
-                "x": x,
-                "y": y,
-                "color": _apart("name", names, colours["series"], **stroke),
-                "strokeDash": _apart("name", names, dashes, **stroke),
-            },
-        },
-        {
-            "transform": [{"filter": "datum.mark"}],
-            "mark": {
-                "type": "point",
-                "filled": True,
-                "opacity": 1,
-                "color": colours["ink"],
-                "size": 150 * look.scale**2,
-                "aria": False,
-            },
-            "encoding": {
-                "x": x,
-                "y": y,
-                "tooltip": [{"field": "text", "type": "nominal", "title": " "}],
-            },
-        },
+        charts.layer(
+            "rect",
+            {"x": x, "x2": {"field": "to"}},
+            where="datum.name == 'range'",
+            color=colours["muted"],
+            opacity=0.13,
+            aria=False,
+        ),
+        charts.layer(
+            "line",
+            lines,
+            where="datum.name != 'range' && !datum.mark",
+            strokeWidth=2.5 * look.scale,
+        ),
+        charts.points(
+            look,
+            150,
+            {"x": x, "y": y, "tooltip": charts.tooltip("text")},
+            where="datum.mark",
+            color=colours["ink"],
+            aria=False,
+        ),
     )
 
 
 def fitted(look: Look, titles: tuple[str, str], names: tuple[str, ...]) -> Spec:
     """Points of records and the exponential through them: columns year, value, name, label, row."""
-    colours = look.colours
     x = {
         "field": "year",
         "type": "quantitative",
@@ -117,73 +143,17 @@ def fitted(look: Look, titles: tuple[str, str], names: tuple[str, ...]) -> Spec:
         "scale": {"zero": False, "nice": False, "padding": 12},
         "axis": {"format": "d", "tickMinStep": 1, "grid": False, "labelOverlap": "parity"},
     }
-    y = axis("y", "value", titles[1], log=True)
-    colour = _apart("name", names, colours["series"])
+    colour = charts.distinguished("name", names, look.colours["series"], COLUMNS)
+    fit = {"x": x, "y": charts.axis("y", "value", titles[1], log=True), "color": colour}
+    shape = charts.distinguished("name", names, SHAPES, COLUMNS)
+    records = {**fit, "shape": shape, "tooltip": charts.tooltip("label", "text", "row")}
     return charts.layered(
         look,
         _height(look),
-        {
-            "transform": [{"filter": "datum.label == ''"}],
-            "mark": {"type": "line", "strokeWidth": 2.5 * look.scale},
-            "encoding": {"x": x, "y": y, "color": colour},
-        },
-        {
-            "transform": [{"filter": "datum.label != ''"}],
-            "mark": {"type": "point", "filled": True, "size": 60 * look.scale**2, "opacity": 0.7},
-            "encoding": {
-                "x": x,
-                "y": y,
-                "color": colour,
-                "shape": _apart("name", names, SHAPES),
-                "tooltip": [
-                    {"field": "label", "type": "nominal", "title": " "},
-                    {"field": "text", "type": "nominal", "title": "  "},
-                    {"field": "row", "type": "nominal", "title": "   "},
-                ],
-            },
-        },
+        charts.layer("line", fit, where="datum.label == ''", strokeWidth=2.5 * look.scale),
+        charts.points(look, 60, records, where="datum.label != ''", opacity=0.7),
     )
 
 
 def _height(look: Look) -> float:
     return SLIDE_PX if look.slide else CURVES_PX
-
-
-def axis(channel: str, field: str, title: str, *, log: bool, unit: str = "1") -> Spec:
-    """Return a channel on a linear or a logarithmic axis, with ticks in a unit."""
-    scale: Spec = {"type": "log", "nice": False, "padding": 12} if log else {"zero": False}
-    return {
-        "field": field,
-        "type": "quantitative",
-        "title": title,
-        "scale": scale,
-        "axis": ticks.logarithmic(channel, unit) if log else ticks.linear(unit),
-    }
-
-
-def _apart(
-    field: str, names: tuple[str, ...], marks: Any, *, legend: bool = True, **symbol: Any
-) -> Spec:
-    """Return a scale of colours, shapes or dashes, with one legend for all of them."""
-    found: Spec = {
-        "field": field,
-        "type": "nominal",
-        "scale": {
-            "domain": list(names),
-            "range": [marks[i % len(marks)] for i in range(len(names))],
-        },
-    }
-    columns = {"expr": "width < 700 ? 1 : 2"}
-    found["legend"] = (
-        {
-            "orient": "bottom",
-            "title": None,
-            "columns": columns,
-            "symbolOpacity": 1,
-            "labelLimit": 0,
-            **symbol,
-        }
-        if legend
-        else None
-    )
-    return found
