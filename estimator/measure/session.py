@@ -18,17 +18,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from estimator.measure.steady import steady
+from estimator.measure.drift import drift_sd
+from estimator.measure.steady import PAUSE, Steady, steady
 from estimator.runs.record import Timing, without_unknown
 
-STEP_ERROR = 0.02
-"""Steps seen against all steps of a run, standard deviation of the logarithm, over a window of
-`LONG_WINDOW_S` [1]: 20 steps predicted runs of 40 to 120 to 3.7 % at worst in quiet trials."""
+STRAY_SD = 0.02
+"""Error of the mean pace over a second, standard deviation of the logarithm [1], beside its drift
+and the spread of the steps; it falls with the root of the time. Fitted with
+`drift.STRENGTH_SD`."""
 
-LONG_WINDOW_S = 5.0
 LEAST_WINDOW_S = 0.05
-"""Over a shorter window the machine may be in another state than later: the error grows with the
-root of the time that is missing, down to this window [s]."""
+"""It rises no further over shorter windows than this [s]."""
 
 PAUSE_SD = 0.7
 """Uncertainty of one pause, for the next ones: standard deviation of the logarithm [1]."""
@@ -293,21 +293,29 @@ def synchronise() -> bool:
     return True
 
 
+def _pace_error(times_s: Sequence[float], found: Steady, ahead_s: float) -> float:
+    """Standard deviation of the logarithm of the pace ahead over that of the steady steps [1]."""
+    seen_s = max(LEAST_WINDOW_S, found.steps * found.step_s)
+    steps = [min(one, PAUSE * found.step_s) for one in times_s[found.warm_up :]]
+    return math.hypot(
+        drift_sd(steps, seen_s, ahead_s),
+        STRAY_SD / math.sqrt(seen_s),
+        (found.log_sd or 0.0) / math.sqrt(found.steps),
+    )
+
+
 def forecast(times_s: Sequence[float], steps: int) -> Forecast:
     """Time of a run of so many steps from the times of the first ones [s]."""
     found = steady(times_s)
     if found is None:
         raise ValueError(f"a forecast needs {FEWEST_STEPS} steps, got {len(times_s)}")
     ahead = max(0, steps - len(times_s))
-    steady_s = found.steps * found.step_s
-    missing = LONG_WINDOW_S / max(LEAST_WINDOW_S, min(steady_s, LONG_WINDOW_S))
-    noise = math.hypot(
-        STEP_ERROR * math.sqrt(missing), (found.log_sd or 0.0) / math.sqrt(found.steps)
-    )
     each_pause_s = found.pause_s / (found.steps + found.pauses)
     ahead_s, pauses_s = ahead * found.step_s, ahead * each_pause_s
     total_s = ahead_s + pauses_s
+    noise = 0.0
     if total_s:
+        noise = _pace_error(times_s, found, ahead_s)
         noise = math.hypot(
             noise * ahead_s / total_s, PAUSE_SD / math.sqrt(found.pauses or 1) * pauses_s / total_s
         )

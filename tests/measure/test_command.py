@@ -441,7 +441,7 @@ def test_a_forecast_is_what_is_seen_and_what_is_ahead():
     forecast = session.forecast(steps=122)
     assert forecast.mid_s == 26.0 + 100.0
     assert forecast.low_s < 126.0 < forecast.high_s
-    assert forecast.high_s - 26.0 < 1.05 * 100
+    assert forecast.high_s - 26.0 < 1.08 * 100
     assert session.forecast(steps=22).low_s == session.forecast(steps=22).high_s == 26.0
 
 
@@ -455,8 +455,8 @@ def test_a_forecast_from_uneven_steps_is_less_sure():
         return (found.high_s - ends[-1]) / (found.low_s - ends[-1])
 
     even = width(*[1.0] * 20)
-    assert even == pytest.approx(width(*[1.0] * 40))
-    assert width(*[0.8, 0.8, 1.2, 1.2] * 5) > 1.005 * even
+    assert width(*[1.0] * 40) < even
+    assert width(*[0.5, 0.5, 1.5, 1.5] * 5) > 1.005 * even
 
 
 def test_a_forecast_needs_steps():

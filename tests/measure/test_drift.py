@@ -1,0 +1,62 @@
+"""The drift of a machine's pace: the closed form against drawn flicker noise."""
+
+import math
+
+import numpy as np
+import pytest
+
+from estimator.measure.drift import BLOCK, STRENGTH_DOF, STRENGTH_SD, between, drift_sd, strength
+from estimator.measure.session import forecast
+
+
+def flicker(random, count, steps, sd):
+    """Draw some series of flicker noise of a strength, from its spectrum.
+
+    A circle of many more steps is drawn, so that its closing is far away: power sd^2 / f at each
+    frequency in both directions is the autocovariance -2 sd^2 ln t up to a constant, so half of it
+    here.
+    """
+    length = 16 * steps
+    frequency = np.fft.rfftfreq(length)[1:]
+    size = np.sqrt(0.5 * sd**2 / frequency * length)
+    wave = random.standard_normal((2, count, len(frequency))) / math.sqrt(2.0)
+    spectrum = np.concatenate([np.zeros((count, 1)), (wave[0] + 1j * wave[1]) * size], axis=1)
+    return np.fft.irfft(spectrum, length)[:, :steps]
+
+
+@pytest.mark.parametrize("seen, ahead", [(64, 64), (64, 960), (512, 128)])
+def test_windows_of_flicker_noise_differ_as_the_closed_form_says(seen, ahead):
+    noise = flicker(np.random.default_rng(1), 4000, seen + ahead, 1.0)
+    apart = noise[:, :seen].mean(axis=1) - noise[:, seen:].mean(axis=1)
+    assert np.var(apart) == pytest.approx(between(seen, ahead), rel=0.08)
+
+
+@pytest.mark.parametrize("sd", [0.01, 0.03, 0.08])
+def test_the_strength_of_a_long_run_is_found(sd):
+    noise = flicker(np.random.default_rng(2), 200, 64 * BLOCK, sd)
+    found = [strength(np.exp(series)) for series in noise]
+    expected = (STRENGTH_DOF * STRENGTH_SD**2 + 63 * sd**2) / (STRENGTH_DOF + 63)
+    assert np.mean(found) == pytest.approx(expected, rel=0.1)
+
+
+def test_few_steps_say_nothing_of_the_drift():
+    assert strength([0.1, 0.4] * 10) == pytest.approx(STRENGTH_SD**2)
+
+
+def test_longer_ahead_is_less_sure_and_longer_seen_is_surer():
+    few = [0.1] * 20
+    assert drift_sd(few, 2.0, 3600.0) > drift_sd(few, 2.0, 60.0)
+    assert drift_sd(few, 20.0, 3600.0) < drift_sd(few, 2.0, 3600.0)
+
+
+@pytest.mark.parametrize("steps", [80, 2000])
+def test_four_of_five_runs_that_drift_end_in_their_interval(steps):
+    """Binomial error of 600 runs at 80 %: 1.6 points."""
+    random = np.random.default_rng(3)
+    runs = np.exp(flicker(random, 600, steps, STRENGTH_SD)) * 0.5
+    runs *= np.exp(0.02 * random.standard_normal(runs.shape))
+    inside = 0
+    for times in runs:
+        found = forecast(times[:20].tolist(), steps)
+        inside += found.low_s <= times.sum() <= found.high_s
+    assert 0.76 < inside / len(runs) < 0.90
