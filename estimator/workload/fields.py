@@ -1,12 +1,13 @@
 """Which sizes a config states, and whether they are sane.
 
-A config holds explicit keys only. Each family names the keys it reads, and the value it takes
-for one that is absent. A bad value is refused by key, before any arithmetic.
+A config holds explicit keys only. For one that is absent the default of its type in
+`defaults.json` is taken, or else what the family says. A bad value is refused by key, before any
+arithmetic.
 """
 
 from collections import ChainMap
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 MAX_SIZE = 100_000_000
@@ -27,6 +28,8 @@ class Fields:
         Where the part sits, for messages (``text_config.``).
     notes : tuple of str
         Reservations about the reading, for the architecture to carry as warnings.
+    usual : mapping
+        Defaults of the type for keys that are absent.
 
     >>> fields = Fields({"n_embd": 768, "n_inner": None})
     >>> fields.size("hidden_size", "n_embd"), fields.size_or_none("n_inner")
@@ -39,6 +42,7 @@ class Fields:
     values: Mapping[str, Any]
     path: str = ""
     notes: tuple[str, ...] = ()
+    usual: Mapping[str, Any] = field(default_factory=dict)
 
     def key(self, *names: str) -> str:
         """The last of `names` that the config states, else the first."""
@@ -52,12 +56,13 @@ class Fields:
     def size(
         self, *names: str, default: int | None = None, least: int = 1, most: int = MAX_SIZE
     ) -> int:
-        """A whole number in `least`..`most`; `default` where the key is absent, if given."""
+        """A whole number in `least`..`most`; where the key is absent its default, if it has one."""
         key = self.key(*names)
         if key not in self.values:
-            if default is None:
+            usual: int | None = self._usual(names, default)
+            if usual is None:
                 raise ValueError(f"{self.path}{key} is missing from the config")
-            return default
+            return usual
         value = self.values[key]
         kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
         if type(value) is not int or value < least:
@@ -72,7 +77,8 @@ class Fields:
         """As `size`, with null allowed and `default` where the key is absent."""
         key = self.key(*names)
         if key not in self.values:
-            return default
+            usual: int | None = self._usual(names, default)
+            return usual
         if self.values[key] is None:
             return None
         return self.size(key, least=least, most=most)
@@ -84,6 +90,10 @@ class Fields:
     def with_defaults(self, defaults: Mapping[str, Any]) -> "Fields":
         """The same part with `defaults` for the keys that it lacks."""
         return replace(self, values=_over(self.values, defaults))
+
+    def with_usual(self, usual: Mapping[str, Any]) -> "Fields":
+        """The same part with `usual` for the keys that it lacks, as if not stated."""
+        return replace(self, usual=usual)
 
     def noted(self, *notes: str) -> "Fields":
         """The same part with further reservations."""
@@ -98,7 +108,7 @@ class Fields:
         key = self.key(*names)
         value = self.values.get(key)
         if value is None:
-            return default
+            value = self._usual(names, default)
         if type(value) is not bool:
             raise ValueError(f"{self.path}{key} must be true or false, got {_shown(value)}")
         return value
@@ -108,7 +118,7 @@ class Fields:
         key = self.key(*names)
         value = self.values.get(key)
         if value is None:
-            return default
+            value = self._usual(names, default)
         if not isinstance(value, str):
             raise ValueError(f"{self.path}{key} must be a string, got {_shown(value)}")
         return value
@@ -133,7 +143,12 @@ class Fields:
             value = {}
         if not isinstance(value, Mapping):
             raise ValueError(f"{self.path}{name} must be an object, got {_shown(value)}")
-        return Fields(value, path=f"{self.path}{name}.", notes=self.notes)
+        usual = self.usual.get(name, {})
+        return Fields(value, path=f"{self.path}{name}.", notes=self.notes, usual=usual)
+
+    def _usual(self, names: tuple[str, ...], default: Any) -> Any:
+        """Default of the type for the first of `names` that has one, else `default`."""
+        return next((self.usual[name] for name in names if name in self.usual), default)
 
     def share(self, whole_key: str, whole: int, key: str, parts: int) -> int:
         """`whole` over `parts`, refused with a rest: heads that do not divide the width."""

@@ -5,9 +5,11 @@ is no list of families to keep by hand.
 """
 
 import importlib
+import json
 import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from estimator.workload.fields import Fields
@@ -57,6 +59,13 @@ def diffusers_class(name: str) -> Callable[[Function], Function]:
 
 
 @cache
+def defaults() -> Mapping[str, Mapping[str, Any]]:
+    """What a config may leave out, by `model_type`; a name instead stands for that type's."""
+    rows = json.loads(Path(__file__).with_name("defaults.json").read_text(encoding="utf-8"))
+    return {name: rows[row] if isinstance(row, str) else row for name, row in rows.items()}
+
+
+@cache
 def known_families() -> Mapping[str, Reader]:
     """All readers by `model_type`, every module of `families` imported."""
     package = importlib.import_module("estimator.workload.families")
@@ -68,4 +77,9 @@ def known_families() -> Mapping[str, Reader]:
 def _add(readers: dict[str, Reader], name: str, reader: Reader) -> None:
     if name in readers:
         raise ValueError(f"{name} has a reader already")
-    readers[name] = reader
+    readers[name] = partial(_read, reader, name)
+
+
+def _read(reader: Reader, name: str, fields: Fields) -> Architecture:
+    """The architecture of a config, with the defaults of its type."""
+    return reader(fields.with_usual(defaults().get(name, {})))

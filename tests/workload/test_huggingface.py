@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from estimator.workload.fields import Fields
 from estimator.workload.huggingface import architecture, model_ledger, read_config
+from estimator.workload.registry import defaults, known_families
 
 CONFIGS = Path(__file__).parents[1] / "golden" / "configs"
 LLAMA = {
@@ -188,3 +190,17 @@ def test_every_key_may_have_its_common_alias():
     assert model_ledger({"model_type": "gpt2", **aliases}).params_total == (
         model_ledger(GPT2).params_total
     )
+
+
+def test_every_row_of_defaults_is_of_a_known_type_and_read():
+    for name, row in defaults().items():
+        assert name in known_families()
+        assert row and all(value is not None for value in row.values())
+
+
+def test_a_default_never_speaks_against_a_size_under_another_name():
+    usual = Fields({"n_embd": 8}).with_usual({"hidden_size": 16, "n_layer": 2})
+    assert usual.size("hidden_size", "n_embd") == 8
+    assert usual.size("n_layer") == 2 and not usual.states("n_layer")
+    with pytest.raises(ValueError, match="vocab_size is missing"):
+        usual.size("vocab_size")

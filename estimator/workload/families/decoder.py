@@ -5,8 +5,7 @@ of that family means by the keys it does not state.
 """
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, replace
-from functools import partial
+from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import Attention, Experts, LatentAttention, Mlp
 from estimator.workload.families.sliding_window import Windows, full_attention
@@ -76,26 +75,22 @@ def sinks(fields: Fields, attention: Attention) -> int:
     return attention.heads
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Family:
-    """What a family is, and what its configs may leave out.
+    """What a family is built of; sizes that a config leaves out are those of `defaults.json`.
 
     Parameters
     ----------
-    vocab, intermediate, positions : int
-        Defaults of `vocab_size`, of the MLP's width, None for four times the model's, and of
-        `max_position_embeddings`. [1]
     intermediate_key, kv_heads_key, head_dim_key : str
         Keys of the MLP's width, of the key-value heads and of a head's width; empty where a
-        config does not state it.
-    kv_heads, head_dim : int, function or None
-        Defaults; None takes the number of heads, and the width over the heads.
+        config does not state it. Without a default the MLP is four times as wide as the model,
+        the key-value heads are the heads, and a head is the width over the heads.
+    kv_heads : function or None
+        How to read the key-value heads of a config without a key of theirs, 0 for all heads.
     spare_positions : int or None
         Rows of a learned position table beyond the positions, None without a table. [1]
     embedding_width_key : str
         Key of the width of the token table, empty where it is the model's.
-    tied : bool
-        Default of `tie_word_embeddings`.
     attention_bias, qkv_bias, output_bias, mlp_bias, head_bias, bias : Rule
         Which matrices have a bias: all of attention, its first three, its last, those of the MLP,
         the output layer; all but the output layer.
@@ -115,18 +110,12 @@ class Family:
         How to read another attention than `Attention`, other MLPs than one `Mlp` per layer.
     """
 
-    vocab: int
-    intermediate: int | None
-    positions: int
-    _: KW_ONLY
     intermediate_key: str = "intermediate_size"
-    kv_heads: Count | None = None
+    kv_heads: Callable[[Fields], int] | None = None
     kv_heads_key: str = "num_key_value_heads"
-    head_dim: int | None = None
     head_dim_key: str = "head_dim"
     spare_positions: int | None = None
     embedding_width_key: str = ""
-    tied: bool = False
     attention_bias: Rule = never
     qkv_bias: Rule = never
     output_bias: Rule = never
@@ -149,7 +138,7 @@ def decoder(family: Family, fields: Fields) -> Decoder:
     hidden, layers = fields.size(*WIDTH), fields.layers(*LAYERS)
     norm_params = counted(family.norm_params, fields) * hidden
     norms = counted(family.norms, fields) * norm_params
-    positions = fields.size(*POSITIONS, default=family.positions)
+    positions = fields.size(*POSITIONS)
     spare, width_key = family.spare_positions, family.embedding_width_key
     blocks = family.feed_forwards or dense
     attention = family.attention(fields) if family.attention else grouped_attention(family, fields)
@@ -163,10 +152,10 @@ def decoder(family: Family, fields: Fields) -> Decoder:
             family.windows(fields, layers), blocks(family, fields, layers), strict=True
         )
     )
-    head, notes = output_head(fields, family.vocab, family.tied, family.head_bias(fields))
+    head, notes = output_head(fields, family.head_bias(fields))
     return Decoder(
         hidden=hidden,
-        vocab=fields.size("vocab_size", default=family.vocab),
+        vocab=fields.size("vocab_size"),
         layers=stack,
         head=head,
         max_positions=positions,
@@ -182,12 +171,12 @@ def decoder(family: Family, fields: Fields) -> Decoder:
 def grouped_attention(family: Family, fields: Fields) -> Attention:
     """Attention of a config: heads, key-value heads, head width, biases, norms."""
     hidden, heads = fields.size(*WIDTH), fields.size(*HEADS)
-    usual = family.kv_heads if family.kv_heads is None else counted(family.kv_heads, fields)
-    kv_heads, head_dim = usual or heads, None
+    kv_heads, head_dim = family.kv_heads(fields) if family.kv_heads else None, None
     if family.kv_heads_key:
-        kv_heads = fields.size_or_none(family.kv_heads_key, default=usual) or heads
+        kv_heads = fields.size_or_none(family.kv_heads_key)
     if family.head_dim_key:
-        head_dim = fields.size_or_none(family.head_dim_key, default=family.head_dim)
+        head_dim = fields.size_or_none(family.head_dim_key)
+    kv_heads = kv_heads or heads
     heads_key = fields.key(*HEADS)
     fields.share(heads_key, heads, family.kv_heads_key or "num_kv_heads", kv_heads)
     biased = family.attention_bias(fields) or family.bias(fields)
@@ -203,64 +192,40 @@ def grouped_attention(family: Family, fields: Fields) -> Attention:
     return replace(attention, norm_params=family.qk_norm(fields, attention))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Latent:
-    """Defaults of latent attention: ranks of queries and of keys and values, widths of a head.
+def latent_attention(fields: Fields) -> LatentAttention:
+    """Latent attention; a null `q_lora_rank` projects queries directly.
 
-    A value without a width of its own takes the model's width over the heads. Heads of an indexer
-    that picks the keys to attend to, 0 without one.
+    A value without a width of its own takes the model's width over the heads. The indexer's heads
+    are read in families that have one.
     """
-
-    query_rank: int = 1536
-    kv_rank: int = 512
-    nope_dim: int = 128
-    rope_dim: int = 64
-    value_dim: int | None = 128
-    index_heads: int = 0
-
-
-def latent_attention(defaults: Latent, fields: Fields) -> LatentAttention:
-    """Latent attention of a config; a null `q_lora_rank` projects queries directly."""
     hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
-    value_dim = fields.size_or_none("v_head_dim", default=defaults.value_dim)
-    index_heads = index_dim = 0
-    if defaults.index_heads:
-        index_heads = fields.size("index_n_heads", default=defaults.index_heads)
-        index_dim = fields.size("index_head_dim", default=128)
+    indexed = "index_n_heads" in fields.usual
+    value_dim = fields.size_or_none("v_head_dim")
     return LatentAttention(
         hidden=hidden,
         heads=heads,
-        query_rank=fields.size_or_none("q_lora_rank", default=defaults.query_rank),
-        kv_rank=fields.size("kv_lora_rank", default=defaults.kv_rank),
-        nope_dim=fields.size("qk_nope_head_dim", default=defaults.nope_dim),
-        rope_dim=fields.size("qk_rope_head_dim", default=defaults.rope_dim),
+        query_rank=fields.size_or_none("q_lora_rank"),
+        kv_rank=fields.size("kv_lora_rank"),
+        nope_dim=fields.size("qk_nope_head_dim"),
+        rope_dim=fields.size("qk_rope_head_dim"),
         value_dim=value_dim or fields.share("hidden_size", hidden, "num_attention_heads", heads),
         bias=fields.flag("attention_bias"),
-        index_heads=index_heads,
-        index_dim=index_dim,
+        index_heads=fields.size("index_n_heads") if indexed else 0,
+        index_dim=fields.size("index_head_dim") if indexed else 0,
     )
-
-
-def latent(defaults: Latent) -> Callable[[Fields], LatentAttention]:
-    """A reader of latent attention with these defaults."""
-    return partial(latent_attention, defaults)
 
 
 def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
     """The same MLP in every layer."""
     hidden, key = fields.size(*WIDTH), family.intermediate_key
-    width: int | None = None
-    if family.intermediate is not None:
-        width = fields.size(key, default=family.intermediate)
-    elif key:
+    width = fields.size(key) if key in fields.usual else None
+    if key and width is None:
         width = fields.size_or_none(key)
     bias = family.mlp_bias(fields) or family.bias(fields)
     return (Mlp(hidden=hidden, width=width or 4 * hidden, gated=family.gated, bias=bias),) * layers
 
 
-def output_head(
-    fields: Fields, vocab: int, tied: bool, bias: bool = False
-) -> tuple[Head | None, tuple[str, ...]]:
+def output_head(fields: Fields, bias: bool = False) -> tuple[Head | None, tuple[str, ...]]:
     """Head of the class in `architectures`, a causal language model if absent; warnings."""
     name = class_name(fields)
     if name.endswith("ForSequenceClassification"):
@@ -272,9 +237,9 @@ def output_head(
     if name.endswith("Model") and not name.endswith("LMHeadModel"):
         return None, ()
     head = Head(
-        outputs=fields.size("vocab_size", default=vocab),
+        outputs=fields.size("vocab_size"),
         bias=bias,
-        tied=fields.flag("tie_word_embeddings", default=tied),
+        tied=fields.flag("tie_word_embeddings"),
     )
     known = name == "" or name.endswith(GENERATIVE)
     return head, () if known else (f"{name} is counted as a causal language model",)

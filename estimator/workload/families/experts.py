@@ -5,7 +5,7 @@ keys and defaults of their experts.
 """
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from estimator.workload.blocks import Experts, Mlp
@@ -16,17 +16,16 @@ EXPERTS = ("num_local_experts", "n_routed_experts", "moe_num_experts", "num_expe
 """Names of the number of experts; of those that a config states the last counts."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mixture:
     """Where a family keeps the sizes of its experts, and their defaults.
 
     Parameters
     ----------
-    experts, active, width : int or None
-        Defaults: experts, experts per token, width of one; None: the key must be there. [1]
     keys, active_key, width_key : tuple of str, str, str
-        Where a config states them; no key of the active ones where the router always takes the
-        default.
+        Where a config states the experts, how many a token visits, and the width of one.
+    active : int or None
+        How many a token visits whatever the config says. [1]
     shared : function
         Width of the shared expert, 0 without one, from the fields and the width of an expert.
     sparse : function
@@ -35,12 +34,9 @@ class Mixture:
         Biases of experts and router; a learned gate on the shared expert.
     """
 
-    experts: int | None
-    active: int | None
-    width: int | None
-    _: KW_ONLY
     keys: tuple[str, ...] = EXPERTS
     active_key: str = "num_experts_per_tok"
+    active: int | None = None
     width_key: str = "moe_intermediate_size"
     shared: Callable[[Fields, int], int] = lambda fields, width: 0
     sparse: Callable[[Fields, int], bool] = lambda fields, layer: True
@@ -66,13 +62,12 @@ def feed_forwards(mixture: Mixture, family: Family, fields: Fields, layers: int)
 def experts(mixture: Mixture, fields: Fields, shared_bias: bool = False) -> Experts:
     """The sparse block of a config."""
     hidden = fields.size("hidden_size")
-    count = fields.size(*mixture.keys, default=mixture.experts)
-    width = fields.size(mixture.width_key, default=mixture.width)
+    count, width = fields.size(*mixture.keys), fields.size(mixture.width_key)
     shared = mixture.shared(fields, width)
     return Experts(
         expert=Mlp(hidden=hidden, width=width, gated=True, bias=mixture.bias),
         experts=count,
-        active=routed(fields, (mixture.active_key, mixture.active), mixture.keys, count),
+        active=routed(fields, mixture.active_key, mixture.keys, count, mixture.active),
         router_bias=mixture.router_bias,
         shared=Mlp(hidden=hidden, width=shared, gated=True, bias=shared_bias) if shared else None,
         shared_gate=mixture.shared_gate,
@@ -80,11 +75,10 @@ def experts(mixture: Mixture, fields: Fields, shared_bias: bool = False) -> Expe
 
 
 def routed(
-    fields: Fields, active: tuple[str, int | None], keys: tuple[str, ...], count: int
+    fields: Fields, key: str, keys: tuple[str, ...], count: int, always: int | None = None
 ) -> int:
-    """Experts per token, refused above the number of experts."""
-    key, default = active
-    number = fields.size(key, default=default) if key else default or count
+    """Experts per token, `always` so many or as stated, refused above the number of experts."""
+    number = always or fields.size(key)
     if number > count:
         raise ValueError(
             f"{fields.path}{key} must be at most {fields.key(*keys)} = {count}, got {number}"
@@ -92,14 +86,14 @@ def routed(
     return number
 
 
-def shared_experts(default: int, key: str = "n_shared_experts") -> Callable[[Fields, int], int]:
+def shared_experts(key: str = "n_shared_experts") -> Callable[[Fields, int], int]:
     """Width of the shared experts side by side, which are counted under `key`."""
-    return lambda fields, width: width * (fields.size_or_none(key, default=default, least=0) or 0)
+    return lambda fields, width: width * (fields.size_or_none(key, least=0) or 0)
 
 
-def shared_width(key: str, default: int) -> Callable[[Fields, int], int]:
+def shared_width(key: str) -> Callable[[Fields, int], int]:
     """Width of the shared expert, stated under `key`."""
-    return lambda fields, width: fields.size(key, default=default, least=0)
+    return lambda fields, width: fields.size(key, default=0, least=0)
 
 
 def expert_width(fields: Fields, width: int) -> int:
@@ -107,9 +101,9 @@ def expert_width(fields: Fields, width: int) -> int:
     return width
 
 
-def after_first(default: int, key: str = "first_k_dense_replace") -> Callable[[Fields, int], bool]:
+def after_first(key: str = "first_k_dense_replace") -> Callable[[Fields, int], bool]:
     """Sparse from layer `key` on."""
-    return lambda fields, layer: layer >= fields.size(key, default=default, least=0)
+    return lambda fields, layer: layer >= fields.size(key, default=0, least=0)
 
 
 def every_step(fields: Fields, layer: int) -> bool:
@@ -125,13 +119,9 @@ def interleaved(fields: Fields, layer: int) -> bool:
     return (layer + 1) % step == 0 if listed is None else layer in listed
 
 
-def listed_sparse(default: int) -> Callable[[Fields, int], bool]:
+def listed_sparse(fields: Fields, layer: int) -> bool:
     """As `mlp_layer_types` lists, else sparse from layer `first_k_dense_replace` on."""
-
-    def rule(fields: Fields, layer: int) -> bool:
-        kinds = fields.items("mlp_layer_types")
-        if kinds is None:
-            return after_first(default)(fields, layer)
-        return layer < len(kinds) and kinds[layer] == "sparse"
-
-    return rule
+    kinds = fields.items("mlp_layer_types")
+    if kinds is None:
+        return after_first()(fields, layer)
+    return layer < len(kinds) and kinds[layer] == "sparse"

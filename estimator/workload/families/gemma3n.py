@@ -36,8 +36,8 @@ class Stack:
 
     Parameters
     ----------
-    hidden, vocab, layers, positions : int
-        Model width; rows of the token table; layers; longest sequence. [1]
+    hidden, layers, positions : int
+        Model width; layers; longest sequence. [1]
     kinds : list of str
         Kind of attention of each layer.
     window : int
@@ -49,7 +49,6 @@ class Stack:
     """
 
     hidden: int
-    vocab: int
     layers: int
     positions: int
     kinds: list[str]
@@ -161,7 +160,7 @@ def _experts(fields: Fields, hidden: int) -> Costs:
     """Routed experts beside the MLP, with three more norms and learned scales."""
     if not fields.flag("enable_moe_block"):
         return {}
-    mixture = Mixture(None, None, None, keys=("num_experts",), active_key="top_k_experts")
+    mixture = Mixture(keys=("num_experts",), active_key="top_k_experts")
     block = experts(mixture, fields)
     count = block.experts
     return {**block.costs(), "norm/experts": held(4 * hidden + count)}
@@ -177,9 +176,8 @@ def _stack(fields: Fields, period: int, layers: int, shared: int) -> Stack:
         ]
     return Stack(
         hidden=fields.size("hidden_size"),
-        vocab=fields.size("vocab_size", default=262400 if shared else 262144),
         layers=count,
-        positions=fields.size("max_position_embeddings", default=32768 if shared else 131072),
+        positions=fields.size("max_position_embeddings"),
         kinds=[str(kind) for kind in kinds],
         window=fields.size("sliding_window", default=512),
         shared=fields.size("num_kv_shared_layers", default=shared, least=0),
@@ -242,8 +240,6 @@ def _network(fields: Fields, stack: Stack, layers: list[Mixer], more: Costs) -> 
     outer = Mixer(costs={**stack.embeddings(rows), **more})
     return Hybrid(
         hidden=stack.hidden,
-        vocab=stack.vocab,
         positions=stack.positions,
         strata=tuple(Strata(mixer=mixer, times=1) for mixer in (outer, *layers)),
-        tied=True,
     ).network(fields)

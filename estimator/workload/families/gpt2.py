@@ -72,93 +72,64 @@ def _attention_kinds(fields: Fields, layers: int) -> list[str]:
 
 
 CLASSIC = Family(
-    *(50257, None, 2048),
     intermediate_key="",
     kv_heads_key="",
     head_dim_key="",
-    tied=True,
     bias=always,
     gated=False,
     norm_params=2,
 )
-"""Biases, LayerNorm, an MLP four times as wide as the model, a tied head."""
+"""Biases, LayerNorm, an MLP four times as wide as the model."""
 
-UNTIED = replace(CLASSIC, tied=False)
-GPT2 = replace(CLASSIC, positions=1024, spare_positions=0, intermediate_key="n_inner")
+GPT2 = replace(CLASSIC, spare_positions=0, intermediate_key="n_inner")
 GPTJ = replace(
-    UNTIED,
-    vocab=50400,
-    norms=1,
-    bias=never,
-    mlp_bias=always,
-    head_bias=always,
-    intermediate_key="n_inner",
+    CLASSIC, norms=1, bias=never, mlp_bias=always, head_bias=always, intermediate_key="n_inner"
 )
+STANDARD = "intermediate_size"
 
 ROWS: Mapping[str, Family] = {
     "gpt2": GPT2,
-    "openai-gpt": replace(CLASSIC, vocab=40478, positions=512, spare_positions=0, outer_norms=0),
-    "gpt_bigcode": replace(
-        GPT2, kv_heads=lambda fields: int(fields.flag("multi_query", default=True))
-    ),
+    "openai-gpt": replace(CLASSIC, spare_positions=0, outer_norms=0),
+    "gpt_bigcode": replace(GPT2, kv_heads=lambda fields: int(fields.flag("multi_query"))),
     "gpt_neo": replace(
         CLASSIC,
         spare_positions=0,
         bias=never,
         output_bias=always,
         mlp_bias=always,
-        intermediate_key="intermediate_size",
+        intermediate_key=STANDARD,
         windows=_local_in_turn,
     ),
     "gptj": GPTJ,
     "codegen": GPTJ,
     "gpt_neox": replace(
-        UNTIED,
-        vocab=50432,
+        CLASSIC,
         bias=never,
-        attention_bias=flag("attention_bias", True),
+        attention_bias=flag("attention_bias"),
         mlp_bias=always,
-        intermediate=24576,
-        intermediate_key="intermediate_size",
+        intermediate_key=STANDARD,
     ),
     "opt": replace(
         CLASSIC,
-        vocab=50272,
         spare_positions=2,
         outer_norms=_opt_norms,
-        norm_params=lambda fields: 2 * fields.flag("layer_norm_elementwise_affine", default=True),
-        bias=flag("enable_bias", True),
+        norm_params=lambda fields: 2 * fields.flag("layer_norm_elementwise_affine"),
+        bias=flag("enable_bias"),
         embedding_width_key="word_embed_proj_dim",
-        intermediate=3072,
         intermediate_key="ffn_dim",
     ),
-    "bloom": replace(CLASSIC, vocab=250880, outer_norms=2),
-    "mpt": replace(CLASSIC, vocab=50368, norm_params=1, bias=never),
+    "bloom": replace(CLASSIC, outer_norms=2),
+    "mpt": replace(CLASSIC, norm_params=1, bias=never),
     "falcon": replace(
         CLASSIC,
-        vocab=65024,
         norms=_falcon_norms,
         bias=flag("bias"),
         kv_heads=_falcon_heads,
         intermediate_key="ffn_hidden_size",
     ),
-    "persimmon": replace(
-        UNTIED,
-        vocab=262144,
-        positions=16384,
-        intermediate=16384,
-        intermediate_key="intermediate_size",
-        qk_norm=_normed_heads,
-    ),
-    "xglm": replace(CLASSIC, vocab=256008, intermediate=4096, intermediate_key="ffn_dim"),
-    "biogpt": replace(
-        CLASSIC,
-        vocab=42384,
-        positions=1024,
-        spare_positions=2,
-        intermediate=4096,
-        intermediate_key="intermediate_size",
-    ),
+    "persimmon": replace(CLASSIC, intermediate_key=STANDARD, qk_norm=_normed_heads),
+    "xglm": replace(CLASSIC, intermediate_key="ffn_dim"),
+    "biogpt": replace(CLASSIC, spare_positions=2, intermediate_key=STANDARD),
 }
 
 families(decoder, {**ROWS, "gpt-sw3": ROWS["gpt2"]})
@@ -167,10 +138,7 @@ families(decoder, {**ROWS, "gpt-sw3": ROWS["gpt2"]})
 @family("ctrl")
 def ctrl(fields: Fields) -> Decoder:
     """CTRL: fixed positions, a tied head with a bias (arXiv:1909.05858, sec. 3)."""
-    usual = {"n_embd": 1280, "n_layer": 48, "n_head": 16, "n_positions": 256, "n_inner": 8192}
-    fields = fields.with_defaults(usual)
-    fields = fields.with_values({"n_inner": fields.values.get("dff", fields.values["n_inner"])})
-    made = decoder(replace(GPT2, vocab=246534, spare_positions=None), fields)
+    made = decoder(replace(GPT2, spare_positions=None, intermediate_key="dff"), fields)
     writes = not class_name(fields).endswith("ForSequenceClassification")
     return replace(made, head=None if made.head is None else replace(made.head, bias=writes))
 
@@ -178,13 +146,7 @@ def ctrl(fields: Fields) -> Decoder:
 @family("gpt_neox_japanese")
 def gpt_neox_japanese(fields: Fields) -> Decoder:
     """GPT-NeoX Japanese: no biases but one behind the attention of the last layer."""
-    width = fields.size("intermediate_multiple_size", default=4) * fields.size(*WIDTH)
-    facts = replace(
-        CLASSIC,
-        vocab=32000,
-        bias=never,
-        intermediate=width,
-        intermediate_key="intermediate_size",
-    )
-    made = decoder(facts, fields)
+    width = fields.size("intermediate_multiple_size") * fields.size(*WIDTH)
+    usual = fields.with_usual({**fields.usual, STANDARD: width})
+    made = decoder(replace(CLASSIC, bias=never, intermediate_key=STANDARD), usual)
     return replace(made, outer_norm_params=made.outer_norm_params + made.hidden)

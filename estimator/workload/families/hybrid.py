@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from estimator.workload.blocks import Costs, Experts, Mlp, linear
 from estimator.workload.convolution import ratio
-from estimator.workload.families.decoder import never
-from estimator.workload.families.experts import EXPERTS, Mixture, experts, routed, shared_width
+from estimator.workload.families.decoder import Family
+from estimator.workload.families.experts import EXPERTS, experts, routed, shared_width
 from estimator.workload.families.hybrid_stack import (
     PLAIN,
     attending,
@@ -20,6 +20,7 @@ from estimator.workload.families.hybrid_stack import (
     with_costs,
 )
 from estimator.workload.families.mixers import Mixer, mamba2_mixer, mamba_mixer
+from estimator.workload.families.moe_decoders import ALIKE, GRANITE_SHARED
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
 from estimator.workload.registry import family
@@ -29,52 +30,46 @@ def _bamba_mixer(fields: Fields) -> Mixer:
     """Mamba-2 of IBM's models."""
     hidden = fields.size("hidden_size")
     inner = fields.size_or_none("mamba_d_ssm") or int(ratio(fields, "mamba_expand", 2) * hidden)
-    heads = fields.size("mamba_n_heads", default=128)
-    normed = fields.flag("mamba_rms_norm", default=True)
+    heads, normed = fields.size("mamba_n_heads"), fields.flag("mamba_rms_norm", default=True)
     return mamba2_mixer(fields, inner, heads, (1, 256, 256), normed)
 
 
 @family("bamba")
 def bamba(fields: Fields) -> Network:
     """Bamba: Mamba-2 with some layers of attention, an MLP in each."""
-    mlp = gated_mlp(fields, 14336, fields.flag("mlp_bias"))
+    mlp = gated_mlp(fields, fields.flag("mlp_bias"))
     chosen = fields.items("attn_layer_indices") or []
-    layers = range(fields.layers("num_hidden_layers", default=32))
+    layers = range(fields.layers("num_hidden_layers"))
     kinds = ["attention" if at in chosen else "mamba" for at in layers]
-    return attending(fields, replace(PLAIN, vocab=128000), kinds, _bamba_mixer(fields), mlp)
+    return attending(fields, PLAIN, kinds, _bamba_mixer(fields), mlp)
 
 
 @family("granitemoehybrid")
 def granite(fields: Fields) -> Network:
     """Granite 4: Mamba-2 or attention, then a shared MLP beside routed experts, if any."""
-    width = shared_width("shared_intermediate_size", 1024)
+    width = shared_width("shared_intermediate_size")
     shared = Mlp(hidden=fields.size("hidden_size"), width=width(fields, 0), gated=True)
     block: Costs = shared.costs()
-    if fields.size_or_none(*EXPERTS, default=8, least=0):
-        block = experts(
-            Mixture(8, 2, 11008, width_key="intermediate_size", shared=width), fields
-        ).costs()
-    layers = fields.layers("num_hidden_layers", default=32)
+    if fields.size_or_none(*EXPERTS, least=0):
+        block = experts(GRANITE_SHARED, fields).costs()
+    layers = fields.layers("num_hidden_layers")
     kinds = layer_kinds(fields, "layer_types", "layers_block_type") or ["mamba"] * layers
-    family = replace(PLAIN, positions=2048, kv_heads=None)
-    return attending(fields, family, kinds, _bamba_mixer(fields), block)
+    return attending(fields, PLAIN, kinds, _bamba_mixer(fields), block)
 
 
 @family("falcon_h1")
 def falcon_h1(fields: Fields) -> Network:
     """Falcon-H1: attention and Mamba-2 side by side in every layer (arXiv:2507.22448, sec. 2)."""
     hidden = fields.size("hidden_size")
-    fields = fields.with_defaults({"mamba_rms_norm": False})
     if fields.values.get("mamba_d_ssm", 0) == 0:
         fields = fields.with_values({"mamba_d_ssm": 1024})
-    family = replace(PLAIN, vocab=128000, positions=8192)
-    attends, scans = attention_mixer(family, fields), _bamba_mixer(fields)
+    attends, scans = attention_mixer(PLAIN, fields), _bamba_mixer(fields)
     bias = fields.flag("projectors_bias")
     out = {"mixer/out": linear(fields.size("mamba_d_ssm"), hidden, bias)}
     both = {**scans.costs, **out, **attends.costs}
     layer = replace(scans, costs=both, cache_values=attends.cache_values)
-    layer = with_costs(fields, layer, gated_mlp(fields, 14336, fields.flag("mlp_bias")))
-    return stacked(fields, family, [layer] * fields.layers("num_hidden_layers", default=32))
+    layer = with_costs(fields, layer, gated_mlp(fields, fields.flag("mlp_bias")))
+    return stacked(fields, [layer] * fields.layers("num_hidden_layers"))
 
 
 @family("jamba")
@@ -82,21 +77,20 @@ def jamba(fields: Fields) -> Network:
     """Jamba: Mamba with some layers of attention and of experts (arXiv:2403.19887, sec. 2)."""
     inner = int(ratio(fields, "mamba_expand", 2) * fields.size("hidden_size"))
     scan = mamba_mixer(fields, inner, normed=True)
-    family = replace(PLAIN, vocab=65536, attention_bias=never)
-    sparse = experts(Mixture(16, 2, 14336, width_key="intermediate_size"), fields)
+    sparse = experts(ALIKE, fields)
     dense = sparse.expert.costs()
     blocks = (dense, sparse.costs() if sparse.experts > 1 else dense)
-    mixers = (scan, attention_mixer(family, fields))
-    period = fields.size("attn_layer_period", default=8)
-    offset = fields.size("attn_layer_offset", default=4, least=0)
-    expert_period = fields.size("expert_layer_period", default=2)
-    expert_offset = fields.size("expert_layer_offset", default=1, least=0)
-    layers = fields.layers("num_hidden_layers", default=32)
+    mixers = (scan, attention_mixer(Family(), fields))
+    period = fields.size("attn_layer_period")
+    offset = fields.size("attn_layer_offset", least=0)
+    expert_period = fields.size("expert_layer_period")
+    expert_offset = fields.size("expert_layer_offset", least=0)
+    layers = fields.layers("num_hidden_layers")
     found = (
         (mixers[at % period == offset], blocks[at % expert_period == expert_offset])
         for at in range(layers)
     )
-    return paired(fields, family, found)
+    return paired(fields, found)
 
 
 NEMOTRON_LETTERS = {"M": "mamba", "E": "moe", "*": "attention", "-": "mlp"}
@@ -105,12 +99,9 @@ NEMOTRON_LETTERS = {"M": "mamba", "E": "moe", "*": "attention", "-": "mlp"}
 @family("nemotron_h")
 def nemotron_h(fields: Fields) -> Network:
     """Nemotron-H: each layer is one of Mamba-2, attention, MLP, experts (arXiv:2504.03624)."""
-    fields = fields.with_defaults({"hidden_size": 4096})
     hidden = fields.size("hidden_size")
-    family = replace(PLAIN, vocab=131072, positions=4096, head_dim=128)
-    heads = fields.size("mamba_num_heads", default=128)
-    inner = heads * fields.size("mamba_head_dim", default=64)
-    width = fields.size("intermediate_size", default=21504)
+    heads = fields.size("mamba_num_heads")
+    inner, width = heads * fields.size("mamba_head_dim"), fields.size("intermediate_size")
     mlp = Mlp(hidden=hidden, width=width, bias=fields.flag("mlp_bias"))
     kinds = layer_kinds(fields, "layers_block_type", "layer_types")
     if kinds is None:
@@ -122,26 +113,25 @@ def nemotron_h(fields: Fields) -> Network:
         kinds = [NEMOTRON_LETTERS[letter] for letter in pattern]
     parts: dict[str, tuple[Mixer, Costs]] = {
         "mlp": (Mixer(), mlp.costs()),
-        "attention": (attention_mixer(family, fields), {}),
+        "attention": (attention_mixer(PLAIN, fields), {}),
         "mamba": (mamba2_mixer(fields, inner, heads, (8, 128, 128)), {}),
     }
     if "moe" in kinds:
         parts["moe"] = (Mixer(), _nemotron_experts(fields, hidden))
     made = {kind: with_costs(fields, *part, norms=1) for kind, part in parts.items()}
     names = {"full_attention": "attention", "linear_attention": "mamba"}
-    return stacked(fields, family, (made[names.get(kind, kind)] for kind in kinds))
+    return stacked(fields, (made[names.get(kind, kind)] for kind in kinds))
 
 
 def _nemotron_experts(fields: Fields, hidden: int) -> Costs:
     """Experts without gates, in a narrower space of `moe_latent_size` if stated."""
-    count = fields.size("n_routed_experts", default=8)
-    narrow = fields.size_or_none("moe_latent_size")
-    width = fields.size("moe_intermediate_size", default=7688)
-    shared = fields.size("moe_shared_expert_intermediate_size", default=7688)
+    count, narrow = fields.size("n_routed_experts"), fields.size_or_none("moe_latent_size")
+    width = fields.size("moe_intermediate_size")
+    shared = fields.size("moe_shared_expert_intermediate_size")
     costs = Experts(
         expert=Mlp(hidden=narrow or hidden, width=width),
         experts=count,
-        active=routed(fields, ("num_experts_per_tok", 2), ("n_routed_experts",), count),
+        active=routed(fields, "num_experts_per_tok", ("n_routed_experts",), count),
         shared=Mlp(hidden=hidden, width=shared),
     ).costs()
     bridges: Costs = {}

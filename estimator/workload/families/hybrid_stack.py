@@ -21,7 +21,7 @@ from estimator.workload.network import (
 ATTENTION_KINDS = ("attention", "full_attention", "hybrid")
 """What the configs call a layer that attends."""
 
-PLAIN = Family(32000, 14336, 262144, kv_heads=8, attention_bias=flag("attention_bias"))
+PLAIN = Family(attention_bias=flag("attention_bias"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,33 +30,30 @@ class Hybrid:
 
     Parameters
     ----------
-    hidden, vocab, positions : int
-        Model width; rows of the token table; longest sequence. [1]
+    hidden, positions : int
+        Model width; longest sequence. [1]
     strata : tuple of Strata
         The layers by kind.
-    tied : bool
-        Default of `tie_word_embeddings`.
     outer_norm_params : int or None
         Parameters of the norms outside the layers; None takes one RMS norm. [1]
     """
 
     hidden: int
-    vocab: int
     positions: int
     strata: tuple[Strata, ...]
-    tied: bool = False
     outer_norm_params: int | None = None
 
     def network(self, fields: Fields) -> Network:
         """The model under its name, with the head of its class."""
-        head, notes = output_head(fields, self.vocab, self.tied)
+        head, notes = output_head(fields)
+        rows = table(fields.size("vocab_size"), self.hidden)
         norm = held(self.hidden if self.outer_norm_params is None else self.outer_norm_params)
         after: Costs = {} if head is None else {"head/logits": head.cost(self.hidden)}
 
         def run(inputs: Inputs) -> Pass:
             batch, seq_len = sequence(inputs, self.positions)
             tokens = batch * seq_len
-            done = [*lines({"embedding/token": table(self.vocab, self.hidden)}, tokens)]
+            done = [*lines({"embedding/token": rows}, tokens)]
             for part in self.strata:
                 done += part.lines(batch, seq_len, inputs)
             done += lines({"norm/outer": norm, **after}, tokens)
@@ -69,17 +66,15 @@ class Hybrid:
         return network(fields, run, notes, cache=kept)
 
 
-def stacked(fields: Fields, family: Family, layers: Iterable[Mixer]) -> Network:
+def stacked(fields: Fields, layers: Iterable[Mixer]) -> Network:
     """The model of layers from input to output; equal ones are the same object."""
     found = list(layers)
     counts = Counter(id(layer) for layer in found)
     kinds = {id(layer): layer for layer in found}
     return Hybrid(
         hidden=fields.size("hidden_size"),
-        vocab=fields.size("vocab_size", default=family.vocab),
-        positions=fields.size("max_position_embeddings", default=family.positions),
+        positions=fields.size("max_position_embeddings"),
         strata=tuple(Strata(mixer=kinds[key], times=times) for key, times in counts.items()),
-        tied=family.tied,
     ).network(fields)
 
 
@@ -89,14 +84,14 @@ def attending(
     """Attention in the layers of a kind that attends, `other` elsewhere, `costs` in every layer."""
     attends = attention_mixer(family, fields)
     layers = ((attends if kind in ATTENTION_KINDS else other, costs) for kind in kinds)
-    return paired(fields, family, layers)
+    return paired(fields, layers)
 
 
-def paired(fields: Fields, family: Family, layers: Iterable[tuple[Mixer, Costs]]) -> Network:
+def paired(fields: Fields, layers: Iterable[tuple[Mixer, Costs]]) -> Network:
     """The model of layers that are a mixer and what comes behind it, with two norms in each."""
     found = list(layers)
     made = {(id(mixer), id(costs)): with_costs(fields, mixer, costs) for mixer, costs in found}
-    return stacked(fields, family, (made[id(mixer), id(costs)] for mixer, costs in found))
+    return stacked(fields, (made[id(mixer), id(costs)] for mixer, costs in found))
 
 
 def with_costs(fields: Fields, mixer: Mixer, costs: Costs, norms: int = 2) -> Mixer:
@@ -111,9 +106,9 @@ def attention_mixer(family: Family, fields: Fields, window: int | None = None) -
     return Mixer(costs=part.costs(), window=window, cache_values=part.cache_values_per_token)
 
 
-def gated_mlp(fields: Fields, default: int, bias: bool = False) -> Costs:
-    """Costs of a gated MLP of the stated width, or of the default."""
-    width = fields.size("intermediate_size", default=default)
+def gated_mlp(fields: Fields, bias: bool = False) -> Costs:
+    """Costs of a gated MLP."""
+    width = fields.size("intermediate_size")
     hidden = fields.size("hidden_size")
     return Mlp(hidden=hidden, width=width, gated=True, bias=bias).costs()
 

@@ -1,7 +1,6 @@
 """How much work JetMoE is: queries and outputs of attention are experts too (arXiv:2404.07413)."""
 
 from estimator.workload.blocks import Attention, Costs, held, linear
-from estimator.workload.families.decoder import Family
 from estimator.workload.families.experts import Mixture, experts
 from estimator.workload.families.hybrid_stack import stacked, with_costs
 from estimator.workload.families.mixers import Mixer
@@ -13,15 +12,14 @@ from estimator.workload.registry import family
 @family("jetmoe")
 def jetmoe(fields: Fields) -> Network:
     """JetMoE: a router for attention and one for the MLP (sec. 2)."""
-    fields = fields.with_defaults({"hidden_size": 2048})
     hidden = fields.size("hidden_size")
-    mlp = experts(Mixture(8, 2, 5632, width_key="intermediate_size"), fields)
-    kv_heads = fields.size("num_key_value_heads", default=16)
+    mlp = experts(Mixture(width_key="intermediate_size"), fields)
+    kv_heads = fields.size("num_key_value_heads")
     attention = Attention(
         hidden=hidden,
         heads=mlp.active * kv_heads,
         kv_heads=kv_heads,
-        head_dim=fields.size("kv_channels", default=128),
+        head_dim=fields.size("kv_channels"),
     )
     part = linear(hidden, kv_heads * attention.head_dim).routed(mlp.experts, mlp.active)
     costs: Costs = {
@@ -34,6 +32,5 @@ def jetmoe(fields: Fields) -> Network:
         **mlp.costs(),
     }
     mixer = Mixer(costs=costs, cache_values=attention.cache_values_per_token)
-    family = Family(32000, 5632, 4096, tied=True)
     layer = with_costs(fields, mixer, {})
-    return stacked(fields, family, [layer] * fields.layers("num_hidden_layers", default=12))
+    return stacked(fields, [layer] * fields.layers("num_hidden_layers"))

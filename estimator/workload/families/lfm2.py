@@ -22,8 +22,7 @@ from estimator.workload.registry import family
 @family("lfm2")
 def lfm2(fields: Fields) -> Network:
     """LFM2: short gated convolutions with some layers of attention."""
-    fields = fields.with_defaults({"hidden_size": 2560})
-    width = fields.size("intermediate_size", "block_ff_dim", default=12288)
+    width = fields.size("intermediate_size", "block_ff_dim")
     if fields.flag("block_auto_adjust_ff_dim", default=True):
         step = fields.size("block_multiple_of", default=256)
         factor = ratio(fields, "block_ffn_dim_multiplier", 1.0)
@@ -35,9 +34,8 @@ def lfm2(fields: Fields) -> Network:
 @family("lfm2_moe")
 def lfm2_moe(fields: Fields) -> Network:
     """LFM2 with experts in all but the first layers."""
-    fields = fields.with_defaults({"hidden_size": 2048})
-    plain, sparse = gated_mlp(fields, 7168), experts(Mixture(32, 4, 1792), fields).costs()
-    dense = fields.size("num_dense_layers", default=2, least=0)
+    plain, sparse = gated_mlp(fields), experts(Mixture(), fields).costs()
+    dense = fields.size("num_dense_layers", least=0)
     return _convolving(fields, lambda layer: plain if layer < dense else sparse)
 
 
@@ -53,16 +51,15 @@ def _convolving(fields: Fields, block: Callable[[int], Costs]) -> Network:
         },
         state_values=hidden * kernel,
     )
-    tied = fields.flag("tie_embedding", default=fields.flag("tie_word_embeddings", default=True))
+    tied = fields.flag("tie_embedding", default=fields.flag("tie_word_embeddings"))
     fields = fields.with_values({"tie_word_embeddings": tied})
-    family = Family(65536, 12288, 128000, kv_heads=8, qk_norm=head_norm)
-    layers = fields.layers("num_hidden_layers", default=32)
+    layers = fields.layers("num_hidden_layers")
     listed = fields.items("full_attn_idxs")
     chosen = range(layers) if listed is None else listed
     usual = ["full_attention" if at in chosen else "conv" for at in range(layers)]
-    attends = attention_mixer(family, fields)
+    attends = attention_mixer(Family(qk_norm=head_norm), fields)
     kinds = layer_kinds(fields, "layer_types") or usual
     found = (
         (attends if kind in ATTENTION_KINDS else short, block(at)) for at, kind in enumerate(kinds)
     )
-    return paired(fields, family, found)
+    return paired(fields, found)

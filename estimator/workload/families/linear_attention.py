@@ -3,11 +3,11 @@
 The gated delta rule and lightning attention.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.workload.blocks import Cost, Costs, held, linear
 from estimator.workload.families.decoder import Family, grouped_attention, head_norm, width_norm
-from estimator.workload.families.experts import Mixture, every_step, experts, shared_width
+from estimator.workload.families.experts import Mixture, every_step, experts
 from estimator.workload.families.hybrid_stack import (
     ATTENTION_KINDS,
     PLAIN,
@@ -17,6 +17,7 @@ from estimator.workload.families.hybrid_stack import (
     paired,
 )
 from estimator.workload.families.mixers import Mixer, delta_mixer
+from estimator.workload.families.moe_decoders import QWEN_MIXTURE
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
 from estimator.workload.registry import families, family
@@ -29,61 +30,41 @@ def _every_fourth(fields: Fields, layers: int) -> list[str]:
     return layer_kinds(fields, "layer_types") or usual
 
 
-@dataclass(frozen=True, kw_only=True)
-class Gated:
-    """What sets the models with a gated delta rule apart: experts, their width, layers."""
-
-    vocab: int
-    layers: int
-    kv_heads: int
-    intermediate: int
-    mixture: Mixture | None = None
-
-
-def gated_delta(facts: Gated, fields: Fields) -> Network:
+def gated_delta(mixture: Mixture | None, fields: Fields) -> Network:
     """Qwen3-Next, Qwen3.5: gated delta rule, and gated attention in every fourth layer."""
-    family = replace(
-        PLAIN,
-        vocab=facts.vocab,
-        positions=32768,
-        kv_heads=facts.kv_heads,
-        head_dim=256,
-        qk_norm=head_norm,
-    )
+    family = replace(PLAIN, qk_norm=head_norm)
     attention = replace(grouped_attention(family, fields), gate=True)
     attends = Mixer(costs=attention.costs(), cache_values=attention.cache_values_per_token)
     scans = delta_mixer(fields, 16, 32, 128, 128)
-    layers = fields.layers("num_hidden_layers", default=facts.layers)
+    layers = fields.layers("num_hidden_layers")
     blocks: list[Costs] = [{}, {}]
-    sparse = [facts.mixture is not None and every_step(fields, at) for at in range(layers)]
-    if facts.mixture is not None:
-        blocks[1] = experts(facts.mixture, fields).costs()
+    sparse = [mixture is not None and every_step(fields, at) for at in range(layers)]
+    if mixture is not None:
+        blocks[1] = experts(mixture, fields).costs()
     if not all(sparse):
-        blocks[0] = gated_mlp(fields, facts.intermediate)
+        blocks[0] = gated_mlp(fields)
     kinds = zip(_every_fourth(fields, layers), sparse, strict=True)
     mixers = (scans, attends)
     stack = ((mixers[kind in ATTENTION_KINDS], blocks[routes]) for kind, routes in kinds)
-    return paired(fields, family, stack)
+    return paired(fields, stack)
 
 
 @family("olmo_hybrid")
 def olmo_hybrid(fields: Fields) -> Network:
     """OLMo hybrid: gated delta rule, and attention with wide norms in every fourth layer."""
-    family = replace(PLAIN, vocab=100352, positions=65536, kv_heads=None, qk_norm=width_norm)
+    family = replace(PLAIN, qk_norm=width_norm)
     heads = fields.size("num_attention_heads")
     head_dim = int(0.75 * fields.size("hidden_size") / heads)
     delta = delta_mixer(fields, heads, heads, head_dim, 2 * head_dim)
-    kinds = _every_fourth(fields, fields.layers("num_hidden_layers", default=32))
-    return attending(fields, family, kinds, delta, gated_mlp(fields, 11008))
+    kinds = _every_fourth(fields, fields.layers("num_hidden_layers"))
+    return attending(fields, family, kinds, delta, gated_mlp(fields))
 
 
 @family("minimax")
 def minimax(fields: Fields) -> Network:
     """MiniMax-Text-01 and M1: lightning attention, softmax in some layers (arXiv:2501.08313)."""
-    fields = fields.with_defaults({"hidden_size": 4096, "num_attention_heads": 32})
-    block = experts(Mixture(8, 2, 14336, width_key="intermediate_size"), fields).costs()
-    family = Family(32000, 14336, 131072, kv_heads=8)
-    return attending(fields, family, _minimax_kinds(fields), _lightning(fields), block)
+    block = experts(Mixture(width_key="intermediate_size"), fields).costs()
+    return attending(fields, Family(), _minimax_kinds(fields), _lightning(fields), block)
 
 
 def _minimax_kinds(fields: Fields) -> list[str]:
@@ -91,7 +72,7 @@ def _minimax_kinds(fields: Fields) -> list[str]:
     numbered = fields.items("attn_type_list")
     if numbered is not None and not fields.states("layer_types"):
         return ["full_attention" if kind else "linear_attention" for kind in numbered]
-    layers = fields.layers("num_hidden_layers", default=32)
+    layers = fields.layers("num_hidden_layers")
     usual = ["linear_attention" if at % 2 else "full_attention" for at in range(layers)]
     return layer_kinds(fields, "layer_types") or usual
 
@@ -115,21 +96,7 @@ def _lightning(fields: Fields) -> Mixer:
     )
 
 
-def _qwen_mixture(count: int, active: int) -> Mixture:
-    """Narrow experts beside a gated shared one."""
-    shared = shared_width("shared_expert_intermediate_size", 512)
-    return Mixture(count, active, 512, shared=shared, shared_gate=True)
-
-
 families(
     gated_delta,
-    {
-        "qwen3_next": Gated(
-            vocab=151936, layers=48, kv_heads=2, intermediate=5632, mixture=_qwen_mixture(512, 10)
-        ),
-        "qwen3_5_text": Gated(vocab=248320, layers=32, kv_heads=4, intermediate=12288),
-        "qwen3_5_moe_text": Gated(
-            vocab=248320, layers=40, kv_heads=2, intermediate=0, mixture=_qwen_mixture(256, 8)
-        ),
-    },
+    {"qwen3_next": QWEN_MIXTURE, "qwen3_5_text": None, "qwen3_5_moe_text": QWEN_MIXTURE},
 )

@@ -14,22 +14,12 @@ UNBOUNDED = 10**9
 """A recurrent model has no longest sequence. [token]"""
 
 
-def recurrent(
-    fields: Fields,
-    usual: tuple[int, int],
-    layer: Mixer,
-    *,
-    tied: bool,
-    outer_norm_params: int | None = None,
-) -> Network:
-    """A stack of equal recurrent layers; default rows of the token table, and default layers."""
-    vocab, layers = usual
+def recurrent(fields: Fields, layer: Mixer, outer_norm_params: int | None = None) -> Network:
+    """A stack of equal recurrent layers."""
     return Hybrid(
         hidden=fields.size("hidden_size"),
-        vocab=fields.size("vocab_size", default=vocab),
         positions=UNBOUNDED,
-        strata=(Strata(mixer=layer, times=fields.layers("num_hidden_layers", default=layers)),),
-        tied=tied,
+        strata=(Strata(mixer=layer, times=fields.layers("num_hidden_layers")),),
         outer_norm_params=outer_norm_params,
     ).network(fields)
 
@@ -42,23 +32,20 @@ def _inner(fields: Fields) -> int:
 @family("mamba", "falcon_mamba")
 def mamba(fields: Fields) -> Network:
     """Mamba: selective state spaces (arXiv:2312.00752, sec. 3.4)."""
-    fields = fields.with_defaults({"hidden_size": 768})
     inner = fields.size("intermediate_size", default=_inner(fields))
     layer = with_costs(fields, mamba_mixer(fields, inner), {}, norms=1)
-    return recurrent(fields, (50280, 32), layer, tied=True)
+    return recurrent(fields, layer)
 
 
 @family("mamba2")
 def mamba2(fields: Fields) -> Network:
     """Mamba-2: heads with a scalar decay, scanned in chunks (arXiv:2405.21060, sec. 6)."""
-    fields = fields.with_defaults({"hidden_size": 4096})
     inner = _inner(fields)
-    heads = fields.size("num_heads", default=128)
-    head_dim = fields.size("head_dim", default=64)
+    heads, head_dim = fields.size("num_heads"), fields.size("head_dim")
     if heads * head_dim != inner:
         rule = f"must be expand * hidden_size = {inner}"
         raise ValueError(f"num_heads times head_dim {rule}, got {heads} times {head_dim}")
     scan = mamba2_mixer(fields, inner, heads, (8, 128, 256), normed=False)
     norm = held(fields.size("hidden_size") + inner)
     layer = replace(scan, costs={**scan.costs, "norm/layers": norm})
-    return recurrent(fields, (32768, 64), layer, tied=False)
+    return recurrent(fields, layer)

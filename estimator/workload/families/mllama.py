@@ -16,8 +16,7 @@ from estimator.workload.blocks import (
     linear,
     table,
 )
-from estimator.workload.families.decoder import decoder
-from estimator.workload.families.dense_decoders import LLAMA
+from estimator.workload.families.decoder import Family, decoder, flag
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity, quantity
 from estimator.workload.model_class import task
@@ -108,15 +107,12 @@ def _tiles(fields: Fields, text_width: int) -> Tiles:
 
 def _crossing(fields: Fields, text: Fields, sight: Fields | None) -> Network:
     """The model of its text and, perhaps, image part, without which the crossing layers rest."""
-    usual = {"vocab_size": 128256, "hidden_size": 4096, "num_hidden_layers": 40}
-    usual |= {"num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336}
-    text = text.with_defaults({**usual, "max_position_embeddings": 131072})
     if fields.states("tie_word_embeddings"):
         text = text.with_values({"tie_word_embeddings": fields.flag("tie_word_embeddings")})
     text = text.with_values({"architectures": fields.values.get("architectures")})
     chosen = text.items("cross_attention_layers")
     layers = len(CROSSING if chosen is None else chosen)
-    whole = decoder(replace(LLAMA, mlp_bias=lambda fields: False), text)
+    whole = decoder(Family(attention_bias=flag("attention_bias")), text)
     layer, attention = whole.layers[0], whole.layers[0].attention
     if not isinstance(attention, Attention):
         raise ValueError(f"{text.path}layers of another attention are not read")

@@ -1,7 +1,5 @@
 """Which text encoder with rotary positions and gated MLPs: ModernBERT, NomicBERT, GTE, EuroBERT."""
 
-from dataclasses import replace
-
 from estimator.workload.blocks import (
     Attention,
     Costs,
@@ -147,10 +145,8 @@ families(
 @family("eurobert")
 def eurobert(fields: Fields) -> Network:
     """EuroBERT: a Llama that sees both ways, with its own head (arXiv:2503.05500, sec. 2)."""
-    usual = {"hidden_size": 768, "intermediate_size": 3072}
-    fields = fields.with_defaults({**usual, "num_hidden_layers": 12, "num_attention_heads": 12})
     bare = fields.with_values({"architectures": ["EuroBertModel"]})
-    trunk = decoder(replace(LLAMA, vocab=128256, positions=8192), bare)
+    trunk = decoder(LLAMA, bare)
     kind, hidden = task(fields), trunk.hidden
     after = dict(classifier(fields, hidden, "TokenClassification"))
     once = dict(classifier(fields, hidden, "SequenceClassification"))

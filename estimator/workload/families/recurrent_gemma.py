@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from estimator.workload.blocks import Mlp, held, linear
+from estimator.workload.families.decoder import always
 from estimator.workload.families.hybrid_stack import (
     PLAIN,
     attention_mixer,
@@ -19,7 +20,6 @@ from estimator.workload.registry import family
 @family("recurrent_gemma")
 def recurrent_gemma(fields: Fields) -> Network:
     """RecurrentGemma: gated linear recurrences and local attention (arXiv:2402.19427, sec. 2)."""
-    fields = fields.with_defaults({"hidden_size": 2560, "num_attention_heads": 10})
     hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
     inner = fields.size_or_none("lru_width") or hidden
     kernel = fields.size("conv1d_width", default=4)
@@ -35,14 +35,14 @@ def recurrent_gemma(fields: Fields) -> Network:
         },
         state_values=inner * kernel,
     )
-    family = replace(PLAIN, vocab=256000, kv_heads=None, tied=True, output_bias=lambda _: True)
-    width = fields.size("intermediate_size", default=7680) // 2
+    family = replace(PLAIN, output_bias=always)
+    width = fields.size("intermediate_size") // 2
     mlp = Mlp(hidden=hidden, width=width, gated=True, bias=True).costs()
-    window = fields.size("attention_window_size", default=2048)
+    window = fields.size("attention_window_size")
     attends = with_costs(fields, attention_mixer(family, fields, window), mlp)
     recurs = with_costs(fields, recurrent, mlp)
     usual = ["recurrent", "recurrent", "attention"]
     kinds = layer_kinds(fields, "block_types", "_block_types") or usual
     cycle = [attends if kind == "attention" else recurs for kind in kinds]
-    layers = fields.layers("num_hidden_layers", default=26)
-    return stacked(fields, family, (cycle[at % len(cycle)] for at in range(layers)))
+    layers = fields.layers("num_hidden_layers")
+    return stacked(fields, (cycle[at % len(cycle)] for at in range(layers)))

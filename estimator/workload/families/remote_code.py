@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from estimator.workload.families import dense_decoders, gpt2
 from estimator.workload.families.decoder import Family, always, decoder, flag
-from estimator.workload.families.dense_decoders import LLAMA
-from estimator.workload.families.experts import Mixture, after_first, mix, shared_experts
+from estimator.workload.families.dense_decoders import LLAMA, STATED
+from estimator.workload.families.experts import mix
+from estimator.workload.families.moe_decoders import DEEPSEEK
 from estimator.workload.families.vision_language import internvl
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import class_name
@@ -45,24 +46,18 @@ RENAMED = {
 """`model_type` -> usual name of a size -> what the config calls it."""
 
 ROWS: Mapping[str, Family] = {
-    "baichuan": replace(LLAMA, vocab=125696, positions=4096),
+    "baichuan": LLAMA,
     "chatglm": Family(
-        *(65024, 13696, 2048),
-        qkv_bias=flag("attention_bias"),
-        output_bias=flag("output_bias"),
-        mlp_bias=flag("output_bias"),
+        qkv_bias=STATED, output_bias=flag("output_bias"), mlp_bias=flag("output_bias")
     ),
-    "exaone": replace(LLAMA, vocab=102400, positions=2048),
-    "internlm2": replace(LLAMA, vocab=103168, attention_bias=flag("bias", True)),
-    "minicpm": replace(LLAMA, tied=True),
+    "exaone": LLAMA,
+    "internlm2": replace(LLAMA, attention_bias=flag("bias")),
+    "minicpm": LLAMA,
     "phi-msft": dense_decoders.ROWS["phi"],
     "stablelm_epoch": dense_decoders.ROWS["stablelm"],
-    "Yi": replace(LLAMA, vocab=64000, positions=4096),
-    "qwen": Family(151936, 11008, 8192, qkv_bias=always),
-    "deepseek": mix(
-        replace(LLAMA, vocab=102400),
-        Mixture(64, 6, 1407, shared=shared_experts(2), sparse=after_first(0)),
-    ),
+    "Yi": LLAMA,
+    "qwen": Family(qkv_bias=always),
+    "deepseek": mix(LLAMA, DEEPSEEK),
 }
 
 
@@ -79,7 +74,7 @@ def remote_decoder(family: Family, fields: Fields) -> Decoder:
     usual = under_usual_names(fields)
     values = dict(usual.values)
     if fields.text("model_type") == "qwen":
-        values["intermediate_size"] = fields.size("intermediate_size", default=22016) // 2
+        values["intermediate_size"] = fields.size("intermediate_size") // 2
     if fields.text("model_type") == "chatglm" and not fields.flag("multi_query_attention"):
         values.pop("num_key_value_heads", None)
     if class_name(fields) == "ChatGLMModel":  # the class that the hub names holds the head too

@@ -15,7 +15,6 @@ from estimator.workload.registry import family
 @family("rwkv")
 def rwkv(fields: Fields) -> Network:
     """RWKV 4: two norms with bias in each layer, and two round the stack."""
-    fields = fields.with_defaults({"hidden_size": 4096})
     hidden = fields.size("hidden_size")
     inner = fields.size_or_none("attention_hidden_size") or hidden
     width = fields.size_or_none("intermediate_size") or 4 * hidden
@@ -32,4 +31,4 @@ def rwkv(fields: Fields) -> Network:
         },
         state_values=2 * hidden + 3 * inner,
     )
-    return recurrent(fields, (50277, 32), layer, tied=False, outer_norm_params=4 * hidden)
+    return recurrent(fields, layer, outer_norm_params=4 * hidden)

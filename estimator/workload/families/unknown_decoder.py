@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from estimator.workload.families.decoder import decoder
 from estimator.workload.families.dense_decoders import LLAMA
-from estimator.workload.families.experts import EXPERTS, Mixture, after_first, mix, shared_experts
+from estimator.workload.families.experts import EXPERTS, mix
+from estimator.workload.families.moe_decoders import DEEPSEEK
 from estimator.workload.fields import Fields
 from estimator.workload.transformer import Decoder
 
@@ -35,14 +36,12 @@ def llama_like(fields: Fields) -> Decoder:
     fields = _renamed(
         _renamed(fields, "num_experts_per_tok", ACTIVE_KEYS), "n_shared_experts", SHARED_KEYS
     )
-    family = replace(LLAMA, positions=131072)
+    family = LLAMA
     if fields.states(*EXPERTS) and fields.flag("is_moe", default=True):
         width = "moe_intermediate_size"
         width_key = width if fields.states(width) else "intermediate_size"
-        shared, sparse = shared_experts(0), after_first(0)
-        mixture = Mixture(1, None, 1, width_key=width_key, shared=shared, sparse=sparse)
-        family = mix(family, mixture)
-    return decoder(family, fields)
+        family = mix(family, replace(DEEPSEEK, width_key=width_key))
+    return decoder(family, fields.with_usual({"max_position_embeddings": 131072}))
 
 
 def _renamed(fields: Fields, key: str, others: tuple[str, ...]) -> Fields:

@@ -20,13 +20,12 @@ from estimator.workload.blocks import (
 )
 from estimator.workload.convolution import image, ratio, square
 from estimator.workload.families.clip import clip_sight, siglip_sight
-from estimator.workload.families.usual_sizes import usual_sizes
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Quantity
 from estimator.workload.model_class import class_name, label_count
 from estimator.workload.network import Line, Network, Pass, lines, network, prefixed
-from estimator.workload.registry import families, family, known_families
+from estimator.workload.registry import defaults, families, family, known_families
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +42,7 @@ def text_part(fields: Fields, usual: str, tied: bool) -> Text:
     if not part.values:
         raise ValueError(f"{part.path.rstrip('.')} is missing from the config")
     inner = part.text("model_type", default=usual)
-    values = {**usual_sizes(inner), **part.values}
+    values = {**defaults().get(inner, {}).get("inside", {}), **part.values}
     values |= {"model_type": inner, "tie_word_embeddings": tied}
     name = class_name(fields)
     values["architectures"] = [] if "For" in name or not name else ["Model"]

@@ -49,17 +49,14 @@ def _network(
         strata.append(Strata(mixer=Mixer(costs=bridge), times=hybrid))
     return Hybrid(
         hidden=hidden,
-        vocab=fields.size("vocab_size", default=32000),
-        positions=fields.size("max_position_embeddings", default=4096),
+        positions=fields.size("max_position_embeddings"),
         strata=tuple(strata),
-        tied=True,
     ).network(fields)
 
 
 @family("zamba")
 def zamba(fields: Fields) -> Network:
     """Zamba: Mamba layers and one shared attention block (arXiv:2405.16712, sec. 2)."""
-    fields = fields.with_defaults({"hidden_size": 3712})
     hidden = fields.size("hidden_size")
     inner = int(ratio(fields, "mamba_expand", 2) * hidden)
     scan = mamba_mixer(fields, inner, fields.size("n_mamba_heads", default=2))
@@ -74,7 +71,6 @@ def zamba(fields: Fields) -> Network:
 @family("zamba2")
 def zamba2(fields: Fields) -> Network:
     """Zamba2: Mamba-2 layers, shared blocks with adapters of their own (arXiv:2411.15242)."""
-    fields = fields.with_defaults({"hidden_size": 2560})
     hidden = fields.size("hidden_size")
     bias = fields.flag("add_bias_linear")
     inner = int(ratio(fields, "mamba_expand", 2) * hidden)
