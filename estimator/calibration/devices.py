@@ -1,31 +1,24 @@
 """What do the runs measured here show about each device: as measured, and as fitted."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from statistics import median
 
 from estimator.calibration.correction import Known
 from estimator.calibration.measured_utilization import Measured, network_group
-from estimator.calibration.posterior import Cell, cells, main_cell
+from estimator.calibration.posterior import Cell, main_cell, measured_cell
 from estimator.catalog import Catalog, Device
 from estimator.core.uncertainty import Uncertain
-from estimator.runs.record import Energy, MeasuredDevice, MeasuredRun, Timing
+from estimator.runs.documents import in_memory
+from estimator.runs.figures import DeviceFigures, Figures, Peaks, Span, Used, WorkFigures
+from estimator.runs.record import MeasuredRun
 
 S_PER_DAY = 86400.0
 
 Ask = Callable[[Device, str, str], tuple[Uncertain, Uncertain]]
 """What an estimate answers for a kind of network in a number format on a device: utilization with
 the measured runs, and without them [1]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Span:
-    """Median and range of some measurements, or middle and bounds of an 80 % interval."""
-
-    low: float
-    mid: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,30 +106,12 @@ class DeviceReport:
     work: tuple[WorkReport, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Part:
-    """One device of one run."""
-
-    run: MeasuredRun
-    device: MeasuredDevice
-
-    @property
-    def timings(self) -> list[Timing]:
-        return [one for one in self.run.timings if one.component == self.device.key]
-
-    @property
-    def energy(self) -> list[Energy]:
-        return [one for one in self.run.energy if one.component == self.device.key]
-
-
 def device_reports(
     runs: Sequence[MeasuredRun],
     catalog: Catalog,
     now: datetime | None = None,
-    known: Known | None = None,
-    ask: Ask | None = None,
 ) -> list[DeviceReport]:
-    """Report every device of some runs, by name.
+    """Report every device of some runs, by name; the fit rests on them alone.
 
     Parameters
     ----------
@@ -145,79 +120,73 @@ def device_reports(
         Whose profiles tell the peaks.
     now : datetime, optional
         Against which the age is given.
-    known : Known, optional
-        Runs that the fit rests on; by default those that are reported.
+    """
+    with closing(in_memory(runs)) as database:
+        figures = Figures(lambda query, values: database.execute(query, values).fetchall())
+        found = figures.devices(peaks_of(catalog))
+    return reports_of(found, Known(catalog, Measured(given=tuple(runs))), now=now)
+
+
+def reports_of(
+    figures: Iterable[DeviceFigures],
+    known: Known,
+    ask: Ask | None = None,
+    now: datetime | None = None,
+) -> list[DeviceReport]:
+    """Report devices by what was measured of them.
+
+    Parameters
+    ----------
+    figures : iterable of DeviceFigures
+    known : Known
+        Runs that the fit rests on.
     ask : callable, optional
         Says what an estimate answers, which rests on the same runs.
+    now : datetime, optional
+        Against which the age is given.
     """
-    known = known or Known(catalog, Measured(given=tuple(runs)))
-    groups: dict[tuple[str, bool], list[_Part]] = {}
-    for run in runs:
-        for device in run.devices:
-            key = (device.hardware or device.name, run.simulated)
-            groups.setdefault(key, []).append(_Part(run=run, device=device))
     moment = now or datetime.now(UTC)
-    return [
-        _report(name, simulated, groups[name, simulated], _Fit(known, ask), moment)
-        for name, simulated in sorted(groups)
-    ]
+    return [_report(one, _Fit(known, ask), moment) for one in figures]
 
 
-def _report(
-    hardware: str, simulated: bool, parts: Sequence[_Part], fit: "_Fit", now: datetime
-) -> DeviceReport:
-    started = sorted(part.run.started for part in parts)
-    newest = datetime.fromisoformat(started[-1])
+def _report(figures: DeviceFigures, fit: "_Fit", now: datetime) -> DeviceReport:
+    newest = datetime.fromisoformat(figures.newest)
     newest = newest if newest.tzinfo else newest.replace(tzinfo=UTC)
     catalog = fit.known.catalog
-    found = None if simulated else catalog.find_device(hardware)
-    peaks = _peaks(hardware, catalog)
+    found = None if figures.simulated else catalog.find_device(figures.hardware)
     device = None if found is None else catalog.device(found)
     cell = None if device is None else main_cell(fit.known, device)
     expected = {} if cell is None or device is None else fit.expected(device, cell)
-    training = [one for part in parts for one in part.timings if one.what == "training"]
-    idle = [one for part in parts for one in part.timings if one.what == "idle"]
     return DeviceReport(
-        hardware=hardware,
-        name=parts[-1].device.name,
-        simulated=simulated,
-        runs=len({part.run.id for part in parts}),
-        oldest=started[0],
-        newest=started[-1],
+        hardware=figures.hardware,
+        name=figures.name,
+        simulated=figures.simulated,
+        runs=figures.runs,
+        oldest=figures.oldest,
+        newest=figures.newest,
         age_days=max(0.0, (now - newest).total_seconds() / S_PER_DAY),
         utilization=expected.get("expected"),
         utilization_before=expected.get("expected_before"),
         utilization_steady=expected.get("expected_steady"),
         utilization_of="" if cell is None else f"{cell.group}, {cell.precision}",
-        utilization_measured=_span(_utilization(one, peaks) for one in training),
-        power_w=_span(_power_w(training)) or _span(_mean_power_w(parts)),
-        idle_w=_span(_power_w(idle)),
-        work=tuple(_work(parts, peaks, fit, device)),
+        utilization_measured=figures.utilization,
+        power_w=figures.power_w,
+        idle_w=figures.idle_w,
+        work=tuple(_work(one, fit, device) for one in figures.work),
     )
 
 
-def _work(
-    parts: Sequence[_Part], peaks: dict[str, float], fit: "_Fit", device: Device | None
-) -> list[WorkReport]:
-    """Report every kind of work by itself, idleness aside."""
-    groups: dict[tuple[str, str, str], list[tuple[str, Timing]]] = {}
-    for part in parts:
-        for one in part.timings:
-            if one.what != "idle":
-                key = (one.what, one.precision or "", one.kind or "")
-                groups.setdefault(key, []).append((part.run.id, one))
-    return [
-        WorkReport(
-            what=what,
-            precision=precision,
-            kind=kind,
-            runs=len({run_id for run_id, _ in found}),
-            utilization=_span(_utilization(one, peaks) for _, one in found),
-            power_w=_span(_power_w([one for _, one in found])),
-            **({} if device is None else fit.of(device, what, precision, found[0][1])),
-        )
-        for (what, precision, kind), found in sorted(groups.items())
-    ]
+def _work(work: WorkFigures, fit: "_Fit", device: Device | None) -> WorkReport:
+    """Report one kind of work."""
+    return WorkReport(
+        what=work.what,
+        precision=work.precision,
+        kind=work.kind,
+        runs=work.runs,
+        utilization=work.utilization,
+        power_w=work.power_w,
+        **({} if device is None else fit.of(device, work)),
+    )
 
 
 @dataclass(frozen=True)
@@ -226,23 +195,25 @@ class _Fit:
 
     known: Known
     ask: Ask | None
+    answers: dict[tuple[str, str, str], tuple[Uncertain, Uncertain]] = field(default_factory=dict)
 
-    def of(self, device: Device, what: str, precision: str, timing: Timing) -> dict[str, Span]:
+    def of(self, device: Device, work: WorkFigures) -> dict[str, Span]:
         """Expectation now and before, where a timing teaches it."""
-        if what != "training" or precision not in device.peaks:
+        if work.what != "training" or work.precision not in device.peaks:
             return {}
-        group = network_group(timing.kind, timing.arch)
-        for cell in cells(self.known, device, precision):
-            if cell.group == group and cell.observations:
-                return self.expected(device, cell)
-        return {}
+        group = network_group(work.kind, work.arch)
+        cell = measured_cell(self.known, device, group, work.precision)
+        return {} if cell is None else self.expected(device, cell)
 
     def expected(self, device: Device, cell: Cell) -> dict[str, Span]:
         """What is expected of steps like those measured, and what an estimate answers."""
         steady = {"expected_steady": _interval(cell.now)}
         if self.ask is None:
             return steady
-        now, before = self.ask(device, cell.group, cell.precision)
+        asked = (device.id, cell.group, cell.precision)
+        if asked not in self.answers:
+            self.answers[asked] = self.ask(device, cell.group, cell.precision)
+        now, before = self.answers[asked]
         return {
             "expected": _interval(now),
             "expected_before": _interval(before),
@@ -255,46 +226,20 @@ def _interval(quantity: Uncertain) -> Span:
     return Span(low=float(low), mid=float(quantity.mid), high=float(high))
 
 
-def _peaks(hardware: str, catalog: Catalog) -> dict[str, float]:
-    """Number format -> peak of the profile [FLOP/s]; none without a profile."""
-    found = catalog.find_device(hardware)
-    if found is None:
-        return {}
-    return {name: record.value for name, record in catalog.device(found).peaks.items()}
+def peaks_of(catalog: Catalog) -> Peaks:
+    """Return how to find the peaks of the profile of a device; none without a profile [FLOP/s]."""
+
+    def peaks(hardware: str) -> dict[str, float]:
+        found = catalog.find_device(hardware)
+        if found is None:
+            return {}
+        return {name: record.value for name, record in catalog.device(found).peaks.items()}
+
+    return peaks
 
 
-def _utilization(timing: Timing, peaks: dict[str, float]) -> float | None:
-    peak = peaks.get(timing.precision or "")
-    if peak is None or timing.flop is None:
-        return None
-    return timing.flop / (timing.time_s * timing.devices * peak)
-
-
-def _power_w(timings: Sequence[Timing]) -> list[float | None]:
-    return [one.power_w for one in timings if one.trust != "modelled"]
-
-
-def _mean_power_w(parts: Sequence[_Part]) -> list[float | None]:
-    """Mean power over runs that were no benchmark, whose parts differ too much [W]."""
-    return [
-        one.mean_w
-        for part in parts
-        if part.run.origin != "bench"
-        for one in part.energy
-        if one.trust != "modelled"
-    ]
-
-
-def _span(values: Iterable[float | None]) -> Span | None:
-    known = [value for value in values if value is not None]
-    return Span(low=min(known), mid=median(known), high=max(known)) if known else None
-
-
-Keep = Callable[[MeasuredRun], bool]
-
-
-def runs_of(hardware: str, catalog: Catalog) -> Keep:
-    """Return whether a run used a device of this id, alias or name.
+def used_device(hardware: str, catalog: Catalog) -> Used:
+    """Return whether a device is the one of this id, alias or name.
 
     Raises
     ------
@@ -305,8 +250,10 @@ def runs_of(hardware: str, catalog: Catalog) -> Keep:
         raise ValueError("hardware names no device")
     found = catalog.find_device(hardware)
     names = {hardware.casefold(), hardware if found is None else found}
+    return lambda device, name: device in names or name.casefold() in names
 
-    def used(run: MeasuredRun) -> bool:
-        return any(one.hardware in names or one.name.casefold() in names for one in run.devices)
 
-    return used
+def runs_of(hardware: str, catalog: Catalog) -> Callable[[MeasuredRun], bool]:
+    """Return whether a run used a device of this id, alias or name; errors as `used_device`."""
+    used = used_device(hardware, catalog)
+    return lambda run: any(used(one.hardware, one.name) for one in run.devices)

@@ -23,9 +23,9 @@ from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Uncertain
 from estimator.measure.attribution import most_possible
 from estimator.runs import read_observations, read_runs
+from estimator.runs.documents import in_memory
 from estimator.runs.observations import (
     Observation,
-    in_memory,
     is_of_steps,
     observed,
     program_key,

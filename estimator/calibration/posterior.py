@@ -123,13 +123,30 @@ def cells(known: Known, device: Device, precision: str) -> list[Cell]:
 
     A device whose utilization is given by its profile alone, a brain, has none.
     """
+    groups = _by_group(known, device, precision)
+    shown = [name for name in GROUPS if name in groups or name in ALWAYS_SHOWN]
+    found = [cell(known, device, name, precision, groups.get(name, ())) for name in shown]
+    return [one for one in found if one.before.loadings]
+
+
+def measured_cell(known: Known, device: Device, group: str, precision: str) -> Cell | None:
+    """Return the cell of one kind of network; None where it was not measured, or is fixed."""
+    observations = _by_group(known, device, precision).get(group)
+    if not observations:
+        return None
+    found = cell(known, device, group, precision, observations)
+    return found if found.before.loadings else None
+
+
+def _by_group(
+    known: Known, device: Device, precision: str
+) -> dict[str, list[CalibrationObservation]]:
+    """Observations in one number format by kind of network, in the order of `GROUPS`."""
     groups: dict[str, list[CalibrationObservation]] = {}
     for one in known.of(device)[0]:
         if one.timing.precision == precision:
             groups.setdefault(network_group(one.timing.kind, one.timing.arch), []).append(one)
-    shown = [name for name in GROUPS if name in groups or name in ALWAYS_SHOWN]
-    found = [cell(known, device, name, precision, groups.get(name, ())) for name in shown]
-    return [one for one in found if one.before.loadings]
+    return {name: groups[name] for name in GROUPS if name in groups}
 
 
 def cell(
@@ -196,8 +213,12 @@ def _power_cell(
 def main_cell(known: Known, device: Device) -> Cell | None:
     """Return the cell with most timings; None where nothing was measured."""
     names = dict.fromkeys(one.timing.precision or "" for one in known.of(device)[0])
-    measured = [one for name in names for one in cells(known, device, name) if one.observations]
-    return max(measured, key=lambda one: len(one.observations)) if measured else None
+    counts = {
+        (group, name): len(found)
+        for name in names
+        for group, found in _by_group(known, device, name).items()
+    }
+    return measured_cell(known, device, *max(counts, key=counts.__getitem__)) if counts else None
 
 
 def residuals(known: Known, device: Device) -> list[Residual]:

@@ -13,12 +13,11 @@ from estimator.runs.record import MeasuredRun
 def calibration_problems(catalog: Catalog) -> Iterator[Problem]:
     """Visit every measured run of every layer; that its file can be read is taken as sound."""
     devices = catalog.device_names()
-    sources = [source.id for source in catalog.sources()]
     seen: dict[str, str] = {}
     for path in catalog.calibration_files():
         file = f"{CALIBRATIONS}/{path.name}"
         problem = partial(Problem, file=file)
-        overlay = read_overlay(path, sources)
+        overlay = read_overlay(path, catalog.source_ids)
         for name in overlay.hardware:
             remedy = f"move it to hardware/{name}.toml, for it is not read here"
             yield problem(key=f"hardware.{name}", message="a profile", remedy=remedy)

@@ -223,6 +223,10 @@ class Catalog:
             raise unknown("source", source_id, nearest(source_id, self._sources))
         return self._sources[source_id]
 
+    def source_ids(self) -> list[str]:
+        """Return the ids of all sources."""
+        return list(self._sources)
+
     def sources(self) -> list[Source]:
         """Return all sources, by id."""
         return [self._sources[source_id] for source_id in sorted(self._sources)]
@@ -335,7 +339,7 @@ class Catalog:
             lambda: tuple(
                 SharedRun(run=run, source=f"{CALIBRATIONS}/{path.name}")
                 for path in self.calibration_files()
-                for run in read_overlay(path, self._sources).runs
+                for run in read_overlay(path, self.source_ids).runs
             ),
         )
 

@@ -109,7 +109,7 @@ def own_problems(catalog: Catalog) -> Iterator[Problem]:
             yield from _row_problems(layer / name, partial(_read_place, kind))
         yield from _row_problems(layer / "prices.csv", rows.price_from_row)
         for path in sorted((layer / CALIBRATIONS).glob("*.toml")):
-            yield from _tried(partial(read_overlay, path, [one.id for one in catalog.sources()]))
+            yield from _tried(partial(read_overlay, path, catalog.source_ids))
     for read in (catalog.priors, catalog.api_prices):
         yield from _tried(read)
     known = Catalog((ours,)).priors()
@@ -169,7 +169,7 @@ def _file_problems(catalog: Catalog) -> Iterator[Problem]:
     yield from _tried(catalog.sources)
     if not heads:
         for path in catalog.calibration_files():
-            yield from _tried(partial(read_overlay, path, [one.id for one in catalog.sources()]))
+            yield from _tried(partial(read_overlay, path, catalog.source_ids))
         for read in (
             *(catalog.priors, catalog.places, catalog.electricity_prices),
             *(catalog.claims, catalog.scaling, catalog.api_prices, catalog.equivalents),

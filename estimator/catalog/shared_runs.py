@@ -4,7 +4,7 @@ Such a file is read whole and checked whole; one value out of place, and none of
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,14 +102,15 @@ def overlay_text(
     return tomli_w.dumps(content).encode("utf-8", "replace").decode("utf-8")
 
 
-def read_overlay(path: Path, known_sources: Iterable[str] = ()) -> Overlay:
+def read_overlay(path: Path, known_sources: Callable[[], Iterable[str]] = frozenset) -> Overlay:
     """Read a file of measured runs, checked whole.
 
     Parameters
     ----------
     path : Path
-    known_sources : iterable of str
-        Ids that its profiles may name beside the sources and runs that it holds itself.
+    known_sources : callable
+        Ids that its profiles may name beside the sources and runs that it holds itself; asked for
+        where it holds profiles.
 
     Raises
     ------
@@ -120,8 +121,9 @@ def read_overlay(path: Path, known_sources: Iterable[str] = ()) -> Overlay:
     tables = content.get("sources", {})
     sources = files.sources_from(path, _mapping(path, "sources", tables), "sources.")
     runs = tuple(_runs(path, content.get("runs", [])))
-    ids = {*sources, *known_sources, *(f"run:{run.id}" for run in runs)}
     hardware = _mapping(path, "hardware", content.get("hardware", {}))
+    others = known_sources() if hardware else ()
+    ids = {*sources, *others, *(f"run:{run.id}" for run in runs)}
     devices = {name: _device(path, name, table, ids) for name, table in hardware.items()}
     return Overlay(runs=runs, hardware=hardware, sources=tables, devices=devices)
 

@@ -2,10 +2,12 @@
 
 from estimator.runs.connection import StoreError
 from estimator.runs.store import (
+    Overview,
     Store,
     look_up,
     new_run_id,
     open_store,
+    overview,
     read_observations,
     read_runs,
     read_served,
@@ -15,12 +17,14 @@ from estimator.runs.store import (
 from estimator.system.data_folder import data_directory
 
 __all__ = [
+    "Overview",
     "Store",
     "StoreError",
     "data_directory",
     "look_up",
     "new_run_id",
     "open_store",
+    "overview",
     "read_observations",
     "read_runs",
     "read_served",

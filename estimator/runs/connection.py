@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from estimator.runs.documents import observe_all
+from estimator.runs.documents import summarise_all
 from estimator.runs.schema import VERSION, ForeignFile, migrate, version_of
 from estimator.system.file_lock import try_lock
 
@@ -147,7 +147,7 @@ class Connection:
             if version < VERSION:
                 self._patiently(lambda: database.execute("BEGIN IMMEDIATE"))
                 migrate(database)
-                observe_all(database)
+                summarise_all(database)
                 self._patiently(lambda: database.execute("COMMIT"))
         except BaseException:
             database.close()

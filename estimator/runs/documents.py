@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from estimator.runs import observations
+from estimator.runs import figures, observations
 from estimator.runs.process import Process, this_process
 from estimator.runs.record import MeasuredRun, as_plain, read_run
+from estimator.runs.schema import migrate
 
 FORMAT = 1
 """Of the documents: what stands in them and how; one without a number is of the first."""
@@ -33,7 +34,7 @@ def insert(database: sqlite3.Connection, run: MeasuredRun, process: Process | No
         (run.id, run.started, run.state, _text(run), *map(whose.get, keys), time.time()),
     )
     if done.rowcount:
-        observations.insert(database, run)
+        _summarise(database, run)
     return done.rowcount > 0
 
 
@@ -47,17 +48,35 @@ def replace_or_insert(
         f"UPDATE run SET started = ?, state = ?, document = ? WHERE id = ?{sure}", text
     )
     if done.rowcount:
-        observations.insert(database, run)
+        _summarise(database, run)
     elif not only_running:
         insert(database, run, this_process())
 
 
-def observe_all(database: sqlite3.Connection) -> None:
-    """Write the observations of runs that an older version put in; to be called for writing."""
-    rows = database.execute("SELECT document FROM run").fetchall()
+def in_memory(runs: Iterable[MeasuredRun]) -> sqlite3.Connection:
+    """Make the tables of runs that are in no store; of one that is there twice the last counts."""
+    database = sqlite3.connect(":memory:", check_same_thread=False)
+    migrate(database)
+    for run in {run.id: run for run in runs}.values():
+        insert(database, run, None)
+    return database
+
+
+def summarise_all(database: sqlite3.Connection) -> None:
+    """Sum up the runs that an older version put in; to be called for writing."""
+    rows = database.execute(
+        "SELECT document FROM run WHERE summarised = 0 ORDER BY started, key"
+    ).fetchall()
     for (document,) in rows:
         with suppress(ValueError):
-            observations.insert(database, read_document(document))
+            _summarise(database, read_document(document))
+
+
+def _summarise(database: sqlite3.Connection, run: MeasuredRun) -> None:
+    """Write what calibrations and lists need of a run, so that they need not read its document."""
+    (key,) = database.execute("SELECT key FROM run WHERE id = ?", (run.id,)).fetchone()
+    observations.insert(database, key, run)
+    figures.insert(database, key, run)
 
 
 def _text(run: MeasuredRun) -> str:

@@ -9,7 +9,7 @@ import json
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,9 +180,16 @@ class Observation:
     power_w: float | None
 
 
-def insert(database: sqlite3.Connection, run: MeasuredRun) -> None:
-    """Write the timings of a run that is over; those written of it before are replaced."""
-    (key,) = database.execute("SELECT key FROM run WHERE id = ?", (run.id,)).fetchone()
+def insert(database: sqlite3.Connection, key: int, run: MeasuredRun) -> None:
+    """Write the timings of a run that is over; those written of it before are replaced.
+
+    Parameters
+    ----------
+    database : sqlite3.Connection
+    key : int
+        Of the run in its table.
+    run : MeasuredRun
+    """
     database.execute("DELETE FROM observation WHERE run = ?", (key,))
     if run.state == "running" or run.simulated:
         return
@@ -224,18 +231,6 @@ def _coarse(row: Row) -> Row:
     }
 
 
-def in_memory(runs: Iterable[MeasuredRun]) -> sqlite3.Connection:
-    """Make the same tables of runs that are in no store."""
-    database = sqlite3.connect(":memory:", check_same_thread=False)
-    database.execute("CREATE TABLE run (key INTEGER PRIMARY KEY, id TEXT UNIQUE)")
-    for statement in TABLES:
-        database.execute(statement)
-    for run in runs:
-        database.execute("INSERT OR IGNORE INTO run (id) VALUES (?)", (run.id,))
-        insert(database, run)
-    return database
-
-
 def observed(
     database: sqlite3.Connection, hardware: str, most: Mapping[str, float]
 ) -> list[Observation]:
@@ -244,7 +239,7 @@ def observed(
     Parameters
     ----------
     database : sqlite3.Connection
-        A store, or what `in_memory` makes.
+        A store, or what `documents.in_memory` makes.
     hardware : str
         Id of its profile.
     most : mapping of str to float

@@ -6,7 +6,7 @@ They are never edited once released: a change of the tables is one more entry.
 
 import sqlite3
 
-from estimator.runs import observations
+from estimator.runs import figures, observations
 
 APPLICATION = 0x57617474
 """What marks a file as ours in its header: "Watt"."""
@@ -63,6 +63,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "DROP TABLE IF EXISTS alike",
         *observations.TABLES,
     ),
+    figures.TABLES,
 )
 
 VERSION = len(MIGRATIONS)

@@ -9,8 +9,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +18,9 @@ from typing import Any
 
 from estimator.runs import documents, interrupted, samples
 from estimator.runs.connection import Connection, StoreBusy, StoreDamaged, open_for_reading
+from estimator.runs.figures import DeviceFigures, Figures, Peaks, Used
 from estimator.runs.meter import Meter, Sample
-from estimator.runs.observations import Observation, in_memory, observed
+from estimator.runs.observations import Observation, observed
 from estimator.runs.process import Process, is_gone, this_process
 from estimator.runs.record import MeasuredRun, Trust
 from estimator.runs.schema import OBSERVED_SINCE, ForeignFile, version_of
@@ -153,7 +154,7 @@ def read_observations(
             database.close()
     except (ForeignFile, sqlite3.Error, OSError):
         return []
-    return observed(in_memory(read_runs(path)[0]), hardware, most)
+    return observed(documents.in_memory(read_runs(path)[0]), hardware, most)
 
 
 def readable(path: Path | None = None) -> list[str]:
@@ -195,6 +196,70 @@ def look_up(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
         return [], [str(error)]
     except OSError:
         return read_runs(path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """What the store holds, in short.
+
+    Parameters
+    ----------
+    devices : sequence of DeviceFigures
+        What was measured of each.
+    runs : sequence of MeasuredRun
+        The newest, newest first.
+    older : int
+        How many are not among them.
+    notes : list of str
+        One line for each run that cannot be read, or for the store.
+    """
+
+    devices: Sequence[DeviceFigures] = ()
+    runs: Sequence[MeasuredRun] = ()
+    older: int = 0
+    notes: Sequence[str] = ()
+
+
+def overview(
+    peaks: Peaks, *, used: Used | None = None, most: int | None = None, path: Path | None = None
+) -> Overview:
+    """Sum up the store without reading all its runs; those cut off are marked as by `look_up`.
+
+    Parameters
+    ----------
+    peaks : callable
+        Id of a device -> number format -> its peak [FLOP/s].
+    used : callable, optional
+        Which devices are meant: only runs that used one of them count.
+    most : int, optional
+        How many runs to read; by default all.
+    path : Path, optional
+        File of the store.
+    """
+    path = path or store_path()
+    if not path.exists():
+        return Overview()
+    try:
+        with open_store(path) as store:
+            return store.overview(peaks, used=used, most=most)
+    except StoreDamaged as error:
+        return Overview(notes=[str(error)])
+    except OSError:
+        return _overview_read_only(path, peaks, used, most)
+
+
+def _overview_read_only(path: Path, peaks: Peaks, used: Used | None, most: int | None) -> Overview:
+    """Sum up a store that cannot be written, of an older version perhaps."""
+    runs, notes = read_runs(path)
+    with closing(documents.in_memory(runs)) as database:
+        figures = Figures(lambda query, values: database.execute(query, values).fetchall(), used)
+        return replace(_overview(path, figures, peaks, most), notes=notes)
+
+
+def _overview(path: Path, figures: Figures, peaks: Peaks, most: int | None) -> Overview:
+    rows, older = figures.newest(most)
+    runs, notes = documents.read_all(path, rows)
+    return Overview(devices=figures.devices(peaks), runs=runs, older=older, notes=notes)
 
 
 def new_run_id() -> str:
@@ -335,6 +400,18 @@ class Store:
         found, notes = documents.read_all(self._connection.path, rows)
         self.notes.extend(note for note in notes if note not in self.notes)
         return found
+
+    def overview(self, peaks: Peaks, *, used: Used | None, most: int | None) -> Overview:
+        """Sum up the runs; arguments as for the function of this name."""
+        path = self._connection.path
+        rows = self._connection.read("SELECT id, document FROM run WHERE summarised = 0")
+        changed, notes = documents.read_all(path, rows)
+        if changed:
+            with self._connection.writing() as database:
+                documents.summarise_all(database)
+        found = _overview(path, Figures(self._connection.read, used), peaks, most)
+        self.notes.extend(note for note in (*notes, *found.notes) if note not in self.notes)
+        return replace(found, notes=list(self.notes))
 
     def run(self, run_id: str) -> MeasuredRun:
         """Return one run; ValueError if there is none of this id."""

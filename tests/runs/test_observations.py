@@ -7,7 +7,8 @@ import sqlite3
 import pytest
 
 from estimator.runs import open_store, read_observations, read_runs
-from estimator.runs.observations import in_memory, observed
+from estimator.runs.documents import in_memory
+from estimator.runs.observations import observed
 from estimator.runs.record import (
     FORECAST,
     Condition,
@@ -121,29 +122,32 @@ def test_a_run_that_is_forgotten_is_no_longer_observed(path):
     assert (one.run, one.runs) == ("r00001", 1)
 
 
-BEFORE = {
-    2: "",
-    3: "CREATE TABLE alike (key INTEGER); CREATE TABLE observation (run INTEGER);"
-    "CREATE INDEX observation_of_run ON observation (run);",
-}
-"""Version of the tables -> what it had for observations, as far as it is in the way."""
+OBSERVED = (
+    "CREATE TABLE alike (key INTEGER); CREATE TABLE observation (run INTEGER);"
+    "CREATE INDEX observation_of_run ON observation (run);"
+)
+"""Tables of observations as of version 3, as far as they are in the way."""
+
+OLDER = {4: "DROP TABLE part; DROP TABLE figure; DROP TRIGGER run_changed; DROP INDEX run_by_time;"}
+OLDER[4] += "DROP INDEX run_by_state; ALTER TABLE run DROP COLUMN summarised;"
+OLDER[2] = f"{OLDER[4]} DROP TABLE observation; DROP TABLE alike;"
+OLDER[3] = OLDER[2] + OBSERVED
+"""Version of the tables -> what takes a store of today back to it."""
 
 
-@pytest.mark.parametrize("version", BEFORE)
+@pytest.mark.parametrize("version", OLDER)
 def test_a_store_of_a_version_before_is_read_and_brought_up(path, version):
     with open_store(path) as store:
         store.add_all([run(1), run(2)])
     database = sqlite3.connect(path)
-    database.executescript(
-        "DROP TABLE observation; DROP TABLE alike;"
-        f"{BEFORE[version]} PRAGMA user_version = {version};"
-    )
+    database.executescript(f"{OLDER[version]} PRAGMA user_version = {version};")
     database.close()
     expected = observed(in_memory([run(1), run(2)]), "my-cpu", MOST)
     assert read_observations("my-cpu", MOST, path=path) == expected
     open_store(path).close()
     database = sqlite3.connect(path)
     assert database.execute("SELECT count(*) FROM observation").fetchone() == (2,)
+    assert database.execute("SELECT count(*) FROM figure").fetchone() == (2,)
     assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
     database.close()
     assert read_observations("my-cpu", MOST, path=path) == expected

@@ -229,7 +229,7 @@ def _import_file(options: argparse.Namespace) -> int:
     from estimator.runs import open_store
 
     catalog = catalog_of(options)
-    overlay = read_overlay(Path(options.file), [source.id for source in catalog.sources()])
+    overlay = read_overlay(Path(options.file), catalog.source_ids)
     kept, skipped = _new_profiles(overlay, catalog)
     with open_store() as store:
         added = store.add_all(overlay.runs)

@@ -1,6 +1,7 @@
 """`calibrate show`: what was measured of each device, and in which runs."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ from estimator.core.units import digits, human, human_duration
 
 if TYPE_CHECKING:
     from estimator.calibration.correction import Known
-    from estimator.calibration.devices import DeviceReport, Span, WorkReport
+    from estimator.calibration.devices import DeviceReport, WorkReport
+    from estimator.runs.figures import Span
     from estimator.runs.record import Energy, MeasuredRun, ServedLoad
 
 EXAMPLES = """examples:
@@ -64,29 +66,26 @@ def add_parser(verbs: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print devices and runs."""
     from estimator.calibration.correction import known_runs
-    from estimator.calibration.devices import device_reports, runs_of
+    from estimator.calibration.devices import peaks_of, reports_of, used_device
     from estimator.estimation.usual_run import usual_utilization
-    from estimator.runs import look_up
+    from estimator.runs import overview
 
     most = _most(options)
     catalog = catalog_of(options)
-    runs, notes = look_up()
-    for line in notes:
+    used = None if options.hardware is None else used_device(options.hardware, catalog)
+    stored = overview(peaks_of(catalog), used=used, most=most)
+    for line in stored.notes:
         note(line, quiet=options.quiet)
-    if options.hardware is not None:
-        runs = list(filter(runs_of(options.hardware, catalog), runs))
     known = known_runs(catalog)
-    reports = device_reports(
-        [] if options.runs else runs,
-        catalog,
-        known=known,
-        ask=lambda device, group, precision: usual_utilization(device, group, precision, catalog),
+    reports = reports_of(
+        () if options.runs else stored.devices,
+        known,
+        lambda device, group, precision: usual_utilization(device, group, precision, catalog),
     )
     for report in reports:
         for line in _less_counted(report.hardware, known):
             note(line, quiet=options.quiet)
-    older = 0 if most is None else max(0, len(runs) - most)
-    runs = runs[older:][::-1]
+    runs, older = stored.runs, stored.older
     if options.json:
         listed = [_run_json(one) for one in runs]
         devices = {} if options.runs else {"devices": [_device_json(one) for one in reports]}
@@ -126,7 +125,7 @@ def _most(options: argparse.Namespace) -> int | None:
 
 
 def _print_for_people(
-    runs: "list[MeasuredRun]", reports: "list[DeviceReport]", hardware: str | None
+    runs: "Sequence[MeasuredRun]", reports: "list[DeviceReport]", hardware: str | None
 ) -> None:
     if not runs:
         print_line("Nothing measured yet" + (f" on {hardware}." if hardware else "."))

@@ -6,13 +6,14 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from estimator.calibration.devices import DeviceReport, Span
+from estimator.calibration.devices import DeviceReport
 from estimator.calibration.next_run_candidates import Worth, factor_text
 from estimator.calibration.posterior import Cell, PowerCell, Residual
 from estimator.catalog import Device
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import digits, human, human_duration
 from estimator.measure.live import Course
+from estimator.runs.figures import Span
 from estimator.runs.run_summary import TRUST
 from estimator.web.calibrate.tables import (
     GROUP_NAMES,

@@ -52,7 +52,7 @@ class AppliedRuns:
 def applied_runs(answer: Answer, catalog: Catalog) -> AppliedRuns | None:
     """Compare with and without the measured runs; None where these say nothing of the answer."""
     known, device = known_runs(catalog), answer.device
-    if not any(one.hardware == device.id for run in known.measured.runs for one in run.devices):
+    if not (known.of(device)[0] or known.power_of(device)[0]):
         return None
     ignored = answer.scenario.calibration == IGNORE
     flipped = replace(answer.scenario, calibration=USE if ignored else IGNORE)
