@@ -159,7 +159,7 @@ CONFIGURED = (
     (("ijepa", "timesformer", "videomae", "data2vec-vision"), "vision", "ViT encoder"),
     (("resnet", "convnext", "regnet", "alexnet", "vgg", "densenet"), "vision", "CNN"),
     (("unet", "autoencoder"), "diffusion", "U-Net"),
-    (("dit", "sd3", "flux"), "diffusion", "diffusion transformer"),
+    (("dit2d", "transformer2d", "transformer3d"), "diffusion", "diffusion transformer"),
     (("clip", "siglip"), "multimodal", "contrastive ViT"),
     (("llava", "gemma3_mm"), "multimodal", "vision encoder and decoder"),
     (("vit", "deit", "beit", "swin", "dino", "segformer", "sam"), "vision", "ViT encoder"),

@@ -187,16 +187,111 @@ def latents_of(model: torch.nn.Module, config: dict) -> tuple[tuple, dict, int |
         values = (empty(1, FLUX_TEXT, 4096), empty(1, 768), empty(4096, 3), empty(FLUX_TEXT, 3))
         extra = dict(zip(names, values, strict=True)) | {"timestep": time, "guidance": time}
         return (empty(1, 4096, 64),), extra, FLUX_TEXT
+    if kind in FILMS:
+        return FILMS[kind](keys)
     noise = empty(1, keys.in_channels, keys.sample_size, keys.sample_size)
     if kind == "DiTTransformer2DModel":
         return (noise,), {"timestep": time.long(), "class_labels": time.long()}, ""
     if kind == "SD3Transformer2DModel":
         text = {"encoder_hidden_states": empty(1, LATENT_TEXT, 4096), "timestep": time}
         return (noise,), text | {"pooled_projections": empty(1, 2048)}, LATENT_TEXT
+    if kind == "UNet2DModel":
+        return (noise, time), {}, ""
     text = empty(1, LATENT_TEXT, keys.cross_attention_dim)
     added = {"text_embeds": empty(1, 1280), "time_ids": empty(1, 6)}
     extra = {"added_cond_kwargs": added} if keys.addition_embed_type else {}
+    if keys.time_cond_proj_dim:
+        extra["timestep_cond"] = empty(1, keys.time_cond_proj_dim)
     return (noise, time, text), extra, LATENT_TEXT
+
+
+def looked_at(keys: Any, words: int, width: int, **more: Any) -> tuple[tuple, dict, int]:
+    """Return a square latent, words of some width and a time."""
+    noise = empty(1, keys.in_channels, keys.sample_size, keys.sample_size)
+    named = {"encoder_hidden_states": empty(1, words, width), "timestep": empty(1)}
+    return (noise,), named | more, words
+
+
+def folded(keys: Any, words: int, axes: int = 0) -> tuple[tuple, dict, int]:
+    """Return patches and words side by side, with their places where the model asks for them."""
+    named = {"hidden_states": empty(1, 4096, keys.in_channels), "timestep": empty(1)}
+    named["encoder_hidden_states"] = empty(1, words, keys.joint_attention_dim)
+    if axes:
+        named |= {"img_ids": empty(4096, axes), "txt_ids": empty(words, axes), "guidance": empty(1)}
+        return (), named, words
+    mask = torch.ones(1, words, dtype=torch.long, device="meta")
+    return (), {**named, "encoder_hidden_states_mask": mask, "img_shapes": [[(1, 64, 64)]]}, words
+
+
+def wan_inputs(keys: Any) -> tuple[tuple, dict, int]:
+    """Return 81 frames of 480 x 832 pixels, and the states of an image where they are asked for."""
+    named = {"encoder_hidden_states": empty(1, 512, keys.text_dim), "timestep": empty(1)}
+    if keys.image_dim:
+        named["encoder_hidden_states_image"] = empty(1, 257, keys.image_dim)
+    return (empty(1, keys.in_channels, 21, 60, 104),), named, 512
+
+
+def ltx_inputs(keys: Any) -> tuple[tuple, dict, int]:
+    """Return 161 frames of 512 x 704 pixels."""
+    words = {"encoder_hidden_states": empty(1, 128, keys.caption_channels), "timestep": empty(1)}
+    shape = {"num_frames": 21, "height": 16, "width": 22, "encoder_attention_mask": empty(1, 128)}
+    return (empty(1, 21 * 16 * 22, keys.in_channels),), words | shape, 128
+
+
+def cog_inputs(keys: Any) -> tuple[tuple, dict, int]:
+    """Return the frames that the config states."""
+    frames = (keys.sample_frames - 1) // keys.temporal_compression_ratio + 1
+    high, wide, words = keys.sample_height, keys.sample_width, keys.max_text_seq_length
+    places = frames * (high // keys.patch_size) * (wide // keys.patch_size)
+    rotary = (empty(places, keys.attention_head_dim),) * 2
+    named = {"encoder_hidden_states": empty(1, words, keys.text_embed_dim), "timestep": empty(1)}
+    return (
+        (empty(1, frames, keys.in_channels, high, wide),),
+        named | {"image_rotary_emb": rotary},
+        words,
+    )
+
+
+def hunyuan_inputs(keys: Any) -> tuple[tuple, dict, int]:
+    """Return a square latent and the words of two towers."""
+    near, far, places = keys.text_len, keys.text_len_t5, (keys.sample_size // keys.patch_size) ** 2
+    more = {
+        "text_embedding_mask": empty(1, near),
+        "encoder_hidden_states_t5": empty(1, far, keys.cross_attention_dim_t5),
+        "text_embedding_mask_t5": empty(1, far),
+        "image_rotary_emb": (empty(places, keys.attention_head_dim),) * 2,
+    }
+    return *looked_at(keys, near, keys.cross_attention_dim, **more)[:2], near + far
+
+
+def hunyuan_video_inputs(keys: Any) -> tuple[tuple, dict, int]:
+    """Return 129 frames of 480 x 832 pixels."""
+    named = {"encoder_hidden_states": empty(1, 256, keys.text_embed_dim), "timestep": empty(1)}
+    named |= {"encoder_attention_mask": empty(1, 256) + 1, "guidance": empty(1)}
+    named["pooled_projections"] = empty(1, keys.pooled_projection_dim)
+    return (empty(1, keys.in_channels, 33, 60, 104),), named, 256
+
+
+SIZES = {"resolution": None, "aspect_ratio": None}
+
+FILMS = {
+    "PixArtTransformer2DModel": lambda keys: looked_at(
+        keys, 300, keys.caption_channels, added_cond_kwargs=SIZES
+    ),
+    "Transformer2DModel": lambda keys: looked_at(
+        keys, 120, keys.caption_channels, added_cond_kwargs=SIZES
+    ),
+    "SanaTransformer2DModel": lambda keys: looked_at(keys, 300, keys.caption_channels),
+    "AuraFlowTransformer2DModel": lambda keys: looked_at(keys, 256, keys.joint_attention_dim),
+    "QwenImageTransformer2DModel": lambda keys: folded(keys, 256),
+    "Flux2Transformer2DModel": lambda keys: folded(keys, 512, axes=4),
+    "WanTransformer3DModel": wan_inputs,
+    "LTXVideoTransformer3DModel": ltx_inputs,
+    "CogVideoXTransformer3DModel": cog_inputs,
+    "HunyuanDiT2DModel": hunyuan_inputs,
+    "HunyuanVideoTransformer3DModel": hunyuan_video_inputs,
+}
+"""What the models of videos, and of images by the newer models, get."""
 
 
 def count_flop(model: torch.nn.Module, given: tuple, named: dict) -> tuple[int, int | str]:

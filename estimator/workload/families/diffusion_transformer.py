@@ -29,8 +29,13 @@ class Joint:
         Latent and patch sides; tokens of text where the caller gives none, 0 without text. [1]
     per_image, per_patch, per_text, per_both : mapping
         Costs of all layers together, by what they run over; pairs are those that attend.
-    inside : mapping
-        Costs per pair of patches, of layers in which patches see only patches.
+    inside, among, across : mapping
+        Costs per pair of patches, of text tokens, and of a patch and a text token, of layers in
+        which patches see only patches, words only words, or patches words.
+    before_text, spare : mapping, int
+        Costs per text token of what is done before learned tokens join; their number.
+    wide, steps : int
+        The other side of a latent map that is not square; maps of a video. [1]
     """
 
     side: int
@@ -42,38 +47,57 @@ class Joint:
     per_text: Costs = field(default_factory=dict)
     per_both: Costs = field(default_factory=dict)
     inside: Costs = field(default_factory=dict)
+    among: Costs = field(default_factory=dict)
+    across: Costs = field(default_factory=dict)
+    before_text: Costs = field(default_factory=dict)
+    spare: int = 0
+    wide: int = 0
+    steps: int = 1
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` noisy images."""
         batch, side = image(inputs, self.side)
-        grid = np.floor_divide(side, self.patch)
-        patches = grid * grid
+        other = side if inputs.image_size is not None else float(self.wide or self.side)
+        patches = np.floor_divide(side, self.patch) * np.floor_divide(other, self.patch)
+        patches = self.steps * patches
         given = self.text_tokens if inputs.seq_len is None else inputs.seq_len
         text = quantity("seq_len", given) if self.text_tokens else 0.0
+        done = [*lines(self.before_text, batch * text)]
+        text = text + self.spare
         both = patches + text
-        done = [*lines(self.first, batch * patches, first=True)]
+        done += lines(self.first, batch * patches, first=True)
         done += lines(self.per_image, batch)
         done += lines(self.per_patch, batch * patches)
         done += lines(self.per_text, batch * text)
         done += lines(self.per_both, batch * both, pairs=batch * both * both)
         done += lines(self.inside, batch * patches, pairs=batch * patches * patches)
+        done += lines(self.among, 0.0, pairs=batch * text * text)
+        done += lines(self.across, 0.0, pairs=batch * patches * text)
         return Pass(lines=done, items=batch * patches)
 
 
-def _attention(width: int, heads: int, head_dim: int, bias: bool = True) -> Costs:
+def joint_heads(width: int, heads: int, head_dim: int, bias: bool = True) -> Costs:
+    """Attention of equal heads, the output with a bias in any case."""
     attention = Attention(hidden=width, heads=heads, kv_heads=heads, head_dim=head_dim)
     return replace(attention, qkv_bias=bias, output_bias=True).costs()
 
 
-def _split(costs: Costs) -> tuple[Costs, Costs]:
+def apart(costs: Costs) -> tuple[Costs, Costs]:
     """Projections, and the products that pairs pay."""
     pairs = {part: cost for part, cost in costs.items() if cost.flop_per_pair}
     return {part: cost for part, cost in costs.items() if part not in pairs}, pairs
 
 
-def _embedding(inputs: int, width: int) -> Cost:
+def two_dense(inputs: int, width: int) -> Cost:
     """Two dense layers."""
     return linear(inputs, width, bias=True) + linear(width, width, bias=True)
+
+
+def feed_forward(fields: Fields, width: int, usual: str = "gelu-approximate") -> Costs:
+    """An MLP four times as wide, gated where the activation is."""
+    gated = fields.text("activation_fn", default=usual) in ("geglu", "swiglu")
+    mlp = Mlp(hidden=width, width=4 * width, bias=True, gated=gated)
+    return mlp.costs()
 
 
 @diffusers_class("DiTTransformer2DModel")
@@ -87,10 +111,10 @@ def dit(fields: Fields) -> Network:
     outputs = fields.size_or_none("out_channels") or channels
     classes = fields.size("num_embeds_ada_norm", default=1000)
     bias = fields.flag("attention_bias", default=True)
-    mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
+    mlp = feed_forward(fields, width)
     affine = fields.flag("norm_elementwise_affine")
     layer = {
-        **_attention(width, heads, head_dim, bias),
+        **joint_heads(width, heads, head_dim, bias),
         **mlp,
         "norm/layers": held(2 * width * affine),
     }
@@ -102,13 +126,13 @@ def dit(fields: Fields) -> Network:
         per_image={
             **scaled(
                 {
-                    "time/embedding": _embedding(SINE_WIDTH, width),
+                    "time/embedding": two_dense(SINE_WIDTH, width),
                     "time/class": held((classes + 1) * width),
                     "time/modulation": linear(width, 6 * width, bias=True),
                 },
                 layers,
             ),
-            "head/time": Cost(flop_per_token=_embedding(SINE_WIDTH, width).flop_per_token),
+            "head/time": Cost(flop_per_token=two_dense(SINE_WIDTH, width).flop_per_token),
             "head/modulation": linear(width, 2 * width, bias=True),
         },
         per_patch={"head/pixels": linear(width, patch * patch * outputs, bias=True)},
@@ -128,12 +152,12 @@ def flux(fields: Fields) -> Network:
     channels = fields.size("in_channels", default=64)
     outputs = fields.size_or_none("out_channels") or channels
     pixels = outputs * fields.size("patch_size", default=1) ** 2
-    project, pairs = _split(_attention(width, heads, head_dim))
+    project, pairs = apart(joint_heads(width, heads, head_dim))
     mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
     stream = scaled({**project, **mlp, "norm/heads": held(2 * head_dim)}, double)
     pooled = fields.size("pooled_projection_dim", default=768)
     words = fields.size("joint_attention_dim", default=4096)
-    guided = {"time/guidance": _embedding(SINE_WIDTH, width)}
+    guided = {"time/guidance": two_dense(SINE_WIDTH, width)}
     modulation = double * 12 + single * 3 + 2
     model = Joint(
         side=64,
@@ -141,9 +165,9 @@ def flux(fields: Fields) -> Network:
         text_tokens=512,
         first={"embedding/patch": linear(channels, width, bias=True)},
         per_image={
-            "time/embedding": _embedding(SINE_WIDTH, width),
+            "time/embedding": two_dense(SINE_WIDTH, width),
             **(guided if fields.flag("guidance_embeds") else {}),
-            "time/text": _embedding(pooled, width),
+            "time/text": two_dense(pooled, width),
             "time/modulation": linear(width, modulation * width, bias=True),
         },
         per_patch={**stream, "head/pixels": linear(width, pixels, bias=True)},
@@ -176,8 +200,8 @@ def sd3(fields: Fields) -> Network:
     outputs = fields.size_or_none("out_channels", default=16) or channels
     normed = 2 * head_dim * fields.states("qk_norm")
     dual = len(fields.items("dual_attention_layers") or [])
-    attention = _attention(width, heads, head_dim)
-    project, pairs = _split(attention)
+    attention = joint_heads(width, heads, head_dim)
+    project, pairs = apart(attention)
     mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
     stream = {**project, **mlp, "norm/heads": held(normed)}
     context = fields.size("caption_projection_dim", default=1152)
@@ -190,8 +214,8 @@ def sd3(fields: Fields) -> Network:
         text_tokens=333,
         first={"embedding/patch": linear(channels * patch * patch, width, bias=True)},
         per_image={
-            "time/embedding": _embedding(SINE_WIDTH, width),
-            "time/text": _embedding(fields.size("pooled_projection_dim", default=2048), width),
+            "time/embedding": two_dense(SINE_WIDTH, width),
+            "time/text": two_dense(fields.size("pooled_projection_dim", default=2048), width),
             "time/modulation": linear(width, modulation * width, bias=True),
         },
         per_patch={

@@ -5,11 +5,19 @@ of the latent map that the network gets, `sample_size` in the config; `seq_len` 
 77 by default. The items of a pass are images.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from estimator.workload.blocks import Cost, Costs, held, linear
-from estimator.workload.convolution import BATCH_NORM, Flow, image, plain, sizes, square
+from estimator.workload.blocks import Cost, Costs, equal_heads, held, linear, table
+from estimator.workload.convolution import (
+    BATCH_NORM,
+    Flow,
+    flow_network,
+    image,
+    plain,
+    sizes,
+    square,
+)
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
 from estimator.workload.network import Network, Pass, network
@@ -23,7 +31,8 @@ class Level(NamedTuple):
     """One resolution of a U-Net.
 
     Its width; residual blocks on the way down, one fewer than on the way up; transformer layers
-    behind each block, on the way down and up, 0 without attention; width of the text states.
+    behind each block, on the way down and up, 0 without attention; widths of the text states and
+    of the time.
     """
 
     channels: int
@@ -31,6 +40,7 @@ class Level(NamedTuple):
     depth: int
     up_depth: int
     context: int
+    time: int
 
 
 def _down(flow: Flow, levels: Sequence[Level], text: Quantity) -> Flow:
@@ -39,7 +49,7 @@ def _down(flow: Flow, levels: Sequence[Level], text: Quantity) -> Flow:
     for place, level in enumerate(levels):
         name = f"down{place + 1}"
         for _ in range(level.layers):
-            flow = residual(flow, name, (inputs, level.channels), 4 * levels[0].channels)
+            flow = residual(flow, name, (inputs, level.channels), level.time)
             flow = attended(flow, name, level, level.depth, text)
             inputs = level.channels
         if place + 1 < len(levels):
@@ -57,7 +67,7 @@ def _up(flow: Flow, levels: Sequence[Level], text: Quantity) -> Flow:
         level, name = levels[place], f"up{len(levels) - place}"
         for _ in range(level.layers + 1):
             shape = (inputs + skips.pop(), level.channels)
-            flow = residual(flow, name, shape, 4 * levels[0].channels)
+            flow = residual(flow, name, shape, level.time)
             flow = attended(flow, name, level, level.up_depth, text)
             inputs = level.channels
         if place:
@@ -105,8 +115,9 @@ def unet(fields: Fields) -> Network:
     count = len(widths)
     down = fields.items("down_block_types", count) or list(DOWN)
     up = fields.items("up_block_types", count) or list(UP)
-    middle = fields.values.get("mid_block_type", "UNetMidBlock2DCrossAttn")
-    _refuse_others([*down, *up])
+    _refuse_blocks([*down, *up], {*DOWN, *UP})
+    refuse_values(fields, READ)
+    time = fields.size_or_none("time_embedding_dim") or 4 * widths[0]
     layers = _per_level(fields, "layers_per_block", 2, count)
     depths = _per_level(fields, "transformer_layers_per_block", 1, count)
     context = _per_level(fields, "cross_attention_dim", 1280, count)
@@ -117,26 +128,89 @@ def unet(fields: Fields) -> Network:
             depth=depths[place] if "CrossAttn" in down[place] else 0,
             up_depth=depths[place] if "CrossAttn" in up[count - 1 - place] else 0,
             context=context[place],
+            time=time,
         )
         for place, width in enumerate(widths)
     ]
-    stem = plain(fields.size("in_channels", default=4), widths[0])
-    last = plain(widths[0], fields.size("out_channels", default=4))
-    usual, per_image = square(fields, "sample_size", 64), _per_image(fields, widths[0])
-    depth = max(levels[-1].depth, 1) * (middle == "UNetMidBlock2DCrossAttn")
-    inner = ((widths[-1], widths[-1]), 4 * widths[0])
+    kernel = fields.size("conv_in_kernel", default=3)
+    stem = plain(fields.size("in_channels", default=4), widths[0], kernel)
+    kernel = fields.size("conv_out_kernel", default=3)
+    last = plain(widths[0], fields.size("out_channels", default=4), kernel)
+    usual = square(fields, "sample_size", 64)
+    per_image, per_word = _per_image(fields, widths[0], time), _per_word(fields, context[0])
+    middle = fields.values.get("mid_block_type", MIDDLES[0])
+    depth = depths[-1]
+    inner = ((widths[-1], widths[-1]), time)
 
     def run(inputs: Inputs) -> Pass:
         """Pass over `batch` noisy images."""
         batch, side = image(inputs, usual)
         text = quantity("seq_len", TEXT_TOKENS if inputs.seq_len is None else inputs.seq_len)
-        flow = Flow(batch=batch, side=side).dense(per_image)
+        flow = Flow(batch=batch, side=side).dense(per_image).layers(per_word, text)
         flow = _down(flow.conv("stem/convolution", stem, first=True), levels, text)
-        flow = attended(residual(flow, "middle", *inner), "middle", levels[-1], depth, text)
-        flow = _up(residual(flow, "middle", *inner), levels, text)
+        if middle is not None:
+            flow = residual(flow, "middle", *inner)
+        if middle == MIDDLES[0]:
+            flow = attended(flow, "middle", levels[-1], depth, text)
+            flow = residual(flow, "middle", *inner)
+        flow = _up(flow, levels, text)
         return Pass(lines=flow.norm(widths[0]).conv("head/convolution", last).lines, items=batch)
 
     return network(fields, run, item_unit="latent")
+
+
+PLAIN_DOWN = ("DownBlock2D",) + ("AttnDownBlock2D",) * 3
+PLAIN_UP = ("AttnUpBlock2D",) * 3 + ("UpBlock2D",)
+
+
+@diffusers_class("UNet2DModel")
+def unet_of_pixels(fields: Fields) -> Network:
+    """The U-Net of DDPM: attention over the map in some levels (arXiv:2006.11239, app. B)."""
+    widths = sizes(fields, "block_out_channels", (224, 448, 672, 896))
+    count = len(widths)
+    down = fields.items("down_block_types", count) or list(PLAIN_DOWN)
+    up = fields.items("up_block_types", count) or list(PLAIN_UP)
+    _refuse_blocks([*down, *up], {*PLAIN_DOWN, *PLAIN_UP})
+    refuse_values(fields, READ_OF_PIXELS)
+    time = fields.size_or_none("time_embedding_dim") or 4 * widths[0]
+    layers = fields.size("layers_per_block", default=2)
+    attends = fields.flag("add_attention", default=True)
+    stem = plain(fields.size("in_channels", default=3), widths[0])
+    last = plain(widths[0], fields.size("out_channels", default=3))
+    per_image = _per_image(fields, widths[0], time)
+
+    def body(flow: Flow) -> Flow:
+        flow, skips = flow.dense(per_image).conv("stem/convolution", stem, first=True), [widths[0]]
+        inputs = widths[0]
+        for place, width in enumerate(widths):
+            name = f"down{place + 1}"
+            for _ in range(layers):
+                flow, inputs = residual(flow, name, (inputs, width), time), width
+                flow = _looked(flow, name, width) if "Attn" in down[place] else flow
+                skips.append(width)
+            if place + 1 < count:
+                flow = flow.conv(f"{name}/downsample", plain(width, width, stride=2))
+                skips.append(width)
+        flow = residual(flow, "middle", (inputs, inputs), time)
+        flow = _looked(flow, "middle", inputs) if attends else flow
+        flow = residual(flow, "middle", (inputs, inputs), time)
+        for place, width in enumerate(reversed(widths)):
+            name = f"up{place + 1}"
+            for _ in range(layers + 1):
+                flow, inputs = residual(flow, name, (inputs + skips.pop(), width), time), width
+                flow = _looked(flow, name, width) if "Attn" in up[place] else flow
+            if place + 1 < count:
+                flow = flow.scaled(2.0).conv(f"{name}/upsample", plain(width, width))
+        return flow.norm(widths[0]).conv("head/convolution", last)
+
+    side = square(fields, "sample_size", 32)
+    return flow_network(fields, side, body)
+
+
+def _looked(flow: Flow, name: str, width: int) -> Flow:
+    """Attention over the map."""
+    costs = {**equal_heads(Fields({}), width, 1).costs(), "norm": held(BATCH_NORM * width)}
+    return flow.layers(costs, pairs=flow.positions**2, prefix=f"{name}/")
 
 
 def _per_level(fields: Fields, name: str, default: int, count: int) -> list[int]:
@@ -146,13 +220,21 @@ def _per_level(fields: Fields, name: str, default: int, count: int) -> list[int]
     return [fields.size(name, default=default)] * count
 
 
-def _per_image(fields: Fields, first: int) -> Costs:
-    """Embeddings of the time, and of sizes and pooled text (SDXL)."""
-    width = 4 * first
+def _per_image(fields: Fields, first: int, width: int) -> Costs:
+    """Embeddings of the time, of guidance (LCM), of a class, of sizes and pooled text (SDXL)."""
     costs: dict[str, Cost] = {
         "time/in": linear(first, width, bias=True),
         "time/out": linear(width, width, bias=True),
+        "time/guidance": linear(fields.size_or_none("time_cond_proj_dim") or 0, first),
     }
+    classes = fields.size_or_none("num_class_embeds") or 0
+    kind = fields.text("class_embed_type")
+    if kind == "timestep" or kind == "projection":
+        inputs = fields.size("projection_class_embeddings_input_dim") if kind[0] == "p" else first
+        costs["class/in"] = linear(inputs, width, bias=True)
+        costs["class/out"] = linear(width, width, bias=True)
+    elif not kind:
+        costs["class/table"] = table(classes, width)
     if fields.text("addition_embed_type") == "text_time":
         inputs = fields.size("projection_class_embeddings_input_dim")
         costs["size/in"] = linear(inputs, width, bias=True)
@@ -160,8 +242,54 @@ def _per_image(fields: Fields, first: int) -> Costs:
     return costs
 
 
-def _refuse_others(names: list[str]) -> None:
-    known = {*DOWN, *UP}
+def _per_word(fields: Fields, context: int) -> Costs:
+    """The projection of a text of another width."""
+    inputs = fields.size_or_none("encoder_hid_dim")
+    return {} if inputs is None else {"text/project": linear(inputs, context, bias=True)}
+
+
+MIDDLES = ("UNetMidBlock2DCrossAttn", "UNetMidBlock2D")
+"""Blocks at the coarsest map, with attention and without; none where the config says null."""
+
+READ: Mapping[str, tuple[object, ...]] = {
+    "mid_block_type": (*MIDDLES, None),
+    "only_cross_attention": (False, None),
+    "dual_cross_attention": (False, None),
+    "attention_type": ("default", None),
+    "time_embedding_type": ("positional", None),
+    "class_embed_type": ("timestep", "projection", None),
+    "class_embeddings_concat": (False, None),
+    "addition_embed_type": ("text_time", None),
+    "encoder_hid_dim_type": ("text_proj", None),
+    "resnet_time_scale_shift": ("default", None),
+    "cross_attention_norm": (None,),
+    "num_attention_heads": (None,),
+    "reverse_transformer_layers_per_block": (None,),
+}
+"""Keys that change the network, and the values with which it is counted."""
+
+
+READ_OF_PIXELS: Mapping[str, tuple[object, ...]] = {
+    "mid_block_type": ("UNetMidBlock2D",),
+    "time_embedding_type": ("positional", None),
+    "class_embed_type": (None,),
+    "resnet_time_scale_shift": ("default", None),
+    "downsample_type": ("conv", None),
+    "upsample_type": ("conv", None),
+}
+"""The same of the U-Net of pixels."""
+
+
+def _refuse_blocks(names: list[str], known: set[str]) -> None:
     for name in names:
         if name not in known:
             raise ValueError(f"block type {name!r} is not known: known are {sorted(known)}")
+
+
+def refuse_values(fields: Fields, read: Mapping[str, tuple[object, ...]]) -> None:
+    """Refuse parts that are not counted, rather than leave them out."""
+    for key, counted in read.items():
+        value = fields.values.get(key, counted[0])
+        if not any(value is one or value == one for one in counted):
+            shown = ", ".join("null" if one is None else str(one) for one in counted)
+            raise ValueError(f"{fields.path}{key} {value!r} is not counted: known are {shown}")
