@@ -12,7 +12,7 @@ from estimator.scenario.scenario import INPUTS
 from estimator.web.estimate import inputs
 from estimator.web.estimate.inputs import Asked
 from estimator.web.estimate.link import STATE
-from estimator.web.estimate.parts import changed, changed_controls
+from estimator.web.estimate.parts import CONTROLS, OPEN, changed, changed_controls
 from estimator.web.shared import style
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _
@@ -49,19 +49,21 @@ def draw(answer: Answer, asked: Asked, *, measured: bool, without: Collection[st
         if name not in without:
             draw_one(name, answer, asked)
     drawn = {*inputs.WORK, *in_sight, *without}
-    for group, title in _FOLDED.items():
-        every = [name for name in inputs.OF_ALL if INPUTS[name].group in group]
+    titles = {group: title for group, (title, _groups) in _SECTIONS.items()}
+    opened = style.opened(_("More inputs"), titles, OPEN[CONTROLS], changed_controls)
+    for section, (title, groups) in _SECTIONS.items():
+        every = [name for name in inputs.OF_ALL if INPUTS[name].group in groups]
         names = [name for name in every if name not in drawn]
-        work = _names_of_more_work() if group == _FIRST else []
-        with style.folded(_(title), key=f"fold_{group[0]}", on_change=changed_controls) as fold:
-            if not fold.open and asked.problems.keys().isdisjoint((*work, *names)):
-                _keep((*work, *names))
-                continue
-            for name in work:
-                timed = name == "device_hours"
-                _number(name, answer, asked, placeholder=_("not timed yet") if timed else "")
-            for name in names:
-                draw_one(name, answer, asked)
+        work = _names_of_more_work() if section == "work" else []
+        if section not in opened and asked.problems.keys().isdisjoint((*work, *names)):
+            _keep((*work, *names))
+            continue
+        style.section(_(title))
+        for name in work:
+            timed = name == "device_hours"
+            _number(name, answer, asked, placeholder=_("not timed yet") if timed else "")
+        for name in names:
+            draw_one(name, answer, asked)
     if st.context.is_embedded:
         st.button(_("Reset to the slide"), key="reset", on_click=_reopen)
     else:
@@ -98,13 +100,12 @@ def draw_one(name: str, answer: Answer, asked: Asked) -> None:
         _number(name, answer, asked)
 
 
-_FIRST = ("network",)
-_FOLDED: dict[tuple[str, ...], str] = {
-    _FIRST: N_("Work in detail"),
-    ("hardware", "parallelism"): N_("Hardware and parallelism"),
-    ("place", "money", "answer"): N_("Place, money, interval"),
+_SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "work": (N_("Work in detail"), ("network",)),
+    "hardware": (N_("Hardware and parallelism"), ("hardware", "parallelism")),
+    "place": (N_("Place, money, interval"), ("place", "money", "answer")),
 }
-"""Groups of inputs -> the heading that folds them."""
+"""Sections of inputs that are one click away: their titles, and the groups of the inputs."""
 
 _ALWAYS = ("calibration", "price_kind", "pay")
 """Choices that are never left open."""
@@ -197,10 +198,8 @@ def _preset(answer: Answer, asked: Asked) -> None:
 
 
 def _size(answer: Answer, asked: Asked) -> None:
-    left, right = st.columns(2)
-    with left:
+    with st.container(horizontal=True):
         _number("params", answer, asked, placeholder="7B")
-    with right:
         _number("tokens", answer, asked, placeholder="2T")
 
 
@@ -210,10 +209,8 @@ def _flop(answer: Answer, asked: Asked) -> None:
 
 
 def _samples(answer: Answer, asked: Asked) -> None:
-    left, right = st.columns(2)
-    with left:
+    with st.container(horizontal=True):
         _number("samples", answer, asked, placeholder="100M")
-    with right:
         _number("sample_flop", answer, asked, placeholder="4.1e9")
 
 

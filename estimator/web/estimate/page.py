@@ -63,6 +63,15 @@ SHORT = {
     "co2e_kg": N_("CO2e"),
 }
 
+DETAILS = {
+    "formula": N_("The formula, with your numbers"),
+    "sources": N_("Every number and its source"),
+    "start": N_("When to start: the hours of your grid"),
+    "examples": N_("Ten examples to start from"),
+    "share": N_("Share and export"),
+}
+"""Sections that are one click away."""
+
 
 def draw(frame: Frame) -> None:
     """Draw the answer to what the URL or the widgets ask."""
@@ -94,11 +103,11 @@ def draw(frame: Frame) -> None:
 
 
 def draw_details(frame: Frame) -> None:
-    """Draw what is folded below the picture."""
+    """Draw what is one click away below the picture."""
     drawn = parts.shown()
     if not frame.slide:
         with style.dimmed("details") if drawn.refusal else nullcontext():
-            _folded(drawn.answer, drawn.query, open_catalog())
+            _details(drawn.answer, drawn.query, open_catalog())
     parts.remember(parts.DETAILS)
 
 
@@ -171,33 +180,30 @@ def _switch(key: str, label: str, names: Mapping[str, str]) -> None:
     )
 
 
-def _folded(answer: Answer, query: dict[str, str], catalog: Catalog) -> None:
+def _details(answer: Answer, query: dict[str, str], catalog: Catalog) -> None:
     """Draw what is one click away; nothing of it is worked out before."""
-    with style.folded(
-        _("The formula, with your numbers"), key="fold_formula", on_change=parts.arrange
-    ) as formula:
-        if formula.open:
-            draw_formula(answer, linked=True)
-    with style.folded(
-        _("Every number and its source"), key="fold_sources", on_change=parts.arrange
-    ) as sources:
-        if sources.open:
-            draw_sources(answer, catalog)
-    with style.folded(
-        _("When to start: the hours of your grid"), key="fold_start", on_change=parts.arrange
-    ) as start:
-        if start.open:
-            draw_schedule(answer)
-    with style.folded(
-        _("Ten examples to start from"), key="fold_examples", on_change=parts.arrange
-    ) as examples:
-        if examples.open:
-            for number, (text, link) in enumerate(EXAMPLES):
-                st.button(_(text), key=f"example_{number}", on_click=_open_example, args=(link,))
     st.button(_("Pin to compare"), key="pin", on_click=_pin)
-    with style.folded(_("Share and export"), key="fold_share", on_change=parts.arrange) as shared:
-        if shared.open:
+    key = parts.OPEN[parts.DETAILS]
+    for name in style.opened(_("More about it"), DETAILS, key, parts.arrange):
+        if name == "start":
+            draw_schedule(answer)
+        elif name == "formula":
+            style.section(_(DETAILS[name]))
+            draw_formula(answer, linked=True)
+        elif name == "sources":
+            style.section(_(DETAILS[name]))
+            draw_sources(answer, catalog)
+        elif name == "examples":
+            style.section(_(DETAILS[name]))
+            _examples()
+        else:
             draw_share(answer, query, SLIDES)
+
+
+def _examples() -> None:
+    """Draw ten scenarios to start from."""
+    for number, (text, link) in enumerate(EXAMPLES):
+        st.button(_(text), key=f"example_{number}", on_click=_open_example, args=(link,))
 
 
 def _open_example(link: str) -> None:

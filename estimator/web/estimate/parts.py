@@ -17,11 +17,9 @@ from estimator.web.shared.site import CONTENTS
 CONTROLS, DETAILS, END = "controls", "details", "end"
 """Names of the parts after the answer, in their order."""
 
-FOLDS = {
-    DETAILS: ("fold_formula", "fold_sources", "fold_start", "fold_examples", "fold_share"),
-    CONTROLS: ("fold_network", "fold_hardware", "fold_place"),
-}
-"""Part -> the keys of its folds, whose contents depend on the answer."""
+OPEN = {DETAILS: "open_details", CONTROLS: "open_controls"}
+"""Part -> the key of the control that says which of its sections are open; their contents depend on
+the answer."""
 
 _DRAWN = "_estimate_drawn"
 
@@ -73,7 +71,7 @@ def remember(part: str) -> None:
 
 
 def arrange() -> None:
-    """Say what a change draws again, once all parts are there, and when a fold is opened."""
+    """Say what a change draws again, once all parts are there, and when a section is opened."""
     follow(dict.fromkeys((CONTENTS, CONTROLS), (CONTENTS, *_opened(), END)))
 
 
@@ -89,10 +87,10 @@ def changed() -> None:
 
 def changed_controls() -> None:
     """Draw all of it again: another input than the one that was changed shows something else."""
-    redraw(CONTENTS, *FOLDS, END)
+    redraw(CONTENTS, *OPEN, END)
 
 
 def _opened() -> list[str]:
     """Parts of which something is open that depends on the answer."""
     state = st.session_state
-    return [part for part, folds in FOLDS.items() if any(state.get(fold) for fold in folds)]
+    return [part for part, key in OPEN.items() if state.get(key)]

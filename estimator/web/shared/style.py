@@ -93,6 +93,7 @@ html { font-size: %(root)spx; }
               border-left: 3px solid var(--line); color: var(--soft); }
 .tw-assumed p { margin: 0.1rem 0; }
 .tw-assumed a { color: inherit; text-decoration: underline; text-underline-offset: 0.15em; }
+h3.tw-section { font-size: 1.05rem; font-weight: 600; margin: 0; padding: 0.4rem 0 0; }
 .tw-problem { font-size: 0.95rem; font-weight: 600; margin: -0.6rem 0 0; }
 .tw-step { display: grid; grid-template-columns: 10rem 1fr 9rem; gap: 0 1.2rem;
            padding: 0.5rem 0; border-top: 1px solid var(--line); line-height: 1.45;
@@ -325,6 +326,27 @@ def badges(texts: Iterable[str]) -> None:
 def folded(label: str, key: str, on_change: Callable[[], None] | None = None) -> Any:
     """Fold a section away; `.open` says whether it is wanted, and nothing else is drawn."""
     return st.expander(label, key=key, on_change=on_change or "rerun")
+
+
+def opened(label: str, titles: Mapping[str, str], key: str, on_change: Callable[[], None]) -> Any:
+    """Draw the titles of sections side by side, and return which of them are open.
+
+    One element, where a browser draws each folded section again with every answer.
+    """
+    chosen = st.pills(
+        label,
+        list(titles),
+        format_func=lambda name: _(titles[name]),
+        selection_mode="multi",
+        key=key,
+        on_change=on_change,
+    )
+    return [name for name in titles if name in chosen]
+
+
+def section(title: str) -> None:
+    """Head a section that is open."""
+    write(f'<h3 class="tw tw-section">{escape(title)}</h3>')
 
 
 def assumptions(lines: Iterable[str]) -> None:
