@@ -55,6 +55,7 @@ ROOMS = (
 ALLOWED = {
     "numpy": None,
     "pandas": {"web"},
+    "altair": {"web"},
     "vl_convert": {"web"},
     "streamlit": {"web", "app.py"},
     "rich": {"cli"},

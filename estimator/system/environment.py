@@ -61,6 +61,7 @@ APP = Needs(
         {
             "numpy": "numpy",
             "pandas": "pandas",
+            "altair": "altair",
             "vl-convert-python": "vl_convert",
             "streamlit": "streamlit",
             "rich": "rich",
