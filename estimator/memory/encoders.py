@@ -10,11 +10,10 @@ from typing import Any
 
 from estimator.workload.blocks import Mlp, equal_heads
 from estimator.workload.convolution import square
-from estimator.workload.families.bert import ROWS
-from estimator.workload.families.esm import ESM2
 from estimator.workload.families.text_encoder import Sizes, bert_sizes
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import task
+from estimator.workload.registry import with_defaults_of
 from estimator.workload.transformer import Decoder, Head, Layer
 
 TEXT_ENCODERS = (
@@ -23,9 +22,6 @@ TEXT_ENCODERS = (
 )
 IMAGE_ENCODERS: Mapping[str, int] = {"vit": 1, "deit": 2, "vit_msn": 1}
 """Tokens before the patches, by family."""
-
-USUAL = {**{kind: facts.sizes for kind, facts in ROWS.items()}, "esm": ESM2.sizes}
-"""Defaults of configs that differ from BERT's."""
 
 
 def encoder_stack(config: Mapping[str, Any]) -> Decoder | None:
@@ -54,7 +50,8 @@ def encoder_stack(config: Mapping[str, Any]) -> Decoder | None:
     kind = fields.text("model_type")
     if kind not in TEXT_ENCODERS and kind not in IMAGE_ENCODERS:
         return None
-    sizes = bert_sizes(fields, USUAL.get(kind, Sizes()))
+    fields = with_defaults_of(fields, kind)
+    sizes = bert_sizes(fields)
     keys = ("hidden_size", "num_attention_heads")
     attention = equal_heads(fields, sizes.hidden, sizes.heads, keys, bias=False)
     mlp = Mlp(hidden=sizes.hidden, width=sizes.width)

@@ -65,6 +65,11 @@ def defaults() -> Mapping[str, Mapping[str, Any]]:
     return {name: rows[row] if isinstance(row, str) else row for name, row in rows.items()}
 
 
+def with_defaults_of(fields: Fields, model_type: str) -> Fields:
+    """A config or a part of one, with the defaults of a type for what it leaves out."""
+    return fields.with_usual(defaults().get(model_type, {}))
+
+
 @cache
 def known_families() -> Mapping[str, Reader]:
     """All readers by `model_type`, every module of `families` imported."""
@@ -82,4 +87,4 @@ def _add(readers: dict[str, Reader], name: str, reader: Reader) -> None:
 
 def _read(reader: Reader, name: str, fields: Fields) -> Architecture:
     """The architecture of a config, with the defaults of its type."""
-    return reader(fields.with_usual(defaults().get(name, {})))
+    return reader(with_defaults_of(fields, name))

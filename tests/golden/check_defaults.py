@@ -20,6 +20,7 @@ OURS = {
     "first_k_dense_replace": "what the default of mlp_layer_types is made of",
     "max_position_embeddings": "no default: positions are relative, or the model has no longest",
     "intermediate_size": "not read where every layer has experts",
+    "vocab_size": "left to the tokenizer",
 }
 """Keys that a config of transformers does not declare for some types, and why we hold them."""
 

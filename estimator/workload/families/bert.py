@@ -27,6 +27,7 @@ SPANS = ("QuestionAnswering", "PreTraining")
 
 BERT = TextFacts()
 ROBERTA = TextFacts(spare_positions=2, pooled=("", "MultipleChoice"), dense_before=CLASSIFIERS)
+PLAIN = TextFacts(pooled=(), dense_before=CLASSIFIERS, twin_bias=False)
 
 
 def language_adapters(fields: Fields, sizes: Sizes) -> Costs:
@@ -95,7 +96,7 @@ def replaced_token_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> Head
 
 def rembert_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     """RemBERT: a wide table of its own to write with (arXiv:2010.12821, sec. 4)."""
-    wide = fields.size("output_embedding_size", default=1664)
+    wide = fields.size("output_embedding_size")
     width = replace(facts, table_width=lambda fields, sizes: wide)
     after, once, notes = heads(fields, sizes, width)
     if task(fields) in LANGUAGE_TASKS:
@@ -135,71 +136,38 @@ def shared_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Group, ..
     return tuple(Group(costs=costs, times=inner, reuse=run) for run in runs)
 
 
-LARGE = Sizes(hidden=1024, layers=24, heads=16, width=4096)
-
 ROWS: Mapping[str, TextFacts] = {
     "bert": BERT,
     "ernie": replace(BERT, extra=task_types),
-    "megatron-bert": TextFacts(
-        sizes=replace(LARGE, vocab=29056), embedding_norm=False, extra=outer_norm
-    ),
-    "roberta": replace(ROBERTA, sizes=Sizes(vocab=50265)),
+    "megatron-bert": TextFacts(embedding_norm=False, extra=outer_norm),
+    "roberta": ROBERTA,
     "xlm-roberta": ROBERTA,
-    "xlm-roberta-xl": replace(
-        ROBERTA,
-        sizes=Sizes(
-            hidden=2560, layers=36, heads=32, width=10240, vocab=250880, positions=514, types=1
-        ),
-        embedding_norm=False,
-        extra=outer_norm,
-    ),
+    "xlm-roberta-xl": replace(ROBERTA, embedding_norm=False, extra=outer_norm),
     "ibert": ROBERTA,
     "visual_bert": TextFacts(  # arXiv:1908.03557
         extra=visual_tables,
         pooled=("", "PreTraining", "QuestionAnswering", "MultipleChoice", "VisualReasoning"),
     ),
     "xmod": replace(ROBERTA, layer=language_adapters),
-    "jina_embeddings_v3": replace(
-        ROBERTA,
-        sizes=replace(LARGE, vocab=250002, positions=8194, types=1),
-        position_rows=no_positions,
-    ),
+    "jina_embeddings_v3": replace(ROBERTA, position_rows=no_positions),
     "camembert": ROBERTA,
     "data2vec-text": ROBERTA,
-    "roberta-prelayernorm": replace(ROBERTA, sizes=Sizes(vocab=50265), extra=outer_norm),
-    "mpnet": replace(ROBERTA, sizes=Sizes(vocab=30527), has_types=False, extra=relative_bias),
+    "roberta-prelayernorm": replace(ROBERTA, extra=outer_norm),
+    "mpnet": replace(ROBERTA, has_types=False, extra=relative_bias),
     "splinter": replace(BERT, pooled=(), heads=span_heads),
-    "distilbert": TextFacts(
-        sizes=Sizes(layers=6),
-        has_types=False,
-        pooled=(),
-        dense_before=CLASSIFIERS,
-        twin_bias=False,
-    ),
-    "electra": TextFacts(
-        sizes=Sizes(hidden=256, heads=4, width=1024),
-        table_width=narrow_width(128),
-        pooled=(),
-        dense_before=CLASSIFIERS,
-        twin_bias=False,
-        heads=replaced_token_heads,
-    ),
+    "distilbert": replace(PLAIN, has_types=False),
+    "electra": replace(PLAIN, table_width=narrow_width, heads=replaced_token_heads),
     "rembert": TextFacts(
-        sizes=Sizes(hidden=1152, layers=32, heads=18, width=4608, vocab=250300),
-        table_width=lambda fields, sizes: fields.size("input_embedding_size", default=256),
+        table_width=lambda fields, sizes: fields.size("input_embedding_size"),
         bridged=True,
         pooled=("", "SequenceClassification", "MultipleChoice"),
         heads=rembert_heads,
     ),
     "bert-generation": TextFacts(  # arXiv:1907.12461
-        sizes=replace(LARGE, vocab=50358), has_types=False, causal=decodes, heads=generation_heads
+        has_types=False, causal=decodes, heads=generation_heads
     ),
     "albert": TextFacts(  # arXiv:1909.11942
-        sizes=Sizes(hidden=4096, layers=12, heads=64, width=16384, vocab=30000),
-        table_width=narrow_width(128),
-        bridged=True,
-        stack=shared_layers,
-        heads=sentence_order_heads,
+        table_width=narrow_width, bridged=True, stack=shared_layers, heads=sentence_order_heads
     ),
 }
 

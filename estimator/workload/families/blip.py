@@ -14,7 +14,6 @@ from estimator.workload.families.clip import clip_sight
 from estimator.workload.families.text_encoder import (
     Encoder,
     Group,
-    Sizes,
     bert_sizes,
     block,
     tables,
@@ -35,11 +34,9 @@ from estimator.workload.network import (
     prefixed,
     sequence,
 )
-from estimator.workload.registry import families, family
+from estimator.workload.registry import families, family, with_defaults_of
 
 LAYER_NORM = 2
-WORDS = Sizes(heads=8, vocab=30524, types=0)
-"""BLIP's text part where its config leaves sizes out."""
 
 
 def _crossing(fields: Fields, hidden: int, heads: int, seen: int) -> Costs:
@@ -69,7 +66,7 @@ class Reader:
 
 def _reader(part: Fields, seen: int, *, writes: bool) -> Reader:
     """The text part, as one that writes or as one that reads and ends in a pooler."""
-    sizes = replace(bert_sizes(part, WORDS), types=0)
+    sizes = replace(bert_sizes(part), types=0)
     words = Encoder(
         before=tables(sizes, sizes.hidden),
         stack=(Group(costs=block(part, sizes), times=sizes.layers),),
@@ -85,8 +82,9 @@ def _reader(part: Fields, seen: int, *, writes: bool) -> Reader:
 def blip(fields: Fields) -> Network:
     """BLIP: a tower, and BERT that reads, writes or both (arXiv:2201.12086, sec. 3.1)."""
     sight = trunk(fields.part("vision_config"), side=384)
-    part, kind = fields.part("text_config"), task(fields)
-    hidden = bert_sizes(part, WORDS).hidden
+    part = with_defaults_of(fields.part("text_config"), "blip_text_model")
+    kind = task(fields)
+    hidden = bert_sizes(part).hidden
     reads, writes = (_reader(part, sight.hidden, writes=flag) for flag in (False, True))
     once: Costs = {}
     if kind in ("", "ImageTextRetrieval"):
@@ -163,9 +161,8 @@ families(blip2, {"blip-2": False, "instructblip": True, "instructblipvideo": Tru
 @family("git")
 def git(fields: Fields) -> Network:
     """GIT: image and text in one sequence of BERT's layers (arXiv:2205.14100, sec. 3)."""
-    vision = fields.part("vision_config")
-    sight = clip_sight(vision.with_defaults({"patch_size": 16}))
-    sizes = bert_sizes(fields, Sizes(layers=6, positions=1024, types=0))
+    sight = clip_sight(fields.part("vision_config"))
+    sizes = bert_sizes(fields)
     hidden = sizes.hidden
     before = tables(replace(sizes, types=0), hidden)
     frames = fields.size_or_none("num_image_with_embedding") or 0

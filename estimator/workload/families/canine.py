@@ -7,14 +7,12 @@ the last attend inside chunks of 128 characters.
 import numpy as np
 
 from estimator.workload.blocks import Cost, held, linear, table
-from estimator.workload.families.text_encoder import Sizes, bert_sizes, block
+from estimator.workload.families.text_encoder import bert_sizes, block
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import label_count, label_head, task
 from estimator.workload.network import Network, Pass, length_warning, lines, network, sequence
 from estimator.workload.registry import family
-
-USUAL = Sizes(positions=16384, types=16)
 
 
 def _heads(fields: Fields, hidden: int) -> tuple[dict[str, Cost], dict[str, Cost]]:
@@ -29,7 +27,7 @@ def _heads(fields: Fields, hidden: int) -> tuple[dict[str, Cost], dict[str, Cost
 @family("canine")
 def canine(fields: Fields) -> Network:
     """CANINE: a stack over positions of four characters, between two layers over characters."""
-    sizes = bert_sizes(fields, USUAL)
+    sizes = bert_sizes(fields)
     hidden, layer = sizes.hidden, block(fields, sizes)
     rate = fields.size("downsampling_rate", default=4)
     chunk = fields.size("local_transformer_stride", default=128)

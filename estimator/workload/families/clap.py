@@ -11,7 +11,6 @@ from estimator.workload.families.swin import swin
 from estimator.workload.families.text_encoder import (
     Encoder,
     Group,
-    Sizes,
     bert_sizes,
     block,
     tables,
@@ -19,9 +18,7 @@ from estimator.workload.families.text_encoder import (
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
-from estimator.workload.registry import family
-
-TEXT = Sizes(vocab=50265, positions=514, types=1)
+from estimator.workload.registry import family, with_defaults_of
 
 SPELLED = {
     "embed_dim": ("patch_embeds_hidden_size", 96),
@@ -59,9 +56,10 @@ def _fusion(fields: Fields, width: int) -> int:
 @family("clap")
 def clap(fields: Fields) -> Network:
     """CLAP: both towers, each projected by two layers."""
-    part, audio = fields.part("text_config"), fields.part("audio_config")
+    part = with_defaults_of(fields.part("text_config"), "clap_text_model")
+    audio = fields.part("audio_config")
     width = fields.size("projection_dim", default=512)
-    sizes = bert_sizes(part, TEXT)
+    sizes = bert_sizes(part)
     text = Encoder(
         before=tables(sizes, sizes.hidden),
         stack=(Group(costs=block(part, sizes), times=sizes.layers),),

@@ -6,14 +6,12 @@ both towers.
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from estimator.workload.blocks import Cost, Mlp, equal_heads, held, linear, table
 from estimator.workload.convolution import image
 from estimator.workload.families.text_encoder import (
     Encoder,
     Group,
-    Sizes,
     bert_sizes,
     block,
     tables,
@@ -23,7 +21,7 @@ from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import class_name, classifier, task
 from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
-from estimator.workload.registry import families, family
+from estimator.workload.registry import families, family, with_defaults_of
 
 
 def pair_network(
@@ -46,12 +44,11 @@ def pair_network(
 
 def clip_text(fields: Fields, projection: int | None = None) -> Encoder:
     """CLIP's text tower: causal, norms before the blocks."""
-    usual = Sizes(hidden=512, heads=8, width=2048, vocab=49408, positions=77, types=0)
-    return _text(fields, usual, projection, causal=True)
+    return _text(with_defaults_of(fields, "clip_text_model"), projection, causal=True)
 
 
-def _text(fields: Fields, usual: Sizes, projection: int | None, causal: bool) -> Encoder:
-    sizes = replace(bert_sizes(fields, usual), types=0)
+def _text(fields: Fields, projection: int | None, causal: bool) -> Encoder:
+    sizes = replace(bert_sizes(fields), types=0)
     once: dict[str, Cost] = {}
     if projection is not None:
         once["head/project"] = linear(sizes.hidden, projection, not causal)
@@ -79,10 +76,8 @@ def clip_sight(fields: Fields, projection: int | None = None) -> Vision:
 
 def siglip_text(fields: Fields) -> Encoder:
     """SigLIP's text tower, which sees both ways and ends in a dense layer."""
-    usual = Sizes(vocab=32000, positions=64, types=0)
-    hidden = fields.size("hidden_size", default=usual.hidden)
-    width = fields.size_or_none("projection_size") or hidden
-    return _text(fields, usual, width, causal=False)
+    width = fields.size_or_none("projection_size") or fields.size("hidden_size", default=768)
+    return _text(with_defaults_of(fields, "siglip_text_model"), width, causal=False)
 
 
 def siglip_sight(fields: Fields) -> Vision:
@@ -182,11 +177,12 @@ def clipseg(fields: Fields) -> Network:
     return clip(fields.noted(*note))
 
 
-def bilingual(usual: Sizes, deep: bool, fields: Fields) -> Network:
+def bilingual(deep: bool, fields: Fields) -> Network:
     """CLIP's image tower beside a BERT: Chinese CLIP and AltCLIP (arXiv:2211.01335, 2211.06679)."""
-    part, vision = fields.part("text_config"), fields.part("vision_config")
+    name = "altclip_text_model" if deep else "chinese_clip_text_model"
+    part, vision = with_defaults_of(fields.part("text_config"), name), fields.part("vision_config")
     width = fields.size("projection_dim", default=768 if deep else 512)
-    sizes = bert_sizes(part, usual)
+    sizes = bert_sizes(part)
     hidden, after = sizes.hidden, {}
     if deep:
         hidden = part.size("project_dim", default=768)
@@ -203,9 +199,6 @@ def bilingual(usual: Sizes, deep: bool, fields: Fields) -> Network:
     )
     return pair_network(fields, text, clip_sight(vision, width), width)
 
-
-CHINESE = Sizes()
-ALT = Sizes(hidden=1024, layers=24, heads=16, width=4096, vocab=250002, positions=514, types=1)
 
 families(
     _projected,
@@ -228,8 +221,7 @@ families(
         "siglip2_vision_model": lambda fields: siglip_sight(patched(fields)),
     },
 )
-family("chinese_clip")(partial(bilingual, CHINESE, False))
-family("altclip")(partial(bilingual, ALT, True))
+families(bilingual, {"chinese_clip": False, "altclip": True})
 
 
 OWL_SIDES = {"owlvit": (768, 32), "owlv2": (768, 16)}

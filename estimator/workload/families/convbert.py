@@ -35,7 +35,7 @@ def _layer(fields: Fields, sizes: Sizes) -> Costs:
 
 
 CONVBERT = TextFacts(
-    table_width=narrow_width(768),
+    table_width=narrow_width,
     layer=_layer,
     pooled=(),
     dense_before=("SequenceClassification",),

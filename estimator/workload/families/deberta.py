@@ -32,7 +32,7 @@ from estimator.workload.registry import family
 @family("deberta")
 def deberta(fields: Fields) -> Network:
     """DeBERTa: a joint projection, position projections of its own in every layer."""
-    sizes = bert_sizes(fields, Sizes(vocab=50265, types=0))
+    sizes = bert_sizes(fields)
     hidden = sizes.hidden
     layer = dict(block(fields, sizes))
     for part in ("query", "key", "value"):
@@ -67,8 +67,7 @@ def _position_costs(hidden: int, kinds: list[Any], project: tuple[Cost, Cost]) -
 @family("deberta-v2")
 def deberta_v2(fields: Fields) -> Network:
     """DeBERTa v2 and v3: buckets of distances, position projections shared or not."""
-    usual = Sizes(hidden=1536, layers=24, heads=24, width=6144, vocab=128100, types=0)
-    sizes = bert_sizes(fields, usual)
+    sizes = bert_sizes(fields)
     hidden = sizes.hidden
     buckets = fields.values.get("position_buckets")
     span = buckets if type(buckets) is int and buckets > 0 else _span(fields, sizes)

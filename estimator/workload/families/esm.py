@@ -33,7 +33,6 @@ def _norm(fields: Fields, sizes: Sizes) -> Costs:
 
 
 ESM2 = TextFacts(
-    sizes=Sizes(vocab=33, positions=1026),
     position_rows=_position_rows,
     has_types=False,
     embedding_norm=False,

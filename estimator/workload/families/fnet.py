@@ -24,7 +24,6 @@ def _projection(fields: Fields, sizes: Sizes) -> Costs:
 
 
 FNET = TextFacts(
-    sizes=Sizes(vocab=32000, types=4),
     layer=_layer,
     extra=_projection,
     pooled=(

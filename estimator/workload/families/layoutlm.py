@@ -97,7 +97,6 @@ families(
         ),
         "markuplm": TextFacts(pooled=("", "SequenceClassification"), extra=markup_tables),
         "tapas": TextFacts(
-            sizes=Sizes(positions=1024),
             has_types=False,
             pooled=("QuestionAnswering", "SequenceClassification", *BERT_POOLED),
             extra=cell_tables,
@@ -165,9 +164,7 @@ def layoutlmv3(fields: Fields) -> Network:
     """LayoutLMv3: words and patches of the page in one attention (arXiv:2204.08387, sec. 2)."""
     if not fields.flag("visual_embed", default=True):
         raise ValueError(f"{fields.path}visual_embed must be true")
-    facts = TextFacts(
-        sizes=Sizes(vocab=50265), spare_positions=2, extra=page_tables, heads=page_heads
-    )
+    facts = TextFacts(spare_positions=2, extra=page_tables, heads=page_heads)
     encoder, notes = encoder_of(facts, fields)
     patch, seen = square(fields, "patch_size", 16), float(_patches(fields))
     pixels = patch * patch * fields.size("num_channels", default=3)

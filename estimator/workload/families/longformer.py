@@ -116,7 +116,6 @@ families(
             dense_before=CLASSIFIERS,
         ),
         "big_bird": TextFacts(
-            sizes=Sizes(vocab=50358, positions=4096),
             layer=_big_bird_layer,
             stack=_big_bird_stack,
             pooled=EVERY_TASK,

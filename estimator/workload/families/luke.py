@@ -31,7 +31,6 @@ def luke(fields: Fields) -> Network:
     """LUKE; heads over entities are not counted."""
     kind = task(fields)
     facts = TextFacts(
-        sizes=Sizes(vocab=50267),
         extra=_entities,
         pooled=("", "MaskedLM", "SequenceClassification", "MultipleChoice"),
         twin_bias=kind != "MaskedLM",

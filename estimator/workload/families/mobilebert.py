@@ -35,7 +35,7 @@ def _layer(fields: Fields, sizes: Sizes) -> Costs:
 
 def _tables(fields: Fields, sizes: Sizes) -> Costs:
     """A narrow token table, of which three neighbours are projected at once."""
-    narrow = fields.size("embedding_size", default=128)
+    narrow = fields.size("embedding_size")
     neighbours = 3 if fields.flag("trigram_input", default=True) else 1
     return {
         "embedding/token": table(sizes.vocab, narrow),
@@ -47,7 +47,7 @@ def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     """Logits from the token table, widened by a table of its own."""
     after, once, notes = heads(fields, sizes, facts)
     if task(fields) in LANGUAGE_TASKS:
-        rest = sizes.hidden - fields.size("embedding_size", default=128)
+        rest = sizes.hidden - fields.size("embedding_size")
         logits = product((rest + 1) * sizes.vocab, 2 * sizes.hidden * sizes.vocab)
         after = {**after, "head/logits": logits}
     published = (
@@ -65,7 +65,6 @@ def mobilebert(fields: Fields) -> Network:
     """MobileBERT, pooled through a dense layer where it is active."""
     active = fields.flag("classifier_activation", default=True)
     facts = TextFacts(
-        sizes=Sizes(hidden=512, layers=24, heads=4, width=512),
         layer=_layer,
         extra=_tables,
         pooled=("SequenceClassification", *BERT_POOLED) if active else (),

@@ -36,8 +36,7 @@ from estimator.workload.registry import families, family
 @family("modernbert", "modernbert-decoder")
 def modernbert(fields: Fields) -> Network:
     """ModernBERT: local windows, no biases (arXiv:2412.13663, sec. 2.1); also as a decoder."""
-    usual = Sizes(layers=22, width=1152, vocab=50368, positions=8192, types=0)
-    sizes = bert_sizes(fields, usual)
+    sizes = bert_sizes(fields)
     hidden = sizes.hidden
     norm = (1 + fields.flag("norm_bias")) * hidden
     bias = fields.flag("attention_bias")
@@ -126,13 +125,11 @@ families(
     text_encoder,
     {
         "nomic_bert": TextFacts(  # arXiv:2402.01613
-            sizes=Sizes(vocab=30528, positions=2048),
             position_rows=no_positions,
             layer=_nomic_layer,
             pooled=("SequenceClassification",),
         ),
         "gte": TextFacts(  # arXiv:2407.19669
-            sizes=Sizes(vocab=250048, positions=8192, types=1),
             position_rows=no_positions,
             layer=_gte_layer,
             pooled=(),

@@ -83,18 +83,8 @@ APPROXIMATE = TextFacts(
 families(
     text_encoder,
     {
-        "yoso": replace(
-            APPROXIMATE,
-            sizes=Sizes(vocab=50265, positions=4096, types=1),
-            layer=yoso_layer,
-            heads=yoso_heads,
-        ),
-        "mra": replace(APPROXIMATE, sizes=Sizes(vocab=50265, types=1), layer=mra_layer),
-        "nystromformer": replace(
-            APPROXIMATE,
-            sizes=Sizes(vocab=30000, positions=510),
-            layer=nystromformer_layer,
-            heads=nystromformer_heads,
-        ),
+        "yoso": replace(APPROXIMATE, layer=yoso_layer, heads=yoso_heads),
+        "mra": replace(APPROXIMATE, layer=mra_layer),
+        "nystromformer": replace(APPROXIMATE, layer=nystromformer_layer, heads=nystromformer_heads),
     },
 )

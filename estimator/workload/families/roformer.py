@@ -11,7 +11,6 @@ def _position_table(fields: Fields, sizes: Sizes) -> Costs:
 
 
 ROFORMER = TextFacts(
-    sizes=Sizes(vocab=50000, positions=1536),
     position_rows=no_positions,
     table_width=lambda fields, sizes: fields.size_or_none("embedding_size") or sizes.hidden,
     extra=_position_table,

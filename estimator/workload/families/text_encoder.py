@@ -144,30 +144,27 @@ class Encoder:
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """What the configs of the line state, with BERT's defaults."""
+    """What the configs of the line state."""
 
-    hidden: int = 768
-    layers: int = 12
-    heads: int = 12
-    width: int = 3072
-    vocab: int = 30522
-    positions: int = 512
-    types: int = 2
-
-
-BERT_SIZES = Sizes()
+    hidden: int
+    layers: int
+    heads: int
+    width: int
+    vocab: int
+    positions: int
+    types: int
 
 
-def bert_sizes(fields: Fields, usual: Sizes = BERT_SIZES) -> Sizes:
-    """Sizes of a config of the BERT line."""
+def bert_sizes(fields: Fields) -> Sizes:
+    """Sizes of a config of the BERT line, BERT's where its type has no defaults of its own."""
     return Sizes(
-        hidden=fields.size("hidden_size", "dim", "d_model", default=usual.hidden),
-        layers=fields.layers("num_hidden_layers", "n_layers", default=usual.layers),
-        heads=fields.size("num_attention_heads", "n_heads", default=usual.heads),
-        width=fields.size("intermediate_size", "hidden_dim", default=usual.width),
-        vocab=fields.size("vocab_size", default=usual.vocab),
-        positions=fields.size("max_position_embeddings", default=usual.positions),
-        types=fields.size("type_vocab_size", default=usual.types, least=0),
+        hidden=fields.size("hidden_size", "dim", "d_model", default=768),
+        layers=fields.layers("num_hidden_layers", "n_layers", default=12),
+        heads=fields.size("num_attention_heads", "n_heads", default=12),
+        width=fields.size("intermediate_size", "hidden_dim", default=3072),
+        vocab=fields.size("vocab_size", default=30522),
+        positions=fields.size("max_position_embeddings", default=512),
+        types=fields.size("type_vocab_size", default=2, least=0),
     )
 
 
@@ -194,9 +191,9 @@ def full_width(fields: Fields, sizes: Sizes) -> int:
     return sizes.hidden
 
 
-def narrow_width(default: int) -> Callable[[Fields, Sizes], int]:
+def narrow_width(fields: Fields, sizes: Sizes) -> int:
     """A token table of `embedding_size`."""
-    return lambda fields, sizes: fields.size("embedding_size", default=default)
+    return fields.size("embedding_size")
 
 
 def all_positions(fields: Fields, sizes: Sizes) -> int:
@@ -267,8 +264,6 @@ class TextFacts:
 
     Parameters
     ----------
-    sizes : Sizes
-        Defaults of its configs.
     spare_positions : int
         Rows of the position table that no token uses. [1]
     position_rows, table_width : function
@@ -290,7 +285,6 @@ class TextFacts:
         Heads of the class in the config.
     """
 
-    sizes: Sizes = BERT_SIZES
     spare_positions: int = 0
     position_rows: Callable[[Fields, Sizes], int] = all_positions
     table_width: Callable[[Fields, Sizes], int] = full_width
@@ -315,7 +309,7 @@ def text_encoder(facts: TextFacts, fields: Fields) -> Network:
 
 def encoder_of(facts: TextFacts, fields: Fields) -> tuple[Encoder, tuple[str, ...]]:
     """The encoder itself, and what there is to say about its heads."""
-    sizes = bert_sizes(fields, facts.sizes)
+    sizes = bert_sizes(fields)
     width = facts.table_width(fields, sizes)
     rows = facts.position_rows(fields, sizes)
     held_sizes = replace(sizes, positions=rows, types=sizes.types * facts.has_types)
