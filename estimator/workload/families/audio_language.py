@@ -10,18 +10,24 @@ from estimator.workload.families.whisper import mel_filters, whisper_side
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
 from estimator.workload.network import Network, Pass, lines, network
-from estimator.workload.registry import family
+from estimator.workload.registry import family, with_defaults_of
+
+
+def _audio(fields: Fields) -> Fields:
+    """The part of the tower, with the defaults of its type."""
+    tower = f"{fields.text('model_type')}_encoder"
+    return with_defaults_of(fields.part("audio_config"), tower)
 
 
 def hearing_network(fields: Fields, text: Text, bridge: Costs, folded: int) -> Network:
     """A decoder with a tower for sound, `folded` positions of which make a token of the bridge."""
-    audio = fields.part("audio_config")
-    hidden = audio.size("hidden_size", "d_model", default=1280)
-    bins = audio.size("num_mel_bins", default=128)
-    positions = audio.size("max_source_positions", default=1500)
-    width = audio.size("intermediate_size", "encoder_ffn_dim", default=5120)
-    usual = audio.with_values({"encoder_ffn_dim": width})
-    tower = whisper_side(usual, hidden, "encoder", (32, 20, 5120), positions)
+    audio = _audio(fields)
+    hidden, bins = audio.size("hidden_size", "d_model"), audio.size("num_mel_bins")
+    positions = audio.size("max_source_positions")
+    width = audio.size("intermediate_size", "encoder_ffn_dim")
+    tower = whisper_side(
+        audio.with_values({"encoder_ffn_dim": width}), hidden, "encoder", positions
+    )
 
     def run(inputs: Inputs) -> Pass:
         batch = quantity("batch", inputs.batch)
@@ -39,7 +45,7 @@ def hearing_network(fields: Fields, text: Text, bridge: Costs, folded: int) -> N
 @family("qwen2_audio")
 def qwen2_audio(fields: Fields) -> Network:
     """Qwen2-Audio: pairs of frames averaged, one matrix (arXiv:2407.10759, sec. 2)."""
-    width = fields.part("audio_config").size("d_model", default=1280)
+    width = _audio(fields).size("d_model")
     text = text_part(fields, "qwen2", tied=False)
     bridge = {"bridge/project": linear(width, text.hidden, bias=True)}
     return hearing_network(fields, text, bridge, 2)
@@ -56,8 +62,8 @@ VOXTRAL_TEXT = {
 @family("voxtral")
 def voxtral(fields: Fields) -> Network:
     """Voxtral: four frames side by side, two dense layers (arXiv:2507.13264, sec. 2)."""
-    audio = fields.part("audio_config")
-    wide = audio.size("intermediate_size", default=5120)
+    audio = _audio(fields)
+    wide = audio.size("intermediate_size")
     inner = {**VOXTRAL_TEXT, **fields.part("text_config").values}
     fields = fields.with_values({"text_config": inner})
     text = text_part(fields, "llama", tied=False)
@@ -69,6 +75,6 @@ def voxtral(fields: Fields) -> Network:
         "audio_config.intermediate_size",
         wide,
         "hidden_size",
-        audio.size("hidden_size", default=1280),
+        audio.size("hidden_size"),
     )
     return hearing_network(fields, text, bridge, folded)

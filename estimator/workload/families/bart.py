@@ -1,6 +1,6 @@
 """Which encoder-decoder of BART's line a config describes: mBART, Pegasus, Marian, M2M, FSMT."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import held, table
 from estimator.workload.families.encoder_decoder import (
@@ -22,21 +22,12 @@ class BartFacts:
 
     Parameters
     ----------
-    vocab, hidden, positions : int
-        Defaults. [1]
-    encoder, decoder : tuple of int
-        Default layers, heads and MLP's width of each side. [1]
     spare_positions : int or None
         Rows of the position table beyond the positions; None without parameters. [1]
     embedding_norm, final_norm : bool
         A norm after the tables; after the last layer.
     """
 
-    vocab: int = 50265
-    hidden: int = 1024
-    encoder: tuple[int, int, int] = (12, 16, 4096)
-    decoder: tuple[int, int, int] = (12, 16, 4096)
-    positions: int = 1024
     spare_positions: int | None = 2
     embedding_norm: bool = True
     final_norm: bool = False
@@ -44,21 +35,21 @@ class BartFacts:
 
 def bart(facts: BartFacts, fields: Fields) -> Network:
     """BART: learned positions, biases everywhere, one token table."""
-    hidden = fields.size("hidden_size", "d_model", default=facts.hidden)
-    vocab = fields.size("vocab_size", default=facts.vocab)
-    positions = fields.size("max_position_embeddings", default=facts.positions)
+    hidden = fields.size("hidden_size", "d_model")
+    vocab = fields.size("vocab_size")
+    positions = fields.size("max_position_embeddings")
     rows = 0 if facts.spare_positions is None else positions + facts.spare_positions
     norms = (facts.embedding_norm + facts.final_norm) * 2 * hidden
     before = {"embedding/position": table(rows, hidden), "norm/outer": held(norms)}
     decoder_only = task(fields) == "CausalLM"
     source: Side | None = None
     if not decoder_only:
-        source = side(fields, hidden, "encoder", facts.encoder, before)
+        source = side(fields, hidden, "encoder", before)
     tied = fields.flag("tie_word_embeddings", default=True)
     model = EncoderDecoder(
         table=_tables(fields, vocab, hidden, decoder_only),
         source=source,
-        target=side(fields, hidden, "decoder", facts.decoder, before),
+        target=side(fields, hidden, "decoder", before),
         heads=head(fields, hidden, _decoded_vocab(fields, vocab), tied),
         longest=positions,
     )
@@ -90,9 +81,9 @@ def _tables(fields: Fields, vocab: int, hidden: int, decoder_only: bool) -> int:
 def fsmt(fields: Fields) -> Network:
     """FSMT, the translators of WMT 2019: tables of two languages (arXiv:1907.06616)."""
     tied = fields.flag("tie_word_embeddings")
-    written = fields.size("tgt_vocab_size", default=42024)
+    written = fields.size("tgt_vocab_size")
     tables = {
-        "vocab_size": written if tied else fields.size("src_vocab_size", default=42024),
+        "vocab_size": written if tied else fields.size("src_vocab_size"),
         "decoder_vocab_size": written,
         "share_encoder_decoder_embeddings": tied,
     }
@@ -104,34 +95,21 @@ def fsmt(fields: Fields) -> Network:
 def mvp(fields: Fields) -> Network:
     """MVP: BART, whose prompts are not counted (arXiv:2206.12131)."""
     note = ("the prompts are not counted",) * fields.flag("use_prompt")
-    return bart(BartFacts(vocab=50267), fields.noted(*note))
+    return bart(BartFacts(), fields.noted(*note))
 
 
-BASE, SMALL = (6, 12, 3072), (8, 16, 2048)
+BARE = BartFacts(spare_positions=0, embedding_norm=False)
 
 families(
     bart,
     {
         "bart": BartFacts(),
         "mbart": BartFacts(final_norm=True),
-        "plbart": BartFacts(vocab=50005, hidden=768, encoder=BASE, decoder=BASE),
-        "pegasus": BartFacts(spare_positions=0, embedding_norm=False, final_norm=True),
-        "marian": BartFacts(vocab=58101, spare_positions=0, embedding_norm=False),
-        "blenderbot": BartFacts(
-            vocab=8008,
-            hidden=2560,
-            encoder=(2, 32, 10240),
-            decoder=(24, 32, 10240),
-            positions=128,
-            spare_positions=0,
-            embedding_norm=False,
-            final_norm=True,
-        ),
-        "blenderbot-small": BartFacts(
-            hidden=512, encoder=SMALL, decoder=SMALL, positions=512, spare_positions=0
-        ),
-        "m2m_100": BartFacts(
-            vocab=128112, spare_positions=None, embedding_norm=False, final_norm=True
-        ),
+        "plbart": BartFacts(),
+        "pegasus": replace(BARE, final_norm=True),
+        "marian": BARE,
+        "blenderbot": replace(BARE, final_norm=True),
+        "blenderbot-small": BartFacts(spare_positions=0),
+        "m2m_100": BartFacts(spare_positions=None, embedding_norm=False, final_norm=True),
     },
 )

@@ -49,15 +49,13 @@ def detr(fields: Fields) -> Network:
     """DETR over a ResNet, its last stage not dilated; on tables the encoder ends in a norm."""
     if fields.flag("dilation"):
         raise ValueError(f"{fields.path}dilation must be false: dilated maps are not counted")
-    hidden = fields.size("hidden_size", "d_model", default=256)
-    objects = fields.size("num_queries", default=100)
-    usual = (6, 8, 2048)
+    hidden, objects = fields.size("hidden_size", "d_model"), fields.size("num_queries")
     tables = fields.text("model_type") == "table-transformer"
     ends = {"norm/outer": held(2 * hidden * tables)}
     model = EncoderDecoder(
         table=0,
-        source=side(fields, hidden, "encoder", usual, ends),
-        target=side(fields, hidden, "decoder", usual, {"norm/outer": held(2 * hidden)}),
+        source=side(fields, hidden, "encoder", ends),
+        target=side(fields, hidden, "decoder", {"norm/outer": held(2 * hidden)}),
         heads=(_heads(fields, hidden), {"embedding/queries": held(objects * hidden)}),
         longest=objects,
     )

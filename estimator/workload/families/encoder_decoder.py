@@ -66,24 +66,22 @@ def side(
     fields: Fields,
     hidden: int,
     name: str,
-    usual: tuple[int, int, int],
     before: Costs,
     bias: tuple[bool, bool] = (True, True),
 ) -> Side:
     """The side called `name`, as BART's configs state it.
 
-    `usual` holds the layers, the heads and the MLP's width of configs that leave them out, `bias`
-    whether the projections and the output of attention have one.
+    `bias` says whether the projections and the output of attention have one.
     """
     decodes = name == "decoder"
     key = f"{name}_attention_heads"
     first = () if decodes else ("num_attention_heads",)
-    heads = fields.size(*first, key, default=usual[1])
+    heads = fields.size(*first, key)
     attention = equal_heads(fields, hidden, heads, ("d_model", key), *bias)
-    mlp = Mlp(hidden=hidden, width=fields.size(f"{name}_ffn_dim", default=usual[2]), bias=True)
+    mlp = Mlp(hidden=hidden, width=fields.size(f"{name}_ffn_dim"), bias=True)
     keys = (f"{name}_layers",) if decodes else ("num_hidden_layers", f"{name}_layers")
     costs = layer_costs(attention, mlp, (3 if decodes else 2) * 2 * hidden)
-    group = Group(costs=costs, times=fields.layers(*keys, default=usual[0]))
+    group = Group(costs=costs, times=fields.layers(*keys))
     return Side(before=before, stack=(group,), attention=attention)
 
 

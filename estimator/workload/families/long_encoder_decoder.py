@@ -19,7 +19,6 @@ from estimator.workload.families.encoder_decoder import (
 from estimator.workload.families.longformer import big_bird_blocks, windowed_layers
 from estimator.workload.families.t5 import (
     DEFAULT_POSITIONS,
-    T5Facts,
     distance_biases,
     t5_attention,
     t5_mlp,
@@ -31,27 +30,24 @@ from estimator.workload.model_class import class_name, task
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
-LONG = (16, 16, 4096)
-"""Usual layers, heads and MLP's width of a side."""
-
 
 @family("led")
 def led(fields: Fields) -> Network:
     """LED: sliding windows in BART's encoder (arXiv:2004.05150, sec. 7)."""
-    hidden = fields.size("hidden_size", "d_model", default=1024)
-    vocab = fields.size("vocab_size", default=50265)
-    rows = fields.size("max_encoder_position_embeddings", default=16384)
-    written = fields.size("max_decoder_position_embeddings", default=1024)
+    hidden = fields.size("hidden_size", "d_model")
+    vocab = fields.size("vocab_size")
+    rows = fields.size("max_encoder_position_embeddings")
+    written = fields.size("max_decoder_position_embeddings")
     norm = {"norm/outer": held(2 * hidden)}
     before = {"embedding/position": table(rows, hidden), **norm}
-    source = side(fields, hidden, "encoder", (12, 16, 4096), before)
+    source = side(fields, hidden, "encoder", before)
     own = {"attention/global": held(3 * hidden * (hidden + 1))}
     costs = {**source.stack[0].costs, **own}
     before = {"embedding/position": table(written, hidden), **norm}
     model = EncoderDecoder(
         table=token_tables(vocab * hidden, fields),
         source=replace(source, stack=windowed_layers(fields, costs, source.layers)),
-        target=side(fields, hidden, "decoder", (12, 16, 4096), before),
+        target=side(fields, hidden, "decoder", before),
         heads=head(fields, hidden, vocab, fields.flag("tie_word_embeddings", default=True)),
         longest=rows,
     )
@@ -61,27 +57,27 @@ def led(fields: Fields) -> Network:
 @family("pegasus_x")
 def pegasus_x(fields: Fields) -> Network:
     """Pegasus-X: staggered blocks and global tokens (arXiv:2208.04347, sec. 4)."""
-    hidden = fields.size("hidden_size", "d_model", default=1024)
-    vocab = fields.size("vocab_size", default=96103)
-    spread = fields.size("num_global_tokens", default=32)
+    hidden = fields.size("hidden_size", "d_model")
+    vocab = fields.size("vocab_size")
+    spread = fields.size("num_global_tokens")
     norm = {"norm/outer": held(2 * hidden)}
     before = {"embedding/position": table(spread, hidden), **norm}
-    source = side(fields, hidden, "encoder", LONG, before, (False, False))
+    source = side(fields, hidden, "encoder", before, (False, False))
     near = _staggered(fields, spread, source.layers)
     model = EncoderDecoder(
         table=token_tables(vocab * hidden, fields),
         source=source.with_layers({"norm/global": held(2 * hidden)}, near),
-        target=side(fields, hidden, "decoder", LONG, norm, (False, False)),
+        target=side(fields, hidden, "decoder", norm, (False, False)),
         heads=head(fields, hidden, vocab, fields.flag("tie_word_embeddings", default=True)),
-        longest=fields.size("max_position_embeddings", default=16384),
+        longest=fields.size("max_position_embeddings"),
     )
     return model.network(fields)
 
 
 def _staggered(fields: Fields, spread: int, layers: int) -> Near:
     """Blocks, shifted by half of one in every other layer, and global tokens beside them."""
-    block = fields.size("block_size", default=512)
-    share = layers // 2 * fields.flag("stagger_local_blocks", default=True) / layers
+    block = fields.size("block_size")
+    share = layers // 2 * fields.flag("stagger_local_blocks") / layers
 
     def near(part: str, length: Quantity) -> tuple[Quantity, Quantity]:
         padded = np.ceil(length / block) * block
@@ -96,18 +92,18 @@ def _staggered(fields: Fields, spread: int, layers: int) -> Near:
 @family("bigbird_pegasus")
 def bigbird_pegasus(fields: Fields) -> Network:
     """BigBird-Pegasus: windows, random and global blocks (arXiv:2007.14062, sec. 4)."""
-    hidden = fields.size("hidden_size", "d_model", default=1024)
-    vocab = fields.size("vocab_size", default=96103)
-    rows = fields.size("max_position_embeddings", default=4096)
+    hidden = fields.size("hidden_size", "d_model")
+    vocab = fields.size("vocab_size")
+    rows = fields.size("max_position_embeddings")
     bias = (fields.flag("use_bias"),) * 2
     before = {"embedding/position": table(rows, hidden), "norm/outer": held(2 * hidden)}
-    source = side(fields, hidden, "encoder", LONG, before, bias)
+    source = side(fields, hidden, "encoder", before, bias)
     writes = task(fields) == "CausalLM"
     tied = fields.flag("tie_word_embeddings", default=True) and not writes
     model = EncoderDecoder(
         table=token_tables(vocab * hidden, fields, writes),
         source=None if writes else source.with_layers({}, big_bird_blocks(fields)),
-        target=side(fields, hidden, "decoder", LONG, before, bias),
+        target=side(fields, hidden, "decoder", before, bias),
         heads=head(fields, hidden, vocab, tied),
         longest=rows,
     )
@@ -117,22 +113,21 @@ def bigbird_pegasus(fields: Fields) -> Network:
 @family("longt5")
 def longt5(fields: Fields) -> Network:
     """LongT5: local windows, perhaps with averages of blocks beside them (arXiv:2112.07916)."""
-    facts = T5Facts()
-    attention, vocab = t5_attention(fields, facts), fields.size("vocab_size", default=facts.vocab)
-    hidden, mlp = attention.hidden, t5_mlp(fields, facts, attention.hidden)
-    layers = fields.layers("num_hidden_layers", "num_layers", default=facts.layers)
+    attention, vocab = t5_attention(fields), fields.size("vocab_size")
+    hidden, mlp = attention.hidden, t5_mlp(fields, attention.hidden)
+    layers = fields.layers("num_hidden_layers", "num_layers")
     written = fields.size_or_none("num_decoder_layers") or layers
-    kind = fields.text("encoder_attention_type", default="local")
+    kind = fields.text("encoder_attention_type")
     if kind not in ("local", "transient-global"):
         raise ValueError(f"encoder_attention_type {kind!r} is not known")
-    every = fields.size("global_block_size", default=16) if kind != "local" else 0
+    every = fields.size("global_block_size") if kind != "local" else 0
     average: Costs = {}
     if every:
         average = {"norm/global": held(hidden), "attention/average": Cost(flop_per_pair=2 * hidden)}
     encodes = Group(
         costs={**layer_costs(attention, mlp, 2 * hidden), **average},
         times=layers,
-        near=_windowed(fields.size("local_radius", default=127) + 1, every),
+        near=_windowed(fields.size("local_radius") + 1, every),
     )
     decodes = Group(costs=layer_costs(attention, mlp, 3 * hidden), times=written)
     before = distance_biases(fields, attention)

@@ -21,17 +21,17 @@ MEL_FRAMES = 1000.0
 @family("speech_to_text")
 def speech_to_text(fields: Fields) -> Network:
     """Speech2Text: gated convolutions of stride two, sine positions (arXiv:2010.05171, sec. 3)."""
-    hidden = fields.size("hidden_size", "d_model", default=256)
-    vocab = fields.size("vocab_size", default=10000)
-    longest = fields.size("max_target_positions", default=1024)
+    hidden = fields.size("hidden_size", "d_model")
+    vocab = fields.size("vocab_size")
+    longest = fields.size("max_target_positions")
     norm = {"norm/outer": held(2 * hidden)}
     own = not fields.flag("tie_word_embeddings", default=True)
     writes = task(fields) == "ConditionalGeneration"
     head = {"head/logits": vocabulary_head(hidden, vocab, own=own)} if writes else {}
     model = EncoderDecoder(
         table=vocab * hidden,
-        source=side(fields, hidden, "encoder", (12, 4, 2048), norm),
-        target=side(fields, hidden, "decoder", (6, 4, 2048), norm),
+        source=side(fields, hidden, "encoder", norm),
+        target=side(fields, hidden, "decoder", norm),
         heads=(head, {}),
         longest=longest,
     )
@@ -55,9 +55,9 @@ def speech_to_text(fields: Fields) -> Network:
 def _filters(fields: Fields, hidden: int) -> list[Cost]:
     """Convolutions of which each gates one half of its channels by the other."""
     kernels = fields.items("conv_kernel_sizes") or [5, 5]
-    between = fields.size("conv_channels", default=1024)
-    inputs = fields.size("input_feat_per_channel", default=80)
-    inputs *= fields.size("input_channels", default=1)
+    between = fields.size("conv_channels")
+    inputs = fields.size("input_feat_per_channel")
+    inputs *= fields.size("input_channels")
     filters = []
     for place in range(len(kernels)):
         kernel = Fields({"conv_kernel_sizes": kernels[place]}).size("conv_kernel_sizes")

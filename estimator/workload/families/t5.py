@@ -4,7 +4,7 @@ One exception to the defaults of transformers 5.23: a config that says `tie_word
 (version 1.1, Flan) has a head of its own, as its weights do; transformers 5 ties it all the same.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from estimator.workload.blocks import Attention, Costs, Experts, Mlp, held
 from estimator.workload.families.encoder_decoder import EncoderDecoder, Side, head
@@ -20,26 +20,18 @@ DEFAULT_POSITIONS = 512
 
 @dataclass(frozen=True, kw_only=True)
 class T5Facts:
-    """Defaults of a family, and whether each layer has distance biases of its own."""
+    """Whether each layer has distance biases of its own, and whether some layers have experts."""
 
-    vocab: int = 32128
-    hidden: int = 512
-    ffn: int = 2048
-    layers: int = 6
-    heads: int = 8
-    feed_forward: str = "relu"
     bias_everywhere: bool = False
-    expert_layers: int | None = None
-    decoder_layers: int | None = None
+    sparse: bool = False
 
 
 def t5(facts: T5Facts, fields: Fields) -> Network:
     """T5: biases by distance in the first layer, norms without bias, no other biases."""
-    attention = t5_attention(fields, facts)
-    hidden, vocab = attention.hidden, fields.size("vocab_size", default=facts.vocab)
-    layers = fields.layers("num_hidden_layers", "num_layers", default=facts.layers)
-    usual = facts.decoder_layers or layers
-    decoded = fields.size_or_none("num_decoder_layers", default=usual) or layers
+    attention = t5_attention(fields)
+    hidden, vocab = attention.hidden, fields.size("vocab_size")
+    layers = fields.layers("num_hidden_layers", "num_layers")
+    decoded = fields.size_or_none("num_decoder_layers") or layers
     encodes = class_name(fields).endswith("EncoderModel") or task(fields) == "TokenClassification"
     model = EncoderDecoder(
         table=_tables(fields, facts, vocab * hidden, encodes),
@@ -51,20 +43,20 @@ def t5(facts: T5Facts, fields: Fields) -> Network:
     return model.network(fields)
 
 
-def t5_attention(fields: Fields, facts: T5Facts) -> Attention:
+def t5_attention(fields: Fields) -> Attention:
     """Attention whose heads have a width of their own."""
-    heads = fields.size("num_attention_heads", "num_heads", default=facts.heads)
+    heads = fields.size("num_attention_heads", "num_heads")
     return Attention(
-        hidden=fields.size("hidden_size", "d_model", default=facts.hidden),
+        hidden=fields.size("hidden_size", "d_model"),
         heads=heads,
         kv_heads=heads,
-        head_dim=fields.size("head_dim", "d_kv", default=64),
+        head_dim=fields.size("head_dim", "d_kv"),
     )
 
 
 def _tables(fields: Fields, facts: T5Facts, params: int, encoder_only: bool) -> int:
     """One token table; Switch Transformers untied have one more on each side."""
-    if facts.expert_layers is None or fields.flag("tie_word_embeddings", default=True):
+    if not facts.sparse or fields.flag("tie_word_embeddings", default=True):
         return params
     return (2 if encoder_only else 3) * params
 
@@ -94,10 +86,10 @@ def _side(
     )
 
 
-def t5_mlp(fields: Fields, facts: T5Facts, hidden: int) -> Mlp:
+def t5_mlp(fields: Fields, hidden: int) -> Mlp:
     """The MLP, gated where the config asks for it."""
-    width = fields.size("intermediate_size", "d_ff", default=facts.ffn)
-    kind = fields.text("feed_forward_proj", default=facts.feed_forward)
+    width = fields.size("intermediate_size", "d_ff")
+    kind = fields.text("feed_forward_proj")
     gated = fields.flag("is_gated_act", default=kind.startswith("gated-"))
     return Mlp(hidden=hidden, width=width, gated=gated)
 
@@ -106,32 +98,28 @@ def _feed_forwards(
     fields: Fields, facts: T5Facts, hidden: int, layers: int, decodes: bool
 ) -> list[tuple[Costs, int]]:
     """Blocks and in how many layers each sits."""
-    mlp = t5_mlp(fields, facts, hidden)
-    if facts.expert_layers is None:
+    mlp = t5_mlp(fields, hidden)
+    if not facts.sparse:
         return [(mlp.costs(), layers)]
     key = f"num_sparse_{'decoder' if decodes else 'encoder'}_layers"
-    count = fields.size(key, default=facts.expert_layers, least=0)
+    count = fields.size(key, least=0)
     step = layers // count if count else layers
     sparse = sum(step == 1 or layer % step == 1 for layer in range(layers)) if step else 0
     experts = Experts(
         expert=mlp,
-        experts=fields.size("num_experts", default=8),
+        experts=fields.size("num_experts"),
         active=1,
         router_bias=fields.flag("router_bias"),
     )
     return [(mlp.costs(), layers - sparse), (experts.costs(), sparse)]
 
 
-MT5 = T5Facts(vocab=250112, ffn=1024, layers=8, heads=6, feed_forward="gated-gelu")
-
 families(
     t5,
     {
         "t5": T5Facts(),
-        "mt5": MT5,
-        "umt5": replace(MT5, bias_everywhere=True),
-        "switch_transformers": T5Facts(
-            hidden=768, layers=12, heads=12, expert_layers=3, decoder_layers=12
-        ),
+        "mt5": T5Facts(),
+        "umt5": T5Facts(bias_everywhere=True),
+        "switch_transformers": T5Facts(sparse=True),
     },
 )

@@ -23,12 +23,10 @@ def mel_filters(bins: int, hidden: int, prefix: str, frames: Quantity) -> Iterat
     yield from lines(second, frames, prefix=prefix)
 
 
-def whisper_side(
-    fields: Fields, hidden: int, name: str, usual: tuple[int, int, int], positions: int
-) -> Side:
+def whisper_side(fields: Fields, hidden: int, name: str, positions: int) -> Side:
     """One side, without biases on the keys."""
     before = {"embedding/position": table(positions, hidden), "norm/outer": held(2 * hidden)}
-    made = side(fields, hidden, name, usual, before)
+    made = side(fields, hidden, name, before)
     own = {"attention/key": linear(hidden, hidden)}
     if name == "decoder":  # the keys of attention to the encoder have none either
         own["norm/layers"] = held(6 * hidden - hidden)
@@ -38,15 +36,14 @@ def whisper_side(
 @family("whisper")
 def whisper(fields: Fields) -> Network:
     """Whisper: an encoder-decoder without biases on its keys (arXiv:2212.04356)."""
-    hidden = fields.size("hidden_size", "d_model", default=384)
-    vocab = fields.size("vocab_size", default=51865)
-    bins = fields.size("num_mel_bins", default=80)
-    positions = fields.size("max_source_positions", default=1500)
-    longest = fields.size("max_target_positions", default=448)
+    hidden = fields.size("hidden_size", "d_model")
+    vocab = fields.size("vocab_size")
+    bins = fields.size("num_mel_bins")
+    positions = fields.size("max_source_positions")
+    longest = fields.size("max_target_positions")
     classifies, writes = (task(fields) == kind for kind in ("AudioClassification", "CausalLM"))
-    usual = (4, 6, 1536)
-    source = whisper_side(fields, hidden, "encoder", usual, positions)
-    target = whisper_side(fields, hidden, "decoder", usual, longest)
+    source = whisper_side(fields, hidden, "encoder", positions)
+    target = whisper_side(fields, hidden, "decoder", longest)
     model = EncoderDecoder(
         table=0 if classifies else vocab * hidden,
         source=None if writes else source,
