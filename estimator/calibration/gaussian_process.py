@@ -79,11 +79,11 @@ ENOUGH_PROGRAMS = 8
 
 SPREADS = (
     *(("widened",), ("style", "family"), ("precision", "kind", "both")),
-    *(("size", "shape"), ("slope",)),
+    *(("size", "shape"), ("slope",), ("program_slope",)),
 )
 """Components that differ from machine to machine together: all that the prior states, which is
 never taken as narrower; between programs; between kinds and formats; between shapes of one program;
-with the size of steps."""
+with the size of steps, of all and of one program."""
 
 SAME_SIZE = 0.1
 """Steps of one program whose sizes differ by less, in the logarithm, are the same [1]."""
@@ -95,6 +95,9 @@ USER, SIMILAR, SINGLE = 0.3, 0.2, 0.3
 """Shares of the variance of the size of steps, in the logarithm: what all programs of a user have
 in common; those of one kind, and those in one format; and each alone [1]. A guess."""
 
+PERCEPTRON = "perceptron"
+"""Family whose steps are mostly smaller than those of others."""
+
 AS_MEASURED = 0.5
 """Chance that a run to predict has as many steps as measured ones of the user, and not as runs of
 all people have [1]. A guess."""
@@ -105,10 +108,6 @@ run was measured [1]: next to nothing."""
 
 MOST_FOR_FACTORS = 160
 """So many observations suffice to choose the factors; of more a regular sample is taken."""
-
-PROGRAM_TREND = 0.35
-"""Variance of the trend of one program with the size of its steps, over that of its kind [1]: its
-own fixed costs."""
 
 DEGREES = 4.0
 """Degrees of freedom of Student's t, by which an observation far off all others counts less [1]."""
@@ -149,6 +148,8 @@ class Components:
     slope : float
         Change of the error with the logarithm of the size where steps are small, of the device and
         of the kind [1]. It ends by `SATURATED_S`.
+    program_slope : float
+        The same of one program beside its kind: its own fixed costs [1].
     length : float
         Distance in the logarithm of the size at which runs begin to differ [1].
     step_sd : float
@@ -156,6 +157,8 @@ class Components:
     usual_step_s, usual_step_sd : float
         Median time of the steps that people run [s], and the standard deviation of its logarithm
         [1]: what an unspecified size may be.
+    usual_perceptron_s : float, optional
+        The median of perceptrons, where it is another [s].
     usual_steps, usual_steps_sd : float, optional
         Median number of steps of a whole run, and the standard deviation of its logarithm [1].
     widened : float
@@ -180,10 +183,12 @@ class Components:
     step_sd: float
     usual_step_s: float
     usual_step_sd: float
+    program_slope: float = 0.0
     shape: float = 0.0
     family: float = 0.0
     unusual: float = 0.0
     widened: float = 1.0
+    usual_perceptron_s: float | None = None
     usual_steps: float | None = None
     usual_steps_sd: float | None = None
     level: float | None = None
@@ -538,18 +543,19 @@ class Evidence:
         whole run is known, by how usual the number of steps is that it leaves.
         """
         usual, spread = self.usual_times(where)
-        sizes = self.components.usual_size + self.components.usual_step_sd * GRID[:, np.newaxis]
+        width = self.components.usual_step_sd
+        sizes = usual + np.log(USUAL_SHARE) + width * GRID[:, np.newaxis]
         parts = [
             self._conditioned(
-                replace(where, size=np.full(len(prior_sd), float(size))),
+                replace(where, size=size),
                 prior_sd,
                 whole_run=whole_run,
             )
-            for (size,) in sizes
+            for size in sizes
         ]
         means = np.array([mean for mean, _ in parts])
         times = sizes - where.speeds - (expected + means)
-        gain = np.maximum(np.gradient(times, sizes[:, 0], axis=0), LEAST_GAIN)
+        gain = np.maximum(np.gradient(times, width * GRID, axis=0), LEAST_GAIN)
         weights = np.log(gain) - 0.5 * ((times - usual) / spread) ** 2
         weights += self._of_steps(where.wholes - sizes)
         weights = np.exp(weights - weights.max(axis=0))
@@ -591,14 +597,22 @@ class Evidence:
         these there are, above all of one kind and format (partial pooling).
         """
         variance = self.components.usual_step_sd**2
-        usual = np.full(len(where.size), float(step_size(self.components.usual_step_s)))
+        usual = self._usual_of_all(where)
         if self.own is None or not len(self.own.size):
             return usual, np.full(len(where.size), np.sqrt(variance))
         cross = _alike_in_size(where, self.own)
         weights = cross @ self._inverse_of_sizes
-        apart = self.own.size - usual[0]
+        apart = self.own.size - self._usual_of_all(self.own)
         left = 1.0 - np.sum(weights * cross, axis=1)
         return usual + weights @ apart, np.sqrt(variance * left)
+
+    def _usual_of_all(self, where: Conditions) -> Floats:
+        """Time of the steps that people run, as a size: perceptrons are mostly small [1]."""
+        usual = np.full(len(where.size), float(step_size(self.components.usual_step_s)))
+        if self.components.usual_perceptron_s is None:
+            return usual
+        small = float(step_size(self.components.usual_perceptron_s))
+        return np.where(where.families == PERCEPTRON, small, usual)
 
     def usual_size(self, where: Conditions) -> Floats:
         """Size of the steps that such runs have, at `USUAL_SHARE` of the peak."""
@@ -777,7 +791,7 @@ def _covariance(
     common += shared.shape**2 * likeness.shape
     common += shared.slope**2 * likeness.trend
     common += shared.style**2 * likeness.program
-    common += PROGRAM_TREND * shared.slope**2 * likeness.program_trend
+    common += shared.program_slope**2 * likeness.program_trend
     common *= np.outer(inner_here, inner_there)
     return common + np.outer(of_here, of_there) * likeness.device
 
@@ -788,7 +802,8 @@ def _own_variance(
     """Variance of the error of each run before any is measured."""
     of_device, inner = shared.amplitudes(prior_sd)
     mean, extra = _bends(where.size, shared)
-    trend = (2.0 + PROGRAM_TREND) * shared.slope**2 * (np.sum(mean**2, axis=1) + extra)
+    trends = 2.0 * shared.slope**2 + shared.program_slope**2
+    trend = trends * (np.sum(mean**2, axis=1) + extra)
     steady = shared.within - shared.run**2 + trend
     alone = shared.run**2 * inner**2 if whole_run else 0.0
     variance: Floats = of_device**2 + inner**2 * steady + alone

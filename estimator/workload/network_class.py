@@ -55,6 +55,8 @@ FAMILIES = (
     ("patches", ("vit", "swin", "deit", "patch")),
     ("encoder", BIDIRECTIONAL),
     ("plain convolutions", ("vgg", "alexnet", "lenet", "cnn", "conv")),
+    ("mixer", ("mixer",)),
+    ("perceptron", ("perceptron", "mlp", "kan", "tabular", "fully connected", "feedforward")),
 )
 """Families of one group whose speed differs on one device, and words of their architecture."""
 

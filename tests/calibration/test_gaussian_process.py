@@ -347,6 +347,31 @@ def test_the_usual_time_of_steps_follows_the_programs_of_the_user():
     assert evidence(runs(GPT), 0.0).usual_times(target)[0][0] == usual
 
 
+def test_steps_of_perceptrons_are_usually_small():
+    """Of an unspecified size, as one of the same kind whose family is not known is not."""
+    parts = replace(PARTS, usual_perceptron_s=0.01)
+    known = replace(evidence(runs(GPT), 0.0), components=parts)
+    target = runs(*[("cpu", "fp32", "other", UNKNOWN)] * 2)
+    middle, _ = known.usual_times(replace(target, family=np.array(["", "perceptron"])))
+    assert middle == pytest.approx(step_size([0.1, 0.01]))
+
+
+@pytest.mark.parametrize("sd, larger", [(0.0, False), (0.25, True)])
+def test_what_fixed_costs_of_programs_differ_by_is_that_of_the_measured_ones(sd, larger):
+    """Twelve programs at three sizes, whose trends differ or do not."""
+    random = np.random.default_rng(4)
+    sizes = np.array([-6.0, -4.0, -2.0])
+    where = runs(*(("cpu", "fp32", "decoder", size) for _ in range(12) for size in sizes))
+    names = np.repeat([f"program {at}" for at in range(12)], 3)
+    trends = np.repeat(sd * random.standard_normal(12), 3) * np.tile(sizes + 4.0, 12)
+    noise = PARTS.step_sd * random.standard_normal(36)
+    parts = replace(PARTS, program_slope=0.08)
+    found = replace(
+        evidence(replace(where, program=names), trends + noise), components=parts
+    ).spread.program_slope
+    assert (found > 0.08) == larger
+
+
 def test_the_usual_time_is_the_conditioned_normal():
     """Against the plain formula, drawn from the joint normal of six programs."""
     own = runs(*(("cpu", one, two, 0.0) for one in "ab" for two in "xyz"))

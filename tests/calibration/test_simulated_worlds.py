@@ -1,0 +1,187 @@
+"""Worlds drawn from the model itself: are their programs inside the interval as often as it says?
+
+Each world has spreads of its own, drawn from their prior, a device, and styles of programs measured
+at several sizes of step. A program that was not measured is drawn with it, and predicted from what
+was measured alone: with its size given, and with no more than the work of its whole run.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from estimator.calibration.gaussian_process import (
+    FACTOR_SD,
+    SPREADS,
+    Components,
+    Conditions,
+    Evidence,
+    _scaled,
+    step_size,
+)
+from estimator.core.uncertainty import z_score
+from estimator.core.units import CENTRAL
+
+PARTS = Components(
+    precision=0.2,
+    kind=0.2,
+    family=0.2,
+    both=0.15,
+    size=0.12,
+    shape=0.12,
+    style=0.25,
+    run=0.1,
+    elsewhere=0.9,
+    portable=0.5,
+    slope=0.2,
+    program_slope=0.08,
+    length=2.0,
+    step_sd=0.08,
+    usual_step_s=0.05,
+    usual_step_sd=1.0,
+    usual_steps=300.0,
+    usual_steps_sd=3.0,
+)
+"""Those of processors."""
+
+PRIOR_SD, WORLDS = 0.6, 160
+STEADY = Components(**{**vars(PARTS), "run": 0.0})
+KINDS = (
+    *(("decoder", ""), ("transformer", "encoder"), ("convolution", "residual")),
+    *(("convolution", "plain convolutions"), ("recurrent", "lstm"), ("recurrent", "gru")),
+)
+SIZES = np.linspace(-9.0, 2.0, 23)
+"""Sizes among which that of an unmeasured program is found."""
+
+Z80 = z_score(CENTRAL)
+
+
+@dataclass
+class World:
+    """What was measured, and one program that was not: its error at each of `SIZES`."""
+
+    known: Evidence
+    target: Conditions
+    errors: np.ndarray
+    size: float
+    error: float
+    steps: float
+
+
+def conditions(rows):
+    """Conditions of rows of precision, kind, family, size and program."""
+    precision, kind, family, size, program = zip(*rows, strict=True)
+    count = len(rows)
+    return Conditions(
+        device=np.full(count, "cpu"),
+        host=np.full(count, "here"),
+        precision=np.array(precision),
+        kind=np.array(kind),
+        family=np.array(family),
+        size=np.array(size, dtype=float),
+        program=np.array(program),
+    )
+
+
+def joint(where, parts):
+    """Covariance of the errors of all these runs, by the covariance of the fit."""
+    one = Evidence(
+        where=where,
+        log_ratio=np.zeros(len(where.size)),
+        prior_sd=np.full(len(where.size), PRIOR_SD),
+        noise_sd=np.full(len(where.size), 1e-4),
+        components=parts,
+    )
+    return one._total(parts, one._noise)
+
+
+def drawn(seed):
+    """Draw one world."""
+    random = np.random.default_rng(seed)
+    factors = np.exp(FACTOR_SD * random.standard_normal(len(SPREADS)))
+    factors[[names == ("widened",) for names in SPREADS]] = 1.0
+    true = _scaled(STEADY, factors.tolist())
+    bench = [
+        (precision, kind, family, size + random.uniform(-0.5, 0.5), f"{kind} {family} {style}")
+        for kind, family in KINDS
+        for style in range(2)
+        for precision, size in (("fp32", -4.0), ("bf16", -4.0), ("fp32", (-6.0, -1.2)[style]))
+    ]
+    kind, family = KINDS[random.integers(len(KINDS))]
+    precision = ("fp32", "bf16")[random.integers(2)]
+    asked = [(precision, kind, family, float(size), "new") for size in SIZES]
+    where = conditions([*bench, *asked])
+    errors = np.linalg.cholesky(joint(where, true)) @ random.standard_normal(len(where.size))
+    measured, new = errors[: len(bench)], errors[len(bench) :]
+    known = Evidence(
+        where=where.part(np.arange(len(bench))),
+        log_ratio=measured + PARTS.step_sd * random.standard_normal(len(bench)),
+        prior_sd=np.full(len(bench), PRIOR_SD),
+        noise_sd=np.full(len(bench), PARTS.step_sd),
+        components=PARTS,
+    )
+    time = float(step_size(PARTS.usual_step_s)) + PARTS.usual_step_sd * random.standard_normal()
+    at = float(np.interp(time, np.maximum.accumulate(SIZES - new), SIZES))
+    return World(
+        known=known,
+        target=where.part(np.array([len(bench)])),
+        errors=new,
+        size=at,
+        error=float(np.interp(at, SIZES, new)) + PARTS.run * random.standard_normal(),
+        steps=PARTS.usual_steps * np.exp(PARTS.usual_steps_sd * random.standard_normal()),
+    )
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """Error of each world beside what is expected of it, size given and not: shift and spread."""
+    found = []
+    for seed in range(WORLDS):
+        world = drawn(seed)
+        given = replace(world.target, size=np.array([world.size]), program=np.array([""]))
+        whole = np.array([world.size + np.log(world.steps)])
+        unknown = replace(given, size=np.array([np.nan]), whole=whole)
+        row = [world.error]
+        for where in (given, unknown):
+            posterior = world.known.posterior(where, np.array([PRIOR_SD]))
+            row += [posterior.log_shift[0], posterior.log_sd[0]]
+        found.append(row)
+    return np.array(found).T
+
+
+def monte_carlo_error(share):
+    return np.sqrt(share * (1.0 - share) / WORLDS)
+
+
+@pytest.mark.parametrize("at", [1, 3], ids=["size given", "size unspecified"])
+def test_four_of_five_drawn_programs_are_inside(answers, at):
+    error, shift, sd = answers[0], answers[at], answers[at + 1]
+    inside = np.mean(np.abs(error - shift) <= Z80 * sd)
+    assert abs(inside - CENTRAL) < 2.6 * monte_carlo_error(CENTRAL), inside
+
+
+def test_errors_are_as_large_as_the_spread_says(answers):
+    """Mean squared error over the mean of the variances: 1, with the error of WORLDS draws.
+
+    Of a given size alone: the tails of a mixture over sizes are not those of its interval.
+    """
+    error, shift, sd = answers[:3]
+    ratio = np.mean((error - shift) ** 2) / np.mean(sd**2)
+    assert ratio == pytest.approx(1.0, abs=3.0 * np.sqrt(2.0 / WORLDS))
+
+
+def test_measured_runs_shrink_the_error(answers):
+    """A known size more than an unspecified one, and both below what the prior leaves."""
+    error = answers[0]
+    before, given, unknown = (
+        np.sqrt(np.mean((error - shift) ** 2)) for shift in (0.0, answers[1], answers[3])
+    )
+    assert given < unknown < 0.9 * before
+
+
+def test_shifts_are_neither_too_large_nor_too_small(answers):
+    """Regression of the truth on the prediction: a slope of one."""
+    error, shift = answers[0], answers[1]
+    slope = np.sum(shift * error) / np.sum(shift**2)
+    left = np.sqrt(np.mean((error - shift) ** 2) / np.sum(shift**2))
+    assert slope == pytest.approx(1.0, abs=3.0 * left)
