@@ -30,7 +30,6 @@ def build_parser(command: str = "") -> argparse.ArgumentParser:
         description="What will it take to train or run this network: how long, how much money, "
         "how much energy, how much CO2e, and how sure are you?",
         epilog="Start with: twenty-watts estimate --preset gpt-3 --hardware v100 --devices 10000",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"twenty-watts {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

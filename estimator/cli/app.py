@@ -37,7 +37,6 @@ def add_parser(commands: Any) -> None:
         help="starts the web app",
         description="Starts the web app and opens it in the browser. Ctrl-C stops it.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="default: %(default)s")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")

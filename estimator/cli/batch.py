@@ -52,7 +52,6 @@ def add_parser(commands: Any) -> None:
         help="a table of scenarios, one result row per input row",
         description="Estimate every row of a CSV table, in bounded memory.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("table", metavar="IN.csv", help="input table, UTF-8 with a header row")
     parser.add_argument(

@@ -31,7 +31,6 @@ def add_parser(commands: Any) -> None:
         description="What lectures say about the limits of deep learning, recomputed with sources, "
         "intervals and a verdict computed from the figures.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("id", nargs="?", metavar="ID", help="one claim, with its formula")
     shape = parser.add_mutually_exclusive_group()

@@ -58,7 +58,6 @@ def add_parser(commands: Any) -> None:
         description="One workload on every combination of the devices, counts and sites named, "
         "separated by commas.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_scenario(parser, without=("hardware", "devices", "site"))
     group = parser.add_argument_group("what to compare, separated by commas")

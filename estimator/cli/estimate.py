@@ -29,7 +29,6 @@ def add_parser(commands: Any) -> None:
         help="one scenario -> time, energy, cost, CO2e with intervals",
         description="Time, energy, cost and CO2e of one training run, with intervals.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_scenario(parser)
     add_output(parser)

@@ -49,7 +49,6 @@ def add_parser(commands: Any) -> None:
         help="a figure with sliders for a slide, or for print, that needs no server",
         description="A figure as one file that needs no server and no network.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     every = {**NAMES, **LIMITS, "deck": DECK}
     names = "; ".join(f"{name}: {text}" for name, text in every.items())

@@ -89,7 +89,6 @@ def add_parser(commands: Any) -> None:
         description="The memory that training or serving a model needs on each device, and how "
         "many devices hold it.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_model(parser, metavar="CONFIG.json|PRESET", help="a file, or a preset by name")
     for names, metavar in ((NUMBERS, "N"), (WORDS, "WORD")):

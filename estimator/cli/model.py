@@ -34,7 +34,6 @@ def add_parser(commands: Any) -> None:
         help="parameters, FLOPs, memory of a config.json or a preset",
         description="Parameters, FLOPs and memory of a network, term by term.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_model(
         parser,

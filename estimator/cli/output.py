@@ -1,7 +1,5 @@
 """How do commands print: JSON, CSV, tables for people, and notes on stderr."""
 
-import csv
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -9,11 +7,15 @@ from typing import Any, Literal
 
 def print_json(value: object) -> None:
     """Print one JSON value, indented."""
+    import json
+
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print rows under the union of their keys, in the order in which they appear."""
+    import csv
+
     listed = list(rows)
     columns = list(dict.fromkeys(key for row in listed for key in row))
     writer = csv.DictWriter(sys.stdout, columns, restval="", lineterminator="\n")

@@ -1,12 +1,38 @@
 """Parser of the commands: a wrong option is one line that names the command and the nearest one."""
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
+
+NARROW = 80
+"""Columns of a terminal that does not say how wide it is."""
+
+
+def _columns() -> int:
+    """Columns of the terminal, as `shutil` finds them, which takes longer to import than help."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or NARROW  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):
+        return NARROW
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal, descriptions as they are written."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
 
 
 class CommandParser(argparse.ArgumentParser):
     """Says what is wrong in one line, for the command that was called, and exits with 2."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=Help, **options)
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None

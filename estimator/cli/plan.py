@@ -51,7 +51,6 @@ def add_parser(commands: Any) -> None:
         description="Find the cheapest, fastest or cleanest way to do a run, or to serve a rate of "
         "requests, within limits.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     group = parser.add_argument_group("limits and aim")
     for name, (_, unit, text) in LIMITS.items():

@@ -29,7 +29,6 @@ def add_parser(commands: Any) -> None:
         help="the data behind every figure: list, show, check",
         description="Devices, workloads, sites, prices: each number with unit, source and date.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(title="verbs", metavar="list|show|check", required=True)
     lists = verbs.add_parser("list", help="what there is", description="What there is.")

@@ -101,7 +101,6 @@ def add_parser(commands: Any) -> None:
         description="Serving a language model: latency, throughput, energy, cost and CO2e of a "
         "token, with intervals.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_serving(parser)
     parser.add_argument(

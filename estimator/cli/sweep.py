@@ -39,7 +39,6 @@ def add_parser(commands: Any) -> None:
         help="every design of a space of inputs, with its Pareto front",
         description="Estimate every combination of inputs, in bounded memory, into one table.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("space", metavar="SPACE.toml", help="the inputs and their values")
     parser.add_argument(

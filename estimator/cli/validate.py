@@ -44,7 +44,6 @@ def add_parser(commands: Any) -> None:
         description="How right are we: device-hours of published runs, each predicted without its "
         "own family.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--runs", action="store_true", help="one row per run instead of groups")

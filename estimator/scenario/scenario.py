@@ -6,18 +6,18 @@ field, and options, widgets, links, limits, columns and documentation are derive
 an input, add a field here and use it where it has its effect.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from estimator.core.messages import refuse
-from estimator.core.notice import Notice
 from estimator.core.units import CENTRAL
 from estimator.workload.network_class import KINDS
+
+if TYPE_CHECKING:
+    from estimator.core.notice import Notice, Refusal
 
 LINK_VERSION = "1"
 
@@ -575,7 +575,14 @@ def check_choices(scenario: Scenario) -> None:
     for name, choices in CHOICES.items():
         word = getattr(scenario, name)
         if word is not None and word not in choices and name != "precision":
-            raise refuse("no_choice", name, choices=choices, word=word)
+            raise _refuse("no_choice", name, choices=choices, word=word)
+
+
+def _refuse(code: str, name: str, **values: Any) -> "Refusal":
+    """Refuse an input; the sentences are imported when one is needed, for help goes without."""
+    from estimator.core.messages import refuse
+
+    return refuse(code, name, **values)
 
 
 FACTORS = {
@@ -586,8 +593,8 @@ FACTORS = {
 }
 """What may follow a number, in any case -> factor."""
 
-_NUMBER = re.compile(r"([+-]?[0-9._]*(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)")
-_GROUPED = re.compile(r"[+-]?\d{1,3}([,_]\d{3})+(\.\d*)?\s*[A-Za-z]*")
+_NUMBER = r"([+-]?[0-9._]*(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)"
+_GROUPED = r"[+-]?\d{1,3}([,_]\d{3})+(\.\d*)?\s*[A-Za-z]*"
 
 
 def read_number(name: str, text: str) -> float:
@@ -606,7 +613,7 @@ def read_number(name: str, text: str) -> float:
     [8000000000.0, 7000000000.0, 7000000000.0]
     """
     cleaned = text.strip()
-    if _GROUPED.fullmatch(cleaned):
+    if re.fullmatch(_GROUPED, cleaned):
         cleaned = cleaned.replace(",", "").replace("_", "")
     try:
         number = _read(cleaned)
@@ -620,7 +627,7 @@ def read_number(name: str, text: str) -> float:
 
 def _read(text: str) -> float:
     """Plain number, or one with a suffix out of `FACTORS`."""
-    parts = _NUMBER.fullmatch(text)
+    parts = re.fullmatch(_NUMBER, text)
     if parts is not None and parts[2].lower() in FACTORS:
         return float(parts[1]) * FACTORS[parts[2].lower()]
     return float(text)
@@ -642,13 +649,15 @@ def link(scenario: Scenario) -> str:
     return "?" + urlencode({"v": LINK_VERSION, **said})
 
 
-def from_link(query: Mapping[str, str]) -> tuple[Scenario, list[Notice]]:
+def from_link(query: Mapping[str, str]) -> tuple[Scenario, list["Notice"]]:
     """Read a link; what cannot be read is left out with a notice, never guessed.
 
     >>> scenario, notices = from_link({"v": "1", "hardware": "h100", "devices": "many"})
     >>> scenario.said(), [notice.code for notice in notices]
     ({'hardware': 'h100'}, ['unread'])
     """
+    from estimator.core.notice import Notice
+
     said: dict[str, Any] = {}
     notices: list[Notice] = []
     if query.get("v", LINK_VERSION) != LINK_VERSION:
@@ -684,12 +693,14 @@ def inline_config(text: str) -> dict[str, Any]:
     ValueError
         If it is no JSON object.
     """
+    import json
+
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        raise refuse("config_not_json", "config") from None
+        raise _refuse("config_not_json", "config") from None
     if not isinstance(found, dict):
-        raise refuse("config_not_json", "config")
+        raise _refuse("config_not_json", "config")
     return found
 
 

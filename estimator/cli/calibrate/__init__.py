@@ -40,7 +40,6 @@ def add_parser(commands: Any) -> None:
         help="measure this machine and its runs: bench, run, forecast, show, import, export",
         description="Measured runs correct every prediction for the devices that they ran on.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for module in VERBS:

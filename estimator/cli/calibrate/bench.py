@@ -30,7 +30,6 @@ def add_parser(commands: Any) -> None:
         help="measure this machine: eight minutes, --quick for two",
         description="Measure what a device of this machine reaches and draws, and store it.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--minutes", metavar="N", help="time for all, most informative first (default: 8)"

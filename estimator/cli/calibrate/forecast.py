@@ -32,7 +32,6 @@ def add_parser(commands: Any) -> None:
         description="Run a training command for a while; forecast time, energy, cost and CO2e of "
         "the whole run, here and on other hardware.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     how = parser.add_argument_group("how long to watch")
     how.add_argument(

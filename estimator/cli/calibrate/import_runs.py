@@ -103,7 +103,6 @@ def add_parser(verbs: Any) -> None:
         description="Store measured runs of a file, of a log that another program wrote, or one "
         "run by the telemetry of its cluster.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "file", metavar="FILE", nargs="?", help="as `calibrate export` writes it, or a log"

@@ -54,7 +54,6 @@ def add_parser(commands: Any) -> None:
         help="wrap a command that trains or serves, and measure it",
         description="Run a command untouched, sample power meanwhile, and store one measured run.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     group = parser.add_argument_group("what the command does, if you know it")
     add_fields(group, WORK)

@@ -50,7 +50,6 @@ def _verb(verbs: Any, name: str, what: str, examples: str, run: Any) -> argparse
         help=what,
         description=f"{what[0].upper()}{what[1:]}.",
         epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
     add_profiles(parser)

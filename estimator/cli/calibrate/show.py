@@ -46,7 +46,6 @@ def add_parser(verbs: Any) -> None:
         help="measured devices and runs",
         description="What was measured of each device, and in which runs.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--hardware", metavar="NAME", help="only runs on this device")
     parser.add_argument("--runs", action="store_true", help="only the list of runs")
