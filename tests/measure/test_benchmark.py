@@ -16,7 +16,7 @@ from estimator.catalog.checks import sound
 from estimator.catalog.measured_profiles import keep_profile
 from estimator.measure.bench import numpy_engine, numpy_networks
 from estimator.measure.bench import timing as protocol
-from estimator.measure.bench.benchmark import Bench, Effort, for_part_load
+from estimator.measure.bench.benchmark import Bench, Effort, for_part_load, formats_mixed
 from estimator.measure.bench.cpu_profile import processor_id, profile_of, source_id, source_of
 from estimator.measure.bench.numpy_engine import NumpyEngine, perceptron
 from estimator.measure.bench.timing import Thoroughness, timed
@@ -102,6 +102,26 @@ def test_uneven_work_is_not_called_settled():
     found = timed(lambda: time.sleep(next(waits)), nothing, contention=Calm(), effort=BRIEF)
     assert not found.settled
     assert found.log_sd > 0.1
+
+
+def test_formats_take_turns_between_steps_in_the_first():
+    formats = [*["bf16"] * 7, *["tf32"] * 2, *["fp8"] * 2]
+    jobs = [
+        Job(what="training", label=str(at), precision=name, prepare=nothing)
+        for at, name in enumerate(formats)
+    ]
+    ordered = [(one.precision, one.label) for one in formats_mixed(jobs)]
+    assert sorted(ordered) == sorted((one.precision, one.label) for one in jobs)
+    assert [name for name, _ in ordered] == [
+        *["bf16"] * 3,
+        "tf32",
+        *["bf16"] * 3,
+        "fp8",
+        "bf16",
+        "tf32",
+        "fp8",
+    ]
+    assert formats_mixed(jobs[:2]) == jobs[:2]
 
 
 @given(width=st.integers(1, 64), depth=st.integers(1, 5), batch=st.integers(1, 64))

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Literal, Protocol
 
 from estimator.core.units import in_percent
@@ -40,6 +41,9 @@ PRODUCTS_SHARE = 0.25
 
 SIZES = 4
 """Sizes of a style in one number format; the first ones measured are the middle and an end."""
+
+BETWEEN_FORMATS = 3
+"""After so many steps in the first number format follows one in another [1]."""
 
 MINUTES, QUICK_MINUTES = 8.0, 2.0
 """Time of a benchmark, unless another is given [min]."""
@@ -260,7 +264,7 @@ class Bench:
 
         In the order of what they tell: the middle size of every style, then of every other style
         its smallest and of those between their largest, then the ends left, then the rest; of each
-        the first number format first.
+        the first number format first, with some of the others in between.
         """
         styles: dict[StyleKey, list[Job]] = {}
         for job in self._chosen(self.engine.training()):
@@ -273,7 +277,11 @@ class Bench:
             for at, some in enumerate(styles.values())
         ]
         rounds = max(map(len, ordered), default=0)
-        return [some[at] for at in range(rounds) for some in ordered if at < len(some)]
+        return [
+            job
+            for at in range(rounds)
+            for job in formats_mixed([some[at] for some in ordered if at < len(some)])
+        ]
 
     def _step_s(self, job: Job) -> float:
         """Time that a step is foreseen to take [s]."""
@@ -365,6 +373,24 @@ class Bench:
 def _style(job: Job) -> StyleKey:
     """What sizes of one network have in common."""
     return job.precision, job.style or job.kind
+
+
+def formats_mixed(jobs: Sequence[Job]) -> list[Job]:
+    """Jobs of the first number format in their order, and after each few of them one of the others.
+
+    The others take turns, so that a benchmark that ends early knows something of each.
+    """
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(job.precision, []).append(job)
+    first, *further = groups.values()
+    others = [job for turn in zip_longest(*further) for job in turn if job is not None]
+    found: list[Job] = []
+    for at, job in enumerate(first, start=1):
+        found.append(job)
+        if at % BETWEEN_FORMATS == 0 and others:
+            found.append(others.pop(0))
+    return found + others
 
 
 def reported_first(jobs: Sequence[Job], *, small_first: bool = True) -> list[Job]:

@@ -67,6 +67,8 @@ class Style:
         Whether pictures are cut into patches, each a token of a transformer.
     optimizer : str
         Name of its class in PyTorch.
+    linear : bool
+        Whether its products are those of linear layers, so that they can be in 8 bits.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Style:
     gates: float = 0.0
     patches: bool = False
     optimizer: str = "AdamW"
+    linear: bool = False
 
     def flop(self, shape: tuple[int, ...]) -> float:
         """FLOPs of one step of training, attention in full [FLOP]."""
@@ -155,6 +158,7 @@ STYLES = (
         data="words",
         shapes=SEQUENCES,
         build=written_out_decoder,
+        linear=True,
     ),
     Style(
         name="decoder, root norms and gates",
@@ -163,6 +167,7 @@ STYLES = (
         data="words",
         shapes=SEQUENCES,
         build=gated_decoder,
+        linear=True,
     ),
     Style(
         name="transformer of patches",
@@ -305,6 +310,7 @@ STYLES = (
         data="vectors",
         shapes=VECTORS,
         build=dropped_perceptron,
+        linear=True,
     ),
     Style(
         name="perceptron, plain descent",

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from estimator.measure.bench import small_networks
+from estimator.measure.bench.eight_bit import in_eight_bits
 from estimator.measure.bench.network_styles import STYLES, Style
 from estimator.measure.bench.small_networks import (
     CLASSES,
@@ -110,7 +111,7 @@ class TorchEngine:
                 flop=matrix_flop(size),
                 held_bytes=3.0 * size**2 * 4,
             )
-            for precision in self._precisions(products=True)
+            for precision in self._precisions()
             for size in MATRIX_SIZES
         ]
 
@@ -121,11 +122,13 @@ class TorchEngine:
     def training(self) -> list[Job]:
         """Steps of training, by precision and family, from small to large."""
         jobs: list[Job] = []
-        for precision in self._precisions(products=False):
+        for precision in self._precisions():
+            styles = [one for one in STYLES if one.linear or precision != "fp8"]
             jobs += [self.decoder(*shape, precision) for shape in DECODERS]
-            jobs += [self.convolution(*shape, precision) for shape in CONVOLUTIONS]
+            if precision != "fp8":
+                jobs += [self.convolution(*shape, precision) for shape in CONVOLUTIONS]
             jobs += [self.perceptron(*shape, precision) for shape in PERCEPTRONS]
-            jobs += [self.styled(one, shape, precision) for one in STYLES for shape in one.shapes]
+            jobs += [self.styled(one, shape, precision) for one in styles for shape in one.shapes]
         return jobs
 
     def finish(self) -> None:
@@ -133,14 +136,14 @@ class TorchEngine:
         if self.place != "cpu":
             self._torch.cuda.synchronize(self.place)
 
-    def _precisions(self, *, products: bool) -> list[str]:
+    def _precisions(self) -> list[str]:
         """Number formats, those that people train in most first."""
         if self.place == "cpu":
             return ["fp32", "bf16"]
         major, minor = self._torch.cuda.get_device_capability(self.place)
         found = ["bf16", "tf32"] if major >= 8 else []
         found += ["fp16"] if major >= 7 else []
-        found += ["fp8"] if products and (major, minor) >= (8, 9) else []
+        found += ["fp8"] if (major, minor) >= (8, 9) else []
         return [*found, "fp32"]
 
     def _product(self, size: int, precision: str) -> Callable[[], object]:
@@ -288,11 +291,14 @@ class TorchEngine:
     ) -> Factory:
         """Prepare a step of training: forward, loss, backward, optimizer."""
         torch = self._torch
-        cast = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+        around = "bf16" if precision == "fp8" else precision
+        cast = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(around)
         device = self.place.partition(":")[0]
 
         def prepare() -> Callable[[], object]:
             model = network().to(self.place)
+            if precision == "fp8":
+                model = in_eight_bits(torch, model)
             fused = device == "cuda"
             optimizer = getattr(torch.optim, optimizer_name)(
                 model.parameters(), lr=1e-4, fused=fused

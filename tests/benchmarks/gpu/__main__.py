@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 RECORDS = Path("profiles/runs/measured_h100.toml")
-"""What was measured on one H100."""
+"""What was measured on H100 boards."""
 
 
 def main() -> None:
@@ -17,21 +17,24 @@ def main() -> None:
     parser.add_argument("--device", default="gpu:0", help="as the driver counts")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each training program")
     parser.add_argument("--scale", type=float, default=1.0, help="of the batches")
+    parser.add_argument("--unseen", action="store_true", help="what was predicted before it ran")
     parser.add_argument("--only", default="", help="programs whose name begins so")
     parser.add_argument("-o", dest="file", type=Path, default=Path("peaks.json"))
     options = parser.parse_args()
     if options.verb == "train":
-        from tests.benchmarks.gpu.training import train
+        from tests.benchmarks.gpu import training, unseen
 
-        train(options.place, options.device, options.seconds, options.scale, options.only)
+        made = (unseen if options.unseen else training).programs(options.scale)
+        chosen = [one for one in made if one.name.startswith(options.only)]
+        training.train(chosen, options.place, options.device, options.seconds)
     elif options.verb == "table":
         from tests.benchmarks.gpu.table import print_table
 
         print_table(options.runs, each=options.each)
     elif options.verb == "serve":
-        from tests.benchmarks.gpu.serving import serve
+        from tests.benchmarks.gpu.serving import LOADS, UNSEEN_LOADS, serve
 
-        serve(options.place, options.device)
+        serve(options.place, options.device, UNSEEN_LOADS if options.unseen else LOADS)
     else:
         from tests.benchmarks.gpu.memory import measure_memory
 

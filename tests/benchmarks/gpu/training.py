@@ -5,7 +5,7 @@ Sizes fill a board of 80 GB partly; steps take between 5 ms and half a second on
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from estimator.measure.flop_counter import counted_flop
 from estimator.measure.training_run import measure
 from tests.benchmarks.training import torch_programs as t
 
-DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp8": torch.bfloat16}
 
 Batch = Callable[[], tuple[Any, ...]]
 Loss = Callable[..., torch.Tensor]
@@ -258,23 +258,18 @@ def on(place: str, precision: str) -> Iterator[None]:
         torch.set_default_device(before)
 
 
-def train(place: str, component: str, seconds: float, scale: float, only: str = "") -> None:
+def train(chosen: Sequence[BoardProgram], place: str, component: str, seconds: float) -> None:
     """Measure every program for some seconds and store it, as a user's script would.
 
     Parameters
     ----------
+    chosen : sequence of BoardProgram
     place, component : str
         The device as PyTorch and as the meters name it.
     seconds : float
         Of each program, after its first steps [s].
-    scale : float
-        As in `programs`.
-    only : str
-        Only programs whose name begins so.
     """
-    for program in programs(scale):
-        if not program.name.startswith(only):
-            continue
+    for program in chosen:
         begun = time.monotonic()
         try:
             with on(place, program.precision):

@@ -1,0 +1,149 @@
+"""Runs measured on H100 and H200 boards: meters agree, and runs are predicted by the others."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from estimator.catalog import Catalog
+from estimator.catalog.shared_runs import read_overlay
+from estimator.serving.measured_loads import KnownLoads
+from estimator.serving.question import ServingQuestion
+from estimator.serving.serving_answer import answer_serving
+from tests.benchmarks.gpu.table import keep, prediction
+
+FOLDER = Path(__file__).parents[2] / "profiles/runs"
+RUNS = read_overlay(FOLDER / "measured_h100.toml").runs
+OF_H200 = read_overlay(FOLDER / "measured_h200.toml").runs
+SERVED = [one for one in (*RUNS, *OF_H200) if one.served]
+BENCH = [one for one in RUNS if one.origin == "bench"]
+PROGRAMS = [one for one in RUNS if one.origin != "bench" and one.timings]
+BOARD = "gpu:0"
+
+
+def board_energy(run):
+    return next(one for one in run.energy if one.component == BOARD)
+
+
+@pytest.mark.parametrize("runs", [RUNS, OF_H200], ids=["H100", "H200"])
+def test_counter_and_integrated_power_agree(runs):
+    ratios = {one.id: board_energy(one).check_j / board_energy(one).energy_j for one in runs}
+    long = [one.id for one in runs if one.wall_s > 60]
+    assert long
+    assert all(ratios[run] == pytest.approx(1.0, abs=0.01) for run in long)
+    assert all(ratio == pytest.approx(1.0, abs=0.3) for ratio in ratios.values())
+    assert np.median(list(ratios.values())) == pytest.approx(1.0, abs=0.02)
+
+
+def test_power_rises_with_the_load_from_idle_to_the_limit():
+    timings = BENCH[0].timings
+    idle = next(one.power_w for one in timings if one.what == "idle")
+    loads = [one.power_w for one in timings if one.what == "load"]
+    largest = max(one.power_w for one in timings if one.what == "matrix")
+    levels = [idle, *loads, largest]
+    assert len(levels) == 5
+    assert levels == sorted(levels)
+    assert 60 < idle < 90
+    assert 690 < largest < 1.1 * 700
+
+
+def test_a_format_of_fewer_bits_multiplies_faster():
+    products = [one for one in BENCH[0].timings if one.what == "matrix"]
+    best = {
+        name: max(one.flop / one.time_s for one in products if one.precision == name)
+        for name in ("fp8", "bf16", "tf32", "fp32")
+    }
+    assert list(best) == sorted(best, key=best.__getitem__, reverse=True)
+    assert best["bf16"] == pytest.approx(724e12, rel=0.01)
+
+
+def test_programs_are_predicted_by_the_benchmark_and_the_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
+    asked, before = [], []
+    for program in PROGRAMS:
+        others = [*BENCH, *(one for one in PROGRAMS if one.id != program.id)]
+        keep(others, program.host.id)
+        asked.append(prediction(program, size=True, use=True))
+        before.append(prediction(program, size=True, use=False))
+    assert len(asked) == 48
+
+    def error(found):
+        return np.median([abs(one.mid / one.true - 1) for one in found])
+
+    def inside(found):
+        return np.mean([one.low <= one.true <= one.high for one in found])
+
+    assert error(asked) < 0.4 < error(before)
+    assert inside(asked) > 0.74 > inside(before)
+
+
+def test_steps_in_eight_bits_gain_less_than_their_products():
+    """Scaling and casting each tensor costs what the faster products save, at these sizes."""
+    (bench,) = (one for one in BENCH if one.started >= "2026-11-23")
+
+    def rate(what, precision, label):
+        found = (
+            one.flop / one.time_s
+            for one in bench.timings
+            if (one.what, one.precision) == (what, precision) and label in (one.label or "")
+        )
+        return max(found)
+
+    products = [rate("matrix", name, "16384") for name in ("fp8", "bf16")]
+    perceptrons = [rate("training", name, "width 8192") for name in ("fp8", "bf16")]
+    decoders = [rate("training", name, "decoder of 12") for name in ("fp8", "bf16")]
+    assert products[0] > 1.7 * products[1]
+    assert perceptrons[0] < 1.1 * perceptrons[1]
+    assert decoders[0] < decoders[1]
+
+
+def test_programs_in_eight_bits_are_predicted_by_a_benchmark_that_has_such_steps(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
+    programs = [one for one in PROGRAMS if one.timings[0].precision == "fp8"]
+    assert len(programs) == 3
+    keep(BENCH, programs[0].host.id)
+    for program in programs:
+        found = prediction(program, size=True, use=True)
+        assert found.low < found.true < found.high
+        assert found.mid == pytest.approx(found.true, rel=0.4)
+
+
+def predicted_load(run, load, others):
+    """Quantities of a load while the others of its run are known."""
+    device = next(one for one in run.devices if one.key == load.component)
+    asked = ServingQuestion(
+        model=load.model,
+        hardware=device.hardware,
+        devices=1.0,
+        precision=load.precision,
+        kv_precision=load.kv_precision,
+        software=load.program,
+        concurrency=load.concurrency,
+        input_tokens=load.input_tokens,
+        output_tokens=load.output_tokens,
+    )
+    known = KnownLoads(Catalog.open(), [replace(run, served=tuple(others))], run.host.id)
+    ranges = answer_serving([asked], Catalog.open(), calibration=known.corrected).ranges
+    return {name: ranges[name].mid[0] / value for name, value in load.measured.items()}
+
+
+@pytest.mark.parametrize("run", SERVED, ids=lambda run: run.id)
+def test_served_loads_are_predicted_by_the_others_of_the_run(run):
+    assert len(run.served) == 8
+    errors = {
+        state: [
+            predicted_load(run, load, [one for one in run.served if known and one is not load])
+            for load in run.served
+        ]
+        for state, known in (("before", False), ("after", True))
+    }
+
+    def error(state, name):
+        return np.median([abs(one[name] - 1) for one in errors[state]])
+
+    for name in ("inter_token_s", "output_tokens_per_s", "device_energy_per_output_token_j"):
+        assert error("after", name) < min(0.45, error("before", name))
+    assert error("after", "device_power_w") < 0.5 * error("before", "device_power_w")
