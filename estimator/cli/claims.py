@@ -3,11 +3,13 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_profiles, catalog_of
+from estimator.cli.options import add_output, catalog_of
 from estimator.cli.output import print_csv, print_json, print_line, print_table
+from estimator.core.units import human_quantity
 
 if TYPE_CHECKING:
     from estimator.claims.finding import Claim
+    from estimator.claims.verdict import Interval
 
 EXAMPLES = """examples:
   twenty-watts claims
@@ -33,11 +35,7 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLES,
     )
     parser.add_argument("id", nargs="?", metavar="ID", help="one claim, with its formula")
-    shape = parser.add_mutually_exclusive_group()
-    shape.add_argument("--json", action="store_true", help="as JSON, keys with units")
-    shape.add_argument("--csv", action="store_true", help="as a CSV table")
-    parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
-    add_profiles(parser)
+    add_output(parser, interval=False)
     parser.set_defaults(run=run)
 
 
@@ -83,13 +81,9 @@ def _row(one: "Claim") -> dict[str, Any]:
 def _cells(one: "Claim") -> tuple[str, ...]:
     """One line of the table for people."""
     unit = one.record.unit
-    low, mid, high = (
-        _shown(value, unit) for value in (one.interval.low, one.interval.mid, one.interval.high)
-    )
-    claimed = _shown(one.record.claimed.value, unit)
+    mid, claimed = (human_quantity(x, unit) for x in (one.interval.mid, one.record.claimed.value))
     prefix = {"equal": "", "at least": "≥ ", "at most": "≤ "}[one.record.relation]
-    interval = "exact" if low == high else f"{low} to {high}"
-    return one.record.id, prefix + claimed, mid, interval, _verdict(one)
+    return one.record.id, prefix + claimed, mid, _range(one.interval, unit), _verdict(one)
 
 
 def _print_one(one: "Claim") -> None:
@@ -106,7 +100,11 @@ def _print_one(one: "Claim") -> None:
     for phrase in one.reasons():
         print_line(str(phrase))
     rows = [
-        (figure.name, _shown(figure.interval.mid, figure.unit), _range(figure))
+        (
+            figure.name,
+            human_quantity(figure.interval.mid, figure.unit),
+            _range(figure.interval, figure.unit),
+        )
         for figure in one.finding.figures
     ]
     if rows:
@@ -116,31 +114,11 @@ def _print_one(one: "Claim") -> None:
     print_line(f"The same in the app: twenty-watts app --open '{one.link}'")
 
 
-def _range(figure: Any) -> str:
-    low, high = (
-        _shown(bound, figure.unit) for bound in (figure.interval.low, figure.interval.high)
-    )
+def _range(interval: "Interval", unit: str) -> str:
+    low, high = (human_quantity(bound, unit) for bound in (interval.low, interval.high))
     return "exact" if low == high else f"{low} to {high}"
 
 
 def _verdict(one: "Claim") -> str:
     """The verdict in words."""
     return VERDICTS.get(one.verdict, one.verdict_text)
-
-
-def _shown(value: float, unit: str) -> str:
-    """Write a value in the unit that a person would choose."""
-    from estimator.core.units import digits, human, human_count, human_duration, human_mass
-
-    if unit == "kWh":
-        return human(value * 1e3, "Wh")
-    if unit in ("W", "FLOP", "B", "FLOP/J", "FLOP/s"):
-        return human(value, unit)
-    if unit in ("USD", "kgCO2e", "tCO2e"):
-        tonnes = value * 1e3 if unit == "tCO2e" else value
-        return human(value, "$") if unit == "USD" else human_mass(tonnes)
-    if unit == "s":
-        return human_duration(value)
-    amount = human_count(value) if value >= 1e6 else digits(value)
-    plural = "s" if unit in ("year", "day", "month") and amount != "1" else ""
-    return amount if unit == "1" else f"{amount} {unit}{plural}"

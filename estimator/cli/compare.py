@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli import serve_cost
-from estimator.cli.options import add_output, add_scenario, catalog_of, scenario_of
+from estimator.cli.options import add_output, add_scenario, catalog_of, listed, scenario_of
 from estimator.cli.output import error_text, note, print_csv, print_json, print_table
 from estimator.scenario.scenario import Scenario, option_of, read_number
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
     from estimator.estimation.scenario_answer import Answer
+
+    Row = tuple[Scenario, Answer | str]
+    """A combination with its answer, or why there is none."""
 
 DEFAULT_HARDWARE = "v100,a100,h100,b200,tpu-v4,human-brain"
 SERVED = {
@@ -88,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
     scenarios, catalog = _combinations(options), catalog_of(options)
     limits = _limits(options)
     found_all = answer_scenarios(scenarios, catalog)
-    answers: list[tuple[Scenario, Answer | str]] = [
+    answers: list[Row] = [
         (scenario, error_text(found) if isinstance(found, ValueError) else found)
         for scenario, found in zip(scenarios, found_all, strict=True)
     ]
@@ -106,9 +109,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print(
-    answers: list[tuple[Scenario, "Answer | str"]], catalog: "Catalog", options: argparse.Namespace
-) -> None:
+def _print(answers: "list[Row]", catalog: "Catalog", options: argparse.Namespace) -> None:
     """Print the rows in the shape asked for."""
     if options.json:
         print_json([_json_row(scenario, found, catalog) for scenario, found in answers])
@@ -138,9 +139,7 @@ def _limits(options: argparse.Namespace) -> dict[str, float]:
     return limits
 
 
-def _within(
-    answers: list[tuple[Scenario, "Answer | str"]], limits: dict[str, float]
-) -> tuple[list[tuple[Scenario, "Answer | str"]], int]:
+def _within(answers: "list[Row]", limits: dict[str, float]) -> "tuple[list[Row], int]":
     """Rows within the limits and those that have no answer, and how many others there are."""
     from estimator.estimation.answer_summary import said
 
@@ -167,14 +166,12 @@ def _keeps(found: "Answer", limits: dict[str, float]) -> bool:
     )
 
 
-def _sorted(
-    answers: list[tuple[Scenario, "Answer | str"]], by: str | None
-) -> list[tuple[Scenario, "Answer | str"]]:
+def _sorted(answers: "list[Row]", by: str | None) -> "list[Row]":
     """The least first; what is unknown comes last, in the order given."""
     if by is None:
         return answers
 
-    def rank(row: tuple[Scenario, "Answer | str"]) -> float:
+    def rank(row: "Row") -> float:
         found = row[1]
         if isinstance(found, str) or SORTED_BY[by] not in found.estimate:
             return math.inf
@@ -185,22 +182,15 @@ def _sorted(
 
 def _combinations(options: argparse.Namespace) -> list[Scenario]:
     """Every device with every count at every site."""
-    names = _listed("--hardware", options.hardware or DEFAULT_HARDWARE)
-    counts = [read_number("devices", text) for text in _listed("--devices", options.devices or "1")]
-    sites: list[str | None] = [*_listed("--site", options.site)] if options.site else [None]
+    names = listed("--hardware", options.hardware or DEFAULT_HARDWARE)
+    counts = [read_number("devices", text) for text in listed("--devices", options.devices or "1")]
+    sites: list[str | None] = [*listed("--site", options.site)] if options.site else [None]
     plain = argparse.Namespace(**{**vars(options), "hardware": None, "devices": None, "site": None})
     base = scenario_of(plain)
     return [
         replace(base, hardware=name, devices=count, site=site)
         for name, count, site in itertools.product(names, counts, sites)
     ]
-
-
-def _listed(option: str, text: str) -> list[str]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
-        raise ValueError(f"{option} names nothing: give one or several, separated by commas")
-    return parts
 
 
 def _json_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> dict[str, Any]:
@@ -248,7 +238,7 @@ def _facts(found: "Answer", catalog: "Catalog") -> dict[str, dict[str, Any]]:
     return facts
 
 
-def _print_for_people(answers: list[tuple[Scenario, "Answer | str"]], catalog: "Catalog") -> None:
+def _print_for_people(answers: "list[Row]", catalog: "Catalog") -> None:
     from estimator.estimation import answer_summary as report
 
     several = len({scenario.site for scenario, _ in answers}) > 1

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_model, add_profiles, model_of
+from estimator.cli.options import add_model, add_output, model_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.scenario.scenario import read_number
 
@@ -56,11 +56,7 @@ def add_parser(commands: Any) -> None:
         "(needs torch and transformers)",
     )
     parser.add_argument("--causal", action="store_true", help="halve the attention score terms")
-    shape = parser.add_mutually_exclusive_group()
-    shape.add_argument("--json", action="store_true", help="one JSON object, keys with units")
-    shape.add_argument("--csv", action="store_true", help="the ledger as a CSV table")
-    parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
-    add_profiles(parser)
+    add_output(parser, interval=False)
     parser.set_defaults(run=run)
 
 

@@ -38,16 +38,17 @@ def add_fields(group: Any, names: Iterable[str]) -> None:
             group.add_argument(_flag(name), dest=name, help=argparse.SUPPRESS)
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """Add the options on the output that every command has."""
+def add_output(parser: argparse.ArgumentParser, *, interval: bool = True) -> None:
+    """Add the options on the output that every command has, and the interval of its answer."""
     group = parser.add_argument_group("output")
     shape = group.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="one JSON object, keys with units")
     shape.add_argument("--csv", action="store_true", help="one CSV table, columns with units")
     group.add_argument("--quiet", action="store_true", help="no notes on stderr")
-    group.add_argument(
-        "--interval", metavar="P", help="probability inside low..high in (0, 1) (default: 0.8)"
-    )
+    if interval:
+        group.add_argument(
+            "--interval", metavar="P", help="probability inside low..high in (0, 1) (default: 0.8)"
+        )
     add_profiles(group)
 
 
@@ -94,6 +95,20 @@ def open_catalog(options: argparse.Namespace) -> "Catalog":
     if options.profiles == "":
         raise ValueError("--profiles names no directory")
     return Catalog.open(options.profiles)
+
+
+def listed(option: str, text: str) -> list[str]:
+    """Values of an option, separated by commas.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise ValueError(f"{option} names nothing: give values, separated by commas")
+    return parts
 
 
 def _flag(name: str) -> str:

@@ -1,13 +1,19 @@
 """`plan`: the best designs under a budget, a deadline, a cap on energy or on carbon."""
 
 import argparse
-import math
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli import plan_serving
-from estimator.cli.options import add_output, add_scenario, catalog_of, scenario_of
-from estimator.cli.output import note, print_csv, print_json, print_line, print_table
-from estimator.cli.plan_rows import gains_json, plan_json, plan_row
+from estimator.cli.options import add_output, add_scenario, catalog_of, listed, scenario_of
+from estimator.cli.output import note, print_csv, print_json, print_line
+from estimator.cli.plan_rows import (
+    AIMS,
+    gains_json,
+    plan_json,
+    plan_row,
+    print_binding,
+    print_plans,
+)
 from estimator.core.units import S_PER_H, W_PER_KW
 from estimator.scenario.scenario import NUMBERS, option_of, read_number
 
@@ -55,9 +61,7 @@ def add_parser(commands: Any) -> None:
     group = parser.add_argument_group("limits and aim")
     for name, (_, unit, text) in LIMITS.items():
         group.add_argument("--" + name.replace("_", "-"), metavar=unit, help=text)
-    group.add_argument(
-        "--minimize", choices=("cost", "time", "co2e", "energy"), default="cost", help="the aim"
-    )
+    group.add_argument("--minimize", choices=tuple(AIMS), default="cost", help="the aim")
     group.add_argument(
         "--confidence",
         metavar="P",
@@ -116,8 +120,8 @@ def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
     from estimator.search.plan import PLANNED_COUNTS, planned_devices
     from estimator.search.space import Space
 
-    listed = {name: getattr(options, name) for name in CHOICES if getattr(options, name, None)}
-    plain = {name: None for name in listed} | {"interval": None}
+    searched = {name: getattr(options, name) for name in CHOICES if getattr(options, name, None)}
+    plain = {name: None for name in searched} | {"interval": None}
     fixed = scenario_of(argparse.Namespace(**{**vars(options), **plain}))
     values: dict[str, tuple[float | str, ...]] = {
         item.name: (value,)
@@ -126,13 +130,9 @@ def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
     }
     values["hardware"] = planned_devices(catalog)
     values["devices"] = PLANNED_COUNTS
-    for name, text in listed.items():
-        parts = [part.strip() for part in text.split(",") if part.strip()]
-        if not parts:
-            raise ValueError(f"{option_of(name)} names nothing: give values, separated by commas")
-        values[name] = tuple(
-            read_number(name, part) if name in NUMBERS else part for part in dict.fromkeys(parts)
-        )
+    for name, text in searched.items():
+        parts = dict.fromkeys(listed(option_of(name), text))
+        values[name] = tuple(read_number(name, part) if name in NUMBERS else part for part in parts)
     return Space(values=values)
 
 
@@ -169,26 +169,15 @@ def _print_for_people(answer: "PlanAnswer[Plan]", options: argparse.Namespace) -
         print_line("No plan: no design fits in the memory of its devices.")
         return
     first = shown[0]
-    if answer.plans:
-        print_line(f"{_sentence(first)}; all limits hold with {first.probability:.0%}")
-    else:
-        print_line(
-            f"No plan keeps all limits with {read_number('confidence', options.confidence):.0%}; "
-            f"the nearest does with {first.probability:.0%}: {_sentence(first)}"
-        )
     swept = [name for name in CHOICES if len({getattr(one.scenario, name) for one in shown}) > 1]
     swept = [name for name in swept if name not in ("hardware", "devices")]
     header = ["", *swept, "time", "cost", "energy", "CO2e", "limits hold"]
-    print_table(header, [_cells(plan, swept) for plan in shown])
-    for name, gain in answer.gains.items():
-        limit = next(key for key, (quantity, _, _) in LIMITS.items() if quantity == name)
-        bought = "makes a plan possible" if math.isinf(gain) else f"saves {gain:.1%}"
-        aim = "" if math.isinf(gain) else f" of the {_AIMS[options.minimize]}"
-        print_line(f"--{limit.replace('_', '-')} binds: 10 % more {bought}{aim}")
+    confidence = read_number("confidence", options.confidence)
+    cells = [_cells(plan, swept) for plan in shown]
+    print_plans(answer, confidence, _sentence(first), header, cells)
+    limits = {quantity: name for name, (quantity, _, _) in LIMITS.items()}
+    print_binding(answer.gains, limits, options.minimize)
     print_line(f"The best in the app: twenty-watts app --open '{link(first.scenario)}'")
-
-
-_AIMS = {"cost": "cost", "time": "time", "co2e": "CO2e", "energy": "energy"}
 
 
 def _sentence(plan: "Plan") -> str:
@@ -210,7 +199,7 @@ def _cells(plan: "Plan", swept: list[str]) -> list[str]:
     )
     taken, scenario = plan.quantities, plan.scenario
     return [
-        f"{human_count(scenario.devices or 1)} x {scenario.hardware}",
+        f"{human_count(scenario.devices or 1)} × {scenario.hardware}",
         *(str(getattr(scenario, name)) for name in swept),
         *(read(float(taken[name].mid)) if name in taken else "unknown" for name, read in readers),
         f"{plan.probability:.0%}",

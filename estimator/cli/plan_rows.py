@@ -1,12 +1,18 @@
-"""Plans of training and of serving as rows and as JSON: both print the same of a plan."""
+"""Plans of training and of serving: both print the same of a plan."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from estimator.cli.output import print_line, print_table
+from estimator.scenario.scenario import option_of
+
 if TYPE_CHECKING:
-    from estimator.search.plan import Plan
+    from estimator.search.plan import Plan, PlanAnswer
     from estimator.search.serving_plan import ServingPlan
+
+AIMS = {"cost": "cost", "time": "time", "co2e": "CO2e", "energy": "energy"}
+"""What a plan may minimize -> its name in a sentence."""
 
 
 def plan_row(plan: "Plan | ServingPlan", stated: Mapping[str, Any], level: float) -> dict[str, Any]:
@@ -31,6 +37,43 @@ def plan_json(
         "limits_hold": dict(plan.holds),
         "results": {name: bounds(one, level) for name, one in plan.quantities.items()},
     }
+
+
+def print_plans(
+    answer: "PlanAnswer[Any]", confidence: float, sentence: str, header: Sequence[str], cells: Any
+) -> None:
+    """Print the best plan, or the nearest one, in a sentence, and all as a table.
+
+    Parameters
+    ----------
+    answer : PlanAnswer
+        With a plan or a nearest one.
+    confidence : float
+        Probability with which all limits were to hold [1].
+    sentence : str
+        The first plan in words.
+    header, cells : sequence of str, iterable of sequences of str
+        Of the table.
+    """
+    first = answer.plans[0] if answer.plans else answer.nearest
+    assert first is not None
+    if answer.plans:
+        print_line(f"{sentence}; all limits hold with {first.probability:.0%}")
+    else:
+        print_line(
+            f"No plan keeps all limits with {confidence:.0%}; the nearest does with "
+            f"{first.probability:.0%}: {sentence}"
+        )
+    print_table(header, cells)
+
+
+def print_binding(gains: Mapping[str, float], options: Mapping[str, str], aim: str) -> None:
+    """Print what relaxing each limit by a tenth buys; `options` names the option of a quantity."""
+    for quantity, gain in gains.items():
+        bought = f"saves {gain:.1%} of the {AIMS[aim]}"
+        if math.isinf(gain):
+            bought = "makes a plan possible"
+        print_line(f"{option_of(options[quantity])} binds: 10 % more {bought}")
 
 
 def gains_json(gains: Mapping[str, float]) -> dict[str, dict[str, Any]]:

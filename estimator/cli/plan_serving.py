@@ -1,13 +1,12 @@
 """`plan --task serving`: the devices that serve a rate of requests, within goals and caps."""
 
 import argparse
-import math
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli import serve_cost
-from estimator.cli.options import catalog_of
-from estimator.cli.output import note, print_csv, print_json, print_line, print_table
-from estimator.cli.plan_rows import gains_json, plan_json, plan_row
+from estimator.cli.options import catalog_of, listed
+from estimator.cli.output import note, print_csv, print_json
+from estimator.cli.plan_rows import gains_json, plan_json, plan_row, print_binding, print_plans
 from estimator.core.units import CENTRAL
 from estimator.scenario.scenario import INPUTS, option_of
 from estimator.serving.question import NUMBERS, read_number
@@ -157,10 +156,7 @@ def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "Se
 
 def _listed(name: str, field: str, text: str) -> tuple[float | str, ...]:
     """Values of an option, separated by commas."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
-        raise ValueError(f"{option_of(name)} names nothing: give values, separated by commas")
-    unique = dict.fromkeys(parts)
+    unique = dict.fromkeys(listed(option_of(name), text))
     return tuple(_number(name, part) if field in NUMBERS else part for part in unique)
 
 
@@ -219,23 +215,13 @@ def _print_for_people(
     first = shown[0]
     cells = _cells(first, [])
     sentence = f"{cells[0]}: {cells[6]} and {cells[8]} in {request.days:g} days, {cells[3]} a token"
-    if answer.plans:
-        print_line(f"{sentence}; all limits hold with {first.probability:.0%}")
-    else:
-        print_line(
-            f"No plan keeps all limits with {request.limits.confidence:.0%}; "
-            f"the nearest does with {first.probability:.0%}: {sentence}"
-        )
     searched = [name for name in ("region", "tensor_parallel") if name in request.choices]
     header = (HEADER[0], *searched, *HEADER[1:], "limits hold")
-    print_table(header, [[*_cells(plan, searched), f"{plan.probability:.0%}"] for plan in shown])
-    options_of = {one[0]: name for name, one in GOALS.items()} | {
-        quantity: name for name, quantity in CAPS.items()
-    }
-    for name, gain in answer.gains.items():
-        bought = "makes a plan possible" if math.isinf(gain) else f"saves {gain:.1%}"
-        aim = "" if math.isinf(gain) else f" of the {options.minimize}"
-        print_line(f"{option_of(options_of[name])} binds: 10 % more {bought}{aim}")
+    rows = [[*_cells(plan, searched), f"{plan.probability:.0%}"] for plan in shown]
+    print_plans(answer, request.limits.confidence, sentence, header, rows)
+    limits = {one[0]: name for name, one in GOALS.items()}
+    limits |= {quantity: name for name, quantity in CAPS.items()}
+    print_binding(answer.gains, limits, options.minimize)
 
 
 def _cells(plan: "ServingPlan", searched: list[str]) -> list[str]:
@@ -255,7 +241,7 @@ def _cells(plan: "ServingPlan", searched: list[str]) -> list[str]:
         return human(value * (1e3 if FORMATS[name] == "Wh" else 1.0), FORMATS[name])
 
     return [
-        f"{human_count(asked.devices or 1)} x {asked.hardware}",
+        f"{human_count(asked.devices or 1)} × {asked.hardware}",
         *(str(getattr(asked, name)) for name in searched),
         plan.weights,
         f"{plan.concurrency:.3g}",

@@ -2,15 +2,25 @@
 
 import argparse
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_profiles, catalog_of, open_catalog
+from estimator.cli.options import add_output, catalog_of, open_catalog
 from estimator.cli.output import print_csv, print_json, print_line, print_table
 from estimator.core.units import amount
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog, Record
+
+COLUMNS = {
+    "hardware": ("id", "name", "kind", "released", "aliases"),
+    "workloads": ("id", "name", "kind", "year", "aliases"),
+    "sites": ("id", "name", "kind", "year", "aliases"),
+    "prices": ("device", "provider", "kind", "price_usd_per_h", "date_to", "source"),
+    "sources": ("id", "title", "date", "licence"),
+}
+"""Table -> its columns."""
 
 TABLES = ("hardware", "workloads", "sites", "prices", "priors", "sources")
 
@@ -44,11 +54,7 @@ def add_parser(commands: Any) -> None:
         "check", help="validate every profile", description="Validate every number of all profiles."
     )
     for verb, function in ((lists, run_list), (shows, run_show), (checks, run_check)):
-        shape = verb.add_mutually_exclusive_group()
-        shape.add_argument("--json", action="store_true", help="as JSON")
-        shape.add_argument("--csv", action="store_true", help="as a CSV table")
-        verb.add_argument("--quiet", action="store_true", help="no notes on stderr")
-        add_profiles(verb)
+        add_output(verb, interval=False)
         verb.set_defaults(run=function)
 
 
@@ -137,82 +143,40 @@ def _searched(catalog: "Catalog", name: str, text: str | None) -> list[dict[str,
 
 
 def _rows(catalog: "Catalog", name: str) -> list[dict[str, Any]]:
-    if name == "hardware":
-        return [
-            {
-                "id": d.id,
-                "name": d.name,
-                "kind": d.kind,
-                "released": d.released or "",
-                "aliases": d.aliases,
-            }
-            for d in catalog.devices()
-        ]
-    if name == "workloads":
-        return [
-            {"id": p.id, "name": p.name, "kind": p.kind, "year": p.year, "aliases": p.aliases}
-            for p in catalog.presets()
-        ]
-    if name == "sites":
-        return [
-            {
-                "id": p.id,
-                "name": p.name,
-                "kind": p.kind,
-                "year": p.year or "",
-                "aliases": p.aliases,
-            }
-            for p in catalog.places()
-        ]
-    if name == "prices":
-        columns = ("device", "provider", "kind", "price_usd_per_h", "date_to", "source")
-        return [{column: getattr(p, column) for column in columns} for p in catalog.prices()]
     if name == "priors":
         return [_record_row(catalog, key, record) for key, record in catalog.priors().items()]
-    return [
-        {"id": s.id, "title": s.title, "date": s.date, "licence": s.licence}
-        for s in catalog.sources()
-    ]
+    listed: dict[str, Callable[[], Iterable[Any]]] = {
+        "hardware": catalog.devices,
+        "workloads": catalog.presets,
+        "sites": catalog.places,
+        "prices": catalog.prices,
+        "sources": catalog.sources,
+    }
+    found = [{key: getattr(one, key) for key in COLUMNS[name]} for one in listed[name]()]
+    return [{key: "" if cell is None else cell for key, cell in row.items()} for row in found]
 
 
 def _profile(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:
     """Head and records of whatever has this name: device, preset, place or source."""
-    if catalog.find_device(name) is not None:
-        return _device(catalog, name)
-    if catalog.knows_preset(name):
-        return _preset(catalog, name)
-    if catalog.knows_place(name):
-        return _place(catalog, name)
-    if catalog.knows_source(name):
-        return _source(catalog, name)
-    return _device(catalog, name)  # refused, with the devices of a name like this
-
-
-def _device(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:
-    device = catalog.device(name)
-    head = _known(asdict(device))
-    head.pop("peaks", None), head.pop("records", None)
+    if catalog.find_device(name) is None:
+        if catalog.knows_preset(name):
+            preset = catalog.preset(name)
+            ran = {f"as_run.{key}": record for key, record in preset.as_run.items()}
+            return _head(preset), {**preset.records, **ran}
+        if catalog.knows_place(name):
+            place = catalog.place(name)
+            return _head(place), dict(place.records)
+        if catalog.knows_source(name):
+            return _head(catalog.source(name)), {}
+    device = catalog.device(name)  # one that is unknown is refused, with devices of a like name
     peaks = {f"peak_flop_per_s.{key}": record for key, record in device.peaks.items()}
-    return head, {**peaks, **device.records}
+    return _head(device), {**peaks, **device.records}
 
 
-def _preset(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:
-    preset = catalog.preset(name)
-    head = _known(asdict(preset))
-    head.pop("as_run", None), head.pop("records", None)
-    ran = {f"as_run.{key}": record for key, record in preset.as_run.items()}
-    return head, {**preset.records, **ran}
-
-
-def _place(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:
-    place = catalog.place(name)
-    head = _known(asdict(place))
-    head.pop("records", None)
-    return head, dict(place.records)
-
-
-def _source(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:
-    return _known(asdict(catalog.source(name))), {}
+def _head(profile: Any) -> dict[str, Any]:
+    """What is known of a profile beside its records."""
+    known = _known(asdict(profile))
+    return {key: known[key] for key in known if key not in ("peaks", "records", "as_run")}
 
 
 def _record_row(catalog: "Catalog", key: str, record: "Record") -> dict[str, Any]:

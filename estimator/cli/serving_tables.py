@@ -116,7 +116,7 @@ def print_serving(answer: "ServingAnswer", level: float, setup: dict[str, float]
     answered = [f"{_median(found, name)} {per}" for name, per in HEADLINE if name in found]
     print_line(
         f"{', '.join(answered)}: {named['model']} in {named['weights']} on "
-        f"{named['devices']:.0f} x {row.device.device.name} ({named['engine']})"
+        f"{named['devices']:.0f} × {row.device.device.name} ({named['engine']})"
     )
     _print_ranges(found, LABELS, level)
     print_line(
@@ -142,7 +142,7 @@ def print_serving_comparison(rows: list[dict[str, str]], level: float) -> None:
     """Print one row per device; the interval stands under each median."""
     table = []
     for row in rows:
-        devices = f" x {row['devices']}" if row["devices"] else ""
+        devices = f" × {row['devices']}" if row["devices"] else ""
         where = f", {row['region']}" if row["region"] else ""
         cells = [_median_over_range(row, name) for name in COMPARED]
         table.append((f"{row['hardware']}{devices}{where}", *cells))

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_profiles, catalog_of
+from estimator.cli.options import add_output, catalog_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.core.units import in_percent, in_times, rows_text
 
@@ -50,17 +50,13 @@ def add_parser(commands: Any) -> None:
     what.add_argument(
         "--ablation", action="store_true", help="the score without each term of the mechanism"
     )
-    shape = parser.add_mutually_exclusive_group()
-    shape.add_argument("--json", action="store_true", help="one JSON object")
-    shape.add_argument("--csv", action="store_true", help="one CSV table")
     parser.add_argument(
         "--task",
         choices=("training", "serving", "memory"),
         default="training",
         help="what is validated (default: training)",
     )
-    parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
-    add_profiles(parser)
+    add_output(parser, interval=False)
     parser.set_defaults(run=run)
 
 

@@ -97,6 +97,33 @@ def amount(value: float, unit: str) -> str:
     return f"{text} {unit}{'s' if unit == 'year' and text != '1' else ''}"
 
 
+def human_quantity(value: float, unit: str) -> str:
+    """Write a quantity in the unit that a person would choose.
+
+    >>> human_quantity(1287e3, "kWh"), human_quantity(355.4, "year"), human_quantity(0.03, "share")
+    ('1.29 GWh', '355 years', '3 %')
+    >>> human_quantity(177.0, "hour"), human_quantity(4.67e6, "USD"), human_quantity(0.5, "tCO2e")
+    ('7.38 days', '4.67 M$', '500 kg')
+    """
+    if unit == "kWh":
+        return human(value * 1e3, "Wh")
+    if unit == "USD":
+        return human(value, "$")
+    if unit in ("kgCO2e", "tCO2e"):
+        return human_mass(value * (1e3 if unit == "tCO2e" else 1.0))
+    if unit in ("W", "B", "B/s", "FLOP", "FLOP/s", "FLOP/J", "FLOP/s/W", "J"):
+        return human(value, unit)
+    if unit in ("s", "hour"):
+        return human_duration(value * (1.0 if unit == "s" else S_PER_H))
+    if unit == "share":
+        return f"{digits(100 * value)} %"
+    number = human_count(value) if value >= 1e6 else digits(value)
+    if unit == "1":
+        return number
+    plural = "s" if unit in ("year", "day", "month") and number != "1" else ""
+    return f"{number} {unit}{plural}"
+
+
 def in_percent(share: float, decimals: int = 0) -> str:
     """Share in percent with a fixed number of decimals, for a column of a table.
 

@@ -189,9 +189,9 @@ def headline(answer: Answer) -> str:
 
 
 def fleet(answer: Answer) -> str:
-    """How many of which: 'one NVIDIA V100' or '1,024 x NVIDIA H100'."""
+    """How many of which: 'one NVIDIA V100' or '1,024 × NVIDIA H100'."""
     count = float(answer.run.devices)
-    return f"one {answer.device.name}" if count == 1 else f"{count:,.0f} x {answer.device.name}"
+    return f"one {answer.device.name}" if count == 1 else f"{count:,.0f} × {answer.device.name}"
 
 
 def _compact(record: dict[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ SERVED = {
 
 def _served(load: ServedLoad) -> str:
     """One load of a server in a line."""
-    where = f"{load.devices} x {load.component}" if load.devices > 1 else load.component
+    where = f"{load.devices} × {load.component}" if load.devices > 1 else load.component
     flying = "" if load.concurrency is None else f", {load.concurrency:.3g} in flight"
     figures = ", ".join(
         f"{load.measured[name]:.3g} {unit}"

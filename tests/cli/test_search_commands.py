@@ -118,7 +118,7 @@ def test_a_plan_of_a_service_says_how_many_devices_and_what_binds(capsys):
     assert main([*SERVED, "--latency-goal", "0.02", "--budget", "9000", "--quiet"]) == 0
     reported = capsys.readouterr().out
     assert " in 30 days, " in reported and "all limits hold with" in reported
-    assert "in flight" in reported and "x h100" in reported
+    assert "in flight" in reported and "× h100" in reported
 
 
 def test_a_plan_of_a_service_as_json_keeps_its_limits(capsys):

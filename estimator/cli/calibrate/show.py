@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_profiles, catalog_of
+from estimator.cli.options import add_output, catalog_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.core.units import digits, human, human_duration
 
@@ -54,11 +54,7 @@ def add_parser(verbs: Any) -> None:
         metavar="N",
         help=f"list the newest N runs (default: {SHOWN}; all with --json and --csv)",
     )
-    shape = parser.add_mutually_exclusive_group()
-    shape.add_argument("--json", action="store_true", help="one JSON object, keys with units")
-    shape.add_argument("--csv", action="store_true", help="one CSV table, columns with units")
-    parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
-    add_profiles(parser)
+    add_output(parser, interval=False)
     parser.set_defaults(run=run)
 
 
@@ -141,16 +137,8 @@ def _print_for_people(
             print_table(header, rows)
     served = [_load_cells(run, load) for run in runs for load in run.served]
     if served:
-        header = [
-            "run",
-            "model",
-            "format",
-            "in flight",
-            "output",
-            "first token",
-            "per token",
-            "power",
-        ]
+        latency = ("first token", "per token")
+        header = ["run", "model", "format", "in flight", "output", *latency, "power"]
         print_table(header, [[_printable(cell) for cell in row] for row in served], whole=("run",))
     header = ["run", "state", "origin", "devices", "time", "energy", "label"]
     rows = [[_printable(cell) for cell in _run_cells(one)] for one in runs]
