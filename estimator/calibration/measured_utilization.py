@@ -28,7 +28,6 @@ from estimator.runs.observations import (
     Observation,
     is_of_steps,
     observed,
-    program_key,
 )
 from estimator.runs.record import MeasuredRun, Timing
 from estimator.utilization.predict import KNOWN_KINDS
@@ -351,36 +350,6 @@ def _unusual(found: Sequence[CalibrationObservation]) -> npt.NDArray[np.bool_]:
     odd = np.array([not one.own and one.program.endswith(UNUSUAL_STYLES) for one in found], bool)
     usual = np.array([not one.own for one in found], bool) & ~odd
     return np.asarray(odd & usual.any(), dtype=np.bool_)
-
-
-def posterior_of(
-    evidence: Evidence,
-    device: Device,
-    target: Target,
-    host: str,
-    prior: Uncertain,
-    *,
-    whole_run: bool = True,
-) -> Posterior:
-    """What is expected of one run after the evidence."""
-    size = UNKNOWN_SIZE
-    if target.step_flop is not None:
-        size = size_of(device, target.precision, target.step_flop)
-    kind = network_kind(target.kind, target.arch, target.name)
-    where = Conditions(
-        device=text_array([device.id]),
-        host=text_array([host]),
-        precision=text_array([target.precision]),
-        kind=text_array([kind.group]),
-        family=text_array([kind.family]),
-        size=np.array([size]),
-        whole=whole_size(device, target),
-        program=text_array([program_key(target.params, target.program or "")]),
-        speed=np.array([speed_of(device, target.precision)]),
-    )
-    sd = np.array([float(prior.log_sd)])
-    log_prior = np.array([float(np.log(prior.mid))])
-    return evidence.posterior(where, sd, log_prior=log_prior, whole_run=whole_run)
 
 
 def corrected(prior: Uncertain, posterior: Posterior) -> Uncertain:

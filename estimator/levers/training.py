@@ -79,8 +79,3 @@ def with_adapters(params: Number, tokens: Number, trained_share: Number) -> Trai
         * tokens,
         state_bytes=FROZEN_BYTES * params + (WEIGHT_AND_GRADIENT_BYTES + STATE_BYTES) * trained,
     )
-
-
-def transfer_factor(pretraining_tokens: Number, tuning_tokens: Number) -> Number:
-    """Compute of training from scratch over that of tuning an existing model of the size [1]."""
-    return pretraining_tokens / tuning_tokens

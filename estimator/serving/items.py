@@ -62,15 +62,6 @@ class Item:
     name: str = "item"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ItemPace:
-    """Time of a batch [s], items per second and power of one device [W]."""
-
-    batch_s: Number
-    items_per_s: Number
-    board_w: Number
-
-
 def item_pass_s(
     flop: Number, weight_bytes: Number, machine: Machine, engine: Engine, *, layers: Number
 ) -> Number:

@@ -314,14 +314,6 @@ def values_of(found: Performance) -> dict[str, Floats]:
     }
 
 
-def spread_of_rows(
-    table: ServingTable, parameters: Parameters, catalog: Catalog
-) -> dict[str, Floats]:
-    """Standard deviation of the logarithm of every delivered quantity, by row [1]."""
-    beside = stated_variance(table, parameters)
-    return {name: _with_own(table, name, beside[name], catalog) for name in DELIVERED}
-
-
 def stated_variance(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:
     """Variance of every delivered quantity that what a question leaves out makes, by row [1]."""
     found = performance(table.setup(parameters), table.traffic(parameters))

@@ -17,7 +17,7 @@ from estimator.core.notice import Notice
 from estimator.scenario.scenario import inline_config, is_inline
 from estimator.serving.capacity import devices_needed, most_sequences, weight_bytes
 from estimator.serving.devices import ServingDevice, find_serving_device
-from estimator.serving.engines import EAGER, ENGINES, LOCAL, SERVER, VENDOR, Parameters
+from estimator.serving.engines import EAGER, LOCAL, SERVER, VENDOR, Parameters
 from estimator.serving.formats import FORMATS, WeightFormat, weight_format
 from estimator.serving.model_names import find_preset, stated_format, stated_size
 from estimator.serving.performance import Board, Layout, Setup, Traffic
@@ -477,8 +477,3 @@ def _given(name: str) -> Callable[[Resolved], float]:
 
 def _filled(values: Floats, otherwise: Number) -> Floats:
     return np.where(np.isnan(values), otherwise, values)
-
-
-def engine_name(code: int) -> str:
-    """Name of an engine."""
-    return ENGINES[code]

@@ -12,7 +12,7 @@ from estimator.core.phrase import say
 from estimator.web.shared import language
 from estimator.web.shared.amounts import amount, localised, sentence
 from estimator.web.shared.notices import shown
-from estimator.web.shared.texts import (
+from tests.web.catalogue_texts import (
     PACKAGE,
     claim_texts,
     glossary_texts,

@@ -19,7 +19,14 @@ from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.profiles import hardware_names, kept, open_catalog, preset_names
+from estimator.web.shared.profiles import (
+    devices_with,
+    hardware_names,
+    kept,
+    led_by,
+    open_catalog,
+    preset_names,
+)
 from estimator.web.shared.site import LIMITS, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, UrlState
 
@@ -31,20 +38,15 @@ Row = dict[str, Any]
 @kept
 def known_presets() -> tuple[str, ...]:
     """Presets that can be answered on any hardware, GPT-3 first."""
-    return ("gpt-3", *(name for name in preset_names() if name != "gpt-3"))
+    return led_by("gpt-3", preset_names())
 
 
 @kept
 def known_hardware() -> tuple[str, ...]:
     """Devices with a power and a peak, the V100 first."""
     catalog = open_catalog()
-    found = [
-        name
-        for name in hardware_names()
-        if "tdp_w" in catalog.device(name).records and catalog.device(name).kind != "brain"
-    ]
-    first = catalog.device("v100").id
-    return (first, *(name for name in found if name != first))
+    found = [name for name in devices_with("tdp_w") if catalog.device(name).kind != "brain"]
+    return led_by(catalog.device("v100").id, found)
 
 
 PARAMETERS = Parameters(

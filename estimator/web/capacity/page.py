@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from estimator.core.messages import reason
-from estimator.core.notice import Notice
 from estimator.search.plan import PlanAnswer
 from estimator.search.serving_plan import (
     COUNTS,
@@ -25,13 +24,22 @@ from estimator.serving.measured_loads import known_loads, store_state
 from estimator.serving.question import ServingQuestion, option_of
 from estimator.web.plan.shares import (
     AIMS,
+    ANY,
+    CAPS,
+    CARBON,
+    ENERGY,
+    MONEY,
+    PLANS,
+    SLIDES,
     Limited,
     ShownPlan,
+    as_json,
+    cell,
     draw_binding,
     draw_shares,
+    few_of,
     limits_of,
     medians,
-    with_span,
 )
 from estimator.web.serve.page import ANYWHERE, CALIBRATION, FORMATS, USUAL, model_names
 from estimator.web.shared import share, style, widgets
@@ -46,7 +54,6 @@ from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, Ur
 from estimator.web.shared.valid import valid
 
 Row = dict[str, Any]
-ANY = "any"
 LIMITED = {
     "latency": Limited(quantity="inter_token_s", label=N_("time per token"), unit="s", factor=1e-3),
     "first": Limited(
@@ -55,9 +62,9 @@ LIMITED = {
         unit="s",
         factor=1e-3,
     ),
-    "budget": Limited(quantity="cost_usd", label=N_("cost"), unit="USD"),
-    "carbon": Limited(quantity="co2e_kg", label=N_("CO2e"), unit="kgCO2e"),
-    "energy": Limited(quantity="energy_kwh", label=N_("energy"), unit="kWh"),
+    "budget": MONEY,
+    "carbon": CARBON,
+    "energy": ENERGY,
 }
 """Control -> what it limits."""
 
@@ -81,9 +88,6 @@ OPTIONS = {
 
 GOALS = {"latency": "--latency-goal", "first": "--first-token-goal"}
 """Control in milliseconds -> option in seconds."""
-
-PLANS = 5
-ON_SLIDE = 2
 
 
 @kept
@@ -120,7 +124,7 @@ def draw(frame: Frame) -> None:
     """Draw the best plan in a sentence, the best few in a picture and a table, and what binds."""
     values = STATE.arrive()
     style.notices(STATE.notices)
-    known = valid(PARAMETERS, values, _answer)
+    known = valid(PARAMETERS, values, _answer, lambda error: shown(reason(error), label_of))
     if frame.slide:
         style.slide_title(_question(known.values))
     with known.drawn() as answer:
@@ -130,7 +134,8 @@ def draw(frame: Frame) -> None:
         _controls()
     if not frame.slide:
         _draw_command(values)
-    files = (share.json("capacity", lambda: json.dumps(_as_json(known.found, known.error))),)
+    counts = ("designs", "refused")
+    files = (share.json("capacity", lambda: json.dumps(as_json(known, _inputs, *counts))),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_question(values), files=files)
 
@@ -164,27 +169,21 @@ def request_of(values: Row) -> ServingRequest:
 @lru_cache(maxsize=64)
 def answered(
     values: tuple[tuple[str, Any], ...], state: tuple[Any, ...]
-) -> tuple[PlanAnswer[ServingPlan] | None, Notice | None]:
-    """Plans, or why there are none; the same question of the same store is answered once."""
+) -> PlanAnswer[ServingPlan]:
+    """Plan; the same question of the same store is answered once."""
     asked, catalog = dict(values), open_catalog()
     calibration = known_loads(catalog).corrected if asked["calibration"] == "use" else None
-    try:
-        return best_serving_plans(request_of(asked), catalog, calibration=calibration), None
-    except ValueError as error:
-        return None, reason(error)
+    return best_serving_plans(request_of(asked), catalog, calibration=calibration)
 
 
-def _answer(values: Row) -> tuple[PlanAnswer[ServingPlan] | None, str]:
-    """Plans, or why there are none, in words."""
-    answer, refusal = answered(tuple(values.items()), store_state())
-    return answer, "" if refusal is None else shown(refusal, label_of)
+def _answer(values: Row) -> PlanAnswer[ServingPlan]:
+    return answered(tuple(values.items()), store_state())
 
 
 def _draw_answer(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> None:
     """Draw the sentence, the picture, the table, and what stands in the way."""
     request = request_of(values)
-    every = answer.plans or ((answer.nearest,) if answer.nearest else ())
-    few = every[:ON_SLIDE] if frame.slide else every
+    few = few_of(answer, frame)
     style.sentence(escape(_sentence(values, request, answer)))
     if frame.show in ("", "plans"):
         named = [ShownPlan(name=_name(plan), quantities=plan.quantities) for plan in few]
@@ -196,9 +195,9 @@ def _draw_answer(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> 
         aim = OBJECTIVES[request.minimize]
         draw_binding(answer, request.limits, list(LIMITED.values()), aim, frame)
     if not frame.slide:
-        if every:
+        if few:
             st.subheader(_("What the first plan assumes"), anchor=False)
-            style.assumptions(shown_all(every[0].notes, label_of))
+            style.assumptions(shown_all(few[0].notes, label_of))
         style.caption(
             _(
                 "{designs} designs examined: {refused} cannot serve these requests. All limits "
@@ -270,7 +269,7 @@ def _table(values: Row, plans: tuple[ServingPlan, ...], frame: Frame) -> None:
     """Draw the plans with their figures, each with the link that opens it on Serve."""
     rows = []
     for plan in plans:
-        cells = [with_span(plan.quantities, one) for one in (*LIMITED.values(), LOADED)]
+        cells = [cell(plan.quantities, one) for one in (*LIMITED.values(), LOADED)]
         name = _name(plan)
         opened = name if frame.slide else anchor(f"serve?{_serve_query(values, plan)}", name)
         flying = amount(plan.concurrency, "1")
@@ -321,24 +320,10 @@ def _draw_command(values: Row) -> None:
     st.code(command(values), language=None, wrap_lines=True)
 
 
-def _as_json(answer: PlanAnswer[ServingPlan] | None, refusal: str) -> Row:
-    if answer is None:
-        return {"error": refusal}
-    return {
-        "plans": [
-            {
-                "hardware": plan.question.hardware,
-                "devices": plan.question.devices,
-                "weights": plan.weights,
-                "concurrency": plan.concurrency,
-                "probability": plan.probability,
-                "results": {name: float(one.mid) for name, one in plan.quantities.items()},
-            }
-            for plan in answer.plans
-        ],
-        "designs": answer.designs,
-        "refused": answer.refused,
-    }
+def _inputs(plan: ServingPlan) -> Row:
+    asked = plan.question
+    weights = {"weights": plan.weights, "concurrency": plan.concurrency}
+    return {"hardware": asked.hardware, "devices": asked.devices, **weights}
 
 
 def _controls() -> None:
@@ -369,14 +354,12 @@ def _typed(*names: str) -> None:
 TYPED = {
     "rate": N_("Requests per second"),
     "latency": N_("Time per token [ms], empty for none"),
-    "budget": N_("Budget [USD], empty for none"),
     "days": N_("Days of the service"),
     "input": N_("Tokens per prompt"),
     "output": N_("Tokens per answer"),
     "first": N_("Time to the first token [ms], empty for none"),
-    "carbon": N_("CO2e [kg], empty for none"),
-    "energy": N_("Energy [kWh], empty for none"),
     "pue": N_("PUE, empty for the PUE of the place"),
+    **CAPS,
 }
 """Control that is typed -> its label."""
 
@@ -399,9 +382,4 @@ def label_of(field: str) -> str:
     return quoted(_(LABELS[field])) if field in LABELS else f"plan {option_of(field)}"
 
 
-SLIDES = {
-    "plans": N_("the best plans against their limits"),
-    "table": N_("the best plans in figures"),
-    "binds": N_("what binds, and what 10 % more buys"),
-}
 PAGE = Page(path="capacity", title=N_("Capacity"), draw=draw, slides=SLIDES)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -65,16 +64,13 @@ def _paths(values: Values, frame: Frame) -> list[Values]:
         "{layers} layers of {width} neurons have {params} parameters and 10^{paths} paths; one "
         "more layer adds {more} parameters and makes the paths {width} times as many."
     )
-    style.sentence(
-        escape(
-            text.format(
-                layers=f"{layers:g}",
-                width=amount(width, "1"),
-                params=amount(float(here.params()), "1"),
-                paths=amount(float(here.log10_paths()), "1"),
-                more=amount(width * width, "1"),
-            )
-        )
+    style.sentence_of(
+        text,
+        layers=f"{layers:g}",
+        width=amount(width, "1"),
+        params=amount(float(here.params()), "1"),
+        paths=amount(float(here.log10_paths()), "1"),
+        more=amount(width * width, "1"),
     )
     depths = np.unique(np.linspace(2, max(3.0, 2 * layers), 60).round())
     along = Network(layers=depths, width=np.full_like(depths, width))
@@ -119,14 +115,11 @@ def _gradient(values: Values, frame: Frame) -> list[Values]:
         "Through {layers} layers the gradient is at most 10^{plain} of what came in; with residual "
         "connections the bound is 10^{residual}."
     )
-    style.sentence(
-        escape(
-            text.format(
-                layers=f"{layers:g}",
-                plain=amount(ends[0], "1") if ends[0] >= 0 else f"-{amount(-ends[0], '1')}",
-                residual=amount(ends[1], "1"),
-            )
-        )
+    style.sentence_of(
+        text,
+        layers=f"{layers:g}",
+        plain=amount(ends[0], "1") if ends[0] >= 0 else f"-{amount(-ends[0], '1')}",
+        residual=amount(ends[1], "1"),
     )
     rows = [*plots.line(depths, plain, names[0]), *plots.line(depths, added, names[1])]
     rows.append(_mark(layers, ends[0], _("plain, here: 10^{n}")))
@@ -156,14 +149,11 @@ def _activations(values: Values, frame: Frame) -> list[Values]:
         "Checkpoints store {root} of {layers} layers and take {factor} times the compute; an ODE "
         "network stores one."
     )
-    style.sentence(
-        escape(
-            text.format(
-                root=amount(float(ways[1].layers_stored), "1"),
-                layers=f"{layers:g}",
-                factor=amount(float(ways[1].compute_factor()), "1"),
-            )
-        )
+    style.sentence_of(
+        text,
+        root=amount(float(ways[1].layers_stored), "1"),
+        layers=f"{layers:g}",
+        factor=amount(float(ways[1].compute_factor()), "1"),
     )
     _chart(rows, (_("layers L"), _("layers stored")), names, frame, "activations")
     if not frame.slide:

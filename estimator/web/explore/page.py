@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from html import escape
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -26,7 +26,7 @@ from estimator.web.shared.amounts import amount, localised, span
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
+from estimator.web.shared.profiles import hardware_names, kept, led_by, open_catalog, place_names
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
 from estimator.web.shared.valid import valid
@@ -54,8 +54,7 @@ LOGARITHMIC = ("devices", "params", "tokens")
 @kept
 def known_devices() -> tuple[str, ...]:
     """Data-center devices with rental offers, the H100 first."""
-    found = planned_devices(open_catalog())
-    return ("h100-sxm", *(name for name in found if name != "h100-sxm"))
+    return led_by("h100-sxm", planned_devices(open_catalog()))
 
 
 PARAMETERS = Parameters(
@@ -77,12 +76,12 @@ def draw(frame: Frame) -> None:
     """Draw what moves the answer, the sweeps, and the designs that none beats."""
     values = STATE.arrive()
     style.notices(STATE.notices)
-    known = valid(PARAMETERS, values, _possible)
+    known = valid(PARAMETERS, values, _answered)
     shown, base = known.values, base_of(known.values)
     if frame.slide:
         style.slide_title(_title(base))
-    with known.drawn() as possible:
-        if possible:
+    with known.drawn() as answered:
+        if answered:
             _answer(base, shown, frame)
     with controls(frame):
         _controls()
@@ -122,18 +121,15 @@ def every(base: Scenario, places: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(designs(base, places, open_catalog()).to_pandas())
 
 
-def _possible(values: Row) -> tuple[Literal[True] | None, str]:
-    """Whether there is an answer, which is kept for the pictures, or why there is none."""
+def _answered(values: Row) -> bool:
+    """Answer all of the page, which is kept for the pictures."""
     base, names = base_of(values), (values["x"], values["y"])
-    try:
-        moved(base, values["quantity"])
-        over(base, names[:1])
-        if names[0] != names[1]:
-            over(base, names)
-        every(base, _places(values))
-    except ValueError as error:
-        return None, str(error)
-    return True, ""
+    moved(base, values["quantity"])
+    over(base, names[:1])
+    if names[0] != names[1]:
+        over(base, names)
+    every(base, _places(values))
+    return True
 
 
 def _places(values: Row) -> tuple[str, ...]:

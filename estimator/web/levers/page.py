@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from estimator.core.uncertainty import Uncertain
 from estimator.depth.activations import checkpoints
 from estimator.levers.case import Case, case_of
 from estimator.levers.comparison import Comparison, State, compared
@@ -18,13 +17,15 @@ from estimator.levers.results import Result, measured, results
 from estimator.levers.training import plain, with_adapters, with_recomputation
 from estimator.scenario.scenario import Scenario
 from estimator.web.shared import figures, plots, share, style, widgets
-from estimator.web.shared.amounts import amount, sentence, span
+from estimator.web.shared.amounts import amount, sentence, with_span
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import (
+    devices_with,
     hardware_names,
     kept,
+    led_by,
     open_catalog,
     place_names,
     preset_names,
@@ -49,16 +50,13 @@ def known_presets() -> tuple[str, ...]:
         for one in catalog.presets()
         if one.id in preset_names() and one.kind == "language" and one.config
     ]
-    return ("llama-2-7b", *(name for name in found if name != "llama-2-7b"))
+    return led_by("llama-2-7b", found)
 
 
 @kept
 def known_devices() -> tuple[str, ...]:
     """Devices with memory, bandwidth, power and peak on record, the H100 first."""
-    catalog = open_catalog()
-    needed = {"memory_bytes", "memory_bytes_per_s", "tdp_w"}
-    found = [name for name in hardware_names() if needed <= set(catalog.device(name).records)]
-    return ("h100-sxm", *(name for name in found if name != "h100-sxm"))
+    return led_by("h100-sxm", devices_with("memory_bytes", "memory_bytes_per_s", "tdp_w"))
 
 
 PARAMETERS = Parameters(
@@ -111,18 +109,14 @@ def pulled_levers(values: Row) -> dict[str, float]:
     return settings | ({"pattern": 0.5} if values["pattern"] == "on" else {})
 
 
-def _answered(values: Row) -> tuple[tuple[Case, Comparison] | None, str]:
-    """Answer the case with and without the levers, or say why not."""
+def _answered(values: Row) -> tuple[Case, Comparison]:
+    """Answer the case with and without the levers."""
     catalog, settings = open_catalog(), pulled_levers(values)
     load = Load(batch=float(values["batch"]), context=float(values["context"]))
     site = None if values["site"] == "world" else values["site"]
     scenario = Scenario(hardware=values["hardware"], site=site)
-    try:
-        case = case_of(values["preset"], values["hardware"], load, catalog)
-        tokens = values["retraining"]
-        return (case, compared(case, settings, scenario, catalog, tokens)), ""
-    except ValueError as error:
-        return None, str(error)
+    case = case_of(values["preset"], values["hardware"], load, catalog)
+    return case, compared(case, settings, scenario, catalog, values["retraining"])
 
 
 def _answer(case: Case, found: Comparison, settings: dict[str, float], frame: Frame) -> None:
@@ -217,8 +211,8 @@ def _table(found: Comparison) -> None:
             rows.append(
                 (
                     _(label),
-                    _with_span(before.per_million[name], unit),
-                    _with_span(after.per_million[name], unit),
+                    with_span(before.per_million[name], unit),
+                    with_span(after.per_million[name], unit),
                 )
             )
     draw_table((_("A million tokens"), _("before"), _("after")), rows)
@@ -235,7 +229,7 @@ def _application(found: Comparison) -> None:
         rows.append(
             (
                 _(QUANTITIES[name]),
-                _with_span(spent, UNITS[name]),
+                with_span(spent, UNITS[name]),
                 _("never") if math.isinf(tokens) else _("{n} tokens").format(n=amount(tokens, "1")),
             )
         )
@@ -308,51 +302,31 @@ def _training(values: Row) -> None:
     lora = with_adapters(params, tokens, ADAPTER_SHARE)
     faster = measured(results(open_catalog(), "low-precision-training"), "speedup")
     stored = float(checkpoints(LAYERS).layers_stored)
+    kept_layers = _("{stored} of {layers} layers stored").format(
+        stored=amount(stored, "1"), layers=f"{LAYERS:g}"
+    )
+    trained = _("{share} of the parameters trained").format(share=amount(ADAPTER_SHARE, "share"))
+    speedup = _("×{mid} as fast where measured ({low} to {high})").format(
+        mid=amount(faster.mid, "1"), low=amount(faster.low, "1"), high=amount(faster.high, "1")
+    )
+    tuning = _("transfer: tune on a thousandth of the tokens")
+    ways = (
+        (_("all in 16 bits"), whole, 1.0, ""),
+        (_("activations computed again"), again, 1.0, kept_layers),
+        (_("adapters of low rank (LoRA)"), lora, 1.0, trained),
+        (_("products in 8 bits"), whole, 1.0, speedup),
+        (tuning, whole, 1e-3, _("if a trained model is at hand")),
+    )
     rows = [
         (
-            _("all in 16 bits"),
-            amount(float(np.asarray(whole.flop)), "FLOP"),
-            amount(float(np.asarray(whole.state_bytes)), "B"),
-            "",
-        ),
-        (
-            _("activations computed again"),
-            amount(float(np.asarray(again.flop)), "FLOP"),
-            amount(float(np.asarray(again.state_bytes)), "B"),
-            _("{stored} of {layers} layers stored").format(
-                stored=amount(stored, "1"), layers=f"{LAYERS:g}"
-            ),
-        ),
-        (
-            _("adapters of low rank (LoRA)"),
-            amount(float(np.asarray(lora.flop)), "FLOP"),
-            amount(float(np.asarray(lora.state_bytes)), "B"),
-            _("{share} of the parameters trained").format(share=amount(ADAPTER_SHARE, "share")),
-        ),
-        (
-            _("products in 8 bits"),
-            amount(float(np.asarray(whole.flop)), "FLOP"),
-            amount(float(np.asarray(whole.state_bytes)), "B"),
-            _("×{mid} as fast where measured ({low} to {high})").format(
-                mid=amount(faster.mid, "1"),
-                low=amount(faster.low, "1"),
-                high=amount(faster.high, "1"),
-            ),
-        ),
-        (
-            _("transfer: tune on a thousandth of the tokens"),
-            amount(float(np.asarray(whole.flop)) / 1e3, "FLOP"),
-            amount(float(np.asarray(whole.state_bytes)), "B"),
-            _("if a trained model is at hand"),
-        ),
+            name,
+            amount(float(np.asarray(way.flop)) * share, "FLOP"),
+            amount(float(np.asarray(way.state_bytes)), "B"),
+            note,
+        )
+        for name, way, share, note in ways
     ]
     draw_table((_("Way"), _("compute"), _("weights and states"), _("Note")), rows)
-
-
-def _with_span(value: Uncertain, unit: str) -> str:
-    low, high = (float(np.asarray(bound)) for bound in value.interval())
-    mid = amount(float(np.asarray(value.mid)), unit)
-    return mid if low == high else f"{mid} ({span(low, high, unit)})"
 
 
 def _yes(fits: bool) -> str:

@@ -8,7 +8,7 @@ from estimator.scenario.workload import compact_config
 from estimator.serving.model_names import find_preset
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.profiles import hardware_names, kept, open_catalog
+from estimator.web.shared.profiles import devices_with, kept, led_by, open_catalog
 from estimator.web.shared.url_state import Choice, Number, Parameters, Text, Typed, UrlState
 
 FIRST_MODEL, FIRST_DEVICE = "llama-3.1-8b", "h100-sxm"
@@ -50,9 +50,7 @@ def known_models() -> dict[str, str]:
 @kept
 def known_devices() -> tuple[str, ...]:
     """Devices whose memory is on record."""
-    catalog = open_catalog()
-    found = [name for name in hardware_names() if "memory_bytes" in catalog.device(name).records]
-    return (FIRST_DEVICE, *(name for name in found if name != FIRST_DEVICE))
+    return led_by(FIRST_DEVICE, devices_with("memory_bytes"))
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ from estimator.estimation.answer_summary import fleet, said
 from estimator.estimation.scenario_answer import Answer
 from estimator.web.shared.tables import between
 
-HOMEPAGE = "twenty-watts"
-
 
 def bibtex(data_version: str, year: int) -> str:
     """Entry for the program, with the version of its data.
@@ -74,4 +72,4 @@ def _amount(answer: Answer, name: str) -> str:
 def _tex(text: str) -> str:
     for letter in "\\&%$#_{}":
         text = text.replace(letter, {"\\": r"\textbackslash "}.get(letter, f"\\{letter}"))
-    return text.replace("–", "--").replace("µ", r"$\mu$").replace(" x ", r" $\times$ ")
+    return text.replace("–", "--").replace("µ", r"$\mu$").replace("×", r"$\times$")

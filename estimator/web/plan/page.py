@@ -19,13 +19,22 @@ from estimator.search.plan import (
 from estimator.search.space import Space
 from estimator.web.plan.shares import (
     AIMS,
+    ANY,
+    CAPS,
+    CARBON,
+    ENERGY,
+    MONEY,
+    PLANS,
+    SLIDES,
     Limited,
     ShownPlan,
+    as_json,
+    cell,
     draw_binding,
     draw_shares,
+    few_of,
     limits_of,
     medians,
-    with_span,
 )
 from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import amount, localised
@@ -38,17 +47,9 @@ from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, Ur
 from estimator.web.shared.valid import valid
 
 Row = dict[str, Any]
-ANY = "any"
-LIMITED = {
-    "budget": Limited(quantity="cost_usd", label=N_("cost"), unit="USD"),
-    "days": Limited(quantity="wall_hours", label=N_("time"), unit="hour", factor=24.0),
-    "carbon": Limited(quantity="co2e_kg", label=N_("CO2e"), unit="kgCO2e"),
-    "energy": Limited(quantity="energy_kwh", label=N_("energy"), unit="kWh"),
-}
+TIME = Limited(quantity="wall_hours", label=N_("time"), unit="hour", factor=24.0)
+LIMITED = {"budget": MONEY, "days": TIME, "carbon": CARBON, "energy": ENERGY}
 """Control -> what it limits."""
-
-PLANS = 5
-ON_SLIDE = 2
 
 
 @kept
@@ -93,7 +94,8 @@ def draw(frame: Frame) -> None:
             _draw_answer(request_of(shown.values), answer, frame)
     with controls(frame):
         _controls()
-    files = (share.json("plan", lambda: json.dumps(_as_json(shown.found, shown.error))),)
+    counts = ("designs", "too_large", "refused")
+    files = (share.json("plan", lambda: json.dumps(as_json(shown, _inputs, *counts))),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_question(values), files=files)
 
@@ -116,26 +118,22 @@ def request_of(values: Row) -> Request:
 
 
 @lru_cache(maxsize=64)
-def answered(values: tuple[tuple[str, Any], ...]) -> tuple[PlanAnswer[Plan] | None, str]:
-    """Plans, or why there are none; the same question is answered once."""
-    try:
-        return best_plans(request_of(dict(values)), open_catalog()), ""
-    except ValueError as error:
-        return None, str(error)
+def answered(values: tuple[tuple[str, Any], ...]) -> PlanAnswer[Plan]:
+    """Plan; the same question is answered once."""
+    return best_plans(request_of(dict(values)), open_catalog())
 
 
 def _draw_answer(request: Request, answer: PlanAnswer[Plan], frame: Frame) -> None:
     """Draw the sentence, the picture, the table, and what stands in the way."""
-    shown = answer.plans or ((answer.nearest,) if answer.nearest else ())
+    shown = few_of(answer, frame)
     style.sentence(escape(_sentence(request, answer)))
     if not shown:
         return
     if frame.show in ("", "plans"):
-        few = shown[:ON_SLIDE] if frame.slide else shown
-        named = [ShownPlan(name=_name(plan), quantities=plan.quantities) for plan in few]
+        named = [ShownPlan(name=_name(plan), quantities=plan.quantities) for plan in shown]
         draw_shares(named, list(LIMITED.values()), request.limits.most, frame, "plan_plans")
     if frame.show in ("", "table"):
-        _table(request, shown[:ON_SLIDE] if frame.slide else shown, frame)
+        _table(shown, frame)
     if frame.show in ("", "binds"):
         aim = OBJECTIVES[request.minimize]
         draw_binding(answer, request.limits, list(LIMITED.values()), aim, frame)
@@ -194,11 +192,11 @@ def _name(plan: Plan) -> str:
     return f"{localised(f'{scenario.devices or 1.0:,.0f}')} × {device}, {place}"
 
 
-def _table(request: Request, shown: tuple[Plan, ...], frame: Frame) -> None:
+def _table(shown: tuple[Plan, ...], frame: Frame) -> None:
     """Draw the plans with their figures, each with the link that opens it on Estimate."""
     rows = []
     for plan in shown:
-        cells = [with_span(plan.quantities, one) for one in LIMITED.values()]
+        cells = [cell(plan.quantities, one) for one in LIMITED.values()]
         name = _name(plan)
         if plan.scenario.price_kind not in (None, "on-demand"):
             name = f"{name}, {_(plan.scenario.price_kind)}"
@@ -208,22 +206,8 @@ def _table(request: Request, shown: tuple[Plan, ...], frame: Frame) -> None:
     draw_table((_("Plan"), *labels, _("limits hold")), rows)
 
 
-def _as_json(answer: PlanAnswer[Plan] | None, refusal: str) -> Row:
-    if answer is None:
-        return {"error": refusal}
-    return {
-        "plans": [
-            {
-                "inputs": plan.scenario.said(),
-                "probability": plan.probability,
-                "results": {name: float(one.mid) for name, one in plan.quantities.items()},
-            }
-            for plan in answer.plans
-        ],
-        "designs": answer.designs,
-        "too_large": answer.too_large,
-        "refused": answer.refused,
-    }
+def _inputs(plan: Plan) -> Row:
+    return {"inputs": plan.scenario.said()}
 
 
 def _controls() -> None:
@@ -243,16 +227,11 @@ def _controls() -> None:
 TYPED = {
     "params": N_("Parameters"),
     "tokens": N_("Training tokens"),
-    "budget": N_("Budget [USD], empty for none"),
+    "budget": CAPS["budget"],
     "days": N_("Days, empty for none"),
-    "carbon": N_("CO2e [kg], empty for none"),
-    "energy": N_("Energy [kWh], empty for none"),
+    "carbon": CAPS["carbon"],
+    "energy": CAPS["energy"],
 }
 """Control that is typed -> its label."""
 
-SLIDES = {
-    "plans": N_("the best plans against their limits"),
-    "table": N_("the best plans in figures"),
-    "binds": N_("what binds, and what 10 % more buys"),
-}
 PAGE = Page(path="plan", title=N_("Plan"), draw=draw, slides=SLIDES)

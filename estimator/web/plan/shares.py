@@ -1,22 +1,28 @@
 """Plans against their limits, of a training run or of a service: picture, figures, what binds."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from estimator.core.uncertainty import Uncertain
 from estimator.search.limits import Limits
-from estimator.search.plan import PlanAnswer, share_of_limit
+from estimator.search.plan import Plan, PlanAnswer, share_of_limit
+from estimator.search.serving_plan import ServingPlan
 from estimator.web.plan.charts import shares_of_limits
 from estimator.web.shared import figures, style
-from estimator.web.shared.amounts import amount, span
+from estimator.web.shared.amounts import amount, with_span
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.valid import Shown
+
+Found = TypeVar("Found", Plan, ServingPlan)
+ANY = "any"
+PLANS = 5
+ON_SLIDE = 2
 
 AIMS = {
     "cost": N_("cheapest"),
@@ -44,12 +50,54 @@ class Limited:
     factor: float = 1.0
 
 
+MONEY = Limited(quantity="cost_usd", label=N_("cost"), unit="USD")
+CARBON = Limited(quantity="co2e_kg", label=N_("CO2e"), unit="kgCO2e")
+ENERGY = Limited(quantity="energy_kwh", label=N_("energy"), unit="kWh")
+
+CAPS = {
+    "budget": N_("Budget [USD], empty for none"),
+    "carbon": N_("CO2e [kg], empty for none"),
+    "energy": N_("Energy [kWh], empty for none"),
+}
+"""Control of a limit that any plan may have -> its label."""
+
+SLIDES = {
+    "plans": N_("the best plans against their limits"),
+    "table": N_("the best plans in figures"),
+    "binds": N_("what binds, and what 10 % more buys"),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class ShownPlan:
     """A plan by its name."""
 
     name: str
     quantities: Mapping[str, Uncertain]
+
+
+def few_of(answer: PlanAnswer[Found], frame: Frame) -> tuple[Found, ...]:
+    """The best plans, or else the nearest one: as many as fit."""
+    every = answer.plans or ((answer.nearest,) if answer.nearest else ())
+    return every[:ON_SLIDE] if frame.slide else every
+
+
+def as_json(
+    shown: Shown[PlanAnswer[Found]], inputs: Callable[[Found], dict[str, Any]], *counts: str
+) -> dict[str, Any]:
+    """Plans with their inputs, chances and medians, and some counts of the answer."""
+    answer = shown.found
+    if answer is None:
+        return {"error": shown.error}
+    plans = [
+        {
+            **inputs(plan),
+            "probability": plan.probability,
+            "results": {name: float(one.mid) for name, one in plan.quantities.items()},
+        }
+        for plan in answer.plans
+    ]
+    return {"plans": plans, **{name: getattr(answer, name) for name in counts}}
 
 
 def draw_shares(
@@ -94,13 +142,11 @@ def draw_shares(
     )
 
 
-def with_span(quantities: Mapping[str, Uncertain], one: Limited) -> str:
+def cell(quantities: Mapping[str, Uncertain], one: Limited) -> str:
     """Median of a quantity with its interval."""
     if one.quantity not in quantities:
         return _("unknown")
-    value = quantities[one.quantity]
-    low, high = (float(np.asarray(bound)) for bound in value.interval())
-    return f"{amount(float(np.asarray(value.mid)), one.unit)} ({span(low, high, one.unit)})"
+    return with_span(quantities[one.quantity], one.unit)
 
 
 def medians(quantities: Mapping[str, Uncertain], limited: Sequence[Limited]) -> str:

@@ -84,15 +84,11 @@ def _scenario(values: Row) -> Scenario:
     return Scenario(hardware=values["hardware"], devices=float(values["devices"]), site=site)
 
 
-def _found(values: Row) -> tuple[Found | None, str]:
-    """Answer the budget, or say why not."""
-    catalog = open_catalog()
-    try:
-        now = bought(values["amount"], values["unit"], _scenario(values), catalog, values["law"])
-        then = next_step(now, _scenario(values), catalog)
-    except ValueError as error:
-        return None, str(error)
-    return (now, then), ""
+def _found(values: Row) -> Found:
+    """What the budget buys, and the next percent."""
+    catalog, scenario = open_catalog(), _scenario(values)
+    now = bought(values["amount"], values["unit"], scenario, catalog, values["law"])
+    return now, next_step(now, scenario, catalog)
 
 
 def _budget(now: Bought, then: NextStep, values: Row, frame: Frame) -> None:
@@ -103,16 +99,13 @@ def _budget(now: Bought, then: NextStep, values: Row, frame: Frame) -> None:
         "{budget} on {device} are best spent on {params} parameters and {tokens} tokens: a loss of "
         "{loss} nat."
     )
-    style.sentence(
-        escape(
-            text.format(
-                budget=amount(values["amount"], UNIT_OF[values["unit"]]),
-                device=now.answer.device.name,
-                params=style.bold(amount(now.params, "1")),
-                tokens=style.bold(amount(now.tokens, "1")),
-                loss=style.bold(amount(now.loss, "1")),
-            )
-        )
+    style.sentence_of(
+        text,
+        budget=amount(values["amount"], UNIT_OF[values["unit"]]),
+        device=now.answer.device.name,
+        params=style.bold(amount(now.params, "1")),
+        tokens=style.bold(amount(now.tokens, "1")),
+        loss=style.bold(amount(now.loss, "1")),
     )
     cards = [
         style.figure("params", _("parameters"), amount(now.params, "1"), "", []),

@@ -34,7 +34,14 @@ from estimator.web.shared.amounts import amount, counted, span
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.notices import quoted, shown, shown_all
-from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
+from estimator.web.shared.profiles import (
+    devices_with,
+    hardware_names,
+    kept,
+    led_by,
+    open_catalog,
+    place_names,
+)
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Text, Typed, UrlState
 
@@ -87,13 +94,7 @@ def model_names() -> dict[str, str]:
 @kept
 def known_devices() -> tuple[str, ...]:
     """Devices whose memory bandwidth is on record."""
-    catalog = open_catalog()
-    found = [
-        name
-        for name in hardware_names()
-        if "memory_bytes_per_s" in catalog.device(name).records and name != FIRST_DEVICE
-    ]
-    return (FIRST_DEVICE, *found)
+    return led_by(FIRST_DEVICE, devices_with("memory_bytes_per_s"))
 
 
 CALIBRATION = {"use": N_("correct the prediction"), "ignore": N_("are ignored")}

@@ -7,7 +7,8 @@ gets both exchanged, and the words of units from its catalogue.
 import re
 
 from estimator.core.phrase import Phrase
-from estimator.core.units import S_PER_H, digits, human, human_count, human_duration, human_mass
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import human_quantity
 from estimator.estimation.answer_summary import said
 from estimator.web.shared.language import COMMA_LANGUAGES, N_, _, current
 
@@ -31,7 +32,7 @@ def amount(value: float, unit: str) -> str:
     >>> amount(177.0, "hour")
     '7.38 days'
     """
-    return localised(_english(value, unit))
+    return localised(human_quantity(value, unit))
 
 
 def result(name: str, value: float) -> str:
@@ -61,6 +62,17 @@ def span(low: float, high: float, unit: str) -> str:
     return _("{low} to {high}").format(low=amount(low, unit), high=amount(high, unit))
 
 
+def with_span(value: Uncertain, unit: str) -> str:
+    """Write a median, with its interval where it is not exact.
+
+    >>> with_span(Uncertain(100.0, {"load": 0.5}), "W"), with_span(Uncertain(1e3), "W")
+    ('100 W (52.7 W to 190 W)', '1 kW')
+    """
+    low, high = (float(bound) for bound in value.interval())
+    mid = amount(float(value.mid), unit)
+    return mid if low == high else f"{mid} ({span(low, high, unit)})"
+
+
 def localised(text: str) -> str:
     """Write the numbers and unit words of an English text as the language of the page does.
 
@@ -80,23 +92,3 @@ def sentence(phrase: Phrase) -> str:
 
 
 _EXCHANGED = str.maketrans({",": ".", ".": ","})
-
-
-def _english(value: float, unit: str) -> str:
-    if unit == "kWh":
-        return human(value * 1e3, "Wh")
-    if unit == "USD":
-        return human(value, "$")
-    if unit in ("kgCO2e", "tCO2e"):
-        return human_mass(value * (1e3 if unit == "tCO2e" else 1.0))
-    if unit in ("W", "B", "B/s", "FLOP", "FLOP/s", "FLOP/J", "FLOP/s/W", "J"):
-        return human(value, unit)
-    if unit in ("s", "hour"):
-        return human_duration(value * (1.0 if unit == "s" else S_PER_H))
-    if unit == "share":
-        return f"{digits(100 * value)} %"
-    number = human_count(value) if value >= 1e6 else digits(value)
-    if unit == "1":
-        return number
-    plural = "s" if unit in ("year", "day", "month") and number != "1" else ""
-    return f"{number} {unit}{plural}"

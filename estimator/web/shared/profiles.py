@@ -1,6 +1,6 @@
 """What can be chosen: the profiles, read once per server, in the order people look for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar, cast
 from unicodedata import combining, normalize
 
@@ -55,6 +55,21 @@ def hardware_names() -> dict[str, str]:
     newest = sorted(devices, key=lambda device: device.released or "", reverse=True)
     ordered = sorted(newest, key=lambda device: _rank(KIND_ORDER, device.kind))
     return {device.id: device.name for device in ordered}
+
+
+def devices_with(*records: str) -> list[str]:
+    """Ids of the devices that have these records, in the same order."""
+    catalog, needed = open_catalog(), set(records)
+    return [name for name in hardware_names() if needed <= catalog.device(name).records.keys()]
+
+
+def led_by(first: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Names with one of them first.
+
+    >>> led_by("b", "abc")
+    ('b', 'a', 'c')
+    """
+    return (first, *(name for name in names if name != first))
 
 
 @kept

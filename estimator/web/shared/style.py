@@ -288,6 +288,11 @@ def sentence(html: str) -> None:
     write(f'<p class="tw tw-sentence">{explained(unbroken(marked))}</p>')
 
 
+def sentence_of(text: str, **values: object) -> None:
+    """Write a plain sentence with its values."""
+    sentence(escape(text.format(**values)))
+
+
 def figures(cards: Iterable[str]) -> None:
     """Write the headline figures side by side, in rows of four, or of three where that fills."""
     every = list(cards)

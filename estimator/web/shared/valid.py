@@ -1,7 +1,7 @@
 """What a page shows where its controls ask what cannot be answered: the last valid result."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -39,20 +39,25 @@ class Shown(Generic[Found]):
 
 
 def valid(
-    parameters: Parameters, values: Values, answer: Callable[[Values], tuple[Found | None, str]]
+    parameters: Parameters,
+    values: Values,
+    answer: Callable[[Values], Found],
+    worded: Callable[[ValueError], str] = str,
 ) -> Shown[Found]:
     """Answer the values; where they are refused, those that the session answered last.
 
-    `answer` returns an answer or why there is none.
+    `answer` refuses by a `ValueError`, and `worded` says it in the words of the page.
     """
     state, place = st.session_state, f"_{parameters.page}_valid"
     problems = list(parameters.problems(state).values())
-    found, refusal = answer(values)
-    if found is None:
-        problems.append(refusal)
-        if place in state:
-            values = state[place]
-            found, _again = answer(values)
+    found = None
+    try:
+        found = answer(values)
+    except ValueError as error:
+        problems.append(worded(error))
+        values = state.get(place, values)
+        with suppress(ValueError):
+            found = answer(values) if place in state else None
     if found is not None:
         state[place] = values
     return Shown(values=values, found=found, problems=problems)

@@ -30,7 +30,7 @@ from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.profiles import kept, open_catalog, preset_names
+from estimator.web.shared.profiles import kept, led_by, open_catalog, preset_names
 from estimator.web.shared.site import LIMITS, Page, controls
 from estimator.web.shared.url_state import Choice, Parameters, Typed, UrlState
 
@@ -43,13 +43,8 @@ TABLE_ROWS = 40
 @kept
 def with_flop() -> tuple[str, ...]:
     """Presets whose compute is on record, GPT-3 first."""
-    presets = open_catalog().presets()
-    found = [
-        one.id
-        for one in presets
-        if one.id in preset_names() and "training_flop" in one.records and one.id != "gpt-3"
-    ]
-    return ("gpt-3", *found)
+    found = [one.id for one in open_catalog().presets() if "training_flop" in one.records]
+    return led_by("gpt-3", (name for name in found if name in preset_names()))
 
 
 PARAMETERS = Parameters(
@@ -111,16 +106,13 @@ def _compute(values: Row, frame: Frame) -> list[Row]:
         "all {count} runs together every {all} months."
     )
     low, mid, high = (localised(digits(MONTHS * years)) for years in trend.doubling_years())
-    style.sentence(
-        escape(
-            text.format(
-                low=low,
-                mid=style.bold(mid),
-                high=high,
-                count=len(every.years),
-                all=localised(digits(MONTHS * every.trend().doubling_years()[1])),
-            )
-        )
+    style.sentence_of(
+        text,
+        low=low,
+        mid=style.bold(mid),
+        high=high,
+        count=len(every.years),
+        all=localised(digits(MONTHS * every.trend().doubling_years()[1])),
     )
     picture = compute_picture(values)
     _chart(picture, frame, "compute")
@@ -208,9 +200,7 @@ def _efficiency(values: Row, frame: Frame) -> list[Row]:
         "FLOP/s per watt doubled every {mid} years ({low} to {high}) over {count} accelerators."
     )
     low, mid, high = (localised(digits(years)) for years in trend.doubling_years())
-    style.sentence(
-        escape(text.format(low=low, mid=style.bold(mid), high=high, count=len(series.years)))
-    )
+    style.sentence_of(text, low=low, mid=style.bold(mid), high=high, count=len(series.years))
     picture = efficiency_picture(values)
     _chart(picture, frame, "efficiency")
     style.caption(_("Dense peak in 16 or 32 bits over the power limit of the device alone."))
@@ -236,15 +226,12 @@ def _budget(values: Row, frame: Frame) -> list[Row]:
     found = bought_by_year(budget, open_catalog())
     last = found[-1]
     text = _("{budget} bought {flop} in {year}: a language model of {params} parameters at best.")
-    style.sentence(
-        escape(
-            text.format(
-                budget=amount(budget, "USD"),
-                flop=style.bold(amount(last.flop, "FLOP")),
-                year=last.year,
-                params=style.bold(amount(last.params, "1")),
-            )
-        )
+    style.sentence_of(
+        text,
+        budget=amount(budget, "USD"),
+        flop=style.bold(amount(last.flop, "FLOP")),
+        year=last.year,
+        params=style.bold(amount(last.params, "1")),
     )
     picture = budget_picture(values)
     _chart(picture, frame, "budget")
@@ -288,16 +275,13 @@ def _cost(values: Row, frame: Frame) -> list[Row]:
     cheapest = int(np.argmin(series.values))
     text = _("{name}: {first} on {old}, {last} on {new}.")
     dearest = int(np.argmin(series.years))
-    style.sentence(
-        escape(
-            text.format(
-                name=preset.name,
-                first=style.bold(amount(float(series.values[dearest]), "USD")),
-                old=series.labels[dearest],
-                last=style.bold(amount(float(series.values[cheapest]), "USD")),
-                new=series.labels[cheapest],
-            )
-        )
+    style.sentence_of(
+        text,
+        name=preset.name,
+        first=style.bold(amount(float(series.values[dearest]), "USD")),
+        old=series.labels[dearest],
+        last=style.bold(amount(float(series.values[cheapest]), "USD")),
+        new=series.labels[cheapest],
     )
     picture = cost_picture(values)
     _chart(picture, frame, "cost")

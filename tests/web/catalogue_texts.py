@@ -10,13 +10,14 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import estimator
 from estimator.catalog import Catalog
 from estimator.catalog.claim_records import ClaimRecord
 from estimator.claims.glossary import GLOSSARY
 from estimator.core.messages import MESSAGES
 from estimator.scenario.scenario import INPUTS
 
-PACKAGE = Path(__file__).parents[2]
+PACKAGE = Path(estimator.__file__).parent
 MARKED = ("_", "N_", "say", "ngettext")
 NAMED = {"Figure": ("name",), "Lever": ("title", "setting")}
 """Class -> keywords of its call that hold a text."""
