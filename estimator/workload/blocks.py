@@ -35,6 +35,10 @@ class Cost:
             is_embedding=self.is_embedding,
         )
 
+    def repeated(self, count: int) -> "Cost":
+        """Cost of one part that is run `count` times."""
+        return replace(self.times(count), params=self.params, active_params=self.active_params)
+
     def routed(self, experts: int, active: int) -> "Cost":
         """Cost of many equal parts, `active` of which each token visits."""
         return replace(self.times(active), params=experts * self.params)

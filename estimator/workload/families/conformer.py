@@ -3,6 +3,8 @@
 `seq_len` is audio samples at 16 kHz, ten seconds by default, and the items of a pass are frames.
 """
 
+from dataclasses import replace
+
 from estimator.workload.blocks import (
     Cost,
     Costs,
@@ -15,18 +17,20 @@ from estimator.workload.blocks import (
 )
 from estimator.workload.families.mixers import depthwise
 from estimator.workload.families.wav2vec2 import (
-    Adapter,
+    Body,
     Filter,
-    Listener,
+    Sound,
+    adapter,
     audio_adapter,
     audio_filters,
     audio_heads,
     masks_frames,
     output_width,
     position_filter,
+    sound_network,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.network import Network, network, without_input_gradient
+from estimator.workload.network import Network, without_input_gradient
 from estimator.workload.registry import family
 
 MEL_WINDOW, MEL_STEP = 400, 160
@@ -68,27 +72,25 @@ def wav2vec2_conformer(fields: Fields) -> Network:
         once["attention/positions"] = Cost(flop_per_token=-2 * layers * hidden * hidden)
     after, heads_once, notes = audio_heads(fields, hidden, layers)
     unused = sum(cost.params for cost in position_filter(fields, hidden).values())
-    model = Listener(
-        filters=filters,
-        before={
-            "norm/features": held(2 * width),
-            "features/project": linear(width, hidden, bias=True),
-            "norm/outer": held(2 * hidden),
-        },
-        layer=_layer(fields, hidden, 3072, relative),
-        layers=layers,
-        adapter=audio_adapter(fields, hidden),
-        after=after,
-        once={
-            "embedding/mask": held(hidden * masks_frames(fields)),
-            "embedding/position_filter": held(unused),
-            **once,
-            **heads_once,
-        },
-    )
+    layer, adapted = _layer(fields, hidden, 3072, relative), audio_adapter(fields, hidden)
+    before: Costs = {
+        "norm/features": held(2 * width),
+        "features/project": linear(width, hidden, bias=True),
+        "norm/outer": held(2 * hidden),
+    }
+    around: Costs = {
+        "embedding/mask": held(hidden * masks_frames(fields)),
+        "embedding/position_filter": held(unused),
+        **once,
+        **heads_once,
+    }
 
-    run = without_input_gradient(model.run, "attention/positions")
-    return network(fields, run, notes, item_unit="frame")
+    def body(sound: Sound) -> Sound:
+        sound = sound.filtered(filters, first=True).layers(before).layers(layer, layers)
+        return adapted(sound).layers(after).once(around)
+
+    made = sound_network(fields, body, notes)
+    return replace(made, run=without_input_gradient(made.run, "attention/positions"))
 
 
 @family("wav2vec2-bert")
@@ -110,26 +112,22 @@ def wav2vec2_bert(fields: Fields) -> Network:
             "attention/relative": Cost(flop_per_pair=2 * hidden),
         }
     after, once, notes = audio_heads(fields, hidden, layers, classifier_width=768)
-    frames = (
-        Filter(costs={}, kernel=MEL_WINDOW, stride=MEL_STEP),
-        Filter(costs={}, kernel=2, stride=2),
-    )
-    model = Listener(
-        filters=frames,
-        before={
-            "norm/features": held(2 * width),
-            "features/project": linear(width, hidden, bias=True),
-        },
-        layer=_layer(fields, hidden, 4096, relative),
-        layers=layers,
-        adapter=_attending_adapter(fields, hidden),
-        after=after,
-        once={"embedding/mask": held(hidden * masks_frames(fields)), **once},
-    )
-    return network(fields, model.run, notes, item_unit="frame")
+    layer, adapted = _layer(fields, hidden, 4096, relative), _attending_adapter(fields, hidden)
+    before: Costs = {
+        "norm/features": held(2 * width),
+        "features/project": linear(width, hidden, bias=True),
+    }
+    around: Costs = {"embedding/mask": held(hidden * masks_frames(fields)), **once}
+
+    def body(sound: Sound) -> Sound:
+        sound = sound.filtered([Filter({}, MEL_WINDOW, MEL_STEP), Filter({}, 2, 2)])
+        sound = sound.layers(before).layers(layer, layers)
+        return adapted(sound).layers(after).once(around)
+
+    return sound_network(fields, body, notes)
 
 
-def _attending_adapter(fields: Fields, hidden: int) -> Adapter | None:
+def _attending_adapter(fields: Fields, hidden: int) -> Body:
     """w2v-BERT: convolutions in and beside attention, and an MLP, at each step."""
     wide = fields.size("intermediate_size", default=4096)
     extra = fields.flag("use_intermediate_ffn_before_adapter")
@@ -138,8 +136,7 @@ def _attending_adapter(fields: Fields, hidden: int) -> Adapter | None:
         mlp = Mlp(hidden=hidden, width=wide, bias=True).costs()
         before = scaled(mlp, 1, "adapter/")
     if not fields.flag("add_adapter"):
-        no_step = Adapter(before=before, step={}, layers=0, kernel=1, stride=1, padding=0)
-        return no_step if extra else None
+        return lambda sound: sound.layers(before)
     width = output_width(fields, hidden)
     if width != hidden:
         before = {**before, "adapter/project": linear(hidden, width, bias=True)}
@@ -154,11 +151,4 @@ def _attending_adapter(fields: Fields, hidden: int) -> Adapter | None:
         **Mlp(hidden=width, width=wide, bias=True).costs(),
         "norm": held(6 * width),
     }
-    return Adapter(
-        before=before,
-        step=scaled(step, 1, "adapter/"),
-        layers=fields.size("num_adapter_layers", default=1, least=0),
-        kernel=kernel,
-        stride=fields.size("adapter_stride", default=2),
-        padding=kernel // 2,
-    )
+    return adapter(fields, before, scaled(step, 1, "adapter/"), steps=1, padding=kernel // 2)

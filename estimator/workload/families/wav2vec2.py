@@ -3,7 +3,9 @@
 `seq_len` is audio samples at 16 kHz, ten seconds by default, and the items of a pass are frames.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from estimator.workload.blocks import (
     Cost,
@@ -36,8 +38,7 @@ SEW_FILTERS = (
 """Default widths, kernels and strides."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Filter:
+class Filter(NamedTuple):
     """A convolution over audio: costs per output, kernel and stride in inputs."""
 
     costs: Costs
@@ -46,81 +47,48 @@ class Filter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adapter:
-    """What shortens the frames behind the layers: costs per frame before, and of each step after.
+class Sound:
+    """Recordings on their way through an encoder: frames of each, and the lines so far."""
 
-    Each of `layers` steps is a convolution with `kernel`, `stride` and `padding` in frames.
-    """
+    batch: Quantity
+    frames: Quantity
+    lines: tuple[Line, ...] = ()
 
-    before: Costs
-    step: Costs
-    layers: int
-    kernel: int
-    stride: int
-    padding: int
+    def filtered(self, filters: Iterable[Filter], first: bool = False) -> "Sound":
+        """After convolutions one behind the other, perhaps the first of the network."""
+        sound = self
+        for place, part in enumerate(filters):
+            sound = replace(sound, frames=windows(sound.frames, part.kernel, part.stride))
+            sound = sound.layers(part.costs, first=first and place == 0)
+        return sound
 
-    def lines(self, batch: Quantity, length: Quantity) -> tuple[list[Line], Quantity]:
-        """Lines of one pass, and the frames that are left."""
-        done = [*lines(self.before, batch * length)]
-        for _ in range(self.layers):
-            length = windows(length, self.kernel, self.stride, self.padding)
-            done += lines(self.step, batch * length, pairs=batch * length * length)
-        return done, length
+    def layers(
+        self, costs: Costs, times: int = 1, *, spare: int = 0, first: bool = False
+    ) -> "Sound":
+        """With `times` equal layers on all frames and `spare` more, which attend to each other."""
+        every = self.batch * (self.frames + spare)
+        pairs = every * self.frames
+        done = lines(costs, every, pairs=pairs, times=times, first=first)
+        return replace(self, lines=(*self.lines, *done))
+
+    def once(self, costs: Costs) -> "Sound":
+        """With costs per recording."""
+        return replace(self, lines=(*self.lines, *lines(costs, self.batch)))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listener:
-    """An encoder of raw audio.
+Body = Callable[[Sound], Sound]
 
-    Parameters
-    ----------
-    filters : tuple of Filter
-        From samples to frames.
-    before, after : mapping
-        Costs per frame round the layers: projection, head.
-    layer : mapping
-        Costs of one layer.
-    layers : int
-        Layers. [1]
-    once : mapping
-        Parameters that multiply nothing, and heads per recording.
-    positions, spare_frame : mapping, int
-        Costs per frame of the position convolution; an even kernel makes one frame too many.
-    adapter : Adapter or None
-        What shortens the frames before the heads.
-    """
 
-    filters: tuple[Filter, ...]
-    before: Costs
-    layer: Costs
-    layers: int
-    after: Costs
-    once: Costs
-    positions: Costs = field(default_factory=dict)
-    spare_frame: int = 0
-    adapter: Adapter | None = None
+def sound_network(fields: Fields, body: Body, notes: tuple[str, ...]) -> Network:
+    """The network of a config that takes `batch` recordings of `seq_len` samples through `body`."""
 
-    def run(self, inputs: Inputs) -> Pass:
-        """Pass over `batch` recordings of `seq_len` samples."""
+    def run(inputs: Inputs) -> Pass:
         batch = quantity("batch", inputs.batch)
         samples = DEFAULT_SAMPLES if inputs.seq_len is None else inputs.seq_len
-        length = quantity("seq_len", samples)
-        done: list[Line] = []
-        for place, part in enumerate(self.filters):
-            length = windows(length, part.kernel, part.stride)
-            done += lines(part.costs, batch * length, first=place == 0)
-        frames = batch * length
-        done += lines(self.before, frames)
-        done += lines(self.positions, batch * (length + self.spare_frame))
+        sound = body(Sound(batch=batch, frames=quantity("seq_len", samples)))
+        return Pass(lines=sound.lines, items=batch * sound.frames)
 
-        done += lines(self.layer, frames, pairs=frames * length, times=self.layers)
-        left = length
-        if self.adapter:
-            shortened, left = self.adapter.lines(batch, length)
-            done += shortened
-        done += lines(self.after, batch * left)
-        done += lines(self.once, batch)
-        return Pass(lines=done, items=batch * left)
+    return network(fields, run, notes, item_unit="frame")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,56 +130,59 @@ def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
     heads = fields.size("num_attention_heads", default=12)
     tables = fields.size("num_buckets", default=320) * heads if facts.gated_bias else 0
     after, once, notes = audio_heads(fields, hidden, layers)
+    adapted = audio_adapter(fields, hidden)
+    fold = fields.size("squeeze_factor", default=2) if facts.squeezed else 1
     project: Costs = {"features/project": linear(width, hidden, bias=True)}
     if facts.squeezed:
-        fold = fields.size("squeeze_factor", default=2)
-        bridge = {} if width == hidden else project
-        filters, project = _squeezed(filters, bridge, fold), {}
-        stretched = {
-            part: replace(cost, flop_per_token=fold * cost.flop_per_token)
-            for part, cost in after.items()
-        }
-        after = {"features/upsample": linear(hidden, fold * hidden, bias=True), **stretched}
-    model = Listener(
-        filters=filters,
-        before={
-            "norm/features": held(2 * width * normed),
-            **project,
-            "norm/outer": held(2 * hidden),
-        },
-        positions=positions,
-        spare_frame=spare,
-        adapter=audio_adapter(fields, hidden),
-        layer=layer,
-        layers=layers,
-        after=after,
-        once={
-            "embedding/mask": held(hidden * masks),
-            "attention/relative_bias": held(tables),
-            **once,
-        },
-    )
-    return network(fields, model.run, notes, item_unit="frame")
+        project = {} if width == hidden else project
+        after = {part: cost.repeated(fold) for part, cost in after.items()}
+        after["features/upsample"] = linear(hidden, fold * hidden, bias=True)
+    around: Costs = {
+        "norm/outer": held(2 * hidden),
+        "embedding/mask": held(hidden * masks),
+        "attention/relative_bias": held(tables),
+        **once,
+    }
+
+    def body(sound: Sound) -> Sound:
+        sound = sound.filtered(filters, first=True)
+        sound = sound.layers({"norm/features": held(2 * width * normed), **project})
+        if facts.squeezed:  # every few frames are pooled to one
+            sound = sound.filtered([Filter({}, fold, fold)])
+        sound = sound.layers(positions, spare=spare).layers(layer, layers)
+        return adapted(sound).layers(after).once(around)
+
+    return sound_network(fields, body, notes)
 
 
-def audio_adapter(fields: Fields, hidden: int) -> Adapter | None:
+def audio_adapter(fields: Fields, hidden: int) -> Body:
     """Gated convolutions that halve the frames, where the config asks for them."""
     if fields.text("model_type") in WITHOUT_ADAPTER or not fields.flag("add_adapter"):
-        return None
+        return lambda sound: sound
     width = output_width(fields, hidden)
     kernel = fields.size("adapter_kernel_size", default=3)
     bridge: Costs = {}
     if width != hidden:
         project = linear(hidden, width, bias=True)
         bridge = {"adapter/project": project, "norm/adapter": held(2 * width)}
-    return Adapter(
-        before=bridge,
-        step={"adapter/convolution": linear(kernel * width, 2 * width, bias=True)},
-        layers=fields.size("num_adapter_layers", default=3, least=0),
-        kernel=kernel,
-        stride=fields.size("adapter_stride", default=2),
-        padding=1,
-    )
+    step = {"adapter/convolution": linear(kernel * width, 2 * width, bias=True)}
+    return adapter(fields, bridge, step, steps=3, padding=1)
+
+
+def adapter(fields: Fields, bridge: Costs, step: Costs, *, steps: int, padding: int) -> Body:
+    """What shortens the frames behind the layers: a bridge, then convolutions of `step` each."""
+    kernel = fields.size("adapter_kernel_size", default=3)
+    stride = fields.size("adapter_stride", default=2)
+    count = fields.size("num_adapter_layers", default=steps, least=0)
+
+    def shorten(sound: Sound) -> Sound:
+        sound = sound.layers(bridge)
+        for _ in range(count):
+            left = windows(sound.frames, kernel, stride, padding)
+            sound = replace(sound, frames=left).layers(step)
+        return sound
+
+    return shorten
 
 
 def output_width(fields: Fields, hidden: int) -> int:
@@ -224,12 +195,6 @@ def output_width(fields: Fields, hidden: int) -> int:
 def position_filter(fields: Fields, hidden: int) -> Costs:
     """The position convolution of wav2vec 2.0."""
     return _positions(WAV2VEC2, fields, hidden)[0]
-
-
-def _squeezed(filters: tuple[Filter, ...], bridge: Costs, fold: int) -> tuple[Filter, ...]:
-    """Filters, the bridge at their frames, then every `fold` frames pooled to one."""
-    last = replace(filters[-1], costs={**filters[-1].costs, **bridge})
-    return (*filters[:-1], last, Filter(costs={}, kernel=fold, stride=fold))
 
 
 def audio_filters(fields: Fields, facts: AudioFacts = WAV2VEC2) -> tuple[tuple[Filter, ...], int]:
@@ -250,7 +215,7 @@ def audio_filters(fields: Fields, facts: AudioFacts = WAV2VEC2) -> tuple[tuple[F
         params = weights + width * (bias + norm)
         name = "features/first" if place == 0 else "features/convolution"
         cost = product(params, 2 * weights)
-        filters.append(Filter(costs={name: cost}, kernel=kernels[place], stride=strides[place]))
+        filters.append(Filter({name: cost}, kernels[place], strides[place]))
     return tuple(filters), widths[-1]
 
 
