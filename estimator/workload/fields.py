@@ -137,14 +137,13 @@ class Fields:
         return list(value)
 
     def part(self, name: str) -> "Fields":
-        """The part under `name`, empty where absent or null."""
+        """The part under `name`; where absent or null what the type has by default, or nothing."""
         value = self.values.get(name)
         if value is None:
-            value = {}
+            value = self.usual.get(name, {})
         if not isinstance(value, Mapping):
             raise ValueError(f"{self.path}{name} must be an object, got {_shown(value)}")
-        usual = self.usual.get(name, {})
-        return Fields(value, path=f"{self.path}{name}.", notes=self.notes, usual=usual)
+        return Fields(value, path=f"{self.path}{name}.", notes=self.notes)
 
     def _usual(self, names: tuple[str, ...], default: Any) -> Any:
         """Default of the type for the first of `names` that has one, else `default`."""

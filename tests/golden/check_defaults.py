@@ -42,7 +42,9 @@ def differences(config: Any, row: dict[str, Any]) -> list[tuple[str, Any, Any]]:
         if isinstance(ours, dict):
             continue
         theirs = declared(config, key)
-        if theirs != ours and not (theirs is None and key in OURS):
+        if theirs not in (ours, [ours, ours], (ours, ours)) and not (
+            theirs is None and key in OURS
+        ):
             found.append((key, ours, theirs))
     return found
 

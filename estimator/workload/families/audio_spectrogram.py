@@ -14,22 +14,18 @@ from estimator.workload.registry import family
 @family("audio-spectrogram-transformer")
 def spectrogram(fields: Fields) -> Network:
     """AST: a transformer over overlapping patches of a spectrogram (arXiv:2104.01778, sec. 2)."""
-    vision = trunk(fields)
+    vision = trunk(fields, prefix=2)
     hidden, patch = vision.hidden, vision.patch
     mel = fields.size("num_mel_bins", default=128)
     frames = fields.size("max_length", default=1024)
     wide = (mel - patch) // fields.size("frequency_stride", default=10) + 1
     long = (frames - patch) // fields.size("time_stride", default=10) + 1
     patches = wide * long
-    tables = {
-        "embedding/class": held(2 * hidden),
-        "embedding/position": table(patches + 2, hidden),
-        "norm/outer": held(2 * hidden),
-    }
+    tables = {**vision.tables, "embedding/position": table(patches + 2, hidden)}
     once = dict(classifier(fields, hidden, "AudioClassification"))
     if once:
         once["norm/head"] = held(2 * hidden)
-    sight = replace(vision, prefix=2, channels=1, tables=tables, once=once)
+    sight = replace(vision, channels=1, tables=tables, once=once)
 
     def run(inputs: Inputs) -> Pass:
         batch = quantity("batch", inputs.batch)

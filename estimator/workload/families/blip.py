@@ -81,7 +81,7 @@ def _reader(part: Fields, seen: int, *, writes: bool) -> Reader:
 @family("blip")
 def blip(fields: Fields) -> Network:
     """BLIP: a tower, and BERT that reads, writes or both (arXiv:2201.12086, sec. 3.1)."""
-    sight = trunk(fields.part("vision_config"), side=384)
+    sight = trunk(with_defaults_of(fields.part("vision_config"), "blip_vision_model"))
     part = with_defaults_of(fields.part("text_config"), "blip_text_model")
     kind = task(fields)
     hidden = bert_sizes(part).hidden
@@ -118,9 +118,7 @@ def blip(fields: Fields) -> Network:
 
 def blip2(instructed: bool, fields: Fields) -> Network:
     """BLIP-2: queries ask a tower and go to a language model (arXiv:2301.12597, sec. 3)."""
-    usual = {"hidden_size": 1408, "intermediate_size": 6144, "num_hidden_layers": 39}
-    vision = fields.part("vision_config").with_defaults({**usual, "num_attention_heads": 16})
-    sight = trunk(vision, patch=14)
+    sight = trunk(with_defaults_of(fields.part("vision_config"), "blip_2_vision_model"))
     part, count = fields.part("qformer_config"), fields.size("num_query_tokens", default=32)
     sizes = bert_sizes(part)
     hidden, layer = sizes.hidden, dict(block(part, sizes))
@@ -161,7 +159,7 @@ families(blip2, {"blip-2": False, "instructblip": True, "instructblipvideo": Tru
 @family("git")
 def git(fields: Fields) -> Network:
     """GIT: image and text in one sequence of BERT's layers (arXiv:2205.14100, sec. 3)."""
-    sight = clip_sight(fields.part("vision_config"))
+    sight = clip_sight(fields.part("vision_config"), kind="git_vision_model")
     sizes = bert_sizes(fields)
     hidden = sizes.hidden
     before = tables(replace(sizes, types=0), hidden)

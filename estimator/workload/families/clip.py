@@ -66,9 +66,11 @@ def _text(fields: Fields, projection: int | None, causal: bool) -> Encoder:
     )
 
 
-def clip_sight(fields: Fields, projection: int | None = None) -> Vision:
+def clip_sight(
+    fields: Fields, projection: int | None = None, kind: str = "clip_vision_model"
+) -> Vision:
     """CLIP's image tower: a class token, norms before and after the layers."""
-    vision = trunk(fields, patch=32)
+    vision = trunk(with_defaults_of(fields, kind))
     once = {} if projection is None else {"head/project": linear(vision.hidden, projection)}
     tables = {**vision.tables, "norm/outer": held(4 * vision.hidden)}
     return replace(vision, tables=tables, once=once, patch_bias=False)
@@ -82,11 +84,7 @@ def siglip_text(fields: Fields) -> Encoder:
 
 def siglip_sight(fields: Fields) -> Vision:
     """SigLIP's image tower: no class token; a learned query gathers the patches."""
-    vision = trunk(fields)
-    hidden = vision.hidden
-    rows = (vision.side // vision.patch) ** 2
-    tables = {"embedding/position": table(rows, hidden), "norm/outer": held(2 * hidden)}
-    vision = replace(vision, prefix=0, tables=tables)
+    vision = trunk(fields, prefix=0)
     return _with_probe(fields, vision) if fields.flag("vision_use_head", default=True) else vision
 
 

@@ -13,7 +13,7 @@ from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import task
 from estimator.workload.network import Network, Pass, network
-from estimator.workload.registry import family
+from estimator.workload.registry import family, with_defaults_of
 
 
 def depth_network(
@@ -87,7 +87,7 @@ def dpt(fields: Fields) -> Network:
     """DPT over its own ViT; the class token is read out beside each patch."""
     if fields.flag("is_hybrid") or fields.states("backbone_config"):
         raise ValueError(f"{fields.path}backbone_config: DPT is counted over its own ViT only")
-    sight = trunk(fields, side=384)
+    sight = trunk(fields)
     hidden = sight.hidden
     if task(fields) != "DepthEstimation":
         width = fields.size_or_none("pooler_output_size") or hidden
@@ -113,7 +113,7 @@ def depth_anything(fields: Fields) -> Network:
     widths = sizes(fields, "neck_hidden_sizes", (48, 96, 192, 384), 4)
     fused = fields.size("fusion_hidden_size", default=64)
     last = fields.size("head_hidden_size", default=32)
-    sight = dinov2_sight((14, 0), part)
+    sight = dinov2_sight(False, with_defaults_of(part, "dinov2"))
     width = fields.size("reassemble_hidden_size", default=384)
     if width != sight.hidden:
         raise ValueError(f"reassemble_hidden_size must be {sight.hidden} as the tower, got {width}")

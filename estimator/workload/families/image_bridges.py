@@ -4,14 +4,12 @@ They differ in the bridge between a known tower and a known decoder. As in `visi
 holds one image per sequence, whose tokens are part of `seq_len`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from estimator.workload.blocks import Attention, Costs, Mlp, held, linear, scaled
 from estimator.workload.families.clip import clip_sight, patched, siglip_sight
 from estimator.workload.families.vision_language import (
-    LLAMA_2_7B,
-    LLAVA_TOWER,
     Text,
     either_tied,
     image_before_text,
@@ -25,42 +23,28 @@ from estimator.workload.families.vit import Vision
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.network import Line, Network, Pass, crossing, lines, network, prefixed
-from estimator.workload.registry import families, family
-
-SIGLIP_SO400M = {
-    **{"hidden_size": 1152, "num_hidden_layers": 27, "num_attention_heads": 12},
-    "intermediate_size": 3072,
-}
+from estimator.workload.registry import families, family, with_defaults_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bridge:
     """What sets one of these models apart: its text, its tower, and the bridge between them.
 
-    `sight` reads the tower with the defaults `usual`; `costs` are per merged image token.
+    `sight` reads the tower; `costs` are per merged image token.
     """
 
     text: str
     sight: Callable[[Fields], Vision]
     costs: Callable[[Fields, int, Text], Costs]
-    usual: Mapping[str, int]
 
 
 def bridged(facts: Bridge, fields: Fields) -> Network:
     """A tower whose patches are folded into fewer, wider tokens, and a decoder behind a bridge."""
     fold = fields.size("downsample_factor", default=2) ** 2
-    sight = facts.sight(_tower_part(fields, facts.usual))
+    sight = facts.sight(fields.part("vision_config"))
     text = text_part(fields, facts.text, either_tied(fields, True))
     costs = facts.costs(fields, fold * sight.hidden, text)
     return seeing_network(fields, text, sight, costs, merged=fold)
-
-
-def _tower_part(fields: Fields, usual: Mapping[str, int]) -> Fields:
-    """The tower's config, `usual` where there is none at all."""
-    stated = (
-        fields if fields.states("vision_config") else fields.with_values({"vision_config": usual})
-    )
-    return stated.part("vision_config")
 
 
 def _halved(fields: Fields, wide: int, text: Text, between: int) -> Costs:
@@ -87,26 +71,12 @@ def _lfm2(fields: Fields, wide: int, text: Text) -> Costs:
     return {"bridge/norm": held(2 * wide * normed), **scaled(layers, 1, "bridge/")}
 
 
-AYA_TOWER = {**SIGLIP_SO400M, "num_attention_heads": 14, "intermediate_size": 4304}
-
 families(
     bridged,
     {
-        "aya_vision": Bridge(
-            text="cohere2",
-            sight=siglip_sight,
-            costs=_aya,
-            usual={**AYA_TOWER, "image_size": 384, "patch_size": 14},
-        ),
-        "cohere2_vision": Bridge(
-            text="cohere2",
-            sight=siglip_sight,
-            costs=_cohere2,
-            usual={**SIGLIP_SO400M, "image_size": 512},
-        ),
-        "lfm2_vl": Bridge(
-            text="lfm2", sight=lambda part: siglip_sight(patched(part)), costs=_lfm2, usual={}
-        ),
+        "aya_vision": Bridge(text="cohere2", sight=siglip_sight, costs=_aya),
+        "cohere2_vision": Bridge(text="cohere2", sight=siglip_sight, costs=_cohere2),
+        "lfm2_vl": Bridge(text="lfm2", sight=lambda part: siglip_sight(patched(part)), costs=_lfm2),
     },
 )
 
@@ -114,8 +84,7 @@ families(
 @family("lighton_ocr")
 def lighton_ocr(fields: Fields) -> Network:
     """LightOnOCR: Pixtral's tower, four patches merged to a token, Qwen3."""
-    usual = {"image_size": 1540, "patch_size": 14}
-    sight = pixtral_sight(_tower_part(fields, usual))
+    sight = pixtral_sight(fields.part("vision_config"))
     text = text_part(fields, "qwen3", either_tied(fields, True))
     merge = fields.size("spatial_merge_size", default=2) ** 2
     bridge = {
@@ -135,10 +104,7 @@ def pixtral(fields: Fields) -> Network:
 @family("video_llava")
 def video_llava(fields: Fields) -> Network:
     """Video-LLaVA: a tower for images, and one for videos that rests (arXiv:2311.10122)."""
-    usual = {**LLAVA_TOWER, "image_size": 224}
-    sight = clip_sight(fields.part("vision_config").with_defaults(usual))
-    inner = {**LLAMA_2_7B, **fields.part("text_config").values}
-    fields = fields.with_values({"text_config": inner})
+    sight = clip_sight(fields.part("vision_config"))
     text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
     done = sight.lines(1.0, float(sight.side))
     resting = {"video": held(sum(term.params for _, term in done))}
@@ -150,8 +116,8 @@ def video_llava(fields: Fields) -> Network:
 @family("idefics2")
 def idefics2(fields: Fields) -> Network:
     """Idefics 2: a gated MLP, then latents that ask the patches (arXiv:2405.02246, sec. 3)."""
-    usual = {"patch_size": 32, "vision_use_head": False}
-    sight = siglip_sight(fields.part("vision_config").with_defaults(usual))
+    vision = with_defaults_of(fields.part("vision_config"), "idefics2_vision")
+    sight = siglip_sight(vision.with_values({"vision_use_head": False}))
     text = text_part(fields, "mistral", fields.flag("tie_word_embeddings"))
     part, hidden = fields.part("perceiver_config"), text.hidden
     width = fields.part("text_config").size("intermediate_size", default=14336)
@@ -205,7 +171,7 @@ def fuyu(fields: Fields) -> Network:
 def colpali(fields: Fields) -> Network:
     """ColPali: PaliGemma's states, each projected to compare pages (arXiv:2407.01449)."""
     inner = fields.part("vlm_config").with_values({"architectures": ["Model"]})
-    model = paligemma(inner)
+    model = paligemma(with_defaults_of(inner, "paligemma"))
     width = inner.part("text_config").size("hidden_size", default=2048)
     project = linear(width, fields.size("embedding_dim", default=128), bias=True)
 

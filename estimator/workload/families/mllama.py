@@ -21,7 +21,7 @@ from estimator.workload.fields import Fields
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity, quantity
 from estimator.workload.model_class import task
 from estimator.workload.network import Line, Network, Pass, crossing, lines, network
-from estimator.workload.registry import family
+from estimator.workload.registry import family, with_defaults_of
 
 PAD = 8
 """Llama 3.2 fills the patches of a tile up to a multiple of eight. [token]"""
@@ -150,6 +150,7 @@ def mllama(fields: Fields) -> Network:
     """Llama 3.2 Vision (arXiv:2407.21783, sec. 7); the language model alone by its class."""
     if fields.text("model_type") == "mllama_text_model":
         return _crossing(fields, fields, None)
+    text = with_defaults_of(fields.part("text_config"), "mllama_text_model")
     if task(fields) == "CausalLM":
-        return _crossing(fields, fields.part("text_config"), None)
-    return _crossing(fields, fields.part("text_config"), fields.part("vision_config"))
+        return _crossing(fields, text, None)
+    return _crossing(fields, text, fields.part("vision_config"))

@@ -51,16 +51,18 @@ def dbrx(fields: Fields) -> Decoder:
     hidden = fields.size("hidden_size", "d_model")
     heads = fields.size("num_attention_heads", "n_heads")
     part, moe = fields.part("attn_config"), fields.part("ffn_config")
-    kv_heads = part.size("kv_n_heads")
+    kv_heads = part.size("kv_n_heads", default=1)
     part.share("n_heads", heads, "kv_n_heads", kv_heads)
     head_dim = fields.share("d_model", hidden, "n_heads", heads)
-    count = moe.size("moe_num_experts")
+    count = moe.size("moe_num_experts", default=4)
     layer = Layer(
         attention=Attention(hidden=hidden, heads=heads, kv_heads=kv_heads, head_dim=head_dim),
         feed_forward=Experts(
-            expert=Mlp(hidden=hidden, width=moe.size("ffn_hidden_size"), gated=True),
+            expert=Mlp(hidden=hidden, width=moe.size("ffn_hidden_size", default=3584), gated=True),
             experts=count,
-            active=routed(moe, "moe_top_k", ("moe_num_experts",), count),
+            active=routed(
+                moe.with_usual({"moe_top_k": 1}), "moe_top_k", ("moe_num_experts",), count
+            ),
         ),
         norm_params=2 * hidden,
     )

@@ -12,9 +12,6 @@ from estimator.workload.model_class import head_note, label_count, label_head, t
 from estimator.workload.network import Network, Pass, lines, network, sequence
 from estimator.workload.registry import family
 
-DEFAULT_WORDS = 40
-"""Longest text of the published models. [token]"""
-
 
 def _heads(fields: Fields, hidden: int, vocab: int) -> tuple[dict[str, Cost], Costs]:
     """Heads per pair of image and text, and per token of the text."""
@@ -45,9 +42,9 @@ def _heads(fields: Fields, hidden: int, vocab: int) -> tuple[dict[str, Cost], Co
 @family("vilt")
 def vilt(fields: Fields) -> Network:
     """ViLT: no tower; the patches are projected as the words are looked up."""
-    sight = trunk(fields, patch=32, side=384)
+    sight = trunk(fields)
     hidden = sight.hidden
-    words = bert_sizes(fields.with_defaults({"max_position_embeddings": DEFAULT_WORDS}))
+    words = bert_sizes(fields)
     types = fields.size("modality_type_vocab_size", default=2)
     before = tables(replace(words, types=words.types + types), hidden)
     once, after = _heads(fields, hidden, words.vocab)

@@ -25,7 +25,7 @@ from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Quantity
 from estimator.workload.model_class import class_name, label_count
 from estimator.workload.network import Line, Network, Pass, lines, network, prefixed
-from estimator.workload.registry import defaults, families, family, known_families
+from estimator.workload.registry import defaults, families, family, known_families, with_defaults_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,18 +111,6 @@ def two_layers(inputs: int, outputs: int, bias: bool = True) -> Costs:
     return {"bridge/in": into, "bridge/out": out}
 
 
-LLAVA_TOWER = {
-    **{"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096},
-    **{"patch_size": 14, "image_size": 336, "num_hidden_layers": 24, "num_attention_heads": 16},
-}
-"""The tower of a config that has none."""
-
-LLAMA_2_7B = {
-    **{"model_type": "llama", "hidden_size": 4096},
-    **{"num_hidden_layers": 32, "num_attention_heads": 32},
-}
-
-
 def _flat_llava(fields: Fields) -> Fields:
     """A config of LLaVA's authors: Llama's keys, and the name of the tower."""
     projector = fields.text("mm_projector_type", default="linear")
@@ -141,9 +129,6 @@ def llava(fields: Fields) -> Network:
     """LLaVA: a tower, two dense layers, a decoder (arXiv:2310.03744)."""
     if not fields.states("text_config") and fields.states("hidden_size"):
         fields = _flat_llava(fields)
-    for name, usual in (("vision_config", LLAVA_TOWER), ("text_config", LLAMA_2_7B)):
-        if not fields.states(name):
-            fields = fields.with_values({name: usual})
     vision = fields.part("vision_config")
     tower = vision.text("model_type", default="clip_vision_model")
     if tower not in ("clip_vision_model", "siglip_vision_model"):
@@ -168,9 +153,6 @@ def llava(fields: Fields) -> Network:
 @family("vipllava")
 def vipllava(fields: Fields) -> Network:
     """ViP-LLaVA: states of several layers of the tower side by side (arXiv:2312.00784)."""
-    values = {**LLAMA_2_7B, **fields.part("text_config").values}
-    vision = fields.part("vision_config").values or LLAVA_TOWER
-    fields = fields.with_values({"vision_config": vision, "text_config": values})
     sight = clip_sight(fields.part("vision_config"))
     text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
     layers = fields.values.get("vision_feature_layers", fields.values.get("vision_feature_layer"))
@@ -268,23 +250,9 @@ def mistral3(fields: Fields) -> Network:
     return seeing_network(fields, text, sight, bridge, merged=merge)
 
 
-def _without_pooler(fields: Fields) -> Fields:
-    """SigLIP's tower without the query that gathers the patches."""
-    return fields.with_values({"vision_use_head": False})
-
-
-SO400M = {
-    **{"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27},
-    **{"num_attention_heads": 16, "patch_size": 14, "vision_use_head": False},
-}
-"""The tower of a PaliGemma that has none."""
-
-
 @family("paligemma")
 def paligemma(fields: Fields) -> Network:
     """PaliGemma: SigLIP's tower, one matrix, Gemma (arXiv:2407.07726, sec. 3.1)."""
-    if not fields.states("vision_config"):
-        fields = fields.with_values({"vision_config": SO400M})
     sight = siglip_sight(fields.part("vision_config"))
     text = text_part(fields, "gemma", either_tied(fields, True))
     width = fields.size("projection_dim", default=2048)
@@ -295,8 +263,8 @@ def paligemma(fields: Fields) -> Network:
 @family("idefics3", "smolvlm")
 def idefics3(fields: Fields) -> Network:
     """Idefics 3 and SmolVLM: pixels shuffled into fewer, wider tokens (arXiv:2408.12637)."""
-    usual = {"image_size": 224, "patch_size": 32, "hidden_size": 1152, "num_attention_heads": 16}
-    sight = siglip_sight(_without_pooler(fields.part("vision_config").with_defaults(usual)))
+    vision = with_defaults_of(fields.part("vision_config"), "idefics3_vision")
+    sight = siglip_sight(vision.with_values({"vision_use_head": False}))
     text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
     merge = fields.size("scale_factor", default=2) ** 2
     bridge = {"bridge/project": linear(merge * sight.hidden, text.hidden)}
@@ -306,10 +274,9 @@ def idefics3(fields: Fields) -> Network:
 @family("internvl")
 def internvl(fields: Fields) -> Network:
     """InternVL: a tower with layer scale, four patches shuffled to a token (arXiv:2404.16821)."""
-    usual = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
-    vision = fields.part("vision_config").with_defaults({**usual, "intermediate_size": 4096})
+    vision = with_defaults_of(fields.part("vision_config"), "internvl_vision")
     bias = vision.flag("attention_bias")
-    sight = trunk(vision.with_values({"qkv_bias": bias}), patch=14, side=448)
+    sight = trunk(vision.with_values({"qkv_bias": bias}))
     hidden = sight.hidden
     placed = vision.flag("use_absolute_position_embeddings", default=True)
     masked = hidden * vision.flag("use_mask_token")
@@ -330,9 +297,8 @@ def internvl(fields: Fields) -> Network:
 @family("llama4")
 def llama4(fields: Fields) -> Network:
     """Llama 4: a tower with a class token, four patches shuffled to one."""
-    part = fields.part("vision_config")
-    usual = {"num_hidden_layers": 34, "num_attention_heads": 16, "intermediate_size": 5632}
-    sight = trunk(part.with_defaults(usual), patch=14, side=448)
+    part = with_defaults_of(fields.part("vision_config"), "llama4_vision_model")
+    sight = trunk(part)
     hidden = sight.hidden
     tables = {**sight.tables, "norm/outer": held(4 * hidden)}
     sight = replace(sight, tables=tables, patch_bias=False)

@@ -94,25 +94,24 @@ def vision_network(fields: Fields, vision: Vision) -> Network:
     return network(fields, vision.run, head_note(fields, counted))
 
 
-def trunk(fields: Fields, patch: int = 16, side: int = 224, usual: int = 768) -> Vision:
-    """Patches, a class token, learned positions, and layers with biases everywhere."""
-    hidden = fields.size("hidden_size", default=usual)
-    pixels, patch = square(fields, "image_size", side), square(fields, "patch_size", patch)
+def trunk(fields: Fields, prefix: int = 1) -> Vision:
+    """Patches behind learned tokens, positions, and layers with biases everywhere."""
+    hidden = fields.size("hidden_size", default=768)
+    side, patch = square(fields, "image_size", 224), square(fields, "patch_size", 16)
     heads = fields.size("num_attention_heads", default=12)
     keys = ("hidden_size", "num_attention_heads")
     bias = fields.flag("qkv_bias", default=True)
     attention = equal_heads(fields, hidden, heads, keys, bias, output_bias=True)
     mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=3072), bias=True)
-    positions = (pixels // patch) ** 2 + 1
     return Vision(
-        side=pixels,
+        side=side,
         patch=patch,
         channels=fields.size("num_channels", default=3),
         hidden=hidden,
-        prefix=1,
+        prefix=prefix,
         tables={
-            "embedding/class": held(hidden),
-            "embedding/position": table(positions, hidden),
+            "embedding/class": held(prefix * hidden),
+            "embedding/position": table((side // patch) ** 2 + prefix, hidden),
             "norm/outer": held(2 * hidden),
         },
         layer=layer_costs(attention, mlp, 4 * hidden),
@@ -149,16 +148,8 @@ def with_heads(fields: Fields, vision: Vision, classifiers: int = 1) -> Vision:
 @family("deit")
 def deit(fields: Fields) -> Network:
     """DeiT: a distillation token beside the class token (arXiv:2012.12877)."""
-    vision = trunk(fields)
-    rows = (vision.side // vision.patch) ** 2 + 2
-    tables = {
-        **vision.tables,
-        "embedding/class": held(2 * vision.hidden),
-        "embedding/position": table(rows, vision.hidden),
-    }
-    vision = replace(vision, prefix=2, tables=tables)
     teacher = task(fields).endswith("WithTeacher")
-    return vision_network(fields, with_heads(fields, vision, classifiers=1 + teacher))
+    return vision_network(fields, with_heads(fields, trunk(fields, 2), classifiers=1 + teacher))
 
 
 @family("vit_msn")
@@ -208,20 +199,19 @@ def _scale(fields: Fields) -> bool:
     return type(value) in (int, float) and value > 0
 
 
-def dinov2(usual: tuple[int, int], fields: Fields) -> Network:
+def dinov2(registers: bool, fields: Fields) -> Network:
     """DINOv2: layer scale, wide classifier, perhaps registers (arXiv:2304.07193)."""
-    vision = dinov2_sight(usual, fields)
+    vision = dinov2_sight(registers, fields)
     once = classifier(fields, 2 * vision.hidden)
     return vision_network(fields, replace(vision, once=once))
 
 
-def dinov2_sight(usual: tuple[int, int], fields: Fields) -> Vision:
-    """The tower, with default side of the patches and number of registers."""
-    patch, registers = usual
-    vision = trunk(fields, patch=patch)
+def dinov2_sight(registers: bool, fields: Fields) -> Vision:
+    """The tower, perhaps with registers."""
+    vision = trunk(fields)
     hidden = vision.hidden
-    extra = fields.size("num_register_tokens", default=registers, least=0) if registers else 0
-    masks = bool(registers) or fields.flag("use_mask_token", default=True)
+    extra = fields.size("num_register_tokens", least=0) if registers else 0
+    masks = registers or fields.flag("use_mask_token", default=True)
     tables = {
         **vision.tables,
         "embedding/mask": held(hidden * masks),
@@ -248,8 +238,7 @@ def _dino_mlp(fields: Fields, hidden: int) -> Costs:
 @family("dinov3_vit")
 def dinov3(fields: Fields) -> Network:
     """DINOv3: rotary positions, registers, biases one by one (arXiv:2508.10104)."""
-    fields = fields.with_defaults({"num_attention_heads": 6, "intermediate_size": 1536})
-    vision = trunk(fields, usual=384)
+    vision = trunk(fields)
     hidden = vision.hidden
     registers = fields.size("num_register_tokens", default=0, least=0)
     mlp = Mlp(
@@ -267,17 +256,11 @@ def dinov3(fields: Fields) -> Network:
 
 
 families(beit, {"beit": ("", "ImageClassification"), "data2vec-vision": ("ImageClassification",)})
-families(dinov2, {"dinov2": (14, 0), "dinov2_with_registers": (16, 4)})
+families(dinov2, {"dinov2": False, "dinov2_with_registers": True})
 
 
 @family("ijepa")
 def ijepa(fields: Fields) -> Network:
     """I-JEPA: no class token, patches are averaged (arXiv:2301.08243)."""
-    vision = trunk(fields)
-    rows = (vision.side // vision.patch) ** 2
-    tables = {
-        "embedding/position": table(rows, vision.hidden),
-        "norm/outer": held(2 * vision.hidden),
-    }
-    vision = replace(vision, prefix=0, tables=tables)
+    vision = trunk(fields, prefix=0)
     return vision_network(fields, with_heads(fields, vision) if task(fields) else vision)
