@@ -166,11 +166,12 @@ def say_what_does_not_fit(asked: Questions) -> None:
     rows = rows_where(~np.isnan(asked.work.numbers["params"]) & (asked.named_at >= 0))
     if not rows.size:
         return
+    params = asked.work.numbers["params"][rows]
     lora = asked.table.says_word("finetune", "lora")[rows]
     lora |= of_each_kind(asked.work.kinds, lambda kind: kind.lora)[rows]
     held = np.array([memory_of(one.device) for one in asked.named])
     exceeding, needed = too_large(
-        asked.work.numbers["params"][rows],
+        params,
         held[asked.named_at[rows]] * asked.devices[rows],
         lora=lora,
         catalog=asked.catalog,
@@ -178,8 +179,7 @@ def say_what_does_not_fit(asked: Questions) -> None:
     over = rows_where(exceeding)
     if not over.size:
         return
-    fewer = asked.devices[rows[over]], asked.work.numbers["params"][rows[over]]
-    counts, sizes = (np.unique(values, return_inverse=True)[1] for values in fewer)
+    counts, sizes = few(asked.devices[rows[over]])[1], few(params[over])[1]
     keys = (asked.named_at[rows[over]], counts, sizes, lora[over].astype(np.intp))
     _, first, at = distinct_rows(*keys)
     bundles = [
@@ -187,7 +187,7 @@ def say_what_does_not_fit(asked: Questions) -> None:
             does_not_fit(
                 asked.device(int(rows[place])).device,
                 devices=float(asked.devices[rows[place]]),
-                params=float(asked.work.numbers["params"][rows[place]]),
+                params=float(params[place]),
                 needed_bytes=float(needed[place]),
                 lora=bool(lora[place]),
             ),

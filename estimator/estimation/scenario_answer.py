@@ -1,7 +1,11 @@
-"""One question and its answer, with every number that it rests on: a table of one row."""
+"""One question and its answer: a table of one row.
+
+The numbers that an answer rests on and what is to be said of it are worked out when asked for.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from estimator.calibration.correction import power_input, utilization_input
 from estimator.calibration.measured_utilization import Target, assumed_step_flop
@@ -19,6 +23,7 @@ from estimator.core.units import CENTRAL
 from estimator.core.work import Workload
 from estimator.estimation.estimate_table import Group, TableResult, estimate_table
 from estimator.estimation.power_limit import EXPONENT
+from estimator.estimation.questions import Questions
 from estimator.scenario.hardware import BUSY_SHARE
 from estimator.scenario.ownership import used_up_price
 from estimator.scenario.provenance import GIVEN, Input, given, input_of, prior, recorded
@@ -45,32 +50,48 @@ class Answer:
         Number format of the run.
     work : Work
         What was found of the work.
-    target : Target
-        The run as far as its calibration depends on it.
     hardware, site, run
         What the core was given.
     estimate : Estimate
         What it gave.
-    inputs : mapping of str to Input
-        Each number used, with its unit, basis, source and date.
-    notices : tuple of Notice
-        What was assumed, and what could not be had.
+    result : TableResult
+        Answers of the table that it is a row of.
+    row : int
+        Which row.
     plan : Schedule, optional
         When the run starts and when it should, where a carbon profile was given.
+    replaced : mapping of str to Input
+        Inputs that are others than those of the row.
     """
 
     scenario: Scenario
     device: Device
     precision: str
     work: Work
-    target: Target
     hardware: Hardware
     site: Site
     run: Run
     estimate: Estimate
-    inputs: Mapping[str, Input]
-    notices: tuple[Notice, ...]
+    result: TableResult = field(repr=False, compare=False)
+    row: int
     plan: Schedule | None = None
+    replaced: Mapping[str, Input] = field(default_factory=dict)
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Input]:
+        """Each number used, with its unit, basis, source and date."""
+        where = self.result.group_of(self.row)
+        return {**_inputs(self.result, self.row, self.scenario, where), **self.replaced}
+
+    @cached_property
+    def notices(self) -> tuple[Notice, ...]:
+        """What was assumed, and what could not be had."""
+        return self.result.notices.of(self.row)
+
+    @cached_property
+    def target(self) -> Target:
+        """The run as far as its calibration depends on it."""
+        return _target(self.result.questions, self.row, self.work, self.scenario.program)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -156,7 +177,24 @@ def answer_of(result: TableResult, row: int, scenario: Scenario | None = None) -
         place_name = asked.sites[asked.site_at[row]].value.name
         hardware, site = replace(hardware, name=named.device.name), replace(site, name=place_name)
         estimated = estimate(workload, hardware, site, run)
-    work = asked.work.work(row, workload)
+    return Answer(
+        scenario=scenario,
+        device=named.device,
+        precision=named.precision,
+        work=asked.work.work(row, workload),
+        hardware=hardware,
+        site=site,
+        run=run,
+        estimate=estimated,
+        result=result,
+        row=row,
+        plan=result.plans.get(row),
+    )
+
+
+def _target(asked: Questions, row: int, work: Work, program: str | None) -> Target:
+    """The run of a row as far as its calibration depends on it."""
+    named = asked.device(row)
     step = float(
         assumed_step_flop(
             asked.step_flop[row],
@@ -168,28 +206,15 @@ def answer_of(result: TableResult, row: int, scenario: Scenario | None = None) -
     )
     params = float(asked.work.numbers["params"][row])
     whole = float(asked.flop[row] / asked.devices[row])
-    return Answer(
-        scenario=scenario,
-        device=named.device,
+    return Target(
         precision=named.precision,
-        work=work,
-        target=Target(
-            precision=named.precision,
-            kind=work.kind,
-            arch=work.arch,
-            name=work.name,
-            step_flop=step if step == step else None,
-            flop=whole if whole == whole else None,
-            params=params if params == params else None,
-            program=scenario.program,
-        ),
-        hardware=hardware,
-        site=site,
-        run=run,
-        estimate=estimated,
-        inputs=_inputs(result, row, scenario, (group, place)),
-        notices=result.notices.of(row),
-        plan=result.plans.get(row),
+        kind=work.kind,
+        arch=work.arch,
+        name=work.name,
+        step_flop=step if step == step else None,
+        flop=whole if whole == whole else None,
+        params=params if params == params else None,
+        program=program,
     )
 
 

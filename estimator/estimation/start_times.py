@@ -34,6 +34,6 @@ def on_profile(answer: Answer, hourly: Floats, start_h: float) -> Answer:
         scenario=replace(answer.scenario, start=start_h),
         site=site,
         plan=plan,
-        inputs={**answer.inputs, **found.inputs},
+        replaced=found.inputs,
         estimate=estimate(answer.workload, answer.hardware, site, answer.run),
     )
