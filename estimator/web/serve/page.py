@@ -280,7 +280,9 @@ def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     chosen = here["inter_token_s"]["mid"] * 1e3
     text = _("{flying} at a time").format(flying=_flying(single(answer)[0]))
     rows.append(plots.mark(here["output_tokens_per_s"]["mid"], chosen, text))
-    full = _("memory full: {flying} concurrent").format(flying=f"{found.concurrency[-1]:g}")
+    full = _("memory full: {flying} concurrent, half written on average").format(
+        flying=f"{found.concurrency[-1]:g}"
+    )
     rows.append(plots.mark(found.output_tokens_per_s[-1], found.inter_token_s[-1] * 1e3, full))
     titles = (_("output tokens per second, all devices"), _("time per token [ms]"))
     _chart(rows, titles, (name,), frame, "curve")
@@ -288,8 +290,8 @@ def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     if "longest_context_tokens" in held:
         style.caption(
             _(
-                "The memory holds {most} such concurrent answers beside {weights} of weights, or "
-                "one of {context} tokens."
+                "The memory holds {most} such answers at their full length beside {weights} of "
+                "weights, or one of {context} tokens."
             ).format(
                 most=amount(max(held["most_sequences"], 0.0), "1"),
                 weights=amount(held["weights_bytes"], "B"),
