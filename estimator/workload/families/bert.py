@@ -8,7 +8,6 @@ from estimator.workload.families.text_encoder import (
     CLASSIFIERS,
     LANGUAGE_TASKS,
     LAYER_NORM,
-    Group,
     HeadCosts,
     Sizes,
     TextFacts,
@@ -19,6 +18,7 @@ from estimator.workload.families.text_encoder import (
     text_encoder,
 )
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.model_class import class_name, label_head, task
 from estimator.workload.network import Network
 from estimator.workload.registry import families, family
@@ -126,14 +126,14 @@ def sentence_order_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> Head
     return after, once, notes
 
 
-def shared_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Group, ...]:
+def shared_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
     """ALBERT: groups of layers, each run in its share of the depth."""
     groups = fields.layers("num_hidden_groups", default=1)
     inner = fields.layers("inner_group_num", default=1)
     runs = [0] * groups
     for layer in range(sizes.layers):
         runs[int(layer / (sizes.layers / groups))] += 1
-    return tuple(Group(costs=costs, times=inner, reuse=run) for run in runs)
+    return tuple(Layers(costs=costs, times=inner, reuse=run) for run in runs)
 
 
 ROWS: Mapping[str, TextFacts] = {

@@ -13,7 +13,6 @@ from estimator.workload.convolution import image
 from estimator.workload.families.clip import clip_sight
 from estimator.workload.families.text_encoder import (
     Encoder,
-    Group,
     bert_sizes,
     block,
     tables,
@@ -22,6 +21,7 @@ from estimator.workload.families.text_encoder import (
 from estimator.workload.families.vision_language import image_before_text, text_part
 from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
 from estimator.workload.model_class import task
 from estimator.workload.network import (
@@ -69,7 +69,7 @@ def _reader(part: Fields, seen: int, *, writes: bool) -> Reader:
     sizes = replace(bert_sizes(part), types=0)
     words = Encoder(
         before=tables(sizes, sizes.hidden),
-        stack=(Group(costs=block(part, sizes), times=sizes.layers),),
+        stack=(Layers(costs=block(part, sizes), times=sizes.layers),),
         after=written_words(sizes.hidden, sizes.hidden, sizes.vocab) if writes else {},
         once={},
         longest=sizes.positions,

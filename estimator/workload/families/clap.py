@@ -10,12 +10,12 @@ from estimator.workload.blocks import Cost, held, linear
 from estimator.workload.families.swin import swin
 from estimator.workload.families.text_encoder import (
     Encoder,
-    Group,
     bert_sizes,
     block,
     tables,
 )
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.ledger import Inputs
 from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
 from estimator.workload.registry import family, with_defaults_of
@@ -62,7 +62,7 @@ def clap(fields: Fields) -> Network:
     sizes = bert_sizes(part)
     text = Encoder(
         before=tables(sizes, sizes.hidden),
-        stack=(Group(costs=block(part, sizes), times=sizes.layers),),
+        stack=(Layers(costs=block(part, sizes), times=sizes.layers),),
         after={},
         once={
             "pooler": linear(sizes.hidden, sizes.hidden, bias=True),

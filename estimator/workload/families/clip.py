@@ -11,13 +11,13 @@ from estimator.workload.blocks import Cost, Mlp, equal_heads, held, linear, tabl
 from estimator.workload.convolution import image
 from estimator.workload.families.text_encoder import (
     Encoder,
-    Group,
     bert_sizes,
     block,
     tables,
 )
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import class_name, classifier, task
 from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
@@ -58,7 +58,7 @@ def _text(fields: Fields, projection: int | None, causal: bool) -> Encoder:
             "embedding/position": table(sizes.positions, sizes.hidden),
             "norm/outer": held(2 * sizes.hidden),
         },
-        stack=(Group(costs=block(fields, sizes), times=sizes.layers),),
+        stack=(Layers(costs=block(fields, sizes), times=sizes.layers),),
         after={},
         once=once,
         longest=sizes.positions,
@@ -190,7 +190,7 @@ def bilingual(deep: bool, fields: Fields) -> Network:
         }
     text = Encoder(
         before=tables(sizes, sizes.hidden),
-        stack=(Group(costs=block(part, sizes), times=sizes.layers),),
+        stack=(Layers(costs=block(part, sizes), times=sizes.layers),),
         after=after,
         once={"head/project": linear(hidden, width)},
         longest=max(sizes.positions - 2 * deep, 1),

@@ -13,7 +13,6 @@ import numpy as np
 from estimator.workload.blocks import Cost, Costs, held, linear, product
 from estimator.workload.families.text_encoder import (
     Encoder,
-    Group,
     HeadCosts,
     Sizes,
     TextFacts,
@@ -23,6 +22,7 @@ from estimator.workload.families.text_encoder import (
     tables,
 )
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.ledger import Quantity
 from estimator.workload.model_class import label_count, task
 from estimator.workload.network import Network, network
@@ -112,7 +112,7 @@ def _assembled(fields: Fields, sizes: Sizes, layer: Costs, relative: Relative) -
     after, once, notes = _heads(fields, sizes, width)
     encoder = Encoder(
         before=before,
-        stack=(Group(costs=layer, times=sizes.layers),),
+        stack=(Layers(costs=layer, times=sizes.layers),),
         after=after,
         once=once,
         longest=sizes.positions,

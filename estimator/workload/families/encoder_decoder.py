@@ -19,8 +19,8 @@ from estimator.workload.blocks import (
     table,
     vocabulary_head,
 )
-from estimator.workload.families.text_encoder import Group, Near
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers, Near
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
 from estimator.workload.model_class import class_name, label_count, task
 from estimator.workload.network import (
@@ -40,7 +40,7 @@ class Side:
     """An encoder or a decoder: costs per token round the stack, the layers, their attention."""
 
     before: Costs
-    stack: tuple[Group, ...]
+    stack: tuple[Layers, ...]
     attention: Attention
 
     def lines(
@@ -81,7 +81,7 @@ def side(
     mlp = Mlp(hidden=hidden, width=fields.size(f"{name}_ffn_dim"), bias=True)
     keys = (f"{name}_layers",) if decodes else ("num_hidden_layers", f"{name}_layers")
     costs = layer_costs(attention, mlp, (3 if decodes else 2) * 2 * hidden)
-    group = Group(costs=costs, times=fields.layers(*keys))
+    group = Layers(costs=costs, times=fields.layers(*keys))
     return Side(before=before, stack=(group,), attention=attention)
 
 

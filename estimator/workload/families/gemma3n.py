@@ -19,8 +19,8 @@ from estimator.workload.blocks import (
 )
 from estimator.workload.families.experts import Mixture, experts
 from estimator.workload.families.hybrid_stack import Hybrid
-from estimator.workload.families.mixers import Mixer, Strata
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
@@ -98,7 +98,7 @@ def gemma3n(fields: Fields) -> Network:
         },
     )
     widths = _widths(fields, stack.layers)
-    strata = []
+    layers = []
     for layer, kind in enumerate(stack.kinds):
         attention = _attention(
             fields,
@@ -107,12 +107,12 @@ def gemma3n(fields: Fields) -> Network:
             head_dim=fields.size("head_dim", default=256),
         )
         mlp = Mlp(hidden=hidden, width=widths[layer], gated=True).costs()
-        strata.append(_layer(stack, layer, kind, (attention, False), merged(mlp, beside)))
+        layers.append(_layer(stack, layer, kind, (attention, False), merged(mlp, beside)))
     more = {
         "altup/in": linear(hidden, hidden).times(streams - 1),
         "altup/out": linear(hidden, hidden).times(streams - 1),
     }
-    return _network(fields, stack, strata, more)
+    return _network(fields, stack, layers, more)
 
 
 @family("gemma4_text", "gemma4_unified_text")
@@ -129,7 +129,7 @@ def gemma4(fields: Fields) -> Network:
     wide = fields.size_or_none("global_head_dim", default=512) or 512
     narrow_dim = fields.size("head_dim", default=256)
     width = fields.size("intermediate_size", default=9216)
-    strata = []
+    layers = []
     for layer, kind in enumerate(stack.kinds):
         full = kind == FULL
         attention = _attention(
@@ -143,8 +143,8 @@ def gemma4(fields: Fields) -> Network:
         block = merged(
             mlp, stack.gate(), _experts(fields, hidden), {"norm/layers": held(4 * hidden)}
         )
-        strata.append(_layer(stack, layer, kind, (attention, equal and full), block))
-    return _network(fields, stack, strata, {})
+        layers.append(_layer(stack, layer, kind, (attention, equal and full), block))
+    return _network(fields, stack, layers, {})
 
 
 def _own_head_dim(fields: Fields, layer: int, usual: int) -> int:
@@ -207,7 +207,7 @@ def _attention(fields: Fields, hidden: int, kv_heads: int, head_dim: int) -> Att
 
 def _layer(
     stack: Stack, layer: int, kind: str, attends: tuple[Attention, bool], block: Costs
-) -> Mixer:
+) -> Layers:
     """One layer; its attention, and whether values are the keys."""
     attention, equal = attends
     costs = dict(attention.costs())
@@ -221,7 +221,7 @@ def _layer(
         norms, kept = attention.head_dim, 0
     costs["attention/norm"] = held(norms)
     window = None if kind == FULL else stack.window
-    return Mixer(costs={**costs, **block}, window=window, cache_values=kept)
+    return Layers(costs={**costs, **block}, window=window, cache_values=kept)
 
 
 def _altup(hidden: int, streams: int) -> Costs:
@@ -235,11 +235,11 @@ def _altup(hidden: int, streams: int) -> Costs:
     }
 
 
-def _network(fields: Fields, stack: Stack, layers: list[Mixer], more: Costs) -> Network:
+def _network(fields: Fields, stack: Stack, layers: list[Layers], more: Costs) -> Network:
     rows = fields.size("vocab_size_per_layer_input", default=TABLE_ROWS)
-    outer = Mixer(costs={**stack.embeddings(rows), **more})
+    outer = Layers(costs={**stack.embeddings(rows), **more})
     return Hybrid(
         hidden=stack.hidden,
         positions=stack.positions,
-        strata=tuple(Strata(mixer=mixer, times=1) for mixer in (outer, *layers)),
+        stack=(outer, *layers),
     ).network(fields)

@@ -19,19 +19,20 @@ from estimator.workload.families.hybrid_stack import (
     stacked,
     with_costs,
 )
-from estimator.workload.families.mixers import Mixer, mamba2_mixer, mamba_mixer
+from estimator.workload.families.mixers import mamba2_mixer, mamba_mixer
 from estimator.workload.families.moe_decoders import ALIKE, GRANITE_SHARED
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
 
-def _bamba_mixer(fields: Fields) -> Mixer:
+def _bamba_mixer(fields: Fields) -> Layers:
     """Mamba-2 of IBM's models."""
     hidden = fields.size("hidden_size")
     inner = fields.size_or_none("mamba_d_ssm") or int(ratio(fields, "mamba_expand", 2) * hidden)
     heads, normed = fields.size("mamba_n_heads"), fields.flag("mamba_rms_norm", default=True)
-    return mamba2_mixer(fields, inner, heads, (1, 256, 256), normed)
+    return mamba2_mixer(fields, inner, heads, normed)
 
 
 @family("bamba")
@@ -111,13 +112,13 @@ def nemotron_h(fields: Fields) -> Network:
         if set(pattern) - set(NEMOTRON_LETTERS):
             raise ValueError(f"hybrid_override_pattern must hold only M, E, * and -: {pattern!r}")
         kinds = [NEMOTRON_LETTERS[letter] for letter in pattern]
-    parts: dict[str, tuple[Mixer, Costs]] = {
-        "mlp": (Mixer(), mlp.costs()),
+    parts: dict[str, tuple[Layers, Costs]] = {
+        "mlp": (Layers(), mlp.costs()),
         "attention": (attention_mixer(PLAIN, fields), {}),
-        "mamba": (mamba2_mixer(fields, inner, heads, (8, 128, 128)), {}),
+        "mamba": (mamba2_mixer(fields, inner, heads), {}),
     }
     if "moe" in kinds:
-        parts["moe"] = (Mixer(), _nemotron_experts(fields, hidden))
+        parts["moe"] = (Layers(), _nemotron_experts(fields, hidden))
     made = {kind: with_costs(fields, *part, norms=1) for kind, part in parts.items()}
     names = {"full_attention": "attention", "linear_attention": "mamba"}
     return stacked(fields, (made[names.get(kind, kind)] for kind in kinds))

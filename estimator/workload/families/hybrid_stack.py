@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import Costs, Mlp, held, table
 from estimator.workload.families.decoder import Family, flag, grouped_attention, output_head
-from estimator.workload.families.mixers import Mixer, Strata
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.ledger import Inputs
 from estimator.workload.network import (
     Network,
@@ -32,7 +32,7 @@ class Hybrid:
     ----------
     hidden, positions : int
         Model width; longest sequence. [1]
-    strata : tuple of Strata
+    stack : tuple of Layers
         The layers by kind.
     outer_norm_params : int or None
         Parameters of the norms outside the layers; None takes one RMS norm. [1]
@@ -40,7 +40,7 @@ class Hybrid:
 
     hidden: int
     positions: int
-    strata: tuple[Strata, ...]
+    stack: tuple[Layers, ...]
     outer_norm_params: int | None = None
 
     def network(self, fields: Fields) -> Network:
@@ -54,19 +54,17 @@ class Hybrid:
             batch, seq_len = sequence(inputs, self.positions)
             tokens = batch * seq_len
             done = [*lines({"embedding/token": rows}, tokens)]
-            for part in self.strata:
+            for part in self.stack:
                 done += part.lines(batch, seq_len, inputs)
             done += lines({"norm/outer": norm, **after}, tokens)
             warned = length_warning(seq_len, self.positions)
             return Pass(lines=done, items=tokens, warnings=warned)
 
-        kept = tuple(
-            part.cache for part in self.strata if part.mixer.cache_values or part.mixer.state_values
-        )
+        kept = tuple(part.cache for part in self.stack if part.cache_values or part.state_values)
         return network(fields, run, notes, cache=kept)
 
 
-def stacked(fields: Fields, layers: Iterable[Mixer]) -> Network:
+def stacked(fields: Fields, layers: Iterable[Layers]) -> Network:
     """The model of layers from input to output; equal ones are the same object."""
     found = list(layers)
     counts = Counter(id(layer) for layer in found)
@@ -74,12 +72,12 @@ def stacked(fields: Fields, layers: Iterable[Mixer]) -> Network:
     return Hybrid(
         hidden=fields.size("hidden_size"),
         positions=fields.size("max_position_embeddings"),
-        strata=tuple(Strata(mixer=kinds[key], times=times) for key, times in counts.items()),
+        stack=tuple(replace(kinds[key], times=times) for key, times in counts.items()),
     ).network(fields)
 
 
 def attending(
-    fields: Fields, family: Family, kinds: Iterable[object], other: Mixer, costs: Costs
+    fields: Fields, family: Family, kinds: Iterable[object], other: Layers, costs: Costs
 ) -> Network:
     """Attention in the layers of a kind that attends, `other` elsewhere, `costs` in every layer."""
     attends = attention_mixer(family, fields)
@@ -87,23 +85,23 @@ def attending(
     return paired(fields, layers)
 
 
-def paired(fields: Fields, layers: Iterable[tuple[Mixer, Costs]]) -> Network:
+def paired(fields: Fields, layers: Iterable[tuple[Layers, Costs]]) -> Network:
     """The model of layers that are a mixer and what comes behind it, with two norms in each."""
     found = list(layers)
     made = {(id(mixer), id(costs)): with_costs(fields, mixer, costs) for mixer, costs in found}
     return stacked(fields, (made[id(mixer), id(costs)] for mixer, costs in found))
 
 
-def with_costs(fields: Fields, mixer: Mixer, costs: Costs, norms: int = 2) -> Mixer:
+def with_costs(fields: Fields, mixer: Layers, costs: Costs, norms: int = 2) -> Layers:
     """A mixer with further costs per token and with RMS norms."""
     norm = held(norms * fields.size("hidden_size"))
     return replace(mixer, costs={**mixer.costs, **costs, "norm/layers": norm})
 
 
-def attention_mixer(family: Family, fields: Fields, window: int | None = None) -> Mixer:
+def attention_mixer(family: Family, fields: Fields, window: int | None = None) -> Layers:
     """Attention of a config as a mixer."""
     part = grouped_attention(family, fields)
-    return Mixer(costs=part.costs(), window=window, cache_values=part.cache_values_per_token)
+    return Layers(costs=part.costs(), window=window, cache_values=part.cache_values_per_token)
 
 
 def gated_mlp(fields: Fields, bias: bool = False) -> Costs:

@@ -3,8 +3,8 @@
 from estimator.workload.blocks import Attention, Costs, held, linear
 from estimator.workload.families.experts import Mixture, experts
 from estimator.workload.families.hybrid_stack import stacked, with_costs
-from estimator.workload.families.mixers import Mixer
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
@@ -31,6 +31,6 @@ def jetmoe(fields: Fields) -> Network:
         "moe/bias": held(hidden),
         **mlp.costs(),
     }
-    mixer = Mixer(costs=costs, cache_values=attention.cache_values_per_token)
+    mixer = Layers(costs=costs, cache_values=attention.cache_values_per_token)
     layer = with_costs(fields, mixer, {})
     return stacked(fields, [layer] * fields.layers("num_hidden_layers"))

@@ -13,8 +13,9 @@ from estimator.workload.families.hybrid_stack import (
     layer_kinds,
     paired,
 )
-from estimator.workload.families.mixers import Mixer, depthwise
+from estimator.workload.families.mixers import depthwise
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
@@ -43,7 +44,7 @@ def _convolving(fields: Fields, block: Callable[[int], Costs]) -> Network:
     """The stack of LFM2, with the MLP or experts of each layer."""
     hidden, bias = fields.size("hidden_size"), fields.flag("conv_bias")
     kernel = fields.size("conv_L_cache", default=3)
-    short = Mixer(
+    short = Layers(
         costs={
             "mixer/in": linear(hidden, 3 * hidden, bias),
             "mixer/convolution": depthwise(hidden, kernel, bias),

@@ -16,9 +16,10 @@ from estimator.workload.families.hybrid_stack import (
     layer_kinds,
     paired,
 )
-from estimator.workload.families.mixers import Mixer, delta_mixer
+from estimator.workload.families.mixers import delta_mixer, in_chunks
 from estimator.workload.families.moe_decoders import QWEN_MIXTURE
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.network import Network
 from estimator.workload.registry import families, family
 
@@ -34,8 +35,8 @@ def gated_delta(mixture: Mixture | None, fields: Fields) -> Network:
     """Qwen3-Next, Qwen3.5: gated delta rule, and gated attention in every fourth layer."""
     family = replace(PLAIN, qk_norm=head_norm)
     attention = replace(grouped_attention(family, fields), gate=True)
-    attends = Mixer(costs=attention.costs(), cache_values=attention.cache_values_per_token)
-    scans = delta_mixer(fields, 16, 32, 128, 128)
+    attends = Layers(costs=attention.costs(), cache_values=attention.cache_values_per_token)
+    scans = delta_mixer(fields)
     layers = fields.layers("num_hidden_layers")
     blocks: list[Costs] = [{}, {}]
     sparse = [mixture is not None and every_step(fields, at) for at in range(layers)]
@@ -55,7 +56,9 @@ def olmo_hybrid(fields: Fields) -> Network:
     family = replace(PLAIN, qk_norm=width_norm)
     heads = fields.size("num_attention_heads")
     head_dim = int(0.75 * fields.size("hidden_size") / heads)
-    delta = delta_mixer(fields, heads, heads, head_dim, 2 * head_dim)
+    usual = {f"linear_num_{part}_heads": heads for part in ("key", "value")}
+    usual |= {"linear_key_head_dim": head_dim, "linear_value_head_dim": 2 * head_dim}
+    delta = delta_mixer(fields.with_usual({**fields.usual, **usual}))
     kinds = _every_fourth(fields, fields.layers("num_hidden_layers"))
     return attending(fields, family, kinds, delta, gated_mlp(fields))
 
@@ -77,21 +80,21 @@ def _minimax_kinds(fields: Fields) -> list[str]:
     return layer_kinds(fields, "layer_types") or usual
 
 
-def _lightning(fields: Fields) -> Mixer:
+def _lightning(fields: Fields) -> Layers:
     """Linear attention: all pairs of a block, a state of keys by values between blocks."""
     hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
     head_dim = fields.size_or_none("head_dim") or hidden // heads
     width, block = heads * head_dim, fields.size("block_size", default=256)
-    return Mixer(
+    return Layers(
         costs={
             "mixer/in": linear(hidden, 3 * width),
             "mixer/gate": linear(hidden, width),
             "mixer/out": linear(width, hidden),
             "mixer/norm": held(width),
             "mixer/state": Cost(flop_per_token=4 * width * head_dim),
+            "mixer/block": Cost(flop_per_pair=4 * width),
         },
-        inside={"mixer/block": Cost(flop_per_pair=4 * width)},
-        chunk=block,
+        near=in_chunks(block),
         state_values=width * head_dim,
     )
 

@@ -23,8 +23,8 @@ from estimator.workload.families.t5 import (
     t5_attention,
     t5_mlp,
 )
-from estimator.workload.families.text_encoder import Group, Near
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers, Near
 from estimator.workload.ledger import Quantity
 from estimator.workload.model_class import class_name, task
 from estimator.workload.network import Network
@@ -124,12 +124,12 @@ def longt5(fields: Fields) -> Network:
     average: Costs = {}
     if every:
         average = {"norm/global": held(hidden), "attention/average": Cost(flop_per_pair=2 * hidden)}
-    encodes = Group(
+    encodes = Layers(
         costs={**layer_costs(attention, mlp, 2 * hidden), **average},
         times=layers,
         near=_windowed(fields.size("local_radius") + 1, every),
     )
-    decodes = Group(costs=layer_costs(attention, mlp, 3 * hidden), times=written)
+    decodes = Layers(costs=layer_costs(attention, mlp, 3 * hidden), times=written)
     before = distance_biases(fields, attention)
     model = EncoderDecoder(
         table=vocab * hidden,

@@ -9,9 +9,7 @@ from estimator.workload.blocks import Costs, held, linear
 from estimator.workload.families.layoutlm import EVERY_TASK
 from estimator.workload.families.text_encoder import (
     CLASSIFIERS,
-    Group,
     HeadCosts,
-    Near,
     Sizes,
     TextFacts,
     block,
@@ -19,12 +17,13 @@ from estimator.workload.families.text_encoder import (
     text_encoder,
 )
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers, Near
 from estimator.workload.ledger import Quantity
 from estimator.workload.model_class import task
 from estimator.workload.registry import families
 
 
-def windowed_layers(fields: Fields, costs: Costs, layers: int) -> tuple[Group, ...]:
+def windowed_layers(fields: Fields, costs: Costs, layers: int) -> tuple[Layers, ...]:
     """Layers by their `attention_window`, one number or one each; the widest sets the padding."""
     if isinstance(fields.values.get("attention_window"), list | tuple):
         listed = fields.items("attention_window", layers) or []
@@ -32,7 +31,7 @@ def windowed_layers(fields: Fields, costs: Costs, layers: int) -> tuple[Group, .
     else:
         found = [fields.size("attention_window", default=512, least=2)] * layers
     return tuple(
-        Group(costs=costs, times=found.count(window), near=_sliding(window // 2, max(found)))
+        Layers(costs=costs, times=found.count(window), near=_sliding(window // 2, max(found)))
         for window in dict.fromkeys(found)
     )
 
@@ -76,7 +75,7 @@ def _global_layer(fields: Fields, sizes: Sizes) -> Costs:
     return {**block(fields, sizes), "attention/global": spare}
 
 
-def _sliding_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Group, ...]:
+def _sliding_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
     return windowed_layers(fields, costs, sizes.layers)
 
 
@@ -101,8 +100,8 @@ def _big_bird_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts
     return after, once, notes
 
 
-def _big_bird_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Group, ...]:
-    return (Group(costs=costs, times=sizes.layers, near=big_bird_blocks(fields)),)
+def _big_bird_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
+    return (Layers(costs=costs, times=sizes.layers, near=big_bird_blocks(fields)),)
 
 
 families(

@@ -5,8 +5,9 @@ from dataclasses import replace
 from estimator.workload.blocks import held
 from estimator.workload.convolution import ratio
 from estimator.workload.families.hybrid_stack import Hybrid, with_costs
-from estimator.workload.families.mixers import Mixer, Strata, mamba2_mixer, mamba_mixer
+from estimator.workload.families.mixers import mamba2_mixer, mamba_mixer
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
@@ -14,12 +15,12 @@ UNBOUNDED = 10**9
 """A recurrent model has no longest sequence. [token]"""
 
 
-def recurrent(fields: Fields, layer: Mixer, outer_norm_params: int | None = None) -> Network:
+def recurrent(fields: Fields, layer: Layers, outer_norm_params: int | None = None) -> Network:
     """A stack of equal recurrent layers."""
     return Hybrid(
         hidden=fields.size("hidden_size"),
         positions=UNBOUNDED,
-        strata=(Strata(mixer=layer, times=fields.layers("num_hidden_layers")),),
+        stack=(replace(layer, times=fields.layers("num_hidden_layers")),),
         outer_norm_params=outer_norm_params,
     ).network(fields)
 
@@ -45,7 +46,7 @@ def mamba2(fields: Fields) -> Network:
     if heads * head_dim != inner:
         rule = f"must be expand * hidden_size = {inner}"
         raise ValueError(f"num_heads times head_dim {rule}, got {heads} times {head_dim}")
-    scan = mamba2_mixer(fields, inner, heads, (8, 128, 256), normed=False)
+    scan = mamba2_mixer(fields, inner, heads, normed=False)
     norm = held(fields.size("hidden_size") + inner)
     layer = replace(scan, costs={**scan.costs, "norm/layers": norm})
     return recurrent(fields, layer)

@@ -4,78 +4,31 @@ What is multiplied element by element along the sequence (decays, gates, short s
 product and is not counted, as norms are not. Scans in chunks are matrix products and are.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from estimator.workload.blocks import Cost, Costs, held, linear, product
+from estimator.workload.blocks import Cost, held, linear, product
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import CacheLayers, Inputs, Quantity
-from estimator.workload.network import Line, attended_pairs, lines
+from estimator.workload.layers import Layers, Near
+from estimator.workload.ledger import Quantity
+
+PADDED = ("mixer/inside_chunks", "mixer/chunk_states")
+"""Parts of a scan in chunks that run on whole ones."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mixer:
-    """One kind of layer.
+def in_chunks(chunk: int) -> Near:
+    """Scans in chunks of so many tokens; the last may be shorter in attention inside chunks."""
 
-    Parameters
-    ----------
-    costs : mapping
-        Per token and per attended pair.
-    scan, carry : mapping
-        Costs per token of a scan in chunks, padded to whole ones, and per pair of states carried
-        between chunks.
-    inside : mapping
-        Costs per pair of tokens in a chunk, the last of which may be shorter.
-    chunk : int
-        Tokens of a chunk.
-    window : int or None
-        Keys each query may see, the whole sequence if None. [token]
-    cache_values, state_values : int
-        Values kept per token, and per sequence whatever its length. [1]
-    """
+    def near(part: str, length: Quantity) -> tuple[Quantity, Quantity] | None:
+        chunks, whole = np.ceil(length / chunk), np.floor(length / chunk)
+        if part in PADDED:
+            return chunks * chunk, 0.0
+        if part == "mixer/between_chunks":  # per pair of states
+            return (chunks + 1.0) ** 2, 0.0
+        if part == "mixer/block":
+            return 0.0, whole * chunk**2 + (length - whole * chunk) ** 2
+        return None
 
-    costs: Costs = field(default_factory=dict)
-    scan: Costs = field(default_factory=dict)
-    carry: Costs = field(default_factory=dict)
-    inside: Costs = field(default_factory=dict)
-    chunk: int = 1
-    window: int | None = None
-    cache_values: int = 0
-    state_values: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Strata:
-    """Equal layers of a stack: `times` with parameters of their own, each run `reuse` times."""
-
-    mixer: Mixer
-    times: int
-    reuse: float = 1.0
-
-    def lines(self, batch: Quantity, seq_len: Quantity, inputs: Inputs) -> list[Line]:
-        """Lines of one pass over `batch` sequences of `seq_len` tokens."""
-        part, runs = self.mixer, batch * self.reuse
-        pairs = runs * attended_pairs(seq_len, part.window, inputs)
-        chunks = np.ceil(seq_len / part.chunk)
-        padded, states = runs * chunks * part.chunk, runs * (chunks + 1.0) ** 2
-        done = [*lines(part.costs, runs * seq_len, pairs=pairs, times=self.times)]
-        done += lines(part.scan, padded, times=self.times)
-        done += lines(part.carry, states, times=self.times)
-        whole = np.floor(seq_len / part.chunk)
-        near = whole * part.chunk**2 + (seq_len - whole * part.chunk) ** 2
-        done += lines(part.inside, 0.0, pairs=runs * near, times=self.times)
-        return done
-
-    @property
-    def cache(self) -> CacheLayers:
-        """What the layers keep while generating, each run of a shared layer for itself."""
-        return CacheLayers(
-            layers=round(self.times * self.reuse),
-            values_per_token=self.mixer.cache_values,
-            window=self.mixer.window,
-            state_values=self.mixer.state_values,
-        )
+    return near
 
 
 def depthwise(channels: int, kernel: int, bias: bool) -> Cost:
@@ -83,7 +36,7 @@ def depthwise(channels: int, kernel: int, bias: bool) -> Cost:
     return product(channels * (kernel + bias), 2 * kernel * channels)
 
 
-def mamba_mixer(fields: Fields, inner: int, heads: int = 1, normed: bool = False) -> Mixer:
+def mamba_mixer(fields: Fields, inner: int, heads: int = 1, normed: bool = False) -> Layers:
     """Selective state space with a state per channel (arXiv:2312.00752, sec. 3.4).
 
     Its sizes stand under the keys of Mamba or of Jamba. `inner` is the width inside, `heads` the
@@ -97,7 +50,7 @@ def mamba_mixer(fields: Fields, inner: int, heads: int = 1, normed: bool = False
     rank = -(-hidden // 16) if auto else fields.size(key)
     conv_bias = fields.flag("mamba_conv_bias", "use_conv_bias", default=True)
     bias = fields.flag("mamba_proj_bias", "use_bias")
-    return Mixer(
+    return Layers(
         costs={
             "mixer/in": linear(hidden, 2 * inner, bias),
             "mixer/convolution": depthwise(inner, kernel, conv_bias),
@@ -112,37 +65,31 @@ def mamba_mixer(fields: Fields, inner: int, heads: int = 1, normed: bool = False
     )
 
 
-def mamba2_mixer(
-    fields: Fields, inner: int, heads: int, usual: tuple[int, int, int], normed: bool = True
-) -> Mixer:
+def mamba2_mixer(fields: Fields, inner: int, heads: int, normed: bool = True) -> Layers:
     """Heads with a scalar decay, scanned in chunks (arXiv:2405.21060, sec. 6).
 
-    `inner` is the width inside, `usual` the groups that share a selection, the state per channel
-    and the tokens of a chunk where a config leaves them out, `normed` a norm before the output.
+    `inner` is the width inside, `normed` a norm before the output.
     """
     hidden = fields.size("hidden_size")
-    groups = fields.size("mamba_n_groups", "mamba_ngroups", "n_groups", default=usual[0])
-    state = fields.size("mamba_d_state", "ssm_state_size", "state_size", default=usual[1])
-    chunk = fields.size("mamba_chunk_size", "chunk_size", default=usual[2])
+    groups = fields.size("mamba_n_groups", "mamba_ngroups", "n_groups")
+    state = fields.size("mamba_d_state", "ssm_state_size", "state_size")
+    chunk = fields.size("mamba_chunk_size", "chunk_size")
     kernel = fields.size("mamba_d_conv", "conv_kernel", default=4)
     conv_bias = fields.flag("mamba_conv_bias", "use_conv_bias", default=True)
     bias = fields.flag("mamba_proj_bias", "add_bias_linear", "use_bias")
     channels = inner + 2 * groups * state
-    inside = Cost(flop_per_token=2 * chunk * (inner + heads * state))
-    return Mixer(
+    return Layers(
         costs={
             "mixer/in": linear(hidden, inner + channels + heads, bias),
             "mixer/convolution": depthwise(channels, kernel, conv_bias),
             "mixer/state": held(3 * heads),
             "mixer/norm": held(normed * inner),
             "mixer/out": linear(inner, hidden, bias),
-        },
-        scan={
-            "mixer/inside_chunks": inside,
+            "mixer/inside_chunks": Cost(flop_per_token=2 * chunk * (inner + heads * state)),
             "mixer/chunk_states": Cost(flop_per_token=4 * inner * state),
+            "mixer/between_chunks": Cost(flop_per_token=2 * inner * state),
         },
-        carry={"mixer/between_chunks": Cost(flop_per_token=2 * inner * state)},
-        chunk=chunk,
+        near=in_chunks(chunk),
         state_values=inner * state + channels * kernel,
     )
 
@@ -151,24 +98,18 @@ DELTA_CHUNK = 64
 """Tokens of a chunk of the gated delta rule in transformers. [token]"""
 
 
-def delta_mixer(
-    fields: Fields, key_heads: int, value_heads: int, key_dim: int, value_dim: int
-) -> Mixer:
-    """Gated delta rule over a matrix state per head (arXiv:2412.06464, sec. 3).
-
-    The heads of keys and of values and their widths are those of a config that leaves them out.
-    """
+def delta_mixer(fields: Fields) -> Layers:
+    """Gated delta rule over a matrix state per head (arXiv:2412.06464, sec. 3)."""
     hidden = fields.size("hidden_size")
-    key_heads = fields.size("linear_num_key_heads", default=key_heads)
-    value_heads = fields.size("linear_num_value_heads", default=value_heads)
-    key_dim = fields.size("linear_key_head_dim", default=key_dim)
-    value_dim = fields.size("linear_value_head_dim", default=value_dim)
+    key_heads = fields.size("linear_num_key_heads")
+    value_heads = fields.size("linear_num_value_heads")
+    key_dim, value_dim = fields.size("linear_key_head_dim"), fields.size("linear_value_head_dim")
     kernel = fields.size("linear_conv_kernel_dim", default=4)
     keys, values = key_heads * key_dim, value_heads * value_dim
     channels = 2 * keys + values
     inside = DELTA_CHUNK * (4 * key_dim + 2 * value_dim)
     state = key_dim * value_dim
-    return Mixer(
+    return Layers(
         costs={
             "mixer/in": linear(hidden, channels + values),
             "mixer/gates": linear(hidden, 2 * value_heads),
@@ -176,11 +117,9 @@ def delta_mixer(
             "mixer/state": held(2 * value_heads),
             "mixer/norm": held(value_dim),
             "mixer/out": linear(values, hidden),
-        },
-        scan={
             "mixer/inside_chunks": Cost(flop_per_token=value_heads * inside),
             "mixer/chunk_states": Cost(flop_per_token=value_heads * 6 * state),
         },
-        chunk=DELTA_CHUNK,
+        near=in_chunks(DELTA_CHUNK),
         state_values=value_heads * state + channels * kernel,
     )

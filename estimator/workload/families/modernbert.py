@@ -18,7 +18,6 @@ from estimator.workload.families.text_encoder import (
     CLASSIFIERS,
     LAYER_NORM,
     Encoder,
-    Group,
     HeadCosts,
     Sizes,
     TextFacts,
@@ -27,6 +26,7 @@ from estimator.workload.families.text_encoder import (
     text_encoder,
 )
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.ledger import CacheLayers
 from estimator.workload.model_class import classifier, head_note, label_count, task
 from estimator.workload.network import Network, network
@@ -59,7 +59,7 @@ def modernbert(fields: Fields) -> Network:
     return network(fields, encoder.run, notes, cache=kept if encoder.causal else ())
 
 
-def _modern_stack(fields: Fields, sizes: Sizes, costs: Costs, norm: int) -> tuple[Group, ...]:
+def _modern_stack(fields: Fields, sizes: Sizes, costs: Costs, norm: int) -> tuple[Layers, ...]:
     """Layers by window; the first has no norm before its attention."""
     window = fields.size("local_attention", default=128) // 2
     period = fields.size("global_attn_every_n_layers", default=3)
@@ -68,7 +68,7 @@ def _modern_stack(fields: Fields, sizes: Sizes, costs: Costs, norm: int) -> tupl
     ]
     first = {**costs, "norm/layers": held(norm)}
     return tuple(
-        Group(
+        Layers(
             costs=costs if layer else first, window=window if kind == "sliding_attention" else None
         )
         for layer, kind in enumerate(kinds)
@@ -157,7 +157,7 @@ def eurobert(fields: Fields) -> Network:
             "embedding/token": table(trunk.vocab, hidden),
             "norm/outer": held(trunk.outer_norm_params),
         },
-        stack=(Group(costs=trunk.layers[0].costs(), times=len(trunk.layers)),),
+        stack=(Layers(costs=trunk.layers[0].costs(), times=len(trunk.layers)),),
         after=after,
         once=once,
         longest=trunk.max_positions,

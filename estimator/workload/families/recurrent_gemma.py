@@ -11,8 +11,9 @@ from estimator.workload.families.hybrid_stack import (
     stacked,
     with_costs,
 )
-from estimator.workload.families.mixers import Mixer, depthwise
+from estimator.workload.families.mixers import depthwise
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
@@ -24,7 +25,7 @@ def recurrent_gemma(fields: Fields) -> Network:
     inner = fields.size_or_none("lru_width") or hidden
     kernel = fields.size("conv1d_width", default=4)
     gate = linear(inner // heads, inner, bias=True)
-    recurrent = Mixer(
+    recurrent = Layers(
         costs={
             "mixer/in": linear(hidden, 2 * inner, bias=True),
             "mixer/convolution": depthwise(inner, kernel, True),

@@ -6,8 +6,8 @@ counted.
 
 from estimator.workload.blocks import held, linear
 from estimator.workload.families.mamba import recurrent
-from estimator.workload.families.mixers import Mixer
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
@@ -18,7 +18,7 @@ def rwkv(fields: Fields) -> Network:
     hidden = fields.size("hidden_size")
     inner = fields.size_or_none("attention_hidden_size") or hidden
     width = fields.size_or_none("intermediate_size") or 4 * hidden
-    layer = Mixer(
+    layer = Layers(
         costs={
             "norm/layers": held(4 * hidden),
             "mixer/decay": held(2 * inner),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from estimator.workload.blocks import Attention, Costs, Experts, Mlp, held
 from estimator.workload.families.encoder_decoder import EncoderDecoder, Side, head
-from estimator.workload.families.text_encoder import Group
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.model_class import class_name, task
 from estimator.workload.network import Network
 from estimator.workload.registry import families
@@ -79,7 +79,7 @@ def _side(
             fields, attention, layers if facts.bias_everywhere else min(layers, 1)
         ),
         stack=tuple(
-            Group(costs={**attention.costs(), **block, **norms}, times=times)
+            Layers(costs={**attention.costs(), **block, **norms}, times=times)
             for block, times in blocks
         ),
         attention=attention,

@@ -4,7 +4,7 @@ The class in `architectures` decides the head; the bare trunk is counted where t
 family is a row of facts over one tail, `text_encoder`. Defaults are those of transformers 5.23.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import (
@@ -19,13 +19,13 @@ from estimator.workload.blocks import (
     vocabulary_head,
 )
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import classifier, head_note, label_count, label_head, task
 from estimator.workload.network import (
     Line,
     Network,
     Pass,
-    attended_pairs,
     length_warning,
     lines,
     network,
@@ -43,53 +43,6 @@ LANGUAGE_TASKS = ("MaskedLM", "CausalLM", "PreTraining")
 CLASSIFIERS = ("SequenceClassification", "MultipleChoice")
 
 
-Near = Callable[[str, Quantity], tuple[Quantity, Quantity]]
-"""From a part of a layer and a length to positions and pairs of one sequence."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """Equal layers of a stack.
-
-    Parameters
-    ----------
-    costs : mapping
-        Costs of one layer.
-    times : int
-        Layers with parameters of their own. [1]
-    reuse : int
-        How often each is run, more than once where layers share weights. [1]
-    window : int or None
-        Keys each query may see on one side, the whole sequence if None. [token]
-    near : function or None
-        Positions and pairs of each part, where not every token sees every other by construction.
-    """
-
-    costs: Costs
-    times: int = 1
-    reuse: int = 1
-    window: int | None = None
-    near: Near | None = None
-
-    def lines(
-        self, batch: Quantity, seq_len: Quantity, inputs: Inputs, prefix: str = ""
-    ) -> Iterator[Line]:
-        """Lines of one pass over `batch` sequences."""
-        runs = self.reuse * batch
-        if self.near is None:
-            pairs = runs * attended_pairs(seq_len, self.window, inputs)
-            yield from lines(
-                self.costs, runs * seq_len, pairs=pairs, times=self.times, prefix=prefix
-            )
-            return
-        for part, cost in self.costs.items():
-            tokens, pairs = self.near(part, seq_len)
-            cost_lines = {part: cost}
-            yield from lines(
-                cost_lines, runs * tokens, pairs=runs * pairs, times=self.times, prefix=prefix
-            )
-
-
 @dataclass(frozen=True, kw_only=True)
 class Encoder:
     """A text encoder.
@@ -98,7 +51,7 @@ class Encoder:
     ----------
     before, after : mapping
         Costs per token round the stack: tables and norms, head over every position.
-    stack : tuple of Group
+    stack : tuple of Layers
         The layers.
     once : mapping
         Costs per sequence: poolers and heads on one token.
@@ -113,7 +66,7 @@ class Encoder:
     """
 
     before: Costs
-    stack: tuple[Group, ...]
+    stack: tuple[Layers, ...]
     after: Costs
     once: Costs
     longest: int
@@ -211,9 +164,9 @@ def nothing(fields: Fields, sizes: Sizes) -> Costs:
     return {}
 
 
-def equal_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Group, ...]:
+def equal_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
     """Layers with parameters of their own."""
-    return (Group(costs=costs, times=sizes.layers),)
+    return (Layers(costs=costs, times=sizes.layers),)
 
 
 def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
@@ -292,7 +245,7 @@ class TextFacts:
     embedding_norm: bool = True
     bridged: bool = False
     layer: Callable[[Fields, Sizes], Costs] = block
-    stack: Callable[[Fields, Sizes, Costs], tuple[Group, ...]] = equal_layers
+    stack: Callable[[Fields, Sizes, Costs], tuple[Layers, ...]] = equal_layers
     extra: Callable[[Fields, Sizes], Costs] = nothing
     causal: Callable[[Fields], bool] = lambda fields: False
     pooled: tuple[str, ...] = ("SequenceClassification", *BERT_POOLED)

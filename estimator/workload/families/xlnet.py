@@ -1,8 +1,9 @@
 """How much work XLNet is: scores of content and of relative positions (arXiv:1906.08237)."""
 
 from estimator.workload.blocks import Cost, Costs, held, linear, table, vocabulary_head
-from estimator.workload.families.text_encoder import Encoder, Group
+from estimator.workload.families.text_encoder import Encoder
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.model_class import classifier, label_head, task
 from estimator.workload.network import Network, network, without_input_gradient
 from estimator.workload.registry import family
@@ -38,7 +39,7 @@ def xlnet(fields: Fields) -> Network:
         once["head/classifier"] = label_head(fields, hidden)
     encoder = Encoder(
         before={"embedding/token": table(vocab, hidden), "embedding/mask": held(hidden)},
-        stack=(Group(costs=layer, times=layers),),
+        stack=(Layers(costs=layer, times=layers),),
         after=after,
         once=once,
         longest=10**9,

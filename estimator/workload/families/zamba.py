@@ -1,15 +1,18 @@
 """Which of the Zamba models, with attention blocks shared over the depth, a config describes."""
 
+from dataclasses import replace
+
 from estimator.workload.blocks import Attention, Costs, Mlp, held, linear
 from estimator.workload.convolution import ratio
 from estimator.workload.families.hybrid_stack import Hybrid, with_costs
-from estimator.workload.families.mixers import Mixer, Strata, mamba2_mixer, mamba_mixer
+from estimator.workload.families.mixers import mamba2_mixer, mamba_mixer
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
 
-def _shared(fields: Fields, bias: bool) -> Mixer:
+def _shared(fields: Fields, bias: bool) -> Layers:
     """The shared block: attention on the states beside the first embedding, then an MLP."""
     hidden = fields.size("hidden_size")
     wide = fields.size_or_none("attention_hidden_size") or 2 * hidden
@@ -22,7 +25,7 @@ def _shared(fields: Fields, bias: bool) -> Mixer:
     )
     width = fields.size_or_none("intermediate_size") or 4 * hidden
     out = linear(heads * attention.head_dim, hidden)
-    return Mixer(
+    return Layers(
         costs={
             **attention.costs(),
             "attention/output": out,
@@ -34,23 +37,23 @@ def _shared(fields: Fields, bias: bool) -> Mixer:
 
 
 def _network(
-    fields: Fields, scan: Mixer, shared: tuple[Mixer, int], own: Costs, usual: list[str]
+    fields: Fields, scan: Layers, shared: tuple[Layers, int], own: Costs, usual: list[str]
 ) -> Network:
     """Scans in every layer; in the hybrid ones a shared block and what belongs to them alone."""
     hidden = fields.size("hidden_size")
     listed = fields.items("layers_block_type")
     kinds = usual if listed is None else [str(kind) for kind in listed]
     hybrid = kinds.count("hybrid")
-    strata = [Strata(mixer=with_costs(fields, scan, {}, norms=1), times=len(kinds))]
+    stack = [replace(with_costs(fields, scan, {}, norms=1), times=len(kinds))]
     if hybrid:
         block, blocks = shared
-        strata.append(Strata(mixer=block, times=blocks, reuse=hybrid / blocks))
+        stack.append(replace(block, times=blocks, reuse=hybrid / blocks))
         bridge = {"hybrid/bridge": linear(hidden, hidden), **own}
-        strata.append(Strata(mixer=Mixer(costs=bridge), times=hybrid))
+        stack.append(Layers(costs=bridge, times=hybrid))
     return Hybrid(
         hidden=hidden,
         positions=fields.size("max_position_embeddings"),
-        strata=tuple(strata),
+        stack=tuple(stack),
     ).network(fields)
 
 
@@ -74,7 +77,7 @@ def zamba2(fields: Fields) -> Network:
     hidden = fields.size("hidden_size")
     bias = fields.flag("add_bias_linear")
     inner = int(ratio(fields, "mamba_expand", 2) * hidden)
-    scan = mamba2_mixer(fields, inner, fields.size("n_mamba_heads", default=8), (1, 64, 256))
+    scan = mamba2_mixer(fields, inner, fields.size("n_mamba_heads", default=8))
     rank = fields.size("adapter_rank", default=128)
     width = fields.size_or_none("intermediate_size") or 4 * hidden
     adapters: Costs = {

@@ -1,0 +1,65 @@
+"""How much work equal layers of a stack are, and what they keep while generating."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from estimator.workload.blocks import Costs
+from estimator.workload.ledger import CacheLayers, Inputs, Quantity
+from estimator.workload.network import Line, attended_pairs, lines
+
+Near = Callable[[str, Quantity], tuple[Quantity, Quantity] | None]
+"""From a part of a layer and a length to positions and pairs of one sequence; None: all of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layers:
+    """Equal layers of a stack.
+
+    Parameters
+    ----------
+    costs : mapping
+        Costs of one layer, per token and per attended pair.
+    times : int
+        Layers with parameters of their own. [1]
+    reuse : float
+        How often each is run, more than once where layers share weights. [1]
+    window : int or None
+        Keys each query may see on one side, the whole sequence if None. [token]
+    near : function or None
+        Positions and pairs of a part, where not every token sees every other by construction.
+    cache_values, state_values : int
+        Values that each keeps per token, and per sequence whatever its length. [1]
+
+    >>> from estimator.workload.blocks import linear
+    >>> stack = Layers(costs={"mlp/up": linear(2, 3)}, times=4)
+    >>> [(name, term.params, term.flop) for name, term in stack.lines(1.0, 5.0, Inputs())]
+    [('mlp/up', 24, 240.0)]
+    """
+
+    costs: Costs = field(default_factory=dict)
+    times: int = 1
+    reuse: float = 1
+    window: int | None = None
+    near: Near | None = None
+    cache_values: int = 0
+    state_values: int = 0
+
+    def lines(
+        self, batch: Quantity, seq_len: Quantity, inputs: Inputs, prefix: str = ""
+    ) -> Iterator[Line]:
+        """Lines of one pass over `batch` sequences of `seq_len` tokens."""
+        runs, every = batch * self.reuse, (seq_len, attended_pairs(seq_len, self.window, inputs))
+        for part, cost in self.costs.items():
+            tokens, pairs = (self.near(part, seq_len) if self.near else None) or every
+            seen, times = runs * pairs, self.times
+            yield from lines({part: cost}, runs * tokens, pairs=seen, times=times, prefix=prefix)
+
+    @property
+    def cache(self) -> CacheLayers:
+        """What the layers keep while generating, each run of a shared layer for itself."""
+        return CacheLayers(
+            layers=round(self.times * self.reuse),
+            values_per_token=self.cache_values,
+            window=self.window,
+            state_values=self.state_values,
+        )
