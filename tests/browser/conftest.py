@@ -17,7 +17,10 @@ import pytest
 sync_api = pytest.importorskip("playwright.sync_api")
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
+NAMES = (
+    *("chromium-headless-shell", "chromium", "google-chrome", "google-chrome-stable"),
+    "chromium-browser",
+)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -90,9 +93,13 @@ def chromium():
         browser.close()
 
 
+FORGET = "() => { try { localStorage.clear(); } catch { /* no page was opened */ } }"
+"""What a page keeps for the next one, such as an open sidebar, is not for the next test."""
+
+
 @contextmanager
 def watched(chromium):
-    """Open tabs; any request to elsewhere and any error of a page fails the test."""
+    """Open tabs, with what went wrong in them: a request to elsewhere, an error of a page."""
     wrong, tabs = [], []
 
     def complain(note):
@@ -116,9 +123,11 @@ def watched(chromium):
         page.on("console", lambda note: note.type == "error" and complain(note))
         return page
 
-    yield open_tab
+    yield open_tab, wrong
     for page in tabs:
-        page.close()
+        if not page.is_closed():
+            page.evaluate(FORGET)
+            page.close()
     assert wrong == []
 
 
@@ -154,7 +163,7 @@ def choose_in_menu(page, group, title):
 @pytest.fixture
 def visit(chromium, address):
     """Open the app in a new tab."""
-    with watched(chromium) as open_tab:
+    with watched(chromium) as (open_tab, _wrong):
 
         def open_page(query="", **look):
             return go(open_tab(**look), query if "://" in query else f"{address}/{query}")
@@ -173,28 +182,46 @@ MOVE = """(url) => {
 MOVED = """(before) => {
     const app = document.querySelector('[data-testid=stApp]');
     const box = document.querySelector('[data-testid=stMainBlockContainer]');
-    return app.getAttribute('data-test-script-state') === 'notRunning' && box.innerText !== before;
+    const here = document.querySelector('.tw-nav [aria-current=page]');
+    const root = here && here.pathname === '/' && location.pathname === '/estimate';
+    return app.getAttribute('data-test-script-state') === 'notRunning' && box.innerText !== before
+        && (!here || root || here.pathname === location.pathname);
 }"""
+"""Whether the page of the address is there; slides have no menu that names it."""
 
 
 def move(page, url):
-    """Show another slide of the page that is open, without loading the app anew."""
+    """Show another slide or page in the tab that is open, without loading the app anew."""
     page.wait_for_function(MOVED, arg=page.evaluate(MOVE, url))
     sync_api.expect(page.locator("[data-scenario]")).to_have_count(1)
     page.wait_for_function(DRAWN)
     return page
 
 
+@contextmanager
+def touring(chromium, address, *, by_link=False, **look):
+    """One tab that opens the app and then moves from page to page, as a visitor does.
+
+    Moving costs a third of loading the app; `by_link` loads it anew for every other page.
+    """
+    with watched(chromium) as (open_tab, wrong):
+        page, opened = open_tab(**look), []
+
+        def show(query):
+            page.bring_to_front()  # a tab behind another is not drawn
+            path = query.partition("?")[0]
+            step = move if path in opened or (opened and not by_link) else go
+            opened[:] = [path]
+            step(page, f"{address}/{query}")
+            found = [wrong.pop() for _ in list(wrong)]
+            assert found == []
+            return page
+
+        yield show
+
+
 @pytest.fixture(scope="module")
 def projector(chromium, address):
-    """One tab of the size of a projector: it opens a page, and shows the slides of it in turn."""
-    with watched(chromium) as open_tab:
-        page, opened = open_tab(), set()
-
-        def show(path, query):
-            step = move if path in opened else go
-            opened.clear()
-            opened.add(path)
-            return step(page, f"{address}/{path}?{query}")
-
+    """One tab of the size of a projector: it opens a page by its link, and its slides in turn."""
+    with touring(chromium, address, by_link=True) as show:
         yield show

@@ -3,6 +3,7 @@
 import pytest
 
 from estimator.web.site_map import PAGES
+from tests.browser.conftest import touring
 from tests.browser.npm import fetched
 
 pytest.importorskip("playwright.sync_api")
@@ -27,10 +28,16 @@ def axe(tmp_path_factory):
     return (folder / "axe.min.js").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.fixture(scope="module", params=LOOKS)
+def tour(chromium, address, request):
+    """One tab of one look that goes from page to page."""
+    with touring(chromium, address, **LOOKS[request.param]) as show:
+        yield show
+
+
 @pytest.mark.parametrize("path", [page.path for page in PAGES])
-def test_axe_finds_nothing_on_a_page(visit, axe, path, look):
-    page = visit(path, **LOOKS[look])
+def test_axe_finds_nothing_on_a_page(tour, axe, path):
+    page = tour(path)
     page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
     page.evaluate(axe)
     assert page.evaluate(FOUND) == []

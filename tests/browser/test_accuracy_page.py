@@ -128,8 +128,8 @@ def test_in_the_dark_the_charts_have_light_ink(linked):
 
 
 @pytest.mark.parametrize("section", ["runs", "errors"])
-def test_on_a_slide_one_chart_stands_alone(linked, section):
-    page = linked(f"?show={section}&embed=true&fs=1.4")
+def test_on_a_slide_one_chart_stands_alone(projector, section):
+    page = projector(f"accuracy?show={section}&embed=true&fs=1.4")
     expect(page.locator(f"{CHARTS} svg")).to_have_count(1)
     assert page.get_by_role("link", name="Estimate").count() == 0
     box = page.locator(f"{CHARTS} svg").first.bounding_box()

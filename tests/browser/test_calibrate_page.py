@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.conftest import go, texts_outside, watched
+from tests.browser.conftest import go, texts_outside, touring, watched
 from tests.measured_runs import begin, measured, several, store
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -27,8 +27,15 @@ def measured_here(address):
 @pytest.fixture
 def linked(chromium, measured_here):
     """Open the page by its own address."""
-    with watched(chromium) as open_tab:
+    with watched(chromium) as (open_tab, _wrong):
         yield lambda query="", **look: go(open_tab(**look), f"{measured_here}/calibrate{query}")
+
+
+@pytest.fixture(scope="module")
+def slides(chromium, measured_here):
+    """One tab that shows slides in turn."""
+    with touring(chromium, measured_here) as show:
+        yield show
 
 
 def shown(page, part):
@@ -68,8 +75,8 @@ def test_in_the_dark_the_charts_have_light_ink(linked):
 
 
 @pytest.mark.parametrize("section", ["live", "picture", "power", "residuals"])
-def test_on_a_slide_one_chart_stands_alone(linked, section):
-    page = linked(f"?show={section}&embed=true&fs=1.4")
+def test_on_a_slide_one_chart_stands_alone(slides, section):
+    page = slides(f"calibrate?show={section}&embed=true&fs=1.4")
     expect(page.locator(f"{CHARTS} svg")).to_have_count(1)
     assert page.get_by_role("link", name="Estimate").count() == 0
     box = page.locator(f"{CHARTS} svg").first.bounding_box()

@@ -239,8 +239,8 @@ def test_in_a_frame_the_address_is_read_and_never_written(visit):
 
 
 @pytest.mark.parametrize("section", ["parts", "doubts", "devices"])
-def test_on_a_slide_one_chart_stands_alone_with_its_axis(visit, section):
-    page = visit(f"{LINK}&embed=true&fs=1.4&show={section}")
+def test_on_a_slide_one_chart_stands_alone_with_its_axis(projector, section):
+    page = projector(f"{LINK}&embed=true&fs=1.4&show={section}")
     expect(page.locator(f"{CHARTS} svg")).to_have_count(1)
     page.locator(f"{CHARTS} svg .role-mark > *").first.wait_for(state="attached")
     box = page.locator(f"{CHARTS} svg").first.bounding_box()

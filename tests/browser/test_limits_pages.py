@@ -2,15 +2,24 @@
 
 import pytest
 
+from tests.browser.conftest import touring
+
 pytest.importorskip("playwright.sync_api")
 
 pytestmark = pytest.mark.browser
 PAGES = ("claims", "brain", "levers", "scaling", "trends", "depth", "exercises", "method")
 
 
+@pytest.fixture(scope="module")
+def tour(chromium, address):
+    """One tab that goes from page to page."""
+    with touring(chromium, address) as show:
+        yield show
+
+
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_fits_every_width_in_german(visit, path):
-    page = visit(f"{path}?lang=de", width=390, scheme="dark")
+def test_a_page_fits_every_width_in_german(tour, path):
+    page = tour(f"{path}?lang=de")
     page.get_by_test_id("stMainBlockContainer").locator(".tw").first.wait_for()
     for width, scheme in ((390, "dark"), (1280, "light"), (1920, "dark")):
         page.set_viewport_size({"width": width, "height": 720})
@@ -29,8 +38,9 @@ def test_a_page_fits_every_width_in_german(visit, path):
         ("depth", "gradient"),
     ],
 )
-def test_a_slide_draws_its_chart(visit, path, show):
-    page = visit(f"{path}?show={show}&fs=1.4")
+def test_a_slide_draws_its_chart(tour, path, show):
+    page = tour(f"{path}?show={show}&fs=1.4")
+    page.set_viewport_size({"width": 1280, "height": 720})
     chart = page.locator("[data-testid=stVegaLiteChart] svg").first
     chart.wait_for()
     assert chart.locator("path").count() > 3

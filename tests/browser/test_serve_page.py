@@ -23,7 +23,7 @@ def loaded():
 
 @pytest.mark.parametrize("slide", ["curve", "latency", "roofline"])
 def test_a_slide_of_a_calibrated_set_up_says_so_and_fits(projector, slide):
-    page = projector("serve", f"show={slide}&fs=1.4&embed=true&embed_options=light_theme")
+    page = projector(f"serve?show={slide}&fs=1.4&embed=true&embed_options=light_theme")
     body = page.locator("[data-testid=stMainBlockContainer]")
     sync_api.expect(body).to_contain_text("Calibrated by 1 measured run on NVIDIA H100")
     assert page.evaluate(HEIGHT) <= 720

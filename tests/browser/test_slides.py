@@ -24,7 +24,7 @@ HEIGHT = "document.querySelector('[data-testid=stMainBlockContainer]').scrollHei
 
 @pytest.mark.parametrize(("path", "slide"), SLIDES, ids=[f"{path}-{name}" for path, name in SLIDES])
 def test_a_slide_fits_a_projector(projector, path, slide):
-    page = projector(path, f"show={slide}&fs=1.4&embed=true&embed_options=light_theme")
+    page = projector(f"{path}?show={slide}&fs=1.4&embed=true&embed_options=light_theme")
     assert page.locator("[data-testid=stMainBlockContainer]").inner_text().strip()
     page.wait_for_function(SETTLED)
     assert page.evaluate(HEIGHT) <= 720
