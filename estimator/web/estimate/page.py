@@ -97,9 +97,27 @@ def draw(frame: Frame) -> None:
             with style.block():
                 _headline(answer, frame, catalog)
                 more = _figures(answer, asked, applied_runs, frame)
-            draw_section = SECTIONS[asked.picture](answer, frame, catalog)
             _more(more)
-            _picture(draw_section)
+            parts.keep_picture(SECTIONS[asked.picture](answer, frame, catalog))
+
+
+def draw_switch(frame: Frame) -> None:
+    """Draw the choice of the picture, which no answer changes."""
+    if frame.slide:
+        return
+    _switch("picture", _("Picture"), PICTURES)
+    if parts.shown().asked.picture == "devices":
+        _view()
+
+
+def draw_picture(frame: Frame) -> None:
+    """Draw the one picture of the page, by choice; it is worked out with the answer.
+
+    What is sent in one go, a browser draws in one go.
+    """
+    if not frame.slide:
+        with style.dimmed("picture") if parts.shown().refusal else nullcontext():
+            parts.picture()()
 
 
 def draw_details(frame: Frame) -> None:
@@ -153,6 +171,8 @@ def _slide(answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, frame
         with style.block():
             _figures(answer, asked, applied_runs, frame)
     else:
+        if frame.show == "devices":
+            _view()
         SECTIONS[frame.show](answer, frame, open_catalog())()
 
 
@@ -161,10 +181,9 @@ def _on_slide(frame: Frame) -> list[str]:
     return [name for name in frame.controls if name in OF_ALL] if frame.slide else []
 
 
-def _picture(draw_section: Callable[[], None]) -> None:
-    """Draw the one picture of the page, by choice, once all of it is there."""
-    _switch("picture", _("Picture"), PICTURES)
-    draw_section()
+def _view() -> None:
+    """Draw the choice of what devices are compared by."""
+    _switch("view", _("Compare by"), {name: SHORT[name] for name in COMPARED})
 
 
 def _switch(key: str, label: str, names: Mapping[str, str]) -> None:
@@ -175,7 +194,7 @@ def _switch(key: str, label: str, names: Mapping[str, str]) -> None:
         format_func=lambda name: _(names[name]),
         required=True,
         key=key,
-        on_change=parts.changed,
+        on_change=parts.changed_picture,
         label_visibility="collapsed",
     )
 
@@ -289,14 +308,16 @@ def _parts(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]
     table = parts_table(answer)
     if table.empty:
         return partial(style.caption, " ".join(words.absent(answer, "energy_kwh")))
-    alt = words.alt_of_parts(table, answer)
     names = credit(answer, catalog, ("tdp_w", "idle_w", "power.", "pue"))
-
-    def draw_parts() -> None:
-        figures.draw(charts.energy_by_part, table, frame.look, key="chart_parts", alt=alt)
-        style.caption(_("Sources: {names}").format(names=names))
-
-    return draw_parts
+    return partial(
+        figures.draw,
+        charts.energy_by_part,
+        table,
+        frame.look,
+        caption=_("Sources: {names}").format(names=names),
+        key="chart_parts",
+        alt=words.alt_of_parts(table, answer),
+    )
 
 
 def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
@@ -310,52 +331,45 @@ def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[],
         "How much each input's uncertainty moves the {quantity}, and its share of the total "
         "(log-variance)."
     )
-
-    def draw_uncertainty() -> None:
-        figures.draw(
-            charts.quantity_by_source,
-            table,
-            frame.look,
-            key="chart_uncertainty",
-            alt=words.alt_of_uncertainty(table),
-            height=figures.rows_px(len(table), frame.look, most=figures.ALONE_PX),
-            of=(uncertain_quantity(answer),),
-        )
-        style.caption(text.format(quantity=quantity))
-
-    return draw_uncertainty
+    return partial(
+        figures.draw,
+        charts.quantity_by_source,
+        table,
+        frame.look,
+        caption=text.format(quantity=quantity),
+        height=figures.rows_px(len(table), frame.look, most=figures.ALONE_PX),
+        of=(uncertain_quantity(answer),),
+        key="chart_uncertainty",
+        alt=words.alt_of_uncertainty(table),
+    )
 
 
 def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
     """Work out the same work on other devices, to be drawn."""
     quantity = parts.shown().asked.view
     table = devices_table([answer, *other_devices(answer, catalog)], quantity)
-    text = _("A run known only by its device-hours cannot be moved: give its work, too.")
-    if len(table) > 1:
-        text = _(
-            "{count} of each, at the utilization predicted for each; bars hold {level} %. Sources: "
-            "{names}"
-        ).format(
+    if len(table) < 2:
+        text = _("A run known only by its device-hours cannot be moved: give its work, too.")
+        return partial(style.caption, text)
+    text = _(
+        "{count} of each, at the utilization predicted for each; bars hold {level} %. Sources: "
+        "{names}"
+    )
+    return partial(
+        figures.draw,
+        charts.quantity_by_device,
+        table,
+        frame.look,
+        caption=text.format(
             count=localised(f"{answer.run.devices:,.0f}"),
             level=_level(answer),
             names=credit(answer, catalog, ("peak_flop_per_s", "utilization", "tdp_w")),
-        )
-
-    def draw_devices() -> None:
-        _switch("view", _("Compare by"), {name: SHORT[name] for name in COMPARED})
-        if len(table) > 1:
-            figures.draw(
-                charts.quantity_by_device,
-                table,
-                frame.look,
-                key="chart_devices",
-                alt=words.alt_of_devices(table),
-                height=figures.rows_px(len(table), frame.look),
-                of=(quantity,),
-            )
-        style.caption(text)
-
-    return draw_devices
+        ),
+        height=figures.rows_px(len(table), frame.look),
+        of=(quantity,),
+        key="chart_devices",
+        alt=words.alt_of_devices(table),
+    )
 
 
 def _level(answer: Answer) -> str:
@@ -389,5 +403,11 @@ PAGE = Page(
     title=N_("Estimate"),
     draw=draw,
     slides=SLIDES,
-    parts={parts.DETAILS: draw_details, parts.CONTROLS: draw_controls, parts.END: draw_end},
+    parts={
+        parts.SWITCH: draw_switch,
+        parts.PICTURE: draw_picture,
+        parts.DETAILS: draw_details,
+        parts.CONTROLS: draw_controls,
+        parts.END: draw_end,
+    },
 )

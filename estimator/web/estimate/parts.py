@@ -4,6 +4,7 @@ The answer comes first. What is folded and the controls look the same whatever t
 one of them is open and shows something of it, or a problem, a refusal or measured runs come or go.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
@@ -14,14 +15,19 @@ from estimator.web.estimate.inputs import Asked
 from estimator.web.shared.parts import follow, redraw
 from estimator.web.shared.site import CONTENTS
 
-CONTROLS, DETAILS, END = "controls", "details", "end"
+SWITCH, PICTURE, DETAILS = "switch", "picture", "details"
+CONTROLS, END = "controls", "end"
 """Names of the parts after the answer, in their order."""
+
+PICKED = (CONTENTS, SWITCH, PICTURE)
+"""Parts that a choice of the picture changes."""
 
 OPEN = {DETAILS: "open_details", CONTROLS: "open_controls"}
 """Part -> the key of the control that says which of its sections are open; their contents depend on
 the answer."""
 
 _DRAWN = "_estimate_drawn"
+_PICTURE = "_estimate_picture"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +71,17 @@ def shown() -> Drawn:
     return drawn
 
 
+def keep_picture(picture: Callable[[], None]) -> None:
+    """Keep the picture that is worked out, until its part draws it."""
+    st.session_state[_PICTURE] = picture
+
+
+def picture() -> Callable[[], None]:
+    """Return what draws the picture of the answer that is shown."""
+    drawing: Callable[[], None] = st.session_state[_PICTURE]
+    return drawing
+
+
 def remember(part: str) -> None:
     """Remember what of the answer a part shows."""
     st.session_state[f"_estimate_{part}"] = shown().marks
@@ -72,7 +89,8 @@ def remember(part: str) -> None:
 
 def arrange() -> None:
     """Say what a change draws again, once all parts are there, and when a section is opened."""
-    follow(dict.fromkeys((CONTENTS, CONTROLS), (CONTENTS, *_opened(), END)))
+    answered = dict.fromkeys((CONTENTS, CONTROLS), (CONTENTS, PICTURE, *_opened(), END))
+    follow({**answered, SWITCH: (*PICKED, *_opened(), END)})
 
 
 def outdated(*parts: str) -> bool:
@@ -82,12 +100,17 @@ def outdated(*parts: str) -> bool:
 
 def changed() -> None:
     """Draw the answer again, and of the rest what is open: an input has changed."""
-    redraw(CONTENTS, *_opened(), END)
+    redraw(CONTENTS, PICTURE, *_opened(), END)
+
+
+def changed_picture() -> None:
+    """Draw another picture: what it shows is read with the question."""
+    redraw(*PICKED, *_opened(), END)
 
 
 def changed_controls() -> None:
     """Draw all of it again: another input than the one that was changed shows something else."""
-    redraw(CONTENTS, *OPEN, END)
+    redraw(*PICKED, *OPEN, END)
 
 
 def _opened() -> list[str]:

@@ -28,6 +28,7 @@ def draw(
     *,
     of: tuple[Any, ...] = (),
     height: float | None = None,
+    caption: str = "",
     **named: str,
 ) -> None:
     """Draw a chart of a table; the specification is built once per look and then reused.
@@ -43,6 +44,8 @@ def draw(
         What else `build` takes, hashable.
     height : float, optional
         Height where it depends on the number of rows, see `rows_px`. [px]
+    caption : str
+        What the chart rests on, under it.
     **named : str
         `key`, a name of its own on the whole site, and `alt`, the answer of the chart in words for
         those who do not see it. It stands beside the chart: a browser builds a chart anew when its
@@ -51,9 +54,16 @@ def draw(
     spec = specification(build, look, of, language.current())
     if height is not None:
         spec = {**spec, "height": height}
-    style.in_words(named["alt"])
     label = _("Chart, described in the text before it")
+    if caption:
+        label = _("Chart, described in the text after it")
+    else:
+        style.in_words(named["alt"])
     st.vega_lite_chart(table, spec, theme=None, key=named["key"], alt=label)
+    if caption:
+        with style.block():
+            style.caption(caption)
+            style.in_words(named["alt"])
 
 
 @dataclass(frozen=True, kw_only=True)

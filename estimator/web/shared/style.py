@@ -122,8 +122,9 @@ h3.tw-section { font-size: 1.05rem; font-weight: 600; margin: 0; padding: 0.4rem
 .tw-slide-title { font-size: 1.45rem; font-weight: 650; line-height: 1.2; margin: 0;
                   letter-spacing: -0.01em; }
 [class*="st-key-stale"] { opacity: 0.55; }
-[data-testid="stElementContainer"]:has(.tw-in-words) { position: absolute; width: 1px; height: 1px;
-  overflow: hidden; clip-path: inset(50%%); white-space: nowrap; }
+.tw-in-words, [data-testid="stElementContainer"]:has(.tw-in-words:only-child) {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%%);
+  white-space: nowrap; }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding: %(top_small)srem 1rem 2rem; }
   [data-testid="stElementContainer"]:has(.tw-menu) { margin-top: -%(top_small)srem; }
