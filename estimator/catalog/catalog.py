@@ -273,40 +273,34 @@ class Catalog:
 
     def published_runs(self) -> list[dict[str, str]]:
         """Return the published runs as they stand in ``runs/published_runs.csv``, ours only."""
-        with (self.layers[0] / "runs" / "published_runs.csv").open(encoding="utf-8") as lines:
-            return list(csv.DictReader(lines))
+        return self._table("runs/published_runs.csv")
 
     def published_throughput(self) -> list[dict[str, str]]:
         """Return the rows of ``runs/published_throughput.csv``, ours only."""
-        path = self.layers[0] / "runs" / "published_throughput.csv"
-        with path.open(encoding="utf-8") as lines:
-            return list(csv.DictReader(lines))
+        return self._table("runs/published_throughput.csv")
 
     def serving_measured(self) -> list[dict[str, str]]:
         """Return the rows of ``runs/serving_measured.csv``, ours only."""
-        path = self.layers[0] / "runs" / "serving_measured.csv"
-        with path.open(encoding="utf-8") as lines:
-            return list(csv.DictReader(lines))
+        return self._table("runs/serving_measured.csv")
 
     def memory_cases(self) -> list[dict[str, str]]:
         """Return the rows of ``runs/memory_cases.csv``, ours only."""
-        path = self.layers[0] / "runs" / "memory_cases.csv"
-        with path.open(encoding="utf-8") as lines:
-            return list(csv.DictReader(lines))
+        return self._table("runs/memory_cases.csv")
 
     def power_facts(self) -> list[dict[str, str]]:
         """Return the rows of ``runs/power_facts.csv``, ours only."""
-        with (self.layers[0] / "runs" / "power_facts.csv").open(encoding="utf-8") as lines:
-            return list(csv.DictReader(lines))
+        return self._table("runs/power_facts.csv")
 
     def compression(self) -> list[dict[str, str]]:
         """Return the published results of compression, ``compression.csv``, ours only."""
-        with (self.layers[0] / "compression.csv").open(encoding="utf-8") as lines:
-            return list(csv.DictReader(lines))
+        return self._table("compression.csv")
 
     def quantum_volumes(self) -> list[dict[str, str]]:
         """Return the quantum volumes reached, ``quantum_volume.csv``, ours only."""
-        with (self.layers[0] / "quantum_volume.csv").open(encoding="utf-8") as lines:
+        return self._table("quantum_volume.csv")
+
+    def _table(self, name: str) -> list[dict[str, str]]:
+        with (self.layers[0] / name).open(encoding="utf-8") as lines:
             return list(csv.DictReader(lines))
 
     def scaling(self) -> dict[str, Record]:

@@ -1,9 +1,11 @@
 """Is every measured power sound: its source, device, meter and number."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from estimator.catalog.catalog import Catalog
-from estimator.catalog.records import Problem, offer
+from estimator.catalog.records import Problem
+from estimator.catalog.row_checks import CellProblems, Row, row_problems, word_problems
 
 FILE = "runs/power_facts.csv"
 
@@ -14,19 +16,13 @@ SCOPES = ("devices", "parts", "node")
 def power_fact_problems(catalog: Catalog) -> Iterator[Problem]:
     """Visit every row."""
     known = {source.id for source in catalog.sources()}
-    for line, row in enumerate(catalog.power_facts(), start=2):
-        for key, message, remedy in _row_problems(row, catalog, known):
-            yield Problem(file=FILE, key=f"line {line}, {key}", message=message, remedy=remedy)
+    check = partial(_cell_problems, catalog, known)
+    yield from row_problems(FILE, catalog.power_facts(), check)
 
 
-def _row_problems(
-    row: dict[str, str], catalog: Catalog, known: set[str]
-) -> Iterator[tuple[str, str, str]]:
-    """Yield column, message and remedy."""
-    if row["source"] not in known:
-        yield "source", f"unknown source {row['source']!r}", offer(row["source"], sorted(known))
-    if row["scope"] not in SCOPES:
-        yield "scope", f"unknown scope {row['scope']!r}", offer(row["scope"], SCOPES)
+def _cell_problems(catalog: Catalog, known: set[str], row: Row) -> CellProblems:
+    yield from word_problems(row, "source", known, "source")
+    yield from word_problems(row, "scope", SCOPES, "scope")
     if catalog.find_device(row["hardware"]) is None:
         yield "hardware", f"unknown device {row['hardware']!r}", "name one on record"
         return

@@ -1,9 +1,18 @@
 """Are the tables of results sound: compression, and the quantum volumes reached."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from estimator.catalog.catalog import Catalog
-from estimator.catalog.records import Problem, is_past, offer
+from estimator.catalog.records import Problem, is_past
+from estimator.catalog.row_checks import (
+    CellProblems,
+    Row,
+    range_problems,
+    row_problems,
+    within,
+    word_problems,
+)
 
 COMPRESSION = "compression.csv"
 QUANTUM = "quantum_volume.csv"
@@ -44,43 +53,23 @@ RANGES: Mapping[str, tuple[float, float]] = {
 def result_problems(catalog: Catalog) -> Iterator[Problem]:
     """Visit every row of both tables."""
     known = {source.id for source in catalog.sources()}
-    for line, row in enumerate(catalog.compression(), start=2):
-        for key, message, remedy in _compression(row, known):
-            yield Problem(
-                file=COMPRESSION, key=f"line {line}, {key}", message=message, remedy=remedy
-            )
-    for line, row in enumerate(catalog.quantum_volumes(), start=2):
-        for key, message, remedy in _quantum(row, known):
-            yield Problem(file=QUANTUM, key=f"line {line}, {key}", message=message, remedy=remedy)
+    yield from row_problems(COMPRESSION, catalog.compression(), partial(_compression, known))
+    yield from row_problems(QUANTUM, catalog.quantum_volumes(), partial(_quantum, known))
 
 
-def _compression(row: Mapping[str, str], known: set[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield column, message and remedy."""
-    if row["source"] not in known:
-        yield "source", f"unknown source {row['source']!r}", offer(row["source"], sorted(known))
+def _compression(known: set[str], row: Row) -> CellProblems:
+    yield from word_problems(row, "source", known, "source")
     for column, words in (("lever", LEVERS), ("kind", KINDS), ("better", DIRECTIONS)):
-        if row[column] not in words:
-            yield column, f"unknown word {row[column]!r}", offer(row[column], words)
-    for column, (least, most) in RANGES.items():
-        if row[column] and not _within(row[column], least, most):
-            yield column, f"not a number within {least:g} to {most:g}", "mend it"
+        yield from word_problems(row, column, words, "word")
+    yield from range_problems(row, RANGES)
     for column in ("before", "after", "model", "task", "metric"):
         if not row[column]:
             yield column, "missing", "fill it, or drop the row"
 
 
-def _quantum(row: Mapping[str, str], known: set[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield column, message and remedy."""
-    if row["source"] not in known:
-        yield "source", f"unknown source {row['source']!r}", offer(row["source"], sorted(known))
+def _quantum(known: set[str], row: Row) -> CellProblems:
+    yield from word_problems(row, "source", known, "source")
     if not is_past(row["date"]):
         yield "date", f"no past date: {row['date']!r}", "write 2020-05"
-    if not _within(row["quantum_volume"], 2.0, 2.0**60):
+    if not within(row["quantum_volume"], 2.0, 2.0**60):
         yield "quantum_volume", "not a number of at least 2", "mend it"
-
-
-def _within(text: str, least: float, most: float) -> bool:
-    try:
-        return least <= float(text) <= most
-    except ValueError:
-        return False

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from estimator.catalog.catalog import Catalog
 from estimator.catalog.records import Problem, is_past
+from estimator.catalog.row_checks import CellProblems, Row, range_problems, within
 
 FILE = "runs/serving_measured.csv"
 GRADES = "ABC"
@@ -67,11 +68,11 @@ def serving_problems(catalog: Catalog) -> Iterator[Problem]:
     yield from measured_row_problems(catalog.serving_measured(), catalog)
 
 
-def measured_row_problems(rows: Iterable[Mapping[str, str]], catalog: Catalog) -> Iterator[Problem]:
+def measured_row_problems(rows: Iterable[Row], catalog: Catalog) -> Iterator[Problem]:
     """Visit every row, and the power of a run against its energy and throughput."""
     runs: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
     for line, row in enumerate(rows, start=2):
-        unsound = list(_row_problems(row, catalog))
+        unsound = list(_cell_problems(row, catalog))
         for key, message, remedy in unsound:
             yield Problem(file=FILE, key=f"line {line}, {key}", message=message, remedy=remedy)
         if unsound or row["metric"] not in (POWER, RATE, ENERGY):
@@ -83,8 +84,7 @@ def measured_row_problems(rows: Iterable[Mapping[str, str]], catalog: Catalog) -
             yield Problem(file=FILE, key=f"line {line}", message=message, remedy="read it again")
 
 
-def _row_problems(row: Mapping[str, str], catalog: Catalog) -> Iterator[tuple[str, str, str]]:
-    """Yield column, message and remedy."""
+def _cell_problems(row: Row, catalog: Catalog) -> CellProblems:
     for name in ("model", "hardware", "metric", "source"):
         if not row[name]:
             yield name, "empty", "fill it in"
@@ -100,20 +100,10 @@ def _row_problems(row: Mapping[str, str], catalog: Catalog) -> Iterator[tuple[st
         yield "confidence", f"no grade: {row['confidence']!r}", "begin with A, B or C and say why"
 
 
-def _number_problems(row: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+def _number_problems(row: Row) -> CellProblems:
     """Yield column, message and remedy of the numbers and their unit."""
     if row["unit"] not in UNITS:
         yield "unit", f"unknown unit {row['unit']!r}", "use one of the other rows"
-    elif not _within(row["value"], *UNITS[row["unit"]]):
+    elif not within(row["value"], *UNITS[row["unit"]]):
         yield "value", f"not within {UNITS[row['unit']]} {row['unit']}: {row['value']!r}", "mend it"
-    for name, limits in RANGES.items():
-        if row[name] and not _within(row[name], *limits):
-            yield name, f"not a number within {limits}: {row[name]!r}", "mend it"
-
-
-def _within(cell: str, least: float, most: float) -> bool:
-    """Tell whether a cell is a number in a range."""
-    try:
-        return least <= float(cell) <= most
-    except ValueError:
-        return False
+    yield from range_problems(row, RANGES)

@@ -1,9 +1,17 @@
 """Is every row of the throughput tables sound: its source, device and numbers."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from estimator.catalog.catalog import Catalog
-from estimator.catalog.records import Problem, offer
+from estimator.catalog.records import Problem
+from estimator.catalog.row_checks import (
+    CellProblems,
+    Row,
+    range_problems,
+    row_problems,
+    word_problems,
+)
 
 FILE = "runs/published_throughput.csv"
 
@@ -32,29 +40,23 @@ SLACK = 1.06
 def throughput_problems(catalog: Catalog) -> Iterator[Problem]:
     """Visit every row; what is not fit for use says why in its column `fit`."""
     known = {source.id for source in catalog.sources()}
-    for line, row in enumerate(catalog.published_throughput(), start=2):
-        for key, message, remedy in _row_problems(row, catalog, known):
-            yield Problem(file=FILE, key=f"line {line}, {key}", message=message, remedy=remedy)
+    check = partial(_cell_problems, catalog, known)
+    yield from row_problems(FILE, catalog.published_throughput(), check)
 
 
-def _row_problems(
-    row: Mapping[str, str], catalog: Catalog, known: set[str]
-) -> Iterator[tuple[str, str, str]]:
-    """Yield column, message and remedy."""
-    if row["source"] not in known:
-        yield "source", f"unknown source {row['source']!r}", offer(row["source"], sorted(known))
+def _cell_problems(catalog: Catalog, known: set[str], row: Row) -> CellProblems:
+    yield from word_problems(row, "source", known, "source")
     if catalog.find_device(row["accelerator"]) is None:
         yield "accelerator", f"unknown device {row['accelerator']!r}", "name one on record"
     if row["fit"] != "yes" and not row["fit"].startswith("no: "):
         yield "fit", f"neither yes nor a reason: {row['fit']!r}", "write yes, or no: and why"
-    unsound = [name for name in RANGES if row[name] and not _within(row[name], *RANGES[name])]
-    for name in unsound:
-        yield name, f"not a number within {RANGES[name]}: {row[name]!r}", "mend it"
+    unsound = list(range_problems(row, RANGES))
+    yield from unsound
     if not unsound and row["fit"] == "yes":
         yield from _contradictions(row)
 
 
-def _contradictions(row: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+def _contradictions(row: Row) -> CellProblems:
     """Compare the FLOPs that a source counts with those of its parameters and tokens."""
     tokens, counted = row["tokens_per_s_per_chip"], row["tflops_per_chip_reported"]
     samples = row["samples_per_s_per_chip"] and row["flops_per_sample_forward"]
@@ -66,10 +68,3 @@ def _contradictions(row: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
         if least > SLACK * float(counted):
             message = f"its parameters and tokens make {least:.0f} TFLOP/s, more than reported"
             yield "tflops_per_chip_reported", message, "mend one of them"
-
-
-def _within(text: str, least: float, most: float) -> bool:
-    try:
-        return least <= float(text) <= most
-    except ValueError:
-        return False
