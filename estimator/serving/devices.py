@@ -32,7 +32,6 @@ IDLE_SHARE = 0.1
 
 SERVER_KINDS = ("gpu-datacenter", "superchip", "tpu", "asic", "wafer", "server")
 PROCESSOR_KINDS = ("cpu", "edge", "npu-phone")
-OUTSIDE = "--hardware names a device; `profiles list` shows all"
 
 SOFTWARE = MappingProxyType(
     {

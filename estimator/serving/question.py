@@ -5,27 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from estimator.core.messages import refuse
-
-WORDS = ("name", "model", "config", "hardware", "precision", "kv_precision", "software", "region")
-NUMBERS = (
-    "params_total",
-    "params_active",
-    "devices",
-    "concurrency",
-    "request_rate",
-    "input_tokens",
-    "output_tokens",
-    "tensor_parallel",
-    "expert_parallel",
-    "data_parallel",
-    "pue",
-    "price_usd_per_h",
-    "cached_share",
-    "draft_tokens",
-    "draft_acceptance",
-    "draft_params",
-    "duty_cycle",
-)
+from estimator.scenario import scenario
 
 LIMITS = {
     "params_total": (1e3, 1e16),
@@ -48,6 +28,8 @@ LIMITS = {
 }
 """Least and most of every number; what lies outside is a slip of the pen."""
 
+NUMBERS = tuple(LIMITS)
+
 WHOLE = ("devices", "tensor_parallel", "expert_parallel", "data_parallel")
 """Numbers that count things that cannot be shared."""
 
@@ -59,8 +41,6 @@ RENAMED = {
     "price_usd_per_h": "price",
 }
 """Fields whose option on the command line has another name, as in `estimate`."""
-
-MULTIPLES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +108,8 @@ class ServingQuestion:
 COLUMNS = tuple(item.name for item in fields(ServingQuestion))
 """Columns of a table of set-ups."""
 
+WORDS = tuple(name for name in COLUMNS if name not in LIMITS)
+
 
 def check_number(name: str, value: float) -> None:
     """Refuse a number outside its limits.
@@ -156,21 +138,15 @@ def option_of(field: str) -> str:
 def read_number(name: str, text: str) -> float | None:
     """Number as people write it, None for an empty cell.
 
-    >>> read_number("params_total", "7B"), read_number("input_tokens", "1_000")
+    >>> read_number("params_total", "7 billion"), read_number("input_tokens", "1_000")
     (7000000000.0, 1000.0)
     """
-    plain = text.strip().replace("_", "").replace(" ", "")
-    if not plain:
+    if not text.strip():
         return None
-    factor = MULTIPLES.get(plain[-1].casefold(), 1.0)
-    body = plain[:-1] if factor != 1.0 else plain
     try:
-        number = float(body) * factor
+        return scenario.read_number(name, text.replace(" ", ""))
     except ValueError:
-        number = math.nan
-    if math.isnan(number):
-        raise refuse("not_a_number", name, text=text.strip()[:40])
-    return number
+        raise refuse("not_a_number", name, text=text.strip()[:40]) from None
 
 
 def question_of(cells: Mapping[str, str]) -> ServingQuestion:

@@ -1,7 +1,7 @@
 """Filters of the page "How right are we?": in the URL, in the widgets, and on the runs."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -77,14 +77,8 @@ def works(report: Report) -> list[str]:
 
 def as_query(filters: Filters) -> dict[str, str]:
     """Filters as query parameters, none left to a default."""
-    said = asdict(filters)
-    return {
-        "work": said["work"],
-        "device": said["device"],
-        "from": str(said["first"]),
-        "to": str(said["last"]),
-        "by": said["by"],
-    }
+    years = {"from": str(filters.first), "to": str(filters.last)}
+    return {"work": filters.work, "device": filters.device, **years, "by": filters.by}
 
 
 def read(query: Mapping[str, str], report: Report) -> tuple[Filters, list[str]]:

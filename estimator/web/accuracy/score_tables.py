@@ -184,6 +184,14 @@ def _share(share: float) -> str:
 
 def _draw(count: str, head: Head, rows: Iterable[Sequence[str]], *, slide: bool) -> None:
     """Draw a table of groups: name, count, and columns under their headings."""
+    whole = head_html(((_("Group"), ALONE), (count, ALONE), *head))
+    chosen = list(rows)[: ON_A_SLIDE if slide else None]
+    body = "".join(_row(name, cells) for name, *cells in chosen)
+    draw_scrolled(f'<table class="tw tw-scores tw-beside">{whole}<tbody>{body}</tbody></table>')
+
+
+def head_html(head: Head) -> str:
+    """Head of two lines: headings over their columns, or over both lines where they stand alone."""
     first = "".join(
         f'<th colspan="{len(columns)}" scope="colgroup">{escape(title)}</th>'
         if columns != ALONE
@@ -196,15 +204,12 @@ def _draw(count: str, head: Head, rows: Iterable[Sequence[str]], *, slide: bool)
         if columns != ALONE
         for column in columns
     )
-    chosen = list(rows)[: ON_A_SLIDE if slide else None]
-    body = "".join(_row(name, cells) for name, *cells in chosen)
-    group = escape(_("Group"))
-    st.html(
-        '<div class="tw-scroll" tabindex="0"><table class="tw tw-scores tw-beside"><thead>'
-        f'<tr><th rowspan="2" scope="col">{group}</th>'
-        f'<th rowspan="2" scope="col">{escape(count)}</th>{first}</tr><tr>{second}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    return f"<thead><tr>{first}</tr><tr>{second}</tr></thead>"
+
+
+def draw_scrolled(table: str) -> None:
+    """Draw a table that is scrolled sideways where it is too wide."""
+    st.html(f'<div class="tw-scroll" tabindex="0">{table}</div>')
 
 
 def _row(name: str, cells: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from estimator.catalog import Catalog
 from estimator.core.units import digits
 from estimator.validation.report import Report
 from estimator.web.accuracy.groups import DIMENSIONS, Chosen, devices_text, group_name, percent
+from estimator.web.accuracy.score_tables import ALONE, draw_scrolled, head_html
 from estimator.web.accuracy.text import note, reasons
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.charts import Look
@@ -73,25 +74,18 @@ def write_stylesheet(look: Look) -> None:
 
 def draw_groups(table: pd.DataFrame) -> None:
     """Draw the score of each group beside the baselines; the least error is bold."""
-    alone = (_("Group"), _("Runs (families)"))
-    three = (
-        _("Median error [%], one vote a run"),
-        _("Median error [%], one vote a family"),
-        _("Share of runs [%]"),
-    )
-    head = "".join(
-        (
-            "<tr>",
-            *(f'<th rowspan="2" scope="col">{escape(name)}</th>' for name in alone),
-            *(f'<th colspan="3" scope="colgroup">{escape(name)}</th>' for name in three),
-            f'<th rowspan="2" scope="col">{escape(_("Median ratio"))}</th></tr>',
-        )
-    )
     errors = (_("ours"), localised("0.30"), localised("0.375"))
-    columns = (*errors, *errors, _("within 1.25×"), _("within 2×"), _("in 80 %"))
-    second = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
+    shares = (_("within 1.25×"), _("within 2×"), _("in 80 %"))
+    head = (
+        (_("Group"), ALONE),
+        (_("Runs (families)"), ALONE),
+        (_("Median error [%], one vote a run"), errors),
+        (_("Median error [%], one vote a family"), errors),
+        (_("Share of runs [%]"), shares),
+        (_("Median ratio"), ALONE),
+    )
     body = "".join(_group_rows(table))
-    _draw(f'<table class="tw tw-scores"><thead>{head}<tr>{second}</tr></thead>{body}</table>')
+    draw_scrolled(f'<table class="tw tw-scores">{head_html(head)}{body}</table>')
 
 
 def draw_worst(report: Report, chosen: Chosen, catalog: Catalog, most: int) -> None:
@@ -101,7 +95,7 @@ def draw_worst(report: Report, chosen: Chosen, catalog: Catalog, most: int) -> N
     rows = "".join(_miss(report, int(place), catalog) for place in places)
     names = (_("Run"), _("Ratio"), _("Device-hours"), _("What its row says about it"))
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    _draw(
+    draw_scrolled(
         f'<table class="tw tw-misses"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
     )
 
@@ -113,11 +107,9 @@ def draw_left_out(left_out: Mapping[str, int]) -> None:
         for reason, count in sorted(left_out.items(), key=lambda item: -item[1])
     )
     head = f'<tr><th scope="col">{_("Why")}</th><th scope="col">{_("Rows")}</th></tr>'
-    _draw(f'<table class="tw tw-scores tw-few"><thead>{head}</thead><tbody>{rows}</tbody></table>')
-
-
-def _draw(table: str) -> None:
-    st.html(f'<div class="tw-scroll" tabindex="0">{table}</div>')
+    draw_scrolled(
+        f'<table class="tw tw-scores tw-few"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+    )
 
 
 def _group_rows(table: pd.DataFrame) -> Iterator[str]:

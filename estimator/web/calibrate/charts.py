@@ -29,22 +29,14 @@ TOOLTIP = {
 """Column -> what the tooltip of a timing calls it."""
 
 
-def draw_cells(table: pd.DataFrame, look: Look, alt: str) -> None:
-    """Draw what was expected before and is now, a row for each kind of network."""
-    height = _height(table, look)
-    figures.draw(_cells, table, look, key="chart_cells", alt=alt, height=height, of=("share",))
+def draw_cells(table: pd.DataFrame, look: Look, alt: str, *, of: str = "share") -> None:
+    """Draw what was expected before and is now, a row for each kind of network.
 
-
-def draw_power(table: pd.DataFrame, look: Look, alt: str) -> None:
-    """Draw what power was expected before and is now, a row for each kind of network."""
-    height = _height(table, look)
-    figures.draw(_cells, table, look, key="chart_power", alt=alt, height=height, of=("power",))
-
-
-def _height(table: pd.DataFrame, look: Look) -> float:
-    """Height of a picture of before and now [px]."""
+    `of` says whether it is a share of the peak, or a power.
+    """
     height = float(table["row"].nunique() * look.row_px * ROWS_OVER_USUAL)
-    return min(height, SLIDE_PX) if look.slide else height
+    height = min(height, SLIDE_PX) if look.slide else height
+    figures.draw(_cells, table, look, key=f"chart_{of}", alt=alt, height=height, of=(of,))
 
 
 def draw_residuals(table: pd.DataFrame, look: Look, alt: str) -> None:

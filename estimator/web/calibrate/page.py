@@ -211,7 +211,8 @@ def _power(seen: Seen) -> None:
         )
         style.caption(text.format(device=seen.device.name, precision=seen.choice.precision))
         return
-    charts.draw_power(tables.power_table(found), seen.frame.look, words.alt_of_power(found))
+    table = tables.power_table(found)
+    charts.draw_cells(table, seen.frame.look, words.alt_of_power(found), of="power")
     text = _(
         "{device} alone, without its host, at the utilization of the middle timing in "
         "{precision}; bars hold 80 %. Before: by its profile and published runs."

@@ -1,6 +1,6 @@
 """Tables of the page "Calibrate": what charts and lists show, a row each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from estimator.measure.live import Course
 from estimator.runs.observations import disturbance_of
 from estimator.runs.record import Energy, MeasuredRun, Timing
 from estimator.runs.run_summary import TRUST
-from estimator.web.shared.amounts import localised
+from estimator.web.shared.amounts import joined, localised
 from estimator.web.shared.language import N_, _, ngettext
 
 BEFORE, NOW, MEASURED = N_("expected before"), N_("expected now"), N_("measured")
@@ -32,6 +32,7 @@ POWER_NAMES = {**GROUP_NAMES, "other": N_("other or not given")}
 """The same for power, which also runs of unknown work measure."""
 
 HERE, ELSEWHERE, SHIPPED = N_("here"), N_("elsewhere"), N_("shipped example")
+CellRow = tuple[str, str, str, float, float, float, str, str]
 CELL_COLUMNS = ["row", "what", "slot", "low", "mid", "high", "label", "text"]
 ORIGINS = {"bench": N_("benchmark"), "run": N_("command"), "script": N_("script")}
 STATES = (N_("finished"), N_("running"), N_("failed"), N_("interrupted"))
@@ -47,18 +48,30 @@ def cells_table(cells: Sequence[Cell]) -> pd.DataFrame:
     Columns: row, what (one of `BEFORE`, `NOW`, `MEASURED`), slot (where in the row), low, mid,
     high (shares of the peak [1]), label (at the first entry of a row), text.
     """
-    rows: list[tuple[str, str, str, float, float, float, str, str]] = []
+    rows: list[CellRow] = []
     for cell in cells:
-        name = _(GROUP_NAMES[cell.group])
-        for what, quantity in ((BEFORE, cell.before), (NOW, cell.now)):
-            low, high = (float(bound) for bound in quantity.interval())
-            mid, label = float(quantity.mid), cell_label(cell) if what == BEFORE else ""
-            text = f"{_(what)}: {percent(mid)} ({span(quantity)})"
-            rows.append((name, _(what), what, low, mid, high, label, text))
-        for one in cell.observations:
-            at, text = one.reached, f"{one.timing.label or one.run.id}: {percent(one.reached)}"
-            rows.append((name, _(MEASURED), NOW, at, at, at, "", text))
+        timings = [(one.timing.label or one.run.id, one.reached) for one in cell.observations]
+        names = _(GROUP_NAMES[cell.group]), cell_label(cell)
+        rows += _cell_rows(names, (cell.before, cell.now), timings, percent, span)
     return pd.DataFrame(rows, columns=CELL_COLUMNS)
+
+
+def _cell_rows(
+    names: tuple[str, str],
+    expected: tuple[Uncertain, Uncertain],
+    measured: Iterable[tuple[str, float]],
+    written: Callable[[float], str],
+    spanned: Callable[[Uncertain], str],
+) -> Iterator[CellRow]:
+    """Rows of one kind of network: its name and label, before and now, what was measured."""
+    name, label = names
+    for what, quantity in zip((BEFORE, NOW), expected, strict=True):
+        low, high = (float(bound) for bound in quantity.interval())
+        mid = float(quantity.mid)
+        text = f"{_(what)}: {written(mid)} ({spanned(quantity)})"
+        yield name, _(what), what, low, mid, high, label if what == BEFORE else "", text
+    for run, at in measured:
+        yield name, _(MEASURED), NOW, at, at, at, "", f"{run}: {written(at)}"
 
 
 def cell_label(cell: Cell) -> str:
@@ -74,17 +87,11 @@ def power_table(cells: Sequence[PowerCell]) -> pd.DataFrame:
 
     Columns as of `cells_table`.
     """
-    rows: list[tuple[str, str, str, float, float, float, str, str]] = []
+    rows: list[CellRow] = []
     for cell in cells:
-        name = _(POWER_NAMES[cell.group])
-        for what, quantity in ((BEFORE, cell.before), (NOW, cell.now)):
-            low, high = (float(bound) for bound in quantity.interval())
-            mid, label = float(quantity.mid), power_label(cell) if what == BEFORE else ""
-            text = f"{_(what)}: {watts(mid)} ({power_span(quantity)})"
-            rows.append((name, _(what), what, low, mid, high, label, text))
-        for one in cell.observations:
-            at, run = one.power_w, one.timing.label or one.run.id
-            rows.append((name, _(MEASURED), NOW, at, at, at, "", f"{run}: {watts(at)}"))
+        readings = [(one.timing.label or one.run.id, one.power_w) for one in cell.observations]
+        names = _(POWER_NAMES[cell.group]), power_label(cell)
+        rows += _cell_rows(names, (cell.before, cell.now), readings, watts, power_span)
     return pd.DataFrame(rows, columns=CELL_COLUMNS)
 
 
@@ -107,9 +114,7 @@ def power_span(quantity: Uncertain) -> str:
     >>> power_span(Uncertain(500.0, {"load": 0.1}))
     '440 – 568 W'
     """
-    low, high = (watts(float(bound)) for bound in quantity.interval())
-    number, _space, unit = low.partition(" ")
-    return f"{number if unit == high.partition(' ')[2] else low} – {high}"
+    return joined(*(watts(float(bound)) for bound in quantity.interval()))
 
 
 def residuals_table(residuals: Iterable[Residual]) -> pd.DataFrame:
@@ -237,8 +242,7 @@ def span(quantity: Uncertain) -> str:
     >>> span(Uncertain(0.5, {"load": 0.2}))
     '39 – 65 %'
     """
-    low, high = (percent(float(bound)) for bound in quantity.interval())
-    return f"{low.removesuffix(' %')} – {high}"
+    return joined(*(percent(float(bound)) for bound in quantity.interval()))
 
 
 def _energy_wh(energy: Sequence[Energy]) -> float | None:

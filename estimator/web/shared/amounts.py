@@ -62,6 +62,16 @@ def span(low: float, high: float, unit: str) -> str:
     return _("{low} to {high}").format(low=amount(low, unit), high=amount(high, unit))
 
 
+def joined(low: str, high: str) -> str:
+    """Join two amounts, their unit once where they have the same.
+
+    >>> joined("440 W", "568 W"), joined("102 k$", "1.14 M$")
+    ('440 – 568 W', '102 k$ – 1.14 M$')
+    """
+    number, _space, unit = low.partition(" ")
+    return f"{number if high.partition(' ')[2] == unit else low} – {high}"
+
+
 def with_span(value: Uncertain, unit: str) -> str:
     """Write a median, with its interval where it is not exact.
 

@@ -15,7 +15,7 @@ from estimator.estimation.answer_summary import RESULTS, bounds
 from estimator.estimation.scenario_answer import Answer, answer_scenarios
 from estimator.scenario.provenance import Input
 from estimator.scenario.scenario import Scenario
-from estimator.web.shared.amounts import localised, result
+from estimator.web.shared.amounts import joined, localised, result
 from estimator.web.shared.language import N_, _
 
 LADDER = ("b200", "a100-sxm-80", "tpu-v5p", "rtx-4090", "human-brain", "h100-sxm", "v100-sxm2-16")
@@ -252,8 +252,7 @@ def between(quantity: str, low: float, high: float) -> str:
     first, last = result(quantity, low), result(quantity, high)
     if first == last:
         return first
-    number, _space, unit = first.partition(" ")
-    return f"{number if last.partition(' ')[2] == unit else first} – {last}"
+    return joined(first, last)
 
 
 def _moved(answer: Answer, hardware: str, catalog: Catalog) -> Scenario:
