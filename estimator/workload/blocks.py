@@ -117,6 +117,8 @@ class Attention:
         Biases of the projections.
     gate : bool
         A matrix that gates the heads' outputs.
+    value_dim : int or None
+        Width of a head's values where it is not that of its keys. [1]
     norm_params : int
         Parameters of query and key norms, and of attention sinks. [1]
     window : int or None
@@ -136,27 +138,39 @@ class Attention:
     gate: bool = False
     norm_params: int = 0
     window: int | None = None
+    value_dim: int | None = None
 
     @property
     def cache_values_per_token(self) -> int:
         """Keys and values kept per token [1]."""
-        return 2 * self.kv_heads * self.head_dim
+        return self.kv_heads * (self.head_dim + (self.value_dim or self.head_dim))
 
     def costs(self) -> Costs:
         """Costs by part."""
         width, kv_width = self.heads * self.head_dim, self.kv_heads * self.head_dim
-        product = Cost(flop_per_pair=2 * width)
+        value_dim = self.value_dim or self.head_dim
+        read = self.heads * value_dim
         gate = {"attention/gate": linear(self.hidden, width)} if self.gate else {}
         return {
             **gate,
             "attention/query": linear(self.hidden, width, self.qkv_bias),
             "attention/key": linear(self.hidden, kv_width, self.qkv_bias),
-            "attention/value": linear(self.hidden, kv_width, self.qkv_bias),
+            "attention/value": linear(self.hidden, self.kv_heads * value_dim, self.qkv_bias),
             "attention/norm": held(self.norm_params),
-            "attention/scores": product,
-            "attention/reduce": product,
-            "attention/output": linear(width, self.hidden, self.output_bias),
+            "attention/scores": Cost(flop_per_pair=2 * width),
+            "attention/reduce": Cost(flop_per_pair=2 * read),
+            "attention/output": linear(read, self.hidden, self.output_bias),
         }
+
+
+class DifferentialAttention(Attention):
+    """Attention in two calls, one for each half of the values."""
+
+    def costs(self) -> Costs:
+        """Costs by part."""
+        once = super().costs()
+        twice = ("attention/scores", "attention/reduce")
+        return {**once, **{part: once[part] + once[part] for part in twice}}
 
 
 def equal_heads(

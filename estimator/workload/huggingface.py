@@ -49,6 +49,7 @@ CLASS_STEMS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("internlm3", "Yi"), ("internlm3", "llama", "yi")),
     **dict.fromkeys(("RefinedWeb", "RefinedWebModel"), ("refinedweb", "rw")),
     "phi-msft": ("phi",),
+    "paddleocr_vl_text": ("paddleocrtext",),
     "gpt-sw3": ("gpt2",),
     "speech_to_text": ("speech2text",),
     "kimi_k2": ("kimi", "deepseek"),

@@ -134,7 +134,9 @@ SEEING = (
     *("idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5"),
     *("qwen3_5_moe", "glm4v", "glm46v", "glm4v_moe", "qwen2_audio", "voxtral", "aya_vision"),
     *("cohere2_vision", "lfm2_vl", "lighton_ocr", "idefics2", "fuyu", "colpali", "blip", "blip-2"),
-    *("instructblip", "instructblipvideo", "git", "vision-encoder-decoder"),
+    *("instructblip", "instructblipvideo", "git", "vision-encoder-decoder", "gemma4", "colqwen2"),
+    *("qwen2_5_omni", "qwen2_5_omni_thinker", "glm_ocr", "paddleocr_vl", "deepseek_vl"),
+    *("video_llama_3", "kimi_k25"),
 )
 """Types whose kind no part of their name tells."""
 

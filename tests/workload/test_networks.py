@@ -98,7 +98,8 @@ def test_every_family_has_a_golden_config():
     }
     remote = json.loads((GOLDEN / "remote_code.json").read_text()).values()
     published = {entry["config"]["model_type"] for entry in remote}
-    assert read | decoders | published | {"kimi_k2"} >= {*FAMILIES, *CLASSES}
+    same = {"kimi_k2", "qwen2_5_omni"}  # read as deepseek_v3 and as its thinker
+    assert read | decoders | published | same >= {*FAMILIES, *CLASSES}
 
 
 def test_a_type_has_one_reader():
@@ -544,6 +545,13 @@ SMALL = [
 def test_odd_configs_count_as_transformers_builds_them(config, params):
     """Numbers of transformers 5.23, from what it builds on the meta device."""
     assert model_ledger(config).params_total == params
+
+
+def test_qwen2_5_omni_is_its_thinker_and_says_so():
+    thinker = CONFIGS_READ["qwen2.5-omni-7b-thinker"]
+    whole = model_ledger({"model_type": "qwen2_5_omni", "thinker_config": thinker})
+    assert whole.params_total == ledger("qwen2.5-omni-7b-thinker").params_total
+    assert whole.warnings == ("the talker and its vocoder are not counted",)
 
 
 SMALL_ROWS = json.loads((GOLDEN / "small_networks.json").read_text())

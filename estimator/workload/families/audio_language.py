@@ -1,10 +1,13 @@
-"""Which language model that hears a config describes: Qwen2-Audio, Voxtral.
+"""Which language model that hears a config describes: Qwen2-Audio, Voxtral, Omni.
 
 A pass holds thirty seconds of sound per sequence; its tokens are part of the sequence, so
 `seq_len` counts them. The tower is Whisper's encoder.
 """
 
-from estimator.workload.blocks import Costs, linear
+from dataclasses import replace
+
+from estimator.workload.blocks import Costs, held, linear
+from estimator.workload.families.qwen_vl import QWEN2_5, qwen_vl
 from estimator.workload.families.vision_language import Text, text_part
 from estimator.workload.families.whisper import mel_filters, whisper_side
 from estimator.workload.fields import Fields
@@ -78,3 +81,42 @@ def voxtral(fields: Fields) -> Network:
         audio.size("hidden_size"),
     )
     return hearing_network(fields, text, bridge, folded)
+
+
+OMNI = replace(QWEN2_5, text="qwen2_5_omni_text")
+
+WINDOW = 2
+"""Frames that the second convolution makes one of: windows are half as long behind it. [1]"""
+
+
+@family("qwen2_5_omni_thinker")
+def omni_thinker(fields: Fields) -> Network:
+    """The part of Qwen2.5-Omni that sees, hears and writes (arXiv:2503.20215, sec. 2.2)."""
+    tied = fields.flag("tie_word_embeddings")
+    seeing = qwen_vl(OMNI, fields.with_values({"tie_word_embeddings": tied}))
+    audio = with_defaults_of(fields.part("audio_config"), "qwen2_5_omni_audio_encoder")
+    hidden, bins = audio.size("d_model"), audio.size("num_mel_bins")
+    out, positions = audio.size("output_dim"), audio.size("max_source_positions")
+    window = 2 * audio.size("n_window") // WINDOW
+    tower = whisper_side(audio, hidden, "encoder", positions)
+    tower = tower.with_layers({}, lambda part, length: (length, length * window))
+    tower = replace(tower, before={"norm/outer": held(2 * hidden), "embedding/ends": held(2 * out)})
+    project = {"audio/project": linear(hidden, out, bias=True)}
+
+    def run(inputs: Inputs) -> Pass:
+        seen = seeing.run(inputs)
+        batch = quantity("batch", inputs.batch)
+        done = [*mel_filters(bins, hidden, "audio/", batch * positions)]
+        done += tower.lines(batch, float(positions), Inputs(), "audio/")
+        done += lines(project, batch * (positions // 2))
+        return replace(seen, lines=[*done, *seen.lines])
+
+    return replace(seeing, run=run)
+
+
+@family("qwen2_5_omni")
+def omni(fields: Fields) -> Network:
+    """Qwen2.5-Omni without the parts that speak."""
+    part = fields.part("thinker_config")
+    thinker = part.with_values({"model_type": "qwen2_5_omni_thinker", "architectures": None})
+    return omni_thinker(thinker.noted("the talker and its vocoder are not counted"))

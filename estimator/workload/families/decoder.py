@@ -129,7 +129,7 @@ class Family:
     norm_params: Count = 1
     qk_norm: QkNorm = no_norm
     windows: Windows = full_attention
-    attention: Callable[[Fields], LatentAttention] | None = None
+    attention: Callable[[Fields], Attention | LatentAttention] | None = None
     feed_forwards: Callable[["Family", Fields, int], FeedForwards] | None = None
 
 

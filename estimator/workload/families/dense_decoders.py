@@ -6,11 +6,13 @@ A row says what a family is built of; the sizes that its configs leave out stand
 from collections.abc import Mapping
 from dataclasses import replace
 
+from estimator.workload.blocks import DifferentialAttention
 from estimator.workload.families.decoder import (
     Family,
     always,
     decoder,
     flag,
+    grouped_attention,
     head_norm,
     latent_attention,
     sinks,
@@ -28,6 +30,13 @@ from estimator.workload.families.sliding_window import (
 from estimator.workload.fields import Fields
 from estimator.workload.registry import families, family
 from estimator.workload.transformer import Decoder
+
+
+def differential_attention(fields: Fields) -> DifferentialAttention:
+    """DiffLlama's attention: heads in pairs, one subtracted from the other (arXiv:2410.05258)."""
+    plain = grouped_attention(LLAMA, fields)
+    return DifferentialAttention(**{**vars(plain), "norm_params": 4 * plain.head_dim})
+
 
 XIELU_PARAMS = 2
 """Learned slopes of Apertus' activation, per layer (arXiv:2411.13010)."""
@@ -110,6 +119,9 @@ ROWS: Mapping[str, Family] = {
     "ministral": replace(MISTRAL, windows=sliding(4096)),
     "ministral3": Family(windows=WINDOWED_IF_STATED),
     "ernie4_5": Family(bias=flag("use_bias")),
+    "paddleocr_vl_text": Family(bias=flag("use_bias")),
+    "glm_ocr_text": Family(norms=4),
+    "diffllama": Family(attention=differential_attention),
     "seed_oss": Family(
         qkv_bias=STATED, output_bias=flag("attention_out_bias"), mlp_bias=MLP_STATED
     ),

@@ -5,25 +5,30 @@ holds one image per sequence, whose tokens are part of `seq_len`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from estimator.workload.blocks import Attention, Costs, Mlp, held, linear, scaled
+from estimator.workload.blocks import Attention, Costs, Mlp, held, linear, scaled, table
+from estimator.workload.convolution import sizes
 from estimator.workload.families.clip import clip_sight, patched, siglip_sight
 from estimator.workload.families.vision_language import (
     Text,
     either_tied,
     image_before_text,
-    paligemma,
     pixtral_sight,
     seeing_network,
     text_part,
     two_layers,
 )
-from estimator.workload.families.vit import Vision
+from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.network import Line, Network, Pass, crossing, lines, network, prefixed
-from estimator.workload.registry import families, family, with_defaults_of
+from estimator.workload.registry import (
+    families,
+    family,
+    known_families,
+    with_defaults_of,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,12 +172,15 @@ def fuyu(fields: Fields) -> Network:
     return image_before_text(fields, text, side, seen)
 
 
-@family("colpali")
-def colpali(fields: Fields) -> Network:
-    """ColPali: PaliGemma's states, each projected to compare pages (arXiv:2407.01449)."""
+def page_embedding(inside: tuple[str, int], fields: Fields) -> Network:
+    """ColPali and its line: states of a model that sees, each projected to compare pages.
+
+    `inside` holds the type of that model and its width where the config leaves it out.
+    """
     inner = fields.part("vlm_config").with_values({"architectures": ["Model"]})
-    model = paligemma(with_defaults_of(inner, "paligemma"))
-    width = inner.part("text_config").size("hidden_size", default=2048)
+    model = known_families()[inside[0]](inner)
+    text = inner.part("text_config") if inner.states("text_config") else inner
+    width = text.size("hidden_size", default=inside[1])
     project = linear(width, fields.size("embedding_dim", default=128), bias=True)
 
     def run(inputs: Inputs) -> Pass:
@@ -181,3 +189,72 @@ def colpali(fields: Fields) -> Network:
         return Pass(lines=[*done.terms.items(), *head], items=done.items)
 
     return network(fields, run)
+
+
+# arXiv:2407.01449
+families(page_embedding, {"colpali": ("paligemma", 2048), "colqwen2": ("qwen2_vl", 8192)})
+
+
+@family("paddleocr_vl")
+def paddleocr_vl(fields: Fields) -> Network:
+    """PaddleOCR-VL: SigLIP's tower, patches folded to tokens, ERNIE 4.5 (arXiv:2510.14528)."""
+    part = with_defaults_of(fields.part("vision_config"), "paddleocr_vl_vision")
+    sight = siglip_sight(part.with_values({"vision_use_head": False}))
+    if not fields.states("text_config"):
+        outer = ("vision_config", "model_type", "architectures")
+        inner = {key: value for key, value in fields.values.items() if key not in outer}
+        fields = fields.with_values({"text_config": inner})
+    inside = fields.part("text_config").flag("tie_word_embeddings", default=True)
+    tied = fields.flag("tie_word_embeddings", default=True) or inside
+    text = text_part(fields, "paddleocr_vl_text", tied)
+    fold = part.size("spatial_merge_size", default=2) ** 2
+    wide = fold * sight.hidden
+    bridge = {
+        "bridge/norm": held(2 * sight.hidden),
+        "bridge/in": linear(wide, wide, bias=True),
+        "bridge/out": linear(wide, text.hidden, bias=True),
+    }
+    return seeing_network(fields, text, sight, bridge, merged=fold)
+
+
+@family("deepseek_vl")
+def deepseek_vl(fields: Fields) -> Network:
+    """DeepSeek-VL: SigLIP's tower, two dense layers, a Llama (arXiv:2403.05525, sec. 3.1)."""
+    sight = siglip_sight(fields.part("vision_config"))
+    text = text_part(fields, "llama", fields.flag("tie_word_embeddings", default=True))
+    return seeing_network(fields, text, sight, two_layers(sight.hidden, text.hidden))
+
+
+SIDE_OF_ANY = 448
+"""Side of the image that is counted where none is asked for and configs state none. [pixel]"""
+
+
+@family("video_llama_3")
+def video_llama_3(fields: Fields) -> Network:
+    """VideoLLaMA 3: SigLIP's tower with rotary positions, two dense layers (arXiv:2501.13106)."""
+    stated = {"vision_use_head": False, "image_size": SIDE_OF_ANY}
+    sight = siglip_sight(fields.part("vision_config").with_values(stated))
+    sight = replace(sight, tables={"norm/outer": held(2 * sight.hidden)})
+    inside = fields.part("text_config").flag("tie_word_embeddings")
+    text = text_part(fields, "qwen2", fields.flag("tie_word_embeddings") or inside)
+    return seeing_network(fields, text, sight, two_layers(sight.hidden, text.hidden))
+
+
+@family("kimi_k25")
+def kimi_k25(fields: Fields) -> Network:
+    """Kimi K2.5: MoonViT, four patches folded to a token, two dense layers, Kimi K2."""
+    part = with_defaults_of(fields.part("vision_config"), "kimi_k25_vision")
+    rows = part.size("pos_emb_height", default=64) * part.size("pos_emb_width", default=64)
+    sight = trunk(part.with_values({"image_size": SIDE_OF_ANY}))
+    tables = {"embedding/position": table(rows, sight.hidden), "norm/outer": held(2 * sight.hidden)}
+    sight = replace(sight, prefix=0, tables=tables)
+    text = text_part(fields, "deepseek_v3", either_tied(fields, True))
+    high, across = sizes(part, "merge_kernel_size", (2, 2), 2)
+    fold = high * across
+    wide = fold * sight.hidden
+    bridge = {
+        "bridge/norm": held(2 * fields.size("projection_hidden_size", default=1152)),
+        "bridge/in": linear(wide, wide, bias=True),
+        "bridge/out": linear(wide, text.hidden, bias=True),
+    }
+    return seeing_network(fields, text, sight, bridge, merged=fold)

@@ -6,8 +6,20 @@ The gated delta rule and lightning attention.
 from dataclasses import replace
 
 from estimator.workload.blocks import Cost, Costs, held, linear
-from estimator.workload.families.decoder import Family, grouped_attention, head_norm, width_norm
-from estimator.workload.families.experts import Mixture, every_step, experts
+from estimator.workload.families.decoder import (
+    Family,
+    grouped_attention,
+    head_norm,
+    latent_attention,
+    width_norm,
+)
+from estimator.workload.families.experts import (
+    Mixture,
+    every_step,
+    experts,
+    listed_sparse,
+    shared_experts,
+)
 from estimator.workload.families.hybrid_stack import (
     ATTENTION_KINDS,
     PLAIN,
@@ -16,7 +28,7 @@ from estimator.workload.families.hybrid_stack import (
     layer_kinds,
     paired,
 )
-from estimator.workload.families.mixers import delta_mixer, in_chunks
+from estimator.workload.families.mixers import DELTA_CHUNK, delta_mixer, depthwise, in_chunks
 from estimator.workload.families.moe_decoders import QWEN_MIXTURE
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
@@ -96,6 +108,73 @@ def _lightning(fields: Fields) -> Layers:
         },
         near=in_chunks(block),
         state_values=width * head_dim,
+    )
+
+
+@family("kimi_linear")
+def kimi_linear(fields: Fields) -> Network:
+    """Kimi Linear: a delta rule with a gate per channel, latent attention in every fourth layer.
+
+    Scores inside a chunk are taken channel by channel (arXiv:2510.26692, sec. 3), as no matrix
+    product, and not counted.
+    """
+    fields = _kimi_spelling(fields)
+    layers = range(fields.layers("num_hidden_layers"))
+    usual = ["full_attention" if at and at % 4 == 0 else "linear_attention" for at in layers]
+    latents = latent_attention(fields)
+    attends = Layers(costs=latents.costs(), cache_values=latents.cache_values_per_token)
+    blocks = (gated_mlp(fields), experts(Mixture(shared=shared_experts()), fields).costs())
+    mixers = (_kimi_delta(fields), attends)
+    kinds = layer_kinds(fields, "layer_types") or usual
+    stack = (
+        (mixers[kind in ATTENTION_KINDS], blocks[listed_sparse(fields, at)])
+        for at, kind in enumerate(kinds)
+    )
+    return paired(fields, stack)
+
+
+def _kimi_spelling(fields: Fields) -> Fields:
+    """The keys of its authors under those of transformers; they count layers from one."""
+    part = fields.part("linear_attn_config")
+    pairs = (
+        (fields, "num_experts_per_token", "num_experts_per_tok"),
+        (fields, "num_shared_experts", "n_shared_experts"),
+        (fields, "model_max_length", "max_position_embeddings"),
+        (part, "head_dim", "linear_head_dim"),
+        (part, "num_heads", "linear_num_heads"),
+        (part, "short_conv_kernel_size", "linear_conv_kernel_dim"),
+    )
+    values = {new: where.values[old] for where, old, new in pairs if where.states(old)}
+    full = part.items("full_attn_layers")
+    if full is not None and not fields.states("layer_types"):
+        layers = range(1, 1 + fields.layers("num_hidden_layers"))
+        values["layer_types"] = [
+            "full_attention" if at in full else "linear_attention" for at in layers
+        ]
+    return fields.with_values(values)
+
+
+def _kimi_delta(fields: Fields) -> Layers:
+    """Kimi's delta attention: low-rank gates, a decay per channel."""
+    hidden, heads = fields.size("hidden_size"), fields.size("linear_num_heads")
+    head_dim, kernel = fields.size("linear_head_dim"), fields.size("linear_conv_kernel_dim")
+    width = heads * head_dim
+    gate = linear(hidden, head_dim) + linear(head_dim, width)
+    return Layers(
+        costs={
+            "mixer/in": linear(hidden, 3 * width),
+            "mixer/convolution": depthwise(3 * width, kernel, False),
+            "mixer/forget": gate,
+            "mixer/gate": gate,
+            "mixer/beta": linear(hidden, heads),
+            "mixer/state": held(width + heads),
+            "mixer/norm": held(head_dim),
+            "mixer/out": linear(width, hidden),
+            "mixer/inside_chunks": Cost(flop_per_token=6 * DELTA_CHUNK * width),
+            "mixer/chunk_states": Cost(flop_per_token=6 * width * head_dim),
+        },
+        near=in_chunks(DELTA_CHUNK),
+        state_values=width * (head_dim + 3 * kernel),
     )
 
 

@@ -11,6 +11,7 @@ from estimator.workload.families.decoder import (
     Family,
     decoder,
     flag,
+    grouped_attention,
     head_norm,
     latent_attention,
     output_head,
@@ -89,6 +90,23 @@ def _between(fields: Fields, layer: int) -> bool:
     return (layer + 1) % step == 0 and first <= layer <= end
 
 
+@family("mimo_v2_flash")
+def mimo(fields: Fields) -> Decoder:
+    """MiMo-V2-Flash: twice the key-value heads and sinks in its sliding layers, narrow values."""
+    layers = fields.layers("num_hidden_layers")
+    wide = replace(grouped_attention(MIMO, fields), value_dim=fields.size("v_head_dim"))
+    pairs = 2 * wide.kv_heads
+    fields.share("num_attention_heads", wide.heads, "2 * num_key_value_heads", pairs)
+    window = fields.size("sliding_window")
+    near = replace(wide, kv_heads=pairs, norm_params=wide.heads, window=window)
+    usual = ["sliding" if at and (at + 1) % 6 else "full_attention" for at in range(layers)]
+    kinds = fields.items("layer_types", layers) or usual
+    attentions = [wide if kind == "full_attention" else near for kind in kinds]
+    model = decoder(MIMO, fields)
+    stack = zip(model.layers, attentions, strict=True)
+    return replace(model, layers=tuple(replace(one, attention=part) for one, part in stack))
+
+
 @family("hunyuan_v1_moe")
 def hunyuan(fields: Fields) -> Decoder:
     """Hunyuan: what it states per layer is read from the first, where all are equal."""
@@ -127,6 +145,8 @@ DEEPSEEK = Mixture(shared=shared_experts(), sparse=after_first())
 LISTED = Mixture(shared=shared_experts(), sparse=listed_sparse)
 NAMED_SHARED = replace(LISTED, shared=shared_experts("num_shared_experts"))
 LATENT = Family(attention=latent_attention)
+
+MIMO = mix(Family(attention_bias=STATED), Mixture(sparse=listed_sparse))
 
 ROWS: Mapping[str, Family] = {
     "mixtral": mix(Family(windows=WINDOWED_IF_STATED), ALIKE),

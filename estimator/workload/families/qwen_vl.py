@@ -97,6 +97,9 @@ def qwen_vl(tower: Tower, fields: Fields) -> Network:
     return seeing_network(fields, text, sight, costs, merged=merge * merge)
 
 
+QWEN2_5 = Tower(
+    text="qwen2_5_vl_text", patch=14, width=3420, hidden=3584, gated=True, norm_params=1
+)
 QWEN3 = Tower(
     text="qwen3_vl_text", patch=16, width=4304, hidden=1152, patch_bias=True, rows=2304, deep=3
 )
@@ -112,9 +115,7 @@ families(
             hidden_key="embed_dim",
             out_key="hidden_size",
         ),
-        "qwen2_5_vl": Tower(
-            text="qwen2_5_vl_text", patch=14, width=3420, hidden=3584, gated=True, norm_params=1
-        ),
+        "qwen2_5_vl": QWEN2_5,
         "qwen3_vl": QWEN3,
         "qwen3_vl_moe": replace(QWEN3, text="qwen3_vl_moe_text"),
         "qwen3_5": replace(QWEN3, text="qwen3_5_text", deep=0),

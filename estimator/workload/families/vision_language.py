@@ -188,11 +188,35 @@ def glm4v_sight(fields: Fields) -> Vision:
 def glm4v(text_type: str, fields: Fields) -> Network:
     """GLM-4.1V and 4.5V: four patches convolved to a token, then a gated MLP."""
     vision = fields.part("vision_config")
-    sight = glm4v_sight(vision)
     text = text_part(fields, text_type, either_tied(fields, False))
-    merge = vision.size("spatial_merge_size", default=2) ** 2
     out = vision.size("out_hidden_size", default=4096)
     width = vision.size("intermediate_size", default=13696)
+    return _convolved(fields, text, glm4v_sight(vision), out, width)
+
+
+@family("glm_ocr")
+def glm_ocr(fields: Fields) -> Network:
+    """GLM-OCR: GLM-4.1V's tower with biases and with norms of queries and keys."""
+    vision = with_defaults_of(fields.part("vision_config"), "glm_ocr_vision")
+    sight = glm4v_sight(vision)
+    bias, hidden = vision.flag("attention_bias"), sight.hidden
+    width = vision.size("intermediate_size")
+    layer = {
+        **sight.layer,
+        **Mlp(hidden=hidden, width=width, gated=True, bias=bias).costs(),
+        "attention/output": linear(hidden, hidden, bias),
+        "attention/norm": held(2 * hidden // vision.size("num_heads")),
+    }
+    sight = replace(sight, tables={"norm/outer": held(hidden)}, layer=layer)
+    inside = fields.part("text_config").flag("tie_word_embeddings")
+    text = text_part(fields, "glm_ocr_text", fields.flag("tie_word_embeddings") or inside)
+    out = vision.size("out_hidden_size")
+    return _convolved(fields, text, sight, out, out * vision.size("in_channels", default=3))
+
+
+def _convolved(fields: Fields, text: Text, sight: Vision, out: int, width: int) -> Network:
+    """The bridge of GLM: patches convolved to tokens of the tower's output, then a gated MLP."""
+    merge = fields.part("vision_config").size("spatial_merge_size", default=2) ** 2
     bridge = {
         "bridge/merge": linear(merge * sight.hidden, out, bias=True),
         "bridge/project": linear(out, out),
