@@ -25,10 +25,10 @@ from estimator.workload.registry import family, with_defaults_of
 def gemma4(fields: Fields) -> Network:
     """Gemma 4; a tower that the config leaves out is not there."""
     text = text_part(fields, "gemma4_text", fields.flag("tie_word_embeddings", default=True))
-    heard = _sound_params(
+    sound = _sound_params(
         with_defaults_of(fields.part("audio_config"), "gemma4_audio_encoder"), text.hidden
     )
-    resting: Costs = {"audio": held(heard * fields.states("audio_config"))}
+    resting: Costs = {"audio": held(sound * fields.states("audio_config"))}
     if not fields.states("vision_config"):
         return _resting_beside(fields, text.model, resting)
     part = with_defaults_of(fields.part("vision_config"), "gemma4_vision")
