@@ -1,7 +1,7 @@
 """Does it fit: the memory that a question needs, on which device, and how many would hold it."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -139,7 +139,7 @@ def answer_memory(question: Question, catalog: Catalog, *, least: bool = True) -
         provenance.warn(f"the memory of {device.name} is not on record: only the need is shown")
     fewest, remedy = None, None
     if capacity is not None and (least or memory.total_bytes.mid > capacity):
-        fewest = _least_devices(question, network, plan, catalog, capacity)
+        (fewest,) = _least_devices(question, network, plan, catalog, [capacity])
         remedy = None if fewest else _remedy(question, network, catalog, capacity)
     return MemoryAnswer(
         question=question,
@@ -192,22 +192,22 @@ def fit_across_devices(
     {'h100-sxm': 2.0, 'h100-sxm-64': 3.0, 'h100-sxm-96': 2.0}
     """
     answer = answer_memory(replace(question, hardware=None), catalog)
-    every = np.arange(1.0, MOST_RANKS + 1)
-    wanted, needed = _needed_by_count(question, answer.network, answer.plan, catalog, every)
-    fits = []
-    for device in catalog.devices():
-        held = memory_of(device)
-        if math.isinf(held) or device.kind in MACHINES:
-            continue
-        fits.append(
-            DeviceFit(
-                device=device,
-                capacity_bytes=held,
-                share=answer.memory.total_bytes * (1.0 / held),
-                least_devices=_least(wanted, needed, held),
-            )
+    devices = [
+        device
+        for device in catalog.devices()
+        if device.kind not in MACHINES and not math.isinf(memory_of(device))
+    ]
+    held, total = [memory_of(device) for device in devices], answer.memory.total_bytes
+    least = _least_devices(question, answer.network, answer.plan, catalog, held)
+    return answer, tuple(
+        DeviceFit(
+            device=device,
+            capacity_bytes=capacity,
+            share=total * (1.0 / capacity),
+            least_devices=fewest,
         )
-    return answer, tuple(fits)
+        for device, capacity, fewest in zip(devices, held, least, strict=True)
+    )
 
 
 def memory_of(device: Device) -> float:
@@ -422,23 +422,24 @@ def _needed_by_count(
 
 
 def _least_devices(
-    question: Question, network: Network, plan: Plan, catalog: Catalog, capacity_bytes: float
-) -> float | None:
-    """Least count of devices that hold it; more ranks never need more on each.
+    question: Question,
+    network: Network,
+    plan: Plan,
+    catalog: Catalog,
+    capacities_bytes: Sequence[float],
+) -> list[float | None]:
+    """Least count of devices of each capacity that hold it; more ranks never need more on each.
 
     Sought among few counts, then among all between the last that do not suffice and the first that
     do.
     """
-    wanted, needed = _needed_by_count(question, network, plan, catalog, COARSE_RANKS)
-    enough = np.flatnonzero(needed <= capacity_bytes)
-    if not enough.size:
-        return None
-    first = int(enough[0])
-    if first == 0:
-        return float(wanted[0])
-    between = np.arange(COARSE_RANKS[first - 1] + 1.0, COARSE_RANKS[first] + 1.0)
-    wanted, needed = _needed_by_count(question, network, plan, catalog, between)
-    return _least(wanted, needed, capacity_bytes)
+    _, needed = _needed_by_count(question, network, plan, catalog, COARSE_RANKS)
+    enough = needed <= np.array(list(dict.fromkeys(capacities_bytes)))[:, np.newaxis]
+    firsts = set(enough.argmax(axis=1)[enough.any(axis=1)].tolist()) - {0}
+    between = [np.arange(COARSE_RANKS[one - 1] + 1.0, COARSE_RANKS[one] + 1.0) for one in firsts]
+    counts = np.sort(np.concatenate([COARSE_RANKS[:1], *between]))
+    wanted, needed = _needed_by_count(question, network, plan, catalog, counts)
+    return [_least(wanted, needed, capacity) for capacity in capacities_bytes]
 
 
 def _least(wanted: Floats, needed: Floats, capacity_bytes: float) -> float | None:
@@ -462,7 +463,7 @@ def _remedy(
     }
     for words, asked in thriftier.items():
         plan = _plan(asked, network, catalog, Provenance())
-        least = _least_devices(asked, network, plan, catalog, capacity_bytes)
+        (least,) = _least_devices(asked, network, plan, catalog, [capacity_bytes])
         if least is not None:
             return Remedy(options=words, devices=least)
     return None
