@@ -16,7 +16,9 @@ References
 .. [2] H. Sakasegawa, "An approximation formula L_q", 1977, Ann. Inst. Statist. Math. 29.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.core.messages import refusal, refuse
-from estimator.core.notice import Notice, Value
+from estimator.core.notice import Notice, Refusal, Value
 from estimator.serving.capacity import devices_needed
 from estimator.serving.performance import Setup, Traffic, performance
 from estimator.serving.step import Number
@@ -35,37 +37,52 @@ if TYPE_CHECKING:
     from estimator.serving.engines import Parameters
     from estimator.serving.serving_table import Resolved
 
-POINTS, ROUNDS = 200, 4
-"""Loads looked at in each round of the search, which the next round looks between; 2e-8 is left."""
+POINTS, ROUNDS = 40, 6
+"""Loads looked at in each round of the search, which the next round looks between; 1e-8 is left."""
 
 
-def concurrency_of_rate(row: "Resolved", requests_per_s: float, parameters: "Parameters") -> float:
-    """Sequences in flight at which requests end as fast as they arrive [1].
+def concurrency_of_rates(
+    rows: Sequence["Resolved"], requests_per_s: Sequence[float], parameters: "Parameters"
+) -> list[float | Refusal]:
+    """Sequences in flight at which requests end as fast as they arrive, for each set-up [1].
 
-    Raises
-    ------
-    ValueError
-        If they arrive faster than the set-up can serve with all that its memory holds.
+    A set-up that cannot serve them with all that its memory holds is why not.
     """
     from estimator.serving.serving_table import table_of
 
-    table = table_of([row])
+    if not rows:
+        return []
+    table, rates = table_of(rows), np.array(requests_per_s)
     setup, traffic = table.setup(parameters), table.traffic(parameters)
     tokens = traffic.input_tokens + 0.5 * np.asarray(traffic.output_tokens)
-    most = float(np.minimum(table.most_sequences(tokens), 1e6)[0])
-    if most <= 0:
-        memory, layout = np.asarray(table.machine.memory_bytes), table.layout
-        needed = devices_needed(table.model, layout, memory, 1.0, tokens)
-        raise refusal(does_not_fit(row, float(np.ravel(needed)[0])))
-    fastest = float(_served_per_s(setup, traffic, np.array([most]))[0])
-    if requests_per_s > fastest:
-        raise refuse("serving_too_many_requests", "request_rate", rate=requests_per_s, most=fastest)
-    low, high = 1e-6, most
+    most = np.minimum(table.most_sequences(tokens), 1e6)
+    served = partial(_served_per_s, setup, traffic)
+    fastest = served(np.where(most > 0, most, 1.0))
+    found = _least_load(served, rates, np.where(most > 0, most, 1.0))
+    memory, layout = np.asarray(table.machine.memory_bytes), table.layout
+    needed = np.broadcast_to(devices_needed(table.model, layout, memory, 1.0, tokens), (len(rows),))
+
+    def answer(place: int, row: "Resolved") -> float | Refusal:
+        if most[place] <= 0:
+            return refusal(does_not_fit(row, float(needed[place])))
+        if rates[place] > fastest[place]:
+            values = {"rate": float(rates[place]), "most": float(fastest[place])}
+            return refuse("serving_too_many_requests", "request_rate", **values)
+        return float(found[place])
+
+    return [answer(place, row) for place, row in enumerate(rows)]
+
+
+def _least_load(served: Callable[[Floats], Floats], rates: Floats, most: Floats) -> Floats:
+    """Least load at which as many requests end as arrive, of several set-ups at once."""
+    low, high = np.full(most.shape, 1e-6), most
+    each = np.arange(most.size)
     for _ in range(ROUNDS):
         loads = np.geomspace(low, high, POINTS)
-        enough = np.flatnonzero(_served_per_s(setup, traffic, loads) >= requests_per_s)
-        first = max(int(enough[0]) if enough.size else POINTS - 1, 1)
-        low, high = float(loads[first - 1]), float(loads[first])
+        enough = served(loads) >= rates
+        first = np.where(enough.any(axis=0), enough.argmax(axis=0), POINTS - 1)
+        first = np.maximum(first, 1)
+        low, high = loads[first - 1, each], loads[first, each]
     return high
 
 

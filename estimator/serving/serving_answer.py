@@ -20,7 +20,7 @@ from estimator.serving.engines import ENGINES, SERVER, VENDOR, Parameters, fitte
 from estimator.serving.performance import Performance, performance
 from estimator.serving.place import Factor, factor
 from estimator.serving.question import ServingQuestion
-from estimator.serving.queueing import concurrency_of_rate, does_not_fit
+from estimator.serving.queueing import concurrency_of_rates, does_not_fit
 from estimator.serving.serving_table import (
     OUTPUT_TOKENS,
     Resolved,
@@ -139,7 +139,7 @@ def answer_serving(
     """
     values = fitted(catalog) if parameters is None else parameters
     known = Resolver(catalog, values) if resolver is None else resolver
-    rows: list[Resolved | Notice] = [_resolved(known, asked) for asked in questions]
+    rows = _resolved(known, questions)
     kept = [row for row in rows if isinstance(row, Resolved)]
     if kept:
         refusals = iter(_unfit(table_of(kept), values))
@@ -167,40 +167,74 @@ def answer_serving(
     )
 
 
-def _resolved(resolver: Resolver, asked: ServingQuestion | Notice) -> Resolved | Notice:
+def _resolved(
+    resolver: Resolver, questions: Sequence[ServingQuestion | Notice]
+) -> list[Resolved | Notice]:
+    """Every question resolved, a rate of requests as the sequences that it keeps in flight."""
+    rows = [_tried(resolver, asked) for asked in questions]
+    rated = {
+        place: row
+        for place, row in enumerate(rows)
+        if isinstance(row, Resolved) and row.question.request_rate is not None
+    }
+    for place, found in _in_flight_of_rates(resolver, rated).items():
+        rows[place] = found
+    return rows
+
+
+def _tried(resolver: Resolver, asked: ServingQuestion | Notice) -> Resolved | Notice:
+    """Resolve one question, or say why it cannot be."""
     if isinstance(asked, Notice):
         return asked
     try:
-        row = resolver.resolve(asked)
-        if asked.request_rate is None:
-            return row
-        row, flying = _in_flight_of_rate(resolver, asked, row)
-        busy = asked.duty_cycle if flying >= 1.0 or asked.duty_cycle else max(flying, 1e-4)
-        values = replace(asked, request_rate=None, concurrency=max(flying, 1.0), duty_cycle=busy)
-        return replace(row, question=values)
+        return resolver.resolve(asked)
     except Refusal as refusal:
         return refusal.notice
     except (ValueError, OSError) as error:
         return Notice("text", "", {"text": " ".join(str(error).split())})
 
 
-def _in_flight_of_rate(
-    resolver: Resolver, asked: ServingQuestion, saturated: Resolved
-) -> tuple[Resolved, float]:
-    """Row laid out for the sequences that a rate of requests keeps in flight, and their number."""
-    rate = asked.request_rate or 0.0
-    flying = concurrency_of_rate(saturated, rate, resolver.parameters)
-    if saturated.data_parallel == (asked.data_parallel or 1.0):
-        return saturated, flying
-    split = resolver.resolve(
-        replace(asked, request_rate=None, concurrency=max(flying, 1.0), devices=saturated.devices)
-    )
-    if split.data_parallel == saturated.data_parallel:
-        return saturated, flying
-    try:
-        return split, concurrency_of_rate(split, rate, resolver.parameters)
-    except ValueError:
-        return saturated, flying
+def _loaded(row: Resolved, asked: ServingQuestion, flying: float) -> Resolved:
+    """Row under the sequences that its rate keeps in flight; less than one is idle in part."""
+    busy = asked.duty_cycle if flying >= 1.0 or asked.duty_cycle else max(flying, 1e-4)
+    values = replace(asked, request_rate=None, concurrency=max(flying, 1.0), duty_cycle=busy)
+    return replace(row, question=values)
+
+
+def _in_flight_of_rates(
+    resolver: Resolver, saturated: Mapping[int, Resolved]
+) -> dict[int, Resolved | Notice]:
+    """Rows laid out for, and under, the sequences that their rates keep in flight; or why not."""
+    found: dict[int, Resolved | Notice] = {}
+    split: dict[int, Resolved] = {}
+    for place, flying in _flying(resolver, saturated, saturated).items():
+        row = saturated[place]
+        if isinstance(flying, Refusal):
+            found[place] = flying.notice
+            continue
+        asked = row.question
+        found[place] = _loaded(row, asked, flying)
+        if row.data_parallel == (asked.data_parallel or 1.0):
+            continue
+        fewer = replace(asked, request_rate=None, concurrency=max(flying, 1.0), devices=row.devices)
+        other = _tried(resolver, fewer)
+        if isinstance(other, Notice):
+            found[place] = other
+        elif other.data_parallel != row.data_parallel:
+            split[place] = other
+    for place, flying in _flying(resolver, split, saturated).items():
+        if not isinstance(flying, Refusal):
+            found[place] = _loaded(split[place], saturated[place].question, flying)
+    return found
+
+
+def _flying(
+    resolver: Resolver, rows: Mapping[int, Resolved], asked: Mapping[int, Resolved]
+) -> dict[int, float | Refusal]:
+    """Sequences in flight in some rows at the rates that are asked, or why they cannot be."""
+    rates = [asked[place].question.request_rate or 0.0 for place in rows]
+    found = concurrency_of_rates(list(rows.values()), rates, resolver.parameters)
+    return dict(zip(rows, found, strict=True))
 
 
 def _unfit(table: ServingTable, parameters: Parameters) -> list[Notice | None]:

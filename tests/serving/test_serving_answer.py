@@ -10,7 +10,7 @@ from estimator.core.messages import message, render
 from estimator.core.notice import Notice
 from estimator.serving.engines import ENGINES, NAMES, fitted, from_line, to_line
 from estimator.serving.question import ServingQuestion, option_of
-from estimator.serving.queueing import concurrency_of_rate, flying_quantile
+from estimator.serving.queueing import concurrency_of_rates, flying_quantile
 from estimator.serving.serving_answer import answer_serving
 from estimator.serving.serving_csv import RESULT_COLUMNS, answer_table
 from estimator.serving.serving_summary import (
@@ -274,7 +274,7 @@ def test_a_rate_of_requests_and_its_concurrency_are_one_state(catalog):
     asked = ServingQuestion(
         model="llama-3-8b", hardware="h100", devices=1, input_tokens=300, output_tokens=200
     )
-    flying = concurrency_of_rate(resolver.resolve(asked), 10.0, parameters)
+    (flying,) = concurrency_of_rates([resolver.resolve(asked)], [10.0], parameters)
     rate = interval(
         catalog,
         "output_tokens_per_s",
