@@ -1,11 +1,18 @@
-"""How much work equal layers of a stack are, and what they keep while generating."""
+"""How much work stacks of layers are, and what they keep while generating."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from estimator.workload.blocks import Costs
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
-from estimator.workload.network import Line, attended_pairs, lines
+from estimator.workload.network import (
+    Line,
+    Pass,
+    attended_pairs,
+    length_warning,
+    lines,
+    sequence,
+)
 
 Near = Callable[[str, Quantity], tuple[Quantity, Quantity] | None]
 """From a part of a layer and a length to positions and pairs of one sequence; None: all of them."""
@@ -63,3 +70,62 @@ class Layers:
             window=self.window,
             state_values=self.state_values,
         )
+
+    @property
+    def keeps(self) -> bool:
+        """Whether they keep anything."""
+        return self.cache_values > 0 or self.state_values > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """Layers between tables and heads.
+
+    Parameters
+    ----------
+    before, after, once : mapping
+        Costs per token round the layers: tables and norms, head over every position; per sequence:
+        poolers and heads on one token.
+    stack : tuple of Layers
+        The layers.
+    rows : mapping
+        Costs per row of a table of relative positions, and per (query, row) pair.
+    row_count : function
+        Rows of that table that a sequence uses.
+    longest : int
+        Longest sequence the model was made for. [token]
+    causal : bool
+        Attention is masked, so that a kernel may skip half of the scores.
+    """
+
+    before: Costs
+    stack: tuple[Layers, ...]
+    after: Costs
+    longest: int
+    once: Costs = field(default_factory=dict)
+    causal: bool = False
+    rows: Costs = field(default_factory=dict)
+    row_count: Callable[[Quantity], Quantity] = lambda seq_len: 0.0
+
+    def lines(self, batch: Quantity, seq_len: Quantity, inputs: Inputs) -> list[Line]:
+        """Lines of one pass."""
+        tokens = batch * seq_len
+        inputs = inputs if self.causal else replace(inputs, causal=False)
+        done = [*lines(self.before, tokens)]
+        for part in self.stack:
+            done += part.lines(batch, seq_len, inputs)
+        rows, times = self.row_count(seq_len), sum(part.times for part in self.stack)
+        done += lines(self.rows, rows, pairs=tokens * rows, times=times)
+        return [*done, *lines(self.after, tokens), *lines(self.once, batch)]
+
+    def run(self, inputs: Inputs) -> Pass:
+        """Pass over `batch` sequences of `seq_len` tokens."""
+        batch, seq_len = sequence(inputs, self.longest)
+        warned = length_warning(seq_len, self.longest)
+        done = self.lines(batch, seq_len, inputs)
+        return Pass(lines=done, items=batch * seq_len, warnings=warned)
+
+    @property
+    def cache(self) -> tuple[CacheLayers, ...]:
+        """What its layers keep while generating."""
+        return tuple(part.cache for part in self.stack if part.keeps)

@@ -18,15 +18,9 @@ from estimator.workload.blocks import (
     linear,
     table,
 )
+from estimator.workload.layers import Layers, Stack
 from estimator.workload.ledger import CacheLayers, Inputs, Ledger
-from estimator.workload.network import (
-    Network,
-    Pass,
-    attended_pairs,
-    length_warning,
-    lines,
-    sequence,
-)
+from estimator.workload.network import Network, Pass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,14 +102,18 @@ class Decoder:
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` sequences; `seq_len` defaults to 2048, or to the model's length."""
-        batch, seq_len = sequence(inputs, self.max_positions)
-        done = [*lines(self._before(), batch * seq_len)]
-        for layer, count in Counter(self.layers).items():
-            pairs = batch * attended_pairs(seq_len, layer.attention.window, inputs)
-            done += lines(layer.costs(), batch * seq_len, pairs=pairs, times=count)
-        done += lines(self._after(), batch * seq_len)
-        warned = length_warning(seq_len, self.max_positions)
-        return Pass(lines=done, items=batch * seq_len, warnings=warned)
+        stack = tuple(
+            Layers(costs=layer.costs(), times=count, window=layer.attention.window)
+            for layer, count in Counter(self.layers).items()
+        )
+        model = Stack(
+            before=self._before(),
+            stack=stack,
+            after=self._after(),
+            longest=self.max_positions,
+            causal=True,
+        )
+        return model.run(inputs)
 
     def ledger(self, inputs: Inputs) -> Ledger:
         """Ledger of one forward pass."""

@@ -19,7 +19,8 @@ from estimator.workload.formulas import (
 )
 from estimator.workload.huggingface import architecture, model_ledger
 from estimator.workload.ledger import Inputs
-from estimator.workload.transformer import Decoder, Head, Layer, attended_pairs
+from estimator.workload.network import attended_pairs
+from estimator.workload.transformer import Decoder, Head, Layer
 from tests.every import over
 
 GOLDEN = Path(__file__).parents[1] / "golden"

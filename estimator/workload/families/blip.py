@@ -12,7 +12,6 @@ from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear, tab
 from estimator.workload.convolution import image
 from estimator.workload.families.clip import clip_sight
 from estimator.workload.families.text_encoder import (
-    Encoder,
     bert_sizes,
     block,
     tables,
@@ -21,7 +20,7 @@ from estimator.workload.families.text_encoder import (
 from estimator.workload.families.vision_language import image_before_text, text_part
 from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Layers
+from estimator.workload.layers import Layers, Stack
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
 from estimator.workload.model_class import task
 from estimator.workload.network import (
@@ -50,7 +49,7 @@ def _crossing(fields: Fields, hidden: int, heads: int, seen: int) -> Costs:
 class Reader:
     """BERT, each of whose layers may look at an image."""
 
-    words: Encoder
+    words: Stack
     crossing: Costs
 
     def lines(
@@ -67,11 +66,10 @@ class Reader:
 def _reader(part: Fields, seen: int, *, writes: bool) -> Reader:
     """The text part, as one that writes or as one that reads and ends in a pooler."""
     sizes = replace(bert_sizes(part), types=0)
-    words = Encoder(
+    words = Stack(
         before=tables(sizes, sizes.hidden),
         stack=(Layers(costs=block(part, sizes), times=sizes.layers),),
         after=written_words(sizes.hidden, sizes.hidden, sizes.vocab) if writes else {},
-        once={},
         longest=sizes.positions,
         causal=writes,
     )

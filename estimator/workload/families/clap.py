@@ -9,13 +9,12 @@ from dataclasses import replace
 from estimator.workload.blocks import Cost, held, linear
 from estimator.workload.families.swin import swin
 from estimator.workload.families.text_encoder import (
-    Encoder,
     bert_sizes,
     block,
     tables,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Layers
+from estimator.workload.layers import Layers, Stack
 from estimator.workload.ledger import Inputs
 from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
 from estimator.workload.registry import family, with_defaults_of
@@ -60,7 +59,7 @@ def clap(fields: Fields) -> Network:
     audio = fields.part("audio_config")
     width = fields.size("projection_dim", default=512)
     sizes = bert_sizes(part)
-    text = Encoder(
+    text = Stack(
         before=tables(sizes, sizes.hidden),
         stack=(Layers(costs=block(part, sizes), times=sizes.layers),),
         after={},

@@ -10,14 +10,13 @@ from dataclasses import replace
 from estimator.workload.blocks import Cost, Mlp, equal_heads, held, linear, table
 from estimator.workload.convolution import image
 from estimator.workload.families.text_encoder import (
-    Encoder,
     bert_sizes,
     block,
     tables,
 )
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Layers
+from estimator.workload.layers import Layers, Stack
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import class_name, classifier, task
 from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
@@ -25,7 +24,7 @@ from estimator.workload.registry import families, family, with_defaults_of
 
 
 def pair_network(
-    fields: Fields, text: Encoder, sight: Vision, width: int, scales: int = 1
+    fields: Fields, text: Stack, sight: Vision, width: int, scales: int = 1
 ) -> Network:
     """Two towers, and the products of their embeddings of `width`, scaled by learned numbers."""
     compare = Cost(params=scales, active_params=scales, flop_per_token=2 * width)
@@ -42,17 +41,17 @@ def pair_network(
     return network(fields, run)
 
 
-def clip_text(fields: Fields, projection: int | None = None) -> Encoder:
+def clip_text(fields: Fields, projection: int | None = None) -> Stack:
     """CLIP's text tower: causal, norms before the blocks."""
     return _text(with_defaults_of(fields, "clip_text_model"), projection, causal=True)
 
 
-def _text(fields: Fields, projection: int | None, causal: bool) -> Encoder:
+def _text(fields: Fields, projection: int | None, causal: bool) -> Stack:
     sizes = replace(bert_sizes(fields), types=0)
     once: dict[str, Cost] = {}
     if projection is not None:
         once["head/project"] = linear(sizes.hidden, projection, not causal)
-    return Encoder(
+    return Stack(
         before={
             "embedding/token": table(sizes.vocab, sizes.hidden),
             "embedding/position": table(sizes.positions, sizes.hidden),
@@ -76,7 +75,7 @@ def clip_sight(
     return replace(vision, tables=tables, once=once, patch_bias=False)
 
 
-def siglip_text(fields: Fields) -> Encoder:
+def siglip_text(fields: Fields) -> Stack:
     """SigLIP's text tower, which sees both ways and ends in a dense layer."""
     width = fields.size_or_none("projection_size") or fields.size("hidden_size", default=768)
     return _text(with_defaults_of(fields, "siglip_text_model"), width, causal=False)
@@ -138,12 +137,12 @@ def _classifier(fields: Fields, vision: Vision) -> Network:
     return network(fields, replace(vision, once=once).run)
 
 
-def _tower(read: Callable[[Fields], Vision | Encoder], fields: Fields) -> Network:
+def _tower(read: Callable[[Fields], Vision | Stack], fields: Fields) -> Network:
     """One tower alone."""
     return network(fields, read(fields).run)
 
 
-def _projected(read: Callable[[Fields, int | None], Vision | Encoder], fields: Fields) -> Network:
+def _projected(read: Callable[[Fields, int | None], Vision | Stack], fields: Fields) -> Network:
     """One tower of CLIP alone, with its projection where the class has it."""
     projects = class_name(fields).endswith("WithProjection")
     width = fields.size("projection_dim", default=512) if projects else None
@@ -188,7 +187,7 @@ def bilingual(deep: bool, fields: Fields) -> Network:
             "norm/outer": held(2 * sizes.hidden),
             "head/transform": linear(sizes.hidden, hidden, bias=True),
         }
-    text = Encoder(
+    text = Stack(
         before=tables(sizes, sizes.hidden),
         stack=(Layers(costs=block(part, sizes), times=sizes.layers),),
         after=after,

@@ -12,7 +12,6 @@ import numpy as np
 
 from estimator.workload.blocks import Cost, Costs, held, linear, product
 from estimator.workload.families.text_encoder import (
-    Encoder,
     HeadCosts,
     Sizes,
     TextFacts,
@@ -22,7 +21,7 @@ from estimator.workload.families.text_encoder import (
     tables,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Layers
+from estimator.workload.layers import Layers, Stack
 from estimator.workload.ledger import Quantity
 from estimator.workload.model_class import label_count, task
 from estimator.workload.network import Network, network
@@ -110,7 +109,7 @@ def _assembled(fields: Fields, sizes: Sizes, layer: Costs, relative: Relative) -
     if width != hidden:
         before["embedding/project_in"] = linear(width, hidden)
     after, once, notes = _heads(fields, sizes, width)
-    encoder = Encoder(
+    encoder = Stack(
         before=before,
         stack=(Layers(costs=layer, times=sizes.layers),),
         after=after,

@@ -18,7 +18,7 @@ from estimator.workload.blocks import (
     table,
 )
 from estimator.workload.families.experts import Mixture, experts
-from estimator.workload.families.hybrid_stack import Hybrid
+from estimator.workload.families.hybrid_stack import language_model
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.network import Network
@@ -238,8 +238,4 @@ def _altup(hidden: int, streams: int) -> Costs:
 def _network(fields: Fields, stack: Stack, layers: list[Layers], more: Costs) -> Network:
     rows = fields.size("vocab_size_per_layer_input", default=TABLE_ROWS)
     outer = Layers(costs={**stack.embeddings(rows), **more})
-    return Hybrid(
-        hidden=stack.hidden,
-        positions=stack.positions,
-        stack=(outer, *layers),
-    ).network(fields)
+    return language_model(fields, (outer, *layers), stack.positions)

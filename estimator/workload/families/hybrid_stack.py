@@ -2,20 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.workload.blocks import Costs, Mlp, held, table
 from estimator.workload.families.decoder import Family, flag, grouped_attention, output_head
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Layers
-from estimator.workload.ledger import Inputs
+from estimator.workload.layers import Layers, Stack
 from estimator.workload.network import (
     Network,
-    Pass,
-    length_warning,
-    lines,
     network,
-    sequence,
 )
 
 ATTENTION_KINDS = ("attention", "full_attention", "hybrid")
@@ -24,44 +19,21 @@ ATTENTION_KINDS = ("attention", "full_attention", "hybrid")
 PLAIN = Family(attention_bias=flag("attention_bias"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hybrid:
-    """A stack of unlike layers between a token table and a head.
-
-    Parameters
-    ----------
-    hidden, positions : int
-        Model width; longest sequence. [1]
-    stack : tuple of Layers
-        The layers by kind.
-    outer_norm_params : int or None
-        Parameters of the norms outside the layers; None takes one RMS norm. [1]
-    """
-
-    hidden: int
-    positions: int
-    stack: tuple[Layers, ...]
-    outer_norm_params: int | None = None
-
-    def network(self, fields: Fields) -> Network:
-        """The model under its name, with the head of its class."""
-        head, notes = output_head(fields)
-        rows = table(fields.size("vocab_size"), self.hidden)
-        norm = held(self.hidden if self.outer_norm_params is None else self.outer_norm_params)
-        after: Costs = {} if head is None else {"head/logits": head.cost(self.hidden)}
-
-        def run(inputs: Inputs) -> Pass:
-            batch, seq_len = sequence(inputs, self.positions)
-            tokens = batch * seq_len
-            done = [*lines({"embedding/token": rows}, tokens)]
-            for part in self.stack:
-                done += part.lines(batch, seq_len, inputs)
-            done += lines({"norm/outer": norm, **after}, tokens)
-            warned = length_warning(seq_len, self.positions)
-            return Pass(lines=done, items=tokens, warnings=warned)
-
-        kept = tuple(part.cache for part in self.stack if part.cache_values or part.state_values)
-        return network(fields, run, notes, cache=kept)
+def language_model(
+    fields: Fields, layers: Iterable[Layers], longest: int, outer_norm_params: int | None = None
+) -> Network:
+    """The model of a config between its token table and its head; one RMS norm outside if None."""
+    hidden = fields.size("hidden_size")
+    head, notes = output_head(fields)
+    norm = held(hidden if outer_norm_params is None else outer_norm_params)
+    model = Stack(
+        before={"embedding/token": table(fields.size("vocab_size"), hidden)},
+        stack=tuple(layers),
+        after={"norm/outer": norm, **({} if head is None else {"head/logits": head.cost(hidden)})},
+        longest=longest,
+        causal=True,
+    )
+    return network(fields, model.run, notes, cache=model.cache)
 
 
 def stacked(fields: Fields, layers: Iterable[Layers]) -> Network:
@@ -69,11 +41,8 @@ def stacked(fields: Fields, layers: Iterable[Layers]) -> Network:
     found = list(layers)
     counts = Counter(id(layer) for layer in found)
     kinds = {id(layer): layer for layer in found}
-    return Hybrid(
-        hidden=fields.size("hidden_size"),
-        positions=fields.size("max_position_embeddings"),
-        stack=tuple(replace(kinds[key], times=times) for key, times in counts.items()),
-    ).network(fields)
+    stack = (replace(kinds[key], times=times) for key, times in counts.items())
+    return language_model(fields, stack, fields.size("max_position_embeddings"))
 
 
 def attending(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from estimator.workload.blocks import held
 from estimator.workload.convolution import ratio
-from estimator.workload.families.hybrid_stack import Hybrid, with_costs
+from estimator.workload.families.hybrid_stack import language_model, with_costs
 from estimator.workload.families.mixers import mamba2_mixer, mamba_mixer
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
@@ -17,12 +17,8 @@ UNBOUNDED = 10**9
 
 def recurrent(fields: Fields, layer: Layers, outer_norm_params: int | None = None) -> Network:
     """A stack of equal recurrent layers."""
-    return Hybrid(
-        hidden=fields.size("hidden_size"),
-        positions=UNBOUNDED,
-        stack=(replace(layer, times=fields.layers("num_hidden_layers")),),
-        outer_norm_params=outer_norm_params,
-    ).network(fields)
+    stack = [replace(layer, times=fields.layers("num_hidden_layers"))]
+    return language_model(fields, stack, UNBOUNDED, outer_norm_params)
 
 
 def _inner(fields: Fields) -> int:

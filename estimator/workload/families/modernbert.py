@@ -17,7 +17,6 @@ from estimator.workload.families.dense_decoders import LLAMA
 from estimator.workload.families.text_encoder import (
     CLASSIFIERS,
     LAYER_NORM,
-    Encoder,
     HeadCosts,
     Sizes,
     TextFacts,
@@ -26,8 +25,7 @@ from estimator.workload.families.text_encoder import (
     text_encoder,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Layers
-from estimator.workload.ledger import CacheLayers
+from estimator.workload.layers import Layers, Stack
 from estimator.workload.model_class import classifier, head_note, label_count, task
 from estimator.workload.network import Network, network
 from estimator.workload.registry import families, family
@@ -44,7 +42,7 @@ def modernbert(fields: Fields) -> Network:
     mlp = Mlp(hidden=hidden, width=sizes.width, gated=True, bias=fields.flag("mlp_bias"))
     costs = layer_costs(attention, mlp, 2 * norm)
     after, once, notes = _modern_heads(fields, sizes, norm)
-    encoder = Encoder(
+    encoder = Stack(
         before={"embedding/token": table(sizes.vocab, hidden), "norm/outer": held(2 * norm)},
         stack=_modern_stack(fields, sizes, costs, norm),
         after=after,
@@ -52,11 +50,7 @@ def modernbert(fields: Fields) -> Network:
         longest=sizes.positions,
         causal=fields.text("model_type").endswith("decoder"),
     )
-    kept = tuple(
-        CacheLayers(layers=1, values_per_token=attention.cache_values_per_token, window=part.window)
-        for part in encoder.stack
-    )
-    return network(fields, encoder.run, notes, cache=kept if encoder.causal else ())
+    return network(fields, encoder.run, notes, cache=encoder.cache if encoder.causal else ())
 
 
 def _modern_stack(fields: Fields, sizes: Sizes, costs: Costs, norm: int) -> tuple[Layers, ...]:
@@ -69,7 +63,9 @@ def _modern_stack(fields: Fields, sizes: Sizes, costs: Costs, norm: int) -> tupl
     first = {**costs, "norm/layers": held(norm)}
     return tuple(
         Layers(
-            costs=costs if layer else first, window=window if kind == "sliding_attention" else None
+            costs=costs if layer else first,
+            window=window if kind == "sliding_attention" else None,
+            cache_values=2 * sizes.hidden,
         )
         for layer, kind in enumerate(kinds)
     )
@@ -152,7 +148,7 @@ def eurobert(fields: Fields) -> Network:
         after["head/logits"] = vocabulary_head(hidden, trunk.vocab, own=own, biases=biases)
     if once:
         once["head/dense"] = linear(hidden, hidden, bias=True)
-    encoder = Encoder(
+    encoder = Stack(
         before={
             "embedding/token": table(trunk.vocab, hidden),
             "norm/outer": held(trunk.outer_norm_params),

@@ -19,17 +19,11 @@ from estimator.workload.blocks import (
     vocabulary_head,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Layers
-from estimator.workload.ledger import Inputs, Quantity
+from estimator.workload.layers import Layers, Stack
 from estimator.workload.model_class import classifier, head_note, label_count, label_head, task
 from estimator.workload.network import (
-    Line,
     Network,
-    Pass,
-    length_warning,
-    lines,
     network,
-    sequence,
 )
 
 LAYER_NORM = 2
@@ -41,58 +35,6 @@ HeadCosts = tuple[Costs, Costs, tuple[str, ...]]
 BERT_POOLED = ("", "NextSentencePrediction", "MultipleChoice", "PreTraining")
 LANGUAGE_TASKS = ("MaskedLM", "CausalLM", "PreTraining")
 CLASSIFIERS = ("SequenceClassification", "MultipleChoice")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Encoder:
-    """A text encoder.
-
-    Parameters
-    ----------
-    before, after : mapping
-        Costs per token round the stack: tables and norms, head over every position.
-    stack : tuple of Layers
-        The layers.
-    once : mapping
-        Costs per sequence: poolers and heads on one token.
-    rows : mapping
-        Costs per row of a table of relative positions, and per (query, row) pair.
-    row_count : function
-        Rows of that table that a sequence uses.
-    longest : int
-        Longest sequence the model was made for. [token]
-    causal : bool
-        Attention is masked, so that a kernel may skip half of the scores.
-    """
-
-    before: Costs
-    stack: tuple[Layers, ...]
-    after: Costs
-    once: Costs
-    longest: int
-    causal: bool = False
-    rows: Costs | None = None
-    row_count: Callable[[Quantity], Quantity] = lambda seq_len: 0.0
-
-    def lines(self, batch: Quantity, seq_len: Quantity, inputs: Inputs) -> list[Line]:
-        """Lines of one pass."""
-        tokens = batch * seq_len
-        inputs = inputs if self.causal else replace(inputs, causal=False)
-        done = [*lines(self.before, tokens)]
-        for group in self.stack:
-            done += group.lines(batch, seq_len, inputs)
-        if self.rows:
-            rows = self.row_count(seq_len)
-            times = sum(group.times for group in self.stack)
-            done += lines(self.rows, rows, pairs=tokens * rows, times=times)
-        return [*done, *lines(self.after, tokens), *lines(self.once, batch)]
-
-    def run(self, inputs: Inputs) -> Pass:
-        """Pass over `batch` sequences of `seq_len` tokens."""
-        batch, seq_len = sequence(inputs, self.longest)
-        warned = length_warning(seq_len, self.longest)
-        done = self.lines(batch, seq_len, inputs)
-        return Pass(lines=done, items=batch * seq_len, warnings=warned)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,7 +202,7 @@ def text_encoder(facts: TextFacts, fields: Fields) -> Network:
     return network(fields, encoder.run, notes)
 
 
-def encoder_of(facts: TextFacts, fields: Fields) -> tuple[Encoder, tuple[str, ...]]:
+def encoder_of(facts: TextFacts, fields: Fields) -> tuple[Stack, tuple[str, ...]]:
     """The encoder itself, and what there is to say about its heads."""
     sizes = bert_sizes(fields)
     width = facts.table_width(fields, sizes)
@@ -269,7 +211,7 @@ def encoder_of(facts: TextFacts, fields: Fields) -> tuple[Encoder, tuple[str, ..
     bridged = facts.bridged or width != sizes.hidden
     bridge = {"embedding/project_in": linear(width, sizes.hidden, bias=True)} if bridged else {}
     after, once, notes = facts.heads(fields, sizes, facts)
-    encoder = Encoder(
+    encoder = Stack(
         before={
             **tables(held_sizes, width, facts.embedding_norm),
             **bridge,

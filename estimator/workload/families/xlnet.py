@@ -1,9 +1,8 @@
 """How much work XLNet is: scores of content and of relative positions (arXiv:1906.08237)."""
 
 from estimator.workload.blocks import Cost, Costs, held, linear, table, vocabulary_head
-from estimator.workload.families.text_encoder import Encoder
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Layers
+from estimator.workload.layers import Layers, Stack
 from estimator.workload.model_class import classifier, label_head, task
 from estimator.workload.network import Network, network, without_input_gradient
 from estimator.workload.registry import family
@@ -37,7 +36,7 @@ def xlnet(fields: Fields) -> Network:
     elif kind == "SequenceClassification":
         once["head/dense"] = linear(hidden, hidden, bias=True)
         once["head/classifier"] = label_head(fields, hidden)
-    encoder = Encoder(
+    encoder = Stack(
         before={"embedding/token": table(vocab, hidden), "embedding/mask": held(hidden)},
         stack=(Layers(costs=layer, times=layers),),
         after=after,

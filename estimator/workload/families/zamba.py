@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from estimator.workload.blocks import Attention, Costs, Mlp, held, linear
 from estimator.workload.convolution import ratio
-from estimator.workload.families.hybrid_stack import Hybrid, with_costs
+from estimator.workload.families.hybrid_stack import language_model, with_costs
 from estimator.workload.families.mixers import mamba2_mixer, mamba_mixer
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
@@ -50,11 +50,7 @@ def _network(
         stack.append(replace(block, times=blocks, reuse=hybrid / blocks))
         bridge = {"hybrid/bridge": linear(hidden, hidden), **own}
         stack.append(Layers(costs=bridge, times=hybrid))
-    return Hybrid(
-        hidden=hidden,
-        positions=fields.size("max_position_embeddings"),
-        stack=tuple(stack),
-    ).network(fields)
+    return language_model(fields, stack, fields.size("max_position_embeddings"))
 
 
 @family("zamba")
