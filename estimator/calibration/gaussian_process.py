@@ -95,8 +95,8 @@ USER, SIMILAR, SINGLE = 0.3, 0.2, 0.3
 """Shares of the variance of the size of steps, in the logarithm: what all programs of a user have
 in common; those of one kind, and those in one format; and each alone [1]. A guess."""
 
-PERCEPTRON = "perceptron"
-"""Family whose steps are mostly smaller than those of others."""
+PERCEPTRON, TRANSFORMERS = "perceptron", ("decoder", "transformer")
+"""Family whose steps are mostly smaller than those of others, and kinds whose are larger."""
 
 AS_MEASURED = 0.5
 """Chance that a run to predict has as many steps as measured ones of the user, and not as runs of
@@ -157,8 +157,8 @@ class Components:
     usual_step_s, usual_step_sd : float
         Median time of the steps that people run [s], and the standard deviation of its logarithm
         [1]: what an unspecified size may be.
-    usual_perceptron_s : float, optional
-        The median of perceptrons, where it is another [s].
+    usual_perceptron_s, usual_transformer_s : float, optional
+        The median of perceptrons, and of decoders and other transformers, where it is another [s].
     usual_steps, usual_steps_sd : float, optional
         Median number of steps of a whole run, and the standard deviation of its logarithm [1].
     widened : float
@@ -189,6 +189,7 @@ class Components:
     unusual: float = 0.0
     widened: float = 1.0
     usual_perceptron_s: float | None = None
+    usual_transformer_s: float | None = None
     usual_steps: float | None = None
     usual_steps_sd: float | None = None
     level: float | None = None
@@ -607,12 +608,15 @@ class Evidence:
         return usual + weights @ apart, np.sqrt(variance * left)
 
     def _usual_of_all(self, where: Conditions) -> Floats:
-        """Time of the steps that people run, as a size: perceptrons are mostly small [1]."""
-        usual = np.full(len(where.size), float(step_size(self.components.usual_step_s)))
-        if self.components.usual_perceptron_s is None:
-            return usual
-        small = float(step_size(self.components.usual_perceptron_s))
-        return np.where(where.families == PERCEPTRON, small, usual)
+        """Time of the steps that people run, as a size [1].
+
+        Those of perceptrons are mostly small, those of transformers large.
+        """
+        usual = self.components.usual_step_s
+        perceptron = self.components.usual_perceptron_s or usual
+        transformer = self.components.usual_transformer_s or usual
+        times = np.where(np.isin(where.kind, TRANSFORMERS), transformer, usual)
+        return step_size(np.where(where.families == PERCEPTRON, perceptron, times))
 
     def usual_size(self, where: Conditions) -> Floats:
         """Size of the steps that such runs have, at `USUAL_SHARE` of the peak."""
