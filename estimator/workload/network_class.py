@@ -150,7 +150,7 @@ NAMED = {
     "clap": ("multimodal", "contrastive encoder"),
     "vilt": ("multimodal", "ViT encoder"),
     "visual_bert": ("multimodal", "encoder"),
-    "speech_to_text": ("speech", "encoder-decoder transformer"),
+    **dict.fromkeys(("speech_to_text", "moonshine"), ("speech", "encoder-decoder transformer")),
     "encoder-decoder": ("language", "encoder-decoder transformer"),
     "speech-encoder-decoder": ("speech", "encoder-decoder transformer"),
 }
@@ -159,7 +159,11 @@ NAMED = {
 CONFIGURED = (
     (("mamba", "rwkv"), "language", "SSM"),
     (("efficientnet", "mobilenet"), "vision", "CNN, depthwise"),
-    (("poolformer", "pvt", "detr", "yolos", "dpt", "depth_anything"), "vision", "ViT encoder"),
+    (
+        ("poolformer", "pvt", "focalnet", "detr", "yolos", "dpt", "depth_anything"),
+        "vision",
+        "ViT encoder",
+    ),
     (("ijepa", "timesformer", "videomae", "data2vec-vision"), "vision", "ViT encoder"),
     (("resnet", "convnext", "regnet", "alexnet", "vgg", "densenet"), "vision", "CNN"),
     (("unet", "autoencoder"), "diffusion", "U-Net"),

@@ -168,6 +168,8 @@ def sound_of(config: Any, names: set[str]) -> tuple[dict, int | str]:
     """Return samples or mel frames where the model takes them, and the length of its sequence."""
     if hasattr(config, "frequency_stride"):
         return {"input_values": empty(1, config.max_length, config.num_mel_bins)}, ""
+    if config.model_type == "moonshine":
+        return {"input_values": empty(1, 10 * SAMPLES)}, CLIP_LEN
     if "input_values" in names:
         return {"input_values": empty(1, SAMPLES)}, SAMPLES
     if "input_features" in names and hasattr(config, "input_feat_per_channel"):

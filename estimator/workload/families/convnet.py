@@ -193,4 +193,4 @@ def convnext(version: int, fields: Fields) -> Network:
     return conv_net(fields, body, widths[-1])
 
 
-families(convnext, {"convnext": 1, "convnextv2": 2})
+families(convnext, {"convnext": 1, "convnextv2": 2, "dinov3_convnext": 1})
