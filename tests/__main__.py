@@ -51,7 +51,10 @@ WORKERS = min((os.cpu_count() or 1) + 1, MOST_WORKERS)
 """One more than processors, for some tests wait for programs that they measure."""
 
 PARALLEL = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
-"""How a whole run shares the processors: file by file, the browser first and doctests last."""
+"""How a whole run shares the processors: file by file, see `conftest`; doctests last."""
+
+UNCOMPILED = "PYTHONDONTWRITEBYTECODE"
+"""Name of the environment variable by which each of hundreds of processes compiles all modules."""
 
 CHECKS = {
     "format": ["ruff", "format", "--check", "--quiet"],
@@ -112,6 +115,7 @@ def check(arguments):
             f"*** Install one (apt-get install chromium) or name one in {BROWSER}.\n\n"
         )
     arguments = arguments or PARALLEL
+    os.environ.pop(UNCOMPILED, None)
     provide_prometheus()
     if not browser and "-m" not in arguments:
         arguments = ["-m", "not browser", *arguments]

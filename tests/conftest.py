@@ -4,6 +4,7 @@ import atexit
 import os
 import tempfile
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("any-machine", deadline=None)
@@ -16,3 +17,26 @@ DATA = tempfile.TemporaryDirectory(prefix="twenty-watts-data-")
 atexit.register(DATA.cleanup)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # beside other workers threads only wait
 os.environ["TWENTY_WATTS_DATA"] = DATA.name
+
+BROWSER = "tests/browser/"
+LONG = (BROWSER, "tests/system/test_environment.py", "tests/web/test_routes_agree.py")
+"""What takes longest begins first, so that no worker is left alone with it at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest files first; the others stay in their order."""
+    items.sort(key=lambda item: [not item.nodeid.startswith(name) for name in LONG])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Share out file by file, with one server and one Chromium for all tests in a browser."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class FilesAndBrowser(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
+
+    return FilesAndBrowser(config, log)
