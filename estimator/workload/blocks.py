@@ -77,6 +77,11 @@ def linear(inputs: int, outputs: int, bias: bool = False) -> Cost:
     return product(outputs * (inputs + bias), 2 * inputs * outputs)
 
 
+def perceptron(width: int, outputs: int) -> Cost:
+    """Three dense layers with biases, the last of which is narrower."""
+    return linear(width, width, bias=True).times(2) + linear(width, outputs, bias=True)
+
+
 def product(params: int, flop_per_token: int) -> Cost:
     """Weights that every token meets, and what they cost it."""
     return Cost(params=params, active_params=params, flop_per_token=flop_per_token)

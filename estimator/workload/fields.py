@@ -147,7 +147,10 @@ class Fields:
 
     def _usual(self, names: tuple[str, ...], default: Any) -> Any:
         """Default of the type for the first of `names` that has one, else `default`."""
-        return next((self.usual[name] for name in names if name in self.usual), default)
+        for name in names:
+            if name in self.usual:
+                return self.usual[name]
+        return default
 
     def share(self, whole_key: str, whole: int, key: str, parts: int) -> int:
         """`whole` over `parts`, refused with a rest: heads that do not divide the width."""

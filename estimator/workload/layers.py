@@ -55,10 +55,15 @@ class Layers:
         self, batch: Quantity, seq_len: Quantity, inputs: Inputs, prefix: str = ""
     ) -> Iterator[Line]:
         """Lines of one pass over `batch` sequences of `seq_len` tokens."""
-        runs, every = batch * self.reuse, (seq_len, attended_pairs(seq_len, self.window, inputs))
+        runs, times = batch * self.reuse, self.times
+        every = seq_len, attended_pairs(seq_len, self.window, inputs)
+        if self.near is None:
+            pairs = runs * every[1]
+            yield from lines(self.costs, runs * seq_len, pairs=pairs, times=times, prefix=prefix)
+            return
         for part, cost in self.costs.items():
-            tokens, pairs = (self.near(part, seq_len) if self.near else None) or every
-            seen, times = runs * pairs, self.times
+            tokens, pairs = self.near(part, seq_len) or every
+            seen = runs * pairs
             yield from lines({part: cost}, runs * tokens, pairs=seen, times=times, prefix=prefix)
 
     @property

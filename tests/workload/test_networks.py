@@ -569,3 +569,9 @@ def test_small_networks_count_as_transformers_builds_them(row):
     assert built.params_total == row["params_total"]
     if row["forward_flop"] is not None:
         assert built.forward_flop == pytest.approx(row["forward_flop"], rel=1e-3)
+
+
+def test_swin_v2_over_an_image_without_a_window_in_the_last_stage_is_refused():
+    small = {**CONFIGS_READ["swinv2-tiny"], "image_size": [1, 2]}
+    with pytest.raises(ValueError, match="image_size 1 is too small for the stages"):
+        model_ledger(small)

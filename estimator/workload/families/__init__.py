@@ -1,4 +1,5 @@
-"""One module per family of models: what its configs say, and what they leave out.
+"""One module per family of models: what its configs say, and what it is built of.
 
-Defaults are those of transformers 5.23 where a module names no other source.
+What a config leaves out stands in `defaults.json`, or beside the key in the module. Both are the
+defaults of transformers 5.23 where no other source is named.
 """

@@ -7,7 +7,7 @@ both towers.
 from collections.abc import Callable
 from dataclasses import replace
 
-from estimator.workload.blocks import Cost, Mlp, equal_heads, held, linear, table
+from estimator.workload.blocks import Cost, Mlp, equal_heads, held, linear, perceptron, table
 from estimator.workload.convolution import image
 from estimator.workload.families.text_encoder import (
     bert_sizes,
@@ -238,7 +238,7 @@ def owl(fields: Fields) -> Network:
         return pair_network(fields, text, sight, width)
     hidden, query = sight.hidden, part.size("hidden_size", default=512)
     outputs = [4, 1] if model_type == "owlv2" else [4]
-    boxes = [linear(hidden, hidden, bias=True).times(2) + linear(hidden, n, True) for n in outputs]
+    boxes = [perceptron(hidden, number) for number in outputs]
     found: dict[str, Cost] = {
         "head/classes": linear(hidden, query, bias=True),
         "head/scales": linear(hidden, 1, bias=True).times(2),

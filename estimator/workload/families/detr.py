@@ -4,7 +4,7 @@ Images of 800 pixels are counted where `image_size` is not asked for. The norms 
 the ResNet are frozen: they are no parameters.
 """
 
-from estimator.workload.blocks import Costs, held, linear
+from estimator.workload.blocks import Costs, held, linear, perceptron
 from estimator.workload.convolution import Conv, Flow, image, sizes
 from estimator.workload.families.convnet import WIDTHS, basic_layer, bottlenecks
 from estimator.workload.families.encoder_decoder import EncoderDecoder, side
@@ -80,8 +80,7 @@ def _heads(fields: Fields, hidden: int) -> Costs:
     """Class and box of each object."""
     if task(fields) != "ObjectDetection":
         return {}
-    deep = linear(hidden, hidden, bias=True).times(2)
     return {
         "head/classes": linear(hidden, label_count(fields) + 1, bias=True),
-        "head/boxes": deep + linear(hidden, 4, bias=True),
+        "head/boxes": perceptron(hidden, 4),
     }

@@ -12,6 +12,7 @@ from estimator.workload.convolution import sizes
 from estimator.workload.families.clip import clip_sight, patched, siglip_sight
 from estimator.workload.families.vision_language import (
     Text,
+    behind_pixtral,
     either_tied,
     image_before_text,
     pixtral_sight,
@@ -89,15 +90,8 @@ families(
 @family("lighton_ocr")
 def lighton_ocr(fields: Fields) -> Network:
     """LightOnOCR: Pixtral's tower, four patches merged to a token, Qwen3."""
-    sight = pixtral_sight(fields.part("vision_config"))
     text = text_part(fields, "qwen3", either_tied(fields, True))
-    merge = fields.size("spatial_merge_size", default=2) ** 2
-    bridge = {
-        "bridge/norm": held(sight.hidden),
-        "bridge/merge": linear(merge * sight.hidden, sight.hidden),
-        **two_layers(sight.hidden, text.hidden, bias=False),
-    }
-    return seeing_network(fields, text, sight, bridge, merged=merge)
+    return behind_pixtral(fields, text, bias=False)
 
 
 @family("pixtral")

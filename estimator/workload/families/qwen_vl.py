@@ -11,13 +11,10 @@ from estimator.workload.families.vision_language import either_tied, seeing_netw
 from estimator.workload.families.vit import Vision
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
-from estimator.workload.registry import families
+from estimator.workload.registry import families, with_defaults_of
 
 QWEN_SIDE = 448
 """Side of the image counted where a config has none, 16 x 16 merged patches. [pixel]"""
-
-FRAMES = 2
-"""Frames of a patch in time; a still image is doubled. [1]"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,66 +24,61 @@ class Tower:
     Parameters
     ----------
     text : str
-        Type of the language model behind it where the config has none.
-    patch, width, hidden : int
-        Defaults of patch side, width of the MLP, width of the tower. [1]
+        Type of the language model behind it where the config has none; the type's own if empty.
     hidden_key, out_key : str
         Keys of the tower's width and of the width behind it.
-    gated, norm_params, patch_bias : bool, int, bool
-        Gated MLP; parameters per channel of a norm; bias of the patches.
-    rows, deep : int
-        Rows of the position table; layers whose states go deep into the text. [1]
+    gated, norm_params, placed : bool, int, bool
+        Gated MLP; parameters per channel of a norm; a table of positions and biases of patches.
+    deep : int
+        Layers whose states go deep into the text. [1]
     """
 
-    text: str
-    patch: int
-    width: int
-    hidden: int
+    text: str = ""
     hidden_key: str = "hidden_size"
     out_key: str = "out_hidden_size"
     gated: bool = False
     norm_params: int = 2
-    patch_bias: bool = False
-    rows: int = 0
+    placed: bool = False
     deep: int = 0
 
 
 def qwen_sight(tower: Tower, fields: Fields) -> Vision:
     """Image tower of Qwen2-VL to Qwen3-VL (arXiv:2409.12191, sec. 2.1)."""
-    hidden = fields.size(tower.hidden_key, default=tower.hidden)
-    heads = fields.size("num_heads", default=16)
-    width = fields.size("intermediate_size", default=tower.width)
+    hidden, heads = fields.size(tower.hidden_key), fields.size("num_heads")
     if tower.hidden_key == "embed_dim":
-        width = fields.size("mlp_ratio", default=4) * hidden
+        width = fields.size("mlp_ratio") * hidden
+    else:
+        width = fields.size("intermediate_size")
     attention = equal_heads(fields, hidden, heads, (tower.hidden_key, "num_heads"))
     mlp = Mlp(hidden=hidden, width=width, gated=tower.gated, bias=True)
-    rows = fields.size("num_position_embeddings", default=tower.rows) if tower.rows else 0
-    frames = fields.size("temporal_patch_size", default=FRAMES)
+    rows = fields.size("num_position_embeddings") if tower.placed else 0
+    frames = fields.size("temporal_patch_size")  # a still image is doubled
     return Vision(
         side=QWEN_SIDE,
-        patch=fields.size("patch_size", "spatial_patch_size", default=tower.patch),
-        channels=frames * fields.size("in_channels", "in_chans", default=3),
+        patch=fields.size("patch_size", "spatial_patch_size"),
+        channels=frames * fields.size("in_channels", "in_chans"),
         hidden=hidden,
         prefix=0,
         tables={"embedding/position": table(rows, hidden)},
         layer=layer_costs(attention, mlp, 2 * tower.norm_params * hidden),
-        layers=fields.layers("depth", default=32 if not tower.rows else 27),
-        patch_bias=tower.patch_bias,
+        layers=fields.layers("depth"),
+        patch_bias=tower.placed,
     )
 
 
 def qwen_vl(tower: Tower, fields: Fields) -> Network:
     """Qwen-VL: patches merged four to a token; flat configs keep the text at the top."""
-    vision = fields.part("vision_config")
+    kind = fields.text("model_type")
+    vision = with_defaults_of(fields.part("vision_config"), f"{kind}_vision")
     if not fields.states("text_config"):
         outer = ("vision_config", "model_type")
         inner = {key: value for key, value in fields.values.items() if key not in outer}
         fields = fields.with_values({"text_config": inner})
     sight = qwen_sight(tower, vision)
-    text = text_part(fields, tower.text, either_tied(fields, False))
-    merge = vision.size("spatial_merge_size", default=2)
+    text = text_part(fields, tower.text or f"{kind}_text", either_tied(fields, False))
+    merge = vision.size("spatial_merge_size")
     wide = merge * merge * sight.hidden
-    out = vision.size(tower.out_key, default=3584)
+    out = vision.size(tower.out_key)
     dense = {"in": linear(wide, wide, bias=True), "out": linear(wide, out, bias=True)}
     costs = dict(scaled(dense, 1, "bridge/"))
     costs["bridge/norm"] = held(tower.norm_params * sight.hidden)
@@ -97,28 +89,17 @@ def qwen_vl(tower: Tower, fields: Fields) -> Network:
     return seeing_network(fields, text, sight, costs, merged=merge * merge)
 
 
-QWEN2_5 = Tower(
-    text="qwen2_5_vl_text", patch=14, width=3420, hidden=3584, gated=True, norm_params=1
-)
-QWEN3 = Tower(
-    text="qwen3_vl_text", patch=16, width=4304, hidden=1152, patch_bias=True, rows=2304, deep=3
-)
+QWEN2_5 = Tower(gated=True, norm_params=1)
+QWEN3 = Tower(placed=True, deep=3)
 
 families(
     qwen_vl,
     {
-        "qwen2_vl": Tower(
-            text="qwen2_vl_text",
-            patch=14,
-            width=5120,
-            hidden=1280,
-            hidden_key="embed_dim",
-            out_key="hidden_size",
-        ),
+        "qwen2_vl": Tower(hidden_key="embed_dim", out_key="hidden_size"),
         "qwen2_5_vl": QWEN2_5,
         "qwen3_vl": QWEN3,
-        "qwen3_vl_moe": replace(QWEN3, text="qwen3_vl_moe_text"),
-        "qwen3_5": replace(QWEN3, text="qwen3_5_text", deep=0),
-        "qwen3_5_moe": replace(QWEN3, text="qwen3_5_moe_text", deep=0),
+        "qwen3_vl_moe": QWEN3,
+        "qwen3_5": replace(QWEN3, deep=0),
+        "qwen3_5_moe": replace(QWEN3, deep=0),
     },
 )

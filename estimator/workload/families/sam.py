@@ -10,7 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, linear, product, table
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    linear,
+    perceptron,
+    product,
+    table,
+)
 from estimator.workload.convolution import (
     Conv,
     Flow,
@@ -139,8 +149,7 @@ def _mask_heads(fields: Fields, hidden: int, count: int, layers: int) -> Costs:
     """Networks that make the masks' weights and judge them, and the decoder's own tokens."""
     depth = fields.layers("iou_head_depth", default=3)
     width = fields.size("iou_head_hidden_dim", default=256)
-    square_layer = linear(hidden, hidden, bias=True)
-    maker = _sum(square_layer.times(2), linear(hidden, hidden // 8, bias=True))
+    maker = perceptron(hidden, hidden // 8)
     judge = _sum(
         linear(hidden, width, bias=True),
         linear(width, width, bias=True).times(depth - 2),

@@ -262,10 +262,14 @@ def pixtral_sight(fields: Fields) -> Vision:
 @family("mistral3")
 def mistral3(fields: Fields) -> Network:
     """Mistral Small 3.1 and Ministral 3: Pixtral's tower, four patches merged to a token."""
-    sight = pixtral_sight(fields.part("vision_config"))
     text = text_part(fields, "mistral", either_tied(fields, False))
+    return behind_pixtral(fields, text, fields.flag("multimodal_projector_bias"))
+
+
+def behind_pixtral(fields: Fields, text: Text, bias: bool) -> Network:
+    """A decoder behind Pixtral's tower, whose patches are normed and merged to fewer tokens."""
+    sight = pixtral_sight(fields.part("vision_config"))
     merge = fields.size("spatial_merge_size", default=2) ** 2
-    bias = fields.flag("multimodal_projector_bias")
     bridge = {
         "bridge/norm": held(sight.hidden),
         "bridge/merge": linear(merge * sight.hidden, sight.hidden),

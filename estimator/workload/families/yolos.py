@@ -6,7 +6,7 @@ ones are counted where `image_size` is asked for.
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Costs, held, linear, table
+from estimator.workload.blocks import Costs, held, linear, perceptron, table
 from estimator.workload.convolution import sizes, windows
 from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
@@ -33,11 +33,8 @@ def yolos(fields: Fields) -> Network:
     }
     heads: Costs = {}
     if task(fields) == "ObjectDetection":
-        deep = linear(hidden, hidden, bias=True).times(2)
-        heads = {
-            "head/classes": deep + linear(hidden, label_count(fields) + 1, bias=True),
-            "head/boxes": deep + linear(hidden, 4, bias=True),
-        }
+        classes = perceptron(hidden, label_count(fields) + 1)
+        heads = {"head/classes": classes, "head/boxes": perceptron(hidden, 4)}
     pooled = {} if task(fields) else {"pooler": linear(hidden, hidden, bias=True)}
     sight = replace(vision, prefix=objects + 1, tables=tables, once=pooled)
 
