@@ -10,7 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from estimator.calibration.gaussian_process import Conditions, Evidence, Posterior, step_size
+from estimator.calibration.gaussian_process import (
+    Conditions,
+    Evidence,
+    Posterior,
+    joined,
+    step_size,
+)
 from estimator.calibration.measured_power import (
     PowerObservation,
     power_evidence_of,
@@ -26,6 +32,7 @@ from estimator.calibration.measured_utilization import (
     evidence_of,
     power_components,
     reference_peak,
+    size_of,
     speed_of,
     text_array,
 )
@@ -37,14 +44,19 @@ from estimator.core.rows import of_each, rows_of
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL, in_percent
 from estimator.runs import readable
-from estimator.runs.observations import is_of_steps, program_key
+from estimator.runs.observations import NAMED, is_of_steps, program_key
 from estimator.runs.record import Timing
 from estimator.scenario.hardware import find_hardware, fixed_utilization, value_bytes
 from estimator.scenario.provenance import Input
 from estimator.system.data_folder import data_directory
 from estimator.utilization.machine import find_machine
 from estimator.utilization.mechanism import WELL_KNOWN_FLOP
-from estimator.utilization.predict import Runs, machines_of, predicted_utilization
+from estimator.utilization.predict import (
+    KNOWN_KINDS,
+    Runs,
+    machines_of,
+    predicted_utilization,
+)
 from estimator.workload.network_class import network_kind
 
 Floats = npt.NDArray[np.float64]
@@ -57,6 +69,44 @@ MOST_MEASURED = 0.95
 
 STORE = ("runs.sqlite", "runs.sqlite-wal")
 """Files of the store, whose change means that there may be new runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """Named programs that were measured on other accelerators than one, and not on that one.
+
+    Parameters
+    ----------
+    found : list of (Device, CalibrationObservation)
+        What they reached, each with its device.
+    evidence : Evidence
+        Of all these devices and the one itself.
+    """
+
+    found: list[tuple[Device, CalibrationObservation]]
+    evidence: Evidence
+
+    def of(self, program: str) -> list[CalibrationObservation]:
+        """Observations of one program, by its key."""
+        return [one for _, one in self.found if one.program == program]
+
+    def devices_of(self, program: str) -> list[str]:
+        """Names of the devices it was measured on."""
+        return sorted({device.name for device, one in self.found if one.program == program})
+
+    def applies(self, where: Conditions) -> npt.NDArray[np.bool_]:
+        """Flag of runs of such programs."""
+        return np.isin(where.programs, list({one.program for _, one in self.found}))
+
+    def with_sizes(self, where: Conditions, device: Device, precision: str) -> Conditions:
+        """Runs of such programs, steps of unknown size having the work that was measured."""
+        size = where.size.copy()
+        for row in np.flatnonzero(np.isnan(size)).tolist():
+            steps = [one.timing for one in self.of(where.programs[row]) if is_of_steps(one.timing)]
+            logs = [np.log((one.flop or np.nan) / one.devices) for one in steps]
+            if logs:
+                size[row] = size_of(device, precision, float(np.exp(np.mean(logs))))
+        return replace(where, size=size)
 
 
 @dataclass(frozen=True)
@@ -76,16 +126,50 @@ class Known:
     notes: tuple[str, ...] = ()
     _found: dict[str, tuple[list[CalibrationObservation], Evidence]] = field(default_factory=dict)
     _power: dict[str, tuple[list[PowerObservation], Evidence]] = field(default_factory=dict)
+    _elsewhere: dict[str, Elsewhere | None] = field(default_factory=dict)
 
     def of(self, device: Device) -> tuple[list[CalibrationObservation], Evidence]:
         """Utilization observations of a device, and the evidence from them."""
         if device.id not in self._found:
-            found = calibration_observations(
-                self.measured, device, lambda timings: steady_priors(timings, device, self.catalog)
-            )
-            components = components_of(self.catalog, device)
-            self._found[device.id] = found, evidence_of(found, device, components)
+            self._found[device.id] = self._observed(device)
         return self._found[device.id]
+
+    def _observed(self, device: Device) -> tuple[list[CalibrationObservation], Evidence]:
+        found = calibration_observations(
+            self.measured, device, lambda timings: steady_priors(timings, device, self.catalog)
+        )
+        return found, evidence_of(found, device, components_of(self.catalog, device))
+
+    def elsewhere(self, device: Device) -> Elsewhere | None:
+        """What named programs reached on other accelerators; None if there are none."""
+        if device.id not in self._elsewhere:
+            self._elsewhere[device.id] = self._measured_elsewhere(device)
+        return self._elsewhere[device.id]
+
+    def _measured_elsewhere(self, device: Device) -> Elsewhere | None:
+        if device.kind not in KNOWN_KINDS:
+            return None
+        names = sorted(self.measured.devices_of_programs - {device.id})
+        known = [self.catalog.device(name) for name in names if self.catalog.find_device(name)]
+        others = [one for one in known if one.kind in KNOWN_KINDS]
+        there = [self._observed(other) for other in others]
+        here = self.programs_of(device)
+        found = [
+            (other, one)
+            for other, (observations, _) in zip(others, there, strict=True)
+            for one in observations
+            if one.own and one.program.startswith(NAMED) and one.program not in here
+        ]
+        if not found:
+            return None
+        evidence = joined([self.of(device)[1], *(one for _, one in there)])
+        return Elsewhere(found=found, evidence=evidence)
+
+    def of_program(self, device: Device, program: str) -> list[CalibrationObservation]:
+        """What an answer about a program rests on: all of the device, or its runs on others."""
+        away = self.elsewhere(device) if program else None
+        carried = [] if away is None else away.of(program_key(None, program))
+        return [*self.of(device)[0], *carried]
 
     def programs_of(self, device: Device) -> frozenset[str]:
         """What tells the programs apart that were measured on a device."""
@@ -281,13 +365,16 @@ def calibrated_utilization(prior: Uncertain, rows: Rows, known: Known) -> Correc
     """Utilization of each row after the measured runs of its device; else the prior."""
     evidence = [known.of(device)[1] for device in rows.devices]
     reached = np.array(of_each(prior.mid, rows.at.shape), dtype=np.float64)
+    away = [known.elsewhere(device) if any(rows.programs) else None for device in rows.devices]
     found = _posterior(evidence, rows, known, prior)
+    carried = np.zeros(rows.at.shape, dtype=np.bool_)
+    if any(away):
+        found, carried = _with_programs(found, away, rows, known, prior)
     if found is None:
-        return Corrected(
-            utilization=prior, measured=np.zeros(rows.at.shape, dtype=np.bool_), reached=reached
-        )
+        return Corrected(utilization=prior, measured=carried, reached=reached)
     sd = _log_sd(prior, rows)
-    measured = np.array([bool(known.of(device)[0]) for device in rows.devices])[rows.at] & (sd > 0)
+    here = np.array([bool(known.of(device)[0]) for device in rows.devices])[rows.at]
+    measured = (here | carried) & (sd > 0)
     reached = reached * np.exp(found.log_shift)
     mid = np.where(measured, np.minimum(reached, MOST_MEASURED), reached)
     left = found.log_sd / np.where(sd > 0, sd, 1.0)
@@ -342,6 +429,32 @@ def _posterior(
             found = one.posterior(where, prior_sd[chosen], log_prior=log_prior[chosen])
             shift[chosen], left[chosen] = found.log_shift, found.log_sd
     return Posterior(log_shift=shift, log_sd=left)
+
+
+def _with_programs(
+    found: Posterior | None,
+    away: Sequence[Elsewhere | None],
+    rows: Rows,
+    known: Known,
+    prior: Uncertain,
+) -> tuple[Posterior | None, npt.NDArray[np.bool_]]:
+    """What is expected after runs of the same programs on other devices, and of which rows."""
+    prior_sd = _log_sd(prior, rows)
+    log_prior = np.log(np.broadcast_to(prior.mid, rows.at.shape))
+    shift = np.zeros(len(rows.at)) if found is None else found.log_shift.copy()
+    left = prior_sd.copy() if found is None else found.log_sd.copy()
+    carried = np.zeros(rows.at.shape, dtype=np.bool_)
+    for number, there in enumerate(away):
+        chosen, where = rows.on(number, known.measured.host)
+        if there is None or not (same := there.applies(where)).any():
+            continue
+        at = np.flatnonzero(chosen)[same]
+        sized = there.with_sizes(where.part(same), rows.devices[number], rows.precisions[number])
+        after = there.evidence.posterior(sized, prior_sd[at], log_prior=log_prior[at])
+        shift[at], left[at], carried[at] = after.log_shift, after.log_sd, True
+    if found is None and not carried.any():
+        return None, carried
+    return Posterior(log_shift=shift, log_sd=left), carried
 
 
 def utilization_input(
@@ -457,6 +570,17 @@ def size_notices(known: Known, device: Device, precision: str, group: str) -> tu
     if narrower < WORTH_SAYING:
         return ()
     return (Notice("step_size_unspecified", "step_flop", {"narrower": narrower}),)
+
+
+def program_notice(known: Known, device: Device, program: str) -> Notice:
+    """Say that a program was not measured on a device, and on which others it was."""
+    away = known.elsewhere(device)
+    others = [] if away is None else away.devices_of(program_key(None, program))
+    if not others:
+        values = {"program": program, "device": device.name}
+        return Notice("program_not_measured", "program", values)
+    values = {"program": program, "device": device.name, "others": ", ".join(others)}
+    return Notice("program_elsewhere", "program", values)
 
 
 def above_peak(device: Device, reached: float) -> Notice:

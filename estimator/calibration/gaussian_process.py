@@ -144,7 +144,8 @@ class Components:
     elsewhere : float
         Share of what a run tells on the same host that it tells on another one [1].
     portable : float
-        Share of a program's part that it keeps on another device [1].
+        Share of what a run tells on one device that it tells on another one [1]: how programs are
+        written and what runs them goes with them, the device does not.
     slope : float
         Change of the error with the logarithm of the size where steps are small, of the device and
         of the kind [1]. It ends by `SATURATED_S`.
@@ -501,13 +502,7 @@ class Evidence:
         log_sd = np.sqrt(variance)
         if not self._many_programs:
             log_sd = np.minimum(log_sd, sd)
-        connected = np.isin(where.device, self.where.device) | np.isin(
-            where.programs, self._programs
-        )
-        return Posterior(
-            log_shift=np.where(connected, shift + expected - stated, 0.0),
-            log_sd=np.where(connected, log_sd, prior_sd),
-        )
+        return Posterior(log_shift=shift + expected - stated, log_sd=log_sd)
 
     def _sizes_of_programs(self, where: Conditions) -> Conditions:
         """The same runs; where a program was measured, its steps are of the size measured."""
@@ -647,13 +642,8 @@ class Evidence:
         """
         expected, sd = self.components.prior(np.zeros(len(prior_sd)), prior_sd, where.speeds)
         shift = self.posterior(where, sd, log_prior=expected).log_shift
-        whole, more = (one.part(np.arange(len(one.size))) for one in (self.where, where))
-        joined = {
-            part.name: np.concatenate([getattr(whole, part.name), getattr(more, part.name)])
-            for part in fields(Conditions)
-        }
         found = Evidence(
-            where=Conditions(**joined),
+            where=_one_after_another([self.where, where]),
             log_ratio=np.concatenate([self.log_ratio, shift]),
             prior_sd=np.concatenate([self.prior_sd, sd]),
             noise_sd=np.append(self.noise_sd, np.full(len(prior_sd), self.components.step_sd)),
@@ -663,6 +653,33 @@ class Evidence:
         found.__dict__["spread"] = self.spread
         found.__dict__["weights"] = np.concatenate([self.weights, np.ones(len(prior_sd))])
         return found
+
+
+def joined(parts: Sequence[Evidence]) -> Evidence:
+    """Evidence of several devices as one, with the components of the first.
+
+    What they have in common: see `Components.portable`.
+    """
+    first = parts[0]
+    return Evidence(
+        where=_one_after_another([one.where for one in parts]),
+        log_ratio=np.concatenate([one.log_ratio for one in parts]),
+        prior_sd=np.concatenate([one.prior_sd for one in parts]),
+        noise_sd=np.concatenate([one.noise_sd for one in parts]),
+        components=first.components,
+        own=first.own,
+    )
+
+
+def _one_after_another(parts: Sequence[Conditions]) -> Conditions:
+    """Conditions of several sets of runs as one."""
+    whole = [one.part(np.arange(len(one.size))) for one in parts]
+    return Conditions(
+        **{
+            part.name: np.concatenate([getattr(one, part.name) for one in whole])
+            for part in fields(Conditions)
+        }
+    )
 
 
 def condensed(evidence: Evidence, most: int) -> Evidence:
@@ -758,13 +775,13 @@ def _likeness(here: Conditions, there: Conditions, shared: Components) -> _Liken
     same_program = alike & (here.programs[:, np.newaxis] == there.programs)
     same_program &= here.programs[:, np.newaxis] != ""
     connected = np.where(same_host, 1.0, shared.elsewhere)
-    device = same_device * connected
+    device = connected * np.where(same_device, 1.0, shared.portable)
     precision = device * (here.precision[:, np.newaxis] == there.precision)
     kind, both = device * alike, precision * alike
     family = kind * (here.families[:, np.newaxis] == there.families)
     family *= here.families[:, np.newaxis] != ""
     features = _bends(here.size, shared)[0] @ _bends(there.size, shared)[0].T
-    program = same_program * np.where(same_device, connected, shared.portable)
+    program = same_program * device
     return _Likeness(
         device=device,
         precision=precision,

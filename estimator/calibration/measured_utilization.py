@@ -22,10 +22,11 @@ from estimator.catalog import Catalog, Device
 from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Uncertain
 from estimator.measure.attribution import most_possible
-from estimator.runs import read_observations, read_runs
+from estimator.runs import read_devices_of_programs, read_observations, read_runs
 from estimator.runs.documents import in_memory
 from estimator.runs.observations import (
     Observation,
+    devices_of_programs,
     is_of_steps,
     observed,
 )
@@ -86,6 +87,12 @@ class Measured:
         if self.store is not None:
             found += read_observations(hardware, most, path=self.store)
         return found
+
+    @cached_property
+    def devices_of_programs(self) -> frozenset[str]:
+        """Ids of the devices on which programs were measured that have a name."""
+        given = devices_of_programs(self._given)
+        return given if self.store is None else given | read_devices_of_programs(self.store)
 
 
 NOTHING_MEASURED = Measured()

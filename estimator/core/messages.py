@@ -150,6 +150,10 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "no run of the program {program!r} was measured on {device}: it is treated like any "
         "other of its kind"
     ),
+    "program_elsewhere": (
+        "no run of the program {program!r} was measured on {device}: what it reached on {others} "
+        "counts instead, with a wider interval"
+    ),
     "step_size_unspecified": (
         "size of a step unspecified: the interval covers the sizes people run; {set[step_flop]} "
         "narrows it by about {narrower:percent}"

@@ -10,6 +10,7 @@ from estimator.calibration.correction import (
     Corrected,
     above_peak,
     calibration_notices,
+    program_notice,
     size_notices,
 )
 from estimator.core.estimate import Estimate
@@ -117,13 +118,7 @@ def say_of_programs(asked: Questions, rows: Places) -> None:
     missing = named[~_measured_programs(asked, named)]
     names = asked.table.word("program").take(missing).rows()
     bundles = [
-        (
-            Notice(
-                "program_not_measured",
-                "program",
-                {"program": name, "device": asked.device(row).device.name},
-            ),
-        )
+        (program_notice(asked.resolver.measured, asked.device(row).device, name),)
         for row, name in zip(missing.tolist(), names, strict=True)
     ]
     asked.notices.each(missing, bundles)

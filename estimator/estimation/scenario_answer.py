@@ -308,7 +308,7 @@ def _inputs_of_utilization(
         before = {"utilization": predicted_input(expected.predicted, kind, asked.catalog)}
     if not expected.measured:
         return before
-    known = asked.resolver.measured.of(named.device)[0]
+    known = asked.resolver.measured.of_program(named.device, scenario.program or "")
     was = before["utilization"]
     return {
         "utilization": utilization_input(known, expected.predicted, expected.calibrated),

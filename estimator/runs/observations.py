@@ -72,6 +72,9 @@ SUMS = (
 )
 """What is summed over them."""
 
+NAMED = "program "
+"""How the key of a program begins that has a name."""
+
 FINE, COARSE = 0, 1
 
 MOST_FINE = 300
@@ -259,6 +262,15 @@ def observed(
     return [_observation(row) for row in found if _possible(row, most)]
 
 
+def devices_of_programs(database: sqlite3.Connection) -> frozenset[str]:
+    """Ids of the devices on which programs were measured that have a name."""
+    rows = database.execute(
+        "SELECT DISTINCT hardware FROM alike WHERE level = ? AND own = 1 AND program LIKE ?",
+        (FINE, f"{NAMED}%"),
+    )
+    return frozenset(name for (name,) in rows)
+
+
 def _possible(row: Row, most: Mapping[str, float]) -> bool:
     rate = (row["log_flop"] - row["log_time"]) / row["count"]
     limit = most.get(row["precision"])
@@ -373,7 +385,7 @@ def program_key(params: float | None, name: str = "") -> str:
     ('1.24e+08 parameters', 'program my-gpt', '')
     """
     if name:
-        return f"program {name}"
+        return f"{NAMED}{name}"
     return "" if not params or math.isnan(params) else f"{params:.3g} parameters"
 
 

@@ -8,19 +8,19 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from estimator.runs import documents, interrupted, samples
 from estimator.runs.connection import Connection, StoreBusy, StoreDamaged, open_for_reading
 from estimator.runs.figures import DeviceFigures, Figures, Peaks, Used
 from estimator.runs.meter import Meter, Sample
-from estimator.runs.observations import Observation, observed
+from estimator.runs.observations import Observation, devices_of_programs, observed
 from estimator.runs.process import Process, is_gone, this_process
 from estimator.runs.record import MeasuredRun, Trust
 from estimator.runs.schema import OBSERVED_SINCE, ForeignFile, version_of
@@ -38,6 +38,8 @@ BATCH_S = 1.0
 
 BUFFER = 100_000
 """So many samples are held when they cannot be written."""
+
+Found = TypeVar("Found")
 
 Reading = tuple[str, Sample]
 """Component and what was read of it."""
@@ -141,20 +143,28 @@ def read_observations(
 
     Arguments as for `estimator.runs.observations.observed`; `readable` says why it cannot.
     """
-    path = path or store_path()
+    return _of_timings(path or store_path(), lambda one: observed(one, hardware, most), [])
+
+
+def read_devices_of_programs(path: Path | None = None) -> frozenset[str]:
+    """Ids of the devices on which named programs were measured; none where it cannot be read."""
+    return _of_timings(path or store_path(), devices_of_programs, frozenset())
+
+
+def _of_timings(path: Path, ask: Callable[[sqlite3.Connection], Found], nothing: Found) -> Found:
+    """What like timings of a store say; `nothing` where it cannot be read."""
     if not path.exists():
-        return []
+        return nothing
     try:
         database = open_for_reading(path, BRIEF_S)
         try:
-            version = version_of(database)
-            if version >= OBSERVED_SINCE:
-                return observed(database, hardware, most)
+            if version_of(database) >= OBSERVED_SINCE:
+                return ask(database)
         finally:
             database.close()
     except (ForeignFile, sqlite3.Error, OSError):
-        return []
-    return observed(documents.in_memory(read_runs(path)[0]), hardware, most)
+        return nothing
+    return ask(documents.in_memory(read_runs(path)[0]))
 
 
 def readable(path: Path | None = None) -> list[str]:

@@ -352,6 +352,38 @@ def test_a_program_that_was_never_measured_is_said():
     assert middle(yours, "utilization") == middle(answer(), "utilization")
 
 
+def moved(whole, hardware):
+    """The same run on another device."""
+    (device,) = whole.devices
+    return dataclasses.replace(whole, devices=(dataclasses.replace(device, hardware=hardware),))
+
+
+def test_a_program_measured_on_another_accelerator_goes_with_its_runs():
+    plain = answer()
+    store(moved(named_run(1, "mine"), "h100-sxm"))
+    mine, other = answer(program="mine"), answer()
+    assert as_json(other)["results"] == as_json(plain)["results"]
+    assert 0.17 < middle(mine, "utilization") < 0.8 * middle(plain, "utilization")
+    assert factor(mine, "utilization") < 0.98 * factor(plain, "utilization")
+    assert mine.inputs["utilization"].basis == CALIBRATED
+    assert any("what it reached on NVIDIA H100" in line for line in mine.warnings)
+    assert not any("is treated like any other" in line for line in mine.warnings)
+
+
+def test_runs_of_a_program_on_the_device_itself_count_alone():
+    store(named_run(1, "mine"))
+    here = as_json(answer(program="mine"))["results"]
+    store(moved(named_run(2, "mine"), "h100-sxm"))
+    both = answer(program="mine")
+    assert as_json(both)["results"] == here
+    assert not any("what it reached on" in line for line in both.warnings)
+
+
+def test_a_program_measured_on_a_processor_says_nothing_of_an_accelerator():
+    store(moved(named_run(1, "mine"), "xeon-8280"))
+    assert as_json(answer(program="mine"))["results"] == as_json(answer())["results"]
+
+
 def test_many_devices_keep_the_communication_of_the_model():
     """What is learned is a factor: its effect on one device and on a thousand is alike."""
     plain = [middle(answer(devices=count), "utilization") for count in (8.0, 1024.0)]

@@ -11,7 +11,7 @@ from estimator.catalog.shared_runs import read_overlay
 from estimator.serving.measured_loads import KnownLoads
 from estimator.serving.question import ServingQuestion
 from estimator.serving.serving_answer import answer_serving
-from tests.benchmarks.gpu.table import keep, prediction
+from tests.benchmarks.gpu.table import both_measured, keep, of_program, prediction
 
 FOLDER = Path(__file__).parents[2] / "profiles/runs"
 RUNS = read_overlay(FOLDER / "measured_h100.toml").runs
@@ -76,6 +76,23 @@ def test_programs_are_predicted_by_the_benchmark_and_the_others(tmp_path, monkey
 
     assert error(asked) < 0.4 < error(before)
     assert inside(asked) > 0.74 > inside(before)
+
+
+def test_a_program_measured_on_one_board_is_predicted_on_the_other(tmp_path, monkeypatch):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
+    programs = both_measured([one for one in OF_H200 if not one.served], RUNS)
+    assert len(programs) == 47
+    before, after = [], []
+    for program in programs[::3]:
+        keep([*BENCH, *of_program(RUNS, program)], program.host.id)
+        before.append(prediction(program, size=False, use=False, name=True))
+        after.append(prediction(program, size=False, use=True, name=True))
+
+    def errors(found):
+        return [abs(np.log(one.mid / one.true)) for one in found]
+
+    assert np.median(errors(after)) < 0.35 < 0.5 < np.median(errors(before))
+    assert np.mean([one.low <= one.true <= one.high for one in after]) > 0.74
 
 
 def test_steps_in_eight_bits_gain_less_than_their_products():

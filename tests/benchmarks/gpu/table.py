@@ -37,8 +37,8 @@ class Asked:
     true: float
 
 
-def prediction(run: MeasuredRun, *, size: bool, use: bool) -> Asked:
-    """Time of the steps of a program as `estimate` answers."""
+def prediction(run: MeasuredRun, *, size: bool, use: bool, name: bool = False) -> Asked:
+    """Time of the steps of a program as `estimate` answers; `name` says which program it is."""
     timing = run.timings[0]
     flop = timing.flop or 0.0
     scenario = Scenario(
@@ -50,6 +50,7 @@ def prediction(run: MeasuredRun, *, size: bool, use: bool) -> Asked:
         devices=1.0,
         calibration="use" if use else "ignore",
         step_flop=flop if size else None,
+        program=timing.style if name else None,
     )
     low, mid, high = (whole_s / STEPS for whole_s in predicted_s(scenario))
     return Asked(low=low, mid=mid, high=high, true=timing.time_s)
@@ -87,6 +88,68 @@ def print_table(path: Path, *, each: bool = False) -> None:
                 answers = [(one.low, one.mid, one.high) for one in asked]
                 known = ", step size given" if size else ""
                 print(line(f"{name}{known}", answers, [one.true for one in asked]))
+
+
+def print_transfer(paths: Sequence[Path]) -> None:
+    """Print what runs of a program on one board say of it on the other, both ways.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files of runs of two boards; programs of one name and format are the same.
+    """
+    boards = [[one for one in read_overlay(path).runs if not one.served] for path in paths]
+    print(HEADER)
+    with TemporaryDirectory() as folder:
+        os.environ["TWENTY_WATTS_DATA"] = folder
+        for here, there in (boards, boards[::-1]):
+            carry_over(here, there)
+
+
+def carry_over(here: Sequence[MeasuredRun], there: Sequence[MeasuredRun]) -> None:
+    """Print how far off the programs of one board are, each after its runs on the other."""
+    programs = both_measured(here, there)
+    benches = [[one for one in runs if one.origin == "bench"] for runs in (here, there)]
+    states: dict[str, Callable[[MeasuredRun], Sequence[MeasuredRun]]] = {
+        "before": lambda program: (),
+        "that program on the other board": lambda program: of_program(there, program),
+        "that program and bench of the other": lambda program: [
+            *benches[1],
+            *of_program(there, program),
+        ],
+        "bench here": lambda program: benches[0],
+        "bench here, program and bench there": lambda program: [
+            *benches[0],
+            *benches[1],
+            *of_program(there, program),
+        ],
+    }
+    board = programs[0].timings[0].component
+    print(next(one.name for one in programs[0].devices if one.key == board))
+    for state, known in states.items():
+        answers, true_s = [], []
+        for program in programs:
+            keep(known(program), program.host.id)
+            asked = prediction(program, size=False, use=state != "before", name=True)
+            answers.append((asked.low, asked.mid, asked.high))
+            true_s.append(asked.true)
+        print(line(state, answers, true_s))
+
+
+def both_measured(here: Sequence[MeasuredRun], there: Sequence[MeasuredRun]) -> list[MeasuredRun]:
+    """Programs of one board that were measured on another one in the same format, the newest."""
+
+    def programs(runs: Sequence[MeasuredRun]) -> dict[tuple[str, str], MeasuredRun]:
+        trained = [one for one in runs if one.origin != "bench" and one.timings]
+        return {(one.label, one.timings[0].precision or ""): one for one in trained}
+
+    common = programs(there)
+    return [one for key, one in programs(here).items() if key in common]
+
+
+def of_program(runs: Sequence[MeasuredRun], program: MeasuredRun) -> list[MeasuredRun]:
+    """Runs of the same program, in any format."""
+    return [one for one in runs if one.origin != "bench" and one.label == program.label]
 
 
 def keep(runs: Sequence[MeasuredRun], home: str) -> None:
