@@ -145,7 +145,9 @@ NAMED = {
     **dict.fromkeys(TRANSLATORS, ("language", "encoder-decoder transformer")),
     **dict.fromkeys(SEEING, ("multimodal", "vision encoder and decoder")),
     "modernbert-decoder": ("language", "dense decoder"),
-    **dict.fromkeys(("pixtral", "table-transformer"), ("vision", "ViT encoder")),
+    **dict.fromkeys(
+        ("pixtral", "table-transformer", "rt_detr", "rt_detr_v2"), ("vision", "ViT encoder")
+    ),
     **dict.fromkeys(("xmod", "jina_embeddings_v3", "canine"), ("language", "encoder")),
     "clap": ("multimodal", "contrastive encoder"),
     "vilt": ("multimodal", "ViT encoder"),

@@ -67,12 +67,18 @@ READ_BY_VALUE = {
         *("big_bird", "convbert", "ibert", "layoutlm", "longformer", "roformer", "splinter"),
         *("squeezebert", "xlnet", "lilt", "yoso", "mra", "nystromformer", "tapas", "markuplm"),
         *("xlm", "flaubert", "luke", "dpr", "led", "bigbird_pegasus", "fsmt", "detr", "layoutlmv3"),
-        *("table-transformer", "vilt", "visual_bert", "canine"),
+        *("table-transformer", "vilt", "visual_bert", "canine", "rt_detr_v2"),
     ),
 }
 """These read values of tensors, so they are built in full."""
 
-SIDES = {"detr": 800, "table-transformer": 800, "depth_anything": 518}
+SIDES = {
+    "rt_detr": 640,
+    "rt_detr_v2": 640,
+    "detr": 800,
+    "table-transformer": 800,
+    "depth_anything": 518,
+}
 """Sides of the images of models whose configs state none."""
 
 SHORT_TEXTS = {"owlvit": 16, "owlv2": 16, "vilt": 40}

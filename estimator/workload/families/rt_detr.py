@@ -1,0 +1,216 @@
+"""How much work RT-DETR is: a ResNet, maps mixed across three scales, a decoder of objects.
+
+Versions 1 and 2 (arXiv:2304.08069, arXiv:2407.17140). Images of 640 pixels are counted where
+`image_size` is not asked for. Where the decoder looks is sampled, which is no matrix product.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    linear,
+    product,
+)
+from estimator.workload.convolution import Conv, Flow, flow_network, pointwise, ratio, sizes
+from estimator.workload.families.convnet import WIDTHS, basic_layer, bottleneck
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Quantity
+from estimator.workload.model_class import head_note, label_count, task
+from estimator.workload.network import Network
+from estimator.workload.registry import family
+
+SIDE = 640
+"""Side of the images of its report, sec. 5.1. [pixel]"""
+
+SCALES = 3
+"""Maps of the ResNet that are mixed. [1]"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone:
+    """The ResNet: its stem, the widths and depths of its stages, and whether layers are basic."""
+
+    channels: int
+    stem: int
+    widths: list[int]
+    depths: list[int]
+    basic: bool
+    early: bool
+
+    def stage(self, flow: Flow, place: int) -> Flow:
+        """The maps behind one stage, which halves them but for the first."""
+        inputs, outputs = (self.stem, *self.widths)[place : place + 2]
+        layer = basic_layer if self.basic else partial(bottleneck, self.early)
+        stride, name = 2 if place else 1, f"backbone/stage{place + 1}"
+        if self.basic or inputs != outputs or stride == 2:
+            shortcut = Conv(inputs=inputs, outputs=outputs, kernel=1, stride=stride)
+            flow = flow.beside(f"{name}/shortcut", shortcut)
+        flow = flow.convs(f"{name}/convolution", layer(inputs, outputs, stride))
+        for _ in range(self.depths[place] - 1):
+            flow = flow.convs(f"{name}/convolution", layer(outputs, outputs, 1))
+        return flow
+
+    def maps(self, flow: Flow) -> tuple[Flow, list[Quantity]]:
+        """The flow behind the ResNet, and the sides of its last maps."""
+        half = self.stem // 2
+        first = Conv(inputs=self.channels, outputs=half, stride=2)
+        flow = flow.conv("backbone/stem", first, first=True)
+        rest = (Conv(inputs=half, outputs=half), Conv(inputs=half, outputs=self.stem))
+        flow = flow.convs("backbone/stem_rest", rest).pool(3, 2, 1)
+        found = []
+        for place in range(len(self.depths)):
+            flow = self.stage(flow, place)
+            found.append(flow.side)
+        return flow, found[-SCALES:]
+
+
+def _backbone(fields: Fields) -> Backbone:
+    """The ResNet that a config holds."""
+    part = fields.part("backbone_config")
+    kind = part.text("model_type", default="rt_detr_resnet")
+    if kind != "rt_detr_resnet":
+        raise ValueError(f"{part.path}model_type {kind!r} is not counted: rt_detr_resnet is")
+    widths = sizes(part, "hidden_sizes", WIDTHS)
+    return Backbone(
+        channels=part.size("num_channels", default=3),
+        stem=part.size("embedding_size", default=64),
+        widths=widths,
+        depths=sizes(part, "depths", (3, 4, 6, 3), len(widths)),
+        basic=part.text("layer_type", default="bottleneck") == "basic",
+        early=part.flag("downsample_in_bottleneck"),
+    )
+
+
+@family("rt_detr", "rt_detr_v2")
+def rt_detr(fields: Fields) -> Network:
+    """RT-DETR: objects are picked from all positions, then refined (sec. 4)."""
+    backbone = _backbone(fields)
+    hidden, width = (
+        fields.size("encoder_hidden_dim", default=256),
+        fields.size("d_model", default=256),
+    )
+    inputs = sizes(fields, "encoder_in_channels", tuple(backbone.widths[-SCALES:]), SCALES)
+    outputs = sizes(fields, "decoder_in_channels", (hidden,) * SCALES, SCALES)
+    if fields.size("num_feature_levels", default=SCALES) != SCALES:
+        raise ValueError(
+            f"{fields.path}num_feature_levels must be {SCALES}: others are not counted"
+        )
+    attends = sizes(fields, "encode_proj_layers", (2,))
+    frozen = fields.flag("freeze_backbone_batch_norms", default=True)
+    queries = fields.size("num_queries", default=300)
+
+    def body(flow: Flow) -> Flow:
+        flow, sides = backbone.maps(replace(flow, frozen=frozen))
+        flow = replace(flow, frozen=False)
+        for channels, side in zip(inputs, sides, strict=True):
+            flow = replace(flow, side=side).conv("encoder/project", pointwise(channels, hidden))
+        for place in attends:
+            tokens = sides[min(place, SCALES - 1)] ** 2
+            costs, times = (
+                _encoder_layer(fields, hidden),
+                fields.layers("encoder_layers", default=1),
+            )
+            flow = flow.layers(costs, tokens, pairs=tokens * tokens, times=times, prefix="encoder/")
+        flow = _mixed(fields, flow, sides, hidden)
+        for channels, side in zip(outputs, sides, strict=True):
+            flow = replace(flow, side=side).conv("decoder/project", pointwise(channels, width))
+        seen = sum((side * side for side in sides), start=0.0)
+        flow = flow.layers(_picking(fields, width), seen).dense(_tables(fields, width, queries))
+        return _decoded(fields, flow, width, queries, seen)
+
+    notes = head_note(fields, task(fields) in ("", "ObjectDetection"))
+    return flow_network(fields, SIDE, body, notes)
+
+
+def _encoder_layer(fields: Fields, hidden: int) -> Costs:
+    """Attention among the positions of one map."""
+    keys = ("encoder_hidden_dim", "encoder_attention_heads")
+    heads = fields.size("encoder_attention_heads", default=8)
+    wide = fields.size("encoder_ffn_dim", default=1024)
+    attention = equal_heads(fields, hidden, heads, keys).costs()
+    mlp = Mlp(hidden=hidden, width=wide, bias=True).costs()
+    return {**attention, **mlp, "norm/layers": held(4 * hidden)}
+
+
+def _mixed(fields: Fields, flow: Flow, sides: list[Quantity], hidden: int) -> Flow:
+    """From the coarsest map to the finest and back, blocks of convolutions on pairs of maps."""
+    narrow = int(hidden * ratio(fields, "hidden_expansion", 1.0))
+    for place in range(SCALES - 1, 0, -1):
+        flow = replace(flow, side=sides[place]).conv("encoder/lateral", pointwise(hidden, hidden))
+        flow = _block(replace(flow, side=sides[place - 1]), hidden, narrow)
+    for place in range(SCALES - 1):
+        down = Conv(inputs=hidden, outputs=hidden, stride=2)
+        flow = replace(flow, side=sides[place]).conv("encoder/downsample", down)
+        flow = _block(replace(flow, side=sides[place + 1]), hidden, narrow)
+    return flow
+
+
+def _block(flow: Flow, hidden: int, narrow: int) -> Flow:
+    """Two paths from a pair of maps, one through three blocks of two convolutions each."""
+    name, inside = "encoder/mix", Conv(inputs=narrow, outputs=narrow)
+    flow = flow.beside(name, pointwise(2 * hidden, narrow))
+    flow = flow.conv(name, pointwise(2 * hidden, narrow))
+    for _ in range(3):
+        flow = flow.beside(name, pointwise(narrow, narrow)).conv(name, inside)
+    return flow if narrow == hidden else flow.conv(name, pointwise(narrow, hidden))
+
+
+def _boxes(width: int) -> Cost:
+    """Three dense layers to a box."""
+    return linear(width, width, bias=True).times(2) + linear(width, 4, bias=True)
+
+
+def _picking(fields: Fields, width: int) -> Costs:
+    """What scores every position, of which the best become objects."""
+    return {
+        "pick/project": linear(width, width, bias=True),
+        "pick/classes": linear(width, label_count(fields), bias=True),
+        "pick/boxes": _boxes(width),
+    }
+
+
+def _tables(fields: Fields, width: int, queries: int) -> Costs:
+    """Norm of the picked states, classes of noisy boxes in training, perhaps learned queries."""
+    noisy = fields.size("num_denoising", default=100, least=0) > 0
+    learned = queries * width * fields.flag("learn_initial_query")
+    return {
+        "norm/pick": held(2 * width),
+        "embedding/classes": held((label_count(fields) + 1) * width * noisy),
+        "embedding/queries": held(learned),
+    }
+
+
+def _decoded(fields: Fields, flow: Flow, width: int, queries: int, seen: Quantity) -> Flow:
+    """Layers over the objects, which sample the maps at a few points each."""
+    heads, layers = (
+        fields.size("decoder_attention_heads", default=8),
+        fields.layers("decoder_layers", default=6),
+    )
+    points = heads * SCALES * fields.size("decoder_n_points", default=4)
+    keys, wide = (
+        ("d_model", "decoder_attention_heads"),
+        fields.size("decoder_ffn_dim", default=1024),
+    )
+    place = linear(4, 2 * width, bias=True) + linear(2 * width, width, bias=True)
+    layer = {
+        **equal_heads(fields, width, heads, keys).costs(),
+        "cross/offsets": linear(width, 2 * points, bias=True),
+        "cross/weights": linear(width, points, bias=True),
+        "cross/output": linear(width, width, bias=True),
+        **Mlp(hidden=width, width=wide, bias=True).costs(),
+        "norm/layers": held(6 * width),
+    }
+    if task(fields) == "ObjectDetection":
+        layer["head/classes"] = linear(width, label_count(fields), bias=True)
+        layer["head/boxes"] = _boxes(width)
+    prefix, pairs = "decoder/", float(queries * queries)
+    flow = flow.layers(layer, float(queries), pairs=pairs, times=layers, prefix=prefix)
+    value = {"cross/value": linear(width, width, bias=True)}
+    flow = flow.layers(value, seen, times=layers, prefix=prefix)
+    shared = {"decoder/place": product(place.params, layers * place.flop_per_token)}
+    return flow.layers(shared, float(queries))
