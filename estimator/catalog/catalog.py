@@ -154,6 +154,8 @@ class Catalog:
     def history(self, name: str) -> list[Place]:
         """Return a place year by year, oldest first."""
         key = place_key(name)
+        if key in self._drafts:  # an id, which wins over every alias
+            return self._entries(key)
         if key not in self._place_names:
             near = self._place_suggestions.nearest(key, count=12)
             raise unknown("place", name, [self._place_names[other] for other in near])

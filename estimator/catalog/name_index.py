@@ -169,7 +169,11 @@ class NameIndex:
 
     @cached_property
     def _all_files(self) -> list[Path]:
-        return [path for folder in self.folders for path in sorted(folder.glob("*.toml"))]
+        return [
+            folder / name
+            for folder in self.folders
+            for name in sorted(path.name for path in folder.glob("*.toml"))
+        ]
 
     @cached_property
     def _paths(self) -> dict[str, list[Path]]:
