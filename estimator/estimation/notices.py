@@ -17,7 +17,7 @@ from estimator.core.estimate import Estimate
 from estimator.core.notice import Notice
 from estimator.core.rows import Places, distinct_rows, few, nowhere, rows_where
 from estimator.estimation.questions import Questions
-from estimator.memory.memory_answer import does_not_fit, memory_of, too_large
+from estimator.memory.training_state import does_not_fit, memory_of, too_large
 from estimator.runs.observations import program_key
 from estimator.scenario.scenario import SHARING
 from estimator.utilization.features import of_each_kind

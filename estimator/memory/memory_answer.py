@@ -9,23 +9,19 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog, Device
 from estimator.core.limits import within_limits
-from estimator.core.notice import Notice
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import human, human_count
 from estimator.memory.network import (
     CACHE,
     INFERENCE,
-    TRAINING,
     Network,
     find_network,
     find_overhead,
     inference_model,
-    states_of,
-    trained,
     training_model,
 )
 from estimator.memory.plan import Plan, Serving, check_plan
 from estimator.memory.request import CHOICES, Question
+from estimator.memory.training_state import TRAINING, memory_of, states_of
 from estimator.memory.usage import Memory, inference_memory, training_memory, with_overhead
 from estimator.scenario.provenance import Input, Provenance
 from estimator.workload.network import DEFAULT_TOKENS
@@ -208,61 +204,6 @@ def fit_across_devices(
         )
         for device, capacity, fewest in zip(devices, held, least, strict=True)
     )
-
-
-def memory_of(device: Device) -> float:
-    """What a device holds; without end where that is not known or no question [byte]."""
-    if device.kind == "brain" or "memory_bytes" not in device.records:
-        return math.inf
-    return device.records["memory_bytes"].value
-
-
-def too_large(
-    params: Floats, held_bytes: Floats, *, lora: npt.NDArray[np.bool_], catalog: Catalog
-) -> tuple[npt.NDArray[np.bool_], Floats]:
-    """Whether the training state alone exceeds the devices, shared out as well as can be.
-
-    Weights, gradients and AdamW, or the frozen weights of LoRA, without activations: what this
-    refuses no setting can hold.
-
-    Parameters
-    ----------
-    params : array
-        All parameters, experts included [1].
-    held_bytes : array
-        What all devices of a run hold together [byte].
-    lora : array of bool
-        Whether the weights are frozen.
-    catalog : Catalog
-
-    Returns
-    -------
-    array of bool, array
-        Whether it exceeds them, and what it takes [byte].
-    """
-    whole = catalog.once(
-        "bytes of a trained parameter",
-        lambda: float(sum(trained(Question(), catalog, Provenance())[0].values())),
-    )
-    needed = params * np.where(lora, TRAINING["bf16"], whole)
-    return needed > held_bytes, needed
-
-
-def does_not_fit(
-    device: Device, *, devices: float, params: float, needed_bytes: float, lora: bool
-) -> Notice:
-    """Say that a training state is too large for its devices, and how many would hold it."""
-    held = memory_of(device)
-    there = "one" if devices == 1 else f"{devices:,.0f} x"
-    values = {
-        "fleet": f"{there} {device.name}",
-        "what": "the frozen weights" if lora else "weights, gradients and AdamW",
-        "params": human_count(params),
-        "needed": human(needed_bytes, "B"),
-        "held": human(devices * held, "B"),
-        "count": float(math.ceil(needed_bytes / held)),
-    }
-    return Notice("does_not_fit", "devices", values)
 
 
 def _check(question: Question) -> None:

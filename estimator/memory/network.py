@@ -25,6 +25,7 @@ from estimator.memory.activations import (
 from estimator.memory.encoders import encoder_stack
 from estimator.memory.plan import Model, Parameters
 from estimator.memory.request import LORA_RANK, Question
+from estimator.memory.training_state import TRAINING, trained
 from estimator.memory.usage import Overhead
 from estimator.scenario.provenance import Provenance
 from estimator.scenario.scenario import inline_config, is_inline
@@ -32,19 +33,11 @@ from estimator.workload.blocks import Attention
 from estimator.workload.ledger import Inputs, Ledger
 from estimator.workload.transformer import Decoder
 
-TRAINING = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0, "tf32": 4.0, "fp8": 2.0}
-"""Bytes of a weight and of an activation by format of the matrix work; with fp8 both stay in 16
-bit and are cast on the way, as Transformer Engine does [byte]."""
-
 QUANTIZED = {"nf4": "nf4", "nf4-dq": "nf4_dq", "int4": "int4", "int8": "int8"}
 """Priors of the bytes of a quantized weight with its scales, by format."""
 
 INFERENCE = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0, "fp8": 1.0, "int8": 1.0}
 """Bytes of a weight by format; fp4, with its scales, stands in the priors [byte]."""
-
-MASTER_BYTES = 4.0
-"""An fp32 copy of 16-bit weights for the optimizer [byte]; Micikevicius et al. 2018,
-arXiv:1710.03740, sec. 3.1."""
 
 CACHE = {"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp32": 4.0}
 """Bytes of a value of the key-value cache by format [byte]."""
@@ -314,43 +307,6 @@ def _states_factor(question: Question, catalog: Catalog, provenance: Provenance)
     if question.finetune is None and question.states is None:
         basis = "pretraining"
     return provenance.prior(catalog, f"memory.states.{basis}", "states")
-
-
-def states_of(question: Question) -> str:
-    """How gradients and optimizer are held: as given, else as is usual for the task.
-
-    Pretraining and ZeRO keep fp32 copies; fine-tuning of all weights on one device or with FSDP
-    commonly runs in 16 bit throughout; adapters are small and kept in fp32.
-    """
-    if question.states is not None:
-        return question.states
-    sharded = question.zero not in (None, 0.0) and not question.fsdp
-    whole = question.finetune == "full" and not sharded
-    return "pure" if whole and TRAINING[question.precision] < MASTER_BYTES else "mixed"
-
-
-def trained(
-    question: Question, catalog: Catalog, provenance: Provenance
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Bytes per trained parameter: in the matrices of the layers, and outside of them."""
-    size = TRAINING[question.precision]
-    key = "memory.optimizer_bytes_per_param."
-    state = provenance.prior(catalog, key + question.optimizer, "optimizer")
-    outside = provenance.prior(catalog, key + "adamw", "optimizer")
-    pure = states_of(question) == "pure"
-    fp32 = question.fp32_gradients or (question.offload and not pure)
-    on_device = 0.0 if question.offload else 1.0
-    common = {
-        "weights_bytes": size,
-        "gradients_bytes": (MASTER_BYTES if fp32 else size) * on_device,
-        "master_bytes": MASTER_BYTES * on_device if size < MASTER_BYTES and not pure else 0.0,
-    }
-    shrunk = size / MASTER_BYTES if pure and not question.optimizer.endswith("bit") else 1.0
-    other = outside if question.optimizer == "muon" else state
-    return (
-        {**common, "optimizer_bytes": float(state.mid) * shrunk * on_device},
-        {**common, "optimizer_bytes": float(other.mid) * shrunk * on_device},
-    )
 
 
 def _groups(

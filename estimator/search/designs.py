@@ -17,7 +17,7 @@ from estimator.core.messages import message
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.estimation.estimate_table import TableResult, estimate_table
 from estimator.estimation.resolver import Resolver
-from estimator.memory.memory_answer import memory_of, too_large
+from estimator.memory.training_state import memory_of, too_large
 from estimator.scenario.scenario import NUMBERS
 from estimator.scenario.scenario_table import RECOMPUTED_SHARE, ScenarioTable, Words
 from estimator.search.space import Space

@@ -1,0 +1,114 @@
+"""What does training keep for each parameter, and do all devices of a run hold as much together?"""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog, Device
+from estimator.core.notice import Notice
+from estimator.core.units import human, human_count
+from estimator.memory.request import Question
+from estimator.scenario.provenance import Provenance
+
+Floats = npt.NDArray[np.float64]
+
+TRAINING = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0, "tf32": 4.0, "fp8": 2.0}
+"""Bytes of a weight and of an activation by format of the matrix work; with fp8 both stay in 16
+bit and are cast on the way, as Transformer Engine does [byte]."""
+
+MASTER_BYTES = 4.0
+"""An fp32 copy of 16-bit weights for the optimizer [byte]; Micikevicius et al. 2018,
+arXiv:1710.03740, sec. 3.1."""
+
+
+def states_of(question: Question) -> str:
+    """How gradients and optimizer are held: as given, else as is usual for the task.
+
+    Pretraining and ZeRO keep fp32 copies; fine-tuning of all weights on one device or with FSDP
+    commonly runs in 16 bit throughout; adapters are small and kept in fp32.
+    """
+    if question.states is not None:
+        return question.states
+    sharded = question.zero not in (None, 0.0) and not question.fsdp
+    whole = question.finetune == "full" and not sharded
+    return "pure" if whole and TRAINING[question.precision] < MASTER_BYTES else "mixed"
+
+
+def trained(
+    question: Question, catalog: Catalog, provenance: Provenance
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Bytes per trained parameter: in the matrices of the layers, and outside of them."""
+    size = TRAINING[question.precision]
+    key = "memory.optimizer_bytes_per_param."
+    state = provenance.prior(catalog, key + question.optimizer, "optimizer")
+    outside = provenance.prior(catalog, key + "adamw", "optimizer")
+    pure = states_of(question) == "pure"
+    fp32 = question.fp32_gradients or (question.offload and not pure)
+    on_device = 0.0 if question.offload else 1.0
+    common = {
+        "weights_bytes": size,
+        "gradients_bytes": (MASTER_BYTES if fp32 else size) * on_device,
+        "master_bytes": MASTER_BYTES * on_device if size < MASTER_BYTES and not pure else 0.0,
+    }
+    shrunk = size / MASTER_BYTES if pure and not question.optimizer.endswith("bit") else 1.0
+    other = outside if question.optimizer == "muon" else state
+    return (
+        {**common, "optimizer_bytes": float(state.mid) * shrunk * on_device},
+        {**common, "optimizer_bytes": float(other.mid) * shrunk * on_device},
+    )
+
+
+def memory_of(device: Device) -> float:
+    """What a device holds; without end where that is not known or no question [byte]."""
+    if device.kind == "brain" or "memory_bytes" not in device.records:
+        return math.inf
+    return device.records["memory_bytes"].value
+
+
+def too_large(
+    params: Floats, held_bytes: Floats, *, lora: npt.NDArray[np.bool_], catalog: Catalog
+) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """Whether the training state alone exceeds the devices, shared out as well as can be.
+
+    Weights, gradients and AdamW, or the frozen weights of LoRA, without activations: what this
+    refuses no setting can hold.
+
+    Parameters
+    ----------
+    params : array
+        All parameters, experts included [1].
+    held_bytes : array
+        What all devices of a run hold together [byte].
+    lora : array of bool
+        Whether the weights are frozen.
+    catalog : Catalog
+
+    Returns
+    -------
+    array of bool, array
+        Whether it exceeds them, and what it takes [byte].
+    """
+    whole = catalog.once(
+        "bytes of a trained parameter",
+        lambda: float(sum(trained(Question(), catalog, Provenance())[0].values())),
+    )
+    needed = params * np.where(lora, TRAINING["bf16"], whole)
+    return needed > held_bytes, needed
+
+
+def does_not_fit(
+    device: Device, *, devices: float, params: float, needed_bytes: float, lora: bool
+) -> Notice:
+    """Say that a training state is too large for its devices, and how many would hold it."""
+    held = memory_of(device)
+    there = "one" if devices == 1 else f"{devices:,.0f} x"
+    values = {
+        "fleet": f"{there} {device.name}",
+        "what": "the frozen weights" if lora else "weights, gradients and AdamW",
+        "params": human_count(params),
+        "needed": human(needed_bytes, "B"),
+        "held": human(devices * held, "B"),
+        "count": float(math.ceil(needed_bytes / held)),
+    }
+    return Notice("does_not_fit", "devices", values)
