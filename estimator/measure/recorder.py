@@ -204,7 +204,9 @@ class Recording:
         if useful(run):
             self._write(lambda store: store.finish(run))
         else:
-            self.notes.append(f"a run of {wall_s:.2g} s tells nothing of use: it is not stored")
+            self.notes.append(
+                f"a run of {wall_s:.2g} s is too short to calibrate from: it is not stored"
+            )
             self._forget()
         run = replace(run, notes=tuple(dict.fromkeys((*run.notes, *self.notes))))
         for meter in self.meters:

@@ -13,6 +13,7 @@ from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL, H_PER_YEAR
+from estimator.scenario.provenance import uncertain_record
 
 FRESH_YEARS = 1.5
 """Offers this much older than the newest are history [year]."""
@@ -50,14 +51,7 @@ class Money:
 
 def factor(record: Record) -> Factor:
     """Record as a factor; its range holds the central 80 %."""
-    low = record.low if record.low else None
-    high = record.high if record.high else None
-    if low is None and high is None:
-        return Factor(mid=record.value, source=record.source, note=record.note or "")
-    low = record.value**2 / high if low is None and high is not None else low
-    high = record.value**2 / low if high is None and low is not None else high
-    width = float(np.log((high or 1.0) / (low or 1.0)))
-    spread = width / (2.0 * z_score(CENTRAL))
+    spread = float(uncertain_record(record, "").log_sd)
     return Factor(mid=record.value, log_sd=spread, source=record.source, note=record.note or "")
 
 

@@ -48,8 +48,8 @@ from the environment variable TWENTY_WATTS_PROMETHEUS_TOKEN.
 With --task serving the load of a vLLM server is read, too: tokens, requests, latencies.
 From Slurm: how long a job ran on what, and its energy, which is that of whole nodes: the job's only
 if it had them for itself.
-With what the run did said (--params, --flop and so on), it teaches the utilization, too; without,
-only power. Names of nodes are not kept.
+If you specify what the run did (--params, --flop and so on), it also calibrates utilization;
+otherwise only power. Names of nodes are not kept.
 """
 
 SOURCES = {

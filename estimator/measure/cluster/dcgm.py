@@ -5,14 +5,14 @@ github.com/NVIDIA/dcgm-exporter). A board divided by MIG repeats its power for e
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from estimator.catalog import Catalog
 from estimator.measure.cluster.nodes import in_order, short_name
 from estimator.measure.cluster.prometheus import Labels, Series, Window
-from estimator.measure.cluster.series import inside, merged, samples_of, without_resets
+from estimator.measure.cluster.series import inside, merged, samples_of, with_resets, without_resets
 from estimator.runs.energy import Summary, summarise
 from estimator.runs.meter import MeterError
 from estimator.runs.record import Condition, MeasuredDevice
@@ -191,10 +191,7 @@ def board_summary(
         duration_s=window.length_s,
         limit_w=limit_w,
     )
-    if not resets:
-        return summary
-    note = f"{device.key}: the energy counter began anew {resets} times; what it had is kept"
-    return replace(summary, notes=(*summary.notes, note))
+    return with_resets(summary, device.key, resets)
 
 
 def condition_of(device: MeasuredDevice, series: Mapping[str, tuple[float, float]]) -> Condition:

@@ -6,7 +6,7 @@ virtual machines, so its figures count as modelled unless the user knows better.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from estimator.measure.cluster.dcgm import node_of
@@ -18,6 +18,7 @@ from estimator.measure.cluster.series import (
     merged,
     samples_of,
     summed,
+    with_resets,
     without_mirrors,
     without_resets,
 )
@@ -151,10 +152,7 @@ def node_summary(
     summary = summarise(
         component, source.meter, trust, samples, duration_s=window.length_s, limit_w=limit_w
     )
-    if not resets:
-        return summary
-    note = f"{component}: the energy counter began anew {resets} times; what it had is kept"
-    return replace(summary, notes=(*summary.notes, note))
+    return with_resets(summary, component, resets)
 
 
 SAME_COUNTER = ("index", "path", "zone", "mode", "source", "chip", "sensor")

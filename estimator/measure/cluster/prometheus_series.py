@@ -196,7 +196,7 @@ class Reader:
                 f"profiling out by default on some boards"
             )
         for one in sorted({one.name for one in devices.values() if one.hardware is None}):
-            self.notes.append(f"no profile is known of {one!r}: it teaches nothing of another run")
+            self.notes.append(f"{one!r} has no profile, so it calibrates no other run")
         if any(one.shares_board for one in devices.values()):
             self.notes.append(
                 "boards are divided by MIG: power and energy are of the whole board, others' parts "

@@ -1,12 +1,13 @@
 """How do scraped series become samples of one component: merged, resets undone, cut to a window."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
 
 from estimator.measure.cluster.prometheus import Numbers, Series, Window
-from estimator.runs.energy import GAP_PERIODS, SANE_TIMES_LIMIT
+from estimator.runs.energy import GAP_PERIODS, SANE_TIMES_LIMIT, Summary
 from estimator.runs.meter import Sample
 
 RANGES_J = (65_532.610987, 65_712.999613, 262_143.328850)
@@ -102,6 +103,14 @@ def without_resets(
     lifted_j[reset] = before_j[reset]
     value = counter.value + np.concatenate([[0.0], np.cumsum(lifted_j)])
     return Series(time_s=counter.time_s, value=value), int(reset.sum())
+
+
+def with_resets(summary: Summary, component: str, resets: int) -> Summary:
+    """Energy of a component with a note of the resets that were undone."""
+    if not resets:
+        return summary
+    note = f"{component}: the energy counter began anew {resets} times; what it had is kept"
+    return replace(summary, notes=(*summary.notes, note))
 
 
 def _wraps_j(

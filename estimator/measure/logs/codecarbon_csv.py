@@ -2,7 +2,7 @@
 
 Only energy is taken, over the time that it covers. That of NVIDIA boards is the difference of their
 energy counters since CodeCarbon 2; that of the processor and of memory follows, unless the machine
-has counters of which the file does not tell, from formulas: modelled, and it teaches nothing. The
+has counters of which the file does not tell, from formulas: modelled, and calibrates nothing. The
 PUE multiplies each energy in the file, and is divided out again.
 """
 

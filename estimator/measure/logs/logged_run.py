@@ -162,7 +162,7 @@ def _wall_s(log: LogFile, found: LoggedRun, added: Unlogged) -> float:
     if wall_s is None:
         raise log.refused("does not say how long the run took: set --wall-hours")
     if not SHORTEST_S <= wall_s <= LONGEST_S:
-        raise log.refused(f"a run of {wall_s:.3g} s is too short or too long to learn from")
+        raise log.refused(f"a run of {wall_s:.3g} s is too short or too long to calibrate from")
     return wall_s
 
 
@@ -228,7 +228,7 @@ def _timings(
     work = dict(added.work(found))
     flop = _flop(log, found, added, work)
     if flop is None:
-        why = "its work is unknown, so it teaches the power alone; set --flop or --params"
+        why = "its work is unknown, so it calibrates power alone; set --flop or --params"
         return (), [why]
     if work.get("precision") is None:
         raise log.refused("the number format of the work is unknown: set --precision")
