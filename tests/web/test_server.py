@@ -1,17 +1,21 @@
 """The server: what it is set to, whom it asks, and what it tells the person who starts it."""
 
+import asyncio
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from streamlit import net_util
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.app_session import AppSession
 from streamlit.web.server import server_util
 from streamlit.web.server.starlette import starlette_server
 
 from estimator.cli.app import OPEN, is_loopback, reachable
-from estimator.web.server import send_at_once, stay_home, switch_often
+from estimator.web.server import WAIT_S, send_at_once, stay_home, switch_often, together
 
 ROOT = Path(__file__).parents[2]
 AS_SHIPPED = net_util.get_external_ip
@@ -34,12 +38,13 @@ def test_a_page_opened_by_a_foreign_name_asks_nobody_outside(monkeypatch):
 def test_the_settings_bound_uploads_and_hide_tracebacks_from_visitors():
     script = (
         "from streamlit.config import get_option\n"
-        "print(get_option('server.maxUploadSize'), get_option('client.showErrorDetails'))"
+        "print(get_option('server.maxUploadSize'), get_option('client.showErrorDetails'))\n"
+        "print(get_option('client.allowedOrigins'))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["10", "none"]
+    assert done.stdout.split() == ["10", "none", "[]"]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
@@ -67,3 +72,101 @@ def test_a_connection_sends_each_message_at_once():
             with socket.create_connection(listening.getsockname()), listening.accept()[0] as one:
                 nodelay = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
                 assert bool(nodelay) is not waits
+
+
+def begun(*parts):
+    """A run begins, of some parts of a page or of all of it."""
+    message = ForwardMsg()
+    message.new_session.name = "app"
+    message.metadata.run.fragment_ids.extend(parts)
+    return message
+
+
+def box(part):
+    """An empty box is drawn, around a part of a page if one is named."""
+    message = ForwardMsg()
+    message.delta.add_block.allow_empty = True
+    message.delta.fragment_id = part
+    return message
+
+
+def element(part):
+    message = ForwardMsg()
+    message.delta.new_element.html.body = "answer"
+    message.delta.fragment_id = part
+    return message
+
+
+def runs(running):
+    message = ForwardMsg()
+    message.session_status_changed.script_is_running = running
+    return message
+
+
+class Listening:
+    """What of a session the messages pass through, and whether each was sent when it came."""
+
+    def __init__(self, loop):
+        self._event_loop, self.kept, self.sent = loop, [], []
+        self._message_enqueued_callback = self.send
+
+    def send(self):
+        self.sent.append(len(self.kept))
+
+    def enqueue(self, message):
+        self.kept.append(message)
+        if self._message_enqueued_callback:
+            self._message_enqueued_callback()
+
+
+@pytest.fixture
+def loop():
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
+def pass_by(loop):
+    """Let the time pass; in a thread, as a browser of other tests may hold a loop in this one."""
+    thread = threading.Thread(
+        target=lambda: loop.run_until_complete(asyncio.sleep(2 * WAIT_S)), daemon=True
+    )
+    thread.start()
+    thread.join()
+
+
+def test_what_begins_a_change_is_sent_with_the_first_element(loop):
+    session, enqueue = Listening(loop), together(Listening.enqueue)
+    for message in (begun("contents"), runs(True), box("contents"), element("contents")):
+        enqueue(session, message)
+    assert len(session.kept) == 4 and session.sent == [4]
+    enqueue(session, runs(False))
+    assert session.sent == [4, 5]
+
+
+def test_a_run_of_the_whole_page_is_announced_at_once(loop):
+    session, enqueue = Listening(loop), together(Listening.enqueue)
+    for message in (begun(), runs(True), box(""), element("")):
+        enqueue(session, message)
+    assert session.sent == [1, 2, 3, 4]
+
+
+def test_what_waits_is_sent_before_long_where_nothing_follows(loop):
+    session, enqueue = Listening(loop), together(Listening.enqueue)
+    enqueue(session, begun("contents"))
+    enqueue(session, runs(True))
+    assert session.sent == []
+    pass_by(loop)
+    assert session.sent == [2]
+    enqueue(session, box("contents"))
+    assert session.sent == [2]
+    pass_by(loop)
+    assert session.sent == [2, 3]
+
+
+def test_a_session_of_streamlit_has_what_the_messages_pass_through():
+    names = AppSession.__init__.__code__.co_names
+    assert {"_message_enqueued_callback", "_event_loop"} <= {*names}
+    assert "_message_enqueued_callback" in AppSession._enqueue_forward_msg.__code__.co_names or (
+        AppSession._enqueue_forward_msg.__module__ == together.__module__
+    )
