@@ -2,7 +2,8 @@
 
 A config names its family in `model_type`; a family is one function from checked fields to an
 architecture. To add a family, write that function in a module of `families` and register it there
-(`registry.family`, or a row of facts with `registry.families`).
+(`registry.family`, or a row of facts with `registry.families`), and put what its configs may leave
+out into `defaults.json`.
 """
 
 import difflib

@@ -5,11 +5,9 @@ attention to the encoder is added in every layer. `seq_len` is the tokens writte
 where the encoder reads text; the items of a pass are the tokens written.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import (
-    Cost,
     Costs,
     Mlp,
     equal_heads,
@@ -21,8 +19,9 @@ from estimator.workload.blocks import (
 )
 from estimator.workload.families.decoder import HEADS, LAYERS, WIDTH
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers, Stack
 from estimator.workload.ledger import Architecture, CacheLayers, Inputs, Quantity
-from estimator.workload.network import Network, Pass, crossing, lines, network, prefixed, sequence
+from estimator.workload.network import Network, Pass, crossing, lines, network, prefixed
 from estimator.workload.registry import families, family, known_families
 
 SELF_CROSSING = ("bart", "mbart", "trocr", "pegasus", "marian", "blenderbot", "blenderbot-small")
@@ -143,32 +142,25 @@ families(
 @family("trocr")
 def trocr(fields: Fields) -> Network:
     """TrOCR's decoder: BART's, whose layers may see an encoder of another width (2109.10282)."""
-    hidden = fields.size("hidden_size", "d_model", default=1024)
-    heads = fields.size("decoder_attention_heads", default=16)
-    layers = fields.layers("num_hidden_layers", "decoder_layers", default=12)
-    vocab = fields.size("vocab_size", default=50265)
-    longest = fields.size("max_position_embeddings", default=512)
-    learned = fields.flag("use_learned_position_embeddings", default=True)
+    hidden, heads = fields.size("hidden_size", "d_model"), fields.size("decoder_attention_heads")
+    vocab, longest = fields.size("vocab_size"), fields.size("max_position_embeddings")
     attention = equal_heads(fields, hidden, heads, ("d_model", "decoder_attention_heads"))
-    width = fields.size("decoder_ffn_dim", default=4096)
-    mlp = Mlp(hidden=hidden, width=width, bias=True)
-    crosses = _crossing(fields, held_inside=False).costs.values()
-    resting = sum(cost.params for cost in crosses)
+    mlp = Mlp(hidden=hidden, width=fields.size("decoder_ffn_dim"), bias=True)
+    crosses = _crossing(fields, held_inside=False)
+    resting = sum(cost.params for cost in crosses.costs.values())
     layer = {**layer_costs(attention, mlp, 4 * hidden), "cross": held(resting)}
-    own = not fields.flag("tie_word_embeddings", default=True)
-    normed = fields.flag("layernorm_embedding", default=True)
-    around: Mapping[str, Cost] = {
-        "embedding/token": table(vocab, hidden),
-        "embedding/position": table((longest + 2) * learned, hidden),
-        "norm/embedding": held(2 * hidden * normed),
-        "head/logits": vocabulary_head(hidden, vocab, own=own),
-    }
-
-    def run(inputs: Inputs) -> Pass:
-        batch, seq_len = sequence(inputs, longest)
-        pairs = batch * seq_len * seq_len * (0.5 if inputs.causal else 1.0)
-        done = [*lines(layer, batch * seq_len, pairs=pairs, times=layers)]
-        return Pass(lines=[*done, *lines(around, batch * seq_len)], items=batch * seq_len)
-
-    kept = CacheLayers(layers=layers, values_per_token=2 * hidden)
-    return network(fields, run, cache=(kept,))
+    own = not fields.flag("tie_word_embeddings")
+    rows = (longest + 2) * fields.flag("use_learned_position_embeddings")
+    kept = attention.cache_values_per_token
+    model = Stack(
+        before={
+            "embedding/token": table(vocab, hidden),
+            "embedding/position": table(rows, hidden),
+            "norm/embedding": held(2 * hidden * fields.flag("layernorm_embedding")),
+        },
+        stack=(Layers(costs=layer, times=crosses.layers, cache_values=kept),),
+        after={"head/logits": vocabulary_head(hidden, vocab, own=own)},
+        longest=longest,
+        causal=True,
+    )
+    return network(fields, model.run, cache=model.cache)

@@ -19,6 +19,7 @@ from estimator.workload.families.vision_language import (
     seeing_network,
     text_part,
     two_layers,
+    with_text_inside,
 )
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
@@ -151,9 +152,7 @@ def idefics2(fields: Fields) -> Network:
 @family("fuyu")
 def fuyu(fields: Fields) -> Network:
     """Fuyu: patches are projected as if they were tokens, no tower; flat configs hold the text."""
-    if not fields.states("text_config"):
-        inner = {key: value for key, value in fields.values.items() if key != "model_type"}
-        fields = fields.with_values({"text_config": inner})
+    fields = with_text_inside(fields)
     text = text_part(fields, "persimmon", fields.flag("tie_word_embeddings"))
     patch = fields.size("patch_size", default=30)
     inputs_of_patch = patch * patch * fields.size("num_channels", default=3)
@@ -172,6 +171,7 @@ def page_embedding(inside: tuple[str, int], fields: Fields) -> Network:
     `inside` holds the type of that model and its width where the config leaves it out.
     """
     inner = fields.part("vlm_config").with_values({"architectures": ["Model"]})
+    inner = inner.with_defaults({"model_type": inside[0]})
     model = known_families()[inside[0]](inner)
     text = inner.part("text_config") if inner.states("text_config") else inner
     width = text.size("hidden_size", default=inside[1])
@@ -194,10 +194,7 @@ def paddleocr_vl(fields: Fields) -> Network:
     """PaddleOCR-VL: SigLIP's tower, patches folded to tokens, ERNIE 4.5 (arXiv:2510.14528)."""
     part = with_defaults_of(fields.part("vision_config"), "paddleocr_vl_vision")
     sight = siglip_sight(part.with_values({"vision_use_head": False}))
-    if not fields.states("text_config"):
-        outer = ("vision_config", "model_type", "architectures")
-        inner = {key: value for key, value in fields.values.items() if key not in outer}
-        fields = fields.with_values({"text_config": inner})
+    fields = with_text_inside(fields)
     inside = fields.part("text_config").flag("tie_word_embeddings", default=True)
     tied = fields.flag("tie_word_embeddings", default=True) or inside
     text = text_part(fields, "paddleocr_vl_text", tied)

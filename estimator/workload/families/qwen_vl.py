@@ -7,7 +7,12 @@ windows.
 from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import Mlp, equal_heads, held, layer_costs, linear, scaled, table
-from estimator.workload.families.vision_language import either_tied, seeing_network, text_part
+from estimator.workload.families.vision_language import (
+    either_tied,
+    seeing_network,
+    text_part,
+    with_text_inside,
+)
 from estimator.workload.families.vit import Vision
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
@@ -70,10 +75,7 @@ def qwen_vl(tower: Tower, fields: Fields) -> Network:
     """Qwen-VL: patches merged four to a token; flat configs keep the text at the top."""
     kind = fields.text("model_type")
     vision = with_defaults_of(fields.part("vision_config"), f"{kind}_vision")
-    if not fields.states("text_config"):
-        outer = ("vision_config", "model_type")
-        inner = {key: value for key, value in fields.values.items() if key not in outer}
-        fields = fields.with_values({"text_config": inner})
+    fields = with_text_inside(fields)
     sight = qwen_sight(tower, vision)
     text = text_part(fields, tower.text or f"{kind}_text", either_tied(fields, False))
     merge = vision.size("spatial_merge_size")

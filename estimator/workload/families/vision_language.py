@@ -27,6 +27,17 @@ from estimator.workload.model_class import class_name, label_count
 from estimator.workload.network import Line, Network, Pass, lines, network, prefixed
 from estimator.workload.registry import defaults, families, family, known_families, with_defaults_of
 
+OUTSIDE = ("vision_config", "model_type", "architectures")
+"""Keys of a wrapper that are not those of the language model inside."""
+
+
+def with_text_inside(fields: Fields) -> Fields:
+    """The config with its text part; flat ones hold the keys of the text at the top."""
+    if fields.states("text_config"):
+        return fields
+    inner = {key: value for key, value in fields.values.items() if key not in OUTSIDE}
+    return fields.with_values({"text_config": inner})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
