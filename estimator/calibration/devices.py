@@ -11,7 +11,15 @@ from estimator.calibration.posterior import Cell, main_cell, measured_cell
 from estimator.catalog import Catalog, Device
 from estimator.core.uncertainty import Uncertain
 from estimator.runs.documents import in_memory
-from estimator.runs.figures import DeviceFigures, Figures, Peaks, Span, Used, WorkFigures
+from estimator.runs.figures import (
+    DeviceFigures,
+    Figures,
+    Peaks,
+    Span,
+    Used,
+    WorkFigures,
+    rows_from,
+)
 from estimator.runs.record import MeasuredRun
 
 S_PER_DAY = 86400.0
@@ -122,8 +130,7 @@ def device_reports(
         Against which the age is given.
     """
     with closing(in_memory(runs)) as database:
-        figures = Figures(lambda query, values: database.execute(query, values).fetchall())
-        found = figures.devices(peaks_of(catalog))
+        found = Figures(rows_from(database)).devices(peaks_of(catalog))
     return reports_of(found, Known(catalog, Measured(given=tuple(runs))), now=now)
 
 

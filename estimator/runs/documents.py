@@ -54,11 +54,18 @@ def replace_or_insert(
 
 
 def in_memory(runs: Iterable[MeasuredRun]) -> sqlite3.Connection:
-    """Make the tables of runs that are in no store; of one that is there twice the last counts."""
+    """Make the tables of runs that are in no store, without their documents.
+
+    Of a run that is there twice the last counts.
+    """
     database = sqlite3.connect(":memory:", check_same_thread=False)
     migrate(database)
     for run in {run.id: run for run in runs}.values():
-        insert(database, run, None)
+        database.execute(
+            "INSERT INTO run (id, started, state, document) VALUES (?, ?, ?, '')",
+            (run.id, run.started, run.state),
+        )
+        _summarise(database, run)
     return database
 
 

@@ -176,6 +176,11 @@ def _figures(run: MeasuredRun, device: MeasuredDevice) -> Iterator[tuple[object,
             yield (*whose, WHOLE_RUN, "", "", "", None, energy.mean_w)
 
 
+def rows_from(database: sqlite3.Connection) -> Read:
+    """Answer queries from one database."""
+    return lambda query, values: database.execute(query, values).fetchall()
+
+
 @dataclass(frozen=True)
 class Figures:
     """Runs of a store, summed up.

@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 
 from estimator.runs import documents, interrupted, samples
 from estimator.runs.connection import Connection, StoreBusy, StoreDamaged, open_for_reading
-from estimator.runs.figures import DeviceFigures, Figures, Peaks, Used
+from estimator.runs.figures import DeviceFigures, Figures, Peaks, Used, rows_from
 from estimator.runs.meter import Meter, Sample
 from estimator.runs.observations import Observation, devices_of_programs, observed
 from estimator.runs.process import Process, is_gone, this_process
 from estimator.runs.record import MeasuredRun, Trust
-from estimator.runs.schema import OBSERVED_SINCE, ForeignFile, version_of
+from estimator.runs.schema import OBSERVED_SINCE, VERSION, ForeignFile, version_of
 from estimator.system.data_folder import data_directory
 
 FILE = "runs.sqlite"
@@ -258,12 +258,32 @@ def overview(
         return _overview_read_only(path, peaks, used, most)
 
 
+UNSUMMARISED = "SELECT id, document FROM run WHERE summarised = 0"
+"""Runs whose figures are not in their columns: those that cannot be read, or were changed."""
+
+
 def _overview_read_only(path: Path, peaks: Peaks, used: Used | None, most: int | None) -> Overview:
     """Sum up a store that cannot be written, of an older version perhaps."""
+    with (
+        suppress(ForeignFile, sqlite3.Error, OSError),
+        closing(open_for_reading(path, BRIEF_S)) as database,
+    ):
+        if version_of(database) == VERSION:
+            changed, notes = documents.read_all(path, database.execute(UNSUMMARISED).fetchall())
+            if not changed:
+                found = _overview(path, Figures(rows_from(database), used), peaks, most)
+                return replace(found, notes=(*notes, *found.notes))
     runs, notes = read_runs(path)
+    by_id = {run.id: run for run in runs}
     with closing(documents.in_memory(runs)) as database:
-        figures = Figures(lambda query, values: database.execute(query, values).fetchall(), used)
-        return replace(_overview(path, figures, peaks, most), notes=notes)
+        figures = Figures(rows_from(database), used)
+        newest, older = figures.newest(most)
+        return Overview(
+            devices=figures.devices(peaks),
+            runs=[by_id[run_id] for run_id, _ in newest],
+            older=older,
+            notes=notes,
+        )
 
 
 def _overview(path: Path, figures: Figures, peaks: Peaks, most: int | None) -> Overview:
@@ -414,7 +434,7 @@ class Store:
     def overview(self, peaks: Peaks, *, used: Used | None, most: int | None) -> Overview:
         """Sum up the runs; arguments as for the function of this name."""
         path = self._connection.path
-        rows = self._connection.read("SELECT id, document FROM run WHERE summarised = 0")
+        rows = self._connection.read(UNSUMMARISED)
         changed, notes = documents.read_all(path, rows)
         if changed:
             with self._connection.writing() as database:

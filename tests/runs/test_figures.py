@@ -10,8 +10,16 @@ from hypothesis import strategies as st
 
 from estimator.runs import open_store, overview, read_runs
 from estimator.runs.documents import in_memory
-from estimator.runs.figures import Figures, Span
+from estimator.runs.figures import Figures, Span, rows_from
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
+from estimator.runs.schema import VERSION
+from tests.runs.test_store import ended_without_rights
+
+BEFORE = """
+    DROP TABLE part; DROP TABLE figure; DROP TRIGGER run_changed; DROP INDEX run_by_time;
+    DROP INDEX run_by_state; ALTER TABLE run DROP COLUMN summarised; PRAGMA user_version = 4;
+"""
+"""What takes a store back to the version before there were figures."""
 
 PEAKS = {"fp32": 2e12, "bf16": 4e12}
 
@@ -110,8 +118,7 @@ def power(one):
 @given(RUNS)
 def test_figures_are_those_of_the_documents(runs):
     database = in_memory(runs)
-    figures = Figures(lambda query, values: database.execute(query, values).fetchall())
-    found = figures.devices(lambda hardware: PEAKS)
+    found = Figures(rows_from(database)).devices(lambda hardware: PEAKS)
     database.close()
     flags = {run.simulated for run in runs}
     pairs = [(name, flag) for name in ("Strange Card", "my-cpu") for flag in sorted(flags)]
@@ -216,15 +223,41 @@ def test_a_document_that_was_changed_by_hand_is_summed_up_again_or_left_out(path
     assert reached(path) == Span(low=0.125, mid=0.125, high=0.125)
 
 
+@pytest.mark.parametrize("version", [4, VERSION])
+def test_a_store_that_cannot_be_written_is_summed_up_as_it_is(path, version):
+    with open_store(path) as store:
+        store.add_all([trained(1), trained(2), trained(3)])
+    database = sqlite3.connect(path)
+    database.execute("UPDATE run SET document = '{}' WHERE id = 'r1'")
+    database.commit()
+    if version < VERSION:
+        database.executescript(BEFORE)
+    database.close()
+    path.parent.chmod(0o555)
+    path.chmod(0o444)
+    try:
+        shown = ended_without_rights(
+            """
+            from estimator.runs import overview
+            found = overview(lambda hardware: {"fp32": 2e12}, most=1, path=path)
+            print([run.id for run in found.runs], found.older, *found.notes)
+            print([(one.runs, one.utilization) for one in found.devices])
+            """,
+            path,
+        )
+    finally:
+        path.parent.chmod(0o755)
+    listed, devices = shown.splitlines()
+    assert listed.startswith("['r3'] 1 ")
+    assert "run r1 is left out" in listed
+    assert devices == "[(2, None), (2, Span(low=0.5, mid=0.5, high=0.5))]"
+
+
 def test_a_store_that_cannot_be_summed_up_whole_stays_of_its_version(path, monkeypatch):
     with open_store(path) as store:
         store.add_all([trained(1), trained(2)])
     database = sqlite3.connect(path)
-    database.executescript(
-        "DROP TABLE part; DROP TABLE figure; DROP TRIGGER run_changed; DROP INDEX run_by_time;"
-        "DROP INDEX run_by_state;"
-        "ALTER TABLE run DROP COLUMN summarised; PRAGMA user_version = 4;"
-    )
+    database.executescript(BEFORE)
     database.close()
 
     def stopped(*_):
