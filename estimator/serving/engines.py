@@ -10,7 +10,7 @@ fitted as logarithms.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,11 @@ SERVER, VENDOR, CUDA, METAL, OTHER_GPU, CPU, EAGER, INTEL_GPU, BOARD_GPU = range
 
 LOCAL = (CUDA, METAL, OTHER_GPU, CPU, INTEL_GPU, BOARD_GPU)
 """Engines of one user's own machine, which split layers, not matrices, over several devices."""
+
+BETWEEN_LAUNCHES = 0.1
+"""Share of the way from idle power to the limit that a board takes while its host launches kernels
+one by one [1]: an H100 122 to 157 W on products of 256 x 256, of 74 W at rest and 700 W at most
+(`profiles/runs/measured_h100.toml`). Engines with graphs do not wait so."""
 
 OF_ENGINE = (
     "read_share",
@@ -136,6 +141,11 @@ class Parameters:
     def request_s(self, codes: npt.NDArray[np.int64]) -> Floats:
         """Time that admitting a request takes from all others [s]."""
         return np.where(np.isin(codes, (SERVER, EAGER)), self.of("request_s"), 0.0)
+
+    def draw_of(self, codes: npt.NDArray[np.int64]) -> Draw:
+        """How a board spends its power under the engines of some rows."""
+        between = np.where(codes == EAGER, BETWEEN_LAUNCHES, self.of("awake"))
+        return replace(self.draw, between=between)
 
     @property
     def draw(self) -> Draw:

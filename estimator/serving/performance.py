@@ -156,7 +156,7 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
     token_s = step.total_s * drafting / traffic.tokens_per_pass
     pace = steady_pace(sequences, traffic.output_tokens, token_s, reading_s + setup.request_s)
     rate = layout.data_parallel * pace.output_tokens_per_s
-    power_w = layout.devices * _board_w(setup, traffic, load, rate)
+    power_w = layout.devices * _board_w(setup, traffic, (load, step), rate)
     return Performance(
         pace=pace,
         step=step,
@@ -167,9 +167,10 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
     )
 
 
-def _board_w(setup: Setup, traffic: Traffic, load: Load, rate: Number) -> Number:
+def _board_w(setup: Setup, traffic: Traffic, during: tuple[Load, StepTime], rate: Number) -> Number:
     """Mean power of one board: bytes and FLOPs that each device gets through in a second."""
     model, machine, layout = setup.model, setup.machine, setup.layout
+    load, step = during
     steps_per_s = rate / traffic.sequences / traffic.tokens_per_pass
     tokens = load.sequences * load.expert_shard / load.dense_shard
     visited = visited_share(model.experts, model.experts_per_token, tokens)
@@ -181,11 +182,12 @@ def _board_w(setup: Setup, traffic: Traffic, load: Load, rate: Number) -> Number
     fresh = traffic.input_tokens * (1.0 - traffic.cached_share) / traffic.output_tokens
     written = (1.0 + traffic.drafted) / traffic.tokens_per_pass
     flop_per_s = 2.0 * model.visited_params * (written + fresh) * rate / layout.devices
-    awake = setup.board.draw.awake * np.minimum(layout.stages, traffic.sequences) / layout.stages
+    draw = setup.board.draw.over_time(step.overhead_s * steps_per_s)
+    awake = draw.awake * np.minimum(layout.stages, traffic.sequences) / layout.stages
     return board_power_w(
         setup.board.tdp_w,
         setup.board.idle_w,
-        replace(setup.board.draw, awake=awake),
+        replace(draw, awake=awake),
         memory_rate=read / machine.bytes_per_s,
         arithmetic_rate=flop_per_s / machine.peak_flop_per_s,
     )

@@ -3,10 +3,12 @@
     x = awake + reading x (bytes moved / bandwidth) + computing x (FLOPs / peak)
     P = idle + (limit - idle) x / (1 + x^6)^(1/6)
 
-Bytes and FLOPs are means over time, so a board that waits draws what being awake takes.
+Bytes and FLOPs are means over time, so a board that waits draws what being awake takes. Where the
+host launches kernels one by one, slower than they run, the board is idle in between: that share of
+the time, it draws little more than at rest.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,11 +25,22 @@ class Draw:
         Share of it that a device takes as soon as it runs kernels at full clocks.
     reading, computing : float or array
         Further share with the memory, and with the arithmetic, at its peak.
+    between : float or array, optional
+        Share that it takes between kernels, instead of being awake; None where it never waits for
+        launches.
     """
 
     awake: Number
     reading: Number
     computing: Number
+    between: Number | None = None
+
+    def over_time(self, waiting: Number) -> "Draw":
+        """The same for a board that waits for launches for such a share of the time [1]."""
+        if self.between is None:
+            return self
+        share = np.clip(waiting, 0.0, 1.0)
+        return replace(self, awake=self.awake + share * (self.between - self.awake))
 
 
 def board_power_w(

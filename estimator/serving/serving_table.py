@@ -346,7 +346,9 @@ class ServingTable:
                 expert_bits=self.expert_bits,
                 stages=self.layout.stages,
             ),
-            board=Board(tdp_w=self.tdp_w, idle_w=self.idle_w, draw=parameters.draw),
+            board=Board(
+                tdp_w=self.tdp_w, idle_w=self.idle_w, draw=parameters.draw_of(self.engines)
+            ),
             layout=self.layout,
             request_s=parameters.request_s(self.engines),
         )

@@ -43,6 +43,19 @@ ENGINE = Engine(
 )
 BOARD = Board(tdp_w=700.0, idle_w=70.0, draw=Draw(awake=0.5, reading=0.3, computing=1.5))
 
+
+def test_a_board_that_waits_for_launches_draws_little_more_than_at_rest():
+    draw = replace(BOARD.draw, between=0.1)
+    at_rest = {"memory_rate": 0.0, "arithmetic_rate": 0.0}
+    power_w = [
+        board_power_w(700.0, 70.0, draw.over_time(one), **at_rest) for one in (0.0, 0.5, 2.0)
+    ]
+    awake_w = board_power_w(700.0, 70.0, BOARD.draw.over_time(0.5), **at_rest)
+    assert power_w[0] == pytest.approx(awake_w)
+    assert power_w == sorted(power_w, reverse=True)
+    assert power_w[2] == pytest.approx(70.0 + 0.1 * 630.0, rel=1e-3)
+
+
 sequences = st.floats(1.0, 2048.0)
 context = st.floats(1.0, 32768.0)
 models = st.sampled_from((MODEL, MIXTURE))
