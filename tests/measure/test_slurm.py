@@ -381,7 +381,7 @@ def test_a_text_comes_from_a_file_or_a_pipe(monkeypatch, tmp_path):
     first = json.loads(calibrate("import", "--slurm", str(reported), "--json").stdout)
     again = calibrate("import", "--slurm", "-", "--json", text_in=CONTAINED)
     assert (first["added"], json.loads(again.stdout)["duplicates"]) == (1, 1)
-    assert "this run is there already" in again.stderr
+    assert "0 runs added, 1 there already and unchanged" in again.stderr
     for name, says in ((tmp_path, "is a directory"), (tmp_path / "no", "No such file")):
         done = calibrate("import", "--slurm", str(name))
         assert done.returncode == 1

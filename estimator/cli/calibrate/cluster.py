@@ -1,25 +1,17 @@
 """`calibrate import --prometheus` and `--slurm`: one run on a cluster, by its telemetry."""
 
 import argparse
-import math
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from estimator.cli.calibrate.imported import store_runs, time_of, whole
 from estimator.cli.calibrate.run import work_of
 from estimator.cli.calibrate.served_options import check_served, load_of
 from estimator.cli.options import catalog_of
-from estimator.cli.output import note, print_json
-
-if TYPE_CHECKING:
-    from estimator.runs.record import MeasuredRun
+from estimator.cli.output import note
 
 LARGEST_BYTES = 64 * 2**20
 """A text of sacct above this is of more than one job [B]."""
-
-EARLIEST_S, LATEST_S = 0.0, 32_503_680_000.0
-"""Times before 1970 and after 2999 are slips [s since 1970]."""
 
 
 def import_prometheus(options: argparse.Namespace) -> int:
@@ -62,7 +54,7 @@ def import_prometheus(options: argparse.Namespace) -> int:
         note(f"node{number} is {node}", quiet=options.quiet)
     if imported.run.served:
         check_served(imported.run, catalog)
-    return _store(imported.run, options)
+    return store_runs([imported.run], options)
 
 
 def _matchers(text: str | None) -> str:
@@ -74,55 +66,18 @@ def import_slurm(options: argparse.Namespace) -> int:
     """Read one job from Slurm's accounting and store it."""
     from estimator.measure.cluster.sacct import ask_sacct, read_sacct
     from estimator.measure.cluster.slurm_import import Asked, job_run
-    from estimator.scenario.scenario import read_number
 
-    node_gpus = None
-    if options.node_gpus is not None:
-        node_gpus = read_number("node-gpus", options.node_gpus)
-        if node_gpus < 1 or node_gpus != int(node_gpus):
-            raise ValueError(f"node-gpus must be a whole number of 1 or more, got {node_gpus}")
     asked = Asked(
         job=options.slurm_job,
         hardware=options.board,
         exclusive=options.exclusive,
-        node_gpus=None if node_gpus is None else int(node_gpus),
+        node_gpus=whole("node-gpus", options.node_gpus),
         gathers=options.gathers or "node",
         label=options.label,
         work=work_of(options),
     )
     text = ask_sacct(options.slurm_job) if options.slurm is None else _text_of(options.slurm)
-    return _store(job_run(read_sacct(text), asked, catalog_of(options)), options)
-
-
-def time_of(name: str, text: str) -> float:
-    """Read a time: ISO 8601, in UTC unless it says otherwise, or seconds since 1970.
-
-    Returns
-    -------
-    float
-        Seconds since 1970 [s].
-
-    Raises
-    ------
-    ValueError
-        If it is neither, or not of this age.
-
-    Examples
-    --------
-    >>> time_of("start", "2026-11-01T11:00+01:00") == time_of("start", "1793527200")
-    True
-    """
-    try:
-        time_s = float(text)
-    except ValueError:
-        try:
-            moment = datetime.fromisoformat(text.strip())
-            time_s = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError):
-            time_s = math.nan
-    if not EARLIEST_S <= time_s < LATEST_S:
-        raise ValueError(f"{name} must be a time such as 2026-11-01T10:00Z, got {text!r}")
-    return time_s
+    return store_runs([job_run(read_sacct(text), asked, catalog_of(options))], options)
 
 
 def _text_of(name: str) -> str:
@@ -138,25 +93,6 @@ def _text_of(name: str) -> str:
     if len(data) > LARGEST_BYTES:
         raise ValueError(f"{name} is larger than 64 MiB: ask sacct for one job")
     return data.decode("utf-8", errors="replace")
-
-
-def _store(measured: "MeasuredRun", options: argparse.Namespace) -> int:
-    """Put one run into the store, and tell of it."""
-    from estimator.runs import open_store
-    from estimator.runs.record import as_plain
-    from estimator.runs.run_summary import lines
-
-    with open_store() as store:
-        added = store.add(measured)
-        notes = list(store.notes)
-    if options.json:
-        print_json({"added": int(added), "duplicates": int(not added), "run": as_plain(measured)})
-    for line in (*notes, *lines(measured)):
-        note(line, quiet=options.quiet)
-    if not added:
-        again = f"to import it anew: twenty-watts calibrate forget {measured.id}"
-        note(f"this run is there already, and was left as it was; {again}", quiet=options.quiet)
-    return 0
 
 
 class _Progress:

@@ -6,16 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.calibrate.cluster import time_of
+from estimator.cli.calibrate.imported import positive, store_runs, time_of, whole
 from estimator.cli.calibrate.run import work_of
 from estimator.cli.calibrate.served_options import SERVED, check_served, load_of
 from estimator.cli.options import catalog_of
-from estimator.cli.output import note, print_json
 
 if TYPE_CHECKING:
     from estimator.measure.logs.log_file import LogFile
     from estimator.measure.logs.logged_run import LoggedRun, Unlogged
-    from estimator.runs.record import MeasuredRun
 
 FORMATS = (
     *("toml", "trainer-state", "codecarbon", "nvidia-smi", "mlperf", "metrics"),
@@ -25,9 +23,6 @@ FORMATS = (
 
 SIZED_BY = ("params", "config", "preset")
 """Options that say the size of a network: with them the tokens of a log say its work."""
-
-SHOWN = 10
-"""So many runs of one log are shown."""
 
 S_PER_H = 3600.0
 
@@ -67,7 +62,7 @@ def import_log(options: argparse.Namespace) -> int:
     for run in runs:
         if run.served:
             check_served(run, catalog)
-    return _store(runs, options)
+    return store_runs(runs, options)
 
 
 def _refuse_served(options: argparse.Namespace) -> None:
@@ -94,19 +89,16 @@ def _unlogged(options: argparse.Namespace) -> "Unlogged":
     """What the options add to the log."""
     from estimator.measure.logs.logged_run import Unlogged
 
-    devices = _positive("devices", options.device_count)
-    if devices is not None and devices != int(devices):
-        raise ValueError(f"devices must be a whole number, got {options.device_count}")
-    hours = _positive("wall-hours", options.wall_hours)
+    hours = positive("wall-hours", options.wall_hours)
     started = options.window_start
     return Unlogged(
         hardware=options.board,
-        devices=None if devices is None else int(devices),
+        devices=whole("devices", options.device_count),
         wall_s=None if hours is None else hours * S_PER_H,
         started=None if started is None else datetime.fromtimestamp(time_of("start", started), UTC),
         label=options.label,
         on_this_host=options.this_host,
-        step_flop=_positive("step-flop", options.step_work),
+        step_flop=positive("step-flop", options.step_work),
         work=lambda run: work_of(_with_logged(options, run)),
     )
 
@@ -121,40 +113,3 @@ def _with_logged(options: argparse.Namespace, run: "LoggedRun") -> argparse.Name
         elif run.samples is not None:
             given.samples = repr(run.samples)
     return given
-
-
-def _positive(name: str, text: str | None) -> float | None:
-    from estimator.scenario.scenario import read_number
-
-    if text is None:
-        return None
-    value = read_number(name, text)
-    if value <= 0:
-        raise ValueError(f"{name} must be positive, got {text}")
-    return value
-
-
-def _store(runs: "list[MeasuredRun]", options: argparse.Namespace) -> int:
-    """Put runs into the store, all or none, and summarize them."""
-    from estimator.runs import open_store
-    from estimator.runs.record import as_plain
-    from estimator.runs.run_summary import lines
-
-    with open_store() as store:
-        added = store.add_all(runs)
-        notes = list(store.notes)
-    there = len(runs) - added
-    if options.json:
-        plain = [as_plain(run) for run in runs]
-        print_json({"added": added, "duplicates": there, "runs": plain})
-    for run in runs[:SHOWN]:
-        notes += lines(run)
-    if len(runs) > SHOWN:
-        notes.append(f"{len(runs) - SHOWN} more runs; see them all with `calibrate show`")
-    line_of_all = f"{added} run{'' if added == 1 else 's'} added"
-    if there:
-        again = f"twenty-watts calibrate forget {runs[0].id}"
-        line_of_all += f", {there} already stored and left unchanged (to import one anew: {again})"
-    for line in (*notes, line_of_all):
-        note(line, quiet=options.quiet)
-    return 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.cluster import import_prometheus, import_slurm
 from estimator.cli.calibrate.import_logs import FORMATS, add_log_options, import_log
+from estimator.cli.calibrate.imported import added_of
 from estimator.cli.calibrate.run import OF_SERVING, WORK
 from estimator.cli.calibrate.served_options import SERVED, add_served_options
 from estimator.cli.options import add_fields, add_profiles, catalog_of
@@ -234,12 +235,12 @@ def _import_file(options: argparse.Namespace) -> int:
         added = store.add_all(overlay.runs)
         notes = list(store.notes)
     _keep_profiles(overlay, kept)
-    there = len(overlay.runs) - added
     if options.json:
+        there = len(overlay.runs) - added
         print_json({"added": added, "duplicates": there, "profiles": kept, "skipped": skipped})
     for line in notes:
         note(line, quiet=options.quiet)
-    said = f"{_count(added, 'run')} added" + (f", {there} there already" if there else "")
+    said = added_of(len(overlay.runs), added)
     said += f", profile of {', '.join(kept)} added" if kept else ""
     said += f", profile of {', '.join(skipped)} known already" if skipped else ""
     note(said, quiet=options.quiet)
@@ -265,7 +266,3 @@ def _keep_profiles(overlay: "Overlay", names: Sequence[str]) -> None:
         named = {source for record in records for source in (record.source, *record.sources)}
         fresh = {key: table for key, table in overlay.sources.items() if key in named}
         keep_profile(name, overlay.hardware[name], {**fresh, **kept_sources()})
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

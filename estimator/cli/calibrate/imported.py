@@ -1,0 +1,108 @@
+"""What the imports of all sources have in common: their times and numbers, and what they store."""
+
+import argparse
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from estimator.cli.output import note, print_json
+
+if TYPE_CHECKING:
+    from estimator.runs.record import MeasuredRun
+
+SHOWN = 10
+"""So many runs of one import are shown."""
+
+EARLIEST_S, LATEST_S = 0.0, 32_503_680_000.0
+"""Times before 1970 and after 2999 are slips [s since 1970]."""
+
+
+def time_of(name: str, text: str) -> float:
+    """Read a time: ISO 8601, in UTC unless it says otherwise, or seconds since 1970.
+
+    Returns
+    -------
+    float
+        Seconds since 1970 [s].
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or not of this age.
+
+    Examples
+    --------
+    >>> time_of("start", "2026-11-01T11:00+01:00") == time_of("start", "1793527200")
+    True
+    """
+    try:
+        time_s = float(text)
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(text.strip())
+            time_s = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            time_s = math.nan
+    if not EARLIEST_S <= time_s < LATEST_S:
+        raise ValueError(f"{name} must be a time such as 2026-11-01T10:00Z, got {text!r}")
+    return time_s
+
+
+def positive(name: str, text: str | None) -> float | None:
+    """Read a positive number, None where none is given."""
+    from estimator.scenario.scenario import read_number
+
+    if text is None:
+        return None
+    value = read_number(name, text)
+    if value <= 0:
+        raise ValueError(f"{name} must be positive, got {text}")
+    return value
+
+
+def whole(name: str, text: str | None) -> int | None:
+    """Read a count of 1 or more, None where none is given."""
+    value = positive(name, text)
+    if value is not None and value != int(value):
+        raise ValueError(f"{name} must be a whole number, got {text}")
+    return None if value is None else int(value)
+
+
+def store_runs(runs: "Sequence[MeasuredRun]", options: argparse.Namespace) -> int:
+    """Put runs into the store, all or none, and summarize them.
+
+    As JSON, the one run of a cluster's telemetry is `run`, and those of a log are a list, `runs`.
+    """
+    from estimator.runs import open_store
+    from estimator.runs.record import as_plain
+    from estimator.runs.run_summary import lines
+
+    with open_store() as store:
+        added = store.add_all(runs)
+        notes = list(store.notes)
+    there = len(runs) - added
+    if options.json:
+        plain = [as_plain(run) for run in runs]
+        shown = {"run": plain[0]} if options.file is None else {"runs": plain}
+        print_json({"added": added, "duplicates": there, **shown})
+    for run in runs[:SHOWN]:
+        notes += lines(run)
+    if len(runs) > SHOWN:
+        notes.append(f"{len(runs) - SHOWN} more runs; see them all with `calibrate show`")
+    again = f" and unchanged (to import one anew: twenty-watts calibrate forget {runs[0].id})"
+    for line in (*notes, added_of(len(runs), added) + (again if there else "")):
+        note(line, quiet=options.quiet)
+    return 0
+
+
+def added_of(count: int, added: int) -> str:
+    """How many runs of an import were new.
+
+    Examples
+    --------
+    >>> added_of(1, 1), added_of(3, 1), added_of(2, 0)
+    ('1 run added', '1 run added, 2 there already', '0 runs added, 2 there already')
+    """
+    there = f", {count - added} there already" if added < count else ""
+    return f"{added} run{'' if added == 1 else 's'} added{there}"
