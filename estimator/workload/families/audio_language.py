@@ -83,7 +83,7 @@ def voxtral(fields: Fields) -> Network:
     return hearing_network(fields, text, bridge, folded)
 
 
-OMNI = replace(QWEN2_5, text="qwen2_5_omni_text")
+OMNI = replace(QWEN2_5, text="qwen2_5_omni_text", alone=True)
 
 WINDOW = 2
 """Frames that the second convolution makes one of: windows are half as long behind it. [1]"""
@@ -92,8 +92,7 @@ WINDOW = 2
 @family("qwen2_5_omni_thinker")
 def omni_thinker(fields: Fields) -> Network:
     """The part of Qwen2.5-Omni that sees, hears and writes (arXiv:2503.20215, sec. 2.2)."""
-    tied = fields.flag("tie_word_embeddings")
-    seeing = qwen_vl(OMNI, fields.with_values({"tie_word_embeddings": tied}))
+    seeing = qwen_vl(OMNI, fields)
     audio = with_defaults_of(fields.part("audio_config"), "qwen2_5_omni_audio_encoder")
     hidden, bins = audio.size("d_model"), audio.size("num_mel_bins")
     out, positions = audio.size("output_dim"), audio.size("max_source_positions")

@@ -63,13 +63,14 @@ class Reader:
         return [*self.words.lines(batch, tokens, inputs), *asks]
 
 
-def _reader(part: Fields, seen: int, *, writes: bool) -> Reader:
+def _reader(part: Fields, seen: int, *, writes: bool, own: bool) -> Reader:
     """The text part, as one that writes or as one that reads and ends in a pooler."""
     sizes = replace(bert_sizes(part), types=0)
+    head = written_words(sizes.hidden, sizes.hidden, sizes.vocab, own=own, biases=1 + own)
     words = Stack(
         before=tables(sizes, sizes.hidden),
         stack=(Layers(costs=block(part, sizes), times=sizes.layers),),
-        after=written_words(sizes.hidden, sizes.hidden, sizes.vocab) if writes else {},
+        after=head if writes else {},
         longest=sizes.positions,
         causal=writes,
     )
@@ -83,7 +84,8 @@ def blip(fields: Fields) -> Network:
     part = with_defaults_of(fields.part("text_config"), "blip_text_model")
     kind = task(fields)
     hidden = bert_sizes(part).hidden
-    reads, writes = (_reader(part, sight.hidden, writes=flag) for flag in (False, True))
+    own = not any(one.flag("tie_word_embeddings", default=True) for one in (fields, part))
+    reads, writes = (_reader(part, sight.hidden, writes=flag, own=own) for flag in (False, True))
     once: Costs = {}
     if kind in ("", "ImageTextRetrieval"):
         width = fields.size("projection_dim", default=512)
@@ -125,8 +127,7 @@ def blip2(instructed: bool, fields: Fields) -> Network:
         words = part.size("vocab_size", default=30522) + sizes.positions
         mlp = Mlp(hidden=hidden, width=sizes.width, bias=True).costs().values()
         layer["text_mlp"] = held(sum(cost.params for cost in mlp) + LAYER_NORM * hidden)
-    seen_width = part.size("encoder_hidden_size", default=1408)
-    asks = _crossing(part, hidden, sizes.heads, seen_width)
+    asks = _crossing(part, hidden, sizes.heads, sight.hidden)
     crossed = -(-sizes.layers // part.size("cross_attention_frequency", default=2))
     inner = fields.part("text_config")
     speaks = inner.text("model_type", default="opt")

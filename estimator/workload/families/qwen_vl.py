@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import Mlp, equal_heads, held, layer_costs, linear, scaled, table
 from estimator.workload.families.vision_language import (
-    either_tied,
     seeing_network,
     text_part,
     with_text_inside,
@@ -36,6 +35,8 @@ class Tower:
         Gated MLP; parameters per channel of a norm; a table of positions and biases of patches.
     deep : int
         Layers whose states go deep into the text. [1]
+    alone : bool
+        The wrapper alone says whether the head is tied, whatever its text part says.
     """
 
     text: str = ""
@@ -45,6 +46,7 @@ class Tower:
     norm_params: int = 2
     placed: bool = False
     deep: int = 0
+    alone: bool = False
 
 
 def qwen_sight(tower: Tower, fields: Fields) -> Vision:
@@ -77,7 +79,9 @@ def qwen_vl(tower: Tower, fields: Fields) -> Network:
     vision = with_defaults_of(fields.part("vision_config"), f"{kind}_vision")
     fields = with_text_inside(fields)
     sight = qwen_sight(tower, vision)
-    text = text_part(fields, tower.text or f"{kind}_text", either_tied(fields, False))
+    inside = fields.part("text_config").flag("tie_word_embeddings") and not tower.alone
+    tied = fields.flag("tie_word_embeddings") or inside
+    text = text_part(fields, tower.text or f"{kind}_text", tied)
     merge = vision.size("spatial_merge_size")
     wide = merge * merge * sight.hidden
     out = vision.size(tower.out_key)
@@ -92,7 +96,7 @@ def qwen_vl(tower: Tower, fields: Fields) -> Network:
 
 
 QWEN2_5 = Tower(gated=True, norm_params=1)
-QWEN3 = Tower(placed=True, deep=3)
+QWEN3 = Tower(placed=True, deep=3, alone=True)
 
 families(
     qwen_vl,

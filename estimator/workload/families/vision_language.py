@@ -116,6 +116,20 @@ def either_tied(fields: Fields, default: bool) -> bool:
     return fields.flag("tie_word_embeddings", default=inner)
 
 
+def untied_unless_stated(fields: Fields) -> tuple[bool, Fields]:
+    """Whether the head is tied, and the config, with a note where it does not say."""
+    if fields.states("tie_word_embeddings") or fields.part("text_config").states(
+        "tie_word_embeddings"
+    ):
+        return either_tied(fields, False), fields
+    return False, fields.noted(UNSTATED)
+
+
+UNSTATED = (
+    "tie_word_embeddings is not stated: a head of its own is counted, as published weights have"
+)
+
+
 def two_layers(inputs: int, outputs: int, bias: bool = True) -> Costs:
     """A bridge of two dense layers."""
     into, out = linear(inputs, outputs, bias), linear(outputs, outputs, bias)
@@ -199,7 +213,8 @@ def glm4v_sight(fields: Fields) -> Vision:
 def glm4v(text_type: str, fields: Fields) -> Network:
     """GLM-4.1V and 4.5V: four patches convolved to a token, then a gated MLP."""
     vision = fields.part("vision_config")
-    text = text_part(fields, text_type, either_tied(fields, False))
+    inside = fields.part("text_config").flag("tie_word_embeddings")
+    text = text_part(fields, text_type, fields.flag("tie_word_embeddings") or inside)
     out = vision.size("out_hidden_size", default=4096)
     width = vision.size("intermediate_size", default=13696)
     return _convolved(fields, text, glm4v_sight(vision), out, width)
@@ -273,7 +288,8 @@ def pixtral_sight(fields: Fields) -> Vision:
 @family("mistral3")
 def mistral3(fields: Fields) -> Network:
     """Mistral Small 3.1 and Ministral 3: Pixtral's tower, four patches merged to a token."""
-    text = text_part(fields, "mistral", either_tied(fields, False))
+    tied, fields = untied_unless_stated(fields)
+    text = text_part(fields, "mistral", tied)
     return behind_pixtral(fields, text, fields.flag("multimodal_projector_bias"))
 
 
@@ -326,7 +342,8 @@ def internvl(fields: Fields) -> Network:
     if not placed:
         del tables["embedding/position"]
     sight = replace(sight, tables=tables, layer={**sight.layer, **scale})
-    text = text_part(fields, "qwen2", either_tied(fields, False))
+    tied, fields = untied_unless_stated(fields)
+    text = text_part(fields, "qwen2", tied)
     merge = round(1 / ratio(fields, "downsample_ratio", 0.5)) ** 2
     wide = merge * hidden
     bridge = {"bridge/norm": held(2 * wide), **two_layers(wide, text.hidden)}
