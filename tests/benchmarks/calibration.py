@@ -25,7 +25,7 @@ from runpy import run_path
 from typing import Any
 
 from estimator.measure.bench.run import BenchQuestion, benchmark, keep_processor
-from estimator.measure.session import Session
+from estimator.measure.session import Session, forecast
 from estimator.runs.record import MeasuredRun, Timing, as_plain, read_run
 from estimator.scenario.scenario import Scenario
 from tests.benchmarks.prediction import HEADER, line, predicted_s, store_only
@@ -51,25 +51,25 @@ class Trial:
     steps: int
     run_s: float
     forecast_s: tuple[float, float, float]
+    times_s: tuple[float, ...] = ()
+
+
+def extrapolated_s(times_s: Sequence[float]) -> tuple[float, float, float]:
+    """Time of a whole run that its first steps foretell: low, middle, high [s]."""
+    found = forecast(times_s[:SEEN], len(times_s))
+    return found.low_s, found.mid_s, found.high_s
 
 
 def ran(program: Program) -> Trial:
     """Run a program, and extrapolate it from its first steps."""
     step, flop = program.prepared()
     session, begun = Session(flop=flop), time.monotonic()
-    foretold = None
-    while session.steps < STEPS and (foretold is None or time.monotonic() - begun < LONGEST_S):
+    while session.steps < SEEN or (session.steps < STEPS and time.monotonic() - begun < LONGEST_S):
         step()
         session.step()
-        if session.steps == SEEN:
-            foretold = session.forecast(STEPS)
-    assert foretold is not None
     run_s = time.monotonic() - begun
     timing = session.timing()
     assert timing is not None
-    ahead = (session.steps - SEEN) / (STEPS - SEEN)
-    seen_s = foretold.seen_s
-    spans = (foretold.low_s, foretold.mid_s, foretold.high_s)
     return Trial(
         name=program.name,
         kind=program.kind,
@@ -79,7 +79,8 @@ def ran(program: Program) -> Trial:
         step_s=timing.time_s,
         steps=session.steps,
         run_s=run_s,
-        forecast_s=tuple(seen_s + ahead * (one - seen_s) for one in spans),  # type: ignore[arg-type]
+        forecast_s=extrapolated_s(session.times_s),
+        times_s=tuple(session.times_s),
     )
 
 
@@ -192,7 +193,7 @@ def table(path: Path, steps: int | None) -> None:
             store_only([bench, *runs[:number], *runs[number + 1 :]])
             answers.append(ask(one, size=size))
         print(line(f"after bench and {len(runs) - 1} others{known}", answers, steady))
-    forecasts = [one.forecast_s for one in trials]
+    forecasts = [extrapolated_s(one.times_s) if one.times_s else one.forecast_s for one in trials]
     print(line(f"{SEEN} steps extrapolated", forecasts, [one.run_s for one in trials]))
 
 
