@@ -39,7 +39,8 @@ def tour(chromium, address, request):
 def test_axe_finds_nothing_on_a_page(tour, axe, path):
     page = tour(path)
     page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
-    page.evaluate(axe)
+    if not page.evaluate("'axe' in window"):  # it outlasts the way to the next page
+        page.evaluate(axe)
     assert page.evaluate(FOUND) == []
 
 
