@@ -155,7 +155,7 @@ def ratios(found: Sequence[Pinned]) -> list[list[str]]:
 def facts(found: Sequence[Pinned]) -> list[list[str]]:
     """Does each fit in memory, and on how many offers of which dates its price rests: rows."""
     catalog = open_catalog()
-    memories = [memory_of_run(one.answer, catalog) for one in found]
+    memories = [memory_of_run(one.answer, catalog, least=False) for one in found]
     offers = [offers_of(one.answer, catalog) for one in found]
     return [
         [_("Memory"), *(_memory_cell(one) for one in memories)],
@@ -287,14 +287,20 @@ def pin(query: Mapping[str, str]) -> None:
 
 def _share(found: list[Pinned], query: Mapping[str, str]) -> None:
     """Draw the link and the downloads."""
-    rows = {one.letter: as_json(one.answer) for one in found}
-    table = [*ratios(found), *facts(found)]
-    frame = pd.DataFrame(table, columns=["quantity", *(one.name for one in found)])
     files = (
-        share.json("twenty-watts-compare", lambda: json.dumps(rows, indent=2)),
-        share.csv("twenty-watts-compare", lambda: str(frame.to_csv(index=False))),
+        share.json("twenty-watts-compare", lambda: _as_json(found)),
+        share.csv("twenty-watts-compare", lambda: _as_csv(found)),
     )
     share.draw(SLIDES, query, title=" / ".join(one.title for one in found), files=files)
+
+
+def _as_json(found: list[Pinned]) -> str:
+    return json.dumps({one.letter: as_json(one.answer) for one in found}, indent=2)
+
+
+def _as_csv(found: list[Pinned]) -> str:
+    names = ["quantity", *(one.name for one in found)]
+    return str(pd.DataFrame([*ratios(found), *facts(found)], columns=names).to_csv(index=False))
 
 
 SLIDES = {
