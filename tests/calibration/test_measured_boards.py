@@ -1,5 +1,7 @@
 """Runs measured on H100 and H200 boards: meters agree, and runs are predicted by the others."""
 
+import csv
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +58,43 @@ def test_a_format_of_fewer_bits_multiplies_faster():
     }
     assert list(best) == sorted(best, key=best.__getitem__, reverse=True)
     assert best["bf16"] == pytest.approx(724e12, rel=0.01)
+
+
+def read_before():
+    """Predictions written down before the programs ran, by what was known then."""
+    states = defaultdict(dict)
+    with (FOLDER / "predicted_h100.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            states[row["known"], row["step_size_given"]][row["program"], row["precision"]] = row
+    return states
+
+
+def test_predictions_written_down_before_the_programs_ran_were_so_far_off():
+    timings = {
+        (one.label, one.timings[0].precision): one.timings[0]
+        for one in PROGRAMS
+        if one.started >= "2026-11-23"
+    }
+    assert len(timings) == 21
+    scores = {}
+    for state, rows in read_before().items():
+        assert rows.keys() == timings.keys()
+        errors, inside = [], 0
+        for key, row in rows.items():
+            true = timings[key]
+            assert float(row["flop_per_step"]) == pytest.approx(true.flop)
+            assert row["predicted"] < min(one.started for one in PROGRAMS if one.label == key[0])
+            errors.append(abs(float(row["mid_s"]) / true.time_s - 1))
+            inside += float(row["low_s"]) <= true.time_s <= float(row["high_s"])
+        scores[state] = round(100 * float(np.median(errors))), inside
+    assert scores == {
+        ("before", "no"): (53, 15),
+        ("before", "yes"): (53, 15),
+        ("bench", "no"): (53, 17),
+        ("bench", "yes"): (36, 18),
+        ("bench and programs", "no"): (50, 16),
+        ("bench and programs", "yes"): (44, 20),
+    }
 
 
 def test_programs_are_predicted_by_the_benchmark_and_the_others(tmp_path, monkeypatch):
