@@ -41,9 +41,11 @@ def pair_network(
     return network(fields, run)
 
 
-def clip_text(fields: Fields, projection: int | None = None) -> Stack:
+def clip_text(
+    fields: Fields, projection: int | None = None, kind: str = "clip_text_model"
+) -> Stack:
     """CLIP's text tower: causal, norms before the blocks."""
-    return _text(with_defaults_of(fields, "clip_text_model"), projection, causal=True)
+    return _text(with_defaults_of(fields, kind), projection, causal=True)
 
 
 def _text(fields: Fields, projection: int | None, causal: bool) -> Stack:
@@ -221,19 +223,14 @@ families(
 families(bilingual, {"chinese_clip": False, "altclip": True})
 
 
-OWL_SIDES = {"owlvit": (768, 32), "owlv2": (768, 16)}
-"""Side of the image and of its patches where the config has none. [pixel]"""
-
-
 @family("owlvit", "owlv2")
 def owl(fields: Fields) -> Network:
     """OWL-ViT: CLIP, whose patches are compared with the text, and boxes (arXiv:2205.06230)."""
     model_type = fields.text("model_type")
-    side, patch = OWL_SIDES[model_type]
     part, vision = fields.part("text_config"), fields.part("vision_config")
     width = fields.size("projection_dim", default=512)
-    sight = clip_sight(vision.with_defaults({"image_size": side, "patch_size": patch}), width)
-    text = clip_text(part.with_defaults({"max_position_embeddings": 16}), width)
+    sight = clip_sight(vision, width, f"{model_type}_vision_model")
+    text = clip_text(part, width, f"{model_type}_text_model")
     if task(fields) != "ObjectDetection":
         return pair_network(fields, text, sight, width)
     hidden, query = sight.hidden, part.size("hidden_size", default=512)

@@ -85,7 +85,7 @@ class Stack:
 @family("gemma3n_text")
 def gemma3n(fields: Fields) -> Network:
     """Gemma 3n: streams mixed by AltUp, a low-rank path beside attention (arXiv:2301.13310)."""
-    stack = _stack(fields, period=5, layers=35, shared=15)
+    stack = _stack(fields, period=5)
     streams = fields.size("altup_num_inputs", default=4)
     hidden = stack.hidden
     beside = merged(
@@ -118,10 +118,7 @@ def gemma3n(fields: Fields) -> Network:
 @family("gemma4_text", "gemma4_unified_text")
 def gemma4(fields: Fields) -> Network:
     """Gemma 4: wider heads in the full layers, where values may be the keys; perhaps experts."""
-    if fields.text("model_type") == "gemma4_unified_text":
-        usual = {"hidden_size_per_layer_input": 0, "sliding_window": 1024}
-        fields = fields.with_defaults({**usual, "max_position_embeddings": 262144})
-    stack = _stack(fields, period=6, layers=30, shared=0)
+    stack = _stack(fields, period=6, last_full=True)
     hidden = stack.hidden
     equal = fields.flag("attention_k_eq_v")
     kv_heads = fields.size("num_key_value_heads", default=4)
@@ -166,12 +163,12 @@ def _experts(fields: Fields, hidden: int) -> Costs:
     return {**block.costs(), "norm/experts": held(4 * hidden + count)}
 
 
-def _stack(fields: Fields, period: int, layers: int, shared: int) -> Stack:
-    count = fields.layers("num_hidden_layers", default=layers)
+def _stack(fields: Fields, period: int, last_full: bool = False) -> Stack:
+    count = fields.layers("num_hidden_layers")
     kinds = fields.items("layer_types", count)
     if kinds is None:
         kinds = [
-            FULL if (layer + 1) % period == 0 or (shared == 0 and layer == count - 1) else "sliding"
+            FULL if (layer + 1) % period == 0 or (last_full and layer == count - 1) else "sliding"
             for layer in range(count)
         ]
     return Stack(
@@ -179,9 +176,9 @@ def _stack(fields: Fields, period: int, layers: int, shared: int) -> Stack:
         layers=count,
         positions=fields.size("max_position_embeddings"),
         kinds=[str(kind) for kind in kinds],
-        window=fields.size("sliding_window", default=512),
-        shared=fields.size("num_kv_shared_layers", default=shared, least=0),
-        narrow=fields.size_or_none("hidden_size_per_layer_input", default=256, least=0) or 0,
+        window=fields.size("sliding_window"),
+        shared=fields.size("num_kv_shared_layers", least=0),
+        narrow=fields.size_or_none("hidden_size_per_layer_input", least=0) or 0,
     )
 
 
