@@ -1,7 +1,8 @@
 """How fast is the app beside an empty one: `python -m tests.benchmarks.app`.
 
-In the same run, on the same machine, the Estimate page and an app of one control and one line are
-measured by the same means:
+In the same run, on the same machine, three apps are measured by the same means: one of one control
+and one line; one of as many plain elements as the page Estimate has, with nothing to work out; and
+the page Estimate. What the second takes more than the first is Streamlit's own:
 
 - from a key pressed in a control to the new answer in the DOM, and to the end of the page, in a
   headless Chromium;
@@ -53,6 +54,40 @@ st.html(f'<span hidden data-scenario="{value}"></span>')
 """
 """The least app that answers a change: one control, and one line that says what it is at."""
 
+PLAIN = """import pandas as pd
+import streamlit as st
+
+st.set_page_config(layout="wide", initial_sidebar_state=368)
+with st.sidebar:
+    st.html("<p>Twenty Watts</p>")
+    st.segmented_control("Entry", ["Train", "Fine-tune", "Timed"], default="Train")
+    st.pills("Way", ["Size", "Known run", "FLOPs", "Samples", "config"], default="Size")
+    with st.container(horizontal=True):
+        st.text_input("Parameters", "7B", help="help")
+        st.text_input("Tokens", "2T", help="help")
+    st.selectbox("Device", [f"device {place}" for place in range(288)], help="help")
+    value = st.number_input("Devices", 1, 10**6, 64, key="devices", help="help")
+    st.selectbox("Site", [f"site {place}" for place in range(288)], help="help")
+    st.pills("More inputs", ["Work", "Hardware", "Place"], selection_mode="multi")
+    st.button("Reset", help="help")
+st.html("<nav>" + "".join(f'<a href="./{place}">page</a>' for place in range(36)) + "</nav>")
+st.html("<h2>Estimate</h2>")
+figure = f"<div><dt>name</dt><dd><div>{value}<small>unit</small></div><p>note</p></dd></div>"
+st.html(f'<dl class="tw-figures">{figure * 8}</dl>')
+st.segmented_control("Picture", ["Devices", "Parts", "Uncertainty"], default="Devices")
+st.segmented_control("By", ["Time", "Energy", "Cost", "CO2e"], default="Energy")
+table = pd.DataFrame({"device": list("abcdef"), "value": [value * (n + 1) for n in range(6)]})
+x = {"field": "value", "type": "quantitative"}
+y = {"field": "device", "type": "nominal"}
+spec = {"mark": "bar", "encoding": {"x": x, "y": y}, "height": 240}
+st.vega_lite_chart(table, spec, theme=None, key="chart")
+st.html("<p>Sources</p>")
+st.button("Pin")
+st.pills("More", ["Formula", "Sources", "Start", "Examples", "Share"], selection_mode="multi")
+st.html(f'<span hidden data-scenario="{value}"></span>')
+"""
+"""As many elements as on the page Estimate, each of the same kind, written as Streamlit teaches."""
+
 PRESS = """async (pause) => {
     const state = () => document.querySelector("[data-scenario]")?.dataset.scenario;
     const answer = () => document.querySelector(".tw-figures")?.textContent ?? state();
@@ -83,11 +118,13 @@ says another state [ms]."""
 
 
 def main() -> None:
-    """Print both apps side by side."""
+    """Print the apps side by side."""
     with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "empty.py"
-        script.write_text(EMPTY, encoding="utf-8")
-        for name, path in (("empty app", script), ("Twenty Watts, Estimate", ROOT / "app.py")):
+        apps = {"empty app": EMPTY, "as many plain elements": PLAIN}
+        for name, text in apps.items():
+            (Path(folder) / f"{name}.py").write_text(text, encoding="utf-8")
+        paths = {name: Path(folder) / f"{name}.py" for name in apps}
+        for name, path in {**paths, "Twenty Watts, Estimate": ROOT / "app.py"}.items():
             with server(path) as (url, process):
                 print(name)
                 for line in (*in_a_browser(url), *sessions(url, process.pid)):
