@@ -60,6 +60,10 @@ CLASS_STEMS: Mapping[str, tuple[str, ...]] = {
 """Types whose classes do not begin with their name -> how they begin, in small letters."""
 
 
+SLIP = 0.8
+"""Share of a name that two spellings of one type have in common; names less alike are others'."""
+
+
 class UnknownArchitectureError(ValueError):
     """No reader knows the architecture of a config."""
 
@@ -250,7 +254,7 @@ def _language_part(fields: Fields, model_type: str) -> Architecture:
 
 def _best_effort(fields: Fields, model_type: str) -> Architecture:
     """A decoder of an unknown family, with a warning that names the nearest known ones."""
-    near = difflib.get_close_matches(model_type, FAMILIES, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(model_type, FAMILIES, n=3, cutoff=SLIP)
     nearest = f" (nearest: {', '.join(near)})" if near else ""
     shown = f"{model_type!r} is not known{nearest}" if model_type else "is missing"
     note = f"model_type {shown}: read as a Llama-like decoder, check the parameter count"
@@ -272,8 +276,7 @@ def _unknown(model_type: str) -> str:
     """What to say about a family that is not known."""
     if not model_type:
         return "model_type is missing: a config.json names its family there"
-    near = difflib.get_close_matches(model_type, FAMILIES, n=3, cutoff=0.5)
-    hint = (
-        f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(sorted(FAMILIES))}"
-    )
+    near = difflib.get_close_matches(model_type, FAMILIES, n=3, cutoff=SLIP)
+    named = f"did you mean {', '.join(near)}?"
+    hint = named if near else f"none of the {len(FAMILIES)} known types is named like it"
     return f"model_type {model_type!r} is not known: {hint}"
