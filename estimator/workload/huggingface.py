@@ -60,7 +60,7 @@ CLASS_STEMS: Mapping[str, tuple[str, ...]] = {
 """Types whose classes do not begin with their name -> how they begin, in small letters."""
 
 
-SLIP = 0.8
+SLIP = 0.75
 """Share of a name that two spellings of one type have in common; names less alike are others'."""
 
 
