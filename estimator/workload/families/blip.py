@@ -123,8 +123,9 @@ def blip2(instructed: bool, fields: Fields) -> Network:
     sizes = bert_sizes(part)
     hidden, layer = sizes.hidden, dict(block(part, sizes))
     words = 0
-    if instructed:  # layers hold an MLP for words, which are not passed
+    if instructed:
         words = part.size("vocab_size", default=30522) + sizes.positions
+    if instructed or part.flag("use_qformer_text_input"):  # an MLP for words, which are not passed
         mlp = Mlp(hidden=hidden, width=sizes.width, bias=True).costs().values()
         layer["text_mlp"] = held(sum(cost.params for cost in mlp) + LAYER_NORM * hidden)
     asks = _crossing(part, hidden, sizes.heads, sight.hidden)
