@@ -125,6 +125,10 @@ h3.tw-section { font-size: 1.05rem; font-weight: 600; margin: 0; padding: 0.4rem
 .tw-in-words, [data-testid="stElementContainer"]:has(.tw-in-words:only-child) {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%%);
   white-space: nowrap; }
+@media (max-width: 1000px) {
+  [data-testid="stSidebar"][data-collapsed="false"] ~ * .tw.tw-figures {
+    grid-template-columns: repeat(2, minmax(0, 1fr)); }
+}
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding: %(top_small)srem 1rem 2rem; }
   [data-testid="stElementContainer"]:has(.tw-menu) { margin-top: -%(top_small)srem; }
