@@ -1,5 +1,7 @@
 """How much work LUKE is on words alone, its entities at rest (arXiv:2010.01057, sec. 3)."""
 
+from functools import partial
+
 from estimator.workload.blocks import Costs, held
 from estimator.workload.families.text_encoder import LAYER_NORM, Sizes, TextFacts, text_encoder
 from estimator.workload.fields import Fields
@@ -8,7 +10,7 @@ from estimator.workload.network import Network
 from estimator.workload.registry import family
 
 
-def _entities(fields: Fields, sizes: Sizes) -> Costs:
+def _entities(untied: bool, fields: Fields, sizes: Sizes) -> Costs:
     """Tables of entities, and queries of their own for words and entities."""
     rows = fields.size("entity_vocab_size", default=500000)
     width = fields.size("entity_emb_size", default=256) or sizes.hidden
@@ -17,7 +19,7 @@ def _entities(fields: Fields, sizes: Sizes) -> Costs:
     aware = fields.flag("use_entity_aware_attention", default=True)
     predicts = task(fields) == "MaskedLM"
     return {
-        "head/entity": held((width * (sizes.hidden + 3) + rows) * predicts),
+        "head/entity": held((width * (sizes.hidden + 3 + untied * rows) + rows) * predicts),
         "embedding/entity": held(rows * width),
         "embedding/entity_bridge": held(bridge),
         "embedding/entity_position": held((sizes.positions + sizes.types) * sizes.hidden),
@@ -29,11 +31,11 @@ def _entities(fields: Fields, sizes: Sizes) -> Costs:
 @family("luke")
 def luke(fields: Fields) -> Network:
     """LUKE; heads over entities are not counted."""
-    kind = task(fields)
+    kind, untied = task(fields), not fields.flag("tie_word_embeddings", default=True)
     facts = TextFacts(
-        extra=_entities,
+        extra=partial(_entities, untied),
         pooled=("", "MaskedLM", "SequenceClassification", "MultipleChoice"),
-        twin_bias=kind != "MaskedLM",
+        twin_bias=kind != "MaskedLM" or untied,
     )
     if kind == "MaskedLM":
         fields = fields.with_values({"tie_word_embeddings": False})
