@@ -97,7 +97,7 @@ def test_a_command_of_no_time_is_not_stored_and_that_is_said(data):
     options = ("--flop", "1e6", "--precision", "fp32")
     done = wrapped("true", options=options)
     assert (done.returncode, done.stdout) == (0, "")
-    assert "tells nothing of use: it is not stored" in done.stderr
+    assert "is too short to calibrate from: it is not stored" in done.stderr
     with open_store() as store:
         assert store.runs() == []
 
