@@ -25,9 +25,10 @@ def main() -> None:
     parser.add_argument("-o", dest="file", type=Path, default=Path("peaks.json"))
     options = parser.parse_args()
     if options.verb == "train":
-        from tests.benchmarks.gpu import training, unseen
+        from tests.benchmarks.gpu import training, unseen, unseen_later
 
-        made = (unseen if options.unseen else training).programs(options.scale)
+        modules = (unseen, unseen_later) if options.unseen else (training,)
+        made = [one for module in modules for one in module.programs(options.scale)]
         chosen = [one for one in made if one.name.startswith(options.only)]
         training.train(chosen, options.place, options.device, options.seconds)
     elif options.verb == "table":
