@@ -9,6 +9,7 @@ from estimator.cli.output import note
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
+    from estimator.web.offline.export import Wish
 
 NAMES = {
     "scenario": "time, energy, cost and CO2e with sliders that recompute them",
@@ -23,7 +24,21 @@ LIMITS = {
     "scaling": "loss against flop, kwh, usd or kg, or the error on imagenet",
     "trends": "compute, memory-wall, efficiency, budget, cost, quantum through the years",
 }
-"""Figures of the pages about limits, which need no scenario."""
+"""Figures of the pages Claims, Brain, Scaling and Trends, which need no scenario."""
+
+TAKEN = {"brain": ("hardware",), "scaling": ("hardware", "devices", "site")}
+"""Figure that needs no scenario -> options of a scenario that change it."""
+
+TAKEN_BY_VIEW = {
+    ("brain", "energy"): ("preset", "hardware"),
+    ("brain", "samples"): (),
+    ("scaling", "imagenet"): (),
+    ("trends", "cost"): ("preset",),
+}
+"""The same for a view of a figure, where it differs."""
+
+VIEWED = ("devices", *LIMITS)
+"""Figures that `--view` is for."""
 
 DECK = "a deck of reveal.js to start a lecture from, in which the figures are alive"
 DECKS = Path(__file__).parents[1] / "web" / "shared"
@@ -52,15 +67,15 @@ def add_parser(commands: Any) -> None:
     )
     every = {**NAMES, **LIMITS, "deck": DECK}
     names = "; ".join(f"{name}: {text}" for name, text in every.items())
-    parser.add_argument("name", choices=list(every), metavar="NAME", help=names)
+    parser.add_argument("figure", choices=list(every), metavar="NAME", help=names)
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write")
     parser.add_argument("--dark", action="store_true", help="on a dark background")
     parser.add_argument("--lang", metavar="CODE", help="language of its texts: en or de")
+    parser.add_argument("--scale", type=float, metavar="X", help="size of the text (default: 1)")
     parser.add_argument(
-        "--scale", type=float, default=1.0, metavar="X", help="size of the text (default: 1)"
-    )
-    parser.add_argument(
-        "--view", metavar="WHAT", help="quantity of devices, or what of brain, scaling, trends"
+        "--view",
+        metavar="WHAT",
+        help="quantity for devices; topic for brain, scaling and trends",
     )
     parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
     parser.add_argument("--interval", metavar="P", help="probability inside the intervals")
@@ -72,20 +87,47 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the figure."""
     path = Path(options.output)
-    if path.suffix not in SUFFIXES:
+    _refuse_unused(options)
+    if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path}: the name must end in one of {', '.join(SUFFIXES)}")
-    if not 0.5 <= options.scale <= 4:
+    if options.scale is not None and not 0.5 <= options.scale <= 4:
         raise ValueError(f"--scale must be between 0.5 and 4, got {options.scale:g}")
     from estimator.web.shared import language
 
     if options.lang is not None and options.lang not in language.languages():
         known = " or ".join(language.languages())
         raise ValueError(f"--lang must be {known}, got {options.lang!r}")
-    if options.name == "deck":
+    if options.figure == "deck":
         return _deck(path, options.lang or language.ENGLISH)
     catalog = catalog_of(options)
     with language.spoken(options.lang or language.ENGLISH):
         return _written(path, options, catalog)
+
+
+def _refuse_unused(options: argparse.Namespace) -> None:
+    """Refuse options that would not change the figure."""
+    from estimator.scenario.scenario import INPUTS, option_of
+
+    figure, unused = options.figure, list[str]()
+    if figure in LIMITS or figure == "deck":
+        taken = TAKEN_BY_VIEW.get((figure, options.view), TAKEN.get(figure, ()))
+        unused += [name for name in INPUTS if name not in taken]
+    if figure not in VIEWED:
+        unused.append("view")
+    if figure == "deck":
+        unused += ["scale", "dark", "profiles"]
+    for name in unused:
+        if getattr(options, name) not in (None, False):
+            flag = option_of(name) if name in INPUTS else f"--{name}"
+            view = f" --view {options.view}" if options.view and figure in LIMITS else ""
+            raise ValueError(f"{flag} is not for {figure}{view}: drop it")
+
+
+def _wish(options: argparse.Namespace, view: str) -> "Wish":
+    from estimator.web.offline.export import Wish
+
+    scale = 1.0 if options.scale is None else options.scale
+    return Wish(name=options.figure, view=view, dark=options.dark, scale=scale)
 
 
 def _written(path: Path, options: argparse.Namespace, catalog: "Catalog") -> int:
@@ -93,14 +135,13 @@ def _written(path: Path, options: argparse.Namespace, catalog: "Catalog") -> int
     from estimator.core.messages import rendered
     from estimator.estimation.scenario_answer import answer_scenario
     from estimator.scenario.scenario import option_of
-    from estimator.web.offline.export import Wish, content_of
+    from estimator.web.offline.export import content_of
 
-    if options.name in LIMITS:
+    if options.figure in LIMITS:
         return _of_limits(path, options, catalog)
     answer = answer_scenario(scenario_of(options), catalog)
-    view = options.view or "energy_kwh"
-    wish = Wish(name=options.name, view=view, dark=options.dark, scale=options.scale)
-    path.write_bytes(content_of(path.suffix, wish, answer, catalog))
+    wish = _wish(options, options.view or "energy_kwh")
+    path.write_bytes(content_of(path.suffix.lower(), wish, answer, catalog))
     for warning in rendered(answer.notices, option_of):
         note(warning, quiet=options.quiet)
     return 0
@@ -108,15 +149,14 @@ def _written(path: Path, options: argparse.Namespace, catalog: "Catalog") -> int
 
 def _deck(path: Path, lang: str) -> int:
     """Write the deck of a language that comes with the package."""
-    if path.suffix != ".html":
+    if path.suffix.lower() != ".html":
         raise ValueError(f"{path}: a deck is a page: the name must end in .html")
     path.write_bytes((DECKS / f"lecture_deck.{lang}.html").read_bytes())
     return 0
 
 
 def _of_limits(path: Path, options: argparse.Namespace, catalog: "Catalog") -> int:
-    """Write a figure of a page about limits."""
-    from estimator.web.offline.export import Wish
+    """Write a figure that needs no scenario."""
     from estimator.web.offline.limits_figure import Choices, content_of
 
     scenario = scenario_of(options)
@@ -127,7 +167,6 @@ def _of_limits(path: Path, options: argparse.Namespace, catalog: "Catalog") -> i
         devices=scenario.devices or usual.devices,
         site=scenario.site,
     )
-    view = options.view or ""
-    wish = Wish(name=options.name, view=view, dark=options.dark, scale=options.scale)
-    path.write_bytes(content_of(path.suffix, wish, choices, catalog))
+    wish = _wish(options, options.view or "")
+    path.write_bytes(content_of(path.suffix.lower(), wish, choices, catalog))
     return 0

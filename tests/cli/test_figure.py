@@ -1,6 +1,7 @@
 """`figure` on the command line: what it writes, and what it refuses in one line."""
 
 import json
+import re
 
 import pytest
 
@@ -60,6 +61,95 @@ def test_the_deck_names_the_figure_that_it_shows_without_network(tmp_path, capsy
     assert '<html lang="de">' in path.read_text(encoding="utf-8")
     assert main(["figure", "deck", "-o", str(tmp_path / "deck.svg")]) == 1
     assert "the name must end in .html" in capsys.readouterr().err
+
+
+FIGURES = ("scenario", "devices", "parts", "uncertainty")
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("named", ["claims", "EfficientNet-B4", "deck"])
+def test_the_name_of_a_network_does_not_choose_the_figure(figure, named, tmp_path):
+    words = ["--sample-flop", "4.1e9", "--samples", "1e9", "--kind", "vision"]
+    words += ["--hardware", "a100", "--quiet"]
+    after, before, plain = (tmp_path / f"{name}.json" for name in ("after", "before", "plain"))
+    assert main(["figure", figure, *words, "--name", named, "-o", str(after)]) == 0
+    assert main(["figure", "--name", named, *words, "-o", str(before), figure]) == 0
+    assert main(["figure", figure, *words, "-o", str(plain)]) == 0
+    assert after.read_bytes() == before.read_bytes()
+    assert json.loads(after.read_text(encoding="utf-8"))["inputs"]["name"] == named
+    assert "name" not in json.loads(plain.read_text(encoding="utf-8"))["inputs"]
+
+
+@pytest.mark.parametrize("figure", ["parts", "devices"])
+def test_a_named_network_is_drawn_in_the_figure_asked_for(figure, tmp_path):
+    words = ["figure", figure, *SCENARIO, "--quiet"]
+    named, plain = tmp_path / "named.svg", tmp_path / "plain.svg"
+    assert main([*words, "--name", "uncertainty", "-o", str(named)]) == 0
+    assert main([*words, "-o", str(plain)]) == 0
+    assert _texts(named) == _texts(plain)
+
+
+def _texts(path):
+    return re.findall(r"<text[^>]*>([^<]*)<", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("words", "reported"),
+    [
+        (
+            "scenario --params 7e9 --tokens 1e12 --hardware h100 --view foo",
+            "--view is not for scen",
+        ),
+        (
+            "parts --params 7e9 --tokens 1e12 --hardware h100 --view cost_usd",
+            "--view is not for pa",
+        ),
+        ("trends --preset gpt-3", "--preset is not for trends"),
+        ("trends --view compute --preset gpt-3", "--preset is not for trends --view compute"),
+        ("trends --params 7e9", "--params is not for trends"),
+        ("trends --pue 1.1", "--pue is not for trends"),
+        ("trends --interval 0.5", "--interval is not for trends"),
+        ("claims --hardware h100", "--hardware is not for claims"),
+        ("claims --name GPT", "--name is not for claims"),
+        ("brain --tokens 1e12", "--tokens is not for brain"),
+        ("brain --preset gpt-3", "--preset is not for brain"),
+        ("brain --view samples --hardware h100", "--hardware is not for brain --view samples"),
+        ("scaling --power-limit 300", "--power-limit is not for scaling"),
+        ("scaling --view imagenet --hardware h100", "--hardware is not for scaling"),
+        ("deck --dark", "--dark is not for deck"),
+        ("deck --scale 2", "--scale is not for deck"),
+        ("deck --view cost_usd", "--view is not for deck"),
+        ("deck --preset gpt-3", "--preset is not for deck"),
+    ],
+)
+def test_an_option_that_would_not_change_the_figure_is_refused(words, reported, capsys, tmp_path):
+    path = tmp_path / "figure.html"
+    assert main(["figure", *words.split(), "-o", str(path)]) == 1
+    line = capsys.readouterr().err
+    assert reported in line and line.count("\n") == 1
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "trends --view cost --preset gpt-3",
+        "brain --view energy --preset gpt-3 --hardware h100 --dark --scale 2",
+        "scaling --hardware h100 --devices 64 --site fr",
+        "deck --lang de --quiet",
+    ],
+)
+def test_options_that_change_a_figure_are_taken(words, tmp_path):
+    assert main(["figure", *words.split(), "-o", str(tmp_path / "figure.html")]) == 0
+
+
+@pytest.mark.parametrize("words", [["devices", *SCENARIO], ["claims"], ["deck"]])
+def test_a_suffix_in_capitals_is_taken(words, tmp_path):
+    suffix = "html" if words == ["deck"] else "svg"
+    small, large = tmp_path / f"small.{suffix}", tmp_path / f"LARGE.{suffix.upper()}"
+    for path in (small, large):
+        assert main(["figure", *words, "-o", str(path), "--quiet"]) == 0
+    assert large.read_bytes() == small.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Figures of the pages about limits as files: the claims, the brain, scaling and trends.
+"""Figures of the pages Claims, Brain, Scaling and Trends as files.
 
 They show what their pages show as they open; a preset and a device may be given.
 """
