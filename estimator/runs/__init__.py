@@ -13,6 +13,7 @@ from estimator.runs.store import (
     read_runs,
     read_served,
     readable,
+    runs_of_older_version,
     store_path,
 )
 from estimator.system.data_folder import data_directory
@@ -31,5 +32,6 @@ __all__ = [
     "read_runs",
     "read_served",
     "readable",
+    "runs_of_older_version",
     "store_path",
 ]

@@ -186,6 +186,21 @@ def readable(path: Path | None = None) -> list[str]:
     return []
 
 
+def runs_of_older_version(path: Path | None = None) -> int:
+    """Count the runs that are summed up anew when the store is opened next; 0 if it is current."""
+    path = path or store_path()
+    if not path.exists():
+        return 0
+    with (
+        suppress(ForeignFile, sqlite3.Error, OSError),
+        closing(open_for_reading(path, BRIEF_S)) as database,
+    ):
+        if 0 < version_of(database) < VERSION:
+            count: int = database.execute("SELECT count(*) FROM run").fetchone()[0]
+            return count
+    return 0
+
+
 def look_up(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
     """Read all runs, oldest first, and mark those that were cut off, where that can be written.
 

@@ -7,10 +7,12 @@ import json
 import os
 import pty
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import tomllib
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_type_hints
@@ -34,6 +36,7 @@ from estimator.catalog.shared_runs import (
 from estimator.runs import open_store, read_runs
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
 from tests.in_process import run
+from tests.runs.test_figures import BEFORE
 
 HOST = Host(id="h1", cpu="Some CPU", cores=8, system="Linux", software={"python": "3.11"})
 H100 = MeasuredDevice(key="gpu:0", kind="gpu", name="NVIDIA H100 80GB HBM3", hardware="h100-sxm")
@@ -665,3 +668,19 @@ def test_ids_are_names_of_files():
     assert re.fullmatch(NAME, "intel-xeon-cpu-2-cores")
     assert not re.fullmatch(NAME, "../x")
     assert re.fullmatch(RUN_NAME, "20261121T050924Z-7f3a9c01")
+
+
+@pytest.mark.parametrize(
+    ("runs", "words", "announced"),
+    [(300, [], True), (300, ["--json"], True), (300, ["--quiet"], False), (3, [], False)],
+)
+def test_a_large_store_says_once_that_it_is_brought_up_to_date(data, runs, words, announced):
+    stored(*(measured(f"r{number}", trained(0.4)) for number in range(runs)))
+    with closing(sqlite3.connect(data / "runs.sqlite")) as database:
+        database.executescript(BEFORE)
+    line = f"note: bringing the store of {runs} runs up to date, once\n"
+    first = calibrate("show", *words)
+    assert first.returncode == 0
+    assert (line in first.stderr) is announced
+    assert "up to date" not in first.stdout
+    assert "up to date" not in calibrate("show", *words).stderr

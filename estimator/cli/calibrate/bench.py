@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.output import note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
         quick=options.quick,
         minutes=None if options.minutes is None else read_number("minutes", options.minutes),
     )
+    announce_update(quiet=options.quiet)
     measured, hardware = benchmark(question, _Progress(quiet=options.quiet or options.json))
     if options.json:
         from estimator.runs.record import as_plain

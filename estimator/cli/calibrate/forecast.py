@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, add_profiles, catalog_of
 from estimator.cli.output import note, print_json, print_line, print_table
 from estimator.core.units import human, human_duration
@@ -80,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
         "flop": scenario.step_flop,
         "style": scenario.program,
     }
+    announce_update(quiet=options.quiet)
     watch = Watch(for_s=for_s, steps=steps, goes_on=options.keep_going)
     try:
         measured, ended = recorded_watch(watch, words, given)

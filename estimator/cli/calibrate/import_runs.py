@@ -10,6 +10,7 @@ from estimator.cli.calibrate.import_logs import FORMATS, add_log_options, import
 from estimator.cli.calibrate.imported import added_of
 from estimator.cli.calibrate.run import OF_SERVING, WORK
 from estimator.cli.calibrate.served_options import SERVED, add_served_options
+from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, add_profiles, catalog_of
 from estimator.cli.output import note, print_json
 
@@ -231,6 +232,7 @@ def _import_file(options: argparse.Namespace) -> int:
     catalog = catalog_of(options)
     overlay = read_overlay(Path(options.file), catalog.source_ids)
     kept, skipped = _new_profiles(overlay, catalog)
+    announce_update(quiet=options.quiet)
     with open_store() as store:
         added = store.add_all(overlay.runs)
         notes = list(store.notes)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.output import note, print_json
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def store_runs(runs: "Sequence[MeasuredRun]", options: argparse.Namespace) -> in
     from estimator.runs.record import as_plain
     from estimator.runs.run_summary import lines
 
+    announce_update(quiet=options.quiet)
     with open_store() as store:
         added = store.add_all(runs)
         notes = list(store.notes)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.served_options import SERVED, add_served_options, load_of
+from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, scenario_of
 from estimator.cli.output import note
 
@@ -96,6 +97,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"rate must be between 0.01 and 100 a second, got {options.sampling_hz}")
     result = _result_file(options)
     work = {} if result is not None else work_of(options)
+    announce_update(quiet=options.quiet)
     try:
         store = open_store()
         notes: list[str] = list(store.notes)

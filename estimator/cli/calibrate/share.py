@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_profiles, catalog_of
 from estimator.cli.output import note
 
@@ -87,6 +88,7 @@ def run_forget(options: argparse.Namespace) -> int:
     catalog = catalog_of(options)
     if not store_path().exists():
         raise ValueError("nothing measured yet, so nothing to forget")
+    announce_update(quiet=options.quiet)
     with open_store() as store:
         runs = _to_forget(store, options, catalog)
         _ask(runs, sure=options.yes)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_output, catalog_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.core.units import digits, human, human_duration
@@ -68,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
     most = _most(options)
     catalog = catalog_of(options)
     used = None if options.hardware is None else used_device(options.hardware, catalog)
+    announce_update(quiet=options.quiet)
     stored = overview(peaks_of(catalog), used=used, most=most)
     for line in stored.notes:
         note(line, quiet=options.quiet)
