@@ -21,6 +21,17 @@ EARLIER = "The model of 2026-11-21 (fitted to a third of these runs) and the pre
 
 RUN_HEADER = ("run", "device", "predicted hours", "reported hours", "ratio")
 
+RUNS_LEGEND = (
+    "in 80 %: share of the reported hours inside the 80 % interval; bias: median of predicted over "
+    "reported; constant: median error with that utilization for every run."
+)
+PEAKS_LEGEND = (
+    "too low, 15 % too low: share of the peaks predicted over 15 % too low, with the priors "
+    "and held out; in 80 %: share inside the 80 % interval; bias: median of predicted over "
+    "measured, less one. From held out on, each is predicted without its source."
+)
+"""What heads of the tables mean."""
+
 EXAMPLES = """examples:
   twenty-watts validate
   twenty-watts validate --json
@@ -125,6 +136,7 @@ def _run_memory(options: argparse.Namespace) -> int:
     if options.csv:
         print_csv([{"group": name, **score} for name, score in groups.items()])
         return 0
+    print_line(PEAKS_LEGEND)
     header = ("", "peaks", "with priors", "too low", "held out", "bias", "in 80 %", "15 % too low")
     shares = ("error", "too_low", "held_out_error", "bias", "coverage", "held_out_too_low")
     print_table(
@@ -255,6 +267,7 @@ def _print_for_people(report: "Report", *, with_runs: bool) -> None:
         return
     print_line(report.headline())
     print_line(report.strict_headline())
+    print_line(RUNS_LEGEND)
     header = ("", "runs", "families", "median error", "by stack", "bias", "within ×2", "in 80 %")
     print_table((*header, "constant 0.30", "constant 0.375"), report.group_table())
     print_line("Furthest off:")
