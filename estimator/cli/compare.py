@@ -224,6 +224,7 @@ def _facts(found: "Answer", catalog: "Catalog") -> dict[str, dict[str, Any]]:
     memory, offers = memory_of_run(found, catalog), offers_of(found, catalog)
     if memory is not None:
         facts["memory"] = {"fits": memory.fits, "share": share_of_memory(memory)}
+        facts["memory"]["without_activations"] = memory.without_activations
         if memory.least_devices is not None:
             facts["memory"]["least_devices"] = memory.least_devices
         if memory.remedy:
@@ -264,15 +265,17 @@ def _fact_cells(found: "Answer", catalog: "Catalog") -> tuple[str, str]:
     """How full the memory is, and as a line under the price how many offers it rests on."""
     facts = _facts(found, catalog)
     memory, offers = facts.get("memory"), facts.get("price_offers")
+    missing = "without\nactivations" if memory and memory["without_activations"] else ""
+    still = f"too small even\n{missing}" if missing else "too small"
     if memory is None:
         full = "unknown"
     elif memory["fits"]:
-        full = f"fits,\n{memory['share']:.0%} full"
+        full = f"fits {missing}".strip() + f",\n{memory['share']:.0%} full"
     elif "least_devices" in memory:
-        full = f"too small,\n{memory['least_devices']:,.0f} hold it"
+        full = f"{still},\n{memory['least_devices']:,.0f} hold it"
     else:
         needed = memory.get("remedy_devices")
-        full = "too small" if needed is None else f"too small,\n{needed:,.0f} hold it,\nrecomputing"
+        full = still if needed is None else f"{still},\n{needed:,.0f} hold it,\nrecomputing"
     if offers is None:
         return full, ""
     plural = "s" if offers["count"] > 1 else ""

@@ -25,6 +25,8 @@ LABELS = {
     "total_bytes": "total",
 }
 
+MISSING = "without activations, which are not modelled"
+
 
 def memory_json(answer: MemoryAnswer, level: float) -> dict[str, Any]:
     """Inputs, bytes per device by component, and whether they fit; keys end in their units."""
@@ -80,31 +82,27 @@ def memory_rows(answer: MemoryAnswer, level: float) -> Iterator[tuple[str, str, 
 
 def verdict(answer: MemoryAnswer, level: float) -> str:
     """Whether it fits, in one line."""
-    if answer.network.decoder is None:
-        return f"without activations, which are not modelled: {_compared(answer, level)}"
-    return _compared(answer, level)
-
-
-def _compared(answer: MemoryAnswer, level: float) -> str:
-    """The need against what a device holds."""
     found = bounds(uncertain(answer.memory.total_bytes), level)
     need = human(found["mid"], "B")
     if answer.device is None or answer.capacity_bytes is None:
         count = answer.plan.devices
-        return f"needs {need} on " + (
-            "one device" if count == 1 else f"each of {count:,.0f} devices"
-        )
+        where = "one device" if count == 1 else f"each of {count:,.0f} devices"
+        caveat = f"{MISSING}: " if answer.without_activations else ""
+        return f"{caveat}needs {need} on {where}"
     capacity = answer.capacity_bytes
     held = f"{human(capacity, 'B')} ({capacity / GIB:,.4g} GiB)"
     of = f"{need} of {held}, {100 * found['mid'] / capacity:.0f} %"
     if answer.fits:
+        caveat = f" {MISSING}" if answer.without_activations else ""
         if found["high"] <= capacity:
-            return f"fits: {of}, on each {answer.device.name}"
-        return f"probably fits, but tightly: {of}, and up to {human(found['high'], 'B')}"
+            return f"fits{caveat}: {of}, on each {answer.device.name}"
+        tightly = f"{caveat}, but tightly: {of}"
+        return f"probably fits{tightly}, and up to {human(found['high'], 'B')}"
+    caveat = f", even {MISSING}" if answer.without_activations else ""
     if answer.least_devices is None:
         way = f": {answer.remedy}" if answer.remedy else ""
-        return f"does not fit: {of}; not on any number of devices this way{way}"
-    return f"does not fit: {of}; needs at least {answer.least_devices:,.0f} devices"
+        return f"does not fit{caveat}: {of}; not on any number of devices this way{way}"
+    return f"does not fit{caveat}: {of}; needs at least {answer.least_devices:,.0f} devices"
 
 
 def _parts(answer: MemoryAnswer) -> Iterator[tuple[str, Quantity]]:

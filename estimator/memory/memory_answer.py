@@ -107,6 +107,11 @@ class MemoryAnswer:
             return None
         return bool(self.memory.total_bytes.mid <= self.capacity_bytes)
 
+    @property
+    def without_activations(self) -> bool:
+        """Whether the need leaves out activations, which are not modelled for this network."""
+        return self.network.decoder is None
+
 
 def answer_memory(question: Question, catalog: Catalog, *, least: bool = True) -> MemoryAnswer:
     """Answer one question.

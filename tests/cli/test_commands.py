@@ -5,12 +5,14 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from estimator.cli import main
 from tests.in_process import run
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = ("estimate", "compare", "batch", "model", "calibrate", "profiles", "validate", "app")
 
 
@@ -140,6 +142,21 @@ def test_compare_says_whether_it_fits_and_on_which_offers_each_price_rests():
     assert "price_offers" not in given[0]
     table = run(*COMPARED, "--hardware", "h100").stdout
     assert "2 hold it" in table and " offers, " in table
+
+
+def test_compare_says_where_the_need_of_memory_leaves_out_activations():
+    path = str(ROOT / "tests" / "golden" / "networks" / "rtdetr-r50vd.json")
+    words = ("compare", "--config", path, "--samples", "1e7", "--hardware", "h100")
+    (row,) = json.loads(run(*words, "--json").stdout)
+    assert row["memory"]["fits"] and row["memory"]["without_activations"]
+    (record,) = csv.DictReader(io.StringIO(run(*words, "--csv").stdout))
+    assert record["memory_without_activations"] == "True"
+    shown = " ".join(run(*words).stdout.split())
+    assert "fits without" in shown and "activations," in shown and "2% full" in shown
+    counted = run(*COMPARED, "--hardware", "h100")
+    assert "without" not in counted.stdout
+    rows = json.loads(run(*COMPARED, "--hardware", "h100", "--json").stdout)
+    assert not any(one["memory"]["without_activations"] for one in rows)
 
 
 def test_compare_does_not_say_that_a_run_fits_on_fewer_devices_than_hold_it():

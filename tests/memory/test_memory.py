@@ -482,6 +482,10 @@ def test_of_a_network_that_is_no_decoder_the_states_are_known_and_the_rest_said_
     assert verdict(found, 0.8).startswith("without activations, which are not modelled: needs ")
     with pytest.raises(ValueError, match="adapters of ResNet-50"):
         ask(model="resnet-50", finetune="lora")
+    fitting = ask(model="resnet-50", precision="fp32", hardware="h100")
+    assert found.without_activations and fitting.without_activations
+    assert verdict(fitting, 0.8).startswith("fits without activations, which are not modelled: ")
+    assert not ask(model="llama-2-7b").without_activations
 
 
 MEASURED_VALUES_PER_TOKEN = {"vit": 16.02, "bert": 16.02, "roberta": 16.02, "electra": 16.03}

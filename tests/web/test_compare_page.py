@@ -2,6 +2,7 @@
 
 import html
 import re
+from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
 from streamlit.testing.v1 import AppTest
@@ -10,9 +11,11 @@ from estimator.catalog import Catalog
 from estimator.estimation.scenario_answer import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.compare.page import Pinned, differences, facts, ratios
+from estimator.web.estimate.fit import badge, fit_of
 from estimator.web.hardware.page import devices
 from tests.web.markup import unmarked
 
+ROOT = Path(__file__).parents[2]
 CATALOG = Catalog.open()
 A = "params=7e9&tokens=2e12&hardware=h100-sxm&devices=64&site=us"
 B = "params=7e9&tokens=2e12&hardware=h100-sxm&devices=128&site=us"
@@ -98,6 +101,18 @@ def test_memory_and_the_offers_behind_each_price_are_compared():
     assert 1 < int(count) <= len(listed)
     assert offers[1].endswith(max(price.date_to for price in listed)) and offers[2] == "none"
     assert "devices hold it" in body(opened(compare, a=A.replace("=64", "=1"), b=B))
+
+
+def test_a_need_of_memory_without_activations_says_so():
+    path = ROOT / "tests" / "golden" / "networks" / "rtdetr-r50vd.json"
+    scenario = Scenario(config=str(path), samples=1e7, hardware="h100", devices=1.0)
+    answer = answer_scenario(scenario, CATALOG)
+    (_label, memory), _offers = facts([Pinned(letter="a", title="x", answer=answer)])
+    assert re.fullmatch(r"fits, .* % full, without activations, which are not modelled", memory)
+    fit = fit_of(answer, CATALOG, qlora=False)
+    assert re.fullmatch(r"fits, .*, without activations, which are not modelled", badge(fit))
+    counted = fit_of(answered(devices=64.0), CATALOG, qlora=False)
+    assert "activations" not in badge(counted)
 
 
 def test_a_link_of_another_kind_is_reported_and_the_rest_is_shown():

@@ -139,6 +139,12 @@ def test_an_image_model_has_pixels_and_no_cache():
     assert [box for box in page.text_input if box.key == "models_image"]
 
 
+def test_a_need_of_memory_without_activations_says_so():
+    caveat = "Activations are not modelled and not included."
+    assert caveat in body(opened(model="resnet-50"))
+    assert caveat not in body(opened(model="llama-3.1-8b"))
+
+
 def test_the_page_speaks_german():
     assert "8,03 Milliarden Parameter" in body(opened(lang="de"))
 

@@ -167,6 +167,14 @@ def _memory_cell(memory: MemoryAnswer | None) -> str:
     if memory is None:
         return _("unknown")
     share = localised(digits(100 * share_of_memory(memory)))
+    if not memory.without_activations:
+        return _full(memory, share)
+    return _("{verdict}, without activations, which are not modelled").format(
+        verdict=_full(memory, share)
+    )
+
+
+def _full(memory: MemoryAnswer, share: str) -> str:
     if memory.fits:
         return _("fits, {share} % full").format(share=share)
     if memory.least_devices is not None:

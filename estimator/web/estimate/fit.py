@@ -94,6 +94,15 @@ def badge(fit: Fit) -> str:
 
     The share is that of the memory of each device.
     """
+    if not fit.memory.without_activations:
+        return _compared(fit)
+    return _("{verdict}, without activations, which are not modelled").format(
+        verdict=_compared(fit)
+    )
+
+
+def _compared(fit: Fit) -> str:
+    """The need against what a device holds."""
     held = localised(human(fit.memory.capacity_bytes or 0.0, "B"))
     if fit.fits:
         return _("fits, {share} % of {held}").format(share=f"{100 * fit.share:.0f}", held=held)

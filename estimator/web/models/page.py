@@ -107,6 +107,11 @@ class Described:
     refusal: str
 
     @property
+    def without_activations(self) -> bool:
+        """Whether the memory that it needs leaves out activations."""
+        return self.memory is not None and self.memory.without_activations
+
+    @property
     def notes(self) -> list[str]:
         """What to know before trusting the numbers."""
         more = () if self.memory is None else self.memory.warnings
@@ -216,7 +221,10 @@ def _sentence(values: Values, model: Described) -> str:
     fit = next((one for one in model.fits if one.device.id == values["hardware"]), None)
     if fit is None:
         return shown
-    return f"{shown} {escape(_fit_sentence(fit))}"
+    caveat = ""
+    if model.without_activations:
+        caveat = " " + _("Activations are not modelled and not included.")
+    return f"{shown} {escape(_fit_sentence(fit) + caveat)}"
 
 
 def _fit_sentence(fit: DeviceFit) -> str:
@@ -400,6 +408,8 @@ def _draw_fit(values: Values, model: Described, frame: Frame) -> None:
     fits = {fit.device.id: fit for fit in model.fits}
     rows = [_fit_row(fits[name], kinds) for name in chosen if name in fits]
     title = _("share of the memory of one device")
+    if model.without_activations:
+        title = _("share of the memory of one device, without activations")
     ranges = plots.ranges_picture(rows, title, kinds, "share")
     picture = replace(ranges, build=charts.shares_of_memory)
     figures.draw_picture(picture, frame.look, key="models_fit", most=figures.ALONE_PX)
