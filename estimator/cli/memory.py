@@ -110,6 +110,7 @@ def run(options: argparse.Namespace) -> int:
     level = CENTRAL if options.interval is None else read_number("interval", options.interval)
     z_score(level)
     answer = answer_memory(_question(options), catalog_of(options))
+    _refuse_ignored(answer)
     if options.json:
         print_json(memory_json(answer, level))
         return 0
@@ -135,6 +136,18 @@ def _question(options: argparse.Namespace) -> "Question":
         said["model"] = model
     written = {name: word for name, word in words.items() if word is not None}
     return Question(**as_written(written, said))
+
+
+def _refuse_ignored(answer: "MemoryAnswer") -> None:
+    """Refuse a length that changes nothing, as `model` does."""
+    if answer.network.takes_length:
+        return
+    for name in ("seq_len", "context"):
+        if getattr(answer.question, name) is not None:
+            raise ValueError(
+                f"{_flag(name)} is for models of text or sound: {answer.network.name} ignores it, "
+                "drop it"
+            )
 
 
 def _print_for_people(answer: "MemoryAnswer", level: float) -> None:

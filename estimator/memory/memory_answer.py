@@ -284,8 +284,9 @@ def _plan(question: Question, network: Network, catalog: Catalog, provenance: Pr
     if length is None:
         longest = network.decoder.max_positions if network.decoder is not None else DEFAULT_TOKENS
         length = float(min(longest, DEFAULT_TOKENS))
-        option = "--context" if question.inference else "--seq-len"
-        provenance.warn(f"{length:,.0f} tokens in a sequence assumed: {option} sets them")
+        if network.takes_length:
+            option = "--context" if question.inference else "--seq-len"
+            provenance.warn(f"{length:,.0f} tokens in a sequence assumed: {option} sets them")
     within_limits("seq_len", length)
     tensor = question.tensor_parallel
     if tensor is None:

@@ -30,7 +30,7 @@ from estimator.memory.usage import Overhead
 from estimator.scenario.provenance import Provenance
 from estimator.scenario.scenario import inline_config, is_inline
 from estimator.workload.blocks import Attention
-from estimator.workload.ledger import Inputs, Ledger
+from estimator.workload.ledger import Inputs, Ledger, takes
 from estimator.workload.transformer import Decoder
 
 QUANTIZED = {"nf4": "nf4", "nf4-dq": "nf4_dq", "int4": "int4", "int8": "int8"}
@@ -60,7 +60,10 @@ OUTER_SHARE = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A model as found: its name, ledger, decoder if it is one, and its parameters by place."""
+    """A model as found: its name, ledger, decoder if it is one, and its parameters by place.
+
+    `takes_length` says whether the tokens of a sequence change anything: not for images.
+    """
 
     name: str
     ledger: Ledger | None
@@ -70,6 +73,7 @@ class Network:
     head: float
     typical: bool = False
     plain_values: int = FUSED_VALUES
+    takes_length: bool = True
 
     @property
     def params(self) -> float:
@@ -118,7 +122,13 @@ def find_network(question: Question, catalog: Catalog, provenance: Provenance) -
         return _typical(preset.name, params, catalog, provenance)
     provenance.record("params", preset.records["params"], "")
     return Network(
-        name=preset.name, ledger=None, decoder=None, layers=params, embedding=0.0, head=0.0
+        name=preset.name,
+        ledger=None,
+        decoder=None,
+        layers=params,
+        embedding=0.0,
+        head=0.0,
+        takes_length=preset.kind == "speech",
     )
 
 
@@ -372,14 +382,16 @@ def _configured(name: str, config: Mapping[str, Any], provenance: Provenance) ->
         provenance.warn(warning)
     provenance.given("params", ledger.params_total, "parameter")
     head = ledger.terms["head/logits"].params if "head/logits" in ledger.terms else 0
+    decoder = _decoder(found, config)
     return Network(
         name=name,
         ledger=ledger,
-        decoder=_decoder(found, config),
+        decoder=decoder,
         layers=float(ledger.params_total - ledger.params_embedding - head),
         embedding=float(ledger.params_embedding),
         head=float(head),
         plain_values=_plain_values(config),
+        takes_length=decoder is not None or takes(found, "seq_len"),
     )
 
 

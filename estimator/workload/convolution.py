@@ -1,7 +1,9 @@
 """How much work a convolution is, and how large the feature maps are that it leaves."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
@@ -96,24 +98,46 @@ def windows(side: Quantity, kernel: int, stride: int, padding: int = 0) -> Quant
     return count
 
 
+class Steps(NamedTuple):
+    """Lines of the last step of a flow, and the steps before it."""
+
+    before: "Steps | None"
+    last: tuple[Line, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Flow:
     """Feature maps on their way through a network: their side, and the lines so far.
 
-    Where norms are frozen, they are no parameters.
+    Where norms are frozen, they are no parameters. Lines are kept step by step, so that a step of
+    a deep network does not copy those before it.
     """
 
     batch: Quantity
     side: Quantity
-    lines: tuple[Line, ...] = ()
     frozen: bool = False
+    steps: Steps | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines so far, in order."""
+        found: list[tuple[Line, ...]] = []
+        steps = self.steps
+        while steps is not None:
+            found.append(steps.last)
+            steps = steps.before
+        return tuple(chain.from_iterable(reversed(found)))
+
+    def with_lines(self, added: Iterable[Line]) -> "Flow":
+        """With further lines."""
+        return replace(self, steps=Steps(self.steps, tuple(added)))
 
     def conv(self, name: str, conv: Conv, first: bool = False) -> "Flow":
         """After a convolution."""
         conv = replace(conv, norm=conv.norm and not self.frozen)
         side = conv.side(self.side)
-        done = (*self.lines, *lines({name: conv.cost()}, self.batch * side * side, first=first))
-        return replace(self, side=side, lines=done)
+        done = lines({name: conv.cost()}, self.batch * side * side, first=first)
+        return replace(self.with_lines(done), side=side)
 
     def convs(self, name: str, convs: Iterable[Conv]) -> "Flow":
         """After convolutions one behind the other."""
@@ -124,7 +148,7 @@ class Flow:
 
     def beside(self, name: str, conv: Conv) -> "Flow":
         """With a convolution on a side path, which leaves the maps as they are."""
-        return replace(self, lines=self.conv(name, conv).lines)
+        return replace(self, steps=self.conv(name, conv).steps)
 
     def pool(self, kernel: int, stride: int, padding: int = 0) -> "Flow":
         """After pooling, which costs nothing."""
@@ -147,7 +171,7 @@ class Flow:
         each = self.batch * (self.positions if positions is None else positions)
         pairs = self.batch * pairs
         done = lines(costs, each, pairs=pairs, times=times, prefix=prefix, first=first)
-        return replace(self, lines=(*self.lines, *done))
+        return self.with_lines(done)
 
     def crossing(
         self, costs: Costs, positions: Quantity, seen: Quantity, *, times: int, prefix: str
@@ -156,7 +180,7 @@ class Flow:
         asking, pairs = self.batch * positions, self.batch * positions * seen
         found = self.batch * seen
         done = crossing(costs, asking, found, pairs=pairs, times=times, prefix=prefix)
-        return replace(self, lines=(*self.lines, *done))
+        return self.with_lines(done)
 
     def dense(self, costs: Costs, positions: Quantity = 1.0) -> "Flow":
         """With dense layers on one pooled position of each image, or on `positions`."""
@@ -218,45 +242,39 @@ def square(fields: Fields, name: str, default: int) -> int:
     """A side that a config states as one number, or as two equal ones."""
     value = fields.values.get(name)
     if isinstance(value, list | tuple) and len(value) == 2 and value[0] == value[1]:
-        return Fields({name: value[0]}, path=fields.path).size(name)
+        return fields.with_values({name: value[0]}).size(name)
     return fields.size(name, default=default)
 
 
 def rectangle(fields: Fields, name: str, default: int) -> tuple[int, int]:
     """Height and width that a config states as one number or as two."""
     if isinstance(fields.values.get(name), list | tuple):
-        high, wide = sizes(fields, name, (default, default), 2)
+        high, wide = fields.sizes(name, (default, default), 2)
         return high, wide
     side = fields.size(name, default=default)
     return side, side
 
 
-def sizes(fields: Fields, name: str, default: tuple[int, ...], length: int = 0) -> list[int]:
-    """A list of whole numbers, `length` of them if given."""
-    stated = fields.items(name)
-    if stated is None:
-        stated = list(default)
-    if length and len(stated) != length:
-        raise ValueError(
-            f"{fields.path}{name} must have {length} items, one per stage, got {len(stated)}"
-        )
-    return [
-        Fields({f"{name}[{place}]": item}, path=fields.path).size(f"{name}[{place}]")
-        for place, item in enumerate(stated)
-    ]
+COUNTS = ("depths", "focal_levels", "num_block_repeats")
+"""Keys of lists of layers, one number per stage."""
 
 
 def stages(fields: Fields, usual: Mapping[str, tuple[int, ...]]) -> list[tuple[int, ...]]:
     """One row per stage of the lists of a config, all as long as the first.
 
-    `usual` holds the keys of the lists, and what they are where a config leaves them out.
+    `usual` holds the keys of the lists, and what they are where a config leaves them out; those of
+    `COUNTS` are numbers of layers.
 
     >>> stages(Fields({"depths": [2, 4]}), {"depths": (3, 3, 9, 3), "widths": (8, 16)})
     [(2, 8), (4, 16)]
     """
     columns: list[list[int]] = []
     for name, default in usual.items():
-        columns.append(sizes(fields, name, default, len(columns[0]) if columns else 0))
+        length = len(columns[0]) if columns else 0
+        if name in COUNTS:
+            columns.append(fields.layer_counts(name, default, length))
+        else:
+            columns.append(fields.sizes(name, default, length))
     return list(zip(*columns, strict=True))
 
 
@@ -266,5 +284,5 @@ def ratio(fields: Fields, name: str, default: float) -> float:
     if value is None:
         return default
     if type(value) not in (int, float) or not 0 < value < 1e6:
-        raise ValueError(f"{fields.path}{name} must be a positive number, got {value!r}")
+        raise ValueError(f"{fields.full_name(name)} must be a positive number, got {value!r}")
     return float(value)

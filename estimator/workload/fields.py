@@ -15,6 +15,12 @@ MAX_SIZE = 100_000_000
 
 MAX_LAYERS = 10_000
 
+MAX_ITEMS = 100
+"""Above every published count of stages: a longer list of sizes is a slip of the pen."""
+
+MAX_NESTING = 20
+"""Parts inside parts; published configs have half as many."""
+
 
 @dataclass(frozen=True)
 class Fields:
@@ -30,6 +36,8 @@ class Fields:
         Reservations about the reading, for the architecture to carry as warnings.
     usual : mapping
         Defaults of the type for keys that are absent.
+    aliases : mapping
+        Keys that the config states under another name or in another part -> where it states them.
 
     >>> fields = Fields({"n_embd": 768, "n_inner": None})
     >>> fields.size("hidden_size", "n_embd"), fields.size_or_none("n_inner")
@@ -43,11 +51,16 @@ class Fields:
     path: str = ""
     notes: tuple[str, ...] = ()
     usual: Mapping[str, Any] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def key(self, *names: str) -> str:
         """The last of `names` that the config states, else the first."""
         stated = [name for name in names if name in self.values]
         return stated[-1] if stated else names[0]
+
+    def full_name(self, key: str) -> str:
+        """A key as the config states it, with its path: what messages call it."""
+        return self.aliases.get(key, self.path + key)
 
     def states(self, *names: str) -> bool:
         """Whether one of `names` is there with a value other than null."""
@@ -61,14 +74,14 @@ class Fields:
         if key not in self.values:
             usual: int | None = self._usual(names, default)
             if usual is None:
-                raise ValueError(f"{self.path}{key} is missing from the config")
+                raise ValueError(f"{self.full_name(key)} is missing from the config")
             return usual
         value = self.values[key]
         kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
         if type(value) is not int or value < least:
-            raise ValueError(f"{self.path}{key} must be {kind}, got {_shown(value)}")
+            raise ValueError(f"{self.full_name(key)} must be {kind}, got {_shown(value)}")
         if value > most:
-            raise ValueError(f"{self.path}{key} must be at most {most}, got {_shown(value)}")
+            raise ValueError(f"{self.full_name(key)} must be at most {most}, got {_shown(value)}")
         return value
 
     def size_or_none(
@@ -99,9 +112,69 @@ class Fields:
         """The same part with further reservations."""
         return replace(self, notes=(*self.notes, *notes))
 
-    def layers(self, *names: str, default: int | None = None) -> int:
-        """A number of layers."""
-        return self.size(*names, default=default, most=MAX_LAYERS)
+    def renamed(self, stated: Mapping[str, tuple["Fields", str]]) -> "Fields":
+        """The same part with values that are stated elsewhere, for messages to name as stated.
+
+        `stated` holds for a key the part and the name under which the config may state it.
+
+        >>> fields = Fields({"n_layer": 0})
+        >>> fields.renamed({"depth": (fields, "n_layer")}).layers("depth")
+        Traceback (most recent call last):
+        ValueError: n_layer must be a positive integer, got 0
+        """
+        found = {new: (part, old) for new, (part, old) in stated.items() if part.states(old)}
+        values = {new: part.values[old] for new, (part, old) in found.items()}
+        names = {new: part.full_name(old) for new, (part, old) in found.items()}
+        return replace(self.with_values(values), aliases={**self.aliases, **names})
+
+    def layers(self, *names: str, default: int | None = None, stages: int = 1) -> int:
+        """A number of layers, in each of `stages` if given."""
+        return self.size(*names, default=default, most=MAX_LAYERS // stages)
+
+    def listed(
+        self, name: str, default: tuple[Any, ...], length: int = 0, *, fewest: int = 1
+    ) -> list[Any]:
+        """A list or its default: of `length` items if given, else of at least `fewest`."""
+        stated = self.items(name)
+        found = list(default) if stated is None else stated
+        count, bound = len(found), ""
+        if length and count != length:
+            bound = f"{length} items, one per stage"
+        elif count < fewest:
+            bound = f"at least {fewest} {'item' if fewest == 1 else 'items'}, one per stage"
+        elif count > MAX_ITEMS:
+            bound = f"at most {MAX_ITEMS} items"
+        if bound:
+            got = f"got {count}"
+            if stated is None:
+                got = f"and has {count} where absent: state it"
+            raise ValueError(f"{self.full_name(name)} must have {bound}, {got}")
+        return found
+
+    def sizes(
+        self,
+        name: str,
+        default: tuple[int, ...],
+        length: int = 0,
+        *,
+        fewest: int = 1,
+        most: int = MAX_SIZE,
+    ) -> list[int]:
+        """A list of whole numbers, as long as `listed` says."""
+        sizes = []
+        for place, item in enumerate(self.listed(name, default, length, fewest=fewest)):
+            label = f"{self.full_name(name)}[{place}]"
+            sizes.append(Fields({label: item}).size(label, most=most))
+        return sizes
+
+    def layer_counts(self, name: str, default: tuple[int, ...], length: int = 0) -> list[int]:
+        """A list of numbers of layers, one per stage, bounded each and in all."""
+        counts = self.sizes(name, default, length, most=MAX_LAYERS)
+        if sum(counts) > MAX_LAYERS:
+            raise ValueError(
+                f"{self.full_name(name)} must be at most {MAX_LAYERS} in all, got {sum(counts)}"
+            )
+        return counts
 
     def flag(self, *names: str, default: bool = False) -> bool:
         """True or false; null reads as absent."""
@@ -110,7 +183,7 @@ class Fields:
         if value is None:
             value = self._usual(names, default)
         if type(value) is not bool:
-            raise ValueError(f"{self.path}{key} must be true or false, got {_shown(value)}")
+            raise ValueError(f"{self.full_name(key)} must be true or false, got {_shown(value)}")
         return value
 
     def text(self, *names: str, default: str = "") -> str:
@@ -120,7 +193,7 @@ class Fields:
         if value is None:
             value = self._usual(names, default)
         if not isinstance(value, str):
-            raise ValueError(f"{self.path}{key} must be a string, got {_shown(value)}")
+            raise ValueError(f"{self.full_name(key)} must be a string, got {_shown(value)}")
         return value
 
     def items(self, name: str, length: int | None = None) -> list[Any] | None:
@@ -129,10 +202,10 @@ class Fields:
         if value is None:
             return None
         if not isinstance(value, list | tuple):
-            raise ValueError(f"{self.path}{name} must be a list, got {_shown(value)}")
+            raise ValueError(f"{self.full_name(name)} must be a list, got {_shown(value)}")
         if length is not None and len(value) != length:
             raise ValueError(
-                f"{self.path}{name} must have {length} items, one per layer, got {len(value)}"
+                f"{self.full_name(name)} must have {length} items, one per layer, got {len(value)}"
             )
         return list(value)
 
@@ -142,8 +215,13 @@ class Fields:
         if value is None:
             value = self.usual.get(name, {})
         if not isinstance(value, Mapping):
-            raise ValueError(f"{self.path}{name} must be an object, got {_shown(value)}")
-        return Fields(value, path=f"{self.path}{name}.", notes=self.notes)
+            raise ValueError(f"{self.full_name(name)} must be an object, got {_shown(value)}")
+        stated = self.full_name(name)
+        if stated.count(".") >= MAX_NESTING:
+            raise ValueError(
+                f"the config is nested more than {MAX_NESTING} deep: give that of one model"
+            )
+        return Fields(value, path=f"{stated}." if stated else "", notes=self.notes)
 
     def _usual(self, names: tuple[str, ...], default: Any) -> Any:
         """Default of the type for the first of `names` that has one, else `default`."""
@@ -156,7 +234,8 @@ class Fields:
         """`whole` over `parts`, refused with a rest: heads that do not divide the width."""
         if whole % parts:
             got = f"got {parts}" if self.states(key) else f"and is {parts} where absent: state it"
-            raise ValueError(f"{self.path}{key} must divide {whole_key} = {whole}, {got}")
+            divided = self.aliases.get(whole_key, whole_key)
+            raise ValueError(f"{self.full_name(key)} must divide {divided} = {whole}, {got}")
         return whole // parts
 
 

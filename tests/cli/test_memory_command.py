@@ -6,10 +6,13 @@ import json
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from estimator.cli import main
+
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def run(capsys, *arguments):
@@ -164,3 +167,23 @@ def test_adapters_need_a_rank_only_where_there_are_adapters(capsys):
     code, out, err = run(capsys, "llama-2-7b", "--lora-rank", "8")
     assert (code, out) == (1, "")
     assert err == "error: --lora-rank goes with --finetune lora or qlora\n"
+
+
+@pytest.mark.parametrize("name", ["rtdetr-r50vd", "focalnet-tiny", "resnet-18"])
+def test_images_have_no_tokens_to_assume_or_to_set(name, capsys):
+    path = GOLDEN / "networks" / f"{name}.json"
+    for words in ([], ["--inference"]):
+        code, _, notes = run(capsys, path, *words)
+        assert code == 0
+        assert "tokens in a sequence" not in notes
+    for words in (["--seq-len", "512"], ["--inference", "--context", "512"]):
+        code, out, error = run(capsys, path, *words)
+        assert (code, out) == (1, "")
+        assert f"{words[-2]} is for models of text or sound: {path} ignores it, drop it" in error
+
+
+@pytest.mark.parametrize("name", ["vit-base-p16-224", "t5-11b", "whisper-base", "llava-1.5-7b"])
+def test_a_length_that_a_model_takes_is_taken(name, capsys):
+    path = GOLDEN / "networks" / f"{name}.json"
+    assert "tokens in a sequence assumed: --seq-len sets them" in run(capsys, path)[2]
+    assert run(capsys, path, "--seq-len", "128")[0] == 0

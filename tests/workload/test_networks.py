@@ -575,3 +575,167 @@ def test_swin_v2_over_an_image_without_a_window_in_the_last_stage_is_refused():
     small = {**CONFIGS_READ["swinv2-tiny"], "image_size": [1, 2]}
     with pytest.raises(ValueError, match="image_size 1 is too small for the stages"):
         model_ledger(small)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            {"model_type": "dinov3_convnext", "depths": [10**8, 3, 3, 3]},
+            r"depths\[0\] must be at most 10000, got 100000000",
+        ),
+        (
+            {"model_type": "resnet", "depths": [3, 9000, 900, 98]},
+            "depths must be at most 10000 in all, got 10001",
+        ),
+        ({"model_type": "swin", "depths": [10**8]}, r"depths\[0\] must be at most 10000"),
+        ({"model_type": "clap", "audio_config": {"depths": [10**8]}}, r"audio_config.depths\[0\]"),
+        ({"model_type": "focalnet", "depths": [2, 2, 10**8, 2]}, r"depths\[2\] must be at most"),
+        ({"model_type": "focalnet", "focal_levels": [10**8] * 4}, r"focal_levels\[0\] must be"),
+        (
+            {"model_type": "rt_detr", "backbone_config": {"depths": [3, 4, 6, 10**8]}},
+            r"backbone_config.depths\[3\] must be at most 10000, got 100000000",
+        ),
+        (
+            {"model_type": "efficientnet", "num_block_repeats": [10**8] + [1] * 6},
+            r"num_block_repeats\[0\] must be at most 10000",
+        ),
+        (
+            {"model_type": "efficientnet", "depth_coefficient": 1e5},
+            "num_block_repeats times depth_coefficient must be at most 10000 in all, got 1600000",
+        ),
+        (
+            {**CONFIGS_READ["ddpm-cifar10-32"], "layers_per_block": 10**8},
+            "layers_per_block must be at most 2500, got 100000000",
+        ),
+        (
+            {**CONFIGS_READ["sd1-unet"], "layers_per_block": [2, 2, 2, 10**8]},
+            r"layers_per_block\[3\] must be at most 10000, got 100000000",
+        ),
+        ({"_class_name": "AutoencoderKL", "layers_per_block": 10**8}, "layers_per_block must be"),
+    ],
+)
+def test_a_number_of_layers_in_a_list_is_bounded_as_any_other(config, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        architecture(config)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            {**CONFIGS_READ["sd1-unet"], "block_out_channels": []},
+            "block_out_channels must have at least 1 item, one per stage, got 0",
+        ),
+        (
+            {"_class_name": "UNet2DConditionModel", "block_out_channels": [320] * 5},
+            "down_block_types must have 5 items, one per stage, and has 4 where absent: state it",
+        ),
+        (
+            {"_class_name": "UNet2DModel", "up_block_types": ["UpBlock2D"]},
+            "up_block_types must have 4 items, one per stage, got 1",
+        ),
+        (
+            {"_class_name": "AutoencoderKL", "block_out_channels": [64] * 101},
+            "block_out_channels must have at most 100 items, got 101",
+        ),
+        (
+            {**CONFIGS_READ["rtdetr-v2-r18vd"], "backbone_config": {"hidden_sizes": []}},
+            "backbone_config.hidden_sizes must have at least 3 items, one per stage, got 0",
+        ),
+        (
+            {**CONFIGS_READ["focalnet-tiny"], "depths": []},
+            "depths must have at least 1 item, one per stage, got 0",
+        ),
+        ({"model_type": "swin", "depths": []}, "depths must have at least 1 item"),
+        ({"model_type": "resnet", "hidden_sizes": []}, "hidden_sizes must have at least 1 item"),
+    ],
+)
+def test_a_list_too_short_or_too_long_is_refused_by_key(config, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        architecture(config)
+
+
+def test_thousands_of_layers_in_a_list_are_added_up():
+    three, four, thousand = (
+        model_ledger({"model_type": "resnet", "depths": [first, 4, 6, 3]}).params_total
+        for first in (3, 4, 1000)
+    )
+    assert thousand - three == 997 * (four - three) > 0
+
+
+@over([name for name, config in CONFIGS_READ.items() if "text_config" in config])
+def test_a_wrapper_inside_a_wrapper_is_refused_as_one(name):
+    inner = CONFIGS_READ[name]
+    kind = inner["model_type"]
+    if not ledger(name).cache:  # two towers side by side
+        return
+    with pytest.raises(ValueError, match="is itself a wrapper") as refusal:
+        architecture({**LLAVA, "text_config": inner})
+    assert str(refusal.value) == (
+        f"text_config.model_type {kind!r} is itself a wrapper of images or sound and text, "
+        "not a language model"
+    )
+
+
+@pytest.mark.parametrize("kind", ["blip-2", "deepseek_vl", "gemma4", "kimi_k25", "llava"])
+def test_a_wrapper_inside_itself_is_refused_in_one_short_line(kind):
+    config = {}
+    for depth in range(400):
+        config = {"model_type": kind, "text_config": config}
+        if depth in (1, 2, 15, 399):
+            with pytest.raises(ValueError, match=r"^text_config.model_type|^the config is") as said:
+                architecture(config)
+            assert len(str(said.value)) < 120
+
+
+def test_a_config_nested_beyond_any_is_refused():
+    pair = {"model_type": "vision-encoder-decoder", "decoder": {"model_type": "gpt2"}}
+    config = pair
+    for _ in range(400):
+        config = {**pair, "encoder": config}
+    with pytest.raises(ValueError, match=r"^the config is nested more than 20 deep"):
+        architecture(config)
+
+
+OMNI, CLAP = CONFIGS_READ["qwen2.5-omni-7b-thinker"], CONFIGS_READ["clap-htsat-unfused"]
+KIMI = CONFIGS_READ["kimi-linear-48b"]
+CHATGLM = json.loads((GOLDEN / "remote_code.json").read_text())["chatglm3-6b"]["config"]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            {**OMNI, "audio_config": {**OMNI["audio_config"], "num_attention_heads": 3}},
+            "audio_config.num_attention_heads must divide d_model = 1280, got 3",
+        ),
+        (
+            {**CLAP, "audio_config": {"num_attention_heads": [5, 8, 16, 32]}},
+            "audio_config.num_attention_heads must divide .* = 96, got 5",
+        ),
+        ({**KIMI, "model_max_length": -1}, "model_max_length must be a positive integer, got -1"),
+        ({**KIMI, "num_experts_per_token": 0}, "num_experts_per_token must be a positive integer"),
+        ({**KIMI, "num_experts_per_token": 300}, "num_experts_per_token must be at most"),
+        ({**KIMI, "num_shared_experts": -1}, "num_shared_experts must be an integer of at least 0"),
+        (
+            {
+                **KIMI,
+                "linear_attn_config": {**KIMI["linear_attn_config"], "short_conv_kernel_size": 0},
+            },
+            "linear_attn_config.short_conv_kernel_size must be a positive integer, got 0",
+        ),
+        ({**CHATGLM, "num_layers": 20_000}, "num_layers must be at most 10000, got 20000"),
+        ({**CHATGLM, "padded_vocab_size": "a"}, "padded_vocab_size must be a positive integer"),
+        (
+            {"model_type": "internvl_chat", "llm_config": {"hidden_size": -1}},
+            "llm_config.hidden_size must be a positive integer, got -1",
+        ),
+        ({"model_type": "internvl_chat"}, "llm_config is missing from the config"),
+        ({"model_type": "qwen2_vl", "hidden_size": -1}, "hidden_size must be a positive integer"),
+        ({"model_type": "qwen2_vl"}, "text_config is missing from the config"),
+    ],
+)
+def test_a_bad_size_is_named_as_the_config_states_it(config, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        architecture(config)

@@ -32,8 +32,9 @@ def _spectrogram(fields: Fields) -> Fields:
     """The audio part as a config of Swin over a square of one channel."""
     if fields.values.get("patch_stride", [4, 4]) not in (4, [4, 4]):
         raise ValueError(f"{fields.path}patch_stride must be 4")
-    named = {new: fields.values.get(old, usual) for new, (old, usual) in SPELLED.items()}
-    return fields.with_defaults({"window_size": 8}).with_values(named)
+    usual = {new: value for new, (_, value) in SPELLED.items()}
+    stated = {new: (fields, old) for new, (old, _) in SPELLED.items()}
+    return fields.with_defaults({"window_size": 8}).with_values(usual).renamed(stated)
 
 
 def _projection(width: int, out: int, prefix: str) -> dict[str, Cost]:
@@ -72,7 +73,7 @@ def clap(fields: Fields) -> Network:
     spectrogram = _spectrogram(audio)
     tower = swin(1, spectrogram)
     first = spectrogram.size("embed_dim")
-    stages = len(audio.items("depths") or (2, 2, 6, 2))
+    stages = len(audio.layer_counts("depths", (2, 2, 6, 2)))
     last = audio.size("hidden_size", default=first * 2 ** (stages - 1))
     once = {
         "norm/features": held(2 * audio.size("num_mel_bins", default=64)),

@@ -72,7 +72,7 @@ def _encoder(fields: Fields) -> Encoded:
         raise ValueError(f"encoder.model_type {kind!r} is not known")
     bare = part.with_values({"architectures": [], "pooled": True})
     if "swin" in kind:
-        fold = len(part.items("depths") or "1234") - 1
+        fold = len(part.layer_counts("depths", (2, 2, 6, 2))) - 1
         hidden = part.size("embed_dim", default=96) * 2**fold
         return Encoded(model=reader(bare), hidden=hidden, folded=4**fold)
     hidden = part.size("hidden_size", "d_model", "n_embd", default=768)

@@ -16,7 +16,6 @@ from estimator.workload.convolution import (
     flow_network,
     plain,
     pointwise,
-    sizes,
     square,
 )
 from estimator.workload.fields import Fields
@@ -50,8 +49,8 @@ def conv_net(
 @family("resnet")
 def resnet(fields: Fields) -> Network:
     """ResNet: basic or bottleneck layers, stride in the 3x3 convolution (version 1.5)."""
-    widths = sizes(fields, "hidden_sizes", WIDTHS)
-    depths = sizes(fields, "depths", (3, 4, 6, 3), len(widths))
+    widths = fields.sizes("hidden_sizes", WIDTHS)
+    depths = fields.layer_counts("depths", (3, 4, 6, 3), len(widths))
     stem = fields.size("embedding_size", default=STEM_WIDTH)
     channels = fields.size("num_channels", default=3)
     basic = fields.text("layer_type", default="bottleneck") == "basic"
@@ -134,8 +133,8 @@ def bottleneck(
 @family("regnet")
 def regnet(fields: Fields) -> Network:
     """RegNet X, and Y with squeeze and excitation (arXiv:2003.13678)."""
-    widths = sizes(fields, "hidden_sizes", (128, 192, 512, 1088))
-    depths = sizes(fields, "depths", (2, 6, 12, 2), len(widths))
+    widths = fields.sizes("hidden_sizes", (128, 192, 512, 1088))
+    depths = fields.layer_counts("depths", (2, 6, 12, 2), len(widths))
     stem = fields.size("embedding_size", default=32)
     channels = fields.size("num_channels", default=3)
     group_width = fields.size("groups_width", default=64)
@@ -166,8 +165,9 @@ def _squeezed(flow: Flow, widths: Sequence[int], depths: Sequence[int]) -> Flow:
 
 def convnext(version: int, fields: Fields) -> Network:
     """ConvNeXt: depthwise 7x7, then an MLP at every position; version 2 normalises inside it."""
-    widths = sizes(fields, "hidden_sizes", (96, 192, 384, 768)) or [96, 192, 384, 768]
-    depths = sizes(fields, "depths", (3, 3, 9, 3), len(widths))
+    usual = (96, 192, 384, 768)
+    widths = fields.sizes("hidden_sizes", usual, fewest=0) or list(usual)
+    depths = fields.layer_counts("depths", (3, 3, 9, 3), len(widths))
     channels = fields.size("num_channels", default=3)
     patch = square(fields, "patch_size", 4)
     scale = 1 if version == 2 else fields.values.get("layer_scale_init_value", 1e-6) > 0

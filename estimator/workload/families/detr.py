@@ -5,7 +5,7 @@ the ResNet are frozen: they are no parameters.
 """
 
 from estimator.workload.blocks import Costs, held, linear, perceptron
-from estimator.workload.convolution import Conv, Flow, image, sizes
+from estimator.workload.convolution import Conv, Flow, image
 from estimator.workload.families.convnet import WIDTHS, basic_layer, bottlenecks
 from estimator.workload.families.encoder_decoder import EncoderDecoder, side
 from estimator.workload.fields import Fields
@@ -34,9 +34,9 @@ def _resnet(fields: Fields) -> tuple[tuple[int, ...], bool]:
     if part.text("model_type") == "resnet":
         basic = part.text("layer_type", default="bottleneck") == "basic"
         usual = BASIC_WIDTHS if basic else WIDTHS
-        if tuple(sizes(part, "hidden_sizes", usual, 4)) != usual:
+        if tuple(part.sizes("hidden_sizes", usual, 4)) != usual:
             raise ValueError(f"{part.path}hidden_sizes must be {list(usual)}")
-        return tuple(sizes(part, "depths", (3, 4, 6, 3), 4)), basic
+        return tuple(part.layer_counts("depths", (3, 4, 6, 3), 4)), basic
     name = name.partition(".")[0]
     if name not in BACKBONES:
         known = ", ".join(BACKBONES)

@@ -7,7 +7,7 @@ coarsest to the finest (arXiv:2103.13413, sec. 3).
 from dataclasses import replace
 
 from estimator.workload.blocks import Costs, held, linear
-from estimator.workload.convolution import Conv, Flow, image, plain, ratio, sizes, windows
+from estimator.workload.convolution import Conv, Flow, image, plain, ratio, windows
 from estimator.workload.families.vit import Vision, dinov2_sight, trunk, vision_network
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
@@ -99,7 +99,7 @@ def dpt(fields: Fields) -> Network:
         raise ValueError(f"{fields.path}use_bias_in_fusion_residual must be true or absent")
     reads = fields.text("readout_type", default="project") == "project"
     readout = {"readout": linear(2 * hidden, hidden, bias=True)} if reads else {}
-    widths = sizes(fields, "neck_hidden_sizes", (96, 192, 384, 768), 4)
+    widths = fields.sizes("neck_hidden_sizes", (96, 192, 384, 768), 4)
     fused = fields.size("fusion_hidden_size", default=256)
     return depth_network(fields, sight, readout, widths, fused, last=32)
 
@@ -110,7 +110,7 @@ def depth_anything(fields: Fields) -> Network:
     part = fields.part("backbone_config")
     if part.text("model_type", default="dinov2") != "dinov2":
         raise ValueError(f"{part.path}model_type must be dinov2")
-    widths = sizes(fields, "neck_hidden_sizes", (48, 96, 192, 384), 4)
+    widths = fields.sizes("neck_hidden_sizes", (48, 96, 192, 384), 4)
     fused = fields.size("fusion_hidden_size", default=64)
     last = fields.size("head_hidden_size", default=32)
     sight = dinov2_sight(False, with_defaults_of(part, "dinov2"))

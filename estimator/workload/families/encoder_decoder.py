@@ -76,8 +76,10 @@ def side(
     decodes = name == "decoder"
     key = f"{name}_attention_heads"
     first = () if decodes else ("num_attention_heads",)
-    heads = fields.size(*first, key)
-    attention = equal_heads(fields, hidden, heads, ("d_model", key), *bias)
+    names = (*first, key)
+    heads = fields.size(*names)
+    stated = fields.key(*names) if fields.states(*names) else key
+    attention = equal_heads(fields, hidden, heads, ("d_model", stated), *bias)
     mlp = Mlp(hidden=hidden, width=fields.size(f"{name}_ffn_dim"), bias=True)
     keys = (f"{name}_layers",) if decodes else ("num_hidden_layers", f"{name}_layers")
     costs = layer_costs(attention, mlp, (3 if decodes else 2) * 2 * hidden)

@@ -81,7 +81,7 @@ def routed(
     number = always or fields.size(key)
     if number > count:
         raise ValueError(
-            f"{fields.path}{key} must be at most {fields.key(*keys)} = {count}, got {number}"
+            f"{fields.full_name(key)} must be at most {fields.key(*keys)} = {count}, got {number}"
         )
     return number
 

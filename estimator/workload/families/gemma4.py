@@ -12,7 +12,6 @@ from estimator.workload.blocks import (
     linear,
     table,
 )
-from estimator.workload.convolution import sizes
 from estimator.workload.families.vision_language import seeing_network, text_part
 from estimator.workload.families.vit import Vision
 from estimator.workload.fields import Fields
@@ -82,7 +81,7 @@ def _gemma4_sight(fields: Fields) -> Vision:
 def _sound_params(fields: Fields, text: int) -> int:
     """Parameters of the conformer for sound and of what leads from it into the text."""
     hidden = fields.size("hidden_size")
-    first, second = sizes(fields, "subsampling_conv_channels", (128, 32), 2)
+    first, second = fields.sizes("subsampling_conv_channels", (128, 32), 2)
     heads = fields.size("num_attention_heads")
     head_dim = fields.share("hidden_size", hidden, "num_attention_heads", heads)
     kernel, out = fields.size("conv_kernel_size"), fields.size("output_proj_dims")

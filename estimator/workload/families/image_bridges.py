@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import Attention, Costs, Mlp, held, linear, scaled, table
-from estimator.workload.convolution import sizes
 from estimator.workload.families.clip import clip_sight, patched, siglip_sight
 from estimator.workload.families.vision_language import (
     Text,
@@ -240,7 +239,7 @@ def kimi_k25(fields: Fields) -> Network:
     tables = {"embedding/position": table(rows, sight.hidden), "norm/outer": held(2 * sight.hidden)}
     sight = replace(sight, prefix=0, tables=tables)
     text = text_part(fields, "deepseek_v3", either_tied(fields, True))
-    high, across = sizes(part, "merge_kernel_size", (2, 2), 2)
+    high, across = part.sizes("merge_kernel_size", (2, 2), 2)
     fold = high * across
     wide = fold * sight.hidden
     bridge = {

@@ -136,22 +136,22 @@ def kimi_linear(fields: Fields) -> Network:
 def _kimi_spelling(fields: Fields) -> Fields:
     """The keys of its authors under those of transformers; they count layers from one."""
     part = fields.part("linear_attn_config")
-    pairs = (
-        (fields, "num_experts_per_token", "num_experts_per_tok"),
-        (fields, "num_shared_experts", "n_shared_experts"),
-        (fields, "model_max_length", "max_position_embeddings"),
-        (part, "head_dim", "linear_head_dim"),
-        (part, "num_heads", "linear_num_heads"),
-        (part, "short_conv_kernel_size", "linear_conv_kernel_dim"),
+    renamed = fields.renamed(
+        {
+            "num_experts_per_tok": (fields, "num_experts_per_token"),
+            "n_shared_experts": (fields, "num_shared_experts"),
+            "max_position_embeddings": (fields, "model_max_length"),
+            "linear_head_dim": (part, "head_dim"),
+            "linear_num_heads": (part, "num_heads"),
+            "linear_conv_kernel_dim": (part, "short_conv_kernel_size"),
+        }
     )
-    values = {new: where.values[old] for where, old, new in pairs if where.states(old)}
     full = part.items("full_attn_layers")
-    if full is not None and not fields.states("layer_types"):
-        layers = range(1, 1 + fields.layers("num_hidden_layers"))
-        values["layer_types"] = [
-            "full_attention" if at in full else "linear_attention" for at in layers
-        ]
-    return fields.with_values(values)
+    if full is None or fields.states("layer_types"):
+        return renamed
+    layers = range(1, 1 + fields.layers("num_hidden_layers"))
+    kinds = ["full_attention" if at in full else "linear_attention" for at in layers]
+    return renamed.with_values({"layer_types": kinds})
 
 
 def _kimi_delta(fields: Fields) -> Layers:

@@ -16,7 +16,7 @@ from estimator.workload.convolution import (
     stages,
 )
 from estimator.workload.families.convnet import conv_net
-from estimator.workload.fields import Fields
+from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
@@ -134,6 +134,7 @@ def efficientnet(fields: Fields) -> Network:
     padded = fields.items("depthwise_padding") or []
     channels = fields.size("num_channels", default=3)
     rows = stages(fields, STAGES)
+    repeats = _repeats(fields, depth, [row[4] for row in rows])
 
     def width(channels: int) -> int:
         return divisible(channels * scale, divisor, divisor)
@@ -141,8 +142,8 @@ def efficientnet(fields: Fields) -> Network:
     def body(flow: Flow) -> Flow:
         stem, layer = Conv(inputs=channels, outputs=width(32), stride=2), 0
         flow = _even(flow).conv("stem/convolution", stem, first=True)
-        for before, after, kernel, stride, repeats, expand in rows:
-            for place in range(math.ceil(depth * repeats)):
+        for (before, after, kernel, stride, _, expand), times in zip(rows, repeats, strict=True):
+            for place in range(times):
                 inputs, outputs = width(after if place else before), width(after)
                 wide, step = inputs * expand, 1 if place else stride
                 if wide != inputs:
@@ -157,6 +158,15 @@ def efficientnet(fields: Fields) -> Network:
 
     features = fields.size("hidden_dim", default=2560)
     return conv_net(fields, body, features, square(fields, "image_size", 600))
+
+
+def _repeats(fields: Fields, depth: float, stated: list[int]) -> list[int]:
+    """Layers of each stage: those stated, times a factor and rounded up."""
+    repeats = [math.ceil(depth * times) for times in stated]
+    if sum(repeats) > MAX_LAYERS:
+        both = f"{fields.full_name('num_block_repeats')} times depth_coefficient"
+        raise ValueError(f"{both} must be at most {MAX_LAYERS} in all, got {sum(repeats)}")
+    return repeats
 
 
 def _even(flow: Flow) -> Flow:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from estimator.workload.blocks import Mlp, equal_heads, layer_costs
-from estimator.workload.convolution import Conv, Flow, pointwise, ratio, sizes, square
+from estimator.workload.convolution import Conv, Flow, pointwise, ratio, square
 from estimator.workload.families.convnet import conv_net
 from estimator.workload.families.mobilenet import divisible, inverted
 from estimator.workload.fields import Fields
@@ -21,8 +21,8 @@ def mobilevit(fields: Fields) -> Network:
     """MobileViT, its maps coarsened thirty-two times."""
     if fields.size("output_stride", default=32) != 32:
         raise ValueError(f"{fields.path}output_stride must be 32: dilated maps are not counted")
-    widths = sizes(fields, "neck_hidden_sizes", (16, 32, 64, 96, 128, 160, 640), 7)
-    hiddens = sizes(fields, "hidden_sizes", (144, 192, 240), 3)
+    widths = fields.sizes("neck_hidden_sizes", (16, 32, 64, 96, 128, 160, 640), 7)
+    hiddens = fields.sizes("hidden_sizes", (144, 192, 240), 3)
     channels = fields.size("num_channels", default=3)
 
     expand = ratio(fields, "expand_ratio", 4.0)

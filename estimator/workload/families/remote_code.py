@@ -64,9 +64,9 @@ ROWS: Mapping[str, Family] = {
 def under_usual_names(fields: Fields) -> Fields:
     """The config with its sizes under their usual names; a null falls back to the default."""
     names = RENAMED.get(fields.text("model_type"), {})
-    found = {new: fields.values[old] for new, old in names.items() if fields.states(old)}
-    rest = {key: value for key, value in fields.values.items() if key not in names.values()}
-    return replace(fields, values={**rest, **found})
+    renamed = fields.renamed({new: (fields, old) for new, old in names.items()})
+    values = {key: value for key, value in renamed.values.items() if key not in names.values()}
+    return replace(renamed, values=values)
 
 
 def remote_decoder(family: Family, fields: Fields) -> Decoder:
@@ -107,4 +107,5 @@ def internvl_chat(fields: Fields) -> Network:
         "text_config": fields.part("llm_config").values,
         "architectures": None,  # InternVLChatModel generates, whatever its name
     }
-    return internvl(fields.with_values(parts))
+    stated = {"text_config": fields.full_name("llm_config")}
+    return internvl(replace(fields.with_values(parts), aliases=stated))

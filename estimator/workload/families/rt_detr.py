@@ -16,7 +16,7 @@ from estimator.workload.blocks import (
     linear,
     product,
 )
-from estimator.workload.convolution import Conv, Flow, flow_network, pointwise, ratio, sizes
+from estimator.workload.convolution import Conv, Flow, flow_network, pointwise, ratio
 from estimator.workload.families.convnet import WIDTHS, basic_layer, bottleneck
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Quantity
@@ -75,12 +75,12 @@ def _backbone(fields: Fields) -> Backbone:
     kind = part.text("model_type", default="rt_detr_resnet")
     if kind != "rt_detr_resnet":
         raise ValueError(f"{part.path}model_type {kind!r} is not counted: rt_detr_resnet is")
-    widths = sizes(part, "hidden_sizes", WIDTHS)
+    widths = part.sizes("hidden_sizes", WIDTHS, fewest=SCALES)
     return Backbone(
         channels=part.size("num_channels", default=3),
         stem=part.size("embedding_size", default=64),
         widths=widths,
-        depths=sizes(part, "depths", (3, 4, 6, 3), len(widths)),
+        depths=part.layer_counts("depths", (3, 4, 6, 3), len(widths)),
         basic=part.text("layer_type", default="bottleneck") == "basic",
         early=part.flag("downsample_in_bottleneck"),
     )
@@ -94,13 +94,13 @@ def rt_detr(fields: Fields) -> Network:
         fields.size("encoder_hidden_dim", default=256),
         fields.size("d_model", default=256),
     )
-    inputs = sizes(fields, "encoder_in_channels", tuple(backbone.widths[-SCALES:]), SCALES)
-    outputs = sizes(fields, "decoder_in_channels", (hidden,) * SCALES, SCALES)
+    inputs = fields.sizes("encoder_in_channels", tuple(backbone.widths[-SCALES:]), SCALES)
+    outputs = fields.sizes("decoder_in_channels", (hidden,) * SCALES, SCALES)
     if fields.size("num_feature_levels", default=SCALES) != SCALES:
         raise ValueError(
             f"{fields.path}num_feature_levels must be {SCALES}: others are not counted"
         )
-    attends = sizes(fields, "encode_proj_layers", (2,))
+    attends = fields.sizes("encode_proj_layers", (2,), fewest=0)
     frozen = fields.flag("freeze_backbone_batch_norms", default=True)
     queries = fields.size("num_queries", default=300)
 

@@ -5,7 +5,6 @@ alone. The items of a pass are patches.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -177,7 +176,7 @@ def sam(fields: Fields) -> Network:
 
     def body(flow: Flow) -> Flow:
         flow = encode(flow)
-        flow = replace(flow, lines=(*flow.lines, *lines(prompts, flow.positions)))
+        flow = flow.with_lines(lines(prompts, flow.positions))
         flow = flow.layers(decoder.per_token, float(decoder.tokens))
         return flow.layers(decoder.per_patch).dense(decoder.once)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear, table
-from estimator.workload.convolution import Conv, image, ratio, rectangle, sizes, square
+from estimator.workload.convolution import Conv, image, ratio, rectangle, square
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import classifier, head_note, task
@@ -63,7 +63,7 @@ def swin(version: int, fields: Fields) -> Network:
 
     Donut's, version 0 here, ends without a norm (arXiv:2111.15664, sec. 3.1).
     """
-    depths = sizes(fields, "depths", (2, 2, 6, 2))
+    depths = fields.layer_counts("depths", (2, 2, 6, 2))
     stages = [_stage(version, fields, place, len(depths)) for place in range(len(depths))]
     width = fields.size("embed_dim", default=96)
     last = width * 2 ** (len(depths) - 1)
@@ -103,7 +103,7 @@ def _stage(version: int, fields: Fields, place: int, stages: int) -> Stage:
     """The stage at `place`, as wide as two to that power times the first."""
     window = fields.size("window_size", default=7)
     hidden = fields.size("embed_dim", default=96) * 2**place
-    heads = sizes(fields, "num_heads", (3, 6, 12, 24), stages)[place]
+    heads = fields.sizes("num_heads", (3, 6, 12, 24), stages)[place]
     keys, bias = ("embed_dim * 2 ** stage", "num_heads"), fields.flag("qkv_bias", default=True)
     attention = dict(equal_heads(fields, hidden, heads, keys, bias, output_bias=True).costs())
     distances: Costs = {}
@@ -127,7 +127,7 @@ def _stage(version: int, fields: Fields, place: int, stages: int) -> Stage:
         rest={**mlp.costs(), "norm/layers": held(4 * hidden)},
         distances=distances,
         merging=merging if place + 1 < stages else {},
-        layers=sizes(fields, "depths", (2, 2, 6, 2))[place],
+        layers=fields.layer_counts("depths", (2, 2, 6, 2))[place],
         window=window,
         limit=grid // 2**place if version == 2 else None,
     )

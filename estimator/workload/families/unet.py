@@ -15,7 +15,6 @@ from estimator.workload.convolution import (
     flow_network,
     image,
     plain,
-    sizes,
     square,
 )
 from estimator.workload.fields import Fields
@@ -111,15 +110,15 @@ UP = ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
 @diffusers_class("UNet2DConditionModel")
 def unet(fields: Fields) -> Network:
     """Stable Diffusion 1, 2 and XL (arXiv:2112.10752, arXiv:2307.01952)."""
-    widths = sizes(fields, "block_out_channels", (320, 640, 1280, 1280))
+    widths = fields.sizes("block_out_channels", (320, 640, 1280, 1280))
     count = len(widths)
-    down = fields.items("down_block_types", count) or list(DOWN)
-    up = fields.items("up_block_types", count) or list(UP)
+    down = fields.listed("down_block_types", DOWN, count)
+    up = fields.listed("up_block_types", UP, count)
     _refuse_blocks([*down, *up], {*DOWN, *UP})
     refuse_values(fields, READ)
     time = fields.size_or_none("time_embedding_dim") or 4 * widths[0]
-    layers = _per_level(fields, "layers_per_block", 2, count)
-    depths = _per_level(fields, "transformer_layers_per_block", 1, count)
+    layers = _layers_per_level(fields, "layers_per_block", 2, count)
+    depths = _layers_per_level(fields, "transformer_layers_per_block", 1, count)
     context = _per_level(fields, "cross_attention_dim", 1280, count)
     levels = [
         Level(
@@ -166,14 +165,14 @@ PLAIN_UP = ("AttnUpBlock2D",) * 3 + ("UpBlock2D",)
 @diffusers_class("UNet2DModel")
 def unet_of_pixels(fields: Fields) -> Network:
     """The U-Net of DDPM: attention over the map in some levels (arXiv:2006.11239, app. B)."""
-    widths = sizes(fields, "block_out_channels", (224, 448, 672, 896))
+    widths = fields.sizes("block_out_channels", (224, 448, 672, 896))
     count = len(widths)
-    down = fields.items("down_block_types", count) or list(PLAIN_DOWN)
-    up = fields.items("up_block_types", count) or list(PLAIN_UP)
+    down = fields.listed("down_block_types", PLAIN_DOWN, count)
+    up = fields.listed("up_block_types", PLAIN_UP, count)
     _refuse_blocks([*down, *up], {*PLAIN_DOWN, *PLAIN_UP})
     refuse_values(fields, READ_OF_PIXELS)
     time = fields.size_or_none("time_embedding_dim") or 4 * widths[0]
-    layers = fields.size("layers_per_block", default=2)
+    layers = fields.layers("layers_per_block", default=2, stages=count)
     attends = fields.flag("add_attention", default=True)
     stem = plain(fields.size("in_channels", default=3), widths[0])
     last = plain(widths[0], fields.size("out_channels", default=3))
@@ -216,8 +215,15 @@ def _looked(flow: Flow, name: str, width: int) -> Flow:
 def _per_level(fields: Fields, name: str, default: int, count: int) -> list[int]:
     """A number for all levels, or a list with one each."""
     if isinstance(fields.values.get(name), list | tuple):
-        return sizes(fields, name, (), count)
+        return fields.sizes(name, (), count)
     return [fields.size(name, default=default)] * count
+
+
+def _layers_per_level(fields: Fields, name: str, default: int, count: int) -> list[int]:
+    """Layers in each of the levels, one number for all or a list."""
+    if isinstance(fields.values.get(name), list | tuple):
+        return fields.layer_counts(name, (), count)
+    return [fields.layers(name, default=default, stages=count)] * count
 
 
 def _per_image(fields: Fields, first: int, width: int) -> Costs:
@@ -281,9 +287,10 @@ READ_OF_PIXELS: Mapping[str, tuple[object, ...]] = {
 
 
 def _refuse_blocks(names: list[str], known: set[str]) -> None:
+    shown = sorted(known)
     for name in names:
-        if name not in known:
-            raise ValueError(f"block type {name!r} is not known: known are {sorted(known)}")
+        if name not in shown:
+            raise ValueError(f"block type {name!r} is not known: known are {shown}")
 
 
 def refuse_values(fields: Fields, read: Mapping[str, tuple[object, ...]]) -> None:

@@ -7,7 +7,7 @@ tokens are images.
 from dataclasses import replace
 
 from estimator.workload.blocks import equal_heads, held
-from estimator.workload.convolution import Flow, flow_network, plain, sizes, square
+from estimator.workload.convolution import Flow, flow_network, plain, square
 from estimator.workload.families.unet import residual
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
@@ -21,8 +21,8 @@ def autoencoder(fields: Fields) -> Network:
     channels = fields.size("in_channels", default=3)
     outputs = fields.size("out_channels", default=3)
     latent = fields.size("latent_channels", default=4)
-    widths = sizes(fields, "block_out_channels", (64,))
-    layers = fields.size("layers_per_block", default=1)
+    widths = fields.sizes("block_out_channels", (64,))
+    layers = fields.layers("layers_per_block", default=1, stages=len(widths))
     attends = fields.flag("mid_block_add_attention", default=True)
     quant = fields.flag("use_quant_conv", default=True)
     post_quant = fields.flag("use_post_quant_conv", default=True)

@@ -6,7 +6,7 @@ Videos are counted at the frames that the config states.
 from dataclasses import replace
 
 from estimator.workload.blocks import Mlp, equal_heads, held, layer_costs, linear, table
-from estimator.workload.convolution import image, sizes
+from estimator.workload.convolution import image
 from estimator.workload.families.vit import Vision, trunk, vision_network, with_heads
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
@@ -85,7 +85,7 @@ def _masked(fields: Fields, vision: Vision, bias: bool) -> Network:
 @family("vivit")
 def vivit(fields: Fields) -> Network:
     """ViViT: tubes, a class token, all in one attention (arXiv:2103.15691, sec. 3)."""
-    tube = sizes(fields, "tubelet_size", (2, 16, 16), 3)
+    tube = fields.sizes("tubelet_size", (2, 16, 16), 3)
     fields = fields.with_values({"patch_size": tube[1]})
     vision = _video(fields, 32, tube[0])
     rows = vision.steps * (vision.side // vision.patch) ** 2 + 1

@@ -5,8 +5,9 @@ image's tokens are part of the sequence, so `seq_len` counts them; the items of 
 the text side.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from estimator.workload.blocks import (
     Costs,
@@ -25,10 +26,14 @@ from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Quantity
 from estimator.workload.model_class import class_name, label_count
 from estimator.workload.network import Line, Network, Pass, lines, network, prefixed
+from estimator.workload.network_class import configured_kind
 from estimator.workload.registry import defaults, families, family, known_families, with_defaults_of
 
 OUTSIDE = ("vision_config", "model_type", "architectures")
 """Keys of a wrapper that are not those of the language model inside."""
+
+WRAPPER = ("multimodal", "vision encoder and decoder")
+"""Kind of the types that hold a language model and a tower of images or sound."""
 
 
 def with_text_inside(fields: Fields) -> Fields:
@@ -36,7 +41,13 @@ def with_text_inside(fields: Fields) -> Fields:
     if fields.states("text_config"):
         return fields
     inner = {key: value for key, value in fields.values.items() if key not in OUTSIDE}
-    return fields.with_values({"text_config": inner})
+    return _holding(fields, {"text_config": inner}) if inner else fields
+
+
+def _holding(fields: Fields, parts: Mapping[str, Any]) -> Fields:
+    """A flat config with parts made of its own keys, for messages to name as they are stated."""
+    here = {"text_config": fields.path.removesuffix(".")}
+    return replace(fields.with_values(parts), aliases={**fields.aliases, **here})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +62,13 @@ def text_part(fields: Fields, usual: str, tied: bool) -> Text:
     """The language model inside, any that generates token by token; the wrapper ties its head."""
     part = fields.part("text_config")
     if not part.values:
-        raise ValueError(f"{part.path.rstrip('.')} is missing from the config")
+        raise ValueError(f"{fields.full_name('text_config')} is missing from the config")
     inner = part.text("model_type", default=usual)
+    if configured_kind(inner, sparse=False) == WRAPPER:
+        raise ValueError(
+            f"{part.path}model_type {inner!r} is itself a wrapper of images or sound and text, "
+            "not a language model"
+        )
     values = {**defaults().get(inner, {}).get("inside", {}), **part.values}
     values |= {"model_type": inner, "tie_word_embeddings": tied}
     name = class_name(fields)
@@ -64,7 +80,7 @@ def text_part(fields: Fields, usual: str, tied: bool) -> Text:
     reader = known_families().get(inner)
     model = None if reader is None else reader(part)
     if model is None or not model.cache:
-        raise ValueError(f"text_config.model_type {inner!r} is not a known decoder")
+        raise ValueError(f"{part.path}model_type {inner!r} is not a known decoder")
     return Text(model=model, hidden=part.size("hidden_size", "n_embd", "d_model"))
 
 
@@ -146,7 +162,7 @@ def _flat_llava(fields: Fields) -> Fields:
         raise ValueError(f"mm_vision_tower {tower!r} is not known: clip-vit-large-patch14-336 is")
     inner = {**fields.values, "model_type": "llama", "architectures": None}
     values = {"text_config": inner, "architectures": ["LlavaForConditionalGeneration"]}
-    return fields.with_values(values)
+    return _holding(fields, values)
 
 
 @family("llava", "llava_next", "llava_next_video", "llava_onevision")

@@ -17,9 +17,9 @@ from estimator.workload.blocks import (
     linear,
     product,
 )
-from estimator.workload.convolution import sizes, windows
+from estimator.workload.convolution import windows
 from estimator.workload.families.whisper import audio_classifier
-from estimator.workload.fields import Fields
+from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
 from estimator.workload.model_class import head_note, label_count, label_head, task
 from estimator.workload.network import Line, Network, Pass, lines, network
@@ -173,7 +173,7 @@ def adapter(fields: Fields, bridge: Costs, step: Costs, *, steps: int, padding: 
     """What shortens the frames behind the layers: a bridge, then convolutions of `step` each."""
     kernel = fields.size("adapter_kernel_size", default=3)
     stride = fields.size("adapter_stride", default=2)
-    count = fields.size("num_adapter_layers", default=steps, least=0)
+    count = fields.size("num_adapter_layers", default=steps, least=0, most=MAX_LAYERS)
 
     def shorten(sound: Sound) -> Sound:
         sound = sound.layers(bridge)
@@ -200,9 +200,9 @@ def position_filter(fields: Fields, hidden: int) -> Costs:
 def audio_filters(fields: Fields, facts: AudioFacts = WAV2VEC2) -> tuple[tuple[Filter, ...], int]:
     """Convolutions over samples, and the channels of the last."""
     usual = SEW_FILTERS if facts.squeezed else FILTERS
-    widths = sizes(fields, "conv_dim", usual[0])
-    kernels = sizes(fields, "conv_kernel", usual[1], len(widths))
-    strides = sizes(fields, "conv_stride", usual[2], len(widths))
+    widths = fields.sizes("conv_dim", usual[0])
+    kernels = fields.sizes("conv_kernel", usual[1], len(widths))
+    strides = fields.sizes("conv_stride", usual[2], len(widths))
     bias = fields.flag("conv_bias")
     all_normed = (
         facts.stacked_positions or fields.text("feat_extract_norm", default="group") == "layer"
@@ -293,8 +293,8 @@ def _speaker(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs]:
     D. Snyder et al., "X-vectors", ICASSP 2018. The convolutions are counted on every frame, which
     adds those at the edges.
     """
-    widths = sizes(fields, "tdnn_dim", (512, 512, 512, 512, 1500))
-    kernels = sizes(fields, "tdnn_kernel", (5, 3, 3, 1, 1), len(widths))
+    widths = fields.sizes("tdnn_dim", (512, 512, 512, 512, 1500))
+    kernels = fields.sizes("tdnn_kernel", (5, 3, 3, 1, 1), len(widths))
     out = fields.size("xvector_output_dim", default=512)
     frames: dict[str, Cost] = {"head/project": linear(hidden, widths[0], bias=True)}
     inputs = [widths[0], *widths]
@@ -318,7 +318,7 @@ def _quantizer(fields: Fields, hidden: int) -> Costs:
     width = fields.size("codevector_dim", default=256)
     compared = fields.size("proj_codevector_dim", default=256)
     speakers = fields.text("model_type") == "unispeech-sat"
-    features = hidden if speakers else sizes(fields, "conv_dim", (512,) * 7)[-1]
+    features = hidden if speakers else fields.sizes("conv_dim", (512,) * 7)[-1]
     return {
         "quantizer/choice": linear(features, groups * entries, bias=True),
         "quantizer/codes": held(entries * width),

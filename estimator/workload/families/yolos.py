@@ -7,7 +7,7 @@ ones are counted where `image_size` is asked for.
 from dataclasses import replace
 
 from estimator.workload.blocks import Costs, held, linear, perceptron, table
-from estimator.workload.convolution import sizes, windows
+from estimator.workload.convolution import windows
 from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
@@ -19,7 +19,7 @@ from estimator.workload.registry import family
 @family("yolos")
 def yolos(fields: Fields) -> Network:
     """YOLOS: object tokens beside the patches, positions in every layer."""
-    sides = sizes(fields, "image_size", (512, 864), 2)
+    sides = fields.sizes("image_size", (512, 864), 2)
     vision = trunk(fields.with_values({"image_size": sides[0]}))
     hidden, patch = vision.hidden, vision.patch
     objects = fields.size("num_detection_tokens", default=100)
