@@ -139,10 +139,10 @@ def _question(options: argparse.Namespace) -> "Question":
 
 
 def _refuse_ignored(answer: "MemoryAnswer") -> None:
-    """Refuse a length that changes nothing, as `model` does."""
+    """Refuse numbers of tokens that change nothing, as `model` does."""
     if answer.network.takes_length:
         return
-    for name in ("seq_len", "context"):
+    for name in ("seq_len", "context", "prefill_tokens"):
         if getattr(answer.question, name) is not None:
             raise ValueError(
                 f"{_flag(name)} is for models of text or sound: {answer.network.name} ignores it, "

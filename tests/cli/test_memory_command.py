@@ -176,7 +176,8 @@ def test_images_have_no_tokens_to_assume_or_to_set(name, capsys):
         code, _, notes = run(capsys, path, *words)
         assert code == 0
         assert "tokens in a sequence" not in notes
-    for words in (["--seq-len", "512"], ["--inference", "--context", "512"]):
+    serving = ("--context", "--prefill-tokens")
+    for words in (["--seq-len", "512"], *(["--inference", one, "512"] for one in serving)):
         code, out, error = run(capsys, path, *words)
         assert (code, out) == (1, "")
         assert f"{words[-2]} is for models of text or sound: {path} ignores it, drop it" in error
