@@ -5,7 +5,7 @@ Sizes fill a board of 80 GB partly; steps take between 5 ms and half a second on
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,27 @@ class BoardProgram:
     batch: Batch
     loss: Loss
     more: dict[str, bool]
+
+
+Row = tuple[str, tuple[str, str], str, Callable[[], nn.Module], Batch, Loss]
+"""Name, kind and architecture, number format, network, batch and loss of a program."""
+
+
+def drawn_anew(rows: Iterable[Row]) -> list[BoardProgram]:
+    """Programs of rows, each of which draws a fresh batch for every step."""
+    return [
+        BoardProgram(
+            name=name,
+            kind=kind,
+            arch=arch,
+            precision=precision,
+            build=build,
+            batch=batch,
+            loss=loss,
+            more={"fresh": True},
+        )
+        for name, (kind, arch), precision, build, batch, loss in rows
+    ]
 
 
 def stepped(

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.benchmarks.gpu.training import Batch, BoardProgram
+from tests.benchmarks.gpu.training import Batch, BoardProgram, drawn_anew
 
 
 class CharRnn(nn.Module):
@@ -558,16 +558,4 @@ def programs(scale: float = 1.0) -> list[BoardProgram]:
             loss,
         ),
     )
-    return [
-        BoardProgram(
-            name=name,
-            kind=kind,
-            arch=arch,
-            precision=precision,
-            build=build,
-            batch=batch,
-            loss=error,
-            more={"fresh": True},
-        )
-        for name, (kind, arch), precision, build, batch, error in rows
-    ]
+    return drawn_anew(rows)

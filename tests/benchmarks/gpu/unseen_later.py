@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.benchmarks.gpu.training import Batch, BoardProgram
+from tests.benchmarks.gpu.training import Batch, BoardProgram, drawn_anew
 
 
 class Rotary(nn.Module):
@@ -559,16 +559,4 @@ def programs(scale: float = 1.0) -> list[BoardProgram]:
             *(numbers(8192, 4096), of_numbers),
         ),
     )
-    return [
-        BoardProgram(
-            name=name,
-            kind=kind,
-            arch=arch,
-            precision=precision,
-            build=build,
-            batch=batch,
-            loss=loss,
-            more={"fresh": True},
-        )
-        for name, (kind, arch), precision, build, batch, loss in rows
-    ]
+    return drawn_anew(rows)
