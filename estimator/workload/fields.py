@@ -16,7 +16,7 @@ MAX_SIZE = 100_000_000
 MAX_LAYERS = 10_000
 
 MAX_ITEMS = 100
-"""Above every published count of stages: a longer list of sizes is a slip of the pen."""
+"""Above every published count of stages: a longer list of sizes is a mistake."""
 
 MAX_NESTING = 20
 """Parts inside parts; published configs have half as many."""
