@@ -238,7 +238,7 @@ def flow_network(
     return network(fields, run, notes, item_unit=unit)
 
 
-def square(fields: Fields, name: str, default: int) -> int:
+def square(fields: Fields, name: str, default: int | None = None) -> int:
     """A side that a config states as one number, or as two equal ones."""
     value = fields.values.get(name)
     if isinstance(value, list | tuple) and len(value) == 2 and value[0] == value[1]:

@@ -11,12 +11,7 @@ import numpy as np
 from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear, table, vocabulary_head
 from estimator.workload.convolution import image
 from estimator.workload.families.clip import clip_sight
-from estimator.workload.families.text_encoder import (
-    bert_sizes,
-    block,
-    tables,
-    written_words,
-)
+from estimator.workload.families.text_encoder import bert_sizes, block, tables, written_words
 from estimator.workload.families.vision_language import image_before_text, text_part
 from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields

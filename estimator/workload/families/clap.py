@@ -8,11 +8,7 @@ from dataclasses import replace
 
 from estimator.workload.blocks import Cost, held, linear
 from estimator.workload.families.swin import swin
-from estimator.workload.families.text_encoder import (
-    bert_sizes,
-    block,
-    tables,
-)
+from estimator.workload.families.text_encoder import bert_sizes, block, tables
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
 from estimator.workload.ledger import Inputs

@@ -9,11 +9,7 @@ from dataclasses import replace
 
 from estimator.workload.blocks import Cost, Mlp, equal_heads, held, linear, perceptron, table
 from estimator.workload.convolution import image
-from estimator.workload.families.text_encoder import (
-    bert_sizes,
-    block,
-    tables,
-)
+from estimator.workload.families.text_encoder import bert_sizes, block, tables
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack

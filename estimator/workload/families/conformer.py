@@ -5,16 +5,7 @@
 
 from dataclasses import replace
 
-from estimator.workload.blocks import (
-    Cost,
-    Costs,
-    Mlp,
-    equal_heads,
-    held,
-    linear,
-    merged,
-    scaled,
-)
+from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, linear, merged, scaled
 from estimator.workload.families.mixers import depthwise
 from estimator.workload.families.wav2vec2 import (
     Body,

@@ -24,12 +24,7 @@ from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.network import Line, Network, Pass, crossing, lines, network, prefixed
-from estimator.workload.registry import (
-    families,
-    family,
-    known_families,
-    with_defaults_of,
-)
+from estimator.workload.registry import families, family, known_families, with_defaults_of
 
 
 @dataclass(frozen=True, kw_only=True)

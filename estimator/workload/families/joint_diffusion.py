@@ -1,17 +1,20 @@
 """Which diffusion transformer of diffusers attends over patches and text together.
 
-CogVideoX, HunyuanVideo, Qwen-Image, FLUX.2 and AuraFlow. Defaults are those of diffusers 0.42;
-`image_size` is the side of the latent map, in Qwen-Image and FLUX.2 after it is folded by two.
+Stable Diffusion 3, Flux, FLUX.2, Qwen-Image, AuraFlow, HunyuanVideo and CogVideoX.
 """
+
+from dataclasses import replace
 
 from estimator.workload.blocks import Costs, Mlp, held, linear, scaled
 from estimator.workload.convolution import ratio, square
 from estimator.workload.families.diffusion_transformer import (
     SINE_WIDTH,
     Joint,
-    apart,
     feed_forward,
-    joint_heads,
+    patch_sizes,
+    products,
+    projections,
+    timed,
     two_dense,
 )
 from estimator.workload.fields import Fields
@@ -19,11 +22,96 @@ from estimator.workload.network import Network, network
 from estimator.workload.registry import diffusers_class
 
 
-def _heads(fields: Fields, heads: int, head_dim: int) -> tuple[int, int, int]:
-    """Width, heads, width of a head."""
-    heads = fields.size("num_attention_heads", default=heads)
-    head_dim = fields.size("attention_head_dim", default=head_dim)
-    return heads * head_dim, heads, head_dim
+def streamed(
+    model: Joint, stream: Costs, double: int, alone: Costs | None = None, single: int = 0
+) -> Joint:
+    """The model with `double` layers of a stream each for patches and text, then `single` of one.
+
+    Patches and text attend together in all layers.
+    """
+    return replace(
+        model,
+        per_patch=scaled(stream, double),
+        per_text={**model.per_text, **scaled(stream, double, "text/")},
+        per_both={**scaled(alone or {}, single), **scaled(products(model.width), double + single)},
+    )
+
+
+def _beside(width: int, inner: int, up: int, bias: bool, head_dim: int) -> Costs:
+    """A layer of one stream, whose MLP of width `up` runs beside its attention."""
+    return {
+        "single/query_key_value": linear(width, 3 * width, bias),
+        "single/up": linear(width, up, bias),
+        "single/out": linear(width + inner, width, bias),
+        "norm/single": held(2 * head_dim),
+    }
+
+
+@diffusers_class("FluxTransformer2DModel")
+def flux(fields: Fields) -> Network:
+    """Flux: layers with two streams that attend together, then layers with one."""
+    sizes = patch_sizes(fields)
+    width, head_dim, double = sizes.width, sizes.head_dim, sizes.layers
+    single = fields.layers("num_single_layers")
+    mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
+    stream = {**projections(width), **mlp, "norm/heads": held(2 * head_dim)}
+    guided = {"time/guidance": two_dense(SINE_WIDTH, width)}
+    model = Joint(
+        side=64,
+        width=width,
+        values=(sizes.channels, sizes.values()[1]),
+        text_tokens=512,
+        per_image={
+            **timed(width, double * 12 + single * 3 + 2),
+            **(guided if fields.flag("guidance_embeds") else {}),
+            "time/text": two_dense(fields.size("pooled_projection_dim"), width),
+        },
+        per_text={"text/project": linear(fields.size("joint_attention_dim"), width, bias=True)},
+    )
+    alone = _beside(width, 4 * width, 4 * width, True, head_dim)
+    return network(fields, streamed(model, stream, double, alone, single).run)
+
+
+@diffusers_class("SD3Transformer2DModel")
+def sd3(fields: Fields) -> Network:
+    """Stable Diffusion 3: text and patches as two streams (arXiv:2403.03206, sec. 4)."""
+    sizes = patch_sizes(fields)
+    width, layers = sizes.width, sizes.layers
+    normed = 2 * sizes.head_dim * fields.states("qk_norm")
+    dual = len(fields.items("dual_attention_layers") or [])
+    mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
+    stream = {**projections(width), **mlp, "norm/heads": held(normed)}
+    context, words = fields.size("caption_projection_dim"), fields.size("joint_attention_dim")
+    again = {**projections(width), **products(width), "norm": held(normed)}
+    model = Joint(
+        side=square(fields, "sample_size"),
+        patch=sizes.patch,
+        width=width,
+        values=sizes.values(),
+        text_tokens=333,
+        per_image={
+            **timed(width, 6 * layers + 6 * (layers - 1) + 2 + 2 + 3 * dual),
+            "time/text": two_dense(fields.size("pooled_projection_dim"), width),
+        },
+        per_patch=scaled(stream, layers),
+        per_text={
+            "text/project": linear(words, context, bias=True),
+            **_text_stream(stream, layers),
+        },
+        per_both=scaled(products(width), layers),
+        inside=scaled(again, dual, "second_"),
+    )
+    return network(fields, model.run)
+
+
+def _text_stream(stream: Costs, layers: int) -> Costs:
+    """The text's side of Stable Diffusion 3, which ends with the keys and values of its last."""
+    rest = {
+        part: cost
+        for part, cost in stream.items()
+        if part != "attention/output" and not part.startswith("mlp/")
+    }
+    return {**scaled(stream, layers - 1, "text/"), **scaled(rest, 1, "text/last_")}
 
 
 @diffusers_class("QwenImageTransformer2DModel")
@@ -32,79 +120,44 @@ def qwen_image(fields: Fields) -> Network:
     for key in ("guidance_embeds", "use_additional_t_cond"):
         if fields.flag(key):
             raise ValueError(f"{fields.path}{key} must be false: true is not counted")
-    width, heads, head_dim = _heads(fields, 24, 128)
-    layers, channels = (
-        fields.layers("num_layers", default=60),
-        fields.size("in_channels", default=64),
-    )
-    words = fields.size("joint_attention_dim", default=3584)
-    outputs = fields.size("out_channels", default=16)
-    pixels = fields.size("patch_size", default=2) ** 2 * outputs
-    project, pairs = apart(joint_heads(width, heads, head_dim))
-    stream = {**project, **feed_forward(Fields({}), width), "norm/heads": held(2 * head_dim)}
+    sizes, words = patch_sizes(fields), fields.size("joint_attention_dim")
+    width = sizes.width
+    mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
+    stream = {**projections(width), **mlp, "norm/heads": held(2 * sizes.head_dim)}
     model = Joint(
         side=64,
-        patch=1,
+        width=width,
+        values=(sizes.channels, sizes.values()[1]),
         text_tokens=256,
-        first={"embedding/patch": linear(channels, width, bias=True)},
-        per_image={
-            "time/embedding": two_dense(SINE_WIDTH, width),
-            "time/modulation": linear(width, (12 * layers + 2) * width, bias=True),
-            "norm/text": held(words),
-        },
-        per_patch={**scaled(stream, layers), "head/pixels": linear(width, pixels, bias=True)},
-        per_text={
-            "text/project": linear(words, width, bias=True),
-            **scaled(stream, layers, "text/"),
-        },
-        per_both=scaled(pairs, layers),
+        per_image={**timed(width, 12 * sizes.layers + 2), "norm/text": held(words)},
+        per_text={"text/project": linear(words, width, bias=True)},
     )
-    return network(fields, model.run)
+    return network(fields, streamed(model, stream, sizes.layers).run)
 
 
 @diffusers_class("Flux2Transformer2DModel")
 def flux2(fields: Fields) -> Network:
     """FLUX.2: layers share their modulation, no biases."""
-    width, heads, head_dim = _heads(fields, 48, 128)
-    double = fields.layers("num_layers", default=8)
-    single = fields.layers("num_single_layers", default=48)
-    channels = fields.size("in_channels", default=128)
-    outputs = fields.size_or_none("out_channels") or channels
+    sizes, single = patch_sizes(fields), fields.layers("num_single_layers")
+    width, head_dim = sizes.width, sizes.head_dim
     inner = int(width * ratio(fields, "mlp_ratio", 3.0))
-    sines = fields.size("timestep_guidance_channels", default=SINE_WIDTH)
-    embedding = linear(sines, width) + linear(width, width)
-    project, pairs = apart(joint_heads(width, heads, head_dim))
-    project = _unbiased(project, width)
+    embedding = two_dense(fields.size("timestep_guidance_channels"), width, bias=False)
     mlp = Mlp(hidden=width, width=inner, gated=True).costs()
-    stream = {**project, **mlp, "norm/heads": held(2 * head_dim)}
-    alone = {
-        "single/in": linear(width, 3 * width + 2 * inner),
-        "single/out": linear(width + inner, width),
-        "norm/single": held(2 * head_dim),
-    }
-    guided = 1 + fields.flag("guidance_embeds", default=True)
+    stream = {**projections(width, False, False), **mlp, "norm/heads": held(2 * head_dim)}
     model = Joint(
         side=64,
-        patch=1,
+        width=width,
+        values=(sizes.channels, sizes.outputs),
+        biases=(False, False),
         text_tokens=512,
-        first={"embedding/patch": linear(channels, width)},
         per_image={
-            "time/embedding": embedding.times(guided),
+            "time/embedding": embedding.times(1 + fields.flag("guidance_embeds")),
             "time/modulation": linear(width, (6 + 6 + 3 + 2) * width),
         },
-        per_patch={**scaled(stream, double), "head/pixels": linear(width, outputs)},
-        per_text={
-            "text/project": linear(fields.size("joint_attention_dim", default=15360), width),
-            **scaled(stream, double, "text/"),
-        },
-        per_both={**scaled(alone, single), **scaled(pairs, double + single)},
+        per_text={"text/project": linear(fields.size("joint_attention_dim"), width)},
     )
-    return network(fields, model.run)
-
-
-def _unbiased(project: Costs, width: int) -> Costs:
-    """The projections without biases."""
-    return {part: linear(width, width) for part, cost in project.items() if cost.flop_per_token}
+    alone = _beside(width, inner, 2 * inner, False, head_dim)
+    return network(fields, streamed(model, stream, sizes.layers, alone, single).run)
 
 
 REGISTERS = 8
@@ -114,83 +167,60 @@ REGISTERS = 8
 @diffusers_class("AuraFlowTransformer2DModel")
 def auraflow(fields: Fields) -> Network:
     """AuraFlow: few layers of two streams, many of one, no biases; learned positions."""
-    width, heads, head_dim = _heads(fields, 12, 256)
-    double = fields.layers("num_mmdit_layers", default=4)
-    single = fields.layers("num_single_dit_layers", default=32)
-    patch, channels = fields.size("patch_size", default=2), fields.size("in_channels", default=4)
-    outputs = fields.size_or_none("out_channels", default=4) or channels
+    sizes, single = patch_sizes(fields), fields.layers("num_single_dit_layers")
+    width, double = sizes.width, sizes.layers
     inner = -(-int(8 * width / 3) // SINE_WIDTH) * SINE_WIDTH
-    project, pairs = apart(joint_heads(width, heads, head_dim))
-    project = _unbiased(project, width)
-    stream: Costs = {**project, **Mlp(hidden=width, width=inner, gated=True).costs()}
-    rows = fields.size("pos_embed_max_size", default=1024)
-    return network(
-        fields,
-        Joint(
-            side=square(fields, "sample_size", 64),
-            patch=patch,
-            text_tokens=256,
-            spare=REGISTERS,
-            first={"embedding/patch": linear(channels * patch * patch, width, bias=True)},
-            per_image={
-                "embedding/position": held((rows + REGISTERS) * width),
-                "time/embedding": two_dense(SINE_WIDTH, width),
-                "time/modulation": linear(width, (12 * double + 6 * single + 2) * width),
-            },
-            per_patch={
-                **scaled(stream, double),
-                "head/pixels": linear(width, patch * patch * outputs),
-            },
-            before_text={
-                "text/project": linear(fields.size("joint_attention_dim", default=2048), width)
-            },
-            per_text=scaled(stream, double, "text/"),
-            per_both={**scaled(stream, single, "single/"), **scaled(pairs, double + single)},
-        ).run,
+    mlp = Mlp(hidden=width, width=inner, gated=True).costs()
+    stream = {**projections(width, False, False), **mlp}
+    model = Joint(
+        side=square(fields, "sample_size"),
+        patch=sizes.patch,
+        width=width,
+        values=sizes.values(),
+        biases=(True, False),
+        text_tokens=256,
+        spare=REGISTERS,
+        per_image={
+            "embedding/position": held((fields.size("pos_embed_max_size") + REGISTERS) * width),
+            **timed(width, 12 * double + 6 * single + 2, bias=False),
+        },
+        before_text={"text/project": linear(fields.size("joint_attention_dim"), width)},
     )
+    alone = scaled(stream, 1, "single/")
+    return network(fields, streamed(model, stream, double, alone, single).run)
 
 
 @diffusers_class("CogVideoXTransformer3DModel")
 def cogvideox(fields: Fields) -> Network:
     """CogVideoX: one stream, modulated apart (arXiv:2408.06072, sec. 2.2)."""
-    width, heads, head_dim = _heads(fields, 30, 64)
-    layers, time = (
-        fields.layers("num_layers", default=30),
-        fields.size("time_embed_dim", default=512),
-    )
-    patch, deep = fields.size("patch_size", default=2), fields.size_or_none("patch_size_t") or 1
-    channels = fields.size("in_channels", default=16)
-    outputs = fields.size_or_none("out_channels", default=16) or channels
-    frames = fields.size("sample_frames", default=49) - 1
-    steps = frames // fields.size("temporal_compression_ratio", default=4) + 1
-    volume = patch * patch * deep
+    sizes, time = patch_sizes(fields), fields.size("time_embed_dim")
+    width, deep = sizes.width, fields.size_or_none("patch_size_t") or 1
+    steps = (fields.size("sample_frames") - 1) // fields.size("temporal_compression_ratio") + 1
     offset = fields.size_or_none("ofs_embed_dim")
-    learned = {} if offset is None else {"time/offset": two_dense(offset, offset)}
-    bias = fields.flag("attention_bias", default=True)
     layer = {
-        **joint_heads(width, heads, head_dim, bias),
+        **projections(width, fields.flag("attention_bias")),
+        **products(width),
         **feed_forward(fields, width),
-        "norm/layers": held(4 * width * fields.flag("norm_elementwise_affine", default=True)),
-        "norm/heads": held(4 * head_dim),
+        "norm/layers": held(4 * width * fields.flag("norm_elementwise_affine")),
+        "norm/heads": held(4 * sizes.head_dim),
     }
-    patched = fields.flag("patch_bias", default=True)
-    words = fields.size("text_embed_dim", default=4096)
     model = Joint(
-        side=fields.size("sample_height", default=60),
-        wide=fields.size("sample_width", default=90),
+        side=fields.size("sample_height"),
+        wide=fields.size("sample_width"),
         steps=-(-steps // deep),
-        patch=patch,
-        text_tokens=fields.size("max_text_seq_length", default=226),
-        first={"embedding/patch": linear(channels * volume, width, patched)},
+        patch=sizes.patch,
+        width=width,
+        values=sizes.values(deep),
+        biases=(fields.flag("patch_bias"), True),
+        text_tokens=fields.size("max_text_seq_length"),
         per_image={
             "time/embedding": linear(width, time, True) + linear(time, time, True),
-            **learned,
-            "time/modulation": linear(time, (12 * layers + 2) * width, bias=True),
+            **({} if offset is None else {"time/offset": two_dense(offset, offset)}),
+            "time/modulation": linear(time, (12 * sizes.layers + 2) * width, bias=True),
             "norm/outer": held(4 * width),
         },
-        per_patch={"head/pixels": linear(width, volume * outputs, bias=True)},
-        per_text={"text/project": linear(words, width, bias=True)},
-        per_both=scaled(layer, layers),
+        per_text={"text/project": linear(fields.size("text_embed_dim"), width, bias=True)},
+        per_both=scaled(layer, sizes.layers),
     )
     return network(fields, model.run)
 
@@ -200,46 +230,34 @@ def hunyuan_video(fields: Fields) -> Network:
     """HunyuanVideo: FLUX's layers, and a few over the text alone (arXiv:2412.03603, sec. 4.2)."""
     if fields.text("image_condition_type"):
         raise ValueError(f"{fields.path}image_condition_type must be null: others are not counted")
-    width, heads, head_dim = _heads(fields, 24, 128)
-    double = fields.layers("num_layers", default=20)
-    single = fields.layers("num_single_layers", default=40)
-    refining = fields.layers("num_refiner_layers", default=2)
-    inner = int(width * ratio(fields, "mlp_ratio", 4.0))
-    patch, deep = fields.size("patch_size", default=2), fields.size("patch_size_t", default=1)
-    channels = fields.size("in_channels", default=16)
-    outputs = fields.size_or_none("out_channels", default=16) or channels
-    volume, words = patch * patch * deep, fields.size("text_embed_dim", default=4096)
-    project, pairs = apart(joint_heads(width, heads, head_dim))
+    sizes, single = patch_sizes(fields), fields.layers("num_single_layers")
+    width, head_dim, double = sizes.width, sizes.head_dim, sizes.layers
+    refining, deep = fields.layers("num_refiner_layers"), fields.size("patch_size_t")
+    inner, words = int(width * ratio(fields, "mlp_ratio", 4.0)), fields.size("text_embed_dim")
     mlp = Mlp(hidden=width, width=inner, bias=True).costs()
-    stream = {**project, **mlp, "norm/heads": held(2 * head_dim)}
-    refined = {**project, **mlp, "norm/layers": held(4 * width)}
-    alone = {
-        "single/in": linear(width, 3 * width + inner, True),
-        "single/out": linear(width + inner, width, True),
-        "norm/single": held(2 * head_dim),
-    }
-    dense = two_dense(SINE_WIDTH, width)
-    pooled = two_dense(fields.size("pooled_projection_dim", default=768), width)
-    modulation = 12 * double + 3 * single + 2 + 2 * refining
+    stream = {**projections(width), **mlp, "norm/heads": held(2 * head_dim)}
+    refined = {**projections(width), **mlp, "norm/layers": held(4 * width)}
+    modulated = timed(width, 12 * double + 3 * single + 2 + 2 * refining)
+    pooled = two_dense(fields.size("pooled_projection_dim"), width)
+    guided = 2 + fields.flag("guidance_embeds")
     model = Joint(
         side=60,
         wide=104,
         steps=33 // deep,
-        patch=patch,
+        patch=sizes.patch,
+        width=width,
+        values=sizes.values(deep),
         text_tokens=256,
-        first={"embedding/patch": linear(channels * volume, width, bias=True)},
         per_image={
-            "time/embedding": dense.times(2 + fields.flag("guidance_embeds", default=True)),
+            **modulated,
+            "time/embedding": two_dense(SINE_WIDTH, width).times(guided),
             "time/text": pooled + two_dense(words, width),
-            "time/modulation": linear(width, modulation * width, bias=True),
         },
-        per_patch={**scaled(stream, double), "head/pixels": linear(width, volume * outputs, True)},
         per_text={
             "text/project": linear(words, width, bias=True),
             **scaled(refined, refining, "text/refine_"),
-            **scaled(stream, double, "text/"),
         },
-        per_both={**scaled(alone, single), **scaled(pairs, double + single)},
-        among=scaled(pairs, refining, "text/"),
+        among=scaled(products(width), refining, "text/"),
     )
-    return network(fields, model.run)
+    alone = _beside(width, inner, inner, True, head_dim)
+    return network(fields, streamed(model, stream, double, alone, single).run)

@@ -18,14 +18,7 @@ from estimator.workload.families.text_encoder import (
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import class_name, head_note, label_count, task
-from estimator.workload.network import (
-    Network,
-    Pass,
-    length_warning,
-    lines,
-    network,
-    sequence,
-)
+from estimator.workload.network import Network, Pass, length_warning, lines, network, sequence
 from estimator.workload.registry import families, family
 
 EVERY_TASK = (

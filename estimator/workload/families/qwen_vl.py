@@ -7,11 +7,7 @@ windows.
 from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import Mlp, equal_heads, held, layer_costs, linear, scaled, table
-from estimator.workload.families.vision_language import (
-    seeing_network,
-    text_part,
-    with_text_inside,
-)
+from estimator.workload.families.vision_language import seeing_network, text_part, with_text_inside
 from estimator.workload.families.vit import Vision
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network

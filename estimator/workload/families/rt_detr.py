@@ -7,15 +7,7 @@ Versions 1 and 2 (arXiv:2304.08069, arXiv:2407.17140). Images of 640 pixels are 
 from dataclasses import dataclass, replace
 from functools import partial
 
-from estimator.workload.blocks import (
-    Cost,
-    Costs,
-    Mlp,
-    equal_heads,
-    held,
-    linear,
-    product,
-)
+from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, linear, product
 from estimator.workload.convolution import Conv, Flow, flow_network, pointwise, ratio
 from estimator.workload.families.convnet import WIDTHS, basic_layer, bottleneck
 from estimator.workload.fields import Fields

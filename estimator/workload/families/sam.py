@@ -20,15 +20,7 @@ from estimator.workload.blocks import (
     product,
     table,
 )
-from estimator.workload.convolution import (
-    Conv,
-    Flow,
-    flow_network,
-    plain,
-    pointwise,
-    ratio,
-    square,
-)
+from estimator.workload.convolution import Conv, Flow, flow_network, plain, pointwise, ratio, square
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network, lines
 from estimator.workload.registry import family

@@ -1,22 +1,15 @@
-"""How much work the U-Net of a latent diffusion model is, read from a config of diffusers.
+"""How much work a U-Net of diffusion is, read from a config of diffusers.
 
 Defaults are those of diffusers 0.42. A pass denoises each image once. `image_size` is the side
-of the latent map that the network gets, `sample_size` in the config; `seq_len` the text tokens,
-77 by default. The items of a pass are images.
+of the map that the network gets, `sample_size` in the config; `seq_len` the text tokens, 77 by
+default. The items of a pass are images.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from estimator.workload.blocks import Cost, Costs, equal_heads, held, linear, table
-from estimator.workload.convolution import (
-    BATCH_NORM,
-    Flow,
-    flow_network,
-    image,
-    plain,
-    square,
-)
+from estimator.workload.convolution import BATCH_NORM, Flow, flow_network, image, plain, square
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
 from estimator.workload.network import Network, Pass, network
@@ -25,53 +18,70 @@ from estimator.workload.registry import diffusers_class
 TEXT_TOKENS = 77
 """Tokens of CLIP's text tower, which all versions of Stable Diffusion read."""
 
+Halve = Callable[[Flow, str, int], Flow]
+
+Attend = Callable[[Flow, str], Flow]
+"""What is done to the maps behind a residual block of a name."""
+
+
+def unattended(flow: Flow, name: str) -> Flow:
+    """No attention."""
+    return flow
+
 
 class Level(NamedTuple):
-    """One resolution of a U-Net.
+    """One resolution of a U-Net: width, residual blocks on the way down, and width of the time.
 
-    Its width; residual blocks on the way down, one fewer than on the way up; transformer layers
-    behind each block, on the way down and up, 0 without attention; widths of the text states and
-    of the time.
+    There is one block more on the way up; `down` and `up` are what stands behind each.
     """
 
     channels: int
     layers: int
-    depth: int
-    up_depth: int
-    context: int
-    time: int
+    time: int = 0
+    down: Attend = unattended
+    up: Attend = unattended
 
 
-def _down(flow: Flow, levels: Sequence[Level], text: Quantity) -> Flow:
+def halved(flow: Flow, name: str, width: int) -> Flow:
+    """Maps of half the side."""
+    return flow.conv(name, plain(width, width, stride=2))
+
+
+def down(flow: Flow, levels: Sequence[Level], prefix: str = "", halve: Halve = halved) -> Flow:
     """From the finest map to the coarsest."""
     inputs = levels[0].channels
     for place, level in enumerate(levels):
-        name = f"down{place + 1}"
+        name = f"{prefix}down{place + 1}"
         for _ in range(level.layers):
             flow = residual(flow, name, (inputs, level.channels), level.time)
-            flow = attended(flow, name, level, level.depth, text)
+            flow, inputs = level.down(flow, name), level.channels
+        if place + 1 < len(levels):
+            flow = halve(flow, f"{name}/downsample", inputs)
+    return flow
+
+
+def up(flow: Flow, levels: Sequence[Level], prefix: str = "", skips: bool = True) -> Flow:
+    """From the coarsest map to the finest, perhaps beside those of the way down."""
+    beside = [levels[0].channels]
+    for place, level in enumerate(levels):
+        beside += [level.channels] * (level.layers + (place + 1 < len(levels)))
+    inputs = levels[-1].channels
+    for place, level in enumerate(reversed(levels)):
+        name = f"{prefix}up{place + 1}"
+        for _ in range(level.layers + 1):
+            shape = (inputs + skips * beside.pop(), level.channels)
+            flow = level.up(residual(flow, name, shape, level.time), name)
             inputs = level.channels
         if place + 1 < len(levels):
-            flow = flow.conv(f"{name}/downsample", plain(inputs, inputs, stride=2))
-    return flow
-
-
-def _up(flow: Flow, levels: Sequence[Level], text: Quantity) -> Flow:
-    """From the coarsest map to the finest, beside those of the way down."""
-    skips = [levels[0].channels]
-    for place, level in enumerate(levels):
-        skips += [level.channels] * (level.layers + (place + 1 < len(levels)))
-    inputs = levels[-1].channels
-    for place in reversed(range(len(levels))):
-        level, name = levels[place], f"up{len(levels) - place}"
-        for _ in range(level.layers + 1):
-            shape = (inputs + skips.pop(), level.channels)
-            flow = residual(flow, name, shape, level.time)
-            flow = attended(flow, name, level, level.up_depth, text)
-            inputs = level.channels
-        if place:
             flow = flow.scaled(2.0).conv(f"{name}/upsample", plain(inputs, inputs))
     return flow
+
+
+def middle(flow: Flow, name: str, level: Level, attend: Attend) -> Flow:
+    """Attention at the coarsest map, between two residual blocks."""
+    shape = (level.channels, level.channels)
+    flow = attend(residual(flow, name, shape, level.time), name)
+    return residual(flow, name, shape, level.time)
 
 
 def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> Flow:
@@ -85,22 +95,30 @@ def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> 
     return flow.convs(f"{name}/convolution", (plain(inputs, outputs), plain(outputs, outputs)))
 
 
-def attended(flow: Flow, name: str, level: Level, depth: int, text: Quantity) -> Flow:
-    """Transformer layers over the map: to itself, to the text, which gets no gradient, an MLP."""
-    if not depth:
-        return flow
-    width, here = level.channels, flow.positions
+def reads_text(width: int, depth: int, context: int, text: Quantity) -> Attend:
+    """Layers over the map: to itself, to the text, which gets no gradient, an MLP."""
     dense, scores = linear(width, width, bias=True), Cost(flop_per_pair=4 * width)
     mlp = linear(width, 8 * width, bias=True) + linear(4 * width, width, bias=True)
     own = {"attention": linear(width, 3 * width) + dense, "scores": scores, "mlp": mlp}
     cross = {"cross": linear(width, width) + dense, "cross_scores": scores}
-    read = {"text": linear(level.context, 2 * width)}
-    prefix = f"{name}/"
-    flow = flow.layers({"project": dense}, times=2, prefix=prefix)
-    flow = flow.layers({"norm": held(BATCH_NORM * width)}, times=1 + 3 * depth, prefix=prefix)
-    flow = flow.layers(own, pairs=here * here, times=depth, prefix=prefix)
-    flow = flow.layers(cross, pairs=here * text, times=depth, prefix=prefix)
-    return flow.layers(read, text, times=depth, prefix=prefix, first=True)
+    read = {"text": linear(context, 2 * width)}
+    norm = {"norm": held(BATCH_NORM * width)}
+
+    def attend(flow: Flow, name: str) -> Flow:
+        here, prefix = flow.positions, f"{name}/"
+        flow = flow.layers({"project": dense}, times=2, prefix=prefix)
+        flow = flow.layers(norm, times=1 + 3 * depth, prefix=prefix)
+        flow = flow.layers(own, pairs=here * here, times=depth, prefix=prefix)
+        flow = flow.layers(cross, pairs=here * text, times=depth, prefix=prefix)
+        return flow.layers(read, text, times=depth, prefix=prefix, first=True)
+
+    return attend if depth else unattended
+
+
+def reads_map(width: int) -> Attend:
+    """Attention of one head over the map."""
+    costs = {**equal_heads(Fields({}), width, 1).costs(), "norm": held(BATCH_NORM * width)}
+    return lambda flow, name: flow.layers(costs, pairs=flow.positions**2, prefix=f"{name}/")
 
 
 DOWN = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
@@ -111,49 +129,45 @@ UP = ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
 def unet(fields: Fields) -> Network:
     """Stable Diffusion 1, 2 and XL (arXiv:2112.10752, arXiv:2307.01952)."""
     widths = fields.sizes("block_out_channels", (320, 640, 1280, 1280))
-    count = len(widths)
-    down = fields.listed("down_block_types", DOWN, count)
-    up = fields.listed("up_block_types", UP, count)
-    _refuse_blocks([*down, *up], {*DOWN, *UP})
+    count, (falls, climbs) = len(widths), _attending(fields, len(widths), DOWN, UP)
     refuse_values(fields, READ)
     time = fields.size_or_none("time_embedding_dim") or 4 * widths[0]
     layers = _layers_per_level(fields, "layers_per_block", 2, count)
     depths = _layers_per_level(fields, "transformer_layers_per_block", 1, count)
     context = _per_level(fields, "cross_attention_dim", 1280, count)
-    levels = [
-        Level(
-            channels=width,
-            layers=layers[place],
-            depth=depths[place] if "CrossAttn" in down[place] else 0,
-            up_depth=depths[place] if "CrossAttn" in up[count - 1 - place] else 0,
-            context=context[place],
-            time=time,
-        )
-        for place, width in enumerate(widths)
-    ]
     kernel = fields.size("conv_in_kernel", default=3)
     stem = plain(fields.size("in_channels", default=4), widths[0], kernel)
     kernel = fields.size("conv_out_kernel", default=3)
     last = plain(widths[0], fields.size("out_channels", default=4), kernel)
     usual = square(fields, "sample_size", 64)
     per_image, per_word = _per_image(fields, widths[0], time), _per_word(fields, context[0])
-    middle = fields.values.get("mid_block_type", MIDDLES[0])
-    depth = depths[-1]
-    inner = ((widths[-1], widths[-1]), time)
+    kind = fields.values.get("mid_block_type", MIDDLES[0])
+
+    def level(place: int, text: Quantity) -> Level:
+        width = widths[place]
+        reads = reads_text(width, depths[place], context[place], text)
+        return Level(
+            channels=width,
+            layers=layers[place],
+            time=time,
+            down=reads if falls[place] else unattended,
+            up=reads if climbs[place] else unattended,
+        )
 
     def run(inputs: Inputs) -> Pass:
         """Pass over `batch` noisy images."""
         batch, side = image(inputs, usual)
         text = quantity("seq_len", TEXT_TOKENS if inputs.seq_len is None else inputs.seq_len)
+        levels = [level(place, text) for place in range(count)]
         flow = Flow(batch=batch, side=side).dense(per_image).layers(per_word, text)
-        flow = _down(flow.conv("stem/convolution", stem, first=True), levels, text)
-        if middle is not None:
-            flow = residual(flow, "middle", *inner)
-        if middle == MIDDLES[0]:
-            flow = attended(flow, "middle", levels[-1], depth, text)
-            flow = residual(flow, "middle", *inner)
-        flow = _up(flow, levels, text)
-        return Pass(lines=flow.norm(widths[0]).conv("head/convolution", last).lines, items=batch)
+        flow = down(flow.conv("stem/convolution", stem, first=True), levels)
+        if kind == MIDDLES[0]:
+            reads = reads_text(widths[-1], depths[-1], context[-1], text)
+            flow = middle(flow, "middle", levels[-1], reads)
+        elif kind is not None:
+            flow = residual(flow, "middle", (widths[-1], widths[-1]), time)
+        flow = up(flow, levels).norm(widths[0]).conv("head/convolution", last)
+        return Pass(lines=flow.lines, items=batch)
 
     return network(fields, run, item_unit="latent")
 
@@ -166,50 +180,44 @@ PLAIN_UP = ("AttnUpBlock2D",) * 3 + ("UpBlock2D",)
 def unet_of_pixels(fields: Fields) -> Network:
     """The U-Net of DDPM: attention over the map in some levels (arXiv:2006.11239, app. B)."""
     widths = fields.sizes("block_out_channels", (224, 448, 672, 896))
-    count = len(widths)
-    down = fields.listed("down_block_types", PLAIN_DOWN, count)
-    up = fields.listed("up_block_types", PLAIN_UP, count)
-    _refuse_blocks([*down, *up], {*PLAIN_DOWN, *PLAIN_UP})
+    falls, climbs = _attending(fields, len(widths), PLAIN_DOWN, PLAIN_UP)
     refuse_values(fields, READ_OF_PIXELS)
     time = fields.size_or_none("time_embedding_dim") or 4 * widths[0]
-    layers = fields.layers("layers_per_block", default=2, stages=count)
-    attends = fields.flag("add_attention", default=True)
+    layers = fields.layers("layers_per_block", default=2, stages=len(widths))
+    attend = reads_map(widths[-1]) if fields.flag("add_attention", default=True) else unattended
     stem = plain(fields.size("in_channels", default=3), widths[0])
     last = plain(widths[0], fields.size("out_channels", default=3))
     per_image = _per_image(fields, widths[0], time)
+    levels = [
+        Level(
+            channels=width,
+            layers=layers,
+            time=time,
+            down=reads_map(width) if falls[place] else unattended,
+            up=reads_map(width) if climbs[place] else unattended,
+        )
+        for place, width in enumerate(widths)
+    ]
 
     def body(flow: Flow) -> Flow:
-        flow, skips = flow.dense(per_image).conv("stem/convolution", stem, first=True), [widths[0]]
-        inputs = widths[0]
-        for place, width in enumerate(widths):
-            name = f"down{place + 1}"
-            for _ in range(layers):
-                flow, inputs = residual(flow, name, (inputs, width), time), width
-                flow = _looked(flow, name, width) if "Attn" in down[place] else flow
-                skips.append(width)
-            if place + 1 < count:
-                flow = flow.conv(f"{name}/downsample", plain(width, width, stride=2))
-                skips.append(width)
-        flow = residual(flow, "middle", (inputs, inputs), time)
-        flow = _looked(flow, "middle", inputs) if attends else flow
-        flow = residual(flow, "middle", (inputs, inputs), time)
-        for place, width in enumerate(reversed(widths)):
-            name = f"up{place + 1}"
-            for _ in range(layers + 1):
-                flow, inputs = residual(flow, name, (inputs + skips.pop(), width), time), width
-                flow = _looked(flow, name, width) if "Attn" in up[place] else flow
-            if place + 1 < count:
-                flow = flow.scaled(2.0).conv(f"{name}/upsample", plain(width, width))
+        flow = down(flow.dense(per_image).conv("stem/convolution", stem, first=True), levels)
+        flow = up(middle(flow, "middle", levels[-1], attend), levels)
         return flow.norm(widths[0]).conv("head/convolution", last)
 
-    side = square(fields, "sample_size", 32)
-    return flow_network(fields, side, body)
+    return flow_network(fields, square(fields, "sample_size", 32), body)
 
 
-def _looked(flow: Flow, name: str, width: int) -> Flow:
-    """Attention over the map."""
-    costs = {**equal_heads(Fields({}), width, 1).costs(), "norm": held(BATCH_NORM * width)}
-    return flow.layers(costs, pairs=flow.positions**2, prefix=f"{name}/")
+def _attending(
+    fields: Fields, count: int, usual_down: tuple[str, ...], usual_up: tuple[str, ...]
+) -> tuple[list[bool], list[bool]]:
+    """Which levels attend on the way down and up, from the finest; other blocks are refused."""
+    falls = fields.listed("down_block_types", usual_down, count)
+    climbs = fields.listed("up_block_types", usual_up, count)
+    known = sorted({*usual_down, *usual_up})
+    for name in (*falls, *climbs):
+        if name not in known:
+            raise ValueError(f"block type {name!r} is not known: known are {known}")
+    return ["Attn" in name for name in falls], ["Attn" in name for name in reversed(climbs)]
 
 
 def _per_level(fields: Fields, name: str, default: int, count: int) -> list[int]:
@@ -284,13 +292,6 @@ READ_OF_PIXELS: Mapping[str, tuple[object, ...]] = {
     "upsample_type": ("conv", None),
 }
 """The same of the U-Net of pixels."""
-
-
-def _refuse_blocks(names: list[str], known: set[str]) -> None:
-    shown = sorted(known)
-    for name in names:
-        if name not in shown:
-            raise ValueError(f"block type {name!r} is not known: known are {shown}")
 
 
 def refuse_values(fields: Fields, read: Mapping[str, tuple[object, ...]]) -> None:
