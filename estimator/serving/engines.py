@@ -11,6 +11,7 @@ fitted as logarithms.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +78,11 @@ SHARED = (
 NAMES = (*(f"{engine}.{name}" for engine in ENGINES for name in OF_ENGINE), *SHARED)
 """All parameters, in the order of the fit."""
 
+_PLACE = {name: place for place, name in enumerate(NAMES)}
+
+IS_LOCAL = np.array([code in LOCAL for code in range(len(ENGINES))])
+"""Whether an engine is one user's own, by its code."""
+
 SHARES = frozenset(
     name for name in NAMES if name.rpartition(".")[2].endswith("_share") or name == "awake"
 )
@@ -91,11 +97,19 @@ class Parameters:
 
     def of(self, name: str) -> float:
         """Value of one parameter."""
-        return float(self.values[NAMES.index(name)])
+        return float(self.values[_PLACE[name]])
 
     def by_engine(self, name: str, codes: npt.NDArray[np.int64]) -> Floats:
         """Values of an engine's own parameter for rows of engine codes."""
-        return np.array([self.of(f"{engine}.{name}") for engine in ENGINES])[codes]
+        return self._own[name][codes]
+
+    @cached_property
+    def _own(self) -> dict[str, Floats]:
+        """Engines' own parameters, by name and code."""
+        return {
+            name: np.array([self.of(f"{engine}.{name}") for engine in ENGINES])
+            for name in OF_ENGINE
+        }
 
     def engine(
         self,
@@ -118,7 +132,7 @@ class Parameters:
         stages : float or array
             Pipeline stages, each a hand-over. [1]
         """
-        local = np.isin(codes, LOCAL)
+        local = IS_LOCAL[codes]
         packed = np.where(
             np.asarray(expert_bits) < 6.0,
             self.of("expert_4_bit_share"),
@@ -140,7 +154,7 @@ class Parameters:
 
     def request_s(self, codes: npt.NDArray[np.int64]) -> Floats:
         """Time that admitting a request takes from all others [s]."""
-        return np.where(np.isin(codes, (SERVER, EAGER)), self.of("request_s"), 0.0)
+        return np.where((codes == SERVER) | (codes == EAGER), self.of("request_s"), 0.0)
 
     def draw_of(self, codes: npt.NDArray[np.int64]) -> Draw:
         """How a board spends its power under the engines of some rows."""

@@ -24,7 +24,7 @@ from estimator.serving.calibration import (
     Loads,
     components_of,
 )
-from estimator.serving.engines import LOCAL, Parameters, fitted
+from estimator.serving.engines import Parameters, fitted
 from estimator.serving.performance import performance
 from estimator.serving.question import ServingQuestion
 from estimator.serving.serving_answer import Range, open_variance, own_log_sd, values_of
@@ -246,7 +246,7 @@ def loads_of(table: ServingTable, parameters: Parameters, hosts: np.ndarray) -> 
 
     return Loads(
         place=np.array([hash((row.device.device.id, row.engine)) for row in table.rows]),
-        local=np.isin(table.engines, LOCAL),
+        local=table.local,
         setup=np.array([hash(_setup(row)) for row in table.rows]),
         host=np.asarray(hosts, dtype=np.int64),
         params=logs([row.model.params for row in table.rows]),

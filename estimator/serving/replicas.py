@@ -5,8 +5,6 @@ its sequences: replicas exchange nothing, and each reads the weights for many se
 With few sequences in flight every layer is split over all devices, which is the fastest answer.
 """
 
-import numpy as np
-
 from estimator.serving.capacity import USABLE_SHARE, weight_bytes
 from estimator.serving.performance import Layout
 from estimator.serving.step import Served, kept_values
@@ -43,14 +41,14 @@ def usual_replicas(
     devices = float(layout.devices)
     weights = float(weight_bytes(model, layout))
     cache = float(kept_values(model, tokens) * layout.cache_bytes)
-    for group in np.exp2(np.arange(np.floor(np.log2(devices)))):
-        replicas = devices / group
-        if devices % group:
-            continue
-        room = memory_bytes * group
-        if sequences is None and weights <= REPLICA_SHARE * room:
-            return float(replicas)
-        each = (sequences or 0.0) / replicas
-        if each >= BUSY_SEQUENCES and weights + each * cache <= USABLE_SHARE * room:
-            return float(replicas)
+    group = 1.0
+    while 2.0 * group <= devices:
+        replicas, room = devices / group, memory_bytes * group
+        if not devices % group:
+            if sequences is None and weights <= REPLICA_SHARE * room:
+                return replicas
+            each = (sequences or 0.0) / replicas
+            if each >= BUSY_SEQUENCES and weights + each * cache <= USABLE_SHARE * room:
+                return replicas
+        group *= 2.0
     return 1.0

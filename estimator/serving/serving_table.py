@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,7 @@ from estimator.core.notice import Notice
 from estimator.scenario.scenario import inline_config, is_inline
 from estimator.serving.capacity import devices_needed, most_sequences, weight_bytes
 from estimator.serving.devices import ServingDevice, find_serving_device
-from estimator.serving.engines import EAGER, LOCAL, SERVER, VENDOR, Parameters
+from estimator.serving.engines import EAGER, IS_LOCAL, LOCAL, SERVER, VENDOR, Parameters
 from estimator.serving.formats import FORMATS, WeightFormat, weight_format
 from estimator.serving.model_names import find_preset, stated_format, stated_size
 from estimator.serving.performance import Board, Layout, Setup, Traffic
@@ -29,6 +31,10 @@ from estimator.serving.step import Machine, Number, Served
 from estimator.workload.huggingface import read_config
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
+
+MOST_REMEMBERED = 4096
+"""Look-ups remembered at a time [1]."""
 
 LOCAL_INPUT_TOKENS = 64.0
 """A prompt at one's own machine, where it is unspecified [token]."""
@@ -80,6 +86,49 @@ class Resolved:
         return self.engine == SERVER and not asked.software and asked.concurrency is None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """What the words and prices of a question name, whatever its counts; fields as in `Resolved`.
+
+    `notes` are what the words alone have assumed, without those of the place.
+    """
+
+    model: ServedModel
+    device: ServingDevice
+    weights: WeightFormat
+    cache_bytes: float
+    engine: int
+    place: Place
+    money: Money
+    notes: tuple[Notice, ...]
+
+
+NAMING = (
+    *("hardware", "model", "config", "params_total", "params_active", "precision"),
+    *("kv_precision", "software", "region", "pue", "price_usd_per_h"),
+)
+"""Fields of a question on which `Named` rests."""
+
+_naming = attrgetter(*NAMING)
+
+
+class LookUps:
+    """Devices, places, prices and known models by name, remembered with the catalog."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        remembered = lru_cache(maxsize=MOST_REMEMBERED)
+        self.device = remembered(lambda name: find_serving_device(catalog, name))
+        self.place = remembered(
+            lambda name, pue, inside: find_place(catalog, name, pue=pue, in_data_center=inside)
+        )
+        self.money = remembered(
+            lambda name, price: find_money(catalog, self.device(name).device, price)
+        )
+        self.preset = remembered(
+            lambda identity, name: from_config(catalog.preset(identity).config, name)
+        )
+
+
 class Resolver:
     """Looks up what questions name, each distinct word once.
 
@@ -93,14 +142,9 @@ class Resolver:
     def __init__(self, catalog: Catalog, parameters: Parameters) -> None:
         self.catalog = catalog
         self.parameters = parameters
-        self._model = lru_cache(maxsize=4096)(self._find_model)
-        self._device = lru_cache(maxsize=4096)(lambda name: find_serving_device(catalog, name))
-        self._place = lru_cache(maxsize=4096)(
-            lambda name, pue, inside: find_place(catalog, name, pue=pue, in_data_center=inside)
-        )
-        self._money = lru_cache(maxsize=4096)(
-            lambda name, price: find_money(catalog, self._device(name).device, price)
-        )
+        self._found = catalog.once("look-ups of serving", lambda: LookUps(catalog))
+        self._model = lru_cache(maxsize=MOST_REMEMBERED)(self._find_model)
+        self._known: dict[tuple[object, ...], Named] = {}
 
     def resolve(self, asked: ServingQuestion) -> Resolved:
         """Everything that one question names.
@@ -110,8 +154,41 @@ class Resolver:
         ValueError
             If a name is unknown, or what is asked cannot be.
         """
+        named = self._named(asked)
+        notes = list(named.notes)
+        devices = _devices(asked, named, notes)
+        replicas = self._replicas(asked, named, devices)
+        if replicas is not None:
+            notes.append(_layout_note(devices, replicas))
+        layout = _layout(asked, replicas or asked.data_parallel or 1.0, named, devices)
+        return Resolved(
+            question=asked,
+            model=named.model,
+            device=named.device,
+            weights=named.weights,
+            cache_bytes=named.cache_bytes,
+            engine=named.engine,
+            devices=layout[0],
+            data_parallel=layout[1],
+            expert_shard=layout[2],
+            stages=layout[3],
+            place=named.place,
+            money=named.money,
+            notes=(*notes, *named.place.assumed),
+        )
+
+    def _named(self, asked: ServingQuestion) -> Named:
+        """What the words of a question name, looked up when they are first met."""
+        key = _naming(asked)
+        if key not in self._known:
+            if len(self._known) >= MOST_REMEMBERED:
+                self._known.clear()
+            self._known[key] = self._find_named(asked)
+        return self._known[key]
+
+    def _find_named(self, asked: ServingQuestion) -> Named:
         notes: list[Notice] = []
-        device = self._device(asked.hardware)
+        device = self._found.device(asked.hardware)
         model = self._model(asked.model, asked.config, asked.params_total, asked.params_active)
         notes += [_as_notice(text) for text in model.warnings]
         if not model.shape_known:
@@ -124,29 +201,16 @@ class Resolver:
         if wanted not in HALF_AND_MORE and wanted not in device.device.peaks:
             values = {"device": device.device.name, "arithmetic": wanted}
             notes.append(Notice("serving_weights_unpacked", "precision", values))
-        cache_bytes = _cache_bytes(asked, weights, engine)
-        devices = _devices(asked, model, device, weights, notes)
-        replicas = self._replicas(asked, model, device, engine, (weights, cache_bytes, devices))
-        if replicas is not None:
-            notes.append(_layout_note(devices, replicas))
-        laid_out = asked if replicas is None else replace(asked, data_parallel=replicas)
-        layout = _layout(laid_out, model, engine, devices)
         inside = device.is_server and engine not in LOCAL
-        place = self._place(asked.region, asked.pue, inside)
-        return Resolved(
-            question=asked,
+        return Named(
             model=model,
             device=device,
             weights=weights,
-            cache_bytes=cache_bytes,
+            cache_bytes=_cache_bytes(asked, weights, engine),
             engine=engine,
-            devices=layout[0],
-            data_parallel=layout[1],
-            expert_shard=layout[2],
-            stages=layout[3],
-            place=place,
-            money=self._money(asked.hardware, asked.price_usd_per_h),
-            notes=(*notes, *place.assumed),
+            place=self._found.place(asked.region, asked.pue, inside),
+            money=self._found.money(asked.hardware, asked.price_usd_per_h),
+            notes=tuple(notes),
         )
 
     def _find_model(
@@ -160,7 +224,7 @@ class Resolver:
         preset = find_preset(self.catalog, name) if name else None
         if preset is not None and preset.config:
             try:
-                found = from_config(preset.config, name)
+                found = self._found.preset(preset.id, name)
                 if params is None or abs(math.log(found.params / params)) < SAME_SIZE:
                     return found
             except ValueError:
@@ -174,31 +238,23 @@ class Resolver:
             return from_size(params, active, name)
         return _of_name(name)
 
-    def _replicas(
-        self,
-        asked: ServingQuestion,
-        model: ServedModel,
-        device: ServingDevice,
-        engine: int,
-        kept: tuple[WeightFormat, float, float],
-    ) -> float | None:
+    def _replicas(self, asked: ServingQuestion, named: Named, devices: float) -> float | None:
         """Replicas where the layout is left open, None where it is given or there is no choice."""
-        weights, cache_bytes, devices = kept
         fixed = asked.tensor_parallel or asked.data_parallel or asked.expert_parallel
-        alone = engine in LOCAL or engine == EAGER or devices <= 1.0
-        if fixed is not None or alone or device.memory_bytes is None:
+        alone = named.engine in LOCAL or named.engine == EAGER or devices <= 1.0
+        memory = named.device.memory_bytes
+        if fixed is not None or alone or memory is None:
             return None
         formats = Layout(
             devices=devices,
-            dense_bytes=weights.dense_bytes,
-            expert_bytes=weights.expert_bytes,
-            cache_bytes=cache_bytes,
+            dense_bytes=named.weights.dense_bytes,
+            expert_bytes=named.weights.expert_bytes,
+            cache_bytes=named.cache_bytes,
         )
         usual = self.parameters.of("input_tokens")
         read = usual if asked.input_tokens is None else asked.input_tokens
         tokens = read + 0.5 * (asked.output_tokens or OUTPUT_TOKENS)
-        memory = device.memory_bytes
-        return usual_replicas(model.numbers, formats, memory, asked.concurrency, tokens)
+        return usual_replicas(named.model.numbers, formats, memory, asked.concurrency, tokens)
 
     def _weights(
         self, asked: ServingQuestion, device: ServingDevice, notes: list[Notice]
@@ -247,22 +303,18 @@ def _cache_bytes(asked: ServingQuestion, weights: WeightFormat, engine: int) -> 
     return 1.0 if engine == VENDOR and weights.bits <= 8.0 else 2.0
 
 
-def _devices(
-    asked: ServingQuestion,
-    model: ServedModel,
-    device: ServingDevice,
-    weights: WeightFormat,
-    notes: list[Notice],
-) -> float:
+def _devices(asked: ServingQuestion, named: Named, notes: list[Notice]) -> float:
     if asked.devices is not None:
         return asked.devices
     product = (asked.tensor_parallel or 1.0) * (asked.data_parallel or 1.0)
     product = max(product, asked.expert_parallel or 1.0)
-    if device.memory_bytes is not None:
-        layout = Layout(dense_bytes=weights.dense_bytes, expert_bytes=weights.expert_bytes)
+    memory = named.device.memory_bytes
+    if memory is not None:
+        kept = named.weights
+        layout = Layout(dense_bytes=kept.dense_bytes, expert_bytes=kept.expert_bytes)
         asked_for = asked.concurrency or 1.0
         tokens = (asked.input_tokens or 0.0) + (asked.output_tokens or OUTPUT_TOKENS)
-        least = devices_needed(model.numbers, layout, device.memory_bytes, asked_for, tokens)
+        least = devices_needed(named.model.numbers, layout, memory, asked_for, tokens)
         product = max(product, float(least))
     notes.append(Notice("serving_devices_assumed", "devices", {"count": product}))
     return product
@@ -277,14 +329,13 @@ def _layout_note(devices: float, replicas: float) -> Notice:
 
 
 def _layout(
-    asked: ServingQuestion, model: ServedModel, engine: int, devices: float
+    asked: ServingQuestion, replicas: float, named: Named, devices: float
 ) -> tuple[float, float, float, float]:
     """Devices, data-parallel replicas, devices over which experts are split, pipeline stages."""
     experts = asked.expert_parallel or 1.0
-    replicas = asked.data_parallel or 1.0
     tensor = asked.tensor_parallel
-    if experts > 1.0 and not model.sparse:
-        raise refuse("serving_dense", "expert_parallel", model=model.name)
+    if experts > 1.0 and not named.model.sparse:
+        raise refuse("serving_dense", "expert_parallel", model=named.model.name)
     if max(experts, (tensor or 1.0) * replicas) > devices:
         wanted = max(experts, (tensor or 1.0) * replicas)
         raise refuse("serving_sizes_exceed", "devices", needed=wanted, given=devices)
@@ -293,7 +344,7 @@ def _layout(
             "serving_unequal_replicas", "data_parallel", devices=devices, replicas=replicas
         )
     group = devices / replicas
-    if engine in LOCAL or (engine == EAGER and tensor is None):
+    if named.engine in LOCAL or (named.engine == EAGER and tensor is None):
         return devices, replicas, 1.0, group
     if tensor is None or experts > 1.0:
         return devices, replicas, max(experts, group), 1.0
@@ -333,7 +384,7 @@ class ServingTable:
     @property
     def local(self) -> npt.NDArray[np.bool_]:
         """Whether one user's own program runs it."""
-        return np.isin(self.engines, LOCAL)
+        return IS_LOCAL[self.engines]
 
     def setup(self, parameters: Parameters) -> Setup:
         """Set-ups under engines of some parameters."""
@@ -416,30 +467,40 @@ class ServingTable:
 
 
 def table_of(rows: Sequence[Resolved]) -> ServingTable:
-    """Resolved questions as arrays."""
+    """Resolved questions as arrays; what many rows name is read once."""
+    models, of_model = _distinct([(row.model,) for row in rows])
+    boards, of_board = _distinct([(row.device, row.weights) for row in rows])
+
+    def served(name: str) -> Floats:
+        return _column([float(getattr(one.numbers, name)) for (one,) in models])[of_model]
+
+    def each(value: Callable[[ServingDevice, WeightFormat], float | None]) -> Floats:
+        return _column([value(*board) for board in boards])[of_board]
+
+    given = np.array([_numbers(row.question) for row in rows], dtype=np.float64).T
     return ServingTable(
         rows=rows,
-        model=Served(**{name: _column(rows, _model_value(name)) for name in _SERVED}),
+        model=Served(**{name: served(name) for name in _SERVED}),
         machine=Machine(
-            peak_flop_per_s=_column(rows, lambda row: row.device.peak_flop_per_s(row.weights)),
-            bytes_per_s=_column(rows, lambda row: row.device.bytes_per_s),
-            memory_bytes=_column(rows, lambda row: row.device.memory_bytes or np.inf),
-            link_bytes_per_s=_column(rows, lambda row: row.device.link_bytes_per_s),
+            peak_flop_per_s=each(ServingDevice.peak_flop_per_s),
+            bytes_per_s=each(lambda device, _: device.bytes_per_s),
+            memory_bytes=each(lambda device, _: device.memory_bytes or np.inf),
+            link_bytes_per_s=each(lambda device, _: device.link_bytes_per_s),
         ),
         layout=Layout(
-            devices=_column(rows, lambda row: row.devices),
-            data_parallel=_column(rows, lambda row: row.data_parallel),
-            expert_shard=_column(rows, lambda row: row.expert_shard),
-            stages=_column(rows, lambda row: row.stages),
-            dense_bytes=_column(rows, lambda row: row.weights.dense_bytes),
-            expert_bytes=_column(rows, lambda row: row.weights.expert_bytes),
-            cache_bytes=_column(rows, lambda row: row.cache_bytes),
+            devices=_column([row.devices for row in rows]),
+            data_parallel=_column([row.data_parallel for row in rows]),
+            expert_shard=_column([row.expert_shard for row in rows]),
+            stages=_column([row.stages for row in rows]),
+            dense_bytes=each(lambda _, weights: weights.dense_bytes),
+            expert_bytes=each(lambda _, weights: weights.expert_bytes),
+            cache_bytes=_column([row.cache_bytes for row in rows]),
         ),
-        tdp_w=_column(rows, lambda row: row.device.tdp_w or np.nan),
-        idle_w=_column(rows, lambda row: row.device.idle_w or np.nan),
+        tdp_w=each(lambda device, _: device.tdp_w or None),
+        idle_w=each(lambda device, _: device.idle_w or None),
         engines=np.array([row.engine for row in rows], dtype=np.int64),
-        expert_bits=_column(rows, lambda row: row.weights.bits),
-        given={name: _column(rows, _given(name)) for name in NUMBERS},
+        expert_bits=each(lambda _, weights: weights.bits),
+        given=dict(zip(NUMBERS, np.ascontiguousarray(given), strict=True)),
     )
 
 
@@ -461,20 +522,20 @@ def tokens_per_pass(drafted: Floats, acceptance: Floats) -> Floats:
 _SERVED = tuple(Served.__dataclass_fields__)
 
 
-def _model_value(name: str) -> Callable[[Resolved], float]:
-    return lambda row: float(getattr(row.model.numbers, name))
+_numbers = attrgetter(*NUMBERS)
 
 
-def _column(rows: Sequence[Resolved], value: Callable[[Resolved], float]) -> Floats:
-    return np.array([value(row) for row in rows], dtype=np.float64)
+def _distinct(things: Sequence[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], Places]:
+    """Different things, and which of them each row has; the same object is the same thing."""
+    found: dict[tuple[int, ...], int] = {}
+    at = [found.setdefault(tuple(map(id, one)), len(found)) for one in things]
+    first = {number: one for number, one in zip(reversed(at), reversed(things), strict=True)}
+    return [first[number] for number in range(len(found))], np.array(at, dtype=np.intp)
 
 
-def _given(name: str) -> Callable[[Resolved], float]:
-    def value(row: Resolved) -> float:
-        number = getattr(row.question, name)
-        return np.nan if number is None else float(number)
-
-    return value
+def _column(cells: Sequence[float | None]) -> Floats:
+    """Numbers as a column, NaN where there is none."""
+    return np.array(cells, dtype=np.float64)
 
 
 def _filled(values: Floats, otherwise: Number) -> Floats:

@@ -13,11 +13,11 @@ import streamlit as st
 from estimator.core.units import amount, digits
 from estimator.estimation.answer_summary import as_json, bounds
 from estimator.estimation.design_facts import memory_of_run, offers_of, share_of_memory
-from estimator.estimation.scenario_answer import Answer, answer_scenario
+from estimator.estimation.scenario_answer import Answer
 from estimator.memory.memory_answer import MemoryAnswer
 from estimator.scenario.hardware import Offers
 from estimator.web.estimate import text as words
-from estimator.web.estimate.link import STATE as ESTIMATE
+from estimator.web.estimate.link import answer_link
 from estimator.web.shared import charts, figures, share, style, widgets
 from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.frame import Frame
@@ -110,9 +110,8 @@ def pinned(asked: Mapping[str, Any]) -> tuple[list[Pinned], list[str]]:
     for letter in LETTERS:
         if not asked[letter]:
             continue
-        scenario, notices = ESTIMATE.codec.read(query_of(asked[letter]))
+        answer, notices = answer_link(query_of(asked[letter]), open_catalog())
         refused += [f"{letter.upper()}: {notice}" for notice in notices]
-        answer = answer_scenario(scenario.scenario, open_catalog())
         title = words.title(answer, open_catalog())
         found.append(Pinned(letter=letter, title=title, answer=answer))
     return found, refused

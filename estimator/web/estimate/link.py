@@ -85,27 +85,48 @@ def as_query(answer: Answer, asked: Asked) -> dict[str, str]:
     return {**dict(parse_qsl(answer.link[1:])), **qlora, **look}
 
 
+def answer_link(query: Query, catalog: Catalog) -> tuple[Answer, list[str]]:
+    """Answer what a link says, as near as it can be had, and say what of it was adjusted."""
+    said, found = from_link(query)
+    if said == Scenario():
+        return answer_scenario(DEFAULT, catalog), [*map(shown, found)]
+    answer, more = nearest(said, catalog)
+    return answer, [*map(shown, found), *more]
+
+
 def repaired(scenario: Scenario, catalog: Catalog) -> tuple[Scenario, list[str]]:
     """A scenario that can be answered, as near as possible, and why some of it was left out."""
-    reason = refusal(scenario, catalog)
-    if reason is None:
-        return complete(scenario, catalog), []
+    answer, notices = nearest(scenario, catalog)
+    return answer.scenario, notices
+
+
+def nearest(scenario: Scenario, catalog: Catalog) -> tuple[Answer, list[str]]:
+    """Answer a scenario, or the nearest one that can be, and say why some of it was left out."""
+    found = completed(scenario, catalog)
+    if isinstance(found, Answer):
+        return found, []
     said: dict[str, Any] = {**scenario.said()}
     for count in (1, 2):
         for names in combinations(said, count):
             rest = replace(scenario, **dict.fromkeys(names))
-            if refusal(rest, catalog) is None:
-                return complete(rest, catalog), [
-                    refusal(replace(rest, **{name: said[name]}), catalog) or reason
-                    for name in names
+            nearby = completed(rest, catalog)
+            if isinstance(nearby, Answer):
+                return nearby, [
+                    refusal(replace(rest, **{name: said[name]}), catalog) or found for name in names
                 ]
-    return DEFAULT, [reason, _("nothing of the link could be used, so the default is shown")]
+    text = _("nothing of the link could be used, so the default is shown")
+    return answer_scenario(DEFAULT, catalog), [found, text]
 
 
 def refusal(scenario: Scenario, catalog: Catalog) -> str | None:
     """Why a scenario cannot be answered, in one line; None if it can."""
+    found = completed(scenario, catalog)
+    return found if isinstance(found, str) else None
+
+
+def completed(scenario: Scenario, catalog: Catalog) -> Answer | str:
+    """Answer a scenario with all that a widget shows, or say in one line why it cannot be."""
     try:
-        answer_scenario(complete(scenario, catalog), catalog)
+        return answer_scenario(complete(scenario, catalog), catalog)
     except ValueError as error:
         return shown(why(error))
-    return None
