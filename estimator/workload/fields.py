@@ -54,9 +54,10 @@ class Fields:
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def key(self, *names: str) -> str:
-        """The last of `names` that the config states, else the first."""
+        """The last of `names` that the config states, else the first with a default, or at all."""
         stated = [name for name in names if name in self.values]
-        return stated[-1] if stated else names[0]
+        usual = [name for name in names if name in self.usual]
+        return stated[-1] if stated else (*usual, *names)[0]
 
     def full_name(self, key: str) -> str:
         """A key as the config states it, with its path: what messages call it."""

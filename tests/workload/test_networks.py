@@ -714,6 +714,14 @@ CHATGLM = json.loads((GOLDEN / "remote_code.json").read_text())["chatglm3-6b"]["
             {**CLAP, "audio_config": {"num_attention_heads": [5, 8, 16, 32]}},
             "audio_config.num_attention_heads must divide .* = 96, got 5",
         ),
+        (
+            {"model_type": "bart", "hidden_size": 1000},
+            "encoder_attention_heads must divide hidden_size = 1000, and is 16 where absent",
+        ),
+        (
+            {"model_type": "whisper", "d_model": 100, "decoder_attention_heads": 6},
+            "encoder_attention_heads must divide d_model = 100",
+        ),
         ({**KIMI, "model_max_length": -1}, "model_max_length must be a positive integer, got -1"),
         ({**KIMI, "num_experts_per_token": 0}, "num_experts_per_token must be a positive integer"),
         ({**KIMI, "num_experts_per_token": 300}, "num_experts_per_token must be at most"),

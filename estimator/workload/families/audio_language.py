@@ -7,6 +7,7 @@ A pass holds thirty seconds of sound per sequence; its tokens are part of the se
 from dataclasses import replace
 
 from estimator.workload.blocks import Costs, held, linear
+from estimator.workload.families.encoder_decoder import filter_lines
 from estimator.workload.families.qwen_vl import QWEN2_5, qwen_vl
 from estimator.workload.families.vision_language import Text, text_part
 from estimator.workload.families.whisper import mel_filters, whisper_side
@@ -25,20 +26,16 @@ def _audio(fields: Fields) -> Fields:
 def hearing_network(fields: Fields, text: Text, bridge: Costs, folded: int) -> Network:
     """A decoder with a tower for sound, `folded` positions of which make a token of the bridge."""
     audio = _audio(fields)
-    hidden, bins = audio.size("hidden_size", "d_model"), audio.size("num_mel_bins")
-    positions = audio.size("max_source_positions")
+    filters, positions = mel_filters(audio, "audio/"), audio.size("max_source_positions")
     width = audio.size("intermediate_size", "encoder_ffn_dim")
-    tower = whisper_side(
-        audio.with_values({"encoder_ffn_dim": width}), hidden, "encoder", positions
-    )
+    tower = whisper_side(audio.with_values({"encoder_ffn_dim": width}), "encoder", positions)
 
     def run(inputs: Inputs) -> Pass:
         batch = quantity("batch", inputs.batch)
-        frames = batch * positions
         spoken = text.model.ledger(inputs)
-        done = [*mel_filters(bins, hidden, "audio/", frames)]
+        done = [*filter_lines(filters, batch)]
         done += tower.lines(batch, float(positions), Inputs(), "audio/")
-        done += lines(bridge, frames // folded)
+        done += lines(bridge, batch * positions // folded)
         done += spoken.terms.items()
         return Pass(lines=done, items=spoken.items, warnings=spoken.warnings)
 
@@ -94,10 +91,10 @@ def omni_thinker(fields: Fields) -> Network:
     """The part of Qwen2.5-Omni that sees, hears and writes (arXiv:2503.20215, sec. 2.2)."""
     seeing = qwen_vl(OMNI, fields)
     audio = with_defaults_of(fields.part("audio_config"), "qwen2_5_omni_audio_encoder")
-    hidden, bins = audio.size("d_model"), audio.size("num_mel_bins")
-    out, positions = audio.size("output_dim"), audio.size("max_source_positions")
+    hidden, out = audio.size("d_model"), audio.size("output_dim")
+    filters, positions = mel_filters(audio, "audio/"), audio.size("max_source_positions")
     window = 2 * audio.size("n_window") // WINDOW
-    tower = whisper_side(audio, hidden, "encoder", positions)
+    tower = whisper_side(audio, "encoder", positions)
     tower = tower.with_layers({}, lambda part, length: (length, length * window))
     tower = replace(tower, before={"norm/outer": held(2 * hidden), "embedding/ends": held(2 * out)})
     project = {"audio/project": linear(hidden, out, bias=True)}
@@ -105,7 +102,7 @@ def omni_thinker(fields: Fields) -> Network:
     def run(inputs: Inputs) -> Pass:
         seen = seeing.run(inputs)
         batch = quantity("batch", inputs.batch)
-        done = [*mel_filters(bins, hidden, "audio/", batch * positions)]
+        done = [*filter_lines(filters, batch)]
         done += tower.lines(batch, float(positions), Inputs(), "audio/")
         done += lines(project, batch * (positions // 2))
         return replace(seen, lines=[*done, *seen.lines])

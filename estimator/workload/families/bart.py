@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from estimator.workload.blocks import held, table
 from estimator.workload.families.encoder_decoder import (
     EncoderDecoder,
-    Side,
+    encoder_decoder,
     head,
     side,
-    token_tables,
+    tied_as_stated,
 )
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import task
@@ -35,46 +34,26 @@ class BartFacts:
 
 def bart(facts: BartFacts, fields: Fields) -> Network:
     """BART: learned positions, biases everywhere, one token table."""
-    hidden = fields.size("hidden_size", "d_model")
-    vocab = fields.size("vocab_size")
     positions = fields.size("max_position_embeddings")
     rows = 0 if facts.spare_positions is None else positions + facts.spare_positions
-    norms = (facts.embedding_norm + facts.final_norm) * 2 * hidden
-    before = {"embedding/position": table(rows, hidden), "norm/outer": held(norms)}
-    decoder_only = task(fields) == "CausalLM"
-    source: Side | None = None
-    if not decoder_only:
-        source = side(fields, hidden, "encoder", before)
-    tied = fields.flag("tie_word_embeddings", default=True)
-    model = EncoderDecoder(
-        table=_tables(fields, vocab, hidden, decoder_only),
-        source=source,
-        target=side(fields, hidden, "decoder", before),
-        heads=head(fields, hidden, _decoded_vocab(fields, vocab), tied),
-        longest=positions,
-    )
-    return model.network(fields)
+    norms = facts.embedding_norm + facts.final_norm
+    writes = task(fields) == "CausalLM"
+    source = None if writes else side(fields, "encoder", rows, norms=norms)
+    target = side(fields, "decoder", rows, norms=norms)
+    model = encoder_decoder(fields, source, target, positions)
+    return _with_decoded_words(fields, model, target.attention.hidden).network(fields)
 
 
-def _apart(fields: Fields) -> bool:
-    """Whether the sides have tables of their own, as only Marian and FSMT may."""
+def _with_decoded_words(fields: Fields, model: EncoderDecoder, hidden: int) -> EncoderDecoder:
+    """The model whose decoder writes other words than it reads; Marian and FSMT may share none."""
+    vocab, reads = fields.size("vocab_size"), model.source is not None
+    written = fields.size_or_none("decoder_vocab_size") or vocab
     shared = fields.flag("share_encoder_decoder_embeddings", default=True)
-    return fields.text("model_type") in ("marian", "fsmt") and not shared
-
-
-def _decoded_vocab(fields: Fields, vocab: int) -> int:
-    """Rows of the decoder's table."""
-    return (fields.size_or_none("decoder_vocab_size") or vocab) if _apart(fields) else vocab
-
-
-def _tables(fields: Fields, vocab: int, hidden: int, decoder_only: bool) -> int:
-    """Parameters of the token tables; Marian may have two that differ."""
-    if _apart(fields):
-        return (_decoded_vocab(fields, vocab) + vocab * (not decoder_only)) * hidden
-    spare = (fields.size_or_none("decoder_vocab_size") or vocab) - vocab
-    tied = fields.flag("tie_word_embeddings", default=True)
-    own = 0 if tied or decoder_only else spare * hidden
-    return token_tables(vocab * hidden, fields, decoder_only) + own
+    if fields.text("model_type") in ("marian", "fsmt") and not shared:
+        rows = written + vocab * reads
+        return replace(model, table=rows * hidden, heads=head(fields, hidden, written))
+    own = reads and not tied_as_stated(fields)
+    return replace(model, table=model.table + own * (written - vocab) * hidden)
 
 
 @family("fsmt")

@@ -51,11 +51,10 @@ def detr(fields: Fields) -> Network:
         raise ValueError(f"{fields.path}dilation must be false: dilated maps are not counted")
     hidden, objects = fields.size("hidden_size", "d_model"), fields.size("num_queries")
     tables = fields.text("model_type") == "table-transformer"
-    ends = {"norm/outer": held(2 * hidden * tables)}
     model = EncoderDecoder(
         table=0,
-        source=side(fields, hidden, "encoder", ends),
-        target=side(fields, hidden, "decoder", {"norm/outer": held(2 * hidden)}),
+        source=side(fields, "encoder", norms=int(tables)),
+        target=side(fields, "decoder"),
         heads=(_heads(fields, hidden), {"embedding/queries": held(objects * hidden)}),
         longest=objects,
     )

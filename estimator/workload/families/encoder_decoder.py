@@ -1,19 +1,22 @@
 """What encoder-decoders are built of: two sides, attention between them, heads.
 
 Both sides run over `seq_len` tokens where the caller states it. Every token passes one side, so
-the items of a pass are those of both.
+the items of a pass are those of both. An encoder that hears gets the positions that its
+convolutions leave of a recording of fixed length, and `seq_len` is the tokens that are written.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from estimator.workload.blocks import (
     Attention,
+    Cost,
     Costs,
     Mlp,
     equal_heads,
+    held,
     layer_costs,
     linear,
     table,
@@ -33,6 +36,11 @@ from estimator.workload.network import (
     network,
     sequence,
 )
+
+WIDTH = ("hidden_size", "d_model")
+
+Filters = Sequence[tuple[str, Cost, float]]
+"""Convolutions over a recording: name, cost, and the positions that each leaves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +64,7 @@ class Side:
         """Layers [1]."""
         return sum(group.times for group in self.stack)
 
-    def with_layers(self, costs: Costs, near: Near | None) -> "Side":
+    def with_layers(self, costs: Costs, near: Near | None = None) -> "Side":
         """With further costs in each layer, which reach as far as `near` says."""
         groups = (replace(one, costs={**one.costs, **costs}, near=near) for one in self.stack)
         return replace(self, stack=tuple(groups))
@@ -64,27 +72,29 @@ class Side:
 
 def side(
     fields: Fields,
-    hidden: int,
     name: str,
-    before: Costs,
+    rows: int = 0,
+    *,
+    norms: int = 1,
     bias: tuple[bool, bool] = (True, True),
 ) -> Side:
     """The side called `name`, as BART's configs state it.
 
-    `bias` says whether the projections and the output of attention have one.
+    It has `rows` of a position table and `norms` round its layers; `bias` says whether the
+    projections and the output of attention have one.
     """
-    decodes = name == "decoder"
-    key = f"{name}_attention_heads"
-    first = () if decodes else ("num_attention_heads",)
-    names = (*first, key)
-    heads = fields.size(*names)
-    stated = fields.key(*names) if fields.states(*names) else key
-    attention = equal_heads(fields, hidden, heads, ("d_model", stated), *bias)
+    hidden, decodes = fields.size(*WIDTH), name == "decoder"
+    heads_keys = (*(() if decodes else ("num_attention_heads",)), f"{name}_attention_heads")
+    layers_keys = (*(() if decodes else ("num_hidden_layers",)), f"{name}_layers")
+    keys = (fields.key(*WIDTH), fields.key(*heads_keys))
+    attention = equal_heads(fields, hidden, fields.size(*heads_keys), keys, *bias)
     mlp = Mlp(hidden=hidden, width=fields.size(f"{name}_ffn_dim"), bias=True)
-    keys = (f"{name}_layers",) if decodes else ("num_hidden_layers", f"{name}_layers")
     costs = layer_costs(attention, mlp, (3 if decodes else 2) * 2 * hidden)
-    group = Layers(costs=costs, times=fields.layers(*keys))
-    return Side(before=before, stack=(group,), attention=attention)
+    return Side(
+        before={"embedding/position": table(rows, hidden), "norm/outer": held(norms * 2 * hidden)},
+        stack=(Layers(costs=costs, times=fields.layers(*layers_keys)),),
+        attention=attention,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +153,38 @@ class EncoderDecoder:
         kept = CacheLayers(layers=self.target.layers, values_per_token=values)
         return network(fields, run or self.run, cache=(kept,))
 
+    def hearing(self, fields: Fields, filters: Filters) -> Network:
+        """The model behind convolutions over a recording."""
+        frames = filters[-1][2]
+
+        def run(inputs: Inputs) -> Pass:
+            batch, seq_len = sequence(inputs, self.longest)
+            done = [*filter_lines(filters, batch), *self.lines(batch, (frames, seq_len), inputs)]
+            items = batch * (frames + (0.0 if self.target is None else seq_len))
+            return Pass(lines=done, items=items, warnings=length_warning(seq_len, self.longest))
+
+        return self.network(fields, run)
+
+
+def filter_lines(filters: Filters, batch: Quantity) -> Iterator[Line]:
+    """Lines of convolutions over `batch` recordings."""
+    for place, (name, cost, left) in enumerate(filters):
+        yield from lines({name: cost}, batch * left, first=place == 0)
+
+
+def encoder_decoder(
+    fields: Fields, source: Side | None, target: Side | None, longest: int
+) -> EncoderDecoder:
+    """Two sides with one vocabulary and the head of the class."""
+    hidden, vocab = fields.size(*WIDTH), fields.size("vocab_size")
+    return EncoderDecoder(
+        table=token_tables(vocab * hidden, fields, decoder_only=source is None),
+        source=source,
+        target=target,
+        heads=head(fields, hidden, vocab),
+        longest=longest,
+    )
+
 
 def _cross_lines(
     decoder: Side, batch: Quantity, lengths: tuple[Quantity, Quantity]
@@ -157,10 +199,14 @@ def _cross_lines(
     return crossing(costs, batch * asking, seen, pairs=pairs, times=times, prefix="decoder/")
 
 
+def tied_as_stated(fields: Fields) -> bool:
+    """Whether the head shares the token table, as it does where the config is silent."""
+    return fields.flag("tie_word_embeddings", default=True)
+
+
 def token_tables(params: int, fields: Fields, decoder_only: bool = False) -> int:
     """Parameters of the token tables: one, or where nothing is tied one more on each side."""
-    tied = fields.flag("tie_word_embeddings", default=True) or decoder_only
-    return params if tied else 3 * params
+    return params if tied_as_stated(fields) or decoder_only else 3 * params
 
 
 def labels(fields: Fields) -> int:
@@ -169,11 +215,18 @@ def labels(fields: Fields) -> int:
     return 3 if silent and fields.text("model_type") == "bart" else label_count(fields)
 
 
-def head(fields: Fields, hidden: int, vocab: int, tied: bool) -> tuple[Costs, Costs]:
+def logits(fields: Fields, hidden: int, vocab: int, *tasks: str) -> Costs:
+    """Logits over the vocabulary where the class is for one of `tasks`."""
+    if task(fields) not in tasks:
+        return {}
+    return {"head/logits": vocabulary_head(hidden, vocab, own=not tied_as_stated(fields))}
+
+
+def head(fields: Fields, hidden: int, vocab: int) -> tuple[Costs, Costs]:
     """Heads over every position and per sequence."""
     kind = task(fields)
     if kind in ("ConditionalGeneration", "CausalLM") or class_name(fields).endswith("MTModel"):
-        return {"head/logits": vocabulary_head(hidden, vocab, own=not tied)}, {}
+        return logits(fields, hidden, vocab, kind), {}
     if kind == "QuestionAnswering":
         ends = 2 if "bart" in fields.text("model_type") else labels(fields)
         return {"head/span": linear(hidden, ends, bias=True)}, {}

@@ -8,70 +8,40 @@ from dataclasses import replace
 
 import numpy as np
 
-from estimator.workload.blocks import Cost, Costs, held, layer_costs, table
-from estimator.workload.families.encoder_decoder import (
-    EncoderDecoder,
-    Side,
-    head,
-    side,
-    token_tables,
-)
+from estimator.workload.blocks import Cost, held
+from estimator.workload.families.encoder_decoder import WIDTH, Side, encoder_decoder, side
 from estimator.workload.families.longformer import big_bird_blocks, windowed_layers
-from estimator.workload.families.t5 import (
-    DEFAULT_POSITIONS,
-    distance_biases,
-    t5_attention,
-    t5_mlp,
-)
+from estimator.workload.families.t5 import T5Facts, distance_biases, t5
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Layers, Near
+from estimator.workload.layers import Near
 from estimator.workload.ledger import Quantity
-from estimator.workload.model_class import class_name, task
+from estimator.workload.model_class import task
 from estimator.workload.network import Network
-from estimator.workload.registry import family
+from estimator.workload.registry import families, family
 
 
 @family("led")
 def led(fields: Fields) -> Network:
     """LED: sliding windows in BART's encoder (arXiv:2004.05150, sec. 7)."""
-    hidden = fields.size("hidden_size", "d_model")
-    vocab = fields.size("vocab_size")
-    rows = fields.size("max_encoder_position_embeddings")
-    written = fields.size("max_decoder_position_embeddings")
-    norm = {"norm/outer": held(2 * hidden)}
-    before = {"embedding/position": table(rows, hidden), **norm}
-    source = side(fields, hidden, "encoder", before)
-    own = {"attention/global": held(3 * hidden * (hidden + 1))}
-    costs = {**source.stack[0].costs, **own}
-    before = {"embedding/position": table(written, hidden), **norm}
-    model = EncoderDecoder(
-        table=token_tables(vocab * hidden, fields),
-        source=replace(source, stack=windowed_layers(fields, costs, source.layers)),
-        target=side(fields, hidden, "decoder", before),
-        heads=head(fields, hidden, vocab, fields.flag("tie_word_embeddings", default=True)),
-        longest=rows,
-    )
-    return model.network(fields)
+    hidden, rows = fields.size(*WIDTH), fields.size("max_encoder_position_embeddings")
+    source = side(fields, "encoder", rows)
+    costs = {**source.stack[0].costs, "attention/global": held(3 * hidden * (hidden + 1))}
+    source = replace(source, stack=windowed_layers(fields, costs, source.layers))
+    target = side(fields, "decoder", fields.size("max_decoder_position_embeddings"))
+    return encoder_decoder(fields, source, target, rows).network(fields)
 
 
 @family("pegasus_x")
 def pegasus_x(fields: Fields) -> Network:
     """Pegasus-X: staggered blocks and global tokens (arXiv:2208.04347, sec. 4)."""
-    hidden = fields.size("hidden_size", "d_model")
-    vocab = fields.size("vocab_size")
-    spread = fields.size("num_global_tokens")
-    norm = {"norm/outer": held(2 * hidden)}
-    before = {"embedding/position": table(spread, hidden), **norm}
-    source = side(fields, hidden, "encoder", before, (False, False))
-    near = _staggered(fields, spread, source.layers)
-    model = EncoderDecoder(
-        table=token_tables(vocab * hidden, fields),
-        source=source.with_layers({"norm/global": held(2 * hidden)}, near),
-        target=side(fields, hidden, "decoder", norm, (False, False)),
-        heads=head(fields, hidden, vocab, fields.flag("tie_word_embeddings", default=True)),
-        longest=fields.size("max_position_embeddings"),
+    spread, bias = fields.size("num_global_tokens"), (False, False)
+    source = side(fields, "encoder", spread, bias=bias)
+    norm = {"norm/global": held(2 * fields.size(*WIDTH))}
+    source = source.with_layers(norm, _staggered(fields, spread, source.layers))
+    longest = fields.size("max_position_embeddings")
+    return encoder_decoder(fields, source, side(fields, "decoder", bias=bias), longest).network(
+        fields
     )
-    return model.network(fields)
 
 
 def _staggered(fields: Fields, spread: int, layers: int) -> Near:
@@ -92,59 +62,27 @@ def _staggered(fields: Fields, spread: int, layers: int) -> Near:
 @family("bigbird_pegasus")
 def bigbird_pegasus(fields: Fields) -> Network:
     """BigBird-Pegasus: windows, random and global blocks (arXiv:2007.14062, sec. 4)."""
-    hidden = fields.size("hidden_size", "d_model")
-    vocab = fields.size("vocab_size")
-    rows = fields.size("max_position_embeddings")
-    bias = (fields.flag("use_bias"),) * 2
-    before = {"embedding/position": table(rows, hidden), "norm/outer": held(2 * hidden)}
-    source = side(fields, hidden, "encoder", before, bias)
-    writes = task(fields) == "CausalLM"
-    tied = fields.flag("tie_word_embeddings", default=True) and not writes
-    model = EncoderDecoder(
-        table=token_tables(vocab * hidden, fields, writes),
-        source=None if writes else source.with_layers({}, big_bird_blocks(fields)),
-        target=side(fields, hidden, "decoder", before, bias),
-        heads=head(fields, hidden, vocab, tied),
-        longest=rows,
-    )
-    return model.network(fields)
+    rows, bias = fields.size("max_position_embeddings"), (fields.flag("use_bias"),) * 2
+    source = side(fields, "encoder", rows, bias=bias).with_layers({}, big_bird_blocks(fields))
+    target = side(fields, "decoder", rows, bias=bias)
+    if task(fields) == "CausalLM":
+        untied = fields.with_values({"tie_word_embeddings": False})
+        return encoder_decoder(untied, None, target, rows).network(fields)
+    return encoder_decoder(fields, source, target, rows).network(fields)
 
 
-@family("longt5")
-def longt5(fields: Fields) -> Network:
+def local_encoder(fields: Fields, source: Side) -> Side:
     """LongT5: local windows, perhaps with averages of blocks beside them (arXiv:2112.07916)."""
-    attention, vocab = t5_attention(fields), fields.size("vocab_size")
-    hidden, mlp = attention.hidden, t5_mlp(fields, attention.hidden)
-    layers = fields.layers("num_hidden_layers", "num_layers")
-    written = fields.size_or_none("num_decoder_layers") or layers
     kind = fields.text("encoder_attention_type")
     if kind not in ("local", "transient-global"):
         raise ValueError(f"encoder_attention_type {kind!r} is not known")
     every = fields.size("global_block_size") if kind != "local" else 0
-    average: Costs = {}
+    hidden, average = source.attention.hidden, dict[str, Cost]()
     if every:
         average = {"norm/global": held(hidden), "attention/average": Cost(flop_per_pair=2 * hidden)}
-    encodes = Layers(
-        costs={**layer_costs(attention, mlp, 2 * hidden), **average},
-        times=layers,
-        near=_windowed(fields.size("local_radius") + 1, every),
-    )
-    decodes = Layers(costs=layer_costs(attention, mlp, 3 * hidden), times=written)
-    before = distance_biases(fields, attention)
-    model = EncoderDecoder(
-        table=vocab * hidden,
-        source=Side(
-            before=distance_biases(fields, attention, 1 + bool(every)),
-            stack=(encodes,),
-            attention=attention,
-        ),
-        target=None
-        if class_name(fields).endswith("EncoderModel")
-        else Side(before=before, stack=(decodes,), attention=attention),
-        heads=head(fields, hidden, vocab, fields.flag("tie_word_embeddings", default=True)),
-        longest=fields.size("n_positions", default=DEFAULT_POSITIONS),
-    )
-    return model.network(fields)
+    near = _windowed(fields.size("local_radius") + 1, every)
+    before = distance_biases(fields, source.attention, 1 + bool(every))
+    return replace(source.with_layers(average, near), before=before)
 
 
 def _windowed(block: int, every: int) -> Near:
@@ -159,3 +97,6 @@ def _windowed(block: int, every: int) -> Near:
         return length + beside, padded * (3.0 * block + averages)
 
     return near
+
+
+families(t5, {"longt5": T5Facts(encoder=local_encoder)})

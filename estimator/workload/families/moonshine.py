@@ -6,13 +6,11 @@ are frames of the encoder and tokens.
 
 import numpy as np
 
-from estimator.workload.blocks import Mlp, equal_heads, held, linear, vocabulary_head
-from estimator.workload.families.encoder_decoder import EncoderDecoder, Side
+from estimator.workload.blocks import Mlp, equal_heads, held, layer_costs, linear
+from estimator.workload.families.encoder_decoder import EncoderDecoder, Filters, Side, logits
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
-from estimator.workload.ledger import Inputs
-from estimator.workload.model_class import task
-from estimator.workload.network import Line, Network, Pass, length_warning, lines, sequence
+from estimator.workload.network import Network
 from estimator.workload.registry import family
 
 SAMPLES = 160_000.0
@@ -23,37 +21,28 @@ SAMPLES = 160_000.0
 def moonshine(fields: Fields) -> Network:
     """Moonshine: rotary positions, gated MLPs in the decoder (arXiv:2410.15608, sec. 3.1)."""
     hidden, vocab = fields.size("hidden_size"), fields.size("vocab_size")
-    longest = fields.size("max_position_embeddings")
-    own = not fields.flag("tie_word_embeddings")
-    writes = task(fields) == "ConditionalGeneration"
-    head = {"head/logits": vocabulary_head(hidden, vocab, own=own)} if writes else {}
     model = EncoderDecoder(
         table=vocab * hidden,
         source=_side(fields, hidden, "encoder"),
         target=_side(fields, hidden, "decoder"),
-        heads=(head, {}),
-        longest=longest,
+        heads=(logits(fields, hidden, vocab, "ConditionalGeneration"), {}),
+        longest=fields.size("max_position_embeddings"),
     )
-    filters = (
+    return model.hearing(fields, _filters(hidden))
+
+
+def _filters(hidden: int) -> Filters:
+    """Three convolutions by kernel and stride, a norm behind the first."""
+    convolutions = (
         (127, 64, linear(127, hidden)),
         (7, 3, linear(7 * hidden, 2 * hidden, bias=True)),
         (3, 2, linear(6 * hidden, hidden, bias=True)),
     )
-
-    def run(inputs: Inputs) -> Pass:
-        batch, seq_len = sequence(inputs, longest)
-        frames, done = SAMPLES, [*lines({"norm/features": held(2 * hidden)}, batch)]
-        for place, (kernel, stride, cost) in enumerate(filters):
-            frames = float(np.floor((frames - kernel) / stride)) + 1.0
-            made: list[Line] = [
-                *lines({f"features/{place + 1}": cost}, batch * frames, first=place == 0)
-            ]
-            done += made
-        done += model.lines(batch, (frames, seq_len), inputs)
-        warned = length_warning(seq_len, longest)
-        return Pass(lines=done, items=batch * (frames + seq_len), warnings=warned)
-
-    return model.network(fields, run)
+    frames, filters = SAMPLES, []
+    for place, (kernel, stride, cost) in enumerate(convolutions, start=1):
+        frames = float(np.floor((frames - kernel) / stride)) + 1.0
+        filters.append((f"features/{place}", cost, frames))
+    return (filters[0], ("norm/features", held(2 * hidden), 1.0), *filters[1:])
 
 
 def _side(fields: Fields, hidden: int, name: str) -> Side:
@@ -69,14 +58,6 @@ def _side(fields: Fields, hidden: int, name: str) -> Side:
     keys = ("hidden_size", f"{name}_num_attention_heads")
     attention = equal_heads(fields, hidden, heads, keys, bias, output_bias=False)
     mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size"), gated=decodes, bias=True)
-    norms = {"norm/layers": held((3 if decodes else 2) * hidden)}
-    return Side(
-        before={"norm/outer": held(hidden)},
-        stack=(
-            Layers(
-                costs={**attention.costs(), **mlp.costs(), **norms},
-                times=fields.layers(f"{name}_num_hidden_layers"),
-            ),
-        ),
-        attention=attention,
-    )
+    costs = layer_costs(attention, mlp, (3 if decodes else 2) * hidden)
+    layers = Layers(costs=costs, times=fields.layers(f"{name}_num_hidden_layers"))
+    return Side(before={"norm/outer": held(hidden)}, stack=(layers,), attention=attention)

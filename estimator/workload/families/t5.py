@@ -4,10 +4,17 @@ One exception to the defaults of transformers 5.23: a config that says `tie_word
 (version 1.1, Flan) has a head of its own, as its weights do; transformers 5 ties it all the same.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from estimator.workload.blocks import Attention, Costs, Experts, Mlp, held
-from estimator.workload.families.encoder_decoder import EncoderDecoder, Side, head
+from estimator.workload.families.encoder_decoder import (
+    WIDTH,
+    EncoderDecoder,
+    Side,
+    head,
+    tied_as_stated,
+)
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.model_class import class_name, task
@@ -20,45 +27,39 @@ DEFAULT_POSITIONS = 512
 
 @dataclass(frozen=True, kw_only=True)
 class T5Facts:
-    """Whether each layer has distance biases of its own, and whether some layers have experts."""
+    """What sets one family of T5's line apart.
+
+    Parameters
+    ----------
+    bias_everywhere, sparse : bool
+        Distance biases of its own in each layer; experts in some layers.
+    encoder : function
+        The encoder of a config, from T5's.
+    """
 
     bias_everywhere: bool = False
     sparse: bool = False
+    encoder: Callable[[Fields, Side], Side] = lambda fields, source: source
 
 
 def t5(facts: T5Facts, fields: Fields) -> Network:
     """T5: biases by distance in the first layer, norms without bias, no other biases."""
-    attention = t5_attention(fields)
-    hidden, vocab = attention.hidden, fields.size("vocab_size")
-    layers = fields.layers("num_hidden_layers", "num_layers")
+    heads, hidden = fields.size("num_attention_heads", "num_heads"), fields.size(*WIDTH)
+    head_dim = fields.size("head_dim", "d_kv")
+    attention = Attention(hidden=hidden, heads=heads, kv_heads=heads, head_dim=head_dim)
+    vocab, layers = fields.size("vocab_size"), fields.layers("num_hidden_layers", "num_layers")
     decoded = fields.size_or_none("num_decoder_layers") or layers
     encodes = class_name(fields).endswith("EncoderModel") or task(fields) == "TokenClassification"
+    own = facts.sparse and not tied_as_stated(fields)
+    tables = 1 + own * (1 if encodes else 2)
     model = EncoderDecoder(
-        table=_tables(fields, facts, vocab * hidden, encodes),
-        source=_side(fields, facts, attention, layers),
+        table=tables * vocab * hidden,
+        source=facts.encoder(fields, _side(fields, facts, attention, layers)),
         target=None if encodes else _side(fields, facts, attention, decoded, decodes=True),
-        heads=head(fields, hidden, vocab, fields.flag("tie_word_embeddings", default=True)),
+        heads=head(fields, hidden, vocab),
         longest=fields.size("n_positions", default=DEFAULT_POSITIONS),
     )
     return model.network(fields)
-
-
-def t5_attention(fields: Fields) -> Attention:
-    """Attention whose heads have a width of their own."""
-    heads = fields.size("num_attention_heads", "num_heads")
-    return Attention(
-        hidden=fields.size("hidden_size", "d_model"),
-        heads=heads,
-        kv_heads=heads,
-        head_dim=fields.size("head_dim", "d_kv"),
-    )
-
-
-def _tables(fields: Fields, facts: T5Facts, params: int, encoder_only: bool) -> int:
-    """One token table; Switch Transformers untied have one more on each side."""
-    if not facts.sparse or fields.flag("tie_word_embeddings", default=True):
-        return params
-    return (2 if encoder_only else 3) * params
 
 
 def distance_biases(fields: Fields, attention: Attention, tables: int = 1) -> Costs:
@@ -75,9 +76,7 @@ def _side(
     norms = {"norm/layers": held((3 if decodes else 2) * attention.hidden)}
     blocks = _feed_forwards(fields, facts, attention.hidden, layers, decodes)
     return Side(
-        before=distance_biases(
-            fields, attention, layers if facts.bias_everywhere else min(layers, 1)
-        ),
+        before=distance_biases(fields, attention, layers if facts.bias_everywhere else 1),
         stack=tuple(
             Layers(costs={**attention.costs(), **block, **norms}, times=times)
             for block, times in blocks
@@ -86,19 +85,13 @@ def _side(
     )
 
 
-def t5_mlp(fields: Fields, hidden: int) -> Mlp:
-    """The MLP, gated where the config asks for it."""
-    width = fields.size("intermediate_size", "d_ff")
-    kind = fields.text("feed_forward_proj")
-    gated = fields.flag("is_gated_act", default=kind.startswith("gated-"))
-    return Mlp(hidden=hidden, width=width, gated=gated)
-
-
 def _feed_forwards(
     fields: Fields, facts: T5Facts, hidden: int, layers: int, decodes: bool
 ) -> list[tuple[Costs, int]]:
-    """Blocks and in how many layers each sits."""
-    mlp = t5_mlp(fields, hidden)
+    """Blocks and in how many layers each sits, the MLP gated where the config asks for it."""
+    kind = fields.text("feed_forward_proj")
+    gated = fields.flag("is_gated_act", default=kind.startswith("gated-"))
+    mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", "d_ff"), gated=gated)
     if not facts.sparse:
         return [(mlp.costs(), layers)]
     key = f"num_sparse_{'decoder' if decodes else 'encoder'}_layers"
