@@ -63,7 +63,7 @@ ALLOWED = {
     "codecarbon": {"measure"},
     "platformdirs": {"system"},
     "tomli_w": {"catalog"},
-    "pyarrow": {"scenario", "search"},
+    "pyarrow": {"scenario", "search", "web"},
     "threadpoolctl": {"calibration"},
 }
 """Package -> the rooms that may import it; None: all."""

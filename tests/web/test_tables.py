@@ -3,13 +3,15 @@
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_answer import Answer, answer_scenario
+from estimator.estimation.answer_summary import bounds
+from estimator.estimation.scenario_answer import Answer, answer_scenario, answer_scenarios
 from estimator.scenario.scenario import Scenario
 from estimator.web.shared.tables import (
     COMPARED,
     between,
+    compared_devices,
+    comparison_rows,
     credit,
-    devices_table,
     inputs_table,
     other_devices,
     parts_table,
@@ -69,13 +71,15 @@ def test_five_other_devices_never_the_own_one(hardware):
         Scenario(preset="gpt-3", hardware=hardware, devices=8.0, site="fr"), CATALOG
     )
     others = other_devices(answer, CATALOG)
-    assert len({other.device.id for other in others} - {hardware}) == 5
-    assert {float(other.run.devices) for other in others} == {8.0}
+    assert len({other.hardware for other in others} - {hardware}) == 5
+    assert {other.devices for other in others} == {8.0}
 
 
 def test_what_was_said_of_the_device_stays_with_the_device():
     scenario = Scenario(flop=1e22, hardware="h100-sxm", utilization=0.4, price=9.0)
-    others = other_devices(answer_scenario(scenario, CATALOG), CATALOG)
+    asked = other_devices(answer_scenario(scenario, CATALOG), CATALOG)
+    others = [one for one in answer_scenarios(asked, CATALOG) if isinstance(one, Answer)]
+    assert len(others) == len(asked)
     assert all(other.inputs["utilization"].basis != "given" for other in others)
     assert all(
         other.inputs["price_usd_per_h"].basis != "given"
@@ -91,13 +95,39 @@ def test_a_run_known_only_by_its_hours_is_not_moved():
 
 @pytest.mark.parametrize("quantity", COMPARED)
 def test_devices_are_sorted_with_one_own(answer, quantity):
-    table = devices_table([answer, *other_devices(answer, CATALOG)], quantity)
-    assert list(table[f"{quantity}_mid"]) == sorted(table[f"{quantity}_mid"])
-    assert list(table["whose"]).count("yours") == 1
-    assert (table["base"] <= table[f"{quantity}_low"]).all() and (table["base"] > 0).all()
-    for row in table.to_dict("records"):
+    rows = comparison_rows(compared_devices(answer, quantity, CATALOG), quantity)
+    middles = [row[f"{quantity}_mid"] for row in rows]
+    assert middles == sorted(middles)
+    assert [row["whose"] for row in rows].count("yours") == 1
+    assert all(0 < row["base"] <= row[f"{quantity}_low"] for row in rows)
+    for row in rows:
         span = between(quantity, row[f"{quantity}_low"], row[f"{quantity}_high"])
         assert row["text"] == f"{row['label']} ({span})", "the tooltip shows the interval"
+
+
+@pytest.mark.parametrize("quantity", COMPARED)
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        SCENARIO,
+        Scenario(flop=1e15, hardware="human-brain", precision="equivalent"),
+        Scenario(flop=1e20, hardware="edge-tpu", precision="int8", interval=0.5),
+        Scenario(params=1e9, tokens=2e10, hardware="h100-sxm", pay="own", attempts=2.0, pue=1.1),
+        Scenario(params=1e9, tokens=2e10, hardware="a100-sxm-80", device_hours=1e3),
+    ],
+)
+def test_each_device_has_the_value_that_it_has_by_itself(scenario, quantity):
+    answer = answer_scenario(scenario, CATALOG)
+    alone = [answer, *answer_scenarios(other_devices(answer, CATALOG), CATALOG)]
+    by_name = {
+        one.device.name: bounds(one.estimate[quantity], one.level)
+        for one in alone
+        if isinstance(one, Answer) and quantity in one.estimate
+    }
+    compared = {one.name: one.bounds for one in compared_devices(answer, quantity, CATALOG)}
+    assert compared.keys() == by_name.keys()
+    for name, values in compared.items():
+        assert values == pytest.approx(by_name[name], rel=1e-12)
 
 
 def test_every_input_that_was_not_said_names_its_source(answer):

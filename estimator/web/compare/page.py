@@ -1,7 +1,7 @@
 """Compare: two to four scenarios side by side, what differs between them, and by how much."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -25,7 +25,13 @@ from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.site import Page, controls
-from estimator.web.shared.tables import COMPARED, between, devices_table, input_name
+from estimator.web.shared.tables import (
+    COMPARED,
+    Compared,
+    between,
+    comparison_rows,
+    input_name,
+)
 from estimator.web.shared.url_state import Choice, Parameters, Text, UrlState
 
 LETTERS = ("a", "b", "c", "d")
@@ -210,25 +216,29 @@ def differences(found: Sequence[Pinned]) -> list[list[str]]:
     return rows
 
 
+def _values(found: list[Pinned], quantity: str) -> Iterator[Compared]:
+    """One quantity of the scenarios that have it; the first is the one to compare with."""
+    for place, one in enumerate(found):
+        if quantity in one.answer.estimate:
+            value = bounds(one.answer.estimate[quantity], one.answer.level)
+            own, name = place == 0, one.letter.upper()
+            yield Compared(name=name, bounds=value, own=own, title=one.title)
+
+
 def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> None:
     """Draw the sentence, the dot plot, and the tables."""
     style.sentence(_sentence(found, asked["view"]))
     if frame.show in ("", "plot"):
         if not frame.slide or "view" in frame.controls:
             widgets.switch(PARAMETERS, "view", _("Compare by"), QUANTITIES)
-        table = devices_table(
-            [one.answer for one in found],
-            asked["view"],
-            [one.letter.upper() for one in found],
-            [one.title for one in found],
-        )
+        compared = comparison_rows(_values(found, asked["view"]), asked["view"])
         figures.draw(
             charts.quantity_by_device,
-            table,
+            compared,
             frame.look,
             key="compare_plot",
-            alt=words.alt_of_devices(table),
-            height=figures.rows_px(len(table), frame.look),
+            alt=words.alt_of_devices(compared),
+            height=figures.rows_px(len(compared), frame.look),
             of=(asked["view"],),
         )
         style.caption(_("Bars hold the interval of each scenario; the diamond is A."))

@@ -35,9 +35,9 @@ from estimator.web.shared.site import controls as site_controls
 from estimator.web.shared.tables import (
     COMPARED,
     between,
+    compared_devices,
+    comparison_rows,
     credit,
-    devices_table,
-    other_devices,
     parts_table,
     uncertain_quantity,
     uncertainty_table,
@@ -347,8 +347,8 @@ def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[],
 def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
     """Work out the same work on other devices, to be drawn."""
     quantity = parts.shown().asked.view
-    table = devices_table([answer, *other_devices(answer, catalog)], quantity)
-    if len(table) < 2:
+    rows = comparison_rows(compared_devices(answer, quantity, catalog), quantity)
+    if len(rows) < 2:
         text = _("A run known only by its device-hours cannot be moved: give its work, too.")
         return partial(style.caption, text)
     text = _(
@@ -358,17 +358,17 @@ def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], Non
     return partial(
         figures.draw,
         charts.quantity_by_device,
-        table,
+        rows,
         frame.look,
         caption=text.format(
             count=localised(f"{answer.run.devices:,.0f}"),
             level=_level(answer),
             names=credit(answer, catalog, ("peak_flop_per_s", "utilization", "tdp_w")),
         ),
-        height=figures.rows_px(len(table), frame.look),
+        height=figures.rows_px(len(rows), frame.look),
         of=(quantity,),
         key="chart_devices",
-        alt=words.alt_of_devices(table),
+        alt=words.alt_of_devices(rows),
     )
 
 

@@ -1,7 +1,7 @@
 """The answer in words: the sentence above the figures, the notes under them, the alt texts."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape, unescape
 
 import pandas as pd
@@ -12,6 +12,7 @@ from estimator.core.units import amount, human_count
 from estimator.estimation.scenario_answer import Answer
 from estimator.scenario.hardware import TRAINING_PRECISIONS
 from estimator.web.shared.amounts import counted, localised, result
+from estimator.web.shared.figures import Row
 from estimator.web.shared.language import _
 from estimator.web.shared.notices import shown, shown_all
 
@@ -134,9 +135,9 @@ def alt_of_uncertainty(table: pd.DataFrame) -> str:
     return text.format(parts="; ".join(table["label"]))
 
 
-def alt_of_devices(table: pd.DataFrame) -> str:
+def alt_of_devices(rows: Sequence[Row]) -> str:
     """Say the comparison in words, with the intervals."""
-    return _("From least to most: {parts}").format(parts="; ".join(table["text"]))
+    return _("From least to most: {parts}").format(parts="; ".join(row["text"] for row in rows))
 
 
 def _price(answer: Answer) -> str:

@@ -22,9 +22,9 @@ from estimator.web.shared.charts import Look, Spec
 from estimator.web.shared.language import _
 from estimator.web.shared.tables import (
     COMPARED,
-    devices_table,
+    compared_devices,
+    comparison_rows,
     inputs_table,
-    other_devices,
     parts_table,
     results_table,
     uncertain_quantity,
@@ -126,9 +126,9 @@ def figure_of(
         return _with_rows(spec | {"height": len(table) * look.row_px}, table), ()
     if wish.view not in COMPARED:
         raise ValueError(f"--view must be one of {', '.join(COMPARED)}, got {wish.view!r}")
-    table = devices_table([answer, *other_devices(answer, catalog)], wish.view)
+    rows = comparison_rows(compared_devices(answer, wish.view, catalog), wish.view)
     spec = charts.quantity_by_device(look, wish.view)
-    return _with_rows(spec | {"height": len(table) * look.row_px}, table), ()
+    return _with_rows(spec | {"height": len(rows) * look.row_px}, pd.DataFrame(rows)), ()
 
 
 def _with_rows(spec: Spec, table: pd.DataFrame) -> Spec:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from estimator.web.shared import language, style
@@ -17,13 +18,16 @@ SLIDE_PX, ALONE_PX = 245, 330
 projector of 720 lines."""
 
 
+Row = dict[str, Any]
+"""Column -> value."""
+
 Build = Callable[..., Spec]
 """From a look, and what else it depends on, to a Vega-Lite specification without data."""
 
 
 def draw(
     build: Build,
-    table: pd.DataFrame,
+    table: pd.DataFrame | list[Row],
     look: Look,
     *,
     of: tuple[Any, ...] = (),
@@ -37,7 +41,7 @@ def draw(
     ----------
     build : callable
         From a look and `of` to a Vega-Lite specification without data.
-    table : pandas.DataFrame
+    table : pandas.DataFrame, or list of dict
         What the chart shows.
     look : Look
     of : tuple
@@ -59,11 +63,23 @@ def draw(
         label = _("Chart, described in the text after it")
     else:
         style.in_words(named["alt"])
-    st.vega_lite_chart(table, spec, theme=None, key=named["key"], alt=label)
+    data = table if isinstance(table, pd.DataFrame) else as_arrow(table)
+    st.vega_lite_chart(data, spec, theme=None, key=named["key"], alt=label)
     if caption:
         with style.block():
             style.caption(caption)
             style.in_words(named["alt"])
+
+
+def as_arrow(rows: list[Row]) -> pa.Table:
+    """Rows as columns, as a browser takes them; what is no number is missing.
+
+    >>> as_arrow([{"label": "a", "mid": 1}, {"label": "b", "mid": float("nan")}]).to_pylist()
+    [{'label': 'a', 'mid': 1.0}, {'label': 'b', 'mid': None}]
+    """
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    return pa.table({name: pa.array(cells, from_pandas=True) for name, cells in columns.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +101,7 @@ class Picture:
     """
 
     build: Build
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     of: tuple[Any, ...]
     alt: str
     by_row: bool = False
@@ -95,7 +111,7 @@ def draw_picture(picture: Picture, look: Look, *, key: str, most: float = SLIDE_
     """Draw a picture on a page."""
     draw(
         picture.build,
-        pd.DataFrame(picture.rows),
+        picture.rows,
         look,
         of=picture.of,
         height=rows_px(len(picture.rows), look, most=most) if picture.by_row else None,

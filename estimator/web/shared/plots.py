@@ -4,14 +4,11 @@ Each is a specification built once per look and fed with rows: no arithmetic her
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from estimator.web.shared import charts
 from estimator.web.shared.charts import SHAPES, Look, Spec
-from estimator.web.shared.figures import Picture
+from estimator.web.shared.figures import Picture, Row
 from estimator.web.shared.language import _
-
-Row = dict[str, Any]
 
 CURVES_PX, SLIDE_PX = 380, 280
 COLUMNS = "width < 700 ? 1 : 2"

@@ -1,21 +1,23 @@
 """How does an answer become tables: long ones, units in the column names, for charts and files."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 
 from estimator.calibration.correction import CALIBRATED
 from estimator.catalog import Catalog, Source
-from estimator.core.uncertainty import Uncertain
+from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import amount, digits
 from estimator.estimation.answer_summary import RESULTS, bounds
-from estimator.estimation.scenario_answer import Answer, answer_scenarios
+from estimator.estimation.estimate_table import estimate_table
+from estimator.estimation.scenario_answer import Answer
 from estimator.scenario.provenance import Input
 from estimator.scenario.scenario import Scenario
+from estimator.scenario.scenario_table import ScenarioTable
 from estimator.web.shared.amounts import joined, localised, result
+from estimator.web.shared.figures import Row
 from estimator.web.shared.language import N_, _
 
 LADDER = ("b200", "a100-sxm-80", "tpu-v5p", "rtx-4090", "human-brain", "h100-sxm", "v100-sxm2-16")
@@ -162,55 +164,83 @@ def uncertain_quantity(answer: Answer) -> str:
     return "energy_kwh" if "energy_kwh" in answer.estimate else "device_hours"
 
 
-def other_devices(answer: Answer, catalog: Catalog, count: int = 5) -> list[Answer]:
-    """Answer the same work on other devices, as many of them, each at its own predicted use.
+def other_devices(answer: Answer, catalog: Catalog, count: int = 5) -> list[Scenario]:
+    """Ask for the same work on other devices, as many of them, each at its own predicted use.
 
-    A run that is only known by its device time cannot be moved: nothing is returned. A device on
-    which the work cannot be answered is left out.
+    A run that is only known by its device time cannot be moved: nothing is returned.
     """
-    flop = answer.workload.training_flop
-    if flop is None:
+    if answer.workload.training_flop is None:
         return []
     known = catalog.device_names()
     names = [name for name in LADDER if name != answer.device.id and name in known][:count]
-    moved = [_moved(answer, name, catalog) for name in names]
-    return [one for one in answer_scenarios(moved, catalog) if isinstance(one, Answer)]
+    return [_moved(answer, name, catalog) for name in names]
 
 
-def devices_table(
-    answers: Sequence[Answer],
-    quantity: str,
-    names: Sequence[str] = (),
-    titles: Sequence[str] = (),
-) -> pd.DataFrame:
-    """Compare one quantity on several devices; the first answer is the user's own.
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """One quantity of one scenario of several.
 
-    Scenarios that share a device are labelled by `names`, with their `titles` behind the value.
+    Parameters
+    ----------
+    name : str
+        What the scenario is called; its device, unless a title says more.
+    bounds : mapping of str to float
+        Low, mid and high.
+    own : bool
+        Whether it is the one that the others are compared with.
+    title : str
+        What stands behind the value.
+    """
+
+    name: str
+    bounds: Mapping[str, float]
+    own: bool
+    title: str = ""
+
+
+def compared_devices(answer: Answer, quantity: str, catalog: Catalog) -> list[Compared]:
+    """One quantity of an answer, and of the same work on other devices, in one call of the core.
+
+    A device without the quantity, or on which the work cannot be answered, is left out.
+    """
+    found = []
+    if quantity in answer.estimate:
+        own = bounds(answer.estimate[quantity], answer.level)
+        found.append(Compared(name=answer.device.name, bounds=own, own=True))
+    others = other_devices(answer, catalog)
+    if not others:
+        return found
+    results = estimate_table(ScenarioTable.of(others), catalog)
+    for row, ends in enumerate(results.bounds(quantity, z_score(answer.level)).tolist()):
+        if not math.isnan(ends[1]):
+            name = results.questions.device(row).device.name
+            values = dict(zip(("low", "mid", "high"), ends, strict=True))
+            found.append(Compared(name=name, bounds=values, own=False))
+    return found
+
+
+def comparison_rows(compared: Iterable[Compared], quantity: str) -> list[Row]:
+    """Rows of a comparison, sorted by the median.
 
     Columns: device, whose ("yours" or "other"), the bounds, base (where a stem may start on a
-    logarithmic axis), a label, and `text`, the same with its interval; sorted by the median. A
-    device without the quantity is left out.
+    logarithmic axis), a label, and `text`, the same with its interval.
     """
-    rows: list[dict[str, Any]] = []
-    for place, answer in enumerate(answers):
-        if quantity not in answer.estimate:
-            continue
-        value = bounds(answer.estimate[quantity], answer.level)
-        name = names[place] if names else answer.device.name
-        label = f"{name}: {result(quantity, value['mid'])}"
-        label += _(", yours") if place == 0 and not names else ""
-        label += f"; {titles[place]}" if titles else ""
-        whose = "yours" if place == 0 else "other"
+    rows: list[Row] = []
+    for one in compared:
+        value = one.bounds
+        behind = _(", yours") if one.own else ""
+        label = f"{one.name}: {result(quantity, value['mid'])}"
+        label += f"; {one.title}" if one.title else behind
         text = f"{label} ({between(quantity, value['low'], value['high'])})"
+        whose = "yours" if one.own else "other"
         rows.append(
-            {"device": name, "whose": whose, **_named(quantity, value)}
+            {"device": one.name, "whose": whose, **_named(quantity, value)}
             | {"label": label, "text": text}
         )
-    low, mid, high = (f"{quantity}_{bound}" for bound in ("low", "mid", "high"))
-    lowest = 10.0 ** np.floor(np.log10(min((row[low] for row in rows), default=1.0)))
-    ordered = [row | {"base": lowest} for row in sorted(rows, key=lambda row: row[mid])]
-    columns = ["device", "whose", low, mid, high, "label", "text", "base"]
-    return pd.DataFrame(ordered, columns=columns)
+    lowest = min((row[f"{quantity}_low"] for row in rows), default=1.0)
+    base = 10.0 ** math.floor(math.log10(lowest))
+    rows.sort(key=lambda row: row[f"{quantity}_mid"])
+    return [row | {"base": base} for row in rows]
 
 
 def inputs_table(answer: Answer, catalog: Catalog) -> pd.DataFrame:
