@@ -1,6 +1,6 @@
 """How much work a convolution is, and how large the feature maps are that it leaves."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
@@ -259,22 +259,18 @@ COUNTS = ("depths", "focal_levels", "num_block_repeats")
 """Keys of lists of layers, one number per stage."""
 
 
-def stages(fields: Fields, usual: Mapping[str, tuple[int, ...]]) -> list[tuple[int, ...]]:
+def stages(fields: Fields, names: tuple[str, ...]) -> list[tuple[int, ...]]:
     """One row per stage of the lists of a config, all as long as the first.
 
-    `usual` holds the keys of the lists, and what they are where a config leaves them out; those of
-    `COUNTS` are numbers of layers.
+    Those of `COUNTS` are numbers of layers.
 
-    >>> stages(Fields({"depths": [2, 4]}), {"depths": (3, 3, 9, 3), "widths": (8, 16)})
+    >>> stages(Fields({"depths": [2, 4], "widths": [8, 16]}), ("depths", "widths"))
     [(2, 8), (4, 16)]
     """
     columns: list[list[int]] = []
-    for name, default in usual.items():
-        length = len(columns[0]) if columns else 0
-        if name in COUNTS:
-            columns.append(fields.layer_counts(name, default, length))
-        else:
-            columns.append(fields.sizes(name, default, length))
+    for name in names:
+        read = fields.layer_counts if name in COUNTS else fields.sizes
+        columns.append(read(name, length=len(columns[0]) if columns else 0))
     return list(zip(*columns, strict=True))
 
 

@@ -133,11 +133,11 @@ class Fields:
         return self.size(*names, default=default, most=MAX_LAYERS // stages)
 
     def listed(
-        self, name: str, default: tuple[Any, ...], length: int = 0, *, fewest: int = 1
+        self, name: str, default: tuple[Any, ...] = (), length: int = 0, *, fewest: int = 1
     ) -> list[Any]:
         """A list or its default: of `length` items if given, else of at least `fewest`."""
         stated = self.items(name)
-        found = list(default) if stated is None else stated
+        found = list(self._usual((name,), default)) if stated is None else stated
         count, bound = len(found), ""
         if length and count != length:
             bound = f"{length} items, one per stage"
@@ -155,7 +155,7 @@ class Fields:
     def sizes(
         self,
         name: str,
-        default: tuple[int, ...],
+        default: tuple[int, ...] = (),
         length: int = 0,
         *,
         fewest: int = 1,
@@ -168,7 +168,7 @@ class Fields:
             sizes.append(Fields({label: item}).size(label, most=most))
         return sizes
 
-    def layer_counts(self, name: str, default: tuple[int, ...], length: int = 0) -> list[int]:
+    def layer_counts(self, name: str, default: tuple[int, ...] = (), length: int = 0) -> list[int]:
         """A list of numbers of layers, one per stage, bounded each and in all."""
         counts = self.sizes(name, default, length, most=MAX_LAYERS)
         if sum(counts) > MAX_LAYERS:

@@ -7,11 +7,7 @@ from estimator.workload.fields import Fields
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
-STAGES = {
-    "depths": (2, 2, 6, 2),
-    "focal_levels": (2, 2, 2, 2),
-    "focal_windows": (3, 3, 3, 3),
-}
+STAGES = ("depths", "focal_levels", "focal_windows")
 
 
 @family("focalnet")

@@ -111,14 +111,14 @@ def _strides(output_stride: int) -> list[int]:
     return strides
 
 
-STAGES = {
-    "in_channels": (32, 16, 24, 40, 80, 112, 192),
-    "out_channels": (16, 24, 40, 80, 112, 192, 320),
-    "kernel_sizes": (3, 3, 5, 3, 5, 5, 3),
-    "strides": (1, 2, 2, 2, 1, 2, 1),
-    "num_block_repeats": (1, 2, 2, 3, 3, 4, 1),
-    "expand_ratios": (1, 6, 6, 6, 6, 6, 6),
-}
+STAGES = (
+    "in_channels",
+    "out_channels",
+    "kernel_sizes",
+    "strides",
+    "num_block_repeats",
+    "expand_ratios",
+)
 
 
 @family("efficientnet")

@@ -8,13 +8,7 @@ from estimator.workload.model_class import task
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
-STAGES = {
-    "hidden_sizes": (64, 128, 320, 512),
-    "depths": (2, 2, 6, 2),
-    "patch_sizes": (7, 3, 3, 3),
-    "strides": (4, 2, 2, 2),
-    "padding": (2, 1, 1, 1),
-}
+STAGES = ("hidden_sizes", "depths", "patch_sizes", "strides", "padding")
 
 
 @family("poolformer")

@@ -1,96 +1,115 @@
-"""How much work PVT is: attention to keys that a convolution has thinned out (arXiv:2102.12122)."""
+"""How much work PVT is: attention to keys that a convolution has made fewer (arXiv:2102.12122)."""
 
-from estimator.workload.blocks import Mlp, equal_heads, held, linear, product, table
-from estimator.workload.convolution import Flow, plain, square, stages
+from dataclasses import replace
+from typing import NamedTuple
+
+from estimator.workload.blocks import Attention, Mlp, equal_heads, held, linear, product, table
+from estimator.workload.convolution import Flow, plain, square, stages, windows
 from estimator.workload.families.convnet import DEFAULT_SIDE, conv_net
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
-STAGES = {
-    "hidden_sizes": (64, 128, 320, 512),
-    "depths": (2, 2, 2, 2),
-    "num_attention_heads": (1, 2, 5, 8),
-    "sequence_reduction_ratios": (8, 4, 2, 1),
-    "patch_sizes": (4, 2, 2, 2),
-    "strides": (4, 2, 2, 2),
-    "mlp_ratios": (8, 8, 4, 4),
-}
+POOLED = 7
+"""Side of the map of keys in the linear attention of PVT v2. [1]"""
+
+
+class Stage(NamedTuple):
+    """Layers over one map, and the patches that make it.
+
+    Width, layers and heads; side of the window that a key is made of; kernel and stride of the
+    patches; width of the MLP over that of the stage.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    reduction: int
+    kernel: int
+    stride: int
+    factor: int
+
+    def attention(self, fields: Fields) -> Attention:
+        """Attention of one layer."""
+        keys, bias = ("hidden_sizes", "num_attention_heads"), fields.flag("qkv_bias", default=True)
+        return equal_heads(fields, self.width, self.heads, keys, bias, output_bias=True)
+
+
+def pyramid(fields: Fields, reductions: str = "sr_ratios") -> list[Stage]:
+    """The stages of a config, whose `reductions` stand under this key."""
+    sizes = ("hidden_sizes", "depths", "num_attention_heads", reductions)
+    rows = stages(fields, (*sizes, "patch_sizes", "strides", "mlp_ratios"))
+    return [Stage(*row) for row in rows]
+
+
+def attending(
+    flow: Flow, name: str, stage: Stage, attention: Attention, spare: int = 0, pooled: bool = False
+) -> Flow:
+    """Layers on a map and `spare` tokens, whose keys are those of a coarser map, perhaps pooled."""
+    width, reduction, tokens = stage.width, stage.reduction, flow.positions + spare
+    mlp = Mlp(hidden=width, width=stage.factor * width, bias=True)
+    costs = {**attention.costs(), **mlp.costs(), "norm/layers": held(4 * width)}
+    seen, reach = tokens, 0
+    if pooled:
+        seen, reach = float(POOLED * POOLED), 1
+    elif reduction > 1:
+        seen, reach = windows(flow.side, reduction, reduction) ** 2, reduction**2
+    flow = flow.crossing(costs, tokens, seen, times=stage.depth, prefix=name)
+    if not reach:
+        return flow
+    conv = {"attention/reduction": linear(reach * width, width, bias=True)}
+    norm = {"norm/reduction": held(2 * width)}
+    return flow.layers({**conv, **norm}, seen, times=stage.depth, prefix=name)
 
 
 @family("pvt")
 def pvt(fields: Fields) -> Network:
     """PVT: positions in every stage, a class token in the last (sec. 3)."""
     fields = fields.with_defaults({"num_labels": 1000})  # whatever `id2label` says
-    rows, side = stages(fields, STAGES), square(fields, "image_size", DEFAULT_SIDE)
-    keys, bias = ("hidden_sizes", "num_attention_heads"), fields.flag("qkv_bias", default=True)
+    rows = pyramid(fields, "sequence_reduction_ratios")
+    side = square(fields, "image_size", DEFAULT_SIDE)
+    attentions = [stage.attention(fields) for stage in rows]
 
     def body(flow: Flow) -> Flow:
         before, grid = fields.size("num_channels", default=3), side
-        for stage, (width, depth, heads, thin, kernel, stride, factor) in enumerate(rows):
-            name, last = f"stage{stage + 1}/", stage + 1 == len(rows)
-            patch = plain(before, width, kernel, stride, padding=0)
-            flow, grid = flow.conv(f"{name}patch", patch, first=stage == 0), grid // stride
-            attention = equal_heads(fields, width, heads, keys, bias, output_bias=True)
-            mlp = Mlp(hidden=width, width=factor * width, bias=True)
-            tokens = flow.positions + last
-            seen = (flow.side // thin) ** 2 if thin > 1 else tokens
-            costs = {**attention.costs(), **mlp.costs()}
-            flow = flow.crossing(costs, tokens, seen, times=depth, prefix=name)
-            if thin > 1:
-                thinned = {"attention/thin": linear(thin * thin * width, width, bias=True)}
-                flow = flow.layers(thinned, seen, times=depth, prefix=name)
-            tables = {
-                "norm/layers": held(depth * (4 + 2 * (thin > 1)) * width + 2 * width),
-                "embedding/position": table(grid * grid + last, width),
-                "embedding/class": held(last * width),
-            }
-            flow, before = flow.dense(tables), width
+        for place, stage in enumerate(rows):
+            name, width, last = f"stage{place + 1}/", stage.width, place + 1 == len(rows)
+            patch = replace(plain(before, width, stage.kernel, stage.stride, padding=0), norm=True)
+            flow, grid = flow.conv(f"{name}patch", patch, first=place == 0), grid // stage.stride
+            flow = attending(flow, name, stage, attentions[place], spare=last)
+            positions = {"embedding/position": table(grid * grid + last, width)}
+            flow = flow.dense({**positions, "embedding/class": held(last * width)})
+            before = width
         return flow.norm(before)
 
-    return conv_net(fields, body, rows[-1][0], side, class_tokens=1)
+    return conv_net(fields, body, rows[-1].width, side, class_tokens=1)
 
 
-STAGES_2 = {
-    "hidden_sizes": (32, 64, 160, 256),
-    "depths": (2, 2, 2, 2),
-    "num_attention_heads": (1, 2, 5, 8),
-    "sr_ratios": (8, 4, 2, 1),
-    "patch_sizes": (7, 3, 3, 3),
-    "strides": (4, 2, 2, 2),
-    "mlp_ratios": (8, 8, 4, 4),
-}
-
-POOLED = 49.0
-"""Positions that the linear attention of PVT v2 pools a map to, 7 x 7. [1]"""
+def overlapping(
+    flow: Flow, place: int, inputs: int, stage: Stage, attention: Attention, pooled: bool = False
+) -> Flow:
+    """A stage of overlapping patches, whose MLPs convolve each channel, with a norm at its end."""
+    name, wide = f"stage{place + 1}/", stage.factor * stage.width
+    patch = replace(plain(inputs, stage.width, stage.kernel, stage.stride), norm=True)
+    flow = flow.conv(f"{name}patch", patch, first=place == 0)
+    flow = attending(flow, name, stage, attention, pooled=pooled)
+    convolved = {"mlp/depthwise": product(10 * wide, 18 * wide)}
+    flow = flow.layers(convolved, times=stage.depth, prefix=name)
+    return flow.dense({f"{name}norm/stage": held(2 * stage.width)})
 
 
 @family("pvt_v2")
 def pvt_v2(fields: Fields) -> Network:
     """PVT v2: overlapping patches, convolving MLPs, perhaps pooled keys (arXiv:2106.13797)."""
-    rows, side = stages(fields, STAGES_2), square(fields, "image_size", DEFAULT_SIDE)
-    keys, bias = ("hidden_sizes", "num_attention_heads"), fields.flag("qkv_bias", default=True)
+    rows, side = pyramid(fields), square(fields, "image_size", DEFAULT_SIDE)
+    attentions = [stage.attention(fields) for stage in rows]
     pooled = fields.flag("linear_attention")
 
     def body(flow: Flow) -> Flow:
         before = fields.size("num_channels", default=3)
-        for stage, (width, depth, heads, thin, kernel, stride, factor) in enumerate(rows):
-            name, wide = f"stage{stage + 1}/", factor * width
-            patch = plain(before, width, kernel, stride)
-            flow = flow.conv(f"{name}patch", patch, first=stage == 0)
-            attention = equal_heads(fields, width, heads, keys, bias, output_bias=True)
-            convolved = product(10 * wide, 18 * wide)
-            mlp = {**Mlp(hidden=width, width=wide, bias=True).costs(), "mlp/depthwise": convolved}
-            seen = POOLED if pooled else (flow.side // thin) ** 2
-            costs = {**attention.costs(), **mlp}
-            flow = flow.crossing(costs, flow.positions, seen, times=depth, prefix=name)
-            thins = pooled or thin > 1
-            if thins:
-                reach = 1 if pooled else thin * thin
-                thinned = {"attention/thin": linear(reach * width, width, bias=True)}
-                flow = flow.layers(thinned, seen, times=depth, prefix=name)
-            norms = {"norm/layers": held(depth * (4 + 2 * thins) * width + 4 * width)}
-            flow, before = flow.dense(norms), width
+        for place, stage in enumerate(rows):
+            flow = overlapping(flow, place, before, stage, attentions[place], pooled)
+            before = stage.width
         return flow
 
-    return conv_net(fields, body, rows[-1][0], side)
+    return conv_net(fields, body, rows[-1].width, side)

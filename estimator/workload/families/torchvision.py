@@ -5,9 +5,11 @@ model under one name they agree.
 """
 
 import difflib
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from estimator.workload.blocks import held, linear
@@ -177,126 +179,6 @@ def grouped_resnet(depths: tuple[int, ...], groups: int, base: int, classes: int
 IMAGENET_CLASSES = 1000
 
 Build = Callable[[int], Architecture]
-Config = Mapping[str, Any]
-
-RESNETS = {
-    18: ("basic", [2, 2, 2, 2]),
-    34: ("basic", [3, 4, 6, 3]),
-    50: ("bottleneck", [3, 4, 6, 3]),
-    101: ("bottleneck", [3, 4, 23, 3]),
-    152: ("bottleneck", [3, 8, 36, 3]),
-}
-"""Kind of layer and depths (arXiv:1512.03385, table 1)."""
-
-
-VIT_SIZES = {
-    "tiny": (192, 12, 3),
-    "small": (384, 12, 6),
-    "base": (768, 12, 12),
-    "large": (1024, 24, 16),
-    "huge": (1280, 32, 16),
-}
-"""Width, layers, heads (arXiv:2010.11929, table 1; the small ones arXiv:2012.12877, table 1)."""
-
-
-SWINS = {
-    "tiny": (96, [2, 2, 6, 2], [3, 6, 12, 24]),
-    "small": (96, [2, 2, 18, 2], [3, 6, 12, 24]),
-    "base": (128, [2, 2, 18, 2], [4, 8, 16, 32]),
-    "large": (192, [2, 2, 18, 2], [6, 12, 24, 48]),
-}
-"""First width, depths, heads (arXiv:2103.14030, sec. 3.3)."""
-
-
-REGNETS = {
-    "y_400mf": ("y", [1, 3, 6, 6], [48, 104, 208, 440], 8, "y_004"),
-    "y_3_2gf": ("y", [2, 5, 13, 1], [72, 216, 576, 1512], 24, "y_032"),
-    "y_16gf": ("y", [2, 4, 11, 1], [224, 448, 1232, 3024], 112, "y_160"),
-    "x_3_2gf": ("x", [2, 6, 15, 2], [96, 192, 432, 1008], 48, "x_032"),
-}
-"""Kind of layer, depths, widths, width of a group, timm's name (arXiv:2003.13678, table 5)."""
-
-
-CONVNEXTS = {
-    "tiny": ([3, 3, 9, 3], 96),
-    "small": ([3, 3, 27, 3], 96),
-    "base": ([3, 3, 27, 3], 128),
-    "large": ([3, 3, 27, 3], 192),
-}
-"""Depths and first width (arXiv:2201.03545, sec. 3)."""
-
-CONVNEXTS_V2 = {
-    "atto": ([2, 2, 6, 2], 40),
-    "femto": ([2, 2, 6, 2], 48),
-    "pico": ([2, 2, 6, 2], 64),
-    "nano": ([2, 2, 8, 2], 80),
-    "tiny": ([3, 3, 9, 3], 96),
-    "base": ([3, 3, 27, 3], 128),
-    "large": ([3, 3, 27, 3], 192),
-    "huge": ([3, 3, 27, 3], 352),
-}
-"""Depths and first width (arXiv:2301.00808, appendix A)."""
-
-
-EFFICIENTNETS = (
-    *((1.0, 1.0, 224), (1.0, 1.1, 240), (1.1, 1.2, 260), (1.2, 1.4, 300)),
-    *((1.4, 1.8, 380), (1.6, 2.2, 456), (1.8, 2.6, 528), (2.0, 3.1, 600)),
-)
-"""Factors of width and depth, side of the images, from B0 to B7 (arXiv:1905.11946)."""
-
-MOBILENETS = {
-    "mobilenet_v2": "mobilenet_v2",
-    "mobilenetv2_100": "mobilenet_v2",
-    "mobilenetv1_100": "mobilenet_v1",
-}
-
-
-def _config(model_type: str, **values: Any) -> Config:
-    return {"model_type": model_type, **values}
-
-
-def _conv_nets() -> Iterator[tuple[str, Config]]:
-    """Names of conv nets, and the config behind each."""
-    for number, (kind, depths) in RESNETS.items():
-        widths = [width // (4 if kind == "basic" else 1) for width in WIDTHS]
-        config = _config("resnet", layer_type=kind, depths=depths, hidden_sizes=widths)
-        yield f"resnet{number}", config
-    for model_type, rows in (("convnext", CONVNEXTS), ("convnextv2", CONVNEXTS_V2)):
-        for size, (depths, width) in rows.items():
-            widths = [width, 2 * width, 4 * width, 8 * width]
-            yield f"{model_type}_{size}", _config(model_type, depths=depths, hidden_sizes=widths)
-    for name, (kind, depths, widths, group, other) in REGNETS.items():
-        sizes = {"depths": depths, "hidden_sizes": widths, "groups_width": group}
-        for full_name in (f"regnet_{name}", f"regnet{other}"):
-            yield full_name, _config("regnet", layer_type=kind, **sizes)
-    for place, (wide, deep, side) in enumerate(EFFICIENTNETS):
-        factors = {"width_coefficient": wide, "depth_coefficient": deep, "image_size": side}
-        last = divisible(1280 * wide, 8, 8)
-        yield f"efficientnet_b{place}", _config("efficientnet", hidden_dim=last, **factors)
-    for name, model_type in MOBILENETS.items():
-        yield name, _config(model_type)
-
-
-def _transformers() -> Iterator[tuple[str, Config]]:
-    """Names of vision transformers, and the config behind each."""
-    for size, (hidden, layers, heads) in VIT_SIZES.items():
-        for patch in (14, 16, 32):
-            depth = {"num_hidden_layers": layers, "num_attention_heads": heads}
-            wide = {"hidden_size": hidden, "intermediate_size": 4 * hidden}
-            config = _config("vit", **wide, **depth, patch_size=patch)
-            if size != "tiny":
-                yield f"vit_{size[0]}_{patch}", config
-            yield f"vit_{size}_patch{patch}_224", config
-            yield f"vit_{size}_patch{patch}_384", {**config, "image_size": 384}
-            yield f"deit_{size}_patch{patch}_224", config
-    for size, (width, depths, swin_heads) in SWINS.items():
-        config = _config("swin", embed_dim=width, depths=depths, num_heads=swin_heads)
-        yield f"swin_{size[0]}", config
-        yield f"swin_{size}_patch4_window7_224", config
-
-
-CONFIGS: Mapping[str, Config] = dict((*_conv_nets(), *_transformers()))
-"""Names of networks that have a config."""
 
 HARMLESS = {"img_size", "num_classes", "drop_rate", "drop_path_rate", "global_pool"}
 """Arguments of timm's models that add no parameters and that are read or change no count."""
@@ -317,13 +199,31 @@ NETS: Mapping[str, Build] = {
 """Names of networks that have none."""
 
 
+@cache
+def configs() -> Mapping[str, Mapping[str, Any]]:
+    """Names of networks that have a config, and the config; a name stands for another's row."""
+    text = Path(__file__).parents[1].joinpath("named_networks.json").read_text(encoding="utf-8")
+    found = {}
+    for model_type, group in json.loads(text).items():
+        rows = group["networks"]
+        for name, row in rows.items():
+            found[name] = {"model_type": model_type, **(rows[row] if isinstance(row, str) else row)}
+    return found
+
+
+@cache
+def _index() -> Mapping[str, str]:
+    """Every name by its letters alone."""
+    return {_plain(name): name for name in (*NETS, *configs())}
+
+
 def is_named(name: str) -> bool:
     """Whether a name stands for an architecture.
 
     >>> is_named("resnet50"), is_named("ResNet-50"), is_named("gpt-3")
     (True, True, False)
     """
-    return _plain(name) in _INDEX
+    return _plain(name) in _index()
 
 
 def named_architecture(
@@ -350,15 +250,16 @@ def named_architecture(
     25557032
     """
     count = Fields({"num_classes": classes}).size("num_classes")
-    key = _INDEX.get(_plain(name), "")
+    known = _index()
+    key = known.get(_plain(name), "")
     if key in NETS:
         return NETS[key](count)
-    if key not in CONFIGS:
-        near = difflib.get_close_matches(_plain(name), list(_INDEX), n=3, cutoff=0.6)
-        hint = ", ".join(_INDEX[part] for part in near) or ", ".join(sorted({*NETS, *CONFIGS}))
+    if not key:
+        near = difflib.get_close_matches(_plain(name), list(known), n=3, cutoff=0.6)
+        hint = ", ".join(known[part] for part in near) or ", ".join(sorted(known.values()))
         raise ValueError(f"{name!r} is no known architecture: known are {hint}")
     head = {"num_labels": count, "architectures": ["ForImageClassification"]}
-    values = {**CONFIGS[key], **head, "_name_or_path": key}
+    values = {**configs()[key], **head, "_name_or_path": key}
     if side is not None:
         values["image_size"] = side
     return known_families()[values["model_type"]](Fields(values))
@@ -387,6 +288,3 @@ def _input_side(fields: Fields) -> int | None:
 def _plain(name: str) -> str:
     """A name without its weights' tag, case and separators."""
     return re.sub(r"[-_ ]", "", name.partition(".")[0].lower())
-
-
-_INDEX = {_plain(name): name for name in (*NETS, *CONFIGS)}
