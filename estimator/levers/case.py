@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from estimator.catalog import Catalog, Device
+from estimator.catalog import Catalog, Device, Preset
 from estimator.core.uncertainty import Number
 from estimator.levers.inference import Load, Network, Roof, Step, step
 from estimator.workload.huggingface import model_ledger
@@ -111,14 +111,18 @@ def network_of(preset: str, catalog: Catalog) -> Network:
         raise ValueError(f"{found.name} has no size on record: take another preset")
     params = found.records["params"].value
     active = found.records.get("active_params")
-    values = 0.0
-    if found.config:
-        values = model_ledger(found.config).kv_cache_bytes_per_token() / BYTES_16_BIT
     return Network(
         params=params,
         active_share=1.0 if active is None else active.value / params,
-        cache_values=values,
+        cache_values=catalog.once(f"cache of {found.id}", lambda: _cache_values(found)),
     )
+
+
+def _cache_values(preset: Preset) -> float:
+    """Values that a token leaves in the cache; none where the architecture is not known [1]."""
+    if not preset.config:
+        return 0.0
+    return model_ledger(preset.config).kv_cache_bytes_per_token() / BYTES_16_BIT
 
 
 def skips_2_4(device: Device) -> bool:

@@ -99,8 +99,12 @@ class Spread:
 
 def results(catalog: Catalog, *levers: str) -> list[Result]:
     """Return the published results of some levers, or of all."""
-    rows = enumerate(catalog.compression(), start=2)
-    return [_result(line, row) for line, row in rows if not levers or row["lever"] in levers]
+    every = catalog.once("results of compression", lambda: _read(catalog))
+    return [one for one in every if not levers or one.lever in levers]
+
+
+def _read(catalog: Catalog) -> tuple[Result, ...]:
+    return tuple(_result(line, row) for line, row in enumerate(catalog.compression(), start=2))
 
 
 def spread(values: Sequence[float], sources: Sequence[str]) -> Spread:

@@ -1,20 +1,25 @@
 """What does a budget buy: dollars, kilowatt hours, kilograms or days to the best size and data.
 
 The work that a budget allows is found by answering the scenario: time, energy, cost and CO2e are
-nearly proportional to the work, so a few steps of the secant in logarithms reach it.
+nearly powers of the work, so one table of works far apart says where it is, and a step or two in
+logarithms reach it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
+from estimator.estimation.estimate_table import estimate_table
 from estimator.estimation.scenario_answer import Answer, answer_scenario
 from estimator.scaling.coefficients import CORRECTED, fitted_range_flop, scaling_law
 from estimator.scaling.laws import ScalingLaw
 from estimator.scenario.scenario import Scenario
+from estimator.scenario.scenario_table import ScenarioTable
 
 CURRENCIES: Mapping[str, str] = {
     "usd": "cost_usd",
@@ -30,6 +35,10 @@ START_FLOP = 1e21
 STEPS = 30
 CLOSE = 1e-6
 LEAST_FLOP, MOST_FLOP = 1e6, 1e35
+COARSE_FLOP = np.geomspace(LEAST_FLOP, MOST_FLOP, 59)
+"""Works half a decade apart [FLOP]."""
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +111,7 @@ def bought(
         raise ValueError(f"budget must be positive, got {amount:g}")
     law = scaling_law(catalog, law_name)
     limit = amount * HOURS_PER_DAY if unit == "days" else amount
-    flop = _work_within(limit, CURRENCIES[unit], scenario, law, catalog)
+    flop, answer = _work_within(limit, CURRENCIES[unit], scenario, law, catalog)
     params, tokens = law.optimum(flop)
     least, most = fitted_range_flop(catalog)
     return Bought(
@@ -110,7 +119,7 @@ def bought(
         params=float(params),
         tokens=float(tokens),
         loss=float(law.loss_at(flop)),
-        answer=answer_scenario(optimal_run(law, flop, scenario), catalog),
+        answer=answer,
         extrapolated=not least <= flop <= most,
     )
 
@@ -145,16 +154,37 @@ def next_step(
 
 def _work_within(
     limit: float, quantity: str, scenario: Scenario, law: ScalingLaw, catalog: Catalog
-) -> float:
-    """Training compute at which a quantity reaches its limit [FLOP]."""
+) -> tuple[float, Answer]:
+    """Training compute at which a quantity reaches its limit [FLOP], and the run of that work."""
     if quantity == "training_flop":
-        return limit
-    flop = START_FLOP
+        return limit, answer_scenario(optimal_run(law, limit, scenario), catalog)
+    flop, slope = _nearby(limit, *_coarse(quantity, scenario, law, catalog))
     for _ in range(STEPS):
         answer = answer_scenario(optimal_run(law, flop, scenario), catalog)
-        taken = float(np.asarray(answer.estimate[quantity].mid))
-        ratio = limit / taken
-        flop = float(np.clip(flop * ratio, LEAST_FLOP, MOST_FLOP))
-        if abs(ratio - 1) < CLOSE:
+        short = float(np.log(limit / float(np.asarray(answer.estimate[quantity].mid))))
+        nearer = float(np.clip(flop * np.exp(short / slope), LEAST_FLOP, MOST_FLOP))
+        if abs(short) < CLOSE or nearer == flop:
             break
-    return flop
+        flop = nearer
+    return flop, answer
+
+
+@lru_cache(maxsize=64)
+def _coarse(
+    quantity: str, scenario: Scenario, law: ScalingLaw, catalog: Catalog
+) -> tuple[Floats, Floats]:
+    """Logarithms of works far apart, and of what they take, as far as that can be had."""
+    runs = [optimal_run(law, float(flop), scenario) for flop in COARSE_FLOP]
+    taken = np.log(np.asarray(estimate_table(ScenarioTable.of(runs), catalog)[quantity].mid))
+    known = ~np.isnan(taken)
+    return np.log(COARSE_FLOP[known]), taken[known]
+
+
+def _nearby(limit: float, works: Floats, taken: Floats) -> tuple[float, float]:
+    """Work that takes about the limit [FLOP], and the power of the work that is taken there."""
+    if len(works) < 2:
+        return START_FLOP, 1.0
+    place = int(np.clip(np.searchsorted(taken, np.log(limit)), 1, len(taken) - 1))
+    slope = (taken[place] - taken[place - 1]) / (works[place] - works[place - 1])
+    work = works[place] + (np.log(limit) - taken[place]) / slope
+    return float(np.clip(np.exp(work), LEAST_FLOP, MOST_FLOP)), float(slope)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from estimator.claims.finding import Claim
 from estimator.claims.ledger import claim
 from estimator.core.brain import BRAIN_POWER_W, energy_of_years_kwh, landauer_j
 from estimator.core.uncertainty import Uncertain
@@ -68,7 +69,7 @@ def draw(frame: Frame) -> None:
     if frame.slide:
         style.slide_title(_("The brain and the machine"))
     style.sentence(_sentence(title, energy, years))
-    drawn = pictures(values["preset"], values["hardware"], years)
+    drawn = _pictures(title, values["hardware"], energy, years)
     for show, (heading, _axis, _unit) in SECTIONS.items():
         if frame.show in ("", show):
             _section(show, _(heading), drawn[show], frame)
@@ -85,9 +86,15 @@ def draw(frame: Frame) -> None:
 def pictures(preset: str, hardware: str, years: float) -> dict[str, Picture]:
     """Every way to set a brain beside a machine, by the name of its slide."""
     title = _(open_catalog().preset(preset).name)
+    return _pictures(title, hardware, training_energy(preset, hardware), years)
+
+
+def _pictures(
+    title: str, hardware: str, energy: Uncertain | None, years: float
+) -> dict[str, Picture]:
     rows = {
         "power": power_rows(hardware),
-        "energy": energy_rows(title, training_energy(preset, hardware), years),
+        "energy": energy_rows(title, energy, years),
         "samples": sample_rows(),
         "operations": operation_rows(hardware),
     }
@@ -141,9 +148,7 @@ def power_rows(hardware: str) -> list[Row]:
 
 def energy_rows(title: str, energy: Uncertain | None, years: float) -> list[Row]:
     """Energy of a coffee, a game of Go, a childhood and a training [kWh]."""
-    game = {
-        figure.name: figure.value for figure in claim("alphago-lee", open_catalog()).finding.figures
-    }
+    game = {figure.name: figure.value for figure in checked("alphago-lee").finding.figures}
     kcal = game["a cup of black coffee"] * (4184.0 / 3.6e6)
     rows = [
         row(_("a cup of black coffee"), kcal, "kWh", BRAIN),
@@ -177,7 +182,7 @@ def sample_rows() -> list[Row]:
 def operation_rows(hardware: str) -> list[Row]:
     """Operations per joule: the brain's as a range only, a device's at its peak [FLOP/J]."""
     catalog = open_catalog()
-    brain = {figure.name: figure.value for figure in claim("brain-20w", catalog).finding.figures}
+    brain = {figure.name: figure.value for figure in checked("brain-20w").finding.figures}
     device = catalog.device(hardware)
     peak = max(record.value for name, record in device.peaks.items() if name != "equivalent")
     rate = peak / device.records["tdp_w"].value
@@ -199,7 +204,13 @@ def row(label: str, value: Uncertain, unit: str, kind: str) -> Row:
 
 
 def _claimed(name: str) -> Uncertain:
-    return claim(name, open_catalog()).finding.value
+    return checked(name).finding.value
+
+
+@kept
+def checked(name: str) -> Claim:
+    """Claim of a lecture, recomputed once per server."""
+    return claim(name, open_catalog())
 
 
 def _section(show: str, heading: str, picture: Picture, frame: Frame) -> None:

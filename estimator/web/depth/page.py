@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from estimator.core.units import S_PER_H
 from estimator.depth.activations import Storage, checkpoints, everything, reversed_in_time
 from estimator.depth.gradients import SLOPES, log10_bound
 from estimator.depth.paths import Network
-from estimator.estimation.scenario_answer import answer_scenario
-from estimator.scenario.scenario import Scenario
+from estimator.estimation.estimate_table import estimate_table
+from estimator.scenario.scenario_table import ScenarioTable
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount
 from estimator.web.shared.frame import Frame
@@ -165,19 +166,20 @@ def _prices(ways: list[Storage], names: tuple[str, ...], layers: float, width: f
     """Draw memory, compute, time and energy of a million examples by each way."""
     layer_bytes = width * BYTES_PER_VALUE
     work = 3 * float(Network(layers=layers, width=width).forward_flop()) * EXAMPLES_PER_STEP
-    rows = []
-    for way, name in zip(ways, names, strict=True):
-        flop = max(work * float(way.compute_factor()), 1.0)
-        found = answer_scenario(Scenario(flop=flop, hardware="v100"), open_catalog()).estimate
-        rows.append(
-            (
-                name,
-                amount(float(way.memory_bytes(layer_bytes)), "B"),
-                amount(flop, "FLOP"),
-                amount(float(np.asarray(found["wall_hours"].mid)) * 3600, "s"),
-                amount(float(np.asarray(found["energy_kwh"].mid)), "kWh"),
-            )
+    flops = [max(work * float(way.compute_factor()), 1.0) for way in ways]
+    runs = ScenarioTable.of_columns(flop=flops, hardware="v100")
+    found = estimate_table(runs, open_catalog())
+    hours, kwh = (np.asarray(found[name].mid) for name in ("wall_hours", "energy_kwh"))
+    rows = [
+        (
+            name,
+            amount(float(way.memory_bytes(layer_bytes)), "B"),
+            amount(flop, "FLOP"),
+            amount(float(hour) * S_PER_H, "s"),
+            amount(float(energy), "kWh"),
         )
+        for name, way, flop, hour, energy in zip(names, ways, flops, hours, kwh, strict=True)
+    ]
     header = (
         *(_("Activations"), _("memory of one example"), _("compute of a million examples")),
         *(_("time on a V100"), _("energy on a V100")),
