@@ -6,15 +6,13 @@ from dataclasses import replace
 from estimator.workload.blocks import Cost, Costs, Mlp, held, linear, table, vocabulary_head
 from estimator.workload.families.text_encoder import (
     CLASSIFIERS,
-    LANGUAGE_TASKS,
     LAYER_NORM,
     HeadCosts,
     Sizes,
     TextFacts,
+    bert_sizes,
     block,
     heads,
-    narrow_width,
-    no_positions,
     text_encoder,
 )
 from estimator.workload.fields import Fields
@@ -23,7 +21,8 @@ from estimator.workload.model_class import class_name, label_head, task
 from estimator.workload.network import Network
 from estimator.workload.registry import families, family
 
-SPANS = ("QuestionAnswering", "PreTraining")
+NARROW = "embedding_size"
+"""Key of the width of a token table that is narrower than the model."""
 
 BERT = TextFacts()
 ROBERTA = TextFacts(spare_positions=2, pooled=("", "MultipleChoice"), dense_before=CLASSIFIERS)
@@ -69,53 +68,29 @@ def task_types(fields: Fields, sizes: Sizes) -> Costs:
     return {"embedding/task": held(used * rows * sizes.hidden)}
 
 
-def span_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+def question_spans(fields: Fields, sizes: Sizes) -> Costs:
     """Splinter: spans scored against questions (arXiv:2101.00438, sec. 3)."""
-    if task(fields) not in SPANS:
-        return heads(fields, sizes, facts)
     hidden = sizes.hidden
-    after = {
+    return {
         "head/question": linear(hidden, 2 * hidden, bias=True),
         "head/span": linear(hidden, 2 * hidden, bias=True),
         "norm/head": held(4 * LAYER_NORM * hidden),
         "head/classifier": linear(hidden, 2 * hidden),
     }
-    return after, {}, ()
 
 
-def replaced_token_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+def replaced_tokens(fields: Fields, sizes: Sizes) -> Costs:
     """ELECTRA: the discriminator scores every position (arXiv:2003.10555, sec. 2)."""
-    if task(fields) != "PreTraining":
-        return heads(fields, sizes, facts)
-    after = {
+    return {
         "head/dense": linear(sizes.hidden, sizes.hidden, bias=True),
         "head/replaced": linear(sizes.hidden, 1, bias=True),
     }
-    return after, {}, ()
 
 
 def rembert_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     """RemBERT: a wide table of its own to write with (arXiv:2010.12821, sec. 4)."""
-    wide = fields.size("output_embedding_size")
-    width = replace(facts, table_width=lambda fields, sizes: wide)
-    after, once, notes = heads(fields, sizes, width)
-    if task(fields) in LANGUAGE_TASKS:
-        after = {**after, "head/logits": linear(wide, sizes.vocab, bias=True)}
-    return after, once, notes
-
-
-def decodes(fields: Fields) -> bool:
-    """Whether the class is a decoder."""
-    return class_name(fields).endswith("Decoder")
-
-
-def generation_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """BERT for generation: a bare head, tied or not."""
-    if not decodes(fields):
-        return {}, {}, ()
-    own = not fields.flag("tie_word_embeddings", default=True)
-    logits = vocabulary_head(sizes.hidden, sizes.vocab, own=own, biases=1 + own)
-    return {"head/logits": logits}, {}, ()
+    untied = fields.with_values({"tie_word_embeddings": False})
+    return heads(untied, sizes, replace(facts, width_key="output_embedding_size"))
 
 
 def sentence_order_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
@@ -149,29 +124,43 @@ ROWS: Mapping[str, TextFacts] = {
         pooled=("", "PreTraining", "QuestionAnswering", "MultipleChoice", "VisualReasoning"),
     ),
     "xmod": replace(ROBERTA, layer=language_adapters),
-    "jina_embeddings_v3": replace(ROBERTA, position_rows=no_positions),
+    "jina_embeddings_v3": replace(ROBERTA, has_positions=False),
     "camembert": ROBERTA,
     "data2vec-text": ROBERTA,
     "roberta-prelayernorm": replace(ROBERTA, extra=outer_norm),
     "mpnet": replace(ROBERTA, has_types=False, extra=relative_bias),
-    "splinter": replace(BERT, pooled=(), heads=span_heads),
+    "splinter": replace(
+        BERT,
+        pooled=(),
+        own_heads={"QuestionAnswering": question_spans, "PreTraining": question_spans},
+    ),
     "distilbert": replace(PLAIN, has_types=False),
-    "electra": replace(PLAIN, table_width=narrow_width, heads=replaced_token_heads),
+    "electra": replace(PLAIN, width_key=NARROW, own_heads={"PreTraining": replaced_tokens}),
     "rembert": TextFacts(
-        table_width=lambda fields, sizes: fields.size("input_embedding_size"),
+        width_key="input_embedding_size",
         bridged=True,
         pooled=("", "SequenceClassification", "MultipleChoice"),
+        twin_bias=False,
         heads=rembert_heads,
     ),
-    "bert-generation": TextFacts(  # arXiv:1907.12461
-        has_types=False, causal=decodes, heads=generation_heads
-    ),
     "albert": TextFacts(  # arXiv:1909.11942
-        table_width=narrow_width, bridged=True, stack=shared_layers, heads=sentence_order_heads
+        width_key=NARROW, bridged=True, stack=shared_layers, heads=sentence_order_heads
     ),
 }
 
 families(text_encoder, ROWS)
+
+
+@family("bert-generation")
+def bert_generation(fields: Fields) -> Network:
+    """BERT for generation: a bare head, tied or not, on a decoder (arXiv:1907.12461)."""
+    sizes, decodes = bert_sizes(fields), class_name(fields).endswith("Decoder")
+    own = not fields.flag("tie_word_embeddings", default=True)
+    logits = vocabulary_head(sizes.hidden, sizes.vocab, own=own, biases=1 + own)
+    after: Costs = {"head/logits": logits} if decodes else {}
+    return text_encoder(
+        TextFacts(has_types=False, causal=decodes, heads=lambda *_: (after, {}, ())), fields
+    )
 
 
 @family("dpr")

@@ -8,7 +8,6 @@ from estimator.workload.families.text_encoder import (
     LAYER_NORM,
     Sizes,
     TextFacts,
-    narrow_width,
     text_encoder,
 )
 from estimator.workload.fields import Fields
@@ -35,7 +34,7 @@ def _layer(fields: Fields, sizes: Sizes) -> Costs:
 
 
 CONVBERT = TextFacts(
-    table_width=narrow_width,
+    width_key="embedding_size",
     layer=_layer,
     pooled=(),
     dense_before=("SequenceClassification",),

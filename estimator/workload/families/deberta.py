@@ -17,15 +17,17 @@ from estimator.workload.families.text_encoder import (
     TextFacts,
     bert_sizes,
     block,
+    encoder_of,
     heads,
-    tables,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Layers, Stack
 from estimator.workload.ledger import Quantity
 from estimator.workload.model_class import label_count, task
 from estimator.workload.network import Network, network
 from estimator.workload.registry import family
+
+Relative = tuple[Costs, Callable[[Quantity], Quantity]]
+"""Costs per row of the table of distances, and rows that a sequence uses."""
 
 
 @family("deberta")
@@ -44,7 +46,7 @@ def deberta(fields: Fields) -> Network:
         key, query = linear(hidden, hidden), linear(hidden, hidden, bias=True)
         rows = _position_costs(hidden, _kinds(fields), (key, query))
     seen = partial(_seen, span)
-    return _assembled(fields, sizes, layer, (distances, rows, seen))
+    return _assembled(fields, sizes, layer, distances, (rows, seen))
 
 
 def _seen(span: int, seq_len: Quantity) -> Quantity:
@@ -87,41 +89,32 @@ def deberta_v2(fields: Fields) -> Network:
         weights = hidden * hidden * kernel // fields.size("conv_groups", default=1)
         distances["convolution/first_layer"] = product(weights + hidden, 2 * weights)
         distances["norm/convolution"] = held(2 * hidden)
-    layer = block(fields, sizes)
-    return _assembled(fields, sizes, layer, (distances, rows, lambda seq_len: 2.0 * span))
+    buckets_of = (rows, lambda seq_len: 2.0 * span)
+    return _assembled(fields, sizes, block(fields, sizes), distances, buckets_of)
 
 
-Relative = tuple[Costs, Costs, Callable[[Quantity], Quantity]]
-"""Costs of the table of distances, costs per row of it, and rows that a sequence uses."""
-
-
-def _assembled(fields: Fields, sizes: Sizes, layer: Costs, relative: Relative) -> Network:
-    """The encoder round its layers: tables, head over tokens, pooler and classifier."""
-    extra, rows, row_count = relative
-    hidden = sizes.hidden
-    width = fields.size("embedding_size", default=hidden)
-    positions = sizes.positions * fields.flag("position_biased_input", default=True)
-    before = {
-        **tables(replace(sizes, positions=positions), width, norm=False),
-        "norm/embedding": held(2 * hidden),
-        **extra,
-    }
-    if width != hidden:
-        before["embedding/project_in"] = linear(width, hidden)
-    after, once, notes = _heads(fields, sizes, width)
-    encoder = Stack(
-        before=before,
-        stack=(Layers(costs=layer, times=sizes.layers),),
-        after=after,
-        once=once,
-        longest=sizes.positions,
-        rows=rows,
-        row_count=row_count,
+def _assembled(
+    fields: Fields, sizes: Sizes, layer: Costs, extra: Costs, relative: Relative
+) -> Network:
+    """The encoder of these layers, with further costs round them."""
+    width = fields.size("embedding_size", default=sizes.hidden)
+    own = {"norm/embedding": held(2 * sizes.hidden)}
+    if width != sizes.hidden:
+        own["embedding/project_in"] = linear(width, sizes.hidden)
+    facts = TextFacts(
+        has_positions=fields.flag("position_biased_input", default=True),
+        width_key="embedding_size",
+        layer=lambda *_: layer,
+        extra=lambda *_: {**own, **extra},
+        pooled=(),
+        heads=_heads,
     )
-    return network(fields, encoder.run, notes)
+    encoder, notes = encoder_of(facts, fields)
+    rows, row_count = relative
+    return network(fields, replace(encoder, rows=rows, row_count=row_count).run, notes)
 
 
-def _heads(fields: Fields, sizes: Sizes, width: int) -> HeadCosts:
+def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     """A pooler of its own before the classifier; a head that may be tied without saying so."""
     hidden, kind = sizes.hidden, task(fields)
     if kind in ("SequenceClassification", "MultipleChoice"):
@@ -133,9 +126,9 @@ def _heads(fields: Fields, sizes: Sizes, width: int) -> HeadCosts:
         }
         return {}, once, ()
     if fields.flag("legacy", default=True) or kind != "MaskedLM":
-        return heads(fields, sizes, TextFacts(table_width=lambda *_: width, pooled=()))
+        return heads(fields, sizes, facts)
     tied = fields.with_values({"tie_word_embeddings": True})
-    return heads(tied, sizes, TextFacts(pooled=()))
+    return heads(tied, sizes, replace(facts, width_key=""))
 
 
 def _kinds(fields: Fields) -> list[Any]:

@@ -6,20 +6,18 @@ Scores are counted in blocks, padding included; no global tokens are assumed.
 import numpy as np
 
 from estimator.workload.blocks import Costs, held, linear
-from estimator.workload.families.layoutlm import EVERY_TASK
 from estimator.workload.families.text_encoder import (
     CLASSIFIERS,
-    HeadCosts,
+    LANGUAGE_TASKS,
     Sizes,
     TextFacts,
     block,
-    heads,
     text_encoder,
 )
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Near
 from estimator.workload.ledger import Quantity
-from estimator.workload.model_class import task
+from estimator.workload.model_class import label_head, task
 from estimator.workload.registry import families
 
 
@@ -85,19 +83,20 @@ def _big_bird_layer(fields: Fields, sizes: Sizes) -> Costs:
     return {**block(fields, sizes), **own}
 
 
-def _big_bird_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """An MLP before the span of an answer; a pooler that classifiers of sequences do not use."""
-    after, once, notes = heads(fields, sizes, facts)
-    if task(fields) == "SequenceClassification":
-        once = {**once, "pooler": held(sizes.hidden * (sizes.hidden + 1))}
-    if task(fields) == "QuestionAnswering":
-        deep = {
-            "head/up": linear(sizes.hidden, sizes.width, bias=True),
-            "head/down": linear(sizes.width, sizes.hidden, bias=True),
-            "norm/head": held(2 * sizes.hidden),
-        }
-        return {**after, **deep}, {}, notes
-    return after, once, notes
+def _deep_span(fields: Fields, sizes: Sizes) -> Costs:
+    """BigBird: an MLP before the span of an answer."""
+    return {
+        "head/up": linear(sizes.hidden, sizes.width, bias=True),
+        "head/down": linear(sizes.width, sizes.hidden, bias=True),
+        "norm/head": held(2 * sizes.hidden),
+        "head/span": label_head(fields, sizes.hidden),
+    }
+
+
+def _unused_pooler(fields: Fields, sizes: Sizes) -> Costs:
+    """BigBird: a pooler that classifiers of sequences hold and do not use."""
+    rests = task(fields) == "SequenceClassification"
+    return {"pooler": held(sizes.hidden * (sizes.hidden + 1) * rests)}
 
 
 def _big_bird_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
@@ -117,9 +116,10 @@ families(
         "big_bird": TextFacts(
             layer=_big_bird_layer,
             stack=_big_bird_stack,
-            pooled=EVERY_TASK,
+            extra=_unused_pooler,
+            pooled=("MultipleChoice", "TokenClassification", "", *LANGUAGE_TASKS),
             dense_before=CLASSIFIERS,
-            heads=_big_bird_heads,
+            own_heads={"QuestionAnswering": _deep_span},
         ),
     },
 )

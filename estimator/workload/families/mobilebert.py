@@ -1,13 +1,11 @@
 """How much work MobileBERT is: narrow layers between wide states (arXiv:2004.02984, sec. 3)."""
 
-from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear, product, scaled, table
+from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear, scaled, table
 from estimator.workload.families.text_encoder import (
     BERT_POOLED,
     LANGUAGE_TASKS,
-    HeadCosts,
     Sizes,
     TextFacts,
-    heads,
     text_encoder,
 )
 from estimator.workload.fields import Fields
@@ -34,30 +32,15 @@ def _layer(fields: Fields, sizes: Sizes) -> Costs:
 
 
 def _tables(fields: Fields, sizes: Sizes) -> Costs:
-    """A narrow token table, of which three neighbours are projected at once."""
+    """A narrow token table, of which three neighbours are projected at once; a head widens it."""
     narrow = fields.size("embedding_size")
     neighbours = 3 if fields.flag("trigram_input", default=True) else 1
+    writes = task(fields) in LANGUAGE_TASKS
     return {
         "embedding/token": table(sizes.vocab, narrow),
         "embedding/project_in": linear(neighbours * narrow, sizes.hidden, bias=True),
+        "head/logits": held((sizes.hidden - narrow) * sizes.vocab * writes),
     }
-
-
-def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """Logits from the token table, widened by a table of its own."""
-    after, once, notes = heads(fields, sizes, facts)
-    if task(fields) in LANGUAGE_TASKS:
-        rest = sizes.hidden - fields.size("embedding_size")
-        logits = product((rest + 1) * sizes.vocab, 2 * sizes.hidden * sizes.vocab)
-        after = {**after, "head/logits": logits}
-    published = (
-        fields.flag("use_bottleneck", default=True)
-        and fields.flag("key_query_shared_bottleneck", default=True)
-        and not fields.flag("use_bottleneck_attention")
-        and fields.flag("tie_word_embeddings", default=True)
-    )
-    note = () if published else ("bottlenecks and heads are counted as in the published model",)
-    return after, once, (*notes, *note)
 
 
 @family("mobilebert")
@@ -68,7 +51,12 @@ def mobilebert(fields: Fields) -> Network:
         layer=_layer,
         extra=_tables,
         pooled=("SequenceClassification", *BERT_POOLED) if active else (),
-        twin_bias=False,
-        heads=_heads,
     )
-    return text_encoder(facts, fields)
+    published = (
+        fields.flag("use_bottleneck", default=True)
+        and fields.flag("key_query_shared_bottleneck", default=True)
+        and not fields.flag("use_bottleneck_attention")
+        and fields.flag("tie_word_embeddings", default=True)
+    )
+    note = () if published else ("bottlenecks and heads are counted as in the published model",)
+    return text_encoder(facts, fields.with_values({"tie_word_embeddings": True}).noted(*note))

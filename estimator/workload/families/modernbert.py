@@ -1,5 +1,7 @@
 """Which text encoder with rotary positions and gated MLPs: ModernBERT, NomicBERT, GTE, EuroBERT."""
 
+from dataclasses import replace
+
 from estimator.workload.blocks import (
     Attention,
     Costs,
@@ -9,10 +11,9 @@ from estimator.workload.blocks import (
     layer_costs,
     linear,
     merged,
-    table,
     vocabulary_head,
 )
-from estimator.workload.families.decoder import decoder
+from estimator.workload.families.decoder import grouped_attention
 from estimator.workload.families.dense_decoders import LLAMA
 from estimator.workload.families.text_encoder import (
     CLASSIFIERS,
@@ -20,47 +21,35 @@ from estimator.workload.families.text_encoder import (
     HeadCosts,
     Sizes,
     TextFacts,
-    bert_sizes,
-    no_positions,
     text_encoder,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Layers, Stack
+from estimator.workload.layers import Layers
 from estimator.workload.model_class import classifier, head_note, label_count, task
-from estimator.workload.network import Network, network
-from estimator.workload.registry import families, family
+from estimator.workload.registry import families
 
 
-@family("modernbert", "modernbert-decoder")
-def modernbert(fields: Fields) -> Network:
-    """ModernBERT: local windows, no biases (arXiv:2412.13663, sec. 2.1); also as a decoder."""
-    sizes = bert_sizes(fields)
-    hidden = sizes.hidden
-    norm = (1 + fields.flag("norm_bias")) * hidden
-    bias = fields.flag("attention_bias")
-    attention = equal_heads(fields, hidden, sizes.heads, bias=bias)
-    mlp = Mlp(hidden=hidden, width=sizes.width, gated=True, bias=fields.flag("mlp_bias"))
-    costs = layer_costs(attention, mlp, 2 * norm)
-    after, once, notes = _modern_heads(fields, sizes, norm)
-    encoder = Stack(
-        before={"embedding/token": table(sizes.vocab, hidden), "norm/outer": held(2 * norm)},
-        stack=_modern_stack(fields, sizes, costs, norm),
-        after=after,
-        once=once,
-        longest=sizes.positions,
-        causal=fields.text("model_type").endswith("decoder"),
-    )
-    return network(fields, encoder.run, notes, cache=encoder.cache if encoder.causal else ())
+def _norm(fields: Fields, sizes: Sizes) -> int:
+    """Parameters of a norm of ModernBERT."""
+    return (1 + fields.flag("norm_bias")) * sizes.hidden
 
 
-def _modern_stack(fields: Fields, sizes: Sizes, costs: Costs, norm: int) -> tuple[Layers, ...]:
+def _modern_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """Gated MLP, biases where the config asks for them."""
+    attention = equal_heads(fields, sizes.hidden, sizes.heads, bias=fields.flag("attention_bias"))
+    bias = fields.flag("mlp_bias")
+    mlp = Mlp(hidden=sizes.hidden, width=sizes.width, gated=True, bias=bias)
+    return layer_costs(attention, mlp, 2 * _norm(fields, sizes))
+
+
+def _modern_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
     """Layers by window; the first has no norm before its attention."""
     window = fields.size("local_attention", default=128) // 2
     period = fields.size("global_attn_every_n_layers", default=3)
     kinds = fields.items("layer_types", sizes.layers) or [
         "sliding_attention" if layer % period else "full_attention" for layer in range(sizes.layers)
     ]
-    first = {**costs, "norm/layers": held(norm)}
+    first = {**costs, "norm/layers": held(_norm(fields, sizes))}
     return tuple(
         Layers(
             costs=costs if layer else first,
@@ -71,17 +60,16 @@ def _modern_stack(fields: Fields, sizes: Sizes, costs: Costs, norm: int) -> tupl
     )
 
 
-def _modern_heads(fields: Fields, sizes: Sizes, norm: int) -> HeadCosts:
+def _modern_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     """A dense layer and a norm before every head; sentences are pooled without a matrix."""
     kind, hidden = task(fields), sizes.hidden
     if not kind:
         return {}, {}, ()
     before: Costs = {
         "head/transform": linear(hidden, hidden, bias=fields.flag("classifier_bias")),
-        "norm/head": held(norm),
+        "norm/head": held(_norm(fields, sizes)),
     }
-    decodes = fields.text("model_type").endswith("decoder")
-    if kind == "MaskedLM" or (decodes and kind == "CausalLM"):
+    if kind == "MaskedLM" or (facts.causal and kind == "CausalLM"):
         tied = fields.flag("tie_word_embeddings", default=True)
         bias = fields.flag("decoder_bias", default=True)
         logits = vocabulary_head(hidden, sizes.vocab, own=not tied, biases=bias)
@@ -90,7 +78,7 @@ def _modern_heads(fields: Fields, sizes: Sizes, norm: int) -> HeadCosts:
         return {**before, "head/classifier": linear(hidden, label_count(fields), bias=True)}, {}, ()
     if kind in ("SequenceClassification", "MultipleChoice"):
         outputs = label_count(fields) if kind == "SequenceClassification" else 1
-        bias = not decodes or fields.flag("classifier_bias")
+        bias = not facts.causal or fields.flag("classifier_bias")
         return {}, {**before, "head/classifier": linear(hidden, outputs, bias)}, ()
     return {}, {}, head_note(fields, False)
 
@@ -117,45 +105,56 @@ def _gte_layer(fields: Fields, sizes: Sizes) -> Costs:
     )
 
 
+def _llama_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """The layer of a Llama."""
+    bias = fields.flag("mlp_bias")
+    mlp = Mlp(hidden=sizes.hidden, width=sizes.width, gated=True, bias=bias)
+    return layer_costs(grouped_attention(LLAMA, fields), mlp, 2 * sizes.hidden)
+
+
+def _eurobert_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+    """Logits alone for words, a dense layer before the labels of sequences."""
+    hidden = sizes.hidden
+    after = dict(classifier(fields, hidden, "TokenClassification"))
+    once = dict(classifier(fields, hidden, "SequenceClassification"))
+    if task(fields) == "MaskedLM":
+        own, biases = not fields.flag("tie_word_embeddings"), fields.flag("mlp_bias")
+        after["head/logits"] = vocabulary_head(hidden, sizes.vocab, own=own, biases=biases)
+    if once:
+        once["head/dense"] = linear(hidden, hidden, bias=True)
+    return after, once, ()
+
+
+ROTARY = TextFacts(has_positions=False, has_types=False, embedding_norm=False)
+MODERN = replace(
+    ROTARY,
+    layer=_modern_layer,
+    stack=_modern_stack,
+    extra=lambda fields, sizes: {"norm/outer": held(2 * _norm(fields, sizes))},
+    heads=_modern_heads,
+)
+
 families(
     text_encoder,
     {
+        "modernbert": MODERN,  # arXiv:2412.13663, sec. 2.1: local windows
+        "modernbert-decoder": replace(MODERN, causal=True),
+        "eurobert": replace(  # arXiv:2503.05500, sec. 2: a Llama that sees both ways
+            ROTARY,
+            layer=_llama_layer,
+            extra=lambda fields, sizes: {"norm/outer": held(sizes.hidden)},
+            heads=_eurobert_heads,
+        ),
         "nomic_bert": TextFacts(  # arXiv:2402.01613
-            position_rows=no_positions,
+            has_positions=False,
             layer=_nomic_layer,
             pooled=("SequenceClassification",),
         ),
         "gte": TextFacts(  # arXiv:2407.19669
-            position_rows=no_positions,
+            has_positions=False,
             layer=_gte_layer,
             pooled=(),
             dense_before=CLASSIFIERS,
         ),
     },
 )
-
-
-@family("eurobert")
-def eurobert(fields: Fields) -> Network:
-    """EuroBERT: a Llama that sees both ways, with its own head (arXiv:2503.05500, sec. 2)."""
-    bare = fields.with_values({"architectures": ["EuroBertModel"]})
-    trunk = decoder(LLAMA, bare)
-    kind, hidden = task(fields), trunk.hidden
-    after = dict(classifier(fields, hidden, "TokenClassification"))
-    once = dict(classifier(fields, hidden, "SequenceClassification"))
-    if kind == "MaskedLM":
-        own, biases = not fields.flag("tie_word_embeddings"), fields.flag("mlp_bias")
-        after["head/logits"] = vocabulary_head(hidden, trunk.vocab, own=own, biases=biases)
-    if once:
-        once["head/dense"] = linear(hidden, hidden, bias=True)
-    encoder = Stack(
-        before={
-            "embedding/token": table(trunk.vocab, hidden),
-            "norm/outer": held(trunk.outer_norm_params),
-        },
-        stack=(Layers(costs=trunk.layers[0].costs(), times=len(trunk.layers)),),
-        after=after,
-        once=once,
-        longest=trunk.max_positions,
-    )
-    return network(fields, encoder.run)

@@ -76,9 +76,7 @@ def nystromformer_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadC
     return after, once, notes
 
 
-APPROXIMATE = TextFacts(
-    position_rows=lambda fields, sizes: sizes.positions + 2, pooled=(), dense_before=CLASSIFIERS
-)
+APPROXIMATE = TextFacts(more_rows=2, pooled=(), dense_before=CLASSIFIERS)
 
 families(
     text_encoder,

@@ -1,7 +1,7 @@
 """How much work RoFormer is: rotary positions, held as a table (arXiv:2104.09864, sec. 3.2)."""
 
 from estimator.workload.blocks import Costs, held
-from estimator.workload.families.text_encoder import Sizes, TextFacts, no_positions, text_encoder
+from estimator.workload.families.text_encoder import Sizes, TextFacts, text_encoder
 from estimator.workload.fields import Fields
 from estimator.workload.registry import families
 
@@ -11,8 +11,8 @@ def _position_table(fields: Fields, sizes: Sizes) -> Costs:
 
 
 ROFORMER = TextFacts(
-    position_rows=no_positions,
-    table_width=lambda fields, sizes: fields.size_or_none("embedding_size") or sizes.hidden,
+    has_positions=False,
+    width_key="embedding_size",
     extra=_position_table,
     pooled=(),
     dense_before=("SequenceClassification",),

@@ -4,8 +4,8 @@ The class in `architectures` decides the head; the bare trunk is counted where t
 family is a row of facts over one tail, `text_encoder`. Defaults are those of transformers 5.23.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from estimator.workload.blocks import (
     Cost,
@@ -21,10 +21,7 @@ from estimator.workload.blocks import (
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
 from estimator.workload.model_class import classifier, head_note, label_count, label_head, task
-from estimator.workload.network import (
-    Network,
-    network,
-)
+from estimator.workload.network import Network, network
 
 LAYER_NORM = 2
 """Parameters per channel of a norm with weight and bias."""
@@ -81,26 +78,6 @@ def tables(sizes: Sizes, width: int, norm: bool = True) -> Costs:
     }
 
 
-def full_width(fields: Fields, sizes: Sizes) -> int:
-    """A token table as wide as the model."""
-    return sizes.hidden
-
-
-def narrow_width(fields: Fields, sizes: Sizes) -> int:
-    """A token table of `embedding_size`."""
-    return fields.size("embedding_size")
-
-
-def all_positions(fields: Fields, sizes: Sizes) -> int:
-    """A row of the position table for each position."""
-    return sizes.positions
-
-
-def no_positions(fields: Fields, sizes: Sizes) -> int:
-    """No position table: rotary or sine positions."""
-    return 0
-
-
 def nothing(fields: Fields, sizes: Sizes) -> Costs:
     """No further costs."""
     return {}
@@ -114,6 +91,8 @@ def equal_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ..
 def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
     """Heads of the class in the config."""
     kind, hidden = task(fields), sizes.hidden
+    if kind in facts.own_heads:
+        return facts.own_heads[kind](fields, sizes), {}, ()
     after: dict[str, Cost] = {}
     once: dict[str, Cost] = {}
     if kind in facts.pooled:
@@ -134,11 +113,18 @@ def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
     return after, once, head_note(fields, not kind or after or once)
 
 
+def table_width(fields: Fields, sizes: Sizes, key: str) -> int:
+    """Width under `key`, the model's where that is empty or the config may be silent."""
+    if key in fields.usual:
+        return fields.size(key)
+    return (key and fields.size_or_none(key)) or sizes.hidden
+
+
 def language_head(fields: Fields, sizes: Sizes, facts: "TextFacts") -> Costs:
     """A dense layer with norm, then the transposed token table and a bias."""
     own = not fields.flag("tie_word_embeddings", default=True)
     biases = 1 + (own and facts.twin_bias)
-    width = facts.table_width(fields, sizes)
+    width = table_width(fields, sizes, facts.width_key)
     return written_words(sizes.hidden, width, sizes.vocab, own=own, biases=biases)
 
 
@@ -159,54 +145,58 @@ class TextFacts:
 
     Parameters
     ----------
-    spare_positions : int
-        Rows of the position table that no token uses. [1]
-    position_rows, table_width : function
-        Rows of the position table; width of the token table.
-    has_types, embedding_norm, bridged : bool
-        A table of sentence types; a norm on the sum of the tables; a projection behind the
-        tables even where they are as wide as the model.
+    spare_positions, more_rows : int
+        Rows of the position table that no token uses, among the stated positions and beyond. [1]
+    width_key : str
+        Key of the width of the token table, empty where it is the model's.
+    has_positions, has_types, embedding_norm, bridged : bool
+        A table of positions, none where they are rotary or sines; of sentence types; a norm on the
+        sum of the tables; a projection behind them even where they are as wide as the model.
     layer, stack, extra : function
         Costs of a layer; the layers of these costs; further costs round the stack.
-    causal : function
-        Whether attention is masked.
+    causal : bool
+        Attention is masked.
     pooled : tuple of str
         Tasks whose trunk ends in a pooler, the bare trunk being the empty string.
     dense_before : tuple of str
         Tasks of `CLASSIFIERS` with a dense layer before the labels.
     twin_bias : bool
         An untied language head holds its bias twice.
+    own_heads : mapping
+        Task -> heads over every position instead of the usual ones.
     heads : function
         Heads of the class in the config.
     """
 
     spare_positions: int = 0
-    position_rows: Callable[[Fields, Sizes], int] = all_positions
-    table_width: Callable[[Fields, Sizes], int] = full_width
+    more_rows: int = 0
+    width_key: str = ""
+    has_positions: bool = True
     has_types: bool = True
     embedding_norm: bool = True
     bridged: bool = False
     layer: Callable[[Fields, Sizes], Costs] = block
     stack: Callable[[Fields, Sizes, Costs], tuple[Layers, ...]] = equal_layers
     extra: Callable[[Fields, Sizes], Costs] = nothing
-    causal: Callable[[Fields], bool] = lambda fields: False
+    causal: bool = False
     pooled: tuple[str, ...] = ("SequenceClassification", *BERT_POOLED)
     dense_before: tuple[str, ...] = ()
     twin_bias: bool = True
+    own_heads: Mapping[str, Callable[[Fields, Sizes], Costs]] = field(default_factory=dict)
     heads: Callable[[Fields, Sizes, "TextFacts"], HeadCosts] = heads
 
 
 def text_encoder(facts: TextFacts, fields: Fields) -> Network:
     """A text encoder of a config, with the family's facts."""
     encoder, notes = encoder_of(facts, fields)
-    return network(fields, encoder.run, notes)
+    return network(fields, encoder.run, notes, cache=encoder.cache if encoder.causal else ())
 
 
 def encoder_of(facts: TextFacts, fields: Fields) -> tuple[Stack, tuple[str, ...]]:
     """The encoder itself, and what there is to say about its heads."""
     sizes = bert_sizes(fields)
-    width = facts.table_width(fields, sizes)
-    rows = facts.position_rows(fields, sizes)
+    width = table_width(fields, sizes, facts.width_key)
+    rows = (sizes.positions + facts.more_rows) * facts.has_positions
     held_sizes = replace(sizes, positions=rows, types=sizes.types * facts.has_types)
     bridged = facts.bridged or width != sizes.hidden
     bridge = {"embedding/project_in": linear(width, sizes.hidden, bias=True)} if bridged else {}
@@ -221,6 +211,6 @@ def encoder_of(facts: TextFacts, fields: Fields) -> tuple[Stack, tuple[str, ...]
         after=after,
         once=once,
         longest=max(sizes.positions - facts.spare_positions, 1),
-        causal=facts.causal(fields),
+        causal=facts.causal,
     )
     return encoder, notes
