@@ -9,7 +9,7 @@ from dataclasses import replace
 from estimator.workload.blocks import Costs, held, linear
 from estimator.workload.families.encoder_decoder import filter_lines
 from estimator.workload.families.qwen_vl import QWEN2_5, qwen_vl
-from estimator.workload.families.vision_language import Text, text_part
+from estimator.workload.families.vision_language import Text, dense_bridge, text_part
 from estimator.workload.families.whisper import mel_filters, whisper_side
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
@@ -47,7 +47,7 @@ def qwen2_audio(fields: Fields) -> Network:
     """Qwen2-Audio: pairs of frames averaged, one matrix (arXiv:2407.10759, sec. 2)."""
     width = _audio(fields).size("d_model")
     text = text_part(fields, "qwen2", tied=False)
-    bridge = {"bridge/project": linear(width, text.hidden, bias=True)}
+    bridge = dense_bridge(width, text.hidden)
     return hearing_network(fields, text, bridge, 2)
 
 
@@ -67,16 +67,9 @@ def voxtral(fields: Fields) -> Network:
     inner = {**VOXTRAL_TEXT, **fields.part("text_config").values}
     fields = fields.with_values({"text_config": inner})
     text = text_part(fields, "llama", tied=False)
-    bridge = {
-        "bridge/in": linear(wide, text.hidden),
-        "bridge/out": linear(text.hidden, text.hidden),
-    }
-    folded = fields.share(
-        "audio_config.intermediate_size",
-        wide,
-        "hidden_size",
-        audio.size("hidden_size"),
-    )
+    bridge = dense_bridge(wide, text.hidden, text.hidden, bias=False)
+    width = audio.size("hidden_size")
+    folded = fields.share("audio_config.intermediate_size", wide, "hidden_size", width)
     return hearing_network(fields, text, bridge, folded)
 
 

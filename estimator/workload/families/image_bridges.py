@@ -7,17 +7,18 @@ holds one image per sequence, whose tokens are part of `seq_len`.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from estimator.workload.blocks import Attention, Costs, Mlp, held, linear, scaled, table
+from estimator.workload.blocks import Attention, Costs, Mlp, held, linear, table
 from estimator.workload.families.clip import clip_sight, patched, siglip_sight
 from estimator.workload.families.vision_language import (
     Text,
+    any_tied,
     behind_pixtral,
+    dense_bridge,
     either_tied,
     image_before_text,
     pixtral_sight,
     seeing_network,
     text_part,
-    two_layers,
     with_text_inside,
 )
 from estimator.workload.families.vit import Vision, trunk
@@ -68,8 +69,7 @@ def _lfm2(fields: Fields, wide: int, text: Text) -> Costs:
     between = fields.size("projector_hidden_size", default=2560)
     bias = fields.flag("projector_bias", default=True)
     normed = fields.flag("projector_use_layernorm", default=True)
-    layers = {"in": linear(wide, between, bias), "out": linear(between, text.hidden, bias)}
-    return {"bridge/norm": held(2 * wide * normed), **scaled(layers, 1, "bridge/")}
+    return dense_bridge(wide, between, text.hidden, bias=bias, norm=2 * wide * normed)
 
 
 families(
@@ -103,7 +103,7 @@ def video_llava(fields: Fields) -> Network:
     done = sight.lines(1.0, float(sight.side))
     resting = {"video": held(sum(term.params for _, term in done))}
     bias = fields.flag("multimodal_projector_bias", default=True)
-    bridge = {**resting, **two_layers(sight.hidden, text.hidden, bias)}
+    bridge = {**resting, **dense_bridge(sight.hidden, text.hidden, text.hidden, bias=bias)}
     return seeing_network(fields, text, sight, bridge)
 
 
@@ -189,16 +189,10 @@ def paddleocr_vl(fields: Fields) -> Network:
     part = with_defaults_of(fields.part("vision_config"), "paddleocr_vl_vision")
     sight = siglip_sight(part.with_values({"vision_use_head": False}))
     fields = with_text_inside(fields)
-    inside = fields.part("text_config").flag("tie_word_embeddings", default=True)
-    tied = fields.flag("tie_word_embeddings", default=True) or inside
-    text = text_part(fields, "paddleocr_vl_text", tied)
+    text = text_part(fields, "paddleocr_vl_text", any_tied(fields, default=True))
     fold = part.size("spatial_merge_size", default=2) ** 2
     wide = fold * sight.hidden
-    bridge = {
-        "bridge/norm": held(2 * sight.hidden),
-        "bridge/in": linear(wide, wide, bias=True),
-        "bridge/out": linear(wide, text.hidden, bias=True),
-    }
+    bridge = dense_bridge(wide, wide, text.hidden, norm=2 * sight.hidden)
     return seeing_network(fields, text, sight, bridge, merged=fold)
 
 
@@ -207,7 +201,8 @@ def deepseek_vl(fields: Fields) -> Network:
     """DeepSeek-VL: SigLIP's tower, two dense layers, a Llama (arXiv:2403.05525, sec. 3.1)."""
     sight = siglip_sight(fields.part("vision_config"))
     text = text_part(fields, "llama", fields.flag("tie_word_embeddings", default=True))
-    return seeing_network(fields, text, sight, two_layers(sight.hidden, text.hidden))
+    bridge = dense_bridge(sight.hidden, text.hidden, text.hidden)
+    return seeing_network(fields, text, sight, bridge)
 
 
 SIDE_OF_ANY = 448
@@ -220,9 +215,9 @@ def video_llama_3(fields: Fields) -> Network:
     stated = {"vision_use_head": False, "image_size": SIDE_OF_ANY}
     sight = siglip_sight(fields.part("vision_config").with_values(stated))
     sight = replace(sight, tables={"norm/outer": held(2 * sight.hidden)})
-    inside = fields.part("text_config").flag("tie_word_embeddings")
-    text = text_part(fields, "qwen2", fields.flag("tie_word_embeddings") or inside)
-    return seeing_network(fields, text, sight, two_layers(sight.hidden, text.hidden))
+    text = text_part(fields, "qwen2", any_tied(fields))
+    bridge = dense_bridge(sight.hidden, text.hidden, text.hidden)
+    return seeing_network(fields, text, sight, bridge)
 
 
 @family("kimi_k25")
@@ -237,9 +232,6 @@ def kimi_k25(fields: Fields) -> Network:
     high, across = part.sizes("merge_kernel_size", (2, 2), 2)
     fold = high * across
     wide = fold * sight.hidden
-    bridge = {
-        "bridge/norm": held(2 * fields.size("projection_hidden_size", default=1152)),
-        "bridge/in": linear(wide, wide, bias=True),
-        "bridge/out": linear(wide, text.hidden, bias=True),
-    }
+    norm = 2 * fields.size("projection_hidden_size", default=1152)
+    bridge = dense_bridge(wide, wide, text.hidden, norm=norm)
     return seeing_network(fields, text, sight, bridge, merged=fold)

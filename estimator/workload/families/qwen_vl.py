@@ -6,8 +6,15 @@ windows.
 
 from dataclasses import dataclass, replace
 
-from estimator.workload.blocks import Mlp, equal_heads, held, layer_costs, linear, scaled, table
-from estimator.workload.families.vision_language import seeing_network, text_part, with_text_inside
+from estimator.workload.blocks import table
+from estimator.workload.families.vision_language import (
+    any_tied,
+    dense_bridge,
+    seeing_network,
+    text_part,
+    tower_of_frames,
+    with_text_inside,
+)
 from estimator.workload.families.vit import Vision
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
@@ -47,26 +54,17 @@ class Tower:
 
 def qwen_sight(tower: Tower, fields: Fields) -> Vision:
     """Image tower of Qwen2-VL to Qwen3-VL (arXiv:2409.12191, sec. 2.1)."""
-    hidden, heads = fields.size(tower.hidden_key), fields.size("num_heads")
+    hidden, patch = fields.size(tower.hidden_key), fields.size("patch_size", "spatial_patch_size")
+    stated = {"image_size": QWEN_SIDE, "patch_size": patch, "hidden_size": hidden}
     if tower.hidden_key == "embed_dim":
-        width = fields.size("mlp_ratio") * hidden
-    else:
-        width = fields.size("intermediate_size")
-    attention = equal_heads(fields, hidden, heads, (tower.hidden_key, "num_heads"))
-    mlp = Mlp(hidden=hidden, width=width, gated=tower.gated, bias=True)
-    rows = fields.size("num_position_embeddings") if tower.placed else 0
-    frames = fields.size("temporal_patch_size")  # a still image is doubled
-    return Vision(
-        side=QWEN_SIDE,
-        patch=fields.size("patch_size", "spatial_patch_size"),
-        channels=frames * fields.size("in_channels", "in_chans"),
-        hidden=hidden,
-        prefix=0,
-        tables={"embedding/position": table(rows, hidden)},
-        layer=layer_costs(attention, mlp, 2 * tower.norm_params * hidden),
-        layers=fields.layers("depth"),
-        patch_bias=tower.placed,
+        stated["intermediate_size"] = fields.size("mlp_ratio") * hidden
+    fields = replace(
+        fields.with_values(stated), aliases={**fields.aliases, "hidden_size": tower.hidden_key}
     )
+    sight = tower_of_frames(fields, bias=True, gated=tower.gated, norm=tower.norm_params)
+    rows = fields.size("num_position_embeddings") if tower.placed else 0
+    tables = {"embedding/position": table(rows, hidden)}
+    return replace(sight, tables=tables, patch_bias=tower.placed)
 
 
 def qwen_vl(tower: Tower, fields: Fields) -> Network:
@@ -75,19 +73,16 @@ def qwen_vl(tower: Tower, fields: Fields) -> Network:
     vision = with_defaults_of(fields.part("vision_config"), f"{kind}_vision")
     fields = with_text_inside(fields)
     sight = qwen_sight(tower, vision)
-    inside = fields.part("text_config").flag("tie_word_embeddings") and not tower.alone
-    tied = fields.flag("tie_word_embeddings") or inside
+    tied = fields.flag("tie_word_embeddings") if tower.alone else any_tied(fields)
     text = text_part(fields, tower.text or f"{kind}_text", tied)
     merge = vision.size("spatial_merge_size")
     wide = merge * merge * sight.hidden
     out = vision.size(tower.out_key)
-    dense = {"in": linear(wide, wide, bias=True), "out": linear(wide, out, bias=True)}
-    costs = dict(scaled(dense, 1, "bridge/"))
-    costs["bridge/norm"] = held(tower.norm_params * sight.hidden)
+    costs = dict(dense_bridge(wide, wide, out, norm=tower.norm_params * sight.hidden))
     if tower.deep:
         deep = len(vision.items("deepstack_visual_indexes") or range(tower.deep))
-        costs |= scaled(dense, deep, "bridge/deep_")
-        costs["bridge/deep_norm"] = held(deep * tower.norm_params * wide)
+        again = dense_bridge(wide, wide, out, norm=tower.norm_params * wide)
+        costs |= {part.replace("/", "/deep_"): cost.times(deep) for part, cost in again.items()}
     return seeing_network(fields, text, sight, costs, merged=merge * merge)
 
 

@@ -5,9 +5,16 @@ Videos are counted at the frames that the config states.
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Mlp, equal_heads, held, layer_costs, linear, table
+from estimator.workload.blocks import held, linear, table
 from estimator.workload.convolution import image
-from estimator.workload.families.vit import Vision, trunk, vision_network, with_heads
+from estimator.workload.families.vit import (
+    Vision,
+    decoder_of_pixels,
+    keys_without_bias,
+    trunk,
+    vision_network,
+    with_heads,
+)
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import classifier, task
@@ -28,12 +35,7 @@ def videomae(fields: Fields) -> Network:
     vision = _video(fields, 16, fields.size("tubelet_size", default=2))
     hidden = vision.hidden
     bias = fields.flag("qv_bias", default=True)
-    layer = {
-        **vision.layer,
-        "attention/query": linear(hidden, hidden, bias),
-        "attention/key": linear(hidden, hidden),
-        "attention/value": linear(hidden, hidden, bias),
-    }
+    layer = keys_without_bias(vision.layer, hidden, bias)
     mean = fields.flag("use_mean_pooling", default=True)
     classifies = task(fields) == "VideoClassification"
     tables = {"norm/outer": held(2 * hidden * (not mean or classifies))}
@@ -50,30 +52,19 @@ MASKED_SHARE = 0.9
 
 def _masked(fields: Fields, vision: Vision, bias: bool) -> Network:
     """VideoMAE in pretraining: a tenth of the tubes passes the encoder, all pass the decoder."""
-    hidden, width = vision.hidden, fields.size("decoder_hidden_size", default=384)
-    heads = fields.size("decoder_num_attention_heads", default=6)
-    keys = ("decoder_hidden_size", "decoder_num_attention_heads")
-    attention = equal_heads(fields, width, heads, keys)
-    wide = fields.size("decoder_intermediate_size", default=1536)
-    mlp = Mlp(hidden=width, width=wide, bias=True)
-    layer = {
-        **layer_costs(attention, mlp, 4 * width),
-        "attention/query": linear(width, width, bias),
-        "attention/key": linear(width, width),
-        "attention/value": linear(width, width, bias),
-    }
-    depth = fields.layers("decoder_num_hidden_layers", default=4)
-    bridge = {"embed": linear(hidden, width)}
+    decoder = decoder_of_pixels(fields)
+    width, depth = decoder.hidden, decoder.layers
+    layer = keys_without_bias(decoder.layer, width, bias)
     tables = {"embedding/mask": held(width), "norm/outer": held(2 * width)}
+    bridge = {"embed": linear(vision.hidden, width), **tables}
     pixels = {"pixels": linear(width, vision.patch**2 * vision.channels, bias=True)}
 
     def run(inputs: Inputs) -> Pass:
         batch, side = image(inputs, vision.side)
         tubes = vision.positions(side)[0]
         kept, every = tubes - (MASKED_SHARE * tubes) // 1.0, batch * tubes
-        done = [*replace(vision, layers=0).lines(batch, side)]
-        done += lines(vision.layer, batch * kept, pairs=batch * kept * kept, times=vision.layers)
-        done += lines({**bridge, **tables}, batch * kept, prefix="decoder/")
+        done = vision.over(batch, tubes, seen=kept)
+        done += lines(bridge, batch * kept, prefix="decoder/")
         done += lines(layer, every, pairs=every * tubes, times=depth, prefix="decoder/")
         done += lines(pixels, batch * (tubes - kept), prefix="decoder/")
         return Pass(lines=done, items=batch * kept)
@@ -118,7 +109,6 @@ def timesformer(fields: Fields) -> Network:
         frame = patches / steps
         seen, times = batch * steps * (frame + 1.0), vision.layers
         done = [*bare.lines(batch, pixels)]
-
         done += lines(time, batch * patches, pairs=batch * patches * steps, times=times)
         done += lines(attends, seen, pairs=seen * (frame + 1.0), times=times)
         done += lines(rest, batch * (patches + 1.0), times=times)

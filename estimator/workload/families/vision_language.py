@@ -7,19 +7,11 @@ the text side.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
-from estimator.workload.blocks import (
-    Costs,
-    Mlp,
-    equal_heads,
-    held,
-    layer_costs,
-    linear,
-    scaled,
-    table,
-)
-from estimator.workload.convolution import image, ratio, square
+from estimator.workload.blocks import Costs, Mlp, held, linear, scaled
+from estimator.workload.convolution import image, ratio
 from estimator.workload.families.clip import clip_sight, siglip_sight
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
@@ -146,10 +138,18 @@ UNSTATED = (
 )
 
 
-def two_layers(inputs: int, outputs: int, bias: bool = True) -> Costs:
-    """A bridge of two dense layers."""
-    into, out = linear(inputs, outputs, bias), linear(outputs, outputs, bias)
-    return {"bridge/in": into, "bridge/out": out}
+def any_tied(fields: Fields, default: bool = False) -> bool:
+    """Whether the head is tied: where the wrapper or the text part says so."""
+    parts = (fields, fields.part("text_config"))
+    return any([part.flag("tie_word_embeddings", default=default) for part in parts])
+
+
+def dense_bridge(*widths: int, bias: bool = True, norm: int = 0) -> Costs:
+    """One or two dense layers from width to width, behind a norm of so many parameters."""
+    names = ("project",) if len(widths) == 2 else ("in", "out")
+    layers = [linear(inputs, outputs, bias) for inputs, outputs in pairwise(widths)]
+    named = {f"bridge/{name}": layer for name, layer in zip(names, layers, strict=True)}
+    return {"bridge/norm": held(norm), **named}
 
 
 def _flat_llava(fields: Fields) -> Fields:
@@ -176,16 +176,14 @@ def llava(fields: Fields) -> Network:
         raise ValueError(f"vision_config.model_type {tower!r} is not a known image tower")
     sight = clip_sight(vision) if tower == "clip_vision_model" else siglip_sight(vision)
     newline = "next" in fields.text("model_type") or "onevision" in fields.text("model_type")
-    inner = fields.part("text_config").flag("tie_word_embeddings")
     alone = fields.text("model_type") == "llava_next"  # its wrapper alone ties the head
-    text = text_part(fields, "llama", fields.flag("tie_word_embeddings") or (inner and not alone))
+    tied = fields.flag("tie_word_embeddings") if alone else any_tied(fields)
+    text = text_part(fields, "llama", tied)
     layers = fields.values.get("vision_feature_layer", -2)
     wide = sight.hidden * (len(layers) if isinstance(layers, list) else 1)
     bias = fields.flag("multimodal_projector_bias", default=True)
-    bridge = {
-        **two_layers(wide, text.hidden, bias),
-        "bridge/newline": held(newline * text.hidden),
-    }
+    dense = dense_bridge(wide, text.hidden, text.hidden, bias=bias)
+    bridge = {**dense, "bridge/newline": held(newline * text.hidden)}
     whole = fields.text("vision_feature_select_strategy", default="default") == "full"
     tokens = (sight.side // sight.patch) ** 2 + sight.prefix if whole else None
     return seeing_network(fields, text, sight, bridge, image_tokens=tokens)
@@ -198,60 +196,45 @@ def vipllava(fields: Fields) -> Network:
     text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
     layers = fields.values.get("vision_feature_layers", fields.values.get("vision_feature_layer"))
     wide = sight.hidden * (len(layers) if isinstance(layers, list | tuple) else 5)
-    bridge = {"bridge/norm": held(2 * wide), **two_layers(wide, text.hidden)}
+    bridge = dense_bridge(wide, text.hidden, text.hidden, norm=2 * wide)
     return seeing_network(fields, text, sight, bridge)
 
 
-def glm4v_sight(fields: Fields) -> Vision:
-    """GLM-4.1V's tower: RMS norms, gated MLPs as wide as its output (arXiv:2507.01006, sec. 2)."""
-    hidden = fields.size("hidden_size", default=1536)
-    heads = fields.size("num_heads", default=12)
-    side, patch = square(fields, "image_size", 336), square(fields, "patch_size", 14)
-    keys, bias = ("hidden_size", "num_heads"), fields.flag("attention_bias")
-    attention = equal_heads(fields, hidden, heads, keys, bias, output_bias=False)
-    mlp = Mlp(hidden=hidden, width=fields.size("out_hidden_size", default=4096), gated=True)
-    frames = fields.size("temporal_patch_size", default=2)
-    return Vision(
-        side=side,
-        patch=patch,
-        channels=frames * fields.size("in_channels", default=3),
-        hidden=hidden,
-        prefix=0,
-        tables={
-            "embedding/position": table((side // patch) ** 2, hidden),
-            "norm/outer": held(2 * hidden),
-        },
-        layer=layer_costs(attention, mlp, 2 * hidden),
-        layers=fields.layers("depth", default=24),
-    )
+def tower_of_frames(fields: Fields, *, bias: bool, gated: bool, norm: int) -> Vision:
+    """A vision transformer over pairs of frames, a still image being doubled."""
+    names = {"num_attention_heads": "num_heads", "num_hidden_layers": "depth"}
+    names["num_channels"] = fields.key("in_channels", "in_chans")
+    fields = fields.renamed({name: (fields, stated) for name, stated in names.items()})
+    sight = trunk(fields, prefix=0, bias=bias, gated=gated, norm=norm)
+    return replace(sight, channels=fields.size("temporal_patch_size", default=2) * sight.channels)
+
+
+def _glm_tower(fields: Fields, bias: bool) -> Vision:
+    """A tower with RMS norms and gated MLPs."""
+    fields = fields.with_values({"qkv_bias": fields.flag("attention_bias")})
+    return tower_of_frames(fields, bias=bias, gated=True, norm=1)
 
 
 def glm4v(text_type: str, fields: Fields) -> Network:
-    """GLM-4.1V and 4.5V: four patches convolved to a token, then a gated MLP."""
-    vision = fields.part("vision_config")
-    inside = fields.part("text_config").flag("tie_word_embeddings")
-    text = text_part(fields, text_type, fields.flag("tie_word_embeddings") or inside)
-    out = vision.size("out_hidden_size", default=4096)
-    width = vision.size("intermediate_size", default=13696)
-    return _convolved(fields, text, glm4v_sight(vision), out, width)
+    """GLM-4.1V and 4.5V: MLPs of the tower as wide as its output (arXiv:2507.01006, sec. 2)."""
+    vision = with_defaults_of(fields.part("vision_config"), "glm4v_vision")
+    text = text_part(fields, text_type, any_tied(fields))
+    out, width = vision.size("out_hidden_size"), vision.size("intermediate_size")
+    sight = _glm_tower(vision.with_values({"intermediate_size": out}), bias=False)
+    return _convolved(fields, text, sight, out, width)
 
 
 @family("glm_ocr")
 def glm_ocr(fields: Fields) -> Network:
     """GLM-OCR: GLM-4.1V's tower with biases and with norms of queries and keys."""
     vision = with_defaults_of(fields.part("vision_config"), "glm_ocr_vision")
-    sight = glm4v_sight(vision)
-    bias, hidden = vision.flag("attention_bias"), sight.hidden
-    width = vision.size("intermediate_size")
-    layer = {
-        **sight.layer,
-        **Mlp(hidden=hidden, width=width, gated=True, bias=bias).costs(),
-        "attention/output": linear(hidden, hidden, bias),
-        "attention/norm": held(2 * hidden // vision.size("num_heads")),
+    sight = _glm_tower(vision, vision.flag("attention_bias"))
+    normed = {
+        "attention/norm": held(2 * sight.hidden // vision.size("num_heads", "num_attention_heads"))
     }
-    sight = replace(sight, tables={"norm/outer": held(hidden)}, layer=layer)
-    inside = fields.part("text_config").flag("tie_word_embeddings")
-    text = text_part(fields, "glm_ocr_text", fields.flag("tie_word_embeddings") or inside)
+    tables = {"norm/outer": held(sight.hidden)}
+    sight = replace(sight, tables=tables, layer={**sight.layer, **normed})
+    text = text_part(fields, "glm_ocr_text", any_tied(fields))
     out = vision.size("out_hidden_size")
     return _convolved(fields, text, sight, out, out * vision.size("in_channels", default=3))
 
@@ -276,29 +259,16 @@ def gemma3(fields: Fields) -> Network:
     """Gemma 3: SigLIP's tower pooled to a few tokens, one matrix (arXiv:2503.19786, sec. 2.1)."""
     sight = siglip_sight(fields.part("vision_config"))
     text = text_part(fields, "gemma3_text", fields.flag("tie_word_embeddings", default=True))
-    project = linear(sight.hidden, text.hidden)
-    bridge = {"bridge/project": project, "bridge/norm": held(sight.hidden)}
+    bridge = dense_bridge(sight.hidden, text.hidden, bias=False, norm=sight.hidden)
     tokens = fields.size("mm_tokens_per_image", default=256)
     return seeing_network(fields, text, sight, bridge, image_tokens=tokens)
 
 
 def pixtral_sight(fields: Fields) -> Vision:
     """Pixtral's tower: rotary positions, RMS norms, gated MLPs (arXiv:2410.07073, sec. 2.2)."""
-    hidden = fields.size("hidden_size", default=1024)
-    heads = fields.size("num_attention_heads", default=16)
-    attention = equal_heads(fields, hidden, heads, bias=False)
-    mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=4096), gated=True)
-    return Vision(
-        side=square(fields, "image_size", 1024),
-        patch=square(fields, "patch_size", 16),
-        channels=fields.size("num_channels", default=3),
-        hidden=hidden,
-        prefix=0,
-        tables={"norm/outer": held(hidden)},
-        layer=layer_costs(attention, mlp, 2 * hidden),
-        layers=fields.layers("num_hidden_layers", default=24),
-        patch_bias=False,
-    )
+    part = with_defaults_of(fields, "pixtral")
+    sight = trunk(part, prefix=0, bias=False, gated=True, norm=1)
+    return replace(sight, tables={"norm/outer": held(sight.hidden)}, patch_bias=False)
 
 
 @family("mistral3")
@@ -313,11 +283,9 @@ def behind_pixtral(fields: Fields, text: Text, bias: bool) -> Network:
     """A decoder behind Pixtral's tower, whose patches are normed and merged to fewer tokens."""
     sight = pixtral_sight(fields.part("vision_config"))
     merge = fields.size("spatial_merge_size", default=2) ** 2
-    bridge = {
-        "bridge/norm": held(sight.hidden),
-        "bridge/merge": linear(merge * sight.hidden, sight.hidden),
-        **two_layers(sight.hidden, text.hidden, bias),
-    }
+    hidden = sight.hidden
+    dense = dense_bridge(hidden, text.hidden, text.hidden, bias=bias, norm=hidden)
+    bridge = {"bridge/merge": linear(merge * hidden, hidden), **dense}
     return seeing_network(fields, text, sight, bridge, merged=merge)
 
 
@@ -327,8 +295,7 @@ def paligemma(fields: Fields) -> Network:
     sight = siglip_sight(fields.part("vision_config"))
     text = text_part(fields, "gemma", either_tied(fields, True))
     width = fields.size("projection_dim", default=2048)
-    bridge = {"bridge/project": linear(sight.hidden, width, bias=True)}
-    return seeing_network(fields, text, sight, bridge)
+    return seeing_network(fields, text, sight, dense_bridge(sight.hidden, width))
 
 
 @family("idefics3", "smolvlm")
@@ -338,7 +305,7 @@ def idefics3(fields: Fields) -> Network:
     sight = siglip_sight(vision.with_values({"vision_use_head": False}))
     text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
     merge = fields.size("scale_factor", default=2) ** 2
-    bridge = {"bridge/project": linear(merge * sight.hidden, text.hidden)}
+    bridge = dense_bridge(merge * sight.hidden, text.hidden, bias=False)
     return seeing_network(fields, text, sight, bridge, merged=merge)
 
 
@@ -362,7 +329,7 @@ def internvl(fields: Fields) -> Network:
     text = text_part(fields, "qwen2", tied)
     merge = round(1 / ratio(fields, "downsample_ratio", 0.5)) ** 2
     wide = merge * hidden
-    bridge = {"bridge/norm": held(2 * wide), **two_layers(wide, text.hidden)}
+    bridge = dense_bridge(wide, text.hidden, text.hidden, norm=2 * wide)
     return seeing_network(fields, text, sight, bridge, merged=merge)
 
 

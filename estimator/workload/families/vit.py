@@ -7,7 +7,6 @@ patch convolution needs no gradient of its input.
 from dataclasses import dataclass, field, replace
 
 from estimator.workload.blocks import (
-    Cost,
     Costs,
     Mlp,
     equal_heads,
@@ -71,9 +70,9 @@ class Vision:
         """Lines of one pass over square images of `pixels` a side."""
         return self.over(batch, self.positions(pixels)[0])
 
-    def over(self, batch: Quantity, patches: Quantity) -> list[Line]:
-        """Lines of one pass over so many patches each."""
-        positions = patches + self.prefix
+    def over(self, batch: Quantity, patches: Quantity, seen: Quantity | None = None) -> list[Line]:
+        """Lines of one pass over so many patches each, of whose positions the layers see `seen`."""
+        positions = patches + self.prefix if seen is None else seen
         patch = linear(self.patch**2 * self.channels, self.hidden, self.patch_bias)
         done = [*lines({"embedding/patch": patch}, batch * patches, first=True)]
         done += lines(self.tables, batch)
@@ -94,15 +93,23 @@ def vision_network(fields: Fields, vision: Vision) -> Network:
     return network(fields, vision.run, head_note(fields, counted))
 
 
-def trunk(fields: Fields, prefix: int = 1) -> Vision:
-    """Patches behind learned tokens, positions, and layers with biases everywhere."""
+def trunk(
+    fields: Fields, prefix: int = 1, *, bias: bool = True, gated: bool = False, norm: int = 2
+) -> Vision:
+    """Patches behind learned tokens, positions, and layers.
+
+    `bias` is that of all matrices of a layer, where the config does not say otherwise of queries,
+    keys and values; `gated` says whether the MLP is; `norm` is the parameters per channel of a
+    norm.
+    """
     hidden = fields.size("hidden_size", default=768)
     side, patch = square(fields, "image_size", 224), square(fields, "patch_size", 16)
     heads = fields.size("num_attention_heads", default=12)
     keys = ("hidden_size", "num_attention_heads")
-    bias = fields.flag("qkv_bias", default=True)
-    attention = equal_heads(fields, hidden, heads, keys, bias, output_bias=True)
-    mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=3072), bias=True)
+    projected = fields.flag("qkv_bias", default=bias)
+    attention = equal_heads(fields, hidden, heads, keys, projected, output_bias=bias)
+    width = fields.size("intermediate_size", default=3072)
+    mlp = Mlp(hidden=hidden, width=width, gated=gated, bias=bias)
     return Vision(
         side=side,
         patch=patch,
@@ -114,9 +121,27 @@ def trunk(fields: Fields, prefix: int = 1) -> Vision:
             "embedding/position": table((side // patch) ** 2 + prefix, hidden),
             "norm/outer": held(2 * hidden),
         },
-        layer=layer_costs(attention, mlp, 4 * hidden),
+        layer=layer_costs(attention, mlp, 2 * norm * hidden),
         layers=fields.layers("num_hidden_layers", default=12),
     )
+
+
+def decoder_of_pixels(fields: Fields) -> Vision:
+    """What makes the pixels of masked patches: its keys are those of a trunk behind `decoder_`."""
+    beginning = "decoder_"
+    values, usual = (
+        {key.removeprefix(beginning): one[key] for key in one if key.startswith(beginning)}
+        for one in (fields.values, fields.usual)
+    )
+    names = {"hidden_size": f"{fields.path}decoder_hidden_size"}
+    return trunk(Fields(values, path=f"{fields.path}decoder_", usual=usual, aliases=names))
+
+
+def keys_without_bias(layer: Costs, hidden: int, bias: bool = True) -> Costs:
+    """A layer whose queries and values may have a bias, its keys not."""
+    one = linear(hidden, hidden, bias)
+    own = {"attention/query": one, "attention/key": linear(hidden, hidden), "attention/value": one}
+    return {**layer, **own}
 
 
 @family("vit")
@@ -172,10 +197,7 @@ def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
     pooled = task(fields) in pooling
     masked = task(fields) == "MaskedImageModeling"
     layer = {
-        **vision.layer,
-        "attention/query": linear(hidden, hidden, bias=True),
-        "attention/key": linear(hidden, hidden),
-        "attention/value": linear(hidden, hidden, bias=True),
+        **keys_without_bias(vision.layer, hidden),
         "attention/relative_bias": held(distances * own),
         "norm/scale": held(2 * hidden if _scale(fields) else 0),
     }
@@ -217,13 +239,8 @@ def dinov2_sight(registers: bool, fields: Fields) -> Vision:
         "embedding/mask": held(hidden * masks),
         "embedding/register": held(extra * hidden),
     }
-    layer = {**_without_mlp(vision.layer), **_dino_mlp(fields, hidden)}
-    layer["norm/scale"] = held(2 * hidden)
+    layer = {**vision.layer, **_dino_mlp(fields, hidden), "norm/scale": held(2 * hidden)}
     return replace(vision, prefix=1 + extra, tables=tables, layer=layer)
-
-
-def _without_mlp(costs: Costs) -> dict[str, Cost]:
-    return {part: cost for part, cost in costs.items() if not part.startswith("mlp/")}
 
 
 def _dino_mlp(fields: Fields, hidden: int) -> Costs:
@@ -247,7 +264,7 @@ def dinov3(fields: Fields) -> Network:
         gated=fields.flag("use_gated_mlp"),
         bias=fields.flag("mlp_bias", default=True),
     )
-    layer = {**_without_mlp(vision.layer), **mlp.costs(), "norm/scale": held(2 * hidden)}
+    layer = {**vision.layer, **mlp.costs(), "norm/scale": held(2 * hidden)}
     for part, key in (("query", "query"), ("key", "key"), ("value", "value"), ("output", "proj")):
         bias = fields.flag(f"{key}_bias", default=key != "key")
         layer[f"attention/{part}"] = linear(hidden, hidden, bias)
