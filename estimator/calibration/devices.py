@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from estimator.calibration.correction import Known
-from estimator.calibration.measured_utilization import Measured, network_group
+from estimator.calibration.measured_utilization import network_group
 from estimator.calibration.posterior import Cell, main_cell, measured_cell
 from estimator.catalog import Catalog, Device
 from estimator.core.uncertainty import Uncertain
@@ -30,108 +30,59 @@ the measured runs, and without them [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkReport:
-    """One kind of work in one number format on one device.
+class Expected:
+    """Utilization that is expected of training of one kind [1]; None where nothing teaches it.
 
     Parameters
     ----------
-    what : str
-        As in `Timing`.
-    precision, kind : str
-        Number format and kind of network; empty where there is none.
-    runs : int
-        Runs that timed it.
-    utilization : Span, optional
-        Share of the peak of the profile, as measured [1]; None without a peak or an amount of work.
-    expected, expected_before : Span, optional
-        Utilization that an estimate answers for a run of the kind now, and from published runs
-        alone [1]; None where it is no training, teaches nothing, or nobody was asked.
-    expected_steady : Span, optional
-        Expected of steps like the middle one of those measured [1].
-    power_w : Span, optional
-        Of one device meanwhile [W]; None where none was measured.
+    now, before : Span, optional
+        What an estimate answers, the size of the steps unspecified, with the measured runs and from
+        published runs alone; None where nobody was asked, too.
+    steady : Span, optional
+        Of steps like the middle one of those measured.
     """
 
-    what: str
-    precision: str
-    kind: str
-    runs: int
-    utilization: Span | None
-    power_w: Span | None
-    expected: Span | None = None
-    expected_before: Span | None = None
-    expected_steady: Span | None = None
+    now: Span | None = None
+    before: Span | None = None
+    steady: Span | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkReport:
+    """One kind of work in one number format on one device, as measured and as expected."""
+
+    measured: WorkFigures
+    expected: Expected
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceReport:
-    """What was measured of one device.
+    """One device, as measured and as expected.
 
     Parameters
     ----------
-    hardware : str
-        Id of its profile, or the name by its driver where there is no profile.
-    name : str
-        As its driver names it.
-    simulated : bool
-        Measured on a stub, which proves nothing of a device.
-    runs : int
-    oldest, newest : str
-        When the first and the last of them began.
+    measured : DeviceFigures
     age_days : float
-        Time since the last of them [day].
-    utilization, utilization_before : Span, optional
-        What an estimate answers for a run of the kind and format that were timed most, the size of
-        its steps unspecified, now and from published runs alone [1]; None where no timing teaches
-        anything, or nobody was asked.
-    utilization_steady : Span, optional
-        Expected of steps like the middle one of those measured of it [1].
-    utilization_of : str
-        That kind of network and format; empty where there is none.
-    utilization_measured : Span, optional
-        In all training, as measured [1]; None where none was timed.
-    power_w : Span, optional
-        Mean power of the runs [W], idle benchmarks and modelled power left out.
-    idle_w : Span, optional
-        At rest [W].
+        Time since the last of its runs [day].
+    expected : Expected
+        Of the kind and format that were timed most.
+    expected_of : str
+        That kind of network and format; empty where no timing teaches anything.
     work : tuple of WorkReport
+        Every kind of work by itself.
     """
 
-    hardware: str
-    name: str
-    simulated: bool
-    runs: int
-    oldest: str
-    newest: str
+    measured: DeviceFigures
     age_days: float
-    utilization: Span | None
-    utilization_before: Span | None
-    utilization_steady: Span | None
-    utilization_of: str
-    utilization_measured: Span | None
-    power_w: Span | None
-    idle_w: Span | None
+    expected: Expected
+    expected_of: str
     work: tuple[WorkReport, ...]
 
 
-def device_reports(
-    runs: Sequence[MeasuredRun],
-    catalog: Catalog,
-    now: datetime | None = None,
-) -> list[DeviceReport]:
-    """Report every device of some runs, by name; the fit rests on them alone.
-
-    Parameters
-    ----------
-    runs : sequence of MeasuredRun
-    catalog : Catalog
-        Whose profiles tell the peaks.
-    now : datetime, optional
-        Against which the age is given.
-    """
+def device_figures(runs: Sequence[MeasuredRun], catalog: Catalog) -> list[DeviceFigures]:
+    """Return what some runs measured of each device, by name; the catalog tells the peaks."""
     with closing(in_memory(runs)) as database:
-        found = Figures(rows_from(database)).devices(peaks_of(catalog))
-    return reports_of(found, Known(catalog, Measured(given=tuple(runs))), now=now)
+        return Figures(rows_from(database)).devices(peaks_of(catalog))
 
 
 def reports_of(
@@ -156,43 +107,19 @@ def reports_of(
     return [_report(one, _Fit(known, ask), moment) for one in figures]
 
 
-def _report(figures: DeviceFigures, fit: "_Fit", now: datetime) -> DeviceReport:
-    newest = datetime.fromisoformat(figures.newest)
+def _report(measured: DeviceFigures, fit: "_Fit", now: datetime) -> DeviceReport:
+    newest = datetime.fromisoformat(measured.newest)
     newest = newest if newest.tzinfo else newest.replace(tzinfo=UTC)
     catalog = fit.known.catalog
-    found = None if figures.simulated else catalog.find_device(figures.hardware)
+    found = None if measured.simulated else catalog.find_device(measured.hardware)
     device = None if found is None else catalog.device(found)
     cell = None if device is None else main_cell(fit.known, device)
-    expected = {} if cell is None or device is None else fit.expected(device, cell)
     return DeviceReport(
-        hardware=figures.hardware,
-        name=figures.name,
-        simulated=figures.simulated,
-        runs=figures.runs,
-        oldest=figures.oldest,
-        newest=figures.newest,
+        measured=measured,
         age_days=max(0.0, (now - newest).total_seconds() / S_PER_DAY),
-        utilization=expected.get("expected"),
-        utilization_before=expected.get("expected_before"),
-        utilization_steady=expected.get("expected_steady"),
-        utilization_of="" if cell is None else f"{cell.group}, {cell.precision}",
-        utilization_measured=figures.utilization,
-        power_w=figures.power_w,
-        idle_w=figures.idle_w,
-        work=tuple(_work(one, fit, device) for one in figures.work),
-    )
-
-
-def _work(work: WorkFigures, fit: "_Fit", device: Device | None) -> WorkReport:
-    """Report one kind of work."""
-    return WorkReport(
-        what=work.what,
-        precision=work.precision,
-        kind=work.kind,
-        runs=work.runs,
-        utilization=work.utilization,
-        power_w=work.power_w,
-        **({} if device is None else fit.of(device, work)),
+        expected=Expected() if device is None else fit.expected(device, cell),
+        expected_of="" if cell is None else f"{cell.group}, {cell.precision}",
+        work=tuple(WorkReport(measured=one, expected=fit.of(device, one)) for one in measured.work),
     )
 
 
@@ -204,28 +131,25 @@ class _Fit:
     ask: Ask | None
     answers: dict[tuple[str, str, str], tuple[Uncertain, Uncertain]] = field(default_factory=dict)
 
-    def of(self, device: Device, work: WorkFigures) -> dict[str, Span]:
+    def of(self, device: Device | None, work: WorkFigures) -> Expected:
         """Expectation now and before, where a timing teaches it."""
-        if work.what != "training" or work.precision not in device.peaks:
-            return {}
+        if device is None or work.what != "training" or work.precision not in device.peaks:
+            return Expected()
         group = network_group(work.kind, work.arch)
-        cell = measured_cell(self.known, device, group, work.precision)
-        return {} if cell is None else self.expected(device, cell)
+        return self.expected(device, measured_cell(self.known, device, group, work.precision))
 
-    def expected(self, device: Device, cell: Cell) -> dict[str, Span]:
+    def expected(self, device: Device, cell: Cell | None) -> Expected:
         """What is expected of steps like those measured, and what an estimate answers."""
-        steady = {"expected_steady": _interval(cell.now)}
+        if cell is None:
+            return Expected()
+        steady = _interval(cell.now)
         if self.ask is None:
-            return steady
+            return Expected(steady=steady)
         asked = (device.id, cell.group, cell.precision)
         if asked not in self.answers:
             self.answers[asked] = self.ask(device, cell.group, cell.precision)
-        now, before = self.answers[asked]
-        return {
-            "expected": _interval(now),
-            "expected_before": _interval(before),
-            **steady,
-        }
+        now, before = map(_interval, self.answers[asked])
+        return Expected(now=now, before=before, steady=steady)
 
 
 def _interval(quantity: Uncertain) -> Span:

@@ -21,7 +21,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.calibration.devices import device_reports
+from estimator.calibration.correction import Known
+from estimator.calibration.devices import device_figures, reports_of
+from estimator.calibration.measured_utilization import Measured
 from estimator.catalog import Catalog, ProfileError
 from estimator.catalog.checks import problems, sound
 from estimator.catalog.measured_profiles import keep_profile, measured_directory
@@ -229,24 +231,30 @@ def test_a_label_of_a_stranger_does_not_steer_the_terminal(data):
     assert "\x1b" not in specified and "\x07" not in specified
 
 
+def reported(runs, now=None):
+    """Report devices from these runs alone, which the fit rests on, too."""
+    catalog = Catalog.open()
+    known = Known(catalog, Measured(given=tuple(runs)))
+    return reports_of(device_figures(runs, catalog), known, now=now)
+
+
 def test_an_age_is_reported_against_now():
     now = datetime(2026, 11, 1, 10, tzinfo=UTC) + timedelta(days=3)
-    (report,) = device_reports([measured("a", trained(0.4))], Catalog.open(), now)
+    (report,) = reported([measured("a", trained(0.4))], now)
     assert report.age_days == 3.0
 
 
 def test_a_device_without_a_profile_or_a_format_without_a_peak_has_no_utilization():
     unknown = dataclasses.replace(H100, hardware=None, name="Strange Card 9")
-    strange, known = device_reports(
+    strange, known = reported(
         [
             measured("a", trained(0.4), devices=(unknown,)),
             measured("b", trained(0.4, precision="fp4")),
-        ],
-        Catalog.open(),
+        ]
     )
-    assert (strange.hardware, strange.utilization) == ("Strange Card 9", None)
-    assert (known.hardware, known.utilization) == ("h100-sxm", None)
-    assert known.power_w.mid == 600.0
+    assert (strange.measured.hardware, strange.measured.utilization) == ("Strange Card 9", None)
+    assert (known.measured.hardware, known.measured.utilization) == ("h100-sxm", None)
+    assert known.measured.power_w.mid == 600.0
 
 
 def test_export_and_import_bring_every_run_and_nothing_twice(data, tmp_path, monkeypatch):

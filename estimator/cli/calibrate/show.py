@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         lambda device, group, precision: usual_utilization(device, group, precision, catalog),
     )
     for report in reports:
-        for line in _less_counted(report.hardware, known):
+        for line in _less_counted(report.measured.hardware, known):
             note(line, quiet=options.quiet)
     runs, older = stored.runs, stored.older
     if options.json:
@@ -133,7 +133,7 @@ def _print_for_people(
         print_table(header, [[_printable(cell) for cell in _device_cells(one)] for one in reports])
         shares = ["expected", "steady"]
         header = ["device", "work", "format", "kind", "runs", "measured", *shares, "power"]
-        cells = [_work_cells(one.hardware, work) for one in reports for work in one.work]
+        cells = [_work_cells(one.measured.hardware, work) for one in reports for work in one.work]
         rows = [[_printable(cell) for cell in row] for row in cells]
         if rows:
             print_table(header, rows)
@@ -148,9 +148,46 @@ def _print_for_people(
 
 
 def _device_json(report: "DeviceReport") -> dict[str, Any]:
-    shown = asdict(report)
-    work = [_known(one) for one in shown.pop("work")]
-    return {**_known(shown), "work": work}
+    shown = {name: _bounds(value) for name, value in _device_values(report).items()}
+    return {**_known(shown), "work": [_work_json(one) for one in report.work]}
+
+
+def _device_values(report: "DeviceReport") -> dict[str, Any]:
+    measured, expected = report.measured, report.expected
+    return {
+        "hardware": measured.hardware,
+        "name": measured.name,
+        "simulated": measured.simulated,
+        "runs": measured.runs,
+        "oldest": measured.oldest,
+        "newest": measured.newest,
+        "age_days": report.age_days,
+        "utilization": expected.now,
+        "utilization_before": expected.before,
+        "utilization_steady": expected.steady,
+        "utilization_of": report.expected_of,
+        "utilization_measured": measured.utilization,
+        "power_w": measured.power_w,
+        "idle_w": measured.idle_w,
+    }
+
+
+def _work_json(work: "WorkReport") -> dict[str, Any]:
+    measured = asdict(work.measured)
+    measured.pop("arch")
+    expected = {
+        "expected": work.expected.now,
+        "expected_before": work.expected.before,
+        "expected_steady": work.expected.steady,
+    }
+    return _known(measured | {name: _bounds(value) for name, value in expected.items()})
+
+
+def _bounds(value: Any) -> Any:
+    """Low, mid and high of a span; any other value as it is."""
+    from estimator.runs.figures import Span
+
+    return asdict(value) if isinstance(value, Span) else value
 
 
 def _known(shown: dict[str, Any]) -> dict[str, Any]:
@@ -158,10 +195,9 @@ def _known(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def _device_row(report: "DeviceReport") -> dict[str, Any]:
-    shown = asdict(report)
-    shown.pop("work")
+    shown = _device_values(report)
     for quantity in QUANTITIES:
-        span = shown.pop(quantity) or {"low": "", "mid": "", "high": ""}
+        span = _bounds(shown.pop(quantity)) or {"low": "", "mid": "", "high": ""}
         shown |= {f"{quantity}_{bound}": value for bound, value in span.items()}
     return shown
 
@@ -244,25 +280,27 @@ def _energy(one: "Energy") -> str:
 
 
 def _device_cells(report: "DeviceReport") -> list[str]:
+    measured, expected = report.measured, report.expected
     age = "today" if report.age_days < 1 else f"{human_duration(report.age_days * 86400.0)} ago"
-    name = f"{report.hardware} (simulated)" if report.simulated else report.hardware
+    name = f"{measured.hardware} (simulated)" if measured.simulated else measured.hardware
     return [
         name,
-        str(report.runs),
+        str(measured.runs),
         age,
-        report.utilization_of,
-        _share(report.utilization),
-        _share(report.utilization_before),
-        _share(report.utilization_steady),
-        _watts(report.power_w),
-        _watts(report.idle_w),
+        report.expected_of,
+        _share(expected.now),
+        _share(expected.before),
+        _share(expected.steady),
+        _watts(measured.power_w),
+        _watts(measured.idle_w),
     ]
 
 
 def _work_cells(hardware: str, work: "WorkReport") -> list[str]:
-    shares = map(_share, (work.utilization, work.expected, work.expected_steady))
-    spans = [*shares, _watts(work.power_w)]
-    return [hardware, work.what, work.precision, work.kind, str(work.runs), *spans]
+    measured, expected = work.measured, work.expected
+    spans = [*map(_share, (measured.utilization, expected.now, expected.steady))]
+    kind = [hardware, measured.what, measured.precision, measured.kind, str(measured.runs)]
+    return [*kind, *spans, _watts(measured.power_w)]
 
 
 def _share(span: "Span | None") -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from estimator.calibration.correction import Known, known_runs
-from estimator.calibration.devices import DeviceReport, device_reports
+from estimator.calibration.devices import device_figures
 from estimator.calibration.measured_utilization import counted
 from estimator.calibration.posterior import (
     cells,
@@ -18,6 +18,7 @@ from estimator.calibration.posterior import (
     residuals,
 )
 from estimator.catalog import Device
+from estimator.runs.figures import DeviceFigures
 from estimator.runs.record import MeasuredRun
 from estimator.web.calibrate import address, charts, live, tables
 from estimator.web.calibrate import text as words
@@ -116,7 +117,7 @@ def _head(seen: Seen) -> None:
     style.sentence(words.sentence(seen.device, cell, *counted(observations)))
     if cell is None or not observations or seen.frame.slide:
         return
-    style.figures(style.figure(*card) for card in words.cards(cell, _report(seen)))
+    style.figures(style.figure(*card) for card in words.cards(cell, _figures(seen)))
     example = ""
     if not any(run.id in runs for run in seen.own):
         example = _(" They came with the program.")
@@ -132,7 +133,7 @@ def _head(seen: Seen) -> None:
     style.caption(text.format(newest=newest, example=example))
 
 
-def _report(seen: Seen) -> DeviceReport | None:
+def _figures(seen: Seen) -> DeviceFigures | None:
     """What was measured of the device, in figures."""
     measured = [
         run
@@ -141,7 +142,7 @@ def _report(seen: Seen) -> DeviceReport | None:
         and run.state != "running"
         and any(one.hardware == seen.device.id for one in run.devices)
     ]
-    return _reported(measured, seen.device.id)
+    return _figures_of(measured, seen.device.id)
 
 
 @st.cache_resource(
@@ -149,9 +150,9 @@ def _report(seen: Seen) -> DeviceReport | None:
     max_entries=16,
     hash_funcs={MeasuredRun: lambda run: (run.id, run.state, len(run.timings))},
 )
-def _reported(runs: list[MeasuredRun], device: str) -> DeviceReport | None:
-    """Return the report of a device, worked out once until a run is added."""
-    found = device_reports(runs, open_catalog())
+def _figures_of(runs: list[MeasuredRun], device: str) -> DeviceFigures | None:
+    """Return the figures of a device, worked out once until a run is added."""
+    found = device_figures(runs, open_catalog())
     return next((one for one in found if one.hardware == device), None)
 
 

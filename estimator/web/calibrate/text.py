@@ -6,14 +6,13 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from estimator.calibration.devices import DeviceReport
 from estimator.calibration.next_run_candidates import Worth, factor_text
 from estimator.calibration.posterior import Cell, PowerCell, Residual
 from estimator.catalog import Device
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import digits, human, human_duration
 from estimator.measure.live import Course
-from estimator.runs.figures import Span
+from estimator.runs.figures import DeviceFigures, Span
 from estimator.runs.run_summary import TRUST
 from estimator.web.calibrate.tables import (
     GROUP_NAMES,
@@ -95,7 +94,7 @@ def power_sentence(device: Device, cell: PowerCell) -> str:
     return text.format(device=escape(device.name), read=read, work=work, now=now, before=before)
 
 
-def cards(cell: Cell, report: DeviceReport | None) -> Iterator[Card]:
+def cards(cell: Cell, figures: DeviceFigures | None) -> Iterator[Card]:
     """Headline figures of a device."""
     yield (
         "utilization",
@@ -108,14 +107,14 @@ def cards(cell: Cell, report: DeviceReport | None) -> Iterator[Card]:
     widths = " → ".join(_width(one) for one in (cell.before, cell.now))
     narrower = _("{share} % narrower").format(share=f"{(1 - left) * 100:.0f}")
     yield "interval", _("Interval"), narrower, widths, (_("upper bound over middle"),)
-    power = None if report is None else report.power_w
-    if report is None or power is None:
+    power = None if figures is None else figures.power_w
+    if figures is None or power is None:
         why = _("not measured: modelled power does not count")
         yield "power_w", _("Power under load"), f"– {_('unknown')}", "", (why,)
     else:
         idle: tuple[str, ...] = ()
-        if report.idle_w is not None:
-            idle = (_("idle {power}").format(power=localised(human(report.idle_w.mid, "W"))),)
+        if figures.idle_w is not None:
+            idle = (_("idle {power}").format(power=localised(human(figures.idle_w.mid, "W"))),)
         value = localised(human(power.mid, "W"))
         yield "power_w", _("Power under load"), value, _span(power), idle
 
