@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli.options import add_model, add_output, catalog_of, model_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.core.units import CENTRAL
-from estimator.scenario.scenario import read_number
+from estimator.scenario.scenario import option_of, read_number
 
 if TYPE_CHECKING:
     from estimator.memory.memory_answer import MemoryAnswer
@@ -104,6 +104,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Answer one question about memory."""
     from estimator.cli.memory_table import memory_csv, memory_json
+    from estimator.core.messages import rendered
     from estimator.core.uncertainty import z_score
     from estimator.memory.memory_answer import answer_memory
 
@@ -118,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
         print_csv(memory_csv(answer, level))
     else:
         _print_for_people(answer, level)
-    for warning in answer.warnings:
+    for warning in rendered(answer.notices, option_of):
         note(warning, quiet=options.quiet)
     return 0
 

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from estimator.core.messages import rendered
 from estimator.core.uncertainty import Quantity, uncertain
 from estimator.core.units import human
 from estimator.estimation.answer_summary import bounds
 from estimator.memory.memory_answer import MemoryAnswer
 from estimator.memory.plan import GIB
+from estimator.scenario.scenario import option_of
 
 LABELS = {
     "weights_bytes": "weights",
@@ -51,7 +53,8 @@ def memory_json(answer: MemoryAnswer, level: float) -> dict[str, Any]:
         answer_json["memory_bytes"] = answer.capacity_bytes
         answer_json["fits"] = answer.fits
         answer_json["least_devices"] = answer.least_devices
-    return answer_json | {"verdict": verdict(answer, level), "warnings": list(answer.warnings)}
+    warnings = list(rendered(answer.notices, option_of))
+    return answer_json | {"verdict": verdict(answer, level), "warnings": warnings}
 
 
 def memory_csv(answer: MemoryAnswer, level: float) -> list[dict[str, Any]]:
@@ -65,7 +68,7 @@ def memory_csv(answer: MemoryAnswer, level: float) -> list[dict[str, Any]]:
     row["memory_bytes"] = "" if answer.capacity_bytes is None else answer.capacity_bytes
     row["fits"] = "" if answer.fits is None else answer.fits
     row["least_devices"] = "" if answer.least_devices is None else answer.least_devices
-    return [row | {"warnings": "; ".join(answer.warnings)}]
+    return [row | {"warnings": "; ".join(rendered(answer.notices, option_of))}]
 
 
 def memory_rows(answer: MemoryAnswer, level: float) -> Iterator[tuple[str, str, str, str]]:

@@ -191,6 +191,26 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "onsite_water_unknown": (
         "on-site water use of {place} unknown, so only off-site water is counted; set {set[wue]}"
     ),
+    # memory
+    "memory_unknown": "the memory of {device} is not on record: only the need is shown",
+    "seq_len_assumed": "{tokens:,.0f} tokens in a sequence assumed: {field} sets them",
+    "fully_sharded": (
+        "weights, gradients and optimizer fully sharded (ZeRO 3, FSDP): {field} sets it"
+    ),
+    "selective_recompute_assumed": (
+        "selective recomputation of fused attention assumed to keep about half: frameworks differ, "
+        "from nothing saved to two thirds"
+    ),
+    "activations_not_modelled": (
+        "activations of {network} are not modelled and not included; only those of decoders and of "
+        "encoders like BERT and ViT are, other ledgers list products and not the tensors between "
+        "them"
+    ),
+    "working_memory_not_modelled": ("working memory of {network} is not modelled and not included"),
+    "architecture_assumed": (
+        "no architecture given: {layers:,.0f} layers of width {width:,.0f} and {words:,.0f} words "
+        "are assumed for activations and cache; a config.json is exact"
+    ),
     # serving
     "not_a_number": "{field} must be a number, got {text!r}",
     "out_of_range": "{field} must be between {least:g} and {most:g}, got {value:g}",

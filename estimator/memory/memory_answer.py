@@ -9,9 +9,11 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog, Device
 from estimator.core.limits import within_limits
+from estimator.core.notice import Notice
 from estimator.core.uncertainty import Uncertain
 from estimator.memory.network import (
     CACHE,
+    CACHE_GROWTH,
     INFERENCE,
     Network,
     find_network,
@@ -23,7 +25,7 @@ from estimator.memory.plan import Plan, Serving, check_plan
 from estimator.memory.request import CHOICES, Question
 from estimator.memory.training_state import TRAINING, memory_of, states_of
 from estimator.memory.usage import Memory, inference_memory, training_memory, with_overhead
-from estimator.scenario.provenance import Input, Provenance
+from estimator.scenario.provenance import Found, Input, noted, of_all, prior, recorded
 from estimator.workload.network import DEFAULT_TOKENS
 
 Floats = npt.NDArray[np.float64]
@@ -85,7 +87,7 @@ class MemoryAnswer:
         it fits and they were not sought. [1]
     remedy : Remedy or None
         What would make it fit where no number of devices is enough, if anything does.
-    inputs, warnings
+    inputs, notices
         As in `Answer`.
     """
 
@@ -98,7 +100,7 @@ class MemoryAnswer:
     least_devices: float | None
     remedy: Remedy | None
     inputs: Mapping[str, Input]
-    warnings: tuple[str, ...]
+    notices: tuple[Notice, ...]
 
     @property
     def fits(self) -> bool | None:
@@ -128,32 +130,39 @@ def answer_memory(question: Question, catalog: Catalog, *, least: bool = True) -
     (False, 2.0)
     """
     _check(question)
-    provenance = Provenance()
-    network = find_network(question, catalog, provenance)
+    network = find_network(question, catalog)
     device = None if question.hardware is None else catalog.device(question.hardware)
-    plan = _plan(question, network, catalog, provenance)
-    memory = _memory(question, network, plan, catalog, provenance)
-    capacity = None
-    if device is not None and "memory_bytes" in device.records:
-        capacity = float(provenance.record("memory_bytes", device.records["memory_bytes"], "").mid)
-    elif device is not None:
-        provenance.warn(f"the memory of {device.name} is not on record: only the need is shown")
+    plan = _plan(question, network.value, catalog)
+    memory = _memory(question, network.value, plan.value, catalog)
+    held = _capacity(device)
+    found = of_all(memory.value, network, plan, memory, held)
+    capacity = held.value
     fewest, remedy = None, None
-    if capacity is not None and (least or memory.total_bytes.mid > capacity):
-        (fewest,) = _least_devices(question, network, plan, catalog, [capacity])
-        remedy = None if fewest else _remedy(question, network, catalog, capacity)
+    if capacity is not None and (least or found.value.total_bytes.mid > capacity):
+        (fewest,) = _least_devices(question, network.value, plan.value, catalog, [capacity])
+        remedy = None if fewest else _remedy(question, network.value, catalog, capacity)
     return MemoryAnswer(
         question=question,
-        network=network,
-        plan=plan,
-        memory=memory,
+        network=network.value,
+        plan=plan.value,
+        memory=found.value,
         device=device,
         capacity_bytes=capacity,
         least_devices=fewest,
         remedy=remedy,
-        inputs=provenance.inputs,
-        warnings=tuple(provenance.warnings),
+        inputs=found.inputs,
+        notices=tuple(dict.fromkeys(found.notices)),
     )
+
+
+def _capacity(device: Device | None) -> Found[float | None]:
+    """What a device holds; None without one, or where that is not on record [byte]."""
+    if device is None:
+        return Found(value=None)
+    if "memory_bytes" not in device.records:
+        return noted(None, Notice("memory_unknown", "hardware", {"device": device.name}))
+    held = recorded("memory_bytes", device.records["memory_bytes"], "")
+    return of_all(float(held.value.mid), held)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,8 +285,9 @@ _MISPLACED: tuple[tuple[str, Callable[[Question], bool], str], ...] = (
 """Inputs that mean something in some questions only: field, which, and how they are called."""
 
 
-def _plan(question: Question, network: Network, catalog: Catalog, provenance: Provenance) -> Plan:
+def _plan(question: Question, network: Network, catalog: Catalog) -> Found[Plan]:
     """How it is shared out; training is fully sharded and serving tensor-parallel unless said."""
+    notices: list[Notice] = []
     length = question.seq_len
     if question.inference and question.context is not None:
         length = question.context
@@ -285,24 +295,19 @@ def _plan(question: Question, network: Network, catalog: Catalog, provenance: Pr
         longest = network.decoder.max_positions if network.decoder is not None else DEFAULT_TOKENS
         length = float(min(longest, DEFAULT_TOKENS))
         if network.takes_length:
-            option = "--context" if question.inference else "--seq-len"
-            provenance.warn(f"{length:,.0f} tokens in a sequence assumed: {option} sets them")
+            field = "context" if question.inference else "seq_len"
+            notices.append(Notice("seq_len_assumed", field, {"tokens": length}))
     within_limits("seq_len", length)
     tensor = question.tensor_parallel
     if tensor is None:
         tensor = question.devices / question.pipeline_parallel if question.inference else 1.0
     ranks = question.devices / (tensor * question.pipeline_parallel)
     if question.zero is None and ranks > 1 and not question.inference:
-        provenance.warn(
-            "weights, gradients and optimizer fully sharded (ZeRO 3, FSDP): --zero sets it"
-        )
+        notices.append(Notice("fully_sharded", "zero"))
     if question.attention == "fused" and question.recompute == "selective":
-        provenance.warn(
-            "selective recomputation of fused attention assumed to keep about half: frameworks "
-            "differ, from nothing saved to two thirds"
-        )
-    gathered = provenance.prior(catalog, "memory.gathered_layers", "gathered")
-    return Plan(
+        notices.append(Notice("selective_recompute_assumed", "recompute"))
+    gathered = prior(catalog, "memory.gathered_layers", "gathered")
+    plan = Plan(
         devices=question.devices,
         tensor_parallel=tensor,
         pipeline_parallel=question.pipeline_parallel,
@@ -311,41 +316,49 @@ def _plan(question: Question, network: Network, catalog: Catalog, provenance: Pr
         seq_len=length,
         recompute_layers=question.recompute == "full",
         sequence_parallel=question.sequence_parallel,
-        gathered_layers=float(gathered.mid),
+        gathered_layers=float(gathered.value.mid),
         offload=question.offload,
         fused_backward=question.fused_backward,
         accumulates=question.accumulation != "none",
         step_copies=bool(question.zero) and not question.fsdp and states_of(question) == "mixed",
     )
+    return of_all(plan, noted(None, *notices), gathered)
 
 
-def _memory(
-    question: Question, network: Network, plan: Plan, catalog: Catalog, provenance: Provenance
-) -> Memory:
-    overhead = find_overhead(question, network, plan.devices, catalog, provenance)
-    if not question.inference:
-        model = training_model(question, network, catalog, provenance)
-        return with_overhead(training_memory(model, plan), overhead, question.counted)
+def _memory(question: Question, network: Network, plan: Plan, catalog: Catalog) -> Found[Memory]:
+    overhead = find_overhead(question, network, plan.devices, catalog)
+    if question.inference:
+        serving = _serving(question, network, plan, catalog)
+        model = inference_model(question, network, catalog)
+        memory = of_all(inference_memory(model.value, plan, serving.value), serving, model)
+    else:
+        model = training_model(question, network, catalog)
+        memory = of_all(training_memory(model.value, plan), model)
+    whole = with_overhead(memory.value, overhead.value, question.counted)
+    return of_all(whole, overhead, memory)
+
+
+def _serving(question: Question, network: Network, plan: Plan, catalog: Catalog) -> Found[Serving]:
+    """What serving holds beside the weights: the cache, and the prompts on their way."""
     cache = 0.0
     if network.ledger is not None:
         size = CACHE[question.kv_precision or ("fp32" if question.precision == "fp32" else "bf16")]
         cache = network.ledger.kv_cache_bytes(plan.seq_len, plan.batch, size)
+    prefill = prior(catalog, "memory.prefill_tokens", "working")
+    logits = prior(catalog, "memory.inference.prompt_logit_bytes", "working")
+    growth = prior(catalog, CACHE_GROWTH, "working")
     prompt = plan.batch * plan.seq_len
-    usual = np.minimum(provenance.prior(catalog, "memory.prefill_tokens", "working").mid, prompt)
+    usual = np.minimum(prefill.value.mid, prompt)
     given = question.prefill_tokens
     at_once = usual if given is None else np.minimum(given, prompt)
-    logits = provenance.prior(catalog, "memory.inference.prompt_logit_bytes", "working").mid
     serving = Serving(
         cache_bytes=cache,
         cache_splits=network.cache_splits,
         prefill_tokens=float(at_once),
-        cache_growth=float(
-            provenance.prior(catalog, "memory.inference.cache_growth", "working").mid
-        ),
-        prompt_logit_bytes=float(logits * np.minimum(usual / at_once, 1.0)),
+        cache_growth=float(growth.value.mid),
+        prompt_logit_bytes=float(logits.value.mid * np.minimum(usual / at_once, 1.0)),
     )
-    model = inference_model(question, network, catalog, provenance)
-    return with_overhead(inference_memory(model, plan, serving), overhead, question.counted)
+    return of_all(serving, prefill, logits, growth)
 
 
 def _needed_by_count(
@@ -364,7 +377,7 @@ def _needed_by_count(
     else:
         wanted = np.array([plan.tensor_parallel * plan.pipeline_parallel])
         wider = replace(plan, devices=wanted)
-    needed = _memory(question, network, wider, catalog, Provenance()).total_bytes.mid
+    needed = _memory(question, network, wider, catalog).value.total_bytes.mid
     return wanted, np.broadcast_to(needed, wanted.shape)
 
 
@@ -409,7 +422,7 @@ def _remedy(
         "--zero 3 --recompute full --batch 1": replace(recomputed, batch=1.0),
     }
     for words, asked in thriftier.items():
-        plan = _plan(asked, network, catalog, Provenance())
+        plan = _plan(asked, network, catalog).value
         (least,) = _least_devices(asked, network, plan, catalog, [capacity_bytes])
         if least is not None:
             return Remedy(options=words, devices=least)

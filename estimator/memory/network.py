@@ -9,6 +9,7 @@ import numpy as np
 
 from estimator.catalog import Catalog
 from estimator.core.limits import within_limits
+from estimator.core.notice import Notice
 from estimator.core.uncertainty import EXACTLY_ONE, Number, Uncertain
 from estimator.memory.activations import (
     FP32_BYTES,
@@ -27,7 +28,7 @@ from estimator.memory.plan import Model, Parameters
 from estimator.memory.request import LORA_RANK, Question
 from estimator.memory.training_state import TRAINING, trained
 from estimator.memory.usage import Overhead
-from estimator.scenario.provenance import Provenance
+from estimator.scenario.provenance import Found, given, noted, of_all, prior, recorded
 from estimator.scenario.scenario import inline_config, is_inline
 from estimator.workload.blocks import Attention
 from estimator.workload.ledger import Inputs, Ledger, takes
@@ -56,6 +57,15 @@ WRITTEN_OUT_BY_DEFAULT = ("gpt2", "gptj", "gpt_neo", "codegen")
 
 OUTER_SHARE = 0.25
 """Most that each of the token table and the head takes where only the size is known [1]."""
+
+EXACT = Found(value=EXACTLY_ONE)
+"""A factor that changes nothing."""
+
+LOSS_BYTES = "memory.loss_bytes_per_token_and_word"
+"""Prior: what the loss holds of every output while it is differentiated."""
+
+CACHE_GROWTH = "memory.inference.cache_growth"
+"""Prior: copies of the cache while it grows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +102,7 @@ class Network:
         return float(min((p.kv_heads if isinstance(p, Attention) else 1 for p in parts), default=1))
 
 
-def find_network(question: Question, catalog: Catalog, provenance: Provenance) -> Network:
+def find_network(question: Question, catalog: Catalog) -> Found[Network]:
     """Find the model of a question.
 
     Raises
@@ -103,25 +113,24 @@ def find_network(question: Question, catalog: Catalog, provenance: Provenance) -
     if (question.model is None) == (question.params is None):
         raise ValueError("give one model: a config.json, a preset by name, or --params 7e9")
     if question.params is not None:
-        return _typical("a decoder", question.params, catalog, provenance)
+        return _typical("a decoder", question.params, catalog)
     name = str(question.model)
     if is_inline(name):
         config = inline_config(name)
-        return _configured(str(config.get("model_type") or "the model"), config, provenance)
+        return _configured(str(config.get("model_type") or "the model"), config)
     if Path(name).exists() or name.endswith(".json"):
         from estimator.workload.huggingface import read_config
 
-        return _configured(name, read_config(name), provenance)
+        return _configured(name, read_config(name))
     preset = catalog.preset(name)
     if preset.config:
-        return _configured(preset.name, preset.config, provenance)
+        return _configured(preset.name, preset.config)
     if "params" not in preset.records:
         raise ValueError(f"no size of {preset.name} is on record: give a config.json or --params")
     params = preset.records["params"].value
     if preset.kind == "language":
-        return _typical(preset.name, params, catalog, provenance)
-    provenance.record("params", preset.records["params"], "")
-    return Network(
+        return _typical(preset.name, params, catalog)
+    network = Network(
         name=preset.name,
         ledger=None,
         decoder=None,
@@ -130,20 +139,13 @@ def find_network(question: Question, catalog: Catalog, provenance: Provenance) -
         head=0.0,
         takes_length=preset.kind == "speech",
     )
+    return of_all(network, recorded("params", preset.records["params"], ""))
 
 
-def training_model(
-    question: Question, network: Network, catalog: Catalog, provenance: Provenance
-) -> Model:
+def training_model(question: Question, network: Network, catalog: Catalog) -> Found[Model]:
     """What training holds, in the formats and with the optimizer asked for."""
     size = TRAINING[question.precision]
-    loss = provenance.prior(catalog, "memory.loss_bytes_per_token_and_word", "logits")
-    if network.decoder is None:
-        provenance.warn(
-            f"activations of {network.name} are not modelled and not included; only those of "
-            "decoders and of encoders like BERT and ViT are, other ledgers list products and not "
-            "the tensors between them"
-        )
+    loss = prior(catalog, LOSS_BYTES, "logits")
     eager = question.attention == "eager" and question.recompute == "none"
     style = Style(
         value_bytes=size,
@@ -152,23 +154,37 @@ def training_model(
         dropout=question.dropout,
     )
     decoder = network.decoder
-    share = 1.0
-    if question.recompute == "selective" and question.attention == "fused":
-        share = float(provenance.prior(catalog, "memory.selective_share", "activations").mid)
+    share = _selective_share(question, catalog, "activations")
+    groups = _groups(question, network, catalog)
     held = HOSTED if question.offload_activations else 1.0
     at_once = CHUNK if question.loss == "chunked" else 1.0
-    return Model(
-        parameters=_groups(question, network, catalog, provenance),
+    model = Model(
+        parameters=groups.value,
         layers=1.0 if decoder is None else len(decoder.layers),
         kept=NOTHING_KEPT
         if decoder is None
-        else decoder_kept(decoder, style, _adapters(question)) * share,
+        else decoder_kept(decoder, style, _adapters(question)) * float(share.value.mid),
         checkpoint_bytes=0.0 if decoder is None else decoder.hidden * size * held,
         vocab=_outputs(decoder) * at_once,
         tied=network.tied,
-        loss_bytes=float(loss.mid),
+        loss_bytes=float(loss.value.mid),
         dequantized_bytes=_dequantized(question, network),
     )
+    return of_all(model, loss, _left_out(network, "activations_not_modelled"), share, groups)
+
+
+def _selective_share(question: Question, catalog: Catalog, uncertainty: str) -> Found[Uncertain]:
+    """Share of what is kept that selective recomputation of fused attention still keeps [1]."""
+    if question.recompute == "selective" and question.attention == "fused":
+        return prior(catalog, "memory.selective_share", uncertainty)
+    return EXACT
+
+
+def _left_out(network: Network, code: str) -> Found[None]:
+    """Say what is not modelled of a network whose layers are not known."""
+    if network.decoder is not None:
+        return Found(value=None)
+    return noted(None, Notice(code, "model", {"network": network.name}))
 
 
 def _adapters(question: Question) -> Adapters | None:
@@ -182,19 +198,16 @@ def _adapters(question: Question) -> Adapters | None:
     )
 
 
-def inference_model(
-    question: Question, network: Network, catalog: Catalog, provenance: Provenance
-) -> Model:
+def inference_model(question: Question, network: Network, catalog: Catalog) -> Found[Model]:
     """What serving holds; up to 8 bit the tables and the head stay in 16 bit."""
-    if network.decoder is None:
-        provenance.warn(f"working memory of {network.name} is not modelled and not included")
-    size = _served_bytes(question, catalog, provenance)
+    served = _served_bytes(question, catalog)
+    size = served.value
     outer = max(size, 2.0)
     style = Style(value_bytes=outer, plain_values=network.plain_values)
     decoder = network.decoder
-    share = provenance.prior(catalog, "memory.inference.working_share", "working")
+    share = prior(catalog, "memory.inference.working_share", "working")
     kept = NOTHING_KEPT if decoder is None else decoder_kept(decoder, style)
-    return Model(
+    model = Model(
         parameters=(
             Parameters(layers=network.layers, weights_bytes=size),
             Parameters(
@@ -202,25 +215,26 @@ def inference_model(
             ),
         ),
         layers=1.0 if decoder is None else len(decoder.layers),
-        kept=kept * float(share.mid),
+        kept=kept * float(share.value.mid),
         vocab=_outputs(decoder),
         tied=network.tied,
         dequantized_bytes=_dequantized(question, network),
     )
+    return of_all(model, _left_out(network, "working_memory_not_modelled"), served, share)
 
 
-def _served_bytes(question: Question, catalog: Catalog, provenance: Provenance) -> float:
+def _served_bytes(question: Question, catalog: Catalog) -> Found[float]:
     """Bytes of a served weight [byte]."""
     name = question.weights or ("int4" if question.precision == "fp4" else None)
     if name is not None:
-        return _quantized(name, catalog, provenance)
-    return INFERENCE[question.precision]
+        return _quantized(name, catalog)
+    return Found(value=INFERENCE[question.precision])
 
 
-def _quantized(name: str, catalog: Catalog, provenance: Provenance) -> float:
+def _quantized(name: str, catalog: Catalog) -> Found[float]:
     """Bytes of a quantized weight with its scales [byte]."""
-    key = f"memory.quantized_bytes_per_param.{QUANTIZED[name]}"
-    return float(provenance.prior(catalog, key, "weights").mid)
+    record = prior(catalog, f"memory.quantized_bytes_per_param.{QUANTIZED[name]}", "weights")
+    return of_all(float(record.value.mid), record)
 
 
 def _dequantized(question: Question, network: Network) -> float:
@@ -236,36 +250,37 @@ GATHERING_STAGE = 3.0
 
 
 def find_overhead(
-    question: Question, network: Network, devices: Number, catalog: Catalog, provenance: Provenance
-) -> Overhead:
+    question: Question, network: Network, devices: Number, catalog: Catalog
+) -> Found[Overhead]:
     """Uncertainty of the terms, and what is held beside the tensors."""
     kind = "lora" if question.finetune in ("lora", "qlora") else "decoder"
     if network.typical:
         kind = "typical"
-    loss = provenance.prior(catalog, "memory.loss_bytes_per_token_and_word", "logits")
     use = "serving" if question.inference else "one"
-    one = provenance.prior(catalog, f"memory.context_bytes.{use}", "context")
-    several = provenance.prior(catalog, "memory.context_bytes.several", "context")
-    context = np.where(np.asarray(devices) > 1, several.mid, one.mid)[()]
+    loss = prior(catalog, LOSS_BYTES, "logits")
+    one = prior(catalog, f"memory.context_bytes.{use}", "context")
+    several = prior(catalog, "memory.context_bytes.several", "context")
+    context = np.where(np.asarray(devices) > 1, several.value.mid, one.value.mid)[()]
     spread = several if np.any(np.asarray(devices) > 1) else one
-    working = loss / loss.mid
-    if question.inference:
-        growth = provenance.prior(catalog, "memory.inference.cache_growth", "working")
-        working = growth / growth.mid
-    return Overhead(
-        activations=_activations_factor(question, kind, catalog, provenance),
-        working=working,
-        framework=provenance.prior(catalog, f"memory.framework.{_use(question)}", "framework"),
-        weights=_weights_factor(question, catalog, provenance),
-        states=_states_factor(question, catalog, provenance),
-        context_bytes=Uncertain(context, spread.loadings),
-        fragmentation=_fragmentation(question, devices, catalog, provenance),
+    working = prior(catalog, CACHE_GROWTH, "working") if question.inference else loss
+    activations = _activations_factor(question, kind, catalog)
+    framework = prior(catalog, f"memory.framework.{_use(question)}", "framework")
+    weights, states = _weights_factor(question, catalog), _states_factor(question, catalog)
+    fragmentation = _fragmentation(question, devices, catalog)
+    overhead = Overhead(
+        activations=activations.value,
+        working=working.value / working.value.mid,
+        framework=framework.value,
+        weights=weights.value,
+        states=states.value,
+        context_bytes=Uncertain(context, spread.value.loadings),
+        fragmentation=fragmentation.value,
     )
+    parts = (loss, one, several, working, activations, framework, weights, states, fragmentation)
+    return of_all(overhead, *parts)
 
 
-def _fragmentation(
-    question: Question, devices: Number, catalog: Catalog, provenance: Provenance
-) -> Uncertain:
+def _fragmentation(question: Question, devices: Number, catalog: Catalog) -> Found[Uncertain]:
     """Reserved beyond the tensors: more where fine-tuning gathers whole layers and frees them."""
     alone = (question.tensor_parallel or 1.0) * question.pipeline_parallel
     gathers = np.asarray(devices) > alone
@@ -273,12 +288,11 @@ def _fragmentation(
         gathers = np.zeros_like(gathers)
     keys = {False: "memory.fragmentation", True: "memory.fragmentation_gathering"}
     known = {
-        which: provenance.prior(catalog, keys[which], "fragmentation")
-        for which in np.unique(gathers).tolist()
+        which: prior(catalog, keys[which], "fragmentation") for which in np.unique(gathers).tolist()
     }
     widest = known[max(known)]
-    share = np.where(gathers, known.get(True, widest).mid, known.get(False, widest).mid)
-    return Uncertain(share[()], widest.loadings)
+    share = np.where(gathers, known.get(True, widest).value.mid, known.get(False, widest).value.mid)
+    return of_all(Uncertain(share[()], widest.value.loadings), *known.values())
 
 
 def _use(question: Question) -> str:
@@ -290,79 +304,74 @@ def _use(question: Question) -> str:
     return "adapters" if question.finetune in ("lora", "qlora") else "finetuning"
 
 
-def _activations_factor(
-    question: Question, kind: str, catalog: Catalog, provenance: Provenance
-) -> Uncertain:
+def _activations_factor(question: Question, kind: str, catalog: Catalog) -> Found[Uncertain]:
     """Factor on the activations; that of selective recomputation names no one thing."""
-    factor = provenance.prior(catalog, f"memory.activations.{kind}", "activations")
-    if question.recompute == "selective" and question.attention == "fused":
-        share = provenance.prior(catalog, "memory.selective_share", "selective")
-        factor = factor * (share / share.mid)
-    return factor
+    factor = prior(catalog, f"memory.activations.{kind}", "activations")
+    share = _selective_share(question, catalog, "selective")
+    return of_all(factor.value * (share.value / share.value.mid), factor, share)
 
 
-def _weights_factor(question: Question, catalog: Catalog, provenance: Provenance) -> Uncertain:
+def _weights_factor(question: Question, catalog: Catalog) -> Found[Uncertain]:
     """Factor on the weights: exact in the format of the work, unsure where they are quantized."""
     name = question.weights or ("nf4-dq" if question.finetune == "qlora" else None)
     if name is None:
-        return EXACTLY_ONE
-    return provenance.prior(catalog, f"memory.weights.{QUANTIZED[name]}", "weights")
+        return EXACT
+    return prior(catalog, f"memory.weights.{QUANTIZED[name]}", "weights")
 
 
-def _states_factor(question: Question, catalog: Catalog, provenance: Provenance) -> Uncertain:
+def _states_factor(question: Question, catalog: Catalog) -> Found[Uncertain]:
     """Factor on gradients, master copy and optimizer: wide where their formats are unspecified."""
     if question.inference:
-        return EXACTLY_ONE
+        return EXACT
     basis = "given" if question.states is not None else "unspecified"
     if question.finetune is None and question.states is None:
         basis = "pretraining"
-    return provenance.prior(catalog, f"memory.states.{basis}", "states")
+    return prior(catalog, f"memory.states.{basis}", "states")
 
 
 def _groups(
-    question: Question, network: Network, catalog: Catalog, provenance: Provenance
-) -> tuple[Parameters, ...]:
-    inner, outer = trained(question, catalog, provenance)
+    question: Question, network: Network, catalog: Catalog
+) -> Found[tuple[Parameters, ...]]:
+    state = trained(question, catalog)
+    inner, outer = state.value
     ends = {"embedding": network.embedding, "head": network.head}
     if question.finetune not in ("lora", "qlora"):
-        return (
-            Parameters(layers=network.layers, **inner),
-            Parameters(layers=0.0, **ends, **outer),
-        )
+        layers = Parameters(layers=network.layers, **inner)
+        return of_all((layers, Parameters(layers=0.0, **ends, **outer)), state)
     if network.decoder is None:
         raise ValueError(f"adapters of {network.name} are not modelled: its layers are not known")
-    size = TRAINING[question.precision]
-    base, tables = size, {"weights_bytes": size}
-    name = question.weights or ("nf4-dq" if question.finetune == "qlora" else None)
-    if name is not None:
-        base = _quantized(name, catalog, provenance)
-        outer_bytes = provenance.prior(catalog, "memory.qlora_table_bytes_per_param", "weights")
-        tables = {"weights_bytes": max(size, float(outer_bytes.mid))}
-    return (
-        Parameters(layers=network.layers, weights_bytes=base),
-        Parameters(layers=0.0, **ends, **(outer if question.train_embeddings else tables)),
-        Parameters(
-            layers=adapter_params(
-                network.decoder, question.lora_rank or LORA_RANK, question.lora_targets or "all"
-            ),
-            **inner,
-        ),
+    base, tables = _frozen_bytes(question, catalog)
+    trainable = adapter_params(
+        network.decoder, question.lora_rank or LORA_RANK, question.lora_targets or "all"
     )
+    table_bytes = outer if question.train_embeddings else {"weights_bytes": tables.value}
+    groups = (
+        Parameters(layers=network.layers, weights_bytes=base.value),
+        Parameters(layers=0.0, **ends, **table_bytes),
+        Parameters(layers=trainable, **inner),
+    )
+    return of_all(groups, state, base, tables)
 
 
-def _typical(name: str, params: float, catalog: Catalog, provenance: Provenance) -> Network:
+def _frozen_bytes(question: Question, catalog: Catalog) -> tuple[Found[float], Found[float]]:
+    """Bytes of a frozen weight under adapters: in the layers, and in the tables and the head."""
+    size = TRAINING[question.precision]
+    name = question.weights or ("nf4-dq" if question.finetune == "qlora" else None)
+    if name is None:
+        return Found(value=size), Found(value=size)
+    outer = prior(catalog, "memory.qlora_table_bytes_per_param", "weights")
+    return _quantized(name, catalog), of_all(max(size, float(outer.value.mid)), outer)
+
+
+def _typical(name: str, params: float, catalog: Catalog) -> Found[Network]:
     """Where only the size is known: a Llama-like decoder of that size."""
     within_limits("params", params)
-    provenance.given("params", params, "parameter")
-    vocab = provenance.prior(catalog, "memory.vocab", "logits")
-    decoder = typical_decoder(params, round(float(vocab.mid)))
+    vocab = prior(catalog, "memory.vocab", "logits")
+    decoder = typical_decoder(params, round(float(vocab.value.mid)))
     ledger = decoder.ledger(Inputs())
     outer = min(ledger.params_embedding, OUTER_SHARE * params)
-    provenance.warn(
-        f"no architecture given: {len(decoder.layers)} layers of width {decoder.hidden:,} and "
-        f"{decoder.vocab:,} words are assumed for activations and cache; a config.json is exact"
-    )
-    return Network(
+    shape = {"layers": len(decoder.layers), "width": decoder.hidden, "words": decoder.vocab}
+    network = Network(
         name=name,
         ledger=ledger,
         decoder=decoder,
@@ -371,19 +380,19 @@ def _typical(name: str, params: float, catalog: Catalog, provenance: Provenance)
         head=outer,
         typical=True,
     )
+    assumed = noted(None, Notice("architecture_assumed", "model", shape))
+    return of_all(network, given("params", params, "parameter"), vocab, assumed)
 
 
-def _configured(name: str, config: Mapping[str, Any], provenance: Provenance) -> Network:
+def _configured(name: str, config: Mapping[str, Any]) -> Found[Network]:
     from estimator.workload.huggingface import architecture
 
     found = architecture(config)
     ledger = found.ledger(Inputs())
-    for warning in ledger.warnings:
-        provenance.warn(warning)
-    provenance.given("params", ledger.params_total, "parameter")
+    notices = tuple(Notice("text", "model", {"text": warning}) for warning in ledger.warnings)
     head = ledger.terms["head/logits"].params if "head/logits" in ledger.terms else 0
     decoder = _decoder(found, config)
-    return Network(
+    network = Network(
         name=name,
         ledger=ledger,
         decoder=decoder,
@@ -393,6 +402,8 @@ def _configured(name: str, config: Mapping[str, Any], provenance: Provenance) ->
         plain_values=_plain_values(config),
         takes_length=decoder is not None or takes(found, "seq_len"),
     )
+    counted = given("params", ledger.params_total, "parameter")
+    return of_all(network, noted(None, *notices), counted)
 
 
 def _decoder(found: object, config: Mapping[str, Any]) -> Decoder | None:

@@ -9,7 +9,7 @@ from estimator.catalog import Catalog, Device
 from estimator.core.notice import Notice
 from estimator.core.units import human, human_count
 from estimator.memory.request import Question
-from estimator.scenario.provenance import Provenance
+from estimator.scenario.provenance import Found, of_all, prior
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,13 +36,13 @@ def states_of(question: Question) -> str:
 
 
 def trained(
-    question: Question, catalog: Catalog, provenance: Provenance
-) -> tuple[dict[str, float], dict[str, float]]:
+    question: Question, catalog: Catalog
+) -> Found[tuple[dict[str, float], dict[str, float]]]:
     """Bytes per trained parameter: in the matrices of the layers, and outside of them."""
     size = TRAINING[question.precision]
     key = "memory.optimizer_bytes_per_param."
-    state = provenance.prior(catalog, key + question.optimizer, "optimizer")
-    outside = provenance.prior(catalog, key + "adamw", "optimizer")
+    state = prior(catalog, key + question.optimizer, "optimizer")
+    outside = prior(catalog, key + "adamw", "optimizer")
     pure = states_of(question) == "pure"
     fp32 = question.fp32_gradients or (question.offload and not pure)
     on_device = 0.0 if question.offload else 1.0
@@ -53,10 +53,9 @@ def trained(
     }
     shrunk = size / MASTER_BYTES if pure and not question.optimizer.endswith("bit") else 1.0
     other = outside if question.optimizer == "muon" else state
-    return (
-        {**common, "optimizer_bytes": float(state.mid) * shrunk * on_device},
-        {**common, "optimizer_bytes": float(other.mid) * shrunk * on_device},
-    )
+    inner = {**common, "optimizer_bytes": float(state.value.mid) * shrunk * on_device}
+    outer = {**common, "optimizer_bytes": float(other.value.mid) * shrunk * on_device}
+    return of_all((inner, outer), state, outside)
 
 
 def memory_of(device: Device) -> float:
@@ -91,7 +90,7 @@ def too_large(
     """
     whole = catalog.once(
         "bytes of a trained parameter",
-        lambda: float(sum(trained(Question(), catalog, Provenance())[0].values())),
+        lambda: float(sum(trained(Question(), catalog).value[0].values())),
     )
     needed = params * np.where(lora, TRAINING["bf16"], whole)
     return needed > held_bytes, needed

@@ -61,6 +61,11 @@ class Found(Generic[Thing]):
     notices: tuple[Notice, ...] = ()
 
 
+def noted(value: Thing, *notices: Notice) -> Found[Thing]:
+    """Something with what was assumed of it."""
+    return Found(value=value, notices=notices)
+
+
 def of_all(value: Thing, *parts: Found[Any]) -> Found[Thing]:
     """Something made of several, with the inputs and the notices of all of them."""
     inputs: dict[str, Input] = {}
@@ -102,33 +107,6 @@ def input_of(record: Record) -> Input:
         date=record.date or "",
         note=record.note or "",
     )
-
-
-@dataclass
-class Provenance:
-    """What one answer rests on, collected as it is looked up."""
-
-    inputs: dict[str, Input] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-
-    def given(self, name: str, value: float, unit: str) -> Uncertain:
-        """Note a number that the user said; it is exact."""
-        self.inputs[name] = Input(value=value, unit=unit, basis=GIVEN)
-        return Uncertain(value)
-
-    def record(self, name: str, record: Record, uncertainty: str) -> Uncertain:
-        """Note a number from the profiles, its range as the source of uncertainty of that name."""
-        self.inputs[name] = input_of(record)
-        return uncertain_record(record, uncertainty)
-
-    def prior(self, catalog: Catalog, key: str, uncertainty: str) -> Uncertain:
-        """Note one of the product's own assumptions."""
-        return self.record(key, catalog.prior(key), uncertainty)
-
-    def warn(self, message: str) -> None:
-        """Say loudly what was assumed or left out, once."""
-        if message not in self.warnings:
-            self.warnings.append(message)
 
 
 @lru_cache(maxsize=4096)

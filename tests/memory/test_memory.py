@@ -30,7 +30,6 @@ from estimator.memory.network import find_network, training_model
 from estimator.memory.plan import GIB, Model, Parameters, Plan, Serving
 from estimator.memory.request import Question
 from estimator.memory.usage import Overhead, inference_memory, training_memory, with_overhead
-from estimator.scenario.provenance import Provenance
 from estimator.scenario.scenario import Scenario
 from estimator.workload.blocks import Attention, Mlp
 from estimator.workload.huggingface import architecture, model_ledger
@@ -62,7 +61,7 @@ def network_of(row, tmp_path):
     precision = {"fp32": "fp32", "bf16": "bf16"}[row["dtype"]]
     attention = "eager" if row["attention"] == "eager" else "fused"
     question = Question(model=str(config), precision=precision, attention=attention)
-    return question, find_network(question, CATALOG, Provenance())
+    return question, find_network(question, CATALOG).value
 
 
 @pytest.mark.parametrize(("stage", "printed_gb"), [(0, 120.0), (1, 31.4), (2, 16.6), (3, 1.88)])
@@ -288,7 +287,7 @@ def typical_gpt():
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_a_layer_keeps_what_pytorch_saves(row, tmp_path):
     question, network = network_of(row, tmp_path)
-    model = training_model(question, network, CATALOG, Provenance())
+    model = training_model(question, network, CATALOG).value
     kept = model.kept
     ours = kept.whole_bytes + kept.split_bytes + kept.pair_bytes * float(row["seq_len"])
     tolerance = LOOSE.get(row["name"], 0.005)
@@ -476,7 +475,7 @@ def test_a_typical_decoder_is_of_the_size_asked_for():
 def test_of_a_network_that_is_no_decoder_the_states_are_known_and_the_rest_said_to_be_missing():
     found = ask(model="resnet-50", precision="fp32")
     assert float(found.memory.activations_bytes.mid) == 0
-    assert any("activations of ResNet-50" in line for line in found.warnings)
+    assert "activations_not_modelled" in {notice.code for notice in found.notices}
     params = CATALOG.preset("resnet-50").records["params"].value
     assert found.memory.optimizer_bytes.mid == pytest.approx(8 * params, rel=0.01)
     assert verdict(found, 0.8).startswith("without activations, which are not modelled: needs ")
@@ -508,7 +507,7 @@ def test_activations_of_an_encoder_grow_with_the_batch_and_shrink_when_recompute
     recomputed = ask(model=path, recompute="full")
     assert eight.memory.activations_bytes.mid == 8 * one.memory.activations_bytes.mid > 0
     assert recomputed.memory.activations_bytes.mid < one.memory.activations_bytes.mid / 10
-    assert not any("not modelled" in line for line in one.warnings)
+    assert "activations_not_modelled" not in {notice.code for notice in one.notices}
 
 
 def test_optimizers_in_the_order_of_their_state():

@@ -33,6 +33,7 @@ from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, cell_html, draw_table
 from estimator.web.shared.language import N_, _, ngettext
+from estimator.web.shared.notices import shown_all
 from estimator.web.shared.profiles import hardware_names, open_catalog, preset_names
 from estimator.web.shared.site import Page, controls
 from estimator.workload.huggingface import architecture
@@ -114,7 +115,7 @@ class Described:
     @property
     def notes(self) -> list[str]:
         """What to know before trusting the numbers."""
-        more = () if self.memory is None else self.memory.warnings
+        more = () if self.memory is None else shown_all(self.memory.notices)
         return list(dict.fromkeys((*self.ledger.warnings, *more)))
 
 
