@@ -253,9 +253,7 @@ def _water(energy: Estimate, site: Site) -> Estimate:
     """Water of the cooling and of the power stations, as far as both are known."""
     if "energy_kwh" not in energy:
         return _without("water_l", energy.absent["energy_kwh"])
-    offsite = None if site.offsite_l_per_kwh is None else site.pue * site.offsite_l_per_kwh
-    rates = {"onsite": site.wue_l_per_kwh, "offsite": offsite}
-    known = {place: rate for place, rate in rates.items() if rate is not None}
+    known = site.water_l_per_it_kwh()
     where = {"place": site.name}
     if not known:
         return _without("water_l", Notice("water_unknown", "wue", where))

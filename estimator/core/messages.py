@@ -243,7 +243,10 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "each; set {set[data_parallel]}",
     ),
     "serving_grid_assumed": "carbon intensity: assuming the world average; set {set[region]}",
-    "serving_pue_assumed": "assuming the PUE of a usual data center; set {set[pue]}",
+    "serving_owned": (
+        "{device} has no rental price on record: counting what owning it uses up, with server, "
+        "network and electricity; set {set[price_usd_per_h]}"
+    ),
     "serving_calibrated": (
         "calibrated: {count:.0f} run on {device}, newest of {date}; time per token {times:.2f} "
         "times the uncalibrated estimate, with an interval {left:percent} as wide",

@@ -42,3 +42,9 @@ class Site:
             value = getattr(self, name)
             if value is not None:
                 within_limits(name, value)
+
+    def water_l_per_it_kwh(self) -> dict[str, Uncertain]:
+        """Water per energy of the computers where it is known: on site, in generation [L/kWh]."""
+        offsite = None if self.offsite_l_per_kwh is None else self.pue * self.offsite_l_per_kwh
+        rates = {"onsite": self.wue_l_per_kwh, "offsite": offsite}
+        return {place: rate for place, rate in rates.items() if rate is not None}

@@ -11,8 +11,7 @@ from estimator.core.hardware import Hardware
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import Uncertain, total
-from estimator.core.units import H_PER_YEAR
-from estimator.scenario.ownership import used_up_price
+from estimator.scenario.ownership import find_lifetime_h, used_up_price
 from estimator.scenario.provenance import Found, of_all, prior, recorded, uncertain_record
 
 TRAINING_PRECISIONS = ("bf16", "fp16", "tf32", "fp32", "equivalent", "fp64")
@@ -114,8 +113,7 @@ def find_hardware(device: Device, precision: str, catalog: Catalog) -> Found[Har
 def _hardware(device: Device, precision: str, catalog: Catalog) -> Found[Hardware]:
     kind = device.kind
     peak = recorded(f"peak_flop_per_s.{precision}", device.peaks[precision], "peak")
-    years = prior(catalog, "ownership.lifetime_years", "lifetime")
-    busy = prior(catalog, "ownership.busy_share", "lifetime")
+    life_h = find_lifetime_h(catalog)
     load = prior(catalog, f"power.load.{kind}", "power")
     host = _host_factor(device, load.value, catalog)
     optional: dict[str, Found[Uncertain]] = {}
@@ -136,10 +134,10 @@ def _hardware(device: Device, precision: str, catalog: Catalog) -> Found[Hardwar
         peak_flop_per_s=peak.value,
         load=load.value,
         host_factor=host.value,
-        lifetime_h=years.value * busy.value * H_PER_YEAR,
+        lifetime_h=life_h.value,
         **numbers,
     )
-    return of_all(hardware, peak, *optional.values(), years, busy, load, host)
+    return of_all(hardware, peak, *optional.values(), life_h, load, host)
 
 
 def value_bytes(precision: str) -> float:

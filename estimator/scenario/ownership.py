@@ -11,6 +11,7 @@ import numpy as np
 
 from estimator.catalog import Catalog, Device
 from estimator.core.uncertainty import Uncertain, total
+from estimator.core.units import H_PER_YEAR
 from estimator.scenario.provenance import Found, given, of_all, prior, recorded
 
 WHOLE = ("server", "supercomputer", "wafer", "brain", "soc", "npu-phone")
@@ -57,6 +58,13 @@ def _used_up_price(
     years = prior(catalog, "ownership.lifetime_years", "lifetime")
     decline = prior(catalog, "ownership.value_lost_per_year", "value decline")
     return of_all(whole * value_lost(years.value, decline.value), *parts, years, decline)
+
+
+def find_lifetime_h(catalog: Catalog) -> Found[Uncertain]:
+    """Hours that a device works over its life [h]."""
+    years = prior(catalog, "ownership.lifetime_years", "lifetime")
+    busy = prior(catalog, "ownership.busy_share", "lifetime")
+    return of_all(years.value * busy.value * H_PER_YEAR, years, busy)
 
 
 def value_lost(years: Uncertain, per_year: Uncertain) -> Uncertain:

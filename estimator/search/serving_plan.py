@@ -30,7 +30,13 @@ from estimator.search.limits import (
 from estimator.search.plan import PlanAnswer, planned_devices
 from estimator.serving.engines import fitted
 from estimator.serving.question import ServingQuestion
-from estimator.serving.serving_answer import Calibration, Range, ServingAnswer, answer_serving
+from estimator.serving.serving_answer import (
+    Calibration,
+    Range,
+    ServingAnswer,
+    answer_serving,
+    cost_of,
+)
 from estimator.serving.serving_summary import MOST_PLACES
 from estimator.serving.serving_table import Resolved, Resolver
 
@@ -199,7 +205,7 @@ def served_quantities(request: ServingRequest, answer: ServingAnswer) -> dict[st
     grid = np.sqrt(np.maximum(carbon.log_sd**2 - energy.log_sd**2, 0.0))
     co2e_kg = Uncertain(carbon.mid * tokens, {"power": energy.log_sd, "grid": grid})
     return {
-        "cost_usd": _cost(kept, hours, energy_kwh),
+        "cost_usd": _cost(kept, hours, np.asarray(energy_kwh.mid)),
         "inter_token_s": _slower(ranges["inter_token_s"]),
         "co2e_kg": co2e_kg,
         "energy_kwh": energy_kwh,
@@ -216,16 +222,11 @@ def _slower(quantity: Range) -> Uncertain:
     return Uncertain(quantity.mid, {"speed": quantity.log_sd})
 
 
-def _cost(rows: Sequence[Resolved], hours: float, energy_kwh: Uncertain) -> Uncertain:
-    """Rent of all devices for so long; of owned ones, what they lose in value, and electricity."""
-    prices = [row.money.price_usd_per_h for row in rows]
-    rent = np.array([math.nan if price is None else price.mid for price in prices])
-    spread = np.array([0.0 if price is None else price.log_sd for price in prices])
+def _cost(rows: Sequence[Resolved], hours: float, energy_kwh: Floats) -> Uncertain:
+    """What all devices of each design cost for so long [USD]."""
     devices = np.array([row.devices for row in rows])
-    owned = np.array([row.money.owned for row in rows])
-    per_kwh = np.array([row.place.electricity_usd_per_kwh.mid for row in rows])
-    electricity = np.where(owned, np.asarray(energy_kwh.mid) * per_kwh, 0.0)
-    return Uncertain(devices * rent * hours + electricity, {"price": spread})
+    cost = cost_of(rows, Range(mid=devices * hours, log_sd=np.zeros(len(rows))), energy_kwh)
+    return Uncertain(cost.mid, {"price": cost.log_sd})
 
 
 def _load(

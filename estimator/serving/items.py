@@ -19,7 +19,7 @@ from estimator.serving.model_names import find_preset
 from estimator.serving.power import board_power_w
 from estimator.serving.question import ServingQuestion
 from estimator.serving.served_model import from_size
-from estimator.serving.serving_answer import J_PER_WH, Range, node_factor
+from estimator.serving.serving_answer import J_PER_WH, UNKNOWN, Range, cost_of, node_factor
 from estimator.serving.serving_table import Resolved, Resolver, table_of
 from estimator.serving.step import Engine, Machine, Number
 from estimator.workload.huggingface import model_ledger, read_config
@@ -124,10 +124,10 @@ def _ranges(
 ) -> dict[str, Range]:
     sd = np.array([ITEM_LOG_SD])
     joule_sd = np.hypot(sd, POWER_LOG_SD)
-    factors = (node_factor(catalog, row), row.place.pue)
+    factors = (node_factor(catalog, row), row.site.pue)
     joule = power / rate * factors[0].mid * factors[1].mid
     whole_sd = np.sqrt(joule_sd**2 + sum(one.log_sd**2 for one in factors))
-    carbon = row.place.co2e_kg_per_kwh
+    carbon = row.site.co2e_kg_per_kwh or UNKNOWN
     kwh = joule * 1000.0 / (J_PER_WH * W_PER_KW)
     found = {
         "item_s": Range(mid=batch_s, log_sd=sd),
@@ -139,12 +139,9 @@ def _ranges(
             mid=kwh * carbon.mid, log_sd=np.hypot(whole_sd, carbon.log_sd)
         ),
     }
-    price = row.money.price_usd_per_h
-    if price is None:
-        return found
-    usd = 1000.0 * price.mid * row.devices / rate / S_PER_H
-    cost = Range(mid=usd, log_sd=np.hypot(sd, price.log_sd))
-    return found | {"cost_per_1000_items_usd": cost}
+    hours = Range(mid=1000.0 * row.devices / rate / S_PER_H, log_sd=sd)
+    cost = cost_of([row], hours, kwh)
+    return found if row.price is None else found | {"cost_per_1000_items_usd": cost}
 
 
 def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> tuple[float, float, float]:

@@ -5,6 +5,7 @@ spread of held-out measurements), layers guessed from a size, traffic that was l
 factors of money, grid and site. Their variances of the logarithm add up.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,12 +14,13 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.notice import Notice, Refusal
-from estimator.core.uncertainty import z_score
+from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.uncertainty import Uncertain, total, z_score
 from estimator.core.units import CENTRAL, S_PER_H, W_PER_KW
+from estimator.scenario.provenance import uncertain_record
 from estimator.serving.capacity import devices_needed
 from estimator.serving.engines import ENGINES, SERVER, VENDOR, Parameters, fitted
 from estimator.serving.performance import Performance, performance
-from estimator.serving.place import Factor, factor
 from estimator.serving.question import ServingQuestion
 from estimator.serving.queueing import concurrency_of_rates, does_not_fit
 from estimator.serving.serving_table import (
@@ -59,7 +61,8 @@ J_PER_WH = 3600.0
 SHAPE_LOG_SD = 0.12
 """How far layers guessed from a size move a latency [1]."""
 
-NODE_DEVICES = 8.0
+UNKNOWN = Uncertain(math.nan)
+"""A factor that is not on record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -414,17 +417,19 @@ def _priced(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> 
     rows = table.rows
     idle = idle_factor(table)
     node = [node_factor(catalog, row) for row in rows]
-    pue = [row.place.pue for row in rows]
     joule = ranges["device_energy_per_output_token_j"]
-    energy = _times(_times(Range(mid=joule.mid * idle, log_sd=joule.log_sd), node), pue)
+    computers = _times(Range(mid=joule.mid * idle, log_sd=joule.log_sd), node)
+    energy = _times(computers, [row.site.pue for row in rows])
     rate = ranges["output_tokens_per_s"]
-    kwh = energy.mid * MILLION / (J_PER_WH * W_PER_KW)
-    per_kwh = Range(mid=kwh, log_sd=energy.log_sd)
+    energy_kwh, it_kwh = (
+        replace(one, mid=one.mid * MILLION / (J_PER_WH * W_PER_KW)) for one in (energy, computers)
+    )
     busy = np.array([row.question.duty_cycle or 1.0 for row in rows])
     hours = np.asarray(table.layout.devices) * MILLION / rate.mid / S_PER_H / busy
-    cost = _cost(rows, Range(mid=hours, log_sd=rate.log_sd), per_kwh)
-    carbon = _times(per_kwh, [row.place.co2e_kg_per_kwh for row in rows])
-    water = _times(per_kwh, [row.place.water_l_per_kwh for row in rows])
+    cost = cost_of(rows, Range(mid=hours, log_sd=rate.log_sd), energy_kwh.mid)
+    carbon = _times(energy_kwh, [row.site.co2e_kg_per_kwh or UNKNOWN for row in rows])
+    rates = {site: total(site.water_l_per_it_kwh().values()) for site in {row.site for row in rows}}
+    water = _times(it_kwh, [rates[row.site] for row in rows])
     written = _output_tokens(table)
     return {
         "energy_per_output_token_j": energy,
@@ -448,24 +453,24 @@ def idle_factor(table: ServingTable) -> Floats:
     return 1.0 + np.where(busy < 1.0, (1.0 - busy) / busy * np.nan_to_num(share, nan=0.1), 0.0)
 
 
-def node_factor(catalog: Catalog, row: Resolved) -> Factor:
+def node_factor(catalog: Catalog, row: Resolved) -> Uncertain:
     """Node over devices, and the network over nodes where one does not do."""
-    host = factor(catalog.prior(f"power.host_factor.{row.device.device.kind}"))
-    if row.devices <= NODE_DEVICES:
+    host = uncertain_record(catalog.prior(f"power.host_factor.{row.device.device.kind}"), "host")
+    if row.devices <= DEVICES_PER_NODE:
         return host
-    network = factor(catalog.prior("power.network_share"))
-    return replace(host, mid=host.mid * (1.0 + network.mid))
+    return host * (1.0 + catalog.prior("power.network_share").value)
 
 
-def _cost(rows: Sequence[Resolved], hours: Range, energy_kwh: Range) -> Range:
-    """Rent of the device-hours; of owned devices, what their life takes off, and electricity."""
-    prices = [row.money.price_usd_per_h or Factor(mid=np.nan) for row in rows]
+def cost_of(rows: Sequence[Resolved], hours: Range, energy_kwh: Floats) -> Range:
+    """Rent of device-hours; of owned devices, what their life uses up, and electricity [USD].
+
+    NaN where no price of the device is on record.
+    """
+    prices = [UNKNOWN if row.price is None else row.price.usd_per_h for row in rows]
+    owned = np.array([row.price is not None and row.price.owned for row in rows])
+    per_kwh = np.array([(row.site.electricity_usd_per_kwh or UNKNOWN).mid for row in rows])
     rent = _times(hours, prices)
-    owned = np.array([row.money.owned for row in rows])
-    if not owned.any():
-        return rent
-    power = _times(energy_kwh, [row.place.electricity_usd_per_kwh for row in rows])
-    return replace(rent, mid=rent.mid + np.where(owned, power.mid, 0.0))
+    return replace(rent, mid=rent.mid + np.where(owned, energy_kwh * per_kwh, 0.0))
 
 
 def _in_flight(table: ServingTable) -> Floats:
@@ -473,7 +478,7 @@ def _in_flight(table: ServingTable) -> Floats:
     return np.nan_to_num(table.given["input_tokens"], nan=0.0) + 0.5 * _output_tokens(table)
 
 
-def _times(quantity: Range, factors: Sequence[Factor]) -> Range:
+def _times(quantity: Range, factors: Sequence[Uncertain]) -> Range:
     mids = np.array([one.mid for one in factors])
     spreads = np.array([one.log_sd for one in factors])
     return Range(mid=quantity.mid * mids, log_sd=np.hypot(quantity.log_sd, spreads))
@@ -485,7 +490,8 @@ def _sustained(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) 
     if not phones.any():
         return {}
     rate = ranges["output_tokens_per_s"]
-    warm = _times(rate, [factor(catalog.prior("serving.phone_sustained_share"))] * len(phones))
+    share = uncertain_record(catalog.prior("serving.phone_sustained_share"), "throttling")
+    warm = _times(rate, [share] * len(phones))
     return {SUSTAINED: replace(warm, mid=np.where(phones, warm.mid, np.nan))}
 
 
@@ -514,8 +520,10 @@ def _notes(row: Resolved, table: ServingTable, place: int, most: Floats) -> tupl
     device = {"device": row.device.device.name}
     if row.device.tdp_w is None:
         notes.append(Notice("serving_power_unknown", "hardware", device))
-    if row.money.price_usd_per_h is None:
+    if row.price is None:
         notes.append(Notice("serving_price_unknown", "price_usd_per_h", device))
+    elif row.price.owned:
+        notes.append(Notice("serving_owned", "price_usd_per_h", device))
     if row.device.memory_bytes is None:
         notes.append(Notice("serving_memory_unknown", "hardware", device))
     return tuple(notes)

@@ -1,6 +1,5 @@
 """Figures of one set-up, what bounds them, and what fits."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from estimator.catalog import Catalog
 from estimator.core.messages import refusal
 from estimator.core.notice import Notice
+from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.units import S_PER_H
 from estimator.serving.capacity import held_bytes, longest_context, weight_bytes
 from estimator.serving.engines import ENGINES, Parameters
@@ -16,7 +16,6 @@ from estimator.serving.lifetime import ApiComparison, against_api
 from estimator.serving.performance import Traffic, performance
 from estimator.serving.queueing import flying_quantile, waiting_s
 from estimator.serving.serving_answer import (
-    NODE_DEVICES,
     QUANTITIES,
     SUSTAINED,
     ServingAnswer,
@@ -309,13 +308,13 @@ def energy_parts(answer: ServingAnswer, catalog: Catalog) -> dict[str, float]:
     idle = min(float(table.idle_w[0]) * row.devices / rate, device)
     boards = device * float(idle_factor(table)[0])
     host = boards * (catalog.prior(f"power.host_factor.{row.device.device.kind}").value - 1.0)
-    computers = whole / row.place.pue.mid
+    computers = whole / float(row.site.pue.mid)
     return {
         "boards, dynamic": device - idle,
         "boards, idle": idle,
         "reserved without work": boards - device,
         "host": host,
-        "network": computers - boards - host if row.devices > NODE_DEVICES else 0.0,
+        "network": computers - boards - host if row.devices > DEVICES_PER_NODE else 0.0,
         "PUE: cooling and losses": whole - computers,
     }
 
@@ -339,12 +338,11 @@ def compared_with_api(
 ) -> ApiComparison | None:
     """Reserved machines against an API's price of a million tokens; None without their price."""
     row, table = single(answer)
-    rent = row.money.price_usd_per_h
-    if rent is None:
+    if row.price is None:
         return None
     traffic = table.traffic(parameters)
     return against_api(
-        rent.mid * H_PER_DAY * row.devices,
+        float(row.price.usd_per_h.mid) * H_PER_DAY * row.devices,
         _first(answer.ranges["output_tokens_per_s"].mid) * H_PER_DAY * S_PER_H,
         input_usd=input_usd,
         output_usd=output_usd,
@@ -366,7 +364,7 @@ def most_within(answer: ServingAnswer, parameters: Parameters, goal_s: float) ->
 def inputs(answer: ServingAnswer) -> dict[str, Any]:
     """What the set-up was resolved to, and what was assumed."""
     row, table = single(answer)
-    numbers: Mapping[str, Any] = {
+    numbers: dict[str, Any] = {
         "model": row.model.name,
         "params_total": row.model.params,
         "params_active": float(row.model.numbers.visited_params),
@@ -380,13 +378,14 @@ def inputs(answer: ServingAnswer) -> dict[str, Any]:
         "tensor_parallel": _first(table.layout.dense_shard),
         "expert_parallel": row.expert_shard,
         "pipeline_stages": row.stages,
-        "place": row.place.name,
-        "pue": row.place.pue.mid,
-        "co2e_kg_per_kwh": row.place.co2e_kg_per_kwh.mid,
+        "place": row.site.name,
+        "pue": row.site.pue.mid,
     }
-    money = row.money.price_usd_per_h
-    price = {} if money is None else {"price_usd_per_h": money.mid, "price_source": money.source}
-    return {**numbers, **price}
+    if row.site.co2e_kg_per_kwh is not None:
+        numbers["co2e_kg_per_kwh"] = row.site.co2e_kg_per_kwh.mid
+    if row.price is not None:
+        numbers |= {"price_usd_per_h": row.price.usd_per_h.mid, "price_source": row.price.source}
+    return numbers
 
 
 def _first(value: Any) -> float:

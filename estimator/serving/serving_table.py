@@ -16,14 +16,19 @@ import numpy.typing as npt
 from estimator.catalog import Catalog
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
+from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.site import Site
+from estimator.core.uncertainty import Uncertain
+from estimator.scenario.provenance import Found, noted
 from estimator.scenario.scenario import inline_config, is_inline
+from estimator.scenario.site import find_site
 from estimator.serving.capacity import devices_needed, most_sequences, weight_bytes
+from estimator.serving.device_price import DevicePrice, find_device_price
 from estimator.serving.devices import ServingDevice, find_serving_device
 from estimator.serving.engines import EAGER, IS_LOCAL, LOCAL, SERVER, VENDOR, Parameters
 from estimator.serving.formats import FORMATS, WeightFormat, weight_format
 from estimator.serving.model_names import find_preset, stated_format, stated_size
 from estimator.serving.performance import Board, Layout, Setup, Traffic
-from estimator.serving.place import Money, Place, find_money, find_place
 from estimator.serving.question import NUMBERS, ServingQuestion
 from estimator.serving.replicas import REPLICA_SHARE, usual_replicas
 from estimator.serving.served_model import ServedModel, from_config, from_size
@@ -75,8 +80,8 @@ class Resolved:
     data_parallel: float
     expert_shard: float
     stages: float
-    place: Place
-    money: Money
+    site: Site
+    price: DevicePrice | None
     notes: tuple[Notice, ...] = ()
 
     @property
@@ -88,9 +93,9 @@ class Resolved:
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """What the words and prices of a question name, whatever its counts; fields as in `Resolved`.
+    """What the words of a question name, whatever its counts; fields as in `Resolved`.
 
-    `notes` are what the words alone have assumed, without those of the place.
+    `notes` are what the words alone have assumed, without those of the site.
     """
 
     model: ServedModel
@@ -98,14 +103,13 @@ class Named:
     weights: WeightFormat
     cache_bytes: float
     engine: int
-    place: Place
-    money: Money
+    site: Found[Site]
     notes: tuple[Notice, ...]
 
 
 NAMING = (
     *("hardware", "model", "config", "params_total", "params_active", "precision"),
-    *("kv_precision", "software", "region", "pue", "price_usd_per_h"),
+    *("kv_precision", "software", "region", "pue"),
 )
 """Fields of a question on which `Named` rests."""
 
@@ -113,16 +117,16 @@ _naming = attrgetter(*NAMING)
 
 
 class LookUps:
-    """Devices, places, prices and known models by name, remembered with the catalog."""
+    """Devices, sites, prices and known models by name, remembered with the catalog."""
 
     def __init__(self, catalog: Catalog) -> None:
         remembered = lru_cache(maxsize=MOST_REMEMBERED)
         self.device = remembered(lambda name: find_serving_device(catalog, name))
-        self.place = remembered(
-            lambda name, pue, inside: find_place(catalog, name, pue=pue, in_data_center=inside)
-        )
-        self.money = remembered(
-            lambda name, price: find_money(catalog, self.device(name).device, price)
+        self.site = remembered(lambda name, pue, bare: _site(catalog, name, pue, bare=bare))
+        self.price = remembered(
+            lambda name, given, many: find_device_price(
+                self.device(name).device, catalog, given=given, many=many
+            )
         )
         self.preset = remembered(
             lambda identity, name: from_config(catalog.preset(identity).config, name)
@@ -172,9 +176,11 @@ class Resolver:
             data_parallel=layout[1],
             expert_shard=layout[2],
             stages=layout[3],
-            place=named.place,
-            money=named.money,
-            notes=(*notes, *named.place.assumed),
+            site=named.site.value,
+            price=self._found.price(
+                asked.hardware, asked.price_usd_per_h, layout[0] > DEVICES_PER_NODE
+            ),
+            notes=(*notes, *named.site.notices),
         )
 
     def _named(self, asked: ServingQuestion) -> Named:
@@ -208,8 +214,7 @@ class Resolver:
             weights=weights,
             cache_bytes=_cache_bytes(asked, weights, engine),
             engine=engine,
-            place=self._found.place(asked.region, asked.pue, inside),
-            money=self._found.money(asked.hardware, asked.price_usd_per_h),
+            site=self._found.site(asked.region, asked.pue, not inside),
             notes=tuple(notes),
         )
 
@@ -270,6 +275,16 @@ class Resolver:
         values = {"weights": FORMATS[name].name}
         notes.append(Notice("serving_weights_assumed", "precision", values))
         return FORMATS[name]
+
+
+def _site(catalog: Catalog, name: str, pue: float | None, *, bare: bool) -> Found[Site]:
+    """Site by name, with the PUE where it is given, and what is assumed of it."""
+    found = find_site(name.strip(), catalog, bare=bare)
+    grid = any(notice.field == "carbon_intensity" for notice in found.notices)
+    assumed = (Notice("serving_grid_assumed", "region"),) if grid else ()
+    if pue is not None:
+        return noted(replace(found.value, pue=Uncertain(pue)), *assumed)
+    return noted(found.value, *assumed, *(one for one in found.notices if one.field == "pue"))
 
 
 def _of_name(name: str) -> ServedModel:

@@ -8,6 +8,10 @@ import pytest
 from estimator.catalog import Catalog
 from estimator.core.messages import message, render
 from estimator.core.notice import Notice
+from estimator.estimation.scenario_answer import answer_scenario
+from estimator.scenario.hardware import choose_precision, find_hardware
+from estimator.scenario.scenario import Scenario
+from estimator.scenario.site import find_site
 from estimator.serving.engines import ENGINES, NAMES, fitted, from_line, to_line
 from estimator.serving.question import ServingQuestion, option_of
 from estimator.serving.queueing import concurrency_of_rates, flying_quantile
@@ -443,3 +447,41 @@ def test_a_warm_phone_writes_about_half_as_fast_and_is_less_sure(catalog):
     both = answer_serving([other, asked], catalog)
     assert np.isnan(both.ranges["sustained_output_tokens_per_s"].mid[0])
     assert "sustained_output_tokens_per_s" not in results(answer_serving([other], catalog), 0.8)
+
+
+@pytest.mark.parametrize("name", ["", "fr", "gcp-us-central1", "google", "us"])
+def test_a_site_and_a_rent_are_those_of_an_estimate(catalog, name):
+    """PUE, carbon intensity and price of a device-hour, with their intervals."""
+    row, _ = single(answer_serving([ServingQuestion(**SERVED, region=name)], catalog))
+    scenario = Scenario(device_hours=1.0, hardware=SERVED["hardware"], site=name or None)
+    estimate = answer_scenario(scenario, catalog)
+    for key, found in (
+        ("pue", row.site.pue),
+        ("co2e_kg_per_kwh", row.site.co2e_kg_per_kwh),
+        ("price_usd_per_h", row.price.usd_per_h),
+    ):
+        known = estimate.run.price_usd_per_h if "price" in key else getattr(estimate.site, key)
+        assert np.allclose(found.interval(), known.interval(), rtol=1e-12), key
+
+
+def test_water_on_site_is_that_of_the_computers_as_in_an_estimate(catalog):
+    place = next(one for one in catalog.places() if {"wue_l_per_kwh", "pue"} <= set(one.records))
+    answer = answer_serving([ServingQuestion(**SERVED, region=place.id)], catalog)
+    joule = answer.ranges["energy_per_output_token_j"].mid[0]
+    litres = answer.ranges["water_per_million_output_tokens_l"].mid[0]
+    site = find_site(place.id, catalog).value
+    per_kwh = site.wue_l_per_kwh.mid / site.pue.mid + site.offsite_l_per_kwh.mid
+    assert litres == pytest.approx(joule / 3.6 * per_kwh)
+
+
+def test_a_device_without_a_rent_costs_what_owning_it_uses_up_and_says_so(catalog):
+    asked = ServingQuestion(model="llama-3.1-8b", hardware="rtx-3090", precision="int4")
+    answer = answer_serving([asked], catalog)
+    row, _ = single(answer)
+    assert row.price.owned
+    assert "serving_owned" in {notice.code for notice in answer.notes[0]}
+    device = catalog.device("rtx-3090")
+    hardware = find_hardware(device, choose_precision(device, None), catalog).value
+    assert row.price.usd_per_h.mid == pytest.approx(
+        float(hardware.price_usd.mid / hardware.lifetime_h.mid)
+    )

@@ -125,15 +125,15 @@ def test_notices_and_refusals_are_german_too(loaded):
 
 def test_the_site_and_the_rent_are_set_where_the_assumption_names_their_controls():
     _page, assumed = opened()
-    assert "Assuming the PUE of a usual data center; set “PUE”" in assumed
+    assert "PUE unknown here: assuming 1.25; set “PUE”" in assumed
     _page, given = opened(pue="2", price="10")
-    assert "PUE of a usual data center" not in given
+    assert "PUE unknown here" not in given
     energy = [float(re.search(r"([\d.]+) Wh per answer", text)[1]) for text in (assumed, given)]
     cost = [float(re.search(r"([\d.]+) \$ per million", text)[1]) for text in (assumed, given)]
     assert energy[1] > 1.3 * energy[0] and cost[1] > 2 * cost[0]
     _page, refused = opened(pue="0.5")
     assert "“pue” must be between 1 and 10, got 0.5" in refused
-    assert "Assuming the PUE of a usual data center" in refused
+    assert "PUE unknown here" in refused
 
 
 def test_a_bad_link_is_adjusted_and_said():

@@ -420,7 +420,7 @@ def _draw_energy(values: Values, answer: ServingAnswer, frame: Frame) -> None:
 def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     """Money a day against an API, over the tokens of a day."""
     row, _table = single(answer)
-    rent = row.money.price_usd_per_h
+    rent = None if row.price is None else float(row.price.usd_per_h.mid)
     offered = _offer(values)
     found = compared_with_api(
         answer,
@@ -436,7 +436,7 @@ def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         style.caption(_("No price of this device is on record."))
         return
     most = float(answer.ranges["output_tokens_per_s"].mid[0]) * 86400.0
-    daily = rent.mid * 24.0 * row.devices
+    daily = rent * 24.0 * row.devices
     api_usd = found.api_cost_per_million_output_tokens_usd
     tokens = np.geomspace(most / 1e4, most, 50)
     names = (_("own machines, reserved"), _("API"))
