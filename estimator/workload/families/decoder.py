@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from estimator.workload.blocks import Attention, Experts, LatentAttention, Mlp
 from estimator.workload.families.sliding_window import Windows, full_attention
 from estimator.workload.fields import Fields
-from estimator.workload.model_class import class_name, label_count
+from estimator.workload.model_class import class_name, label_count, task
 from estimator.workload.transformer import Decoder, Head, Layer
 
-Rule = Callable[[Fields], bool]
+Fact = bool | str | tuple[str, ...]
+"""Yes, no, or the key that says so: of several that a config states the last counts."""
+
 QkNorm = Callable[[Fields, Attention], int]
 FeedForwards = tuple[Mlp | Experts, ...]
 
@@ -26,19 +28,11 @@ POSITIONS = ("n_positions", "seq_length", "max_seq_len", "max_position_embedding
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 
 
-def always(fields: Fields) -> bool:
-    """Part of the family, no key asked."""
-    return True
-
-
-def never(fields: Fields) -> bool:
-    """Not part of the family, no key asked."""
-    return False
-
-
-def flag(key: str, default: bool = False) -> Rule:
-    """Rule that reads `key`."""
-    return lambda fields: fields.flag(key, default=default)
+def asked(fact: Fact, fields: Fields) -> bool:
+    """A fact of a family as the config settles it."""
+    if isinstance(fact, bool):
+        return fact
+    return fields.flag(fact) if isinstance(fact, str) else fields.flag(*fact)
 
 
 Count = int | Callable[[Fields], int]
@@ -91,7 +85,7 @@ class Family:
         Rows of a learned position table beyond the positions, None without a table. [1]
     embedding_width_key : str
         Key of the width of the token table, empty where it is the model's.
-    attention_bias, qkv_bias, output_bias, mlp_bias, head_bias, bias : Rule
+    attention_bias, qkv_bias, output_bias, mlp_bias, head_bias, bias : Fact
         Which matrices have a bias: all of attention, its first three, its last, those of the MLP,
         the output layer; all but the output layer.
     gated : bool
@@ -116,12 +110,12 @@ class Family:
     head_dim_key: str = "head_dim"
     spare_positions: int | None = None
     embedding_width_key: str = ""
-    attention_bias: Rule = never
-    qkv_bias: Rule = never
-    output_bias: Rule = never
-    mlp_bias: Rule = never
-    head_bias: Rule = never
-    bias: Rule = never
+    attention_bias: Fact = False
+    qkv_bias: Fact = False
+    output_bias: Fact = False
+    mlp_bias: Fact = False
+    head_bias: Fact = False
+    bias: Fact = False
     gated: bool = True
     gate: bool = False
     norms: Count = 2
@@ -140,23 +134,17 @@ def decoder(family: Family, fields: Fields) -> Decoder:
     norms = counted(family.norms, fields) * norm_params
     positions = fields.size(*POSITIONS)
     spare, width_key = family.spare_positions, family.embedding_width_key
-    blocks = family.feed_forwards or dense
     attention = family.attention(fields) if family.attention else grouped_attention(family, fields)
-    stack = tuple(
-        Layer(
-            attention=replace(attention, window=window),
-            feed_forward=feed_forward,
-            norm_params=norms,
-        )
-        for window, feed_forward in zip(
-            family.windows(fields, layers), blocks(family, fields, layers), strict=True
-        )
-    )
-    head, notes = output_head(fields, family.head_bias(fields))
+    windows = family.windows(fields, layers)
+    blocks = (family.feed_forwards or dense)(family, fields, layers)
+    head, notes = output_head(fields, asked(family.head_bias, fields))
     return Decoder(
         hidden=hidden,
         vocab=fields.size("vocab_size"),
-        layers=stack,
+        layers=tuple(
+            Layer(attention=replace(attention, window=window), feed_forward=one, norm_params=norms)
+            for window, one in zip(windows, blocks, strict=True)
+        ),
         head=head,
         max_positions=positions,
         position_rows=0 if spare is None else positions + spare,
@@ -179,14 +167,14 @@ def grouped_attention(family: Family, fields: Fields) -> Attention:
     kv_heads = kv_heads or heads
     heads_key = fields.key(*HEADS)
     fields.share(heads_key, heads, family.kv_heads_key or "num_kv_heads", kv_heads)
-    biased = family.attention_bias(fields) or family.bias(fields)
+    biased = asked(family.attention_bias, fields) or asked(family.bias, fields)
     attention = Attention(
         hidden=hidden,
         heads=heads,
         kv_heads=kv_heads,
         head_dim=head_dim or fields.share(fields.key(*WIDTH), hidden, heads_key, heads),
-        qkv_bias=biased or family.qkv_bias(fields),
-        output_bias=biased or family.output_bias(fields),
+        qkv_bias=biased or asked(family.qkv_bias, fields),
+        output_bias=biased or asked(family.output_bias, fields),
         gate=family.gate,
     )
     return replace(attention, norm_params=family.qk_norm(fields, attention))
@@ -221,20 +209,18 @@ def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
     width = fields.size(key) if key in fields.usual else None
     if key and width is None:
         width = fields.size_or_none(key)
-    bias = family.mlp_bias(fields) or family.bias(fields)
+    bias = asked(family.mlp_bias, fields) or asked(family.bias, fields)
     return (Mlp(hidden=hidden, width=width or 4 * hidden, gated=family.gated, bias=bias),) * layers
 
 
 def output_head(fields: Fields, bias: bool = False) -> tuple[Head | None, tuple[str, ...]]:
     """Head of the class in `architectures`, a causal language model if absent; warnings."""
-    name = class_name(fields)
-    if name.endswith("ForSequenceClassification"):
-        return Head(outputs=label_count(fields)), ()
-    if name.endswith("ForTokenClassification"):
-        return Head(outputs=label_count(fields), bias=True), ()
-    if name.endswith("ForQuestionAnswering"):
+    name, kind = class_name(fields), task(fields)
+    if kind in ("SequenceClassification", "TokenClassification"):
+        return Head(outputs=label_count(fields), bias=kind == "TokenClassification"), ()
+    if kind == "QuestionAnswering":
         return Head(outputs=2, bias=True), ()
-    if name.endswith("Model") and not name.endswith("LMHeadModel"):
+    if name.endswith("Model") and kind != "CausalLM":
         return None, ()
     head = Head(
         outputs=fields.size("vocab_size"),

@@ -9,9 +9,7 @@ from dataclasses import replace
 from estimator.workload.blocks import DifferentialAttention
 from estimator.workload.families.decoder import (
     Family,
-    always,
     decoder,
-    flag,
     grouped_attention,
     head_norm,
     latent_attention,
@@ -41,13 +39,13 @@ def differential_attention(fields: Fields) -> DifferentialAttention:
 XIELU_PARAMS = 2
 """Learned slopes of Apertus' activation, per layer (arXiv:2411.13010)."""
 
-STATED = flag("attention_bias")
-MLP_STATED = flag("mlp_bias")
+STATED = "attention_bias"
+MLP_STATED = "mlp_bias"
 
 PLAIN = Family()
 LLAMA = Family(attention_bias=STATED, mlp_bias=MLP_STATED)
 MISTRAL = Family(windows=WINDOWED)
-QWEN2 = Family(qkv_bias=always, windows=QWEN_WINDOWS)
+QWEN2 = Family(qkv_bias=True, windows=QWEN_WINDOWS)
 QWEN3 = Family(attention_bias=STATED, qk_norm=head_norm, windows=QWEN_WINDOWS)
 GEMMA = Family(attention_bias=STATED)
 GEMMA2 = replace(GEMMA, norms=4, windows=sliding(4096, but_every(2)))
@@ -89,26 +87,23 @@ ROWS: Mapping[str, Family] = {
     "olmo2": OLMO2,
     "olmo3": replace(OLMO2, windows=sliding(4096, but_every(4))),
     "phi": Family(
-        bias=always,
-        head_bias=always,
+        bias=True,
+        head_bias=True,
         gated=False,
         norms=1,
         norm_params=2,
         qk_norm=where("qk_layernorm", lambda fields, attention: 4 * attention.head_dim),
     ),
     "phi3": Family(windows=WINDOWED_IF_STATED),
-    "starcoder2": Family(
-        bias=flag("use_bias"), gated=False, norm_params=2, windows=WINDOWED_IF_STATED
-    ),
+    "starcoder2": Family(bias="use_bias", gated=False, norm_params=2, windows=WINDOWED_IF_STATED),
     "internlm3": Family(
-        attention_bias=lambda fields: fields.flag("attention_bias", "qkv_bias"),
-        mlp_bias=lambda fields: fields.flag("mlp_bias", "bias"),
+        attention_bias=("attention_bias", "qkv_bias"), mlp_bias=("mlp_bias", "bias")
     ),
     "cohere": replace(COHERE, qk_norm=where("use_qk_norm", width_norm)),
     "cohere2": replace(COHERE, windows=sliding(4096, but_every(4, PATTERN))),
     "stablelm": Family(
         head_dim_key="attention_head_dim",
-        qkv_bias=flag("use_qkv_bias"),
+        qkv_bias="use_qkv_bias",
         norms=lambda fields: 1 if fields.flag("use_parallel_residual") else 2,
         norm_params=2,
         qk_norm=where("qk_layernorm", width_norm),
@@ -118,13 +113,11 @@ ROWS: Mapping[str, Family] = {
     "exaone4": Family(qk_norm=head_norm, windows=sliding(4096, but_every(4, PATTERN))),
     "ministral": replace(MISTRAL, windows=sliding(4096)),
     "ministral3": Family(windows=WINDOWED_IF_STATED),
-    "ernie4_5": Family(bias=flag("use_bias")),
-    "paddleocr_vl_text": Family(bias=flag("use_bias")),
+    "ernie4_5": Family(bias="use_bias"),
+    "paddleocr_vl_text": Family(bias="use_bias"),
     "glm_ocr_text": Family(norms=4),
     "diffllama": Family(attention=differential_attention),
-    "seed_oss": Family(
-        qkv_bias=STATED, output_bias=flag("attention_out_bias"), mlp_bias=MLP_STATED
-    ),
+    "seed_oss": Family(qkv_bias=STATED, output_bias="attention_out_bias", mlp_bias=MLP_STATED),
     "arcee": replace(LLAMA, gated=False),
     "hunyuan_v1_dense": Family(attention_bias=STATED, qk_norm=head_norm),
     "cwm": Family(
@@ -144,7 +137,7 @@ ROWS: Mapping[str, Family] = {
     "nanochat": Family(attention_bias=STATED, gated=False, norm_params=0),
     "glm": GLM,
     "glm4": replace(GLM, norms=4),
-    "glm4v_text": Family(qkv_bias=always, norms=4),
+    "glm4v_text": Family(qkv_bias=True, norms=4),
     "jais2": replace(LLAMA, gated=False, norm_params=2),
     "granite_swa": replace(LLAMA, qk_norm=sinks, windows=sliding(128, but_every(4))),
     "hyperclovax": replace(LLAMA, norms=lambda fields: 4 if fields.flag("use_post_norm") else 2),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from estimator.workload.blocks import Experts, Mlp
-from estimator.workload.families.decoder import Family, FeedForwards, dense
+from estimator.workload.families.decoder import WIDTH, Family, FeedForwards, asked, dense
 from estimator.workload.fields import Fields
 
 EXPERTS = ("num_local_experts", "n_routed_experts", "moe_num_experts", "num_experts")
@@ -53,7 +53,8 @@ def mix(family: Family, mixture: Mixture) -> Family:
 def feed_forwards(mixture: Mixture, family: Family, fields: Fields, layers: int) -> FeedForwards:
     """Experts in the sparse layers, the family's MLP in the others."""
     plain = dense(family, fields, layers)
-    block = experts(mixture, fields, shared_bias=family.mlp_bias(fields) or family.bias(fields))
+    bias = asked(family.mlp_bias, fields) or asked(family.bias, fields)
+    block = experts(mixture, fields, shared_bias=bias)
     return tuple(
         block if mixture.sparse(fields, layer) else plain[layer] for layer in range(layers)
     )
@@ -61,7 +62,7 @@ def feed_forwards(mixture: Mixture, family: Family, fields: Fields, layers: int)
 
 def experts(mixture: Mixture, fields: Fields, shared_bias: bool = False) -> Experts:
     """The sparse block of a config."""
-    hidden = fields.size("hidden_size")
+    hidden = fields.size(*WIDTH)
     count, width = fields.size(*mixture.keys), fields.size(mixture.width_key)
     shared = mixture.shared(fields, width)
     return Experts(

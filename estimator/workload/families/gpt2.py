@@ -10,10 +10,7 @@ from estimator.workload.blocks import Attention
 from estimator.workload.families.decoder import (
     WIDTH,
     Family,
-    always,
     decoder,
-    flag,
-    never,
 )
 from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.model_class import class_name
@@ -75,7 +72,7 @@ CLASSIC = Family(
     intermediate_key="",
     kv_heads_key="",
     head_dim_key="",
-    bias=always,
+    bias=True,
     gated=False,
     norm_params=2,
 )
@@ -83,7 +80,7 @@ CLASSIC = Family(
 
 GPT2 = replace(CLASSIC, spare_positions=0, intermediate_key="n_inner")
 GPTJ = replace(
-    CLASSIC, norms=1, bias=never, mlp_bias=always, head_bias=always, intermediate_key="n_inner"
+    CLASSIC, norms=1, bias=False, mlp_bias=True, head_bias=True, intermediate_key="n_inner"
 )
 STANDARD = "intermediate_size"
 
@@ -94,9 +91,9 @@ ROWS: Mapping[str, Family] = {
     "gpt_neo": replace(
         CLASSIC,
         spare_positions=0,
-        bias=never,
-        output_bias=always,
-        mlp_bias=always,
+        bias=False,
+        output_bias=True,
+        mlp_bias=True,
         intermediate_key=STANDARD,
         windows=_local_in_turn,
     ),
@@ -104,9 +101,9 @@ ROWS: Mapping[str, Family] = {
     "codegen": GPTJ,
     "gpt_neox": replace(
         CLASSIC,
-        bias=never,
-        attention_bias=flag("attention_bias"),
-        mlp_bias=always,
+        bias=False,
+        attention_bias="attention_bias",
+        mlp_bias=True,
         intermediate_key=STANDARD,
     ),
     "opt": replace(
@@ -114,16 +111,16 @@ ROWS: Mapping[str, Family] = {
         spare_positions=2,
         outer_norms=_opt_norms,
         norm_params=lambda fields: 2 * fields.flag("layer_norm_elementwise_affine"),
-        bias=flag("enable_bias"),
+        bias="enable_bias",
         embedding_width_key="word_embed_proj_dim",
         intermediate_key="ffn_dim",
     ),
     "bloom": replace(CLASSIC, outer_norms=2),
-    "mpt": replace(CLASSIC, norm_params=1, bias=never),
+    "mpt": replace(CLASSIC, norm_params=1, bias=False),
     "falcon": replace(
         CLASSIC,
         norms=_falcon_norms,
-        bias=flag("bias"),
+        bias="bias",
         kv_heads=_falcon_heads,
         intermediate_key="ffn_hidden_size",
     ),
@@ -148,5 +145,5 @@ def gpt_neox_japanese(fields: Fields) -> Decoder:
     """GPT-NeoX Japanese: no biases but one behind the attention of the last layer."""
     width = fields.size("intermediate_multiple_size") * fields.size(*WIDTH)
     usual = fields.with_usual({**fields.usual, STANDARD: width})
-    made = decoder(replace(CLASSIC, bias=never, intermediate_key=STANDARD), usual)
+    made = decoder(replace(CLASSIC, bias=False, intermediate_key=STANDARD), usual)
     return replace(made, outer_norm_params=made.outer_norm_params + made.hidden)

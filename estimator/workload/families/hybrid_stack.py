@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from estimator.workload.blocks import Costs, Mlp, held, table
-from estimator.workload.families.decoder import Family, flag, grouped_attention, output_head
+from estimator.workload.families.decoder import Family, grouped_attention, output_head
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
 from estimator.workload.network import (
@@ -16,7 +16,7 @@ from estimator.workload.network import (
 ATTENTION_KINDS = ("attention", "full_attention", "hybrid")
 """What the configs call a layer that attends."""
 
-PLAIN = Family(attention_bias=flag("attention_bias"))
+PLAIN = Family(attention_bias="attention_bias")
 
 
 def language_model(

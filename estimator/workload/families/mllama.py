@@ -16,7 +16,7 @@ from estimator.workload.blocks import (
     linear,
     table,
 )
-from estimator.workload.families.decoder import Family, decoder, flag
+from estimator.workload.families.decoder import Family, decoder
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity, quantity
 from estimator.workload.model_class import task
@@ -112,7 +112,7 @@ def _crossing(fields: Fields, text: Fields, sight: Fields | None) -> Network:
     text = text.with_values({"architectures": fields.values.get("architectures")})
     chosen = text.items("cross_attention_layers")
     layers = len(CROSSING if chosen is None else chosen)
-    whole = decoder(Family(attention_bias=flag("attention_bias")), text)
+    whole = decoder(Family(attention_bias="attention_bias"), text)
     layer, attention = whole.layers[0], whole.layers[0].attention
     if not isinstance(attention, Attention):
         raise ValueError(f"{text.path}layers of another attention are not read")

@@ -6,20 +6,25 @@ A row says what a family is built of; the sizes that its configs leave out stand
 from collections.abc import Mapping
 from dataclasses import replace
 
-from estimator.workload.blocks import Attention, Experts, Mlp
 from estimator.workload.families.decoder import (
     Family,
     decoder,
-    flag,
     grouped_attention,
     head_norm,
     latent_attention,
-    output_head,
     sinks,
     where,
     width_norm,
 )
-from estimator.workload.families.dense_decoders import COHERE, GLM, LLAMA, OLMO2, PATTERN, STATED
+from estimator.workload.families.dense_decoders import (
+    COHERE,
+    GLM,
+    LLAMA,
+    OLMO2,
+    PATTERN,
+    PLAIN,
+    STATED,
+)
 from estimator.workload.families.experts import (
     Mixture,
     after_first,
@@ -28,7 +33,6 @@ from estimator.workload.families.experts import (
     interleaved,
     listed_sparse,
     mix,
-    routed,
     shared_experts,
     shared_width,
 )
@@ -43,42 +47,20 @@ from estimator.workload.families.sliding_window import (
 )
 from estimator.workload.fields import Fields
 from estimator.workload.registry import families, family
-from estimator.workload.transformer import Decoder, Layer
+from estimator.workload.transformer import Decoder
 
 
 @family("dbrx")
 def dbrx(fields: Fields) -> Decoder:
     """DBRX: sizes in two parts of the config, norms without bias."""
-    hidden = fields.size("hidden_size", "d_model")
-    heads = fields.size("num_attention_heads", "n_heads")
-    part, moe = fields.part("attn_config"), fields.part("ffn_config")
-    kv_heads = part.size("kv_n_heads", default=1)
-    part.share("n_heads", heads, "kv_n_heads", kv_heads)
-    head_dim = fields.share("d_model", hidden, "n_heads", heads)
-    count = moe.size("moe_num_experts", default=4)
-    layer = Layer(
-        attention=Attention(hidden=hidden, heads=heads, kv_heads=kv_heads, head_dim=head_dim),
-        feed_forward=Experts(
-            expert=Mlp(hidden=hidden, width=moe.size("ffn_hidden_size", default=3584), gated=True),
-            experts=count,
-            active=routed(
-                moe.with_usual({"moe_top_k": 1}), "moe_top_k", ("moe_num_experts",), count
-            ),
-        ),
-        norm_params=2 * hidden,
-    )
-    head, notes = output_head(fields)
-    return Decoder(
-        hidden=hidden,
-        vocab=fields.size("vocab_size"),
-        layers=(layer,) * fields.layers("num_hidden_layers", "n_layers"),
-        head=head,
-        max_positions=fields.size("max_position_embeddings", "max_seq_len"),
-        outer_norm_params=hidden,
-        model_type=fields.text("model_type"),
-        name=fields.text("_name_or_path"),
-        warnings=fields.notes + notes,
-    )
+    attention, moe = fields.part("attn_config"), fields.part("ffn_config")
+    stated = {
+        "num_key_value_heads": (attention, "kv_n_heads"),
+        "moe_num_experts": (moe, "moe_num_experts"),
+        "num_experts_per_tok": (moe, "moe_top_k"),
+        "moe_intermediate_size": (moe, "ffn_hidden_size"),
+    }
+    return decoder(mix(PLAIN, Mixture()), fields.renamed(stated))
 
 
 def _between(fields: Fields, layer: int) -> bool:
@@ -151,7 +133,7 @@ MIMO = mix(Family(attention_bias=STATED), Mixture(sparse=listed_sparse))
 ROWS: Mapping[str, Family] = {
     "mixtral": mix(Family(windows=WINDOWED_IF_STATED), ALIKE),
     "qwen2_moe": mix(
-        Family(qkv_bias=flag("qkv_bias"), windows=QWEN2_MOE_WINDOWS),
+        Family(qkv_bias="qkv_bias", windows=QWEN2_MOE_WINDOWS),
         QWEN_MIXTURE,
     ),
     "qwen3_moe": QWEN3_MOE,
@@ -162,7 +144,7 @@ ROWS: Mapping[str, Family] = {
     "phimoe": mix(
         Family(
             attention_bias=STATED,
-            head_bias=flag("lm_head_bias"),
+            head_bias="lm_head_bias",
             norm_params=2,
             windows=WINDOWED_IF_STATED,
         ),
@@ -193,7 +175,7 @@ ROWS: Mapping[str, Family] = {
     "glm4_moe_lite": mix(LATENT, LISTED),
     "glm_moe_dsa": mix(LATENT, LISTED),
     "ernie4_5_moe": mix(
-        Family(bias=flag("use_bias"), head_bias=flag("use_bias")),
+        Family(bias="use_bias", head_bias="use_bias"),
         Mixture(
             active_key="moe_k",
             shared=shared_experts("moe_num_shared_experts"),

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from estimator.workload.blocks import Mlp, held, linear
-from estimator.workload.families.decoder import always
 from estimator.workload.families.hybrid_stack import (
     PLAIN,
     attention_mixer,
@@ -36,7 +35,7 @@ def recurrent_gemma(fields: Fields) -> Network:
         },
         state_values=inner * kernel,
     )
-    family = replace(PLAIN, output_bias=always)
+    family = replace(PLAIN, output_bias=True)
     width = fields.size("intermediate_size") // 2
     mlp = Mlp(hidden=hidden, width=width, gated=True, bias=True).costs()
     window = fields.size("attention_window_size")

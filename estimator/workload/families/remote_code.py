@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from estimator.workload.families import dense_decoders, gpt2
-from estimator.workload.families.decoder import Family, always, decoder, flag
+from estimator.workload.families.decoder import Family, decoder
 from estimator.workload.families.dense_decoders import LLAMA, STATED
 from estimator.workload.families.experts import mix
 from estimator.workload.families.moe_decoders import DEEPSEEK
@@ -47,16 +47,14 @@ RENAMED = {
 
 ROWS: Mapping[str, Family] = {
     "baichuan": LLAMA,
-    "chatglm": Family(
-        qkv_bias=STATED, output_bias=flag("output_bias"), mlp_bias=flag("output_bias")
-    ),
+    "chatglm": Family(qkv_bias=STATED, output_bias="output_bias", mlp_bias="output_bias"),
     "exaone": LLAMA,
-    "internlm2": replace(LLAMA, attention_bias=flag("bias")),
+    "internlm2": replace(LLAMA, attention_bias="bias"),
     "minicpm": LLAMA,
     "phi-msft": dense_decoders.ROWS["phi"],
     "stablelm_epoch": dense_decoders.ROWS["stablelm"],
     "Yi": LLAMA,
-    "qwen": Family(qkv_bias=always),
+    "qwen": Family(qkv_bias=True),
     "deepseek": mix(LLAMA, DEEPSEEK),
 }
 
