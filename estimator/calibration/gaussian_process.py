@@ -52,6 +52,9 @@ NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 GRID = np.linspace(-3.5, 3.5, 15)
 """Sizes that an unspecified one may have, in standard deviations of the logarithm."""
 
+MOST_AT_ONCE = 512
+"""Runs at one size each that are conditioned together: more would take memory and no less time."""
+
 TAILS = (0.5 * (1.0 - CENTRAL), 0.5, 0.5 * (1.0 + CENTRAL))
 """Shares of a mixture below the ends and the middle of its central interval."""
 
@@ -494,7 +497,11 @@ class Evidence:
         stated = expected if log_prior is None else log_prior
         where = self._sizes_of_programs(where)
         unknown = np.isnan(where.size)
-        shift, variance = self._conditioned(where, sd, whole_run=whole_run)
+        shift, variance = np.zeros(len(sd)), np.zeros(len(sd))
+        if not unknown.all():
+            shift[~unknown], variance[~unknown] = self._conditioned(
+                where.part(~unknown), sd[~unknown], whole_run=whole_run
+            )
         if unknown.any():
             shift[unknown], variance[unknown] = self._over_sizes(
                 where.part(unknown), sd[unknown], expected[unknown], whole_run=whole_run
@@ -522,7 +529,7 @@ class Evidence:
     def _conditioned(
         self, where: Conditions, prior_sd: Floats, *, whole_run: bool
     ) -> tuple[Floats, Floats]:
-        """Mean and variance of the error of runs of known size; of unknown, of their mean."""
+        """Mean and variance of the error of runs of known size."""
         likeness = _likeness(where, self.where, self.spread)
         cross = _covariance(likeness, prior_sd, self.prior_sd, self.spread)
         weights = cross @ self._inverse
@@ -541,24 +548,33 @@ class Evidence:
         usual, spread = self.usual_times(where)
         width = self.components.usual_step_sd
         sizes = usual + np.log(USUAL_SHARE) + width * GRID[:, np.newaxis]
-        parts = [
-            self._conditioned(
-                replace(where, size=size),
-                prior_sd,
-                whole_run=whole_run,
-            )
-            for size in sizes
-        ]
-        means = np.array([mean for mean, _ in parts])
+        means, variances = self._at_sizes(where, prior_sd, sizes, whole_run=whole_run)
         times = sizes - where.speeds - (expected + means)
         gain = np.maximum(np.gradient(times, width * GRID, axis=0), LEAST_GAIN)
         weights = np.log(gain) - 0.5 * ((times - usual) / spread) ** 2
         weights += self._of_steps(where.wholes - sizes)
         weights = np.exp(weights - weights.max(axis=0))
         weights /= weights.sum(axis=0)
-        sds = np.sqrt(np.array([variance for _, variance in parts]))
-        low, middle, high = (_quantile(share, weights, means, sds) for share in TAILS)
+        low, middle, high = _quantiles(np.array(TAILS), weights, means, np.sqrt(variances))
         return middle, ((high - low) / (2.0 * z_score(CENTRAL))) ** 2
+
+    def _at_sizes(
+        self, where: Conditions, prior_sd: Floats, sizes: Floats, *, whole_run: bool
+    ) -> tuple[Floats, Floats]:
+        """Mean and variance of the error at several sizes of the steps, a row for each size."""
+        at_once = max(1, MOST_AT_ONCE // len(prior_sd))
+        means, variances = [], []
+        for start in range(0, len(sizes), at_once):
+            some = sizes[start : start + at_once]
+            every = np.tile(np.arange(len(prior_sd)), len(some))
+            mean, variance = self._conditioned(
+                replace(where.part(every), size=some.ravel()),
+                prior_sd[every],
+                whole_run=whole_run,
+            )
+            means.append(mean.reshape(some.shape))
+            variances.append(variance.reshape(some.shape))
+        return np.concatenate(means), np.concatenate(variances)
 
     def _of_steps(self, log_steps: Floats) -> Floats:
         """Logarithm of how usual a number of steps is, up to a constant; of an unknown one zero.
@@ -735,13 +751,15 @@ def _normal_log_density(values: Floats, mean: float, sd: float) -> Floats:
     return found
 
 
-def _quantile(share: float, weights: Floats, means: Floats, sds: Floats) -> Floats:
-    """Quantile of mixtures of normals, parts along the first axis, by bisection."""
-    low, high = (means - 4.0 * sds).min(axis=0), (means + 4.0 * sds).max(axis=0)
+def _quantiles(shares: Floats, weights: Floats, means: Floats, sds: Floats) -> Floats:
+    """Quantiles of mixtures of normals, parts along the first axis, by bisection; a row a share."""
+    low = np.tile((means - 4.0 * sds).min(axis=0), (len(shares), 1))
+    high = np.tile((means + 4.0 * sds).max(axis=0), (len(shares), 1))
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
-        below = np.sum(weights * _normal_share((middle - means) / sds), axis=0) < share
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
+        below = _normal_share((middle[:, np.newaxis] - means) / sds)
+        few = np.sum(weights * below, axis=1) < shares[:, np.newaxis]
+        low, high = np.where(few, middle, low), np.where(few, high, middle)
     return np.asarray(0.5 * (low + high), dtype=np.float64)
 
 

@@ -318,7 +318,7 @@ def test_a_link_can_ask_for_one_section(section):
 def test_the_whole_page_speaks_german():
     store(*several())
     try:
-        page = opened("device=h100-sxm&precision=bf16&lang=de")
+        page = opened("device=h100-sxm&precision=bf16&lang=de", calibrate_next=True)
         said, lines = text(page), alts(page)
     finally:
         language.use("en")
@@ -337,6 +337,15 @@ def test_the_next_run_is_reported_with_its_command():
     page = opened("show=next&device=h100-sxm&precision=fp16")
     assert "all kinds in fp16" in text(page)
     assert "twenty-watts calibrate bench --precision fp16" in commands(page)
+
+
+def test_the_next_run_is_worked_out_once_it_is_asked_for():
+    store(*several())
+    closed = opened("device=h100-sxm&precision=fp16")
+    assert "all kinds in fp16" not in text(closed)
+    assert "all kinds in fp16" in text(
+        opened("device=h100-sxm&precision=fp16", calibrate_next=True)
+    )
 
 
 def test_the_next_run_is_for_the_scenario_that_is_open_on_the_first_page():

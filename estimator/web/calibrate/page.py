@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import streamlit as st
@@ -9,9 +10,10 @@ import streamlit as st
 from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.devices import device_figures
 from estimator.calibration.measured_utilization import counted
+from estimator.calibration.next_run_candidates import formats
 from estimator.calibration.posterior import (
+    Cell,
     cells,
-    has_precisions,
     main_cell,
     measured_precisions,
     power_cells,
@@ -28,7 +30,7 @@ from estimator.web.calibrate.next_run import draw_next
 from estimator.web.shared import share, style
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.profiles import hardware_names, open_catalog
+from estimator.web.shared.profiles import hardware_names, kept, open_catalog
 from estimator.web.shared.site import TRUST, Page, controls
 from estimator.web.shared.url_state import UrlState
 
@@ -58,6 +60,11 @@ class Seen:
     device: Device
     choice: Choice
     frame: Frame
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """Kinds of network in the format chosen, before and after measuring."""
+        return cells(self.known, self.device, self.choice.precision)
 
 
 def draw(frame: Frame) -> None:
@@ -105,8 +112,7 @@ def _head(seen: Seen) -> None:
     observations = seen.known.of(seen.device)[0]
     cell = main_cell(seen.known, seen.device)
     if cell is None or cell.precision != seen.choice.precision:
-        found = cells(seen.known, seen.device, seen.choice.precision)
-        found = sorted(found, key=lambda one: -len(one.observations))
+        found = sorted(seen.cells, key=lambda one: -len(one.observations))
         cell = found[0] if found else None
     runs = {one.run.id: one.run for one in observations}
     measured = power_cells(seen.known, seen.device, seen.choice.precision)
@@ -179,7 +185,7 @@ def _live(seen: Seen) -> None:
 def _picture(seen: Seen) -> None:
     """Draw what was expected before and is now."""
     st.subheader(_("Before and after measuring"), anchor=False)
-    found = cells(seen.known, seen.device, seen.choice.precision)
+    found = seen.cells
     if not found:
         style.caption(_("The utilization of this device is exact, so there is nothing to measure."))
         return
@@ -234,9 +240,15 @@ def _residuals(seen: Seen) -> None:
 
 
 def _next(seen: Seen) -> None:
-    """Say what to measure next, with the command to type."""
-    st.subheader(_("What to measure next"), anchor=False)
-    draw_next(seen.known, seen.device, seen.choice.precision, slide=bool(seen.frame.slide))
+    """Say what to measure next, with the command to type; on the page, once it is opened."""
+    title, slide = _("What to measure next"), bool(seen.frame.slide)
+    if slide:
+        st.subheader(title, anchor=False)
+        draw_next(seen.known, seen.device, seen.choice.precision, slide=slide)
+        return
+    with style.folded(title, "calibrate_next") as fold:
+        if fold.open:
+            draw_next(seen.known, seen.device, seen.choice.precision, slide=slide)
 
 
 def _runs(seen: Seen) -> None:
@@ -303,7 +315,8 @@ def _share(seen: Seen) -> None:
 def _controls() -> None:
     """Draw the choice of the device."""
     st.subheader(_("Which device"), anchor=False)
-    names = {name: open_catalog().device(name).name for name in _offered()}
+    known = hardware_names()
+    names = {name: known.get(name) or open_catalog().device(name).name for name in _offered()}
     key = address.KEYS["device"]
     st.selectbox(_("Device"), list(names), format_func=names.__getitem__, key=key)
     st.caption(_("Measured devices come first."))
@@ -313,8 +326,13 @@ def _offered() -> list[str]:
     """Ids of devices to choose from: the measured ones, then all that train."""
     known = known_runs(open_catalog())
     first = address.measured_devices(known)
-    rest = (name for name in hardware_names() if has_precisions(known, known.catalog.device(name)))
-    return list(dict.fromkeys([*first, st.session_state[address.KEYS["device"]], *rest]))
+    return list(dict.fromkeys([*first, st.session_state[address.KEYS["device"]], *_trained()]))
+
+
+@kept
+def _trained() -> tuple[str, ...]:
+    """Ids of the devices that train in some format."""
+    return tuple(name for name in hardware_names() if formats(open_catalog().device(name)))
 
 
 STATE = UrlState("calibrate", address.ChoiceCodec(lambda: known_runs(open_catalog())))
