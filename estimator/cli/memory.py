@@ -9,7 +9,7 @@ from estimator.core.units import CENTRAL
 from estimator.scenario.scenario import option_of, read_number
 
 if TYPE_CHECKING:
-    from estimator.memory.memory_answer import MemoryAnswer
+    from estimator.memory.fit import MemoryAnswer
     from estimator.memory.request import Question
 
 EXAMPLES = """examples:
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
     from estimator.cli.memory_table import memory_csv, memory_json
     from estimator.core.messages import rendered
     from estimator.core.uncertainty import z_score
-    from estimator.memory.memory_answer import answer_memory
+    from estimator.memory.fit import answer_memory
 
     level = CENTRAL if options.interval is None else read_number("interval", options.interval)
     z_score(level)

@@ -14,8 +14,8 @@ from estimator.core.units import CENTRAL
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
+    from estimator.serving.quantities import Calibration, ServingAnswer
     from estimator.serving.question import ServingQuestion
-    from estimator.serving.serving_answer import Calibration, ServingAnswer
 
 EXAMPLES = """examples:
   twenty-watts serve-cost --preset llama-3-8b --hardware h100 --concurrency 64
@@ -149,9 +149,7 @@ def run(options: argparse.Namespace) -> int:
     """Answer one question about serving."""
     from estimator.core.messages import rendered
     from estimator.serving.engines import fitted
-    from estimator.serving.question import option_of
-    from estimator.serving.serving_answer import answer_serving
-    from estimator.serving.serving_summary import (
+    from estimator.serving.figures import (
         inputs,
         memory,
         request_times,
@@ -159,6 +157,8 @@ def run(options: argparse.Namespace) -> int:
         roofline,
         single,
     )
+    from estimator.serving.quantities import answer_serving
+    from estimator.serving.question import option_of
 
     level = _number("interval", options.interval) or CENTRAL
     catalog = catalog_of(options)
@@ -235,10 +235,10 @@ def calibration_of(options: argparse.Namespace, catalog: "Catalog") -> "Calibrat
 def compare(options: argparse.Namespace) -> int:
     """Print one model served on several devices, counts and sites."""
     from estimator.core.notice import Notice
+    from estimator.serving.figures import single
+    from estimator.serving.quantities import answer_serving
     from estimator.serving.question import option_of
-    from estimator.serving.serving_answer import answer_serving
     from estimator.serving.serving_csv import RESULT_COLUMNS, result_rows
-    from estimator.serving.serving_summary import single
 
     level = _number("interval", options.interval) or CENTRAL
     names = (options.hardware or "h100,h200-sxm,b200,rtx-4090,apple-m2-ultra").split(",")
@@ -273,7 +273,7 @@ def compare(options: argparse.Namespace) -> int:
 def _goal(
     options: argparse.Namespace, answer: "ServingAnswer", parameters: Any
 ) -> dict[str, float]:
-    from estimator.serving.serving_summary import most_within
+    from estimator.serving.figures import most_within
 
     goal = _number("latency_goal", options.latency_goal)
     if goal is None:
@@ -318,7 +318,7 @@ def _against_api(api: dict[str, Any], answer: "ServingAnswer", parameters: Any) 
     from dataclasses import asdict
 
     from estimator.core.messages import refuse
-    from estimator.serving.serving_summary import compared_with_api, single
+    from estimator.serving.figures import compared_with_api, single
 
     if not api:
         return {}

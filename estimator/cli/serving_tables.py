@@ -6,7 +6,7 @@ from estimator.cli.output import note, print_line, print_table
 from estimator.core.units import digits, human, human_duration, human_mass
 
 if TYPE_CHECKING:
-    from estimator.serving.serving_answer import ServingAnswer
+    from estimator.serving.quantities import ServingAnswer
 
 LABELS = {
     "time_to_first_token_s": ("time to first token", 1.0, "s"),
@@ -109,7 +109,7 @@ def figure(value: float, unit: str) -> str:
 
 def print_serving(answer: "ServingAnswer", level: float, setup: dict[str, float]) -> None:
     """Print the headline, the figures with intervals, the decode step and the set-up."""
-    from estimator.serving.serving_summary import inputs, results, roofline, single
+    from estimator.serving.figures import inputs, results, roofline, single
 
     named, found, step = inputs(answer), results(answer, level), roofline(answer)
     row, _ = single(answer)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from estimator.catalog import Catalog
     from estimator.validation.cost_and_carbon import Judgement
     from estimator.validation.cross_validation import Score
-    from estimator.validation.report import Report
+    from estimator.validation.held_out import Report
 
 MONEY = {"cost": "cost at listed prices", "co2e": "CO2e behind a meter, grid given"}
 """What is scored, for people."""
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         return _run_memory(options)
     if options.ablation:
         return _run_ablation(options)
-    from estimator.validation.report import earlier_scores, validation_report
+    from estimator.validation.held_out import earlier_scores, validation_report
     from estimator.validation.whole_chain import whole_chain_scores
 
     note("fitting once per family of runs: a few seconds", quiet=options.quiet)
@@ -153,7 +153,7 @@ def _run_memory(options: argparse.Namespace) -> int:
 
 def _run_serving(options: argparse.Namespace) -> int:
     """Print the score of serving, held out by line of models and by system."""
-    from estimator.validation.serving_report import serving_report
+    from estimator.validation.serving_held_out import serving_report
 
     note("fitting once per line of models and per system: some seconds", quiet=options.quiet)
     report = serving_report(catalog_of(options))
@@ -202,7 +202,7 @@ def _run_ablation(options: argparse.Namespace) -> int:
 
 def _print_change(report: "Report", catalog: "Catalog") -> None:
     """Print the earlier model and the present one side by side."""
-    from estimator.validation.report import change_table, earlier_scores
+    from estimator.validation.held_out import change_table, earlier_scores
 
     print_line()
     print_line(EARLIER)

@@ -2,7 +2,7 @@
 
 from estimator.catalog import Catalog
 from estimator.estimation.scenario_answer import Answer
-from estimator.memory.memory_answer import MemoryAnswer, answer_memory
+from estimator.memory.fit import MemoryAnswer, answer_memory
 from estimator.memory.request import Question
 from estimator.memory.training_state import TRAINING
 from estimator.scenario.hardware import Offers, offers_behind

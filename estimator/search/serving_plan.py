@@ -29,16 +29,16 @@ from estimator.search.limits import (
 )
 from estimator.search.plan import PlanAnswer, planned_devices
 from estimator.serving.engines import fitted
-from estimator.serving.question import ServingQuestion
-from estimator.serving.serving_answer import (
+from estimator.serving.figures import MOST_PLACES
+from estimator.serving.quantities import (
     Calibration,
     Range,
     ServingAnswer,
     answer_serving,
     cost_of,
 )
-from estimator.serving.serving_summary import MOST_PLACES
-from estimator.serving.serving_table import Resolved, Resolver
+from estimator.serving.question import ServingQuestion
+from estimator.serving.setups import Resolved, Resolver
 
 Floats = npt.NDArray[np.float64]
 

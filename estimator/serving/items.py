@@ -17,10 +17,10 @@ from estimator.core.units import S_PER_H, W_PER_KW
 from estimator.serving.engines import fitted
 from estimator.serving.model_names import find_preset
 from estimator.serving.power import board_power_w
+from estimator.serving.quantities import J_PER_WH, UNKNOWN, Range, cost_of, node_factor
 from estimator.serving.question import ServingQuestion
 from estimator.serving.served_model import from_size
-from estimator.serving.serving_answer import J_PER_WH, UNKNOWN, Range, cost_of, node_factor
-from estimator.serving.serving_table import Resolved, Resolver, table_of
+from estimator.serving.setups import Resolved, Resolver, table_of
 from estimator.serving.step import Engine, Machine, Number
 from estimator.workload.huggingface import model_ledger, read_config
 

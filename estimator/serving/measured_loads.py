@@ -26,9 +26,9 @@ from estimator.serving.calibration import (
 )
 from estimator.serving.engines import Parameters, fitted
 from estimator.serving.performance import performance
+from estimator.serving.quantities import Range, open_variance, own_log_sd, values_of
 from estimator.serving.question import ServingQuestion
-from estimator.serving.serving_answer import Range, open_variance, own_log_sd, values_of
-from estimator.serving.serving_table import Resolved, Resolver, ServingTable, table_of
+from estimator.serving.setups import Resolved, Resolver, ServingTable, table_of
 from estimator.system.data_folder import data_directory
 
 MOST_LOADS = 200

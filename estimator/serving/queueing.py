@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 
 if TYPE_CHECKING:
     from estimator.serving.engines import Parameters
-    from estimator.serving.serving_table import Resolved
+    from estimator.serving.setups import Resolved
 
 POINTS, ROUNDS = 40, 6
 """Loads looked at in each round of the search, which the next round looks between; 1e-8 is left."""
@@ -48,7 +48,7 @@ def concurrency_of_rates(
 
     A set-up that cannot serve them with all that its memory holds is why not.
     """
-    from estimator.serving.serving_table import table_of
+    from estimator.serving.setups import table_of
 
     if not rows:
         return []

@@ -15,15 +15,15 @@ from estimator.core.uncertainty import z_score
 from estimator.estimation.scenario_csv import header_of
 from estimator.scenario.csv_records import Records
 from estimator.serving.engines import fitted
-from estimator.serving.question import COLUMNS, ServingQuestion, question_of
-from estimator.serving.serving_answer import (
+from estimator.serving.quantities import (
     QUANTITIES,
     Calibration,
     Range,
     ServingAnswer,
     answer_serving,
 )
-from estimator.serving.serving_table import Resolver
+from estimator.serving.question import COLUMNS, ServingQuestion, question_of
+from estimator.serving.setups import Resolver
 
 BLOCK_ROWS = 2_000
 """Rows answered together [1]."""

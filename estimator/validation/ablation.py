@@ -9,8 +9,8 @@ from estimator.core.units import in_percent
 from estimator.utilization.features import prior_model
 from estimator.utilization.mechanism import PARAMETERS
 from estimator.validation.cross_validation import ablated, blind_predictions, part_of, score
+from estimator.validation.held_out import large_language
 from estimator.validation.published_runs import usable_runs
-from estimator.validation.report import large_language
 
 WHOLE = "nothing left out"
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import uncertain, z_score
 from estimator.core.units import CENTRAL
-from estimator.memory.memory_answer import answer_memory
+from estimator.memory.fit import answer_memory
 from estimator.memory.plan import GIB
 from estimator.memory.request import Question, as_written
 from estimator.memory.usage import Memory

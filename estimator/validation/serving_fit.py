@@ -24,7 +24,7 @@ from estimator.serving.engines import (
 )
 from estimator.serving.performance import performance
 from estimator.serving.question import ServingQuestion
-from estimator.serving.serving_table import Resolved, Resolver, ServingTable, table_of
+from estimator.serving.setups import Resolved, Resolver, ServingTable, table_of
 from estimator.validation.serving_rows import ServingCase, serving_cases
 
 Floats = npt.NDArray[np.float64]

@@ -15,7 +15,7 @@ from estimator.core.uncertainty import Uncertain
 from estimator.validation.cost_and_carbon import judged_costs, judged_emissions
 from estimator.validation.cross_validation import Blind, Score, score
 from estimator.validation.energy import measured_power
-from estimator.validation.report import Report
+from estimator.validation.held_out import Report
 
 
 def whole_chain_scores(catalog: Catalog, report: Report) -> dict[str, Score]:

@@ -16,7 +16,7 @@ from estimator.catalog import Catalog
 from estimator.serving.engines import Parameters, fitted
 from estimator.serving.performance import Setup, Traffic, performance
 from estimator.serving.question import ServingQuestion
-from estimator.serving.serving_table import Resolved, Resolver, table_of
+from estimator.serving.setups import Resolved, Resolver, table_of
 
 ROWS, BLOCK = 1_000_000, 16_384
 MODELS = ("qwen3-30b-a3b", "llama-3-8b", "llama-2-70b", "gpt-oss-20b", "Qwen/Qwen3-14B")

@@ -12,8 +12,8 @@ import pytest
 from estimator.catalog import Catalog
 from estimator.catalog.shared_runs import read_overlay
 from estimator.serving.measured_loads import KnownLoads
+from estimator.serving.quantities import answer_serving
 from estimator.serving.question import ServingQuestion
-from estimator.serving.serving_answer import answer_serving
 from tests.benchmarks.gpu.table import both_measured, keep, of_program, prediction
 
 FOLDER = Path(__file__).parents[2] / "profiles/runs"

@@ -25,7 +25,7 @@ from estimator.memory.activations import (
     typical_decoder,
 )
 from estimator.memory.encoders import encoder_stack
-from estimator.memory.memory_answer import answer_memory, fit_across_devices
+from estimator.memory.fit import answer_memory, fit_across_devices
 from estimator.memory.network import find_network, training_model
 from estimator.memory.plan import GIB, Model, Parameters, Plan, Serving
 from estimator.memory.request import Question

@@ -12,10 +12,10 @@ from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, ServedLoad
 from estimator.search.limits import RELAXED, Limits
 from estimator.search.serving_plan import OBJECTIVES, ServingRequest, best_serving_plans
 from estimator.serving.engines import fitted
+from estimator.serving.figures import memory, single
 from estimator.serving.measured_loads import KnownLoads
+from estimator.serving.quantities import answer_serving
 from estimator.serving.question import ServingQuestion
-from estimator.serving.serving_answer import answer_serving
-from estimator.serving.serving_summary import memory, single
 
 RATE, DAYS = 4.0, 30.0
 QUESTION = ServingQuestion(

@@ -13,11 +13,7 @@ from estimator.core.units import CENTRAL
 from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, ServedLoad
 from estimator.serving.calibration import QUANTITIES, Evidence, components_of
 from estimator.serving.engines import LOCAL, fitted
-from estimator.serving.measured_loads import KnownLoads, check_loads, loads_of
-from estimator.serving.performance import performance
-from estimator.serving.question import ServingQuestion
-from estimator.serving.serving_answer import answer_serving, open_variance, own_log_sd, values_of
-from estimator.serving.serving_summary import (
+from estimator.serving.figures import (
     curve,
     most_within,
     request_times,
@@ -25,6 +21,10 @@ from estimator.serving.serving_summary import (
     roofline,
     roofline_of,
 )
+from estimator.serving.measured_loads import KnownLoads, check_loads, loads_of
+from estimator.serving.performance import performance
+from estimator.serving.quantities import answer_serving, open_variance, own_log_sd, values_of
+from estimator.serving.question import ServingQuestion
 from estimator.validation.serving_fit import fit, measured_cases
 
 HERE = "this-host"

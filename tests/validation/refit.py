@@ -16,13 +16,13 @@ from estimator.catalog import Catalog
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.serving.engines import CUDA, ENGINES, LOCAL, NAMES, fitted
-from estimator.serving.serving_answer import DELIVERED
+from estimator.serving.quantities import DELIVERED
 from estimator.utilization.features import prior_model
 from estimator.validation.cross_validation import blind_predictions, spread_of
 from estimator.validation.memory import memory_cases, memory_groups
 from estimator.validation.published_runs import usable_runs
 from estimator.validation.serving_fit import fit, measured_cases
-from estimator.validation.serving_report import fitted_spreads, serving_report
+from estimator.validation.serving_held_out import fitted_spreads, serving_report
 from estimator.validation.utilization_fit import fitted_model, joined
 
 COUNTS = r"Fitted to \d+ published runs of \d+ families in \d+ stacks, and \d+ rows of throughput"

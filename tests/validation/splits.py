@@ -26,10 +26,10 @@ from estimator.validation.cross_validation import (
     spread_of,
 )
 from estimator.validation.energy import power_apart
+from estimator.validation.held_out import groups_of_runs
 from estimator.validation.memory import TOO_LOW, Peaks, peaks_of, predicted_apart
 from estimator.validation.power_readings import Reading, power_prior, readings
 from estimator.validation.published_runs import PublishedRuns, usable_runs
-from estimator.validation.report import groups_of_runs
 from estimator.validation.utilization_fit import joined
 
 Mask = npt.NDArray[np.bool_]

@@ -11,7 +11,7 @@ import pytest
 from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.core.uncertainty import uncertain
-from estimator.memory.memory_answer import answer_memory
+from estimator.memory.fit import answer_memory
 from estimator.memory.request import Question
 from estimator.validation.memory import (
     FACTORS,

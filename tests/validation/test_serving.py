@@ -7,9 +7,9 @@ import pytest
 
 from estimator.catalog import Catalog
 from estimator.serving.engines import NAMES, fitted, from_line, prior, to_line
-from estimator.validation.report import stored_scores
+from estimator.validation.held_out import stored_scores
 from estimator.validation.serving_fit import fit, measured_cases, predicted
-from estimator.validation.serving_report import fitted_spreads, serving_report
+from estimator.validation.serving_held_out import fitted_spreads, serving_report
 from estimator.validation.serving_rows import model_line, serving_cases
 from estimator.validation.serving_spread import Errors, widening
 

@@ -5,7 +5,7 @@ import pytest
 
 from estimator.catalog import Catalog
 from estimator.validation.energy import energy_score, measured_power
-from estimator.validation.report import validation_report
+from estimator.validation.held_out import validation_report
 from estimator.validation.whole_chain import whole_chain_scores
 
 

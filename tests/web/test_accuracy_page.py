@@ -16,8 +16,8 @@ from streamlit.testing.v1 import AppTest
 
 from estimator.catalog import Catalog
 from estimator.validation.energy import energy_scores, measured_power
+from estimator.validation.held_out import earlier_scores, stored_scores, validation_report
 from estimator.validation.memory import memory_cases, memory_groups
-from estimator.validation.report import earlier_scores, stored_scores, validation_report
 from estimator.web.accuracy import address as accuracy_address
 from estimator.web.accuracy import charts as accuracy_figures
 from estimator.web.accuracy import groups as accuracy_groups

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from estimator.catalog import Catalog
-from estimator.memory.memory_answer import answer_memory, fit_across_devices
+from estimator.memory.fit import answer_memory, fit_across_devices
 from estimator.memory.request import Question
 from estimator.scenario.workload import compact_config
 from estimator.web.shared import language

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.validation.report import Report
+from estimator.validation.held_out import Report
 from estimator.web.accuracy.groups import (
     DIMENSIONS,
     GENERATIONS,

@@ -15,7 +15,7 @@ from estimator.validation.cross_validation import (
     part_of,
     score,
 )
-from estimator.validation.report import (
+from estimator.validation.held_out import (
     BASELINE_LOG_SD,
     BASELINES,
     FEWEST,

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from estimator.validation.cross_validation import Score
-from estimator.validation.report import WORST, Report, validation_report
+from estimator.validation.held_out import WORST, Report, validation_report
 from estimator.web.accuracy import address, charts, groups, score_tables, tables
 from estimator.web.accuracy import text as words
 from estimator.web.accuracy.address import Filters

@@ -8,7 +8,7 @@ import streamlit as st
 from estimator.catalog import Catalog
 from estimator.validation.cross_validation import Score
 from estimator.validation.energy import energy_scores, measured_power
-from estimator.validation.report import KIND, Report, earlier_scores, stored_scores
+from estimator.validation.held_out import KIND, Report, earlier_scores, stored_scores
 from estimator.validation.whole_chain import whole_chain_scores
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _

@@ -9,7 +9,7 @@ import streamlit as st
 
 from estimator.catalog import Catalog
 from estimator.core.units import digits
-from estimator.validation.report import Report
+from estimator.validation.held_out import Report
 from estimator.web.accuracy.groups import DIMENSIONS, Chosen, devices_text, group_name, percent
 from estimator.web.accuracy.score_tables import ALONE, draw_scrolled, head_html
 from estimator.web.accuracy.text import note, reasons

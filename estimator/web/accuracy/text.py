@@ -8,7 +8,7 @@ import pandas as pd
 
 from estimator.core.units import digits, human_count
 from estimator.validation.cross_validation import SMALL_GROUP
-from estimator.validation.report import FEWEST, LARGE_RUN_FLOP, Report
+from estimator.validation.held_out import FEWEST, LARGE_RUN_FLOP, Report
 from estimator.web.accuracy.address import ALL, DEVICES, Filters
 from estimator.web.accuracy.groups import DIMENSIONS, group_name, percent
 from estimator.web.shared.amounts import localised

@@ -13,7 +13,7 @@ from estimator.estimation.design_facts import (
     share_of_memory,
 )
 from estimator.estimation.scenario_answer import Answer
-from estimator.memory.memory_answer import MemoryAnswer, answer_memory
+from estimator.memory.fit import MemoryAnswer, answer_memory
 from estimator.memory.request import Question
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from estimator.memory.memory_answer import DeviceFit, MemoryAnswer, fit_across_devices
+from estimator.memory.fit import DeviceFit, MemoryAnswer, fit_across_devices
 from estimator.scenario.scenario import inline_config
 from estimator.web.models import charts
 from estimator.web.models.inputs import (

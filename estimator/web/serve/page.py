@@ -13,11 +13,7 @@ from estimator.catalog.api_prices import ApiPrice
 from estimator.core.notice import Notice
 from estimator.scenario.scenario import inline_config
 from estimator.serving.engines import fitted
-from estimator.serving.lifetime import lifetime
-from estimator.serving.measured_loads import known_loads
-from estimator.serving.question import ServingQuestion, option_of
-from estimator.serving.serving_answer import ServingAnswer, answer_serving
-from estimator.serving.serving_summary import (
+from estimator.serving.figures import (
     compared_with_api,
     curve,
     energy_parts,
@@ -28,7 +24,11 @@ from estimator.serving.serving_summary import (
     roofline_of,
     single,
 )
-from estimator.serving.serving_table import Resolved
+from estimator.serving.lifetime import lifetime
+from estimator.serving.measured_loads import known_loads
+from estimator.serving.quantities import ServingAnswer, answer_serving
+from estimator.serving.question import ServingQuestion, option_of
+from estimator.serving.setups import Resolved
 from estimator.web.shared import charts, figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, counted, span
 from estimator.web.shared.frame import Frame

@@ -13,11 +13,7 @@ from estimator.scenario.hardware import choose_precision, find_hardware
 from estimator.scenario.scenario import Scenario
 from estimator.scenario.site import find_site
 from estimator.serving.engines import ENGINES, NAMES, fitted, from_line, to_line
-from estimator.serving.question import ServingQuestion, option_of
-from estimator.serving.queueing import concurrency_of_rates, flying_quantile
-from estimator.serving.serving_answer import answer_serving
-from estimator.serving.serving_csv import RESULT_COLUMNS, answer_table
-from estimator.serving.serving_summary import (
+from estimator.serving.figures import (
     compared_with_api,
     energy_parts,
     latency_curve,
@@ -25,7 +21,11 @@ from estimator.serving.serving_summary import (
     results,
     single,
 )
-from estimator.serving.serving_table import Resolver
+from estimator.serving.quantities import answer_serving
+from estimator.serving.question import ServingQuestion, option_of
+from estimator.serving.queueing import concurrency_of_rates, flying_quantile
+from estimator.serving.serving_csv import RESULT_COLUMNS, answer_table
+from estimator.serving.setups import Resolver
 
 
 @pytest.fixture(scope="module")

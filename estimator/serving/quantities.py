@@ -23,7 +23,7 @@ from estimator.serving.engines import ENGINES, SERVER, VENDOR, Parameters, fitte
 from estimator.serving.performance import Performance, performance
 from estimator.serving.question import ServingQuestion
 from estimator.serving.queueing import concurrency_of_rates, does_not_fit
-from estimator.serving.serving_table import (
+from estimator.serving.setups import (
     OUTPUT_TOKENS,
     Resolved,
     Resolver,

@@ -14,15 +14,15 @@ from estimator.serving.capacity import held_bytes, longest_context, weight_bytes
 from estimator.serving.engines import ENGINES, Parameters
 from estimator.serving.lifetime import ApiComparison, against_api
 from estimator.serving.performance import Traffic, performance
-from estimator.serving.queueing import flying_quantile, waiting_s
-from estimator.serving.serving_answer import (
+from estimator.serving.quantities import (
     QUANTITIES,
     SUSTAINED,
     ServingAnswer,
     idle_factor,
     values_of,
 )
-from estimator.serving.serving_table import Floats, Resolved, ServingTable
+from estimator.serving.queueing import flying_quantile, waiting_s
+from estimator.serving.setups import Floats, Resolved, ServingTable
 from estimator.serving.step import kept_values, visited_share
 
 MOST_PLACES = 4096.0

@@ -17,7 +17,7 @@ from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.serving.capacity import weight_bytes
 from estimator.serving.engines import ENGINES, fitted
-from estimator.serving.serving_answer import spread_scale, stated_variance
+from estimator.serving.quantities import spread_scale, stated_variance
 from estimator.validation.serving_fit import Floats, Measured, fit, measured_cases, predicted
 from estimator.validation.serving_spread import FEWEST, Errors
 
