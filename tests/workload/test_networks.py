@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from estimator.cli import main
-from estimator.workload.families.torchvision import NETS, configs, is_named, named_architecture
+from estimator.workload.families.torchvision import is_named, named_architecture, named_networks
 from estimator.workload.huggingface import architecture, model_ledger
 from estimator.workload.ledger import ITEM_UNITS, Inputs
 from estimator.workload.network_class import configured_kind
@@ -141,7 +141,7 @@ def test_networks_by_name_are_as_torchvision_publishes_them(name, params, multip
     assert built.forward_flop == pytest.approx(2 * multiply_adds, rel=tolerance, abs=ROUNDING)
 
 
-@over([*NETS, *configs()])
+@over([*named_networks()])
 def test_every_name_builds_and_its_first_layer_has_no_input_gradient(name):
     built = named_architecture(name, classes=10).ledger(Inputs(batch=2))
     assert 2.89 < built.training_flop / built.forward_flop < 3
