@@ -6,15 +6,17 @@ long for another one that computes, nor for a browser to acknowledge what was se
 browser would draw to no effect travels with what it is for.
 """
 
+import asyncio
 import gc
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
-from streamlit import net_util
+from streamlit import config, net_util
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.app_session import AppSession
 from streamlit.web.server.starlette import starlette_server
@@ -58,45 +60,106 @@ def together(enqueue: Callable[[Any, ForwardMsg], None]) -> Callable[[Any, Forwa
     """Let messages of a session that show nothing wait for the next that does, or `WAIT_S`.
 
     That a part of a page is about to be drawn, and the empty box around it, are messages of their
-    own, for each of which a browser draws the whole page again.
+    own, for each of which a browser draws the whole page again. That a script runs, and has ended,
+    is sent only of one that still runs after that time.
     """
-    waiting: WeakSet[Any] = WeakSet()
-
-    def late(session: Any, send: Callable[[], None]) -> None:
-        waiting.discard(session)
-        send()
+    sending = _Sending(enqueue)
 
     def enqueued(session: Any, message: ForwardMsg) -> None:
-        send = session._message_enqueued_callback
-        if send is None or not shows_nothing(message, after_another=session in waiting):
-            waiting.discard(session)
-            enqueue(session, message)
-            return
-        session._message_enqueued_callback = None
-        try:
-            enqueue(session, message)
-        finally:
-            session._message_enqueued_callback = send
-        if session not in waiting:
-            waiting.add(session)
-            session._event_loop.call_later(WAIT_S, late, session, send)
+        sending.take(session, message)
 
     return enqueued
 
 
-def shows_nothing(message: ForwardMsg, *, after_another: bool) -> bool:
-    """Whether a message only begins to draw a part of a page again.
+@dataclass
+class _Begun:
+    """A run of some parts of a page that has just begun.
 
-    That a script runs is such a message where it comes after another one: by itself, it belongs to
-    a run of the whole page, which may take its time.
+    Parameters
+    ----------
+    timer : asyncio.TimerHandle
+        Ends the wait.
+    running : ForwardMsg, optional
+        That it runs, which is not sent yet.
+    waits : bool
+        Whether a message waits for the next that shows something.
     """
-    if message.HasField("session_status_changed"):
-        return after_another and message.session_status_changed.script_is_running
-    if message.HasField("new_session"):
+
+    timer: asyncio.TimerHandle
+    running: ForwardMsg | None = None
+    waits: bool = True
+
+    def leaves_unsaid(self, message: ForwardMsg) -> bool:
+        """Whether a message, that the run runs or has ended, is not to be sent now."""
+        if message.session_status_changed.script_is_running:
+            self.running = message
+            return True
+        return self.running is not None and not self.waits
+
+
+class _Sending:
+    """Messages of all sessions on their way, and the runs that have just begun."""
+
+    def __init__(self, enqueue: Callable[[Any, ForwardMsg], None]) -> None:
+        self._enqueue = enqueue
+        self._begun: WeakKeyDictionary[Any, _Begun] = WeakKeyDictionary()
+
+    def take(self, session: Any, message: ForwardMsg) -> None:
+        """Send a message, or let it wait."""
+        run, kind = self._begun.get(session), message.WhichOneof("type")
+        if run is not None and kind == "session_status_changed":
+            if not message.session_status_changed.script_is_running:
+                self._begun.pop(session).timer.cancel()
+            if not run.leaves_unsaid(message):
+                self._enqueue(session, message)
+            return
+        waits = session._message_enqueued_callback is not None and shows_nothing(message, kind)
+        if run is not None:
+            run.waits = waits
+        if waits:
+            self._keep_back(session, message)
+        else:
+            self._enqueue(session, message)
+
+    def _keep_back(self, session: Any, message: ForwardMsg) -> None:
+        """Let a message wait for the next one, or for the end of the time."""
+        send = session._message_enqueued_callback
+        session._message_enqueued_callback = None
+        try:
+            self._enqueue(session, message)
+        finally:
+            session._message_enqueued_callback = send
+        if session not in self._begun:
+            timer = session._event_loop.call_later(WAIT_S, self._late, session, send)
+            self._begun[session] = _Begun(timer=timer)
+
+    def _late(self, session: Any, send: Callable[[], None]) -> None:
+        """Send what has waited long enough."""
+        run = self._begun.pop(session)
+        if run.running is not None:
+            self._enqueue(session, run.running)
+        elif run.waits:
+            send()
+
+
+def shows_nothing(message: ForwardMsg, kind: str | None) -> bool:
+    """Whether a message only begins to draw a part of a page again."""
+    if kind == "new_session":
         return bool(message.metadata.run.fragment_ids)
-    return message.HasField("delta") and bool(
+    return kind == "delta" and bool(
         message.delta.fragment_id and message.delta.HasField("add_block")
     )
+
+
+@cache
+def read_theme_once() -> None:
+    """Keep the settings of the theme until their file is read again.
+
+    Streamlit sends them with every change, and looks all its settings through for them six times.
+    """
+    kept = cache(config.get_options_for_section)
+    config.on_config_parsed(kept.cache_clear, force_connect=True)
+    config.get_options_for_section = kept
 
 
 @cache

@@ -8,14 +8,21 @@ import threading
 from pathlib import Path
 
 import pytest
-from streamlit import net_util
+from streamlit import config, net_util
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.app_session import AppSession
 from streamlit.web.server import server_util
 from streamlit.web.server.starlette import starlette_server
 
 from estimator.cli.app import OPEN, is_loopback, reachable
-from estimator.web.server import WAIT_S, send_at_once, stay_home, switch_often, together
+from estimator.web.server import (
+    WAIT_S,
+    read_theme_once,
+    send_at_once,
+    stay_home,
+    switch_often,
+    together,
+)
 
 ROOT = Path(__file__).parents[2]
 AS_SHIPPED = net_util.get_external_ip
@@ -139,9 +146,54 @@ def test_what_begins_a_change_is_sent_with_the_first_element(loop):
     session, enqueue = Listening(loop), together(Listening.enqueue)
     for message in (begun("contents"), runs(True), box("contents"), element("contents")):
         enqueue(session, message)
-    assert len(session.kept) == 4 and session.sent == [4]
+    assert session.sent == [3]
+    for message in (box("picture"), element("picture")):
+        enqueue(session, message)
+    assert session.sent == [3, 5]
+
+
+def test_a_short_run_is_neither_said_to_run_nor_to_have_ended(loop):
+    session, enqueue = Listening(loop), together(Listening.enqueue)
+    for message in (begun("contents"), runs(True), element("contents"), runs(False)):
+        enqueue(session, message)
+    pass_by(loop)
+    assert not any(message.HasField("session_status_changed") for message in session.kept)
+    assert session.sent == [2]
+
+
+def test_a_longer_run_is_said_to_run_and_to_have_ended(loop):
+    session, enqueue = Listening(loop), together(Listening.enqueue)
+    for message in (begun("contents"), runs(True), element("contents")):
+        enqueue(session, message)
+    pass_by(loop)
+    assert session.kept[-1].session_status_changed.script_is_running
     enqueue(session, runs(False))
-    assert session.sent == [4, 5]
+    assert not session.kept[-1].session_status_changed.script_is_running
+    assert session.sent == [2, 3, 4]
+
+
+def test_what_waits_is_sent_where_a_run_shows_nothing(loop):
+    session, enqueue = Listening(loop), together(Listening.enqueue)
+    for message in (begun("contents"), runs(True), box("contents"), runs(False)):
+        enqueue(session, message)
+    assert session.sent == [3]
+
+
+def test_settings_of_the_theme_are_looked_up_again_when_their_file_has_changed(monkeypatch):
+    looked_up = []
+
+    def options(section):
+        looked_up.append(section)
+        return {"base": "light"}
+
+    monkeypatch.setattr(config, "get_options_for_section", options)
+    read_theme_once.__wrapped__()
+    for _change in range(2):
+        assert config.get_options_for_section("theme") == {"base": "light"}
+    assert looked_up == ["theme"]
+    config._on_config_parsed.send()
+    config.get_options_for_section("theme")
+    assert looked_up == ["theme", "theme"]
 
 
 def test_a_run_of_the_whole_page_is_announced_at_once(loop):

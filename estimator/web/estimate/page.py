@@ -27,8 +27,9 @@ from estimator.web.estimate.sources import draw_formula, draw_sources
 from estimator.web.shared import charts, figures, style
 from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.language import N_, _, ngettext
-from estimator.web.shared.notices import shown
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.notices import quoted, shown
+from estimator.web.shared.parts import alone
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.site import Page
 from estimator.web.shared.site import controls as site_controls
@@ -64,6 +65,7 @@ SHORT = {
 }
 
 DETAILS = {
+    "assumed": N_("Every assumption"),
     "formula": N_("The formula, with your numbers"),
     "sources": N_("Every number and its source"),
     "start": N_("When to start: the hours of your grid"),
@@ -71,6 +73,9 @@ DETAILS = {
     "share": N_("Share and export"),
 }
 """Sections that are one click away."""
+
+NOTHING = N_("Nothing: every number was given, and is taken as exact.")
+"""Said of assumptions and of uncertainty where there are none."""
 
 
 def draw(frame: Frame) -> None:
@@ -96,8 +101,7 @@ def draw(frame: Frame) -> None:
         else:
             with style.block():
                 _headline(answer, frame, catalog)
-                more = _figures(answer, asked, applied_runs, frame)
-            _more(more)
+                _figures(answer, asked, applied_runs, frame)
             parts.keep_picture(SECTIONS[asked.picture](answer, frame, catalog))
 
 
@@ -111,13 +115,19 @@ def draw_switch(frame: Frame) -> None:
 
 
 def draw_picture(frame: Frame) -> None:
-    """Draw the one picture of the page, by choice; it is worked out with the answer.
+    """Draw the one picture of the page, by choice, and write the URL: the last part of a change.
 
-    What is sent in one go, a browser draws in one go.
+    The picture is worked out with the answer: what is sent in one go, a browser draws in one go.
+    All of the page is drawn again where another part is out of date.
     """
-    if not frame.slide:
-        with style.dimmed("picture") if parts.shown().refusal else nullcontext():
+    drawn = parts.shown()
+    if alone() and parts.outdated(parts.CONTROLS, parts.DETAILS):
+        st.rerun()
+    with style.dimmed("picture") if drawn.refusal else nullcontext(), style.block():
+        if not frame.slide:
             parts.picture()()
+        STATE.leave(drawn.query, embedded=frame.embedded)
+        style.marker({name: text for name, text in drawn.query.items() if name not in OF_PAGE})
 
 
 def draw_details(frame: Frame) -> None:
@@ -125,7 +135,7 @@ def draw_details(frame: Frame) -> None:
     drawn = parts.shown()
     if not frame.slide:
         with style.dimmed("details") if drawn.refusal else nullcontext():
-            _details(drawn.answer, drawn.query, open_catalog())
+            _details(drawn, open_catalog())
     parts.remember(parts.DETAILS)
 
 
@@ -140,16 +150,7 @@ def draw_controls(frame: Frame) -> None:
             without=_on_slide(frame),
         )
     parts.remember(parts.CONTROLS)
-
-
-def draw_end(frame: Frame) -> None:
-    """Write the URL; draw all of the page again where a part of it is out of date."""
-    if parts.outdated(parts.CONTROLS, parts.DETAILS):
-        st.rerun()
     parts.arrange()
-    drawn = parts.shown()
-    STATE.leave(drawn.query, embedded=frame.embedded)
-    style.marker({name: text for name, text in drawn.query.items() if name not in OF_PAGE})
 
 
 def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:
@@ -199,13 +200,17 @@ def _switch(key: str, label: str, names: Mapping[str, str]) -> None:
     )
 
 
-def _details(answer: Answer, query: dict[str, str], catalog: Catalog) -> None:
+def _details(drawn: Drawn, catalog: Catalog) -> None:
     """Draw what is one click away; nothing of it is worked out before."""
+    answer = drawn.answer
     st.button(_("Pin to compare"), key="pin", on_click=_pin)
     key = parts.OPEN[parts.DETAILS]
     for name in style.opened(_("More about it"), DETAILS, key, parts.arrange):
         if name == "start":
             draw_schedule(answer)
+        elif name == "assumed":
+            style.section(_(DETAILS[name]))
+            style.assumptions(_assumed(answer, drawn.asked) or [_(NOTHING)])
         elif name == "formula":
             style.section(_(DETAILS[name]))
             draw_formula(answer, linked=True)
@@ -216,7 +221,7 @@ def _details(answer: Answer, query: dict[str, str], catalog: Catalog) -> None:
             style.section(_(DETAILS[name]))
             _examples()
         else:
-            draw_share(answer, query, SLIDES)
+            draw_share(answer, drawn.query, SLIDES)
 
 
 def _examples() -> None:
@@ -246,13 +251,8 @@ def _answered(asked: Asked, state: State, catalog: Catalog) -> tuple[Answer, str
     return answer, refusal
 
 
-def _figures(
-    answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, frame: Frame
-) -> list[str]:
-    """Draw the four figures, whether it fits, what measured runs changed, what was assumed.
-
-    Returns the assumptions that do not stand in sight.
-    """
+def _figures(answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, frame: Frame) -> None:
+    """Draw the four figures, whether it fits, what measured runs changed, what was assumed."""
     style.figures(_card(answer, name, applied_runs) for name in LABELS)
     style.badges(_badges(answer, asked))
     alike = "; ".join(equivalents(answer, open_catalog()))
@@ -263,20 +263,26 @@ def _figures(
     style.caption(f"{interval} {as_much if alike else ''}")
     if applied_runs is not None:
         measured.draw(applied_runs, linked=not frame.embedded)
+    lines = _assumed(answer, asked)
+    style.assumptions(lines[:FEW] if frame.slide else _in_sight(lines))
+
+
+def _in_sight(lines: list[str]) -> list[str]:
+    """First assumptions, and where the others stand."""
+    rest = len(lines) - FEW
+    if rest < 2:
+        return lines
+    more = _("and {n} more, under {title}")
+    return [*lines[:FEW], more.format(n=rest, title=quoted(_(DETAILS["assumed"])))]
+
+
+def _assumed(answer: Answer, asked: Asked) -> list[str]:
+    """What was assumed, besides what a figure says itself."""
     on_cards = {text for name in LABELS for text in words.absent(answer, name)}
     lines = [text for text in words.assumed(answer, open_catalog()) if text not in on_cards]
     if asked.qlora:
         lines.append(_("QLoRA counts the work of LoRA: unpacking 4-bit weights is not included"))
-    style.assumptions(lines[:FEW])
-    return lines[FEW:]
-
-
-def _more(lines: list[str]) -> None:
-    """Draw the assumptions that do not stand in sight, one click away."""
-    if lines:
-        more = ngettext("{n} more assumption", "{n} more assumptions", len(lines))
-        with st.expander(more.format(n=len(lines))):
-            style.assumptions(lines)
+    return lines
 
 
 def _badges(answer: Answer, asked: Asked) -> Iterator[str]:
@@ -324,8 +330,7 @@ def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[],
     """Work out what makes the interval wide, to be drawn."""
     table = uncertainty_table(answer)
     if table.empty:
-        text = _("Nothing: every number was given, and is taken as exact.")
-        return partial(style.caption, text)
+        return partial(style.caption, _(NOTHING))
     quantity = _("energy") if uncertain_quantity(answer) == "energy_kwh" else _("device time")
     text = _(
         "How much each input's uncertainty moves the {quantity}, and its share of the total "
@@ -408,6 +413,5 @@ PAGE = Page(
         parts.PICTURE: draw_picture,
         parts.DETAILS: draw_details,
         parts.CONTROLS: draw_controls,
-        parts.END: draw_end,
     },
 )

@@ -15,12 +15,11 @@ from estimator.web.estimate.inputs import Asked
 from estimator.web.shared.parts import follow, redraw
 from estimator.web.shared.site import CONTENTS
 
-SWITCH, PICTURE, DETAILS = "switch", "picture", "details"
-CONTROLS, END = "controls", "end"
-"""Names of the parts after the answer, in their order."""
+SWITCH, PICTURE, DETAILS, CONTROLS = "switch", "picture", "details", "controls"
+"""Names of the parts after the answer, in their order on the page."""
 
-PICKED = (CONTENTS, SWITCH, PICTURE)
-"""Parts that a choice of the picture changes."""
+PICKED = (CONTENTS, SWITCH)
+"""Parts that a choice of the picture changes, besides the picture."""
 
 OPEN = {DETAILS: "open_details", CONTROLS: "open_controls"}
 """Part -> the key of the control that says which of its sections are open; their contents depend on
@@ -89,8 +88,8 @@ def remember(part: str) -> None:
 
 def arrange() -> None:
     """Say what a change draws again, once all parts are there, and when a section is opened."""
-    answered = dict.fromkeys((CONTENTS, CONTROLS), (CONTENTS, PICTURE, *_opened(), END))
-    follow({**answered, SWITCH: (*PICKED, *_opened(), END)})
+    answered = dict.fromkeys((CONTENTS, CONTROLS), (CONTENTS, *_opened(), PICTURE))
+    follow({**answered, SWITCH: (*PICKED, *_opened(), PICTURE)})
 
 
 def outdated(*parts: str) -> bool:
@@ -100,17 +99,17 @@ def outdated(*parts: str) -> bool:
 
 def changed() -> None:
     """Draw the answer again, and of the rest what is open: an input has changed."""
-    redraw(CONTENTS, PICTURE, *_opened(), END)
+    redraw(CONTENTS, *_opened(), PICTURE)
 
 
 def changed_picture() -> None:
     """Draw another picture: what it shows is read with the question."""
-    redraw(*PICKED, *_opened(), END)
+    redraw(*PICKED, *_opened(), PICTURE)
 
 
 def changed_controls() -> None:
     """Draw all of it again: another input than the one that was changed shows something else."""
-    redraw(*PICKED, *OPEN, END)
+    redraw(*PICKED, *OPEN, PICTURE)
 
 
 def _opened() -> list[str]:

@@ -17,6 +17,12 @@ def draw(name: str, drawing: Callable[[], None]) -> None:
     st.fragment(drawing, key=name)()
 
 
+def alone() -> bool:
+    """Whether some parts are drawn again, and not all of the page."""
+    context = get_script_run_ctx()
+    return context is not None and bool(context.fragment_ids_this_run)
+
+
 def redraw(*parts: str) -> None:
     """Draw these parts again and no others: the last call of the callback of a widget.
 

@@ -35,7 +35,13 @@ from typing import Any
 
 import streamlit as st
 
-from estimator.web.server import keep_for_good, send_together, stay_home, switch_often
+from estimator.web.server import (
+    keep_for_good,
+    read_theme_once,
+    send_together,
+    stay_home,
+    switch_often,
+)
 from estimator.web.shared import navigation, parts, style
 from estimator.web.shared.frame import Frame, frame_of, language_of_link
 from estimator.web.shared.language import N_, _
@@ -94,6 +100,7 @@ def run(pages: Sequence[Page]) -> None:
     stay_home()
     switch_often()
     send_together()
+    read_theme_once()
     bare = st.context.is_embedded or "show" in st.query_params
     language_of_link()
     entries = {page.path: _entry(page, root=page is pages[0]) for page in pages}

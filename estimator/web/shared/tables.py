@@ -171,8 +171,8 @@ def other_devices(answer: Answer, catalog: Catalog, count: int = 5) -> list[Scen
     """
     if answer.workload.training_flop is None:
         return []
-    known = catalog.device_names()
-    names = [name for name in LADDER if name != answer.device.id and name in known][:count]
+    known = [name for name in LADDER if catalog.find_device(name) is not None]
+    names = [name for name in known if name != answer.device.id][:count]
     return [_moved(answer, name, catalog) for name in names]
 
 
