@@ -4,7 +4,7 @@ import dataclasses
 import time
 from datetime import UTC, datetime
 
-from estimator.measure.host import host_id
+from estimator.measure.host_id import host_id
 from estimator.runs import open_store
 from estimator.runs.meter import Sample
 from estimator.runs.record import (

@@ -220,14 +220,13 @@ def known_runs(catalog: Catalog) -> Known:
 @lru_cache(maxsize=8)
 def _read(catalog: Catalog, folder: str, stamps: tuple[tuple[int, int] | None, ...]) -> Known:
     """Read the runs of a state of the store."""
-    shipped = tuple(one.run for one in catalog.calibrations())
     if stamps[0] is None:
-        return Known(catalog, Measured(given=shipped))
-    from estimator.measure.host import host_id
+        return Known(catalog, Measured(shipped=catalog))
+    from estimator.measure.host_id import host_id
 
     store = Path(folder) / STORE[0]
     notes = tuple(readable(store))
-    return Known(catalog, Measured(given=shipped, host=host_id(), store=store), notes)
+    return Known(catalog, Measured(shipped=catalog, host=host_id(), store=store), notes)
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

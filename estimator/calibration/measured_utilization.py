@@ -19,9 +19,9 @@ from estimator.calibration.gaussian_process import (
     step_size,
 )
 from estimator.catalog import Catalog, Device
+from estimator.catalog.records import most_possible
 from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Uncertain
-from estimator.measure.attribution import most_possible
 from estimator.runs import read_devices_of_programs, read_observations, read_runs
 from estimator.runs.documents import in_memory
 from estimator.runs.observations import (
@@ -59,31 +59,42 @@ class Measured:
     Parameters
     ----------
     given : sequence of MeasuredRun
-        Shipped or imported; those of the store count by themselves.
+        Those of the store and of the profiles count by themselves.
     host : str
         Id of this host; runs on others tell less.
     store : Path, optional
         File of the user's own runs.
+    shipped : Catalog, optional
+        Profiles whose measured runs count, too; they are read if a device is among them.
     """
 
     given: Sequence[MeasuredRun] = ()
     host: str = ""
     store: Path | None = None
+    shipped: Catalog | None = None
 
     @cached_property
     def runs(self) -> tuple[MeasuredRun, ...]:
         """Every run that is over, for pages and lists; a calibration does without."""
         own = read_runs(self.store)[0] if self.store is not None else []
-        runs = {run.id: run for run in (*self.given, *own) if run.state != "running"}
+        runs = {run.id: run for run in (*self._shared, *own) if run.state != "running"}
         return tuple(runs.values())
 
     @cached_property
-    def _given(self) -> sqlite3.Connection:
-        return in_memory(run for run in self.given if run.state != "running")
+    def _shared(self) -> tuple[MeasuredRun, ...]:
+        """Runs that are in no store."""
+        shipped = () if self.shipped is None else self.shipped.calibrations()
+        return (*self.given, *(one.run for one in shipped))
+
+    @cached_property
+    def _tables(self) -> sqlite3.Connection:
+        """The same, as a store has them."""
+        return in_memory(run for run in self._shared if run.state != "running")
 
     def observed(self, hardware: str, most: Mapping[str, float]) -> list[Observation]:
         """Like timings on a device as one; arguments as for `runs.observations.observed`."""
-        found = observed(self._given, hardware, most)
+        shipped = self.shipped is not None and self.shipped.may_be_calibrated(hardware)
+        found = observed(self._tables, hardware, most) if self.given or shipped else []
         if self.store is not None:
             found += read_observations(hardware, most, path=self.store)
         return found
@@ -91,7 +102,7 @@ class Measured:
     @cached_property
     def devices_of_programs(self) -> frozenset[str]:
         """Ids of the devices on which programs were measured that have a name."""
-        given = devices_of_programs(self._given)
+        given = devices_of_programs(self._tables)
         return given if self.store is None else given | read_devices_of_programs(self.store)
 
 
@@ -387,14 +398,8 @@ def power_components(catalog: Catalog) -> Components:
 
 
 def _components(catalog: Catalog, name: str) -> Components:
-    prefix = f"calibration.{name}."
-    return Components(
-        **{
-            key.removeprefix(prefix): record.value
-            for key, record in catalog.priors().items()
-            if key.startswith(prefix)
-        }
-    )
+    found = catalog.priors_under(f"calibration.{name}.")
+    return Components(**{key: record.value for key, record in found.items()})
 
 
 def counted(found: Sequence[CalibrationObservation]) -> tuple[int, int]:

@@ -7,17 +7,20 @@ to one thread: a benchmark, and a program that is measured, have all of them.
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from threadpoolctl import ThreadpoolController
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 @lru_cache(maxsize=1)
-def _controller() -> ThreadpoolController:
+def _controller() -> "ThreadpoolController":
     """Find the libraries once: numpy has loaded its own by then."""
+    from threadpoolctl import ThreadpoolController
+
     return ThreadpoolController()
 
 

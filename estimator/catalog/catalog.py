@@ -3,7 +3,7 @@
 import csv
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from estimator.catalog import csv_tables as rows
 from estimator.catalog import toml_files as files
-from estimator.catalog.api_prices import FILE as API_PRICES
-from estimator.catalog.api_prices import ApiPrice, read_api_prices
-from estimator.catalog.architectures import FILE as ARCHITECTURES
-from estimator.catalog.architectures import hub_names, read_architectures
-from estimator.catalog.claim_records import ClaimRecord, read_claims
 from estimator.catalog.measured_profiles import measured_directory
 from estimator.catalog.name_index import NameIndex, unknown
+from estimator.catalog.prior_tables import Priors
 from estimator.catalog.records import (
     Device,
     Place,
@@ -35,6 +31,8 @@ from estimator.catalog.schema import CALIBRATIONS, FOLDERS, PLACE_FIELDS
 from estimator.catalog.suggestions import Suggestions
 
 if TYPE_CHECKING:
+    from estimator.catalog.api_prices import ApiPrice
+    from estimator.catalog.claim_records import ClaimRecord
     from estimator.catalog.shared_runs import SharedRun
 
 Found = TypeVar("Found")
@@ -201,15 +199,17 @@ class Catalog:
                 prices[*offered, price.date_from] = price
         return sorted(prices.values(), key=lambda price: price.date_to, reverse=True)
 
-    def api_prices(self) -> dict[str, ApiPrice]:
+    def api_prices(self) -> "dict[str, ApiPrice]":
         """Return the list prices of public APIs by id."""
-        paths = [layer / API_PRICES for layer in self.layers]
+        from estimator.catalog.api_prices import FILE, read_api_prices
+
+        paths = [layer / FILE for layer in self.layers]
         return self.once(
             "api prices",
             lambda: {one.id: one for path in paths for one in read_api_prices(path, self._guard)},
         )
 
-    def api_price(self, name: str) -> ApiPrice:
+    def api_price(self, name: str) -> "ApiPrice":
         """Return a list price by its id, or ValueError with the known ones."""
         known = self.api_prices()
         found = {name_key(one): one for one in known}.get(name_key(name))
@@ -239,9 +239,13 @@ class Catalog:
             raise unknown("prior", key, nearest(key, self._priors))
         return self._priors[key]
 
-    def priors(self) -> dict[str, Record]:
-        """Return all priors by dotted key."""
-        return dict(self._priors)
+    def priors(self) -> Mapping[str, Record]:
+        """Return all priors by dotted key; only those asked for are parsed."""
+        return self._priors
+
+    def priors_under(self, prefix: str) -> dict[str, Record]:
+        """Return the priors whose keys begin with a prefix that ends with a dot, without it."""
+        return self._priors.under(prefix)
 
     def electricity_price(self, where: str, sector: str = "business") -> Record:
         """Return what a kWh costs in a country or region.
@@ -315,8 +319,10 @@ class Catalog:
         path = self.layers[0] / "equivalents.toml"
         return self.once("equivalents", lambda: files.read_priors(path, self._guard))
 
-    def claims(self) -> dict[str, ClaimRecord]:
+    def claims(self) -> "dict[str, ClaimRecord]":
         """Return the claims by id, ours only."""
+        from estimator.catalog.claim_records import read_claims
+
         path = self.layers[0] / "claims.toml"
         return self.once("claims", lambda: read_claims(path, self._guard))
 
@@ -338,6 +344,22 @@ class Catalog:
                 for run in read_overlay(path, self.source_ids).runs
             ),
         )
+
+    def may_be_calibrated(self, device_id: str) -> bool:
+        """Tell whether measured runs on a device may be among `calibrations`.
+
+        A file of ours that does not name it need not be parsed; those of a user are, and refused if
+        they are not sound.
+        """
+        ours = self.once(
+            f"texts of {CALIBRATIONS}",
+            lambda: [
+                files.read_text(path)
+                for path in sorted((self.layers[0] / CALIBRATIONS).glob("*.toml"))
+            ],
+        )
+        named = any(f'"{device_id}"' in text for text in ours)
+        return named or len(self.calibration_files()) > len(ours)
 
     def calibration_files(self) -> list[Path]:
         """Return the files of measured runs, ours first."""
@@ -361,17 +383,21 @@ class Catalog:
     @cached_property
     def _models(self) -> dict[str, Preset]:
         """Map id -> model of the tables of architectures, the later table over the earlier."""
+        from estimator.catalog.architectures import FILE, read_architectures
+
         models: dict[str, Preset] = {}
         for layer in self.layers:
-            models |= read_architectures(layer / ARCHITECTURES)
+            models |= read_architectures(layer / FILE)
         for model in models.values():
             for key, record in model.records.items():
-                self._guard(self.layers[0] / ARCHITECTURES, key, record)
+                self._guard(self.layers[0] / FILE, key, record)
         return models
 
     @cached_property
     def _model_names(self) -> dict[str, str]:
         """Map every name of a model, stripped -> its id; the first that bears a name has it."""
+        from estimator.catalog.architectures import hub_names
+
         names: dict[str, str] = {}
         for item, model in self._models.items():
             for name in hub_names(model):
@@ -432,11 +458,11 @@ class Catalog:
         return sources
 
     @cached_property
-    def _priors(self) -> dict[str, Record]:
-        priors: dict[str, Record] = {}
-        for layer in self.layers:
-            priors |= files.read_priors(layer / "priors.toml", self._guard)
-        return priors
+    def _priors(self) -> Priors:
+        over: dict[str, Record] = {}
+        for layer in self.layers[1:]:
+            over |= files.read_priors(layer / "priors.toml", self._guard)
+        return Priors(self.layers[0] / "priors.toml", over)
 
     @cached_property
     def _drafts(self) -> dict[str, list[rows.PlaceRow | Place]]:

@@ -148,6 +148,16 @@ class Source:
     note: str | None
 
 
+MOST_OF_PEAK = 1.02
+"""Work said to be done at more than so many times the peak is a slip [1]: the peak of a processor
+is the fastest that its benchmark saw of products and of steps of training, measured to 2 %."""
+
+
+def most_possible(peak: Record) -> float:
+    """Highest rate that a device of this peak can have reached [FLOP/s]."""
+    return MOST_OF_PEAK * peak.value
+
+
 NOT_IN_A_KEY = str.maketrans("", "", " -_\t")
 """What names of devices and presets may hold or leave out."""
 

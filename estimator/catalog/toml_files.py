@@ -1,6 +1,5 @@
 """How does a TOML file become a device, a preset, a place: each refuses what it does not know."""
 
-import hashlib
 import pickle
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -63,6 +62,8 @@ def look_at_directory(directory: Path) -> None:
 
 def digest(directory: Path) -> str:
     """Seven hexadecimal digits of the content of all files of a directory."""
+    import hashlib
+
     content = hashlib.sha256()
     for path in sorted(directory.rglob("*")):
         if path.suffix in (".toml", ".csv"):
@@ -107,11 +108,14 @@ def _pickled(text: str) -> bytes:
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
+    if len(text) > LONGEST_KEPT:
+        return _parsed(path, lambda: tomllib.loads(text))
+    return _parsed(path, lambda: pickle.loads(_pickled(text)))
+
+
+def _parsed(path: Path, parse: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
-        if len(text) > LONGEST_KEPT:
-            return tomllib.loads(text)
-        content: dict[str, Any] = pickle.loads(_pickled(text))
-        return content
+        return parse()
     except (ValueError, RecursionError) as error:
         raise ProfileError(
             file=str(path), key="TOML", message=str(error), remedy="mend the syntax there"
@@ -308,15 +312,20 @@ def sources_from(path: Path, content: Mapping[str, Any], prefix: str = "") -> di
 
 def read_priors(path: Path, guard: Guard) -> dict[str, Record]:
     """Read dotted tables of records; any known unit may stand, and a note beside the tables."""
-    priors = dict(_priors_of(path, read_text(path) if path.is_file() else ""))
+    priors = dict(_priors_once(path, read_text(path) if path.is_file() else ""))
     for dotted, record in priors.items():
         guard(path, dotted, record)
     return priors
 
 
 @lru_cache(maxsize=16)
-def _priors_of(path: Path, text: str) -> Mapping[str, Record]:
+def _priors_once(path: Path, text: str) -> Mapping[str, Record]:
     """Read a text once, however many catalogs do; what their guards refuse is theirs."""
+    return priors_of(path, text)
+
+
+def priors_of(path: Path, text: str) -> dict[str, Record]:
+    """Read dotted tables of records out of a text, or of a part of one."""
     priors: dict[str, Record] = {}
 
     def walk(prefix: str, table: Mapping[str, Any]) -> None:
@@ -327,7 +336,7 @@ def _priors_of(path: Path, text: str) -> Mapping[str, Record]:
             elif not (key == "note" and isinstance(inner, str)):
                 priors[dotted] = read_record(str(path), dotted, inner, None)
 
-    walk("", _parse(path, text))
+    walk("", _parsed(path, lambda: tomllib.loads(text)))
     return priors
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, reduce
 from operator import add
-from statistics import NormalDist
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -25,6 +24,9 @@ Number: TypeAlias = float | npt.NDArray[np.float64]
 
 Loadings: TypeAlias = Mapping[str, Number]
 """Source of uncertainty -> shift of the logarithm for one standard deviation of that source [1]."""
+
+Z_CENTRAL = 1.2815515655446008
+"""Half-width of the central 80 % of a normal, in standard deviations; other levels are computed."""
 
 _NO_LOADINGS: Loadings = MappingProxyType({})
 
@@ -194,6 +196,10 @@ def z_score(level: float) -> float:
         raise ValueError(f"interval must be between 0 and 1, got {level:g}: try 0.8")
     if not LEAST_LEVEL <= level <= 1 - LEAST_LEVEL:
         raise ValueError(f"interval must be {LEAST_LEVEL:g} away from 0 and 1, got {level:.10g}")
+    if level == CENTRAL:
+        return Z_CENTRAL
+    from statistics import NormalDist
+
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from estimator.catalog import Catalog, ProfileError
-from estimator.catalog.records import Record
+from estimator.catalog.records import most_possible
 from estimator.core.units import human
 from estimator.measure.session import Reported
 from estimator.runs.energy import summarise
@@ -13,10 +13,6 @@ from estimator.runs.record import MeasuredRun, Timing, Trust
 
 IN_USE = 0.05
 """A device busy for less than this share of the time is taken as not used by the run [1]."""
-
-MOST_OF_PEAK = 1.02
-"""Work said to be done at more than so many times the peak is a slip [1]: the peak of a processor
-is the fastest that its benchmark saw of products and of steps of training, measured to 2 %."""
 
 PARTS = "the work ran on partitions of GPUs: no utilization is derived"
 UNKNOWN = (
@@ -113,11 +109,6 @@ def mean_power_w(
                 reported.trust,
             )
     return (energy_j / time_s, trust) if time_s > 0 else None
-
-
-def most_possible(peak: Record) -> float:
-    """Highest rate that a device of this peak can have reached [FLOP/s]."""
-    return MOST_OF_PEAK * peak.value
 
 
 def implausible(run: MeasuredRun) -> list[str]:

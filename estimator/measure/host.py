@@ -5,14 +5,10 @@ a machine or a path.
 """
 
 import ctypes
-import hashlib
-import importlib.metadata
 import math
 import os
 import platform
 import re
-import secrets
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -22,11 +18,9 @@ import numpy as np
 
 from estimator.measure.cgroup import memory_limit_bytes, quota_cores, used_cpu_s
 from estimator.measure.children import running_children_s
+from estimator.measure.host_id import host_id, text_of
 from estimator.runs.record import Host
-from estimator.system.data_folder import data_directory
 
-SALT = "twenty-watts host"
-ID_FILE = "host-id"
 CONTAINER_SIGNS = (".dockerenv", "run/.containerenv", "run/systemd/container")
 GUEST_SIGNS = ("sys/hypervisor/type", "proc/device-tree/hypervisor")
 ASKED_S = 2.0
@@ -166,7 +160,7 @@ def _use(root: Path) -> Use | None:
     """
     mine = {f"cpu{number}" for number in _affinity()}
     ticks, found = 0, False
-    for line in _text(root / "proc" / "stat").splitlines():
+    for line in text_of(root / "proc" / "stat").splitlines():
         name, *counts = line.split()
         if name in mine and len(counts) >= 8:
             user, nice, system, _idle, _iowait, interrupt, soft, stolen = map(int, counts[:8])
@@ -189,26 +183,6 @@ def _affinity() -> set[int]:
     return set(range(os.cpu_count() or 1))
 
 
-def host_id(root: Path = Path("/")) -> str:
-    """Digest of the machine's random number, or a random number of our own that is kept."""
-    for place in ("etc/machine-id", "var/lib/dbus/machine-id"):
-        if re.fullmatch("[0-9a-f]{32}", number := _text(root / place)):
-            return hashlib.sha256(f"{SALT} {number}".encode()).hexdigest()[:16]
-    kept = data_directory() / ID_FILE
-    if number := _text(kept):
-        return number
-    number = secrets.token_hex(8)
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with kept.open("x", encoding="ascii") as file:
-            file.write(number)
-    except FileExistsError:
-        return _text(kept) or number
-    except OSError:
-        return number
-    return number
-
-
 def processor_name(root: Path = Path("/")) -> str:
     """Name of the processor as it tells; that of its makers' codes on Arm."""
     facts = _cpu_facts(root)
@@ -224,7 +198,7 @@ def processor_name(root: Path = Path("/")) -> str:
 def _cpu_facts(root: Path) -> dict[str, str]:
     """What Linux tells of the processor; the first value of each key."""
     facts: dict[str, str] = {}
-    for line in _text(root / "proc" / "cpuinfo").splitlines():
+    for line in text_of(root / "proc" / "cpuinfo").splitlines():
         key, _, value = line.partition(":")
         facts.setdefault(key.strip(), value.strip())
     return facts
@@ -232,7 +206,7 @@ def _cpu_facts(root: Path) -> dict[str, str]:
 
 def _memory_bytes(root: Path) -> float | None:
     """Main memory, or what the control group may use of it [B]."""
-    found = re.search(r"^MemTotal:\s+(\d+) kB", _text(root / "proc" / "meminfo"), re.MULTILINE)
+    found = re.search(r"^MemTotal:\s+(\d+) kB", text_of(root / "proc" / "meminfo"), re.MULTILINE)
     total = 1024.0 * int(found[1]) if found else None
     if (
         total is None
@@ -268,6 +242,8 @@ def _system() -> str:
 
 def _software() -> dict[str, str]:
     """Versions of what our own interpreter would compute with; none of it is imported for that."""
+    import importlib.metadata
+
     found = {"python": platform.python_version(), "numpy": np.__version__, "blas": _blas()}
     for name in ("torch", "cupy", "codecarbon", "nvidia-ml-py"):
         try:
@@ -281,7 +257,7 @@ def _blas() -> str:
     """Name and version of numpy's BLAS; its kernels and threads in use where it reports them."""
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     name = f"{built.get('name', 'unknown')} {built.get('version', '')}".strip()
-    for path in sorted(set(re.findall(r"\S*openblas\S*", _text(Path("/proc/self/maps"))))):
+    for path in sorted(set(re.findall(r"\S*openblas\S*", text_of(Path("/proc/self/maps"))))):
         if text := _openblas(path):
             return f"{name}, {text}"
     return name
@@ -307,16 +283,10 @@ def _openblas(path: str) -> str | None:
 
 def _asked(*command: str) -> str:
     """What a command of the system answers; empty if it does not."""
+    import subprocess
+
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ASKED_S, check=False)
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def _text(path: Path) -> str:
-    """Content of a small file; empty if it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""

@@ -6,7 +6,6 @@ machine, in another container, or on a system without /proc, a run counts as int
 it wrote nothing for an hour; one that writes again afterwards is put right.
 """
 
-import hashlib
 import os
 import platform
 from dataclasses import dataclass
@@ -45,6 +44,8 @@ class Process:
 
 def this_process(root: Path = Path("/")) -> Process:
     """Describe the process that asks; `root` is where proc and etc are found."""
+    import hashlib
+
     proc = root / "proc"
     name = _read(root / "etc" / "machine-id") or platform.node()
     return Process(

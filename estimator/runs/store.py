@@ -4,7 +4,6 @@ A run is in the store from its beginning on, and so are its samples, a second at
 measured when the program or the machine is stopped is there the next time that the store is opened.
 """
 
-import secrets
 import sqlite3
 import threading
 import time
@@ -309,6 +308,8 @@ def _overview(path: Path, figures: Figures, peaks: Peaks, most: int | None) -> O
 
 def new_run_id() -> str:
     """Make an id for a run: when it began, in UTC, and something random."""
+    import secrets
+
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 

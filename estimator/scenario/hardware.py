@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from statistics import median
 
 from estimator.catalog import Catalog, Device, Price, Record
 from estimator.core.hardware import Hardware
@@ -247,7 +246,7 @@ def price_record(offers: Sequence[Price], catalog: Catalog, *, year: float | Non
     """Median of the newest offers, or of those nearest to a year, with their range as spread."""
     fresh = _fresh(offers, year)
     amounts = sorted(price.price_usd_per_h for price in fresh)
-    middle = median(amounts)
+    middle = 0.5 * (amounts[(len(amounts) - 1) // 2] + amounts[len(amounts) // 2])
     single = catalog.prior("price.single_quote_spread")
     low = min(amounts[0], middle * (single.low or 1.0))
     high = max(amounts[-1], middle * (single.high or 1.0))

@@ -314,7 +314,7 @@ def _read(catalog: Catalog, folder: str, stamps: tuple[tuple[int, int] | None, .
     shipped = [one.run for one in catalog.calibrations() if one.run.served]
     if stamps[0] is None:
         return KnownLoads(catalog, shipped)
-    from estimator.measure.host import host_id
+    from estimator.measure.host_id import host_id
 
     own = read_served(Path(folder) / STORE[0])
     runs = {run.id: run for run in (*shipped, *own)}

@@ -10,12 +10,8 @@ right stamp starts at once. A lock in `.venv` lets one start at a time set up, a
 as ours: a `.venv` that somebody else made is used if it is complete and never changed.
 """
 
-import hashlib
 import importlib.util
-import json
 import os
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -262,6 +258,8 @@ def build(needs: Needs, lock: TextIO) -> None:
 
 def wanted_stamp(needs: Needs) -> dict[str, str]:
     """Python version and requirement file -> hash of its content."""
+    import hashlib
+
     digests = {
         name: hashlib.sha256((needs.root / name).read_bytes()).hexdigest()
         for name in needs.requirements
@@ -271,6 +269,8 @@ def wanted_stamp(needs: Needs) -> dict[str, str]:
 
 def read_stamp(folder: Path) -> dict[str, str]:
     """Read the stamp of a whole environment; empty if it is half-made."""
+    import json
+
     try:
         stamp = json.loads((folder / STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -280,6 +280,8 @@ def read_stamp(folder: Path) -> dict[str, str]:
 
 def write_stamp(folder: Path, stamp: Mapping[str, str]) -> None:
     """Write the stamp in one step: there is never half a stamp."""
+    import json
+
     draft = folder / f"{STAMP}.draft"
     draft.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
     draft.replace(folder / STAMP)
@@ -293,6 +295,8 @@ def is_foreign(folder: Path) -> bool:
 
 def clear(folder: Path) -> None:
     """Remove everything in the environment but the lock."""
+    import shutil
+
     for entry in folder.iterdir():
         if entry.name == LOCK:
             continue
@@ -317,6 +321,8 @@ def run_again(python: Path) -> None:
     """Become the same command line under another Python."""
     command = [str(python), *sys.orig_argv[1:]]
     if sys.platform == "win32":
+        import subprocess
+
         sys.exit(subprocess.run(command, check=False).returncode)
     os.execv(command[0], command)
 

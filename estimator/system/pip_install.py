@@ -4,7 +4,6 @@ Standard library only.
 """
 
 import importlib.util
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +25,8 @@ def make_venv(folder: Path) -> None:
             f"this Python ({sys.executable}) comes without venv or ensurepip; on Debian and Ubuntu "
             "run: apt-get install python3-venv"
         )
+    import subprocess
+
     base = getattr(sys, "_base_executable", sys.executable)
     command = [base, "-I", "-m", "venv", str(folder)]
     venv = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -62,6 +63,8 @@ def install(folder: Path, requirements: Sequence[Path], lock: TextIO, log: list[
 
 def run_pip(folder: Path, lock: TextIO, what: Sequence[str], log: list[str]) -> int:
     """Run pip, which holds the lock too: it is not overtaken by another start if we are killed."""
+    import subprocess
+
     command = [str(python_of(folder)), "-I", "-m", "pip", "install", "--no-user"]
     command += ["--no-input", "--no-compile", "--disable-pip-version-check", "--progress-bar=off"]
     with subprocess.Popen(

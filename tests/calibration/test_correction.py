@@ -14,7 +14,7 @@ from estimator.core.uncertainty import z_score
 from estimator.estimation.answer_summary import as_json
 from estimator.estimation.scenario_answer import answer_scenario
 from estimator.estimation.scenario_csv import estimate_csv
-from estimator.measure.host import host_id
+from estimator.measure.host_id import host_id
 from estimator.runs import open_store
 from estimator.runs.record import (
     Condition,

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.calibration.gaussian_process import (
+    NODES,
     REFERENCE_STEP_S,
     RUNS_DOF,
+    WEIGHTS,
     Components,
     Conditions,
     Evidence,
@@ -545,3 +547,9 @@ def test_an_unspecified_size_gives_the_median_of_drawn_worlds():
     found = known.posterior(asked, np.full(1, PRIOR_SD))
     assert found.log_shift[0] == pytest.approx(middle, abs=0.02)
     assert found.log_sd[0] == pytest.approx((high - low) / 2.563, rel=0.05)
+
+
+def test_the_stated_quadrature_is_that_of_gauss_and_hermite():
+    nodes, weights = np.polynomial.hermite_e.hermegauss(7)
+    assert pytest.approx(nodes, abs=1e-15) == NODES
+    assert pytest.approx(weights, rel=1e-14) == WEIGHTS

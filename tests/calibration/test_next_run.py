@@ -22,7 +22,7 @@ from estimator.calibration.posterior import (
 )
 from estimator.catalog import Catalog
 from estimator.cli import build_parser
-from estimator.measure.host import host_id
+from estimator.measure.host_id import host_id
 from tests.measured_runs import CNN, H100_PEAK, measured, several, steps
 
 CATALOG = Catalog.open()

@@ -1,11 +1,13 @@
 """Log-normal algebra: exact against sampling for products, to first order for sums."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.core.uncertainty import Uncertain, spread_between, total, z_score
+from estimator.core.uncertainty import Z_CENTRAL, Uncertain, spread_between, total, z_score
 
 mids = st.floats(1e-6, 1e12)
 sds = st.floats(0.0, 1.5)
@@ -111,3 +113,7 @@ def test_a_zero_term_and_a_sum_of_zeros_stay_exact():
 def test_a_level_outside_zero_to_one_is_refused(level):
     with pytest.raises(ValueError, match="interval must be between 0 and 1"):
         z_score(level)
+
+
+def test_the_stated_half_width_of_the_usual_interval_is_that_of_the_normal():
+    assert NormalDist().inv_cdf(0.9) == Z_CENTRAL == z_score(0.8)

@@ -8,14 +8,12 @@ import pytest
 
 from estimator.calibration.measured_utilization import Measured, calibration_observations
 from estimator.catalog import Catalog
-from estimator.catalog.records import Record
+from estimator.catalog.records import MOST_OF_PEAK, Record, most_possible
 from estimator.core.uncertainty import Uncertain
 from estimator.measure.attribution import (
-    MOST_OF_PEAK,
     PARTS,
     UNKNOWN,
     implausible,
-    most_possible,
     placed,
     used_devices,
 )

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from estimator.calibration.correction import known_runs
 from estimator.calibration.posterior import cells, power_cells, residuals
 from estimator.catalog import Catalog
-from estimator.measure.host import host_id
+from estimator.measure.host_id import host_id
 from estimator.runs import open_store, store_path
 from estimator.scenario.scenario import Scenario
 from estimator.web.calibrate import charts as calibrate_figures

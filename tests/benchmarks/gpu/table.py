@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from estimator.catalog.shared_runs import read_overlay
-from estimator.measure.host import host_id
+from estimator.measure.host_id import host_id
 from estimator.runs.record import MeasuredRun
 from estimator.scenario.scenario import Scenario
 from tests.benchmarks.prediction import HEADER, line, predicted_s, store_only

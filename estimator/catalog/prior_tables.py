@@ -1,0 +1,122 @@
+"""Priors by dotted key, of which only the tables that are asked for are parsed.
+
+Our priors fill a long file, and a question needs a few of them: parsing all took longer than the
+estimate itself.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from pathlib import Path
+
+from estimator.catalog import toml_files as files
+from estimator.catalog.records import Record
+
+HEADER = re.compile(r"^\[([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)\][ \t]*$", re.MULTILINE)
+"""Line that begins a table, its name without quotes."""
+
+ANY_HEADER = re.compile(r"^\[", re.MULTILINE)
+LONG_TEXTS = ('"' * 3, "'" * 3)
+"""What begins a text of several lines, in which a line may look like a header."""
+
+
+class Priors(Mapping[str, Record]):
+    """Our priors, those of further files over them.
+
+    Parameters
+    ----------
+    path : Path
+        File of ours.
+    over : mapping
+        Priors that take the place of ours, or are added to them.
+    """
+
+    def __init__(self, path: Path, over: Mapping[str, Record]) -> None:
+        self._tables = _tables_of(path, files.read_text(path) if path.is_file() else "")
+        self._over = over
+
+    def __getitem__(self, key: str) -> Record:
+        return self._over[key] if key in self._over else self._tables[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._over or key in self._tables
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*self._tables, *self._over)))
+
+    def __len__(self) -> int:
+        return len(dict.fromkeys(self))
+
+    def under(self, prefix: str) -> dict[str, Record]:
+        """Return the priors whose keys begin with a prefix that ends with a dot, without it."""
+        mine = {key: record for key, record in self._over.items() if key.startswith(prefix)}
+        found = {**self._tables.under(prefix), **mine}
+        return {key.removeprefix(prefix): record for key, record in found.items()}
+
+
+class _Tables(Mapping[str, Record]):
+    """The tables of one file, each parsed when it is asked for."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path, self._text = path, text
+        self._parsed: dict[str, dict[str, Record]] = {}
+
+    def __getitem__(self, key: str) -> Record:
+        head = key
+        while head not in self._texts or key not in self._of(head):
+            if not head:
+                raise KeyError(key)
+            head = head.rpartition(".")[0]
+        return self._of(head)[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    def under(self, prefix: str) -> dict[str, Record]:
+        heads = [
+            head for head in self._texts if f"{head}.".startswith(prefix) or is_within(prefix, head)
+        ]
+        found = {key: record for head in heads for key, record in self._of(head).items()}
+        return {key: record for key, record in found.items() if key.startswith(prefix)}
+
+    def _of(self, head: str) -> dict[str, Record]:
+        if head not in self._parsed:
+            text = self._texts[head]
+            self._parsed[head] = dict(files.priors_of(self._path, text))
+        return self._parsed[head]
+
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        """Map the name of each table -> its text; the whole, unnamed, if they cannot be split."""
+        headers = list(HEADER.finditer(self._text))
+        bounds = [*(one.start() for one in headers), len(self._text)]
+        texts = {"": self._text[: bounds[0]]}
+        for header, (start, end) in zip(headers, pairwise(bounds), strict=True):
+            texts[header[1]] = self._text[start:end]
+        plain = len(ANY_HEADER.findall(self._text)) == len(headers) == len(texts) - 1
+        if not plain or any(mark in self._text for mark in LONG_TEXTS):
+            return {"": self._text}
+        return texts
+
+    @cached_property
+    def _whole(self) -> Mapping[str, Record]:
+        return files.priors_of(self._path, self._text)
+
+
+@lru_cache(maxsize=16)
+def _tables_of(path: Path, text: str) -> _Tables:
+    """Tables of a text, however many catalogs read it."""
+    return _Tables(path, text)
+
+
+def is_within(prefix: str, head: str) -> bool:
+    """Whether keys that begin with a prefix may stand in the table of a name.
+
+    >>> is_within("a.b.", "a"), is_within("a.b.", ""), is_within("a.b.", "c")
+    (True, True, False)
+    """
+    return not head or prefix.startswith(f"{head}.")
