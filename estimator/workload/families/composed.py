@@ -7,22 +7,15 @@ where the encoder reads text; the items of a pass are the tokens written.
 
 from dataclasses import dataclass, replace
 
-from estimator.workload.blocks import (
-    Costs,
-    Mlp,
-    equal_heads,
-    held,
-    layer_costs,
-    linear,
-    table,
-    vocabulary_head,
-)
+from estimator.workload.blocks import Costs, equal_heads, held, linear, table
 from estimator.workload.families.decoder import HEADS, LAYERS, WIDTH
+from estimator.workload.families.encoder_decoder import logits, side
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
 from estimator.workload.ledger import Architecture, CacheLayers, Inputs, Quantity
+from estimator.workload.model_class import task
 from estimator.workload.network import Network, Pass, crossing, lines, network, prefixed
-from estimator.workload.registry import families, family, known_families
+from estimator.workload.registry import families, family, known_families, with_defaults_of
 
 SELF_CROSSING = ("bart", "mbart", "trocr", "pegasus", "marian", "blenderbot", "blenderbot-small")
 """Decoders that hold attention to an encoder by themselves."""
@@ -31,15 +24,6 @@ CROSSED = ("gpt2", "bert", "roberta", "xlm-roberta", "camembert", "electra", "be
 """Decoders to which it is added."""
 
 GPT2_SIZES = {"n_embd": 768, "n_layer": 12, "n_head": 12}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Crossing:
-    """Attention from each of `layers` to an encoder."""
-
-    costs: Costs
-    layers: int
-    hidden: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +44,8 @@ def _decoder_part(fields: Fields) -> Fields:
     usual = GPT2_SIZES if kind == "gpt2" else {}
     generates = {"bert-generation": "BertGenerationDecoder", "gpt2": "GPT2LMHeadModel"}
     name = generates.get(kind, "ForCausalLM")
-    return part.with_defaults(usual).with_values({"architectures": [name]})
+    part = part.with_defaults(usual).with_values({"architectures": [name]})
+    return with_defaults_of(part, kind)
 
 
 def _encoder(fields: Fields) -> Encoded:
@@ -80,35 +65,32 @@ def _encoder(fields: Fields) -> Encoded:
     return Encoded(model=reader(bare), hidden=adapted or hidden)
 
 
-def _crossing(part: Fields, *, held_inside: bool) -> Crossing:
+def _crossing(part: Fields, *, held_inside: bool) -> Layers:
     """What the decoder's layers ask of the encoder; no parameters where the decoder holds them."""
     bart_like = part.text("model_type") in SELF_CROSSING
-    if bart_like:
-        hidden = part.size("hidden_size", "d_model", default=1024)
-        heads = part.size("decoder_attention_heads", default=16)
-        layers = part.layers("num_hidden_layers", "decoder_layers", default=12)
-    else:
-        hidden = part.size(*WIDTH, default=768)
-        heads = part.size(*HEADS, default=12)
-        layers = part.layers(*LAYERS, default=12)
-    costs = dict(equal_heads(part, hidden, heads).costs())
+    heads_keys = ("decoder_attention_heads",) if bart_like else HEADS
+    layers_keys = ("num_hidden_layers", "decoder_layers") if bart_like else LAYERS
+    hidden, heads = part.size(*WIDTH, default=768), part.size(*heads_keys, default=12)
+    keys = (part.key(*WIDTH), part.key(*heads_keys))
+    costs = dict(equal_heads(part, hidden, heads, keys).costs())
     width = part.size_or_none("cross_attention_hidden_size") or hidden
     if part.text("model_type") == "trocr":
         costs |= {f"attention/{one}": linear(width, hidden, bias=True) for one in ("key", "value")}
     costs["norm/layers"] = held(2 * hidden)
     if held_inside:
         costs = {one: replace(cost, params=0, active_params=0) for one, cost in costs.items()}
-    return Crossing(costs=costs, layers=layers, hidden=hidden)
+    return Layers(costs=costs, times=part.layers(*layers_keys, default=12))
 
 
 def composed(reads: str, fields: Fields) -> Network:
     """An encoder and a decoder joined; a matrix between them where their widths differ."""
     part, encoder = _decoder_part(fields), _encoder(fields)
-    kind = part.text("model_type")
+    kind, hidden = part.text("model_type"), part.size(*WIDTH, default=768)
     decoder = known_families()[kind](part)
     crosses = _crossing(part, held_inside=kind in SELF_CROSSING)
-    bridges = encoder.hidden != crosses.hidden and not part.states("cross_attention_hidden_size")
-    bridge: Costs = {"bridge": linear(encoder.hidden, crosses.hidden, bias=True)} if bridges else {}
+    bridges = encoder.hidden != hidden and not part.states("cross_attention_hidden_size")
+    bridge: Costs = {"bridge": linear(encoder.hidden, hidden, bias=True)} if bridges else {}
+    kept = CacheLayers(layers=crosses.times, values_per_token=2 * hidden)
 
     def run(inputs: Inputs) -> Pass:
         written = replace(inputs, image_size=None)
@@ -117,16 +99,11 @@ def composed(reads: str, fields: Fields) -> Network:
         seen: Quantity = given.items / encoder.folded
         done = [*prefixed(given.terms.items(), "encoder/"), *lines(bridge, seen)]
         done += prefixed(said.terms.items(), "decoder/")
-        pairs, times, prefix = said.items * seen / inputs.batch, crosses.layers, "decoder/cross/"
+        pairs, times, prefix = said.items * seen / inputs.batch, crosses.times, "decoder/cross/"
         done += crossing(crosses.costs, said.items, seen, pairs=pairs, times=times, prefix=prefix)
         return Pass(lines=done, items=said.items, warnings=said.warnings)
 
-    return network(fields, run, cache=decoder.cache or _cache(crosses))
-
-
-def _cache(crosses: Crossing) -> tuple[CacheLayers, ...]:
-    """Keys and values of a text encoder that writes."""
-    return (CacheLayers(layers=crosses.layers, values_per_token=2 * crosses.hidden),)
+    return network(fields, run, cache=decoder.cache or (kept,))
 
 
 families(
@@ -142,24 +119,21 @@ families(
 @family("trocr")
 def trocr(fields: Fields) -> Network:
     """TrOCR's decoder: BART's, whose layers may see an encoder of another width (2109.10282)."""
-    hidden, heads = fields.size("hidden_size", "d_model"), fields.size("decoder_attention_heads")
-    vocab, longest = fields.size("vocab_size"), fields.size("max_position_embeddings")
-    attention = equal_heads(fields, hidden, heads, ("d_model", "decoder_attention_heads"))
-    mlp = Mlp(hidden=hidden, width=fields.size("decoder_ffn_dim"), bias=True)
+    hidden, vocab = fields.size(*WIDTH), fields.size("vocab_size")
+    longest, decoder = fields.size("max_position_embeddings"), side(fields, "decoder")
     crosses = _crossing(fields, held_inside=False)
     resting = sum(cost.params for cost in crosses.costs.values())
-    layer = {**layer_costs(attention, mlp, 4 * hidden), "cross": held(resting)}
-    own = not fields.flag("tie_word_embeddings")
+    own = {"norm/layers": held(4 * hidden), "cross": held(resting)}
     rows = (longest + 2) * fields.flag("use_learned_position_embeddings")
-    kept = attention.cache_values_per_token
+    kept = decoder.attention.cache_values_per_token
     model = Stack(
         before={
             "embedding/token": table(vocab, hidden),
             "embedding/position": table(rows, hidden),
             "norm/embedding": held(2 * hidden * fields.flag("layernorm_embedding")),
         },
-        stack=(Layers(costs=layer, times=crosses.layers, cache_values=kept),),
-        after={"head/logits": vocabulary_head(hidden, vocab, own=own)},
+        stack=tuple(replace(one, cache_values=kept) for one in decoder.with_layers(own).stack),
+        after=logits(fields, hidden, vocab, task(fields)),
         longest=longest,
         causal=True,
     )

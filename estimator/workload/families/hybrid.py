@@ -13,9 +13,10 @@ from estimator.workload.families.hybrid_stack import (
     PLAIN,
     attending,
     attention_mixer,
+    equal_layers,
     gated_mlp,
+    hybrid,
     layer_kinds,
-    paired,
     stacked,
     with_costs,
 )
@@ -54,7 +55,7 @@ def granite(fields: Fields) -> Network:
     if fields.size_or_none(*EXPERTS, least=0):
         block = experts(GRANITE_SHARED, fields).costs()
     layers = fields.layers("num_hidden_layers")
-    kinds = layer_kinds(fields, "layer_types", "layers_block_type") or ["mamba"] * layers
+    kinds = layer_kinds(fields, ["mamba"] * layers, "layer_types", "layers_block_type")
     return attending(fields, PLAIN, kinds, _bamba_mixer(fields), block)
 
 
@@ -70,7 +71,7 @@ def falcon_h1(fields: Fields) -> Network:
     both = {**scans.costs, **out, **attends.costs}
     layer = replace(scans, costs=both, cache_values=attends.cache_values)
     layer = with_costs(fields, layer, gated_mlp(fields, fields.flag("mlp_bias")))
-    return stacked(fields, [layer] * fields.layers("num_hidden_layers"))
+    return equal_layers(fields, layer)
 
 
 @family("jamba")
@@ -81,17 +82,14 @@ def jamba(fields: Fields) -> Network:
     sparse = experts(ALIKE, fields)
     dense = sparse.expert.costs()
     blocks = (dense, sparse.costs() if sparse.experts > 1 else dense)
-    mixers = (scan, attention_mixer(Family(), fields))
-    period = fields.size("attn_layer_period")
+    period, expert_period = fields.size("attn_layer_period"), fields.size("expert_layer_period")
     offset = fields.size("attn_layer_offset", least=0)
-    expert_period = fields.size("expert_layer_period")
     expert_offset = fields.size("expert_layer_offset", least=0)
-    layers = fields.layers("num_hidden_layers")
-    found = (
-        (mixers[at % period == offset], blocks[at % expert_period == expert_offset])
-        for at in range(layers)
+    kinds = (
+        ("attention" if at % period == offset else "mamba", at % expert_period == expert_offset)
+        for at in range(fields.layers("num_hidden_layers"))
     )
-    return paired(fields, found)
+    return hybrid(fields, kinds, (scan, attention_mixer(Family(), fields)), blocks)
 
 
 NEMOTRON_LETTERS = {"M": "mamba", "E": "moe", "*": "attention", "-": "mlp"}
@@ -104,8 +102,8 @@ def nemotron_h(fields: Fields) -> Network:
     heads = fields.size("mamba_num_heads")
     inner, width = heads * fields.size("mamba_head_dim"), fields.size("intermediate_size")
     mlp = Mlp(hidden=hidden, width=width, bias=fields.flag("mlp_bias"))
-    kinds = layer_kinds(fields, "layers_block_type", "layer_types")
-    if kinds is None:
+    kinds = layer_kinds(fields, (), "layers_block_type", "layer_types")
+    if not kinds:
         pattern = fields.text("hybrid_override_pattern")
         if not pattern:
             raise ValueError("hybrid_override_pattern is missing from the config")
@@ -121,7 +119,7 @@ def nemotron_h(fields: Fields) -> Network:
         parts["moe"] = (Layers(), _nemotron_experts(fields, hidden))
     made = {kind: with_costs(fields, *part, norms=1) for kind, part in parts.items()}
     names = {"full_attention": "attention", "linear_attention": "mamba"}
-    return stacked(fields, (made[names.get(kind, kind)] for kind in kinds))
+    return stacked(fields, (names.get(kind, kind) for kind in kinds), made)
 
 
 def _nemotron_experts(fields: Fields, hidden: int) -> Costs:

@@ -1,17 +1,17 @@
 """What language models of unlike layers are built of: attention beside recurrent layers."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from estimator.workload.blocks import Costs, Mlp, held, table
 from estimator.workload.families.decoder import Family, grouped_attention, output_head
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
-from estimator.workload.network import (
-    Network,
-    network,
-)
+from estimator.workload.network import Network, network
+
+Kind = TypeVar("Kind", bound=Hashable)
 
 ATTENTION_KINDS = ("attention", "full_attention", "hybrid")
 """What the configs call a layer that attends."""
@@ -36,29 +36,43 @@ def language_model(
     return network(fields, model.run, notes, cache=model.cache)
 
 
-def stacked(fields: Fields, layers: Iterable[Layers]) -> Network:
-    """The model of layers from input to output; equal ones are the same object."""
-    found = list(layers)
-    counts = Counter(id(layer) for layer in found)
-    kinds = {id(layer): layer for layer in found}
-    stack = (replace(kinds[key], times=times) for key, times in counts.items())
+def stacked(fields: Fields, kinds: Iterable[Kind], layers: Mapping[Kind, Layers]) -> Network:
+    """The model of layers of these kinds from input to output."""
+    stack = [replace(layers[kind], times=times) for kind, times in Counter(kinds).items()]
     return language_model(fields, stack, fields.size("max_position_embeddings"))
 
 
+def equal_layers(fields: Fields, layer: Layers) -> Network:
+    """The model of layers that are all alike."""
+    return stacked(fields, [0] * fields.layers("num_hidden_layers"), {0: layer})
+
+
+def hybrid(
+    fields: Fields,
+    kinds: Iterable[tuple[str, bool]],
+    mixers: tuple[Layers, Layers],
+    blocks: tuple[Costs, Costs],
+) -> Network:
+    """The model of layers with two norms.
+
+    A layer has the second mixer where its kind attends, and the second block where its kind says
+    so: experts as a rule.
+    """
+    layers = {
+        (attends, sparse): with_costs(fields, mixers[attends], blocks[sparse])
+        for attends in (False, True)
+        for sparse in (False, True)
+    }
+    found = ((kind in ATTENTION_KINDS, sparse) for kind, sparse in kinds)
+    return stacked(fields, found, layers)
+
+
 def attending(
-    fields: Fields, family: Family, kinds: Iterable[object], other: Layers, costs: Costs
+    fields: Fields, family: Family, kinds: Iterable[str], other: Layers, costs: Costs
 ) -> Network:
     """Attention in the layers of a kind that attends, `other` elsewhere, `costs` in every layer."""
-    attends = attention_mixer(family, fields)
-    layers = ((attends if kind in ATTENTION_KINDS else other, costs) for kind in kinds)
-    return paired(fields, layers)
-
-
-def paired(fields: Fields, layers: Iterable[tuple[Layers, Costs]]) -> Network:
-    """The model of layers that are a mixer and what comes behind it, with two norms in each."""
-    found = list(layers)
-    made = {(id(mixer), id(costs)): with_costs(fields, mixer, costs) for mixer, costs in found}
-    return stacked(fields, (made[id(mixer), id(costs)] for mixer, costs in found))
+    mixers = (other, attention_mixer(family, fields))
+    return hybrid(fields, ((kind, False) for kind in kinds), mixers, (costs, costs))
 
 
 def with_costs(fields: Fields, mixer: Layers, costs: Costs, norms: int = 2) -> Layers:
@@ -80,10 +94,9 @@ def gated_mlp(fields: Fields, bias: bool = False) -> Costs:
     return Mlp(hidden=hidden, width=width, gated=True, bias=bias).costs()
 
 
-def layer_kinds(fields: Fields, *keys: str) -> list[str] | None:
-    """The kind of each layer where one of `keys` lists them."""
+def layer_kinds(fields: Fields, usual: Iterable[str], *keys: str) -> list[str]:
+    """The kind of each layer where one of `keys` lists them, else `usual`."""
     for key in keys:
-        listed = fields.items(key)
-        if listed is not None:
+        if listed := fields.items(key):
             return [str(kind) for kind in listed]
-    return None
+    return list(usual)

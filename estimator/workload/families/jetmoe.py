@@ -2,7 +2,7 @@
 
 from estimator.workload.blocks import Attention, Costs, held, linear
 from estimator.workload.families.experts import Mixture, experts
-from estimator.workload.families.hybrid_stack import stacked, with_costs
+from estimator.workload.families.hybrid_stack import equal_layers, with_costs
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.network import Network
@@ -32,5 +32,4 @@ def jetmoe(fields: Fields) -> Network:
         **mlp.costs(),
     }
     mixer = Layers(costs=costs, cache_values=attention.cache_values_per_token)
-    layer = with_costs(fields, mixer, {})
-    return stacked(fields, [layer] * fields.layers("num_hidden_layers"))
+    return equal_layers(fields, with_costs(fields, mixer, {}))

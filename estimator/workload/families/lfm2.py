@@ -1,17 +1,14 @@
 """Which LFM2 a config describes: short gated convolutions with some layers of attention."""
 
-from collections.abc import Callable
-
 from estimator.workload.blocks import Costs, Mlp, linear
 from estimator.workload.convolution import ratio
 from estimator.workload.families.decoder import Family, head_norm
 from estimator.workload.families.experts import Mixture, experts
 from estimator.workload.families.hybrid_stack import (
-    ATTENTION_KINDS,
     attention_mixer,
     gated_mlp,
+    hybrid,
     layer_kinds,
-    paired,
 )
 from estimator.workload.families.mixers import depthwise
 from estimator.workload.fields import Fields
@@ -29,19 +26,18 @@ def lfm2(fields: Fields) -> Network:
         factor = ratio(fields, "block_ffn_dim_multiplier", 1.0)
         width = -(-int(factor * (2 * width // 3)) // step) * step
     mlp = Mlp(hidden=fields.size("hidden_size"), width=width, gated=True).costs()
-    return _convolving(fields, lambda layer: mlp)
+    return _convolving(fields, (mlp, {}), fields.layers("num_hidden_layers"))
 
 
 @family("lfm2_moe")
 def lfm2_moe(fields: Fields) -> Network:
     """LFM2 with experts in all but the first layers."""
-    plain, sparse = gated_mlp(fields), experts(Mixture(), fields).costs()
-    dense = fields.size("num_dense_layers", least=0)
-    return _convolving(fields, lambda layer: plain if layer < dense else sparse)
+    blocks = (gated_mlp(fields), experts(Mixture(), fields).costs())
+    return _convolving(fields, blocks, fields.size("num_dense_layers", least=0))
 
 
-def _convolving(fields: Fields, block: Callable[[int], Costs]) -> Network:
-    """The stack of LFM2, with the MLP or experts of each layer."""
+def _convolving(fields: Fields, blocks: tuple[Costs, Costs], dense: int) -> Network:
+    """The stack of LFM2, with the first block in the first `dense` layers."""
     hidden, bias = fields.size("hidden_size"), fields.flag("conv_bias")
     kernel = fields.size("conv_L_cache", default=3)
     short = Layers(
@@ -58,9 +54,6 @@ def _convolving(fields: Fields, block: Callable[[int], Costs]) -> Network:
     listed = fields.items("full_attn_idxs")
     chosen = range(layers) if listed is None else listed
     usual = ["full_attention" if at in chosen else "conv" for at in range(layers)]
-    attends = attention_mixer(Family(qk_norm=head_norm), fields)
-    kinds = layer_kinds(fields, "layer_types") or usual
-    found = (
-        (attends if kind in ATTENTION_KINDS else short, block(at)) for at, kind in enumerate(kinds)
-    )
-    return paired(fields, found)
+    kinds = layer_kinds(fields, usual, "layer_types")
+    mixers = (short, attention_mixer(Family(qk_norm=head_norm), fields))
+    return hybrid(fields, ((kind, at >= dense) for at, kind in enumerate(kinds)), mixers, blocks)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from estimator.workload.blocks import Cost, Costs, held, linear
 from estimator.workload.families.decoder import (
     Family,
-    grouped_attention,
     head_norm,
     latent_attention,
     width_norm,
@@ -21,12 +20,12 @@ from estimator.workload.families.experts import (
     shared_experts,
 )
 from estimator.workload.families.hybrid_stack import (
-    ATTENTION_KINDS,
     PLAIN,
     attending,
+    attention_mixer,
     gated_mlp,
+    hybrid,
     layer_kinds,
-    paired,
 )
 from estimator.workload.families.mixers import DELTA_CHUNK, delta_mixer, depthwise, in_chunks
 from estimator.workload.families.moe_decoders import QWEN_MIXTURE
@@ -36,30 +35,23 @@ from estimator.workload.network import Network
 from estimator.workload.registry import families, family
 
 
-def _every_fourth(fields: Fields, layers: int) -> list[str]:
+def _every_fourth(fields: Fields) -> list[str]:
     """Kinds as listed, else attention in the last of every four layers."""
     period = fields.size("full_attention_interval", default=4)
-    usual = ["attention" if (at + 1) % period == 0 else "linear" for at in range(layers)]
-    return layer_kinds(fields, "layer_types") or usual
+    layers = range(fields.layers("num_hidden_layers"))
+    usual = ("attention" if (at + 1) % period == 0 else "linear" for at in layers)
+    return layer_kinds(fields, usual, "layer_types")
 
 
 def gated_delta(mixture: Mixture | None, fields: Fields) -> Network:
     """Qwen3-Next, Qwen3.5: gated delta rule, and gated attention in every fourth layer."""
-    family = replace(PLAIN, qk_norm=head_norm)
-    attention = replace(grouped_attention(family, fields), gate=True)
-    attends = Layers(costs=attention.costs(), cache_values=attention.cache_values_per_token)
-    scans = delta_mixer(fields)
-    layers = fields.layers("num_hidden_layers")
-    blocks: list[Costs] = [{}, {}]
-    sparse = [mixture is not None and every_step(fields, at) for at in range(layers)]
-    if mixture is not None:
-        blocks[1] = experts(mixture, fields).costs()
-    if not all(sparse):
-        blocks[0] = gated_mlp(fields)
-    kinds = zip(_every_fourth(fields, layers), sparse, strict=True)
-    mixers = (scans, attends)
-    stack = ((mixers[kind in ATTENTION_KINDS], blocks[routes]) for kind, routes in kinds)
-    return paired(fields, stack)
+    layers = range(fields.layers("num_hidden_layers"))
+    sparse = [mixture is not None and every_step(fields, at) for at in layers]
+    dense: Costs = {} if all(sparse) else gated_mlp(fields)
+    routed: Costs = {} if mixture is None else experts(mixture, fields).costs()
+    attends = attention_mixer(replace(PLAIN, qk_norm=head_norm, gate=True), fields)
+    kinds = zip(_every_fourth(fields), sparse, strict=True)
+    return hybrid(fields, kinds, (delta_mixer(fields), attends), (dense, routed))
 
 
 @family("olmo_hybrid")
@@ -71,8 +63,7 @@ def olmo_hybrid(fields: Fields) -> Network:
     usual = {f"linear_num_{part}_heads": heads for part in ("key", "value")}
     usual |= {"linear_key_head_dim": head_dim, "linear_value_head_dim": 2 * head_dim}
     delta = delta_mixer(fields.with_usual({**fields.usual, **usual}))
-    kinds = _every_fourth(fields, fields.layers("num_hidden_layers"))
-    return attending(fields, family, kinds, delta, gated_mlp(fields))
+    return attending(fields, family, _every_fourth(fields), delta, gated_mlp(fields))
 
 
 @family("minimax")
@@ -89,7 +80,7 @@ def _minimax_kinds(fields: Fields) -> list[str]:
         return ["full_attention" if kind else "linear_attention" for kind in numbered]
     layers = fields.layers("num_hidden_layers")
     usual = ["linear_attention" if at % 2 else "full_attention" for at in range(layers)]
-    return layer_kinds(fields, "layer_types") or usual
+    return layer_kinds(fields, usual, "layer_types")
 
 
 def _lightning(fields: Fields) -> Layers:
@@ -124,13 +115,9 @@ def kimi_linear(fields: Fields) -> Network:
     latents = latent_attention(fields)
     attends = Layers(costs=latents.costs(), cache_values=latents.cache_values_per_token)
     blocks = (gated_mlp(fields), experts(Mixture(shared=shared_experts()), fields).costs())
-    mixers = (_kimi_delta(fields), attends)
-    kinds = layer_kinds(fields, "layer_types") or usual
-    stack = (
-        (mixers[kind in ATTENTION_KINDS], blocks[listed_sparse(fields, at)])
-        for at, kind in enumerate(kinds)
-    )
-    return paired(fields, stack)
+    listed = enumerate(layer_kinds(fields, usual, "layer_types"))
+    kinds = ((kind, listed_sparse(fields, at)) for at, kind in listed)
+    return hybrid(fields, kinds, (_kimi_delta(fields), attends), blocks)
 
 
 def _kimi_spelling(fields: Fields) -> Fields:

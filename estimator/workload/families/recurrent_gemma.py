@@ -42,7 +42,7 @@ def recurrent_gemma(fields: Fields) -> Network:
     attends = with_costs(fields, attention_mixer(family, fields, window), mlp)
     recurs = with_costs(fields, recurrent, mlp)
     usual = ["recurrent", "recurrent", "attention"]
-    kinds = layer_kinds(fields, "block_types", "_block_types") or usual
-    cycle = [attends if kind == "attention" else recurs for kind in kinds]
-    layers = fields.layers("num_hidden_layers")
-    return stacked(fields, (cycle[at % len(cycle)] for at in range(layers)))
+    cycle = layer_kinds(fields, usual, "block_types", "_block_types")
+    layers = range(fields.layers("num_hidden_layers"))
+    kinds = (cycle[at % len(cycle)] == "attention" for at in layers)
+    return stacked(fields, kinds, {True: attends, False: recurs})
