@@ -6,11 +6,11 @@ into a square; the branch that fuses longer recordings is held and rests.
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Cost, held, linear
+from estimator.workload.blocks import Cost, held, linear, product
+from estimator.workload.families.clip import bert_tower
 from estimator.workload.families.swin import swin
-from estimator.workload.families.text_encoder import bert_sizes, block, tables
+from estimator.workload.families.text_encoder import bert_sizes
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Layers, Stack
 from estimator.workload.ledger import Inputs
 from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
 from estimator.workload.registry import family, with_defaults_of
@@ -55,17 +55,9 @@ def clap(fields: Fields) -> Network:
     part = with_defaults_of(fields.part("text_config"), "clap_text_model")
     audio = fields.part("audio_config")
     width = fields.size("projection_dim", default=512)
-    sizes = bert_sizes(part)
-    text = Stack(
-        before=tables(sizes, sizes.hidden),
-        stack=(Layers(costs=block(part, sizes), times=sizes.layers),),
-        after={},
-        once={
-            "pooler": linear(sizes.hidden, sizes.hidden, bias=True),
-            **_projection(sizes.hidden, width, "head/"),
-        },
-        longest=max(sizes.positions - 2, 1),
-    )
+    hidden = bert_sizes(part).hidden
+    pooler = {"pooler": linear(hidden, hidden, bias=True)}
+    text = bert_tower(part, {}, {**pooler, **_projection(hidden, width, "head/")}, 2)
     spectrogram = _spectrogram(audio)
     tower = swin(1, spectrogram)
     first = spectrogram.size("embed_dim")
@@ -76,7 +68,7 @@ def clap(fields: Fields) -> Network:
         "fusion": held(_fusion(audio, first)),
         **_projection(last, width, "head/"),
     }
-    compare = Cost(params=2, active_params=2, flop_per_token=4 * width)
+    compare = product(2, 4 * width)
 
     def run(inputs: Inputs) -> Pass:
         batch, seq_len = sequence(inputs, text.longest)

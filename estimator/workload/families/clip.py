@@ -7,7 +7,17 @@ both towers.
 from collections.abc import Callable
 from dataclasses import replace
 
-from estimator.workload.blocks import Cost, Mlp, equal_heads, held, linear, perceptron, table
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    linear,
+    perceptron,
+    product,
+    table,
+)
 from estimator.workload.convolution import image
 from estimator.workload.families.text_encoder import bert_sizes, block, tables
 from estimator.workload.families.vit import Vision, trunk
@@ -22,11 +32,13 @@ from estimator.workload.registry import families, family, with_defaults_of
 def pair_network(
     fields: Fields, text: Stack, sight: Vision, width: int, scales: int = 1
 ) -> Network:
-    """Two towers, and the products of their embeddings of `width`, scaled by learned numbers."""
-    compare = Cost(params=scales, active_params=scales, flop_per_token=2 * width)
+    """Two towers, and the products of their embeddings of `width`, scaled by learned numbers.
+
+    With a width of 0 the towers are not compared.
+    """
+    compare = product(scales, 2 * width)
 
     def run(inputs: Inputs) -> Pass:
-        """As many texts as images."""
         batch, pixels = image(inputs, sight.side)
         _, seq_len = sequence(inputs, text.longest)
         done = [*prefixed(text.lines(batch, seq_len, inputs), "text/")]
@@ -35,6 +47,18 @@ def pair_network(
         return Pass(lines=done, items=batch * (seq_len + sight.positions(pixels)[1]))
 
     return network(fields, run)
+
+
+def bert_tower(part: Fields, after: Costs, once: Costs, spare_positions: int = 0) -> Stack:
+    """A BERT as the text tower, with costs over every token and per text."""
+    sizes = bert_sizes(part)
+    return Stack(
+        before=tables(sizes, sizes.hidden),
+        stack=(Layers(costs=block(part, sizes), times=sizes.layers),),
+        after=after,
+        once=once,
+        longest=max(sizes.positions - spare_positions, 1),
+    )
 
 
 def clip_text(
@@ -177,21 +201,13 @@ def bilingual(deep: bool, fields: Fields) -> Network:
     name = "altclip_text_model" if deep else "chinese_clip_text_model"
     part, vision = with_defaults_of(fields.part("text_config"), name), fields.part("vision_config")
     width = fields.size("projection_dim", default=768 if deep else 512)
-    sizes = bert_sizes(part)
-    hidden, after = sizes.hidden, {}
+    inner = hidden = bert_sizes(part).hidden
+    after: Costs = {}
     if deep:
         hidden = part.size("project_dim", default=768)
-        after = {
-            "norm/outer": held(2 * sizes.hidden),
-            "head/transform": linear(sizes.hidden, hidden, bias=True),
-        }
-    text = Stack(
-        before=tables(sizes, sizes.hidden),
-        stack=(Layers(costs=block(part, sizes), times=sizes.layers),),
-        after=after,
-        once={"head/project": linear(hidden, width)},
-        longest=max(sizes.positions - 2 * deep, 1),
-    )
+        transform = linear(inner, hidden, bias=True)
+        after = {"norm/outer": held(2 * inner), "head/transform": transform}
+    text = bert_tower(part, after, {"head/project": linear(hidden, width)}, 2 * deep)
     return pair_network(fields, text, clip_sight(vision, width), width)
 
 
@@ -238,14 +254,5 @@ def owl(fields: Fields) -> Network:
         "head/compare": Cost(flop_per_token=2 * query),
         **{f"head/boxes_{place + 1}": box for place, box in enumerate(boxes)},
     }
-    once = {**sight.once, "head/scale": held(1), "norm/head": held(2 * hidden)}
-
-    def run(inputs: Inputs) -> Pass:
-        batch, pixels = image(inputs, sight.side)
-        _, seq_len = sequence(inputs, text.longest)
-        done = [*prefixed(text.lines(batch, seq_len, inputs), "text/")]
-        done += prefixed(replace(sight, once=once).lines(batch, pixels), "vision/")
-        done += lines(found, batch * sight.positions(pixels)[0])
-        return Pass(lines=done, items=batch * (seq_len + sight.positions(pixels)[1]))
-
-    return network(fields, run)
+    once = {**sight.once, "norm/head": held(2 * hidden)}
+    return pair_network(fields, text, replace(sight, after=found, once=once), width=0)

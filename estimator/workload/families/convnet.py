@@ -91,16 +91,24 @@ Layer = Callable[[int, int, int], list[Conv]]
 def staged(
     flow: Flow, layer: Layer, widths: Sequence[int], depths: Sequence[int], first_stride: int
 ) -> Flow:
-    """Stages of layers with a shortcut, convolved where the map's shape changes."""
-    for stage, depth in enumerate(depths):
-        for place in range(depth):
-            inputs = widths[stage] if place == 0 else widths[stage + 1]
-            outputs = widths[stage + 1]
-            stride = 1 if place else 2 if stage else first_stride
-            if inputs != outputs or stride != 1:
-                shortcut = Conv(inputs=inputs, outputs=outputs, kernel=1, stride=stride)
-                flow = flow.beside(f"stage{stage + 1}/shortcut", shortcut)
-            flow = flow.convs(f"stage{stage + 1}/convolution", layer(inputs, outputs, stride))
+    """Stages of layers, all but the first of which halve the map."""
+    for place, depth in enumerate(depths):
+        stride = 2 if place else first_stride
+        flow = stage(flow, f"stage{place + 1}", layer, widths[place : place + 2], depth, stride)
+    return flow
+
+
+def stage(
+    flow: Flow, name: str, layer: Layer, widths: Sequence[int], depth: int, stride: int
+) -> Flow:
+    """Layers with a shortcut, convolved where the map's shape changes."""
+    inputs, outputs = widths
+    if inputs != outputs or stride != 1:
+        shortcut = Conv(inputs=inputs, outputs=outputs, kernel=1, stride=stride)
+        flow = flow.beside(f"{name}/shortcut", shortcut)
+    flow = flow.convs(f"{name}/convolution", layer(inputs, outputs, stride))
+    for _ in range(depth - 1):
+        flow = flow.convs(f"{name}/convolution", layer(outputs, outputs, 1))
     return flow
 
 

@@ -3,24 +3,15 @@
 One image per sequence, filled up to all tiles, as the model reads it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from estimator.workload.blocks import (
-    Attention,
-    Costs,
-    Mlp,
-    equal_heads,
-    held,
-    layer_costs,
-    linear,
-    table,
-)
+from estimator.workload.blocks import Attention, Costs, held, linear, table
 from estimator.workload.families.decoder import Family, decoder
+from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity, quantity
 from estimator.workload.model_class import task
-from estimator.workload.network import Line, Network, Pass, crossing, lines, network
+from estimator.workload.network import Line, Network, Pass, crossing, lines, network, prefixed
 from estimator.workload.registry import family, with_defaults_of
 
 PAD = 8
@@ -35,74 +26,48 @@ CROSSING = (3, 8, 13, 18, 23, 28, 33, 38)
 
 @dataclass(frozen=True, kw_only=True)
 class Tiles:
-    """Llama 3.2's tower: local layers, then gated global ones over all tiles.
+    """Llama 3.2's tower over the tiles that every image is filled up to, and what the text gets."""
 
-    Parameters
-    ----------
-    side, patch : int
-        Sides of a tile and of a patch. [pixel]
-    tiles : int
-        Tiles that every image is filled up to. [1]
-    conv, tables, layer, bridge : mapping
-        Costs of the patches, of what multiplies nothing, of a layer, of what the text gets.
-    layers : int
-        Layers, global ones included. [1]
-    """
-
-    side: int
-    patch: int
+    sight: Vision
     tiles: int
-    conv: Costs
-    tables: Costs
-    layer: Costs
     bridge: Costs
-    layers: int
 
     def tokens(self, inputs: Inputs) -> Quantity:
         """Patches of all tiles and a class token each."""
-        side = self.side if inputs.image_size is None else inputs.image_size
-        grid = quantity("image_size", side) // self.patch
-        return self.tiles * (grid * grid + 1.0)
+        side = self.sight.side if inputs.image_size is None else inputs.image_size
+        return self.tiles * (self.sight.positions(quantity("image_size", side))[0] + 1.0)
 
-    def lines(self, batch: Quantity, tokens: Quantity) -> Iterator[Line]:
+    def lines(self, batch: Quantity, tokens: Quantity) -> list[Line]:
         """Lines of one pass."""
         padded = self.tiles * PAD * -(-tokens / self.tiles // PAD)
-        every, pairs = batch * padded, batch * padded * padded
-        yield from lines(self.conv, batch * (tokens - self.tiles), first=True, prefix="vision/")
-        yield from lines(self.tables, batch, prefix="vision/")
-        yield from lines(self.layer, every, pairs=pairs, times=self.layers, prefix="vision/")
-        yield from lines(self.bridge, batch * tokens)
+        done = self.sight.over(batch, tokens - self.tiles, seen=padded)
+        return [*prefixed(done, "vision/"), *lines(self.bridge, batch * tokens)]
 
 
 def _tiles(fields: Fields, text_width: int) -> Tiles:
-    """The tower of a config, its gates with the tables."""
-    hidden = fields.size("hidden_size", default=1280)
-    heads = fields.size("attention_heads", default=16)
-    wide = fields.layers("num_global_layers", default=8)
-    side, patch = fields.size("image_size", default=448), fields.size("patch_size", default=14)
+    """The tower of a config: local layers, then global ones, whose gates are tables."""
+    fields = with_defaults_of(fields, "mllama_vision").with_values({"qkv_bias": False})
+    sight = trunk(fields.renamed({"num_attention_heads": (fields, "attention_heads")}))
+    hidden, wide = sight.hidden, fields.layers("num_global_layers", default=8)
     tiles = fields.size("max_num_tiles", default=4)
     shapes = len(fields.items("supported_aspect_ratios") or range(8)) + 1
-    rows = (side // patch) ** 2 + 1
-    attention = equal_heads(fields, hidden, heads, ("hidden_size", "attention_heads"), bias=False)
-    mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=5120), bias=True)
+    rows = (sight.side // sight.patch) ** 2 + 1
     positions = rows * hidden + shapes * tiles * (rows + 2) * hidden
-    pixels = patch * patch * fields.size("num_channels", default=3)
-    output = fields.size("vision_output_dim", default=7680)
-    return Tiles(
-        side=side,
-        patch=patch,
-        tiles=tiles,
-        conv={"embedding/patch": linear(pixels, hidden)},
+    sight = replace(
+        sight,
         tables={
             "embedding/class": held(hidden),
             "embedding/position": table(positions, 1),
             "norm/outer": held(4 * hidden),
             "gates": held(3 + 2 * wide),
         },
-        layer=layer_costs(attention, mlp, 4 * hidden),
-        bridge={"bridge/project": linear(output, text_width, bias=True)},
-        layers=fields.layers("num_hidden_layers", default=32) + wide,
+        layer={**sight.layer, "attention/output": linear(hidden, hidden)},
+        layers=sight.layers + wide,
+        patch_bias=False,
     )
+    output = fields.size("vision_output_dim", default=7680)
+    bridge = {"bridge/project": linear(output, text_width, bias=True)}
+    return Tiles(sight=sight, tiles=tiles, bridge=bridge)
 
 
 def _crossing(fields: Fields, text: Fields, sight: Fields | None) -> Network:
@@ -131,7 +96,7 @@ def _crossing(fields: Fields, text: Fields, sight: Fields | None) -> Network:
         batch = quantity("batch", inputs.batch)
         seen = tower.tokens(inputs) if tower else 0.0
         asked = said.items if tower else 0.0
-        done = [*tower.lines(batch, seen)] if tower else []
+        done = tower.lines(batch, seen) if tower else []
         done += said.terms.items()
         pairs = asked * seen
         done += crossing(costs, asked, batch * seen, pairs=pairs, times=layers, prefix="cross/")

@@ -4,12 +4,13 @@ Versions 1 and 2 (arXiv:2304.08069, arXiv:2407.17140). Images of 640 pixels are 
 `image_size` is not asked for. Where the decoder looks is sampled, which is no matrix product.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
-from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, linear, product
+from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear, perceptron, product
 from estimator.workload.convolution import Conv, Flow, flow_network, pointwise, ratio
-from estimator.workload.families.convnet import WIDTHS, basic_layer, bottleneck
+from estimator.workload.families.convnet import WIDTHS, basic_layer, bottleneck, stage
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Quantity
 from estimator.workload.model_class import head_note, label_count, task
@@ -23,70 +24,43 @@ SCALES = 3
 """Maps of the ResNet that are mixed. [1]"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Backbone:
-    """The ResNet: its stem, the widths and depths of its stages, and whether layers are basic."""
-
-    channels: int
-    stem: int
-    widths: list[int]
-    depths: list[int]
-    basic: bool
-    early: bool
-
-    def stage(self, flow: Flow, place: int) -> Flow:
-        """The maps behind one stage, which halves them but for the first."""
-        inputs, outputs = (self.stem, *self.widths)[place : place + 2]
-        layer = basic_layer if self.basic else partial(bottleneck, self.early)
-        stride, name = 2 if place else 1, f"backbone/stage{place + 1}"
-        if self.basic or inputs != outputs or stride == 2:
-            shortcut = Conv(inputs=inputs, outputs=outputs, kernel=1, stride=stride)
-            flow = flow.beside(f"{name}/shortcut", shortcut)
-        flow = flow.convs(f"{name}/convolution", layer(inputs, outputs, stride))
-        for _ in range(self.depths[place] - 1):
-            flow = flow.convs(f"{name}/convolution", layer(outputs, outputs, 1))
-        return flow
-
-    def maps(self, flow: Flow) -> tuple[Flow, list[Quantity]]:
-        """The flow behind the ResNet, and the sides of its last maps."""
-        half = self.stem // 2
-        first = Conv(inputs=self.channels, outputs=half, stride=2)
-        flow = flow.conv("backbone/stem", first, first=True)
-        rest = (Conv(inputs=half, outputs=half), Conv(inputs=half, outputs=self.stem))
-        flow = flow.convs("backbone/stem_rest", rest).pool(3, 2, 1)
-        found = []
-        for place in range(len(self.depths)):
-            flow = self.stage(flow, place)
-            found.append(flow.side)
-        return flow, found[-SCALES:]
-
-
-def _backbone(fields: Fields) -> Backbone:
-    """The ResNet that a config holds."""
+def _backbone(fields: Fields) -> tuple[list[int], Callable[[Flow], list[Flow]]]:
+    """The ResNet of a config: widths of its stages, and from images to the maps behind each."""
     part = fields.part("backbone_config")
     kind = part.text("model_type", default="rt_detr_resnet")
     if kind != "rt_detr_resnet":
         raise ValueError(f"{part.path}model_type {kind!r} is not counted: rt_detr_resnet is")
     widths = part.sizes("hidden_sizes", WIDTHS, fewest=SCALES)
-    return Backbone(
-        channels=part.size("num_channels", default=3),
-        stem=part.size("embedding_size", default=64),
-        widths=widths,
-        depths=part.layer_counts("depths", (3, 4, 6, 3), len(widths)),
-        basic=part.text("layer_type", default="bottleneck") == "basic",
-        early=part.flag("downsample_in_bottleneck"),
-    )
+    channels, stem = part.size("num_channels", default=3), part.size("embedding_size", default=64)
+    depths = part.layer_counts("depths", (3, 4, 6, 3), len(widths))
+    basic = part.text("layer_type", default="bottleneck") == "basic"
+    early, half = part.flag("downsample_in_bottleneck"), stem // 2
+    layer = basic_layer if basic else partial(bottleneck, early)
+
+    def maps(flow: Flow) -> list[Flow]:
+        first = Conv(inputs=channels, outputs=half, stride=2)
+        rest = (Conv(inputs=half, outputs=half), Conv(inputs=half, outputs=stem))
+        flow = flow.conv("backbone/stem", first, first=True)
+        flow = flow.convs("backbone/stem_rest", rest).pool(3, 2, 1)
+        found = []
+        for place, depth in enumerate(depths):
+            name, shape = f"backbone/stage{place + 1}", (stem, *widths)[place : place + 2]
+            if basic and place == 0 and stem == widths[0]:  # convolved although the shape stays
+                flow = flow.beside(f"{name}/shortcut", pointwise(*shape))
+            flow = stage(flow, name, layer, shape, depth, 2 if place else 1)
+            found.append(flow)
+        return found
+
+    return widths, maps
 
 
 @family("rt_detr", "rt_detr_v2")
 def rt_detr(fields: Fields) -> Network:
     """RT-DETR: objects are picked from all positions, then refined (sec. 4)."""
-    backbone = _backbone(fields)
-    hidden, width = (
-        fields.size("encoder_hidden_dim", default=256),
-        fields.size("d_model", default=256),
-    )
-    inputs = fields.sizes("encoder_in_channels", tuple(backbone.widths[-SCALES:]), SCALES)
+    widths, backbone = _backbone(fields)
+    hidden = fields.size("encoder_hidden_dim", default=256)
+    width = fields.size("d_model", default=256)
+    inputs = fields.sizes("encoder_in_channels", tuple(widths[-SCALES:]), SCALES)
     outputs = fields.sizes("decoder_in_channels", (hidden,) * SCALES, SCALES)
     if fields.size("num_feature_levels", default=SCALES) != SCALES:
         raise ValueError(
@@ -97,16 +71,14 @@ def rt_detr(fields: Fields) -> Network:
     queries = fields.size("num_queries", default=300)
 
     def body(flow: Flow) -> Flow:
-        flow, sides = backbone.maps(replace(flow, frozen=frozen))
-        flow = replace(flow, frozen=False)
+        maps = backbone(replace(flow, frozen=frozen))
+        flow, sides = replace(maps[-1], frozen=False), [one.side for one in maps[-SCALES:]]
         for channels, side in zip(inputs, sides, strict=True):
             flow = replace(flow, side=side).conv("encoder/project", pointwise(channels, hidden))
         for place in attends:
             tokens = sides[min(place, SCALES - 1)] ** 2
-            costs, times = (
-                _encoder_layer(fields, hidden),
-                fields.layers("encoder_layers", default=1),
-            )
+            costs = _encoder_layer(fields, hidden)
+            times = fields.layers("encoder_layers", default=1)
             flow = flow.layers(costs, tokens, pairs=tokens * tokens, times=times, prefix="encoder/")
         flow = _mixed(fields, flow, sides, hidden)
         for channels, side in zip(outputs, sides, strict=True):
@@ -152,17 +124,12 @@ def _block(flow: Flow, hidden: int, narrow: int) -> Flow:
     return flow if narrow == hidden else flow.conv(name, pointwise(narrow, hidden))
 
 
-def _boxes(width: int) -> Cost:
-    """Three dense layers to a box."""
-    return linear(width, width, bias=True).times(2) + linear(width, 4, bias=True)
-
-
 def _picking(fields: Fields, width: int) -> Costs:
     """What scores every position, of which the best become objects."""
     return {
         "pick/project": linear(width, width, bias=True),
         "pick/classes": linear(width, label_count(fields), bias=True),
-        "pick/boxes": _boxes(width),
+        "pick/boxes": perceptron(width, 4),
     }
 
 
@@ -179,14 +146,12 @@ def _tables(fields: Fields, width: int, queries: int) -> Costs:
 
 def _decoded(fields: Fields, flow: Flow, width: int, queries: int, seen: Quantity) -> Flow:
     """Layers over the objects, which sample the maps at a few points each."""
-    heads, layers = (
-        fields.size("decoder_attention_heads", default=8),
-        fields.layers("decoder_layers", default=6),
-    )
+    heads = fields.size("decoder_attention_heads", default=8)
+    layers = fields.layers("decoder_layers", default=6)
     points = heads * SCALES * fields.size("decoder_n_points", default=4)
-    keys, wide = (
-        ("d_model", "decoder_attention_heads"),
+    wide, keys = (
         fields.size("decoder_ffn_dim", default=1024),
+        ("d_model", "decoder_attention_heads"),
     )
     place = linear(4, 2 * width, bias=True) + linear(2 * width, width, bias=True)
     layer = {
@@ -199,7 +164,7 @@ def _decoded(fields: Fields, flow: Flow, width: int, queries: int, seen: Quantit
     }
     if task(fields) == "ObjectDetection":
         layer["head/classes"] = linear(width, label_count(fields), bias=True)
-        layer["head/boxes"] = _boxes(width)
+        layer["head/boxes"] = perceptron(width, 4)
     prefix, pairs = "decoder/", float(queries * queries)
     flow = flow.layers(layer, float(queries), pairs=pairs, times=layers, prefix=prefix)
     value = {"cross/value": linear(width, width, bias=True)}

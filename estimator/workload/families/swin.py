@@ -3,8 +3,7 @@
 The items of a pass are the patches of the first stage.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -20,42 +19,8 @@ POSITION_MLP = 512
 """Width of the network that turns distances into biases in Swin v2 (arXiv:2111.09883)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """Equal layers of one width.
-
-    Parameters
-    ----------
-    name : str
-        What its terms begin with.
-    attention, rest, distances, merging : mapping
-        Costs of a layer per position of a padded window, per position of the map, and per pair of
-        positions in a window; of the merging behind the stage, per position of the coarser map.
-    layers : int
-        Layers. [1]
-    window, limit : int or None
-        Side of the windows, and what it is cut to; None is the side of the map. [1]
-    """
-
-    name: str
-    attention: Costs
-    rest: Costs
-    distances: Costs
-    merging: Costs
-    layers: int
-    window: int
-    limit: int | None
-
-    def lines(self, batch: Quantity, high: Quantity, wide: Quantity) -> Iterator[Line]:
-        """Attention on padded windows, the MLP on the maps as they are."""
-        name, times = self.name, self.layers
-        least = np.minimum(high, wide) if self.limit is None else self.limit
-        window = np.minimum(least, float(self.window))
-        tokens = batch * np.ceil(high / window) * np.ceil(wide / window) * window * window
-        pairs = tokens * window * window
-        yield from lines(self.attention, tokens, pairs=pairs, times=times, prefix=name)
-        yield from lines(self.rest, batch * high * wide, times=times, prefix=name)
-        yield from lines(self.distances, (2.0 * window - 1.0) ** 2, times=times, prefix=name)
+Passed = Callable[[Quantity, Quantity, Quantity], Iterator[Line]]
+"""Lines of equal layers over a batch of maps of some height and width."""
 
 
 def swin(version: int, fields: Fields) -> Network:
@@ -64,7 +29,7 @@ def swin(version: int, fields: Fields) -> Network:
     Donut's, version 0 here, ends without a norm (arXiv:2111.15664, sec. 3.1).
     """
     depths = fields.layer_counts("depths", (2, 2, 6, 2))
-    stages = [_stage(version, fields, place, len(depths)) for place in range(len(depths))]
+    stages = [_stage(version, fields, place, depths) for place in range(len(depths))]
     width = fields.size("embed_dim", default=96)
     last = width * 2 ** (len(depths) - 1)
     channels = fields.size("num_channels", default=3)
@@ -88,22 +53,31 @@ def swin(version: int, fields: Fields) -> Network:
         high, wide = (np.ceil(image(inputs, side)[1] / patch) for side in sides)
         patches = batch * high * wide
         done = [*lines(conv, patches, first=True), *lines(extra, batch)]
-        for stage in stages:
-            done += stage.lines(batch, high, wide)
-            if stage.merging:
+        for place, stage in enumerate(stages):
+            if place:
                 high, wide = np.ceil(high / 2.0), np.ceil(wide / 2.0)
-                done += lines(stage.merging, batch * high * wide)
+                done += lines(_merging(version, width, place), batch * high * wide)
+            done += stage(batch, high, wide)
         done += [*lines(after, batch * high * wide), *lines(once, batch)]
         return Pass(lines=done, items=patches)
 
     return network(fields, run, head_note(fields, not task(fields) or masked or once))
 
 
-def _stage(version: int, fields: Fields, place: int, stages: int) -> Stage:
-    """The stage at `place`, as wide as two to that power times the first."""
-    window = fields.size("window_size", default=7)
+def _merging(version: int, width: int, place: int) -> Costs:
+    """Four positions made one before the stage at `place`."""
+    hidden = width * 2 ** (place - 1)
+    return {
+        f"stage{place + 1}/merge": linear(4 * hidden, 2 * hidden),
+        f"stage{place + 1}/merge_norm": held((4 if version == 2 else 8) * hidden),
+    }
+
+
+def _stage(version: int, fields: Fields, place: int, depths: list[int]) -> Passed:
+    """The stage at `place`: attention on padded windows, the MLP on the maps as they are."""
+    size, times, name = fields.size("window_size", default=7), depths[place], f"stage{place + 1}/"
     hidden = fields.size("embed_dim", default=96) * 2**place
-    heads = fields.sizes("num_heads", (3, 6, 12, 24), stages)[place]
+    heads = fields.sizes("num_heads", (3, 6, 12, 24), len(depths))[place]
     keys, bias = ("embed_dim * 2 ** stage", "num_heads"), fields.flag("qkv_bias", default=True)
     attention = dict(equal_heads(fields, hidden, heads, keys, bias, output_bias=True).costs())
     distances: Costs = {}
@@ -114,23 +88,21 @@ def _stage(version: int, fields: Fields, place: int, stages: int) -> Stage:
             "attention/distance_out": linear(POSITION_MLP, heads),
         }
     else:
-        attention["attention/relative_bias"] = held((2 * window - 1) ** 2 * heads)
+        attention["attention/relative_bias"] = held((2 * size - 1) ** 2 * heads)
     mlp = Mlp(hidden=hidden, width=int(hidden * ratio(fields, "mlp_ratio", 4.0)), bias=True)
-    merging = {
-        f"stage{place + 2}/merge": linear(4 * hidden, 2 * hidden),
-        f"stage{place + 2}/merge_norm": held((4 if version == 2 else 8) * hidden),
-    }
+    rest = {**mlp.costs(), "norm/layers": held(4 * hidden)}
     grid = min(rectangle(fields, "image_size", 224)) // square(fields, "patch_size", 4)
-    return Stage(
-        name=f"stage{place + 1}/",
-        attention=attention,
-        rest={**mlp.costs(), "norm/layers": held(4 * hidden)},
-        distances=distances,
-        merging=merging if place + 1 < stages else {},
-        layers=fields.layer_counts("depths", (2, 2, 6, 2))[place],
-        window=window,
-        limit=grid // 2**place if version == 2 else None,
-    )
+
+    def passed(batch: Quantity, high: Quantity, wide: Quantity) -> Iterator[Line]:
+        least = grid // 2**place if version == 2 else np.minimum(high, wide)
+        window = np.minimum(least, float(size))
+        tokens = batch * np.ceil(high / window) * np.ceil(wide / window) * window * window
+        pairs = tokens * window * window
+        yield from lines(attention, tokens, pairs=pairs, times=times, prefix=name)
+        yield from lines(rest, batch * high * wide, times=times, prefix=name)
+        yield from lines(distances, (2.0 * window - 1.0) ** 2, times=times, prefix=name)
+
+    return passed
 
 
 families(swin, {"swin": 1, "swinv2": 2, "donut-swin": 0})
