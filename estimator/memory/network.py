@@ -1,7 +1,9 @@
 """What is there to hold: a model, its formats and overheads, out of a config or the profiles."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -385,8 +387,15 @@ def _typical(name: str, params: float, catalog: Catalog) -> Found[Network]:
 
 
 def _configured(name: str, config: Mapping[str, Any]) -> Found[Network]:
+    return _counted(name, json.dumps(dict(config)))
+
+
+@lru_cache(maxsize=256)
+def _counted(name: str, text: str) -> Found[Network]:
+    """Read and count the text of a config once."""
     from estimator.workload.huggingface import architecture
 
+    config = json.loads(text)
     found = architecture(config)
     ledger = found.ledger(Inputs())
     notices = tuple(Notice("text", "model", {"text": warning}) for warning in ledger.warnings)

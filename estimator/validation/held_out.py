@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from estimator.core.units import CENTRAL, digits, in_percent, in_times
 from estimator.utilization.features import prior_model
 from estimator.validation.cross_validation import (
     Blind,
+    Points,
     Score,
     blind_predictions,
     constant_utilization,
-    median_errors,
+    errors_of,
     part_of,
+    points,
     score,
 )
 from estimator.validation.published_runs import PublishedRuns, usable_runs
@@ -60,17 +63,50 @@ class Report:
         Predictions of models that have not seen the family.
     by_stack : Blind
         The same of models that have not seen the benchmark, software collection or model line.
-    scores : mapping of str to (Score, mapping of str to float)
-        Group -> our score, and the median error of each baseline on the same runs.
-    stack_scores : mapping of str to Score
-        Group -> the stricter score.
     """
 
     published: PublishedRuns
     blind: Blind
     by_stack: Blind
-    scores: Mapping[str, tuple[Score, Mapping[str, float]]]
-    stack_scores: Mapping[str, Score]
+
+    @cached_property
+    def overall(self) -> tuple[Points, Mapping[str, float]]:
+        """Our score on all runs without its range, and the median error of each baseline."""
+        family = self.published.runs.family
+        return points(self.blind, family), self._baselines(np.ones(len(family), dtype=np.bool_))
+
+    @cached_property
+    def scores(self) -> Mapping[str, tuple[Score, Mapping[str, float]]]:
+        """Group -> our score, and the median error of each baseline on the same runs."""
+        family = self.published.runs.family
+        return {
+            name: (score(part_of(self.blind, chosen), family[chosen]), self._baselines(chosen))
+            for name, chosen in self._groups.items()
+        }
+
+    @cached_property
+    def stack_scores(self) -> Mapping[str, Score]:
+        """Group -> the stricter score."""
+        stacks = self.published.stacks
+        return {
+            name: score(part_of(self.by_stack, chosen), stacks[chosen])
+            for name, chosen in self._groups.items()
+        }
+
+    @cached_property
+    def _groups(self) -> Mapping[str, npt.NDArray[np.bool_]]:
+        """Groups that are scored; all runs together however few they are."""
+        groups = groups_of_runs(self.published)
+        return {one: runs for one, runs in groups.items() if one == "all" or runs.sum() >= FEWEST}
+
+    def _baselines(self, chosen: npt.NDArray[np.bool_]) -> dict[str, float]:
+        """Median error of each baseline on some runs [1]."""
+        runs = self.published.runs
+        errors = {
+            name: errors_of(constant_utilization(runs, value, BASELINE_LOG_SD))
+            for name, value in BASELINES.items()
+        }
+        return {name: float(np.median(error[chosen])) for name, error in errors.items()}
 
     @property
     def left_out(self) -> Mapping[str, int]:
@@ -85,6 +121,8 @@ class Report:
         ValueError
             If no run is chosen.
         """
+        if not chosen.any():
+            raise ValueError("no runs to score")
         whole = self.published
         published = replace(
             whole,
@@ -95,7 +133,11 @@ class Report:
             own_variance=whole.own_variance[chosen],
             stacks=whole.stacks[chosen],
         )
-        return _report(published, part_of(self.blind, chosen), part_of(self.by_stack, chosen))
+        return Report(
+            published=published,
+            blind=part_of(self.blind, chosen),
+            by_stack=part_of(self.by_stack, chosen),
+        )
 
     @property
     def mean_over_kinds(self) -> tuple[float, float]:
@@ -226,33 +268,7 @@ def validation_report(catalog: Catalog) -> Report:
         )
         for by in ("family", "stack")
     )
-    return _report(published, blind, by_stack)
-
-
-def _report(published: PublishedRuns, blind: Blind, by_stack: Blind) -> Report:
-    """Score predictions by group; all of them together however few they are."""
-    baselines = {
-        name: constant_utilization(published.runs, value, BASELINE_LOG_SD)
-        for name, value in BASELINES.items()
-    }
-    scores, stack_scores = {}, {}
-    for name, chosen in groups_of_runs(published).items():
-        if chosen.sum() < FEWEST and name != "all":
-            continue
-        family = published.runs.family[chosen]
-        others = {
-            key: median_errors(part_of(other, chosen), family)[0]
-            for key, other in baselines.items()
-        }
-        scores[name] = score(part_of(blind, chosen), family), others
-        stack_scores[name] = score(part_of(by_stack, chosen), published.stacks[chosen])
-    return Report(
-        published=published,
-        blind=blind,
-        by_stack=by_stack,
-        scores=scores,
-        stack_scores=stack_scores,
-    )
+    return Report(published=published, blind=blind, by_stack=by_stack)
 
 
 def earlier_scores(catalog: Catalog) -> dict[str, dict[str, float]]:

@@ -9,11 +9,15 @@ import pandas as pd
 from estimator.catalog import Catalog
 from estimator.core.units import digits
 from estimator.validation.cross_validation import (
+    Points,
     Score,
     constant_utilization,
+    errors_of,
     median_errors,
     part_of,
+    points,
     score,
+    votes_of,
 )
 from estimator.validation.held_out import (
     BASELINE_LOG_SD,
@@ -105,29 +109,30 @@ def groups_of(report: Report) -> dict[str, dict[str, Chosen]]:
     }
 
 
-def groups_table(report: Report) -> pd.DataFrame:
+def groups_table(report: Report, *, ranges: bool = False) -> pd.DataFrame:
     """One row per group, all runs first; shares and errors in [1].
 
     Groups of fewer than `FEWEST` runs, and those of all runs again, are left out.
 
-    Columns: dimension, group, those of `Score`, and for each baseline its median error with one
-    vote a run and, ending in `_family`, with one vote a family.
+    Columns: dimension, group, those of `Points`, or with `ranges` of `Score`, and for each baseline
+    its median error with one vote a run and, ending in `_family`, with one vote a family.
     """
     runs = report.published.runs
-    baselines = {
-        name: constant_utilization(runs, value, BASELINE_LOG_SD)
+    constant = {
+        name: errors_of(constant_utilization(runs, value, BASELINE_LOG_SD))
         for name, value in BASELINES.items()
     }
+    family = np.unique(runs.family, return_inverse=True)[1]
+    scored = score if ranges else points
     every = {"": {"all runs": np.ones(len(runs.flop), dtype=bool)}}
     rows = []
     for dimension, groups in (every | groups_of(report)).items():
         for name, chosen in groups.items():
             if not dimension or (chosen.sum() >= FEWEST and not chosen.all()):
-                family = runs.family[chosen]
-                ours = score(part_of(report.blind, chosen), family)
+                ours = scored(part_of(report.blind, chosen), family[chosen])
+                _, votes = votes_of(family[chosen])
                 others = {
-                    baseline: median_errors(part_of(blind, chosen), family)
-                    for baseline, blind in baselines.items()
+                    one: median_errors(errors[chosen], votes) for one, errors in constant.items()
                 }
                 rows.append({"dimension": dimension, "group": name, **_row(ours, others)})
     return pd.DataFrame(rows)
@@ -177,8 +182,7 @@ def runs_table(report: Report, catalog: Catalog) -> pd.DataFrame:
     Columns: class, reported_h, predicted_h, half_h and double_h (the reported over and times 2),
     ratio, and for the tooltip run, device, text, interval, source.
     """
-    shown = report.run_rows()
-    places = np.argsort(-np.abs(report.blind.log_ratio))
+    shown, places = report.run_rows(), worst_first(report)
     classes, rows = classes_of(report)[places], report.published.rows
     return pd.DataFrame(
         {
@@ -203,6 +207,11 @@ def runs_table(report: Report, catalog: Catalog) -> pd.DataFrame:
     )
 
 
+def worst_first(report: Report) -> npt.NDArray[np.intp]:
+    """Places of the runs in the order of `runs_table`."""
+    return np.argsort(-np.abs(report.blind.log_ratio))
+
+
 def devices_text(row: Mapping[str, str], name: str) -> str:
     """How many of which device, where the row states it.
 
@@ -224,7 +233,7 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def _row(ours: Score, others: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+def _row(ours: Points | Score, others: Mapping[str, tuple[float, float]]) -> dict[str, float]:
     """Our score, and both medians of each baseline."""
     row: dict[str, float] = vars(ours).copy()
     for baseline, (median_error, family_median_error) in others.items():

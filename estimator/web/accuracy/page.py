@@ -14,8 +14,8 @@ from estimator.web.accuracy import text as words
 from estimator.web.accuracy.address import Filters
 from estimator.web.shared import share, style
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.language import N_, _
-from estimator.web.shared.profiles import open_catalog
+from estimator.web.shared.language import N_, _, current
+from estimator.web.shared.profiles import kept, open_catalog
 from estimator.web.shared.site import TRUST, Page, controls
 from estimator.web.shared.url_state import UrlState
 
@@ -69,13 +69,15 @@ def _score(report: Report, filters: Filters, frame: Frame) -> None:
     for section in SECTIONS.values():
         section(report, table, filters, frame)
     _fit_sees(report)
-    _share(report, table, filters)
+    _share(report, filters)
 
 
 def _runs(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
     """Draw predicted against reported device-hours."""
     st.subheader(_("Predicted against reported"), anchor=False)
-    rows = groups.runs_table(report, open_catalog())
+    whole = open_report()
+    chosen = address.chosen(whole, filters)[groups.worst_first(whole)]
+    rows = _every_run(current())[chosen]
     charts.draw_runs(rows, frame.look, words.alt_of_runs(report))
     style.caption(
         _(
@@ -83,6 +85,12 @@ def _runs(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -
             "device, ratio and source."
         )
     )
+
+
+@kept
+def _every_run(spoken: str) -> pd.DataFrame:
+    """Every run as the scatter shows it in a language; filters only choose among them."""
+    return groups.runs_table(open_report(), open_catalog())
 
 
 def _errors(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
@@ -201,7 +209,7 @@ def _fit_sees(report: Report) -> None:
     tables.draw_left_out(whole.left_out)
 
 
-def _share(report: Report, table: pd.DataFrame, filters: Filters) -> None:
+def _share(report: Report, filters: Filters) -> None:
     """Draw the link, the downloads and the snippets."""
     name = "twenty-watts"
     files = (
@@ -209,7 +217,7 @@ def _share(report: Report, table: pd.DataFrame, filters: Filters) -> None:
             label=_("Groups as CSV"),
             name=f"{name}-groups.csv",
             mime="text/csv",
-            content=lambda: str(table.to_csv(index=False)),
+            content=lambda: str(groups.groups_table(report, ranges=True).to_csv(index=False)),
         ),
         share.File(
             label=_("Runs as CSV"),

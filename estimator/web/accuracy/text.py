@@ -77,7 +77,7 @@ REMARKS = ("CHECK:", "FLAG:")
 
 def sentence(report: Report, filters: Filters, all_years: tuple[int, int]) -> str:
     """Tell the score in one sentence, as HTML; `all_years` are those without a filter."""
-    ours, baselines = report.scores["all"]
+    ours, baselines = report.overall
     runs = ngettext("{count} published run", "{count} published runs", ours.count)
     return _(
         "Device-hours of {runs}{which}, each predicted by a model fitted without its family, are "
@@ -200,7 +200,7 @@ def note(row: Mapping[str, str]) -> str:
 
 def alt_of_runs(report: Report) -> str:
     """Say the scatter in words."""
-    ours, _baselines = report.scores["all"]
+    ours, _baselines = report.overall
     hours = report.published.runs.device_hours
     text = _(
         "Predicted against reported device-hours of {count} runs, both from {low} to {high} hours: "

@@ -152,8 +152,7 @@ def described(values: tuple[tuple[str, Any], ...]) -> Described:
     """Count a model and set its memory against every device; the same is done once."""
     asked = dict(values)
     name, config, model = _chosen(asked)
-    network = architecture(config)
-    inputs = tuple(field for field in ("seq_len", "image_size") if takes(network, field))
+    network, inputs = _read(json.dumps(dict(config)))
     ledger = network.ledger(
         Inputs(
             batch=float(asked["batch"]),
@@ -178,6 +177,13 @@ def described(values: tuple[tuple[str, Any], ...]) -> Described:
         fits=fits,
         refusal=refusal,
     )
+
+
+@lru_cache(maxsize=64)
+def _read(config: str) -> tuple[Architecture, tuple[str, ...]]:
+    """Architecture of the text of a config, and which inputs change its pass."""
+    network = architecture(json.loads(config))
+    return network, tuple(field for field in ("seq_len", "image_size") if takes(network, field))
 
 
 def _chosen(values: Values) -> tuple[str, Mapping[str, Any], str]:
