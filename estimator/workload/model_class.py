@@ -2,7 +2,7 @@
 
 import re
 
-from estimator.workload.blocks import Cost, Costs, linear
+from estimator.workload.blocks import Cost, Costs, linear, vocabulary_head
 from estimator.workload.fields import Fields
 
 
@@ -35,6 +35,16 @@ def head_note(fields: Fields, counted: object) -> tuple[str, ...]:
 def label_head(fields: Fields, width: int) -> Cost:
     """A dense layer from states of `width` to the labels."""
     return linear(width, label_count(fields), bias=True)
+
+
+def tied_as_stated(fields: Fields) -> bool:
+    """Whether the head shares the token table, as it does where the config is silent."""
+    return fields.flag("tie_word_embeddings", default=True)
+
+
+def word_head(fields: Fields, width: int, vocab: int, *, biases: int = 0) -> Cost:
+    """Logits over a vocabulary, from the token table or where nothing is tied from a matrix."""
+    return vocabulary_head(width, vocab, own=not tied_as_stated(fields), biases=biases)
 
 
 def classifier(fields: Fields, width: int, kind: str = "ImageClassification") -> Costs:

@@ -7,10 +7,9 @@ from estimator.workload.families.encoder_decoder import (
     encoder_decoder,
     head,
     side,
-    tied_as_stated,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.model_class import task
+from estimator.workload.model_class import task, tied_as_stated
 from estimator.workload.network import Network
 from estimator.workload.registry import families, family
 

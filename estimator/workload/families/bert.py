@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from estimator.workload.blocks import Cost, Costs, Mlp, held, linear, table, vocabulary_head
+from estimator.workload.blocks import Costs, held, linear, table
 from estimator.workload.families.text_encoder import (
     CLASSIFIERS,
     LAYER_NORM,
@@ -17,7 +17,7 @@ from estimator.workload.families.text_encoder import (
 )
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
-from estimator.workload.model_class import class_name, label_head, task
+from estimator.workload.model_class import class_name, label_head, task, tied_as_stated, word_head
 from estimator.workload.network import Network
 from estimator.workload.registry import families, family
 
@@ -32,10 +32,8 @@ PLAIN = TextFacts(pooled=(), dense_before=CLASSIFIERS, twin_bias=False)
 def language_adapters(fields: Fields, sizes: Sizes) -> Costs:
     """X-MOD: a narrow MLP per language behind each layer, one of which a token meets."""
     narrow = sizes.hidden // fields.size("adapter_reduction_factor", default=2)
-    mlp = Mlp(hidden=sizes.hidden, width=narrow, bias=True).costs().values()
-    count = len(fields.items("languages") or ["en_XX"])
-    flop, params = (sum(getattr(cost, key) for cost in mlp) for key in ("flop_per_token", "params"))
-    adapters = Cost(params=count * params, active_params=params, flop_per_token=flop)
+    mlp = linear(sizes.hidden, narrow, bias=True) + linear(narrow, sizes.hidden, bias=True)
+    adapters = mlp.routed(len(fields.items("languages") or ["en_XX"]), 1)
     norm = LAYER_NORM * sizes.hidden * fields.flag("adapter_layer_norm")
     return {**block(fields, sizes), "adapter": adapters, "norm/adapter": held(norm)}
 
@@ -155,8 +153,8 @@ families(text_encoder, ROWS)
 def bert_generation(fields: Fields) -> Network:
     """BERT for generation: a bare head, tied or not, on a decoder (arXiv:1907.12461)."""
     sizes, decodes = bert_sizes(fields), class_name(fields).endswith("Decoder")
-    own = not fields.flag("tie_word_embeddings", default=True)
-    logits = vocabulary_head(sizes.hidden, sizes.vocab, own=own, biases=1 + own)
+    biases = 2 - tied_as_stated(fields)
+    logits = word_head(fields, sizes.hidden, sizes.vocab, biases=biases)
     after: Costs = {"head/logits": logits} if decodes else {}
     return text_encoder(
         TextFacts(has_types=False, causal=decodes, heads=lambda *_: (after, {}, ())), fields

@@ -44,11 +44,6 @@ def counted(count: Count, fields: Fields) -> int:
     return count if isinstance(count, int) else count(fields)
 
 
-def no_norm(fields: Fields, attention: Attention) -> int:
-    """No norm of queries and keys."""
-    return 0
-
-
 def head_norm(fields: Fields, attention: Attention) -> int:
     """Query and key norms over one head, a weight per channel."""
     return 2 * attention.head_dim
@@ -96,7 +91,7 @@ class Family:
         Norms per layer, and outside the layers. [1]
     norm_params : int or function
         Parameters per channel of a norm: 1 RMSNorm, 2 LayerNorm with bias, 0 without weights.
-    qk_norm : function
+    qk_norm : function or None
         Parameters of the query and key norms.
     windows : function
         Window of each layer.
@@ -121,7 +116,7 @@ class Family:
     norms: Count = 2
     outer_norms: Count = 1
     norm_params: Count = 1
-    qk_norm: QkNorm = no_norm
+    qk_norm: QkNorm | None = None
     windows: Windows = full_attention
     attention: Callable[[Fields], Attention | LatentAttention] | None = None
     feed_forwards: Callable[["Family", Fields, int], FeedForwards] | None = None
@@ -177,7 +172,8 @@ def grouped_attention(family: Family, fields: Fields) -> Attention:
         output_bias=biased or asked(family.output_bias, fields),
         gate=family.gate,
     )
-    return replace(attention, norm_params=family.qk_norm(fields, attention))
+    norm = family.qk_norm
+    return replace(attention, norm_params=norm(fields, attention)) if norm else attention
 
 
 def latent_attention(fields: Fields) -> LatentAttention:
@@ -222,10 +218,7 @@ def output_head(fields: Fields, bias: bool = False) -> tuple[Head | None, tuple[
         return Head(outputs=2, bias=True), ()
     if name.endswith("Model") and kind != "CausalLM":
         return None, ()
-    head = Head(
-        outputs=fields.size("vocab_size"),
-        bias=bias,
-        tied=fields.flag("tie_word_embeddings"),
-    )
+    tied = fields.flag("tie_word_embeddings")
+    head = Head(outputs=fields.size("vocab_size"), bias=bias, tied=tied)
     known = name == "" or name.endswith(GENERATIVE)
     return head, () if known else (f"{name} is counted as a causal language model",)

@@ -20,12 +20,11 @@ from estimator.workload.blocks import (
     layer_costs,
     linear,
     table,
-    vocabulary_head,
 )
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Near
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
-from estimator.workload.model_class import class_name, label_count, task
+from estimator.workload.model_class import class_name, label_count, task, tied_as_stated, word_head
 from estimator.workload.network import (
     Line,
     Network,
@@ -199,11 +198,6 @@ def _cross_lines(
     return crossing(costs, batch * asking, seen, pairs=pairs, times=times, prefix="decoder/")
 
 
-def tied_as_stated(fields: Fields) -> bool:
-    """Whether the head shares the token table, as it does where the config is silent."""
-    return fields.flag("tie_word_embeddings", default=True)
-
-
 def token_tables(params: int, fields: Fields, decoder_only: bool = False) -> int:
     """Parameters of the token tables: one, or where nothing is tied one more on each side."""
     return params if tied_as_stated(fields) or decoder_only else 3 * params
@@ -219,7 +213,7 @@ def logits(fields: Fields, hidden: int, vocab: int, *tasks: str) -> Costs:
     """Logits over the vocabulary where the class is for one of `tasks`."""
     if task(fields) not in tasks:
         return {}
-    return {"head/logits": vocabulary_head(hidden, vocab, own=not tied_as_stated(fields))}
+    return {"head/logits": word_head(fields, hidden, vocab)}
 
 
 def head(fields: Fields, hidden: int, vocab: int) -> tuple[Costs, Costs]:

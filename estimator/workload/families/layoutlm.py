@@ -8,7 +8,6 @@ from estimator.workload.families.text_encoder import (
     BERT_POOLED,
     CLASSIFIERS,
     LAYER_NORM,
-    HeadCosts,
     Sizes,
     TextFacts,
     block,
@@ -17,7 +16,7 @@ from estimator.workload.families.text_encoder import (
 )
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
-from estimator.workload.model_class import class_name, head_note, label_count, task
+from estimator.workload.model_class import class_name, head_note, label_count, label_head, task
 from estimator.workload.network import Network, Pass, length_warning, lines, network, sequence
 from estimator.workload.registry import families, family
 
@@ -116,14 +115,8 @@ def page_tables(fields: Fields, sizes: Sizes) -> Costs:
     hidden, heads = sizes.hidden, sizes.heads
     rows = fields.size("max_2d_position_embeddings", default=1024)
     sides = fields.size("coordinate_size", default=128) + fields.size("shape_size", default=128)
-    far = fields.size("rel_pos_bins", default=32) * fields.flag(
-        "has_relative_attention_bias", default=True
-    )
-    wide = (
-        2
-        * fields.size("rel_2d_pos_bins", default=64)
-        * fields.flag("has_spatial_attention_bias", default=True)
-    )
+    far = fields.size("rel_pos_bins") * fields.flag("has_relative_attention_bias")
+    wide = 2 * fields.size("rel_2d_pos_bins") * fields.flag("has_spatial_attention_bias")
     return {
         "embedding/layout": held(2 * rows * sides),
         "embedding/patch_position": held((_patches(fields) + 2) * hidden),
@@ -132,18 +125,11 @@ def page_tables(fields: Fields, sizes: Sizes) -> Costs:
     }
 
 
-def page_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """A dense layer before spans, and before many labels or those of the whole page."""
-    kind, hidden = task(fields), sizes.hidden
-    dense, labels = linear(hidden, hidden, bias=True), label_count(fields)
-    head = {"head/dense": dense, "head/classifier": linear(hidden, labels, bias=True)}
-    if kind == "TokenClassification":
-        return head if labels >= 10 else {"head/classifier": head["head/classifier"]}, {}, ()
-    if kind == "QuestionAnswering":
-        return head, {}, ()
-    if kind == "SequenceClassification":
-        return {}, head, ()
-    return {}, {}, head_note(fields, not kind)
+def page_labels(fields: Fields, sizes: Sizes) -> Costs:
+    """LayoutLMv3: a dense layer before spans and before many labels."""
+    deep = task(fields) == "QuestionAnswering" or label_count(fields) >= 10
+    dense: Costs = {"head/dense": linear(sizes.hidden, sizes.hidden, bias=True)} if deep else {}
+    return {**dense, "head/classifier": label_head(fields, sizes.hidden)}
 
 
 def _patches(fields: Fields) -> int:
@@ -157,7 +143,13 @@ def layoutlmv3(fields: Fields) -> Network:
     """LayoutLMv3: words and patches of the page in one attention (arXiv:2204.08387, sec. 2)."""
     if not fields.flag("visual_embed", default=True):
         raise ValueError(f"{fields.path}visual_embed must be true")
-    facts = TextFacts(spare_positions=2, extra=page_tables, heads=page_heads)
+    facts = TextFacts(
+        spare_positions=2,
+        extra=page_tables,
+        pooled=(),
+        dense_before=("SequenceClassification",),
+        own_heads={"TokenClassification": page_labels, "QuestionAnswering": page_labels},
+    )
     encoder, notes = encoder_of(facts, fields)
     patch, seen = square(fields, "patch_size", 16), float(_patches(fields))
     pixels = patch * patch * fields.size("num_channels", default=3)

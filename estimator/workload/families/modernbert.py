@@ -25,7 +25,14 @@ from estimator.workload.families.text_encoder import (
 )
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
-from estimator.workload.model_class import classifier, head_note, label_count, task
+from estimator.workload.model_class import (
+    classifier,
+    head_note,
+    label_count,
+    label_head,
+    task,
+    word_head,
+)
 from estimator.workload.registry import families
 
 
@@ -70,12 +77,11 @@ def _modern_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
         "norm/head": held(_norm(fields, sizes)),
     }
     if kind == "MaskedLM" or (facts.causal and kind == "CausalLM"):
-        tied = fields.flag("tie_word_embeddings", default=True)
         bias = fields.flag("decoder_bias", default=True)
-        logits = vocabulary_head(hidden, sizes.vocab, own=not tied, biases=bias)
+        logits = word_head(fields, hidden, sizes.vocab, biases=bias)
         return {**before, "head/logits": logits}, {}, ()
     if kind in ("TokenClassification", "QuestionAnswering"):
-        return {**before, "head/classifier": linear(hidden, label_count(fields), bias=True)}, {}, ()
+        return {**before, "head/classifier": label_head(fields, hidden)}, {}, ()
     if kind in ("SequenceClassification", "MultipleChoice"):
         outputs = label_count(fields) if kind == "SequenceClassification" else 1
         bias = not facts.causal or fields.flag("classifier_bias")

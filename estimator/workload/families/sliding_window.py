@@ -20,14 +20,9 @@ def full_attention(fields: Fields, layers: int) -> tuple[int | None, ...]:
     return (None,) * layers
 
 
-def always_slides(fields: Fields, layers: int, layer: int) -> bool:
-    """Every layer slides."""
-    return True
-
-
 def sliding(
     default: int | None,
-    slides: Slides = always_slides,
+    slides: Slides | None = None,
     *,
     key: str = "sliding_window",
     asked: bool = False,
@@ -39,8 +34,8 @@ def sliding(
     ----------
     default : int or None
         Window of a config that does not state `key`. [token]
-    slides : function
-        Which layers slide.
+    slides : function or None
+        Which layers slide, all if None.
     asked : bool
         Only where `use_sliding_window` asks.
     listed : bool
@@ -54,6 +49,8 @@ def sliding(
         kinds = fields.items("layer_types", layers) if listed else None
         if kinds is not None:
             return tuple(None if kind == "full_attention" else window for kind in kinds)
+        if slides is None:
+            return (window,) * layers
         return tuple(window if slides(fields, layers, at) else None for at in range(layers))
 
     return rule

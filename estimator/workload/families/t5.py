@@ -13,11 +13,10 @@ from estimator.workload.families.encoder_decoder import (
     EncoderDecoder,
     Side,
     head,
-    tied_as_stated,
 )
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
-from estimator.workload.model_class import class_name, task
+from estimator.workload.model_class import class_name, task, tied_as_stated
 from estimator.workload.network import Network
 from estimator.workload.registry import families
 

@@ -2,10 +2,16 @@
 
 from dataclasses import replace
 
-from estimator.workload.blocks import vocabulary_head
 from estimator.workload.families.text_encoder import HeadCosts, Sizes, TextFacts, text_encoder
 from estimator.workload.fields import Fields
-from estimator.workload.model_class import class_name, classifier, head_note, label_head, task
+from estimator.workload.model_class import (
+    class_name,
+    classifier,
+    head_note,
+    label_head,
+    task,
+    word_head,
+)
 from estimator.workload.network import Network
 from estimator.workload.registry import family
 
@@ -38,8 +44,7 @@ def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     once = classifier(fields, hidden, "SequenceClassification")
     if kind == "MaskedLM" or class_name(fields).endswith("WithLMHeadModel"):
         kind = "MaskedLM"
-        own = not fields.flag("tie_word_embeddings", default=True)
-        after["head/logits"] = vocabulary_head(hidden, sizes.vocab, own=own, biases=1)
+        after["head/logits"] = word_head(fields, hidden, sizes.vocab, biases=1)
     if kind == "QuestionAnsweringSimple":
         after["head/span"] = label_head(fields, hidden)
     return after, once, head_note(fields, not kind or after or once)

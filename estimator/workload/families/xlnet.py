@@ -1,9 +1,9 @@
 """How much work XLNet is: scores of content and of relative positions (arXiv:1906.08237)."""
 
-from estimator.workload.blocks import Cost, Costs, held, linear, table, vocabulary_head
+from estimator.workload.blocks import Cost, Costs, held, linear, table
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
-from estimator.workload.model_class import classifier, label_head, task
+from estimator.workload.model_class import classifier, label_head, task, word_head
 from estimator.workload.network import Network, network, without_input_gradient
 from estimator.workload.registry import family
 
@@ -31,8 +31,7 @@ def xlnet(fields: Fields) -> Network:
     kind = task(fields)
     after, once = dict(classifier(fields, hidden, "TokenClassification")), {}
     if kind == "CausalLM":
-        own = not fields.flag("tie_word_embeddings", default=True)
-        after["head/logits"] = vocabulary_head(hidden, vocab, own=own, biases=1)
+        after["head/logits"] = word_head(fields, hidden, vocab, biases=1)
     elif kind == "SequenceClassification":
         once["head/dense"] = linear(hidden, hidden, bias=True)
         once["head/classifier"] = label_head(fields, hidden)
