@@ -8,17 +8,16 @@ from dataclasses import replace
 from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, linear, merged, scaled
 from estimator.workload.families.mixers import depthwise
 from estimator.workload.families.wav2vec2 import (
+    AudioFacts,
     Body,
     Filter,
     Sound,
     adapter,
-    audio_adapter,
-    audio_filters,
     audio_heads,
     masks_frames,
     output_width,
-    position_filter,
     sound_network,
+    wav2vec2,
 )
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network, without_input_gradient
@@ -45,42 +44,25 @@ def _layer(fields: Fields, hidden: int, usual: int, relative: Costs) -> Costs:
     return merged(attention, mlp, mlp, convolution, relative)
 
 
+def relative_layer(fields: Fields, hidden: int) -> tuple[Costs, Costs]:
+    """wav2vec 2.0 Conformer: positions relative, rotary or none."""
+    if fields.text("position_embeddings_type", default="relative") != "relative":
+        return _layer(fields, hidden, 3072, {}), {}
+    # a matrix for the distances, of which a recording has two for each frame, less one
+    layers, matrix = fields.layers("num_hidden_layers", default=12), linear(hidden, hidden)
+    relative = {
+        "attention/positions": replace(matrix, flop_per_token=2 * matrix.flop_per_token),
+        "attention/position_bias": held(2 * hidden),
+        "attention/relative": Cost(flop_per_token=-2 * hidden, flop_per_pair=4 * hidden),
+    }
+    less = Cost(flop_per_token=-layers * matrix.flop_per_token)
+    return _layer(fields, hidden, 3072, relative), {"attention/positions": less}
+
+
 @family("wav2vec2-conformer")
 def wav2vec2_conformer(fields: Fields) -> Network:
-    """wav2vec 2.0 with conformer layers, positions relative, rotary or none."""
-    hidden = fields.size("hidden_size", default=768)
-    layers = fields.layers("num_hidden_layers", default=12)
-    filters, width = audio_filters(fields)
-    kind = fields.text("position_embeddings_type", default="relative")
-    relative: dict[str, Cost] = {}
-    once: dict[str, Cost] = {}
-    if kind == "relative":
-        relative["attention/positions"] = linear(hidden, hidden)
-        relative["attention/position_bias"] = held(2 * hidden)
-        relative["attention/relative"] = Cost(flop_per_token=-2 * hidden, flop_per_pair=4 * hidden)
-        twice = Cost(flop_per_token=2 * hidden * hidden)
-        relative = dict(merged(relative, {"attention/positions": twice}))
-        once["attention/positions"] = Cost(flop_per_token=-2 * layers * hidden * hidden)
-    after, heads_once, notes = audio_heads(fields, hidden, layers)
-    unused = sum(cost.params for cost in position_filter(fields, hidden).values())
-    layer, adapted = _layer(fields, hidden, 3072, relative), audio_adapter(fields, hidden)
-    before: Costs = {
-        "norm/features": held(2 * width),
-        "features/project": linear(width, hidden, bias=True),
-        "norm/outer": held(2 * hidden),
-    }
-    around: Costs = {
-        "embedding/mask": held(hidden * masks_frames(fields)),
-        "embedding/position_filter": held(unused),
-        **once,
-        **heads_once,
-    }
-
-    def body(sound: Sound) -> Sound:
-        sound = sound.filtered(filters, first=True).layers(before).layers(layer, layers)
-        return adapted(sound).layers(after).once(around)
-
-    made = sound_network(fields, body, notes)
+    """wav2vec 2.0 with conformer layers."""
+    made = wav2vec2(AudioFacts(layer=relative_layer), fields)
     return replace(made, run=without_input_gradient(made.run, "attention/positions"))
 
 

@@ -105,15 +105,19 @@ class AudioFacts:
         HuBERT: the norm before the projection may be left out.
     squeezed : bool
         SEW: layers at a fraction of the frames (arXiv:2109.06870, sec. 4).
+    layer : function or None
+        Costs of a layer, and per recording; of a transformer with position convolutions if None.
+        Without them the convolutions rest.
     """
 
     gated_bias: bool = False
     stacked_positions: bool = False
     optional_norm: bool = False
     squeezed: bool = False
+    layer: Callable[[Fields, int], tuple[Costs, Costs]] | None = None
 
 
-WAV2VEC2 = AudioFacts()
+NOTHING: Costs = {}
 
 WITHOUT_ADAPTER = ("hubert", "sew", "unispeech", "unispeech-sat")
 """Types that ignore `add_adapter`."""
@@ -123,8 +127,13 @@ def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
     """wav2vec 2.0: filters over samples, then a transformer (arXiv:2006.11477)."""
     hidden = fields.size("hidden_size", default=768)
     filters, width = audio_filters(fields, facts)
-    layer, layers = _layer(facts, fields, hidden)
+    layers = fields.layers("num_hidden_layers", default=12)
     positions, spare = _positions(facts, fields, hidden)
+    layer, whole = _layer(facts, fields, hidden), NOTHING
+    if facts.layer is not None:
+        layer, whole = facts.layer(fields, hidden)
+        resting = sum(cost.params for cost in positions.values())
+        whole, positions = {**whole, "embedding/position_filter": held(resting)}, NOTHING
     normed = not facts.optional_norm or fields.flag("feat_proj_layer_norm", default=True)
     masks = masks_frames(fields)
     heads = fields.size("num_attention_heads", default=12)
@@ -141,6 +150,7 @@ def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
         "norm/outer": held(2 * hidden),
         "embedding/mask": held(hidden * masks),
         "attention/relative_bias": held(tables),
+        **whole,
         **once,
     }
 
@@ -192,12 +202,7 @@ def output_width(fields: Fields, hidden: int) -> int:
     return fields.size_or_none("output_hidden_size") or hidden
 
 
-def position_filter(fields: Fields, hidden: int) -> Costs:
-    """The position convolution of wav2vec 2.0."""
-    return _positions(WAV2VEC2, fields, hidden)[0]
-
-
-def audio_filters(fields: Fields, facts: AudioFacts = WAV2VEC2) -> tuple[tuple[Filter, ...], int]:
+def audio_filters(fields: Fields, facts: AudioFacts) -> tuple[tuple[Filter, ...], int]:
     """Convolutions over samples, and the channels of the last."""
     usual = SEW_FILTERS if facts.squeezed else FILTERS
     widths = fields.sizes("conv_dim", usual[0])
@@ -237,8 +242,8 @@ def _positions(facts: AudioFacts, fields: Fields, hidden: int) -> tuple[Costs, i
     return {"embedding/position_filter": product(params, flop)}, 1 - kernel % 2
 
 
-def _layer(facts: AudioFacts, fields: Fields, hidden: int) -> tuple[Costs, int]:
-    """Costs of a layer, and their number."""
+def _layer(facts: AudioFacts, fields: Fields, hidden: int) -> Costs:
+    """Costs of a layer."""
     heads = fields.size("num_attention_heads", default=12)
     attention = equal_heads(fields, hidden, heads)
     mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=3072), bias=True)
@@ -252,7 +257,7 @@ def _layer(facts: AudioFacts, fields: Fields, hidden: int) -> tuple[Costs, int]:
         costs["adapter/down"] = linear(hidden, adapter, bias=True)
         costs["adapter/up"] = linear(adapter, hidden, bias=True)
         costs["norm/adapter"] = held(2 * hidden)
-    return costs, fields.layers("num_hidden_layers", default=12)
+    return costs
 
 
 def masks_frames(fields: Fields) -> bool:
