@@ -5,7 +5,7 @@ the patches to the text, and an MLP. Videos without `image_size` are of the leng
 report.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.workload.blocks import Cost, Costs, Mlp, held, linear, product, scaled, table
 from estimator.workload.convolution import ratio, square
@@ -26,57 +26,48 @@ from estimator.workload.network import Network, network
 from estimator.workload.registry import CLASSES, diffusers_class
 
 
-@dataclass(frozen=True, kw_only=True)
-class Crossing:
-    """Equal layers whose patches look at text states of width `context`.
+def crossed(
+    model: Joint,
+    mlp: Costs,
+    *,
+    norms: int,
+    context: int,
+    biases: tuple[bool, bool] = (True, True),
+    linear_in_patches: bool = False,
+) -> Joint:
+    """The model with layers whose patches look at text states of width `context`.
 
-    `norms` are the parameters of the norms and tables of a layer, `own_bias` and `cross_bias`
-    whether queries, keys and values of the two attentions have biases, `linear_heads` the width of
-    a head of attention that is linear in the patches, 0 where it is not.
+    `norms` are the parameters of the norms and tables of a layer, `biases` whether queries, keys
+    and values of attention among the patches and to the text have biases.
     """
-
-    layers: int
-    mlp: Costs
-    norms: int
-    context: int
-    own_bias: bool = True
-    cross_bias: bool = True
-    linear_heads: int = 0
-
-    def joint(self, model: Joint) -> Joint:
-        """The model with these layers beside what it has."""
-        width = model.width
-        own = {
-            **projections(width, self.own_bias),
-            "cross/query": linear(width, width, self.cross_bias),
-            "cross/output": linear(width, width, bias=True),
-            **self.mlp,
-            "norm/layers": held(self.norms),
-        }
-        read = linear(self.context, width, self.cross_bias)
-        inside = products(width)
-        if self.linear_heads:
-            state = Cost(flop_per_token=2 * width * (self.linear_heads + 1))
-            own |= {"attention/state": state, "attention/read": state}
-            inside = {}
-        seen = scaled({"cross/key": read, "cross/value": read}, self.layers)
-        return replace(
-            model,
-            per_patch={**scaled(own, self.layers), **model.per_patch},
-            per_text={**model.per_text, **seen},
-            inside=scaled(inside, self.layers),
-            across=scaled(products(width, "cross/"), self.layers),
-        )
+    width, layers, (own_bias, cross_bias) = model.sizes.width, model.sizes.layers, biases
+    own = {
+        **projections(width, own_bias),
+        "cross/query": linear(width, width, cross_bias),
+        "cross/output": linear(width, width, bias=True),
+        **mlp,
+        "norm/layers": held(norms),
+    }
+    read, inside = linear(context, width, cross_bias), products(width)
+    if linear_in_patches:
+        state = Cost(flop_per_token=2 * width * (model.sizes.head_dim + 1))
+        own |= {"attention/state": state, "attention/read": state}
+        inside = {}
+    return replace(
+        model,
+        per_patch={**scaled(own, layers), **model.per_patch},
+        per_text={**model.per_text, **scaled({"cross/key": read, "cross/value": read}, layers)},
+        inside=scaled(inside, layers),
+        across=scaled(products(width, "cross/"), layers),
+    )
 
 
-def _latent(sizes: Sizes, side: int, text_tokens: int, words: int | None, frames: int = 1) -> Joint:
+def _latent(sizes: Sizes, side: int, text_tokens: int, words: int | None) -> Joint:
     """A model of a latent map and text states of width `words`, modulated alike in all layers."""
     width = sizes.width
     return Joint(
+        sizes=sizes,
         side=side,
-        patch=sizes.patch,
-        width=width,
-        values=sizes.values(frames),
         text_tokens=text_tokens,
         per_image={**timed(width, 6), "head/scale": held(2 * width)},
         per_text={} if words is None else {"text/project": two_dense(words, width)},
@@ -93,15 +84,14 @@ def pixart(fields: Fields) -> Network:
         once = two_dense(SINE_WIDTH, width // 3)
         resolution = {"time/sizes": product(2 * once.params, 3 * once.flop_per_token)}
         model = replace(model, per_image={**model.per_image, **resolution})
-    layers = Crossing(
-        layers=sizes.layers,
-        mlp=feed_forward(fields, width),
+    model = crossed(
+        model,
+        feed_forward(fields, width),
         norms=6 * width + 4 * width * fields.flag("norm_elementwise_affine"),
         context=fields.size_or_none("cross_attention_dim") or width,
-        own_bias=bias,
-        cross_bias=bias,
+        biases=(bias, bias),
     )
-    return network(fields, layers.joint(model).run)
+    return network(fields, model.run)
 
 
 @diffusers_class("Transformer2DModel")
@@ -124,9 +114,9 @@ def wan(fields: Fields) -> Network:
     deep, patch, across = fields.sizes("patch_size", (1, 2, 2), 3)
     if patch != across:
         raise ValueError(f"{fields.path}patch_size must be square, got {[deep, patch, across]}")
-    sizes = patch_sizes(fields.with_values({"patch_size": patch}))
+    sizes = patch_sizes(fields.with_values({"patch_size": patch}), frames=deep)
     width, layers = sizes.width, sizes.layers
-    model = _latent(sizes, 60, 512, fields.size("text_dim"), deep)
+    model = _latent(sizes, 60, 512, fields.size("text_dim"))
     image_dim = fields.size_or_none("image_dim")
     seen = {} if image_dim is None else _image_states(image_dim, width, layers)
     asks = Cost(flop_per_token=4 * width * IMAGE_TOKENS * layers * bool(seen))
@@ -137,14 +127,9 @@ def wan(fields: Fields) -> Network:
         per_image={**model.per_image, **timed(width, 6, fields.size("freq_dim")), **seen},
         per_patch={"cross/image": asks},
     )
-    norms = 2 * fields.flag("cross_attn_norm") + 4 * bool(_qk_norm(fields))
-    stack = Crossing(
-        layers=layers,
-        mlp=Mlp(hidden=width, width=fields.size("ffn_dim"), bias=True).costs(),
-        norms=(6 + norms) * width,
-        context=width,
-    )
-    return network(fields, stack.joint(model).run)
+    norms = 6 + 2 * fields.flag("cross_attn_norm") + 4 * bool(_qk_norm(fields))
+    mlp = Mlp(hidden=width, width=fields.size("ffn_dim"), bias=True).costs()
+    return network(fields, crossed(model, mlp, norms=norms * width, context=width).run)
 
 
 IMAGE_TOKENS = 257
@@ -175,20 +160,19 @@ def ltx(fields: Fields) -> Network:
     """LTX-Video: 161 frames of 512 x 704 pixels by default (arXiv:2501.00103, sec. 2)."""
     if fields.size("patch_size_t", default=1) != 1:
         raise ValueError(f"{fields.path}patch_size_t must be 1")
-    sizes, bias = patch_sizes(fields), fields.flag("attention_bias")
+    alone = patch_sizes(fields.with_values({"patch_size": 1}))  # a patch has one position's values
+    sizes, bias = replace(alone, patch=fields.size("patch_size")), fields.flag("attention_bias")
     width, affine = sizes.width, fields.flag("norm_elementwise_affine")
     model = _latent(sizes, 16, 128, fields.size("caption_channels"))
-    # the values of a patch are those of one position whatever its size
-    model = replace(model, wide=22, steps=21, values=(sizes.channels, sizes.outputs))
-    layers = Crossing(
-        layers=sizes.layers,
-        mlp=feed_forward(fields, width),
+    model = replace(model, wide=22, steps=21)
+    model = crossed(
+        model,
+        feed_forward(fields, width),
         norms=(6 + 4 * bool(_qk_norm(fields)) + 2 * affine) * width,
         context=fields.size("cross_attention_dim"),
-        own_bias=bias,
-        cross_bias=bias,
+        biases=(bias, bias),
     )
-    return network(fields, layers.joint(model).run)
+    return network(fields, model.run)
 
 
 @diffusers_class("SanaTransformer2DModel")
@@ -204,16 +188,15 @@ def sana(fields: Fields) -> Network:
         "mlp/depthwise": product(2 * inner * (9 + 1), 2 * inner * 18),
         "mlp/down": linear(inner, width),
     }
-    layers = Crossing(
-        layers=sizes.layers,
-        mlp=mlp,
+    model = crossed(
+        replace(model, per_image={**model.per_image, **further}),
+        mlp,
         norms=(6 + 4 * bool(_qk_norm(fields, usual=""))) * width,
         context=fields.size_or_none("cross_attention_dim") or width,
-        own_bias=fields.flag("attention_bias"),
-        linear_heads=sizes.head_dim,
+        biases=(fields.flag("attention_bias"), True),
+        linear_in_patches=True,
     )
-    model = replace(model, per_image={**model.per_image, **further})
-    return network(fields, layers.joint(model).run)
+    return network(fields, model.run)
 
 
 @diffusers_class("HunyuanDiT2DModel")
@@ -224,8 +207,15 @@ def hunyuan_dit(fields: Fields) -> Network:
     """
     width, layers = fields.size("hidden_size"), fields.layers("num_layers")
     heads, patch = fields.size("num_attention_heads"), fields.size("patch_size")
-    head_dim = fields.share("hidden_size", width, "num_attention_heads", heads)
     values = fields.size("in_channels") * patch * patch
+    sizes = Sizes(
+        width=width,
+        head_dim=fields.share("hidden_size", width, "num_attention_heads", heads),
+        layers=layers,
+        patch=patch,
+        taken=values,
+        given=values * (1 + fields.flag("learn_sigma")),
+    )
     near, far = fields.size("text_len"), fields.size("text_len_t5")
     context, t5 = fields.size("cross_attention_dim"), fields.size("cross_attention_dim_t5")
     pooled = fields.size("pooled_projection_dim")
@@ -234,10 +224,8 @@ def hunyuan_dit(fields: Fields) -> Network:
     project = linear(t5, 4 * t5, True) + linear(4 * t5, context, True)
     read, skips = linear(t5, 2 * t5, True), layers - layers // 2 - 1
     model = Joint(
+        sizes=sizes,
         side=square(fields, "sample_size"),
-        patch=patch,
-        width=width,
-        values=(values, values * (1 + fields.flag("learn_sigma"))),
         text_tokens=near + far,
         per_image={
             **timed(width, layers + 2),
@@ -256,10 +244,5 @@ def hunyuan_dit(fields: Fields) -> Network:
         },
     )
     inner = int(width * ratio(fields, "mlp_ratio", 4.0))
-    stack = Crossing(
-        layers=layers,
-        mlp=Mlp(hidden=width, width=inner, bias=True).costs(),
-        norms=6 * width + 8 * head_dim,
-        context=context,
-    )
-    return network(fields, stack.joint(model).run)
+    mlp, norms = Mlp(hidden=width, width=inner, bias=True).costs(), 6 * width + 8 * sizes.head_dim
+    return network(fields, crossed(model, mlp, norms=norms, context=context).run)

@@ -22,31 +22,28 @@ SINE_WIDTH = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Width, of a head too; layers; side of a patch; channels of a latent map in and out."""
+    """Width, of a head too; layers; side of a patch; values of a patch that go in and come out."""
 
     width: int
     head_dim: int
     layers: int
     patch: int
-    channels: int
-    outputs: int
-
-    def values(self, frames: int = 1) -> tuple[int, int]:
-        """Values that a patch of so many frames takes in and gives out."""
-        volume = self.patch * self.patch * frames
-        return self.channels * volume, self.outputs * volume
+    taken: int
+    given: int
 
 
-def patch_sizes(fields: Fields) -> Sizes:
-    """What configs of patches with heads state."""
+def patch_sizes(fields: Fields, frames: int = 1, folded: bool = False) -> Sizes:
+    """What configs state of patches of so many frames, perhaps folded to one position before."""
     head_dim, channels = fields.size("attention_head_dim"), fields.size("in_channels")
+    patch = fields.size("patch_size")
+    volume = patch * patch * frames
     return Sizes(
         width=fields.size("num_attention_heads") * head_dim,
         head_dim=head_dim,
         layers=fields.layers("num_layers", "num_mmdit_layers"),
-        patch=fields.size("patch_size"),
-        channels=channels,
-        outputs=fields.size_or_none("out_channels") or channels,
+        patch=1 if folded else patch,
+        taken=channels if folded else channels * volume,
+        given=(fields.size_or_none("out_channels") or channels) * volume,
     )
 
 
@@ -56,12 +53,12 @@ class Joint:
 
     Parameters
     ----------
-    side, patch, width, text_tokens : int
-        Latent and patch sides; width; tokens of text where the caller gives none, 0 without
-        text. [1]
-    values, biases : tuple of int, of bool
-        Values of a patch in and out; whether the matrices before and behind the layers have
-        biases. [1]
+    sizes : Sizes
+        What the config states.
+    side, text_tokens : int
+        Side of the latent map and tokens of text where the caller gives none; 0 without text. [1]
+    biases : tuple of bool
+        Whether the matrices before and behind the layers have biases.
     per_image, per_patch, per_text, per_both : mapping
         Costs of all layers together, by what they run over; pairs are those that attend.
     inside, among, across : mapping
@@ -73,10 +70,8 @@ class Joint:
         The other side of a latent map that is not square; maps of a video. [1]
     """
 
+    sizes: Sizes
     side: int
-    patch: int = 1
-    width: int
-    values: tuple[int, int]
     biases: tuple[bool, bool] = (True, True)
     text_tokens: int = 0
     per_image: Costs
@@ -95,19 +90,19 @@ class Joint:
         """Pass over `batch` noisy images."""
         batch, side = image(inputs, self.side)
         other = side if inputs.image_size is not None else float(self.wide or self.side)
-        patches = np.floor_divide(side, self.patch) * np.floor_divide(other, self.patch)
+        sizes, (before, behind) = self.sizes, self.biases
+        patches = np.floor_divide(side, sizes.patch) * np.floor_divide(other, sizes.patch)
         patches = self.steps * patches
         given = self.text_tokens if inputs.seq_len is None else inputs.seq_len
         text = quantity("seq_len", given) if self.text_tokens else 0.0
         done = [*lines(self.before_text, batch * text)]
         text = text + self.spare
         both = patches + text
-        (taken, given_out), (before, behind) = self.values, self.biases
-        stem = {"embedding/patch": linear(taken, self.width, before)}
+        stem = {"embedding/patch": linear(sizes.taken, sizes.width, before)}
         done += lines(stem, batch * patches, first=True)
         done += lines(self.per_image, batch)
         done += lines(self.per_patch, batch * patches)
-        done += lines({"head/pixels": linear(self.width, given_out, behind)}, batch * patches)
+        done += lines({"head/pixels": linear(sizes.width, sizes.given, behind)}, batch * patches)
         done += lines(self.per_text, batch * text)
         done += lines(self.per_both, batch * both, pairs=batch * both * both)
         done += lines(self.inside, batch * patches, pairs=batch * patches * patches)
@@ -161,10 +156,8 @@ def dit(fields: Fields) -> Network:
         "norm/layers": held(2 * width * fields.flag("norm_elementwise_affine")),
     }
     model = Joint(
+        sizes=sizes,
         side=square(fields, "sample_size"),
-        patch=sizes.patch,
-        width=width,
-        values=sizes.values(),
         per_image={
             **scaled(once, sizes.layers),
             "head/time": Cost(flop_per_token=embedding.flop_per_token),

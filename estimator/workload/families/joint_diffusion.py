@@ -33,7 +33,10 @@ def streamed(
         model,
         per_patch=scaled(stream, double),
         per_text={**model.per_text, **scaled(stream, double, "text/")},
-        per_both={**scaled(alone or {}, single), **scaled(products(model.width), double + single)},
+        per_both={
+            **scaled(alone or {}, single),
+            **scaled(products(model.sizes.width), double + single),
+        },
     )
 
 
@@ -50,16 +53,15 @@ def _beside(width: int, inner: int, up: int, bias: bool, head_dim: int) -> Costs
 @diffusers_class("FluxTransformer2DModel")
 def flux(fields: Fields) -> Network:
     """Flux: layers with two streams that attend together, then layers with one."""
-    sizes = patch_sizes(fields)
+    sizes = patch_sizes(fields, folded=True)
     width, head_dim, double = sizes.width, sizes.head_dim, sizes.layers
     single = fields.layers("num_single_layers")
     mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
     stream = {**projections(width), **mlp, "norm/heads": held(2 * head_dim)}
     guided = {"time/guidance": two_dense(SINE_WIDTH, width)}
     model = Joint(
+        sizes=sizes,
         side=64,
-        width=width,
-        values=(sizes.channels, sizes.values()[1]),
         text_tokens=512,
         per_image={
             **timed(width, double * 12 + single * 3 + 2),
@@ -84,10 +86,8 @@ def sd3(fields: Fields) -> Network:
     context, words = fields.size("caption_projection_dim"), fields.size("joint_attention_dim")
     again = {**projections(width), **products(width), "norm": held(normed)}
     model = Joint(
+        sizes=sizes,
         side=square(fields, "sample_size"),
-        patch=sizes.patch,
-        width=width,
-        values=sizes.values(),
         text_tokens=333,
         per_image={
             **timed(width, 6 * layers + 6 * (layers - 1) + 2 + 2 + 3 * dual),
@@ -120,14 +120,13 @@ def qwen_image(fields: Fields) -> Network:
     for key in ("guidance_embeds", "use_additional_t_cond"):
         if fields.flag(key):
             raise ValueError(f"{fields.path}{key} must be false: true is not counted")
-    sizes, words = patch_sizes(fields), fields.size("joint_attention_dim")
+    sizes, words = patch_sizes(fields, folded=True), fields.size("joint_attention_dim")
     width = sizes.width
     mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
     stream = {**projections(width), **mlp, "norm/heads": held(2 * sizes.head_dim)}
     model = Joint(
+        sizes=sizes,
         side=64,
-        width=width,
-        values=(sizes.channels, sizes.values()[1]),
         text_tokens=256,
         per_image={**timed(width, 12 * sizes.layers + 2), "norm/text": held(words)},
         per_text={"text/project": linear(words, width, bias=True)},
@@ -145,9 +144,8 @@ def flux2(fields: Fields) -> Network:
     mlp = Mlp(hidden=width, width=inner, gated=True).costs()
     stream = {**projections(width, False, False), **mlp, "norm/heads": held(2 * head_dim)}
     model = Joint(
+        sizes=sizes,
         side=64,
-        width=width,
-        values=(sizes.channels, sizes.outputs),
         biases=(False, False),
         text_tokens=512,
         per_image={
@@ -173,10 +171,8 @@ def auraflow(fields: Fields) -> Network:
     mlp = Mlp(hidden=width, width=inner, gated=True).costs()
     stream = {**projections(width, False, False), **mlp}
     model = Joint(
+        sizes=sizes,
         side=square(fields, "sample_size"),
-        patch=sizes.patch,
-        width=width,
-        values=sizes.values(),
         biases=(True, False),
         text_tokens=256,
         spare=REGISTERS,
@@ -193,8 +189,9 @@ def auraflow(fields: Fields) -> Network:
 @diffusers_class("CogVideoXTransformer3DModel")
 def cogvideox(fields: Fields) -> Network:
     """CogVideoX: one stream, modulated apart (arXiv:2408.06072, sec. 2.2)."""
-    sizes, time = patch_sizes(fields), fields.size("time_embed_dim")
-    width, deep = sizes.width, fields.size_or_none("patch_size_t") or 1
+    deep, time = fields.size_or_none("patch_size_t") or 1, fields.size("time_embed_dim")
+    sizes = patch_sizes(fields, frames=deep)
+    width = sizes.width
     steps = (fields.size("sample_frames") - 1) // fields.size("temporal_compression_ratio") + 1
     offset = fields.size_or_none("ofs_embed_dim")
     layer = {
@@ -205,12 +202,10 @@ def cogvideox(fields: Fields) -> Network:
         "norm/heads": held(4 * sizes.head_dim),
     }
     model = Joint(
+        sizes=sizes,
         side=fields.size("sample_height"),
         wide=fields.size("sample_width"),
         steps=-(-steps // deep),
-        patch=sizes.patch,
-        width=width,
-        values=sizes.values(deep),
         biases=(fields.flag("patch_bias"), True),
         text_tokens=fields.size("max_text_seq_length"),
         per_image={
@@ -230,9 +225,9 @@ def hunyuan_video(fields: Fields) -> Network:
     """HunyuanVideo: FLUX's layers, and a few over the text alone (arXiv:2412.03603, sec. 4.2)."""
     if fields.text("image_condition_type"):
         raise ValueError(f"{fields.path}image_condition_type must be null: others are not counted")
-    sizes, single = patch_sizes(fields), fields.layers("num_single_layers")
+    deep, single = fields.size("patch_size_t"), fields.layers("num_single_layers")
+    sizes, refining = patch_sizes(fields, frames=deep), fields.layers("num_refiner_layers")
     width, head_dim, double = sizes.width, sizes.head_dim, sizes.layers
-    refining, deep = fields.layers("num_refiner_layers"), fields.size("patch_size_t")
     inner, words = int(width * ratio(fields, "mlp_ratio", 4.0)), fields.size("text_embed_dim")
     mlp = Mlp(hidden=width, width=inner, bias=True).costs()
     stream = {**projections(width), **mlp, "norm/heads": held(2 * head_dim)}
@@ -241,12 +236,10 @@ def hunyuan_video(fields: Fields) -> Network:
     pooled = two_dense(fields.size("pooled_projection_dim"), width)
     guided = 2 + fields.flag("guidance_embeds")
     model = Joint(
+        sizes=sizes,
         side=60,
         wide=104,
         steps=33 // deep,
-        patch=sizes.patch,
-        width=width,
-        values=sizes.values(deep),
         text_tokens=256,
         per_image={
             **modulated,
