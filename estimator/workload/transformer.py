@@ -102,16 +102,23 @@ class Decoder:
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` sequences; `seq_len` defaults to 2048, or to the model's length."""
+        width = self.embedding_width or self.hidden
+        before = {
+            "embedding/token": table(self.vocab, width),
+            "embedding/position": table(self.position_rows, self.hidden),
+        }
+        after = {"norm/outer": held(self.outer_norm_params)}
+        if width != self.hidden:
+            before["embedding/project_in"] = linear(width, self.hidden)
+            after["head/project_out"] = linear(self.hidden, width)
+        if self.head is not None:
+            after["head/logits"] = self.head.cost(width)
         stack = tuple(
             Layers(costs=layer.costs(), times=count, window=layer.attention.window)
             for layer, count in Counter(self.layers).items()
         )
         model = Stack(
-            before=self._before(),
-            stack=stack,
-            after=self._after(),
-            longest=self.max_positions,
-            causal=True,
+            before=before, stack=stack, after=after, longest=self.max_positions, causal=True
         )
         return model.run(inputs)
 
@@ -124,23 +131,3 @@ class Decoder:
             warnings=self.warnings,
             cache=self.cache,
         ).ledger(inputs)
-
-    def _before(self) -> Costs:
-        width = self.embedding_width or self.hidden
-        bridge = (
-            {} if width == self.hidden else {"embedding/project_in": linear(width, self.hidden)}
-        )
-        return {
-            "embedding/token": table(self.vocab, width),
-            "embedding/position": table(self.position_rows, self.hidden),
-            **bridge,
-        }
-
-    def _after(self) -> Costs:
-        width = self.embedding_width or self.hidden
-        costs = {"norm/outer": held(self.outer_norm_params)}
-        if width != self.hidden:
-            costs["head/project_out"] = linear(self.hidden, width)
-        if self.head is not None:
-            costs["head/logits"] = self.head.cost(width)
-        return costs

@@ -2,7 +2,7 @@
 
 from estimator.workload.blocks import Costs, Mlp, held, linear
 from estimator.workload.families.text_encoder import (
-    BERT_POOLED,
+    EVERY_TASK,
     LAYER_NORM,
     Sizes,
     TextFacts,
@@ -13,23 +13,12 @@ from estimator.workload.registry import families
 
 
 def _layer(fields: Fields, sizes: Sizes) -> Costs:
-    return {
-        **Mlp(hidden=sizes.hidden, width=sizes.width, bias=True).costs(),
-        "norm/layers": held(2 * LAYER_NORM * sizes.hidden),
-    }
+    mlp = Mlp(hidden=sizes.hidden, width=sizes.width, bias=True).costs()
+    return {**mlp, "norm/layers": held(2 * LAYER_NORM * sizes.hidden)}
 
 
 def _projection(fields: Fields, sizes: Sizes) -> Costs:
     return {"embedding/project": linear(sizes.hidden, sizes.hidden, bias=True)}
 
 
-FNET = TextFacts(
-    layer=_layer,
-    extra=_projection,
-    pooled=(
-        *("MaskedLM", "SequenceClassification", "TokenClassification", "QuestionAnswering"),
-        *BERT_POOLED,
-    ),
-)
-
-families(text_encoder, {"fnet": FNET})
+families(text_encoder, {"fnet": TextFacts(layer=_layer, extra=_projection, pooled=EVERY_TASK)})

@@ -7,6 +7,7 @@ from estimator.workload.convolution import square
 from estimator.workload.families.text_encoder import (
     BERT_POOLED,
     CLASSIFIERS,
+    EVERY_TASK,
     LAYER_NORM,
     Sizes,
     TextFacts,
@@ -19,11 +20,6 @@ from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import class_name, head_note, label_count, label_head, task
 from estimator.workload.network import Network, Pass, length_warning, lines, network, sequence
 from estimator.workload.registry import families, family
-
-EVERY_TASK = (
-    *("", "MaskedLM", "CausalLM", "PreTraining", "SequenceClassification"),
-    *("TokenClassification", "QuestionAnswering", "MultipleChoice"),
-)
 
 
 def layout_tables(fields: Fields, sizes: Sizes) -> Costs:

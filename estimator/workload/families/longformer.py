@@ -73,10 +73,6 @@ def _global_layer(fields: Fields, sizes: Sizes) -> Costs:
     return {**block(fields, sizes), "attention/global": spare}
 
 
-def _sliding_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
-    return windowed_layers(fields, costs, sizes.layers)
-
-
 def _big_bird_layer(fields: Fields, sizes: Sizes) -> Costs:
     projected = linear(sizes.hidden, sizes.hidden, fields.flag("use_bias", default=True))
     own = {f"attention/{part}": projected for part in ("query", "key", "value")}
@@ -99,23 +95,21 @@ def _unused_pooler(fields: Fields, sizes: Sizes) -> Costs:
     return {"pooler": held(sizes.hidden * (sizes.hidden + 1) * rests)}
 
 
-def _big_bird_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
-    return (Layers(costs=costs, times=sizes.layers, near=big_bird_blocks(fields)),)
-
-
 families(
     text_encoder,
     {
         "longformer": TextFacts(
             spare_positions=2,
             layer=_global_layer,
-            stack=_sliding_stack,
+            stack=lambda fields, sizes, costs: windowed_layers(fields, costs, sizes.layers),
             pooled=("", "MultipleChoice"),
             dense_before=CLASSIFIERS,
         ),
         "big_bird": TextFacts(
             layer=_big_bird_layer,
-            stack=_big_bird_stack,
+            stack=lambda fields, sizes, costs: (
+                Layers(costs=costs, times=sizes.layers, near=big_bird_blocks(fields)),
+            ),
             extra=_unused_pooler,
             pooled=("MultipleChoice", "TokenClassification", "", *LANGUAGE_TASKS),
             dense_before=CLASSIFIERS,

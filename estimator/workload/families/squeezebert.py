@@ -1,7 +1,13 @@
 """How much work SqueezeBERT is: dense layers in groups (arXiv:2006.11316, sec. 3)."""
 
 from estimator.workload.blocks import Cost, Costs, product
-from estimator.workload.families.text_encoder import Sizes, TextFacts, block, text_encoder
+from estimator.workload.families.text_encoder import (
+    EVERY_TASK,
+    Sizes,
+    TextFacts,
+    block,
+    text_encoder,
+)
 from estimator.workload.fields import Fields
 from estimator.workload.registry import families
 
@@ -29,12 +35,4 @@ def _grouped(cost: Cost, groups: int, outputs: int) -> Cost:
     return product((cost.params - outputs) // groups + outputs, cost.flop_per_token // groups)
 
 
-SQUEEZEBERT = TextFacts(
-    layer=_layer,
-    pooled=(
-        *("", "MaskedLM", "SequenceClassification", "MultipleChoice"),
-        *("TokenClassification", "QuestionAnswering"),
-    ),
-)
-
-families(text_encoder, {"squeezebert": SQUEEZEBERT})
+families(text_encoder, {"squeezebert": TextFacts(layer=_layer, pooled=EVERY_TASK)})

@@ -31,6 +31,10 @@ HeadCosts = tuple[Costs, Costs, tuple[str, ...]]
 
 BERT_POOLED = ("", "NextSentencePrediction", "MultipleChoice", "PreTraining")
 LANGUAGE_TASKS = ("MaskedLM", "CausalLM", "PreTraining")
+EVERY_TASK = (
+    *("MaskedLM", "CausalLM", "SequenceClassification", "TokenClassification"),
+    *("QuestionAnswering", *BERT_POOLED),
+)
 CLASSIFIERS = ("SequenceClassification", "MultipleChoice")
 
 
