@@ -19,7 +19,16 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # beside other workers threa
 os.environ["TWENTY_WATTS_DATA"] = DATA.name
 
 BROWSER = "tests/browser/"
-LONG = (BROWSER, "tests/system/test_environment.py", "tests/web/test_routes_agree.py")
+TOURS = tuple(
+    f"{BROWSER}test_{name}.py"
+    for name in ("accessibility", "capacity_page", "limits_pages", "serve_page", "slides")
+)
+"""Files of one of two workers that drive a browser; as many seconds as all the others there."""
+
+LONG = (
+    *("tests/browser/", "tests/system/test_environment.py", "tests/calibration/", "tests/web/"),
+    *("tests/measure/", "tests/validation/"),
+)
 """What takes longest begins first, so that no worker is left alone with it at the end."""
 
 
@@ -30,13 +39,15 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Share out file by file, with one server and one Chromium for all tests in a browser."""
+    """Share out file by file; two workers have a server and a Chromium each for their tests."""
     if config.getvalue("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
 
-    class FilesAndBrowser(LoadFileScheduling):
+    class FilesAndBrowsers(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
+            if nodeid.startswith(BROWSER):
+                return "tours" if nodeid.startswith(TOURS) else "visits"
+            return super()._split_scope(nodeid)
 
-    return FilesAndBrowser(config, log)
+    return FilesAndBrowsers(config, log)
