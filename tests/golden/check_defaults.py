@@ -1,18 +1,20 @@
-"""Check estimator/workload/defaults.json against transformers, whose defaults it holds.
+"""Check estimator/workload/defaults.json, defaults of transformers and diffusers, against both.
 
-Needs transformers, which neither users nor CI need. Run from the repository root:
+Needs them, which neither users nor CI need. Run from the repository root:
 
     python tests/golden/check_defaults.py
 
-Prints every default that transformers declares otherwise, and fails if there is one that
+Prints every default that they declare otherwise, and fails if there is one that
 `OURS` does not explain.
 """
 
+import inspect
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import diffusers
 from transformers import CONFIG_MAPPING
 
 TABLE = Path(__file__).parents[2] / "estimator" / "workload" / "defaults.json"
@@ -32,7 +34,15 @@ def declared(config: Any, key: str) -> Any:
         value = getattr(type(config), name, None)
         if isinstance(value, bool | int | str):
             return value
-    return config.to_dict().get(key, getattr(config, key, None))
+    found = config.to_dict().get(key, getattr(config, key, None))
+    return list(found) if isinstance(found, tuple) else found
+
+
+def of_class(name: str, row: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Keys of the row of a class of diffusers, ours, and what its signature says where another."""
+    known = inspect.signature(getattr(diffusers, name).__init__).parameters
+    pairs = ((key, ours, known[key].default if key in known else None) for key, ours in row.items())
+    return [(key, ours, theirs) for key, ours, theirs in pairs if theirs != ours]
 
 
 def differences(config: Any, row: dict[str, Any]) -> list[tuple[str, Any, Any]]:
@@ -54,10 +64,12 @@ def main() -> int:
     rows = json.loads(TABLE.read_text(encoding="utf-8"))
     checked = wrong = 0
     for name, row in rows.items():
-        if isinstance(row, str) or name not in CONFIG_MAPPING:
+        classed = hasattr(diffusers, name)
+        if isinstance(row, str) or not (classed or name in CONFIG_MAPPING):
             continue
         checked += 1
-        for key, ours, theirs in differences(CONFIG_MAPPING[name](), row):
+        found = of_class(name, row) if classed else differences(CONFIG_MAPPING[name](), row)
+        for key, ours, theirs in found:
             wrong += 1
             sys.stdout.write(f"{name:24}{key:32}{ours!s:>12}{theirs!s:>12}\n")
     sys.stdout.write(f"{checked} of {len(rows)} types checked, {wrong} defaults differ\n")

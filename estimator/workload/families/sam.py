@@ -18,6 +18,7 @@ from estimator.workload.blocks import (
     linear,
     perceptron,
     product,
+    scaled,
     table,
 )
 from estimator.workload.convolution import Conv, Flow, flow_network, plain, pointwise, ratio, square
@@ -100,21 +101,18 @@ def masks(fields: Fields) -> Masks:
     mlp = Mlp(hidden=hidden, width=fields.size("mlp_dim", default=2048), bias=True)
     narrow = fields.share("hidden_size", hidden, "attention_downsample_rate", rate)
     own, down = linear(hidden, hidden, bias=True), linear(hidden, narrow, bias=True)
-    up = linear(narrow, hidden, bias=True)
-    asks, answers = _sum(down, up), _sum(down, down)
+    asks, answers = down + linear(narrow, hidden, bias=True), down + down
     return Masks(
         tokens=count + 1,
         per_token={
             "decoder/self": own.times(4 * layers),
-            "decoder/mlp": _sum(*mlp.costs().values()).times(layers),
-            "decoder/to_image": _sum(asks.times(layers + 1), answers.times(layers)),
+            **scaled(mlp.costs(), layers, "decoder/"),
+            "decoder/to_image": asks.times(layers + 1) + answers.times(layers),
             "decoder/self_scores": Cost(flop_per_token=layers * 4 * hidden * (count + 1)),
         },
         per_patch={
-            "decoder/from_image": _sum(answers.times(layers + 1), asks.times(layers)),
-            "decoder/cross_scores": Cost(
-                flop_per_token=(2 * layers + 1) * 4 * narrow * (count + 1)
-            ),
+            "decoder/from_image": answers.times(layers + 1) + asks.times(layers),
+            "decoder/cross_scores": product(0, (2 * layers + 1) * 4 * narrow * (count + 1)),
             **_upscaling(hidden, count),
         },
         once=_mask_heads(fields, hidden, count, layers),
@@ -141,22 +139,14 @@ def _mask_heads(fields: Fields, hidden: int, count: int, layers: int) -> Costs:
     depth = fields.layers("iou_head_depth", default=3)
     width = fields.size("iou_head_hidden_dim", default=256)
     maker = perceptron(hidden, hidden // 8)
-    judge = _sum(
-        linear(hidden, width, bias=True),
-        linear(width, width, bias=True).times(depth - 2),
-        linear(width, count, bias=True),
-    )
+    first, inner = linear(hidden, width, bias=True), linear(width, width, bias=True)
+    judge = first + inner.times(depth - 2) + linear(width, count, bias=True)
     return {
         "masks/weights": maker.times(count),
         "masks/quality": judge,
         "decoder/tokens": held((count + 1) * hidden),
         "norm/decoder": held((4 * layers + 1) * 2 * hidden),
     }
-
-
-def _sum(*costs: Cost) -> Cost:
-    """One cost of several."""
-    return sum(costs, start=Cost())
 
 
 @family("sam")

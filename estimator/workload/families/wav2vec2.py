@@ -17,7 +17,7 @@ from estimator.workload.blocks import (
     linear,
     product,
 )
-from estimator.workload.convolution import windows
+from estimator.workload.convolution import stages, windows
 from estimator.workload.families.whisper import audio_classifier
 from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
@@ -27,15 +27,6 @@ from estimator.workload.registry import families
 
 DEFAULT_SAMPLES = 160_000
 """Ten seconds at 16 kHz. [sample]"""
-
-
-FILTERS = ((512,) * 7, (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2))
-SEW_FILTERS = (
-    (64, 128, 128, 128, 128, 256, 256, 256, 256, 512, 512, 512, 512),
-    (10, 3, 1, 3, 1, 3, 1, 3, 1, 2, 1, 2, 1),
-    (5, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1),
-)
-"""Default widths, kernels and strides."""
 
 
 class Filter(NamedTuple):
@@ -204,42 +195,31 @@ def output_width(fields: Fields, hidden: int) -> int:
 
 def audio_filters(fields: Fields, facts: AudioFacts) -> tuple[tuple[Filter, ...], int]:
     """Convolutions over samples, and the channels of the last."""
-    usual = SEW_FILTERS if facts.squeezed else FILTERS
-    widths = fields.sizes("conv_dim", usual[0])
-    kernels = fields.sizes("conv_kernel", usual[1], len(widths))
-    strides = fields.sizes("conv_stride", usual[2], len(widths))
-    bias = fields.flag("conv_bias")
-    all_normed = (
-        facts.stacked_positions or fields.text("feat_extract_norm", default="group") == "layer"
-    )
-    inputs = [1, *widths]
-    filters = []
-    for place, width in enumerate(widths):
-        norm = 2 * (all_normed or place == 0)
-        weights = inputs[place] * width * kernels[place]
-        params = weights + width * (bias + norm)
-        name = "features/first" if place == 0 else "features/convolution"
-        cost = product(params, 2 * weights)
-        filters.append(Filter({name: cost}, kernels[place], strides[place]))
-    return tuple(filters), widths[-1]
+    inputs, bias = 1, fields.flag("conv_bias")
+    filters: list[Filter] = []
+    all_normed = facts.stacked_positions or fields.text("feat_extract_norm") == "layer"
+    for width, kernel, stride in stages(fields, ("conv_dim", "conv_kernel", "conv_stride")):
+        name = "features/convolution" if filters else "features/first"
+        norm = 2 * (all_normed or not filters)
+        weights = inputs * width * kernel
+        cost = product(weights + width * (bias + norm), 2 * weights)
+        filters.append(Filter({name: cost}, kernel, stride))
+        inputs = width
+    return tuple(filters), inputs
 
 
 def _positions(facts: AudioFacts, fields: Fields, hidden: int) -> tuple[Costs, int]:
     """Grouped convolutions that stand in for positions, and the frame too many of an even one."""
     groups = fields.size("num_conv_pos_embedding_groups", default=16)
     if facts.stacked_positions:
-        kernel = fields.size("conv_pos_kernel_size", default=19)
         depth = fields.size("num_conv_pos_embeddings", default=5)
-        weights = hidden * (hidden // groups) * kernel
-        params = depth * (weights + hidden)
-        flop = 2 * depth * weights
+        kernel, norm = fields.size("conv_pos_kernel_size", default=19), 0
     else:
-        kernel = fields.size("num_conv_pos_embeddings", default=128)
-        weights = hidden * (hidden // groups) * kernel
-        batch_norm = fields.flag("conv_pos_batch_norm")
-        params = weights + hidden + (2 * hidden if batch_norm else kernel)
-        flop = 2 * weights
-    return {"embedding/position_filter": product(params, flop)}, 1 - kernel % 2
+        depth, kernel = 1, fields.size("num_conv_pos_embeddings", default=128)
+        norm = 2 * hidden if fields.flag("conv_pos_batch_norm") else kernel
+    weights = depth * hidden * (hidden // groups) * kernel
+    cost = product(weights + depth * hidden + norm, 2 * weights)
+    return {"embedding/position_filter": cost}, 1 - kernel % 2
 
 
 def _layer(facts: AudioFacts, fields: Fields, hidden: int) -> Costs:
@@ -323,7 +303,7 @@ def _quantizer(fields: Fields, hidden: int) -> Costs:
     width = fields.size("codevector_dim", default=256)
     compared = fields.size("proj_codevector_dim", default=256)
     speakers = fields.text("model_type") == "unispeech-sat"
-    features = hidden if speakers else fields.sizes("conv_dim", (512,) * 7)[-1]
+    features = hidden if speakers else fields.sizes("conv_dim")[-1]
     return {
         "quantizer/choice": linear(features, groups * entries, bias=True),
         "quantizer/codes": held(entries * width),
