@@ -1,7 +1,7 @@
 """How much work a convolution is, and how large the feature maps are that it leaves."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ BATCH_NORM = 2
 """Parameters per channel of a norm: scale and shift; running statistics are not parameters."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Conv:
     """A square convolution, and the norm behind it.
 
@@ -24,7 +24,7 @@ class Conv:
     ----------
     inputs, outputs : int
         Channels. [1]
-    kernel, stride, dilation : int
+    kernel, stride : int
         Sides in pixels. [pixel]
     padding : int or None
         Pixels added on each side; None keeps the map's size at stride 1. [pixel]
@@ -33,20 +33,20 @@ class Conv:
     bias, norm : bool
         Parameters per output channel: one, and scale and shift of a norm.
 
-    >>> stem = Conv(inputs=3, outputs=64, kernel=7, stride=2)
+    >>> stem = Conv(3, 64, kernel=7, stride=2)
     >>> stem.cost().params, float(stem.side(224.0))
     (9536, 112.0)
     """
 
     inputs: int
     outputs: int
+    _: KW_ONLY
     kernel: int = 3
     stride: int = 1
     padding: int | None = None
     groups: int = 1
     bias: bool = False
     norm: bool = True
-    dilation: int = 1
 
     def cost(self) -> Cost:
         """Cost per output position."""
@@ -56,34 +56,26 @@ class Conv:
 
     def side(self, side: Quantity) -> Quantity:
         """Side of the map that it leaves [pixel]."""
-        reach = self.dilation * (self.kernel - 1)
-        padding = reach // 2 if self.padding is None else self.padding
-        return windows(side, reach + 1, self.stride, padding)
+        padding = (self.kernel - 1) // 2 if self.padding is None else self.padding
+        return windows(side, self.kernel, self.stride, padding)
 
 
 def plain(
     inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None
 ) -> Conv:
     """A convolution with bias and without norm."""
-    return Conv(
-        inputs=inputs,
-        outputs=outputs,
-        kernel=kernel,
-        stride=stride,
-        padding=padding,
-        bias=True,
-        norm=False,
-    )
+    bare = Conv(inputs, outputs, kernel=kernel, stride=stride, padding=padding)
+    return replace(bare, bias=True, norm=False)
 
 
 def pointwise(inputs: int, outputs: int) -> Conv:
     """A convolution of single positions, with norm."""
-    return Conv(inputs=inputs, outputs=outputs, kernel=1)
+    return Conv(inputs, outputs, kernel=1)
 
 
 def depthwise_conv(channels: int, kernel: int, stride: int) -> Conv:
     """One kernel per channel."""
-    return Conv(inputs=channels, outputs=channels, kernel=kernel, stride=stride, groups=channels)
+    return Conv(channels, channels, kernel=kernel, stride=stride, groups=channels)
 
 
 def windows(side: Quantity, kernel: int, stride: int, padding: int = 0) -> Quantity:

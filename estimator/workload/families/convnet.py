@@ -67,7 +67,7 @@ def resnet(fields: Fields) -> Network:
 
 def wide_stem(flow: Flow, channels: int, width: int) -> Flow:
     """A 7x7 convolution and a pooling, which halve the map each."""
-    conv = Conv(inputs=channels, outputs=width, kernel=7, stride=2)
+    conv = Conv(channels, width, kernel=7, stride=2)
     return flow.conv("stem/convolution", conv, first=True).pool(3, 2, 1)
 
 
@@ -104,7 +104,7 @@ def stage(
     """Layers with a shortcut, convolved where the map's shape changes."""
     inputs, outputs = widths
     if inputs != outputs or stride != 1:
-        shortcut = Conv(inputs=inputs, outputs=outputs, kernel=1, stride=stride)
+        shortcut = Conv(inputs, outputs, kernel=1, stride=stride)
         flow = flow.beside(f"{name}/shortcut", shortcut)
     flow = flow.convs(f"{name}/convolution", layer(inputs, outputs, stride))
     for _ in range(depth - 1):
@@ -114,10 +114,7 @@ def stage(
 
 def basic_layer(inputs: int, outputs: int, stride: int) -> list[Conv]:
     """Two 3x3 convolutions."""
-    return [
-        Conv(inputs=inputs, outputs=outputs, stride=stride),
-        Conv(inputs=outputs, outputs=outputs),
-    ]
+    return [Conv(inputs, outputs, stride=stride), Conv(outputs, outputs)]
 
 
 def bottleneck(
@@ -132,8 +129,8 @@ def bottleneck(
     narrow = outputs // 4 if narrow is None else narrow
     first, second = (stride, 1) if early else (1, stride)
     return [
-        Conv(inputs=inputs, outputs=narrow, kernel=1, stride=first),
-        Conv(inputs=narrow, outputs=narrow, stride=second, groups=groups),
+        Conv(inputs, narrow, kernel=1, stride=first),
+        Conv(narrow, narrow, stride=second, groups=groups),
         pointwise(narrow, outputs),
     ]
 
@@ -154,7 +151,7 @@ def regnet(fields: Fields) -> Network:
         return bottleneck(False, inputs, outputs, stride, narrow=outputs, groups=groups)
 
     def body(flow: Flow) -> Flow:
-        conv = Conv(inputs=channels, outputs=stem, stride=2)
+        conv = Conv(channels, stem, stride=2)
         flow = flow.conv("stem/convolution", conv, first=True)
         flow = staged(flow, layer, (stem, *widths), depths, first)
         return _squeezed(flow, (stem, *widths), depths) if squeezes else flow

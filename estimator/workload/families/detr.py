@@ -61,7 +61,7 @@ def detr(fields: Fields) -> Network:
     depths, basic = _resnet(fields)
     channels = fields.size("num_channels", default=3)
     layer, widths = (basic_layer, BASIC_WIDTHS) if basic else (None, WIDTHS)
-    project = Conv(inputs=widths[-1], outputs=hidden, kernel=1, bias=True, norm=False)
+    project = Conv(widths[-1], hidden, kernel=1, bias=True, norm=False)
 
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, SIDE)

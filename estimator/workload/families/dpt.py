@@ -66,7 +66,7 @@ def _resized(flow: Flow, hidden: int, shape: tuple[float, int], fused: int) -> F
         flow = flow.layers({"neck/grow": grown}).scaled(times)
     elif factor < 1:
         flow = flow.conv("neck/shrink", plain(width, width, stride=round(1 / factor)))
-    return flow.conv("neck/convolution", Conv(inputs=width, outputs=fused, norm=False))
+    return flow.conv("neck/convolution", Conv(width, fused, norm=False))
 
 
 def _fused(flow: Flow, width: int, sides: list[Quantity], full: bool) -> Flow:

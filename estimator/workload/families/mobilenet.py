@@ -45,7 +45,7 @@ def mobilenet_v1(fields: Fields) -> Network:
         widths.append(max(int(depth * multiplier), least))
 
     def body(flow: Flow) -> Flow:
-        stem = Conv(inputs=channels, outputs=widths[0], stride=2)
+        stem = Conv(channels, widths[0], stride=2)
         flow = flow.conv("stem/convolution", stem, first=True)
         for inputs, outputs, stride in zip(widths, widths[1:], strides, strict=False):
             flow = flow.conv("layers/depthwise", depthwise_conv(inputs, 3, stride))
@@ -79,7 +79,7 @@ def mobilenet_v2(fields: Fields) -> Network:
     strides = _strides(fields.size("output_stride", default=32))
 
     def body(flow: Flow) -> Flow:
-        first = Conv(inputs=channels, outputs=stem, stride=2)
+        first = Conv(channels, stem, stride=2)
         flow = flow.conv("stem/convolution", first, first=True)
         if not stem_expands:
             flow = flow.conv("stem/expand", pointwise(stem, stem))
@@ -140,7 +140,7 @@ def efficientnet(fields: Fields) -> Network:
         return divisible(channels * scale, divisor, divisor)
 
     def body(flow: Flow) -> Flow:
-        stem, layer = Conv(inputs=channels, outputs=width(32), stride=2), 0
+        stem, layer = Conv(channels, width(32), stride=2), 0
         flow = _even(flow).conv("stem/convolution", stem, first=True)
         for (before, after, kernel, stride, _, expand), times in zip(rows, repeats, strict=True):
             for place in range(times):

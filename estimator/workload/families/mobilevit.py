@@ -31,7 +31,7 @@ def mobilevit(fields: Fields) -> Network:
         return inverted(flow, inputs, divisible(round(inputs * expand), 8, 8), outputs, stride)
 
     def body(flow: Flow) -> Flow:
-        stem = Conv(inputs=channels, outputs=widths[0], stride=2)
+        stem = Conv(channels, widths[0], stride=2)
         flow = flow.conv("stem/convolution", stem, first=True)
         flow = coarser(flow, widths[0], widths[1], 1)
         for place in range(3):
@@ -53,11 +53,11 @@ def _attending(fields: Fields, flow: Flow, width: int, shape: tuple[int, int]) -
     keys, bias = ("hidden_sizes", "num_attention_heads"), fields.flag("qkv_bias", default=True)
     attention = equal_heads(fields, hidden, heads, keys, bias, output_bias=True)
     mlp = Mlp(hidden=hidden, width=int(hidden * ratio(fields, "mlp_ratio", 2.0)), bias=True)
-    flow = flow.conv("layers/local", Conv(inputs=width, outputs=width, kernel=kernel))
+    flow = flow.conv("layers/local", Conv(width, width, kernel=kernel))
     flow = flow.conv("layers/embed", replace(pointwise(width, hidden), norm=False))
     folded = np.ceil(flow.side / patch) ** 2
     tokens, pairs = patch * patch * folded, patch * patch * folded**2
     layer = layer_costs(attention, mlp, 4 * hidden)
     flow = flow.layers(layer, tokens, pairs=pairs, times=layers).norm(hidden)
     flow = flow.conv("layers/project", pointwise(hidden, width))
-    return flow.conv("layers/fuse", Conv(inputs=2 * width, outputs=width, kernel=kernel))
+    return flow.conv("layers/fuse", Conv(2 * width, width, kernel=kernel))

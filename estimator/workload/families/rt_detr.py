@@ -38,8 +38,8 @@ def _backbone(fields: Fields) -> tuple[list[int], Callable[[Flow], list[Flow]]]:
     layer = basic_layer if basic else partial(bottleneck, early)
 
     def maps(flow: Flow) -> list[Flow]:
-        first = Conv(inputs=channels, outputs=half, stride=2)
-        rest = (Conv(inputs=half, outputs=half), Conv(inputs=half, outputs=stem))
+        first = Conv(channels, half, stride=2)
+        rest = (Conv(half, half), Conv(half, stem))
         flow = flow.conv("backbone/stem", first, first=True)
         flow = flow.convs("backbone/stem_rest", rest).pool(3, 2, 1)
         found = []
@@ -108,7 +108,7 @@ def _mixed(fields: Fields, flow: Flow, sides: list[Quantity], hidden: int) -> Fl
         flow = replace(flow, side=sides[place]).conv("encoder/lateral", pointwise(hidden, hidden))
         flow = _block(replace(flow, side=sides[place - 1]), hidden, narrow)
     for place in range(SCALES - 1):
-        down = Conv(inputs=hidden, outputs=hidden, stride=2)
+        down = Conv(hidden, hidden, stride=2)
         flow = replace(flow, side=sides[place]).conv("encoder/downsample", down)
         flow = _block(replace(flow, side=sides[place + 1]), hidden, narrow)
     return flow
@@ -116,7 +116,7 @@ def _mixed(fields: Fields, flow: Flow, sides: list[Quantity], hidden: int) -> Fl
 
 def _block(flow: Flow, hidden: int, narrow: int) -> Flow:
     """Two paths from a pair of maps, one through three blocks of two convolutions each."""
-    name, inside = "encoder/mix", Conv(inputs=narrow, outputs=narrow)
+    name, inside = "encoder/mix", Conv(narrow, narrow)
     flow = flow.beside(name, pointwise(2 * hidden, narrow))
     flow = flow.conv(name, pointwise(2 * hidden, narrow))
     for _ in range(3):

@@ -51,7 +51,7 @@ def sight(fields: Fields) -> tuple[int, Callable[[Flow], Flow]]:
         for span, layer in costs.items():
             flow = _windowed(flow, layer, span, spans.count(span))
         flow = flow.conv("neck/first", pointwise(hidden, out))
-        return flow.conv("neck/second", Conv(inputs=out, outputs=out))
+        return flow.conv("neck/second", Conv(out, out))
 
     return side, body
 

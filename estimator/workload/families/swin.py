@@ -44,7 +44,7 @@ def swin(version: int, fields: Fields) -> Network:
     }
     if version == 2 and min(sides) // patch < 2 ** (len(depths) - 1):
         raise ValueError(f"{fields.path}image_size {min(sides)} is too small for the stages")
-    conv = {"embedding/patch": Conv(inputs=channels, outputs=width, kernel=patch, bias=True).cost()}
+    conv = {"embedding/patch": Conv(channels, width, kernel=patch, bias=True).cost()}
     after = {"head/pixels": linear(last, pixels, bias=True)} if masked else {}
     once = classifier(fields, last)
 

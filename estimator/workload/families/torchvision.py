@@ -63,7 +63,7 @@ def vgg(row: Row, flow: Flow) -> tuple[Flow, int]:
     inputs = 3
     for stage, (width, count) in enumerate(zip(VGG_WIDTHS, row["depths"], strict=True)):
         for _ in range(count):
-            conv = Conv(inputs=inputs, outputs=width, bias=True, norm=row["norm"])
+            conv = Conv(inputs, width, bias=True, norm=row["norm"])
             name = "stem/convolution" if inputs == 3 else f"stage{stage + 1}/convolution"
             flow, inputs = flow.conv(name, conv, first=inputs == 3), width
         flow = flow.pool(2, 2)
@@ -77,11 +77,11 @@ def densenet(row: Row, flow: Flow) -> tuple[Flow, int]:
     for stage, count in enumerate(row["depths"]):
         name = f"stage{stage + 1}"
         if stage:
-            half = Conv(inputs=width, outputs=width // 2, kernel=1, norm=False)
+            half = Conv(width, width // 2, kernel=1, norm=False)
             flow = _normed(flow, name, width).conv(f"{name}/transition", half).pool(2, 2)
             width //= 2
         for _ in range(count):
-            grown = Conv(inputs=4 * growth, outputs=growth, norm=False)
+            grown = Conv(4 * growth, growth, norm=False)
             convs = (pointwise(width, 4 * growth), grown)
             flow = _normed(flow, name, width).convs(f"{name}/convolution", convs)
             width += growth
@@ -95,7 +95,7 @@ def _normed(flow: Flow, name: str, channels: int) -> Flow:
 def mobilenet_v3(row: Row, flow: Flow) -> tuple[Flow, int]:
     """MobileNetV3: inverted blocks, some squeezed and excited."""
     inputs, features = 16, row["features"]
-    flow = flow.conv("stem/convolution", Conv(inputs=3, outputs=inputs, stride=2), first=True)
+    flow = flow.conv("stem/convolution", Conv(3, inputs, stride=2), first=True)
     for kernel, wide, outputs, squeezed, stride in row["blocks"]:
         if wide != inputs:
             flow = flow.conv("layers/expand", pointwise(inputs, wide))
