@@ -10,6 +10,7 @@ from estimator.calibration.measured_utilization import network_group
 from estimator.calibration.posterior import Cell, main_cell, measured_cell
 from estimator.catalog import Catalog, Device
 from estimator.core.uncertainty import Uncertain
+from estimator.core.units import S_PER_DAY
 from estimator.runs.documents import in_memory
 from estimator.runs.figures import (
     DeviceFigures,
@@ -21,8 +22,6 @@ from estimator.runs.figures import (
     rows_from,
 )
 from estimator.runs.record import MeasuredRun
-
-S_PER_DAY = 86400.0
 
 Ask = Callable[[Device, str, str], tuple[Uncertain, Uncertain]]
 """What an estimate answers for a kind of network in a number format on a device: utilization with

@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from estimator.core.units import GIB
+
 VENDORS = {
     "nvidia": "NVIDIA",
     "tesla": "NVIDIA",
@@ -221,7 +223,7 @@ def holds(memory_gb: float, board: Board) -> bool:
         return True
     if board.memory_bytes is None:
         return False
-    sizes = (board.memory_bytes / 1e9, board.memory_bytes / 2**30)
+    sizes = (board.memory_bytes / 1e9, board.memory_bytes / GIB)
     if board.any_memory:
         return memory_gb <= max(sizes) * (1 + TOLERANCE)
     return any(abs(memory_gb / size - 1) <= TOLERANCE for size in sizes)

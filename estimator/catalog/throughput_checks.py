@@ -12,6 +12,7 @@ from estimator.catalog.row_checks import (
     row_problems,
     word_problems,
 )
+from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN
 
 FILE = "runs/published_throughput.csv"
 
@@ -29,9 +30,6 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "mfu_reported_peak_tflops": (10.0, 1e5),
 }
 """Column -> the range outside which a number is a slip of the pen."""
-
-FLOP_PER_PARAM = 6.0
-"""Training FLOPs of a parameter for one token [FLOP]."""
 
 SLACK = 1.06
 """Rounding of the numbers in print: FLOPs by size and tokens over those reported [1]."""
@@ -64,7 +62,7 @@ def _contradictions(row: Row) -> CellProblems:
         yield "row", "no rate", "give one, or write why it is not fit"
     if tokens and counted and not row["counts_recomputation"]:
         params = float(row["params_active"] or row["params_total"])
-        least = FLOP_PER_PARAM * params * float(tokens) / 1e12
+        least = FLOP_PER_PARAM_AND_TOKEN * params * float(tokens) / 1e12
         if least > SLACK * float(counted):
             message = f"its parameters and tokens make {least:.0f} TFLOP/s, more than reported"
             yield "tflops_per_chip_reported", message, "mend one of them"

@@ -6,7 +6,7 @@ from estimator.claims.facts import Facts, percent, short
 from estimator.claims.finding import Assumption, Figure, Finding, Promise
 from estimator.core.phrase import say
 from estimator.core.uncertainty import Uncertain, spread_between
-from estimator.core.units import human
+from estimator.core.units import WH_PER_KWH, human
 from estimator.estimation.scenario_answer import answer_scenario
 from estimator.scaling.coefficients import (
     LAWS,
@@ -25,7 +25,6 @@ from estimator.trends.records import (
     training_compute,
 )
 
-WH_PER_KWH = 1e3
 TEN = 10.0
 MONTHS = 12.0
 YEARS_AHEAD = 10.0

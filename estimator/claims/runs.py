@@ -7,22 +7,22 @@ from estimator.claims.finding import Assumption, Figure, Finding, Promise
 from estimator.core.phrase import say
 from estimator.core.uncertainty import Uncertain, spread_between
 from estimator.core.units import (
+    H_PER_DAY,
     H_PER_YEAR,
+    J_PER_WH,
     S_PER_H,
     W_PER_KW,
+    WH_PER_KWH,
     human,
     human_duration,
 )
 from estimator.estimation.scenario_answer import answer_scenario
 from estimator.scenario.scenario import Scenario
 
-H_PER_DAY = 24.0
 KCAL_J = 4184.0
 """Thermochemical calorie [J/kcal]."""
 W_PER_TW = 1e12
 BYTES_PER_PARAM = 2.0
-J_PER_WH = 3600.0
-WH_PER_KWH = 1e3
 
 
 def gpt3_v100(facts: Facts) -> Finding:

@@ -6,16 +6,14 @@ from estimator.claims.facts import Facts, percent, short
 from estimator.claims.finding import Assumption, Figure, Finding
 from estimator.core.phrase import say
 from estimator.core.uncertainty import Uncertain, spread_between
-from estimator.core.units import human, human_duration
+from estimator.core.units import J_PER_KWH, WH_PER_KWH, human, human_duration
 from estimator.estimation.scenario_answer import answer_scenario
 from estimator.levers.break_even import break_even, low_rank_params, paying_rank
 from estimator.levers.inference import Load, Network, Roof, step
 from estimator.levers.results import Result, Spread, lost_accuracy, measured, results
 from estimator.scenario.scenario import Scenario
+from estimator.workload.formulas import FLOP_PER_MULTIPLY_ADD
 
-WH_PER_KWH = 1e3
-J_PER_KWH = 3.6e6
-FORWARD_FLOP = 2.0
 QUANTIZED = ("quantization-weights", "quantization-weights-activations")
 
 
@@ -130,7 +128,9 @@ def distillation(facts: Facts) -> Finding:
     scenario = Scenario(device_hours=hours, hardware="v100", devices=8.0)
     spent = answer_scenario(scenario, facts.catalog).estimate["energy_kwh"]
     saved_flop = (
-        FORWARD_FLOP * (facts["teacher_params"] - facts["student_params"]) * facts["query_tokens"]
+        FLOP_PER_MULTIPLY_ADD
+        * (facts["teacher_params"] - facts["student_params"])
+        * facts["query_tokens"]
     )
     each = answer_scenario(
         Scenario(flop=max(saved_flop * 1e9, 1.0), hardware="v100", devices=1.0), facts.catalog

@@ -6,10 +6,17 @@ definition (SI brochure, 9th edition, 2019; Julian year of the IAU).
 
 import math
 
-S_PER_H = 3600.0
+S_PER_H, S_PER_DAY = 3600.0, 86400.0
+H_PER_DAY = 24.0
 H_PER_YEAR = 8766.0
 """Hours in a Julian year of 365.25 days [h]."""
-W_PER_KW = 1e3
+W_PER_KW = WH_PER_KWH = 1e3
+J_PER_WH, J_PER_KWH = 3.6e3, 3.6e6
+NS_PER_S = 1e9
+MILLION = 1e6
+BITS_PER_BYTE = 8.0
+GIB = 2.0**30
+"""Bytes in which drivers and frameworks print memory [B]."""
 CENTRAL = 0.8
 """Ranges in the profiles and intervals by default hold the central 80 % of the probability [1]."""
 
@@ -26,12 +33,11 @@ _PREFIXES += ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-
 _LEAST = 1e-4
 """Smallest number of dollars or of percent that is written out; less is nothing to anybody."""
 
-_MINUTE, _HOUR, _DAY, _YEAR = 60.0, 3600.0, 86400.0, 3600.0 * H_PER_YEAR
 _DURATIONS = (
-    (_YEAR, "year", "years"),
-    (_DAY, "day", "days"),
-    (_HOUR, "hour", "hours"),
-    (_MINUTE, "minute", "minutes"),
+    (S_PER_H * H_PER_YEAR, "year", "years"),
+    (S_PER_DAY, "day", "days"),
+    (S_PER_H, "hour", "hours"),
+    (60.0, "minute", "minutes"),
 )
 
 

@@ -10,20 +10,18 @@ from dataclasses import dataclass, replace
 from estimator.catalog import Catalog
 from estimator.core.phrase import Phrase, say
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import digits
+from estimator.core.units import MILLION, S_PER_H, digits
 from estimator.estimation.scenario_answer import answer_scenario
 from estimator.levers.break_even import break_even, distillation_flop
 from estimator.levers.case import Case
 from estimator.levers.levers import LEVERS, gains_nothing, lever_of, pulled
 from estimator.levers.results import Result, Spread, results, spread
 from estimator.scenario.scenario import Scenario
+from estimator.workload.formulas import FLOP_PER_MULTIPLY_ADD, FLOP_PER_PARAM_AND_TOKEN
 
-S_PER_H = 3600.0
-MILLION = 1e6
 PER_HOUR = ("energy_kwh", "cost_usd", "co2e_kg")
 CALIBRATION_TOKENS = 128 * 2048.0
 """Tokens that a quantization after training looks at: 128 sequences (Frantar et al. 2022)."""
-FORWARD_FLOP, TRAINING_FLOP = 2.0, 6.0
 SMALL_PARAMS = 8e9
 CLOSE_BITS, CLOSE_SHARE = 0.5, 0.1
 
@@ -164,9 +162,9 @@ def application_flop(case: Case, settings: Mapping[str, float], tokens: float) -
             flop += float(distillation_flop(whole * setting, whole, tokens))
         elif lever.retrains:
             kept = setting if lever_id in ("channels", "low-rank") else 1.0
-            flop += TRAINING_FLOP * whole * kept * tokens
+            flop += FLOP_PER_PARAM_AND_TOKEN * whole * kept * tokens
         elif lever.unit == "bit":
-            flop += FORWARD_FLOP * whole * CALIBRATION_TOKENS
+            flop += FLOP_PER_MULTIPLY_ADD * whole * CALIBRATION_TOKENS
     return flop
 
 

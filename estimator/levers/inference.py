@@ -12,11 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator.core.uncertainty import Number
+from estimator.core.units import BITS_PER_BYTE
+from estimator.workload.formulas import FLOP_PER_MULTIPLY_ADD
 
-FLOP_PER_PARAM = 2.0
-"""Forward pass of a token, a multiply-add as two [FLOP]."""
-
-BITS_PER_BYTE = 8.0
 MASK_BITS = 2.0
 """Index of each weight kept in 2:4 sparsity [bit]."""
 
@@ -70,7 +68,7 @@ class Network:
 
     def flop_per_token(self) -> Number:
         """Compute of a token, what is not skipped [FLOP]."""
-        return FLOP_PER_PARAM * self.params * self.active_share * self.depth_share
+        return FLOP_PER_MULTIPLY_ADD * self.params * self.active_share * self.depth_share
 
 
 @dataclass(frozen=True, kw_only=True)

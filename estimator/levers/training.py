@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator.core.uncertainty import Number
+from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN
 
 WEIGHT_AND_GRADIENT_BYTES = 4.0
 """16-bit weight and gradient of a parameter [B]."""
@@ -19,7 +20,6 @@ STATE_BYTES = 12.0
 FROZEN_BYTES = 2.0
 """16-bit weight that is not trained [B]."""
 
-FLOP_PER_PARAM_AND_TOKEN = 6.0
 FROZEN_FLOP_PER_PARAM_AND_TOKEN = 4.0
 """Forward pass, and the backward pass without the gradient of the weights [FLOP]."""
 

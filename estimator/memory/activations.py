@@ -160,35 +160,6 @@ def layer_kept(layer: Layer, style: Style) -> Kept:
     return norms + _attention(layer.attention, style, gated) + _feed_forward(layer, style)
 
 
-def korthikanti_layer_bytes(
-    *, tokens: Number, hidden: Number, heads: Number, seq_len: Number, tensor_parallel: Number = 1.0
-) -> Number:
-    """Activations of a GPT layer in 16 bit with dropout and unfused attention [1]_.
-
-    Parameters
-    ----------
-    tokens, hidden, heads, seq_len : float or array
-        Tokens of the micro-batch; width; heads; tokens of a sequence. [1]
-    tensor_parallel : float or array
-        Ranks that share a layer, without sequence parallelism. [1]
-
-    Returns
-    -------
-    float or array
-        All broadcast together. [byte]
-
-    References
-    ----------
-    .. [1] V. Korthikanti et al., "Reducing activation recomputation in large transformer
-       models", 2022, arXiv:2205.05198, eq. 1 and 2.
-
-    >>> korthikanti_layer_bytes(tokens=2048, hidden=12288, heads=96, seq_len=2048) / 1e9
-    2.868903936
-    """
-    scores = 5.0 * heads * seq_len / hidden
-    return tokens * hidden * (10.0 + (24.0 + scores) / tensor_parallel)
-
-
 def typical_decoder(params: float, vocab: int = 64_000) -> Decoder:
     """Build a Llama-like decoder of about this size, where only the size is known.
 

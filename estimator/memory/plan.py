@@ -7,9 +7,6 @@ import numpy as np
 from estimator.core.uncertainty import Number
 from estimator.memory.activations import NOTHING_KEPT, Kept
 
-GIB = 2.0**30
-"""Bytes in which drivers and frameworks print memory."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:

@@ -11,6 +11,8 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from estimator.core.units import J_PER_KWH
+
 Trust = Literal["counter", "sampled", "modelled"]
 """An energy counter, power samples integrated, or a formula of the load: no measurement at all."""
 
@@ -23,8 +25,6 @@ FORECAST = "forecast"
 """Label of a run that was watched for a while to foretell the whole."""
 
 Part = TypeVar("Part")
-
-J_PER_KWH = 3.6e6
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
+from estimator.core.units import H_PER_DAY
 from estimator.estimation.estimate_table import estimate_table
 from estimator.estimation.scenario_answer import Answer, answer_scenario
 from estimator.scaling.coefficients import CORRECTED, fitted_range_flop, scaling_law
@@ -30,8 +31,8 @@ CURRENCIES: Mapping[str, str] = {
 }
 """Unit of a budget -> the quantity it limits."""
 
-HOURS_PER_DAY = 24.0
 START_FLOP = 1e21
+LESS_LOSS = 0.01
 STEPS = 30
 CLOSE = 1e-6
 LEAST_FLOP, MOST_FLOP = 1e6, 1e35
@@ -66,7 +67,7 @@ class Bought:
 
 @dataclass(frozen=True, kw_only=True)
 class NextStep:
-    """What it takes to lower the loss by a share.
+    """What it takes to lower the loss by 1 %.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ def bought(
     if not (np.isfinite(amount) and amount > 0):
         raise ValueError(f"budget must be positive, got {amount:g}")
     law = scaling_law(catalog, law_name)
-    limit = amount * HOURS_PER_DAY if unit == "days" else amount
+    limit = amount * H_PER_DAY if unit == "days" else amount
     flop, answer = _work_within(limit, CURRENCIES[unit], scenario, law, catalog)
     params, tokens = law.optimum(flop)
     least, most = fitted_range_flop(catalog)
@@ -130,10 +131,8 @@ def optimal_run(law: ScalingLaw, flop: float, scenario: Scenario) -> Scenario:
     return replace(scenario, params=float(params), tokens=float(tokens), flop=None, preset=None)
 
 
-def next_step(
-    before: Bought, scenario: Scenario, catalog: Catalog, share: float = 0.01
-) -> NextStep:
-    """Price of a loss lower by a share, at the best size before and after.
+def next_step(before: Bought, scenario: Scenario, catalog: Catalog) -> NextStep:
+    """Price of a loss lower by 1 %, at the best size before and after.
 
     Raises
     ------
@@ -141,7 +140,7 @@ def next_step(
         If no compute reaches that loss.
     """
     law = scaling_law(catalog)
-    loss = before.loss * (1 - share)
+    loss = before.loss * (1 - LESS_LOSS)
     flop = float(law.flop_for(loss))
     answer = answer_scenario(optimal_run(law, flop, scenario), catalog)
     return NextStep(

@@ -15,14 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.core.uncertainty import Number
+from estimator.core.units import S_PER_DAY
+from estimator.workload.formulas import FLOP_PER_MULTIPLY_ADD, FLOP_PER_PARAM_AND_TOKEN
 
-FLOP_PER_PARAM_AND_TOKEN = 6.0
-"""Training compute of a dense decoder without its attention scores [FLOP] (Kaplan et al. 2020)."""
-
-SERVING_FLOP_PER_PARAM_AND_TOKEN = 2.0
-"""Compute of the forward pass [FLOP]."""
-
-FLOP_PER_PFLOP_DAY = 1e15 * 86400.0
+FLOP_PER_PFLOP_DAY = 1e15 * S_PER_DAY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +225,7 @@ def optimum_with_serving(law: ScalingLaw, loss: float, served_tokens: float) -> 
     left = loss - law.E - law.A / params**law.alpha
     tokens = (law.B / left) ** (1 / law.beta)
     flop = FLOP_PER_PARAM_AND_TOKEN * params * tokens
-    flop = flop + SERVING_FLOP_PER_PARAM_AND_TOKEN * params * served_tokens
+    flop = flop + FLOP_PER_MULTIPLY_ADD * params * served_tokens
     place = int(np.argmin(flop))
     return float(params[place]), float(tokens[place])
 

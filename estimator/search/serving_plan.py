@@ -19,7 +19,7 @@ from estimator.core.messages import refusal, refuse
 from estimator.core.notice import Notice
 from estimator.core.rows import one_of
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import S_PER_H
+from estimator.core.units import H_PER_DAY, MILLION, S_PER_H, WH_PER_KWH
 from estimator.search.limits import (
     Limits,
     best_designs,
@@ -61,10 +61,6 @@ COUNTS = tuple(float(2**power) for power in range(9))
 
 MOST_DESIGNS = 5_000
 """Designs of a plan at most [1]: each takes about 10 ms."""
-
-DAY_H = 24.0
-WH_PER_KWH = 1e3
-MILLION = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +192,7 @@ def served_quantities(request: ServingRequest, answer: ServingAnswer) -> dict[st
     uncertainty. Rented devices cost the same however fast they are; the rest has its own sources.
     """
     kept = [row for row in answer.rows if isinstance(row, Resolved)]
-    ranges, hours = answer.ranges, DAY_H * request.days
+    ranges, hours = answer.ranges, H_PER_DAY * request.days
     requests = (request.question.request_rate or 0.0) * hours * S_PER_H
     energy = ranges["energy_per_request_wh"]
     energy_kwh = Uncertain(energy.mid * requests / WH_PER_KWH, {"power": energy.log_sd})

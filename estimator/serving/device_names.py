@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 from estimator.catalog import Catalog, Device
+from estimator.core.units import GIB
 
 ADDITIONS = (
     r"-cts\b|-nps\d|-spx|-\d+w\b",  # board variants of MLPerf submissions, partition modes, limits
@@ -72,4 +73,4 @@ def stated_memory_bytes(text: str) -> float | None:
     card = inner is not None and re.search(r"nvidia|amd|intel|rtx|arc", inner.group(1), re.I)
     part = inner.group(1) if inner is not None and card else text
     found = re.search(r"\b(\d+) ?gi?b?\b(?! ?/s)", part, re.IGNORECASE)
-    return float(found.group(1)) * 2.0**30 if found else None
+    return float(found.group(1)) * GIB if found else None

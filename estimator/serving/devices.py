@@ -23,9 +23,7 @@ from estimator.serving.engines import (
     VENDOR,
 )
 from estimator.serving.formats import WeightFormat
-
-BUS_BYTES_PER_S = 32e9
-"""Link of a device without one of its own: PCIe 3.0, 16 lanes, both ways [B/s]."""
+from estimator.utilization.machine import BUS_BYTES_PER_S
 
 IDLE_SHARE = 0.1
 """Idle power over the power limit, where only the limit is on record [1]."""

@@ -9,7 +9,7 @@ from estimator.catalog import Catalog
 from estimator.core.messages import refusal
 from estimator.core.notice import Notice
 from estimator.core.power import DEVICES_PER_NODE
-from estimator.core.units import S_PER_H
+from estimator.core.units import H_PER_DAY, S_PER_H
 from estimator.serving.capacity import held_bytes, longest_context, weight_bytes
 from estimator.serving.engines import ENGINES, Parameters
 from estimator.serving.lifetime import ApiComparison, against_api
@@ -30,8 +30,6 @@ MOST_PLACES = 4096.0
 
 QUANTILES = {"p50": 0.5, "p90": 0.9}
 """Quantiles of the latency of a request."""
-
-H_PER_DAY = 24.0
 
 MOST_WAITED = 30.0
 """The curve ends where a request takes so many times as long as alone: beyond, queues grow [1]."""

@@ -10,8 +10,7 @@ import re
 from dataclasses import dataclass
 
 from estimator.core.messages import refuse
-
-BITS_PER_BYTE = 8.0
+from estimator.core.units import BITS_PER_BYTE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,11 @@ import numpy as np
 
 from estimator.catalog import Catalog
 from estimator.core.messages import refuse
-from estimator.core.units import S_PER_H, W_PER_KW
+from estimator.core.units import J_PER_KWH, S_PER_H
 from estimator.serving.engines import fitted
 from estimator.serving.model_names import find_preset
 from estimator.serving.power import board_power_w
-from estimator.serving.quantities import J_PER_WH, UNKNOWN, Range, cost_of, node_factor
+from estimator.serving.quantities import UNKNOWN, Range, cost_of, node_factor
 from estimator.serving.question import ServingQuestion
 from estimator.serving.served_model import from_size
 from estimator.serving.setups import Resolved, Resolver, table_of
@@ -128,7 +128,7 @@ def _ranges(
     joule = power / rate * factors[0].mid * factors[1].mid
     whole_sd = np.sqrt(joule_sd**2 + sum(one.log_sd**2 for one in factors))
     carbon = row.site.co2e_kg_per_kwh or UNKNOWN
-    kwh = joule * 1000.0 / (J_PER_WH * W_PER_KW)
+    kwh = joule * 1000.0 / J_PER_KWH
     found = {
         "item_s": Range(mid=batch_s, log_sd=sd),
         "items_per_s": Range(mid=rate, log_sd=sd),

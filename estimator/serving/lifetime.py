@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from estimator.core.messages import refuse
-
-TOKENS_PER_MILLION = 1e6
+from estimator.core.units import J_PER_KWH, MILLION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +54,7 @@ def against_api(
     even = tokens_to_break_even(machine_usd_per_day, api_usd, most_tokens_per_day)
     return ApiComparison(
         api_cost_per_million_output_tokens_usd=api_usd,
-        own_cost_over_api=machine_usd_per_day / (api_usd * most_tokens_per_day / 1e6),
+        own_cost_over_api=machine_usd_per_day / (api_usd * most_tokens_per_day / MILLION),
         break_even_tokens_per_day=even,
         break_even_share=None if even is None else even / most_tokens_per_day,
     )
@@ -85,7 +84,7 @@ def lifetime(
     >>> round(life.days_to_overtake, 1), round(life.serving_kwh / 1e6, 2)
     (18.0, 8.76)
     """
-    daily_kwh = energy_per_output_token_j * tokens_per_day / 3.6e6
+    daily_kwh = energy_per_output_token_j * tokens_per_day / J_PER_KWH
     if not daily_kwh > 0 or not days > 0:
         raise ValueError(f"tokens and days must be positive, got {tokens_per_day:g} and {days:g}")
     return Lifetime(
@@ -111,5 +110,5 @@ def tokens_to_break_even(
         raise refuse(
             "out_of_range", "api_price_out", least=1e-6, most=1e6, value=api_usd_per_million
         )
-    tokens = machine_usd_per_day / api_usd_per_million * TOKENS_PER_MILLION
+    tokens = machine_usd_per_day / api_usd_per_million * MILLION
     return tokens if tokens <= most_tokens_per_day else None

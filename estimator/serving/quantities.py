@@ -16,7 +16,7 @@ from estimator.catalog import Catalog
 from estimator.core.notice import Notice, Refusal
 from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.uncertainty import Uncertain, total, z_score
-from estimator.core.units import CENTRAL, S_PER_H, W_PER_KW
+from estimator.core.units import CENTRAL, J_PER_KWH, J_PER_WH, MILLION, S_PER_H
 from estimator.scenario.provenance import uncertain_record
 from estimator.serving.capacity import devices_needed
 from estimator.serving.engines import ENGINES, SERVER, VENDOR, Parameters, fitted
@@ -56,8 +56,6 @@ QUANTITIES = (
 SUSTAINED = "sustained_output_tokens_per_s"
 """Quantity of phones alone: tokens per second once they are warm."""
 
-MILLION = 1e6
-J_PER_WH = 3600.0
 SHAPE_LOG_SD = 0.12
 """How far layers guessed from a size move a latency [1]."""
 
@@ -422,7 +420,7 @@ def _priced(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> 
     energy = _times(computers, [row.site.pue for row in rows])
     rate = ranges["output_tokens_per_s"]
     energy_kwh, it_kwh = (
-        replace(one, mid=one.mid * MILLION / (J_PER_WH * W_PER_KW)) for one in (energy, computers)
+        replace(one, mid=one.mid * MILLION / J_PER_KWH) for one in (energy, computers)
     )
     busy = np.array([row.question.duty_cycle or 1.0 for row in rows])
     hours = np.asarray(table.layout.devices) * MILLION / rate.mid / S_PER_H / busy

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog, Device
 from estimator.trends.growth import Growth, growth, running_records
+from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN, TRAINING_OVER_FORWARD
 
 Values = npt.NDArray[np.float64]
 
@@ -19,10 +20,6 @@ TRAINED_IN = ("bf16", "fp16", "tf32", "fp32")
 
 TRUSTED = ("A", "B", "C", "D")
 """Tiers of published runs that count; X is distrusted."""
-
-FLOP_PER_PARAM_AND_TOKEN = 6.0
-BACKWARD_AND_FORWARD = 3.0
-"""Training compute of a sample over that of its forward pass [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +176,7 @@ def _training_flop(row: Mapping[str, str]) -> float | None:
         return FLOP_PER_PARAM_AND_TOKEN * params * tokens
     forward, samples = _number(row["flops_per_sample_forward"]), _number(row["samples_processed"])
     if forward is not None and samples is not None:
-        return BACKWARD_AND_FORWARD * forward * samples
+        return TRAINING_OVER_FORWARD * forward * samples
     return None
 
 

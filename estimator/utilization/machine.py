@@ -1,8 +1,9 @@
 """What of a device does the utilization depend on: its peak, memory, link and network."""
 
 from estimator.catalog import Device
+from estimator.core.power import DEVICES_PER_NODE
 from estimator.utilization.mechanism import REFERENCE_BALANCE
-from estimator.utilization.parallelism import NETWORK_SHARE, NODE_DEVICES, Machine
+from estimator.utilization.parallelism import NETWORK_SHARE, Machine
 
 HALF = ("bf16", "fp16", "tf32", "fp32")
 """Formats of 16 bit or more, for what does not run at fewer bits."""
@@ -53,7 +54,7 @@ def find_machine(device: Device, precision: str) -> Machine:
         network_bytes_per_s=link if device.kind in WHOLE_MACHINE else NETWORK_SHARE * link,
         matrix_units=float(_has_matrix_units(device, precision)),
         compiled=float(device.kind in COMPILED),
-        node_devices=RACK_DEVICES.get(device.id, NODE_DEVICES),
+        node_devices=RACK_DEVICES.get(device.id, DEVICES_PER_NODE),
         rare=float(device.kind not in WELL_PUBLISHED),
     )
 

@@ -11,22 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.uncertainty import Number
+from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN
 
 UNSPECIFIED = float("nan")
 """A way to share the work that a run does not tell: the usual one is meant."""
-
-FLOP_PER_PARAM = 6.0
-"""Training FLOPs of one parameter for one token [FLOP]; Kaplan et al. 2020, sec. 2.1."""
 
 STATE_BYTES = 16.0
 """Weight, gradient and Adam's state of a parameter [B]; Rajbhandari et al. 2020, sec. 3.1."""
 
 FREE_SHARE = 0.7
 """Share of a device's memory that they may take, beside activations [1]."""
-
-NODE_DEVICES = 8.0
-"""Devices behind one fast link, as in a DGX or HGX server [1]."""
 
 NETWORK_SHARE = 1.0 / 24.0
 """Network over link bandwidth of a device: DGX A100, 200 Gbit/s a GPU behind 600 GB/s [1]."""
@@ -91,7 +87,7 @@ class Machine:
     network_bytes_per_s: Number
     matrix_units: Number = 1.0
     compiled: Number = 0.0
-    node_devices: Number = NODE_DEVICES
+    node_devices: Number = DEVICES_PER_NODE
     rare: Number = 0.0
 
 
@@ -189,7 +185,7 @@ def traffic(
     copies = devices / shared_by
     inside = np.where(
         np.isnan(layout.tensor_parallel),
-        np.minimum(shared_by, NODE_DEVICES),
+        np.minimum(shared_by, DEVICES_PER_NODE),
         layout.tensor_parallel,
     )
     experts = np.where(
@@ -199,7 +195,7 @@ def traffic(
     )
     sparse = layout.active_params < layout.params
     tokens = np.maximum(layout.batch_tokens, SMALLEST_SHARE * devices) / copies
-    params_per_flop = layout.params / layout.active_params / (FLOP_PER_PARAM * tokens)
+    params_per_flop = layout.params / layout.active_params / (FLOP_PER_PARAM_AND_TOKEN * tokens)
     between = _between_replicas(machine, devices)
     ring = LAYER_RING * (inside - 1.0) / machine.link_bytes_per_s
     routes = sparse * EXPERT_ROUTE * _expert_exchange(machine, experts)

@@ -14,9 +14,8 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import uncertain, z_score
-from estimator.core.units import CENTRAL
+from estimator.core.units import CENTRAL, GIB
 from estimator.memory.fit import answer_memory
-from estimator.memory.plan import GIB
 from estimator.memory.request import Question, as_written
 from estimator.memory.usage import Memory
 from estimator.validation.cross_validation import Blind, spread_by_votes

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.core.uncertainty import Number, Uncertain
+from estimator.core.units import S_PER_H
 from estimator.utilization.mechanism import (
     PARAMETERS,
     RunFeatures,
@@ -84,7 +85,7 @@ class Runs:
 
     def log_utilization(self) -> Floats:
         """Logarithm of the utilization that was reached [1]."""
-        ideal_h = self.flop / self.machine.peak_flop_per_s / 3600.0
+        ideal_h = self.flop / self.machine.peak_flop_per_s / S_PER_H
         return np.log(ideal_h / self.device_hours)
 
     def part(self, chosen: npt.NDArray[np.bool_]) -> "Runs":

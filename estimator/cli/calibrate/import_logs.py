@@ -10,6 +10,7 @@ from estimator.cli.calibrate.imported import positive, store_runs, time_of, whol
 from estimator.cli.calibrate.run import work_of
 from estimator.cli.calibrate.served_options import SERVED, check_served, load_of
 from estimator.cli.options import catalog_of
+from estimator.core.units import S_PER_H
 
 if TYPE_CHECKING:
     from estimator.measure.logs.log_file import LogFile
@@ -23,8 +24,6 @@ FORMATS = (
 
 SIZED_BY = ("params", "config", "preset")
 """Options that say the size of a network: with them the tokens of a log say its work."""
-
-S_PER_H = 3600.0
 
 
 def add_log_options(group: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_output, catalog_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
-from estimator.core.units import digits, human, human_duration
+from estimator.core.units import S_PER_DAY, digits, human, human_duration
 
 if TYPE_CHECKING:
     from estimator.calibration.correction import Known
@@ -281,7 +281,7 @@ def _energy(one: "Energy") -> str:
 
 def _device_cells(report: "DeviceReport") -> list[str]:
     measured, expected = report.measured, report.expected
-    age = "today" if report.age_days < 1 else f"{human_duration(report.age_days * 86400.0)} ago"
+    age = "today" if report.age_days < 1 else f"{human_duration(report.age_days * S_PER_DAY)} ago"
     name = f"{measured.hardware} (simulated)" if measured.simulated else measured.hardware
     return [
         name,

@@ -9,11 +9,12 @@ PUE multiplies each energy in the file, and is divided out again.
 import re
 from datetime import timedelta
 
+from estimator.core.units import GIB, J_PER_KWH
 from estimator.measure.cluster.nodes import digest
 from estimator.measure.logs.log_file import LogFile, Row, moment_of, number, positive, table_of
 from estimator.measure.logs.log_file import text_of as text
 from estimator.measure.logs.logged_run import LoggedRun
-from estimator.runs.record import J_PER_KWH, Condition, Energy, Host, MeasuredDevice, Trust
+from estimator.runs.record import Condition, Energy, Host, MeasuredDevice, Trust
 
 NEEDED = {"run_id", "duration", "emissions", "cpu_energy", "gpu_energy"}
 MOST_RUNS = 10_000
@@ -149,6 +150,6 @@ def _host(row: Row) -> Host:
         cpu=text(row, "cpu_model") or "unknown processor",
         cores=int(cores) if cores and cores < 1e6 else None,
         system=(text(row, "os") or "unknown").partition("-")[0],
-        memory_bytes=memory_gib * 2**30 if memory_gib and memory_gib < 1e9 else None,
+        memory_bytes=memory_gib * GIB if memory_gib and memory_gib < 1e9 else None,
         software=software,
     )

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from estimator.core.units import NS_PER_S
 from estimator.measure.cluster.nodes import digest
 from estimator.measure.logs.log_file import LogFile, json_of, moment_of, number, positive
 from estimator.measure.logs.log_file import text_of as text
@@ -21,7 +22,6 @@ ALL_LAYERS = 99
 """From so many on, or at -1, all layers of any model are on the board."""
 
 MOST_TESTS = 10_000
-NS_PER_S = 1e9
 SIZES = {"small": "S", "medium": "M", "large": "L"}
 
 Test = Mapping[str, Any]

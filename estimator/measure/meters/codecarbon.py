@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import estimator
+from estimator.core.units import J_PER_KWH
 from estimator.runs.meter import DeviceLost, MeterError, Sample
 from estimator.runs.record import MeasuredDevice, Trust
 
-J_PER_KWH = 3.6e6
 ANSWER_S = 0.25
 """An answer is waited for so long; a later one counts at the next reading [s]."""
 

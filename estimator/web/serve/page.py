@@ -11,6 +11,7 @@ import streamlit as st
 
 from estimator.catalog.api_prices import ApiPrice
 from estimator.core.notice import Notice
+from estimator.core.units import H_PER_DAY, J_PER_KWH, S_PER_DAY
 from estimator.scenario.scenario import inline_config
 from estimator.serving.engines import fitted
 from estimator.serving.figures import (
@@ -72,8 +73,6 @@ PARTS = {
     "network": N_("network"),
     "PUE: cooling and losses": N_("PUE: cooling and losses"),
 }
-J_PER_KWH = 3.6e6
-
 MATCHING, TYPED = "matching", "typed"
 """Price of an API: that on record for the model, or the one typed."""
 
@@ -435,8 +434,8 @@ def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     if rent is None or found is None:
         style.caption(_("No price of this device is on record."))
         return
-    most = float(answer.ranges["output_tokens_per_s"].mid[0]) * 86400.0
-    daily = rent * 24.0 * row.devices
+    most = float(answer.ranges["output_tokens_per_s"].mid[0]) * S_PER_DAY
+    daily = rent * H_PER_DAY * row.devices
     api_usd = found.api_cost_per_million_output_tokens_usd
     tokens = np.geomspace(most / 1e4, most, 50)
     names = (_("own machines, reserved"), _("API"))
