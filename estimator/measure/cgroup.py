@@ -6,17 +6,23 @@ Both generations of control groups; the tightest limit of the group and those ab
 from collections.abc import Iterator
 from pathlib import Path
 
+from estimator.core.units import NS_PER_S
+from estimator.system.system_files import text_of
+
 MOUNT = "sys/fs/cgroup"
-NS_PER_S, US_PER_S = 1e9, 1e6
+US_PER_S = 1e6
 
 
 def quota_cores(root: Path = Path("/")) -> float | None:
     """Processors' worth of time that the group may use; None where nothing limits it [1]."""
     quotas = []
     for group in _groups(root, "cpu"):
-        quota, _, period = _text(group / "cpu.max").partition(" ")
+        quota, _, period = text_of(group / "cpu.max").partition(" ")
         if not period:
-            quota, period = _text(group / "cpu.cfs_quota_us"), _text(group / "cpu.cfs_period_us")
+            quota, period = (
+                text_of(group / "cpu.cfs_quota_us"),
+                text_of(group / "cpu.cfs_period_us"),
+            )
         if quota.isdigit() and period.isdigit():
             quotas.append(int(quota) / int(period))
     return min(quotas, default=None)
@@ -28,7 +34,7 @@ def memory_limit_bytes(root: Path = Path("/")) -> float | None:
         float(limit)
         for group in _groups(root, "memory")
         for name in ("memory.max", "memory.limit_in_bytes")
-        if (limit := _text(group / name)).isdigit()
+        if (limit := text_of(group / name)).isdigit()
     ]
     return min(limits, default=None)
 
@@ -36,10 +42,10 @@ def memory_limit_bytes(root: Path = Path("/")) -> float | None:
 def used_cpu_s(root: Path = Path("/")) -> float | None:
     """Processor time that the group has used since it began; None where it does not tell [s]."""
     for group in _groups(root, "cpuacct"):
-        for line in _text(group / "cpu.stat").splitlines():
+        for line in text_of(group / "cpu.stat").splitlines():
             if line.startswith("usage_usec "):
                 return int(line.split()[1]) / US_PER_S
-        if (usage := _text(group / "cpuacct.usage")).isdigit():
+        if (usage := text_of(group / "cpuacct.usage")).isdigit():
             return int(usage) / NS_PER_S
     return None
 
@@ -49,7 +55,7 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
 
     A container often shows its own group as the root, whatever the group's path says.
     """
-    for line in _text(root / "proc" / "self" / "cgroup").splitlines():
+    for line in text_of(root / "proc" / "self" / "cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if not controllers:
             mounts = [root / MOUNT, root / MOUNT / "unified"]
@@ -63,11 +69,3 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
                 folder = mount.joinpath(*parts[:depth])
                 if folder.is_dir():
                     yield folder
-
-
-def _text(path: Path) -> str:
-    """Content of a small file; empty if it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from estimator.system.system_files import process_stat
+
 
 def running_children_s(root: Path = Path("/")) -> float:
     """Processor time of all that descends from this process and has not ended [s].
@@ -17,17 +19,13 @@ def running_children_s(root: Path = Path("/")) -> float:
     parents: dict[int, int] = {}
     ticks: dict[int, int] = {}
     try:
-        processes = [entry for entry in (root / "proc").iterdir() if entry.name.isdecimal()]
+        pids = [int(entry.name) for entry in (root / "proc").iterdir() if entry.name.isdecimal()]
     except OSError:
         return 0.0
-    for process in processes:
-        try:
-            stat = (process / "stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        fields = stat.rpartition(")")[2].split()
-        parents[int(process.name)] = int(fields[1])
-        ticks[int(process.name)] = sum(map(int, fields[11:15]))
+    for pid in pids:
+        if fields := process_stat(root / "proc", pid):
+            parents[pid] = int(fields[1])
+            ticks[pid] = sum(map(int, fields[11:15]))
     mine = sum(ticks[pid] for pid in ticks if _descends(pid, os.getpid(), parents))
     return mine / os.sysconf("SC_CLK_TCK") if mine else 0.0
 

@@ -18,8 +18,9 @@ import numpy as np
 
 from estimator.measure.cgroup import memory_limit_bytes, quota_cores, used_cpu_s
 from estimator.measure.children import running_children_s
-from estimator.measure.host_id import host_id, text_of
+from estimator.measure.host_id import host_id
 from estimator.runs.record import Host
+from estimator.system.system_files import text_of
 
 CONTAINER_SIGNS = (".dockerenv", "run/.containerenv", "run/systemd/container")
 GUEST_SIGNS = ("sys/hypervisor/type", "proc/device-tree/hypervisor")

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from estimator.system.data_folder import data_directory
+from estimator.system.system_files import text_of
 
 SALT = "twenty-watts host"
 ID_FILE = "host-id"
@@ -34,11 +35,3 @@ def _new_id(kept: Path) -> str:
     except OSError:
         return number
     return number
-
-
-def text_of(path: Path) -> str:
-    """Content of a small file; empty if it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""

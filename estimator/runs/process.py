@@ -11,6 +11,8 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+from estimator.system.system_files import process_stat, text_of
+
 SILENCE_S = 3600.0
 """After this time without a sample a run whose process cannot be looked up is given up [s]."""
 
@@ -47,10 +49,10 @@ def this_process(root: Path = Path("/")) -> Process:
     import hashlib
 
     proc = root / "proc"
-    name = _read(root / "etc" / "machine-id") or platform.node()
+    name = text_of(root / "etc" / "machine-id") or platform.node()
     return Process(
         machine=hashlib.sha256(name.encode()).hexdigest()[:16],
-        boot=_read(proc / "sys" / "kernel" / "random" / "boot_id"),
+        boot=text_of(proc / "sys" / "kernel" / "random" / "boot_id"),
         space=_space(proc),
         pid=os.getpid(),
         born=_born(proc, os.getpid()),
@@ -80,19 +82,12 @@ def is_gone(process: Process, silent_s: float, root: Path = Path("/")) -> bool:
 
 def _born(proc: Path, pid: int) -> str:
     """Tell when a process started; empty if there is none of that number."""
-    fields = _read(proc / str(pid) / "stat").rpartition(")")[2].split()
+    fields = process_stat(proc, pid)
     return fields[19] if len(fields) > 19 and fields[0] not in ENDED else ""
 
 
 def _space(proc: Path) -> str:
     try:
         return os.readlink(proc / "self" / "ns" / "pid")
-    except OSError:
-        return ""
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""

@@ -7,6 +7,7 @@ from typing import Any
 
 from estimator.measure.meters.nvml_binding import Code, Driver, NotReported
 from estimator.runs.meter import DeviceLost, MeterError
+from estimator.system.system_files import process_stat
 
 FROM_THE_FIRST, OF_LATE_US = 0, 1_000_000
 """Use by process is kept for a while: all of it is asked for, and its last second counts [us]."""
@@ -127,9 +128,5 @@ class Users:
 
     def _parent_and_group(self, pid: int) -> tuple[int, int]:
         """Parent of a process, and its group; 0 for one that we cannot see."""
-        try:
-            stat = (self._proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return 0, 0
-        _state, parent, group, *_ = stat.rpartition(")")[2].split()
-        return int(parent), int(group)
+        fields = process_stat(self._proc, pid)
+        return (int(fields[1]), int(fields[2])) if fields else (0, 0)

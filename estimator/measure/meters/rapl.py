@@ -12,6 +12,7 @@ from pathlib import Path
 
 from estimator.runs.meter import MeterError, Sample
 from estimator.runs.record import MeasuredDevice, Trust
+from estimator.system.system_files import text_of
 
 ZONES = "sys/class/powercap"
 """Where the zones are, under the root of the file system."""
@@ -165,13 +166,13 @@ def _zones(folder: Path) -> list[_Zone]:
         found = sorted(entry for entry in folder.iterdir() if ":" in entry.name)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
-    named = {path.name: label for path in found if (label := _text(path / "name"))}
+    named = {path.name: label for path in found if (label := text_of(path / "name"))}
     zones = []
     for path in found:
         name, above = named.get(path.name), named.get(path.name.rpartition(":")[0])
         if name is None or not (path / "energy_uj").exists():
             continue
-        range_uj = _text(path / "max_energy_range_uj")
+        range_uj = text_of(path / "max_energy_range_uj")
         zones.append(
             _Zone(
                 path=path,
@@ -181,14 +182,6 @@ def _zones(folder: Path) -> list[_Zone]:
             )
         )
     return zones
-
-
-def _text(path: Path) -> str:
-    """Content of a small file; empty if it cannot be read."""
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
 
 
 def _kind(name: str) -> str:
