@@ -135,13 +135,12 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def add_serving(parser: argparse.ArgumentParser, without: tuple[str, ...] = ()) -> None:
+def add_serving(parser: argparse.ArgumentParser) -> None:
     """Add one option per field of a question about serving."""
     for title, options in OPTIONS.items():
         group = parser.add_argument_group(title)
         for name, (field, placeholder, help_) in options.items():
-            if name not in without:
-                group.add_argument(f"--{name}", dest=field, metavar=placeholder, help=help_)
+            group.add_argument(f"--{name}", dest=field, metavar=placeholder, help=help_)
 
 
 @options_named()

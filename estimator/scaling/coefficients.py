@@ -36,9 +36,9 @@ def repeated_data(catalog: Catalog) -> RepeatedData:
     )
 
 
-def fitted_range_flop(catalog: Catalog, name: str = CORRECTED) -> tuple[float, float]:
+def fitted_range_flop(catalog: Catalog) -> tuple[float, float]:
     """Return the least and most training compute of the runs behind a fit [FLOP]."""
-    record = catalog.scaling()[f"{name}.fitted_flop"]
+    record = catalog.scaling()[f"{CORRECTED}.fitted_flop"]
     return _bound(record.low, record), _bound(record.high, record)
 
 

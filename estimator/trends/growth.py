@@ -57,15 +57,13 @@ class Growth:
         return 1 / fast, 1 / mid, 1 / slow if slow > 0 else float("inf")
 
 
-def growth(years: Values, values: Values, level: float = CENTRAL) -> Growth:
+def growth(years: Values, values: Values) -> Growth:
     """Fit an exponential through records by least squares of the logarithm.
 
     Parameters
     ----------
     years, values : array of shape (n,)
         When, and how much; at least three records of at least two years [year, any unit].
-    level : float
-        Probability inside the interval [1].
 
     Raises
     ------
@@ -90,7 +88,7 @@ def growth(years: Values, values: Values, level: float = CENTRAL) -> Growth:
     residuals = logs - logs.mean() - rate * across
     freedom = len(years) - 2
     residual_sd = float(np.sqrt(residuals @ residuals / freedom))
-    half = student_quantile(0.5 + level / 2, freedom) * residual_sd / np.sqrt(spread)
+    half = student_quantile(0.5 + CENTRAL / 2, freedom) * residual_sd / np.sqrt(spread)
     return Growth(
         rate=rate,
         rate_low=rate - float(half),
