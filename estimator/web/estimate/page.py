@@ -29,7 +29,7 @@ from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import quoted, shown
-from estimator.web.shared.parts import alone
+from estimator.web.shared.parts import alone, let_send
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.site import Page
 from estimator.web.shared.site import controls as site_controls
@@ -102,6 +102,7 @@ def draw(frame: Frame) -> None:
             with style.block():
                 _headline(answer, frame, catalog)
                 _figures(answer, asked, applied_runs, frame)
+            let_send()
             parts.keep_picture(SECTIONS[asked.picture](answer, frame, catalog))
 
 

@@ -5,11 +5,15 @@ is to show in other parts, and its own stays as it is, `follow` says so beforeha
 the callback of the widget; the parts that are not named stay in the browser as they are.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+SENDING_S = 0.002
+"""So long the messages of an answer take to be sent [s]."""
 
 
 def draw(name: str, drawing: Callable[[], None]) -> None:
@@ -21,6 +25,16 @@ def alone() -> bool:
     """Whether some parts are drawn again, and not all of the page."""
     context = get_script_run_ctx()
     return context is not None and bool(context.fragment_ids_this_run)
+
+
+def let_send() -> None:
+    """Let what is drawn be sent, before the script works on: the server sends in another thread.
+
+    While the script computes, that thread waits for its turn several times for each message, and a
+    browser draws each of them by itself.
+    """
+    if alone():
+        time.sleep(SENDING_S)
 
 
 def redraw(*parts: str) -> None:
