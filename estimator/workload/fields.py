@@ -8,7 +8,9 @@ arithmetic.
 from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
+
+Plain = TypeVar("Plain", bool, str)
 
 MAX_SIZE = 100_000_000
 """Above every published width, vocabulary and context: a larger value is a slip of the pen."""
@@ -179,23 +181,11 @@ class Fields:
 
     def flag(self, *names: str, default: bool = False) -> bool:
         """True or false; null reads as absent."""
-        key = self.key(*names)
-        value = self.values.get(key)
-        if value is None:
-            value = self._usual(names, default)
-        if type(value) is not bool:
-            raise ValueError(f"{self.full_name(key)} must be true or false, got {_shown(value)}")
-        return value
+        return self._typed(names, default, "true or false")
 
     def text(self, *names: str, default: str = "") -> str:
         """A string; null reads as absent."""
-        key = self.key(*names)
-        value = self.values.get(key)
-        if value is None:
-            value = self._usual(names, default)
-        if not isinstance(value, str):
-            raise ValueError(f"{self.full_name(key)} must be a string, got {_shown(value)}")
-        return value
+        return self._typed(names, default, "a string")
 
     def items(self, name: str, length: int | None = None) -> list[Any] | None:
         """A list, of `length` items if given; None where absent or null."""
@@ -223,6 +213,16 @@ class Fields:
                 f"the config is nested more than {MAX_NESTING} deep: give that of one model"
             )
         return Fields(value, path=f"{stated}." if stated else "", notes=self.notes)
+
+    def _typed(self, names: tuple[str, ...], default: Plain, kind: str) -> Plain:
+        """A value of the type of its default; null reads as absent."""
+        key = self.key(*names)
+        value = self.values.get(key)
+        if value is None:
+            value = self._usual(names, default)
+        if not isinstance(value, type(default)):
+            raise ValueError(f"{self.full_name(key)} must be {kind}, got {_shown(value)}")
+        return value
 
     def _usual(self, names: tuple[str, ...], default: Any) -> Any:
         """Default of the type for the first of `names` that has one, else `default`."""

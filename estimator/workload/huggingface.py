@@ -166,19 +166,8 @@ def model_ledger(
     ----------
     config : mapping
         A parsed `config.json`.
-    batch : float or array, positive
-        Sequences or images. [1]
-    seq_len : float, array or None, positive
-        Tokens per sequence; None takes 2048, or all that the model holds if that is less. For an
-        encoder-decoder the tokens on each side (for Whisper those written), for encoders of raw
-        audio samples at 16 kHz, 160,000 by default. [token]
-    image_size : float, array or None, positive
-        Side of the image for models that see; None takes the config's. For models of diffusers
-        the side of the map that they get, latents as a rule. [pixel]
-    causal : bool
-        Halve the score terms. The primary figure is full attention.
-    windowed : bool
-        Count sliding-window layers inside their window. The primary figure is full attention.
+    batch, seq_len, image_size, causal, windowed
+        As in `Inputs`.
 
     Returns
     -------

@@ -5,14 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from estimator.workload.blocks import Costs
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
-from estimator.workload.network import (
-    Line,
-    Pass,
-    attended_pairs,
-    length_warning,
-    lines,
-    sequence,
-)
+from estimator.workload.network import Line, Pass, attended_pairs, length_warning, lines, sequence
 
 Near = Callable[[str, Quantity], tuple[Quantity, Quantity] | None]
 """From a part of a layer and a length to positions and pairs of one sequence; None: all of them."""

@@ -31,13 +31,17 @@ class Inputs:
     batch : float or array, positive
         Sequences or images per pass. [1]
     seq_len : float, array or None, positive
-        Tokens per sequence; None takes the default of the architecture. [token]
+        Tokens per sequence; None takes 2048, or all that the model holds if that is less. For an
+        encoder-decoder the tokens on each side (for Whisper those written), for encoders of raw
+        audio samples at 16 kHz, 160,000 by default. [token]
     image_size : float, array or None, positive
-        Side of a square image; None takes the size in the config. [pixel]
+        Side of a square image for models that see; None takes the config's. For models of
+        diffusers the side of the map that they get, latents as a rule. [pixel]
     causal : bool
-        Halve the score terms, as a kernel that skips the masked half does.
+        Halve the score terms, as a kernel that skips the masked half does. The primary figure is
+        full attention.
     windowed : bool
-        Count sliding-window layers inside their window instead of over the full sequence.
+        Count sliding-window layers inside their window. The primary figure is full attention.
     """
 
     batch: Quantity = 1.0

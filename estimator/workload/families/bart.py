@@ -2,12 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from estimator.workload.families.encoder_decoder import (
-    EncoderDecoder,
-    encoder_decoder,
-    head,
-    side,
-)
+from estimator.workload.families.encoder_decoder import EncoderDecoder, encoder_decoder, head, side
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import task, tied_as_stated
 from estimator.workload.network import Network

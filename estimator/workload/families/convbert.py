@@ -4,12 +4,7 @@ from dataclasses import replace
 
 from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, layer_costs, linear
 from estimator.workload.families.mixers import depthwise
-from estimator.workload.families.text_encoder import (
-    LAYER_NORM,
-    Sizes,
-    TextFacts,
-    text_encoder,
-)
+from estimator.workload.families.text_encoder import LAYER_NORM, Sizes, TextFacts, text_encoder
 from estimator.workload.fields import Fields
 from estimator.workload.registry import families
 

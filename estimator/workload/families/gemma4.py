@@ -3,15 +3,7 @@
 Nine patches are pooled to a token. The tower for sound rests: a pass takes in an image and text.
 """
 
-from estimator.workload.blocks import (
-    Attention,
-    Costs,
-    Mlp,
-    held,
-    layer_costs,
-    linear,
-    table,
-)
+from estimator.workload.blocks import Attention, Costs, Mlp, held, layer_costs, linear, table
 from estimator.workload.families.vision_language import seeing_network, text_part
 from estimator.workload.families.vit import Vision
 from estimator.workload.fields import Fields

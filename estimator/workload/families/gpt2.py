@@ -7,11 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from estimator.workload.blocks import Attention
-from estimator.workload.families.decoder import (
-    WIDTH,
-    Family,
-    decoder,
-)
+from estimator.workload.families.decoder import WIDTH, Family, decoder
 from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.model_class import class_name
 from estimator.workload.registry import families, family
@@ -69,12 +65,7 @@ def _attention_kinds(fields: Fields, layers: int) -> list[str]:
 
 
 CLASSIC = Family(
-    intermediate_key="",
-    kv_heads_key="",
-    head_dim_key="",
-    bias=True,
-    gated=False,
-    norm_params=2,
+    intermediate_key="", kv_heads_key="", head_dim_key="", bias=True, gated=False, norm_params=2
 )
 """Biases, LayerNorm, an MLP four times as wide as the model."""
 

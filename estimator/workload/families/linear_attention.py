@@ -6,12 +6,7 @@ The gated delta rule and lightning attention.
 from dataclasses import replace
 
 from estimator.workload.blocks import Cost, Costs, held, linear
-from estimator.workload.families.decoder import (
-    Family,
-    head_norm,
-    latent_attention,
-    width_norm,
-)
+from estimator.workload.families.decoder import Family, head_norm, latent_attention, width_norm
 from estimator.workload.families.experts import (
     Mixture,
     every_step,

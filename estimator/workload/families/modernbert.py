@@ -152,15 +152,10 @@ families(
             heads=_eurobert_heads,
         ),
         "nomic_bert": TextFacts(  # arXiv:2402.01613
-            has_positions=False,
-            layer=_nomic_layer,
-            pooled=("SequenceClassification",),
+            has_positions=False, layer=_nomic_layer, pooled=("SequenceClassification",)
         ),
         "gte": TextFacts(  # arXiv:2407.19669
-            has_positions=False,
-            layer=_gte_layer,
-            pooled=(),
-            dense_before=CLASSIFIERS,
+            has_positions=False, layer=_gte_layer, pooled=(), dense_before=CLASSIFIERS
         ),
     },
 )

@@ -132,10 +132,7 @@ MIMO = mix(Family(attention_bias=STATED), Mixture(sparse=listed_sparse))
 
 ROWS: Mapping[str, Family] = {
     "mixtral": mix(Family(windows=WINDOWED_IF_STATED), ALIKE),
-    "qwen2_moe": mix(
-        Family(qkv_bias="qkv_bias", windows=QWEN2_MOE_WINDOWS),
-        QWEN_MIXTURE,
-    ),
+    "qwen2_moe": mix(Family(qkv_bias="qkv_bias", windows=QWEN2_MOE_WINDOWS), QWEN_MIXTURE),
     "qwen3_moe": QWEN3_MOE,
     "qwen3_vl_moe_text": QWEN3_MOE,
     "qwen3_omni_moe_text": QWEN3_MOE,

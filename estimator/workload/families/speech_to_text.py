@@ -7,13 +7,7 @@ are frames of the encoder and tokens.
 import numpy as np
 
 from estimator.workload.blocks import linear
-from estimator.workload.families.encoder_decoder import (
-    WIDTH,
-    EncoderDecoder,
-    Filters,
-    logits,
-    side,
-)
+from estimator.workload.families.encoder_decoder import WIDTH, EncoderDecoder, Filters, logits, side
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
 from estimator.workload.registry import family

@@ -8,12 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from estimator.workload.blocks import Attention, Costs, Experts, Mlp, held
-from estimator.workload.families.encoder_decoder import (
-    WIDTH,
-    EncoderDecoder,
-    Side,
-    head,
-)
+from estimator.workload.families.encoder_decoder import WIDTH, EncoderDecoder, Side, head
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.model_class import class_name, task, tied_as_stated
