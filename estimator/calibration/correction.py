@@ -230,12 +230,15 @@ def _read(catalog: Catalog, folder: str, stamps: tuple[tuple[int, int] | None, .
 
 
 def _stamp(path: str) -> tuple[int, int] | None:
-    """When a file was last changed, and its size; None if there is none."""
+    """When a file was last changed, and its size; None if there is none, or nothing in it.
+
+    Reading alone leaves an empty log of changes behind, which is no change.
+    """
     try:
         status = os.stat(path)
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size
+    return (status.st_mtime_ns, status.st_size) if status.st_size else None
 
 
 def steady_prior(timing: Timing, device: Device, catalog: Catalog) -> Uncertain:

@@ -1,7 +1,9 @@
 """How do commands print: JSON, CSV, tables for people, and notes on stderr."""
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 
@@ -31,6 +33,41 @@ def print_table(
     whole: Sequence[str] = (),
 ) -> None:
     """Print a table for people; the first column left, the others right, `whole` ones unbroken."""
+    from estimator.cli.table_text import table_text
+
+    body, line = [tuple(row) for row in rows], _line()
+    text = line and table_text(header, body, title, width=line[0], styled=line[1])
+    if text:
+        sys.stdout.write(text)
+    else:
+        _print_wrapped(header, body, title, whole)
+
+
+LINE = 120
+"""Letters of a line that is no terminal's."""
+
+
+def _line() -> tuple[int, bool] | None:
+    """Letters of a line, and whether it may be styled; None where rich finds that out."""
+    encoding = (sys.stdout.encoding or "utf-8").lower()
+    forced = {"FORCE_COLOR", "TTY_COMPATIBLE"} & set(os.environ)
+    if sys.platform == "win32" or forced or not encoding.startswith("utf"):
+        return None
+    if not sys.stdout.isatty():
+        return LINE, False
+    if "COLUMNS" in os.environ or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+        return None
+    for stream in (0, 1, 2):
+        with suppress(OSError):
+            columns = os.get_terminal_size(stream).columns
+            return (columns, True) if columns else None
+    return None
+
+
+def _print_wrapped(
+    header: Sequence[str], rows: Sequence[Sequence[str]], title: str, whole: Sequence[str]
+) -> None:
+    """Print a table whose cells may have to be broken into several lines."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -41,7 +78,8 @@ def print_table(
         table.add_column(name, justify=side, overflow="fold", no_wrap=name in whole)
     for row in rows:
         table.add_row(*row)
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False)
+    width = None if sys.stdout.isatty() else LINE
+    console = Console(width=width, highlight=False, markup=False, emoji=False)
     console.print(table)
 
 

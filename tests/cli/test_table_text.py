@@ -1,0 +1,94 @@
+"""Tables that fit look as rich draws them; all others are left to rich."""
+
+import io
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+
+from estimator.cli.output import print_table
+from estimator.cli.table_text import NARROW, table_text
+
+LETTERS = "ab Z09.,%()–×µ²é:[]\\$é日\u0301\t"
+TEXTS = st.text(alphabet=LETTERS, max_size=8)
+
+
+def drawn_by_rich(header, rows, title, width, *, styled):
+    table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for place, name in enumerate(header):
+        table.add_column(name, justify="right" if place else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    out = io.StringIO()
+    Console(
+        file=out,
+        width=width,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_terminal=styled,
+        color_system="standard" if styled else None,
+    ).print(table)
+    return out.getvalue()
+
+
+@st.composite
+def tables(draw):
+    columns = draw(st.integers(1, 4))
+    row = st.lists(TEXTS, min_size=columns, max_size=columns)
+    return draw(row), draw(st.lists(row, max_size=3)), draw(TEXTS)
+
+
+@given(tables(), st.integers(10, 60), st.booleans())
+def test_what_fits_looks_as_rich_draws_it(table, width, styled):
+    header, rows, title = table
+    text = table_text(header, rows, title, width=width, styled=styled)
+    if text is not None:
+        assert text == drawn_by_rich(header, rows, title, width, styled=styled)
+
+
+def test_usual_tables_are_laid_out_here():
+    header, rows = ("", "median", "80 % interval"), [("time", "1.2 h", "1 to 1.5 h")]
+    text = table_text(header, rows, "One run", width=40)
+    assert text == drawn_by_rich(header, rows, "One run", 40, styled=False)
+    assert table_text(header, rows, "One run", width=len(text.splitlines()[0])) == text
+    assert table_text(header, rows, "One run", width=len(text.splitlines()[0]) - 1) is None
+
+
+@pytest.mark.parametrize("odd", ["日本", "a\nb", "e\u0301", " a", "a ", "\x1b[1m", "\xad", "\xa0"])
+def test_letters_of_another_width_are_left_to_rich(odd):
+    assert table_text(["a"], [[odd]], width=80) is None
+    assert table_text([odd], [], width=80) is None
+    assert table_text(["a"], [["b" * 20]], odd, width=80) is None
+
+
+def test_letters_that_are_said_to_be_narrow_are():
+    latin = (chr(number) for number in range(32, 0x300) if chr(number).isprintable())
+    assert all(cell_len(letter) == 1 for letter in (*latin, *NARROW))
+
+
+def test_a_table_that_does_not_fit_is_wrapped(capsys):
+    print_table(["a", "b"], [["x" * 100, "y" * 100]])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert "".join(lines).count("x") == 100
+
+
+@pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_what_is_asked_of_rich_is_left_to_rich(name, monkeypatch, capsys):
+    monkeypatch.setenv(name, "1")
+    print_table(["a"], [["b"]])
+    assert "\x1b[1ma" in capsys.readouterr().out
+
+
+def test_a_terminal_of_few_letters_that_writes_no_utf_8_gets_dashes(monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    print_table(["a"], [["b"]])
+    out.seek(0)
+    assert "─" not in out.read()
