@@ -46,6 +46,7 @@ from estimator.core.units import CENTRAL, in_percent
 from estimator.runs import readable
 from estimator.runs.observations import NAMED, is_of_steps, program_key
 from estimator.runs.record import Timing
+from estimator.runs.store_state import FILES, State, store_state
 from estimator.scenario.hardware import find_hardware, fixed_utilization, value_bytes
 from estimator.scenario.provenance import Input
 from estimator.system.data_folder import data_directory
@@ -66,9 +67,6 @@ CALIBRATED = "calibrated"
 
 MOST_MEASURED = 0.95
 """No run is expected to reach more of the peak, whatever was measured [1]."""
-
-STORE = ("runs.sqlite", "runs.sqlite-wal")
-"""Files of the store, whose change means that there may be new runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,34 +209,19 @@ def known_runs(catalog: Catalog) -> Known:
     Those of the store are read again when it has changed.
     """
     folder = os.fspath(data_directory())
-    stamps = [_stamp(os.path.join(folder, STORE[0]))]
-    if stamps[0] is not None:
-        stamps += [_stamp(os.path.join(folder, name)) for name in STORE[1:]]
-    return _read(catalog, folder, tuple(stamps))
+    return _read(catalog, folder, store_state(folder))
 
 
 @lru_cache(maxsize=8)
-def _read(catalog: Catalog, folder: str, stamps: tuple[tuple[int, int] | None, ...]) -> Known:
+def _read(catalog: Catalog, folder: str, state: State) -> Known:
     """Read the runs of a state of the store."""
-    if stamps[0] is None:
+    if not state:
         return Known(catalog, Measured(shipped=catalog))
     from estimator.measure.host_id import host_id
 
-    store = Path(folder) / STORE[0]
+    store = Path(folder) / FILES[0]
     notes = tuple(readable(store))
     return Known(catalog, Measured(shipped=catalog, host=host_id(), store=store), notes)
-
-
-def _stamp(path: str) -> tuple[int, int] | None:
-    """When a file was last changed, and its size; None if there is none, or nothing in it.
-
-    Reading alone leaves an empty log of changes behind, which is no change.
-    """
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return (status.st_mtime_ns, status.st_size) if status.st_size else None
 
 
 def steady_prior(timing: Timing, device: Device, catalog: Catalog) -> Uncertain:

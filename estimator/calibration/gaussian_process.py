@@ -92,6 +92,9 @@ SPREADS = (
 never taken as narrower; between programs; between kinds and formats; between shapes of one program;
 with the size of steps, of all and of one program."""
 
+FACTORS_SD = np.where([names == ("widened",) for names in SPREADS], WIDENED_SD, FACTOR_SD)
+"""How far each of these is expected to differ, in the logarithm [1]."""
+
 SAME_SIZE = 0.1
 """Steps of one program whose sizes differ by less, in the logarithm, are the same [1]."""
 
@@ -394,11 +397,9 @@ class Evidence:
             return self.components
         step = -(-count // MOST_FOR_FACTORS)
         some = self._part(np.arange(0, count, step))
-        chosen = [1.0] * len(SPREADS)
+        scores, chosen = _Scores(some), (1.0,) * len(SPREADS)
         for at in list(range(len(SPREADS))) * SWEEPS:
-            factors = self._factors(SPREADS[at])
-            tried = [[*chosen[:at], float(factor), *chosen[at + 1 :]] for factor in factors]
-            chosen = max(tried, key=some._score)
+            chosen = scores.best(chosen, at, self._factors(SPREADS[at]))
         return _scaled(self.components, chosen)
 
     def _factors(self, names: tuple[str, ...]) -> Floats:
@@ -421,17 +422,8 @@ class Evidence:
             components=self.components,
         )
 
-    def _score(self, factors: Sequence[float]) -> float:
-        """Log-likelihood of the runs plus the log-prior of the factors, up to a constant."""
-        matrix = self._total(_scaled(self.components, factors), self._noise)
-        lower = np.linalg.cholesky(matrix)
-        white = np.linalg.solve(lower, self.log_ratio)
-        likelihood = -0.5 * float(white @ white) - float(np.sum(np.log(np.diag(lower))))
-        sd = np.where([names == ("widened",) for names in SPREADS], WIDENED_SD, FACTOR_SD)
-        return likelihood - 0.5 * float(np.sum((np.log(factors) / sd) ** 2))
-
     @cached_property
-    def _likeness(self) -> _Likeness:
+    def likeness(self) -> _Likeness:
         """What the measured runs have in common."""
         return _likeness(self.where, self.where, self.components)
 
@@ -443,8 +435,9 @@ class Evidence:
 
     def _total(self, components: Components, noise: Floats) -> Floats:
         """Covariance of what was measured."""
-        signal = _covariance(self._likeness, self.prior_sd, self.prior_sd, components)
-        own = _own_variance(self.where, self.prior_sd, components, whole_run=False)
+        signal = _covariance(self.likeness, self.prior_sd, self.prior_sd, components)
+        bent = _bent(self.where.size, components)
+        own = _own_variance(bent, self.prior_sd, components, whole_run=False)
         total: Floats = signal + np.diag(noise + own - np.diag(signal))
         return total
 
@@ -537,7 +530,8 @@ class Evidence:
         likeness = _likeness(where, self.where, self.spread)
         cross = _covariance(likeness, prior_sd, self.prior_sd, self.spread)
         weights = cross @ self._inverse
-        own = _own_variance(where, prior_sd, self.spread, whole_run=whole_run)
+        bent = _bent(where.size, self.spread)
+        own = _own_variance(bent, prior_sd, self.spread, whole_run=whole_run)
         left = own - np.sum(weights * cross, axis=1)
         return weights @ self.log_ratio, np.maximum(left, self.components.step_sd**2)
 
@@ -673,6 +667,51 @@ class Evidence:
         found.__dict__["spread"] = self.spread
         found.__dict__["weights"] = np.concatenate([self.weights, np.ones(len(prior_sd))])
         return found
+
+
+class _Scores:
+    """How likely measured runs are under factors on the spreads, each combination once."""
+
+    def __init__(self, runs: Evidence) -> None:
+        self._runs, self._found = runs, dict[tuple[float, ...], float]()
+        self._bent = _bent(runs.where.size, runs.components)
+        count = len(runs.log_ratio)
+        self._bordered = np.zeros((count + 1, count + 1))
+        self._bordered[count, :count] = self._bordered[:count, count] = runs.log_ratio
+        least = max(float(np.min(runs.noise_sd)) ** 2, 1e-12)
+        self._bordered[count, count] = 1.0 + 1e3 * float(np.sum(runs.log_ratio**2)) / least
+
+    def best(self, chosen: tuple[float, ...], at: int, factors: Floats) -> tuple[float, ...]:
+        """Likeliest factors with another one on the spreads of one place."""
+        tried = [(*chosen[:at], float(factor), *chosen[at + 1 :]) for factor in factors]
+        unknown = [one for one in tried if one not in self._found]
+        if unknown:
+            shared, names = _scaled(self._runs.components, chosen), SPREADS[at]
+            changed = [name for name in LIKENESS if name in names]
+            same = [name for name in LIKENESS if name not in names]
+            part = _common(self._runs.likeness, shared, changed) / chosen[at] ** 2
+            rest = _common(self._runs.likeness, shared, same)
+            for one in unknown:
+                self._found[one] = self._score(one, rest + one[at] ** 2 * part)
+        return max(tried, key=self._found.__getitem__)
+
+    def _score(self, factors: tuple[float, ...], common: Floats) -> float:
+        """Log-likelihood of the runs plus the log-prior of the factors, up to a constant.
+
+        The last row of the Cholesky factor of the covariance, bordered by what was measured, holds
+        that divided by the factor: one decomposition does for both.
+        """
+        runs, shared = self._runs, _scaled(self._runs.components, factors)
+        of_device, inner = shared.amplitudes(runs.prior_sd)
+        common *= np.outer(inner, inner)
+        common += np.outer(of_device, of_device) * runs.likeness.device
+        own = _own_variance(self._bent, runs.prior_sd, shared, whole_run=False)
+        np.fill_diagonal(common, runs.noise_sd**2 + own)
+        self._bordered[:-1, :-1] = common
+        lower = np.linalg.cholesky(self._bordered)
+        white = lower[-1, :-1]
+        likelihood = -0.5 * float(white @ white) - float(np.sum(np.log(np.diag(lower)[:-1])))
+        return likelihood - 0.5 * float(np.sum((np.log(factors) / FACTORS_SD) ** 2))
 
 
 def joined(parts: Sequence[Evidence]) -> Evidence:
@@ -826,27 +865,39 @@ def _covariance(
     Where one is less sure than the other, the rest of its uncertainty is its own.
     """
     (of_here, inner_here), (of_there, inner_there) = map(shared.amplitudes, (here_sd, there_sd))
-    common: Floats = shared.precision**2 * likeness.precision
-    common += shared.kind**2 * likeness.kind
-    common += shared.family**2 * likeness.family
-    common += shared.both**2 * likeness.both
-    common += shared.size**2 * likeness.size
-    common += shared.shape**2 * likeness.shape
-    common += shared.slope**2 * likeness.trend
-    common += shared.style**2 * likeness.program
-    common += shared.program_slope**2 * likeness.program_trend
+    common = _common(likeness, shared, tuple(LIKENESS))
     common *= np.outer(inner_here, inner_there)
     return common + np.outer(of_here, of_there) * likeness.device
 
 
-def _own_variance(
-    where: Conditions, prior_sd: Floats, shared: Components, *, whole_run: bool
-) -> Floats:
-    """Variance of the error of each run before any is measured."""
+LIKENESS = {
+    **dict.fromkeys(("precision", "kind", "family", "both", "size", "shape")),
+    "slope": "trend",
+    "style": "program",
+    "program_slope": "program_trend",
+}
+"""Component -> the likeness that it goes with, where that has another name."""
+
+
+def _common(likeness: _Likeness, shared: Components, names: Sequence[str]) -> Floats:
+    """Covariance of some components of the model's errors, the device's part aside."""
+    common: Floats = np.zeros_like(likeness.device)
+    for name in names:
+        common += getattr(shared, name) ** 2 * getattr(likeness, LIKENESS[name] or name)
+    return common
+
+
+def _bent(size: Floats, shared: Components) -> Floats:
+    """Mean square of what changes with the size of steps [1]."""
+    mean, extra = _bends(size, shared)
+    bent: Floats = np.sum(mean**2, axis=1) + extra
+    return bent
+
+
+def _own_variance(bent: Floats, prior_sd: Floats, shared: Components, *, whole_run: bool) -> Floats:
+    """Variance of the error of each run before any is measured; `bent` is of its size."""
     of_device, inner = shared.amplitudes(prior_sd)
-    mean, extra = _bends(where.size, shared)
-    trends = 2.0 * shared.slope**2 + shared.program_slope**2
-    trend = trends * (np.sum(mean**2, axis=1) + extra)
+    trend = (2.0 * shared.slope**2 + shared.program_slope**2) * bent
     steady = shared.within - shared.run**2 + trend
     alone = shared.run**2 * inner**2 if whole_run else 0.0
     variance: Floats = of_device**2 + inner**2 * steady + alone

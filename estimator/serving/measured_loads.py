@@ -1,7 +1,6 @@
 """Which measured loads of servers are known here, and what do they change in an answer?"""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.runs import read_served
 from estimator.runs.record import MeasuredRun, ServedLoad
+from estimator.runs.store_state import FILES, State, store_state
 from estimator.serving.calibration import (
     ENERGY,
     POWER,
@@ -39,9 +39,6 @@ FAR_OFF = 5.0
 
 OF_MEASURED_LOADS = ("serving_calibrated", "serving_runs_far_off")
 """Codes of the notices about measured loads."""
-
-STORE = ("runs.sqlite", "runs.sqlite-wal")
-"""Files of the store, whose change means that there may be new runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,33 +286,18 @@ def _said(
 
 def known_loads(catalog: Catalog) -> KnownLoads:
     """Measured loads that came with the profiles or lie in the user's store."""
-    return _read(catalog, str(data_directory()), store_state())
-
-
-def store_state() -> tuple[tuple[int, int] | None, ...]:
-    """State of the store of measured runs: another one may hold other loads."""
-    return tuple(_stamps(data_directory()))
-
-
-def _stamps(folder: Path) -> Iterator[tuple[int, int] | None]:
-    """When the files of the store were last changed, and their sizes."""
-    for name in STORE:
-        try:
-            status = os.stat(folder / name)
-        except OSError:
-            yield None
-        else:
-            yield status.st_mtime_ns, status.st_size
+    folder = data_directory()
+    return _read(catalog, str(folder), store_state(folder))
 
 
 @lru_cache(maxsize=8)
-def _read(catalog: Catalog, folder: str, stamps: tuple[tuple[int, int] | None, ...]) -> KnownLoads:
+def _read(catalog: Catalog, folder: str, state: State) -> KnownLoads:
     """Read the loads of a state of the store."""
     shipped = [one.run for one in catalog.calibrations() if one.run.served]
-    if stamps[0] is None:
+    if not state:
         return KnownLoads(catalog, shipped)
     from estimator.measure.host_id import host_id
 
-    own = read_served(Path(folder) / STORE[0])
+    own = read_served(Path(folder) / FILES[0])
     runs = {run.id: run for run in (*shipped, *own)}
     return KnownLoads(catalog, tuple(runs.values()), host_id())

@@ -8,14 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.calibration.gaussian_process import (
+    FACTOR_SD,
     NODES,
     REFERENCE_STEP_S,
     RUNS_DOF,
+    SPREADS,
+    SWEEPS,
     WEIGHTS,
+    WIDENED_SD,
     Components,
     Conditions,
     Evidence,
     _pooled,
+    _scaled,
     condensed,
     joined,
     step_size,
@@ -553,3 +558,45 @@ def test_the_stated_quadrature_is_that_of_gauss_and_hermite():
     nodes, weights = np.polynomial.hermite_e.hermegauss(7)
     assert pytest.approx(nodes, abs=1e-15) == NODES
     assert pytest.approx(weights, rel=1e-14) == WEIGHTS
+
+
+def likeliest(known):
+    """Components by the likelihood of each combination, worked out from the whole covariance."""
+
+    def score(factors):
+        total = known._total(_scaled(known.components, factors), known.noise_sd**2)
+        sign, log_det = np.linalg.slogdet(total)
+        assert sign > 0
+        fit = known.log_ratio @ np.linalg.inv(total) @ known.log_ratio
+        sd = np.array([WIDENED_SD if names == ("widened",) else FACTOR_SD for names in SPREADS])
+        return -0.5 * (fit + log_det + np.sum((np.log(factors) / sd) ** 2))
+
+    chosen = [1.0] * len(SPREADS)
+    for at in list(range(len(SPREADS))) * SWEEPS:
+        factors = known._factors(SPREADS[at])
+        tried = [[*chosen[:at], factor, *chosen[at + 1 :]] for factor in factors]
+        chosen = max(tried, key=score)
+    return _scaled(known.components, chosen)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_spreads_chosen_are_the_likeliest(seed):
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(2, 40))
+    where = Conditions(
+        device=rng.choice(["a100", "h100"], count),
+        host=rng.choice(["here", "there"], count),
+        precision=rng.choice(["fp16", "fp32"], count),
+        kind=rng.choice(["decoder", "convolution"], count),
+        family=rng.choice(["", "resnet", "vgg"], count),
+        size=np.where(rng.random(count) < 0.2, np.nan, rng.normal(-2.0, 2.0, count)),
+        program=np.array([f"program {number}" for number in rng.integers(0, 20, count)]),
+    )
+    known = Evidence(
+        where=where,
+        log_ratio=rng.normal(0.0, 10.0 ** rng.uniform(-1.0, 0.5), count),
+        prior_sd=np.full(count, PRIOR_SD),
+        noise_sd=rng.uniform(0.02, 0.3, count),
+        components=replace(PARTS, family=0.1, shape=0.08, program_slope=0.06),
+    )
+    assert known.spread == likeliest(known)

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from estimator.core.messages import reason
+from estimator.runs.store_state import store_state
 from estimator.search.plan import PlanAnswer
 from estimator.search.serving_plan import (
     COUNTS,
@@ -20,8 +21,9 @@ from estimator.search.serving_plan import (
     best_serving_plans,
     served_devices,
 )
-from estimator.serving.measured_loads import known_loads, store_state
+from estimator.serving.measured_loads import known_loads
 from estimator.serving.question import ServingQuestion, option_of
+from estimator.system.data_folder import data_directory
 from estimator.web.plan.shares import (
     AIMS,
     ANY,
@@ -177,7 +179,7 @@ def answered(
 
 
 def _answer(values: Row) -> PlanAnswer[ServingPlan]:
-    return answered(tuple(values.items()), store_state())
+    return answered(tuple(values.items()), store_state(data_directory()))
 
 
 def _draw_answer(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> None:

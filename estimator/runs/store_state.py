@@ -1,0 +1,28 @@
+"""Has the store changed: when its files were last written, and how long they are."""
+
+import os
+
+FILES = ("runs.sqlite", "runs.sqlite-wal")
+"""The store, and the log of changes that are still to be taken into it."""
+
+State = tuple[tuple[int, int] | None, ...]
+
+
+def store_state(folder: str | os.PathLike[str]) -> State:
+    """State of the store in a folder: another one may hold other runs; empty if there is none.
+
+    Reading alone leaves an empty log behind, which is as good as none.
+    """
+    store, log = (_stamp(os.path.join(folder, name)) for name in FILES)
+    if store is None:
+        return ()
+    return store, log if log is not None and log[1] else None
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    """When a file was last changed, and its size; None if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
