@@ -441,6 +441,12 @@ UNTIED = {
 }
 
 
+DETR = {
+    **{"model_type": "detr", "architectures": ["DetrForObjectDetection"]},
+    **{"num_queries": 10, "encoder_layers": 1, "decoder_layers": 1},
+}
+
+
 SMALL = [
     (
         {
@@ -538,6 +544,8 @@ SMALL = [
         },
         123200,
     ),
+    (DETR | {"backbone_config": {"model_type": "resnet", "layer_type": "basic"}}, 343270087),
+    (DETR | {"backbone_config": {"model_type": "resnet", "embedding_size": 32}}, 26994791),
 ]
 
 

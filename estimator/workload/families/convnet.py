@@ -49,6 +49,11 @@ def conv_net(
 @family("resnet")
 def resnet(fields: Fields) -> Network:
     """ResNet: basic or bottleneck layers, stride in the 3x3 convolution (version 1.5)."""
+    return conv_net(fields, *resnet_body(fields))
+
+
+def resnet_body(fields: Fields) -> tuple[Body, int]:
+    """From images to the maps of a ResNet, and their channels."""
     widths = fields.sizes("hidden_sizes", WIDTHS)
     depths = fields.layer_counts("depths", (3, 4, 6, 3), len(widths))
     stem = fields.size("embedding_size", default=STEM_WIDTH)
@@ -62,26 +67,13 @@ def resnet(fields: Fields) -> Network:
         flow = wide_stem(flow, channels, stem)
         return staged(flow, layer, (stem, *widths), depths, first)
 
-    return conv_net(fields, body, widths[-1])
+    return body, widths[-1]
 
 
 def wide_stem(flow: Flow, channels: int, width: int) -> Flow:
     """A 7x7 convolution and a pooling, which halve the map each."""
     conv = Conv(channels, width, kernel=7, stride=2)
     return flow.conv("stem/convolution", conv, first=True).pool(3, 2, 1)
-
-
-def bottlenecks(
-    flow: Flow,
-    channels: int,
-    depths: Sequence[int],
-    layer: "Layer | None" = None,
-    widths: Sequence[int] = WIDTHS,
-) -> Flow:
-    """The maps of a ResNet in its usual widths, of bottlenecks or another `layer`."""
-    flow = wide_stem(flow, channels, STEM_WIDTH)
-    usual = layer or partial(bottleneck, False)
-    return staged(flow, usual, (STEM_WIDTH, *widths), depths, 1)
 
 
 Layer = Callable[[int, int, int], list[Conv]]

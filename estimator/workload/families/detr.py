@@ -5,9 +5,10 @@ the ResNet are frozen: they are no parameters.
 """
 
 from estimator.workload.blocks import Costs, held, linear, perceptron
-from estimator.workload.convolution import Conv, Flow, image
-from estimator.workload.families.convnet import WIDTHS, basic_layer, bottlenecks
+from estimator.workload.convolution import Flow, image, plain
+from estimator.workload.families.convnet import resnet_body
 from estimator.workload.families.encoder_decoder import EncoderDecoder, side
+from estimator.workload.families.torchvision import named_networks
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import head_note, label_count, task
@@ -17,31 +18,19 @@ from estimator.workload.registry import family
 SIDE = 800
 """Shorter side of an image (arXiv:2005.12872, sec. 4). [pixel]"""
 
-BACKBONES = {
-    **{"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)},
-    **{"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)},
-}
-"""Depths of the stages by name."""
 
-BASIC_WIDTHS = (64, 128, 256, 512)
-"""Channels of the stages of a ResNet of basic layers (arXiv:1512.03385, table 1)."""
-
-
-def _resnet(fields: Fields) -> tuple[tuple[int, ...], bool]:
-    """Stages of the ResNet that the config names or holds, and whether its layers are basic."""
+def _resnet(fields: Fields) -> Fields:
+    """The ResNet that the config holds or names."""
     part = fields.part("backbone_config")
-    name = fields.text("backbone") or part.text("backbone", default="resnet50")
     if part.text("model_type") == "resnet":
-        basic = part.text("layer_type", default="bottleneck") == "basic"
-        usual = BASIC_WIDTHS if basic else WIDTHS
-        if tuple(part.sizes("hidden_sizes", usual, 4)) != usual:
-            raise ValueError(f"{part.path}hidden_sizes must be {list(usual)}")
-        return tuple(part.layer_counts("depths", (3, 4, 6, 3), 4)), basic
+        return part
+    name = fields.text("backbone") or part.text("backbone", default="resnet50")
     name = name.partition(".")[0]
-    if name not in BACKBONES:
-        known = ", ".join(BACKBONES)
-        raise ValueError(f"{fields.path}backbone {name!r} is not known: known are {known}")
-    return BACKBONES[name], name in ("resnet18", "resnet34")
+    known = {one: row for one, (kind, row) in named_networks().items() if kind == "resnet"}
+    if name not in known:
+        shown = ", ".join(known)
+        raise ValueError(f"{fields.path}backbone {name!r} is not known: known are {shown}")
+    return Fields(known[name])
 
 
 @family("detr", "table-transformer")
@@ -58,16 +47,13 @@ def detr(fields: Fields) -> Network:
         heads=(_heads(fields, hidden), {"embedding/queries": held(objects * hidden)}),
         longest=objects,
     )
-    depths, basic = _resnet(fields)
-    channels = fields.size("num_channels", default=3)
-    layer, widths = (basic_layer, BASIC_WIDTHS) if basic else (None, WIDTHS)
-    project = Conv(widths[-1], hidden, kernel=1, bias=True, norm=False)
+    channels = {"num_channels": fields.size("num_channels", default=3)}
+    backbone, width = resnet_body(_resnet(fields).with_defaults(channels))
 
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, SIDE)
         flow = Flow(batch=batch, side=pixels, frozen=True)
-        maps = bottlenecks(flow, channels, depths, layer, widths)
-        flow = maps.conv("bridge/project", project)
+        flow = backbone(flow).conv("bridge/project", plain(width, hidden, kernel=1))
         done = [*flow.lines, *model.lines(batch, (flow.positions, float(objects)), inputs)]
         return Pass(lines=done, items=batch)
 

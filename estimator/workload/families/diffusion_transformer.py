@@ -1,20 +1,20 @@
-"""What diffusion transformers of diffusers are built of; DiT.
+"""Which diffusion transformer a config of diffusers describes: DiT, Flux, Stable Diffusion 3, Wan.
 
 What a config leaves out is as in diffusers 0.42. `image_size` is the side of the latent map that
-the network gets, in Flux, FLUX.2 and Qwen-Image after it is folded by two; `seq_len` the text
-tokens. The items of a pass are patches.
+the network gets, in Flux, FLUX.2 and Qwen-Image after it is folded by two; videos without it are of
+the length and size of their report. `seq_len` is the text tokens. The items of a pass are patches.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from estimator.workload.blocks import Cost, Costs, Mlp, held, linear, scaled
-from estimator.workload.convolution import image, square
+from estimator.workload.blocks import Cost, Costs, Mlp, held, linear, product, scaled, table
+from estimator.workload.convolution import image, ratio, square
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, quantity
+from estimator.workload.ledger import Architecture, Inputs, quantity
 from estimator.workload.network import Network, Pass, lines, network
-from estimator.workload.registry import diffusers_class
+from estimator.workload.registry import CLASSES, diffusers_class
 
 SINE_WIDTH = 256
 """Width of the sines that a time step is turned into before its embedding."""
@@ -166,3 +166,459 @@ def dit(fields: Fields) -> Network:
         inside=scaled(layer, sizes.layers),
     )
     return network(fields, model.run)
+
+
+def streamed(
+    model: Joint, stream: Costs, double: int, alone: Costs | None = None, single: int = 0
+) -> Joint:
+    """The model with `double` layers of a stream each for patches and text, then `single` of one.
+
+    Patches and text attend together in all layers.
+    """
+    return replace(
+        model,
+        per_patch=scaled(stream, double),
+        per_text={**model.per_text, **scaled(stream, double, "text/")},
+        per_both={
+            **scaled(alone or {}, single),
+            **scaled(products(model.sizes.width), double + single),
+        },
+    )
+
+
+def _beside(width: int, inner: int, up: int, bias: bool, head_dim: int) -> Costs:
+    """A layer of one stream, whose MLP of width `up` runs beside its attention."""
+    return {
+        "single/query_key_value": linear(width, 3 * width, bias),
+        "single/up": linear(width, up, bias),
+        "single/out": linear(width + inner, width, bias),
+        "norm/single": held(2 * head_dim),
+    }
+
+
+@diffusers_class("FluxTransformer2DModel")
+def flux(fields: Fields) -> Network:
+    """Flux: layers with two streams that attend together, then layers with one."""
+    sizes = patch_sizes(fields, folded=True)
+    width, head_dim, double = sizes.width, sizes.head_dim, sizes.layers
+    single = fields.layers("num_single_layers")
+    mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
+    stream = {**projections(width), **mlp, "norm/heads": held(2 * head_dim)}
+    guided = {"time/guidance": two_dense(SINE_WIDTH, width)}
+    model = Joint(
+        sizes=sizes,
+        side=64,
+        text_tokens=512,
+        per_image={
+            **timed(width, double * 12 + single * 3 + 2),
+            **(guided if fields.flag("guidance_embeds") else {}),
+            "time/text": two_dense(fields.size("pooled_projection_dim"), width),
+        },
+        per_text={"text/project": linear(fields.size("joint_attention_dim"), width, bias=True)},
+    )
+    alone = _beside(width, 4 * width, 4 * width, True, head_dim)
+    return network(fields, streamed(model, stream, double, alone, single).run)
+
+
+@diffusers_class("SD3Transformer2DModel")
+def sd3(fields: Fields) -> Network:
+    """Stable Diffusion 3: text and patches as two streams (arXiv:2403.03206, sec. 4)."""
+    sizes = patch_sizes(fields)
+    width, layers = sizes.width, sizes.layers
+    normed = 2 * sizes.head_dim * fields.states("qk_norm")
+    dual = len(fields.items("dual_attention_layers") or [])
+    mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
+    stream = {**projections(width), **mlp, "norm/heads": held(normed)}
+    context, words = fields.size("caption_projection_dim"), fields.size("joint_attention_dim")
+    again = {**projections(width), **products(width), "norm": held(normed)}
+    model = Joint(
+        sizes=sizes,
+        side=square(fields, "sample_size"),
+        text_tokens=333,
+        per_image={
+            **timed(width, 6 * layers + 6 * (layers - 1) + 2 + 2 + 3 * dual),
+            "time/text": two_dense(fields.size("pooled_projection_dim"), width),
+        },
+        per_patch=scaled(stream, layers),
+        per_text={
+            "text/project": linear(words, context, bias=True),
+            **_text_stream(stream, layers),
+        },
+        per_both=scaled(products(width), layers),
+        inside=scaled(again, dual, "second_"),
+    )
+    return network(fields, model.run)
+
+
+def _text_stream(stream: Costs, layers: int) -> Costs:
+    """The text's side of Stable Diffusion 3, which ends with the keys and values of its last."""
+    rest = {
+        part: cost
+        for part, cost in stream.items()
+        if part != "attention/output" and not part.startswith("mlp/")
+    }
+    return {**scaled(stream, layers - 1, "text/"), **scaled(rest, 1, "text/last_")}
+
+
+@diffusers_class("QwenImageTransformer2DModel")
+def qwen_image(fields: Fields) -> Network:
+    """Qwen-Image: two streams in all layers (arXiv:2508.02324, sec. 2.3)."""
+    for key in ("guidance_embeds", "use_additional_t_cond"):
+        if fields.flag(key):
+            raise ValueError(f"{fields.path}{key} must be false: true is not counted")
+    sizes, words = patch_sizes(fields, folded=True), fields.size("joint_attention_dim")
+    width = sizes.width
+    mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
+    stream = {**projections(width), **mlp, "norm/heads": held(2 * sizes.head_dim)}
+    model = Joint(
+        sizes=sizes,
+        side=64,
+        text_tokens=256,
+        per_image={**timed(width, 12 * sizes.layers + 2), "norm/text": held(words)},
+        per_text={"text/project": linear(words, width, bias=True)},
+    )
+    return network(fields, streamed(model, stream, sizes.layers).run)
+
+
+@diffusers_class("Flux2Transformer2DModel")
+def flux2(fields: Fields) -> Network:
+    """FLUX.2: layers share their modulation, no biases."""
+    sizes, single = patch_sizes(fields), fields.layers("num_single_layers")
+    width, head_dim = sizes.width, sizes.head_dim
+    inner = int(width * ratio(fields, "mlp_ratio", 3.0))
+    embedding = two_dense(fields.size("timestep_guidance_channels"), width, bias=False)
+    mlp = Mlp(hidden=width, width=inner, gated=True).costs()
+    stream = {**projections(width, False, False), **mlp, "norm/heads": held(2 * head_dim)}
+    model = Joint(
+        sizes=sizes,
+        side=64,
+        biases=(False, False),
+        text_tokens=512,
+        per_image={
+            "time/embedding": embedding.times(1 + fields.flag("guidance_embeds")),
+            "time/modulation": linear(width, (6 + 6 + 3 + 2) * width),
+        },
+        per_text={"text/project": linear(fields.size("joint_attention_dim"), width)},
+    )
+    alone = _beside(width, inner, 2 * inner, False, head_dim)
+    return network(fields, streamed(model, stream, sizes.layers, alone, single).run)
+
+
+REGISTERS = 8
+"""Learned tokens that AuraFlow puts before the text. [1]"""
+
+
+@diffusers_class("AuraFlowTransformer2DModel")
+def auraflow(fields: Fields) -> Network:
+    """AuraFlow: few layers of two streams, many of one, no biases; learned positions."""
+    sizes, single = patch_sizes(fields), fields.layers("num_single_dit_layers")
+    width, double = sizes.width, sizes.layers
+    inner = -(-int(8 * width / 3) // SINE_WIDTH) * SINE_WIDTH
+    mlp = Mlp(hidden=width, width=inner, gated=True).costs()
+    stream = {**projections(width, False, False), **mlp}
+    model = Joint(
+        sizes=sizes,
+        side=square(fields, "sample_size"),
+        biases=(True, False),
+        text_tokens=256,
+        spare=REGISTERS,
+        per_image={
+            "embedding/position": held((fields.size("pos_embed_max_size") + REGISTERS) * width),
+            **timed(width, 12 * double + 6 * single + 2, bias=False),
+        },
+        before_text={"text/project": linear(fields.size("joint_attention_dim"), width)},
+    )
+    alone = scaled(stream, 1, "single/")
+    return network(fields, streamed(model, stream, double, alone, single).run)
+
+
+@diffusers_class("CogVideoXTransformer3DModel")
+def cogvideox(fields: Fields) -> Network:
+    """CogVideoX: one stream, modulated apart (arXiv:2408.06072, sec. 2.2)."""
+    deep, time = fields.size_or_none("patch_size_t") or 1, fields.size("time_embed_dim")
+    sizes = patch_sizes(fields, frames=deep)
+    width = sizes.width
+    steps = (fields.size("sample_frames") - 1) // fields.size("temporal_compression_ratio") + 1
+    offset = fields.size_or_none("ofs_embed_dim")
+    layer = {
+        **projections(width, fields.flag("attention_bias")),
+        **products(width),
+        **feed_forward(fields, width),
+        "norm/layers": held(4 * width * fields.flag("norm_elementwise_affine")),
+        "norm/heads": held(4 * sizes.head_dim),
+    }
+    model = Joint(
+        sizes=sizes,
+        side=fields.size("sample_height"),
+        wide=fields.size("sample_width"),
+        steps=-(-steps // deep),
+        biases=(fields.flag("patch_bias"), True),
+        text_tokens=fields.size("max_text_seq_length"),
+        per_image={
+            "time/embedding": linear(width, time, True) + linear(time, time, True),
+            **({} if offset is None else {"time/offset": two_dense(offset, offset)}),
+            "time/modulation": linear(time, (12 * sizes.layers + 2) * width, bias=True),
+            "norm/outer": held(4 * width),
+        },
+        per_text={"text/project": linear(fields.size("text_embed_dim"), width, bias=True)},
+        per_both=scaled(layer, sizes.layers),
+    )
+    return network(fields, model.run)
+
+
+@diffusers_class("HunyuanVideoTransformer3DModel")
+def hunyuan_video(fields: Fields) -> Network:
+    """HunyuanVideo: FLUX's layers, and a few over the text alone (arXiv:2412.03603, sec. 4.2)."""
+    if fields.text("image_condition_type"):
+        raise ValueError(f"{fields.path}image_condition_type must be null: others are not counted")
+    deep, single = fields.size("patch_size_t"), fields.layers("num_single_layers")
+    sizes, refining = patch_sizes(fields, frames=deep), fields.layers("num_refiner_layers")
+    width, head_dim, double = sizes.width, sizes.head_dim, sizes.layers
+    inner, words = int(width * ratio(fields, "mlp_ratio", 4.0)), fields.size("text_embed_dim")
+    mlp = Mlp(hidden=width, width=inner, bias=True).costs()
+    stream = {**projections(width), **mlp, "norm/heads": held(2 * head_dim)}
+    refined = {**projections(width), **mlp, "norm/layers": held(4 * width)}
+    modulated = timed(width, 12 * double + 3 * single + 2 + 2 * refining)
+    pooled = two_dense(fields.size("pooled_projection_dim"), width)
+    guided = 2 + fields.flag("guidance_embeds")
+    model = Joint(
+        sizes=sizes,
+        side=60,
+        wide=104,
+        steps=33 // deep,
+        text_tokens=256,
+        per_image={
+            **modulated,
+            "time/embedding": two_dense(SINE_WIDTH, width).times(guided),
+            "time/text": pooled + two_dense(words, width),
+        },
+        per_text={
+            "text/project": linear(words, width, bias=True),
+            **scaled(refined, refining, "text/refine_"),
+        },
+        among=scaled(products(width), refining, "text/"),
+    )
+    alone = _beside(width, inner, inner, True, head_dim)
+    return network(fields, streamed(model, stream, double, alone, single).run)
+
+
+def crossed(
+    model: Joint,
+    mlp: Costs,
+    *,
+    norms: int,
+    context: int,
+    biases: tuple[bool, bool] = (True, True),
+    linear_in_patches: bool = False,
+) -> Joint:
+    """The model with layers whose patches look at text states of width `context`.
+
+    `norms` are the parameters of the norms and tables of a layer, `biases` whether queries, keys
+    and values of attention among the patches and to the text have biases.
+    """
+    width, layers, (own_bias, cross_bias) = model.sizes.width, model.sizes.layers, biases
+    own = {
+        **projections(width, own_bias),
+        "cross/query": linear(width, width, cross_bias),
+        "cross/output": linear(width, width, bias=True),
+        **mlp,
+        "norm/layers": held(norms),
+    }
+    read, inside = linear(context, width, cross_bias), products(width)
+    if linear_in_patches:
+        state = Cost(flop_per_token=2 * width * (model.sizes.head_dim + 1))
+        own |= {"attention/state": state, "attention/read": state}
+        inside = {}
+    return replace(
+        model,
+        per_patch={**scaled(own, layers), **model.per_patch},
+        per_text={**model.per_text, **scaled({"cross/key": read, "cross/value": read}, layers)},
+        inside=scaled(inside, layers),
+        across=scaled(products(width, "cross/"), layers),
+    )
+
+
+def _latent(sizes: Sizes, side: int, text_tokens: int, words: int | None) -> Joint:
+    """A model of a latent map and text states of width `words`, modulated alike in all layers."""
+    width = sizes.width
+    return Joint(
+        sizes=sizes,
+        side=side,
+        text_tokens=text_tokens,
+        per_image={**timed(width, 6), "head/scale": held(2 * width)},
+        per_text={} if words is None else {"text/project": two_dense(words, width)},
+    )
+
+
+@diffusers_class("PixArtTransformer2DModel")
+def pixart(fields: Fields) -> Network:
+    """PixArt-alpha and -sigma: one modulation for all layers (arXiv:2310.00426, sec. 2.3)."""
+    sizes, side = patch_sizes(fields), square(fields, "sample_size")
+    width, bias = sizes.width, fields.flag("attention_bias")
+    model = _latent(sizes, side, 300 if side > 64 else 120, fields.size_or_none("caption_channels"))
+    if fields.flag("use_additional_conditions", default=side == 128):
+        once = two_dense(SINE_WIDTH, width // 3)
+        resolution = {"time/sizes": product(2 * once.params, 3 * once.flop_per_token)}
+        model = replace(model, per_image={**model.per_image, **resolution})
+    model = crossed(
+        model,
+        feed_forward(fields, width),
+        norms=6 * width + 4 * width * fields.flag("norm_elementwise_affine"),
+        context=fields.size_or_none("cross_attention_dim") or width,
+        biases=(bias, bias),
+    )
+    return network(fields, model.run)
+
+
+@diffusers_class("Transformer2DModel")
+def transformer_2d(fields: Fields) -> Architecture:
+    """The older class of DiT and PixArt, by the norm of its layers."""
+    names = {
+        "ada_norm_single": "PixArtTransformer2DModel",
+        "ada_norm_zero": "DiTTransformer2DModel",
+    }
+    norm = fields.text("norm_type", default="layer_norm")
+    if norm not in names:
+        known = " and ".join(names)
+        raise ValueError(f"{fields.path}norm_type {norm!r} is not counted: {known} are")
+    return CLASSES[names[norm]](fields)
+
+
+@diffusers_class("WanTransformer3DModel")
+def wan(fields: Fields) -> Network:
+    """Wan 2.1 and 2.2: 81 frames of 480 x 832 pixels by default (arXiv:2503.20314, sec. 4.2)."""
+    deep, patch, across = fields.sizes("patch_size", (1, 2, 2), 3)
+    if patch != across:
+        raise ValueError(f"{fields.path}patch_size must be square, got {[deep, patch, across]}")
+    sizes = patch_sizes(fields.with_values({"patch_size": patch}), frames=deep)
+    width, layers = sizes.width, sizes.layers
+    model = _latent(sizes, 60, 512, fields.size("text_dim"))
+    image_dim = fields.size_or_none("image_dim")
+    seen = {} if image_dim is None else _image_states(image_dim, width, layers)
+    asks = Cost(flop_per_token=4 * width * IMAGE_TOKENS * layers * bool(seen))
+    model = replace(
+        model,
+        wide=104,
+        steps=21 // deep,
+        per_image={**model.per_image, **timed(width, 6, fields.size("freq_dim")), **seen},
+        per_patch={"cross/image": asks},
+    )
+    norms = 6 + 2 * fields.flag("cross_attn_norm") + 4 * bool(_qk_norm(fields))
+    mlp = Mlp(hidden=width, width=fields.size("ffn_dim"), bias=True).costs()
+    return network(fields, crossed(model, mlp, norms=norms * width, context=width).run)
+
+
+IMAGE_TOKENS = 257
+"""States of CLIP's tower that a Wan of images to videos looks at. [1]"""
+
+
+def _image_states(image_dim: int, width: int, layers: int) -> Costs:
+    """Projection of an image's states, and their keys and values in each layer."""
+    project = linear(image_dim, image_dim, True) + linear(image_dim, width, True)
+    both = project + linear(width, 2 * width, True).times(layers)
+    return {
+        "image/states": product(both.params, IMAGE_TOKENS * both.flop_per_token),
+        "norm/image": held(2 * (image_dim + width) + layers * width),
+    }
+
+
+def _qk_norm(fields: Fields, usual: str = "rms_norm_across_heads") -> str:
+    """Norms of queries and keys across all heads, none where the config says null."""
+    known = "rms_norm_across_heads"
+    kind = usual if "qk_norm" not in fields.values else fields.text("qk_norm")
+    if kind not in ("", known):
+        raise ValueError(f"{fields.path}qk_norm {kind!r} is not counted: {known} is")
+    return kind
+
+
+@diffusers_class("LTXVideoTransformer3DModel")
+def ltx(fields: Fields) -> Network:
+    """LTX-Video: 161 frames of 512 x 704 pixels by default (arXiv:2501.00103, sec. 2)."""
+    if fields.size("patch_size_t", default=1) != 1:
+        raise ValueError(f"{fields.path}patch_size_t must be 1")
+    alone = patch_sizes(fields.with_values({"patch_size": 1}))  # a patch has one position's values
+    sizes, bias = replace(alone, patch=fields.size("patch_size")), fields.flag("attention_bias")
+    width, affine = sizes.width, fields.flag("norm_elementwise_affine")
+    model = _latent(sizes, 16, 128, fields.size("caption_channels"))
+    model = replace(model, wide=22, steps=21)
+    model = crossed(
+        model,
+        feed_forward(fields, width),
+        norms=(6 + 4 * bool(_qk_norm(fields)) + 2 * affine) * width,
+        context=fields.size("cross_attention_dim"),
+        biases=(bias, bias),
+    )
+    return network(fields, model.run)
+
+
+@diffusers_class("SanaTransformer2DModel")
+def sana(fields: Fields) -> Network:
+    """SANA: attention that is linear in the patches, MLPs that convolve (arXiv:2410.10629)."""
+    sizes = patch_sizes(fields)
+    width, inner = sizes.width, int(sizes.width * ratio(fields, "mlp_ratio", 2.5))
+    model = _latent(sizes, square(fields, "sample_size"), 300, fields.size("caption_channels"))
+    guidance = two_dense(SINE_WIDTH, width) if fields.flag("guidance_embeds") else Cost()
+    further = {"time/guidance": guidance, "norm/text": held(width)}
+    mlp = {
+        "mlp/up": linear(width, 2 * inner, bias=True),
+        "mlp/depthwise": product(2 * inner * (9 + 1), 2 * inner * 18),
+        "mlp/down": linear(inner, width),
+    }
+    model = crossed(
+        replace(model, per_image={**model.per_image, **further}),
+        mlp,
+        norms=(6 + 4 * bool(_qk_norm(fields, usual=""))) * width,
+        context=fields.size_or_none("cross_attention_dim") or width,
+        biases=(fields.flag("attention_bias"), True),
+        linear_in_patches=True,
+    )
+    return network(fields, model.run)
+
+
+@diffusers_class("HunyuanDiT2DModel")
+def hunyuan_dit(fields: Fields) -> Network:
+    """Hunyuan-DiT: the later half of the layers takes the earlier in (arXiv:2405.08748, sec. 2).
+
+    `seq_len` counts the words of both text towers, the config's by default.
+    """
+    width, layers = fields.size("hidden_size"), fields.layers("num_layers")
+    heads, patch = fields.size("num_attention_heads"), fields.size("patch_size")
+    values = fields.size("in_channels") * patch * patch
+    sizes = Sizes(
+        width=width,
+        head_dim=fields.share("hidden_size", width, "num_attention_heads", heads),
+        layers=layers,
+        patch=patch,
+        taken=values,
+        given=values * (1 + fields.flag("learn_sigma")),
+    )
+    near, far = fields.size("text_len"), fields.size("text_len_t5")
+    context, t5 = fields.size("cross_attention_dim"), fields.size("cross_attention_dim_t5")
+    pooled = fields.size("pooled_projection_dim")
+    styled = fields.flag("use_style_cond_and_image_meta_size")
+    extra = pooled + (6 * SINE_WIDTH + width) * styled
+    project = linear(t5, 4 * t5, True) + linear(4 * t5, context, True)
+    read, skips = linear(t5, 2 * t5, True), layers - layers // 2 - 1
+    model = Joint(
+        sizes=sizes,
+        side=square(fields, "sample_size"),
+        text_tokens=near + far,
+        per_image={
+            **timed(width, layers + 2),
+            "time/style": table(1, width * styled),
+            "time/extra": linear(extra, 4 * width, True) + linear(4 * width, width, True),
+            "text/t5": product(project.params, far * project.flop_per_token),
+            "pooler/read": product(read.params, (far + 1) * read.flop_per_token),
+            "pooler/query": linear(t5, t5, True),
+            "pooler/scores": Cost(flop_per_token=4 * t5 * (far + 1)),
+            "pooler/out": linear(t5, pooled, True),
+            "text/tables": held((near + far) * context + (far + 1) * t5),
+        },
+        per_patch={
+            "skip/project": linear(2 * width, width, True).times(skips),
+            "norm/skip": held(4 * width * skips),
+        },
+    )
+    inner = int(width * ratio(fields, "mlp_ratio", 4.0))
+    mlp, norms = Mlp(hidden=width, width=inner, bias=True).costs(), 6 * width + 8 * sizes.head_dim
+    return network(fields, crossed(model, mlp, norms=norms, context=context).run)

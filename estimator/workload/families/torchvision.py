@@ -25,9 +25,10 @@ from estimator.workload.convolution import (
 )
 from estimator.workload.families.convnet import (
     DEFAULT_SIDE,
+    STEM_WIDTH,
     WIDTHS,
     bottleneck,
-    bottlenecks,
+    staged,
     wide_stem,
 )
 from estimator.workload.families.mobilenet import divisible
@@ -114,7 +115,8 @@ def resnext(row: Row, flow: Flow) -> tuple[Flow, int]:
         narrow = outputs // 4 * row["base"] // 64 * row["groups"]
         return bottleneck(False, inputs, outputs, stride, narrow, row["groups"])
 
-    return bottlenecks(flow, 3, row["depths"], layer), WIDTHS[-1]
+    flow = wide_stem(flow, 3, STEM_WIDTH)
+    return staged(flow, layer, (STEM_WIDTH, *WIDTHS), row["depths"], 1), WIDTHS[-1]
 
 
 KINDS = {
