@@ -1,13 +1,15 @@
 """Each program on the board, predicted from the benchmark and from the other programs."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from estimator.catalog.shared_runs import read_overlay
 from estimator.measure.host_id import host_id
+from estimator.runs import open_store
 from estimator.runs.record import MeasuredRun
 from estimator.scenario.scenario import Scenario
 from tests.benchmarks.prediction import HEADER, line, predicted_s, store_only
@@ -154,7 +156,19 @@ def of_program(runs: Sequence[MeasuredRun], program: MeasuredRun) -> list[Measur
 
 def keep(runs: Sequence[MeasuredRun], home: str) -> None:
     """Make the store hold these runs alone; the host of this id is taken for this machine."""
-    store_only(
-        replace(one, host=replace(one.host, id=host_id())) if one.host.id == home else one
-        for one in runs
-    )
+    store_only(_at_home(one, home) for one in runs)
+
+
+def _at_home(run: MeasuredRun, home: str) -> MeasuredRun:
+    ours = run.host.id == home
+    return replace(run, host=replace(run.host, id=host_id())) if ours else run
+
+
+@contextmanager
+def left_out(run: MeasuredRun) -> Iterator[None]:
+    """Take one run of this machine out of the store for a while."""
+    with open_store() as store:
+        store.forget([run.id])
+    yield
+    with open_store() as store:
+        store.add(_at_home(run, run.host.id))
