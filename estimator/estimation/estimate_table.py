@@ -86,8 +86,6 @@ class TableResult:
         The answered rows.
     errors : mapping of int to Notice
         Row -> why it is refused.
-    notices : NoticeTable
-        What was assumed in each row.
     plans : mapping of int to Schedule
         Row -> when it starts and should, where a carbon profile is given.
 
@@ -106,8 +104,14 @@ class TableResult:
     questions: "Questions"
     groups: tuple[Group, ...]
     errors: Mapping[int, Notice]
-    notices: NoticeTable
     plans: Mapping[int, Schedule]
+
+    @cached_property
+    def notices(self) -> NoticeTable:
+        """What was assumed in each row; some of it is worked out when it is first asked for."""
+        say_what_has_no_effect(self.questions)
+        say_what_does_not_fit(self.questions)
+        return self.questions.notices
 
     @property
     def count(self) -> int:
@@ -193,14 +197,8 @@ class _Answers:
     def result(self) -> TableResult:
         """Answer every row that can be."""
         groups = tuple(self._answered(rows) for rows in self._groups())
-        say_what_has_no_effect(self.asked)
-        say_what_does_not_fit(self.asked)
         return TableResult(
-            questions=self.asked,
-            groups=groups,
-            errors=self.asked.errors,
-            notices=self.notices,
-            plans=self.plans,
+            questions=self.asked, groups=groups, errors=self.asked.errors, plans=self.plans
         )
 
     def _groups(self) -> Iterator[Places]:

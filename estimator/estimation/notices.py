@@ -20,8 +20,8 @@ from estimator.estimation.questions import Questions
 from estimator.memory.training_state import does_not_fit, memory_of, too_large
 from estimator.runs.observations import program_key
 from estimator.scenario.scenario import SHARING
-from estimator.utilization.features import of_each_kind
 from estimator.utilization.predict import device_notices
+from estimator.workload.kind_columns import of_each_kind
 
 Mask = npt.NDArray[np.bool_]
 

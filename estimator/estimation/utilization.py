@@ -87,6 +87,7 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
     """Devices of a group as its calibration needs them."""
     which, at = few(asked.named_at[rows])
     named = [asked.named[one] for one in which.tolist()]
+    kinds = [asked.work.kinds[row] for row in rows.tolist()]
     return Devices(
         named=named,
         at=at,
@@ -94,8 +95,8 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
             devices=[one.device for one in named],
             precisions=[one.precision for one in named],
             at=at,
-            groups=[asked.work.kinds[row].group for row in rows.tolist()],
-            families=[asked.work.kinds[row].family for row in rows.tolist()],
+            groups=[kind.group for kind in kinds],
+            families=[kind.family for kind in kinds],
             step_flop=_step_flop(asked, rows, named, at),
             flop=asked.flop[rows] / asked.devices[rows],
             params=asked.work.numbers["params"][rows],

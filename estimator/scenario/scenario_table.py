@@ -64,6 +64,8 @@ class Words:
 
     def rows(self) -> list[str]:
         """Word of each row, empty where there is none."""
+        if not self.distinct:
+            return [""] * self.codes.size
         words = (*self.distinct, "")
         return [words[code] for code in self.codes.tolist()]
 

@@ -26,7 +26,12 @@ from estimator.scenario.scenario import (
 from estimator.scenario.scenario_table import ScenarioTable
 from estimator.scenario.workload_columns import stated_flop, work_of_rows
 from estimator.workload.formulas import LORA_SHARE, attention_share, training_flop
-from estimator.workload.network_class import NetworkKind, configured_kind, network_kinds
+from estimator.workload.kind_columns import of_each_kind
+from estimator.workload.network_class import (
+    NetworkKind,
+    configured_kind,
+    network_kinds,
+)
 
 if TYPE_CHECKING:
     from estimator.workload.ledger import Ledger
@@ -367,7 +372,7 @@ class _WorkColumns:
         if "lora" not in column.distinct:
             return
         stated = ~np.isnan(stated_flop({column_of(name): self.numbers[name] for name in OF_WORK}))
-        counted = np.array([kind.lora for kind in kinds]) & ~stated
+        counted = of_each_kind(kinds, lambda kind: kind.lora) & ~stated
         lora = (column.codes == column.distinct.index("lora")) & ~counted
         self.flop = np.where(lora, self.flop * LORA_SHARE, self.flop)
         self.notices.where(lora, Notice("lora_saves", "finetune"))
@@ -414,7 +419,7 @@ class _WorkColumns:
         added = own & ~np.isnan(length) & ~np.isnan(self.flop) & table.says("params")
         added &= np.isnan(layers * self.numbers["width"]) & ~table.says("sample_flop")
         if added.any():
-            transformer = np.array([kind.transformer for kind in kinds])
+            transformer = of_each_kind(kinds, lambda kind: kind.transformer)
             rows = rows_where(added & transformer)
             active = self.numbers["active_params"][rows]
             size = np.where(np.isnan(active), self.numbers["params"][rows], active)

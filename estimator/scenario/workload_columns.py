@@ -14,6 +14,7 @@ from estimator.workload.formulas import (
     attention_share,
     attention_training_flop,
 )
+from estimator.workload.kind_columns import of_each_kind
 from estimator.workload.network_class import NetworkKind
 
 LEAST_BODY = 0.3
@@ -39,7 +40,7 @@ def work_of_rows(
     params = np.where(np.isnan(active), total, active)
     share = attention_share(numbers["seq_len"], numbers["hidden"], params)
     shallow = np.isnan(numbers["layers"] * numbers["hidden"])
-    transformer = np.array([kind.transformer for kind in kinds], dtype=np.bool_)
+    transformer = of_each_kind(kinds, lambda kind: kind.transformer)
     usual = ~stated & shallow & transformer & ~np.isnan(share)
     return Uncertain(
         np.where(usual, flop * (1.0 + share), flop) * np.where(stated, 1.0, formula.mid),
@@ -61,8 +62,8 @@ def training_flop(numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind]) -
     -------
     array [FLOP]
     """
-    transformer = np.array([kind.transformer for kind in kinds], dtype=bool)
-    share = np.array([LORA_SHARE if kind.lora else 1.0 for kind in kinds])
+    transformer = of_each_kind(kinds, lambda kind: kind.transformer)
+    share = np.where(of_each_kind(kinds, lambda kind: kind.lora), LORA_SHARE, 1.0)
     total, active = numbers["params_total"], numbers["params_active"]
     params = np.where(np.isnan(active), total, active)
     layers, hidden = numbers["layers"], numbers["hidden"]
@@ -70,7 +71,7 @@ def training_flop(numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind]) -
     shared_layers = transformer & ((in_layers > 2 * total) | np.isnan(params))
     computed = np.where(shared_layers, in_layers, params)
     computed = np.where(
-        np.array([kind.encoder for kind in kinds], dtype=bool) & ~shared_layers,
+        of_each_kind(kinds, lambda kind: kind.encoder) & ~shared_layers,
         _without_tables(numbers, computed),
         computed,
     )

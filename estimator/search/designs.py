@@ -22,7 +22,7 @@ from estimator.scenario.scenario import NUMBERS
 from estimator.scenario.scenario_table import RECOMPUTED_SHARE, ScenarioTable, Words
 from estimator.search.space import Space
 from estimator.search.sweep import with_left_out
-from estimator.utilization.features import of_each_kind
+from estimator.workload.kind_columns import of_each_kind
 
 QUANTITIES = ("wall_hours", "device_hours", "energy_kwh", "cost_usd", "co2e_kg", "water_l")
 """What a table of designs tells of each, as low, mid and high."""

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from estimator.core.rows import one_of
 from estimator.core.uncertainty import Uncertain
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 DRAWS = 8192
 """Draws of the sources of uncertainty; half of them mirror the other half [1]."""
@@ -82,13 +84,26 @@ def probability_within(quantity: Uncertain, limit: float) -> Floats:
     >>> float(probability_within(Uncertain(100.0, {"power": 0.2}), 100.0))
     0.5
     """
+    z = deviations_within(quantity, limit)
+    return 0.5 * (1.0 + np.asarray(_ERF(z / math.sqrt(2.0)), dtype=np.float64))
+
+
+def deviations_within(quantity: Uncertain, limit: float) -> Floats:
+    """By how many standard deviations of its logarithm a quantity stays below a limit [1].
+
+    Infinity, or minus that, where the quantity is exact; NaN where it is unknown.
+    """
     mid = np.asarray(quantity.mid, dtype=np.float64)
     spread = np.broadcast_to(np.asarray(quantity.log_sd, dtype=np.float64), mid.shape)
     slack = math.log(limit) - np.log(mid)
     exact = np.where(slack >= 0, np.inf, -np.inf)
     z = np.where(spread > 0, slack / np.where(spread > 0, spread, 1.0), exact)
-    share = 0.5 * (1.0 + np.asarray(_ERF(z / math.sqrt(2.0)), dtype=np.float64))
-    return np.where(np.isnan(mid), np.nan, share)
+    return np.where(np.isnan(mid), np.nan, z)
+
+
+def holds(quantity: Uncertain, limit: float, confidence: float) -> Mask:
+    """Whether a limit holds with a confidence; not where the quantity is unknown."""
+    return deviations_within(quantity, limit) >= NormalDist().inv_cdf(confidence)
 
 
 def probability_of_all(
@@ -112,9 +127,12 @@ def probability_of_all(
     sources = sorted({source for one in chosen.values() for source in one.loadings})
     draws = _draws(len(sources))
     kept = np.ones(DRAWS, dtype=np.bool_)
-    for name, quantity in chosen.items():
-        loads = np.array([float(quantity.loadings.get(source, 0.0)) for source in sources])
-        kept &= draws @ loads <= math.log(most[name]) - math.log(float(quantity.mid))
+    loads = np.array(
+        [[float(one.loadings.get(source, 0.0)) for one in chosen.values()] for source in sources]
+    )
+    slack = [math.log(most[name]) - math.log(float(one.mid)) for name, one in chosen.items()]
+    for drawn, left in zip((draws @ loads.reshape(len(sources), -1)).T, slack, strict=True):
+        kept &= drawn <= left
     return float(kept.mean())
 
 
@@ -153,7 +171,7 @@ def best_designs(
     """
     possible = ~np.isnan(objective)
     for name, limit in limits.most.items():
-        possible &= probability_within(quantities[name], limit) >= limits.confidence
+        possible &= holds(quantities[name], limit, limits.confidence)
     places = np.flatnonzero(possible)
     chosen: list[int] = []
     for place in places[_ranked([objective[places], *(tie[places] for tie in ties)])].tolist():

@@ -24,7 +24,9 @@ from estimator.search.limits import (
     RELAXED,
     Limits,
     best_designs,
+    deviations_within,
     gains_of_relaxing,
+    holds,
     probability_of_all,
     probability_within,
 )
@@ -183,6 +185,10 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[Plan]:
 
 def planned_devices(catalog: Catalog) -> tuple[str, ...]:
     """Ids of the data-center devices with rental offers on record."""
+    return catalog.once("planned devices", lambda: _planned(catalog))
+
+
+def _planned(catalog: Catalog) -> tuple[str, ...]:
     offered = {price.device for price in catalog.prices()}
     return tuple(
         device.id
@@ -216,8 +222,7 @@ def _possible(every: _Candidates, request: Request, fits: Mask) -> Places:
     objective = np.asarray(every.quantities[OBJECTIVES[request.minimize]].mid)
     good = fits & ~np.isnan(objective)
     for name, limit in request.limits.most.items():
-        relaxed = probability_within(every.quantities[name], RELAXED * limit)
-        good &= relaxed >= request.limits.confidence
+        good &= holds(every.quantities[name], RELAXED * limit, request.limits.confidence)
     places = np.flatnonzero(good)
     if request.limits.most:
         return places
@@ -228,9 +233,9 @@ def _possible(every: _Candidates, request: Request, fits: Mask) -> Places:
 
 def _nearest(every: _Candidates, request: Request, fits: Mask) -> Places:
     """Design whose least likely limit is the likeliest; none where nothing fits."""
-    least = np.where(fits, 1.0, np.nan)
+    least = np.where(fits, np.inf, np.nan)
     for name, limit in request.limits.most.items():
-        least = np.minimum(least, probability_within(every.quantities[name], limit))
+        least = np.minimum(least, deviations_within(every.quantities[name], limit))
     known = np.flatnonzero(~np.isnan(least))
     return known[np.argmax(least[known])][None] if known.size else known
 
@@ -266,6 +271,8 @@ def _among(every: _Candidates, places: Places) -> _Candidates:
 
 def _joined(parts: Sequence[_Candidates]) -> _Candidates:
     """Candidates of all chunks."""
+    if len(parts) == 1:
+        return parts[0]
     joined = {
         name: _concatenated([part.quantities[name] for part in parts])
         for name in parts[0].quantities

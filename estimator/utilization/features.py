@@ -1,9 +1,8 @@
 """What a run reports about itself: work and features from the columns of a table."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +24,11 @@ from estimator.utilization.mechanism import (
 )
 from estimator.utilization.parallelism import Layout
 from estimator.workload.formulas import LAYER_PARAMS, LAYERS_PER_WIDTH, usual_width
+from estimator.workload.kind_columns import of_each_kind
 from estimator.workload.network_class import (
     GROUPS,
     NetworkKind,
+    alike,
     kind_of_domain,
     network_kinds,
     texts_with,
@@ -113,19 +114,6 @@ def kinds_of_rows(
     return network_kinds([kind_of_domain(domain) for domain in domains], archs, names)
 
 
-def of_each_kind(
-    kinds: Sequence[NetworkKind], feature: Callable[[NetworkKind], Any]
-) -> npt.NDArray[Any]:
-    """Feature of the kind of each row, worked out once for each kind: rows share their objects."""
-    if len(kinds) == 1:
-        return np.array([feature(kinds[0])])
-    ids = list(map(id, kinds))
-    known = dict(zip(ids, kinds, strict=True))
-    place = dict(zip(known, range(len(known)), strict=True))
-    at = np.fromiter(map(place.__getitem__, ids), dtype=np.intp, count=len(ids))
-    return np.array([feature(kind) for kind in known.values()])[at]
-
-
 def features_of_rows(
     numbers: Mapping[str, Floats],
     kinds: Sequence[NetworkKind],
@@ -201,6 +189,9 @@ def software_of_rows(
     >>> software_of_rows(["research", "", ""], ["", "NGC PyTorch 23.04", "PyTorch"], ["", "", ""])
     array([-1.,  1., nan])
     """
+    if alike(said) and alike(frameworks) and alike(names) and len(said) > 1:
+        same = software_of_rows(said[:1], frameworks[:1], names[:1])
+        return np.repeat(same, len(said))
     tuned = {text: 1.0 for texts in (frameworks, names) for text in texts_with(VENDOR_WORDS, texts)}
     return np.array(
         [

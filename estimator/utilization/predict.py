@@ -15,11 +15,11 @@ from estimator.scenario.provenance import Input
 from estimator.utilization.features import (
     features_of_rows,
     fitted_model,
-    of_each_kind,
     shipped_spreads,
 )
 from estimator.utilization.mechanism import RunFeatures, busy_time, expected_utilization
 from estimator.utilization.parallelism import Machine
+from estimator.workload.kind_columns import of_each_kind
 from estimator.workload.network_class import NetworkKind
 
 Floats = npt.NDArray[np.float64]
@@ -166,12 +166,9 @@ def say_thin_evidence(
     most = Notice("beyond_published_devices", "devices", {"most": float(MOST_DEVICES)})
     mark(devices > MOST_DEVICES, most)
     mark(runs.flop < FEW_FLOP, Notice("little_work", "", {"flop": FEW_FLOP}))
-    groups = [kind.group for kind in runs.kinds]
-    for group in set(groups) & set(FEW_RUNS):
-        mark(
-            np.array([one == group for one in groups]),
-            Notice("few_runs_of_kind", "kind", {"group": group}),
-        )
+    groups = of_each_kind(runs.kinds, lambda kind: kind.group)
+    for group in FEW_RUNS:
+        mark(groups == group, Notice("few_runs_of_kind", "kind", {"group": group}))
     batch = of_each(features.layout.batch_tokens, rows.shape)
     small = np.isnan(runs.numbers["batch_tokens"]) & (batch < FEW_TOKENS * devices) & asked
     small &= of_each(np.asarray(runs.steady) == 0, rows.shape)

@@ -207,10 +207,18 @@ def network_kinds(
     ['depthwise', 'convolution']
     """
     telling = set(texts_with(OF_NAMES, names))
+    if all(map(alike, (works, archs, names))) and works:
+        name = names[0] if names[0] in telling else ""
+        return [network_kind(works[0], archs[0], name)] * len(works)
     return [
         network_kind(work, arch, name if name in telling else "")
         for work, arch, name in zip(works, archs, names, strict=True)
     ]
+
+
+def alike(things: Sequence[object]) -> bool:
+    """Whether all of some things are the first one, as in most tables."""
+    return not things or things.count(things[0]) == len(things)
 
 
 def texts_with(words: Sequence[str], texts: Iterable[str]) -> list[str]:

@@ -58,9 +58,9 @@ CONTROLS = {
         kind="text_input", key="compare_a", values=[LINK.format(64 + n) for n in NUMBERS]
     ),
     "explore": Control(
-        kind="number_input", key="explore_devices", values=[64 + n for n in NUMBERS]
+        kind="text_input", key="explore_params", values=[f"7.{n:02}B" for n in NUMBERS]
     ),
-    "plan": Control(kind="text_input", key="plan_budget", values=[f"{9000 + n}" for n in NUMBERS]),
+    "plan": Control(kind="text_input", key="plan_params", values=[f"7.{n:02}B" for n in NUMBERS]),
     "models": Control(
         kind="text_input", key="models_length", values=[f"{4000 + n}" for n in NUMBERS]
     ),

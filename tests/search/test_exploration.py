@@ -1,14 +1,16 @@
 """What moves the answer, against scenarios answered one by one."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from estimator.catalog import Catalog
 from estimator.estimation.scenario_answer import answer_scenario
 from estimator.scenario.scenario import Scenario
-from estimator.search.exploration import designs, explored_values, swept, swings
+from estimator.search.exploration import Exploration, explored_values
 
 BASE = Scenario(params=7e9, tokens=140e9, hardware="h100-sxm", devices=64.0, site="us")
 
@@ -18,15 +20,18 @@ def catalog():
     return Catalog.open()
 
 
-def answered(quantity, **changed):
-    from dataclasses import replace
+@cache
+def explored():
+    return Exploration(BASE, [("devices",), ("pue", "site")], [3, 3], ("us", "fr"), catalog())
 
+
+def answered(quantity, **changed):
     estimate = answer_scenario(replace(BASE, **changed), catalog()).estimate
     return float(estimate[quantity].mid)
 
 
 def test_a_swing_is_what_its_ends_answer():
-    middle, found = swings(BASE, "co2e_kg", catalog())
+    middle, found = explored().swings("co2e_kg")
     assert middle == answered("co2e_kg")
     for one in found:
         low, high = one.values
@@ -37,7 +42,7 @@ def test_a_swing_is_what_its_ends_answer():
 
 
 def test_two_inputs_swept_are_the_scenarios_answered_alone():
-    table = swept(BASE, ("pue", "site"), 3, catalog()).to_pandas()
+    table = pd.DataFrame(explored().sweep(1))
     assert len(table) == 3 * len(explored_values(BASE, "site", 3, catalog()))
     row = table.iloc[4]
     alone = answered("energy_kwh", pue=row["pue"], site=row["site"])
@@ -45,12 +50,19 @@ def test_two_inputs_swept_are_the_scenarios_answered_alone():
 
 
 def test_no_design_beats_one_of_the_front():
-    table = designs(BASE, ("us", "fr"), catalog()).to_pandas()
+    table = pd.DataFrame(explored().designs())
     costs = table[["wall_hours_mid", "cost_usd_mid", "co2e_kg_mid"]].to_numpy()
     assert table["pareto"].any()
     for one in costs[table["pareto"].to_numpy()]:
         assert not ((costs <= one).all(axis=1) & (costs < one).any(axis=1)).any()
     assert not np.isnan(costs[table["pareto"].to_numpy()]).any()
+
+
+def test_a_sweep_is_without_what_the_devices_cannot_hold():
+    large = replace(BASE, params=70e9, tokens=1.4e12)
+    table = Exploration(large, [("devices",)], [3], ("us",), catalog()).sweep(0)
+    assert table["devices"].min() > 1.0
+    assert table["devices"].max() == explored_values(large, "devices", 3, catalog())[-1]
 
 
 def test_an_input_without_a_value_is_not_swept_around_it():

@@ -29,7 +29,7 @@ def heat(
     orders: tuple[tuple[str, ...], tuple[str, ...]],
     unit: str,
 ) -> Spec:
-    """Colour by a quantity over two inputs: columns x, y, value, text."""
+    """Colour by a quantity over two inputs: columns x, y, value."""
     axes = {
         axis: {
             "field": axis,
@@ -51,11 +51,12 @@ def heat(
     axis_tips = [{"field": axis, "type": "nominal", "title": axes[axis]["title"]} for axis in "xy"]
     tooltip = [*axis_tips, {"field": "text", "type": "nominal", "title": titles[2]}]
     tiles = charts.layer("rect", {**axes, "color": colour, "tooltip": tooltip})
+    tiles["transform"] = [{"calculate": ticks.written("value", unit), "as": "text"}]
     return charts.layered(look, _height(look), tiles)
 
 
 def front(look: Look, titles: tuple[str, str, str]) -> Spec:
-    """Draw designs, those on the front large: columns hours, usd, kg, pareto, text, figures.
+    """Draw designs, those on the front large: columns hours, usd, kg, pareto, text.
 
     Rows are drawn in their order, so those on the front come last.
     """
@@ -79,6 +80,9 @@ def front(look: Look, titles: tuple[str, str, str]) -> Spec:
         "strokeWidth": _on_front(1.5, 0),
     }
     dots = charts.layer("point", encoding, filled=True, stroke=look.colours["ink"])
+    taken = (("hours", "hour"), ("usd", "USD"), ("kg", "kgCO2e"))
+    figures = " + '; ' + ".join(ticks.written(*one) for one in taken)
+    dots["transform"] = [{"calculate": figures, "as": "figures"}]
     return charts.layered(look, _height(look), dots)
 
 

@@ -4,6 +4,7 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -13,11 +14,9 @@ from estimator.search.exploration import (
     PLACES,
     SWEPT,
     WORDS,
+    Exploration,
     Swing,
-    designs,
     explored_values,
-    swept,
-    swings,
 )
 from estimator.search.plan import planned_devices
 from estimator.web.explore import charts
@@ -81,12 +80,12 @@ def draw(frame: Frame) -> None:
     if frame.slide:
         style.slide_title(_title(base))
     with known.drawn() as answered:
-        if answered:
-            _answer(base, shown, frame)
+        if answered is not None:
+            _answer(answered, base, shown, frame)
     with controls(frame):
         _controls()
-    refused = known.found is None or shown is not values
-    files = () if refused else (share.csv("explore", lambda: _csv(base, shown)),)
+    found = known.found if shown is values else None
+    files = () if found is None else (share.csv("explore", lambda: _csv(found)),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_title(base), files=files)
 
@@ -102,34 +101,20 @@ def base_of(values: Row) -> Scenario:
     )
 
 
-@lru_cache(maxsize=32)
-def moved(base: Scenario, quantity: str) -> tuple[float, tuple[Swing, ...]]:
-    """What moves the answer; the same question is answered once."""
-    return swings(base, quantity, open_catalog())
-
-
-@lru_cache(maxsize=32)
-def over(base: Scenario, names: tuple[str, ...]) -> pd.DataFrame:
-    """Sweep of one input or two; the same question is answered once."""
-    steps = STEPS_ALONE if len(names) == 1 else STEPS_EACH
-    return pd.DataFrame(swept(base, names, steps, open_catalog()).to_pandas())
-
-
 @lru_cache(maxsize=16)
-def every(base: Scenario, places: tuple[str, ...]) -> pd.DataFrame:
-    """Every device, count and place; the same question is answered once."""
-    return pd.DataFrame(designs(base, places, open_catalog()).to_pandas())
+def explored(base: Scenario, names: tuple[str, str], places: tuple[str, ...]) -> Exploration:
+    """All that the pictures show; the same question is answered once."""
+    sweeps = [names[:1], names] if names[0] != names[1] else [names[:1]]
+    return Exploration(
+        base, sweeps, (STEPS_ALONE, STEPS_EACH)[: len(sweeps)], places, open_catalog()
+    )
 
 
-def _answered(values: Row) -> bool:
-    """Answer all of the page, which is kept for the pictures."""
-    base, names = base_of(values), (values["x"], values["y"])
-    moved(base, values["quantity"])
-    over(base, names[:1])
-    if names[0] != names[1]:
-        over(base, names)
-    every(base, _places(values))
-    return True
+def _answered(values: Row) -> Exploration:
+    """Answer all of the page."""
+    found = explored(base_of(values), (values["x"], values["y"]), _places(values))
+    found.swings(values["quantity"])
+    return found
 
 
 def _places(values: Row) -> tuple[str, ...]:
@@ -137,16 +122,16 @@ def _places(values: Row) -> tuple[str, ...]:
     return PLACES if values["places"] == ANY else (values["site"],)
 
 
-def _answer(base: Scenario, values: Row, frame: Frame) -> None:
+def _answer(answered: Exploration, base: Scenario, values: Row, frame: Frame) -> None:
     """Draw the pictures asked for."""
-    middle, found = moved(base, values["quantity"])
     if frame.show in ("", "tornado"):
+        middle, found = answered.swings(values["quantity"])
         style.sentence(escape(_sentence(base, values, middle, found)))
         _tornado(values, middle, found, frame)
     for show, picture in PICTURES.items():
         if frame.show in ("", show):
             st.subheader(_(HEADINGS[show]), anchor=False)
-            picture(base, values, frame)
+            picture(answered, values, frame)
 
 
 def _title(base: Scenario) -> str:
@@ -216,11 +201,11 @@ def _tornado(values: Row, middle: float, found: tuple[Swing, ...], frame: Frame)
         )
 
 
-def _sweep(base: Scenario, values: Row, frame: Frame) -> None:
+def _sweep(answered: Exploration, values: Row, frame: Frame) -> None:
     """Draw the quantity over one input, with its interval."""
     quantity, swept_input = values["quantity"], values["x"]
     name, unit = QUANTITIES[quantity]
-    table = over(base, (swept_input,)).dropna(subset=[f"{quantity}_mid"])
+    table = pd.DataFrame(answered.sweep(0)).dropna(subset=[f"{quantity}_mid"])
     if table.empty:
         style.assumptions([_("No value of this input fits in the memory of the devices.")])
         return
@@ -265,30 +250,27 @@ def _rows_of_words(table: pd.DataFrame, values: Row, frame: Frame) -> None:
     figures.draw_picture(picture, frame.look, key="explore_words")
 
 
-def _map(base: Scenario, values: Row, frame: Frame) -> None:
+def _map(answered: Exploration, values: Row, frame: Frame) -> None:
     """Draw the quantity over two inputs."""
     quantity, one, other = values["quantity"], values["x"], values["y"]
     if one == other:
         style.assumptions([_("Choose two different inputs to see how they act together.")])
         return
     name, unit = QUANTITIES[quantity]
-    table = over(base, (one, other)).dropna(subset=[f"{quantity}_mid"])
-    shown = pd.DataFrame({"value": table[f"{quantity}_mid"]})
-    shown["text"] = [amount(value, unit) for value in shown["value"]]
+    table = answered.sweep(1)
+    known = ~np.isnan(table[f"{quantity}_mid"])
+    shown = {"value": table[f"{quantity}_mid"][known]}
+    orders = []
     for axis, said in (("x", one), ("y", other)):
-        written = {value: _shown(said, value) for value in table[said].unique()}
-        shown[axis] = table[said].map(written).astype(str)
-    orders = tuple(
-        tuple(
-            _shown(said, value) for value in explored_values(base, said, STEPS_EACH, open_catalog())
-        )
-        for said in (one, other)
-    )
+        every = explored_values(base_of(values), said, STEPS_EACH, open_catalog())
+        written = {value: _shown(said, value) for value in every}
+        shown[axis] = np.array([written[value] for value in table[said][known].tolist()])
+        orders.append(tuple(written.values()))
     figures.draw(
         charts.heat,
-        shown,
+        pd.DataFrame(shown),
         frame.look,
-        of=((_label(one), _label(other), _(name)), orders, unit),
+        of=((_label(one), _label(other), _(name)), tuple(orders), unit),
         key="explore_map",
         alt=_("{quantity} over {x} and {y}").format(
             quantity=_(name), x=_label(one), y=_label(other)
@@ -296,18 +278,16 @@ def _map(base: Scenario, values: Row, frame: Frame) -> None:
     )
 
 
-def _front(base: Scenario, values: Row, frame: Frame) -> None:
+def _front(answered: Exploration, values: Row, frame: Frame) -> None:
     """Draw time against cost, coloured by CO2e, with the designs that none beats."""
-    table = every(base, _places(values)).dropna(subset=["wall_hours_mid", "cost_usd_mid"])
+    table = pd.DataFrame(answered.designs()).dropna(subset=["wall_hours_mid", "cost_usd_mid"])
     if table.empty:
         style.assumptions(
             [_("No design with a price on record fits in the memory of its devices.")]
         )
         return
-    names = {name: hardware_names()[name] for name in table["hardware"].unique()}
-    where = {name: place_names()[name] for name in table["site"].unique()}
-    counts = table["devices"].map(lambda count: _shown("devices", count))
-    hardware, site = table["hardware"].map(names).astype(str), table["site"].map(where).astype(str)
+    written = {name: {one: _shown(name, one) for one in set(table[name])} for name in DESIGN}
+    counts, hardware, site = (table[name].map(written[name]) for name in DESIGN)
     shown = pd.DataFrame(
         {
             "hours": table["wall_hours_mid"],
@@ -315,10 +295,6 @@ def _front(base: Scenario, values: Row, frame: Frame) -> None:
             "kg": table["co2e_kg_mid"],
             "pareto": table["pareto"],
             "text": counts + " × " + hardware + ", " + site,
-            "figures": [
-                "; ".join(map(amount, row, ("hour", "USD", "kgCO2e")))
-                for row in table[["wall_hours_mid", "cost_usd_mid", "co2e_kg_mid"]].to_numpy()
-            ],
         }
     ).sort_values("pareto", kind="stable")
     best = shown[shown["pareto"]].sort_values("hours")
@@ -344,11 +320,13 @@ def _front(base: Scenario, values: Row, frame: Frame) -> None:
         draw_table((_("Fastest on the Pareto front"), _("time"), _("cost"), _("CO2e")), rows)
 
 
-def _csv(base: Scenario, values: Row) -> str:
+DESIGN = ("devices", "hardware", "site")
+"""What a design is named by."""
+
+
+def _csv(answered: Exploration) -> str:
     """Write the sweep of two inputs, or of one, as a CSV file."""
-    pair = (values["x"], values["y"])
-    names = pair if pair[0] != pair[1] else pair[:1]
-    return str(over(base, names).to_csv(index=False))
+    return str(pd.DataFrame(answered.sweep(-1)).to_csv(index=False))
 
 
 def _controls() -> None:

@@ -24,22 +24,36 @@ _VALUE = "datum.value"
 _LEADING = f"round({_VALUE} / pow(10, floor(log({_VALUE}) / LN10 + 1e-9)))"
 
 
-def label(unit: str) -> str:
-    """Vega expression that writes a tick in the unit people use."""
+def label(unit: str, value: str = _VALUE, digits: str = "") -> str:
+    """Vega expression that writes a tick in the unit people use.
+
+    Parameters
+    ----------
+    unit : str
+    value : str
+        What it writes, as a Vega expression.
+    digits : str
+        Of `format`, such as ".3" for three; as many as it has if empty.
+    """
     if unit == "hour":
-        return _time_label()
+        return _time_label(value, digits)
     if unit == "kgCO2e":
         return (
-            f"{_VALUE} < 1000 ? {_prefixed(f'{_VALUE} * 1000', 'g')} : "
-            f"{_prefixed(f'{_VALUE} / 1000', 't')}"
+            f"{value} < 1000 ? {_prefixed(f'{value} * 1000', 'g', digits)} : "
+            f"{_prefixed(f'{value} / 1000', 't', digits)}"
         )
     if unit == "kWh":
-        return _prefixed(f"{_VALUE} * 1000", "Wh")
+        return _prefixed(f"{value} * 1000", "Wh", digits)
     if unit == "USD":
-        return _prefixed(_VALUE, "$$")
+        return _prefixed(value, "$$", digits)
     if unit == "share":
-        return f"format(100 * {_VALUE}, '~g') + ' %'"
-    return _count_label() if unit == "1" else _prefixed(_VALUE, unit)
+        return f"format(100 * {value}, '{digits}~g') + ' %'"
+    return _count_label() if unit == "1" else _prefixed(value, unit, digits)
+
+
+def written(field: str, unit: str) -> str:
+    """Vega expression that writes a column with three digits in the unit people use."""
+    return f"({label(unit, f'datum.{field}', '.3')})"
 
 
 def linear(unit: str, count: int = 6) -> Spec:
@@ -71,9 +85,9 @@ def labelled(scale: str) -> str:
     )
 
 
-def _prefixed(value: str, unit: str) -> str:
+def _prefixed(value: str, unit: str, digits: str = "") -> str:
     """Write a value with a prefix before its unit: 10 MWh."""
-    return f"replace(format({value}, '~s'), /([a-zA-Zµ]*)$/, ' $1{unit}')"
+    return f"replace(format({value}, '{digits}~s'), /([a-zA-Zµ]*)$/, ' $1{unit}')"
 
 
 def _count_label() -> str:
@@ -94,18 +108,20 @@ def raised(text: str) -> str:
     return text
 
 
-def _time_label() -> str:
+def _time_label(value: str, digits: str) -> str:
     """Write a time in its own unit."""
+    plain = f"'{digits}~g'"
+    day = f"'1 {_('day')}'" if not digits else f"format({value} / 24, {plain}) + ' {_('days')}'"
     steps = (
-        (0.9 * _S, f"format({_VALUE} * 3600000, '~g') + ' ms'"),
-        (0.9 * _MIN, f"format({_VALUE} * 3600, '~g') + ' s'"),
-        (0.9, f"format({_VALUE} * 60, '~g') + ' min'"),
-        (23.0, f"format({_VALUE}, '~g') + ' h'"),
-        (30.0, f"'1 {_('day')}'"),
-        (8000.0, f"format({_VALUE} / 24, '~g') + ' {_('days')}'"),
+        (0.9 * _S, f"format({value} * 3600000, {plain}) + ' ms'"),
+        (0.9 * _MIN, f"format({value} * 3600, {plain}) + ' s'"),
+        (0.9, f"format({value} * 60, {plain}) + ' min'"),
+        (23.0, f"format({value}, {plain}) + ' h'"),
+        (30.0, day),
+        (8000.0, f"format({value} / 24, {plain}) + ' {_('days')}'"),
     )
-    years = f"replace(format({_VALUE} / {_YEAR:g}, '~s'), 'G', '{_('B')}') + ' {_('yr')}'"
-    return " : ".join(f"{_VALUE} < {below:.8g} ? {text}" for below, text in steps) + f" : {years}"
+    years = f"replace(format({value} / {_YEAR:g}, '{digits}~s'), 'G', '{_('B')}') + ' {_('yr')}'"
+    return " : ".join(f"{value} < {below:.8g} ? {text}" for below, text in steps) + f" : {years}"
 
 
 def locale() -> Spec:
