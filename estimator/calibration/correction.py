@@ -10,13 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from estimator.calibration.gaussian_process import (
-    Conditions,
-    Evidence,
-    Posterior,
-    joined,
-    step_size,
-)
+from estimator.calibration.conditions import Conditions, step_size
+from estimator.calibration.gaussian_process import Evidence, Posterior, joined
 from estimator.calibration.measured_power import (
     PowerObservation,
     power_evidence_of,
@@ -548,7 +543,7 @@ def size_notices(known: Known, device: Device, precision: str, group: str) -> tu
         size=np.full(2, np.nan),
         speed=np.full(2, speed_of(device, precision)),
     )
-    where = replace(where, size=np.array([np.nan, evidence.usual_size(where)[1]]))
+    where = replace(where, size=np.array([np.nan, evidence.sizes.usual_size(where)[1]]))
     sd = np.full(2, float(np.median(evidence.prior_sd)))
     left = evidence.posterior(where, sd).log_sd
     narrower = float(1.0 - left[1] / left[0])

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.calibration.gaussian_process import Components, Conditions, Evidence, condensed
+from estimator.calibration.conditions import Conditions
+from estimator.calibration.gaussian_process import Evidence, condensed
 from estimator.calibration.measured_utilization import (
     MOST_OBSERVED,
     UNKNOWN_SIZE,
@@ -16,6 +17,7 @@ from estimator.calibration.measured_utilization import (
     network_group,
     text_array,
 )
+from estimator.calibration.variance_components import Components
 from estimator.catalog import Device
 from estimator.core.uncertainty import Uncertain
 from estimator.runs.observations import is_of_steps

@@ -7,17 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from estimator.calibration.gaussian_process import (
-    Components,
-    Conditions,
-    Evidence,
-    Floats,
-    Posterior,
-    condensed,
-    step_size,
-)
+from estimator.calibration.conditions import Conditions, Floats, step_size
+from estimator.calibration.gaussian_process import Evidence, Posterior, condensed
+from estimator.calibration.variance_components import Components
 from estimator.catalog import Catalog, Device
 from estimator.catalog.records import most_possible
 from estimator.core.rows import rows_of
@@ -268,7 +261,7 @@ def evidence_of(
         host=text_array(one.run.host for one in found),
         precision=text_array(one.timing.precision or "" for one in found),
         kind=text_array(network_group(one.timing.kind, one.timing.arch) for one in found),
-        family=text_array(network_family(one.timing.kind, one.timing.arch) for one in found),
+        family=text_array(map(_family, found)),
         size=np.array([one.size for one in found], dtype=np.float64),
         program=text_array(one.program for one in found),
         speed=np.array([speed_of(device, one.timing.precision or "") for one in found]),
@@ -358,16 +351,15 @@ def _noise(found: Sequence[CalibrationObservation], components: Components) -> F
     measured = np.array([one.noise_sd for one in found], dtype=float)
     single = components.style**2 + components.shape**2
     own = own + np.where([one.many for one in found], single, 0.0)
-    own = own + np.where(_unusual(found), components.unusual**2, 0.0)
     noise: Floats = np.sqrt(measured**2 + own / runs)
     return noise
 
 
-def _unusual(found: Sequence[CalibrationObservation]) -> npt.NDArray[np.bool_]:
-    """Flag of timings of a benchmark written as few programs are, where it has others beside."""
-    odd = np.array([not one.own and one.program.endswith(UNUSUAL_STYLES) for one in found], bool)
-    usual = np.array([not one.own for one in found], bool) & ~odd
-    return np.asarray(odd & usual.any(), dtype=np.bool_)
+def _family(one: CalibrationObservation) -> str:
+    """Family of a timing; styles of the benchmark in which few programs are written are others."""
+    family = network_family(one.timing.kind, one.timing.arch)
+    way = next((way for way in UNUSUAL_STYLES if one.program.endswith(way)), "")
+    return family if one.own or not way else f"{family} {way}"
 
 
 def corrected(prior: Uncertain, posterior: Posterior) -> Uncertain:

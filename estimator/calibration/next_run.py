@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.calibration.gaussian_process import Conditions, Evidence, Floats
+from estimator.calibration.conditions import Conditions, Floats
+from estimator.calibration.gaussian_process import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from itertools import product
 
 import numpy as np
 
+from estimator.calibration.conditions import Conditions
 from estimator.calibration.correction import Known, steady_prior
-from estimator.calibration.gaussian_process import Conditions
 from estimator.calibration.measured_utilization import (
     UNKNOWN_SIZE,
     Target,

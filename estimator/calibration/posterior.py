@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions
 from estimator.calibration.correction import MOST_MEASURED, Known, bounded, steady_prior
-from estimator.calibration.gaussian_process import REFERENCE_STEP_S, Conditions
 from estimator.calibration.measured_power import PowerObservation
 from estimator.calibration.measured_utilization import (
     UNKNOWN_SIZE,

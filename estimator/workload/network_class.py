@@ -260,13 +260,23 @@ def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
     >>> network_kind("language", "MoE", "Mixtral").sparse
     True
     """
-    words = f"{name} {arch}".lower()
+    arch = _without_layout(arch.lower())
+    words = f"{name.lower()} {arch}"
     if _has(words, DEPTHWISE) and not _has(words, NOT_DEPTHWISE):
         kind = NetworkKind(group="depthwise", depthwise=True, lora="lora" in words)
         return replace(kind, family=_family(words))
-    kind = _other_kind(work, arch.lower(), lora="lora" in words)
+    kind = _other_kind(work, arch, lora="lora" in words)
     rare = work in RARE_WORK and kind.group in RARE_GROUPS
-    return replace(kind, rare=rare, family=_family(arch.lower()))
+    return replace(kind, rare=rare, family=_family(arch))
+
+
+def _without_layout(arch: str) -> str:
+    """Architecture in small letters, an autoencoder by its layers: that of pixels is masked.
+
+    >>> _without_layout("mlp autoencoder"), _without_layout("masked autoencoder")
+    ('mlp', 'mae')
+    """
+    return arch.replace("masked autoencoder", "mae").replace("autoencoder", "").strip()
 
 
 def _family(words: str) -> str:

@@ -7,24 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions, step_size
+from estimator.calibration.covariance import NODES, WEIGHTS
 from estimator.calibration.gaussian_process import (
     FACTOR_SD,
-    NODES,
-    REFERENCE_STEP_S,
-    RUNS_DOF,
     SPREADS,
     SWEEPS,
-    WEIGHTS,
     WIDENED_SD,
-    Components,
-    Conditions,
     Evidence,
-    _pooled,
     _scaled,
     condensed,
     joined,
-    step_size,
 )
+from estimator.calibration.step_sizes import (
+    SIMILAR,
+    SINGLE,
+    SPREADS_OF_USERS,
+    USER,
+    like_measured,
+)
+from estimator.calibration.variance_components import Components
 
 PARTS = Components(
     precision=0.12,
@@ -355,14 +357,14 @@ def test_the_usual_time_of_steps_follows_the_programs_of_the_user():
     sizes = []
     for own in ([step], [step] * 12):
         known = replace(evidence(runs(GPT), 0.0), own=runs(*own))
-        middle, spread = known.usual_times(target)
-        sizes.append((middle[0], spread[0], known.usual_times(other)[0][0]))
+        middle, spread = known.sizes.usual_times(target)
+        sizes.append((middle[0], spread[0], known.sizes.usual_times(other)[0][0]))
     usual = float(step_size(PARTS.usual_step_s))
     (few, few_sd, _), (many, many_sd, elsewhere) = sizes
     assert -6.0 < many < elsewhere < usual
     assert many < few < usual
     assert many_sd < few_sd < PARTS.usual_step_sd
-    assert evidence(runs(GPT), 0.0).usual_times(target)[0][0] == usual
+    assert evidence(runs(GPT), 0.0).sizes.usual_times(target)[0][0] == usual
 
 
 def test_steps_of_perceptrons_are_usually_small_and_those_of_transformers_large():
@@ -370,7 +372,7 @@ def test_steps_of_perceptrons_are_usually_small_and_those_of_transformers_large(
     parts = replace(PARTS, usual_perceptron_s=0.01, usual_transformer_s=0.3)
     known = replace(evidence(runs(GPT), 0.0), components=parts)
     target = runs(*(("cpu", "fp32", kind, UNKNOWN) for kind in ("other", "other", "decoder")))
-    middle, _ = known.usual_times(replace(target, family=np.array(["", "perceptron", ""])))
+    middle, _ = known.sizes.usual_times(replace(target, family=np.array(["", "perceptron", ""])))
     assert middle == pytest.approx(step_size([0.1, 0.01, 0.3]))
 
 
@@ -398,13 +400,13 @@ def test_the_usual_time_is_the_conditioned_normal():
     rows = [("a", "x"), *((one, two) for one in "ab" for two in "xyz")]
     joint = np.array(
         [
-            [0.3 + 0.2 * (one[0] == two[0]) + 0.2 * (one[1] == two[1]) for two in rows]
+            [USER + SIMILAR * (one[0] == two[0]) + SIMILAR * (one[1] == two[1]) for two in rows]
             for one in rows
         ]
     )
-    joint = PARTS.usual_step_sd**2 * (joint + 0.3 * np.eye(len(rows)))
+    joint = PARTS.usual_step_sd**2 * (joint + SINGLE * np.eye(len(rows)))
     solved = np.linalg.solve(joint[1:, 1:], joint[1:, 0])
-    middle, spread = known.usual_times(runs(("cpu", "a", "x", UNKNOWN)))
+    middle, spread = known.sizes.usual_times(runs(("cpu", "a", "x", UNKNOWN)))
     usual = float(step_size(PARTS.usual_step_s))
     assert middle[0] == pytest.approx(usual + solved @ (sizes - usual))
     assert spread[0] == pytest.approx(np.sqrt(joint[0, 0] - solved @ joint[1:, 0]))
@@ -476,6 +478,28 @@ def test_runs_of_one_family_say_more_of_each_other_than_of_another():
     assert found.log_sd[0] < found.log_sd[1]
 
 
+def test_a_family_is_the_same_in_another_group_and_one_of_no_name_is_its_kind():
+    parts = replace(PARTS, kind=0.0, family=0.3)
+    where = replace(runs(GPT, GPT), family=np.array(["depthwise", ""]))
+    known = replace(evidence(where, [-0.4, 0.2]), components=parts)
+    other = ("gpu", "bf16", "convolution", 0.0)
+    rows = replace(runs(other, other, GPT), family=np.array(["depthwise", "vgg", ""]))
+    same, unlike, decoder = known.posterior(rows, np.full(3, PRIOR_SD)).log_shift
+    assert same < unlike < decoder
+
+
+def test_a_format_has_a_trend_of_its_own_with_the_size_of_steps():
+    """Small steps of bf16 gain nothing of its faster products, large ones do; fp32 is even."""
+    parts = replace(PARTS, slope=0.3, precision_slope=0.3)
+    sizes = np.array([-5.0, -3.0, -1.0])
+    rows = [("cpu", name, "decoder", size) for name in ("fp32", "bf16") for size in sizes]
+    found = np.concatenate([np.zeros(3), 0.3 * (sizes + 1.0)])
+    known = replace(evidence(runs(*rows), found), components=parts)
+    asked = [("cpu", name, "unet", size) for name in ("fp32", "bf16") for size in (-5.0, -1.0)]
+    small, large, small_bf16, large_bf16 = expected(known, *asked)[0]
+    assert large_bf16 - small_bf16 > 0.8 + (large - small)
+
+
 def test_the_work_of_the_whole_bounds_the_size_of_a_step():
     """A run of little work has small steps, which reach less; of unknown work it is between."""
     parts = replace(PARTS, slope=0.2, usual_steps=300.0, usual_steps_sd=2.0)
@@ -517,19 +541,25 @@ def test_own_runs_say_how_many_steps_a_run_has():
 
 
 def test_the_number_of_steps_of_one_more_run_is_that_of_drawn_users():
-    """Draw users of a mean and a spread each; keep those whose runs are like the measured ones."""
+    """Draw users of a mean and a spread each; those whose runs are like the measured ones count."""
     random = np.random.default_rng(2)
     usual, sd, measured = 1.0, 1.5, np.array([-0.4, 0.3, 0.8])
-    within = RUNS_DOF * 0.5 * sd**2 / random.chisquare(RUNS_DOF, 2_000_000)
-    mean = usual + np.sqrt(within) * random.standard_normal(len(within))
-    apart = (measured[:, np.newaxis] - mean) ** 2 / within
-    weight = np.exp(-0.5 * apart.sum(axis=0)) * within ** (-0.5 * len(measured))
+    within = sd * random.choice(SPREADS_OF_USERS, 1_000_000)
+    mean = usual + np.sqrt(0.5) * sd * random.standard_normal(len(within))
+    apart = ((measured[:, np.newaxis] - mean) / within) ** 2
+    weight = np.exp(-0.5 * apart.sum(axis=0)) / within ** len(measured)
     weight /= weight.sum()
-    middle, spread = _pooled(measured, usual, sd)
-    assert middle == pytest.approx(np.sum(weight * mean), abs=0.02)
-    scale2 = (RUNS_DOF + len(measured) - 2) / (RUNS_DOF + len(measured))
-    variance = np.sum(weight * (within + mean**2)) - np.sum(weight * mean) ** 2
-    assert spread**2 == pytest.approx(variance * scale2, rel=0.05)
+    for value in (-2.0, 0.2, 1.0, 3.0):
+        density = np.sum(weight * np.exp(-0.5 * ((value - mean) / within) ** 2) / within)
+        found = np.exp(like_measured(np.array([value]), measured, usual, sd))[0]
+        assert found == pytest.approx(density, rel=0.03)
+
+
+def test_runs_of_nearly_as_many_steps_say_that_those_of_this_user_are():
+    """The narrower the spread of the measured numbers, the likelier is one more like them."""
+    near, far = np.array([4.0, 4.1, 3.9, 4.0]), np.array([2.0, 6.0, 3.0, 5.0])
+    at = [like_measured(np.array([4.0]), one, np.log(300.0), 3.0)[0] for one in (near, far)]
+    assert at[0] > at[1] + 1.0
 
 
 def test_an_unspecified_size_gives_the_median_of_drawn_worlds():
@@ -597,6 +627,13 @@ def test_the_spreads_chosen_are_the_likeliest(seed):
         log_ratio=rng.normal(0.0, 10.0 ** rng.uniform(-1.0, 0.5), count),
         prior_sd=np.full(count, PRIOR_SD),
         noise_sd=rng.uniform(0.02, 0.3, count),
-        components=replace(PARTS, family=0.1, shape=0.08, program_slope=0.06),
+        components=replace(
+            PARTS,
+            family=0.1,
+            shape=0.08,
+            program_slope=0.06,
+            family_slope=0.05,
+            precision_slope=0.04,
+        ),
     )
     assert known.spread == likeliest(known)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estimator.calibration.conditions import Conditions
 from estimator.calibration.correction import Known, known_runs
-from estimator.calibration.gaussian_process import Components, Conditions, Evidence
+from estimator.calibration.gaussian_process import Evidence
 from estimator.calibration.measured_utilization import Measured, Target
 from estimator.calibration.next_run import Runs, uncertainty_left, uncertainty_of
 from estimator.calibration.next_run_candidates import best_of_each_way, formats, next_runs
@@ -20,6 +21,7 @@ from estimator.calibration.posterior import (
     measured_precisions,
     residuals,
 )
+from estimator.calibration.variance_components import Components
 from estimator.catalog import Catalog
 from estimator.cli import build_parser
 from estimator.measure.host_id import host_id

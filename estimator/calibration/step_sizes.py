@@ -1,0 +1,145 @@
+"""Which size do steps have that is unspecified: by the time they usually take, and their number."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from estimator.calibration.conditions import Conditions, Floats, step_size
+from estimator.calibration.one_thread import on_one_thread
+from estimator.calibration.variance_components import USUAL_SHARE, Components
+
+USER, SIMILAR, SINGLE = 0.1, 0.1, 0.7
+"""Shares of the variance of the size of steps, in the logarithm: what all programs of a user have
+in common; those of one kind, and those in one format; and each alone [1]. A guess."""
+
+PERCEPTRON, TRANSFORMERS = "perceptron", ("decoder", "transformer")
+"""Family whose steps are mostly smaller than those of others, and kinds whose are larger."""
+
+AS_MEASURED = 0.5
+"""Chance that a run to predict has as many steps as measured ones of the user, and not as runs of
+all people have [1]. A guess."""
+
+SPREADS_OF_USERS = np.geomspace(0.05, 0.8, 9)
+"""Spreads that the number of steps may have among the runs of one user, over that among all people
+[1]: from runs that are nearly alike to those of different people, none likelier than another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSizes:
+    """What is usual of the steps of a user.
+
+    Parameters
+    ----------
+    components : Components
+        What is usual of those of all people.
+    own : Conditions, optional
+        Of the user's programs, their sizes being those of the time that their steps and whole runs
+        took.
+    """
+
+    components: Components
+    own: Conditions | None = None
+
+    def usual_times(self, where: Conditions) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the time of the steps of such runs, as sizes [1].
+
+        Those that people run; and the closer to those of the user's own programs, the more of
+        these there are, above all of one kind and format (partial pooling).
+        """
+        variance = self.components.usual_step_sd**2
+        usual = self._of_all(where)
+        if self.own is None or not len(self.own.size):
+            return usual, np.full(len(where.size), np.sqrt(variance))
+        cross = alike_in_size(where, self.own)
+        weights = cross @ self._inverse
+        apart = self.own.size - self._of_all(self.own)
+        left = 1.0 - np.sum(weights * cross, axis=1)
+        return usual + weights @ apart, np.sqrt(variance * left)
+
+    def _of_all(self, where: Conditions) -> Floats:
+        """Time of the steps that people run, as a size [1].
+
+        Those of perceptrons are mostly small, those of transformers large.
+        """
+        usual = self.components.usual_step_s
+        perceptron = self.components.usual_perceptron_s or usual
+        transformer = self.components.usual_transformer_s or usual
+        times = np.where(np.isin(where.kind, TRANSFORMERS), transformer, usual)
+        return step_size(np.where(where.families == PERCEPTRON, perceptron, times))
+
+    def usual_size(self, where: Conditions) -> Floats:
+        """Size of the steps that such runs have, at `USUAL_SHARE` of the peak."""
+        found: Floats = self.usual_times(where)[0] + np.log(USUAL_SHARE)
+        return found
+
+    @cached_property
+    @on_one_thread
+    def _inverse(self) -> Floats:
+        """Inverse of the correlation of the sizes of the user's own programs."""
+        assert self.own is not None
+        total = alike_in_size(self.own, self.own) + SINGLE * np.eye(len(self.own.size))
+        return np.asarray(np.linalg.inv(total), dtype=np.float64)
+
+    def log_density(self, log_steps: Floats) -> Floats:
+        """Logarithm of how usual a number of steps is, up to a constant; of an unknown one zero.
+
+        It is as usual as in all runs of all people, or as in those that this user measured: which
+        of the two is open, as many measured runs are trials of longer ones.
+        """
+        if self.components.usual_steps is None or self.components.usual_steps_sd is None:
+            return np.zeros(log_steps.shape)
+        usual, sd = float(np.log(self.components.usual_steps)), self.components.usual_steps_sd
+        unknown = np.isnan(log_steps)
+        steps = np.where(unknown, usual, log_steps)
+        found: Floats = _normal_log_density(steps, usual, sd)
+        measured = self._own_log_steps
+        if len(measured):
+            near = like_measured(steps, measured, usual, sd)
+            found = np.logaddexp(found + np.log1p(-AS_MEASURED), near + np.log(AS_MEASURED))
+        return np.where(unknown, 0.0, found)
+
+    @cached_property
+    def _own_log_steps(self) -> Floats:
+        """Logarithm of the number of steps of the user's own runs, where it is known."""
+        if self.own is None:
+            return np.zeros(0)
+        found = self.own.wholes - self.own.size
+        return found[~np.isnan(found)]
+
+
+def like_measured(log_steps: Floats, measured: Floats, usual: float, sd: float) -> Floats:
+    """Logarithm of the density of one more value like the measured ones, up to a constant.
+
+    Of the variance among all people one half is among users; how much the runs of one user differ
+    is unknown: each of `SPREADS_OF_USERS` counts by how likely it makes the measured ones.
+    """
+    among, count = 0.5 * sd**2, len(measured)
+    parts, weights = [], []
+    for within in (SPREADS_OF_USERS * sd) ** 2:
+        known = count / within + 1.0 / among
+        mean = (float(measured.sum()) / within + usual / among) / known
+        apart = float(np.sum((measured - measured.mean()) ** 2)) / within
+        apart += (float(measured.mean()) - usual) ** 2 / (within / count + among)
+        logs = (count - 1) * np.log(within) + np.log(within + count * among)
+        weights.append(-0.5 * (apart + logs))
+        parts.append(_normal_log_density(log_steps, mean, float(np.sqrt(within + 1.0 / known))))
+    shares = np.array(weights) - np.logaddexp.reduce(weights)
+    found: Floats = np.logaddexp.reduce(
+        [share + part for share, part in zip(shares, parts, strict=True)]
+    )
+    return found
+
+
+def _normal_log_density(values: Floats, mean: float, sd: float) -> Floats:
+    """Logarithm of the density of a normal, up to a constant that all have in common."""
+    found: Floats = -0.5 * ((values - mean) / sd) ** 2 - np.log(sd)
+    return found
+
+
+def alike_in_size(here: Conditions, there: Conditions) -> Floats:
+    """Correlation of the sizes of different programs, shape (n, m)."""
+    kind = here.kind[:, np.newaxis] == there.kind
+    precision = here.precision[:, np.newaxis] == there.precision
+    found: Floats = USER + SIMILAR * kind + SIMILAR * precision
+    return found
