@@ -106,12 +106,9 @@ def test_uneven_work_is_not_called_settled():
 
 def test_formats_take_turns_between_steps_in_the_first():
     formats = [*["bf16"] * 7, *["tf32"] * 2, *["fp8"] * 2]
-    jobs = [
-        Job(what="training", label=str(at), precision=name, prepare=nothing)
-        for at, name in enumerate(formats)
-    ]
-    ordered = [(one.precision, one.label) for one in formats_mixed(jobs)]
-    assert sorted(ordered) == sorted((one.precision, one.label) for one in jobs)
+    styles = [(name, str(at)) for at, name in enumerate(formats)]
+    ordered = formats_mixed(styles)
+    assert sorted(ordered) == sorted(styles)
     assert [name for name, _ in ordered] == [
         *["bf16"] * 3,
         "tf32",
@@ -121,7 +118,7 @@ def test_formats_take_turns_between_steps_in_the_first():
         "tf32",
         "fp8",
     ]
-    assert formats_mixed(jobs[:2]) == jobs[:2]
+    assert formats_mixed(styles[:2]) == styles[:2]
 
 
 @given(width=st.integers(1, 64), depth=st.integers(1, 5), batch=st.integers(1, 64))
@@ -312,11 +309,25 @@ def test_a_benchmark_measures_products_memory_and_steps_of_training():
     found = list(bench().measure())
     timings = [progress.timing for progress in found]
     assert [one.what for one in timings] == ["matrix"] * 2 + ["copy"] + ["training"] * 3
-    assert [one.flop for one in timings[3:]] == [6e7, 2e7, 8e7], "the middle first"
+    assert [one.flop for one in timings[3:]] == [2e7, 6e7, 4e7], "around 50 ms"
     assert all(one.power_w is None for one in timings)
     assert timings[0].flop / timings[0].time_s == pytest.approx(1e9, rel=0.3)
     assert [progress.left for progress in found][-3:] == [2, 1, 0]
     assert found[-1].left_s == 0.0
+
+
+@pytest.mark.parametrize(("took_s", "then"), [(0.2, 3e6), (0.01, 7.5e7)])
+def test_sizes_are_measured_on_both_sides_of_usual_steps(took_s, then):
+    """First the one foreseen to take 50 ms; where it took longer a smaller one, else a larger."""
+    found, key = bench(), ("fp32", "vision")
+    found._best["fp32"] = 1e9
+    small, usual, large = (
+        Sleeper._job("training", flop, kind="vision") for flop in (3e6, 1.5e7, 7.5e7)
+    )
+    assert found._most_informative(key, [small, usual, large]) is usual
+    found._times_s[key] = [took_s]
+    found._reached[key] = 1.5e7 / took_s
+    assert found._most_informative(key, [small, large]).flop == then
 
 
 def test_time_that_is_short_leaves_out_the_rest_and_says_so():
@@ -336,7 +347,7 @@ def test_what_a_library_cannot_run_here_is_left_out_and_said():
     jobs = [dataclasses.replace(one, prepare=refused) for one in Sleeper().training()[1:2]]
     limited.engine.training = lambda: [*jobs, *Sleeper().training()[2:5]]
     found = [one.timing for one in limited.measure() if one.timing.what == "training"]
-    assert [one.flop for one in found] == [6e7, 8e7]
+    assert [one.flop for one in found] == [4e7, 6e7]
     assert "cannot run here (no primitive for this)" in limited.notes[0]
 
 

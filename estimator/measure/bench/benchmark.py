@@ -5,10 +5,12 @@ it, and not by one factor. So a few real steps of each family, number format and
 the product only tells the peak, and which sizes fit into the time.
 """
 
+import math
 import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import zip_longest
 from typing import Literal, Protocol
 
@@ -40,7 +42,17 @@ PRODUCTS_SHARE = 0.25
 """Share of the time that products of matrices may take: the less time, the fewer sizes [1]."""
 
 SIZES = 4
-"""Sizes of a style in one number format; the first ones measured are the middle and an end."""
+"""Sizes of a style in one number format: of usual steps, then smaller and larger ones."""
+
+USUAL_STEP_S = 0.05
+"""Time of the steps that people run, roughly [s]: sizes near it are measured first.
+
+The median of those of `tests.benchmarks.training` on a two-core processor.
+"""
+
+BESIDE = math.e
+"""Factor between that time and those of the sizes that are measured next: a standard deviation of
+the logarithm of what people run [1]."""
 
 BETWEEN_FORMATS = 3
 """After so many steps in the first number format follows one in another [1]."""
@@ -164,6 +176,7 @@ class Bench:
     notes: list[str] = field(default_factory=list, init=False)
     _best: dict[str, float] = field(default_factory=dict, init=False)
     _reached: dict[StyleKey, float] = field(default_factory=dict, init=False)
+    _times_s: dict[StyleKey, list[float]] = field(default_factory=dict, init=False)
     _until_s: float = field(default=0.0, init=False)
     _skipped: int = field(default=0, init=False)
     _left: list[float] | None = field(default=None, init=False)
@@ -209,22 +222,31 @@ class Bench:
         return [job for jobs in groups.values() for job in spread_out(jobs, max(2, most))]
 
     def _training_steps(self) -> Iterator[Progress]:
-        """Steps of training, the most informative first, until the time is up."""
-        jobs = self._trainings()
-        for at, job in enumerate(jobs):
-            self._left = [self._step_s(later) for later in jobs[at + 1 :]]
-            if self._step_s(job) > LONGEST_STEP_S:
-                continue
-            if self.effort.job.expected_s(self._step_s(job)) > self._until_s - time.monotonic():
-                self._skipped += 1
-                continue
-            measured = self._measured(job, self.effort.job)
-            if measured is not None:
-                self._reached[_style(job)] = (job.flop or 0.0) / measured[0].time_s
-                yield self._so_far(*measured)
+        """Steps of training, the most informative first, until the time is up.
+
+        Turn by turn one size of each style, of the first number format first, with some of the
+        others in between.
+        """
+        styles = self._styles()
+        every = sum(map(len, styles.values()))
+        while styles := {key: jobs for key, jobs in styles.items() if jobs}:
+            for key in formats_mixed(list(styles)):
+                job = self._most_informative(key, styles[key])
+                styles[key].remove(job)
+                self._left = [self._step_s(one) for jobs in styles.values() for one in jobs]
+                if self._step_s(job) > LONGEST_STEP_S:
+                    continue
+                if self.effort.job.expected_s(self._step_s(job)) > self._until_s - time.monotonic():
+                    self._skipped += 1
+                    continue
+                measured = self._measured(job, self.effort.job)
+                if measured is not None:
+                    self._times_s.setdefault(key, []).append(measured[0].time_s)
+                    self._reached[key] = (job.flop or 0.0) / measured[0].time_s
+                    yield self._so_far(*measured)
         if self._skipped:
             self.notes.append(
-                f"{self._skipped} of {len(jobs)} training steps were left out for want of time: "
+                f"{self._skipped} of {every} training steps were left out for want of time: "
                 f"--minutes {2 * self.effort.minutes:g} measures more of them"
             )
 
@@ -259,29 +281,34 @@ class Bench:
     def _fitting(self, jobs: Sequence[Job]) -> list[Job]:
         return [job for job in jobs if job.held_bytes <= MEMORY_SHARE * self.memory_bytes]
 
-    def _trainings(self) -> list[Job]:
-        """Some sizes of each style and number format that take neither too short nor too long.
-
-        In the order of what they tell: the middle size of every style, then of every other style
-        its smallest and of those between their largest, then the ends left, then the rest; of each
-        the first number format first, with some of the others in between.
-        """
+    def _styles(self) -> dict[StyleKey, list[Job]]:
+        """Some sizes of each style and number format, those whose steps take about as usual."""
         styles: dict[StyleKey, list[Job]] = {}
         for job in self._chosen(self.engine.training()):
             step_s = self._step_s(job)
             large_enough = job.flop is not None and job.flop >= SMALLEST_STEP_FLOP
             if large_enough and SHORTEST_STEP_S <= step_s <= LONGEST_STEP_S:
                 styles.setdefault(_style(job), []).append(job)
-        ordered = [
-            reported_first(spread_out(some, self.effort.sizes), small_first=at % 2 == 0)
-            for at, some in enumerate(styles.values())
-        ]
-        rounds = max(map(len, ordered), default=0)
-        return [
-            job
-            for at in range(rounds)
-            for job in formats_mixed([some[at] for some in ordered if at < len(some)])
-        ]
+        return {
+            key: sorted(jobs, key=partial(self._away_from, USUAL_STEP_S))[: self.effort.sizes]
+            for key, jobs in styles.items()
+        }
+
+    def _most_informative(self, key: StyleKey, jobs: Sequence[Job]) -> Job:
+        """The size to measure next: of usual steps, then on the side of them where fewer are."""
+        times_s = self._times_s.get(key, [])
+        larger = sum(one > USUAL_STEP_S for one in times_s)
+        if not times_s:
+            wanted_s = USUAL_STEP_S
+        elif larger < len(times_s) - larger:
+            wanted_s = USUAL_STEP_S * BESIDE
+        else:
+            wanted_s = USUAL_STEP_S / BESIDE
+        return min(jobs, key=partial(self._away_from, wanted_s))
+
+    def _away_from(self, wanted_s: float, job: Job) -> float:
+        """How far the time that a step is foreseen to take is from another, in the logarithm."""
+        return abs(math.log(self._step_s(job) / wanted_s))
 
     def _step_s(self, job: Job) -> float:
         """Time that a step is foreseen to take [s]."""
@@ -375,30 +402,22 @@ def _style(job: Job) -> StyleKey:
     return job.precision, job.style or job.kind
 
 
-def formats_mixed(jobs: Sequence[Job]) -> list[Job]:
-    """Jobs of the first number format in their order, and after each few of them one of the others.
+def formats_mixed(styles: Sequence[StyleKey]) -> list[StyleKey]:
+    """Styles in the first number format in their order, after each few of them one in another.
 
     The others take turns, so that a benchmark that ends early knows something of each.
     """
-    groups: dict[str, list[Job]] = {}
-    for job in jobs:
-        groups.setdefault(job.precision, []).append(job)
+    groups: dict[str, list[StyleKey]] = {}
+    for style in styles:
+        groups.setdefault(style[0], []).append(style)
     first, *further = groups.values()
-    others = [job for turn in zip_longest(*further) for job in turn if job is not None]
-    found: list[Job] = []
-    for at, job in enumerate(first, start=1):
-        found.append(job)
+    others = [style for turn in zip_longest(*further) for style in turn if style is not None]
+    found: list[StyleKey] = []
+    for at, style in enumerate(first, start=1):
+        found.append(style)
         if at % BETWEEN_FORMATS == 0 and others:
             found.append(others.pop(0))
     return found + others
-
-
-def reported_first(jobs: Sequence[Job], *, small_first: bool = True) -> list[Job]:
-    """Jobs from small to large in the order of what they tell: the middle, the ends, the rest."""
-    middle = (len(jobs) - 1) // 2
-    ends = [0, len(jobs) - 1] if small_first else [len(jobs) - 1, 0]
-    first = list(dict.fromkeys([middle, *ends]))[: len(jobs)]
-    return [jobs[at] for at in (*first, *(at for at in range(len(jobs)) if at not in first))]
 
 
 def for_part_load(products: Sequence[tuple[float, Job]]) -> Job:
