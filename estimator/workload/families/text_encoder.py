@@ -23,6 +23,9 @@ from estimator.workload.layers import Layers, Stack
 from estimator.workload.model_class import classifier, head_note, label_count, label_head, task
 from estimator.workload.network import Network, network
 
+WIDTH = ("hidden_size", "dim", "d_model", "emb_dim")
+HEADS = ("num_attention_heads", "n_heads")
+
 LAYER_NORM = 2
 """Parameters per channel of a norm with weight and bias."""
 
@@ -54,9 +57,9 @@ class Sizes:
 def bert_sizes(fields: Fields) -> Sizes:
     """Sizes of a config of the BERT line, BERT's where its type has no defaults of its own."""
     return Sizes(
-        hidden=fields.size("hidden_size", "dim", "d_model", default=768),
+        hidden=fields.size(*WIDTH, default=768),
         layers=fields.layers("num_hidden_layers", "n_layers", default=12),
-        heads=fields.size("num_attention_heads", "n_heads", default=12),
+        heads=fields.size(*HEADS, default=12),
         width=fields.size("intermediate_size", "hidden_dim", default=3072),
         vocab=fields.size("vocab_size", default=30522),
         positions=fields.size("max_position_embeddings", default=512),
@@ -66,7 +69,7 @@ def bert_sizes(fields: Fields) -> Sizes:
 
 def block(fields: Fields, sizes: Sizes, bias: bool = True) -> Costs:
     """Attention and MLP with biases, a norm after each."""
-    keys = (fields.key("hidden_size", "dim"), fields.key("num_attention_heads", "n_heads"))
+    keys = (fields.key(*WIDTH), fields.key(*HEADS))
     attention = equal_heads(fields, sizes.hidden, sizes.heads, keys, bias)
     mlp = Mlp(hidden=sizes.hidden, width=sizes.width, bias=bias)
     return layer_costs(attention, mlp, 2 * LAYER_NORM * sizes.hidden)

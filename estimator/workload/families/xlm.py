@@ -1,8 +1,12 @@
 """How much work XLM and FlauBERT are: BERT under other names (arXiv:1901.07291)."""
 
-from dataclasses import replace
-
-from estimator.workload.families.text_encoder import HeadCosts, Sizes, TextFacts, text_encoder
+from estimator.workload.families.text_encoder import (
+    WIDTH,
+    HeadCosts,
+    Sizes,
+    TextFacts,
+    text_encoder,
+)
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import (
     class_name,
@@ -14,27 +18,6 @@ from estimator.workload.model_class import (
 )
 from estimator.workload.network import Network
 from estimator.workload.registry import family
-
-NAMES = {
-    "hidden_size": ("emb_dim", 2048),
-    "num_hidden_layers": ("n_layers", 12),
-    "num_attention_heads": ("n_heads", 16),
-}
-"""BERT's key -> XLM's, and its default."""
-
-
-def _renamed(fields: Fields) -> Fields:
-    """The config under BERT's keys."""
-    values = {"vocab_size": 30145, **fields.values}
-    for name, (key, usual) in NAMES.items():
-        values[name] = fields.size(name, key, default=usual)
-    languages = fields.size("n_langs", default=1)
-    tagged = languages > 1 and fields.flag("use_lang_emb", default=True)
-    values["type_vocab_size"] = languages * tagged
-    values["intermediate_size"] = 4 * values["hidden_size"]
-    for key in ("n_layers", "n_heads", "dim", "hidden_dim", "d_model"):
-        values.pop(key, None)
-    return replace(fields, values=values)
 
 
 def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
@@ -52,5 +35,9 @@ def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
 
 @family("xlm", "flaubert")
 def xlm(fields: Fields) -> Network:
-    """XLM: BERT under other names."""
-    return text_encoder(TextFacts(heads=_heads), _renamed(fields))
+    """XLM: BERT under other names, whose types of sentences are languages."""
+    languages = fields.size("n_langs", default=1)
+    tagged = languages > 1 and fields.flag("use_lang_emb", default=True)
+    width = 4 * fields.size(*WIDTH)
+    values = {"type_vocab_size": languages * tagged, "intermediate_size": width}
+    return text_encoder(TextFacts(heads=_heads), fields.with_values(values))
