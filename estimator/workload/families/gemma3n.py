@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear, table
-from estimator.workload.families.experts import Mixture, experts
 from estimator.workload.families.hybrid_stack import language_model
+from estimator.workload.families.moe_decoders import Mixture, experts
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.network import Network

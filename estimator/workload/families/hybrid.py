@@ -8,7 +8,6 @@ from dataclasses import replace
 from estimator.workload.blocks import Costs, Experts, Mlp, linear
 from estimator.workload.convolution import ratio
 from estimator.workload.families.decoder import Family
-from estimator.workload.families.experts import EXPERTS, experts, routed, shared_width
 from estimator.workload.families.hybrid_stack import (
     PLAIN,
     attending,
@@ -21,7 +20,14 @@ from estimator.workload.families.hybrid_stack import (
     with_costs,
 )
 from estimator.workload.families.mixers import mamba2_mixer, mamba_mixer
-from estimator.workload.families.moe_decoders import ALIKE, GRANITE_SHARED
+from estimator.workload.families.moe_decoders import (
+    ALIKE,
+    EXPERTS,
+    GRANITE_SHARED,
+    experts,
+    routed,
+    shared_width,
+)
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.network import Network

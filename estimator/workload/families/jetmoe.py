@@ -1,8 +1,8 @@
 """How much work JetMoE is: queries and outputs of attention are experts too (arXiv:2404.07413)."""
 
 from estimator.workload.blocks import Attention, Costs, held, linear
-from estimator.workload.families.experts import Mixture, experts
 from estimator.workload.families.hybrid_stack import equal_layers, with_costs
+from estimator.workload.families.moe_decoders import Mixture, experts
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.network import Network

@@ -3,9 +3,9 @@
 from estimator.workload.blocks import Costs, Mlp, linear
 from estimator.workload.convolution import ratio
 from estimator.workload.families.decoder import Family, head_norm
-from estimator.workload.families.experts import Mixture, experts
 from estimator.workload.families.hybrid_stack import attention_mixer, gated_mlp, hybrid, layer_kinds
 from estimator.workload.families.mixers import depthwise
+from estimator.workload.families.moe_decoders import Mixture, experts
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.network import Network

@@ -7,13 +7,6 @@ from dataclasses import replace
 
 from estimator.workload.blocks import Cost, Costs, held, linear
 from estimator.workload.families.decoder import Family, head_norm, latent_attention, width_norm
-from estimator.workload.families.experts import (
-    Mixture,
-    every_step,
-    experts,
-    listed_sparse,
-    shared_experts,
-)
 from estimator.workload.families.hybrid_stack import (
     PLAIN,
     attending,
@@ -23,7 +16,14 @@ from estimator.workload.families.hybrid_stack import (
     layer_kinds,
 )
 from estimator.workload.families.mixers import DELTA_CHUNK, delta_mixer, depthwise, in_chunks
-from estimator.workload.families.moe_decoders import QWEN_MIXTURE
+from estimator.workload.families.moe_decoders import (
+    QWEN_MIXTURE,
+    Mixture,
+    every_step,
+    experts,
+    listed_sparse,
+    shared_experts,
+)
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.network import Network

@@ -10,8 +10,7 @@ from dataclasses import replace
 from estimator.workload.families import dense_decoders, gpt2
 from estimator.workload.families.decoder import Family, decoder
 from estimator.workload.families.dense_decoders import LLAMA, STATED
-from estimator.workload.families.experts import mix
-from estimator.workload.families.moe_decoders import DEEPSEEK
+from estimator.workload.families.moe_decoders import DEEPSEEK, mix
 from estimator.workload.families.vision_language import internvl
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import class_name

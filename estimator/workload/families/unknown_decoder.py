@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from estimator.workload.families.decoder import decoder
 from estimator.workload.families.dense_decoders import LLAMA
-from estimator.workload.families.experts import EXPERTS, mix
-from estimator.workload.families.moe_decoders import DEEPSEEK
+from estimator.workload.families.moe_decoders import DEEPSEEK, EXPERTS, mix
 from estimator.workload.fields import Fields
 from estimator.workload.transformer import Decoder
 
