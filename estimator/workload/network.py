@@ -184,11 +184,11 @@ def added(all_lines: Iterable[Line]) -> dict[str, Term]:
     return {name: term for name, term in terms.items() if _counts(term)}
 
 
-def sequence(inputs: Inputs, longest: int, name: str = "seq_len") -> tuple[Quantity, Quantity]:
+def sequence(inputs: Inputs, longest: int) -> tuple[Quantity, Quantity]:
     """Batch and length of the sequences, and the default length: 2048, or all the model holds."""
     batch = quantity("batch", inputs.batch)
     default = min(longest, DEFAULT_TOKENS)
-    return batch, quantity(name, default if inputs.seq_len is None else inputs.seq_len)
+    return batch, quantity("seq_len", default if inputs.seq_len is None else inputs.seq_len)
 
 
 def length_warning(seq_len: Quantity, longest: int) -> tuple[str, ...]:

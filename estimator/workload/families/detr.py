@@ -4,15 +4,17 @@ Images of 800 pixels are counted where `image_size` is not asked for. The norms 
 the ResNet are frozen: they are no parameters.
 """
 
+from dataclasses import replace
+
 from estimator.workload.blocks import Costs, held, linear, perceptron
-from estimator.workload.convolution import Flow, image, plain
+from estimator.workload.convolution import Flow, flow_network, plain
 from estimator.workload.families.convnet import resnet_body
 from estimator.workload.families.encoder_decoder import EncoderDecoder, side
 from estimator.workload.families.torchvision import named_networks
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import head_note, label_count, task
-from estimator.workload.network import Network, Pass, network
+from estimator.workload.network import Network
 from estimator.workload.registry import family
 
 SIDE = 800
@@ -50,15 +52,14 @@ def detr(fields: Fields) -> Network:
     channels = {"num_channels": fields.size("num_channels", default=3)}
     backbone, width = resnet_body(_resnet(fields).with_defaults(channels))
 
-    def run(inputs: Inputs) -> Pass:
-        batch, pixels = image(inputs, SIDE)
-        flow = Flow(batch=batch, side=pixels, frozen=True)
-        flow = backbone(flow).conv("bridge/project", plain(width, hidden, kernel=1))
-        done = [*flow.lines, *model.lines(batch, (flow.positions, float(objects)), inputs)]
-        return Pass(lines=done, items=batch)
+    def body(flow: Flow) -> Flow:
+        flow = backbone(replace(flow, frozen=True))
+        flow = flow.conv("bridge/project", plain(width, hidden, kernel=1))
+        lengths = flow.positions, float(objects)
+        return flow.with_lines(model.lines(flow.batch, lengths, Inputs()))
 
     notes = head_note(fields, task(fields) in ("", "ObjectDetection"))
-    return network(fields, run, notes, item_unit="image")
+    return flow_network(fields, SIDE, body, notes)
 
 
 def _heads(fields: Fields, hidden: int) -> Costs:

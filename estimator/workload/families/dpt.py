@@ -7,12 +7,12 @@ coarsest to the finest (arXiv:2103.13413, sec. 3).
 from dataclasses import replace
 
 from estimator.workload.blocks import Costs, held, linear
-from estimator.workload.convolution import Conv, Flow, image, plain, ratio, windows
+from estimator.workload.convolution import Conv, Flow, flow_network, plain, ratio, windows
 from estimator.workload.families.vit import Vision, dinov2_sight, trunk, vision_network
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, Quantity
+from estimator.workload.ledger import Quantity
 from estimator.workload.model_class import task
-from estimator.workload.network import Network, Pass, network
+from estimator.workload.network import Network
 from estimator.workload.registry import family, with_defaults_of
 
 
@@ -36,24 +36,23 @@ def depth_network(
     factors = [ratio(fields.with_values({"factor": item}), "factor", 1.0) for item in stated]
     full = fields.text("model_type") == "depth_anything"
 
-    def run(inputs: Inputs) -> Pass:
-        batch, pixels = image(inputs, sight.side)
-        grid = windows(pixels, sight.patch, sight.patch)
-        start = Flow(batch=batch, side=grid).layers(readout, prefix="neck/")
+    def body(flow: Flow) -> Flow:
+        grid = windows(flow.side, sight.patch, sight.patch)
+        start = Flow(batch=flow.batch, side=grid).layers(readout, prefix="neck/")
         maps = [
             _resized(start, sight.hidden, shape, fused)
             for shape in zip(factors, widths, strict=True)
         ]
-        done = [*sight.lines(batch, pixels), *(line for part in maps for line in part.lines)]
-        flow = Flow(batch=batch, side=maps[-1].side)
+        flow = flow.with_lines(sight.lines(flow.batch, flow.side))
+        flow = flow.with_lines(line for part in maps for line in part.lines)
+        flow = replace(flow, side=maps[-1].side)
         flow = _fused(flow, fused, [part.side for part in maps], full)
         flow = flow.conv("head/first", plain(fused, fused // 2))
         side = grid * sight.patch if full else 2.0 * flow.side
         flow = replace(flow, side=side).conv("head/second", plain(fused // 2, last))
-        flow = flow.conv("head/depth", plain(last, 1, kernel=1))
-        return Pass(lines=[*done, *flow.lines], items=batch)
+        return flow.conv("head/depth", plain(last, 1, kernel=1))
 
-    return network(fields, run, item_unit="image")
+    return flow_network(fields, sight.side, body)
 
 
 def _resized(flow: Flow, hidden: int, shape: tuple[float, int], fused: int) -> Flow:

@@ -6,15 +6,7 @@ patch convolution needs no gradient of its input.
 
 from dataclasses import dataclass, field, replace
 
-from estimator.workload.blocks import (
-    Costs,
-    Mlp,
-    equal_heads,
-    held,
-    layer_costs,
-    linear,
-    table,
-)
+from estimator.workload.blocks import Costs, Mlp, equal_heads, held, layer_costs, linear, table
 from estimator.workload.convolution import image, ratio, square, windows
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
