@@ -82,29 +82,38 @@ def test_the_changelog_quotes_the_score_that_is_computed(tmp_path):
     assert f"holds {coverage} %" in changelog
 
 
-def test_the_readme_counts_the_golden_architectures():
+def counted():
+    """Pattern around each number of the README that grows with the profiles -> the number now."""
+    from estimator.catalog import Catalog
+
+    catalog = Catalog.open()
     rows = []
     for name in ("models.csv", "networks.csv"):
         with (ROOT / "tests" / "golden" / name).open(encoding="utf-8", newline="") as file:
             rows += csv.DictReader(file)
-    counted = sum(bool(row["forward_flop"]) for row in rows)
-    words = " ".join(README.split())
-    assert f"The parameter counts of {len(rows)} published architectures" in words
-    assert f"the forward FLOPs of {counted} of them" in words
+    return {
+        r"(on\s)\d+(\sdevices)": len(catalog.devices()),
+        r"(\s)\d+(\scloud\sregions)": len(catalog.places("cloud-region")),
+        r"(parameter\scounts\sof\s)\d+(\spublished\sarchitectures)": len(rows),
+        r"(forward\sFLOPs\sof\s)\d+(\sof\sthem)": sum(bool(row["forward_flop"]) for row in rows),
+    }
 
 
-def test_the_readme_counts_devices_and_regions():
-    from estimator.catalog import Catalog
+def recounted(text):
+    """Text with the numbers of now; each stands in it."""
+    for pattern, number in counted().items():
+        text, found = re.subn(pattern, rf"\g<1>{number}\g<2>", text)
+        assert found, pattern
+    return text
 
-    catalog = Catalog.open()
-    words = " ".join(README.split())
-    assert f"on {len(catalog.devices())} devices" in words
-    assert f"{len(catalog.places('cloud-region'))} cloud regions" in words
+
+def test_the_readme_counts_what_there_is():
+    assert recounted(README) == README
 
 
 def renew():
-    """Write what the commands print now into the README."""
-    text = README
+    """Write what the commands print and what is counted now into the README."""
+    text = recounted(README)
     for command, output in shown():
         now = "\n".join(line for line in reported(command).splitlines())
         text = text.replace(f"$ {command}\n{output}", f"$ {command}\n{now}", 1)

@@ -1,4 +1,4 @@
-"""Every text of the pages about limits is in every catalogue, with the same places for figures."""
+"""Every text of the pages is in every catalogue, with the same places for figures."""
 
 import ast
 import re
@@ -22,35 +22,12 @@ from tests.web.catalogue_texts import (
     texts_of,
 )
 
-PAGES = (
-    "serve",
-    "claims",
-    "brain",
-    "levers",
-    "scaling",
-    "trends",
-    "depth",
-    "exercises",
-    "method",
-    "models",
-    "accuracy",
-    "estimate",
-    "calibrate",
-    "compare",
-    "explore",
-    "plan",
-    "capacity",
-    "hardware",
-    "offline",
-    "shared",
-)
 OTHERS = [name for name in language.languages() if name != language.ENGLISH]
 
 
 @cache
 def texts():
-    folders = ("claims", "levers", "calibration", "estimation", "web/site_map.py")
-    pages = texts_of(*(f"web/{page}" for page in PAGES), *folders)
+    pages = texts_of("web", "claims", "levers", "calibration", "estimation")
     catalog = Catalog.open()
     words = claim_texts(catalog) | input_texts() | notice_texts() | glossary_texts()
     return frozenset(pages | words | place_texts(catalog))
