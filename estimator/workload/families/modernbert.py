@@ -26,7 +26,6 @@ from estimator.workload.families.text_encoder import (
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.model_class import (
-    classifier,
     head_note,
     label_count,
     label_head,
@@ -118,17 +117,11 @@ def _llama_layer(fields: Fields, sizes: Sizes) -> Costs:
     return layer_costs(grouped_attention(LLAMA, fields), mlp, 2 * sizes.hidden)
 
 
-def _eurobert_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """Logits alone for words, a dense layer before the labels of sequences."""
-    hidden = sizes.hidden
-    after = dict(classifier(fields, hidden, "TokenClassification"))
-    once = dict(classifier(fields, hidden, "SequenceClassification"))
-    if task(fields) == "MaskedLM":
-        own, biases = not fields.flag("tie_word_embeddings"), fields.flag("mlp_bias")
-        after["head/logits"] = vocabulary_head(hidden, sizes.vocab, own=own, biases=biases)
-    if once:
-        once["head/dense"] = linear(hidden, hidden, bias=True)
-    return after, once, ()
+def _eurobert_words(fields: Fields, sizes: Sizes) -> Costs:
+    """EuroBERT: logits without a dense layer before them."""
+    own, biases = not fields.flag("tie_word_embeddings"), fields.flag("mlp_bias")
+    logits = vocabulary_head(sizes.hidden, sizes.vocab, own=own, biases=biases)
+    return {"head/logits": logits}
 
 
 ROTARY = TextFacts(has_positions=False, has_types=False, embedding_norm=False)
@@ -149,7 +142,9 @@ families(
             ROTARY,
             layer=_llama_layer,
             extra=lambda fields, sizes: {"norm/outer": held(sizes.hidden)},
-            heads=_eurobert_heads,
+            pooled=(),
+            dense_before=("SequenceClassification",),
+            own_heads={"MaskedLM": _eurobert_words},
         ),
         "nomic_bert": TextFacts(  # arXiv:2402.01613
             has_positions=False, layer=_nomic_layer, pooled=("SequenceClassification",)
