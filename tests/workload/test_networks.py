@@ -706,6 +706,19 @@ def test_a_config_nested_beyond_any_is_refused():
         architecture(config)
 
 
+@pytest.mark.parametrize(
+    ("kind", "params"), [("electra", 126_389_946), ("blenderbot", 2_650_033_920)]
+)
+def test_a_pair_takes_what_its_decoder_leaves_out_from_the_decoders_type(kind, params):
+    """As transformers 5.23 builds it: `EncoderDecoderModel` on PyTorch's meta device."""
+    pair = {
+        "model_type": "encoder-decoder",
+        "encoder": {"model_type": "bert"},
+        "decoder": {"model_type": kind},
+    }
+    assert model_ledger(pair, seq_len=64).params_total == params
+
+
 OMNI, CLAP = CONFIGS_READ["qwen2.5-omni-7b-thinker"], CONFIGS_READ["clap-htsat-unfused"]
 KIMI = CONFIGS_READ["kimi-linear-48b"]
 CHATGLM = json.loads((GOLDEN / "remote_code.json").read_text())["chatglm3-6b"]["config"]
