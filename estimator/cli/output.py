@@ -36,11 +36,11 @@ def print_table(
     from estimator.cli.table_text import table_text
 
     body, line = [tuple(row) for row in rows], _line()
-    text = line and table_text(header, body, title, width=line[0], styled=line[1])
+    text = line and table_text(header, body, title, width=line[0], whole=whole, styled=line[1])
     if text:
         sys.stdout.write(text)
     else:
-        _print_wrapped(header, body, title, whole)
+        _print_by_rich(header, body, title, whole)
 
 
 LINE = 120
@@ -64,10 +64,10 @@ def _line() -> tuple[int, bool] | None:
     return None
 
 
-def _print_wrapped(
+def _print_by_rich(
     header: Sequence[str], rows: Sequence[Sequence[str]], title: str, whole: Sequence[str]
 ) -> None:
-    """Print a table whose cells may have to be broken into several lines."""
+    """Print a table that is beyond `table_text`."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
