@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear, perceptron, product
+from estimator.workload.blocks import Costs, held, linear, perceptron, product
 from estimator.workload.convolution import Conv, Flow, flow_network, pointwise, ratio
 from estimator.workload.families.convnet import WIDTHS, basic_layer, bottleneck, stage
+from estimator.workload.families.encoder_decoder import side
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Quantity
 from estimator.workload.model_class import head_note, label_count, task
@@ -58,8 +59,9 @@ def _backbone(fields: Fields) -> tuple[list[int], Callable[[Flow], list[Flow]]]:
 def rt_detr(fields: Fields) -> Network:
     """RT-DETR: objects are picked from all positions, then refined (sec. 4)."""
     widths, backbone = _backbone(fields)
-    hidden = fields.size("encoder_hidden_dim", default=256)
-    width = fields.size("d_model", default=256)
+    hidden, width = fields.size("encoder_hidden_dim"), fields.size("d_model")
+    inner = fields.with_values({"d_model": hidden})
+    encoder = side(replace(inner, aliases={"d_model": "encoder_hidden_dim"}), "encoder").stack[0]
     inputs = fields.sizes("encoder_in_channels", tuple(widths[-SCALES:]), SCALES)
     outputs = fields.sizes("decoder_in_channels", (hidden,) * SCALES, SCALES)
     if fields.size("num_feature_levels", default=SCALES) != SCALES:
@@ -73,32 +75,21 @@ def rt_detr(fields: Fields) -> Network:
     def body(flow: Flow) -> Flow:
         maps = backbone(replace(flow, frozen=frozen))
         flow, sides = replace(maps[-1], frozen=False), [one.side for one in maps[-SCALES:]]
-        for channels, side in zip(inputs, sides, strict=True):
-            flow = replace(flow, side=side).conv("encoder/project", pointwise(channels, hidden))
+        for channels, one in zip(inputs, sides, strict=True):
+            flow = replace(flow, side=one).conv("encoder/project", pointwise(channels, hidden))
         for place in attends:
             tokens = sides[min(place, SCALES - 1)] ** 2
-            costs = _encoder_layer(fields, hidden)
-            times = fields.layers("encoder_layers", default=1)
-            flow = flow.layers(costs, tokens, pairs=tokens * tokens, times=times, prefix="encoder/")
+            costs, pairs, times = encoder.costs, tokens * tokens, encoder.times
+            flow = flow.layers(costs, tokens, pairs=pairs, times=times, prefix="encoder/")
         flow = _mixed(fields, flow, sides, hidden)
-        for channels, side in zip(outputs, sides, strict=True):
-            flow = replace(flow, side=side).conv("decoder/project", pointwise(channels, width))
-        seen = sum((side * side for side in sides), start=0.0)
+        for channels, one in zip(outputs, sides, strict=True):
+            flow = replace(flow, side=one).conv("decoder/project", pointwise(channels, width))
+        seen = sum((one * one for one in sides), start=0.0)
         flow = flow.layers(_picking(fields, width), seen).dense(_tables(fields, width, queries))
         return _decoded(fields, flow, width, queries, seen)
 
     notes = head_note(fields, task(fields) in ("", "ObjectDetection"))
     return flow_network(fields, SIDE, body, notes)
-
-
-def _encoder_layer(fields: Fields, hidden: int) -> Costs:
-    """Attention among the positions of one map."""
-    keys = ("encoder_hidden_dim", "encoder_attention_heads")
-    heads = fields.size("encoder_attention_heads", default=8)
-    wide = fields.size("encoder_ffn_dim", default=1024)
-    attention = equal_heads(fields, hidden, heads, keys).costs()
-    mlp = Mlp(hidden=hidden, width=wide, bias=True).costs()
-    return {**attention, **mlp, "norm/layers": held(4 * hidden)}
 
 
 def _mixed(fields: Fields, flow: Flow, sides: list[Quantity], hidden: int) -> Flow:
@@ -146,21 +137,14 @@ def _tables(fields: Fields, width: int, queries: int) -> Costs:
 
 def _decoded(fields: Fields, flow: Flow, width: int, queries: int, seen: Quantity) -> Flow:
     """Layers over the objects, which sample the maps at a few points each."""
-    heads = fields.size("decoder_attention_heads", default=8)
-    layers = fields.layers("decoder_layers", default=6)
-    points = heads * SCALES * fields.size("decoder_n_points", default=4)
-    wide, keys = (
-        fields.size("decoder_ffn_dim", default=1024),
-        ("d_model", "decoder_attention_heads"),
-    )
+    decoder, heads = side(fields, "decoder").stack[0], fields.size("decoder_attention_heads")
+    layers, points = decoder.times, heads * SCALES * fields.size("decoder_n_points", default=4)
     place = linear(4, 2 * width, bias=True) + linear(2 * width, width, bias=True)
     layer = {
-        **equal_heads(fields, width, heads, keys).costs(),
+        **decoder.costs,
         "cross/offsets": linear(width, 2 * points, bias=True),
         "cross/weights": linear(width, points, bias=True),
         "cross/output": linear(width, width, bias=True),
-        **Mlp(hidden=width, width=wide, bias=True).costs(),
-        "norm/layers": held(6 * width),
     }
     if task(fields) == "ObjectDetection":
         layer["head/classes"] = linear(width, label_count(fields), bias=True)

@@ -13,7 +13,6 @@ from estimator.workload.blocks import (
     Cost,
     Costs,
     Mlp,
-    equal_heads,
     held,
     linear,
     perceptron,
@@ -21,10 +20,11 @@ from estimator.workload.blocks import (
     scaled,
     table,
 )
-from estimator.workload.convolution import Conv, Flow, flow_network, plain, pointwise, ratio, square
+from estimator.workload.convolution import Conv, Flow, flow_network, plain, pointwise, ratio
+from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network, lines
-from estimator.workload.registry import family
+from estimator.workload.registry import family, with_defaults_of
 
 
 def sight(fields: Fields) -> tuple[int, Callable[[Flow], Flow]]:
@@ -32,18 +32,18 @@ def sight(fields: Fields) -> tuple[int, Callable[[Flow], Flow]]:
 
     Layers with and without windows, and a neck of two convolutions.
     """
-    hidden = fields.size("hidden_size", default=768)
-    heads = fields.size("num_attention_heads", default=12)
-    side, patch = square(fields, "image_size", 1024), square(fields, "patch_size", 16)
+    fields = with_defaults_of(fields, "sam_vision_model")
+    hidden, wide = fields.size("hidden_size"), fields.items("global_attn_indexes")
+    width = fields.size_or_none("mlp_dim") or int(hidden * ratio(fields, "mlp_ratio", 4.0))
+    tower = trunk(fields.with_values({"intermediate_size": width}))
+    side, patch, layers = tower.side, tower.patch, tower.layers
     grid, window = side // patch, fields.size("window_size", default=14, least=0)
-    layers = fields.layers("num_hidden_layers", default=12)
-    wide = fields.items("global_attn_indexes")
     everywhere = {2, 5, 8, 11} if wide is None else set(wide)
     spans = [0 if layer in everywhere else window for layer in range(layers)]
     out = fields.size("output_channels", default=256)
-    stem = plain(fields.size("num_channels", default=3), hidden, patch, patch, padding=0)
+    stem = plain(tower.channels, hidden, patch, patch, padding=0)
     rows = grid * grid * hidden * fields.flag("use_abs_pos", default=True)
-    costs = {span: _layer(fields, hidden, heads, span or grid) for span in dict.fromkeys(spans)}
+    costs = {span: _layer(fields, tower, span or grid) for span in dict.fromkeys(spans)}
 
     def body(flow: Flow) -> Flow:
         flow = flow.conv("embedding/patch", stem, first=True)
@@ -68,18 +68,14 @@ def _windowed(flow: Flow, layer: Costs, span: int, times: int) -> Flow:
     return flow.layers(rest, times=times)
 
 
-def _layer(fields: Fields, hidden: int, heads: int, span: int) -> Costs:
+def _layer(fields: Fields, tower: Vision, span: int) -> Costs:
     """A layer, whose scores may get biases by row and by column, products with the queries."""
-    width = fields.size_or_none("mlp_dim") or int(hidden * ratio(fields, "mlp_ratio", 4.0))
-    keys, bias = ("hidden_size", "num_attention_heads"), fields.flag("qkv_bias", default=True)
-    attention = equal_heads(fields, hidden, heads, keys, bias, output_bias=True)
+    head_dim = tower.hidden // fields.size("num_attention_heads")
     relative = fields.flag("use_rel_pos", default=True)
     return {
-        **attention.costs(),
-        "attention/relative": held(relative * 2 * (2 * span - 1) * attention.head_dim),
-        "attention/distances": Cost(flop_per_pair=relative * 4 * hidden),
-        **Mlp(hidden=hidden, width=width, bias=True).costs(),
-        "norm/layers": held(4 * hidden),
+        **tower.layer,
+        "attention/relative": held(relative * 2 * (2 * span - 1) * head_dim),
+        "attention/distances": Cost(flop_per_pair=relative * 4 * tower.hidden),
     }
 
 
