@@ -260,6 +260,10 @@ class Report:
 
 def validation_report(catalog: Catalog) -> Report:
     """Predict every usable published run without its family, and score the predictions."""
+    return catalog.once("validation report", lambda: _report(catalog))
+
+
+def _report(catalog: Catalog) -> Report:
     published = usable_runs(catalog)
     runs, tables = published.runs, published.tables
     blind, by_stack = (

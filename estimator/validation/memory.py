@@ -177,6 +177,10 @@ def peaks_of(catalog: Catalog) -> Peaks:
 
 def _asked(catalog: Catalog) -> tuple[list[dict[str, str]], list[Question], list[Memory]]:
     """Rows that are used, what they ask, and the answers."""
+    return catalog.once("memory cases answered", lambda: _answered(catalog))
+
+
+def _answered(catalog: Catalog) -> tuple[list[dict[str, str]], list[Question], list[Memory]]:
     rows = [row for row in catalog.memory_cases() if row["use"] == "yes"]
     asked = [question_of(row) for row in rows]
     return rows, asked, [answer_memory(question, catalog).memory for question in asked]
@@ -214,6 +218,10 @@ def predicted_apart(fitted_on: Peaks, scored: Peaks) -> Blind:
 
 def memory_cases(catalog: Catalog) -> list[MemoryCase]:
     """Predict every case that is used, with the priors and with its source held out."""
+    return catalog.once("memory cases", lambda: _cases(catalog))
+
+
+def _cases(catalog: Catalog) -> list[MemoryCase]:
     rows, asked, needs = _asked(catalog)
     peaks = _peaks(rows, asked, needs)
     held_out = held_out_gib(peaks)

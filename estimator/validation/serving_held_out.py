@@ -85,7 +85,13 @@ class ServingReport:
 def serving_report(catalog: Catalog) -> ServingReport:
     """Score serving on everything measured, held out by model line and by system."""
     measured = measured_cases(catalog, fitted(catalog))
-    blind = held_out(catalog, measured)
+    return report_of(catalog, measured, held_out(catalog, measured))
+
+
+def report_of(
+    catalog: Catalog, measured: Measured, blind: list[dict[str, Floats]]
+) -> ServingReport:
+    """Score predictions of everything measured that `held_out` made."""
     return ServingReport(
         scores=list(_scores(catalog, measured, blind)),
         configurations=len(measured.cases),
@@ -217,9 +223,10 @@ def _roofline(measured: Measured) -> dict[str, Floats]:
     }
 
 
-def fitted_spreads(catalog: Catalog, measured: Measured) -> dict[str, dict[str, float]]:
+def fitted_spreads(
+    catalog: Catalog, measured: Measured, blind: list[dict[str, Floats]]
+) -> dict[str, dict[str, float]]:
     """Engine -> quantity -> spread of the held-out errors, at the reference bandwidth [1]."""
-    blind = held_out(catalog, measured)
     found: dict[str, dict[str, float]] = {}
     for quantity, _, errors in held_out_errors(catalog, measured, blind):
         for code, engine in enumerate(ENGINES):

@@ -1,11 +1,11 @@
 """A whole benchmark of this processor, with few small jobs: stored, kept on Ctrl-C, then used."""
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from estimator.calibration.correction import CALIBRATED
@@ -38,22 +38,47 @@ BRIEF = Thoroughness(
 NUMPY = BenchQuestion(engine="numpy", quick=True)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "SLICE_S", 0.01)
+        patch.setattr(bench_run, "FAST", Effort(job=BRIEF, sizes=2, idle_s=0.0, cool_s=0.0))
+        patch.setattr(numpy_engine, "MATRIX_SIZES", (256, 512))
+        patch.setattr(numpy_engine, "VECTOR_SIZES", (100_000, 200_000))
+        patch.setattr(numpy_engine, "PERCEPTRONS", ((512, 256), (768, 384)))
+        patch.setattr(numpy_engine, "CONVOLUTIONS", ())
+        patch.setattr(numpy_engine, "RECURRENT", ())
+        patch.setattr(bench_run, "SHORT", BRIEF)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def small(monkeypatch, tmp_path):
+def data(monkeypatch, tmp_path):
+    """The folder of a user who has measured nothing yet."""
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(protocol, "SLICE_S", 0.01)
-    monkeypatch.setattr(bench_run, "FAST", Effort(job=BRIEF, sizes=2, idle_s=0.0, cool_s=0.0))
-    monkeypatch.setattr(numpy_engine, "MATRIX_SIZES", (256, 512))
-    monkeypatch.setattr(numpy_engine, "VECTOR_SIZES", (100_000, 200_000))
-    monkeypatch.setattr(numpy_engine, "PERCEPTRONS", ((512, 256), (768, 384)))
-    monkeypatch.setattr(numpy_engine, "CONVOLUTIONS", ())
-    monkeypatch.setattr(numpy_engine, "RECURRENT", ())
-    monkeypatch.setattr(bench_run, "SHORT", BRIEF)
+    return tmp_path / "data"
 
 
-def test_a_benchmark_is_stored_and_makes_a_profile_that_estimates_use():
-    seen = []
-    run, hardware = benchmark(NUMPY, seen.append)
+@pytest.fixture(scope="module")
+def whole(small, tmp_path_factory):
+    """A benchmark: its run, its device, what was said meanwhile, and the folder it left."""
+    folder, seen = tmp_path_factory.mktemp("benchmark") / "data", []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TWENTY_WATTS_DATA", str(folder))
+        run, hardware = benchmark(NUMPY, seen.append)
+    return run, hardware, seen, folder
+
+
+@pytest.fixture
+def benched(whole, data):
+    """Run, device and messages of the benchmark; what it left is in the folder of the user."""
+    *found, folder = whole
+    shutil.copytree(folder, data)
+    return found
+
+
+def test_a_benchmark_is_stored_and_makes_a_profile_that_estimates_use(benched):
+    run, hardware, seen = benched
     assert run.state == "finished"
     assert len(seen) == len(run.timings) >= 7
     with open_store() as store:
@@ -78,8 +103,8 @@ def test_a_benchmark_is_stored_and_makes_a_profile_that_estimates_use():
     assert calibrated.inputs["utilization"].date == run.started[:10]
 
 
-def test_the_calibrated_utilization_moves_towards_the_measured_steps():
-    run, hardware = benchmark(NUMPY, lambda progress: None)
+def test_the_calibrated_utilization_moves_towards_the_measured_steps(benched):
+    run, hardware, _ = benched
     catalog = Catalog.open()
     peak = catalog.device(hardware).peaks["fp32"].value
     steps = [one for one in run.timings if one.what == "training"]
@@ -96,8 +121,7 @@ def test_the_calibrated_utilization_moves_towards_the_measured_steps():
     )
     reported = answer.inputs["utilization"].value
     before = answer.inputs["utilization.prior"].value
-    middle = float(np.exp(np.mean(np.log(reached))))
-    assert (reported > before) == (middle > before)
+    assert (reported > before) == (reached[-1] > before), reached
 
 
 def test_ctrl_c_keeps_what_was_measured():
@@ -114,14 +138,14 @@ def test_ctrl_c_keeps_what_was_measured():
         assert [one.state for one in store.runs()] == ["interrupted"]
 
 
-def test_a_later_benchmark_of_less_takes_nothing_from_the_profile():
+def test_a_later_benchmark_of_less_takes_nothing_from_the_profile(benched):
     """One number format only, and stopped after its smallest product."""
 
     def stop(progress):
         if progress.timing.what == "matrix":
             raise KeyboardInterrupt
 
-    _, hardware = benchmark(NUMPY, lambda progress: None)
+    hardware = benched[1]
     before = Catalog.open().device(hardware)
     less, _ = benchmark(dataclasses.replace(NUMPY, precisions=["fp32"]), stop)
     after = Catalog.open().device(hardware)
@@ -169,8 +193,8 @@ def test_boards_that_are_not_measured_are_said():
     assert line.endswith("gpu:1 not: each by itself: --device gpu:1")
 
 
-def test_a_run_on_a_stub_teaches_nothing():
-    run, hardware = benchmark(NUMPY, lambda progress: None)
+def test_a_run_on_a_stub_teaches_nothing(benched):
+    run, hardware, _ = benched
     with open_store() as store:
         store.forget([run.id])
         store.add(dataclasses.replace(run, simulated=True))

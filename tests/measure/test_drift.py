@@ -19,9 +19,11 @@ def flicker(random, count, steps, sd):
     length = 16 * steps
     frequency = np.fft.rfftfreq(length)[1:]
     size = np.sqrt(0.5 * sd**2 / frequency * length)
-    wave = random.standard_normal((2, count, len(frequency))) / math.sqrt(2.0)
-    spectrum = np.concatenate([np.zeros((count, 1)), (wave[0] + 1j * wave[1]) * size], axis=1)
-    return np.fft.irfft(spectrum, length)[:, :steps]
+    spectrum = np.zeros((count, length // 2 + 1), dtype=np.complex64)
+    parts = spectrum.view(np.float32).reshape(count, -1, 2)[:, 1:]
+    parts[:] = random.standard_normal(parts.shape, dtype=np.float32)
+    spectrum[:, 1:] *= (size / math.sqrt(2.0)).astype(np.float32)
+    return np.fft.irfft(spectrum, length)[:, :steps].astype(float)
 
 
 @pytest.mark.parametrize("seen, ahead", [(64, 64), (64, 960), (512, 128)])

@@ -122,7 +122,7 @@ def test_a_cluster_that_loses_a_worker_makes_the_same_table(tmp_path, monkeypatc
     whole, out = tmp_path / "whole.parquet", tmp_path / "designs.parquet"
     swept(whole)
     cluster = distributed.LocalCluster(
-        n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     )
     with cluster:
         run = on_cluster(cluster.scheduler_address, EVALUATE)

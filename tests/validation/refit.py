@@ -22,7 +22,7 @@ from estimator.validation.cross_validation import blind_predictions, spread_of
 from estimator.validation.memory import memory_cases, memory_groups
 from estimator.validation.published_runs import usable_runs
 from estimator.validation.serving_fit import fit, measured_cases
-from estimator.validation.serving_held_out import fitted_spreads, serving_report
+from estimator.validation.serving_held_out import fitted_spreads, held_out, serving_report
 from estimator.validation.utilization_fit import fitted_model, joined
 
 COUNTS = r"Fitted to \d+ published runs of \d+ families in \d+ stacks, and \d+ rows of throughput"
@@ -78,7 +78,8 @@ def serving_fitted(text: str, catalog: Catalog) -> str:
 
 def serving_spread(text: str, catalog: Catalog) -> str:
     """Text of `priors.toml` with the spreads of the engines of serving as held-out errors say."""
-    measured = fitted_spreads(catalog, measured_cases(catalog, fitted(catalog)))
+    cases = measured_cases(catalog, fitted(catalog))
+    measured = fitted_spreads(catalog, cases, held_out(catalog, cases))
     for engine, known in measured.items():
         if ENGINES.index(engine) in LOCAL:
             known = {**_of_own_machine(engine, known, measured, catalog), **known}

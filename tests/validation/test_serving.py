@@ -9,7 +9,7 @@ from estimator.catalog import Catalog
 from estimator.serving.engines import NAMES, fitted, from_line, prior, to_line
 from estimator.validation.held_out import stored_scores
 from estimator.validation.serving_fit import fit, measured_cases, predicted
-from estimator.validation.serving_held_out import fitted_spreads, serving_report
+from estimator.validation.serving_held_out import fitted_spreads, held_out, report_of
 from estimator.validation.serving_rows import model_line, serving_cases
 from estimator.validation.serving_spread import Errors, widening
 
@@ -25,8 +25,13 @@ def measured(catalog):
 
 
 @pytest.fixture(scope="module")
-def report(catalog):
-    return serving_report(catalog)
+def blind(catalog, measured):
+    return held_out(catalog, measured)
+
+
+@pytest.fixture(scope="module")
+def report(catalog, measured, blind):
+    return report_of(catalog, measured, blind)
 
 
 def score(report, quantity, by, group):
@@ -109,8 +114,8 @@ def test_a_model_is_held_out_with_its_line(name, line):
     assert model_line(name) == line
 
 
-def test_the_shipped_spreads_are_those_of_the_held_out_errors(catalog, measured):
-    again = fitted_spreads(catalog, measured)
+def test_the_shipped_spreads_are_those_of_the_held_out_errors(catalog, measured, blind):
+    again = fitted_spreads(catalog, measured, blind)
     assert {"server", "vendor", "local-cuda", "local-metal", "local-gpu"} <= set(again)
     for engine, spreads in again.items():
         for quantity, spread in spreads.items():
