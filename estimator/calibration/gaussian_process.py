@@ -168,7 +168,7 @@ class Evidence:
     @cached_property
     def _many_programs(self) -> bool:
         """Whether so many programs were measured that they may contradict the prior."""
-        return len(np.unique(self._programs)) >= ENOUGH_PROGRAMS
+        return len(set(self._programs.tolist())) >= ENOUGH_PROGRAMS
 
     def _part(self, chosen: npt.NDArray[np.int_]) -> "Evidence":
         return Evidence(

@@ -20,7 +20,17 @@ from estimator.core.hardware import REFERENCE_UTILIZATION, Hardware, stack
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
 from estimator.core.power import DEVICES_PER_NODE
-from estimator.core.rows import Floats, Places, by_row, few, filled, of_each, rows_of, squeezed
+from estimator.core.rows import (
+    Floats,
+    Places,
+    by_row,
+    few,
+    filled,
+    in_order,
+    of_each,
+    rows_of,
+    squeezed,
+)
 from estimator.core.site import Site
 from estimator.core.uncertainty import EXACTLY_ZERO, Uncertain
 from estimator.core.work import Workload
@@ -225,7 +235,7 @@ class _Answers:
             self.asked.ignore,
         ):
             key = 2 * key + specified[rows]
-        for one in np.unique(key):
+        for one in in_order(key):
             yield rows[key == one]
 
     def _answered(self, rows: Places) -> Group:

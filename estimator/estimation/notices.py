@@ -15,7 +15,7 @@ from estimator.calibration.correction import (
 )
 from estimator.core.estimate import Estimate
 from estimator.core.notice import Notice
-from estimator.core.rows import Places, distinct_rows, few, nowhere, rows_where
+from estimator.core.rows import Places, distinct_rows, few, in_order, nowhere, rows_where
 from estimator.estimation.questions import Questions
 from estimator.memory.training_state import does_not_fit, memory_of, too_large
 from estimator.runs.observations import program_key
@@ -85,7 +85,7 @@ def say_of_measured(asked: Questions, rows: Places, corrected: Corrected, asks: 
     if not corrected.measured.any():
         return
     every: list[tuple[Notice, ...]] = [()] * len(asked.named)
-    for one in np.unique(asked.named_at[rows]).tolist():
+    for one in in_order(asked.named_at[rows]).tolist():
         every[one] = calibration_notices(asked.resolver.measured, asked.named[one].device)
     say_by(asked, rows[asks], asked.named_at, every)
     say_of_sizes(asked, rows[corrected.measured & asks])

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from estimator.catalog import Catalog, Device
 from estimator.core.limits import within_limits
 from estimator.core.notice import Notice
+from estimator.core.rows import in_order
 from estimator.core.uncertainty import Uncertain
 from estimator.memory.network import (
     CACHE,
@@ -33,7 +34,7 @@ Floats = npt.NDArray[np.float64]
 MOST_RANKS = 65_536
 """More data-parallel or tensor-parallel ranks than this are not searched [1]."""
 
-COARSE_RANKS = np.unique(np.round(np.geomspace(1.0, MOST_RANKS, 257)))
+COARSE_RANKS = in_order(np.round(np.geomspace(1.0, MOST_RANKS, 257)))
 """Ranks among which the least that suffice are first sought [1]."""
 
 MACHINES = ("server", "supercomputer")

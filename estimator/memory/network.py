@@ -12,6 +12,7 @@ import numpy as np
 from estimator.catalog import Catalog
 from estimator.core.limits import within_limits
 from estimator.core.notice import Notice
+from estimator.core.rows import in_order
 from estimator.core.uncertainty import EXACTLY_ONE, Number, Uncertain
 from estimator.memory.activations import (
     FP32_BYTES,
@@ -290,7 +291,7 @@ def _fragmentation(question: Question, devices: Number, catalog: Catalog) -> Fou
         gathers = np.zeros_like(gathers)
     keys = {False: "memory.fragmentation", True: "memory.fragmentation_gathering"}
     known = {
-        which: prior(catalog, keys[which], "fragmentation") for which in np.unique(gathers).tolist()
+        which: prior(catalog, keys[which], "fragmentation") for which in in_order(gathers).tolist()
     }
     widest = known[max(known)]
     share = np.where(gathers, known.get(True, widest).value.mid, known.get(False, widest).value.mid)

@@ -13,9 +13,10 @@ def store_state(folder: str | os.PathLike[str]) -> State:
 
     Reading alone leaves an empty log behind, which is as good as none.
     """
-    store, log = (_stamp(os.path.join(folder, name)) for name in FILES)
+    store = _stamp(os.path.join(folder, FILES[0]))
     if store is None:
         return ()
+    log = _stamp(os.path.join(folder, FILES[1]))
     return store, log if log is not None and log[1] else None
 
 

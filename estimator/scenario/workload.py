@@ -12,7 +12,7 @@ from estimator.core.limits import LIMITS
 from estimator.core.messages import reason, refusal
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
-from estimator.core.rows import Floats, Places, nowhere, rows_where, unknown
+from estimator.core.rows import Floats, Places, in_order, nowhere, rows_where, unknown
 from estimator.core.uncertainty import Uncertain
 from estimator.core.work import Workload
 from estimator.scenario.provenance import Input, given, prior, recorded
@@ -404,7 +404,7 @@ class _WorkColumns:
         table = self.table
         attempts = table.number("attempts")
         if "attempts" in table.numbers:
-            for times in np.unique(attempts[attempts > 1]).tolist():
+            for times in in_order(attempts[attempts > 1]).tolist():
                 notice = Notice("attempts_counted", "attempts", {"times": times})
                 self.notices.where(attempts == times, notice)
         self.notices.coded(
