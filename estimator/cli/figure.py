@@ -44,6 +44,8 @@ DECK = "a deck of reveal.js to start a lecture from, in which the figures are al
 DECKS = Path(__file__).parents[1] / "web" / "shared"
 
 SUFFIXES = (".html", ".svg", ".png", ".pdf", ".csv", ".json", ".bib", ".tex", ".md")
+WITHOUT_LOOK = (".csv", ".json", ".bib", ".tex", ".md")
+"""Files of numbers and words."""
 
 EXAMPLES = """examples:
   twenty-watts figure scenario --preset gpt-3 --hardware v100 --devices 1024 -o gpt-3.html
@@ -87,7 +89,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the figure."""
     path = Path(options.output)
-    _refuse_unused(options)
+    _refuse_unused(path, options)
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path}: the name must end in one of {', '.join(SUFFIXES)}")
     if options.scale is not None and not 0.5 <= options.scale <= 4:
@@ -104,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
         return _written(path, options, catalog)
 
 
-def _refuse_unused(options: argparse.Namespace) -> None:
+def _refuse_unused(path: Path, options: argparse.Namespace) -> None:
     """Refuse options that would not change the figure."""
     from estimator.scenario.scenario import INPUTS, option_of
 
@@ -116,6 +118,10 @@ def _refuse_unused(options: argparse.Namespace) -> None:
         unused.append("view")
     if figure == "deck":
         unused += ["scale", "dark", "profiles"]
+    suffix = path.suffix.lower()
+    for name in ("scale", "dark") if suffix in WITHOUT_LOOK else ():
+        if getattr(options, name) not in (None, False):
+            raise ValueError(f"--{name} has no effect on a {suffix} file: drop it")
     for name in unused:
         if getattr(options, name) not in (None, False):
             flag = option_of(name) if name in INPUTS else f"--{name}"

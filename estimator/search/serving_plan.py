@@ -23,6 +23,7 @@ from estimator.core.units import H_PER_DAY, MILLION, S_PER_H, WH_PER_KWH
 from estimator.search.limits import (
     Limits,
     best_designs,
+    deviations_within,
     gains_of_relaxing,
     probability_of_all,
     probability_within,
@@ -98,7 +99,7 @@ class ServingRequest:
             dict(zip(names, values, strict=True))
             for values in itertools.product(*self.choices.values())
         ]
-        return [replace(self.question, **values) for values in chosen]
+        return [self.question.changed(**values) for values in chosen]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +179,10 @@ def best_serving_plans(
 
 def served_devices(catalog: Catalog) -> tuple[str, ...]:
     """Ids of the data-center devices with rental offers and a memory bandwidth on record."""
+    return catalog.once("served devices", lambda: _served(catalog))
+
+
+def _served(catalog: Catalog) -> tuple[str, ...]:
     return tuple(
         name
         for name in planned_devices(catalog)
@@ -240,8 +245,7 @@ def _load(
     written = np.asarray(traffic.output_tokens)
     most = table.most_sequences(np.asarray(traffic.input_tokens) + 0.5 * written)
     full = [
-        replace(
-            row.question,
+        row.question.changed(
             concurrency=float(np.clip(np.floor(places), 1.0, MOST_PLACES)),
             duty_cycle=None,
             devices=row.devices,
@@ -284,12 +288,9 @@ def _plan(
 def _nearest(quantities: Mapping[str, Uncertain], limits: Limits) -> int:
     """Design whose least likely limit is the likeliest."""
     least = np.minimum.reduce(
-        [
-            np.nan_to_num(probability_within(quantities[name], most), nan=-1.0)
-            for name, most in limits.most.items()
-        ]
+        [deviations_within(quantities[name], most) for name, most in limits.most.items()]
     )
-    return int(np.argmax(least))
+    return int(np.argmax(np.where(np.isnan(least), -np.inf, least)))
 
 
 def _check(request: ServingRequest) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from estimator.catalog import Catalog
+from estimator.core.lazy_items import LazyItems
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.runs import read_served
@@ -151,13 +152,12 @@ class KnownLoads:
 
     def corrected(
         self, table: ServingTable, parameters: Parameters, ranges: Mapping[str, Range]
-    ) -> tuple[dict[str, Range], list[tuple[Notice, ...]]]:
+    ) -> tuple[dict[str, Range], Sequence[tuple[Notice, ...]]]:
         """Quantities of some set-ups after the measured loads, and what is to be said of each."""
-        notices: list[tuple[Notice, ...]] = [()] * len(table.rows)
         devices = np.array([row.device.device.id for row in table.rows])
         known = [name for name in self._evidence if (devices == name).any()]
         if not known:
-            return dict(ranges), notices
+            return dict(ranges), [()] * len(table.rows)
         mids = np.array([ranges[name].mid for name in QUANTITIES]).T
         total = np.array([ranges[name].log_sd for name in QUANTITIES]).T
         own = own_log_sd(table, self.catalog)
@@ -172,18 +172,21 @@ class KnownLoads:
         shift[:, ENERGY] = shift[:, POWER] - shift[:, RATE]
         variance = np.square(total) - np.square(own_sd) * (1.0 - np.square(left))
         after = np.sqrt(np.maximum(variance, 0.0))
-        for name in known:
-            for place in np.flatnonzero(devices == name).tolist():
-                changed = (shift[place], after[place] / total[place])
-                said = _said(*self._evidence[name], where, place, changed)
-                notices[place] = (*said, *self._warned(name))
+
+        def notices_of(place: int) -> tuple[Notice, ...]:
+            name = str(devices[place])
+            if name not in known:
+                return ()
+            changed = (shift[place], after[place] / total[place])
+            return (*_said(*self._evidence[name], where, place, changed), *self._warned(name))
+
         return {
             **ranges,
             **{
                 name: Range(mid=mids[:, at] * np.exp(shift[:, at]), log_sd=after[:, at])
                 for at, name in enumerate(QUANTITIES)
             },
-        }, notices
+        }, LazyItems(len(table.rows), notices_of)
 
 
 def check_loads(run: MeasuredRun, catalog: Catalog) -> None:

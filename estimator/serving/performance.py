@@ -136,6 +136,28 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
     -------
     Performance
     """
+    layout = setup.layout
+    load, step, reading_s, pace = _paced(setup, traffic)
+    rate = layout.data_parallel * pace.output_tokens_per_s
+    power_w = layout.devices * _board_w(setup, traffic, (load, step), rate)
+    return Performance(
+        pace=pace,
+        step=step,
+        prefill_s=reading_s,
+        output_tokens_per_s=rate,
+        device_power_w=power_w,
+        device_energy_per_output_token_j=power_w / rate,
+    )
+
+
+def output_tokens_per_s(setup: Setup, traffic: Traffic) -> Number:
+    """Output tokens of all devices in a second, as in `performance`."""
+    *_, pace = _paced(setup, traffic)
+    return setup.layout.data_parallel * pace.output_tokens_per_s
+
+
+def _paced(setup: Setup, traffic: Traffic) -> tuple[Load, StepTime, Number, Pace]:
+    """What runs at once, how long a step and an input take, and the pace of a replica."""
     model, layout = setup.model, setup.layout
     sequences = traffic.sequences / layout.data_parallel
     load = Load(
@@ -155,16 +177,7 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
     drafting = 1.0 + traffic.drafted * traffic.draft_share
     token_s = step.total_s * drafting / traffic.tokens_per_pass
     pace = steady_pace(sequences, traffic.output_tokens, token_s, reading_s + setup.request_s)
-    rate = layout.data_parallel * pace.output_tokens_per_s
-    power_w = layout.devices * _board_w(setup, traffic, (load, step), rate)
-    return Performance(
-        pace=pace,
-        step=step,
-        prefill_s=reading_s,
-        output_tokens_per_s=rate,
-        device_power_w=power_w,
-        device_energy_per_output_token_j=power_w / rate,
-    )
+    return load, step, reading_s, pace
 
 
 def _board_w(setup: Setup, traffic: Traffic, during: tuple[Load, StepTime], rate: Number) -> Number:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.core.lazy_items import LazyItems
 from estimator.core.notice import Notice, Refusal
 from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.uncertainty import Uncertain, total, z_score
@@ -109,7 +110,7 @@ class ServingAnswer:
 
 Calibration = Callable[
     [ServingTable, Parameters, dict[str, Range]],
-    tuple[dict[str, Range], list[tuple[Notice, ...]]],
+    tuple[dict[str, Range], Sequence[tuple[Notice, ...]]],
 ]
 """Corrects what set-ups deliver by measured loads, and says for each what that changed."""
 
@@ -142,13 +143,17 @@ def answer_serving(
     known = Resolver(catalog, values) if resolver is None else resolver
     rows = _resolved(known, questions)
     kept = [row for row in rows if isinstance(row, Resolved)]
-    if kept:
-        refusals = iter(_unfit(table_of(kept), values))
-        rows = [next(refusals) or row if isinstance(row, Resolved) else row for row in rows]
-        kept = [row for row in rows if isinstance(row, Resolved)]
     if not kept:
         return ServingAnswer(rows=rows, ranges={}, notes=(), performance=None, table=None)
     table = table_of(kept)
+    reasons = _unfit(table, values)
+    if any(reasons):
+        refusals = iter(reasons)
+        rows = [next(refusals) or row if isinstance(row, Resolved) else row for row in rows]
+        kept = [row for row in rows if isinstance(row, Resolved)]
+        if not kept:
+            return ServingAnswer(rows=rows, ranges={}, notes=(), performance=None, table=None)
+        table = table_of(kept)
     found = performance(table.setup(values), table.traffic(values))
     ranges = _delivered(table, _expected(table, values, found), catalog)
     said: Sequence[tuple[Notice, ...]] = [()] * len(kept)
@@ -159,10 +164,12 @@ def answer_serving(
         corrected = {name: ranges[name].mid / before[name].mid for name in DELIVERED}
     ranges |= _priced(table, ranges, catalog) | _sustained(table, ranges, catalog)
     most = table.most_sequences(_in_flight(table))
-    notes = [
-        (*said[place], *_notes(row, table, place, most), *_throttled(ranges, place))
-        for place, row in enumerate(kept)
-    ]
+
+    def notes_of(place: int) -> tuple[Notice, ...]:
+        own = _notes(kept[place], table, place, most)
+        return (*said[place], *own, *_throttled(ranges, place))
+
+    notes = LazyItems(len(kept), notes_of)
     return ServingAnswer(
         rows=rows, ranges=ranges, notes=notes, performance=found, table=table, corrected=corrected
     )
@@ -198,7 +205,7 @@ def _tried(resolver: Resolver, asked: ServingQuestion | Notice) -> Resolved | No
 def _loaded(row: Resolved, asked: ServingQuestion, flying: float) -> Resolved:
     """Row under the sequences that its rate keeps in flight; less than one is idle in part."""
     busy = asked.duty_cycle if flying >= 1.0 or asked.duty_cycle else max(flying, 1e-4)
-    values = replace(asked, request_rate=None, concurrency=max(flying, 1.0), duty_cycle=busy)
+    values = asked.changed(request_rate=None, concurrency=max(flying, 1.0), duty_cycle=busy)
     return replace(row, question=values)
 
 
@@ -210,28 +217,29 @@ def _in_flight_of_rates(
     split: dict[int, Resolved] = {}
     for place, flying in _flying(resolver, saturated, saturated).items():
         row = saturated[place]
-        if isinstance(flying, Refusal):
-            found[place] = flying.notice
+        if isinstance(flying, Notice):
+            found[place] = flying
             continue
         asked = row.question
         found[place] = _loaded(row, asked, flying)
         if row.data_parallel == (asked.data_parallel or 1.0):
             continue
-        fewer = replace(asked, request_rate=None, concurrency=max(flying, 1.0), devices=row.devices)
+        load = {"request_rate": None, "concurrency": max(flying, 1.0)}
+        fewer = asked.changed(**load, devices=row.devices)
         other = _tried(resolver, fewer)
         if isinstance(other, Notice):
             found[place] = other
         elif other.data_parallel != row.data_parallel:
             split[place] = other
     for place, flying in _flying(resolver, split, saturated).items():
-        if not isinstance(flying, Refusal):
+        if not isinstance(flying, Notice):
             found[place] = _loaded(split[place], saturated[place].question, flying)
     return found
 
 
 def _flying(
     resolver: Resolver, rows: Mapping[int, Resolved], asked: Mapping[int, Resolved]
-) -> dict[int, float | Refusal]:
+) -> dict[int, float | Notice]:
     """Sequences in flight in some rows at the rates that are asked, or why they cannot be."""
     rates = [asked[place].question.request_rate or 0.0 for place in rows]
     found = concurrency_of_rates(list(rows.values()), rates, resolver.parameters)
@@ -414,7 +422,7 @@ def _priced(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> 
     """Energy with host and site, money, CO2e and water of output tokens."""
     rows = table.rows
     idle = idle_factor(table)
-    node = [node_factor(catalog, row) for row in rows]
+    node = _node_factors(catalog, rows)
     joule = ranges["device_energy_per_output_token_j"]
     computers = _times(Range(mid=joule.mid * idle, log_sd=joule.log_sd), node)
     energy = _times(computers, [row.site.pue for row in rows])
@@ -459,6 +467,14 @@ def node_factor(catalog: Catalog, row: Resolved) -> Uncertain:
     return host * (1.0 + catalog.prior("power.network_share").value)
 
 
+def _node_factors(catalog: Catalog, rows: Sequence[Resolved]) -> list[Uncertain]:
+    """`node_factor` of each row, worked out once for rows that share it."""
+    keys = [(row.device.device.kind, row.devices <= DEVICES_PER_NODE) for row in rows]
+    some = dict(zip(keys, rows, strict=True))
+    known = {key: node_factor(catalog, row) for key, row in some.items()}
+    return [known[key] for key in keys]
+
+
 def cost_of(rows: Sequence[Resolved], hours: Range, energy_kwh: Floats) -> Range:
     """Rent of device-hours; of owned devices, what their life uses up, and electricity [USD].
 
@@ -477,8 +493,9 @@ def _in_flight(table: ServingTable) -> Floats:
 
 
 def _times(quantity: Range, factors: Sequence[Uncertain]) -> Range:
-    mids = np.array([one.mid for one in factors])
-    spreads = np.array([one.log_sd for one in factors])
+    """Quantity times a factor of each row; many rows share theirs."""
+    known = {id(one): (one.mid, one.log_sd) for one in {id(one): one for one in factors}.values()}
+    mids, spreads = np.array([known[id(one)] for one in factors], dtype=np.float64).T
     return Range(mid=quantity.mid * mids, log_sd=np.hypot(quantity.log_sd, spreads))
 
 

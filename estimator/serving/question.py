@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from estimator.core.messages import refuse
 from estimator.scenario import scenario
@@ -101,6 +102,19 @@ class ServingQuestion:
             value = getattr(self, name)
             if value is not None:
                 check_number(name, value)
+        self._check_load()
+
+    def changed(self, **values: Any) -> "ServingQuestion":
+        """Return the question with other values, which alone are checked."""
+        for name, value in values.items():
+            if value is not None and name in LIMITS:
+                check_number(name, value)
+        other = object.__new__(ServingQuestion)
+        vars(other).update({**vars(self), **values})
+        other._check_load()
+        return other
+
+    def _check_load(self) -> None:
         if self.concurrency is not None and self.request_rate is not None:
             raise refuse("serving_two_loads", "request_rate")
 

@@ -25,10 +25,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from estimator.core.messages import refusal, refuse
-from estimator.core.notice import Notice, Refusal, Value
+from estimator.core.notice import Notice, Value
 from estimator.serving.capacity import devices_needed
-from estimator.serving.performance import Setup, Traffic, performance
+from estimator.serving.performance import Setup, Traffic, output_tokens_per_s
 from estimator.serving.step import Number
 
 Floats = npt.NDArray[np.float64]
@@ -37,13 +36,16 @@ if TYPE_CHECKING:
     from estimator.serving.engines import Parameters
     from estimator.serving.setups import Resolved
 
-POINTS, ROUNDS = 40, 6
-"""Loads looked at in each round of the search, which the next round looks between; 1e-8 is left."""
+LEAST_LOAD, POINTS = 1e-6, 24
+"""Least load looked at, and how many are before the search goes on between two of them [1]."""
+
+ROUNDS, CLOSE = 40, 1e-10
+"""Rounds of that search at most, and the logarithm of a rate over another that counts as none."""
 
 
 def concurrency_of_rates(
     rows: Sequence["Resolved"], requests_per_s: Sequence[float], parameters: "Parameters"
-) -> list[float | Refusal]:
+) -> list[float | Notice]:
     """Sequences in flight at which requests end as fast as they arrive, for each set-up [1].
 
     A set-up that cannot serve them with all that its memory holds is why not.
@@ -62,28 +64,47 @@ def concurrency_of_rates(
     memory, layout = np.asarray(table.machine.memory_bytes), table.layout
     needed = np.broadcast_to(devices_needed(table.model, layout, memory, 1.0, tokens), (len(rows),))
 
-    def answer(place: int, row: "Resolved") -> float | Refusal:
+    def answer(place: int, row: "Resolved") -> float | Notice:
         if most[place] <= 0:
-            return refusal(does_not_fit(row, float(needed[place])))
+            return does_not_fit(row, float(needed[place]))
         if rates[place] > fastest[place]:
             values = {"rate": float(rates[place]), "most": float(fastest[place])}
-            return refuse("serving_too_many_requests", "request_rate", **values)
+            return Notice("serving_too_many_requests", "request_rate", values)
         return float(found[place])
 
     return [answer(place, row) for place, row in enumerate(rows)]
 
 
 def _least_load(served: Callable[[Floats], Floats], rates: Floats, most: Floats) -> Floats:
-    """Least load at which as many requests end as arrive, of several set-ups at once."""
-    low, high = np.full(most.shape, 1e-6), most
+    """Least load at which as many requests end as arrive, of several set-ups at once.
+
+    Between the two of some loads where the rate is passed, by the Illinois rule in logarithms.
+    """
+    loads = np.geomspace(np.full(most.shape, LEAST_LOAD), most, POINTS)
+    above = np.log(served(loads) / rates)
+    first = np.maximum((above >= 0).argmax(axis=0), 1)
     each = np.arange(most.size)
+    low, high = np.log(loads[first - 1, each]), np.log(loads[first, each])
+    under, over = above[first - 1, each], above[first, each]
+    passed = (under < 0) & (over >= 0)
+    found = np.where(under >= 0, low, np.where(passed, high, np.log(most)))
+    best = np.where(passed, over, 0.0)
+    side = np.zeros(most.shape)
     for _ in range(ROUNDS):
-        loads = np.geomspace(low, high, POINTS)
-        enough = served(loads) >= rates
-        first = np.where(enough.any(axis=0), enough.argmax(axis=0), POINTS - 1)
-        first = np.maximum(first, 1)
-        low, high = loads[first - 1, each], loads[first, each]
-    return high
+        if not (best > CLOSE).any():
+            break
+        steep = np.where(passed, over - under, 1.0)
+        middle = np.where(passed, high - over * (high - low) / steep, found)
+        now = np.log(served(np.exp(middle)) / rates)
+        nearer = passed & (np.abs(now) < best)
+        found, best = np.where(nearer, middle, found), np.where(nearer, np.abs(now), best)
+        short = now < 0
+        again = side == np.where(short, -1.0, 1.0)
+        under = np.where(short, now, np.where(again, 0.5 * under, under))
+        over = np.where(short, np.where(again, 0.5 * over, over), now)
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+        side = np.where(short, -1.0, 1.0)
+    return np.asarray(np.exp(found))
 
 
 def does_not_fit(row: "Resolved", needed: float, sequences: float | None = None) -> Notice:
@@ -129,6 +150,6 @@ def flying_quantile(mean: Number, quantile: float) -> Number:
 
 def _served_per_s(setup: Setup, traffic: Traffic, sequences: Floats) -> Floats:
     """Requests that end per second at some sequences in flight; less than one is idle in part."""
-    found = performance(setup, replace(traffic, sequences=np.maximum(sequences, 1.0)))
-    rate = np.asarray(found.output_tokens_per_s / traffic.output_tokens)
+    written = output_tokens_per_s(setup, replace(traffic, sequences=np.maximum(sequences, 1.0)))
+    rate = np.asarray(written / traffic.output_tokens)
     return np.asarray(rate * np.minimum(sequences, 1.0))

@@ -130,6 +130,16 @@ def test_an_option_that_would_not_change_the_figure_is_refused(words, reported, 
     assert not path.exists()
 
 
+@pytest.mark.parametrize("option", ["--dark", "--scale 2"])
+@pytest.mark.parametrize("suffix", ["csv", "JSON", "bib"])
+def test_a_look_is_refused_where_the_file_has_none(option, suffix, capsys, tmp_path):
+    path = tmp_path / f"figure.{suffix}"
+    assert main(["figure", "devices", *SCENARIO, *option.split(), "-o", str(path)]) == 1
+    line = capsys.readouterr().err
+    assert f"no effect on a .{suffix.lower()} file" in line and line.count("\n") == 1
+    assert not path.exists()
+
+
 @pytest.mark.parametrize(
     "words",
     [

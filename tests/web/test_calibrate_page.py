@@ -4,8 +4,10 @@ import dataclasses
 import html
 import json
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -26,6 +28,7 @@ from estimator.web.calibrate.tables import GROUP_NAMES, MEASURED, NOW, percent
 from estimator.web.shared import language
 from estimator.web.shared.charts import DARK, LIGHT, Look
 from tests.measured_runs import begin, measured, several, steps, store
+from tests.runs.test_figures import BEFORE
 from tests.web.markup import unmarked
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -337,6 +340,15 @@ def test_the_next_run_is_reported_with_its_command():
     page = opened("show=next&device=h100-sxm&precision=fp16")
     assert "all kinds in fp16" in text(page)
     assert "twenty-watts calibrate bench --precision fp16" in commands(page)
+
+
+def test_a_store_of_an_older_version_is_brought_up_to_date_with_a_word(data):
+    store(*several())
+    with closing(sqlite3.connect(data / "runs.sqlite")) as database:
+        database.executescript(BEFORE)
+    page = opened("device=h100-sxm")
+    assert "runs was of an older version and is now up to date" in text(page)
+    assert "older version" not in text(page.run())
 
 
 def test_the_next_run_is_worked_out_once_it_is_asked_for():

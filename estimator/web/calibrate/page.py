@@ -28,8 +28,9 @@ from estimator.web.calibrate.address import Choice
 from estimator.web.calibrate.live_readings import draw_now
 from estimator.web.calibrate.next_run import draw_next
 from estimator.web.shared import share, style
+from estimator.web.shared.amounts import localised
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.language import N_, _
+from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog
 from estimator.web.shared.site import TRUST, Page, controls
 from estimator.web.shared.url_state import UrlState
@@ -69,10 +70,10 @@ class Seen:
 
 def draw(frame: Frame) -> None:
     """Draw the page: live readings, then what the measured runs of a device say."""
-    own, notes = live.stored()
+    own, notes, updated = live.stored()
     known = known_runs(open_catalog())
     choice = STATE.arrive()
-    _notices(notes)
+    _notices(notes, updated)
     shipped = [one.run for one in open_catalog().calibrations()]
     kept = {run.id: run for run in (*shipped, *own)}
     seen = Seen(
@@ -94,13 +95,20 @@ def draw(frame: Frame) -> None:
     style.marker(address.as_query(choice))
 
 
-def _notices(notes: list[str]) -> None:
-    """Say what of the link could not be used, and what is wrong with the store."""
+def _notices(notes: list[str], updated: int) -> None:
+    """Say what of the link could not be used, what is wrong with the store, and what was done."""
     kept = st.session_state.setdefault("_calibrate_store", [])
     kept += [note for note in notes if note not in kept]
     hidden = kept and not live.allowed()
     style.notices(STATE.notices)
     style.notices([HIDDEN] if hidden else kept)
+    if updated:
+        text = ngettext(
+            "The store of {n} measured run was of an older version and is now up to date.",
+            "The store of {n} measured runs was of an older version and is now up to date.",
+            updated,
+        )
+        style.notices([text.format(n=localised(f"{updated:,}"))])
 
 
 def _head(seen: Seen) -> None:

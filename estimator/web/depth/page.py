@@ -41,11 +41,7 @@ def draw(frame: Frame) -> None:
     """Draw the view asked for, over the depth."""
     values = STATE.arrive()
     style.notices(STATE.notices)
-    view = frame.show or values["view"]
-    if frame.slide:
-        style.slide_title(_(SLIDES[view]))
-    else:
-        widgets.switch(PARAMETERS, "view", _("View"), VIEW_NAMES)
+    view = widgets.view(PARAMETERS, frame, values["view"], SLIDES if frame.slide else VIEW_NAMES)
     rows = DRAWN[view](values, frame)
     with controls(frame):
         widgets.slider(PARAMETERS, "layers", _("Layers L"))

@@ -5,6 +5,8 @@ from typing import Any
 
 import streamlit as st
 
+from estimator.web.shared import style
+from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import _
 from estimator.web.shared.url_state import Choice, Number, Parameters, widget_key
 
@@ -46,6 +48,33 @@ def switch(
     )
 
 
+def view(parameters: Parameters, frame: Frame, chosen: str, names: Names) -> str:
+    """Draw the views of a page side by side, or the title of the one that is a slide.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Those of the page, `view` among them.
+    frame : Frame
+        A slide has the name of its view, with underlines.
+    chosen : str
+        View that the page is asked for.
+    names : mapping of str to str
+        What the views are called, marked by `N_`.
+
+    Returns
+    -------
+    str
+        The view to draw.
+    """
+    if not frame.slide:
+        switch(parameters, "view", _("View"), names)
+        return chosen
+    shown = frame.show.replace("_", "-")
+    style.slide_title(_(names[shown]))
+    return shown
+
+
 def number(parameters: Parameters, name: str, label: str, step: float = 1) -> None:
     """Draw the box of a `Number`."""
     declared, kind = _number(parameters, name)
@@ -54,11 +83,12 @@ def number(parameters: Parameters, name: str, label: str, step: float = 1) -> No
 
 
 def slider(parameters: Parameters, name: str, label: str, step: float | None = None) -> None:
-    """Draw the slider of a `Number`."""
+    """Draw the slider of a `Number`, written as the browser's language writes numbers."""
     declared, kind = _number(parameters, name)
     steps = {} if step is None else {"step": kind(step)}
     key = widget_key(parameters.page, name)
-    st.slider(label, kind(declared.low), kind(declared.high), key=key, **steps)
+    least, most = kind(declared.low), kind(declared.high)
+    st.slider(label, least, most, key=key, format="localized", **steps)
 
 
 def typed(parameters: Parameters, names: Names) -> None:

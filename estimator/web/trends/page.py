@@ -78,11 +78,7 @@ def draw(frame: Frame) -> None:
     values = STATE.arrive()
     style.notices(STATE.notices)
     problems = PARAMETERS.problems(st.session_state)
-    view = VIEW_OF.get(frame.show, values["view"])
-    if frame.slide:
-        style.slide_title(_(VIEW_NAMES[view]))
-    else:
-        widgets.switch(PARAMETERS, "view", _("View"), VIEW_NAMES)
+    view = widgets.view(PARAMETERS, frame, values["view"], VIEW_NAMES)
     with style.last_valid(problems.get("budget", "") if view == "budget" else ""):
         rows = DRAWN[view](values, frame)
     with controls(frame):
@@ -407,7 +403,6 @@ VIEW_NAMES = {
     "cost": N_("Cost of a fixed model"),
     "quantum": N_("Quantum volume"),
 }
-VIEW_OF = {view.replace("-", "_"): view for view in VIEWS}
 SLIDES = {
     "compute": N_("training compute of published runs"),
     "memory_wall": N_("compute, memory, bandwidth and model size"),
