@@ -79,30 +79,29 @@ NOTHING = N_("Nothing: every number was given, and is taken as exact.")
 
 
 def draw(frame: Frame) -> None:
-    """Draw the answer to what the URL or the widgets ask."""
+    """Draw the answer to what the URL or the widgets ask; its figures are sent before the rest."""
     state, catalog = st.session_state, open_catalog()
     asked = STATE.arrive()
     answer, refusal = _answered(asked, state, catalog)
     style.notices(STATE.notices)
     applied_runs = measured.applied_runs(answer, catalog)
-    parts.keep(
-        Drawn(
-            answer=answer,
-            asked=asked,
-            query=as_query(answer, asked),
-            applied_runs=applied_runs,
-            refusal=refusal,
-        )
-    )
     with style.last_valid(refusal):
-        if frame.slide:
-            _headline(answer, frame, catalog)
-            _slide(answer, asked, applied_runs, frame)
-        else:
+        if not frame.slide:
             with style.block():
                 _headline(answer, frame, catalog)
-                _figures(answer, asked, applied_runs, frame)
+                _figures(answer, applied_runs)
             let_send()
+        query = as_query(answer, asked)
+        drawn = Drawn(
+            answer=answer, asked=asked, query=query, applied_runs=applied_runs, refusal=refusal
+        )
+        parts.keep(drawn)
+        if frame.slide:
+            _headline(answer, frame, catalog)
+            _slide(drawn, frame)
+        else:
+            with style.block():
+                _notes(drawn, frame)
             parts.keep_picture(SECTIONS[asked.picture](answer, frame, catalog))
 
 
@@ -162,20 +161,21 @@ def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:
         style.slide_title(words.title(answer, catalog))
 
 
-def _slide(answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, frame: Frame) -> None:
+def _slide(drawn: Drawn, frame: Frame) -> None:
     """Draw the controls that the link puts on the slide, then the one section it asks for."""
     chosen = _on_slide(frame)
     if chosen:
         for name, column in zip(chosen, st.columns(len(chosen)), strict=True):
             with column:
-                controls.draw_one(name, answer, asked)
+                controls.draw_one(name, drawn.answer, drawn.asked)
     if frame.show == "figures":
         with style.block():
-            _figures(answer, asked, applied_runs, frame)
+            _figures(drawn.answer, drawn.applied_runs)
+            _notes(drawn, frame)
     else:
         if frame.show == "devices":
             _view()
-        SECTIONS[frame.show](answer, frame, open_catalog())()
+        SECTIONS[frame.show](drawn.answer, frame, open_catalog())()
 
 
 def _on_slide(frame: Frame) -> list[str]:
@@ -252,19 +252,24 @@ def _answered(asked: Asked, state: State, catalog: Catalog) -> tuple[Answer, str
     return answer, refusal
 
 
-def _figures(answer: Answer, asked: Asked, applied_runs: AppliedRuns | None, frame: Frame) -> None:
-    """Draw the four figures, whether it fits, what measured runs changed, what was assumed."""
+def _figures(answer: Answer, applied_runs: AppliedRuns | None) -> None:
+    """Draw the four figures."""
     style.figures(_card(answer, name, applied_runs) for name in LABELS)
-    style.badges(_badges(answer, asked))
+
+
+def _notes(drawn: Drawn, frame: Frame) -> None:
+    """Draw under the figures whether it fits, what measured runs changed, what was assumed."""
+    answer = drawn.answer
+    style.badges(_badges(answer, drawn.asked))
     alike = "; ".join(equivalents(answer, open_catalog()))
     interval = _("Intervals hold {level} % of the probability.").format(level=_level(answer))
     as_much = _("As much as {alike} ({sources}).").format(
         alike=alike, sources=sources(open_catalog())
     )
     style.caption(f"{interval} {as_much if alike else ''}")
-    if applied_runs is not None:
-        measured.draw(applied_runs, linked=not frame.embedded)
-    lines = _assumed(answer, asked)
+    if drawn.applied_runs is not None:
+        measured.draw(drawn.applied_runs, linked=not frame.embedded)
+    lines = _assumed(answer, drawn.asked)
     style.assumptions(lines[:FEW] if frame.slide else _in_sight(lines))
 
 
