@@ -15,7 +15,7 @@ from estimator.workload.families.hybrid_stack import (
     hybrid,
     layer_kinds,
 )
-from estimator.workload.families.mixers import DELTA_CHUNK, delta_mixer, depthwise, in_chunks
+from estimator.workload.families.mixers import delta_mixer, in_chunks
 from estimator.workload.families.moe_decoders import (
     QWEN_MIXTURE,
     Mixture,
@@ -55,9 +55,7 @@ def olmo_hybrid(fields: Fields) -> Network:
     family = replace(PLAIN, qk_norm=width_norm)
     heads = fields.size("num_attention_heads")
     head_dim = int(0.75 * fields.size("hidden_size") / heads)
-    usual = {f"linear_num_{part}_heads": heads for part in ("key", "value")}
-    usual |= {"linear_key_head_dim": head_dim, "linear_value_head_dim": 2 * head_dim}
-    delta = delta_mixer(fields.with_usual({**fields.usual, **usual}))
+    delta = delta_mixer(fields, heads, (head_dim, 2 * head_dim))
     return attending(fields, family, _every_fourth(fields), delta, gated_mlp(fields))
 
 
@@ -137,27 +135,21 @@ def _kimi_spelling(fields: Fields) -> Fields:
 
 
 def _kimi_delta(fields: Fields) -> Layers:
-    """Kimi's delta attention: low-rank gates, a decay per channel."""
+    """Kimi's delta attention: the delta rule with low-rank gates and a decay per channel."""
     hidden, heads = fields.size("hidden_size"), fields.size("linear_num_heads")
-    head_dim, kernel = fields.size("linear_head_dim"), fields.size("linear_conv_kernel_dim")
+    head_dim = fields.size("linear_head_dim")
     width = heads * head_dim
     gate = linear(hidden, head_dim) + linear(head_dim, width)
-    return Layers(
-        costs={
-            "mixer/in": linear(hidden, 3 * width),
-            "mixer/convolution": depthwise(3 * width, kernel, False),
-            "mixer/forget": gate,
-            "mixer/gate": gate,
-            "mixer/beta": linear(hidden, heads),
-            "mixer/state": held(width + heads),
-            "mixer/norm": held(head_dim),
-            "mixer/out": linear(width, hidden),
-            "mixer/inside_chunks": Cost(flop_per_token=6 * DELTA_CHUNK * width),
-            "mixer/chunk_states": Cost(flop_per_token=6 * width * head_dim),
-        },
-        near=in_chunks(DELTA_CHUNK),
-        state_values=width * (head_dim + 3 * kernel),
-    )
+    own = {
+        "mixer/in": linear(hidden, 3 * width),
+        "mixer/gates": Cost(),
+        "mixer/beta": linear(hidden, heads),
+        "mixer/forget": gate,
+        "mixer/gate": gate,
+        "mixer/state": held(width + heads),
+    }
+    delta = delta_mixer(fields, heads, (head_dim, head_dim))
+    return replace(delta, costs={**delta.costs, **own})
 
 
 families(

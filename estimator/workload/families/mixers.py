@@ -98,12 +98,18 @@ DELTA_CHUNK = 64
 """Tokens of a chunk of the gated delta rule in transformers. [token]"""
 
 
-def delta_mixer(fields: Fields) -> Layers:
-    """Gated delta rule over a matrix state per head (arXiv:2412.06464, sec. 3)."""
+def delta_mixer(
+    fields: Fields, heads: int | None = None, dims: tuple[int | None, int | None] = (None, None)
+) -> Layers:
+    """Gated delta rule over a matrix state per head (arXiv:2412.06464, sec. 3).
+
+    `heads` and the widths `dims` of a head's keys and values are those where the config is silent.
+    """
     hidden = fields.size("hidden_size")
-    key_heads = fields.size("linear_num_key_heads")
-    value_heads = fields.size("linear_num_value_heads")
-    key_dim, value_dim = fields.size("linear_key_head_dim"), fields.size("linear_value_head_dim")
+    key_heads = fields.size("linear_num_key_heads", default=heads)
+    value_heads = fields.size("linear_num_value_heads", default=heads)
+    key_dim = fields.size("linear_key_head_dim", default=dims[0])
+    value_dim = fields.size("linear_value_head_dim", default=dims[1])
     kernel = fields.size("linear_conv_kernel_dim", default=4)
     keys, values = key_heads * key_dim, value_heads * value_dim
     channels = 2 * keys + values
