@@ -194,6 +194,8 @@ class Fields:
             return None
         if not isinstance(value, list | tuple):
             raise ValueError(f"{self.full_name(name)} must be a list, got {_shown(value)}")
+        if len(value) > MAX_LAYERS:
+            raise ValueError(f"{self.full_name(name)} must have at most {MAX_LAYERS} items")
         if length is not None and len(value) != length:
             raise ValueError(
                 f"{self.full_name(name)} must have {length} items, one per layer, got {len(value)}"

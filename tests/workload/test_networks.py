@@ -743,6 +743,23 @@ CHATGLM = json.loads((GOLDEN / "remote_code.json").read_text())["chatglm3-6b"]["
             {"model_type": "whisper", "d_model": 100, "decoder_attention_heads": 6},
             "encoder_attention_heads must divide d_model = 100",
         ),
+        (
+            {**CONFIGS_READ["nemotron-h-8b"], "layers_block_type": ["foo"]},
+            "layers_block_type must hold only mamba, moe, attention, mlp, got 'foo'",
+        ),
+        (
+            {**CONFIGS_READ["qwen3-next-80b-a3b"], "layer_types": ["full_attention"]},
+            "layer_types must have 48 items, one per layer, got 1",
+        ),
+        (
+            {**CONFIGS_READ["lfm2-1.2b"], "layer_types": ["conv"] * 10_001},
+            "layer_types must have at most 10000 items",
+        ),
+        (
+            {"model_type": "tapas", "type_vocab_sizes": [3, "a"]},
+            r"type_vocab_sizes\[1\] must be a positive integer, got 'a'",
+        ),
+        ({"model_type": "squeezebert", "q_groups": 7}, "q_groups must divide hidden_size = 768"),
         ({**KIMI, "model_max_length": -1}, "model_max_length must be a positive integer, got -1"),
         ({**KIMI, "num_experts_per_token": 0}, "num_experts_per_token must be a positive integer"),
         ({**KIMI, "num_experts_per_token": 300}, "num_experts_per_token must be at most"),

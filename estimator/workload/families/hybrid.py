@@ -99,6 +99,7 @@ def jamba(fields: Fields) -> Network:
 
 
 NEMOTRON_LETTERS = {"M": "mamba", "E": "moe", "*": "attention", "-": "mlp"}
+NEMOTRON_NAMES = {"full_attention": "attention", "linear_attention": "mamba"}
 
 
 @family("nemotron_h")
@@ -108,7 +109,7 @@ def nemotron_h(fields: Fields) -> Network:
     heads = fields.size("mamba_num_heads")
     inner, width = heads * fields.size("mamba_head_dim"), fields.size("intermediate_size")
     mlp = Mlp(hidden=hidden, width=width, bias=fields.flag("mlp_bias"))
-    kinds = layer_kinds(fields, (), "layers_block_type", "layer_types")
+    kinds = fields.items("layers_block_type") or fields.items("layer_types")
     if not kinds:
         pattern = fields.text("hybrid_override_pattern")
         if not pattern:
@@ -124,8 +125,11 @@ def nemotron_h(fields: Fields) -> Network:
     if "moe" in kinds:
         parts["moe"] = (Layers(), _nemotron_experts(fields, hidden))
     made = {kind: with_costs(fields, *part, norms=1) for kind, part in parts.items()}
-    names = {"full_attention": "attention", "linear_attention": "mamba"}
-    return stacked(fields, (names.get(kind, kind) for kind in kinds), made)
+    named = [NEMOTRON_NAMES.get(str(kind), str(kind)) for kind in kinds]
+    if strange := sorted({*named} - {*made}):
+        known = ", ".join(NEMOTRON_LETTERS.values())
+        raise ValueError(f"layers_block_type must hold only {known}, got {strange[0]!r}")
+    return stacked(fields, named, made)
 
 
 def _nemotron_experts(fields: Fields, hidden: int) -> Costs:

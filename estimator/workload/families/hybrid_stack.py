@@ -96,7 +96,7 @@ def gated_mlp(fields: Fields, bias: bool = False) -> Costs:
 
 def layer_kinds(fields: Fields, usual: Iterable[str], *keys: str) -> list[str]:
     """The kind of each layer where one of `keys` lists them, else `usual`."""
-    for key in keys:
-        if listed := fields.items(key):
-            return [str(kind) for kind in listed]
-    return list(usual)
+    stated = fields.states("num_hidden_layers")
+    layers = fields.layers("num_hidden_layers") if stated else None
+    listed = (fields.items(key, layers) for key in keys)
+    return [str(kind) for kind in next(filter(None, listed), usual)]

@@ -44,11 +44,11 @@ def markup_tables(fields: Fields, sizes: Sizes) -> Costs:
 
 def cell_tables(fields: Fields, sizes: Sizes) -> Costs:
     """TAPAS: seven tables of rows, columns and ranks (arXiv:2004.02349, sec. 2)."""
-    rows = fields.items("type_vocab_sizes") or [3, 256, 256, 2, 256, 256, 10]
+    rows = fields.sizes("type_vocab_sizes", (3, 256, 256, 2, 256, 256, 10))
     answers = task(fields) == "QuestionAnswering"
     kinds = fields.size("num_aggregation_labels", default=0, least=0) * answers
     return {
-        "embedding/cells": held(sum(int(row) for row in rows) * sizes.hidden),
+        "embedding/cells": held(sum(rows) * sizes.hidden),
         "head/aggregation": held(kinds * (sizes.hidden + 1)),
     }
 

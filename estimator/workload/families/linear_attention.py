@@ -79,7 +79,8 @@ def _minimax_kinds(fields: Fields) -> list[str]:
 def _lightning(fields: Fields) -> Layers:
     """Linear attention: all pairs of a block, a state of keys by values between blocks."""
     hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
-    head_dim = fields.size_or_none("head_dim") or hidden // heads
+    head_dim = fields.size_or_none("head_dim")
+    head_dim = head_dim or fields.share("hidden_size", hidden, "num_attention_heads", heads)
     width, block = heads * head_dim, fields.size("block_size", default=256)
     return Layers(
         costs={

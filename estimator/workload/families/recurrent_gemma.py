@@ -6,7 +6,6 @@ from estimator.workload.blocks import Mlp, held, linear
 from estimator.workload.families.hybrid_stack import (
     PLAIN,
     attention_mixer,
-    layer_kinds,
     stacked,
     with_costs,
 )
@@ -41,8 +40,8 @@ def recurrent_gemma(fields: Fields) -> Network:
     window = fields.size("attention_window_size")
     attends = with_costs(fields, attention_mixer(family, fields, window), mlp)
     recurs = with_costs(fields, recurrent, mlp)
-    usual = ["recurrent", "recurrent", "attention"]
-    cycle = layer_kinds(fields, usual, "block_types", "_block_types")
+    stated = fields.items("block_types") or fields.items("_block_types")
+    cycle = stated or ["recurrent", "recurrent", "attention"]
     layers = range(fields.layers("num_hidden_layers"))
     kinds = (cycle[at % len(cycle)] == "attention" for at in layers)
     return stacked(fields, kinds, {True: attends, False: recurs})

@@ -1,6 +1,6 @@
 """How much work SqueezeBERT is: dense layers in groups (arXiv:2006.11316, sec. 3)."""
 
-from estimator.workload.blocks import Cost, Costs, product
+from estimator.workload.blocks import Costs, product
 from estimator.workload.families.text_encoder import (
     EVERY_TASK,
     Sizes,
@@ -25,14 +25,12 @@ GROUPS = {
 def _layer(fields: Fields, sizes: Sizes) -> Costs:
     costs = dict(block(fields, sizes))
     for part, (key, usual) in GROUPS.items():
-        width = sizes.width if part == "mlp/up" else sizes.hidden
-        costs[part] = _grouped(costs[part], fields.size(key, default=usual), width)
+        groups, cost = fields.size(key, default=usual), costs[part]
+        outputs = sizes.width if part == "mlp/up" else sizes.hidden
+        fields.share("hidden_size", sizes.hidden, key, groups)
+        weights = (cost.params - outputs) // groups
+        costs[part] = product(weights + outputs, cost.flop_per_token // groups)
     return costs
-
-
-def _grouped(cost: Cost, groups: int, outputs: int) -> Cost:
-    """A dense layer with bias whose channels are multiplied in groups."""
-    return product((cost.params - outputs) // groups + outputs, cost.flop_per_token // groups)
 
 
 families(text_encoder, {"squeezebert": TextFacts(layer=_layer, pooled=EVERY_TASK)})

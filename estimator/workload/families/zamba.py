@@ -21,7 +21,8 @@ def _shared(fields: Fields, bias: bool) -> Layers:
         hidden=wide,
         heads=heads,
         kv_heads=fields.size_or_none("num_key_value_heads") or heads,
-        head_dim=fields.size_or_none("attention_head_dim") or 2 * hidden // heads,
+        head_dim=fields.size_or_none("attention_head_dim")
+        or fields.share("2 * hidden_size", 2 * hidden, "num_attention_heads", heads),
     )
     width = fields.size_or_none("intermediate_size") or 4 * hidden
     out = linear(heads * attention.head_dim, hidden)
