@@ -60,7 +60,8 @@ def rt_detr(fields: Fields) -> Network:
     """RT-DETR: objects are picked from all positions, then refined (sec. 4)."""
     widths, backbone = _backbone(fields)
     hidden, width = fields.size("encoder_hidden_dim"), fields.size("d_model")
-    inner = fields.with_values({"d_model": hidden})
+    layers = fields.layers("encoder_layers")
+    inner = fields.with_values({"d_model": hidden, "encoder_layers": layers})
     encoder = side(replace(inner, aliases={"d_model": "encoder_hidden_dim"}), "encoder").stack[0]
     inputs = fields.sizes("encoder_in_channels", tuple(widths[-SCALES:]), SCALES)
     outputs = fields.sizes("decoder_in_channels", (hidden,) * SCALES, SCALES)
