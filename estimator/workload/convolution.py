@@ -274,3 +274,11 @@ def ratio(fields: Fields, name: str, default: float) -> float:
     if type(value) not in (int, float) or not 0 < value < 1e6:
         raise ValueError(f"{fields.full_name(name)} must be a positive number, got {value!r}")
     return float(value)
+
+
+def positive(fields: Fields, name: str, default: float) -> bool:
+    """Whether a number is above 0, which turns a part of a network on; null turns it off."""
+    value = fields.values.get(name, default)
+    if type(value) not in (int, float, type(None)):
+        raise ValueError(f"{fields.full_name(name)} must be a number, got {value!r}")
+    return value is not None and value > 0

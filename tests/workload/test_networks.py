@@ -246,6 +246,7 @@ def test_an_unknown_head_is_warned_about():
         ({"model_type": "resnet", "depths": 3}, "depths must be a list"),
         ({"model_type": "vit", "image_size": [224, 192]}, "image_size must be a positive integer"),
         ({"model_type": "swin", "mlp_ratio": "4"}, "mlp_ratio must be a positive number"),
+        ({"model_type": "convnext", "layer_scale_init_value": "x"}, "value must be a number, got"),
         ({"model_type": "mamba2", "hidden_size": 64}, "num_heads times head_dim must be"),
         ({"model_type": "xlm", "emb_dim": None}, "emb_dim must be a positive integer, got null"),
         ({**INTERNVL, "downsample_ratio": "a"}, "downsample_ratio must be a positive number"),

@@ -16,6 +16,7 @@ from estimator.workload.convolution import (
     flow_network,
     plain,
     pointwise,
+    positive,
     square,
 )
 from estimator.workload.fields import Fields
@@ -167,7 +168,7 @@ def convnext(version: int, fields: Fields) -> Network:
     depths = fields.layer_counts("depths", (3, 3, 9, 3), len(widths))
     channels = fields.size("num_channels", default=3)
     patch = square(fields, "patch_size", 4)
-    scale = 1 if version == 2 else fields.values.get("layer_scale_init_value", 1e-6) > 0
+    scale = positive(fields, "layer_scale_init_value", 1e-6)
 
     def body(flow: Flow) -> Flow:
         conv = replace(plain(channels, widths[0], patch, patch, padding=0), norm=True)

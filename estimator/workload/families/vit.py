@@ -7,7 +7,7 @@ patch convolution needs no gradient of its input.
 from dataclasses import dataclass, field, replace
 
 from estimator.workload.blocks import Costs, Mlp, equal_heads, held, layer_costs, linear, table
-from estimator.workload.convolution import image, ratio, square, windows
+from estimator.workload.convolution import image, positive, ratio, square, windows
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import classifier, head_note, label_head, task
@@ -191,7 +191,7 @@ def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
     layer = {
         **keys_without_bias(vision.layer, hidden),
         "attention/relative_bias": held(distances * own),
-        "norm/scale": held(2 * hidden if _scale(fields) else 0),
+        "norm/scale": held(2 * hidden * positive(fields, "layer_scale_init_value", 0.1)),
     }
     tables = {
         "embedding/class": held(hidden),
@@ -205,12 +205,6 @@ def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
     once = classifier(fields, hidden)
     vision = replace(vision, layer=layer, tables=tables, after=after, once=once)
     return vision_network(fields, vision)
-
-
-def _scale(fields: Fields) -> bool:
-    """Whether the branches are scaled: `layer_scale_init_value` is above 0."""
-    value = fields.values.get("layer_scale_init_value", 0.1)
-    return type(value) in (int, float) and value > 0
 
 
 def dinov2(registers: bool, fields: Fields) -> Network:

@@ -17,7 +17,7 @@ from estimator.workload.blocks import (
     linear,
     product,
 )
-from estimator.workload.convolution import stages, windows
+from estimator.workload.convolution import positive, stages, windows
 from estimator.workload.families.whisper import audio_classifier
 from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
@@ -242,12 +242,7 @@ def _layer(facts: AudioFacts, fields: Fields, hidden: int) -> Costs:
 
 def masks_frames(fields: Fields) -> bool:
     """Whether a learned vector stands for masked frames."""
-    return _positive(fields, "mask_time_prob", 0.05) or _positive(fields, "mask_feature_prob", 0.0)
-
-
-def _positive(fields: Fields, name: str, default: float) -> bool:
-    value = fields.values.get(name, default)
-    return type(value) in (int, float) and value > 0
+    return positive(fields, "mask_time_prob", 0.05) or positive(fields, "mask_feature_prob", 0.0)
 
 
 def audio_heads(
