@@ -1,19 +1,21 @@
 """What the kinds of network of many rows say, as columns."""
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
+from operator import is_
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from estimator.workload.network_class import NetworkKind, alike
+from estimator.workload.network_class import NetworkKind
 
 
 def of_each_kind(
     kinds: Sequence[NetworkKind], feature: Callable[[NetworkKind], Any]
 ) -> npt.NDArray[Any]:
     """Feature of the kind of each row, worked out once for each kind: rows share their objects."""
-    if kinds and alike(kinds):
+    if kinds and all(map(is_, kinds, repeat(kinds[0]))):
         return np.repeat(np.array([feature(kinds[0])]), len(kinds), axis=0)
     ids = list(map(id, kinds))
     known = dict(zip(ids, kinds, strict=True))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import accumulate
+from operator import add
 
 KINDS = ("language", "vision", "diffusion", "speech", "multimodal", "other")
 """Kinds of work that a user can name."""
@@ -230,8 +231,11 @@ def texts_with(words: Sequence[str], texts: Iterable[str]) -> list[str]:
     distinct = [text for text in dict.fromkeys(texts) if text]
     if not distinct:
         return []
-    small = [text.lower() for text in distinct]
-    together, ends = "\n".join(small), list(accumulate(len(text) + 1 for text in small))
+    together = "\n".join(distinct).lower()
+    small = together.split("\n")
+    if len(small) != len(distinct):
+        small = [text.lower() for text in distinct]
+    ends = list(map(add, accumulate(map(len, small)), range(1, len(small) + 1)))
     found = set()
     for word in words:
         at = together.find(word)
