@@ -122,6 +122,12 @@ def bent(size: Floats, shared: Components) -> Floats:
     return found
 
 
+def usual_trend(size: Floats, shared: Components) -> Floats:
+    """Expected change of the error with the size of the steps, from that at size zero [1]."""
+    found: Floats = shared.usual_slope * np.sum(_bends(size, shared)[0], axis=1)
+    return found
+
+
 def own_variance(
     of_size: Floats, prior_sd: Floats, shared: Components, *, whole_run: bool
 ) -> Floats:

@@ -32,6 +32,7 @@ from estimator.calibration.covariance import (
     covariance,
     likeness_of,
     own_variance,
+    usual_trend,
 )
 from estimator.calibration.one_thread import on_one_thread
 from estimator.calibration.step_sizes import StepSizes
@@ -39,7 +40,7 @@ from estimator.calibration.variance_components import USUAL_SHARE, Components
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 
-GRID = np.linspace(-5.0, 5.0, 21)
+GRID = np.linspace(-8.0, 8.0, 33)
 """Sizes that an unspecified one may have, in standard deviations of the logarithm."""
 
 MOST_AT_ONCE = 512
@@ -184,6 +185,12 @@ class Evidence:
         """What the measured runs have in common."""
         return likeness_of(self.where, self.where, self.components)
 
+    @cached_property
+    def beside_trend(self) -> Floats:
+        """What was measured beside the usual change with the size of steps."""
+        found: Floats = self.log_ratio - usual_trend(self.where.size, self.components)
+        return found
+
     @property
     def _noise(self) -> Floats:
         """Variance of each measurement."""
@@ -208,7 +215,7 @@ class Evidence:
         if len(self.log_ratio) < 3:
             return np.ones(len(self.log_ratio))
         inverse = np.linalg.inv(self._total(self.spread, self._noise))
-        distance = inverse @ self.log_ratio / np.sqrt(np.diag(inverse))
+        distance = inverse @ self.beside_trend / np.sqrt(np.diag(inverse))
         found: Floats = np.minimum(1.0, (DEGREES + 1.0) / (DEGREES + distance**2))
         return np.where(np.abs(distance) > FAR_OFF, found, 1.0)
 
@@ -290,7 +297,8 @@ class Evidence:
         of_size = bent(where.size, self.spread)
         own = own_variance(of_size, prior_sd, self.spread, whole_run=whole_run)
         left = own - np.sum(weights * cross, axis=1)
-        return weights @ self.log_ratio, np.maximum(left, self.components.step_sd**2)
+        mean = usual_trend(where.size, self.spread) + weights @ self.beside_trend
+        return mean, np.maximum(left, self.components.step_sd**2)
 
     def _over_sizes(
         self, where: Conditions, prior_sd: Floats, expected: Floats, *, whole_run: bool
@@ -346,7 +354,7 @@ class Evidence:
         `log_shift` is the prediction of its `log_ratio`, `log_sd` that of the measurement.
         """
         diagonal = np.diag(self._inverse)
-        predicted = self.log_ratio - self._inverse @ self.log_ratio / diagonal
+        predicted = self.log_ratio - self._inverse @ self.beside_trend / diagonal
         return Posterior(log_shift=predicted, log_sd=np.sqrt(1.0 / diagonal))
 
     def with_run(self, where: Conditions, prior_sd: Floats) -> "Evidence":
@@ -377,9 +385,9 @@ class _Scores:
         self._of_size = bent(runs.where.size, runs.components)
         count = len(runs.log_ratio)
         self._bordered = np.zeros((count + 1, count + 1))
-        self._bordered[count, :count] = self._bordered[:count, count] = runs.log_ratio
+        self._bordered[count, :count] = self._bordered[:count, count] = runs.beside_trend
         least = max(float(np.min(runs.noise_sd)) ** 2, 1e-12)
-        self._bordered[count, count] = 1.0 + 1e3 * float(np.sum(runs.log_ratio**2)) / least
+        self._bordered[count, count] = 1.0 + 1e3 * float(np.sum(runs.beside_trend**2)) / least
 
     def best(self, chosen: tuple[float, ...], at: int, factors: Floats) -> tuple[float, ...]:
         """Likeliest factors with another one on the spreads of one place."""

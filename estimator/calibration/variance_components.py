@@ -41,6 +41,8 @@ class Components:
     slope : float
         Change of the error with the logarithm of the size where steps are small, of the device [1].
         It ends by `SATURATED_S`.
+    usual_slope : float
+        What that change is expected to be before any run was measured: small steps reach less [1].
     program_slope : float
         The same of one program beside its family: its own fixed costs [1].
     precision_slope : float
@@ -81,6 +83,7 @@ class Components:
     usual_step_s: float
     usual_step_sd: float
     program_slope: float = 0.0
+    usual_slope: float = 0.0
     precision_slope: float = 0.0
     family_slope: float = 0.0
     shape: float = 0.0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions, step_size
-from estimator.calibration.covariance import NODES, WEIGHTS
+from estimator.calibration.covariance import NODES, WEIGHTS, usual_trend
 from estimator.calibration.gaussian_process import (
     FACTOR_SD,
     SPREADS,
@@ -500,6 +500,21 @@ def test_a_format_has_a_trend_of_its_own_with_the_size_of_steps():
     assert large_bf16 - small_bf16 > 0.8 + (large - small)
 
 
+def test_small_steps_are_expected_to_reach_less_before_any_is_measured():
+    """What is measured at two sizes counts beside the usual trend, which no run contradicts."""
+    parts = replace(PARTS, slope=0.1, usual_slope=0.4)
+    sizes = (-5.0, -3.0, 0.0)
+    rows = [("cpu", "fp32", "decoder", size) for size in sizes]
+    trend = usual_trend(np.array(sizes), parts)
+    assert trend[0] < trend[1] < trend[2] == 0.0
+    one = replace(evidence(runs(rows[2]), 0.2), components=parts)
+    found = expected(one, *rows)[0]
+    assert found[0] < found[1] < 0.0 < found[2]
+    as_usual = replace(evidence(runs(*rows), trend), components=parts)
+    assert expected(as_usual, *rows)[0] == pytest.approx(trend, abs=1e-12)
+    assert as_usual.left_out().log_shift == pytest.approx(trend, abs=1e-12)
+
+
 def test_the_work_of_the_whole_bounds_the_size_of_a_step():
     """A run of little work has small steps, which reach less; of unknown work it is between."""
     parts = replace(PARTS, slope=0.2, usual_steps=300.0, usual_steps_sd=2.0)
@@ -597,7 +612,7 @@ def likeliest(known):
         total = known._total(_scaled(known.components, factors), known.noise_sd**2)
         sign, log_det = np.linalg.slogdet(total)
         assert sign > 0
-        fit = known.log_ratio @ np.linalg.inv(total) @ known.log_ratio
+        fit = known.beside_trend @ np.linalg.inv(total) @ known.beside_trend
         sd = np.array([WIDENED_SD if names == ("widened",) else FACTOR_SD for names in SPREADS])
         return -0.5 * (fit + log_det + np.sum((np.log(factors) / sd) ** 2))
 
@@ -632,6 +647,7 @@ def test_the_spreads_chosen_are_the_likeliest(seed):
             family=0.1,
             shape=0.08,
             program_slope=0.06,
+            usual_slope=0.3,
             family_slope=0.05,
             precision_slope=0.04,
         ),

@@ -330,6 +330,20 @@ def test_sizes_are_measured_on_both_sides_of_usual_steps(took_s, then):
     assert found._most_informative(key, [small, large]).flop == then
 
 
+@pytest.mark.parametrize(
+    ("kind", "arch", "usual_s"),
+    [("language", "decoder", 0.1), ("other", "MLP", 0.008), ("vision", "CNN", 0.05)],
+)
+def test_usual_steps_are_those_of_such_networks(kind, arch, usual_s):
+    found = bench()
+    found._best["fp32"] = 1e10
+    jobs = [
+        dataclasses.replace(Sleeper._job("training", 3e9 * time_s), kind=kind, arch=arch)
+        for time_s in (0.008, 0.05, 0.1)
+    ]
+    assert found._most_informative(("fp32", None), jobs).flop == 3e9 * usual_s
+
+
 def test_time_that_is_short_leaves_out_the_rest_and_says_so():
     """What fits is measured; the budget counts from the beginning."""
     short = bench(effort=dataclasses.replace(EFFORT, minutes=1e-9))

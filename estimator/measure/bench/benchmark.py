@@ -27,6 +27,7 @@ from estimator.measure.bench.timing import (
 from estimator.measure.bench.workloads import Engine, Job, spread_out
 from estimator.runs.observations import SMALLEST_STEP_FLOP
 from estimator.runs.record import Timing, Trust
+from estimator.workload.network_class import network_kind
 
 SHARE_OF_PRODUCT = 0.3
 """Usual throughput of training over that of a product, to foresee how long a step takes before
@@ -45,9 +46,11 @@ SIZES = 4
 """Sizes of a style in one number format: of usual steps, then smaller and larger ones."""
 
 USUAL_STEP_S = 0.05
+USUAL_OF_TRANSFORMERS_S, USUAL_OF_PERCEPTRONS_S = 0.1, 0.008
 """Time of the steps that people run, roughly [s]: sizes near it are measured first.
 
-The median of those of `tests.benchmarks.training` on a two-core processor.
+The geometric means of 69 programs on a two-core processor, as in `calibration.processor` of the
+priors.
 """
 
 BESIDE = math.e
@@ -290,20 +293,20 @@ class Bench:
             if large_enough and SHORTEST_STEP_S <= step_s <= LONGEST_STEP_S:
                 styles.setdefault(_style(job), []).append(job)
         return {
-            key: sorted(jobs, key=partial(self._away_from, USUAL_STEP_S))[: self.effort.sizes]
+            key: sorted(jobs, key=partial(self._away_from, _usual_s(jobs[0])))[: self.effort.sizes]
             for key, jobs in styles.items()
         }
 
     def _most_informative(self, key: StyleKey, jobs: Sequence[Job]) -> Job:
         """The size to measure next: of usual steps, then on the side of them where fewer are."""
-        times_s = self._times_s.get(key, [])
-        larger = sum(one > USUAL_STEP_S for one in times_s)
+        times_s, usual_s = self._times_s.get(key, []), _usual_s(jobs[0])
+        larger = sum(one > usual_s for one in times_s)
         if not times_s:
-            wanted_s = USUAL_STEP_S
+            wanted_s = usual_s
         elif larger < len(times_s) - larger:
-            wanted_s = USUAL_STEP_S * BESIDE
+            wanted_s = usual_s * BESIDE
         else:
-            wanted_s = USUAL_STEP_S / BESIDE
+            wanted_s = usual_s / BESIDE
         return min(jobs, key=partial(self._away_from, wanted_s))
 
     def _away_from(self, wanted_s: float, job: Job) -> float:
@@ -395,6 +398,14 @@ class Bench:
             power_w=None if power is None else power[0],
             trust=None if power is None else power[1],
         )
+
+
+def _usual_s(job: Job) -> float:
+    """Time of the steps of such networks that people run [s]."""
+    network = network_kind(job.kind or "other", job.arch or "")
+    if network.transformer:
+        return USUAL_OF_TRANSFORMERS_S
+    return USUAL_OF_PERCEPTRONS_S if network.family == "perceptron" else USUAL_STEP_S
 
 
 def _style(job: Job) -> StyleKey:

@@ -99,10 +99,19 @@ def _rotated(torch: Any, values: Any) -> Any:
 
 def patch_transformer(torch: Any, layers: int, width: int, edge: int) -> Any:
     """Build a vision transformer: patches as tokens, norms before each part, mean of the tokens."""
+    return _of_patches(torch, layers, width, edge, dropout=DROPOUT)
+
+
+def fused_patch_transformer(torch: Any, layers: int, width: int, edge: int) -> Any:
+    """Build the same with fused attention, no dropout."""
+    return _of_patches(torch, layers, width, edge, dropout=0.0)
+
+
+def _of_patches(torch: Any, layers: int, width: int, edge: int, *, dropout: float) -> Any:
     nn = torch.nn
     tokens = (edge // PATCH) ** 2
     layer = nn.TransformerEncoderLayer(
-        width, max(1, width // 32), 4 * width, DROPOUT, "gelu", batch_first=True, norm_first=True
+        width, max(1, width // 32), 4 * width, dropout, "gelu", batch_first=True, norm_first=True
     )
 
     class PatchTransformer(nn.Module):  # type: ignore[name-defined, misc]
@@ -146,6 +155,11 @@ def lstm(torch: Any, layers: int, width: int, length: int) -> Any:
 def gru(torch: Any, layers: int, width: int, length: int) -> Any:
     """Build layers of GRU."""
     return _of_words(torch, _first_of(torch, torch.nn.GRU, layers, width), width)
+
+
+def rnn(torch: Any, layers: int, width: int, length: int) -> Any:
+    """Build layers of plain recurrence."""
+    return _of_words(torch, _first_of(torch, torch.nn.RNN, layers, width), width)
 
 
 def two_way_gru(torch: Any, layers: int, width: int, length: int) -> Any:

@@ -89,14 +89,14 @@ THOROUGH = Thoroughness(
 
 SHORT = Thoroughness(
     warm_up_s=0.3,
-    window_s=0.4,
+    window_s=0.3,
     repetitions=8,
     trials=2,
-    most_trials=3,
+    most_trials=2,
     pause_s=0.05,
     patience_s=0.5,
 )
-"""For one whose time alone is: two seconds. What programs differ by is far more than its spread."""
+"""For one whose time alone is: a second. What programs differ by is far more than its spread."""
 
 QUICK = Thoroughness(
     warm_up_s=0.4,
