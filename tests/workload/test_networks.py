@@ -760,6 +760,10 @@ CHATGLM = json.loads((GOLDEN / "remote_code.json").read_text())["chatglm3-6b"]["
             {"model_type": "tapas", "type_vocab_sizes": [3, "a"]},
             r"type_vocab_sizes\[1\] must be a positive integer, got 'a'",
         ),
+        (
+            {**CONFIGS_READ["sam-vision"], "global_attn_indexes": [2, [5]]},
+            r"global_attn_indexes must be an integer of at least 0, got \[5\]",
+        ),
         ({"model_type": "squeezebert", "q_groups": 7}, "q_groups must divide hidden_size = 768"),
         ({**KIMI, "model_max_length": -1}, "model_max_length must be a positive integer, got -1"),
         ({**KIMI, "num_experts_per_token": 0}, "num_experts_per_token must be a positive integer"),

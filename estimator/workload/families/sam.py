@@ -33,12 +33,13 @@ def sight(fields: Fields) -> tuple[int, Callable[[Flow], Flow]]:
     Layers with and without windows, and a neck of two convolutions.
     """
     fields = with_defaults_of(fields, "sam_vision_model")
-    hidden, wide = fields.size("hidden_size"), fields.items("global_attn_indexes")
+    hidden, key = fields.size("hidden_size"), "global_attn_indexes"
+    wide = fields.listed(key, (2, 5, 8, 11), fewest=0)
+    everywhere = [fields.with_values({key: at}).size(key, least=0) for at in wide]
     width = fields.size_or_none("mlp_dim") or int(hidden * ratio(fields, "mlp_ratio", 4.0))
     tower = trunk(fields.with_values({"intermediate_size": width}))
     side, patch, layers = tower.side, tower.patch, tower.layers
     grid, window = side // patch, fields.size("window_size", default=14, least=0)
-    everywhere = {2, 5, 8, 11} if wide is None else set(wide)
     spans = [0 if layer in everywhere else window for layer in range(layers)]
     out = fields.size("output_channels", default=256)
     stem = plain(tower.channels, hidden, patch, patch, padding=0)

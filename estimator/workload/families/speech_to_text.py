@@ -32,12 +32,11 @@ def speech_to_text(fields: Fields) -> Network:
 
 def _filters(fields: Fields, hidden: int) -> Filters:
     """Convolutions of which each gates one half of its channels by the other."""
-    kernels = fields.items("conv_kernel_sizes") or [5, 5]
+    kernels = fields.sizes("conv_kernel_sizes", (5, 5))
     between = fields.size("conv_channels")
     inputs = fields.size("input_feat_per_channel") * fields.size("input_channels")
     filters, frames = [], MEL_FRAMES
-    for place, stated in enumerate(kernels, start=1):
-        kernel = Fields({"conv_kernel_sizes": stated}).size("conv_kernel_sizes")
+    for place, kernel in enumerate(kernels, start=1):
         outputs = 2 * hidden if place == len(kernels) else between
         frames = float(np.floor((frames - 1.0) / 2.0)) + 1.0
         filters.append((f"features/{place}", linear(inputs * kernel, outputs, bias=True), frames))
