@@ -14,7 +14,7 @@ from estimator.calibration.variance_components import Components
 from estimator.catalog import Catalog, Device
 from estimator.catalog.records import most_possible
 from estimator.core.rows import rows_of
-from estimator.core.uncertainty import Uncertain
+from estimator.core.uncertainty import Number, Uncertain
 from estimator.runs import read_devices_of_programs, read_observations, read_runs
 from estimator.runs.documents import in_memory
 from estimator.runs.observations import (
@@ -300,8 +300,15 @@ def reference_peak(device: Device, precision: str) -> float:
     return float(usual.value)
 
 
+def large_step_flop(device: Device, precision: str) -> float:
+    """Work of a large step on a device [FLOP]; NaN where its peak says nothing about that."""
+    if device.kind not in KNOWN_KINDS or precision not in device.peaks:
+        return float("nan")
+    return LARGE_STEP_S * device.peaks[precision].value
+
+
 def assumed_step_flop(
-    step_flop: Floats, flop: Floats, devices: Floats, device: Device, precision: str
+    step_flop: Floats, flop: Floats, devices: Floats, large_flop: Number
 ) -> Floats:
     """Work of a step on each device; of an unknown one in large runs that of large steps.
 
@@ -315,14 +322,12 @@ def assumed_step_flop(
         Of the whole run [FLOP].
     devices : array
         How many share it [1].
-    device : Device
-    precision : str
+    large_flop : float or array
+        See `large_step_flop`.
     """
-    if device.kind not in KNOWN_KINDS or precision not in device.peaks:
-        return np.asarray(step_flop / devices, dtype=np.float64)
-    most = LARGE_STEP_S * device.peaks[precision].value
-    large = (devices > ONE_MACHINE) | (flop / (USUAL_STEPS * devices) >= most)
-    found: Floats = np.where(np.isnan(step_flop) & large, most, step_flop / devices)
+    large = (devices > ONE_MACHINE) | (flop / (USUAL_STEPS * devices) >= large_flop)
+    assumed = np.isnan(step_flop) & large & ~np.isnan(large_flop)
+    found: Floats = np.where(assumed, large_flop, step_flop / devices)
     return found
 
 

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from estimator.calibration.correction import power_input, utilization_input
-from estimator.calibration.measured_utilization import Target, assumed_step_flop
+from estimator.calibration.measured_utilization import (
+    Target,
+    assumed_step_flop,
+    large_step_flop,
+)
 from estimator.catalog import Catalog, Device
 from estimator.core.carbon_schedule import Schedule
 from estimator.core.estimate import Estimate, Run, estimate
@@ -200,8 +204,7 @@ def _target(asked: Questions, row: int, work: Work, program: str | None) -> Targ
             asked.step_flop[row],
             asked.flop[row],
             asked.devices[row],
-            named.device,
-            named.precision,
+            large_step_flop(named.device, named.precision),
         )
     )
     params = float(asked.work.numbers["params"][row])

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.calibration.correction import Corrected, Rows, calibrated_utilization
-from estimator.calibration.measured_utilization import assumed_step_flop
+from estimator.calibration.measured_utilization import assumed_step_flop, large_step_flop
 from estimator.core.hardware import REFERENCE_UTILIZATION
 from estimator.core.rows import Places, few, one_of, squeezed
 from estimator.core.uncertainty import Number, Uncertain
@@ -21,6 +21,7 @@ from estimator.utilization.predict import (
     predicted_utilization,
     say_thin_evidence,
 )
+from estimator.workload.network_class import NetworkKind, alike
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -87,7 +88,7 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
     """Devices of a group as its calibration needs them."""
     which, at = few(asked.named_at[rows])
     named = [asked.named[one] for one in which.tolist()]
-    kinds = [asked.work.kinds[row] for row in rows.tolist()]
+    kinds = _kinds(asked, rows)
     return Devices(
         named=named,
         at=at,
@@ -107,17 +108,16 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
 
 def _step_flop(asked: Questions, rows: Places, named: list[Named], at: Places) -> Floats:
     """Work of one step on each device of some rows [FLOP]."""
-    found = asked.step_flop[rows] / asked.devices[rows]
-    for number, one in enumerate(named):
-        here = rows[at == number]
-        found[at == number] = assumed_step_flop(
-            asked.step_flop[here],
-            asked.flop[here],
-            asked.devices[here],
-            one.device,
-            one.precision,
-        )
-    return found
+    large = np.array([large_step_flop(one.device, one.precision) for one in named])
+    return assumed_step_flop(
+        asked.step_flop[rows], asked.flop[rows], asked.devices[rows], large[at]
+    )
+
+
+def _kinds(asked: Questions, rows: Places) -> list[NetworkKind]:
+    """Kind of network of each of some rows."""
+    kinds = asked.work.kinds
+    return kinds[:1] * rows.size if alike(kinds) else [kinds[row] for row in rows.tolist()]
 
 
 def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
@@ -159,7 +159,7 @@ def _runs(asked: Questions, rows: Places, devices: Devices) -> Runs:
     sizes = np.array([value_bytes(one.precision) for one in devices.named])
     return Runs(
         numbers=numbers,
-        kinds=[asked.work.kinds[row] for row in rows.tolist()],
+        kinds=_kinds(asked, rows),
         machine=machines_of([one.machine for one in devices.named], devices.at),
         flop=asked.flop[rows],
         devices=asked.devices[rows],

@@ -29,6 +29,7 @@ from estimator.workload.formulas import LORA_SHARE, attention_share, training_fl
 from estimator.workload.kind_columns import of_each_kind
 from estimator.workload.network_class import (
     NetworkKind,
+    alike,
     configured_kind,
     network_kinds,
 )
@@ -322,10 +323,13 @@ class _WorkColumns:
 
     def _assume_kinds(self) -> None:
         """Take work on language where a row does not say; that matters to the utilization."""
-        unsaid = np.array([not kind for kind in self.words["kind"]], dtype=np.bool_)
+        said = self.words["kind"]
+        count = len(said) if alike(said) else 1
+        some = said[:1] if alike(said) else said
+        unsaid = np.array([not kind for kind in some], dtype=np.bool_)
         bare = ~np.isnan(self.table.number("flop")) & np.isnan(self.table.number("utilization"))
         self.notices.where(unsaid & bare, Notice("kind_assumed", "kind"))
-        self.words["kind"] = [kind or "language" for kind in self.words["kind"]]
+        self.words["kind"] = [kind or "language" for kind in some] * count
 
     def _count_rows(self, kinds: list[NetworkKind]) -> None:
         """Count what the rows themselves state: FLOPs, FLOPs by sample, or parameters."""

@@ -19,6 +19,7 @@ from estimator.core.uncertainty import Uncertain
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.intp]
 
 DRAWS = 8192
 """Draws of the sources of uncertainty; half of them mirror the other half [1]."""
@@ -127,11 +128,12 @@ def probability_of_all(
     sources = sorted({source for one in chosen.values() for source in one.loadings})
     draws = _draws(len(sources))
     kept = np.ones(DRAWS, dtype=np.bool_)
-    loads = np.array(
-        [[float(one.loadings.get(source, 0.0)) for one in chosen.values()] for source in sources]
-    )
+    loads = np.zeros((len(sources), len(chosen)))
+    for column, one in enumerate(chosen.values()):
+        for source, load in one.loadings.items():
+            loads[sources.index(source), column] = load
     slack = [math.log(most[name]) - math.log(float(one.mid)) for name, one in chosen.items()]
-    for drawn, left in zip((draws @ loads.reshape(len(sources), -1)).T, slack, strict=True):
+    for drawn, left in zip((draws @ loads).T, slack, strict=True):
         kept &= drawn <= left
     return float(kept.mean())
 
@@ -172,7 +174,18 @@ def best_designs(
     possible = ~np.isnan(objective)
     for name, limit in limits.most.items():
         possible &= holds(quantities[name], limit, limits.confidence)
-    places = np.flatnonzero(possible)
+    return _best_of(np.flatnonzero(possible), objective, quantities, limits, count, ties)
+
+
+def _best_of(
+    places: Places,
+    objective: Floats,
+    quantities: Mapping[str, Uncertain],
+    limits: Limits,
+    count: int,
+    ties: Sequence[Floats],
+) -> list[int]:
+    """Best of some designs that keep each limit for itself."""
     chosen: list[int] = []
     for place in places[_ranked([objective[places], *(tie[places] for tie in ties)])].tolist():
         if len(chosen) == count:
@@ -195,13 +208,19 @@ def gains_of_relaxing(
     Infinity is a first design at all; a limit that does not bind has no gain [1].
     """
     gains = {}
-    for name, limit in limits.most.items():
-        relaxed = Limits(most={**limits.most, name: RELAXED * limit}, confidence=limits.confidence)
-        found = best_designs(objective, quantities, relaxed, 1, ties=ties)
-        if found and not best:
-            gains[name] = math.inf
-        elif found and objective[found[0]] < objective[best[0]] * (1 - LEAST_GAIN):
-            gains[name] = float(1 - objective[found[0]] / objective[best[0]])
+    most, confidence = limits.most, limits.confidence
+    kept = {name: holds(quantities[name], limit, confidence) for name, limit in most.items()}
+    better = ~np.isnan(objective)
+    if best:
+        better &= objective < objective[best[0]] * (1 - LEAST_GAIN)
+    for name, limit in most.items():
+        relaxed = Limits(most={**most, name: RELAXED * limit}, confidence=confidence)
+        possible = better & holds(quantities[name], RELAXED * limit, confidence)
+        for other in most:
+            possible = possible & kept[other] if other != name else possible
+        found = _best_of(np.flatnonzero(possible), objective, quantities, relaxed, 1, ties)
+        if found:
+            gains[name] = float(1 - objective[found[0]] / objective[best[0]]) if best else math.inf
     return gains
 
 
