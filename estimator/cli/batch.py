@@ -10,7 +10,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from estimator.cli.options import add_profiles, catalog_of
+from estimator.cli.options import add_calibration, add_profiles, catalog_of
 from estimator.cli.output import note
 from estimator.core.units import CENTRAL, rows_text
 from estimator.scenario.scenario import read_number
@@ -64,12 +64,7 @@ def add_parser(commands: Any) -> None:
         help="what each row describes (default: training)",
     )
     parser.add_argument("--interval", metavar="P", help="probability in low..high (default: 0.8)")
-    parser.add_argument(
-        "--calibration",
-        choices=("use", "ignore"),
-        default="use",
-        help="use or ignore measured runs on these devices",
-    )
+    add_calibration(parser, "runs on these devices")
     parser.add_argument(
         "--carbon-profile",
         metavar="FILE",

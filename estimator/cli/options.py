@@ -52,6 +52,16 @@ def add_output(parser: argparse.ArgumentParser, *, interval: bool = True) -> Non
     add_profiles(group)
 
 
+def add_calibration(parser: argparse.ArgumentParser, measured: str) -> None:
+    """Add whether what was measured counts."""
+    parser.add_argument(
+        "--calibration",
+        choices=("use", "ignore"),
+        default="use",
+        help=f"use or ignore measured {measured}",
+    )
+
+
 def add_profiles(group: Any) -> None:
     """Add the user's own profile directory."""
     group.add_argument(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_output, catalog_of
+from estimator.cli.options import add_calibration, add_output, catalog_of
 from estimator.cli.output import note, print_csv, print_json, print_line
 from estimator.cli.serving_tables import print_items, print_serving, print_serving_comparison
 from estimator.core.units import CENTRAL
@@ -103,12 +103,7 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLES,
     )
     add_serving(parser)
-    parser.add_argument(
-        "--calibration",
-        choices=("use", "ignore"),
-        default="use",
-        help="use or ignore measured loads of servers on this device",
-    )
+    add_calibration(parser, "loads of servers on this device")
     group = parser.add_argument_group("items instead of tokens: images, videos, labels, texts")
     for name, (placeholder, help_) in ITEM_OPTIONS.items():
         group.add_argument(f"--{name}", metavar=placeholder, help=help_)
@@ -199,12 +194,7 @@ def _run_items(options: argparse.Namespace, level: float) -> int:
     )
     item = Item(passes=(steps or 1.0) * (guidance or 1.0), image_size=side, positions=positions)
     found = answer_item(question_from(options), item, catalog_of(options))
-    ranges = {}
-    for name, one in found.items():
-        if not math.isfinite(one.mid[0]):
-            continue
-        low, high = one.bounds(level)
-        ranges[name] = {"low": float(low[0]), "mid": float(one.mid[0]), "high": float(high[0])}
+    ranges = {name: one.ends(level) for name, one in found.items() if math.isfinite(one.mid[0])}
     if options.json:
         print_json({"results": ranges})
     elif options.csv:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_profiles, catalog_of
+from estimator.cli.options import add_calibration, add_profiles, catalog_of
 from estimator.cli.output import note, print_json, print_line
 
 if TYPE_CHECKING:
@@ -57,12 +57,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--keep-too-large", action="store_true", help="keep designs that do not fit in memory"
     )
-    parser.add_argument(
-        "--calibration",
-        choices=("use", "ignore"),
-        default="use",
-        help="use or ignore measured runs on these devices",
-    )
+    add_calibration(parser, "runs on these devices")
     parser.add_argument("--interval", metavar="P", help="probability in low..high (default: 0.8)")
     parser.add_argument("--json", action="store_true", help="the summary as one JSON object")
     parser.add_argument("--quiet", action="store_true", help="no progress, no notes")

@@ -72,14 +72,11 @@ def single(answer: ServingAnswer) -> tuple[Resolved, ServingTable]:
 
 def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
     """Quantity -> low, mid and high of the one set-up; what cannot be had is absent."""
-    found = {}
-    for name in (*QUANTITIES, SUSTAINED):
-        if name not in answer.ranges:
-            continue
-        one = answer.ranges[name]
-        low, high = one.bounds(level)
-        if np.isfinite(one.mid[0]):
-            found[name] = {"low": float(low[0]), "mid": float(one.mid[0]), "high": float(high[0])}
+    found = {
+        name: answer.ranges[name].ends(level)
+        for name in (*QUANTITIES, SUSTAINED)
+        if name in answer.ranges and np.isfinite(answer.ranges[name].mid[0])
+    }
     return found | battery(answer, level)
 
 
@@ -324,9 +321,7 @@ def battery(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
     energy = answer.ranges["energy_per_request_wh"]
     if capacity is None or not np.isfinite(energy.mid[0]):
         return {}
-    low, high = energy.bounds(level)
-    parts = {"low": _first(low), "mid": _first(energy.mid), "high": _first(high)}
-    share = {end: part / capacity.value for end, part in parts.items()}
+    share = {end: part / capacity.value for end, part in energy.ends(level).items()}
     answers = {"low": 1.0 / share["high"], "mid": 1.0 / share["mid"], "high": 1.0 / share["low"]}
     return {"battery_share_per_request": share, "requests_per_charge": answers}
 

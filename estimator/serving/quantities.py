@@ -76,6 +76,11 @@ class Range:
         width = np.exp(z_score(level) * self.log_sd)
         return self.mid / width, self.mid * width
 
+    def ends(self, level: float, place: int = 0) -> dict[str, float]:
+        """Low, mid and high of one row."""
+        low, high = self.bounds(level)
+        return {"low": float(low[place]), "mid": float(self.mid[place]), "high": float(high[place])}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServingAnswer:
@@ -515,8 +520,8 @@ def _throttled(ranges: dict[str, Range], place: int) -> tuple[Notice, ...]:
     warm = ranges.get(SUSTAINED)
     if warm is None or np.isnan(warm.mid[place]):
         return ()
-    low, high = (float(bound[place]) for bound in warm.bounds(CENTRAL))
-    values = {"rate": float(warm.mid[place]), "low": low, "high": high}
+    ends = warm.ends(CENTRAL, place)
+    values = {"rate": ends["mid"], "low": ends["low"], "high": ends["high"]}
     return (Notice("serving_phone_throttles", "hardware", values),)
 
 
