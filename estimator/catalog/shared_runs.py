@@ -180,18 +180,18 @@ def _implausible(run: MeasuredRun) -> Iterator[tuple[str, str]]:
     for at, timing in enumerate(run.timings):
         if not timing.repetitions + timing.rejected:
             yield f"timings[{at}].repetitions", "must be positive where none was rejected, got 0"
-    plain = as_plain(run)
-    for key, value in _numbers("", plain):
+    for key, value in _leaves("", as_plain(run)):
         rule = _broken_rule(key.rpartition(".")[2], value)
         if rule:
             yield key, rule
-    for key, text in _texts("", plain):
-        if len(text) > LONGEST_TEXT:
-            yield key, f"must be at most {LONGEST_TEXT} letters, got {len(text)}"
 
 
-def _broken_rule(name: str, value: float) -> str | None:
-    """Which rule a number of this name breaks; None if none."""
+def _broken_rule(name: str, value: object) -> str | None:
+    """Which rule a text or a number of this name breaks; None if none."""
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        return f"must be at most {LONGEST_TEXT} letters, got {len(value)}"
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
     if name in POSITIVE and value <= 0:
         return f"must be positive, got {value}"
     if value < 0 and name not in ANY_SIGN:
@@ -202,27 +202,15 @@ def _broken_rule(name: str, value: float) -> str | None:
     return f"must be at most {most:g}, got {value:g}" if abs(value) > most else None
 
 
-def _numbers(prefix: str, value: object) -> Iterator[tuple[str, float]]:
-    """Yield key and value of all numbers."""
+def _leaves(prefix: str, value: object) -> Iterator[tuple[str, object]]:
+    """Yield key and value of all that is neither a table nor a list."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _numbers(f"{prefix}.{key}" if prefix else key, inner)
+            yield from _leaves(f"{prefix}.{key}" if prefix else key, inner)
     elif isinstance(value, list):
         for at, inner in enumerate(value):
-            yield from _numbers(f"{prefix}[{at}]", inner)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield prefix, value
-
-
-def _texts(prefix: str, value: object) -> Iterator[tuple[str, str]]:
-    """Yield key and value of all texts."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _texts(f"{prefix}.{key}" if prefix else key, inner)
-    elif isinstance(value, list):
-        for at, inner in enumerate(value):
-            yield from _texts(f"{prefix}[{at}]", inner)
-    elif isinstance(value, str):
+            yield from _leaves(f"{prefix}[{at}]", inner)
+    else:
         yield prefix, value
 
 
