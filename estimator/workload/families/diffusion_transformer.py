@@ -28,8 +28,8 @@ class Sizes:
     head_dim: int
     layers: int
     patch: int
-    taken: int
-    given: int
+    patch_inputs: int
+    patch_outputs: int
 
 
 def patch_sizes(fields: Fields, frames: int = 1, folded: bool = False) -> Sizes:
@@ -42,8 +42,8 @@ def patch_sizes(fields: Fields, frames: int = 1, folded: bool = False) -> Sizes:
         head_dim=head_dim,
         layers=fields.layers("num_layers", "num_mmdit_layers"),
         patch=1 if folded else patch,
-        taken=channels if folded else channels * volume,
-        given=(fields.size_or_none("out_channels") or channels) * volume,
+        patch_inputs=channels if folded else channels * volume,
+        patch_outputs=(fields.size_or_none("out_channels") or channels) * volume,
     )
 
 
@@ -98,11 +98,12 @@ class Joint:
         done = [*lines(self.before_text, batch * text)]
         text = text + self.spare
         both = patches + text
-        stem = {"embedding/patch": linear(sizes.taken, sizes.width, before)}
+        stem = {"embedding/patch": linear(sizes.patch_inputs, sizes.width, before)}
+        pixels = {"head/pixels": linear(sizes.width, sizes.patch_outputs, behind)}
         done += lines(stem, batch * patches, first=True)
         done += lines(self.per_image, batch)
         done += lines(self.per_patch, batch * patches)
-        done += lines({"head/pixels": linear(sizes.width, sizes.given, behind)}, batch * patches)
+        done += lines(pixels, batch * patches)
         done += lines(self.per_text, batch * text)
         done += lines(self.per_both, batch * both, pairs=batch * both * both)
         done += lines(self.inside, batch * patches, pairs=batch * patches * patches)
@@ -127,7 +128,7 @@ def two_dense(inputs: int, width: int, bias: bool = True) -> Cost:
     return linear(inputs, width, bias) + linear(width, width, bias)
 
 
-def timed(width: int, vectors: int, sines: int = SINE_WIDTH, bias: bool = True) -> Costs:
+def time_embedding(width: int, vectors: int, sines: int = SINE_WIDTH, bias: bool = True) -> Costs:
     """Embedding of the time, and so many vectors of it for the layers."""
     modulation = linear(width, vectors * width, bias)
     return {"time/embedding": two_dense(sines, width), "time/modulation": modulation}
@@ -168,7 +169,7 @@ def dit(fields: Fields) -> Network:
     return network(fields, model.run)
 
 
-def streamed(
+def with_two_streams(
     model: Joint, stream: Costs, double: int, alone: Costs | None = None, single: int = 0
 ) -> Joint:
     """The model with `double` layers of a stream each for patches and text, then `single` of one.
@@ -186,7 +187,7 @@ def streamed(
     )
 
 
-def _beside(width: int, inner: int, up: int, bias: bool, head_dim: int) -> Costs:
+def _single_stream(width: int, inner: int, up: int, bias: bool, head_dim: int) -> Costs:
     """A layer of one stream, whose MLP of width `up` runs beside its attention."""
     return {
         "single/query_key_value": linear(width, 3 * width, bias),
@@ -204,20 +205,20 @@ def flux(fields: Fields) -> Network:
     single = fields.layers("num_single_layers")
     mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
     stream = {**projections(width), **mlp, "norm/heads": held(2 * head_dim)}
-    guided = {"time/guidance": two_dense(SINE_WIDTH, width)}
+    guidance = two_dense(SINE_WIDTH, width).times(fields.flag("guidance_embeds"))
     model = Joint(
         sizes=sizes,
         side=64,
         text_tokens=512,
         per_image={
-            **timed(width, double * 12 + single * 3 + 2),
-            **(guided if fields.flag("guidance_embeds") else {}),
+            **time_embedding(width, double * 12 + single * 3 + 2),
+            "time/guidance": guidance,
             "time/text": two_dense(fields.size("pooled_projection_dim"), width),
         },
         per_text={"text/project": linear(fields.size("joint_attention_dim"), width, bias=True)},
     )
-    alone = _beside(width, 4 * width, 4 * width, True, head_dim)
-    return network(fields, streamed(model, stream, double, alone, single).run)
+    alone = _single_stream(width, 4 * width, 4 * width, True, head_dim)
+    return network(fields, with_two_streams(model, stream, double, alone, single).run)
 
 
 @diffusers_class("SD3Transformer2DModel")
@@ -236,7 +237,7 @@ def sd3(fields: Fields) -> Network:
         side=square(fields, "sample_size"),
         text_tokens=333,
         per_image={
-            **timed(width, 6 * layers + 6 * (layers - 1) + 2 + 2 + 3 * dual),
+            **time_embedding(width, 6 * layers + 6 * (layers - 1) + 2 + 2 + 3 * dual),
             "time/text": two_dense(fields.size("pooled_projection_dim"), width),
         },
         per_patch=scaled(stream, layers),
@@ -274,10 +275,10 @@ def qwen_image(fields: Fields) -> Network:
         sizes=sizes,
         side=64,
         text_tokens=256,
-        per_image={**timed(width, 12 * sizes.layers + 2), "norm/text": held(words)},
+        per_image={**time_embedding(width, 12 * sizes.layers + 2), "norm/text": held(words)},
         per_text={"text/project": linear(words, width, bias=True)},
     )
-    return network(fields, streamed(model, stream, sizes.layers).run)
+    return network(fields, with_two_streams(model, stream, sizes.layers).run)
 
 
 @diffusers_class("Flux2Transformer2DModel")
@@ -300,8 +301,8 @@ def flux2(fields: Fields) -> Network:
         },
         per_text={"text/project": linear(fields.size("joint_attention_dim"), width)},
     )
-    alone = _beside(width, inner, 2 * inner, False, head_dim)
-    return network(fields, streamed(model, stream, sizes.layers, alone, single).run)
+    alone = _single_stream(width, inner, 2 * inner, False, head_dim)
+    return network(fields, with_two_streams(model, stream, sizes.layers, alone, single).run)
 
 
 REGISTERS = 8
@@ -324,12 +325,12 @@ def auraflow(fields: Fields) -> Network:
         spare=REGISTERS,
         per_image={
             "embedding/position": held((fields.size("pos_embed_max_size") + REGISTERS) * width),
-            **timed(width, 12 * double + 6 * single + 2, bias=False),
+            **time_embedding(width, 12 * double + 6 * single + 2, bias=False),
         },
         before_text={"text/project": linear(fields.size("joint_attention_dim"), width)},
     )
     alone = scaled(stream, 1, "single/")
-    return network(fields, streamed(model, stream, double, alone, single).run)
+    return network(fields, with_two_streams(model, stream, double, alone, single).run)
 
 
 @diffusers_class("CogVideoXTransformer3DModel")
@@ -339,7 +340,7 @@ def cogvideox(fields: Fields) -> Network:
     sizes = patch_sizes(fields, frames=deep)
     width = sizes.width
     steps = (fields.size("sample_frames") - 1) // fields.size("temporal_compression_ratio") + 1
-    offset = fields.size_or_none("ofs_embed_dim")
+    offset = fields.size_or_none("ofs_embed_dim") or 0
     layer = {
         **projections(width, fields.flag("attention_bias")),
         **products(width),
@@ -356,7 +357,7 @@ def cogvideox(fields: Fields) -> Network:
         text_tokens=fields.size("max_text_seq_length"),
         per_image={
             "time/embedding": linear(width, time, True) + linear(time, time, True),
-            **({} if offset is None else {"time/offset": two_dense(offset, offset)}),
+            "time/offset": two_dense(offset, offset),
             "time/modulation": linear(time, (12 * sizes.layers + 2) * width, bias=True),
             "norm/outer": held(4 * width),
         },
@@ -378,7 +379,7 @@ def hunyuan_video(fields: Fields) -> Network:
     mlp = Mlp(hidden=width, width=inner, bias=True).costs()
     stream = {**projections(width), **mlp, "norm/heads": held(2 * head_dim)}
     refined = {**projections(width), **mlp, "norm/layers": held(4 * width)}
-    modulated = timed(width, 12 * double + 3 * single + 2 + 2 * refining)
+    modulated = time_embedding(width, 12 * double + 3 * single + 2 + 2 * refining)
     pooled = two_dense(fields.size("pooled_projection_dim"), width)
     guided = 2 + fields.flag("guidance_embeds")
     model = Joint(
@@ -398,11 +399,11 @@ def hunyuan_video(fields: Fields) -> Network:
         },
         among=scaled(products(width), refining, "text/"),
     )
-    alone = _beside(width, inner, inner, True, head_dim)
-    return network(fields, streamed(model, stream, double, alone, single).run)
+    alone = _single_stream(width, inner, inner, True, head_dim)
+    return network(fields, with_two_streams(model, stream, double, alone, single).run)
 
 
-def crossed(
+def with_cross_attention(
     model: Joint,
     mlp: Costs,
     *,
@@ -445,7 +446,7 @@ def _latent(sizes: Sizes, side: int, text_tokens: int, words: int | None) -> Joi
         sizes=sizes,
         side=side,
         text_tokens=text_tokens,
-        per_image={**timed(width, 6), "head/scale": held(2 * width)},
+        per_image={**time_embedding(width, 6), "head/scale": held(2 * width)},
         per_text={} if words is None else {"text/project": two_dense(words, width)},
     )
 
@@ -456,12 +457,11 @@ def pixart(fields: Fields) -> Network:
     sizes, side = patch_sizes(fields), square(fields, "sample_size")
     width, bias = sizes.width, fields.flag("attention_bias")
     model = _latent(sizes, side, 300 if side > 64 else 120, fields.size_or_none("caption_channels"))
-    if fields.flag("use_additional_conditions", default=side == 128):
-        once = two_dense(SINE_WIDTH, width // 3)
-        resolution = {"time/sizes": product(2 * once.params, 3 * once.flop_per_token)}
-        model = replace(model, per_image={**model.per_image, **resolution})
-    model = crossed(
-        model,
+    once = two_dense(SINE_WIDTH, width // 3)
+    shapes = product(2 * once.params, 3 * once.flop_per_token)
+    shapes = shapes.times(fields.flag("use_additional_conditions", default=side == 128))
+    model = with_cross_attention(
+        replace(model, per_image={**model.per_image, "time/sizes": shapes}),
         feed_forward(fields, width),
         norms=6 * width + 4 * width * fields.flag("norm_elementwise_affine"),
         context=fields.size_or_none("cross_attention_dim") or width,
@@ -500,12 +500,12 @@ def wan(fields: Fields) -> Network:
         model,
         wide=104,
         steps=21 // deep,
-        per_image={**model.per_image, **timed(width, 6, fields.size("freq_dim")), **seen},
+        per_image={**model.per_image, **time_embedding(width, 6, fields.size("freq_dim")), **seen},
         per_patch={"cross/image": asks},
     )
     norms = 6 + 2 * fields.flag("cross_attn_norm") + 4 * bool(_qk_norm(fields))
     mlp = Mlp(hidden=width, width=fields.size("ffn_dim"), bias=True).costs()
-    return network(fields, crossed(model, mlp, norms=norms * width, context=width).run)
+    return network(fields, with_cross_attention(model, mlp, norms=norms * width, context=width).run)
 
 
 IMAGE_TOKENS = 257
@@ -541,7 +541,7 @@ def ltx(fields: Fields) -> Network:
     width, affine = sizes.width, fields.flag("norm_elementwise_affine")
     model = _latent(sizes, 16, 128, fields.size("caption_channels"))
     model = replace(model, wide=22, steps=21)
-    model = crossed(
+    model = with_cross_attention(
         model,
         feed_forward(fields, width),
         norms=(6 + 4 * bool(_qk_norm(fields)) + 2 * affine) * width,
@@ -557,14 +557,14 @@ def sana(fields: Fields) -> Network:
     sizes = patch_sizes(fields)
     width, inner = sizes.width, int(sizes.width * ratio(fields, "mlp_ratio", 2.5))
     model = _latent(sizes, square(fields, "sample_size"), 300, fields.size("caption_channels"))
-    guidance = two_dense(SINE_WIDTH, width) if fields.flag("guidance_embeds") else Cost()
+    guidance = two_dense(SINE_WIDTH, width).times(fields.flag("guidance_embeds"))
     further = {"time/guidance": guidance, "norm/text": held(width)}
     mlp = {
         "mlp/up": linear(width, 2 * inner, bias=True),
         "mlp/depthwise": product(2 * inner * (9 + 1), 2 * inner * 18),
         "mlp/down": linear(inner, width),
     }
-    model = crossed(
+    model = with_cross_attention(
         replace(model, per_image={**model.per_image, **further}),
         mlp,
         norms=(6 + 4 * bool(_qk_norm(fields, usual=""))) * width,
@@ -589,8 +589,8 @@ def hunyuan_dit(fields: Fields) -> Network:
         head_dim=fields.share("hidden_size", width, "num_attention_heads", heads),
         layers=layers,
         patch=patch,
-        taken=values,
-        given=values * (1 + fields.flag("learn_sigma")),
+        patch_inputs=values,
+        patch_outputs=values * (1 + fields.flag("learn_sigma")),
     )
     near, far = fields.size("text_len"), fields.size("text_len_t5")
     context, t5 = fields.size("cross_attention_dim"), fields.size("cross_attention_dim_t5")
@@ -604,7 +604,7 @@ def hunyuan_dit(fields: Fields) -> Network:
         side=square(fields, "sample_size"),
         text_tokens=near + far,
         per_image={
-            **timed(width, layers + 2),
+            **time_embedding(width, layers + 2),
             "time/style": table(1, width * styled),
             "time/extra": linear(extra, 4 * width, True) + linear(4 * width, width, True),
             "text/t5": product(project.params, far * project.flop_per_token),
@@ -621,4 +621,4 @@ def hunyuan_dit(fields: Fields) -> Network:
     )
     inner = int(width * ratio(fields, "mlp_ratio", 4.0))
     mlp, norms = Mlp(hidden=width, width=inner, bias=True).costs(), 6 * width + 8 * sizes.head_dim
-    return network(fields, crossed(model, mlp, norms=norms, context=context).run)
+    return network(fields, with_cross_attention(model, mlp, norms=norms, context=context).run)

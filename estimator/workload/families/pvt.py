@@ -42,7 +42,7 @@ def pyramid(fields: Fields, reductions: str = "sr_ratios") -> list[Stage]:
     return [Stage(*row) for row in rows]
 
 
-def attending(
+def reduced_attention(
     flow: Flow, name: str, stage: Stage, attention: Attention, spare: int = 0, pooled: bool = False
 ) -> Flow:
     """Layers on a map and `spare` tokens, whose keys are those of a coarser map, perhaps pooled."""
@@ -76,7 +76,7 @@ def pvt(fields: Fields) -> Network:
             name, width, last = f"stage{place + 1}/", stage.width, place + 1 == len(rows)
             patch = replace(plain(before, width, stage.kernel, stage.stride, padding=0), norm=True)
             flow, grid = flow.conv(f"{name}patch", patch, first=place == 0), grid // stage.stride
-            flow = attending(flow, name, stage, attentions[place], spare=last)
+            flow = reduced_attention(flow, name, stage, attentions[place], spare=last)
             positions = {"embedding/position": table(grid * grid + last, width)}
             flow = flow.dense({**positions, "embedding/class": held(last * width)})
             before = width
@@ -85,14 +85,14 @@ def pvt(fields: Fields) -> Network:
     return conv_net(fields, body, rows[-1].width, side, class_tokens=1)
 
 
-def overlapping(
+def overlapping_stage(
     flow: Flow, place: int, inputs: int, stage: Stage, attention: Attention, pooled: bool = False
 ) -> Flow:
     """A stage of overlapping patches, whose MLPs convolve each channel, with a norm at its end."""
     name, wide = f"stage{place + 1}/", stage.factor * stage.width
     patch = replace(plain(inputs, stage.width, stage.kernel, stage.stride), norm=True)
     flow = flow.conv(f"{name}patch", patch, first=place == 0)
-    flow = attending(flow, name, stage, attention, pooled=pooled)
+    flow = reduced_attention(flow, name, stage, attention, pooled=pooled)
     convolved = {"mlp/depthwise": product(10 * wide, 18 * wide)}
     flow = flow.layers(convolved, times=stage.depth, prefix=name)
     return flow.dense({f"{name}norm/stage": held(2 * stage.width)})
@@ -108,7 +108,7 @@ def pvt_v2(fields: Fields) -> Network:
     def body(flow: Flow) -> Flow:
         before = fields.size("num_channels", default=3)
         for place, stage in enumerate(rows):
-            flow = overlapping(flow, place, before, stage, attentions[place], pooled)
+            flow = overlapping_stage(flow, place, before, stage, attentions[place], pooled)
             before = stage.width
         return flow
 

@@ -6,7 +6,7 @@ The items of a pass are the patches of the first stage.
 from estimator.workload.blocks import Costs, held, linear
 from estimator.workload.convolution import Flow, image, square
 from estimator.workload.families.convnet import DEFAULT_SIDE
-from estimator.workload.families.pvt import overlapping, pyramid
+from estimator.workload.families.pvt import overlapping_stage, pyramid
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import classifier, head_note, label_head, task
@@ -29,7 +29,7 @@ def segformer(fields: Fields) -> Network:
         flow, before = Flow(batch=batch, side=side), channels
         first: Quantity = 0.0
         for place, stage in enumerate(rows):
-            flow = overlapping(flow, place, before, stage, attentions[place])
+            flow = overlapping_stage(flow, place, before, stage, attentions[place])
             first, before = first if place else flow.positions, stage.width
             part = f"head/stage{place + 1}"
             flow = flow.layers({part: each[part]} if each else {})

@@ -24,7 +24,7 @@ Attend = Callable[[Flow, str], Flow]
 """What is done to the maps behind a residual block of a name."""
 
 
-def unattended(flow: Flow, name: str) -> Flow:
+def no_attention(flow: Flow, name: str) -> Flow:
     """No attention."""
     return flow
 
@@ -38,8 +38,8 @@ class Level(NamedTuple):
     channels: int
     layers: int
     time: int = 0
-    down: Attend = unattended
-    up: Attend = unattended
+    down: Attend = no_attention
+    up: Attend = no_attention
 
 
 def halved(flow: Flow, name: str, width: int) -> Flow:
@@ -95,7 +95,7 @@ def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> 
     return flow.convs(f"{name}/convolution", (plain(inputs, outputs), plain(outputs, outputs)))
 
 
-def reads_text(width: int, depth: int, context: int, text: Quantity) -> Attend:
+def text_attention(width: int, depth: int, context: int, text: Quantity) -> Attend:
     """Layers over the map: to itself, to the text, which gets no gradient, an MLP."""
     dense, scores = linear(width, width, bias=True), Cost(flop_per_pair=4 * width)
     mlp = linear(width, 8 * width, bias=True) + linear(4 * width, width, bias=True)
@@ -112,10 +112,10 @@ def reads_text(width: int, depth: int, context: int, text: Quantity) -> Attend:
         flow = flow.layers(cross, pairs=here * text, times=depth, prefix=prefix)
         return flow.layers(read, text, times=depth, prefix=prefix, first=True)
 
-    return attend if depth else unattended
+    return attend if depth else no_attention
 
 
-def reads_map(width: int) -> Attend:
+def map_attention(width: int) -> Attend:
     """Attention of one head over the map."""
     costs = {**equal_heads(Fields({}), width, 1).costs(), "norm": held(BATCH_NORM * width)}
     return lambda flow, name: flow.layers(costs, pairs=flow.positions**2, prefix=f"{name}/")
@@ -129,7 +129,7 @@ UP = ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
 def unet(fields: Fields) -> Network:
     """Stable Diffusion 1, 2 and XL (arXiv:2112.10752, arXiv:2307.01952)."""
     widths = fields.sizes("block_out_channels", (320, 640, 1280, 1280))
-    count, (falls, climbs) = len(widths), _attending(fields, len(widths), DOWN, UP)
+    count, (attends_down, attends_up) = len(widths), _attending(fields, len(widths), DOWN, UP)
     refuse_values(fields, READ)
     time = fields.size_or_none("time_embedding_dim") or 4 * widths[0]
     layers = _layers_per_level(fields, "layers_per_block", 2, count)
@@ -145,13 +145,13 @@ def unet(fields: Fields) -> Network:
 
     def level(place: int, text: Quantity) -> Level:
         width = widths[place]
-        reads = reads_text(width, depths[place], context[place], text)
+        reads = text_attention(width, depths[place], context[place], text)
         return Level(
             channels=width,
             layers=layers[place],
             time=time,
-            down=reads if falls[place] else unattended,
-            up=reads if climbs[place] else unattended,
+            down=reads if attends_down[place] else no_attention,
+            up=reads if attends_up[place] else no_attention,
         )
 
     def run(inputs: Inputs) -> Pass:
@@ -162,7 +162,7 @@ def unet(fields: Fields) -> Network:
         flow = Flow(batch=batch, side=side).dense(per_image).layers(per_word, text)
         flow = down(flow.conv("stem/convolution", stem, first=True), levels)
         if kind == MIDDLES[0]:
-            reads = reads_text(widths[-1], depths[-1], context[-1], text)
+            reads = text_attention(widths[-1], depths[-1], context[-1], text)
             flow = middle(flow, "middle", levels[-1], reads)
         elif kind is not None:
             flow = residual(flow, "middle", (widths[-1], widths[-1]), time)
@@ -180,11 +180,12 @@ PLAIN_UP = ("AttnUpBlock2D",) * 3 + ("UpBlock2D",)
 def unet_of_pixels(fields: Fields) -> Network:
     """The U-Net of DDPM: attention over the map in some levels (arXiv:2006.11239, app. B)."""
     widths = fields.sizes("block_out_channels", (224, 448, 672, 896))
-    falls, climbs = _attending(fields, len(widths), PLAIN_DOWN, PLAIN_UP)
+    attends_down, attends_up = _attending(fields, len(widths), PLAIN_DOWN, PLAIN_UP)
     refuse_values(fields, READ_OF_PIXELS)
     time = fields.size_or_none("time_embedding_dim") or 4 * widths[0]
     layers = fields.layers("layers_per_block", default=2, stages=len(widths))
-    attend = reads_map(widths[-1]) if fields.flag("add_attention", default=True) else unattended
+    attends = fields.flag("add_attention", default=True)
+    attend = map_attention(widths[-1]) if attends else no_attention
     stem = plain(fields.size("in_channels", default=3), widths[0])
     last = plain(widths[0], fields.size("out_channels", default=3))
     per_image = _per_image(fields, widths[0], time)
@@ -193,8 +194,8 @@ def unet_of_pixels(fields: Fields) -> Network:
             channels=width,
             layers=layers,
             time=time,
-            down=reads_map(width) if falls[place] else unattended,
-            up=reads_map(width) if climbs[place] else unattended,
+            down=map_attention(width) if attends_down[place] else no_attention,
+            up=map_attention(width) if attends_up[place] else no_attention,
         )
         for place, width in enumerate(widths)
     ]
@@ -211,13 +212,13 @@ def _attending(
     fields: Fields, count: int, usual_down: tuple[str, ...], usual_up: tuple[str, ...]
 ) -> tuple[list[bool], list[bool]]:
     """Which levels attend on the way down and up, from the finest; other blocks are refused."""
-    falls = fields.listed("down_block_types", usual_down, count)
-    climbs = fields.listed("up_block_types", usual_up, count)
+    down_types = fields.listed("down_block_types", usual_down, count)
+    up_types = fields.listed("up_block_types", usual_up, count)
     known = sorted({*usual_down, *usual_up})
-    for name in (*falls, *climbs):
+    for name in (*down_types, *up_types):
         if name not in known:
             raise ValueError(f"block type {name!r} is not known: known are {known}")
-    return ["Attn" in name for name in falls], ["Attn" in name for name in reversed(climbs)]
+    return ["Attn" in name for name in down_types], ["Attn" in name for name in up_types[::-1]]
 
 
 def _per_level(fields: Fields, name: str, default: int, count: int) -> list[int]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from estimator.workload.blocks import held
 from estimator.workload.convolution import Flow, flow_network, plain, square
-from estimator.workload.families.unet import Level, down, middle, reads_map, unattended, up
+from estimator.workload.families.unet import Level, down, map_attention, middle, no_attention, up
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
 from estimator.workload.registry import diffusers_class
@@ -26,7 +26,7 @@ def autoencoder(fields: Fields) -> Network:
     levels = [Level(channels=width, layers=layers) for width in widths]
     first, last = widths[0], widths[-1]
     attends = fields.flag("mid_block_add_attention", default=True)
-    attend = reads_map(last) if attends else unattended
+    attend = map_attention(last) if attends else no_attention
     quant = fields.flag("use_quant_conv", default=True)
     post_quant = fields.flag("use_post_quant_conv", default=True)
 

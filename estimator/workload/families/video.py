@@ -9,8 +9,8 @@ from estimator.workload.blocks import held, linear, table
 from estimator.workload.convolution import image
 from estimator.workload.families.vit import (
     Vision,
-    decoder_of_pixels,
     keys_without_bias,
+    pixel_decoder,
     trunk,
     vision_network,
     with_heads,
@@ -52,7 +52,7 @@ MASKED_SHARE = 0.9
 
 def _masked(fields: Fields, vision: Vision, bias: bool) -> Network:
     """VideoMAE in pretraining: a tenth of the tubes passes the encoder, all pass the decoder."""
-    decoder = decoder_of_pixels(fields)
+    decoder = pixel_decoder(fields)
     width, depth = decoder.hidden, decoder.layers
     layer = keys_without_bias(decoder.layer, width, bias)
     tables = {"embedding/mask": held(width), "norm/outer": held(2 * width)}

@@ -118,7 +118,7 @@ def trunk(
     )
 
 
-def decoder_of_pixels(fields: Fields) -> Vision:
+def pixel_decoder(fields: Fields) -> Vision:
     """What makes the pixels of masked patches: its keys are those of a trunk behind `decoder_`."""
     beginning = "decoder_"
     values, usual = (

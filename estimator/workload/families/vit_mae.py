@@ -2,7 +2,7 @@
 
 from estimator.workload.blocks import Costs, held, linear
 from estimator.workload.convolution import image, ratio
-from estimator.workload.families.vit import decoder_of_pixels, trunk
+from estimator.workload.families.vit import pixel_decoder, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import head_note, task
@@ -16,7 +16,7 @@ def vit_mae(fields: Fields) -> Network:
     sight = trunk(fields)
     pretrains = task(fields) == "PreTraining"
     bias = fields.flag("qkv_bias", default=True)
-    decoder = decoder_of_pixels(fields.with_values({"decoder_qkv_bias": bias}))
+    decoder = pixel_decoder(fields.with_values({"decoder_qkv_bias": bias}))
     width = decoder.hidden
     rows = (sight.side // sight.patch) ** 2 + 1
     pixels = sight.patch**2 * sight.channels
