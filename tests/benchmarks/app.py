@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -247,6 +247,7 @@ class Session:
         self.value = 100
         self.control = ""
         self.part = ""
+        self.receiver: Callable[[ForwardMsg], object] | None = None
 
     async def open(self) -> None:
         """Connect, ask for the page, and read until its script has finished."""
@@ -293,6 +294,8 @@ class Session:
                 if found:
                     self.control = found[0].decode()
                     self.part = ForwardMsg.FromString(data).delta.fragment_id
+            if self.receiver is not None:
+                self.receiver(ForwardMsg.FromString(data))
             if len(data) < SHORT and ended(ForwardMsg.FromString(data)):
                 return
 

@@ -23,6 +23,7 @@ from estimator.web.server import (
     switch_often,
     together,
 )
+from tests.benchmarks.app import Session, server
 
 ROOT = Path(__file__).parents[2]
 AS_SHIPPED = net_util.get_external_ip
@@ -222,3 +223,28 @@ def test_a_session_of_streamlit_has_what_the_messages_pass_through():
     assert "_message_enqueued_callback" in AppSession._enqueue_forward_msg.__code__.co_names or (
         AppSession._enqueue_forward_msg.__module__ == together.__module__
     )
+
+
+async def sent_by_a_change(url):
+    """Messages that a changed count of devices brings, in their order."""
+    visitor = Session(f"{url.replace('http', 'ws')}/_stcore/stream")
+    await visitor.open()
+    sent = []
+    visitor.receiver = sent.append
+    await visitor.change(128.0)
+    visitor.close()
+    return sent
+
+
+def test_a_change_on_the_first_page_sends_few_messages_and_the_figures_first():
+    with server(ROOT / "app.py") as (url, _process):
+        sent = asyncio.run(sent_by_a_change(url))
+    kinds = [message.WhichOneof("type") for message in sent]
+    lasting = [kind for kind in kinds if kind != "session_status_changed"]
+    assert lasting[0] == "new_session" and lasting[-1] == "script_finished"
+    assert len(lasting) <= 9
+    elements = [message.delta.new_element for message in sent if message.HasField("delta")]
+    shown = [one for one in elements if one.WhichOneof("type")]
+    assert "tw-figures" in shown[0].html.body
+    assert "data-scenario" in shown[-1].html.body
+    assert any(one.HasField("vega_lite_chart") for one in shown[1:-1])
