@@ -35,7 +35,7 @@ from estimator.catalog import Catalog, Device
 from estimator.core.hardware import Hardware
 from estimator.core.notice import Notice
 from estimator.core.power_correction import corrected_power, device_power_w
-from estimator.core.rows import of_each, rows_of
+from estimator.core.rows import median_of, of_each, rows_of
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL, in_percent
 from estimator.runs import readable
@@ -489,7 +489,7 @@ def _resting_on(found: Sequence[CalibrationObservation], where: str) -> tuple[No
     """Say how many runs there are, how old, and what they reached of what was expected."""
     if not found:
         return ()
-    times = float(np.median([one.reached / float(one.expected.mid) for one in found]))
+    times = median_of(one.reached / float(one.expected.mid) for one in found)
     values = {
         "count": float(counted(found)[0]),
         "where": where,
@@ -544,7 +544,7 @@ def size_notices(known: Known, device: Device, precision: str, group: str) -> tu
         speed=np.full(2, speed_of(device, precision)),
     )
     where = replace(where, size=np.array([np.nan, evidence.sizes.usual_size(where)[1]]))
-    sd = np.full(2, float(np.median(evidence.prior_sd)))
+    sd = np.full(2, median_of(evidence.prior_sd.tolist()))
     left = evidence.posterior(where, sd).log_sd
     narrower = float(1.0 - left[1] / left[0])
     if narrower < WORTH_SAYING:

@@ -36,7 +36,7 @@ def table_text(
     Parameters
     ----------
     header, rows, title
-        Texts of one line each.
+        Texts; cells may have several lines.
     width : int
         Letters of a line.
     whole : sequence of str
@@ -50,10 +50,11 @@ def table_text(
         None where only rich can do it.
     """
     body = [list(row) for row in rows]
-    texts = [title, *header, *(cell for row in body for cell in row)]
+    cells = [*header, *(cell for row in body for cell in row)]
+    texts = [title, *(line for cell in cells for line in cell.split("\n"))]
     if any(len(row) != len(header) for row in body) or not all(map(_is_plain, texts)):
         return None
-    natural = [max(map(len, column)) for column in zip(header, *body, strict=True)]
+    natural = [max(map(_longest, column)) for column in zip(header, *body, strict=True)]
     room = width - 2 - len(BETWEEN) * (len(natural) - 1)
     widths = _narrowed(natural, [name not in whole for name in header], room)
     inner = sum(widths) + width - 2 - room
@@ -113,10 +114,17 @@ def _broken(
 
 def _wrapped(cell: str, width: int) -> list[str]:
     """Lines of a cell, broken between words, and within those that are too long."""
+    if "\n" in cell:
+        return [part for line in cell.split("\n") for part in _wrapped(line, width)]
     if len(cell) <= width:
         return [cell]
     ends = pairwise([0, *_breaks(cell, width), len(cell)])
     return [cell[start:end].rstrip() for start, end in ends]
+
+
+def _longest(cell: str) -> int:
+    """Letters of the longest line of a cell."""
+    return max(map(len, cell.split("\n"))) if "\n" in cell else len(cell)
 
 
 def _breaks(text: str, width: int) -> Iterator[int]:

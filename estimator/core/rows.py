@@ -1,6 +1,6 @@
 """Numbers by row: some rows out of arrays, and arrays out of the few things that rows name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -65,6 +65,16 @@ def in_order(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     [1, 3]
     """
     return np.unique(values, return_counts=True)[0]
+
+
+def median_of(values: Iterable[float]) -> float:
+    """Median of a few known numbers; that of numpy imports masked arrays.
+
+    >>> median_of([3.0, 1.0, 2.0]), median_of([4.0, 1.0])
+    (2.0, 2.5)
+    """
+    ordered = sorted(values)
+    return 0.5 * (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2])
 
 
 def few(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Places]:

@@ -9,6 +9,7 @@ from estimator.catalog import Catalog, Device, Price, Record
 from estimator.core.hardware import Hardware
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
+from estimator.core.rows import median_of
 from estimator.core.uncertainty import Uncertain, total
 from estimator.scenario.ownership import find_lifetime_h, used_up_price
 from estimator.scenario.provenance import Found, of_all, prior, recorded, uncertain_record
@@ -246,7 +247,7 @@ def price_record(offers: Sequence[Price], catalog: Catalog, *, year: float | Non
     """Median of the newest offers, or of those nearest to a year, with their range as spread."""
     fresh = _fresh(offers, year)
     amounts = sorted(price.price_usd_per_h for price in fresh)
-    middle = 0.5 * (amounts[(len(amounts) - 1) // 2] + amounts[len(amounts) // 2])
+    middle = median_of(amounts)
     single = catalog.prior("price.single_quote_spread")
     low = min(amounts[0], middle * (single.low or 1.0))
     high = max(amounts[-1], middle * (single.high or 1.0))

@@ -15,7 +15,7 @@ from estimator.cli.output import print_table
 from estimator.cli.table_text import NARROW, table_text
 
 LETTERS = "ab Z09.,%()–×µ²é:[]\\$é"
-ODD = st.sampled_from(["日", "e\u0301", "a\tb", " a", ""])
+ODD = st.sampled_from(["日", "e\u0301", "a\tb", " a", "", "a\nbc", "abc d\n\nab", "a\n", "\n"])
 TEXTS = st.one_of(st.text(alphabet=LETTERS, min_size=1, max_size=30).map(str.strip), ODD)
 
 
@@ -46,7 +46,7 @@ def tables(draw):
     return draw(row), draw(st.lists(row, max_size=3)), draw(TEXTS)
 
 
-@settings(max_examples=400)
+@settings(max_examples=300)
 @given(tables(), st.integers(4, 60), st.booleans(), st.integers(0, 2))
 def test_a_table_looks_as_rich_draws_it(table, width, styled, kept):
     header, rows, title = table
@@ -73,7 +73,7 @@ def test_usual_tables_are_laid_out_here():
     assert table_text(header, rows, "One run", width=len(text.splitlines()[0])) == text
 
 
-@pytest.mark.parametrize("odd", ["日本", "a\nb", "e\u0301", " a", "a ", "\x1b[1m", "\xad", "\xa0"])
+@pytest.mark.parametrize("odd", ["日本", "a\n ", "e\u0301", " a", "a ", "\x1b[1m", "\xad", "\xa0"])
 def test_letters_of_another_width_are_left_to_rich(odd):
     assert table_text(["a"], [[odd]], width=80) is None
     assert table_text([odd], [], width=80) is None
