@@ -13,7 +13,7 @@ from typing import Any
 from estimator import __version__
 from estimator.catalog import toml_files as files
 from estimator.catalog.records import Device, ProfileError, Record
-from estimator.runs.record import MeasuredRun, as_plain, read_run
+from estimator.runs.record import MeasuredRun, as_plain, read_run, stamp
 
 FORMAT = 1
 HEAD = ("format", "product", "exported", "note")
@@ -94,7 +94,7 @@ def overlay_text(
     content: dict[str, Any] = {
         "format": FORMAT,
         "product": f"twenty-watts {__version__}",
-        "exported": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "exported": stamp(datetime.now(UTC)),
         "runs": [as_plain(run) for run in runs],
     }
     content |= {"sources": sources} if sources else {}

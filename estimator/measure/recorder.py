@@ -32,6 +32,7 @@ from estimator.runs.record import (
     ServedLoad,
     State,
     Timing,
+    stamp,
 )
 
 RAPL = RaplMeter.name
@@ -102,7 +103,7 @@ class Recording:
         self._begun = MeasuredRun(
             id=new_run_id(),
             origin=self.origin,
-            started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            started=stamp(datetime.now(UTC)),
             wall_s=0.0,
             state="running",
             label=self.label,

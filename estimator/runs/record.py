@@ -7,6 +7,7 @@ of a cluster. It goes to JSON and TOML and back without loss; what is not known 
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
+from datetime import UTC, datetime
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -330,6 +331,15 @@ class MeasuredRun:
     served: tuple[ServedLoad, ...] = ()
     simulated: bool = False
     notes: tuple[str, ...] = ()
+
+
+def stamp(moment: datetime) -> str:
+    """Time as a record holds it: ISO 8601, UTC, to the second.
+
+    >>> stamp(datetime(2024, 5, 1, 12, tzinfo=UTC))
+    '2024-05-01T12:00:00Z'
+    """
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def as_plain(run: MeasuredRun) -> dict[str, Any]:

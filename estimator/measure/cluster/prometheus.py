@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.runs.meter import MeterError
+from estimator.runs.record import stamp
 
 TOKEN = "TWENTY_WATTS_PROMETHEUS_TOKEN"
 """Name of the environment variable that holds a bearer token, or user:password."""
@@ -86,7 +87,7 @@ def moment(time_s: float) -> str:
     >>> moment(1793527200)
     '2026-11-01T10:00:00Z'
     """
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return stamp(datetime.fromtimestamp(time_s, UTC))
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

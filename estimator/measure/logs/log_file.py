@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from estimator.runs.meter import MeterError
+from estimator.runs.record import stamp
 
 LARGEST_BYTES = 64 * 2**20
 """A larger log is refused [B]."""
@@ -150,12 +151,3 @@ def moment_of(text: str) -> datetime | None:
         return None
     found = found if found.tzinfo else found.replace(tzinfo=UTC)
     return found.astimezone(UTC) if EARLIEST < found < LATEST else None
-
-
-def stamp(moment: datetime) -> str:
-    """Time as a record holds it.
-
-    >>> stamp(datetime(2024, 5, 1, 12, tzinfo=UTC))
-    '2024-05-01T12:00:00Z'
-    """
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,7 +10,7 @@ from estimator.catalog import Catalog
 from estimator.measure.attribution import implausible
 from estimator.measure.cluster import nodes
 from estimator.measure.host import this_host
-from estimator.measure.logs.log_file import LogFile, stamp
+from estimator.measure.logs.log_file import LogFile
 from estimator.measure.steady import Steady
 from estimator.runs.record import (
     Condition,
@@ -21,6 +21,7 @@ from estimator.runs.record import (
     ServedLoad,
     Timing,
     Trust,
+    stamp,
 )
 
 SHORTEST_S = 1.0
