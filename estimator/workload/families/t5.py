@@ -44,7 +44,7 @@ def t5(facts: T5Facts, fields: Fields) -> Network:
     vocab, layers = fields.size("vocab_size"), fields.layers("num_hidden_layers", "num_layers")
     decoded = fields.size_or_none("num_decoder_layers") or layers
     encodes = class_name(fields).endswith("EncoderModel") or task(fields) == "TokenClassification"
-    own = facts.sparse and not tied_as_stated(fields)
+    own = not tied_as_stated(fields) and facts.sparse
     tables = 1 + own * (1 if encodes else 2)
     model = EncoderDecoder(
         table=tables * vocab * hidden,
