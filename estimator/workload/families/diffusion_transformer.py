@@ -40,7 +40,7 @@ def patch_sizes(fields: Fields, frames: int = 1, folded: bool = False) -> Sizes:
     return Sizes(
         width=fields.size("num_attention_heads") * head_dim,
         head_dim=head_dim,
-        layers=fields.layers("num_layers", "num_mmdit_layers"),
+        layers=fields.layers("num_layers"),
         patch=1 if folded else patch,
         patch_inputs=channels if folded else channels * volume,
         patch_outputs=(fields.size_or_none("out_channels") or channels) * volume,
@@ -312,6 +312,7 @@ REGISTERS = 8
 @diffusers_class("AuraFlowTransformer2DModel")
 def auraflow(fields: Fields) -> Network:
     """AuraFlow: few layers of two streams, many of one, no biases; learned positions."""
+    fields = fields.with_values({"num_layers": fields.layers("num_mmdit_layers")})
     sizes, single = patch_sizes(fields), fields.layers("num_single_dit_layers")
     width, double = sizes.width, sizes.layers
     inner = -(-int(8 * width / 3) // SINE_WIDTH) * SINE_WIDTH
