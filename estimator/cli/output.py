@@ -94,6 +94,19 @@ def note(text: str, *, quiet: bool = False) -> None:
         sys.stderr.write(f"note: {text}\n")
 
 
+def note_reasons(reasons: Mapping[str, int], what: str, *, quiet: bool) -> None:
+    """Say why designs are missing, the most common reasons first: "3 left out: ..."."""
+    common = sorted(reasons.items(), key=lambda item: -item[1])
+    for reason, count in common[:SHOWN_REASONS]:
+        note(f"{count:,} {what}: {reason}", quiet=quiet)
+    if len(common) > SHOWN_REASONS:
+        note(f"{len(common) - SHOWN_REASONS:,} more reasons are not shown", quiet=quiet)
+
+
+SHOWN_REASONS = 5
+"""Reasons shown at most [1]."""
+
+
 def error_text(error: ValueError) -> str:
     """Say an error in the words of the command line."""
     from estimator.core.messages import reason, render

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli import plan_serving
 from estimator.cli.options import add_output, add_scenario, catalog_of, listed, scenario_of
-from estimator.cli.output import note, print_csv, print_json, print_line
+from estimator.cli.output import note, note_reasons, print_csv, print_json, print_line
 from estimator.cli.plan_rows import (
     AIMS,
     gains_json,
     plan_json,
     plan_row,
+    positive,
     print_binding,
     print_plans,
 )
@@ -87,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
 
     catalog = catalog_of(options)
     most = {
-        quantity: read_number(name, getattr(options, name))
+        quantity: positive(name, read_number(name, getattr(options, name)))
         for name, (quantity, _, _) in LIMITS.items()
         if getattr(options, name) is not None
     }
@@ -110,6 +111,7 @@ def run(options: argparse.Namespace) -> int:
         f"{answer.refused:,} cannot be estimated",
         quiet=options.quiet,
     )
+    note_reasons(answer.reasons, "not estimated", quiet=options.quiet)
     return 0
 
 
@@ -120,7 +122,9 @@ def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
     from estimator.search.plan import PLANNED_COUNTS, planned_devices
     from estimator.search.space import Space
 
-    searched = {name: getattr(options, name) for name in CHOICES if getattr(options, name, None)}
+    searched = {
+        name: getattr(options, name) for name in CHOICES if getattr(options, name, None) is not None
+    }
     plain = {name: None for name in searched} | {"interval": None}
     fixed = scenario_of(argparse.Namespace(**{**vars(options), **plain}))
     values: dict[str, tuple[float | str, ...]] = {

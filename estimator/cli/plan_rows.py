@@ -15,6 +15,13 @@ AIMS = {"cost": "cost", "time": "time", "co2e": "CO2e", "energy": "energy"}
 """What a plan may minimize -> its name in a sentence."""
 
 
+def positive(name: str, limit: float) -> float:
+    """A limit of a plan, refused by the name of its option where it is not positive."""
+    if limit <= 0:
+        raise ValueError(f"{option_of(name)} must be positive, got {limit:g}")
+    return limit
+
+
 def plan_row(plan: "Plan | ServingPlan", stated: Mapping[str, Any], level: float) -> dict[str, Any]:
     """One plan as a row with units in its keys; `stated` is what its question states."""
     from estimator.estimation.answer_summary import bounds

@@ -5,8 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli import serve_cost
 from estimator.cli.options import catalog_of, listed
-from estimator.cli.output import note, print_csv, print_json
-from estimator.cli.plan_rows import gains_json, plan_json, plan_row, print_binding, print_plans
+from estimator.cli.output import note, note_reasons, print_csv, print_json
+from estimator.cli.plan_rows import (
+    gains_json,
+    plan_json,
+    plan_row,
+    positive,
+    print_binding,
+    print_plans,
+)
 from estimator.core.units import CENTRAL
 from estimator.scenario.scenario import INPUTS, option_of
 from estimator.serving.question import NUMBERS, read_number
@@ -110,6 +117,7 @@ def run(options: argparse.Namespace, count: int) -> int:
         f"{answer.designs:,} designs examined: {answer.refused:,} cannot serve these requests",
         quiet=options.quiet,
     )
+    note_reasons(answer.reasons, "cannot serve", quiet=options.quiet)
     return 0
 
 
@@ -132,7 +140,7 @@ def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "Se
     chosen = dict.fromkeys(CHOICES.values(), "")
     question = question_of({**cells, **chosen, **said})
     most = {
-        quantity: _number(name, getattr(options, name))
+        quantity: positive(name, _number(name, getattr(options, name)))
         for name, quantity in {**{name: one[0] for name, one in GOALS.items()}, **CAPS}.items()
         if getattr(options, name) is not None
     }

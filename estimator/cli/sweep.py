@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_calibration, add_profiles, catalog_of
-from estimator.cli.output import note, print_json, print_line
+from estimator.cli.output import note_reasons, print_json, print_line
 
 if TYPE_CHECKING:
     from estimator.search.designs import Evaluation
@@ -121,15 +121,7 @@ def _tell(swept: "Swept", options: argparse.Namespace) -> None:
             f"{swept.designs:,} designs: {swept.rows:,} in {options.output}{front}, "
             f"{swept.designs - swept.rows:,} left out"
         )
-    for reason, count in sorted(swept.left_out.items(), key=lambda item: -item[1])[:SHOWN]:
-        note(f"{count:,} left out: {reason}", quiet=options.quiet)
-    more = len(swept.left_out) - SHOWN
-    if more > 0:
-        note(f"{more:,} more reasons are not shown", quiet=options.quiet)
-
-
-SHOWN = 5
-"""So many reasons are shown."""
+    note_reasons(swept.left_out, "left out", quiet=options.quiet)
 
 
 class _Progress:

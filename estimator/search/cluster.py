@@ -38,6 +38,7 @@ def on_cluster(address: str, evaluate: Evaluate) -> Runner:
     except ModuleNotFoundError:
         raise ValueError("--dask needs the package distributed: pip install distributed") from None
     try:
+        import_module("distributed.comm").get_address_host_port(address, strict=True)
         client: Any = distributed.Client(address, timeout=PATIENCE_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"no Dask scheduler answers at {address}: {error}") from None

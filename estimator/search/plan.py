@@ -5,8 +5,9 @@ all limits with the confidence asked. Each limit is then relaxed by a tenth, by 
 that buys.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -120,6 +121,8 @@ class PlanAnswer(Generic[Shown]):
     designs, too_large, refused : int
         How many were looked at, do not fit their devices, and cannot be estimated or cannot serve
         the requests at all [1].
+    reasons : mapping of str to int
+        Why designs cannot be estimated -> how many [1], the most common reason first.
     """
 
     plans: tuple[Shown, ...]
@@ -128,6 +131,7 @@ class PlanAnswer(Generic[Shown]):
     designs: int = 0
     too_large: int = 0
     refused: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,18 +160,17 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[Plan]:
     ------
     ValueError
         If the objective or a limited quantity is unknown, there are more than `MOST_DESIGNS`
-        designs, or not one of them can be estimated; the message gives the first reason.
+        designs, or not one of them can be estimated; the message gives the most common reason.
     """
     _check(request)
     resolver = Resolver(catalog)
     kept: list[_Candidates] = []
     nearest: list[_Candidates] = []
-    too_large, refused, reason = 0, 0, ""
+    too_large, reasons = 0, Counter[str]()
     for start in range(0, request.space.size, CHUNK_DESIGNS):
         table = table_of(request.space, start, start + CHUNK_DESIGNS)
         result = estimate_table(table, catalog, resolver=resolver)
-        refused += len(result.errors)
-        reason = reason or next(map(message, result.errors.values()), "")
+        reasons.update(map(message, result.errors.values()))
         needed_bytes, held_bytes = memory(result)
         fits = ~(needed_bytes > held_bytes)
         fits[list(result.errors)] = False
@@ -177,10 +180,16 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[Plan]:
         )
         kept.append(_among(every, _possible(every, request, fits)))
         nearest.append(_among(every, _nearest(every, request, fits)))
-    if refused == request.space.size:
-        raise ValueError(f"no design can be estimated: {reason}")
-    counts = {"designs": request.space.size, "too_large": too_large, "refused": refused}
-    return _answer(request, _joined(kept), _joined(nearest), counts)
+    ordered = dict(reasons.most_common())
+    if reasons.total() == request.space.size:
+        raise ValueError(f"no design can be estimated: {next(iter(ordered))}")
+    return replace(
+        _answer(request, _joined(kept), _joined(nearest)),
+        designs=request.space.size,
+        too_large=too_large,
+        refused=reasons.total(),
+        reasons=ordered,
+    )
 
 
 def planned_devices(catalog: Catalog) -> tuple[str, ...]:
@@ -240,9 +249,7 @@ def _nearest(every: _Candidates, request: Request, fits: Mask) -> Places:
     return known[np.argmax(least[known])][None] if known.size else known
 
 
-def _answer(
-    request: Request, kept: _Candidates, nearest: _Candidates, counts: Mapping[str, int]
-) -> PlanAnswer[Plan]:
+def _answer(request: Request, kept: _Candidates, nearest: _Candidates) -> PlanAnswer[Plan]:
     """Choose among the candidates, under the limits and with each of them relaxed."""
     objective = np.asarray(kept.quantities[OBJECTIVES[request.minimize]].mid)
     limits = request.limits
@@ -254,7 +261,7 @@ def _answer(
         (place, *_) = _nearest(nearest, request, np.ones(nearest.numbers.size, dtype=np.bool_))
         closest = nearest.plan(request, int(place))
     plans = tuple(kept.plan(request, place) for place in best)
-    return PlanAnswer(plans=plans, nearest=closest, gains=gains, **counts)
+    return PlanAnswer(plans=plans, nearest=closest, gains=gains)
 
 
 def _among(every: _Candidates, places: Places) -> _Candidates:

@@ -7,6 +7,7 @@ with the confidence asked, as the latencies and the caps must.
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.core.messages import refusal, refuse
+from estimator.core.messages import message, refusal, refuse
 from estimator.core.notice import Notice
 from estimator.core.rows import one_of
 from estimator.core.uncertainty import Uncertain
@@ -149,14 +150,15 @@ def best_serving_plans(
     ------
     ValueError
         If the rate of requests is missing, the objective or a limit is unknown, there are more
-        than `MOST_DESIGNS` designs, or none can serve; the message gives the first reason.
+        than `MOST_DESIGNS` designs, or none can serve; the message gives the most common reason.
     """
     _check(request)
     designs = request.designs
     answer = answer_serving(designs, catalog, calibration=calibration)
     kept = [row for row in answer.rows if isinstance(row, Resolved)]
+    reasons = Counter(row for row in answer.rows if isinstance(row, Notice))
     if not kept:
-        raise refusal(next(row for row in answer.rows if isinstance(row, Notice)))
+        raise refusal(reasons.most_common(1)[0][0])
     load = _load(request, answer, catalog, calibration)
     quantities = {**served_quantities(request, answer), LOAD: load}
     limits = replace(request.limits, most={LOAD: 1.0, **request.limits.most})
@@ -173,7 +175,8 @@ def best_serving_plans(
         nearest=nearest,
         gains={name: gain for name, gain in gains.items() if name != LOAD},
         designs=len(designs),
-        refused=len(designs) - len(kept),
+        refused=reasons.total(),
+        reasons={message(reason): count for reason, count in reasons.most_common()},
     )
 
 

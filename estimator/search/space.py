@@ -29,6 +29,9 @@ from estimator.scenario.scenario import NUMBERS, Scenario, read_number
 MOST_DESIGNS = 10**10
 """Designs of one space at most [1]."""
 
+MOST_VALUES = 10**7
+"""Values of one range at most [1]."""
+
 RANGE_KEYS = {"from", "to", "steps", "step", "scale"}
 SCALES = ("linear", "log", "log2")
 
@@ -102,7 +105,7 @@ def read_space(path: Path) -> Space:
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: not a TOML file: {error}") from None
     try:
         return space_of(table)
@@ -175,6 +178,13 @@ def _range(name: str, cell: Mapping[str, Any]) -> tuple[Value, ...]:
     return tuple(_points(name, (low, high), scale, cell))
 
 
+def _bounded(name: str, values: float) -> int:
+    """Whole number of values of a range, refused before any is made."""
+    if values > MOST_VALUES:
+        raise ValueError(f"{name} has more than {MOST_VALUES:,} values: take fewer or larger steps")
+    return int(values)
+
+
 def _points(
     name: str, ends: tuple[float, float], scale: str, cell: Mapping[str, Any]
 ) -> Sequence[float]:
@@ -183,12 +193,15 @@ def _points(
         step = float(_value(name, cell["step"]))
         if scale != "linear" or "steps" in cell or step <= 0:
             raise ValueError(f"{name} takes a positive step on a linear scale, without steps")
-        return [low + step * at for at in range(int((high - low) / step * (1 + 1e-12)) + 1)]
+        last = _bounded(name, (high - low) / step * (1 + 1e-12))
+        return [low + step * at for at in range(last + 1)]
     if scale == "log2" and "steps" not in cell:
-        return [low * 2.0**at for at in range(int(math.log2(high / low) + 1e-9) + 1)]
+        doublings = int(math.log2(high) - math.log2(low) + 1e-9)
+        return [math.ldexp(low, at) for at in range(doublings + 1)]
     steps = cell.get("steps")
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 2:
         raise ValueError(f"the range of {name} needs steps, a whole number from 2, or a step")
+    _bounded(name, steps)
     spaced = np.linspace if scale == "linear" else np.geomspace
     points: list[float] = spaced(low, high, steps).tolist()
     return points

@@ -152,3 +152,20 @@ def test_a_plan_of_a_service_that_cannot_be_is_one_line(capsys, words, reason):
 def test_options_of_a_service_need_its_task(capsys):
     assert main(["plan", "--params", "7e9", "--tokens", "1e9", "--request-rate", "3"]) == 1
     assert "--request-rate goes with --task serving" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [PLAN, SERVED])
+def test_a_limit_of_nothing_is_refused_by_its_option(command, capsys):
+    assert main([*command, "--budget", "0"]) == 1
+    assert capsys.readouterr().err == "error: --budget must be positive, got 0\n"
+
+
+@pytest.mark.parametrize("command", [PLAN, SERVED])
+def test_a_place_nobody_knows_is_named(command, capsys):
+    assert main([*command, "--site", "fr,atlantis"]) == 0
+    assert "atlantis" in capsys.readouterr().err
+
+
+def test_an_option_that_names_nothing_is_refused(capsys):
+    assert main([*PLAN, "--site", ""]) == 1
+    assert "--site names nothing" in capsys.readouterr().err

@@ -124,6 +124,20 @@ def test_a_space_without_an_answer_gives_the_reason():
         best_plans(Request(space=space, limits=Limits(most={}, confidence=0.8)), catalog())
 
 
+def test_the_most_common_reason_is_given():
+    space = space_of({"flop": 1e20, "hardware": ["inferentia", "h100", "a100"], "start": 25})
+    with pytest.raises(ValueError, match=r"no design can be estimated: start"):
+        best_plans(Request(space=space, limits=Limits(most={}, confidence=0.8)), catalog())
+
+
+def test_designs_that_cannot_be_estimated_are_counted_by_reason():
+    space = space_of({"flop": 1e20, "hardware": ["h100", "a100"], "site": ["fr", "atlantis"]})
+    answer = best_plans(Request(space=space, limits=Limits(most={}, confidence=0.8)), catalog())
+    ((reason, count),) = answer.reasons.items()
+    assert "atlantis" in reason
+    assert count == answer.refused == 2
+
+
 @pytest.mark.parametrize(
     ("minimize", "most", "reason"),
     [("fun", {}, "minimize must be"), ("cost", {"fun": 1.0}, "a limit is of")],

@@ -45,6 +45,9 @@ def test_values_lists_and_ranges_are_read():
         ({"devices": {"from": 1, "to": 8, "steps": 1}}, "needs steps"),
         ({"devices": {"from": 1, "to": 8, "scale": "cubic"}}, "the scale of devices"),
         ({"devices": {"from": 1, "to": 8, "step": 0}}, "positive step"),
+        ({"devices": {"from": 1, "to": 8, "step": 1e-300}}, "devices has more than"),
+        ({"tokens": {"from": 1, "to": 8, "steps": 10**12}}, "tokens has more than"),
+        ({"tokens": {"from": -1e308, "to": 1e308, "step": 1e-5}}, "tokens has more than"),
         (
             {name: {"from": 1, "to": 2, "steps": 10000} for name in ("pue", "wue", "price")},
             "designs are more than",
@@ -61,6 +64,17 @@ def test_a_file_that_is_no_toml_is_refused_by_name(tmp_path):
     path.write_text("params = [", encoding="utf-8")
     with pytest.raises(ValueError, match=r"space\.toml: not a TOML file"):
         read_space(path)
+
+
+def test_lists_too_deep_to_be_read_are_refused_by_name(tmp_path):
+    path = tmp_path / "space.toml"
+    path.write_text("params = " + "[" * 2000 + "]" * 2000, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"space\.toml: not a TOML file"):
+        read_space(path)
+
+
+def test_doublings_of_the_least_number_are_finite():
+    assert space_of({"pue": {"from": 5e-324, "to": 1e308, "scale": "log2"}}).size == 2098
 
 
 SPACES = st.fixed_dictionaries(

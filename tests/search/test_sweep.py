@@ -143,3 +143,10 @@ def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch):
     monkeypatch.setattr("estimator.search.cluster.PATIENCE_S", 0.2)
     with pytest.raises(ValueError, match="no Dask scheduler answers"):
         on_cluster("tcp://127.0.0.1:9", EVALUATE)
+
+
+@pytest.mark.parametrize("address", ["scheduler", "tcp://127.0.0.1", "tcp://127.0.0.1:x"])
+def test_an_address_without_a_port_is_refused_before_any_client(address):
+    pytest.importorskip("distributed")
+    with pytest.raises(ValueError, match=f"no Dask scheduler answers at {address}: "):
+        on_cluster(address, EVALUATE)
