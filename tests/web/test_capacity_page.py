@@ -59,7 +59,7 @@ def test_the_first_sentence_names_the_devices_and_the_probability():
         r" Capacity \d+ × [\w ]+, bf16 serves 20 requests of Llama 3.1 8B a second, the ", text
     )
     assert re.search(r"to the first, .* in 30 days\. All limits hold with \d\d", text)
-    assert "Assuming the PUE of a usual data center" in text
+    assert "PUE unknown here: assuming 1.25" in text
 
 
 def test_the_page_answers_as_its_command_does(capsys):
@@ -68,7 +68,7 @@ def test_the_page_answers_as_its_command_does(capsys):
     shown = next(one.value for one in page.code if "plan --task serving" in one.value)
     values, problems = PARAMETERS.read(query)
     assert problems == [] and shown == command(values)
-    assert "--pue 1.4" in shown and "PUE of a usual data center" not in text_of(page)
+    assert "--pue 1.4" in shown and "PUE unknown here" not in text_of(page)
     assert main([*shlex.split(shown)[1:], "--json"]) == 0
     plans = json.loads(capsys.readouterr().out)["plans"]
     text = text_of(page)
@@ -137,4 +137,4 @@ def test_measured_loads_correct_the_plans_until_they_are_ignored():
 def test_german_says_it_in_german():
     text = text_of(opened(**FEW, lang="de"))
     assert re.search(r"bedient 20 Anfragen an Llama 3.1 8B pro Sekunde, der \w+ Plan: ", text)
-    assert "Die PUE eines üblichen Rechenzentrums wird angenommen" in text
+    assert "PUE hier unbekannt: 1,25 wird angenommen" in text
