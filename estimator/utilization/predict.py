@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -156,19 +157,18 @@ def say_thin_evidence(
         Which of the runs take the prediction.
     """
 
-    def mark(which: npt.NDArray[np.bool_], notice: Notice) -> None:
+    def mark(which: npt.NDArray[np.bool_], code: str, field: str, **values: Any) -> None:
         if which.any():
             mask = np.zeros(notices.count, dtype=np.bool_)
             mask[rows[which & asked]] = True
-            notices.where(mask, notice)
+            notices.where(mask, Notice(code, field, values))
 
     devices = of_each(runs.devices, rows.shape)
-    most = Notice("beyond_published_devices", "devices", {"most": float(MOST_DEVICES)})
-    mark(devices > MOST_DEVICES, most)
-    mark(runs.flop < FEW_FLOP, Notice("little_work", "", {"flop": FEW_FLOP}))
+    mark(devices > MOST_DEVICES, "beyond_published_devices", "devices", most=float(MOST_DEVICES))
+    mark(runs.flop < FEW_FLOP, "little_work", "", flop=FEW_FLOP)
     groups = of_each_kind(runs.kinds, lambda kind: kind.group)
     for group in FEW_RUNS:
-        mark(groups == group, Notice("few_runs_of_kind", "kind", {"group": group}))
+        mark(groups == group, "few_runs_of_kind", "kind", group=group)
     batch = of_each(features.layout.batch_tokens, rows.shape)
     small = np.isnan(runs.numbers["batch_tokens"]) & (batch < FEW_TOKENS * devices) & asked
     small &= of_each(np.asarray(runs.steady) == 0, rows.shape)
