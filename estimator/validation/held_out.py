@@ -281,11 +281,10 @@ def earlier_scores(catalog: Catalog) -> dict[str, dict[str, float]]:
     That of 2026-11-21, as it was shipped, on the same runs as far as it could answer them; a third
     of them it was fitted to, so its errors are kinder than those of the present one.
     """
-    with (catalog.layers[0] / "runs" / EARLIER).open(encoding="utf-8") as lines:
-        return {
-            row.pop("group"): {name: float(value) for name, value in row.items()}
-            for row in csv.DictReader(lines)
-        }
+    return {
+        row["group"]: {name: float(value) for name, value in row.items() if name != "group"}
+        for row in _rows(catalog, EARLIER)
+    }
 
 
 def stored_scores(catalog: Catalog, task: str) -> list[dict[str, str]]:
@@ -293,8 +292,17 @@ def stored_scores(catalog: Catalog, task: str) -> list[dict[str, str]]:
 
     `python -m tests.validation.refit` renews it.
     """
-    with (catalog.layers[0] / "runs" / f"{task}_scores.csv").open(encoding="utf-8") as lines:
-        return list(csv.DictReader(lines))
+    return _rows(catalog, f"{task}_scores.csv")
+
+
+def _rows(catalog: Catalog, name: str) -> list[dict[str, str]]:
+    """Rows of a table in `runs`, read once."""
+
+    def read() -> list[dict[str, str]]:
+        with (catalog.layers[0] / "runs" / name).open(encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
+
+    return catalog.once(f"runs/{name}", read)
 
 
 def change_table(report: Report, earlier: Mapping[str, Mapping[str, float]]) -> Iterator[list[str]]:
