@@ -8,54 +8,30 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from estimator.runs import StoreError, data_directory, new_run_id, open_store, read_runs
 from estimator.runs.documents import FORMAT
-from estimator.runs.meter import Sample
 from estimator.runs.process import Process, is_gone, this_process
-from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
+from estimator.runs.record import Energy, Timing
 from estimator.runs.samples import KEPT
 from estimator.runs.schema import APPLICATION, VERSION
 from estimator.runs.store import BATCH_S
+from tests.runs.stored import METERS, measured, reading
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs_version_1.sql"
-HOST = Host(id="h1", cpu="Some CPU", cores=8, system="Linux", software={"python": "3.11"})
-GPU = MeasuredDevice(key="gpu:0", kind="gpu", name="NVIDIA H200", hardware="h200-sxm")
-
 PRELUDE = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, ROOT)
-from tests.runs.test_store import METERS, measured, reading
+from tests.runs.stored import METERS, measured, reading
 from estimator.runs.documents import FORMAT
 from estimator.runs import StoreError, open_store
 path = Path(sys.argv[1])
 """
-
-
-@dataclass(frozen=True)
-class NamedMeter:
-    """What the store asks of a meter."""
-
-    component: str
-    name: str
-    trust: str
-
-
-METERS = (NamedMeter("gpu:0", "nvml power", "sampled"),)
-
-
-def measured(run_id="a", state="finished", **other):
-    values = {"origin": "run", "started": "2026-11-01T10:00:00Z", "wall_s": 10.0, "host": HOST}
-    return MeasuredRun(**{**values, "id": run_id, "state": state, "devices": (GPU,), **other})
-
-
-def reading(time_s, power_w=100.0, **other):
-    return ("gpu:0", Sample(time_s=time_s, power_w=power_w, **other))
 
 
 def script(text):
