@@ -93,8 +93,13 @@ def chromium():
         browser.close()
 
 
-FORGET = "() => { try { localStorage.clear(); } catch { /* no page was opened */ } }"
+FORGET = """() => {
+    try { localStorage.clear(); sessionStorage.clear(); } catch { /* no page was opened */ }
+}"""
 """What a page keeps for the next one, such as an open sidebar, is not for the next test."""
+
+IDLE = []
+"""Empty tabs that tests have left: the app opens there for half the work of a new one."""
 
 
 @contextmanager
@@ -112,22 +117,31 @@ def watched(chromium):
             wrong.append(f"request to {url}")
 
     def open_tab(*, width=1280, height=720, scheme="light"):
-        page = chromium.new_page()
+        page = IDLE.pop() if IDLE else chromium.new_page()
+        page.bring_to_front()  # a tab behind another is not drawn
         tabs.append(page)
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme=scheme)
         page.set_default_timeout(WAIT_S * 1000)
-        page.on("request", lambda request: watch(request.url))
-        page.on("websocket", lambda socket: watch(socket.url))
-        page.on("pageerror", lambda error: wrong.append(f"page error {error}"))
-        page.on("console", lambda note: note.type == "error" and complain(note))
+        for event, look in watchers.items():
+            page.on(event, look)
         return page
+
+    watchers = {
+        "request": lambda request: watch(request.url),
+        "websocket": lambda socket: watch(socket.url),
+        "pageerror": lambda error: wrong.append(f"page error {error}"),
+        "console": lambda note: note.type == "error" and complain(note),
+    }
 
     yield open_tab, wrong
     for page in tabs:
         if not page.is_closed():
             page.evaluate(FORGET)
-            page.close()
+            for event, look in watchers.items():
+                page.remove_listener(event, look)
+            page.goto("about:blank")
+            IDLE.append(page)
     assert wrong == []
 
 
