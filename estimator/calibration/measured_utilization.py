@@ -25,7 +25,7 @@ from estimator.runs.observations import (
 )
 from estimator.runs.record import MeasuredRun, Timing
 from estimator.utilization.predict import KNOWN_KINDS
-from estimator.workload.network_class import network_kind
+from estimator.workload.network_class import WAYS, network_kind
 
 UNKNOWN_SIZE = float("nan")
 
@@ -37,9 +37,6 @@ USUAL_STEPS = 1e5
 
 LARGE_STEP_S = 1.0
 """Time at the peak of a step of a large run [s]: GPT-3 on 10,000 V100 takes 2.7 s."""
-
-UNUSUAL_STYLES = ("in numpy", "step by step")
-"""Ends of the names of styles of the benchmark in which few programs are written."""
 
 MOST_OBSERVED = 300
 """Beyond so many observations of a device, those of different programs alike are one."""
@@ -362,9 +359,8 @@ def _noise(found: Sequence[CalibrationObservation], components: Components) -> F
 
 def _family(one: CalibrationObservation) -> str:
     """Family of a timing; styles of the benchmark in which few programs are written are others."""
-    family = network_family(one.timing.kind, one.timing.arch)
-    way = next((way for way in UNUSUAL_STYLES if one.program.endswith(way)), "")
-    return family if one.own or not way else f"{family} {way}"
+    way = next((way for _, way in WAYS if not one.own and one.program.endswith(way)), "")
+    return network_family(one.timing.kind, f"{one.timing.arch or ''} {way}".strip())
 
 
 def corrected(prior: Uncertain, posterior: Posterior) -> Uncertain:

@@ -66,7 +66,8 @@ class StepSizes:
         perceptron = self.components.usual_perceptron_s or usual
         transformer = self.components.usual_transformer_s or usual
         times = np.where(np.isin(where.kind, TRANSFORMERS), transformer, usual)
-        return step_size(np.where(where.families == PERCEPTRON, perceptron, times))
+        small = np.char.startswith(where.families, PERCEPTRON)
+        return step_size(np.where(small, perceptron, times))
 
     def usual_size(self, where: Conditions) -> Floats:
         """Size of the steps that such runs have, at `USUAL_SHARE` of the peak."""

@@ -22,11 +22,11 @@ class Components:
     Parameters
     ----------
     precision, kind, both : float
-        Of runs in one number format, of one kind of network, of both the same [1].
+        Of runs in one number format, of one kind of network, of one family in one format [1].
     family : float
         Of one family of networks; of one kind, where none is named [1].
     size : float
-        Of those of the same kind and format whose steps are of about the same size [1].
+        Of those of one family and format whose steps are of about the same size [1].
     shape : float
         Of one program at one size: its widths and depths [1].
     style : float

@@ -61,6 +61,9 @@ FAMILIES = (
 )
 """Families of one group whose speed differs on one device, and words of their architecture."""
 
+WAYS = (("numpy", "in numpy"), ("step by step", "step by step"))
+"""Words of an architecture that few programs are written in, and what its family is named then."""
+
 CONVOLUTIONS = ("cnn", "conv", "resnet", "resnext", "vgg", "unet 3d", "u-net 3d")
 UNETS = ("u-net", "unet")
 
@@ -85,7 +88,7 @@ class NetworkKind:
     lora : bool
         Only adapters are trained.
     family : str
-        Which of `FAMILIES`; empty if none.
+        Which of `FAMILIES`, and in which of `WAYS`; empty if none.
     rare : bool
         A transformer or recurrence of another field than language and vision: few are published.
     """
@@ -278,13 +281,15 @@ def _without_layout(arch: str) -> str:
     """Architecture in small letters, an autoencoder by its layers: that of pixels is masked.
 
     >>> _without_layout("mlp autoencoder"), _without_layout("masked autoencoder")
-    ('mlp', 'mae')
+    ('mlp', 'mae encoder')
     """
-    return arch.replace("masked autoencoder", "mae").replace("autoencoder", "").strip()
+    return arch.replace("masked autoencoder", "mae encoder").replace("autoencoder", "").strip()
 
 
 def _family(words: str) -> str:
-    return next((family for family, some in FAMILIES if _has(words, some)), "")
+    family = next((family for family, some in FAMILIES if _has(words, some)), "")
+    way = next((way for word, way in WAYS if word in words), "")
+    return f"{family} {way}".strip()
 
 
 @lru_cache(maxsize=4096)

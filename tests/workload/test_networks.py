@@ -11,7 +11,7 @@ from estimator.cli import main
 from estimator.workload.families.torchvision import is_named, named_architecture, named_networks
 from estimator.workload.huggingface import architecture, model_ledger
 from estimator.workload.ledger import ITEM_UNITS, Inputs
-from estimator.workload.network_class import configured_kind
+from estimator.workload.network_class import configured_kind, network_kind
 from estimator.workload.registry import CLASSES, FAMILIES, family
 from tests.every import over
 
@@ -790,3 +790,21 @@ CHATGLM = json.loads((GOLDEN / "remote_code.json").read_text())["chatglm3-6b"]["
 def test_a_bad_size_is_named_as_the_config_states_it(config, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         architecture(config)
+
+
+def test_networks_in_numpy_are_a_family_of_their_own():
+    kinds = [network_kind("other", arch) for arch in ("MLP", "MLP in numpy", "numpy LSTM")]
+    assert [kind.family for kind in kinds] == ["perceptron", "perceptron in numpy", "lstm in numpy"]
+    assert kinds[0].group == kinds[1].group
+    assert network_kind("language", "decoder in numpy").family == "in numpy"
+
+
+def test_an_autoencoder_is_classified_by_its_layers():
+    """Its name holds that of an encoder."""
+    plain, deep = (
+        network_kind("other", "MLP autoencoder"),
+        network_kind("vision", "CNN autoencoder"),
+    )
+    assert (plain.group, plain.family) == ("other", "perceptron")
+    assert deep.group == "convolution"
+    assert network_kind("vision", "masked autoencoder").group == "transformer"
