@@ -154,7 +154,7 @@ def run(options: argparse.Namespace) -> int:
     from estimator.serving.quantities import answer_serving
     from estimator.serving.question import option_of
 
-    level = _number("interval", options.interval) or CENTRAL
+    level = _level(options)
     catalog = catalog_of(options)
     if any(getattr(options, name.replace("-", "_")) for name in ITEM_OPTIONS):
         return _run_items(options, level)
@@ -190,7 +190,8 @@ def _run_items(options: argparse.Namespace, level: float) -> int:
     from estimator.serving.items import Item, answer_item
 
     steps, guidance, side, positions = (
-        _number(name, getattr(options, name.replace("-", "_"))) for name in ITEM_OPTIONS
+        _number(name, getattr(options, name))
+        for name in (option.replace("-", "_") for option in ITEM_OPTIONS)
     )
     item = Item(passes=(steps or 1.0) * (guidance or 1.0), image_size=side, positions=positions)
     found = answer_item(question_from(options), item, catalog_of(options))
@@ -229,7 +230,7 @@ def compare(options: argparse.Namespace) -> int:
     from estimator.serving.question import option_of
     from estimator.serving.serving_csv import RESULT_COLUMNS, result_rows
 
-    level = _number("interval", options.interval) or CENTRAL
+    level = _level(options)
     names = (options.hardware or "h100,h200-sxm,b200,rtx-4090,apple-m2-ultra").split(",")
     counts = (options.devices or "").split(",")
     sites = (options.site or "").split(",")
@@ -324,6 +325,8 @@ SERVICE_DAYS = 365.0
 
 
 def _over_life(options: argparse.Namespace, answer: "ServingAnswer") -> dict[str, float]:
+    from estimator.core.messages import refuse
+    from estimator.serving.figures import single
     from estimator.serving.lifetime import lifetime
 
     training = _number("training_kwh", options.training_kwh)
@@ -333,6 +336,9 @@ def _over_life(options: argparse.Namespace, answer: "ServingAnswer") -> dict[str
     if training is None or tokens is None:
         raise ValueError("set both --training-kwh and --tokens-per-day, or neither")
     joule = float(answer.ranges["energy_per_output_token_j"].mid[0])
+    if not math.isfinite(joule):
+        device = single(answer)[0].device.device.name
+        raise refuse("serving_energy_needed", "training_kwh", device=device)
     days = _number("service_days", options.service_days)
     days = SERVICE_DAYS if days is None else days
     life = lifetime(training, joule, tokens, days)
@@ -344,7 +350,17 @@ def _over_life(options: argparse.Namespace, answer: "ServingAnswer") -> dict[str
     }
 
 
-def _number(name: str, text: str | None) -> float | None:
-    from estimator.serving.question import read_number
+def _level(options: argparse.Namespace) -> float:
+    """Probability in the intervals [1]."""
+    given = _number("interval", options.interval)
+    return CENTRAL if given is None else given
 
-    return None if text is None else read_number(name, text)
+
+def _number(name: str, text: str | None) -> float | None:
+    """Number of an option, within its limits where it has some here."""
+    from estimator.serving.question import LIMITS_BESIDE, check_number, read_number
+
+    number = None if text is None else read_number(name, text)
+    if number is not None and name in LIMITS_BESIDE:
+        check_number(name, number)
+    return number

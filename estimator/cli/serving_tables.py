@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from estimator.cli.output import note, print_line, print_table
-from estimator.core.units import digits, human, human_duration, human_mass
+from estimator.core.units import digits, human, human_duration, human_mass, human_percent
 
 if TYPE_CHECKING:
     from estimator.serving.quantities import ServingAnswer
@@ -66,6 +66,13 @@ HEADLINE = (
 )
 """Quantities that the first line answers with, where they are known."""
 
+ITEM_HEADLINE = (
+    ("energy_per_item_j", "per item"),
+    ("cost_per_1000_items_usd", "per 1000 items"),
+    ("item_s", "per batch"),
+)
+"""The same of items."""
+
 COMPARED = (
     "inter_token_s",
     "output_tokens_per_s",
@@ -100,7 +107,7 @@ def figure(value: float, unit: str) -> str:
     if unit == "kWh":
         return human(value * 1e3, "Wh")
     if unit == "%":
-        return f"{digits(value * 100)} %"
+        return human_percent(value)
     usual = unit in ("J", "Wh", "$") and 1e-3 <= abs(value) < 1e3
     if usual or unit.startswith(("tokens", "items", "sequences", "days", "answers")):
         return f"{digits(value)} {unit.removesuffix('s') if value == 1 else unit}"
@@ -130,11 +137,10 @@ def print_serving(answer: "ServingAnswer", level: float, setup: dict[str, float]
 
 def print_items(found: dict[str, dict[str, float]], level: float) -> None:
     """Print the headline and the figures of items with intervals."""
-    per_item = figure(found["energy_per_item_j"]["mid"] / 3600.0, "Wh")
-    line = f"{per_item} per item"
-    if "cost_per_1000_items_usd" in found:
-        line += f", {figure(found['cost_per_1000_items_usd']['mid'], '$')} per 1000 items"
-    print_line(f"{line}, {figure(found['item_s']['mid'], 's')} per batch")
+    answered = [
+        f"{_median(found, name, ITEM_LABELS)} {per}" for name, per in ITEM_HEADLINE if name in found
+    ]
+    print_line(", ".join(answered))
     _print_ranges(found, ITEM_LABELS, level)
 
 
@@ -153,8 +159,12 @@ def print_serving_comparison(rows: list[dict[str, str]], level: float) -> None:
             note(f"{row['hardware']}: {row['error']}")
 
 
-def _median(found: dict[str, dict[str, float]], name: str) -> str:
-    _, factor, unit = LABELS[name]
+def _median(
+    found: dict[str, dict[str, float]],
+    name: str,
+    labels: dict[str, tuple[str, float, str]] = LABELS,
+) -> str:
+    _, factor, unit = labels[name]
     return figure(found[name]["mid"] * factor, unit)
 
 

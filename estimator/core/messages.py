@@ -314,6 +314,8 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "serving_unequal_shards": (
         "{set[tensor_parallel]} {shards:.0f} does not divide {devices:.0f} devices"
     ),
+    "serving_item_ignored": "{field} changes nothing for this model: drop it",
+    "serving_energy_needed": "power limit of {device} unknown: drop {set[training_kwh]}",
     "serving_item_unknown": (
         "an item needs {set[model]}, {set[config]}, or {set[params_total]} with {set[positions]}"
     ),

@@ -22,7 +22,8 @@ from estimator.serving.question import ServingQuestion
 from estimator.serving.served_model import from_size
 from estimator.serving.setups import Resolved, Resolver, table_of
 from estimator.serving.step import Engine, Machine, Number
-from estimator.workload.huggingface import model_ledger, read_config
+from estimator.workload.huggingface import architecture, read_config
+from estimator.workload.ledger import Inputs, takes
 
 LATENT_SIDE = 8.0
 """Pixels of an image per side of a latent, in Stable Diffusion, FLUX and their like [pixel]."""
@@ -157,10 +158,14 @@ def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> tuple[float, 
             raise refuse("serving_item_unknown", "model")
         return _of_size(asked.params_total, item.positions)
     side = item.image_size
+    network = architecture(config)
+    for field, given in (("image_size", side), ("seq_len", item.positions)):
+        if given is not None and not takes(network, field):
+            raise refuse("serving_item_ignored", "positions" if field == "seq_len" else field)
     if side is not None and "_class_name" in config:
         packed = str(config["_class_name"]).startswith(PACKED)
         side = side / LATENT_SIDE / (2.0 if packed else 1.0)
-    ledger = model_ledger(config, image_size=side, seq_len=item.positions)
+    ledger = network.ledger(Inputs(image_size=side, seq_len=item.positions))
     layers = float(config.get("num_hidden_layers", config.get("num_layers", LAYERS)))
     return float(ledger.forward_flop), float(ledger.params_total), layers
 

@@ -31,6 +31,20 @@ LIMITS = {
 
 NUMBERS = tuple(LIMITS)
 
+LIMITS_BESIDE = {
+    "steps": (1.0, 1e6),
+    "guidance": (1.0, 100.0),
+    "image_size": (1.0, 1e6),
+    "positions": (1.0, 1e9),
+    "latency_goal": (1e-9, 1e6),
+    "api_price_in": (0.0, 1e6),
+    "api_price_out": (1e-9, 1e6),
+    "training_kwh": (0.0, 1e15),
+    "tokens_per_day": (1.0, 1e20),
+    "service_days": (1e-3, 1e6),
+}
+"""Least and most of the numbers that are given beside a question: items and comparisons."""
+
 WHOLE = ("devices", "tensor_parallel", "expert_parallel", "data_parallel")
 """Numbers that count things that cannot be shared."""
 
@@ -133,7 +147,7 @@ def check_number(name: str, value: float) -> None:
     ...
     estimator.core.notice.Refusal: output_tokens must be between 1 and 1e+08, got 0
     """
-    least, most = LIMITS[name]
+    least, most = LIMITS[name] if name in LIMITS else LIMITS_BESIDE[name]
     if not (math.isfinite(value) and least <= value <= most):
         raise refuse("out_of_range", name, least=least, most=most, value=value)
     if name in WHOLE and value != int(value):

@@ -42,6 +42,14 @@ def test_the_headline_is_the_answer_and_agrees_with_the_json(capsys):
         ("--preset llama-3-8b --concurrency 1 --request-rate 1", "--request-rate are mutually"),
         ("--preset llama-3-8b --devices 1 --request-rate 1e6", "--request-rate: 1e+06 requests/s"),
         ("--params 8B --steps 4", "with --positions"),
+        ("--params 8B --positions 9 --steps=-1", "--steps must be between 1 and 1e+06, got -1"),
+        ("--params 8B --positions 9 --guidance 0", "--guidance must be between 1 and 100, got 0"),
+        ("--params 8B --positions 0", "--positions must be between 1 and 1e+09, got 0"),
+        ("--preset llama-3-8b --image-size 512", "--image-size changes nothing for this model"),
+        ("--preset llama-3-8b --training-kwh=-1 --tokens-per-day 1", "--training-kwh must be"),
+        ("--preset llama-3-8b --api-price-out=0", "--api-price-out must be between"),
+        ("--preset llama-3-8b --latency-goal=0", "--latency-goal must be between"),
+        ("--preset llama-3-8b --interval 0", "between 0 and 1"),
     ],
 )
 def test_a_refusal_names_options(words, reported, capsys):
@@ -50,6 +58,29 @@ def test_a_refusal_names_options(words, reported, capsys):
     assert error.count("\n") == 1
     assert reported in error
     assert not re.search(r"[a-z]+_[a-z]+", error)
+
+
+WITHOUT_POWER = ("serve-cost", "--hardware", "amd-epyc-2-cores")
+
+
+def test_items_on_a_device_of_unknown_power_are_answered_without_energy(capsys):
+    words = (*WITHOUT_POWER, "--params", "1B", "--positions", "256")
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert re.match(r"[\d.]+ m?s per batch\n", shown)
+    assert "Wh" not in shown and "nan" not in shown
+
+
+def test_a_life_on_a_device_of_unknown_power_is_refused(capsys):
+    life = ("--training-kwh", "1e6", "--tokens-per-day", "1e9")
+    assert main([*WITHOUT_POWER, "--preset", "llama-3.2-1b", *life]) == 1
+    assert capsys.readouterr().err == (
+        "error: power limit of AMD EPYC virtual machine, 2 cores unknown: drop --training-kwh\n"
+    )
+
+
+def test_a_tiny_share_is_shown_without_an_exponent():
+    assert figure(2e-12, "%") == "below 0.0001 %"
 
 
 def test_every_option_of_serving_is_the_one_that_a_note_names():
