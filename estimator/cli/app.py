@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"port must be between 1 and 65535, got {options.port}")
     if options.open and not options.open.startswith("?"):
         raise ValueError("--open takes the query part of a link, from '?' on")
+    _refuse_taken(options.host, options.port)
     environment = dict(os.environ)
     if options.profiles:
         from estimator.catalog import Catalog
@@ -118,6 +120,15 @@ def run(options: argparse.Namespace) -> int:
     finally:
         process.terminate()
         process.wait()
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Refuse a port at which another server listens, before its page is taken for ours."""
+    with suppress(OSError), socket.create_connection((host or "localhost", port), timeout=1):
+        raise ValueError(
+            f"port {port} is in use: the app may be open already at "
+            f"http://{reachable(host)}:{port}; choose another by --port"
+        )
 
 
 def _stop(_number: int, _frame: object) -> None:

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         print_csv([_row(one) for one in found])
     elif options.id is None:
         header = ("claim", "as claimed", "recomputed", "80 % interval", "verdict")
-        print_table(header, [_cells(one) for one in found], whole=("claim", "verdict"))
+        print_table(header, [_cells(one) for one in found], whole=("claim",))
         print_line("One of them with its formula and sources: twenty-watts claims ID")
     else:
         _print_one(found[0])

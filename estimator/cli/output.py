@@ -1,6 +1,7 @@
 """How do commands print: JSON, CSV, tables for people, and notes on stderr."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -32,15 +33,40 @@ def print_table(
     *,
     whole: Sequence[str] = (),
 ) -> None:
-    """Print a table for people; the first column left, the others right, `whole` ones unbroken."""
+    """Print a table for people; the first column left, the others right, `whole` ones unbroken.
+
+    On a terminal too narrow for the columns' words, each row is printed as a list instead.
+    """
     from estimator.cli.table_text import table_text
 
     body, line = [tuple(row) for row in rows], _line()
-    text = line and table_text(header, body, title, width=line[0], whole=whole, styled=line[1])
+    if sys.stdout.isatty():
+        width = line[0] if line else shutil.get_terminal_size().columns
+        text = _for_terminal(header, body, title, width=width, whole=whole)
+    else:
+        text = line and table_text(header, body, title, width=line[0], whole=whole)
     if text:
         sys.stdout.write(text)
     else:
         _print_by_rich(header, body, title, whole)
+
+
+def _for_terminal(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    title: str,
+    *,
+    width: int,
+    whole: Sequence[str],
+) -> str | None:
+    """Lay out a table on a terminal, or as lists where it is too narrow; None is for rich."""
+    from estimator.cli.table_text import lists_text, needed_width, terminal_text
+
+    if needed_width(header, rows, whole) > width:
+        return lists_text(header, rows, title)
+    if _line() is None:
+        return None
+    return terminal_text(header, rows, title, width=width, whole=whole)
 
 
 LINE = 120

@@ -31,7 +31,7 @@ TRAFFIC = {
 
 GOALS = {
     "latency_goal": ("inter_token_s", "S", "maximum seconds per output token"),
-    "first_token_goal": ("time_to_first_token_s", "S", "seconds to the first token at most"),
+    "first_token_goal": ("time_to_first_token_s", "S", "maximum seconds to the first token"),
 }
 CAPS = {
     "budget": "cost_usd",

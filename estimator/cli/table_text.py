@@ -6,7 +6,7 @@ fit, headers of several lines in bold.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise, zip_longest
+from itertools import chain, pairwise, repeat, zip_longest
 
 BETWEEN = " " * 3
 """Between two columns: their padding, and the place of a divider."""
@@ -50,27 +50,115 @@ def table_text(
         None where only rich can do it.
     """
     body = [list(row) for row in rows]
-    cells = [*header, *(cell for row in body for cell in row)]
-    texts = [title, *(line for cell in cells for line in cell.split("\n"))]
-    if any(len(row) != len(header) for row in body) or not all(map(_is_plain, texts)):
+    if not _is_plain_table(header, body, title):
         return None
     natural = [max(map(_longest, column)) for column in zip(header, *body, strict=True)]
     room = width - 2 - len(BETWEEN) * (len(natural) - 1)
     widths = _narrowed(natural, [name not in whole for name in header], room)
-    inner = sum(widths) + width - 2 - room
-    if not all(natural) or min(widths) < 1 or sum(widths) > room or len(title) > inner + 2:
+    cramped = any(one < min(2, most) for one, most in zip(widths, natural, strict=True))
+    if cramped or not all(natural) or sum(widths) > room:
         return None
-    head = list(_broken(header, widths, at_bottom=True))
-    if styled and len(head) > 1:
+    if styled and len(list(_broken(header, widths))) > 1:
+        return None
+    return _drawn(header, body, title, widths, styled=styled)
+
+
+def terminal_text(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    title: str = "",
+    *,
+    width: int,
+    whole: Sequence[str] = (),
+) -> str | None:
+    """Lay out a table for a terminal that has its `needed_width`: no word is broken, as rich would.
+
+    None where only rich can do it.
+    """
+    body = [list(row) for row in rows]
+    if not _is_plain_table(header, body, title):
+        return None
+    natural = [max(map(_longest, column)) for column in zip(header, *body, strict=True)]
+    room = width - 2 - len(BETWEEN) * (len(natural) - 1)
+    widths = _narrowed(natural, [name not in whole for name in header], room)
+    widths = _no_word_broken(widths, _least_widths(header, body, whole))
+    return _drawn(header, body, title, widths, styled=True) if sum(widths) <= room else None
+
+
+def _is_plain_table(header: Sequence[str], body: Sequence[Sequence[str]], title: str) -> bool:
+    """Whether it is a rectangle of letters that each take one place."""
+    cells = [*header, *(cell for row in body for cell in row)]
+    texts = [title, *(line for cell in cells for line in cell.split("\n"))]
+    return all(len(row) == len(header) for row in body) and all(map(_is_plain, texts))
+
+
+def _drawn(
+    header: Sequence[str],
+    body: Sequence[Sequence[str]],
+    title: str,
+    widths: Sequence[int],
+    *,
+    styled: bool,
+) -> str | None:
+    """Draw a table with columns of these widths; None where its title is longer."""
+    inner = sum(widths) + len(BETWEEN) * (len(widths) - 1)
+    if len(title) > inner + 2:
         return None
     blank = " " * (inner + 2)
-    first = [_bold(head[0])] if styled else map(BETWEEN.join, head)
+    first = map(_bold if styled else BETWEEN.join, _broken(header, widths, at_bottom=True))
     lines = [blank, *(f" {line} " for line in first), f" {LINE * inner} "]
     lines += [f" {BETWEEN.join(line)} " for row in body for line in _broken(row, widths)]
     if title:
         shown = title.ljust(inner + 2)
         lines.insert(0, f"{ITALIC}{shown}{PLAIN}" if styled else shown)
     return "\n".join([*lines, blank, ""])
+
+
+def needed_width(
+    header: Sequence[str], rows: Iterable[Sequence[str]], whole: Sequence[str] = ()
+) -> int:
+    """Letters of a line in which a table needs to break no word, and no cell of a `whole` column.
+
+    >>> needed_width(["", "80 % interval"], [["wall time", "105 years to 270 years"]])
+    17
+    """
+    least = _least_widths(header, list(rows), whole)
+    return sum(least) + len(BETWEEN) * (len(least) - 1) + 2
+
+
+def lists_text(header: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> str:
+    """Lay out a table as one list for each row, for a line too narrow for its columns.
+
+    >>> print(lists_text(["device", "time", "cost"], [["a100", "5 h", "3 $"]]), end="")
+    <BLANKLINE>
+    a100
+      time  5 h
+      cost  3 $
+    <BLANKLINE>
+    """
+    names = [" ".join(name.split()) for name in header[1:]]
+    longest = max(map(len, names), default=0)
+    lines = [title] if title else []
+    for row in rows:
+        lines += ["", " ".join(row[0].split())]
+        for name, cell in zip(names, row[1:], strict=False):
+            for label, part in zip(chain([name], repeat("")), cell.splitlines(), strict=False):
+                lines.append(f"  {label:<{longest}}  {part}")
+    return "\n".join([*lines, "", ""])
+
+
+def _least_widths(
+    header: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequence[str]
+) -> list[int]:
+    """Letters of each column's longest word, or of the longest line where none is broken."""
+    return [
+        max(_longest(cell) if name in whole else _longest_word(cell) for cell in column)
+        for name, column in zip(header, zip_longest(header, *rows, fillvalue=""), strict=True)
+    ]
+
+
+def _longest_word(cell: str) -> int:
+    return max(map(len, cell.split()), default=0)
 
 
 def _narrowed(widths: list[int], may_shrink: list[bool], room: int) -> list[int]:
@@ -95,6 +183,16 @@ def _narrowed(widths: list[int], may_shrink: list[bool], room: int) -> list[int]
         if excess == before:
             break
     return [one - less for one, less in zip(padded, padding, strict=True)]
+
+
+def _no_word_broken(widths: list[int], least: list[int]) -> list[int]:
+    """Give each column its longest word, at the cost of those that have most to spare."""
+    wide = [max(pair) for pair in zip(widths, least, strict=True)]
+    for _ in range(sum(wide) - sum(widths)):
+        spare = [one - low for one, low in zip(wide, least, strict=True)]
+        if max(spare) > 0:
+            wide[spare.index(max(spare))] -= 1
+    return wide
 
 
 def _broken(

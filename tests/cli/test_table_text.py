@@ -1,7 +1,11 @@
 """Tables look as rich draws them; what is beyond us is left to rich."""
 
 import io
+import os
+import re
+import subprocess
 import sys
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from estimator.cli.output import print_table
-from estimator.cli.table_text import NARROW, table_text
+from estimator.cli.table_text import NARROW, needed_width, table_text, terminal_text
 
 LETTERS = "ab Z09.,%()–×µ²é:[]\\$é"
 ODD = st.sampled_from(["日", "e\u0301", "a\tb", " a", "", "a\nbc", "abc d\n\nab", "a\n", "\n"])
@@ -54,6 +58,12 @@ def test_a_table_looks_as_rich_draws_it(table, width, styled, kept):
     text = table_text(header, rows, title, width=width, styled=styled, whole=whole)
     if text is not None:
         assert text == drawn_by_rich(header, rows, title, width, styled=styled, whole=whole)
+
+
+def test_very_narrow_columns_are_as_rich_draws_them():
+    header = ["abc d\n\nab"] * 2
+    text = table_text(header, [], "0", width=8)
+    assert text in (None, drawn_by_rich(header, [], "0", 8, styled=False))
 
 
 def test_cells_too_wide_for_a_line_are_wrapped_here_as_rich_wraps_them():
@@ -105,3 +115,50 @@ def test_a_terminal_of_few_letters_that_writes_no_utf_8_gets_dashes(monkeypatch)
     print_table(["a"], [["b"]])
     out.seek(0)
     assert "─" not in out.read()
+
+
+@settings(max_examples=300)
+@given(tables(), st.integers(0, 60), st.integers(0, 2))
+def test_no_word_is_broken_or_lost_on_a_line_as_wide_as_needed(table, more, kept):
+    header, rows, _ = table
+    whole = header[:kept]
+    width = needed_width(header, rows, whole) + more
+    text = terminal_text(header, rows, width=width, whole=whole)
+    if text is not None:
+        found = re.sub(r"\x1b\[\dm", "", text)
+        assert max(map(len, found.splitlines())) <= width
+        words = [
+            word for cell in (*header, *(c for row in rows for c in row)) for word in cell.split()
+        ]
+        assert Counter(words) == Counter(word for word in found.split() if set(word) != {"─"})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("columns", [20, 60, 80, 100, 200])
+def test_a_narrow_terminal_shows_every_device_and_figure(columns):
+    header = ["", "wall time", "energy", "cost", "memory"]
+    rows = [
+        [f"one NVIDIA Tesla {board}", "168 years\n105 years to 270 years", *["638 MWh"] * 2, "fits"]
+        for board in ("V100", "A100")
+    ]
+    text = on_a_terminal(columns, header, rows)
+    for word in ("NVIDIA", "V100", "A100", "270", "energy", "MWh", "memory", "fits"):
+        assert re.search(rf"\b{word}\b", text), (columns, text)
+
+
+def on_a_terminal(columns, header, rows):
+    """What a process with a terminal of so many columns prints as a table."""
+    import fcntl
+    import struct
+    import termios
+
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    call = f"print_table({header!r}, {rows!r}, whole={header[1:4]!r})"
+    command = [sys.executable, "-c", f"from estimator.cli.output import print_table; {call}"]
+    plain = {name: text for name, text in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    subprocess.run(command, stdin=slave, stdout=slave, check=True, env={**plain, "TERM": "xterm"})
+    os.close(slave)
+    found = os.read(master, 100_000).decode()
+    os.close(master)
+    return re.sub(r"\x1b\[[0-9;]*m", "", found)

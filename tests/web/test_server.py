@@ -62,6 +62,19 @@ def test_an_address_of_the_network_is_no_loopback_and_has_a_reachable_name(host)
     assert "network" in OPEN
 
 
+def test_a_port_in_use_is_refused_in_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        command = [sys.executable, "-m", "estimator", "app", "--no-browser", "--port", str(port)]
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"port {port} is in use" in done.stderr
+    assert "--port" in done.stderr
+
+
 def test_sessions_take_turns_often():
     before = sys.getswitchinterval()
     try:
