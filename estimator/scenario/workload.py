@@ -488,12 +488,14 @@ class _Read(Mapping[str, Any]):
 def compact_config(config: str) -> str:
     """Keys of a config that its ledger needs, as compact JSON: what a link carries.
 
+    The config is text, never the path of a file: it may come from a link.
+
     >>> compact_config('{"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "x": 1}')
     '{"model_type":"gpt2","n_embd":768,"n_layer":12,"n_head":12}'
     """
-    from estimator.workload.huggingface import model_ledger, read_config
+    from estimator.workload.huggingface import model_ledger
 
-    keys = inline_config(config) if is_inline(config) else read_config(config)
+    keys = inline_config(config)
     if len(keys) > MOST_KEYS:
         raise ValueError(f"config.json has {len(keys):,} keys, more than {MOST_KEYS}: is it one?")
     seen = _Read(keys)

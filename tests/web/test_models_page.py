@@ -108,6 +108,16 @@ def test_a_pasted_config_is_counted_and_its_link_opens_the_same():
     assert body(again).split("Share")[0] == body(page).split("Share")[0]
 
 
+@pytest.mark.parametrize("long", [False, True])
+def test_a_config_in_a_link_is_text_and_no_file_of_the_server(tmp_path, long):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(GPT2), encoding="utf-8")
+    page = opened(source="config", config="9" * 400 if long else str(path))
+    assert not page.exception
+    assert "config" not in marker(page)
+    assert "JSON" in body(page)
+
+
 def test_a_broken_config_keeps_the_last_one_dimmed():
     page = opened(source="config", config=json.dumps(GPT2))
     before = marker(page)["config"]

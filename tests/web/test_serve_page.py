@@ -187,6 +187,14 @@ def test_a_config_in_the_link_is_served_and_can_be_dropped():
     assert "config=" not in page.code[0].value
 
 
+def test_a_config_in_the_link_is_text_and_no_file_of_the_server(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(GPT2, encoding="utf-8")
+    page, text = opened(config=str(path))
+    assert "Config is not a JSON object" in text
+    assert "config=" not in page.code[0].value
+
+
 def test_a_broken_config_in_the_link_is_one_line():
     _page, text = opened(config='{"model_type":')
     assert "JSON" in text

@@ -1,6 +1,7 @@
 """Serve: what an answer of a language model takes, in time, energy, money and CO2e."""
 
 import json
+from dataclasses import dataclass
 from functools import partial
 from html import escape
 from typing import Any
@@ -10,9 +11,10 @@ import pandas as pd
 import streamlit as st
 
 from estimator.catalog.api_prices import ApiPrice
+from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.units import H_PER_DAY, J_PER_KWH, S_PER_DAY
-from estimator.scenario.scenario import inline_config
+from estimator.scenario.scenario import inline_config, is_inline
 from estimator.serving.engines import fitted
 from estimator.serving.figures import (
     compared_with_api,
@@ -102,6 +104,19 @@ CALIBRATION = {"use": N_("correct the prediction"), "ignore": N_("are ignored")}
 LONGEST_CONFIG = 6_000
 """A link carries no longer config.json [characters]."""
 
+
+@dataclass(frozen=True)
+class ConfigLink(Text):
+    """A config.json as its text; a link names no file of the server."""
+
+    def read(self, text: str | None) -> tuple[str, str]:
+        """Config that a link says, and what is wrong with it."""
+        config, notice = super().read(text)
+        if not config or is_inline(config):
+            return config, notice
+        return self.usual, str(refuse("config_not_json", self.name))
+
+
 PARAMETERS = Parameters(
     "serve",
     Choice("model", tuple(model_names())),
@@ -121,7 +136,7 @@ PARAMETERS = Parameters(
     Number("training", 0.0, low=0.0, high=1e12),
     Number("daily", 1e9, low=1.0, high=1e15),
     Choice("calibration", tuple(CALIBRATION)),
-    Text("config", longest=LONGEST_CONFIG),
+    ConfigLink("config", longest=LONGEST_CONFIG),
 )
 STATE = UrlState("serve", PARAMETERS)
 
