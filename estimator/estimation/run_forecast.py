@@ -187,6 +187,24 @@ def _energy(
     return found, notes
 
 
+def check_asked(
+    scenario: Scenario, total: int | None, on: Sequence[str] | None, catalog: Catalog
+) -> None:
+    """Refuse before a command runs what would be refused after it.
+
+    Raises
+    ------
+    ValueError
+        If hardware is unknown or not comparable, or a number is out of its limits.
+    """
+    flop = max(1.0, scenario.step_flop or 0.0) * (total or 1)
+    plain = replace(scenario, flop=flop, devices=1.0, precision=None, hardware=OTHERS[0])
+    named = [replace(plain, precision=scenario.precision, hardware=name) for name in on or ()]
+    for answer in answer_scenarios([plain, *named], catalog):
+        if isinstance(answer, ValueError):
+            raise answer
+
+
 def _elsewhere(
     question: RunQuestion, total: int, step_s: float, catalog: Catalog
 ) -> tuple[tuple[OnOther, ...], list[str]]:

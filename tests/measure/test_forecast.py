@@ -111,6 +111,28 @@ def test_the_command_line_forecasts_and_keeps_a_run(script, capsys):
     assert (run.label, run.state) == ("forecast", "finished")
 
 
+@pytest.mark.parametrize(
+    ("words", "reported"),
+    [
+        ("--on no-such-board", "no-such-board"),
+        ("--on h100,", "hardware"),
+        ("--steps 0", "--steps must be between 4 and 1e+12, got 0"),
+        ("--total-steps 1e308", "--total-steps must be between 1 and 1e+12"),
+        ("--step-flop=-1", "must be positive"),
+        ("--precision fp8 --on v100", "fp8"),
+    ],
+)
+def test_what_cannot_be_forecast_is_refused_before_the_command_runs(
+    words, reported, script, tmp_path, capsys
+):
+    ran = tmp_path / "ran"
+    command = script(f"open({str(ran)!r}, 'w').close()")
+    assert main(["calibrate", "forecast", *words.split(), "--", *command]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and reported in error
+    assert not ran.exists()
+
+
 def test_too_few_steps_are_one_line(script, capsys):
     assert main(["calibrate", "forecast", "--", *script("print('no steps')")]) == 1
     assert "too few steps were seen" in capsys.readouterr().err

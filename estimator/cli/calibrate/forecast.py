@@ -21,6 +21,12 @@ PyTorch's optimizers, and with them those of Hugging Face's Trainer, Lightning a
 the minute the command is stopped, unless --keep-going lets it run on.
 """
 
+FEWEST = 4
+"""Steps from which a run is predicted [1]."""
+
+MOST_STEPS = 1e12
+"""More than any run takes [1]."""
+
 BESIDES = ("kind", "arch", "precision", "step_flop", "program", "site")
 """Fields that tell of the steps and of the place."""
 
@@ -57,23 +63,22 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Watch the command, then answer; its own exit code where it failed before."""
     from estimator.cli.options import scenario_of
-    from estimator.estimation.run_forecast import RunQuestion, forecast_run
+    from estimator.estimation.run_forecast import RunQuestion, check_asked, forecast_run
     from estimator.measure.command import CommandError
     from estimator.measure.forecast import Watch, recorded_watch
-    from estimator.scenario.scenario import read_number
 
     words = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not words:
         raise ValueError("no command given: twenty-watts calibrate forecast -- python train.py")
     scenario = scenario_of(options)
-    steps = None if options.steps is None else int(read_number("steps", options.steps))
+    steps = _count("steps", options.steps, FEWEST)
     for_s = None if options.for_s is None else seconds(options.for_s)
     if for_s is None and steps is None:
         for_s = 60.0
-    total = None
-    if options.total_steps is not None:
-        total = int(read_number("total-steps", options.total_steps))
+    total = _count("total-steps", options.total_steps, 1)
+    names = None if options.on is None else [one.strip() for one in options.on.split(",")]
     catalog = catalog_of(options)
+    check_asked(scenario, total, names, catalog)
     given = {
         "kind": scenario.kind,
         "arch": scenario.arch,
@@ -90,12 +95,11 @@ def run(options: argparse.Namespace) -> int:
         return error.exit_code
     for line in measured.notes:
         note(line, quiet=options.quiet)
-    if watch.seen is None or watch.seen.steps < 4:
+    if watch.seen is None or watch.seen.steps < FEWEST:
         raise ValueError(
             "too few steps were seen: the command ended before, or steps neither by measure() nor "
             "by a PyTorch optimizer"
         )
-    names = None if options.on is None else [one.strip() for one in options.on.split(",")]
     answer = forecast_run(
         RunQuestion(seen=watch.seen, measured=measured, scenario=scenario, total=total, on=names),
         catalog,
@@ -105,6 +109,18 @@ def run(options: argparse.Namespace) -> int:
     else:
         _print(answer, quiet=options.quiet)
     return ended.exit_code if not watch.enough else 0
+
+
+def _count(name: str, text: str | None, least: int) -> int | None:
+    """Read a number of steps."""
+    from estimator.scenario.scenario import read_number
+
+    if text is None:
+        return None
+    number = read_number(name, text)
+    if not least <= number <= MOST_STEPS:
+        raise ValueError(f"--{name} must be between {least} and {MOST_STEPS:g}, got {number:g}")
+    return int(number)
 
 
 def seconds(text: str) -> float:
