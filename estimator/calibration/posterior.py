@@ -10,9 +10,12 @@ from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions
 from estimator.calibration.correction import MOST_MEASURED, Known, bounded, steady_prior
 from estimator.calibration.measured_power import PowerObservation
 from estimator.calibration.measured_utilization import (
+    MOST_OBSERVED,
     UNKNOWN_SIZE,
     CalibrationObservation,
     after_runs,
+    components_of,
+    evidence_of,
     network_group,
     speed_of,
     text_array,
@@ -222,18 +225,19 @@ def main_cell(known: Known, device: Device) -> Cell | None:
 
 
 def residuals(known: Known, device: Device) -> list[Residual]:
-    """Each timing against what the others alone predict; none where there is only one."""
+    """Each timing against what the others alone predict, the newest; none where there is one."""
     found, evidence = known.of(device)
     if len(found) < 2:
         return []
+    if len(found) > MOST_OBSERVED:
+        found = sorted(found, key=lambda one: one.run.started)[-MOST_OBSERVED:]
+        evidence = evidence_of(found, device, components_of(known.catalog, device))
     others, z = evidence.left_out(), z_score(CENTRAL)
-    mids = [
-        float(one.expected.mid * np.exp(shift))
-        for one, shift in zip(found, others.log_shift, strict=True)
-    ]
+    reached = np.array([one.reached for one in found])
+    mids = reached * np.exp(others.log_shift - evidence.log_ratio)
     spans = np.exp(z * others.log_sd)
     return [
-        Residual(observation=one, low=mid / float(span), mid=mid, high=mid * float(span))
+        Residual(observation=one, low=float(mid / span), mid=float(mid), high=float(mid * span))
         for one, mid, span in zip(found, mids, spans, strict=True)
     ]
 

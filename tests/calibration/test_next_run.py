@@ -1,6 +1,7 @@
 """What to measure next: laws of the choice, and what is known of a device before and after."""
 
 import shlex
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from estimator.calibration.conditions import Conditions
 from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.gaussian_process import Evidence
-from estimator.calibration.measured_utilization import Measured, Target
+from estimator.calibration.measured_utilization import MOST_OBSERVED, Measured, Target
 from estimator.calibration.next_run import Runs, uncertainty_left, uncertainty_of
 from estimator.calibration.next_run_candidates import best_of_each_way, formats, next_runs
 from estimator.calibration.posterior import (
@@ -225,6 +226,28 @@ def test_one_timing_has_no_others_to_be_predicted_by():
     two = residuals(known(measured("a", steps(0.5), steps(0.2, **CNN))), H100)
     assert [round(one.observation.reached, 6) for one in two] == [0.5, 0.2]
     assert all(one.low < one.mid < one.high for one in two)
+
+
+def test_the_shipped_timings_predict_each_other_better_than_published_runs_do(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "none"))
+    found = residuals(known_runs(CATALOG), CATALOG.device("amd-epyc-2-cores"))
+    reached = np.array([one.observation.reached for one in found])
+    others = np.array([one.mid for one in found])
+    alone = np.array([float(one.observation.expected.mid) for one in found])
+    now, before = (np.median(np.abs(np.log(mid / reached))) for mid in (others, alone))
+    assert now < before / 2
+    assert sum(one.inside for one in found) >= 0.6 * len(found)
+
+
+def test_of_many_timings_the_newest_are_predicted():
+    here = measured("a", steps(0.5)).host
+    hosts = [replace(here, id=f"{place:032x}") for place in range(310)]
+    timed = [measured(f"r{host.id}", steps(0.5), host=host) for host in hosts]
+    found = residuals(known(*timed), H100)
+    assert len(found) == MOST_OBSERVED
+    assert all(0.35 < one.mid < 0.55 for one in found)
 
 
 def test_what_came_with_the_program_is_heard_where_no_store_is(monkeypatch, tmp_path):
