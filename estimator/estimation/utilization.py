@@ -21,7 +21,8 @@ from estimator.utilization.predict import (
     predicted_utilization,
     say_thin_evidence,
 )
-from estimator.workload.network_class import NetworkKind, alike
+from estimator.workload.kind_columns import are_one
+from estimator.workload.network_class import NetworkKind
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -117,7 +118,7 @@ def _step_flop(asked: Questions, rows: Places, named: list[Named], at: Places) -
 def _kinds(asked: Questions, rows: Places) -> list[NetworkKind]:
     """Kind of network of each of some rows."""
     kinds = asked.work.kinds
-    return kinds[:1] * rows.size if alike(kinds) else [kinds[row] for row in rows.tolist()]
+    return kinds[:1] * rows.size if are_one(kinds) else [kinds[row] for row in rows.tolist()]
 
 
 def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:

@@ -11,11 +11,16 @@ import numpy.typing as npt
 from estimator.workload.network_class import NetworkKind
 
 
+def are_one(kinds: Sequence[NetworkKind]) -> bool:
+    """Whether all rows share the object of the first: comparing by value takes far longer."""
+    return not kinds or all(map(is_, kinds, repeat(kinds[0])))
+
+
 def of_each_kind(
     kinds: Sequence[NetworkKind], feature: Callable[[NetworkKind], Any]
 ) -> npt.NDArray[Any]:
     """Feature of the kind of each row, worked out once for each kind: rows share their objects."""
-    if kinds and all(map(is_, kinds, repeat(kinds[0]))):
+    if kinds and are_one(kinds):
         return np.repeat(np.array([feature(kinds[0])]), len(kinds), axis=0)
     ids = list(map(id, kinds))
     known = dict(zip(ids, kinds, strict=True))
