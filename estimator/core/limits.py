@@ -42,8 +42,17 @@ LIMITS: dict[str, tuple[float, float, str]] = {
 }
 
 
-def within_limits(name: str, value: Quantity) -> None:
+def within_limits(name: str, value: Quantity, called: str = "") -> None:
     """Refuse what cannot be: NaN, infinite, zero where it must be positive, absurdly large.
+
+    Parameters
+    ----------
+    name : str
+        A key of `LIMITS`.
+    value : Quantity
+        In its unit.
+    called : str
+        What a refusal calls it, if not so.
 
     Raises
     ------
@@ -64,12 +73,12 @@ def within_limits(name: str, value: Quantity) -> None:
     numbers = _numbers(value)
     if numbers.size == 0 or (least <= numbers.min() and numbers.max() <= most):
         return
-    _refuse(name, numbers, ~np.isfinite(numbers), "must be a finite number")
+    _refuse(called or name, numbers, ~np.isfinite(numbers), "must be a finite number")
     rule = "must be positive" if least < 1 and least > 0 else f"must be at least {least:g}"
     if least == 1.0 and np.any(numbers <= 0):
         rule = "must be positive"
-    _refuse(name, numbers, numbers < least, rule)
-    _refuse(name, numbers, numbers > most, f"must be at most {most:g} ({meaning})")
+    _refuse(called or name, numbers, numbers < least, rule)
+    _refuse(called or name, numbers, numbers > most, f"must be at most {most:g} ({meaning})")
 
 
 def is_share(name: str, value: Quantity) -> None:

@@ -285,7 +285,7 @@ def _check_number(name: str, value: float) -> None:
     if described.limits:
         least, most, _ = LIMITS[described.limits]
         if not least <= value <= most:
-            within_limits(described.limits, value)
+            within_limits(described.limits, value, name)
     if described.whole and value % 1:
         raise refuse("not_whole", name, value=value)
 

@@ -185,7 +185,7 @@ def test_profiles_list_show_and_check():
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--flop", "0", "--hardware", "v100"), "training_flop must be positive, got 0"),
+        (("--flop", "0", "--hardware", "v100"), "flop must be positive, got 0"),
         (("--flop", "nan", "--hardware", "v100"), "flop must be a finite number, got nan"),
         (("--flop", "1e999", "--hardware", "v100"), "flop must be a finite number"),
         (("--flop", "many", "--hardware", "v100"), "flop is not a number: 'many'"),
