@@ -180,7 +180,8 @@ def _run_serving(options: argparse.Namespace) -> int:
         ]
         print_table(header, rows, title=quantity)
     for reason, count in report.left_out.items():
-        print_line(f"left out: {count} configurations, {reason}")
+        what = "configuration" if count == 1 else "configurations"
+        print_line(f"left out: {count:,} {what}, {reason}")
     return 0
 
 
