@@ -74,8 +74,8 @@ def draw(
 def as_arrow(rows: list[Row]) -> pa.Table:
     """Rows as columns, as a browser takes them; what is no number is missing.
 
-    >>> as_arrow([{"label": "a", "mid": 1}, {"label": "b", "mid": float("nan")}]).to_pylist()
-    [{'label': 'a', 'mid': 1.0}, {'label': 'b', 'mid': None}]
+    >>> as_arrow([{"label": "a", "mid": 1.5}, {"label": "b", "mid": float("nan")}]).to_pylist()
+    [{'label': 'a', 'mid': 1.5}, {'label': 'b', 'mid': None}]
     """
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [row.get(name) for row in rows] for name in names}
