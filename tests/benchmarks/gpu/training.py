@@ -56,21 +56,24 @@ Row = tuple[str, tuple[str, str], str, Callable[[], nn.Module], Batch, Loss]
 """Name, kind and architecture, number format, network, batch and loss of a program."""
 
 
+def program_of(row: Row, more: dict[str, bool]) -> BoardProgram:
+    """Program of a row, with these options of `stepped`."""
+    name, (kind, arch), precision, build, batch, loss = row
+    return BoardProgram(
+        name=name,
+        kind=kind,
+        arch=arch,
+        precision=precision,
+        build=build,
+        batch=batch,
+        loss=loss,
+        more=more,
+    )
+
+
 def drawn_anew(rows: Iterable[Row]) -> list[BoardProgram]:
     """Programs of rows, each of which draws a fresh batch for every step."""
-    return [
-        BoardProgram(
-            name=name,
-            kind=kind,
-            arch=arch,
-            precision=precision,
-            build=build,
-            batch=batch,
-            loss=loss,
-            more={"fresh": True},
-        )
-        for name, (kind, arch), precision, build, batch, loss in rows
-    ]
+    return [program_of(row, {"fresh": True}) for row in rows]
 
 
 def stepped(
@@ -251,17 +254,8 @@ def programs(scale: float = 1.0) -> list[BoardProgram]:
         ),
     )
     return [
-        BoardProgram(
-            name=name,
-            kind=kind,
-            arch=arch,
-            precision=precision,
-            build=build,
-            batch=batch,
-            loss=loss,
-            more=more[0] if more else {},
-        )
-        for name, (kind, arch), formats, build, batch, loss, *more in rows
+        program_of((name, of, precision, build, batch, loss), more[0] if more else {})
+        for name, of, formats, build, batch, loss, *more in rows
         for precision in formats
     ]
 
