@@ -49,8 +49,8 @@ USUAL_STEP_S = 0.05
 USUAL_OF_TRANSFORMERS_S, USUAL_OF_PERCEPTRONS_S = 0.1, 0.008
 """Time of the steps that people run, roughly [s]: sizes near it are measured first.
 
-The geometric means of 69 programs on a two-core processor, as in `calibration.processor` of the
-priors.
+Rounded down from the geometric means of programs on a two-core processor, which stand under
+`calibration.processor` in the priors.
 """
 
 BESIDE = math.e
