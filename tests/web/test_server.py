@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -250,8 +251,9 @@ async def sent_by_a_change(url):
 
 
 def test_a_change_on_the_first_page_sends_few_messages_and_the_figures_first():
-    with server(ROOT / "app.py") as (url, _process):
-        sent = asyncio.run(sent_by_a_change(url))
+    # Apart from this thread, in which the loop of a browser may run.
+    with server(ROOT / "app.py") as (url, _process), ThreadPoolExecutor(1) as apart:
+        sent = apart.submit(lambda: asyncio.run(sent_by_a_change(url))).result()
     kinds = [message.WhichOneof("type") for message in sent]
     lasting = [kind for kind in kinds if kind != "session_status_changed"]
     assert lasting[0] == "new_session" and lasting[-1] == "script_finished"
