@@ -1,9 +1,8 @@
 """Sweeps: the same table whole, in parts, after a stop, and by a cluster that loses a worker."""
 
-import os
-import signal
+import subprocess
 import sys
-from types import ModuleType
+from pathlib import Path
 
 import numpy as np
 import pyarrow.csv
@@ -19,6 +18,8 @@ from estimator.search.pareto import pareto_front
 from estimator.search.parts import Parts
 from estimator.search.space import space_of
 from estimator.search.sweep import in_process, sweep
+
+ROOT = Path(__file__).parents[2]
 
 SPACE = space_of(
     {
@@ -115,26 +116,47 @@ def test_another_ending_and_an_unknown_cost_are_refused(tmp_path):
         swept(tmp_path / "designs.csv", costs=["fun"])
 
 
-def test_a_cluster_that_loses_a_worker_makes_the_same_table(tmp_path, monkeypatch):
-    distributed = pytest.importorskip("distributed")
-    # Workers start anew from the main module, and tests of pages leave a script in its place.
-    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+LOSING = """
+import os, signal, sys
+from pathlib import Path
+
+import distributed
+
+from estimator.search import sweep as sweeps
+from estimator.search.cluster import on_cluster
+from tests.search.test_sweep import EVALUATE, swept
+
+
+def losing(address, victim):
+    run = on_cluster(address, EVALUATE)
+
+    def losing_one(space, numbers):
+        for count, made in enumerate(run(space, numbers)):
+            if count == 1:
+                os.kill(victim, signal.SIGKILL)
+            yield made
+
+    return losing_one
+
+
+sweeps.PART_DESIGNS = 64
+cluster = distributed.LocalCluster(
+    n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+)
+with cluster:
+    victim = next(iter(cluster.workers.values())).pid
+    swept(Path(sys.argv[1]), losing(cluster.scheduler_address, victim))
+"""
+"""A program of its own: Dask leaves sockets of a killed worker for whoever collects garbage."""
+
+
+def test_a_cluster_that_loses_a_worker_makes_the_same_table(tmp_path):
+    pytest.importorskip("distributed")
     whole, out = tmp_path / "whole.parquet", tmp_path / "designs.parquet"
     swept(whole)
-    cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    )
-    with cluster:
-        run = on_cluster(cluster.scheduler_address, EVALUATE)
-        victim = next(iter(cluster.workers.values())).pid
-
-        def losing_one(space, numbers):
-            for count, made in enumerate(run(space, numbers)):
-                if count == 1:
-                    os.kill(victim, signal.SIGKILL)
-                yield made
-
-        swept(out, losing_one)
+    losing = [sys.executable, "-c", LOSING, str(out)]
+    done = subprocess.run(losing, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert pyarrow.parquet.read_table(out).equals(pyarrow.parquet.read_table(whole))
 
 
