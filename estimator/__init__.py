@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from estimator.core.site import Site
     from estimator.core.uncertainty import Uncertain, spread_between
     from estimator.core.work import Workload
-    from estimator.estimation.scenario_answer import Answer, answer_scenario
+    from estimator.estimation.scenario_estimate import Answer, answer_scenario
     from estimator.measure.callbacks import lightning_callback, trainer_callback
     from estimator.scenario.hardware import read_hardware
     from estimator.scenario.scenario import Scenario
     from estimator.scenario.site import read_site
 
 _HOME = {
-    "Answer": "estimation.scenario_answer",
+    "Answer": "estimation.scenario_estimate",
     "Catalog": "catalog",
     "Estimate": "core.estimate",
     "Hardware": "core.hardware",
@@ -31,7 +31,7 @@ _HOME = {
     "Site": "core.site",
     "Uncertain": "core.uncertainty",
     "Workload": "core.work",
-    "answer_scenario": "estimation.scenario_answer",
+    "answer_scenario": "estimation.scenario_estimate",
     "estimate": "core.estimate",
     "lightning_callback": "measure.callbacks",
     "read_hardware": "scenario.hardware",

@@ -10,7 +10,7 @@ from estimator.core.brain import energy_of_years_kwh, landauer_j
 from estimator.core.phrase import Phrase, say
 from estimator.depth.activations import checkpoints
 from estimator.depth.paths import Network
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.levers.break_even import paying_rank
 from estimator.levers.inference import Network as Decoder
 from estimator.scaling.coefficients import scaling_law

@@ -7,7 +7,7 @@ from estimator.claims.finding import Assumption, Figure, Finding, Promise
 from estimator.core.phrase import say
 from estimator.core.uncertainty import Uncertain, spread_between
 from estimator.core.units import WH_PER_KWH, human
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scaling.coefficients import (
     LAWS,
     error_law,

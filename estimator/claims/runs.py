@@ -16,7 +16,7 @@ from estimator.core.units import (
     human,
     human_duration,
 )
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 
 KCAL_J = 4184.0

@@ -7,7 +7,7 @@ from estimator.claims.finding import Assumption, Figure, Finding
 from estimator.core.phrase import say
 from estimator.core.uncertainty import Uncertain, spread_between
 from estimator.core.units import J_PER_KWH, WH_PER_KWH, human, human_duration
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.levers.break_even import break_even, low_rank_params, paying_rank
 from estimator.levers.inference import Load, Network, Roof, step
 from estimator.levers.results import Result, Spread, lost_accuracy, measured, results

@@ -13,7 +13,7 @@ from estimator.scenario.scenario import Scenario, option_of, read_number
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
-    from estimator.estimation.scenario_answer import Answer
+    from estimator.estimation.scenario_estimate import Answer
 
     Row = tuple[Scenario, Answer | str]
     """A combination with its answer, or why there is none."""
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         _refuse_limits(options)
         return serve_cost.compare(options)
     from estimator.core.messages import rendered
-    from estimator.estimation.scenario_answer import answer_scenarios
+    from estimator.estimation.scenario_estimate import answer_scenarios
 
     scenarios, catalog = _combinations(options), catalog_of(options)
     limits = _limits(options)

@@ -8,7 +8,7 @@ from estimator.cli.output import note, print_csv, print_json, print_line, print_
 from estimator.scenario.scenario import option_of
 
 if TYPE_CHECKING:
-    from estimator.estimation.scenario_answer import Answer
+    from estimator.estimation.scenario_estimate import Answer
 
 EXAMPLES = """examples:
   twenty-watts estimate --preset gpt-3 --hardware v100 --devices 1
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     """Answer one scenario."""
     from estimator.core.messages import rendered
     from estimator.estimation import answer_summary as report
-    from estimator.estimation.scenario_answer import answer_scenario
+    from estimator.estimation.scenario_estimate import answer_scenario
 
     answer = answer_scenario(scenario_of(options), catalog_of(options))
     if options.json:

@@ -139,7 +139,7 @@ def _wish(options: argparse.Namespace, view: str) -> "Wish":
 def _written(path: Path, options: argparse.Namespace, catalog: "Catalog") -> int:
     """Write the figure in the language that is set."""
     from estimator.core.messages import rendered
-    from estimator.estimation.scenario_answer import answer_scenario
+    from estimator.estimation.scenario_estimate import answer_scenario
     from estimator.scenario.scenario import option_of
     from estimator.web.offline.export import content_of
 

@@ -9,7 +9,7 @@ from estimator.core.messages import Names, in_python, rendered
 from estimator.core.phrase import Phrase, say
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import digits, human, human_duration, human_mass, human_percent
-from estimator.estimation.scenario_answer import Answer, utilization_basis
+from estimator.estimation.scenario_estimate import Answer, utilization_basis
 
 RESULTS = (
     "training_flop",

@@ -1,7 +1,7 @@
 """What to know of a design beside its results: does it fit, and on which offers its price rests."""
 
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_answer import Answer
+from estimator.estimation.scenario_estimate import Answer
 from estimator.memory.fit import MemoryAnswer, answer_memory
 from estimator.memory.request import Question
 from estimator.memory.training_state import TRAINING

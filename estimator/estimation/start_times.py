@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from estimator.core.carbon_schedule import schedule
 from estimator.core.estimate import estimate
-from estimator.estimation.scenario_answer import Answer
+from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.carbon_profile import Floats, check_start
 from estimator.scenario.provenance import given
 

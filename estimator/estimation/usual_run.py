@@ -5,7 +5,7 @@ from dataclasses import replace
 from estimator.calibration.posterior import USUAL_WORKS
 from estimator.catalog import Catalog, Device
 from estimator.core.uncertainty import Uncertain
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.utilization.mechanism import WELL_KNOWN_FLOP
 

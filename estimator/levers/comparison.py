@@ -11,7 +11,7 @@ from estimator.catalog import Catalog
 from estimator.core.phrase import Phrase, say
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import MILLION, S_PER_H, digits
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.levers.break_even import break_even, distillation_flop
 from estimator.levers.case import Case
 from estimator.levers.levers import LEVERS, gains_nothing, lever_of, pulled

@@ -16,7 +16,7 @@ from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_DAY
 from estimator.estimation.estimate_table import estimate_table
-from estimator.estimation.scenario_answer import Answer, answer_scenario
+from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.scaling.coefficients import CORRECTED, fitted_range_flop, scaling_law
 from estimator.scaling.laws import ScalingLaw
 from estimator.scenario.scenario import Scenario

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.runs import open_store, store_path
 from estimator.runs.record import MeasuredRun
 from estimator.scenario.scenario import Scenario

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.estimate import text as words
 from estimator.web.shared import language

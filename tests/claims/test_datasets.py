@@ -3,7 +3,7 @@
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 
 CATALOG = Catalog.open()

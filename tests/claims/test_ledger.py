@@ -13,7 +13,7 @@ from estimator.catalog import Catalog
 from estimator.claims.ledger import RECOMPUTED, claim, claims
 from estimator.claims.verdict import VERDICTS, Interval, verdict
 from estimator.cli import main
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import from_link
 
 CATALOG = Catalog.open()

@@ -7,7 +7,7 @@ import pytest
 
 from estimator.catalog import Catalog
 from estimator.cli import main
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 
 SCENARIO = ["--params", "7e9", "--tokens", "2e12", "--hardware", "h100", "--devices", "64"]

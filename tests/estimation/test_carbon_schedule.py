@@ -12,7 +12,7 @@ from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.core.carbon_schedule import mean_intensity, schedule
 from estimator.estimation import answer_summary as report
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.estimation.start_times import on_profile
 from estimator.scenario.carbon_profile import read_profile
 from estimator.scenario.scenario import Scenario, from_link

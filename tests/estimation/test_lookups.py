@@ -10,8 +10,8 @@ from estimator.catalog import Catalog
 from estimator.catalog.suggestions import Suggestions
 from estimator.cli import main
 from estimator.estimation.resolver import MOST_SUGGESTIONS
-from estimator.estimation.scenario_answer import answer_scenario
 from estimator.estimation.scenario_csv import estimate_csv
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.columns import CellReader
 from estimator.scenario.scenario import Scenario
 from estimator.workload.huggingface import read_config

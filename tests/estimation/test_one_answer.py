@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.estimation.answer_summary import as_json
-from estimator.estimation.scenario_answer import answer_scenario
 from estimator.estimation.scenario_csv import RESULTS, estimate_csv
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.columns import FIELDS
 from estimator.scenario.scenario import Scenario, column_of, from_link, option_of
 from estimator.web.estimate.link import STATE

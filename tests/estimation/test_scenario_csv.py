@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
 from estimator.estimation import scenario_csv as batch
-from estimator.estimation.scenario_answer import answer_scenario
 from estimator.estimation.scenario_csv import RESULT_COLUMNS, RESULTS, estimate_csv
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.hardware import named_precision
 from estimator.scenario.scenario import Scenario
 from estimator.workload.network_class import kind_of_domain, network_kind

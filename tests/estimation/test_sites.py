@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from estimator import read_site
 from estimator.catalog import Catalog, Record
 from estimator.cli import main
-from estimator.estimation.scenario_answer import answer_scenario
 from estimator.estimation.scenario_csv import estimate_csv
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.hardware import find_hardware
 from estimator.scenario.provenance import uncertain_record
 from estimator.scenario.scenario import Scenario, from_link, link

@@ -12,7 +12,7 @@ from estimator.calibration.correction import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.catalog.checks import sound
 from estimator.estimation.answer_summary import as_json
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.measure.bench import numpy_engine
 from estimator.measure.bench import run as bench_run
 from estimator.measure.bench import timing as protocol

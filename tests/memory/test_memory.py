@@ -15,7 +15,7 @@ from estimator.catalog import Catalog
 from estimator.cli.memory_table import verdict
 from estimator.core.uncertainty import Uncertain, spread_between
 from estimator.core.units import GIB
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.memory.activations import (
     Kept,
     Style,

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.search.exploration import Exploration, explored_values
 

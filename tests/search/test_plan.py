@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.search.limits import RELAXED, Limits, probability_within
 from estimator.search.plan import OBJECTIVES, Request, best_plans
 from estimator.search.space import space_of

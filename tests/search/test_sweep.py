@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.search import sweep as sweeps
 from estimator.search.cluster import on_cluster
 from estimator.search.designs import NO_ROOM, Evaluation

@@ -8,7 +8,7 @@ import pytest
 from estimator.catalog import Catalog
 from estimator.core.messages import message, render
 from estimator.core.notice import Notice
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.hardware import choose_precision, find_hardware
 from estimator.scenario.scenario import Scenario
 from estimator.scenario.site import find_site

@@ -9,7 +9,7 @@ import pytest
 import vl_convert
 
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.shared import charts, language, plots
 from estimator.web.shared.charts import Look

@@ -10,7 +10,7 @@ import vl_convert
 
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.trends.budget import cost_by_year
 from estimator.web.offline import citation, html, limits_figure

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.estimation.answer_summary import said
-from estimator.estimation.scenario_answer import answer_scenario
 from estimator.estimation.scenario_csv import estimate_csv
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario, column_of, link, option_of
 from estimator.web.offline.scenario_figure import model_of
 from tests.web.test_estimate_page import HEADLINES, figure, opened

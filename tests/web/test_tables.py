@@ -4,7 +4,7 @@ import pytest
 
 from estimator.catalog import Catalog
 from estimator.estimation.answer_summary import bounds
-from estimator.estimation.scenario_answer import Answer, answer_scenario, answer_scenarios
+from estimator.estimation.scenario_estimate import Answer, answer_scenario, answer_scenarios
 from estimator.scenario.scenario import Scenario
 from estimator.web.shared.tables import (
     COMPARED,

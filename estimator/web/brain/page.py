@@ -12,7 +12,7 @@ from estimator.claims.ledger import claim
 from estimator.core.brain import BRAIN_POWER_W, energy_of_years_kwh, landauer_j
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_YEAR
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, span

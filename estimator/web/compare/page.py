@@ -13,7 +13,7 @@ import streamlit as st
 from estimator.core.units import amount, digits
 from estimator.estimation.answer_summary import as_json, bounds
 from estimator.estimation.design_facts import memory_of_run, offers_of, share_of_memory
-from estimator.estimation.scenario_answer import Answer
+from estimator.estimation.scenario_estimate import Answer
 from estimator.memory.fit import MemoryAnswer
 from estimator.scenario.hardware import Offers
 from estimator.web.estimate import text as words

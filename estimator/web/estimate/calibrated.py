@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from estimator.calibration.correction import CALIBRATED, known_runs
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
-from estimator.estimation.scenario_answer import Answer, answer_scenario
+from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.web.shared import style
 from estimator.web.shared.amounts import result
 from estimator.web.shared.language import N_, _, ngettext

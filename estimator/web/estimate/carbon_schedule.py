@@ -5,7 +5,7 @@ from io import BytesIO, TextIOWrapper
 import streamlit as st
 
 from estimator.estimation.answer_summary import schedule_line
-from estimator.estimation.scenario_answer import Answer
+from estimator.estimation.scenario_estimate import Answer
 from estimator.estimation.start_times import on_profile
 from estimator.scenario.carbon_profile import FEWEST, MOST, Floats, profile_of
 from estimator.web.shared import style

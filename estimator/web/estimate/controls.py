@@ -7,7 +7,7 @@ import streamlit as st
 
 from estimator.core.units import digits
 from estimator.estimation.design_facts import QLORA
-from estimator.estimation.scenario_answer import Answer, answer_scenario
+from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.scenario.scenario import INPUTS
 from estimator.web.estimate import inputs
 from estimator.web.estimate.inputs import Asked

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from estimator.catalog import Catalog
 from estimator.core.units import digits, human_count, human_duration
-from estimator.estimation.scenario_answer import Answer
+from estimator.estimation.scenario_estimate import Answer
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import _
 

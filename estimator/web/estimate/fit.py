@@ -12,7 +12,7 @@ from estimator.estimation.design_facts import (
     memory_question,
     share_of_memory,
 )
-from estimator.estimation.scenario_answer import Answer
+from estimator.estimation.scenario_estimate import Answer
 from estimator.memory.fit import MemoryAnswer, answer_memory
 from estimator.memory.request import Question
 from estimator.web.shared.amounts import localised

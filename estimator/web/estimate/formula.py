@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from estimator.core.power import LOAD_EXPONENT
 from estimator.core.units import amount, digits, human, human_count
-from estimator.estimation.scenario_answer import Answer
+from estimator.estimation.scenario_estimate import Answer
 from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.language import _
 from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN

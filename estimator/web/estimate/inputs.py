@@ -11,7 +11,7 @@ from typing import Any
 from estimator.catalog import Catalog, Preset
 from estimator.core.units import CENTRAL
 from estimator.estimation.design_facts import QLORA
-from estimator.estimation.scenario_answer import Answer
+from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.hardware import named_precision
 from estimator.scenario.scenario import INPUTS, NUMBERS, Scenario, read_number
 from estimator.web.estimate.config_text import scenario_of_config

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from estimator.catalog import Catalog
 from estimator.core.messages import reason as why
 from estimator.estimation.design_facts import QLORA
-from estimator.estimation.scenario_answer import Answer, answer_scenario
+from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.scenario.scenario import Scenario, from_link
 from estimator.web.estimate.inputs import DEFAULT, Asked, complete, gather, load
 from estimator.web.shared.language import N_, _

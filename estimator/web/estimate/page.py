@@ -9,7 +9,7 @@ import streamlit as st
 
 from estimator.catalog import Catalog
 from estimator.core.messages import reason
-from estimator.estimation.scenario_answer import Answer, answer_scenario
+from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.web.compare.page import pin
 from estimator.web.estimate import calibrated as measured
 from estimator.web.estimate import controls, parts

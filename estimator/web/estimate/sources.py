@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_answer import Answer
+from estimator.estimation.scenario_estimate import Answer
 from estimator.web.estimate.formula import Step, steps
 from estimator.web.shared import style
 from estimator.web.shared.language import _

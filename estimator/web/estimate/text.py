@@ -9,7 +9,7 @@ import pandas as pd
 from estimator.catalog import Catalog
 from estimator.core.brain import BRAIN_POWER_W
 from estimator.core.units import amount, human_count
-from estimator.estimation.scenario_answer import Answer
+from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.hardware import TRAINING_PRECISIONS
 from estimator.web.shared.amounts import counted, localised, result
 from estimator.web.shared.figures import Row

@@ -12,7 +12,7 @@ import pandas as pd
 
 from estimator.catalog import Catalog
 from estimator.estimation.answer_summary import as_json
-from estimator.estimation.scenario_answer import Answer
+from estimator.estimation.scenario_estimate import Answer
 from estimator.web.estimate import text as words
 from estimator.web.offline import citation, html, scenario_figure
 from estimator.web.offline.scenario_figure import Slider

@@ -6,7 +6,7 @@ from typing import Any
 
 from estimator.core.estimate import Estimate, estimate
 from estimator.core.uncertainty import Uncertain
-from estimator.estimation.scenario_answer import Answer
+from estimator.estimation.scenario_estimate import Answer
 from estimator.web.offline.trace import Tape, written
 from estimator.web.shared import charts
 from estimator.web.shared.charts import Look

@@ -12,7 +12,7 @@ from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import amount, digits
 from estimator.estimation.answer_summary import RESULTS, bounds
 from estimator.estimation.estimate_table import estimate_table
-from estimator.estimation.scenario_answer import Answer
+from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.provenance import Input
 from estimator.scenario.scenario import Scenario
 from estimator.scenario.scenario_table import ScenarioTable

@@ -1,4 +1,4 @@
-"""One question and its answer: a table of one row.
+"""The estimate of one scenario: a table of one row.
 
 The numbers that an answer rests on and what is to be said of it are worked out when asked for.
 """

@@ -12,7 +12,7 @@ from estimator.catalog.records import Record
 from estimator.core.uncertainty import Uncertain
 from estimator.estimation import answer_summary as report
 from estimator.estimation.estimate_table import estimate_table
-from estimator.estimation.scenario_answer import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.ownership import value_lost
 from estimator.scenario.provenance import uncertain_record
 from estimator.scenario.scenario import Scenario
