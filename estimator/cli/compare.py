@@ -141,7 +141,7 @@ def _limits(options: argparse.Namespace) -> dict[str, float]:
 
 def _within(answers: "list[Row]", limits: dict[str, float]) -> "tuple[list[Row], int]":
     """Rows within the limits and those that have no answer, and how many others there are."""
-    from estimator.estimation.answer_summary import said
+    from estimator.estimation.formatted_results import said
 
     kept = [
         (one, found) for one, found in answers if isinstance(found, str) or _keeps(found, limits)
@@ -194,15 +194,15 @@ def _combinations(options: argparse.Namespace) -> list[Scenario]:
 
 
 def _json_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> dict[str, Any]:
-    from estimator.estimation import answer_summary as report
+    from estimator.estimation import formatted_results
 
     if isinstance(found, str):
         return {"inputs": scenario.said(), "error": found}
-    return {**report.as_json(found, option_of), **_facts(found, catalog)}
+    return {**formatted_results.as_json(found, option_of), **_facts(found, catalog)}
 
 
 def _csv_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> dict[str, Any]:
-    from estimator.estimation import answer_summary as report
+    from estimator.estimation import formatted_results
 
     named = {"hardware": scenario.hardware, "devices": scenario.devices}
     site = {"site": scenario.site or ""}
@@ -213,7 +213,7 @@ def _csv_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> d
         for group, values in _facts(found, catalog).items()
         for name, value in values.items()
     }
-    return {**named, **site, **report.as_row(found, option_of), **facts}
+    return {**named, **site, **formatted_results.as_row(found, option_of), **facts}
 
 
 def _facts(found: "Answer", catalog: "Catalog") -> dict[str, dict[str, Any]]:
@@ -240,7 +240,7 @@ def _facts(found: "Answer", catalog: "Catalog") -> dict[str, dict[str, Any]]:
 
 
 def _print_for_people(answers: "list[Row]", catalog: "Catalog") -> None:
-    from estimator.estimation import answer_summary as report
+    from estimator.estimation import formatted_results
 
     several = len({scenario.site for scenario, _ in answers}) > 1
     table = []
@@ -250,13 +250,13 @@ def _print_for_people(answers: "list[Row]", catalog: "Catalog") -> None:
             table.append([str(scenario.hardware), *site, found])
             continue
         cells = [
-            report.with_interval(found, name) if name in found.estimate else "not known"
+            formatted_results.with_interval(found, name) if name in found.estimate else "not known"
             for name in SHOWN
         ]
         full, offers = _fact_cells(found, catalog)
         cells[SHOWN.index("cost_usd")] += offers
-        table.append([report.fleet(found), *site, *cells, full])
-    labels = [report.LABELS[name] for name in SHOWN]
+        table.append([formatted_results.fleet(found), *site, *cells, full])
+    labels = [formatted_results.LABELS[name] for name in SHOWN]
     header = ["", *(["site"] if several else []), *labels, "memory"]
     print_table(header, table, whole=labels)
 

@@ -38,15 +38,15 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Answer one scenario."""
     from estimator.core.messages import rendered
-    from estimator.estimation import answer_summary as report
+    from estimator.estimation import formatted_results
     from estimator.estimation.scenario_estimate import answer_scenario
 
     answer = answer_scenario(scenario_of(options), catalog_of(options))
     if options.json:
-        print_json(report.as_json(answer, option_of))
+        print_json(formatted_results.as_json(answer, option_of))
         return 0
     if options.csv:
-        print_csv([report.as_row(answer, option_of)])
+        print_csv([formatted_results.as_row(answer, option_of)])
     else:
         _print_for_people(answer)
     for warning in rendered(answer.notices, option_of):
@@ -55,13 +55,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print_for_people(answer: "Answer") -> None:
-    from estimator.estimation import answer_summary as report
+    from estimator.estimation import formatted_results
 
-    print_line(report.headline(answer))
-    print_table(("", "median", f"{answer.level * 100:g} % interval"), report.rows(answer))
+    print_line(formatted_results.headline(answer))
+    print_table(
+        ("", "median", f"{answer.level * 100:g} % interval"), formatted_results.rows(answer)
+    )
     if answer.plan is not None:
-        print_line(str(report.schedule_line(answer, answer.plan)))
-    shares = report.spread(answer)
+        print_line(str(formatted_results.schedule_line(answer, answer.plan)))
+    shares = formatted_results.spread(answer)
     if shares:
         summary = ", ".join(
             f"{name} {share * 100:.0f} %" for name, share in shares.items() if share >= 0.005

@@ -7,7 +7,7 @@ from typing import Any
 from estimator.core.messages import rendered
 from estimator.core.uncertainty import Quantity, uncertain
 from estimator.core.units import GIB, human
-from estimator.estimation.answer_summary import bounds
+from estimator.estimation.formatted_results import bounds
 from estimator.memory.fit import MemoryAnswer
 from estimator.scenario.scenario import option_of
 

@@ -24,7 +24,7 @@ def positive(name: str, limit: float) -> float:
 
 def plan_row(plan: "Plan | ServingPlan", stated: Mapping[str, Any], level: float) -> dict[str, Any]:
     """One plan as a row with units in its keys; `stated` is what its question states."""
-    from estimator.estimation.answer_summary import bounds
+    from estimator.estimation.formatted_results import bounds
 
     row: dict[str, Any] = {**stated, "probability": plan.probability}
     for name, quantity in plan.quantities.items():
@@ -36,7 +36,7 @@ def plan_json(
     plan: "Plan | ServingPlan", stated: Mapping[str, Any], level: float
 ) -> dict[str, Any]:
     """One plan as an object; `stated` is what its question states."""
-    from estimator.estimation.answer_summary import bounds
+    from estimator.estimation.formatted_results import bounds
 
     return {
         "inputs": dict(stated),

@@ -11,7 +11,7 @@ import pytest
 from estimator.calibration.correction import CALIBRATED, known_runs
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import z_score
-from estimator.estimation.answer_summary import as_json
+from estimator.estimation.formatted_results import as_json
 from estimator.estimation.scenario_csv import estimate_csv
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.measure.host_id import host_id

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.core.carbon_schedule import mean_intensity, schedule
-from estimator.estimation import answer_summary as report
+from estimator.estimation import formatted_results
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.estimation.start_times import on_profile
 from estimator.scenario.carbon_profile import read_profile
@@ -92,17 +92,19 @@ def test_a_flat_grid_leaves_nothing_to_save(level, duration_h):
 def test_an_estimate_follows_its_schedule(catalog, tmp_path):
     path = written(tmp_path)
     dirty = ask(catalog, carbon_profile=path)  # four hours from hour 0
-    reported = report.as_json(dirty)
+    reported = formatted_results.as_json(dirty)
     operational = reported["results"]["co2e_kg"]["operational_mid"]
     assert operational == pytest.approx(0.4 * reported["results"]["energy_kwh"]["mid"])
     assert reported["schedule"]["best_start"] == 8.0
     assert reported["schedule"]["saving_share"] == pytest.approx(0.75)
     assert reported["schedule"]["saving_kg"] == pytest.approx(0.75 * operational)
-    assert "hour 8 instead of 0 would save 75 %" in str(report.schedule_line(dirty, dirty.plan))
+    assert "hour 8 instead of 0 would save 75 %" in str(
+        formatted_results.schedule_line(dirty, dirty.plan)
+    )
     clean = ask(catalog, carbon_profile=path, start=8.0)
-    saved = report.as_json(clean)["results"]["co2e_kg"]["operational_mid"]
+    saved = formatted_results.as_json(clean)["results"]["co2e_kg"]["operational_mid"]
     assert saved == pytest.approx(operational - reported["schedule"]["saving_kg"])
-    assert "as good" in str(report.schedule_line(clean, clean.plan))
+    assert "as good" in str(formatted_results.schedule_line(clean, clean.plan))
     assert json.loads(json.dumps(reported, allow_nan=False)) == reported
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
 from estimator.cli import main
-from estimator.estimation.answer_summary import as_json
+from estimator.estimation.formatted_results import as_json
 from estimator.estimation.scenario_csv import RESULTS, estimate_csv
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.columns import FIELDS

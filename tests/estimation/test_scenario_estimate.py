@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from estimator.catalog import Catalog
 from estimator.catalog.records import Record
 from estimator.core.uncertainty import Uncertain
-from estimator.estimation import answer_summary as report
+from estimator.estimation import formatted_results
 from estimator.estimation.estimate_table import estimate_table
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.ownership import value_lost
@@ -29,7 +29,7 @@ def ask(catalog, **said):
 
 
 def test_gpt_3_on_one_v100_takes_355_years_and_4_67_million_dollars(catalog):
-    reported = report.as_json(
+    reported = formatted_results.as_json(
         ask(
             catalog,
             flop=3.14e23,
@@ -47,7 +47,7 @@ def test_gpt_3_on_one_v100_takes_355_years_and_4_67_million_dollars(catalog):
 
 def test_gpt_3_as_it_was_run(catalog):
     # D. Patterson et al., arXiv:2104.10350, table 4: 14.8 days, 1,287 MWh, 552 t.
-    reported = report.as_json(
+    reported = formatted_results.as_json(
         ask(
             catalog,
             preset="gpt-3",
@@ -69,7 +69,7 @@ def test_every_preset_on_its_own_hardware_is_answered(catalog):
         tokens = None if preset.has_work else 1e11
         answer = ask(catalog, preset=preset.id, hardware=hardware, tokens=tokens)
         assert answer.estimate["wall_hours"].mid > 0, preset.id
-        json.dumps(report.as_json(answer), allow_nan=False)
+        json.dumps(formatted_results.as_json(answer), allow_nan=False)
 
 
 def test_every_device_answers_or_says_why_not(catalog):
@@ -122,7 +122,7 @@ def test_a_given_quantity_has_no_width_and_no_share_of_the_spread(catalog):
     answer = ask(
         catalog, flop=1e20, hardware="v100", utilization=0.3, pue=1.1, price=1.0, site="fr"
     )
-    reported = report.as_json(answer)
+    reported = formatted_results.as_json(answer)
     for name in ("training_flop", "device_hours", "wall_hours", "cost_usd"):
         assert reported["results"][name]["low"] == reported["results"][name]["high"]
     assert "utilization" not in reported["spread"]
@@ -131,7 +131,9 @@ def test_a_given_quantity_has_no_width_and_no_share_of_the_spread(catalog):
 
 def test_a_higher_level_widens_the_interval(catalog):
     narrow, wide = (
-        report.as_json(ask(catalog, flop=1e20, hardware="v100", interval=level))["results"]
+        formatted_results.as_json(ask(catalog, flop=1e20, hardware="v100", interval=level))[
+            "results"
+        ]
         for level in (0.5, 0.95)
     )
     assert wide["energy_kwh"]["low"] < narrow["energy_kwh"]["low"]
@@ -278,7 +280,7 @@ def test_a_power_cap_saves_power_costs_time_and_says_so(catalog):
     slower = bound.estimate["wall_hours"].mid / free.estimate["wall_hours"].mid
     assert 1.05 < slower < 1.3
     assert any("power limit of 180 W makes the run" in line for line in bound.warnings)
-    reported = report.as_json(bound)["results"]["utilization"]
+    reported = formatted_results.as_json(bound)["results"]["utilization"]
     assert reported["basis"] == "derived"
     assert reported["high"] < 0.45
     timed = ask(catalog, device_hours=100.0, hardware="a100", power_cap=180.0)
@@ -292,7 +294,7 @@ def test_a_power_cap_saves_power_costs_time_and_says_so(catalog):
 def test_a_power_cap_above_the_draw_is_told_to_do_nothing(catalog):
     said = {"flop": 1e21, "hardware": "a100", "devices": 8.0, "utilization": 0.45}
     free, bound = ask(catalog, **said), ask(catalog, power_cap=400.0, **said)
-    assert report.as_json(bound)["results"] == report.as_json(free)["results"]
+    assert formatted_results.as_json(bound)["results"] == formatted_results.as_json(free)["results"]
     assert any("no effect" in line for line in bound.warnings)
 
 
@@ -305,7 +307,7 @@ def test_the_water_of_the_electricity_is_known_everywhere(catalog):
         (None, 3.908),
     ):
         answer = ask(catalog, site=site, **said)
-        reported = report.as_json(answer)["results"]
+        reported = formatted_results.as_json(answer)["results"]
         water = reported["water_l"]
         assert water["offsite_mid"] == pytest.approx(litres * reported["energy_kwh"]["mid"]), site
         parts = water["offsite_mid"] + water.get("onsite_mid", 0.0)
@@ -316,10 +318,10 @@ def test_the_water_of_the_electricity_is_known_everywhere(catalog):
 
 def test_water_on_site_as_said_and_none_for_what_needs_no_cooling(catalog):
     said = {"flop": 1e20, "hardware": "h100", "site": "fr", "pue": 1.2}
-    reported = report.as_json(ask(catalog, wue=0.3, **said))["results"]
+    reported = formatted_results.as_json(ask(catalog, wue=0.3, **said))["results"]
     on_site = 0.3 * reported["energy_kwh"]["mid"] / 1.2
     assert reported["water_l"]["onsite_mid"] == pytest.approx(on_site)
-    brain = report.as_json(ask(catalog, flop=1e20, hardware="human-brain"))["results"]
+    brain = formatted_results.as_json(ask(catalog, flop=1e20, hardware="human-brain"))["results"]
     assert brain["water_l"]["onsite_mid"] == 0
 
 

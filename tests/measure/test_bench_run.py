@@ -11,7 +11,7 @@ import pytest
 from estimator.calibration.correction import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.catalog.checks import sound
-from estimator.estimation.answer_summary import as_json
+from estimator.estimation.formatted_results import as_json
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.measure.bench import numpy_engine
 from estimator.measure.bench import run as bench_run

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from estimator.catalog import Catalog
-from estimator.estimation.answer_summary import said
+from estimator.estimation.formatted_results import said
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario, from_link, link, read_number
 from estimator.web.estimate.calibrated import applied_runs, summary

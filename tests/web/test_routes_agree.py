@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
 from estimator.cli import main
-from estimator.estimation.answer_summary import said
+from estimator.estimation.formatted_results import said
 from estimator.estimation.scenario_csv import estimate_csv
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario, column_of, link, option_of

@@ -3,7 +3,7 @@
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.estimation.answer_summary import bounds
+from estimator.estimation.formatted_results import bounds
 from estimator.estimation.scenario_estimate import Answer, answer_scenario, answer_scenarios
 from estimator.scenario.scenario import Scenario
 from estimator.web.shared.tables import (

@@ -11,8 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from estimator.core.units import amount, digits
-from estimator.estimation.answer_summary import as_json, bounds
 from estimator.estimation.design_facts import memory_of_run, offers_of, share_of_memory
+from estimator.estimation.formatted_results import as_json, bounds
 from estimator.estimation.scenario_estimate import Answer
 from estimator.memory.fit import MemoryAnswer
 from estimator.scenario.hardware import Offers

@@ -4,7 +4,7 @@ from io import BytesIO, TextIOWrapper
 
 import streamlit as st
 
-from estimator.estimation.answer_summary import schedule_line
+from estimator.estimation.formatted_results import schedule_line
 from estimator.estimation.scenario_estimate import Answer
 from estimator.estimation.start_times import on_profile
 from estimator.scenario.carbon_profile import FEWEST, MOST, Floats, profile_of

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from estimator.estimation.answer_summary import as_json
+from estimator.estimation.formatted_results import as_json
 from estimator.estimation.scenario_estimate import Answer
 from estimator.web.estimate import text as words
 from estimator.web.shared import language, share

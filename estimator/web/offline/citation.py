@@ -2,7 +2,7 @@
 
 from estimator import __version__
 from estimator.core.units import digits
-from estimator.estimation.answer_summary import fleet, said
+from estimator.estimation.formatted_results import fleet, said
 from estimator.estimation.scenario_estimate import Answer
 from estimator.web.shared.tables import between
 

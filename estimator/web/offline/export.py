@@ -11,7 +11,7 @@ import altair as alt
 import pandas as pd
 
 from estimator.catalog import Catalog
-from estimator.estimation.answer_summary import as_json
+from estimator.estimation.formatted_results import as_json
 from estimator.estimation.scenario_estimate import Answer
 from estimator.web.estimate import text as words
 from estimator.web.offline import citation, html, scenario_figure

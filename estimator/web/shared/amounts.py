@@ -9,7 +9,7 @@ import re
 from estimator.core.phrase import Phrase
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import human_quantity
-from estimator.estimation.answer_summary import said
+from estimator.estimation.formatted_results import said
 from estimator.web.shared.language import COMMA_LANGUAGES, N_, _, current
 
 UNIT_WORDS = (

@@ -10,8 +10,8 @@ from estimator.calibration.correction import CALIBRATED
 from estimator.catalog import Catalog, Source
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import amount, digits
-from estimator.estimation.answer_summary import RESULTS, bounds
 from estimator.estimation.estimate_table import estimate_table
+from estimator.estimation.formatted_results import RESULTS, bounds
 from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.provenance import Input
 from estimator.scenario.scenario import Scenario

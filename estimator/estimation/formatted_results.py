@@ -1,4 +1,4 @@
-"""An answer in output: as JSON for scripts and as a few lines for people."""
+"""The results of an estimate, formatted: a JSON object for scripts, a few lines for people."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
