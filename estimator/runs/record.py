@@ -9,13 +9,22 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import UTC, datetime
 from functools import cache
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from estimator.core.units import J_PER_KWH
 
 Trust = Literal["counter", "sampled", "modelled"]
 """An energy counter, power samples integrated, or a formula of the load: no measurement at all."""
+
+HOW_METERED: Mapping[Trust, str] = MappingProxyType(
+    {
+        "counter": "energy counter",
+        "sampled": "power sampled",
+        "modelled": "modelled from the load, not measured",
+    }
+)
+"""How an energy was metered, in words."""
 
 State = Literal["running", "finished", "failed", "interrupted"]
 """Of the run: failed is a command that ended with another code than 0; interrupted, one cut off."""

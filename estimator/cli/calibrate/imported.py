@@ -75,9 +75,9 @@ def store_runs(runs: "Sequence[MeasuredRun]", options: argparse.Namespace) -> in
 
     As JSON, the one run of a cluster's telemetry is `run`, and those of a log are a list, `runs`.
     """
+    from estimator.cli.calibrate.measured_run import run_lines
     from estimator.runs import open_store
     from estimator.runs.record import as_plain
-    from estimator.runs.run_summary import lines
 
     announce_update(quiet=options.quiet)
     with open_store() as store:
@@ -89,7 +89,7 @@ def store_runs(runs: "Sequence[MeasuredRun]", options: argparse.Namespace) -> in
         shown = {"run": plain[0]} if options.file is None else {"runs": plain}
         print_json({"added": added, "duplicates": there, **shown})
     for run in runs[:SHOWN]:
-        notes += lines(run)
+        notes += run_lines(run)
     if len(runs) > SHOWN:
         notes.append(f"{len(runs) - SHOWN} more runs; see them all with `calibrate show`")
     again = f" and unchanged (to import one anew: twenty-watts calibrate forget {runs[0].id})"

@@ -233,10 +233,10 @@ def _whole(work: "dict[str, Any]", ended: "Ended", label: str | None) -> "tuple[
 
 def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
     """Sum up on stderr: stdout is the command's."""
+    from estimator.cli.calibrate.measured_run import run_lines
     from estimator.runs.record import as_plain
-    from estimator.runs.run_summary import lines
 
-    for line in lines(measured):
+    for line in run_lines(measured):
         note(line, quiet=options.quiet)
     if options.record:
         text = json.dumps(as_plain(measured), indent=2) + "\n"

@@ -10,8 +10,7 @@ from estimator.core.uncertainty import Uncertain
 from estimator.core.units import human
 from estimator.measure.live import Course
 from estimator.runs.observations import disturbance_of
-from estimator.runs.record import Energy, MeasuredRun, Timing
-from estimator.runs.run_summary import TRUST
+from estimator.runs.record import HOW_METERED, Energy, MeasuredRun, Timing
 from estimator.web.shared.amounts import joined, localised
 from estimator.web.shared.language import N_, _, ngettext
 
@@ -200,7 +199,7 @@ def meters_text(energy: Iterable[Energy]) -> str:
     """Which meter measured the energy of each component, and how far it can be trusted."""
     return "; ".join(
         f"{one.component} {localised(human(one.energy_kwh * 1e3, 'Wh'))}: "
-        f"{_(TRUST[one.trust])} ({one.meter})"
+        f"{_(HOW_METERED[one.trust])} ({one.meter})"
         for one in energy
     )
 

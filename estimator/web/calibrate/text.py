@@ -13,7 +13,7 @@ from estimator.core.uncertainty import Uncertain
 from estimator.core.units import digits, human, human_duration
 from estimator.measure.live import Course
 from estimator.runs.figures import DeviceFigures, Span
-from estimator.runs.run_summary import TRUST
+from estimator.runs.record import HOW_METERED
 from estimator.web.calibrate.tables import (
     GROUP_NAMES,
     cell_label,
@@ -164,7 +164,7 @@ def courses(found: Sequence[Course]) -> Iterator[Card]:
         notes = [", ".join(state)] if state else []
         if one.throttled_by:
             notes.append(_("throttled by {causes}").format(causes=", ".join(one.throttled_by)))
-        notes += [_(TRUST[one.trust])] if one.trust else []
+        notes += [_(HOW_METERED[one.trust])] if one.trust else []
         notes += [_("simulated: no real device")] if one.simulated else []
         label = f"{one.component}, {one.name}" if one.name else one.component
         yield one.component, label, value, energy, tuple(notes)

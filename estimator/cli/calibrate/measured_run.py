@@ -3,19 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from estimator.core.units import human, human_duration, in_percent
-from estimator.runs.record import Energy, MeasuredRun, ServedLoad, Trust
-
-TRUST = {
-    "counter": "energy counter",
-    "sampled": "power sampled",
-    "modelled": "modelled from the load, not measured",
-}
+from estimator.runs.record import HOW_METERED, Energy, MeasuredRun, ServedLoad, Trust
 
 MANY = 8
 """More components than this are listed in groups."""
 
 
-def lines(run: MeasuredRun) -> Iterator[str]:
+def run_lines(run: MeasuredRun) -> Iterator[str]:
     """Yield the summary line by line."""
     yield f"run {run.id}: {run.state} after {human_duration(run.wall_s)}"
     if len(run.energy) > MANY:
@@ -64,7 +58,7 @@ def _energy(one: Energy) -> str:
     text = f"{one.component}: {human(one.energy_kwh * 1e3, 'Wh')}, mean {human(one.mean_w, 'W')}"
     peak = "" if one.peak_w is None else f", peak {human(one.peak_w, 'W')}"
     covered = "" if one.coverage > 0.99 else f", covering {in_percent(one.coverage)} of the run"
-    return f"{text}{peak} ({TRUST[one.trust]}, {one.meter}{covered})"
+    return f"{text}{peak} ({HOW_METERED[one.trust]}, {one.meter}{covered})"
 
 
 def _groups(energy: Sequence[Energy]) -> Iterator[str]:
@@ -82,4 +76,4 @@ def _groups(energy: Sequence[Energy]) -> Iterator[str]:
         mean = f"{sum(powers) / len(powers):.4g} W each ({min(powers):.4g} to {max(powers):.4g})"
         least = min(one.coverage for one in some)
         covered = "" if least > 0.99 else f", covering {in_percent(least)} of the run or more"
-        yield f"{len(some)} {kind}: {total}, mean {mean} ({TRUST[trust]}, {meter}{covered})"
+        yield f"{len(some)} {kind}: {total}, mean {mean} ({HOW_METERED[trust]}, {meter}{covered})"
