@@ -62,7 +62,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read the architecture and print its ledger."""
-    from estimator.cli.ledger_table import ledger_json, ledger_rows
+    from estimator.cli.ledger import ledger_json, ledger_rows
     from estimator.workload.ledger import Inputs
 
     inputs = Inputs(
@@ -148,8 +148,8 @@ def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
 
 
 def _print_for_people(name: str, ledger: "Ledger") -> None:
-    from estimator.cli.ledger_table import ledger_summary, ledger_table
+    from estimator.cli.ledger import ledger_summary, ledger_terms
 
     print_line(f"{name} ({ledger.model_type})")
     print_table(("", ""), ledger_summary(ledger))
-    print_table(("term", "parameters", "share", "forward", "share"), ledger_table(ledger))
+    print_table(("term", "parameters", "share", "forward", "share"), ledger_terms(ledger))

@@ -65,7 +65,7 @@ def ledger_summary(ledger: Ledger) -> Iterator[tuple[str, str]]:
         yield "state per sequence", human(ledger.state_bytes(), "B")
 
 
-def ledger_table(ledger: Ledger) -> Iterator[tuple[str, str, str, str, str]]:
+def ledger_terms(ledger: Ledger) -> Iterator[tuple[str, str, str, str, str]]:
     """Terms with their shares, for people."""
     params, flop = ledger.params_total, float(ledger.forward_flop)
     for name, term in ledger.terms.items():
