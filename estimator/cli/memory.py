@@ -103,7 +103,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Answer one question about memory."""
-    from estimator.cli.memory_table import memory_csv, memory_json
+    from estimator.cli.memory_need import memory_csv, memory_json
     from estimator.core.messages import rendered
     from estimator.core.uncertainty import z_score
     from estimator.memory.fit import answer_memory
@@ -152,7 +152,7 @@ def _refuse_ignored(answer: "MemoryAnswer") -> None:
 
 
 def _print_for_people(answer: "MemoryAnswer", level: float) -> None:
-    from estimator.cli.memory_table import memory_rows, verdict
+    from estimator.cli.memory_need import memory_rows, verdict
 
     task = "serving" if answer.question.inference else "training"
     count = answer.plan.devices

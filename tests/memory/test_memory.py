@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
-from estimator.cli.memory_table import verdict
+from estimator.cli.memory_need import verdict
 from estimator.core.uncertainty import Uncertain, spread_between
 from estimator.core.units import GIB
 from estimator.estimation.scenario_estimate import answer_scenario
