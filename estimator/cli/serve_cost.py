@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_calibration, add_output, catalog_of
 from estimator.cli.output import note, print_csv, print_json, print_line
-from estimator.cli.serving_tables import print_items, print_serving, print_serving_comparison
+from estimator.cli.serving_quantities import print_items, print_serving, print_serving_comparison
 from estimator.core.units import CENTRAL
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 
 from estimator.cli import main
 from estimator.cli.serve_cost import OPTIONS
-from estimator.cli.serving_tables import figure
+from estimator.cli.serving_quantities import figure
 from estimator.serving.question import option_of
 
 LINE = (
