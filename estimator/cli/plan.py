@@ -4,9 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli import plan_serving
-from estimator.cli.options import add_output, add_scenario, catalog_of, listed, scenario_of
-from estimator.cli.output import note, note_reasons, print_csv, print_json, print_line
-from estimator.cli.plan_rows import (
+from estimator.cli.best_plans import (
     AIMS,
     gains_json,
     plan_json,
@@ -15,6 +13,8 @@ from estimator.cli.plan_rows import (
     print_binding,
     print_plans,
 )
+from estimator.cli.options import add_output, add_scenario, catalog_of, listed, scenario_of
+from estimator.cli.output import note, note_reasons, print_csv, print_json, print_line
 from estimator.core.units import S_PER_H, W_PER_KW
 from estimator.scenario.scenario import NUMBERS, option_of, read_number
 

@@ -4,9 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli import serve_cost
-from estimator.cli.options import catalog_of, listed
-from estimator.cli.output import note, note_reasons, print_csv, print_json
-from estimator.cli.plan_rows import (
+from estimator.cli.best_plans import (
     gains_json,
     plan_json,
     plan_row,
@@ -14,6 +12,8 @@ from estimator.cli.plan_rows import (
     print_binding,
     print_plans,
 )
+from estimator.cli.options import catalog_of, listed
+from estimator.cli.output import note, note_reasons, print_csv, print_json
 from estimator.core.units import CENTRAL
 from estimator.scenario.scenario import INPUTS, option_of
 from estimator.serving.question import NUMBERS, read_number

@@ -1,4 +1,4 @@
-"""Plans of training and of serving: both print the same of a plan."""
+"""The best plans of training and of serving: rows, JSON, a table and what binds."""
 
 import math
 from collections.abc import Mapping, Sequence
