@@ -16,9 +16,16 @@ from estimator.catalog.checks import sound
 from estimator.catalog.measured_profiles import keep_profile
 from estimator.measure.bench import numpy_engine, numpy_networks
 from estimator.measure.bench import timing as protocol
-from estimator.measure.bench.benchmark import Bench, Effort, for_part_load, formats_mixed
+from estimator.measure.bench.benchmark import (
+    Bench,
+    Effort,
+    UsualSteps,
+    for_part_load,
+    formats_mixed,
+)
 from estimator.measure.bench.cpu_profile import processor_id, profile_of, source_id, source_of
 from estimator.measure.bench.numpy_engine import NumpyEngine, perceptron
+from estimator.measure.bench.run import usual_steps
 from estimator.measure.bench.timing import Thoroughness, timed
 from estimator.measure.bench.workloads import Job, matrix_flop, perceptron_flop, spread_out
 from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, Timing
@@ -294,12 +301,16 @@ class Meter:
 EFFORT = Effort(job=BRIEF, brief=BRIEF, sizes=3, idle_s=0.05, cool_s=0.0)
 
 
+USUAL = UsualSteps(step_s=0.05, transformer_s=0.1, perceptron_s=0.008)
+
+
 def bench(**reported):
     reported.setdefault("effort", EFFORT)
     return Bench(
         engine=Sleeper(),
         contention=Calm(),
         memory_bytes=1e9,
+        usual=USUAL,
         dice=random.Random(1),
         **reported,
     )
@@ -342,6 +353,16 @@ def test_usual_steps_are_those_of_such_networks(kind, arch, usual_s):
         for time_s in (0.008, 0.05, 0.1)
     ]
     assert found._most_informative(("fp32", None), jobs).flop == 3e9 * usual_s
+
+
+def test_usual_steps_are_those_of_the_priors_and_of_a_board_one_for_all():
+    priors = Catalog.open().priors_under("calibration.processor.")
+    found = usual_steps("cpu")
+    assert found.step_s == priors["usual_step_s"].value
+    assert found.perceptron_s == priors["usual_perceptron_s"].value < found.step_s
+    assert found.transformer_s == priors["usual_transformer_s"].value > found.step_s
+    board = usual_steps("gpu:0")
+    assert board.step_s == board.perceptron_s == board.transformer_s == 0.1
 
 
 def test_time_that_is_short_leaves_out_the_rest_and_says_so():

@@ -45,17 +45,9 @@ PRODUCTS_SHARE = 0.25
 SIZES = 4
 """Sizes of a style in one number format: of usual steps, then smaller and larger ones."""
 
-USUAL_STEP_S = 0.05
-USUAL_OF_TRANSFORMERS_S, USUAL_OF_PERCEPTRONS_S = 0.1, 0.008
-"""Time of the steps that people run, roughly [s]: sizes near it are measured first.
-
-Rounded down from the geometric means of programs on a two-core processor, which stand under
-`calibration.processor` in the priors.
-"""
-
 BESIDE = math.e
-"""Factor between that time and those of the sizes that are measured next: a standard deviation of
-the logarithm of what people run [1]."""
+"""Factor between the time of usual steps and those of the sizes that are measured next: a standard
+deviation of the logarithm of what people run [1]."""
 
 BETWEEN_FORMATS = 3
 """After so many steps in the first number format follows one in another [1]."""
@@ -92,6 +84,30 @@ class PowerMeter(Protocol):
     def temperature_c(self) -> float | None:
         """Temperature of the device now [degC]; None if unknown."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsualSteps:
+    """How long the steps take that people run: sizes near it are measured first.
+
+    Parameters
+    ----------
+    step_s : float
+        Of most networks [s].
+    transformer_s, perceptron_s : float
+        Of decoders and other transformers, and of perceptrons [s].
+    """
+
+    step_s: float
+    transformer_s: float
+    perceptron_s: float
+
+    def of(self, job: Job) -> float:
+        """Time of the steps of such networks [s]."""
+        network = network_kind(job.kind or "other", job.arch or "")
+        if network.transformer:
+            return self.transformer_s
+        return self.perceptron_s if network.family == "perceptron" else self.step_s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +176,8 @@ class Bench:
     effort : Effort
     memory_bytes : float
         Memory of the device [B].
+    usual : UsualSteps
+        Which sizes of steps are measured first.
     precisions : sequence of str, optional
         Number formats to measure; None: all that the engine has.
 
@@ -172,6 +190,7 @@ class Bench:
     engine: Engine
     contention: Contention
     memory_bytes: float
+    usual: UsualSteps
     meter: PowerMeter | None = None
     effort: Effort = FULL
     precisions: Sequence[str] | None = None
@@ -293,13 +312,15 @@ class Bench:
             if large_enough and SHORTEST_STEP_S <= step_s <= LONGEST_STEP_S:
                 styles.setdefault(_style(job), []).append(job)
         return {
-            key: sorted(jobs, key=partial(self._away_from, _usual_s(jobs[0])))[: self.effort.sizes]
+            key: sorted(jobs, key=partial(self._away_from, self.usual.of(jobs[0])))[
+                : self.effort.sizes
+            ]
             for key, jobs in styles.items()
         }
 
     def _most_informative(self, key: StyleKey, jobs: Sequence[Job]) -> Job:
         """The size to measure next: of usual steps, then on the side of them where fewer are."""
-        times_s, usual_s = self._times_s.get(key, []), _usual_s(jobs[0])
+        times_s, usual_s = self._times_s.get(key, []), self.usual.of(jobs[0])
         larger = sum(one > usual_s for one in times_s)
         if not times_s:
             wanted_s = usual_s
@@ -398,14 +419,6 @@ class Bench:
             power_w=None if power is None else power[0],
             trust=None if power is None else power[1],
         )
-
-
-def _usual_s(job: Job) -> float:
-    """Time of the steps of such networks that people run [s]."""
-    network = network_kind(job.kind or "other", job.arch or "")
-    if network.transformer:
-        return USUAL_OF_TRANSFORMERS_S
-    return USUAL_OF_PERCEPTRONS_S if network.family == "perceptron" else USUAL_STEP_S
 
 
 def _style(job: Job) -> StyleKey:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from estimator.catalog import Catalog
 from estimator.catalog.measured_profiles import keep_profile, kept_profiles
 from estimator.core.units import in_percent
 from estimator.measure.attribution import mean_power_w
 from estimator.measure.bench import torch_engine
-from estimator.measure.bench.benchmark import FAST, FULL, Bench, Effort, Progress
+from estimator.measure.bench.benchmark import FAST, FULL, Bench, Effort, Progress, UsualSteps
 from estimator.measure.bench.cpu_profile import (
     merged,
     processor_id,
@@ -296,10 +297,23 @@ def _bench(question: BenchQuestion, engine: Engine, recording: Recording) -> Ben
             host=Contention(), recording=recording, component=engine.component
         ),
         memory_bytes=device.memory_bytes or MEMORY_IF_UNKNOWN,
+        usual=usual_steps(engine.component),
         meter=meter if meter.measures() else None,
         effort=effort,
         precisions=question.precisions,
     )
+
+
+def usual_steps(component: str) -> UsualSteps:
+    """Time of the steps that people run on a processor or a board, as the profiles say."""
+    device = "processor" if component == "cpu" else "accelerator"
+    priors = Catalog.open().priors_under(f"calibration.{device}.")
+    step_s = priors["usual_step_s"].value
+    others = {
+        name: priors[f"usual_{name}"].value if f"usual_{name}" in priors else step_s
+        for name in ("transformer_s", "perceptron_s")
+    }
+    return UsualSteps(step_s=step_s, **others)
 
 
 def _known_as(measured: MeasuredRun, engine: Engine) -> str:
