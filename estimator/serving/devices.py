@@ -25,9 +25,6 @@ from estimator.serving.engines import (
 from estimator.serving.formats import WeightFormat
 from estimator.utilization.machine import BUS_BYTES_PER_S
 
-IDLE_SHARE = 0.1
-"""Idle power over the power limit, where only the limit is on record [1]."""
-
 SERVER_KINDS = ("gpu-datacenter", "superchip", "tpu", "asic", "wafer", "server")
 PROCESSOR_KINDS = ("cpu", "edge", "npu-phone")
 
@@ -71,7 +68,8 @@ class ServingDevice:
     bytes_per_s, memory_bytes, link_bytes_per_s : float
         As in its profile; the memory as its name states it, where it does.
     tdp_w, idle_w : float or None
-        Power limit and idle power, None if not known. [W]
+        Power limit and idle power, None if not known; idle power by the usual share of the limit
+        where only the limit is on record. [W]
     board_computer : bool
         Whether its name states that it stands behind a single-board computer.
     """
@@ -151,8 +149,6 @@ def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:
     def value(key: str) -> float | None:
         return records[key].value if key in records else None
 
-    tdp = value("tdp_w")
-    idle = value("idle_w")
     memory = value("memory_bytes")
     stated = stated_memory_bytes(name)
     return ServingDevice(
@@ -160,7 +156,16 @@ def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:
         bytes_per_s=records["memory_bytes_per_s"].value,
         memory_bytes=memory if stated is None else max(stated, memory or 0.0),
         link_bytes_per_s=value("link_bytes_per_s") or BUS_BYTES_PER_S,
-        tdp_w=tdp,
-        idle_w=idle if idle is not None or tdp is None else IDLE_SHARE * tdp,
+        tdp_w=value("tdp_w"),
+        idle_w=_idle_w(device, catalog),
         board_computer=states_board_computer(name),
     )
+
+
+def _idle_w(device: Device, catalog: Catalog) -> float | None:
+    records = device.records
+    if "idle_w" in records:
+        return records["idle_w"].value
+    if "tdp_w" not in records:
+        return None
+    return catalog.prior("power.idle_share").value * records["tdp_w"].value
