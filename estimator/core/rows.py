@@ -94,6 +94,10 @@ DENSE = 10_000
 """Codes that span less are counted, not sorted [1]."""
 
 
+MOST_COMBINATIONS = 2**62
+"""Of more combinations of codes, those that occur are numbered first [1]."""
+
+
 def distinct(*keys: Places) -> tuple[list[tuple[int, ...]], Places]:
     """Distinct combinations of codes, and which of them each row has."""
     combinations, _, at = distinct_rows(*keys)
@@ -105,10 +109,15 @@ def distinct_rows(*keys: Places) -> tuple[list[tuple[int, ...]], Places, Places]
     if keys[0].size == 1:
         none = np.zeros(1, dtype=np.intp)
         return [tuple(int(codes[0]) for codes in keys)], none, none
-    key = np.zeros(keys[0].shape, dtype=np.int64)
+    key, size = np.zeros(keys[0].shape, dtype=np.intp), 1
     for codes in keys:
-        key = key * (int(codes.max(initial=0)) + 2) + codes + 1
-    different, at = few(key.astype(np.intp, copy=False))
+        values = int(codes.max(initial=0)) + 2
+        if size > MOST_COMBINATIONS // values:
+            _, key = few(key)
+            size = int(key.max(initial=0)) + 1
+        key = key * values + codes + 1
+        size *= values
+    different, at = few(key)
     first = np.empty(different.size, dtype=np.intp)
     first[at[::-1]] = np.arange(key.size - 1, -1, -1)
     return [tuple(int(codes[row]) for codes in keys) for row in first.tolist()], first, at

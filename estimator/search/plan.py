@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.messages import message
+from estimator.core.notice import Notice
 from estimator.core.rows import one_of
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.estimation.estimate_table import estimate_table
@@ -118,11 +119,10 @@ class PlanAnswer(Generic[Shown]):
     gains : mapping of str to float
         Limit -> by which share the objective of the best plan falls where this limit alone is
         relaxed by a tenth [1]; a limit that binds has a gain, and infinity is a first plan at all.
-    designs, too_large, refused : int
-        How many were looked at, do not fit their devices, and cannot be estimated or cannot serve
-        the requests at all [1].
-    reasons : mapping of str to int
-        Why designs cannot be estimated -> how many [1], the most common reason first.
+    designs, too_large : int
+        How many were looked at, and do not fit their devices [1].
+    refusals : tuple of Notice
+        Why designs cannot be estimated or cannot serve the requests at all, one each.
     """
 
     plans: tuple[Shown, ...]
@@ -130,8 +130,17 @@ class PlanAnswer(Generic[Shown]):
     gains: Mapping[str, float] = field(default_factory=dict)
     designs: int = 0
     too_large: int = 0
-    refused: int = 0
-    reasons: Mapping[str, int] = field(default_factory=dict)
+    refusals: tuple[Notice, ...] = ()
+
+    @property
+    def refused(self) -> int:
+        """How many cannot be estimated or cannot serve the requests at all [1]."""
+        return len(self.refusals)
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Why they cannot -> how many [1], the most common reason first."""
+        return dict(Counter(map(message, self.refusals)).most_common())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,11 +175,11 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[Plan]:
     resolver = Resolver(catalog)
     kept: list[_Candidates] = []
     nearest: list[_Candidates] = []
-    too_large, reasons = 0, Counter[str]()
+    too_large, refusals = 0, list[Notice]()
     for start in range(0, request.space.size, CHUNK_DESIGNS):
         table = table_of(request.space, start, start + CHUNK_DESIGNS)
         result = estimate_table(table, catalog, resolver=resolver)
-        reasons.update(map(message, result.errors.values()))
+        refusals += result.errors.values()
         needed_bytes, held_bytes = memory(result)
         fits = ~(needed_bytes > held_bytes)
         fits[list(result.errors)] = False
@@ -180,15 +189,14 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[Plan]:
         )
         kept.append(_among(every, _possible(every, request, fits)))
         nearest.append(_among(every, _nearest(every, request, fits)))
-    ordered = dict(reasons.most_common())
-    if reasons.total() == request.space.size:
-        raise ValueError(f"no design can be estimated: {next(iter(ordered))}")
+    found = PlanAnswer[Plan](plans=(), nearest=None, refusals=tuple(refusals))
+    if found.refused == request.space.size:
+        raise ValueError(f"no design can be estimated: {next(iter(found.reasons))}")
     return replace(
         _answer(request, _joined(kept), _joined(nearest)),
         designs=request.space.size,
         too_large=too_large,
-        refused=reasons.total(),
-        reasons=ordered,
+        refusals=found.refusals,
     )
 
 

@@ -5,18 +5,16 @@ holds: the requests that arrive over those that it can serve are its load, which
 with the confidence asked, as the latencies and the caps must.
 """
 
-import itertools
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.core.messages import message, refusal, refuse
+from estimator.core.messages import refusal, refuse
 from estimator.core.notice import Notice
 from estimator.core.rows import one_of
 from estimator.core.uncertainty import Uncertain
@@ -36,11 +34,14 @@ from estimator.serving.quantities import (
     Calibration,
     Range,
     ServingAnswer,
-    answer_serving,
+    answer_questions,
     cost_of,
+    delivered,
 )
 from estimator.serving.question import ServingQuestion
-from estimator.serving.setups import Resolved, Resolver
+from estimator.serving.question_table import QuestionTable
+from estimator.serving.resolver import Resolver
+from estimator.serving.setups import ServingTable
 
 Floats = npt.NDArray[np.float64]
 
@@ -93,14 +94,9 @@ class ServingRequest:
     count: int = 5
 
     @property
-    def designs(self) -> list[ServingQuestion]:
+    def designs(self) -> QuestionTable:
         """One question per combination of the choices, in their order."""
-        names = list(self.choices)
-        chosen: list[dict[str, Any]] = [
-            dict(zip(names, values, strict=True))
-            for values in itertools.product(*self.choices.values())
-        ]
-        return [self.question.changed(**values) for values in chosen]
+        return QuestionTable.of_choices(self.question, self.choices)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,13 +149,11 @@ def best_serving_plans(
         than `MOST_DESIGNS` designs, or none can serve; the message gives the most common reason.
     """
     _check(request)
-    designs = request.designs
-    answer = answer_serving(designs, catalog, calibration=calibration)
-    kept = [row for row in answer.rows if isinstance(row, Resolved)]
-    reasons = Counter(row for row in answer.rows if isinstance(row, Notice))
-    if not kept:
-        raise refusal(reasons.most_common(1)[0][0])
-    load = _load(request, answer, catalog, calibration)
+    designs, resolver = request.designs, Resolver(catalog, fitted(catalog))
+    answer = answer_questions(designs, resolver, calibration=calibration)
+    if not answer.table.count:
+        raise refusal(Counter(answer.errors.values()).most_common(1)[0][0])
+    load = _load(request, answer.table, resolver, calibration)
     quantities = {**served_quantities(request, answer), LOAD: load}
     limits = replace(request.limits, most={LOAD: 1.0, **request.limits.most})
     objective = np.asarray(quantities[OBJECTIVES[request.minimize]].mid)
@@ -174,9 +168,8 @@ def best_serving_plans(
         plans=tuple(shown),
         nearest=nearest,
         gains={name: gain for name, gain in gains.items() if name != LOAD},
-        designs=len(designs),
-        refused=reasons.total(),
-        reasons={message(reason): count for reason, count in reasons.most_common()},
+        designs=designs.count,
+        refusals=tuple(answer.errors.values()),
     )
 
 
@@ -199,7 +192,6 @@ def served_quantities(request: ServingRequest, answer: ServingAnswer) -> dict[st
     Slower steps make every latency longer and every load larger: these share one source of
     uncertainty. Rented devices cost the same however fast they are; the rest has its own sources.
     """
-    kept = [row for row in answer.rows if isinstance(row, Resolved)]
     ranges, hours = answer.ranges, H_PER_DAY * request.days
     requests = (request.question.request_rate or 0.0) * hours * S_PER_H
     energy = ranges["energy_per_request_wh"]
@@ -209,7 +201,7 @@ def served_quantities(request: ServingRequest, answer: ServingAnswer) -> dict[st
     grid = np.sqrt(np.maximum(carbon.log_sd**2 - energy.log_sd**2, 0.0))
     co2e_kg = Uncertain(carbon.mid * tokens, {"power": energy.log_sd, "grid": grid})
     return {
-        "cost_usd": _cost(kept, hours, np.asarray(energy_kwh.mid)),
+        "cost_usd": _cost(answer.table, hours, np.asarray(energy_kwh.mid)),
         "inter_token_s": _slower(ranges["inter_token_s"]),
         "co2e_kg": co2e_kg,
         "energy_kwh": energy_kwh,
@@ -226,44 +218,30 @@ def _slower(quantity: Range) -> Uncertain:
     return Uncertain(quantity.mid, {"speed": quantity.log_sd})
 
 
-def _cost(rows: Sequence[Resolved], hours: float, energy_kwh: Floats) -> Uncertain:
+def _cost(table: ServingTable, hours: float, energy_kwh: Floats) -> Uncertain:
     """What all devices of each design cost for so long [USD]."""
-    devices = np.array([row.devices for row in rows])
-    cost = cost_of(rows, Range(mid=devices * hours, log_sd=np.zeros(len(rows))), energy_kwh)
+    device_hours = np.asarray(table.layout.devices) * hours
+    cost = cost_of(table, Range(mid=device_hours, log_sd=np.zeros(table.count)), energy_kwh)
     return Uncertain(cost.mid, {"price": cost.log_sd})
 
 
 def _load(
     request: ServingRequest,
-    answer: ServingAnswer,
-    catalog: Catalog,
+    table: ServingTable,
+    resolver: Resolver,
     calibration: Calibration | None,
 ) -> Uncertain:
     """Requests that arrive over those that the devices serve with all that their memory holds."""
-    parameters = fitted(catalog)
-    table = answer.table
-    assert table is not None
-    kept = [row for row in answer.rows if isinstance(row, Resolved)]
-    traffic = table.traffic(parameters)
+    traffic, layout = table.traffic(resolver.parameters), table.layout
     written = np.asarray(traffic.output_tokens)
     most = table.most_sequences(np.asarray(traffic.input_tokens) + 0.5 * written)
-    full = [
-        row.question.changed(
-            concurrency=float(np.clip(np.floor(places), 1.0, MOST_PLACES)),
-            duty_cycle=None,
-            devices=row.devices,
-            data_parallel=row.data_parallel,
-        )
-        for row, places in zip(kept, most.tolist(), strict=True)
-    ]
-    saturated = answer_serving(
-        full,
-        catalog,
-        parameters=parameters,
-        resolver=Resolver(catalog, parameters),
-        calibration=calibration,
+    saturated = table.under(
+        concurrency=np.clip(np.floor(most), 1.0, MOST_PLACES),
+        duty_cycle=np.full(table.count, np.nan),
+        devices=np.asarray(layout.devices),
+        data_parallel=np.asarray(layout.data_parallel),
     )
-    served = saturated.ranges["output_tokens_per_s"]
+    served = delivered(saturated, resolver, calibration=calibration)["output_tokens_per_s"]
     rate = request.question.request_rate or 0.0
     return Uncertain(rate * written / served.mid, {"speed": served.log_sd})
 
@@ -272,7 +250,7 @@ def _plan(
     answer: ServingAnswer, quantities: Mapping[str, Uncertain], limits: Limits, place: int
 ) -> ServingPlan:
     """One design as it is shown."""
-    row = [one for one in answer.rows if isinstance(one, Resolved)][place]
+    row = answer.table.row(place)
     taken = {name: one_of(quantity, place) for name, quantity in quantities.items()}
     busy = row.question.duty_cycle or 1.0
     return ServingPlan(

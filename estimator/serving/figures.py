@@ -7,8 +7,8 @@ import numpy as np
 
 from estimator.catalog import Catalog
 from estimator.core.messages import refusal
-from estimator.core.notice import Notice
 from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.rows import Floats
 from estimator.core.units import H_PER_DAY, S_PER_H
 from estimator.serving.capacity import held_bytes, longest_context, weight_bytes
 from estimator.serving.engines import ENGINES, Parameters
@@ -22,7 +22,7 @@ from estimator.serving.quantities import (
     values_of,
 )
 from estimator.serving.queueing import flying_quantile, waiting_s
-from estimator.serving.setups import Floats, Resolved, ServingTable
+from estimator.serving.setups import Resolved, ServingTable
 from estimator.serving.step import kept_values, visited_share
 
 MOST_PLACES = 4096.0
@@ -62,12 +62,9 @@ def single(answer: ServingAnswer) -> tuple[Resolved, ServingTable]:
     Refusal
         With the reason if it is refused.
     """
-    row = answer.rows[0]
-    if isinstance(row, Notice):
-        raise refusal(row)
-    if answer.table is None:
-        raise ValueError("an answer without a table")
-    return row, answer.table
+    if answer.errors:
+        raise refusal(answer.errors[min(answer.errors)])
+    return answer.table.row(0), answer.table
 
 
 def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:

@@ -13,14 +13,16 @@ import numpy as np
 
 from estimator.catalog import Catalog
 from estimator.core.messages import refuse
+from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.units import J_PER_KWH, S_PER_H
 from estimator.serving.engines import fitted
 from estimator.serving.model_names import find_preset
 from estimator.serving.power import board_power_w
 from estimator.serving.quantities import UNKNOWN, Range, cost_of, node_factor
 from estimator.serving.question import ServingQuestion
+from estimator.serving.resolver import Resolver
 from estimator.serving.served_model import from_size
-from estimator.serving.setups import Resolved, Resolver, table_of
+from estimator.serving.setups import ServingTable
 from estimator.serving.step import Engine, Machine, Number
 from estimator.workload.huggingface import architecture, read_config
 from estimator.workload.ledger import Inputs, takes
@@ -102,8 +104,9 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> dict[st
     parameters = fitted(catalog)
     sized = replace(asked, model="", config="", params_total=params, params_active=None)
     sized = replace(sized, software=asked.software or "research")
-    row = Resolver(catalog, parameters).resolve(replace(sized, devices=asked.devices or 1.0))
-    table = table_of([row])
+    sized = replace(sized, devices=asked.devices or 1.0)
+    table = Resolver(catalog, parameters).table([sized])
+    row = table.row(0)
     setup = table.setup(parameters)
     batch = asked.concurrency or 1.0
     held = params * row.weights.dense_bytes
@@ -117,15 +120,18 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> dict[st
         memory_rate=held / pass_s / setup.machine.bytes_per_s,
         arithmetic_rate=flop * batch / pass_s / setup.machine.peak_flop_per_s,
     )
-    return _ranges(catalog, row, np.asarray(batch_s), np.asarray(rate), np.asarray(power))
+    return _ranges(catalog, table, np.asarray(batch_s), np.asarray(rate), np.asarray(power))
 
 
 def _ranges(
-    catalog: Catalog, row: Resolved, batch_s: Any, rate: Any, power: Any
+    catalog: Catalog, table: ServingTable, batch_s: Any, rate: Any, power: Any
 ) -> dict[str, Range]:
+    row = table.row(0)
     sd = np.array([ITEM_LOG_SD])
     joule_sd = np.hypot(sd, POWER_LOG_SD)
-    factors = (node_factor(catalog, row), row.site.pue)
+    several = row.devices > DEVICES_PER_NODE
+    node = node_factor(catalog, row.device.device.kind, several=several)
+    factors = (node, row.site.pue)
     joule = power / rate * factors[0].mid * factors[1].mid
     whole_sd = np.sqrt(joule_sd**2 + sum(one.log_sd**2 for one in factors))
     carbon = row.site.co2e_kg_per_kwh or UNKNOWN
@@ -141,7 +147,7 @@ def _ranges(
         ),
     }
     hours = Range(mid=1000.0 * row.devices / rate / S_PER_H, log_sd=sd)
-    cost = cost_of([row], hours, kwh)
+    cost = cost_of(table, hours, kwh)
     return found if row.price is None else found | {"cost_per_1000_items_usd": cost}
 
 

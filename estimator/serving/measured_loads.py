@@ -6,6 +6,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.lazy_items import LazyItems
@@ -29,7 +30,9 @@ from estimator.serving.engines import Parameters, fitted
 from estimator.serving.performance import performance
 from estimator.serving.quantities import Range, open_variance, own_log_sd, values_of
 from estimator.serving.question import ServingQuestion
-from estimator.serving.setups import Resolved, Resolver, ServingTable, table_of
+from estimator.serving.question_table import QuestionTable
+from estimator.serving.resolver import Resolver
+from estimator.serving.setups import ServingTable
 from estimator.system.data_folder import data_directory
 
 MOST_LOADS = 200
@@ -44,18 +47,16 @@ OF_MEASURED_LOADS = ("serving_calibrated", "serving_runs_far_off")
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One measured load, resolved.
+    """One measured load.
 
     Parameters
     ----------
     run : MeasuredRun
     load : ServedLoad
-    row : Resolved
     """
 
     run: MeasuredRun
     load: ServedLoad
-    row: Resolved
 
 
 @dataclass(frozen=True)
@@ -81,34 +82,42 @@ class KnownLoads:
         return {}
 
     @cached_property
-    def _by_device(self) -> dict[str, list[Measured]]:
-        """Device -> its loads, the newest first, at most `MOST_LOADS`."""
-        resolver = Resolver(self.catalog, fitted(self.catalog))
-        groups: dict[str, list[Measured]] = {}
+    def _by_device(self) -> dict[str, tuple[list[Measured], ServingTable]]:
+        """Device -> its loads, the newest first, at most `MOST_LOADS`, and the same as set-ups."""
+        loads: list[Measured] = []
+        asked: list[ServingQuestion] = []
         for run in sorted(self.runs, key=lambda one: one.started, reverse=True):
             for load in () if run.simulated else run.served:
                 try:
-                    row = resolver.resolve(_question(run, load))
-                except (ValueError, OSError):
+                    asked.append(_question(run, load))
+                except ValueError:
                     continue
-                known = groups.setdefault(row.device.device.id, [])
-                if len(known) < MOST_LOADS:
-                    known.append(Measured(run=run, load=load, row=row))
-        return groups
+                loads.append(Measured(run=run, load=load))
+        resolver = Resolver(self.catalog, fitted(self.catalog))
+        found = resolver.resolve(QuestionTable.of(asked))
+        groups: dict[str, list[int]] = {}
+        for row, device in enumerate(devices_of(found.table).tolist()):
+            groups.setdefault(device, []).append(row)
+        kept = {device: np.array(rows[:MOST_LOADS]) for device, rows in groups.items()}
+        return {
+            device: ([loads[at] for at in found.rows[rows].tolist()], found.table.part(rows))
+            for device, rows in kept.items()
+        }
 
     @cached_property
     def _evidence(self) -> dict[str, tuple[list[Measured], Evidence]]:
         """Device -> its loads and the evidence that they make."""
         parts = components_of(self.catalog)
         return {
-            device: self._against_model(loads, parts) for device, loads in self._by_device.items()
+            device: self._against_model(device, loads, table, parts)
+            for device, (loads, table) in self._by_device.items()
         }
 
     def _against_model(
-        self, found: list[Measured], parts: Components
+        self, device: str, found: list[Measured], table: ServingTable, parts: Components
     ) -> tuple[list[Measured], Evidence]:
         """Loads that can be right, against what the model expected of them."""
-        table, parameters = table_of([one.row for one in found]), fitted(self.catalog)
+        parameters = fitted(self.catalog)
         done = performance(table.setup(parameters), table.traffic(parameters))
         expected = np.array([values_of(done)[name] for name in QUANTITIES]).T
         measured = np.array(
@@ -123,7 +132,7 @@ class KnownLoads:
         far = np.where(usable, np.abs(ratio) / np.hypot(own_sd, open_sd), 0.0).max(axis=1) > FAR_OFF
         if far.any():
             ids = dict.fromkeys(one.run.id for one, off in zip(found, far, strict=True) if off)
-            self.far_off[found[0].row.device.device.id] = list(ids)
+            self.far_off[device] = list(ids)
         kept = ~far & usable.any(axis=1)
         hosts = [self._host(one.run.host.id) for one in found]
         evidence = Evidence(
@@ -154,15 +163,15 @@ class KnownLoads:
         self, table: ServingTable, parameters: Parameters, ranges: Mapping[str, Range]
     ) -> tuple[dict[str, Range], Sequence[tuple[Notice, ...]]]:
         """Quantities of some set-ups after the measured loads, and what is to be said of each."""
-        devices = np.array([row.device.device.id for row in table.rows])
+        devices = devices_of(table)
         known = [name for name in self._evidence if (devices == name).any()]
         if not known:
-            return dict(ranges), [()] * len(table.rows)
+            return dict(ranges), [()] * table.count
         mids = np.array([ranges[name].mid for name in QUANTITIES]).T
         total = np.array([ranges[name].log_sd for name in QUANTITIES]).T
         own = own_log_sd(table, self.catalog)
         own_sd = np.array([own[name] for name in QUANTITIES]).T
-        where = loads_of(table, parameters, np.zeros(len(table.rows), dtype=np.int64))
+        where = loads_of(table, parameters, np.zeros(table.count, dtype=np.int64))
         shift, left = np.zeros(mids.shape), np.ones(mids.shape)
         for name in known:
             evidence = self._evidence[name][1]
@@ -178,7 +187,9 @@ class KnownLoads:
             if name not in known:
                 return ()
             changed = (shift[place], after[place] / total[place])
-            return (*_said(*self._evidence[name], where, place, changed), *self._warned(name))
+            full_name = self.catalog.device(name).name
+            said = _said(*self._evidence[name], where, place, changed, full_name)
+            return (*said, *self._warned(name))
 
         return {
             **ranges,
@@ -186,7 +197,7 @@ class KnownLoads:
                 name: Range(mid=mids[:, at] * np.exp(shift[:, at]), log_sd=after[:, at])
                 for at, name in enumerate(QUANTITIES)
             },
-        }, LazyItems(len(table.rows), notices_of)
+        }, LazyItems(table.count, notices_of)
 
 
 def check_loads(run: MeasuredRun, catalog: Catalog) -> None:
@@ -198,8 +209,7 @@ def check_loads(run: MeasuredRun, catalog: Catalog) -> None:
         Why: an unknown model, a format that the device lacks, a number out of its limits.
     """
     resolver = Resolver(catalog, fitted(catalog))
-    for load in run.served:
-        resolver.resolve(_question(run, load))
+    resolver.table([_question(run, load) for load in run.served])
 
 
 def _question(run: MeasuredRun, load: ServedLoad) -> ServingQuestion:
@@ -236,20 +246,25 @@ def _positive(measured: Mapping[str, float], name: str) -> float:
     return value if value > 0 else np.nan
 
 
+def devices_of(table: ServingTable) -> npt.NDArray[np.str_]:
+    """Id of the device of each row."""
+    return np.array([one.device.device.id for one in table.named], dtype=np.str_)[table.named_at]
+
+
 def loads_of(table: ServingTable, parameters: Parameters, hosts: np.ndarray) -> Loads:
     """What the errors of some set-ups depend on."""
-    traffic = table.traffic(parameters)
-    size = len(table.rows)
+    traffic, at = table.traffic(parameters), table.named_at
+    size = table.count
 
     def logs(values: object) -> Floats:
         return np.array(np.broadcast_to(np.log(np.asarray(values, dtype=np.float64)), size))
 
     return Loads(
-        place=np.array([hash((row.device.device.id, row.engine)) for row in table.rows]),
+        place=np.array([hash((one.device.device.id, one.engine)) for one in table.named])[at],
         local=table.local,
-        setup=np.array([hash(_setup(row)) for row in table.rows]),
+        setup=_setups(table),
         host=np.asarray(hosts, dtype=np.int64),
-        params=logs([row.model.params for row in table.rows]),
+        params=logs(np.array([one.model.params for one in table.named])[at]),
         visited=logs(table.model.visited_params),
         sequences=logs(traffic.sequences),
         input_tokens=logs(traffic.input_tokens),
@@ -257,10 +272,13 @@ def loads_of(table: ServingTable, parameters: Parameters, hosts: np.ndarray) -> 
     )
 
 
-def _setup(row: Resolved) -> tuple[float, ...]:
-    """How the weights are kept and shared."""
-    kept = (row.weights.bits, row.weights.dense_bytes, row.cache_bytes)
-    return (*kept, row.devices, row.data_parallel, row.expert_shard, row.stages)
+def _setups(table: ServingTable) -> npt.NDArray[np.int64]:
+    """Number of how the weights of each row are kept and shared, the same for the same way."""
+    layout = table.layout
+    kept = (table.expert_bits, layout.dense_bytes, layout.cache_bytes)
+    columns = (*kept, layout.devices, layout.data_parallel, layout.expert_shard, layout.stages)
+    cells = np.array([np.broadcast_to(one, table.count) for one in columns]).T
+    return np.array([hash(tuple(row)) for row in cells.tolist()], dtype=np.int64)
 
 
 def _said(
@@ -269,6 +287,7 @@ def _said(
     where: Loads,
     place: int,
     changed: tuple[Floats, Floats],
+    device: str,
 ) -> tuple[Notice, ...]:
     """How many runs an answer rests on, how old, and what they changed."""
     target = where.part(np.array([place]))
@@ -279,7 +298,7 @@ def _said(
     at = QUANTITIES.index("inter_token_s")
     values = {
         "count": float(len(runs)),
-        "device": found[0].row.device.device.name,
+        "device": device,
         "date": max(one.started for one in runs.values())[:10],
         "times": float(np.exp(changed[0][at])),
         "left": float(changed[1][at]),

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.lazy_items import LazyItems
-from estimator.core.notice import Notice, Refusal
+from estimator.core.notice import Notice
 from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.rows import Places, rows_where
 from estimator.core.uncertainty import Uncertain, total, z_score
 from estimator.core.units import CENTRAL, J_PER_KWH, J_PER_WH, MILLION, S_PER_H
 from estimator.scenario.provenance import uncertain_record
@@ -23,14 +24,10 @@ from estimator.serving.capacity import devices_needed
 from estimator.serving.engines import ENGINES, SERVER, VENDOR, Parameters, fitted
 from estimator.serving.performance import Performance, performance
 from estimator.serving.question import ServingQuestion
+from estimator.serving.question_table import QuestionTable
 from estimator.serving.queueing import concurrency_of_rates, does_not_fit
-from estimator.serving.setups import (
-    OUTPUT_TOKENS,
-    Resolved,
-    Resolver,
-    ServingTable,
-    table_of,
-)
+from estimator.serving.resolver import Resolver
+from estimator.serving.setups import Resolved, ServingTable
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,29 +85,44 @@ class ServingAnswer:
 
     Parameters
     ----------
-    rows : sequence of Resolved or Notice
-        What each question named, or why it is refused.
+    table : ServingTable
+        What the questions that are not refused name, one row each.
+    places : array of int
+        Which question each row of the table is.
+    errors : mapping of int to Notice
+        Question -> why it is refused.
     ranges : mapping of str to Range
-        Quantity -> one value a question that is not refused, NaN where it cannot be had.
+        Quantity -> one value a row, NaN where it cannot be had; empty if all are refused.
     notes : sequence of tuple of Notice
-        What was assumed for each of them.
-    performance, table
+        What was assumed for each row.
+    performance
         Behind them, for the roofline and the memory; None if all are refused.
     corrected : mapping of str to array
         Quantity -> factor by which measured loads moved it; empty where none are known [1].
     """
 
-    rows: Sequence[Resolved | Notice]
-    ranges: dict[str, Range]
-    notes: Sequence[tuple[Notice, ...]]
-    performance: Performance | None
-    table: ServingTable | None
+    table: ServingTable
+    places: Places
+    errors: Mapping[int, Notice]
+    ranges: dict[str, Range] = field(default_factory=dict)
+    notes: Sequence[tuple[Notice, ...]] = ()
+    performance: Performance | None = None
     corrected: Mapping[str, Floats] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> Sequence[Resolved | Notice]:
+        """What each question named, or why it is refused."""
+        return LazyItems(self.places.size + len(self.errors), self._row)
 
     def factor(self, quantity: str) -> float:
         """Factor by which measured loads moved a quantity of the first set-up [1]."""
         moved = self.corrected.get(quantity)
         return 1.0 if moved is None else float(moved[0])
+
+    def _row(self, question: int) -> Resolved | Notice:
+        if question in self.errors:
+            return self.errors[question]
+        return self.table.row(int(np.searchsorted(self.places, question)))
 
 
 Calibration = Callable[
@@ -144,136 +156,158 @@ def answer_serving(
     -------
     ServingAnswer
     """
+    unread = {row: one for row, one in enumerate(questions) if isinstance(one, Notice)}
+    asked = [one for one in questions if not isinstance(one, Notice)]
     values = fitted(catalog) if parameters is None else parameters
     known = Resolver(catalog, values) if resolver is None else resolver
-    rows = _resolved(known, questions)
-    kept = [row for row in rows if isinstance(row, Resolved)]
-    if not kept:
-        return ServingAnswer(rows=rows, ranges={}, notes=(), performance=None, table=None)
-    table = table_of(kept)
-    reasons = _unfit(table, values)
-    if any(reasons):
-        refusals = iter(reasons)
-        rows = [next(refusals) or row if isinstance(row, Resolved) else row for row in rows]
-        kept = [row for row in rows if isinstance(row, Resolved)]
-        if not kept:
-            return ServingAnswer(rows=rows, ranges={}, notes=(), performance=None, table=None)
-        table = table_of(kept)
-    found = performance(table.setup(values), table.traffic(values))
-    ranges = _delivered(table, _expected(table, values, found), catalog)
-    said: Sequence[tuple[Notice, ...]] = [()] * len(kept)
-    corrected: dict[str, Floats] = {}
-    if calibration is not None:
-        before = ranges
-        ranges, said = calibration(table, values, ranges)
-        corrected = {name: ranges[name].mid / before[name].mid for name in DELIVERED}
-    ranges |= _priced(table, ranges, catalog) | _sustained(table, ranges, catalog)
-    most = table.most_sequences(_in_flight(table))
+    found = answer_questions(QuestionTable.of(asked), known, calibration=calibration)
+    if not unread:
+        return found
+    read = np.array([row for row in range(len(questions)) if row not in unread], dtype=np.intp)
+    errors = unread | {int(read[row]): why for row, why in found.errors.items()}
+    return replace(found, places=read[found.places], errors=errors)
 
-    def notes_of(place: int) -> tuple[Notice, ...]:
-        own = _notes(kept[place], table, place, most)
-        return (*said[place], *own, *_throttled(ranges, place))
 
-    notes = LazyItems(len(kept), notes_of)
-    return ServingAnswer(
-        rows=rows, ranges=ranges, notes=notes, performance=found, table=table, corrected=corrected
+def answer_questions(
+    asked: QuestionTable, resolver: Resolver, *, calibration: Calibration | None = None
+) -> ServingAnswer:
+    """Answer a table of questions, as `answer_serving`."""
+    found = resolver.resolve(asked)
+    table, rows, errors = found.table, found.rows, found.errors
+    for step in (_loaded, _held):
+        table, refused = step(table, resolver)
+        if refused:
+            errors |= {int(rows[row]): why for row, why in refused.items()}
+            fine = np.ones(rows.size, dtype=np.bool_)
+            fine[list(refused)] = False
+            table, rows = table.part(rows_where(fine)), rows[fine]
+    if not rows.size:
+        return ServingAnswer(table=table, places=rows, errors=errors)
+    return replace(
+        answer_table(table, resolver, calibration=calibration), places=rows, errors=errors
     )
 
 
-def _resolved(
-    resolver: Resolver, questions: Sequence[ServingQuestion | Notice]
-) -> list[Resolved | Notice]:
-    """Every question resolved, a rate of requests as the sequences that it keeps in flight."""
-    rows = [_tried(resolver, asked) for asked in questions]
-    rated = {
-        place: row
-        for place, row in enumerate(rows)
-        if isinstance(row, Resolved) and row.question.request_rate is not None
+def answer_table(
+    table: ServingTable, resolver: Resolver, *, calibration: Calibration | None = None
+) -> ServingAnswer:
+    """Answer set-ups that can serve what is asked of them."""
+    catalog, values = resolver.catalog, resolver.parameters
+    found = performance(table.setup(values), table.traffic(values))
+    ranges, said, corrected = _corrected(table, found, resolver, calibration)
+    ranges |= _priced(table, ranges, catalog) | _sustained(table, ranges, catalog)
+    held = table.most_sequences(table.tokens_in_flight)
+
+    def notes_of(row: int) -> tuple[Notice, ...]:
+        return (*said[row], *_notes(table, row, held), *_throttled(ranges, row))
+
+    return ServingAnswer(
+        table=table,
+        places=np.arange(table.count),
+        errors={},
+        ranges=ranges,
+        notes=LazyItems(table.count, notes_of),
+        performance=found,
+        corrected=corrected,
+    )
+
+
+def delivered(
+    table: ServingTable, resolver: Resolver, *, calibration: Calibration | None = None
+) -> dict[str, Range]:
+    """What the devices alone deliver, by quantity."""
+    values = resolver.parameters
+    found = performance(table.setup(values), table.traffic(values))
+    return _corrected(table, found, resolver, calibration)[0]
+
+
+def _corrected(
+    table: ServingTable, found: Performance, resolver: Resolver, calibration: Calibration | None
+) -> tuple[dict[str, Range], Sequence[tuple[Notice, ...]], dict[str, Floats]]:
+    """What the devices deliver after the measured loads, what is said of that, and the factors."""
+    catalog, values = resolver.catalog, resolver.parameters
+    before = _delivered(table, _expected(table, values, found), catalog)
+    if calibration is None:
+        return before, [()] * table.count, {}
+    ranges, said = calibration(table, values, before)
+    return ranges, said, {name: ranges[name].mid / before[name].mid for name in DELIVERED}
+
+
+def _loaded(table: ServingTable, resolver: Resolver) -> tuple[ServingTable, dict[int, Notice]]:
+    """Set-ups laid out for, and under, the sequences that rates keep in flight; why not of some."""
+    given = table.given
+    rated = rows_where(~np.isnan(given["request_rate"]))
+    if not rated.size:
+        return table, {}
+    flying = np.full(table.count, np.nan)
+    part = table if rated.size == table.count else table.part(rated)
+    flying[rated], why = concurrency_of_rates(part, resolver.parameters)
+    table, flying = _laid_out_for(table, flying, resolver)
+    known = ~np.isnan(flying)
+    busy = np.where(np.isnan(given["duty_cycle"]) & (flying < 1.0), flying, given["duty_cycle"])
+    loaded = table.under(
+        request_rate=np.full(table.count, np.nan),
+        concurrency=np.where(known, np.maximum(flying, 1.0), given["concurrency"]),
+        duty_cycle=np.where(known, np.maximum(busy, LEAST_BUSY), given["duty_cycle"]),
+    )
+    return loaded, {int(rated[row]): one for row, one in why.items()}
+
+
+LEAST_BUSY = 1e-4
+"""Share of the time that machines serve at least: `LIMITS` [1]."""
+
+
+def _laid_out_for(
+    table: ServingTable, flying: Floats, resolver: Resolver
+) -> tuple[ServingTable, Floats]:
+    """Set-ups whose replicas have too few sequences laid out anew, and the sequences in flight."""
+    given, layout = table.given, table.layout
+    replicas = np.asarray(layout.data_parallel)
+    open_ = table.layout_chosen & (replicas > 1.0) & ~np.isnan(flying)
+    if not open_.any():
+        return table, flying
+    fewer = table.under(concurrency=np.where(open_, np.maximum(flying, 1.0), given["concurrency"]))
+    other = resolver.laid_out(fewer, np.asarray(layout.devices))
+    rows = rows_where(open_ & (np.asarray(other.layout.data_parallel) != replicas))
+    if not rows.size:
+        return table, flying
+    again, _ = concurrency_of_rates(
+        other.part(rows).under(request_rate=given["request_rate"][rows]), resolver.parameters
+    )
+    moved = np.zeros(table.count, dtype=np.bool_)
+    moved[rows] = ~np.isnan(again)
+    flying = np.array(flying)
+    flying[moved] = again[~np.isnan(again)]
+    shares = {
+        name: np.where(moved, getattr(other.layout, name), getattr(layout, name))
+        for name in ("data_parallel", "expert_shard", "stages")
     }
-    for place, found in _in_flight_of_rates(resolver, rated).items():
-        rows[place] = found
-    return rows
+    return replace(table, layout=replace(layout, **shares)), flying
 
 
-def _tried(resolver: Resolver, asked: ServingQuestion | Notice) -> Resolved | Notice:
-    """Resolve one question, or say why it cannot be."""
-    if isinstance(asked, Notice):
-        return asked
-    try:
-        return resolver.resolve(asked)
-    except Refusal as refusal:
-        return refusal.notice
-    except (ValueError, OSError) as error:
-        return Notice("text", "", {"text": " ".join(str(error).split())})
-
-
-def _loaded(row: Resolved, asked: ServingQuestion, flying: float) -> Resolved:
-    """Row under the sequences that its rate keeps in flight; less than one is idle in part."""
-    busy = asked.duty_cycle if flying >= 1.0 or asked.duty_cycle else max(flying, 1e-4)
-    values = asked.changed(request_rate=None, concurrency=max(flying, 1.0), duty_cycle=busy)
-    return replace(row, question=values)
-
-
-def _in_flight_of_rates(
-    resolver: Resolver, saturated: Mapping[int, Resolved]
-) -> dict[int, Resolved | Notice]:
-    """Rows laid out for, and under, the sequences that their rates keep in flight; or why not."""
-    found: dict[int, Resolved | Notice] = {}
-    split: dict[int, Resolved] = {}
-    for place, flying in _flying(resolver, saturated, saturated).items():
-        row = saturated[place]
-        if isinstance(flying, Notice):
-            found[place] = flying
-            continue
-        asked = row.question
-        found[place] = _loaded(row, asked, flying)
-        if row.data_parallel == (asked.data_parallel or 1.0):
-            continue
-        load = {"request_rate": None, "concurrency": max(flying, 1.0)}
-        fewer = asked.changed(**load, devices=row.devices)
-        other = _tried(resolver, fewer)
-        if isinstance(other, Notice):
-            found[place] = other
-        elif other.data_parallel != row.data_parallel:
-            split[place] = other
-    for place, flying in _flying(resolver, split, saturated).items():
-        if not isinstance(flying, Notice):
-            found[place] = _loaded(split[place], saturated[place].question, flying)
-    return found
-
-
-def _flying(
-    resolver: Resolver, rows: Mapping[int, Resolved], asked: Mapping[int, Resolved]
-) -> dict[int, float | Notice]:
-    """Sequences in flight in some rows at the rates that are asked, or why they cannot be."""
-    rates = [asked[place].question.request_rate or 0.0 for place in rows]
-    found = concurrency_of_rates(list(rows.values()), rates, resolver.parameters)
-    return dict(zip(rows, found, strict=True))
-
-
-def _unfit(table: ServingTable, parameters: Parameters) -> list[Notice | None]:
-    """Why a set-up cannot run, None where it can."""
-    traffic = table.traffic(parameters)
+def _held(table: ServingTable, resolver: Resolver) -> tuple[ServingTable, dict[int, Notice]]:
+    """The set-ups as they are, and why some of them cannot run."""
+    traffic = table.traffic(resolver.parameters)
     tokens = np.asarray(traffic.input_tokens + 0.5 * traffic.output_tokens)
-    asked = np.where(np.isnan(table.given["concurrency"]), 1.0, table.given["concurrency"])
+    asked = _or_one(table.given["concurrency"])
     least = np.where(np.isnan(table.given["input_tokens"]), 0.5 * traffic.output_tokens, tokens)
     most = table.most_sequences(least)
-    memory = np.asarray(table.machine.memory_bytes)
-    needed = np.asarray(devices_needed(table.model, table.layout, memory, asked, least))
     longest = np.asarray(traffic.input_tokens + traffic.output_tokens)
-    reasons: list[Notice | None] = []
-    for place, row in enumerate(table.rows):
-        reason = None
-        context = row.model.longest_context
-        if most[place] < min(1.0, asked[place]) or most[place] < LEAST_FIT * asked[place]:
-            reason = does_not_fit(row, float(needed[place]), float(asked[place]))
-            if most[place] <= 0:
-                reason = does_not_fit(row, float(needed[place]))
-        elif context is not None and longest[place] > context * CONTEXT_SLACK:
-            values = {"tokens": float(longest[place]), "context": context, "model": row.model.name}
-            reason = Notice("serving_too_long", "input_tokens", values)
-        reasons.append(reason)
-    return reasons
+    too_many = (most < np.minimum(1.0, asked)) | (most < LEAST_FIT * asked)
+    too_long = ~too_many & (longest > table.longest_context * CONTEXT_SLACK)
+    refused: dict[int, Notice] = {}
+    if too_many.any():
+        memory = np.asarray(table.machine.memory_bytes)
+        needed = np.asarray(devices_needed(table.model, table.layout, memory, asked, least))
+        for row in rows_where(too_many).tolist():
+            beside = float(asked[row]) if most[row] > 0 else None
+            refused[row] = does_not_fit(table, row, float(needed[row]), beside)
+    for row in rows_where(too_long).tolist():
+        name = table.named[int(table.named_at[row])].model.name
+        context = float(table.longest_context[row])
+        values = {"tokens": float(longest[row]), "context": context, "model": name}
+        refused[row] = Notice("serving_too_long", "input_tokens", values)
+    return table, refused
 
 
 LEAST_FIT = 0.55
@@ -294,7 +328,7 @@ def _expected(
     """
     variance = open_variance(table, parameters, found)
     values = values_of(found)
-    open_ = np.array([row.program_open for row in table.rows])
+    open_ = table.program_open
     if not open_.any():
         return {name: (values[name], variance[name]) for name in DELIVERED}
     packed = open_ & (table.expert_bits <= 8.0)
@@ -325,7 +359,7 @@ def open_variance(
     """Variance of the logarithm of each quantity that open traffic and layouts make."""
     setup, traffic = table.setup(parameters), table.traffic(parameters)
     base = values_of(found)
-    variance = {name: np.zeros(len(table.rows)) for name in DELIVERED}
+    variance = {name: np.zeros(table.count) for name in DELIVERED}
     other = table.other_layout()
     if np.any(other.data_parallel != table.layout.data_parallel):
         spread = replace(table, layout=other)
@@ -371,7 +405,7 @@ def stated_variance(table: ServingTable, parameters: Parameters) -> dict[str, Fl
 
 def own_log_sd(table: ServingTable, catalog: Catalog) -> dict[str, Floats]:
     """Standard deviation of the model's own error of every delivered quantity, by row [1]."""
-    nothing = np.zeros(len(table.rows))
+    nothing = np.zeros(table.count)
     return {
         name: _with_own(table, name, _beside(table, name, nothing), catalog) for name in DELIVERED
     }
@@ -401,17 +435,28 @@ LEAST_WIDTH = 0.5
 
 def _beside(table: ServingTable, quantity: str, variance: Floats) -> Floats:
     """Variance of what a question leaves out, that of an unknown shape of the model included."""
-    known = np.array([row.model.shape_known for row in table.rows])
+    known = np.array([one.model.shape_known for one in table.named])[table.named_at]
     shape = np.where(known | (quantity == "device_power_w"), 0.0, SHAPE_LOG_SD)
     return np.asarray(shape**2 + variance, dtype=np.float64)
 
 
 def _with_own(table: ServingTable, quantity: str, beside: Floats, catalog: Catalog) -> Floats:
     """Standard deviation with the spread of the engine itself."""
-    records = [catalog.prior(f"serving.spread.{engine}.{quantity}") for engine in ENGINES]
-    own = np.array([record.value for record in records])[table.engines]
+    own = _engine_spreads(catalog)[quantity][table.engines]
     own = own * spread_scale(table, quantity, catalog)
     return np.asarray(np.sqrt(own**2 + beside), dtype=np.float64)
+
+
+def _engine_spreads(catalog: Catalog) -> dict[str, Floats]:
+    """Quantity -> spread of every engine, by its code [1]."""
+    return catalog.once("serving spreads", lambda: _read_spreads(catalog))
+
+
+def _read_spreads(catalog: Catalog) -> dict[str, Floats]:
+    def of(engine: str, quantity: str) -> float:
+        return catalog.prior(f"serving.spread.{engine}.{quantity}").value
+
+    return {name: np.array([of(engine, name) for engine in ENGINES]) for name in DELIVERED}
 
 
 def _delivered(
@@ -425,23 +470,23 @@ def _delivered(
 
 def _priced(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> dict[str, Range]:
     """Energy with host and site, money, CO2e and water of output tokens."""
-    rows = table.rows
-    idle = idle_factor(table)
-    node = _node_factors(catalog, rows)
+    idle, at = idle_factor(table), table.named_at
+    sites = [one.site.value for one in table.named]
     joule = ranges["device_energy_per_output_token_j"]
-    computers = _times(Range(mid=joule.mid * idle, log_sd=joule.log_sd), node)
-    energy = _times(computers, [row.site.pue for row in rows])
+    devices = Range(mid=joule.mid * idle, log_sd=joule.log_sd)
+    computers = _times(devices, *_node_factors(table, catalog))
+    energy = _times(computers, [site.pue for site in sites], at)
     rate = ranges["output_tokens_per_s"]
     energy_kwh, it_kwh = (
         replace(one, mid=one.mid * MILLION / J_PER_KWH) for one in (energy, computers)
     )
-    busy = np.array([row.question.duty_cycle or 1.0 for row in rows])
+    busy = _or_one(table.given["duty_cycle"])
     hours = np.asarray(table.layout.devices) * MILLION / rate.mid / S_PER_H / busy
-    cost = cost_of(rows, Range(mid=hours, log_sd=rate.log_sd), energy_kwh.mid)
-    carbon = _times(energy_kwh, [row.site.co2e_kg_per_kwh or UNKNOWN for row in rows])
-    rates = {site: total(site.water_l_per_it_kwh().values()) for site in {row.site for row in rows}}
-    water = _times(it_kwh, [rates[row.site] for row in rows])
-    written = _output_tokens(table)
+    cost = cost_of(table, Range(mid=hours, log_sd=rate.log_sd), energy_kwh.mid)
+    carbon = _times(energy_kwh, [site.co2e_kg_per_kwh or UNKNOWN for site in sites], at)
+    rates = {site: total(site.water_l_per_it_kwh().values()) for site in dict.fromkeys(sites)}
+    water = _times(it_kwh, [rates[site] for site in sites], at)
+    written = table.output_tokens
     return {
         "energy_per_output_token_j": energy,
         "cost_per_million_output_tokens_usd": cost,
@@ -452,66 +497,68 @@ def _priced(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> 
     }
 
 
-def _output_tokens(table: ServingTable) -> Floats:
-    given = table.given["output_tokens"]
-    return np.where(np.isnan(given), OUTPUT_TOKENS, given)
-
-
 def idle_factor(table: ServingTable) -> Floats:
     """Energy with the idle time of reserved machines over that of serving alone [1]."""
-    busy = np.where(np.isnan(table.given["duty_cycle"]), 1.0, table.given["duty_cycle"])
+    busy = _or_one(table.given["duty_cycle"])
     share = table.idle_w / table.tdp_w
     return 1.0 + np.where(busy < 1.0, (1.0 - busy) / busy * np.nan_to_num(share, nan=0.1), 0.0)
 
 
-def node_factor(catalog: Catalog, row: Resolved) -> Uncertain:
-    """Node over devices, and the network over nodes where one does not do."""
-    host = uncertain_record(catalog.prior(f"power.host_factor.{row.device.device.kind}"), "host")
-    if row.devices <= DEVICES_PER_NODE:
-        return host
-    return host * (1.0 + catalog.prior("power.network_share").value)
+def node_factor(catalog: Catalog, kind: str, *, several: bool) -> Uncertain:
+    """Node over devices of a kind, and the network over several nodes."""
+    host = uncertain_record(catalog.prior(f"power.host_factor.{kind}"), "host")
+    return host * (1.0 + catalog.prior("power.network_share").value) if several else host
 
 
-def _node_factors(catalog: Catalog, rows: Sequence[Resolved]) -> list[Uncertain]:
-    """`node_factor` of each row, worked out once for rows that share it."""
-    keys = [(row.device.device.kind, row.devices <= DEVICES_PER_NODE) for row in rows]
-    some = dict(zip(keys, rows, strict=True))
-    known = {key: node_factor(catalog, row) for key, row in some.items()}
-    return [known[key] for key in keys]
+def _node_factors(table: ServingTable, catalog: Catalog) -> tuple[list[Uncertain], Places]:
+    """`node_factor` of what rows name, on one node and on several, and which each row has."""
+    kinds = [one.device.device.kind for one in table.named]
+    known = {
+        kind: [node_factor(catalog, kind, several=several) for several in (False, True)]
+        for kind in dict.fromkeys(kinds)
+    }
+    several = np.asarray(table.layout.devices) > DEVICES_PER_NODE
+    return [one for kind in kinds for one in known[kind]], 2 * table.named_at + several
 
 
-def cost_of(rows: Sequence[Resolved], hours: Range, energy_kwh: Floats) -> Range:
+def cost_of(table: ServingTable, hours: Range, energy_kwh: Floats) -> Range:
     """Rent of device-hours; of owned devices, what their life uses up, and electricity [USD].
 
     NaN where no price of the device is on record.
     """
-    prices = [UNKNOWN if row.price is None else row.price.usd_per_h for row in rows]
-    owned = np.array([row.price is not None and row.price.owned for row in rows])
-    per_kwh = np.array([(row.site.electricity_usd_per_kwh or UNKNOWN).mid for row in rows])
-    rent = _times(hours, prices)
-    return replace(rent, mid=rent.mid + np.where(owned, energy_kwh * per_kwh, 0.0))
+    prices = [UNKNOWN if one is None else one.usd_per_h for one in table.prices]
+    rent = _times(hours, prices, table.price_at)
+    owned = np.array([one is not None and one.owned for one in table.prices])
+    if not owned.any():
+        return rent
+    per_kwh = np.array(
+        [(one.site.value.electricity_usd_per_kwh or UNKNOWN).mid for one in table.named]
+    )
+    electricity = energy_kwh * per_kwh[table.named_at]
+    return replace(rent, mid=rent.mid + np.where(owned[table.price_at], electricity, 0.0))
 
 
-def _in_flight(table: ServingTable) -> Floats:
-    """Mean tokens of a sequence in flight, unspecified inputs taken as short [token]."""
-    return np.nan_to_num(table.given["input_tokens"], nan=0.0) + 0.5 * _output_tokens(table)
-
-
-def _times(quantity: Range, factors: Sequence[Uncertain]) -> Range:
-    """Quantity times a factor of each row; many rows share theirs."""
-    known = {id(one): (one.mid, one.log_sd) for one in {id(one): one for one in factors}.values()}
-    mids, spreads = np.array([known[id(one)] for one in factors], dtype=np.float64).T
+def _times(quantity: Range, factors: Sequence[Uncertain], at: Places) -> Range:
+    """Quantity times one of some factors, by which one each row has."""
+    known = np.array([(one.mid, one.log_sd) for one in factors], dtype=np.float64).T
+    mids, spreads = known[:, at]
     return Range(mid=quantity.mid * mids, log_sd=np.hypot(quantity.log_sd, spreads))
+
+
+def _or_one(column: Floats) -> Floats:
+    """Numbers of a column, one where there is none."""
+    return np.where(np.isnan(column), 1.0, column)
 
 
 def _sustained(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> dict[str, Range]:
     """Throughput of phones that are warm, NaN for other devices; empty where there are none."""
-    phones = np.array([row.device.device.kind == "npu-phone" for row in table.rows])
+    kinds = [one.device.device.kind == "npu-phone" for one in table.named]
+    phones = np.array(kinds)[table.named_at]
     if not phones.any():
         return {}
     rate = ranges["output_tokens_per_s"]
     share = uncertain_record(catalog.prior("serving.phone_sustained_share"), "throttling")
-    warm = _times(rate, [share] * len(phones))
+    warm = _times(rate, [share], np.zeros(table.count, dtype=np.intp))
     return {SUSTAINED: replace(warm, mid=np.where(phones, warm.mid, np.nan))}
 
 
@@ -525,25 +572,25 @@ def _throttled(ranges: dict[str, Range], place: int) -> tuple[Notice, ...]:
     return (Notice("serving_phone_throttles", "hardware", values),)
 
 
-def _notes(row: Resolved, table: ServingTable, place: int, most: Floats) -> tuple[Notice, ...]:
+def _notes(table: ServingTable, row: int, held: Floats) -> tuple[Notice, ...]:
     """What was assumed for one row, and what it lacks."""
-    asked = row.question
-    notes = list(row.notes)
-    if asked.concurrency is None:
-        code = "serving_alone" if table.local[place] else "serving_saturated"
+    given, notes = table.given, [*table.notes(row)]
+    if np.isnan(given["concurrency"][row]):
+        code = "serving_alone" if table.local[row] else "serving_saturated"
         notes.append(Notice(code, "concurrency"))
-    elif most[place] < asked.concurrency:
+    elif held[row] < given["concurrency"][row]:
         notes.append(Notice("serving_some_wait", "concurrency"))
     for name in ("input_tokens", "output_tokens"):
-        if getattr(asked, name) is None:
+        if np.isnan(given[name][row]):
             notes.append(Notice("serving_chat_assumed", name))
-    device = {"device": row.device.device.name}
-    if row.device.tdp_w is None:
+    board = table.named[int(table.named_at[row])].device
+    price, device = table.prices[int(table.price_at[row])], {"device": board.device.name}
+    if board.tdp_w is None:
         notes.append(Notice("serving_power_unknown", "hardware", device))
-    if row.price is None:
+    if price is None:
         notes.append(Notice("serving_price_unknown", "price_usd_per_h", device))
-    elif row.price.owned:
+    elif price.owned:
         notes.append(Notice("serving_owned", "price_usd_per_h", device))
-    if row.device.memory_bytes is None:
+    if board.memory_bytes is None:
         notes.append(Notice("serving_memory_unknown", "hardware", device))
     return tuple(notes)

@@ -16,101 +16,100 @@ References
 .. [2] H. Sakasegawa, "An approximation formula L_q", 1977, Ann. Inst. Statist. Math. 29.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.core.notice import Notice, Value
+from estimator.core.rows import Floats, rows_where
 from estimator.serving.capacity import devices_needed
 from estimator.serving.performance import Setup, Traffic, output_tokens_per_s
 from estimator.serving.step import Number
 
-Floats = npt.NDArray[np.float64]
-
 if TYPE_CHECKING:
     from estimator.serving.engines import Parameters
-    from estimator.serving.setups import Resolved
+    from estimator.serving.setups import ServingTable
 
-LEAST_LOAD, POINTS = 1e-6, 24
-"""Least load looked at, and how many are before the search goes on between two of them [1]."""
+ROUNDS, CLOSE = 60, 1e-12
+"""Rounds of the search for a load at most, and the logarithm of a rate over another that counts as
+none [1]."""
 
-ROUNDS, CLOSE = 40, 1e-10
-"""Rounds of that search at most, and the logarithm of a rate over another that counts as none."""
+MOST_LOAD = 1e6
+"""Sequences in flight that are looked at at most [1]."""
 
 
 def concurrency_of_rates(
-    rows: Sequence["Resolved"], requests_per_s: Sequence[float], parameters: "Parameters"
-) -> list[float | Notice]:
-    """Sequences in flight at which requests end as fast as they arrive, for each set-up [1].
+    table: "ServingTable", parameters: "Parameters"
+) -> tuple[Floats, dict[int, Notice]]:
+    """Sequences in flight at which requests end as fast as each row asks for [1].
 
-    A set-up that cannot serve them with all that its memory holds is why not.
+    NaN where a set-up cannot serve them with all that its memory holds, and why.
     """
-    from estimator.serving.setups import table_of
-
-    if not rows:
-        return []
-    table, rates = table_of(rows), np.array(requests_per_s)
-    setup, traffic = table.setup(parameters), table.traffic(parameters)
-    tokens = traffic.input_tokens + 0.5 * np.asarray(traffic.output_tokens)
-    most = np.minimum(table.most_sequences(tokens), 1e6)
-    served = partial(_served_per_s, setup, traffic)
-    fastest = served(np.where(most > 0, most, 1.0))
-    found = _least_load(served, rates, np.where(most > 0, most, 1.0))
-    memory, layout = np.asarray(table.machine.memory_bytes), table.layout
-    needed = np.broadcast_to(devices_needed(table.model, layout, memory, 1.0, tokens), (len(rows),))
-
-    def answer(place: int, row: "Resolved") -> float | Notice:
-        if most[place] <= 0:
-            return does_not_fit(row, float(needed[place]))
-        if rates[place] > fastest[place]:
-            values = {"rate": float(rates[place]), "most": float(fastest[place])}
-            return Notice("serving_too_many_requests", "request_rate", values)
-        return float(found[place])
-
-    return [answer(place, row) for place, row in enumerate(rows)]
+    rates, traffic = table.given["request_rate"], table.traffic(parameters)
+    tokens = np.asarray(traffic.input_tokens + 0.5 * traffic.output_tokens)
+    most = np.minimum(table.most_sequences(tokens), MOST_LOAD)
+    holds = most > 0
+    served = partial(_served_per_s, table.setup(parameters), traffic)
+    most = np.where(holds, most, 1.0)
+    alone, fastest = served(np.ones(table.count)), served(most)
+    possible = holds & (rates <= fastest)
+    busy = possible & (rates > alone)
+    ends = (np.where(busy, alone, rates), np.where(busy, fastest, rates))
+    flying = np.where(busy, _load_of_rates(served, rates, most, ends), rates / alone)
+    memory = np.asarray(table.machine.memory_bytes)
+    needed = np.asarray(devices_needed(table.model, table.layout, memory, 1.0, tokens))
+    refused: dict[int, Notice] = {}
+    for row in rows_where(~possible).tolist():
+        if holds[row]:
+            values = {"rate": float(rates[row]), "most": float(fastest[row])}
+            refused[row] = Notice("serving_too_many_requests", "request_rate", values)
+        else:
+            refused[row] = does_not_fit(table, row, float(needed[row]))
+    return np.where(possible, flying, np.nan), refused
 
 
-def _least_load(served: Callable[[Floats], Floats], rates: Floats, most: Floats) -> Floats:
-    """Least load at which as many requests end as arrive, of several set-ups at once.
+def _load_of_rates(
+    served: Callable[[Floats], Floats], rates: Floats, most: Floats, ends: tuple[Floats, Floats]
+) -> Floats:
+    """Load, from one to the most, at which as many requests end as arrive, of several set-ups.
 
-    Between the two of some loads where the rate is passed, by the Illinois rule in logarithms.
+    `ends` are the rates served at both. The time in service is nearly linear in the load, and so
+    is the load less the rate times that time: the Illinois rule finds its zero in few rounds.
     """
-    loads = np.geomspace(np.full(most.shape, LEAST_LOAD), most, POINTS)
-    above = np.log(served(loads) / rates)
-    first = np.maximum((above >= 0).argmax(axis=0), 1)
-    each = np.arange(most.size)
-    low, high = np.log(loads[first - 1, each]), np.log(loads[first, each])
-    under, over = above[first - 1, each], above[first, each]
-    passed = (under < 0) & (over >= 0)
-    found = np.where(under >= 0, low, np.where(passed, high, np.log(most)))
-    best = np.where(passed, over, 0.0)
+    low, high = np.ones(most.shape), most
+    under, over = 1.0 - rates / ends[0], most * (1.0 - rates / ends[1])
+    found, best = low, np.where(under < 0, np.inf, 0.0)
     side = np.zeros(most.shape)
     for _ in range(ROUNDS):
         if not (best > CLOSE).any():
             break
-        steep = np.where(passed, over - under, 1.0)
-        middle = np.where(passed, high - over * (high - low) / steep, found)
-        now = np.log(served(np.exp(middle)) / rates)
-        nearer = passed & (np.abs(now) < best)
-        found, best = np.where(nearer, middle, found), np.where(nearer, np.abs(now), best)
+        apart = np.where(best > CLOSE, over - under, 1.0)
+        middle = np.where(best > CLOSE, high - over * (high - low) / apart, found)
+        rate = served(middle)
+        off = np.abs(np.log(rate / rates))
+        nearer = off < best
+        found, best = np.where(nearer, middle, found), np.where(nearer, off, best)
+        now = middle * (1.0 - rates / rate)
         short = now < 0
         again = side == np.where(short, -1.0, 1.0)
         under = np.where(short, now, np.where(again, 0.5 * under, under))
         over = np.where(short, np.where(again, 0.5 * over, over), now)
         low, high = np.where(short, middle, low), np.where(short, high, middle)
         side = np.where(short, -1.0, 1.0)
-    return np.asarray(np.exp(found))
+    return found
 
 
-def does_not_fit(row: "Resolved", needed: float, sequences: float | None = None) -> Notice:
+def does_not_fit(
+    table: "ServingTable", row: int, needed: float, sequences: float | None = None
+) -> Notice:
     """Say that the devices cannot hold the weights, or so many sequences beside them."""
-    values: dict[str, Value] = {"devices": row.devices, "device": row.device.device.name}
-    values["needed"] = needed
+    device = table.named[int(table.named_at[row])].device.device.name
+    devices = float(np.asarray(table.layout.devices)[row])
+    values: dict[str, Value] = {"devices": devices, "device": device, "needed": needed}
     if sequences is None:
         return Notice("serving_weights_do_not_fit", "devices", values)
     return Notice("serving_sequences_do_not_fit", "devices", {**values, "sequences": sequences})

@@ -5,6 +5,9 @@ its sequences: replicas exchange nothing, and each reads the weights for many se
 With few sequences in flight every layer is split over all devices, which is the fastest answer.
 """
 
+import numpy as np
+
+from estimator.core.rows import Floats
 from estimator.serving.capacity import USABLE_SHARE, weight_bytes
 from estimator.serving.performance import Layout
 from estimator.serving.step import Served, kept_values
@@ -18,37 +21,36 @@ the model of a step: 16 for dense models on one device, up to 64 for mixtures of
 
 
 def usual_replicas(
-    model: Served, layout: Layout, memory_bytes: float, sequences: float | None, tokens: float
-) -> float:
-    """Replicas of a model on all devices of a layout, one where layers are split over them all.
+    model: Served, layout: Layout, memory_bytes: Floats, sequences: Floats, tokens: Floats
+) -> Floats:
+    """Replicas of models on all devices of layouts, one where layers are split over them all.
 
     Parameters
     ----------
     model : Served
     layout : Layout
         Devices and formats; its parallel sizes are not read.
-    memory_bytes : float
+    memory_bytes : array
         Of one device. [B]
-    sequences : float or None
-        In flight on all devices, None where the server is saturated. [1]
-    tokens : float
+    sequences : array
+        In flight on all devices, NaN where the server is saturated. [1]
+    tokens : array
         Mean tokens that a sequence keeps. [token]
 
     Returns
     -------
-    float
+    array [1]
     """
-    devices = float(layout.devices)
-    weights = float(weight_bytes(model, layout))
-    cache = float(kept_values(model, tokens) * layout.cache_bytes)
+    devices = np.asarray(layout.devices)
+    weights = weight_bytes(model, layout)
+    cache = kept_values(model, tokens) * layout.cache_bytes
+    replicas = np.ones(devices.shape)
     group = 1.0
-    while 2.0 * group <= devices:
-        replicas, room = devices / group, memory_bytes * group
-        if not devices % group:
-            if sequences is None and weights <= REPLICA_SHARE * room:
-                return replicas
-            each = (sequences or 0.0) / replicas
-            if each >= BUSY_SEQUENCES and weights + each * cache <= USABLE_SHARE * room:
-                return replicas
+    while 2.0 * group <= devices.max(initial=0.0):
+        each, room = sequences * group / devices, memory_bytes * group
+        busy = (each >= BUSY_SEQUENCES) & (weights + each * cache <= USABLE_SHARE * room)
+        saturated = np.isnan(sequences) & (weights <= REPLICA_SHARE * room)
+        whole = (2.0 * group <= devices) & (devices % group == 0) & (replicas == 1.0)
+        replicas = np.where(whole & (busy | saturated), devices / group, replicas)
         group *= 2.0
-    return 1.0
+    return replicas

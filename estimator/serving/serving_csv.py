@@ -23,7 +23,7 @@ from estimator.serving.quantities import (
     answer_serving,
 )
 from estimator.serving.question import COLUMNS, ServingQuestion, question_of
-from estimator.serving.setups import Resolver
+from estimator.serving.resolver import Resolver
 
 BLOCK_ROWS = 2_000
 """Rows answered together [1]."""
@@ -102,9 +102,9 @@ def result_rows(
         columns += [low, found.mid, high]
     cells = np.array(columns).T if answer.ranges else np.empty((0, len(columns)))
     place = 0
-    for row in answer.rows:
-        if isinstance(row, Notice):
-            yield [*[""] * len(columns), "", render(row, names)]
+    for question in range(len(answer.rows)):
+        if question in answer.errors:
+            yield [*[""] * len(columns), "", render(answer.errors[question], names)]
             continue
         numbers = [f"{value:.6g}" if np.isfinite(value) else "" for value in cells[place]]
         yield [*numbers, "; ".join(rendered(answer.notes[place], names)), ""]

@@ -1,45 +1,30 @@
-"""Which numbers do set-ups name: questions resolved once per distinct word, then as arrays.
+"""Set-ups as arrays: what questions name, how they are laid out, and the traffic on them."""
 
-What a question leaves open is assumed here, and every assumption is a note of its row.
-"""
-
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from operator import attrgetter
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from estimator.catalog import Catalog
-from estimator.core.messages import refuse
+from estimator.core.lazy_items import LazyItems
 from estimator.core.notice import Notice
-from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.rows import Floats, Places, nowhere, rows_of
 from estimator.core.site import Site
-from estimator.core.uncertainty import Uncertain
-from estimator.scenario.provenance import Found, noted
-from estimator.scenario.scenario import inline_config, is_inline
-from estimator.scenario.site import find_site
-from estimator.serving.capacity import devices_needed, most_sequences, weight_bytes
-from estimator.serving.device_price import DevicePrice, find_device_price
-from estimator.serving.devices import ServingDevice, find_serving_device
-from estimator.serving.engines import EAGER, IS_LOCAL, LOCAL, SERVER, VENDOR, Parameters
-from estimator.serving.formats import FORMATS, WeightFormat, weight_format
-from estimator.serving.model_names import find_preset, stated_format, stated_size
+from estimator.scenario.provenance import Found
+from estimator.serving.capacity import most_sequences, weight_bytes
+from estimator.serving.device_price import DevicePrice
+from estimator.serving.devices import ServingDevice
+from estimator.serving.engines import IS_LOCAL, SERVER, VENDOR, Parameters
+from estimator.serving.formats import WeightFormat
 from estimator.serving.performance import Board, Layout, Setup, Traffic
-from estimator.serving.question import NUMBERS, ServingQuestion
-from estimator.serving.replicas import REPLICA_SHARE, usual_replicas
-from estimator.serving.served_model import ServedModel, from_config, from_size
+from estimator.serving.question import ServingQuestion
+from estimator.serving.question_table import QuestionTable
+from estimator.serving.replicas import REPLICA_SHARE
+from estimator.serving.served_model import ServedModel
 from estimator.serving.step import Machine, Number, Served
-from estimator.workload.huggingface import read_config
 
-Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
-
-MOST_REMEMBERED = 4096
-"""Look-ups remembered at a time [1]."""
+Mask = npt.NDArray[np.bool_]
 
 LOCAL_INPUT_TOKENS = 64.0
 """A prompt at one's own machine, where it is unspecified [token]."""
@@ -47,23 +32,58 @@ LOCAL_INPUT_TOKENS = 64.0
 OUTPUT_TOKENS = 400.0
 """An answer of unspecified length: chats of the measured rows write 350 to 900 [token]."""
 
-NATIVE_MXFP4 = "gpt-oss"
-"""Models that are published in MXFP4: experts packed, the rest in 16 bit."""
-
-LOCAL_OUTER_BITS = 8.5
-"""llama.cpp keeps what is not an expert of such a model in Q8_0 [bit]."""
-
 DRAFT_ACCEPTANCE = 0.7
 """Probability that a draft is accepted, where it is unspecified [1]: 0.6 to 0.9 in print."""
 
-HALF_AND_MORE = ("bf16", "fp16", "tf32", "fp32")
-"""Formats that every device has in one form or another."""
-
-SAME_SIZE = 0.3
-"""A preset whose size is off the given one by more, as a logarithm, is another model [1]."""
-
 INPUT_LOG_SD, OUTPUT_LOG_SD, SEQUENCES_LOG_SD, SATURATED_LOG_SD = 0.8, 0.7, 1.0, 0.35
 """How unsure unspecified traffic is; a vendor's table states saturated throughput [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """What the words of a question name, whatever its counts.
+
+    Parameters
+    ----------
+    model, device, weights, cache_bytes, engine
+        Model, device, weight format, bytes of a cached value [B] and code of the engine.
+    site : Found of Site
+    notes : tuple of Notice
+        What the words have assumed, without those of the site.
+    """
+
+    model: ServedModel
+    device: ServingDevice
+    weights: WeightFormat
+    cache_bytes: float
+    engine: int
+    site: Found[Site]
+    notes: tuple[Notice, ...]
+
+    @cached_property
+    def cells(self) -> tuple[float | None, ...]:
+        """Numbers of the columns of a table, in the order of `_CELLS`."""
+        numbers, device, weights = self.model.numbers, self.device, self.weights
+        return (
+            *(float(getattr(numbers, name)) for name in _SERVED),
+            device.peak_flop_per_s(weights),
+            device.bytes_per_s,
+            device.memory_bytes or np.inf,
+            device.link_bytes_per_s,
+            weights.dense_bytes,
+            weights.expert_bytes,
+            self.cache_bytes,
+            device.tdp_w or None,
+            device.idle_w or None,
+            weights.bits,
+            self.model.longest_context,
+        )
+
+
+_SERVED = tuple(Served.__dataclass_fields__)
+_MACHINE = ("peak_flop_per_s", "bytes_per_s", "memory_bytes", "link_bytes_per_s")
+_FORMATS = ("dense_bytes", "expert_bytes", "cache_bytes")
+_CELLS = (*_SERVED, *_MACHINE, *_FORMATS, "tdp_w", "idle_w", "expert_bits", "longest_context")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,289 +104,6 @@ class Resolved:
     price: DevicePrice | None
     notes: tuple[Notice, ...] = ()
 
-    @property
-    def program_open(self) -> bool:
-        """Whether neither the program of a server nor its load is stated."""
-        asked = self.question
-        return self.engine == SERVER and not asked.software and asked.concurrency is None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Named:
-    """What the words of a question name, whatever its counts; fields as in `Resolved`.
-
-    `notes` are what the words alone have assumed, without those of the site.
-    """
-
-    model: ServedModel
-    device: ServingDevice
-    weights: WeightFormat
-    cache_bytes: float
-    engine: int
-    site: Found[Site]
-    notes: tuple[Notice, ...]
-
-
-NAMING = (
-    *("hardware", "model", "config", "params_total", "params_active", "precision"),
-    *("kv_precision", "software", "region", "pue"),
-)
-"""Fields of a question on which `Named` rests."""
-
-_naming = attrgetter(*NAMING)
-
-
-class LookUps:
-    """Devices, sites, prices and known models by name, remembered with the catalog."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        remembered = lru_cache(maxsize=MOST_REMEMBERED)
-        self.device = remembered(lambda name: find_serving_device(catalog, name))
-        self.site = remembered(lambda name, pue, bare: _site(catalog, name, pue, bare=bare))
-        self.price = remembered(
-            lambda name, given, many: find_device_price(
-                self.device(name).device, catalog, given=given, many=many
-            )
-        )
-        self.preset = remembered(
-            lambda identity, name: from_config(catalog.preset(identity).config, name)
-        )
-
-
-class Resolver:
-    """Looks up what questions name, each distinct word once.
-
-    Parameters
-    ----------
-    catalog : Catalog
-    parameters : Parameters
-        Of the engines.
-    """
-
-    def __init__(self, catalog: Catalog, parameters: Parameters) -> None:
-        self.catalog = catalog
-        self.parameters = parameters
-        self._found = catalog.once("look-ups of serving", lambda: LookUps(catalog))
-        self._model = lru_cache(maxsize=MOST_REMEMBERED)(self._find_model)
-        self._known: dict[tuple[object, ...], Named] = {}
-
-    def resolve(self, asked: ServingQuestion) -> Resolved:
-        """Everything that one question names.
-
-        Raises
-        ------
-        ValueError
-            If a name is unknown, or what is asked cannot be.
-        """
-        named = self._named(asked)
-        notes = list(named.notes)
-        devices = _devices(asked, named, notes)
-        replicas = self._replicas(asked, named, devices)
-        if replicas is not None:
-            notes.append(_layout_note(devices, replicas))
-        layout = _layout(asked, replicas or asked.data_parallel or 1.0, named, devices)
-        return Resolved(
-            question=asked,
-            model=named.model,
-            device=named.device,
-            weights=named.weights,
-            cache_bytes=named.cache_bytes,
-            engine=named.engine,
-            devices=layout[0],
-            data_parallel=layout[1],
-            expert_shard=layout[2],
-            stages=layout[3],
-            site=named.site.value,
-            price=self._found.price(
-                asked.hardware, asked.price_usd_per_h, layout[0] > DEVICES_PER_NODE
-            ),
-            notes=(*notes, *named.site.notices),
-        )
-
-    def _named(self, asked: ServingQuestion) -> Named:
-        """What the words of a question name, looked up when they are first met."""
-        key = _naming(asked)
-        if key not in self._known:
-            if len(self._known) >= MOST_REMEMBERED:
-                self._known.clear()
-            self._known[key] = self._find_named(asked)
-        return self._known[key]
-
-    def _find_named(self, asked: ServingQuestion) -> Named:
-        notes: list[Notice] = []
-        device = self._found.device(asked.hardware)
-        model = self._model(asked.model, asked.config, asked.params_total, asked.params_active)
-        notes += [_as_notice(text) for text in model.warnings]
-        if not model.shape_known:
-            notes.append(Notice("serving_layers_assumed", "params_total"))
-        weights = self._weights(asked, device, notes)
-        engine = device.engine(asked.software, weights)
-        weights = _native(weights, model, engine)
-        device.peak_flop_per_s(weights)
-        wanted = weights.arithmetic[0]
-        if wanted not in HALF_AND_MORE and wanted not in device.device.peaks:
-            values = {"device": device.device.name, "arithmetic": wanted}
-            notes.append(Notice("serving_weights_unpacked", "precision", values))
-        inside = device.is_server and engine not in LOCAL
-        return Named(
-            model=model,
-            device=device,
-            weights=weights,
-            cache_bytes=_cache_bytes(asked, weights, engine),
-            engine=engine,
-            site=self._found.site(asked.region, asked.pue, not inside),
-            notes=tuple(notes),
-        )
-
-    def _find_model(
-        self, name: str, config: str, params: float | None, active: float | None
-    ) -> ServedModel:
-        if config:
-            if is_inline(config):
-                keys = inline_config(config)
-                return from_config(keys, name or str(keys.get("model_type", "")))
-            return from_config(read_config(config), name or config)
-        preset = find_preset(self.catalog, name) if name else None
-        if preset is not None and preset.config:
-            try:
-                found = self._found.preset(preset.id, name)
-                if params is None or abs(math.log(found.params / params)) < SAME_SIZE:
-                    return found
-            except ValueError:
-                if params is None:
-                    raise
-        if preset is not None and params is None and "params" in preset.records:
-            known = preset.records
-            active = known["active_params"].value if "active_params" in known else None
-            return from_size(known["params"].value, active, name)
-        if params is not None:
-            return from_size(params, active, name)
-        return _of_name(name)
-
-    def _replicas(self, asked: ServingQuestion, named: Named, devices: float) -> float | None:
-        """Replicas where the layout is left open, None where it is given or there is no choice."""
-        fixed = asked.tensor_parallel or asked.data_parallel or asked.expert_parallel
-        alone = named.engine in LOCAL or named.engine == EAGER or devices <= 1.0
-        memory = named.device.memory_bytes
-        if fixed is not None or alone or memory is None:
-            return None
-        formats = Layout(
-            devices=devices,
-            dense_bytes=named.weights.dense_bytes,
-            expert_bytes=named.weights.expert_bytes,
-            cache_bytes=named.cache_bytes,
-        )
-        usual = self.parameters.of("input_tokens")
-        read = usual if asked.input_tokens is None else asked.input_tokens
-        tokens = read + 0.5 * (asked.output_tokens or OUTPUT_TOKENS)
-        return usual_replicas(named.model.numbers, formats, memory, asked.concurrency, tokens)
-
-    def _weights(
-        self, asked: ServingQuestion, device: ServingDevice, notes: list[Notice]
-    ) -> WeightFormat:
-        if asked.precision:
-            return weight_format(asked.precision)
-        stated = stated_format(asked.model)
-        if stated is not None:
-            return weight_format(stated)
-        if NATIVE_MXFP4 in asked.model.casefold():
-            return FORMATS["mxfp4"]
-        name = "bf16" if device.is_server else "q4_k_m"
-        values = {"weights": FORMATS[name].name}
-        notes.append(Notice("serving_weights_assumed", "precision", values))
-        return FORMATS[name]
-
-
-def _site(catalog: Catalog, name: str, pue: float | None, *, bare: bool) -> Found[Site]:
-    """Site by name, with the PUE where it is given, and what is assumed of it."""
-    found = find_site(name.strip(), catalog, bare=bare)
-    grid = any(notice.field == "carbon_intensity" for notice in found.notices)
-    assumed = (Notice("serving_grid_assumed", "region"),) if grid else ()
-    if pue is not None:
-        return noted(replace(found.value, pue=Uncertain(pue)), *assumed)
-    return noted(found.value, *assumed, *(one for one in found.notices if one.field == "pue"))
-
-
-def _of_name(name: str) -> ServedModel:
-    """Model of the size that its name states."""
-    if not name:
-        raise refuse("serving_no_model", "model")
-    stated = stated_size(name)
-    if stated is None or not stated[0] > 0:
-        raise refuse("serving_model_unknown", "model", name=name)
-    note = Notice("serving_size_of_name", "model", {"name": name, "params": stated[0]})
-    return replace(from_size(*stated, name), warnings=(note,))
-
-
-def _as_notice(warning: Notice | str) -> Notice:
-    """Warning of a model as a notice; those of a config are sentences."""
-    return Notice("text", "config", {"text": warning}) if isinstance(warning, str) else warning
-
-
-def _native(weights: WeightFormat, model: ServedModel, engine: int) -> WeightFormat:
-    """Experts that are published packed stay so, whatever 4-bit format a file is named for."""
-    if NATIVE_MXFP4 not in model.name.casefold() or weights.bits > 6.0:
-        return weights
-    packed = FORMATS["mxfp4"]
-    return replace(packed, outer_bits=LOCAL_OUTER_BITS) if engine in LOCAL else packed
-
-
-def _cache_bytes(asked: ServingQuestion, weights: WeightFormat, engine: int) -> float:
-    """Bytes of a cached value: as asked; a vendor's 8-bit engines keep 8-bit caches [B]."""
-    if asked.kv_precision:
-        return weight_format(asked.kv_precision, "kv_precision").bits / 8.0
-    return 1.0 if engine == VENDOR and weights.bits <= 8.0 else 2.0
-
-
-def _devices(asked: ServingQuestion, named: Named, notes: list[Notice]) -> float:
-    if asked.devices is not None:
-        return asked.devices
-    product = (asked.tensor_parallel or 1.0) * (asked.data_parallel or 1.0)
-    product = max(product, asked.expert_parallel or 1.0)
-    memory = named.device.memory_bytes
-    if memory is not None:
-        kept = named.weights
-        layout = Layout(dense_bytes=kept.dense_bytes, expert_bytes=kept.expert_bytes)
-        asked_for = asked.concurrency or 1.0
-        tokens = (asked.input_tokens or 0.0) + (asked.output_tokens or OUTPUT_TOKENS)
-        least = devices_needed(named.model.numbers, layout, memory, asked_for, tokens)
-        product = max(product, float(least))
-    notes.append(Notice("serving_devices_assumed", "devices", {"count": product}))
-    return product
-
-
-def _layout_note(devices: float, replicas: float) -> Notice:
-    """What was assumed of an unspecified layout."""
-    if replicas == 1.0:
-        return Notice("serving_layers_split", "tensor_parallel", {"devices": devices})
-    values = {"replicas": replicas, "count": devices / replicas}
-    return Notice("serving_replicas_assumed", "data_parallel", values)
-
-
-def _layout(
-    asked: ServingQuestion, replicas: float, named: Named, devices: float
-) -> tuple[float, float, float, float]:
-    """Devices, data-parallel replicas, devices over which experts are split, pipeline stages."""
-    experts = asked.expert_parallel or 1.0
-    tensor = asked.tensor_parallel
-    if experts > 1.0 and not named.model.sparse:
-        raise refuse("serving_dense", "expert_parallel", model=named.model.name)
-    if max(experts, (tensor or 1.0) * replicas) > devices:
-        wanted = max(experts, (tensor or 1.0) * replicas)
-        raise refuse("serving_sizes_exceed", "devices", needed=wanted, given=devices)
-    if devices % replicas:
-        raise refuse(
-            "serving_unequal_replicas", "data_parallel", devices=devices, replicas=replicas
-        )
-    group = devices / replicas
-    if named.engine in LOCAL or (named.engine == EAGER and tensor is None):
-        return devices, replicas, 1.0, group
-    if tensor is None or experts > 1.0:
-        return devices, replicas, max(experts, group), 1.0
-    if group % tensor:
-        raise refuse("serving_unequal_shards", "tensor_parallel", shards=tensor, devices=group)
-    return devices, replicas, tensor, group / tensor
-
 
 @dataclass(frozen=True, kw_only=True)
 class ServingTable:
@@ -374,30 +111,114 @@ class ServingTable:
 
     Parameters
     ----------
-    rows : sequence of Resolved
+    asked : QuestionTable
+        What they are asked, a rate of requests as the sequences that it keeps in flight.
+    named : sequence of Named
+        What the words of several rows name.
+    named_at : array of int
+        Which of them each row has.
+    prices, price_at
+        Prices of a device-hour, None where none is on record, and which each row has.
     model, machine, layout : Served, Machine, Layout
+    layout_chosen : array of bool
+        Whether the layout was left open.
     tdp_w, idle_w : array
         Of one device, NaN where unknown. [W]
     engines : array of int
         Codes of the engines.
     expert_bits : array
         Bits of a weight of an expert. [bit]
-    given : mapping of str to array
-        Numbers of the questions, NaN where unspecified.
+    longest_context : array
+        Tokens that the model was made for, NaN where unknown. [token]
     """
 
-    rows: Sequence[Resolved]
+    asked: QuestionTable
+    named: Sequence[Named]
+    named_at: Places
+    prices: Sequence[DevicePrice | None]
+    price_at: Places
     model: Served
     machine: Machine
     layout: Layout
+    layout_chosen: Mask
     tdp_w: Floats
     idle_w: Floats
     engines: npt.NDArray[np.int64]
     expert_bits: Floats
-    given: Mapping[str, Floats]
+    longest_context: Floats
 
     @property
-    def local(self) -> npt.NDArray[np.bool_]:
+    def count(self) -> int:
+        """Rows."""
+        return self.asked.count
+
+    @property
+    def given(self) -> Mapping[str, Floats]:
+        """Numbers of the questions, NaN where unspecified."""
+        return self.asked.numbers
+
+    @property
+    def rows(self) -> Sequence[Resolved]:
+        """Every row by itself, made when it is asked for."""
+        return LazyItems(self.count, self.row)
+
+    def row(self, row: int) -> Resolved:
+        """One row by itself."""
+        named, layout = self.named[int(self.named_at[row])], rows_of(self.layout, row)
+        return Resolved(
+            question=self.asked.row(row),
+            model=named.model,
+            device=named.device,
+            weights=named.weights,
+            cache_bytes=named.cache_bytes,
+            engine=named.engine,
+            devices=float(layout.devices),
+            data_parallel=float(layout.data_parallel),
+            expert_shard=float(layout.expert_shard),
+            stages=float(layout.stages),
+            site=named.site.value,
+            price=self.prices[int(self.price_at[row])],
+            notes=self.notes(row),
+        )
+
+    def notes(self, row: int) -> tuple[Notice, ...]:
+        """What had to be assumed for a row."""
+        named = self.named[int(self.named_at[row])]
+        notes, devices = [*named.notes], float(np.asarray(self.layout.devices)[row])
+        if np.isnan(self.given["devices"][row]):
+            notes.append(Notice("serving_devices_assumed", "devices", {"count": devices}))
+        if self.layout_chosen[row]:
+            replicas = float(np.asarray(self.layout.data_parallel)[row])
+            notes.append(_layout_note(devices, replicas))
+        return (*notes, *named.site.notices)
+
+    def part(self, rows: Places) -> "ServingTable":
+        """Return the table of some rows."""
+        cut: ServingTable = rows_of(replace(self, asked=NOTHING_ASKED), rows)
+        return replace(cut, asked=self.asked.part(rows))
+
+    def under(self, **numbers: Floats) -> "ServingTable":
+        """Return the same set-ups with other numbers asked of them."""
+        return replace(self, asked=self.asked.changed(**numbers))
+
+    @property
+    def output_tokens(self) -> Floats:
+        """Tokens of an answer [token]."""
+        return _filled(self.given["output_tokens"], OUTPUT_TOKENS)
+
+    @property
+    def tokens_in_flight(self) -> Floats:
+        """Mean tokens of a sequence in flight, unspecified inputs taken as short [token]."""
+        return np.nan_to_num(self.given["input_tokens"], nan=0.0) + 0.5 * self.output_tokens
+
+    @property
+    def program_open(self) -> Mask:
+        """Whether neither the program of a server nor its load is stated."""
+        unstated = self.asked.words["software"].codes < 0
+        return np.asarray((self.engines == SERVER) & unstated & np.isnan(self.given["concurrency"]))
+
+    @property
+    def local(self) -> Mask:
         """Whether one user's own program runs it."""
         return IS_LOCAL[self.engines]
 
@@ -424,7 +245,7 @@ class ServingTable:
         given = self.given
         usual = np.where(self.local, LOCAL_INPUT_TOKENS, parameters.of("input_tokens"))
         read = np.maximum(_filled(given["input_tokens"], usual), 1.0)
-        written = _filled(given["output_tokens"], OUTPUT_TOKENS)
+        written = self.output_tokens
         full = np.clip(
             self.most_sequences(read + 0.5 * written),
             1.0,
@@ -481,42 +302,39 @@ class ServingTable:
         return np.asarray(most_sequences(self.model, self.layout, memory, tokens))
 
 
-def table_of(rows: Sequence[Resolved]) -> ServingTable:
-    """Resolved questions as arrays; what many rows name is read once."""
-    models, of_model = _distinct([(row.model,) for row in rows])
-    boards, of_board = _distinct([(row.device, row.weights) for row in rows])
+NOTHING_ASKED = QuestionTable(count=0, numbers={}, words={})
+"""No question."""
 
-    def served(name: str) -> Floats:
-        return _column([float(getattr(one.numbers, name)) for (one,) in models])[of_model]
 
-    def each(value: Callable[[ServingDevice, WeightFormat], float | None]) -> Floats:
-        return _column([value(*board) for board in boards])[of_board]
-
-    given = np.array([_numbers(row.question) for row in rows], dtype=np.float64).T
+def table_of(asked: QuestionTable, named: Sequence[Named], named_at: Places) -> ServingTable:
+    """What questions name as arrays, their devices not laid out nor priced yet."""
+    cells = np.array([one.cells for one in named], dtype=np.float64).reshape(-1, len(_CELLS))
+    columns = dict(zip(_CELLS, np.ascontiguousarray(cells.T)[:, named_at], strict=True))
+    engines = np.array([one.engine for one in named], dtype=np.int64)
     return ServingTable(
-        rows=rows,
-        model=Served(**{name: served(name) for name in _SERVED}),
-        machine=Machine(
-            peak_flop_per_s=each(ServingDevice.peak_flop_per_s),
-            bytes_per_s=each(lambda device, _: device.bytes_per_s),
-            memory_bytes=each(lambda device, _: device.memory_bytes or np.inf),
-            link_bytes_per_s=each(lambda device, _: device.link_bytes_per_s),
-        ),
-        layout=Layout(
-            devices=_column([row.devices for row in rows]),
-            data_parallel=_column([row.data_parallel for row in rows]),
-            expert_shard=_column([row.expert_shard for row in rows]),
-            stages=_column([row.stages for row in rows]),
-            dense_bytes=each(lambda _, weights: weights.dense_bytes),
-            expert_bytes=each(lambda _, weights: weights.expert_bytes),
-            cache_bytes=_column([row.cache_bytes for row in rows]),
-        ),
-        tdp_w=each(lambda device, _: device.tdp_w or None),
-        idle_w=each(lambda device, _: device.idle_w or None),
-        engines=np.array([row.engine for row in rows], dtype=np.int64),
-        expert_bits=each(lambda _, weights: weights.bits),
-        given=dict(zip(NUMBERS, np.ascontiguousarray(given), strict=True)),
+        asked=asked,
+        named=named,
+        named_at=named_at,
+        prices=(),
+        price_at=nowhere(asked.count),
+        model=Served(**{name: columns[name] for name in _SERVED}),
+        machine=Machine(**{name: columns[name] for name in _MACHINE}),
+        layout=Layout(**{name: columns[name] for name in _FORMATS}),
+        layout_chosen=np.zeros(asked.count, dtype=np.bool_),
+        tdp_w=columns["tdp_w"],
+        idle_w=columns["idle_w"],
+        engines=engines[named_at],
+        expert_bits=columns["expert_bits"],
+        longest_context=columns["longest_context"],
     )
+
+
+def _layout_note(devices: float, replicas: float) -> Notice:
+    """What was assumed of an unspecified layout."""
+    if replicas == 1.0:
+        return Notice("serving_layers_split", "tensor_parallel", {"devices": devices})
+    values = {"replicas": replicas, "count": devices / replicas}
+    return Notice("serving_replicas_assumed", "data_parallel", values)
 
 
 def tokens_per_pass(drafted: Floats, acceptance: Floats) -> Floats:
@@ -532,25 +350,6 @@ def tokens_per_pass(drafted: Floats, acceptance: Floats) -> Floats:
     """
     chance = np.minimum(acceptance, 1.0 - 1e-9)
     return np.asarray((1.0 - chance ** (drafted + 1.0)) / (1.0 - chance))
-
-
-_SERVED = tuple(Served.__dataclass_fields__)
-
-
-_numbers = attrgetter(*NUMBERS)
-
-
-def _distinct(things: Sequence[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], Places]:
-    """Different things, and which of them each row has; the same object is the same thing."""
-    found: dict[tuple[int, ...], int] = {}
-    at = [found.setdefault(tuple(map(id, one)), len(found)) for one in things]
-    first = {number: one for number, one in zip(reversed(at), reversed(things), strict=True)}
-    return [first[number] for number in range(len(found))], np.array(at, dtype=np.intp)
-
-
-def _column(cells: Sequence[float | None]) -> Floats:
-    """Numbers as a column, NaN where there is none."""
-    return np.array(cells, dtype=np.float64)
 
 
 def _filled(values: Floats, otherwise: Number) -> Floats:

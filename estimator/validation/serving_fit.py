@@ -5,6 +5,7 @@ logarithmic and heavy-tailed (Student's t), because machines were shared and set
 what no table states; rows of one configuration and of one source share their weight.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.core.messages import message
 from estimator.serving.engines import (
     ENGINES,
     NAMES,
@@ -24,7 +26,9 @@ from estimator.serving.engines import (
 )
 from estimator.serving.performance import performance
 from estimator.serving.question import ServingQuestion
-from estimator.serving.setups import Resolved, Resolver, ServingTable, table_of
+from estimator.serving.question_table import QuestionTable
+from estimator.serving.resolver import Resolver
+from estimator.serving.setups import ServingTable
 from estimator.validation.serving_rows import ServingCase, serving_cases
 
 Floats = npt.NDArray[np.float64]
@@ -75,19 +79,22 @@ class Measured:
 def measured_cases(catalog: Catalog, parameters: Parameters) -> Measured:
     """Every configuration of the table that names a known model and device."""
     resolver = Resolver(catalog, parameters)
-    rows: list[Resolved] = []
-    kept: list[ServingCase] = []
-    left_out: dict[str, int] = {}
+    readable: list[ServingCase] = []
+    questions: list[ServingQuestion] = []
+    reasons: list[str] = []
     for case in serving_cases(catalog.serving_measured()):
         try:
-            rows.append(resolver.resolve(question_of_case(case)))
-            kept.append(case)
+            questions.append(question_of_case(case))
+            readable.append(case)
         except ValueError as error:
-            reason = str(error).partition(":")[0]
-            left_out[reason] = left_out.get(reason, 0) + 1
+            reasons.append(str(error))
+    found = resolver.resolve(QuestionTable.of(questions))
+    kept = [readable[place] for place in found.rows.tolist()]
+    reasons += [message(found.errors[place]) for place in sorted(found.errors)]
+    left_out = dict(Counter(reason.partition(":")[0] for reason in reasons))
     names = (*QUANTITIES, "device_energy_per_output_token_j")
     values = {name: np.array([case.measured.get(name, np.nan) for case in kept]) for name in names}
-    return Measured(cases=kept, table=table_of(rows), values=values, left_out=left_out)
+    return Measured(cases=kept, table=found.table, values=values, left_out=left_out)
 
 
 def question_of_case(case: ServingCase) -> ServingQuestion:

@@ -17,6 +17,7 @@ from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.serving.capacity import weight_bytes
 from estimator.serving.engines import ENGINES, fitted
+from estimator.serving.measured_loads import devices_of
 from estimator.serving.quantities import spread_scale, stated_variance
 from estimator.validation.serving_fit import Floats, Measured, fit, measured_cases, predicted
 from estimator.validation.serving_spread import FEWEST, Errors
@@ -133,7 +134,7 @@ def held_out_errors(
 
 def _systems(measured: Measured) -> npt.NDArray[np.str_]:
     """System of every case; those of few rows are put together by their names."""
-    names = np.array([row.device.device.id for row in measured.table.rows])
+    names = devices_of(measured.table)
     large = {name for name in names if (names == name).sum() >= LARGE_SYSTEM}
     return np.array([name if name in large else _group_of(name) for name in names])
 
@@ -190,18 +191,19 @@ def _median_or_none(errors: Floats | None, rows: npt.NDArray[np.bool_]) -> float
 
 
 def _groupings(measured: Measured) -> dict[str, npt.NDArray[np.str_]]:
-    rows = measured.table.rows
+    table = measured.table
+    devices = [one.device for one in table.named]
     params = np.array([case.params_total for case in measured.cases])
     load = np.array([case.concurrency or np.inf for case in measured.cases])
     words = [
         next(name for most, name in LOADS if one < most) if np.isfinite(one) else "unspecified"
         for one in load
     ]
-    kinds = np.array(["server GPUs" if row.device.is_server else "elsewhere" for row in rows])
+    kinds = np.array(["server GPUs" if one.is_server else "elsewhere" for one in devices])
     return {
-        "all": kinds,
-        "hardware": np.array([row.device.device.name for row in rows]),
-        "framework": np.array([ENGINES[code] for code in measured.table.engines]),
+        "all": kinds[table.named_at],
+        "hardware": np.array([one.device.name for one in devices])[table.named_at],
+        "framework": np.array([ENGINES[code] for code in table.engines]),
         "models": measured.labels("line"),
         "size": np.array([next(name for most, name in SIZES if one < most) for one in params]),
         "concurrency": np.array(words),

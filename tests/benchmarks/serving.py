@@ -16,7 +16,9 @@ from estimator.catalog import Catalog
 from estimator.serving.engines import Parameters, fitted
 from estimator.serving.performance import Setup, Traffic, performance
 from estimator.serving.question import ServingQuestion
-from estimator.serving.setups import Resolved, Resolver, table_of
+from estimator.serving.question_table import QuestionTable
+from estimator.serving.resolver import Resolver
+from estimator.serving.setups import ServingTable
 
 ROWS, BLOCK = 1_000_000, 16_384
 MODELS = ("qwen3-30b-a3b", "llama-3-8b", "llama-2-70b", "gpt-oss-20b", "Qwen/Qwen3-14B")
@@ -28,34 +30,30 @@ def main() -> None:
     """Print the time of a million rows, with one set-up and with many."""
     catalog = Catalog.open()
     parameters = fitted(catalog)
-    known = list(resolved(Resolver(catalog, parameters)))
-    for title, rows in (("one set-up", known[:1]), (f"{len(known)} set-ups mixed", known)):
-        spent = min(seconds(parameters, rows) for _ in range(3))
+    known = Resolver(catalog, parameters).resolve(QuestionTable.of(list(questions()))).table
+    one = known.part(np.zeros(1, dtype=np.intp))
+    for title, table in (("one set-up", one), (f"{known.count} set-ups mixed", known)):
+        spent = min(seconds(parameters, table) for _ in range(3))
         rate = ROWS / spent / 1e6
         print(f"{ROWS:,} serving scenarios, {title}: {spent:.2f} s, {rate:.2f} million a second")
 
 
-def resolved(resolver: Resolver) -> Iterator[Resolved]:
-    """Set-ups that differ in model, device and weights; those that cannot be are left out."""
+def questions() -> Iterator[ServingQuestion]:
+    """Set-ups that differ in model, device and weights."""
     for model, device, weights in product(MODELS, DEVICES, FORMATS):
-        asked = ServingQuestion(model=model, hardware=device, devices=8, precision=weights)
-        try:
-            yield resolver.resolve(asked)
-        except ValueError:
-            continue
+        yield ServingQuestion(model=model, hardware=device, devices=8, precision=weights)
 
 
-def seconds(parameters: Parameters, rows: list[Resolved]) -> float:
+def seconds(parameters: Parameters, table: ServingTable) -> float:
     """Time of a million rows that repeat some set-ups, each under a load of its own [s]."""
     random = np.random.default_rng(0)
     flying, read, written = np.exp(random.uniform(0, 7, (3, ROWS))).round() + 1
-    table = table_of(rows)
     setup, usual = table.setup(parameters), table.traffic(parameters)
-    places = random.integers(0, len(rows), ROWS)
+    places = random.integers(0, table.count, ROWS)
     spent = 0.0
     for begin in range(0, ROWS, BLOCK):
         part = slice(begin, begin + BLOCK)
-        given = (setup, usual) if len(rows) == 1 else taken((setup, usual), places[part])
+        given = (setup, usual) if table.count == 1 else taken((setup, usual), places[part])
         load = {"sequences": flying[part], "input_tokens": read[part]}
         load |= {"output_tokens": written[part]}
         started = time.perf_counter()

@@ -24,8 +24,8 @@ from estimator.serving.figures import (
 from estimator.serving.quantities import answer_serving
 from estimator.serving.question import ServingQuestion, option_of
 from estimator.serving.queueing import concurrency_of_rates, flying_quantile
+from estimator.serving.resolver import Resolver
 from estimator.serving.serving_csv import RESULT_COLUMNS, answer_table
-from estimator.serving.setups import Resolver
 
 
 @pytest.fixture(scope="module")
@@ -276,9 +276,15 @@ def test_a_rate_of_requests_and_its_concurrency_are_one_state(catalog):
     parameters = fitted(catalog)
     resolver = Resolver(catalog, parameters)
     asked = ServingQuestion(
-        model="llama-3-8b", hardware="h100", devices=1, input_tokens=300, output_tokens=200
+        model="llama-3-8b",
+        hardware="h100",
+        devices=1,
+        input_tokens=300,
+        output_tokens=200,
+        request_rate=10.0,
     )
-    (flying,) = concurrency_of_rates([resolver.resolve(asked)], [10.0], parameters)
+    (flying,), refused = concurrency_of_rates(resolver.table([asked]), parameters)
+    assert not refused
     rate = interval(
         catalog,
         "output_tokens_per_s",
