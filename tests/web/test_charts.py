@@ -78,7 +78,9 @@ def test_own_device_differs_in_colour_and_in_shape():
 def test_text_is_legible_and_has_the_ink_of_the_page(look):
     spec = charts.quantity_by_source(look, "energy_kwh")
     text = next(layer for layer in spec["layer"] if layer["mark"]["type"] == "text")
-    assert text["mark"]["fontSize"] >= 16 * look.scale
+    _labels, svg = drawn(spec, uncertainty_table(ANSWER).to_dict("records"))
+    sizes = re.findall(r'text mark"[^>]*font-size="([\d.]+)px"', svg)
+    assert sizes and all(float(size) >= 16 * look.scale for size in sizes)
     assert text["mark"]["color"] == (charts.DARK if look.dark else charts.LIGHT)["ink"]
 
 
@@ -90,7 +92,7 @@ def drawn(spec, rows, width=700):
     """Labels of a chart as text, and the picture itself."""
     whole = {**spec, "data": {"values": rows}, "width": width}
     svg = vl_convert.vegalite_to_svg(whole)
-    return re.findall(r"<text[^>]*>([^<]*)</text>", svg), svg
+    return re.findall(r"<t(?:ext|span)[^>]*>([^<]+)</t", svg), svg
 
 
 def rows_between(low, high, text="a row"):
@@ -124,8 +126,23 @@ def test_german_ticks_have_a_decimal_comma():
     assert "0,1" in labels and "0.1" not in labels
 
 
-def test_a_long_label_is_cut_instead_of_narrowing_the_plot():
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [(7, ["one of the words of a label"]), (18, ["one of the words of a", "label one"])],
+)
+def test_a_long_label_is_drawn_whole_on_a_phone(words, lines):
+    text = " ".join(("one of the words of a label " * 5).split()[:words])
+    spec = plots.ranges(Look(), "", True, ("k",))
+    labels, svg = drawn(spec, rows_between(1.0, 5.0, text=text), width=320)
+    found = labels[labels.index(next(one for one in labels if one.startswith("one of"))) :]
+    assert " ".join(found[: len(lines)]) == text
+    assert all(shown.startswith(line) for shown, line in zip(found, lines, strict=False))
+    assert float(re.search(r'width="([\d.]+)"', svg)[1]) < 340
+
+
+def test_what_two_lines_do_not_hold_is_cut_instead_of_narrowing_the_plot():
     rows = rows_between(1.0, 5.0, text="a very long label of a row " * 5)
     labels, svg = drawn(plots.ranges(Look(), "", True, ("k",)), rows, width=320)
-    assert any(label.startswith("a very long") and label.endswith("…") for label in labels)
+    first, second = labels[-2:]
+    assert first.startswith("a very long") and not first.endswith("…") and second.endswith("…")
     assert float(re.search(r'width="([\d.]+)"', svg)[1]) < 340

@@ -71,7 +71,7 @@ def _cells(look: Look, of: str) -> Spec:
     bars = {**where, "x": x | {"field": "low"}, "x2": {"field": "high"}}
     dots = {**where, "x": x, "shape": shape}
     edge = {"opacity": 0.9, "stroke": colours["paper"], "strokeWidth": 1}
-    text = charts.row_labels(look, {"y": y, "yOffset": offset}, "label", baseline="middle", dy=0)
+    text = charts.row_labels(look, {"y": y, "yOffset": offset}, "label", baseline="middle", dy=0.0)
     at_label = [{"filter": "datum.label != ''"}, {"calculate": "'label'", "as": "slot"}]
     return charts.layered(
         look,

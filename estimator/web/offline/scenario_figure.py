@@ -199,7 +199,7 @@ def specification(model: Model, look: Look) -> dict[str, Any]:
                 color=colours["series"][0],
             ),
             charts.points(look, 200, {"y": y, "x": middle}, color=colours["series"][1]),
-            charts.row_labels(look, {"y": y}, "text", dy=-13 * look.scale),
+            charts.row_labels(look, {"y": y}, "text", dy=-13.0),
         ),
     }
 

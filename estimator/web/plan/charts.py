@@ -14,7 +14,7 @@ def shares_of_limits(look: Look, title: str, names: tuple[str, ...]) -> Spec:
     shape = charts.distinguished("kind", names, SHAPES, len(names))
     where = {"y": y, "yOffset": offset, "color": colour}
     text = charts.row_labels(
-        look, {"y": y, "yOffset": {"datum": ""}}, "plan", baseline="middle", dy=0
+        look, {"y": y, "yOffset": {"datum": ""}}, "plan", baseline="middle", dy=0.0
     )
     return charts.layered(
         look,

@@ -36,6 +36,12 @@ FONT = "Source Sans, Source Sans Pro, sans-serif"
 TEXT_PX = 16
 ROW_PX = 49
 """Height of a row with its label above the mark [px]."""
+SMALLEST = 0.78
+"""Smallest size of the label of a row, where the page is too narrow, over the usual one [1]."""
+CHARACTER = 0.5
+"""Mean width of a character over the size of the text [1]; Source Sans stays below it."""
+LINE = 1.15
+"""Distance of two lines over the size of the text [1]."""
 
 AXES: dict[str, tuple[str, str]] = {
     "wall_hours": (N_("wall time (logarithmic)"), "hour"),
@@ -181,19 +187,50 @@ def points(look: Look, size: float, encoding: Spec, *, where: str = "", **style:
     return layer("point", encoding, where=where, **shown)
 
 
-def row_labels(look: Look, encoding: Spec, field: str, **style: Any) -> Spec:
-    """Text at the left edge, above the marks of its row; cut where a phone is too narrow."""
-    text = {
-        "align": "left",
-        "baseline": "bottom",
-        "dy": -11 * look.scale,
-        "fontSize": look.text_px,
-        "font": FONT,
-        "color": look.colours["ink"],
-        "limit": {"expr": "width - 4"},
-    }
-    shown = {"x": {"value": 2}, "text": {"field": field, "type": "nominal"}}
-    return layer("text", encoding | shown, **text | style)
+def row_labels(
+    look: Look, encoding: Spec, field: str, *, dy: float = -11.0, baseline: str = "bottom"
+) -> Spec:
+    """Text at the left edge, above the marks of its row.
+
+    Where a phone is too narrow for it, it is drawn smaller, then in two lines; more is cut.
+
+    Parameters
+    ----------
+    look : Look
+    encoding : Spec
+        Where its row is.
+    field : str
+        Column of the text.
+    dy : float
+        From the row to the text, at the usual size of the text [px].
+    baseline : str
+        "bottom" for the lower edge of the text there, "middle" for its middle.
+    """
+    least = SMALLEST * look.text_px
+    text, fitting = f"toString(datum.{field})", f"(width - 4) / ({CHARACTER} * length({{}}))"
+    fitting = fitting.format(text)
+    broken, raised = f"({fitting} < {least:g})", 1.0 if baseline == "bottom" else 0.5
+    return layer(
+        "text",
+        encoding | {"x": {"value": 2}},
+        text={"expr": f"{broken} ? {_two_lines(text, least)} : {text}"},
+        description={"expr": text},
+        align="left",
+        baseline=baseline,
+        dy={"expr": f"{dy * look.scale:g} - ({broken} ? {raised * least * LINE:g} : 0)"},
+        fontSize={"expr": f"clamp({fitting}, {least:g}, {look.text_px:g})"},
+        lineHeight=least * LINE,
+        font=FONT,
+        color=look.colours["ink"],
+        limit={"expr": "width - 4"},
+    )
+
+
+def _two_lines(text: str, size: float) -> str:
+    """Vega expression that breaks a text at the last space of what its first line holds."""
+    held = f"substring({text}, 0, 1 + floor((width - 4) / {CHARACTER * size:g}))"
+    place = f"max(1, lastindexof({held}, ' '))"
+    return f"[substring({text}, 0, {place}), trim(substring({text}, {place}))]"
 
 
 def full_line(look: Look) -> Spec:

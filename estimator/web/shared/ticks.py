@@ -20,6 +20,9 @@ TIMES_H = [
 ]
 """Ticks of a time [h]."""
 
+FLUSH_PX = 24
+"""Labels so close to an end of a horizontal axis stand within it instead of being left out [px]."""
+
 _VALUE = "datum.value"
 _LEADING = f"round({_VALUE} / pow(10, floor(log({_VALUE}) / LN10 + 1e-9)))"
 
@@ -64,6 +67,8 @@ def linear(unit: str, count: int = 6) -> Spec:
 def logarithmic(channel: str, unit: str = "1") -> Spec:
     """Ticks of a logarithmic axis of a channel, x or y."""
     ticks: Spec = {"labelOverlap": "greedy", "labelSeparation": 8, "labelBound": True}
+    if channel == "x":
+        ticks["labelFlush"] = FLUSH_PX
     if unit == "hour":
         return ticks | {"values": TIMES_H, "labelExpr": label(unit)}
     shown = labelled(channel)
