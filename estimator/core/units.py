@@ -55,16 +55,16 @@ def human(value: float, unit: str) -> str:
     --------
     >>> human(3.14e23, "FLOP"), human(1.287e9, "Wh"), human(4.67e6, "$"), human(0, "W")
     ('314 ZFLOP', '1.29 GWh', '4.67 M$', '0 W')
-    >>> human(6.2e-8, "$"), human(1e-12, "Wh")
-    ('below 0.0001 $', 'below 1 nWh')
+    >>> human(6.2e-8, "$"), human(1e-12, "Wh"), human(3e9, "$")
+    ('below 0.0001 $', 'below 1 nWh', '3 billion $')
     """
     if value == 0:
         return f"0 {unit}"
     rounded = float(f"{value:.3g}")
     if unit == "$" and 0 < rounded < _LEAST:
         return f"below {_LEAST:g} $"
-    if unit == "$" and abs(rounded) < 1e3:
-        return f"{digits(rounded)} $"
+    if unit == "$" and not 1e3 <= abs(rounded) < 1e9:
+        return f"{human_count(rounded)} $"
     for factor, prefix in _PREFIXES:
         if abs(rounded) >= factor:
             return f"{digits(rounded / factor)} {prefix}{unit}"
@@ -110,6 +110,8 @@ def human_quantity(value: float, unit: str) -> str:
     ('1.29 GWh', '355 years', '3 %')
     >>> human_quantity(177.0, "hour"), human_quantity(4.67e6, "USD"), human_quantity(0.5, "tCO2e")
     ('7.38 days', '4.67 M$', '500 kg')
+    >>> human_quantity(5.1e-7, "share")
+    'below 0.0001 %'
     """
     if unit == "kWh":
         return human(value * 1e3, "Wh")
@@ -122,7 +124,7 @@ def human_quantity(value: float, unit: str) -> str:
     if unit in ("s", "hour"):
         return human_duration(value * (1.0 if unit == "s" else S_PER_H))
     if unit == "share":
-        return f"{digits(100 * value)} %"
+        return human_percent(value)
     number = human_count(value) if value >= 1e6 else digits(value)
     if unit == "1":
         return number

@@ -15,6 +15,8 @@ from estimator.catalog import Catalog
 from estimator.catalog.claim_records import ClaimRecord
 from estimator.claims.glossary import GLOSSARY
 from estimator.core.messages import MESSAGES
+from estimator.measure.meters.nvml_binding import REMEDIES
+from estimator.measure.meters.rapl import NONE_HERE, NOT_READABLE
 from estimator.scenario.scenario import INPUTS
 
 PACKAGE = Path(estimator.__file__).parent
@@ -58,6 +60,11 @@ def notice_texts() -> set[str]:
 def glossary_texts() -> set[str]:
     """Terms of the glossary; their meanings are in the code."""
     return set(GLOSSARY)
+
+
+def meter_texts() -> set[str]:
+    """Reasons for which a meter of this machine cannot be read."""
+    return {*REMEDIES.values(), NONE_HERE, NOT_READABLE}
 
 
 def place_texts(catalog: Catalog) -> set[str]:

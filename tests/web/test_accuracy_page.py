@@ -22,6 +22,7 @@ from estimator.web.accuracy import address as accuracy_address
 from estimator.web.accuracy import charts as accuracy_figures
 from estimator.web.accuracy import groups as accuracy_groups
 from estimator.web.accuracy import score_tables
+from estimator.web.accuracy import tables as accuracy_tables
 from estimator.web.accuracy import text as accuracy_words
 from estimator.web.accuracy.address import Filters
 from estimator.web.accuracy.groups import percent
@@ -206,6 +207,7 @@ def test_rows_left_out_are_counted_with_the_reason(report):
     reported = text(opened())
     for reason, count in report.left_out.items():
         assert reason[1:] in reported and str(count) in reported
+        assert reason in accuracy_tables.REASONS, "the catalogues know every reason"
     rows = sum(report.left_out.values()) + len(report.published.rows)
     assert rows == len(CATALOG.published_runs())
     assert f"Of {rows} rows" in reported

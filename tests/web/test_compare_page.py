@@ -12,6 +12,7 @@ from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.compare.page import Pinned, differences, facts, ratios
 from estimator.web.estimate.fit import badge, fit_of
+from estimator.web.hardware import page as hardware_page
 from estimator.web.hardware.page import devices
 from tests.web.markup import unmarked
 
@@ -132,11 +133,14 @@ def test_the_link_carries_every_scenario():
     assert urlencode({"a": A}) in page.code[0].value
 
 
-def test_every_device_is_listed_with_its_source():
+def test_every_device_is_listed_with_its_numbers_and_the_source_of_its_peak():
     table = devices()
-    with_peak = [device.id for device in CATALOG.devices() if device.peaks]
-    assert sorted(table["id"]) == sorted(with_peak)
-    assert table["source"].str.len().min() > 0
+    assert sorted(table["id"]) == sorted(device.id for device in CATALOG.devices())
+    known = table[table["peak_tflop_per_s"].notna()]
+    assert known["source"].str.len().min() > 0
+    assert set(known["id"]) == {device.id for device in CATALOG.devices() if device.peaks}
+    for column in hardware_page.NUMBERS:
+        assert table[column].notna().sum() > 40 and (table[column].dropna() > 0).all()
     h100 = table.set_index("id").loc["h100-sxm"]
     device = CATALOG.device("h100-sxm")
     peak, power = device.peaks["bf16"].value, device.records["tdp_w"].value

@@ -17,6 +17,7 @@ from tests.web.catalogue_texts import (
     claim_texts,
     glossary_texts,
     input_texts,
+    meter_texts,
     notice_texts,
     place_texts,
     texts_of,
@@ -30,7 +31,7 @@ def texts():
     pages = texts_of("web", "claims", "levers", "calibration", "estimation")
     catalog = Catalog.open()
     words = claim_texts(catalog) | input_texts() | notice_texts() | glossary_texts()
-    return frozenset(pages | words | place_texts(catalog))
+    return frozenset(pages | words | meter_texts() | place_texts(catalog))
 
 
 def catalogue(name):
@@ -81,6 +82,8 @@ def test_german_writes_a_comma_and_its_own_units(german):
     assert amount(1.29e6, "kWh") == "1,29 GWh"
     assert localised("1,234.5 days") == "1.234,5 Tage"
     assert amount(4.67e9, "1") == "4,67 Milliarden"
+    assert amount(3e9, "USD") == "3 Milliarden $"
+    assert amount(3.84e-7, "1") == "3,84·10⁻⁷"
 
 
 def test_a_notice_is_said_in_german_with_its_inputs_figures_and_places(german):

@@ -13,6 +13,7 @@ from estimator.web.shared.language import N_, _
 
 HEIGHT_PX = 430
 COLUMNS = "width < 500 ? 2 : 5"
+TWO = "width < 420 ? 1 : 2"
 """Columns of a legend: on a phone, and elsewhere."""
 
 DECADES = 4
@@ -80,8 +81,8 @@ def _errors(look: Look) -> Spec:
     points = {
         "x": x,
         "y": y,
-        "color": distinguished("who", who, colours["series"], COLUMNS),
-        "shape": distinguished("who", who, SHAPES, COLUMNS),
+        "color": distinguished("who", who, colours["series"], TWO),
+        "shape": distinguished("who", who, SHAPES, TWO),
     }
     stem = {"x": x, "x2": {"field": "other"}, "y": y}
     return charts.layered(

@@ -15,7 +15,7 @@ from estimator.web.accuracy.score_tables import ALONE, draw_scrolled, head_html
 from estimator.web.accuracy.text import note, reasons
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.charts import Look
-from estimator.web.shared.language import _
+from estimator.web.shared.language import N_, _
 
 CSS = """
 .tw-scroll { overflow-x: auto; }
@@ -63,6 +63,16 @@ CSS = """
 """
 
 MEDIANS = ("median_error", "constant_0.30", "constant_0.375")
+REASONS = (
+    N_("tier C, D or X: time or hardware not trusted"),
+    N_("circular: its FLOPs were worked out from its time"),
+    N_("not known whether its FLOPs were worked out from its time"),
+    N_("no device time"),
+    N_("device or precision not on record"),
+    N_("no FLOPs, and nothing to work them out from"),
+    N_("more than 0.8 of the peak: a wrong label"),
+)
+"""Why rows are left out, for the catalogues."""
 FAMILY_MEDIANS = ("family_median_error", "constant_0.30_family", "constant_0.375_family")
 SHARES = ("within_125", "within_2", "coverage")
 
@@ -102,9 +112,10 @@ def draw_worst(report: Report, chosen: Chosen, catalog: Catalog, most: int) -> N
 
 def draw_left_out(left_out: Mapping[str, int]) -> None:
     """Draw how many rows could not be scored, by reason."""
+    named = [(_(reason), count) for reason, count in left_out.items()]
     rows = "".join(
         f"<tr><td>{escape(reason[:1].upper() + reason[1:])}</td><td>{count}</td></tr>"
-        for reason, count in sorted(left_out.items(), key=lambda item: -item[1])
+        for reason, count in sorted(named, key=lambda item: -item[1])
     )
     head = f'<tr><th scope="col">{_("Why")}</th><th scope="col">{_("Rows")}</th></tr>'
     draw_scrolled(

@@ -11,6 +11,7 @@ from estimator.validation.cross_validation import SMALL_GROUP
 from estimator.validation.held_out import FEWEST, LARGE_RUN_FLOP, Report
 from estimator.web.accuracy.address import ALL, DEVICES, Filters
 from estimator.web.accuracy.groups import DIMENSIONS, group_name, percent
+from estimator.web.calibrate.tables import GROUP_NAMES
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _, ngettext
 
@@ -176,7 +177,7 @@ def reasons(report: Report, place: int) -> Iterator[str]:
     alike = int(np.sum(others & (report.published.groups == group)))
     if alike < SMALL_GROUP:
         yield _("{runs} of other families of its kind ({kind}) to learn from").format(
-            runs=_count(alike), kind=group
+            runs=_count(alike), kind=_(GROUP_NAMES.get(group, group))
         )
     if not np.any(others & (report.published.devices == report.published.devices[place])):
         yield _("no other family ran on this device")

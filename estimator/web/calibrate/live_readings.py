@@ -53,7 +53,13 @@ def _now(look: Look, spoken: str) -> None:
         _courses(found, "meters", look)
         return
     style.caption(_("No run is in progress, and no meter of this machine can be read:"))
-    style.assumptions(meters.notes)
+    style.assumptions(_note(line) for line in meters.notes)
+
+
+def _note(line: str) -> str:
+    """Say in the language of the page why a meter cannot be read."""
+    component, _colon, reason = line.partition(": ")
+    return f"{component}: {_(reason)}"
 
 
 def _courses(found: tuple[Course, ...], key: str, look: Look) -> None:

@@ -27,7 +27,7 @@ from estimator.web.calibrate import text as words
 from estimator.web.calibrate.address import Choice
 from estimator.web.calibrate.live_readings import draw_now
 from estimator.web.calibrate.next_run import draw_next
-from estimator.web.shared import share, style
+from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _, ngettext
@@ -293,7 +293,7 @@ def _columns() -> dict[str, Any]:
         "state": st.column_config.TextColumn(_("state")),
         "device": st.column_config.TextColumn(_("device")),
         "work": st.column_config.TextColumn(_("kind of work")),
-        "wall_min": st.column_config.NumberColumn(_("time [min]"), format="%.1f"),
+        "wall_min": widgets.number_column(_("time [min]")),
         "energy_wh": st.column_config.NumberColumn(_("energy [Wh]"), format="%.3g"),
         "meters": st.column_config.TextColumn(_("meters and their trust")),
         "disturbed": st.column_config.TextColumn(_("disturbed by")),

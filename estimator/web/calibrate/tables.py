@@ -168,7 +168,7 @@ def runs_table(runs: Sequence[MeasuredRun], own: Iterable[str], host: str) -> pd
             "state": f"{_(run.state)}, {_('simulated')}" if run.simulated else _(run.state),
             "device": ", ".join(dict.fromkeys(one.hardware or one.name for one in run.devices)),
             "work": work_text(run),
-            "wall_min": None if run.state == "running" else run.wall_s / 60.0,
+            "wall_min": None if run.state == "running" else float(f"{run.wall_s / 60.0:.3g}"),
             "energy_wh": _energy_wh(run.energy),
             "meters": meters_text(run.energy),
             "disturbed": "; ".join(disturbances(run)),

@@ -7,7 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from estimator.catalog import Device
-from estimator.core.units import digits, human
+from estimator.catalog.records import Record
+from estimator.core.units import human
 from estimator.scenario.hardware import TRAINING_PRECISIONS
 from estimator.web.shared import charts, figures, share, style, ticks, widgets
 from estimator.web.shared.amounts import localised
@@ -47,14 +48,22 @@ KINDS = {
 }
 """Kind of a device -> what the page calls it."""
 
+PEAK, PEAK_UNIT = "peak_tflop_per_s", 1e12
 RECORDS = {
-    "memory_bytes": (N_("memory"), "B"),
-    "bandwidth_b_per_s": (N_("bandwidth"), "B/s"),
-    "tdp_w": (N_("power limit"), "W"),
-    "launch_price_usd": (N_("launch price"), "USD"),
+    "memory_bytes": ("memory_gb", 1e9),
+    "memory_bytes_per_s": ("memory_gb_per_s", 1e9),
+    "tdp_w": ("power_limit_w", 1.0),
+    "launch_price_usd": ("launch_price_usd", 1.0),
 }
-"""Record -> column of the table, and its unit."""
-
+"""Record -> column of the table, and the unit of the column in that of the record."""
+NUMBERS = {
+    PEAK: N_("peak [TFLOP/s]"),
+    "memory_gb": N_("memory [GB]"),
+    "memory_gb_per_s": N_("bandwidth [GB/s]"),
+    "power_limit_w": N_("power limit [W]"),
+    "launch_price_usd": N_("launch price [USD]"),
+}
+"""Column with numbers -> its heading."""
 
 COLUMNS = {
     "name": N_("name"),
@@ -62,8 +71,7 @@ COLUMNS = {
     "vendor": N_("vendor"),
     "released": N_("released"),
     "precision": N_("precision"),
-    "peak": N_("peak"),
-    **{name: name for name, _unit in RECORDS.values()},
+    **NUMBERS,
     "basis": N_("basis"),
     "source": N_("source"),
     "publisher": N_("publisher"),
@@ -103,7 +111,7 @@ def draw(frame: Frame) -> None:
 @kept
 def devices() -> pd.DataFrame:
     """Every device with its peak, power and memory, the newest first."""
-    rows = [_row(device) for device in open_catalog().devices() if device.peaks]
+    rows = [_row(device) for device in open_catalog().devices()]
     return pd.DataFrame(rows).sort_values("released", ascending=False, ignore_index=True)
 
 
@@ -130,32 +138,41 @@ def _records(device: Device) -> list[Any]:
 
 def _row(device: Device) -> dict[str, Any]:
     """One device: what it is, does, draws and holds, and where its peak is from."""
-    catalog, precision = open_catalog(), usual_precision(device)
-    peak = device.peaks[precision]
     power = device.records.get("tdp_w")
-    source = catalog.source(peak.source)
-    return {
+    peak: Record | None = None
+    row: dict[str, Any] = {
         "name": device.name,
         "kind": device.kind,
         "vendor": device.vendor,
         "released": device.released or "",
-        "precision": precision,
-        "peak": human(peak.value, "FLOP/s"),
-        **{
-            column: human(device.records[name].value, unit)
-            if name in device.records and unit != "USD"
-            else f"${digits(device.records[name].value)}"
-            if name in device.records
-            else ""
-            for name, (column, unit) in RECORDS.items()
-        },
-        "flop_per_j": peak.value / power.value if power is not None else None,
+        "precision": "",
+    }
+    if device.peaks:
+        row["precision"] = usual_precision(device)
+        peak = device.peaks[row["precision"]]
+    row[PEAK] = _in_unit(peak, PEAK_UNIT)
+    for name, (column, unit) in RECORDS.items():
+        row[column] = _in_unit(device.records.get(name), unit)
+    row["flop_per_j"] = peak.value / power.value if peak and power else None
+    return row | _origin(peak) | {"id": device.id}
+
+
+def _in_unit(record: Record | None, unit: float) -> float | None:
+    """Number of a record in the unit of its column, with three digits; none where it is unknown."""
+    return None if record is None else float(f"{record.value / unit:.3g}")
+
+
+def _origin(peak: Record | None) -> dict[str, str]:
+    """Where a peak is from; empty where there is none."""
+    if peak is None:
+        return dict.fromkeys(("basis", "source", "publisher", "date", "url"), "")
+    source = open_catalog().source(peak.source)
+    return {
         "basis": peak.basis,
         "source": source.title,
         "publisher": source.publisher,
         "date": source.date,
         "url": source.url or "",
-        "id": device.id,
     }
 
 
@@ -213,10 +230,16 @@ def _devices(table: pd.DataFrame, frame: Frame) -> None:
     """Draw the table, which can be searched and sorted."""
     columns: dict[Any, Any] = {
         **{name: _(text) for name, text in COLUMNS.items()},
+        **{name: widgets.number_column(_(text)) for name, text in NUMBERS.items()},
         "url": st.column_config.LinkColumn(_("link")),
     }
+    worded = {
+        "name": table["name"].map(_),
+        "kind": table["kind"].map(lambda kind: _(KINDS[kind])),
+        "basis": table["basis"].map(lambda basis: basis and _(basis)),
+    }
     st.dataframe(
-        table.drop(columns=["flop_per_j"]),
+        table.assign(**worded).drop(columns=["flop_per_j"]),
         column_config=columns,
         hide_index=True,
         key="hardware_table",

@@ -430,7 +430,9 @@ def _draw_fit(values: Values, model: Described, frame: Frame) -> None:
     )
     with style.folded(_("All devices"), "models_devices") as fold:
         if fold.open:
-            st.dataframe(_fit_table(model.fits), hide_index=True)
+            table = _fit_table(model.fits)
+            numbers = {name: widgets.number_column(name) for name in table.columns[1:]}
+            st.dataframe(table, column_config=numbers, hide_index=True)
 
 
 def _fit_row(fit: DeviceFit, kinds: tuple[str, str]) -> Row:
@@ -454,8 +456,8 @@ def _fit_table(fits: tuple[DeviceFit, ...]) -> pd.DataFrame:
         [
             {
                 _("Device"): fit.device.name,
-                _("Memory [GB]"): fit.capacity_bytes / 1e9,
-                _("Share needed [%]"): round(100.0 * float(fit.share.mid), 1),
+                _("Memory [GB]"): float(f"{fit.capacity_bytes / 1e9:.3g}"),
+                _("Share needed [%]"): float(f"{100.0 * float(fit.share.mid):.3g}"),
                 _("Devices that hold it"): fit.least_devices,
             }
             for fit in sorted(fits, key=lambda one: -one.capacity_bytes)

@@ -20,7 +20,8 @@ UNIT_WORDS = (
 )
 """Words that amounts are written with."""
 
-_NUMBER = re.compile(r"\d[\d,]*\.?\d*(?:e[+-]?\d+)?")
+_NUMBER = re.compile(r"\d[\d,]*\.?\d*")
+_POWER = re.compile(r"(\d[\d.]*)e([+-]\d+)")
 _WORD = re.compile(rf"\b({'|'.join(UNIT_WORDS)})\b")
 
 
@@ -86,10 +87,10 @@ def with_span(value: Uncertain, unit: str) -> str:
 def localised(text: str) -> str:
     """Write the numbers and unit words of an English text as the language of the page does.
 
-    >>> localised("1,234.5 days")
-    '1,234.5 days'
+    >>> localised("1,234.5 days"), localised("3.84e-07 of 1e+12")
+    ('1,234.5 days', '3.84·10⁻⁷ of 10¹²')
     """
-    worded = _WORD.sub(lambda found: _(found[0]), text)
+    worded = _WORD.sub(lambda found: _(found[0]), _POWER.sub(_power, text))
     if current() not in COMMA_LANGUAGES:
         return worded
     return _NUMBER.sub(lambda found: found[0].translate(_EXCHANGED), worded)
@@ -101,4 +102,12 @@ def sentence(phrase: Phrase) -> str:
     return _(phrase.template).format(**values)
 
 
+def _power(found: re.Match[str]) -> str:
+    """Write a number with a power of ten as one writes it by hand."""
+    digits, exponent = found.groups()
+    power = f"10{str(int(exponent)).translate(_RAISED)}"
+    return power if digits == "1" else f"{digits}·{power}"
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _EXCHANGED = str.maketrans({",": ".", ".": ","})

@@ -38,7 +38,7 @@ ROW_PX = 49
 """Height of a row with its label above the mark [px]."""
 SMALLEST = 0.78
 """Smallest size of the label of a row, where the page is too narrow, over the usual one [1]."""
-CHARACTER = 0.5
+CHARACTER = 0.49
 """Mean width of a character over the size of the text [1]; Source Sans stays below it."""
 LINE = 1.15
 """Distance of two lines over the size of the text [1]."""
@@ -207,8 +207,8 @@ def row_labels(
         "bottom" for the lower edge of the text there, "middle" for its middle.
     """
     least = SMALLEST * look.text_px
-    text, fitting = f"toString(datum.{field})", f"(width - 4) / ({CHARACTER} * length({{}}))"
-    fitting = fitting.format(text)
+    text = f"(toString(datum.{field}) || '')"
+    fitting = f"(width - 4) / ({CHARACTER} * length({text}))"
     broken, raised = f"({fitting} < {least:g})", 1.0 if baseline == "bottom" else 0.5
     return layer(
         "text",

@@ -9,7 +9,7 @@ import streamlit as st
 from estimator.catalog import Catalog, Device, Preset
 from estimator.core.units import human
 from estimator.scenario.hardware import TRAINING_PRECISIONS, choose_precision
-from estimator.web.shared.language import current, translations
+from estimator.web.shared.language import N_, current, translations
 
 KIND_ORDER = (
     "gpu-datacenter",
@@ -46,6 +46,10 @@ def open_catalog() -> Catalog:
 def data_version() -> str:
     """Version of the data of this server."""
     return open_catalog().data_version
+
+
+DESCRIBED = (N_("Human brain"),)
+"""Names of devices that are words, for the catalogues."""
 
 
 @kept

@@ -213,7 +213,7 @@ def compared_devices(answer: Answer, quantity: str, catalog: Catalog) -> list[Co
     results = estimate_table(ScenarioTable.of(others), catalog)
     for row, ends in enumerate(results.bounds(quantity, z_score(answer.level)).tolist()):
         if not math.isnan(ends[1]):
-            name = results.questions.device(row).device.name
+            name = _(results.questions.device(row).device.name)
             values = dict(zip(("low", "mid", "high"), ends, strict=True))
             found.append(Compared(name=name, bounds=values, own=False))
     return found

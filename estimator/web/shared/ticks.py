@@ -48,7 +48,7 @@ def label(unit: str, value: str = _VALUE, digits: str = "") -> str:
     if unit == "kWh":
         return _prefixed(f"{value} * 1000", "Wh", digits)
     if unit == "USD":
-        return _prefixed(value, "$$", digits)
+        return f"replace({_prefixed(value, '$$', digits)}, 'G$', '{_('B')} $$')"
     if unit == "share":
         return f"format(100 * {value}, '{digits}~g') + ' %'"
     return _count_label() if unit == "1" else _prefixed(value, unit, digits)

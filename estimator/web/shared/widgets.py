@@ -91,6 +91,11 @@ def slider(parameters: Parameters, name: str, label: str, step: float | None = N
     st.slider(label, least, most, key=key, format="localized", **steps)
 
 
+def number_column(heading: str) -> Any:
+    """Column of numbers in a table, written as the browser's language writes them."""
+    return st.column_config.NumberColumn(heading, format="localized")
+
+
 def typed(parameters: Parameters, names: Names) -> None:
     """Draw a box for each parameter that is typed: `names` holds them with their labels."""
     for name, label in names.items():

@@ -38,6 +38,8 @@ VIEWS = ("compute", "memory-wall", "efficiency", "budget", "cost", "quantum")
 Row = dict[str, Any]
 MONTHS = 12.0
 TABLE_ROWS = 40
+LINE = ", line "
+"""Between the file of a record and its line."""
 
 
 @kept
@@ -376,7 +378,8 @@ def _row_cell(row: str) -> str:
     if row.startswith("hardware/"):
         device = row.removeprefix("hardware/").removesuffix(".toml")
         return anchor(f"estimate?v=1&preset=gpt-3&hardware={device}", row)
-    return row
+    name, line = row.rpartition(LINE)[::2]
+    return _("{file}, line {line}").format(file=name, line=line) if name else row
 
 
 DRAWN: dict[str, Callable[[Row, Frame], list[Row]]] = {
