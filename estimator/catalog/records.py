@@ -155,7 +155,7 @@ is the fastest that its benchmark saw of products and of steps of training, meas
 
 def most_possible(peak: Record) -> float:
     """Highest rate that a device of this peak can have reached [FLOP/s]."""
-    return MOST_OF_PEAK * peak.value
+    return MOST_OF_PEAK * (peak.high or peak.value)
 
 
 NOT_IN_A_KEY = str.maketrans("", "", " -_\t")

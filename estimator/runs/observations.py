@@ -23,7 +23,16 @@ SHARED_WEIGHT = 1.0
 """Uncertainty per share of the device that others used, likewise [1]."""
 
 ALWAYS_SHARED = 0.3
-"""Uncertainty of a timing in all of whose repetitions others used the machine, likewise [1]."""
+"""Least uncertainty of a timing that others disturbed in every repetition, likewise [1]."""
+
+SLOWED_SD = 0.7
+"""Uncertainty per logarithm of the factor by which others slowed a timing, were the machine shared
+fairly, likewise [1]. Beside one to six busy programs on two cores thirteen jobs took longer by that
+factor to the power of 1.0 to 1.5 in the mean: little where the memory or one thread holds them up,
+tenfold where threads wait for each other."""
+
+MOST_OTHERS = 0.95
+"""With more of the machine in others' use the rest tells nothing [1]."""
 
 LIMITED_WEIGHT = 1.0 / 3.0
 """Uncertainty per logarithm of a lowered power limit: as the clock follows it, likewise [1]."""
@@ -332,15 +341,25 @@ def _rows(run: MeasuredRun) -> Iterator[Row]:
             yield _row(run, whole, device.hardware, UNEXPLAINED)
 
 
+def slowed(timing: Timing) -> float:
+    """Factor by which others slowed a timing, were the machine shared fairly [1].
+
+    >>> slowed(Timing(what="matrix", component="cpu", time_s=1, repetitions=0, others=0.5))
+    2.0
+    """
+    return 1.0 / (1.0 - min(timing.others or 0.0, MOST_OTHERS))
+
+
 def _row(run: MeasuredRun, timing: Timing, hardware: str, what: str) -> Row:
     noise_sd, reasons = disturbance_of(run, timing)
     alike = sum(one.component == timing.component for one in run.timings) or 1
     steps = is_of_steps(timing)
     log_flop = math.log(timing.flop / timing.devices) if timing.flop else None
+    log_time = math.log(timing.time_s / slowed(timing))
     power_w, count = measured_power_w(run, timing), steps_of_whole_run(run, timing)
     spread = (timing.log_sd or 0.0) ** 2 / max(1, timing.repetitions)
     bucket = round(BUCKETS * log_flop) if steps and log_flop is not None else 0
-    pace = round(BUCKETS * (log_flop - math.log(timing.time_s))) if log_flop is not None else 0
+    pace = round(BUCKETS * (log_flop - log_time)) if log_flop is not None else 0
     return {
         "level": FINE,
         "hardware": hardware,
@@ -357,7 +376,7 @@ def _row(run: MeasuredRun, timing: Timing, hardware: str, what: str) -> Row:
         "pace": pace,
         "newest": json.dumps([run.started, run.id, timing.label or run.label or "", reasons]),
         "log_flop": log_flop or 0.0,
-        "log_time": math.log(timing.time_s),
+        "log_time": log_time,
         "spread": spread,
         "disturbed": noise_sd**2 * alike,
         "powered": 1.0 if power_w else 0.0,
@@ -424,7 +443,8 @@ def disturbance_of(run: MeasuredRun, timing: Timing) -> tuple[float, tuple[str, 
         if condition.component == timing.component:
             found |= _condition_noise(condition, shared=run.origin != "bench")
     if not timing.repetitions:
-        found["others used the machine in every repetition"] = ALWAYS_SHARED
+        apart = SLOWED_SD * math.log(slowed(timing))
+        found["others used the machine in every repetition"] = max(ALWAYS_SHARED, apart)
     for one in run.devices:
         limit, usual = one.power_limit_w, one.default_limit_w
         if one.key == timing.component and limit and usual and limit < usual:

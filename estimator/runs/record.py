@@ -212,6 +212,8 @@ class Timing:
         Spread of the repetitions: standard deviation of the logarithm of their time [1].
     repetitions, rejected : int
         How many count, and how many others disturbed.
+    others : float, optional
+        Share of the machine that others used meanwhile, where that was so in every repetition [1].
     power_w : float, optional
         Mean power of one device meanwhile [W].
     trust : str, optional
@@ -234,6 +236,7 @@ class Timing:
     log_sd: float | None = None
     repetitions: int
     rejected: int = 0
+    others: float | None = None
     power_w: float | None = None
     trust: Trust | None = None
     params: float | None = None

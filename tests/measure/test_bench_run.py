@@ -22,6 +22,7 @@ from estimator.measure.bench.run import BenchQuestion, OthersOnDevice, benchmark
 from estimator.measure.bench.timing import Thoroughness
 from estimator.runs import open_store
 from estimator.runs.meter import Sample
+from estimator.runs.observations import slowed
 from estimator.runs.record import MeasuredDevice
 from estimator.scenario.scenario import Scenario
 
@@ -40,8 +41,10 @@ NUMPY = BenchQuestion(engine="numpy", quick=True)
 
 @pytest.fixture(scope="module", autouse=True)
 def small():
+    """Little work; what other tests use of the machine meanwhile is not held against it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(protocol, "SLICE_S", 0.01)
+        patch.setattr(protocol, "OTHERS_ALLOWED", 1.0)
         patch.setattr(bench_run, "FAST", Effort(job=BRIEF, sizes=2, idle_s=0.0, cool_s=0.0))
         patch.setattr(numpy_engine, "MATRIX_SIZES", (256, 512))
         patch.setattr(numpy_engine, "VECTOR_SIZES", (100_000, 200_000))
@@ -101,6 +104,23 @@ def test_a_benchmark_is_stored_and_makes_a_profile_that_estimates_use(benched):
     note = calibrated.inputs["utilization"].note
     assert "of 1 measured run;" in note
     assert calibrated.inputs["utilization"].date == run.started[:10]
+
+
+def test_on_a_machine_in_use_the_peak_is_a_range_and_that_is_said(monkeypatch):
+    monkeypatch.setattr(protocol, "OTHERS_ALLOWED", -1.0)
+    run, hardware = benchmark(NUMPY, lambda progress: None)
+    assert all(not one.repetitions and one.others is not None for one in run.timings)
+    every = len(run.timings)
+    assert any(
+        f"of the machine throughout {every} of {every} timings" in line for line in run.notes
+    )
+    alone = max(
+        one.flop / one.time_s * slowed(one)
+        for one in run.timings
+        if one.what in ("matrix", "training") and one.precision == "fp32"
+    )
+    peak = sound(Catalog.open()).device(hardware).peaks["fp32"]
+    assert peak.value == pytest.approx(alone, rel=1e-3)
 
 
 def test_the_calibrated_utilization_moves_towards_the_measured_steps(benched):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from estimator.catalog import Catalog
 from estimator.catalog.checks import sound
 from estimator.catalog.measured_profiles import keep_profile
+from estimator.catalog.records import most_possible
 from estimator.measure.bench import numpy_engine, numpy_networks
 from estimator.measure.bench import timing as protocol
 from estimator.measure.bench.benchmark import (
@@ -23,7 +24,13 @@ from estimator.measure.bench.benchmark import (
     for_part_load,
     formats_mixed,
 )
-from estimator.measure.bench.cpu_profile import processor_id, profile_of, source_id, source_of
+from estimator.measure.bench.cpu_profile import (
+    merged,
+    processor_id,
+    profile_of,
+    source_id,
+    source_of,
+)
 from estimator.measure.bench.numpy_engine import NumpyEngine, perceptron
 from estimator.measure.bench.run import usual_steps
 from estimator.measure.bench.timing import Thoroughness, timed
@@ -92,6 +99,7 @@ def test_repetitions_that_others_disturb_are_counted_and_left_out():
     found = timed(lambda: time.sleep(0.02), nothing, contention=Crowded(), effort=BRIEF)
     assert found.rejected > 0
     assert found.repetitions > 0
+    assert found.others is None
 
 
 def test_where_all_are_disturbed_that_is_said():
@@ -102,6 +110,7 @@ def test_where_all_are_disturbed_that_is_said():
     assert found.rejected > 0
     assert not found.settled
     assert found.time_s >= 0.05
+    assert found.others == pytest.approx(0.9)
 
 
 def test_uneven_work_is_not_called_settled():
@@ -473,6 +482,50 @@ def test_power_that_was_not_measured_is_not_in_the_profile():
     table = profile_of(run, run.devices[0])
     assert "tdp_w" not in table
     assert "memory_bytes" not in table
+
+
+def crowded(what, time_s, **reported):
+    """A timing in all of whose repetitions others used half of the machine."""
+    return dataclasses.replace(timing(what, time_s, **reported), repetitions=0, others=0.5)
+
+
+def test_a_peak_that_others_slowed_is_a_range_and_says_so(tmp_path, monkeypatch):
+    """Half of the machine made 1e11: all of it makes 2e11, or even 4e11."""
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
+    run = measured_run(
+        crowded("matrix", 1.0, flop=1e11, precision="fp32"), crowded("copy", 1.0, moved_bytes=1e10)
+    )
+    sources = {source_id(HOST): source_of(HOST, "2026-11-21")}
+    keep_profile(processor_id(HOST), profile_of(run, run.devices[0]), sources)
+    device = sound(Catalog.open()).device(processor_id(HOST))
+    peak, bandwidth = device.peaks["fp32"], device.records["memory_bytes_per_s"]
+    assert (peak.low, peak.value, peak.high, peak.basis) == (1e11, 2e11, 4e11, "derived")
+    assert (bandwidth.low, bandwidth.value, bandwidth.high) == (1e10, 2e10, 4e10)
+    assert peak.note.startswith("Others used 50 % of the machine in every repetition")
+    assert most_possible(peak) >= 4e11, "runs on the quiet machine are not refused"
+
+
+@pytest.mark.parametrize("quiet_first", [True, False])
+def test_an_undisturbed_peak_holds_against_a_higher_one_that_others_slowed(quiet_first):
+    quiet = measured_run(timing("matrix", 1.0, flop=1.5e11, precision="fp32"))
+    busy = measured_run(crowded("matrix", 1.0, flop=1e11, precision="fp32"))
+    first, then = (profile_of(run, run.devices[0]) for run in (quiet, busy))
+    table = merged(then, first) if quiet_first else merged(first, then)
+    peak = table["peak_flop_per_s"]["fp32"]
+    assert (peak["value"], peak["basis"]) == (1.5e11, "measured")
+    assert "high" not in peak
+
+
+def test_products_end_when_their_share_of_the_time_is_over():
+    """One of each format tells the peak; where others slow them, steps still have their time."""
+    short = bench(effort=dataclasses.replace(EFFORT, minutes=1e-9))
+    short.engine = Sleeper()
+    sizes = (1e7, 2e7, 3e7)
+    short.engine.matrix = lambda: [
+        Sleeper._job("matrix", flop, name) for name in ("fp32", "fp64") for flop in sizes
+    ]
+    found = [one.timing for one in short.measure() if one.timing.what == "matrix"]
+    assert [(one.precision, one.flop) for one in found] == [("fp32", 1e7), ("fp64", 1e7)]
 
 
 def test_without_a_product_there_is_no_peak_and_no_profile():

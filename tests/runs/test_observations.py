@@ -8,7 +8,7 @@ import pytest
 
 from estimator.runs import open_store, read_observations, read_runs
 from estimator.runs.documents import in_memory
-from estimator.runs.observations import observed
+from estimator.runs.observations import MOST_OTHERS, SLOWED_SD, observed, slowed
 from estimator.runs.record import (
     FORECAST,
     Condition,
@@ -84,6 +84,25 @@ def test_a_disturbance_is_common_to_the_timings_of_a_run():
         (one,) = observed(in_memory([whole]), "my-cpu", MOST)
         assert one.noise_sd == pytest.approx(0.2, rel=0.01)
         assert one.reasons == ("others used 20 % of it",)
+
+
+def test_a_timing_that_others_slowed_throughout_is_held_to_be_faster_and_counts_little():
+    """With half of the machine it may have taken twice as long, or four times, or no longer."""
+    quiet = run(1, origin="bench")
+    slow = [
+        dataclasses.replace(one, repetitions=0, rejected=8, others=0.5) for one in quiet.timings
+    ]
+    (alone,) = observed(in_memory([quiet]), "my-cpu", MOST)
+    (one,) = observed(in_memory([dataclasses.replace(quiet, timings=tuple(slow))]), "my-cpu", MOST)
+    assert one.timing.time_s == pytest.approx(alone.timing.time_s / 2)
+    assert one.noise_sd == pytest.approx(SLOWED_SD * math.log(2), rel=0.03)
+    assert one.reasons == ("others used the machine in every repetition",)
+
+
+@pytest.mark.parametrize("others", [0.0, 0.5, 1.0])
+def test_a_machine_is_never_wholly_in_use_by_others(others):
+    timing = dataclasses.replace(run(1).timings[0], others=others)
+    assert 1.0 <= slowed(timing) <= 1 / (1 - MOST_OTHERS) + 1e-9
 
 
 @pytest.mark.parametrize("changed", [{"simulated": True}, {"state": "running"}])

@@ -107,12 +107,18 @@ class _Progress:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._live = sys.stderr.isatty()
+        self._warned = False
 
     def __call__(self, progress: "Progress") -> None:
-        from estimator.core.units import human_duration
+        from estimator.core.units import human_duration, in_percent
 
         if self._quiet:
             return
+        if progress.timing.others is not None and not self._warned:
+            self._warned = True
+            share = in_percent(progress.timing.others)
+            line = f"others use {share} of this machine: close other programs, or measure later"
+            sys.stderr.write(f"\r\033[Knote: {line}\n" if self._live else f"note: {line}\n")
         left = f"about {human_duration(progress.left_s)} left"
         line = f"{progress.done} measured, {left}: {progress.timing.label or progress.timing.what}"
         sys.stderr.write(f"\r\033[K{line}" if self._live else f"{line}\n")

@@ -217,8 +217,12 @@ class Bench:
         if self.meter is not None:
             yield self._so_far(self._idle())
         products: list[tuple[float, Job]] = []
+        products_until_s = time.monotonic() + PRODUCTS_SHARE * 60.0 * self.effort.minutes
         for job in self._products() + self._fitting(self.engine.copies()):
             if self._best and self._step_s(job) * SHARE_OF_PRODUCT > LONGEST_PRODUCT_S:
+                continue
+            known = job.what == "matrix" and job.precision in self._best
+            if known and time.monotonic() > products_until_s:
                 continue
             measured = self._measured(job, self.effort.brief)
             if measured is None:
@@ -377,6 +381,7 @@ class Bench:
             log_sd=found.log_sd,
             repetitions=found.repetitions,
             rejected=found.rejected,
+            others=found.others,
             power_w=None if power is None else power[0],
             trust=None if power is None else power[1],
             params=job.params,

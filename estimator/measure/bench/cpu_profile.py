@@ -7,12 +7,18 @@ matrices that were measured, and the utilization of training is relative to thes
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from estimator.core.units import in_percent
+from estimator.runs.observations import slowed
 from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, Timing
 
 Table = dict[str, Any]
+
+DISTURBED = "derived"
+"""Basis of a rate that others slowed in every repetition."""
 
 LEAST_PEAK = 1e9
 """A number format in which a processor reaches less is computed by emulation, and no profile holds
@@ -53,15 +59,24 @@ def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
         raise ValueError(f"run {run.id} measured no product of matrices on {device.key}")
     host = run.host
 
-    def record(value: float, unit: str, where: str) -> Table:
-        """Write one measured number."""
-        return {
-            "value": float(f"{value:.4g}"),
+    def record(value: float, unit: str, where: str, slow: float = 1.0) -> Table:
+        """Write one measured number, and of a rate that others slowed what it may have been."""
+        found = {
+            "value": _rounded(value * slow),
             "unit": unit,
             "basis": "measured",
             "source": source_id(host),
             "date": run.started[:10],
             "where": f"run {run.id}: {where}",
+        }
+        if slow == 1.0:
+            return found
+        return found | {
+            "basis": DISTURBED,
+            "low": _rounded(value),
+            "high": _rounded(value * slow**2),
+            "note": f"Others used {in_percent(1.0 - 1.0 / slow)} of the machine in every "
+            "repetition: the low end was measured, the value is what all of it would make.",
         }
 
     table: Table = {
@@ -71,13 +86,15 @@ def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
         "aliases": [],
         "note": "Peaks are the fastest products or steps of training measured on the cores in use.",
         "peak_flop_per_s": {
-            precision: record(flop_per_s, "FLOP/s", "fastest product or step of training")
-            for precision, flop_per_s in peaks.items()
+            precision: record(one.rate, "FLOP/s", "fastest product or step of training", one.slowed)
+            for precision, one in peaks.items()
         },
     }
     bandwidth = _bandwidth(timings)
     if bandwidth is not None:
-        table["memory_bytes_per_s"] = record(bandwidth, "B/s", "sum of the longest vectors")
+        table["memory_bytes_per_s"] = record(
+            bandwidth.rate, "B/s", "sum of the longest vectors", bandwidth.slowed
+        )
     if device.memory_bytes is not None:
         table["memory_bytes"] = record(device.memory_bytes, "B", "main memory that it may use")
     for key, power_w, where in (
@@ -94,6 +111,7 @@ def merged(fresh: Table, before: Table) -> Table:
 
     A benchmark of some number formats, or one that was stopped, or disturbed, takes nothing away:
     of peaks, bandwidth and full power the highest that was measured holds, of the rest the newest.
+    What was measured undisturbed holds against what was not, even if that is higher.
     """
     peaks = {**before.get("peak_flop_per_s", {}), **fresh["peak_flop_per_s"]}
     highest = {
@@ -108,8 +126,11 @@ def merged(fresh: Table, before: Table) -> Table:
 
 
 def _higher(fresh: Table, before: Table | None) -> Table:
-    """Return the record of the higher value; the fresh one if they are the same."""
-    return fresh if before is None or fresh["value"] >= before["value"] else before
+    """Return the record of the higher value, an undisturbed one first; of equal ones the fresh."""
+    if before is None:
+        return fresh
+    rank, best = ((one.get("basis") != DISTURBED, one["value"]) for one in (fresh, before))
+    return fresh if rank >= best else before
 
 
 def source_of(host: Host, date: str) -> Table:
@@ -122,31 +143,44 @@ def source_of(host: Host, date: str) -> Table:
     }
 
 
-def _peaks(timings: Iterable[Timing]) -> dict[str, float]:
+@dataclass(frozen=True, kw_only=True)
+class _Rate:
+    """A rate as measured [1/s], and the factor by which others slowed it if they shared fairly."""
+
+    rate: float
+    slowed: float
+
+    @property
+    def alone(self) -> float:
+        """What it would be with the machine to itself [1/s]."""
+        return self.rate * self.slowed
+
+
+def _peaks(timings: Iterable[Timing]) -> dict[str, _Rate]:
     """Number format -> fastest product, or step of training if one was faster [FLOP/s].
 
     Where a processor has no product in a number format, PyTorch computes it in a slow way, and
     layers of a network in a faster one.
     """
-    peaks: dict[str, float] = {}
+    rates: dict[str, list[_Rate]] = {}
     for one in timings:
-        if (
-            one.what in ("matrix", "training")
-            and one.flop is not None
-            and one.precision is not None
-        ):
-            peaks[one.precision] = max(peaks.get(one.precision, 0.0), one.flop / one.time_s)
-    return {name: peak for name, peak in peaks.items() if peak >= LEAST_PEAK}
+        if one.what in ("matrix", "training") and one.flop and one.precision is not None:
+            found = _Rate(rate=one.flop / one.time_s, slowed=slowed(one))
+            rates.setdefault(one.precision, []).append(found)
+    peaks = {name: max(found, key=lambda one: one.alone) for name, found in rates.items()}
+    return {name: peak for name, peak in peaks.items() if peak.alone >= LEAST_PEAK}
 
 
-def _bandwidth(timings: Iterable[Timing]) -> float | None:
+def _bandwidth(timings: Iterable[Timing]) -> _Rate | None:
     """Bandwidth of the memory beyond the caches: of the longest vectors [B/s]."""
-    copies = [(one.moved_bytes, one.time_s) for one in timings if one.what == "copy"]
-    known = [(moved, time_s) for moved, time_s in copies if moved is not None]
-    if not known:
+    copies = [one for one in timings if one.what == "copy" and one.moved_bytes]
+    if not copies:
         return None
-    longest = max(moved for moved, _ in known)
-    return median(moved / time_s for moved, time_s in known if moved == longest)
+    longest = max(one.moved_bytes or 0.0 for one in copies)
+    last = [one for one in copies if one.moved_bytes == longest]
+    return _Rate(
+        rate=median(longest / one.time_s for one in last), slowed=median(map(slowed, last))
+    )
 
 
 def _power_w(timings: Iterable[Timing], what: str) -> float | None:
@@ -157,3 +191,8 @@ def _power_w(timings: Iterable[Timing], what: str) -> float | None:
         if one.what == what and one.power_w is not None and one.trust in ("counter", "sampled")
     ]
     return max(found, default=None)
+
+
+def _rounded(value: float) -> float:
+    """Four significant digits."""
+    return float(f"{value:.4g}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from estimator.catalog import Catalog
 from estimator.catalog.measured_profiles import keep_profile, kept_profiles
@@ -274,6 +275,13 @@ def summary(timings: Sequence[Timing]) -> list[str]:
     if rejected:
         lines.append(
             f"{in_percent(rejected / every)} of the repetitions rejected: others used the machine"
+        )
+    throughout = [one.others for one in timings if one.others is not None]
+    if throughout:
+        lines.append(
+            f"others used {in_percent(median(throughout))} of the machine throughout "
+            f"{len(throughout)} of {len(timings)} timings: these count little, and peaks among "
+            "them are wide; measure again when the machine is quiet, which replaces them"
         )
     wide = [one for one in timings if (one.log_sd or 0.0) > SPREADS]
     if wide:

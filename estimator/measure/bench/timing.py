@@ -135,6 +135,8 @@ class Timed:
         Start and end of each trial on the monotonic clock [s].
     settled : bool
         Whether the median is known to `WELL_KNOWN`.
+    others : float, optional
+        Share of the machine that others used, where they did in every slice [1].
     """
 
     time_s: float
@@ -143,6 +145,7 @@ class Timed:
     rejected: int
     windows: tuple[tuple[float, float], ...]
     settled: bool
+    others: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +154,12 @@ class _Slice:
 
     repetition_s: float
     repetitions: int
-    disturbed: bool
+    others: float | None
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether others used more than a little of the machine."""
+        return self.others is not None and self.others > OTHERS_ALLOWED
 
 
 def timed(
@@ -201,6 +209,7 @@ def timed(
         rejected=sum(one.repetitions for one in slices if one.disturbed),
         windows=tuple(windows),
         settled=_settled(slices),
+        others=None if calm else statistics.fmean(one.others or 0.0 for one in slices),
     )
 
 
@@ -247,8 +256,7 @@ def _trial(
         took = time.monotonic() - begun
         others = contention.read()
         done += many
-        disturbed = others is not None and others > OTHERS_ALLOWED
-        yield _Slice(repetition_s=took / many, repetitions=many, disturbed=disturbed)
+        yield _Slice(repetition_s=took / many, repetitions=many, others=others)
         spent = time.monotonic() - started
         enough = done >= effort.repetitions and spent >= 4 * SLICE_S
         if enough or spent >= effort.window_s:
