@@ -10,7 +10,6 @@ from estimator.calibration.measured_utilization import network_group
 from estimator.calibration.posterior import Cell, main_cell, measured_cell
 from estimator.catalog import Catalog, Device
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import S_PER_DAY
 from estimator.runs.documents import in_memory
 from estimator.runs.figures import (
     DeviceFigures,
@@ -19,6 +18,7 @@ from estimator.runs.figures import (
     Span,
     Used,
     WorkFigures,
+    days_since,
     rows_from,
 )
 from estimator.runs.record import MeasuredRun
@@ -107,15 +107,13 @@ def reports_of(
 
 
 def _report(measured: DeviceFigures, fit: "_Fit", now: datetime) -> DeviceReport:
-    newest = datetime.fromisoformat(measured.newest)
-    newest = newest if newest.tzinfo else newest.replace(tzinfo=UTC)
     catalog = fit.known.catalog
     found = None if measured.simulated else catalog.find_device(measured.hardware)
     device = None if found is None else catalog.device(found)
     cell = None if device is None else main_cell(fit.known, device)
     return DeviceReport(
         measured=measured,
-        age_days=max(0.0, (now - newest).total_seconds() / S_PER_DAY),
+        age_days=days_since(measured.newest, now),
         expected=Expected() if device is None else fit.expected(device, cell),
         expected_of="" if cell is None else f"{cell.group}, {cell.precision}",
         work=tuple(WorkReport(measured=one, expected=fit.of(device, one)) for one in measured.work),

@@ -1,16 +1,23 @@
-"""Where does a number come from: the profiles on disk, read, checked and looked up by name."""
+"""Where does a number come from: the profiles on disk, read, checked and looked up by name.
 
-from estimator.catalog.catalog import Catalog
-from estimator.catalog.records import (
-    Device,
-    Place,
-    Preset,
-    Price,
-    Problem,
-    ProfileError,
-    Record,
-    Source,
-)
+Each name is imported when it is first used: commands that open no profile start without it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from estimator.catalog.catalog import Catalog
+    from estimator.catalog.records import (
+        Device,
+        Place,
+        Preset,
+        Price,
+        Problem,
+        ProfileError,
+        Record,
+        Source,
+    )
 
 __all__ = [
     "Catalog",
@@ -23,3 +30,13 @@ __all__ = [
     "Record",
     "Source",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name not in __all__:
+        raise AttributeError(f"module 'estimator.catalog' has no attribute {name!r}")
+    home = "catalog" if name == "Catalog" else "records"
+    found: object = getattr(import_module(f"estimator.catalog.{home}"), name)
+    globals()[name] = found
+    return found

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from estimator.catalog import csv_tables as rows
 from estimator.catalog import toml_files as files
-from estimator.catalog.measured_profiles import measured_directory
 from estimator.catalog.name_index import NameIndex, unknown
 from estimator.catalog.prior_tables import Priors
+from estimator.catalog.profile_folders import further_directories, shipped_directory
 from estimator.catalog.records import (
     Device,
     Place,
@@ -36,15 +36,6 @@ if TYPE_CHECKING:
     from estimator.catalog.shared_runs import SharedRun
 
 Found = TypeVar("Found")
-
-ENVIRONMENT = "TWENTY_WATTS_PROFILES"
-
-
-def shipped_directory() -> Path:
-    """Return the profiles that came with the package: inside it, or at the repository root."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "profiles"
-    return inside if inside.is_dir() else package.parent / "profiles"
 
 
 @dataclass(frozen=True)
@@ -85,11 +76,7 @@ class Catalog:
         ProfileError
             If a directory cannot be read or holds something that is no profile.
         """
-        named = [part for part in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if part]
-        if profiles_dir is not None:
-            named.append(os.fspath(profiles_dir))
-        measured = measured_directory()
-        extra = (*((measured,) if measured.is_dir() else ()), *(Path(part) for part in named))
+        extra = further_directories(profiles_dir)
         for directory in extra:
             files.look_at_directory(directory)
         return cls((shipped_directory(), *extra))

@@ -9,15 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from estimator.catalog import toml_files as files
+from estimator.catalog.profile_folders import measured_directory
 from estimator.catalog.schema import FOLDERS
-from estimator.system.data_folder import data_directory
 
 Tables = Mapping[str, Mapping[str, Any]]
-
-
-def measured_directory() -> Path:
-    """Return the folder of the profiles measured here; it need not exist."""
-    return data_directory() / "profiles"
 
 
 def keep_profile(device_id: str, profile: Mapping[str, Any], sources: Tables) -> Path:

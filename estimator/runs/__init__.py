@@ -1,9 +1,12 @@
 """Which runs were measured here: a store of them, open to several programs at once."""
 
 from estimator.runs.connection import StoreError
+from estimator.runs.kept_answers import Kept
 from estimator.runs.store import (
     Overview,
     Store,
+    keep_answer,
+    kept_answer,
     look_up,
     new_run_id,
     open_store,
@@ -19,10 +22,13 @@ from estimator.runs.store import (
 from estimator.system.data_folder import data_directory
 
 __all__ = [
+    "Kept",
     "Overview",
     "Store",
     "StoreError",
     "data_directory",
+    "keep_answer",
+    "kept_answer",
     "look_up",
     "new_run_id",
     "open_store",

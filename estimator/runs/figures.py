@@ -7,9 +7,11 @@ up without reading one of them.
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from estimator.core.units import S_PER_DAY
 from estimator.runs.record import MeasuredDevice, MeasuredRun
 
 WHOLE_RUN = "run"
@@ -219,17 +221,17 @@ class Figures:
 
     def _chosen(self, key: str) -> tuple[str, tuple[object, ...]]:
         """Condition on the key of a run, and its values."""
-        if self._meant is None:
+        if self.meant is None:
             return "1", ()
-        pairs = ", ".join(["(?, ?)"] * len(self._meant))
+        pairs = ", ".join(["(?, ?)"] * len(self.meant))
         within = f"SELECT run FROM part WHERE (hardware, name) IN (VALUES {pairs})"
-        if not self._meant:
+        if not self.meant:
             return "0", ()
-        return f"{key} IN ({within})", tuple(text for pair in self._meant for text in pair)
+        return f"{key} IN ({within})", tuple(text for pair in self.meant for text in pair)
 
     @cached_property
-    def _meant(self) -> list[tuple[str, str]] | None:
-        """Devices that are meant, by id and name; None for all."""
+    def meant(self) -> list[tuple[str, str]] | None:
+        """Devices that are meant, by id or name of the profile, and name; None for all."""
         if self.used is None:
             return None
         named = self.read("SELECT DISTINCT hardware, name FROM part", ())
@@ -327,6 +329,13 @@ class Figures:
             (*known, 2 - count % 2, (count - 1) // 2),
         )
         return Span(low=low, mid=sum(one for (one,) in middle) / len(middle), high=high)
+
+
+def days_since(started: str, now: datetime) -> float:
+    """Time since a run began [day]; a time without a zone is in UTC."""
+    moment = datetime.fromisoformat(started)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (now - moment).total_seconds() / S_PER_DAY)
 
 
 def _over(span: Span, peak: float) -> Span:

@@ -6,7 +6,7 @@ They are never edited once released: a change of the tables is one more entry.
 
 import sqlite3
 
-from estimator.runs import figures, observations
+from estimator.runs import figures, kept_answers, observations
 
 APPLICATION = 0x57617474
 """What marks a file as ours in its header: "Watt"."""
@@ -64,6 +64,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         *observations.TABLES,
     ),
     figures.TABLES,
+    kept_answers.TABLES,
 )
 
 VERSION = len(MIGRATIONS)

@@ -15,9 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from estimator.runs import documents, interrupted, samples
+from estimator.runs import documents, interrupted, kept_answers, samples
 from estimator.runs.connection import Connection, StoreBusy, StoreDamaged, open_for_reading
 from estimator.runs.figures import DeviceFigures, Figures, Peaks, Used, rows_from
+from estimator.runs.kept_answers import Kept
 from estimator.runs.meter import Meter, Sample
 from estimator.runs.observations import Observation, devices_of_programs, observed
 from estimator.runs.process import Process, is_gone, this_process
@@ -234,6 +235,8 @@ class Overview:
         The newest, newest first.
     older : int
         How many are not among them.
+    meant : list of (str, str), optional
+        Profile, or name where there is none, and name of the devices that are meant; None for all.
     notes : list of str
         One line for each run that cannot be read, or for the store.
     """
@@ -241,18 +244,23 @@ class Overview:
     devices: Sequence[DeviceFigures] = ()
     runs: Sequence[MeasuredRun] = ()
     older: int = 0
+    meant: Sequence[tuple[str, str]] | None = None
     notes: Sequence[str] = ()
 
 
 def overview(
-    peaks: Peaks, *, used: Used | None = None, most: int | None = None, path: Path | None = None
+    peaks: Peaks | None,
+    *,
+    used: Used | None = None,
+    most: int | None = None,
+    path: Path | None = None,
 ) -> Overview:
     """Sum up the store without reading all its runs; those cut off are marked as by `look_up`.
 
     Parameters
     ----------
-    peaks : callable
-        Id of a device -> number format -> its peak [FLOP/s].
+    peaks : callable, optional
+        Id of a device -> number format -> its peak [FLOP/s]; by default no device is summed up.
     used : callable, optional
         Which devices are meant: only runs that used one of them count.
     most : int, optional
@@ -272,11 +280,53 @@ def overview(
         return _overview_read_only(path, peaks, used, most)
 
 
+def kept_answer(question: str, path: Path | None = None) -> Kept:
+    """Look for an answer to a question about all runs of the store as they are now.
+
+    Parameters
+    ----------
+    question : str
+        With all that the answer depends on beside the runs.
+    path : Path, optional
+        File of the store.
+    """
+    path = path or store_path()
+    if not path.exists():
+        return Kept()
+    try:
+        with open_store(path) as store:
+            return store.kept_answer(question)
+    except StoreDamaged as error:
+        return Kept(notes=(str(error),))
+    except OSError:
+        return Kept()
+
+
+def keep_answer(question: str, kept: Kept, content: str, path: Path | None = None) -> None:
+    """Keep an answer for as long as no run changes, if that can be written.
+
+    Parameters
+    ----------
+    question : str
+    kept : Kept
+        What `kept_answer` found before the answer was worked out.
+    content : str
+    path : Path, optional
+        File of the store.
+    """
+    if kept.number is None:
+        return
+    with suppress(OSError), open_store(path, wait_s=BRIEF_S) as store:
+        store.keep_answer(question, kept.number, content)
+
+
 UNSUMMARISED = "SELECT id, document FROM run WHERE summarised = 0"
 """Runs whose figures are not in their columns: those that cannot be read, or were changed."""
 
 
-def _overview_read_only(path: Path, peaks: Peaks, used: Used | None, most: int | None) -> Overview:
+def _overview_read_only(
+    path: Path, peaks: Peaks | None, used: Used | None, most: int | None
+) -> Overview:
     """Sum up a store that cannot be written, of an older version perhaps."""
     with (
         suppress(ForeignFile, sqlite3.Error, OSError),
@@ -293,17 +343,24 @@ def _overview_read_only(path: Path, peaks: Peaks, used: Used | None, most: int |
         figures = Figures(rows_from(database), used)
         newest, older = figures.newest(most)
         return Overview(
-            devices=figures.devices(peaks),
+            devices=() if peaks is None else figures.devices(peaks),
             runs=[by_id[run_id] for run_id, _ in newest],
             older=older,
+            meant=figures.meant,
             notes=notes,
         )
 
 
-def _overview(path: Path, figures: Figures, peaks: Peaks, most: int | None) -> Overview:
+def _overview(path: Path, figures: Figures, peaks: Peaks | None, most: int | None) -> Overview:
     rows, older = figures.newest(most)
     runs, notes = documents.read_all(path, rows)
-    return Overview(devices=figures.devices(peaks), runs=runs, older=older, notes=notes)
+    return Overview(
+        devices=() if peaks is None else figures.devices(peaks),
+        runs=runs,
+        older=older,
+        meant=figures.meant,
+        notes=notes,
+    )
 
 
 def new_run_id() -> str:
@@ -447,17 +504,36 @@ class Store:
         self.notes.extend(note for note in notes if note not in self.notes)
         return found
 
-    def overview(self, peaks: Peaks, *, used: Used | None, most: int | None) -> Overview:
+    def overview(self, peaks: Peaks | None, *, used: Used | None, most: int | None) -> Overview:
         """Sum up the runs; arguments as for the function of this name."""
         path = self._connection.path
-        rows = self._connection.read(UNSUMMARISED)
-        changed, notes = documents.read_all(path, rows)
-        if changed:
-            with self._connection.writing() as database:
-                documents.summarise_all(database)
+        notes = self._summarise()
         found = _overview(path, Figures(self._connection.read, used), peaks, most)
         self.notes.extend(note for note in (*notes, *found.notes) if note not in self.notes)
         return replace(found, notes=list(self.notes))
+
+    def _summarise(self) -> list[str]:
+        """Sum up runs that were changed by hand; name those that cannot be read."""
+        rows = self._connection.read(UNSUMMARISED)
+        changed, notes = documents.read_all(self._connection.path, rows)
+        if changed:
+            with self._connection.writing() as database:
+                documents.summarise_all(database)
+        return notes
+
+    def kept_answer(self, question: str) -> Kept:
+        """Look for an answer; see the function of this name."""
+        self._summarise()
+        ((number,),) = self._connection.read(kept_answers.READ)
+        rows = self._connection.read(kept_answers.FIND, (question, number))
+        return Kept(
+            content=kept_answers.whole(rows), number=int(str(number)), notes=tuple(self.notes)
+        )
+
+    def keep_answer(self, question: str, number: int, content: str) -> None:
+        """Keep an answer that was worked out at a number of changes."""
+        with self._connection.writing() as database:
+            kept_answers.keep(database, question, number, content)
 
     def run(self, run_id: str) -> MeasuredRun:
         """Return one run; ValueError if there is none of this id."""

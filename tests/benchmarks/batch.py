@@ -15,7 +15,7 @@ import time
 from tempfile import TemporaryFile
 
 from estimator.catalog import Catalog
-from estimator.catalog.catalog import shipped_directory
+from estimator.catalog.profile_folders import shipped_directory
 from estimator.cli.batch import TABLE_TEXT
 from estimator.estimation.scenario_csv import estimate_csv
 

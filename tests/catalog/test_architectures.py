@@ -7,8 +7,8 @@ import pytest
 
 from estimator.catalog import Catalog, ProfileError
 from estimator.catalog.architectures import FILE, hub_names, read_architectures
-from estimator.catalog.catalog import shipped_directory
 from estimator.catalog.checks import own_problems
+from estimator.catalog.profile_folders import shipped_directory
 from estimator.workload.huggingface import model_ledger
 from tests.every import over
 

@@ -1,8 +1,8 @@
 import pytest
 
 from estimator.catalog import Catalog, ProfileError
-from estimator.catalog.catalog import shipped_directory
 from estimator.catalog.prior_tables import Priors
+from estimator.catalog.profile_folders import shipped_directory
 from estimator.catalog.toml_files import read_priors
 
 RECORD = 'value = {}\nunit = "1"\nbasis = "assumed"\nsource = "twenty-watts-assumption"\n'

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.catalog.catalog import shipped_directory
 from estimator.catalog.checks import every_record, problems
+from estimator.catalog.profile_folders import shipped_directory
 from estimator.catalog.schema import BASES, DEVICE_KINDS
 from tests.every import over
 

@@ -1,5 +1,5 @@
 from estimator.catalog import Catalog
-from estimator.catalog.catalog import shipped_directory
+from estimator.catalog.profile_folders import shipped_directory
 
 CATALOG = Catalog((shipped_directory(),))
 

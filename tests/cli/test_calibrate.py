@@ -26,7 +26,8 @@ from estimator.calibration.devices import device_figures, reports_of
 from estimator.calibration.measured_utilization import Measured
 from estimator.catalog import Catalog, ProfileError
 from estimator.catalog.checks import problems, sound
-from estimator.catalog.measured_profiles import keep_profile, measured_directory
+from estimator.catalog.measured_profiles import keep_profile
+from estimator.catalog.profile_folders import measured_directory
 from estimator.catalog.shared_runs import (
     LARGEST,
     LARGEST_NUMBER,
@@ -38,7 +39,7 @@ from estimator.catalog.shared_runs import (
 from estimator.runs import open_store, read_runs
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
 from tests.in_process import run
-from tests.runs.test_figures import BEFORE
+from tests.runs.stored import FIGURES_BEFORE, KEPT_ANSWERS_BEFORE
 
 HOST = Host(id="h1", cpu="Some CPU", cores=8, system="Linux", software={"python": "3.11"})
 H100 = MeasuredDevice(key="gpu:0", kind="gpu", name="NVIDIA H100 80GB HBM3", hardware="h100-sxm")
@@ -685,7 +686,7 @@ def test_ids_are_names_of_files():
 def test_a_large_store_says_once_that_it_is_brought_up_to_date(data, runs, words, announced):
     stored(*(measured(f"r{number}", trained(0.4)) for number in range(runs)))
     with closing(sqlite3.connect(data / "runs.sqlite")) as database:
-        database.executescript(BEFORE)
+        database.executescript(f"{KEPT_ANSWERS_BEFORE} {FIGURES_BEFORE} PRAGMA user_version = 4;")
     line = f"note: bringing the store of {runs} runs up to date, once\n"
     first = calibrate("show", *words)
     assert first.returncode == 0

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
-from estimator.catalog.catalog import shipped_directory
 from estimator.catalog.checks import own_problems
+from estimator.catalog.profile_folders import shipped_directory
 from estimator.cli import main
 from estimator.cli.profiles import TABLES, show
 

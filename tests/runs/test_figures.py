@@ -13,13 +13,8 @@ from estimator.runs.documents import in_memory
 from estimator.runs.figures import Figures, Span, rows_from
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
 from estimator.runs.schema import VERSION
+from tests.runs.stored import FIGURES_BEFORE, KEPT_ANSWERS_BEFORE
 from tests.runs.test_store import ended_without_rights
-
-BEFORE = """
-    DROP TABLE part; DROP TABLE figure; DROP TRIGGER run_changed; DROP INDEX run_by_time;
-    DROP INDEX run_by_state; ALTER TABLE run DROP COLUMN summarised; PRAGMA user_version = 4;
-"""
-"""What takes a store back to the version before there were figures."""
 
 PEAKS = {"fp32": 2e12, "bf16": 4e12}
 
@@ -231,7 +226,7 @@ def test_a_store_that_cannot_be_written_is_summed_up_as_it_is(path, version):
     database.execute("UPDATE run SET document = '{}' WHERE id = 'r1'")
     database.commit()
     if version < VERSION:
-        database.executescript(BEFORE)
+        database.executescript(f"{KEPT_ANSWERS_BEFORE} {FIGURES_BEFORE} PRAGMA user_version = 4;")
     database.close()
     path.parent.chmod(0o555)
     path.chmod(0o444)
@@ -257,7 +252,7 @@ def test_a_store_that_cannot_be_summed_up_whole_stays_of_its_version(path, monke
     with open_store(path) as store:
         store.add_all([trained(1), trained(2)])
     database = sqlite3.connect(path)
-    database.executescript(BEFORE)
+    database.executescript(f"{KEPT_ANSWERS_BEFORE} {FIGURES_BEFORE} PRAGMA user_version = 4;")
     database.close()
 
     def stopped(*_):

@@ -18,6 +18,7 @@ from estimator.runs.record import (
     Timing,
 )
 from estimator.runs.schema import VERSION
+from tests.runs.stored import FIGURES_BEFORE, KEPT_ANSWERS_BEFORE
 
 MOST = {"fp32": math.log(1e15)}
 
@@ -147,8 +148,8 @@ OBSERVED = (
 )
 """Tables of observations as of version 3, as far as they are in the way."""
 
-OLDER = {4: "DROP TABLE part; DROP TABLE figure; DROP TRIGGER run_changed; DROP INDEX run_by_time;"}
-OLDER[4] += "DROP INDEX run_by_state; ALTER TABLE run DROP COLUMN summarised;"
+OLDER = {5: KEPT_ANSWERS_BEFORE}
+OLDER[4] = f"{OLDER[5]} {FIGURES_BEFORE}"
 OLDER[2] = f"{OLDER[4]} DROP TABLE observation; DROP TABLE alike;"
 OLDER[3] = OLDER[2] + OBSERVED
 """Version of the tables -> what takes a store of today back to it."""

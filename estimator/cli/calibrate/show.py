@@ -1,20 +1,21 @@
 """`calibrate show`: what was measured of each device, and in which runs."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from estimator.cli.calibrate.shown_devices import known_values, only_runs, shown_devices
 from estimator.cli.calibrate.store_update import announce_update
-from estimator.cli.options import add_output, catalog_of
+from estimator.cli.options import add_output
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.core.units import S_PER_DAY, digits, human, human_duration
 
 if TYPE_CHECKING:
-    from estimator.calibration.correction import Known
-    from estimator.calibration.devices import DeviceReport, WorkReport
-    from estimator.runs.figures import Span
     from estimator.runs.record import Energy, MeasuredRun, ServedLoad
+
+Span = dict[str, float]
+"""Low, mid and high."""
 
 EXAMPLES = """examples:
   twenty-watts calibrate show
@@ -29,6 +30,10 @@ modelled from the load is no measurement, and is said to be modelled. Runs are l
 
 SHOWN = 30
 """Runs listed for people, unless another number is given; files list them all."""
+
+SHARES = ("utilization", "utilization_before", "utilization_steady")
+
+FACTS = ("hardware", "name", "simulated", "runs", "oldest", "newest", "age_days", "utilization_of")
 
 QUANTITIES = (
     "utilization",
@@ -61,52 +66,28 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print devices and runs."""
-    from estimator.calibration.correction import known_runs
-    from estimator.calibration.devices import peaks_of, reports_of, used_device
-    from estimator.estimation.usual_run import usual_utilization
     from estimator.runs import overview
 
     most = _most(options)
-    catalog = catalog_of(options)
-    used = None if options.hardware is None else used_device(options.hardware, catalog)
     announce_update(quiet=options.quiet)
-    stored = overview(peaks_of(catalog), used=used, most=most)
-    for line in stored.notes:
+    shown = only_runs(options) if options.runs else shown_devices(options)
+    stored = overview(None, used=shown.used, most=most)
+    for line in dict.fromkeys((*stored.notes, *shown.notes)):
         note(line, quiet=options.quiet)
-    known = known_runs(catalog)
-    reports = reports_of(
-        () if options.runs else stored.devices,
-        known,
-        lambda device, group, precision: usual_utilization(device, group, precision, catalog),
-    )
-    for report in reports:
-        for line in _less_counted(report.measured.hardware, known):
-            note(line, quiet=options.quiet)
     runs, older = stored.runs, stored.older
     if options.json:
         listed = [_run_json(one) for one in runs]
-        devices = {} if options.runs else {"devices": [_device_json(one) for one in reports]}
+        devices = {} if options.runs else {"devices": shown.devices}
         print_json({**devices, "runs": listed})
     elif options.csv:
-        print_csv([_run_row(one) for one in runs] if options.runs else map(_device_row, reports))
+        rows = map(_run_row, runs) if options.runs else map(_device_row, shown.devices)
+        print_csv(rows)
     else:
-        _print_for_people(runs, reports, options.hardware)
+        _print_for_people(runs, shown.devices, options.hardware)
     if older:
         number = "1 older run is" if older == 1 else f"{older:,} older runs are"
         note(f"{number} not listed: --most {older + len(runs)}", quiet=options.quiet)
     return 0
-
-
-def _less_counted(hardware: str, known: "Known") -> tuple[str, ...]:
-    """Say which runs of a device count less, and why."""
-    from estimator.calibration.correction import less_counted
-    from estimator.core.messages import rendered
-    from estimator.scenario.scenario import option_of
-
-    name = known.catalog.find_device(hardware)
-    if name is None:
-        return ()
-    return rendered(less_counted(*known.of(known.catalog.device(name))), option_of)
 
 
 def _most(options: argparse.Namespace) -> int | None:
@@ -122,18 +103,18 @@ def _most(options: argparse.Namespace) -> int | None:
 
 
 def _print_for_people(
-    runs: "Sequence[MeasuredRun]", reports: "list[DeviceReport]", hardware: str | None
+    runs: "Sequence[MeasuredRun]", devices: Sequence[dict[str, Any]], hardware: str | None
 ) -> None:
     if not runs:
         print_line("Nothing measured yet" + (f" on {hardware}." if hardware else "."))
         return
-    if reports:
+    if devices:
         shares = ["expected", "before", "steady"]
         header = ["device", "runs", "newest", "of", *shares, "power", "idle"]
-        print_table(header, [[_printable(cell) for cell in _device_cells(one)] for one in reports])
+        print_table(header, [[_printable(cell) for cell in _device_cells(one)] for one in devices])
         shares = ["expected", "steady"]
         header = ["device", "work", "format", "kind", "runs", "measured", *shares, "power"]
-        cells = [_work_cells(one.measured.hardware, work) for one in reports for work in one.work]
+        cells = [_work_cells(one["hardware"], work) for one in devices for work in one["work"]]
         rows = [[_printable(cell) for cell in row] for row in cells]
         if rows:
             print_table(header, rows)
@@ -147,59 +128,13 @@ def _print_for_people(
     print_table(header, rows, whole=("run",))
 
 
-def _device_json(report: "DeviceReport") -> dict[str, Any]:
-    shown = {name: _bounds(value) for name, value in _device_values(report).items()}
-    return {**_known(shown), "work": [_work_json(one) for one in report.work]}
-
-
-def _device_values(report: "DeviceReport") -> dict[str, Any]:
-    measured, expected = report.measured, report.expected
-    return {
-        "hardware": measured.hardware,
-        "name": measured.name,
-        "simulated": measured.simulated,
-        "runs": measured.runs,
-        "oldest": measured.oldest,
-        "newest": measured.newest,
-        "age_days": report.age_days,
-        "utilization": expected.now,
-        "utilization_before": expected.before,
-        "utilization_steady": expected.steady,
-        "utilization_of": report.expected_of,
-        "utilization_measured": measured.utilization,
-        "power_w": measured.power_w,
-        "idle_w": measured.idle_w,
-    }
-
-
-def _work_json(work: "WorkReport") -> dict[str, Any]:
-    measured = asdict(work.measured)
-    measured.pop("arch")
-    expected = {
-        "expected": work.expected.now,
-        "expected_before": work.expected.before,
-        "expected_steady": work.expected.steady,
-    }
-    return _known(measured | {name: _bounds(value) for name, value in expected.items()})
-
-
-def _bounds(value: Any) -> Any:
-    """Low, mid and high of a span; any other value as it is."""
-    from estimator.runs.figures import Span
-
-    return asdict(value) if isinstance(value, Span) else value
-
-
-def _known(shown: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in shown.items() if value is not None and value != ""}
-
-
-def _device_row(report: "DeviceReport") -> dict[str, Any]:
-    shown = _device_values(report)
+def _device_row(device: dict[str, Any]) -> dict[str, Any]:
+    row = {name: device.get(name, "") for name in FACTS}
+    unknown = dict.fromkeys(("low", "mid", "high"), "")
     for quantity in QUANTITIES:
-        span = _bounds(shown.pop(quantity)) or {"low": "", "mid": "", "high": ""}
-        shown |= {f"{quantity}_{bound}": value for bound, value in span.items()}
-    return shown
+        span = device.get(quantity, unknown)
+        row |= {f"{quantity}_{bound}": value for bound, value in span.items()}
+    return row
 
 
 def _run_json(run: "MeasuredRun") -> dict[str, Any]:
@@ -223,7 +158,7 @@ def _run_json(run: "MeasuredRun") -> dict[str, Any]:
         "label": run.label,
         "notes": list(run.notes),
     }
-    return _known(shown)
+    return known_values(shown)
 
 
 def _run_row(run: "MeasuredRun") -> dict[str, Any]:
@@ -279,43 +214,40 @@ def _energy(one: "Energy") -> str:
     return f"{shown} modelled" if one.trust == "modelled" else shown
 
 
-def _device_cells(report: "DeviceReport") -> list[str]:
-    measured, expected = report.measured, report.expected
-    age = "today" if report.age_days < 1 else f"{human_duration(report.age_days * S_PER_DAY)} ago"
-    name = f"{measured.hardware} (simulated)" if measured.simulated else measured.hardware
+def _device_cells(device: dict[str, Any]) -> list[str]:
+    days = device["age_days"]
+    age = "today" if days < 1 else f"{human_duration(days * S_PER_DAY)} ago"
+    name = f"{device['hardware']} (simulated)" if device["simulated"] else device["hardware"]
     return [
         name,
-        str(measured.runs),
+        str(device["runs"]),
         age,
-        report.expected_of,
-        _share(expected.now),
-        _share(expected.before),
-        _share(expected.steady),
-        _watts(measured.power_w),
-        _watts(measured.idle_w),
+        device.get("utilization_of", ""),
+        *(_share(device.get(name)) for name in SHARES),
+        _watts(device.get("power_w")),
+        _watts(device.get("idle_w")),
     ]
 
 
-def _work_cells(hardware: str, work: "WorkReport") -> list[str]:
-    measured, expected = work.measured, work.expected
-    spans = [*map(_share, (measured.utilization, expected.now, expected.steady))]
-    kind = [hardware, measured.what, measured.precision, measured.kind, str(measured.runs)]
-    return [*kind, *spans, _watts(measured.power_w)]
+def _work_cells(hardware: str, work: dict[str, Any]) -> list[str]:
+    kind = [hardware, *(work.get(name, "") for name in ("what", "precision", "kind"))]
+    spans = [_share(work.get(name)) for name in ("utilization", "expected", "expected_steady")]
+    return [*kind, str(work["runs"]), *spans, _watts(work.get("power_w"))]
 
 
-def _share(span: "Span | None") -> str:
+def _share(span: Span | None) -> str:
     return _ranged(span, lambda value: f"{digits(100 * value)} %")
 
 
-def _watts(span: "Span | None") -> str:
+def _watts(span: Span | None) -> str:
     return _ranged(span, lambda value: human(value, "W"))
 
 
-def _ranged(span: "Span | None", said: Any) -> str:
+def _ranged(span: Span | None, said: Callable[[float], str]) -> str:
     if span is None:
         return ""
-    middle = said(span.mid)
-    low, high = said(span.low), said(span.high)
+    middle = said(span["mid"])
+    low, high = said(span["low"]), said(span["high"])
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
