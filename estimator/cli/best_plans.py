@@ -65,11 +65,11 @@ def print_plans(
     first = answer.plans[0] if answer.plans else answer.nearest
     assert first is not None
     if answer.plans:
-        print_line(f"{sentence}; all limits hold with {first.probability:.0%}")
+        print_line(f"{sentence}; all limits hold with {100 * first.probability:.0f} %")
     else:
         print_line(
-            f"No plan keeps all limits with {confidence:.0%}; the nearest does with "
-            f"{first.probability:.0%}: {sentence}"
+            f"No plan keeps all limits with {100 * confidence:.0f} %; the nearest does with "
+            f"{100 * first.probability:.0f} %: {sentence}"
         )
     print_table(header, cells)
 
@@ -77,7 +77,7 @@ def print_plans(
 def print_binding(gains: Mapping[str, float], options: Mapping[str, str], aim: str) -> None:
     """Print what relaxing each limit by a tenth buys; `options` names the option of a quantity."""
     for quantity, gain in gains.items():
-        bought = f"saves {gain:.1%} of the {AIMS[aim]}"
+        bought = f"saves {100 * gain:.1f} % of the {AIMS[aim]}"
         if math.isinf(gain):
             bought = "makes a plan possible"
         print_line(f"{option_of(options[quantity])} binds: 10 % more {bought}")

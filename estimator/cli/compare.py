@@ -270,7 +270,7 @@ def _fact_cells(found: "Answer", catalog: "Catalog") -> tuple[str, str]:
     if memory is None:
         full = "unknown"
     elif memory["fits"]:
-        full = f"fits {missing}".strip() + f",\n{memory['share']:.0%} full"
+        full = f"fits {missing}".strip() + f",\n{100 * memory['share']:.0f} % full"
     elif "least_devices" in memory:
         full = f"{still},\n{memory['least_devices']:,.0f} hold it"
     else:

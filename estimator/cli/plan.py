@@ -38,7 +38,7 @@ CHOICES = (
 """Inputs over which a plan searches; each takes several values, separated by commas."""
 
 EXAMPLES = """examples:
-  twenty-watts plan --params 7e9 --tokens 140e9 --budget 5000 --deadline 336 --carbon-cap 1000
+  twenty-watts plan --params 7e9 --tokens 140e9 --budget 20000 --deadline 336 --carbon-cap 5000
   twenty-watts plan --preset llama-2-7b --hardware h100,a100 --deadline 168 --site us,fr,se
   twenty-watts plan --params 1e9 --tokens 20e9 --minimize co2e --budget 2000 --confidence 0.9
   twenty-watts plan --flop 1e22 --hardware h100 --devices 8,16,32 --price-kind on-demand,spot
@@ -111,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
         f"{answer.refused:,} cannot be estimated",
         quiet=options.quiet,
     )
-    note_reasons(answer.reasons, "not estimated", quiet=options.quiet)
+    note_reasons(answer.reasons(option_of), "not estimated", quiet=options.quiet)
     return 0
 
 
@@ -193,7 +193,7 @@ def _sentence(plan: "Plan") -> str:
 
 def _cells(plan: "Plan", swept: list[str]) -> list[str]:
     """A plan as cells for people."""
-    from estimator.core.units import human, human_count, human_duration, human_mass
+    from estimator.core.units import human, human_duration, human_mass
 
     readers = (
         ("wall_hours", lambda hours: human_duration(S_PER_H * hours)),
@@ -203,8 +203,8 @@ def _cells(plan: "Plan", swept: list[str]) -> list[str]:
     )
     taken, scenario = plan.quantities, plan.scenario
     return [
-        f"{human_count(scenario.devices or 1)} × {scenario.hardware}",
+        f"{scenario.devices or 1:,.0f} × {scenario.hardware}",
         *(str(getattr(scenario, name)) for name in swept),
         *(read(float(taken[name].mid)) if name in taken else "unknown" for name, read in readers),
-        f"{plan.probability:.0%}",
+        f"{100 * plan.probability:.0f} %",
     ]

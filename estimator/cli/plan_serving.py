@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from estimator.search.serving_plan import ServingPlan, ServingRequest
 
 TRAFFIC = {
-    name: serve_cost.OPTIONS["traffic"][name]
-    for name in ("request-rate", "input-tokens", "output-tokens", "cached-share")
-} | {"kv-precision": serve_cost.OPTIONS["model and number formats"]["kv-precision"]}
-"""Options of the traffic, as `serve-cost` has them."""
+    "request-rate": ("request_rate", "N", "requests per second"),
+    **{
+        name: serve_cost.OPTIONS["traffic"][name]
+        for name in ("input-tokens", "output-tokens", "cached-share")
+    },
+    "kv-precision": serve_cost.OPTIONS["model and number formats"]["kv-precision"],
+}
+"""Options of the traffic: of those of `serve-cost`, what a plan takes."""
 
 GOALS = {
     "latency_goal": ("inter_token_s", "S", "maximum seconds per output token"),
@@ -98,6 +102,7 @@ def refuse_serving(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace, count: int) -> int:
     """Plan a service."""
     from estimator.search.serving_plan import best_serving_plans
+    from estimator.serving.question import option_of as names
 
     _refuse_training(options)
     catalog = catalog_of(options)
@@ -117,7 +122,7 @@ def run(options: argparse.Namespace, count: int) -> int:
         f"{answer.designs:,} designs examined: {answer.refused:,} cannot serve these requests",
         quiet=options.quiet,
     )
-    note_reasons(answer.reasons, "cannot serve", quiet=options.quiet)
+    note_reasons(answer.reasons(names), "cannot serve", quiet=options.quiet)
     return 0
 
 
@@ -225,7 +230,7 @@ def _print_for_people(
     sentence = f"{cells[0]}: {cells[6]} and {cells[8]} in {request.days:g} days, {cells[3]} a token"
     searched = [name for name in ("region", "tensor_parallel") if name in request.choices]
     header = (HEADER[0], *searched, *HEADER[1:], "limits hold")
-    rows = [[*_cells(plan, searched), f"{plan.probability:.0%}"] for plan in shown]
+    rows = [[*_cells(plan, searched), f"{100 * plan.probability:.0f} %"] for plan in shown]
     print_plans(answer, request.limits.confidence, sentence, header, rows)
     limits = {one[0]: name for name, one in GOALS.items()}
     limits |= {quantity: name for name, quantity in CAPS.items()}
@@ -234,7 +239,7 @@ def _print_for_people(
 
 def _cells(plan: "ServingPlan", searched: list[str]) -> list[str]:
     """A plan as cells for people."""
-    from estimator.core.units import human, human_count, human_duration, human_mass
+    from estimator.core.units import human, human_duration, human_mass
 
     taken, asked = plan.quantities, plan.question
 
@@ -249,12 +254,12 @@ def _cells(plan: "ServingPlan", searched: list[str]) -> list[str]:
         return human(value * (1e3 if FORMATS[name] == "Wh" else 1.0), FORMATS[name])
 
     return [
-        f"{human_count(asked.devices or 1)} × {asked.hardware}",
+        f"{asked.devices or 1:,.0f} × {asked.hardware}",
         *(str(getattr(asked, name)) for name in searched),
         plan.weights,
         f"{plan.concurrency:.3g}",
         said("inter_token_s"),
         said("time_to_first_token_s"),
-        f"{float(taken['load'].mid):.0%}",
+        f"{100 * float(taken['load'].mid):.0f} %",
         *(said(name) for name in ("cost_usd", "energy_kwh", "co2e_kg")),
     ]

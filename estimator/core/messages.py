@@ -89,6 +89,9 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "device_of_preset": "no device given: assuming {device}, which {preset} ran on",
     "devices_assumed": "assuming one device; set {set[devices]}",
     "precision_assumed": "assuming {precision}, the fastest training format of {device}",
+    "no_training_format": (
+        "{device} has no format for training (it has {known}): set {set[precision]}"
+    ),
     "as_reported": "PUE and grid as reported for this run; set {set[site]} for another place",
     "no_effect": "{field} has no effect here",
     "no_effect_yet": "{field} is recorded, but does not change the estimate",

@@ -145,7 +145,8 @@ class Resolver:
         asked = named_precision(precision, device)
         chosen = choose_precision(device, asked)
         values = {"precision": chosen, "device": device.name}
-        exact = asked is not None and asked in precision.lower()
+        sole = len(device.peaks) == 1
+        exact = sole or (asked is not None and asked in precision.lower())
         return Named(
             device=device,
             precision=chosen,

@@ -59,8 +59,8 @@ def choose_precision(device: Device, asked: str | None) -> str:
         return asked
     trainable = [name for name in TRAINING_PRECISIONS if name in device.peaks]
     if not trainable:
-        has = ", ".join(sorted(device.peaks)) or "none"
-        raise ValueError(f"{device.name} has no format for training (it has {has}): set precision")
+        has = tuple(sorted(device.peaks)) or "none"
+        raise refuse("no_training_format", "precision", device=device.name, known=has)
     return max(trainable, key=lambda name: device.peaks[name].value)
 
 

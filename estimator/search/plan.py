@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.core.messages import message
+from estimator.core.messages import Names, in_python, message, render
 from estimator.core.notice import Notice
 from estimator.core.rows import one_of
 from estimator.core.uncertainty import Number, Uncertain
@@ -137,10 +137,19 @@ class PlanAnswer(Generic[Shown]):
         """How many cannot be estimated or cannot serve the requests at all [1]."""
         return len(self.refusals)
 
-    @property
-    def reasons(self) -> dict[str, int]:
-        """Why they cannot -> how many [1], the most common reason first."""
-        return dict(Counter(map(message, self.refusals)).most_common())
+    def reasons(self, names: Names = in_python) -> dict[str, int]:
+        """Why they cannot -> how many [1], the most common reason first.
+
+        Reasons that differ by their numbers alone are one, with its most common sentence.
+        """
+        said: dict[str, Counter[str]] = {}
+        for notice in self.refusals:
+            alike = notice.code if notice.code != "text" else message(notice)
+            said.setdefault(alike, Counter())[render(notice, names)] += 1
+        return {
+            some.most_common(1)[0][0] + (", for example" if len(some) > 1 else ""): some.total()
+            for some in sorted(said.values(), key=lambda some: -some.total())
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +200,7 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[Plan]:
         nearest.append(_among(every, _nearest(every, request, fits)))
     found = PlanAnswer[Plan](plans=(), nearest=None, refusals=tuple(refusals))
     if found.refused == request.space.size:
-        raise ValueError(f"no design can be estimated: {next(iter(found.reasons))}")
+        raise ValueError(f"no design can be estimated: {next(iter(found.reasons()))}")
     return replace(
         _answer(request, _joined(kept), _joined(nearest)),
         designs=request.space.size,

@@ -76,6 +76,11 @@ def test_a_plan_says_what_is_best_and_what_binds(capsys):
     assert "18 designs examined" in reported.err
 
 
+def test_a_plan_counts_its_devices_exactly(capsys):
+    assert main(["plan", "--flop", "1e23", "--hardware", "h100", "--devices", "1024"]) == 0
+    assert capsys.readouterr().out.startswith("1,024 × h100: ")
+
+
 def test_a_plan_as_json_keeps_its_limits(capsys):
     assert main([*LIMITED, "--budget", "200000", "--json", "--quiet", "--confidence", "0.9"]) == 0
     reported = json.loads(capsys.readouterr().out)
@@ -90,7 +95,7 @@ def test_a_plan_as_json_keeps_its_limits(capsys):
 
 def test_where_no_plan_keeps_the_limits_the_nearest_is_reported(capsys):
     assert main([*LIMITED, "--budget", "100"]) == 0
-    assert capsys.readouterr().out.startswith("No plan keeps all limits with 80%; the nearest")
+    assert capsys.readouterr().out.startswith("No plan keeps all limits with 80 %; the nearest")
 
 
 @pytest.mark.parametrize(
@@ -119,6 +124,15 @@ def test_a_plan_of_a_service_says_how_many_devices_and_what_binds(capsys):
     reported = capsys.readouterr().out
     assert " in 30 days, " in reported and "all limits hold with" in reported
     assert "in flight" in reported and "× h100" in reported
+
+
+def test_reasons_that_differ_by_their_numbers_alone_are_one(capsys):
+    words = ["--task", "serving", "--preset", "llama-3-8b", "--request-rate", "200"]
+    assert main(["plan", *words, "--hardware", "h100,t4,l4", "--devices", "1,2,16"]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "cannot serve:" in line]
+    assert len(said) < 3
+    assert any("--request-rate: 200 requests/s exceed" in one for one in said)
+    assert any(one.endswith(", for example") for one in said)
 
 
 def test_a_plan_of_a_service_as_json_keeps_its_limits(capsys):

@@ -213,7 +213,7 @@ def test_spot_is_cheaper_than_on_demand_and_owning_needs_no_offer(catalog):
             "preset already specifies the work",
         ),
         ({"flop": 1e20, "finetune": "lora", "hardware": "v100"}, "fine-tuning needs its own"),
-        ({"flop": 1e18, "hardware": "edge-tpu"}, "no format for training"),
+        ({"flop": 1e18, "hardware": "edge-tpu"}, r"no format for training .*: set precision"),
         ({"flop": 1e18, "hardware": "v100", "pay": "barter"}, "pay must be one of rent, own"),
         ({"flop": 1e18, "hardware": "v100", "carbon_intensity": -0.1}, "carbon_intensity must be"),
         (
@@ -372,6 +372,12 @@ def test_a_longer_life_uses_up_more_in_all_and_less_each_year(per_year, years, l
     assert short.loadings["life"] == pytest.approx(0.3 * (step - 1) / 1e-4, rel=0.01, abs=1e-5)
     step = value_lost(Uncertain(years), Uncertain(per_year * 1.0001)).mid / short.mid
     assert short.loadings["decline"] == pytest.approx(0.2 * (step - 1) / 1e-4, rel=0.01, abs=1e-5)
+
+
+def test_a_device_with_one_format_leaves_nothing_to_assume(catalog):
+    brain, board = (ask(catalog, flop=1e20, hardware=name) for name in ("human-brain", "v100"))
+    assert "precision_assumed" not in {notice.code for notice in brain.notices}
+    assert "precision_assumed" in {notice.code for notice in board.notices}
 
 
 @pytest.mark.parametrize("device", ["h100", "v100", "human-brain"])

@@ -133,7 +133,7 @@ def test_the_most_common_reason_is_given():
 def test_designs_that_cannot_be_estimated_are_counted_by_reason():
     space = space_of({"flop": 1e20, "hardware": ["h100", "a100"], "site": ["fr", "atlantis"]})
     answer = best_plans(Request(space=space, limits=Limits(most={}, confidence=0.8)), catalog())
-    ((reason, count),) = answer.reasons.items()
+    ((reason, count),) = answer.reasons().items()
     assert "atlantis" in reason
     assert count == answer.refused == 2
 

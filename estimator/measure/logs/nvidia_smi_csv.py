@@ -154,7 +154,11 @@ def _window(series: Mapping[str, Sequence[Sample]]) -> tuple[float, float, list[
     if len(active) < 2 or max(active) <= min(active):
         return first, last, ["no board was at work"]
     idle = 1 - (max(active) - min(active)) / (last - first)
-    notes = [f"{idle:.0%} of the log, idle at its ends, left out"] if idle > WORTH_A_NOTE else []
+    notes = (
+        [f"{100 * idle:.0f} % of the log, idle at its ends, left out"]
+        if idle > WORTH_A_NOTE
+        else []
+    )
     return min(active), max(active), notes
 
 

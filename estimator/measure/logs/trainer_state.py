@@ -83,5 +83,5 @@ def _notes(
     evaluated_s = sum(positive(entry.get("eval_runtime")) or 0.0 for entry in entries)
     if wall_s and evaluated_s > 0.01 * wall_s:
         share = min(1.0, evaluated_s / wall_s)
-        notes.append(f"evaluation took {share:.0%} of the time, which counts as overhead")
+        notes.append(f"evaluation took {100 * share:.0f} % of the time, which counts as overhead")
     return notes

@@ -69,7 +69,7 @@ def _masked(fields: Fields, vision: Vision, bias: bool) -> Network:
         done += lines(pixels, batch * (tubes - kept), prefix="decoder/")
         return Pass(lines=done, items=batch * kept)
 
-    note = f"counted with {MASKED_SHARE:.0%} of the tubes masked"
+    note = f"counted with {100 * MASKED_SHARE:.0f} % of the tubes masked"
     return network(fields, run, (note,))
 
 
