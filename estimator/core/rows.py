@@ -106,9 +106,15 @@ def distinct(*keys: Places) -> tuple[list[tuple[int, ...]], Places]:
 
 def distinct_rows(*keys: Places) -> tuple[list[tuple[int, ...]], Places, Places]:
     """Distinct combinations of codes, the first row of each, and which of them each row has."""
+    first, at = first_rows(*keys)
+    return list(zip(*(codes[first].tolist() for codes in keys), strict=True)), first, at
+
+
+def first_rows(*keys: Places) -> tuple[Places, Places]:
+    """First row of each combination of codes, and which of these combinations each row has."""
     if keys[0].size == 1:
         none = np.zeros(1, dtype=np.intp)
-        return [tuple(int(codes[0]) for codes in keys)], none, none
+        return none, none
     key, size = np.zeros(keys[0].shape, dtype=np.intp), 1
     for codes in keys:
         values = int(codes.max(initial=0)) + 2
@@ -120,7 +126,7 @@ def distinct_rows(*keys: Places) -> tuple[list[tuple[int, ...]], Places, Places]
     different, at = few(key)
     first = np.empty(different.size, dtype=np.intp)
     first[at[::-1]] = np.arange(key.size - 1, -1, -1)
-    return [tuple(int(codes[row]) for codes in keys) for row in first.tolist()], first, at
+    return first, at
 
 
 def by_row(quantities: Sequence[Uncertain], at: Places) -> Uncertain:

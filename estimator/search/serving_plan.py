@@ -232,9 +232,8 @@ def _load(
     calibration: Calibration | None,
 ) -> Uncertain:
     """Requests that arrive over those that the devices serve with all that their memory holds."""
-    traffic, layout = table.traffic(resolver.parameters), table.layout
-    written = np.asarray(traffic.output_tokens)
-    most = table.most_sequences(np.asarray(traffic.input_tokens) + 0.5 * written)
+    written, layout = table.output_tokens, table.layout
+    most = table.most_sequences(table.input_tokens(resolver.parameters) + 0.5 * written)
     saturated = table.under(
         concurrency=np.clip(np.floor(most), 1.0, MOST_PLACES),
         duty_cycle=np.full(table.count, np.nan),

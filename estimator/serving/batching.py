@@ -54,7 +54,7 @@ def steady_pace(
     """
     begun = sequences / output_tokens
     reading_s = begun * prefill_s
-    mean_s = decode_s + reading_s
+    mean_s = mean_step_s(begun, decode_s, prefill_s)
     median_s = decode_s + reading_s * -np.expm1(-begun)
     return Pace(
         mean_step_s=mean_s,
@@ -64,3 +64,8 @@ def steady_pace(
         requests_per_s=sequences / (output_tokens * mean_s),
         prefill_share=reading_s / mean_s,
     )
+
+
+def mean_step_s(begun: Number, decode_s: Number, prefill_s: Number) -> Number:
+    """Mean time between tokens where so many requests begin per step [s]."""
+    return decode_s + begun * prefill_s

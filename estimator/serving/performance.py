@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from estimator.serving.batching import Pace, steady_pace
+from estimator.serving.batching import Pace, mean_step_s, steady_pace
 from estimator.serving.power import Draw, board_power_w
 from estimator.serving.step import (
+    DecodeCosts,
     Engine,
     Load,
     Machine,
     Number,
     Served,
     StepTime,
-    decode_step,
+    decode_costs,
     kept_values,
     prefill_s,
     visited_share,
@@ -82,6 +83,8 @@ class Performance:
 
     Parameters
     ----------
+    setup, traffic : Setup, Traffic
+        Of which it is.
     pace : Pace
         Latencies of a request and rates of one replica of the attention layers.
     step : StepTime
@@ -94,6 +97,8 @@ class Performance:
         Of all devices, boards alone.
     """
 
+    setup: "Setup"
+    traffic: Traffic
     pace: Pace
     step: StepTime
     prefill_s: Number
@@ -123,6 +128,45 @@ class Setup:
     request_s: Number = 0.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Passes:
+    """What passes of a set-up take under its traffic, by the sequences in flight.
+
+    Parameters
+    ----------
+    setup, traffic : Setup, Traffic
+    load : Load
+        What runs at once.
+    costs : DecodeCosts
+        Of a decode step.
+    prefill_s : float or array
+        Time to read one input [s].
+    """
+
+    setup: Setup
+    traffic: Traffic
+    load: Load
+    costs: DecodeCosts
+    prefill_s: Number
+
+    def step(self, sequences: Number) -> StepTime:
+        """Time of a decode step with some sequences in flight on all devices."""
+        rows = _rows(self.setup.layout, self.traffic, sequences)
+        return self.costs.at(rows)
+
+    def paced(self, sequences: Number, step: StepTime) -> tuple[Number, Number, Number]:
+        """Sequences of a replica, its time per token, and that to admit and read an input [s]."""
+        drafting = 1.0 + self.traffic.drafted * self.traffic.draft_share
+        token_s = step.total_s * drafting / self.traffic.tokens_per_pass
+        admitted_s = self.prefill_s + self.setup.request_s
+        return sequences / self.setup.layout.data_parallel, token_s, admitted_s
+
+    def output_tokens_per_s(self, sequences: Number) -> Number:
+        """Output tokens of all devices in a second with some sequences in flight."""
+        each, token_s, admitted_s = self.paced(sequences, self.step(sequences))
+        return sequences / mean_step_s(each / self.traffic.output_tokens, token_s, admitted_s)
+
+
 def performance(setup: Setup, traffic: Traffic) -> Performance:
     """Latency, throughput, power and energy of a set-up under its traffic.
 
@@ -136,33 +180,29 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
     -------
     Performance
     """
-    layout = setup.layout
-    load, step, reading_s, pace = _paced(setup, traffic)
+    layout, passes = setup.layout, passes_of(setup, traffic)
+    step = passes.step(traffic.sequences)
+    each, token_s, admitted_s = passes.paced(traffic.sequences, step)
+    pace = steady_pace(each, traffic.output_tokens, token_s, admitted_s)
     rate = layout.data_parallel * pace.output_tokens_per_s
-    power_w = layout.devices * _board_w(setup, traffic, (load, step), rate)
+    power_w = layout.devices * _board_w(setup, traffic, (passes.load, step), rate)
     return Performance(
+        setup=setup,
+        traffic=traffic,
         pace=pace,
         step=step,
-        prefill_s=reading_s,
+        prefill_s=passes.prefill_s,
         output_tokens_per_s=rate,
         device_power_w=power_w,
         device_energy_per_output_token_j=power_w / rate,
     )
 
 
-def output_tokens_per_s(setup: Setup, traffic: Traffic) -> Number:
-    """Output tokens of all devices in a second, as in `performance`."""
-    *_, pace = _paced(setup, traffic)
-    return setup.layout.data_parallel * pace.output_tokens_per_s
-
-
-def _paced(setup: Setup, traffic: Traffic) -> tuple[Load, StepTime, Number, Pace]:
-    """What runs at once, how long a step and an input take, and the pace of a replica."""
+def passes_of(setup: Setup, traffic: Traffic) -> Passes:
+    """What passes take, by the sequences in flight."""
     model, layout = setup.model, setup.layout
-    sequences = traffic.sequences / layout.data_parallel
     load = Load(
-        sequences=np.maximum(sequences / np.minimum(layout.stages, sequences), 1.0)
-        * (1.0 + traffic.drafted),
+        sequences=_rows(layout, traffic, traffic.sequences),
         context_tokens=traffic.input_tokens + 0.5 * traffic.output_tokens,
         dense_shard=layout.dense_shard,
         expert_shard=np.maximum(layout.expert_shard, layout.dense_shard),
@@ -171,13 +211,20 @@ def _paced(setup: Setup, traffic: Traffic) -> tuple[Load, StepTime, Number, Pace
         expert_bytes=layout.expert_bytes,
         cache_bytes=layout.cache_bytes,
     )
-    step = decode_step(model, setup.machine, setup.engine, load)
     fresh = traffic.input_tokens * (1.0 - traffic.cached_share)
-    reading_s = prefill_s(model, setup.machine, setup.engine, load, fresh)
-    drafting = 1.0 + traffic.drafted * traffic.draft_share
-    token_s = step.total_s * drafting / traffic.tokens_per_pass
-    pace = steady_pace(sequences, traffic.output_tokens, token_s, reading_s + setup.request_s)
-    return load, step, reading_s, pace
+    return Passes(
+        setup=setup,
+        traffic=traffic,
+        load=load,
+        costs=decode_costs(model, setup.machine, setup.engine, load),
+        prefill_s=prefill_s(model, setup.machine, setup.engine, load, fresh),
+    )
+
+
+def _rows(layout: Layout, traffic: Traffic, sequences: Number) -> Number:
+    """Rows of a pass of one replica: its sequences, shared by its stages, with their drafts [1]."""
+    each = sequences / layout.data_parallel
+    return np.maximum(each / np.minimum(layout.stages, each), 1.0) * (1.0 + traffic.drafted)
 
 
 def _board_w(setup: Setup, traffic: Traffic, during: tuple[Load, StepTime], rate: Number) -> Number:

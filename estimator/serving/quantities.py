@@ -287,12 +287,11 @@ def _laid_out_for(
 
 def _held(table: ServingTable, resolver: Resolver) -> tuple[ServingTable, dict[int, Notice]]:
     """The set-ups as they are, and why some of them cannot run."""
-    traffic = table.traffic(resolver.parameters)
-    tokens = np.asarray(traffic.input_tokens + 0.5 * traffic.output_tokens)
+    read, written = table.input_tokens(resolver.parameters), table.output_tokens
     asked = _or_one(table.given["concurrency"])
-    least = np.where(np.isnan(table.given["input_tokens"]), 0.5 * traffic.output_tokens, tokens)
+    short = np.where(np.isnan(table.given["input_tokens"]), 0.0, read)
+    least, longest = short + 0.5 * written, read + written
     most = table.most_sequences(least)
-    longest = np.asarray(traffic.input_tokens + traffic.output_tokens)
     too_many = (most < np.minimum(1.0, asked)) | (most < LEAST_FIT * asked)
     too_long = ~too_many & (longest > table.longest_context * CONTEXT_SLACK)
     refused: dict[int, Notice] = {}
@@ -357,8 +356,7 @@ def open_variance(
     table: ServingTable, parameters: Parameters, found: Performance
 ) -> dict[str, Floats]:
     """Variance of the logarithm of each quantity that open traffic and layouts make."""
-    setup, traffic = table.setup(parameters), table.traffic(parameters)
-    base = values_of(found)
+    setup, traffic, base = found.setup, found.traffic, values_of(found)
     variance = {name: np.zeros(table.count) for name in DELIVERED}
     other = table.other_layout()
     if np.any(other.data_parallel != table.layout.data_parallel):
@@ -470,8 +468,7 @@ def _delivered(
 
 def _priced(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> dict[str, Range]:
     """Energy with host and site, money, CO2e and water of output tokens."""
-    idle, at = idle_factor(table), table.named_at
-    sites = [one.site.value for one in table.named]
+    idle, (sites, at) = idle_factor(table), table.sites
     joule = ranges["device_energy_per_output_token_j"]
     devices = Range(mid=joule.mid * idle, log_sd=joule.log_sd)
     computers = _times(devices, *_node_factors(table, catalog))
@@ -484,8 +481,7 @@ def _priced(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> 
     hours = np.asarray(table.layout.devices) * MILLION / rate.mid / S_PER_H / busy
     cost = cost_of(table, Range(mid=hours, log_sd=rate.log_sd), energy_kwh.mid)
     carbon = _times(energy_kwh, [site.co2e_kg_per_kwh or UNKNOWN for site in sites], at)
-    rates = {site: total(site.water_l_per_it_kwh().values()) for site in dict.fromkeys(sites)}
-    water = _times(it_kwh, [rates[site] for site in sites], at)
+    water = _times(it_kwh, [total(site.water_l_per_it_kwh().values()) for site in sites], at)
     written = table.output_tokens
     return {
         "energy_per_output_token_j": energy,
@@ -512,13 +508,11 @@ def node_factor(catalog: Catalog, kind: str, *, several: bool) -> Uncertain:
 
 def _node_factors(table: ServingTable, catalog: Catalog) -> tuple[list[Uncertain], Places]:
     """`node_factor` of what rows name, on one node and on several, and which each row has."""
-    kinds = [one.device.device.kind for one in table.named]
-    known = {
-        kind: [node_factor(catalog, kind, several=several) for several in (False, True)]
-        for kind in dict.fromkeys(kinds)
-    }
-    several = np.asarray(table.layout.devices) > DEVICES_PER_NODE
-    return [one for kind in kinds for one in known[kind]], 2 * table.named_at + several
+    kinds, at = table.each_of([one.device.device.kind for one in table.named])
+    factors = [
+        node_factor(catalog, kind, several=several) for kind in kinds for several in (False, True)
+    ]
+    return factors, 2 * at + (np.asarray(table.layout.devices) > DEVICES_PER_NODE)
 
 
 def cost_of(table: ServingTable, hours: Range, energy_kwh: Floats) -> Range:
@@ -531,17 +525,16 @@ def cost_of(table: ServingTable, hours: Range, energy_kwh: Floats) -> Range:
     owned = np.array([one is not None and one.owned for one in table.prices])
     if not owned.any():
         return rent
-    per_kwh = np.array(
-        [(one.site.value.electricity_usd_per_kwh or UNKNOWN).mid for one in table.named]
-    )
-    electricity = energy_kwh * per_kwh[table.named_at]
+    sites, at = table.sites
+    per_kwh = np.array([(site.electricity_usd_per_kwh or UNKNOWN).mid for site in sites])
+    electricity = energy_kwh * per_kwh[at]
     return replace(rent, mid=rent.mid + np.where(owned[table.price_at], electricity, 0.0))
 
 
 def _times(quantity: Range, factors: Sequence[Uncertain], at: Places) -> Range:
     """Quantity times one of some factors, by which one each row has."""
-    known = np.array([(one.mid, one.log_sd) for one in factors], dtype=np.float64).T
-    mids, spreads = known[:, at]
+    known = np.array([(one.mid, one.log_sd) for one in factors], dtype=np.float64)
+    mids, spreads = known.T[:, at]
     return Range(mid=quantity.mid * mids, log_sd=np.hypot(quantity.log_sd, spreads))
 
 

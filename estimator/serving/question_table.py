@@ -10,7 +10,10 @@ import numpy as np
 from estimator.core.messages import refuse
 from estimator.core.rows import Floats, Places
 from estimator.scenario.scenario_table import Words
-from estimator.serving.question import NUMBERS, WORDS, ServingQuestion
+from estimator.serving.question import LIMITS, NUMBERS, WORDS, ServingQuestion, check_number
+
+LOADS = ("concurrency", "request_rate")
+"""Fields of which a question has one."""
 
 _numbers_of = attrgetter(*NUMBERS)
 
@@ -60,10 +63,10 @@ class QuestionTable:
         Refusal
             If a value is outside its limits, or two fields exclude each other.
         """
-        for name, values in choices.items():
-            for value in values:
-                question.changed(**{name: value})
-        if all(name in choices for name in ("concurrency", "request_rate")):
+        for name in filter(LIMITS.__contains__, choices):
+            for value in choices[name]:
+                check_number(name, float(value))
+        if all(name in choices or getattr(question, name) is not None for name in LOADS):
             raise refuse("serving_two_loads", "request_rate")
         shape = tuple(map(len, choices.values()))
         count = math.prod(shape)

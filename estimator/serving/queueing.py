@@ -17,7 +17,6 @@ References
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -27,7 +26,7 @@ import numpy as np
 from estimator.core.notice import Notice, Value
 from estimator.core.rows import Floats, rows_where
 from estimator.serving.capacity import devices_needed
-from estimator.serving.performance import Setup, Traffic, output_tokens_per_s
+from estimator.serving.performance import Passes, passes_of
 from estimator.serving.step import Number
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def concurrency_of_rates(
     tokens = np.asarray(traffic.input_tokens + 0.5 * traffic.output_tokens)
     most = np.minimum(table.most_sequences(tokens), MOST_LOAD)
     holds = most > 0
-    served = partial(_served_per_s, table.setup(parameters), traffic)
+    served = partial(_served_per_s, passes_of(table.setup(parameters), traffic))
     most = np.where(holds, most, 1.0)
     alone, fastest = served(np.ones(table.count)), served(most)
     possible = holds & (rates <= fastest)
@@ -147,8 +146,7 @@ def flying_quantile(mean: Number, quantile: float) -> Number:
     return np.maximum(mean + deviation * np.sqrt(2.0 * np.asarray(mean) / 3.0), 1.0)
 
 
-def _served_per_s(setup: Setup, traffic: Traffic, sequences: Floats) -> Floats:
+def _served_per_s(passes: Passes, sequences: Floats) -> Floats:
     """Requests that end per second at some sequences in flight; less than one is idle in part."""
-    written = output_tokens_per_s(setup, replace(traffic, sequences=np.maximum(sequences, 1.0)))
-    rate = np.asarray(written / traffic.output_tokens)
-    return np.asarray(rate * np.minimum(sequences, 1.0))
+    written = passes.output_tokens_per_s(np.maximum(sequences, 1.0))
+    return np.asarray(written / passes.traffic.output_tokens * np.minimum(sequences, 1.0))

@@ -44,13 +44,11 @@ def usual_replicas(
     devices = np.asarray(layout.devices)
     weights = weight_bytes(model, layout)
     cache = kept_values(model, tokens) * layout.cache_bytes
-    replicas = np.ones(devices.shape)
-    group = 1.0
-    while 2.0 * group <= devices.max(initial=0.0):
-        each, room = sequences * group / devices, memory_bytes * group
-        busy = (each >= BUSY_SEQUENCES) & (weights + each * cache <= USABLE_SHARE * room)
-        saturated = np.isnan(sequences) & (weights <= REPLICA_SHARE * room)
-        whole = (2.0 * group <= devices) & (devices % group == 0) & (replicas == 1.0)
-        replicas = np.where(whole & (busy | saturated), devices / group, replicas)
-        group *= 2.0
-    return replicas
+    doublings = int(np.log2(devices.max(initial=1.0)))
+    group = np.exp2(np.arange(doublings))[:, None]
+    each, room = sequences * group / devices, memory_bytes * group
+    busy = (each >= BUSY_SEQUENCES) & (weights + each * cache <= USABLE_SHARE * room)
+    saturated = np.isnan(sequences) & (weights <= REPLICA_SHARE * room)
+    held = (busy | saturated) & (2.0 * group <= devices) & (devices % group == 0)
+    replicas = np.where(held, devices / group, 1.0)
+    return np.asarray(replicas.max(axis=0, initial=1.0))

@@ -17,7 +17,7 @@ from estimator.catalog import Catalog
 from estimator.core.messages import refusal, refuse
 from estimator.core.notice import Notice, Refusal
 from estimator.core.power import DEVICES_PER_NODE
-from estimator.core.rows import Floats, Places, distinct_rows, few, nowhere, rows_where
+from estimator.core.rows import Floats, Places, few, first_rows, nowhere, rows_where
 from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain
 from estimator.scenario.provenance import Found, noted
@@ -260,12 +260,13 @@ class Resolver:
         words = [asked.words[name] for name in Naming._fields[:NAMING_WORDS]]
         numbers = [asked.numbers[name] for name in Naming._fields[NAMING_WORDS:]]
         keys = (*(word.codes for word in words), *map(_codes, numbers))
-        _, first, at = distinct_rows(*keys)
+        first, at = first_rows(*keys)
+        words_said = [_words(one, first) for one in words]
+        numbers_said = [_numbers(one, first) for one in numbers]
         named: list[Named] = []
         errors: dict[int, Notice] = {}
         number = nowhere(first.size)
-        for place, row in enumerate(first.tolist()):
-            said = (*(_word(one, row) for one in words), *(_number(one, row) for one in numbers))
+        for place, said in enumerate(zip(*words_said, *numbers_said, strict=True)):
             try:
                 found = self._named(Naming._make(said))
             except (ValueError, OSError) as error:
@@ -286,11 +287,9 @@ class Resolver:
         """Return the table with the price of each row's device."""
         hardware, given = table.asked.words["hardware"], table.given["price_usd_per_h"]
         many = np.asarray(table.layout.devices) > DEVICES_PER_NODE
-        _, first, at = distinct_rows(hardware.codes, _codes(given), many.astype(np.intp))
-        prices = [
-            self._found.price(_word(hardware, row), _number(given, row), bool(many[row]))
-            for row in first.tolist()
-        ]
+        first, at = first_rows(hardware.codes, _codes(given), many.astype(np.intp))
+        said = (_words(hardware, first), _numbers(given, first), many[first].tolist())
+        prices = [self._found.price(*one) for one in zip(*said, strict=True)]
         return replace(table, prices=prices, price_at=at)
 
 
@@ -298,14 +297,14 @@ NAMING_WORDS = 7
 """Fields of `Naming` that are words, the first ones [1]."""
 
 
-def _word(words: Words, row: int) -> str:
-    code = int(words.codes[row])
-    return words.distinct[code] if code >= 0 else ""
+def _words(words: Words, rows: Places) -> list[str]:
+    """Word of some rows, empty where they say none."""
+    return words.take(rows).rows()
 
 
-def _number(column: Floats, row: int) -> float | None:
-    value = float(column[row])
-    return value if value == value else None
+def _numbers(column: Floats, rows: Places) -> list[float | None]:
+    """Number of some rows, None where they give none."""
+    return [value if value == value else None for value in column[rows].tolist()]
 
 
 def _codes(column: Floats) -> Places:

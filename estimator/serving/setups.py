@@ -1,8 +1,9 @@
 """Set-ups as arrays: what questions name, how they are laid out, and the traffic on them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from estimator.serving.served_model import ServedModel
 from estimator.serving.step import Machine, Number, Served
 
 Mask = npt.NDArray[np.bool_]
+Thing = TypeVar("Thing", bound=Hashable)
 
 LOCAL_INPUT_TOKENS = 64.0
 """A prompt at one's own machine, where it is unspecified [token]."""
@@ -157,6 +159,17 @@ class ServingTable:
         """Numbers of the questions, NaN where unspecified."""
         return self.asked.numbers
 
+    @cached_property
+    def sites(self) -> tuple[list[Site], Places]:
+        """Places of the set-ups, and which each row has."""
+        return self.each_of([one.site.value for one in self.named])
+
+    def each_of(self, things: Sequence[Thing]) -> tuple[list[Thing], Places]:
+        """Distinct ones of something that `named` have, and which each row has."""
+        numbers: dict[Thing, int] = {}
+        codes = [numbers.setdefault(one, len(numbers)) for one in things]
+        return list(numbers), np.array(codes, dtype=np.intp)[self.named_at]
+
     @property
     def rows(self) -> Sequence[Resolved]:
         """Every row by itself, made when it is asked for."""
@@ -201,6 +214,11 @@ class ServingTable:
         """Return the same set-ups with other numbers asked of them."""
         return replace(self, asked=self.asked.changed(**numbers))
 
+    def input_tokens(self, parameters: Parameters) -> Floats:
+        """Tokens of a prompt [token]."""
+        usual = np.where(self.local, LOCAL_INPUT_TOKENS, parameters.of("input_tokens"))
+        return np.maximum(_filled(self.given["input_tokens"], usual), 1.0)
+
     @property
     def output_tokens(self) -> Floats:
         """Tokens of an answer [token]."""
@@ -242,10 +260,7 @@ class ServingTable:
 
     def traffic(self, parameters: Parameters) -> Traffic:
         """Traffic, with what is usual where it is unspecified."""
-        given = self.given
-        usual = np.where(self.local, LOCAL_INPUT_TOKENS, parameters.of("input_tokens"))
-        read = np.maximum(_filled(given["input_tokens"], usual), 1.0)
-        written = self.output_tokens
+        given, read, written = self.given, self.input_tokens(parameters), self.output_tokens
         full = np.clip(
             self.most_sequences(read + 0.5 * written),
             1.0,

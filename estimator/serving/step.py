@@ -199,6 +199,67 @@ def kept_values(model: Served, tokens: Number) -> Number:
     return model.cache_values * tokens + model.window_values * inside + model.state_values
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExpertCosts:
+    """What the routed experts that a step visits take on the busiest device.
+
+    Parameters
+    ----------
+    experts, experts_per_token, shard : float or array
+        As in `Served` and `Load`. [1]
+    tokens_per_row : float or array
+        Tokens that one device's experts see for each row of the attention layers [1].
+    read_s, compute_s : float or array
+        Time to read and to fill the products of all experts of a device [s].
+    """
+
+    experts: Number
+    experts_per_token: Number
+    shard: Number
+    tokens_per_row: Number
+    read_s: Number
+    compute_s: Number
+
+    def visited(self, rows: Number) -> Number:
+        """Share of the experts of the busiest device that some rows visit [1]."""
+        share = visited_share(self.experts, self.experts_per_token, rows * self.tokens_per_row)
+        return share * busiest(share, self.experts, self.shard)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeCosts:
+    """What a decode step takes by its rows: whatever they are, and for each of them.
+
+    Parameters
+    ----------
+    read_s, compute_s, overhead_s : float or array
+        Whatever its rows [s].
+    row_read_s, row_compute_s, row_overhead_s : float or array
+        For each row [s].
+    experts : ExpertCosts or None
+        None where no model has any.
+    """
+
+    read_s: Number
+    compute_s: Number
+    overhead_s: Number
+    row_read_s: Number
+    row_compute_s: Number
+    row_overhead_s: Number
+    experts: ExpertCosts | None
+
+    def at(self, rows: Number) -> StepTime:
+        """Time of a step of some rows."""
+        read_s = self.read_s + rows * self.row_read_s
+        compute_s = self.compute_s + rows * self.row_compute_s
+        if self.experts is not None:
+            visited = self.experts.visited(rows)
+            read_s = read_s + visited * self.experts.read_s
+            compute_s = compute_s + visited * self.experts.compute_s
+        overhead_s = self.overhead_s + rows * self.row_overhead_s
+        return StepTime(read_s=read_s, compute_s=compute_s, overhead_s=overhead_s)
+
+
 def decode_step(model: Served, machine: Machine, engine: Engine, load: Load) -> StepTime:
     """Time of a step that writes one token of every sequence.
 
@@ -211,21 +272,41 @@ def decode_step(model: Served, machine: Machine, engine: Engine, load: Load) -> 
     -------
     StepTime
     """
-    rows = load.sequences
-    expert_rows = rows * load.expert_shard / load.dense_shard
-    visited = visited_share(model.experts, model.experts_per_token, expert_rows)
-    uneven = busiest(visited, model.experts, load.expert_shard)
-    dense = model.dense_params / load.dense_shard
-    routed = model.routed_params * visited * uneven / load.expert_shard
+    return decode_costs(model, machine, engine, load).at(load.sequences)
+
+
+def decode_costs(model: Served, machine: Machine, engine: Engine, load: Load) -> DecodeCosts:
+    """What such a step takes by its rows; the sequences of the load are not read.
+
+    Each matrix product computes as if it had half_rows more rows.
+    """
     per_byte_s = 1.0 / (engine.read_share * machine.bytes_per_s) + 1.0 / engine.ceiling_bytes_per_s
-    read_bytes = dense * load.dense_bytes + routed * load.expert_bytes / engine.expert_share
+    dense = model.dense_params / load.dense_shard
     cache_shard = np.minimum(load.dense_shard, model.cache_heads)
-    cache = rows * kept_values(model, load.context_tokens) * load.cache_bytes / cache_shard
-    read_s = read_bytes * per_byte_s + cache / (engine.cache_share * machine.bytes_per_s)
-    return StepTime(
-        read_s=read_s,
-        compute_s=_compute_s(model, machine, engine, load, routed),
-        overhead_s=_overhead_s(model, machine, engine, load, rows),
+    cache_bytes = kept_values(model, load.context_tokens) * load.cache_bytes / cache_shard
+    per_flop_s = 1.0 / (machine.peak_flop_per_s * engine.matrix_share)
+    seen = np.minimum(load.context_tokens, model.window)
+    pairs = model.pair_flop * load.context_tokens + model.window_pair_flop * seen
+    exchange_s, row_exchange_s = _exchange_costs(model, machine, engine, load)
+    experts, row_flop = None, (2.0 * model.visited_params + pairs) / load.dense_shard
+    if np.any(model.routed_params):
+        held = model.routed_params / load.expert_shard
+        experts = ExpertCosts(
+            experts=model.experts,
+            experts_per_token=model.experts_per_token,
+            shard=load.expert_shard,
+            tokens_per_row=load.expert_shard / load.dense_shard,
+            read_s=held * load.expert_bytes / engine.expert_share * per_byte_s,
+            compute_s=2.0 * held * engine.half_rows * per_flop_s,
+        )
+    return DecodeCosts(
+        read_s=dense * load.dense_bytes * per_byte_s,
+        compute_s=2.0 * dense * engine.half_rows * per_flop_s,
+        overhead_s=engine.step_s + model.layers * engine.layer_s + exchange_s,
+        row_read_s=cache_bytes / (engine.cache_share * machine.bytes_per_s),
+        row_compute_s=row_flop * per_flop_s,
+        row_overhead_s=engine.sequence_s + row_exchange_s,
+        experts=experts,
     )
 
 
@@ -233,41 +314,25 @@ def prefill_s(
     model: Served, machine: Machine, engine: Engine, load: Load, input_tokens: Number
 ) -> Number:
     """Device time to read the input of one sequence, on the devices of one replica [s]."""
-    rows = input_tokens
     seen = 0.5 * input_tokens
     pairs = model.pair_flop * seen + model.window_pair_flop * np.minimum(seen, model.window)
     flop = 2.0 * model.visited_params + pairs
-    padded = rows + engine.half_rows
+    padded = input_tokens + engine.half_rows
     products = padded * flop / load.dense_shard / (machine.peak_flop_per_s * engine.matrix_share)
-    return products + _exchange_s(model, machine, engine, load, rows)
+    exchange_s, row_exchange_s = _exchange_costs(model, machine, engine, load)
+    return products + exchange_s + input_tokens * row_exchange_s
 
 
-def _compute_s(
-    model: Served, machine: Machine, engine: Engine, load: Load, routed: Number
-) -> Number:
-    """Matrix products, each as if it had half_rows more rows, and attention over the cache."""
-    rows, rate = load.sequences, machine.peak_flop_per_s * engine.matrix_share
-    seen = np.minimum(load.context_tokens, model.window)
-    pairs = model.pair_flop * load.context_tokens + model.window_pair_flop * seen
-    visits = model.routed_params * model.experts_per_token / model.experts
-    dense = 2.0 * model.dense_params * (rows + engine.half_rows)
-    experts = 2.0 * (visits * rows / load.dense_shard + routed * engine.half_rows)
-    return ((dense + rows * pairs) / load.dense_shard + experts) / rate
+def _exchange_costs(
+    model: Served, machine: Machine, engine: Engine, load: Load
+) -> tuple[Number, Number]:
+    """All-reduces in a ring, or the all-to-all of experts, which moves no more.
 
-
-def _overhead_s(
-    model: Served, machine: Machine, engine: Engine, load: Load, rows: Number
-) -> Number:
-    launches = engine.step_s + model.layers * engine.layer_s + rows * engine.sequence_s
-    return launches + _exchange_s(model, machine, engine, load, rows)
-
-
-def _exchange_s(
-    model: Served, machine: Machine, engine: Engine, load: Load, rows: Number
-) -> Number:
-    """All-reduces in a ring, or the all-to-all of experts, which moves no more."""
+    Latency of all layers whatever their rows, and time for each row [s].
+    """
     devices = np.maximum(load.dense_shard, load.expert_shard)
-    sent = 2.0 * (devices - 1.0) / devices * rows * model.hidden * BYTES_OF_ACTIVATION
+    sent_bytes = 2.0 * (devices - 1.0) / devices * model.hidden * BYTES_OF_ACTIVATION
     rate = machine.link_bytes_per_s / 2.0 * engine.link_share
     latency = engine.collective_s * np.minimum(devices - 1.0, 1.0) * (1.0 + np.log2(devices)) / 2.0
-    return COLLECTIVES_PER_LAYER * model.layers * (sent / rate + latency)
+    collectives = COLLECTIVES_PER_LAYER * model.layers
+    return collectives * latency, collectives * sent_bytes / rate
