@@ -8,10 +8,9 @@ import pandas as pd
 from estimator.web.accuracy.groups import CLASSES, CONSTANT, OURS
 from estimator.web.shared import charts, figures, ticks
 from estimator.web.shared.charts import SHAPES, Look, Spec, distinguished
-from estimator.web.shared.figures import SLIDE_PX
 from estimator.web.shared.language import N_, _
 
-HEIGHT_PX = 430
+HEIGHT_PX, SLIDE_PX = 430, 285
 COLUMNS = "width < 500 ? 2 : 5"
 TWO = "width < 420 ? 1 : 2"
 """Columns of a legend: on a phone, and elsewhere."""
@@ -42,7 +41,7 @@ def draw_runs(table: pd.DataFrame, look: Look, alt: str) -> None:
 
 def draw_errors(table: pd.DataFrame, look: Look, alt: str) -> None:
     """Draw the median errors of groups."""
-    height = figures.rows_px(table["group"].nunique(), look)
+    height = figures.rows_px(table["group"].nunique(), look, most=SLIDE_PX)
     figures.draw(_errors, table, look, key="chart_errors", alt=alt, height=height)
 
 
@@ -50,7 +49,7 @@ def _runs(look: Look, values: tuple[float, ...]) -> Spec:
     """Specification of the scatter: diagonal, factor-2 band, a mark a run."""
     colours = look.colours
     x = _hours("reported_h", _("reported device-hours (logarithmic)"), values)
-    y = _hours("predicted_h", _("predicted device-hours (logarithmic)"), values)
+    y = _hours("predicted_h", _("predicted device-hours"), values)
     classes = tuple(_(name) for name in CLASSES)
     band = {"x": x, "y": y | {"field": "half_h"}, "y2": {"field": "double_h"}}
     points = {

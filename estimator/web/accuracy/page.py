@@ -61,10 +61,12 @@ def _score(report: Report, filters: Filters, frame: Frame) -> None:
     """Draw the sentence, the figures and the sections, or the one that the link asks for."""
     table = groups.groups_table(report)
     usual = address.every(open_report())
-    style.sentence(words.sentence(report, filters, (usual.first, usual.last)))
+    sentence = words.sentence(report, filters, (usual.first, usual.last))
     if frame.slide:
         SECTIONS[frame.show](report, table, filters, frame)
+        style.caption_html(sentence)
         return
+    style.sentence(sentence)
     style.figures(style.figure(*card) for card in words.cards(table))
     for section in SECTIONS.values():
         section(report, table, filters, frame)
@@ -104,9 +106,16 @@ def _errors(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame)
         key=address.KEYS["by"],
         label_visibility="collapsed",
     )
-    rows = groups.errors_table(table, filters.by)
+    shown = _largest(table, filters.by) if frame.slide else table
+    rows = groups.errors_table(shown, filters.by)
     charts.draw_errors(rows, frame.look, words.alt_of_errors(rows, filters.by))
     style.caption(words.better(table))
+
+
+def _largest(table: pd.DataFrame, dimension: str) -> pd.DataFrame:
+    """All runs and the groups of a dimension that have the most, as many as a slide holds."""
+    chosen = table[table["dimension"].isin(["", dimension])]
+    return chosen.loc[chosen["count"].nlargest(SLIDE_GROUPS).index.sort_values()]
 
 
 def _groups(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:

@@ -46,7 +46,7 @@ def draw(frame: Frame) -> None:
     with controls(frame):
         widgets.slider(PARAMETERS, "layers", _("Layers L"))
         widgets.number(PARAMETERS, "width", _("Width n"))
-        widgets.slider(PARAMETERS, "norm", _("Norm of a layer c_l"), step=0.1)
+        widgets.slider(PARAMETERS, "norm", _("Norm of a layer"), step=0.1)
         widgets.choose(PARAMETERS, "activation", _("Activation"), {})
     files = (share.json("depth", lambda: json.dumps(rows)),)
     query = PARAMETERS.query(values)
@@ -120,14 +120,12 @@ def _gradient(values: Values, frame: Frame) -> list[Values]:
     )
     rows = [*plots.line(depths, plain, names[0]), *plots.line(depths, added, names[1])]
     rows.append(_mark(layers, ends[0], _("plain, here: 10^{n}")))
-    _chart(
-        rows, (_("layers L"), _("bound of the gradient, power of ten")), names, frame, "gradient"
-    )
+    _chart(rows, (_("layers L"), _("bound, power of ten")), names, frame, "gradient")
     style.caption(
         _(
-            "c_l is the largest singular value of a layer's weights, c_σ the steepest slope of its "
-            "activation: below 1 together the gradient vanishes. The bound is right and loose; the "
-            "claims page sets it against simulated networks."
+            "Each plain layer multiplies the bound by the largest singular value of its weights "
+            "(its norm) times the steepest slope of its activation: below 1 the gradient vanishes. "
+            "Right, but loose: the claims page sets it against simulated networks."
         )
     )
     return rows

@@ -50,6 +50,9 @@ LONGEST_H = 100 * 8766.0
 
 FEW = 2
 """So many assumptions stand in sight."""
+DEVICES_PX = 310
+"""Height of the other devices on a slide at most: their labels stay clear of the marks;
+lower where a link puts controls on it. [px]"""
 
 LABELS = {
     "wall_hours": N_("Wall time"),
@@ -366,6 +369,7 @@ def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], Non
         "{count} of each, at the utilization predicted for each; bars hold {level} %. Sources: "
         "{names}"
     )
+    most = figures.SLIDE_PX if frame.controls else DEVICES_PX
     return partial(
         figures.draw,
         charts.quantity_by_device,
@@ -376,7 +380,7 @@ def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], Non
             level=_level(answer),
             names=credit(answer, catalog, ("peak_flop_per_s", "utilization", "tdp_w")),
         ),
-        height=figures.rows_px(len(rows), frame.look),
+        height=figures.rows_px(len(rows), frame.look, most=most),
         of=(quantity,),
         key="chart_devices",
         alt=words.alt_of_devices(rows),

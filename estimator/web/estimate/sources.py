@@ -64,4 +64,4 @@ def _step(step: Step, *, linked: bool) -> str:
 
 def _raised(text: str) -> str:
     """Write powers as powers."""
-    return re.sub(r"\^([\d.]+)", r"<sup>\1</sup>", escape(text))
+    return re.sub(r"\^(\d+(?:[.,]\d+)*)", r"<sup>\1</sup>", escape(text))

@@ -209,11 +209,16 @@ def efficiency(look: Look) -> dict[str, Any]:
     """Dots: efficiency on a logarithmic axis against the date."""
     efficient = {"field": "flop_per_j", "type": "quantitative"}
     encoding = {
-        "x": {"field": "released", "type": "temporal", "title": _("released")},
+        "x": {
+            "field": "released",
+            "type": "temporal",
+            "title": _("released"),
+            "scale": {"padding": 8},
+        },
         "y": efficient
         | {
             "scale": {"type": "log"},
-            "title": _("peak over power limit (logarithmic)"),
+            "title": _("peak per watt"),
             "axis": ticks.logarithmic("y", "FLOP/J"),
         },
         "tooltip": [

@@ -13,7 +13,7 @@ from estimator.web.shared.amounts import sentence
 from estimator.web.shared.language import _, current
 
 _TAG = re.compile(r"(<[^>]*>)")
-_AMOUNT = re.compile(r"(?<![\w^.,])\d[\d.,]* (?!–)\S+")
+_AMOUNT = re.compile(r"(?<![\w^.,])(?<!\^-)\d[\d.,]* (?!–)\S+")
 _EXPONENT = re.compile(r"\^(-?\d+(?:[.,]\d+)*|[a-zA-Z]\b)")
 _MARKED = ("<abbr", "<a ")
 """Elements whose text is left alone."""
@@ -22,9 +22,8 @@ _MARKED = ("<abbr", "<a ")
 def unbroken(html: str) -> str:
     """Keep a number and its unit on one line, and raise exponents.
 
-    >>> unbroken("10^20 paths")
-    '10<sup>20</sup> paths'
-
+    >>> unbroken("10^20 paths"), unbroken("10^-3.01 of it")
+    ('10<sup>20</sup> paths', '10<sup>-3.01</sup> of it')
     >>> unbroken("takes <b>39.3 days</b>")
     'takes <b><span class="tw-amount">39.3 days</span></b>'
     """

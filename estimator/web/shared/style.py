@@ -162,7 +162,10 @@ SLIDE_CSS = """
 [data-testid="stExpander"] summary { padding: 0.1rem 0.6rem; }
 .tw-caption, .tw-note, .tw-assumed { font-size: 0.8rem; }
 .tw-block { gap: 0.55rem; }
-.tw-step { font-size: 0.74rem; padding: 0.1rem 0; line-height: 1.25; }
+.tw-slide-title { font-size: 1.25rem; }
+.tw-step { grid-template-columns: 8rem 1fr 7rem; gap: 0 0.8rem; font-size: 0.74rem;
+  padding: 0.1rem 0; line-height: 1.25; }
+.tw-scores tbody th { white-space: nowrap; }
 .tw.tw-scores, .tw.tw-misses { font-size: 0.74rem; line-height: 1.2; }
 .tw.tw-scores td, .tw.tw-scores th, .tw.tw-misses td { padding-top: 0.12rem;
   padding-bottom: 0.12rem; }
@@ -319,6 +322,11 @@ def figure(name: str, label: str, value: str, span: str, notes: Iterable[str]) -
 def caption(text: str) -> None:
     """Say under a chart what it rests on."""
     write(f'<p class="tw tw-caption">{_running(text)}</p>')
+
+
+def caption_html(html: str) -> None:
+    """Say it as HTML; the caller has escaped it."""
+    write(f'<p class="tw tw-caption">{explained(unbroken(html))}</p>')
 
 
 def in_words(text: str) -> None:
