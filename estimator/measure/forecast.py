@@ -5,12 +5,13 @@ PyTorch's optimizers, through which the Trainer of Hugging Face, Lightning and A
 """
 
 import json
+import math
 import os
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,9 @@ from estimator.runs.record import FORECAST, MeasuredRun, State, Timing
 
 POLL_S = 0.05
 """How often the stamps are read [s]."""
+
+SILENCE_S = 30.0
+"""After so long without two steps it is said what is waited for [s]."""
 
 PATIENCE_S = 5.0
 """How long a command may take to stop [s]."""
@@ -110,11 +114,14 @@ class Watch:
         Steps after which enough is seen.
     goes_on : bool
         Leave the command alone then; else it is stopped.
+    on_silence : callable, optional
+        Called once if no steps are seen for a while, with how long that is [s].
     """
 
     for_s: float | None = 60.0
     steps: int | None = None
     goes_on: bool = False
+    on_silence: Callable[[float], None] | None = None
     seen: Stamped | None = field(default=None, init=False)
     enough: bool = field(default=False, init=False)
 
@@ -142,8 +149,13 @@ class Watch:
         return replace(ended, exit_code=0) if self.enough and not self.goes_on else ended
 
     def _watch(self, stamps: Path, command: Command, over: threading.Event) -> None:
+        silent_until_s = time.monotonic() + SILENCE_S
         while not over.wait(POLL_S):
             self._read(stamps)
+            if time.monotonic() >= silent_until_s:
+                silent_until_s = math.inf
+                if self.seen is None and self.on_silence is not None:
+                    self.on_silence(SILENCE_S)
             if self.enough:
                 if not self.goes_on:
                     _stop(command.process, over)

@@ -23,7 +23,7 @@ from estimator.measure.bench.timing import Thoroughness
 from estimator.runs import open_store
 from estimator.runs.meter import Sample
 from estimator.runs.observations import slowed
-from estimator.runs.record import MeasuredDevice
+from estimator.runs.record import MeasuredDevice, Timing
 from estimator.scenario.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
@@ -281,3 +281,22 @@ def test_of_two_benchmarks_the_higher_peak_and_the_newer_idle_power_hold():
     assert peaks == {"fp32": "old", "bf16": "old", "fp64": "new"}
     assert (found["tdp_w"]["value"], found["idle_w"]["value"]) == (210.0, 40.0)
     assert merged(fresh, {}) == fresh
+
+
+def test_what_many_timings_have_in_common_is_one_note_with_its_count():
+    disturbed = Timing(
+        what="training",
+        component="cpu",
+        time_s=1.0,
+        repetitions=0,
+        rejected=9,
+        others=0.4,
+    )
+    single = dataclasses.replace(disturbed, repetitions=1, others=None)
+    spread = dataclasses.replace(disturbed, repetitions=9, others=None, log_sd=0.3)
+    idle = dataclasses.replace(single, what="idle", rejected=0)
+    lines = bench_run.summary([disturbed] * 5 + [single] * 3 + [spread] * 2 + [idle])
+    assert len(lines) == 4
+    assert "others used 40 % of the machine throughout 5 of 11 timings" in lines[1]
+    assert lines[2].startswith("3 of 11 timings have one undisturbed repetition only")
+    assert lines[3].startswith("2 of 11 timings spread by more than 10 %")

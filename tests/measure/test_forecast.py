@@ -9,6 +9,7 @@ import pytest
 from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.estimation.run_forecast import RunQuestion, forecast_run
+from estimator.measure import forecast
 from estimator.measure.forecast import Stamped, Watch, read_stamps
 from estimator.runs import read_runs
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun
@@ -136,6 +137,30 @@ def test_what_cannot_be_forecast_is_refused_before_the_command_runs(
 def test_too_few_steps_are_one_line(script, capsys):
     assert main(["calibrate", "forecast", "--", *script("print('no steps')")]) == 1
     assert "too few steps were seen" in capsys.readouterr().err
+
+
+def test_a_command_that_never_steps_is_said_once_while_it_runs(script, capsys, monkeypatch):
+    monkeypatch.setattr(forecast, "SILENCE_S", 0.2)
+    words = script("import time; time.sleep(1.5)")
+    assert main(["calibrate", "forecast", "--json", "--", *words]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("no steps seen in") == 1
+    assert "waiting for a PyTorch optimizer to step" in shown.err
+    assert main(["calibrate", "forecast", "--quiet", "--", *words]) == 1
+    assert "no steps seen" not in capsys.readouterr().err
+
+
+def test_a_command_that_steps_is_not_called_silent(script):
+    said = []
+    watch = Watch(steps=50, for_s=None, on_silence=said.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forecast, "SILENCE_S", 0.0)
+        watch.run(script(SCRIPT.format(steps=100_000)))
+    assert said == [0.0], "before the first step"
+    steps = Watch(steps=50, for_s=None, on_silence=said.append)
+    steps.run(script(SCRIPT.format(steps=100_000)))
+    assert said == [0.0]
 
 
 def measured(*energy):

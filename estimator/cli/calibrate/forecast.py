@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.store_update import announce_update
@@ -87,7 +88,12 @@ def run(options: argparse.Namespace) -> int:
         "style": scenario.program,
     }
     announce_update(quiet=options.quiet)
-    watch = Watch(for_s=for_s, steps=steps, goes_on=options.keep_going)
+    watch = Watch(
+        for_s=for_s,
+        steps=steps,
+        goes_on=options.keep_going,
+        on_silence=partial(_say_what_is_awaited, quiet=options.quiet),
+    )
     try:
         measured, ended = recorded_watch(watch, words, given)
     except CommandError as error:
@@ -109,6 +115,15 @@ def run(options: argparse.Namespace) -> int:
     else:
         _print(answer, quiet=options.quiet)
     return ended.exit_code if not watch.enough else 0
+
+
+def _say_what_is_awaited(silent_s: float, *, quiet: bool) -> None:
+    """Say why nothing happens, and what to do."""
+    note(
+        f"no steps seen in {human_duration(silent_s)}: waiting for a PyTorch optimizer to step, or "
+        "for run.step() within measure() in the script; if it has neither, stop it with Ctrl-C",
+        quiet=quiet,
+    )
 
 
 def _count(name: str, text: str | None, least: int) -> int | None:

@@ -21,7 +21,6 @@ from estimator.measure.bench.timing import (
     THOROUGH,
     Contention,
     Thoroughness,
-    Timed,
     timed,
 )
 from estimator.measure.bench.workloads import Engine, Job, spread_out
@@ -150,15 +149,12 @@ class Progress:
         Jobs measured and to be measured, as foreseen now.
     left_s : float
         Time that they will take, roughly [s].
-    notes : tuple of str
-        What to know about this one.
     """
 
     timing: Timing
     done: int
     left: int
     left_s: float
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -224,15 +220,14 @@ class Bench:
             known = job.what == "matrix" and job.precision in self._best
             if known and time.monotonic() > products_until_s:
                 continue
-            measured = self._measured(job, self.effort.brief)
-            if measured is None:
+            timing = self._measured(job, self.effort.brief)
+            if timing is None:
                 continue
-            timing, notes = measured
             if job.what == "matrix" and job.flop is not None:
                 reached = job.flop / timing.time_s
                 self._best[job.precision] = max(self._best.get(job.precision, 0.0), reached)
                 products.append((timing.time_s, job))
-            yield self._so_far(timing, notes)
+            yield self._so_far(timing)
         if self.meter is not None and products:
             for duty in DUTIES:
                 yield self._so_far(self._part_load(for_part_load(products), duty))
@@ -265,24 +260,24 @@ class Bench:
                 if self.effort.job.expected_s(self._step_s(job)) > self._until_s - time.monotonic():
                     self._skipped += 1
                     continue
-                measured = self._measured(job, self.effort.job)
-                if measured is not None:
-                    self._times_s.setdefault(key, []).append(measured[0].time_s)
-                    self._reached[key] = (job.flop or 0.0) / measured[0].time_s
-                    yield self._so_far(*measured)
+                timing = self._measured(job, self.effort.job)
+                if timing is not None:
+                    self._times_s.setdefault(key, []).append(timing.time_s)
+                    self._reached[key] = (job.flop or 0.0) / timing.time_s
+                    yield self._so_far(timing)
         if self._skipped:
             self.notes.append(
                 f"{self._skipped} of {every} training steps were left out for want of time: "
                 f"--minutes {2 * self.effort.minutes:g} measures more of them"
             )
 
-    def _so_far(self, timing: Timing, notes: tuple[str, ...] = ()) -> Progress:
+    def _so_far(self, timing: Timing) -> Progress:
         self._done += 1
         left_s, left = max(0.0, self._until_s - time.monotonic()), 0
         if self._left is not None:
             foreseen_s = sum(self.effort.job.expected_s(step_s) for step_s in self._left)
             left_s, left = min(foreseen_s, left_s), len(self._left)
-        return Progress(timing=timing, done=self._done, left=left, left_s=left_s, notes=notes)
+        return Progress(timing=timing, done=self._done, left=left, left_s=left_s)
 
     def _cool(self) -> None:
         """Wait until the temperature no longer falls, or time is up."""
@@ -352,7 +347,7 @@ class Bench:
         usual = self._best.get("fp32", fastest) if self.engine.component == "cpu" else fastest
         return 1.0 / (1.0 / fastest + (1.0 / SHARE_OF_PRODUCT - 1.0) / min(usual, fastest))
 
-    def _measured(self, job: Job, effort: Thoroughness) -> tuple[Timing, tuple[str, ...]] | None:
+    def _measured(self, job: Job, effort: Thoroughness) -> Timing | None:
         """Prepare, time and let go of one job; None of one that the library cannot run here."""
         try:
             found = timed(
@@ -367,7 +362,7 @@ class Bench:
             self.notes.append(f"{job.label}, {job.precision}: cannot run here ({reason})")
             return None
         power = None if self.meter is None else self.meter.power_w(found.windows)
-        timing = Timing(
+        return Timing(
             what=job.what,
             component=self.engine.component,
             precision=job.precision,
@@ -390,7 +385,6 @@ class Bench:
             tokens=job.tokens,
             samples=job.samples,
         )
-        return timing, _notes(job, found)
 
     def _idle(self) -> Timing:
         """Power with nothing of ours going on."""
@@ -461,14 +455,3 @@ def for_part_load(products: Sequence[tuple[float, Job]]) -> Job:
     ordered = sorted(products, key=lambda one: one[0])
     short = [job for time_s, job in ordered if time_s <= limit_s]
     return short[-1] if short else ordered[0][1]
-
-
-def _notes(job: Job, found: Timed) -> tuple[str, ...]:
-    """What to know about one timing."""
-    if not found.repetitions:
-        return (f"{job.label}: others used the machine in every repetition; taken all the same",)
-    if found.log_sd is None:
-        return (f"{job.label}: one undisturbed trial only, so its spread is not known",)
-    if not found.settled:
-        return (f"{job.label}: still spread by {in_percent(found.log_sd)} after the last trial",)
-    return ()

@@ -103,7 +103,6 @@ def benchmark(
             bench = _bench(question, engine, recording)
             for progress in bench.measure():
                 timings.append(progress.timing)
-                recording.notes += progress.notes
                 recording.update(timings)
                 report(progress)
         except KeyboardInterrupt:
@@ -282,6 +281,12 @@ def summary(timings: Sequence[Timing]) -> list[str]:
             f"others used {in_percent(median(throughout))} of the machine throughout "
             f"{len(throughout)} of {len(timings)} timings: these count little, and peaks among "
             "them are wide; measure again when the machine is quiet, which replaces them"
+        )
+    single = [one for one in timings if one.repetitions == 1 and one.rejected]
+    if single:
+        lines.append(
+            f"{len(single)} of {len(timings)} timings have one undisturbed repetition only, so "
+            "their spread is unknown: measure again when the machine is quiet"
         )
     wide = [one for one in timings if (one.log_sd or 0.0) > SPREADS]
     if wide:
