@@ -6,6 +6,7 @@ import os
 import tempfile
 
 import pytest
+from _pytest.doctest import DoctestModule
 from hypothesis import settings
 
 from estimator.catalog import Catalog
@@ -44,6 +45,22 @@ LONG = (
     *("tests/measure/", "tests/validation/"),
 )
 """What takes longest begins first, so that no worker is left alone with it at the end."""
+
+
+class DoctestsWhereThereAreSome:
+    """Looks for doctests in modules that hold an example, not in five of six that hold none."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collect_file(self, file_path):
+        found = yield
+        if file_path.suffix == ".py" and b">>>" not in file_path.read_bytes():
+            return [one for one in found if not isinstance(one, DoctestModule)]
+        return found
+
+
+def pytest_configure(config):
+    """The whole repository's files are collected through it, not only those below `tests`."""
+    config.pluginmanager.register(DoctestsWhereThereAreSome())
 
 
 gc.disable()  # what is collected stays: to look through it again and again frees nothing

@@ -13,11 +13,12 @@ def over(cases, name=str):
     """Make a test of one case a test of all, as `parametrize` but with one result.
 
     A thousand results of one rule take longer to collect and to report than to find out.
+    Cases that a generator makes are made when the test runs.
     """
-    listed = list(cases)
 
     def of_all(test):
         def whole():
+            listed = list(cases)
             assert listed, "no case"
             failed = []
             for case in listed:

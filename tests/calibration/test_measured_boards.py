@@ -3,6 +3,7 @@
 import csv
 from collections import defaultdict
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -15,22 +16,41 @@ from estimator.serving.measured_loads import KnownLoads
 from estimator.serving.quantities import answer_serving
 from estimator.serving.question import ServingQuestion
 from tests.benchmarks.gpu.table import both_measured, keep, left_out, of_program, prediction
+from tests.every import over
 
 FOLDER = Path(__file__).parents[2] / "profiles/runs"
-RUNS = read_overlay(FOLDER / "measured_h100.toml").runs
-OF_H200 = read_overlay(FOLDER / "measured_h200.toml").runs
-SERVED = [one for one in (*RUNS, *OF_H200) if one.served]
-BENCH = [one for one in RUNS if one.origin == "bench"]
-PROGRAMS = [one for one in RUNS if one.origin != "bench" and one.timings]
 BOARD = "gpu:0"
+
+
+@cache
+def runs_on(board):
+    """Runs measured on a board, read once a worker that asks for them."""
+    return read_overlay(FOLDER / f"measured_{board}.toml").runs
+
+
+def benchmarks():
+    return [one for one in runs_on("h100") if one.origin == "bench"]
+
+
+def programs_of(runs):
+    return [one for one in runs if one.origin != "bench" and one.timings]
+
+
+def without_power(runs):
+    """The same runs as far as times go: what nobody asks for need not be fitted."""
+    return [
+        replace(run, timings=tuple(replace(one, power_w=None, trust=None) for one in run.timings))
+        for run in runs
+    ]
 
 
 def board_energy(run):
     return next(one for one in run.energy if one.component == BOARD)
 
 
-@pytest.mark.parametrize("runs", [RUNS, OF_H200], ids=["H100", "H200"])
-def test_counter_and_integrated_power_agree(runs):
+@pytest.mark.parametrize("board", ["h100", "h200"])
+def test_counter_and_integrated_power_agree(board):
+    runs = runs_on(board)
     ratios = {one.id: board_energy(one).check_j / board_energy(one).energy_j for one in runs}
     long = [one.id for one in runs if one.wall_s > 60]
     assert long
@@ -40,7 +60,7 @@ def test_counter_and_integrated_power_agree(runs):
 
 
 def test_power_rises_with_the_load_from_idle_to_the_limit():
-    timings = BENCH[0].timings
+    timings = benchmarks()[0].timings
     idle = next(one.power_w for one in timings if one.what == "idle")
     loads = [one.power_w for one in timings if one.what == "load"]
     largest = max(one.power_w for one in timings if one.what == "matrix")
@@ -52,7 +72,7 @@ def test_power_rises_with_the_load_from_idle_to_the_limit():
 
 
 def test_a_format_of_fewer_bits_multiplies_faster():
-    products = [one for one in BENCH[0].timings if one.what == "matrix"]
+    products = [one for one in benchmarks()[0].timings if one.what == "matrix"]
     best = {
         name: max(one.flop / one.time_s for one in products if one.precision == name)
         for name in ("fp8", "bf16", "tf32", "fp32")
@@ -71,13 +91,10 @@ def read_before(board):
     return states
 
 
-def scores_of(board, runs, version):
+def scores_of(board, version):
     """Median error [%] and how many lie inside the interval, of each state of one version."""
-    trained = {
-        (one.label, one.timings[0].precision): one
-        for one in runs
-        if one.origin != "bench" and one.timings
-    }
+    runs = runs_on(board)
+    trained = {(one.label, one.timings[0].precision): one for one in programs_of(runs)}
     scores = {}
     for (of, *state), rows in read_before(board).items():
         if of != version:
@@ -94,34 +111,29 @@ def scores_of(board, runs, version):
 
 
 @pytest.mark.parametrize(
-    ("board", "runs", "version", "expected"),
+    ("board", "version", "expected"),
     [
         (
             "h100",
-            RUNS,
             "d6860971481a",
             [(21, 53, 15), (21, 53, 15), (21, 53, 17), (21, 36, 18), (21, 50, 16), (21, 44, 20)],
         ),
         (
             "h100",
-            RUNS,
             "ceed8a9040c9",
             [(16, 47, 13), (16, 47, 13), (16, 35, 15), (16, 10, 14), (16, 37, 14), (16, 17, 16)],
         ),
         (
             "h200",
-            OF_H200,
             "ceed8a9040c9",
             [(16, 52, 12), (16, 52, 12), (16, 35, 14), (16, 20, 14), (16, 34, 14), (16, 15, 16)],
         ),
     ],
     ids=["H100", "H100, later", "H200"],
 )
-def test_predictions_written_down_before_the_programs_ran_were_so_far_off(
-    board, runs, version, expected
-):
+def test_predictions_written_down_before_the_programs_ran_were_so_far_off(board, version, expected):
     states = product(("before", "bench", "bench and programs"), ("no", "yes"))
-    assert scores_of(board, runs, version) == dict(zip(states, expected, strict=True))
+    assert scores_of(board, version) == dict(zip(states, expected, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -134,10 +146,12 @@ def test_programs_are_predicted_by_the_benchmark_and_the_others(
 ):
     """36 of 48 lie inside the interval, with 16 more programs 47 of 64: about as many."""
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
-    programs = [one for one in PROGRAMS if one.started < until]
+    bench = without_power(benchmarks())
+    measured = without_power(programs_of(runs_on("h100")))
+    programs = [one for one in measured if one.started < until]
     asked = []
     for home in dict.fromkeys(one.host.id for one in programs):
-        keep([*BENCH, *programs], home)
+        keep([*bench, *programs], home)
         for program in (one for one in programs if one.host.id == home):
             with left_out(program):
                 asked.append(prediction(program, size=True, use=True))
@@ -156,11 +170,12 @@ def test_programs_are_predicted_by_the_benchmark_and_the_others(
 
 def test_a_program_measured_on_one_board_is_predicted_on_the_other(tmp_path, monkeypatch):
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
-    programs = both_measured([one for one in OF_H200 if not one.served], RUNS)
+    bench, there = without_power(benchmarks()), without_power(runs_on("h100"))
+    programs = both_measured([one for one in runs_on("h200") if not one.served], there)
     assert len(programs) == 63
     before, after = [], []
     for program in programs[::3]:
-        keep([*BENCH, *of_program(RUNS, program)], program.host.id)
+        keep([*bench, *of_program(there, program)], program.host.id)
         before.append(prediction(program, size=False, use=False, name=True))
         after.append(prediction(program, size=False, use=True, name=True))
 
@@ -173,7 +188,7 @@ def test_a_program_measured_on_one_board_is_predicted_on_the_other(tmp_path, mon
 
 def test_steps_in_eight_bits_gain_less_than_their_products():
     """Scaling and casting each tensor costs what the faster products save, at these sizes."""
-    (bench,) = (one for one in BENCH if one.started >= "2026-11-23")
+    (bench,) = (one for one in benchmarks() if one.started >= "2026-11-23")
 
     def rate(what, precision, label):
         found = (
@@ -195,9 +210,9 @@ def test_programs_in_eight_bits_are_predicted_by_a_benchmark_that_has_such_steps
     tmp_path, monkeypatch
 ):
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
-    programs = [one for one in PROGRAMS if one.timings[0].precision == "fp8"]
+    programs = [one for one in programs_of(runs_on("h100")) if one.timings[0].precision == "fp8"]
     assert len(programs) == 3
-    keep(BENCH, programs[0].host.id)
+    keep(without_power(benchmarks()), programs[0].host.id)
     for program in programs:
         found = prediction(program, size=True, use=True)
         assert found.low < found.true < found.high
@@ -223,7 +238,9 @@ def predicted_load(run, load, others):
     return {name: ranges[name].mid[0] / value for name, value in load.measured.items()}
 
 
-@pytest.mark.parametrize("run", SERVED, ids=lambda run: run.id)
+@over(
+    (run for board in ("h100", "h200") for run in runs_on(board) if run.served), lambda run: run.id
+)
 def test_served_loads_are_predicted_by_the_others_of_the_run(run):
     assert len(run.served) == 8
     errors = {

@@ -1,13 +1,13 @@
 """The answers of the exercises against arithmetic done by hand."""
 
 import math
+from functools import cache
 
 import pytest
 
 from estimator.catalog import Catalog
 from estimator.claims.exercises import exercises
 
-FOUND = exercises(Catalog.open())
 BY_HAND = [
     3.14e23 / 28e12 / 31557600,
     3.14e23 / 28e12 / 3600 * 1.5,
@@ -24,10 +24,16 @@ BY_HAND = [
 ]
 
 
+@cache
+def found():
+    """The exercises, answered once a worker that asks for them."""
+    return exercises(Catalog.open())
+
+
 def test_there_are_at_least_ten_exercises():
-    assert len(FOUND) == len(BY_HAND) >= 10
+    assert len(found()) == len(BY_HAND) >= 10
 
 
-@pytest.mark.parametrize(("found", "by_hand"), list(zip(FOUND, BY_HAND, strict=True)))
-def test_an_answer_is_that_of_arithmetic_by_hand(found, by_hand):
-    assert found.answer == pytest.approx(by_hand, rel=0.1)
+@pytest.mark.parametrize(("number", "by_hand"), list(enumerate(BY_HAND)))
+def test_an_answer_is_that_of_arithmetic_by_hand(number, by_hand):
+    assert found()[number].answer == pytest.approx(by_hand, rel=0.1)

@@ -88,7 +88,7 @@ def test_forward_flop_equal_those_of_the_reference_counter(row):
     assert ledger.forward_flop == pytest.approx(int(row["forward_flop"]), rel=near)
 
 
-@over([name for name in NAMES if is_dense(name)])
+@over(name for name in NAMES if is_dense(name))
 def test_a_closed_formula_agrees_on_dense_decoders(name):
     """2 (N - input tables) + 4 L (heads x head width) S per token, head weights kept if tied."""
     decoder = architecture(config(name))
