@@ -187,22 +187,31 @@ def run(options: argparse.Namespace) -> int:
 
 def _run_items(options: argparse.Namespace, level: float) -> int:
     """Answer one question about items that are not written token by token."""
+    from estimator.core.messages import rendered
     from estimator.serving.items import Item, answer_item
+    from estimator.serving.question import option_of
 
     steps, guidance, side, positions = (
         _number(name, getattr(options, name))
         for name in (option.replace("-", "_") for option in ITEM_OPTIONS)
     )
     item = Item(passes=(steps or 1.0) * (guidance or 1.0), image_size=side, positions=positions)
-    found = answer_item(question_from(options), item, catalog_of(options))
-    ranges = {name: one.ends(level) for name, one in found.items() if math.isfinite(one.mid[0])}
+    asked = question_from(options)
+    found = answer_item(asked, item, catalog_of(options))
+    ranges = {
+        name: one.ends(level) for name, one in found.ranges.items() if math.isfinite(one.mid[0])
+    }
+    notes = rendered(found.notes, option_of)
     if options.json:
-        print_json({"results": ranges})
-    elif options.csv:
+        print_json({"results": ranges, "warnings": list(notes)})
+        return 0
+    if options.csv:
         flat = {f"{name}_{end}": one[end] for name, one in ranges.items() for end in one}
         print_csv([flat])
     else:
-        print_items(ranges, level)
+        print_items(asked.model or asked.config or found.row.model.name, found.row, ranges, level)
+    for line in notes:
+        note(line, quiet=options.quiet)
     return 0
 
 
@@ -224,6 +233,7 @@ def calibration_of(options: argparse.Namespace, catalog: "Catalog") -> "Calibrat
 @options_named()
 def compare(options: argparse.Namespace) -> int:
     """Print one model served on several devices, counts and sites."""
+    from estimator.core.messages import rendered
     from estimator.core.notice import Notice
     from estimator.serving.figures import single
     from estimator.serving.quantities import answer_serving
@@ -257,6 +267,10 @@ def compare(options: argparse.Namespace) -> int:
         print_csv(rows)
     else:
         print_serving_comparison(rows, level)
+    if not options.json:
+        assumed = tuple(dict.fromkeys(notice for notices in answer.notes for notice in notices))
+        for line in rendered(assumed, option_of):
+            note(line, quiet=options.quiet)
     return 0
 
 

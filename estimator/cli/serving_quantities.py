@@ -7,6 +7,7 @@ from estimator.core.units import digits, human, human_duration, human_mass, huma
 
 if TYPE_CHECKING:
     from estimator.serving.quantities import ServingAnswer
+    from estimator.serving.setups import Resolved
 
 LABELS = {
     "time_to_first_token_s": ("time to first token", 1.0, "s"),
@@ -97,6 +98,8 @@ def figure(value: float, unit: str) -> str:
 
     >>> figure(0.0147, "s"), figure(0.0613, "Wh"), figure(0.00637, "kg"), figure(2064, "tokens/s")
     ('14.7 ms', '0.0613 Wh', '6.37 g', '2,060 tokens/s')
+    >>> figure(8192, "tokens"), figure(1043, "sequences")
+    ('8,192 tokens', '1,043 sequences')
     >>> figure(2.95e10, "B"), figure(0.542, "$"), figure(0.0469, "%"), figure(1, "sequences")
     ('29.5 GB', '0.542 $', '4.69 %', '1 sequence')
     """
@@ -108,8 +111,10 @@ def figure(value: float, unit: str) -> str:
         return human(value * 1e3, "Wh")
     if unit == "%":
         return human_percent(value)
+    if unit in ("tokens", "sequences"):
+        return f"{value:,.0f} {unit.removesuffix('s') if value == 1 else unit}"
     usual = unit in ("J", "Wh", "$") and 1e-3 <= abs(value) < 1e3
-    if usual or unit.startswith(("tokens", "items", "sequences", "days", "answers")):
+    if usual or unit.startswith(("tokens", "items", "days", "answers")):
         return f"{digits(value)} {unit.removesuffix('s') if value == 1 else unit}"
     return human(value, unit)
 
@@ -135,12 +140,17 @@ def print_serving(answer: "ServingAnswer", level: float, setup: dict[str, float]
     print_table(("set-up", ""), [(label, figure(value, unit)) for (label, unit), value in rows])
 
 
-def print_items(found: dict[str, dict[str, float]], level: float) -> None:
+def print_items(
+    model: str, row: "Resolved", found: dict[str, dict[str, float]], level: float
+) -> None:
     """Print the headline and the figures of items with intervals."""
     answered = [
         f"{_median(found, name, ITEM_LABELS)} {per}" for name, per in ITEM_HEADLINE if name in found
     ]
-    print_line(", ".join(answered))
+    print_line(
+        f"{', '.join(answered)}: {model} in {row.weights.name} on {row.devices:.0f} × "
+        f"{row.device.device.name}"
+    )
     _print_ranges(found, ITEM_LABELS, level)
 
 

@@ -291,7 +291,8 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "memory bandwidth of {device} unknown: add memory_bytes_per_s to its profile"
     ),
     "serving_writes_no_tokens": (
-        "{model} does not write token by token: `serve-cost --positions N` answers for its items"
+        "{model} does not write token by token: for its items give `serve-cost` their "
+        "--image-size, or the --positions of a text"
     ),
     "serving_active_above_all": (
         "{set[params_active]} must be at most {set[params_total]}, {all:count}; got {active:count}"
@@ -317,6 +318,9 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "serving_unequal_shards": (
         "{set[tensor_parallel]} {shards:.0f} does not divide {devices:.0f} devices"
     ),
+    "serving_one_item": "assuming one item at a time; set {set[concurrency]}",
+    "serving_one_pass": "assuming one pass of the network per item; set {field}",
+    "serving_plain_software": "assuming code without a serving engine; set {set[software]}",
     "serving_item_ignored": "{field} changes nothing for this model: drop it",
     "serving_energy_needed": "power limit of {device} unknown: drop {set[training_kwh]}",
     "serving_item_unknown": (

@@ -113,7 +113,7 @@ def memory(answer: ServingAnswer, parameters: Parameters) -> dict[str, float]:
     if _first(table.model.cache_values) > 0:
         longest = longest_context(table.model, layout, bytes_each)
         made_for = row.model.longest_context or np.inf
-        found["longest_context_tokens"] = min(_first(longest), made_for)
+        found["longest_context_tokens"] = float(np.floor(min(_first(longest), made_for)))
     return found
 
 

@@ -5,7 +5,7 @@ guidance compares two prompts, or one pass of a classifier or an encoder. A pass
 weight for all positions of all items of a batch, so large ones are bound by the arithmetic.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,16 +13,17 @@ import numpy as np
 
 from estimator.catalog import Catalog
 from estimator.core.messages import refuse
+from estimator.core.notice import Notice
 from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.units import J_PER_KWH, S_PER_H
 from estimator.serving.engines import fitted
 from estimator.serving.model_names import find_preset
 from estimator.serving.power import board_power_w
-from estimator.serving.quantities import UNKNOWN, Range, cost_of, node_factor
+from estimator.serving.quantities import UNKNOWN, Range, cost_of, lacking, node_factor
 from estimator.serving.question import ServingQuestion
 from estimator.serving.resolver import Resolver
 from estimator.serving.served_model import from_size
-from estimator.serving.setups import ServingTable
+from estimator.serving.setups import Resolved, ServingTable
 from estimator.serving.step import Engine, Machine, Number
 from estimator.workload.huggingface import architecture, read_config
 from estimator.workload.ledger import Inputs, takes
@@ -85,8 +86,17 @@ def item_pass_s(
     return np.maximum(compute_s, read_s) + layers * engine.layer_s + engine.step_s
 
 
-def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> dict[str, Range]:
-    """Latency, rate, energy, money and CO2e of items, with intervals.
+@dataclass(frozen=True, kw_only=True)
+class ItemAnswer:
+    """What an item takes: ranges of quantities, the set-up that was resolved, what was assumed."""
+
+    ranges: Mapping[str, Range]
+    row: Resolved
+    notes: tuple[Notice, ...]
+
+
+def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAnswer:
+    """Latency, rate, energy, money and CO2e of items, with intervals, and what was assumed.
 
     Parameters
     ----------
@@ -100,17 +110,19 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> dict[st
     ValueError
         If a name is unknown, or the size of the item is missing.
     """
-    flop, params, layers = _work(asked, item, catalog)
+    work = _work(asked, item, catalog)
     parameters = fitted(catalog)
-    sized = replace(asked, model="", config="", params_total=params, params_active=None)
+    sized = replace(asked, model="", config="", params_total=work.params, params_active=None)
     sized = replace(sized, software=asked.software or "research")
     sized = replace(sized, devices=asked.devices or 1.0)
     table = Resolver(catalog, parameters).table([sized])
     row = table.row(0)
     setup = table.setup(parameters)
     batch = asked.concurrency or 1.0
-    held = params * row.weights.dense_bytes
-    pass_s = item_pass_s(flop * batch, held, setup.machine, setup.engine, layers=np.array([layers]))
+    held = work.params * row.weights.dense_bytes
+    pass_s = item_pass_s(
+        work.flop * batch, held, setup.machine, setup.engine, layers=np.array([work.layers])
+    )
     batch_s = item.passes * pass_s
     rate = row.devices * batch / batch_s
     power = row.devices * board_power_w(
@@ -118,9 +130,31 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> dict[st
         table.idle_w,
         parameters.draw,
         memory_rate=held / pass_s / setup.machine.bytes_per_s,
-        arithmetic_rate=flop * batch / pass_s / setup.machine.peak_flop_per_s,
+        arithmetic_rate=work.flop * batch / pass_s / setup.machine.peak_flop_per_s,
     )
-    return _ranges(catalog, table, np.asarray(batch_s), np.asarray(rate), np.asarray(power))
+    return ItemAnswer(
+        ranges=_ranges(catalog, table, np.asarray(batch_s), np.asarray(rate), np.asarray(power)),
+        row=row,
+        notes=tuple(_notes(asked, item, work, table)),
+    )
+
+
+def _notes(
+    asked: ServingQuestion, item: Item, work: "_Work", table: ServingTable
+) -> Iterator[Notice]:
+    """What was assumed of the item and its set-up, and what the device lacks."""
+    if work.of_diffusion and item.passes == 1:
+        yield Notice("serving_one_pass", "steps")
+    if asked.concurrency is None:
+        yield Notice("serving_one_item", "concurrency")
+    if asked.devices is None:
+        yield Notice("devices_assumed", "devices")
+    if not asked.software:
+        yield Notice("serving_plain_software", "software")
+    for notice in table.notes(0):
+        if notice.code != "serving_layers_assumed" or work.sized:
+            yield notice
+    yield from lacking(table, 0)
 
 
 def _ranges(
@@ -151,8 +185,22 @@ def _ranges(
     return found if row.price is None else found | {"cost_per_1000_items_usd": cost}
 
 
-def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> tuple[float, float, float]:
-    """FLOPs of one pass of one item, parameters, and layers launched one after another."""
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """FLOPs of one pass of one item, parameters, and layers launched one after another.
+
+    `of_diffusion` says whether its network is one of a diffusion model, `sized` whether only the
+    number of its parameters is known.
+    """
+
+    flop: float
+    params: float
+    layers: float
+    of_diffusion: bool = False
+    sized: bool = False
+
+
+def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> _Work:
     config: Mapping[str, Any] | None = None
     preset = find_preset(catalog, asked.model) if asked.model else None
     if asked.config:
@@ -173,11 +221,16 @@ def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> tuple[float, 
         side = side / LATENT_SIDE / (2.0 if packed else 1.0)
     ledger = network.ledger(Inputs(image_size=side, seq_len=item.positions))
     layers = float(config.get("num_hidden_layers", config.get("num_layers", LAYERS)))
-    return float(ledger.forward_flop), float(ledger.params_total), layers
+    return _Work(
+        flop=float(ledger.forward_flop),
+        params=float(ledger.params_total),
+        layers=layers,
+        of_diffusion="_class_name" in config,
+    )
 
 
-def _of_size(params: float, positions: float) -> tuple[float, float, float]:
-    """The same of a transformer of which only the size is known, all positions seen by all."""
+def _of_size(params: float, positions: float) -> _Work:
+    """Work of a transformer of which only the size is known, all positions seen by all."""
     model = from_size(params).numbers
     flop = 2.0 * params * positions + float(model.pair_flop) * positions * positions
-    return flop, params, float(model.layers)
+    return _Work(flop=flop, params=params, layers=float(model.layers), sized=True)

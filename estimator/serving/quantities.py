@@ -576,6 +576,12 @@ def _notes(table: ServingTable, row: int, held: Floats) -> tuple[Notice, ...]:
     for name in ("input_tokens", "output_tokens"):
         if np.isnan(given[name][row]):
             notes.append(Notice("serving_chat_assumed", name))
+    return (*notes, *lacking(table, row))
+
+
+def lacking(table: ServingTable, row: int) -> tuple[Notice, ...]:
+    """What is not known of the device of one row: its power, its price, its memory."""
+    notes = []
     board = table.named[int(table.named_at[row])].device
     price, device = table.prices[int(table.price_at[row])], {"device": board.device.name}
     if board.tdp_w is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
+from estimator.core.units import human_count
 from estimator.serving.step import Served
 from estimator.workload.blocks import Experts
 from estimator.workload.huggingface import architecture
@@ -122,7 +123,7 @@ def from_size(params: float, active_params: float | None = None, name: str = "")
         cache_values=cached,
         pair_flop=4.0 * layers * hidden,
     )
-    shown = name or f"a model of {params:.3g} parameters"
+    shown = name or f"a model of {human_count(params)} parameters"
     return ServedModel(name=shown, numbers=numbers, shape_known=False)
 
 

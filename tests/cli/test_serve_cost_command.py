@@ -66,9 +66,33 @@ WITHOUT_POWER = ("serve-cost", "--hardware", "amd-epyc-2-cores")
 def test_items_on_a_device_of_unknown_power_are_answered_without_energy(capsys):
     words = (*WITHOUT_POWER, "--params", "1B", "--positions", "256")
     assert main(words) == 0
-    shown = capsys.readouterr().out
-    assert re.match(r"[\d.]+ m?s per batch\n", shown)
+    shown, noted = capsys.readouterr()
+    assert re.match(
+        r"[\d.]+ m?s per batch: a model of 1 billion parameters in \w+ on 1 × AMD", shown
+    )
     assert "Wh" not in shown and "nan" not in shown
+    assert "power limit of AMD EPYC virtual machine, 2 cores unknown" in noted
+
+
+def test_what_items_assume_is_listed(capsys):
+    words = ["serve-cost", "--preset", "flux-dev", "--hardware", "h100", "--image-size", "1024"]
+    assert main(words) == 0
+    noted = capsys.readouterr().err
+    for assumed in ("--steps", "--concurrency", "--devices", "--precision", "--site", "PUE"):
+        assert assumed in noted, assumed
+    assert "layers unknown" not in noted
+    given = ["--steps", "20", "--concurrency", "2", "--devices", "1", "--precision", "bf16"]
+    assert main([*words, *given, "--site", "fr", "--pue", "1.2", "--software", "vllm"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_what_a_comparison_assumes_is_listed_once(capsys):
+    words = ["compare", "--task", "serving", "--preset", "llama-3-8b", "--hardware", "h100,b200"]
+    assert main(words) == 0
+    noted = capsys.readouterr().err.splitlines()
+    assert len(noted) == len(set(noted))
+    assert any("--precision" in line for line in noted)
+    assert any("--site" in line for line in noted)
 
 
 def test_a_life_on_a_device_of_unknown_power_is_refused(capsys):

@@ -33,7 +33,7 @@ from estimator.serving.quantities import ServingAnswer, answer_serving
 from estimator.serving.question import ServingQuestion, option_of
 from estimator.serving.setups import Resolved
 from estimator.web.shared import charts, figures, plots, share, style, widgets
-from estimator.web.shared.amounts import amount, counted, span
+from estimator.web.shared.amounts import amount, counted, localised, span
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.notices import quoted, shown, shown_all
@@ -307,9 +307,9 @@ def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
                 "The memory holds {most} such answers at their full length beside {weights} of "
                 "weights, or one of {context} tokens."
             ).format(
-                most=amount(max(held["most_sequences"], 0.0), "1"),
+                most=localised(f"{max(held['most_sequences'], 0.0):,.0f}"),
                 weights=amount(held["weights_bytes"], "B"),
-                context=amount(held["longest_context_tokens"], "1"),
+                context=localised(f"{held['longest_context_tokens']:,.0f}"),
             )
         )
 
