@@ -9,7 +9,15 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from estimator.runs.meter import Annotated, DeviceLost, Meter, MeterError, Sample
+from estimator.runs.meter import (
+    Annotated,
+    Assisted,
+    Counting,
+    DeviceLost,
+    Meter,
+    MeterError,
+    Sample,
+)
 
 JITTER = 0.25
 """A wait is so much shorter or longer than the period, evenly spread [1]."""
@@ -23,6 +31,12 @@ SLOWEST_S = 1.0
 MOST_OF_A_CORE = 0.004
 """Where a job runs beside, the readings take no more of one core than this: meters whose drivers
 answer slowly are read less often [1]."""
+
+OF_ASSISTANCE = 0.0025
+"""Answers of other processes of ours take no more of a core than this, likewise [1]."""
+
+LONGEST_WITHOUT_S = 5.0
+"""All the same they are asked so often: the power of a job changes [s]."""
 
 FREE_S = 0.15
 """Processor time that the readings may take before their share counts: short runs are read in full
@@ -105,6 +119,7 @@ class Sampler:
         self._waiting: list[tuple[str, Sample]] = []
         self._refused = False
         self._reading = ""
+        self._asked = 0
         self._first_round = threading.Event()
         self._stopping = threading.Event()
         self._finished = False
@@ -148,7 +163,7 @@ class Sampler:
 
     def _run(self) -> None:
         dice = random.Random()
-        started_s = counted_s = time.monotonic()
+        started_s = counted_s = asked_s = time.monotonic()
         self._round(with_counter=True)
         opened_s = time.thread_time()
         self._first_round.set()
@@ -157,10 +172,13 @@ class Sampler:
         ):
             now_s = time.monotonic()
             due = now_s - counted_s >= self._counter_every_s
-            self._round(with_counter=due)
+            ask = due and now_s - asked_s >= self._ask_every_s()
+            self._round(with_counter=due, ask=ask)
             if due:
                 counted_s = now_s
                 self._hand_over()
+            if ask:
+                asked_s = now_s
         self._round(with_counter=True)
         self._hand_over()
         self.cpu_s = time.thread_time()
@@ -181,14 +199,30 @@ class Sampler:
         if self._most_of_a_core is not None:
             spent_s = time.thread_time() - opened_s
             wait_s = max(wait_s, (spent_s - FREE_S) / self._most_of_a_core - run_s)
-        return max(self._period_s, min(wait_s, SLOWEST_S))
+        counters = bool(self._live) and all(map(self._only_counts, self._live))
+        least_s = self._counter_every_s / (1 - JITTER) if counters else 0.0
+        return max(self._period_s, min(wait_s, SLOWEST_S), least_s)
 
-    def _round(self, *, with_counter: bool) -> None:
-        """Read every meter that still answers."""
+    def _only_counts(self, meter: Meter) -> bool:
+        """Whether a meter tells nothing between the readings of counters."""
+        often = meter.component in self._often
+        return isinstance(meter, Counting) and meter.only_counts and not often
+
+    def _ask_every_s(self) -> float:
+        """How often meters are asked whose answers take time of another process of ours [s]."""
+        taken = [one.assistance_s for one in self._live if isinstance(one, Assisted)]
+        if self._most_of_a_core is None or not taken or not self._asked:
+            return 0.0
+        return min(max(taken) / self._asked / OF_ASSISTANCE, LONGEST_WITHOUT_S)
+
+    def _round(self, *, with_counter: bool, ask: bool = True) -> None:
+        """Read every meter that still answers; ask other processes only where that is due."""
+        self._asked += ask and any(isinstance(one, Assisted) for one in self._live)
         for meter in tuple(self._live):
             self._reading = meter.component
             try:
-                counted = with_counter or meter.component in self._often
+                asked = ask or not isinstance(meter, Assisted)
+                counted = (with_counter and asked) or meter.component in self._often
                 sample = meter.read(with_counter=counted)
             except (MeterError, OSError) as error:
                 self._fail(meter, error)

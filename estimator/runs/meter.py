@@ -101,6 +101,34 @@ class Annotated(Protocol):
 
 
 @runtime_checkable
+class Counting(Protocol):
+    """A meter that tells its counter and nothing else: between counters it need not be read.
+
+    Attributes
+    ----------
+    only_counts : bool
+    """
+
+    only_counts: bool
+
+
+@runtime_checkable
+class Assisted(Protocol):
+    """A meter that is answered by another process of ours, which takes time of a processor.
+
+    Attributes
+    ----------
+    assistance_s : float
+        What its answers have taken so far [s].
+    """
+
+    @property
+    def assistance_s(self) -> float:
+        """What its answers have taken so far [s]."""
+        ...
+
+
+@runtime_checkable
 class Driven(Protocol):
     """A meter that asks a driver, on whose version its readings may depend.
 

@@ -6,7 +6,15 @@ import time
 
 import pytest
 
-from estimator.measure.sampler import FAILURES_IN_A_ROW, FREE_S, MOST_OF_A_CORE, Sampler
+from estimator.measure import sampler as sampler_module
+from estimator.measure.sampler import (
+    FAILURES_IN_A_ROW,
+    FREE_S,
+    LONGEST_WITHOUT_S,
+    MOST_OF_A_CORE,
+    OF_ASSISTANCE,
+    Sampler,
+)
 from estimator.runs.energy import summarise
 from estimator.runs.meter import DeviceLost, MeterError, Sample
 
@@ -285,3 +293,46 @@ def test_beside_a_job_dear_readings_are_made_less_often():
     assert bound._wait_s(now_s, opened_s - spent_s) == 1.0
     long_s = (spent_s - FREE_S) / MOST_OF_A_CORE
     assert bound._wait_s(now_s - long_s - 5.0, opened_s - spent_s) < 0.5
+
+
+class CountingMeter(SteadyMeter):
+    """Tells its counter and nothing else, at a cost to another process."""
+
+    only_counts = True
+    assistance_s = 0.0
+
+
+def test_meters_that_only_count_are_read_when_that_is_due_only():
+    meter = CountingMeter("cpu")
+    sampler = Sampler([meter], rate_hz=500.0, counter_every_s=0.06)
+    assert sampler._wait_s(time.monotonic()) == pytest.approx(0.08)
+    both = Sampler([meter, SteadyMeter()], rate_hz=500.0, counter_every_s=0.06)
+    assert both._wait_s(time.monotonic()) == 0.002
+    often = Sampler([meter], rate_hz=500.0, counter_every_s=0.06, often=["cpu"])
+    assert often._wait_s(time.monotonic()) == 0.002
+    _, samples = sampled([meter], meter.read_often, counter_every_s=0.002)
+    assert all(meter.reads)
+    assert len(samples["cpu"]) == len(meter.reads)
+
+
+def test_answers_that_cost_another_process_much_are_asked_for_less_often_beside_a_job():
+    meter = CountingMeter("cpu")
+    bench = Sampler([meter])
+    beside = Sampler([meter], most_of_a_core=MOST_OF_A_CORE)
+    for sampler in (bench, beside):
+        for _ in range(10):
+            sampler._round(with_counter=True)
+    assert beside._ask_every_s() == 0.0
+    meter.assistance_s = 10 * 3.0 * OF_ASSISTANCE
+    assert (bench._ask_every_s(), beside._ask_every_s()) == (0.0, pytest.approx(3.0))
+    meter.assistance_s = 1e3
+    assert beside._ask_every_s() == LONGEST_WITHOUT_S
+
+
+def test_dear_answers_are_left_out_between_but_not_at_the_ends(monkeypatch):
+    monkeypatch.setattr(sampler_module, "LONGEST_WITHOUT_S", 3600.0)
+    dear, steady = CountingMeter("cpu"), SteadyMeter()
+    dear.assistance_s = 1e6
+    sampled([dear, steady], steady.read_often, counter_every_s=0.0, most_of_a_core=1.0)
+    assert (dear.reads[0], dear.reads[-1], sum(dear.reads)) == (True, True, 2)
+    assert all(steady.reads)

@@ -103,6 +103,12 @@ class Tracker:
                 raise DeviceLost(self._failure)
             return self._totals
 
+    @property
+    def spent_s(self) -> float:
+        """Processor time of its answers so far, the start left out [s]."""
+        begun_s = float(self.assumed.get("spent_s", 0.0))
+        return max(0.0, float(self._totals.get("spent_s", begun_s) - begun_s))
+
     def wait_until_ready(self, most_s: float) -> bool:
         """Wait until it has begun to track, and say whether it has."""
         with self._news:
@@ -178,6 +184,7 @@ class CodeCarbonMeter:
 
     name = "codecarbon"
     simulated = False
+    only_counts = True
 
     def __init__(self, component: str, tracker: Tracker, device: MeasuredDevice | None) -> None:
         self.component = component
@@ -199,6 +206,11 @@ class CodeCarbonMeter:
         if self._way == "cpu_load":
             return (f"{by}: {answer['full_w']} W x (0.1 + 0.9 load^3) of the whole machine",)
         return (f"{by}: by {self._way}",)
+
+    @property
+    def assistance_s(self) -> float:
+        """Processor time of the tracker's answers [s]."""
+        return self._tracker.spent_s
 
     def read(self, *, with_counter: bool) -> Sample:
         """Energy since it began; nothing where it is not asked for or not new.

@@ -42,6 +42,7 @@ class Answer:
         """Keep the energies since the start; all else of it is not used."""
         self.totals = {
             "time_s": time.monotonic(),
+            "spent_s": time.process_time(),
             "cpu_kwh": float(total.cpu_energy),
             "dram_kwh": float(total.ram_energy),
             "gpu_kwh": float(total.gpu_energy),
@@ -166,7 +167,7 @@ def assumptions(tracker: Any) -> dict[str, Any]:
     """Say how CodeCarbon comes by its figures, as far as its parts tell."""
     from importlib.metadata import version
 
-    answer: dict[str, Any] = {"version": version("codecarbon")}
+    answer: dict[str, Any] = {"version": version("codecarbon"), "spent_s": time.process_time()}
     for part in getattr(tracker, "_hardware", ()):
         kind = type(part).__name__
         if kind == "CPU":
