@@ -345,7 +345,8 @@ def calibrated_utilization(prior: Uncertain, rows: Rows, known: Known) -> Correc
     """Utilization of each row after the measured runs of its device; else the prior."""
     evidence = [known.of(device)[1] for device in rows.devices]
     reached = np.array(of_each(prior.mid, rows.at.shape), dtype=np.float64)
-    away = [known.elsewhere(device) if any(rows.programs) else None for device in rows.devices]
+    named = any(rows.programs)
+    away = [known.elsewhere(device) if named else None for device in rows.devices]
     found = _posterior(evidence, rows, known, prior)
     carried = np.zeros(rows.at.shape, dtype=np.bool_)
     if any(away):

@@ -41,6 +41,18 @@ class NoticeTable:
             codes[rows] = np.arange(len(rows))
             self._layers.append((notices, codes))
 
+    @property
+    def layers(self) -> int:
+        """How many groups of notices were added."""
+        return len(self._layers)
+
+    def shared(self, since: int, rows: Places, others: Places) -> None:
+        """Let rows have what was added for others since there were so many groups."""
+        for layer, (bundles, codes) in enumerate(self._layers[since:], since):
+            spread = codes.copy()
+            spread[rows] = codes[others]
+            self._layers[layer] = (bundles, spread)
+
     def of(self, row: int) -> tuple[Notice, ...]:
         """Return the notices of a row, each once."""
         return tuple(dict.fromkeys(self._all(row)))

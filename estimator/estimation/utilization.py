@@ -21,8 +21,6 @@ from estimator.utilization.predict import (
     predicted_utilization,
     say_thin_evidence,
 )
-from estimator.workload.kind_columns import are_one
-from estimator.workload.network_class import NetworkKind
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -89,7 +87,7 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
     """Devices of a group as its calibration needs them."""
     which, at = few(asked.named_at[rows])
     named = [asked.named[one] for one in which.tolist()]
-    kinds = _kinds(asked, rows)
+    kinds = asked.work.kinds.take(rows)
     return Devices(
         named=named,
         at=at,
@@ -97,8 +95,8 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
             devices=[one.device for one in named],
             precisions=[one.precision for one in named],
             at=at,
-            groups=[kind.group for kind in kinds],
-            families=[kind.family for kind in kinds],
+            groups=kinds.words(lambda kind: kind.group),
+            families=kinds.words(lambda kind: kind.family),
             step_flop=_step_flop(asked, rows, named, at),
             flop=asked.flop[rows] / asked.devices[rows],
             params=asked.work.numbers["params"][rows],
@@ -113,12 +111,6 @@ def _step_flop(asked: Questions, rows: Places, named: list[Named], at: Places) -
     return assumed_step_flop(
         asked.step_flop[rows], asked.flop[rows], asked.devices[rows], large[at]
     )
-
-
-def _kinds(asked: Questions, rows: Places) -> list[NetworkKind]:
-    """Kind of network of each of some rows."""
-    kinds = asked.work.kinds
-    return kinds[:1] * rows.size if are_one(kinds) else [kinds[row] for row in rows.tolist()]
 
 
 def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
@@ -160,7 +152,7 @@ def _runs(asked: Questions, rows: Places, devices: Devices) -> Runs:
     sizes = np.array([value_bytes(one.precision) for one in devices.named])
     return Runs(
         numbers=numbers,
-        kinds=_kinds(asked, rows),
+        kinds=asked.work.kinds.take(rows),
         machine=machines_of([one.machine for one in devices.named], devices.at),
         flop=asked.flop[rows],
         devices=asked.devices[rows],

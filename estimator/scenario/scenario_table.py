@@ -24,6 +24,11 @@ RECOMPUTED_SHARE = {"none": 0.0, "selective": 0.1, "full": 1.0}
 """Share of the forward pass that is computed again [1]; selective: the attention scores alone,
 Korthikanti et al. 2022, arXiv:2205.05198, sec. 5."""
 
+NOT_OF_SETUP = frozenset(
+    name for name, known in INPUTS.items() if known.group in ("place", "money") and name != "year"
+)
+"""Inputs that change neither how long a run takes nor what its devices draw."""
+
 UNSPECIFIED = -1
 """Code of a word that a row leaves out."""
 
@@ -91,6 +96,9 @@ class ScenarioTable:
         Row -> why it is refused already.
     notices : mapping of int to tuple of Notice
         Row -> what is to be said of it already.
+    setups : array of int, optional
+        Which set-up each row is: rows of one differ in `NOT_OF_SETUP` alone, so that their time and
+        power are worked out once. None: each row is one of its own.
 
     Examples
     --------
@@ -106,6 +114,7 @@ class ScenarioTable:
     words: Mapping[str, Words] = field(default_factory=dict)
     errors: Mapping[int, Notice] = field(default_factory=dict)
     notices: Mapping[int, tuple[Notice, ...]] = field(default_factory=dict)
+    setups: Places | None = None
 
     @classmethod
     def of(cls, scenarios: Sequence[Scenario]) -> "ScenarioTable":
@@ -193,6 +202,7 @@ class ScenarioTable:
             words=self.words,
             errors=errors,
             notices=self.notices,
+            setups=self.setups,
         )
 
     def number(self, name: str) -> Floats:

@@ -26,12 +26,10 @@ from estimator.scenario.scenario import (
 from estimator.scenario.scenario_table import ScenarioTable
 from estimator.scenario.workload_columns import stated_flop, work_of_rows
 from estimator.workload.formulas import LORA_SHARE, attention_share, training_flop
-from estimator.workload.kind_columns import of_each_kind
+from estimator.workload.kind_columns import KindColumn, network_kinds, of_each_kind
 from estimator.workload.network_class import (
-    NetworkKind,
     alike,
     configured_kind,
-    network_kinds,
 )
 
 if TYPE_CHECKING:
@@ -123,8 +121,7 @@ class WorkTable:
         Of the final run, arrays, NaN where unknown [FLOP], [h].
     numbers : mapping of str to array
         Fields of `SIZE`, with what presets and configs bring; NaN where unknown.
-    kinds : list of NetworkKind
-        One a row.
+    kinds : KindColumn
     words : mapping of str to list of str
         kind, arch and name of each row.
     presets, networks : list
@@ -138,7 +135,7 @@ class WorkTable:
     flop: Uncertain
     device_hours: Uncertain
     numbers: Mapping[str, Floats]
-    kinds: list[NetworkKind]
+    kinds: KindColumn
     words: Mapping[str, list[str]]
     presets: list[Preset]
     preset_at: Places
@@ -331,7 +328,7 @@ class _WorkColumns:
         self.notices.where(unsaid & bare, Notice("kind_assumed", "kind"))
         self.words["kind"] = [kind or "language" for kind in some] * count
 
-    def _count_rows(self, kinds: list[NetworkKind]) -> None:
+    def _count_rows(self, kinds: KindColumn) -> None:
         """Count what the rows themselves state: FLOPs, FLOPs by sample, or parameters."""
         formula = prior(self.catalog, "work.formula", "work").value
         own = {column_of(name): self.numbers[name] for name in OF_WORK}
@@ -370,7 +367,7 @@ class _WorkColumns:
             network = self.networks[self.network_at[row]]
             self.flop[row] = network.flop(float(tokens[row]), float(samples[row]))
 
-    def _adapt(self, kinds: list[NetworkKind]) -> None:
+    def _adapt(self, kinds: KindColumn) -> None:
         """Spare LoRA the weight gradients of the frozen base."""
         column = self.table.word("finetune")
         if "lora" not in column.distinct:
@@ -403,7 +400,7 @@ class _WorkColumns:
             return Notice("preset_needs_tokens", "tokens", {"preset": self.presets[preset].name})
         return Notice("no_work")
 
-    def _say(self, kinds: list[NetworkKind]) -> None:
+    def _say(self, kinds: KindColumn) -> None:
         """Say what was assumed, and what follows from the architecture."""
         table = self.table
         attempts = table.number("attempts")

@@ -14,12 +14,18 @@ import pyarrow as pa
 
 from estimator.catalog import Catalog
 from estimator.core.messages import message
+from estimator.core.rows import first_rows
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.estimation.estimate_table import TableResult, estimate_table
 from estimator.estimation.resolver import Resolver
 from estimator.memory.training_state import memory_of, too_large
 from estimator.scenario.scenario import NUMBERS
-from estimator.scenario.scenario_table import RECOMPUTED_SHARE, ScenarioTable, Words
+from estimator.scenario.scenario_table import (
+    NOT_OF_SETUP,
+    RECOMPUTED_SHARE,
+    ScenarioTable,
+    Words,
+)
 from estimator.search.space import Space
 from estimator.search.sweep import with_left_out
 from estimator.workload.kind_columns import of_each_kind
@@ -103,7 +109,8 @@ def table_of(space: Space, start: int, stop: int) -> ScenarioTable:
     """Designs of a space as scenarios, from one number up to before another."""
     numbers: dict[str, Floats] = {}
     words: dict[str, Words] = {}
-    for name, at in space.designs(start, stop).items():
+    chosen = space.designs(start, stop)
+    for name, at in chosen.items():
         values = space.values[name]
         if name in NUMBERS:
             numbers[name] = np.array(values, dtype=np.float64)[at]
@@ -112,7 +119,11 @@ def table_of(space: Space, start: int, stop: int) -> ScenarioTable:
         else:
             words[name] = Words(tuple(map(str, values)), at)
     count = min(stop, space.size) - start
-    return ScenarioTable(count=count, numbers=numbers, words=words).checked()
+    own = [at for name, at in chosen.items() if name not in NOT_OF_SETUP]
+    table = ScenarioTable(
+        count=count, numbers=numbers, words=words, setups=first_rows(*own)[1] if own else None
+    )
+    return table.checked()
 
 
 def memory(result: TableResult) -> tuple[Floats, Floats]:

@@ -24,13 +24,12 @@ from estimator.utilization.mechanism import (
 )
 from estimator.utilization.parallelism import Layout
 from estimator.workload.formulas import LAYER_PARAMS, LAYERS_PER_WIDTH, usual_width
-from estimator.workload.kind_columns import of_each_kind
+from estimator.workload.kind_columns import KindColumn, network_kinds, of_each_kind
 from estimator.workload.network_class import (
     GROUPS,
     NetworkKind,
     alike,
     kind_of_domain,
-    network_kinds,
     texts_with,
 )
 
@@ -107,9 +106,7 @@ class UtilizationSpread:
     growth: Growth
 
 
-def kinds_of_rows(
-    domains: Sequence[str], archs: Sequence[str], names: Sequence[str]
-) -> list[NetworkKind]:
+def kinds_of_rows(domains: Sequence[str], archs: Sequence[str], names: Sequence[str]) -> KindColumn:
     """Kind of network of each row, from its free words."""
     return network_kinds([kind_of_domain(domain) for domain in domains], archs, names)
 

@@ -202,24 +202,6 @@ def configured_kind(model_type: str, *, sparse: bool) -> tuple[str, str]:
     return "language", "MoE decoder" if sparse else "dense decoder"
 
 
-def network_kinds(
-    works: Sequence[str], archs: Sequence[str], names: Sequence[str]
-) -> list[NetworkKind]:
-    """Kind of network of each row; a name without a word that matters is looked up as none.
-
-    >>> [kind.group for kind in network_kinds(["vision"] * 2, ["CNN"] * 2, ["MnasNet", "X 7"])]
-    ['depthwise', 'convolution']
-    """
-    telling = set(texts_with(OF_NAMES, names))
-    if all(map(alike, (works, archs, names))) and works:
-        name = names[0] if names[0] in telling else ""
-        return [network_kind(works[0], archs[0], name)] * len(works)
-    return [
-        network_kind(work, arch, name if name in telling else "")
-        for work, arch, name in zip(works, archs, names, strict=True)
-    ]
-
-
 def alike(things: Sequence[object]) -> bool:
     """Whether all of some things are the first one, as in most tables."""
     return not things or things.count(things[0]) == len(things)

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.workload.kind_columns import of_each_kind
-from estimator.workload.network_class import network_kind, network_kinds, texts_with
+from estimator.workload.kind_columns import network_kinds, of_each_kind
+from estimator.workload.network_class import network_kind, texts_with
 
 TEXTS = st.text(alphabet="aBn\nGcΣİς -", max_size=6)
 
