@@ -79,6 +79,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "lora_saves": (
         "LoRA: the base model is frozen, which saves its weight gradients, a third of the work"
     ),
+    "qlora_unpacks": "QLoRA counts the work of LoRA: unpacking 4-bit weights is not included",
     "attention_added": "attention over {tokens:,.0f} tokens adds {share:percent} to 6 N D",
     "kind_assumed": "assuming a language model for the utilization; set {set[kind]}",
     "hours_of_preset": (

@@ -7,19 +7,14 @@ from estimator.memory.request import Question
 from estimator.memory.training_state import TRAINING
 from estimator.scenario.hardware import Offers, offers_behind
 
-QLORA = "qlora"
-"""LoRA over weights of 4 bits: the memory is another one, the work is that of LoRA."""
 
-
-def memory_of_run(
-    answer: Answer, catalog: Catalog, *, qlora: bool = False, least: bool = True
-) -> MemoryAnswer | None:
+def memory_of_run(answer: Answer, catalog: Catalog, *, least: bool = True) -> MemoryAnswer | None:
     """Memory that the run of an answer needs; None where the model or the device is unknown.
 
     One sequence at a time on each device, weights and optimizer shared out over all of them. The
     least devices that hold it are sought where it does not fit, and with `least` where it does.
     """
-    question = memory_question(answer, qlora=qlora)
+    question = memory_question(answer)
     if question is None:
         return None
     try:
@@ -29,7 +24,7 @@ def memory_of_run(
     return None if memory.capacity_bytes is None else memory
 
 
-def memory_question(answer: Answer, *, qlora: bool = False) -> Question | None:
+def memory_question(answer: Answer) -> Question | None:
     """Question about memory behind a scenario; None where the size of the model is unknown."""
     scenario = answer.scenario
     model = scenario.preset or scenario.config
@@ -43,7 +38,7 @@ def memory_question(answer: Answer, *, qlora: bool = False) -> Question | None:
         precision=answer.precision if answer.precision in TRAINING else "bf16",
         recompute=scenario.recomputation or "none",
         seq_len=scenario.seq_len,
-        finetune=QLORA if qlora else scenario.finetune,
+        finetune=scenario.finetune,
     )
 
 

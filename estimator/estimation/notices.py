@@ -21,7 +21,6 @@ from estimator.memory.training_state import does_not_fit, memory_of, too_large
 from estimator.runs.observations import program_key
 from estimator.scenario.scenario import SHARING
 from estimator.utilization.predict import device_notices
-from estimator.workload.kind_columns import of_each_kind
 
 Mask = npt.NDArray[np.bool_]
 
@@ -162,20 +161,19 @@ def say_what_does_not_fit(asked: Questions) -> None:
     if not rows.size:
         return
     params = asked.work.numbers["params"][rows]
-    lora = asked.table.says_word("finetune", "lora")[rows]
-    lora |= of_each_kind(asked.work.kinds, lambda kind: kind.lora)[rows]
+    frozen_bytes = asked.frozen_bytes()[rows]
     held = np.array([memory_of(one.device) for one in asked.named])
     exceeding, needed = too_large(
         params,
         held[asked.named_at[rows]] * asked.devices[rows],
-        lora=lora,
+        frozen_bytes=frozen_bytes,
         catalog=asked.catalog,
     )
     over = rows_where(exceeding)
     if not over.size:
         return
     counts, sizes = few(asked.devices[rows[over]])[1], few(params[over])[1]
-    keys = (asked.named_at[rows[over]], counts, sizes, lora[over].astype(np.intp))
+    keys = (asked.named_at[rows[over]], counts, sizes, few(frozen_bytes[over])[1])
     _, first, at = distinct_rows(*keys)
     bundles = [
         (
@@ -184,7 +182,7 @@ def say_what_does_not_fit(asked: Questions) -> None:
                 devices=float(asked.devices[rows[place]]),
                 params=float(params[place]),
                 needed_bytes=float(needed[place]),
-                lora=bool(lora[place]),
+                frozen=not np.isnan(frozen_bytes[place]),
             ),
         )
         for place in over[first].tolist()

@@ -12,6 +12,7 @@ from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H, digits
 from estimator.estimation.power_limit import limit_error
 from estimator.estimation.resolver import Named, Resolver
+from estimator.memory.training_state import FROZEN
 from estimator.scenario.carbon_profile import check_start, read_profile
 from estimator.scenario.hardware import SELF_CONTAINED
 from estimator.scenario.provenance import Found
@@ -25,6 +26,7 @@ from estimator.workload.formulas import (
     TOKENS_PER_PARAM,
     TRAINING_OVER_FORWARD,
 )
+from estimator.workload.kind_columns import of_each_kind
 
 Mask = npt.NDArray[np.bool_]
 
@@ -327,6 +329,14 @@ class Questions:
         self.given_utilization = self.table.number("utilization")
         self.ignore: Mask = self.table.says_word("calibration", "ignore")
         self.steady: Mask = self.table.says_word("rate", "steady")
+
+    def frozen_bytes(self) -> Floats:
+        """Bytes of a weight that adapters leave frozen; NaN where all weights are trained."""
+        lora = of_each_kind(self.work.kinds, lambda kind: kind.lora)
+        found = np.where(lora, FROZEN["lora"], np.nan)
+        for word, held in FROZEN.items():
+            found[self.table.says_word("finetune", word)] = held
+        return found
 
 
 def _may_be_home(device: Device, year: int) -> bool:

@@ -17,6 +17,9 @@ TRAINING = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0, "tf32": 4.0, "fp8": 2.0}
 """Bytes of a weight and of an activation by format of the matrix work; with fp8 both stay in 16
 bit and are cast on the way, as Transformer Engine does [byte]."""
 
+FROZEN = {"lora": TRAINING["bf16"], "qlora": 0.5}
+"""Bytes of a weight that adapters leave frozen: in 16 bit, or in 4 [byte]."""
+
 MASTER_BYTES = 4.0
 """An fp32 copy of 16-bit weights for the optimizer [byte]; Micikevicius et al. 2018,
 arXiv:1710.03740, sec. 3.1."""
@@ -66,11 +69,11 @@ def memory_of(device: Device) -> float:
 
 
 def too_large(
-    params: Floats, held_bytes: Floats, *, lora: npt.NDArray[np.bool_], catalog: Catalog
+    params: Floats, held_bytes: Floats, *, frozen_bytes: Floats, catalog: Catalog
 ) -> tuple[npt.NDArray[np.bool_], Floats]:
     """Whether the training state alone exceeds the devices, shared out as well as can be.
 
-    Weights, gradients and AdamW, or the frozen weights of LoRA, without activations: what this
+    Weights, gradients and AdamW, or the frozen weights of adapters, without activations: what this
     refuses no setting can hold.
 
     Parameters
@@ -79,8 +82,8 @@ def too_large(
         All parameters, experts included [1].
     held_bytes : array
         What all devices of a run hold together [byte].
-    lora : array of bool
-        Whether the weights are frozen.
+    frozen_bytes : array
+        Of a frozen weight, NaN where the weights are trained [byte].
     catalog : Catalog
 
     Returns
@@ -92,19 +95,19 @@ def too_large(
         "bytes of a trained parameter",
         lambda: float(sum(trained(Question(), catalog).value[0].values())),
     )
-    needed = params * np.where(lora, TRAINING["bf16"], whole)
+    needed = params * np.where(np.isnan(frozen_bytes), whole, frozen_bytes)
     return needed > held_bytes, needed
 
 
 def does_not_fit(
-    device: Device, *, devices: float, params: float, needed_bytes: float, lora: bool
+    device: Device, *, devices: float, params: float, needed_bytes: float, frozen: bool
 ) -> Notice:
     """Say that a training state is too large for its devices, and how many would hold it."""
     held = memory_of(device)
     there = "one" if devices == 1 else f"{devices:,.0f} x"
     values = {
         "fleet": f"{there} {device.name}",
-        "what": "the frozen weights" if lora else "weights, gradients and AdamW",
+        "what": "the frozen weights" if frozen else "weights, gradients and AdamW",
         "params": human_count(params),
         "needed": human(needed_bytes, "B"),
         "held": human(devices * held, "B"),

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from estimator.core.units import CENTRAL
-from estimator.workload.network_class import KINDS
+from estimator.workload.network_class import ADAPTERS, KINDS
 
 if TYPE_CHECKING:
     from estimator.core.notice import Notice, Refusal
@@ -239,10 +239,10 @@ class Scenario:
         refines=True,
     )
     finetune: str | None = _input(
-        "adapt an existing model instead of training it",
+        "adapt an existing model instead of training it; qlora: LoRA over weights of 4 bits",
         "Fine-tuning",
         "network",
-        choices=("full", "lora"),
+        choices=("full", *ADAPTERS),
     )
     attempts: float | None = _input(
         "development overhead: compute of all runs over that of the final one, failed runs and "

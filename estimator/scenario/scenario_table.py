@@ -221,12 +221,14 @@ class ScenarioTable:
             return self.words[name].codes >= 0
         return ~np.isnan(self.number(name))
 
-    def says_word(self, name: str, word: str) -> npt.NDArray[np.bool_]:
-        """Which rows specify a word for an input."""
+    def says_word(self, name: str, *words: str) -> npt.NDArray[np.bool_]:
+        """Which rows specify one of some words for an input."""
         column = self.words.get(name)
-        if column is None or word not in column.distinct:
+        if column is None or not set(words) & set(column.distinct):
             return np.zeros(self.count, dtype=np.bool_)
-        return np.asarray(column.codes == column.distinct.index(word))
+        return np.isin(
+            column.codes, [column.distinct.index(w) for w in words if w in column.distinct]
+        )
 
     def row(self, row: int) -> Scenario:
         """Return the scenario of a row."""

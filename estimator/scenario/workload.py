@@ -28,6 +28,7 @@ from estimator.scenario.workload_columns import stated_flop, work_of_rows
 from estimator.workload.formulas import LORA_SHARE, attention_share, training_flop
 from estimator.workload.kind_columns import KindColumn, network_kinds, of_each_kind
 from estimator.workload.network_class import (
+    ADAPTERS,
     alike,
     configured_kind,
 )
@@ -369,14 +370,16 @@ class _WorkColumns:
 
     def _adapt(self, kinds: KindColumn) -> None:
         """Spare LoRA the weight gradients of the frozen base."""
-        column = self.table.word("finetune")
-        if "lora" not in column.distinct:
+        adapted = self.table.says_word("finetune", *ADAPTERS)
+        if not adapted.any():
             return
         stated = ~np.isnan(stated_flop({column_of(name): self.numbers[name] for name in OF_WORK}))
         counted = of_each_kind(kinds, lambda kind: kind.lora) & ~stated
-        lora = (column.codes == column.distinct.index("lora")) & ~counted
+        lora = adapted & ~counted
         self.flop = np.where(lora, self.flop * LORA_SHARE, self.flop)
         self.notices.where(lora, Notice("lora_saves", "finetune"))
+        packed = self.table.says_word("finetune", "qlora")
+        self.notices.where(packed, Notice("qlora_unpacks", "finetune"))
 
     def _refuse(self) -> None:
         """Refuse rows without work, and of more than any machine could do."""

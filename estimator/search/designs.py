@@ -28,7 +28,6 @@ from estimator.scenario.scenario_table import (
 )
 from estimator.search.space import Space
 from estimator.search.sweep import with_left_out
-from estimator.workload.kind_columns import of_each_kind
 
 QUANTITIES = ("wall_hours", "device_hours", "energy_kwh", "cost_usd", "co2e_kg", "water_l")
 """What a table of designs tells of each, as low, mid and high."""
@@ -142,22 +141,16 @@ def memory(result: TableResult) -> tuple[Floats, Floats]:
     if rows.size:
         device_bytes = np.array([memory_of(one.device) for one in asked.named])
         held[rows] = device_bytes[asked.named_at[rows]] * asked.devices[rows]
-        lora = of_each_kind(asked.work.kinds, lambda kind: kind.lora)[rows]
-        lora |= _adapters(asked.table)[rows]
-        _, needed[rows] = too_large(params[rows], held[rows], lora=lora, catalog=asked.catalog)
+        frozen_bytes = asked.frozen_bytes()[rows]
+        _, needed[rows] = too_large(
+            params[rows], held[rows], frozen_bytes=frozen_bytes, catalog=asked.catalog
+        )
     return needed, held
 
 
 def quantities(result: TableResult) -> Mapping[str, Uncertain]:
     """Every quantity of a table of designs, with its sources of uncertainty."""
     return {name: result[name] for name in QUANTITIES}
-
-
-def _adapters(table: ScenarioTable) -> Mask:
-    """Which designs fine-tune adapters on a frozen model."""
-    column = table.word("finetune")
-    adapters = [word == "lora" for word in column.distinct]
-    return np.array([*adapters, False], dtype=np.bool_)[column.codes]
 
 
 def _column(values: Floats) -> pa.Array:

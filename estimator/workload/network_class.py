@@ -10,6 +10,9 @@ from operator import add
 KINDS = ("language", "vision", "diffusion", "speech", "multimodal", "other")
 """Kinds of work that a user can name."""
 
+ADAPTERS = ("lora", "qlora")
+"""Ways to fine-tune that train adapters beside frozen weights."""
+
 GROUPS = ("decoder", "transformer", "convolution", "depthwise", "unet", "recurrent", "other")
 """Kinds of network that share their uncertainty."""
 

@@ -50,7 +50,7 @@ def counts(most):
 WORKS = st.one_of(
     st.fixed_dictionaries(
         {"params": numbers(1e6, 1e12), "tokens": numbers(1e6, 1e13)},
-        optional={"finetune": st.sampled_from(["full", "lora"])},
+        optional={"finetune": st.sampled_from(["full", "lora", "qlora"])},
     ),
     st.fixed_dictionaries(
         {
@@ -66,11 +66,11 @@ WORKS = st.one_of(
     ).filter(lambda work: len(work) != 3),
     st.fixed_dictionaries(
         {"samples": numbers(1e4, 1e9), "sample_flop": numbers(1e8, 1e12)},
-        optional={"finetune": st.sampled_from(["full", "lora"])},
+        optional={"finetune": st.sampled_from(["full", "lora", "qlora"])},
     ),
     st.fixed_dictionaries(
         {"config": st.just(json.dumps(MIXTRAL)), "tokens": numbers(1e6, 1e13)},
-        optional={"finetune": st.sampled_from(["full", "lora"])},
+        optional={"finetune": st.sampled_from(["full", "lora", "qlora"])},
     ),
     st.fixed_dictionaries({"config": st.just(json.dumps(MIXTRAL)), "samples": numbers(1e3, 1e9)}),
     st.fixed_dictionaries({"device_hours": numbers(1.0, 1e7)}),

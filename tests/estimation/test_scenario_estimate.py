@@ -163,6 +163,16 @@ def test_lora_saves_the_weight_gradients(catalog):
     assert lora == pytest.approx(full * 2 / 3)
 
 
+def test_qlora_is_the_work_of_lora_over_weights_of_four_bits(catalog):
+    said = {"params": 30e9, "tokens": 1e7, "hardware": "rtx-4090", "devices": 1.0}
+    lora, qlora = (ask(catalog, finetune=way, **said) for way in ("lora", "qlora"))
+    for name, quantity in lora.estimate.quantities.items():
+        assert quantity.mid == qlora.estimate[name].mid
+    found = [{notice.code for notice in answer.notices} for answer in (lora, qlora)]
+    assert "does_not_fit" in found[0] - found[1]  # 60 GB and 15 GB of 25.8 GB
+    assert found[1] - found[0] == {"qlora_unpacks"}
+
+
 def test_a_network_without_attention_has_no_work_for_it(catalog):
     said = {"params": 7e9, "tokens": 1e9, "hardware": "a100", "width": 4096.0, "seq_len": 8192.0}
     plain = 6 * 7e9 * 1e9

@@ -110,9 +110,9 @@ def test_a_need_of_memory_without_activations_says_so():
     answer = answer_scenario(scenario, CATALOG)
     (_label, memory), _offers = facts([Pinned(letter="a", title="x", answer=answer)])
     assert re.fullmatch(r"fits, .* % full, without activations, which are not modelled", memory)
-    fit = fit_of(answer, CATALOG, qlora=False)
+    fit = fit_of(answer, CATALOG)
     assert re.fullmatch(r"fits, .*, without activations, which are not modelled", badge(fit))
-    counted = fit_of(answered(devices=64.0), CATALOG, qlora=False)
+    counted = fit_of(answered(devices=64.0), CATALOG)
     assert "activations" not in badge(counted)
 
 

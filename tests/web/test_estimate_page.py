@@ -546,13 +546,18 @@ def test_fine_tuning_opens_on_an_owned_card_at_home_with_qlora_in_the_link():
     page.segmented_control(key="entry").set_value("finetune").run()
     query = dict(parse_qsl(marker(healthy(page))[1:]))
     assert query["hardware"] == "rtx-4090" and query["pay"] == "own" and query["pue"] == "1"
-    assert page.query_params["qlora"] == "1"
+    assert query["finetune"] == "qlora"
     assert "hours" in figure(page, "wall_hours")
     page.selectbox(key="finetune").select("full").run()
-    assert "qlora" not in page.query_params
+    assert "finetune=full" in marker(healthy(page))
     assert "does not fit" in body(page)
     several = re.search(r"\d+ devices or more, and recompute all activations", body(page))
     assert several and body(page).index("QLoRA, and recompute") < several.start()
+
+
+def test_an_older_link_still_says_qlora():
+    page = opened("preset=llama-3-8b&finetune=lora&qlora=1&tokens=5e7&hardware=rtx-4090")
+    assert "finetune=qlora" in marker(healthy(page))
 
 
 def test_a_run_that_fits_says_how_full_the_memory_is():

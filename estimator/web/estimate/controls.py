@@ -6,7 +6,6 @@ from dataclasses import replace
 import streamlit as st
 
 from estimator.core.units import digits
-from estimator.estimation.design_facts import QLORA
 from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.scenario.scenario import INPUTS
 from estimator.web.estimate import inputs
@@ -127,7 +126,7 @@ _WORDS = {
 _METHODS = {
     "full": N_("full: all weights"),
     "lora": N_("LoRA: adapters only"),
-    QLORA: N_("QLoRA: adapters over 4-bit weights"),
+    "qlora": N_("QLoRA: adapters over 4-bit weights"),
 }
 
 
@@ -309,7 +308,7 @@ def _changed_entry() -> None:
     inputs.load(scenario, state)
     state["entry"] = entry
     if entry == "finetune":
-        state["finetune"] = QLORA
+        state["finetune"] = "qlora"
     changed_controls()
 
 

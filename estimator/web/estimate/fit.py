@@ -7,7 +7,6 @@ from typing import Any
 from estimator.catalog import Catalog
 from estimator.core.units import human
 from estimator.estimation.design_facts import (
-    QLORA,
     memory_of_run,
     memory_question,
     share_of_memory,
@@ -46,13 +45,13 @@ class Fit:
         return self.share <= MOST_USED
 
 
-def fit_of(answer: Answer, catalog: Catalog, *, qlora: bool) -> Fit | None:
+def fit_of(answer: Answer, catalog: Catalog) -> Fit | None:
     """How the run of an answer fits; None where the model or the memory is unknown.
 
     One sequence at a time on each device, weights and optimizer shared out over all of them.
     """
-    question = memory_question(answer, qlora=qlora)
-    memory = memory_of_run(answer, catalog, qlora=qlora, least=False)
+    question = memory_question(answer)
+    memory = memory_of_run(answer, catalog, least=False)
     if question is None or memory is None:
         return None
     share = share_of_memory(memory)
@@ -83,8 +82,8 @@ def remedies(question: Question, memory: MemoryAnswer, catalog: Catalog) -> Iter
 THRIFT: Mapping[str, Mapping[str, Any]] = {
     N_("recompute all activations, for about a third more time"): {"recompute": "full"},
     N_("LoRA: train adapters only"): {"finetune": "lora"},
-    N_("QLoRA: train adapters over 4-bit weights"): {"finetune": QLORA},
-    N_("QLoRA, and recompute all activations"): {"finetune": QLORA, "recompute": "full"},
+    N_("QLoRA: train adapters over 4-bit weights"): {"finetune": "qlora"},
+    N_("QLoRA, and recompute all activations"): {"finetune": "qlora", "recompute": "full"},
 }
 """What saves memory, the cheapest first -> how it changes the question."""
 

@@ -9,6 +9,7 @@ from estimator.estimation.scenario_estimate import Answer
 from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.language import _
 from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN
+from estimator.workload.network_class import ADAPTERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def _work(answer: Answer) -> Iterator[Step]:
             f"{FLOP_PER_PARAM_AND_TOKEN:g} × {localised(human_count(params.value))}"
             f" × {localised(human_count(inputs['tokens'].value))}"
         )
-        if answer.scenario.finetune == "lora":
+        if answer.scenario.finetune in ADAPTERS:
             words, numbers = f"{words} × 4/6 (LoRA)", f"{numbers} × 4/6"
     yield Step(
         name=_("training compute"),

@@ -10,7 +10,6 @@ from typing import Any
 
 from estimator.catalog import Catalog, Preset
 from estimator.core.units import CENTRAL
-from estimator.estimation.design_facts import QLORA
 from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.hardware import named_precision
 from estimator.scenario.scenario import INPUTS, NUMBERS, Scenario, read_number
@@ -114,15 +113,12 @@ class Asked:
         Quantity that devices are compared by.
     picture : str
         The one picture of the page.
-    qlora : bool
-        LoRA over weights of 4 bits.
     """
 
     scenario: Scenario
     problems: dict[str, str]
     view: str = "energy_kwh"
     picture: str = "devices"
-    qlora: bool = False
 
 
 def way_of(scenario: Scenario) -> str:
@@ -212,7 +208,7 @@ def gather(state: State, last: Scenario, catalog: Catalog) -> Asked:
     way = way if way in OF_ENTRY[entry] else OF_ENTRY[entry][0]
     method = state.setdefault("finetune", last.finetune or "full")
     if entry == "finetune":
-        said["finetune"] = "lora" if method == QLORA else method
+        said["finetune"] = method
     for name in (*OF_WAY[way], *OF_ALL):
         value = state.get(name)
         if name == "devices":
@@ -233,8 +229,7 @@ def gather(state: State, last: Scenario, catalog: Catalog) -> Asked:
         except ValueError as error:
             problems["config_text"] = str(error)
             said |= {name: getattr(last, name) for name in (*OF_WAY[way_of(last)], *OF_FILE)}
-    qlora = entry == "finetune" and method == QLORA
-    return Asked(scenario=Scenario(**said), problems=problems, qlora=qlora)
+    return Asked(scenario=Scenario(**said), problems=problems)
 
 
 USUAL_SAMPLE_FLOP = 4.1e9

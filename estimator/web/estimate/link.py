@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl
 
 from estimator.catalog import Catalog
 from estimator.core.messages import reason as why
-from estimator.estimation.design_facts import QLORA
 from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.scenario.scenario import Scenario, from_link
 from estimator.web.estimate.inputs import DEFAULT, Asked, complete, gather, load
@@ -19,6 +18,9 @@ from estimator.web.shared.tables import COMPARED
 from estimator.web.shared.url_state import Query, State, UrlState
 
 DEFAULT_VIEW = "energy_kwh"
+
+QLORA = "qlora"
+"""Said LoRA over weights of 4 bits in older links, as `qlora=1` beside `finetune=lora`."""
 
 OF_PAGE = ("picture", "view", QLORA)
 """Names in a link that are of the page, and not of the scenario."""
@@ -47,6 +49,8 @@ class ScenarioCodec:
         """Scenario that a link says, as near as it can be answered."""
         said, found = from_link(query)
         notices = [shown(notice) for notice in found]
+        if query.get(QLORA) == "1" and said.finetune == "lora":
+            said = replace(said, finetune=QLORA)
         scenario, more = DEFAULT, list[str]()
         if said != Scenario():
             scenario, more = repaired(said, open_catalog())
@@ -56,7 +60,6 @@ class ScenarioCodec:
             problems={},
             view=view if view in COMPARED else DEFAULT_VIEW,
             picture=query.get("picture", "") if query.get("picture") in PICTURES else "devices",
-            qlora=query.get(QLORA) == "1" and scenario.finetune == "lora",
         )
         return asked, [*notices, *more]
 
@@ -64,8 +67,6 @@ class ScenarioCodec:
         """Make the widgets show a scenario."""
         load(value.scenario, state)
         state["view"], state["picture"] = value.view, value.picture
-        if value.qlora:
-            state["finetune"] = QLORA
 
     def gather(self, state: State, last: Asked) -> Asked:
         """Scenario that the widgets ask for."""
@@ -80,9 +81,8 @@ STATE = UrlState("estimate", ScenarioCodec())
 
 def as_query(answer: Answer, asked: Asked) -> dict[str, str]:
     """All of the page as query parameters: the scenario, the picture and the quantity compared."""
-    qlora = {QLORA: "1"} if asked.qlora else {}
     look = {"picture": asked.picture, "view": asked.view}
-    return {**dict(parse_qsl(answer.link[1:])), **qlora, **look}
+    return {**dict(parse_qsl(answer.link[1:])), **look}
 
 
 def answer_link(query: Query, catalog: Catalog) -> tuple[Answer, list[str]]:

@@ -214,7 +214,7 @@ def _details(drawn: Drawn, catalog: Catalog) -> None:
             draw_schedule(answer)
         elif name == "assumed":
             style.section(_(DETAILS[name]))
-            style.assumptions(_assumed(answer, drawn.asked) or [_(NOTHING)])
+            style.assumptions(_assumed(answer) or [_(NOTHING)])
         elif name == "formula":
             style.section(_(DETAILS[name]))
             draw_formula(answer, linked=True)
@@ -263,7 +263,7 @@ def _figures(answer: Answer, applied_runs: AppliedRuns | None) -> None:
 def _notes(drawn: Drawn, frame: Frame) -> None:
     """Draw under the figures whether it fits, what measured runs changed, what was assumed."""
     answer = drawn.answer
-    style.badges(_badges(answer, drawn.asked))
+    style.badges(_badges(answer))
     alike = "; ".join(equivalents(answer, open_catalog()))
     interval = _("Intervals hold {level} % of the probability.").format(level=_level(answer))
     as_much = _("As much as {alike} ({sources}).").format(
@@ -272,7 +272,7 @@ def _notes(drawn: Drawn, frame: Frame) -> None:
     style.caption(f"{interval} {as_much if alike else ''}")
     if drawn.applied_runs is not None:
         measured.draw(drawn.applied_runs, linked=not frame.embedded)
-    lines = _assumed(answer, drawn.asked)
+    lines = _assumed(answer)
     style.assumptions(lines[:FEW] if frame.slide else _in_sight(lines))
 
 
@@ -285,18 +285,15 @@ def _in_sight(lines: list[str]) -> list[str]:
     return [*lines[:FEW], more.format(n=rest, title=quoted(_(DETAILS["assumed"])))]
 
 
-def _assumed(answer: Answer, asked: Asked) -> list[str]:
+def _assumed(answer: Answer) -> list[str]:
     """What was assumed, besides what a figure says itself."""
     on_cards = {text for name in LABELS for text in words.absent(answer, name)}
-    lines = [text for text in words.assumed(answer, open_catalog()) if text not in on_cards]
-    if asked.qlora:
-        lines.append(_("QLoRA counts the work of LoRA: unpacking 4-bit weights is not included"))
-    return lines
+    return [text for text in words.assumed(answer, open_catalog()) if text not in on_cards]
 
 
-def _badges(answer: Answer, asked: Asked) -> Iterator[str]:
+def _badges(answer: Answer) -> Iterator[str]:
     """What to see at once: does it fit, and can it be meant."""
-    fit = fit_of(answer, open_catalog(), qlora=asked.qlora)
+    fit = fit_of(answer, open_catalog())
     if fit is not None:
         yield badge(fit)
         if fit.remedies:
