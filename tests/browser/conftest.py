@@ -58,25 +58,31 @@ def healthy(url):
         return False
 
 
-@pytest.fixture(scope="session")
-def address(tmp_path_factory):
-    """Address of a running app, of one's own."""
-    url = f"http://localhost:{free_port()}"
-    log = tmp_path_factory.mktemp("server") / "log.txt"
+@contextmanager
+def serving(url, log):
+    """A running app at an address of this machine."""
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.port", url.rpartition(":")[2]]
-    with log.open("wb") as out:
+    with log.open("ab") as out:
         server = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
     try:
         end = time.monotonic() + WAIT_S
         while not healthy(url):
             assert server.poll() is None and time.monotonic() < end, log.read_text()
             time.sleep(0.1)
-        yield url
+        yield
     finally:
         server.terminate()
         server.wait(timeout=10)
     assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory):
+    """Address of a running app, of one's own."""
+    url = f"http://localhost:{free_port()}"
+    with serving(url, tmp_path_factory.mktemp("server") / "log.txt"):
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,9 @@
 import pytest
 
 from estimator.web.site_map import PAGES
+from tests.browser.conftest import free_port, go, serving, watched
 
-pytest.importorskip("playwright.sync_api")
+sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = pytest.mark.browser
 TALL_IN_ENGLISH = {
@@ -49,11 +50,44 @@ def test_controls_that_a_link_puts_on_a_slide_fit_and_move_it(visit):
     query = "preset=gpt-3&hardware=v100&devices=1024&view=wall_hours&show=devices&fs=1.4"
     page = visit(f"estimate?{query}&controls=hardware,devices&embed=true")
     assert "GPT-3" in page.locator("h1").inner_text()
-    box = page.get_by_role("spinbutton", name="Devices")
-    before = page.url
-    box.fill("2048")
-    box.press("Enter")
-    page.locator('[data-scenario*="devices=2048"]').wait_for(state="attached")
+    before = page.url, page.evaluate("history.length")
+    devices_set(page, 2048)
     assert "2,048" in page.locator("h1").inner_text()
-    assert page.url == before, "a slide never writes the history of the deck"
+    assert (page.url, page.evaluate("history.length")) == before, (
+        "a slide never writes the history of the deck"
+    )
     assert page.evaluate(HEIGHT) <= 720
+
+
+def devices_set(page, count):
+    """Set the devices on a slide, and wait for its picture."""
+    box = page.get_by_role("spinbutton", name="Devices")
+    box.fill(str(count))
+    box.press("Enter")
+    page.locator(f'[data-scenario*="devices={count}"]').wait_for(state="attached")
+
+
+BAR = """getComputedStyle(
+    document.querySelector('[data-testid=stApp]'), '::after').content"""
+
+
+def test_a_slide_outlives_its_server_and_moves_again_when_it_is_back(chromium, tmp_path):
+    url, log = f"http://localhost:{free_port()}", tmp_path / "log.txt"
+    with watched(chromium) as (open_tab, wrong):
+        page = open_tab()
+        with serving(url, log):
+            go(page, f"{url}/estimate?show=devices&embed=true&controls=devices&devices=64")
+            devices_set(page, 128)
+        dialog = page.locator("[role=dialog]")
+        dialog.wait_for(state="attached")
+        assert not dialog.is_visible()
+        assert "twenty-watts app" in page.evaluate(BAR)
+        assert "128" in page.locator("h1").inner_text()
+        with serving(url, log):
+            dialog.wait_for(state="detached")
+            page.locator('[data-scenario*="devices=64"]').wait_for(state="attached")
+            assert page.evaluate(BAR) == "none"
+            devices_set(page, 256)
+            page.close()
+        assert not any(note.startswith("page error") for note in wrong)
+        wrong.clear()  # the server was asked in vain

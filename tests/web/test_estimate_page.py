@@ -19,7 +19,8 @@ from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario, from_link, link, read_number
 from estimator.web.estimate.calibrated import applied_runs, summary
 from estimator.web.estimate.examples import EXAMPLES
-from estimator.web.estimate.inputs import DEFAULT
+from estimator.web.estimate.inputs import DEFAULT, OF_ALL
+from estimator.web.shared.frame import MOST_CONTROLS
 from estimator.web.shared.url_state import short_number
 from tests.measured_runs import several, store
 from tests.web.markup import unmarked
@@ -54,6 +55,23 @@ def notices(page) -> str:
     """Lines at the head of the page, in lower case; empty without one."""
     found = re.findall(r'tw-notice" role="alert">(.*?)</div>', body(page), re.DOTALL)
     return html.unescape(re.sub(r"<[^>]+>", "\n", "\n".join(found))).lower()
+
+
+def test_every_control_can_stand_on_a_slide():
+    for first in range(0, len(OF_ALL), MOST_CONTROLS):
+        names = OF_ALL[first : first + MOST_CONTROLS]
+        page = opened(f"show=devices&controls={','.join(names)}")
+        assert notices(page) == ""
+        assert {*names} <= {
+            one.key for one in (*page.text_input, *page.number_input, *page.selectbox)
+        }
+
+
+def test_controls_of_a_slide_stand_once_and_those_it_cannot_show_are_named():
+    page = opened("show=devices&controls=devices,nope,devices,<b>,pue,site,hardware,precision")
+    assert "nope, <b>, which no slide" in notices(page)
+    assert "precision, for which a slide has no room" in notices(page)
+    assert [one.key for one in page.number_input].count("devices") == 1
 
 
 def unfolded(page: AppTest, name: str) -> AppTest:

@@ -326,4 +326,4 @@ SLIDES = {
     "facts": N_("whether each fits in memory, and the offers behind each price"),
     "inputs": N_("what differs between the inputs"),
 }
-PAGE = Page(path="compare", title=N_("Compare"), draw=draw, slides=SLIDES)
+PAGE = Page(path="compare", title=N_("Compare"), draw=draw, slides=SLIDES, controls=("view",))

@@ -183,7 +183,7 @@ def _slide(drawn: Drawn, frame: Frame) -> None:
 
 def _on_slide(frame: Frame) -> list[str]:
     """Controls that the link puts on the slide itself."""
-    return [name for name in frame.controls if name in OF_ALL] if frame.slide else []
+    return [*frame.controls] if frame.slide else []
 
 
 def _view() -> None:
@@ -415,6 +415,7 @@ PAGE = Page(
     title=N_("Estimate"),
     draw=draw,
     slides=SLIDES,
+    controls=OF_ALL,
     parts={
         parts.SWITCH: draw_switch,
         parts.PICTURE: draw_picture,

@@ -6,7 +6,7 @@ the language. Light or dark and the embedding are Streamlit's own: `embed=true` 
 `embed_options=light_theme` or `dark_theme`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import streamlit as st
@@ -20,6 +20,9 @@ SCALES = (1.0, 2.0)
 
 KEPT = ("show", "fs", "controls", "lang")
 """Names in a link that are about the look of a page, whatever the page."""
+
+MOST_CONTROLS = 4
+"""So many controls find room on a slide, side by side."""
 
 SLIDE_PX = 720
 """Height that a slide fits at `fs=1.4`, at a width of 1280 [px]."""
@@ -70,8 +73,16 @@ def language_of_link() -> str:
     return spoken
 
 
-def frame_of(slides: Mapping[str, str]) -> Frame:
-    """Frame that the link asks for; sets the language of the page."""
+def frame_of(slides: Mapping[str, str], controls: Collection[str] = ()) -> Frame:
+    """Frame that the link asks for; sets the language of the page.
+
+    Parameters
+    ----------
+    slides : mapping of str to str
+        Those of the page.
+    controls : collection of str
+        Controls that may stand on its slides.
+    """
     query, spoken = st.query_params, language_of_link()
     show, notices = query.get("show", ""), []
     if show and show not in slides:
@@ -90,14 +101,36 @@ def frame_of(slides: Mapping[str, str]) -> Frame:
     scale, adjusted = scale_of(query.get("fs", "1"))
     if adjusted:
         notices.append(_("“fs” is adjusted to {scale:g}").format(scale=scale))
+    on_slide, without = controls_of(query.get("controls", ""), controls)
+    if show in slides:
+        notices.extend(without)
     return Frame(
         show=show if show in slides else "",
         scale=scale,
         embedded=bool(st.context.is_embedded),
         dark=st.context.theme.type == "dark",
-        controls=tuple(filter(None, query.get("controls", "").split(","))),
+        controls=on_slide,
         notices=tuple(notices),
     )
+
+
+def controls_of(text: str, known: Collection[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Controls that a link puts on a slide, each once, and what is left out of them.
+
+    >>> controls_of("devices,devices,any", ("devices", "site"))[0]
+    ('devices',)
+    """
+    asked = [*dict.fromkeys(filter(None, text.split(",")))]
+    found = [name for name in asked if name in known]
+    unknown = [name for name in asked if name not in known]
+    left_out = (
+        (_("“controls” names {given}, which no slide of this page has"), unknown),
+        (_("“controls” names {given}, for which a slide has no room"), found[MOST_CONTROLS:]),
+    )
+    notices = [
+        sentence.format(given=shortened(", ".join(names))) for sentence, names in left_out if names
+    ]
+    return tuple(found[:MOST_CONTROLS]), notices
 
 
 def scale_of(text: str) -> tuple[float, bool]:

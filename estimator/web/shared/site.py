@@ -28,7 +28,7 @@ Every text goes through `_()`; tables go in and charts come out (`charts`, `figu
 arithmetic on the page.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,6 +79,8 @@ class Page:
         What `show=` can ask for, and what each slide shows, marked by `N_`.
     parts : mapping of str to callable
         What is drawn after `draw`, each by itself, see `parts`.
+    controls : collection of str
+        What `controls=` can put on its slides.
     """
 
     path: str
@@ -87,6 +89,7 @@ class Page:
     group: str = ""
     slides: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, Callable[[Frame], None]] = field(default_factory=dict)
+    controls: Collection[str] = ()
 
 
 def run(pages: Sequence[Page]) -> None:
@@ -116,7 +119,7 @@ def draw(page: Page) -> None:
 
     A change of a control draws the page again without what surrounds it.
     """
-    frame = frame_of(page.slides)
+    frame = frame_of(page.slides, page.controls)
     style.write_stylesheet(frame.look)
     if frame.embedded:
         style.write_clicker_keys()
@@ -132,7 +135,7 @@ def _drawing_of(page: Page, name: str, drawing: Callable[[Frame], None]) -> Call
     """Draw one part of a page in the frame that its link asks for."""
 
     def part() -> None:
-        frame = frame_of(page.slides)
+        frame = frame_of(page.slides, page.controls)
         if name == CONTENTS:
             style.notices(frame.notices)
         drawing(frame)
