@@ -335,16 +335,17 @@ def _fitted(peaks: Peaks) -> Vector:
     def loss(logs: Vector) -> float:
         error = (peaks.log_peak - np.log(peaks.predicted_gib(np.exp(logs)))) / TYPICAL_ERROR
         robust = 2.0 * (np.sqrt(1.0 + error**2) - 1.0) * np.where(error > 0.0, COST_OF_LOW, 1.0)
-        return float(np.sum(weight * robust) + np.sum((logs / spread) ** 2))
+        return float((weight * robust).sum() + ((logs / spread) ** 2).sum())
 
     logs, step = np.zeros(len(spread)), np.full(len(spread), 0.15)
     best = loss(logs)
     for _ in range(STEPS):
-        for place in range(len(spread)):
-            tried = [logs + sign * step[place] * np.eye(len(spread))[place] for sign in (1, -1)]
-            found = min(tried, key=loss)
-            if loss(found) < best:
-                logs, best = found, loss(found)
+        for place, direction in enumerate(np.eye(len(spread))):
+            tried = [logs + sign * step[place] * direction for sign in (1, -1)]
+            losses = [loss(one) for one in tried]
+            least = losses.index(min(losses))
+            if losses[least] < best:
+                logs, best = tried[least], losses[least]
             else:
                 step[place] *= 0.5
     return np.exp(logs)

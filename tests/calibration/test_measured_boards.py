@@ -39,7 +39,11 @@ def programs_of(runs):
 def without_power(runs):
     """The same runs as far as times go: what nobody asks for need not be fitted."""
     return [
-        replace(run, timings=tuple(replace(one, power_w=None, trust=None) for one in run.timings))
+        replace(
+            run,
+            energy=(),
+            timings=tuple(replace(one, power_w=None, trust=None) for one in run.timings),
+        )
         for run in runs
     ]
 

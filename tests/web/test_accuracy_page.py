@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,6 +28,7 @@ from estimator.web.accuracy.groups import percent
 from estimator.web.shared import language
 from estimator.web.shared.charts import DARK, LIGHT, Look
 from tests.web.markup import unmarked
+from tests.web.vega_lite import check_layered
 
 APP = Path(__file__).parents[2] / "app.py"
 CATALOG = Catalog.open()
@@ -241,7 +241,7 @@ def test_the_specifications_are_valid_and_in_the_theme(look):
     runs = accuracy_figures._runs(look, (1.0, 10.0))
     errors = accuracy_figures._errors(look)
     for spec in (runs, errors):
-        alt.LayerChart.from_dict({**spec, "data": {"values": []}})
+        check_layered(spec)
         text = json.dumps(spec)
         assert (DARK if look.dark else LIGHT)["muted"] in text
     points = runs["layer"][-1]["encoding"]

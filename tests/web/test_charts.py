@@ -3,10 +3,10 @@
 import json
 import re
 
-import altair as alt
 import pandas as pd
 import pytest
 import vl_convert
+from jsonschema import ValidationError
 
 from estimator.catalog import Catalog
 from estimator.estimation.scenario_estimate import answer_scenario
@@ -20,11 +20,13 @@ from estimator.web.shared.tables import (
     parts_table,
     uncertainty_table,
 )
+from tests.web.vega_lite import check_layered
 
 CATALOG = Catalog.open()
 ANSWER = answer_scenario(
     Scenario(params=7e9, tokens=2e12, hardware="h100-sxm", devices=64.0, site="us"), CATALOG
 )
+
 LOOKS = [Look(), Look(dark=True), Look(scale=1.4)]
 
 
@@ -42,9 +44,16 @@ def specifications(look):
 @pytest.mark.parametrize("look", LOOKS, ids=["light", "dark", "large"])
 def test_a_specification_is_valid_and_has_no_data(look):
     for spec, _table in specifications(look):
-        alt.LayerChart.from_dict({**spec, "data": {"values": []}})
+        check_layered(spec)
         text = json.dumps(spec)
         assert '"data"' not in text and '"datasets"' not in text
+
+
+def test_a_specification_with_an_unknown_mark_is_not_valid():
+    spec, _ = next(specifications(Look()))
+    spec = {**spec, "layer": [{**spec["layer"][0], "mark": {"type": "no-such"}}]}
+    with pytest.raises(ValidationError, match="no-such"):
+        check_layered(spec)
 
 
 def test_every_field_of_a_chart_is_a_column_of_its_table():

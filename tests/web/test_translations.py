@@ -1,8 +1,8 @@
 """Every text of the pages is in every catalogue, with the same places for figures."""
 
-import ast
 import re
 from functools import cache
+from types import CodeType
 
 import pytest
 
@@ -34,6 +34,17 @@ def texts():
     return frozenset(pages | words | meter_texts() | place_texts(catalog))
 
 
+def texts_within(constants):
+    """Texts among the constants of compiled code, and of all code and collections in them."""
+    found = {one for one in constants if isinstance(one, str)}
+    for one in constants:
+        if isinstance(one, tuple | frozenset):
+            found |= texts_within(one)
+        elif isinstance(one, CodeType):
+            found |= texts_within(one.co_consts)
+    return found
+
+
 def catalogue(name):
     path = language.FOLDER / name / "LC_MESSAGES" / f"{language.DOMAIN}.po"
     return language.entries(path.read_text(encoding="utf-8"))
@@ -54,12 +65,7 @@ def test_no_text_is_left_out(name):
 def test_no_translation_is_of_a_text_that_is_gone(name):
     written = texts() | texts_of("web", "core")
     for path in PACKAGE.rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        written |= {
-            node.value
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        }
+        written |= texts_within(compile(path.read_bytes(), path, "exec").co_consts)
     assert sorted(set(catalogue(name)) - written) == []
 
 
