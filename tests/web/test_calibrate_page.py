@@ -27,7 +27,7 @@ from estimator.web.calibrate.tables import GROUP_NAMES, MEASURED, NOW, percent
 from estimator.web.shared import language
 from estimator.web.shared.charts import DARK, LIGHT, Look
 from tests.measured_runs import begin, measured, several, steps, store
-from tests.runs.test_figures import BEFORE
+from tests.runs.stored import FIGURES_BEFORE, KEPT_ANSWERS_BEFORE
 from tests.web.markup import unmarked
 from tests.web.vega_lite import check_layered
 
@@ -345,7 +345,7 @@ def test_the_next_run_is_reported_with_its_command():
 def test_a_store_of_an_older_version_is_brought_up_to_date_with_a_word(data):
     store(*several())
     with closing(sqlite3.connect(data / "runs.sqlite")) as database:
-        database.executescript(BEFORE)
+        database.executescript(f"{KEPT_ANSWERS_BEFORE} {FIGURES_BEFORE} PRAGMA user_version = 4;")
     page = opened("device=h100-sxm")
     assert "runs was of an older version and is now up to date" in text(page)
     assert "older version" not in text(page.run())
