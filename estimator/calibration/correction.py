@@ -44,6 +44,7 @@ from estimator.runs.record import Timing
 from estimator.runs.store_state import FILES, State, store_state
 from estimator.scenario.hardware import find_hardware, fixed_utilization, value_bytes
 from estimator.scenario.provenance import Input
+from estimator.scenario.scenario_table import Words
 from estimator.system.data_folder import data_directory
 from estimator.utilization.machine import find_machine
 from estimator.utilization.mechanism import WELL_KNOWN_FLOP
@@ -53,6 +54,7 @@ from estimator.utilization.predict import (
     machines_of,
     predicted_utilization,
 )
+from estimator.workload.kind_columns import KindColumn
 from estimator.workload.network_class import network_kind
 
 Floats = npt.NDArray[np.float64]
@@ -280,44 +282,41 @@ class Rows:
         Distinct devices with their number formats.
     at : array of int
         Which of them each row is on.
-    groups, families : sequence of str
-        Group of networks of each row, and family within it.
+    kinds : KindColumn
+        Kind of network of each row.
     step_flop, flop : array
         Work of one step, and of the whole run, of each device; NaN where unknown [FLOP].
     params : array
         Parameters, by which measured runs of the same program are found; NaN where unknown [1].
-    programs : sequence of str
-        Names of the programs, which show that better; empty where unknown.
+    programs : Words
+        Names of the programs, which show that better.
     """
 
     devices: Sequence[Device]
     precisions: Sequence[str]
     at: npt.NDArray[np.intp]
-    groups: Sequence[str]
-    families: Sequence[str]
+    kinds: KindColumn
     step_flop: Floats
     flop: Floats
     params: Floats
-    programs: Sequence[str]
+    programs: Words
 
     def on(self, number: int, host: str) -> tuple[npt.NDArray[np.bool_], Conditions]:
         """Rows on one of the devices, and what counts of them."""
         chosen = self.at == number
-        places = np.flatnonzero(chosen).tolist()
-        count = len(places)
+        places = np.flatnonzero(chosen)
+        kinds, programs = self.kinds.take(places), self.programs.take(places).rows()
+        count = len(kinds)
         device, precision = self.devices[number], self.precisions[number]
         return chosen, Conditions(
             device=text_array([device.id] * count),
             host=text_array([host] * count),
             precision=text_array([precision] * count),
-            kind=text_array(self.groups[row] for row in places),
-            family=text_array(self.families[row] for row in places),
+            kind=text_array(kinds.words(lambda kind: kind.group)),
+            family=text_array(kinds.words(lambda kind: kind.family)),
             size=step_size(self.step_flop[chosen] / reference_peak(device, precision)),
             whole=step_size(self.flop[chosen] / reference_peak(device, precision)),
-            program=text_array(
-                program_key(params, self.programs[row])
-                for params, row in zip(self.params[chosen].tolist(), places, strict=True)
-            ),
+            program=text_array(map(program_key, self.params[chosen].tolist(), programs)),
             speed=np.full(count, speed_of(device, precision)),
         )
 
@@ -345,7 +344,7 @@ def calibrated_utilization(prior: Uncertain, rows: Rows, known: Known) -> Correc
     """Utilization of each row after the measured runs of its device; else the prior."""
     evidence = [known.of(device)[1] for device in rows.devices]
     reached = np.array(of_each(prior.mid, rows.at.shape), dtype=np.float64)
-    named = any(rows.programs)
+    named = bool((rows.programs.codes >= 0).any())
     away = [known.elsewhere(device) if named else None for device in rows.devices]
     found = _posterior(evidence, rows, known, prior)
     carried = np.zeros(rows.at.shape, dtype=np.bool_)
@@ -405,8 +404,10 @@ def _posterior(
     log_prior = np.log(np.broadcast_to(prior.mid, rows.at.shape))
     shift, left = np.zeros(len(rows.at)), prior_sd.copy()
     for number, one in enumerate(evidence):
+        if not len(one.log_ratio):
+            continue
         chosen, where = rows.on(number, known.measured.host)
-        if len(one.log_ratio) and chosen.any():
+        if chosen.any():
             found = one.posterior(where, prior_sd[chosen], log_prior=log_prior[chosen])
             shift[chosen], left[chosen] = found.log_shift, found.log_sd
     return Posterior(log_shift=shift, log_sd=left)
@@ -426,8 +427,10 @@ def _with_programs(
     left = prior_sd.copy() if found is None else found.log_sd.copy()
     carried = np.zeros(rows.at.shape, dtype=np.bool_)
     for number, there in enumerate(away):
+        if there is None:
+            continue
         chosen, where = rows.on(number, known.measured.host)
-        if there is None or not (same := there.applies(where)).any():
+        if not (same := there.applies(where)).any():
             continue
         at = np.flatnonzero(chosen)[same]
         sized = there.with_sizes(where.part(same), rows.devices[number], rows.precisions[number])

@@ -6,7 +6,7 @@ single question is a table of one row, a file of any length goes through it in c
 of ten million designs does too.
 """
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -38,7 +38,7 @@ from estimator.core.work import Workload
 from estimator.estimation.notices import note_absent, say_what_does_not_fit, say_what_has_no_effect
 from estimator.estimation.power_limit import EXPONENT, under_limit
 from estimator.estimation.questions import Questions
-from estimator.estimation.resolver import Named, Resolver
+from estimator.estimation.resolver import Resolver
 from estimator.estimation.utilization import (
     Devices,
     Expected,
@@ -196,29 +196,6 @@ def estimate_table(
     return _Answers(questions).result()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Setup:
-    """What some rows run on and how fast, wherever and at whatever price.
-
-    Parameters
-    ----------
-    named, device_at
-        Distinct devices, and which each row is on.
-    hardware, utilization, expected, left
-        As in `Group`; what owning takes off the price and a power limit come later.
-    before : Hardware, optional
-        Devices before the measured runs corrected their power, if they did.
-    """
-
-    named: list[Named]
-    device_at: Places
-    hardware: Hardware
-    utilization: Uncertain | None
-    expected: Expected | None
-    left: Floats | None
-    before: Hardware | None
-
-
 class _Answers:
     """The rows of a table, answered group by group."""
 
@@ -230,7 +207,9 @@ class _Answers:
 
     def result(self) -> TableResult:
         """Answer every row that can be."""
-        groups = tuple(self._answered(rows) for rows in self._groups())
+        every = tuple(self._groups())
+        expected = self._expectations(every)
+        groups = tuple(self._answered(*one) for one in zip(every, expected, strict=True))
         return TableResult(
             questions=self.asked, groups=groups, errors=self.asked.errors, plans=self.plans
         )
@@ -262,7 +241,41 @@ class _Answers:
         for one in in_order(key):
             yield rows[key == one]
 
-    def _answered(self, rows: Places) -> Group:
+    def _expectations(self, groups: Sequence[Places]) -> list[Expected | None]:
+        """Utilization expected of each group, worked out for all at once; None without work."""
+        asked = self.asked
+        together: dict[Hashable, list[int]] = {}
+        for number, rows in enumerate(groups):
+            first = int(rows[0])
+            if not np.isnan(asked.flop[first]):
+                by_model = asked.device(first).fixed is None
+                like = (-1 if by_model else number, bool(asked.ignore[first]))
+                together.setdefault(like, []).append(number)
+        found: list[Expected | None] = [None] * len(groups)
+        for numbers in together.values():
+            if len(numbers) == 1:
+                found[numbers[0]] = self._expected(groups[numbers[0]])
+                continue
+            rows = np.sort(np.concatenate([groups[number] for number in numbers]))
+            expected = self._expected(rows)
+            for number in numbers:
+                found[number] = rows_of(expected, np.searchsorted(rows, groups[number]))
+        return found
+
+    def _expected(self, rows: Places) -> Expected:
+        """Utilization expected of some rows, worked out once for those of one set-up."""
+        asked, setups = self.asked, self.table.setups
+        if setups is not None and rows.size > 1:
+            first, at = first_rows(setups[rows])
+            if 1 < first.size < rows.size:
+                since, some = self.notices.layers, rows[first]
+                found = expected_of(asked, some, devices_of(asked, some))
+                self.notices.shared(since, rows, some[at])
+                expected: Expected = rows_of(found, at)
+                return expected
+        return expected_of(asked, rows, devices_of(asked, rows))
+
+    def _answered(self, rows: Places, expected: Expected | None) -> Group:
         """Answer the rows of one group."""
         asked, first = self.asked, int(rows[0])
         cut = first if rows.size == 1 else rows
@@ -274,8 +287,16 @@ class _Answers:
             device_hours=rows_of(asked.work.device_hours, cut) if asked.timed[first] else None,
             attempts=Uncertain(once),
         )
-        setup = self._setup(rows, known=known)
-        hardware, utilization = self._owned(setup, rows), setup.utilization
+        devices = devices_of(asked, rows)
+        utilization = utilization_of(asked, rows, expected)
+        hardware = self._hardware(rows, devices, expected, utilization)
+        uncorrected, left = None, None
+        if not self.asked.ignore[first]:
+            before = hardware
+            hardware, left = calibrated_power(before, utilization, devices.rows, self.known)
+            hardware = hardware if rows.size > 1 or left is None else rows_of(hardware, 0)
+            uncorrected = None if left is None else (before, hardware)
+        hardware = self._owned(hardware, rows, devices)
         hardware, utilization = self._limited(workload, hardware, utilization, rows)
         site = self._site(rows)
         run = Run(
@@ -297,43 +318,9 @@ class _Answers:
             site=site,
             run=run,
             estimate=result,
-            expected=setup.expected,
-            left=setup.left,
-            uncorrected=None if setup.before is None else (setup.before, setup.hardware),
-        )
-
-    def _setup(self, rows: Places, *, known: bool) -> _Setup:
-        """What the rows run on and how fast, worked out once for rows of one set-up."""
-        setups = self.table.setups
-        if setups is None or rows.size == 1:
-            return self._setup_of(rows, known=known)
-        first, at = first_rows(setups[rows])
-        if not 1 < first.size < rows.size:
-            return self._setup_of(rows, known=known)
-        since = self.notices.layers
-        found: _Setup = rows_of(self._setup_of(rows[first], known=known), at)
-        self.notices.shared(since, rows, rows[first][at])
-        return found
-
-    def _setup_of(self, rows: Places, *, known: bool) -> _Setup:
-        """The same, each row by itself."""
-        asked = self.asked
-        devices = devices_of(asked, rows)
-        expected = expected_of(asked, rows, devices) if known else None
-        utilization = utilization_of(asked, rows, expected)
-        hardware = self._hardware(rows, devices, expected, utilization)
-        before, left = hardware, None
-        if not asked.ignore[rows[0]]:
-            hardware, left = calibrated_power(before, utilization, devices.rows, self.known)
-            hardware = hardware if rows.size > 1 or left is None else rows_of(hardware, 0)
-        return _Setup(
-            named=devices.named,
-            device_at=devices.at,
-            hardware=hardware,
-            utilization=utilization,
             expected=expected,
             left=left,
-            before=None if left is None else before,
+            uncorrected=uncorrected,
         )
 
     @cached_property
@@ -360,9 +347,8 @@ class _Answers:
         by_device: Hardware = rows_of(stack(several), (devices.at, 0))
         return replace(by_device, name=SEVERAL, full_utilization=full)
 
-    def _owned(self, setup: _Setup, rows: Places) -> Hardware:
+    def _owned(self, hardware: Hardware, rows: Places, devices: Devices) -> Hardware:
         """Device at what its life takes off its price, where it is owned."""
-        hardware = setup.hardware
         if not self.asked.owned[rows[0]]:
             return hardware
         paid = self.table.number("device_price")[rows]
@@ -370,13 +356,13 @@ class _Answers:
         unit = None if np.isnan(paid[0]) else 1.0
         prices = [
             used_up_price(one.device, self.catalog, paid=unit, many=more)
-            for one in setup.named
+            for one in devices.named
             for more in (False, True)
         ]
         known = [price.value for price in prices if price is not None]
         if len(known) < len(prices):
             return replace(hardware, price_usd=None)
-        price = by_row(known, 2 * setup.device_at + many)
+        price = by_row(known, 2 * devices.at + many)
         return replace(hardware, price_usd=price if unit is None else price * squeezed(paid))
 
     def _limited(

@@ -87,7 +87,6 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
     """Devices of a group as its calibration needs them."""
     which, at = few(asked.named_at[rows])
     named = [asked.named[one] for one in which.tolist()]
-    kinds = asked.work.kinds.take(rows)
     return Devices(
         named=named,
         at=at,
@@ -95,12 +94,11 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
             devices=[one.device for one in named],
             precisions=[one.precision for one in named],
             at=at,
-            groups=kinds.words(lambda kind: kind.group),
-            families=kinds.words(lambda kind: kind.family),
+            kinds=asked.work.kinds.take(rows),
             step_flop=_step_flop(asked, rows, named, at),
             flop=asked.flop[rows] / asked.devices[rows],
             params=asked.work.numbers["params"][rows],
-            programs=asked.table.word("program").take(rows).rows(),
+            programs=asked.table.word("program").take(rows),
         ),
     )
 

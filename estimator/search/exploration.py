@@ -14,11 +14,12 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.messages import message
+from estimator.core.rows import Places, first_rows
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.estimation.estimate_table import estimate_table
 from estimator.scenario.scenario import NUMBERS, Scenario
-from estimator.scenario.scenario_table import ScenarioTable
+from estimator.scenario.scenario_table import NOT_OF_SETUP, ScenarioTable
 from estimator.search.designs import QUANTITIES, memory
 from estimator.search.pareto import pareto_front
 from estimator.search.plan import PLANNED_COUNTS, planned_devices
@@ -83,10 +84,14 @@ class Swing:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of one table that belong together: what they change, and where they begin."""
+    """Rows of one table that belong together: what they change, and where they begin.
+
+    `setups` numbers those that differ in place and money alone.
+    """
 
     changed: Mapping[str, Sequence[Value]]
     count: int
+    setups: Places
     start: int = 0
 
     @property
@@ -252,13 +257,16 @@ def _swung(base: Scenario, moved: Sequence[tuple[str, Value]]) -> _Rows:
     for name in dict.fromkeys(name for name, _ in moved):
         own = getattr(base, name)
         changed[name] = [own, *(value if one == name else own for one, value in moved)]
-    return _Rows(changed, 1 + len(moved))
+    return _Rows(changed, 1 + len(moved), np.arange(1 + len(moved)))
 
 
 def _product(values: Mapping[str, tuple[Value, ...]]) -> _Rows:
     """All combinations of some values, the last input varying fastest."""
     rows = list(product(*values.values()))
-    return _Rows(dict(zip(values, zip(*rows, strict=True), strict=True)), len(rows))
+    places = np.indices(tuple(map(len, values.values()))).reshape(len(values), -1)
+    own = [at for name, at in zip(values, places, strict=True) if name not in NOT_OF_SETUP]
+    setups = first_rows(*own)[1] if own else np.zeros(len(rows), dtype=np.intp)
+    return _Rows(dict(zip(values, zip(*rows, strict=True), strict=True)), len(rows), setups)
 
 
 def _stacked(base: Scenario, parts: Sequence[_Rows]) -> ScenarioTable:
@@ -269,4 +277,5 @@ def _stacked(base: Scenario, parts: Sequence[_Rows]) -> ScenarioTable:
         own = said.get(name)
         cells = [cell for part in parts for cell in part.changed.get(name, repeat(own, part.count))]
         columns[name] = cells if name in NUMBERS else [cell or "" for cell in cells]
-    return ScenarioTable.of_columns(**columns)
+    setups = np.concatenate([part.start + part.setups for part in parts])
+    return replace(ScenarioTable.of_columns(**columns), setups=setups)
