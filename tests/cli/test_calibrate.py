@@ -166,6 +166,17 @@ def test_show_says_it_for_people_and_filters(data):
     assert "Nothing measured yet on v100" in calibrate("show", "--hardware", "v100").stdout
 
 
+def test_show_says_which_runs_correct_no_estimate_for_want_of_a_peak(data):
+    stored(measured("a", trained(0.3)))
+    assert "peak" not in calibrate("show").stderr
+    cpu = MeasuredDevice(key="cpu", kind="cpu", name="Some CPU", hardware="some-cpu-1a2b")
+    timing = trained(0.3, component="cpu", precision="fp32", power_w=None, trust=None)
+    stored(measured("b", timing, devices=(cpu,)))
+    (line,) = calibrate("show").stderr.splitlines()
+    assert line.startswith("note: some-cpu-1a2b: no fp32 peak on record")
+    assert "calibrate bench" in line
+
+
 def test_show_says_what_estimate_answers(data):
     """And the steady figure of the steps measured beside it, under its own name."""
     small = {"flop": 1e12, "time_s": 1e12 / (BF16_PEAK * 0.1)}

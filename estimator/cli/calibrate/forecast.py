@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, add_profiles, catalog_of
 from estimator.cli.output import note, print_json, print_line, print_table
-from estimator.core.units import human, human_duration
+from estimator.core.units import human, human_duration, human_quantity
 
 if TYPE_CHECKING:
     from estimator.estimation.run_forecast import RunForecast
@@ -163,17 +163,19 @@ def _print(answer: "RunForecast", *, quiet: bool) -> None:
     else:
         left = answer.left_s
         print_line(
-            f"whole run of {answer.total_steps} steps: {human_duration(left.mid)} left "
+            f"whole run of {answer.total_steps:,} steps: {human_duration(left.mid)} left "
             f"({human_duration(left.low)} to {human_duration(left.high)}, 80 % interval)"
         )
     for name, span, unit in (
         ("energy", answer.energy_kwh, "kWh"),
         ("cost of electricity", answer.cost_usd, "USD"),
-        ("CO2e", answer.co2e_kg, "kg"),
+        ("CO2e", answer.co2e_kg, "kgCO2e"),
     ):
         if span is not None:
-            mid, low, high = (f"{value:.3g}" for value in (span.mid, span.low, span.high))
-            print_line(f"{name}: {mid} {unit} ({low} to {high})")
+            mid, low, high = (
+                human_quantity(value, unit) for value in (span.mid, span.low, span.high)
+            )
+            print_line(f"{name}: {mid} ({low} to {high})")
     for line in answer.notes:
         note(line, quiet=quiet)
     if answer.elsewhere:
@@ -182,8 +184,8 @@ def _print(answer: "RunForecast", *, quiet: bool) -> None:
                 one.name,
                 f"{human_duration(one.time_s.mid)} ({human_duration(one.time_s.low)} to "
                 f"{human_duration(one.time_s.high)})",
-                "" if one.energy_kwh is None else f"{one.energy_kwh.mid:.3g} kWh",
-                "" if one.cost_usd is None else f"{one.cost_usd.mid:.3g} $",
+                "" if one.energy_kwh is None else human_quantity(one.energy_kwh.mid, "kWh"),
+                "" if one.cost_usd is None else human_quantity(one.cost_usd.mid, "USD"),
             ]
             for one in answer.elsewhere
         ]

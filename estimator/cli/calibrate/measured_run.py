@@ -1,9 +1,13 @@
 """A measured run in words: what it took, by which meter, and what disturbed it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from estimator.core.units import human, human_duration, in_percent
 from estimator.runs.record import HOW_METERED, Energy, MeasuredRun, ServedLoad, Trust
+
+if TYPE_CHECKING:
+    from estimator.catalog import Catalog
 
 MANY = 8
 """More components than this are listed in groups."""
@@ -30,6 +34,20 @@ def run_lines(run: MeasuredRun) -> Iterator[str]:
             yield f"{timing.component}: {reached} reached{each}"
     yield from map(_served, run.served)
     yield from run.notes
+
+
+def peak_missing(name: str, precisions: Iterable[str], catalog: "Catalog") -> str:
+    """Say that runs in some formats correct no estimate, for want of a peak; empty where none."""
+    from estimator.calibration.devices import peaks_of
+
+    known = peaks_of(catalog)(name)
+    missing = sorted({precision for precision in precisions if precision not in known})
+    if not missing:
+        return ""
+    return (
+        f"{name}: no {' or '.join(missing)} peak on record, so its runs correct no estimate; "
+        "`twenty-watts calibrate bench` measures that of a processor"
+    )
 
 
 SERVED = {

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from estimator.cli.options import add_fields, scenario_of
 from estimator.cli.output import note
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from estimator.catalog import Catalog
     from estimator.measure.command import Ended
     from estimator.measure.recorder import Recording
     from estimator.measure.served import ResultFile
@@ -233,11 +237,15 @@ def _whole(work: "dict[str, Any]", ended: "Ended", label: str | None) -> "tuple[
 
 def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
     """Sum up on stderr: stdout is the command's."""
+    from estimator.catalog import Catalog, ProfileError
     from estimator.cli.calibrate.measured_run import run_lines
     from estimator.runs.record import as_plain
 
     for line in run_lines(measured):
         note(line, quiet=options.quiet)
+    with suppress(ProfileError):  # profiles that cannot be read stop no command
+        for line in _peaks_missing(measured, Catalog.open()):
+            note(line, quiet=options.quiet)
     if options.record:
         text = json.dumps(as_plain(measured), indent=2) + "\n"
         try:
@@ -245,3 +253,18 @@ def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
                 file.write(text)
         except OSError as error:
             note(f"the record was not written to {options.record}: {error.strerror}", quiet=False)
+
+
+def _peaks_missing(measured: "MeasuredRun", catalog: "Catalog") -> "Iterator[str]":
+    """Say of which devices the work that was timed corrects no estimate."""
+    from estimator.cli.calibrate.measured_run import peak_missing
+
+    for device in measured.devices:
+        timed = {
+            one.precision
+            for one in measured.timings
+            if one.component == device.key and one.flop is not None and one.precision is not None
+        }
+        line = peak_missing(device.hardware or device.name, timed, catalog) if timed else ""
+        if line:
+            yield line
