@@ -47,7 +47,8 @@ def print_table(
     if widths is None:
         sys.stdout.write(lists_text(header, body, title))
         return
-    table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    shape: dict[str, Any] = {"box": SIMPLE_HEAD, "show_header": any(header), "pad_edge": False}
+    table = Table(title=title or None, title_justify="left", **shape)
     for place, (name, width) in enumerate(zip(header, widths, strict=True)):
         side: Literal["left", "right"] = "right" if place else "left"
         table.add_column(name, justify=side, overflow="fold", no_wrap=name in whole, width=width)

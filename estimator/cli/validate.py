@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 MONEY = {"cost": "cost at listed prices", "co2e": "CO2e behind a meter, grid given"}
 """What is scored, for people."""
 
+SERVED = {
+    "time_to_first_token_s": "Time to first token",
+    "inter_token_s": "Time per output token",
+    "output_tokens_per_s": "Output tokens per second, all devices",
+    "device_power_w": "Power of the devices",
+    "device_energy_per_output_token_j": "Energy per output token, devices",
+    "decode_tokens_per_s": "Decoding one sequence, tokens per second",
+    "prefill_tokens_per_s": "Prefill, tokens per second",
+}
+"""Quantity of serving -> what heads its scores."""
+
 EARLIER = "The model of 2026-11-21 (fitted to a third of these runs) and the present one:"
 
 RUN_HEADER = ("run", "device", "predicted hours", "reported hours", "ratio")
@@ -178,7 +189,8 @@ def _run_serving(options: argparse.Namespace) -> int:
             for score in report.scores
             if score.quantity == quantity
         ]
-        print_table(header, rows, title=quantity)
+        print_line(f"{SERVED[quantity]}:")
+        print_table(header, rows)
     for reason, count in report.left_out.items():
         what = "configuration" if count == 1 else "configurations"
         print_line(f"left out: {count:,} {what}, {reason}")

@@ -25,6 +25,9 @@ NO_UTF_8 = re.compile("[\ud800-\udfff]")
 QUOTED = re.compile('[",\r\n]').search
 """First character for which a cell is quoted."""
 
+STRAY = re.compile(r'(?:^|,)"(?:[^"]|"")*"[^",\n]', re.MULTILINE).search
+"""First cell that may have text after its closing quote; only a reader of records is sure."""
+
 MOST_LETTERS = csv.field_size_limit()
 """Longest line that is read; a longer one is no row of a table."""
 
@@ -114,7 +117,7 @@ class Records:
         self._lines, self._number = lines, 0
         self._ahead: deque[str] = deque()
         self._taken: list[str | None] = []
-        self._quoted = csv.reader(iter(self._noted, None))
+        self._quoted = csv.reader(iter(self._noted, None), strict=True)
 
     def __iter__(self) -> Iterator[tuple[str, list[str]]]:
         """Each record as it stands and as cells."""
@@ -177,9 +180,14 @@ class Records:
         try:
             cells = next(self._quoted)
         except csv.Error as error:
+            if self._taken[-1] is None:
+                raise ValueError(f"line {number} opens a quote that is never closed") from None
+            if "expected after" in str(error):
+                raise ValueError(
+                    f"line {number} has text after a closing quote: quote the whole cell, and "
+                    "double the quotes inside it"
+                ) from None
             raise ValueError(f"line {number} cannot be read as CSV: {error}") from None
-        if self._taken[-1] is None:
-            raise ValueError(f"line {number} opens a quote that is never closed")
         return "".join(filter(None, self._taken)).rstrip("\r\n"), cells
 
 
@@ -192,6 +200,8 @@ def _columns(texts: list[str], width: int, places: Sequence[int]) -> list[TextCo
     guard = "-" + "," * (width - 1)
     text = "\n".join([guard, *texts, guard])
     if "\r" in text or text.count("\n") != len(texts) + 1:
+        return None
+    if '"' in text and STRAY(text):
         return None
     if max(map(len, texts), default=0) > MOST_LETTERS:
         return None

@@ -1,5 +1,6 @@
 """Tables on terminals of any width: no word is broken, none is lost."""
 
+import csv
 import os
 import re
 import subprocess
@@ -10,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from estimator.catalog import Catalog
 from estimator.cli.columns import BETWEEN, EDGES, column_widths
 from estimator.cli.output import print_table
+from estimator.cli.validate import SERVED
 
 ODD = st.sampled_from(["日本 日", "e\u0301", " a", "", "a\nbc", "abc d\n\nab", "a\n", "\n"])
 TEXTS = st.one_of(st.text(alphabet="ab Z09.,%()–×µ²é", max_size=30), ODD)
@@ -46,6 +49,18 @@ def test_a_table_that_does_not_fit_is_wrapped(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 120
     assert "".join(lines).count("x") == 100
+
+
+def test_every_score_of_serving_has_a_heading():
+    path = Catalog.open().layers[0] / "runs" / "serving_scores.csv"
+    with path.open(encoding="utf-8", newline="") as lines:
+        assert {row["quantity"] for row in csv.DictReader(lines)} <= SERVED.keys()
+
+
+def test_a_table_without_headings_has_no_line_for_them(capsys):
+    print_table(["", ""], [["parameters", "8"]])
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in lines if line] == ["parameters   8"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")

@@ -56,6 +56,12 @@ def test_what_csv_writes_is_read_and_written_back(rows):
     assert list(csv.reader(io.StringIO("\n".join(texts), newline=""))) == rows
 
 
+@pytest.mark.parametrize("line", ['"8"9,a', 'a,"8"9', '"a" ,1', 'a,"8""9"x'])
+def test_text_after_a_closing_quote_is_refused_with_its_line(line):
+    with pytest.raises(ValueError, match="line 3 has text after a closing quote"):
+        by_block(f'a,1\n"b, c",""\n{line}\n')
+
+
 def test_plain_lines_are_not_read_one_by_one(monkeypatch):
     def refused(*_):
         raise AssertionError("read one by one")
