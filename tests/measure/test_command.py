@@ -19,6 +19,7 @@ from estimator.measure.session import REPORT, Session
 from estimator.measure.training_run import measure
 from estimator.runs import open_store
 from estimator.runs.record import MeasuredRun, Timing
+from tests import in_process
 
 ROOT = Path(__file__).parents[2]
 WRAP = (sys.executable, "-m", "estimator", "calibrate", "run")
@@ -55,6 +56,11 @@ def wrapped(*words, options=(), **reported):
     )
 
 
+def here(*words, options=(), **environment):
+    """The same in this process, where its own output and signals are not the subject."""
+    return in_process.run("calibrate", "run", *options, "--", *words, **environment)
+
+
 def start(*words, options=(), **reported):
     return subprocess.Popen(
         [*WRAP, *options, "--", *words],
@@ -87,7 +93,7 @@ def test_input_output_and_exit_code_are_those_of_the_command(data, tmp_path):
 
 
 def test_a_command_of_a_second_is_kept_and_said_to_say_little(data):
-    done = wrapped("sleep", "0.5")
+    done = here("sleep", "0.5")
     assert done.returncode == 0
     assert "says little" in done.stderr
     assert only_run().state == "finished"
@@ -95,7 +101,7 @@ def test_a_command_of_a_second_is_kept_and_said_to_say_little(data):
 
 def test_a_command_of_no_time_is_not_stored_and_that_is_said(data):
     options = ("--flop", "1e6", "--precision", "fp32")
-    done = wrapped("true", options=options)
+    done = here("true", options=options)
     assert (done.returncode, done.stdout) == (0, "")
     assert "is too short to calibrate from: it is not stored" in done.stderr
     with open_store() as store:
@@ -121,7 +127,7 @@ def test_a_short_run_whose_steps_were_timed_is_stored():
 def test_the_work_of_the_command_becomes_a_timing(data, tmp_path):
     job = script(tmp_path, "import time\ntime.sleep(0.5)\n")
     work = ("--flop", "1e12", "--kind", "vision", "--arch", "CNN", "--precision", "fp32")
-    done = wrapped(*job, options=(*work, "--label", "mine", "--record", str(tmp_path / "r.json")))
+    done = here(*job, options=(*work, "--label", "mine", "--record", str(tmp_path / "r.json")))
     assert done.returncode == 0
     (timing,) = only_run().timings
     assert (timing.flop, timing.kind, timing.arch, timing.repetitions) == (1e12, "vision", "CNN", 1)
@@ -130,7 +136,7 @@ def test_the_work_of_the_command_becomes_a_timing(data, tmp_path):
 
 
 def test_tokens_and_parameters_count_six_flops_each(data):
-    wrapped("sleep", "0.3", options=("--params", "1e6", "--tokens", "1e4", "--precision", "bf16"))
+    here("sleep", "0.3", options=("--params", "1e6", "--tokens", "1e4", "--precision", "bf16"))
     (timing,) = only_run().timings
     assert timing.flop == pytest.approx(6e10, rel=1e-6)
     assert timing.precision == "bf16"
@@ -138,13 +144,13 @@ def test_tokens_and_parameters_count_six_flops_each(data):
 
 def test_a_failed_command_teaches_no_speed(data):
     options = ("--flop", "1e12", "--precision", "fp32")
-    wrapped("sh", "-c", "sleep 0.3; exit 1", options=options)
+    here("sh", "-c", "sleep 0.3; exit 1", options=options)
     assert only_run().timings == ()
 
 
 def test_work_that_cannot_be_is_refused_before_anything_runs(data, tmp_path):
     mark = tmp_path / "ran"
-    done = wrapped("touch", str(mark), options=("--flop", "-3"))
+    done = here("touch", str(mark), options=("--flop", "-3"))
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert not mark.exists()
@@ -154,7 +160,7 @@ def test_work_that_cannot_be_is_refused_before_anything_runs(data, tmp_path):
     ("words", "code"), [(("no-such-command-here",), 127), (("/etc/hostname",), 126)]
 )
 def test_a_command_that_cannot_be_run_leaves_no_run(data, words, code):
-    done = wrapped(*words)
+    done = here(*words)
     assert done.returncode == code
     assert done.stderr.startswith(f"error: {words[0]}")
     with open_store() as store:
@@ -185,7 +191,7 @@ def test_signals_reach_the_command(data, tmp_path, sent):
 
 def test_a_command_ended_by_a_signal_is_reported_as_shells_do(data, tmp_path):
     job = script(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
-    assert wrapped(*job).returncode == 128 + signal.SIGKILL
+    assert here(*job).returncode == 128 + signal.SIGKILL
     assert only_run().state == "interrupted"
 
 
@@ -306,7 +312,7 @@ def test_profiles_that_cannot_be_read_stop_no_command_and_lose_no_run(data, tmp_
         "raise SystemExit(4)"
     )
     environment = {"TWENTY_WATTS_PROFILES": str(profiles), "PYTHONPATH": str(ROOT)}
-    done = wrapped(sys.executable, "-c", report, env={**os.environ, **environment})
+    done = here(sys.executable, "-c", report, **environment)
     assert done.returncode == 4, done.stderr
     run = only_run()
     assert (run.state, len(run.timings)) == ("failed", 1)
@@ -320,7 +326,7 @@ def test_a_program_reports_its_steps(data, tmp_path):
         "with measure(flop=2e6, precision='fp32', kind='other', label='steps') as run:\n"
         "    for _ in range(30):\n        time.sleep(0.01)\n        run.step()\n",
     )
-    done = wrapped(*job, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = here(*job, PYTHONPATH=str(ROOT))
     assert done.returncode == 0, done.stderr
     (timing,) = only_run().timings
     assert 12 <= timing.repetitions <= 29  # less the steps before times were stationary
@@ -336,10 +342,9 @@ def test_a_run_keeps_the_name_of_its_program(data, tmp_path):
         "with measure(flop=2e9, precision='fp32', kind='other') as run:\n"
         "    for _ in range(12):\n        time.sleep(0.02)\n        run.step()\n",
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     work = ("--program", "my-gpt", "--flop", "1e9", "--precision", "fp32")
     for words in (steps, (sys.executable, "-c", LONG_ENOUGH)):
-        done = wrapped(*words, options=work, env=environment)
+        done = here(*words, options=work, PYTHONPATH=str(ROOT))
         assert done.returncode == 0, done.stderr
     with open_store() as store:
         assert [one.style for run in store.runs() for one in run.timings] == ["my-gpt"] * 2
@@ -375,7 +380,7 @@ def test_a_run_within_a_run_is_kept_too_and_says_whose_energy_it_is(data):
     ],
 )
 def test_whatever_becomes_of_the_report_the_exit_code_and_the_run_are_kept(data, mischief, words):
-    done = wrapped("sh", "-c", f"{mischief}; sleep 0.3; exit 6")
+    done = here("sh", "-c", f"{mischief}; sleep 0.3; exit 6")
     assert done.returncode == 6, done.stderr
     assert words in " ".join(only_run().notes)
 

@@ -113,7 +113,7 @@ def quick_python(made, tmp_path_factory):
     for name in (LOCK, STAMP):
         (empty / name).unlink()
     python = folder / "python"
-    python.write_text(f"#!/bin/sh\nexec cp -R '{empty}/.' \"$4\"\n", encoding="utf-8")
+    python.write_text(f"#!/bin/sh\nexec cp -Rp '{empty}/.' \"$4\"\n", encoding="utf-8")
     python.chmod(0o755)
     return str(python)
 

@@ -7,6 +7,7 @@ one step of arithmetic a line, each a signal of the figure. There is no second s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,9 @@ UNARY = {
 OPERATIONS = {**BINARY, **UNARY}
 """Operation of numpy -> how Vega writes it."""
 
+WORD = re.compile(r"\w+")
+"""Names and numbers within an expression."""
+
 
 @dataclass
 class Tape:
@@ -62,7 +66,7 @@ class Tape:
         wanted = set(names)
         for name, expression in reversed(self.steps.items()):
             if name in wanted:
-                wanted |= set(_words(expression))
+                wanted |= set(WORD.findall(expression))
         return {name: text for name, text in self.steps.items() if name in wanted}
 
 
@@ -112,11 +116,6 @@ def written(value: Any) -> str:
     ('0.1', '3e+23')
     """
     return value.name if isinstance(value, Traced) else repr(float(value))
-
-
-def _words(expression: str) -> list[str]:
-    cleaned = "".join(one if one.isalnum() or one == "_" else " " for one in expression)
-    return cleaned.split()
 
 
 def _define(method: str, operation: str, *, swapped: bool = False) -> None:
