@@ -8,7 +8,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -104,51 +103,90 @@ FORGET = """() => {
 }"""
 """What a page keeps for the next one, such as an open sidebar, is not for the next test."""
 
-IDLE = []
-"""Empty tabs that tests have left: the app opens there for half the work of a new one."""
+FIRST = "estimate"
+"""The page that opens at the root, too."""
+
+RESTS = "method"
+"""A light page, by way of which another one shows anew what is open there already."""
 
 
-@contextmanager
-def watched(chromium):
-    """Open tabs, with what went wrong in them: a request to elsewhere, an error of a page."""
-    wrong, tabs = [], []
+class Tab:
+    """The one tab in which the pages open, and what went wrong there.
 
-    def complain(note):
-        """A page below the root first looks for its server below itself, and finds it above."""
-        if not ("404" in note.text and "/_stcore/" in note.location["url"]):
-            wrong.append(note.text)
+    To move on to another page costs a quarter of loading the app, and less in a tab that is warm.
+    """
 
-    def watch(url):
-        if urlsplit(url).hostname not in ("localhost", "127.0.0.1", None):
-            wrong.append(f"request to {url}")
-
-    def open_tab(*, width=1280, height=720, scheme="light"):
-        page = IDLE.pop() if IDLE else chromium.new_page()
-        page.bring_to_front()  # a tab behind another is not drawn
-        tabs.append(page)
-        page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(color_scheme=scheme)
+    def __init__(self, page, address):
+        self.page, self.address, self.wrong = page, address, []
         page.set_default_timeout(WAIT_S * 1000)
-        for event, look in watchers.items():
-            page.on(event, look)
-        return page
+        page.on("request", lambda request: self.watch(request.url))
+        page.on("websocket", lambda socket: self.watch(socket.url))
+        page.on("pageerror", lambda error: self.wrong.append(f"page error {error}"))
+        page.on("console", lambda note: note.type == "error" and self.complain(note))
 
-    watchers = {
-        "request": lambda request: watch(request.url),
-        "websocket": lambda socket: watch(socket.url),
-        "pageerror": lambda error: wrong.append(f"page error {error}"),
-        "console": lambda note: note.type == "error" and complain(note),
-    }
+    def watch(self, url):
+        """Note a request to elsewhere."""
+        if urlsplit(url).hostname not in ("localhost", "127.0.0.1", None):
+            self.wrong.append(f"request to {url}")
 
-    yield open_tab, wrong
-    for page in tabs:
-        if not page.is_closed():
-            page.evaluate(FORGET)
-            for event, look in watchers.items():
-                page.remove_listener(event, look)
-            page.goto("about:blank")
-            IDLE.append(page)
-    assert wrong == []
+    def complain(self, note):
+        """Note an error; a page below the root first looks for its server below itself."""
+        if not ("404" in note.text and "/_stcore/" in note.location["url"]):
+            self.wrong.append(note.text)
+
+    def show(self, query, *, load, width=1280, height=720, scheme="light"):
+        """Show a page, by loading the app or by moving on in it."""
+        self.page.bring_to_front()  # a tab behind another is not drawn
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.emulate_media(color_scheme=scheme)
+        return (go if load else move)(self.page, self.url(query))
+
+    def url(self, query):
+        """Address of a page."""
+        return query if "://" in query else f"{self.address}/{query}"
+
+    def is_open(self):
+        """Whether the app is open; a test that fails leaves an empty tab."""
+        return self.page.url.startswith(self.address)
+
+    def is_ready(self, query, *, width=1280, **_look):
+        """Whether the app is open, in a frame or not, and as wide as it is to be."""
+        now, then = (urlsplit(url) for url in (self.page.url, self.url(query)))
+        return (
+            self.is_open()
+            and ("embed=true" in now.query) == ("embed=true" in then.query)
+            and self.page.viewport_size["width"] == width
+        )
+
+    def end(self, *, failed):
+        """Forget what the page of a test keeps; nothing may have gone wrong."""
+        self.page.evaluate(FORGET)
+        if failed:
+            self.page.goto("about:blank")
+        wrong, self.wrong = self.wrong, []
+        assert wrong == []
+
+
+TABS = []
+"""The tab, once it is open."""
+
+
+@pytest.fixture(scope="session")
+def tab(chromium, address):
+    """The tab of all tests."""
+    opened = Tab(chromium.new_page(), address)
+    TABS.append(opened)
+    yield opened
+    TABS.clear()
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_wrong(request):
+    """No test leaves an error in the tab, nor a page on which it failed."""
+    failed = request.session.testsfailed
+    yield
+    for opened in TABS:
+        opened.end(failed=request.session.testsfailed > failed)
 
 
 def go(page, url):
@@ -181,14 +219,20 @@ def choose_in_menu(page, group, title):
 
 
 @pytest.fixture
-def visit(chromium, address):
-    """Open the app in a new tab."""
-    with watched(chromium) as (open_tab, _wrong):
+def visit(tab):
+    """Open a page by a link.
 
-        def open_page(query="", **look):
-            return go(open_tab(**look), query if "://" in query else f"{address}/{query}")
+    A link without a query shows what the session remembers of the page: it begins a new one.
+    """
 
-        yield open_page
+    def open_page(query="", *, load=False, **look):
+        new = load or not urlsplit(query).query or not tab.is_ready(query, **look)
+        here, there = (urlsplit(url).path.strip("/") or FIRST for url in (tab.page.url, query))
+        if not new and here == there:
+            tab.show(RESTS + ("?embed=true" if "embed=true" in query else ""), load=False, **look)
+        return tab.show(query, load=new, **look)
+
+    return open_page
 
 
 MOVE = """(url) => {
@@ -218,30 +262,19 @@ def move(page, url):
     return page
 
 
-@contextmanager
-def touring(chromium, address, *, by_link=False, **look):
-    """One tab that opens the app and then moves from page to page, as a visitor does.
+def touring(tab, **look):
+    """Show page after page in one new session, as a visitor does."""
+    opened = []
 
-    Moving costs a third of loading the app; `by_link` loads it anew for every other page.
-    """
-    with watched(chromium) as (open_tab, wrong):
-        page, opened = open_tab(**look), []
+    def show(query):
+        new = not opened or not tab.is_open()
+        opened.append(query)
+        return tab.show(query, load=new, **look)
 
-        def show(query):
-            page.bring_to_front()  # a tab behind another is not drawn
-            path = query.partition("?")[0]
-            step = move if path in opened or (opened and not by_link) else go
-            opened[:] = [path]
-            step(page, f"{address}/{query}")
-            found = [wrong.pop() for _ in list(wrong)]
-            assert found == []
-            return page
-
-        yield show
+    return show
 
 
 @pytest.fixture(scope="module")
-def projector(chromium, address):
-    """One tab of the size of a projector: it opens a page by its link, and its slides in turn."""
-    with touring(chromium, address, by_link=True) as show:
-        yield show
+def projector(tab):
+    """Show slides one after the other at the size of a projector."""
+    return touring(tab)

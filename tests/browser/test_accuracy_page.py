@@ -12,14 +12,12 @@ expect = sync_api.expect
 
 pytestmark = pytest.mark.browser
 CHARTS = "[data-testid=stVegaLiteChart]"
+NARROW = """() => [...document.querySelectorAll('[data-testid=stVegaLiteChart] svg')].every(
+    (chart) => chart.getBoundingClientRect().width <= 390)"""
+"""Whether every chart is drawn anew for a phone."""
 
 
-def by_navigation(visit, **look):
-    """Open the page like a visitor who came to the first one."""
-    page = visit(**look)
-    choose_in_menu(page, "Trust", "How right are we?")
-    shown(page, "work=all")
-    return page
+EVERY = "accuracy?work=all&device=all&by=work"
 
 
 def shown(page, part):
@@ -28,14 +26,10 @@ def shown(page, part):
     expect(page.locator("[data-scenario]")).to_have_attribute("data-scenario", pattern)
 
 
-@pytest.fixture
-def linked(visit):
-    """Open the page by its own address."""
-    return lambda query="", **look: visit(f"accuracy{query}", **look)
-
-
 def test_the_page_opens_with_its_score_and_no_blank_chart(visit):
-    page = by_navigation(visit)
+    page = visit()
+    choose_in_menu(page, "Trust", "How right are we?")
+    shown(page, "work=all")
     assert re.search(r"\d", page.locator('[data-quantity="median_error"]').inner_text())
     expect(page.locator(f"{CHARTS} svg")).to_have_count(2)
     for chart in page.locator(CHARTS).all():
@@ -47,19 +41,8 @@ def test_the_page_opens_with_its_score_and_no_blank_chart(visit):
     assert page.locator("[data-run]").count() == 10
 
 
-def test_no_text_of_a_chart_leaves_it(visit):
-    page = visit(width=1280, height=844)
-    choose_in_menu(page, "Trust", "How right are we?")
-    shown(page, "work=all")
-    for width in (1280, 390):
-        page.set_viewport_size({"width": width, "height": 844})
-        expect(page.locator(f"{CHARTS} svg")).to_have_count(2)
-        page.wait_for_timeout(800)
-        assert texts_outside(page) == []
-
-
 def test_a_filter_changes_the_score_and_the_address_and_back_undoes(visit):
-    page = by_navigation(visit)
+    page = visit(EVERY)
     before = page.locator('[data-quantity="median_error"]').inner_text()
     box = page.get_by_role("combobox", name="Kind of work", exact=False)
     box.click()
@@ -81,7 +64,7 @@ def test_a_filter_changes_the_score_and_the_address_and_back_undoes(visit):
 
 
 def test_the_filters_outlast_a_look_at_the_other_page(visit):
-    page = by_navigation(visit)
+    page = visit(EVERY)
     page.get_by_role("radio", name="Year").click()
     shown(page, "by=year")
     page.get_by_role("link", name="Estimate").click()
@@ -90,8 +73,8 @@ def test_the_filters_outlast_a_look_at_the_other_page(visit):
     shown(page, "by=year")
 
 
-def test_a_link_of_its_own_opens_the_same(visit, linked):
-    page = linked("?work=vision&device=v100&from=2016&to=2022&by=device")
+def test_a_link_of_its_own_opens_the_same(visit):
+    page = visit("accuracy?work=vision&device=v100&from=2016&to=2022&by=device")
     shown(page, "device=v100")
     expect(page.locator(f"{CHARTS} svg")).to_have_count(2)
     copied = page.get_by_test_id("stCode").first.inner_text().replace("\n", "").strip()
@@ -99,13 +82,13 @@ def test_a_link_of_its_own_opens_the_same(visit, linked):
     assert named.pop("v") == "1" and re.fullmatch("[0-9a-f]+", named.pop("d"))
     assert named == dict(parse_qsl(urlsplit(page.url).query))
     score = page.locator('[data-quantity="median_error"]').inner_text()
-    again = visit(copied)
+    again = visit(copied, load=True)
     shown(again, "device=v100")
     assert again.locator('[data-quantity="median_error"]').inner_text() == score
 
 
 def test_a_run_under_the_pointer_tells_what_it_is(visit):
-    page = by_navigation(visit, height=1400)
+    page = visit(EVERY, height=1400)
     chart = page.locator(CHARTS).first
     mark = chart.locator("svg .mark-symbol.role-mark path").first
     mark.wait_for()
@@ -115,16 +98,20 @@ def test_a_run_under_the_pointer_tells_what_it_is(visit):
     expect(tip).to_contain_text("source")
 
 
-def test_on_a_phone_nothing_is_cut(linked):
-    page = linked("", width=390, height=844)
-    expect(page.locator(f"{CHARTS} svg")).to_have_count(2)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def test_in_the_dark_the_charts_have_light_ink(linked):
-    page = linked("", scheme="dark")
+def test_in_the_dark_the_charts_have_light_ink(visit):
+    page = visit(EVERY, scheme="dark")
     label = page.locator(f"{CHARTS} svg .role-mark text").first
     expect(label).to_have_attribute("fill", "#F5F5F5")
+
+
+def test_no_text_of_a_chart_leaves_it_and_nothing_is_cut_on_a_phone(visit):
+    page = visit(EVERY)
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(2)
+    assert texts_outside(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function(NARROW)
+    assert texts_outside(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.parametrize("section", ["runs", "errors"])

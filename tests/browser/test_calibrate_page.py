@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.conftest import go, texts_outside, touring, watched
+from tests.browser.conftest import texts_outside, touring
 from tests.measured_runs import begin, measured, several, store
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -15,27 +15,25 @@ CHARTS = "[data-testid=stVegaLiteChart]"
 
 
 @pytest.fixture(scope="module")
-def measured_here(address):
-    """Address of the app while its store holds some runs and one that goes on."""
+def measured_here():
+    """The store of the app holds some runs and one that goes on."""
     store(*several())
     with begin(seconds=360.0) as kept:
-        yield address
+        yield
         kept.finish(measured("r-now"))
         kept.forget([run.id for run in kept.runs()])
 
 
 @pytest.fixture
-def linked(chromium, measured_here):
+def linked(visit, measured_here):
     """Open the page by its own address."""
-    with watched(chromium) as (open_tab, _wrong):
-        yield lambda query="", **look: go(open_tab(**look), f"{measured_here}/calibrate{query}")
+    return lambda query="", **look: visit(f"calibrate{query}", **look)
 
 
 @pytest.fixture(scope="module")
-def slides(chromium, measured_here):
-    """One tab that shows slides in turn."""
-    with touring(chromium, measured_here) as show:
-        yield show
+def slides(tab, measured_here):
+    """Show slides in turn."""
+    return touring(tab)
 
 
 def shown(page, part):
@@ -60,18 +58,17 @@ def test_the_run_that_goes_on_and_what_was_measured_are_seen_and_a_choice_is_kep
     shown(page, "precision=bf16")
 
 
-def test_no_text_of_a_chart_leaves_it_and_nothing_is_cut_on_a_phone(linked):
-    page = linked(width=390, height=844)
-    expect(page.locator(f"{CHARTS} svg")).to_have_count(4)
-    page.wait_for_timeout(800)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert texts_outside(page) == []
-
-
 def test_in_the_dark_the_charts_have_light_ink(linked):
     page = linked("?show=picture", scheme="dark")
     label = page.locator(f"{CHARTS} svg .role-mark text").first
     expect(label).to_have_attribute("fill", "#F5F5F5")
+
+
+def test_no_text_of_a_chart_leaves_it_and_nothing_is_cut_on_a_phone(linked):
+    page = linked(width=390, height=844)
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(4)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert texts_outside(page) == []
 
 
 @pytest.mark.parametrize("section", ["live", "picture", "power", "residuals"])

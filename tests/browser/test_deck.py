@@ -93,7 +93,6 @@ def build(visit, place):
             found.value.save_as(place / found.value.suggested_filename)
             offline = page.locator("[data-testid=stCode]", has_text=found.value.suggested_filename)
             last = offline.inner_text().strip()
-        page.close()
     slides.append(last)
     text = DECK.read_text(encoding="utf-8")
     kept = FRAME.findall(text)

@@ -83,6 +83,26 @@ def test_every_picture_is_drawn_and_none_of_its_text_is_cut(visit, width):
     assert len(seen) == len(PICTURES)
 
 
+def test_on_a_phone_nothing_is_cut_and_the_inputs_are_at_hand(visit):
+    page = visit(LINK, width=390, height=844)
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for name in HEADLINES:
+        box = page.locator(f'[data-quantity="{name}"] .tw-value').bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    page.get_by_test_id("stExpandSidebarButton").click()
+    set_devices(page, 16)
+    wait_for(page, "devices=16")
+
+
+def test_the_menu_on_a_phone_opens_a_page_in_the_same_language(visit):
+    page = visit("?lang=de", load=True, width=390, height=844)
+    page.locator(".tw-narrow summary").click()
+    page.locator(".tw-narrow").get_by_role("link", name="Gehirn").click()
+    page.wait_for_url("**/brain?lang=de*")
+    expect(page.locator(".tw-page")).to_have_text("Die Grenzen · Gehirn")
+
+
 def test_a_control_changes_the_figures_and_the_address(visit):
     page = visit()
     before = figures(page)
@@ -101,7 +121,8 @@ def test_a_copied_link_opens_the_same_figures(visit):
     page.get_by_role("button", name="Share and export").click()
     copied = page.get_by_test_id("stCode").first.inner_text().replace("\n", "").strip()
     assert copied == page.url
-    assert figures(visit(copied)) == figures(page)
+    before = figures(page)
+    assert figures(visit(copied, load=True)) == before
 
 
 def test_back_undoes_and_forward_does_again(visit):
@@ -142,13 +163,15 @@ def test_quick_changes_end_at_the_last_one(visit):
 
 
 def test_a_change_sends_the_answer_and_no_control_or_fold(visit):
-    page = visit("")
+    page = visit(LINK)
     sent = []
     page.on(
         "websocket",
         lambda socket: socket.on("framereceived", lambda data: sent.append(bytes(data))),
     )
     page.reload()
+    expect(page.get_by_text("Ten examples to start from")).to_be_attached()
+    expect(page.locator(".st-key-site")).to_be_visible()
     wait_for(page, "devices=64")
     opened = b"".join(sent)
     assert b"Ten examples" in opened and b"Afghanistan" in opened
@@ -162,7 +185,7 @@ def test_a_change_sends_the_answer_and_no_control_or_fold(visit):
 
 
 def test_what_is_open_follows_a_change_of_another_control(visit):
-    page = visit("")
+    page = visit(LINK)
     page.get_by_role("button", name="The formula, with your numbers").click()
     formula = page.locator(".tw-formula")
     expect(formula).to_contain_text("64")
@@ -180,7 +203,7 @@ def test_what_is_open_follows_a_change_of_another_control(visit):
 
 
 def test_a_problem_stands_under_its_control_until_it_is_mended(visit):
-    page = visit("")
+    page = visit(LINK)
     tokens = page.get_by_role("textbox", name="Training tokens")
     tokens.fill("many")
     tokens.press("Enter")
@@ -207,44 +230,10 @@ def test_a_bad_link_says_so(visit):
     assert len(figures(page)) == 4
 
 
-def test_on_a_phone_nothing_is_cut_and_the_inputs_are_at_hand(visit):
-    page = visit(LINK, width=390, height=844)
-    expect(page.locator(f"{CHARTS} svg")).to_have_count(1)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for name in HEADLINES:
-        box = page.locator(f'[data-quantity="{name}"] .tw-value').bounding_box()
-        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
-    page.get_by_test_id("stExpandSidebarButton").click()
-    set_devices(page, 16)
-    wait_for(page, "devices=16")
-
-
 def test_in_the_dark_the_charts_have_light_ink(visit):
     page = visit(LINK, scheme="dark")
     label = page.locator(f"{CHARTS} svg .role-mark text").first
     expect(label).to_have_attribute("fill", "#F5F5F5")
-
-
-def test_in_a_frame_the_address_is_read_and_never_written(visit):
-    page = visit(f"{LINK}&embed=true&show=figures")
-    before = page.url
-    page.get_by_text("Change the inputs").click()
-    set_devices(page, 128)
-    wait_for(page, "devices=128")
-    page.wait_for_timeout(300)
-    assert page.url == before
-    page.get_by_role("button", name="Reset to the slide").click()
-    wait_for(page, "devices=64")
-    wait_for(page, "site=fr")
-
-
-@pytest.mark.parametrize("section", ["parts", "doubts", "devices"])
-def test_on_a_slide_one_chart_stands_alone_with_its_axis(projector, section):
-    page = projector(f"{LINK}&embed=true&fs=1.4&show={section}")
-    expect(page.locator(f"{CHARTS} svg")).to_have_count(1)
-    page.locator(f"{CHARTS} svg .role-mark > *").first.wait_for(state="attached")
-    box = page.locator(f"{CHARTS} svg").first.bounding_box()
-    assert box["y"] + box["height"] <= 720
 
 
 def outline(page):
@@ -294,11 +283,23 @@ def test_the_menu_closes_by_escape_and_beside_it_and_keeps_the_session(visit):
     wait_for(page, "devices=64")
 
 
-def test_the_menu_on_a_phone_opens_a_page_in_the_same_language(visit):
-    page = visit("?lang=de", width=390, height=844)
-    page.evaluate("localStorage.clear()")  # where an open sidebar of an earlier visit is kept
-    page.reload()
-    page.locator(".tw-narrow summary").click()
-    page.locator(".tw-narrow").get_by_role("link", name="Gehirn").click()
-    page.wait_for_url("**/brain?lang=de*")
-    expect(page.locator(".tw-page")).to_have_text("Die Grenzen · Gehirn")
+def test_in_a_frame_the_address_is_read_and_never_written(visit):
+    page = visit(f"{LINK}&embed=true&show=figures")
+    before = page.url
+    page.get_by_text("Change the inputs").click()
+    set_devices(page, 128)
+    wait_for(page, "devices=128")
+    page.wait_for_timeout(300)
+    assert page.url == before
+    page.get_by_role("button", name="Reset to the slide").click()
+    wait_for(page, "devices=64")
+    wait_for(page, "site=fr")
+
+
+@pytest.mark.parametrize("section", ["parts", "doubts", "devices"])
+def test_on_a_slide_one_chart_stands_alone_with_its_axis(visit, section):
+    page = visit(f"{LINK}&embed=true&fs=1.4&show={section}")
+    expect(page.locator(f"{CHARTS} svg")).to_have_count(1)
+    page.locator(f"{CHARTS} svg .role-mark > *").first.wait_for(state="attached")
+    box = page.locator(f"{CHARTS} svg").first.bounding_box()
+    assert box["y"] + box["height"] <= 720

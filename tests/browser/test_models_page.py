@@ -8,6 +8,7 @@ sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = pytest.mark.browser
 GPT2 = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024}
+KNOWN = "models?source=known&model=llama-3.1-8b"
 
 
 def test_a_pasted_config_is_counted_and_goes_on_to_estimate(visit):
@@ -33,7 +34,7 @@ def test_an_uploaded_file_is_read(visit, tmp_path):
 
 
 def test_a_name_of_the_hub_can_be_typed_and_an_unknown_one_keeps_the_last_result(visit):
-    page = visit("models")
+    page = visit(KNOWN)
     box = page.get_by_role("combobox", name="Model, or its name on the hub")
     box.fill("meta-llama/Llama-2-70b-chat-hf")
     box.press("Enter")
@@ -46,11 +47,11 @@ def test_a_name_of_the_hub_can_be_typed_and_an_unknown_one_keeps_the_last_result
 
 
 def test_all_devices_unfold(visit):
-    page = visit("models")
+    page = visit(KNOWN)
     page.get_by_text("All devices").click()
     page.get_by_test_id("stDataFrame").wait_for()
 
 
 def test_the_page_fits_a_phone(visit):
-    page = visit("models", width=390, height=844, scheme="dark")
+    page = visit(KNOWN, width=390, height=844, scheme="dark")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
