@@ -192,7 +192,8 @@ def row_labels(
 ) -> Spec:
     """Text at the left edge, above the marks of its row.
 
-    Where a phone is too narrow for it, it is drawn smaller, then in two lines; more is cut.
+    Where a phone is too narrow for it, it is drawn smaller, then in two lines; more is cut. A row
+    without a text has no label, nor one for a screen reader.
 
     Parameters
     ----------
@@ -213,6 +214,7 @@ def row_labels(
     return layer(
         "text",
         encoding | {"x": {"value": 2}},
+        where=f"length({text}) > 0",
         text={"expr": f"{broken} ? {_two_lines(text, least)} : {text}"},
         description={"expr": text},
         align="left",
