@@ -3,7 +3,7 @@
 import pytest
 
 from estimator.web.site_map import PAGES
-from tests.browser.conftest import free_port, go, serving, watched
+from tests.browser.conftest import Tab, free_port, serving
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -73,21 +73,20 @@ BAR = """getComputedStyle(
 
 def test_a_slide_outlives_its_server_and_moves_again_when_it_is_back(chromium, tmp_path):
     url, log = f"http://localhost:{free_port()}", tmp_path / "log.txt"
-    with watched(chromium) as (open_tab, wrong):
-        page = open_tab()
-        with serving(url, log):
-            go(page, f"{url}/estimate?show=devices&embed=true&controls=devices&devices=64")
-            devices_set(page, 128)
-        dialog = page.locator("[role=dialog]")
-        dialog.wait_for(state="attached")
-        assert not dialog.is_visible()
-        assert "twenty-watts app" in page.evaluate(BAR)
-        assert "128" in page.locator("h1").inner_text()
-        with serving(url, log):
-            dialog.wait_for(state="detached")
-            page.locator('[data-scenario*="devices=64"]').wait_for(state="attached")
-            assert page.evaluate(BAR) == "none"
-            devices_set(page, 256)
-            page.close()
-        assert not any(note.startswith("page error") for note in wrong)
-        wrong.clear()  # the server was asked in vain
+    tab = Tab(chromium.new_page(), url)
+    page = tab.page
+    with serving(url, log):
+        tab.show("estimate?show=devices&embed=true&controls=devices&devices=64", load=True)
+        devices_set(page, 128)
+    dialog = page.locator("[role=dialog]")
+    dialog.wait_for(state="attached")
+    assert not dialog.is_visible()
+    assert "twenty-watts app" in page.evaluate(BAR)
+    assert "128" in page.locator("h1").inner_text()
+    with serving(url, log):
+        dialog.wait_for(state="detached")
+        page.locator('[data-scenario*="devices=64"]').wait_for(state="attached")
+        assert page.evaluate(BAR) == "none"
+        devices_set(page, 256)
+        page.close()
+    assert not any(note.startswith("page error") for note in tab.wrong)
