@@ -94,6 +94,10 @@ def show(catalog: "Catalog", options: argparse.Namespace) -> int:
     if records:
         header = ("number", "value", "range", "basis", "source", "date")
         print_table(header, [_for_people(catalog, *one) for one in records.items()])
+        for name in dict.fromkeys(record.source for record in records.values()):
+            source = catalog.source(name)
+            known = (source.title, source.publisher, source.url)
+            print_line(f"{name}: {', '.join(filter(None, known))}")
     return 0
 
 
@@ -198,7 +202,7 @@ def _for_people(catalog: "Catalog", key: str, record: "Record") -> tuple[str, ..
     low = None if record.low is None else amount(record.low, record.unit)
     high = None if record.high is None else amount(record.high, record.unit)
     value = amount(record.value, record.unit)
-    return key, value, _span(low, high), record.basis, source.title, record.date or source.date
+    return key, value, _span(low, high), record.basis, record.source, record.date or source.date
 
 
 def _span(low: str | None, high: str | None) -> str:

@@ -153,13 +153,23 @@ def _run_memory(options: argparse.Namespace) -> int:
     print_table(
         header,
         [
-            (name, str(score["cases"]), *(in_percent(score[share]) for share in shares))
+            (
+                _titled(name, catalog),
+                str(score["cases"]),
+                *(in_percent(score[share]) for share in shares),
+            )
             for name, score in groups.items()
         ],
     )
     for why, count in left_out(catalog).items():
         print_line(f"left out: {rows_text(count)}, {why}")
     return 0
+
+
+def _titled(group: str, catalog: "Catalog") -> str:
+    """Name of a group, a source by its title."""
+    by, _, source = group.partition(": ")
+    return f"{by}: {catalog.source(source).title}" if by == "source" else group
 
 
 def _run_serving(options: argparse.Namespace) -> int:

@@ -195,15 +195,15 @@ def human_duration(seconds: float) -> str:
 
 
 def human_count(value: float) -> str:
-    """Name a large count in words.
+    """Name a large count in words; a whole one below a million is exact.
 
-    >>> human_count(355e6), human_count(1.2e9), human_count(4200)
-    ('355 million', '1.2 billion', '4,200')
+    >>> human_count(355e6), human_count(1.2e9), human_count(2048), human_count(2048.3)
+    ('355 million', '1.2 billion', '2,048', '2,050')
     """
     for factor, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
         if abs(value) >= factor:
             return f"{digits(value / factor)} {word}"
-    return digits(value)
+    return f"{value:,.0f}" if value == round(value) else digits(value)
 
 
 def human_mass(kilograms: float) -> str:

@@ -38,7 +38,7 @@ def ablation_table(catalog: Catalog) -> Iterator[tuple[str, ...]]:
     """Return the rows for people."""
     for row in ablation_rows(catalog):
         yield (
-            row["without"].replace("_", " "),
+            row["without"].removesuffix("_s").replace("_", " "),
             *(in_percent(row[key], 1) for key in ("median_error", "family_median_error")),
             in_percent(row["large_language_median_error"], 1),
             in_percent(row["within_2"]),

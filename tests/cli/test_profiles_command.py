@@ -4,6 +4,7 @@ import argparse
 import csv
 import io
 import json
+import re
 import tomllib
 
 import pytest
@@ -49,6 +50,16 @@ def test_show_prints_every_profile_for_people_and_machines(capsys, table):
         assert all("source" in record for record in whole["records"].values())
         rows = list(csv.DictReader(io.StringIO(shown(capsys, name, csv=True))))
         assert len(rows) == len(whole["records"]), name
+
+
+def test_show_lists_each_source_once_below_the_numbers(capsys):
+    assert main(["profiles", "show", "gpt-3"]) == 0
+    shown = capsys.readouterr().out
+    sources = re.findall(r"^([a-z0-9-]+): .*https?://\S+$", shown, re.MULTILINE)
+    assert len(sources) == len(set(sources)) > 1
+    records = CATALOG.preset("gpt-3").records.values()
+    assert {record.source for record in records} <= set(sources)
+    assert re.search(r"seq_len +2,048 ", shown)
 
 
 @pytest.mark.parametrize("name", ["h100", "gpt-3", "fr", "nvidia-whitepapers"])
