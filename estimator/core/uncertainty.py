@@ -9,7 +9,7 @@ shared. Sums are taken to first order: each term's loadings weighted by its shar
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache, reduce
+from functools import cached_property, lru_cache, reduce
 from operator import add
 from types import MappingProxyType
 from typing import TypeAlias
@@ -81,7 +81,7 @@ class Uncertain:
 
     __radd__ = __add__
 
-    @property
+    @cached_property
     def log_sd(self) -> Number:
         """Standard deviation of the natural logarithm [1]."""
         return np.sqrt(self.log_variance)

@@ -204,6 +204,7 @@ class _Answers:
         self.catalog, self.resolver = questions.catalog, questions.resolver
         self.notices, self.known = questions.notices, questions.resolver.measured
         self.plans: dict[int, Schedule] = {}
+        self._last: tuple[Places, Devices] | None = None
 
     def result(self) -> TableResult:
         """Answer every row that can be."""
@@ -269,11 +270,17 @@ class _Answers:
             first, at = first_rows(setups[rows])
             if 1 < first.size < rows.size:
                 since, some = self.notices.layers, rows[first]
-                found = expected_of(asked, some, devices_of(asked, some))
+                found = expected_of(asked, some, self._devices(some))
                 self.notices.shared(since, rows, some[at])
                 expected: Expected = rows_of(found, at)
                 return expected
-        return expected_of(asked, rows, devices_of(asked, rows))
+        return expected_of(asked, rows, self._devices(rows))
+
+    def _devices(self, rows: Places) -> Devices:
+        """Devices of some rows; those asked for last are still known."""
+        if self._last is None or self._last[0] is not rows:
+            self._last = (rows, devices_of(self.asked, rows))
+        return self._last[1]
 
     def _answered(self, rows: Places, expected: Expected | None) -> Group:
         """Answer the rows of one group."""
@@ -287,7 +294,7 @@ class _Answers:
             device_hours=rows_of(asked.work.device_hours, cut) if asked.timed[first] else None,
             attempts=Uncertain(once),
         )
-        devices = devices_of(asked, rows)
+        devices = self._devices(rows)
         utilization = utilization_of(asked, rows, expected)
         hardware = self._hardware(rows, devices, expected, utilization)
         uncorrected, left = None, None

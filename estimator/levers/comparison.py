@@ -11,7 +11,7 @@ from estimator.catalog import Catalog
 from estimator.core.phrase import Phrase, say
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import MILLION, S_PER_H, digits
-from estimator.estimation.scenario_estimate import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenarios
 from estimator.levers.break_even import break_even, distillation_flop
 from estimator.levers.case import Case
 from estimator.levers.levers import LEVERS, gains_nothing, lever_of, pulled
@@ -128,10 +128,9 @@ def compared(
         If a lever or its setting is not admissible, or the hour of the device cannot be answered.
     """
     changed = pulled(case, settings)
-    hour = _hour(scenario, catalog)
-    before, after = _state(case, hour), _state(changed, hour)
     flop = application_flop(case, settings, retraining_tokens)
-    application = _spent(flop, scenario, catalog)
+    hour, application = _hour_and_application(flop, scenario, catalog)
+    before, after = _state(case, hour), _state(changed, hour)
     return Comparison(
         before=before,
         after=after,
@@ -220,18 +219,22 @@ def _measured_rises(
     )
 
 
-def _hour(scenario: Scenario, catalog: Catalog) -> Mapping[str, Uncertain]:
-    """What an hour of one device takes."""
-    asked = replace(
-        scenario,
-        device_hours=1.0,
-        devices=1.0,
-        preset=None,
-        params=None,
-        tokens=None,
-        flop=None,
-    )
-    return answer_scenario(asked, catalog).estimate.quantities
+def _hour_and_application(
+    flop: float, scenario: Scenario, catalog: Catalog
+) -> tuple[Mapping[str, Uncertain], Mapping[str, Uncertain]]:
+    """What an hour of one device takes, and applying the levers on it; nothing for no work."""
+    bare = dict.fromkeys(("preset", "params", "tokens", "flop", "device_hours"))
+    alone = replace(scenario, devices=1.0, **bare)
+    asked = [replace(alone, device_hours=1.0)]
+    if flop >= 1:
+        asked.append(replace(alone, flop=flop))
+    answers = []
+    for answer in answer_scenarios(asked, catalog):
+        if isinstance(answer, ValueError):
+            raise answer
+        answers.append(answer.estimate.quantities)
+    spent = answers[1] if len(answers) > 1 else {}
+    return answers[0], {name: spent[name] for name in PER_HOUR if name in spent}
 
 
 def _state(case: Case, hour: Mapping[str, Uncertain]) -> State:
@@ -245,14 +248,3 @@ def _state(case: Case, hour: Mapping[str, Uncertain]) -> State:
         bound_by_memory=found.bound_by_memory,
         per_million={name: hour[name] * hours for name in PER_HOUR if name in hour},
     )
-
-
-def _spent(flop: float, scenario: Scenario, catalog: Catalog) -> Mapping[str, Uncertain]:
-    """What applying the levers takes on the same device."""
-    if flop < 1:
-        return {}
-    asked = replace(
-        scenario, flop=flop, devices=1.0, preset=None, params=None, tokens=None, device_hours=None
-    )
-    found = answer_scenario(asked, catalog).estimate.quantities
-    return {name: found[name] for name in PER_HOUR if name in found}

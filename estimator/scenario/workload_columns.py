@@ -35,7 +35,8 @@ def work_of_rows(
     formula : Uncertain
         Uncertainty of the formula of parameters and tokens; FLOPs that a row states are exact [1].
     """
-    flop, stated = training_flop(numbers, kinds), ~np.isnan(stated_flop(numbers))
+    reported = stated_flop(numbers)
+    flop, stated = _training_flop(numbers, kinds, reported), ~np.isnan(reported)
     active, total = numbers["params_active"], numbers["params_total"]
     params = np.where(np.isnan(active), total, active)
     share = attention_share(numbers["seq_len"], numbers["hidden"], params)
@@ -62,6 +63,13 @@ def training_flop(numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind]) -
     -------
     array [FLOP]
     """
+    return _training_flop(numbers, kinds, stated_flop(numbers))
+
+
+def _training_flop(
+    numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind], stated: Floats
+) -> Floats:
+    """FLOPs of each run, those that are stated taken as they are [FLOP]."""
     transformer = of_each_kind(kinds, lambda kind: kind.transformer)
     share = np.where(of_each_kind(kinds, lambda kind: kind.lora), LORA_SHARE, 1.0)
     total, active = numbers["params_total"], numbers["params_active"]
@@ -83,7 +91,6 @@ def training_flop(numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind]) -
     )
     scores = np.where(transformer & ~np.isnan(attention), attention, 0.0)
     by_tokens = formulas.training_flop(params=computed, tokens=tokens) + scores
-    stated = stated_flop(numbers)
     return np.where(np.isnan(stated), by_tokens * share, stated)
 
 

@@ -14,7 +14,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from estimator.core.rows import one_of
+from estimator.core.rows import one_of, rows_of
 from estimator.core.uncertainty import Uncertain
 
 Floats = npt.NDArray[np.float64]
@@ -100,6 +100,26 @@ def deviations_within(quantity: Uncertain, limit: float) -> Floats:
     exact = np.where(slack >= 0, np.inf, -np.inf)
     z = np.where(spread > 0, slack / np.where(spread > 0, spread, 1.0), exact)
     return np.where(np.isnan(mid), np.nan, z)
+
+
+def probabilities_within(
+    quantities: Mapping[str, Uncertain], most: Mapping[str, float], places: Sequence[int]
+) -> list[dict[str, float]]:
+    """Probability that each limit holds, by limit, of some designs [1]."""
+    if not places:
+        return []
+    at = np.array(places)
+    found = {
+        name: probability_within(rows_of(quantities[name], at), limit).tolist()
+        for name, limit in most.items()
+    }
+    return [{name: found[name][number] for name in most} for number in range(len(places))]
+
+
+def known_of(quantities: Mapping[str, Uncertain], place: int) -> dict[str, Uncertain]:
+    """What one design takes, as far as it is known."""
+    taken = {name: one_of(quantity, place) for name, quantity in quantities.items()}
+    return {name: one for name, one in taken.items() if not math.isnan(one.mid)}
 
 
 def holds(quantity: Uncertain, limit: float, confidence: float) -> Mask:

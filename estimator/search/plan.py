@@ -16,7 +16,6 @@ import numpy.typing as npt
 from estimator.catalog import Catalog
 from estimator.core.messages import Names, in_python, message, render
 from estimator.core.notice import Notice
-from estimator.core.rows import one_of
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.estimation.estimate_table import estimate_table
 from estimator.estimation.resolver import Resolver
@@ -29,8 +28,9 @@ from estimator.search.limits import (
     deviations_within,
     gains_of_relaxing,
     holds,
+    known_of,
+    probabilities_within,
     probability_of_all,
-    probability_within,
 )
 from estimator.search.space import Space
 
@@ -159,15 +159,18 @@ class _Candidates:
     numbers: npt.NDArray[np.intp]
     quantities: Mapping[str, Uncertain]
 
-    def plan(self, request: Request, place: int) -> Plan:
-        """One of them, as it is shown."""
-        taken = {name: one_of(quantity, place) for name, quantity in self.quantities.items()}
+    def plans(self, request: Request, places: Sequence[int]) -> tuple[Plan, ...]:
+        """Some of them, as they are shown."""
         most = request.limits.most
-        return Plan(
-            scenario=request.space.scenario(int(self.numbers[place])),
-            probability=probability_of_all(self.quantities, most, place) if most else 1.0,
-            holds={name: float(probability_within(taken[name], most[name])) for name in most},
-            quantities={name: one for name, one in taken.items() if not np.isnan(one.mid)},
+        held = probabilities_within(self.quantities, most, places)
+        return tuple(
+            Plan(
+                scenario=request.space.scenario(int(self.numbers[place])),
+                probability=probability_of_all(self.quantities, most, place) if most else 1.0,
+                holds=holds,
+                quantities=known_of(self.quantities, place),
+            )
+            for place, holds in zip(places, held, strict=True)
         )
 
 
@@ -276,9 +279,8 @@ def _answer(request: Request, kept: _Candidates, nearest: _Candidates) -> PlanAn
     closest = None
     if not best and nearest.numbers.size:
         (place, *_) = _nearest(nearest, request, np.ones(nearest.numbers.size, dtype=np.bool_))
-        closest = nearest.plan(request, int(place))
-    plans = tuple(kept.plan(request, place) for place in best)
-    return PlanAnswer(plans=plans, nearest=closest, gains=gains)
+        (closest,) = nearest.plans(request, [int(place)])
+    return PlanAnswer(plans=kept.plans(request, best), nearest=closest, gains=gains)
 
 
 def _among(every: _Candidates, places: Places) -> _Candidates:

@@ -7,7 +7,7 @@ with the confidence asked, as the latencies and the caps must.
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,6 @@ import numpy.typing as npt
 from estimator.catalog import Catalog
 from estimator.core.messages import refusal, refuse
 from estimator.core.notice import Notice
-from estimator.core.rows import one_of
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_DAY, MILLION, S_PER_H, WH_PER_KWH
 from estimator.search.limits import (
@@ -24,8 +23,9 @@ from estimator.search.limits import (
     best_designs,
     deviations_within,
     gains_of_relaxing,
+    known_of,
+    probabilities_within,
     probability_of_all,
-    probability_within,
 )
 from estimator.search.plan import PlanAnswer, planned_devices
 from estimator.serving.engines import fitted
@@ -160,12 +160,11 @@ def best_serving_plans(
     ties = [np.asarray(quantities[name].mid) for name in OBJECTIVES.values()]
     best = best_designs(objective, quantities, limits, request.count, ties=ties)
     gains = gains_of_relaxing(objective, quantities, limits, best, ties=ties)
-    shown = [_plan(answer, quantities, limits, place) for place in best]
     nearest = None
     if not best:
-        nearest = _plan(answer, quantities, limits, _nearest(quantities, limits))
+        (nearest,) = _plans(answer, quantities, limits, [_nearest(quantities, limits)])
     return PlanAnswer(
-        plans=tuple(shown),
+        plans=_plans(answer, quantities, limits, best),
         nearest=nearest,
         gains={name: gain for name, gain in gains.items() if name != LOAD},
         designs=designs.count,
@@ -245,24 +244,30 @@ def _load(
     return Uncertain(rate * written / served.mid, {"speed": served.log_sd})
 
 
-def _plan(
-    answer: ServingAnswer, quantities: Mapping[str, Uncertain], limits: Limits, place: int
-) -> ServingPlan:
-    """One design as it is shown."""
-    row = answer.table.row(place)
-    taken = {name: one_of(quantity, place) for name, quantity in quantities.items()}
-    busy = row.question.duty_cycle or 1.0
-    return ServingPlan(
-        question=row.question,
-        weights=row.weights.name,
-        concurrency=(row.question.concurrency or 1.0) * busy,
-        probability=probability_of_all(quantities, limits.most, place),
-        holds={
-            name: float(probability_within(taken[name], most)) for name, most in limits.most.items()
-        },
-        quantities={name: one for name, one in taken.items() if not np.isnan(one.mid)},
-        notes=answer.notes[place],
-    )
+def _plans(
+    answer: ServingAnswer,
+    quantities: Mapping[str, Uncertain],
+    limits: Limits,
+    places: Sequence[int],
+) -> tuple[ServingPlan, ...]:
+    """Some designs as they are shown."""
+    held = probabilities_within(quantities, limits.most, places)
+    plans = []
+    for place, holds in zip(places, held, strict=True):
+        row = answer.table.row(place)
+        busy = row.question.duty_cycle or 1.0
+        plans.append(
+            ServingPlan(
+                question=row.question,
+                weights=row.weights.name,
+                concurrency=(row.question.concurrency or 1.0) * busy,
+                probability=probability_of_all(quantities, limits.most, place),
+                holds=holds,
+                quantities=known_of(quantities, place),
+                notes=answer.notes[place],
+            )
+        )
+    return tuple(plans)
 
 
 def _nearest(quantities: Mapping[str, Uncertain], limits: Limits) -> int:

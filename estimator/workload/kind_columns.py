@@ -50,7 +50,8 @@ class KindColumn(Sequence[NetworkKind]):
     def each(self, feature: Callable[[NetworkKind], Any]) -> npt.NDArray[Any]:
         """Feature of the kind of each row, worked out once for each kind."""
         if len(self.distinct) == 1:
-            return np.repeat(np.array([feature(self.distinct[0])]), len(self), axis=0)
+            one = np.array([feature(self.distinct[0])])
+            return one if self.codes.size == 1 else np.repeat(one, self.codes.size, axis=0)
         return np.array([feature(kind) for kind in self.distinct])[self.codes]
 
     def words(self, feature: Callable[[NetworkKind], str]) -> list[str]:
