@@ -135,17 +135,13 @@ def test_german_ticks_have_a_decimal_comma():
     assert "0,1" in labels and "0.1" not in labels
 
 
-@pytest.mark.parametrize(
-    ("words", "lines"),
-    [(7, ["one of the words of a label"]), (18, ["one of the words of a", "label one"])],
-)
+@pytest.mark.parametrize(("words", "lines"), [(7, 1), (10, 1), (18, 2)])
 def test_a_long_label_is_drawn_whole_on_a_phone(words, lines):
     text = " ".join(("one of the words of a label " * 5).split()[:words])
     spec = plots.ranges(Look(), "", True, ("k",))
     labels, svg = drawn(spec, rows_between(1.0, 5.0, text=text), width=320)
     found = labels[labels.index(next(one for one in labels if one.startswith("one of"))) :]
-    assert " ".join(found[: len(lines)]) == text
-    assert all(shown.startswith(line) for shown, line in zip(found, lines, strict=False))
+    assert " ".join(found) == text and len(found) == lines
     assert float(re.search(r'width="([\d.]+)"', svg)[1]) < 340
 
 

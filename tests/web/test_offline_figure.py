@@ -17,6 +17,7 @@ from estimator.web.offline import citation, html, limits_figure
 from estimator.web.offline.export import Wish, content_of
 from estimator.web.offline.scenario_figure import _estimate, model_of, specification
 from estimator.web.offline.trace import Tape
+from estimator.web.shared import language
 from estimator.web.shared.charts import Look
 from estimator.web.trends import page as trends
 
@@ -192,6 +193,17 @@ def test_one_file_holds_everything_and_no_text_breaks_out_of_it():
     ours = page.replace(html.library(), "")
     assert not re.search(r'(?:src|href)="(?!https://example\.org)', ours)
     assert "default-src 'none'" in ours
+
+
+def test_amounts_are_written_in_the_language_of_the_figure():
+    asked = Scenario(params=1e12, tokens=1e14, hardware="v100", devices=1e6, site="us")
+    model = model_of(answer_scenario(asked, CATALOG))
+    with language.spoken("de"):
+        svg = vl_convert.vegalite_to_svg({**specification(model, Look()), "width": 900})
+    labels = " ".join(re.findall(r">([^<]+)</t", svg))
+    assert re.search(r"Kosten: [\d,]+ Milliarden \$ \(", labels)
+    assert re.search(r"Laufzeit: [\d,.]+ (Tage|Jahre) \([\d,.]+ (Tage|Jahre) – ", labels)
+    assert not re.search(r"\b(days|years|billion)\b", labels)
 
 
 @pytest.mark.parametrize(

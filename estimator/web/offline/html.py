@@ -36,6 +36,11 @@ p, details {{ font-size: 0.8rem; color: {muted}; margin: 0.4rem 0 0; }}
 a {{ color: inherit; }}
 li {{ overflow-wrap: anywhere; }}
 button {{ font: inherit; font-size: 0.8rem; color: inherit; background: none; border: 1px solid; }}
+@media print {{
+  html {{ print-color-adjust: exact; }}
+  button {{ display: none; }}
+  #figure svg {{ max-width: 100%; height: auto; }}
+}}
 </style>
 </head>
 <body>
@@ -49,11 +54,16 @@ button {{ font: inherit; font-size: 0.8rem; color: inherit; background: none; bo
 const sliders = {sliders};
 const spec = {spec};
 const spoken = document.documentElement.lang;
+const scientific = (value) => {{
+  const [digits, power] = Number(value).toExponential(2).split("e");
+  const raised = [...power.replace("+", "")].map((one) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[one] || "⁻").join("");
+  return Number(digits).toLocaleString(spoken) + "·10" + raised;
+}};
 const written = (slider, value) => {{
   const text = slider.whole ? String(Math.round(value)) : Number(value).toPrecision(3);
-  return (Math.abs(value) >= 1e6 || (value && Math.abs(value) < 1e-3))
-    ? Number(value).toExponential(2).replace("e+", "e") + " " + slider.unit
-    : Number(text).toLocaleString(spoken, {{ maximumSignificantDigits: 6 }}) + " " + slider.unit;
+  return ((Math.abs(value) >= 1e6 || (value && Math.abs(value) < 1e-3))
+    ? scientific(value)
+    : Number(text).toLocaleString(spoken, {{ maximumSignificantDigits: 6 }})) + " " + slider.unit;
 }};
 const toPlace = (slider, value) => slider.logarithmic ? Math.log10(value) : value;
 const toValue = (slider, place) => {{

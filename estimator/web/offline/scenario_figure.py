@@ -25,17 +25,22 @@ _TIME = (
     "({0}) < 0.0166 ? format(({0}) * 3600, '.3~r') + ' s' : "
     "({0}) < 1 ? format(({0}) * 60, '.3~r') + ' min' : "
     "({0}) < 48 ? format({0}, '.3~r') + ' h' : "
-    "({0}) < 8766 ? format(({0}) / 24, '.3~r') + ' days' : "
-    "format(({0}) / 8766, ',.3~r') + ' years'"
+    "({0}) < 8766 ? format(({0}) / 24, '.3~r') + ' {days}' : "
+    "format(({0}) / 8766, ',.3~r') + ' {years}'"
 )
+_COST = "replace(format({0}, '.3~s'), /([a-zA-Zµ]*)$/, ' $1$$')"
 WRITTEN = {
     "wall_hours": _TIME,
     "energy_kwh": "replace(format(({0}) * 1000, '.3~s'), /([a-zA-Zµ]*)$/, ' $1Wh')",
-    "cost_usd": "replace(replace(format({0}, '.3~s'), /([a-zA-Zµ]*)$/, ' $1$$'), 'G', 'B')",
-    "co2e_kg": "({0}) < 1000 ? format({0}, '.3~r') + ' kg' : format(({0}) / 1000, ',.3~r') + ' t'",
+    "cost_usd": f"replace(replace({_COST}, 'G$', '{{billion}} $$'), 'T$', '{{trillion}} $$')",
+    "co2e_kg": (
+        "({0}) < 1000 ? format({0}, '.3~r') + ' kg' : "
+        "({0}) < 1e9 ? format(({0}) / 1000, ',.3~r') + ' t' : "
+        "replace(format(({0}) / 1000, '.3~s'), /([a-zA-Z]*)$/, ' $1t')"
+    ),
     "brain_years": _TIME.replace("{0}", "({0}) * 8766"),
 }
-"""Quantity -> the expression that writes a value of it."""
+"""Quantity -> the expression that writes a value of it, with words of units in their places."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +178,7 @@ def specification(model: Model, look: Look) -> dict[str, Any]:
         "field": "low",
         "type": "quantitative",
         "scale": {"type": "log", "nice": True},
-        "title": _("times what this figure opened with (logarithmic)"),
+        "title": _("times what this figure opened with"),
         "axis": {"tickCount": 5, "format": "~g"},
     }
     middle = {"field": "mid", "type": "quantitative"}
@@ -214,5 +219,6 @@ def _chosen(model: Model, expression: Any) -> str:
 
 
 def _label(model: Model, name: str) -> str:
-    low, mid, high = (f"({WRITTEN[name].format(bound)})" for bound in model.bounds[name])
+    words = {word: _(word) for word in ("days", "years", "billion", "trillion")}
+    low, mid, high = (f"({WRITTEN[name].format(bound, **words)})" for bound in model.bounds[name])
     return f"datum.row + ': ' + {mid} + ' (' + {low} + ' – ' + {high} + ')'"

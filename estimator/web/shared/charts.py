@@ -38,8 +38,8 @@ ROW_PX = 49
 """Height of a row with its label above the mark [px]."""
 SMALLEST = 0.78
 """Smallest size of the label of a row, where the page is too narrow, over the usual one [1]."""
-CHARACTER = 0.49
-"""Mean width of a character over the size of the text [1]; Source Sans stays below it."""
+CHARACTER = 0.57
+"""Mean width of a character over the size of the text [1]; most fonts stay below it."""
 LINE = 1.15
 """Distance of two lines over the size of the text [1]."""
 
