@@ -22,6 +22,15 @@ def positive(name: str, limit: float) -> float:
     return limit
 
 
+def designs_text(count: int) -> str:
+    """Count designs.
+
+    >>> designs_text(1), designs_text(2772)
+    ('1 design', '2,772 designs')
+    """
+    return f"{count:,} design{'s' * (count != 1)}"
+
+
 def plan_row(plan: "Plan | ServingPlan", stated: Mapping[str, Any], level: float) -> dict[str, Any]:
     """One plan as a row with units in its keys; `stated` is what its question states."""
     from estimator.estimation.formatted_results import bounds

@@ -9,6 +9,9 @@ from estimator.core.units import CENTRAL
 from estimator.scenario.scenario import option_of, read_number
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from estimator.catalog import Catalog
     from estimator.memory.fit import MemoryAnswer
     from estimator.memory.request import Question
 
@@ -110,15 +113,17 @@ def run(options: argparse.Namespace) -> int:
 
     level = CENTRAL if options.interval is None else read_number("interval", options.interval)
     z_score(level)
-    answer = answer_memory(_question(options), catalog_of(options))
+    catalog = catalog_of(options)
+    answer = answer_memory(_question(options), catalog)
     _refuse_ignored(answer)
+    saving = _saving(answer, catalog)
     if options.json:
-        print_json(memory_json(answer, level))
+        print_json(memory_json(answer, level, saving))
         return 0
     if options.csv:
         print_csv(memory_csv(answer, level))
     else:
-        _print_for_people(answer, level)
+        _print_for_people(answer, level, saving)
     for warning in rendered(answer.notices, option_of):
         note(warning, quiet=options.quiet)
     return 0
@@ -151,7 +156,15 @@ def _refuse_ignored(answer: "MemoryAnswer") -> None:
             )
 
 
-def _print_for_people(answer: "MemoryAnswer", level: float) -> None:
+def _saving(answer: "MemoryAnswer", catalog: "Catalog") -> "Mapping[str, str]":
+    """What would make a run fit on its devices; empty where it does, or nothing does."""
+    from estimator.memory.savings import SAVINGS, cheapest_saving
+
+    name = cheapest_saving(answer.question, catalog) if answer.fits is False else None
+    return SAVINGS[name] if name else {}
+
+
+def _print_for_people(answer: "MemoryAnswer", level: float, saving: "Mapping[str, str]") -> None:
     from estimator.cli.memory_need import memory_rows, verdict
 
     task = "serving" if answer.question.inference else "training"
@@ -160,7 +173,7 @@ def _print_for_people(answer: "MemoryAnswer", level: float) -> None:
     print_line(f"{answer.network.name}, {task}, {where}")
     header = ("", "median", f"{level * 100:g} % interval", "share")
     print_table(header, memory_rows(answer, level))
-    print_line(verdict(answer, level))
+    print_line(verdict(answer, level, saving))
 
 
 def _flag(name: str) -> str:

@@ -1,7 +1,8 @@
 """A memory need in output: as JSON, as rows, as a table and a verdict for people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from estimator.core.messages import rendered
@@ -10,6 +11,8 @@ from estimator.core.units import GIB, human
 from estimator.estimation.formatted_results import bounds
 from estimator.memory.fit import MemoryAnswer
 from estimator.scenario.scenario import option_of
+
+NO_SAVING: Mapping[str, str] = MappingProxyType({})
 
 LABELS = {
     "weights_bytes": "weights",
@@ -29,8 +32,11 @@ LABELS = {
 MISSING = "without activations, which are not modelled"
 
 
-def memory_json(answer: MemoryAnswer, level: float) -> dict[str, Any]:
-    """Inputs, bytes per device by component, and whether they fit; keys end in their units."""
+def memory_json(answer: MemoryAnswer, level: float, saving: Mapping[str, str]) -> dict[str, Any]:
+    """Inputs, bytes per device by component, and whether they fit; keys end in their units.
+
+    `saving` is what would make it fit on the devices asked for, empty where nothing does.
+    """
     said = {name: value for name, value in asdict(answer.question).items() if value is not None}
     answer_json: dict[str, Any] = {
         "inputs": {
@@ -52,8 +58,10 @@ def memory_json(answer: MemoryAnswer, level: float) -> dict[str, Any]:
         answer_json["memory_bytes"] = answer.capacity_bytes
         answer_json["fits"] = answer.fits
         answer_json["least_devices"] = answer.least_devices
+    if saving:
+        answer_json["fits_with"] = dict(saving)
     warnings = list(rendered(answer.notices, option_of))
-    return answer_json | {"verdict": verdict(answer, level), "warnings": warnings}
+    return answer_json | {"verdict": verdict(answer, level, saving), "warnings": warnings}
 
 
 def memory_csv(answer: MemoryAnswer, level: float) -> list[dict[str, Any]]:
@@ -82,8 +90,8 @@ def memory_rows(answer: MemoryAnswer, level: float) -> Iterator[tuple[str, str, 
             yield LABELS[name], human(found["mid"], "B"), answer_json, share
 
 
-def verdict(answer: MemoryAnswer, level: float) -> str:
-    """Whether it fits, in one line."""
+def verdict(answer: MemoryAnswer, level: float, saving: Mapping[str, str] = NO_SAVING) -> str:
+    """Whether it fits, in one line, and with which options it would."""
     found = bounds(uncertain(answer.memory.total_bytes), level)
     need = human(found["mid"], "B")
     if answer.device is None or answer.capacity_bytes is None:
@@ -101,10 +109,13 @@ def verdict(answer: MemoryAnswer, level: float) -> str:
         tightly = f"{caveat}, but tightly: {of}"
         return f"probably fits{tightly}, and up to {human(found['high'], 'B')}"
     caveat = f", even {MISSING}" if answer.without_activations else ""
+    changed = " ".join(f"--{name} {word}" for name, word in saving.items())
+    same = f"; fits with {changed}" if changed else ""
     if answer.least_devices is None:
         way = f": {answer.remedy}" if answer.remedy else ""
-        return f"does not fit{caveat}: {of}; not on any number of devices this way{way}"
-    return f"does not fit{caveat}: {of}; needs at least {answer.least_devices:,.0f} devices"
+        return f"does not fit{caveat}: {of}; not on any number of devices this way{way}{same}"
+    least = f"{answer.least_devices:,.0f} devices"
+    return f"does not fit{caveat}: {of}; needs at least {least}{same}"
 
 
 def _parts(answer: MemoryAnswer) -> Iterator[tuple[str, Quantity]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli import plan_serving
 from estimator.cli.best_plans import (
     AIMS,
+    designs_text,
     gains_json,
     plan_json,
     plan_row,
@@ -107,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         _print_for_people(answer, options)
     note(
-        f"{answer.designs:,} designs examined: {answer.too_large:,} do not fit in memory, "
+        f"{designs_text(answer.designs)} examined: {answer.too_large:,} do not fit in memory, "
         f"{answer.refused:,} cannot be estimated",
         quiet=options.quiet,
     )

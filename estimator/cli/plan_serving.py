@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli import serve_cost
 from estimator.cli.best_plans import (
+    designs_text,
     gains_json,
     plan_json,
     plan_row,
@@ -119,7 +120,7 @@ def run(options: argparse.Namespace, count: int) -> int:
     for line in () if options.json else _notes(answer):
         note(line, quiet=options.quiet)
     note(
-        f"{answer.designs:,} designs examined: {answer.refused:,} cannot serve these requests",
+        f"{designs_text(answer.designs)} examined: {answer.refused:,} cannot serve these requests",
         quiet=options.quiet,
     )
     note_reasons(answer.reasons(names), "cannot serve", quiet=options.quiet)

@@ -87,6 +87,21 @@ def test_people_read_a_table_and_a_verdict(capsys):
     assert "GPT-3" in run(capsys, "gpt-3")[1]
 
 
+def test_what_makes_a_run_fit_on_its_devices_is_named_and_does(capsys):
+    words = ("llama-2-7b", "--hardware", "rtx-4090", "--finetune", "lora")
+    tight = answer(capsys, *words)
+    assert not tight["fits"]
+    assert tight["fits_with"] == {"recompute": "full"}
+    assert tight["verdict"].endswith("; fits with --recompute full")
+    recomputed = answer(capsys, *words, "--recompute", "full")
+    assert recomputed["fits"]
+    assert "fits_with" not in recomputed
+    full = answer(capsys, "llama-2-7b", "--hardware", "rtx-4090", "--finetune", "full")
+    assert full["fits_with"] == {"finetune": "lora"} or "qlora" in full["fits_with"].values()
+    assert "fits_with" not in answer(capsys, "llama-2-7b", "--hardware", "rtx-4090")
+    assert "fits_with" not in answer(capsys, "gpt-3", "--hardware", "t4", "--inference")
+
+
 def test_without_a_device_only_the_need_is_reported(capsys):
     specified = answer(capsys, "--params", "7e9", "--devices", "2")
     assert "fits" not in specified

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from estimator.catalog import Catalog
 from estimator.core.units import human
@@ -14,6 +13,7 @@ from estimator.estimation.design_facts import (
 from estimator.estimation.scenario_estimate import Answer
 from estimator.memory.fit import MemoryAnswer, answer_memory
 from estimator.memory.request import Question
+from estimator.memory.savings import cheapest_saving
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _
 
@@ -62,14 +62,9 @@ def fit_of(answer: Answer, catalog: Catalog) -> Fit | None:
 
 def remedies(question: Question, memory: MemoryAnswer, catalog: Catalog) -> Iterator[str]:
     """Say what makes it fit, the cheapest first: time, then adapters, then more devices."""
-    for text, changes in THRIFT.items():
-        adapters = "finetune" in changes
-        if adapters and question.finetune in (None, changes["finetune"]):
-            continue
-        changed = _memory(replace(question, **changes), catalog)
-        if changed is not None and changed.fits:
-            yield _(text)
-            break
+    saving = cheapest_saving(question, catalog)
+    if saving is not None:
+        yield _(SAVING_NAMES[saving])
     text, least = _("{count} devices or more"), memory.least_devices
     if least is None:
         text = _("{count} devices or more, and recompute all activations")
@@ -79,13 +74,13 @@ def remedies(question: Question, memory: MemoryAnswer, catalog: Catalog) -> Iter
         yield text.format(count=localised(f"{least:,.0f}"))
 
 
-THRIFT: Mapping[str, Mapping[str, Any]] = {
-    N_("recompute all activations, for about a third more time"): {"recompute": "full"},
-    N_("LoRA: train adapters only"): {"finetune": "lora"},
-    N_("QLoRA: train adapters over 4-bit weights"): {"finetune": "qlora"},
-    N_("QLoRA, and recompute all activations"): {"finetune": "qlora", "recompute": "full"},
+SAVING_NAMES: Mapping[str, str] = {
+    "recompute": N_("recompute all activations, for about a third more time"),
+    "lora": N_("LoRA: train adapters only"),
+    "qlora": N_("QLoRA: train adapters over 4-bit weights"),
+    "qlora, recompute": N_("QLoRA, and recompute all activations"),
 }
-"""What saves memory, the cheapest first -> how it changes the question."""
+"""Saving -> what the page calls it."""
 
 
 def badge(fit: Fit) -> str:

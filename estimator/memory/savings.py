@@ -1,0 +1,42 @@
+"""What makes a training run fit on the devices that it has: recomputation, or adapters."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from estimator.catalog import Catalog
+from estimator.memory.fit import answer_memory
+from estimator.memory.request import Question
+
+SAVINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "recompute": {"recompute": "full"},
+        "lora": {"finetune": "lora"},
+        "qlora": {"finetune": "qlora"},
+        "qlora, recompute": {"finetune": "qlora", "recompute": "full"},
+    }
+)
+"""What saves memory, the cheapest in time first -> how it changes the question."""
+
+
+def cheapest_saving(question: Question, catalog: Catalog) -> str | None:
+    """Name of the cheapest saving that makes a run fit; None where none does, and for serving.
+
+    Adapters are for a run that fine-tunes already.
+
+    >>> tight = Question(model="llama-2-7b", hardware="rtx-4090", finetune="lora")
+    >>> cheapest_saving(tight, Catalog.open())
+    'recompute'
+    """
+    if question.inference:
+        return None
+    for name, changes in SAVINGS.items():
+        if "finetune" in changes and question.finetune in (None, changes["finetune"]):
+            continue
+        try:
+            if answer_memory(replace(question, **changes), catalog, least=False).fits:
+                return name
+        except ValueError:  # the run cannot be changed so
+            continue
+    return None
