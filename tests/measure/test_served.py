@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from estimator.runs import open_store
+from tests import in_process
 from tests.measure.test_serving_logs import LLAMA, VLLM
 from tests.stub_nvml import build_stub
 
@@ -32,14 +33,20 @@ def library(tmp_path_factory):
 
 
 @pytest.fixture
-def bench(tmp_path):
-    """Wrap a benchmark; what it writes goes to result.json."""
+def bench(tmp_path, monkeypatch):
+    """Wrap a benchmark; what it writes goes to result.json.
+
+    The wrapping is a process of its own where it needs variables, and else this one.
+    """
 
     def run(*options, found=FOUND, script=BENCHMARK, **variables):
         words = [sys.executable, "-c", script, "result.json", json.dumps(found)]
-        wrap = [sys.executable, "-m", "estimator", "calibrate", "run", *options]
+        words = ["calibrate", "run", *options, "--", *words]
+        if not variables:
+            monkeypatch.chdir(tmp_path)
+            return in_process.run(*words, TWENTY_WATTS_DATA=str(tmp_path / "data"))
         return subprocess.run(
-            [*wrap, "--", *words],
+            [sys.executable, "-m", "estimator", *words],
             capture_output=True,
             text=True,
             timeout=90,
