@@ -155,7 +155,7 @@ def _runs(path: Path, tables: object) -> Iterator[MeasuredRun]:
     for at, table in enumerate(tables):
         try:
             run = read_run(table)
-            for key, rule in _implausible(run):
+            for key, rule in implausible_values(run):
                 raise ValueError(f"run.{key}: {rule}")
             if run.id in seen:
                 raise ValueError(f"run.id: {run.id!r} is in this file twice")
@@ -167,7 +167,7 @@ def _runs(path: Path, tables: object) -> Iterator[MeasuredRun]:
         yield run
 
 
-def _implausible(run: MeasuredRun) -> Iterator[tuple[str, str]]:
+def implausible_values(run: MeasuredRun) -> Iterator[tuple[str, str]]:
     """Name what no measurement can have said."""
     if not re.fullmatch(RUN_NAME, run.id):
         yield "id", "must be up to 100 letters, digits, dots, colons and dashes"

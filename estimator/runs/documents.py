@@ -14,6 +14,7 @@ from typing import Any
 from estimator.runs import figures, observations
 from estimator.runs.process import Process, this_process
 from estimator.runs.record import MeasuredRun, as_plain, read_run
+from estimator.runs.record_bounds import check_values
 from estimator.runs.schema import migrate
 
 FORMAT = 1
@@ -72,11 +73,11 @@ def in_memory(runs: Iterable[MeasuredRun]) -> sqlite3.Connection:
 def summarise_all(database: sqlite3.Connection) -> None:
     """Sum up the runs that an older version put in; to be called for writing."""
     rows = database.execute(
-        "SELECT document FROM run WHERE summarised = 0 ORDER BY started, key"
+        "SELECT id, document FROM run WHERE summarised = 0 ORDER BY started, key"
     ).fetchall()
-    for (document,) in rows:
+    for run_id, document in rows:
         with suppress(ValueError):
-            _summarise(database, read_document(document))
+            _summarise(database, read_document(document, run_id))
 
 
 def _summarise(database: sqlite3.Connection, run: MeasuredRun) -> None:
@@ -91,13 +92,23 @@ def _text(run: MeasuredRun) -> str:
     return json.dumps(plain, allow_nan=False, separators=(",", ":"))
 
 
-def read_document(text: str) -> MeasuredRun:
-    """Read a run back from its document; ValueError if it is broken or of a newer format."""
+def read_document(text: str, run_id: str) -> MeasuredRun:
+    """Read a run back from its document.
+
+    Raises
+    ------
+    ValueError
+        If it is broken, of a newer format or of another run, or holds what cannot be.
+    """
     plain = json.loads(text)
     number = plain.pop("format", FORMAT) if isinstance(plain, dict) else FORMAT
     if type(number) is not int or not 1 <= number <= FORMAT:
         raise ValueError(f"format must be 1 to {FORMAT}, got {number!r}: update Twenty Watts")
-    return read_run(plain)
+    run = read_run(plain)
+    if run.id != run_id:
+        raise ValueError(f"run.id: must be {run_id}, got {run.id}")
+    check_values(run)
+    return run
 
 
 def read_all(path: Path, rows: Iterable[Any]) -> tuple[list[MeasuredRun], list[str]]:
@@ -105,7 +116,7 @@ def read_all(path: Path, rows: Iterable[Any]) -> tuple[list[MeasuredRun], list[s
     found, notes = [], []
     for run_id, document in rows:
         try:
-            found.append(read_document(document))
+            found.append(read_document(document, run_id))
         except ValueError as error:
             notes.append(f"{path}: run {run_id} is left out, it cannot be read: {error}")
     return found, notes

@@ -336,7 +336,8 @@ def _rows(run: MeasuredRun) -> Iterator[Row]:
             if timing.flop and timing.flop >= SMALLEST_STEP_FLOP * timing.devices:
                 yield _row(run, timing, device.hardware, EXPLAINED)
         busy = {one.component: one.busy for one in run.conditions}
-        if not (run.timings or run.served) and (busy.get(device.key) or 0.0) >= BUSY_ENOUGH:
+        idle = run.timings or run.served or not run.wall_s
+        if not idle and (busy.get(device.key) or 0.0) >= BUSY_ENOUGH:
             whole = Timing(what="training", component=device.key, time_s=run.wall_s, repetitions=1)
             yield _row(run, whole, device.hardware, UNEXPLAINED)
 

@@ -540,7 +540,18 @@ class Store:
         rows = self._connection.read("SELECT document FROM run WHERE id = ?", (run_id,))
         if not rows:
             raise ValueError(f"no run {run_id!r} in {self._connection.path}")
-        return documents.read_document(str(rows[0][0]))
+        return documents.read_document(str(rows[0][0]), run_id)
+
+    def unreadable(self) -> dict[str, str]:
+        """Return id -> document of the runs that cannot be read."""
+        rows = self._connection.read("SELECT id, document FROM run ORDER BY started, key")
+        found = {}
+        for run_id, document in rows:
+            try:
+                documents.read_document(str(document), str(run_id))
+            except ValueError:
+                found[str(run_id)] = str(document)
+        return found
 
     def _state(self, run_id: str) -> str | None:
         """State of a run as stored; None if there is none of this id."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from estimator.calibration.correction import known_runs
 from estimator.catalog import Catalog
 from estimator.measure.logs.formats import FORMATS, Reading, format_of, logged_runs
-from estimator.measure.logs.log_file import LogFile, read_log
+from estimator.measure.logs.log_file import LogFile, number, read_log
 from estimator.measure.logs.logged_run import Unlogged, measured_run
 from estimator.runs import open_store
 from estimator.runs.meter import MeterError
@@ -422,3 +422,115 @@ def test_a_slip_is_one_line_and_stores_nothing(tmp_path, monkeypatch, words, say
     assert (done.returncode, done.stdout) == (1, "")
     assert says in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "data" / "runs.sqlite").exists()
+
+
+def at_fault(imported, text, **added):
+    """Why a log is refused, in one line."""
+    with pytest.raises((MeterError, ValueError)) as refused:
+        imported(text, **added)
+    (line,) = str(refused.value).splitlines()
+    return line
+
+
+def test_decimal_commas_and_digits_in_groups_are_no_numbers(imported):
+    text = smi().replace("300.00 W", '"300,00 W"')
+    assert "holds no energy" in at_fault(imported, text)
+    assert number("1.234,5") is None
+    assert number("1 234 W") is None
+    assert number("1_000") is None
+    assert number("٣٠٠") is None
+    assert number("1,5") is None
+
+
+def test_another_unit_than_that_of_the_column_is_no_number(imported):
+    text = smi().replace("300.00 W", "0.30 kW")
+    assert "holds no energy" in at_fault(imported, text), "300 W, and not 0.3"
+
+
+def test_readings_that_no_board_has_are_left_out(imported):
+    glitch = smi().replace(", 61,", ", 1e150,", 1).replace("1410 MHz", "1e297 MHz", 1)
+    (found,) = imported(glitch, **worked(flop=1e16))
+    (first, _) = found.conditions
+    assert first.peak_temperature_c == 61
+    assert first.clock_hz == pytest.approx(1410e6)
+
+
+def test_a_column_that_is_there_twice_is_refused(imported):
+    text = smi().replace("temperature.gpu", "power.draw [W]", 1)
+    assert "'power.draw [W]' is there twice" in at_fault(imported, text)
+
+
+def test_ends_of_lines_of_any_system_read_the_same(imported):
+    first, *others = (
+        imported(LIGHTNING.replace("\n", end), **STEPS) for end in ("\n", "\r\n", "\r")
+    )
+    assert others == [first, first]
+
+
+STEPS = {"hardware": "h100", "devices": 1, "step_flop": 1e13, **worked()}
+
+
+@pytest.mark.parametrize("pue", ["-1", "1e-300", "0.2", "1e9"])
+def test_a_pue_that_cannot_be_leaves_the_energy_out(imported, pue):
+    row = emissions().replace(",N,1.0,", f",N,{pue},")
+    (found,) = imported(f"{EMISSIONS_HEAD}\n{row}\n", **worked(flop=1e18))
+    assert found.energy == ()
+    assert any("PUE" in note for note in found.notes)
+
+
+def test_a_row_that_is_cut_short_is_no_run_and_costs_no_other(imported):
+    text = f"{EMISSIONS_HEAD}\n{emissions()}\n{emissions(run='cut')[:60]}\n"
+    (found,) = imported(text, **worked(flop=1e18))
+    assert found.wall_s == 3600
+    assert "rows of some.log cut short, and left out: 1" in found.notes
+    assert "no run in it" in at_fault(imported, f"{EMISSIONS_HEAD}\n{emissions()[:40]}\n")
+
+
+@pytest.mark.parametrize("seconds", ["1e299", "1e12"])
+def test_an_endless_run_is_refused(imported, seconds):
+    text = f"{EMISSIONS_HEAD}\n{emissions(duration=seconds)}\n"
+    assert "too short or too long" in at_fault(imported, text, **worked(flop=1e18))
+
+
+def test_a_runtime_in_words_or_beyond_numbers_is_read_or_refused(imported):
+    text = json.dumps(STATE).replace("600.0", '"600.0 s"')
+    (found,) = imported(text, hardware="h100", devices=8, **worked())
+    assert found.wall_s == 600
+    text = json.dumps(STATE).replace("600.0", "1e200").replace("1.6", "1e200")
+    says = at_fault(imported, text, hardware="h100", devices=8, **worked())
+    assert "too short or too long" in says
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (LIGHTNING.replace(",", ";"), "columns are separated by semicolons"),
+        ("no log\n", "format not recognized"),
+        ("", "format not recognized"),
+        (EMISSIONS_HEAD, "no run in it"),
+        (SMI_HEAD + "\n" + MLPERF.replace(":::MLLOG", "::"), "no sample with a time"),
+    ],
+)
+def test_a_file_that_is_no_log_stores_nothing(tmp_path, content, says):
+    path = tmp_path / "some.log"
+    path.write_text(content, encoding="utf-8")
+    done = calibrate(tmp_path / "data", str(path), "--hardware", "h100", "--devices", "1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert says in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_file_of_two_gigabytes_is_refused_by_its_first_part(tmp_path):
+    path = tmp_path / "sparse.csv"
+    with path.open("wb") as file:
+        file.truncate(2 * 2**30)
+    with pytest.raises(MeterError, match="larger than 64 MiB"):
+        read_log(path)
+
+
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16"])
+def test_a_log_in_another_coding_reads_the_same(tmp_path, coding):
+    path = tmp_path / "some.log"
+    path.write_bytes(LIGHTNING.encode(coding))
+    assert format_of(read_log(path)) == "metrics"

@@ -396,3 +396,48 @@ def test_a_run_goes_to_a_file_and_back(run):
     found = run(CONTAINED, exclusive=True, work=WORK)
     assert read_run(as_plain(found)) == found
     assert replace(found, label="x") != found
+
+
+def test_energy_that_covers_no_time_is_left_out(run):
+    step = "99.0|COMPLETED|0:0|2025-11-01T10:00:00|2025-11-01T10:00:00|0|1|gpu07|node=1|6000000"
+    found = run(job(one_node("0"), step), exclusive=True)
+    assert found.energy == ()
+    assert any("covers no time" in note for note in found.notes)
+
+
+def test_a_plugin_that_counts_boards_where_none_were_allocated_teaches_nothing(run):
+    whole = one_node(tres="cpu=112,node=1")
+    found = run(job(whole), exclusive=True, gathers="gpu", work=WORK)
+    assert found.timings == ()
+
+
+def test_an_endless_exit_code_is_none(run):
+    line = one_node().replace("|0:0|", f"|{'9' * 5000}:0|")
+    assert run(job(line), exclusive=True).exit_code is None
+
+
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16"])
+def test_a_text_in_another_coding_reads_the_same(monkeypatch, tmp_path, coding):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    path = tmp_path / "job.txt"
+    path.write_bytes(CONTAINED.replace("\n", "\r\n").encode(coding))
+    done = calibrate("import", "--slurm", str(path), "--exclusive")
+    assert (done.returncode, "1 run added" in done.stderr) == (0, True)
+
+
+def test_a_pipe_that_nobody_writes_to_is_one_line_and_no_wait(monkeypatch, tmp_path):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    os.mkfifo(tmp_path / "pipe")
+    done = calibrate("import", "--slurm", str(tmp_path / "pipe"))
+    assert done.returncode == 1
+    assert "this is no output of sacct" in done.stderr
+
+
+def test_what_no_job_can_have_had_is_refused_and_not_stored(monkeypatch, tmp_path):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    path = tmp_path / "job.txt"
+    path.write_text(CONTAINED.replace("|3600|", "|9e17|", 1), encoding="utf-8")
+    done = calibrate("import", "--slurm", str(path), "--exclusive")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "nothing is stored: wall_s must be at most 1e+10, got 9e+17" in done.stderr
+    assert not (tmp_path / "data" / "runs.sqlite").exists()

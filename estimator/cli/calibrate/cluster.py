@@ -1,6 +1,7 @@
 """`calibrate import --prometheus` and `--slurm`: one run on a cluster, by its telemetry."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -88,11 +89,19 @@ def _text_of(name: str) -> str:
         path = Path(name)
         if path.is_dir():
             raise ValueError(f"{name} is a directory: name a file")
-        with path.open("rb") as file:
-            data = file.read(LARGEST_BYTES + 1)
+        data = _content(path)
     if len(data) > LARGEST_BYTES:
         raise ValueError(f"{name} is larger than 64 MiB: ask sacct for one job")
-    return data.decode("utf-8", errors="replace")
+    coding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    return data.decode(coding, errors="replace")
+
+
+def _content(path: Path) -> bytes:
+    """Content of a file or of a pipe, up to a byte too much; of a pipe nobody writes to none."""
+    opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    os.set_blocking(opened, True)
+    with os.fdopen(opened, "rb") as file:
+        return file.read(LARGEST_BYTES + 1)
 
 
 class _Progress:

@@ -75,10 +75,13 @@ def store_runs(runs: "Sequence[MeasuredRun]", options: argparse.Namespace) -> in
 
     As JSON, the one run of a cluster's telemetry is `run`, and those of a log are a list, `runs`.
     """
+    from estimator.catalog.shared_runs import implausible_values
     from estimator.cli.calibrate.measured_run import run_lines
     from estimator.runs import open_store
     from estimator.runs.record import as_plain
 
+    for key, rule in (found for run in runs for found in implausible_values(run)):
+        raise ValueError(f"the source is damaged, nothing is stored: {key} {rule}")
     announce_update(quiet=options.quiet)
     with open_store() as store:
         added = store.add_all(runs)

@@ -1,6 +1,7 @@
 """`calibrate export` and `forget`: measured runs out of the store."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -90,34 +91,43 @@ def run_forget(options: argparse.Namespace) -> int:
         raise ValueError("nothing measured yet, so nothing to forget")
     announce_update(quiet=options.quiet)
     with open_store() as store:
-        runs = _to_forget(store, options, catalog)
-        _ask(runs, sure=options.yes)
-        undo = (
-            data_directory() / f"forgotten-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}-{os.getpid()}.toml"
-        )
-        _write_whole(undo, _overlay_text(runs))
+        runs, damaged = _to_forget(store, options, catalog)
+        ids = [*(run.id for run in runs), *damaged]
+        _ask(len(ids), sure=options.yes)
+        kept = data_directory() / f"forgotten-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}-{os.getpid()}"
+        undo, rest = kept.with_suffix(".toml"), kept.with_suffix(".json")
+        if runs:
+            _write_whole(undo, _overlay_text(runs))
+        if damaged:
+            _write_whole(rest, json.dumps(damaged, indent=2) + "\n")
         try:
-            count = store.forget(run.id for run in runs)
+            count = store.forget(ids)
         except BaseException:
-            undo.unlink()
+            undo.unlink(missing_ok=True)
+            rest.unlink(missing_ok=True)
             raise
         notes = list(store.notes)
-    for line in notes:
+    for line in () if damaged else notes:
         note(line, quiet=options.quiet)
-    bring_back = f"bring back with: twenty-watts calibrate import {undo}"
-    note(f"{_count(count, 'run')} forgotten; {bring_back}", quiet=options.quiet)
+    bring_back = [f"bring back with: twenty-watts calibrate import {undo}"] if runs else []
+    bring_back += [f"what could not be read is kept in {rest}"] if damaged else []
+    note(f"{_count(count, 'run')} forgotten; {'; '.join(bring_back)}", quiet=options.quiet)
     return 0
 
 
 def _to_forget(
     store: "Store", options: argparse.Namespace, catalog: "Catalog"
-) -> "list[MeasuredRun]":
+) -> "tuple[list[MeasuredRun], dict[str, str]]":
+    """Runs to forget, and the documents of those that cannot be read."""
+    damaged = store.unreadable() if options.hardware is None else {}
     if options.ids:
-        return [store.run(run_id) for run_id in dict.fromkeys(options.ids)]
+        ids = dict.fromkeys(options.ids)
+        runs = [store.run(run_id) for run_id in ids if run_id not in damaged]
+        return runs, {run_id: damaged[run_id] for run_id in ids if run_id in damaged}
     runs = _chosen(store.runs(), options.hardware, catalog)
-    if not runs:
+    if not (runs or damaged):
         raise ValueError("no such run: `calibrate show` lists all")
-    return runs
+    return runs, damaged
 
 
 def _chosen(
@@ -128,9 +138,9 @@ def _chosen(
     return list(runs if hardware is None else filter(runs_of(hardware, catalog), runs))
 
 
-def _ask(runs: "Sequence[MeasuredRun]", *, sure: bool) -> None:
+def _ask(count: int, *, sure: bool) -> None:
     """Ask on a terminal; elsewhere only what was said beforehand counts."""
-    what = _count(len(runs), "run")
+    what = _count(count, "run")
     if sure:
         return
     if not sys.stdin.isatty():

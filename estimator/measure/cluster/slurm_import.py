@@ -111,6 +111,10 @@ def job_run(rows: Sequence[Row], asked: Asked, catalog: Catalog) -> MeasuredRun:
     )
 
 
+EXIT_DIGITS = 3
+"""Exit codes are 0 to 255: more digits are no such code."""
+
+
 @dataclass(kw_only=True)
 class _Job:
     """One job: its rows, itself first, and what is to be said."""
@@ -125,7 +129,7 @@ class _Job:
         self.name, self.wall_s, self.start_s = whole.job, whole.elapsed_s, whole.start_s or 0.0
         self.state: State = STATES[whole.reported["State"].partition(" ")[0].rstrip("+")]
         code = whole.reported.get("ExitCode", "").partition(":")[0]
-        self.exit_code = int(code) if code.isdecimal() else None
+        self.exit_code = int(code) if code.isdecimal() and len(code) <= EXIT_DIGITS else None
         self.node_list = whole.reported.get("NodeList", "")
         self.nodes = _nodes(whole)
         self.cores = whole.tres.get("cpu", 0.0)
@@ -181,6 +185,9 @@ class _Job:
         if found is None or self._is_shared():
             return None
         energy_j, time_s, what = found
+        if time_s <= 0:
+            self.notes.append(f"the energy {what} covers no time, and is left out")
+            return None
         most_w = SANE_TIMES_LIMIT * self._limit_w()
         if energy_j > most_w * time_s:
             self.notes.append(
@@ -283,7 +290,8 @@ class _Job:
             work, devices, (), wall_s=self.wall_s, label=self.asked.label
         )
         self.notes += why_not
-        if energy is None or self.asked.gathers != "gpu" or not self._has_all_boards():
+        alone = devices and self._has_all_boards()
+        if energy is None or self.asked.gathers != "gpu" or not alone:
             return timings
         power_w = energy.mean_w / len(devices)
         return tuple(replace(one, power_w=power_w, trust="counter") for one in timings)

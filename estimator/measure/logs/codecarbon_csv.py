@@ -7,13 +7,14 @@ PUE multiplies each energy in the file, and is divided out again.
 """
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 from estimator.core.units import GIB, J_PER_KWH
 from estimator.measure.cluster.nodes import digest
 from estimator.measure.logs.log_file import LogFile, Row, moment_of, number, positive, table_of
 from estimator.measure.logs.log_file import text_of as text
-from estimator.measure.logs.logged_run import LoggedRun
+from estimator.measure.logs.logged_run import LONGEST_S, LoggedRun
 from estimator.runs.record import Condition, Energy, Host, MeasuredDevice, Trust
 
 NEEDED = {"run_id", "duration", "emissions", "cpu_energy", "gpu_energy"}
@@ -23,6 +24,9 @@ SHORTEST_S = 1.0
 
 PART_LIMIT_W = {"cpu": 4000.0, "ram": 4000.0, "gpu": 2000.0}
 """More of the processors, of memory, or of one board is no power [W]."""
+
+MOST_PUE = 10.0
+"""No site has a higher PUE [1]."""
 
 COUNTED_SINCE = 2
 """Version of CodeCarbon since which a board's energy is that of its counter."""
@@ -37,19 +41,25 @@ def is_codecarbon(log: LogFile) -> bool:
 def read_codecarbon(log: LogFile) -> list[LoggedRun]:
     """Read the runs; a run that was written several times counts once, by its longest row."""
     rows = table_of(log)
-    if not rows or not rows[0].keys() >= NEEDED:
+    whole = [row for row in rows if row.keys() >= NEEDED]
+    if not whole:
         raise log.refused("no emissions.csv of CodeCarbon, or no run in it")
     longest: dict[str, Row] = {}
-    for row in rows:
+    for row in whole:
         duration = number(row.get("duration")) or 0.0
         key = row.get("run_id", "")
         if key and duration >= (number(longest.get(key, {}).get("duration")) or 0.0):
             longest[key] = row
     if len(longest) > MOST_RUNS:
         raise log.refused(f"holds {len(longest):,} runs; import at most {MOST_RUNS:,} at a time")
-    runs = [_run(row) for row in longest.values() if (number(row["duration"]) or 0) >= SHORTEST_S]
+    runs = [
+        _run(row) for row in longest.values() if (number(row.get("duration")) or 0) >= SHORTEST_S
+    ]
     if not runs:
         raise log.refused("no run of a second or more")
+    if len(whole) < len(rows):
+        cut = f"rows of {log.name} cut short, and left out: {len(rows) - len(whole)}"
+        runs[0] = replace(runs[0], notes=(*runs[0].notes, cut))
     return runs
 
 
@@ -66,7 +76,7 @@ def _run(row: Row) -> LoggedRun:
     return LoggedRun(
         identity=("codecarbon", row["run_id"]),
         wall_s=wall_s,
-        started=None if ended is None else ended - timedelta(seconds=wall_s),
+        started=None if ended is None else ended - timedelta(seconds=min(wall_s, LONGEST_S)),
         label=text(row, "project_name"),
         host=_host(row),
         devices=tuple(devices),
@@ -99,6 +109,9 @@ def _energies(
 ) -> list[Energy]:
     """Energy of the boards together, of the processor and of memory, as far as it can be true."""
     pue = number(row.get("pue")) or 1.0
+    if not 1.0 <= pue <= MOST_PUE:
+        notes.append(f"a PUE of {pue:g} cannot be: the energies, multiplied by it, are left out")
+        return []
     if pue != 1.0:
         notes.append(f"energies divided by the PUE of {pue:g} that CodeCarbon multiplied them by")
     found = []

@@ -5,7 +5,8 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -27,7 +28,8 @@ SHOWN = 60
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
 """Times outside are typing errors."""
 
-MAGNITUDE = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+MAGNITUDE = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\d\s.,'_]*)", re.ASCII)
+"""A number and the unit behind it; with a decimal comma, or digits in groups, it is none."""
 
 Row = dict[str, str]
 
@@ -93,15 +95,22 @@ def table_of(log: LogFile) -> list[Row]:
     """Parse a CSV table with a header; spaces around cells do not count.
 
     A header that is repeated, as logs that were joined have it, is left out.
+
+    Raises
+    ------
+    MeterError
+        If it is no table, or a column is there twice, so that it is not known which one counts.
     """
     csv.field_size_limit(LONGEST_CELL)
+    text = log.text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
     rows: list[Row] = []
     header: list[str] = []
     try:
-        for cells in csv.reader(io.StringIO(log.text.replace("\0", "")), skipinitialspace=True):
+        for cells in csv.reader(io.StringIO(text), skipinitialspace=True):
             plain = [cell.strip() for cell in cells]
             if not header:
                 header = plain
+                _refuse_twins(log, header)
             elif plain and plain != header:
                 rows.append(dict(zip(header, plain, strict=False)))
     except csv.Error as error:
@@ -109,18 +118,34 @@ def table_of(log: LogFile) -> list[Row]:
     return rows
 
 
-def number(value: object) -> float | None:
+def _refuse_twins(log: LogFile, header: Sequence[str]) -> None:
+    twins = [name for name, times in Counter(header).items() if name and times > 1]
+    if twins:
+        raise log.refused(f"the column {twins[0][:SHOWN]!r} is there twice: leave one out")
+
+
+def number(value: object, unit: str = "") -> float | None:
     """Finite number of a JSON value or of a cell, a unit behind it left out; None if there is none.
+
+    Parameters
+    ----------
+    value : object
+    unit : str
+        The only unit that may stand behind it; any may if empty.
 
     >>> number("297.57 W"), number("[N/A]"), number(12), number(float("nan"))
     (297.57, None, 12.0, None)
+    >>> number("297,57 W"), number("1.234,5"), number("0.3 kW", "W"), number("300", "W")
+    (None, None, None, 300.0)
     """
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
         return float(value) if abs(value) < 1e300 and math.isfinite(value) else None
-    found = MAGNITUDE.match(value.strip()) if isinstance(value, str) else None
-    known = float(found.group()) if found else math.nan
+    found = MAGNITUDE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None or (unit and found[2] not in ("", unit)):
+        return None
+    known = float(found[1])
     return known if math.isfinite(known) and abs(known) < 1e300 else None
 
 

@@ -24,6 +24,9 @@ CLOCK = ("clocks.current.sm", "clocks.sm", "clocks.current.graphics", "clocks.gr
 REASONS = ("clocks_event_reasons.active", "clocks_throttle_reasons.active")
 BUSY, MEMORY_BUSY, HEAT = "utilization.gpu", "utilization.memory", "temperature.gpu"
 HZ_PER_MHZ = 1e6
+HOTTEST_C, FASTEST_MHZ = 200.0, 1e5
+"""No board is hotter, or runs faster: a slip of the log [degC] [MHz]."""
+
 AT_WORK = 0.05
 """A board busy for less of a sample is idle in it [1]."""
 
@@ -110,13 +113,14 @@ def _samples(rows: Sequence[Row]) -> list[Sample]:
     for row in rows:
         moment = moment_of(row["timestamp"])
         assert moment is not None
-        clock = number(_first([row], CLOCK))
+        clock = number(_first([row], CLOCK), "MHz")
+        heat = number(row.get(HEAT))
         found.append(
             Sample(
                 time_s=moment.timestamp(),
-                power_w=number(row.get(power)),
-                temperature_c=number(row.get(HEAT)),
-                clock_hz=None if clock is None else clock * HZ_PER_MHZ,
+                power_w=number(row.get(power), "W"),
+                temperature_c=heat if heat is not None and abs(heat) <= HOTTEST_C else None,
+                clock_hz=clock * HZ_PER_MHZ if clock and 0 < clock <= FASTEST_MHZ else None,
                 busy=_share(row.get(BUSY)),
                 memory_busy=_share(row.get(MEMORY_BUSY)),
                 throttled_by=_reasons(_first([row], REASONS)),
@@ -126,7 +130,7 @@ def _samples(rows: Sequence[Row]) -> list[Sample]:
 
 
 def _share(cell: str | None) -> float | None:
-    percent = number(cell)
+    percent = number(cell, "%")
     return percent / 100 if percent is not None and 0 <= percent <= 100 else None
 
 

@@ -10,6 +10,7 @@ References
 """
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +40,7 @@ def read_trainer_state(log: LogFile) -> list[LoggedRun]:
         raise log.refused("no step was trained: global_step is missing or 0")
     tokens = positive(state.get("num_input_tokens_seen"))
     flop = positive(state.get("total_flos"))
-    wall_s = sum(float(entry["train_runtime"]) for entry in ends) or None
+    wall_s = sum(map(_runtime_s, ends)) or None
     return [
         LoggedRun(
             identity=("trainer_state", json.dumps([steps, flop, history], sort_keys=True)),
@@ -53,17 +54,22 @@ def read_trainer_state(log: LogFile) -> list[LoggedRun]:
     ]
 
 
+def _runtime_s(entry: Mapping[str, Any]) -> float:
+    return positive(entry.get("train_runtime")) or 0.0
+
+
 def _samples(ends: list[Mapping[str, Any]]) -> float | None:
     """Samples that were trained on, evaluation aside."""
     if not ends:
         return None
     counts = [positive(entry.get("train_samples_per_second")) for entry in ends]
     known = [
-        count * float(entry["train_runtime"])
+        count * _runtime_s(entry)
         for count, entry in zip(counts, ends, strict=True)
         if count is not None
     ]
-    return float(round(sum(known))) if len(known) == len(ends) else None
+    total = sum(known)
+    return float(round(total)) if len(known) == len(ends) and math.isfinite(total) else None
 
 
 def _notes(

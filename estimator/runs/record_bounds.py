@@ -1,0 +1,74 @@
+"""Which values can a run not have: what a fault or a slip in its document may have left there.
+
+One such run must not stop the answers that the others give: it is left out and named.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from estimator.runs.record import MeasuredRun
+
+Bounds = Mapping[str, tuple[float, float]]
+
+LONGEST_S = 1e10
+"""Three hundred years [s]."""
+
+LARGEST_COUNT = 1e12
+"""Counts that no run has [1]."""
+
+LARGEST = 1e40
+"""Largest value of any other field, in its unit: its square is a number still."""
+
+LEAST = 5e-324
+"""Smallest positive number."""
+
+TIMING: Bounds = {
+    "time_s": (LEAST, LONGEST_S),
+    "devices": (1, LARGEST_COUNT),
+    **dict.fromkeys(("repetitions", "rejected"), (0, LARGEST_COUNT)),
+    **dict.fromkeys(("flop", "moved_bytes", "log_sd", "power_w", "others"), (0.0, LARGEST)),
+    **dict.fromkeys(("params", "hidden", "seq_len", "tokens"), (0.0, LARGEST)),
+}
+ENERGY: Bounds = {"energy_j": (0.0, LARGEST), "duration_s": (LEAST, LONGEST_S)}
+CONDITION: Bounds = dict.fromkeys(("busy", "others", "throttled"), (0.0, LARGEST))
+DEVICE: Bounds = dict.fromkeys(("power_limit_w", "default_limit_w"), (0.0, LARGEST))
+PARTS = {"timings": TIMING, "energy": ENERGY, "conditions": CONDITION, "devices": DEVICE}
+"""Fields that answers are computed from, and between what they lie."""
+
+
+def check_values(run: MeasuredRun) -> None:
+    """Check what answers are computed from.
+
+    Raises
+    ------
+    ValueError
+        Where and what cannot be.
+
+    Examples
+    --------
+    >>> from estimator.runs.record import Host
+    >>> host = Host(id="h", cpu="c", system="Linux", software={})
+    >>> check_values(MeasuredRun(
+    ...     id="a", origin="run", started="today", wall_s=1.0, state="finished", host=host
+    ... ))
+    Traceback (most recent call last):
+    ...
+    ValueError: run.started: must be a time like 2026-11-21T05:00:00Z, got 'today'
+    """
+    try:
+        datetime.fromisoformat(run.started)
+    except ValueError:
+        raise ValueError(
+            f"run.started: must be a time like 2026-11-21T05:00:00Z, got {run.started!r}"
+        ) from None
+    _check("run", run, {"wall_s": (0.0, LONGEST_S)})
+    for name, bounds in PARTS.items():
+        for at, part in enumerate(getattr(run, name)):
+            _check(f"run.{name}[{at}]", part, bounds)
+
+
+def _check(place: str, part: object, bounds: Bounds) -> None:
+    for name, (least, most) in bounds.items():
+        value = getattr(part, name)
+        if value is not None and not least <= value <= most:
+            raise ValueError(f"{place}.{name}: must be {least:g} to {most:g}, got {value:g}")
