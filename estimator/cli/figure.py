@@ -100,10 +100,13 @@ def run(options: argparse.Namespace) -> int:
         known = " or ".join(language.languages())
         raise ValueError(f"--lang must be {known}, got {options.lang!r}")
     if options.figure == "deck":
-        return _deck(path, options.lang or language.ENGLISH)
-    catalog = catalog_of(options)
-    with language.spoken(options.lang or language.ENGLISH):
-        return _written(path, options, catalog)
+        _write_deck(path, options.lang or language.ENGLISH)
+    else:
+        catalog = catalog_of(options)
+        with language.spoken(options.lang or language.ENGLISH):
+            _write(path, options, catalog)
+    note(f"{path} written", quiet=options.quiet)
+    return 0
 
 
 def _refuse_unused(path: Path, options: argparse.Namespace) -> None:
@@ -136,7 +139,7 @@ def _wish(options: argparse.Namespace, view: str) -> "Wish":
     return Wish(name=options.figure, view=view, dark=options.dark, scale=scale)
 
 
-def _written(path: Path, options: argparse.Namespace, catalog: "Catalog") -> int:
+def _write(path: Path, options: argparse.Namespace, catalog: "Catalog") -> None:
     """Write the figure in the language that is set."""
     from estimator.core.messages import rendered
     from estimator.estimation.scenario_estimate import answer_scenario
@@ -144,24 +147,23 @@ def _written(path: Path, options: argparse.Namespace, catalog: "Catalog") -> int
     from estimator.web.offline.export import content_of
 
     if options.figure in LIMITS:
-        return _of_limits(path, options, catalog)
+        _write_limits(path, options, catalog)
+        return
     answer = answer_scenario(scenario_of(options), catalog)
     wish = _wish(options, options.view or "energy_kwh")
     path.write_bytes(content_of(path.suffix.lower(), wish, answer, catalog))
     for warning in rendered(answer.notices, option_of):
         note(warning, quiet=options.quiet)
-    return 0
 
 
-def _deck(path: Path, lang: str) -> int:
+def _write_deck(path: Path, lang: str) -> None:
     """Write the deck of a language that comes with the package."""
     if path.suffix.lower() != ".html":
         raise ValueError(f"{path}: a deck is a page: the name must end in .html")
     path.write_bytes((DECKS / f"lecture_deck.{lang}.html").read_bytes())
-    return 0
 
 
-def _of_limits(path: Path, options: argparse.Namespace, catalog: "Catalog") -> int:
+def _write_limits(path: Path, options: argparse.Namespace, catalog: "Catalog") -> None:
     """Write a figure that needs no scenario."""
     from estimator.web.offline.limits_figure import Choices, content_of
 
@@ -175,4 +177,3 @@ def _of_limits(path: Path, options: argparse.Namespace, catalog: "Catalog") -> i
     )
     wish = _wish(options, options.view or "")
     path.write_bytes(content_of(path.suffix.lower(), wish, choices, catalog))
-    return 0

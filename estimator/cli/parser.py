@@ -10,6 +10,20 @@ NARROW = 80
 """Columns of a terminal that does not say how wide it is."""
 
 
+OTHER_NAMES = {
+    "--hardware": ("--gpu", "--device", "--accelerator", "--cpu", "--on"),
+    "--devices": ("--gpus", "--num-gpus", "--ngpus", "--gpu-count", "--count", "--nodes"),
+    "--preset": ("--model", "--llm"),
+    "--precision": ("--dtype", "--format", "--quantization", "--quant"),
+    "--batch": ("--batch-size", "--bs"),
+    "--seq-len": ("--sequence-length", "--seqlen", "--context-length", "--max-length"),
+    "--site": ("--country", "--region", "--location", "--where"),
+    "--finetune": ("--task", "--method", "--lora", "--qlora", "--peft"),
+    "--output": ("--out", "--file"),
+}
+"""Option -> what other programs and people call it."""
+
+
 def _columns() -> int:
     """Columns of the terminal, as `shutil` finds them, which takes longer to import than help."""
     said = os.environ.get("COLUMNS", "")
@@ -48,9 +62,12 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
     def _nearest(self, extra: Sequence[str]) -> str:
-        """Option that is nearest in spelling to the first unknown one."""
+        """Option that is meant by the first unknown one, or nearest in spelling to it."""
         import difflib
 
         option = next((word for word in extra if word.startswith("--")), "").partition("=")[0]
+        for ours, others in OTHER_NAMES.items():
+            if option in others and ours in self._option_string_actions:
+                return f" (did you mean {ours}?)"
         near = difflib.get_close_matches(option, list(self._option_string_actions), 1, 0.7)
         return f" (did you mean {near[0]}?)" if near else ""
