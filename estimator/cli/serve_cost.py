@@ -142,7 +142,6 @@ def add_serving(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Answer one question about serving."""
     from estimator.core.messages import rendered
-    from estimator.serving.engines import fitted
     from estimator.serving.figures import (
         inputs,
         memory,
@@ -161,10 +160,9 @@ def run(options: argparse.Namespace) -> int:
     measured = calibration_of(options, catalog)
     answer = answer_serving([question_from(options)], catalog, calibration=measured)
     single(answer)
-    parameters = fitted(catalog)
-    beside = {**memory(answer, parameters), **request_times(answer, parameters)}
+    beside = {**memory(answer), **request_times(answer)}
     api = _api(options, catalog)
-    beside |= {**_goal(options, answer, parameters), **_against_api(api, answer, parameters)}
+    beside |= {**_goal(options, answer), **_against_api(api, answer)}
     beside |= _over_life(options, answer)
     notes = rendered(answer.notes[0], option_of)
     if options.json:
@@ -274,15 +272,13 @@ def compare(options: argparse.Namespace) -> int:
     return 0
 
 
-def _goal(
-    options: argparse.Namespace, answer: "ServingAnswer", parameters: Any
-) -> dict[str, float]:
+def _goal(options: argparse.Namespace, answer: "ServingAnswer") -> dict[str, float]:
     from estimator.serving.figures import most_within
 
     goal = _number("latency_goal", options.latency_goal)
     if goal is None:
         return {}
-    found = most_within(answer, parameters, goal)
+    found = most_within(answer, goal)
     if found is None:
         raise ValueError(f"no concurrency reaches {goal:g} s per token on these devices")
     return {"concurrency_within_goal": found}
@@ -318,7 +314,7 @@ def _api(options: argparse.Namespace, catalog: "Catalog") -> dict[str, Any]:
 ENDS = ("in", "out")
 
 
-def _against_api(api: dict[str, Any], answer: "ServingAnswer", parameters: Any) -> dict[str, float]:
+def _against_api(api: dict[str, Any], answer: "ServingAnswer") -> dict[str, float]:
     from dataclasses import asdict
 
     from estimator.core.messages import refuse
@@ -327,7 +323,7 @@ def _against_api(api: dict[str, Any], answer: "ServingAnswer", parameters: Any) 
     if not api:
         return {}
     prices = {name: float(api[name]) for name in ("input_usd", "output_usd")}
-    found = compared_with_api(answer, parameters, **prices)
+    found = compared_with_api(answer, **prices)
     if found is None:
         device = single(answer)[0].device.device.name
         raise refuse("serving_price_unknown", "price_usd_per_h", device=device)

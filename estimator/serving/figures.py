@@ -11,9 +11,9 @@ from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.rows import Floats
 from estimator.core.units import H_PER_DAY, S_PER_H
 from estimator.serving.capacity import held_bytes, longest_context, weight_bytes
-from estimator.serving.engines import ENGINES, Parameters
+from estimator.serving.engines import ENGINES
 from estimator.serving.lifetime import ApiComparison, against_api
-from estimator.serving.performance import Traffic, performance
+from estimator.serving.performance import Performance, Traffic, performance
 from estimator.serving.quantities import (
     QUANTITIES,
     SUSTAINED,
@@ -67,6 +67,20 @@ def single(answer: ServingAnswer) -> tuple[Resolved, ServingTable]:
     return answer.table.row(0), answer.table
 
 
+def done_of(answer: ServingAnswer) -> Performance:
+    """What the one set-up does, before measured loads correct it.
+
+    Raises
+    ------
+    Refusal
+        With the reason if it is refused.
+    """
+    single(answer)
+    if answer.performance is None:
+        raise ValueError("an answer without a performance")
+    return answer.performance
+
+
 def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
     """Quantity -> low, mid and high of the one set-up; what cannot be had is absent."""
     found = {
@@ -97,13 +111,13 @@ def roofline(answer: ServingAnswer) -> dict[str, float]:
     }
 
 
-def memory(answer: ServingAnswer, parameters: Parameters) -> dict[str, float]:
+def memory(answer: ServingAnswer) -> dict[str, float]:
     """Bytes of the weights, most sequences and the longest context that fit."""
     row, table = single(answer)
     layout, bytes_each = table.layout, table.machine.memory_bytes
     if not np.isfinite(np.asarray(bytes_each)).all():
         return {"weights_bytes": _first(held_bytes(table.model, layout))}
-    traffic = table.traffic(parameters)
+    traffic = done_of(answer).traffic
     tokens = np.asarray(traffic.input_tokens) + np.asarray(traffic.output_tokens)
     found = {
         "weights_bytes": _first(held_bytes(table.model, layout)),
@@ -117,7 +131,7 @@ def memory(answer: ServingAnswer, parameters: Parameters) -> dict[str, float]:
     return found
 
 
-def request_times(answer: ServingAnswer, parameters: Parameters) -> dict[str, float]:
+def request_times(answer: ServingAnswer) -> dict[str, float]:
     """Time of an answer without a queue, of waiting for a place, and of a request: p50, p90 [s].
 
     Requests are taken to arrive at random, as fast as they end: more in flight make every token
@@ -125,9 +139,8 @@ def request_times(answer: ServingAnswer, parameters: Parameters) -> dict[str, fl
     those of both, so it is rather too high.
     """
     row, table = single(answer)
-    done, traffic = answer.performance, table.traffic(parameters)
-    if done is None:
-        return {}
+    done = done_of(answer)
+    traffic = done.traffic
     written = _first(traffic.output_tokens)
     first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
     service = _first(done.pace.time_to_first_token_s) * first
@@ -137,7 +150,7 @@ def request_times(answer: ServingAnswer, parameters: Parameters) -> dict[str, fl
     places = _places(table, traffic)
     waiting = {name: waiting_s(service, rate, places, q) for name, q in QUANTILES.items()}
     flying = np.array([min(rate * service, places)])
-    busy = _service_quantiles(answer, parameters, flying, places)
+    busy = _service_quantiles(answer, flying, places)
     return {
         "request_s": service,
         **{f"waiting_{name}_s": wait for name, wait in waiting.items()},
@@ -155,12 +168,9 @@ PARTS_OF_REQUEST = ("time_to_first_token_s", "inter_token_s")
 """Quantities whose correction by measured loads the parts of a request take."""
 
 
-def _service_quantiles(
-    answer: ServingAnswer, parameters: Parameters, flying: Floats, places: float
-) -> dict[str, Floats]:
+def _service_quantiles(answer: ServingAnswer, flying: Floats, places: float) -> dict[str, Floats]:
     """Quantile -> time of an answer with some in flight on average, without a queue [s]."""
-    _, table = single(answer)
-    setup, traffic = table.setup(parameters), table.traffic(parameters)
+    setup, traffic = done_of(answer).setup, done_of(answer).traffic
     first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
     found = {}
     for name, quantile in QUANTILES.items():
@@ -181,16 +191,16 @@ class LatencyCurve:
     p90_s: list[float]
 
 
-def latency_curve(answer: ServingAnswer, parameters: Parameters) -> LatencyCurve:
+def latency_curve(answer: ServingAnswer) -> LatencyCurve:
     """Median and 90th percentile of the time of a request, the queue included."""
     _, table = single(answer)
-    setup, traffic = table.setup(parameters), table.traffic(parameters)
+    setup, traffic = done_of(answer).setup, done_of(answer).traffic
     places = _places(table, traffic)
     flying = np.geomspace(1.0, max(BUSIEST * places, 1.0), LATENCY_POINTS)
     rate = performance(setup, replace(traffic, sequences=flying)).output_tokens_per_s
     rate = rate * answer.factor("output_tokens_per_s")
     rates = np.broadcast_to(rate / _first(traffic.output_tokens), flying.shape)
-    busy = _service_quantiles(answer, parameters, flying, places)
+    busy = _service_quantiles(answer, flying, places)
     ends = {
         name: [
             service + waiting_s(service, arriving, places, quantile)
@@ -204,13 +214,13 @@ def latency_curve(answer: ServingAnswer, parameters: Parameters) -> LatencyCurve
     )
 
 
-def curve(answer: ServingAnswer, parameters: Parameters, points: int = 40) -> Curve:
+def curve(answer: ServingAnswer, points: int = 40) -> Curve:
     """Latency and throughput at concurrencies from one to what the memory holds.
 
     Measured loads move all of it as they move the concurrency asked for.
     """
     _, table = single(answer)
-    setup, traffic = table.setup(parameters), table.traffic(parameters)
+    setup, traffic = done_of(answer).setup, done_of(answer).traffic
     tokens = traffic.input_tokens + 0.5 * np.asarray(traffic.output_tokens)
     most = float(np.clip(table.most_sequences(tokens)[0], 1.0, 4096.0))
     flying = np.unique(np.round(np.geomspace(1.0, most, points)))
@@ -252,16 +262,15 @@ class Roofline:
     prefill: RooflinePoint
 
 
-def roofline_of(answer: ServingAnswer, parameters: Parameters) -> Roofline:
+def roofline_of(answer: ServingAnswer) -> Roofline:
     """Where decoding and reading the input stand under the roof of one device.
 
     Measured loads move both as they move the time per token and the time to the first one.
     """
     _, table = single(answer)
     first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
-    done, traffic = answer.performance, table.traffic(parameters)
-    if done is None:
-        raise ValueError("nothing to draw")
+    done = done_of(answer)
+    traffic = done.traffic
     model, layout = table.model, table.layout
     each = 2.0 * _first(model.visited_params) / _first(layout.dense_shard)
     rows = _first(traffic.sequences) / _first(layout.data_parallel)
@@ -324,13 +333,13 @@ def battery(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
 
 
 def compared_with_api(
-    answer: ServingAnswer, parameters: Parameters, *, input_usd: float, output_usd: float
+    answer: ServingAnswer, *, input_usd: float, output_usd: float
 ) -> ApiComparison | None:
     """Reserved machines against an API's price of a million tokens; None without their price."""
-    row, table = single(answer)
+    row, _ = single(answer)
     if row.price is None:
         return None
-    traffic = table.traffic(parameters)
+    traffic = done_of(answer).traffic
     return against_api(
         float(row.price.usd_per_h.mid) * H_PER_DAY * row.devices,
         _first(answer.ranges["output_tokens_per_s"].mid) * H_PER_DAY * S_PER_H,
@@ -340,9 +349,9 @@ def compared_with_api(
     )
 
 
-def most_within(answer: ServingAnswer, parameters: Parameters, goal_s: float) -> float | None:
+def most_within(answer: ServingAnswer, goal_s: float) -> float | None:
     """Largest concurrency whose median inter-token latency meets a goal, None if none does [1]."""
-    found = curve(answer, parameters, GOALS)
+    found = curve(answer, GOALS)
     met = [
         flying
         for flying, latency in zip(found.concurrency, found.inter_token_s, strict=True)

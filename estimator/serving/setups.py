@@ -175,8 +175,18 @@ class ServingTable:
         """Every row by itself, made when it is asked for."""
         return LazyItems(self.count, self.row)
 
+    @cached_property
+    def _rows(self) -> dict[int, Resolved]:
+        """Rows by themselves that were asked for."""
+        return {}
+
     def row(self, row: int) -> Resolved:
         """One row by itself."""
+        if row not in self._rows:
+            self._rows[row] = self._row(row)
+        return self._rows[row]
+
+    def _row(self, row: int) -> Resolved:
         named, layout = self.named[int(self.named_at[row])], rows_of(self.layout, row)
         return Resolved(
             question=self.asked.row(row),

@@ -11,7 +11,6 @@ from estimator.catalog import Catalog
 from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, ServedLoad
 from estimator.search.limits import RELAXED, Limits
 from estimator.search.serving_plan import OBJECTIVES, ServingRequest, best_serving_plans
-from estimator.serving.engines import fitted
 from estimator.serving.figures import memory, single
 from estimator.serving.measured_loads import KnownLoads
 from estimator.serving.quantities import answer_serving
@@ -78,7 +77,7 @@ def taken(row, answer, asked):
 def most_in_flight(answer):
     """Sequences that the memory holds at half of their final length."""
     _row, table = single(answer)
-    held = memory(answer, fitted(catalog()))
+    held = memory(answer)
     assert held["most_sequences"] >= 1
     return float(table.most_sequences(500.0 + 0.5 * 300.0)[0])
 

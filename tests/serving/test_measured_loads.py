@@ -100,22 +100,20 @@ def test_a_measured_load_moves_its_like_and_narrows_it(catalog):
 
 
 def test_the_curve_goes_through_the_corrected_point(catalog):
-    parameters = fitted(catalog)
     plain, after = answer_serving([ASKED], catalog), answered(catalog, run_of(slower(catalog)))
     factor = quantity(after)[0] / quantity(plain)[0]
-    before, now = curve(plain, parameters), curve(after, parameters)
+    before, now = curve(plain), curve(after)
     assert now.inter_token_s == pytest.approx([factor * one for one in before.inter_token_s])
     goal_s = 0.03
-    assert most_within(after, parameters, goal_s) < most_within(plain, parameters, goal_s)
-    request_s = request_times(after, parameters)["request_s"]
-    assert request_s > 1.08 * request_times(plain, parameters)["request_s"]
+    assert most_within(after, goal_s) < most_within(plain, goal_s)
+    request_s = request_times(after)["request_s"]
+    assert request_s > 1.08 * request_times(plain)["request_s"]
 
 
 def test_the_roofline_follows_the_measured_time_of_a_step(catalog):
-    parameters = fitted(catalog)
     plain, after = answer_serving([ASKED], catalog), answered(catalog, run_of(slower(catalog)))
     factor = quantity(after)[0] / quantity(plain)[0]
-    before, now = roofline_of(plain, parameters), roofline_of(after, parameters)
+    before, now = roofline_of(plain), roofline_of(after)
     assert factor > 1.1
     assert now.decode.flop_per_s == pytest.approx(before.decode.flop_per_s / factor)
     assert now.decode.intensity == before.decode.intensity

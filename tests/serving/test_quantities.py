@@ -346,14 +346,13 @@ def test_an_answer_takes_its_energy_from_the_battery_of_a_phone(catalog):
 
 def test_an_api_is_charged_for_what_it_reads_and_writes(catalog):
     answer = answer_serving([ServingQuestion(**SERVED, price_usd_per_h=2.0)], catalog)
-    parameters = fitted(catalog)
-    dear = compared_with_api(answer, parameters, input_usd=3.0, output_usd=15.0)
+    dear = compared_with_api(answer, input_usd=3.0, output_usd=15.0)
     assert dear.api_cost_per_million_output_tokens_usd == pytest.approx(15.0 + 3.0 * 500 / 300)
     even = dear.break_even_tokens_per_day
     assert even == pytest.approx(48.0 / 20.0 * 1e6)
     most = answer.ranges["output_tokens_per_s"].mid[0] * 86_400
     assert dear.own_cost_over_api == pytest.approx(48.0 / (20.0 * most / 1e6))
-    cheap = compared_with_api(answer, parameters, input_usd=0.0, output_usd=0.001)
+    cheap = compared_with_api(answer, input_usd=0.0, output_usd=0.001)
     assert cheap.break_even_tokens_per_day is None
     assert cheap.own_cost_over_api > 1.0
 
@@ -372,12 +371,9 @@ def test_every_list_price_is_dated_and_of_a_model_that_can_be_served(catalog):
 
 @pytest.mark.parametrize("rate", [0.1, 5.0, 15.0, 19.0])
 def test_more_requests_take_longer_and_the_slowest_tenth_longer_still(catalog, rate):
-    parameters = fitted(catalog)
     asked = {**SERVED, "concurrency": None}
     times = [
-        request_times(
-            answer_serving([ServingQuestion(**asked, request_rate=one)], catalog), parameters
-        )
+        request_times(answer_serving([ServingQuestion(**asked, request_rate=one)], catalog))
         for one in (rate, 1.02 * rate)
     ]
     for name in ("request_s", "request_p50_s", "request_p90_s"):
@@ -389,7 +385,7 @@ def test_more_requests_take_longer_and_the_slowest_tenth_longer_still(catalog, r
 @pytest.mark.parametrize("hardware", ["h100-sxm", "rtx-4090", "raspberry-pi-5-16"])
 def test_the_curve_of_latencies_rises_and_ends_before_queues_without_end(catalog, hardware):
     question = ServingQuestion(model="llama-3.2-3b", hardware=hardware, precision="int4")
-    found = latency_curve(answer_serving([question], catalog), fitted(catalog))
+    found = latency_curve(answer_serving([question], catalog))
     assert len(found.requests_per_s) > 10
     assert np.all(np.diff(found.requests_per_s) > 0)
     assert np.all(np.asarray(found.p90_s) >= np.asarray(found.p50_s))

@@ -15,7 +15,6 @@ from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.units import H_PER_DAY, J_PER_KWH, S_PER_DAY
 from estimator.scenario.scenario import inline_config, is_inline
-from estimator.serving.engines import fitted
 from estimator.serving.figures import (
     compared_with_api,
     curve,
@@ -287,7 +286,7 @@ def _flying(row: Resolved) -> str:
 
 def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     """Latency against throughput, the chosen point and the memory limit."""
-    found = curve(answer, fitted(open_catalog()))
+    found = curve(answer)
     here = results(answer, LEVEL)
     name = _("one to all that fit")
     rows = plots.line(found.output_tokens_per_s, 1e3 * np.asarray(found.inter_token_s), name)
@@ -300,7 +299,7 @@ def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     rows.append(plots.mark(found.output_tokens_per_s[-1], found.inter_token_s[-1] * 1e3, full))
     titles = (_("output tokens per second, all devices"), _("time per token [ms]"))
     _chart(rows, titles, (name,), frame, "curve")
-    held = memory(answer, fitted(open_catalog()))
+    held = memory(answer)
     if "longest_context_tokens" in held:
         style.caption(
             _(
@@ -316,7 +315,7 @@ def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
 
 def _draw_roofline(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     """Roof of the device, with decoding and reading the input under it."""
-    found = roofline_of(answer, fitted(open_catalog()))
+    found = roofline_of(answer)
     ridge = found.peak_flop_per_s / found.bytes_per_s
     intensities = np.geomspace(0.3, 30.0 * ridge, 60)
     name = _("roof of one device")
@@ -364,7 +363,7 @@ def _say_measured(values: Values, answer: ServingAnswer, runs: int, frame: Frame
 
 def _say_latency(answer: ServingAnswer) -> None:
     """Say how long a request takes, with its queue."""
-    times = request_times(answer, fitted(open_catalog()))
+    times = request_times(answer)
     text = _("A request takes {p50} in the median and {p90} in nine of ten, its queue included.")
     style.caption(
         text.format(
@@ -391,8 +390,8 @@ def _say_battery(row: Resolved, found: dict[str, dict[str, float]]) -> None:
 
 def _draw_latency(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     """Latency of a request over the rate of requests."""
-    found = latency_curve(answer, fitted(open_catalog()))
-    here = request_times(answer, fitted(open_catalog()))
+    found = latency_curve(answer)
+    here = request_times(answer)
     names = (_("median"), _("90th percentile"))
     rows = plots.line(found.requests_per_s, found.p50_s, names[0])
     rows += plots.line(found.requests_per_s, found.p90_s, names[1])
@@ -438,7 +437,6 @@ def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     offered = _offer(values)
     found = compared_with_api(
         answer,
-        fitted(open_catalog()),
         input_usd=float(values["apiin"])
         if offered is None
         else offered.input_usd_per_million_tokens,
