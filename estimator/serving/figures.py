@@ -117,7 +117,7 @@ def memory(answer: ServingAnswer) -> dict[str, float]:
     layout, bytes_each = table.layout, table.machine.memory_bytes
     if not np.isfinite(np.asarray(bytes_each)).all():
         return {"weights_bytes": _first(held_bytes(table.model, layout))}
-    traffic = done_of(answer).traffic
+    traffic = done_of(answer).passes.traffic
     tokens = np.asarray(traffic.input_tokens) + np.asarray(traffic.output_tokens)
     found = {
         "weights_bytes": _first(held_bytes(table.model, layout)),
@@ -140,7 +140,7 @@ def request_times(answer: ServingAnswer) -> dict[str, float]:
     """
     row, table = single(answer)
     done = done_of(answer)
-    traffic = done.traffic
+    traffic = done.passes.traffic
     written = _first(traffic.output_tokens)
     first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
     service = _first(done.pace.time_to_first_token_s) * first
@@ -148,7 +148,7 @@ def request_times(answer: ServingAnswer) -> dict[str, float]:
     rate = _first(done.output_tokens_per_s) / written * (row.question.duty_cycle or 1.0)
     rate *= answer.factor("output_tokens_per_s")
     places = _places(table, traffic)
-    waiting = {name: waiting_s(service, rate, places, q) for name, q in QUANTILES.items()}
+    waiting = {name: float(waiting_s(service, rate, places, q)) for name, q in QUANTILES.items()}
     flying = np.array([min(rate * service, places)])
     busy = _service_quantiles(answer, flying, places)
     return {
@@ -170,13 +170,13 @@ PARTS_OF_REQUEST = ("time_to_first_token_s", "inter_token_s")
 
 def _service_quantiles(answer: ServingAnswer, flying: Floats, places: float) -> dict[str, Floats]:
     """Quantile -> time of an answer with some in flight on average, without a queue [s]."""
-    setup, traffic = done_of(answer).setup, done_of(answer).traffic
+    passes = done_of(answer).passes
     first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
     found = {}
     for name, quantile in QUANTILES.items():
         beside = np.minimum(flying_quantile(flying, quantile), np.maximum(places, flying))
-        pace = performance(setup, replace(traffic, sequences=beside)).pace
-        written = np.asarray(traffic.output_tokens)
+        pace = passes.pace(beside, passes.step(beside))
+        written = np.asarray(passes.traffic.output_tokens)
         whole = first * pace.time_to_first_token_s + step * written * pace.mean_step_s
         found[name] = np.asarray(np.broadcast_to(whole, flying.shape))
     return found
@@ -194,23 +194,21 @@ class LatencyCurve:
 def latency_curve(answer: ServingAnswer) -> LatencyCurve:
     """Median and 90th percentile of the time of a request, the queue included."""
     _, table = single(answer)
-    setup, traffic = done_of(answer).setup, done_of(answer).traffic
-    places = _places(table, traffic)
+    passes = done_of(answer).passes
+    places = _places(table, passes.traffic)
     flying = np.geomspace(1.0, max(BUSIEST * places, 1.0), LATENCY_POINTS)
-    rate = performance(setup, replace(traffic, sequences=flying)).output_tokens_per_s
-    rate = rate * answer.factor("output_tokens_per_s")
-    rates = np.broadcast_to(rate / _first(traffic.output_tokens), flying.shape)
+    rate = passes.output_tokens_per_s(flying) * answer.factor("output_tokens_per_s")
+    rates = np.broadcast_to(rate / _first(passes.traffic.output_tokens), flying.shape)
     busy = _service_quantiles(answer, flying, places)
     ends = {
-        name: [
-            service + waiting_s(service, arriving, places, quantile)
-            for service, arriving in zip(busy[name], rates, strict=True)
-        ]
+        name: busy[name] + waiting_s(busy[name], rates, places, quantile)
         for name, quantile in QUANTILES.items()
     }
-    shown = sum(one <= MOST_WAITED * ends["p90"][0] for one in ends["p90"])
+    shown = int(np.count_nonzero(ends["p90"] <= MOST_WAITED * ends["p90"][0]))
     return LatencyCurve(
-        requests_per_s=rates[:shown].tolist(), p50_s=ends["p50"][:shown], p90_s=ends["p90"][:shown]
+        requests_per_s=rates[:shown].tolist(),
+        p50_s=ends["p50"][:shown].tolist(),
+        p90_s=ends["p90"][:shown].tolist(),
     )
 
 
@@ -220,7 +218,8 @@ def curve(answer: ServingAnswer, points: int = 40) -> Curve:
     Measured loads move all of it as they move the concurrency asked for.
     """
     _, table = single(answer)
-    setup, traffic = done_of(answer).setup, done_of(answer).traffic
+    passes = done_of(answer).passes
+    setup, traffic = passes.setup, passes.traffic
     tokens = traffic.input_tokens + 0.5 * np.asarray(traffic.output_tokens)
     most = float(np.clip(table.most_sequences(tokens)[0], 1.0, 4096.0))
     flying = np.unique(np.round(np.geomspace(1.0, most, points)))
@@ -270,7 +269,7 @@ def roofline_of(answer: ServingAnswer) -> Roofline:
     _, table = single(answer)
     first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
     done = done_of(answer)
-    traffic = done.traffic
+    traffic = done.passes.traffic
     model, layout = table.model, table.layout
     each = 2.0 * _first(model.visited_params) / _first(layout.dense_shard)
     rows = _first(traffic.sequences) / _first(layout.data_parallel)
@@ -339,7 +338,7 @@ def compared_with_api(
     row, _ = single(answer)
     if row.price is None:
         return None
-    traffic = done_of(answer).traffic
+    traffic = done_of(answer).passes.traffic
     return against_api(
         float(row.price.usd_per_h.mid) * H_PER_DAY * row.devices,
         _first(answer.ranges["output_tokens_per_s"].mid) * H_PER_DAY * S_PER_H,

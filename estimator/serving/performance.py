@@ -83,7 +83,7 @@ class Performance:
 
     Parameters
     ----------
-    setup, traffic : Setup, Traffic
+    passes : Passes
         Of which it is.
     pace : Pace
         Latencies of a request and rates of one replica of the attention layers.
@@ -97,8 +97,7 @@ class Performance:
         Of all devices, boards alone.
     """
 
-    setup: "Setup"
-    traffic: Traffic
+    passes: "Passes"
     pace: Pace
     step: StepTime
     prefill_s: Number
@@ -154,7 +153,12 @@ class Passes:
         rows = _rows(self.setup.layout, self.traffic, sequences)
         return self.costs.at(rows)
 
-    def paced(self, sequences: Number, step: StepTime) -> tuple[Number, Number, Number]:
+    def pace(self, sequences: Number, step: StepTime) -> Pace:
+        """Steady state of one replica, a step taking so long."""
+        each, token_s, admitted_s = self._times(sequences, step)
+        return steady_pace(each, self.traffic.output_tokens, token_s, admitted_s)
+
+    def _times(self, sequences: Number, step: StepTime) -> tuple[Number, Number, Number]:
         """Sequences of a replica, its time per token, and that to admit and read an input [s]."""
         drafting = 1.0 + self.traffic.drafted * self.traffic.draft_share
         token_s = step.total_s * drafting / self.traffic.tokens_per_pass
@@ -163,7 +167,7 @@ class Passes:
 
     def output_tokens_per_s(self, sequences: Number) -> Number:
         """Output tokens of all devices in a second with some sequences in flight."""
-        each, token_s, admitted_s = self.paced(sequences, self.step(sequences))
+        each, token_s, admitted_s = self._times(sequences, self.step(sequences))
         return sequences / mean_step_s(each / self.traffic.output_tokens, token_s, admitted_s)
 
 
@@ -182,13 +186,11 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
     """
     layout, passes = setup.layout, passes_of(setup, traffic)
     step = passes.step(traffic.sequences)
-    each, token_s, admitted_s = passes.paced(traffic.sequences, step)
-    pace = steady_pace(each, traffic.output_tokens, token_s, admitted_s)
+    pace = passes.pace(traffic.sequences, step)
     rate = layout.data_parallel * pace.output_tokens_per_s
     power_w = layout.devices * _board_w(setup, traffic, (passes.load, step), rate)
     return Performance(
-        setup=setup,
-        traffic=traffic,
+        passes=passes,
         pace=pace,
         step=step,
         prefill_s=passes.prefill_s,

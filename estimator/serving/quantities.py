@@ -356,7 +356,7 @@ def open_variance(
     table: ServingTable, parameters: Parameters, found: Performance
 ) -> dict[str, Floats]:
     """Variance of the logarithm of each quantity that open traffic and layouts make."""
-    setup, traffic, base = found.setup, found.traffic, values_of(found)
+    setup, traffic, base = found.passes.setup, found.passes.traffic, values_of(found)
     variance = {name: np.zeros(table.count) for name in DELIVERED}
     other = table.other_layout()
     if np.any(other.data_parallel != table.layout.data_parallel):

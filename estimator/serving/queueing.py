@@ -114,19 +114,21 @@ def does_not_fit(
     return Notice("serving_sequences_do_not_fit", "devices", {**values, "sequences": sequences})
 
 
-def waiting_s(service_s: float, requests_per_s: float, sequences: float, quantile: float) -> float:
+def waiting_s(
+    service_s: Number, requests_per_s: Number, sequences: Number, quantile: float
+) -> Floats:
     """Time that a request waits for one of some places, with a probability at most that [s].
 
-    >>> waiting_s(1.0, 5.0, 10.0, 0.5), waiting_s(1.0, 9.0, 10.0, 0.9) > 0.5
+    >>> float(waiting_s(1.0, 5.0, 10.0, 0.5)), bool(waiting_s(1.0, 9.0, 10.0, 0.9) > 0.5)
     (0.0, True)
     """
-    busy = min(requests_per_s * service_s / sequences, 1.0 - 1e-9)
-    mean = service_s * busy ** (np.sqrt(2.0 * (sequences + 1.0)) - 1.0)
-    mean = mean / (sequences * (1.0 - busy))
-    waits = busy ** np.sqrt(2.0 * (sequences + 1.0))
-    if waits <= 1.0 - quantile:
-        return 0.0
-    return float(mean / waits * np.log(waits / (1.0 - quantile)))
+    busy = np.minimum(np.asarray(requests_per_s * service_s / sequences), 1.0 - 1e-9)
+    power = np.sqrt(2.0 * (sequences + 1.0))
+    mean = service_s * busy ** (power - 1.0) / (sequences * (1.0 - busy))
+    waits = busy**power
+    late = waits > 1.0 - quantile
+    some = np.where(late, waits, 1.0)
+    return np.asarray(np.where(late, mean / some * np.log(some / (1.0 - quantile)), 0.0))
 
 
 def flying_quantile(mean: Number, quantile: float) -> Number:
