@@ -469,6 +469,9 @@ def success(data, **more):
         (200, {}, b"[1]", "does not answer as a Prometheus does"),
         (200, {}, success({"resultType": "scalar"}), "does not answer as a Prometheus does"),
         (200, {}, success({"result": ["noon"]}), "does not answer as a Prometheus does"),
+        (200, {}, success({"result": ["1e300"]}), "does not answer as a Prometheus does"),
+        (200, {}, success({"result": ["-1"]}), "does not answer as a Prometheus does"),
+        (200, {}, success({"result": ["nan"]}, warnings=5), "does not answer as a Prometheus"),
         (404, {}, b"not found", "answers with status 404"),
         (502, {}, b"", "answers with status 502"),
         (

@@ -33,6 +33,9 @@ TOKEN = "TWENTY_WATTS_PROMETHEUS_TOKEN"
 PATIENCE_S = 60.0
 """The server is given so long for each answer [s]."""
 
+LATEST_S = 32_503_680_000.0
+"""A clock at the year 3000 or later is none [s since 1970]."""
+
 LARGEST_BYTES = 256 * 2**20
 """An answer above this is refused [B]."""
 
@@ -225,9 +228,12 @@ class Prometheus:
     def now_s(self) -> float:
         """Time by the clock of the server [s since 1970]."""
         try:
-            return float(self._asked("query", {"query": "time()"})["result"][0])
+            now_s = float(self._asked("query", {"query": "time()"})["result"][0])
         except (KeyError, TypeError, IndexError, ValueError) as error:
             raise self._strange() from error
+        if not 0.0 <= now_s < LATEST_S:
+            raise self._strange()
+        return now_s
 
     def series(self, names: Sequence[str], selector: str, window: Window | None) -> list[Labels]:
         """Labels, the name among them as ``__name__``, of the series of these names.
@@ -302,7 +308,8 @@ class Prometheus:
             success = answer["status"] == "success"
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise (self._refused(code) if code >= 400 else self._strange()) from error
-        for warning in answer.get("warnings") or ():
+        warnings = answer.get("warnings")
+        for warning in warnings if isinstance(warnings, list) else ():
             line = f"the server warns: {_short(str(warning))}"
             if line not in self.warnings:
                 self.warnings.append(line)
