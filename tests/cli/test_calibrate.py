@@ -166,6 +166,20 @@ def test_show_says_it_for_people_and_filters(data):
     assert "Nothing measured yet on v100" in calibrate("show", "--hardware", "v100").stdout
 
 
+def test_the_name_of_a_device_is_broken_only_where_it_is_long(data):
+    timing = trained(0.3, component="cpu", precision="fp32", power_w=None, trust=None)
+
+    def shown(run_id, name):
+        cpu = MeasuredDevice(key="cpu", kind="cpu", name="Some CPU", hardware=name)
+        stored(measured(run_id, timing, devices=(cpu,)))
+        return calibrate("show").stdout
+
+    assert shown("a", "amd-epyc-2-cores-da98").count("amd-epyc-2-cores-da98") == 3
+    long = shown("b", "-".join(f"board-of-a-cluster-{number}" for number in range(9)))
+    assert "finished" in long and "training" in long
+    assert all(len(line) <= 120 for line in long.splitlines())
+
+
 def test_show_says_which_runs_correct_no_estimate_for_want_of_a_peak(data):
     stored(measured("a", trained(0.3)))
     assert "peak" not in calibrate("show").stderr

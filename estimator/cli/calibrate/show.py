@@ -124,13 +124,14 @@ def _print_for_people(
     if devices:
         shares = ["expected", "before", "steady"]
         header = ["device", "runs", "newest", "of", *shares, "power", "idle"]
-        print_table(header, [[_printable(cell) for cell in _device_cells(one)] for one in devices])
+        rows = [[_printable(cell) for cell in _device_cells(one)] for one in devices]
+        print_table(header, rows, whole=_unbroken("device", header, rows))
         shares = ["expected", "steady"]
         header = ["device", "work", "format", "kind", "runs", "measured", *shares, "power"]
         cells = [_work_cells(one["hardware"], work) for one in devices for work in one["work"]]
         rows = [[_printable(cell) for cell in row] for row in cells]
         if rows:
-            print_table(header, rows)
+            print_table(header, rows, whole=_unbroken("device", header, rows))
     served = [_load_cells(run, load) for run in runs for load in run.served]
     if served:
         latency = ("first token", "per token")
@@ -138,7 +139,17 @@ def _print_for_people(
         print_table(header, [[_printable(cell) for cell in row] for row in served], whole=("run",))
     header = ["run", "state", "origin", "devices", "time", "energy", "label"]
     rows = [[_printable(cell) for cell in _run_cells(one)] for one in runs]
-    print_table(header, rows, whole=("run",))
+    print_table(header, rows, whole=("run", *_unbroken("devices", header, rows)))
+
+
+LONGEST = 30
+"""Letters of a device's name that is never broken, so that the other columns keep their room."""
+
+
+def _unbroken(column: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Name the column of devices as one to keep unbroken, where its names are short enough."""
+    at = header.index(column)
+    return (column,) if all(len(row[at]) <= LONGEST for row in rows) else ()
 
 
 def _device_row(device: dict[str, Any]) -> dict[str, Any]:
