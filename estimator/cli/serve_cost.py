@@ -92,6 +92,12 @@ ITEM_OPTIONS = {
 }
 """Options that ask for items: placeholder, help."""
 
+COMPARISONS = (
+    *("latency_goal", "api", "api_price_out", "api_price_in"),
+    *("training_kwh", "tokens_per_day", "service_days"),
+)
+"""Options that compare what tokens take, and items do not."""
+
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
@@ -185,10 +191,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _run_items(options: argparse.Namespace, level: float) -> int:
     """Answer one question about items that are not written token by token."""
-    from estimator.core.messages import rendered
+    from estimator.core.messages import refuse, rendered
     from estimator.serving.items import Item, answer_item
     from estimator.serving.question import option_of
 
+    for name in COMPARISONS:
+        if getattr(options, name) is not None:
+            raise refuse("serving_not_for_items", name)
     steps, guidance, side, positions = (
         _number(name, getattr(options, name))
         for name in (option.replace("-", "_") for option in ITEM_OPTIONS)

@@ -323,6 +323,11 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "serving_one_pass": "assuming one pass of the network per item; set {field}",
     "serving_plain_software": "assuming code without a serving engine; set {set[software]}",
     "serving_item_ignored": "{field} changes nothing for this model: drop it",
+    "serving_not_for_items": "{field} has no effect on items: drop it",
+    "serving_item_does_not_fit": (
+        "weights of {weights:.3g} GB do not fit in one {device} of {memory:.3g} GB, and items are "
+        "not split over devices: set {set[precision]} or {set[hardware]}"
+    ),
     "serving_energy_needed": "power limit of {device} unknown: drop {set[training_kwh]}",
     "serving_item_unknown": (
         "an item needs {set[model]}, {set[config]}, or {set[params_total]} with {set[positions]}"

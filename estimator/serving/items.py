@@ -16,6 +16,7 @@ from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.units import J_PER_KWH, S_PER_H
+from estimator.serving.capacity import USABLE_SHARE
 from estimator.serving.engines import fitted
 from estimator.serving.model_names import find_preset
 from estimator.serving.power import board_power_w
@@ -42,6 +43,14 @@ ITEM_LOG_SD = 0.4
 which was fitted, spread so [1]."""
 
 POWER_LOG_SD = 0.2
+
+OF_TOKENS = (
+    *("request_rate", "input_tokens", "output_tokens", "cached_share", "kv_precision"),
+    *("draft_tokens", "draft_acceptance", "draft_params"),
+    *("tensor_parallel", "expert_parallel", "data_parallel", "duty_cycle"),
+)
+"""Fields of a question that matter where tokens are written, and not for items: each device holds
+the whole network, and answers for its own items."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +117,10 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAns
     Raises
     ------
     ValueError
-        If a name is unknown, or the size of the item is missing.
+        If a name is unknown, the size of the item is missing, the weights do not fit in one device,
+        or an input would have no effect.
     """
+    _check_used(asked)
     work = _work(asked, item, catalog)
     parameters = fitted(catalog)
     sized = replace(asked, model="", config="", params_total=work.params, params_active=None)
@@ -120,6 +131,7 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAns
     setup = table.setup(parameters)
     batch = asked.concurrency or 1.0
     held = work.params * row.weights.dense_bytes
+    _check_fit(held, row)
     pass_s = item_pass_s(
         work.flop * batch, held, setup.machine, setup.engine, layers=np.array([work.layers])
     )
@@ -137,6 +149,28 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAns
         row=row,
         notes=tuple(_notes(asked, item, work, table)),
     )
+
+
+def _check_used(asked: ServingQuestion) -> None:
+    """Refuse what would be left out in silence."""
+    for field in OF_TOKENS:
+        if getattr(asked, field) not in (None, ""):
+            raise refuse("serving_not_for_items", field)
+
+
+def _check_fit(held_bytes: float, row: Resolved) -> None:
+    """Refuse weights that one device cannot hold; one of unknown memory may."""
+    device = row.device.device
+    known = device.records.get("memory_bytes")
+    if known is not None and held_bytes > USABLE_SHARE * known.value:
+        weights, memory = held_bytes / 1e9, known.value / 1e9
+        raise refuse(
+            "serving_item_does_not_fit",
+            "precision",
+            weights=weights,
+            memory=memory,
+            device=device.name,
+        )
 
 
 def _notes(
@@ -210,7 +244,10 @@ def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> _Work:
     if config is None:
         if asked.params_total is None or item.positions is None:
             raise refuse("serving_item_unknown", "model")
-        return _of_size(asked.params_total, item.positions)
+        return _of_size(asked.params_total, asked.params_active, item.positions)
+    for field in ("params_total", "params_active"):
+        if getattr(asked, field) is not None:
+            raise refuse("serving_item_ignored", field)
     side = item.image_size
     network = architecture(config)
     for field, given in (("image_size", side), ("seq_len", item.positions)):
@@ -229,8 +266,8 @@ def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> _Work:
     )
 
 
-def _of_size(params: float, positions: float) -> _Work:
+def _of_size(params: float, active: float | None, positions: float) -> _Work:
     """Work of a transformer of which only the size is known, all positions seen by all."""
-    model = from_size(params).numbers
-    flop = 2.0 * params * positions + float(model.pair_flop) * positions * positions
+    model = from_size(params, active).numbers
+    flop = 2.0 * (active or params) * positions + float(model.pair_flop) * positions * positions
     return _Work(flop=flop, params=params, layers=float(model.layers), sized=True)

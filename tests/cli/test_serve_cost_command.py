@@ -86,6 +86,40 @@ def test_what_items_assume_is_listed(capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--request-rate 4", "--request-rate has no effect on items: drop it"),
+        ("--tensor-parallel 4 --devices 4", "--tensor-parallel has no effect on items"),
+        ("--kv-precision fp8", "--kv-precision has no effect on items"),
+        ("--duty-cycle 0.5", "--duty-cycle has no effect on items"),
+        ("--latency-goal 0.1", "--latency-goal has no effect on items"),
+        ("--training-kwh 1e6 --tokens-per-day 1e9", "--training-kwh has no effect on items"),
+        ("--params 1e9", "--params changes nothing for this model"),
+        ("--active-params 1e6", "--active-params changes nothing for this model"),
+    ],
+)
+def test_what_has_no_effect_on_items_is_refused(words, said, capsys):
+    asked = "serve-cost --preset bert-base --positions 128 --hardware h100"
+    assert main([*asked.split(), *words.split()]) == 1
+    shown, noted = capsys.readouterr()
+    assert (shown, noted.count("\n")) == ("", 1)
+    assert said in noted
+
+
+def test_items_of_a_network_that_a_device_cannot_hold_are_refused(capsys):
+    """671e9 parameters of DeepSeek-V3 in 4.85 bits are 407 GB; nothing splits them over devices."""
+    asked = ["serve-cost", "--preset", "deepseek-v3", "--positions", "128", "--hardware"]
+    assert main([*asked, "rtx-4090", "--devices", "64"]) == 1
+    noted = capsys.readouterr().err
+    assert "GB do not fit in one NVIDIA GeForce RTX 4090 of 25.8 GB" in noted
+    assert "--precision" in noted and "--hardware" in noted
+    assert main([*asked, "mi355x", "--precision", "int4", "--devices", "2"]) == 1
+    small = ["serve-cost", "--params", "47e9", "--positions", "128", "--hardware", "h100"]
+    assert main([*small, "--precision", "bf16"]) == 1
+    assert main([*small, "--precision", "fp8"]) == 0
+
+
 def test_what_a_comparison_assumes_is_listed_once(capsys):
     words = ["compare", "--task", "serving", "--preset", "llama-3-8b", "--hardware", "h100,b200"]
     assert main(words) == 0

@@ -1,5 +1,7 @@
 """Items that are not written token by token: rows of print, and laws."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,6 +42,17 @@ def test_twice_the_steps_take_twice_as_long(steps, times):
     few = answer_item(asked, Item(passes=steps, positions=4096), catalog).ranges
     many = answer_item(asked, Item(passes=steps * times, positions=4096), catalog).ranges
     assert many["item_s"].mid[0] == pytest.approx(few["item_s"].mid[0] * times)
+
+
+def test_only_active_parameters_of_a_mixture_are_multiplied(catalog):
+    """A quarter of the parameters, a quarter of the FLOPs of a large batch; all are held."""
+    asked = ServingQuestion(params_total=40e9, hardware="h100", precision="fp8", concurrency=4096)
+    sparse = replace(asked, params_active=10e9)
+    whole, part = (
+        answer_item(one, Item(positions=128), catalog).ranges["item_s"].mid[0]
+        for one in (asked, sparse)
+    )
+    assert part == pytest.approx(whole / 4.0, rel=0.05)
 
 
 def test_an_item_of_unknown_size_is_refused(catalog):
