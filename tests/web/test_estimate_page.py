@@ -216,7 +216,7 @@ def test_a_copied_link_leaves_nothing_to_defaults():
 @pytest.mark.parametrize(
     ("query", "reported"),
     [
-        ("params=lots&tokens=2e12&hardware=h100", "params is not a number"),
+        ("params=lots&tokens=2e12&hardware=h100", "“Parameters” is not a number"),
         ("params=7e9&tokens=2e12&hardware=h1000", "h1000"),
         ("params=7e9&tokens=2e12&hardware=h100&site=atlantis", "atlantis"),
         ("params=7e9&tokens=2e12&hardware=h100&pue=0.5", "pue must be at least 1"),
@@ -224,7 +224,7 @@ def test_a_copied_link_leaves_nothing_to_defaults():
         ("params=7e9&tokens=2e12&hardware=h100&devices=2.5", "whole number"),
         ("params=7e9&tokens=2e12&hardware=h100&pue=0.5&utilization=2", "utilization must be"),
         ("params=7e9&flop=1e20&tokens=2e12&hardware=h100", "amount of work"),
-        ("params=nan&tokens=inf&interval=2", "finite"),
+        ("params=nan&tokens=inf&interval=2", "“Training tokens” is not a number: inf"),
         ("v=9&params=7e9&tokens=2e12&hardware=h100", "version 9"),
         ("params=7e9&tokens=2e12&hardware=h100&colour=blue", "colour"),
         ("pay=barter&params=7e9&tokens=2e12&hardware=h100", "barter"),
@@ -244,7 +244,7 @@ def test_a_text_that_is_no_number_keeps_the_last_result():
     page.text_input(key="params").set_value("seven").run()
     healthy(page)
     assert figure(page, "energy_kwh") == before
-    assert "params is not a number" in html.unescape(body(page))
+    assert "“Parameters” is not a number" in html.unescape(body(page))
     assert page.text_input(key="params").value == "seven"
 
 

@@ -81,6 +81,17 @@ def test_a_model_that_does_not_fit_is_refused_with_the_devices_that_hold_it():
     assert re.search(r"do not fit in 2 × NVIDIA H100 .*: 16 would hold them", text)
 
 
+def test_what_cannot_be_served_leaves_a_result_in_its_place():
+    page, text = opened(rate="50")
+    assert "50 requests/s exceed" in text and "Below is what this page opens with" in text
+    assert "per million tokens" in text
+    page, text = opened(rate="5")
+    page.number_input(key="serve_rate").set_value(5000.0).run()
+    blocks = unmarked(" ".join(element.proto.body for element in page.get("html")))
+    assert "5000 requests/s exceed" in blocks and "last valid result" in blocks
+    assert "per million tokens" in blocks
+
+
 @pytest.fixture
 def loaded(tmp_path, monkeypatch):
     """The store of someone who has measured a load."""
@@ -199,4 +210,4 @@ def test_a_broken_config_in_the_link_is_one_line():
     _page, text = opened(config='{"model_type":')
     assert "JSON" in text
     _page, text = opened(config='{"model_type":"resnet"}')
-    assert "per answer" not in text
+    assert "Below is what this page opens with" in text

@@ -221,7 +221,7 @@ def devices_text(row: Mapping[str, str], name: str) -> str:
     ('8 × TPU v3', 'TPU v3')
     """
     count = row["accelerator_count"]
-    return f"{float(count):,.0f} × {name}" if count else name
+    return f"{localised(f'{float(count):,.0f}')} × {name}" if count else name
 
 
 def percent(share: float) -> str:

@@ -26,6 +26,16 @@ VERDICTS = {
     "holds-if": N_("holds under an assumption"),
     "cannot-be-checked": N_("cannot be checked"),
 }
+GROWING = (
+    N_("training compute"),
+    N_("parameters"),
+    N_("FLOP/s of a device"),
+    N_("memory of a device"),
+    N_("bandwidth of the memory"),
+)
+"""Quantities whose growth is a figure each."""
+GROWTH = N_("growth in two years")
+
 RELATIONS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
 ALL = "all"
 SLIDE_ROWS = 8
@@ -147,7 +157,7 @@ def _further(chosen: Claim) -> None:
     """Draw the further figures of the case as a table."""
     rows: list[tuple[str, ...]] = [
         (
-            _(figure.name),
+            _figure_name(figure.name),
             amount(figure.interval.mid, figure.unit),
             span(figure.interval.low, figure.interval.high, figure.unit),
         )
@@ -155,6 +165,12 @@ def _further(chosen: Claim) -> None:
     ]
     if rows:
         draw_table((_("Further figures"), _("median"), _("80 % interval")), rows)
+
+
+def _figure_name(name: str) -> str:
+    """Name of a figure, or of one of several quantities of a figure."""
+    of_all, _colon, one = name.partition(": ")
+    return f"{_(of_all)}: {_(one)}" if of_all == GROWTH else _(name)
 
 
 def _sources(chosen: Claim) -> None:

@@ -14,7 +14,8 @@ from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.hardware import named_precision
 from estimator.scenario.scenario import INPUTS, NUMBERS, Scenario, read_number
 from estimator.web.estimate.config_text import scenario_of_config
-from estimator.web.shared.language import N_
+from estimator.web.shared.frame import shortened
+from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import usual_precision
 from estimator.web.shared.url_state import State, short_number
 from estimator.workload.formulas import TRAINING_OVER_FORWARD
@@ -199,6 +200,13 @@ def shown(name: str, value: float | str | None) -> float | str | None:
     return value
 
 
+def unread(name: str, text: str) -> str:
+    """Say that a text is no number for an input."""
+    label = _(INPUTS[name].label).partition(" [")[0]
+    notice = _("“{name}” is not a number: {given}; write it like 7e9 or 7B")
+    return notice.format(name=label, given=shortened(text))
+
+
 def gather(state: State, last: Scenario, catalog: Catalog) -> Asked:
     """Read the widgets; where a text cannot be read, the last good value stands."""
     said: dict[str, Any] = {}
@@ -218,8 +226,8 @@ def gather(state: State, last: Scenario, catalog: Catalog) -> Asked:
         elif value:
             try:
                 said[name] = read_number(name, value)
-            except ValueError as error:
-                problems[name] = str(error)
+            except ValueError:
+                problems[name] = unread(name, value)
                 said[name] = getattr(last, name)
     if way == "config":
         try:

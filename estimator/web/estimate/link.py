@@ -10,7 +10,7 @@ from estimator.catalog import Catalog
 from estimator.core.messages import reason as why
 from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.scenario.scenario import Scenario, from_link
-from estimator.web.estimate.inputs import DEFAULT, Asked, complete, gather, load
+from estimator.web.estimate.inputs import DEFAULT, Asked, complete, gather, load, unread
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown
 from estimator.web.shared.profiles import open_catalog
@@ -48,7 +48,10 @@ class ScenarioCodec:
     def read(self, query: Query) -> tuple[Asked, list[str]]:
         """Scenario that a link says, as near as it can be answered."""
         said, found = from_link(query)
-        notices = [shown(notice) for notice in found]
+        notices = [
+            unread(one.field, query[one.field]) if one.code == "unread" else shown(one)
+            for one in found
+        ]
         if query.get(QLORA) == "1" and said.finetune == "lora":
             said = replace(said, finetune=QLORA)
         scenario, more = DEFAULT, list[str]()

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from estimator.catalog.api_prices import ApiPrice
-from estimator.core.messages import refuse
+from estimator.core.messages import reason, refusal, refuse
 from estimator.core.notice import Notice
 from estimator.core.units import H_PER_DAY, J_PER_KWH, S_PER_DAY
 from estimator.scenario.scenario import inline_config, is_inline
@@ -46,6 +46,7 @@ from estimator.web.shared.profiles import (
 )
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Text, Typed, UrlState
+from estimator.web.shared.valid import valid
 
 Row = dict[str, Any]
 Values = dict[str, Any]
@@ -143,30 +144,35 @@ STATE = UrlState("serve", PARAMETERS)
 def draw(frame: Frame) -> None:
     """Draw the answer in a sentence, the figures, and what they rest on."""
     values = STATE.arrive()
-    style.notices([*STATE.notices, *PARAMETERS.problems(st.session_state).values()])
-    catalog = open_catalog()
-    known = known_loads(catalog)
-    measured = known.corrected if values["calibration"] == "use" else None
-    answer = answer_serving([question_of(values)], catalog, calibration=measured)
-    runs = known.runs_on(values["hardware"])
+    style.notices(STATE.notices)
+    found = valid(PARAMETERS, values, _answered, lambda error: shown(reason(error), label_of))
     if frame.slide:
-        style.slide_title(_title(values, frame.show))
-    first = answer.rows[0]
-    refusal = shown(first, label_of) if isinstance(first, Notice) else ""
-    if refusal:
-        style.notices([refusal])
-    else:
-        _draw_answer(values, answer, runs, frame)
+        style.slide_title(_title(found.values, frame.show))
+    known = known_loads(open_catalog())
+    with found.drawn() as answer:
+        if answer is not None:
+            _draw_answer(found.values, answer, known.runs_on(found.values["hardware"]), frame)
     with controls(frame):
         _controls(values)
-        if runs:
+        if known.runs_on(values["hardware"]):
             _choose("calibration", _("Measured runs of this device"), CALIBRATION)
     query = {name: text for name, text in PARAMETERS.query(values).items() if text}
-    if not frame.slide and not refusal:
+    if not frame.slide and answer is not None and not found.problems:
         files = (share.json("serve", lambda: json.dumps(results(answer, LEVEL))),)
         share.draw(SLIDES, query, title=_("Serving a model"), files=files)
     STATE.leave(query, embedded=frame.embedded)
     style.marker(query)
+
+
+def _answered(values: Values) -> ServingAnswer:
+    """Answer what the controls ask; refused where the set-up cannot be served."""
+    catalog = open_catalog()
+    measured = known_loads(catalog).corrected if values["calibration"] == "use" else None
+    answer = answer_serving([question_of(values)], catalog, calibration=measured)
+    first = answer.rows[0]
+    if isinstance(first, Notice):
+        raise refusal(first)
+    return answer
 
 
 def _title(values: Values, show: str) -> str:

@@ -277,12 +277,15 @@ _pieces: ContextVar[list[str] | None] = ContextVar("_pieces", default=None)
 
 
 @contextmanager
-def last_valid(refusal: str) -> Iterator[None]:
-    """Draw what follows dimmed, as the last valid result, where there is a refusal to tell."""
+def last_valid(refusal: str, below: str = "") -> Iterator[None]:
+    """Draw what follows dimmed, as the last valid result, where there is a refusal to tell.
+
+    `below` says what follows instead, if it is something else.
+    """
     if not refusal:
         yield
         return
-    notices([refusal, _("Below is the last valid result.")])
+    notices([refusal, below or _("Below is the last valid result.")])
     with dimmed("result"):
         yield
 

@@ -1,4 +1,7 @@
-"""What a page shows where its controls ask what cannot be answered: the last valid result."""
+"""What a page shows where its controls ask what cannot be answered: the last valid result.
+
+A link that asks it at once shows what the page opens with.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -8,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import streamlit as st
 
 from estimator.web.shared import style
+from estimator.web.shared.language import _
 from estimator.web.shared.url_state import Parameters
 
 Found = TypeVar("Found")
@@ -16,11 +20,15 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Shown(Generic[Found]):
-    """Values with their answer, if any, and what is wrong with those that the controls hold."""
+    """Values with their answer, if any, and what is wrong with those that the controls hold.
+
+    `usual` says whether the values are those that the page opens with, in the place of others.
+    """
 
     values: Values
     found: Found | None
     problems: list[str]
+    usual: bool = False
 
     @property
     def error(self) -> str:
@@ -34,7 +42,8 @@ class Shown(Generic[Found]):
             style.notices(self.problems)
             yield None
         else:
-            with style.last_valid(self.error):
+            below = _("Below is what this page opens with.") if self.usual else ""
+            with style.last_valid(self.error, below):
                 yield self.found
 
 
@@ -44,20 +53,29 @@ def valid(
     answer: Callable[[Values], Found],
     worded: Callable[[ValueError], str] = str,
 ) -> Shown[Found]:
-    """Answer the values; where they are refused, those that the session answered last.
+    """Answer the values; where they are refused, those that the session answered last, or usual.
 
     `answer` refuses by a `ValueError`, and `worded` says it in the words of the page.
     """
     state, place = st.session_state, f"_{parameters.page}_valid"
     problems = list(parameters.problems(state).values())
-    found = None
     try:
         found = answer(values)
     except ValueError as error:
         problems.append(worded(error))
-        values = state.get(place, values)
-        with suppress(ValueError):
-            found = answer(values) if place in state else None
-    if found is not None:
-        state[place] = values
+        return _instead(parameters, answer, problems)
+    state[place] = values
     return Shown(values=values, found=found, problems=problems)
+
+
+def _instead(
+    parameters: Parameters, answer: Callable[[Values], Found], problems: list[str]
+) -> Shown[Found]:
+    """Answer what the session answered last, else what the page opens with."""
+    place = f"_{parameters.page}_valid"
+    usual = place not in st.session_state
+    values = parameters.read({})[0] if usual else st.session_state[place]
+    found = None
+    with suppress(ValueError):
+        found = answer(values)
+    return Shown(values=values, found=found, problems=problems, usual=usual)
