@@ -41,8 +41,14 @@ TOURS = tuple(
 """Files of one of two workers that drive a browser; as many seconds as all the others there."""
 
 LONG = (
-    *("tests/browser/", "tests/system/test_environment.py", "tests/calibration/", "tests/web/"),
-    *("tests/measure/", "tests/validation/"),
+    *("tests/browser/", "tests/system/test_environment.py", "tests/web/test_routes_agree.py"),
+    *("tests/measure/test_command.py", "tests/web/test_estimate_page.py", "tests/calibration/"),
+    *(
+        "tests/runs/test_store.py",
+        "tests/cli/test_calibrate.py",
+        "tests/cli/test_profiles_command.py",
+    ),
+    *("tests/measure/", "tests/test_house.py", "tests/web/", "tests/search/", "tests/validation/"),
 )
 """What takes longest begins first, so that no worker is left alone with it at the end."""
 

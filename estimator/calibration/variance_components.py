@@ -99,11 +99,8 @@ class Components:
     @property
     def within(self) -> float:
         """Variance between runs on one device [1]."""
-        parts = (
-            *(self.precision, self.kind, self.family, self.both),
-            *(self.size, self.shape, self.style, self.run),
-        )
-        return float(sum(part**2 for part in parts))
+        by_network = self.precision**2 + self.kind**2 + self.family**2 + self.both**2
+        return by_network + self.size**2 + self.shape**2 + self.style**2 + self.run**2
 
     @property
     def usual_size(self) -> float:
