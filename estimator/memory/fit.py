@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -176,16 +177,21 @@ class DeviceFit:
         The device.
     capacity_bytes : float
         What it holds. [byte]
-    share : Uncertain
-        What all of it on one device needs, over what that device holds. [1]
+    needed_bytes : Uncertain
+        What all of it on one device needs. [byte]
     least_devices : float or None
         The least number of devices that hold it, None if none does. [1]
     """
 
     device: Device
     capacity_bytes: float
-    share: Uncertain
+    needed_bytes: Uncertain
     least_devices: float | None
+
+    @cached_property
+    def share(self) -> Uncertain:
+        """What is needed over what the device holds [1]."""
+        return self.needed_bytes * (1.0 / self.capacity_bytes)
 
 
 def fit_across_devices(
@@ -203,22 +209,28 @@ def fit_across_devices(
     {'h100-sxm': 2.0, 'h100-sxm-64': 3.0, 'h100-sxm-96': 2.0}
     """
     answer = answer_memory(replace(question, hardware=None), catalog)
+    devices, held = catalog.once("devices of known memory", lambda: _of_known_memory(catalog))
+    least = _least_devices(question, answer.network, answer.plan, catalog, held)
+    needed = answer.memory.total_bytes
+    return answer, tuple(
+        DeviceFit(
+            device=device,
+            capacity_bytes=capacity,
+            needed_bytes=needed,
+            least_devices=fewest,
+        )
+        for device, capacity, fewest in zip(devices, held, least, strict=True)
+    )
+
+
+def _of_known_memory(catalog: Catalog) -> tuple[list[Device], list[float]]:
+    """Devices that one buys by the piece, and what each holds [byte]."""
     devices = [
         device
         for device in catalog.devices()
         if device.kind not in MACHINES and not math.isinf(memory_of(device))
     ]
-    held, total = [memory_of(device) for device in devices], answer.memory.total_bytes
-    least = _least_devices(question, answer.network, answer.plan, catalog, held)
-    return answer, tuple(
-        DeviceFit(
-            device=device,
-            capacity_bytes=capacity,
-            share=total * (1.0 / capacity),
-            least_devices=fewest,
-        )
-        for device, capacity, fewest in zip(devices, held, least, strict=True)
-    )
+    return devices, [memory_of(device) for device in devices]
 
 
 def _check(question: Question) -> None:
@@ -395,12 +407,14 @@ def _least_devices(
     do.
     """
     _, needed = _needed_by_count(question, network, plan, catalog, COARSE_RANKS)
-    enough = needed <= np.array(list(dict.fromkeys(capacities_bytes)))[:, np.newaxis]
+    distinct = list(dict.fromkeys(capacities_bytes))
+    enough = needed <= np.array(distinct)[:, np.newaxis]
     firsts = set(enough.argmax(axis=1)[enough.any(axis=1)].tolist()) - {0}
     between = [np.arange(COARSE_RANKS[one - 1] + 1.0, COARSE_RANKS[one] + 1.0) for one in firsts]
     counts = np.sort(np.concatenate([COARSE_RANKS[:1], *between]))
     wanted, needed = _needed_by_count(question, network, plan, catalog, counts)
-    return [_least(wanted, needed, capacity) for capacity in capacities_bytes]
+    least = {capacity: _least(wanted, needed, capacity) for capacity in distinct}
+    return [least[capacity] for capacity in capacities_bytes]
 
 
 def _least(wanted: Floats, needed: Floats, capacity_bytes: float) -> float | None:

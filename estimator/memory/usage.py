@@ -15,6 +15,7 @@ the optimizer needs copies of its own, which count where they exceed the activat
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ class Memory:
         names = [item.name for item in fields(self) if item.name.endswith("_bytes")]
         return {name: getattr(self, name) for name in names}
 
-    @property
+    @cached_property
     def total_bytes(self) -> Uncertain:
         """Sum of the components, with what a framework holds besides as its uncertainty [byte]."""
         return self.framework * total(self.components.values())

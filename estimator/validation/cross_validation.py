@@ -310,7 +310,7 @@ def points(blind: Blind, family: npt.NDArray[Any]) -> Points:
         families=families,
         median_error=median_error,
         family_median_error=family_median_error,
-        bias=float(np.exp(np.median(blind.log_ratio))),
+        bias=float(np.exp(_middle(np.sort(blind.log_ratio)))),
         within_125=float(np.mean(size <= np.log(1.25))),
         within_2=float(np.mean(size <= np.log(2.0))),
         coverage=float(np.mean(size <= z_score(CENTRAL) * blind.log_sd)),
@@ -318,16 +318,22 @@ def points(blind: Blind, family: npt.NDArray[Any]) -> Points:
 
 
 def votes_of(family: npt.NDArray[Any]) -> tuple[int, Floats]:
-    """How many families there are, and the part of its family's vote that each run has [1]."""
-    _, places, counts = np.unique(family, return_inverse=True, return_counts=True)
-    return len(counts), 1.0 / counts[places]
+    """How many families there are, and the part of its family's vote that each run has [1].
+
+    Families are names, or numbers from zero.
+    """
+    numbered = family.dtype.kind == "i"
+    places = family if numbered else np.unique(family, return_inverse=True)[1]
+    counts = np.bincount(places)
+    return int(np.count_nonzero(counts)), 1.0 / counts[places]
 
 
 def median_errors(errors: Floats, votes: Floats) -> tuple[float, float]:
     """Median error with one vote a run and one a family [1]; ValueError if there are no runs."""
     if len(errors) == 0:
         raise ValueError("no runs to score")
-    return float(np.median(errors)), weighted_median(errors, votes)
+    order = np.argsort(errors)
+    return _middle(errors[order]), _reached_half(errors[order], votes[order])
 
 
 def errors_of(blind: Blind) -> Floats:
@@ -388,5 +394,15 @@ def weighted_median(values: Floats, weights: Floats) -> float:
     9.0
     """
     order = np.argsort(values)
-    reached = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
+    return _reached_half(values[order], weights[order])
+
+
+def _reached_half(ordered: Floats, weights: Floats) -> float:
+    """The same of values in order."""
+    reached = np.cumsum(weights)
+    return float(ordered[np.searchsorted(reached, reached[-1] / 2)])
+
+
+def _middle(ordered: Floats) -> float:
+    """Median of values in order."""
+    return float(0.5 * (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]))

@@ -61,7 +61,9 @@ DIMENSIONS = {
 
 def works_of(report: Report) -> npt.NDArray[np.str_]:
     """Kind of work of each run."""
-    return np.array([kind_of_domain(row["domain"]) for row in report.published.rows])
+    domains = [row["domain"] for row in report.published.rows]
+    kinds = {domain: kind_of_domain(domain) for domain in dict.fromkeys(domains)}
+    return np.array([kinds[domain] for domain in domains])
 
 
 def generations_of(report: Report) -> npt.NDArray[np.str_]:
@@ -86,7 +88,10 @@ def generation(device: str) -> str:
 
 def classes_of(report: Report) -> npt.NDArray[np.str_]:
     """Kind of work of each run, as the scatter shows it."""
-    works = works_of(report)
+    return _classes_of(report, works_of(report))
+
+
+def _classes_of(report: Report, works: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
     kept = np.where(np.isin(works, CLASSES), works, "other")
     size = np.where(report.published.runs.flop >= LARGE_RUN_FLOP, LARGE, SMALL)
     return np.where(works == "language", size, kept)
@@ -94,7 +99,8 @@ def classes_of(report: Report) -> npt.NDArray[np.str_]:
 
 def groups_of(report: Report) -> dict[str, dict[str, Chosen]]:
     """Dimension -> group -> its runs, groups in the order to show them."""
-    works, classes, years = works_of(report), classes_of(report), years_of(report)
+    works, years = works_of(report), years_of(report)
+    classes = _classes_of(report, works)
     generations = generations_of(report)
     tiers = np.array([row["validation_tier"] for row in report.published.rows])
     rest = [name for name in np.unique(works) if name != "language"]
