@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from estimator.catalog import Catalog, ProfileError
-from estimator.catalog.records import most_possible
 from estimator.core.units import human
 from estimator.measure.session import Reported
 from estimator.runs.energy import summarise
@@ -131,6 +129,9 @@ def implausible(run: MeasuredRun) -> list[str]:
 
 def _too_fast(timing: Timing, hardware: str) -> list[str]:
     """Say that the reported work is more than the device can do."""
+    from estimator.catalog import Catalog, ProfileError
+    from estimator.catalog.records import most_possible
+
     try:
         catalog = Catalog.open()
         known = catalog.has_device(hardware)

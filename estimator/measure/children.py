@@ -1,6 +1,7 @@
 """How much processor time have the processes used that this one started and that still run?"""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from estimator.system.system_files import process_stat
@@ -16,18 +17,46 @@ def running_children_s(root: Path = Path("/")) -> float:
     root : Path
         Of the file system; 0 s where it has no /proc.
     """
-    parents: dict[int, int] = {}
-    ticks: dict[int, int] = {}
+    proc = root / "proc"
+    found = _descendants(proc, os.getpid())
+    stats = _stats(proc, found) if found is not None else _all_descendants(proc)
+    ticks = sum(int(field) for fields in stats.values() for field in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK") if ticks else 0.0
+
+
+def _descendants(proc: Path, pid: int) -> list[int] | None:
+    """Processes below one, by the lists of children that Linux keeps; None where it keeps none."""
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        tasks = proc / str(waiting.pop()) / "task"
+        try:
+            texts = [(tasks / task / "children").read_text("ascii") for task in os.listdir(tasks)]
+        except OSError:
+            if not found:
+                return None
+            continue
+        children = [int(word) for text in texts for word in text.split()]
+        found += children
+        waiting += children
+    return found
+
+
+def _all_descendants(proc: Path) -> dict[int, list[str]]:
+    """The same with what the system says of each, by the parents of all processes."""
     try:
-        pids = [int(entry.name) for entry in (root / "proc").iterdir() if entry.name.isdecimal()]
+        pids = [int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal()]
     except OSError:
-        return 0.0
-    for pid in pids:
-        if fields := process_stat(root / "proc", pid):
-            parents[pid] = int(fields[1])
-            ticks[pid] = sum(map(int, fields[11:15]))
-    mine = sum(ticks[pid] for pid in ticks if _descends(pid, os.getpid(), parents))
-    return mine / os.sysconf("SC_CLK_TCK") if mine else 0.0
+        return {}
+    stats = _stats(proc, pids)
+    parents = {pid: int(fields[1]) for pid, fields in stats.items()}
+    return {pid: stats[pid] for pid in stats if _descends(pid, os.getpid(), parents)}
+
+
+def _stats(proc: Path, pids: Iterable[int]) -> dict[int, list[str]]:
+    """Process -> what the system says of it; one that has ended meanwhile is left out."""
+    read = {pid: process_stat(proc, pid) for pid in pids}
+    return {pid: fields for pid, fields in read.items() if fields}
 
 
 def _descends(pid: int, ancestor: int, parents: dict[int, int]) -> bool:

@@ -11,6 +11,7 @@ import platform
 import re
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -243,15 +244,29 @@ def _system() -> str:
 
 def _software() -> dict[str, str]:
     """Versions of what our own interpreter would compute with; none of it is imported for that."""
-    import importlib.metadata
-
     found = {"python": platform.python_version(), "numpy": np.__version__, "blas": _blas()}
-    for name in ("torch", "cupy", "codecarbon", "nvidia-ml-py"):
+    return found | _installed(("torch", "cupy", "codecarbon", "nvidia-ml-py"))
+
+
+def _installed(names: Sequence[str]) -> dict[str, str]:
+    """Versions of packages by the names of their folders, the first on the path before others.
+
+    That is what `importlib.metadata` reads there, without the tenth of a second that it takes.
+    """
+    wanted = {name.replace("-", "_"): name for name in names}
+    found: dict[str, str] = {}
+    for place in sys.path:
         try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
+            entries = os.listdir(place or ".")
+        except OSError:
             continue
-    return found
+        for entry in entries:
+            whole, suffix = os.path.splitext(entry)
+            name, _, rest = whole.partition("-")
+            version = rest.partition("-py")[0]
+            if suffix in (".dist-info", ".egg-info") and version and name.lower() in wanted:
+                found.setdefault(wanted[name.lower()], version)
+    return {name: found[name] for name in names if name in found}
 
 
 def _blas() -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from estimator.catalog import Catalog, ProfileError
 from estimator.measure.attribution import implausible, placed
 from estimator.measure.bench.cpu_profile import processor_id
 from estimator.measure.host import Contention, this_host
@@ -287,11 +286,15 @@ def with_profiles(
     """
     found = [replace(one, hardware=processor_id(host)) for one in devices if one.kind == "cpu"]
     boards = [one for one in devices if one.kind == "gpu"]
+    if not boards:
+        return tuple(found), []
+    from estimator.catalog import Catalog, ProfileError
+
     try:
         catalog = Catalog.open()
         known = [one.hardware or catalog.find_device(one.name) for one in boards]
     except ProfileError as error:
-        return (*found, *boards), [f"no profile of the boards is known: {error}"] if boards else []
+        return (*found, *boards), [f"no profile of the boards is known: {error}"]
     return (
         *found,
         *(replace(one, hardware=name) for one, name in zip(boards, known, strict=True)),

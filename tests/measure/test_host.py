@@ -5,17 +5,22 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estimator.measure import children
 from estimator.measure.cgroup import memory_limit_bytes, quota_cores, used_cpu_s
 from estimator.measure.children import running_children_s
 from estimator.measure.host import (
     Contention,
     Use,
+    _installed,
     others_share,
     own_cpu_s,
     this_host,
@@ -288,3 +293,52 @@ def test_what_a_running_child_uses_is_not_called_another_ones(tmp_path):
     put(tmp_path, {f"proc/{child}/stat": stat.format(1, ticks)})
     assert hearing.read() == 0
     assert deaf.read() == 1
+
+
+def test_versions_are_those_that_the_packages_state(tmp_path, monkeypatch):
+    names = ("numpy", "pytest", "no-such-package")
+    assert _installed(names) == {name: version(name) for name in names[:2]}
+    for place, folder in (
+        ("first", "torch-2.9.0+cu128.dist-info"),
+        ("first", "nvidia_ml_py-12.570.86.dist-info"),
+        ("second", "torch-1.0.dist-info"),
+        ("second", "CuPy-13.3.0-py3.11.egg-info"),
+    ):
+        (tmp_path / place / folder).mkdir(parents=True)
+    places = [tmp_path / "missing", tmp_path / "first", tmp_path / "second"]
+    monkeypatch.setattr(sys, "path", [str(place) for place in places])
+    assert _installed(("torch", "cupy", "nvidia-ml-py", "codecarbon")) == {
+        "torch": "2.9.0+cu128",
+        "cupy": "13.3.0",
+        "nvidia-ml-py": "12.570.86",
+    }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_children_are_found_where_the_system_keeps_no_lists_of_them():
+    """Both ways find the same processes, children of children and of threads among them."""
+    script = (
+        "import subprocess; child = subprocess.Popen(['sleep', '60'])\n"
+        "print(child.pid, flush=True); child.wait()"
+    )
+    started = []
+    thread = threading.Thread(
+        target=lambda: started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True
+            )
+        )
+    )
+    thread.start()
+    thread.join()
+    (child,) = started
+    try:
+        ours = {child.pid, int(child.stdout.readline())}
+        proc = Path("/proc")
+        assert ours <= set(children._all_descendants(proc))
+        listed = children._descendants(proc, os.getpid())
+        assert listed is None or ours <= set(listed), "not every kernel keeps lists"
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        child.stdout.close()

@@ -186,11 +186,8 @@ def _keep(
 
 def work_of(options: argparse.Namespace) -> "dict[str, Any]":
     """What the command does, as parts of a `Timing`; checked before anything runs."""
-    from estimator.catalog import Catalog
     from estimator.catalog.schema import PRECISIONS
-    from estimator.core.messages import rendered
     from estimator.scenario.scenario import check_choices, option_of
-    from estimator.scenario.workload import find_work
 
     scenario = scenario_of(options)
     check_choices(scenario)
@@ -202,6 +199,10 @@ def work_of(options: argparse.Namespace) -> "dict[str, Any]":
     common |= {} if scenario.program is None else {"style": scenario.program}
     if not given:
         return common
+    from estimator.catalog import Catalog
+    from estimator.core.messages import rendered
+    from estimator.scenario.workload import find_work
+
     work, notices = find_work(scenario, Catalog.open())
     for warning in rendered(notices, option_of):
         note(warning, quiet=options.quiet)
