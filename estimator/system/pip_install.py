@@ -28,31 +28,11 @@ def make_venv(folder: Path) -> None:
     import subprocess
 
     base = getattr(sys, "_base_executable", sys.executable)
-    wheel = bundled_pip()
-    command = [base, "-I", "-m", "venv", str(folder), *(["--without-pip"] if wheel else [])]
+    command = [base, "-I", "-m", "venv", str(folder)]
     venv = subprocess.run(command, capture_output=True, text=True, check=False)
     if venv.returncode:
         lines = [*venv.stdout.splitlines(), *venv.stderr.splitlines()]
         raise SetupError(f"cannot make a virtual environment:\n{tail(lines)}")
-    if wheel:
-        import zipfile
-
-        with zipfile.ZipFile(wheel) as content:
-            content.extractall(site_of(folder)[0])
-
-
-def bundled_pip() -> Path | None:
-    """Wheel of pip that comes with this Python; None where it is kept elsewhere.
-
-    To unpack it is to install it, and takes a twentieth of the time of `ensurepip`, which also
-    compiles modules that are replaced at once.
-    """
-    import zipfile
-
-    spec = importlib.util.find_spec("ensurepip")
-    folder = Path(spec.origin).parent / "_bundled" if spec and spec.origin else Path()
-    wheels = [wheel for wheel in folder.glob("pip-*.whl") if zipfile.is_zipfile(wheel)]
-    return wheels[0] if len(wheels) == 1 else None
 
 
 def install(folder: Path, requirements: Sequence[Path], lock: TextIO, log: list[str]) -> None:
