@@ -35,8 +35,7 @@ Catalog.open = open_once
 
 BROWSER = "tests/browser/"
 TOURS = tuple(
-    f"{BROWSER}test_{name}.py"
-    for name in ("accessibility", "capacity_page", "limits_pages", "serve_page", "slides")
+    f"{BROWSER}test_{name}.py" for name in ("accessibility", "limits_pages", "serve_page", "slides")
 )
 """Files of one of two workers that drive a browser; as many seconds as all the others there."""
 

@@ -29,10 +29,13 @@ FLAGS = [
     "--disable-sync",
     "--force-color-profile=srgb",
     "--font-render-hinting=none",
+    # Pages of a few minutes are thrown away whole: what is garbage in them is seldom looked for.
+    "--js-flags=--min-semi-space-size=64 --initial-old-space-size=400 --no-memory-reducer",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
 WAIT_S = 60
 sync_api.expect.set_options(timeout=WAIT_S * 1000)
+POLL_MS = 50
 DRAWN = """[...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(
     (chart) => chart.querySelector('svg .mark-group'))"""
 """Whether every chart of the page is drawn."""
@@ -140,24 +143,16 @@ class Tab:
         self.page.bring_to_front()  # a tab behind another is not drawn
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.emulate_media(color_scheme=scheme)
-        return (go if load else move)(self.page, self.url(query))
-
-    def url(self, query):
-        """Address of a page."""
-        return query if "://" in query else f"{self.address}/{query}"
+        url = query if "://" in query else f"{self.address}/{query}"
+        return (go if load else move)(self.page, url)
 
     def is_open(self):
         """Whether the app is open; a test that fails leaves an empty tab."""
         return self.page.url.startswith(self.address)
 
-    def is_ready(self, query, *, width=1280, **_look):
-        """Whether the app is open, in a frame or not, and as wide as it is to be."""
-        now, then = (urlsplit(url) for url in (self.page.url, self.url(query)))
-        return (
-            self.is_open()
-            and ("embed=true" in now.query) == ("embed=true" in then.query)
-            and self.page.viewport_size["width"] == width
-        )
+    def is_framed(self, query):
+        """Whether a page asks to be in a frame as the one does that is open."""
+        return ("embed=true" in query) == ("embed=true" in self.page.url)
 
     def end(self, *, failed):
         """Forget what the page of a test keeps; nothing may have gone wrong."""
@@ -190,11 +185,16 @@ def nothing_goes_wrong(request):
         opened.end(failed=request.session.testsfailed > failed)
 
 
+def wait_until(page, holds, argument=None):
+    """Wait for what holds in a page, without being asked at each frame."""
+    page.wait_for_function(holds, arg=argument, polling=POLL_MS)
+
+
 def go(page, url):
     """Open a page of the app and wait until it is drawn, its charts included."""
     page.goto(url)
     page.locator("[data-scenario]").wait_for(state="attached")
-    page.wait_for_function(DRAWN)
+    wait_until(page, DRAWN)
     return page
 
 
@@ -223,11 +223,12 @@ def choose_in_menu(page, group, title):
 def visit(tab):
     """Open a page by a link.
 
-    A link without a query shows what the session remembers of the page: it begins a new one.
+    A link without a query shows what the session remembers of the page: it begins a new one. The
+    others move on in the app that is open, and see of it what a new one would show.
     """
 
     def open_page(query="", *, load=False, **look):
-        new = load or not urlsplit(query).query or not tab.is_ready(query, **look)
+        new = load or not urlsplit(query).query or not (tab.is_open() and tab.is_framed(query))
         here, there = (urlsplit(url).path.strip("/") or FIRST for url in (tab.page.url, query))
         if not new and here == there:
             tab.show(RESTS + ("?embed=true" if "embed=true" in query else ""), load=False, **look)
@@ -257,9 +258,9 @@ MOVED = """(before) => {
 
 def move(page, url):
     """Show another slide or page in the tab that is open, without loading the app anew."""
-    page.wait_for_function(MOVED, arg=page.evaluate(MOVE, url))
+    wait_until(page, MOVED, page.evaluate(MOVE, url))
     sync_api.expect(page.locator("[data-scenario]")).to_have_count(1)
-    page.wait_for_function(DRAWN)
+    wait_until(page, DRAWN)
     return page
 
 

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from tests.browser.conftest import choose_in_menu, texts_outside
+from tests.browser.conftest import choose_in_menu, texts_outside, wait_until
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -109,7 +109,7 @@ def test_no_text_of_a_chart_leaves_it_and_nothing_is_cut_on_a_phone(visit):
     expect(page.locator(f"{CHARTS} svg")).to_have_count(2)
     assert texts_outside(page) == []
     page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_function(NARROW)
+    wait_until(page, NARROW)
     assert texts_outside(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 

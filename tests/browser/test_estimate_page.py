@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.browser.conftest import wait_until
+
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
 
@@ -64,7 +66,7 @@ def each_picture(page):
         before = chart.inner_html()
         page.get_by_role("radio", name=label, exact=True).click()
         page.wait_for_url(f"**picture={name}**")
-        page.wait_for_function(CHANGED, arg=before)
+        wait_until(page, CHANGED, before)
         expect(chart).to_have_count(1)
         yield chart
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.conftest import touring
+from tests.browser.conftest import touring, wait_until
 
 pytest.importorskip("playwright.sync_api")
 
@@ -22,7 +22,7 @@ def test_a_page_fits_every_width_in_german(tour, path):
     page.get_by_test_id("stMainBlockContainer").locator(".tw").first.wait_for()
     for width in (1280, 1920, 390):
         page.set_viewport_size({"width": width, "height": 720})
-        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+        wait_until(page, "document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from estimator.web.site_map import PAGES
-from tests.browser.conftest import Tab, free_port, serving
+from tests.browser.conftest import Tab, free_port, serving, wait_until
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -40,8 +40,8 @@ def test_a_slide_fits_a_projector(projector, path, slide, spoken):
     look = "fs=1.4&embed=true&embed_options=light_theme"
     page = projector(f"{path}?show={slide}&{look}&lang={spoken}")
     assert page.locator("[data-testid=stMainBlockContainer]").inner_text().strip()
-    page.wait_for_function(DRAWN)
-    page.wait_for_function(SETTLED)
+    wait_until(page, DRAWN)
+    page.evaluate(SETTLED)
     assert page.evaluate(HEIGHT) <= 720
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
 
