@@ -4,7 +4,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from estimator.cli.options import add_calibration, add_profiles, catalog_of
 from estimator.cli.output import note
 from estimator.core.units import CENTRAL, rows_text
-from estimator.scenario.scenario import read_number
+from estimator.scenario.scenario import INPUTS, NOT_READ, column_of, read_number
 
 if TYPE_CHECKING:
     from estimator.estimation.scenario_csv import Summary
@@ -29,20 +29,28 @@ EXAMPLES = """examples:
   twenty-watts batch runs.csv -o estimates.csv
   twenty-watts batch runs.csv -o - --interval 0.9 | head
   twenty-watts batch servers.csv -o served.csv --task serving
-columns, all optional but a device and a workload:
-  name year domain params_total params_active layers hidden heads seq_len tokens_processed
-  samples_processed flops_per_sample_forward train_flops_reported precision accelerator
-  accelerator_count accelerator_hours pue grid_kg_per_kwh region price_usd_per_h
-  preset kind finetune attempts utilization power_cap software rate batch_tokens batch step_flop
-  recomputation tensor_parallel pipeline_parallel expert_parallel micro_batches virtual_stages
-  wue pay device_price electricity_price price_kind calibration
+"""
+
+COLUMNS = """columns, all optional but a device and a workload:
+{training}
 columns with --task serving, all optional but a device and a model:
-  name model config params_total params_active hardware devices precision kv_precision concurrency
-  request_rate input_tokens output_tokens tensor_parallel expert_parallel data_parallel software
-  region pue price_usd_per_h
+{serving}
 Other columns pass through. A filled accelerator_hours is taken as it is. A row that cannot be
 estimated carries its reason in the column `error`; the others are not disturbed.
 """
+
+
+def _columns() -> str:
+    """What a table may hold, by the names of its columns."""
+    from textwrap import fill
+
+    from estimator.serving.question import COLUMNS as SERVING
+
+    def listed(names: Iterable[str]) -> str:
+        return fill(" ".join(names), 98, initial_indent="  ", subsequent_indent="  ")
+
+    training = (column_of(name) for name in INPUTS if name not in NOT_READ)
+    return COLUMNS.format(training=listed(training), serving=listed(SERVING))
 
 
 def add_parser(commands: Any) -> None:
@@ -51,7 +59,7 @@ def add_parser(commands: Any) -> None:
         "batch",
         help="a table of scenarios, one result row per input row",
         description="Estimate every row of a CSV table, in bounded memory.",
-        epilog=EXAMPLES,
+        epilog=EXAMPLES + _columns(),
     )
     parser.add_argument("table", metavar="IN.csv", help="input table, UTF-8 with a header row")
     parser.add_argument(

@@ -21,9 +21,9 @@ from estimator.core.rows import Places
 from estimator.core.uncertainty import z_score
 from estimator.estimation.estimate_table import TableResult, estimate_table
 from estimator.estimation.resolver import Resolver
-from estimator.scenario.columns import DEVICE_COLUMNS, FIELDS, NOT_READ, WORK_COLUMNS, CellReader
+from estimator.scenario.columns import DEVICE_COLUMNS, FIELDS, WORK_COLUMNS, CellReader
 from estimator.scenario.csv_records import MOST_LETTERS, Records, csv_cell
-from estimator.scenario.scenario import column_of
+from estimator.scenario.scenario import NOT_READ, column_of
 from estimator.scenario.scenario_table import ScenarioTable, Words
 
 CHUNK_ROWS = 10_000

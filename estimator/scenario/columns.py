@@ -11,15 +11,12 @@ from estimator.catalog import Catalog
 from estimator.core.limits import LIMITS
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Places, unknown
-from estimator.scenario.scenario import INPUTS, NUMBERS, column_of
+from estimator.scenario.scenario import INPUTS, NOT_READ, NUMBERS, column_of
 from estimator.scenario.scenario_table import RECOMPUTED_SHARE, ScenarioTable, Words
 from estimator.workload.network_class import kind_of_domain
 
 if TYPE_CHECKING:
     from estimator.scenario.csv_records import Block, TextColumn
-
-NOT_READ = ("config", "carbon_profile", "start", "interval", "heads", "kv_heads")
-"""Inputs that no column gives: files, what goes with them, and what changes no number."""
 
 FIELDS: Mapping[str, str] = {
     **{name: name for name in INPUTS if name not in NOT_READ},

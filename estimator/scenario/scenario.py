@@ -520,6 +520,9 @@ INPUTS: Mapping[str, Description] = {
 }
 """Field -> its declaration, in the order of the fields."""
 
+NOT_READ = ("config", "carbon_profile", "start", "interval", "heads", "kv_heads")
+"""Inputs without a column: files, what goes with them, and what changes no number."""
+
 NUMBERS = frozenset(item.name for item in fields(Scenario) if "float" in str(item.type))
 """Fields that hold a number."""
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from estimator.cli import main
+from estimator.scenario.columns import FIELDS
+from estimator.serving.question import COLUMNS
 from tests.in_process import run
 
 ROOT = Path(__file__).parents[2]
@@ -142,6 +144,13 @@ def test_compare_says_whether_it_fits_and_on_which_offers_each_price_rests():
     assert "price_offers" not in given[0]
     table = run(*COMPARED, "--hardware", "h100").stdout
     assert "2 hold it" in table and " offers, " in table
+
+
+def test_batch_lists_every_column_that_it_reads():
+    shown = run("batch", "--help").stdout
+    training, serving = shown.split("columns, all optional")[1].split("columns with --task serving")
+    assert {FIELDS[name] for name in training.split() if name in FIELDS} == set(FIELDS.values())
+    assert set(COLUMNS) <= set(serving.split())
 
 
 def test_compare_says_where_the_need_of_memory_leaves_out_activations():
