@@ -150,6 +150,8 @@ def test_every_device_is_listed_with_its_numbers_and_the_source_of_its_peak():
 def test_the_hardware_page_filters_and_its_picture_says_the_best():
     page = opened(hardware, kind="tpu")
     listed = page.dataframe[0].value
+    assert listed["launch_price_usd"].isna().any() and page.dataframe[0].proto.placeholder == ""
+    assert page.dataframe[0].proto.HasField("placeholder"), "no number is “None”"
     assert set(listed["kind"]) == {"tpu"}
     assert re.search(r"best is \S+", alts(page)[0])
     assert re.search(rf"\b{len(listed)} devices, each number", body(page))

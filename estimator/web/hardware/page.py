@@ -248,6 +248,7 @@ def _devices(table: pd.DataFrame, frame: Frame) -> None:
         column_config=columns,
         hide_index=True,
         key="hardware_table",
+        placeholder="",
         height=360 if frame.slide else "auto",
     )
     style.caption(_("A click on a column sorts it; the magnifier at its top right searches it."))

@@ -432,7 +432,7 @@ def _draw_fit(values: Values, model: Described, frame: Frame) -> None:
         if fold.open:
             table = _fit_table(model.fits)
             numbers = {name: widgets.number_column(name) for name in table.columns[1:]}
-            st.dataframe(table, column_config=numbers, hide_index=True)
+            st.dataframe(table, column_config=numbers, hide_index=True, placeholder="–")
 
 
 def _fit_row(fit: DeviceFit, kinds: tuple[str, str]) -> Row:
