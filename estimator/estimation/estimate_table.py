@@ -8,7 +8,7 @@ of ten million designs does too.
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -120,6 +120,8 @@ class TableResult:
     @cached_property
     def notices(self) -> NoticeTable:
         """What was assumed in each row; some of it is worked out when it is first asked for."""
+        for group in self.groups:
+            note_absent(self.questions, group.rows, group.estimate)
         say_what_has_no_effect(self.questions)
         say_what_does_not_fit(self.questions)
         return self.questions.notices
@@ -194,6 +196,12 @@ def estimate_table(
     """
     questions = Questions(table, resolver or Resolver(catalog))
     return _Answers(questions).result()
+
+
+@lru_cache(maxsize=64)
+def _stacked(devices: tuple[Hardware, ...]) -> Hardware:
+    """`stack` of devices that many tables name."""
+    return stack(devices)
 
 
 class _Answers:
@@ -317,7 +325,6 @@ class _Answers:
         if asked.profiled[first]:
             site = self._scheduled(rows, result, site)
             result = estimate(workload, hardware, site, run)
-        note_absent(asked, rows, result)
         return Group(
             rows=rows,
             workload=workload,
@@ -351,7 +358,7 @@ class _Answers:
         several: list[Hardware] = [one.hardware for one in devices.named]
         if len(several) == 1:
             return replace(several[0], full_utilization=full)
-        by_device: Hardware = rows_of(stack(several), (devices.at, 0))
+        by_device: Hardware = rows_of(_stacked(tuple(several)), (devices.at, 0))
         return replace(by_device, name=SEVERAL, full_utilization=full)
 
     def _owned(self, hardware: Hardware, rows: Places, devices: Devices) -> Hardware:

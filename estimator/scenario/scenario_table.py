@@ -151,7 +151,7 @@ class ScenarioTable:
         ValueError
             If a name is no field of `Scenario`, or the lengths differ.
         """
-        lengths = {len(one) for one in columns.values() if np.ndim(one)}
+        lengths = {len(one) for one in columns.values() if _is_column(one)}
         if len(lengths) > 1:
             raise ValueError(f"columns must be of one length, got {sorted(lengths)}")
         unknown = [name for name in columns if name not in INPUTS]
@@ -161,7 +161,7 @@ class ScenarioTable:
         numbers: dict[str, Floats] = {}
         words: dict[str, Words] = {}
         for name, given in columns.items():
-            cells = [given] if not np.ndim(given) else given
+            cells = given if _is_column(given) else [given]
             if name in NUMBERS or (name == "recomputation" and not isinstance(cells[0], str)):
                 numbers[name] = np.broadcast_to(np.asarray(cells, dtype=np.float64), (count,))
             elif name == "recomputation":
@@ -249,6 +249,14 @@ class ScenarioTable:
     @cached_property
     def _no_words(self) -> Words:
         return Words.none(self.count)
+
+
+def _is_column(given: Any) -> bool:
+    """Whether an input is given for each row, not once for all."""
+    dimensions = getattr(given, "ndim", None)
+    if dimensions is not None:
+        return bool(dimensions)
+    return isinstance(given, Sequence) and not isinstance(given, str)
 
 
 def check_scenario(scenario: Scenario) -> None:
