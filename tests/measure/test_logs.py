@@ -534,3 +534,25 @@ def test_a_log_in_another_coding_reads_the_same(tmp_path, coding):
     path = tmp_path / "some.log"
     path.write_bytes(LIGHTNING.encode(coding))
     assert format_of(read_log(path)) == "metrics"
+
+
+@pytest.mark.parametrize("order", ["newest first", "twice", "in any order"])
+def test_samples_in_another_order_are_the_same_run(imported, order):
+    head, *lines = smi(boards=1).splitlines()
+    (straight,) = imported("\n".join([head, *lines]))
+    others = {
+        "newest first": lines[::-1],
+        "twice": lines[:50] + lines,
+        "in any order": lines[1::2] + lines[::2],
+    }
+    (found,) = imported("\n".join([head, *others[order]]))
+    assert (found.id, found.started, found.wall_s) == (straight.id, straight.started, 100.0)
+    assert found.energy == straight.energy
+    assert found.notes[0] == "the times of the log go back: its samples are put in order"
+
+
+def test_rows_of_a_table_of_times_may_stand_in_any_order(imported):
+    head, *lines = TENSORBOARD.splitlines()
+    work = {"hardware": "h100", "devices": 1, "step_flop": 1e13, **worked()}
+    backwards = imported("\n".join([head, *lines[::-1]]), **work)
+    assert backwards == imported(TENSORBOARD, **work)

@@ -56,6 +56,7 @@ def read_nvidia_smi(log: LogFile, catalog: Catalog, hardware: str | None) -> lis
     table = table_of(log)
     names_of = {key: _plain(key) for key in {key for row in table for key in row}}
     rows = [{names_of[key]: value for key, value in row.items()} for row in table]
+    rows, unsorted = _by_time(rows)
     groups = _by_board(log, rows)
     series = {board: _samples(some) for board, some in groups.items()}
     series = {board: samples for board, samples in series.items() if len(samples) > 1}
@@ -83,9 +84,19 @@ def read_nvidia_smi(log: LogFile, catalog: Catalog, hardware: str | None) -> lis
             devices=tuple(devices),
             energy=tuple(one.energy for one in summaries if one.energy is not None),
             conditions=tuple(one.condition for one in summaries if one.condition is not None),
-            notes=(*notes, *gathered(note for one in summaries for note in one.notes)),
+            notes=(*unsorted, *notes, *gathered(note for one in summaries for note in one.notes)),
         )
     ]
+
+
+def _by_time(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
+    """Rows with a time, the first first; said where the log has them in another order."""
+    moments = [(moment_of(row.get("timestamp", "")), row) for row in rows]
+    known = [(moment, row) for moment, row in moments if moment is not None]
+    ordered = sorted(known, key=lambda one: one[0])
+    note = "the times of the log go back: its samples are put in order"
+    notes = (note,) if [at for at, _ in ordered] != [at for at, _ in known] else ()
+    return [row for _, row in ordered], notes
 
 
 def _by_board(log: LogFile, rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -93,8 +104,7 @@ def _by_board(log: LogFile, rows: Sequence[Row]) -> dict[str, list[Row]]:
     column = next((name for name in BOARD if rows and name in rows[0]), None)
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        if moment_of(row.get("timestamp", "")) is not None:
-            groups.setdefault("" if column is None else row.get(column, ""), []).append(row)
+        groups.setdefault("" if column is None else row.get(column, ""), []).append(row)
     if not groups:
         raise log.refused("no sample with a time: query timestamp")
     if len(groups) > MOST_BOARDS:
