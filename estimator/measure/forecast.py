@@ -33,6 +33,10 @@ SILENCE_S = 30.0
 PATIENCE_S = 5.0
 """How long a command may take to stop [s]."""
 
+OWN, OPTIMIZER = ("m", "M"), ("o", "s")
+"""Marks of steps that `measure()` in the script reports, and of those of an optimizer; the second
+of each where boards had finished."""
+
 HOOK = Path(__file__).parent / "step_hook"
 """Folder of the module that Python loads at its start."""
 
@@ -77,11 +81,12 @@ def read_stamps(text: str) -> Stamped | None:
     >>> read_stamps("o 1.0\nm 1.1\no 2.0\nm 2.2\n").times_s
     (1.1,)
     """
-    rows = [line.split(" ") for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    rows = [line.split(" ") for line in lines]
     planned = [int(row[1]) for row in rows if row[0] == "total"]
-    facts = [line[6:] for line in text.splitlines() if line.startswith("facts ")]
-    own = [(row[0], float(row[1])) for row in rows if row[0] in ("m", "M")]
-    seen = own or [(row[0], float(row[1])) for row in rows if row[0] in ("o", "s")]
+    facts = [line[6:] for line in lines if line.startswith("facts ")]
+    own = [(row[0], float(row[1])) for row in rows if row[0] in OWN]
+    seen = own or [(row[0], float(row[1])) for row in rows if row[0] in OPTIMIZER]
     waited = [at for at, (mark, _) in enumerate(seen) if mark in ("s", "M")]
     if waited:
         seen = seen[: waited[-1] + 1]
@@ -100,6 +105,79 @@ def read_stamps(text: str) -> Stamped | None:
         planned=planned[-1] if planned else None,
         given=json.loads(facts[0]) if facts else {},
     )
+
+
+@dataclass(kw_only=True)
+class _Marks:
+    """Stamps of one kind so far: when the first was [s], how many, and up to which are done."""
+
+    began_s: float = 0.0
+    count: int = 0
+    waited: int = 0
+
+    def take(self, at_s: float, *, waited: bool) -> None:
+        """Count one more."""
+        self.began_s = at_s if self.count == 0 else self.began_s
+        self.count += 1
+        self.waited = self.count if waited else self.waited
+
+    @property
+    def steps(self) -> int:
+        """Steps that have ended: on boards those up to the last wait."""
+        return self.waited or self.count
+
+
+@dataclass(kw_only=True)
+class StampFile:
+    """Stamps of a program as they are written, each read once: to look again costs little.
+
+    Parameters
+    ----------
+    path : Path
+        It need not exist yet.
+    """
+
+    path: Path
+    _read_bytes: int = field(default=0, init=False)
+    _own: _Marks = field(default_factory=_Marks, init=False)
+    _optimizer: _Marks = field(default_factory=_Marks, init=False)
+
+    def read(self) -> None:
+        """Take in the lines that were written since."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            file.seek(self._read_bytes)
+            whole, end, _ = file.read().rpartition(b"\n")
+        self._read_bytes += len(whole) + len(end)
+        for line in whole.decode("utf-8", "replace").split("\n"):
+            mark, _, rest = line.partition(" ")
+            if mark in OWN:
+                self._own.take(float(rest), waited=mark == "M")
+            elif mark in OPTIMIZER:
+                self._optimizer.take(float(rest), waited=mark == "s")
+
+    @property
+    def _marks(self) -> _Marks:
+        """Those that count: what `measure()` reports goes first."""
+        return self._own if self._own.count else self._optimizer
+
+    @property
+    def steps(self) -> int:
+        """Steps seen so far; none before there are two."""
+        return self._marks.steps if self._marks.steps > 1 else 0
+
+    @property
+    def began_s(self) -> float:
+        """When the first step ended, on the monotonic clock [s]."""
+        return self._marks.began_s
+
+    def stamped(self) -> Stamped | None:
+        """Return the steps that were read; None before there are two."""
+        if not self.steps:
+            return None
+        with self.path.open("rb") as file:
+            return read_stamps(file.read(self._read_bytes).decode("utf-8", "replace"))
 
 
 @dataclass(kw_only=True)
@@ -134,9 +212,9 @@ class Watch:
             If it cannot be run.
         """
         with tempfile.TemporaryDirectory(prefix="twenty-watts-") as folder:
-            stamps = Path(folder) / "stamps"
+            stamps = StampFile(path=Path(folder) / "stamps")
             python = os.pathsep.join(filter(None, (str(HOOK), os.environ.get("PYTHONPATH"))))
-            command = Command(words, extra={STAMPS: str(stamps), "PYTHONPATH": python})
+            command = Command(words, extra={STAMPS: str(stamps.path), "PYTHONPATH": python})
             over = threading.Event()
             watcher = threading.Thread(target=self._watch, args=(stamps, command, over))
             watcher.start()
@@ -146,30 +224,31 @@ class Watch:
                 over.set()
                 watcher.join()
             self._read(stamps)
+            self.seen = stamps.stamped()
         return replace(ended, exit_code=0) if self.enough and not self.goes_on else ended
 
-    def _watch(self, stamps: Path, command: Command, over: threading.Event) -> None:
+    def _watch(self, stamps: StampFile, command: Command, over: threading.Event) -> None:
         silent_until_s = time.monotonic() + SILENCE_S
         while not over.wait(POLL_S):
             self._read(stamps)
             if time.monotonic() >= silent_until_s:
                 silent_until_s = math.inf
-                if self.seen is None and self.on_silence is not None:
+                if not stamps.steps and self.on_silence is not None:
                     self.on_silence(SILENCE_S)
             if self.enough:
                 if not self.goes_on:
                     _stop(command.process, over)
                 return
 
-    def _read(self, stamps: Path) -> None:
+    def _read(self, stamps: StampFile) -> None:
         """Take what was stamped, until it is enough."""
-        if self.enough or not stamps.exists():
+        if self.enough:
             return
-        self.seen = read_stamps(stamps.read_text(encoding="utf-8", errors="replace"))
-        if self.seen is None:
+        stamps.read()
+        if not stamps.steps:
             return
-        long = self.for_s is not None and time.monotonic() - self.seen.began_s >= self.for_s
-        self.enough = long or (self.steps is not None and self.seen.steps >= self.steps)
+        long = self.for_s is not None and time.monotonic() - stamps.began_s >= self.for_s
+        self.enough = long or (self.steps is not None and stamps.steps >= self.steps)
 
 
 def _stop(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:

@@ -159,7 +159,7 @@ class Session:
         if self._is_due(count) and synchronise():
             self._synchronised.append(count)
         self._ends_s.append(time.monotonic())
-        if STAMPS in os.environ:
+        if STAMPS in os.environ and os.environ.get(RANK, "0") in ("", "0"):
             self._stamp("M" if self._synchronised[-1:] == [count] else "m")
 
     def _is_due(self, count: int) -> bool:

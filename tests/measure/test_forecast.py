@@ -2,15 +2,19 @@
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.estimation.run_forecast import RunQuestion, forecast_run
 from estimator.measure import forecast
-from estimator.measure.forecast import Stamped, Watch, read_stamps
+from estimator.measure.forecast import Stamped, StampFile, Watch, read_stamps
+from estimator.measure.session import Session
 from estimator.runs import read_runs
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun
 from estimator.scenario.scenario import Scenario
@@ -59,6 +63,53 @@ def test_stamps_that_are_cut_short_are_left_out():
         times_s=(0.5,), began_s=1.0, ended_s=1.5, planned=None
     )
     assert read_stamps("o 1.0\n") is None
+
+
+def test_what_a_program_says_of_its_steps_may_be_cut_short():
+    assert read_stamps('m 1.0\nm 2.0\nfacts {"flop": 1').given == {}
+
+
+@given(st.lists(st.sampled_from("mMos"), max_size=30), st.data())
+def test_stamps_read_bit_by_bit_are_those_read_at_once(marks, data):
+    """However the lines are cut while they are written, each counts once."""
+    lines = "".join(f"{mark} {number / 8!r}\n" for number, mark in enumerate(marks))
+    text = f'facts {{"kind": "other"}}\n{lines}'
+    with tempfile.TemporaryDirectory() as folder:
+        stamps = StampFile(path=Path(folder) / "stamps")
+        stamps.read()
+        for part in data.draw(st.lists(st.integers(0, len(text)), max_size=5).map(sorted)):
+            stamps.path.write_text(text[:part], encoding="utf-8")
+            stamps.read()
+        stamps.path.write_text(text, encoding="utf-8")
+        stamps.read()
+        found = read_stamps(text)
+        assert stamps.stamped() == found
+        assert stamps.steps == (0 if found is None else found.steps)
+        assert found is None or stamps.began_s == found.began_s
+
+
+def test_a_line_is_read_once_however_often_one_looks(tmp_path):
+    """A minute of short steps writes many lines: to read all each time takes what is measured."""
+    stamps = StampFile(path=tmp_path / "stamps")
+    stamps.path.write_text("m 1.0\nm 2.0\n", encoding="utf-8")
+    stamps.read()
+    stamps.path.write_text("m xxx\nm xxx\nm 3.0\n", encoding="utf-8")
+    stamps.read()
+    assert stamps.steps == 3
+
+
+@pytest.mark.parametrize(("rank", "stamped"), [("", 2), ("0", 2), ("1", 0)])
+def test_of_several_ranks_one_stamps(rank, stamped, tmp_path, monkeypatch):
+    """Two ranks that step together are one step, not two of half the time."""
+    path = tmp_path / "stamps"
+    monkeypatch.setenv("TWENTY_WATTS_STAMPS", str(path))
+    monkeypatch.setenv("RANK", rank)
+    session = Session(flop=1e9, precision="fp32")
+    session.step()
+    session.step()
+    stamps = StampFile(path=path)
+    stamps.read()
+    assert stamps.steps == stamped
 
 
 def test_on_boards_steps_count_between_waits_for_them():
