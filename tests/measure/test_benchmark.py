@@ -516,6 +516,17 @@ def test_an_undisturbed_peak_holds_against_a_higher_one_that_others_slowed(quiet
     assert "high" not in peak
 
 
+@pytest.mark.parametrize("quiet_first", [True, False])
+def test_more_than_an_undisturbed_peak_that_was_reached_beside_others_replaces_it(quiet_first):
+    """A quiet but throttled machine made 1e11; a crowded one later 1.5e11, so that is possible."""
+    quiet = measured_run(timing("matrix", 1.0, flop=1e11, precision="fp32"))
+    busy = measured_run(crowded("matrix", 1.0, flop=1.5e11, precision="fp32"))
+    first, then = (profile_of(run, run.devices[0]) for run in (quiet, busy))
+    table = merged(then, first) if quiet_first else merged(first, then)
+    peak = table["peak_flop_per_s"]["fp32"]
+    assert (peak["low"], peak["value"], peak["basis"]) == (1.5e11, 3e11, "derived")
+
+
 def test_products_end_when_their_share_of_the_time_is_over():
     """One of each format tells the peak; where others slow them, steps still have their time."""
     short = bench(effort=dataclasses.replace(EFFORT, minutes=1e-9))

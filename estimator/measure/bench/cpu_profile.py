@@ -111,7 +111,8 @@ def merged(fresh: Table, before: Table) -> Table:
 
     A benchmark of some number formats, or one that was stopped, or disturbed, takes nothing away:
     of peaks, bandwidth and full power the highest that was measured holds, of the rest the newest.
-    What was measured undisturbed holds against what was not, even if that is higher.
+    What was measured undisturbed holds against what was not, even if that is taken to be higher
+    alone, unless more was truly reached beside others.
     """
     peaks = {**before.get("peak_flop_per_s", {}), **fresh["peak_flop_per_s"]}
     highest = {
@@ -126,11 +127,15 @@ def merged(fresh: Table, before: Table) -> Table:
 
 
 def _higher(fresh: Table, before: Table | None) -> Table:
-    """Return the record of the higher value, an undisturbed one first; of equal ones the fresh."""
+    """Return the record of the higher value; of equal ones the fresh.
+
+    Of an undisturbed and a disturbed one, the undisturbed, unless the other reached more at least.
+    """
     if before is None:
         return fresh
-    rank, best = ((one.get("basis") != DISTURBED, one["value"]) for one in (fresh, before))
-    return fresh if rank >= best else before
+    alike = (fresh.get("basis") == DISTURBED) == (before.get("basis") == DISTURBED)
+    part = "value" if alike else "low"
+    return fresh if fresh.get(part, fresh["value"]) >= before.get(part, before["value"]) else before
 
 
 def source_of(host: Host, date: str) -> Table:
