@@ -382,7 +382,8 @@ class _WorkColumns:
         self.notices.where(packed, Notice("qlora_unpacks", "finetune"))
 
     def _refuse(self) -> None:
-        """Refuse rows without work, and of more than any machine could do."""
+        """Refuse rows without work, of more than any machine could do, and that do not fit."""
+        self._refuse_contradictions()
         flop, most = self.flop, LIMITS["training_flop"][1]
         with np.errstate(invalid="ignore"):
             for row in rows_where(flop > most).tolist():
@@ -390,6 +391,22 @@ class _WorkColumns:
                 self._give_up(np.array([row]), Notice("too_much_work", "", values))
         for row in rows_where(np.isnan(flop) & np.isnan(self.hours)).tolist():
             self._give_up(np.array([row]), self._no_work(row))
+
+    def _refuse_contradictions(self) -> None:
+        """Refuse fine-tuning of unknown length, and more active parameters than there are."""
+        table, given = self.table, self.numbers
+        tuned = table.says("finetune")
+        if tuned.any():
+            own = table.says("tokens") | table.says("samples")
+            self._give_up(rows_where(tuned & ~own), Notice("finetune_needs_tokens", "tokens"))
+            stated = rows_where(tuned & own & table.says("flop"))
+            self._give_up(stated, Notice("finetune_with_flop", "finetune"))
+        active = given["active_params"]
+        with np.errstate(invalid="ignore"):
+            above = rows_where(active > given["params"])
+        for row in above.tolist():
+            values = {"value": float(active[row])}
+            self._give_up(np.array([row]), Notice("active_above_params", "active_params", values))
 
     def _no_work(self, row: int) -> Notice:
         scenario, preset = self.table.row(row), self.preset_at[row]

@@ -114,6 +114,26 @@ def test_published_rows_have_the_intervals_of_single_estimates(catalog, left_out
     assert compared > 200
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"flop": 3e23, "finetune": "lora"}, "fine-tuning needs its own tokens"),
+        ({"preset": "opt-30b", "finetune": "qlora"}, "fine-tuning needs its own tokens"),
+        ({"device_hours": 1e5, "finetune": "full"}, "fine-tuning needs its own tokens"),
+        ({"flop": 3e23, "tokens": 1e7, "finetune": "lora"}, "finetune"),
+        ({"params": 7e9, "active_params": 1e12, "tokens": 1e9}, "must be at most"),
+    ],
+)
+def test_a_row_refuses_what_the_single_estimate_refuses(said, reason, catalog):
+    with pytest.raises(ValueError, match=reason):
+        answer_scenario(Scenario(**said, hardware="h100"), catalog)
+    cells = ",".join(map(str, said.values()))
+    row, other = run_rows([f"{cells},h100", f"{cells},"], catalog, ",".join([*said, "hardware"]))
+    for one in (row, other):
+        assert one["error"] and not one["energy_kwh_mid"]
+    assert reason.partition("tokens")[0] in row["error"]
+
+
 def test_work_of_a_size_is_doubted_and_stated_work_is_not(catalog):
     header = "accelerator,train_flops_reported,params_total,tokens_processed,accelerator_hours"
     stated, sized = run_rows(["v100,1.2e20,,,1000", "v100,,1e9,2e10,1000"], catalog, header)
