@@ -113,7 +113,7 @@ def verdict(answer: MemoryAnswer, level: float, saving: Mapping[str, str] = NO_S
     same = f"; fits with {changed}" if changed else ""
     if answer.least_devices is None:
         way = f": {answer.remedy}" if answer.remedy else ""
-        return f"does not fit{caveat}: {of}; not on any number of devices this way{way}{same}"
+        return f"does not fit{caveat}: {of}; not on any number of devices this way{same or way}"
     least = f"{answer.least_devices:,.0f} devices"
     return f"does not fit{caveat}: {of}; needs at least {least}{same}"
 

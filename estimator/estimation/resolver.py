@@ -145,7 +145,7 @@ class Resolver:
         asked = named_precision(precision, device)
         chosen = choose_precision(device, asked)
         values = {"precision": chosen, "device": device.name}
-        sole = len(device.peaks) == 1
+        sole = set(device.peaks) == {"equivalent"}
         exact = sole or (asked is not None and asked in precision.lower())
         return Named(
             device=device,

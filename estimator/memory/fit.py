@@ -63,7 +63,8 @@ class Remedy:
         return "--recompute" in self.options
 
     def __str__(self) -> str:
-        return f"with {self.options} from {self.devices:,.0f} devices on"
+        plural = "" if self.devices == 1 else "s"
+        return f"with {self.options} from {self.devices:,.0f} device{plural} on"
 
 
 @dataclass(frozen=True, kw_only=True)

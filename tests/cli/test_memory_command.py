@@ -98,6 +98,8 @@ def test_what_makes_a_run_fit_on_its_devices_is_named_and_does(capsys):
     assert "fits_with" not in recomputed
     full = answer(capsys, "llama-2-7b", "--hardware", "rtx-4090", "--finetune", "full")
     assert full["fits_with"] == {"finetune": "lora"} or "qlora" in full["fits_with"].values()
+    none = answer(capsys, "pythia-12b", "--hardware", "a40", "--finetune", "lora", "--batch", "8")
+    assert none["verdict"].count("--recompute full") == 1
     assert "fits_with" not in answer(capsys, "llama-2-7b", "--hardware", "rtx-4090")
     assert "fits_with" not in answer(capsys, "gpt-3", "--hardware", "t4", "--inference")
 

@@ -384,10 +384,12 @@ def test_a_longer_life_uses_up_more_in_all_and_less_each_year(per_year, years, l
     assert short.loadings["decline"] == pytest.approx(0.2 * (step - 1) / 1e-4, rel=0.01, abs=1e-5)
 
 
-def test_a_device_with_one_format_leaves_nothing_to_assume(catalog):
-    brain, board = (ask(catalog, flop=1e20, hardware=name) for name in ("human-brain", "v100"))
+def test_a_brain_has_no_format_to_assume(catalog):
+    names = ("human-brain", "v100", "dgx-h100")
+    brain, *boards = (ask(catalog, flop=1e20, hardware=name) for name in names)
     assert "precision_assumed" not in {notice.code for notice in brain.notices}
-    assert "precision_assumed" in {notice.code for notice in board.notices}
+    for board in boards:
+        assert "precision_assumed" in {notice.code for notice in board.notices}
 
 
 @pytest.mark.parametrize("device", ["h100", "v100", "human-brain"])
