@@ -50,7 +50,9 @@ def choose(page, slide):
     """Choose a slide in the menu; a menu that a rerun of the page closes is opened again."""
     option = page.get_by_role("option", name=slide)
     for _attempt in range(TRIES):
-        page.get_by_role("combobox", name="Slide").fill(slide)
+        box = page.get_by_role("combobox", name="Slide")
+        box.click()
+        box.fill(slide)
         try:
             option.click(timeout=3000)
         except sync_api.TimeoutError:

@@ -228,7 +228,7 @@ def test_a_device_is_found_by_typing(visit):
 
 def test_a_bad_link_says_so(visit):
     page = visit("?params=lots&tokens=2e12&hardware=h100")
-    expect(page.get_by_role("alert")).to_contain_text("Params is not a number")
+    expect(page.get_by_role("alert")).to_contain_text("“Parameters” is not a number")
     assert len(figures(page)) == 4
 
 
