@@ -199,9 +199,12 @@ def human_count(value: float) -> str:
 
     >>> human_count(355e6), human_count(1.2e9), human_count(2048), human_count(2048.3)
     ('355 million', '1.2 billion', '2,048', '2,050')
+    >>> human_count(999.96e6), human_count(999_999)
+    ('1 billion', '999,999')
     """
+    rounded = value if abs(value) < 1e6 else float(f"{value:.3g}")
     for factor, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
-        if abs(value) >= factor:
+        if abs(rounded) >= factor:
             return f"{digits(value / factor)} {word}"
     return f"{value:,.0f}" if value == round(value) else digits(value)
 

@@ -373,7 +373,7 @@ def open_variance(
             if part == "sequences":
                 tokens = np.asarray(traffic.input_tokens + 0.5 * traffic.output_tokens)
                 held = np.maximum(table.most_sequences(tokens), np.asarray(traffic.sequences))
-                value = np.clip(value, 1.0, held)
+                value = np.where(log_sd > 0.0, np.clip(value, 1.0, held), value)
             moved = values_of(performance(setup, replace(traffic, **{part: value})))
             shifted[sign] = moved
         for name in DELIVERED:

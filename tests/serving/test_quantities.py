@@ -272,6 +272,17 @@ def test_a_table_answers_its_rows_and_gives_the_others_their_reason(catalog):
     assert "concurrency must be a number, got 'many'" in lines[3]
 
 
+@pytest.mark.parametrize("beside", [{}, {"concurrency": 8.0}, {"input_tokens": 100.0}])
+def test_a_server_that_idles_half_of_the_time_is_as_sure_beside_other_rows(catalog, beside):
+    """What another row leaves open says nothing of a row that states half a sequence in flight."""
+    half = ServingQuestion(model="llama-3-8b", hardware="h100", concurrency=0.5)
+    other = ServingQuestion(model="llama-3-8b", hardware="h100", **beside)
+    alone, both = answer_serving([half], catalog), answer_serving([half, other], catalog)
+    for name, found in alone.ranges.items():
+        assert both.ranges[name].mid[0] == pytest.approx(found.mid[0], nan_ok=True), name
+        assert both.ranges[name].log_sd[0] == pytest.approx(found.log_sd[0], nan_ok=True), name
+
+
 def test_a_rate_of_requests_and_its_concurrency_are_one_state(catalog):
     parameters = fitted(catalog)
     resolver = Resolver(catalog, parameters)
