@@ -77,7 +77,12 @@ def _load_of_rates(
     """Load, from one to the most, at which as many requests end as arrive, of several set-ups.
 
     `ends` are the rates served at both. The time in service is nearly linear in the load, and so
-    is the load less the rate times that time: the Illinois rule finds its zero in few rounds.
+    is the load less the rate times that time: its zero is found in few rounds [4]_.
+
+    References
+    ----------
+    .. [4] N. Anderson, A. Bjorck, "A new high order method of regula falsi type for computing a
+       root of an equation", 1973, BIT 13, p. 253.
     """
     low, high = np.ones(most.shape), most
     under, over = 1.0 - rates / ends[0], most * (1.0 - rates / ends[1])
@@ -95,8 +100,11 @@ def _load_of_rates(
         now = middle * (1.0 - rates / rate)
         short = now < 0
         again = side == np.where(short, -1.0, 1.0)
-        under = np.where(short, now, np.where(again, 0.5 * under, under))
-        over = np.where(short, np.where(again, 0.5 * over, over), now)
+        replaced = np.where(short, under, over)
+        left = 1.0 - now / np.where(replaced == 0, 1.0, replaced)
+        kept = np.where(again, np.where(left > 0, left, 0.5), 1.0)
+        under = np.where(short, now, kept * under)
+        over = np.where(short, kept * over, now)
         low, high = np.where(short, middle, low), np.where(short, high, middle)
         side = np.where(short, -1.0, 1.0)
     return found
