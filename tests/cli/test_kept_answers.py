@@ -3,6 +3,8 @@
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -193,3 +195,33 @@ def test_a_damaged_store_is_said_once(data):
     (data / "runs.sqlite").write_bytes(b"not a database" * 1000)
     _, notes = show()
     assert notes.count("is damaged: it is kept as") == 1
+
+
+def test_an_answer_that_was_kept_needs_neither_numpy_nor_the_profiles(data):
+    stored(measured("a", trained(0.3)))
+    script = (
+        "import sys\n"
+        "from estimator.cli import main\n"
+        "from estimator.system import file_states\n"
+        "file_states.SETTLED_S = 0.0\n"
+        "main(['calibrate', 'show', '--quiet'])\n"
+        "found = [name in sys.modules for name in ('numpy', 'estimator.catalog.catalog')]\n"
+        "sys.stderr.write(f'{found}')\n"
+    )
+    for expected in ("[True, True]", "[False, False]"):
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        )
+        assert done.stderr == expected
+
+
+def test_what_lacks_a_peak_is_kept_and_a_format_may_be_unknown(data, fits):
+    unknown = H100.__class__(**vars(H100) | {"hardware": None, "name": "Strange Card 9"})
+    stored(
+        measured("a", trained(0.3), devices=(unknown,)),
+        measured("b", trained(0.3, precision=None), devices=(unknown,)),
+    )
+    for _ in range(2):
+        _, notes = show()
+        assert "Strange Card 9: no bf16 peak on record" in notes
+    assert len(fits) == 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.shown_devices import known_values, only_runs, shown_devices
 from estimator.cli.calibrate.store_update import announce_update
-from estimator.cli.options import add_output, catalog_of
+from estimator.cli.options import add_output
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.core.units import S_PER_DAY, digits, human, human_duration
 
@@ -84,23 +84,10 @@ def run(options: argparse.Namespace) -> int:
         print_csv(rows)
     else:
         _print_for_people(runs, shown.devices, options.hardware)
-        _say_what_lacks_a_peak(shown.devices, options)
     if older:
         number = "1 older run is" if older == 1 else f"{older:,} older runs are"
         note(f"{number} not listed: --most {older + len(runs)}", quiet=options.quiet)
     return 0
-
-
-def _say_what_lacks_a_peak(devices: Sequence[dict[str, Any]], options: argparse.Namespace) -> None:
-    """Say of which devices the training that was timed corrects no estimate."""
-    from estimator.cli.calibrate.measured_run import peak_missing
-
-    catalog = catalog_of(options)
-    for device in devices:
-        timed = {one["precision"] for one in device["work"] if one["what"] == "training"}
-        line = peak_missing(device["hardware"], timed - {""}, catalog)
-        if line and not device.get("simulated"):
-            note(line, quiet=options.quiet)
 
 
 def _most(options: argparse.Namespace) -> int | None:

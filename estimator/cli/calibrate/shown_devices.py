@@ -145,7 +145,17 @@ def _fitted(
         lambda device, group, precision: usual_utilization(device, group, precision, catalog),
     )
     notes = [line for one in reports for line in _less_counted(one.measured.hardware, known)]
+    notes += [line for one in figures for line in _without_peak(one, catalog)]
     return [_device(one) for one in reports], notes
+
+
+def _without_peak(measured: "DeviceFigures", catalog: "Catalog") -> list[str]:
+    """Say whether the training that was timed on a device corrects no estimate."""
+    from estimator.cli.calibrate.measured_run import peak_missing
+
+    timed = {one.precision for one in measured.work if one.what == "training"}
+    line = peak_missing(measured.hardware, timed - {""}, catalog)
+    return [line] if line and not measured.simulated else []
 
 
 def _less_counted(hardware: str, known: "Known") -> tuple[str, ...]:
