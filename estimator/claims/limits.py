@@ -6,7 +6,7 @@ from estimator.claims.facts import Facts, percent, short
 from estimator.claims.finding import Assumption, Figure, Finding, Promise
 from estimator.core.phrase import say
 from estimator.core.uncertainty import Uncertain, spread_between
-from estimator.core.units import WH_PER_KWH, human
+from estimator.core.units import WH_PER_KWH, human, human_count, human_mass
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scaling.coefficients import (
     LAWS,
@@ -49,22 +49,22 @@ def imagenet_5pct(facts: Facts) -> Finding:
             today=percent(law.today_error),
             target=percent(target),
             exponent=short(law.exponent),
-            factor=f"{float(factor.mid):.1e}",
+            factor=human_count(float(factor.mid)),
         ),
         why=(
             say(
                 "The exponent is fitted on the three points that the authors print, each rounded "
                 "to a power of ten. Their gentler fit of 2021 gives {low}; the interval reaches "
                 "{high}.",
-                low=f"{float((law.today_error / target) ** 9):.1e}",
-                high=f"{float(high):.1e}",
+                low=human_count(float((law.today_error / target) ** 9)),
+                high=human_count(float(high)),
             ),
             say(
-                "{flop} on H100 today: {energy}, {cost}, {co2e} kg of CO2e.",
+                "{flop} on H100 today: {energy}, {cost}, {co2e} of CO2e.",
                 flop=human(float(flop.mid), "FLOP"),
                 energy=human(float(now["energy_kwh"].mid) * WH_PER_KWH, "Wh"),
                 cost=human(float(now["cost_usd"].mid), "$"),
-                co2e=f"{float(now['co2e_kg'].mid):.1e}",
+                co2e=human_mass(float(now["co2e_kg"].mid)),
             ),
         ),
         assumptions=(
