@@ -26,6 +26,9 @@ from estimator.scenario.csv_records import MOST_LETTERS, Records, csv_cell
 from estimator.scenario.scenario import NOT_READ, column_of
 from estimator.scenario.scenario_table import ScenarioTable, Words
 
+WITHOUT_EFFECT = ("heads", "kv_heads")
+"""Inputs that change no number of an estimate."""
+
 CHUNK_ROWS = 10_000
 """Rows estimated together [1]."""
 
@@ -133,11 +136,19 @@ def estimate_csv(
 
 def _ignored(header: Sequence[str]) -> tuple[str, ...]:
     """Name the inputs of the scenario that no column gives, if the header has any."""
-    names = [name for name in header if name in NOT_READ]
-    if not names:
-        return ()
+    ignored = [name for name in header if name in NOT_READ]
+    idle = [name for name in ignored if name in WITHOUT_EFFECT]
+    others = [name for name in ignored if name not in WITHOUT_EFFECT]
+    return (
+        *_said_of(idle, "without effect on the result"),
+        *_said_of(others, "no input of a single row, see `batch --help` for those of all rows"),
+    )
+
+
+def _said_of(names: Sequence[str], why: str) -> tuple[str, ...]:
+    """Say why some columns are ignored, if there are any."""
     column = "column" if len(names) == 1 else "columns"
-    return (f"{column} {', '.join(names)} ignored: without effect on the result",)
+    return (f"{column} {', '.join(names)} ignored: {why}",) if names else ()
 
 
 def lines_of(file: TextIO) -> Iterator[str]:

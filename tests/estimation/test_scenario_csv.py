@@ -356,6 +356,12 @@ def test_no_line_without_end_is_read_into_memory():
     assert endless.tell() == 2 + batch.MOST_LETTERS + 1
 
 
+def test_inputs_that_no_column_gives_are_not_said_to_be_without_effect(catalog):
+    lines = ["accelerator,train_flops_reported,interval\n", "V100,3e23,0.9\n"]
+    (said,) = estimate_csv(iter(lines), io.StringIO(), catalog, level=0.8).notes
+    assert said.startswith("column interval ignored: no input of a single row")
+
+
 def test_columns_without_effect_are_named_once_for_the_whole_table(catalog):
     lines = ["accelerator,train_flops_reported,heads,kv_heads\n", "V100,3e23,96,8\n"]
     summary = estimate_csv(iter(lines), io.StringIO(), catalog, level=0.8)
