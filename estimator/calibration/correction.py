@@ -1,11 +1,13 @@
 """What is expected of runs once measured runs are used: the prior, corrected, all rows at once."""
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +66,16 @@ CALIBRATED = "calibrated"
 
 MOST_MEASURED = 0.95
 """No run is expected to reach more of the peak, whatever was measured [1]."""
+
+UNIT = NormalDist()
+WELL_BELOW = 3.0
+"""An expectation so many standard deviations below the peak needs no look at what is above [1]."""
+
+ENDS = (0.1, 0.9)
+"""Where an interval of 80 % begins and ends [1]."""
+
+LEAST_SHARE = 1e-300
+"""So little at least of a distribution is taken to lie below the peak, for its quantiles [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -356,13 +368,13 @@ def calibrated_utilization(prior: Uncertain, rows: Rows, known: Known) -> Correc
     here = np.array([bool(known.of(device)[0]) for device in rows.devices])[rows.at]
     measured = (here | carried) & (sd > 0)
     reached = reached * np.exp(found.log_shift)
-    mid = np.where(measured, np.minimum(reached, MOST_MEASURED), reached)
     left = found.log_sd / np.where(sd > 0, sd, 1.0)
-    now = Uncertain(mid, {name: load * left for name, load in prior.loadings.items()})
-    kept = bounded(now)
+    now = Uncertain(reached, {name: load * left for name, load in prior.loadings.items()})
+    kept = below_peak(now)
     loadings = {
         name: np.where(measured, kept.loadings[name], load) for name, load in now.loadings.items()
     }
+    mid = np.where(measured, kept.mid, reached)
     return Corrected(utilization=Uncertain(mid, loadings), measured=measured, reached=reached)
 
 
@@ -571,6 +583,32 @@ def above_peak(device: Device, reached: float) -> Notice:
     """Say that measured runs reach more of the peak than can be."""
     values = {"share": reached, "device": device.name, "most": MOST_MEASURED}
     return Notice("measured_above_peak", "hardware", values)
+
+
+def below_peak(now: Uncertain) -> Uncertain:
+    """Utilization, given that it is below the peak; arrays broadcast.
+
+    The 80 % interval is that of what is left of the distribution, with its middle in the
+    logarithm: one that is sure ends up close to the peak, one that knows little stays wide, however
+    far above the peak it reached.
+
+    >>> sure, vague = (below_peak(Uncertain(1.5, {"all": sd})) for sd in (0.1, 1.5))
+    >>> [f"{end:.2f}" for end in (*sure.interval(), *vague.interval())]
+    ['0.93', '0.97', '0.11', '0.86']
+    """
+    shape = np.broadcast_shapes(np.shape(now.mid), np.shape(now.log_sd))
+    mid, sds = (
+        np.array(of_each(one, shape or (1,)), dtype=np.float64) for one in (now.mid, now.log_sd)
+    )
+    left = np.ones(mid.shape)
+    for row in np.flatnonzero((np.log(mid) + WELL_BELOW * sds > 0.0) & (sds > 0.0)).tolist():
+        log_mid, sd = float(np.log(mid[row])), float(sds[row])
+        share = max(0.5 * math.erfc(log_mid / sd / math.sqrt(2.0)), LEAST_SHARE)
+        low, high = (log_mid + sd * UNIT.inv_cdf(part * share) for part in ENDS)
+        mid[row] = math.exp(0.5 * (low + high))
+        left[row] = (high - low) / (2.0 * z_score(CENTRAL)) / sd
+    mid, left = np.minimum(mid, MOST_MEASURED).reshape(shape)[()], left.reshape(shape)[()]
+    return bounded(Uncertain(mid, {name: load * left for name, load in now.loadings.items()}))
 
 
 def bounded(now: Uncertain) -> Uncertain:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions
-from estimator.calibration.correction import MOST_MEASURED, Known, bounded, steady_prior
+from estimator.calibration.correction import Known, below_peak, bounded, steady_prior
 from estimator.calibration.measured_power import PowerObservation
 from estimator.calibration.measured_utilization import (
     MOST_OBSERVED,
@@ -179,7 +179,7 @@ def cell(
         observations=tuple(observations),
         step_s=float(np.exp(size - speed_of(device, precision)) * REFERENCE_STEP_S),
         before=bounded(before),
-        now=bounded(Uncertain(min(float(after.mid), MOST_MEASURED), after.loadings)),
+        now=below_peak(after),
     )
 
 

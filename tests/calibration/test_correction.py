@@ -208,7 +208,8 @@ def test_a_run_that_reaches_what_is_expected_narrows_and_moves_nothing():
     with open_store() as kept:
         kept.forget(["r1"])
     calibrated = answer()
-    assert middle(calibrated, "utilization") == pytest.approx(middle(plain, "utilization"))
+    moved = middle(calibrated, "utilization") / middle(plain, "utilization")
+    assert moved == pytest.approx(1.0, abs=0.01), "but for the little that lies above the peak"
     assert factor(calibrated, "device_hours") < factor(plain, "device_hours")
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.calibration.conditions import Conditions
-from estimator.calibration.correction import Known, known_runs
+from estimator.calibration.correction import Known, below_peak, known_runs
 from estimator.calibration.gaussian_process import Evidence
 from estimator.calibration.measured_utilization import MOST_OBSERVED, Measured, Target
 from estimator.calibration.next_run import Runs, uncertainty_left, uncertainty_of
@@ -25,6 +25,7 @@ from estimator.calibration.posterior import (
 from estimator.calibration.variance_components import Components
 from estimator.catalog import Catalog
 from estimator.cli import build_parser
+from estimator.core.uncertainty import Uncertain
 from estimator.measure.host_id import host_id
 from tests.measured_runs import CNN, H100_PEAK, measured, several, steps
 
@@ -208,7 +209,10 @@ def test_a_cell_is_what_an_estimate_would_take():
         ),
         np.array([float(observation.expected.log_sd)]),
     )
-    assert np.log(reported.now.mid / reported.before.mid) == pytest.approx(after.log_shift[0])
+    wanted = reported.before.mid * float(np.exp(after.log_shift[0]))
+    kept = below_peak(Uncertain(wanted, {"all": float(after.log_sd[0])}))
+    assert reported.now.mid == pytest.approx(float(kept.mid))
+    assert reported.now.mid == pytest.approx(wanted, rel=0.05)
 
 
 def test_the_measured_formats_come_first_and_the_most_measured_cell_is_the_main_one():
