@@ -25,7 +25,7 @@ NO_UTF_8 = re.compile("[\ud800-\udfff]")
 QUOTED = re.compile('[",\r\n]').search
 """First character for which a cell is quoted."""
 
-STRAY = re.compile(r'(?:^|,)"[^"]*(?:""[^"]*)*"[^",\n]', re.MULTILINE).search
+STRAY = re.compile(r'"(?<![^,\n]")[^"]*(?:""[^"]*)*"[^",\n]').search
 """First cell that may have text after its closing quote; only a reader of records is sure."""
 
 MOST_LETTERS = csv.field_size_limit()
