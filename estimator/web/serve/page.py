@@ -310,7 +310,7 @@ def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
         style.caption(
             _(
                 "The memory holds {most} such answers at their full length beside {weights} of "
-                "weights, or one of {context} tokens."
+                "weights; one alone may have {context} tokens."
             ).format(
                 most=localised(f"{max(held['most_sequences'], 0.0):,.0f}"),
                 weights=amount(held["weights_bytes"], "B"),
