@@ -25,8 +25,8 @@ NO_UTF_8 = re.compile("[\ud800-\udfff]")
 QUOTED = re.compile('[",\r\n]').search
 """First character for which a cell is quoted."""
 
-STRAY = re.compile(r'"(?<![^,\n]")[^"]*(?:""[^"]*)*"[^",\n]').search
-"""First cell that may have text after its closing quote; only a reader of records is sure."""
+BESIDE = np.frombuffer(b',\n"', dtype=np.uint8)
+"""Letters before a quote that opens a cell and after one that closes it, or that is doubled."""
 
 MOST_LETTERS = csv.field_size_limit()
 """Longest line that is read; a longer one is no row of a table."""
@@ -201,14 +201,14 @@ def _columns(texts: list[str], width: int, places: Sequence[int]) -> list[TextCo
     text = "\n".join([guard, *texts, guard])
     if "\r" in text or text.count("\n") != len(texts) + 1:
         return None
-    if '"' in text and STRAY(text):
-        return None
     if max(map(len, texts), default=0) > MOST_LETTERS:
         return None
     names = [str(place) for place in range(width)]
     read = [names[place] for place in places]
     try:
         data = text.encode()
+        if not _quotes_at_ends(data):
+            return None
         table = pyarrow.csv.read_csv(
             pa.BufferReader(data),
             pyarrow.csv.ReadOptions(
@@ -227,6 +227,19 @@ def _columns(texts: list[str], width: int, places: Sequence[int]) -> list[TextCo
     if table.num_rows != len(texts) + 2:
         return None
     return [TextColumn(column.combine_chunks()[1:-1]) for column in table.columns]
+
+
+def _quotes_at_ends(data: bytes) -> bool:
+    """Whether quotes stand at the ends of cells alone, and doubled in between.
+
+    Only a reader of records is sure of the others: a cell may have text after its closing quote.
+    """
+    letters = np.frombuffer(data, dtype=np.uint8)
+    quotes = np.flatnonzero(letters == ord('"'))
+    if len(quotes) % 2:
+        return False
+    opened, closed = letters[quotes[::2] - 1], letters[quotes[1::2] + 1]
+    return bool(np.isin(opened, BESIDE).all() and np.isin(closed, BESIDE).all())
 
 
 def _block(records: list[tuple[str, list[str]]], width: int, places: Sequence[int]) -> Block:
