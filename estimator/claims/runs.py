@@ -15,6 +15,7 @@ from estimator.core.units import (
     WH_PER_KWH,
     human,
     human_duration,
+    in_percent,
 )
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
@@ -64,7 +65,7 @@ def gpt3_v100(facts: Facts) -> Finding:
                 "tensor cores; {measured} was measured on {fleet} of them, so the real run took "
                 "{days} days.",
                 rate=human(rate, "FLOP/s"),
-                share=f"{100 * rate / peak:.0f} %",
+                share=in_percent(rate / peak),
                 peak=human(peak, "FLOP/s"),
                 measured=human(measured, "FLOP/s"),
                 fleet=short(facts["fleet"]),
@@ -320,7 +321,7 @@ def brain_20w(facts: Facts) -> Finding:
             oxygen=short(facts["oxygen_ml_per_min"]),
             heat=short(facts["joule_per_ml"]),
             first=human(float(by_oxygen.mid), "W"),
-            share=f"{100 * facts['brain_share']:.0f} %",
+            share=in_percent(facts["brain_share"]),
             body=human(facts["body_w"], "W"),
             second=human(float(by_share.mid), "W"),
         ),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.output import print_line, print_table
+from estimator.core.units import in_percent
 from estimator.scenario.scenario import option_of
 
 if TYPE_CHECKING:
@@ -74,11 +75,11 @@ def print_plans(
     first = answer.plans[0] if answer.plans else answer.nearest
     assert first is not None
     if answer.plans:
-        print_line(f"{sentence}; all limits hold with {100 * first.probability:.0f} %")
+        print_line(f"{sentence}; all limits hold with {in_percent(first.probability)}")
     else:
         print_line(
-            f"No plan keeps all limits with {100 * confidence:.0f} %; the nearest does with "
-            f"{100 * first.probability:.0f} %: {sentence}"
+            f"No plan keeps all limits with {in_percent(confidence)}; the nearest does with "
+            f"{in_percent(first.probability)}: {sentence}"
         )
     print_table(header, cells)
 
@@ -86,7 +87,7 @@ def print_plans(
 def print_binding(gains: Mapping[str, float], options: Mapping[str, str], aim: str) -> None:
     """Print what relaxing each limit by a tenth buys; `options` names the option of a quantity."""
     for quantity, gain in gains.items():
-        bought = f"saves {100 * gain:.1f} % of the {AIMS[aim]}"
+        bought = f"saves {in_percent(gain, 1)} of the {AIMS[aim]}"
         if math.isinf(gain):
             bought = "makes a plan possible"
         print_line(f"{option_of(options[quantity])} binds: 10 % more {bought}")

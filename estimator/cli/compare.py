@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli import serve_cost
 from estimator.cli.options import add_output, add_scenario, catalog_of, listed, scenario_of
 from estimator.cli.output import error_text, note, print_csv, print_json, print_table
+from estimator.core.units import in_percent
 from estimator.scenario.scenario import Scenario, option_of, read_number
 
 if TYPE_CHECKING:
@@ -270,7 +271,7 @@ def _fact_cells(found: "Answer", catalog: "Catalog") -> tuple[str, str]:
     if memory is None:
         full = "unknown"
     elif memory["fits"]:
-        full = f"fits {missing}".strip() + f",\n{100 * memory['share']:.0f} % full"
+        full = f"fits {missing}".strip() + f",\n{in_percent(memory['share'])} full"
     elif "least_devices" in memory:
         full = f"{still},\n{memory['least_devices']:,.0f} hold it"
     else:

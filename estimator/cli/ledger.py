@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from estimator.core.units import human
+from estimator.core.units import human, in_percent
 from estimator.workload.ledger import Ledger
 
 
@@ -72,7 +72,7 @@ def ledger_terms(ledger: Ledger) -> Iterator[tuple[str, str, str, str, str]]:
         yield (
             name,
             f"{term.params:,}",
-            f"{100 * term.params / params:.1f} %",
+            in_percent(term.params / params, 1),
             human(float(term.flop), "FLOP"),
-            f"{100 * float(term.flop) / flop:.1f} %",
+            in_percent(float(term.flop) / flop, 1),
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from estimator.core.messages import rendered
 from estimator.core.uncertainty import Quantity, uncertain
-from estimator.core.units import GIB, human
+from estimator.core.units import GIB, human, in_percent
 from estimator.estimation.formatted_results import bounds
 from estimator.memory.fit import MemoryAnswer
 from estimator.scenario.scenario import option_of
@@ -86,7 +86,7 @@ def memory_rows(answer: MemoryAnswer, level: float) -> Iterator[tuple[str, str, 
         if found["mid"] > 0:
             low, high = human(found["low"], "B"), human(found["high"], "B")
             answer_json = "exact" if found["low"] == found["high"] else f"{low} to {high}"
-            share = f"{100 * found['mid'] / whole:.1f} %"
+            share = in_percent(found["mid"] / whole, 1)
             yield LABELS[name], human(found["mid"], "B"), answer_json, share
 
 
@@ -101,7 +101,7 @@ def verdict(answer: MemoryAnswer, level: float, saving: Mapping[str, str] = NO_S
         return f"{caveat}needs {need} on {where}"
     capacity = answer.capacity_bytes
     held = f"{human(capacity, 'B')} ({capacity / GIB:,.4g} GiB)"
-    of = f"{need} of {held}, {100 * found['mid'] / capacity:.0f} %"
+    of = f"{need} of {held}, {in_percent(found['mid'] / capacity)}"
     if answer.fits:
         caveat = f" {MISSING}" if answer.without_activations else ""
         if found["high"] <= capacity:

@@ -16,7 +16,7 @@ from estimator.cli.best_plans import (
 )
 from estimator.cli.options import add_output, add_scenario, catalog_of, listed, scenario_of
 from estimator.cli.output import note, note_reasons, print_csv, print_json, print_line
-from estimator.core.units import S_PER_H, W_PER_KW
+from estimator.core.units import S_PER_H, W_PER_KW, in_percent
 from estimator.scenario.scenario import NUMBERS, option_of, read_number
 
 if TYPE_CHECKING:
@@ -207,5 +207,5 @@ def _cells(plan: "Plan", swept: list[str]) -> list[str]:
         f"{scenario.devices or 1:,.0f} × {scenario.hardware}",
         *(str(getattr(scenario, name)) for name in swept),
         *(read(float(taken[name].mid)) if name in taken else "unknown" for name, read in readers),
-        f"{100 * plan.probability:.0f} %",
+        in_percent(plan.probability),
     ]

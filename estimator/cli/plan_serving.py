@@ -15,7 +15,7 @@ from estimator.cli.best_plans import (
 )
 from estimator.cli.options import catalog_of, listed
 from estimator.cli.output import note, note_reasons, print_csv, print_json
-from estimator.core.units import CENTRAL
+from estimator.core.units import CENTRAL, in_percent
 from estimator.scenario.scenario import INPUTS, option_of
 from estimator.serving.question import NUMBERS, read_number
 
@@ -231,7 +231,7 @@ def _print_for_people(
     sentence = f"{cells[0]}: {cells[6]} and {cells[8]} in {request.days:g} days, {cells[3]} a token"
     searched = [name for name in ("region", "tensor_parallel") if name in request.choices]
     header = (HEADER[0], *searched, *HEADER[1:], "limits hold")
-    rows = [[*_cells(plan, searched), f"{100 * plan.probability:.0f} %"] for plan in shown]
+    rows = [[*_cells(plan, searched), in_percent(plan.probability)] for plan in shown]
     print_plans(answer, request.limits.confidence, sentence, header, rows)
     limits = {one[0]: name for name, one in GOALS.items()}
     limits |= {quantity: name for name, quantity in CAPS.items()}
@@ -261,6 +261,6 @@ def _cells(plan: "ServingPlan", searched: list[str]) -> list[str]:
         f"{plan.concurrency:.3g}",
         said("inter_token_s"),
         said("time_to_first_token_s"),
-        f"{100 * float(taken['load'].mid):.0f} %",
+        in_percent(float(taken["load"].mid)),
         *(said(name) for name in ("cost_usd", "energy_kwh", "co2e_kg")),
     ]

@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from estimator.core.units import in_percent
 from estimator.runs.meter import Sample
 from estimator.runs.record import Condition, Energy, Trust
 
@@ -280,7 +281,7 @@ def _check_j(counter: _Part | None, power: _Part | None, found: list[str]) -> fl
 def _coverage(used: _Part, duration_s: float, found: list[str]) -> float:
     coverage = used.covered_s / duration_s
     if coverage < COVERED_ENOUGH:
-        found.append(f"the readings cover {100 * coverage:.0f} % of the run")
+        found.append(f"the readings cover {in_percent(coverage)} of the run")
     return min(1.0, coverage)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from estimator.catalog import Catalog
+from estimator.core.units import in_percent
 from estimator.measure.attribution import IN_USE
 from estimator.measure.cluster import nodes as fleet
 from estimator.measure.cluster.prometheus import Labels, Prometheus, Series
@@ -175,7 +176,7 @@ class _Server:
         covered = max(spans, default=0.0) / self.wanted.window.length_s
         if covered < COVERED_ENOUGH:
             raise MeterError(
-                f"the server's series cover {100 * covered:.0f} % of the window: choose one in "
+                f"the server's series cover {in_percent(covered)} of the window: choose one in "
                 "which it ran"
             )
 
@@ -188,7 +189,7 @@ class _Server:
         idle = float(np.mean([np.mean(one == 0) for one in samples]))
         if idle > MOST_IDLE:
             raise MeterError(
-                f"the server was idle in {100 * idle:.0f} % of the samples: choose a window in "
+                f"the server was idle in {in_percent(idle)} of the samples: choose a window in "
                 "which it served all the time"
             )
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from estimator.catalog import Catalog
+from estimator.core.units import in_percent
 from estimator.measure.cluster.dcgm import UNKNOWN_BOARD_LIMIT_W, limit_w
 from estimator.measure.cluster.nodes import digest, gathered
 from estimator.measure.logs.log_file import LogFile, Row, moment_of, number, table_of
@@ -169,7 +170,7 @@ def _window(series: Mapping[str, Sequence[Sample]]) -> tuple[float, float, list[
         return first, last, ["no board was at work"]
     idle = 1 - (max(active) - min(active)) / (last - first)
     notes = (
-        [f"{100 * idle:.0f} % of the log, idle at its ends, left out"]
+        [f"{in_percent(idle)} of the log, idle at its ends, left out"]
         if idle > WORTH_A_NOTE
         else []
     )

@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from estimator.core.units import in_percent
 from estimator.measure.logs.log_file import LogFile, json_of, positive
 from estimator.measure.logs.logged_run import LoggedRun
 
@@ -89,5 +90,5 @@ def _notes(
     evaluated_s = sum(positive(entry.get("eval_runtime")) or 0.0 for entry in entries)
     if wall_s and evaluated_s > 0.01 * wall_s:
         share = min(1.0, evaluated_s / wall_s)
-        notes.append(f"evaluation took {100 * share:.0f} % of the time, which counts as overhead")
+        notes.append(f"evaluation took {in_percent(share)} of the time, which counts as overhead")
     return notes

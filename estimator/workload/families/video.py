@@ -5,6 +5,7 @@ Videos are counted at the frames that the config states.
 
 from dataclasses import replace
 
+from estimator.core.units import in_percent
 from estimator.workload.blocks import held, linear, table
 from estimator.workload.convolution import image
 from estimator.workload.families.vit import (
@@ -69,7 +70,7 @@ def _masked(fields: Fields, vision: Vision, bias: bool) -> Network:
         done += lines(pixels, batch * (tubes - kept), prefix="decoder/")
         return Pass(lines=done, items=batch * kept)
 
-    note = f"counted with {100 * MASKED_SHARE:.0f} % of the tubes masked"
+    note = f"counted with {in_percent(MASKED_SHARE)} of the tubes masked"
     return network(fields, run, (note,))
 
 
