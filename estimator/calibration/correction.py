@@ -71,8 +71,8 @@ UNIT = NormalDist()
 WELL_BELOW = 3.0
 """An expectation so many standard deviations below the peak needs no look at what is above [1]."""
 
-ENDS = (0.1, 0.9)
-"""Where an interval of 80 % begins and ends [1]."""
+ENDS = (0.5 - CENTRAL / 2.0, 0.5 + CENTRAL / 2.0)
+"""Where the central interval begins and ends [1]."""
 
 LEAST_SHARE = 1e-300
 """So little at least of a distribution is taken to lie below the peak, for its quantiles [1]."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from estimator.core.limits import LIMITS, is_share, within_limits
 from estimator.core.messages import reason, refuse
 from estimator.core.notice import Notice
-from estimator.core.rows import Floats, Places, nowhere, rows_where, unknown
+from estimator.core.rows import Floats, Places, first_rows, nowhere, rows_where, unknown
 from estimator.core.uncertainty import z_score
 from estimator.scenario.scenario import CHOICES, INPUTS, NUMBERS, Scenario
 
@@ -257,6 +257,15 @@ def _is_column(given: Any) -> bool:
     if dimensions is not None:
         return bool(dimensions)
     return isinstance(given, Sequence) and not isinstance(given, str)
+
+
+def setups_of(places: Mapping[str, Places], count: int) -> Places:
+    """Which set-up each of some rows is, from the place of each input's value among those it takes.
+
+    Rows that differ in `NOT_OF_SETUP` alone are of one set-up.
+    """
+    own = [at for name, at in places.items() if name not in NOT_OF_SETUP]
+    return first_rows(*own)[1] if own else np.zeros(count, dtype=np.intp)
 
 
 def check_scenario(scenario: Scenario) -> None:

@@ -14,17 +14,16 @@ import pyarrow as pa
 
 from estimator.catalog import Catalog
 from estimator.core.messages import message
-from estimator.core.rows import first_rows
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.estimation.estimate_table import TableResult, estimate_table
 from estimator.estimation.resolver import Resolver
 from estimator.memory.training_state import memory_of, too_large
 from estimator.scenario.scenario import NUMBERS
 from estimator.scenario.scenario_table import (
-    NOT_OF_SETUP,
     RECOMPUTED_SHARE,
     ScenarioTable,
     Words,
+    setups_of,
 )
 from estimator.search.space import Space
 from estimator.search.sweep import with_left_out
@@ -118,10 +117,8 @@ def table_of(space: Space, start: int, stop: int) -> ScenarioTable:
         else:
             words[name] = Words(tuple(map(str, values)), at)
     count = min(stop, space.size) - start
-    own = [at for name, at in chosen.items() if name not in NOT_OF_SETUP]
-    table = ScenarioTable(
-        count=count, numbers=numbers, words=words, setups=first_rows(*own)[1] if own else None
-    )
+    setups = setups_of(chosen, count)
+    table = ScenarioTable(count=count, numbers=numbers, words=words, setups=setups)
     return table.checked()
 
 

@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.messages import message
-from estimator.core.rows import Places, first_rows
+from estimator.core.rows import Places
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.estimation.estimate_table import estimate_table
 from estimator.scenario.scenario import NUMBERS, Scenario
-from estimator.scenario.scenario_table import NOT_OF_SETUP, ScenarioTable
+from estimator.scenario.scenario_table import ScenarioTable, setups_of
 from estimator.search.designs import QUANTITIES, memory
 from estimator.search.pareto import pareto_front
 from estimator.search.plan import PLANNED_COUNTS, planned_devices
@@ -264,8 +264,7 @@ def _product(values: Mapping[str, tuple[Value, ...]]) -> _Rows:
     """All combinations of some values, the last input varying fastest."""
     rows = list(product(*values.values()))
     places = np.indices(tuple(map(len, values.values()))).reshape(len(values), -1)
-    own = [at for name, at in zip(values, places, strict=True) if name not in NOT_OF_SETUP]
-    setups = first_rows(*own)[1] if own else np.zeros(len(rows), dtype=np.intp)
+    setups = setups_of(dict(zip(values, places, strict=True)), len(rows))
     return _Rows(dict(zip(values, zip(*rows, strict=True), strict=True)), len(rows), setups)
 
 

@@ -260,25 +260,11 @@ class DecodeCosts:
         return StepTime(read_s=read_s, compute_s=compute_s, overhead_s=overhead_s)
 
 
-def decode_step(model: Served, machine: Machine, engine: Engine, load: Load) -> StepTime:
-    """Time of a step that writes one token of every sequence.
-
-    Parameters
-    ----------
-    model, machine, engine, load : Served, Machine, Engine, Load
-        Fields broadcast together.
-
-    Returns
-    -------
-    StepTime
-    """
-    return decode_costs(model, machine, engine, load).at(load.sequences)
-
-
 def decode_costs(model: Served, machine: Machine, engine: Engine, load: Load) -> DecodeCosts:
-    """What such a step takes by its rows; the sequences of the load are not read.
+    """What a step that writes one token of every sequence takes by its rows.
 
-    Each matrix product computes as if it had half_rows more rows.
+    The sequences of the load are not read, and fields broadcast together. Each matrix product
+    computes as if it had half_rows more rows.
     """
     per_byte_s = 1.0 / (engine.read_share * machine.bytes_per_s) + 1.0 / engine.ceiling_bytes_per_s
     dense = model.dense_params / load.dense_shard

@@ -15,7 +15,7 @@ from estimator.serving.step import (
     Load,
     Machine,
     Served,
-    decode_step,
+    decode_costs,
     visited_share,
 )
 
@@ -59,6 +59,11 @@ def test_a_board_that_waits_for_launches_draws_little_more_than_at_rest():
 sequences = st.floats(1.0, 2048.0)
 context = st.floats(1.0, 32768.0)
 models = st.sampled_from((MODEL, MIXTURE))
+
+
+def decode_step(model, machine, engine, load):
+    """Time of a step that writes one token of each of its sequences."""
+    return decode_costs(model, machine, engine, load).at(load.sequences)
 
 
 @given(models, sequences, context, st.sampled_from((1.0, 2.0, 4.0)))

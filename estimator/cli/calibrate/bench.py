@@ -117,8 +117,8 @@ class _Progress:
         if progress.timing.others is not None and not self._warned:
             self._warned = True
             share = in_percent(progress.timing.others)
-            line = f"others use {share} of this machine: close other programs, or measure later"
-            sys.stderr.write(f"\r\033[Knote: {line}\n" if self._live else f"note: {line}\n")
+            sys.stderr.write("\r\033[K" if self._live else "")
+            note(f"others use {share} of this machine: close other programs, or measure later")
         left = f"about {human_duration(progress.left_s)} left"
         line = f"{progress.done} measured, {left}: {progress.timing.label or progress.timing.what}"
         sys.stderr.write(f"\r\033[K{line}" if self._live else f"{line}\n")

@@ -135,8 +135,8 @@ def _higher(fresh: Table, before: Table | None) -> Table:
         return fresh
     alike = (fresh.get("basis") == DISTURBED) == (before.get("basis") == DISTURBED)
     part = "value" if alike else "low"
-    rank, best = (one[part] if part in one else one["value"] for one in (fresh, before))
-    return fresh if rank >= best else before
+    reached, best = (one[part if part in one else "value"] for one in (fresh, before))
+    return fresh if reached >= best else before
 
 
 def source_of(host: Host, date: str) -> Table:
