@@ -1,20 +1,24 @@
-"""How do requests share an engine: continuous batching, its throughput and its latencies.
+"""How do requests share an engine: batches, their throughput and their latencies.
 
-Every step advances all sequences in flight by a token; a sequence that ends makes room for the
-next, whose input is read between or within steps. At `sequences` in flight and `output_tokens`
-each, `sequences / output_tokens` requests begin per step.
+Continuous batching: every step advances all sequences in flight by a token; a sequence that ends
+makes room for the next, whose input is read between or within steps. At `sequences` in flight and
+`output_tokens` each, `sequences / output_tokens` requests begin per step.
+
+Static batching, as of `generate` in research code: all sequences begin and end together, their
+inputs are read in one pass, which yields their first tokens.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
+import numpy.typing as npt
 
 from estimator.serving.step import Number
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """Steady state of one replica.
+    """Pace of one replica.
 
     Parameters
     ----------
@@ -63,6 +67,42 @@ def steady_pace(
         output_tokens_per_s=sequences / mean_s,
         requests_per_s=sequences / (output_tokens * mean_s),
         prefill_share=reading_s / mean_s,
+    )
+
+
+def static_pace(sequences: Number, output_tokens: Number, decode_s: Number, read_s: Number) -> Pace:
+    """Pace of sequences that begin and end together, batch after batch.
+
+    Parameters
+    ----------
+    sequences, output_tokens : float or array
+        Sequences of a batch; tokens that each writes. [1]
+    decode_s, read_s : float or array
+        Time of a step; time in which the inputs of the whole batch are read. [s]
+
+    >>> pace = static_pace(8.0, 101.0, 0.01, 0.05)
+    >>> round(float(pace.output_tokens_per_s)), round(float(pace.requests_per_s), 2)
+    (770, 7.62)
+    """
+    batch_s = read_s + (output_tokens - 1.0) * decode_s
+    requests_per_s = sequences / batch_s
+    return Pace(
+        mean_step_s=decode_s,
+        inter_token_s=decode_s,
+        time_to_first_token_s=read_s,
+        output_tokens_per_s=requests_per_s * output_tokens,
+        requests_per_s=requests_per_s,
+        prefill_share=read_s / batch_s,
+    )
+
+
+def chosen_pace(static: npt.NDArray[np.bool_], one: Pace, other: Pace) -> Pace:
+    """The first pace where `static` holds, else the other."""
+    return Pace(
+        **{
+            item.name: np.where(static, getattr(one, item.name), getattr(other, item.name))
+            for item in fields(Pace)
+        }
     )
 
 

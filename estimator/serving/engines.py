@@ -149,12 +149,13 @@ class Parameters:
             expert_share=np.where(local, self.of("expert_4_bit_share"), packed),
             collective_s=np.where(local, 0.0, self.of("collective_s")),
             link_share=self.of("link_share"),
+            launches_ahead=codes == EAGER,
             **own,
         )
 
     def request_s(self, codes: npt.NDArray[np.int64]) -> Floats:
         """Time that admitting a request takes from all others [s]."""
-        return np.where((codes == SERVER) | (codes == EAGER), self.of("request_s"), 0.0)
+        return np.where(codes == SERVER, self.of("request_s"), 0.0)
 
     def draw_of(self, codes: npt.NDArray[np.int64]) -> Draw:
         """How a board spends its power under the engines of some rows."""

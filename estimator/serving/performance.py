@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from estimator.serving.batching import Pace, mean_step_s, steady_pace
+from estimator.serving.batching import Pace, chosen_pace, static_pace, steady_pace
 from estimator.serving.power import Draw, board_power_w
 from estimator.serving.step import (
     DecodeCosts,
     Engine,
+    Flag,
     Load,
     Machine,
     Number,
@@ -19,6 +20,7 @@ from estimator.serving.step import (
     StepTime,
     decode_costs,
     kept_values,
+    overlapped_s,
     prefill_s,
     visited_share,
 )
@@ -117,7 +119,16 @@ class Board:
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """A model on devices under an engine."""
+    """A model on devices under an engine.
+
+    Parameters
+    ----------
+    model, machine, engine, board, layout : Served, Machine, Engine, Board, Layout
+    request_s : float or array
+        Time that admitting a request takes from all others [s].
+    static_batches : bool or array of bool
+        Whether sequences begin and end together, and do not make room one by one.
+    """
 
     model: Served
     machine: Machine
@@ -125,6 +136,7 @@ class Setup:
     board: Board
     layout: Layout
     request_s: Number = 0.0
+    static_batches: Flag = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,21 +166,24 @@ class Passes:
         return self.costs.at(rows)
 
     def pace(self, sequences: Number, step: StepTime) -> Pace:
-        """Steady state of one replica, a step taking so long."""
-        each, token_s, admitted_s = self._times(sequences, step)
-        return steady_pace(each, self.traffic.output_tokens, token_s, admitted_s)
-
-    def _times(self, sequences: Number, step: StepTime) -> tuple[Number, Number, Number]:
-        """Sequences of a replica, its time per token, and that to admit and read an input [s]."""
-        drafting = 1.0 + self.traffic.drafted * self.traffic.draft_share
-        token_s = step.total_s * drafting / self.traffic.tokens_per_pass
+        """Pace of one replica, a step taking so long."""
+        traffic = self.traffic
+        each = sequences / self.setup.layout.data_parallel
+        drafting = 1.0 + traffic.drafted * traffic.draft_share
+        token_s = step.total_s * drafting / traffic.tokens_per_pass
         admitted_s = self.prefill_s + self.setup.request_s
-        return sequences / self.setup.layout.data_parallel, token_s, admitted_s
+        steady = steady_pace(each, traffic.output_tokens, token_s, admitted_s)
+        static = np.asarray(self.setup.static_batches)
+        if not static.any():
+            return steady
+        read_s = overlapped_s(each * self.prefill_s, step.overhead_s)
+        batch = static_pace(each, traffic.output_tokens, token_s, read_s)
+        return chosen_pace(static, batch, steady)
 
     def output_tokens_per_s(self, sequences: Number) -> Number:
         """Output tokens of all devices in a second with some sequences in flight."""
-        each, token_s, admitted_s = self._times(sequences, self.step(sequences))
-        return sequences / mean_step_s(each / self.traffic.output_tokens, token_s, admitted_s)
+        pace = self.pace(sequences, self.step(sequences))
+        return self.setup.layout.data_parallel * pace.output_tokens_per_s
 
 
 def performance(setup: Setup, traffic: Traffic) -> Performance:
@@ -244,7 +259,7 @@ def _board_w(setup: Setup, traffic: Traffic, during: tuple[Load, StepTime], rate
     fresh = traffic.input_tokens * (1.0 - traffic.cached_share) / traffic.output_tokens
     written = (1.0 + traffic.drafted) / traffic.tokens_per_pass
     flop_per_s = 2.0 * model.visited_params * (written + fresh) * rate / layout.devices
-    draw = setup.board.draw.over_time(step.overhead_s * steps_per_s)
+    draw = setup.board.draw.over_time(step.waiting_s * steps_per_s)
     awake = draw.awake * np.minimum(layout.stages, traffic.sequences) / layout.stages
     return board_power_w(
         setup.board.tdp_w,

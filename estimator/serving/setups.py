@@ -16,7 +16,7 @@ from estimator.scenario.provenance import Found
 from estimator.serving.capacity import most_sequences, weight_bytes
 from estimator.serving.device_price import DevicePrice
 from estimator.serving.devices import ServingDevice
-from estimator.serving.engines import IS_LOCAL, SERVER, VENDOR, Parameters
+from estimator.serving.engines import EAGER, IS_LOCAL, SERVER, VENDOR, Parameters
 from estimator.serving.formats import WeightFormat
 from estimator.serving.performance import Board, Layout, Setup, Traffic
 from estimator.serving.question import ServingQuestion
@@ -266,6 +266,7 @@ class ServingTable:
             ),
             layout=self.layout,
             request_s=parameters.request_s(self.engines),
+            static_batches=self.engines == EAGER,
         )
 
     def traffic(self, parameters: Parameters) -> Traffic:

@@ -2,9 +2,10 @@
 
 A decode step writes one token of every sequence in flight. It reads every weight once, however
 many sequences share it, of a mixture only the experts that some token visits, and the cache of
-every sequence. Reading and computing overlap, launches, scheduling and collectives do not [1]_.
+every sequence. Reading and computing overlap, launches, scheduling and collectives do not [1]_:
 
-    t_step = max(r, c) + min(r, c)^2 / (2 max(r, c)) + t_launch + t_exchange
+    t_step = r (+) c + t_launch + t_exchange
+    a (+) b = max(a, b) + min(a, b)^2 / (2 max(a, b))
     r = weights / shard x (1 / (e_read B) + 1 / ceiling) + n cache / (e_cache B)
     c = (2 params (n + half_rows) + n pairs(context)) / (shard x e_matrix peak)
     visited experts = 1 - (1 - k / experts)^n
@@ -12,7 +13,9 @@ every sequence. Reading and computing overlap, launches, scheduling and collecti
     t_exchange = 2 layers (2 (d - 1) / d x n x hidden x 2 B / (e_link link / 2) + latency(d))
     t_first = (input + half_rows) x flop(input) / (shard x e_matrix peak) + t_exchange(input)
 
-with n sequences in flight, B the memory bandwidth and d devices.
+with n sequences in flight, B the memory bandwidth and d devices. A program that launches its
+kernels one by one from the host does so while earlier ones run: the slower of the two sets the
+pace, and t_step = (r (+) c) (+) (t_launch + t_exchange).
 
 References
 ----------
@@ -26,6 +29,9 @@ import numpy.typing as npt
 
 Number = float | npt.NDArray[np.float64]
 """A float, or an array that broadcasts with the others."""
+
+Flag = bool | npt.NDArray[np.bool_]
+"""True or false, or an array that broadcasts with the others."""
 
 BYTES_OF_ACTIVATION = 2.0
 """Bytes of a value that devices pass to each other [B]."""
@@ -111,6 +117,9 @@ class Engine:
         Floor of a step per layer, per step and per sequence: launches, scheduling, sampling [s].
     collective_s, link_share : float or array
         Latency of one collective [s]; share of the link that it reaches [1].
+    launches_ahead : bool or array of bool
+        Whether the host launches kernels while earlier ones run, so that the slower of the two
+        sets the pace.
     """
 
     read_share: Number
@@ -124,6 +133,7 @@ class Engine:
     sequence_s: Number
     collective_s: Number
     link_share: Number
+    launches_ahead: Flag = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,22 +164,39 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True)
 class StepTime:
-    """Parts of one pass on its busiest device: reading, computing, and what neither hides [s]."""
+    """Parts of one pass on its busiest device: reading, computing, launches and the like [s]."""
 
     read_s: Number
     compute_s: Number
     overhead_s: Number
+    launches_ahead: Flag = False
+
+    @property
+    def busy_s(self) -> Number:
+        """Time that the device computes and reads, which overlap but for their rims [s]."""
+        return overlapped_s(self.read_s, self.compute_s)
 
     @property
     def total_s(self) -> Number:
-        """Reading and computing overlap but for their rims; the rest comes on top [s]."""
-        longer = np.maximum(self.read_s, self.compute_s)
-        shorter = np.minimum(self.read_s, self.compute_s)
-        return longer + OVERLAP_RIM * shorter * shorter / longer + self.overhead_s
+        """The rest comes on top, or hides it, where the host launches ahead of the device [s]."""
+        busy = self.busy_s
+        hidden = overlapped_s(busy, self.overhead_s)
+        return np.where(self.launches_ahead, hidden, busy + self.overhead_s)
+
+    @property
+    def waiting_s(self) -> Number:
+        """Time in which the device waits for launches and the like [s]."""
+        return self.total_s - self.busy_s
 
 
 OVERLAP_RIM = 0.5
 """What the shorter of two equally long streams adds to the longer: half of it [1]."""
+
+
+def overlapped_s(one: Number, other: Number) -> Number:
+    """Time of two streams that overlap but for their rims [s]."""
+    longer, shorter = np.maximum(one, other), np.minimum(one, other)
+    return longer + OVERLAP_RIM * shorter * shorter / longer
 
 
 def visited_share(experts: Number, experts_per_token: Number, tokens: Number) -> Number:
@@ -238,6 +265,8 @@ class DecodeCosts:
         For each row [s].
     experts : ExpertCosts or None
         None where no model has any.
+    launches_ahead : bool or array of bool
+        As in `Engine`.
     """
 
     read_s: Number
@@ -247,6 +276,7 @@ class DecodeCosts:
     row_compute_s: Number
     row_overhead_s: Number
     experts: ExpertCosts | None
+    launches_ahead: Flag = False
 
     def at(self, rows: Number) -> StepTime:
         """Time of a step of some rows."""
@@ -257,7 +287,12 @@ class DecodeCosts:
             read_s = read_s + visited * self.experts.read_s
             compute_s = compute_s + visited * self.experts.compute_s
         overhead_s = self.overhead_s + rows * self.row_overhead_s
-        return StepTime(read_s=read_s, compute_s=compute_s, overhead_s=overhead_s)
+        return StepTime(
+            read_s=read_s,
+            compute_s=compute_s,
+            overhead_s=overhead_s,
+            launches_ahead=self.launches_ahead,
+        )
 
 
 def decode_costs(model: Served, machine: Machine, engine: Engine, load: Load) -> DecodeCosts:
@@ -293,6 +328,7 @@ def decode_costs(model: Served, machine: Machine, engine: Engine, load: Load) ->
         row_compute_s=row_flop * per_flop_s,
         row_overhead_s=engine.sequence_s + row_exchange_s,
         experts=experts,
+        launches_ahead=engine.launches_ahead,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.serving.batching import steady_pace
+from estimator.serving.batching import static_pace, steady_pace
 from estimator.serving.performance import Board, Layout, Setup, Traffic, performance
 from estimator.serving.power import Draw, board_power_w
 from estimator.serving.step import (
@@ -195,6 +195,47 @@ def test_requests_end_as_fast_as_their_tokens_are_written(flying, written, decod
     pace = steady_pace(flying, written, decode_s, read_s)
     assert pace.requests_per_s * written == pytest.approx(pace.output_tokens_per_s)
     assert decode_s <= pace.inter_token_s <= pace.mean_step_s * (1.0 + 1e-12)
+
+
+@given(st.floats(1.0, 512.0), st.integers(1, 64), st.floats(1e-3, 1.0), st.floats(1e-3, 10.0))
+def test_a_static_batch_takes_its_inputs_and_then_its_steps(flying, written, decode_s, read_s):
+    pace = static_pace(flying, float(written), decode_s, read_s)
+    batch_s = read_s + sum(decode_s for _ in range(written - 1))
+    assert pace.requests_per_s * batch_s == pytest.approx(flying)
+    assert pace.requests_per_s * written == pytest.approx(pace.output_tokens_per_s)
+    assert (pace.time_to_first_token_s, pace.inter_token_s) == (read_s, decode_s)
+
+
+@given(models, sequences, context, st.floats(1e-6, 1e-2))
+def test_launches_ahead_are_hidden_by_the_slower_of_host_and_device(model, flying, tokens, layer_s):
+    load = Load(sequences=flying, context_tokens=tokens)
+    behind = replace(ENGINE, layer_s=layer_s)
+    added = decode_step(model, MACHINE, behind, load)
+    hidden = decode_step(model, MACHINE, replace(behind, launches_ahead=True), load)
+    slower_s = max(added.busy_s, added.overhead_s)
+    assert slower_s <= hidden.total_s <= min(1.5 * slower_s, added.total_s)
+    assert hidden.waiting_s == pytest.approx(hidden.total_s - added.busy_s)
+    assert added.waiting_s == pytest.approx(added.overhead_s)
+
+
+def test_a_program_of_launches_waits_the_less_the_more_its_host_is_ahead():
+    """A step bound by its host takes as long for eight sequences as for one, and draws no more."""
+    engine = replace(ENGINE, layer_s=5e-4, launches_ahead=True)
+    setup = Setup(
+        model=MODEL,
+        machine=MACHINE,
+        engine=engine,
+        board=replace(BOARD, draw=replace(BOARD.draw, between=0.1)),
+        layout=Layout(),
+        static_batches=True,
+    )
+    flying = np.array([1.0, 8.0, 512.0])
+    done = performance(setup, Traffic(sequences=flying, input_tokens=256.0, output_tokens=64.0))
+    one, eight, many = done.pace.inter_token_s
+    assert eight == pytest.approx(one, rel=0.05)
+    assert many > 1.5 * one
+    one_w, eight_w, many_w = done.device_power_w
+    assert one_w == pytest.approx(eight_w, rel=0.2) and many_w > 2.0 * one_w
 
 
 @given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
