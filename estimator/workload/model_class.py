@@ -32,9 +32,9 @@ def head_note(fields: Fields, counted: object) -> tuple[str, ...]:
     return () if counted else (f"the head of {class_name(fields)} is not counted",)
 
 
-def label_head(fields: Fields, width: int) -> Cost:
-    """A dense layer from states of `width` to the labels."""
-    return linear(width, label_count(fields), bias=True)
+def label_head(fields: Fields, width: int, bias: bool = True) -> Cost:
+    """A dense layer from states of `width` to the labels, or to one score for each choice."""
+    return linear(width, 1 if task(fields) == "MultipleChoice" else label_count(fields), bias)
 
 
 def tied_as_stated(fields: Fields) -> bool:

@@ -10,7 +10,7 @@ from estimator.workload.blocks import Cost, held, linear, table
 from estimator.workload.families.text_encoder import bert_sizes, block
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
-from estimator.workload.model_class import label_count, label_head, task
+from estimator.workload.model_class import label_head, task
 from estimator.workload.network import Network, Pass, length_warning, lines, network, sequence
 from estimator.workload.registry import family
 
@@ -20,8 +20,7 @@ def _heads(fields: Fields, hidden: int) -> tuple[dict[str, Cost], dict[str, Cost
     kind = task(fields)
     if kind in ("TokenClassification", "QuestionAnswering"):
         return {"head/classifier": label_head(fields, hidden)}, {}
-    labels = 1 if kind == "MultipleChoice" else label_count(fields)
-    return {}, {"head/classifier": linear(hidden, labels, bias=True)} if kind else {}
+    return {}, {"head/classifier": label_head(fields, hidden)} if kind else {}
 
 
 @family("canine")

@@ -12,6 +12,7 @@ import numpy as np
 
 from estimator.workload.blocks import Cost, Costs, held, linear, product
 from estimator.workload.families.text_encoder import (
+    CLASSIFIERS,
     HeadCosts,
     Sizes,
     TextFacts,
@@ -22,7 +23,7 @@ from estimator.workload.families.text_encoder import (
 )
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Quantity
-from estimator.workload.model_class import label_count, task
+from estimator.workload.model_class import label_head, task
 from estimator.workload.network import Network, network
 from estimator.workload.registry import family
 
@@ -117,14 +118,10 @@ def _assembled(
 def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     """A pooler of its own before the classifier; a head that may be tied without saying so."""
     hidden, kind = sizes.hidden, task(fields)
-    if kind in ("SequenceClassification", "MultipleChoice"):
+    if kind in CLASSIFIERS:
         pooled = fields.size_or_none("pooler_hidden_size") or hidden
-        outputs = label_count(fields) if kind == "SequenceClassification" else 1
-        once = {
-            "pooler": linear(pooled, pooled, bias=True),
-            "head/classifier": linear(pooled, outputs, bias=True),
-        }
-        return {}, once, ()
+        pooler = linear(pooled, pooled, bias=True)
+        return {}, {"pooler": pooler, "head/classifier": label_head(fields, pooled)}, ()
     if fields.flag("legacy", default=True) or kind != "MaskedLM":
         return heads(fields, sizes, facts)
     tied = fields.with_values({"tie_word_embeddings": True})

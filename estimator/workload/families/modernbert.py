@@ -25,13 +25,7 @@ from estimator.workload.families.text_encoder import (
 )
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
-from estimator.workload.model_class import (
-    head_note,
-    label_count,
-    label_head,
-    task,
-    word_head,
-)
+from estimator.workload.model_class import head_note, label_head, task, word_head
 from estimator.workload.registry import families
 
 
@@ -81,10 +75,9 @@ def _modern_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
         return {**before, "head/logits": logits}, {}, ()
     if kind in ("TokenClassification", "QuestionAnswering"):
         return {**before, "head/classifier": label_head(fields, hidden)}, {}, ()
-    if kind in ("SequenceClassification", "MultipleChoice"):
-        outputs = label_count(fields) if kind == "SequenceClassification" else 1
+    if kind in CLASSIFIERS:
         bias = not facts.causal or fields.flag("classifier_bias")
-        return {}, {**before, "head/classifier": linear(hidden, outputs, bias)}, ()
+        return {}, {**before, "head/classifier": label_head(fields, hidden, bias)}, ()
     return {}, {}, head_note(fields, False)
 
 

@@ -20,7 +20,7 @@ from estimator.workload.blocks import (
 )
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
-from estimator.workload.model_class import classifier, head_note, label_count, label_head, task
+from estimator.workload.model_class import classifier, head_note, label_head, task
 from estimator.workload.network import Network, network
 
 WIDTH = ("hidden_size", "dim", "d_model", "emb_dim")
@@ -115,8 +115,7 @@ def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
         alone = kind == "SequenceClassification" or "pooler" not in once
         if kind in facts.dense_before and alone:
             once["head/dense"] = linear(hidden, hidden, bias=True)
-        labels = label_count(fields) if kind == "SequenceClassification" else 1
-        once["head/classifier"] = linear(hidden, labels, bias=True)
+        once["head/classifier"] = label_head(fields, hidden)
     return after, once, head_note(fields, not kind or after or once)
 
 

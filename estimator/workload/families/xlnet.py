@@ -3,7 +3,7 @@
 from estimator.workload.blocks import Cost, Costs, held, linear, table
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
-from estimator.workload.model_class import classifier, label_head, task, word_head
+from estimator.workload.model_class import classifier, head_note, label_head, task, word_head
 from estimator.workload.network import Network, network, without_input_gradient
 from estimator.workload.registry import family
 
@@ -42,6 +42,5 @@ def xlnet(fields: Fields) -> Network:
         once=once,
         longest=10**9,
     )
-    counted = not kind or after or once
-    notes = () if counted else (f"the head For{kind} is not counted",)
+    notes = head_note(fields, not kind or after or once)
     return network(fields, without_input_gradient(encoder.run, "attention/relative"), notes)

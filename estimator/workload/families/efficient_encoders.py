@@ -1,0 +1,215 @@
+"""Which text encoder with a cheaper layer than BERT's a config describes.
+
+FNet, SqueezeBERT, ConvBERT, MobileBERT, YOSO, MRA, Nystromformer. Attention is counted as what is
+computed: every pair, blocks, or landmarks.
+"""
+
+from dataclasses import replace
+
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    layer_costs,
+    linear,
+    product,
+    scaled,
+    table,
+)
+from estimator.workload.families.mixers import depthwise
+from estimator.workload.families.text_encoder import (
+    BERT_POOLED,
+    CLASSIFIERS,
+    EVERY_TASK,
+    LANGUAGE_TASKS,
+    LAYER_NORM,
+    HeadCosts,
+    Sizes,
+    TextFacts,
+    block,
+    heads,
+    text_encoder,
+)
+from estimator.workload.fields import Fields
+from estimator.workload.model_class import task
+from estimator.workload.network import Network
+from estimator.workload.registry import families, family
+
+
+def _fnet_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """FNet: Fourier transforms instead of attention (arXiv:2105.03824, sec. 3.2)."""
+    mlp = Mlp(hidden=sizes.hidden, width=sizes.width, bias=True).costs()
+    return {**mlp, "norm/layers": held(2 * LAYER_NORM * sizes.hidden)}
+
+
+def _projection(fields: Fields, sizes: Sizes) -> Costs:
+    return {"embedding/project": linear(sizes.hidden, sizes.hidden, bias=True)}
+
+
+GROUPS = {
+    "attention/query": ("q_groups", 4),
+    "attention/key": ("k_groups", 4),
+    "attention/value": ("v_groups", 4),
+    "attention/output": ("post_attention_groups", 1),
+    "mlp/up": ("intermediate_groups", 4),
+    "mlp/down": ("output_groups", 4),
+}
+"""SqueezeBERT: matrix -> key and default of its groups."""
+
+
+def _squeezebert_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """SqueezeBERT: dense layers in groups (arXiv:2006.11316, sec. 3)."""
+    costs = dict(block(fields, sizes))
+    for part, (key, usual) in GROUPS.items():
+        groups, cost = fields.size(key, default=usual), costs[part]
+        outputs = sizes.width if part == "mlp/up" else sizes.hidden
+        fields.share("hidden_size", sizes.hidden, key, groups)
+        weights = (cost.params - outputs) // groups
+        costs[part] = product(weights + outputs, cost.flop_per_token // groups)
+    return costs
+
+
+def _convbert_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """ConvBERT: half of the heads are convolutions (arXiv:2008.02496, sec. 3)."""
+    hidden, kernel = sizes.hidden, fields.size("conv_kernel_size", default=9)
+    count = max(sizes.heads // fields.size("head_ratio", default=2), 1)
+    width = hidden // sizes.heads * count
+    attention = replace(equal_heads(fields, width, count), hidden=hidden)
+    mlp = Mlp(hidden=hidden, width=sizes.width, bias=True)
+    return {
+        **layer_costs(attention, mlp, 2 * LAYER_NORM * hidden),
+        "attention/output": linear(hidden, hidden, bias=True),
+        "convolution/depth": depthwise(hidden, kernel, bias=False),
+        "convolution/point": linear(hidden, width),
+        "convolution/bias": held(width),
+        "convolution/kernel": linear(width, count * kernel, bias=True),
+        "convolution/out": linear(hidden, width, bias=True),
+        "convolution/apply": Cost(flop_per_token=2 * width * kernel),
+    }
+
+
+def _mobilebert_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """MobileBERT: narrow layers between wide states (arXiv:2004.02984, sec. 3)."""
+    hidden, inner = sizes.hidden, fields.size("intra_bottleneck_size", default=128)
+    stacks = fields.size("num_feedforward_networks", default=4)
+    keys = ("intra_bottleneck_size", "num_attention_heads")
+    mlp = Mlp(hidden=inner, width=sizes.width, bias=True).costs()
+    return {
+        **equal_heads(fields, inner, sizes.heads, keys).costs(),
+        "attention/value": linear(hidden, inner, bias=True),
+        **scaled(mlp, stacks),
+        "bottleneck/in": linear(hidden, 2 * inner, bias=True),
+        "bottleneck/out": linear(inner, hidden, bias=True),
+        "norm/layers": held(2 * (inner * (stacks + 3) + hidden)),
+    }
+
+
+def _trigrams(fields: Fields, sizes: Sizes) -> Costs:
+    """A narrow token table, of which three neighbours are projected at once; a head widens it."""
+    narrow = fields.size("embedding_size")
+    neighbours = 3 if fields.flag("trigram_input", default=True) else 1
+    writes = task(fields) in LANGUAGE_TASKS
+    return {
+        "embedding/token": table(sizes.vocab, narrow),
+        "embedding/project_in": linear(neighbours * narrow, sizes.hidden, bias=True),
+        "head/logits": held((sizes.hidden - narrow) * sizes.vocab * writes),
+    }
+
+
+@family("mobilebert")
+def mobilebert(fields: Fields) -> Network:
+    """MobileBERT, pooled through a dense layer where it is active."""
+    active = fields.flag("classifier_activation", default=True)
+    pooled = ("SequenceClassification", *BERT_POOLED) if active else ()
+    facts = TextFacts(layer=_mobilebert_layer, extra=_trigrams, pooled=pooled)
+    published = (
+        fields.flag("use_bottleneck", default=True)
+        and fields.flag("key_query_shared_bottleneck", default=True)
+        and not fields.flag("use_bottleneck_attention")
+        and fields.flag("tie_word_embeddings", default=True)
+    )
+    note = () if published else ("bottlenecks and heads are counted as in the published model",)
+    return text_encoder(facts, fields.with_values({"tie_word_embeddings": True}).noted(*note))
+
+
+BLOCK = 32
+"""Side of a block of MRA's attention. [token]"""
+
+INVERSE_PRODUCTS = 24
+"""Products of landmarks with landmarks that approach an inverse: six rounds of four."""
+
+
+def _kernel(sizes: Sizes, kernel: int) -> Cost:
+    """A convolution of the values along the sequence, one kernel per head."""
+    return product(sizes.heads * kernel, 2 * kernel * sizes.hidden)
+
+
+def _yoso_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """YOSO: attention by hash codes, whose expectation sees every pair (arXiv:2111.09714)."""
+    kernel = fields.size_or_none("conv_window") or 0
+    return {**block(fields, sizes), "attention/convolution": _kernel(sizes, kernel)}
+
+
+def _yoso_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+    """BERT's heads, with a note about hashed attention."""
+    after, once, notes = heads(fields, sizes, facts)
+    hashed = not fields.flag("use_expectation", default=True)
+    note = ("hashed attention is counted as full attention: an upper bound",) * hashed
+    return after, once, notes + note
+
+
+def _mra_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """MRA: the best blocks of 32 x 32 and a coarse map of the rest (arXiv:2207.10284, sec. 4)."""
+    near = Cost(flop_per_token=2 * BLOCK * fields.size("block_per_row", default=4) * sizes.hidden)
+    return {**block(fields, sizes), "attention/scores": near, "attention/reduce": near}
+
+
+def _landmarks(fields: Fields) -> int:
+    """Landmarks of a sequence, 0 where they are as many as its segments: full attention."""
+    marks = fields.size("num_landmarks", default=64)
+    return marks if marks != fields.size("segment_means_seq_len", default=64) else 0
+
+
+def _nystromformer_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """Nystromformer: landmarks between queries and keys (arXiv:2102.03902, sec. 3.2)."""
+    kernel = fields.size_or_none("conv_kernel_size", default=65) or 0
+    costs = {**block(fields, sizes), "attention/convolution": _kernel(sizes, kernel)}
+    if marks := _landmarks(fields):
+        flop = 4 * marks * sizes.hidden
+        costs["attention/scores"] = Cost(flop_per_token=flop)
+        costs["attention/reduce"] = Cost(flop_per_token=flop + 2 * sizes.heads * marks**2)
+    return costs
+
+
+def _nystromformer_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+    """BERT's heads; once per sequence, landmarks are inverted in every layer."""
+    after, once, notes = heads(fields, sizes, facts)
+    if marks := _landmarks(fields):
+        inverse = INVERSE_PRODUCTS * 2 * sizes.heads * marks**3 + 2 * marks**2 * sizes.hidden
+        once = {**once, "attention/inverse": Cost(flop_per_token=sizes.layers * inverse)}
+    return after, once, notes
+
+
+APPROXIMATE = TextFacts(more_rows=2, pooled=(), dense_before=CLASSIFIERS)
+
+families(
+    text_encoder,
+    {
+        "fnet": TextFacts(layer=_fnet_layer, extra=_projection, pooled=EVERY_TASK),
+        "squeezebert": TextFacts(layer=_squeezebert_layer, pooled=EVERY_TASK),
+        "convbert": TextFacts(
+            width_key="embedding_size",
+            layer=_convbert_layer,
+            pooled=(),
+            dense_before=("SequenceClassification",),
+            twin_bias=False,
+        ),
+        "yoso": replace(APPROXIMATE, layer=_yoso_layer, heads=_yoso_heads),
+        "mra": replace(APPROXIMATE, layer=_mra_layer),
+        "nystromformer": replace(
+            APPROXIMATE, layer=_nystromformer_layer, heads=_nystromformer_heads
+        ),
+    },
+)
