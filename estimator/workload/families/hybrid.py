@@ -1,29 +1,31 @@
-"""Which language model that mixes attention with Mamba layers a config describes.
+"""Which language model that mixes attention with recurrent or convolving layers.
 
-Bamba, Granite 4, Falcon-H1, Jamba and Nemotron-H.
+Mamba: Bamba, Granite 4, Falcon-H1, Jamba, Nemotron-H. Gated linear recurrences: RecurrentGemma.
+Short gated convolutions: LFM2.
 """
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Costs, Experts, Mlp, linear
+from estimator.workload.blocks import Costs, Experts, Mlp, held, linear
 from estimator.workload.convolution import ratio
-from estimator.workload.families.decoder import Family
+from estimator.workload.families.decoder import Family, head_norm
 from estimator.workload.families.hybrid_stack import (
     PLAIN,
     attending,
+    attention_layers,
     attention_mixer,
     equal_layers,
     gated_mlp,
     hybrid,
-    layer_kinds,
     stacked,
     with_costs,
 )
-from estimator.workload.families.mixers import mamba2_mixer, mamba_mixer
+from estimator.workload.families.mixers import depthwise, mamba2_mixer, mamba_mixer
 from estimator.workload.families.moe_decoders import (
     ALIKE,
     EXPERTS,
     GRANITE_SHARED,
+    Mixture,
     experts,
     routed,
     shared_width,
@@ -47,9 +49,8 @@ def bamba(fields: Fields) -> Network:
     """Bamba: Mamba-2 with some layers of attention, an MLP in each."""
     mlp = gated_mlp(fields, fields.flag("mlp_bias"))
     chosen = fields.items("attn_layer_indices") or []
-    layers = range(fields.layers("num_hidden_layers"))
-    kinds = ["attention" if at in chosen else "mamba" for at in layers]
-    return attending(fields, PLAIN, kinds, _bamba_mixer(fields), mlp)
+    attends = [at in chosen for at in range(fields.layers("num_hidden_layers"))]
+    return attending(fields, PLAIN, attends, _bamba_mixer(fields), mlp)
 
 
 @family("granitemoehybrid")
@@ -60,9 +61,8 @@ def granite(fields: Fields) -> Network:
     block: Costs = shared.costs()
     if fields.size_or_none(*EXPERTS, least=0):
         block = experts(GRANITE_SHARED, fields).costs()
-    layers = fields.layers("num_hidden_layers")
-    kinds = layer_kinds(fields, ["mamba"] * layers, "layer_types", "layers_block_type")
-    return attending(fields, PLAIN, kinds, _bamba_mixer(fields), block)
+    attends = attention_layers(fields, lambda at: False, "layer_types", "layers_block_type")
+    return attending(fields, PLAIN, attends, _bamba_mixer(fields), block)
 
 
 @family("falcon_h1")
@@ -92,7 +92,7 @@ def jamba(fields: Fields) -> Network:
     offset = fields.size("attn_layer_offset", least=0)
     expert_offset = fields.size("expert_layer_offset", least=0)
     kinds = (
-        ("attention" if at % period == offset else "mamba", at % expert_period == expert_offset)
+        (at % period == offset, at % expert_period == expert_offset)
         for at in range(fields.layers("num_hidden_layers"))
     )
     return hybrid(fields, kinds, (scan, attention_mixer(Family(), fields)), blocks)
@@ -147,3 +147,74 @@ def _nemotron_experts(fields: Fields, hidden: int) -> Costs:
     if narrow is not None:
         bridges = {"moe/narrow": linear(hidden, narrow), "moe/widen": linear(narrow, hidden)}
     return {**costs, "moe/router": linear(hidden, count), **bridges}
+
+
+@family("recurrent_gemma")
+def recurrent_gemma(fields: Fields) -> Network:
+    """RecurrentGemma: gated linear recurrences and local attention (arXiv:2402.19427, sec. 2)."""
+    hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
+    inner = fields.size_or_none("lru_width") or hidden
+    kernel = fields.size("conv1d_width", default=4)
+    gate = linear(inner // heads, inner, bias=True)
+    recurrent = Layers(
+        costs={
+            "mixer/in": linear(hidden, 2 * inner, bias=True),
+            "mixer/convolution": depthwise(inner, kernel, True),
+            "mixer/input_gate": gate,
+            "mixer/recurrent_gate": gate,
+            "mixer/state": held(inner),
+            "mixer/out": linear(inner, hidden, bias=True),
+        },
+        state_values=inner * kernel,
+    )
+    family = replace(PLAIN, output_bias=True)
+    width = fields.size("intermediate_size") // 2
+    mlp = Mlp(hidden=hidden, width=width, gated=True, bias=True).costs()
+    window = fields.size("attention_window_size")
+    attends = with_costs(fields, attention_mixer(family, fields, window), mlp)
+    recurs = with_costs(fields, recurrent, mlp)
+    stated = fields.items("block_types") or fields.items("_block_types")
+    cycle = stated or ["recurrent", "recurrent", "attention"]
+    layers = range(fields.layers("num_hidden_layers"))
+    kinds = (cycle[at % len(cycle)] == "attention" for at in layers)
+    return stacked(fields, kinds, {True: attends, False: recurs})
+
+
+@family("lfm2")
+def lfm2(fields: Fields) -> Network:
+    """LFM2: short gated convolutions with some layers of attention."""
+    width = fields.size("intermediate_size", "block_ff_dim")
+    if fields.flag("block_auto_adjust_ff_dim", default=True):
+        step = fields.size("block_multiple_of", default=256)
+        factor = ratio(fields, "block_ffn_dim_multiplier", 1.0)
+        width = -(-int(factor * (2 * width // 3)) // step) * step
+    mlp = Mlp(hidden=fields.size("hidden_size"), width=width, gated=True).costs()
+    return _convolving(fields, (mlp, {}), fields.layers("num_hidden_layers"))
+
+
+@family("lfm2_moe")
+def lfm2_moe(fields: Fields) -> Network:
+    """LFM2 with experts in all but the first layers."""
+    blocks = (gated_mlp(fields), experts(Mixture(), fields).costs())
+    return _convolving(fields, blocks, fields.size("num_dense_layers", least=0))
+
+
+def _convolving(fields: Fields, blocks: tuple[Costs, Costs], dense: int) -> Network:
+    """The stack of LFM2, with the first block in the first `dense` layers."""
+    hidden, bias = fields.size("hidden_size"), fields.flag("conv_bias")
+    kernel = fields.size("conv_L_cache", default=3)
+    short = Layers(
+        costs={
+            "mixer/in": linear(hidden, 3 * hidden, bias),
+            "mixer/convolution": depthwise(hidden, kernel, bias),
+            "mixer/out": linear(hidden, hidden, bias),
+        },
+        state_values=hidden * kernel,
+    )
+    tied = fields.flag("tie_embedding", default=fields.flag("tie_word_embeddings"))
+    fields = fields.with_values({"tie_word_embeddings": tied})
+    chosen = fields.items("full_attn_idxs")
+    listed = attention_layers(fields, lambda at: chosen is None or at in chosen, "layer_types")
+    kinds = ((attends, at >= dense) for at, attends in enumerate(listed))
+    mixers = (short, attention_mixer(Family(qk_norm=head_norm), fields))
+    return hybrid(fields, kinds, mixers, blocks)

@@ -1,7 +1,7 @@
 """What language models of unlike layers are built of: attention beside recurrent layers."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -49,30 +49,28 @@ def equal_layers(fields: Fields, layer: Layers) -> Network:
 
 def hybrid(
     fields: Fields,
-    kinds: Iterable[tuple[str, bool]],
+    kinds: Iterable[tuple[bool, bool]],
     mixers: tuple[Layers, Layers],
     blocks: tuple[Costs, Costs],
 ) -> Network:
     """The model of layers with two norms.
 
-    A layer has the second mixer where its kind attends, and the second block where its kind says
-    so: experts as a rule.
+    A kind says whether a layer has the second mixer, attention, and the second block, experts.
     """
     layers = {
         (attends, sparse): with_costs(fields, mixers[attends], blocks[sparse])
         for attends in (False, True)
         for sparse in (False, True)
     }
-    found = ((kind in ATTENTION_KINDS, sparse) for kind, sparse in kinds)
-    return stacked(fields, found, layers)
+    return stacked(fields, kinds, layers)
 
 
 def attending(
-    fields: Fields, family: Family, kinds: Iterable[str], other: Layers, costs: Costs
+    fields: Fields, family: Family, attends: Iterable[bool], other: Layers, costs: Costs
 ) -> Network:
-    """Attention in the layers of a kind that attends, `other` elsewhere, `costs` in every layer."""
+    """Attention in the layers that attend, `other` elsewhere, `costs` in every layer."""
     mixers = (other, attention_mixer(family, fields))
-    return hybrid(fields, ((kind, False) for kind in kinds), mixers, (costs, costs))
+    return hybrid(fields, ((kind, False) for kind in attends), mixers, (costs, costs))
 
 
 def with_costs(fields: Fields, mixer: Layers, costs: Costs, norms: int = 2) -> Layers:
@@ -94,9 +92,11 @@ def gated_mlp(fields: Fields, bias: bool = False) -> Costs:
     return Mlp(hidden=hidden, width=width, gated=True, bias=bias).costs()
 
 
-def layer_kinds(fields: Fields, usual: Iterable[str], *keys: str) -> list[str]:
-    """The kind of each layer where one of `keys` lists them, else `usual`."""
+def attention_layers(fields: Fields, usual: Callable[[int], bool], *keys: str) -> list[bool]:
+    """Whether each layer attends: by its kind where one of `keys` lists it, else as usual."""
     stated = fields.states("num_hidden_layers")
     layers = fields.layers("num_hidden_layers") if stated else None
-    listed = (fields.items(key, layers) for key in keys)
-    return [str(kind) for kind in next(filter(None, listed), usual)]
+    for key in keys:
+        if kinds := fields.items(key, layers):
+            return [str(kind) in ATTENTION_KINDS for kind in kinds]
+    return [usual(at) for at in range(fields.layers("num_hidden_layers"))]

@@ -10,10 +10,10 @@ from estimator.workload.families.decoder import Family, head_norm, latent_attent
 from estimator.workload.families.hybrid_stack import (
     PLAIN,
     attending,
+    attention_layers,
     attention_mixer,
     gated_mlp,
     hybrid,
-    layer_kinds,
 )
 from estimator.workload.families.mixers import delta_mixer, in_chunks
 from estimator.workload.families.moe_decoders import (
@@ -30,12 +30,10 @@ from estimator.workload.network import Network
 from estimator.workload.registry import families, family
 
 
-def _every_fourth(fields: Fields) -> list[str]:
-    """Kinds as listed, else attention in the last of every four layers."""
+def _every_fourth(fields: Fields) -> list[bool]:
+    """Attention as listed, else in the last of every four layers."""
     period = fields.size("full_attention_interval", default=4)
-    layers = range(fields.layers("num_hidden_layers"))
-    usual = ("attention" if (at + 1) % period == 0 else "linear" for at in layers)
-    return layer_kinds(fields, usual, "layer_types")
+    return attention_layers(fields, lambda at: (at + 1) % period == 0, "layer_types")
 
 
 def gated_delta(mixture: Mixture | None, fields: Fields) -> Network:
@@ -63,17 +61,12 @@ def olmo_hybrid(fields: Fields) -> Network:
 def minimax(fields: Fields) -> Network:
     """MiniMax-Text-01 and M1: lightning attention, softmax in some layers (arXiv:2501.08313)."""
     block = experts(Mixture(width_key="intermediate_size"), fields).costs()
-    return attending(fields, Family(), _minimax_kinds(fields), _lightning(fields), block)
-
-
-def _minimax_kinds(fields: Fields) -> list[str]:
-    """Kinds as listed, by name or as 0 (linear) and 1 (full), else in turns."""
     numbered = fields.items("attn_type_list")
     if numbered is not None and not fields.states("layer_types"):
-        return ["full_attention" if kind else "linear_attention" for kind in numbered]
-    layers = fields.layers("num_hidden_layers")
-    usual = ["linear_attention" if at % 2 else "full_attention" for at in range(layers)]
-    return layer_kinds(fields, usual, "layer_types")
+        attends = [bool(kind) for kind in numbered]  # 0 linear, 1 full
+    else:
+        attends = attention_layers(fields, lambda at: at % 2 == 0, "layer_types")
+    return attending(fields, Family(), attends, _lightning(fields), block)
 
 
 def _lightning(fields: Fields) -> Layers:
@@ -104,14 +97,12 @@ def kimi_linear(fields: Fields) -> Network:
     product, and not counted.
     """
     fields = _kimi_spelling(fields)
-    layers = range(fields.layers("num_hidden_layers"))
-    usual = ["full_attention" if at and at % 4 == 0 else "linear_attention" for at in layers]
     latents = latent_attention(fields)
-    attends = Layers(costs=latents.costs(), cache_values=latents.cache_values_per_token)
+    latent = Layers(costs=latents.costs(), cache_values=latents.cache_values_per_token)
     blocks = (gated_mlp(fields), experts(Mixture(shared=shared_experts()), fields).costs())
-    listed = enumerate(layer_kinds(fields, usual, "layer_types"))
-    kinds = ((kind, listed_sparse(fields, at)) for at, kind in listed)
-    return hybrid(fields, kinds, (_kimi_delta(fields), attends), blocks)
+    listed = attention_layers(fields, lambda at: at > 0 and at % 4 == 0, "layer_types")
+    kinds = ((attends, listed_sparse(fields, at)) for at, attends in enumerate(listed))
+    return hybrid(fields, kinds, (_kimi_delta(fields), latent), blocks)
 
 
 def _kimi_spelling(fields: Fields) -> Fields:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from estimator.workload.blocks import Experts, Mlp
+from estimator.workload.blocks import Attention, Costs, Experts, Mlp, held, linear
 from estimator.workload.families.decoder import (
     WIDTH,
     Family,
@@ -33,6 +33,7 @@ from estimator.workload.families.dense_decoders import (
     PLAIN,
     STATED,
 )
+from estimator.workload.families.hybrid_stack import equal_layers, with_costs
 from estimator.workload.families.sliding_window import (
     LLAMA4_CHUNKS,
     QWEN2_MOE_WINDOWS,
@@ -43,6 +44,8 @@ from estimator.workload.families.sliding_window import (
     sliding,
 )
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
+from estimator.workload.network import Network
 from estimator.workload.registry import families, family
 from estimator.workload.transformer import Decoder
 
@@ -212,6 +215,32 @@ def hunyuan(fields: Fields) -> Decoder:
                 raise ValueError(f"{fields.path}{key} must be one number, or equal in all layers")
             values[key] = stated[0]
     return decoder(HUNYUAN, replace(fields, values=values))
+
+
+@family("jetmoe")
+def jetmoe(fields: Fields) -> Network:
+    """JetMoE: queries and outputs of attention are experts too (arXiv:2404.07413, sec. 2)."""
+    hidden = fields.size("hidden_size")
+    mlp = experts(Mixture(width_key="intermediate_size"), fields)
+    kv_heads = fields.size("num_key_value_heads")
+    attention = Attention(
+        hidden=hidden,
+        heads=mlp.active * kv_heads,
+        kv_heads=kv_heads,
+        head_dim=fields.size("kv_channels"),
+    )
+    part = linear(hidden, kv_heads * attention.head_dim).routed(mlp.experts, mlp.active)
+    costs: Costs = {
+        **attention.costs(),
+        "attention/query": part,
+        "attention/output": part,
+        "attention/router": linear(hidden, mlp.experts),
+        "attention/bias": held(hidden),
+        "moe/bias": held(hidden),
+        **mlp.costs(),
+    }
+    mixer = Layers(costs=costs, cache_values=attention.cache_values_per_token)
+    return equal_layers(fields, with_costs(fields, mixer, {}))
 
 
 STANDARD = "intermediate_size"
