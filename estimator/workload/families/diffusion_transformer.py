@@ -7,8 +7,6 @@ the length and size of their report. `seq_len` is the text tokens. The items of 
 
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from estimator.workload.blocks import Cost, Costs, Mlp, held, linear, product, scaled, table
 from estimator.workload.convolution import image, ratio, square
 from estimator.workload.fields import Fields
@@ -60,10 +58,9 @@ class Joint:
     biases : tuple of bool
         Whether the matrices before and behind the layers have biases.
     per_image, per_patch, per_text, per_both : mapping
-        Costs of all layers together, by what they run over; pairs are those that attend.
-    inside, among, across : mapping
-        Costs per pair of patches, of text tokens, and of a patch and a text token, of layers in
-        which patches see only patches, words only words, or patches words.
+        Costs of all layers together, by what they run over and what attends to each other there.
+    across : mapping
+        Costs per pair of a patch and a text token, of layers in which patches see words.
     before_text, spare : mapping, int
         Costs per text token of what is done before learned tokens join; their number.
     wide, steps : int
@@ -78,8 +75,6 @@ class Joint:
     per_patch: Costs = field(default_factory=dict)
     per_text: Costs = field(default_factory=dict)
     per_both: Costs = field(default_factory=dict)
-    inside: Costs = field(default_factory=dict)
-    among: Costs = field(default_factory=dict)
     across: Costs = field(default_factory=dict)
     before_text: Costs = field(default_factory=dict)
     spare: int = 0
@@ -91,24 +86,24 @@ class Joint:
         batch, side = image(inputs, self.side)
         other = side if inputs.image_size is not None else float(self.wide or self.side)
         sizes, (before, behind) = self.sizes, self.biases
-        patches = np.floor_divide(side, sizes.patch) * np.floor_divide(other, sizes.patch)
-        patches = self.steps * patches
+        patches = self.steps * (side // sizes.patch) * (other // sizes.patch)
         given = self.text_tokens if inputs.seq_len is None else inputs.seq_len
-        text = quantity("seq_len", given) if self.text_tokens else 0.0
-        done = [*lines(self.before_text, batch * text)]
-        text = text + self.spare
+        words = quantity("seq_len", given) if self.text_tokens else 0.0
+        text = words + self.spare
         both = patches + text
         stem = {"embedding/patch": linear(sizes.patch_inputs, sizes.width, before)}
         pixels = {"head/pixels": linear(sizes.width, sizes.patch_outputs, behind)}
-        done += lines(stem, batch * patches, first=True)
-        done += lines(self.per_image, batch)
-        done += lines(self.per_patch, batch * patches)
-        done += lines(pixels, batch * patches)
-        done += lines(self.per_text, batch * text)
-        done += lines(self.per_both, batch * both, pairs=batch * both * both)
-        done += lines(self.inside, batch * patches, pairs=batch * patches * patches)
-        done += lines(self.among, 0.0, pairs=batch * text * text)
-        done += lines(self.across, 0.0, pairs=batch * patches * text)
+        done = [*lines(stem, batch * patches, first=True)]
+        for costs, positions, pairs in (
+            (self.per_image, 1.0, 0.0),
+            (self.before_text, words, 0.0),
+            (self.per_text, text, text * text),
+            (self.per_patch, patches, patches * patches),
+            (self.per_both, both, both * both),
+            (self.across, 0.0, patches * text),
+            (pixels, patches, 0.0),
+        ):
+            done += lines(costs, batch * positions, pairs=batch * pairs)
         return Pass(lines=done, items=batch * patches)
 
 
@@ -132,6 +127,17 @@ def time_embedding(width: int, vectors: int, sines: int = SINE_WIDTH, bias: bool
     """Embedding of the time, and so many vectors of it for the layers."""
     modulation = linear(width, vectors * width, bias)
     return {"time/embedding": two_dense(sines, width), "time/modulation": modulation}
+
+
+def stream(
+    sizes: Sizes, inner: int, *, normed: bool = True, bias: bool = True, gated: bool = False
+) -> Costs:
+    """Projections and MLP of a layer for one kind of positions, perhaps with norms of each head."""
+    return {
+        **projections(sizes.width, bias, bias),
+        **Mlp(hidden=sizes.width, width=inner, bias=bias, gated=gated).costs(),
+        "norm/heads": held(2 * sizes.head_dim * normed),
+    }
 
 
 def feed_forward(fields: Fields, width: int) -> Costs:
@@ -164,18 +170,19 @@ def dit(fields: Fields) -> Network:
             "head/time": Cost(flop_per_token=embedding.flop_per_token),
             "head/modulation": linear(width, 2 * width, bias=True),
         },
-        inside=scaled(layer, sizes.layers),
+        per_patch=scaled(layer, sizes.layers),
     )
     return network(fields, model.run)
 
 
 def with_two_streams(
-    model: Joint, stream: Costs, double: int, alone: Costs | None = None, single: int = 0
+    model: Joint, stream: Costs, alone: Costs | None = None, single: int = 0
 ) -> Joint:
-    """The model with `double` layers of a stream each for patches and text, then `single` of one.
+    """The model with layers of a stream each for patches and text, then `single` layers of one.
 
     Patches and text attend together in all layers.
     """
+    double = model.sizes.layers
     return replace(
         model,
         per_patch=scaled(stream, double),
@@ -187,13 +194,13 @@ def with_two_streams(
     )
 
 
-def _single_stream(width: int, inner: int, up: int, bias: bool, head_dim: int) -> Costs:
-    """A layer of one stream, whose MLP of width `up` runs beside its attention."""
+def _single_stream(sizes: Sizes, inner: int, *, bias: bool = True, gated: bool = False) -> Costs:
+    """A layer of one stream, whose MLP of width `inner` runs beside its attention."""
     return {
-        "single/query_key_value": linear(width, 3 * width, bias),
-        "single/up": linear(width, up, bias),
-        "single/out": linear(width + inner, width, bias),
-        "norm/single": held(2 * head_dim),
+        "single/query_key_value": linear(sizes.width, 3 * sizes.width, bias),
+        "single/up": linear(sizes.width, (1 + gated) * inner, bias),
+        "single/out": linear(sizes.width + inner, sizes.width, bias),
+        "norm/single": held(2 * sizes.head_dim),
     }
 
 
@@ -201,24 +208,21 @@ def _single_stream(width: int, inner: int, up: int, bias: bool, head_dim: int) -
 def flux(fields: Fields) -> Network:
     """Flux: layers with two streams that attend together, then layers with one."""
     sizes = patch_sizes(fields, folded=True)
-    width, head_dim, double = sizes.width, sizes.head_dim, sizes.layers
-    single = fields.layers("num_single_layers")
-    mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
-    stream = {**projections(width), **mlp, "norm/heads": held(2 * head_dim)}
+    width, single = sizes.width, fields.layers("num_single_layers")
     guidance = two_dense(SINE_WIDTH, width).times(fields.flag("guidance_embeds"))
     model = Joint(
         sizes=sizes,
         side=64,
         text_tokens=512,
         per_image={
-            **time_embedding(width, double * 12 + single * 3 + 2),
+            **time_embedding(width, sizes.layers * 12 + single * 3 + 2),
             "time/guidance": guidance,
             "time/text": two_dense(fields.size("pooled_projection_dim"), width),
         },
         per_text={"text/project": linear(fields.size("joint_attention_dim"), width, bias=True)},
     )
-    alone = _single_stream(width, 4 * width, 4 * width, True, head_dim)
-    return network(fields, with_two_streams(model, stream, double, alone, single).run)
+    alone = _single_stream(sizes, 4 * width)
+    return network(fields, with_two_streams(model, stream(sizes, 4 * width), alone, single).run)
 
 
 @diffusers_class("SD3Transformer2DModel")
@@ -226,12 +230,12 @@ def sd3(fields: Fields) -> Network:
     """Stable Diffusion 3: text and patches as two streams (arXiv:2403.03206, sec. 4)."""
     sizes = patch_sizes(fields)
     width, layers = sizes.width, sizes.layers
-    normed = 2 * sizes.head_dim * fields.states("qk_norm")
+    normed = fields.states("qk_norm")
     dual = len(fields.items("dual_attention_layers") or [])
-    mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
-    stream = {**projections(width), **mlp, "norm/heads": held(normed)}
+    layer = stream(sizes, 4 * width, normed=normed)
     context, words = fields.size("caption_projection_dim"), fields.size("joint_attention_dim")
-    again = {**projections(width), **products(width), "norm": held(normed)}
+    norms = held(2 * sizes.head_dim * normed)
+    again = {**projections(width), **products(width), "norm": norms}
     model = Joint(
         sizes=sizes,
         side=square(fields, "sample_size"),
@@ -240,25 +244,21 @@ def sd3(fields: Fields) -> Network:
             **time_embedding(width, 6 * layers + 6 * (layers - 1) + 2 + 2 + 3 * dual),
             "time/text": two_dense(fields.size("pooled_projection_dim"), width),
         },
-        per_patch=scaled(stream, layers),
-        per_text={
-            "text/project": linear(words, context, bias=True),
-            **_text_stream(stream, layers),
-        },
+        per_patch={**scaled(layer, layers), **scaled(again, dual, "second_")},
+        per_text={"text/project": linear(words, context, bias=True), **_text_stream(layer, layers)},
         per_both=scaled(products(width), layers),
-        inside=scaled(again, dual, "second_"),
     )
     return network(fields, model.run)
 
 
-def _text_stream(stream: Costs, layers: int) -> Costs:
+def _text_stream(layer: Costs, layers: int) -> Costs:
     """The text's side of Stable Diffusion 3, which ends with the keys and values of its last."""
     rest = {
         part: cost
-        for part, cost in stream.items()
+        for part, cost in layer.items()
         if part != "attention/output" and not part.startswith("mlp/")
     }
-    return {**scaled(stream, layers - 1, "text/"), **scaled(rest, 1, "text/last_")}
+    return {**scaled(layer, layers - 1, "text/"), **scaled(rest, 1, "text/last_")}
 
 
 @diffusers_class("QwenImageTransformer2DModel")
@@ -269,8 +269,6 @@ def qwen_image(fields: Fields) -> Network:
             raise ValueError(f"{fields.path}{key} must be false: true is not counted")
     sizes, words = patch_sizes(fields, folded=True), fields.size("joint_attention_dim")
     width = sizes.width
-    mlp = Mlp(hidden=width, width=4 * width, bias=True).costs()
-    stream = {**projections(width), **mlp, "norm/heads": held(2 * sizes.head_dim)}
     model = Joint(
         sizes=sizes,
         side=64,
@@ -278,18 +276,16 @@ def qwen_image(fields: Fields) -> Network:
         per_image={**time_embedding(width, 12 * sizes.layers + 2), "norm/text": held(words)},
         per_text={"text/project": linear(words, width, bias=True)},
     )
-    return network(fields, with_two_streams(model, stream, sizes.layers).run)
+    return network(fields, with_two_streams(model, stream(sizes, 4 * width)).run)
 
 
 @diffusers_class("Flux2Transformer2DModel")
 def flux2(fields: Fields) -> Network:
     """FLUX.2: layers share their modulation, no biases."""
     sizes, single = patch_sizes(fields), fields.layers("num_single_layers")
-    width, head_dim = sizes.width, sizes.head_dim
+    width = sizes.width
     inner = int(width * ratio(fields, "mlp_ratio", 3.0))
     embedding = two_dense(fields.size("timestep_guidance_channels"), width, bias=False)
-    mlp = Mlp(hidden=width, width=inner, gated=True).costs()
-    stream = {**projections(width, False, False), **mlp, "norm/heads": held(2 * head_dim)}
     model = Joint(
         sizes=sizes,
         side=64,
@@ -301,8 +297,9 @@ def flux2(fields: Fields) -> Network:
         },
         per_text={"text/project": linear(fields.size("joint_attention_dim"), width)},
     )
-    alone = _single_stream(width, inner, 2 * inner, False, head_dim)
-    return network(fields, with_two_streams(model, stream, sizes.layers, alone, single).run)
+    alone = _single_stream(sizes, inner, bias=False, gated=True)
+    layer = stream(sizes, inner, bias=False, gated=True)
+    return network(fields, with_two_streams(model, layer, alone, single).run)
 
 
 REGISTERS = 8
@@ -314,10 +311,9 @@ def auraflow(fields: Fields) -> Network:
     """AuraFlow: few layers of two streams, many of one, no biases; learned positions."""
     fields = fields.with_values({"num_layers": fields.layers("num_mmdit_layers")})
     sizes, single = patch_sizes(fields), fields.layers("num_single_dit_layers")
-    width, double = sizes.width, sizes.layers
+    width = sizes.width
     inner = -(-int(8 * width / 3) // SINE_WIDTH) * SINE_WIDTH
-    mlp = Mlp(hidden=width, width=inner, gated=True).costs()
-    stream = {**projections(width, False, False), **mlp}
+    layer = stream(sizes, inner, normed=False, bias=False, gated=True)
     model = Joint(
         sizes=sizes,
         side=square(fields, "sample_size"),
@@ -326,12 +322,12 @@ def auraflow(fields: Fields) -> Network:
         spare=REGISTERS,
         per_image={
             "embedding/position": held((fields.size("pos_embed_max_size") + REGISTERS) * width),
-            **time_embedding(width, 12 * double + 6 * single + 2, bias=False),
+            **time_embedding(width, 12 * sizes.layers + 6 * single + 2, bias=False),
         },
         before_text={"text/project": linear(fields.size("joint_attention_dim"), width)},
     )
-    alone = scaled(stream, 1, "single/")
-    return network(fields, with_two_streams(model, stream, double, alone, single).run)
+    alone = scaled(layer, 1, "single/")
+    return network(fields, with_two_streams(model, layer, alone, single).run)
 
 
 @diffusers_class("CogVideoXTransformer3DModel")
@@ -357,7 +353,7 @@ def cogvideox(fields: Fields) -> Network:
         biases=(fields.flag("patch_bias"), True),
         text_tokens=fields.size("max_text_seq_length"),
         per_image={
-            "time/embedding": linear(width, time, True) + linear(time, time, True),
+            "time/embedding": two_dense(width, time),
             "time/offset": two_dense(offset, offset),
             "time/modulation": linear(time, (12 * sizes.layers + 2) * width, bias=True),
             "norm/outer": held(4 * width),
@@ -375,12 +371,10 @@ def hunyuan_video(fields: Fields) -> Network:
         raise ValueError(f"{fields.path}image_condition_type must be null: others are not counted")
     deep, single = fields.size("patch_size_t"), fields.layers("num_single_layers")
     sizes, refining = patch_sizes(fields, frames=deep), fields.layers("num_refiner_layers")
-    width, head_dim, double = sizes.width, sizes.head_dim, sizes.layers
+    width = sizes.width
     inner, words = int(width * ratio(fields, "mlp_ratio", 4.0)), fields.size("text_embed_dim")
-    mlp = Mlp(hidden=width, width=inner, bias=True).costs()
-    stream = {**projections(width), **mlp, "norm/heads": held(2 * head_dim)}
-    refined = {**projections(width), **mlp, "norm/layers": held(4 * width)}
-    modulated = time_embedding(width, 12 * double + 3 * single + 2 + 2 * refining)
+    refined = {**stream(sizes, inner, normed=False), "norm/layers": held(4 * width)}
+    modulated = time_embedding(width, 12 * sizes.layers + 3 * single + 2 + 2 * refining)
     pooled = two_dense(fields.size("pooled_projection_dim"), width)
     guided = 2 + fields.flag("guidance_embeds")
     model = Joint(
@@ -397,11 +391,11 @@ def hunyuan_video(fields: Fields) -> Network:
         per_text={
             "text/project": linear(words, width, bias=True),
             **scaled(refined, refining, "text/refine_"),
+            **scaled(products(width), refining, "text/"),
         },
-        among=scaled(products(width), refining, "text/"),
     )
-    alone = _single_stream(width, inner, inner, True, head_dim)
-    return network(fields, with_two_streams(model, stream, double, alone, single).run)
+    alone = _single_stream(sizes, inner)
+    return network(fields, with_two_streams(model, stream(sizes, inner), alone, single).run)
 
 
 def with_cross_attention(
@@ -426,16 +420,16 @@ def with_cross_attention(
         **mlp,
         "norm/layers": held(norms),
     }
-    read, inside = linear(context, width, cross_bias), products(width)
+    read = linear(context, width, cross_bias)
     if linear_in_patches:
         state = Cost(flop_per_token=2 * width * (model.sizes.head_dim + 1))
         own |= {"attention/state": state, "attention/read": state}
-        inside = {}
+    else:
+        own |= products(width)
     return replace(
         model,
         per_patch={**scaled(own, layers), **model.per_patch},
         per_text={**model.per_text, **scaled({"cross/key": read, "cross/value": read}, layers)},
-        inside=scaled(inside, layers),
         across=scaled(products(width, "cross/"), layers),
     )
 
