@@ -11,13 +11,14 @@ from estimator.workload.convolution import image
 from estimator.workload.families.vit import (
     Vision,
     keys_without_bias,
+    masked_autoencoder,
     pixel_decoder,
     trunk,
     vision_network,
     with_heads,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs
+from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import classifier, task
 from estimator.workload.network import Network, Pass, lines, network
 from estimator.workload.registry import family
@@ -54,22 +55,16 @@ MASKED_SHARE = 0.9
 def _masked(fields: Fields, vision: Vision, bias: bool) -> Network:
     """VideoMAE in pretraining: a tenth of the tubes passes the encoder, all pass the decoder."""
     decoder = pixel_decoder(fields)
-    width, depth = decoder.hidden, decoder.layers
-    layer = keys_without_bias(decoder.layer, width, bias)
+    width = decoder.hidden
+    decoder = replace(decoder, layer=keys_without_bias(decoder.layer, width, bias))
     tables = {"embedding/mask": held(width), "norm/outer": held(2 * width)}
     bridge = {"embed": linear(vision.hidden, width), **tables}
     pixels = {"pixels": linear(width, vision.patch**2 * vision.channels, bias=True)}
 
-    def run(inputs: Inputs) -> Pass:
-        batch, side = image(inputs, vision.side)
-        tubes = vision.positions(side)[0]
-        kept, every = tubes - (MASKED_SHARE * tubes) // 1.0, batch * tubes
-        done = vision.over(batch, tubes, seen=kept)
-        done += lines(bridge, batch * kept, prefix="decoder/")
-        done += lines(layer, every, pairs=every * tubes, times=depth, prefix="decoder/")
-        done += lines(pixels, batch * (tubes - kept), prefix="decoder/")
-        return Pass(lines=done, items=batch * kept)
+    def kept(tubes: Quantity) -> Quantity:
+        return tubes - (MASKED_SHARE * tubes) // 1.0
 
+    run = masked_autoencoder(vision, decoder, kept, bridge, pixels, whole=False)
     note = f"counted with {in_percent(MASKED_SHARE)} of the tubes masked"
     return network(fields, run, (note,))
 

@@ -1,16 +1,26 @@
-"""Which vision transformer a config describes: ViT, DeiT, BEiT, DINOv2, DINOv3.
+"""Which vision transformer a config describes: ViT, BEiT, DINO, ViT-MAE, YOLOS, AST.
 
 The items of a pass are the positions that pass the layers: patches, class token and registers. The
 patch convolution needs no gradient of its input.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from estimator.workload.blocks import Costs, Mlp, equal_heads, held, layer_costs, linear, table
+from estimator.workload.blocks import (
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    layer_costs,
+    linear,
+    perceptron,
+    table,
+)
 from estimator.workload.convolution import image, positive, ratio, square, windows
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, Quantity
-from estimator.workload.model_class import classifier, head_note, label_head, task
+from estimator.workload.ledger import Inputs, Quantity, quantity
+from estimator.workload.model_class import classifier, head_note, label_count, label_head, task
 from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import families, family
 
@@ -76,13 +86,19 @@ class Vision:
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` images."""
         batch, pixels = image(inputs, self.side)
-        return Pass(lines=self.lines(batch, pixels), items=batch * self.positions(pixels)[1])
+        return self.passed(batch, self.positions(pixels)[0])
+
+    def passed(self, batch: Quantity, patches: Quantity) -> Pass:
+        """Pass over so many patches each."""
+        return Pass(lines=self.over(batch, patches), items=batch * (patches + self.prefix))
 
 
-def vision_network(fields: Fields, vision: Vision) -> Network:
-    """The model under its name."""
+def vision_network(
+    fields: Fields, vision: Vision, run: Callable[[Inputs], Pass] | None = None
+) -> Network:
+    """The model under its name, and a pass of its own where it has one."""
     counted = not task(fields) or vision.after or vision.once
-    return network(fields, vision.run, head_note(fields, counted))
+    return network(fields, run or vision.run, head_note(fields, counted))
 
 
 def trunk(
@@ -118,17 +134,6 @@ def trunk(
     )
 
 
-def pixel_decoder(fields: Fields) -> Vision:
-    """What makes the pixels of masked patches: its keys are those of a trunk behind `decoder_`."""
-    beginning = "decoder_"
-    values, usual = (
-        {key.removeprefix(beginning): one[key] for key in one if key.startswith(beginning)}
-        for one in (fields.values, fields.usual)
-    )
-    names = {"hidden_size": f"{fields.path}decoder_hidden_size"}
-    return trunk(Fields(values, path=f"{fields.path}decoder_", usual=usual, aliases=names))
-
-
 def keys_without_bias(layer: Costs, hidden: int, bias: bool = True) -> Costs:
     """A layer whose queries and values may have a bias, its keys not."""
     one = linear(hidden, hidden, bias)
@@ -136,19 +141,31 @@ def keys_without_bias(layer: Costs, hidden: int, bias: bool = True) -> Costs:
     return {**layer, **own}
 
 
-@family("vit")
-def vit(fields: Fields) -> Network:
-    """ViT: one class token (arXiv:2010.11929)."""
-    return vision_network(fields, with_heads(fields, trunk(fields)))
+def vit(row: tuple[int, bool], fields: Fields) -> Network:
+    """ViT, by its tokens before the patches and whether the bare trunk ends in a pooler."""
+    prefix, pooled = row
+    vision = trunk(fields, prefix)
+    return vision_network(fields, with_heads(fields, vision) if pooled or task(fields) else vision)
 
 
-def with_heads(fields: Fields, vision: Vision, classifiers: int = 1) -> Vision:
+families(
+    vit,
+    {
+        "vit": (1, True),  # arXiv:2010.11929
+        "deit": (2, True),  # a distillation token too, arXiv:2012.12877
+        "vit_msn": (1, False),  # arXiv:2204.07141
+        "ijepa": (0, False),  # patches are averaged, arXiv:2301.08243
+    },
+)
+
+
+def with_heads(fields: Fields, vision: Vision) -> Vision:
     """With the head of the class: pooler, classifiers, or pixels of masked patches."""
     kind, hidden = task(fields), vision.hidden
     if kind.startswith("ImageClassification"):
         part = label_head(fields, hidden)
         once = {"head/classifier": part}
-        if classifiers > 1:
+        if kind.endswith("WithTeacher") and vision.prefix == 2:
             once["head/distillation"] = part
         return replace(vision, once=once)
     if kind == "MaskedImageModeling":
@@ -160,20 +177,6 @@ def with_heads(fields: Fields, vision: Vision, classifiers: int = 1) -> Vision:
         return vision
     width = fields.size_or_none("pooler_output_size") or hidden
     return replace(vision, once={"pooler": linear(hidden, width, bias=True)})
-
-
-@family("deit")
-def deit(fields: Fields) -> Network:
-    """DeiT: a distillation token beside the class token (arXiv:2012.12877)."""
-    teacher = task(fields).endswith("WithTeacher")
-    return vision_network(fields, with_heads(fields, trunk(fields, 2), classifiers=1 + teacher))
-
-
-@family("vit_msn")
-def vit_msn(fields: Fields) -> Network:
-    """ViT of masked siamese networks: the bare trunk has no pooler (arXiv:2204.07141)."""
-    vision = trunk(fields)
-    return vision_network(fields, with_heads(fields, vision) if task(fields) else vision)
 
 
 def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
@@ -262,8 +265,117 @@ families(beit, {"beit": ("", "ImageClassification"), "data2vec-vision": ("ImageC
 families(dinov2, {"dinov2": False, "dinov2_with_registers": True})
 
 
-@family("ijepa")
-def ijepa(fields: Fields) -> Network:
-    """I-JEPA: no class token, patches are averaged (arXiv:2301.08243)."""
-    vision = trunk(fields, prefix=0)
-    return vision_network(fields, with_heads(fields, vision) if task(fields) else vision)
+def pixel_decoder(fields: Fields) -> Vision:
+    """What makes the pixels of masked patches: its keys are those of a trunk behind `decoder_`."""
+    beginning = "decoder_"
+    values, usual = (
+        {key.removeprefix(beginning): one[key] for key in one if key.startswith(beginning)}
+        for one in (fields.values, fields.usual)
+    )
+    names = {"hidden_size": f"{fields.path}decoder_hidden_size"}
+    return trunk(Fields(values, path=f"{fields.path}decoder_", usual=usual, aliases=names))
+
+
+def masked_autoencoder(
+    sight: Vision,
+    decoder: Vision,
+    kept: Callable[[Quantity], Quantity],
+    bridge: Costs,
+    pixels: Costs,
+    *,
+    whole: bool,
+) -> Callable[[Inputs], Pass]:
+    """Pass in which the layers see what is `kept` of the patches, those of the decoder all.
+
+    `pixels` are made of every position if `whole`, else of the patches that the layers do not see.
+    """
+
+    def run(inputs: Inputs) -> Pass:
+        batch, side = image(inputs, sight.side)
+        patches, positions = sight.positions(side)
+        seen, every = kept(patches), batch * positions
+        done, pairs, name = sight.over(batch, patches, seen=seen), every * positions, "decoder/"
+        done += lines(bridge, batch * seen, prefix=name)
+        done += lines(decoder.layer, every, pairs=pairs, times=decoder.layers, prefix=name)
+        done += lines(pixels, every if whole else batch * (patches - seen), prefix=name)
+        return Pass(lines=done, items=batch * seen)
+
+    return run
+
+
+@family("vit_mae")
+def vit_mae(fields: Fields) -> Network:
+    """ViT-MAE: a quarter of the patches is seen (arXiv:2111.06377, sec. 3)."""
+    sight, pretrains = trunk(fields), task(fields) == "PreTraining"
+    bias = fields.flag("qkv_bias", default=True)
+    decoder = pixel_decoder(fields.with_values({"decoder_qkv_bias": bias}))
+    width, rows = decoder.hidden, (sight.side // sight.patch) ** 2 + 1
+    masked = ratio(fields, "mask_ratio", 0.75)
+    bridge: Costs = {
+        "embed": linear(sight.hidden, width, bias=True),
+        "tables": held((rows + 1) * width + 2 * width),
+    }
+    pixels: Costs = {"pixels": linear(width, sight.patch**2 * sight.channels, bias=True)}
+    if not pretrains:
+        decoder, bridge, pixels = replace(decoder, layers=0), {}, {}
+
+    def kept(patches: Quantity) -> Quantity:
+        return (patches * (1.0 - masked)) // 1.0 + sight.prefix
+
+    run = masked_autoencoder(sight, decoder, kept, bridge, pixels, whole=True)
+    return network(fields, run, head_note(fields, not task(fields) or pretrains))
+
+
+@family("yolos")
+def yolos(fields: Fields) -> Network:
+    """YOLOS: object tokens beside the patches, positions in every layer (arXiv:2106.00666, sec. 3).
+
+    Its images are 512 pixels high and 864 wide; square ones are counted where `image_size` is
+    asked for.
+    """
+    sides = fields.sizes("image_size", (512, 864), 2)
+    vision = trunk(fields.with_values({"image_size": sides[0]}))
+    hidden, patch = vision.hidden, vision.patch
+    objects = fields.size("num_detection_tokens", default=100)
+    patches = (sides[0] // patch) * (sides[1] // patch)
+    middle = (vision.layers - 1) * fields.flag("use_mid_position_embeddings", default=True)
+    rows = patches + objects + 1
+    tables = {
+        "embedding/class": held((1 + objects) * hidden),
+        "embedding/position": table(rows * (1 + middle), hidden),
+        "norm/outer": held(2 * hidden),
+    }
+    once: Costs = {} if task(fields) else {"pooler": linear(hidden, hidden, bias=True)}
+    if task(fields) == "ObjectDetection":
+        classes = perceptron(hidden, label_count(fields) + 1)
+        heads = {"head/classes": classes, "head/boxes": perceptron(hidden, 4)}
+        once = {part: cost.repeated(objects) for part, cost in heads.items()}
+    sight = replace(vision, prefix=objects + 1, tables=tables, once=once)
+
+    def run(inputs: Inputs) -> Pass:
+        if inputs.image_size is not None:
+            return sight.run(inputs)
+        return sight.passed(quantity("batch", inputs.batch), float(patches))
+
+    return vision_network(fields, sight, run)
+
+
+@family("audio-spectrogram-transformer")
+def spectrogram(fields: Fields) -> Network:
+    """AST: overlapping patches of a spectrogram as long as stated (arXiv:2104.01778, sec. 2)."""
+    vision = trunk(fields, prefix=2)
+    hidden, patch = vision.hidden, vision.patch
+    mel = fields.size("num_mel_bins", default=128)
+    frames = fields.size("max_length", default=1024)
+    wide = (mel - patch) // fields.size("frequency_stride", default=10) + 1
+    patches = wide * ((frames - patch) // fields.size("time_stride", default=10) + 1)
+    tables = {**vision.tables, "embedding/position": table(patches + 2, hidden)}
+    once = dict(classifier(fields, hidden, "AudioClassification"))
+    if once:
+        once["norm/head"] = held(2 * hidden)
+    sight = replace(vision, channels=1, tables=tables, once=once)
+
+    def run(inputs: Inputs) -> Pass:
+        return sight.passed(quantity("batch", inputs.batch), float(patches))
+
+    return network(fields, run)
