@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from estimator.cli.options import add_calibration, add_profiles, catalog_of
@@ -16,6 +15,8 @@ from estimator.core.units import CENTRAL, rows_text
 from estimator.scenario.scenario import INPUTS, NOT_READ, column_of, read_number
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from estimator.estimation.scenario_csv import Summary
     from estimator.serving.serving_csv import ServingSummary
 
@@ -89,6 +90,8 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Estimate every row; the output appears only when it is whole."""
+    from pathlib import Path
+
     from estimator.cli.output import print_json
     from estimator.cli.serve_cost import calibration_of
     from estimator.estimation.scenario_csv import estimate_csv
@@ -146,7 +149,7 @@ def _summary(summary: "Summary") -> str:
 
 
 @contextmanager
-def _opened(source: Path) -> Iterator[TextIO]:
+def _opened(source: "Path") -> Iterator[TextIO]:
     """Open the table; bytes that are not UTF-8 are kept, and refused row by row."""
     if source.is_dir():
         raise ValueError(f"{source} is a directory: give a CSV file")
@@ -157,11 +160,13 @@ def _opened(source: Path) -> Iterator[TextIO]:
 
 
 @contextmanager
-def _written_whole(output: str, source: Path) -> Iterator[TextIO]:
+def _written_whole(output: str, source: "Path") -> Iterator[TextIO]:
     """Write beside the target and put it in place at the end, or leave nothing behind.
 
     What is no regular file (a pipe, a device) is written to as it is.
     """
+    from pathlib import Path
+
     if output == "-":
         yield sys.stdout
         return
@@ -204,7 +209,7 @@ def _stop(_number: int, _frame: object) -> None:
 
 
 @contextmanager
-def _progress(source: Path, lines: TextIO, *, show: bool) -> Iterator[Iterator[str]]:
+def _progress(source: "Path", lines: TextIO, *, show: bool) -> Iterator[Iterator[str]]:
     """Pass the lines on, with a bar on a terminal: share of the bytes read and time left."""
     from estimator.estimation.scenario_csv import lines_of
 

@@ -1,13 +1,14 @@
 """`figure`: a figure for a slide or a paper, as one file that needs no server and no network."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_profiles, add_scenario, catalog_of, scenario_of
 from estimator.cli.output import note
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from estimator.catalog import Catalog
     from estimator.web.offline.export import Wish
 
@@ -41,7 +42,6 @@ VIEWED = ("devices", *LIMITS)
 """Figures that `--view` is for."""
 
 DECK = "a deck of reveal.js to start a lecture from, in which the figures are alive"
-DECKS = Path(__file__).parents[1] / "web" / "shared"
 
 SUFFIXES = (".html", ".svg", ".png", ".pdf", ".csv", ".json", ".bib", ".tex", ".md")
 WITHOUT_LOOK = (".csv", ".json", ".bib", ".tex", ".md")
@@ -88,6 +88,8 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the figure."""
+    from pathlib import Path
+
     path = Path(options.output)
     _refuse_unused(path, options)
     if path.suffix.lower() not in SUFFIXES:
@@ -109,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse_unused(path: Path, options: argparse.Namespace) -> None:
+def _refuse_unused(path: "Path", options: argparse.Namespace) -> None:
     """Refuse options that would not change the figure."""
     from estimator.scenario.scenario import INPUTS, option_of
 
@@ -139,7 +141,7 @@ def _wish(options: argparse.Namespace, view: str) -> "Wish":
     return Wish(name=options.figure, view=view, dark=options.dark, scale=scale)
 
 
-def _write(path: Path, options: argparse.Namespace, catalog: "Catalog") -> None:
+def _write(path: "Path", options: argparse.Namespace, catalog: "Catalog") -> None:
     """Write the figure in the language that is set."""
     from estimator.core.messages import rendered
     from estimator.estimation.scenario_estimate import answer_scenario
@@ -156,14 +158,17 @@ def _write(path: Path, options: argparse.Namespace, catalog: "Catalog") -> None:
         note(warning, quiet=options.quiet)
 
 
-def _write_deck(path: Path, lang: str) -> None:
+def _write_deck(path: "Path", lang: str) -> None:
     """Write the deck of a language that comes with the package."""
+    from importlib.resources import files
+
     if path.suffix.lower() != ".html":
         raise ValueError(f"{path}: a deck is a page: the name must end in .html")
-    path.write_bytes((DECKS / f"lecture_deck.{lang}.html").read_bytes())
+    deck = files("estimator.web.shared") / f"lecture_deck.{lang}.html"
+    path.write_bytes(deck.read_bytes())
 
 
-def _write_limits(path: Path, options: argparse.Namespace, catalog: "Catalog") -> None:
+def _write_limits(path: "Path", options: argparse.Namespace, catalog: "Catalog") -> None:
     """Write a figure that needs no scenario."""
     from estimator.web.offline.limits_figure import Choices, content_of
 

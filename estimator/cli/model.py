@@ -1,7 +1,6 @@
 """`model`: parameters, FLOPs and memory of a config.json, a preset, or a network by name."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_model, add_output, model_of
@@ -123,6 +122,8 @@ def _limited(name: str, text: str) -> float:
 
 def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
     """Network of a file if there is one of that name, else of a preset or of torchvision."""
+    from pathlib import Path
+
     from estimator.cli.options import catalog_of
     from estimator.workload.families.torchvision import is_named, named_architecture
     from estimator.workload.huggingface import (

@@ -17,7 +17,6 @@ from estimator.cli.options import catalog_of, listed
 from estimator.cli.output import note, note_reasons, print_csv, print_json
 from estimator.core.units import CENTRAL, in_percent
 from estimator.scenario.scenario import INPUTS, option_of
-from estimator.serving.question import NUMBERS, read_number
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
@@ -170,11 +169,15 @@ def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "Se
 
 def _listed(name: str, field: str, text: str) -> tuple[float | str, ...]:
     """Values of an option, separated by commas."""
+    from estimator.serving.question import NUMBERS
+
     unique = dict.fromkeys(listed(option_of(name), text))
     return tuple(_number(name, part) if field in NUMBERS else part for part in unique)
 
 
 def _number(name: str, text: str) -> float:
+    from estimator.serving.question import read_number
+
     number = read_number(name, text)
     if number is None:
         raise ValueError(f"{option_of(name)} is empty: give a number")

@@ -1,7 +1,6 @@
 """`profiles`: the data behind every figure."""
 
 import argparse
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -214,6 +213,8 @@ def _span(low: str | None, high: str | None) -> str:
 
 def _written(value: object) -> str:
     """Write a head entry for people: names with commas, an architecture as JSON."""
+    import json
+
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     return json.dumps(value) if isinstance(value, dict) else str(value)

@@ -3,7 +3,6 @@
 import argparse
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_calibration, add_profiles, catalog_of
@@ -68,6 +67,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Sweep a space."""
     from dataclasses import asdict
+    from pathlib import Path
 
     from estimator.core.uncertainty import z_score
     from estimator.core.units import CENTRAL

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from estimator.core.units import CENTRAL
-from estimator.workload.network_class import ADAPTERS, KINDS
+from estimator.workload.kinds import ADAPTERS, KINDS
 
 if TYPE_CHECKING:
     from estimator.core.notice import Notice, Refusal
@@ -85,7 +85,7 @@ class Description:
 def _input(help_text: str, label: str, group: str, **more: Any) -> Any:
     """Declare an optional input."""
     described = Description(help=help_text, label=label, group=group, **more)
-    return field(default=None, metadata=vars(described))
+    return field(default=None, metadata={"input": described})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -515,9 +515,7 @@ class Scenario:
         return {name: answer for name, answer in vars(self).items() if answer is not None}
 
 
-INPUTS: Mapping[str, Description] = {
-    item.name: Description(**item.metadata) for item in fields(Scenario)
-}
+INPUTS: Mapping[str, Description] = {item.name: item.metadata["input"] for item in fields(Scenario)}
 """Field -> its declaration, in the order of the fields."""
 
 NOT_READ = ("config", "carbon_profile", "start", "interval", "heads", "kv_heads")

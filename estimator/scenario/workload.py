@@ -27,11 +27,8 @@ from estimator.scenario.scenario_table import ScenarioTable
 from estimator.scenario.workload_columns import stated_flop, work_of_rows
 from estimator.workload.formulas import LORA_SHARE, attention_share, training_flop
 from estimator.workload.kind_columns import KindColumn, network_kinds, of_each_kind
-from estimator.workload.network_class import (
-    ADAPTERS,
-    alike,
-    configured_kind,
-)
+from estimator.workload.kinds import ADAPTERS
+from estimator.workload.network_class import alike, configured_kind
 
 if TYPE_CHECKING:
     from estimator.workload.ledger import Ledger

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from estimator.core.messages import refuse
 from estimator.scenario import scenario
+
+if TYPE_CHECKING:
+    from estimator.core.notice import Refusal
 
 LIMITS = {
     "params_total": (1e3, 1e16),
@@ -130,7 +132,7 @@ class ServingQuestion:
 
     def _check_load(self) -> None:
         if self.concurrency is not None and self.request_rate is not None:
-            raise refuse("serving_two_loads", "request_rate")
+            raise _refuse("serving_two_loads", "request_rate")
 
 
 COLUMNS = tuple(item.name for item in fields(ServingQuestion))
@@ -149,9 +151,16 @@ def check_number(name: str, value: float) -> None:
     """
     least, most = LIMITS[name] if name in LIMITS else LIMITS_BESIDE[name]
     if not (math.isfinite(value) and least <= value <= most):
-        raise refuse("out_of_range", name, least=least, most=most, value=value)
+        raise _refuse("out_of_range", name, least=least, most=most, value=value)
     if name in WHOLE and value != int(value):
-        raise refuse("not_whole", name, value=value)
+        raise _refuse("not_whole", name, value=value)
+
+
+def _refuse(code: str, name: str, **values: Any) -> "Refusal":
+    """Refuse an input; the sentences are imported when one is needed, for help goes without."""
+    from estimator.core.messages import refuse
+
+    return refuse(code, name, **values)
 
 
 def option_of(field: str) -> str:
@@ -174,7 +183,7 @@ def read_number(name: str, text: str) -> float | None:
     try:
         return scenario.read_number(name, text.replace(" ", ""))
     except ValueError:
-        raise refuse("not_a_number", name, text=text.strip()[:40]) from None
+        raise _refuse("not_a_number", name, text=text.strip()[:40]) from None
 
 
 def question_of(cells: Mapping[str, str]) -> ServingQuestion:

@@ -7,12 +7,6 @@ from functools import cached_property, lru_cache
 from itertools import accumulate
 from operator import add
 
-KINDS = ("language", "vision", "diffusion", "speech", "multimodal", "other")
-"""Kinds of work that a user can name."""
-
-ADAPTERS = ("lora", "qlora")
-"""Ways to fine-tune that train adapters beside frozen weights."""
-
 GROUPS = ("decoder", "transformer", "convolution", "depthwise", "unet", "recurrent", "other")
 """Kinds of network that share their uncertainty."""
 
@@ -241,7 +235,7 @@ def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
     Parameters
     ----------
     work : str
-        One of `KINDS`.
+        One of `workload.kinds.KINDS`.
     arch, name : str
         As in a table of runs; may be empty, and then the usual network of the kind is meant.
 

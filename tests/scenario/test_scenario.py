@@ -83,8 +83,9 @@ def test_every_field_is_described():
     for name in NUMBERS:
         assert name in Scenario.__dataclass_fields__
     for item in Scenario.__dataclass_fields__.values():
-        assert item.metadata["help"]
-        assert item.metadata["choices"] or item.metadata["example"]
+        described = item.metadata["input"]
+        assert described.help
+        assert described.choices or described.example
 
 
 def test_a_word_that_is_no_choice_is_refused_with_the_choices():

@@ -3,13 +3,16 @@
 import argparse
 import os
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from estimator.cli.calibrate.imported import store_runs, time_of, whole
 from estimator.cli.calibrate.run import work_of
 from estimator.cli.calibrate.served_options import check_served, load_of
 from estimator.cli.options import catalog_of
 from estimator.cli.output import note
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LARGEST_BYTES = 64 * 2**20
 """A text of sacct above this is of more than one job [B]."""
@@ -83,6 +86,8 @@ def import_slurm(options: argparse.Namespace) -> int:
 
 def _text_of(name: str) -> str:
     """Content of a file, or of what is piped in."""
+    from pathlib import Path
+
     if name == "-":
         data = sys.stdin.buffer.read(LARGEST_BYTES + 1)
     else:
@@ -96,7 +101,7 @@ def _text_of(name: str) -> str:
     return data.decode(coding, errors="replace")
 
 
-def _content(path: Path) -> bytes:
+def _content(path: "Path") -> bytes:
     """Content of a file or of a pipe, up to a byte too much; of a pipe nobody writes to none."""
     opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     os.set_blocking(opened, True)

@@ -2,8 +2,6 @@
 
 import argparse
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.imported import positive, store_runs, time_of, whole
@@ -41,6 +39,8 @@ def add_log_options(group: Any) -> None:
 
 def import_log(options: argparse.Namespace) -> int:
     """Read the runs of a log and store them, all or none."""
+    from pathlib import Path
+
     from estimator.measure.logs.formats import Reading, logged_runs
     from estimator.measure.logs.log_file import read_log
     from estimator.measure.logs.logged_run import measured_run
@@ -92,6 +92,8 @@ def _recognized(log: "LogFile") -> str:
 
 def _unlogged(options: argparse.Namespace) -> "Unlogged":
     """What the options add to the log."""
+    from datetime import UTC, datetime
+
     from estimator.measure.logs.logged_run import Unlogged
 
     hours = positive("wall-hours", options.wall_hours)

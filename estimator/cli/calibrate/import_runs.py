@@ -2,10 +2,8 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.calibrate.cluster import import_prometheus, import_slurm
 from estimator.cli.calibrate.import_logs import FORMATS, add_log_options, import_log
 from estimator.cli.calibrate.imported import added_of
 from estimator.cli.calibrate.run import OF_SERVING, WORK
@@ -181,10 +179,14 @@ def run(options: argparse.Namespace) -> int:
     _refuse_idle_options(options, source)
     if source == "prometheus":
         _refuse_other_task(options)
+        from estimator.cli.calibrate.cluster import import_prometheus
+
         return import_prometheus(options)
     if options.task == "serving":
         raise ValueError("--task serving goes with --prometheus only; a log says its task itself")
     if source == "slurm":
+        from estimator.cli.calibrate.cluster import import_slurm
+
         return import_slurm(options)
     return _import_file(options) if source == "file" else import_log(options)
 
@@ -226,6 +228,8 @@ def _flag(name: str) -> str:
 
 def _import_file(options: argparse.Namespace) -> int:
     """Check a file whole, then store its runs and profiles."""
+    from pathlib import Path
+
     from estimator.catalog.shared_runs import read_overlay
     from estimator.runs import open_store
 

@@ -3,7 +3,6 @@
 import argparse
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from estimator.cli.calibrate.store_update import announce_update
@@ -37,6 +36,8 @@ def time_of(name: str, text: str) -> float:
     >>> time_of("start", "2026-11-01T11:00+01:00") == time_of("start", "1793527200")
     True
     """
+    from datetime import UTC, datetime
+
     try:
         time_s = float(text)
     except ValueError:

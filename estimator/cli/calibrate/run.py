@@ -1,11 +1,9 @@
 """`calibrate run`: wrap a command that trains or serves, touch nothing, and keep what it took."""
 
 import argparse
-import json
 import os
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.served_options import SERVED, add_served_options, load_of
@@ -136,6 +134,8 @@ def _result_file(options: argparse.Namespace) -> "ResultFile | None":
                 option = name.replace("_", "-")
                 raise ValueError(f"--{option} goes with --task serving only")
         return None
+    from pathlib import Path
+
     from estimator.catalog import Catalog
     from estimator.measure.served import ResultFile
 
@@ -238,6 +238,8 @@ def _whole(work: "dict[str, Any]", ended: "Ended", label: str | None) -> "tuple[
 
 def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
     """Sum up on stderr: stdout is the command's."""
+    import json
+
     from estimator.catalog import Catalog, ProfileError
     from estimator.cli.calibrate.measured_run import run_lines
     from estimator.runs.record import as_plain

@@ -1,13 +1,10 @@
 """`calibrate export` and `forget`: measured runs out of the store."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.store_update import announce_update
@@ -15,6 +12,8 @@ from estimator.cli.options import add_profiles, catalog_of
 from estimator.cli.output import note
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from estimator.catalog import Catalog
     from estimator.runs import Store
     from estimator.runs.record import MeasuredRun
@@ -61,6 +60,8 @@ def _verb(verbs: Any, name: str, what: str, examples: str, run: Any) -> argparse
 
 def run_export(options: argparse.Namespace) -> int:
     """Write runs that are over as one TOML text."""
+    from pathlib import Path
+
     from estimator.runs import read_runs
 
     catalog = catalog_of(options)
@@ -84,6 +85,9 @@ def run_export(options: argparse.Namespace) -> int:
 
 def run_forget(options: argparse.Namespace) -> int:
     """Drop runs, once they are written to a file that brings them back."""
+    import json
+    from datetime import UTC, datetime
+
     from estimator.runs import data_directory, open_store, store_path
 
     catalog = catalog_of(options)
@@ -171,6 +175,8 @@ def _overlay_text(runs: "Sequence[MeasuredRun]") -> str:
 
 def _without_paths(run: "MeasuredRun") -> "MeasuredRun":
     """The run with notes that name no folder of its user, and so not the user."""
+    from pathlib import Path
+
     from estimator.runs import data_directory
 
     places = {str(data_directory()): "$TWENTY_WATTS_DATA", str(Path.home()): "~"}
@@ -183,7 +189,7 @@ def _without_paths(run: "MeasuredRun") -> "MeasuredRun":
     return replace(run, notes=tuple(notes))
 
 
-def _write_whole(path: Path, text: str) -> None:
+def _write_whole(path: "Path", text: str) -> None:
     """Write a file in one step: there is never half of it."""
     if path.is_dir():
         raise ValueError(f"{path} is a directory: name a file")

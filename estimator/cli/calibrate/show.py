@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.calibrate.shown_devices import known_values, only_runs, shown_devices
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_output
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
@@ -66,6 +65,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print devices and runs."""
+    from estimator.cli.calibrate.shown_devices import only_runs, shown_devices
     from estimator.runs import overview
 
     most = _most(options)
@@ -149,6 +149,7 @@ def _device_row(device: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run_json(run: "MeasuredRun") -> dict[str, Any]:
+    from estimator.cli.calibrate.shown_devices import known_values
     from estimator.runs.record import without_unknown
 
     shown = {

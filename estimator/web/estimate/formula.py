@@ -9,7 +9,7 @@ from estimator.estimation.scenario_estimate import Answer
 from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.language import _
 from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN
-from estimator.workload.network_class import ADAPTERS
+from estimator.workload.kinds import ADAPTERS
 
 
 @dataclass(frozen=True, kw_only=True)
