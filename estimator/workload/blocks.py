@@ -296,11 +296,6 @@ class Mlp:
         return {**gate, "mlp/up": up, "mlp/down": linear(self.width, self.hidden, self.bias)}
 
 
-def layer_costs(attention: Attention, mlp: Mlp, norm_params: int) -> Costs:
-    """Costs of a layer of attention and an MLP, with the parameters of its norms."""
-    return {**attention.costs(), **mlp.costs(), "norm/layers": held(norm_params)}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Experts:
     """Mixture of experts: a router sends each token to a few of many MLPs [1]_.
@@ -341,3 +336,10 @@ class Experts:
         if self.shared_gate:
             costs["moe/shared_gate"] = linear(self.expert.hidden, 1)
         return costs
+
+
+def layer_costs(
+    attention: Attention | LatentAttention, mlp: Mlp | Experts, norm_params: int
+) -> Costs:
+    """Costs of a layer of attention and an MLP or experts, with the parameters of its norms."""
+    return {**attention.costs(), **mlp.costs(), "norm/layers": held(norm_params)}

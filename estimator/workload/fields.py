@@ -99,6 +99,12 @@ class Fields:
             return None
         return self.size(key, least=least, most=most)
 
+    def size_or(self, key: str, otherwise: int) -> int:
+        """As `size`, `otherwise` where there is no `key`, or no default and null or nothing."""
+        if key in self.usual:
+            return self.size(key)
+        return (self.size_or_none(key) or otherwise) if key else otherwise
+
     def with_values(self, values: Mapping[str, Any]) -> "Fields":
         """The same part with `values` instead of what it states."""
         return replace(self, values=_over(values, self.values))

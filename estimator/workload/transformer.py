@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from estimator.workload.blocks import (
     Attention,
     Cost,
-    Costs,
     Experts,
     LatentAttention,
     Mlp,
     held,
+    layer_costs,
     linear,
     table,
+    vocabulary_head,
 )
 from estimator.workload.layers import Layers, Stack
 from estimator.workload.ledger import CacheLayers, Inputs, Ledger
-from estimator.workload.network import Network, Pass
+from estimator.workload.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +32,14 @@ class Layer:
     feed_forward: Mlp | Experts
     norm_params: int = 0
 
-    def costs(self) -> Costs:
-        """Costs by part."""
-        norm = {"norm/layers": held(self.norm_params)}
-        return {**self.attention.costs(), **self.feed_forward.costs(), **norm}
+    def repeated(self, count: int) -> Layers:
+        """Its costs and what it keeps while generating, for `count` equal layers."""
+        return Layers(
+            costs=layer_costs(self.attention, self.feed_forward, self.norm_params),
+            times=count,
+            window=self.attention.window,
+            cache_values=self.attention.cache_values_per_token,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +52,7 @@ class Head:
 
     def cost(self, width: int) -> Cost:
         """Cost of the head on states of `width`."""
-        full = linear(width, self.outputs, self.bias)
-        own_params = full.params - self.outputs * width * self.tied
-        return Cost(params=own_params, active_params=own_params, flop_per_token=full.flop_per_token)
+        return vocabulary_head(width, self.outputs, own=not self.tied, biases=self.bias)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,19 +92,8 @@ class Decoder:
     warnings: tuple[str, ...] = ()
 
     @property
-    def cache(self) -> tuple[CacheLayers, ...]:
-        """What the layers keep while generating."""
-        kept = Counter(
-            (layer.attention.cache_values_per_token, layer.attention.window)
-            for layer in self.layers
-        )
-        return tuple(
-            CacheLayers(layers=count, values_per_token=values, window=window)
-            for (values, window), count in kept.items()
-        )
-
-    def run(self, inputs: Inputs) -> Pass:
-        """Pass over `batch` sequences; `seq_len` defaults to 2048, or to the model's length."""
+    def stack(self) -> Stack:
+        """Its layers between its tables and its head."""
         width = self.embedding_width or self.hidden
         before = {
             "embedding/token": table(self.vocab, width),
@@ -113,21 +105,23 @@ class Decoder:
             after["head/project_out"] = linear(self.hidden, width)
         if self.head is not None:
             after["head/logits"] = self.head.cost(width)
-        stack = tuple(
-            Layers(costs=layer.costs(), times=count, window=layer.attention.window)
-            for layer, count in Counter(self.layers).items()
-        )
-        model = Stack(
+        stack = tuple(layer.repeated(count) for layer, count in Counter(self.layers).items())
+        return Stack(
             before=before, stack=stack, after=after, longest=self.max_positions, causal=True
         )
-        return model.run(inputs)
+
+    @property
+    def cache(self) -> tuple[CacheLayers, ...]:
+        """What the layers keep while generating."""
+        return self.stack.cache
 
     def ledger(self, inputs: Inputs) -> Ledger:
         """Ledger of one forward pass."""
+        stack = self.stack
         return Network(
-            run=self.run,
+            run=stack.run,
             model_type=self.model_type,
             name=self.name,
             warnings=self.warnings,
-            cache=self.cache,
+            cache=stack.cache,
         ).ledger(inputs)

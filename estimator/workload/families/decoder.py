@@ -129,7 +129,7 @@ def decoder(family: Family, fields: Fields) -> Decoder:
     norms = counted(family.norms, fields) * norm_params
     positions = fields.size(*POSITIONS)
     spare, width_key = family.spare_positions, family.embedding_width_key
-    attention = family.attention(fields) if family.attention else grouped_attention(family, fields)
+    attention = attention_of(family, fields)
     windows = family.windows(fields, layers)
     blocks = (family.feed_forwards or dense)(family, fields, layers)
     head, notes = output_head(fields, asked(family.head_bias, fields))
@@ -151,8 +151,13 @@ def decoder(family: Family, fields: Fields) -> Decoder:
     )
 
 
+def attention_of(family: Family, fields: Fields) -> Attention | LatentAttention:
+    """Attention of a config, grouped unless the family reads another."""
+    return family.attention(fields) if family.attention else grouped_attention(family, fields)
+
+
 def grouped_attention(family: Family, fields: Fields) -> Attention:
-    """Attention of a config: heads, key-value heads, head width, biases, norms."""
+    """Heads, key-value heads, head width, biases, norms."""
     hidden, heads = fields.size(*WIDTH), fields.size(*HEADS)
     kv_heads, head_dim = family.kv_heads(fields) if family.kv_heads else None, None
     if family.kv_heads_key:
@@ -201,12 +206,10 @@ def latent_attention(fields: Fields) -> LatentAttention:
 
 def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
     """The same MLP in every layer."""
-    hidden, key = fields.size(*WIDTH), family.intermediate_key
-    width = fields.size(key) if key in fields.usual else None
-    if key and width is None:
-        width = fields.size_or_none(key)
+    hidden = fields.size(*WIDTH)
+    width = fields.size_or(family.intermediate_key, 4 * hidden)
     bias = asked(family.mlp_bias, fields) or asked(family.bias, fields)
-    return (Mlp(hidden=hidden, width=width or 4 * hidden, gated=family.gated, bias=bias),) * layers
+    return (Mlp(hidden=hidden, width=width, gated=family.gated, bias=bias),) * layers
 
 
 def output_head(fields: Fields, bias: bool = False) -> tuple[Head | None, tuple[str, ...]]:

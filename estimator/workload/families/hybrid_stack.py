@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from estimator.workload.blocks import Costs, Mlp, held, table
-from estimator.workload.families.decoder import Family, grouped_attention, output_head
+from estimator.workload.families.decoder import Family, attention_of, output_head
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
 from estimator.workload.network import Network, network
@@ -81,7 +81,7 @@ def with_costs(fields: Fields, mixer: Layers, costs: Costs, norms: int = 2) -> L
 
 def attention_mixer(family: Family, fields: Fields, window: int | None = None) -> Layers:
     """Attention of a config as a mixer."""
-    part = grouped_attention(family, fields)
+    part = attention_of(family, fields)
     return Layers(costs=part.costs(), window=window, cache_values=part.cache_values_per_token)
 
 

@@ -97,12 +97,11 @@ def kimi_linear(fields: Fields) -> Network:
     product, and not counted.
     """
     fields = _kimi_spelling(fields)
-    latents = latent_attention(fields)
-    latent = Layers(costs=latents.costs(), cache_values=latents.cache_values_per_token)
     blocks = (gated_mlp(fields), experts(Mixture(shared=shared_experts()), fields).costs())
+    mixers = (_kimi_delta(fields), attention_mixer(Family(attention=latent_attention), fields))
     listed = attention_layers(fields, lambda at: at > 0 and at % 4 == 0, "layer_types")
     kinds = ((attends, listed_sparse(fields, at)) for at, attends in enumerate(listed))
-    return hybrid(fields, kinds, (_kimi_delta(fields), latent), blocks)
+    return hybrid(fields, kinds, mixers, blocks)
 
 
 def _kimi_spelling(fields: Fields) -> Fields:

@@ -119,18 +119,11 @@ def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
     return after, once, head_note(fields, not kind or after or once)
 
 
-def table_width(fields: Fields, sizes: Sizes, key: str) -> int:
-    """Width under `key`, the model's where that is empty or the config may be silent."""
-    if key in fields.usual:
-        return fields.size(key)
-    return (key and fields.size_or_none(key)) or sizes.hidden
-
-
 def language_head(fields: Fields, sizes: Sizes, facts: "TextFacts") -> Costs:
     """A dense layer with norm, then the transposed token table and a bias."""
     own = not fields.flag("tie_word_embeddings", default=True)
     biases = 1 + (own and facts.twin_bias)
-    width = table_width(fields, sizes, facts.width_key)
+    width = fields.size_or(facts.width_key, sizes.hidden)
     return written_words(sizes.hidden, width, sizes.vocab, own=own, biases=biases)
 
 
@@ -201,7 +194,7 @@ def text_encoder(facts: TextFacts, fields: Fields) -> Network:
 def encoder_of(facts: TextFacts, fields: Fields) -> tuple[Stack, tuple[str, ...]]:
     """The encoder itself, and what there is to say about its heads."""
     sizes = bert_sizes(fields)
-    width = table_width(fields, sizes, facts.width_key)
+    width = fields.size_or(facts.width_key, sizes.hidden)
     rows = (sizes.positions + facts.more_rows) * facts.has_positions
     held_sizes = replace(sizes, positions=rows, types=sizes.types * facts.has_types)
     bridged = facts.bridged or width != sizes.hidden
