@@ -5,7 +5,7 @@ the items of a pass are those of both. An encoder that hears gets the positions 
 convolutions leave of a recording of fixed length, and `seq_len` is the tokens that are written.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +24,14 @@ from estimator.workload.blocks import (
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Near
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
-from estimator.workload.model_class import class_name, label_count, task, tied_as_stated, word_head
+from estimator.workload.model_class import (
+    class_name,
+    label_count,
+    label_head,
+    task,
+    tied_as_stated,
+    word_head,
+)
 from estimator.workload.network import (
     Line,
     Network,
@@ -111,6 +118,8 @@ class EncoderDecoder:
         Heads over every decoded position, and per sequence.
     longest : int
         Longest sequence the model was made for. [token]
+    filters : Filters
+        Convolutions over a recording, whose frames the encoder gets instead of tokens.
     """
 
     table: int
@@ -118,16 +127,16 @@ class EncoderDecoder:
     target: Side | None
     heads: tuple[Costs, Costs]
     longest: int
+    filters: Filters = ()
 
     def run(self, inputs: Inputs) -> Pass:
-        """Pass over `batch` pairs of sequences of `seq_len` tokens."""
+        """Pass over `batch` pairs of sequences of `seq_len` tokens, or of frames and tokens."""
         batch, seq_len = sequence(inputs, self.longest)
-        sides = (self.source is not None) + (self.target is not None)
-        return Pass(
-            lines=self.lines(batch, (seq_len, seq_len), inputs),
-            items=sides * batch * seq_len,
-            warnings=length_warning(seq_len, self.longest),
-        )
+        lengths = self.filters[-1][2] if self.filters else seq_len, seq_len
+        done = [*filter_lines(self.filters, batch), *self.lines(batch, lengths, inputs)]
+        sides = zip((self.source, self.target), lengths, strict=True)
+        items = batch * sum(length for one, length in sides if one is not None)
+        return Pass(lines=done, items=items, warnings=length_warning(seq_len, self.longest))
 
     def lines(
         self, batch: Quantity, lengths: tuple[Quantity, Quantity], inputs: Inputs
@@ -144,25 +153,17 @@ class EncoderDecoder:
         done += lines(self.heads[0], batch * (source if self.target is None else target))
         return [*done, *lines(self.heads[1], batch)]
 
-    def network(self, fields: Fields, run: Callable[[Inputs], Pass] | None = None) -> Network:
+    def network(self, fields: Fields) -> Network:
         """The model under its name, with the cache of its decoder's own attention."""
         if self.target is None:
-            return network(fields, run or self.run)
+            return network(fields, self.run)
         values = self.target.attention.cache_values_per_token
         kept = CacheLayers(layers=self.target.layers, values_per_token=values)
-        return network(fields, run or self.run, cache=(kept,))
+        return network(fields, self.run, cache=(kept,))
 
     def hearing(self, fields: Fields, filters: Filters) -> Network:
         """The model behind convolutions over a recording."""
-        frames = filters[-1][2]
-
-        def run(inputs: Inputs) -> Pass:
-            batch, seq_len = sequence(inputs, self.longest)
-            done = [*filter_lines(filters, batch), *self.lines(batch, (frames, seq_len), inputs)]
-            items = batch * (frames + (0.0 if self.target is None else seq_len))
-            return Pass(lines=done, items=items, warnings=length_warning(seq_len, self.longest))
-
-        return self.network(fields, run)
+        return replace(self, filters=filters).network(fields)
 
 
 def filter_lines(filters: Filters, batch: Quantity) -> Iterator[Line]:
@@ -174,10 +175,10 @@ def filter_lines(filters: Filters, batch: Quantity) -> Iterator[Line]:
 def encoder_decoder(
     fields: Fields, source: Side | None, target: Side | None, longest: int
 ) -> EncoderDecoder:
-    """Two sides with one vocabulary and the head of the class."""
+    """Two sides with one token table, or where nothing is tied three, and the head of the class."""
     hidden, vocab = fields.size(*WIDTH), fields.size("vocab_size")
     return EncoderDecoder(
-        table=token_tables(vocab * hidden, fields, decoder_only=source is None),
+        table=vocab * hidden * (1 if source is None or tied_as_stated(fields) else 3),
         source=source,
         target=target,
         heads=head(fields, hidden, vocab),
@@ -198,17 +199,6 @@ def _cross_lines(
     return crossing(costs, batch * asking, seen, pairs=pairs, times=times, prefix="decoder/")
 
 
-def token_tables(params: int, fields: Fields, decoder_only: bool = False) -> int:
-    """Parameters of the token tables: one, or where nothing is tied one more on each side."""
-    return params if tied_as_stated(fields) or decoder_only else 3 * params
-
-
-def labels(fields: Fields) -> int:
-    """Classes of a classifier, three for BART where the config does not say."""
-    silent = not fields.states("num_labels") and not fields.states("id2label")
-    return 3 if silent and fields.text("model_type") == "bart" else label_count(fields)
-
-
 def logits(fields: Fields, hidden: int, vocab: int, *tasks: str) -> Costs:
     """Logits over the vocabulary where the class is for one of `tasks`."""
     if task(fields) not in tasks:
@@ -222,9 +212,9 @@ def head(fields: Fields, hidden: int, vocab: int) -> tuple[Costs, Costs]:
     if kind in ("ConditionalGeneration", "CausalLM") or class_name(fields).endswith("MTModel"):
         return logits(fields, hidden, vocab, kind), {}
     if kind == "QuestionAnswering":
-        ends = 2 if "bart" in fields.text("model_type") else labels(fields)
+        ends = 2 if "bart" in fields.text("model_type") else label_count(fields)
         return {"head/span": linear(hidden, ends, bias=True)}, {}
-    classes: Costs = {"head/classifier": linear(hidden, labels(fields), bias=True)}
+    classes: Costs = {"head/classifier": label_head(fields, hidden)}
     if kind == "SequenceClassification":
         return {}, {"head/dense": linear(hidden, hidden, bias=True), **classes}
     return (classes if kind == "TokenClassification" else {}), {}

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from estimator.workload.blocks import (
-    Attention,
     Costs,
     Mlp,
     equal_heads,
@@ -83,12 +82,8 @@ def _modern_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
 
 def _nomic_layer(fields: Fields, sizes: Sizes) -> Costs:
     """Gated MLP, no biases; heads may have a width of their own."""
-    keys = ("hidden_size", "num_attention_heads")
-    shared = fields.share(keys[0], sizes.hidden, keys[1], sizes.heads)
-    head_dim = fields.size_or_none("head_dim") or shared
-    attention = Attention(
-        hidden=sizes.hidden, heads=sizes.heads, kv_heads=sizes.heads, head_dim=head_dim
-    )
+    shared = equal_heads(fields, sizes.hidden, sizes.heads, bias=False)
+    attention = replace(shared, head_dim=fields.size_or("head_dim", shared.head_dim))
     mlp = Mlp(hidden=sizes.hidden, width=sizes.width, gated=True)
     return layer_costs(attention, mlp, 2 * LAYER_NORM * sizes.hidden)
 
@@ -113,8 +108,7 @@ def _llama_layer(fields: Fields, sizes: Sizes) -> Costs:
 def _eurobert_words(fields: Fields, sizes: Sizes) -> Costs:
     """EuroBERT: logits without a dense layer before them."""
     own, biases = not fields.flag("tie_word_embeddings"), fields.flag("mlp_bias")
-    logits = vocabulary_head(sizes.hidden, sizes.vocab, own=own, biases=biases)
-    return {"head/logits": logits}
+    return {"head/logits": vocabulary_head(sizes.hidden, sizes.vocab, own=own, biases=biases)}
 
 
 ROTARY = TextFacts(has_positions=False, has_types=False, embedding_norm=False)
