@@ -173,7 +173,7 @@ CONFIGURED = (
     (("dit2d", "transformer2d", "transformer3d"), "diffusion", "diffusion transformer"),
     (("clip", "siglip"), "multimodal", "contrastive ViT"),
     (("llava", "gemma3_mm"), "multimodal", "vision encoder and decoder"),
-    (("vit", "deit", "beit", "swin", "dino", "segformer", "sam"), "vision", "ViT encoder"),
+    (("vit", "deit", "beit", "swin", "dino", "segformer", "sam", "owl"), "vision", "ViT encoder"),
     (("whisper",), "speech", "encoder-decoder transformer"),
     (("wav2vec2", "hubert", "wavlm", "data2vec-audio", "unispeech"), "speech", "encoder"),
     (("sew", "audio-spectrogram"), "speech", "encoder"),

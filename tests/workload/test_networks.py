@@ -10,7 +10,7 @@ import pytest
 from estimator.cli import main
 from estimator.workload.families.torchvision import is_named, named_architecture, named_networks
 from estimator.workload.huggingface import architecture, model_ledger
-from estimator.workload.ledger import ITEM_UNITS, Inputs
+from estimator.workload.ledger import ITEM_UNITS, Inputs, takes
 from estimator.workload.network_class import configured_kind, network_kind
 from estimator.workload.registry import CLASSES, FAMILIES, family
 from tests.every import over
@@ -378,7 +378,7 @@ def test_what_passes_as_images_or_frames_is_not_taken_for_language(row):
     work, _ = configured_kind(once.model_type, sparse=False)
     if once.item_unit != "token":
         assert work in ("vision", "speech", "diffusion")
-    if row["seq_len"] == "":
+    if row["seq_len"] == "" or takes(architecture(CONFIGS_READ[row["config"]]), "image_size"):
         assert work != "language"
 
 

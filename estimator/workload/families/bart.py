@@ -60,8 +60,7 @@ def fsmt(fields: Fields) -> Network:
         "decoder_vocab_size": written,
         "share_encoder_decoder_embeddings": tied,
     }
-    usual = fields.with_defaults({"tie_word_embeddings": False})
-    return bart(BartFacts(embedding_norm=False), usual.with_values(tables))
+    return bart(BartFacts(embedding_norm=False), fields.with_values(tables))
 
 
 @family("mvp")

@@ -25,27 +25,24 @@ FOREIGN = (
 )
 """Keys of networks that are not plain attention decoders."""
 
-ACTIVE_KEYS = ("moe_topk", "moe_top_k", "moe_k", "top_k_experts", "num_experts_per_token")
-SHARED_KEYS = ("num_shared_experts", "num_shared_expert", "moe_num_shared_experts")
-"""Other names of `num_experts_per_tok` and `n_shared_experts`."""
+OTHER_NAMES = {
+    "num_experts_per_tok": (
+        *("moe_topk", "moe_top_k", "moe_k", "top_k_experts", "num_experts_per_token"),
+    ),
+    "n_shared_experts": ("num_shared_experts", "num_shared_expert", "moe_num_shared_experts"),
+}
+"""Key -> what other families call it."""
 
 
 def llama_like(fields: Fields) -> Decoder:
     """Llama-like decoder of the stated sizes."""
-    fields = _renamed(
-        _renamed(fields, "num_experts_per_tok", ACTIVE_KEYS), "n_shared_experts", SHARED_KEYS
-    )
-    family = LLAMA
+    found = {
+        key: (fields, next(filter(fields.states, (key, *others)), key))
+        for key, others in OTHER_NAMES.items()
+    }
+    fields, family = fields.renamed(found), LLAMA
     if fields.states(*EXPERTS) and fields.flag("is_moe", default=True):
         width = "moe_intermediate_size"
         width_key = width if fields.states(width) else "intermediate_size"
         family = mix(family, replace(DEEPSEEK, width_key=width_key))
     return decoder(family, fields.with_usual({"max_position_embeddings": 131072}))
-
-
-def _renamed(fields: Fields, key: str, others: tuple[str, ...]) -> Fields:
-    """The fields with the first of `others` under `key`, which they may lack."""
-    stated = [other for other in others if fields.states(other)]
-    if fields.states(key) or not stated:
-        return fields
-    return fields.with_values({key: fields.values[stated[0]]})
