@@ -9,8 +9,8 @@ from dataclasses import replace
 from estimator.workload.blocks import Costs, held, linear
 from estimator.workload.families.encoder_decoder import filter_lines
 from estimator.workload.families.qwen_vl import QWEN2_5, qwen_vl
+from estimator.workload.families.speech_recognition import mel_filters, whisper_side
 from estimator.workload.families.vision_language import Text, dense_bridge, text_part
-from estimator.workload.families.whisper import mel_filters, whisper_side
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
 from estimator.workload.network import Network, Pass, lines, network

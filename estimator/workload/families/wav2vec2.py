@@ -18,7 +18,7 @@ from estimator.workload.blocks import (
     product,
 )
 from estimator.workload.convolution import positive, stages, windows
-from estimator.workload.families.whisper import audio_classifier
+from estimator.workload.families.speech_recognition import audio_classifier
 from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
 from estimator.workload.model_class import head_note, label_count, label_head, task
