@@ -10,10 +10,10 @@ from estimator.workload.blocks import Costs, held, linear
 from estimator.workload.families.encoder_decoder import filter_lines
 from estimator.workload.families.qwen_vl import QWEN2_5, qwen_vl
 from estimator.workload.families.speech_recognition import mel_filters, whisper_side
-from estimator.workload.families.vision_language import Text, dense_bridge, text_part
+from estimator.workload.families.vision_language import Text, before_text, dense_bridge, text_part
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
-from estimator.workload.network import Network, Pass, lines, network
+from estimator.workload.network import Line, Network, Pass, lines
 from estimator.workload.registry import family, with_defaults_of
 
 
@@ -30,16 +30,13 @@ def hearing_network(fields: Fields, text: Text, bridge: Costs, folded: int) -> N
     width = audio.size("intermediate_size", "encoder_ffn_dim")
     tower = whisper_side(audio.with_values({"encoder_ffn_dim": width}), "encoder", positions)
 
-    def run(inputs: Inputs) -> Pass:
+    def sounds(inputs: Inputs) -> list[Line]:
         batch = quantity("batch", inputs.batch)
-        spoken = text.model.ledger(inputs)
         done = [*filter_lines(filters, batch)]
         done += tower.lines(batch, float(positions), Inputs(), "audio/")
-        done += lines(bridge, batch * positions // folded)
-        done += spoken.terms.items()
-        return Pass(lines=done, items=spoken.items, warnings=spoken.warnings)
+        return [*done, *lines(bridge, batch * positions // folded)]
 
-    return network(fields, run, cache=text.model.cache)
+    return before_text(fields, text, sounds)
 
 
 @family("qwen2_audio")

@@ -12,7 +12,7 @@ from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear, tab
 from estimator.workload.convolution import image
 from estimator.workload.families.clip import clip_sight
 from estimator.workload.families.text_encoder import bert_sizes, block, tables, written_words
-from estimator.workload.families.vision_language import image_before_text, text_part
+from estimator.workload.families.vision_language import before_text, text_part
 from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
@@ -136,7 +136,8 @@ def blip2(instructed: bool, fields: Fields) -> Network:
     }
     bridge = {"bridge/project": linear(hidden, text.hidden, bias=True)}
 
-    def seen(batch: Quantity, pixels: Quantity) -> list[Line]:
+    def seen(inputs: Inputs) -> list[Line]:
+        batch, pixels = image(inputs, sight.side)
         positions, asking = sight.positions(pixels)[1], batch * count
         done = [*lines(around, batch)]
         done += lines(layer, asking, pairs=asking * count, times=sizes.layers)
@@ -145,7 +146,7 @@ def blip2(instructed: bool, fields: Fields) -> Network:
         tower = prefixed(sight.lines(batch, pixels), "vision/")
         return [*tower, *prefixed(done, "queries/"), *lines(bridge, asking)]
 
-    return image_before_text(fields, text, sight.side, seen)
+    return before_text(fields, text, seen)
 
 
 families(blip2, {"blip-2": False, "instructblip": True, "instructblipvideo": True})

@@ -4,11 +4,10 @@ Nine patches are pooled to a token. The tower for sound rests: a pass takes in a
 """
 
 from estimator.workload.blocks import Attention, Costs, Mlp, held, layer_costs, linear, table
-from estimator.workload.families.vision_language import seeing_network, text_part
+from estimator.workload.families.vision_language import before_text, seeing_network, text_part
 from estimator.workload.families.vit import Vision
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Architecture, Inputs
-from estimator.workload.network import Network, Pass, lines, network
+from estimator.workload.network import Network, lines
 from estimator.workload.registry import family, with_defaults_of
 
 
@@ -21,23 +20,12 @@ def gemma4(fields: Fields) -> Network:
     )
     resting: Costs = {"audio": held(sound * fields.states("audio_config"))}
     if not fields.states("vision_config"):
-        return _resting_beside(fields, text.model, resting)
+        return before_text(fields, text, lambda inputs: lines(resting, inputs.batch))
     part = with_defaults_of(fields.part("vision_config"), "gemma4_vision")
     sight = _gemma4_sight(part)
     bridge = {**resting, "bridge/project": linear(sight.hidden, text.hidden)}
     fold = part.size("pooling_kernel_size", default=3) ** 2
     return seeing_network(fields, text, sight, bridge, merged=fold)
-
-
-def _resting_beside(fields: Fields, model: Architecture, resting: Costs) -> Network:
-    """The language model with parts that take nothing in."""
-
-    def run(inputs: Inputs) -> Pass:
-        done = model.ledger(inputs)
-        parts = [*lines(resting, inputs.batch), *done.terms.items()]
-        return Pass(lines=parts, items=done.items, warnings=done.warnings)
-
-    return network(fields, run, cache=model.cache)
 
 
 PATCHES_ACROSS = 48

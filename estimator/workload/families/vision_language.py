@@ -5,7 +5,7 @@ tile where models cut large images into several. The image's tokens are part of 
 `seq_len` counts them; the items of a pass are those of the text side.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -15,7 +15,7 @@ from estimator.workload.convolution import image, ratio
 from estimator.workload.families.clip import clip_sight, patched, siglip_sight
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Architecture, Inputs, Quantity
+from estimator.workload.ledger import Architecture, Inputs
 from estimator.workload.model_class import class_name, label_count
 from estimator.workload.network import Line, Network, Pass, crossing, lines, network, prefixed
 from estimator.workload.network_class import configured_kind
@@ -97,22 +97,21 @@ def seeing_network(
         Tokens of an image on the text side; None takes one for each `merged` patches. [token]
     """
 
-    def seen(batch: Quantity, pixels: Quantity) -> list[Line]:
+    def seen(inputs: Inputs) -> list[Line]:
+        batch, pixels = image(inputs, sight.side)
         tokens = sight.positions(pixels)[0] / merged if image_tokens is None else image_tokens
         tower = prefixed(sight.lines(batch, pixels), "vision/")
         return [*tower, *lines(bridge, batch * tokens)]
 
-    return image_before_text(fields, text, sight.side, seen)
+    return before_text(fields, text, seen)
 
 
-def image_before_text(
-    fields: Fields, text: Text, side: int, seen: Callable[[Quantity, Quantity], list[Line]]
-) -> Network:
-    """A decoder, and the lines `seen` of a batch of images of `side` or of as many pixels."""
+def before_text(fields: Fields, text: Text, seen: Callable[[Inputs], Iterable[Line]]) -> Network:
+    """A decoder, and the lines of the image or sound before it."""
 
     def run(inputs: Inputs) -> Pass:
         spoken = text.model.ledger(inputs)
-        done = [*seen(*image(inputs, side)), *spoken.terms.items()]
+        done = [*seen(inputs), *spoken.terms.items()]
         return Pass(lines=done, items=spoken.items, warnings=spoken.warnings)
 
     return network(fields, run, cache=text.model.cache)
@@ -457,7 +456,8 @@ def idefics2(fields: Fields) -> Network:
     }
     around = {"latents": held(count * hidden), "norm": held(hidden)}
 
-    def seen(batch: Quantity, pixels: Quantity) -> list[Line]:
+    def seen(inputs: Inputs) -> list[Line]:
+        batch, pixels = image(inputs, sight.side)
         patches, asking = sight.positions(pixels)[0], batch * count
         found, pairs = batch * (patches + count), asking * (patches + count)
         done = [*lines(project, batch * patches), *lines(around, batch)]
@@ -465,7 +465,7 @@ def idefics2(fields: Fields) -> Network:
         tower = prefixed(sight.lines(batch, pixels), "vision/")
         return [*tower, *prefixed(done, "bridge/")]
 
-    return image_before_text(fields, text, sight.side, seen)
+    return before_text(fields, text, seen)
 
 
 @family("fuyu")
@@ -478,10 +478,11 @@ def fuyu(fields: Fields) -> Network:
     project = {"vision/project": linear(inputs_of_patch, text.hidden, bias=True)}
     side = fields.size("image_size", default=300)
 
-    def seen(batch: Quantity, pixels: Quantity) -> list[Line]:
+    def seen(inputs: Inputs) -> list[Line]:
+        batch, pixels = image(inputs, side)
         return [*lines(project, batch * (pixels // patch) ** 2, first=True)]
 
-    return image_before_text(fields, text, side, seen)
+    return before_text(fields, text, seen)
 
 
 def page_embedding(inside: tuple[str, int], fields: Fields) -> Network:
