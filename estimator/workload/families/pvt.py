@@ -1,13 +1,25 @@
-"""How much work PVT is: attention to keys that a convolution has made fewer (arXiv:2102.12122)."""
+"""Which pyramid of attention to fewer keys a config describes: PVT, PVT v2, SegFormer."""
 
 from dataclasses import replace
 from typing import NamedTuple
 
-from estimator.workload.blocks import Attention, Mlp, equal_heads, held, linear, product, table
-from estimator.workload.convolution import Flow, plain, square, stages, windows
+from estimator.workload.blocks import (
+    Attention,
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    layer_costs,
+    linear,
+    product,
+    table,
+)
+from estimator.workload.convolution import Flow, image, plain, square, stages, windows
 from estimator.workload.families.convnet import DEFAULT_SIDE, conv_net
 from estimator.workload.fields import Fields
-from estimator.workload.network import Network
+from estimator.workload.ledger import Inputs, Quantity
+from estimator.workload.model_class import classifier, head_note, label_head, task
+from estimator.workload.network import Network, Pass, network
 from estimator.workload.registry import family
 
 POOLED = 7
@@ -17,10 +29,14 @@ POOLED = 7
 class Stage(NamedTuple):
     """Layers over one map, and the patches that make it.
 
-    Width, layers and heads; side of the window that a key is made of; kernel and stride of the
-    patches; width of the MLP over that of the stage.
+    What its names begin with; channels before it; its attention; width and layers; heads; side of
+    the window that a key is made of; kernel and stride of the patches; width of the MLP over that
+    of the stage.
     """
 
+    name: str
+    inputs: int
+    attention: Attention
     width: int
     depth: int
     heads: int
@@ -29,87 +45,114 @@ class Stage(NamedTuple):
     stride: int
     factor: int
 
-    def attention(self, fields: Fields) -> Attention:
-        """Attention of one layer."""
-        keys, bias = ("hidden_sizes", "num_attention_heads"), fields.flag("qkv_bias", default=True)
-        return equal_heads(fields, self.width, self.heads, keys, bias, output_bias=True)
-
 
 def pyramid(fields: Fields, reductions: str = "sr_ratios") -> list[Stage]:
     """The stages of a config, whose `reductions` stand under this key."""
     sizes = ("hidden_sizes", "depths", "num_attention_heads", reductions)
     rows = stages(fields, (*sizes, "patch_sizes", "strides", "mlp_ratios"))
-    return [Stage(*row) for row in rows]
+    keys, bias = ("hidden_sizes", "num_attention_heads"), fields.flag("qkv_bias", default=True)
+    found, inputs = [], fields.size("num_channels", default=3)
+    for place, row in enumerate(rows, start=1):
+        attention = equal_heads(fields, row[0], row[2], keys, bias, output_bias=True)
+        found.append(Stage(f"stage{place}/", inputs, attention, *row))
+        inputs = row[0]
+    return found
 
 
-def reduced_attention(
-    flow: Flow, name: str, stage: Stage, attention: Attention, spare: int = 0, pooled: bool = False
-) -> Flow:
+def _patched(flow: Flow, stage: Stage, padding: int | None = None) -> Flow:
+    """The patches of a stage, with their norm."""
+    conv = plain(stage.inputs, stage.width, stage.kernel, stage.stride, padding)
+    first = stage.name == "stage1/"
+    return flow.conv(f"{stage.name}patch", replace(conv, norm=True), first=first)
+
+
+def _attending(flow: Flow, stage: Stage, spare: int = 0, pooled: bool = False) -> Flow:
     """Layers on a map and `spare` tokens, whose keys are those of a coarser map, perhaps pooled."""
     width, reduction, tokens = stage.width, stage.reduction, flow.positions + spare
     mlp = Mlp(hidden=width, width=stage.factor * width, bias=True)
-    costs = {**attention.costs(), **mlp.costs(), "norm/layers": held(4 * width)}
+    costs = layer_costs(stage.attention, mlp, 4 * width)
     seen, reach = tokens, 0
     if pooled:
         seen, reach = float(POOLED * POOLED), 1
     elif reduction > 1:
         seen, reach = windows(flow.side, reduction, reduction) ** 2, reduction**2
-    flow = flow.crossing(costs, tokens, seen, times=stage.depth, prefix=name)
+    flow = flow.crossing(costs, tokens, seen, times=stage.depth, prefix=stage.name)
     if not reach:
         return flow
     conv = {"attention/reduction": linear(reach * width, width, bias=True)}
     norm = {"norm/reduction": held(2 * width)}
-    return flow.layers({**conv, **norm}, seen, times=stage.depth, prefix=name)
+    return flow.layers({**conv, **norm}, seen, times=stage.depth, prefix=stage.name)
 
 
 @family("pvt")
 def pvt(fields: Fields) -> Network:
-    """PVT: positions in every stage, a class token in the last (sec. 3)."""
+    """PVT: positions in every stage, a class token in the last (arXiv:2102.12122, sec. 3)."""
     fields = fields.with_defaults({"num_labels": 1000})  # whatever `id2label` says
     rows = pyramid(fields, "sequence_reduction_ratios")
     side = square(fields, "image_size", DEFAULT_SIDE)
-    attentions = [stage.attention(fields) for stage in rows]
 
     def body(flow: Flow) -> Flow:
-        before, grid = fields.size("num_channels", default=3), side
-        for place, stage in enumerate(rows):
-            name, width, last = f"stage{place + 1}/", stage.width, place + 1 == len(rows)
-            patch = replace(plain(before, width, stage.kernel, stage.stride, padding=0), norm=True)
-            flow, grid = flow.conv(f"{name}patch", patch, first=place == 0), grid // stage.stride
-            flow = reduced_attention(flow, name, stage, attentions[place], spare=last)
+        grid = side
+        for stage in rows:
+            width, last = stage.width, stage is rows[-1]
+            grid //= stage.stride
+            flow = _attending(_patched(flow, stage, padding=0), stage, spare=last)
             positions = {"embedding/position": table(grid * grid + last, width)}
             flow = flow.dense({**positions, "embedding/class": held(last * width)})
-            before = width
-        return flow.norm(before)
+        return flow.norm(width)
 
     return conv_net(fields, body, rows[-1].width, side, class_tokens=1)
 
 
-def overlapping_stage(
-    flow: Flow, place: int, inputs: int, stage: Stage, attention: Attention, pooled: bool = False
-) -> Flow:
+def _overlapping(flow: Flow, stage: Stage, pooled: bool = False) -> Flow:
     """A stage of overlapping patches, whose MLPs convolve each channel, with a norm at its end."""
-    name, wide = f"stage{place + 1}/", stage.factor * stage.width
-    patch = replace(plain(inputs, stage.width, stage.kernel, stage.stride), norm=True)
-    flow = flow.conv(f"{name}patch", patch, first=place == 0)
-    flow = reduced_attention(flow, name, stage, attention, pooled=pooled)
+    wide = stage.factor * stage.width
+    flow = _attending(_patched(flow, stage), stage, pooled=pooled)
     convolved = {"mlp/depthwise": product(10 * wide, 18 * wide)}
-    flow = flow.layers(convolved, times=stage.depth, prefix=name)
-    return flow.dense({f"{name}norm/stage": held(2 * stage.width)})
+    flow = flow.layers(convolved, times=stage.depth, prefix=stage.name)
+    return flow.dense({f"{stage.name}norm/stage": held(2 * stage.width)})
 
 
 @family("pvt_v2")
 def pvt_v2(fields: Fields) -> Network:
     """PVT v2: overlapping patches, convolving MLPs, perhaps pooled keys (arXiv:2106.13797)."""
     rows, side = pyramid(fields), square(fields, "image_size", DEFAULT_SIDE)
-    attentions = [stage.attention(fields) for stage in rows]
     pooled = fields.flag("linear_attention")
 
     def body(flow: Flow) -> Flow:
-        before = fields.size("num_channels", default=3)
-        for place, stage in enumerate(rows):
-            flow = overlapping_stage(flow, place, before, stage, attentions[place], pooled)
-            before = stage.width
+        for stage in rows:
+            flow = _overlapping(flow, stage, pooled)
         return flow
 
     return conv_net(fields, body, rows[-1].width, side)
+
+
+@family("segformer")
+def segformer(fields: Fields) -> Network:
+    """SegFormer: the stages of PVT v2, and a head over all their maps (arXiv:2105.15203, sec. 3).
+
+    The items of a pass are the patches of the first stage.
+    """
+    rows, usual = pyramid(fields), square(fields, "image_size", DEFAULT_SIDE)
+    segments = task(fields) == "SemanticSegmentation"
+    width = fields.size("decoder_hidden_size", default=256) if segments else 0
+    joined: Costs = classifier(fields, rows[-1].width)
+    if segments:
+        joined = {
+            "head/fuse": linear(width * len(rows), width),
+            "norm/head": held(2 * width),
+            "head/classifier": label_head(fields, width),
+        }
+
+    def run(inputs: Inputs) -> Pass:
+        batch, side = image(inputs, usual)
+        flow = Flow(batch=batch, side=side)
+        patches: list[Quantity] = []
+        for place, stage in enumerate(rows, start=1):
+            flow = _overlapping(flow, stage)
+            patches.append(flow.positions)
+            flow = flow.layers({f"head/stage{place}": linear(stage.width, width, bias=True)})
+        flow = flow.dense(joined, patches[0] if segments else 1.0)
+        return Pass(lines=flow.lines, items=batch * patches[0])
+
+    return network(fields, run, head_note(fields, not task(fields) or joined))
