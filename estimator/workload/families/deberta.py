@@ -5,7 +5,6 @@ Version 1 arXiv:2006.03654, sec. 3.1; version 3 arXiv:2111.09543.
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,35 +34,17 @@ Relative = tuple[Costs, Callable[[Quantity], Quantity]]
 def deberta(fields: Fields) -> Network:
     """DeBERTa: a joint projection, position projections of its own in every layer."""
     sizes = bert_sizes(fields)
-    hidden = sizes.hidden
-    layer = dict(block(fields, sizes))
-    for part in ("query", "key", "value"):
-        layer[f"attention/{part}"] = linear(hidden, hidden, bias=part != "key")
+    plain, biased = (linear(sizes.hidden, sizes.hidden, bias) for bias in (False, True))
+    own = {"attention/query": biased, "attention/key": plain, "attention/value": biased}
     span = _span(fields, sizes)
-    distances: Costs = {}
-    rows: dict[str, Cost] = {}
-    if fields.flag("relative_attention"):
-        distances = {"embedding/relative": held(2 * span * hidden)}
-        key, query = linear(hidden, hidden), linear(hidden, hidden, bias=True)
-        rows = _position_costs(hidden, _kinds(fields), (key, query))
-    seen = partial(_seen, span)
-    return _assembled(fields, sizes, layer, distances, (rows, seen))
+    rows = _position_costs(fields, sizes, plain, biased)
 
+    def seen(seq_len: Quantity) -> Quantity:
+        """Distances in a sequence, no more than have an embedding."""
+        return 2 * np.minimum(seq_len, float(span))
 
-def _seen(span: int, seq_len: Quantity) -> Quantity:
-    """Distances in a sequence, no more than have an embedding."""
-    return 2 * np.minimum(seq_len, float(span))
-
-
-def _position_costs(hidden: int, kinds: list[Any], project: tuple[Cost, Cost]) -> dict[str, Cost]:
-    """Costs per distance: its key and its query, and the products with them."""
-    pairs = Cost(flop_per_pair=2 * hidden)
-    rows: dict[str, Cost] = {}
-    if "c2p" in kinds:
-        rows |= {"attention/position_key": project[0], "attention/position_scores": pairs}
-    if "p2c" in kinds:
-        rows |= {"attention/position_query": project[1], "attention/score_positions": pairs}
-    return rows
+    layer = {**block(fields, sizes), **own}
+    return _assembled(fields, sizes, layer, _distances(fields, sizes, span), (rows, seen))
 
 
 @family("deberta-v2")
@@ -73,25 +54,42 @@ def deberta_v2(fields: Fields) -> Network:
     hidden = sizes.hidden
     buckets = fields.values.get("position_buckets")
     span = buckets if type(buckets) is int and buckets > 0 else _span(fields, sizes)
-    relative = fields.flag("relative_attention")
     norm = "layer_norm" in fields.text("norm_rel_ebd", default="none").lower()
-    distances: dict[str, Cost] = {"norm/relative": held(2 * hidden * norm)}
-    rows: dict[str, Cost] = {}
-    if relative:
-        distances["embedding/relative"] = held(2 * span * hidden)
-        shared = fields.flag("share_att_key")
-        full = linear(hidden, hidden, bias=True)
-        project = Cost(flop_per_token=full.flop_per_token) if shared else full
-        rows = _position_costs(hidden, _kinds(fields), (project, project))
-        if shared:
-            rows |= {f"attention/position_{part}": project for part in ("key", "query")}
-    kernel = fields.size("conv_kernel_size", default=0, least=0)
-    if kernel:
+    extra = {"norm/relative": held(2 * hidden * norm), **_distances(fields, sizes, span)}
+    project = linear(hidden, hidden, bias=True)
+    rows = _position_costs(fields, sizes, project, project, fields.flag("share_att_key"))
+    if kernel := fields.size("conv_kernel_size", default=0, least=0):
         weights = hidden * hidden * kernel // fields.size("conv_groups", default=1)
-        distances["convolution/first_layer"] = product(weights + hidden, 2 * weights)
-        distances["norm/convolution"] = held(2 * hidden)
-    buckets_of = (rows, lambda seq_len: 2.0 * span)
-    return _assembled(fields, sizes, block(fields, sizes), distances, buckets_of)
+        extra["convolution/first_layer"] = product(weights + hidden, 2 * weights)
+        extra["norm/convolution"] = held(2 * hidden)
+    every = (rows, lambda seq_len: 2.0 * span)
+    return _assembled(fields, sizes, block(fields, sizes), extra, every)
+
+
+def _distances(fields: Fields, sizes: Sizes, span: int) -> Costs:
+    """A table of distances both ways, where they count."""
+    rows = 2 * span * fields.flag("relative_attention")
+    return {"embedding/relative": held(rows * sizes.hidden)}
+
+
+def _position_costs(
+    fields: Fields, sizes: Sizes, key: Cost, query: Cost, shared: bool = False
+) -> Costs:
+    """Costs per distance: its key and its query, and the products with them.
+
+    The matrices may be shared with those of words, and are used then whatever the products.
+    """
+    if not fields.flag("relative_attention"):
+        return {}
+    kinds, products = _kinds(fields), Cost(flop_per_pair=2 * sizes.hidden)
+    if shared:
+        key, query = (Cost(flop_per_token=part.flop_per_token) for part in (key, query))
+    return {
+        "attention/position_key": key.times(shared or "c2p" in kinds),
+        "attention/position_scores": products.times("c2p" in kinds),
+        "attention/position_query": query.times(shared or "p2c" in kinds),
+        "attention/score_positions": products.times("p2c" in kinds),
+    }
 
 
 def _assembled(
