@@ -161,10 +161,6 @@ class EncoderDecoder:
         kept = CacheLayers(layers=self.target.layers, values_per_token=values)
         return network(fields, self.run, cache=(kept,))
 
-    def hearing(self, fields: Fields, filters: Filters) -> Network:
-        """The model behind convolutions over a recording."""
-        return replace(self, filters=filters).network(fields)
-
 
 def filter_lines(filters: Filters, batch: Quantity) -> Iterator[Line]:
     """Lines of convolutions over `batch` recordings."""

@@ -64,8 +64,9 @@ def whisper(fields: Fields) -> Network:
         target=None if classifies else target,
         heads=classes or (words, {}),
         longest=longest,
+        filters=() if writes else filters,
     )
-    return model.network(fields) if writes else model.hearing(fields, filters)
+    return model.network(fields)
 
 
 def audio_classifier(
@@ -87,8 +88,9 @@ def _hearing(fields: Fields, sides: tuple[Side, Side], filters: Filters, longest
         target=sides[1],
         heads=(logits(fields, hidden, vocab, "ConditionalGeneration"), {}),
         longest=longest,
+        filters=filters,
     )
-    return model.hearing(fields, filters)
+    return model.network(fields)
 
 
 def _filters(frames: float, convolutions: Iterable[tuple[Cost, int, int]]) -> Filters:
