@@ -12,7 +12,7 @@ from estimator.core.units import amount, human_count
 from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.hardware import TRAINING_PRECISIONS
 from estimator.web.shared.amounts import counted, localised, result
-from estimator.web.shared.figures import Row
+from estimator.web.shared.charts import Row
 from estimator.web.shared.language import _
 from estimator.web.shared.notices import shown, shown_all
 

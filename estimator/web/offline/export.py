@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import altair as alt
 import pandas as pd
 
 from estimator.catalog import Catalog
@@ -90,6 +89,8 @@ def content_of(suffix: str, wish: Wish, answer: Answer, catalog: Catalog) -> byt
 
 def picture(suffix: str, spec: Spec, wish: Wish) -> bytes:
     """Picture of a figure, on paper of the theme, checked by Altair against Vega-Lite's schema."""
+    import altair as alt
+
     config = {**spec["config"], "background": wish.look.colours["paper"]}
     chart = alt.Chart.from_dict({**spec, "width": WIDTH_PX, "config": config})
     if suffix == ".svg":

@@ -13,6 +13,9 @@ from estimator.web.shared.language import N_, _
 
 Spec = dict[str, Any]
 
+Row = dict[str, Any]
+"""Column of a chart's table -> value."""
+
 LIGHT = {
     "ink": "#111111",
     "muted": "#55595E",

@@ -10,16 +10,13 @@ import pyarrow as pa
 import streamlit as st
 
 from estimator.web.shared import language, style
-from estimator.web.shared.charts import Look, Spec
+from estimator.web.shared.charts import Look, Row, Spec
 from estimator.web.shared.language import _
 
 SLIDE_PX, ALONE_PX = 245, 330
 """Height of a chart on a slide at most, under a choice and without one, so that its axis stays on a
 projector of 720 lines."""
 
-
-Row = dict[str, Any]
-"""Column -> value."""
 
 Build = Callable[..., Spec]
 """From a look, and what else it depends on, to a Vega-Lite specification without data."""

@@ -6,8 +6,8 @@ Each is a specification built once per look and fed with rows: no arithmetic her
 from collections.abc import Iterable
 
 from estimator.web.shared import charts
-from estimator.web.shared.charts import SHAPES, Look, Spec
-from estimator.web.shared.figures import Picture, Row
+from estimator.web.shared.charts import SHAPES, Look, Row, Spec
+from estimator.web.shared.figures import Picture
 from estimator.web.shared.language import _
 
 CURVES_PX, SLIDE_PX = 380, 280

@@ -17,7 +17,7 @@ from estimator.scenario.provenance import Input
 from estimator.scenario.scenario import Scenario
 from estimator.scenario.scenario_table import ScenarioTable
 from estimator.web.shared.amounts import joined, localised, result
-from estimator.web.shared.figures import Row
+from estimator.web.shared.charts import Row
 from estimator.web.shared.language import N_, _
 
 LADDER = ("b200", "a100-sxm-80", "tpu-v5p", "rtx-4090", "human-brain", "h100-sxm", "v100-sxm2-16")
