@@ -153,7 +153,8 @@ def _as_json(answer: "PlanAnswer[Plan]", level: float) -> dict[str, Any]:
     from estimator.scenario.scenario import link
 
     def as_json(plan: "Plan") -> dict[str, Any]:
-        return {**plan_json(plan, plan.scenario.said(), level), "link": link(plan.scenario)}
+        shown = plan_json(plan, plan.scenario.said(), level)
+        return {**shown, "also_in": plan.also_in, "link": link(plan.scenario)}
 
     return {
         "plans": [as_json(plan) for plan in answer.plans],
@@ -175,7 +176,9 @@ def _print_for_people(answer: "PlanAnswer[Plan]", options: argparse.Namespace) -
         return
     first = shown[0]
     swept = [name for name in CHOICES if len({getattr(one.scenario, name) for one in shown}) > 1]
-    swept = [name for name in swept if name not in ("hardware", "devices")]
+    swept = [name for name in swept if name not in ("hardware", "devices", "site")]
+    if any(one.also_in for one in shown) or len({one.scenario.site for one in shown}) > 1:
+        swept.insert(0, "site")
     header = ["", *swept, "time", "cost", "energy", "CO2e", "limits hold"]
     confidence = read_number("confidence", options.confidence)
     cells = [_cells(plan, swept) for plan in shown]
@@ -205,7 +208,13 @@ def _cells(plan: "Plan", swept: list[str]) -> list[str]:
     taken, scenario = plan.quantities, plan.scenario
     return [
         f"{scenario.devices or 1:,.0f} × {scenario.hardware}",
-        *(str(getattr(scenario, name)) for name in swept),
+        *(_choice(plan, name) for name in swept),
         *(read(float(taken[name].mid)) if name in taken else "unknown" for name, read in readers),
         in_percent(plan.probability),
     ]
+
+
+def _choice(plan: "Plan", name: str) -> str:
+    """What a plan chose; of sites all where the same design keeps the limits, the best first."""
+    chosen = str(getattr(plan.scenario, name))
+    return ", ".join((chosen, *plan.also_in)) if name == "site" else chosen

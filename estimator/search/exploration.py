@@ -3,6 +3,7 @@
 All of it are designs of one workload that go through the one path; nothing is computed twice.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.core.messages import message
 from estimator.core.rows import Places
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.estimation.estimate_table import estimate_table
+from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.scenario.scenario import NUMBERS, Scenario
 from estimator.scenario.scenario_table import ScenarioTable, setups_of
 from estimator.search.designs import QUANTITIES, memory
@@ -34,13 +35,19 @@ KINDS_OF_PRICE = ("on-demand", "spot", "reserved")
 RANGES: Mapping[str, tuple[float, float]] = {
     "utilization": (0.05, 0.7),
     "pue": (1.0, 2.0),
-    "price": (0.3, 12.0),
+    "price": (0.5, 12.0),
     "carbon_intensity": (0.02, 1.0),
 }
 """Input -> its usual range, in the unit of the input."""
 
 SCALED = ("params", "tokens")
 """Inputs that are swept around their value."""
+
+MANTISSAS = (1, 1.5, 2, 3, 4, 5, 7)
+"""Round numbers of a decade [1]."""
+
+ROUNDING = 1e-9
+"""Numbers that differ by less are equal [1]."""
 
 DECADE = 10.0
 """How far they are swept to either side [1]."""
@@ -51,10 +58,10 @@ WORDS = ("hardware", "site", "price_kind")
 SWEPT = ("devices", *SCALED, *RANGES, *WORDS)
 """Inputs that can be explored."""
 
-SWING = {"devices": (0.5, 2.0), "params": (0.5, 2.0), "tokens": (0.5, 2.0)}
-"""Input -> how far it is moved, as factors of its value [1]."""
+SWING = (0.5, 2.0)
+"""How far counts and prices are moved, as factors of their value [1]."""
 
-SWUNG = {"utilization": (0.2, 0.5), "pue": (1.05, 1.6), "price": (1.0, 4.0)}
+SWUNG = {"utilization": (0.2, 0.5), "pue": (1.05, 1.6)}
 """Input -> the values between which it is moved, in the unit of the input."""
 
 Floats = npt.NDArray[np.float64]
@@ -129,7 +136,8 @@ class Exploration:
         places: tuple[str, ...],
         catalog: Catalog,
     ) -> None:
-        self._moved = [(name, one) for name in SWEPT for one in _moved(base, name, catalog)]
+        self._own = _own(answer_scenario(base, catalog))
+        self._moved = [(name, one) for name in SWEPT for one in _moved(self._own, name, catalog)]
         sweeps = [
             {name: explored_values(base, name, count, catalog) for name in names}
             for names, count in zip(swept, steps, strict=True)
@@ -144,11 +152,11 @@ class Exploration:
             replace(part, start=start) for part, start in zip(parts, starts, strict=False)
         ]
         self._result = estimate_table(_stacked(base, self._parts), catalog)
-        if 0 in self._result.errors:
-            raise ValueError(message(self._result.errors[0]))
 
     def swings(self, quantity: str) -> tuple[float, tuple[Swing, ...]]:
         """Median of a quantity, and how far each input alone moves it, the widest first.
+
+        What an input is by itself is among its values, so that each range holds the median.
 
         Raises
         ------
@@ -161,13 +169,18 @@ class Exploration:
         found = []
         for name in SWEPT:
             places = [at for at, (one, _) in enumerate(self._moved, start=1) if one == name]
+            places += [0] if name in self._own else []
             known = [at for at in places if not np.isnan(mids[at])]
-            if known:
+            if set(known) - {0}:
                 least, most = min(known, key=mids.__getitem__), max(known, key=mids.__getitem__)
-                ends = (self._moved[least - 1][1], self._moved[most - 1][1])
+                ends = (self._value(name, least), self._value(name, most))
                 low, high = float(mids[least]), float(mids[most])
                 found.append(Swing(name=name, values=ends, low=low, high=high))
         return float(mids[0]), tuple(sorted(found, key=lambda one: one.low / one.high))
+
+    def _value(self, name: str, place: int) -> Value:
+        """What an input is in a row of those moved alone; the first row is the scenario itself."""
+        return self._moved[place - 1][1] if place else self._own[name]
 
     def sweep(self, number: int) -> dict[str, Column]:
         """Every quantity of one of the sweeps, those left out that do not fit in memory.
@@ -226,22 +239,65 @@ def explored_values(
     if name == "devices":
         return PLANNED_COUNTS
     if name in RANGES:
-        return tuple(np.linspace(*RANGES[name], steps).tolist())
+        return _round_values(*RANGES[name], steps)
     if name in SCALED:
         middle = getattr(base, name)
         if middle is None:
             raise ValueError(f"{name} is unspecified, and is swept around its value")
-        return tuple(np.geomspace(middle / DECADE, middle * DECADE, steps).tolist())
+        return _round_logarithmic(middle / DECADE, middle * DECADE, steps)
     return _words(name, catalog)
 
 
-def _moved(base: Scenario, name: str, catalog: Catalog) -> tuple[Value, ...]:
+def _round_values(low: float, high: float, steps: int) -> tuple[float, ...]:
+    """Multiples of a round number between two bounds, at most so many.
+
+    >>> _round_values(1.0, 2.0, 6)
+    (1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
+    """
+    least = (high - low) / max(steps - 1, 1)
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(
+        one * power for one in (1.0, 2.0, 5.0, 10.0) if one * power > least * (1 - ROUNDING)
+    )
+    first, last = math.ceil(low / step - ROUNDING), math.floor(high / step + ROUNDING)
+    return tuple(float(f"{number * step:.6g}") for number in range(first, last + 1))
+
+
+def _round_logarithmic(low: float, high: float, steps: int) -> tuple[float, ...]:
+    """Round numbers between two bounds at about equal ratios; of two digits where they are many.
+
+    >>> _round_logarithmic(3e9, 3e10, 8)
+    (3000000000.0, 4000000000.0, 5000000000.0, 7000000000.0, 10000000000.0, 15000000000.0, \
+20000000000.0, 30000000000.0)
+    """
+    if steps > len(MANTISSAS) * math.log10(high / low) + 2:
+        values = np.geomspace(low, high, steps).tolist()
+        return tuple(dict.fromkeys(float(f"{value:.1e}") for value in values))
+    first, last = math.floor(math.log10(low)), math.floor(math.log10(high))
+    every = (float(f"{one}e{power}") for power in range(first, last + 1) for one in MANTISSAS)
+    return tuple(one for one in every if low * (1 - ROUNDING) <= one <= high * (1 + ROUNDING))
+
+
+def _own(answer: Answer) -> dict[str, Value]:
+    """Input -> its value in the scenario, where it is left out the one that was found."""
+    found: dict[str, Value] = {"price_kind": KINDS_OF_PRICE[0], **answer.scenario.said()}
+    found["pue"] = float(answer.site.pue.mid)
+    if answer.run.utilization is not None:
+        found["utilization"] = float(answer.run.utilization.mid)
+    if answer.run.price_usd_per_h is not None:
+        found["price"] = float(answer.run.price_usd_per_h.mid)
+    return found
+
+
+def _moved(own: Mapping[str, Value], name: str, catalog: Catalog) -> tuple[Value, ...]:
     """Values to which an input is moved alone."""
     if name in SWUNG:
         return SWUNG[name]
-    if name in SWING:
-        middle = getattr(base, name)
-        return () if middle is None else tuple(max(middle * one, 1.0) for one in SWING[name])
+    middle = own.get(name)
+    if name == "price" and isinstance(middle, float):
+        return tuple(middle * one for one in SWING)
+    if name in ("devices", *SCALED) and isinstance(middle, float):
+        return tuple(max(middle * one, 1.0) for one in SWING)
     return _words(name, catalog) if name in WORDS else ()
 
 

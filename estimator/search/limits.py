@@ -163,6 +163,7 @@ def best_designs(
     count: int,
     *,
     ties: Sequence[Floats] = (),
+    alike: Places | None = None,
 ) -> list[int]:
     """Designs of the smallest objective among those that keep all limits with the confidence asked.
 
@@ -178,6 +179,8 @@ def best_designs(
         Designs at most.
     ties : sequence of array, shape (n,) each
         What decides among equals, the most important first; NaN comes last.
+    alike : array of int, shape (n,), optional
+        Number of the group of each design: only the best of a group is chosen.
 
     Returns
     -------
@@ -192,22 +195,26 @@ def best_designs(
     possible = ~np.isnan(objective)
     for name, limit in limits.most.items():
         possible &= holds(quantities[name], limit, limits.confidence)
-    return _best_of(np.flatnonzero(possible), objective, quantities, limits, count, ties)
+    places = np.flatnonzero(possible)
+    return _best_of(places, [objective, *ties], quantities, limits, count, alike)
 
 
 def _best_of(
     places: Places,
-    objective: Floats,
+    keys: Sequence[Floats],
     quantities: Mapping[str, Uncertain],
     limits: Limits,
     count: int,
-    ties: Sequence[Floats],
+    alike: Places | None = None,
 ) -> list[int]:
     """Best of some designs that keep each limit for itself."""
     chosen: list[int] = []
-    for place in places[_ranked([objective[places], *(tie[places] for tie in ties)])].tolist():
+    group = np.arange(len(keys[0])) if alike is None else alike
+    for place in places[_ranked([key[places] for key in keys])].tolist():
         if len(chosen) == count:
             break
+        if group[place] in group[chosen]:
+            continue
         if not limits.most or keeps(quantities, limits, place):
             chosen.append(place)
     return chosen
@@ -236,7 +243,7 @@ def gains_of_relaxing(
         possible = better & holds(quantities[name], RELAXED * limit, confidence)
         for other in most:
             possible = possible & kept[other] if other != name else possible
-        found = _best_of(np.flatnonzero(possible), objective, quantities, relaxed, 1, ties)
+        found = _best_of(np.flatnonzero(possible), [objective, *ties], quantities, relaxed, 1)
         if found:
             gains[name] = float(1 - objective[found[0]] / objective[best[0]]) if best else math.inf
     return gains

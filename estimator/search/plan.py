@@ -28,6 +28,7 @@ from estimator.search.limits import (
     deviations_within,
     gains_of_relaxing,
     holds,
+    keeps,
     known_of,
     probabilities_within,
     probability_of_all,
@@ -94,12 +95,15 @@ class Plan:
         Quantity that is limited -> probability that this limit holds [1].
     quantities : mapping of str to Uncertain
         What the design takes.
+    also_in : tuple of str
+        Other sites where the same design keeps the limits.
     """
 
     scenario: Scenario
     probability: float
     holds: Mapping[str, float]
     quantities: Mapping[str, Uncertain]
+    also_in: tuple[str, ...] = ()
 
 
 Shown = TypeVar("Shown")
@@ -255,8 +259,10 @@ def _possible(every: _Candidates, request: Request, fits: Mask) -> Places:
     places = np.flatnonzero(good)
     if request.limits.most:
         return places
-    ordered = np.sort(objective[places])[: request.count]
-    worst = ordered[-1] if ordered.size else 0.0
+    ordered = places[np.argsort(objective[places], kind="stable")]
+    alike = request.space.apart_from("site", every.numbers[ordered])
+    first = ordered[np.sort(np.unique(alike, return_index=True)[1])][: request.count]
+    worst = objective[first[-1]] if first.size else 0.0
     return places[objective[places] <= worst * (1 + SAME)]
 
 
@@ -274,13 +280,32 @@ def _answer(request: Request, kept: _Candidates, nearest: _Candidates) -> PlanAn
     objective = np.asarray(kept.quantities[OBJECTIVES[request.minimize]].mid)
     limits = request.limits
     ties = [np.asarray(kept.quantities[name].mid) for name in OBJECTIVES.values()]
-    best = best_designs(objective, kept.quantities, limits, request.count, ties=ties)
+    alike = request.space.apart_from("site", kept.numbers)
+    best = best_designs(objective, kept.quantities, limits, request.count, ties=ties, alike=alike)
     gains = gains_of_relaxing(objective, kept.quantities, limits, best, ties=ties)
     closest = None
     if not best and nearest.numbers.size:
         (place, *_) = _nearest(nearest, request, np.ones(nearest.numbers.size, dtype=np.bool_))
         (closest,) = nearest.plans(request, [int(place)])
-    return PlanAnswer(plans=kept.plans(request, best), nearest=closest, gains=gains)
+    others = [
+        _others_that_keep(kept, limits, np.flatnonzero(alike == alike[at]), at) for at in best
+    ]
+    plans = tuple(
+        replace(plan, also_in=_sites(request.space, kept.numbers[places]))
+        for plan, places in zip(kept.plans(request, best), others, strict=True)
+    )
+    return PlanAnswer(plans=plans, nearest=closest, gains=gains)
+
+
+def _others_that_keep(kept: _Candidates, limits: Limits, alike: Places, chosen: int) -> list[int]:
+    """Designs alike that keep the limits, without the one chosen; none where nothing is limited."""
+    others = alike[alike != chosen].tolist() if limits.most else []
+    return [place for place in others if keeps(kept.quantities, limits, place)]
+
+
+def _sites(space: Space, numbers: npt.NDArray[np.intp]) -> tuple[str, ...]:
+    sites = (space.scenario(number).site for number in numbers.tolist())
+    return tuple(site for site in sites if site is not None)
 
 
 def _among(every: _Candidates, places: Places) -> _Candidates:

@@ -84,6 +84,22 @@ class Space:
         numbers = np.unravel_index(np.arange(start, min(stop, self.size)), self.shape)
         return dict(zip(self.values, numbers, strict=True))
 
+    def apart_from(self, name: str, numbers: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """Number for each design that designs share which differ in one input alone.
+
+        Where no other input is swept each has its own.
+
+        >>> space = Space(values={"devices": (1.0, 2.0), "site": ("us", "fr")})
+        >>> space.apart_from("site", np.arange(4))
+        array([0, 0, 1, 1])
+        """
+        if not set(self.swept) - {name}:
+            return numbers
+        at = np.array(np.unravel_index(numbers, self.shape))
+        kept = [place for place, one in enumerate(self.values) if one != name]
+        shape = tuple(self.shape[place] for place in kept)
+        return np.asarray(np.ravel_multi_index(tuple(at[kept]), shape), dtype=np.intp)
+
     def scenario(self, number: int) -> Scenario:
         """One design as a question of its own."""
         if not 0 <= number < self.size:

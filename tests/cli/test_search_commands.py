@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import pytest
 
@@ -183,3 +184,15 @@ def test_a_place_nobody_knows_is_named(command, capsys):
 def test_an_option_that_names_nothing_is_refused(capsys):
     assert main([*PLAN, "--site", ""]) == 1
     assert "--site names nothing" in capsys.readouterr().err
+
+
+def test_a_plan_names_the_other_sites_of_its_design(capsys):
+    asked = [*PLAN, "--devices", "64,128", "--site", "us,fr,se", "--deadline", "2000"]
+    assert main([*asked, "--json"]) == 0
+    plans = json.loads(capsys.readouterr().out)["plans"]
+    for plan in plans:
+        assert {plan["inputs"]["site"], *plan["also_in"]} == {"us", "fr", "se"}
+    designs = {(plan["inputs"]["hardware"], plan["inputs"]["devices"]) for plan in plans}
+    assert len(designs) == len(plans) > 1
+    assert main(asked) == 0
+    assert re.search(r" site .*\n.*\n.* \w\w, \w\w, \w\w ", capsys.readouterr().out)

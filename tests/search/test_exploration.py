@@ -68,3 +68,20 @@ def test_a_sweep_is_without_what_the_devices_cannot_hold():
 def test_an_input_without_a_value_is_not_swept_around_it():
     with pytest.raises(ValueError, match="params is unspecified"):
         explored_values(Scenario(flop=1e20), "params", 3, catalog())
+
+
+@pytest.mark.parametrize("site", ["us", "no"])
+@pytest.mark.parametrize("quantity", ["cost_usd", "co2e_kg", "wall_hours"])
+def test_the_range_of_each_input_holds_the_answer_itself(site, quantity):
+    base = replace(BASE, site=site)
+    middle, found = Exploration(base, [("devices",)], [3], ("us",), catalog()).swings(quantity)
+    assert {one.name for one in found} > {"price", "site", "utilization", "hardware"}
+    for one in found:
+        assert one.low <= middle * (1 + 1e-9) and middle <= one.high * (1 + 1e-9), one
+
+
+@pytest.mark.parametrize("name", ["tokens", "price", "pue", "carbon_intensity", "utilization"])
+def test_values_over_which_two_inputs_are_swept_are_round(name):
+    values = explored_values(BASE, name, 16, catalog())
+    assert 9 <= len(values) <= 16
+    assert all(float(f"{value:.1e}") == value for value in values)

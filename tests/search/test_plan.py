@@ -1,6 +1,7 @@
 """Plans against brute force: every design answered on its own, one after the other."""
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -59,6 +60,14 @@ def brute_force(limits, minimize):
     return sorted(kept, key=lambda number: float(answered_one_by_one()[number][quantity].mid))
 
 
+def one_site_each(numbers):
+    """Of designs that differ in their site alone the first."""
+    first = {}
+    for number in numbers:
+        first.setdefault(replace(SPACE.scenario(number), site=None), number)
+    return list(first.values())
+
+
 def number_of(scenario):
     return next(n for n in range(SPACE.size) if SPACE.scenario(n) == scenario)
 
@@ -77,10 +86,19 @@ def test_plans_are_those_of_brute_force(minimize, limited, scale, confidence):
     answer = best_plans(Request(space=SPACE, limits=limits, minimize=minimize, count=3), catalog())
     mids = [float(plan.quantities[OBJECTIVES[minimize]].mid) for plan in answer.plans]
     best = [
-        float(answered_one_by_one()[number][OBJECTIVES[minimize]].mid) for number in expected[:3]
+        float(answered_one_by_one()[number][OBJECTIVES[minimize]].mid)
+        for number in one_site_each(expected)[:3]
     ]
     assert mids == pytest.approx(best)
     assert all(plan.probability >= confidence for plan in answer.plans)
+    apart = [replace(plan.scenario, site=None) for plan in answer.plans]
+    assert len(set(apart)) == len(apart)
+    for plan in answer.plans:
+        sites = {replace(plan.scenario, site=site) for site in (plan.scenario.site, *plan.also_in)}
+        kept = {SPACE.scenario(number) for number in expected}
+        assert sites == {
+            one for one in kept if replace(one, site=plan.scenario.site) == plan.scenario
+        }
     relaxed = Limits(most={limited: RELAXED * limits.most[limited]}, confidence=confidence)
     better = brute_force(relaxed, minimize)
     if expected and better:
@@ -148,3 +166,18 @@ def test_what_cannot_be_planned_is_refused(minimize, most, reason):
     )
     with pytest.raises(ValueError, match=reason):
         best_plans(request, catalog())
+
+
+def test_where_the_site_alone_is_chosen_each_site_is_a_plan():
+    space = space_of(
+        {
+            "params": 7e9,
+            "tokens": 140e9,
+            "hardware": "h100",
+            "devices": 8,
+            "site": ["us", "fr", "se"],
+        }
+    )
+    answer = best_plans(Request(space=space, limits=Limits(most={}, confidence=0.8)), catalog())
+    assert {plan.scenario.site for plan in answer.plans} == {"us", "fr", "se"}
+    assert not any(plan.also_in for plan in answer.plans)

@@ -10,10 +10,11 @@ from streamlit.testing.v1 import AppTest
 from estimator.catalog import Catalog
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
-from estimator.web.compare.page import Pinned, differences, facts, ratios
+from estimator.web.compare.page import USUAL, Pinned, differences, facts, ratios
 from estimator.web.estimate.fit import badge, fit_of
 from estimator.web.hardware import page as hardware_page
 from estimator.web.hardware.page import devices
+from estimator.web.shared.url_state import data_version
 from tests.web.markup import unmarked
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +80,7 @@ def found_of(page):
     from estimator.web.compare.page import pinned
 
     texts = {name: value if isinstance(value, str) else value[0] for name, value in query.items()}
-    return pinned({"a": "", "b": "", "c": "", "d": ""} | texts)[0]
+    return pinned({"a": "", "b": "", "c": "", "fourth": ""} | texts)[0]
 
 
 def test_ratios_are_those_of_the_answers_and_the_differences_are_marked():
@@ -155,3 +156,24 @@ def test_the_hardware_page_filters_and_its_picture_says_the_best():
     assert set(listed["kind"]) == {"tpu"}
     assert re.search(r"best is \S+", alts(page)[0])
     assert re.search(rf"\b{len(listed)} devices, each number", body(page))
+
+
+def test_the_first_pair_differs_in_the_device_alone():
+    first, second = (dict(parse_qsl(USUAL[letter])) for letter in "ab")
+    assert {name for name in first if first[name] != second[name]} == {"hardware"}
+    assert first.keys() == second.keys()
+
+
+def test_titles_name_every_input_in_which_scenarios_differ():
+    page = opened(compare, a=A, b=B.replace("site=us", "site=fr") + "&pue=1.2&precision=fp8")
+    (words,) = alts(page)
+    assert re.search(r"A: .*, United States", words) and re.search(r"B: .*, France", words)
+    assert "Number format fp8" in words and "PUE 1.2" in words
+
+
+def test_a_link_names_the_version_of_its_data_and_no_empty_place():
+    page = opened(compare, a=A, b=B, fourth=A.replace("h100-sxm", "b200"))
+    query = dict(parse_qsl(page.code[0].value.partition("?")[2], keep_blank_values=True))
+    assert query["d"] == data_version() and "c" not in query
+    assert query["fourth"].count("b200") == 1 and "D: " in body(page)
+    assert "fourth" not in opened(compare).code[0].value

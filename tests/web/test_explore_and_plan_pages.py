@@ -41,7 +41,8 @@ def opened(path, **query):
 
 def test_the_first_plan_and_its_link_say_the_same():
     body, text = opened("plan")
-    assert re.search(r"is the cheapest plan: .*All limits hold with \d", text)
+    work = "7 billion parameters on 140 billion tokens"
+    assert re.search(rf"is the cheapest plan for {work}: .*All limits hold with \d", text)
     query = dict(re.findall(r"[?&](\w+)=([^&\"]*)", html.unescape(body.split('href="')[1])))
     scenario = Scenario(
         params=7e9,
@@ -57,7 +58,9 @@ def test_the_first_plan_and_its_link_say_the_same():
 
 def test_limits_that_no_design_keeps_show_the_nearest_one():
     _body, text = opened("plan", budget="10", days="1", show="binds", fs="1.4")
-    assert "No plan keeps all limits with 80 %. The nearest does with" in text
+    assert re.search(
+        r"No plan for 7 billion .* keeps all limits with 80 %. The nearest does with", text
+    )
     assert "10 % more of any one limit does not make a plan possible" in text
 
 
@@ -130,3 +133,11 @@ def test_a_time_is_written_in_days_where_a_person_would():
     text = text_of(running("plan"))
     assert not re.search(r"\b\d{3,} hours", text)
     assert re.search(r"[\d.]+ days", text)
+
+
+def test_each_plan_is_another_design_and_names_its_other_places():
+    body, _text = opened("plan")
+    links = re.findall(r'href="estimate\?([^"]*)"[^>]*>([^<]*)</a>', body)
+    designs = [re.sub(r"&amp;site=[a-z]+", "", query) for query, _name in links]
+    assert len(designs) == len(set(designs)) > 1
+    assert any("; also in " in name for _query, name in links)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -10,12 +10,14 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pandas as pd
 import streamlit as st
 
-from estimator.core.units import amount, digits
+from estimator.core.units import amount as with_unit
+from estimator.core.units import digits
 from estimator.estimation.design_facts import memory_of_run, offers_of, share_of_memory
 from estimator.estimation.formatted_results import as_json, bounds
 from estimator.estimation.scenario_estimate import Answer
 from estimator.memory.fit import MemoryAnswer
 from estimator.scenario.hardware import Offers
+from estimator.scenario.scenario import INPUTS
 from estimator.web.estimate import text as words
 from estimator.web.estimate.link import answer_link
 from estimator.web.shared import charts, figures, share, style, widgets
@@ -23,7 +25,7 @@ from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _, ngettext
-from estimator.web.shared.profiles import open_catalog
+from estimator.web.shared.profiles import open_catalog, place_names
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.tables import (
     COMPARED,
@@ -35,11 +37,14 @@ from estimator.web.shared.tables import (
 from estimator.web.shared.url_state import Choice, Parameters, Text, UrlState
 
 LETTERS = ("a", "b", "c", "d")
-"""Places for a scenario, in the link and on the page."""
+"""Places for a scenario on the page."""
+
+NAMES = dict(zip(LETTERS, ("a", "b", "c", "fourth"), strict=True))
+"""Place -> its name in the link, where `d` is the version of the data."""
 
 USUAL = {
     "a": "params=7e9&tokens=2e12&hardware=h100-sxm&devices=64&site=us",
-    "b": "params=7e9&tokens=2e12&hardware=b200&devices=64&site=fr",
+    "b": "params=7e9&tokens=2e12&hardware=b200&devices=64&site=us",
 }
 QUANTITIES = {
     "wall_hours": N_("Wall time"),
@@ -57,13 +62,22 @@ IN_A_SENTENCE = {
 }
 """Quantity -> its name inside a sentence."""
 
+IN_TITLES = (
+    *("preset", "params", "active_params", "tokens", "flop", "device_hours"),
+    *("hardware", "devices"),
+)
+"""Inputs that the title of any scenario names."""
+
+FILES = ("config", "carbon_profile")
+"""Inputs whose text is too long for a title."""
+
 PINS = "_pins"
 """Links that the page Estimate has pinned, in the session."""
 
 PARAMETERS = Parameters(
     "compare",
     Choice("view", COMPARED, "energy_kwh"),
-    *(Text(letter, USUAL.get(letter, "")) for letter in LETTERS),
+    *(Text(name, USUAL.get(letter, "")) for letter, name in NAMES.items()),
 )
 STATE = UrlState("compare", PARAMETERS)
 
@@ -102,7 +116,7 @@ def draw(frame: Frame) -> None:
         _compared(found, asked, frame)
     with controls(frame):
         _controls()
-    query = PARAMETERS.query(asked)
+    query = _query(asked)
     if not frame.slide and len(found) > 1:
         _share(found, query)
     STATE.leave(query, embedded=frame.embedded)
@@ -114,13 +128,47 @@ def pinned(asked: Mapping[str, Any]) -> tuple[list[Pinned], list[str]]:
     found: list[Pinned] = []
     refused: list[str] = []
     for letter in LETTERS:
-        if not asked[letter]:
+        given = asked[NAMES[letter]]
+        if not given:
             continue
-        answer, notices = answer_link(query_of(asked[letter]), open_catalog())
+        answer, notices = answer_link(query_of(given), open_catalog())
         refused += [f"{letter.upper()}: {notice}" for notice in notices]
         title = words.title(answer, open_catalog())
         found.append(Pinned(letter=letter, title=title, answer=answer))
-    return found, refused
+    return distinguished(found), refused
+
+
+def distinguished(found: Sequence[Pinned]) -> list[Pinned]:
+    """Give scenarios titles that name every input in which what is asked of them differs."""
+    said = [one.answer.scenario.said() for one in found]
+    differ = [
+        name
+        for name in INPUTS
+        if name not in IN_TITLES and len({one.get(name) for one in said}) > 1
+    ]
+    return [
+        replace(one, title=", ".join((one.title, *_chosen(values, differ))))
+        for one, values in zip(found, said, strict=True)
+    ]
+
+
+def _chosen(said: Mapping[str, float | str], names: Sequence[str]) -> Iterator[str]:
+    """Some inputs of a scenario, as far as they are specified."""
+    for name in names:
+        value = said.get(name)
+        if value is None or name in FILES:
+            continue
+        if name == "site":
+            yield place_names().get(str(value), str(value))
+            continue
+        shown = str(value) if isinstance(value, str) else with_unit(value, INPUTS[name].unit or "1")
+        yield f"{_(INPUTS[name].label).partition(' [')[0]} {localised(shown)}"
+
+
+def _query(asked: Mapping[str, Any]) -> dict[str, str]:
+    """Query of the link; a place that is empty by itself is left out."""
+    query = PARAMETERS.query(asked)
+    return {name: text for name, text in query.items() if text or PARAMETERS.declared(name).usual}
 
 
 def query_of(link: str) -> dict[str, str]:
@@ -193,11 +241,21 @@ def _full(memory: MemoryAnswer, share: str) -> str:
     return _("too small")
 
 
+def of_one_precision(first: str, last: str) -> tuple[str, str]:
+    """Write two dates as exactly as the less exact one is known.
+
+    >>> of_one_precision("2026", "2026-09-17"), of_one_precision("2025-03-07", "2026-09-17")
+    (('2026', '2026'), ('2025-03-07', '2026-09-17'))
+    """
+    length = min(len(first), len(last))
+    return first[:length], last[:length]
+
+
 def _offers_cell(offers: Offers | None) -> str:
     if offers is None:
         return _("none")
     text = ngettext("{n} offer of {dates}", "{n} offers, {dates}", offers.count)
-    dates = dict.fromkeys((offers.date_from, offers.date_to))
+    dates = dict.fromkeys(of_one_precision(offers.date_from, offers.date_to))
     return text.format(n=offers.count, dates=_(" to ").join(dates))
 
 
@@ -210,7 +268,8 @@ def differences(found: Sequence[Pinned]) -> list[list[str]]:
         values = [None if item is None else item.value for item in items]
         if len(set(values)) > 1:
             shown = [
-                "–" if item is None else localised(amount(item.value, item.unit)) for item in items
+                "–" if item is None else localised(with_unit(item.value, item.unit))
+                for item in items
             ]
             rows.append([input_name(key), *shown])
     return rows
@@ -279,7 +338,7 @@ def _controls() -> None:
     for letter in LETTERS:
         st.text_input(
             _("Scenario {letter}").format(letter=letter.upper()),
-            key=STATE.key(letter),
+            key=STATE.key(NAMES[letter]),
             placeholder=_("a link of the page Estimate"),
         )
     pins = st.session_state.get(PINS, [])
@@ -292,7 +351,7 @@ def _take_pins() -> None:
     """Put the scenarios pinned last into the places."""
     pins = st.session_state[PINS][-len(LETTERS) :]
     for letter, link in zip(LETTERS, [*pins, *[""] * len(LETTERS)], strict=False):
-        st.session_state[STATE.key(letter)] = link
+        st.session_state[STATE.key(NAMES[letter])] = link
 
 
 def pin(query: Mapping[str, str]) -> None:

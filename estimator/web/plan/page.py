@@ -159,6 +159,12 @@ def _question(values: Row) -> str:
     )
 
 
+def _work(space: Space) -> str:
+    """Say the work, for the headline."""
+    params, tokens = (amount(float(space.values[name][0]), "1") for name in ("params", "tokens"))
+    return _("{params} parameters on {tokens} tokens").format(params=params, tokens=tokens)
+
+
 def _sentence(request: Request, answer: PlanAnswer[Plan]) -> str:
     """Say the best plan, or the nearest one."""
     if not answer.plans and answer.nearest is None:
@@ -169,17 +175,20 @@ def _sentence(request: Request, answer: PlanAnswer[Plan]) -> str:
         "aim": _(AIMS[request.minimize]),
         "plan": style.bold(_name(best)),
         "figures": medians(best.quantities, list(LIMITED.values())),
+        "work": _work(request.space),
         "probability": amount(best.probability, "share"),
         "confidence": amount(request.limits.confidence, "share"),
     }
     if answer.plans and request.limits.most:
-        text = _("{plan} is the {aim} plan: {figures}. All limits hold with {probability}.")
+        text = _(
+            "{plan} is the {aim} plan for {work}: {figures}. All limits hold with {probability}."
+        )
     elif answer.plans:
-        text = _("{plan} is the {aim} plan: {figures}.")
+        text = _("{plan} is the {aim} plan for {work}: {figures}.")
     else:
         text = _(
-            "No plan keeps all limits with {confidence}. The nearest does with {probability}: "
-            "{plan}, {figures}."
+            "No plan for {work} keeps all limits with {confidence}. The nearest does with "
+            "{probability}: {plan}, {figures}."
         )
     return text.format(**said)
 
@@ -200,6 +209,9 @@ def _table(shown: tuple[Plan, ...], frame: Frame) -> None:
         name = _name(plan)
         if plan.scenario.price_kind not in (None, "on-demand"):
             name = f"{name}, {_(plan.scenario.price_kind)}"
+        if plan.also_in:
+            places = ", ".join(place_names().get(site, site) for site in plan.also_in)
+            name = _("{plan}; also in {places}").format(plan=name, places=places)
         opened = name if frame.slide else anchor(f"estimate{link(plan.scenario)}", name)
         rows.append((opened, *cells, amount(plan.probability, "share")))
     labels = [_(one.label) for one in LIMITED.values()]
