@@ -20,7 +20,7 @@ from estimator.workload.families.hybrid_stack import (
     stacked,
     with_costs,
 )
-from estimator.workload.families.mixers import depthwise, mamba2_mixer, mamba_mixer
+from estimator.workload.families.mixers import depthwise, expanded, mamba2_mixer, mamba_mixer
 from estimator.workload.families.moe_decoders import (
     ALIKE,
     EXPERTS,
@@ -38,8 +38,7 @@ from estimator.workload.registry import family
 
 def _bamba_mixer(fields: Fields) -> Layers:
     """Mamba-2 of IBM's models."""
-    hidden = fields.size("hidden_size")
-    inner = fields.size_or_none("mamba_d_ssm") or int(ratio(fields, "mamba_expand", 2) * hidden)
+    inner = fields.size_or_none("mamba_d_ssm") or expanded(fields)
     heads, normed = fields.size("mamba_n_heads"), fields.flag("mamba_rms_norm", default=True)
     return mamba2_mixer(fields, inner, heads, normed)
 
@@ -83,8 +82,7 @@ def falcon_h1(fields: Fields) -> Network:
 @family("jamba")
 def jamba(fields: Fields) -> Network:
     """Jamba: Mamba with some layers of attention and of experts (arXiv:2403.19887, sec. 2)."""
-    inner = int(ratio(fields, "mamba_expand", 2) * fields.size("hidden_size"))
-    scan = mamba_mixer(fields, inner, normed=True)
+    scan = mamba_mixer(fields, expanded(fields), normed=True)
     sparse = experts(ALIKE, fields)
     dense = sparse.expert.costs()
     blocks = (dense, sparse.costs() if sparse.experts > 1 else dense)

@@ -7,6 +7,7 @@ product and is not counted, as norms are not. Scans in chunks are matrix product
 import numpy as np
 
 from estimator.workload.blocks import Cost, held, linear, product
+from estimator.workload.convolution import ratio
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Near
 from estimator.workload.ledger import Quantity
@@ -34,6 +35,11 @@ def in_chunks(chunk: int) -> Near:
 def depthwise(channels: int, kernel: int, bias: bool) -> Cost:
     """A short convolution along the sequence, one kernel per channel."""
     return product(channels * (kernel + bias), 2 * kernel * channels)
+
+
+def expanded(fields: Fields, key: str = "mamba_expand") -> int:
+    """Width inside a mixer, `key` times the model's."""
+    return int(ratio(fields, key, 2) * fields.size("hidden_size"))
 
 
 def mamba_mixer(fields: Fields, inner: int, heads: int = 1, normed: bool = False) -> Layers:

@@ -7,9 +7,8 @@ counted.
 from dataclasses import replace
 
 from estimator.workload.blocks import held, linear
-from estimator.workload.convolution import ratio
 from estimator.workload.families.hybrid_stack import language_model, with_costs
-from estimator.workload.families.mixers import mamba2_mixer, mamba_mixer
+from estimator.workload.families.mixers import expanded, mamba2_mixer, mamba_mixer
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.network import Network
@@ -25,15 +24,10 @@ def recurrent(fields: Fields, layer: Layers, outer_norm_params: int | None = Non
     return language_model(fields, stack, UNBOUNDED, outer_norm_params)
 
 
-def _inner(fields: Fields) -> int:
-    """Width inside the mixer: `expand` times the model's."""
-    return int(ratio(fields, "expand", 2) * fields.size("hidden_size"))
-
-
 @family("mamba", "falcon_mamba")
 def mamba(fields: Fields) -> Network:
     """Mamba: selective state spaces (arXiv:2312.00752, sec. 3.4)."""
-    inner = fields.size("intermediate_size", default=_inner(fields))
+    inner = fields.size("intermediate_size", default=expanded(fields, "expand"))
     layer = with_costs(fields, mamba_mixer(fields, inner), {}, norms=1)
     return recurrent(fields, layer)
 
@@ -41,7 +35,7 @@ def mamba(fields: Fields) -> Network:
 @family("mamba2")
 def mamba2(fields: Fields) -> Network:
     """Mamba-2: heads with a scalar decay, scanned in chunks (arXiv:2405.21060, sec. 6)."""
-    inner = _inner(fields)
+    inner = expanded(fields, "expand")
     heads, head_dim = fields.size("num_heads"), fields.size("head_dim")
     if heads * head_dim != inner:
         rule = f"must be expand * hidden_size = {inner}"

@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 from estimator.workload.blocks import Attention, Costs, Mlp, held, linear
-from estimator.workload.convolution import ratio
 from estimator.workload.families.hybrid_stack import language_model, with_costs
-from estimator.workload.families.mixers import mamba2_mixer, mamba_mixer
+from estimator.workload.families.mixers import expanded, mamba2_mixer, mamba_mixer
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.network import Network
@@ -57,9 +56,7 @@ def _network(
 @family("zamba")
 def zamba(fields: Fields) -> Network:
     """Zamba: Mamba layers and one shared attention block (arXiv:2405.16712, sec. 2)."""
-    hidden = fields.size("hidden_size")
-    inner = int(ratio(fields, "mamba_expand", 2) * hidden)
-    scan = mamba_mixer(fields, inner, fields.size("n_mamba_heads", default=2))
+    scan = mamba_mixer(fields, expanded(fields), fields.size("n_mamba_heads", default=2))
     period = fields.size("attn_layer_period", default=6)
     offset = fields.size("attn_layer_offset", default=4, least=0)
     layers = fields.layers("num_hidden_layers", default=76)
@@ -73,8 +70,7 @@ def zamba2(fields: Fields) -> Network:
     """Zamba2: Mamba-2 layers, shared blocks with adapters of their own (arXiv:2411.15242)."""
     hidden = fields.size("hidden_size")
     bias = fields.flag("add_bias_linear")
-    inner = int(ratio(fields, "mamba_expand", 2) * hidden)
-    scan = mamba2_mixer(fields, inner, fields.size("n_mamba_heads", default=8))
+    scan = mamba2_mixer(fields, expanded(fields), fields.size("n_mamba_heads", default=8))
     rank = fields.size("adapter_rank", default=128)
     width = fields.size_or_none("intermediate_size") or 4 * hidden
     adapters: Costs = {
