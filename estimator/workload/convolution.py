@@ -101,13 +101,14 @@ class Steps(NamedTuple):
 class Flow:
     """Feature maps on their way through a network: their side, and the lines so far.
 
-    Where norms are frozen, they are no parameters. Lines are kept step by step, so that a step of
-    a deep network does not copy those before it.
+    Where norms are frozen, they are no parameters; `text` is the length of what maps attend to.
+    Lines are kept step by step, so that a step of a deep network does not copy those before it.
     """
 
     batch: Quantity
     side: Quantity
     frozen: bool = False
+    text: Quantity = 0.0
     steps: Steps | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -5,13 +5,13 @@ of the map that the network gets, `sample_size` in the config; `seq_len` the tex
 default. The items of a pass are images.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from estimator.workload.blocks import Cost, Costs, equal_heads, held, linear, table
 from estimator.workload.convolution import BATCH_NORM, Flow, flow_network, image, plain, square
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, Quantity, quantity
+from estimator.workload.ledger import Inputs, quantity
 from estimator.workload.network import Network, Pass, network
 from estimator.workload.registry import diffusers_class
 
@@ -95,7 +95,7 @@ def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> 
     return flow.convs(f"{name}/convolution", (plain(inputs, outputs), plain(outputs, outputs)))
 
 
-def text_attention(width: int, depth: int, context: int, text: Quantity) -> Attend:
+def text_attention(width: int, depth: int, context: int) -> Attend:
     """Layers over the map: to itself, to the text, which gets no gradient, an MLP."""
     dense, scores = linear(width, width, bias=True), Cost(flop_per_pair=4 * width)
     mlp = linear(width, 8 * width, bias=True) + linear(4 * width, width, bias=True)
@@ -109,8 +109,8 @@ def text_attention(width: int, depth: int, context: int, text: Quantity) -> Atte
         flow = flow.layers({"project": dense}, times=2, prefix=prefix)
         flow = flow.layers(norm, times=1 + 3 * depth, prefix=prefix)
         flow = flow.layers(own, pairs=here * here, times=depth, prefix=prefix)
-        flow = flow.layers(cross, pairs=here * text, times=depth, prefix=prefix)
-        return flow.layers(read, text, times=depth, prefix=prefix, first=True)
+        flow = flow.layers(cross, pairs=here * flow.text, times=depth, prefix=prefix)
+        return flow.layers(read, flow.text, times=depth, prefix=prefix, first=True)
 
     return attend if depth else no_attention
 
@@ -129,12 +129,15 @@ UP = ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
 def unet(fields: Fields) -> Network:
     """Stable Diffusion 1, 2 and XL (arXiv:2112.10752, arXiv:2307.01952)."""
     widths = fields.sizes("block_out_channels", (320, 640, 1280, 1280))
-    count, (attends_down, attends_up) = len(widths), _attending(fields, len(widths), DOWN, UP)
+    count = len(widths)
     refuse_values(fields, READ)
     time = fields.size_or_none("time_embedding_dim") or 4 * widths[0]
     layers = _layers_per_level(fields, "layers_per_block", 2, count)
     depths = _layers_per_level(fields, "transformer_layers_per_block", 1, count)
     context = _per_level(fields, "cross_attention_dim", 1280, count)
+    attends = [text_attention(*shape) for shape in zip(widths, depths, context, strict=True)]
+    ways = _attending(fields, attends, DOWN, UP)
+    levels = [Level(*row) for row in zip(widths, layers, [time] * count, *ways, strict=True)]
     kernel = fields.size("conv_in_kernel", default=3)
     stem = plain(fields.size("in_channels", default=4), widths[0], kernel)
     kernel = fields.size("conv_out_kernel", default=3)
@@ -143,27 +146,14 @@ def unet(fields: Fields) -> Network:
     per_image, per_word = _per_image(fields, widths[0], time), _per_word(fields, context[0])
     kind = fields.values.get("mid_block_type", MIDDLES[0])
 
-    def level(place: int, text: Quantity) -> Level:
-        width = widths[place]
-        reads = text_attention(width, depths[place], context[place], text)
-        return Level(
-            channels=width,
-            layers=layers[place],
-            time=time,
-            down=reads if attends_down[place] else no_attention,
-            up=reads if attends_up[place] else no_attention,
-        )
-
     def run(inputs: Inputs) -> Pass:
         """Pass over `batch` noisy images."""
         batch, side = image(inputs, usual)
         text = quantity("seq_len", TEXT_TOKENS if inputs.seq_len is None else inputs.seq_len)
-        levels = [level(place, text) for place in range(count)]
-        flow = Flow(batch=batch, side=side).dense(per_image).layers(per_word, text)
+        flow = Flow(batch=batch, side=side, text=text).dense(per_image).layers(per_word, text)
         flow = down(flow.conv("stem/convolution", stem, first=True), levels)
         if kind == MIDDLES[0]:
-            reads = text_attention(widths[-1], depths[-1], context[-1], text)
-            flow = middle(flow, "middle", levels[-1], reads)
+            flow = middle(flow, "middle", levels[-1], attends[-1])
         elif kind is not None:
             flow = residual(flow, "middle", (widths[-1], widths[-1]), time)
         flow = up(flow, levels).norm(widths[0]).conv("head/convolution", last)
@@ -180,25 +170,17 @@ PLAIN_UP = ("AttnUpBlock2D",) * 3 + ("UpBlock2D",)
 def unet_of_pixels(fields: Fields) -> Network:
     """The U-Net of DDPM: attention over the map in some levels (arXiv:2006.11239, app. B)."""
     widths = fields.sizes("block_out_channels", (224, 448, 672, 896))
-    attends_down, attends_up = _attending(fields, len(widths), PLAIN_DOWN, PLAIN_UP)
+    count = len(widths)
     refuse_values(fields, READ_OF_PIXELS)
     time = fields.size_or_none("time_embedding_dim") or 4 * widths[0]
-    layers = fields.layers("layers_per_block", default=2, stages=len(widths))
-    attends = fields.flag("add_attention", default=True)
-    attend = map_attention(widths[-1]) if attends else no_attention
+    layers = [fields.layers("layers_per_block", default=2, stages=count)] * count
+    attends = [map_attention(width) for width in widths]
+    ways = _attending(fields, attends, PLAIN_DOWN, PLAIN_UP)
+    levels = [Level(*row) for row in zip(widths, layers, [time] * count, *ways, strict=True)]
+    attend = attends[-1] if fields.flag("add_attention", default=True) else no_attention
     stem = plain(fields.size("in_channels", default=3), widths[0])
     last = plain(widths[0], fields.size("out_channels", default=3))
     per_image = _per_image(fields, widths[0], time)
-    levels = [
-        Level(
-            channels=width,
-            layers=layers,
-            time=time,
-            down=map_attention(width) if attends_down[place] else no_attention,
-            up=map_attention(width) if attends_up[place] else no_attention,
-        )
-        for place, width in enumerate(widths)
-    ]
 
     def body(flow: Flow) -> Flow:
         flow = down(flow.dense(per_image).conv("stem/convolution", stem, first=True), levels)
@@ -209,16 +191,20 @@ def unet_of_pixels(fields: Fields) -> Network:
 
 
 def _attending(
-    fields: Fields, count: int, usual_down: tuple[str, ...], usual_up: tuple[str, ...]
-) -> tuple[list[bool], list[bool]]:
-    """Which levels attend on the way down and up, from the finest; other blocks are refused."""
-    down_types = fields.listed("down_block_types", usual_down, count)
-    up_types = fields.listed("up_block_types", usual_up, count)
+    fields: Fields, attends: list[Attend], usual_down: tuple[str, ...], usual_up: tuple[str, ...]
+) -> Iterator[list[Attend]]:
+    """What stands behind blocks on the way down and up, from the finest; others are refused."""
+    ways = (
+        fields.listed("down_block_types", usual_down, len(attends)),
+        fields.listed("up_block_types", usual_up, len(attends))[::-1],
+    )
     known = sorted({*usual_down, *usual_up})
-    for name in (*down_types, *up_types):
-        if name not in known:
-            raise ValueError(f"block type {name!r} is not known: known are {known}")
-    return ["Attn" in name for name in down_types], ["Attn" in name for name in up_types[::-1]]
+    for way in ways:
+        for name in way:
+            if name not in known:
+                raise ValueError(f"block type {name!r} is not known: known are {known}")
+        blocks = zip(attends, way, strict=True)
+        yield [attend if "Attn" in name else no_attention for attend, name in blocks]
 
 
 def _per_level(fields: Fields, name: str, default: int, count: int) -> list[int]:
