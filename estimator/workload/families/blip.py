@@ -10,12 +10,12 @@ import numpy as np
 
 from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear, table, vocabulary_head
 from estimator.workload.convolution import image
-from estimator.workload.families.clip import clip_sight
+from estimator.workload.families.clip import bert_tower, clip_sight
 from estimator.workload.families.text_encoder import bert_sizes, block, tables, written_words
 from estimator.workload.families.vision_language import before_text, text_part
 from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Layers, Stack
+from estimator.workload.layers import Stack
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
 from estimator.workload.model_class import task
 from estimator.workload.network import (
@@ -62,13 +62,8 @@ def _reader(part: Fields, seen: int, *, writes: bool, own: bool) -> Reader:
     """The text part, as one that writes or as one that reads and ends in a pooler."""
     sizes = replace(bert_sizes(part), types=0)
     head = written_words(sizes.hidden, sizes.hidden, sizes.vocab, own=own, biases=1 + own)
-    words = Stack(
-        before=tables(sizes, sizes.hidden),
-        stack=(Layers(costs=block(part, sizes), times=sizes.layers),),
-        after=head if writes else {},
-        longest=sizes.positions,
-        causal=writes,
-    )
+    before = tables(sizes, sizes.hidden)
+    words = bert_tower(part, before, after=head if writes else {}, causal=writes)
     return Reader(words=words, crossing=_crossing(part, sizes.hidden, sizes.heads, seen))
 
 

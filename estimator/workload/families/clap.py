@@ -9,7 +9,7 @@ from dataclasses import replace
 from estimator.workload.blocks import Cost, held, linear, product
 from estimator.workload.families.clip import bert_tower
 from estimator.workload.families.swin import swin
-from estimator.workload.families.text_encoder import bert_sizes
+from estimator.workload.families.text_encoder import bert_sizes, tables
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
@@ -55,9 +55,11 @@ def clap(fields: Fields) -> Network:
     part = with_defaults_of(fields.part("text_config"), "clap_text_model")
     audio = fields.part("audio_config")
     width = fields.size("projection_dim", default=512)
-    hidden = bert_sizes(part).hidden
+    sizes = bert_sizes(part)
+    hidden = sizes.hidden
     pooler = {"pooler": linear(hidden, hidden, bias=True)}
-    text = bert_tower(part, {}, {**pooler, **_projection(hidden, width, "head/")}, 2)
+    ends = {**pooler, **_projection(hidden, width, "head/")}
+    text = bert_tower(part, tables(sizes, hidden), once=ends, spare_positions=2)
     spectrogram = _spectrogram(audio)
     tower = swin(1, spectrogram)
     first = spectrogram.size("embed_dim")

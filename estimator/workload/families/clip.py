@@ -16,7 +16,6 @@ from estimator.workload.blocks import (
     linear,
     perceptron,
     product,
-    table,
 )
 from estimator.workload.convolution import image
 from estimator.workload.families.text_encoder import bert_sizes, block, tables
@@ -49,15 +48,24 @@ def pair_network(
     return network(fields, run)
 
 
-def bert_tower(part: Fields, after: Costs, once: Costs, spare_positions: int = 0) -> Stack:
+def bert_tower(
+    part: Fields,
+    before: Costs,
+    *,
+    after: Costs | None = None,
+    once: Costs | None = None,
+    spare_positions: int = 0,
+    causal: bool = False,
+) -> Stack:
     """A BERT as the text tower, with costs over every token and per text."""
     sizes = bert_sizes(part)
     return Stack(
-        before=tables(sizes, sizes.hidden),
+        before=before,
         stack=(Layers(costs=block(part, sizes), times=sizes.layers),),
-        after=after,
-        once=once,
+        after=after or {},
+        once=once or {},
         longest=max(sizes.positions - spare_positions, 1),
+        causal=causal,
     )
 
 
@@ -70,21 +78,10 @@ def clip_text(
 
 def _text(fields: Fields, projection: int | None, causal: bool) -> Stack:
     sizes = replace(bert_sizes(fields), types=0)
-    once: dict[str, Cost] = {}
-    if projection is not None:
-        once["head/project"] = linear(sizes.hidden, projection, not causal)
-    return Stack(
-        before={
-            "embedding/token": table(sizes.vocab, sizes.hidden),
-            "embedding/position": table(sizes.positions, sizes.hidden),
-            "norm/outer": held(2 * sizes.hidden),
-        },
-        stack=(Layers(costs=block(fields, sizes), times=sizes.layers),),
-        after={},
-        once=once,
-        longest=sizes.positions,
-        causal=causal,
-    )
+    norm = {"norm/outer": held(2 * sizes.hidden)}
+    before = {**tables(sizes, sizes.hidden, norm=False), **norm}
+    once = {"head/project": linear(sizes.hidden, projection or 0, not causal)}
+    return bert_tower(fields, before, once=once, causal=causal)
 
 
 def clip_sight(
@@ -201,13 +198,15 @@ def bilingual(deep: bool, fields: Fields) -> Network:
     name = "altclip_text_model" if deep else "chinese_clip_text_model"
     part, vision = with_defaults_of(fields.part("text_config"), name), fields.part("vision_config")
     width = fields.size("projection_dim", default=768 if deep else 512)
-    inner = hidden = bert_sizes(part).hidden
+    sizes = bert_sizes(part)
+    inner = hidden = sizes.hidden
     after: Costs = {}
     if deep:
         hidden = part.size("project_dim", default=768)
         transform = linear(inner, hidden, bias=True)
         after = {"norm/outer": held(2 * inner), "head/transform": transform}
-    text = bert_tower(part, after, {"head/project": linear(hidden, width)}, 2 * deep)
+    project, before = {"head/project": linear(hidden, width)}, tables(sizes, inner)
+    text = bert_tower(part, before, after=after, once=project, spare_positions=2 * deep)
     return pair_network(fields, text, clip_sight(vision, width), width)
 
 
