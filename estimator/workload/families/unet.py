@@ -1,11 +1,12 @@
-"""How much work a U-Net of diffusion is, read from a config of diffusers.
+"""How much work a U-Net or an autoencoder of latent diffusion is, by a config of diffusers.
 
-Defaults are those of diffusers 0.42. A pass denoises each image once. `image_size` is the side
-of the map that the network gets, `sample_size` in the config; `seq_len` the text tokens, 77 by
-default. The items of a pass are images.
+Defaults are those of diffusers 0.42. A pass denoises each image once, or encodes and decodes it.
+`image_size` is the side of the map that the network gets, `sample_size` in the config; `seq_len`
+the text tokens, 77 by default. The items of a pass are images.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from estimator.workload.blocks import Cost, Costs, equal_heads, held, linear, table
@@ -17,8 +18,6 @@ from estimator.workload.registry import diffusers_class
 
 TEXT_TOKENS = 77
 """Tokens of CLIP's text tower, which all versions of Stable Diffusion read."""
-
-Halve = Callable[[Flow, str, int], Flow]
 
 Attend = Callable[[Flow, str], Flow]
 """What is done to the maps behind a residual block of a name."""
@@ -42,13 +41,8 @@ class Level(NamedTuple):
     up: Attend = no_attention
 
 
-def halved(flow: Flow, name: str, width: int) -> Flow:
-    """Maps of half the side."""
-    return flow.conv(name, plain(width, width, stride=2))
-
-
-def down(flow: Flow, levels: Sequence[Level], prefix: str = "", halve: Halve = halved) -> Flow:
-    """From the finest map to the coarsest."""
+def down(flow: Flow, levels: Sequence[Level], prefix: str = "", edge: int = 0) -> Flow:
+    """From the finest map to the coarsest, halved with pixels on both edges or on one alone."""
     inputs = levels[0].channels
     for place, level in enumerate(levels):
         name = f"{prefix}down{place + 1}"
@@ -56,7 +50,8 @@ def down(flow: Flow, levels: Sequence[Level], prefix: str = "", halve: Halve = h
             flow = residual(flow, name, (inputs, level.channels), level.time)
             flow, inputs = level.down(flow, name), level.channels
         if place + 1 < len(levels):
-            flow = halve(flow, f"{name}/downsample", inputs)
+            conv = plain(inputs, inputs, stride=2, padding=1 - edge)
+            flow = replace(flow, side=flow.side + edge).conv(f"{name}/downsample", conv)
     return flow
 
 
@@ -288,3 +283,37 @@ def refuse_values(fields: Fields, read: Mapping[str, tuple[object, ...]]) -> Non
         if not any(value is one or value == one for one in counted):
             shown = ", ".join("null" if one is None else str(one) for one in counted)
             raise ValueError(f"{fields.path}{key} {value!r} is not counted: known are {shown}")
+
+
+@diffusers_class("AutoencoderKL")
+def autoencoder(fields: Fields) -> Network:
+    """The autoencoder of latent diffusion (arXiv:2112.10752, sec. 3.1)."""
+    side = square(fields, "sample_size", 32)
+    channels = fields.size("in_channels", default=3)
+    outputs = fields.size("out_channels", default=3)
+    latent = fields.size("latent_channels", default=4)
+    widths = fields.sizes("block_out_channels", (64,))
+    layers = fields.layers("layers_per_block", default=1, stages=len(widths))
+    levels = [Level(channels=width, layers=layers) for width in widths]
+    first, last = widths[0], widths[-1]
+    attends = fields.flag("mid_block_add_attention", default=True)
+    attend = map_attention(last) if attends else no_attention
+    quant = fields.flag("use_quant_conv", default=True)
+    post_quant = fields.flag("use_post_quant_conv", default=True)
+
+    def body(flow: Flow) -> Flow:
+        flow = flow.conv("encoder/stem", plain(channels, first), first=True)
+        flow = middle(down(flow, levels, "encoder/", edge=1), "encoder/middle", levels[-1], attend)
+        flow = flow.dense({"encoder/norm": held(2 * last)})
+        flow = flow.conv("encoder/out", plain(last, 2 * latent))
+        if quant:
+            flow = flow.conv("encoder/quant", plain(2 * latent, 2 * latent, kernel=1))
+        if post_quant:
+            flow = flow.conv("decoder/quant", plain(latent, latent, kernel=1))
+        flow = flow.conv("decoder/in", plain(latent, last))
+        flow = middle(flow, "decoder/middle", levels[-1], attend)
+        flow = up(flow, levels, "decoder/", skips=False)
+        flow = flow.dense({"decoder/norm": held(2 * first)})
+        return flow.conv("decoder/out", plain(first, outputs))
+
+    return flow_network(fields, side, body)
