@@ -125,14 +125,16 @@ class Connection:
             try:
                 return self._prepared()
             except sqlite3.DatabaseError as error:
-                if _code(error) not in DAMAGED:
+                if _code(error) in DAMAGED:
+                    self._set_aside()
+                elif _inode(self.path) == self._inode:  # else another program set it aside
                     raise self._refusal(error) from error
-                self._set_aside()
             except ForeignFile as error:
                 raise StoreError(f"{self.path} {error}") from error
         raise StoreError(f"{self.path}: damaged again and again; is the disk failing?")
 
     def _prepared(self) -> sqlite3.Connection:
+        self._inode = _inode(self.path)
         database = sqlite3.connect(
             self.path, timeout=POLL_S, isolation_level=None, check_same_thread=False
         )

@@ -245,19 +245,28 @@ MOVE = """(url) => {
 }"""
 """Move on by the history of the tab; what the page says until it is drawn again."""
 
-MOVED = """(before) => {
+ARRIVED = """() => {
     const app = document.querySelector('[data-testid=stApp]');
-    const box = document.querySelector('[data-testid=stMainBlockContainer]');
     const here = document.querySelector('.tw-nav [aria-current=page]');
     const root = here && here.pathname === '/' && location.pathname === '/estimate';
-    return app.getAttribute('data-test-script-state') === 'notRunning' && box.innerText !== before
+    return app.getAttribute('data-test-script-state') === 'notRunning'
         && (!here || root || here.pathname === location.pathname);
 }"""
 """Whether the page of the address is there; slides have no menu that names it."""
 
+MOVED = f"""(before) => {{
+    const box = document.querySelector('[data-testid=stMainBlockContainer]');
+    return box.innerText !== before && ({ARRIVED})();
+}}"""
+"""Whether another page than before is there."""
+
 
 def move(page, url):
-    """Show another slide or page in the tab that is open, without loading the app anew."""
+    """Show another slide or page in the tab that is open, without loading the app anew.
+
+    What goes on there ends first: else the page before that could be taken for the one moved to.
+    """
+    wait_until(page, ARRIVED)
     wait_until(page, MOVED, page.evaluate(MOVE, url))
     sync_api.expect(page.locator("[data-scenario]")).to_have_count(1)
     wait_until(page, DRAWN)

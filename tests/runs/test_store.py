@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from estimator.runs import StoreError, data_directory, new_run_id, open_store, read_runs
+from estimator.runs import StoreError, connection, data_directory, new_run_id, open_store, read_runs
 from estimator.runs.documents import FORMAT
 from estimator.runs.process import Process, is_gone, this_process
 from estimator.runs.record import Energy, Timing
 from estimator.runs.samples import KEPT
-from estimator.runs.schema import APPLICATION, VERSION
+from estimator.runs.schema import APPLICATION, VERSION, version_of
 from estimator.runs.store import BATCH_S
 from tests.runs.stored import METERS, measured, reading
 
@@ -510,6 +510,25 @@ def test_several_that_meet_a_damaged_store_set_aside_that_one_only(path):
         ended(finder)
     assert len(list(path.parent.glob("runs.sqlite.corrupt-*"))) == 1
     assert {run.id for run in read_runs(path)[0]} == set("abcd")
+
+
+def test_a_store_that_another_sets_aside_while_it_is_opened_is_opened_anew(path, monkeypatch):
+    aside, seen = path.with_name("aside"), []
+
+    def moving(database):
+        seen.append(version_of(database))
+        if len(seen) == 1:
+            path.rename(aside)
+        return seen[-1]
+
+    monkeypatch.setattr(connection, "version_of", moving)
+    path.parent.mkdir()
+    path.touch()
+    with open_store(path) as store:
+        assert store.notes == []
+        store.add(measured("a"))
+    assert [run.id for run in read_runs(path)[0]] == ["a"]
+    assert aside.stat().st_size == 0
 
 
 def test_a_store_of_version_1_becomes_one_of_today(path):
