@@ -3,7 +3,8 @@
 Neighbours, clocks and caches change the pace of a machine on every scale of time: averaging longer
 hardly helps, as the next minutes differ from the last ones by as much as the next seconds do. That
 is flicker noise, whose spectrum falls with the frequency; the variance between the means of two
-windows follows in closed form from one number, its strength [1]_.
+windows follows in closed form from one number, its strength [1]_. That is known from few
+differences, so what lies ahead follows Student's t distribution of as many degrees of freedom.
 
 References
 ----------
@@ -14,17 +15,19 @@ References
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 STRENGTH_SD = 0.05
 """Root of the strength of the flicker noise of the pace [1]. Of runs of 60 steps that 20 steps
 foretold on shared two-core machines, 0.02 to 0.03 were likeliest in two recordings of 30 programs,
-0.06 in five later ones of 16 to 30: machines differ. With 0.05, 77 % of the 101 later runs were
-inside the interval of 80 %."""
+0.06 in five later ones of 16 to 30: machines differ. With 0.05, 82 % of the 101 later runs
+were inside the interval of 80 %."""
 
 STRENGTH_DOF = 4.0
-"""How many differences of windows that is worth beside those of the run itself [1]. A guess."""
+"""How many differences of windows that is worth beside those of the run itself [1]. A guess: the
+tails of the errors of those runs are those of Student's t of about four degrees of freedom."""
 
 BLOCK = 16
 """Steps of the shortest window of the run itself: of fewer, single steps outweigh the drift."""
@@ -33,23 +36,18 @@ EQUAL = 4.0 * math.log(2.0)
 """Variance between adjacent windows of equal length over the strength [1]."""
 
 
-def drift_sd(times_s: Sequence[float], seen_s: float, ahead_s: float) -> float:
-    """Standard deviation of the logarithm of the pace ahead over that seen [1].
+@dataclass(frozen=True, kw_only=True)
+class Strength:
+    """Strength of the flicker noise, and how many differences of windows it is worth [1]."""
 
-    Parameters
-    ----------
-    times_s : sequence of float
-        Times of the steady steps, from which the strength follows where they are many [s].
-    seen_s, ahead_s : float
-        Length of both windows, one after the other [s].
-    """
-    return math.sqrt(strength(times_s) * between(seen_s, ahead_s))
+    value: float
+    differences: float
 
 
-def strength(times_s: Sequence[float]) -> float:
+def strength(times_s: Sequence[float]) -> Strength:
     """Strength of the flicker noise: what is usual, corrected by windows of the run itself [1].
 
-    >>> round(strength([0.1] * 20) ** 0.5, 3), round(strength([0.1] * 320) ** 0.5, 3)
+    >>> round(strength([0.1] * 20).value ** 0.5, 3), round(strength([0.1] * 320).value ** 0.5, 3)
     (0.05, 0.023)
     """
     squares, count = STRENGTH_DOF * STRENGTH_SD**2, STRENGTH_DOF
@@ -61,7 +59,7 @@ def strength(times_s: Sequence[float]) -> float:
         squares += float(np.sum(apart**2)) / EQUAL
         count += len(apart)
         means = 0.5 * (means[::2] + means[1::2])
-    return squares / count
+    return Strength(value=squares / count, differences=count)
 
 
 def between(seen_s: float, ahead_s: float) -> float:

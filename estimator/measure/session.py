@@ -8,7 +8,6 @@ by itself it measures both and stores the run.
 import json
 import math
 import os
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +17,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from estimator.measure.drift import drift_sd
+from estimator.core.uncertainty import student_quantile
+from estimator.core.units import CENTRAL
+from estimator.measure.drift import Strength, between, strength
 from estimator.measure.steady import PAUSE, Steady, steady
 from estimator.runs.record import Timing, without_unknown
 
@@ -293,17 +294,6 @@ def synchronise() -> bool:
     return True
 
 
-def _pace_error(times_s: Sequence[float], found: Steady, ahead_s: float) -> float:
-    """Standard deviation of the logarithm of the pace ahead over that of the steady steps [1]."""
-    seen_s = max(LEAST_WINDOW_S, found.steps * found.step_s)
-    steps = [min(one, PAUSE * found.step_s) for one in times_s[found.warm_up :]]
-    return math.hypot(
-        drift_sd(steps, seen_s, ahead_s),
-        STRAY_SD / math.sqrt(seen_s),
-        (found.log_sd or 0.0) / math.sqrt(found.steps),
-    )
-
-
 def forecast(times_s: Sequence[float], steps: int) -> Forecast:
     """Time of a run of so many steps from the times of the first ones [s]."""
     found = steady(times_s)
@@ -312,18 +302,28 @@ def forecast(times_s: Sequence[float], steps: int) -> Forecast:
     ahead = max(0, steps - len(times_s))
     each_pause_s = found.pause_s / (found.steps + found.pauses)
     ahead_s, pauses_s = ahead * found.step_s, ahead * each_pause_s
-    total_s = ahead_s + pauses_s
-    noise = 0.0
+    total_s, seen_s = ahead_s + pauses_s, float(sum(times_s))
+    factor = 1.0
     if total_s:
-        noise = _pace_error(times_s, found, ahead_s)
+        drift = strength([min(one, PAUSE * found.step_s) for one in times_s[found.warm_up :]])
+        pauses_sd = PAUSE_SD / math.sqrt(found.pauses or 1)
         noise = math.hypot(
-            noise * ahead_s / total_s, PAUSE_SD / math.sqrt(found.pauses or 1) * pauses_s / total_s
+            _pace_sd(found, drift, ahead_s) * ahead_s / total_s, pauses_sd * pauses_s / total_s
         )
-    factor = math.exp(statistics.NormalDist().inv_cdf(0.9) * noise)
-    seen_s = float(sum(times_s))
+        factor = math.exp(student_quantile(0.5 + CENTRAL / 2, drift.differences) * noise)
     return Forecast(
         low_s=seen_s + total_s / factor,
         mid_s=seen_s + total_s,
         high_s=seen_s + total_s * factor,
         seen_s=seen_s,
+    )
+
+
+def _pace_sd(found: Steady, drift: Strength, ahead_s: float) -> float:
+    """Scale of the logarithm of the pace ahead over that of the steady steps [1]."""
+    seen_s = max(LEAST_WINDOW_S, found.steps * found.step_s)
+    return math.hypot(
+        math.sqrt(drift.value * between(seen_s, ahead_s)),
+        STRAY_SD / math.sqrt(seen_s),
+        (found.log_sd or 0.0) / math.sqrt(found.steps),
     )

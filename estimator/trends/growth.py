@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from estimator.core.uncertainty import student_quantile
 from estimator.core.units import CENTRAL
 
 Values = npt.NDArray[np.float64]
@@ -98,20 +99,6 @@ def growth(years: Values, values: Values) -> Growth:
         residual_sd=residual_sd,
         records=len(years),
     )
-
-
-def student_quantile(probability: float, freedom: int) -> float:
-    """Quantile of Student's t distribution, by integrating its density [1].
-
-    >>> round(student_quantile(0.9, 5), 3), round(student_quantile(0.9, 1000), 3)
-    (1.476, 1.282)
-    """
-    angles = np.linspace(0.0, np.pi / 2, 20001)[:-1]
-    weights = np.cos(angles) ** (freedom - 1)
-    steps = (weights[1:] + weights[:-1]) / 2
-    mass = np.concatenate([[0.0], np.cumsum(steps)])
-    shares = 0.5 + 0.5 * mass / mass[-1]
-    return float(np.sqrt(freedom) * np.tan(np.interp(probability, shares, angles)))
 
 
 def running_records(years: Values, values: Values) -> npt.NDArray[np.intp]:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from estimator.measure.drift import BLOCK, STRENGTH_DOF, STRENGTH_SD, between, drift_sd, strength
+from estimator.measure.drift import BLOCK, STRENGTH_DOF, STRENGTH_SD, between, strength
 from estimator.measure.session import forecast
 
 
@@ -36,29 +36,37 @@ def test_windows_of_flicker_noise_differ_as_the_closed_form_says(seen, ahead):
 @pytest.mark.parametrize("sd", [0.01, 0.03, 0.08])
 def test_the_strength_of_a_long_run_is_found(sd):
     noise = flicker(np.random.default_rng(2), 200, 64 * BLOCK, sd)
-    found = [strength(np.exp(series)) for series in noise]
+    found = [strength(np.exp(series)).value for series in noise]
     expected = (STRENGTH_DOF * STRENGTH_SD**2 + 63 * sd**2) / (STRENGTH_DOF + 63)
     assert np.mean(found) == pytest.approx(expected, rel=0.1)
 
 
 def test_few_steps_say_nothing_of_the_drift():
-    assert strength([0.1, 0.4] * 10) == pytest.approx(STRENGTH_SD**2)
+    found = strength([0.1, 0.4] * 10)
+    assert found.value == pytest.approx(STRENGTH_SD**2)
+    assert found.differences == STRENGTH_DOF
+
+
+def width(steps_seen, steps):
+    """Width of the forecast of a run over what is ahead, as a logarithm."""
+    found = forecast([0.1] * steps_seen, steps)
+    return math.log((found.high_s - found.seen_s) / (found.low_s - found.seen_s))
 
 
 def test_longer_ahead_is_less_sure_and_longer_seen_is_surer():
-    few = [0.1] * 20
-    assert drift_sd(few, 2.0, 3600.0) > drift_sd(few, 2.0, 60.0)
-    assert drift_sd(few, 20.0, 3600.0) < drift_sd(few, 2.0, 3600.0)
+    assert width(20, 36_000) > width(20, 600)
+    assert width(200, 36_000) < width(20, 36_000)
 
 
 @pytest.mark.parametrize("steps", [80, 2000])
 def test_four_of_five_runs_that_drift_end_in_their_interval(steps):
-    """Binomial error of 600 runs at 80 %: 1.6 points."""
+    """On machines that differ in their drift as assumed; of 800 runs at 80 %: 1.4 points."""
     random = np.random.default_rng(3)
-    runs = np.exp(flicker(random, 600, steps, STRENGTH_SD)) * 0.5
+    sds = STRENGTH_SD * np.sqrt(STRENGTH_DOF / random.chisquare(STRENGTH_DOF, 800))
+    runs = np.exp(flicker(random, 800, steps, 1.0) * sds[:, None]) * 0.5
     runs *= np.exp(0.02 * random.standard_normal(runs.shape))
     inside = 0
     for times in runs:
         found = forecast(times[:20].tolist(), steps)
         inside += found.low_s <= times.sum() <= found.high_s
-    assert 0.76 < inside / len(runs) < 0.90
+    assert 0.76 < inside / len(runs) < 0.86

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
-from estimator.trends.growth import growth, running_records, student_quantile
+from estimator.core.uncertainty import student_quantile
+from estimator.trends.growth import growth, running_records
 from estimator.trends.memory_wall import faster, holders, wall
 from estimator.trends.records import (
     device_efficiency,
