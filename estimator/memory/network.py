@@ -366,6 +366,7 @@ def _frozen_bytes(question: Question, catalog: Catalog) -> tuple[Found[float], F
     return _quantized(name, catalog), of_all(max(size, float(outer.value.mid)), outer)
 
 
+@lru_cache(maxsize=256)
 def _typical(name: str, params: float, catalog: Catalog) -> Found[Network]:
     """Where only the size is known: a Llama-like decoder of that size."""
     within_limits("params", params)

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from streamlit.testing.v1 import AppTest
 
 from estimator.catalog import Catalog
+from estimator.estimation.design_facts import memory_of_run
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.compare.page import USUAL, Pinned, differences, facts, ratios
@@ -60,6 +61,11 @@ def answered(**said):
     return answer_scenario(scenario, CATALOG)
 
 
+def placed(letter, answer):
+    memory = memory_of_run(answer, CATALOG, least=False)
+    return Pinned(letter=letter, title="x", answer=answer, memory=memory)
+
+
 def alts(page):
     """What the charts show, in words."""
     return [html.unescape(text) for text in re.findall(r'tw-in-words">(.*?)</p>', body(page))]
@@ -85,7 +91,7 @@ def found_of(page):
 
 def test_ratios_are_those_of_the_answers_and_the_differences_are_marked():
     one, two = answered(devices=64.0), answered(devices=128.0)
-    found = [Pinned(letter="a", title="x", answer=one), Pinned(letter="b", title="y", answer=two)]
+    found = [placed("a", one), placed("b", two)]
     ratio = float(two.estimate["energy_kwh"].mid) / float(one.estimate["energy_kwh"].mid)
     energy = next(row for row in ratios(found) if row[0] == "Energy")
     assert float(energy[2].rpartition("×\u00a0")[2]) == float(f"{ratio:.3g}")
@@ -95,7 +101,7 @@ def test_ratios_are_those_of_the_answers_and_the_differences_are_marked():
 
 def test_memory_and_the_offers_behind_each_price_are_compared():
     one, two = answered(devices=1.0), answered(devices=128.0, price=2.0)
-    found = [Pinned(letter="a", title="x", answer=one), Pinned(letter="b", title="y", answer=two)]
+    found = [placed("a", one), placed("b", two)]
     memory, offers = facts(found)
     assert memory[1] == "too small: 2 devices hold it" and memory[2].startswith("fits, ")
     count, _device = offers[1].split(" ")[:2]
@@ -109,7 +115,7 @@ def test_a_need_of_memory_without_activations_says_so():
     path = ROOT / "tests" / "golden" / "networks" / "rtdetr-r50vd.json"
     scenario = Scenario(config=str(path), samples=1e7, hardware="h100", devices=1.0)
     answer = answer_scenario(scenario, CATALOG)
-    (_label, memory), _offers = facts([Pinned(letter="a", title="x", answer=answer)])
+    (_label, memory), _offers = facts([placed("a", answer)])
     assert re.fullmatch(r"fits, .* % full, without activations, which are not modelled", memory)
     fit = fit_of(answer, CATALOG)
     assert re.fullmatch(r"fits, .*, without activations, which are not modelled", badge(fit))

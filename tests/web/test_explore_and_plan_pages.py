@@ -8,9 +8,11 @@ from streamlit.testing.v1 import AppTest
 
 from estimator.catalog import Catalog
 from estimator.estimation.scenario_estimate import answer_scenario
+from estimator.runs import open_store
 from estimator.scenario.scenario import Scenario
 from estimator.web.shared import language
 from estimator.web.shared.amounts import amount
+from tests.measured_runs import several
 from tests.web.markup import unmarked
 
 
@@ -141,3 +143,14 @@ def test_each_plan_is_another_design_and_names_its_other_places():
     designs = [re.sub(r"&amp;site=[a-z]+", "", query) for query, _name in links]
     assert len(designs) == len(set(designs)) > 1
     assert any("; also in " in name for _query, name in links)
+
+
+@pytest.mark.parametrize("path", ["plan", "explore", "compare"])
+def test_a_page_answers_anew_once_a_run_was_measured(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    asked = {} if path == "compare" else {"hardware": "h100-sxm"}
+    before = opened(path, **asked)
+    assert opened(path, **asked) == before
+    with open_store() as kept:
+        kept.add_all(several())
+    assert opened(path, **asked) != before

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from html import escape
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -16,15 +17,17 @@ from estimator.estimation.design_facts import memory_of_run, offers_of, share_of
 from estimator.estimation.formatted_results import as_json, bounds
 from estimator.estimation.scenario_estimate import Answer
 from estimator.memory.fit import MemoryAnswer
+from estimator.runs.store_state import State, store_state
 from estimator.scenario.hardware import Offers
 from estimator.scenario.scenario import INPUTS
+from estimator.system.data_folder import data_directory
 from estimator.web.estimate import text as words
 from estimator.web.estimate.link import answer_link
 from estimator.web.shared import charts, figures, share, style, widgets
 from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
-from estimator.web.shared.language import N_, _, ngettext
+from estimator.web.shared.language import N_, _, current, ngettext
 from estimator.web.shared.profiles import open_catalog, place_names
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.tables import (
@@ -93,11 +96,14 @@ class Pinned:
     title : str
         What it is, in words.
     answer : Answer
+    memory : MemoryAnswer, optional
+        Memory that the run needs; None where the model or the device is unknown.
     """
 
     letter: str
     title: str
     answer: Answer
+    memory: MemoryAnswer | None
 
     @property
     def name(self) -> str:
@@ -127,15 +133,27 @@ def pinned(asked: Mapping[str, Any]) -> tuple[list[Pinned], list[str]]:
     """Scenarios that the links say, as near as they can be answered, and what was wrong."""
     found: list[Pinned] = []
     refused: list[str] = []
+    runs = store_state(data_directory())
     for letter in LETTERS:
-        given = asked[NAMES[letter]]
-        if not given:
-            continue
-        answer, notices = answer_link(query_of(given), open_catalog())
-        refused += [f"{letter.upper()}: {notice}" for notice in notices]
-        title = words.title(answer, open_catalog())
-        found.append(Pinned(letter=letter, title=title, answer=answer))
+        if given := asked[NAMES[letter]]:
+            one, notices = _pinned(letter, given, current(), runs)
+            found.append(one)
+            refused += [f"{letter.upper()}: {notice}" for notice in notices]
     return distinguished(found), refused
+
+
+@lru_cache(maxsize=64)
+def _pinned(letter: str, link: str, _language: str, _runs: State) -> tuple[Pinned, tuple[str, ...]]:
+    """One scenario and what was wrong with its link; that of an unchanged link is answered once."""
+    catalog = open_catalog()
+    answer, notices = answer_link(query_of(link), catalog)
+    one = Pinned(
+        letter=letter,
+        title=words.title(answer, catalog),
+        answer=answer,
+        memory=memory_of_run(answer, catalog, least=False),
+    )
+    return one, tuple(notices)
 
 
 def distinguished(found: Sequence[Pinned]) -> list[Pinned]:
@@ -208,10 +226,9 @@ def ratios(found: Sequence[Pinned]) -> list[list[str]]:
 def facts(found: Sequence[Pinned]) -> list[list[str]]:
     """Does each fit in memory, and on how many offers of which dates its price rests: rows."""
     catalog = open_catalog()
-    memories = [memory_of_run(one.answer, catalog, least=False) for one in found]
     offers = [offers_of(one.answer, catalog) for one in found]
     return [
-        [_("Memory"), *(_memory_cell(one) for one in memories)],
+        [_("Memory"), *(_memory_cell(one.memory) for one in found)],
         [_("Offers behind the price"), *(_offers_cell(one) for one in offers)],
     ]
 

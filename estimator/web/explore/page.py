@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from estimator.core.units import amount as with_unit
+from estimator.runs.store_state import State, store_state
 from estimator.scenario.scenario import INPUTS, Scenario
 from estimator.search.exploration import (
     PLACES,
@@ -19,6 +20,7 @@ from estimator.search.exploration import (
     explored_values,
 )
 from estimator.search.plan import planned_devices
+from estimator.system.data_folder import data_directory
 from estimator.web.explore import charts
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, localised, span
@@ -102,8 +104,10 @@ def base_of(values: Row) -> Scenario:
 
 
 @lru_cache(maxsize=16)
-def explored(base: Scenario, names: tuple[str, str], places: tuple[str, ...]) -> Exploration:
-    """All that the pictures show; the same question is answered once."""
+def explored(
+    base: Scenario, names: tuple[str, str], places: tuple[str, ...], _runs: State
+) -> Exploration:
+    """All that the pictures show; answered once, until a measured run changes."""
     sweeps = [names[:1], names] if names[0] != names[1] else [names[:1]]
     return Exploration(
         base, sweeps, (STEPS_ALONE, STEPS_EACH)[: len(sweeps)], places, open_catalog()
@@ -112,7 +116,8 @@ def explored(base: Scenario, names: tuple[str, str], places: tuple[str, ...]) ->
 
 def _answered(values: Row) -> Exploration:
     """Answer all of the page."""
-    found = explored(base_of(values), (values["x"], values["y"]), _places(values))
+    names, runs = (values["x"], values["y"]), store_state(data_directory())
+    found = explored(base_of(values), names, _places(values), runs)
     found.swings(values["quantity"])
     return found
 

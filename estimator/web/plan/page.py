@@ -5,6 +5,7 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
+from estimator.runs.store_state import State, store_state
 from estimator.scenario.scenario import link
 from estimator.search.exploration import KINDS_OF_PRICE, PLACES
 from estimator.search.plan import (
@@ -17,6 +18,7 @@ from estimator.search.plan import (
     planned_devices,
 )
 from estimator.search.space import Space
+from estimator.system.data_folder import data_directory
 from estimator.web.plan.shares import (
     AIMS,
     ANY,
@@ -86,7 +88,7 @@ def draw(frame: Frame) -> None:
     """Draw the best plan in a sentence, the best few in a picture and a table, and what binds."""
     values = STATE.arrive()
     style.notices(STATE.notices)
-    shown = valid(PARAMETERS, values, lambda asked: answered(tuple(asked.items())))
+    shown = valid(PARAMETERS, values, _answered)
     if frame.slide:
         style.slide_title(_question(shown.values))
     with shown.drawn() as answer:
@@ -117,9 +119,14 @@ def request_of(values: Row) -> Request:
     return Request(space=space, limits=limits, minimize=values["aim"], count=PLANS)
 
 
+def _answered(values: Row) -> PlanAnswer[Plan]:
+    """Plan with the measured runs as they are."""
+    return answered(tuple(values.items()), store_state(data_directory()))
+
+
 @lru_cache(maxsize=64)
-def answered(values: tuple[tuple[str, Any], ...]) -> PlanAnswer[Plan]:
-    """Plan; the same question is answered once."""
+def answered(values: tuple[tuple[str, Any], ...], _runs: State) -> PlanAnswer[Plan]:
+    """Plan; the same question is answered once, until a measured run changes."""
     return best_plans(request_of(dict(values)), open_catalog())
 
 
