@@ -202,10 +202,7 @@ def dpr(fields: Fields) -> Network:
 
 def contacts(fields: Fields, sizes: Sizes) -> Costs:
     """ESM-2: a norm after the last layer, and a head that reads contacts off the attention."""
-    return {
-        **outer_norm(fields, sizes),
-        "head/contacts": held(sizes.layers * sizes.heads + 1),
-    }
+    return {**outer_norm(fields, sizes), "head/contacts": held(sizes.layers * sizes.heads + 1)}
 
 
 @family("esm")

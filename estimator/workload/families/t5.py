@@ -7,7 +7,7 @@ One exception to the defaults of transformers 5.23: a config that says `tie_word
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from estimator.workload.blocks import Attention, Costs, Experts, Mlp, held
+from estimator.workload.blocks import Attention, Costs, Experts, Mlp, held, layer_costs
 from estimator.workload.families.encoder_decoder import WIDTH, EncoderDecoder, Side, head
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
@@ -67,13 +67,12 @@ def _side(
     fields: Fields, facts: T5Facts, attention: Attention, layers: int, decodes: bool = False
 ) -> Side:
     """One side: tables of distances, final norm, layers."""
-    norms = {"norm/layers": held((3 if decodes else 2) * attention.hidden)}
-    blocks = _feed_forwards(fields, facts, attention.hidden, layers, decodes)
+    norms = (3 if decodes else 2) * attention.hidden
+    parts = _feed_forwards(fields, facts, attention.hidden, layers, decodes)
     return Side(
         before=distance_biases(fields, attention, layers if facts.bias_everywhere else 1),
         stack=tuple(
-            Layers(costs={**attention.costs(), **block, **norms}, times=times)
-            for block, times in blocks
+            Layers(costs=layer_costs(attention, part, norms), times=times) for part, times in parts
         ),
         attention=attention,
     )
@@ -81,24 +80,20 @@ def _side(
 
 def _feed_forwards(
     fields: Fields, facts: T5Facts, hidden: int, layers: int, decodes: bool
-) -> list[tuple[Costs, int]]:
-    """Blocks and in how many layers each sits, the MLP gated where the config asks for it."""
+) -> list[tuple[Mlp | Experts, int]]:
+    """MLP, gated where the config asks for it, and experts; in how many layers each sits."""
     kind = fields.text("feed_forward_proj")
     gated = fields.flag("is_gated_act", default=kind.startswith("gated-"))
     mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", "d_ff"), gated=gated)
     if not facts.sparse:
-        return [(mlp.costs(), layers)]
+        return [(mlp, layers)]
     key = f"num_sparse_{'decoder' if decodes else 'encoder'}_layers"
     count = fields.size(key, least=0)
     step = layers // count if count else layers
     sparse = sum(step == 1 or layer % step == 1 for layer in range(layers)) if step else 0
-    experts = Experts(
-        expert=mlp,
-        experts=fields.size("num_experts"),
-        active=1,
-        router_bias=fields.flag("router_bias"),
-    )
-    return [(mlp.costs(), layers - sparse), (experts.costs(), sparse)]
+    bias = fields.flag("router_bias")
+    experts = Experts(expert=mlp, experts=fields.size("num_experts"), active=1, router_bias=bias)
+    return [(mlp, layers - sparse), (experts, sparse)]
 
 
 families(
