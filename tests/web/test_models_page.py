@@ -190,3 +190,8 @@ def test_the_inputs_that_a_model_takes_are_found():
 def test_a_file_with_thousands_of_keys_is_no_config():
     with pytest.raises(ValueError, match="3,001 keys"):
         compact_config(json.dumps({"model_type": "gpt2", **{f"k{i}": i for i in range(3000)}}))
+
+
+def test_the_largest_terms_are_all_named_where_they_tie():
+    largest = re.search(r"Largest: (.*?parameters)[^;]*\.", body(opened()))[1]
+    assert all(f"mlp/{part}: 23.4 %" in largest for part in ("gate", "up", "down"))

@@ -6,8 +6,10 @@ from estimator.catalog import Catalog
 from estimator.estimation.formatted_results import bounds
 from estimator.estimation.scenario_estimate import Answer, answer_scenario, answer_scenarios
 from estimator.scenario.scenario import Scenario
+from estimator.web.shared.amounts import span
 from estimator.web.shared.tables import (
     COMPARED,
+    author,
     between,
     compared_devices,
     comparison_rows,
@@ -153,3 +155,14 @@ def test_what_measured_runs_corrected_names_these_as_its_source(tmp_path, monkey
         assert table.loc[key, "title"] == specified
     assert table.loc["utilization.prior", "input"] == "utilization before calibration"
     assert "measured runs (2026)" in credit(calibrated, CATALOG, ("utilization",))
+
+
+def test_an_archive_of_preprints_is_no_author():
+    assert author(CATALOG.source("qlora-2023")) == "T. Dettmers et al."
+    named = {author(one) for one in CATALOG.sources()}
+    assert not [name for name in named if name.startswith("arXiv")]
+
+
+def test_a_range_of_money_names_its_unit_once():
+    assert span(2.1e3, 8.77e3, "USD") == "2.1 – 8.77 k$"
+    assert span(990.0, 8.77e3, "USD") == "990 $ – 8.77 k$"

@@ -7,6 +7,7 @@ from estimator.core.units import digits, human_count, human_duration
 from estimator.estimation.scenario_estimate import Answer
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import _
+from estimator.web.shared.tables import author
 
 YEAR_S = 365.25 * 86_400
 
@@ -40,6 +41,6 @@ def equivalents(answer: Answer, catalog: Catalog) -> Iterator[str]:
 
 
 def sources(catalog: Catalog) -> str:
-    """Publishers and years of the comparisons."""
+    """Publishers or authors of the comparisons, and years."""
     found = [catalog.source(record.source) for record in catalog.equivalents().values()]
-    return "; ".join(f"{source.publisher}, {source.date[:4]}" for source in found)
+    return "; ".join(f"{author(source)}, {source.date[:4]}" for source in found)

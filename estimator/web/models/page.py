@@ -317,7 +317,8 @@ def _draw_ledger(values: Values, model: Described, frame: Frame) -> None:
     ]
     terms = len(rows) // 2
     per_term_px = 44.0 * frame.look.scale
-    most = max(rows, key=lambda row: row["share"])
+    most = amount(max(row["share"] for row in rows), "share")
+    largest = [row["text"] for row in rows if amount(row["share"], "share") == most]
     figures.draw(
         charts.shares_by_term,
         pd.DataFrame(rows),
@@ -325,7 +326,7 @@ def _draw_ledger(values: Values, model: Described, frame: Frame) -> None:
         of=(_("share of the whole"), kinds),
         height=min(per_term_px * terms, 400.0 if frame.slide else 600.0),
         key="models_ledger",
-        alt=_("Largest: {text}.").format(text=most["text"]),
+        alt=_("Largest: {text}.").format(text="; ".join(largest)),
     )
     if not frame.slide:
         style.caption(

@@ -58,9 +58,7 @@ def counted(devices: float, name: str) -> str:
 
 def span(low: float, high: float, unit: str) -> str:
     """Write an interval."""
-    if low == high:
-        return _("exact")
-    return _("{low} to {high}").format(low=amount(low, unit), high=amount(high, unit))
+    return _("exact") if low == high else joined(amount(low, unit), amount(high, unit))
 
 
 def joined(low: str, high: str) -> str:
@@ -77,7 +75,7 @@ def with_span(value: Uncertain, unit: str) -> str:
     """Write a median, with its interval where it is not exact.
 
     >>> with_span(Uncertain(100.0, {"load": 0.5}), "W"), with_span(Uncertain(1e3), "W")
-    ('100 W (52.7 W to 190 W)', '1 kW')
+    ('100 W (52.7 – 190 W)', '1 kW')
     """
     low, high = (float(bound) for bound in value.interval())
     mid = amount(float(value.mid), unit)

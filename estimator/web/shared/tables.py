@@ -250,15 +250,20 @@ def inputs_table(answer: Answer, catalog: Catalog) -> pd.DataFrame:
 
 
 def credit(answer: Answer, catalog: Catalog, beginnings: Iterable[str]) -> str:
-    """Sources behind some of the inputs in a few words: publishers and years."""
+    """Sources behind some of the inputs in a few words: authors or publishers, and years."""
     wanted = tuple(beginnings)
     used = [item for name, item in answer.inputs.items() if name.startswith(wanted)]
     found = [source for item in used if (source := _source_of(item, catalog)) is not None]
-    names = [
-        f"{source.publisher if source.publisher != 'various' else source.title} ({source.date[:4]})"
-        for source in found
-    ]
+    names = [f"{author(source)} ({source.date[:4]})" for source in found]
     return ", ".join(dict.fromkeys(names))
+
+
+def author(source: Source) -> str:
+    """Who a source is by: its publisher, or its authors where that is an archive of preprints."""
+    if not source.publisher.startswith(("arXiv", "various")):
+        return source.publisher
+    authors, et_al, _rest = source.title.partition(" et al.")
+    return authors + et_al
 
 
 def input_name(key: str) -> str:
