@@ -37,11 +37,11 @@ from estimator.workload.network import Network
 from estimator.workload.registry import family
 
 
-def _bamba_mixer(fields: Fields) -> Layers:
-    """Mamba-2 of IBM's models."""
+def _bamba_mixers(fields: Fields) -> tuple[Layers, Layers]:
+    """Mamba-2 of IBM's models, and attention."""
     inner = fields.size_or_none("mamba_d_ssm") or expanded(fields)
     heads, normed = fields.size("mamba_n_heads"), fields.flag("mamba_rms_norm", default=True)
-    return mamba2_mixer(fields, inner, heads, normed)
+    return mamba2_mixer(fields, inner, heads, normed), attention_mixer(PLAIN, fields)
 
 
 @family("bamba")
@@ -50,7 +50,7 @@ def bamba(fields: Fields) -> Network:
     mlp = gated_mlp(fields, fields.flag("mlp_bias"))
     chosen = fields.items("attn_layer_indices") or []
     attends = [at in chosen for at in range(fields.layers("num_hidden_layers"))]
-    return attending(fields, PLAIN, attends, _bamba_mixer(fields), mlp)
+    return attending(fields, attends, _bamba_mixers(fields), mlp)
 
 
 @family("granitemoehybrid")
@@ -62,7 +62,7 @@ def granite(fields: Fields) -> Network:
     if fields.size_or_none(*EXPERTS, least=0):
         block = experts(GRANITE_SHARED, fields).costs()
     attends = attention_layers(fields, lambda at: False, "layer_types", "layers_block_type")
-    return attending(fields, PLAIN, attends, _bamba_mixer(fields), block)
+    return attending(fields, attends, _bamba_mixers(fields), block)
 
 
 @family("falcon_h1")
@@ -71,7 +71,7 @@ def falcon_h1(fields: Fields) -> Network:
     hidden = fields.size("hidden_size")
     if fields.values.get("mamba_d_ssm", 0) == 0:
         fields = fields.with_values({"mamba_d_ssm": 1024})
-    attends, scans = attention_mixer(PLAIN, fields), _bamba_mixer(fields)
+    scans, attends = _bamba_mixers(fields)
     bias = fields.flag("projectors_bias")
     out = {"mixer/out": linear(fields.size("mamba_d_ssm"), hidden, bias)}
     both = {**scans.costs, **out, **attends.costs}
@@ -169,14 +169,12 @@ def recurrent_gemma(fields: Fields) -> Network:
     family = replace(PLAIN, output_bias=True)
     width = fields.size("intermediate_size") // 2
     mlp = Mlp(hidden=hidden, width=width, gated=True, bias=True).costs()
-    window = fields.size("attention_window_size")
-    attends = with_costs(fields, attention_mixer(family, fields, window), mlp)
-    recurs = with_costs(fields, recurrent, mlp)
+    attention = attention_mixer(family, fields, fields.size("attention_window_size"))
     stated = fields.items("block_types") or fields.items("_block_types")
     cycle = stated or ["recurrent", "recurrent", "attention"]
     layers = range(fields.layers("num_hidden_layers"))
-    kinds = (cycle[at % len(cycle)] == "attention" for at in layers)
-    return stacked(fields, kinds, {True: attends, False: recurs})
+    attends = (cycle[at % len(cycle)] == "attention" for at in layers)
+    return attending(fields, attends, (recurrent, attention), mlp)
 
 
 @family("lfm2")
@@ -251,13 +249,13 @@ def _sharing(
     hidden = fields.size("hidden_size")
     listed = fields.items("layers_block_type")
     kinds = usual if listed is None else [str(kind) for kind in listed]
-    hybrid = kinds.count("hybrid")
+    shares = kinds.count("hybrid")
     stack = [replace(with_costs(fields, scan, {}, norms=1), times=len(kinds))]
-    if hybrid:
+    if shares:
         block, blocks = shared
-        stack.append(replace(block, times=blocks, reuse=hybrid / blocks))
+        stack.append(replace(block, times=blocks, reuse=shares / blocks))
         bridge = {"hybrid/bridge": linear(hidden, hidden), **own}
-        stack.append(Layers(costs=bridge, times=hybrid))
+        stack.append(Layers(costs=bridge, times=shares))
     return language_model(fields, stack, fields.size("max_position_embeddings"))
 
 

@@ -66,10 +66,9 @@ def hybrid(
 
 
 def attending(
-    fields: Fields, family: Family, attends: Iterable[bool], other: Layers, costs: Costs
+    fields: Fields, attends: Iterable[bool], mixers: tuple[Layers, Layers], costs: Costs
 ) -> Network:
-    """Attention in the layers that attend, `other` elsewhere, `costs` in every layer."""
-    mixers = (other, attention_mixer(family, fields))
+    """The second mixer, attention, in the layers that attend, and `costs` in every layer."""
     return hybrid(fields, ((kind, False) for kind in attends), mixers, (costs, costs))
 
 

@@ -54,7 +54,8 @@ def olmo_hybrid(fields: Fields) -> Network:
     heads = fields.size("num_attention_heads")
     head_dim = int(0.75 * fields.size("hidden_size") / heads)
     delta = delta_mixer(fields, heads, (head_dim, 2 * head_dim))
-    return attending(fields, family, _every_fourth(fields), delta, gated_mlp(fields))
+    mixers = (delta, attention_mixer(family, fields))
+    return attending(fields, _every_fourth(fields), mixers, gated_mlp(fields))
 
 
 @family("minimax")
@@ -66,7 +67,8 @@ def minimax(fields: Fields) -> Network:
         attends = [bool(kind) for kind in numbered]  # 0 linear, 1 full
     else:
         attends = attention_layers(fields, lambda at: at % 2 == 0, "layer_types")
-    return attending(fields, Family(), attends, _lightning(fields), block)
+    mixers = (_lightning(fields), attention_mixer(Family(), fields))
+    return attending(fields, attends, mixers, block)
 
 
 def _lightning(fields: Fields) -> Layers:
