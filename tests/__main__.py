@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
@@ -48,8 +49,8 @@ TOOLS = {
     "ruff": "ruff",
 }
 MOST_WORKERS = 4
-WORKERS = min((os.cpu_count() or 1) + 1, MOST_WORKERS)
-"""One more than processors, for some tests wait for programs that they measure."""
+WORKERS = min((os.cpu_count() or 1) + 2, MOST_WORKERS)
+"""Two more than processors: tests wait for programs that they measure, and for a browser."""
 
 PARALLEL = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
 """How a whole run shares the processors: file by file, see `conftest`; doctests last."""
@@ -120,16 +121,19 @@ def check(arguments):
         )
     arguments = arguments or PARALLEL
     os.environ.pop(UNCOMPILED, None)
-    provide_prometheus()
     if not browser and "-m" not in arguments:
         arguments = ["-m", "not browser", *arguments]
-    failed = [name for name, command in CHECKS.items() if not passes(name, command)]
     types = subprocess.Popen(
         [sys.executable, "-m", *TYPES], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    if arguments[-len(PARALLEL) :] == PARALLEL and not is_compiled():
-        quiet = subprocess.DEVNULL
-        subprocess.run([sys.executable, "-m", *COLLECT], check=False, stdout=quiet, stderr=quiet)
+    with ThreadPoolExecutor(1) as beside:
+        provided = beside.submit(provide_prometheus)
+        failed = [name for name, command in CHECKS.items() if not passes(name, command)]
+        if arguments[-len(PARALLEL) :] == PARALLEL and not is_compiled():
+            quiet = subprocess.DEVNULL
+            collect = [sys.executable, "-m", *COLLECT]
+            subprocess.run(collect, check=False, stdout=quiet, stderr=quiet)
+        provided.result()
     if not passes("tests", ["pytest", *arguments]):
         failed.append("tests")
     reported, _ = types.communicate()
