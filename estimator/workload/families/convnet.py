@@ -147,8 +147,7 @@ def regnet(fields: Fields) -> Network:
         return bottleneck(False, inputs, outputs, stride, narrow=outputs, groups=groups)
 
     def body(flow: Flow) -> Flow:
-        conv = Conv(channels, stem, stride=2)
-        flow = flow.conv("stem/convolution", conv, first=True)
+        flow = flow.conv("stem/convolution", Conv(channels, stem, stride=2), first=True)
         flow = staged(flow, layer, (stem, *widths), depths, first)
         return _squeezed(flow, (stem, *widths), depths) if squeezes else flow
 
@@ -231,13 +230,10 @@ def focalnet(fields: Fields) -> Network:
         before = fields.size("num_channels", default=3)
         for stage, (depth, levels, window) in enumerate(rows):
             name, width = f"stage{stage + 1}/", first * 2**stage
-            step = 2 if stage else patch
-            conv = plain(before, width, step, step, padding=0)
+            size = (2, 2, 0) if stage else (patch, patch, 0)
             if overlaps:
-                conv = (
-                    plain(before, width, 3, 2) if stage else plain(before, width, 7, 4, padding=2)
-                )
-            flow = flow.conv(f"{name}patch", conv, first=stage == 0)
+                size = (3, 2, 1) if stage else (7, 4, 2)
+            flow = flow.conv(f"{name}patch", plain(before, width, *size), first=stage == 0)
             layer = _focal_layer(width, levels, window, int(width * factor))
             flow = flow.layers(layer, times=depth, prefix=name)
             norms = depth * (2 * BATCH_NORM + scale + normed) + BATCH_NORM

@@ -48,8 +48,7 @@ def mobilenet_v1(fields: Fields) -> Network:
         widths.append(max(int(depth * multiplier), least))
 
     def body(flow: Flow) -> Flow:
-        stem = Conv(channels, widths[0], stride=2)
-        flow = flow.conv("stem/convolution", stem, first=True)
+        flow = flow.conv("stem/convolution", Conv(channels, widths[0], stride=2), first=True)
         for inputs, outputs, stride in zip(widths, widths[1:], strides, strict=False):
             flow = flow.conv("layers/depthwise", depthwise_conv(inputs, 3, stride))
             flow = flow.conv("layers/pointwise", pointwise(inputs, outputs))
@@ -82,8 +81,7 @@ def mobilenet_v2(fields: Fields) -> Network:
     strides = _strides(fields.size("output_stride", default=32))
 
     def body(flow: Flow) -> Flow:
-        first = Conv(channels, stem, stride=2)
-        flow = flow.conv("stem/convolution", first, first=True)
+        flow = flow.conv("stem/convolution", Conv(channels, stem, stride=2), first=True)
         if not stem_expands:
             flow = flow.conv("stem/expand", pointwise(stem, stem))
         flow = flow.conv("stem/depthwise", depthwise_conv(stem, 3, 1))
@@ -106,11 +104,8 @@ def _strides(output_stride: int) -> list[int]:
     """Strides of the layers; beyond `output_stride` the maps keep their size."""
     current, strides = 2, []
     for stride in MOBILENET_V2_STRIDES:
-        if current == output_stride:
-            strides.append(1)
-        else:
-            strides.append(stride)
-            current *= stride
+        strides.append(1 if current == output_stride else stride)
+        current *= strides[-1]
     return strides
 
 
@@ -195,8 +190,7 @@ def mobilevit(fields: Fields) -> Network:
         return inverted(flow, inputs, divisible(round(inputs * expand), 8, 8), outputs, stride)
 
     def body(flow: Flow) -> Flow:
-        stem = Conv(channels, widths[0], stride=2)
-        flow = flow.conv("stem/convolution", stem, first=True)
+        flow = flow.conv("stem/convolution", Conv(channels, widths[0], stride=2), first=True)
         flow = coarser(flow, widths[0], widths[1], 1)
         for place in range(3):
             flow = coarser(flow, widths[2 if place else 1], widths[2], 1 if place else 2)

@@ -228,17 +228,12 @@ def dinov2_sight(registers: bool, fields: Fields) -> Vision:
         "embedding/mask": held(hidden * masks),
         "embedding/register": held(extra * hidden),
     }
-    layer = {**vision.layer, **_dino_mlp(fields, hidden), "norm/scale": held(2 * hidden)}
-    return replace(vision, prefix=1 + extra, tables=tables, layer=layer)
-
-
-def _dino_mlp(fields: Fields, hidden: int) -> Costs:
-    """An MLP by ratio; a gated one keeps two thirds of the width, rounded up to eight."""
-    width = int(hidden * ratio(fields, "mlp_ratio", 4))
-    gated = fields.flag("use_swiglu_ffn")
-    if gated:
+    width, gated = int(hidden * ratio(fields, "mlp_ratio", 4)), fields.flag("use_swiglu_ffn")
+    if gated:  # two thirds of the width, rounded up to eight
         width = (int(width * 2 / 3) + 7) // 8 * 8
-    return Mlp(hidden=hidden, width=width, gated=gated, bias=True).costs()
+    mlp = Mlp(hidden=hidden, width=width, gated=gated, bias=True).costs()
+    layer = {**vision.layer, **mlp, "norm/scale": held(2 * hidden)}
+    return replace(vision, prefix=1 + extra, tables=tables, layer=layer)
 
 
 @family("dinov3_vit")
