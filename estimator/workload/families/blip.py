@@ -4,18 +4,27 @@ A pass holds one image per sequence; `seq_len` counts the text alone, in which n
 the image, but for the language models behind BLIP-2's queries, whose tokens are part of it.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear, table, vocabulary_head
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    linear,
+    table,
+    vocabulary_head,
+)
 from estimator.workload.convolution import image
 from estimator.workload.families.clip import bert_tower, clip_sight
 from estimator.workload.families.text_encoder import bert_sizes, block, tables, written_words
 from estimator.workload.families.vision_language import before_text, text_part
 from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Stack
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
 from estimator.workload.model_class import task
 from estimator.workload.network import (
@@ -40,31 +49,26 @@ def _crossing(fields: Fields, hidden: int, heads: int, seen: int) -> Costs:
     return {**equal_heads(fields, hidden, heads).costs(), **keys, "norm/layers": norm}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reader:
-    """BERT, each of whose layers may look at an image."""
-
-    words: Stack
-    crossing: Costs
-
-    def lines(
-        self, batch: Quantity, tokens: Quantity, seen: Quantity, inputs: Inputs
-    ) -> list[Line]:
-        """Lines over sequences of `tokens` that see so many positions, none if 0."""
-        every, times = batch * tokens, self.words.stack[0].times
-        asking: Quantity = every if np.any(np.asarray(seen) > 0) else 0.0
-        pairs, costs = every * seen, self.crossing
-        asks = crossing(costs, asking, batch * seen, pairs=pairs, times=times, prefix="cross/")
-        return [*self.words.lines(batch, tokens, inputs), *asks]
+Reader = Callable[[Quantity, Quantity, Quantity, Inputs], list[Line]]
+"""From a batch of sequences, their tokens and the positions that each sees to lines."""
 
 
-def _reader(part: Fields, seen: int, *, writes: bool, own: bool) -> Reader:
-    """The text part, as one that writes or as one that reads and ends in a pooler."""
+def _reader(part: Fields, width: int, *, writes: bool, own: bool) -> Reader:
+    """The text part that writes or that reads, each of whose layers may look at an image."""
     sizes = replace(bert_sizes(part), types=0)
     head = written_words(sizes.hidden, sizes.hidden, sizes.vocab, own=own, biases=1 + own)
     before = tables(sizes, sizes.hidden)
     words = bert_tower(part, before, after=head if writes else {}, causal=writes)
-    return Reader(words=words, crossing=_crossing(part, sizes.hidden, sizes.heads, seen))
+    costs, times = _crossing(part, sizes.hidden, sizes.heads, width), sizes.layers
+
+    def read(batch: Quantity, tokens: Quantity, seen: Quantity, inputs: Inputs) -> list[Line]:
+        every = batch * tokens
+        asking: Quantity = every if np.any(np.asarray(seen) > 0) else 0.0
+        pairs, found = every * seen, batch * seen
+        asks = crossing(costs, asking, found, pairs=pairs, times=times, prefix="cross/")
+        return [*words.lines(batch, tokens, inputs), *asks]
+
+    return read
 
 
 @family("blip")
@@ -76,18 +80,15 @@ def blip(fields: Fields) -> Network:
     hidden = bert_sizes(part).hidden
     own = not any(one.flag("tie_word_embeddings", default=True) for one in (fields, part))
     reads, writes = (_reader(part, sight.hidden, writes=flag, own=own) for flag in (False, True))
-    once: Costs = {}
+    once: dict[str, Cost] = {}
     if kind in ("", "ImageTextRetrieval"):
         width = fields.size("projection_dim", default=512)
-        narrow = fields.size("image_text_hidden_size", default=256)
-        dense = linear(hidden, hidden, bias=True)
-        once = {"text/pooler": dense, "head/scale": held(1)} if not kind else {}
-        once = {
-            **once,
-            "head/vision": linear(sight.hidden, width if not kind else narrow, bias=bool(kind)),
-            "head/text": linear(hidden, width if not kind else narrow, bias=bool(kind)),
-            "head/match": linear(hidden, 2, bias=True) if kind else held(0),
-        }
+        once = {"text/pooler": linear(hidden, hidden, bias=True), "head/scale": held(1)}
+        if kind:
+            width = fields.size("image_text_hidden_size", default=256)
+            once = {"head/match": linear(hidden, 2, bias=True)}
+        once["head/vision"] = linear(sight.hidden, width, bias=bool(kind))
+        once["head/text"] = linear(hidden, width, bias=bool(kind))
 
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, sight.side)
@@ -96,10 +97,10 @@ def blip(fields: Fields) -> Network:
         done = [*prefixed(sight.lines(batch, pixels), "vision/")]
         if kind != "ConditionalGeneration":
             seen = positions if kind else 0.0
-            done += prefixed(reads.lines(batch, tokens, seen, inputs), "text/")
+            done += prefixed(reads(batch, tokens, seen, inputs), "text/")
         if kind in ("ConditionalGeneration", "QuestionAnswering"):
             seen = tokens if kind == "QuestionAnswering" else positions
-            done += prefixed(writes.lines(batch, tokens, seen, inputs), "decoder/")
+            done += prefixed(writes(batch, tokens, seen, inputs), "decoder/")
         done += lines(once, batch)
         return Pass(lines=done, items=batch * tokens)
 

@@ -69,27 +69,23 @@ def bert_tower(
     )
 
 
-def clip_text(
-    fields: Fields, projection: int | None = None, kind: str = "clip_text_model"
-) -> Stack:
+def clip_text(fields: Fields, projection: int = 0, kind: str = "clip_text_model") -> Stack:
     """CLIP's text tower: causal, norms before the blocks."""
     return _text(with_defaults_of(fields, kind), projection, causal=True)
 
 
-def _text(fields: Fields, projection: int | None, causal: bool) -> Stack:
+def _text(fields: Fields, projection: int, causal: bool) -> Stack:
     sizes = replace(bert_sizes(fields), types=0)
     norm = {"norm/outer": held(2 * sizes.hidden)}
     before = {**tables(sizes, sizes.hidden, norm=False), **norm}
-    once = {"head/project": linear(sizes.hidden, projection or 0, not causal)}
+    once = {"head/project": linear(sizes.hidden, projection, not causal)}
     return bert_tower(fields, before, once=once, causal=causal)
 
 
-def clip_sight(
-    fields: Fields, projection: int | None = None, kind: str = "clip_vision_model"
-) -> Vision:
+def clip_sight(fields: Fields, projection: int = 0, kind: str = "clip_vision_model") -> Vision:
     """CLIP's image tower: a class token, norms before and after the layers."""
     vision = trunk(with_defaults_of(fields, kind))
-    once = {} if projection is None else {"head/project": linear(vision.hidden, projection)}
+    once = {"head/project": linear(vision.hidden, projection)}
     tables = {**vision.tables, "norm/outer": held(4 * vision.hidden)}
     return replace(vision, tables=tables, once=once, patch_bias=False)
 
@@ -101,13 +97,10 @@ def siglip_text(fields: Fields) -> Stack:
 
 
 def siglip_sight(fields: Fields) -> Vision:
-    """SigLIP's image tower: no class token; a learned query gathers the patches."""
+    """SigLIP's image tower: no class token; a learned query gathers the patches, then an MLP."""
     vision = trunk(fields, prefix=0)
-    return _with_probe(fields, vision) if fields.flag("vision_use_head", default=True) else vision
-
-
-def _with_probe(fields: Fields, vision: Vision) -> Vision:
-    """A query that attends to all patches, then an MLP."""
+    if not fields.flag("vision_use_head", default=True):
+        return vision
     hidden = vision.hidden
     heads = fields.size("num_attention_heads", default=12)
     attention = equal_heads(fields, hidden, heads).costs()
@@ -161,10 +154,10 @@ def _tower(read: Callable[[Fields], Vision | Stack], fields: Fields) -> Network:
     return network(fields, read(fields).run)
 
 
-def _projected(read: Callable[[Fields, int | None], Vision | Stack], fields: Fields) -> Network:
+def _projected(read: Callable[[Fields, int], Vision | Stack], fields: Fields) -> Network:
     """One tower of CLIP alone, with its projection where the class has it."""
     projects = class_name(fields).endswith("WithProjection")
-    width = fields.size("projection_dim", default=512) if projects else None
+    width = fields.size("projection_dim", default=512) if projects else 0
     return network(fields, read(fields, width).run)
 
 

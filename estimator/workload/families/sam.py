@@ -5,7 +5,6 @@ alone. The items of a pass are patches.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +15,6 @@ from estimator.workload.blocks import (
     held,
     linear,
     perceptron,
-    product,
     scaled,
     table,
 )
@@ -80,17 +78,8 @@ def _layer(fields: Fields, tower: Vision, span: int) -> Costs:
     }
 
 
-class Masks(NamedTuple):
-    """The decoder of masks, by what it runs over: its tokens, patches, pairs of both, once."""
-
-    tokens: int
-    per_token: Costs
-    per_patch: Costs
-    once: Costs
-
-
-def masks(fields: Fields) -> Masks:
-    """The decoder of a config."""
+def masks(fields: Fields) -> Callable[[Flow], Flow]:
+    """What the decoder of a config does to the maps: its tokens and the patches ask each other."""
     hidden = fields.size("hidden_size", default=256)
     rate = fields.size("attention_downsample_rate", default=2)
     layers = fields.layers("num_hidden_layers", default=2)
@@ -99,33 +88,27 @@ def masks(fields: Fields) -> Masks:
     narrow = fields.share("hidden_size", hidden, "attention_downsample_rate", rate)
     own, down = linear(hidden, hidden, bias=True), linear(hidden, narrow, bias=True)
     asks, answers = down + linear(narrow, hidden, bias=True), down + down
-    return Masks(
-        tokens=count + 1,
-        per_token={
-            "decoder/self": own.times(4 * layers),
-            **scaled(mlp.costs(), layers, "decoder/"),
-            "decoder/to_image": asks.times(layers + 1) + answers.times(layers),
-            "decoder/self_scores": Cost(flop_per_token=layers * 4 * hidden * (count + 1)),
-        },
-        per_patch={
-            "decoder/from_image": answers.times(layers + 1) + asks.times(layers),
-            "decoder/cross_scores": product(0, (2 * layers + 1) * 4 * narrow * (count + 1)),
-            **_upscaling(hidden, count),
-        },
-        once=_mask_heads(fields, hidden, count, layers),
-    )
+    tokens = count + 1
+    per_token = {
+        "decoder/self": own.times(4 * layers),
+        **scaled(mlp.costs(), layers, "decoder/"),
+        "decoder/to_image": asks.times(layers + 1) + answers.times(layers),
+        "decoder/self_scores": Cost(flop_per_token=layers * 4 * hidden * tokens),
+    }
+    per_patch = {
+        "decoder/from_image": answers.times(layers + 1) + asks.times(layers),
+        "decoder/cross_scores": Cost(flop_per_token=(2 * layers + 1) * 4 * narrow * tokens),
+        **_upscaling(hidden, count),
+    }
+    once = _mask_heads(fields, hidden, count, layers)
+    return lambda flow: flow.layers(per_token, float(tokens)).layers(per_patch).dense(once)
 
 
 def _upscaling(hidden: int, count: int) -> Costs:
     """Two transposed convolutions, then masks as products with their pixels, per patch."""
-    first = linear(hidden, hidden // 4 * 4)
-    second = linear(hidden // 4, hidden // 8 * 4)
-    biases = hidden // 4 + hidden // 8
+    first, second = linear(hidden, hidden // 4 * 4), linear(hidden // 4, hidden // 8 * 4)
     return {
-        "masks/upscale": product(
-            first.params + second.params + biases,
-            first.flop_per_token + 4 * second.flop_per_token,
-        ),
+        "masks/upscale": first + second.repeated(4) + held(hidden // 4 + hidden // 8),
         "masks/product": Cost(flop_per_token=2 * count * (hidden // 8) * 16),
         "norm/masks": held(2 * (hidden // 4)),
     }
@@ -135,11 +118,10 @@ def _mask_heads(fields: Fields, hidden: int, count: int, layers: int) -> Costs:
     """Networks that make the masks' weights and judge them, and the decoder's own tokens."""
     depth = fields.layers("iou_head_depth", default=3)
     width = fields.size("iou_head_hidden_dim", default=256)
-    maker = perceptron(hidden, hidden // 8)
     first, inner = linear(hidden, width, bias=True), linear(width, width, bias=True)
-    judge = first + inner.times(depth - 2) + linear(width, count, bias=True)
+    judge = first + inner.times(max(depth - 2, 0)) + linear(width, count, bias=True)
     return {
-        "masks/weights": maker.times(count),
+        "masks/weights": perceptron(hidden, hidden // 8).times(count),
         "masks/quality": judge,
         "decoder/tokens": held((count + 1) * hidden),
         "norm/decoder": held((4 * layers + 1) * 2 * hidden),
@@ -150,14 +132,11 @@ def _mask_heads(fields: Fields, hidden: int, count: int, layers: int) -> Costs:
 def sam(fields: Fields) -> Network:
     """Segment Anything (arXiv:2304.02643)."""
     side, encode = sight(fields.part("vision_config"))
-    decoder = masks(fields.part("mask_decoder_config"))
-    prompts = _prompts(fields)
+    decode, prompts = masks(fields.part("mask_decoder_config")), _prompts(fields)
 
     def body(flow: Flow) -> Flow:
         flow = encode(flow)
-        flow = flow.with_lines(lines(prompts, flow.positions))
-        flow = flow.layers(decoder.per_token, float(decoder.tokens))
-        return flow.layers(decoder.per_patch).dense(decoder.once)
+        return decode(flow.with_lines(lines(prompts, flow.positions)))
 
     return flow_network(fields, side, body, class_tokens=0)
 
