@@ -6,7 +6,7 @@ into a square; the branch that fuses longer recordings is held and rests.
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Cost, held, linear, product
+from estimator.workload.blocks import Costs, held, linear, product
 from estimator.workload.families.clip import bert_tower
 from estimator.workload.families.swin import swin
 from estimator.workload.families.text_encoder import bert_sizes, tables
@@ -33,10 +33,10 @@ def _spectrogram(fields: Fields) -> Fields:
     return fields.with_defaults({"window_size": 8}).with_values(usual).renamed(stated)
 
 
-def _projection(width: int, out: int, prefix: str) -> dict[str, Cost]:
+def _projection(width: int, out: int) -> Costs:
     """Two dense layers on one state per sequence."""
     first, second = linear(width, out, bias=True), linear(out, out, bias=True)
-    return {f"{prefix}project_in": first, f"{prefix}project_out": second}
+    return {"head/project_in": first, "head/project_out": second}
 
 
 def _fusion(fields: Fields, width: int) -> int:
@@ -57,8 +57,7 @@ def clap(fields: Fields) -> Network:
     width = fields.size("projection_dim", default=512)
     sizes = bert_sizes(part)
     hidden = sizes.hidden
-    pooler = {"pooler": linear(hidden, hidden, bias=True)}
-    ends = {**pooler, **_projection(hidden, width, "head/")}
+    ends = {"pooler": linear(hidden, hidden, bias=True), **_projection(hidden, width)}
     text = bert_tower(part, tables(sizes, hidden), once=ends, spare_positions=2)
     spectrogram = _spectrogram(audio)
     tower = swin(1, spectrogram)
@@ -68,7 +67,7 @@ def clap(fields: Fields) -> Network:
     once = {
         "norm/features": held(2 * audio.size("num_mel_bins", default=64)),
         "fusion": held(_fusion(audio, first)),
-        **_projection(last, width, "head/"),
+        **_projection(last, width),
     }
     compare = product(2, 4 * width)
 

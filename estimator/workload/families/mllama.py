@@ -96,10 +96,9 @@ def _crossing(fields: Fields, text: Fields, sight: Fields | None) -> Network:
         batch = quantity("batch", inputs.batch)
         seen = tower.tokens(inputs) if tower else 0.0
         asked = said.items if tower else 0.0
-        done = tower.lines(batch, seen) if tower else []
-        done += said.terms.items()
-        pairs = asked * seen
-        done += crossing(costs, asked, batch * seen, pairs=pairs, times=layers, prefix="cross/")
+        done = [*(tower.lines(batch, seen) if tower else []), *said.terms.items()]
+        pairs, found = asked * seen, batch * seen
+        done += crossing(costs, asked, found, pairs=pairs, times=layers, prefix="cross/")
         done += lines(special_rows, said.items)
         return Pass(lines=done, items=said.items, warnings=said.warnings)
 
@@ -116,6 +115,5 @@ def mllama(fields: Fields) -> Network:
     if fields.text("model_type") == "mllama_text_model":
         return _crossing(fields, fields, None)
     text = with_defaults_of(fields.part("text_config"), "mllama_text_model")
-    if task(fields) == "CausalLM":
-        return _crossing(fields, text, None)
-    return _crossing(fields, text, fields.part("vision_config"))
+    alone = task(fields) == "CausalLM"
+    return _crossing(fields, text, None if alone else fields.part("vision_config"))
