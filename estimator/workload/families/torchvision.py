@@ -55,8 +55,8 @@ def alexnet(row: Row, flow: Flow) -> tuple[Flow, int]:
 
 def _perceptron(flow: Flow, features: int) -> tuple[Flow, int]:
     """Two wide dense layers."""
-    flow = flow.dense({"head/first": linear(features, 4096, bias=True)})
-    return flow.dense({"head/second": linear(4096, 4096, bias=True)}), 4096
+    first, second = linear(features, 4096, bias=True), linear(4096, 4096, bias=True)
+    return flow.dense({"head/first": first, "head/second": second}), 4096
 
 
 def vgg(row: Row, flow: Flow) -> tuple[Flow, int]:

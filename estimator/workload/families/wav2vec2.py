@@ -253,13 +253,11 @@ def audio_heads(
 ) -> tuple[Costs, Costs, tuple[str, ...]]:
     """Heads over frames, over recordings, and a warning for those that are not counted."""
     kind = task(fields)
-    if not kind:
-        return {}, {}, ()
     if kind == "CTC":
         vocab, width = fields.size("vocab_size", default=32), output_width(fields, hidden)
         return {"head/logits": linear(width, vocab, bias=True)}, {}, ()
     if kind == "PreTraining":
-        return {**_quantizer(fields, hidden), **_further(fields, hidden)}, {}, ()
+        return _quantizer(fields, hidden), {}, ()
     if kind == "SequenceClassification":
         return *audio_classifier(fields, hidden, layers, classifier_width), ()
     if kind == "AudioFrameClassification":
@@ -267,7 +265,7 @@ def audio_heads(
         return {"head/classifier": label_head(fields, hidden)}, mix, ()
     if kind == "XVector":
         return *_speaker(fields, hidden, layers), ()
-    return {}, {}, head_note(fields, False)
+    return {}, {}, head_note(fields, not kind)
 
 
 def _speaker(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs]:
@@ -279,54 +277,45 @@ def _speaker(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs]:
     widths = fields.sizes("tdnn_dim", (512, 512, 512, 512, 1500))
     kernels = fields.sizes("tdnn_kernel", (5, 3, 3, 1, 1), len(widths))
     out = fields.size("xvector_output_dim", default=512)
-    frames: dict[str, Cost] = {"head/project": linear(hidden, widths[0], bias=True)}
-    inputs = [widths[0], *widths]
-    for place, (width, kernel) in enumerate(zip(widths, kernels, strict=True)):
-        name = f"head/convolution_{place + 1}"
-        frames[name] = linear(inputs[place] * kernel, width, bias=True)
-    labels = label_count(fields)
+    frames, inputs = {"head/project": linear(hidden, widths[0], bias=True)}, widths[0]
+    for place, (width, kernel) in enumerate(zip(widths, kernels, strict=True), start=1):
+        frames[f"head/convolution_{place}"] = linear(inputs * kernel, width, bias=True)
+        inputs = width
     once = {
         "head/layer_weights": held((layers + 1) * fields.flag("use_weighted_layer_sum")),
         "head/state": linear(2 * widths[-1], out, bias=True),
         "head/classifier": linear(out, out, bias=True),
-        "head/labels": held(out * labels),
+        "head/labels": held(out * label_count(fields)),
     }
     return frames, once
 
 
 def _quantizer(fields: Fields, hidden: int) -> Costs:
-    """Features to entries of a code book, and the two sides that are compared (sec. 2)."""
+    """Features to entries of a code book, and the two sides that are compared (sec. 2).
+
+    UniSpeech makes states from codes, and phonemes; with speakers it has their classes.
+    """
     groups = fields.size("num_codevector_groups", default=2)
     entries = fields.size("num_codevectors_per_group", default=320)
     width = fields.size("codevector_dim", default=256)
     compared = fields.size("proj_codevector_dim", default=256)
-    speakers = fields.text("model_type") == "unispeech-sat"
-    features = hidden if speakers else fields.sizes("conv_dim")[-1]
-    return {
+    kind = fields.text("model_type")
+    features = hidden if kind == "unispeech-sat" else fields.sizes("conv_dim")[-1]
+    costs = {
         "quantizer/choice": linear(features, groups * entries, bias=True),
         "quantizer/codes": held(entries * width),
         "head/states": linear(hidden, compared, bias=True),
         "head/codes": linear(width, compared, bias=True),
     }
-
-
-def _further(fields: Fields, hidden: int) -> Costs:
-    """UniSpeech: states made from codes, and phonemes; with speakers: their classes."""
-    width = fields.size("codevector_dim", default=256)
-    if fields.text("model_type") == "unispeech":
-        compared = fields.size("proj_codevector_dim", default=256)
+    if kind == "unispeech":
+        costs["head/states"] = linear(compared, hidden, bias=True)
         phonemes = fields.size("num_ctc_classes", default=80)
-        return {
-            "head/states": linear(compared, hidden, bias=True),
-            "head/phonemes": linear(hidden, phonemes, bias=True),
-        }
-    if fields.text("model_type") == "unispeech-sat":
-        return {
-            "head/speakers": linear(hidden, width, bias=True),
-            "head/clusters": held(fields.size("num_clusters", default=504) * width),
-            "norm/head": held(2 * hidden),
-        }
-    return {}
+        costs["head/phonemes"] = linear(hidden, phonemes, bias=True)
+    if kind == "unispeech-sat":
+        costs["head/speakers"] = linear(hidden, width, bias=True)
+        costs["head/clusters"] = held(fields.size("num_clusters", default=504) * width)
+        costs["norm/head"] = held(2 * hidden)
+    return costs
 
 
 families(
