@@ -323,6 +323,10 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "serving_one_pass": "assuming one pass of the network per item; set {field}",
     "serving_plain_software": "assuming code without a serving engine; set {set[software]}",
     "serving_item_ignored": "{field} changes nothing for this model: drop it",
+    "serving_positions_of_pictures": (
+        "positions of a diffusion model follow from its picture: set {set[image_size]} instead of "
+        "{field}"
+    ),
     "serving_not_for_items": "{field} has no effect on items: drop it",
     "serving_item_does_not_fit": (
         "weights of {weights:.3g} GB do not fit in one {device} of {memory:.3g} GB, and items are "

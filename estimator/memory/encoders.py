@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from estimator.workload.blocks import Mlp, equal_heads
-from estimator.workload.convolution import square
+from estimator.workload.convolution import rectangle, square
 from estimator.workload.families.text_encoder import Sizes, bert_sizes
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import task
@@ -70,5 +70,5 @@ def _positions(fields: Fields, kind: str, sizes: Sizes) -> int:
     """Longest text, or all the tokens of an image."""
     if kind not in IMAGE_ENCODERS:
         return sizes.positions
-    grid = square(fields, "image_size", 224) // square(fields, "patch_size", 16)
-    return grid * grid + IMAGE_ENCODERS[kind]
+    (high, wide), patch = rectangle(fields, "image_size", 224), square(fields, "patch_size", 16)
+    return (high // patch) * (wide // patch) + IMAGE_ENCODERS[kind]

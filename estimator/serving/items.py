@@ -27,7 +27,7 @@ from estimator.serving.served_model import from_size
 from estimator.serving.setups import Resolved, ServingTable
 from estimator.serving.step import Engine, Machine, Number
 from estimator.workload.huggingface import architecture, read_config
-from estimator.workload.ledger import Inputs, takes
+from estimator.workload.ledger import Architecture, Inputs, takes
 
 LATENT_SIDE = 8.0
 """Pixels of an image per side of a latent, in Stable Diffusion, FLUX and their like [pixel]."""
@@ -250,9 +250,7 @@ def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> _Work:
             raise refuse("serving_item_ignored", field)
     side = item.image_size
     network = architecture(config)
-    for field, given in (("image_size", side), ("seq_len", item.positions)):
-        if given is not None and not takes(network, field):
-            raise refuse("serving_item_ignored", "positions" if field == "seq_len" else field)
+    _check_sizes(config, network, item)
     if side is not None and "_class_name" in config:
         packed = str(config["_class_name"]).startswith(PACKED)
         side = side / LATENT_SIDE / (2.0 if packed else 1.0)
@@ -264,6 +262,15 @@ def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> _Work:
         layers=layers,
         of_diffusion="_class_name" in config,
     )
+
+
+def _check_sizes(config: Mapping[str, Any], network: Architecture, item: Item) -> None:
+    """Refuse a size of an item that changes nothing, or not what it says."""
+    if item.positions is not None and "_class_name" in config:
+        raise refuse("serving_positions_of_pictures", "positions")
+    for field, given in (("image_size", item.image_size), ("seq_len", item.positions)):
+        if given is not None and not takes(network, field):
+            raise refuse("serving_item_ignored", "positions" if field == "seq_len" else field)
 
 
 def _of_size(params: float, active: float | None, positions: float) -> _Work:

@@ -9,7 +9,7 @@ counter sees.
 import importlib
 import inspect
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from estimator.workload.ledger import Inputs, Ledger, Term
@@ -155,14 +155,18 @@ def _text(torch: Any, config: Any, inputs: Inputs, names: set[str]) -> dict[str,
 
 
 def _image(torch: Any, config: Any, inputs: Inputs, names: set[str]) -> dict[str, Any]:
-    """Square images of the stated side."""
+    """Images of the stated sides, square ones where a side is asked for."""
     if "pixel_values" not in names:
         return {}
     vision = getattr(config, "vision_config", config)
     stated = getattr(vision, "image_size", None) or DEFAULT_SIDE
-    stated = stated[0] if isinstance(stated, list | tuple) else stated
-    side = round(float(stated if inputs.image_size is None else inputs.image_size))
-    shape = (round(float(inputs.batch)), getattr(vision, "num_channels", 3), side, side)
+    sides: Sequence[Any] = (
+        stated if isinstance(stated, list | tuple) and len(stated) == 2 else (stated, stated)
+    )
+    if inputs.image_size is not None:
+        sides = (inputs.image_size, inputs.image_size)
+    high, wide = (round(float(side)) for side in sides)
+    shape = (round(float(inputs.batch)), getattr(vision, "num_channels", 3), high, wide)
     return {"pixel_values": torch.empty(shape, device="meta")}
 
 

@@ -44,6 +44,7 @@ def test_the_headline_is_the_answer_and_agrees_with_the_json(capsys):
         ("--params 8B --steps 4", "with --positions"),
         ("--params 8B --positions 9 --steps=-1", "--steps must be between 1 and 1e+06, got -1"),
         ("--params 8B --positions 9 --guidance 0", "--guidance must be between 1 and 100, got 0"),
+        ("--preset flux-dev --positions 77", "set --image-size instead of --positions"),
         ("--params 8B --positions 0", "--positions must be between 1 and 1e+09, got 0"),
         ("--preset llama-3-8b --image-size 512", "--image-size changes nothing for this model"),
         ("--preset llama-3-8b --training-kwh=-1 --tokens-per-day 1", "--training-kwh must be"),

@@ -244,7 +244,7 @@ def test_an_unknown_head_is_warned_about():
         ({"model_type": "t5", "num_layers": "6"}, "num_layers must be a positive integer"),
         ({"model_type": "resnet", "depths": [3, 4]}, "depths must have 4 items, one per stage"),
         ({"model_type": "resnet", "depths": 3}, "depths must be a list"),
-        ({"model_type": "vit", "image_size": [224, 192]}, "image_size must be a positive integer"),
+        ({"model_type": "dinov2", "image_size": [9, 8]}, "image_size must be a positive integer"),
         ({"model_type": "swin", "mlp_ratio": "4"}, "mlp_ratio must be a positive number"),
         ({"model_type": "convnext", "layer_scale_init_value": "x"}, "value must be a number, got"),
         ({"model_type": "mamba2", "hidden_size": 64}, "num_heads times head_dim must be"),
@@ -808,3 +808,15 @@ def test_an_autoencoder_is_classified_by_its_layers():
     assert (plain.group, plain.family) == ("other", "perceptron")
     assert deep.group == "convolution"
     assert network_kind("vision", "masked autoencoder").group == "transformer"
+
+
+def test_a_config_with_high_and_wide_images_is_counted_by_both_and_square_ones_where_asked():
+    small = next(
+        row["config"] for row in SMALL_ROWS if row["config"].get("image_size") == [96, 160]
+    )
+    square = {**small, "image_size": [96, 96]}
+    asked = model_ledger(small, image_size=96.0)
+    assert asked.forward_flop == model_ledger(square).forward_flop
+    assert (
+        asked.params_total == model_ledger(small).params_total > model_ledger(square).params_total
+    )

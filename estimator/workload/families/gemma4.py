@@ -47,6 +47,7 @@ def _gemma4_sight(fields: Fields) -> Vision:
     rows = 2 * fields.size("position_embedding_size")
     return Vision(
         side=PATCHES_ACROSS * patch,
+        wide=PATCHES_ACROSS * patch,
         patch=patch,
         channels=3,
         hidden=hidden,

@@ -17,7 +17,7 @@ from estimator.workload.blocks import (
     perceptron,
     table,
 )
-from estimator.workload.convolution import image, positive, ratio, square, windows
+from estimator.workload.convolution import image, positive, ratio, rectangle, square, windows
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
 from estimator.workload.model_class import classifier, head_note, label_count, label_head, task
@@ -32,7 +32,9 @@ class Vision:
     Parameters
     ----------
     side, patch, channels, hidden : int
-        Image and patch sides; image channels; width. [1]
+        Height of an image and side of a patch [pixel]; image channels; width of a layer. [1]
+    wide : int
+        Width of an image [pixel].
     prefix : int
         Tokens before the patches: class, distillation, registers. [1]
     tables : mapping
@@ -50,6 +52,7 @@ class Vision:
     """
 
     side: int
+    wide: int
     patch: int
     channels: int
     hidden: int
@@ -61,6 +64,11 @@ class Vision:
     once: Costs = field(default_factory=dict)
     patch_bias: bool = True
     steps: int = 1
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Patches along the height and the width of an image of the config."""
+        return self.side // self.patch, self.wide // self.patch
 
     def positions(self, pixels: Quantity) -> tuple[Quantity, Quantity]:
         """Patches of an image, and all positions that pass the layers."""
@@ -84,7 +92,12 @@ class Vision:
         return [*done, *lines(self.once, batch)]
 
     def run(self, inputs: Inputs) -> Pass:
-        """Pass over `batch` images."""
+        """Pass over `batch` images, square ones where a side is asked for."""
+        if self.wide != self.side and inputs.image_size is None:
+            high, wide = (
+                windows(float(one), self.patch, self.patch) for one in (self.side, self.wide)
+            )
+            return self.passed(quantity("batch", inputs.batch), self.steps * high * wide)
         batch, pixels = image(inputs, self.side)
         return self.passed(batch, self.positions(pixels)[0])
 
@@ -102,31 +115,40 @@ def vision_network(
 
 
 def trunk(
-    fields: Fields, prefix: int = 1, *, bias: bool = True, gated: bool = False, norm: int = 2
+    fields: Fields,
+    prefix: int = 1,
+    *,
+    bias: bool = True,
+    gated: bool = False,
+    norm: int = 2,
+    oblong: bool = False,
 ) -> Vision:
     """Patches behind learned tokens, positions, and layers.
 
     `bias` is that of all matrices of a layer, where the config does not say otherwise of queries,
     keys and values; `gated` says whether the MLP is; `norm` is the parameters per channel of a
-    norm.
+    norm; `oblong` says whether the network takes images that are not square.
     """
     hidden = fields.size("hidden_size", default=768)
-    side, patch = square(fields, "image_size", 224), square(fields, "patch_size", 16)
+    patch = square(fields, "patch_size", 16)
+    sides = rectangle(fields, "image_size", 224) if oblong else (square(fields, "image_size", 224),)
     heads = fields.size("num_attention_heads", default=12)
     keys = ("hidden_size", "num_attention_heads")
     projected = fields.flag("qkv_bias", default=bias)
     attention = equal_heads(fields, hidden, heads, keys, projected, output_bias=bias)
     width = fields.size("intermediate_size", default=3072)
     mlp = Mlp(hidden=hidden, width=width, gated=gated, bias=bias)
+    high, wide = sides[0], sides[-1]
     return Vision(
-        side=side,
+        side=high,
+        wide=wide,
         patch=patch,
         channels=fields.size("num_channels", default=3),
         hidden=hidden,
         prefix=prefix,
         tables={
             "embedding/class": held(prefix * hidden),
-            "embedding/position": table((side // patch) ** 2 + prefix, hidden),
+            "embedding/position": table((high // patch) * (wide // patch) + prefix, hidden),
             "norm/outer": held(2 * hidden),
         },
         layer=layer_costs(attention, mlp, 2 * norm * hidden),
@@ -144,7 +166,7 @@ def keys_without_bias(layer: Costs, hidden: int, bias: bool = True) -> Costs:
 def vit(row: tuple[int, bool], fields: Fields) -> Network:
     """ViT, by its tokens before the patches and whether the bare trunk ends in a pooler."""
     prefix, pooled = row
-    vision = trunk(fields, prefix)
+    vision = trunk(fields, prefix, oblong=True)
     return vision_network(fields, with_heads(fields, vision) if pooled or task(fields) else vision)
 
 
@@ -181,13 +203,13 @@ def with_heads(fields: Fields, vision: Vision) -> Vision:
 
 def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
     """BEiT: biases by distance, layer scale, no bias on keys (arXiv:2106.08254)."""
-    vision = trunk(fields)
-    hidden, grid = vision.hidden, vision.side // vision.patch
+    absolute = fields.flag("use_absolute_position_embeddings")
+    vision = trunk(fields, oblong=not absolute)
+    hidden, (high, wide) = vision.hidden, vision.grid
     heads = fields.size("num_attention_heads", default=12)
-    distances = ((2 * grid - 1) ** 2 + 3) * heads
+    distances = ((2 * high - 1) * (2 * wide - 1) + 3) * heads
     own = fields.flag("use_relative_position_bias")
     shared = fields.flag("use_shared_relative_position_bias")
-    absolute = fields.flag("use_absolute_position_embeddings")
     mean = fields.flag("use_mean_pooling", default=True)
     pooled = task(fields) in pooling
     masked = task(fields) == "MaskedImageModeling"
@@ -199,7 +221,7 @@ def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
     tables = {
         "embedding/class": held(hidden),
         "embedding/mask": held(hidden * fields.flag("use_mask_token")),
-        "embedding/position": table((grid * grid + 1) * hidden, absolute),
+        "embedding/position": table((high * wide + 1) * hidden, absolute),
         "attention/shared_bias": held(distances * shared),
         "norm/outer": held(2 * hidden * ((not mean) + (mean and pooled) + masked)),
     }
@@ -239,7 +261,7 @@ def dinov2_sight(registers: bool, fields: Fields) -> Vision:
 @family("dinov3_vit")
 def dinov3(fields: Fields) -> Network:
     """DINOv3: rotary positions, registers, biases one by one (arXiv:2508.10104)."""
-    vision = trunk(fields)
+    vision = trunk(fields, oblong=True)
     hidden = vision.hidden
     registers = fields.size("num_register_tokens", default=0, least=0)
     mlp = Mlp(
