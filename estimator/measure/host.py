@@ -84,6 +84,14 @@ class Use:
     group_s: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """Shares of the processors that we may use: by others, and by all together [1]."""
+
+    others: float
+    busy: float
+
+
 class Contention:
     """Share of what this process may use of the machine that others used, between readings.
 
@@ -112,11 +120,21 @@ class Contention:
         float or None
             None where the system does not tell.
         """
+        found = self.shares()
+        return None if found is None else found.others
+
+    def shares(self) -> "Shares | None":
+        """What others and all together used since the last reading, or the beginning."""
         before, after = self._before, self._use()
         self._before = after
         if before is None or after is None or after.time_s - before.time_s < SMALLEST_LAPSE_S:
             return None
-        return others_share(before, after, cores=len(_affinity()), quota=self._quota)
+        cores = len(_affinity())
+        every = (after.all_s - before.all_s) / (after.time_s - before.time_s)
+        return Shares(
+            others=others_share(before, after, cores=cores, quota=self._quota),
+            busy=min(1.0, every / cores),
+        )
 
     def _use(self) -> Use | None:
         use = _use(self._root)

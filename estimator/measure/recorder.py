@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
+from estimator.core.units import in_percent
 from estimator.measure.attribution import implausible, placed
 from estimator.measure.bench.cpu_profile import processor_id
-from estimator.measure.host import Contention, this_host
+from estimator.measure.host import Contention, Shares, this_host
 from estimator.measure.meters.open import open_meters
 from estimator.measure.meters.rapl import RaplMeter
 from estimator.measure.sampler import MOST_OF_A_CORE, Sampler
@@ -20,7 +21,7 @@ from estimator.measure.session import Reported, Session
 from estimator.runs import Store, StoreError, new_run_id, open_store
 from estimator.runs.energy import summarise
 from estimator.runs.meter import Driven, Meter, Sample
-from estimator.runs.observations import is_of_steps
+from estimator.runs.observations import contended, is_of_steps
 from estimator.runs.record import (
     Condition,
     Energy,
@@ -36,6 +37,9 @@ from estimator.runs.record import (
 
 RAPL = RaplMeter.name
 """Meters whose counter a benchmark, whose trials may last a second, reads often."""
+
+WORTH_A_NOTE = 0.1
+"""Share of the processors that others must take for it to be said [1]."""
 
 SHORT_S = 2.0
 """A run shorter than this says little of anything [s]."""
@@ -184,11 +188,11 @@ class Recording:
             raise RuntimeError("a recording ends after it has started")
         wall_s = self._age_s()
         samples = self._sampler.stop()
-        others = self._contention.read()
+        shares = self._contention.shares()
         energy, conditions = self._summed_up(samples, wall_s)
-        reported = next((one for one in conditions if one.component == "cpu"), None)
-        conditions = [one for one in conditions if one.component != "cpu"]
-        conditions.append(replace(reported or Condition(component="cpu"), others=others))
+        conditions = _with_shares(conditions, shares)
+        if shares is not None and self.origin != "bench":
+            self.notes += _beside_others(shares)
         run = replace(
             self._begun,
             wall_s=wall_s,
@@ -261,6 +265,25 @@ class Recording:
             energy += [] if summary.energy is None else [summary.energy]
             conditions += [] if summary.condition is None else [summary.condition]
         return energy, conditions
+
+
+def _with_shares(found: Sequence[Condition], shares: Shares | None) -> list[Condition]:
+    """Conditions of the devices, with how far the processors were used, and by others."""
+    known = next((one for one in found if one.component == "cpu"), Condition(component="cpu"))
+    if shares is not None:
+        known = replace(known, busy=shares.busy, others=shares.others)
+    return [*(one for one in found if one.component != "cpu"), known]
+
+
+def _beside_others(shares: Shares) -> list[str]:
+    """Say that others took what the run might have used of the processors."""
+    taken = contended(_with_shares([], shares)[0])
+    if taken < WORTH_A_NOTE:
+        return []
+    return [
+        f"cpu: others used {in_percent(shares.others)} of it, which was {in_percent(shares.busy)} "
+        "busy: alone the run would be faster, and it tells less of the machine"
+    ]
 
 
 def useful(run: MeasuredRun) -> bool:

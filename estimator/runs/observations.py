@@ -342,13 +342,34 @@ def _rows(run: MeasuredRun) -> Iterator[Row]:
             yield _row(run, whole, device.hardware, UNEXPLAINED)
 
 
-def slowed(timing: Timing) -> float:
-    """Factor by which others slowed a timing, were the machine shared fairly [1].
+def slowed(share: float) -> float:
+    """Factor by which others who took such a share slow what runs, were it shared fairly [1].
 
-    >>> slowed(Timing(what="matrix", component="cpu", time_s=1, repetitions=0, others=0.5))
+    >>> slowed(0.5)
     2.0
     """
-    return 1.0 / (1.0 - min(timing.others or 0.0, MOST_OTHERS))
+    return 1.0 / (1.0 - min(share, MOST_OTHERS))
+
+
+def taken_by_others(run: MeasuredRun, timing: Timing) -> float:
+    """Share of its device that others took from a timing [1].
+
+    A benchmark leaves out by itself what others disturbed, unless that was all.
+    """
+    if timing.others is not None or run.origin == "bench":
+        return timing.others or 0.0
+    found = (one for one in run.conditions if one.component == timing.component)
+    return max(map(contended, found), default=0.0)
+
+
+def contended(condition: Condition) -> float:
+    """Share of a device that others used while none of it was left [1].
+
+    >>> contended(Condition(component="cpu", busy=0.75, others=0.5))
+    0.25
+    """
+    busy = 1.0 if condition.busy is None else condition.busy
+    return max(0.0, (condition.others or 0.0) - max(0.0, 1.0 - busy))
 
 
 def _row(run: MeasuredRun, timing: Timing, hardware: str, what: str) -> Row:
@@ -356,7 +377,7 @@ def _row(run: MeasuredRun, timing: Timing, hardware: str, what: str) -> Row:
     alike = sum(one.component == timing.component for one in run.timings) or 1
     steps = is_of_steps(timing)
     log_flop = math.log(timing.flop / timing.devices) if timing.flop else None
-    log_time = math.log(timing.time_s / slowed(timing))
+    log_time = math.log(timing.time_s / slowed(taken_by_others(run, timing)))
     power_w, count = measured_power_w(run, timing), steps_of_whole_run(run, timing)
     spread = (timing.log_sd or 0.0) ** 2 / max(1, timing.repetitions)
     bucket = round(BUCKETS * log_flop) if steps and log_flop is not None else 0
@@ -435,16 +456,18 @@ def measured_power_w(run: MeasuredRun, timing: Timing) -> float | None:
 
 
 def disturbance_of(run: MeasuredRun, timing: Timing) -> tuple[float, tuple[str, ...]]:
-    """How far the conditions of a timing differ from those of a quiet device, and in what.
-
-    A benchmark leaves out by itself what others disturbed, unless that was all.
-    """
+    """How far the conditions of a timing differ from those of a quiet device, and in what."""
     found: dict[str, float] = {}
+    apart = SLOWED_SD * math.log(slowed(taken_by_others(run, timing)))
     for condition in run.conditions:
         if condition.component == timing.component:
-            found |= _condition_noise(condition, shared=run.origin != "bench")
+            throttled, others = condition.throttled or 0.0, condition.others or 0.0
+            found[f"throttled {in_percent(throttled)} of the time"] = THROTTLED_WEIGHT * throttled
+            if run.origin != "bench":
+                found[f"others used {in_percent(others)} of it"] = max(
+                    apart, SHARED_WEIGHT * others
+                )
     if not timing.repetitions:
-        apart = SLOWED_SD * math.log(slowed(timing))
         found["others used the machine in every repetition"] = max(ALWAYS_SHARED, apart)
     for one in run.devices:
         limit, usual = one.power_limit_w, one.default_limit_w
@@ -454,12 +477,3 @@ def disturbance_of(run: MeasuredRun, timing: Timing) -> tuple[float, tuple[str, 
             )
     strong = {reason: noise for reason, noise in found.items() if noise >= WORTH_A_WORD}
     return math.sqrt(sum(noise**2 for noise in strong.values())), tuple(strong)
-
-
-def _condition_noise(condition: Condition, *, shared: bool) -> dict[str, float]:
-    throttled = condition.throttled or 0.0
-    others = (condition.others or 0.0) if shared else 0.0
-    return {
-        f"throttled {in_percent(throttled)} of the time": THROTTLED_WEIGHT * throttled,
-        f"others used {in_percent(others)} of it": SHARED_WEIGHT * others,
-    }

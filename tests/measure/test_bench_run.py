@@ -124,7 +124,7 @@ def test_on_a_machine_in_use_the_peak_is_a_range_and_that_is_said(monkeypatch):
         f"of the machine throughout {every} of {every} timings" in line for line in run.notes
     )
     alone = max(
-        one.flop / one.time_s * slowed(one)
+        one.flop / one.time_s * slowed(one.others or 0.0)
         for one in run.timings
         if one.what in ("matrix", "training") and one.precision == "fp32"
     )

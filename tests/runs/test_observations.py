@@ -84,6 +84,7 @@ def test_a_disturbance_is_common_to_the_timings_of_a_run():
     for whole in (disturbed, several):
         (one,) = observed(in_memory([whole]), "my-cpu", MOST)
         assert one.noise_sd == pytest.approx(0.2, rel=0.01)
+        assert one.timing.time_s == pytest.approx(0.8)
         assert one.reasons == ("others used 20 % of it",)
 
 
@@ -102,8 +103,30 @@ def test_a_timing_that_others_slowed_throughout_is_held_to_be_faster_and_counts_
 
 @pytest.mark.parametrize("others", [0.0, 0.5, 1.0])
 def test_a_machine_is_never_wholly_in_use_by_others(others):
-    timing = dataclasses.replace(run(1).timings[0], others=others)
-    assert 1.0 <= slowed(timing) <= 1 / (1 - MOST_OTHERS) + 1e-9
+    assert 1.0 <= slowed(others) <= 1 / (1 - MOST_OTHERS) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("busy", "others", "factor"), [(1.0, 0.5, 2.0), (0.5, 0.4, 1.0), (0.8, 0.4, 1.25), (None, 0, 1)]
+)
+def test_a_run_beside_others_is_held_to_be_faster_as_far_as_the_device_was_full(
+    busy, others, factor
+):
+    """What others used while some of the device was left held nothing up, but for its memory."""
+    condition = Condition(component="cpu", busy=busy, others=others)
+    (alone,) = observed(in_memory([run(1)]), "my-cpu", MOST)
+    (one,) = observed(in_memory([run(1, conditions=(condition,))]), "my-cpu", MOST)
+    assert one.timing.time_s == pytest.approx(alone.timing.time_s / factor)
+    assert one.noise_sd >= max(others, SLOWED_SD * math.log(factor))
+
+
+def test_a_benchmark_leaves_out_by_itself_what_others_slowed():
+    condition = Condition(component="cpu", busy=1.0, others=0.5)
+    bench = run(1, origin="bench")
+    beside = dataclasses.replace(bench, conditions=(condition,))
+    assert observed(in_memory([beside]), "my-cpu", MOST) == observed(
+        in_memory([bench]), "my-cpu", MOST
+    )
 
 
 @pytest.mark.parametrize("changed", [{"simulated": True}, {"state": "running"}])

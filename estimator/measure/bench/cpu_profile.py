@@ -171,7 +171,7 @@ def _peaks(timings: Iterable[Timing]) -> dict[str, _Rate]:
     rates: dict[str, list[_Rate]] = {}
     for one in timings:
         if one.what in ("matrix", "training") and one.flop and one.precision is not None:
-            found = _Rate(rate=one.flop / one.time_s, slowed=slowed(one))
+            found = _Rate(rate=one.flop / one.time_s, slowed=slowed(one.others or 0.0))
             rates.setdefault(one.precision, []).append(found)
     peaks = {name: max(found, key=lambda one: one.alone) for name, found in rates.items()}
     return {name: peak for name, peak in peaks.items() if peak.alone >= LEAST_PEAK}
@@ -185,7 +185,8 @@ def _bandwidth(timings: Iterable[Timing]) -> _Rate | None:
     longest = max(one.moved_bytes or 0.0 for one in copies)
     last = [one for one in copies if one.moved_bytes == longest]
     return _Rate(
-        rate=median(longest / one.time_s for one in last), slowed=median(map(slowed, last))
+        rate=median(longest / one.time_s for one in last),
+        slowed=median(slowed(one.others or 0.0) for one in last),
     )
 
 
