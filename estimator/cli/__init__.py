@@ -83,8 +83,8 @@ def _is_text(word: str) -> bool:
 
 
 def _complain(message: str) -> int:
-    line = " ".join(message.split())
-    shown = "".join(char if char.isprintable() else "?" for char in line)
+    from estimator.cli.output import harmless
+
     if sys.stderr is not None:
-        sys.stderr.write(f"error: {shown}\n")
+        sys.stderr.write(f"error: {harmless(' '.join(message.split()))}\n")
     return 1

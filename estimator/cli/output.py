@@ -69,7 +69,20 @@ def print_line(text: str = "") -> None:
 def note(text: str, *, quiet: bool = False) -> None:
     """Tell something beside the answer, on stderr."""
     if not quiet:
-        sys.stderr.write(f"note: {text}\n")
+        sys.stderr.write(f"note: {harmless(text)}\n")
+
+
+def harmless(text: str) -> str:
+    r"""Text without what a terminal obeys: others may have written parts of it.
+
+    >>> harmless("the server warns: \x1b[2Jgone")
+    'the server warns: ?[2Jgone'
+    """
+    return "".join(char if char.isprintable() or char in SPACES else "?" for char in text)
+
+
+SPACES = "\u00a0\u202f"
+"""Spaces that do not count as printable and are in our own texts."""
 
 
 def note_reasons(reasons: Mapping[str, int], what: str, *, quiet: bool) -> None:

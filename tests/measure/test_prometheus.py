@@ -15,6 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
+from estimator.measure.cluster.dcgm import devices_of
+from estimator.measure.cluster.node_power import MOST_COUNTERS, chosen, node_summary
+from estimator.measure.cluster.nodes import in_order
 from estimator.measure.cluster.prometheus import (
     Prometheus,
     Series,
@@ -472,6 +475,7 @@ def success(data, **more):
         (200, {}, success({"result": ["1e300"]}), "does not answer as a Prometheus does"),
         (200, {}, success({"result": ["-1"]}), "does not answer as a Prometheus does"),
         (200, {}, success({"result": ["nan"]}, warnings=5), "does not answer as a Prometheus"),
+        (200, {}, success({"result": [10**400]}), "does not answer as a Prometheus does"),
         (404, {}, b"not found", "answers with status 404"),
         (502, {}, b"", "answers with status 502"),
         (
@@ -508,6 +512,35 @@ def test_a_server_that_sends_byte_after_byte_has_one_deadline_for_all(slow):
         assert Prometheus(address=url, patience_s=60).now_s() == 1.5
         with pytest.raises(MeterError, match=r"did not answer within 0\.3 s"):
             Prometheus(address=url, patience_s=0.3).now_s()
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"500 Internal Server Error"])
+def test_a_body_that_never_ends_is_given_up(status):
+    head = b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n\r\n"
+    refused = pytest.raises(MeterError, match=r"did not answer within 0\.3 s")
+    with endless_server(head) as url, refused:
+        Prometheus(address=url, patience_s=0.3).now_s()
+
+
+@contextmanager
+def endless_server(head):
+    """Address of a server that sends a byte every 20 ms until the client hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip_on, args=(listener, head), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def drip_on(listener, head):
+    connection, _ = listener.accept()
+    with connection, suppress(OSError):
+        connection.recv(65536)
+        connection.sendall(head)
+        for _ in range(1500):
+            connection.sendall(b" ")
+            time.sleep(0.02)
 
 
 @contextmanager
@@ -569,6 +602,30 @@ def test_warnings_of_the_server_are_kept_once():
         server = Prometheus(address=url)
         assert server.now_s() == server.now_s() == 7.5
     assert server.warnings == ["the server warns: partial"]
+
+
+def test_a_sample_longer_than_any_number_is_refused():
+    body = success({"result": [{"metric": {}, "values": [[10**400, "1"]]}]})
+    with odd_server(200, body=body) as (url, _):
+        server = Prometheus(address=url)
+        with pytest.raises(MeterError, match="does not answer as a Prometheus does"):
+            server.raw("up", "", Window(start_s=0, end_s=60))
+
+
+def test_names_of_nodes_and_boards_may_hold_any_digits(catalog):
+    """Superscripts are digits and no numbers; Python reads no number of 5,000 digits."""
+    assert in_order(["n10", "n\u00b2", "n9", "9" * 5000]) == ["9" * 5000, "n9", "n10", "n\u00b2"]
+    boards = [{"Hostname": "\u00b2", "UUID": uuid, "gpu": "9" * 5000} for uuid in ("a", "b")]
+    assert len(devices_of([labels_of(one) for one in boards], catalog)) == 2
+
+
+def test_more_counters_than_a_node_has_are_refused():
+    labels = {"__name__": "node_rapl_package_joules_total", "instance": "n1:9100"}
+    found = [labels_of({**labels, "path": str(at)}) for at in range(MOST_COUNTERS + 1)]
+    source, mine = chosen(found, ["n1"])["n1", "cpu"]
+    some = dict.fromkeys(mine, series((0, 1.0), (15, 2.0)))
+    with pytest.raises(MeterError, match="513 counters of one part of one node"):
+        node_summary("node0/cpu", source, some, Window(start_s=0, end_s=15), trusted=False)
 
 
 def test_samples_that_are_no_number_are_left_out():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_output
-from estimator.cli.output import note, print_csv, print_json, print_line, print_table
+from estimator.cli.output import harmless, note, print_csv, print_json, print_line, print_table
 from estimator.core.units import S_PER_DAY, digits, human, human_duration
 
 if TYPE_CHECKING:
@@ -111,21 +111,21 @@ def _print_for_people(
     if devices:
         shares = ["expected", "before", "steady"]
         header = ["device", "runs", "newest", "of", *shares, "power", "idle"]
-        rows = [[_printable(cell) for cell in _device_cells(one)] for one in devices]
+        rows = [[harmless(cell) for cell in _device_cells(one)] for one in devices]
         print_table(header, rows, whole=_unbroken("device", header, rows))
         shares = ["expected", "steady"]
         header = ["device", "work", "format", "kind", "runs", "measured", *shares, "power"]
         cells = [_work_cells(one["hardware"], work) for one in devices for work in one["work"]]
-        rows = [[_printable(cell) for cell in row] for row in cells]
+        rows = [[harmless(cell) for cell in row] for row in cells]
         if rows:
             print_table(header, rows, whole=_unbroken("device", header, rows))
     served = [_load_cells(run, load) for run in runs for load in run.served]
     if served:
         latency = ("first token", "per token")
         header = ["run", "model", "format", "in flight", "output", *latency, "power"]
-        print_table(header, [[_printable(cell) for cell in row] for row in served], whole=("run",))
+        print_table(header, [[harmless(cell) for cell in row] for row in served], whole=("run",))
     header = ["run", "state", "origin", "devices", "time", "energy", "label"]
-    rows = [[_printable(cell) for cell in _run_cells(one)] for one in runs]
+    rows = [[harmless(cell) for cell in _run_cells(one)] for one in runs]
     print_table(header, rows, whole=("run", *_unbroken("devices", header, rows)))
 
 
@@ -261,8 +261,3 @@ def _ranged(span: Span | None, said: Callable[[float], str]) -> str:
     middle = said(span["mid"])
     low, high = said(span["low"]), said(span["high"])
     return middle if low == high else f"{middle} ({low} to {high})"
-
-
-def _printable(cell: str) -> str:
-    """Take out what would steer a terminal: a label may be a stranger's."""
-    return "".join(letter if letter.isprintable() else "?" for letter in cell)

@@ -4,13 +4,14 @@ Names and units are those of dcgm-exporter's list of counters (etc/default-count
 github.com/NVIDIA/dcgm-exporter). A board divided by MIG repeats its power for every part.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from estimator.catalog import Catalog
-from estimator.measure.cluster.nodes import in_order, short_name
+from estimator.measure.cluster.nodes import in_order, number_in, short_name
 from estimator.measure.cluster.prometheus import Labels, Series, Window
 from estimator.measure.cluster.series import inside, merged, samples_of, with_resets, without_resets
 from estimator.runs.energy import Summary, summarise
@@ -130,14 +131,16 @@ def devices_of(found: Iterable[Labels], catalog: Catalog) -> dict[tuple[str, str
     numbers = {node: at for at, node in enumerate(in_order(one.node for one in boards.values()))}
 
     def place(board: Board) -> tuple[int, int, str, str]:
-        number = int(board.index) if board.index.isdecimal() else len(boards)
-        return numbers[board.node], number, board.index, board.id
+        number = number_in(board.index)
+        by_index = len(boards) if number is None else number
+        return numbers[board.node], by_index, board.index, board.id
 
     ordered = sorted(boards.values(), key=place)
     keys = [f"node{numbers[one.node]}/gpu:{one.index or at}" for at, one in enumerate(ordered)]
+    uses = Counter(keys)
     return {
         (board.node, board.id): MeasuredDevice(
-            key=key if keys.count(key) == 1 else f"{key}:{board.id[-8:]}",
+            key=key if uses[key] == 1 else f"{key}:{board.id[-8:]}",
             kind="gpu",
             name=board.name,
             hardware=catalog.find_device(board.name),

@@ -23,12 +23,16 @@ from estimator.measure.cluster.series import (
     without_resets,
 )
 from estimator.runs.energy import Summary, summarise
+from estimator.runs.meter import MeterError
 from estimator.runs.record import Trust
 
 Part = Literal["host", "cpu", "dram"]
 
 LIMIT_W: Mapping[Part, float] = {"host": 20_000.0, "cpu": 4_000.0, "dram": 1_000.0}
 """Above what any node draws: one of eight boards needs 14 kW; eight processors of 500 W [W]."""
+
+MOST_COUNTERS = 512
+"""No part of a node has more: two sockets with a counter for each core stay below [1]."""
 
 KEPLER = "kepler"
 
@@ -98,22 +102,23 @@ def chosen(
     nodes : sequence of str
         Short names of the nodes that are meant.
     """
+    groups: dict[tuple[int, str], list[Labels]] = {}
+    for labels in found:
+        for at in [at for at, source in enumerate(SOURCES) if _is_of(dict(labels), source)]:
+            groups.setdefault((at, short_name(node_of(labels)[1])), []).append(labels)
     best: dict[tuple[str, Part], tuple[Source, list[Labels]]] = {}
-    for source in SOURCES:
+    for at, source in enumerate(SOURCES):
         for node in nodes:
-            mine = [one for one in found if _is_of(one, source, node)]
-            if mine:
-                best.setdefault((node, source.part), (source, mine))
+            if (at, node) in groups:
+                best.setdefault((node, source.part), (source, groups[at, node]))
     return best
 
 
-def _is_of(labels: Labels, source: Source, node: str) -> bool:
-    known = dict(labels)
+def _is_of(known: Mapping[str, str], source: Source) -> bool:
     return (
         known.get("__name__") == source.metric
         and all(text in known.get(label, "").lower() for label, text in source.where.items())
         and not (source.meter == "rapl" and "mmio" in known.get("path", ""))
-        and short_name(node_of(labels)[1]) == node
     )
 
 
@@ -165,4 +170,6 @@ def _one_of_each(series: Mapping[Labels, Series]) -> list[Series]:
     for labels, one in series.items():
         known = dict(labels)
         groups.setdefault(tuple(known.get(name) for name in SAME_COUNTER), []).append(one)
+    if len(groups) > MOST_COUNTERS:
+        raise MeterError(f"{len(groups)} counters of one part of one node: which are real?")
     return [merged(group) for group in groups.values()]

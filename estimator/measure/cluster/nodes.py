@@ -13,6 +13,9 @@ from estimator.runs.record import Energy, Host, MeasuredDevice, Timing, Trust
 
 SALT = "twenty-watts cluster"
 
+LONGEST_NUMBER = 18
+"""Digits of the longest number in a name [1]."""
+
 NAMED = 3
 """So many components are named in a note before the rest is counted."""
 
@@ -58,10 +61,19 @@ def in_order(nodes: Iterable[str]) -> list[str]:
     """Names of nodes in the order in which people count: node9 before node10."""
 
     def key(node: str) -> list[tuple[int, int, str]]:
-        parts = re.findall(r"\d+|\D+", node)
-        return [(0, int(one), "") if one.isdigit() else (1, 0, one) for one in parts]
+        parts = [(one, number_in(one)) for one in re.findall(r"\d+|\D+", node)]
+        return [(1, 0, one) if number is None else (0, number, "") for one, number in parts]
 
     return sorted(set(nodes), key=key)
+
+
+def number_in(text: str) -> int | None:
+    """Number that a label of a server is; None where it is none, or too long to be one.
+
+    >>> number_in("07"), number_in("\u00b2"), number_in("9" * 5000)
+    (7, None, None)
+    """
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else None
 
 
 def training(

@@ -101,60 +101,69 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class _Http(urllib.request.HTTPHandler):
-    """Opens connections and lists them, so that a deadline can end them."""
+    """Lists the sockets that it opens, so that a deadline can end them.
 
-    def __init__(self, opened: list[http.client.HTTPConnection]) -> None:
+    A connection forgets its socket as soon as the headers are there; what is read of the body then
+    still comes through it.
+    """
+
+    def __init__(self, opened: list[socket.socket]) -> None:
         super().__init__()
         self._opened = opened
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         """Open a connection."""
-        return self.do_open(self._connection, req)
+        opened = self._opened
 
-    def _connection(self, host: str, **options: Any) -> http.client.HTTPConnection:
-        self._opened.append(http.client.HTTPConnection(host, **options))
-        return self._opened[-1]
+        class Connection(http.client.HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                opened.append(self.sock)
+
+        return self.do_open(Connection, req)
 
 
 class _Https(urllib.request.HTTPSHandler):
     """The same over TLS."""
 
-    def __init__(self, opened: list[http.client.HTTPConnection]) -> None:
+    def __init__(self, opened: list[socket.socket]) -> None:
         super().__init__()
         self._opened = opened
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         """Open a connection."""
-        return self.do_open(self._connection, req)
+        opened = self._opened
 
-    def _connection(self, host: str, **options: Any) -> http.client.HTTPConnection:
-        self._opened.append(http.client.HTTPSConnection(host, **options))
-        return self._opened[-1]
+        class Connection(http.client.HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                opened.append(self.sock)
+
+        return self.do_open(Connection, req)
 
 
 @contextmanager
-def _deadline(seconds: float) -> Iterator[list[http.client.HTTPConnection]]:
+def _deadline(seconds: float) -> Iterator[list[socket.socket]]:
     """Give all connections together so long: the timeout of a socket begins anew with each byte.
 
     Yields
     ------
     list
-        To which each connection is added as it is opened.
+        To which each socket is added as it is opened.
 
     Raises
     ------
     TimeoutError
         If the time was up before the block ended.
     """
-    opened: list[http.client.HTTPConnection] = []
+    opened: list[socket.socket] = []
     expired = threading.Event()
 
     def expire() -> None:
         expired.set()
-        for connection in opened:
-            if connection.sock is not None:
-                with suppress(OSError):
-                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+        for one in opened:
+            with suppress(OSError):
+                socket.socket.shutdown(one, socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, expire)
     timer.daemon = True
@@ -229,7 +238,7 @@ class Prometheus:
         """Time by the clock of the server [s since 1970]."""
         try:
             now_s = float(self._asked("query", {"query": "time()"})["result"][0])
-        except (KeyError, TypeError, IndexError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise self._strange() from error
         if not 0.0 <= now_s < LATEST_S:
             raise self._strange()
@@ -297,7 +306,7 @@ class Prometheus:
         found = self._asked("query", asked)
         try:
             return [(labels_of(one["metric"]), _samples(one)) for one in found["result"]]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise self._strange() from error
 
     def _asked(self, what: str, form: Mapping[str, str]) -> Any:
@@ -326,23 +335,24 @@ class Prometheus:
             url, data=urllib.parse.urlencode(form).encode(), headers=self._headers()
         )
         try:
-            with _deadline(self.patience_s) as connections:
-                opener = urllib.request.build_opener(
-                    _NoRedirect(), _Http(connections), _Https(connections)
-                )
-                with opener.open(request, timeout=self.patience_s) as answer:
-                    body = answer.read(LARGEST_BYTES + 1)
-                    code = answer.status
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code in (401, 403) or 300 <= error.code < 400:
-                    raise self._refused(error.code, error.headers.get("Location")) from None
-                body, code = error.read(LARGEST_BYTES), error.code
+            with _deadline(self.patience_s) as sockets, self._opened(request, sockets) as answer:
+                code: int = answer.status
+                if code in (401, 403) or 300 <= code < 400:
+                    raise self._refused(code, answer.headers.get("Location"))
+                body: bytes = answer.read(LARGEST_BYTES + 1)
         except (OSError, http.client.HTTPException) as error:
             raise self._silent(error) from error
         if len(body) > LARGEST_BYTES:
             raise MeterError(f"{self.address} sends too much at once: choose fewer hosts")
         return body, code
+
+    def _opened(self, request: urllib.request.Request, sockets: list[socket.socket]) -> Any:
+        """The answer, its body still to be read, whatever its status code."""
+        opener = urllib.request.build_opener(_NoRedirect(), _Http(sockets), _Https(sockets))
+        try:
+            return opener.open(request, timeout=self.patience_s)
+        except urllib.error.HTTPError as error:
+            return error
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json"}
