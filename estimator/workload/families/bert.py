@@ -111,10 +111,10 @@ def rembert_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
 
 def sentence_order_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     """ALBERT: the order of two sentences is as many labels as the config says."""
-    after, once, notes = heads(fields, sizes, facts)
+    after, once = heads(fields, sizes, facts)
     if task(fields) == "PreTraining":
         once = {**once, "head/sentence_order": label_head(fields, sizes.hidden)}
-    return after, once, notes
+    return after, once
 
 
 def shared_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
@@ -182,7 +182,7 @@ def bert_generation(fields: Fields) -> Network:
     logits = word_head(fields, sizes.hidden, sizes.vocab, biases=biases)
     after: Costs = {"head/logits": logits} if decodes else {}
     return text_encoder(
-        TextFacts(has_types=False, causal=decodes, heads=lambda *_: (after, {}, ())), fields
+        TextFacts(has_types=False, causal=decodes, heads=lambda *_: (after, {})), fields
     )
 
 
@@ -197,7 +197,7 @@ def dpr(fields: Fields) -> Network:
         spans = {"head/span": linear(width or hidden, 2, bias=True)}
         once = {**once, "head/relevance": linear(width or hidden, 1, bias=True)}
     bare = fields.with_values({"architectures": ["DPRModel"]})
-    return text_encoder(replace(BERT, pooled=(), heads=lambda *_: (spans, once, ())), bare)
+    return text_encoder(replace(BERT, pooled=(), heads=lambda *_: (spans, once)), bare)
 
 
 def contacts(fields: Fields, sizes: Sizes) -> Costs:
@@ -258,11 +258,10 @@ def bare_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     after = dict(classifier(fields, hidden, "TokenClassification"))
     once = classifier(fields, hidden, "SequenceClassification")
     if kind == "MaskedLM" or class_name(fields).endswith("WithLMHeadModel"):
-        kind = "MaskedLM"
         after["head/logits"] = word_head(fields, hidden, sizes.vocab, biases=1)
     if kind == "QuestionAnsweringSimple":
         after["head/span"] = label_head(fields, hidden)
-    return after, once, head_note(fields, not kind or after or once)
+    return after, once
 
 
 @family("xlm", "flaubert")

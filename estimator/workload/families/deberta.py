@@ -22,7 +22,7 @@ from estimator.workload.families.text_encoder import (
 )
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Quantity
-from estimator.workload.model_class import label_head, task
+from estimator.workload.model_class import head_note, label_head, task
 from estimator.workload.network import Network, network
 from estimator.workload.registry import family
 
@@ -108,7 +108,8 @@ def _assembled(
         pooled=(),
         heads=_heads,
     )
-    encoder, notes = encoder_of(facts, fields)
+    encoder = encoder_of(facts, fields)
+    notes = head_note(fields, not task(fields) or encoder.after or encoder.once)
     rows, row_count = relative
     return network(fields, replace(encoder, rows=rows, row_count=row_count).run, notes)
 
@@ -119,7 +120,7 @@ def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     if kind in CLASSIFIERS:
         pooled = fields.size_or_none("pooler_hidden_size") or hidden
         pooler = linear(pooled, pooled, bias=True)
-        return {}, {"pooler": pooler, "head/classifier": label_head(fields, pooled)}, ()
+        return {}, {"pooler": pooler, "head/classifier": label_head(fields, pooled)}
     if fields.flag("legacy", default=True) or kind != "MaskedLM":
         return heads(fields, sizes, facts)
     tied = fields.with_values({"tie_word_embeddings": True})

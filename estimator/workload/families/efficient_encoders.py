@@ -25,14 +25,14 @@ from estimator.workload.families.text_encoder import (
     EVERY_TASK,
     LANGUAGE_TASKS,
     LAYER_NORM,
-    HeadCosts,
     Sizes,
     TextFacts,
     block,
-    heads,
     text_encoder,
 )
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
+from estimator.workload.ledger import Quantity
 from estimator.workload.model_class import task
 from estimator.workload.network import Network
 from estimator.workload.registry import families, family
@@ -152,14 +152,6 @@ def _yoso_layer(fields: Fields, sizes: Sizes) -> Costs:
     return {**block(fields, sizes), "attention/convolution": _kernel(sizes, kernel)}
 
 
-def _yoso_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """BERT's heads, with a note about hashed attention."""
-    after, once, notes = heads(fields, sizes, facts)
-    hashed = not fields.flag("use_expectation", default=True)
-    note = ("hashed attention is counted as full attention: an upper bound",) * hashed
-    return after, once, notes + note
-
-
 def _mra_layer(fields: Fields, sizes: Sizes) -> Costs:
     """MRA: the best blocks of 32 x 32 and a coarse map of the rest (arXiv:2207.10284, sec. 4)."""
     near = Cost(flop_per_token=2 * BLOCK * fields.size("block_per_row", default=4) * sizes.hidden)
@@ -183,13 +175,16 @@ def _nystromformer_layer(fields: Fields, sizes: Sizes) -> Costs:
     return costs
 
 
-def _nystromformer_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """BERT's heads; once per sequence, landmarks are inverted in every layer."""
-    after, once, notes = heads(fields, sizes, facts)
-    if marks := _landmarks(fields):
-        inverse = INVERSE_PRODUCTS * 2 * sizes.heads * marks**3 + 2 * marks**2 * sizes.hidden
-        once = {**once, "attention/inverse": Cost(flop_per_token=sizes.layers * inverse)}
-    return after, once, notes
+def _inverted(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
+    """Nystromformer: once per sequence, each layer inverts what landmarks are to each other."""
+    marks = _landmarks(fields)
+    inverse = INVERSE_PRODUCTS * 2 * sizes.heads * marks**3 + 2 * marks**2 * sizes.hidden
+    once = {"attention/inverse": Cost(flop_per_token=inverse)}
+
+    def near(part: str, length: Quantity) -> tuple[Quantity, Quantity] | None:
+        return (1.0, 0.0) if part in once else None
+
+    return (Layers(costs={**costs, **once}, times=sizes.layers, near=near),)
 
 
 APPROXIMATE = TextFacts(more_rows=2, pooled=(), dense_before=CLASSIFIERS)
@@ -206,10 +201,15 @@ families(
             dense_before=("SequenceClassification",),
             twin_bias=False,
         ),
-        "yoso": replace(APPROXIMATE, layer=_yoso_layer, heads=_yoso_heads),
         "mra": replace(APPROXIMATE, layer=_mra_layer),
-        "nystromformer": replace(
-            APPROXIMATE, layer=_nystromformer_layer, heads=_nystromformer_heads
-        ),
+        "nystromformer": replace(APPROXIMATE, layer=_nystromformer_layer, stack=_inverted),
     },
 )
+
+
+@family("yoso")
+def yoso(fields: Fields) -> Network:
+    """YOSO, whose hashes are an expectation where the config does not ask for drawn ones."""
+    hashed = not fields.flag("use_expectation", default=True)
+    note = ("hashed attention is counted as full attention: an upper bound",) * hashed
+    return text_encoder(replace(APPROXIMATE, layer=_yoso_layer), fields.noted(*note))

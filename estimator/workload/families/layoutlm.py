@@ -147,7 +147,7 @@ def layoutlmv3(fields: Fields) -> Network:
         own_heads={"TokenClassification": page_labels, "QuestionAnswering": page_labels},
     )
     notes = head_note(fields, task(fields) in ("", "SequenceClassification", *facts.own_heads))
-    encoder, _ = encoder_of(facts, fields.with_values({"architectures": []}) if notes else fields)
+    encoder = encoder_of(facts, fields.with_values({"architectures": []}) if notes else fields)
     patch, seen = square(fields, "patch_size", 16), float(_patches(fields))
     pixels = patch * patch * fields.size("num_channels", default=3)
     hidden = fields.size("hidden_size", default=768)

@@ -24,7 +24,7 @@ from estimator.workload.families.text_encoder import (
 )
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
-from estimator.workload.model_class import head_note, label_head, task, word_head
+from estimator.workload.model_class import label_head, task, word_head
 from estimator.workload.registry import families
 
 
@@ -62,8 +62,6 @@ def _modern_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, .
 def _modern_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     """A dense layer and a norm before every head; sentences are pooled without a matrix."""
     kind, hidden = task(fields), sizes.hidden
-    if not kind:
-        return {}, {}, ()
     before: Costs = {
         "head/transform": linear(hidden, hidden, bias=fields.flag("classifier_bias")),
         "norm/head": held(_norm(fields, sizes)),
@@ -71,13 +69,13 @@ def _modern_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     if kind == "MaskedLM" or (facts.causal and kind == "CausalLM"):
         bias = fields.flag("decoder_bias", default=True)
         logits = word_head(fields, hidden, sizes.vocab, biases=bias)
-        return {**before, "head/logits": logits}, {}, ()
+        return {**before, "head/logits": logits}, {}
     if kind in ("TokenClassification", "QuestionAnswering"):
-        return {**before, "head/classifier": label_head(fields, hidden)}, {}, ()
+        return {**before, "head/classifier": label_head(fields, hidden)}, {}
     if kind in CLASSIFIERS:
         bias = not facts.causal or fields.flag("classifier_bias")
-        return {}, {**before, "head/classifier": label_head(fields, hidden, bias)}, ()
-    return {}, {}, head_note(fields, False)
+        return {}, {**before, "head/classifier": label_head(fields, hidden, bias)}
+    return {}, {}
 
 
 def _nomic_layer(fields: Fields, sizes: Sizes) -> Costs:

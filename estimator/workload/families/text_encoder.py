@@ -29,8 +29,8 @@ HEADS = ("num_attention_heads", "n_heads")
 LAYER_NORM = 2
 """Parameters per channel of a norm with weight and bias."""
 
-HeadCosts = tuple[Costs, Costs, tuple[str, ...]]
-"""Costs over every position, costs per sequence, warnings."""
+HeadCosts = tuple[Costs, Costs]
+"""Costs over every position, and per sequence."""
 
 BERT_POOLED = ("", "NextSentencePrediction", "MultipleChoice", "PreTraining")
 LANGUAGE_TASKS = ("MaskedLM", "CausalLM", "PreTraining")
@@ -99,7 +99,7 @@ def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
     """Heads of the class in the config."""
     kind, hidden = task(fields), sizes.hidden
     if kind in facts.own_heads:
-        return facts.own_heads[kind](fields, sizes), {}, ()
+        return facts.own_heads[kind](fields, sizes), {}
     after: dict[str, Cost] = {}
     once: dict[str, Cost] = {}
     if kind in facts.pooled:
@@ -116,7 +116,7 @@ def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
         if kind in facts.dense_before and alone:
             once["head/dense"] = linear(hidden, hidden, bias=True)
         once["head/classifier"] = label_head(fields, hidden)
-    return after, once, head_note(fields, not kind or after or once)
+    return after, once
 
 
 def language_head(fields: Fields, sizes: Sizes, facts: "TextFacts") -> Costs:
@@ -187,20 +187,21 @@ class TextFacts:
 
 def text_encoder(facts: TextFacts, fields: Fields) -> Network:
     """A text encoder of a config, with the family's facts."""
-    encoder, notes = encoder_of(facts, fields)
+    encoder = encoder_of(facts, fields)
+    notes = head_note(fields, not task(fields) or encoder.after or encoder.once)
     return network(fields, encoder.run, notes, cache=encoder.cache if encoder.causal else ())
 
 
-def encoder_of(facts: TextFacts, fields: Fields) -> tuple[Stack, tuple[str, ...]]:
-    """The encoder itself, and what there is to say about its heads."""
+def encoder_of(facts: TextFacts, fields: Fields) -> Stack:
+    """The encoder itself."""
     sizes = bert_sizes(fields)
     width = fields.size_or(facts.width_key, sizes.hidden)
     rows = (sizes.positions + facts.more_rows) * facts.has_positions
     held_sizes = replace(sizes, positions=rows, types=sizes.types * facts.has_types)
     bridged = facts.bridged or width != sizes.hidden
     bridge = {"embedding/project_in": linear(width, sizes.hidden, bias=True)} if bridged else {}
-    after, once, notes = facts.heads(fields, sizes, facts)
-    encoder = Stack(
+    after, once = facts.heads(fields, sizes, facts)
+    return Stack(
         before={
             **tables(held_sizes, width, facts.embedding_norm),
             **bridge,
@@ -212,4 +213,3 @@ def encoder_of(facts: TextFacts, fields: Fields) -> tuple[Stack, tuple[str, ...]
         longest=max(sizes.positions - facts.spare_positions, 1),
         causal=facts.causal,
     )
-    return encoder, notes
