@@ -1,4 +1,4 @@
-"""The coefficients of the scaling laws, out of the profiles."""
+"""The coefficients of the scaling laws, out of the profiles; each law is read once."""
 
 from estimator.catalog import Catalog
 from estimator.catalog.records import Record
@@ -16,11 +16,15 @@ def scaling_law(catalog: Catalog, name: str = CORRECTED) -> ScalingLaw:
     """Return one of the fits of Hoffmann's form; ValueError if there is none of that name."""
     if name not in LAWS:
         raise ValueError(f"no scaling law {name!r}: use one of {', '.join(LAWS)}")
-    return law_from(_values(catalog, name))
+    return catalog.once(f"scaling law {name}", lambda: law_from(_values(catalog, name)))
 
 
 def kaplan_law(catalog: Catalog) -> KaplanLaw:
     """Return the laws of 2020."""
+    return catalog.once("scaling laws of 2020", lambda: _kaplan_law(catalog))
+
+
+def _kaplan_law(catalog: Catalog) -> KaplanLaw:
     values = _values(catalog, "kaplan")
     values.pop("fitted_flop")
     return KaplanLaw(**values)
@@ -28,6 +32,10 @@ def kaplan_law(catalog: Catalog) -> KaplanLaw:
 
 def repeated_data(catalog: Catalog) -> RepeatedData:
     """Return the law for data seen more than once."""
+    return catalog.once("law of repeated data", lambda: _repeated_data(catalog))
+
+
+def _repeated_data(catalog: Catalog) -> RepeatedData:
     values = _values(catalog, "muennighoff")
     return RepeatedData(
         law=law_from(values),
@@ -44,6 +52,10 @@ def fitted_range_flop(catalog: Catalog) -> tuple[float, float]:
 
 def error_law(catalog: Catalog) -> ErrorLaw:
     """Return the law of the error on ImageNet, fitted on the points that its authors print."""
+    return catalog.once("error law", lambda: _error_law(catalog))
+
+
+def _error_law(catalog: Catalog) -> ErrorLaw:
     values = _values(catalog, "thompson")
     places = ("today", "near", "far")
     return fitted_error_law(

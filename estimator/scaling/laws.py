@@ -194,6 +194,10 @@ class KaplanLaw:
         return params, flop / FLOP_PER_PARAM_AND_TOKEN / params
 
 
+EXCESS_SIZES = np.logspace(-4, 4, 8001)
+"""Sizes that are tried, as what they have over the least that reaches a loss [1]."""
+
+
 def optimum_with_serving(law: ScalingLaw, loss: float, served_tokens: float) -> tuple[float, float]:
     """Size and tokens that reach a loss with the least compute, serving included.
 
@@ -221,7 +225,7 @@ def optimum_with_serving(law: ScalingLaw, loss: float, served_tokens: float) -> 
     if loss <= law.E:
         raise ValueError(f"loss must be above {law.E:g}, which no compute undercuts")
     least = (law.A / (loss - law.E)) ** (1 / law.alpha)
-    params: npt.NDArray[np.float64] = least * (1 + np.logspace(-4, 4, 8001))
+    params: npt.NDArray[np.float64] = least * (1 + EXCESS_SIZES)
     left = loss - law.E - law.A / params**law.alpha
     tokens = (law.B / left) ** (1 / law.beta)
     flop = FLOP_PER_PARAM_AND_TOKEN * params * tokens

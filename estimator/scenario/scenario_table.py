@@ -67,6 +67,20 @@ class Words:
         """Return a column that no row fills."""
         return cls((), nowhere(count))
 
+    @classmethod
+    def joined(cls, columns: Iterable["Words"]) -> "Words":
+        """Columns one below the other.
+
+        >>> Words.joined([Words.of(["h100", ""]), Words.of(["v100", "h100"])]).rows()
+        ['h100', '', 'v100', 'h100']
+        """
+        numbers: dict[str, int] = {}
+        codes = []
+        for column in columns:
+            own = [numbers.setdefault(word, len(numbers)) for word in column.distinct]
+            codes.append(np.array([*own, UNSPECIFIED], dtype=np.intp)[column.codes])
+        return cls(tuple(numbers), np.concatenate(codes))
+
     def rows(self) -> list[str]:
         """Word of each row, empty where there is none."""
         if not self.distinct:

@@ -5,9 +5,8 @@ All of it are designs of one workload that go through the one path; nothing is c
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import product, repeat
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from estimator.core.units import CENTRAL
 from estimator.estimation.estimate_table import estimate_table
 from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.scenario.scenario import NUMBERS, Scenario
-from estimator.scenario.scenario_table import ScenarioTable, setups_of
+from estimator.scenario.scenario_table import ScenarioTable, Words, setups_of
 from estimator.search.designs import QUANTITIES, memory
 from estimator.search.pareto import pareto_front
 from estimator.search.plan import PLANNED_COUNTS, planned_devices
@@ -89,22 +88,13 @@ class Swing:
     high: float
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Rows of one table that belong together: what they change, and where they begin.
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Rows of the table that belong together: the inputs they change, and which rows they are."""
 
-    `setups` numbers those that differ in place and money alone.
-    """
-
-    changed: Mapping[str, Sequence[Value]]
-    count: int
-    setups: Places
-    start: int = 0
-
-    @property
-    def places(self) -> slice:
-        """Which rows of the table they are."""
-        return slice(self.start, self.start + self.count)
+    names: tuple[str, ...]
+    changed: ScenarioTable
+    places: slice
 
 
 class Exploration:
@@ -146,10 +136,12 @@ class Exploration:
             *sweeps,
             {"hardware": planned_devices(catalog), "devices": PLANNED_COUNTS, "site": places},
         ]
-        parts = [_swung(base, self._moved), *map(_product, chosen)]
-        starts = np.cumsum([0, *(part.count for part in parts)]).tolist()
+        names = [(), *map(tuple, chosen)]
+        changed = [_swung(base, self._moved), *map(_product, chosen)]
+        ends = np.cumsum([one.count for one in changed]).tolist()
         self._parts = [
-            replace(part, start=start) for part, start in zip(parts, starts, strict=False)
+            _Part(names=some, changed=one, places=slice(end - one.count, end))
+            for some, one, end in zip(names, changed, ends, strict=True)
         ]
         self._result = estimate_table(_stacked(base, self._parts), catalog)
 
@@ -218,12 +210,16 @@ class Exploration:
         fits[list(self._result.errors)] = False
         return needed_bytes, fits
 
-    def _columns(self, part: _Rows) -> dict[str, Column]:
+    def _columns(self, part: _Part) -> dict[str, Column]:
         needed_bytes, fits = self._memory
         kept = fits[part.places]
-        columns: dict[str, Column] = {
-            name: np.array(values)[kept] for name, values in part.changed.items()
-        }
+        columns: dict[str, Column] = {}
+        for name in part.names:
+            if name in NUMBERS:
+                columns[name] = part.changed.number(name)[kept]
+            else:
+                column = part.changed.word(name)
+                columns[name] = np.array(column.distinct)[column.codes[kept]]
         columns["memory_bytes_mid"] = needed_bytes[part.places][kept]
         for name in QUANTITIES:
             bounds = self._bounds[name][part.places][kept]
@@ -307,30 +303,58 @@ def _words(name: str, catalog: Catalog) -> tuple[str, ...]:
     return PLACES if name == "site" else KINDS_OF_PRICE
 
 
-def _swung(base: Scenario, moved: Sequence[tuple[str, Value]]) -> _Rows:
+def _swung(base: Scenario, moved: Sequence[tuple[str, Value]]) -> ScenarioTable:
     """The scenario itself, and then with one input moved in each row."""
-    changed = {}
-    for name in dict.fromkeys(name for name, _ in moved):
-        own = getattr(base, name)
-        changed[name] = [own, *(value if one == name else own for one, value in moved)]
-    return _Rows(changed, 1 + len(moved), np.arange(1 + len(moved)))
+    count = 1 + len(moved)
+    changed: dict[str, list[Value | None]] = {}
+    for row, (name, value) in enumerate(moved, start=1):
+        changed.setdefault(name, [getattr(base, name)] * count)[row] = value
+    return _table(changed, {}, np.arange(count))
 
 
-def _product(values: Mapping[str, tuple[Value, ...]]) -> _Rows:
+def _product(values: Mapping[str, tuple[Value, ...]]) -> ScenarioTable:
     """All combinations of some values, the last input varying fastest."""
-    rows = list(product(*values.values()))
     places = np.indices(tuple(map(len, values.values()))).reshape(len(values), -1)
-    setups = setups_of(dict(zip(values, places, strict=True)), len(rows))
-    return _Rows(dict(zip(values, zip(*rows, strict=True), strict=True)), len(rows), setups)
+    at = dict(zip(values, places, strict=True))
+    return _table(values, at, setups_of(at, places.shape[1]))
 
 
-def _stacked(base: Scenario, parts: Sequence[_Rows]) -> ScenarioTable:
+def _table(
+    values: Mapping[str, Sequence[Value | None]], at: Mapping[str, Places], setups: Places
+) -> ScenarioTable:
+    """Table of some inputs, from what each may be and the place of that in each row.
+
+    Without places each row has a value of its own.
+    """
+    numbers: dict[str, Floats] = {}
+    words: dict[str, Words] = {}
+    for name, some in values.items():
+        rows = at.get(name, slice(None))
+        if name in NUMBERS:
+            numbers[name] = np.array(some, dtype=np.float64)[rows]
+        else:
+            column = Words.of("" if one is None else str(one) for one in some)
+            words[name] = Words(column.distinct, column.codes[rows])
+    return ScenarioTable(count=setups.size, numbers=numbers, words=words, setups=setups)
+
+
+def _stacked(base: Scenario, parts: Sequence[_Part]) -> ScenarioTable:
     """Rows of several parts as one table, with what the scenario says where they change nothing."""
-    said = base.said()
-    columns = {}
-    for name in dict.fromkeys([*said, *(name for part in parts for name in part.changed)]):
-        own = said.get(name)
-        cells = [cell for part in parts for cell in part.changed.get(name, repeat(own, part.count))]
-        columns[name] = cells if name in NUMBERS else [cell or "" for cell in cells]
-    setups = np.concatenate([part.start + part.setups for part in parts])
-    return replace(ScenarioTable.of_columns(**columns), setups=setups)
+    own, tables = ScenarioTable.of([base]), [part.changed for part in parts]
+    numbers = {
+        name: np.concatenate(
+            [table.numbers.get(name, np.repeat(own.number(name), table.count)) for table in tables]
+        )
+        for name in dict.fromkeys(name for table in (own, *tables) for name in table.numbers)
+    }
+    words = {
+        name: Words.joined(
+            table.words.get(name, own.word(name).take(np.zeros(table.count, dtype=np.intp)))
+            for table in tables
+        )
+        for name in dict.fromkeys(name for table in (own, *tables) for name in table.words)
+    }
+    setups = [part.places.start + part.changed.setups for part in parts]
+    count = parts[-1].places.stop
+    table = ScenarioTable(count=count, numbers=numbers, words=words, setups=np.concatenate(setups))
+    return table.checked()

@@ -1,6 +1,7 @@
 """Scaling: what a budget buys, what the next percent costs, and where the laws were fitted."""
 
 import json
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -24,7 +25,7 @@ from estimator.web.shared.amounts import amount
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
-from estimator.web.shared.language import N_, _
+from estimator.web.shared.language import N_, _, current
 from estimator.web.shared.profiles import hardware_names, open_catalog, place_names
 from estimator.web.shared.site import LIMITS, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
@@ -237,6 +238,12 @@ def _imagenet(frame: Frame) -> None:
 
 def imagenet_picture() -> Picture:
     """Error on ImageNet against compute."""
+    return _imagenet_picture(current())
+
+
+@cache
+def _imagenet_picture(_language: str) -> Picture:
+    """The same; nothing that is asked changes it but the language."""
     law = error_law(open_catalog())
     text = _("5 % error takes {factor} times the compute of 2020, if the law continues to hold.")
     factor = float(np.asarray(law.factor(0.05).mid))

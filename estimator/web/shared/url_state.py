@@ -17,6 +17,7 @@ adjusted or left out, and shown as a notice: never in silence, never as a traceb
 
 from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -400,6 +401,7 @@ class Text:
 Parameter = Choice | Number | Typed | Text
 
 
+@lru_cache(maxsize=1024)
 def short_number(value: float) -> str:
     """Write a number as people type it, exactly.
 
@@ -409,8 +411,8 @@ def short_number(value: float) -> str:
     plain = f"{value:.15g}".replace("e+", "e")
     scaled = [f"{value / 10.0**power:.15g}{suffix}" for power, suffix in _SUFFIXES]
     texts = [text for text in (plain, *scaled) if "e-" not in text or text == plain]
-    exact = [text for text in texts if read_number("", text) == value]
-    return min(exact, key=len) if exact else repr(value)
+    exact = (text for text in sorted(texts, key=len) if read_number("", text) == value)
+    return next(exact, repr(value))
 
 
 _SUFFIXES = ((6, "M"), (9, "B"), (12, "T"))
