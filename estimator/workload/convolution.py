@@ -170,10 +170,10 @@ class Flow:
         self, costs: Costs, positions: Quantity, seen: Quantity, *, times: int, prefix: str
     ) -> "Flow":
         """With `times` equal layers on `positions` that attend to those `seen`."""
-        asking, pairs = self.batch * positions, self.batch * positions * seen
-        found = self.batch * seen
-        done = crossing(costs, asking, found, pairs=pairs, times=times, prefix=prefix)
-        return self.with_lines(done)
+        asking, found = self.batch * positions, self.batch * seen
+        return self.with_lines(
+            crossing(costs, self.batch, asking, found, times=times, prefix=prefix)
+        )
 
     def dense(self, costs: Costs, positions: Quantity = 1.0) -> "Flow":
         """With dense layers on one pooled position of each image, or on `positions`."""

@@ -138,20 +138,23 @@ def lines(
 
 def crossing(
     costs: Costs,
+    batch: Quantity,
     asking: Quantity,
     seen: Quantity,
     *,
-    pairs: Quantity,
     times: int = 1,
     prefix: str = "",
 ) -> Iterator[Line]:
     """Lines of attention to other positions: keys and values of those `seen`, the rest of `asking`.
 
+    Both are counted over `batch` sequences, in each of which all `asking` attend to all `seen`.
+
     >>> from estimator.workload.blocks import linear
     >>> costs = {"attention/query": linear(2, 2), "attention/key": linear(2, 2)}
-    >>> [term.flop for _, term in crossing(costs, 1.0, 5.0, pairs=5.0)]
+    >>> [term.flop for _, term in crossing(costs, 1.0, 1.0, 5.0)]
     [8.0, 40.0]
     """
+    pairs = asking * seen / batch
     for part, cost in costs.items():
         positions = seen if part.endswith(("/key", "/value")) else asking
         yield from lines({part: cost}, positions, pairs=pairs, times=times, prefix=prefix)

@@ -64,8 +64,7 @@ def _reader(part: Fields, width: int, *, writes: bool, own: bool) -> Reader:
     def read(batch: Quantity, tokens: Quantity, seen: Quantity, inputs: Inputs) -> list[Line]:
         every = batch * tokens
         asking: Quantity = every if np.any(np.asarray(seen) > 0) else 0.0
-        pairs, found = every * seen, batch * seen
-        asks = crossing(costs, asking, found, pairs=pairs, times=times, prefix="cross/")
+        asks = crossing(costs, batch, asking, batch * seen, times=times, prefix="cross/")
         return [*words.lines(batch, tokens, inputs), *asks]
 
     return read
@@ -137,8 +136,8 @@ def blip2(instructed: bool, fields: Fields) -> Network:
         positions, asking = sight.positions(pixels)[1], batch * count
         done = [*lines(around, batch)]
         done += lines(layer, asking, pairs=asking * count, times=sizes.layers)
-        found, pairs = batch * positions, asking * positions
-        done += crossing(asks, asking, found, pairs=pairs, times=crossed, prefix="cross/")
+        found = batch * positions
+        done += crossing(asks, batch, asking, found, times=crossed, prefix="cross/")
         tower = prefixed(sight.lines(batch, pixels), "vision/")
         return [*tower, *prefixed(done, "queries/"), *lines(bridge, asking)]
 

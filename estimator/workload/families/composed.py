@@ -99,8 +99,8 @@ def composed(reads: str, fields: Fields) -> Network:
         seen: Quantity = given.items / encoder.folded
         done = [*prefixed(given.terms.items(), "encoder/"), *lines(bridge, seen)]
         done += prefixed(said.terms.items(), "decoder/")
-        pairs, times, prefix = said.items * seen / inputs.batch, crosses.times, "decoder/cross/"
-        done += crossing(crosses.costs, said.items, seen, pairs=pairs, times=times, prefix=prefix)
+        batch, times, prefix = inputs.batch, crosses.times, "decoder/cross/"
+        done += crossing(crosses.costs, batch, said.items, seen, times=times, prefix=prefix)
         return Pass(lines=done, items=said.items, warnings=said.warnings)
 
     return network(fields, run, cache=decoder.cache or (kept,))

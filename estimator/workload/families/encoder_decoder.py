@@ -188,11 +188,10 @@ def _cross_lines(
     """Lines of attention from the decoder to the encoder; it is held but rests without one."""
     source, target = lengths
     asking = target if np.any(np.asarray(source) > 0) else 0.0
-    pairs, times = batch * source * target, decoder.layers
-    attention = decoder.attention.costs().items()
+    attention, times = decoder.attention.costs().items(), decoder.layers
     costs = {part.replace("attention", "cross"): cost for part, cost in attention}
-    seen = batch * source
-    return crossing(costs, batch * asking, seen, pairs=pairs, times=times, prefix="decoder/")
+    every, seen = batch * asking, batch * source
+    return crossing(costs, batch, every, seen, times=times, prefix="decoder/")
 
 
 def logits(fields: Fields, hidden: int, vocab: int, *tasks: str) -> Costs:

@@ -97,8 +97,7 @@ def _crossing(fields: Fields, text: Fields, sight: Fields | None) -> Network:
         seen = tower.tokens(inputs) if tower else 0.0
         asked = said.items if tower else 0.0
         done = [*(tower.lines(batch, seen) if tower else []), *said.terms.items()]
-        pairs, found = asked * seen, batch * seen
-        done += crossing(costs, asked, found, pairs=pairs, times=layers, prefix="cross/")
+        done += crossing(costs, batch, asked, batch * seen, times=layers, prefix="cross/")
         done += lines(special_rows, said.items)
         return Pass(lines=done, items=said.items, warnings=said.warnings)
 

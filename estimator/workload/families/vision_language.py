@@ -458,10 +458,9 @@ def idefics2(fields: Fields) -> Network:
 
     def seen(inputs: Inputs) -> list[Line]:
         batch, pixels = image(inputs, sight.side)
-        patches, asking = sight.positions(pixels)[0], batch * count
-        found, pairs = batch * (patches + count), asking * (patches + count)
+        patches = sight.positions(pixels)[0]
         done = [*lines(project, batch * patches), *lines(around, batch)]
-        done += crossing(asks, asking, found, pairs=pairs, times=layers)
+        done += crossing(asks, batch, batch * count, batch * (patches + count), times=layers)
         tower = prefixed(sight.lines(batch, pixels), "vision/")
         return [*tower, *prefixed(done, "bridge/")]
 
