@@ -3,9 +3,13 @@
 Arrays are checked whole; the first offending value is named.
 """
 
+from typing import NoReturn
+
 import numpy as np
 import numpy.typing as npt
 
+from estimator.core.messages import message, refusal
+from estimator.core.notice import Notice
 from estimator.core.uncertainty import Quantity, Uncertain
 
 LIMITS: dict[str, tuple[float, float, str]] = {
@@ -52,7 +56,7 @@ def within_limits(name: str, value: Quantity, called: str = "") -> None:
     value : Quantity
         In its unit.
     called : str
-        What a refusal calls it, if not so.
+        The input of a question that it is, if it is one: the refusal then carries a notice.
 
     Raises
     ------
@@ -73,16 +77,18 @@ def within_limits(name: str, value: Quantity, called: str = "") -> None:
     numbers = _numbers(value)
     if numbers.size == 0 or (least <= numbers.min() and numbers.max() <= most):
         return
-    _refuse(called or name, numbers, ~np.isfinite(numbers), "must be a finite number")
-    rule = "must be positive" if least < 1 and least > 0 else f"must be at least {least:g}"
-    if least == 1.0 and np.any(numbers <= 0):
-        rule = "must be positive"
-    _refuse(called or name, numbers, numbers < least, rule)
-    _refuse(called or name, numbers, numbers > most, f"must be at most {most:g} ({meaning})")
+    code, bad = "above_limit", numbers > most
+    if not np.all(np.isfinite(numbers)):
+        code, bad = "not_finite", ~np.isfinite(numbers)
+    elif np.any(numbers < least):
+        positive = 0 < least < 1 or (least == 1.0 and np.any(numbers <= 0))
+        code, bad = "not_positive" if positive else "below_limit", numbers < least
+    values = {"value": _first(numbers, bad), "least": least, "most": most, "meaning": meaning}
+    _refuse(Notice(code, called or name, values), as_input=bool(called))
 
 
-def is_share(name: str, value: Quantity) -> None:
-    """Refuse a share that is not in (0, 1].
+def is_share(name: str, value: Quantity, *, as_input: bool = False) -> None:
+    """Refuse a share that is not in (0, 1]; as the input of a question with a notice.
 
     >>> is_share("utilization", 1.5)
     Traceback (most recent call last):
@@ -93,14 +99,17 @@ def is_share(name: str, value: Quantity) -> None:
     if numbers.size == 0 or (numbers.min() > 0 and numbers.max() <= 1):
         return
     valid = (numbers > 0) & (numbers <= 1)
-    _refuse(name, numbers, ~valid, "must be in (0, 1]")
+    notice = Notice("not_a_share", name, {"value": _first(numbers, ~valid)})
+    _refuse(notice, as_input=as_input)
 
 
 def _numbers(value: Quantity) -> npt.NDArray[np.float64]:
     return np.asarray(value.mid if isinstance(value, Uncertain) else value, dtype=np.float64)
 
 
-def _refuse(name: str, numbers: npt.NDArray[np.float64], bad: npt.ArrayLike, rule: str) -> None:
-    if np.any(bad):
-        first = float(numbers[np.asarray(bad)].flat[0])
-        raise ValueError(f"{name} {rule}, got {first:.10g}")
+def _first(numbers: npt.NDArray[np.float64], bad: npt.ArrayLike) -> float:
+    return float(numbers[np.asarray(bad)].flat[0])
+
+
+def _refuse(notice: Notice, *, as_input: bool) -> NoReturn:
+    raise refusal(notice) if as_input else ValueError(message(notice))

@@ -23,6 +23,11 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "text": "{text}",
     # how the question is put
     "no_choice": "{field} must be one of {choices}, got {word!r}",
+    "not_finite": "{field} must be a finite number, got {value:.10g}",
+    "not_positive": "{field} must be positive, got {value:.10g}",
+    "not_a_share": "{field} must be in (0, 1], got {value:.10g}",
+    "below_limit": "{field} must be at least {least:g}, got {value:.10g}",
+    "above_limit": "{field} must be at most {most:g} ({meaning}), got {value:.10g}",
     "not_whole": "{field} must be a whole number, got {value:g}",
     "unread": "{reason}",
     "left_out": "{reason}; left out",

@@ -246,13 +246,13 @@ def _check(question: Question) -> None:
             f"precision must be one of {', '.join(formats)} for {use}, got {question.precision!r}"
         )
     if question.lora_rank is not None:
-        within_limits("lora_rank", question.lora_rank)
+        within_limits("lora_rank", question.lora_rank, "lora_rank")
     for name, goes, where in _MISPLACED:
         if getattr(question, name) not in (None, False) and not goes(question):
             raise ValueError(f"--{name.replace('_', '-')} goes with {where}")
-    within_limits("devices", question.devices)
+    within_limits("devices", question.devices, "devices")
     if question.prefill_tokens is not None:
-        within_limits("prefill_tokens", question.prefill_tokens)
+        within_limits("prefill_tokens", question.prefill_tokens, "prefill_tokens")
     check_plan(
         Plan(
             devices=question.devices,

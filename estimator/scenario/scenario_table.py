@@ -323,7 +323,7 @@ def _check_number(name: str, value: float) -> None:
     if name == "interval":
         z_score(value)
     elif name == "utilization":
-        is_share(name, value)
+        is_share(name, value, as_input=True)
     described = INPUTS[name]
     if described.limits:
         least, most, _ = LIMITS[described.limits]

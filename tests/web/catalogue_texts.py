@@ -14,6 +14,7 @@ import estimator
 from estimator.catalog import Catalog
 from estimator.catalog.claim_records import ClaimRecord
 from estimator.claims.glossary import GLOSSARY
+from estimator.core.limits import LIMITS
 from estimator.core.messages import MESSAGES
 from estimator.measure.meters.nvml_binding import REMEDIES
 from estimator.measure.meters.rapl import NONE_HERE, NOT_READABLE
@@ -50,8 +51,8 @@ def input_texts() -> set[str]:
 
 
 def notice_texts() -> set[str]:
-    """Sentences of the notices."""
-    found: set[str] = set()
+    """Sentences of the notices, and what bounds mean."""
+    found = {meaning for _least, _most, meaning in LIMITS.values()}
     for text in MESSAGES.values():
         found |= {text} if isinstance(text, str) else set(text)
     return found

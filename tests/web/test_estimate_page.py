@@ -20,6 +20,7 @@ from estimator.scenario.scenario import Scenario, from_link, link, read_number
 from estimator.web.estimate.calibrated import applied_runs, summary
 from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.inputs import DEFAULT, OF_ALL
+from estimator.web.shared import language
 from estimator.web.shared.frame import MOST_CONTROLS
 from estimator.web.shared.url_state import short_number
 from tests.measured_runs import several, store
@@ -219,10 +220,13 @@ def test_a_copied_link_leaves_nothing_to_defaults():
         ("params=lots&tokens=2e12&hardware=h100", "“Parameters” is not a number"),
         ("params=7e9&tokens=2e12&hardware=h1000", "h1000"),
         ("params=7e9&tokens=2e12&hardware=h100&site=atlantis", "atlantis"),
-        ("params=7e9&tokens=2e12&hardware=h100&pue=0.5", "pue must be at least 1"),
+        ("params=7e9&tokens=2e12&hardware=h100&pue=0.5", "“pue” must be at least 1"),
         ("params=7e9&tokens=2e12&hardware=v100&precision=fp8", "fp8"),
         ("params=7e9&tokens=2e12&hardware=h100&devices=2.5", "whole number"),
-        ("params=7e9&tokens=2e12&hardware=h100&pue=0.5&utilization=2", "utilization must be"),
+        (
+            "params=7e9&tokens=2e12&hardware=h100&pue=0.5&utilization=2",
+            "“utilization (share of the peak)” must be",
+        ),
         ("params=7e9&flop=1e20&tokens=2e12&hardware=h100", "amount of work"),
         ("params=nan&tokens=inf&interval=2", "“Training tokens” is not a number: inf"),
         ("v=9&params=7e9&tokens=2e12&hardware=h100", "version 9"),
@@ -254,7 +258,7 @@ def test_a_number_that_cannot_be_keeps_the_last_result_and_the_address():
     before, address = figure(page, "energy_kwh"), dict(page.query_params)
     unfolded(page, "place").text_input(key="pue").set_value("0.5").run()
     healthy(page)
-    assert "pue must be at least 1, got 0.5" in notices(page)
+    assert "“pue” must be at least 1, got 0.5" in notices(page)
     assert figure(page, "energy_kwh") == before
     assert dict(page.query_params) == address
 
@@ -600,3 +604,17 @@ def test_an_unknown_picture_on_markdown_and_html_in_a_link_load_nothing():
     assert "h1" in marker(page)
     shown = body(page) + " ".join(element.value for element in page.markdown)
     assert "<img" not in shown and "](http" not in " ".join(e.value for e in page.markdown)
+
+
+@pytest.fixture
+def english():
+    yield
+    language.use("en")
+
+
+@pytest.mark.usefixtures("english")
+def test_a_german_page_refuses_a_number_in_german():
+    page = opened("lang=de&params=7e9&tokens=2e12&hardware=h100&pue=0.5&devices=1e12")
+    said = notices(page)
+    assert "„pue“ muss mindestens 1 sein" in said
+    assert "„geräte“ darf höchstens 10⁹ sein (mehr beschleuniger, als es gibt)" in said

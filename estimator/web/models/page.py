@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from estimator.core.messages import reason
 from estimator.memory.fit import DeviceFit, MemoryAnswer, fit_across_devices
 from estimator.scenario.scenario import inline_config
 from estimator.web.models import charts
@@ -33,7 +34,7 @@ from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, cell_html, draw_table
 from estimator.web.shared.language import N_, _, ngettext
-from estimator.web.shared.notices import shown_all
+from estimator.web.shared.notices import shown, shown_all
 from estimator.web.shared.profiles import hardware_names, open_catalog, preset_names
 from estimator.web.shared.site import Page, controls
 from estimator.workload.huggingface import architecture
@@ -166,7 +167,7 @@ def described(values: tuple[tuple[str, Any], ...]) -> Described:
     try:
         memory, fits = fit_across_devices(question_of(asked, model, length), open_catalog())
     except ValueError as error:
-        refusal = str(error)
+        refusal = shown(reason(error))
     return Described(
         name=name,
         network=network,

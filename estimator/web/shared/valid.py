@@ -10,8 +10,10 @@ from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
+from estimator.core.messages import reason
 from estimator.web.shared import style
 from estimator.web.shared.language import _
+from estimator.web.shared.notices import shown
 from estimator.web.shared.url_state import Parameters
 
 Found = TypeVar("Found")
@@ -51,7 +53,7 @@ def valid(
     parameters: Parameters,
     values: Values,
     answer: Callable[[Values], Found],
-    worded: Callable[[ValueError], str] = str,
+    worded: Callable[[ValueError], str] = lambda error: shown(reason(error)),
 ) -> Shown[Found]:
     """Answer the values; where they are refused, those that the session answered last, or usual.
 
