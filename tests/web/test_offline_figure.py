@@ -238,3 +238,9 @@ def marks_of(scene):
     if scene.get("marktype") == "symbol":
         return scene["items"]
     return [one for item in scene.get("items", ()) for one in marks_of(item)]
+
+
+def test_a_library_that_cannot_be_bundled_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setattr(html, "BUNDLE", "raise SystemExit('first line\\nno such bundle')")
+    with pytest.raises(OSError, match=r"^Vega cannot be put into the figure: no such bundle$"):
+        html.library.__wrapped__()
