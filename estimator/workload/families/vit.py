@@ -106,12 +106,10 @@ class Vision:
         return Pass(lines=self.over(batch, patches), items=batch * (patches + self.prefix))
 
 
-def vision_network(
-    fields: Fields, vision: Vision, run: Callable[[Inputs], Pass] | None = None
-) -> Network:
-    """The model under its name, and a pass of its own where it has one."""
+def vision_network(fields: Fields, vision: Vision) -> Network:
+    """The model under its name."""
     counted = not task(fields) or vision.after or vision.once
-    return network(fields, run or vision.run, head_note(fields, counted))
+    return network(fields, vision.run, head_note(fields, counted))
 
 
 def trunk(
@@ -347,34 +345,21 @@ def vit_mae(fields: Fields) -> Network:
 def yolos(fields: Fields) -> Network:
     """YOLOS: object tokens beside the patches, positions in every layer (arXiv:2106.00666, sec. 3).
 
-    Its images are 512 pixels high and 864 wide; square ones are counted where `image_size` is
-    asked for.
+    Its images are 512 pixels high and 864 wide where the config does not say.
     """
-    sides = fields.sizes("image_size", (512, 864), 2)
-    vision = trunk(fields.with_values({"image_size": sides[0]}))
-    hidden, patch = vision.hidden, vision.patch
     objects = fields.size("num_detection_tokens", default=100)
-    patches = (sides[0] // patch) * (sides[1] // patch)
+    sides = fields.sizes("image_size", (512, 864), 2)
+    vision = trunk(fields.with_values({"image_size": sides}), objects + 1, oblong=True)
+    hidden = vision.hidden
     middle = (vision.layers - 1) * fields.flag("use_mid_position_embeddings", default=True)
-    rows = patches + objects + 1
-    tables = {
-        "embedding/class": held((1 + objects) * hidden),
-        "embedding/position": table(rows * (1 + middle), hidden),
-        "norm/outer": held(2 * hidden),
-    }
+    positions = vision.tables["embedding/position"].times(1 + middle)
+    tables = {**vision.tables, "embedding/position": positions}
     once: Costs = {} if task(fields) else {"pooler": linear(hidden, hidden, bias=True)}
     if task(fields) == "ObjectDetection":
         classes = perceptron(hidden, label_count(fields) + 1)
         heads = {"head/classes": classes, "head/boxes": perceptron(hidden, 4)}
         once = {part: cost.repeated(objects) for part, cost in heads.items()}
-    sight = replace(vision, prefix=objects + 1, tables=tables, once=once)
-
-    def run(inputs: Inputs) -> Pass:
-        if inputs.image_size is not None:
-            return sight.run(inputs)
-        return sight.passed(quantity("batch", inputs.batch), float(patches))
-
-    return vision_network(fields, sight, run)
+    return vision_network(fields, replace(vision, tables=tables, once=once))
 
 
 @family("audio-spectrogram-transformer")
