@@ -498,7 +498,7 @@ def wan(fields: Fields) -> Network:
         per_image={**model.per_image, **time_embedding(width, 6, fields.size("freq_dim")), **seen},
         per_patch={"cross/image": asks},
     )
-    norms = 6 + 2 * fields.flag("cross_attn_norm") + 4 * bool(_qk_norm(fields))
+    norms = 6 + 2 * fields.flag("cross_attn_norm") + 4 * _qk_norm(fields)
     mlp = Mlp(hidden=width, width=fields.size("ffn_dim"), bias=True).costs()
     return network(fields, with_cross_attention(model, mlp, norms=norms * width, context=width).run)
 
@@ -517,13 +517,12 @@ def _image_states(image_dim: int, width: int, layers: int) -> Costs:
     }
 
 
-def _qk_norm(fields: Fields, usual: str = "rms_norm_across_heads") -> str:
-    """Norms of queries and keys across all heads, none where the config says null."""
-    known = "rms_norm_across_heads"
-    kind = usual if "qk_norm" not in fields.values else fields.text("qk_norm")
+def _qk_norm(fields: Fields, usual: bool = True) -> bool:
+    """Whether queries and keys are normed across all heads, not where the config says null."""
+    kind, known = fields.text("qk_norm"), "rms_norm_across_heads"
     if kind not in ("", known):
         raise ValueError(f"{fields.path}qk_norm {kind!r} is not counted: {known} is")
-    return kind
+    return bool(kind) if "qk_norm" in fields.values else usual
 
 
 @diffusers_class("LTXVideoTransformer3DModel")
@@ -539,7 +538,7 @@ def ltx(fields: Fields) -> Network:
     model = with_cross_attention(
         model,
         feed_forward(fields, width),
-        norms=(6 + 4 * bool(_qk_norm(fields)) + 2 * affine) * width,
+        norms=(6 + 4 * _qk_norm(fields) + 2 * affine) * width,
         context=fields.size("cross_attention_dim"),
         biases=(bias, bias),
     )
@@ -562,7 +561,7 @@ def sana(fields: Fields) -> Network:
     model = with_cross_attention(
         replace(model, per_image={**model.per_image, **further}),
         mlp,
-        norms=(6 + 4 * bool(_qk_norm(fields, usual=""))) * width,
+        norms=(6 + 4 * _qk_norm(fields, usual=False)) * width,
         context=fields.size_or_none("cross_attention_dim") or width,
         biases=(fields.flag("attention_bias"), True),
         linear_in_patches=True,
@@ -576,17 +575,12 @@ def hunyuan_dit(fields: Fields) -> Network:
 
     `seq_len` counts the words of both text towers, the config's by default.
     """
-    width, layers = fields.size("hidden_size"), fields.layers("num_layers")
-    heads, patch = fields.size("num_attention_heads"), fields.size("patch_size")
-    values = fields.size("in_channels") * patch * patch
-    sizes = Sizes(
-        width=width,
-        head_dim=fields.share("hidden_size", width, "num_attention_heads", heads),
-        layers=layers,
-        patch=patch,
-        patch_inputs=values,
-        patch_outputs=values * (1 + fields.flag("learn_sigma")),
-    )
+    width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
+    head_dim = fields.share("hidden_size", width, "num_attention_heads", heads)
+    outputs = fields.size("in_channels") * (1 + fields.flag("learn_sigma"))
+    stated = {"attention_head_dim": head_dim, "out_channels": outputs}
+    sizes = patch_sizes(fields.with_values(stated))
+    layers = sizes.layers
     near, far = fields.size("text_len"), fields.size("text_len_t5")
     context, t5 = fields.size("cross_attention_dim"), fields.size("cross_attention_dim_t5")
     pooled = fields.size("pooled_projection_dim")
@@ -615,5 +609,5 @@ def hunyuan_dit(fields: Fields) -> Network:
         },
     )
     inner = int(width * ratio(fields, "mlp_ratio", 4.0))
-    mlp, norms = Mlp(hidden=width, width=inner, bias=True).costs(), 6 * width + 8 * sizes.head_dim
+    mlp, norms = Mlp(hidden=width, width=inner, bias=True).costs(), 6 * width + 8 * head_dim
     return network(fields, with_cross_attention(model, mlp, norms=norms, context=context).run)
