@@ -19,14 +19,8 @@ from estimator.catalog.device_names import (
 )
 from estimator.catalog.records import name_key, place_key
 from estimator.catalog.suggestions import Suggestions
+from estimator.core.messages import refuse
 
-SEE = {
-    "hardware": "`profiles list` shows all",
-    "preset": "`profiles list` shows all",
-    "place": "a country code, a cloud region, an operator or a named place will do",
-    "prior": "they stand in priors.toml",
-    "source": "they stand in sources.toml",
-}
 SHOWN = 60
 """So many letters of an unknown name are repeated."""
 
@@ -133,8 +127,7 @@ class NameIndex:
             return ValueError(f"{self.what} {shown(name)} {why}")
         same_model = self._of_model(name) if self.what == "hardware" else []
         if same_model:
-            offered = ", ".join(same_model)
-            return ValueError(f"unknown {self.what} {shown(name)}: known boards are {offered}")
+            return refuse("unknown_board", name=shown(name), known=tuple(same_model))
         near = [self._ids[other] for other in self._suggestions.nearest(key, count=12)]
         size = take_apart(name).memory_gb if self.what == "hardware" else None
         fitting = [one for one in near if size is None or holds(size, self._board(one))]
@@ -247,6 +240,7 @@ def shown(name: str) -> str:
 
 def unknown(what: str, name: str, near: Iterable[str]) -> ValueError:
     """Say what is unknown, and what resembles it or else where all are."""
-    close = list(dict.fromkeys(near))[:4]
-    where = f"did you mean {', '.join(close)}?" if close else SEE[what]
-    return ValueError(f"unknown {what} {shown(name)}: {where}")
+    close = tuple(dict.fromkeys(near))[:4]
+    if close:
+        return refuse("unknown_name", what=what, name=shown(name), near=close)
+    return refuse(f"unknown_{what}", name=shown(name))

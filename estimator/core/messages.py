@@ -57,6 +57,16 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "{set[config]} or {set[device_hours]}"
     ),
     "too_much_work": "the work is {flop:flop}, more than {most:flop}",
+    "unknown_name": "unknown {what} {name}: did you mean {near}?",
+    "unknown_hardware": "unknown hardware {name}: `profiles list` shows all",
+    "unknown_board": "unknown hardware {name}: known boards are {known}",
+    "unknown_preset": "unknown preset {name}: `profiles list` shows all",
+    "unknown_place": (
+        "unknown place {name}: a country code, a cloud region, an operator or a named place will do"
+    ),
+    "unknown_prior": "unknown prior {name}: they stand in priors.toml",
+    "unknown_source": "unknown source {name}: they stand in sources.toml",
+    "no_peak": "{device} has no {asked} peak: it has {known}",
     "no_device": "no device given: set {set[hardware]}",
     "no_precision": "{field} {word!r} is unknown: write fp32, bf16, mixed ...",
     "start_without_profile": "{set[start]} is an hour of a {set[carbon_profile]}, which is missing",

@@ -53,9 +53,8 @@ def choose_precision(device: Device, asked: str | None) -> str:
     """
     if asked is not None:
         if asked not in device.peaks:
-            raise ValueError(
-                f"{device.name} has no {asked} peak: it has {', '.join(sorted(device.peaks))}"
-            )
+            known = tuple(sorted(device.peaks))
+            raise refuse("no_peak", "precision", device=device.name, asked=asked, known=known)
         return asked
     trainable = [name for name in TRAINING_PRECISIONS if name in device.peaks]
     if not trainable:

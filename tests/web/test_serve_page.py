@@ -202,7 +202,7 @@ def test_a_config_in_the_link_is_text_and_no_file_of_the_server(tmp_path):
     path = tmp_path / "config.json"
     path.write_text(GPT2, encoding="utf-8")
     page, text = opened(config=str(path))
-    assert "Config is not a JSON object" in text
+    assert "is not a JSON object" in text
     assert "config=" not in page.code[0].value
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from estimator.catalog import Catalog, Preset
+from estimator.core.messages import reason
 from estimator.core.units import CENTRAL
 from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.hardware import named_precision
@@ -16,6 +17,7 @@ from estimator.scenario.scenario import INPUTS, NUMBERS, Scenario, read_number
 from estimator.web.estimate.config_text import scenario_of_config
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.notices import shown as sentence_of
 from estimator.web.shared.profiles import usual_precision
 from estimator.web.shared.url_state import State, short_number
 from estimator.workload.formulas import TRAINING_OVER_FORWARD
@@ -235,7 +237,7 @@ def gather(state: State, last: Scenario, catalog: Catalog) -> Asked:
             sampled = bool(said.get("samples"))
             said |= scenario_of_config(text, tokens, seq_len, sampled=sampled)
         except ValueError as error:
-            problems["config_text"] = str(error)
+            problems["config_text"] = sentence_of(reason(error))
             said |= {name: getattr(last, name) for name in (*OF_WAY[way_of(last)], *OF_FILE)}
     return Asked(scenario=Scenario(**said), problems=problems)
 

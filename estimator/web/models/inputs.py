@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+from estimator.core.messages import reason
 from estimator.memory.request import Question
 from estimator.scenario.workload import compact_config
 from estimator.serving.model_names import find_preset
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.notices import shown
 from estimator.web.shared.profiles import devices_with, kept, led_by, open_catalog
 from estimator.web.shared.url_state import Choice, Number, Parameters, Text, Typed, UrlState
 
@@ -82,7 +84,7 @@ class ConfigText(Text):
         try:
             return compact_config(text.strip()), ""
         except ValueError as error:
-            return "", str(error)
+            return "", shown(reason(error))
 
 
 PARAMETERS = Parameters(

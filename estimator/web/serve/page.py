@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from estimator.catalog.api_prices import ApiPrice
-from estimator.core.messages import reason, refusal, refuse
+from estimator.core.messages import reason, refusal
 from estimator.core.notice import Notice
 from estimator.core.units import H_PER_DAY, J_PER_KWH, S_PER_DAY
 from estimator.scenario.scenario import inline_config, is_inline
@@ -114,7 +114,7 @@ class ConfigLink(Text):
         config, notice = super().read(text)
         if not config or is_inline(config):
             return config, notice
-        return self.usual, str(refuse("config_not_json", self.name))
+        return self.usual, shown(Notice("config_not_json", self.name))
 
 
 PARAMETERS = Parameters(

@@ -426,11 +426,15 @@ def _sentence(text: str) -> str:
 
 
 def _capitalised(text: str) -> str:
-    """Begin with a capital; a component of a machine is an acronym.
+    """Begin with a capital; a component of a machine is an acronym, and a key stays as it is.
 
     >>> _capitalised("gpu: no driver"), _capitalised("a PUE of 1.25 assumed")
     ('GPU: no driver', 'A PUE of 1.25 assumed')
+    >>> _capitalised("hidden_size must be a positive integer")
+    'hidden_size must be a positive integer'
     """
+    if "_" in text.partition(" ")[0]:
+        return text
     component, colon, rest = text.partition(":")
     if component in COMPONENTS:
         return f"{component.upper()}{colon}{rest}"
