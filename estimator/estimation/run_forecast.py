@@ -15,7 +15,7 @@ from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import J_PER_KWH, S_PER_H, in_percent
 from estimator.estimation.scenario_estimate import Answer, answer_scenario, answer_scenarios
-from estimator.measure.forecast import Stamped
+from estimator.measure.stamps import Stamped
 from estimator.runs.record import MeasuredRun
 from estimator.scenario.scenario import Scenario
 from estimator.scenario.site import find_site

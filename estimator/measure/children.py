@@ -1,10 +1,42 @@
-"""How much processor time have the processes used that this one started and that still run?"""
+"""Which processes that one started still run, and how much processor time have they used?"""
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from estimator.runs.process import born
 from estimator.system.system_files import process_stat
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Descendant:
+    """A process that another one started, and when it started: numbers are used again."""
+
+    pid: int
+    born: str
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return born(PROC, self.pid) == self.born
+
+    def send(self, number: int) -> None:
+        """Send it a signal, if it runs and is ours."""
+        if self.runs:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, number)
+
+
+def descendants(pid: int) -> set[Descendant]:
+    """What descends from a process and has not ended; empty where the system has no /proc."""
+    found = _descendants(PROC, pid)
+    pids = list(_all_descendants(PROC, pid)) if found is None else found
+    some = (Descendant(one, born(PROC, one)) for one in pids)
+    return {one for one in some if one.born}
 
 
 def running_children_s(root: Path = Path("/")) -> float:
@@ -19,7 +51,7 @@ def running_children_s(root: Path = Path("/")) -> float:
     """
     proc = root / "proc"
     found = _descendants(proc, os.getpid())
-    stats = _stats(proc, found) if found is not None else _all_descendants(proc)
+    stats = _stats(proc, found) if found is not None else _all_descendants(proc, os.getpid())
     ticks = sum(int(field) for fields in stats.values() for field in fields[11:15])
     return ticks / os.sysconf("SC_CLK_TCK") if ticks else 0.0
 
@@ -42,7 +74,7 @@ def _descendants(proc: Path, pid: int) -> list[int] | None:
     return found
 
 
-def _all_descendants(proc: Path) -> dict[int, list[str]]:
+def _all_descendants(proc: Path, pid: int) -> dict[int, list[str]]:
     """The same with what the system says of each, by the parents of all processes."""
     try:
         pids = [int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal()]
@@ -50,7 +82,7 @@ def _all_descendants(proc: Path) -> dict[int, list[str]]:
         return {}
     stats = _stats(proc, pids)
     parents = {pid: int(fields[1]) for pid, fields in stats.items()}
-    return {pid: stats[pid] for pid in stats if _descends(pid, os.getpid(), parents)}
+    return {one: stats[one] for one in stats if _descends(one, pid, parents)}
 
 
 def _stats(proc: Path, pids: Iterable[int]) -> dict[int, list[str]]:

@@ -4,22 +4,23 @@ Steps are found automatically: those that `measure()` in the script reports, els
 PyTorch's optimizers, through which the Trainer of Hugging Face, Lightning and Accelerate step, too.
 """
 
-import json
 import math
 import os
+import signal
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from estimator.measure.children import descendants
 from estimator.measure.command import Command, CommandError, Ended, undisturbed
 from estimator.measure.recorder import Recording
-from estimator.measure.session import STAMPS, Forecast, Reported, forecast, named
+from estimator.measure.session import STAMPS, Reported, named
+from estimator.measure.stamps import Stamped, StampFile
 from estimator.measure.steady import steady
 from estimator.runs import Store, StoreError, open_store
 from estimator.runs.record import FORECAST, MeasuredRun, State, Timing
@@ -33,151 +34,8 @@ SILENCE_S = 30.0
 PATIENCE_S = 5.0
 """How long a command may take to stop [s]."""
 
-OWN, OPTIMIZER = ("m", "M"), ("o", "s")
-"""Marks of steps that `measure()` in the script reports, and of those of an optimizer; the second
-of each where boards had finished."""
-
 HOOK = Path(__file__).parent / "step_hook"
 """Folder of the module that Python loads at its start."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stamped:
-    """Steps that were seen so far.
-
-    Parameters
-    ----------
-    times_s : tuple of float
-        Time of each step; on boards the mean over the window between two waits for them [s].
-    began_s, ended_s : float
-        First and last stamp on the monotonic clock [s].
-    planned : int, optional
-        Steps of the whole run, where the program's Trainer states them.
-    given : mapping
-        What `measure()` in the script says of its steps, as fields of `Timing`.
-    """
-
-    times_s: tuple[float, ...]
-    began_s: float
-    ended_s: float
-    planned: int | None = None
-    given: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def steps(self) -> int:
-        """Steps seen: the first stamp ends the first of them."""
-        return len(self.times_s) + 1
-
-    def forecast(self, steps: int) -> Forecast:
-        """Time of so many steps, from the start of the second [s]."""
-        return forecast(self.times_s, steps - 1)
-
-
-def read_stamps(text: str) -> Stamped | None:
-    r"""Read the stamps of a program; None before there are two.
-
-    >>> read_stamps("o 1.0\no 1.5\ntotal 90\no 2.0\n").times_s
-    (0.5, 0.5)
-    >>> read_stamps("o 1.0\nm 1.1\no 2.0\nm 2.2\n").times_s
-    (1.1,)
-    """
-    lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-    rows = [line.split(" ") for line in lines]
-    planned = [int(row[1]) for row in rows if row[0] == "total"]
-    facts = [line[6:] for line in lines if line.startswith("facts ")]
-    own = [(row[0], float(row[1])) for row in rows if row[0] in OWN]
-    seen = own or [(row[0], float(row[1])) for row in rows if row[0] in OPTIMIZER]
-    waited = [at for at, (mark, _) in enumerate(seen) if mark in ("s", "M")]
-    if waited:
-        seen = seen[: waited[-1] + 1]
-    if len(seen) < 2:
-        return None
-    edges = [0, *(at for at in waited if at)] if waited else list(range(len(seen)))
-    times = [
-        (seen[last][1] - seen[first][1]) / (last - first)
-        for first, last in pairwise(edges)
-        for _ in range(first, last)
-    ]
-    return Stamped(
-        times_s=tuple(times),
-        began_s=seen[0][1],
-        ended_s=seen[-1][1],
-        planned=planned[-1] if planned else None,
-        given=json.loads(facts[0]) if facts else {},
-    )
-
-
-@dataclass(kw_only=True)
-class _Marks:
-    """Stamps of one kind so far: when the first was [s], how many, and up to which are done."""
-
-    began_s: float = 0.0
-    count: int = 0
-    waited: int = 0
-
-    def take(self, at_s: float, *, waited: bool) -> None:
-        """Count one more."""
-        self.began_s = at_s if self.count == 0 else self.began_s
-        self.count += 1
-        self.waited = self.count if waited else self.waited
-
-    @property
-    def steps(self) -> int:
-        """Steps that have ended: on boards those up to the last wait."""
-        return self.waited or self.count
-
-
-@dataclass(kw_only=True)
-class StampFile:
-    """Stamps of a program as they are written, each read once: to look again costs little.
-
-    Parameters
-    ----------
-    path : Path
-        It need not exist yet.
-    """
-
-    path: Path
-    _read_bytes: int = field(default=0, init=False)
-    _own: _Marks = field(default_factory=_Marks, init=False)
-    _optimizer: _Marks = field(default_factory=_Marks, init=False)
-
-    def read(self) -> None:
-        """Take in the lines that were written since."""
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as file:
-            file.seek(self._read_bytes)
-            whole, end, _ = file.read().rpartition(b"\n")
-        self._read_bytes += len(whole) + len(end)
-        for line in whole.decode("utf-8", "replace").split("\n"):
-            mark, _, rest = line.partition(" ")
-            if mark in OWN:
-                self._own.take(float(rest), waited=mark == "M")
-            elif mark in OPTIMIZER:
-                self._optimizer.take(float(rest), waited=mark == "s")
-
-    @property
-    def _marks(self) -> _Marks:
-        """Those that count: what `measure()` reports goes first."""
-        return self._own if self._own.count else self._optimizer
-
-    @property
-    def steps(self) -> int:
-        """Steps seen so far; none before there are two."""
-        return self._marks.steps if self._marks.steps > 1 else 0
-
-    @property
-    def began_s(self) -> float:
-        """When the first step ended, on the monotonic clock [s]."""
-        return self._marks.began_s
-
-    def stamped(self) -> Stamped | None:
-        """Return the steps that were read; None before there are two."""
-        if not self.steps:
-            return None
-        with self.path.open("rb") as file:
-            return read_stamps(file.read(self._read_bytes).decode("utf-8", "replace"))
 
 
 @dataclass(kw_only=True)
@@ -224,7 +82,7 @@ class Watch:
                 over.set()
                 watcher.join()
             self._read(stamps)
-            self.seen = stamps.stamped()
+            self.seen = stamps.stamps.stamped()
         return replace(ended, exit_code=0) if self.enough and not self.goes_on else ended
 
     def _watch(self, stamps: StampFile, command: Command, over: threading.Event) -> None:
@@ -233,7 +91,7 @@ class Watch:
             self._read(stamps)
             if time.monotonic() >= silent_until_s:
                 silent_until_s = math.inf
-                if not stamps.steps and self.on_silence is not None:
+                if not stamps.stamps.steps and self.on_silence is not None:
                     self.on_silence(SILENCE_S)
             if self.enough:
                 if not self.goes_on:
@@ -244,18 +102,31 @@ class Watch:
         """Take what was stamped, until it is enough."""
         if self.enough:
             return
-        stamps.read()
-        if not stamps.steps:
+        seen = stamps.read()
+        if not seen.steps:
             return
-        long = self.for_s is not None and time.monotonic() - stamps.began_s >= self.for_s
-        self.enough = long or (self.steps is not None and stamps.steps >= self.steps)
+        long = self.for_s is not None and time.monotonic() - seen.began_s >= self.for_s
+        self.enough = long or (self.steps is not None and seen.steps >= self.steps)
 
 
 def _stop(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:
-    """Tell a command to stop, and end it if it does not."""
+    """Tell a command to stop; end it, and what it started and left behind, if they do not.
+
+    A terminated shell ends at once and leaves the training that it started running.
+    """
+    family = descendants(process.pid)
     process.terminate()
-    if not over.wait(PATIENCE_S):
+    until_s = time.monotonic() + PATIENCE_S
+    while not over.wait(POLL_S) and time.monotonic() < until_s:
+        family |= descendants(process.pid)
+    if not over.is_set():
         process.kill()
+    for number in (signal.SIGTERM, signal.SIGKILL) if family else ():
+        until_s = time.monotonic() + PATIENCE_S
+        for one in family:
+            one.send(number)
+        while any(one.runs for one in family) and time.monotonic() < until_s:
+            time.sleep(POLL_S)
 
 
 def recorded_watch(
@@ -291,6 +162,10 @@ def recorded_watch(
     with undisturbed():
         recording.notes += ended.notes
         reported = named(ended.reported, given.get("style")) or reported_steps(watch.seen, given)
+        if watch.seen is not None and watch.seen.processes > 1:
+            recording.notes.append(
+                f"{watch.seen.processes} processes step: the one that steps for longest counts"
+            )
         state: State = "finished" if watch.enough else ended.state
         measured = recording.end(
             state=state,

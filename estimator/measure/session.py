@@ -175,7 +175,7 @@ class Session:
         with suppress(OSError), open(os.environ[STAMPS], "a", encoding="utf-8") as file:
             if self.steps == 1:
                 file.write(f"facts {json.dumps(self._reported_fields())}\n")
-            file.write(f"{mark} {self._ends_s[-1]!r}\n")
+            file.write(f"{mark} {self._ends_s[-1]!r} {os.getpid()}\n")
 
     def _reported_fields(self) -> dict[str, Any]:
         """What the program says of its steps, as fields of `Timing`."""

@@ -55,7 +55,7 @@ def this_process(root: Path = Path("/")) -> Process:
         boot=text_of(proc / "sys" / "kernel" / "random" / "boot_id"),
         space=_space(proc),
         pid=os.getpid(),
-        born=_born(proc, os.getpid()),
+        born=born(proc, os.getpid()),
     )
 
 
@@ -77,10 +77,10 @@ def is_gone(process: Process, silent_s: float, root: Path = Path("/")) -> bool:
         return True
     if process.space != here.space:
         return silent_s > SILENCE_S
-    return _born(root / "proc", process.pid) != process.born
+    return born(root / "proc", process.pid) != process.born
 
 
-def _born(proc: Path, pid: int) -> str:
+def born(proc: Path, pid: int) -> str:
     """Tell when a process started; empty if there is none of that number."""
     fields = process_stat(proc, pid)
     return fields[19] if len(fields) > 19 and fields[0] not in ENDED else ""

@@ -1,6 +1,9 @@
 """`calibrate forecast`: steps are found, the command stopped or let go on, the whole foretold."""
 
+import importlib.util
 import json
+import os
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -13,9 +16,11 @@ from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.estimation.run_forecast import RunQuestion, forecast_run
 from estimator.measure import forecast
-from estimator.measure.forecast import Stamped, StampFile, Watch, read_stamps
+from estimator.measure.forecast import Watch
 from estimator.measure.session import Session
+from estimator.measure.stamps import Stamped, StampFile, Stamps
 from estimator.runs import read_runs
+from estimator.runs.process import born
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun
 from estimator.scenario.scenario import Scenario
 
@@ -58,8 +63,16 @@ def script(tmp_path):
     return written
 
 
-def test_stamps_that_are_cut_short_are_left_out():
-    assert read_stamps("o 1.0\no 1.5\no 1.") == Stamped(
+def read_stamps(text):
+    stamps = Stamps()
+    stamps.take(text)
+    return stamps.stamped()
+
+
+def test_stamps_that_are_cut_short_are_left_out(tmp_path):
+    stamps = StampFile(path=tmp_path / "stamps")
+    stamps.path.write_text("o 1.0\no 1.5\no 1.", encoding="utf-8")
+    assert stamps.read().stamped() == Stamped(
         times_s=(0.5,), began_s=1.0, ended_s=1.5, planned=None
     )
     assert read_stamps("o 1.0\n") is None
@@ -67,6 +80,24 @@ def test_stamps_that_are_cut_short_are_left_out():
 
 def test_what_a_program_says_of_its_steps_may_be_cut_short():
     assert read_stamps('m 1.0\nm 2.0\nfacts {"flop": 1').given == {}
+
+
+def test_lines_that_are_no_stamps_are_left_out():
+    """Whoever writes into the file stops no watching: neither no number, nor no time."""
+    odd = "o\no x\no nan\ntotal many\nfacts {\n\x00\n"
+    assert read_stamps(f"{odd}o 1.0 7\n{odd}o 1.5 7\n{odd}").times_s == (0.5,)
+
+
+def test_processes_that_step_beside_each_other_count_as_one():
+    """Two of torch.multiprocessing, which names no ranks, are no steps of half the time."""
+    found = read_stamps("".join(f"o {at}.0 7\no {at}.5 8\n" for at in range(1, 5)))
+    assert found.times_s == (1.0, 1.0, 1.0)
+    assert found.processes == 2
+
+
+def test_of_processes_one_after_another_the_longest_counts():
+    first = "".join(f"o {at / 100} 7\n" for at in range(3))
+    assert read_stamps(first + "".join(f"o {at}.0 8\n" for at in range(9, 14))).began_s == 9.0
 
 
 @given(st.lists(st.sampled_from("mMos"), max_size=30), st.data())
@@ -83,9 +114,9 @@ def test_stamps_read_bit_by_bit_are_those_read_at_once(marks, data):
         stamps.path.write_text(text, encoding="utf-8")
         stamps.read()
         found = read_stamps(text)
-        assert stamps.stamped() == found
-        assert stamps.steps == (0 if found is None else found.steps)
-        assert found is None or stamps.began_s == found.began_s
+        assert stamps.stamps.stamped() == found
+        assert stamps.stamps.steps == (0 if found is None else found.steps)
+        assert found is None or stamps.stamps.began_s == found.began_s
 
 
 def test_a_line_is_read_once_however_often_one_looks(tmp_path):
@@ -95,7 +126,7 @@ def test_a_line_is_read_once_however_often_one_looks(tmp_path):
     stamps.read()
     stamps.path.write_text("m xxx\nm xxx\nm 3.0\n", encoding="utf-8")
     stamps.read()
-    assert stamps.steps == 3
+    assert stamps.stamps.steps == 3
 
 
 @pytest.mark.parametrize(("rank", "stamped"), [("", 2), ("0", 2), ("1", 0)])
@@ -109,7 +140,7 @@ def test_of_several_ranks_one_stamps(rank, stamped, tmp_path, monkeypatch):
     session.step()
     stamps = StampFile(path=path)
     stamps.read()
-    assert stamps.steps == stamped
+    assert stamps.stamps.steps == stamped
 
 
 def test_on_boards_steps_count_between_waits_for_them():
@@ -146,6 +177,46 @@ def test_the_steps_of_an_optimizer_are_found(script):
     watch = Watch(steps=50, for_s=None)
     assert watch.run(script(OPTIMIZER)).exit_code == 0
     assert watch.seen.steps >= 50
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+def test_what_a_shell_started_is_stopped_with_it(tmp_path):
+    """A terminated shell ends at once, and its training would run on."""
+    text = f"import os\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
+    (tmp_path / "train.py").write_text(text + SCRIPT.format(steps=100_000), encoding="utf-8")
+    watch = Watch(steps=5, for_s=None)
+    watch.run(["sh", "-c", f"{shlex.quote(sys.executable)} {tmp_path}/train.py; true"])
+    assert watch.enough
+    pid = int((tmp_path / "pid").read_text("utf-8"))
+    assert not born(Path("/proc"), pid)
+
+
+class Optimizer:
+    """Stands for an optimizer of PyTorch, which the hook sees as an object alone."""
+
+
+@pytest.fixture
+def hook(tmp_path):
+    spec = importlib.util.spec_from_file_location("step_hook", forecast.HOOK / "sitecustomize.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    stamps = module._Stamps(str(tmp_path / "stamps"))
+    yield stamps
+    os.close(stamps.file)
+
+
+def test_of_two_optimizers_the_first_counts(hook):
+    first, second = Optimizer(), Optimizer()
+    assert [hook._counts(one) for one in (first, second, first, second)] == [True, False] * 2
+
+
+def test_an_optimizer_that_is_gone_or_rests_is_followed_by_another(hook):
+    """As of cross-validation, which makes one for each fold."""
+    first, second, third = Optimizer(), Optimizer(), Optimizer()
+    assert hook._counts(first)
+    del first
+    assert hook._counts(second)
+    assert [hook._counts(third) for _ in range(101)] == [False] * 100 + [True]
 
 
 def test_the_command_line_forecasts_and_keeps_a_run(script, capsys):

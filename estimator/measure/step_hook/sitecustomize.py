@@ -11,11 +11,13 @@ import os
 import sys
 import threading
 import time
+import weakref
 
 STAMPS = "TWENTY_WATTS_STAMPS"
 POLL_S = 0.02
 FIRST_STEPS, EVERY = (1, 2, 4, 8), 16
 TOTAL_AT = 2
+RESTS_AFTER = 100
 
 
 def _the_other_sitecustomize() -> None:
@@ -31,18 +33,18 @@ def _the_other_sitecustomize() -> None:
 
 
 class _Stamps:
-    """Writes a line for each step of the first optimizer."""
+    """Writes a line for each step of one optimizer, the first that steps."""
 
     def __init__(self, path: str) -> None:
         self.file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        self.optimizer = 0
+        self.optimizer: weakref.ref[object] | None = None
+        self.others = 0
         self.steps = 0
 
     def stepped(self, optimizer: object, *_arguments: object) -> None:
         """Stamp a step; boards finish first at the ends of windows."""
         with contextlib.suppress(Exception):
-            self.optimizer = self.optimizer or id(optimizer)
-            if id(optimizer) != self.optimizer:
+            if not self._counts(optimizer):
                 return
             self.steps += 1
             mark = "o"
@@ -51,11 +53,22 @@ class _Stamps:
                 if torch.cuda.is_initialized():
                     torch.cuda.synchronize()
                     mark = "s"
-            os.write(self.file, f"{mark} {time.monotonic()!r}\n".encode())
+            os.write(self.file, f"{mark} {time.monotonic()!r} {os.getpid()}\n".encode())
             if self.steps == TOTAL_AT:
                 total = _planned_steps()
                 if total:
                     os.write(self.file, f"total {total}\n".encode())
+
+    def _counts(self, optimizer: object) -> bool:
+        """Whether it is the one that counts; one that is gone or rests is followed by another."""
+        known = None if self.optimizer is None else self.optimizer()
+        if known is not optimizer and known is not None and self.others < RESTS_AFTER:
+            self.others += 1
+            return False
+        if known is not optimizer:
+            self.optimizer = weakref.ref(optimizer)
+        self.others = 0
+        return True
 
 
 def _planned_steps() -> int:

@@ -1,0 +1,183 @@
+"""Which steps of a program were stamped while it ran, and how long did each take?
+
+A line is a mark, the time on the monotonic clock and the process: `o 12.5 4711`. Of several
+processes that step, each at its own pace, the one that steps for longest counts.
+"""
+
+import json
+import math
+from array import array
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from estimator.measure.session import Forecast, forecast
+
+OWN, OPTIMIZER = ("m", "M"), ("o", "s")
+"""Marks of steps that `measure()` in the script reports, and of those of an optimizer; the second
+of each where boards had finished."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stamped:
+    """Steps that were seen so far.
+
+    Parameters
+    ----------
+    times_s : tuple of float
+        Time of each step; on boards the mean over the window between two waits for them [s].
+    began_s, ended_s : float
+        First and last stamp on the monotonic clock [s].
+    planned : int, optional
+        Steps of the whole run, where the program's Trainer states them.
+    given : mapping
+        What `measure()` in the script says of its steps, as fields of `Timing`.
+    processes : int
+        How many stepped; the steps are those of one of them.
+    """
+
+    times_s: tuple[float, ...]
+    began_s: float
+    ended_s: float
+    planned: int | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    processes: int = 1
+
+    @property
+    def steps(self) -> int:
+        """Steps seen: the first stamp ends the first of them."""
+        return len(self.times_s) + 1
+
+    def forecast(self, steps: int) -> Forecast:
+        """Time of so many steps, from the start of the second [s]."""
+        return forecast(self.times_s, steps - 1)
+
+
+@dataclass(kw_only=True)
+class _Marks:
+    """Stamps of one kind and process: when steps ended [s], and which of them boards had done."""
+
+    ends_s: "array[float]" = field(default_factory=lambda: array("d"))
+    waits: list[int] = field(default_factory=list)
+
+    def take(self, at_s: float, *, waited: bool) -> None:
+        """Count one more."""
+        if waited:
+            self.waits.append(len(self.ends_s))
+        self.ends_s.append(at_s)
+
+    @property
+    def steps(self) -> int:
+        """Steps that have ended: on boards those up to the last wait."""
+        return self.waits[-1] + 1 if self.waits else len(self.ends_s)
+
+    @property
+    def lasts_s(self) -> float:
+        """From the first step's end to the last one's [s]."""
+        return self.ends_s[self.steps - 1] - self.ends_s[0]
+
+    def times_s(self) -> tuple[float, ...]:
+        """Time of each step but the first [s]."""
+        edges = [0, *(at for at in self.waits if at)] if self.waits else range(self.steps)
+        return tuple(
+            (self.ends_s[last] - self.ends_s[first]) / (last - first)
+            for first, last in pairwise(edges)
+            for _ in range(first, last)
+        )
+
+
+@dataclass(kw_only=True)
+class Stamps:
+    r"""Stamps so far.
+
+    >>> stamps = Stamps()
+    >>> stamps.take("o 1.0 7\no 1.5 7\ntotal 90\nm 1.6 7\nm 2.0 8\nm 2.5 8\nm 2.7 7\nm 2.9 8\n")
+    >>> stamps.stamped().times_s
+    (0.5, 0.3999999999999999)
+    """
+
+    planned: int | None = field(default=None, init=False)
+    given: Mapping[str, Any] = field(default_factory=dict, init=False)
+    _own: dict[str, _Marks] = field(default_factory=dict, init=False)
+    _optimizer: dict[str, _Marks] = field(default_factory=dict, init=False)
+
+    def take(self, text: str) -> None:
+        """Take in whole lines; those that say nothing are left out."""
+        for line in text.split("\n"):
+            mark, _, rest = line.partition(" ")
+            with suppress(ValueError):
+                if mark in (*OWN, *OPTIMIZER):
+                    self._take_mark(mark, *rest.split(" "))
+                elif mark == "total":
+                    self.planned = int(rest)
+                elif mark == "facts" and not self.given:
+                    self.given = json.loads(rest)
+
+    def _take_mark(self, mark: str, time: str, process: str = "", *_more: str) -> None:
+        at_s = float(time)
+        if math.isfinite(at_s):
+            kind = self._own if mark in OWN else self._optimizer
+            kind.setdefault(process, _Marks()).take(at_s, waited=mark in (OWN[1], OPTIMIZER[1]))
+
+    @property
+    def _processes(self) -> Mapping[str, _Marks]:
+        """Those whose steps count: what `measure()` reports goes first."""
+        return self._own or self._optimizer
+
+    @property
+    def _marks(self) -> _Marks:
+        """Those of the process that steps for longest."""
+        return max(self._processes.values(), key=lambda one: one.lasts_s, default=_Marks())
+
+    @property
+    def steps(self) -> int:
+        """Steps seen so far; none before there are two."""
+        steps = self._marks.steps
+        return steps if steps > 1 else 0
+
+    @property
+    def began_s(self) -> float:
+        """When the first step ended, on the monotonic clock [s]."""
+        return self._marks.ends_s[0]
+
+    def stamped(self) -> Stamped | None:
+        """Return the steps; None before there are two."""
+        marks = self._marks
+        if not self.steps:
+            return None
+        return Stamped(
+            times_s=marks.times_s(),
+            began_s=marks.ends_s[0],
+            ended_s=marks.ends_s[marks.steps - 1],
+            planned=self.planned,
+            given=self.given,
+            processes=len(self._processes),
+        )
+
+
+@dataclass(kw_only=True)
+class StampFile:
+    """Stamps of a program as they are written, each read once: to look again costs little.
+
+    Parameters
+    ----------
+    path : Path
+        It need not exist yet.
+    """
+
+    path: Path
+    stamps: Stamps = field(default_factory=Stamps, init=False)
+    _read_bytes: int = field(default=0, init=False)
+
+    def read(self) -> Stamps:
+        """Take in the lines that were written since."""
+        if self.path.exists():
+            with self.path.open("rb") as file:
+                file.seek(self._read_bytes)
+                whole, end, _ = file.read().rpartition(b"\n")
+            self._read_bytes += len(whole) + len(end)
+            self.stamps.take(whole.decode("utf-8", "replace"))
+        return self.stamps
