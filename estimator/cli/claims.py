@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, catalog_of
 from estimator.cli.output import print_csv, print_json, print_line, print_table
-from estimator.core.units import human_quantity
+from estimator.core.units import human_quantity, joined
 
 if TYPE_CHECKING:
     from estimator.claims.finding import Claim
@@ -116,7 +116,7 @@ def _print_one(one: "Claim") -> None:
 
 def _range(interval: "Interval", unit: str) -> str:
     low, high = (human_quantity(bound, unit) for bound in (interval.low, interval.high))
-    return "exact" if low == high else f"{low} to {high}"
+    return "exact" if low == high else joined(low, high)
 
 
 def _verdict(one: "Claim") -> str:

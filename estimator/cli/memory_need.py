@@ -7,7 +7,7 @@ from typing import Any
 
 from estimator.core.messages import rendered
 from estimator.core.uncertainty import Quantity, uncertain
-from estimator.core.units import GIB, human, in_percent
+from estimator.core.units import GIB, human, in_percent, joined
 from estimator.estimation.formatted_results import bounds
 from estimator.memory.fit import MemoryAnswer
 from estimator.scenario.scenario import option_of
@@ -85,7 +85,7 @@ def memory_rows(answer: MemoryAnswer, level: float) -> Iterator[tuple[str, str, 
         found = bounds(uncertain(value), level)
         if found["mid"] > 0:
             low, high = human(found["low"], "B"), human(found["high"], "B")
-            answer_json = "exact" if found["low"] == found["high"] else f"{low} to {high}"
+            answer_json = "exact" if found["low"] == found["high"] else joined(low, high)
             share = in_percent(found["mid"] / whole, 1)
             yield LABELS[name], human(found["mid"], "B"), answer_json, share
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, catalog_of, open_catalog
 from estimator.cli.output import print_csv, print_json, print_line, print_table
-from estimator.core.units import amount
+from estimator.core.units import amount, joined
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog, Record
@@ -208,7 +208,7 @@ def _span(low: str | None, high: str | None) -> str:
     """Range as text; the end that is not given is open."""
     if low is None:
         return "" if high is None else f"up to {high}"
-    return f"from {low}" if high is None else f"{low} to {high}"
+    return f"from {low}" if high is None else joined(low, high)
 
 
 def _written(value: object) -> str:

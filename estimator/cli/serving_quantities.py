@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from estimator.cli.output import note, print_line, print_table
-from estimator.core.units import digits, human, human_duration, human_mass, human_percent
+from estimator.core.units import digits, human, human_duration, human_mass, human_percent, joined
 
 if TYPE_CHECKING:
     from estimator.serving.quantities import ServingAnswer
@@ -185,13 +185,7 @@ def _median_over_range(row: dict[str, str], name: str) -> str:
     low, mid, high = (
         figure(float(row[f"{name}_{end}"]) * factor, unit) for end in ("low", "mid", "high")
     )
-    return f"{mid}\n{_range(low, high)}"
-
-
-def _range(low: str, high: str) -> str:
-    """Write a common unit once: 6.51 to 79.4 ms."""
-    amount, unit = low.split(" ", 1)
-    return f"{amount if high.split(' ', 1)[1] == unit else low} to {high}"
+    return f"{mid}\n{joined(low, high)}"
 
 
 def _print_ranges(
@@ -201,5 +195,5 @@ def _print_ranges(
     for name, one in found.items():
         label, factor, unit = labels[name]
         low, mid, high = (figure(one[end] * factor, unit) for end in ("low", "mid", "high"))
-        rows.append((label, mid, _range(low, high)))
+        rows.append((label, mid, joined(low, high)))
     print_table(("", "median", f"{level * 100:g} % interval"), rows)

@@ -218,3 +218,13 @@ def human_mass(kilograms: float) -> str:
     if kilograms >= 1e3:
         return human(kilograms / 1e3, "t")
     return human(kilograms * 1e3, "g")
+
+
+def joined(low: str, high: str, between: str = "to") -> str:
+    """Write a range of two amounts, their unit once where they have the same.
+
+    >>> joined("440 W", "568 W"), joined("102 k$", "1.14 M$"), joined("74.8 k$", "772 k$", "–")
+    ('440 to 568 W', '102 k$ to 1.14 M$', '74.8 – 772 k$')
+    """
+    number, _, unit = low.partition(" ")
+    return f"{number if high.partition(' ')[2] == unit else low} {between} {high}"

@@ -8,7 +8,7 @@ from estimator.core.carbon_schedule import Schedule
 from estimator.core.messages import Names, in_python, rendered
 from estimator.core.phrase import Phrase, say
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import digits, human, human_duration, human_mass, human_percent
+from estimator.core.units import digits, human, human_duration, human_mass, human_percent, joined
 from estimator.estimation.scenario_estimate import Answer, utilization_basis
 
 RESULTS = (
@@ -145,7 +145,7 @@ def rows(answer: Answer) -> Iterator[tuple[str, str, str]]:
             yield (
                 LABELS[name],
                 said(name, float(quantity.mid)),
-                "exact" if exact else f"{said(name, low)} to {said(name, high)}",
+                "exact" if exact else joined(said(name, low), said(name, high)),
             )
 
 
@@ -216,4 +216,4 @@ def with_interval(answer: Answer, name: str) -> str:
     quantity = answer.estimate[name]
     low, high = (float(bound) for bound in quantity.interval(answer.level))
     middle = said(name, float(quantity.mid))
-    return middle if low == high else f"{middle}\n{said(name, low)} to {said(name, high)}"
+    return middle if low == high else f"{middle}\n{joined(said(name, low), said(name, high))}"

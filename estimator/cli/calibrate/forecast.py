@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, add_profiles, catalog_of
 from estimator.cli.output import note, print_json, print_line, print_table
-from estimator.core.units import human, human_duration, human_quantity
+from estimator.core.units import human, human_duration, human_quantity, joined
 
 if TYPE_CHECKING:
     from estimator.estimation.run_forecast import RunForecast
@@ -164,7 +164,7 @@ def _print(answer: "RunForecast", *, quiet: bool) -> None:
         left = answer.left_s
         print_line(
             f"whole run of {answer.total_steps:,} steps: {human_duration(left.mid)} left "
-            f"({human_duration(left.low)} to {human_duration(left.high)}, 80 % interval)"
+            f"({joined(human_duration(left.low), human_duration(left.high))}, 80 % interval)"
         )
     for name, span, unit in (
         ("energy", answer.energy_kwh, "kWh"),
@@ -175,7 +175,7 @@ def _print(answer: "RunForecast", *, quiet: bool) -> None:
             mid, low, high = (
                 human_quantity(value, unit) for value in (span.mid, span.low, span.high)
             )
-            print_line(f"{name}: {mid} ({low} to {high})")
+            print_line(f"{name}: {mid} ({joined(low, high)})")
     for line in answer.notes:
         note(line, quiet=quiet)
     if answer.elsewhere:

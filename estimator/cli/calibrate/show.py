@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_output
 from estimator.cli.output import harmless, note, print_csv, print_json, print_line, print_table
-from estimator.core.units import S_PER_DAY, digits, human, human_duration
+from estimator.core.units import S_PER_DAY, digits, human, human_duration, joined
 
 if TYPE_CHECKING:
     from estimator.runs.record import Energy, MeasuredRun, ServedLoad
@@ -260,4 +260,4 @@ def _ranged(span: Span | None, said: Callable[[float], str]) -> str:
         return ""
     middle = said(span["mid"])
     low, high = said(span["low"]), said(span["high"])
-    return middle if low == high else f"{middle} ({low} to {high})"
+    return middle if low == high else f"{middle} ({joined(low, high)})"

@@ -6,6 +6,7 @@ gets both exchanged, and the words of units from its catalogue.
 
 import re
 
+from estimator.core import units
 from estimator.core.phrase import Phrase
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import human_quantity
@@ -67,8 +68,7 @@ def joined(low: str, high: str) -> str:
     >>> joined("440 W", "568 W"), joined("102 k$", "1.14 M$")
     ('440 – 568 W', '102 k$ – 1.14 M$')
     """
-    number, _space, unit = low.partition(" ")
-    return f"{number if high.partition(' ')[2] == unit else low} – {high}"
+    return units.joined(low, high, "–")
 
 
 def with_span(value: Uncertain, unit: str) -> str:
