@@ -99,6 +99,10 @@ class Measured:
 NOTHING_MEASURED = Measured()
 
 
+DISTURBED = 0.5
+"""Standard deviation of the logarithm of a time that no longer tells what is usual [1]."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """Newest run that an observation comes from.
@@ -279,10 +283,14 @@ def evidence_of(
 
 
 def _own_programs(found: Sequence[CalibrationObservation], where: Conditions) -> Conditions:
-    """Programs of the user, their sizes being those of the time that their steps and runs took."""
+    """Programs of the user, their sizes being those of the time that their steps and runs took.
+
+    Those left out took a time that was too disturbed to tell what is usual.
+    """
     times = np.array([one.timing.time_s for one in found], dtype=np.float64)
     steps = np.array([one.steps or np.nan for one in found], dtype=np.float64)
-    own = np.array([one.own and not np.isnan(one.size) for one in found], dtype=np.bool_)
+    telling = (one.own and not np.isnan(one.size) and one.noise_sd < DISTURBED for one in found)
+    own = np.fromiter(telling, dtype=np.bool_, count=len(found))
     return replace(where, size=step_size(times), whole=step_size(times * steps)).part(own)
 
 

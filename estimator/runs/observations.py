@@ -31,6 +31,11 @@ fairly, likewise [1]. Beside one to six busy programs on two cores thirteen jobs
 factor to the power of 1.0 to 1.5 in the mean: little where the memory or one thread holds them up,
 tenfold where threads wait for each other."""
 
+OWN_SLOWED_SD = 1.2
+"""The same of a run that takes its steps as they come, where a benchmark leaves the worst out. Of
+14 trainings in PyTorch beside up to ten busy programs on two cores 13 took longer by that factor to
+the power of 1.7 to 4.5, as their threads wait for each other."""
+
 MOST_OTHERS = 0.95
 """With more of the machine in others' use the rest tells nothing [1]."""
 
@@ -458,7 +463,9 @@ def measured_power_w(run: MeasuredRun, timing: Timing) -> float | None:
 def disturbance_of(run: MeasuredRun, timing: Timing) -> tuple[float, tuple[str, ...]]:
     """How far the conditions of a timing differ from those of a quiet device, and in what."""
     found: dict[str, float] = {}
-    apart = SLOWED_SD * math.log(slowed(taken_by_others(run, timing)))
+    by_itself = timing.others is not None or run.origin == "bench"
+    apart = math.log(slowed(taken_by_others(run, timing)))
+    apart *= SLOWED_SD if by_itself else OWN_SLOWED_SD
     for condition in run.conditions:
         if condition.component == timing.component:
             throttled, others = condition.throttled or 0.0, condition.others or 0.0

@@ -8,7 +8,7 @@ import pytest
 
 from estimator.runs import open_store, read_observations, read_runs
 from estimator.runs.documents import in_memory
-from estimator.runs.observations import MOST_OTHERS, SLOWED_SD, observed, slowed
+from estimator.runs.observations import MOST_OTHERS, OWN_SLOWED_SD, SLOWED_SD, observed, slowed
 from estimator.runs.record import (
     FORECAST,
     Condition,
@@ -83,7 +83,7 @@ def test_a_disturbance_is_common_to_the_timings_of_a_run():
     several = dataclasses.replace(disturbed, timings=disturbed.timings * 4)
     for whole in (disturbed, several):
         (one,) = observed(in_memory([whole]), "my-cpu", MOST)
-        assert one.noise_sd == pytest.approx(0.2, rel=0.01)
+        assert one.noise_sd == pytest.approx(OWN_SLOWED_SD * math.log(1.25), rel=0.01)
         assert one.timing.time_s == pytest.approx(0.8)
         assert one.reasons == ("others used 20 % of it",)
 
@@ -117,7 +117,7 @@ def test_a_run_beside_others_is_held_to_be_faster_as_far_as_the_device_was_full(
     (alone,) = observed(in_memory([run(1)]), "my-cpu", MOST)
     (one,) = observed(in_memory([run(1, conditions=(condition,))]), "my-cpu", MOST)
     assert one.timing.time_s == pytest.approx(alone.timing.time_s / factor)
-    assert one.noise_sd >= max(others, SLOWED_SD * math.log(factor))
+    assert one.noise_sd >= max(others, OWN_SLOWED_SD * math.log(factor))
 
 
 def test_a_benchmark_leaves_out_by_itself_what_others_slowed():
