@@ -352,58 +352,34 @@ def llama4(fields: Fields) -> Network:
     return seeing_network(fields, text, sight, bridge, merged=fold)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bridge:
-    """What sets one of these models apart: its text, its tower, and the bridge between them.
-
-    `sight` reads the tower; `costs` are per merged image token.
-    """
-
-    text: str
-    sight: Callable[[Fields], Vision]
-    costs: Callable[[Fields, int, Text], Costs]
-
-
-def bridged(facts: Bridge, fields: Fields) -> Network:
-    """A tower whose patches are folded into fewer, wider tokens, and a decoder behind a bridge."""
+@family("aya_vision", "cohere2_vision")
+def cohere_vision(fields: Fields) -> Network:
+    """Aya Vision and Cohere's: patches folded, one half of a dense layer gates the other."""
+    aya = fields.text("model_type") == "aya_vision"
+    sight = siglip_sight(fields.part("vision_config"))
+    text = text_part(fields, "cohere2", either_tied(fields, True))
     fold = fields.size("downsample_factor", default=2) ** 2
-    sight = facts.sight(fields.part("vision_config"))
-    text = text_part(fields, facts.text, either_tied(fields, True))
-    costs = facts.costs(fields, fold * sight.hidden, text)
-    return seeing_network(fields, text, sight, costs, merged=fold)
+    wide, usual = fold * sight.hidden, text.hidden if aya else 36864
+    between = fields.size("alignment_intermediate_size", default=usual)
+    bridge = {
+        "bridge/norm": held(2 * wide * aya),
+        "bridge/in": linear(wide, between, bias=True),
+        "bridge/out": linear(between // 2, text.hidden, bias=True),
+    }
+    return seeing_network(fields, text, sight, bridge, merged=fold)
 
 
-def _halved(fields: Fields, wide: int, text: Text, between: int) -> Costs:
-    """Two dense layers, the first of which gates its other half."""
-    into = linear(wide, between, bias=True)
-    return {"bridge/in": into, "bridge/out": linear(between // 2, text.hidden, bias=True)}
-
-
-def _aya(fields: Fields, wide: int, text: Text) -> Costs:
-    between = fields.size("alignment_intermediate_size", default=text.hidden)
-    return {"bridge/norm": held(2 * wide), **_halved(fields, wide, text, between)}
-
-
-def _cohere2(fields: Fields, wide: int, text: Text) -> Costs:
-    between = fields.size("alignment_intermediate_size", default=36864)
-    return _halved(fields, wide, text, between)
-
-
-def _lfm2(fields: Fields, wide: int, text: Text) -> Costs:
-    between = fields.size("projector_hidden_size", default=2560)
+@family("lfm2_vl")
+def lfm2_vl(fields: Fields) -> Network:
+    """LFM2-VL: SigLIP 2's tower, patches folded, two dense layers."""
+    sight = siglip_sight(patched(fields.part("vision_config")))
+    text = text_part(fields, "lfm2", either_tied(fields, True))
+    fold = fields.size("downsample_factor", default=2) ** 2
+    wide, between = fold * sight.hidden, fields.size("projector_hidden_size", default=2560)
     bias = fields.flag("projector_bias", default=True)
-    normed = fields.flag("projector_use_layernorm", default=True)
-    return dense_bridge(wide, between, text.hidden, bias=bias, norm=2 * wide * normed)
-
-
-families(
-    bridged,
-    {
-        "aya_vision": Bridge(text="cohere2", sight=siglip_sight, costs=_aya),
-        "cohere2_vision": Bridge(text="cohere2", sight=siglip_sight, costs=_cohere2),
-        "lfm2_vl": Bridge(text="lfm2", sight=lambda part: siglip_sight(patched(part)), costs=_lfm2),
-    },
-)
+    norm = 2 * wide * fields.flag("projector_use_layernorm", default=True)
+    bridge = dense_bridge(wide, between, text.hidden, bias=bias, norm=norm)
+    return seeing_network(fields, text, sight, bridge, merged=fold)
 
 
 @family("lighton_ocr")
